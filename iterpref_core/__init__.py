@@ -1,0 +1,1 @@
+"""IterPref's library: useful on its own, without Prefect, DVC or MLflow."""

@@ -1,0 +1,198 @@
+"""`params.yaml` as typed, checked settings. No defaults live here: every knob stands once, in the file."""
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+
+from iterpref_core.errors import ConfigError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Count = Annotated[int, Field(ge=0)]
+Benchmark = Literal["heldout", "humaneval", "humaneval+", "mbpp", "mbpp+"]
+ObjectiveName = Literal["sft", "dpo", "rpo", "target-dpo", "target-rpo"]
+
+
+class Settings(BaseModel):
+    """Base of all sections: immutable; an unknown key is an error, never ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelParams(Settings):
+    """Which models take part: `nanolab`, a folder, or a hub id."""
+
+    student: Annotated[str, Field(min_length=1)]
+    debugger: Annotated[str, Field(min_length=1)]
+
+
+class ExecutionParams(Settings):
+    """Limits of one program run, and how many run at once."""
+
+    cpu_s: PositiveFloat
+    wall_s: PositiveFloat
+    memory_mb: PositiveInt
+    output_kb: PositiveInt
+    file_mb: PositiveInt
+    workers: PositiveInt
+    allow_unsafe: bool
+
+
+class ProblemsParams(Settings):
+    """How many problems are composed for which purpose."""
+
+    seed: Seed
+    student: PositiveInt
+    debugger: PositiveInt
+    codeflow: PositiveInt
+    validation: PositiveInt
+    heldout: PositiveInt
+    two_step_share: Share
+    visible_tests: Annotated[int, Field(ge=6)]
+    hidden_tests: Annotated[int, Field(ge=6)]
+
+
+class NanolabParams(Settings):
+    """Shape and training of the embedded models."""
+
+    seed: Seed
+    vocab_size: Annotated[int, Field(ge=300)]
+    hidden_size: PositiveInt
+    intermediate_size: PositiveInt
+    layers: PositiveInt
+    heads: PositiveInt
+    student_steps: PositiveInt
+    debugger_steps: PositiveInt
+    batch_size: PositiveInt
+    learning_rate: PositiveFloat
+    repairs_per_problem: PositiveInt
+
+
+class CodeflowParams(Settings):
+    """The draft, execute, refine loop."""
+
+    seed: Seed
+    max_iterations: Count
+    draft_model: Literal["student", "debugger"]
+    temperature: Annotated[float, Field(ge=0, le=2)]
+    max_new_tokens: PositiveInt
+    concurrency: PositiveInt
+
+
+class PairsParams(Settings):
+    """Choice of the rejected version, and the quality filters."""
+
+    seed: Seed
+    rejected: Literal["random", "first", "last"]
+    max_error_lines: PositiveInt
+    max_tokens: PositiveInt
+
+
+class FocalParams(Settings):
+    """Error localisation, and what becomes of a fix that only inserts lines."""
+
+    method: Literal["line_lcs"]
+    empty: Literal["anchor", "drop", "keep"]
+
+
+class ObjectiveParams(Settings):
+    """What each objective is tuned by: learning rate, and the weight of the NLL term."""
+
+    learning_rate: PositiveFloat
+    alpha: Annotated[float, Field(ge=0)]
+
+
+class TrainParams(Settings):
+    """Focal preference training, shared by all objectives except for `objectives`."""
+
+    seed: Seed
+    beta: Annotated[float, Field(gt=0, le=10)]
+    epochs: PositiveInt
+    batch_size: PositiveInt
+    micro_batch_size: PositiveInt
+    warmup_ratio: Share
+    max_prompt_length: PositiveInt
+    max_length: PositiveInt
+    nll: Literal["mean", "sum"]
+    bf16: bool
+    gradient_checkpointing: bool
+    objectives: dict[ObjectiveName, ObjectiveParams]
+
+
+class EvaluateParams(Settings):
+    """Benchmarks and sampling."""
+
+    seed: Seed
+    benchmarks: Annotated[tuple[Benchmark, ...], Field(min_length=1)]
+    batch_size: PositiveInt
+    max_new_tokens: PositiveInt
+    bootstrap: PositiveInt
+
+
+class ReportParams(Settings):
+    """What the report shows."""
+
+    pairs_shown: PositiveInt
+
+
+class Params(Settings):
+    """The whole of `params.yaml`."""
+
+    model: ModelParams
+    execution: ExecutionParams
+    problems: ProblemsParams
+    nanolab: NanolabParams
+    codeflow: CodeflowParams
+    pairs: PairsParams
+    focal: FocalParams
+    train: TrainParams
+    evaluate: EvaluateParams
+    report: ReportParams
+
+
+def load_params(path: Path | str = "params.yaml") -> Params:
+    """Read and check the parameters.
+
+    Raises:
+        ConfigError: the file is absent or not YAML, or a key is unknown, missing or out of range.
+    """
+    path = Path(path)
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; run from the repository's root") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {_explain(error)}") from None
+
+
+def _explain(error: ValidationError) -> str:
+    """All problems of a failed validation, one a line, each with its key, the value and the remedy."""
+    return "\n".join(_explain_one(dict(item)) for item in error.errors())
+
+
+def _explain_one(item: dict) -> str:  # type: ignore[type-arg]
+    location = [str(part) for part in item["loc"]]
+    key = ".".join(location)
+    if item["type"] == "missing":
+        return f"{key}: missing; add it (git show HEAD:params.yaml has a complete file)"
+    if item["type"] == "extra_forbidden":
+        near = get_close_matches(location[-1], _known_keys(location[:-1]), n=1)
+        return f"{key}: unknown parameter; " + (f"did you mean {near[0]!r}?" if near else "remove it")
+    return f"{key}: {item['msg'][0].lower() + item['msg'][1:]} (got {item['input']!r})"
+
+
+def _known_keys(location: list[str]) -> list[str]:
+    section: type[BaseModel] = Params
+    for part in location:
+        annotation = section.model_fields[part].annotation if part in section.model_fields else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        section = annotation
+    return list(section.model_fields)

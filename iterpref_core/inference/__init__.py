@@ -1,0 +1,5 @@
+"""Language-model backends: where a prompt becomes text.
+
+`backend` has the protocol, `transformers_backend` and `replay` implement it, `checkpoints` finds models,
+`prompts` renders a prompt for a tokenizer and reads the program out of an answer.
+"""

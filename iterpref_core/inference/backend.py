@@ -1,0 +1,39 @@
+"""The protocol that every language-model backend follows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Request:
+    """One prompt. `seed` alone decides its random numbers, whatever else is in the batch."""
+
+    prompt: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to sample: temperature 0 is greedy; lengths in tokens."""
+
+    temperature: float
+    max_new_tokens: int
+
+
+@dataclass(frozen=True)
+class Completion:
+    """An answer, with what it cost in tokens. `truncated`: it ended at `max_new_tokens`."""
+
+    text: str
+    prompt_tokens: int
+    completion_tokens: int
+    truncated: bool
+
+
+class Backend(Protocol):
+    """Anything that answers prompts."""
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+        """Answer every request, in order."""
+        ...

@@ -1,0 +1,101 @@
+"""Streaming JSONL in and out: errors name file, line and field; files appear whole or not at all."""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TypeVar
+
+from pydantic import ValidationError
+
+from iterpref_core.errors import InputError, RecordError
+from iterpref_core.records import Record
+
+R = TypeVar("R", bound=Record)
+
+
+def describe_validation_error(error: ValidationError) -> str:
+    """The first problem of a pydantic error as `field 'a.b': what is wrong`."""
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"])
+    problem = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "missing":
+        return f"field '{field}' is missing"
+    if first["type"] == "json_invalid":
+        return f"not valid JSON ({first['ctx']['error']})"
+    return f"field '{field}': {problem}" if field else problem
+
+
+def parse_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (line number from 1, text) of the non-empty lines of a UTF-8 file.
+
+    Raises:
+        InputError: the file is absent, or a line is not UTF-8.
+    """
+    try:
+        with path.open("rb") as file:
+            for number, raw in enumerate(file, 1):
+                if raw.strip():
+                    yield number, raw.decode("utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; check the path or run the stage that writes it") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a folder; a JSONL file is needed") from None
+    except UnicodeDecodeError as error:
+        raise RecordError(f"{path}:{number}: not UTF-8 ({error.reason}); re-encode the file") from None
+
+
+def read_jsonl(path: Path | str, record: type[R], *, unique: bool = False) -> Iterator[R]:
+    """Stream the records of a JSONL file.
+
+    Args:
+        path: the file.
+        record: the record's class.
+        unique: refuse a `task_id` that has been seen before.
+
+    Raises:
+        RecordError: a line is broken, lacks a field or repeats a task_id.
+    """
+    path = Path(path)
+    seen: dict[str, int] = {}
+    for number, text in parse_lines(path):
+        try:
+            item = record.model_validate_json(text)
+        except ValidationError as error:
+            message = describe_validation_error(error)
+            raise RecordError(f"{path}:{number}: {message}; correct or remove this line") from None
+        if unique:
+            task_id = str(getattr(item, "task_id"))
+            if task_id in seen:
+                raise RecordError(
+                    f"{path}:{number}: field 'task_id': {task_id!r} was already used on line {seen[task_id]}; "
+                    "give every record its own task_id"
+                )
+            seen[task_id] = number
+        yield item
+
+
+@contextmanager
+def atomic_writer(path: Path | str) -> Iterator[IO[str]]:
+    """Open a text file for writing that appears under its name only when the block ends without an error."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_jsonl(path: Path | str, records: Iterable[Record]) -> int:
+    """Write records atomically; returns how many."""
+    count = 0
+    with atomic_writer(path) as file:
+        for item in records:
+            file.write(item.to_json() + "\n")
+            count += 1
+    return count

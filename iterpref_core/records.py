@@ -1,0 +1,154 @@
+"""The frozen records that cross stages, exactly as they stand in the JSONL files.
+
+Optional fields that are None are left out of the files. Unknown fields of foreign data are ignored.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Verdict = Literal[
+    "passed",
+    "wrong_answer",
+    "exception",
+    "syntax_error",
+    "timeout",
+    "memory",
+    "crash",
+    "exited_early",
+    "output_limit",
+    "bad_return_type",
+    "tampered",
+    "infra_error",
+]
+
+Span = tuple[int, int]
+"""Half-open character offsets [start, end) into a program's text."""
+
+
+class Record(BaseModel):
+    """Base of all records: immutable, compared by value, one JSON object a line."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    def to_json(self) -> str:
+        """One line of JSON without its newline; non-ASCII text is kept readable."""
+        return self.model_dump_json(exclude_none=True)
+
+
+class IoTest(Record):
+    """Call an expression; the value must equal a Python literal."""
+
+    kind: Literal["io"] = "io"
+    call: str
+    expected: str
+
+
+class AssertTest(Record):
+    """Statements that raise AssertionError when the program is wrong."""
+
+    kind: Literal["assert"] = "assert"
+    code: str
+
+
+class UnittestTest(Record):
+    """Source of one or more `unittest.TestCase` classes."""
+
+    kind: Literal["unittest"] = "unittest"
+    code: str
+
+
+class ScriptTest(Record):
+    """A test script that imports the solution by module name."""
+
+    kind: Literal["script"] = "script"
+    module: str
+    files: dict[str, str]
+    run: str
+    packages: tuple[str, ...] = ()
+
+
+Test = Annotated[IoTest | AssertTest | UnittestTest | ScriptTest, Field(discriminator="kind")]
+
+
+class Problem(Record):
+    """A programming task with executable tests.
+
+    `tests` are visible: their feedback reaches the model during CodeFlow. `hidden_tests` are only ever
+    used for scoring. `features` name the combination the problem was composed from; splits are made
+    by combination.
+    """
+
+    task_id: str = Field(min_length=1)
+    prompt: str = Field(min_length=1)
+    entry_point: str
+    tests: tuple[Test, ...]
+    hidden_tests: tuple[Test, ...] = ()
+    reference: str | None = None
+    setup: str | None = None
+    source: str = ""
+    features: tuple[str, ...] = ()
+    split: str | None = None
+
+
+class Sample(Record):
+    """A candidate program: `solution` is whole, `completion` is appended to the problem's prompt."""
+
+    task_id: str
+    solution: str | None = None
+    completion: str | None = None
+
+    @model_validator(mode="after")
+    def _one_text(self) -> "Sample":
+        if (self.solution is None) == (self.completion is None):
+            raise ValueError("exactly one of 'solution' and 'completion' must be given")
+        return self
+
+
+class Result(Record):
+    """The verdict on one sample; `sample` counts the samples of a task from 0. Timings live elsewhere."""
+
+    task_id: str
+    sample: int
+    verdict: Verdict
+    feedback: str
+    tests_passed: int
+    tests_total: int
+    isolation: str
+
+
+class Attempt(Record):
+    """One version of a program in a trajectory; iteration 0 is the draft."""
+
+    iteration: int
+    code: str
+    verdict: Verdict
+    feedback: str
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class Trajectory(Record):
+    """All attempts at one problem, in order."""
+
+    task_id: str
+    solved: bool
+    attempts: tuple[Attempt, ...]
+
+
+class PreferencePair(Record):
+    """A program that passes (`chosen`) and an earlier version that fails (`rejected`)."""
+
+    task_id: str
+    prompt: str
+    chosen: str
+    rejected: str
+
+
+class FocalSpans(Record):
+    """The error region D- of a pair, and its counterpart in the chosen text, as character offsets."""
+
+    task_id: str
+    method: str
+    rejected: tuple[Span, ...]
+    chosen: tuple[Span, ...]
