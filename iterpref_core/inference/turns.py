@@ -1,0 +1,45 @@
+"""What a model reads in each turn of CodeFlow: the task for a draft; task, failing program and feedback for a repair.
+
+The wording stands in `turns/*.txt`, versioned like code. It is terse because the embedded models read it through a
+1k BPE. They are trained on exactly these renderings, which is why CodeFlow and nanolab share this module.
+"""
+
+import re
+from functools import cache
+from pathlib import Path
+
+_FOLDER = Path(__file__).with_name("turns")
+_FIELD = re.compile(r"\{(prompt|code|feedback)\}")
+
+
+def draft_prompt(problem_prompt: str) -> str:
+    """The first turn: the task alone."""
+    return _fill("draft", {"prompt": problem_prompt})
+
+
+def refine_prompt(problem_prompt: str, code: str, feedback: str) -> str:
+    r"""Every later turn: the task, the program that failed, and what its execution said.
+
+    Line ends at the end of any of the three are dropped, so that the layout does not depend on where a text came from.
+
+    >>> print(refine_prompt("Add one.", "f = lambda x: x\n", "f(1) gave 1, expected 2"))
+    Add one.
+    <BLANKLINE>
+    This program is wrong:
+    ```python
+    f = lambda x: x
+    ```
+    f(1) gave 1, expected 2
+    Write the corrected program.
+    """
+    return _fill("refine", {"prompt": problem_prompt, "code": code, "feedback": feedback})
+
+
+def _fill(template: str, values: dict[str, str]) -> str:
+    """Fill every field in one pass: braces inside a value are text, even where they spell a field's name."""
+    return _FIELD.sub(lambda match: values[match[1]].rstrip("\r\n"), _template(template))
+
+
+@cache
+def _template(name: str) -> str:
+    return (_FOLDER / f"{name}.txt").read_text(encoding="utf-8").removesuffix("\n")

@@ -1,0 +1,26 @@
+"""The texts that models are trained on and asked with."""
+
+import doctest
+
+from iterpref_core.inference import turns
+from iterpref_core.inference.turns import draft_prompt, refine_prompt
+
+
+def test_docstring_example() -> None:
+    assert doctest.testmod(turns).failed == 0
+
+
+def test_a_draft_is_asked_with_the_task_alone() -> None:
+    assert draft_prompt("Write f(x).") == "Write f(x)."
+
+
+def test_refinement_is_exactly_the_agreed_text() -> None:
+    expected = "P\n\nThis program is wrong:\n```python\nC\n```\nF\nWrite the corrected program."
+    assert refine_prompt("P", "C", "F") == expected
+    assert refine_prompt("P\n", "C\r\n", "F\n\n") == expected
+
+
+def test_braces_in_values_are_text() -> None:
+    text = refine_prompt("use {code}", "d = {'prompt': f'{feedback}'}  # \\1 {} {{x}}", "{prompt}")
+    assert text.startswith("use {code}\n\n")
+    assert "d = {'prompt': f'{feedback}'}  # \\1 {} {{x}}\n```\n{prompt}\n" in text
