@@ -37,7 +37,7 @@ def mcnemar_p(gained: int, lost: int) -> float:
     """
     tosses = gained + lost
     tail = sum(comb(tosses, k) for k in range(min(gained, lost) + 1))
-    return min(1.0, 2 * tail / 2**tosses)
+    return float(min(1.0, 2 * tail / 2**tosses))
 
 
 def compare_paired(gained: int, lost: int, n: int, resamples: int, seed: int) -> PairedComparison:

@@ -1,0 +1,29 @@
+"""How numbers are written: the same in the terminal, on the page and in sentences."""
+
+
+def percent(share: float) -> str:
+    """A share as a percentage with one decimal.
+
+    >>> percent(0.3456)
+    '34.6%'
+    """
+    return f"{100 * share:.1f}%"
+
+
+def points(share: float) -> str:
+    """A difference of shares in percentage points, signed, with a true minus sign.
+
+    >>> points(-0.021), points(0.5), points(-0.0001)
+    ('−2.1', '+50.0', '0.0')
+    """
+    text = f"{100 * share:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
+
+
+def p_value(p: float) -> str:
+    """A p-value as it is written in a sentence.
+
+    >>> p_value(0.03456), p_value(1e-9)
+    ('0.035', '<0.001')
+    """
+    return "<0.001" if p < 0.001 else f"{p:.3f}"

@@ -1,0 +1,52 @@
+"""Names and order of models and benchmarks, wherever they are shown; and the paper's numbers."""
+
+MODELS = {
+    "base": "base",
+    "sft": "SFT on chosen",
+    "dpo": "DPO",
+    "rpo": "RPO",
+    "target-dpo": "Target-DPO",
+    "target-rpo": "Target-RPO",
+    "debugger": "debugger (ceiling)",
+}
+"""Every model the experiment measures, in the order of the results table."""
+
+BENCHMARKS = {
+    "heldout": "held-out",
+    "humaneval": "HumanEval",
+    "humaneval+": "HumanEval+",
+    "mbpp": "MBPP",
+    "mbpp+": "MBPP+",
+}
+"""Every benchmark of the experiment, in the order of the results table."""
+
+MAIN_BENCHMARK = "heldout"
+"""The benchmark that answers the experiment's question; the headline and the comparisons are about it."""
+
+COUNTERPARTS = {"target-dpo": "dpo", "target-rpo": "rpo"}
+"""Each focal objective, and the same objective over the whole rejected program: the paper's comparison."""
+
+PAPER_PASS_RATES = (0.367, 0.547, 0.615, 0.646, 0.663, 0.675)
+"""Cumulative share of problems solved by iteration, draft first (arXiv 2503.02783, figure 6)."""
+
+PAPER_CALLS_PER_PROBLEM = 10.4
+"""LLM calls per instruction (arXiv 2503.02783)."""
+
+
+def model_name(model: str) -> str:
+    """A model's name for readers; a model this module does not know is shown as it is called."""
+    return MODELS.get(model, model)
+
+
+def benchmark_name(benchmark: str) -> str:
+    """A benchmark's name for readers."""
+    return BENCHMARKS.get(benchmark, benchmark)
+
+
+def in_order(names: set[str], known: dict[str, str]) -> list[str]:
+    """The names that are known, in the known order, then the others by alphabet.
+
+    >>> in_order({"mine", "dpo", "base"}, MODELS)
+    ['base', 'dpo', 'mine']
+    """
+    return [name for name in known if name in names] + sorted(names - known.keys())

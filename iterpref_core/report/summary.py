@@ -1,0 +1,159 @@
+"""`reports/summary.json`: the experiment in one object that scripts can rely on (docs: contracts).
+
+It holds nothing that changes when nothing was changed: no time, no duration, no git commit.
+"""
+
+import json
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from iterpref_core.config import Params
+from iterpref_core.errors import InputError
+from iterpref_core.jsonl import atomic_writer
+from iterpref_core.report.inputs import Measured, ModelResults, group, load_hashes, load_metrics, load_results
+from iterpref_core.report.labels import COUNTERPARTS, MODELS
+from iterpref_core.statistics import compare_paired
+
+Summary = dict[str, Any]
+"""The object in `summary.json`."""
+
+PACKAGES = ("dvc", "evalplus", "mlflow", "prefect", "tokenizers", "torch", "transformers", "trl")
+
+
+def build_summary(results: Path, metrics: Path, params: Params, lock: Path) -> Summary:
+    """Gather the summary from what the stages wrote.
+
+    Args:
+        results: folder of `<model>/results.json`. Models that are absent are named under `missing`.
+        metrics: folder of the stages' metrics.
+        params: the parameters, recorded whole.
+        lock: `dvc.lock`, for the hashes of all artifacts.
+
+    Raises:
+        InputError: a file is absent or unusable, or models were measured on different data.
+    """
+    models = load_results(results)
+    return {
+        "codeflow": _codeflow(metrics),
+        "localisation": dict(sorted(load_metrics(metrics / "focal.json").items())),
+        "models": {name: _scores(model.measured) for name, model in models.items()},
+        "unavailable": {name: model.unavailable for name, model in models.items() if model.unavailable},
+        "missing": [name for name in MODELS if name not in models],
+        "ground_truth": _ground_truth(models.values()),
+        "comparisons": _comparisons(models, params.evaluate.bootstrap, params.evaluate.seed),
+        "provenance": {
+            "params": params.model_dump(mode="json"),
+            "inputs": load_hashes(lock),
+            "data": _data_hashes(models),
+            "isolation": "; ".join(_isolation(models)),
+            "versions": _versions(),
+        },
+    }
+
+
+def write_summary(summary: Summary, path: Path) -> None:
+    """Write the summary, its keys sorted."""
+    with atomic_writer(path) as file:
+        json.dump(summary, file, indent=2, sort_keys=True, ensure_ascii=False)
+        file.write("\n")
+
+
+def read_summary(path: Path) -> Summary:
+    """Read a summary that was written before.
+
+    Raises:
+        InputError: the file is absent or broken.
+    """
+    try:
+        summary: Summary = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run `dvc repro report` first") from None
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; run `dvc repro --force --single-item report`") from None
+    return summary
+
+
+def _codeflow(metrics: Path) -> Summary:
+    needed = ("problems", "llm_calls", "prompt_tokens", "completion_tokens")
+    codeflow = load_metrics(metrics / "codeflow.json", needed)
+    pairs = load_metrics(metrics / "pairs.json", ("pairs",))
+    by_iteration = {int(key.partition("/")[2]): rate for key, rate in codeflow.items() if key.startswith("pass_rate/")}
+    prompt, completion = int(codeflow["prompt_tokens"]), int(codeflow["completion_tokens"])
+    return {
+        "problems": int(codeflow["problems"]),
+        "pass_rate_by_iteration": [by_iteration[iteration] for iteration in sorted(by_iteration)],
+        "pairs": int(pairs["pairs"]),
+        "dropped": group(pairs, "dropped"),
+        "verdicts": group(codeflow, "verdicts"),
+        "llm_calls": int(codeflow["llm_calls"]),
+        "tokens": prompt + completion,
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "cost_usd": codeflow.get("cost_usd", 0.0),  # a model that runs here has no bill
+    }
+
+
+def _scores(measured: dict[str, Measured]) -> Summary:
+    fields = {"n", "pass_at_1", "pass_at_5", "ci95", "errors"}
+    return {name: r.model_dump(mode="json", include=fields, exclude_none=True) for name, r in measured.items()}
+
+
+def _ground_truth(models: Iterable[ModelResults]) -> Summary:
+    """Benchmark → how the harness judged the benchmark's own solutions, the worst over the models' runs."""
+    found: Summary = {}
+    for model in models:
+        for name, result in model.measured.items():
+            truth = result.ground_truth
+            if truth and (name not in found or truth.passed < found[name]["passed"]):
+                found[name] = truth.model_dump(mode="json")
+    return found
+
+
+def _comparisons(models: dict[str, ModelResults], resamples: int, seed: int) -> Summary:
+    """Model → against → benchmark → paired difference: each model against base, focal objectives against their own."""
+    compared: Summary = {}
+    for name, model in models.items():
+        for against in ("base", COUNTERPARTS.get(name), "sft" if name in COUNTERPARTS else None):
+            if against in models and against != name:
+                assert against is not None
+                compared.setdefault(name, {})[against] = {
+                    benchmark: _compare(model, models[against], benchmark, resamples, seed)
+                    for benchmark in model.measured
+                    if benchmark in models[against].measured
+                }
+    return compared
+
+
+def _compare(model: ModelResults, against: ModelResults, benchmark: str, resamples: int, seed: int) -> Summary:
+    ours, theirs = model.measured[benchmark], against.measured[benchmark]
+    if (ours.n, ours.data.sha256) != (theirs.n, theirs.data.sha256):
+        raise InputError(
+            f"results: {benchmark} of {model.model} and of {against.model} were measured on different data; "
+            "run stage evaluate again for both"
+        )
+    gained, lost = set(ours.passed) - set(theirs.passed), set(theirs.passed) - set(ours.passed)
+    comparison = compare_paired(len(gained), len(lost), ours.n, resamples, seed)
+    return asdict(comparison) | {"ci95": list(comparison.ci95)}
+
+
+def _data_hashes(models: Mapping[str, ModelResults]) -> dict[str, str]:
+    used = {(r.data.name, r.data.sha256) for model in models.values() for r in model.measured.values()}
+    return dict(sorted(used))
+
+
+def _isolation(models: Mapping[str, ModelResults]) -> list[str]:
+    return sorted({r.isolation for model in models.values() for r in model.measured.values()})
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # the core works without the orchestration around it
+            continue
+    return dict(sorted(found.items()))

@@ -1,0 +1,118 @@
+"""A small experiment's worth of what the stages leave behind, with numbers chosen by hand."""
+
+import csv
+import hashlib
+import json
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from iterpref_core.config import load_params
+from iterpref_core.jsonl import write_jsonl
+from iterpref_core.records import FocalSpans, PreferencePair
+
+HELDOUT = 200
+PASSED = {"base": 70, "sft": 150, "dpo": 40, "rpo": 140, "target-dpo": 90, "target-rpo": 160, "debugger": 190}
+HOSTILE = "<script>document.title = 'owned'</script>"
+
+
+def benchmark(n: int, passed: int, data: str) -> dict[str, object]:
+    """A measured benchmark in the form of results.json; tasks are solved in order, the easiest first."""
+    share = passed / n
+    errors = {"wrong_answer": (n - passed) // 2, "exception": (n - passed) - (n - passed) // 2}
+    return {
+        "available": True,
+        "n": n,
+        "pass_at_1": share,
+        "ci95": [max(0.0, share - 0.06), min(1.0, share + 0.06)],
+        "errors": {kind: count for kind, count in errors.items() if count},
+        "passed": [f"task/{number:04}" for number in range(passed)],
+        "data": {"name": data.partition("-")[0], "sha256": hashlib.sha256(data.encode()).hexdigest()},
+        "isolation": "bubblewrap+landlock+seccomp",
+        "ground_truth": {"n": n, "passed": n, "failed": []},
+    }
+
+
+def write_results(folder: Path, model: str, passed: int, data: str = "heldout-1") -> None:
+    """One model's results.json: held-out and HumanEval measured, MBPP's data out of reach."""
+    missing = {"available": False, "reason": "MBPP+ data: set MBPP_OVERRIDE_PATH (no network, nothing cached)"}
+    benchmarks = {
+        "heldout": benchmark(HELDOUT, passed, data),
+        "humaneval": benchmark(164, 1, "humaneval-1"),
+        "humaneval+": benchmark(164, 0, "humanevalplus-1"),
+        "mbpp": missing,
+        "mbpp+": missing,
+    }
+    path = folder / model / "results.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"model": model, "benchmarks": benchmarks}), encoding="utf-8")
+
+
+def _write_metrics(folder: Path) -> None:
+    rates = [0.1, 0.8, 0.9, 0.95, 0.96, 0.97]
+    codeflow = {"problems": 100, "solved": 97, "llm_calls": 180, "prompt_tokens": 9000, "completion_tokens": 6000}
+    codeflow |= {f"pass_rate/{number}": rate for number, rate in enumerate(rates)} | {"verdicts/wrong_answer": 80}
+    pairs = {"pairs": 80, "dropped/unsolved": 3, "dropped/solved_by_draft": 10, "dropped/identical_ast": 7}
+    focal = {"pairs": 80, "empty": 6, "anchored": 6, "focal_line_share": 0.31}
+    for name, metrics in {"codeflow": codeflow, "pairs": pairs, "focal": focal}.items():
+        (folder / f"{name}.json").write_text(json.dumps(metrics), encoding="utf-8")
+    for objective in ("sft", "dpo", "rpo", "target-dpo", "target-rpo"):
+        _write_curve(folder / "train" / f"{objective}.curve.csv", objective)
+
+
+def _write_curve(path: Path, objective: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["step", "loss", "learning_rate", "rewards/margins", "rewards/chosen"])
+        for step in range(5, 105, 5):
+            preference = ("", "") if objective == "sft" else (step / 40, -step / (400 if "target" in objective else 60))
+            out.writerow([step, 0.7 / (1 + step / 30), 1e-4, *preference])
+
+
+def _write_pairs(pairs: Path, spans: Path) -> None:
+    chosen = "def f(xs):\n    total = 0\n    for x in xs:\n        total += x * x\n    return total\n"
+    rejected = chosen.replace("x * x", "x + x")
+    start, end = rejected.index("        total += "), rejected.index("    return")
+    records = [
+        PreferencePair(task_id=f"codeflow/{number}", prompt=f"Sum the squares. {HOSTILE}", chosen=chosen, rejected=rejected)
+        for number in range(12)
+    ]  # fmt: skip
+    write_jsonl(pairs, records)
+    marked = ((start, end),)
+    write_jsonl(
+        spans, [FocalSpans(task_id=p.task_id, method="line_lcs", rejected=marked, chosen=marked) for p in records]
+    )
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> SimpleNamespace:
+    """A whole experiment: the paths `build_report` takes, its params, and the numbers it was made with."""
+    paths = {name: tmp_path / name for name in ("results", "metrics", "data")}
+    for path in paths.values():
+        path.mkdir()
+    for model, passed in PASSED.items():
+        write_results(paths["results"], model, passed)
+    _write_metrics(paths["metrics"])
+    pairs, spans, lock = tmp_path / "data/pairs.jsonl", tmp_path / "data/focal.jsonl", tmp_path / "dvc.lock"
+    _write_pairs(pairs, spans)
+    lock.write_text(
+        "schema: '2.0'\nstages:\n  pairs:\n    cmd: x\n    outs:\n"
+        "    - {path: data/pairs.jsonl, hash: md5, md5: 0123abc, size: 1}\n"
+        "    - {path: metrics/pairs.json, hash: md5, md5: 4567def, size: 1}\n"
+        "  report:\n    cmd: y\n    outs:\n    - {path: reports/index.html, hash: md5, md5: 89ab, size: 1}\n",
+        encoding="utf-8",
+    )
+    return SimpleNamespace(
+        root=tmp_path,
+        results=paths["results"],
+        metrics=paths["metrics"],
+        pairs=pairs,
+        spans=spans,
+        lock=lock,
+        params=load_params(Path(__file__).parents[2] / "params.yaml"),
+        passed=PASSED,
+        write_results=partial(write_results, paths["results"]),
+    )

@@ -1,0 +1,122 @@
+"""summary.json: the contract's fields, stable bytes, and what is missing named."""
+
+import json
+import shutil
+from types import SimpleNamespace
+
+import pytest
+
+from iterpref_core.errors import InputError
+from iterpref_core.report.summary import Summary, build_summary, read_summary, write_summary
+
+
+def build(experiment: SimpleNamespace) -> Summary:
+    return build_summary(experiment.results, experiment.metrics, experiment.params, experiment.lock)
+
+
+def test_summary_has_the_fields_of_the_contract(experiment: SimpleNamespace) -> None:
+    summary = build(experiment)
+
+    codeflow = summary["codeflow"]
+    assert codeflow["pass_rate_by_iteration"] == [0.1, 0.8, 0.9, 0.95, 0.96, 0.97]
+    assert codeflow["dropped"] == {"identical_ast": 7, "solved_by_draft": 10, "unsolved": 3}
+    assert (codeflow["problems"], codeflow["pairs"], codeflow["llm_calls"]) == (100, 80, 180)
+    assert (codeflow["tokens"], codeflow["cost_usd"]) == (15_000, 0.0)
+    assert summary["models"]["target-rpo"]["heldout"] == {
+        "pass_at_1": 0.8,
+        "ci95": [0.74, 0.8600000000000001],
+        "n": 200,
+        "errors": {"wrong_answer": 20, "exception": 20},
+    }
+    provenance = summary["provenance"]
+    assert provenance["params"]["train"]["beta"] == experiment.params.train.beta
+    assert provenance["inputs"] == {"data/pairs.jsonl": "0123abc"}
+    assert provenance["data"].keys() == {"heldout", "humaneval", "humanevalplus"}
+    assert provenance["isolation"] == "bubblewrap+landlock+seccomp"
+    assert {"python", "torch"} <= provenance["versions"].keys()
+
+
+def test_every_model_is_compared_with_base_and_focal_ones_with_their_counterpart_and_sft(
+    experiment: SimpleNamespace,
+) -> None:
+    compared = build(experiment)["comparisons"]
+
+    assert {name: sorted(others) for name, others in compared.items()} == {
+        "sft": ["base"],
+        "dpo": ["base"],
+        "rpo": ["base"],
+        "target-dpo": ["base", "dpo", "sft"],
+        "target-rpo": ["base", "rpo", "sft"],
+        "debugger": ["base"],
+    }
+    against_rpo = compared["target-rpo"]["rpo"]["heldout"]
+    assert (against_rpo["gained"], against_rpo["lost"]) == (20, 0)
+    assert against_rpo["difference"] == pytest.approx(0.1)
+    assert against_rpo["p_value"] < 0.001
+    assert compared["dpo"]["base"]["heldout"]["difference"] == pytest.approx(-0.15)
+
+
+def test_same_inputs_give_the_same_bytes(experiment: SimpleNamespace) -> None:
+    first, second = experiment.root / "a.json", experiment.root / "b.json"
+    write_summary(build(experiment), first)
+    write_summary(build(experiment), second)
+    assert first.read_bytes() == second.read_bytes()
+    assert read_summary(first) == json.loads(first.read_text()) == build(experiment)
+
+
+def test_models_without_results_and_benchmarks_without_data_are_named(experiment: SimpleNamespace) -> None:
+    for model in ("sft", "rpo"):
+        shutil.rmtree(experiment.results / model)
+
+    summary = build(experiment)
+
+    assert summary["missing"] == ["sft", "rpo"]
+    assert summary["comparisons"]["target-rpo"].keys() == {"base"}
+    assert summary["unavailable"]["base"]["mbpp+"].startswith("MBPP+ data:")
+    assert "mbpp+" not in summary["models"]["base"]
+
+
+def test_ground_truth_is_the_worst_that_any_run_saw(experiment: SimpleNamespace) -> None:
+    path = experiment.results / "dpo/results.json"
+    results = json.loads(path.read_text())
+    results["benchmarks"]["heldout"]["ground_truth"] = {"n": 200, "passed": 199, "failed": ["task/0003"]}
+    path.write_text(json.dumps(results))
+
+    assert build(experiment)["ground_truth"]["heldout"] == {"n": 200, "passed": 199, "failed": ["task/0003"]}
+
+
+def test_models_measured_on_different_data_are_not_compared(experiment: SimpleNamespace) -> None:
+    experiment.write_results("dpo", 40, data="heldout-2")
+    with pytest.raises(InputError, match=r"heldout of dpo and of base were measured on different data"):
+        build(experiment)
+
+
+def test_without_dvc_no_hashes_are_claimed(experiment: SimpleNamespace) -> None:
+    experiment.lock.unlink()
+    assert build(experiment)["provenance"]["inputs"] == {}
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("metrics/codeflow.json", None, r"codeflow\.json: no such file; run `dvc repro codeflow`"),
+        ("metrics/codeflow.json", '{"problems": 3}', r"metric 'llm_calls' is missing"),
+        ("metrics/pairs.json", '{"pairs": "many"}', r"pairs\.json: field 'pairs'"),
+        ("results/dpo/results.json", '{"model": "dpo"}', r"dpo/results\.json: field 'benchmarks' is missing"),
+        ("results/dpo/results.json", "{", r"dpo/results\.json: not valid JSON"),
+        ("dvc.lock", "stages: []", r"dvc\.lock: not a dvc\.lock"),
+    ],
+)
+def test_unusable_inputs_are_named(experiment: SimpleNamespace, file: str, text: str | None, message: str) -> None:
+    path = experiment.root / file
+    path.unlink()
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        build(experiment)
+
+
+def test_no_results_at_all_says_what_to_run(experiment: SimpleNamespace) -> None:
+    shutil.rmtree(experiment.results)
+    with pytest.raises(InputError, match="no model has results here"):
+        build(experiment)
