@@ -1,0 +1,221 @@
+"""Stage `codeflow`: files in, files out, killed and resumed."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.config import CodeflowParams, ExecutionParams
+from iterpref_core.debugging.codeflow import Models, debug_file, run_codeflow
+from iterpref_core.errors import InputError, ModelError, RecordError
+from iterpref_core.inference.backend import Completion, Request, Sampling
+from iterpref_core.jsonl import read_jsonl, write_jsonl
+from iterpref_core.records import IoTest, Problem, Trajectory
+
+PARAMS = CodeflowParams(
+    seed=11, max_iterations=2, draft_model="student", temperature=0.0, max_new_tokens=64, concurrency=2
+)
+EXECUTION = ExecutionParams(
+    cpu_s=2.0, wall_s=10.0, memory_mb=256, output_kb=64, file_mb=1, workers=2, allow_unsafe=False
+)
+VERSION = re.compile(r"# version (\d+)")
+
+
+class Patient:
+    """A model that needs as many refinements as the task's prompt says; may be told to fail at its nth call."""
+
+    def __init__(self, fail_at: int | None = None) -> None:
+        self._fail_at = fail_at
+        self.calls = 0
+        self.asked: list[str] = []
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+        self.calls += 1
+        if self.calls == self._fail_at:
+            raise KeyboardInterrupt
+        self.asked += [request.prompt.split("\n")[0] for request in requests]
+        return [Completion(self._answer(request.prompt), 10, 4, truncated=False) for request in requests]
+
+    def _answer(self, prompt: str) -> str:
+        needed = int(prompt.partition(" ")[0])
+        done = int(version[1]) + 1 if (version := VERSION.search(prompt)) else 0
+        return f"def f(x):\n    return x + {int(done >= needed)}\n# version {done}\n"
+
+
+def write_problems(path: Path, needed: Sequence[int], split: str | None = "codeflow") -> Path:
+    tests = (IoTest(call="f(1)", expected="2"),)
+    write_jsonl(
+        path,
+        (
+            Problem(task_id=f"t{k}", prompt=f"{n} refinements for t{k}", entry_point="f", tests=tests, split=split)
+            for k, n in enumerate(needed)
+        ),
+    )
+    return path
+
+
+def debug(folder: Path, model: Patient, params: CodeflowParams = PARAMS) -> dict[str, float]:
+    models = Models(("a", "b"), lambda: (model, model))
+    return debug_file(
+        folder / "problems.jsonl", models, params, EXECUTION, out=folder / "out.jsonl", work=folder / "work"
+    )
+
+
+def test_trajectories_in_the_problems_order_and_a_cumulative_curve(tmp_path: Path) -> None:
+    write_problems(tmp_path / "problems.jsonl", [2, 0, 9, 1, 0])
+    metrics = debug(tmp_path, Patient())
+    trajectories = list(read_jsonl(tmp_path / "out.jsonl", Trajectory))
+    assert [trajectory.task_id for trajectory in trajectories] == ["t0", "t1", "t2", "t3", "t4"]
+    assert [trajectory.solved for trajectory in trajectories] == [True, True, False, True, True]
+    assert [metrics[f"pass_rate/{i}"] for i in range(3)] == [0.4, 0.6, 0.8]
+    assert (metrics["problems"], metrics["solved"], metrics["llm_calls"]) == (5, 4, 10)
+    assert (metrics["prompt_tokens"], metrics["completion_tokens"]) == (100, 40)
+    assert (metrics["verdicts/passed"], metrics["verdicts/wrong_answer"], metrics["verdicts/timeout"]) == (4, 6, 0)
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_only_split_codeflow_takes_part(tmp_path: Path) -> None:
+    path = write_problems(tmp_path / "problems.jsonl", [0, 0])
+    other = (
+        write_problems(tmp_path / "other.jsonl", [0, 0, 0], split="heldout")
+        .read_text()
+        .replace('"task_id":"t', '"task_id":"h')
+    )
+    path.write_text(other + path.read_text())
+    assert debug(tmp_path, Patient())["problems"] == 2
+
+
+def test_problems_without_any_split_all_take_part(tmp_path: Path) -> None:
+    write_problems(tmp_path / "problems.jsonl", [0, 0, 0], split=None)
+    assert debug(tmp_path, Patient())["problems"] == 3
+
+
+def test_a_stopped_run_resumes_without_repeating_finished_problems(tmp_path: Path) -> None:
+    write_problems(tmp_path / "problems.jsonl", [0, 1, 0, 1, 0, 1])
+    uninterrupted = tmp_path / "uninterrupted"
+    uninterrupted.mkdir()
+    write_problems(uninterrupted / "problems.jsonl", [0, 1, 0, 1, 0, 1])
+    expected = debug(uninterrupted, Patient())
+
+    with pytest.raises(KeyboardInterrupt):
+        debug(tmp_path, Patient(fail_at=3))
+    assert not (tmp_path / "out.jsonl").exists()
+    (journal,) = (tmp_path / "work").iterdir()
+    finished = [json.loads(line)["task_id"] for line in journal.read_text().splitlines()]
+    assert finished == ["t0", "t1", "t2"]
+    with journal.open("a") as file:  # what `kill -9` in mid-write leaves behind
+        file.write('{"task_id":"t3","solv')
+
+    model = Patient()
+    assert debug(tmp_path, model) == expected
+    assert {prompt.split()[-1] for prompt in model.asked} == {"t3", "t4", "t5"}
+    assert (tmp_path / "out.jsonl").read_bytes() == (uninterrupted / "out.jsonl").read_bytes()
+
+
+def test_a_complete_journal_needs_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_problems(tmp_path / "problems.jsonl", [0, 1])
+    with monkeypatch.context() as patch:
+        patch.setattr("iterpref_core.debugging.codeflow.write_jsonl", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            debug(tmp_path, Patient())
+    assert debug(tmp_path, Patient(fail_at=1))["solved"] == 2
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("change", [{"seed": 12}, {"temperature": 0.5}, {"max_iterations": 1}])
+def test_other_settings_do_not_resume_this_journal(tmp_path: Path, change: dict[str, float]) -> None:
+    write_problems(tmp_path / "problems.jsonl", [0, 0, 0, 0])
+    with pytest.raises(KeyboardInterrupt):
+        debug(tmp_path, Patient(fail_at=2))
+    model = Patient()
+    debug(tmp_path, model, PARAMS.model_copy(update=change))
+    assert len(model.asked) == 4
+
+
+def test_another_concurrency_resumes_this_journal(tmp_path: Path) -> None:
+    write_problems(tmp_path / "problems.jsonl", [0, 0, 0, 0])
+    with pytest.raises(KeyboardInterrupt):
+        debug(tmp_path, Patient(fail_at=2))
+    model = Patient()
+    debug(tmp_path, model, PARAMS.model_copy(update={"concurrency": 7}))
+    assert len(model.asked) == 2
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from test_codeflow import Patient, debug
+
+class Killed(Patient):
+    def generate(self, requests, sampling):
+        if self.calls == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().generate(requests, sampling)
+
+debug(Path(sys.argv[1]), Killed())
+"""
+
+
+def test_kill_9_loses_nothing_that_was_finished(tmp_path: Path) -> None:
+    write_problems(tmp_path / "problems.jsonl", [0, 0, 0, 0, 0, 0])
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path), str(Path(__file__).parent)], check=False, env=dict(os.environ)
+    )
+    assert killed.returncode == -signal.SIGKILL
+    model = Patient()
+    assert debug(tmp_path, model)["solved"] == 6
+    assert len(model.asked) == 2
+
+
+def test_a_second_run_of_the_same_work_is_refused(tmp_path: Path) -> None:
+    write_problems(tmp_path / "problems.jsonl", [0])
+
+    class Reentrant(Patient):
+        def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+            with pytest.raises(InputError, match="in progress elsewhere"):
+                debug(tmp_path, Patient())
+            return super().generate(requests, sampling)
+
+    assert debug(tmp_path, Reentrant())["solved"] == 1
+
+
+def test_bad_problems_are_refused_before_any_work(tmp_path: Path) -> None:
+    path = write_problems(tmp_path / "problems.jsonl", [0, 0])
+    good = path.read_text()
+    model = Patient(fail_at=1)
+
+    path.write_text(good.replace('[{"kind":"io","call":"f(1)","expected":"2"}]', "[]", 1))
+    with pytest.raises(InputError, match=r"problems\.jsonl: problem 't0': field 'tests' is empty"):
+        debug(tmp_path, model)
+    path.write_text(good + good)
+    with pytest.raises(RecordError, match=r"problems\.jsonl:3: field 'task_id': 't0'"):
+        debug(tmp_path, model)
+    path.write_text(good.replace("codeflow", "heldout"))
+    with pytest.raises(InputError, match="no problem of split 'codeflow'"):
+        debug(tmp_path, model)
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_a_missing_model_is_an_input_error(tmp_path: Path) -> None:
+    write_problems(tmp_path / "problems.jsonl", [0])
+    models = tmp_path / "models"
+    with pytest.raises(ModelError, match="no such folder"):
+        run_codeflow(
+            tmp_path / "problems.jsonl",
+            models / "student",
+            models / "debugger",
+            PARAMS,
+            EXECUTION,
+            tmp_path / "out.jsonl",
+            tmp_path / "work",
+        )
