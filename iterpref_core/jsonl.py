@@ -1,7 +1,7 @@
 """Streaming JSONL in and out: errors name file, line and field; files appear whole or not at all."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TypeVar
@@ -9,7 +9,7 @@ from typing import IO, TypeVar
 from pydantic import ValidationError
 
 from iterpref_core.errors import InputError, RecordError
-from iterpref_core.records import Record
+from iterpref_core.records import PreferencePair, Record
 
 R = TypeVar("R", bound=Record)
 
@@ -56,16 +56,40 @@ def read_jsonl(path: Path | str, record: type[R], *, unique: bool = False) -> It
     Raises:
         RecordError: a line is broken, lacks a field or repeats a task_id.
     """
-    path = Path(path)
+    return _read(Path(path), lambda _, text: record.model_validate_json(text), unique=unique)
+
+
+class _AnyPair(Record):
+    task_id: str | None = None
+    prompt: str
+    chosen: str
+    rejected: str
+
+
+def read_pairs(path: Path | str) -> Iterator[PreferencePair]:
+    """Stream preference pairs, ours or anybody's: a pair without `task_id` is called `pair-<its line number>`.
+
+    Raises:
+        RecordError: a line is broken, lacks one of the three texts or repeats a task_id.
+    """
+
+    def parse(number: int, text: str) -> PreferencePair:
+        pair = _AnyPair.model_validate_json(text)
+        return PreferencePair(**{**dict(pair), "task_id": pair.task_id or f"pair-{number}"})
+
+    return _read(Path(path), parse, unique=True)
+
+
+def _read(path: Path, parse: Callable[[int, str], R], *, unique: bool) -> Iterator[R]:
     seen: dict[str, int] = {}
     for number, text in parse_lines(path):
         try:
-            item = record.model_validate_json(text)
+            item = parse(number, text)
         except ValidationError as error:
             message = describe_validation_error(error)
             raise RecordError(f"{path}:{number}: {message}; correct or remove this line") from None
         if unique:
-            task_id = str(getattr(item, "task_id"))
+            task_id = str(vars(item)["task_id"])
             if task_id in seen:
                 raise RecordError(
                     f"{path}:{number}: field 'task_id': {task_id!r} was already used on line {seen[task_id]}; "
