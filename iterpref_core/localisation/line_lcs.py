@@ -1,0 +1,81 @@
+"""The paper's localisation: D- is the lines of the failing program outside the line LCS with the passing one.
+
+How lines become characters. Later, a token belongs to D- when it shares any character with a span, so a span must not
+reach for characters that a neighbouring line's tokens are made of:
+
+- Adjacent lines of D- are one span, the line ends between them included.
+- A span starts at the start of its first line with text, indentation included: a line may differ in nothing else.
+  (A tokenizer that joins a line end to the next indentation makes that one token part of D-; it does decide the
+  indentation.)
+- A span ends after the last visible character of its last line with text. Trailing blanks and the line end stay
+  outside, because many tokenizers join them to the indentation of the line that follows.
+- A line without any text adds no span, and lines without text at either end of a run are left out: their only
+  characters belong to their neighbours' tokens. A D- of nothing else is therefore as empty as that of an insertion.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from iterpref_core.line_diff import diff_lines, line_spans
+from iterpref_core.records import Span
+
+
+@dataclass(frozen=True)
+class ErrorRegion:
+    """Spans of D- in the failing program (`rejected`) and of its counterpart D+ in the passing one (`chosen`)."""
+
+    rejected: tuple[Span, ...]
+    chosen: tuple[Span, ...]
+
+
+def find_error_region(rejected: str, chosen: str) -> ErrorRegion:
+    r"""D- and D+ as character spans.
+
+    >>> rejected = "def f(x):\n    return x\n"
+    >>> region = find_error_region(rejected, "def f(x):\n    y = x\n    return -y\n")
+    >>> [rejected[start:end] for start, end in region.rejected]
+    ['    return x']
+    """
+    diff = diff_lines(rejected, chosen)
+    return ErrorRegion(span_lines(rejected, diff.rejected), span_lines(chosen, diff.chosen))
+
+
+def anchor_insertions(rejected: str, chosen: str) -> tuple[Span, ...]:
+    r"""Where lines are missing from the failing program: a stand-in for a D- without text.
+
+    For each run of inserted lines with text, this is the first line with text after the place where they belong: the
+    line the model wrote instead of them, so its first token is the first wrong one. For an insertion at the end, where
+    no text follows, it is the last line with text. No spans if nothing but blank lines was inserted, or if the failing
+    program has no text.
+
+    >>> rejected = "def f(x):\n    return y\n"
+    >>> [rejected[start:end] for start, end in anchor_insertions(rejected, "def f(x):\n    y = x\n    return y\n")]
+    ['    return y']
+    """
+    diff = diff_lines(rejected, chosen)
+    texts = [number for number, (start, end) in enumerate(line_spans(rejected)) if rejected[start:end].strip()]
+    if not texts:
+        return ()
+    counterparts = {j: i for i, j in diff.matches}
+    inserted = set(diff.chosen)
+    anchors = set()
+    place = 0  # the line of `rejected` that a line inserted here would come before
+    for number, (start, end) in enumerate(line_spans(chosen)):
+        if number not in inserted:
+            place = counterparts[number] + 1
+        elif chosen[start:end].strip():
+            anchors.add(next((line for line in texts if line >= place), texts[-1]))
+    return span_lines(rejected, sorted(anchors))
+
+
+def span_lines(text: str, lines: Sequence[int]) -> tuple[Span, ...]:
+    """Character spans of the given lines (ascending, from 0) by the rules above."""
+    bounds = line_spans(text)
+    spans = []
+    for _, run in groupby(enumerate(lines), key=lambda item: item[1] - item[0]):
+        visible = [bounds[line] for _, line in run if text[slice(*bounds[line])].strip()]
+        if visible:
+            start, end = visible[0][0], visible[-1][1]
+            spans.append((start, start + len(text[start:end].rstrip())))
+    return tuple(spans)
