@@ -1,0 +1,22 @@
+"""Running untrusted, model-written programs: isolated, fast, judged from outside.
+
+>>> from iterpref_core.execution import Executor, Limits, Program
+"""
+
+from iterpref_core.execution.executor import Executor
+from iterpref_core.execution.isolation import LayerReport, probe_isolation
+from iterpref_core.execution.programs import Judge, Limits, Outcome, Program
+from iterpref_core.execution.samples import execute_samples, failing_references, program_of
+
+__all__ = [
+    "Executor",
+    "Judge",
+    "LayerReport",
+    "Limits",
+    "Outcome",
+    "Program",
+    "execute_samples",
+    "failing_references",
+    "probe_isolation",
+    "program_of",
+]

@@ -1,0 +1,100 @@
+"""The texts that tell a debugger what went wrong: short, stable, one line wherever possible, always valid UTF-8."""
+
+import math
+import re
+from typing import Any
+
+MAX_FEEDBACK = 600
+_MAX_CALL, _MAX_VALUE, _MAX_MESSAGE, _MAX_LINE, _MAX_PRINTED = 160, 120, 200, 100, 120
+
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
+
+
+def shorten(text: str, limit: int) -> str:
+    """At most `limit` characters: the beginning, "...", and the end."""
+    if len(text) <= limit:
+        return text
+    tail = limit // 4
+    return f"{text[: limit - tail - 3]}...{text[-tail:]}"
+
+
+def clean(text: str, limit: int) -> str:
+    """One line of printable text without addresses, shortened."""
+    text = shorten(text, 4 * limit)
+    text = _ADDRESS.sub("0x...", " ".join(text.split()))
+    return shorten(_CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text), limit)
+
+
+def _show_int(value: int) -> str:
+    if value.bit_length() < 10_000:
+        return repr(value)
+    return f"an integer of about {int(value.bit_length() * math.log10(2))} digits"
+
+
+def show(value: Any) -> str:
+    """Like `repr`, for plain values, with sets in a fixed order."""
+    kind = type(value)
+    if kind is int:
+        return _show_int(value)
+    if kind is list:
+        return f"[{', '.join(map(show, value))}]"
+    if kind is tuple:
+        return f"({', '.join(map(show, value))}{',' if len(value) == 1 else ''})"
+    if kind is dict:
+        return f"{{{', '.join(f'{show(key)}: {show(item)}' for key, item in value.items())}}}"
+    if kind is set:
+        return f"{{{', '.join(sorted(map(show, value)))}}}" if value else "set()"
+    if kind is frozenset:
+        return f"frozenset({show(set(value)) if value else ''})"
+    return repr(value)
+
+
+def call_text(source: str) -> str:
+    """A test's call, on one line."""
+    return clean(source, _MAX_CALL)
+
+
+def wrong_value(call: str, actual: Any, expected: str | None) -> str:
+    """`f([1, 2]) returned 4, expected 3`; `expected` is None if only the benchmark's own judge knows it."""
+    text = f"{call_text(call)} returned {clean(show(actual), _MAX_VALUE)}"
+    return text if expected is None else f"{text}, expected {clean(expected, _MAX_VALUE)}"
+
+
+def wrong_type(call: str, found: str, expected: str | None) -> str:
+    """For a value that cannot leave the sandbox, such as a generator."""
+    text = f"{call_text(call)} returned an object of type {clean(found, 60)}"
+    return text if expected is None else f"{text}, expected {clean(expected, _MAX_VALUE)}"
+
+
+def error_text(facts: dict[str, Any], code: str) -> str:
+    """`TypeError: message, line 3: return a + b`; the line is the innermost one of the program itself."""
+    message = clean(str(facts["message"]), _MAX_MESSAGE)
+    text = clean(str(facts["type"]), 60) + (f": {message}" if message else "")
+    line = facts["line"]
+    lines = code.splitlines()
+    if isinstance(line, int) and 1 <= line <= len(lines):
+        text += f", line {line}: {clean(lines[line - 1], _MAX_LINE)}"
+    return text
+
+
+def failed_check(source: str, facts: dict[str, Any]) -> str:
+    """`assert f(2) > 3 failed: message`, for an assertion of a test."""
+    lines = source.splitlines()
+    line = facts["test_line"]
+    text = lines[line - 1] if isinstance(line, int) and 1 <= line <= len(lines) else source
+    message = clean(str(facts["message"]), _MAX_MESSAGE)
+    return f"{clean(text, _MAX_CALL)} failed" + (f": {message}" if message else "")
+
+
+def seconds(value: float) -> str:
+    """`2 s`, `0.5 s`."""
+    return f"{value:g} s"
+
+
+def with_printed(text: str, printed: bytes) -> str:
+    """The text and, on a line of its own, the beginning of what the program printed, if anything."""
+    output = printed.decode("utf-8", "backslashreplace").strip()
+    if output:
+        text += "\nprinted: " + clean(output.replace("\n", "\\n"), _MAX_PRINTED)
+    return shorten(text, MAX_FEEDBACK)

@@ -1,0 +1,93 @@
+"""Tries each isolation layer on itself: what the layer must prevent is attempted, what it must allow too."""
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from . import landlock, limits, seccomp
+
+
+def _landlock(order: dict[str, Any]) -> str:
+    ruleset = landlock.create_ruleset(order["readable"], order["root"], ("/dev/null",))
+    landlock.enforce(ruleset)
+    with open(os.path.join(order["root"], "mine"), "w") as file:
+        file.write("x")
+    try:
+        with open(order["secret"]) as file:
+            return f"a file outside could be read ({file.read()})"
+    except PermissionError:
+        return ""
+
+
+def _refused(action: Callable[[], Any]) -> bool:
+    try:
+        action()
+    except PermissionError:
+        return True
+    return False
+
+
+def _fork() -> None:
+    if os.fork() == 0:
+        os._exit(0)
+
+
+def _seccomp(order: dict[str, Any]) -> str:
+    parent = os.getppid()
+    seccomp.Filter().install()
+    for name, action in (
+        ("a process could be made", _fork),
+        ("a socket could be opened", lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)),
+        ("another process could be signalled", lambda: os.kill(parent, 0)),
+    ):
+        if not _refused(action):
+            return name
+    return ""
+
+
+def _rlimits(order: dict[str, Any]) -> str:
+    limits.set_limits(limits.Budget(5, 5, 64, 64, 1), limits.address_space())
+    try:
+        bytearray(128 * 2**20)
+    except MemoryError:
+        return ""
+    return "memory beyond the limit could be had"
+
+
+def _bwrap(order: dict[str, Any]) -> str:
+    if not order["bwrap"]:
+        return ""
+    if os.path.exists(order["secret"]):
+        return "a file outside is visible"
+    if len([name for name in os.listdir("/proc") if name.isdigit()]) > 3:
+        return "other processes are visible"
+    names = {name for _, name in socket.if_nameindex()}
+    return "" if names <= {"lo"} else f"network interfaces are visible: {', '.join(sorted(names))}"
+
+
+def _try(layer: Callable[[dict[str, Any]], str], order: dict[str, Any]) -> str:
+    """Run a probe in a child of its own, since no layer can be taken off again."""
+    receive, answer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            problem = layer(order)
+        except Exception as error:
+            problem = f"{type(error).__name__}: {error}"
+        os.write(answer, problem.encode()[:500])
+        os._exit(0)
+    os.close(answer)
+    with open(receive, "rb") as file:
+        problem = file.read().decode()
+    _, status = os.waitpid(pid, 0)
+    return problem if status == 0 else f"the probe ended with status {status}"
+
+
+def main() -> None:
+    """Read an order (JSON) from standard input; print the problems by layer."""
+    order = json.load(sys.stdin)
+    layers = {"bwrap": _bwrap, "landlock": _landlock, "seccomp": _seccomp, "rlimits": _rlimits}
+    print(json.dumps({name: _try(layer, order) for name, layer in layers.items()}))

@@ -1,0 +1,118 @@
+"""Values as canonical text with exact types, for the way out of the sandbox.
+
+Plain values (None, bool, int, float, str, list) are themselves in JSON; the rest is a JSON object with one key that
+names the type: `{"t": [1, 2]}` is the tuple (1, 2). Equal values of equal types have equal texts: sets are sorted,
+dictionaries are sorted by key. Subclasses are never encoded: they may lie about themselves.
+
+>>> encode((1, 2.0, {"a"}))
+'{"t":[1,2.0,{"s":["a"]}]}'
+>>> decode(encode({1: frozenset([b"x"])}))
+{1: frozenset({b'x'})}
+"""
+
+import collections
+import json
+from typing import Any
+
+_BIG = 2**63
+_PLAIN = frozenset({type(None), bool, str, float})
+_PLAIN_INT = frozenset({int})
+_dump = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_load = json.loads
+
+DICT_LIKE = (collections.OrderedDict, collections.defaultdict, collections.Counter)
+"""Standard-library subclasses that compare equal to a plain dict; encoded as one if the comparison is Python's `==`."""
+
+
+class Unencodable(Exception):
+    """A value (or a part of it) is not of an exact plain type; the message names the type."""
+
+
+class Malformed(ValueError):
+    """A text that `encode` cannot have written."""
+
+
+def type_name(kind: type) -> str:
+    """A class's name as the interpreter knows it, whatever its metaclass says."""
+    return str(type.__dict__["__name__"].__get__(kind))
+
+
+def _tree_of_items(value: Any, lenient: bool) -> list[Any]:
+    kinds = set(map(type, value))
+    if kinds <= _PLAIN or (kinds == _PLAIN_INT and -_BIG < min(value) and max(value) < _BIG):
+        return list(value)
+    return [_tree(item, lenient) for item in value]
+
+
+def _tree(value: Any, lenient: bool) -> Any:
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is int:
+        return value if -_BIG < value < _BIG else {"i": hex(value)}
+    if kind is list:
+        return _tree_of_items(value, lenient)
+    if kind is tuple:
+        return {"t": _tree_of_items(value, lenient)}
+    if kind is dict or (lenient and kind in DICT_LIKE):
+        pairs = [[_tree(k, lenient), _tree(v, lenient)] for k, v in dict.items(value)]
+        return {"d": sorted(pairs, key=lambda pair: _dump(pair[0]))}
+    if kind is set or kind is frozenset:
+        return {"s" if kind is set else "f": sorted((_tree(item, lenient) for item in value), key=_dump)}
+    if kind is bytes:
+        return {"b": value.decode("latin-1")}
+    if kind is complex:
+        return {"c": [value.real, value.imag]}
+    raise Unencodable(type_name(kind))
+
+
+def encode(value: Any, *, lenient: bool = False) -> str:
+    """The canonical text of a value, on one line.
+
+    Args:
+        value: anything.
+        lenient: take `OrderedDict`, `defaultdict` and `Counter` for dict.
+
+    Raises:
+        Unencodable: the value, or a part of it, has no exact plain type, or is nested too deeply.
+    """
+    try:
+        return _dump(_tree(value, lenient))
+    except RecursionError:
+        raise Unencodable("value nested too deeply") from None
+
+
+def _value(tree: Any) -> Any:
+    if type(tree) is list:
+        return [_value(item) for item in tree]
+    if type(tree) is not dict:
+        return tree
+    ((tag, body),) = tree.items()
+    match tag:
+        case "t":
+            return tuple(map(_value, body))
+        case "d":
+            return {_value(key): _value(value) for key, value in body}
+        case "s":
+            return set(map(_value, body))
+        case "f":
+            return frozenset(map(_value, body))
+        case "b":
+            return body.encode("latin-1")
+        case "c":
+            return complex(*body)
+        case "i":
+            return int(body, 16)
+    raise Malformed(f"unknown tag {tag!r}")
+
+
+def decode(text: str) -> Any:
+    """The value whose canonical text this is.
+
+    Raises:
+        Malformed: the text is not one that `encode` writes.
+    """
+    try:
+        return _value(_load(text))
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise Malformed(f"{type(error).__name__}: {error}") from None

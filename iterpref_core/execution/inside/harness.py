@@ -1,0 +1,154 @@
+"""Runs one program and its tests in a child that is already restricted, and reports over the private channel.
+
+A job is a JSON object: `key` (hex), `setup`, `code`, and `steps`, a list of `[kind, body]`:
+`["call", expression]` and `["lenient", expression]` report the expression's value, `["check", statements]`,
+`["unittest", source]` and `["script", test]` only report whether they passed.
+
+A report is a line `MAC index kind payload`. The MAC is keyed with a key that the program cannot read: it exists only
+inside the hash object, in C. Kinds: `loaded`, `value`, `passed`, `type` (of a value that cannot be encoded), `error`,
+`done`. No report is repeated, and the supervisor accepts them only in order.
+"""
+
+import hashlib
+import json
+import os
+import random
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+
+from .encoding import Unencodable, encode, type_name
+from .suites import run_script, run_unittest
+
+SOLUTION, SETUP, TEST = "<solution>", "<setup>", "<test>"
+MAX_MESSAGE = 2000
+
+Report = Callable[[int, str, str], None]
+
+
+def open_channel(descriptor: int, key: bytes) -> Report:
+    """A function that writes signed reports to a file descriptor."""
+    signer = hashlib.blake2b(key=key, digest_size=8)
+    write = os.write
+
+    def report(index: int, kind: str, payload: str) -> None:
+        body = f"{index} {kind} {payload}".encode("utf-8", "backslashreplace")
+        signature = signer.copy()
+        signature.update(body)
+        data = memoryview(signature.hexdigest().encode() + b" " + body + b"\n")
+        while data:
+            data = data[write(descriptor, data) :]
+
+    return report
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)[:MAX_MESSAGE]
+    except BaseException as inner:  # the program's own __str__ may do anything; the verdict must not depend on it
+        return f"<{type(inner).__name__} while the message was made>"
+
+
+def _place(error: BaseException, filename: str) -> int | None:
+    """The line of the innermost frame of a source file in an error's traceback."""
+    line = None
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == filename:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
+
+
+def _innermost(error: BaseException) -> str:
+    trace = error.__traceback__
+    name = ""
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        trace = trace.tb_next
+    return name
+
+
+def describe(error: BaseException, solution: str, *, compiling: bool = False) -> str:
+    """An error as a JSON object: type, message, lines in the solution and in the test, where it was raised."""
+    kind = type(error)
+    line, message = _place(error, solution), _message(error)
+    syntax = compiling
+    if isinstance(error, SyntaxError) and (compiling or error.filename == solution):
+        line, message, syntax = error.lineno, str(error.msg), True
+    facts = {
+        "type": type_name(kind),
+        "bases": [type_name(base) for base in type.mro(kind)],
+        "message": message,
+        "line": line,
+        "test_line": _place(error, TEST),
+        "in_test": _innermost(error) == TEST,
+        "syntax": syntax,
+    }
+    return json.dumps(facts)
+
+
+class _CompileError(Exception):
+    """Carries what `compile` raised about the solution."""
+
+
+def _load(setup: str, code: str) -> dict[str, Any]:
+    """Run setup and solution in a fresh module; returns its namespace."""
+    module = types.ModuleType("solution")
+    sys.modules["solution"] = module
+    namespace = module.__dict__
+    if setup:
+        exec(compile(setup, SETUP, "exec"), namespace)
+    try:
+        compiled = compile(code, SOLUTION, "exec")
+    except BaseException as error:  # besides SyntaxError: NUL bytes, surrogates, nesting beyond the parser's stack
+        raise _CompileError from error
+    exec(compiled, namespace)
+    return namespace
+
+
+def _run_step(kind: str, body: Any, namespace: dict[str, Any], job: dict[str, Any]) -> tuple[str, str]:
+    """Run one step; returns the kind and payload of its report."""
+    if kind in ("call", "lenient"):
+        value = eval(compile(body, TEST, "eval"), namespace)
+        try:
+            return "value", encode(value, lenient=kind == "lenient")
+        except Unencodable as error:
+            return "type", str(error)
+    if kind == "check":
+        exec(compile(body, TEST, "exec"), namespace)
+    elif kind == "unittest":
+        run_unittest(body, namespace, TEST)
+    else:
+        run_script(body, job["setup"], job["code"])
+    return "passed", ""
+
+
+def _solution_name(kind: str, body: Any) -> str:
+    return os.path.join(os.getcwd(), body["module"].replace(".", "/") + ".py") if kind == "script" else SOLUTION
+
+
+def run_job(raw: bytes, descriptor: int) -> None:
+    """Run a job to its end, reporting each step; returns whatever the program did, short of ending the process."""
+    job = json.loads(raw)
+    report = open_channel(descriptor, bytes.fromhex(job.pop("key")))
+    random.seed(0)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(0)
+    namespace: dict[str, Any] = {}
+    steps: list[tuple[str, Any]] = job["steps"]
+    index, solution = -1, SOLUTION
+    try:
+        if any(kind != "script" for kind, _ in steps):
+            namespace = _load(job["setup"], job["code"])
+        report(-1, "loaded", "")
+        for index, (kind, body) in enumerate(steps):
+            solution = _solution_name(kind, body)
+            report(index, *_run_step(kind, body, namespace, job))
+        report(len(steps), "done", "")
+    except _CompileError as error:
+        assert error.__cause__ is not None
+        report(index, "error", describe(error.__cause__, solution, compiling=True))
+    except BaseException as error:
+        report(index, "error", describe(error, solution))

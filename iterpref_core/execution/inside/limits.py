@@ -1,0 +1,79 @@
+"""What every child gives up before it runs a program: resource limits, and the privileges of root."""
+
+import ctypes
+import math
+import os
+import resource
+import struct
+from typing import NamedTuple
+
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_CAPABILITY_VERSION_3 = 0x20080522
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Budget(NamedTuple):
+    """Limits of one program: seconds, MiB, KiB. The supervisor's `Limits` without its documentation."""
+
+    cpu_s: float
+    wall_s: float
+    memory_mb: int
+    output_kb: int
+    file_mb: int
+
+
+def address_space() -> int:
+    """Bytes of virtual memory this process has mapped now (VmSize)."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[0]) * resource.getpagesize()
+
+
+def set_limits(budget: Budget, base: int) -> None:
+    """Set the resource limits of the calling process.
+
+    Args:
+        budget: the limits; the CPU limit here is only the backstop, since the kernel counts whole seconds.
+        base: bytes the process had mapped before the program (the memory budget comes on top).
+    """
+    seconds = math.ceil(budget.cpu_s) + 1
+    memory = base + budget.memory_mb * 2**20
+    size = budget.file_mb * 2**20
+    for what, soft, hard in (
+        (resource.RLIMIT_CPU, seconds, seconds + 1),
+        (resource.RLIMIT_AS, memory, memory),
+        (resource.RLIMIT_FSIZE, size, size),
+        (resource.RLIMIT_NOFILE, 128, 128),
+        (resource.RLIMIT_CORE, 0, 0),
+        (resource.RLIMIT_MSGQUEUE, 0, 0),
+    ):
+        resource.setrlimit(what, (soft, hard))
+
+
+def drop_capabilities() -> None:
+    """Give up all of root's capabilities, so that file modes and limits hold for root too.
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
+    if _libc.capset(header, bytes(24)) != 0:
+        raise OSError(ctypes.get_errno(), "capset")
+
+
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to kill this process when its parent ends; end at once if it already has."""
+    _libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(9))
+    if os.getppid() != parent:
+        os._exit(70)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of all descendants whose own parent ends."""
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, ctypes.c_ulong(1))
+
+
+def children() -> list[int]:
+    """Process ids of this process's children, orphans it adopted included."""
+    with open(f"/proc/self/task/{os.getpid()}/children") as file:
+        return [int(pid) for pid in file.read().split()]

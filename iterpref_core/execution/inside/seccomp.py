@@ -1,0 +1,159 @@
+"""A seccomp filter for one program: an allow list of system calls, some of them judged by their arguments.
+
+Not allowed is, above all: new processes, exec, sockets (except anonymous pairs), signals to others, ptrace, shared
+memory objects and queues, namespaces, mounts, keys, bpf, io_uring. A refused call fails with EPERM, one that the
+kernel might well not know fails with ENOSYS, so that libraries fall back.
+"""
+
+import ctypes
+import errno
+import os
+import platform
+import struct
+
+from . import syscalls
+
+_AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+_X32_BIT = 0x40000000
+_NEWER_CALLS = 424  # calls from here on came with Linux 5.1 and later: libraries probe for them by ENOSYS
+
+_LOAD, _JEQ, _JGE, _JGT, _JSET, _AND, _RETURN = 0x20, 0x15, 0x35, 0x25, 0x45, 0x54, 0x06
+_ALLOW = 0x7FFF0000
+_ERRNO = 0x00050000
+_KILL = 0x80000000
+_EPERM = _ERRNO | errno.EPERM
+_ENOSYS = _ERRNO | errno.ENOSYS
+_PRETEND = _ERRNO  # "failed" with error 0: the caller sees success, nothing is done
+
+_NR, _ARCH = 0, 4
+
+_CLONE_THREAD = 0x00010000
+_PR_ALLOWED = (15, 16, 23, 39, 0x53564D41)  # SET_NAME, GET_NAME, CAPBSET_READ, GET_NO_NEW_PRIVS, SET_VMA (malloc)
+_F_DENIED = (8, 10, 15)  # SETOWN, SETSIG, SETOWN_EX: would let the kernel send signals to others
+_IOCTL_DENIED = (0x8901, 0x8902, 0x5412)  # FIOSETOWN, SIOCSPGRP, TIOCSTI
+
+_PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 38, 22, 2
+
+Instruction = tuple[int, int, int, int]
+
+
+def _argument(index: int) -> int:
+    """Offset of the low half of an argument in `struct seccomp_data` (little endian)."""
+    return 16 + 8 * index
+
+
+def _one_of(number: int, index: int, values: tuple[int, ...], hit: int, miss: int) -> list[Instruction]:
+    """For one system call: return `hit` if an argument is one of the values, else `miss`."""
+    tests = [(_JEQ, len(values) - i, 0, value) for i, value in enumerate(values)]
+    body = [(_LOAD, 0, 0, _argument(index)), *tests, (_RETURN, 0, 0, miss), (_RETURN, 0, 0, hit)]
+    return [(_JEQ, 0, len(body), number), *body]
+
+
+def _no_truncating_read(number: int, index: int) -> list[Instruction]:
+    """open(O_RDONLY | O_TRUNC) empties a file it only reads; Landlock before ABI 3 lets it."""
+    body = [
+        (_LOAD, 0, 0, _argument(index)),
+        (_JSET, 0, 3, os.O_TRUNC),
+        (_AND, 0, 0, os.O_ACCMODE),
+        (_JEQ, 0, 1, os.O_RDONLY),
+        (_RETURN, 0, 0, _EPERM),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
+    return [(_JEQ, 0, len(body), number), *body]
+
+
+def _ranges(numbers: list[int]) -> list[tuple[int, int]]:
+    """Sorted numbers as inclusive runs."""
+    runs: list[tuple[int, int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1] = (runs[-1][0], number)
+        else:
+            runs.append((number, number))
+    return runs
+
+
+def _judged(numbers: dict[str, int], pid: int) -> list[Instruction]:
+    thread_only = [
+        (_JEQ, 0, 4, numbers["clone"]),
+        (_LOAD, 0, 0, _argument(0)),
+        (_JSET, 0, 1, _CLONE_THREAD),
+        (_RETURN, 0, 0, _ALLOW),
+        (_RETURN, 0, 0, _EPERM),
+    ]
+    program = thread_only
+    program += [(_JEQ, 0, 1, numbers["clone3"]), (_RETURN, 0, 0, _ENOSYS)]  # its flags are behind a pointer
+    program += [(_JEQ, 0, 1, numbers["openat2"]), (_RETURN, 0, 0, _ENOSYS)]
+    for name in ("kill", "tgkill"):
+        program += _one_of(numbers[name], 0, (pid,), _ALLOW, _EPERM)
+    program += _one_of(numbers["prctl"], 0, _PR_ALLOWED, _ALLOW, _EPERM)
+    program += _one_of(numbers["prlimit64"], 0, (0, pid), _ALLOW, _EPERM)
+    program += _one_of(numbers["fcntl"], 1, _F_DENIED, _EPERM, _ALLOW)
+    program += _one_of(numbers["ioctl"], 1, _IOCTL_DENIED, _EPERM, _ALLOW)
+    program += _one_of(numbers["socketpair"], 0, (1,), _ALLOW, _EPERM)  # AF_UNIX: event loops wake themselves
+    program += _one_of(numbers["sendto"], 5, (0,), _ALLOW, _EPERM)  # no address: only to the other end of a pair
+    if "open" in numbers:
+        program += _no_truncating_read(numbers["open"], 1)
+    return program + _no_truncating_read(numbers["openat"], 2)
+
+
+def compile_filter(pid: int) -> bytes:
+    """The filter for a process, as an array of `struct sock_filter`.
+
+    Args:
+        pid: the process's own id: the only one it may signal.
+
+    Raises:
+        KeyError: this machine's system call numbers are not known.
+    """
+    machine = platform.machine()
+    allowed = syscalls.numbers(syscalls.ALLOWED)
+    pretended = syscalls.numbers(syscalls.PRETENDED)
+    program: list[Instruction] = [
+        (_LOAD, 0, 0, _ARCH),
+        (_JEQ, 1, 0, _AUDIT_ARCH[machine]),
+        (_RETURN, 0, 0, _KILL),
+        (_LOAD, 0, 0, _NR),
+    ]
+    for low, high in _ranges(list(allowed.values())):
+        program += [(_JGE, 0, 2, low), (_JGT, 1, 0, high), (_RETURN, 0, 0, _ALLOW)]
+    program += [(_JGE, 0, 1, _X32_BIT), (_RETURN, 0, 0, _EPERM)]
+    program += _judged(syscalls.numbers(syscalls.JUDGED), pid)
+    for number in pretended.values():
+        program += [(_JEQ, 0, 1, number), (_RETURN, 0, 0, _PRETEND)]
+    program += [(_JGE, 0, 1, _NEWER_CALLS), (_RETURN, 0, 0, _ENOSYS), (_RETURN, 0, 0, _EPERM)]
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
+
+
+_PLACEHOLDER = 0x7FFF1234
+
+
+class Filter:
+    """A filter compiled once and installed in many children, each with its own process id in it.
+
+    Raises:
+        KeyError: this machine's system call numbers are not known.
+    """
+
+    def __init__(self) -> None:
+        template = compile_filter(_PLACEHOLDER)
+        mark = struct.pack("=I", _PLACEHOLDER)
+        self._holes = [i for i in range(4, len(template), 8) if template[i : i + 4] == mark]
+        self._code = ctypes.create_string_buffer(template, len(template))
+        self._program = struct.pack("HxxxxxxQ", len(template) // 8, ctypes.addressof(self._code))
+        self._prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+    def install(self) -> None:
+        """Restrict the calling process and its threads for good.
+
+        Raises:
+            OSError: the kernel refused the filter.
+        """
+        pid = struct.pack("=I", os.getpid())
+        for hole in self._holes:
+            ctypes.memmove(ctypes.addressof(self._code) + hole, pid, 4)
+        arguments = [ctypes.c_ulong(value) for value in (1, 0, 0, 0)]
+        if self._prctl(_PR_SET_NO_NEW_PRIVS, *arguments) != 0:
+            raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS)")
+        if self._prctl(_PR_SET_SECCOMP, ctypes.c_ulong(_SECCOMP_MODE_FILTER), self._program) != 0:
+            raise OSError(ctypes.get_errno(), "prctl(PR_SET_SECCOMP)")

@@ -1,0 +1,217 @@
+"""The zygote: a small, clean interpreter that forks one child per program and watches it.
+
+It reads frames from standard input (length, then bytes) and answers each on standard output. The first frame is the
+configuration, the others are jobs. It never parses a job: only the child does, after it is restricted.
+"""
+
+import gc
+import importlib
+import json
+import os
+import resource
+import select
+import signal
+import struct
+import sys
+import time
+from typing import Any
+
+from . import harness, landlock, limits, seccomp
+from .cleanup import empty_folder
+
+_HEADER = struct.Struct("=II")
+_LENGTH = struct.Struct("=I")
+HEAD_OF_OUTPUT = 2000
+"""Bytes of a program's printed output that are passed on."""
+
+_PRELOADED = (
+    "abc array bisect collections collections.abc contextlib copy dataclasses datetime decimal enum fractions functools "
+    "heapq itertools math numbers operator queue random re statistics string textwrap time types typing"
+).split()
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+
+
+def read_exactly(descriptor: int, size: int) -> bytes:
+    """Bytes from a descriptor; ends the process at end of file: the supervisor is gone."""
+    parts = []
+    while size:
+        part = os.read(descriptor, min(size, 1 << 20))
+        if not part:
+            os._exit(0)
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def read_frame() -> bytes:
+    """The next frame from the supervisor."""
+    return read_exactly(0, _LENGTH.unpack(read_exactly(0, _LENGTH.size))[0])
+
+
+def send(descriptor: int, facts: dict[str, Any], blob: bytes = b"") -> None:
+    """Answer the supervisor: facts as JSON, then raw bytes."""
+    head = json.dumps(facts).encode()
+    data = memoryview(_HEADER.pack(len(head), len(blob)) + head + blob)
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+class Zygote:
+    """State that all children of one zygote share; see `run_job` for the life of a child."""
+
+    def __init__(self, config: dict[str, Any], answers: int) -> None:
+        self.budget = limits.Budget(**config["limits"])
+        self.root: str = config["root"]
+        self.folder = os.path.join(self.root, "w")
+        self.answers = answers
+        self.pid = os.getpid()
+        self.ruleset: int | None = None
+        self.filter: seccomp.Filter | None = None
+        limits.drop_capabilities()
+        limits.adopt_orphans()
+        if config["landlock"]:
+            self.ruleset = landlock.create_ruleset(config["readable"], self.root, _DEVICES)
+        if config["seccomp"]:
+            self.filter = seccomp.Filter()
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self.top_descriptor = min(soft if soft > 0 else 1024, 1024) - 1
+        self.base = limits.address_space()
+
+    def child(self, job: bytes, channel: int, output: int) -> None:
+        """Restrict this process for good and run the job in it."""
+        limits.die_with_parent(self.pid)
+        os.setsid()
+        os.chdir(self.folder)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
+        high = self.top_descriptor - int.from_bytes(os.urandom(1), "little")
+        os.dup2(channel, high, inheritable=False)
+        ruleset = self.ruleset
+        if ruleset is not None:
+            landlock.enforce(ruleset)
+        os.closerange(3, 64)
+        limits.set_limits(self.budget, self.base)
+        if self.filter is not None:
+            self.filter.install()
+        harness.run_job(job, high)
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError, AttributeError):
+                continue  # the program closed or replaced it, which is its right
+
+    def run_job(self, job: bytes) -> None:
+        """Fork a child for a job, wait for its end or end it, clean up after it and answer the supervisor."""
+        os.mkdir(self.folder)
+        channel, output = os.memfd_create("channel"), os.memfd_create("output")
+        started = time.monotonic()
+        pid = os.fork()
+        if pid == 0:
+            status = 70
+            try:
+                self.child(job, channel, output)
+                status = 0
+            finally:
+                os._exit(status)
+        killed = self.watch(pid, started)
+        wall = time.monotonic() - started
+        self.end_session(pid)
+        _, status, usage = os.wait4(pid, 0)
+        if self.filter is None:
+            self.end_orphans()
+        facts = {
+            "killed": killed,
+            "exit": os.waitstatus_to_exitcode(status),
+            "cpu": usage.ru_utime + usage.ru_stime,
+            "wall": wall,
+            "printed": os.lseek(output, 0, os.SEEK_END),
+        }
+        head = os.pread(output, HEAD_OF_OUTPUT, 0)
+        facts["head"] = len(head)
+        size = os.lseek(channel, 0, os.SEEK_END)
+        send(self.answers, facts, head + os.pread(channel, size, 0))
+        os.close(channel)
+        os.close(output)
+        empty_folder(self.root)
+
+    def watch(self, pid: int, started: float) -> str | None:
+        """Wait until a child ends; kill it at its limit. Returns the limit that it hit, if any."""
+        clock = (~pid << 3) | 2  # the kernel's CPU-time clock of another process
+        process = os.pidfd_open(pid)
+        poll = select.poll()
+        poll.register(process, select.POLLIN)
+        poll.register(0, 0)
+        try:
+            while True:
+                wall = self.budget.wall_s - (time.monotonic() - started)
+                used = time.clock_gettime(clock)
+                if used >= self.budget.cpu_s:
+                    return "cpu"
+                if wall <= 0:
+                    return "wall"
+                pause = min(wall, max(self.budget.cpu_s - used, 0.002))
+                events = poll.poll(pause * 1000 + 1)
+                if any(descriptor == process for descriptor, _ in events):
+                    return None
+                if events:
+                    os.kill(pid, signal.SIGKILL)
+                    os._exit(0)  # the supervisor is gone
+        finally:
+            os.close(process)
+
+    @staticmethod
+    def end_session(pid: int) -> None:
+        """Kill a child and all of its process group; the child is not reaped yet, so the id is still its own."""
+        os.kill(pid, signal.SIGKILL)
+        try:
+            os.killpg(pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            return  # it never became a group, or only the dead leader is left of it
+
+    @staticmethod
+    def end_orphans() -> None:
+        """Kill what a child left behind, until nothing is left (only possible where seccomp is off)."""
+        while found := limits.children():
+            for pid in found:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+
+
+def preload(names: list[str], site: list[str]) -> None:
+    """Import modules that programs are likely to need; what is absent here is absent for programs too."""
+    sys.path[:] = [path for path in sys.path if path != os.path.dirname(os.path.dirname(__file__))] + site
+    for name in _PRELOADED:
+        importlib.import_module(name)
+    for name in names:
+        importlib.import_module(name)
+
+
+def hide() -> None:
+    """Take the zygote's own traces out of a program's easy reach."""
+    os.environ.clear()
+    for name in [name for name in sys.modules if name.split(".")[0] == "inside"]:
+        del sys.modules[name]
+    main = type(sys)("__main__")
+    sys.modules["__main__"] = main
+    sys.argv = ["solution.py"]
+
+
+def main() -> None:
+    """Serve jobs until the supervisor closes the pipe."""
+    answers = os.dup(1)
+    os.set_inheritable(answers, False)
+    os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
+    config = json.loads(read_frame())
+    try:
+        preload(config["preload"], config["site"])
+        zygote = Zygote(config, answers)
+    except Exception as error:
+        send(answers, {"error": f"{type(error).__name__}: {error}"})
+        return
+    hide()
+    gc.collect()
+    gc.freeze()
+    send(answers, {"ready": True})
+    while True:
+        zygote.run_job(read_frame())

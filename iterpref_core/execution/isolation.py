@@ -1,0 +1,193 @@
+"""Which isolation can be had on this machine, found out by doing, and how a zygote is started in it.
+
+Tier A: bubblewrap (namespaces: no network, no other processes, nothing of the file system but what Python needs)
+around seccomp and resource limits, and Landlock where the kernel has it. Tier B, where namespaces are refused, as in
+a plain Docker container: Landlock, seccomp and resource limits. Tier C: anything less; only with `allow_unsafe`.
+"""
+
+import functools
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from iterpref_core.errors import IsolationError
+
+INSIDE = Path(__file__).resolve().parent / "inside"
+ENVIRONMENT = {
+    "PYTHONHASHSEED": "0",
+    "PYTHONUTF8": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+}
+"""A zygote's environment: repeatable hashes, no threads of numerical libraries. Programs see an empty one."""
+
+_SYSTEM_PATHS = (
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/local/lib",
+    "/lib",
+    "/lib64",
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+    "/usr/share/zoneinfo",
+)
+LAYERS = ("bwrap", "landlock", "seccomp", "rlimits")
+HOW_TO_GET = {
+    "bwrap": (
+        "install bubblewrap (Debian/Ubuntu: apt-get install bubblewrap) and allow user namespaces; "
+        "Docker: --security-opt seccomp=unconfined --security-opt apparmor=unconfined, or rootless Podman"
+    ),
+    "landlock": "a Linux kernel of 5.13 or later with CONFIG_SECURITY_LANDLOCK and 'landlock' in its lsm= list; "
+    "Docker 23 or later lets it through",
+    "seccomp": "a Linux kernel with CONFIG_SECCOMP_FILTER on x86_64 or aarch64",
+    "rlimits": "Linux with /proc mounted",
+}
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    """What a probe found: `problem` is empty where the layer holds, `how` says how to get it."""
+
+    name: str
+    available: bool
+    problem: str
+    how: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The tier and layers to start zygotes in."""
+
+    tier: str
+    layers: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.tier}:{'+'.join(self.layers) or 'none'}"
+
+
+def _interpreter() -> str:
+    return os.path.realpath(sys.executable)
+
+
+def site_paths() -> list[str]:
+    """Folders of installed packages, which programs may import from."""
+    return list(dict.fromkeys([sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]))
+
+
+def readable_paths() -> list[str]:
+    """What Python needs to read at run time: its libraries and the system's, no program and no configuration."""
+    own = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), sysconfig.get_config_var("LIBDIR")]
+    paths = [path for path in [*own, *site_paths(), *_SYSTEM_PATHS] if path and os.path.exists(path)]
+    return [
+        path
+        for path in dict.fromkeys(paths)
+        if not any(path != other and path.startswith(other + "/") for other in paths)
+    ]
+
+
+def _python(module: str) -> list[str]:
+    start = f"import sys; sys.path.insert(0, {str(INSIDE.parent)!r}); from inside.{module} import main; main()"
+    return [_interpreter(), "-S", "-s", "-P", "-W", "ignore", "-c", start]
+
+
+def _bubblewrap(root: str, disk_mb: int) -> list[str]:
+    """A command prefix: only what Python needs is visible, read-only; `root` is an empty, bounded memory disk."""
+    command = [shutil.which("bwrap") or "bwrap", "--unshare-all", "--cap-drop", "ALL", "--hostname", "sandbox"]
+    for path in [*readable_paths(), _interpreter(), str(INSIDE)]:
+        command += ["--ro-bind", os.path.realpath(path), path]
+    command += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"]
+    command += ["--size", str(disk_mb * 2**20), "--tmpfs", root, "--remount-ro", "/", "--chdir", "/", "--"]
+    return command
+
+
+def command(plan: Plan, module: str, root: str, disk_mb: int) -> list[str]:
+    """The command that starts a module of the inside in a plan's tier.
+
+    Args:
+        plan: the isolation.
+        module: `zygote` or `canary`.
+        root: the folder programs may write in; in tier A it exists only inside.
+        disk_mb: MiB it can hold, in tier A.
+    """
+    prefix = _bubblewrap(root, disk_mb) if "bwrap" in plan.layers else []
+    return prefix + _python(module)
+
+
+def _run_canary(plan: Plan) -> dict[str, str]:
+    """Problems by layer, empty where it holds; `start` if not even the interpreter came up."""
+    with tempfile.TemporaryDirectory(prefix="iterpref-probe-") as folder:
+        secret = os.path.join(folder, "secret")
+        Path(secret).write_text("canary")
+        root = os.path.join(folder, "root")
+        os.mkdir(root)
+        order = {"secret": secret, "root": root, "readable": readable_paths(), "bwrap": "bwrap" in plan.layers}
+        try:
+            done = subprocess.run(
+                command(plan, "canary", root, 16),
+                input=json.dumps(order).encode(),
+                capture_output=True,
+                env=ENVIRONMENT,
+                cwd="/",
+                timeout=30,
+            )
+            found: dict[str, str] = json.loads(done.stdout)
+            return found
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return {"start": str(error)}
+        except ValueError:
+            return {"start": done.stderr.decode("utf-8", "replace").strip()[-300:] or f"exit status {done.returncode}"}
+
+
+@functools.cache
+def _problems() -> dict[str, str]:
+    """Problems of all layers; found once per process."""
+    if not shutil.which("bwrap"):
+        bwrap = "bubblewrap is not installed"
+    else:
+        inside = _run_canary(Plan("A", ("bwrap",)))
+        bwrap = inside.get("start") or inside["bwrap"]
+    plain = _run_canary(Plan("B", ()))
+    start = plain.get("start", "")
+    return {"bwrap": bwrap} | {layer: start or plain[layer] for layer in ("landlock", "seccomp", "rlimits")}
+
+
+def probe_isolation() -> list[LayerReport]:
+    """Try each isolation layer in a process of its own; a layer is available if what it must prevent failed."""
+    problems = _problems()
+    return [LayerReport(name, not problems[name], problems[name], HOW_TO_GET[name]) for name in LAYERS]
+
+
+def choose(*, allow_unsafe: bool, namespaces: bool = True) -> Plan:
+    """The strongest isolation of this machine.
+
+    Args:
+        allow_unsafe: accept less than tier B, with a warning.
+        namespaces: use bubblewrap where it works.
+
+    Raises:
+        IsolationError: less than tier B is to be had and that was not accepted.
+    """
+    problems = _problems()
+    held = tuple(layer for layer in LAYERS if not problems[layer] and (namespaces or layer != "bwrap"))
+    if {"bwrap", "seccomp", "rlimits"} <= set(held):
+        return Plan("A", held)
+    if {"landlock", "seccomp", "rlimits"} <= set(held):
+        return Plan("B", held)
+    missing = [layer for layer in ("landlock", "seccomp", "rlimits") if layer not in held]
+    reasons = "; ".join(f"{layer}: {problems[layer]}. To get it: {HOW_TO_GET[layer]}" for layer in missing)
+    if not allow_unsafe:
+        raise IsolationError(
+            f"untrusted programs cannot be isolated here. Missing: {reasons}. "
+            "Programs you trust can be run with --allow-unsafe."
+        )
+    warnings.warn(f"running programs with weak isolation ({'+'.join(held) or 'none'}). {reasons}", stacklevel=3)
+    return Plan("C", held)

@@ -1,0 +1,78 @@
+"""What goes in and what comes out: limits, programs, outcomes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from iterpref_core.records import Test, Verdict
+
+Judge = Callable[[int, Any], bool]
+"""A benchmark's own equality: (index of the test, value the program returned) -> whether that is right."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of one program.
+
+    Attributes:
+        cpu_s: CPU seconds, all tests together.
+        wall_s: seconds of real time, the backstop for programs that sleep.
+        memory_mb: MiB of address space on top of what the interpreter has.
+        output_kb: KiB printed to standard output and standard error together.
+        file_mb: MiB in any one file; all files together may hold four times as much.
+    """
+
+    cpu_s: float = 5.0
+    wall_s: float = 30.0
+    memory_mb: int = 512
+    output_kb: int = 64
+    file_mb: int = 16
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value <= 0:
+                raise ValueError(f"Limits.{name} is {value}; it must be above 0")
+
+
+@dataclass(frozen=True)
+class Program:
+    """One thing to run.
+
+    Attributes:
+        code: the whole program.
+        tests: at least one test.
+        setup: source to run before the code, such as imports; may be empty.
+        judge: decides about the values of `io` tests instead of exact equality with `expected`.
+    """
+
+    code: str
+    tests: tuple[Test, ...]
+    setup: str = ""
+    judge: Judge | None = None
+
+    def __post_init__(self) -> None:
+        if not self.tests:
+            raise ValueError("Program.tests is empty; without a test there is no proof of anything")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The verdict on one program.
+
+    Attributes:
+        verdict: see `iterpref_core.records.Verdict`; `infra_error` says nothing about the program.
+        feedback: what a debugger needs to know, short, without times and paths; empty if passed.
+        tests_passed: tests passed before the first that failed.
+        tests_total: tests of the program.
+        isolation: tier and layers in force, such as `B:landlock+seccomp+rlimits`.
+        cpu_s: CPU seconds used.
+        wall_s: seconds of real time used.
+    """
+
+    verdict: Verdict
+    feedback: str
+    tests_passed: int
+    tests_total: int
+    isolation: str
+    cpu_s: float
+    wall_s: float

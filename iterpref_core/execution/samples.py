@@ -1,0 +1,123 @@
+"""Whole files of samples against their problems' tests: what `iterpref execute` does."""
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from iterpref_core.errors import RecordError
+from iterpref_core.execution.executor import Executor
+from iterpref_core.execution.programs import Outcome, Program
+from iterpref_core.jsonl import atomic_writer, describe_validation_error, parse_lines, read_jsonl
+from iterpref_core.records import Problem, Result, Sample
+
+
+def program_of(problem: Problem, sample: Sample) -> Program:
+    """A sample with all of its problem's tests, the hidden ones last."""
+    code = sample.solution if sample.solution is not None else problem.prompt + (sample.completion or "")
+    return Program(code, problem.tests + problem.hidden_tests, problem.setup or "")
+
+
+def _read_samples(path: Path, problems: dict[str, Problem]) -> Iterator[tuple[Problem, Sample]]:
+    for number, text in parse_lines(path):
+        try:
+            sample = Sample.model_validate_json(text)
+        except ValidationError as error:
+            message = describe_validation_error(error)
+            raise RecordError(f"{path}:{number}: {message}; correct or remove this line") from None
+        if sample.task_id not in problems:
+            raise RecordError(
+                f"{path}:{number}: field 'task_id': no problem has the id {sample.task_id!r}; "
+                "give the problems file that the samples were made for"
+            )
+        yield problems[sample.task_id], sample
+
+
+def _read_problems(path: Path) -> dict[str, Problem]:
+    problems = {problem.task_id: problem for problem in read_jsonl(path, Problem, unique=True)}
+    for problem in problems.values():
+        if not problem.tests + problem.hidden_tests:
+            raise RecordError(f"{path}: problem {problem.task_id!r}: field 'tests' is empty; give it at least one test")
+    return problems
+
+
+def _tee(pairs: Iterable[tuple[Problem, Sample]], waiting: list[Sample]) -> Iterator[Program]:
+    """Programs for the executor; their samples are kept, in order, until the outcomes come back."""
+    for problem, sample in pairs:
+        waiting.append(sample)
+        yield program_of(problem, sample)
+
+
+def execute_samples(problems: Path, samples: Path, out: Path, timings: Path | None, executor: Executor) -> int:
+    """Run samples against their problems' tests; results in the order of the samples.
+
+    The results hold no times, so that the same input gives the same bytes. Memory does not grow with the number of
+    samples. Both files appear whole or not at all.
+
+    Args:
+        problems: JSONL of `Problem`.
+        samples: JSONL of `Sample`.
+        out: where to write JSONL of `Result`.
+        timings: where to write CPU and real seconds, one object a line in the same order; None for nowhere.
+        executor: runs the programs.
+
+    Returns:
+        How many samples were run.
+
+    Raises:
+        RecordError: a broken line, or a sample whose problem is not there.
+        ExecutionError: the engine failed.
+    """
+    known = _read_problems(problems)
+    counts: dict[str, int] = {}
+    waiting: list[Sample] = []
+    total = 0
+    with ExitStack() as stack:
+        results = stack.enter_context(atomic_writer(out))
+        times = stack.enter_context(atomic_writer(timings)) if timings is not None else None
+        for outcome in executor.run(_tee(_read_samples(samples, known), waiting)):
+            task_id = waiting.pop(0).task_id
+            serial = counts.get(task_id, 0)
+            counts[task_id] = serial + 1
+            results.write(_result(task_id, serial, outcome).to_json() + "\n")
+            if times is not None:
+                line = {"task_id": task_id, "sample": serial, "cpu_s": outcome.cpu_s, "wall_s": outcome.wall_s}
+                times.write(json.dumps(line) + "\n")
+            total += 1
+    return total
+
+
+def _result(task_id: str, serial: int, outcome: Outcome) -> Result:
+    return Result(
+        task_id=task_id,
+        sample=serial,
+        verdict=outcome.verdict,
+        feedback=outcome.feedback,
+        tests_passed=outcome.tests_passed,
+        tests_total=outcome.tests_total,
+        isolation=outcome.isolation,
+    )
+
+
+def failing_references(problems: Iterable[Problem], executor: Executor) -> Iterator[tuple[Problem, Outcome]]:
+    """The problems whose own reference does not pass all of their tests, with what happened; streams.
+
+    Problems without a reference, and problems without a test, are passed over.
+
+    Raises:
+        ExecutionError: the engine failed.
+    """
+    waiting: list[Problem] = []
+
+    def programs() -> Iterator[Program]:
+        for problem in problems:
+            if problem.reference is not None and problem.tests + problem.hidden_tests:
+                waiting.append(problem)
+                yield program_of(problem, Sample(task_id=problem.task_id, solution=problem.reference))
+
+    for outcome in executor.run(programs()):
+        problem = waiting.pop(0)
+        if outcome.verdict != "passed":
+            yield problem, outcome

@@ -1,0 +1,235 @@
+"""From what the sandbox reported to a verdict. Nothing in here trusts the report's contents."""
+
+import hashlib
+import hmac
+import json
+import signal
+from dataclasses import dataclass
+from typing import Any
+
+from iterpref_core.execution import feedback
+from iterpref_core.execution.inside.encoding import Malformed, decode
+from iterpref_core.execution.programs import Limits, Program
+from iterpref_core.execution.steps import Step
+from iterpref_core.records import Verdict
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a zygote observed from outside of a program, and the raw bytes of the program's channel."""
+
+    killed: str | None
+    exit: int
+    cpu: float
+    wall: float
+    printed: int
+    head: bytes
+    channel: bytes
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """A verdict, its feedback and the tests that passed before the first that failed."""
+
+    verdict: Verdict
+    feedback: str
+    tests_passed: int
+
+
+class Tampered(Exception):
+    """The channel holds something that the harness cannot have written."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """One signed line of the channel."""
+
+    index: int
+    kind: str
+    payload: str
+
+
+def parse_channel(channel: bytes, key: bytes) -> list[Report]:
+    """The reports of a channel, their signatures checked; an unfinished last line is left out.
+
+    Raises:
+        Tampered: a line is not signed with the key.
+    """
+    signer = hashlib.blake2b(key=key, digest_size=8)
+    reports = []
+    for line in channel.split(b"\n")[:-1]:
+        mac, _, body = line.partition(b" ")
+        expected = signer.copy()
+        expected.update(body)
+        if not hmac.compare_digest(expected.hexdigest().encode(), mac):
+            raise Tampered("an unsigned report")
+        index, kind, payload = body.decode("utf-8").split(" ", 2)
+        reports.append(Report(int(index), kind, payload))
+    return reports
+
+
+def _identical(left: Any, right: Any) -> bool:
+    """Equality with exact types all the way down; nan equals nan, 0.0 equals -0.0."""
+    kind = type(left)
+    if kind is not type(right):
+        return False
+    if kind is float:
+        return bool(left == right or (left != left and right != right))
+    if kind is list or kind is tuple:
+        return len(left) == len(right) and all(map(_identical, left, right))
+    if kind is dict:
+        kinds = {key: type(key) for key in left}
+        return left.keys() == right.keys() and all(
+            type(key) is kinds[key] and _identical(left[key], value) for key, value in right.items()
+        )
+    if kind is set or kind is frozenset:
+        kinds = {item: type(item) for item in left}
+        return bool(left == right) and all(type(item) is kinds[item] for item in right)
+    return bool(left == right)
+
+
+class _Trial:
+    """One program, its steps and what was observed; each method rules on one kind of evidence."""
+
+    def __init__(self, program: Program, steps: tuple[Step, ...], limits: Limits, answer: Answer) -> None:
+        self.program, self.steps, self.limits, self.answer = program, steps, limits, answer
+
+    def fail(self, index: int, verdict: Verdict, text: str) -> Ruling:
+        """A failure at a step (-1: before the first test)."""
+        if verdict in ("wrong_answer", "exception", "bad_return_type"):
+            text = feedback.with_printed(text, self.answer.head)
+        return Ruling(verdict, text, 0 if index < 0 else self.steps[index].test)
+
+    def too_much_output(self, ruling: Ruling) -> bool:
+        """Whether printing is to blame; a wrong value that came before stays the verdict."""
+        exempt = ("wrong_answer", "bad_return_type", "syntax_error")
+        return self.answer.printed > self.limits.output_kb * 1024 and ruling.verdict not in exempt
+
+    def where(self, index: int) -> str:
+        """` in f([1, 2])`, for what ended the program in the midst of a step."""
+        if index < 0:
+            return " while the program was loaded"
+        if index >= len(self.steps):
+            return " after the last test"
+        step = self.steps[index]
+        if step.kind == "script":
+            return f" in {step.body['run']}"
+        if step.kind == "unittest":
+            return " in the unit tests"
+        return f" in {feedback.call_text(step.body)}"
+
+    def value(self, index: int, payload: str) -> Ruling | None:
+        """Rule on a returned value; None if it is right."""
+        step, expected = self.steps[index], self.steps[index].expected
+        if expected is not None and payload == expected.text:
+            return None
+        try:
+            actual = decode(payload)
+        except Malformed as error:
+            raise Tampered(str(error)) from None
+        try:
+            if self._right(step, actual):
+                return None
+        except RecursionError:
+            pass  # too deep to be compared is not equal: no literal of a test is that deep
+        source = expected.source if expected else None
+        return self.fail(index, "wrong_answer", feedback.wrong_value(step.body, actual, source))
+
+    def _right(self, step: Step, actual: Any) -> bool:
+        if self.program.judge is not None and step.expected is None:
+            return self.program.judge(step.test, actual)
+        assert step.expected is not None
+        if step.kind == "lenient":
+            return bool(actual == step.expected.value)
+        return _identical(step.expected.value, actual)
+
+    def error(self, index: int, facts: dict[str, Any]) -> Ruling:
+        """Rule on an exception."""
+        step = self.steps[index] if index >= 0 else None
+        bases = facts["bases"]
+        where = self.where(index)
+        if facts["syntax"]:
+            return self.fail(index, "syntax_error", feedback.error_text(facts, self.program.code))
+        if "MemoryError" in bases:
+            return self.fail(index, "memory", f"memory limit of {self.limits.memory_mb} MB exceeded{where}")
+        if "SystemExit" in bases:
+            return self.fail(index, "exited_early", f"the program called sys.exit{where}")
+        if facts["type"] == "MissingPackage":
+            return self.fail(index, "infra_error", f"the test needs package {facts['message']}, which is not installed")
+        if facts["type"] == "TestFailure":
+            return self.fail(index, "wrong_answer", feedback.clean(facts["message"], feedback.MAX_FEEDBACK))
+        if step is not None and facts["in_test"] and facts["type"] == "AssertionError":
+            return self.fail(index, "wrong_answer", feedback.failed_check(step.body, facts))
+        text = feedback.error_text(facts, self.program.code)
+        if step is not None and step.kind in ("call", "lenient"):
+            text = f"{feedback.call_text(step.body)} raised {text}"
+        return self.fail(index, "exception", text)
+
+    def ended(self, index: int) -> Ruling:
+        """Rule on a program that ended, or was ended, in the midst of a step."""
+        answer, limits, where = self.answer, self.limits, self.where(index)
+        if answer.killed == "wall":
+            text = f"no end within {feedback.seconds(limits.wall_s)} of real time{where}"
+            return self.fail(index, "timeout", text)
+        if answer.killed == "cpu" or answer.exit == -signal.SIGXCPU:
+            return self.fail(index, "timeout", f"time limit of {feedback.seconds(limits.cpu_s)} exceeded{where}")
+        if answer.exit < 0:
+            name = signal.Signals(-answer.exit).name if -answer.exit in set(signal.Signals) else f"signal {-answer.exit}"
+            return self.fail(index, "crash", f"crashed with {name}{where}")
+        return self.fail(index, "exited_early", f"the process ended{where}")
+
+    def rule(self, reports: list[Report]) -> Ruling:
+        """The first failure in the order of the steps, or that all passed."""
+        for position, report in enumerate(reports, -1):
+            index = report.index
+            if index != position:
+                raise Tampered("a report out of order")
+            if report.kind == "error":
+                return self.error(index, json.loads(report.payload))
+            ruling = self._step(report)
+            if ruling is not None:
+                return ruling
+            if report.kind == "done":
+                return Ruling("passed", "", len(self.program.tests))
+        return self.ended(len(reports) - 1)
+
+    def _step(self, report: Report) -> Ruling | None:
+        index, kind = report.index, report.kind
+        if kind == "loaded" and index == -1:
+            return None
+        if kind == "done" and index == len(self.steps):
+            return None
+        if not 0 <= index < len(self.steps):
+            raise Tampered("a report about no test")
+        step = self.steps[index]
+        returns = step.kind in ("call", "lenient")
+        if kind == "value" and returns:
+            return self.value(index, report.payload)
+        if kind == "type" and returns:
+            source = step.expected.source if step.expected else None
+            text = feedback.wrong_type(step.body, report.payload, source)
+            return self.fail(index, "bad_return_type", text)
+        if kind == "passed" and not returns:
+            return None
+        raise Tampered(f"a report of kind {kind!r} about a {step.kind}")
+
+
+
+def rule(program: Program, steps: tuple[Step, ...], key: bytes, limits: Limits, answer: Answer) -> Ruling:
+    """The verdict on a program.
+
+    Args:
+        program: the program.
+        steps: its steps, as they were sent.
+        key: the key that the reports must be signed with.
+        limits: the limits in force.
+        answer: what the zygote observed.
+    """
+    trial = _Trial(program, steps, limits, answer)
+    try:
+        ruling = trial.rule(parse_channel(answer.channel, key))
+    except (Tampered, UnicodeDecodeError, ValueError, KeyError, TypeError):
+        return Ruling("tampered", "the program interfered with the test's own reports", 0)
+    if trial.too_much_output(ruling):
+        return Ruling("output_limit", f"more than {limits.output_kb} KB printed", ruling.tests_passed)
+    return ruling

@@ -1,0 +1,160 @@
+"""Verdicts and feedback on ordinary programs, good and bad."""
+
+import pytest
+
+from iterpref_core.execution import Executor, Limits, Program
+from iterpref_core.records import AssertTest, IoTest, ScriptTest, Test, UnittestTest
+
+LIMITS = Limits(cpu_s=1, wall_s=3, memory_mb=256, output_kb=64, file_mb=4)
+
+
+@pytest.fixture(scope="module")
+def executor():
+    with Executor(LIMITS, workers=2) as executor:
+        yield executor
+
+
+def io(call: str, expected: str) -> IoTest:
+    return IoTest(call=call, expected=expected)
+
+
+def check(code: str) -> AssertTest:
+    return AssertTest(code=code)
+
+
+def run_one(executor: Executor, code: str, *tests: Test, setup: str = ""):
+    (outcome,) = executor.run([Program(code, tests, setup)])
+    return outcome
+
+
+VERDICTS = [
+    ("def f(x): return x + 1", "passed", ""),
+    ("def f(x): return x + 2", "wrong_answer", "f(1) returned 3, expected 2"),
+    ("def f(x): return 2.0", "wrong_answer", "f(1) returned 2.0, expected 2"),
+    ("def f(x): pass", "wrong_answer", "f(1) returned None, expected 2"),
+    (
+        "def f(x):\n    return x + 'a'",
+        "exception",
+        "f(1) raised TypeError: unsupported operand type(s) for +: 'int' and 'str', line 2: return x + 'a'",
+    ),
+    ("g = 1", "exception", "f(1) raised NameError: name 'f' is not defined"),
+    ("import nowhere", "exception", "ModuleNotFoundError: No module named 'nowhere', line 1: import nowhere"),
+    ("def f(x:", "syntax_error", "SyntaxError: '(' was never closed, line 1: def f(x:"),
+    ("def f(x):\nreturn 1", "syntax_error", None),
+    ("x = '\0'", "syntax_error", None),
+    ("x = '\ud800'", "syntax_error", None),
+    ("(" * 5000, "syntax_error", None),
+    ("def f(x):\n    while True: pass", "timeout", "time limit of 1 s exceeded in f(1)"),
+    ("while True: pass", "timeout", "time limit of 1 s exceeded while the program was loaded"),
+    ("import time\ndef f(x): time.sleep(60)", "timeout", "no end within 3 s of real time in f(1)"),
+    ("def f(x): return [0] * 10**10", "memory", "memory limit of 256 MB exceeded in f(1)"),
+    ("import ctypes\ndef f(x): ctypes.string_at(0)", "crash", "crashed with SIGSEGV in f(1)"),
+    ("import sys\ndef f(x): sys.exit(0)", "exited_early", "the program called sys.exit in f(1)"),
+    ("import os\ndef f(x): os._exit(0)", "exited_early", "the process ended in f(1)"),
+    ("def f(x):\n    while True: print('x' * 999)", "output_limit", "more than 64 KB printed"),
+    (
+        "def f(x): return (i for i in [])",
+        "bad_return_type",
+        "f(1) returned an object of type generator, expected 2",
+    ),
+    ("def f(x): print('here', x); return 0", "wrong_answer", "f(1) returned 0, expected 2\nprinted: here 1"),
+    ("def f(x): return f(x)", "exception", None),
+]
+
+
+@pytest.mark.parametrize(("code", "verdict", "feedback"), VERDICTS, ids=[repr(case[0][:40]) for case in VERDICTS])
+def test_verdict_and_feedback(executor, code, verdict, feedback):
+    outcome = run_one(executor, code, io("f(1)", "2"))
+    assert (outcome.verdict, outcome.feedback if feedback is not None else None) == (verdict, feedback)
+    assert outcome.tests_total == 1
+    assert outcome.tests_passed == (verdict == "passed")
+    outcome.feedback.encode("utf-8")
+    assert len(outcome.feedback) <= 600
+
+
+def test_tests_passed_counts_up_to_the_first_failure(executor):
+    outcome = run_one(executor, "def f(x): return min(x, 2)", *(io(f"f({n})", str(n)) for n in (1, 2, 3, 1)))
+    assert (outcome.verdict, outcome.tests_passed, outcome.tests_total) == ("wrong_answer", 2, 4)
+    assert outcome.feedback == "f(3) returned 2, expected 3"
+
+
+def test_a_wrong_answer_counts_although_a_later_test_never_ends(executor):
+    code = "def f(x):\n    while x > 1: pass\n    return 0"
+    assert run_one(executor, code, io("f(1)", "1"), io("f(2)", "2")).verdict == "wrong_answer"
+
+
+def test_outcomes_come_in_the_order_of_the_programs(executor):
+    codes = [f"import time\ntime.sleep({0.02 * (n % 3)})\ndef f(): return {n}" for n in range(40)]
+    outcomes = executor.run(Program(code, (io("f()", "-1"),)) for code in codes)
+    assert [outcome.feedback for outcome in outcomes] == [f"f() returned {n}, expected -1" for n in range(40)]
+
+
+def test_the_input_is_taken_only_as_far_as_needed(executor):
+    taken = []
+
+    def programs():
+        for n in range(1000):
+            taken.append(n)
+            yield Program("def f(): return 1", (io("f()", "1"),))
+
+    run = executor.run(programs())
+    next(run)
+    run.close()
+    assert len(taken) < 50
+    assert run_one(executor, "def f(): return 1", io("f()", "1")).verdict == "passed"
+
+
+def test_setup_runs_before_the_program_and_does_not_shift_its_lines(executor):
+    outcome = run_one(executor, "def f():\n    return math.nope", io("f()", "3"), setup="import math\n\n\n")
+    assert outcome.feedback.endswith("line 2: return math.nope")
+
+
+@pytest.mark.parametrize(
+    ("code", "verdict"),
+    [("def f(x): return x * 2", "passed"), ("def f(x): return x", "wrong_answer"), ("def f(x): 1/0", "exception")],
+)
+@pytest.mark.parametrize(
+    "test",
+    [
+        check("assert f(2) == 4"),
+        check("assert f(2) > 3"),
+        check("for n in range(1, 9):\n    assert f(n) == n + n, 'doubles'"),
+        UnittestTest(code="class T(unittest.TestCase):\n    def test_two(self): self.assertEqual(f(2), 4)"),
+        ScriptTest(
+            module="solution",
+            files={
+                "test.py": "import unittest\nfrom solution import f\nclass T(unittest.TestCase):\n"
+                "    def test_two(self): self.assertEqual(f(2), 4)\n"
+                "if __name__ == '__main__': unittest.main(exit=False)"
+            },
+            run="test.py",
+        ),
+    ],
+    ids=["rewritten", "assert", "loop", "unittest", "script"],
+)
+def test_kinds_of_tests(executor, test, code, verdict):
+    outcome = run_one(executor, code, test)
+    raised_inside = verdict == "exception" and test.kind in ("unittest", "script")
+    assert outcome.verdict == ("wrong_answer" if raised_inside else verdict), outcome.feedback
+
+
+def test_feedback_of_a_failed_assertion(executor):
+    outcome = run_one(executor, "def f(x): return x", check("assert f(2) > 3, 'too small'"))
+    assert outcome.feedback == "assert f(2) > 3, 'too small' failed: too small"
+
+
+def test_no_addresses_and_no_paths_in_feedback(executor):
+    code = "import os\nclass A: pass\ndef f(): raise ValueError(f'{A()} {os.getcwd()}')"
+    outcome = run_one(executor, code, io("f()", "1"))
+    assert "<solution.A object at 0x...> ." in outcome.feedback
+
+
+def test_same_feedback_twice_for_sets_and_random(executor):
+    code = "import random\ndef f(): return {'a', 'b', 'c', random.random()}"
+    first, second = (run_one(executor, code, io("f()", "1")).feedback for _ in range(2))
+    assert first == second
+
+
+def test_a_program_without_tests_is_refused():
+    with pytest.raises(ValueError, match="tests is empty"):
+        Program("x = 1", ())
