@@ -1,0 +1,46 @@
+# Every target sets up what it needs: Python 3.11, git and make are enough.
+PYTHON ?= python3.11
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check ui bench lock clean
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
+
+demo: $(INSTALLED) ## run the whole experiment and print its results table
+	$(BIN)/iterpref run
+
+test: $(INSTALLED) ## run the tests
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED) ## lint and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+ui: $(INSTALLED) ## start the Prefect and MLflow UIs on loopback
+	$(BIN)/iterpref ui
+
+bench: $(INSTALLED) ## measure the pipeline: demo time, share of orchestration, no-op time
+	$(BIN)/iterpref bench pipeline
+
+# CPU wheels, so that the lock names no CUDA package; pip adds those where torch's own metadata asks for them.
+TORCH_CPU = $(if $(PIP_FIND_LINKS),--find-links "$(PIP_FIND_LINKS)",--torch-backend cpu)
+
+lock: ## resolve requirements.in into requirements.lock
+	test -x build/uv/bin/uv || { $(PYTHON) -m venv build/uv && build/uv/bin/pip install --quiet uv; }
+	build/uv/bin/uv pip compile --quiet --no-header --no-annotate --no-emit-find-links --python-version 3.11 \
+		$(TORCH_CPU) $(LOCKFLAGS) requirements.in --output-file build/requirements.lock
+	{ echo '# Resolved by `make lock` from requirements.in for Python 3.11; install with pip.'; \
+		grep -v '^--' build/requirements.lock | sed 's/+cpu$$//'; } > requirements.lock
+
+clean: ## remove what runs leave behind, except DVC's cache, MLflow's records and the environment
+	rm -rf build data metrics models reports results .iterpref/work
+
+$(INSTALLED): requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@

@@ -1,0 +1,19 @@
+"""Stage `evaluate`: the benchmarks, once per model."""
+
+import sys
+
+from prefect import flow
+
+from flows.stage import run_stage
+from iterpref_core.config import load_params
+from tasks.evaluate import evaluate_model
+
+
+@flow(name="evaluate")
+def evaluate(model: str) -> dict[str, float]:
+    """Measure one model on every benchmark."""
+    return evaluate_model(load_params(), model)
+
+
+if __name__ == "__main__":
+    run_stage(evaluate, f"evaluate@{sys.argv[1]}", model=sys.argv[1])

@@ -1,0 +1,17 @@
+"""Stage `focal`: error localisation."""
+
+from prefect import flow
+
+from flows.stage import run_stage
+from iterpref_core.config import load_params
+from tasks.focal import localize_pairs
+
+
+@flow(name="focal")
+def focal() -> dict[str, float]:
+    """Mark the error region of every pair."""
+    return localize_pairs(load_params())
+
+
+if __name__ == "__main__":
+    run_stage(focal, "focal")

@@ -1,0 +1,145 @@
+"""How every stage's process runs: `python -m flows.<stage>`.
+
+If a Prefect server answers, the stage runs as a flow; otherwise as the plain function. Bad input ends it with exit
+code 2 and one message, whichever way it runs.
+"""
+
+import fcntl
+import logging
+import os
+import signal
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+from uuid import UUID, uuid4
+
+from prefect import Flow, Task, get_client
+from prefect.flow_engine import run_flow
+from prefect.settings import get_current_settings
+
+from iterpref_core.config import load_params
+from iterpref_core.errors import InputError, IterPrefError
+from tasks.common.paths import STATE
+from tasks.recording.graph import load_graph
+from tasks.recording.journal import open_journal
+
+PARENT_VARIABLE = "ITERPREF_PARENT_FLOW_RUN"
+"""Set by the orchestrator: the flow run under which a stage shows as a subflow. Its presence also means that the
+orchestrator records the stage in MLflow."""
+
+
+def run_stage(flow: Flow[..., dict[str, float]], stage: str, **parameters: str) -> NoReturn:
+    """Run one stage's flow and exit with its code.
+
+    Args:
+        flow: the stage's flow.
+        stage: DVC's name of the stage.
+        parameters: the flow's parameters.
+    """
+    signal.signal(signal.SIGTERM, _raise_exit)
+    with _only_one(stage):
+        journal = open_journal(stage)
+        code, message = _execute(flow, stage, parameters)
+        journal.close(code, message)
+        if message:
+            print(message, file=sys.stderr, flush=True)
+        if PARENT_VARIABLE not in os.environ and code <= 1:
+            _publish(stage, "FAILED" if code else "FINISHED")
+    sys.exit(code)
+
+
+def _execute(flow: Flow[..., dict[str, float]], stage: str, parameters: dict[str, str]) -> tuple[int, str]:
+    """Run the flow; returns the exit code and the message for the user, if there is one.
+
+    Errors that are not raised on purpose keep their traceback.
+    """
+    try:
+        load_params()
+        if server_answers():
+            _run_as_flow(flow, stage, parameters)
+        else:
+            flow.fn(**parameters)
+    except InputError as error:
+        return 2, f"error: {error}"
+    except IterPrefError as error:
+        return 1, f"error: {error}"
+    except KeyboardInterrupt:
+        return 130, f"{stage}: interrupted; run again to continue"
+    except SystemExit as error:
+        return int(error.code or 0), ""
+    except Exception:
+        logging.getLogger(__name__).exception("%s failed", stage)
+        return 1, ""
+    return 0, ""
+
+
+def server_answers() -> bool:
+    """Whether `PREFECT_API_URL` is set, and healthy."""
+    url = get_current_settings().api.url
+    if not url:
+        return False
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=3) as response:
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError, ValueError):
+        return False
+
+
+def _run_as_flow(flow: Flow[..., dict[str, float]], stage: str, parameters: dict[str, str]) -> None:
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        logging.getLogger(name).addFilter(_message_only)
+    parent = os.environ.get(PARENT_VARIABLE)
+    with get_client(sync_client=True) as client:
+        task_run_id = None
+        if parent:
+            # A flow run of another process shows as a subflow through a task run that stands for it.
+            placeholder = Task(flow.fn, name=flow.name)
+            task_run_id = client.create_task_run(placeholder, UUID(parent), uuid4().hex, name=stage).id
+        flow_run = client.create_flow_run(flow, name=stage, parameters=parameters, parent_task_run_id=task_run_id)
+    run_flow(flow, flow_run=flow_run, parameters=parameters)
+
+
+def _message_only(record: logging.LogRecord) -> bool:
+    """Log an error that was raised on purpose as its message: it is the user's to correct, not ours."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, IterPrefError):
+        record.msg, record.args, record.exc_info = str(error), (), None
+    return True
+
+
+def _publish(stage: str, status: str) -> None:
+    """Record the stage in MLflow. A tracking server that is away must not cost the work of a stage."""
+    from mlflow.exceptions import MlflowException
+
+    from tasks.recording.tracking import publish
+
+    try:
+        publish(load_graph()[stage], load_params(), status)
+    except (MlflowException, OSError) as error:
+        print(f"warning: {stage} is not recorded in MLflow: {error}", file=sys.stderr)
+
+
+@contextmanager
+def _only_one(stage: str) -> Iterator[None]:
+    """Wait until no other process runs this stage: one may be left from a killed run, and what it writes is good."""
+    path = STATE / "locks" / f"{stage}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            print(f"{stage}: process {file.read() or '?'} is still running this stage; waiting for it", flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def _raise_exit(number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)

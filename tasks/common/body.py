@@ -1,0 +1,92 @@
+"""The body of a stage: the one call of the core, with its metrics written and its time taken.
+
+Everything a stage's process does outside of this call is orchestration: starting, importing, talking to DVC,
+Prefect and MLflow. `iterpref bench pipeline` compares the two.
+"""
+
+import json
+import os
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import ParamSpec
+
+from pydantic import BaseModel
+
+from iterpref_core.errors import InputError
+from iterpref_core.jsonl import atomic_writer
+from tasks.common.paths import BODIES, metrics_path
+
+P = ParamSpec("P")
+Metrics = dict[str, float]
+
+
+class BodyRecord(BaseModel):
+    """One execution of a stage's body: seconds since the epoch, peak resident memory in MiB, the process."""
+
+    stage: str
+    started: float
+    ended: float
+    peak_mb: float
+    pid: int
+
+    @property
+    def seconds(self) -> float:
+        """How long the body took."""
+        return self.ended - self.started
+
+
+def run_body(stage: str, entry: Callable[P, Metrics], *args: P.args, **kwargs: P.kwargs) -> Metrics:
+    """Call a core entry point; write `metrics/<stage>.json` and the record of its time.
+
+    Args:
+        stage: DVC's name of the stage, such as `train@dpo`.
+        entry: the core's entry point.
+        args: its arguments.
+        kwargs: its keyword arguments.
+
+    Returns:
+        The metrics the entry point returned.
+    """
+    started = time.time()
+    metrics = entry(*args, **kwargs)
+    ended = time.time()
+    _write_json(metrics_path(stage), metrics)
+    record = BodyRecord(stage=stage, started=started, ended=ended, peak_mb=_peak_mb(), pid=os.getpid())
+    _write_json(BODIES / f"{stage}.json", record.model_dump())
+    return metrics
+
+
+def read_body(stage: str) -> BodyRecord | None:
+    """The record of the last execution of a stage's body, if there is one."""
+    try:
+        return BodyRecord.model_validate_json((BODIES / f"{stage}.json").read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def read_metrics(stage: str) -> Metrics:
+    """The metrics of a stage that has run.
+
+    Raises:
+        InputError: the stage has not run here.
+    """
+    path = metrics_path(stage)
+    try:
+        values: Metrics = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run `iterpref run {stage}` first") from None
+    return values
+
+
+def _peak_mb() -> float:
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return (own + children) / 1024
+
+
+def _write_json(path: Path, value: object) -> None:
+    with atomic_writer(path) as file:
+        json.dump(value, file, indent=2)
+        file.write("\n")

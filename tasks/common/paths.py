@@ -1,0 +1,40 @@
+"""Where the artifacts of the stages are, relative to the repository's root. dvc.yaml names the same paths."""
+
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+LOCK = Path("dvc.lock")
+
+INGESTED = Path("problems")
+PROBLEMS = Path("data/problems.jsonl")
+TRAJECTORIES = Path("data/trajectories.jsonl")
+PAIRS = Path("data/pairs.jsonl")
+FOCAL = Path("data/focal.jsonl")
+MODELS = Path("models")
+STUDENT = MODELS / "student"
+DEBUGGER = MODELS / "debugger"
+RESULTS = Path("results")
+METRICS = Path("metrics")
+REPORTS = Path("reports")
+SUMMARY = REPORTS / "summary.json"
+
+STATE = Path(".iterpref")
+"""What runs keep for themselves: nothing in it is an artifact, and deleting it loses only unfinished work."""
+WORK = STATE / "work"
+"""Journals, checkpoints and caches. They stand outside of DVC's outputs, which DVC deletes before a stage runs."""
+BODIES = STATE / "bodies"
+JOURNALS = STATE / "journals"
+
+
+def model_path(name: str) -> Path:
+    """The checkpoint that `name` (base, debugger or an objective) stands for."""
+    return {"base": STUDENT, "debugger": DEBUGGER}.get(name, MODELS / "trained" / name)
+
+
+def metrics_path(stage: str) -> Path:
+    """Where a stage writes its metrics.
+
+    >>> str(metrics_path("train@target-rpo"))
+    'metrics/train/target-rpo.json'
+    """
+    return METRICS / (stage.replace("@", "/") + ".json")

@@ -1,0 +1,24 @@
+"""Stage `evaluate`, once per model."""
+
+from iterpref_core.config import Params
+from tasks.common.body import Metrics, run_body
+from tasks.common.paths import PROBLEMS, RESULTS, WORK, model_path
+from tasks.common.stage_task import stage_task
+
+
+@stage_task
+def evaluate_model(params: Params, model: str) -> Metrics:
+    """Measure one model on every benchmark."""
+    from iterpref_core.evaluation.evaluate import evaluate_model as entry
+
+    return run_body(
+        f"evaluate@{model}",
+        entry,
+        model,
+        model_path(model),
+        PROBLEMS,
+        params.evaluate,
+        params.execution,
+        RESULTS / model,
+        WORK / "evaluate",
+    )

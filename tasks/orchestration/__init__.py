@@ -1,0 +1,1 @@
+"""Running DVC's stages as children: processes, their slots and cores, and the services they report to."""

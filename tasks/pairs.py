@@ -1,0 +1,14 @@
+"""Stage `pairs`."""
+
+from iterpref_core.config import Params
+from tasks.common.body import Metrics, run_body
+from tasks.common.paths import PAIRS, PROBLEMS, STUDENT, TRAJECTORIES
+from tasks.common.stage_task import stage_task
+
+
+@stage_task
+def select_pairs(params: Params) -> Metrics:
+    """Choose and filter the preference pairs."""
+    from iterpref_core.debugging.pairs import select_pairs as entry
+
+    return run_body("pairs", entry, TRAJECTORIES, PROBLEMS, STUDENT, params.pairs, PAIRS)

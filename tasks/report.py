@@ -1,0 +1,14 @@
+"""Stage `report`."""
+
+from iterpref_core.config import Params
+from tasks.common.body import Metrics, run_body
+from tasks.common.paths import FOCAL, LOCK, METRICS, PAIRS, REPORTS, RESULTS
+from tasks.common.stage_task import stage_task
+
+
+@stage_task
+def build_report(params: Params) -> Metrics:
+    """Gather the summary, the page and the tables."""
+    from iterpref_core.report.build import build_report as entry
+
+    return run_body("report", entry, RESULTS, METRICS, PAIRS, FOCAL, params, LOCK, REPORTS)

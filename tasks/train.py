@@ -1,0 +1,26 @@
+"""Stage `train`, once per objective."""
+
+from iterpref_core.config import ObjectiveName, Params
+from tasks.common.body import Metrics, run_body
+from tasks.common.paths import FOCAL, PAIRS, STUDENT, WORK, model_path
+from tasks.common.stage_task import stage_task
+from tasks.recording import journal
+
+
+@stage_task
+def train_objective(params: Params, objective: ObjectiveName) -> Metrics:
+    """Train the student with one objective; checkpoints let a killed run resume."""
+    from iterpref_core.training.train import train_objective as entry
+
+    return run_body(
+        f"train@{objective}",
+        entry,
+        PAIRS,
+        FOCAL,
+        STUDENT,
+        objective,
+        params.train,
+        model_path(objective),
+        WORK / "train",
+        on_log=journal.record_metrics,
+    )
