@@ -1,0 +1,124 @@
+"""Stage `pairs`: which version is rejected, what is dropped, and what is counted."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
+from transformers import PreTrainedTokenizerFast
+
+from iterpref_core.config import PairsParams
+from iterpref_core.debugging.pairs import make_pair, select_pairs
+from iterpref_core.errors import InputError, ModelError, RecordError
+from iterpref_core.jsonl import read_jsonl, write_jsonl
+from iterpref_core.records import Attempt, IoTest, PreferencePair, Problem, Trajectory, Verdict
+
+
+def trajectory(name: str, versions: Sequence[tuple[str, Verdict]]) -> Trajectory:
+    attempts = tuple(
+        Attempt(iteration=i, code=code, verdict=verdict, feedback="", prompt_tokens=1, completion_tokens=1)
+        for i, (code, verdict) in enumerate(versions)
+    )
+    return Trajectory(task_id=name, solved=versions[-1][1] == "passed", attempts=attempts)
+
+
+def params(rejected: Literal["random", "first", "last"] = "random", seed: int = 13) -> PairsParams:
+    return PairsParams(seed=seed, rejected=rejected, max_error_lines=20, max_tokens=30)
+
+
+THREE = [("x = 0", "wrong_answer"), ("x = (", "syntax_error"), ("x = 2", "timeout"), ("x = 3", "passed")]
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder whose tokenizer counts words."""
+    folder = tmp_path_factory.mktemp("model")
+    words = Tokenizer(WordLevel({"?": 0}, unk_token="?"))
+    words.pre_tokenizer = WhitespaceSplit()
+    PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?").save_pretrained(folder)
+    (folder / "config.json").write_text('{"model_type": "llama"}')
+    return folder
+
+
+def select(
+    folder: Path, tokenizer: Path, trajectories: Iterable[Trajectory]
+) -> tuple[dict[str, float], list[PreferencePair]]:
+    tests = (IoTest(call="x", expected="3"),)
+    problems = (Problem(task_id=f"t{i}", prompt=f"Task {i}", entry_point="", tests=tests) for i in range(9))
+    write_jsonl(folder / "problems.jsonl", problems)
+    write_jsonl(folder / "trajectories.jsonl", trajectories)
+    out = folder / "pairs.jsonl"
+    metrics = select_pairs(folder / "trajectories.jsonl", folder / "problems.jsonl", tokenizer, params(), out)
+    return metrics, list(read_jsonl(out, PreferencePair))
+
+
+def test_every_trajectory_becomes_a_pair_or_is_counted_as_dropped(tmp_path: Path, tokenizer: Path) -> None:
+    long = "\n".join(f"x = {i}" for i in range(21))
+    metrics, pairs = select(
+        tmp_path,
+        tokenizer,
+        [
+            trajectory("t8", THREE),
+            trajectory("t1", [("x = 0", "wrong_answer")] * 6),
+            trajectory("t2", [("x = 3", "passed")]),
+            trajectory("t3", [("# a\nx = 3", "timeout"), ("x = 3", "passed")]),
+            trajectory("t4", [(long, "wrong_answer"), ("y = 3", "passed")]),
+            trajectory("t5", [("x = 1" + " + 1" * 20, "wrong_answer"), ("x = 3", "passed")]),
+            trajectory("t6", [("x = (3)", "timeout"), ("x = 3", "passed")]),
+            trajectory("t0", [("x = 0", "wrong_answer"), ("x = 3", "passed")]),
+        ],
+    )
+    assert metrics == {
+        "pairs": 2,
+        "dropped/unsolved": 1,
+        "dropped/solved_by_draft": 1,
+        "dropped/comments_only": 1,
+        "dropped/long_error_region": 1,
+        "dropped/too_long": 1,
+        "dropped/identical_ast": 1,
+    }
+    assert [pair.task_id for pair in pairs] == ["t8", "t0"]
+    assert pairs[1] == PreferencePair(task_id="t0", prompt="Task 0", chosen="x = 3", rejected="x = 0")
+
+
+def test_first_last_or_random_failing_version() -> None:
+    for rejected, code in (("first", "x = 0"), ("last", "x = 2")):
+        pair = make_pair(trajectory("t", THREE), "p", params(rejected))
+        assert pair is not None
+        assert (pair.chosen, pair.rejected) == ("x = 3", code)
+    drawn = [make_pair(trajectory(f"t{i}", THREE), "p", params()) for i in range(300)]
+    counts = [sum(pair is not None and pair.rejected == code for pair in drawn) for code, _ in THREE]
+    assert counts[3] == 0
+    assert min(counts[:3]) > 70
+
+
+def test_chance_depends_on_seed_and_problem_alone(tmp_path: Path, tokenizer: Path) -> None:
+    many = [trajectory(f"t{i}", THREE) for i in range(9)]
+    _, pairs = select(tmp_path, tokenizer, many)
+    _, backwards = select(tmp_path, tokenizer, reversed(many))
+    assert pairs == backwards[::-1]
+    assert [make_pair(item, "p", params(seed=14)) for item in many] != [make_pair(item, "p", params()) for item in many]
+
+
+def test_an_unjudged_version_is_never_rejected() -> None:
+    unjudged = trajectory("t", [("x = 0", "infra_error"), ("x = 3", "passed")])
+    assert make_pair(unjudged, "p", params()) is None
+
+
+def test_a_trajectory_without_its_problem_is_refused(tmp_path: Path, tokenizer: Path) -> None:
+    with pytest.raises(InputError, match="trajectory 'unknown': its problem is not in the problems file"):
+        select(tmp_path, tokenizer, [trajectory("unknown", THREE)])
+    assert not (tmp_path / "pairs.jsonl").exists()
+
+
+def test_a_repeated_trajectory_is_refused(tmp_path: Path, tokenizer: Path) -> None:
+    with pytest.raises(RecordError, match=r"trajectories\.jsonl:2: field 'task_id'"):
+        select(tmp_path, tokenizer, [trajectory("t0", THREE), trajectory("t0", THREE)])
+
+
+def test_a_missing_tokenizer_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError):
+        select(tmp_path, tmp_path / "no-model", [trajectory("t0", THREE)])

@@ -1,0 +1,61 @@
+"""A model's identity changes with what decides its answers, and with nothing else."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.errors import ModelError
+from iterpref_core.inference.checkpoints import ModelSource, write_pointer
+from iterpref_core.inference.fingerprint import model_fingerprint
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(bytes(1000))
+    return folder
+
+
+def test_a_copy_is_the_same_model_and_so_is_a_pointer_to_it(model: Path, tmp_path: Path) -> None:
+    shutil.copytree(model, tmp_path / "copy")
+    write_pointer(tmp_path / "stage", ModelSource(str(model)))
+    assert model_fingerprint(model) == model_fingerprint(tmp_path / "copy") == model_fingerprint(tmp_path / "stage")
+
+
+@pytest.mark.parametrize(("name", "content"), [("config.json", "{} "), ("tokenizer.json", "{}")])
+def test_any_file_counts(model: Path, name: str, content: str) -> None:
+    before = model_fingerprint(model)
+    (model / name).write_text(content)
+    assert model_fingerprint(model) != before
+
+
+def test_a_single_bit_of_the_weights_counts(model: Path) -> None:
+    before = model_fingerprint(model)
+    (model / "model.safetensors").write_bytes(bytes(999) + b"\x01")
+    assert model_fingerprint(model) != before
+
+
+@pytest.mark.parametrize("place", [0, 1 << 27])
+def test_large_files_are_sampled_from_end_to_end(model: Path, place: int) -> None:
+    weights = model / "model.safetensors"
+    with weights.open("wb") as file:
+        file.truncate((1 << 27) + 1)
+    before = model_fingerprint(model)
+    with weights.open("r+b") as file:
+        file.seek(place)
+        file.write(b"\x01")
+    assert model_fingerprint(model) != before
+
+
+def test_a_hub_model_is_its_name_and_revision(tmp_path: Path) -> None:
+    for name, revision in (("a", "1"), ("b", "2")):
+        write_pointer(tmp_path / name, ModelSource("owner/model", revision))
+    assert model_fingerprint(tmp_path / "a") != model_fingerprint(tmp_path / "b")
+
+
+def test_no_model_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelError):
+        model_fingerprint(tmp_path / "none")
