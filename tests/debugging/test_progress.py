@@ -1,0 +1,48 @@
+"""Progress: lines in a log, a bar in a terminal."""
+
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+from iterpref_core.debugging import progress
+
+COUNT_TO_THREE = """
+from iterpref_core.debugging.progress import show_progress
+with show_progress("codeflow", 4, 1) as advance:
+    for solved in (True, False, True):
+        advance(solved)
+"""
+
+
+def test_a_log_gets_a_line_now_and_then_and_at_the_end(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0, 1.0, 11.0, 11.0, 12.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock, 13.0))
+    with progress.show_progress("codeflow", 5, 1) as advance:
+        for solved in (True, False, True, True):
+            advance(solved)
+    assert capsys.readouterr() == (
+        "",
+        "codeflow: 3/5 problems, 1 solved in this run\ncodeflow: 5/5 problems, 3 solved in this run\n",
+    )
+
+
+def test_a_terminal_gets_a_bar_on_stderr() -> None:
+    reader, writer = pty.openpty()
+    run = subprocess.run(
+        [sys.executable, "-c", COUNT_TO_THREE],
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=writer,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+    )
+    os.close(writer)
+    shown = os.read(reader, 1 << 16).decode()
+    os.close(reader)
+    assert run.stdout == b""
+    assert "4/4" in shown
+    assert "2 solved" in shown
