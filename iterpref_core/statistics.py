@@ -53,7 +53,8 @@ def compare_paired(gained: int, lost: int, n: int, resamples: int, seed: int) ->
         resamples: bootstrap resamples.
         seed: of the resampling.
     """
-    assert 0 <= gained and 0 <= lost and gained + lost <= n and n > 0
+    assert n > 0
+    assert min(gained, lost, n - gained - lost) >= 0
     shares = np.array([gained, lost, n - gained - lost]) / n
     counts = np.random.default_rng(seed).multinomial(n, shares, size=resamples)
     low, high = np.quantile((counts[:, 0] - counts[:, 1]) / n, [0.025, 0.975])

@@ -5,6 +5,7 @@ from iterpref_core.report.labels import COUNTERPARTS, MAIN_BENCHMARK, model_name
 from iterpref_core.report.summary import Summary
 
 SIGNIFICANT = 0.05
+"""Below this p-value a difference is called one."""
 
 
 def headline(summary: Summary) -> str:
@@ -16,24 +17,33 @@ def headline(summary: Summary) -> str:
     focal = next((name for name in ("target-rpo", "target-dpo") if name in scores), None)
     if focal is None:
         return "No focal objective has been measured yet, so this run cannot say what focal preference training does."
+    method = f"Focal preference training ({model_name(focal)})"
     if "base" not in scores:
-        return f"{model_name(focal)} solves {percent(scores[focal])} of the held-out problems; there is no base model."
-    change = _verb(_difference(summary, focal, "base"), "raised", "lowered", "did not measurably change")
-    reached = f"{change} held-out pass@1: {percent(scores['base'])} before, {percent(scores[focal])} after"
-    counterpart = COUNTERPARTS[focal]
-    if counterpart not in scores:
-        return f"{model_name(focal)} {reached}."
-    return f"{model_name(focal)} {reached}; it {_against(summary, focal, counterpart)}."
+        return f"{method} solves {percent(scores[focal])} of the held-out problems; the base model was not measured."
+    before, after = percent(scores["base"]), percent(scores[focal])
+    effect = {
+        1: f"raised held-out pass@1 from {before} to {after}",
+        -1: f"lowered held-out pass@1 from {before} to {after}",
+        0: f"did not measurably change held-out pass@1 ({before} before, {after} after)",
+    }[_sign(_difference(summary, focal, "base"))]
+    other = COUNTERPARTS[focal]
+    if other not in scores:
+        return f"{method} {effect}."
+    comparison = _difference(summary, focal, other)
+    distance = f"{abs(100 * comparison['difference']):.1f} points"
+    place = {
+        1: f"{distance} above {model_name(other)}",
+        -1: f"{distance} below {model_name(other)}",
+        0: f"not measurably different from {model_name(other)}",
+    }[_sign(comparison)]
+    return f"{method} {effect}, {place}."
 
 
 def findings(summary: Summary) -> list[str]:
-    """The sentences under the headline: the other comparisons that decide whether the method is worth its trouble."""
+    """The sentences under the headline: the comparisons that decide whether the method is worth its trouble."""
     scores = _scores(summary)
-    sentences = []
-    if {"target-dpo", "dpo"} <= scores.keys() and "target-rpo" in scores:
-        sentences.append(f"Target-DPO {_against(summary, 'target-dpo', 'dpo')}.")
-    if {"target-rpo", "sft"} <= scores.keys():
-        sentences.append(f"Target-RPO {_against(summary, 'target-rpo', 'sft')}.")
+    questions = [*((focal, other) for focal, other in COUNTERPARTS.items()), ("target-rpo", "sft")]
+    sentences = [_compared(summary, a, b) for a, b in reversed(questions) if a in scores and b in scores]
     harmed = [name for name in scores if name not in ("base", "debugger") and _is_worse(summary, name)]
     if harmed:
         names = " and ".join(f"{model_name(name)} ({percent(scores[name])})" for name in harmed)
@@ -53,25 +63,24 @@ def _difference(summary: Summary, model: str, against: str) -> Summary:
     return found
 
 
-def _verb(comparison: Summary, up: str, down: str, same: str) -> str:
+def _sign(comparison: Summary) -> int:
+    """1 better, -1 worse, 0 within what chance explains."""
     if comparison["p_value"] >= SIGNIFICANT:
-        return same
-    return up if comparison["difference"] > 0 else down
+        return 0
+    return 1 if comparison["difference"] > 0 else -1
 
 
-def _against(summary: Summary, model: str, other: str) -> str:
+def _compared(summary: Summary, model: str, other: str) -> str:
     comparison = _difference(summary, model, other)
-    low, high = comparison["ci95"]
-    detail = f"{points(comparison['difference'])} points, 95% interval {points(low)} to {points(high)}"
-    verb = _verb(comparison, "better than", "worse than", "not measurably different from")
-    return f"is {verb} {model_name(other)} ({detail}, p {_p_in_words(comparison['p_value'])})"
-
-
-def _p_in_words(p: float) -> str:
-    text = p_value(p)
-    return text.replace("<", "< ") if text.startswith("<") else f"= {text}"
+    low, high = (points(end) for end in comparison["ci95"])
+    verb = {1: "better than", -1: "worse than", 0: "not measurably different from"}[_sign(comparison)]
+    p = p_value(comparison["p_value"])
+    return (
+        f"{model_name(model)} is {verb} {model_name(other)}: {points(comparison['difference'])} points, "
+        f"95% interval {low} to {high}, p {p.replace('<', '< ') if p.startswith('<') else '= ' + p}."
+    )
 
 
 def _is_worse(summary: Summary, model: str) -> bool:
     compared = summary["comparisons"].get(model, {}).get("base", {}).get(MAIN_BENCHMARK)
-    return compared is not None and _verb(compared, "up", "down", "same") == "down"
+    return compared is not None and _sign(compared) < 0

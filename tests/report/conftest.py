@@ -12,6 +12,7 @@ import pytest
 from iterpref_core.config import load_params
 from iterpref_core.jsonl import write_jsonl
 from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.report.build import build_report
 
 HELDOUT = 200
 PASSED = {"base": 70, "sft": 150, "dpo": 40, "rpo": 140, "target-dpo": 90, "target-rpo": 160, "debugger": 190}
@@ -76,10 +77,11 @@ def _write_pairs(pairs: Path, spans: Path) -> None:
     chosen = "def f(xs):\n    total = 0\n    for x in xs:\n        total += x * x\n    return total\n"
     rejected = chosen.replace("x * x", "x + x")
     start, end = rejected.index("        total += "), rejected.index("    return")
+    prompt = f"Sum the squares. {HOSTILE}"
     records = [
-        PreferencePair(task_id=f"codeflow/{number}", prompt=f"Sum the squares. {HOSTILE}", chosen=chosen, rejected=rejected)
+        PreferencePair(task_id=f"codeflow/{number}", prompt=prompt, chosen=chosen, rejected=rejected)
         for number in range(12)
-    ]  # fmt: skip
+    ]
     write_jsonl(pairs, records)
     marked = ((start, end),)
     write_jsonl(
@@ -89,7 +91,7 @@ def _write_pairs(pairs: Path, spans: Path) -> None:
 
 @pytest.fixture
 def experiment(tmp_path: Path) -> SimpleNamespace:
-    """A whole experiment: the paths `build_report` takes, its params, and the numbers it was made with."""
+    """A whole experiment: the paths and params `build_report` takes, and that function, waiting for its `out` alone."""
     paths = {name: tmp_path / name for name in ("results", "metrics", "data")}
     for path in paths.values():
         path.mkdir()
@@ -105,6 +107,7 @@ def experiment(tmp_path: Path) -> SimpleNamespace:
         "  report:\n    cmd: y\n    outs:\n    - {path: reports/index.html, hash: md5, md5: 89ab, size: 1}\n",
         encoding="utf-8",
     )
+    params = load_params(Path(__file__).parents[2] / "params.yaml")
     return SimpleNamespace(
         root=tmp_path,
         results=paths["results"],
@@ -112,7 +115,8 @@ def experiment(tmp_path: Path) -> SimpleNamespace:
         pairs=pairs,
         spans=spans,
         lock=lock,
-        params=load_params(Path(__file__).parents[2] / "params.yaml"),
+        params=params,
         passed=PASSED,
         write_results=partial(write_results, paths["results"]),
+        build=partial(build_report, paths["results"], paths["metrics"], pairs, spans, params, lock),
     )

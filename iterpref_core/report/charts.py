@@ -1,0 +1,103 @@
+"""Geometry of the page's charts. `chart.html` draws what is computed here; colours live in the style sheet."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import ceil, floor, isfinite, log10
+
+WIDTH, HEIGHT = 360, 230
+"""Size of a chart in its own units: drawn at about this many pixels on a phone, so that its text stays readable."""
+
+LEFT, RIGHT, TOP, BOTTOM = 50, 346, 12, 190
+"""Edges of the plotting area; outside it stand the axes' labels."""
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Series:
+    """A line of a chart. `style` names its colour and dashes in the style sheet."""
+
+    name: str
+    style: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A series in the chart's own units: `path` for a polyline, `dots` where the points are few enough to see."""
+
+    name: str
+    style: str
+    path: str
+    dots: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A line chart in its own units. Ticks are (position, label)."""
+
+    title: str
+    x_label: str
+    lines: tuple[Line, ...]
+    x_ticks: tuple[tuple[float, str], ...]
+    y_ticks: tuple[tuple[float, str], ...]
+
+
+def line_chart(
+    title: str,
+    x_label: str,
+    series: Sequence[Series],
+    y_range: tuple[float, float] | None = None,
+    y_text: Callable[[float], str] = "{:g}".format,
+) -> Chart | None:
+    """Lay out a line chart; None where no series has a finite point.
+
+    Args:
+        title: what is on the y axis, units included.
+        x_label: what is on the x axis.
+        series: the lines.
+        y_range: ends of the y axis; None fits the data.
+        y_text: writes a tick of the y axis.
+    """
+    finite = [Series(s.name, s.style, tuple(p for p in s.points if isfinite(p[1]))) for s in series]
+    points = [point for s in finite for point in s.points]
+    if not points:
+        return None
+    xs, ys = [x for x, _ in points], [y for _, y in points]
+    x_ticks, y_ticks = ticks(min(xs), max(xs)), ticks(*(y_range or (min(ys), max(ys))))
+    x_ends = min(*xs, x_ticks[0]), max(*xs, x_ticks[0])
+    to_x = _scale(x_ends, (LEFT, RIGHT))
+    to_y = _scale((y_ticks[0], y_ticks[-1]), (BOTTOM, TOP))
+    return Chart(
+        title,
+        x_label,
+        tuple(_line(s, to_x, to_y) for s in finite if s.points),
+        tuple((to_x(x), f"{x:g}") for x in x_ticks if x_ends[0] <= x <= x_ends[1]),
+        tuple((to_y(y), y_text(y)) for y in y_ticks),
+    )
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """Up to seven round numbers, evenly spaced, the first at or below `low` and the last at or above `high`.
+
+    >>> ticks(0.13, 0.61)
+    [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
+    """
+    if high <= low:
+        low, high = low - (abs(low) or 1) / 2, low + (abs(low) or 1) / 2
+    rough = (high - low) / 5
+    power = 10.0 ** floor(log10(rough))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * (1 - 1e-9))
+    first, last = floor(low / step + 1e-9), ceil(high / step - 1e-9)
+    return [float(f"{number * step:.12g}") for number in range(first, last + 1)]
+
+
+def _scale(source: Point, target: Point) -> Callable[[float], float]:
+    width = (source[1] - source[0]) or 1.0
+    return lambda value: round(target[0] + (value - source[0]) / width * (target[1] - target[0]), 1)
+
+
+def _line(series: Series, to_x: Callable[[float], float], to_y: Callable[[float], float]) -> Line:
+    points = tuple((to_x(x), to_y(y)) for x, y in series.points)
+    path = " ".join(f"{x:g},{y:g}" for x, y in points)
+    return Line(series.name, series.style, path, points if len(points) <= 12 else ())

@@ -1,0 +1,175 @@
+"""`index.html`: the experiment on one page, without scripts and without a single outside request."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from iterpref_core.jsonl import atomic_writer
+from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.report import figures
+from iterpref_core.report.charts import Chart, Series, line_chart
+from iterpref_core.report.findings import findings, headline
+from iterpref_core.report.inputs import Curve
+from iterpref_core.report.labels import (
+    BENCHMARKS,
+    MAIN_BENCHMARK,
+    MODELS,
+    PAPER_CALLS_PER_PROBLEM,
+    PAPER_PASS_RATES,
+    benchmark_name,
+    in_order,
+    model_name,
+)
+from iterpref_core.report.pair_view import pair_context, style, templates
+from iterpref_core.report.summary import Summary
+
+KINDS_COLOURED = 5
+"""Kinds of failure with a colour of their own; rarer ones share one, and the table beside them has all."""
+
+REWARDS = {
+    "rewards/margins": "Reward margin, chosen over rejected",
+    "rewards/chosen": "Reward of the chosen program (below 0: less likely)",
+}
+"""Columns of the training curves that are drawn for all objectives together."""
+
+
+def write_page(
+    summary: Summary, curves: Mapping[str, Curve], pairs: Iterable[tuple[PreferencePair, FocalSpans | None]], out: Path
+) -> None:
+    """Write the page.
+
+    Args:
+        summary: the object of `summary.json`.
+        curves: objective → training curve.
+        pairs: the pairs to show, with their error regions.
+        out: the page.
+    """
+    page = templates().get_template("page.html")
+    html = page.render(
+        summary=summary,
+        headline=headline(summary),
+        findings=findings(summary),
+        results=_results(summary),
+        benchmarks=_benchmarks(summary),
+        missing=[model_name(name) for name in summary["missing"]],
+        comparisons=sum(len(others) for others in summary["comparisons"].values()),
+        pass_rate=_pass_rate_chart(summary),
+        pass_rates=_pass_rate_rows(summary),
+        paper_calls=PAPER_CALLS_PER_PROBLEM,
+        funnel=_funnel(summary),
+        failures=_failures(summary),
+        losses=_loss_charts(curves),
+        rewards=_reward_charts(curves),
+        pairs=[pair_context(pair, spans) for pair, spans in pairs],
+        params=yaml.safe_dump(summary["provenance"]["params"], sort_keys=False, allow_unicode=True),
+        style=style(),
+        percent=figures.percent,
+        points=figures.points,
+        p_value=figures.p_value,
+        count="{:,}".format,
+        words=lambda name: name.replace("_", " "),
+    )
+    with atomic_writer(out) as file:
+        file.write(html)
+
+
+def _results(summary: Summary) -> list[dict[str, Any]]:
+    """Rows of the held-out table: the models that were measured on it."""
+    rows = []
+    for model in in_order(set(summary["models"]), MODELS):
+        scores = summary["models"][model].get(MAIN_BENCHMARK)
+        compared = summary["comparisons"].get(model, {}).get("base", {}).get(MAIN_BENCHMARK)
+        if scores is not None:
+            rows.append({"model": model, "name": model_name(model), "compared": compared, **scores})
+    return rows
+
+
+def _benchmarks(summary: Summary) -> dict[str, Any]:
+    """The public benchmarks' table: names, rows of scores, reasons why one could not run, the harness check."""
+    asked = {name for scores in summary["models"].values() for name in scores}
+    asked |= {name for reasons in summary["unavailable"].values() for name in reasons}
+    names = [name for name in in_order(asked, BENCHMARKS) if name != MAIN_BENCHMARK]
+    reasons: dict[str, set[str]] = {}
+    for unavailable in summary["unavailable"].values():
+        for name, reason in unavailable.items():
+            reasons.setdefault(reason, set()).add(name)
+    models = summary["models"]
+    return {
+        "names": [benchmark_name(name) for name in names],
+        "rows": [(model_name(m), [models[m].get(n) for n in names]) for m in in_order(set(models), MODELS)],
+        "truth": [summary["ground_truth"].get(name) for name in names],
+        "main_truth": summary["ground_truth"].get(MAIN_BENCHMARK),
+        "reasons": {
+            ", ".join(benchmark_name(name) for name in in_order(which, BENCHMARKS)): reason
+            for reason, which in sorted(reasons.items())
+        },
+    }
+
+
+def _pass_rate_chart(summary: Summary) -> Chart | None:
+    ours = tuple(enumerate(summary["codeflow"]["pass_rate_by_iteration"]))
+    paper = tuple(enumerate(PAPER_PASS_RATES))
+    series = [Series("this run", "target-rpo", ours), Series("the paper", "paper", paper)]
+    return line_chart("Share of problems solved", "iteration (0 is the draft)", series, (0, 1), "{:.0%}".format)
+
+
+def _pass_rate_rows(summary: Summary) -> list[tuple[int, float | None, float | None]]:
+    """(iteration, ours, the paper's); None beyond the end of either."""
+    ours = dict(enumerate(summary["codeflow"]["pass_rate_by_iteration"]))
+    paper = dict(enumerate(PAPER_PASS_RATES))
+    return [(number, ours.get(number), paper.get(number)) for number in sorted(ours.keys() | paper.keys())]
+
+
+def _funnel(summary: Summary) -> list[tuple[str, int, float]]:
+    """(what became of the problems, how many, share of all), the pairs first, then reasons by size."""
+    codeflow = summary["codeflow"]
+    dropped = sorted(codeflow["dropped"].items(), key=lambda item: (-item[1], item[0]))
+    rows = [("became a pair", codeflow["pairs"]), *dropped]
+    return [(name, count, count / max(codeflow["problems"], 1)) for name, count in rows]
+
+
+def _failures(summary: Summary) -> dict[str, Any]:
+    """Kinds of failure on held-out problems: all kinds by frequency, and per model its counts and its bar."""
+    models = {row["name"]: row for row in _results(summary)}
+    totals: dict[str, int] = {}
+    for row in models.values():
+        for kind, number in row["errors"].items():
+            totals[kind] = totals.get(kind, 0) + number
+    kinds = sorted((kind for kind in totals if kind != "passed"), key=lambda kind: (-totals[kind], kind))
+    return {
+        "kinds": kinds,
+        "coloured": kinds[:KINDS_COLOURED],
+        "rows": [(name, row["n"], row["errors"], _bar(row, kinds)) for name, row in models.items()],
+    }
+
+
+def _bar(row: Mapping[str, Any], kinds: list[str]) -> list[tuple[str, float, float]]:
+    """(kind, left end, width) of the pieces of a model's bar, in percent of all its problems."""
+    pieces, left = [], 0.0
+    for number, kind in enumerate(kinds):
+        width = 100 * row["errors"].get(kind, 0) / row["n"]
+        if width:
+            pieces.append((str(min(number, KINDS_COLOURED) + 1), round(left, 3), round(width, 3)))
+        left += width
+    return pieces
+
+
+def _loss_charts(curves: Mapping[str, Curve]) -> list[Chart]:
+    """One chart an objective: their losses are different functions and do not compare."""
+    charts = [line_chart(model_name(name), "step", [_series(name, curve, "loss")]) for name, curve in curves.items()]
+    return [chart for chart in charts if chart is not None]
+
+
+def _reward_charts(curves: Mapping[str, Curve]) -> list[Chart]:
+    charts = [
+        line_chart(title, "step", [_series(name, curve, column) for name, curve in curves.items()])
+        for column, title in REWARDS.items()
+    ]
+    return [chart for chart in charts if chart is not None]
+
+
+def _series(name: str, curve: Curve, column: str) -> Series:
+    points = tuple((step["step"], step[column]) for step in curve if column in step and "step" in step)
+    return Series(model_name(name), name, points)

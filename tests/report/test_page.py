@@ -1,0 +1,180 @@
+"""The page as text: self-contained, escaped, complete, readable; and in a browser where there is one."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.fixture
+def page(experiment: SimpleNamespace, tmp_path: Path) -> str:
+    experiment.build(tmp_path / "reports")
+    return (tmp_path / "reports/index.html").read_text(encoding="utf-8")
+
+
+class _Elements(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.stack: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        if tag not in ("meta", "link", "br"):
+            self.stack.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.stack.pop() == tag
+
+
+def test_page_is_well_formed_and_asks_for_nothing_outside_itself(page: str) -> None:
+    elements = _Elements(page)
+    assert elements.stack == []
+    for tag, attributes in elements.found:
+        assert tag not in ("script", "iframe", "img", "object", "base")
+        assert not attributes.keys() & {"src", "srcset", "onload", "onclick"}
+        assert (attributes.get("href") or "#").startswith(("#", "data:"))
+    assert "url(" not in page
+    assert "@import" not in page
+
+
+def test_links_lead_somewhere_and_ids_are_unique(page: str) -> None:
+    elements = _Elements(page).found
+    ids = [attributes["id"] for _, attributes in elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert {attributes["href"] for tag, attributes in elements if tag == "a"} <= {f"#{name}" for name in ids}
+
+
+def test_tables_have_captions_and_headings_do_not_skip_levels(page: str) -> None:
+    tags = [tag for tag, _ in _Elements(page).found]
+    assert tags.count("table") == tags.count("caption")
+    levels = [int(tag[1]) for tag in tags if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_page_shows_every_part_of_the_experiment(page: str, experiment: SimpleNamespace) -> None:
+    text = html.unescape(re.sub(r"<[^>]+>", " ", page))
+    for expected in (
+        "raised held-out pass@1 from 35.0% to 80.0%, 10.0 points above RPO.",
+        "MBPP, MBPP+ not available:",
+        "36.7%",
+        "identical ast",
+        "wrong answer",
+        "bubblewrap+landlock+seccomp",
+        "0123abc",
+        "target-rpo",
+    ):
+        assert expected in text
+    assert page.count('<article class="pair">') == experiment.params.report.pairs_shown
+    assert page.count("<script") == 0
+
+
+def test_missing_models_curves_and_hashes_are_named(experiment: SimpleNamespace, tmp_path: Path) -> None:
+    for model in ("sft", "target-dpo"):
+        shutil.rmtree(experiment.results / model)
+    shutil.rmtree(experiment.metrics / "train")
+    experiment.lock.unlink()
+    experiment.build(tmp_path / "reports")
+    page = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
+    assert "Not measured in this run:</strong> SFT on chosen, Target-DPO." in page
+    assert "No training curve was recorded in this run." in page
+    assert "this run was made without DVC" in page
+
+
+def _palettes() -> list[dict[str, str]]:
+    """The light and the dark palette of the style sheet."""
+    style = Path(__file__).parents[2] / "iterpref_core/report/templates/style.css"
+    blocks = re.findall(r":root \{(.*?)\}", style.read_text(encoding="utf-8"), re.DOTALL)
+    return [dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block)) for block in blocks]
+
+
+def _contrast(one: str, other: str) -> float:
+    """Contrast ratio of two colours (WCAG 2.2, section 1.4.3)."""
+
+    def luminance(colour: str) -> float:
+        channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("palette", _palettes(), ids=["light", "dark"])
+def test_text_and_lines_stand_out_from_what_is_behind_them(palette: dict[str, str]) -> None:
+    behind = {
+        "text": ["page", "panel", "bad-line", "bad-mark", "good-line", "good-mark"],
+        "soft": ["page", "panel", "bad-line", "good-line"],
+        "accent": ["page", "panel"],
+        "bad": ["panel", "bad-line"],
+        "good": ["panel", "good-line"],
+    }
+    for colour, grounds in behind.items():
+        for ground in grounds:
+            assert _contrast(palette[colour], palette[ground]) >= 4.5, (colour, ground)
+    drawn = [name for name in palette if name in ("sft", "dpo", "rpo", "paper") or name.startswith(("target", "kind"))]
+    for colour in drawn:
+        assert _contrast(palette[colour], palette["panel"]) >= 3, colour
+
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--enable-logging=stderr",
+    "--virtual-time-budget=4000",
+    "--dump-dom",
+)
+
+PROBE = """<!doctype html><title>waiting</title>
+<iframe style="border:0;width:{width}px;height:900px" srcdoc="{page}"></iframe>
+<script>
+document.querySelector("iframe").onload = event => {{
+  const page = event.target.contentDocument, root = page.documentElement;
+  page.querySelectorAll("details").forEach(element => element.open = true);
+  const wide = [...page.querySelectorAll("body *")].filter(
+    element => !element.closest(".scroll, .hidden, .skip, thead")
+      && element.getBoundingClientRect().right > {width} + 1);
+  document.title = JSON.stringify({{
+    inner: root.clientWidth, scroll: root.scrollWidth, wide: wide.slice(0, 5).map(element => element.outerHTML),
+    pairs: page.querySelectorAll(".pair").length}});
+}};
+</script>"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: the page is not tried in a browser")
+@pytest.mark.parametrize("width", [390, 1280])
+def test_page_fits_its_window_and_reports_no_error(page: str, tmp_path: Path, width: int) -> None:
+    probe = tmp_path / "probe.html"
+    probe.write_text(PROBE.format(width=width, page=html.escape(page)), encoding="utf-8")
+    assert CHROMIUM is not None
+    own = (f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width + 100},1000")
+    done = subprocess.run(
+        [CHROMIUM, *FLAGS, *own, probe.as_uri()], capture_output=True, text=True, timeout=120, check=True
+    )
+    title = re.search(r"<title>(.*?)</title>", done.stdout)
+    assert title is not None
+    measured = json.loads(html.unescape(title[1]))
+    assert measured == {"inner": width, "scroll": width, "wide": [], "pairs": 10}
+    assert "CONSOLE" not in done.stderr
