@@ -219,3 +219,16 @@ def test_a_missing_model_is_an_input_error(tmp_path: Path) -> None:
             tmp_path / "out.jsonl",
             tmp_path / "work",
         )
+
+
+@pytest.mark.parametrize("draft_model", ["student", "debugger"])
+def test_local_models_draft_and_refine(tmp_path: Path, model: Path, draft_model: str) -> None:
+    write_problems(tmp_path / "problems.jsonl", [0, 0, 0])
+    params = PARAMS.model_copy(update={"draft_model": draft_model, "temperature": 1.0, "max_new_tokens": 4})
+    runs = [tmp_path / "first.jsonl", tmp_path / "second.jsonl"]
+    for out in runs:
+        run_codeflow(tmp_path / "problems.jsonl", model, model, params, EXECUTION, out, tmp_path / "work")
+    assert runs[0].read_bytes() == runs[1].read_bytes()
+    trajectories = list(read_jsonl(runs[0], Trajectory))
+    assert [len(trajectory.attempts) for trajectory in trajectories] == [3, 3, 3]
+    assert all(attempt.prompt_tokens > 0 for trajectory in trajectories for attempt in trajectory.attempts)

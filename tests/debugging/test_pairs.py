@@ -5,10 +5,6 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import WhitespaceSplit
-from transformers import PreTrainedTokenizerFast
 
 from iterpref_core.config import PairsParams
 from iterpref_core.debugging.pairs import make_pair, select_pairs
@@ -32,34 +28,23 @@ def params(rejected: Literal["random", "first", "last"] = "random", seed: int = 
 THREE = [("x = 0", "wrong_answer"), ("x = (", "syntax_error"), ("x = 2", "timeout"), ("x = 3", "passed")]
 
 
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model folder whose tokenizer counts words."""
-    folder = tmp_path_factory.mktemp("model")
-    words = Tokenizer(WordLevel({"?": 0}, unk_token="?"))
-    words.pre_tokenizer = WhitespaceSplit()
-    PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?").save_pretrained(folder)
-    (folder / "config.json").write_text('{"model_type": "llama"}')
-    return folder
-
-
 def select(
-    folder: Path, tokenizer: Path, trajectories: Iterable[Trajectory]
+    folder: Path, model: Path, trajectories: Iterable[Trajectory]
 ) -> tuple[dict[str, float], list[PreferencePair]]:
     tests = (IoTest(call="x", expected="3"),)
     problems = (Problem(task_id=f"t{i}", prompt=f"Task {i}", entry_point="", tests=tests) for i in range(9))
     write_jsonl(folder / "problems.jsonl", problems)
     write_jsonl(folder / "trajectories.jsonl", trajectories)
     out = folder / "pairs.jsonl"
-    metrics = select_pairs(folder / "trajectories.jsonl", folder / "problems.jsonl", tokenizer, params(), out)
+    metrics = select_pairs(folder / "trajectories.jsonl", folder / "problems.jsonl", model, params(), out)
     return metrics, list(read_jsonl(out, PreferencePair))
 
 
-def test_every_trajectory_becomes_a_pair_or_is_counted_as_dropped(tmp_path: Path, tokenizer: Path) -> None:
+def test_every_trajectory_becomes_a_pair_or_is_counted_as_dropped(tmp_path: Path, model: Path) -> None:
     long = "\n".join(f"x = {i}" for i in range(21))
     metrics, pairs = select(
         tmp_path,
-        tokenizer,
+        model,
         [
             trajectory("t8", THREE),
             trajectory("t1", [("x = 0", "wrong_answer")] * 6),
@@ -95,10 +80,10 @@ def test_first_last_or_random_failing_version() -> None:
     assert min(counts[:3]) > 70
 
 
-def test_chance_depends_on_seed_and_problem_alone(tmp_path: Path, tokenizer: Path) -> None:
+def test_chance_depends_on_seed_and_problem_alone(tmp_path: Path, model: Path) -> None:
     many = [trajectory(f"t{i}", THREE) for i in range(9)]
-    _, pairs = select(tmp_path, tokenizer, many)
-    _, backwards = select(tmp_path, tokenizer, reversed(many))
+    _, pairs = select(tmp_path, model, many)
+    _, backwards = select(tmp_path, model, reversed(many))
     assert pairs == backwards[::-1]
     assert [make_pair(item, "p", params(seed=14)) for item in many] != [make_pair(item, "p", params()) for item in many]
 
@@ -108,15 +93,15 @@ def test_an_unjudged_version_is_never_rejected() -> None:
     assert make_pair(unjudged, "p", params()) is None
 
 
-def test_a_trajectory_without_its_problem_is_refused(tmp_path: Path, tokenizer: Path) -> None:
+def test_a_trajectory_without_its_problem_is_refused(tmp_path: Path, model: Path) -> None:
     with pytest.raises(InputError, match="trajectory 'unknown': its problem is not in the problems file"):
-        select(tmp_path, tokenizer, [trajectory("unknown", THREE)])
+        select(tmp_path, model, [trajectory("unknown", THREE)])
     assert not (tmp_path / "pairs.jsonl").exists()
 
 
-def test_a_repeated_trajectory_is_refused(tmp_path: Path, tokenizer: Path) -> None:
+def test_a_repeated_trajectory_is_refused(tmp_path: Path, model: Path) -> None:
     with pytest.raises(RecordError, match=r"trajectories\.jsonl:2: field 'task_id'"):
-        select(tmp_path, tokenizer, [trajectory("t0", THREE), trajectory("t0", THREE)])
+        select(tmp_path, model, [trajectory("t0", THREE), trajectory("t0", THREE)])
 
 
 def test_a_missing_tokenizer_is_refused(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import os
 import pty
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,8 +21,8 @@ with show_progress("codeflow", 4, 1) as advance:
 def test_a_log_gets_a_line_now_and_then_and_at_the_end(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = iter([0.0, 1.0, 11.0, 11.0, 12.0])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock, 13.0))
+    clock = iter([0.0, 1.0, 11.0, 11.0, 12.0, 13.0, 13.0])
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     with progress.show_progress("codeflow", 5, 1) as advance:
         for solved in (True, False, True, True):
             advance(solved)
