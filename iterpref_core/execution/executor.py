@@ -3,8 +3,6 @@
 import logging
 import secrets
 import selectors
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -14,30 +12,36 @@ from typing import Self
 
 from iterpref_core.errors import ExecutionError
 from iterpref_core.execution import isolation
+from iterpref_core.execution.controls import control_steps
+from iterpref_core.execution.pool import WorkerPool
 from iterpref_core.execution.programs import Limits, Outcome, Program
 from iterpref_core.execution.steps import Step, job, steps_of
-from iterpref_core.execution.verdicts import Answer, Ruling, rule
-from iterpref_core.execution.worker import Worker, WorkerDied
+from iterpref_core.execution.verdicts import TAMPERED, Answer, Ruling, deceives, rule
+from iterpref_core.execution.worker import Worker, WorkerDiedError
 
 logger = logging.getLogger(__name__)
 
 LOOK_AHEAD = 8
 """Programs per worker that may be taken from the input beyond the one whose outcome is due."""
-RECYCLE_AFTER = 5000
-"""Jobs after which a zygote is replaced by a fresh one."""
 ATTEMPTS = 2
 """Times a program is started if its zygote dies under it."""
 
 
 @dataclass
 class _Assignment:
-    """A program on its way: where it stands in the input, its steps and the key of its current attempt."""
+    """A program on its way: where it stands in the input, its steps, the key of its current attempt.
+
+    `passed` is set once it has passed its tests and only the negative controls are left.
+    """
 
     position: int
     program: Program
     steps: tuple[Step, ...]
     attempts: int = 0
     key: bytes = b""
+    passed: Ruling | None = None
+    cpu_s: float = 0.0
+    wall_s: float = 0.0
 
 
 class Executor:
@@ -73,12 +77,10 @@ class Executor:
     ) -> None:
         if workers < 1:
             raise ValueError(f"workers is {workers}; it must be at least 1")
-        self._limits, self._count, self._preload = limits, workers, preload
-        self._plan = isolation.choose(allow_unsafe=allow_unsafe, namespaces=namespaces)
-        self.isolation = str(self._plan)
-        self._scratch = tempfile.mkdtemp(prefix="iterpref-execution-")
-        self._idle: list[Worker] = []
-        self._all: set[Worker] = set()
+        plan = isolation.choose(allow_unsafe=allow_unsafe, namespaces=namespaces)
+        self.isolation = str(plan)
+        self._limits, self._count = limits, workers
+        self._pool = WorkerPool(plan, limits, preload)
         self._lock = threading.Lock()
         self._closed = False
 
@@ -93,24 +95,11 @@ class Executor:
     def close(self) -> None:
         """End all workers and remove what they left."""
         self._closed = True
-        for worker in list(self._all):
-            self._end(worker)
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._pool.close()
 
-    def _hire(self) -> Worker:
-        """An idle worker, a new one if need be."""
-        while self._idle:
-            worker = self._idle.pop()
-            if worker.jobs < RECYCLE_AFTER:
-                return worker
-            self._end(worker)
-        worker = Worker(self._plan, self._limits, self._preload, self._scratch)
-        self._all.add(worker)
-        return worker
-
-    def _end(self, worker: Worker) -> None:
-        self._all.discard(worker)
-        worker.kill()
+    def worker_pids(self) -> list[int]:
+        """Process ids of the workers that are alive (of bubblewrap in tier A)."""
+        return self._pool.pids()
 
     def run(self, programs: Iterable[Program]) -> Iterator[Outcome]:
         """Outcomes in the order of the programs, streaming, with a bounded look-ahead.
@@ -124,7 +113,7 @@ class Executor:
         if self._closed:
             raise ExecutionError("the executor is closed; run programs inside its `with` block")
         with self._lock:
-            run = _Run(self, self._count)
+            run = _Run(self._pool, self._limits, self._count, self.isolation)
             try:
                 yield from run.outcomes(programs)
             finally:
@@ -134,8 +123,8 @@ class Executor:
 class _Run:
     """The state of one call of `Executor.run`."""
 
-    def __init__(self, executor: Executor, count: int) -> None:
-        self._executor, self._count = executor, count
+    def __init__(self, pool: WorkerPool, limits: Limits, count: int, isolated: str) -> None:
+        self._pool, self._limits, self._count, self._isolated = pool, limits, count, isolated
         self._selector = selectors.DefaultSelector()
         self._busy: dict[Worker, _Assignment] = {}
         self._ready: dict[int, Outcome] = {}
@@ -146,47 +135,49 @@ class _Run:
         source = enumerate(programs)
         taken, due, exhausted = 0, 0, False
         while True:
-            while len(self._busy) < self._count:
+            while len(self._busy) < self._count and not exhausted:
                 if self._again:
                     self._start(self._again.pop())
                     continue
-                if exhausted or taken - due >= LOOK_AHEAD * self._count:
+                if taken - due >= LOOK_AHEAD * self._count:
                     break
-                entry = next(source, None)
-                if entry is None:
+                position, program = next(source, (-1, None))
+                if program is None:
                     exhausted = True
                     break
                 taken += 1
-                self._start(_Assignment(entry[0], entry[1], steps_of(entry[1])))
+                self._start(_Assignment(position, program, steps_of(program)))
+            while exhausted and self._again and len(self._busy) < self._count:
+                self._start(self._again.pop())
             if due in self._ready:
                 yield self._ready.pop(due)
                 due += 1
             elif self._busy:
                 self._wait()
-            elif not self._again and exhausted:
+            elif exhausted:
                 return
 
     def _start(self, assignment: _Assignment) -> None:
-        worker = self._executor._hire()
+        worker = self._pool.hire()
         assignment.attempts += 1
         assignment.key = secrets.token_bytes(16)
         self._busy[worker] = assignment
         self._selector.register(worker, selectors.EVENT_READ)
+        control = assignment.passed is not None
         try:
-            worker.start(job(assignment.program, assignment.steps, assignment.key))
-        except WorkerDied as error:
+            worker.start(job(assignment.program, assignment.steps, assignment.key, control=control))
+        except WorkerDiedError as error:
             self._lost(worker, str(error))
 
     def _wait(self) -> None:
         """Until some worker has something to say or is overdue."""
-        now = time.monotonic()
         nearest = min(worker.deadline for worker in self._busy)
-        for event, _ in self._selector.select(max(0.0, nearest - now)):
+        for event, _ in self._selector.select(max(0.0, nearest - time.monotonic())):
             worker = event.fileobj
             assert isinstance(worker, Worker)
             try:
                 answer = worker.collect()
-            except WorkerDied as error:
+            except WorkerDiedError as error:
                 self._lost(worker, str(error))
                 continue
             if answer is not None:
@@ -200,35 +191,44 @@ class _Run:
 
     def _finish(self, worker: Worker, answer: Answer) -> None:
         done = self._release(worker)
-        self._executor._idle.append(worker)
-        ruling = rule(done.program, done.steps, done.key, self._executor._limits, answer)
-        self._record(done, ruling, worker.scrub(ruling.feedback), answer.cpu, answer.wall)
+        self._pool.put_back(worker)
+        done.cpu_s += answer.cpu
+        done.wall_s += answer.wall
+        if done.passed is not None:
+            self._record(done, TAMPERED if deceives(done.key, answer) else done.passed)
+            return
+        ruling = rule(done.program, done.steps, done.key, self._limits, answer)
+        controls = control_steps(done.steps) if ruling.verdict == "passed" else ()
+        if controls:
+            done.passed, done.steps, done.attempts = ruling, controls, 0
+            self._again.append(done)
+            return
+        self._record(done, Ruling(ruling.verdict, worker.scrub(ruling.feedback), ruling.tests_passed))
 
     def _lost(self, worker: Worker, reason: str) -> None:
         """The worker died under a program, which is started once more on another."""
         lost = self._release(worker)
         logger.warning("worker %d was lost under program %d: %s", worker.pid, lost.position, reason)
-        self._executor._end(worker)
+        self._pool.dismiss(worker)
         if lost.attempts < ATTEMPTS:
             self._again.append(lost)
             return
-        text = f"the execution engine failed {ATTEMPTS} times on this program"
-        self._record(lost, Ruling("infra_error", text, 0), text, 0.0, 0.0)
+        self._record(lost, Ruling("infra_error", f"the execution engine failed {ATTEMPTS} times on this program", 0))
 
-    def _record(self, done: _Assignment, ruling: Ruling, text: str, cpu: float, wall: float) -> None:
+    def _record(self, done: _Assignment, ruling: Ruling) -> None:
         self._ready[done.position] = Outcome(
             verdict=ruling.verdict,
-            feedback=text,
+            feedback=ruling.feedback,
             tests_passed=ruling.tests_passed,
             tests_total=len(done.program.tests),
-            isolation=self._executor.isolation,
-            cpu_s=cpu,
-            wall_s=wall,
+            isolation=self._isolated,
+            cpu_s=done.cpu_s,
+            wall_s=done.wall_s,
         )
 
     def abandon(self) -> None:
         """End the workers whose answers nobody waits for any more."""
         for worker in list(self._busy):
             self._release(worker)
-            self._executor._end(worker)
+            self._pool.dismiss(worker)
         self._selector.close()

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 MAX_FEEDBACK = 600
@@ -32,22 +33,19 @@ def _show_int(value: int) -> str:
     return f"an integer of about {int(value.bit_length() * math.log10(2))} digits"
 
 
+_SHOW: dict[type, Callable[[Any], str]] = {
+    int: _show_int,
+    list: lambda value: f"[{', '.join(map(show, value))}]",
+    tuple: lambda value: f"({', '.join(map(show, value))}{',' if len(value) == 1 else ''})",
+    dict: lambda value: f"{{{', '.join(f'{show(key)}: {show(item)}' for key, item in value.items())}}}",
+    set: lambda value: f"{{{', '.join(sorted(map(show, value)))}}}" if value else "set()",
+    frozenset: lambda value: f"frozenset({show(set(value)) if value else ''})",
+}
+
+
 def show(value: Any) -> str:
-    """Like `repr`, for plain values, with sets in a fixed order."""
-    kind = type(value)
-    if kind is int:
-        return _show_int(value)
-    if kind is list:
-        return f"[{', '.join(map(show, value))}]"
-    if kind is tuple:
-        return f"({', '.join(map(show, value))}{',' if len(value) == 1 else ''})"
-    if kind is dict:
-        return f"{{{', '.join(f'{show(key)}: {show(item)}' for key, item in value.items())}}}"
-    if kind is set:
-        return f"{{{', '.join(sorted(map(show, value)))}}}" if value else "set()"
-    if kind is frozenset:
-        return f"frozenset({show(set(value)) if value else ''})"
-    return repr(value)
+    """Like `repr`, for plain values, with sets in a fixed order and huge integers described."""
+    return _SHOW.get(type(value), repr)(value)
 
 
 def call_text(source: str) -> str:

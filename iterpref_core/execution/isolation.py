@@ -7,7 +7,6 @@ a plain Docker container: Landlock, seccomp and resource limits. Tier C: anythin
 
 import functools
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -75,7 +74,7 @@ class Plan:
 
 
 def _interpreter() -> str:
-    return os.path.realpath(sys.executable)
+    return str(Path(sys.executable).resolve())
 
 
 def site_paths() -> list[str]:
@@ -86,7 +85,7 @@ def site_paths() -> list[str]:
 def readable_paths() -> list[str]:
     """What Python needs to read at run time: its libraries and the system's, no program and no configuration."""
     own = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), sysconfig.get_config_var("LIBDIR")]
-    paths = [path for path in [*own, *site_paths(), *_SYSTEM_PATHS] if path and os.path.exists(path)]
+    paths = [path for path in [*own, *site_paths(), *_SYSTEM_PATHS] if path and Path(path).exists()]
     return [
         path
         for path in dict.fromkeys(paths)
@@ -103,7 +102,7 @@ def _bubblewrap(root: str, disk_mb: int) -> list[str]:
     """A command prefix: only what Python needs is visible, read-only; `root` is an empty, bounded memory disk."""
     command = [shutil.which("bwrap") or "bwrap", "--unshare-all", "--cap-drop", "ALL", "--hostname", "sandbox"]
     for path in [*readable_paths(), _interpreter(), str(INSIDE)]:
-        command += ["--ro-bind", os.path.realpath(path), path]
+        command += ["--ro-bind", str(Path(path).resolve()), path]
     command += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"]
     command += ["--size", str(disk_mb * 2**20), "--tmpfs", root, "--remount-ro", "/", "--chdir", "/", "--"]
     return command
@@ -125,19 +124,24 @@ def command(plan: Plan, module: str, root: str, disk_mb: int) -> list[str]:
 def _run_canary(plan: Plan) -> dict[str, str]:
     """Problems by layer, empty where it holds; `start` if not even the interpreter came up."""
     with tempfile.TemporaryDirectory(prefix="iterpref-probe-") as folder:
-        secret = os.path.join(folder, "secret")
-        Path(secret).write_text("canary")
-        root = os.path.join(folder, "root")
-        os.mkdir(root)
-        order = {"secret": secret, "root": root, "readable": readable_paths(), "bwrap": "bwrap" in plan.layers}
+        secret, root = Path(folder, "secret"), Path(folder, "root")
+        secret.write_text("canary")
+        root.mkdir()
+        order = {
+            "secret": str(secret),
+            "root": str(root),
+            "readable": readable_paths(),
+            "bwrap": "bwrap" in plan.layers,
+        }
         try:
             done = subprocess.run(
-                command(plan, "canary", root, 16),
+                command(plan, "canary", str(root), 16),
                 input=json.dumps(order).encode(),
                 capture_output=True,
                 env=ENVIRONMENT,
                 cwd="/",
                 timeout=30,
+                check=False,
             )
             found: dict[str, str] = json.loads(done.stdout)
             return found

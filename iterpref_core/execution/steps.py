@@ -143,10 +143,11 @@ def steps_of(program: Program) -> tuple[Step, ...]:
     return tuple(step for index, test in enumerate(program.tests) for step in _steps_of(index, test, judged))
 
 
-def job(program: Program, steps: tuple[Step, ...], key: bytes) -> bytes:
-    """What is sent into the sandbox: everything but the expected values."""
+def job(program: Program, steps: tuple[Step, ...], key: bytes, *, control: bool = False) -> bytes:
+    """What is sent into the sandbox: everything but the expected values; `control` if failing is expected."""
     message = {
         "key": key.hex(),
+        "control": control,
         "setup": program.setup,
         "code": program.code,
         "steps": [(step.kind, step.body) for step in steps],

@@ -3,12 +3,13 @@
 import hashlib
 import hmac
 import json
+import math
 import signal
 from dataclasses import dataclass
 from typing import Any
 
 from iterpref_core.execution import feedback
-from iterpref_core.execution.inside.encoding import Malformed, decode
+from iterpref_core.execution.inside.encoding import MalformedError, decode
 from iterpref_core.execution.programs import Limits, Program
 from iterpref_core.execution.steps import Step
 from iterpref_core.records import Verdict
@@ -36,7 +37,10 @@ class Ruling:
     tests_passed: int
 
 
-class Tampered(Exception):
+TAMPERED = Ruling("tampered", "the program interfered with its tests", 0)
+
+
+class TamperedError(Exception):
     """The channel holds something that the harness cannot have written."""
 
 
@@ -53,7 +57,7 @@ def parse_channel(channel: bytes, key: bytes) -> list[Report]:
     """The reports of a channel, their signatures checked; an unfinished last line is left out.
 
     Raises:
-        Tampered: a line is not signed with the key.
+        TamperedError: a line is not signed with the key.
     """
     signer = hashlib.blake2b(key=key, digest_size=8)
     reports = []
@@ -62,7 +66,7 @@ def parse_channel(channel: bytes, key: bytes) -> list[Report]:
         expected = signer.copy()
         expected.update(body)
         if not hmac.compare_digest(expected.hexdigest().encode(), mac):
-            raise Tampered("an unsigned report")
+            raise TamperedError("an unsigned report")
         index, kind, payload = body.decode("utf-8").split(" ", 2)
         reports.append(Report(int(index), kind, payload))
     return reports
@@ -74,7 +78,7 @@ def _identical(left: Any, right: Any) -> bool:
     if kind is not type(right):
         return False
     if kind is float:
-        return bool(left == right or (left != left and right != right))
+        return bool(left == right or (math.isnan(left) and math.isnan(right)))
     if kind is list or kind is tuple:
         return len(left) == len(right) and all(map(_identical, left, right))
     if kind is dict:
@@ -125,8 +129,8 @@ class _Trial:
             return None
         try:
             actual = decode(payload)
-        except Malformed as error:
-            raise Tampered(str(error)) from None
+        except MalformedError as error:
+            raise TamperedError(str(error)) from None
         try:
             if self._right(step, actual):
                 return None
@@ -146,24 +150,29 @@ class _Trial:
     def error(self, index: int, facts: dict[str, Any]) -> Ruling:
         """Rule on an exception."""
         step = self.steps[index] if index >= 0 else None
-        bases = facts["bases"]
-        where = self.where(index)
-        if facts["syntax"]:
-            return self.fail(index, "syntax_error", feedback.error_text(facts, self.program.code))
-        if "MemoryError" in bases:
-            return self.fail(index, "memory", f"memory limit of {self.limits.memory_mb} MB exceeded{where}")
-        if "SystemExit" in bases:
-            return self.fail(index, "exited_early", f"the program called sys.exit{where}")
-        if facts["type"] == "MissingPackage":
-            return self.fail(index, "infra_error", f"the test needs package {facts['message']}, which is not installed")
-        if facts["type"] == "TestFailure":
-            return self.fail(index, "wrong_answer", feedback.clean(facts["message"], feedback.MAX_FEEDBACK))
+        special = self._special_error(facts, self.where(index))
+        if special is not None:
+            return self.fail(index, *special)
         if step is not None and facts["in_test"] and facts["type"] == "AssertionError":
             return self.fail(index, "wrong_answer", feedback.failed_check(step.body, facts))
         text = feedback.error_text(facts, self.program.code)
         if step is not None and step.kind in ("call", "lenient"):
             text = f"{feedback.call_text(step.body)} raised {text}"
         return self.fail(index, "exception", text)
+
+    def _special_error(self, facts: dict[str, Any], where: str) -> tuple[Verdict, str] | None:
+        """Errors with a verdict of their own."""
+        if facts["own"] == "missing":
+            return "infra_error", f"the test needs package {facts['message']}, which is not installed"
+        if facts["own"] == "failed":
+            return "wrong_answer", feedback.clean(facts["message"], feedback.MAX_FEEDBACK)
+        if facts["syntax"]:
+            return "syntax_error", feedback.error_text(facts, self.program.code)
+        if "MemoryError" in facts["bases"]:
+            return "memory", f"memory limit of {self.limits.memory_mb} MB exceeded{where}"
+        if "SystemExit" in facts["bases"]:
+            return "exited_early", f"the program called sys.exit{where}"
+        return None
 
     def ended(self, index: int) -> Ruling:
         """Rule on a program that ended, or was ended, in the midst of a step."""
@@ -174,7 +183,8 @@ class _Trial:
         if answer.killed == "cpu" or answer.exit == -signal.SIGXCPU:
             return self.fail(index, "timeout", f"time limit of {feedback.seconds(limits.cpu_s)} exceeded{where}")
         if answer.exit < 0:
-            name = signal.Signals(-answer.exit).name if -answer.exit in set(signal.Signals) else f"signal {-answer.exit}"
+            known = {number.value: number.name for number in signal.Signals}
+            name = known.get(-answer.exit, f"signal {-answer.exit}")
             return self.fail(index, "crash", f"crashed with {name}{where}")
         return self.fail(index, "exited_early", f"the process ended{where}")
 
@@ -183,7 +193,7 @@ class _Trial:
         for position, report in enumerate(reports, -1):
             index = report.index
             if index != position:
-                raise Tampered("a report out of order")
+                raise TamperedError("a report out of order")
             if report.kind == "error":
                 return self.error(index, json.loads(report.payload))
             ruling = self._step(report)
@@ -200,7 +210,7 @@ class _Trial:
         if kind == "done" and index == len(self.steps):
             return None
         if not 0 <= index < len(self.steps):
-            raise Tampered("a report about no test")
+            raise TamperedError("a report about no test")
         step = self.steps[index]
         returns = step.kind in ("call", "lenient")
         if kind == "value" and returns:
@@ -211,8 +221,7 @@ class _Trial:
             return self.fail(index, "bad_return_type", text)
         if kind == "passed" and not returns:
             return None
-        raise Tampered(f"a report of kind {kind!r} about a {step.kind}")
-
+        raise TamperedError(f"a report of kind {kind!r} about a {step.kind}")
 
 
 def rule(program: Program, steps: tuple[Step, ...], key: bytes, limits: Limits, answer: Answer) -> Ruling:
@@ -228,8 +237,16 @@ def rule(program: Program, steps: tuple[Step, ...], key: bytes, limits: Limits, 
     trial = _Trial(program, steps, limits, answer)
     try:
         ruling = trial.rule(parse_channel(answer.channel, key))
-    except (Tampered, UnicodeDecodeError, ValueError, KeyError, TypeError):
-        return Ruling("tampered", "the program interfered with the test's own reports", 0)
+    except (TamperedError, UnicodeDecodeError, ValueError, KeyError, TypeError):
+        return TAMPERED
     if trial.too_much_output(ruling):
         return Ruling("output_limit", f"more than {limits.output_kb} KB printed", ruling.tests_passed)
     return ruling
+
+
+def deceives(key: bytes, answer: Answer) -> bool:
+    """Whether a control shows that the program passes tests that nobody can pass."""
+    try:
+        return any(report.kind == "passed" for report in parse_channel(answer.channel, key))
+    except (TamperedError, UnicodeDecodeError, ValueError):
+        return True

@@ -1,5 +1,6 @@
 """The supervisor's hold on one zygote: start it, hand it a job, collect the answer, end it."""
 
+import contextlib
 import json
 import os
 import select
@@ -25,7 +26,7 @@ DISK_FILES = 4
 """Everything a program writes may hold this many times `Limits.file_mb`."""
 
 
-class WorkerDied(Exception):
+class WorkerDiedError(Exception):
     """The zygote ended or stopped answering; says nothing about the program it was running."""
 
 
@@ -39,7 +40,7 @@ class Worker:
     def __init__(self, plan: isolation.Plan, limits: Limits, preload: tuple[str, ...], scratch: str) -> None:
         self._limits = limits
         self._root = "/job" if "bwrap" in plan.layers else tempfile.mkdtemp(prefix="zygote-", dir=scratch)
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
         self._buffer = bytearray()
         self.jobs = 0
         self.deadline = time.monotonic() + START_S
@@ -53,7 +54,8 @@ class Worker:
             bufsize=0,
             start_new_session=True,
         )
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
         os.set_blocking(self._stdin.fileno(), False)
         os.set_blocking(self._stdout.fileno(), False)
@@ -72,7 +74,7 @@ class Worker:
         try:
             self._send(json.dumps(config).encode())
             facts, _ = self._wait()
-        except WorkerDied as error:
+        except WorkerDiedError as error:
             self.kill()
             raise ExecutionError(f"a worker cannot be started in tier {plan}: {error}") from None
         if "error" in facts:
@@ -88,10 +90,10 @@ class Worker:
         """Process id, of bubblewrap in tier A."""
         return self._process.pid
 
-    def _died(self, what: str) -> WorkerDied:
+    def _died(self, what: str) -> WorkerDiedError:
         self._errors.seek(0)
         said = self._errors.read()[-500:].decode("utf-8", "replace").strip()
-        return WorkerDied(f"{what}; it said: {said}" if said else what)
+        return WorkerDiedError(f"{what}; it said: {said}" if said else what)
 
     def _send(self, frame: bytes) -> None:
         data = memoryview(_LENGTH.pack(len(frame)) + frame)
@@ -111,7 +113,7 @@ class Worker:
         """Hand over a job; the zygote must be idle.
 
         Raises:
-            WorkerDied: it is gone or does not listen.
+            WorkerDiedError: it is gone or does not listen.
         """
         self.jobs += 1
         self.deadline = time.monotonic() + self._limits.wall_s + GRACE_S
@@ -151,7 +153,7 @@ class Worker:
         """The answer to the current job, or None while it is not complete. Does not block.
 
         Raises:
-            WorkerDied: the zygote is gone.
+            WorkerDiedError: the zygote is gone.
         """
         received = self._receive()
         if received is None:
@@ -167,10 +169,8 @@ class Worker:
     def kill(self) -> None:
         """End the zygote and all it holds."""
         self._stdin.close()
-        try:
+        with contextlib.suppress(ProcessLookupError):  # it may have ended by itself
             os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # it has ended by itself
         self._process.wait()
         self._stdout.close()
         self._errors.close()

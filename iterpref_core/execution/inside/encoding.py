@@ -12,6 +12,7 @@ dictionaries are sorted by key. Subclasses are never encoded: they may lie about
 
 import collections
 import json
+from collections.abc import Callable
 from typing import Any
 
 _BIG = 2**63
@@ -24,11 +25,11 @@ DICT_LIKE = (collections.OrderedDict, collections.defaultdict, collections.Count
 """Standard-library subclasses that compare equal to a plain dict; encoded as one if the comparison is Python's `==`."""
 
 
-class Unencodable(Exception):
+class UnencodableError(Exception):
     """A value (or a part of it) is not of an exact plain type; the message names the type."""
 
 
-class Malformed(ValueError):
+class MalformedError(ValueError):
     """A text that `encode` cannot have written."""
 
 
@@ -39,17 +40,13 @@ def type_name(kind: type) -> str:
 
 def _tree_of_items(value: Any, lenient: bool) -> list[Any]:
     kinds = set(map(type, value))
-    if kinds <= _PLAIN or (kinds == _PLAIN_INT and -_BIG < min(value) and max(value) < _BIG):
+    if kinds <= _PLAIN or (kinds == _PLAIN_INT and min(value) > -_BIG and max(value) < _BIG):
         return list(value)
     return [_tree(item, lenient) for item in value]
 
 
-def _tree(value: Any, lenient: bool) -> Any:
+def _tree_of_container(value: Any, lenient: bool) -> Any:
     kind = type(value)
-    if kind in _PLAIN:
-        return value
-    if kind is int:
-        return value if -_BIG < value < _BIG else {"i": hex(value)}
     if kind is list:
         return _tree_of_items(value, lenient)
     if kind is tuple:
@@ -59,11 +56,20 @@ def _tree(value: Any, lenient: bool) -> Any:
         return {"d": sorted(pairs, key=lambda pair: _dump(pair[0]))}
     if kind is set or kind is frozenset:
         return {"s" if kind is set else "f": sorted((_tree(item, lenient) for item in value), key=_dump)}
+    raise UnencodableError(type_name(kind))
+
+
+def _tree(value: Any, lenient: bool) -> Any:
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is int:
+        return value if -_BIG < value < _BIG else {"i": hex(value)}
     if kind is bytes:
         return {"b": value.decode("latin-1")}
     if kind is complex:
         return {"c": [value.real, value.imag]}
-    raise Unencodable(type_name(kind))
+    return _tree_of_container(value, lenient)
 
 
 def encode(value: Any, *, lenient: bool = False) -> str:
@@ -74,12 +80,23 @@ def encode(value: Any, *, lenient: bool = False) -> str:
         lenient: take `OrderedDict`, `defaultdict` and `Counter` for dict.
 
     Raises:
-        Unencodable: the value, or a part of it, has no exact plain type, or is nested too deeply.
+        UnencodableError: the value, or a part of it, has no exact plain type, or is nested too deeply.
     """
     try:
         return _dump(_tree(value, lenient))
     except RecursionError:
-        raise Unencodable("value nested too deeply") from None
+        raise UnencodableError("value nested too deeply") from None
+
+
+_FROM_TAG: dict[str, Callable[[Any], Any]] = {
+    "t": lambda body: tuple(map(_value, body)),
+    "d": lambda body: {_value(key): _value(value) for key, value in body},
+    "s": lambda body: set(map(_value, body)),
+    "f": lambda body: frozenset(map(_value, body)),
+    "b": lambda body: body.encode("latin-1"),
+    "c": lambda body: complex(*body),
+    "i": lambda body: int(body, 16),
+}
 
 
 def _value(tree: Any) -> Any:
@@ -88,31 +105,16 @@ def _value(tree: Any) -> Any:
     if type(tree) is not dict:
         return tree
     ((tag, body),) = tree.items()
-    match tag:
-        case "t":
-            return tuple(map(_value, body))
-        case "d":
-            return {_value(key): _value(value) for key, value in body}
-        case "s":
-            return set(map(_value, body))
-        case "f":
-            return frozenset(map(_value, body))
-        case "b":
-            return body.encode("latin-1")
-        case "c":
-            return complex(*body)
-        case "i":
-            return int(body, 16)
-    raise Malformed(f"unknown tag {tag!r}")
+    return _FROM_TAG[tag](body)
 
 
 def decode(text: str) -> Any:
     """The value whose canonical text this is.
 
     Raises:
-        Malformed: the text is not one that `encode` writes.
+        MalformedError: the text is not one that `encode` writes.
     """
     try:
         return _value(_load(text))
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise Malformed(f"{type(error).__name__}: {error}") from None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise MalformedError(f"{type(error).__name__}: {error}") from None

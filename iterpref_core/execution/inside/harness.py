@@ -2,11 +2,12 @@
 
 A job is a JSON object: `key` (hex), `setup`, `code`, and `steps`, a list of `[kind, body]`:
 `["call", expression]` and `["lenient", expression]` report the expression's value, `["check", statements]`,
-`["unittest", source]` and `["script", test]` only report whether they passed.
+`["unittest", source]` and `["script", test]` only report whether they passed. With `control` set, failing is what
+the steps are for: each reports `passed` or `failed`, and the job goes on.
 
 A report is a line `MAC index kind payload`. The MAC is keyed with a key that the program cannot read: it exists only
 inside the hash object, in C. Kinds: `loaded`, `value`, `passed`, `type` (of a value that cannot be encoded), `error`,
-`done`. No report is repeated, and the supervisor accepts them only in order.
+`failed` (only in a control), `done`. No report is repeated, and the supervisor accepts them only in order.
 """
 
 import hashlib
@@ -18,8 +19,11 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from .encoding import Unencodable, encode, type_name
-from .suites import run_script, run_unittest
+from .controls import Traps, unittest_is_disarmed
+from .encoding import UnencodableError, encode, type_name
+from .suites import MissingPackageError, TestFailedError, run_script, run_unittest
+
+_OWN: dict[type, str] = {TestFailedError: "failed", MissingPackageError: "missing"}
 
 SOLUTION, SETUP, TEST = "<solution>", "<setup>", "<test>"
 MAX_MESSAGE = 2000
@@ -46,7 +50,7 @@ def open_channel(descriptor: int, key: bytes) -> Report:
 def _message(error: BaseException) -> str:
     try:
         return str(error)[:MAX_MESSAGE]
-    except BaseException as inner:  # the program's own __str__ may do anything; the verdict must not depend on it
+    except BaseException as inner:  # noqa: BLE001 - the program's own __str__ may do anything; the verdict must not depend on it
         return f"<{type(inner).__name__} while the message was made>"
 
 
@@ -85,12 +89,17 @@ def describe(error: BaseException, solution: str, *, compiling: bool = False) ->
         "test_line": _place(error, TEST),
         "in_test": _innermost(error) == TEST,
         "syntax": syntax,
+        "own": _OWN.get(kind, ""),
     }
     return json.dumps(facts)
 
 
 class _CompileError(Exception):
     """Carries what `compile` raised about the solution."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(cause)
+        self.cause = cause
 
 
 def _load(setup: str, code: str) -> dict[str, Any]:
@@ -103,7 +112,7 @@ def _load(setup: str, code: str) -> dict[str, Any]:
     try:
         compiled = compile(code, SOLUTION, "exec")
     except BaseException as error:  # besides SyntaxError: NUL bytes, surrogates, nesting beyond the parser's stack
-        raise _CompileError from error
+        raise _CompileError(error) from error
     exec(compiled, namespace)
     return namespace
 
@@ -114,7 +123,7 @@ def _run_step(kind: str, body: Any, namespace: dict[str, Any], job: dict[str, An
         value = eval(compile(body, TEST, "eval"), namespace)
         try:
             return "value", encode(value, lenient=kind == "lenient")
-        except Unencodable as error:
+        except UnencodableError as error:
             return "type", str(error)
     if kind == "check":
         exec(compile(body, TEST, "exec"), namespace)
@@ -123,6 +132,18 @@ def _run_step(kind: str, body: Any, namespace: dict[str, Any], job: dict[str, An
     else:
         run_script(body, job["setup"], job["code"])
     return "passed", ""
+
+
+def _run_control(kind: str, body: Any, namespace: dict[str, Any], job: dict[str, Any]) -> tuple[str, str]:
+    """Run a step whose test nobody can pass; `passed` is the proof of deceit."""
+    traps = Traps()
+    traps.set()
+    try:
+        _run_step(kind, body, namespace, job)
+        deceived = traps.reached > 0
+    except BaseException:  # noqa: BLE001 - any failure is the honest result
+        deceived = False
+    return ("passed" if deceived or (kind != "check" and unittest_is_disarmed()) else "failed"), ""
 
 
 def _solution_name(kind: str, body: Any) -> str:
@@ -139,16 +160,16 @@ def run_job(raw: bytes, descriptor: int) -> None:
     namespace: dict[str, Any] = {}
     steps: list[tuple[str, Any]] = job["steps"]
     index, solution = -1, SOLUTION
+    run_step = _run_control if job["control"] else _run_step
     try:
         if any(kind != "script" for kind, _ in steps):
             namespace = _load(job["setup"], job["code"])
         report(-1, "loaded", "")
         for index, (kind, body) in enumerate(steps):
             solution = _solution_name(kind, body)
-            report(index, *_run_step(kind, body, namespace, job))
+            report(index, *run_step(kind, body, namespace, job))
         report(len(steps), "done", "")
     except _CompileError as error:
-        assert error.__cause__ is not None
-        report(index, "error", describe(error.__cause__, solution, compiling=True))
-    except BaseException as error:
+        report(index, "error", describe(error.cause, solution, compiling=True))
+    except BaseException as error:  # noqa: BLE001 - the program may raise anything; all of it is reported
         report(index, "error", describe(error, solution))

@@ -25,9 +25,34 @@ HEAD_OF_OUTPUT = 2000
 """Bytes of a program's printed output that are passed on."""
 
 _PRELOADED = (
-    "abc array bisect collections collections.abc contextlib copy dataclasses datetime decimal enum fractions functools "
-    "heapq itertools math numbers operator queue random re statistics string textwrap time types typing"
-).split()
+    "abc",
+    "array",
+    "bisect",
+    "collections",
+    "collections.abc",
+    "contextlib",
+    "copy",
+    "dataclasses",
+    "datetime",
+    "decimal",
+    "enum",
+    "fractions",
+    "functools",
+    "heapq",
+    "itertools",
+    "math",
+    "numbers",
+    "operator",
+    "queue",
+    "random",
+    "re",
+    "statistics",
+    "string",
+    "textwrap",
+    "time",
+    "types",
+    "typing",
+)
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
 
@@ -206,7 +231,7 @@ def main() -> None:
     try:
         preload(config["preload"], config["site"])
         zygote = Zygote(config, answers)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the supervisor raises it again
         send(answers, {"error": f"{type(error).__name__}: {error}"})
         return
     hide()

@@ -1,0 +1,62 @@
+"""The workers of an executor: hired when needed, used again, replaced when worn."""
+
+import shutil
+import tempfile
+
+from iterpref_core.execution.isolation import Plan
+from iterpref_core.execution.programs import Limits
+from iterpref_core.execution.worker import Worker
+
+RECYCLE_AFTER = 5000
+"""Jobs after which a zygote is replaced by a fresh one."""
+
+
+class WorkerPool:
+    """All workers of one executor, and the folder their programs' folders are in (in tier B and C).
+
+    Args:
+        plan: the isolation to start workers in.
+        limits: for each program.
+        preload: modules to import once per worker.
+    """
+
+    def __init__(self, plan: Plan, limits: Limits, preload: tuple[str, ...]) -> None:
+        self._plan, self._limits, self._preload = plan, limits, preload
+        self._scratch = tempfile.mkdtemp(prefix="iterpref-execution-")
+        self._idle: list[Worker] = []
+        self._all: set[Worker] = set()
+
+    def hire(self) -> Worker:
+        """An idle worker, a new one if need be.
+
+        Raises:
+            ExecutionError: none can be started.
+        """
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.jobs < RECYCLE_AFTER:
+                return worker
+            self.dismiss(worker)
+        worker = Worker(self._plan, self._limits, self._preload, self._scratch)
+        self._all.add(worker)
+        return worker
+
+    def put_back(self, worker: Worker) -> None:
+        """Take back a worker that has answered."""
+        self._idle.append(worker)
+
+    def dismiss(self, worker: Worker) -> None:
+        """End a worker and whatever it is running."""
+        self._all.discard(worker)
+        worker.kill()
+
+    def pids(self) -> list[int]:
+        """Process ids of the workers (of bubblewrap in tier A)."""
+        return sorted(worker.pid for worker in self._all)
+
+    def close(self) -> None:
+        """End all workers and remove what they left."""
+        self._idle.clear()
+        for worker in list(self._all):
+            self.dismiss(worker)
+        shutil.rmtree(self._scratch, ignore_errors=True)
