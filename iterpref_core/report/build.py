@@ -30,7 +30,7 @@ def build_report(
         out: folder of the report.
 
     Returns:
-        `<benchmark>/<model>` → pass@1, and the number of models that are missing.
+        `<benchmark>/<model>` → pass@1, with `_plus` for `+`, and the number of models that are missing.
 
     Raises:
         InputError: an input is absent or unusable. Nothing is written then.
@@ -43,7 +43,7 @@ def build_report(
     _write_pass_rate(summary, out / "pass_rate.csv")
     _write_results(summary, out / "results.csv")
     scores = {
-        f"{benchmark}/{model}": float(score["pass_at_1"])
+        f"{benchmark.replace('+', '_plus')}/{model}": float(score["pass_at_1"])  # MLflow refuses a + in a metric's name
         for model, benchmarks in summary["models"].items()
         for benchmark, score in benchmarks.items()
     }

@@ -137,7 +137,8 @@ def _failures(summary: Summary) -> dict[str, Any]:
     for row in models.values():
         for kind, number in row["errors"].items():
             totals[kind] = totals.get(kind, 0) + number
-    kinds = sorted((kind for kind in totals if kind != "passed"), key=lambda kind: (-totals[kind], kind))
+    seen = [kind for kind, number in totals.items() if number and kind != "passed"]
+    kinds = sorted(seen, key=lambda kind: (-totals[kind], kind))
     return {
         "kinds": kinds,
         "coloured": kinds[:KINDS_COLOURED],

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,7 +24,9 @@ def test_everything_is_written_and_the_scores_are_returned(experiment: SimpleNam
 
     assert sorted(path.name for path in out.iterdir()) == ["index.html", "pass_rate.csv", "results.csv", "summary.json"]
     assert metrics["heldout/target-rpo"] == 0.8
+    assert metrics["humaneval_plus/base"] == 0
     assert metrics["models_missing"] == 0
+    assert all(re.fullmatch(r"[\w./ -]+", name) for name in metrics), "a metric's name that MLflow refuses"
     assert json.loads((out / "summary.json").read_text())["models"].keys() == experiment.passed.keys()
 
 
