@@ -43,6 +43,15 @@ def benchmark_name(benchmark: str) -> str:
     return BENCHMARKS.get(benchmark, benchmark)
 
 
+def in_words(name: str) -> str:
+    """A reason's or a verdict's name for readers.
+
+    >>> in_words("identical_ast")
+    'identical AST'
+    """
+    return name.replace("_ast", " AST").replace("_", " ")
+
+
 def in_order(names: set[str], known: dict[str, str]) -> list[str]:
     """The names that are known, in the known order, then the others by alphabet.
 

@@ -20,6 +20,7 @@ from iterpref_core.report.labels import (
     PAPER_PASS_RATES,
     benchmark_name,
     in_order,
+    in_words,
     model_name,
 )
 from iterpref_core.report.pair_view import pair_context, style, templates
@@ -69,7 +70,7 @@ def write_page(
         points=figures.points,
         p_value=figures.p_value,
         count="{:,}".format,
-        words=lambda name: name.replace("_", " "),
+        words=in_words,
     )
     with atomic_writer(out) as file:
         file.write(html)
@@ -98,6 +99,7 @@ def _benchmarks(summary: Summary) -> dict[str, Any]:
     models = summary["models"]
     return {
         "names": [benchmark_name(name) for name in names],
+        "measured": any(name in scores for name in names for scores in models.values()),
         "rows": [(model_name(m), [models[m].get(n) for n in names]) for m in in_order(set(models), MODELS)],
         "truth": [summary["ground_truth"].get(name) for name in names],
         "main_truth": summary["ground_truth"].get(MAIN_BENCHMARK),

@@ -73,7 +73,7 @@ def test_page_shows_every_part_of_the_experiment(page: str, experiment: SimpleNa
         "raised held-out pass@1 from 35.0% to 80.0%, 10.0 points above RPO.",
         "MBPP, MBPP+ not available:",
         "36.7%",
-        "identical ast",
+        "identical AST",
         "wrong answer",
         "bubblewrap+landlock+seccomp",
         "0123abc",
