@@ -32,6 +32,21 @@ _SECOND_IS_EXPECTED = frozenset(
         "IsInstance",
     ]
 )
+_FIRST_IS_ACTUAL = frozenset(
+    {
+        "isclose",
+        "allclose",
+        "array_equal",
+        "assert_allclose",
+        "assert_almost_equal",
+        "assert_array_almost_equal",
+        "assert_array_equal",
+        "assert_equal",
+        "assert_frame_equal",
+        "assert_series_equal",
+    }
+)
+"""Comparisons of the standard library, numpy and pandas: a program could have patched them."""
 _FIRST_IS_CONDITION = frozenset({"assertTrue", "assertFalse", "assert_"})
 _ORDERED = (ast.Eq, ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 
@@ -44,6 +59,14 @@ def _has_call(node: ast.expr) -> bool:
     return any(isinstance(part, ast.Call) for part in ast.walk(node))
 
 
+def _is_comparison(node: ast.expr) -> bool:
+    """Whether this is a call such as `math.isclose(f(1), 2)`."""
+    if not isinstance(node, ast.Call) or len(node.args) < 2:
+        return False
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    return name in _FIRST_IS_ACTUAL
+
+
 class _Negate(ast.NodeTransformer):
     def visit_Assert(self, node: ast.Assert) -> ast.Assert:
         condition = node.test
@@ -53,12 +76,15 @@ class _Negate(ast.NodeTransformer):
             else:
                 condition.left = _call("__never__")
         else:
-            node.test = _call("__negate__", condition)
+            changed = self.visit(condition)
+            node.test = changed if _is_comparison(condition) else _call("__negate__", condition)
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.Call:
         self.generic_visit(node)
-        if isinstance(node.func, ast.Attribute):
+        if _is_comparison(node):
+            node.args[0] = _call("__never__")
+        elif isinstance(node.func, ast.Attribute):
             if node.func.attr in _SECOND_IS_EXPECTED and len(node.args) >= 2:
                 place = 1 if _has_call(node.args[0]) or not _has_call(node.args[1]) else 0
                 node.args[place] = _call("__never__")

@@ -31,7 +31,8 @@ ATTEMPTS = 2
 class _Assignment:
     """A program on its way: where it stands in the input, its steps, the key of its current attempt.
 
-    `passed` is set once it has passed its tests and only the negative controls are left.
+    `passed` is set once it has passed its tests and only the negative controls are left; `alone` once it has timed
+    out for want of a CPU, and is run again with nothing beside it.
     """
 
     position: int
@@ -40,6 +41,7 @@ class _Assignment:
     attempts: int = 0
     key: bytes = b""
     passed: Ruling | None = None
+    alone: bool = False
     cpu_s: float = 0.0
     wall_s: float = 0.0
 
@@ -129,17 +131,18 @@ class _Run:
         self._busy: dict[Worker, _Assignment] = {}
         self._ready: dict[int, Outcome] = {}
         self._again: list[_Assignment] = []
+        self._alone: list[_Assignment] = []
 
     def outcomes(self, programs: Iterable[Program]) -> Iterator[Outcome]:
         """See `Executor.run`."""
         source = enumerate(programs)
         taken, due, exhausted = 0, 0, False
         while True:
-            while len(self._busy) < self._count and not exhausted:
+            while self._has_room():
                 if self._again:
                     self._start(self._again.pop())
                     continue
-                if taken - due >= LOOK_AHEAD * self._count:
+                if exhausted or taken - due >= LOOK_AHEAD * self._count:
                     break
                 position, program = next(source, (-1, None))
                 if program is None:
@@ -147,15 +150,21 @@ class _Run:
                     break
                 taken += 1
                 self._start(_Assignment(position, program, steps_of(program)))
-            while exhausted and self._again and len(self._busy) < self._count:
-                self._start(self._again.pop())
             if due in self._ready:
                 yield self._ready.pop(due)
                 due += 1
             elif self._busy:
                 self._wait()
+            elif self._alone:
+                self._start(self._alone.pop())
+                self._wait()
             elif exhausted:
                 return
+
+    def _has_room(self) -> bool:
+        """Whether another program may start: not while one is to run alone."""
+        alone = bool(self._alone) or any(assignment.alone for assignment in self._busy.values())
+        return len(self._busy) < self._count and not alone
 
     def _start(self, assignment: _Assignment) -> None:
         worker = self._pool.hire()
@@ -192,6 +201,10 @@ class _Run:
     def _finish(self, worker: Worker, answer: Answer) -> None:
         done = self._release(worker)
         self._pool.put_back(worker)
+        if answer.killed == "starved" and not done.alone:
+            done.alone = True
+            self._alone.append(done)
+            return
         done.cpu_s += answer.cpu
         done.wall_s += answer.wall
         if done.passed is not None:
@@ -224,6 +237,7 @@ class _Run:
             isolation=self._isolated,
             cpu_s=done.cpu_s,
             wall_s=done.wall_s,
+            retried=done.alone,
         )
 
     def abandon(self) -> None:

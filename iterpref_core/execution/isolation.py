@@ -94,7 +94,9 @@ def readable_paths() -> list[str]:
 
 
 def _python(module: str) -> list[str]:
-    start = f"import sys; sys.path.insert(0, {str(INSIDE.parent)!r}); from inside.{module} import main; main()"
+    start = (
+        f"import sys; sys.path.insert(0, {str(INSIDE.parent)!r}); from inside.private import start; start({module!r})"
+    )
     return [_interpreter(), "-S", "-s", "-P", "-W", "ignore", "-c", start]
 
 

@@ -67,6 +67,7 @@ class Outcome:
         isolation: tier and layers in force, such as `B:landlock+seccomp+rlimits`.
         cpu_s: CPU seconds used.
         wall_s: seconds of real time used.
+        retried: it timed out for want of a CPU at first, and was run again alone.
     """
 
     verdict: Verdict
@@ -76,3 +77,4 @@ class Outcome:
     isolation: str
     cpu_s: float
     wall_s: float
+    retried: bool = False

@@ -83,8 +83,7 @@ def execute_samples(problems: Path, samples: Path, out: Path, timings: Path | No
             counts[task_id] = serial + 1
             results.write(_result(task_id, serial, outcome).to_json() + "\n")
             if times is not None:
-                line = {"task_id": task_id, "sample": serial, "cpu_s": outcome.cpu_s, "wall_s": outcome.wall_s}
-                times.write(json.dumps(line) + "\n")
+                times.write(json.dumps({"task_id": task_id, "sample": serial} | _timing(outcome)) + "\n")
             total += 1
     return total
 
@@ -99,6 +98,10 @@ def _result(task_id: str, serial: int, outcome: Outcome) -> Result:
         tests_total=outcome.tests_total,
         isolation=outcome.isolation,
     )
+
+
+def _timing(outcome: Outcome) -> dict[str, float | bool]:
+    return {"cpu_s": outcome.cpu_s, "wall_s": outcome.wall_s, "retried": outcome.retried}
 
 
 def failing_references(problems: Iterable[Problem], executor: Executor) -> Iterator[tuple[Problem, Outcome]]:

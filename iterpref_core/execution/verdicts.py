@@ -177,7 +177,9 @@ class _Trial:
     def ended(self, index: int) -> Ruling:
         """Rule on a program that ended, or was ended, in the midst of a step."""
         answer, limits, where = self.answer, self.limits, self.where(index)
-        if answer.killed == "wall":
+        if answer.killed == "disk":
+            return self.fail(index, "output_limit", f"too many or too large files written{where}")
+        if answer.killed in ("wall", "starved"):
             text = f"no end within {feedback.seconds(limits.wall_s)} of real time{where}"
             return self.fail(index, "timeout", text)
         if answer.killed == "cpu" or answer.exit == -signal.SIGXCPU:

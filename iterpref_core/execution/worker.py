@@ -65,6 +65,7 @@ class Worker:
         config = {
             "limits": vars(self._limits),
             "root": self._root,
+            "disk_mb": DISK_FILES * self._limits.file_mb,
             "landlock": "landlock" in plan.layers,
             "seccomp": "seccomp" in plan.layers,
             "readable": isolation.readable_paths(),

@@ -1,31 +1,80 @@
-"""Emptying a folder that hostile code has filled."""
+"""Emptying a folder that hostile code has filled, and measuring it while the code is still at it."""
 
 import os
 import stat
+import time
+
+LOOK_S = 0.03
+"""Seconds that measuring a folder may take."""
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def _remove_files(folder: int) -> list[str]:
+    """Remove all files and empty folders; returns the names of the other folders."""
+    full = []
+    with os.scandir(folder) as entries:
+        listed = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+    for name, is_folder in listed:
+        if not is_folder:
+            os.unlink(name, dir_fd=folder)
+            continue
+        try:
+            os.rmdir(name, dir_fd=folder)
+        except OSError:
+            full.append(name)
+    return full
 
 
 def empty_folder(root: str) -> None:
-    """Remove everything beneath a folder, links unfollowed, however deep: nested folders are moved up, then removed.
+    """Remove everything beneath a folder, however deep and whatever its modes; links are never followed.
+
+    Nothing may change the folder meanwhile.
 
     Raises:
         OSError: something could not be removed.
     """
-    serial = 0
-    while entries := list(os.scandir(root)):
-        for entry in entries:
-            if not entry.is_dir(follow_symlinks=False):
-                os.unlink(entry.path)
-                continue
-            try:
-                os.rmdir(entry.path)
-                continue
-            except OSError:
-                os.chmod(entry.path, stat.S_IRWXU)
-            for inner in list(os.scandir(entry.path)):
-                if inner.is_dir(follow_symlinks=False):
-                    serial += 1
-                    os.chmod(inner.path, stat.S_IRWXU)
-                    os.rename(inner.path, os.path.join(root, f".up{os.getpid()}-{serial}"))
-                else:
-                    os.unlink(inner.path)
-            os.rmdir(entry.path)
+    here = os.open(root, _FOLDER)
+    trail: list[str] = []
+    left = [_remove_files(here)]
+    while True:
+        if left[-1]:
+            name = left[-1].pop()
+            os.chmod(name, stat.S_IRWXU, dir_fd=here)
+            below = os.open(name, _FOLDER, dir_fd=here)
+            os.close(here)
+            here = below
+            trail.append(name)
+            left.append(_remove_files(here))
+        elif trail:
+            above = os.open("..", _FOLDER, dir_fd=here)
+            os.close(here)
+            here = above
+            os.rmdir(trail.pop(), dir_fd=here)
+            left.pop()
+        else:
+            os.close(here)
+            return
+
+
+def is_over(root: str, max_bytes: int, max_entries: int) -> bool:
+    """Whether a folder holds more bytes or more entries than allowed.
+
+    What cannot be read counts as nothing, nor does what is not reached within `LOOK_S`: meanwhile the program runs on.
+    """
+    size, count, folders = 0, 0, [root]
+    end = time.monotonic() + LOOK_S
+    while folders and time.monotonic() < end:
+        try:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    count += 1
+                    if count > max_entries:
+                        return True
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    else:
+                        size += entry.stat(follow_symlinks=False).st_blocks * 512
+        except OSError:
+            continue  # it is being changed while it is read
+    return size > max_bytes

@@ -10,6 +10,7 @@ inside the hash object, in C. Kinds: `loaded`, `value`, `passed`, `type` (of a v
 `failed` (only in a control), `done`. No report is repeated, and the supervisor accepts them only in order.
 """
 
+import builtins
 import hashlib
 import json
 import os
@@ -106,7 +107,8 @@ def _load(setup: str, code: str) -> dict[str, Any]:
     """Run setup and solution in a fresh module; returns its namespace."""
     module = types.ModuleType("solution")
     sys.modules["solution"] = module
-    namespace = module.__dict__
+    namespace = vars(module)
+    namespace["__builtins__"] = builtins  # the public ones: this module's own are a private copy
     if setup:
         exec(compile(setup, SETUP, "exec"), namespace)
     try:

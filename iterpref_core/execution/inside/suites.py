@@ -1,5 +1,6 @@
 """Tests that run inside the sandbox: `unittest` classes and scripts that import the solution."""
 
+import builtins
 import importlib
 import importlib.util
 import os
@@ -107,6 +108,7 @@ def run_script(test: dict[str, Any], setup: str, code: str) -> None:
     sys.path.insert(0, os.getcwd())
     main = types.ModuleType("__main__")
     main.__file__ = test["run"]
+    vars(main)["__builtins__"] = builtins  # the public ones: this module's own are a private copy
     sys.modules["__main__"], sys.argv = main, [test["run"]]
     results: list[Any] = []
     unittest.main = unittest.TestProgram = _recording_main(results)  # type: ignore[misc,assignment]

@@ -17,12 +17,19 @@ import time
 from typing import Any
 
 from . import harness, landlock, limits, seccomp
-from .cleanup import empty_folder
+from .cleanup import empty_folder, is_over
 
 _HEADER = struct.Struct("=II")
 _LENGTH = struct.Struct("=I")
 HEAD_OF_OUTPUT = 2000
 """Bytes of a program's printed output that are passed on."""
+
+FIRST_LOOK_S, LOOK_S = 0.05, 0.25
+"""Seconds after which a child's files are measured for the first time, and at most between two times."""
+MAX_ENTRIES = 10_000
+"""Files and folders a program may have."""
+STARVED = 0.1
+"""Share of its wall-clock limit that a program may have waited for a CPU before its timeout does not count."""
 
 _PRELOADED = (
     "abc",
@@ -81,6 +88,16 @@ def send(descriptor: int, facts: dict[str, Any], blob: bytes = b"") -> None:
         data = data[os.write(descriptor, data) :]
 
 
+def was_starved(pid: int, budget: limits.Budget) -> bool:
+    """Whether a program that reached its wall-clock limit wanted to run for much of it and was not let."""
+    try:
+        with open(f"/proc/{pid}/schedstat") as file:
+            waited = int(file.read().split()[1]) / 1e9
+    except (OSError, IndexError):
+        return False  # a kernel without scheduler statistics: nothing says that it was
+    return waited > STARVED * budget.wall_s
+
+
 class Zygote:
     """State that all children of one zygote share; see `run_job` for the life of a child."""
 
@@ -90,6 +107,7 @@ class Zygote:
         self.folder = os.path.join(self.root, "w")
         self.answers = answers
         self.pid = os.getpid()
+        self.disk_bytes: int = config["disk_mb"] * 2**20
         self.ruleset: int | None = None
         self.filter: seccomp.Filter | None = None
         limits.drop_capabilities()
@@ -167,21 +185,24 @@ class Zygote:
         poll = select.poll()
         poll.register(process, select.POLLIN)
         poll.register(0, 0)
+        pause = FIRST_LOOK_S
         try:
             while True:
                 wall = self.budget.wall_s - (time.monotonic() - started)
-                used = time.clock_gettime(clock)
-                if used >= self.budget.cpu_s:
+                cpu = self.budget.cpu_s - time.clock_gettime(clock)
+                if cpu <= 0:
                     return "cpu"
                 if wall <= 0:
-                    return "wall"
-                pause = min(wall, max(self.budget.cpu_s - used, 0.002))
-                events = poll.poll(pause * 1000 + 1)
+                    return "starved" if was_starved(pid, self.budget) else "wall"
+                events = poll.poll(min(wall, max(cpu, 0.002), pause) * 1000 + 1)
                 if any(descriptor == process for descriptor, _ in events):
                     return None
                 if events:
                     os.kill(pid, signal.SIGKILL)
                     os._exit(0)  # the supervisor is gone
+                if is_over(self.root, self.disk_bytes, MAX_ENTRIES):
+                    return "disk"
+                pause = min(2 * pause, LOOK_S)
         finally:
             os.close(process)
 

@@ -1,0 +1,143 @@
+"""HumanEval+ and MBPP+ tasks as programs of this engine, judged by EvalPlus's own equality.
+
+EvalPlus compares inside the process that runs the candidate; here the candidate returns values and the comparison is
+made outside. What `evalplus.eval.unsafe_execute` (0.3.1) accepts is accepted: `True == 1`, a tolerance for floats
+that stays on once a task has shown a float, and the special oracles of some tasks.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+from iterpref_core.execution.programs import Judge, Program
+from iterpref_core.records import IoTest
+
+Dataset = Literal["humaneval", "mbpp"]
+
+SET_EQUAL = frozenset(
+    {
+        "similar_elements",
+        "find_char_long",
+        "common_in_nested_lists",
+        "extract_singly",
+        "larg_nnum",
+        "intersection_array",
+        "find_dissimilar",
+        "Diff",
+    }
+)
+"""Entry points of MBPP whose results are compared as sets."""
+NOT_NONE = frozenset({"check_str", "text_match_three", "text_starta_endb"})
+"""Entry points of MBPP of whose results only counts whether they are None."""
+
+_NAMES = "inf, nan = float('inf'), float('nan')"
+_RELATIVE, _FLOAT_TOLERANCE = 1e-07, 1e-6
+
+
+def _is_floats(value: Any) -> bool:
+    if isinstance(value, list | tuple) and value:
+        return all(isinstance(item, float) for item in value)
+    return isinstance(value, float)
+
+
+def _tolerances(expected: Sequence[Any], atol: float) -> list[float]:
+    """EvalPlus switches the tolerance on at the first float result of a task and never off again."""
+    tolerances = []
+    for value in expected:
+        if atol == 0 and _is_floats(value):
+            atol = _FLOAT_TOLERANCE
+        tolerances.append(atol)
+    return tolerances
+
+
+def _close(actual: Any, expected: Any, atol: float) -> bool:
+    """`numpy.allclose` for the plain values that tasks return; anything else is not close."""
+    import numpy as np
+
+    if type(actual) is not type(expected):
+        return False
+    if isinstance(expected, list | tuple) and len(actual) != len(expected):
+        return False
+    try:
+        return bool(np.allclose(actual, expected, rtol=_RELATIVE, atol=atol))
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def _surface_area(base_edge: float, height: float) -> int:
+    slant = math.sqrt((base_edge / 2) ** 2 + height**2)
+    return round(base_edge**2 + 4 * (base_edge * slant) / 2)
+
+
+def _digit_distance(first: int, second: int) -> int:
+    left, right = str(first), str(second)
+    width = max(len(left), len(right))
+    return sum(abs(int(a) - int(b)) for a, b in zip(left.zfill(width), right.zfill(width), strict=True))
+
+
+_ALSO_RIGHT: dict[str, Callable[[Sequence[Any], Any, float], bool]] = {
+    "are_equivalent": lambda _inputs, _actual, _atol: True,
+    "sum_div": lambda _inputs, actual, _atol: bool(actual == 0),
+    "surface_Area": lambda inputs, actual, atol: bool(abs(actual - _surface_area(*inputs)) <= atol),
+    "digit_distance_nums": lambda inputs, actual, _atol: bool(actual == _digit_distance(*inputs)),
+}
+"""Further right answers of some MBPP tasks, by entry point: Mbpp/164, 295, 581 and 558."""
+
+
+def _root_is_zero(coefficients: Sequence[float], root: float, atol: float) -> bool:
+    return bool(abs(sum(factor * math.pow(root, i) for i, factor in enumerate(coefficients))) <= atol)
+
+
+def judge_of(
+    dataset: Dataset, entry_point: str, *, inputs: Sequence[Sequence[Any]], expected: Sequence[Any], atol: float
+) -> Judge:
+    """EvalPlus's equality for one task.
+
+    Args:
+        dataset: which of the two.
+        entry_point: name of the task's function.
+        inputs: the arguments of each test.
+        expected: the reference's result of each test (for `NOT_NONE` tasks: whether it is not None).
+        atol: the task's absolute tolerance.
+    """
+    tolerances = _tolerances(expected, atol)
+    also_right = _ALSO_RIGHT.get(entry_point) if dataset == "mbpp" else None
+
+    def judge(index: int, actual: Any) -> bool:
+        wanted = expected[index]
+        try:
+            if dataset == "humaneval" and entry_point == "find_zero":
+                return _root_is_zero(inputs[index][0], actual, atol)
+            right = bool(actual == wanted)
+            if dataset == "mbpp" and entry_point in SET_EQUAL:
+                right = actual == set(wanted)
+            if also_right is not None:
+                right = right or also_right(inputs[index], actual, atol)
+        except (TypeError, ValueError, OverflowError):
+            return False
+        return right or (tolerances[index] != 0 and _close(actual, wanted, tolerances[index]))
+
+    return judge
+
+
+def _call(dataset: Dataset, entry_point: str, arguments: Sequence[Any]) -> str:
+    call = f"{entry_point}({', '.join(map(repr, arguments))})"
+    if dataset == "mbpp" and entry_point in SET_EQUAL:
+        return f"set({call})"
+    if dataset == "mbpp" and entry_point in NOT_NONE:
+        return f"(lambda found: found if isinstance(found, bool) else found is not None)({call})"
+    return call
+
+
+def program_of_task(
+    dataset: Dataset,
+    entry_point: str,
+    code: str,
+    *,
+    inputs: Sequence[Sequence[Any]],
+    expected: Sequence[Any],
+    atol: float,
+) -> Program:
+    """A candidate for an EvalPlus task as a program; see `judge_of` for the arguments."""
+    tests = tuple(IoTest(call=_call(dataset, entry_point, arguments), expected="None") for arguments in inputs)
+    return Program(code, tests, _NAMES, judge_of(dataset, entry_point, inputs=inputs, expected=expected, atol=atol))

@@ -1,0 +1,10 @@
+# verdict: wrong_answer
+# tests: io
+# must not: print after the verdict and be believed
+import atexit
+
+atexit.register(print, "passed")
+
+
+def f(x):
+    return 0

@@ -1,0 +1,10 @@
+# verdict: exited_early|tampered|exception
+# tests: io
+# must not: be taken for a success
+import os
+
+os.closerange(0, 65_536)
+
+
+def f(x):
+    return x * x

@@ -1,0 +1,10 @@
+# verdict: exception|crash|memory|timeout
+# tests: io
+# must not: end the zygote
+import sys
+
+sys.setrecursionlimit(10**9)
+
+
+def f(x):
+    return f(x)

@@ -1,0 +1,6 @@
+# verdict: timeout
+# tests: io
+# must not: outlive its time
+def f(x):
+    while True:
+        pass

@@ -1,0 +1,8 @@
+# verdict: exception
+# tests: io
+# must not: become another program
+import os
+
+
+def f(x):
+    os.execv("/bin/sh", ["sh", "-c", "touch @CANARY@.touched"])

@@ -1,0 +1,9 @@
+# verdict: exception
+# tests: io
+# must not: be reported as a fault of the engine
+class MissingPackageError(Exception):
+    pass
+
+
+def f(x):
+    raise MissingPackageError("not mine")

@@ -1,0 +1,5 @@
+# verdict: exception
+# tests: io
+# must not: fill /dev/shm
+def f(x):
+    open("/dev/shm/iterpref-hostile", "wb").write(bytes(10**6))

@@ -1,0 +1,10 @@
+# verdict: wrong_answer
+# tests: io
+# must not: find anything of the job before
+import os
+import sys
+
+
+def f(x):
+    found = [name for name in os.listdir(".") + os.listdir("..") if "note" in name]
+    return [*found, hasattr(sys, "note")]

@@ -1,0 +1,9 @@
+# verdict: exception
+# tests: io
+# must not: make a process
+import os
+
+
+def f(x):
+    while True:
+        os.fork()

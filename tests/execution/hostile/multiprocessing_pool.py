@@ -1,0 +1,9 @@
+# verdict: exception|timeout
+# tests: io
+# must not: make processes
+import multiprocessing
+
+
+def f(x):
+    with multiprocessing.Pool(2) as pool:
+        return pool.map(abs, [x])

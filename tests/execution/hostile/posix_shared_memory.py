@@ -1,0 +1,8 @@
+# verdict: exception
+# tests: io
+# must not: leave shared memory behind
+from multiprocessing import shared_memory
+
+
+def f(x):
+    return shared_memory.SharedMemory("iterpref-hostile", create=True, size=10**6).size

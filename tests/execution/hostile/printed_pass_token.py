@@ -1,0 +1,8 @@
+# verdict: wrong_answer
+# tests: io
+# must not: be believed
+print("passed\nOK\nRan 2 tests\n")
+
+
+def f(x):
+    print("passed")

@@ -1,0 +1,5 @@
+# verdict: exception
+# tests: io
+# must not: read the zygote's command line
+def f(x):
+    return open("/proc/1/cmdline").read() + open("/proc/self/environ").read()

@@ -1,0 +1,13 @@
+# verdict: bad_return_type
+# tests: io
+# must not: be unpickled by the supervisor
+import os
+
+
+class Bomb:
+    def __reduce__(self):
+        return os.system, ("touch @CANARY@.pickled",)
+
+
+def f(x):
+    return Bomb()

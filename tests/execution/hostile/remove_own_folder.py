@@ -1,0 +1,11 @@
+# verdict: passed|exception
+# tests: io
+# must not: break the zygote's cleaning up
+import os
+import shutil
+
+shutil.rmtree(os.getcwd())
+
+
+def f(x):
+    return x * x

@@ -1,0 +1,7 @@
+# verdict: bad_return_type
+# tests: io
+# must not: exhaust the stack of the supervisor
+def f(x):
+    loop = []
+    loop.append(loop)
+    return loop

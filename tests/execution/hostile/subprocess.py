@@ -1,0 +1,8 @@
+# verdict: exception
+# tests: io
+# must not: run a command
+import subprocess
+
+
+def f(x):
+    return subprocess.run(["touch", "@CANARY@.touched"])

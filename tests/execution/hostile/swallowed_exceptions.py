@@ -1,0 +1,10 @@
+# verdict: timeout
+# tests: io
+# must not: outlive its time by swallowing
+def f(x):
+    while True:
+        try:
+            while True:
+                pass
+        except BaseException:
+            continue
