@@ -9,8 +9,6 @@ import logging
 import os
 import signal
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -24,12 +22,10 @@ from prefect.settings import get_current_settings
 from iterpref_core.config import load_params
 from iterpref_core.errors import InputError, IterPrefError
 from tasks.common.paths import STATE
+from tasks.orchestration.environment import PARENT_VARIABLE
+from tasks.orchestration.services import answers
 from tasks.recording.graph import load_graph
 from tasks.recording.journal import open_journal
-
-PARENT_VARIABLE = "ITERPREF_PARENT_FLOW_RUN"
-"""Set by the orchestrator: the flow run under which a stage shows as a subflow. Its presence also means that the
-orchestrator records the stage in MLflow."""
 
 
 def run_stage(flow: Flow[..., dict[str, float]], stage: str, **parameters: str) -> NoReturn:
@@ -59,7 +55,7 @@ def _execute(flow: Flow[..., dict[str, float]], stage: str, parameters: dict[str
     """
     try:
         load_params()
-        if server_answers():
+        if _server_answers():
             _run_as_flow(flow, stage, parameters)
         else:
             flow.fn(**parameters)
@@ -77,21 +73,14 @@ def _execute(flow: Flow[..., dict[str, float]], stage: str, parameters: dict[str
     return 0, ""
 
 
-def server_answers() -> bool:
-    """Whether `PREFECT_API_URL` is set, and healthy."""
+def _server_answers() -> bool:
+    """Whether Prefect's API address is set, and healthy."""
     url = get_current_settings().api.url
-    if not url:
-        return False
-    try:
-        with urllib.request.urlopen(f"{url}/health", timeout=3) as response:
-            return bool(response.status == 200)
-    except (urllib.error.URLError, OSError, ValueError):
-        return False
+    return bool(url) and answers(f"{url}/health")
 
 
 def _run_as_flow(flow: Flow[..., dict[str, float]], stage: str, parameters: dict[str, str]) -> None:
-    for name in ("prefect.flow_runs", "prefect.task_runs"):
-        logging.getLogger(name).addFilter(_message_only)
+    log_messages_only()
     parent = os.environ.get(PARENT_VARIABLE)
     with get_client(sync_client=True) as client:
         task_run_id = None
@@ -101,6 +90,12 @@ def _run_as_flow(flow: Flow[..., dict[str, float]], stage: str, parameters: dict
             task_run_id = client.create_task_run(placeholder, UUID(parent), uuid4().hex, name=stage).id
         flow_run = client.create_flow_run(flow, name=stage, parameters=parameters, parent_task_run_id=task_run_id)
     run_flow(flow, flow_run=flow_run, parameters=parameters)
+
+
+def log_messages_only() -> None:
+    """Let Prefect log an error that was raised on purpose without its traceback."""
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        logging.getLogger(name).addFilter(_message_only)
 
 
 def _message_only(record: logging.LogRecord) -> bool:
@@ -143,3 +138,12 @@ def _only_one(stage: str) -> Iterator[None]:
 
 def _raise_exit(number: int, _frame: FrameType | None) -> NoReturn:
     sys.exit(128 + number)
+
+
+def drain_prefect() -> None:
+    """Send what Prefect still has queued, so that a server can be stopped without losing it."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    APILogWorker.drain_all(timeout=10)
+    EventsWorker.drain_all(timeout=10)

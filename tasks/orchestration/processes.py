@@ -24,11 +24,25 @@ GRACE_S = 4.0
 
 _REGISTRY = STATE / "processes.json"
 _lock = threading.Lock()
-_children: dict[int, subprocess.Popen[str]] = {}
+_children: dict[int, subprocess.Popen[bytes]] = {}
+_services: set[int] = set()
 
 
-def start(command: Sequence[str], environment: Mapping[str, str], output: IO[str] | int) -> subprocess.Popen[str]:
-    """Start a child in its own session, its stdout and stderr going to `output`, and register it."""
+def start(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    output: IO[bytes] | int = subprocess.PIPE,
+    *,
+    service: bool = False,
+) -> subprocess.Popen[bytes]:
+    """Start a child in its own session and register it.
+
+    Args:
+        command: program and arguments.
+        environment: the child's whole environment.
+        output: where its stdout and stderr go.
+        service: it outlives the stages; `end_stages` leaves it alone.
+    """
     with _lock:
         child = subprocess.Popen(
             command,
@@ -36,40 +50,33 @@ def start(command: Sequence[str], environment: Mapping[str, str], output: IO[str
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
             start_new_session=True,
         )
         _children[child.pid] = child
+        if service:
+            _services.add(child.pid)
         _save()
     return child
 
 
-def forget(child: subprocess.Popen[str]) -> None:
-    """Take a child that has ended off the registry."""
+def end(child: subprocess.Popen[bytes]) -> None:
+    """End a child and its group if it still runs, and take it off the registry."""
+    if child.poll() is None:
+        _end_groups([child.pid])
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(GRACE_S)
     with _lock:
         _children.pop(child.pid, None)
         _save()
 
 
-def end(child: subprocess.Popen[str]) -> None:
-    """End one child and its group, and take it off the registry."""
-    _end_groups([child.pid])
-    with suppress(subprocess.TimeoutExpired):
-        child.wait(GRACE_S)
-    forget(child)
-
-
-def end_all() -> None:
-    """End every registered child with its group; safe to call more than once."""
+def end_stages() -> None:
+    """End every child that is no service, with its group; safe to call more than once."""
     with _lock:
-        children = list(_children.values())
+        children = [child for child in _children.values() if child.pid not in _services and child.poll() is None]
     _end_groups([child.pid for child in children])
     for child in children:
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(GRACE_S)
-        forget(child)
+        end(child)
 
 
 def end_leftovers() -> int:

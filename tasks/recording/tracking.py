@@ -91,11 +91,6 @@ class Tracker:
         for first in range(0, len(items), _BATCH):
             self.client.log_batch(run_id, metrics=items[first : first + _BATCH])
 
-    def log_cached(self, stage: Stage, experiment_run: str, params: Params) -> None:
-        """Record a stage that DVC skipped: its run says so, and holds its metrics and hashes all the same."""
-        run = StageRun(self, stage, experiment_run, params, cached=True)
-        run.finish("FINISHED")
-
     def log_params(self, run_id: str, values: Mapping[str, str]) -> None:
         """Log parameters, however many."""
         items = [Param(key, value) for key, value in values.items()]

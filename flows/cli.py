@@ -1,0 +1,40 @@
+"""`iterpref`, the command line: each verb is one call of the core, of a flow or of a service.
+
+Exit codes: 0 done; 1 the work ran and found what it must report; 2 bad input or configuration.
+"""
+
+import sys
+
+import typer
+
+from flows.commands import artifacts, models, project
+from iterpref_core.errors import InputError, IterPrefError
+
+app = typer.Typer(
+    name="iterpref",
+    help="Focal preference training for code models.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for register in (project.register, artifacts.register, models.register):
+    register(app)
+
+
+def main() -> None:
+    """Run a verb; bad input ends with one message and exit code 2, never with a traceback."""
+    try:
+        app()
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except IterPrefError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except (PermissionError, IsADirectoryError, NotADirectoryError, FileNotFoundError) as error:
+        print(f"error: {error.filename}: {error.strerror}; check the path", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""Verbs that turn one artifact into the next: execute, debug, pair, localize, show."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.commands.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, override, show_result
+from iterpref_core.config import load_params
+from iterpref_core.errors import InputError
+
+BACKENDS = ("transformers",)
+METHODS = ("line_lcs",)
+
+Problems = Annotated[Path, typer.Option("--problems", help="JSONL of problems.")]
+Pairs = Annotated[Path, typer.Option("--pairs", help="JSONL of pairs; prompt, chosen and rejected are enough.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    for verb in (execute, debug, pair, localize, show):
+        app.command()(verb)
+
+
+def execute(
+    problems: Problems,
+    samples: Annotated[Path, typer.Option(help="JSONL of samples.")],
+    out: Annotated[Path, typer.Option(help="Results, in the samples' order.")],
+    timings: Annotated[Path | None, typer.Option(help="CPU and real seconds of each run.")] = None,
+    params: ParamsOption = DEFAULT_PARAMS,
+    json_: JsonOption = False,
+) -> None:
+    """Run samples against their problems' tests, isolated."""
+    from iterpref_core.execution import Executor, Limits, execute_samples
+
+    settings = load_params(params).execution
+    limits = Limits(**settings.model_dump(exclude={"workers", "allow_unsafe"}))
+    with Executor(limits, workers=settings.workers, allow_unsafe=settings.allow_unsafe) as executor:
+        total = execute_samples(problems, samples, out, timings, executor)
+    show_result({"samples": total, "out": str(out)}, json_)
+
+
+def debug(
+    problems: Problems,
+    out: Annotated[Path, typer.Option(help="Trajectories.")],
+    model: Annotated[str, typer.Option(help="Folder or hub id of the model that drafts and refines.")],
+    backend: Annotated[str, typer.Option(help=f"One of: {', '.join(BACKENDS)}.")] = BACKENDS[0],
+    concurrency: Annotated[int | None, typer.Option(help="Conversations in flight.")] = None,
+    max_iterations: Annotated[int | None, typer.Option(help="Refinements after the draft.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Decides all sampling.")] = None,
+    params: ParamsOption = DEFAULT_PARAMS,
+    json_: JsonOption = False,
+) -> None:
+    """CodeFlow: draft, run, refine; a killed run continues where it stopped."""
+    from iterpref_core.debugging.codeflow import run_codeflow
+
+    choose("--backend", backend, BACKENDS)
+    settings = load_params(params)
+    values = {"concurrency": concurrency, "max_iterations": max_iterations, "seed": seed}
+    codeflow = override(settings.codeflow, values)
+    work = out.with_name(f".{out.name}.work")
+    show_result(run_codeflow(problems, Path(model), Path(model), codeflow, settings.execution, out, work), json_)
+
+
+def pair(
+    trajectories: Annotated[Path, typer.Option(help="JSONL of trajectories.")],
+    problems: Problems,
+    out: Annotated[Path, typer.Option(help="Pairs.")],
+    model: Annotated[Path, typer.Option(help="The model to train: its tokenizer measures lengths.")] = Path(
+        "models/student"
+    ),
+    params: ParamsOption = DEFAULT_PARAMS,
+    json_: JsonOption = False,
+) -> None:
+    """Choose and filter preference pairs."""
+    from iterpref_core.debugging.pairs import select_pairs
+
+    show_result(select_pairs(trajectories, problems, model, load_params(params).pairs, out), json_)
+
+
+def localize(
+    pairs: Pairs,
+    out: Annotated[Path, typer.Option(help="Spans.")],
+    method: Annotated[str, typer.Option(help=f"One of: {', '.join(METHODS)}.")] = METHODS[0],
+    params: ParamsOption = DEFAULT_PARAMS,
+    json_: JsonOption = False,
+) -> None:
+    """Mark the error region of every pair."""
+    from iterpref_core.localisation.localize import localize_pairs
+
+    choose("--method", method, METHODS)
+    focal = override(load_params(params).focal, {"method": method})
+    show_result(localize_pairs(pairs, focal, out), json_)
+
+
+def show(
+    pairs: Pairs,
+    spans: Annotated[Path | None, typer.Option(help="JSONL of spans; by default the lines outside the LCS.")] = None,
+    task_id: Annotated[str | None, typer.Option(help="Which pair; the first one by default.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page instead of printing.")] = None,
+) -> None:
+    """Show one pair with its error region marked."""
+    from rich.console import Console
+
+    from iterpref_core.jsonl import read_jsonl
+    from iterpref_core.records import FocalSpans, PreferencePair
+    from iterpref_core.report.pair_view import render_terminal, write_html
+
+    found = next((p for p in read_jsonl(pairs, PreferencePair) if task_id in (None, p.task_id)), None)
+    if found is None:
+        wanted = "holds no pair" if task_id is None else f"has no pair with task_id {task_id!r}"
+        raise InputError(f"{pairs}: {wanted}; give another file or --task-id")
+    regions = read_jsonl(spans, FocalSpans) if spans is not None else ()
+    region = next((item for item in regions if item.task_id == found.task_id), None)
+    if html is None:
+        Console().print(render_terminal(found, region))
+    else:
+        write_html([found], {found.task_id: region} if region else None, html)
+        typer.echo(str(html))

@@ -1,0 +1,51 @@
+"""`iterpref ui`: the Prefect server with the experiment served, and MLflow's interface, on loopback."""
+
+import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import typer
+
+from tasks.common.paths import STATE
+from tasks.orchestration.processes import end_leftovers
+from tasks.orchestration.services import LOOPBACK, Service, free_port, prefect_environment, start_prefect
+
+
+def serve_interfaces() -> None:
+    """Start both, print their addresses, serve the experiment until Ctrl-C, stop both.
+
+    Raises:
+        ServiceError: one of them did not start.
+    """
+    end_leftovers()
+    prefect_port, mlflow_port = free_port(4200), free_port(5000)
+    os.environ |= {**prefect_environment(STATE / "prefect"), "PREFECT_API_URL": f"http://{LOOPBACK}:{prefect_port}/api"}
+    with ExitStack() as stack:
+        for service in (start_prefect(prefect_port, interface=True), _start_mlflow(mlflow_port)):
+            stack.callback(service.stop)
+            service.wait_healthy()
+        typer.echo(f"Prefect  http://{LOOPBACK}:{prefect_port}  (Deployments → experiment → Run)")
+        typer.echo(f"MLflow   http://{LOOPBACK}:{mlflow_port}")
+        typer.echo("Ctrl-C stops both.")
+        _serve_experiment()
+
+
+def _start_mlflow(port: int) -> Service:
+    from tasks.recording.tracking import Tracker
+
+    uri = Tracker().uri
+    artifacts = (Path.cwd() / "mlartifacts").as_uri()
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
+    command += ["--default-artifact-root", artifacts, "--host", LOOPBACK, "--port", str(port), "--workers", "1"]
+    return Service("mlflow", command, {"MLFLOW_DISABLE_TELEMETRY": "true"}, f"http://{LOOPBACK}:{port}/health")
+
+
+def _serve_experiment() -> None:
+    """Serve the flow until interrupted; one run at a time, because a workspace holds one."""
+    from flows.experiment import experiment
+
+    try:
+        experiment.serve(name="local", limit=1, print_starting_message=False)
+    except KeyboardInterrupt:
+        typer.echo("stopping")

@@ -1,0 +1,82 @@
+"""Verbs about the whole project: run, ui, bench, doctor, profile."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.commands.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose
+from iterpref_core.config import load_params
+
+BENCHMARKS = ("pipeline",)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    for verb in (run, ui, bench, doctor, profile):
+        app.command()(verb)
+
+
+def run(
+    stages: Annotated[
+        list[str] | None, typer.Argument(help="Stages of dvc.yaml, with all they need; all by default.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="How many stages may run at once.")] = 2,
+) -> None:
+    """Run the experiment: DVC's stages as a Prefect flow, then the results table."""
+    from flows.commands.run_experiment import run_experiment
+
+    run_experiment(stages or [], jobs)
+
+
+def ui() -> None:
+    """Start the Prefect server, with the experiment served, and MLflow's interface; Ctrl-C stops them."""
+    from flows.commands.interfaces import serve_interfaces
+
+    load_params()
+    serve_interfaces()
+
+
+def bench(
+    name: Annotated[str, typer.Argument(help=f"One of: {', '.join(BENCHMARKS)}.")],
+    json_: JsonOption = False,
+) -> None:
+    """Measure something side by side."""
+    from flows.commands.shared import show_result
+    from tasks.orchestration.bench import bench_pipeline
+
+    choose("bench", name, BENCHMARKS)
+    load_params()
+    result = bench_pipeline(Path.cwd())
+    show_result({name: result} if json_ else result, json_)
+
+
+def doctor(params: ParamsOption = DEFAULT_PARAMS, json_: JsonOption = False) -> None:
+    """Probe isolation, versions, data, services and accelerator; exit 1 if something needed is missing."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from tasks.orchestration.doctor import examine
+
+    findings = examine(load_params(params))
+    if json_:
+        typer.echo(json.dumps([finding.model_dump() for finding in findings], indent=2))
+    else:
+        table = Table("", "what", "found", "remedy", box=None)
+        for finding in findings:
+            table.add_row(finding.mark, finding.name, finding.found, finding.remedy)
+        Console().print(table)
+    if any(finding.blocks for finding in findings):
+        raise typer.Exit(1)
+
+
+def profile(
+    name: Annotated[str, typer.Argument(help="A file in profiles/, without its suffix.")],
+    params: ParamsOption = DEFAULT_PARAMS,
+) -> None:
+    """Write a profile's values into the parameters; comments and all other values stay."""
+    from tasks.profiles import apply_profile
+
+    for line in apply_profile(name, params):
+        typer.echo(line)

@@ -1,0 +1,112 @@
+"""`iterpref run`: the experiment's flow against a Prefect server, then its results."""
+
+import fcntl
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from iterpref_core.config import load_params
+from iterpref_core.errors import InputError
+from tasks.common.paths import REPORTS, STATE, SUMMARY
+from tasks.orchestration.processes import end_leftovers
+from tasks.orchestration.run import LAST_RUN, RunCost
+from tasks.orchestration.services import prefect_server
+from tasks.recording.graph import load_graph, select_stages
+
+
+def run_experiment(stages: list[str], jobs: int) -> None:
+    """Bring the stages up to date and print what came out.
+
+    Raises:
+        InputError: the parameters, a stage's name or a stage's input is wrong; another run uses this workspace.
+        StageError: a stage failed.
+    """
+    started = time.monotonic()
+    load_params()
+    select_stages(load_graph(), tuple(stages))
+    with _one_run():
+        end_leftovers()
+        try:
+            in_flow_s = _run_flow(stages, jobs)
+        except KeyboardInterrupt:
+            typer.echo("cancelled; `iterpref run` continues where this run stopped", err=True)
+            raise typer.Exit(130) from None
+    _finish(time.monotonic() - started, in_flow_s, shown=not stages)
+
+
+def _run_flow(stages: list[str], jobs: int) -> float:
+    """Returns how long the flow itself took, in seconds."""
+    _log_to_terminal()
+    with prefect_server() as service:
+        # A server of our own starts meanwhile.
+        from flows.experiment import experiment
+        from flows.stage import drain_prefect
+
+        if service is not None:
+            service.wait_healthy()
+        started = time.monotonic()
+        try:
+            experiment(stages or None, jobs)
+        finally:
+            drain_prefect()
+        return time.monotonic() - started
+
+
+def _log_to_terminal() -> None:
+    """Our own lines to the terminal and to the Prefect server; Prefect's only to the server."""
+    os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "iterpref")
+    os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    logger = logging.getLogger("iterpref")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
+def _finish(total_s: float, in_flow_s: float, *, shown: bool) -> None:
+    """Record the whole cost, and print the results."""
+    cost = RunCost.model_validate_json(LAST_RUN.read_bytes())
+    cost = cost.model_copy(update={"total_s": total_s, "server_s": total_s - in_flow_s})
+    LAST_RUN.write_text(cost.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    if shown:
+        _print_table()
+        typer.echo(f"report         {REPORTS / 'index.html'}")
+    typer.echo("runs           mlflow.db (`make ui` shows them)")
+    ran = sum(not stage.cached for stage in cost.stages)
+    typer.echo(f"stages         {ran} ran, {len(cost.stages) - ran} unchanged")
+    typer.echo(f"time           {total_s:.0f} s, of which {cost.server_s:.0f} s to start and stop the Prefect server")
+    if ran:
+        typer.echo(f"orchestration  {cost.orchestration_share:.0%} of the stages' time")
+
+
+def _print_table() -> None:
+    from rich.console import Console
+
+    from iterpref_core.report.summary import read_summary
+    from iterpref_core.report.table import results_table
+
+    Console().print(results_table(read_summary(SUMMARY)))
+
+
+@contextmanager
+def _one_run() -> Iterator[None]:
+    """Two runs in one workspace would fight over it."""
+    path = STATE / "run.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise InputError(f"process {file.read()} already runs the experiment here; wait for it or end it") from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield

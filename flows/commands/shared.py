@@ -1,0 +1,53 @@
+"""What several verbs share: parameters with a few values replaced, and results as JSON."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from pydantic import ValidationError
+
+from iterpref_core.config import Settings
+from iterpref_core.errors import ConfigError
+from iterpref_core.jsonl import describe_validation_error
+
+S = TypeVar("S", bound=Settings)
+
+ParamsOption = Annotated[Path, typer.Option("--params", help="The file with all knobs.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+DEFAULT_PARAMS = Path("params.yaml")
+
+
+def override(settings: S, values: Mapping[str, object]) -> S:
+    """The settings with the given options in their place; options that are None leave the file's value.
+
+    Raises:
+        ConfigError: an option is out of range.
+    """
+    given = {key: value for key, value in values.items() if value is not None}
+    try:
+        return type(settings).model_validate({**settings.model_dump(), **given})
+    except ValidationError as error:
+        raise ConfigError(f"{describe_validation_error(error)}; see --help") from None
+
+
+def choose(option: str, value: str, available: tuple[str, ...]) -> str:
+    """Accept a value that exists.
+
+    Raises:
+        ConfigError: it does not; the message names those that do.
+    """
+    if value not in available:
+        raise ConfigError(f"{option} {value!r}: there is no such choice; available: {', '.join(available)}")
+    return value
+
+
+def show_result(result: Mapping[str, Any], as_json: bool) -> None:
+    """Print a result, one value a line, or as one JSON object."""
+    if as_json:
+        typer.echo(json.dumps(result, indent=2))
+        return
+    width = max((len(key) for key in result), default=0)
+    for key, value in result.items():
+        typer.echo(f"{key:<{width}}  {value:g}" if isinstance(value, float) else f"{key:<{width}}  {value}")

@@ -1,0 +1,181 @@
+"""What `iterpref doctor` looks at: what this machine has, against what the configuration needs."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel
+
+from iterpref_core.config import Params
+from iterpref_core.errors import InputError, IterPrefError
+from tasks.orchestration.services import answers
+
+LOCK = Path("requirements.lock")
+_NEEDED_GB = 5
+"""The environment aside: DVC's cache, models and records of a few runs."""
+
+
+class Finding(BaseModel):
+    """One thing that was looked at.
+
+    `missing` stops the configured experiment; `absent` only costs something, which `remedy` names.
+    """
+
+    name: str
+    status: Literal["ok", "absent", "missing"]
+    found: str
+    remedy: str = ""
+
+    @property
+    def blocks(self) -> bool:
+        """Whether the configured experiment cannot run."""
+        return self.status == "missing"
+
+    @property
+    def mark(self) -> str:
+        """A sign for the table."""
+        return {"ok": "✓", "absent": "–", "missing": "✗"}[self.status]
+
+
+def examine(params: Params) -> list[Finding]:
+    """Look at everything, by trying rather than by asking for versions wherever that is possible."""
+    return [
+        *_isolation(params),
+        *_versions(),
+        *_models(params),
+        *_data(params),
+        *_services(),
+        _accelerator(),
+        _memory(),
+        _disk(),
+    ]
+
+
+def _isolation(params: Params) -> Iterator[Finding]:
+    from iterpref_core.execution import probe_isolation
+    from iterpref_core.execution.isolation import choose
+
+    for layer in probe_isolation():
+        found = "holds" if layer.available else layer.problem
+        status: Literal["ok", "absent"] = "ok" if layer.available else "absent"
+        yield Finding(
+            name=f"isolation: {layer.name}", status=status, found=found, remedy="" if layer.available else layer.how
+        )
+    try:
+        plan = choose(allow_unsafe=params.execution.allow_unsafe)
+        yield Finding(name="isolation", status="ok", found=f"tier {plan.tier}")
+    except IterPrefError as error:
+        yield Finding(name="isolation", status="missing", found="too weak", remedy=str(error))
+
+
+def _versions() -> Iterator[Finding]:
+    python = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info[:2] == (3, 11):
+        yield Finding(name="python", status="ok", found=python)
+    else:
+        yield Finding(name="python", status="missing", found=python, remedy="install Python 3.11, then `make test`")
+    wrong = []
+    total = 0
+    for line in LOCK.read_text(encoding="utf-8").splitlines():
+        if "==" in line and not line.startswith("#"):
+            name, _, wanted = line.strip().partition("==")
+            total += 1
+            found = _installed(name)
+            if found.partition("+")[0] != wanted:
+                wrong.append(f"{name} {found} instead of {wanted}")
+    if wrong:
+        remedy = "rm .venv/.installed, then `make test` installs the lock again"
+        yield Finding(name="packages", status="missing", found="; ".join(wrong), remedy=remedy)
+    else:
+        yield Finding(name="packages", status="ok", found=f"{total} as in {LOCK}")
+
+
+def _installed(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _models(params: Params) -> Iterator[Finding]:
+    from iterpref_core.inference.checkpoints import pin_model
+
+    for role, name in params.model:
+        try:
+            source = "embedded" if name == "nanolab" else str(pin_model(name).name_or_path)
+            yield Finding(name=f"model: {role}", status="ok", found=source)
+        except InputError as error:
+            yield Finding(name=f"model: {role}", status="missing", found="not to be had", remedy=str(error))
+
+
+def _data(params: Params) -> Iterator[Finding]:
+    """Benchmarks whose data is absent are named in the report, and the rest is measured."""
+    for variable, family in (("HUMANEVAL_OVERRIDE_PATH", "humaneval"), ("MBPP_OVERRIDE_PATH", "mbpp")):
+        if not any(name.startswith(family) for name in params.evaluate.benchmarks):
+            continue
+        value = os.environ.get(variable)
+        if value and Path(value).is_file():
+            yield Finding(name=f"data: {family}", status="ok", found=value)
+        elif value:
+            yield Finding(
+                name=f"data: {family}",
+                status="missing",
+                found=f"{variable}: no such file",
+                remedy=f"correct {variable}",
+            )
+        else:
+            remedy = f"set {variable} to EvalPlus's file, or let evalplus download it; else the table says n/a"
+            yield Finding(name=f"data: {family}", status="absent", found=f"{variable} is not set", remedy=remedy)
+
+
+def _services() -> Iterator[Finding]:
+    url = os.environ.get("PREFECT_API_URL")
+    if not url:
+        yield Finding(name="Prefect", status="ok", found="`iterpref run` starts a server of its own")
+    elif answers(f"{url}/health"):
+        yield Finding(name="Prefect", status="ok", found=url)
+    else:
+        remedy = "start it, or unset PREFECT_API_URL; until then `iterpref run` starts its own"
+        yield Finding(name="Prefect", status="absent", found=f"{url} does not answer", remedy=remedy)
+    uri = os.environ.get("MLFLOW_TRACKING_URI")
+    if uri and uri.startswith("http") and not answers(f"{uri.rstrip('/')}/health"):
+        yield Finding(
+            name="MLflow",
+            status="missing",
+            found=f"{uri} does not answer",
+            remedy="start it or unset MLFLOW_TRACKING_URI",
+        )
+    else:
+        yield Finding(name="MLflow", status="ok", found=uri or "SQLite, mlflow.db")
+
+
+def _accelerator() -> Finding:
+    import torch
+
+    if torch.cuda.is_available():
+        return Finding(name="accelerator", status="ok", found=torch.cuda.get_device_name(0))
+    cores = len(os.sched_getaffinity(0))
+    remedy = "the embedded models need none; a model of billions of parameters does"
+    return Finding(name="accelerator", status="absent", found=f"none; {cores} CPU cores", remedy=remedy)
+
+
+def _memory() -> Finding:
+    import psutil
+
+    free_gb = psutil.virtual_memory().available / 2**30
+    enough = free_gb >= 4
+    remedy = "" if enough else "the default experiment takes up to 4 GB; run with --jobs 1"
+    return Finding(
+        name="memory", status="ok" if enough else "absent", found=f"{free_gb:.1f} GB available", remedy=remedy
+    )
+
+
+def _disk() -> Finding:
+    free_gb = shutil.disk_usage(".").free / 2**30
+    enough = free_gb >= _NEEDED_GB
+    remedy = "" if enough else "`dvc gc --workspace` frees what no present result needs"
+    return Finding(name="disk", status="ok" if enough else "absent", found=f"{free_gb:.0f} GB free", remedy=remedy)

@@ -1,0 +1,29 @@
+"""The environment of a stage's process: what the orchestrator tells it."""
+
+import os
+import sys
+from pathlib import Path
+from uuid import UUID
+
+PARENT_VARIABLE = "ITERPREF_PARENT_FLOW_RUN"
+"""Names the flow run under which a stage shows as a subflow. Its presence also says that the orchestrator records
+the stage in MLflow."""
+
+
+def child_environment(parent: UUID, cores: int) -> dict[str, str]:
+    """This process's environment, made fit for a stage.
+
+    Prefect's own `PREFECT__` variables would make the child believe that it is this flow run. The project's `python`
+    comes first on the path. Numerical libraries use the cores that the stage was given.
+
+    Args:
+        parent: the orchestrator's flow run.
+        cores: how many threads numerical libraries may use.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT__")}
+    environment[PARENT_VARIABLE] = str(parent)
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    environment["OMP_NUM_THREADS"] = str(cores)
+    environment["PYTHONUNBUFFERED"] = "1"
+    environment["PREFECT_LOGGING_LEVEL"] = "CRITICAL"  # the stage says itself what went wrong, once
+    return environment

@@ -1,0 +1,137 @@
+"""The Prefect task that reproduces one DVC stage in a process of its own."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+from uuid import UUID
+
+from mlflow.exceptions import MlflowException
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
+from prefect.states import Completed
+
+from iterpref_core.errors import InputError, IterPrefError
+from tasks.common.body import read_body
+from tasks.orchestration import processes
+from tasks.orchestration.environment import child_environment
+from tasks.orchestration.output import ChildOutput, log
+from tasks.orchestration.run import ExperimentRun, StageCost
+from tasks.recording.graph import Stage
+from tasks.recording.journal import Event, forget_journal, journal_path, read_events
+from tasks.recording.tracking import StageRun
+
+USAGE_EXIT = 2
+"""The exit code of bad input."""
+
+_POLL_S = 1.0
+
+
+class StageError(IterPrefError):
+    """A stage failed for a reason other than its input."""
+
+
+@task(name="stage", task_run_name="{stage.name}", cache_policy=NO_CACHE, persist_result=False)
+def reproduce(stage: Stage, run: ExperimentRun) -> State[Any] | None:
+    """Bring one stage up to date with `dvc repro --single-item`; its upstream stages are up to date already.
+
+    Returns:
+        `Completed(name="Cached")` if DVC had nothing to run, so that Prefect shows which stages were skipped.
+
+    Raises:
+        InputError: the stage refused its input or its parameters.
+        StageError: the stage failed otherwise; the message ends with its last lines.
+        CancelledError: the run was cancelled before the stage started.
+    """
+    with run.slots.take(stage.name) as cores:
+        forget_journal(stage.name)
+        log.info("%-19s …", stage.name)
+        started = time.monotonic()
+        event = _run_dvc(stage, run, cores)
+        wall_s = time.monotonic() - started
+        if event is None:
+            _record_cached(stage, run)
+            run.add(StageCost(stage=stage.name, cached=True, wall_s=wall_s))
+            log.info("%-19s unchanged", stage.name)
+            return Completed(name="Cached", message="DVC had nothing to run")
+        body = read_body(stage.name)
+        assert body is not None, "a stage that finished has recorded its body"
+        run.add(StageCost(stage=stage.name, cached=False, wall_s=wall_s, body_s=body.seconds, peak_mb=body.peak_mb))
+        log.info("%-19s done in %.0f s", stage.name, wall_s)
+    return None
+
+
+def _run_dvc(stage: Stage, run: ExperimentRun, cores: int) -> Event | None:
+    """Run DVC to its end, following the stage's journal; returns the stage's last event, None if it did not run."""
+    # The global flag stands before the command: DVC knows it nowhere else.
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--quiet", "--single-item", stage.name]
+    child = processes.start(command, child_environment(_flow_run_id(), cores))
+    output = ChildOutput(stage.name, child)
+    output.start()
+    try:
+        record = _follow(stage, run, child)
+        output.join()
+    finally:
+        processes.end(child)
+    last = _last_event(stage.name)
+    if record is not None:
+        with tolerate_mlflow(stage.name):
+            record.follow()
+            record.finish((last and last.status) or "KILLED")
+    if child.returncode:
+        raise _failure(stage.name, last, child.returncode, output.tail())
+    return last
+
+
+def _follow(stage: Stage, run: ExperimentRun, child: subprocess.Popen[bytes]) -> StageRun | None:
+    """Log to MLflow what the stage writes while it runs; returns its run, None if the stage never started."""
+    record: StageRun | None = None
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(_POLL_S)
+        with tolerate_mlflow(stage.name):
+            if record is None and journal_path(stage.name).exists():
+                record = StageRun(run.tracker, stage, run.mlflow_run, run.params)
+            if record is not None:
+                record.follow()
+        if child.returncode is not None:
+            return record
+
+
+def _record_cached(stage: Stage, run: ExperimentRun) -> None:
+    with tolerate_mlflow(stage.name):
+        StageRun(run.tracker, stage, run.mlflow_run, run.params, cached=True).finish("FINISHED")
+
+
+def _flow_run_id() -> UUID:
+    context = FlowRunContext.get()
+    assert context is not None, "stages are reproduced inside the experiment's flow"
+    assert context.flow_run is not None
+    return context.flow_run.id
+
+
+def _last_event(stage: str) -> Event | None:
+    events = [event for event, _ in read_events(stage)]
+    return events[-1] if events else None
+
+
+def _failure(stage: str, last: Event | None, returncode: int, tail: str) -> IterPrefError:
+    """What went wrong, for the user: the stage's own message, or else its last lines."""
+    if last is not None and last.exit_code == USAGE_EXIT:
+        return InputError(f"stage {stage}: {last.error}")
+    if last is not None and last.error:
+        return StageError(f"stage {stage}: {last.error}")
+    return StageError(f"stage {stage} failed (dvc ended with {returncode}); its last lines:\n{tail}")
+
+
+@contextmanager
+def tolerate_mlflow(stage: str) -> Iterator[None]:
+    """Warn instead of failing: a tracking server that is away must not cost the work of a stage."""
+    try:
+        yield
+    except (MlflowException, OSError) as error:
+        log.warning("%-19s is not recorded in MLflow: %s", stage, error)

@@ -1,0 +1,123 @@
+"""Local services: a private Prefect server for one run, and the user interfaces.
+
+Nothing here imports Prefect: it reads its settings from the environment when it is imported.
+"""
+
+import os
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from iterpref_core.errors import IterPrefError
+from tasks.common.paths import STATE
+from tasks.orchestration import processes
+
+LOOPBACK = "127.0.0.1"
+START_TIMEOUT_S = 180.0
+"""A first start migrates the data base: 10 s on a quiet machine."""
+
+# What only a server with schedules and automations needs.
+_IDLE_SERVICES = ("SCHEDULER", "LATE_RUNS", "PAUSE_EXPIRATIONS", "FOREMAN", "TRIGGERS")
+
+
+class ServiceError(IterPrefError):
+    """A local service did not start."""
+
+
+def answers(url: str) -> bool:
+    """Whether a GET of the address succeeds within three seconds."""
+    try:
+        with urllib.request.urlopen(url, timeout=3) as response:
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError, ValueError):
+        return False
+
+
+def free_port(preferred: int = 0) -> int:
+    """The preferred port of the loopback interface if it is free, otherwise any that is."""
+    for port in (preferred, 0):
+        with socket.socket() as candidate:
+            try:
+                candidate.bind((LOOPBACK, port))
+            except OSError:
+                continue
+            return int(candidate.getsockname()[1])
+    raise ServiceError("no free port on the loopback interface")
+
+
+class Service:
+    """A child that serves HTTP on loopback; its output goes to a log file."""
+
+    def __init__(self, name: str, command: list[str], environment: dict[str, str], health: str) -> None:
+        self.name = name
+        self.health = health
+        self.log = (STATE / "logs" / f"{name}.log").resolve()
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("wb") as output:
+            self._child = processes.start(command, os.environ | environment, output, service=True)
+
+    def wait_healthy(self) -> None:
+        """Wait until the service answers.
+
+        Raises:
+            ServiceError: it ended, or did not answer in time.
+        """
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not answers(self.health):
+            if self._child.poll() is not None:
+                raise ServiceError(f"{self.name} ended while starting; its log is {self.log}")
+            if time.monotonic() > deadline:
+                raise ServiceError(f"{self.name} did not answer within {START_TIMEOUT_S:.0f} s; its log is {self.log}")
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """End the service."""
+        processes.end(self._child)
+
+
+def prefect_environment(home: Path) -> dict[str, str]:
+    """Variables that keep Prefect to one folder of this machine: its data base, its settings, no telemetry."""
+    return {
+        "PREFECT_HOME": str(home.resolve()),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+    }
+
+
+def start_prefect(port: int, *, interface: bool) -> Service:
+    """Start a Prefect server.
+
+    Args:
+        port: on loopback.
+        interface: serve the web interface, and run what only a lasting server needs.
+    """
+    environment = prefect_environment(STATE / "prefect")
+    if not interface:
+        environment["PREFECT_SERVER_UI_ENABLED"] = "false"
+        environment |= {f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in _IDLE_SERVICES}
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", LOOPBACK, "--port", str(port)]
+    return Service("prefect", command, environment, f"http://{LOOPBACK}:{port}/api/health")
+
+
+@contextmanager
+def prefect_server() -> Iterator[Service | None]:
+    """Point this process at a Prefect server: the one of `PREFECT_API_URL` if it answers, else one of its own.
+
+    A server of its own is yielded while it starts, so that the caller can use the time; it ends with the block.
+    """
+    url = os.environ.get("PREFECT_API_URL")
+    if url and answers(f"{url}/health"):
+        yield None
+        return
+    port = free_port()
+    os.environ |= {**prefect_environment(STATE / "prefect"), "PREFECT_API_URL": f"http://{LOOPBACK}:{port}/api"}
+    service = start_prefect(port, interface=False)
+    try:
+        yield service
+    finally:
+        service.stop()
