@@ -5,6 +5,7 @@
 
 from iterpref_core.execution.executor import Executor
 from iterpref_core.execution.isolation import LayerReport, probe_isolation
+from iterpref_core.execution.opening import open_executor
 from iterpref_core.execution.programs import Judge, Limits, Outcome, Program
 from iterpref_core.execution.samples import execute_samples, failing_references, program_of
 
@@ -17,6 +18,7 @@ __all__ = [
     "Program",
     "execute_samples",
     "failing_references",
+    "open_executor",
     "probe_isolation",
     "program_of",
 ]

@@ -10,8 +10,9 @@ from pydantic import ValidationError
 from iterpref_core.errors import RecordError
 from iterpref_core.execution.executor import Executor
 from iterpref_core.execution.programs import Outcome, Program
+from iterpref_core.execution.steps import expect
 from iterpref_core.jsonl import atomic_writer, describe_validation_error, parse_lines, read_jsonl
-from iterpref_core.records import Problem, Result, Sample
+from iterpref_core.records import IoTest, Problem, Result, Sample
 
 
 def program_of(problem: Problem, sample: Sample) -> Program:
@@ -35,11 +36,22 @@ def _read_samples(path: Path, problems: dict[str, Problem]) -> Iterator[tuple[Pr
         yield problems[sample.task_id], sample
 
 
+def _check_expected(test: IoTest, where: str) -> None:
+    try:
+        expect(test.expected)
+    except ValueError as error:
+        raise RecordError(f"{where}: field 'expected' of test {test.call!r}: {error}; write a literal") from None
+
+
 def _read_problems(path: Path) -> dict[str, Problem]:
     problems = {problem.task_id: problem for problem in read_jsonl(path, Problem, unique=True)}
     for problem in problems.values():
+        where = f"{path}: problem {problem.task_id!r}"
         if not problem.tests + problem.hidden_tests:
-            raise RecordError(f"{path}: problem {problem.task_id!r}: field 'tests' is empty; give it at least one test")
+            raise RecordError(f"{where}: field 'tests' is empty; give it at least one test")
+        for test in problem.tests + problem.hidden_tests:
+            if isinstance(test, IoTest):
+                _check_expected(test, where)
     return problems
 
 

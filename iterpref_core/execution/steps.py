@@ -71,8 +71,8 @@ def parse_literal(source: str) -> Any:
     """
     try:
         return _literal(ast.parse(source.strip(), mode="eval").body)
-    except (SyntaxError, TypeError, RecursionError, MemoryError) as error:
-        raise ValueError(f"not a Python literal: {source[:80]!r} ({error})") from None
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+        raise ValueError(f"not a Python literal: {source[:80]!r}") from None
 
 
 @functools.lru_cache(maxsize=4096)

@@ -1,0 +1,17 @@
+"""An executor as `params.yaml` describes it."""
+
+from dataclasses import fields
+
+from iterpref_core.config import ExecutionParams
+from iterpref_core.execution.executor import Executor
+from iterpref_core.execution.programs import Limits
+
+
+def open_executor(params: ExecutionParams, preload: tuple[str, ...] = ()) -> Executor:
+    """The executor with these limits and workers; use it in a `with` block.
+
+    Raises:
+        IsolationError: the machine lacks a layer and `allow_unsafe` is off.
+    """
+    limits = Limits(**params.model_dump(include={field.name for field in fields(Limits)}))
+    return Executor(limits, workers=params.workers, allow_unsafe=params.allow_unsafe, preload=preload)

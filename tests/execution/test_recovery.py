@@ -1,0 +1,169 @@
+"""The engine survives the loss of its own processes, and leaves nothing behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from iterpref_core.errors import ExecutionError, IsolationError
+from iterpref_core.execution import Executor, Limits, Program, isolation
+from iterpref_core.records import IoTest
+
+LIMITS = Limits(cpu_s=1, wall_s=3)
+TESTS = (IoTest(call="f()", expected="1"),)
+GOOD = Program("def f(): return 1", TESTS)
+SLOW = Program("import time\ndef f(): time.sleep(0.3); return 1", TESTS)
+
+
+def kill_workers(executor, delay):
+    time.sleep(delay)
+    for pid in executor.worker_pids():
+        os.killpg(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("namespaces", [True, False])
+def test_a_killed_zygote_is_replaced_and_its_program_run_again(namespaces, caplog):
+    with Executor(LIMITS, workers=2, namespaces=namespaces) as executor:
+        assert next(executor.run([GOOD])).verdict == "passed"
+        killer = threading.Thread(target=kill_workers, args=(executor, 0.15))
+        killer.start()
+        verdicts = [outcome.verdict for outcome in executor.run([SLOW, SLOW, GOOD, GOOD])]
+        killer.join()
+    assert verdicts == ["passed"] * 4
+    assert "was lost under program" in caplog.text
+
+
+def test_a_program_whose_zygotes_keep_dying_is_an_infra_error():
+    with Executor(LIMITS, workers=1) as executor:
+        stop = threading.Event()
+
+        def keep_killing():
+            while not stop.is_set():
+                kill_workers(executor, 0.05)
+
+        killer = threading.Thread(target=keep_killing)
+        run = executor.run([Program("import time\ndef f(): time.sleep(2); return 1", TESTS)])
+        killer.start()
+        try:
+            (outcome,) = run
+        except ExecutionError:
+            pytest.skip("the zygote was killed while it started, which is reported as such")
+        finally:
+            stop.set()
+            killer.join()
+    assert outcome.verdict == "infra_error"
+
+
+def test_a_stopped_zygote_does_not_hang_the_run(monkeypatch):
+    monkeypatch.setattr("iterpref_core.execution.worker.GRACE_S", 0.5)
+    with Executor(Limits(cpu_s=1, wall_s=0.5), workers=1, namespaces=False) as executor:
+        assert next(executor.run([GOOD])).verdict == "passed"
+        os.kill(executor.worker_pids()[0], signal.SIGSTOP)
+        assert next(executor.run([GOOD])).verdict == "passed"
+
+
+def test_an_abandoned_run_ends_its_programs():
+    with Executor(LIMITS, workers=2) as executor:
+        run = executor.run([GOOD, SLOW, SLOW])
+        next(run)
+        run.close()
+        assert next(executor.run([GOOD])).verdict == "passed"
+
+
+def test_a_closed_executor_leaves_no_process_and_no_folder():
+    with Executor(LIMITS, workers=2, namespaces=False) as executor:
+        list(executor.run([GOOD] * 4))
+        pids = executor.worker_pids()
+    assert len(pids) == 2
+    assert not [pid for pid in pids if psutil.pid_exists(pid)]
+    with pytest.raises(ExecutionError, match="executor is closed"):
+        next(executor.run([GOOD]))
+
+
+@pytest.mark.parametrize("namespaces", [True, False])
+def test_nothing_survives_a_killed_supervisor(namespaces):
+    script = (
+        "from iterpref_core.execution import *; from iterpref_core.records import IoTest\n"
+        f"with Executor(Limits(cpu_s=9, wall_s=60), workers=1, namespaces={namespaces}) as executor:\n"
+        "    tests = (IoTest(call='f()', expected='1'),)\n"
+        "    next(executor.run([Program('def f(): return 1', tests)]))\n"
+        "    print(executor.worker_pids()[0], flush=True)\n"
+        "    next(executor.run([Program('import time\\ndef f(): time.sleep(50)', tests)]))\n"
+    )
+    root = Path(__file__).parents[2]
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=root) as supervisor:
+        zygote = psutil.Process(int(supervisor.stdout.readline()))
+        time.sleep(0.3)
+        family = [zygote, *zygote.children(recursive=True)]
+        assert len(family) >= 2
+        supervisor.kill()
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert alive == []
+
+
+def test_it_works_beside_loaded_threads_and_from_a_thread():
+    found = []
+
+    def work():
+        with Executor(LIMITS, workers=1) as executor:
+            found.extend(executor.run([GOOD]))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert [outcome.verdict for outcome in found] == ["passed"]
+
+
+def test_weak_isolation_is_refused_with_a_remedy(monkeypatch):
+    problems = {"bwrap": "not installed", "landlock": "no such system call", "seccomp": "", "rlimits": ""}
+    monkeypatch.setattr(isolation, "_problems", lambda: problems)
+    with pytest.raises(IsolationError, match=r"Missing: landlock: no such system call\. To get it: a Linux kernel"):
+        Executor(LIMITS, workers=1)
+    with pytest.warns(UserWarning, match="weak isolation"):
+        executor = Executor(LIMITS, workers=1, allow_unsafe=True)
+    with executor:
+        orphan = Program(
+            "import os\ndef f():\n    os.fork() or (os.setsid(), __import__('time').sleep(99))\n    return 1", TESTS
+        )
+        assert executor.isolation == "C:seccomp+rlimits"
+        assert [outcome.verdict for outcome in executor.run([GOOD, orphan])] == ["passed", "exception"]
+
+
+def test_without_any_layer_orphans_are_still_ended(monkeypatch):
+    monkeypatch.setattr(isolation, "_problems", lambda: dict.fromkeys(isolation.LAYERS, "refused"))
+    code = (
+        "import os, time\ndef f():\n    if os.fork() == 0:\n        os.setsid()\n        time.sleep(99)\n    return 1"
+    )
+    with pytest.warns(UserWarning, match="weak isolation"):
+        executor = Executor(LIMITS, workers=1, allow_unsafe=True)
+    with executor:
+        assert executor.isolation == "C:none"
+        assert next(executor.run([Program(code, TESTS)])).verdict == "passed"
+        assert psutil.Process(executor.worker_pids()[0]).children() == []
+
+
+def test_probes_say_how_to_get_each_layer():
+    reports = isolation.probe_isolation()
+    assert [report.name for report in reports] == ["bwrap", "landlock", "seccomp", "rlimits"]
+    assert all(report.how and report.available == (not report.problem) for report in reports)
+
+
+def test_a_missing_preload_is_an_error():
+    executor = Executor(LIMITS, workers=1, preload=("no_such_module",))
+    with executor, pytest.raises(ExecutionError, match="No module named 'no_such_module'"):
+        next(executor.run([GOOD]))
+
+
+def test_scratch_folders_are_removed():
+    before = set(Path(tempfile.gettempdir()).glob("iterpref-execution-*"))
+    with Executor(LIMITS, workers=1, namespaces=False) as executor:
+        next(executor.run([GOOD]))
+        assert set(Path(tempfile.gettempdir()).glob("iterpref-execution-*")) != before
+    assert set(Path(tempfile.gettempdir()).glob("iterpref-execution-*")) == before

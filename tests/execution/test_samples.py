@@ -1,0 +1,103 @@
+"""Files of samples in, files of results out."""
+
+import json
+
+import pytest
+
+from iterpref_core.errors import RecordError
+from iterpref_core.execution import Executor, Limits, execute_samples, failing_references
+from iterpref_core.jsonl import read_jsonl, write_jsonl
+from iterpref_core.records import IoTest, Problem, Result, Sample
+
+DOUBLE = Problem(
+    task_id="double",
+    prompt="def f(x):\n",
+    entry_point="f",
+    tests=(IoTest(call="f(1)", expected="2"),),
+    hidden_tests=(IoTest(call="f(3)", expected="6"),),
+    reference="def f(x): return x + x",
+    setup="import math",
+)
+SQUARE = DOUBLE.model_copy(update={"task_id": "square", "tests": (IoTest(call="f(3)", expected="9"),)})
+
+
+@pytest.fixture(scope="module")
+def executor():
+    with Executor(Limits(cpu_s=1, wall_s=3), workers=2) as executor:
+        yield executor
+
+
+@pytest.fixture
+def files(tmp_path):
+    problems, samples = tmp_path / "problems.jsonl", tmp_path / "samples.jsonl"
+    write_jsonl(problems, [DOUBLE, SQUARE])
+    write_jsonl(
+        samples,
+        [
+            Sample(task_id="double", solution="def f(x): return math.prod([2, x])"),
+            Sample(task_id="square", solution="def f(x): return x * x"),
+            Sample(task_id="double", completion="    return 2"),
+        ],
+    )
+    return problems, samples, tmp_path / "results.jsonl", tmp_path / "timings.jsonl"
+
+
+def test_results_are_in_order_and_count_the_samples_of_a_task(executor, files):
+    problems, samples, out, timings = files
+    assert execute_samples(problems, samples, out, timings, executor) == 3
+    results = list(read_jsonl(out, Result))
+    assert [(r.task_id, r.sample, r.verdict, r.tests_passed, r.tests_total) for r in results] == [
+        ("double", 0, "passed", 2, 2),
+        ("square", 0, "wrong_answer", 1, 2),
+        ("double", 1, "wrong_answer", 1, 2),
+    ]
+    assert results[2].feedback == "f(3) returned 2, expected 6"
+    assert results[0].isolation == executor.isolation
+    lines = [json.loads(line) for line in timings.read_text().splitlines()]
+    assert [sorted(line) for line in lines] == [["cpu_s", "retried", "sample", "task_id", "wall_s"]] * 3
+
+
+def test_same_input_same_bytes(executor, files):
+    problems, samples, out, _ = files
+    execute_samples(problems, samples, out, None, executor)
+    first = out.read_bytes()
+    with Executor(Limits(cpu_s=1, wall_s=3), workers=1) as other:
+        execute_samples(problems, samples, out, None, other)
+    assert out.read_bytes() == first
+
+
+def test_an_unknown_task_is_named_with_its_line(executor, files):
+    problems, samples, out, _ = files
+    with samples.open("a") as file:
+        file.write(Sample(task_id="cube", solution="x = 1").to_json() + "\n")
+    with pytest.raises(RecordError, match=r"samples\.jsonl:4: field 'task_id': no problem has the id 'cube'"):
+        execute_samples(problems, samples, out, None, executor)
+    assert not out.exists()
+
+
+def test_a_broken_line_is_named(executor, files):
+    problems, samples, out, _ = files
+    samples.write_text('{"task_id": "double"}\n')
+    with pytest.raises(RecordError, match=r"samples\.jsonl:1: exactly one of 'solution' and 'completion'"):
+        execute_samples(problems, samples, out, None, executor)
+
+
+def test_a_problem_without_tests_is_refused(executor, files):
+    problems, samples, out, _ = files
+    write_jsonl(problems, [DOUBLE.model_copy(update={"tests": (), "hidden_tests": ()})])
+    with pytest.raises(RecordError, match="problem 'double': field 'tests' is empty"):
+        execute_samples(problems, samples, out, None, executor)
+
+
+def test_an_expected_value_that_is_no_literal_is_refused(executor, files):
+    problems, samples, out, _ = files
+    write_jsonl(problems, [DOUBLE.model_copy(update={"tests": (IoTest(call="f(1)", expected="g(2)"),)}), SQUARE])
+    with pytest.raises(RecordError, match=r"problem 'double': .*not a Python literal: 'g\(2\)'"):
+        execute_samples(problems, samples, out, None, executor)
+
+
+def test_failing_references(executor):
+    without = DOUBLE.model_copy(update={"task_id": "none", "reference": None})
+    ((problem, outcome),) = failing_references([DOUBLE, without, SQUARE], executor)
+    assert problem is SQUARE
+    assert outcome.feedback == "f(3) returned 6, expected 9"
