@@ -1,0 +1,69 @@
+"""A model's answers to a benchmark's prompts, kept so that an evaluation that was killed does not ask twice."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from iterpref_core.evaluation.progress import show_progress
+from iterpref_core.inference.backend import Backend, Request, Sampling
+from iterpref_core.jsonl import atomic_writer
+
+BATCHES_PER_STEP = 4
+"""Batches handed to the backend at once: it groups prompts of similar length among them."""
+
+
+class Answerer:
+    """Answers prompts greedily, opening the model only if something is left to answer.
+
+    Args:
+        open_backend: loads the model; called at most once.
+        identity: what the answers depend on besides prompts and sampling: the model's content.
+        folder: where answers are kept, one file per benchmark.
+        max_new_tokens: length limit of an answer.
+        seed: of every request. Greedy decoding draws nothing, but backends are handed one.
+        batch_size: prompts generated for at once; part of the identity, since it changes rounding.
+    """
+
+    def __init__(
+        self,
+        open_backend: Callable[[], Backend],
+        identity: str,
+        folder: Path,
+        *,
+        max_new_tokens: int,
+        seed: int,
+        batch_size: int,
+    ) -> None:
+        self._open, self._identity, self._folder = open_backend, identity, folder
+        self._sampling = Sampling(temperature=0.0, max_new_tokens=max_new_tokens)
+        self._seed, self._batch_size = seed, batch_size
+
+    @cached_property
+    def _backend(self) -> Backend:
+        return self._open()
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """As it stands in results.json."""
+        return {**vars(self._sampling), "seed": self._seed}
+
+    def answer(self, benchmark: str, prompts: Sequence[str]) -> list[str]:
+        """The model's answer to each prompt, in order."""
+        key = json.dumps([self._identity, self.sampling, self._batch_size, list(prompts)])
+        path = self._folder / f"{benchmark}-{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
+        if path.is_file():
+            texts: list[str] = json.loads(path.read_text(encoding="utf-8"))
+            return texts
+        texts = []
+        step = BATCHES_PER_STEP * self._batch_size
+        with show_progress(f"{benchmark}: generate", len(prompts)) as advance:
+            for start in range(0, len(prompts), step):
+                requests = [Request(prompt, self._seed) for prompt in prompts[start : start + step]]
+                texts += [answer.text for answer in self._backend.generate(requests, self._sampling)]
+                advance(len(requests))
+        with atomic_writer(path) as file:
+            json.dump(texts, file)
+        return texts

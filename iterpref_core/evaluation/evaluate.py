@@ -1,0 +1,199 @@
+"""Stage `evaluate`: one model on every benchmark; or existing samples, or a benchmark's own solutions, on one."""
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from iterpref_core.config import Benchmark, EvaluateParams, ExecutionParams
+from iterpref_core.errors import DataUnavailable, InputError
+from iterpref_core.evaluation.answers import Answerer
+from iterpref_core.evaluation.evalplus_benchmarks import EvalPlus, EvalPlusName, dataset_of
+from iterpref_core.evaluation.heldout import Heldout
+from iterpref_core.evaluation.scores import Evaluated, metrics_of
+from iterpref_core.inference.backend import Backend
+from iterpref_core.inference.fingerprint import model_fingerprint
+from iterpref_core.jsonl import atomic_writer, read_jsonl, write_jsonl
+from iterpref_core.records import Sample
+
+logger = logging.getLogger(__name__)
+
+RESULTS = "results.json"
+SAMPLES = "samples.jsonl"
+
+
+def evaluate_model(
+    name: str,
+    model: Path | str,
+    problems: Path,
+    params: EvaluateParams,
+    execution: ExecutionParams,
+    out: Path,
+    cache: Path,
+) -> dict[str, float]:
+    """Measure a model on every benchmark of `params.benchmarks`.
+
+    Args:
+        name: of the model in the results.
+        model: a checkpoint folder, a stage's folder that points at one, or a hub id.
+        problems: JSONL of problems, for the held-out benchmark.
+        params: benchmarks and sampling.
+        execution: limits, and how many programs run at once.
+        out: folder for results.json and samples.jsonl.
+        cache: folder for benchmark data, expected outputs and the model's answers; outside of anything DVC deletes.
+
+    Returns:
+        Per available benchmark, with '+' spelled `_plus`: `<benchmark>/pass_at_1`, `/ci95_low`, `/ci95_high`, `/n`.
+
+    Raises:
+        InputError: the model or the problems cannot be used.
+        DataUnavailable: none of the benchmarks' data can be had here. With at least one that can, the others are
+            recorded as not available instead.
+    """
+    from iterpref_core.inference.transformers_backend import TransformersBackend, load_tokenizer
+
+    def open_backend() -> Backend:
+        return TransformersBackend(model, params.batch_size)
+
+    answerer = Answerer(
+        open_backend,
+        model_fingerprint(model),
+        cache / "answers",
+        max_new_tokens=params.max_new_tokens,
+        seed=params.seed,
+        batch_size=params.batch_size,
+    )
+    instruct = load_tokenizer(model).chat_template is not None
+    return run_benchmarks(
+        name, answerer, problems, params.benchmarks, execution, out=out, cache=cache, instruct=instruct
+    )
+
+
+def run_benchmarks(
+    name: str,
+    answerer: Answerer,
+    problems: Path,
+    benchmarks: Sequence[Benchmark],
+    execution: ExecutionParams,
+    *,
+    out: Path,
+    cache: Path,
+    instruct: bool,
+) -> dict[str, float]:
+    """`evaluate_model` with whatever answers prompts; `instruct`: prompts for a chat model."""
+
+    def heldout() -> Evaluated:
+        return Heldout(problems, execution, cache / "heldout").evaluate(answerer)
+
+    def evalplus(wanted: Sequence[EvalPlusName]) -> dict[EvalPlusName, Evaluated]:
+        service = EvalPlus(dataset_of(wanted[0]), cache / "evalplus", execution.workers)
+        return service.evaluate(wanted, answerer, instruct=instruct)
+
+    return _write(name, _collect(benchmarks, heldout, evalplus), out)
+
+
+def score_samples(
+    samples: Path, benchmark: Benchmark, problems: Path, *, execution: ExecutionParams, out: Path, cache: Path
+) -> dict[str, float]:
+    """Score the samples of a file. Samples of other tasks are passed over, so a whole samples.jsonl can be given.
+
+    Raises:
+        InputError: the file is broken, or lacks a sample of some task.
+        DataUnavailable: the benchmark's data cannot be had here.
+    """
+    given = list(read_jsonl(samples, Sample))
+
+    def select(task_ids: Iterable[str]) -> list[Sample]:
+        wanted = dict.fromkeys(task_ids)
+        found = [sample for sample in given if sample.task_id in wanted]
+        missing = list(wanted.keys() - {sample.task_id for sample in found})
+        if missing:
+            raise InputError(
+                f"{samples}: no sample for {len(missing)} of {len(wanted)} tasks of {benchmark} "
+                f"({', '.join(sorted(missing)[:3])}…); add them"
+            )
+        if len(found) < len(given):
+            logger.info("%s: passed over %d samples of other tasks", samples, len(given) - len(found))
+        return found
+
+    return _score(samples.stem, benchmark, problems, execution=execution, out=out, cache=cache, select=select)
+
+
+def score_ground_truth(
+    benchmark: Benchmark, problems: Path, *, execution: ExecutionParams, out: Path, cache: Path
+) -> dict[str, float]:
+    """Score the benchmark's own solutions; for `heldout` these are the problems' references.
+
+    Raises:
+        InputError: a problem has no reference.
+        DataUnavailable: the benchmark's data cannot be had here.
+    """
+    return _score("ground-truth", benchmark, problems, execution=execution, out=out, cache=cache, select=None)
+
+
+def _score(
+    name: str,
+    benchmark: Benchmark,
+    problems: Path,
+    *,
+    execution: ExecutionParams,
+    out: Path,
+    cache: Path,
+    select: Callable[[Iterable[str]], list[Sample]] | None,
+) -> dict[str, float]:
+    """Score what `select` chooses for the benchmark's task_ids, or the benchmark's own solutions."""
+
+    def heldout() -> Evaluated:
+        service = Heldout(problems, execution, cache / "heldout")
+        ids = (problem.task_id for problem in service.problems)
+        return service.score(select(ids) if select else service.ground_truth_samples())
+
+    def evalplus(wanted: Sequence[EvalPlusName]) -> dict[EvalPlusName, Evaluated]:
+        service = EvalPlus(dataset_of(wanted[0]), cache / "evalplus", execution.workers)
+        return service.score(wanted, select(service.task_ids) if select else service.ground_truth_samples())
+
+    return _write(name, _collect([benchmark], heldout, evalplus), out)
+
+
+def _collect(
+    benchmarks: Sequence[Benchmark],
+    heldout: Callable[[], Evaluated],
+    evalplus: Callable[[Sequence[EvalPlusName]], dict[EvalPlusName, Evaluated]],
+) -> dict[Benchmark, Evaluated]:
+    """Every benchmark, each data set once; what cannot be had is an entry that says why.
+
+    Raises:
+        DataUnavailable: nothing can be had.
+    """
+    found: dict[Benchmark, Evaluated] = {}
+    if "heldout" in benchmarks:
+        found["heldout"] = heldout()
+    datasets: dict[str, list[EvalPlusName]] = {}
+    for benchmark in benchmarks:
+        if benchmark != "heldout":
+            datasets.setdefault(dataset_of(benchmark), []).append(benchmark)
+    for wanted in datasets.values():
+        try:
+            measured = evalplus(wanted)
+        except DataUnavailable as error:
+            logger.warning("%s: %s", " and ".join(wanted), error)
+            measured = dict.fromkeys(wanted, Evaluated({"available": False, "reason": str(error)}, ()))
+        found |= {benchmark: measured[benchmark] for benchmark in wanted}
+    if not any(evaluated.entry["available"] for evaluated in found.values()):
+        raise DataUnavailable("; ".join(dict.fromkeys(evaluated.entry["reason"] for evaluated in found.values())))
+    return {benchmark: found[benchmark] for benchmark in benchmarks}
+
+
+def _write(name: str, results: dict[Benchmark, Evaluated], out: Path) -> dict[str, float]:
+    """Write both files of a run, samples first: results.json never stands beside another run's samples."""
+    samples = {sample: None for evaluated in results.values() for sample in evaluated.samples}
+    (out / RESULTS).unlink(missing_ok=True)
+    write_jsonl(out / SAMPLES, samples)
+    entries = {benchmark: evaluated.entry for benchmark, evaluated in results.items()}
+    with atomic_writer(out / RESULTS) as file:
+        json.dump({"model": name, "benchmarks": entries}, file, indent=2, sort_keys=True)
+        file.write("\n")
+    metrics: dict[str, float] = {}
+    for benchmark, entry in entries.items():
+        metrics.update(metrics_of(benchmark, entry))
+    return metrics

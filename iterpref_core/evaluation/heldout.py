@@ -1,0 +1,141 @@
+"""The held-out benchmark: this project's own problems of one split, run with visible and hidden tests."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from filelock import FileLock
+
+from iterpref_core.config import ExecutionParams
+from iterpref_core.errors import InputError
+from iterpref_core.evaluation.answers import Answerer
+from iterpref_core.evaluation.progress import show_progress
+from iterpref_core.evaluation.scores import Evaluated, GroundTruth, Provenance, make_entry
+from iterpref_core.execution import Executor, Limits, program_of
+from iterpref_core.inference.prompts import extract_code
+from iterpref_core.inference.turns import draft_prompt
+from iterpref_core.jsonl import atomic_writer, read_jsonl
+from iterpref_core.records import Problem, Sample, Verdict
+
+HARNESS = "iterpref-execution"
+
+
+def load_split(problems: Path, split: str) -> tuple[Problem, ...]:
+    """The problems of one split, each with at least one test.
+
+    Raises:
+        InputError: the file cannot be read, has no problem of this split, or one without a test.
+    """
+    found = tuple(problem for problem in read_jsonl(problems, Problem, unique=True) if problem.split == split)
+    if not found:
+        raise InputError(f"{problems}: no problem of split {split!r}; run stage problems or name another file")
+    for problem in found:
+        if not problem.tests + problem.hidden_tests:
+            raise InputError(f"{problems}: problem {problem.task_id!r}: field 'tests' is empty; give it at least one")
+    return found
+
+
+def digest(problems: Sequence[Problem]) -> str:
+    """SHA-256 of exactly these problems: other splits of the file may change without changing a result."""
+    sha256 = hashlib.sha256()
+    for problem in problems:
+        sha256.update(problem.to_json().encode() + b"\n")
+    return sha256.hexdigest()
+
+
+class Heldout:
+    """The benchmark on one machine: its problems, and the service that runs programs.
+
+    Args:
+        problems: JSONL of problems.
+        execution: limits and number of workers.
+        cache: folder in which the verdicts on the references are kept.
+        split: which problems; `heldout` for results, `validation` for choosing anything.
+
+    Raises:
+        InputError: no usable problem of this split.
+    """
+
+    def __init__(self, problems: Path, execution: ExecutionParams, cache: Path, split: str = "heldout") -> None:
+        self.problems = load_split(problems, split)
+        self._split, self._execution, self._cache = split, execution, cache
+        self._digest = digest(self.problems)
+
+    def evaluate(self, answerer: Answerer) -> Evaluated:
+        """Ask the model for one program per problem and run them."""
+        answers = answerer.answer(self._split, [draft_prompt(problem.prompt) for problem in self.problems])
+        samples = tuple(
+            Sample(task_id=problem.task_id, solution=extract_code(answer))
+            for problem, answer in zip(self.problems, answers, strict=True)
+        )
+        return self.score(samples, answerer.sampling)
+
+    def score(self, samples: Sequence[Sample], sampling: dict[str, object] | None = None) -> Evaluated:
+        """Run existing programs, which must cover every problem."""
+        with self._executor() as executor:
+            verdicts = self._run(executor, samples, "score")
+            ground_truth = self._references(executor)
+            provenance = Provenance(
+                data=(self._split, self._digest),
+                harness=HARNESS,
+                limits=asdict(self._limits()),
+                isolation=executor.isolation,
+                ground_truth=ground_truth,
+                sampling=sampling,
+            )
+        return Evaluated(make_entry(verdicts, provenance), tuple(samples))
+
+    def ground_truth_samples(self) -> tuple[Sample, ...]:
+        """The references as samples.
+
+        Raises:
+            InputError: a problem has no reference.
+        """
+        for problem in self.problems:
+            if problem.reference is None:
+                raise InputError(f"problem {problem.task_id!r}: field 'reference' is missing; add it to the problems")
+        return tuple(Sample(task_id=problem.task_id, solution=problem.reference) for problem in self.problems)
+
+    def _executor(self) -> Executor:
+        execution = self._execution
+        return Executor(self._limits(), workers=execution.workers, allow_unsafe=execution.allow_unsafe)
+
+    def _limits(self) -> Limits:
+        return Limits(**self._execution.model_dump(include={field.name for field in fields(Limits)}))
+
+    def _run(self, executor: Executor, samples: Sequence[Sample], what: str) -> list[tuple[str, Verdict]]:
+        problem_of = {problem.task_id: problem for problem in self.problems}
+        programs = (program_of(problem_of[sample.task_id], sample) for sample in samples)
+        verdicts: list[tuple[str, Verdict]] = []
+        with show_progress(f"{self._split}: {what}", len(samples)) as advance:
+            for sample, outcome in zip(samples, executor.run(programs), strict=True):
+                verdicts.append((sample.task_id, outcome.verdict))
+                advance(1)
+        return verdicts
+
+    def _references(self, executor: Executor) -> GroundTruth | None:
+        """What the problems' references score, once per problems, limits and isolation; None if there are none."""
+        with_reference = [problem for problem in self.problems if problem.reference is not None]
+        if not with_reference:
+            return None
+        key = json.dumps([self._digest, asdict(self._limits()), executor.isolation], sort_keys=True)
+        path = self._cache / f"references-{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
+        samples = [Sample(task_id=problem.task_id, solution=problem.reference) for problem in with_reference]
+
+        def run() -> Iterable[tuple[str, Verdict]]:
+            return self._run(executor, samples, "references")
+
+        return GroundTruth.of(_remembered(path, run))
+
+
+def _remembered(path: Path, compute: Callable[[], Iterable[tuple[str, Verdict]]]) -> list[tuple[str, Verdict]]:
+    """The pairs in a file or, the first time, computed; evaluations that run at once compute them only once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        if not path.is_file():
+            pairs = list(compute())
+            with atomic_writer(path) as file:
+                json.dump(pairs, file)
+    return [(task_id, verdict) for task_id, verdict in json.loads(path.read_text(encoding="utf-8"))]

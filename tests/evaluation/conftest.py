@@ -1,0 +1,63 @@
+"""Small benchmarks: a slice of the real EvalPlus data where it is at hand, and two problems of our own."""
+
+import gzip
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.config import ExecutionParams, load_params
+from iterpref_core.records import IoTest, Problem
+
+VARIABLES = {"humaneval": "HUMANEVAL_OVERRIDE_PATH", "mbpp": "MBPP_OVERRIDE_PATH"}
+
+EvalPlusSlice = Callable[..., Path]
+
+
+@pytest.fixture
+def execution() -> ExecutionParams:
+    return load_params(Path(__file__).parents[2] / "params.yaml").execution
+
+
+@pytest.fixture
+def evalplus_slice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EvalPlusSlice:
+    """Point EvalPlus at some tasks of its data: full ground truths take minutes of CPU, these take seconds."""
+
+    def make(dataset: str, *task_ids: str) -> Path:
+        source = os.environ.get(VARIABLES[dataset])
+        if not source:
+            pytest.skip(f"set {VARIABLES[dataset]} to run EvalPlus on its real data")
+        read = gzip.open if source.endswith(".gz") else open
+        with read(source, "rt", encoding="utf-8") as file:
+            lines = [line for line in file if json.loads(line)["task_id"] in task_ids]
+        assert len(lines) == len(task_ids)
+        path = tmp_path / f"{dataset}-slice.jsonl"
+        path.write_text("".join(lines), encoding="utf-8")
+        monkeypatch.setenv(VARIABLES[dataset], str(path))
+        return path
+
+    return make
+
+
+@pytest.fixture
+def problems(tmp_path: Path) -> Path:
+    """Two held-out problems, one of them with a hidden test, and one of another split."""
+    names = [("h/double", "heldout"), ("h/square", "heldout"), ("v/double", "validation")]
+    reference = {"double": "def f(x):\n    return 2 * x\n", "square": "def f(x):\n    return x * x\n"}
+    lines = [
+        Problem(
+            task_id=task_id,
+            prompt=f"Write f that will {task_id.split('/')[1]} x ({split}).",
+            entry_point="f",
+            tests=(IoTest(call="f(2)", expected="4"),),
+            hidden_tests=(IoTest(call="f(3)", expected="6" if task_id.endswith("double") else "9"),),
+            reference=reference[task_id.split("/")[1]],
+            split=split,
+        ).to_json()
+        for task_id, split in names
+    ]
+    path = tmp_path / "problems.jsonl"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path

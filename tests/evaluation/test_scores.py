@@ -1,0 +1,45 @@
+"""Entries of results.json from verdicts."""
+
+import pytest
+
+from iterpref_core.errors import ExecutionError
+from iterpref_core.evaluation.scores import GroundTruth, Provenance, make_entry, metrics_of
+from iterpref_core.evaluation.statistics import wilson_interval
+
+PROVENANCE = Provenance(("set", "abc"), "harness", {"cpu_s": 1}, "tier", GroundTruth(4, 4, ()), None)
+
+
+def test_entry_counts_verdicts_by_kind_and_names_what_passed() -> None:
+    entry = make_entry([("a", "passed"), ("b", "timeout"), ("c", "wrong_answer"), ("d", "wrong_answer")], PROVENANCE)
+    assert (entry["n"], entry["pass_at_1"], entry["passed"]) == (4, 0.25, ["a"])
+    assert entry["errors"] == {"timeout": 1, "wrong_answer": 2}
+    assert tuple(entry["ci95"]) == wilson_interval(1, 4)
+    assert entry["data"] == {"name": "set", "sha256": "abc"}
+    assert entry["ground_truth"] == {"n": 4, "passed": 4, "failed": []}
+
+
+def test_failures_of_the_engine_are_counted_but_never_scored() -> None:
+    entry = make_entry([("a", "passed"), ("b", "infra_error")], PROVENANCE)
+    assert (entry["n"], entry["pass_at_1"], entry["errors"]) == (1, 1.0, {"infra_error": 1})
+    with pytest.raises(ExecutionError, match="no program could be scored"):
+        make_entry([("a", "infra_error")], PROVENANCE)
+
+
+def test_several_samples_per_task_give_shares_and_pass_at_5() -> None:
+    verdicts = [("a", "passed")] * 2 + [("a", "exception")] * 4 + [("b", "exception")] * 6
+    entry = make_entry(verdicts, PROVENANCE)  # type: ignore[arg-type]
+    assert entry["pass_at_1"] == pytest.approx((2 / 6 + 0) / 2)
+    assert entry["pass_at_5"] == pytest.approx((1 + 0) / 2)
+    assert entry["passed"] == ["a"]
+
+
+def test_metric_names_hold_no_plus_sign_and_unavailable_benchmarks_have_no_metrics() -> None:
+    entry = make_entry([("a", "passed")], PROVENANCE)
+    assert set(metrics_of("humaneval+", entry)) == {
+        f"humaneval_plus/{name}" for name in ("pass_at_1", "ci95_low", "ci95_high", "n")
+    }
+    assert metrics_of("humaneval", {"available": False, "reason": "none"}) == {}
+
+
+def test_ground_truth_names_what_fails() -> None:
+    assert GroundTruth.of([("a", "passed"), ("b", "timeout")]) == GroundTruth(2, 1, ("b",))
