@@ -68,6 +68,7 @@ class NanolabParams(Settings):
     debugger_steps: PositiveInt
     batch_size: PositiveInt
     learning_rate: PositiveFloat
+    muon_learning_rate: PositiveFloat
     repairs_per_problem: PositiveInt
 
 

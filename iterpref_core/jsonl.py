@@ -1,5 +1,6 @@
 """Streaming JSONL in and out: errors name file, line and field; files appear whole or not at all."""
 
+import gzip
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -27,13 +28,13 @@ def describe_validation_error(error: ValidationError) -> str:
 
 
 def parse_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (line number from 1, text) of the non-empty lines of a UTF-8 file.
+    """Yield (line number from 1, text) of the non-empty lines of a UTF-8 file, gzipped where its name ends in `.gz`.
 
     Raises:
         InputError: the file is absent, or a line is not UTF-8.
     """
     try:
-        with path.open("rb") as file:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             for number, raw in enumerate(file, 1):
                 if raw.strip():
                     yield number, raw.decode("utf-8")
@@ -43,6 +44,8 @@ def parse_lines(path: Path) -> Iterator[tuple[int, str]]:
         raise InputError(f"{path}: is a folder; a JSONL file is needed") from None
     except UnicodeDecodeError as error:
         raise RecordError(f"{path}:{number}: not UTF-8 ({error.reason}); re-encode the file") from None
+    except (gzip.BadGzipFile, EOFError) as error:
+        raise InputError(f"{path}: not a whole gzip file ({error}); fetch it again") from None
 
 
 def read_jsonl(path: Path | str, record: type[R], *, unique: bool = False) -> Iterator[R]:

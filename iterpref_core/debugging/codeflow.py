@@ -9,14 +9,14 @@ from pathlib import Path
 from iterpref_core.config import CodeflowParams, ExecutionParams
 from iterpref_core.debugging.driver import debug_problems
 from iterpref_core.debugging.journal import Journal
-from iterpref_core.debugging.progress import show_progress
 from iterpref_core.debugging.tally import Tally
 from iterpref_core.errors import InputError
-from iterpref_core.execution import Executor, Limits
+from iterpref_core.execution import open_executor
 from iterpref_core.inference.backend import Backend
 from iterpref_core.inference.fingerprint import model_fingerprint
 from iterpref_core.inference.turns import draft_prompt, refine_prompt
 from iterpref_core.jsonl import read_jsonl, write_jsonl
+from iterpref_core.progress import show_progress
 from iterpref_core.records import Problem
 
 SPLIT = "codeflow"
@@ -86,12 +86,14 @@ def debug_file(
         if len(journal) < len(task_ids):
             rest = (problem for problem in _selected(problems) if problem.task_id not in journal)
             with (
-                _executor(execution) as executor,
-                show_progress("codeflow", len(task_ids), len(journal)) as advance,
+                open_executor(execution) as executor,
+                show_progress("codeflow", len(task_ids), done=len(journal), unit="problems") as advance,
             ):
+                solved = 0
                 for trajectory in debug_problems(rest, *models.load(), executor, params):
                     journal.append(trajectory)
-                    advance(trajectory.solved)
+                    solved += trajectory.solved
+                    advance(note=f"{solved} solved in this run")
         tally = Tally(params.max_iterations)
         write_jsonl(out, tally.watch(journal.read(task_ids)))
         journal.remove()
@@ -120,17 +122,6 @@ def _selected(path: Path, *, unique: bool = False) -> Iterator[Problem]:
     has_splits = any(problem.split is not None for problem in read_jsonl(path, Problem))
     every = read_jsonl(path, Problem, unique=unique)
     return (problem for problem in every if not has_splits or problem.split == SPLIT)
-
-
-def _executor(execution: ExecutionParams) -> Executor:
-    limits = Limits(
-        cpu_s=execution.cpu_s,
-        wall_s=execution.wall_s,
-        memory_mb=execution.memory_mb,
-        output_kb=execution.output_kb,
-        file_mb=execution.file_mb,
-    )
-    return Executor(limits, workers=execution.workers, allow_unsafe=execution.allow_unsafe)
 
 
 def _run_key(

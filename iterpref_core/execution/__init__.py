@@ -6,10 +6,12 @@
 from iterpref_core.execution.executor import Executor
 from iterpref_core.execution.isolation import LayerReport, probe_isolation
 from iterpref_core.execution.opening import open_executor
+from iterpref_core.execution.probes import AttackReport, probe_attacks
 from iterpref_core.execution.programs import Judge, Limits, Outcome, Program
 from iterpref_core.execution.samples import execute_samples, failing_references, program_of
 
 __all__ = [
+    "AttackReport",
     "Executor",
     "Judge",
     "LayerReport",
@@ -19,6 +21,7 @@ __all__ = [
     "execute_samples",
     "failing_references",
     "open_executor",
+    "probe_attacks",
     "probe_isolation",
     "program_of",
 ]

@@ -8,13 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from iterpref_core.debugging import progress
+from iterpref_core import progress
 
 COUNT_TO_THREE = """
-from iterpref_core.debugging.progress import show_progress
-with show_progress("codeflow", 4, 1) as advance:
-    for solved in (True, False, True):
-        advance(solved)
+from iterpref_core.progress import show_progress
+with show_progress("codeflow", 4, done=1) as advance:
+    for solved in (1, 2, 2):
+        advance(note=f"{solved} solved")
 """
 
 
@@ -23,12 +23,12 @@ def test_a_log_gets_a_line_now_and_then_and_at_the_end(
 ) -> None:
     clock = iter([0.0, 1.0, 11.0, 11.0, 12.0, 13.0, 13.0])
     monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    with progress.show_progress("codeflow", 5, 1) as advance:
-        for solved in (True, False, True, True):
-            advance(solved)
+    with progress.show_progress("codeflow", 5, done=1, unit="problems") as advance:
+        for solved in (1, 1, 2, 3):
+            advance(note=f"{solved} solved")
     assert capsys.readouterr() == (
         "",
-        "codeflow: 3/5 problems, 1 solved in this run\ncodeflow: 5/5 problems, 3 solved in this run\n",
+        "codeflow: 3/5 problems, 1 solved\ncodeflow: 5/5 problems, 3 solved\n",
     )
 
 

@@ -1,0 +1,106 @@
+"""Refinement examples for the embedded debugger: references broken on purpose, with the feedback that this causes."""
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from iterpref_core.execution import Executor, Program
+from iterpref_core.records import Problem
+
+
+@dataclass(frozen=True)
+class Repair:
+    """A broken version of a problem's reference, with the feedback from its visible tests."""
+
+    problem: Problem
+    broken: str
+    feedback: str
+
+
+class _ChangeConstants(ast.NodeTransformer):
+    """Shifts one integer constant or swaps one comparison: the off-by-one errors people make."""
+
+    def __init__(self, random: Random, target: int) -> None:
+        self._random, self._target, self._seen = random, target, 0
+
+    def _is_target(self) -> bool:
+        self._seen += 1
+        return self._seen - 1 == self._target
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        if type(node.value) is int and self._is_target():
+            return ast.Constant(node.value + self._random.choice((-1, 1, 2)))
+        return node
+
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        self.generic_visit(node)
+        swaps: dict[type[ast.cmpop], type[ast.cmpop]] = {
+            ast.Lt: ast.GtE, ast.Gt: ast.LtE, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.In: ast.NotIn, ast.NotIn: ast.In,
+        }  # fmt: skip
+        if type(node.ops[0]) in swaps and self._is_target():
+            return ast.Compare(node.left, [swaps[type(node.ops[0])]()], node.comparators)
+        return node
+
+
+def break_reference(reference: str, donors: Sequence[str], random: Random) -> str:
+    """A wrong variant of a reference, made as small models go wrong: one or two steps of another program, a changed
+    constant or comparison, a lost line, or a spoilt character.
+
+    Args:
+        reference: the correct program, one step a line.
+        donors: other correct programs that use the same names.
+        random: the source of every choice.
+    """
+    way = random.random()
+    if way < 0.65:
+        broken = _transplant(reference, donors, random, lines=1 if random.random() < 0.6 else 2)
+    elif way < 0.8:
+        broken = ast.unparse(_ChangeConstants(random, random.randrange(3)).visit(ast.parse(reference))) + "\n"
+    elif way < 0.9:
+        broken = _lose_line(reference, random)
+    else:
+        broken = _spoil_character(reference, random)
+    return broken
+
+
+def _transplant(reference: str, donors: Sequence[str], random: Random, lines: int) -> str:
+    result = reference.splitlines(keepends=True)
+    for _ in range(lines):
+        donor = random.choice(donors).splitlines(keepends=True)
+        place = random.randrange(1, len(result))
+        # The last line answers for the reduce step, whatever its number.
+        result[place] = donor[-1] if place == len(result) - 1 else donor[min(place, len(donor) - 2)]
+    return "".join(result)
+
+
+def _lose_line(reference: str, random: Random) -> str:
+    lines = reference.splitlines(keepends=True)
+    del lines[random.randrange(1, len(lines))]
+    return "".join(lines)
+
+
+def _spoil_character(reference: str, random: Random) -> str:
+    place = random.randrange(reference.index("\n"), len(reference))
+    return reference[:place] + random.choice(("", ")", "s", " ", "0")) + reference[place + 1 :]
+
+
+def make_repairs(problems: Sequence[Problem], per_problem: int, seed: int, executor: Executor) -> Iterator[Repair]:
+    """Break every problem's reference `per_problem` times and keep what its visible tests catch."""
+    random = Random(seed)
+    donors: dict[str, list[str]] = {}
+    for problem in problems:
+        donors.setdefault(_first_line(problem), []).append(problem.reference or "")
+    broken = [
+        (problem, break_reference(problem.reference or "", donors[_first_line(problem)], random))
+        for problem in problems
+        for _ in range(per_problem)
+    ]
+    outcomes = executor.run(Program(code, problem.tests, problem.setup or "") for problem, code in broken)
+    for (problem, code), outcome in zip(broken, outcomes, strict=True):
+        if outcome.verdict not in ("passed", "infra_error"):
+            yield Repair(problem, code, outcome.feedback)
+
+
+def _first_line(problem: Problem) -> str:
+    return (problem.reference or "").split("\n", 1)[0]

@@ -1,0 +1,43 @@
+"""A byte-level BPE for the embedded models, saved as an ordinary Hugging Face tokenizer."""
+
+from collections.abc import Iterable
+
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+PAD, EOS = "<|pad|>", "<|end|>"
+_CHAT_TEMPLATE = "{% for message in messages %}{{ message['content'] }}\n<|end|>{% endfor %}"
+# Words with their leading blank, single digits, line breaks with the indentation after them, runs of punctuation.
+_PIECES = r" ?[A-Za-z_]+|\d|\n[ \n]*|[^\sA-Za-z_\d]+| +"
+
+
+def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
+    """Train on the texts.
+
+    Every byte is in the vocabulary, so that any text can be encoded. A digit is always a token of its own:
+    a model that has seen few numbers can then still copy one.
+
+    Args:
+        texts: what to learn the merges from.
+        vocab_size: number of tokens, special ones included; at least 258.
+    """
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_PIECES), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[PAD, EOS],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token=PAD, eos_token=EOS, padding_side="left", clean_up_tokenization_spaces=False
+    )
+    wrapped.chat_template = _CHAT_TEMPLATE
+    return wrapped

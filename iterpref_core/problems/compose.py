@@ -1,0 +1,147 @@
+"""From a combination of features to a problem: instruction, reference solution and tests."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+
+from iterpref_core.problems.features import KINDS, Feature, Kind
+from iterpref_core.records import IoTest, Problem
+
+ENTRY_POINT = "solve"
+
+_WORDINGS = (
+    "Write `{signature}`: take {position}, keep {those} {predicate}, {maps} and return {reduce}.",
+    "Write `{signature}`. From {position} keep only the ones {predicate}, then {maps}. Return {reduce}.",
+    "`{signature}` should take {position}, select {those} {predicate}, {maps}, and give back {reduce}.",
+)
+
+
+@dataclass(frozen=True)
+class Combination:
+    """One leaf of each branch; `maps` has one leaf or two different ones."""
+
+    kind: Kind
+    position: Feature
+    predicate: Feature
+    maps: tuple[Feature, ...]
+    reduce: Feature
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names of the leaves, which identify the combination."""
+        maps = "+".join(leaf.name for leaf in self.maps)
+        return (self.kind.name, self.position.name, self.predicate.name, maps, self.reduce.name)
+
+
+def draw_combinations(random: Random, two_step_share: float) -> Iterator[Combination]:
+    """Endless, distinct combinations in random order, kinds in turn; ends only when the tree is used up."""
+    seen: set[tuple[str, ...]] = set()
+    misses = 0
+    while misses < 10_000:
+        kind = KINDS[len(seen) % len(KINDS)]
+        steps = 2 if random.random() < two_step_share else 1
+        combination = Combination(
+            kind,
+            random.choice(kind.positions),
+            random.choice(kind.predicates),
+            tuple(random.sample(kind.maps, steps)),
+            random.choice(kind.reduces),
+        )
+        if combination.features in seen:
+            misses += 1
+            continue
+        misses = 0
+        seen.add(combination.features)
+        yield combination
+
+
+def write_reference(combination: Combination) -> str:
+    """The reference solution: one line a step, the same names throughout.
+
+    >>> from iterpref_core.problems.features import NUMBERS as k
+    >>> c = Combination(k, k.positions[1], k.predicates[0], (k.maps[0],), k.reduces[0])
+    >>> print(write_reference(c), end="")
+    def solve(nums):
+        part = nums[::2]
+        kept = [n for n in part if n % 2 == 0]
+        done = [n * 2 for n in kept]
+        return sum(done)
+    """
+    parameter, loop = combination.kind.parameter, combination.kind.loop
+    names = {"p": parameter, "x": loop}
+    if "," in loop:
+        names["k"], names["v"] = loop.split(", ")
+    source = "kept"
+    lines = [
+        f"def {ENTRY_POINT}({parameter}):",
+        f"    part = {combination.position.code.format(**names)}",
+        f"    kept = [{_item(loop)} for {loop} in part if {combination.predicate.code.format(**names)}]",
+    ]
+    for target, leaf in zip(("done", "more"), combination.maps, strict=False):
+        lines.append(f"    {target} = [{leaf.code.format(**names)} for {loop} in {source}]")
+        source = target
+    lines.append(f"    return {combination.reduce.code.format(s=source, **names)}")
+    return "\n".join(lines) + "\n"
+
+
+def _item(loop: str) -> str:
+    return f"({loop})" if "," in loop else loop
+
+
+def write_instruction(combination: Combination, random: Random) -> str:
+    """One of several wordings of the combination."""
+    return random.choice(_WORDINGS).format(
+        signature=f"{ENTRY_POINT}({combination.kind.parameter})",
+        position=random.choice(combination.position.phrases),
+        those=combination.kind.those,
+        predicate=random.choice(combination.predicate.phrases),
+        maps=", then ".join(random.choice(leaf.phrases) for leaf in combination.maps),
+        reduce=random.choice(combination.reduce.phrases),
+    )
+
+
+def compose_problem(
+    combination: Combination, task_id: str, split: str, random: Random, visible: int, hidden: int
+) -> Problem:
+    """A whole problem; every expected value comes from running the reference.
+
+    Args:
+        combination: the leaves.
+        task_id: the problem's id.
+        split: the split it belongs to.
+        random: source of wording, names and arguments.
+        visible: number of visible tests, edge cases first.
+        hidden: number of hidden tests, on other arguments than the visible ones.
+    """
+    reference = write_reference(combination)
+    tests = _write_tests(combination.kind, reference, random, visible + hidden)
+    return Problem(
+        task_id=task_id,
+        prompt=write_instruction(combination, random),
+        entry_point=ENTRY_POINT,
+        tests=tests[:visible],
+        hidden_tests=tests[visible:],
+        reference=reference,
+        source="synthetic",
+        features=combination.features,
+        split=split,
+    )
+
+
+def _write_tests(kind: Kind, reference: str, random: Random, count: int) -> tuple[IoTest, ...]:
+    """Edge cases and random arguments with the reference's answers; every argument is used once."""
+    namespace: dict[str, object] = {}
+    exec(compile(reference, "<reference>", "exec"), namespace)  # noqa: S102 - our own text, composed from the tree
+    solve = namespace[ENTRY_POINT]
+    assert callable(solve)
+    edge_cases = {repr(argument): argument for argument in kind.edge_cases}
+    drawn: dict[str, object] = {}
+    while len(drawn) < count - len(edge_cases):
+        argument = kind.draw(random)
+        if repr(argument) not in edge_cases:
+            drawn.setdefault(repr(argument), argument)
+    # An ordinary argument comes first, so that the first feedback a debugger sees is a telling one.
+    arguments = dict(list(drawn.items())[:3]) | edge_cases | drawn
+    return tuple(
+        IoTest(call=f"{ENTRY_POINT}({text})", expected=repr(solve(argument))) for text, argument in arguments.items()
+    )

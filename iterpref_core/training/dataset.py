@@ -1,0 +1,106 @@
+"""Pairs, tokenised once: token ids and the masks that objectives choose from, as named columns."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from transformers import PreTrainedTokenizerBase
+
+from iterpref_core.config import TrainParams
+from iterpref_core.errors import InputError, ModelError, RecordError
+from iterpref_core.inference.prompts import render_prompt
+from iterpref_core.jsonl import read_jsonl, read_pairs
+from iterpref_core.records import FocalSpans, PreferencePair, Span
+from iterpref_core.training.masks import mask_from_spans
+
+
+@dataclass(frozen=True)
+class TokenisedPair:
+    """Token ids of prompt, y+ and y-, each program closed by the end token; `focal` marks the tokens of D- in y-.
+
+    `cut`: how many tokens of D- the length limit cut off.
+    """
+
+    prompt_ids: list[int]
+    chosen_ids: list[int]
+    rejected_ids: list[int]
+    focal: list[int]
+    cut: int
+
+
+def join_spans(pairs: Path, spans: Path) -> Iterator[tuple[PreferencePair, FocalSpans]]:
+    """Stream the pairs that have spans, in the order of the spans, which follow the order of the pairs.
+
+    Raises:
+        RecordError: spans name a pair that is not there or comes earlier, or lie outside of its text.
+    """
+    remaining = read_pairs(pairs)
+    for found in read_jsonl(spans, FocalSpans, unique=True):
+        pair = next((pair for pair in remaining if pair.task_id == found.task_id), None)
+        if pair is None:
+            raise RecordError(
+                f"{spans}: field 'task_id': {found.task_id!r} is not in {pairs} or not in its order; "
+                "localize these pairs again"
+            )
+        if any(not 0 <= start <= end <= len(pair.rejected) for start, end in found.rejected):
+            raise RecordError(
+                f"{spans}: field 'rejected' of {found.task_id!r}: a span lies outside of the program, "
+                f"which has {len(pair.rejected)} characters; localize these pairs again"
+            )
+        yield pair, found
+
+
+def tokenise_pair(
+    pair: PreferencePair, rejected_spans: tuple[Span, ...], tokenizer: PreTrainedTokenizerBase, params: TrainParams
+) -> TokenisedPair:
+    """Tokenise one pair; a long prompt loses its start, a long program its end.
+
+    Args:
+        pair: the programs.
+        rejected_spans: D-, as characters of `pair.rejected`.
+        tokenizer: must give offsets.
+        params: length limits, in tokens.
+
+    Raises:
+        ModelError: the tokenizer gives no offsets.
+    """
+    if not tokenizer.is_fast:
+        raise ModelError(
+            f"{tokenizer.name_or_path}: this tokenizer gives no character offsets; "
+            "convert it to a fast tokenizer (tokenizer.json)"
+        )
+    prompt = tokenizer(
+        render_prompt(tokenizer, pair.prompt), add_special_tokens=tokenizer.chat_template is None
+    )["input_ids"][-params.max_prompt_length :]
+    room = params.max_length - len(prompt)
+    end = [tokenizer.eos_token_id]
+    chosen = tokenizer(pair.chosen, add_special_tokens=False)["input_ids"] + end
+    rejected = tokenizer(pair.rejected, add_special_tokens=False, return_offsets_mapping=True)
+    # D- is in the program: the end token after it was not wrong, only what it came after.
+    focal = [*mask_from_spans(rejected["offset_mapping"], rejected_spans), 0]
+    return TokenisedPair(
+        prompt_ids=prompt,
+        chosen_ids=chosen[:room],
+        rejected_ids=(rejected["input_ids"] + end)[:room],
+        focal=focal[:room],
+        cut=sum(focal[room:]),
+    )
+
+
+def load_pairs(
+    pairs: Path, spans: Path, tokenizer: PreTrainedTokenizerBase, params: TrainParams
+) -> list[TokenisedPair]:
+    """All pairs, tokenised.
+
+    Raises:
+        InputError: there is no pair, or `max_length` leaves no room for programs.
+    """
+    if params.max_length <= params.max_prompt_length:
+        raise InputError(
+            f"params.yaml: train.max_length: {params.max_length} tokens leave no room for a program beside a prompt "
+            f"of up to train.max_prompt_length = {params.max_prompt_length}; raise the former or lower the latter"
+        )
+    rows = [tokenise_pair(pair, found.rejected, tokenizer, params) for pair, found in join_spans(pairs, spans)]
+    if not rows:
+        raise InputError(f"{spans}: no pair to train on; look at the drop reasons of the stages before")
+    return rows

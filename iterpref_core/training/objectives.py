@@ -1,0 +1,82 @@
+"""The one loss and the table of its variants.
+
+IterPref's loss (arXiv 2503.02783, section 3.3) and its baselines differ only in which tokens count:
+
+    K+ = sum_t w+_t (log pi - log pi_ref)(y+_t)        K- = sum_t w-_t (log pi - log pi_ref)(y-_t)
+    L  = -log sigmoid(beta (K+ - K-)) + alpha * NLL(y+)
+
+DPO weighs every token of both programs; the focal objectives weigh all of y+ but of y- only the error region D-.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+
+from iterpref_core.config import ObjectiveName
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A row of the table.
+
+    `preference`: has the -log sigmoid term. `rejected`: the tokens of y- in K-: all of them, or D- alone.
+    """
+
+    preference: bool
+    rejected: Literal["all", "focal"]
+
+
+OBJECTIVES: dict[ObjectiveName, Objective] = {
+    "sft": Objective(preference=False, rejected="all"),
+    "dpo": Objective(preference=True, rejected="all"),
+    "rpo": Objective(preference=True, rejected="all"),
+    "target-dpo": Objective(preference=True, rejected="focal"),
+    "target-rpo": Objective(preference=True, rejected="focal"),
+}
+"""`rpo` and `target-rpo` are `dpo` and `target-dpo` with alpha > 0; `sft` has the NLL of y+ alone."""
+
+
+def sequence_logratio(logps: torch.Tensor, ref_logps: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """K: the weighted sum of log pi - log pi_ref over the tokens of each program.
+
+    Args:
+        logps: (batch, tokens) log-probabilities under the model in training, nats.
+        ref_logps: (batch, tokens) the same under the reference.
+        weights: (batch, tokens) w+ or w-; 0 where there is padding.
+
+    Returns:
+        (batch,)
+    """
+    return ((logps - ref_logps) * weights).sum(dim=1)
+
+
+def preference_loss(chosen_logratio: torch.Tensor, rejected_logratio: torch.Tensor, beta: float) -> torch.Tensor:
+    """-log sigmoid(beta (K+ - K-)) for each pair.
+
+    Args:
+        chosen_logratio: (batch,) K+.
+        rejected_logratio: (batch,) K-.
+        beta: strength of the implicit KL penalty.
+
+    Returns:
+        (batch,)
+    """
+    return -F.logsigmoid(beta * (chosen_logratio - rejected_logratio))
+
+
+def nll_loss(logps: torch.Tensor, weights: torch.Tensor, reduction: Literal["mean", "sum"]) -> torch.Tensor:
+    """Negative log-likelihood of the chosen programs.
+
+    Args:
+        logps: (batch, tokens) log-probabilities, nats.
+        weights: (batch, tokens) 1 on the tokens of y+, else 0.
+        reduction: `sum` over the tokens of each program, then the mean over programs (the paper's equation), or
+            `mean` over all tokens of the batch (its authors' code).
+
+    Returns:
+        A scalar.
+    """
+    total = -(logps * weights).sum()
+    return total / weights.sum().clamp(min=1) if reduction == "mean" else total / logps.shape[0]

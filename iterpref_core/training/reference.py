@@ -1,0 +1,111 @@
+"""Reference log-probabilities: per token, computed once, shared by all objectives.
+
+Whatever tokens an objective weighs, its reference term is a weighted sum of these. They are kept outside of DVC's
+outputs under a key of everything that decides them: model, token ids and precision.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from filelock import FileLock
+from safetensors.torch import load_file, save_file
+from transformers import PreTrainedModel
+
+from iterpref_core.progress import show_progress
+from iterpref_core.training.dataset import TokenisedPair
+
+
+@dataclass(frozen=True)
+class ReferenceLogps:
+    """For every pair, log pi_ref of each token of y+ and of y- (nats, float32)."""
+
+    chosen: list[list[float]]
+    rejected: list[list[float]]
+
+
+def reference_key(rows: Sequence[TokenisedPair], fingerprint: str, bf16: bool) -> str:
+    """A digest of what decides the log-probabilities; masks do not."""
+    digest = hashlib.sha256(json.dumps([fingerprint, bf16, torch.__version__]).encode())
+    for row in rows:
+        digest.update(json.dumps([row.prompt_ids, row.chosen_ids, row.rejected_ids]).encode())
+    return digest.hexdigest()[:32]
+
+
+def reference_logps(
+    model: PreTrainedModel, rows: Sequence[TokenisedPair], cache: Path, key: str, *, batch_size: int, bf16: bool
+) -> ReferenceLogps:
+    """Read the log-probabilities from the cache, or compute and keep them.
+
+    A lock makes objectives that train at the same time compute them once.
+
+    Args:
+        model: the model before training.
+        rows: the tokenised pairs.
+        cache: folder for cached log-probabilities.
+        key: from `reference_key`.
+        batch_size: sequences scored at once.
+        bf16: the precision that training uses.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    path = cache / f"{key}.safetensors"
+    with FileLock(f"{path}.lock"):
+        if not path.exists():
+            sequences = [(row.prompt_ids, row.chosen_ids) for row in rows]
+            sequences += [(row.prompt_ids, row.rejected_ids) for row in rows]
+            flat = torch.cat(score_sequences(model, sequences, batch_size=batch_size, bf16=bf16))
+            temporary = path.with_suffix(f".{os.getpid()}.tmp")
+            save_file({"logps": flat}, temporary)
+            temporary.replace(path)
+    return _split(load_file(path)["logps"], rows)
+
+
+def _split(flat: torch.Tensor, rows: Sequence[TokenisedPair]) -> ReferenceLogps:
+    lengths = [len(row.chosen_ids) for row in rows] + [len(row.rejected_ids) for row in rows]
+    pieces = [piece.tolist() for piece in flat.split(lengths)]
+    return ReferenceLogps(chosen=pieces[: len(rows)], rejected=pieces[len(rows) :])
+
+
+@torch.inference_mode()
+def score_sequences(
+    model: PreTrainedModel, sequences: Sequence[tuple[list[int], list[int]]], *, batch_size: int, bf16: bool
+) -> list[torch.Tensor]:
+    """Log-probability of every completion token given all before it.
+
+    Args:
+        model: a causal language model.
+        sequences: (prompt ids, completion ids).
+        batch_size: sequences scored at once; similar lengths go together.
+        bf16: run under bf16 autocast.
+
+    Returns:
+        For each sequence a float32 tensor as long as its completion, nats.
+    """
+    model.eval()
+    order = sorted(range(len(sequences)), key=lambda index: sum(map(len, sequences[index])))
+    scores: dict[int, torch.Tensor] = {}
+    with show_progress("reference log-probabilities", len(order), unit="programs") as advance:
+        for start in range(0, len(order), batch_size):
+            batch = order[start : start + batch_size]
+            scores.update(zip(batch, _score_batch(model, [sequences[index] for index in batch], bf16), strict=True))
+            advance(len(batch))
+    return [scores[index] for index in range(len(sequences))]
+
+
+def _score_batch(model: PreTrainedModel, batch: list[tuple[list[int], list[int]]], bf16: bool) -> list[torch.Tensor]:
+    tokens = [torch.tensor(prompt + completion, device=model.device) for prompt, completion in batch]
+    input_ids = torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True)
+    lengths = torch.tensor([len(row) for row in tokens], device=model.device)
+    attention_mask = (torch.arange(input_ids.shape[1], device=model.device) < lengths[:, None]).long()
+    with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=bf16):
+        logits = model(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).logits
+    logps = logits[:, :-1].float().log_softmax(dim=-1)
+    of_tokens = logps.gather(2, input_ids[:, 1:, None]).squeeze(2)
+    return [
+        of_tokens[row, len(prompt) - 1 : len(prompt) + len(completion) - 1].cpu()
+        for row, (prompt, completion) in enumerate(batch)
+    ]

@@ -1,0 +1,80 @@
+"""TRL's `DPOTrainer`, given masks and reference log-probabilities as data, and IterPref's loss."""
+
+from typing import Any, Literal
+
+import torch
+from datasets import Dataset
+from trl import DPOTrainer
+
+from iterpref_core.training.collator import COLUMNS
+from iterpref_core.training.objectives import Objective, nll_loss, preference_loss, sequence_logratio
+
+_IGNORED = -100
+
+
+class FocalDPOTrainer(DPOTrainer):  # type: ignore[misc]
+    """Trains with any row of the table of objectives.
+
+    The data set comes tokenised, with the columns of `collator.COLUMNS`; batches come from `PreferenceCollator`.
+    What TRL would prepare itself (tokens, sequence-level reference sums) is therefore left out here.
+
+    Args:
+        objective: the row of the table.
+        alpha: weight of the NLL term.
+        nll: its reduction.
+        **kwargs: as for `DPOTrainer`.
+    """
+
+    def __init__(self, *, objective: Objective, alpha: float, nll: Literal["mean", "sum"], **kwargs: Any) -> None:
+        self._objective, self._alpha, self._nll = objective, alpha, nll
+        super().__init__(**kwargs)
+
+    def _prepare_dataset(self, dataset: Dataset, *_: Any, **__: Any) -> Dataset:
+        return dataset
+
+    def _precompute_ref_logps(self, dataset: Dataset, *_: Any, **__: Any) -> Dataset:
+        return dataset
+
+    def _set_signature_columns_if_needed(self) -> None:
+        self._signature_columns = list(COLUMNS)
+
+    def _compute_loss(self, model: Any, inputs: dict[str, torch.Tensor], return_outputs: bool) -> torch.Tensor:
+        assert not return_outputs, "the loss needs no logits, so none are built"
+        weights, nll_weights = inputs["weights"][:, 1:], inputs["nll_weights"][:, 1:]
+        logps = self._token_logps(model, inputs, counted=(weights != 0) | (nll_weights != 0))
+        pairs = logps.shape[0] // 2 if self._objective.preference else logps.shape[0]
+        nll = nll_loss(logps[:pairs], nll_weights[:pairs], self._nll)
+        self._record("nll", nll)
+        if not self._objective.preference:
+            return self._alpha * nll
+        logratios = sequence_logratio(logps, inputs["ref_logps"][:, 1:], weights)
+        chosen, rejected = logratios.chunk(2)
+        self._record_rewards(chosen.detach(), rejected.detach())
+        loss = preference_loss(chosen, rejected, self.beta).mean()
+        # Without this test an alpha of 0 would turn an NLL of infinity into a loss that is not a number.
+        return loss + self._alpha * nll if self._alpha else loss
+
+    @staticmethod
+    def _token_logps(model: Any, inputs: dict[str, torch.Tensor], counted: torch.Tensor) -> torch.Tensor:
+        """Log-probability of each token after the first, (rows, T - 1); zero where the objective does not count it."""
+        labels = inputs["input_ids"].clone()
+        labels[:, 1:].masked_fill_(~counted, _IGNORED)
+        outputs = model(
+            input_ids=inputs["input_ids"],
+            attention_mask=inputs["attention_mask"],
+            labels=labels,
+            fused_lm_head=True,
+            use_cache=False,
+        )
+        return outputs.log_probs.float()  # type: ignore[no-any-return]
+
+    def _record_rewards(self, chosen: torch.Tensor, rejected: torch.Tensor) -> None:
+        """Implicit rewards: beta times the log-ratios."""
+        self._record("rewards/chosen", self.beta * chosen)
+        self._record("rewards/rejected", self.beta * rejected)
+        self._record("rewards/margins", self.beta * (chosen - rejected))
+        self._record("rewards/accuracies", (chosen > rejected).float())
+
+    def _record(self, name: str, values: torch.Tensor) -> None:
+        mode = "train" if self.model.training else "eval"
+        self._metrics[mode][name].append(self.accelerator.gather(values.detach()).mean().item())
