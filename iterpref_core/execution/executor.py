@@ -6,9 +6,9 @@ import selectors
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from iterpref_core.errors import ExecutionError
 from iterpref_core.execution import isolation
@@ -25,25 +25,45 @@ LOOK_AHEAD = 8
 """Programs per worker that may be taken from the input beyond the one whose outcome is due."""
 ATTEMPTS = 2
 """Times a program is started if its zygote dies under it."""
+CROSS_CHECK_EVERY = 100
+"""One in so many programs is run again in a fresh interpreter."""
+UNDECIDED = Ruling("infra_error", "not run yet", 0)
+
+
+Stage = Literal["main", "control", "check"]
+"""A program runs with its tests, then (if it passed tests made inside) with the negative controls, and now and then
+once more in a fresh interpreter."""
 
 
 @dataclass
 class _Assignment:
-    """A program on its way: where it stands in the input, its steps, the key of its current attempt.
+    """A program on its way: where it stands in the input, its stage and what is known so far.
 
-    `passed` is set once it has passed its tests and only the negative controls are left; `alone` once it has timed
-    out for want of a CPU, and is run again with nothing beside it.
+    `alone` is set once it has timed out for want of a CPU: it is run again with nothing beside it.
     """
 
     position: int
     program: Program
     steps: tuple[Step, ...]
-    attempts: int = 0
+    stage: Stage = "main"
+    ruling: Ruling = UNDECIDED
     key: bytes = b""
-    passed: Ruling | None = None
+    attempts: int = 0
     alone: bool = False
     cpu_s: float = 0.0
     wall_s: float = 0.0
+
+    def job(self) -> bytes:
+        """What the sandbox is told, under a new key."""
+        self.attempts += 1
+        self.key = secrets.token_bytes(16)
+        control = self.stage == "control"
+        steps = control_steps(self.steps) if control else self.steps
+        return job(self.program, steps, self.key, control=control)
+
+    def move_to(self, stage: Stage, ruling: Ruling) -> None:
+        """Enter another stage, with the ruling so far."""
+        self.stage, self.ruling, self.attempts = stage, ruling, 0
 
 
 class Executor:
@@ -62,6 +82,7 @@ class Executor:
         allow_unsafe: accept isolation weaker than tier B, with a warning.
         preload: modules to import once per zygote, such as `numpy`.
         namespaces: use bubblewrap where it works; False asks for tier B.
+        cross_check_every: one in so many programs is run again in a fresh interpreter, whose verdict counts; 0: none.
 
     Raises:
         IsolationError: untrusted programs cannot be isolated on this machine.
@@ -76,12 +97,13 @@ class Executor:
         allow_unsafe: bool = False,
         preload: tuple[str, ...] = (),
         namespaces: bool = True,
+        cross_check_every: int = CROSS_CHECK_EVERY,
     ) -> None:
         if workers < 1:
             raise ValueError(f"workers is {workers}; it must be at least 1")
         plan = isolation.choose(allow_unsafe=allow_unsafe, namespaces=namespaces)
         self.isolation = str(plan)
-        self._limits, self._count = limits, workers
+        self._limits, self._count, self._cross_check_every = limits, workers, cross_check_every
         self._pool = WorkerPool(plan, limits, preload)
         self._lock = threading.Lock()
         self._closed = False
@@ -115,7 +137,7 @@ class Executor:
         if self._closed:
             raise ExecutionError("the executor is closed; run programs inside its `with` block")
         with self._lock:
-            run = _Run(self._pool, self._limits, self._count, self.isolation)
+            run = _Run(self._pool, self._limits, self._count, self.isolation, self._cross_check_every)
             try:
                 yield from run.outcomes(programs)
             finally:
@@ -125,8 +147,9 @@ class Executor:
 class _Run:
     """The state of one call of `Executor.run`."""
 
-    def __init__(self, pool: WorkerPool, limits: Limits, count: int, isolated: str) -> None:
+    def __init__(self, pool: WorkerPool, limits: Limits, count: int, isolated: str, cross_check_every: int) -> None:
         self._pool, self._limits, self._count, self._isolated = pool, limits, count, isolated
+        self._cross_check_every = cross_check_every
         self._selector = selectors.DefaultSelector()
         self._busy: dict[Worker, _Assignment] = {}
         self._ready: dict[int, Outcome] = {}
@@ -167,14 +190,11 @@ class _Run:
         return len(self._busy) < self._count and not alone
 
     def _start(self, assignment: _Assignment) -> None:
-        worker = self._pool.hire()
-        assignment.attempts += 1
-        assignment.key = secrets.token_bytes(16)
+        worker = self._pool.hire(fresh=assignment.stage == "check")
         self._busy[worker] = assignment
         self._selector.register(worker, selectors.EVENT_READ)
-        control = assignment.passed is not None
         try:
-            worker.start(job(assignment.program, assignment.steps, assignment.key, control=control))
+            worker.start(assignment.job())
         except WorkerDiedError as error:
             self._lost(worker, str(error))
 
@@ -207,16 +227,33 @@ class _Run:
             return
         done.cpu_s += answer.cpu
         done.wall_s += answer.wall
-        if done.passed is not None:
-            self._record(done, TAMPERED if deceives(done.key, answer) else done.passed)
-            return
-        ruling = rule(done.program, done.steps, done.key, self._limits, answer)
-        controls = control_steps(done.steps) if ruling.verdict == "passed" else ()
-        if controls:
-            done.passed, done.steps, done.attempts = ruling, controls, 0
+        ruling = self._rule(done, worker, answer)
+        if done.stage == "main" and ruling.verdict == "passed" and control_steps(done.steps):
+            done.move_to("control", ruling)
             self._again.append(done)
-            return
-        self._record(done, Ruling(ruling.verdict, worker.scrub(ruling.feedback), ruling.tests_passed))
+        elif done.stage != "check" and self._is_sampled(done.position, ruling):
+            done.move_to("check", ruling)
+            self._again.append(done)
+        else:
+            self._record(done, ruling)
+
+    def _rule(self, done: _Assignment, worker: Worker, answer: Answer) -> Ruling:
+        """The ruling after a stage."""
+        if done.stage == "control":
+            return TAMPERED if deceives(done.key, answer) else done.ruling
+        ruling = rule(done.program, done.steps, done.key, self._limits, answer)
+        ruling = replace(ruling, feedback=worker.scrub(ruling.feedback))
+        if done.stage == "check" and ruling.verdict != done.ruling.verdict:
+            logger.warning(
+                "a fresh interpreter gives program %d another verdict: %s instead of %s",
+                *(done.position, ruling.verdict, done.ruling.verdict),
+            )
+        return ruling
+
+    def _is_sampled(self, position: int, ruling: Ruling) -> bool:
+        """Whether to run a program again in a fresh interpreter; what is known to be slow or hostile is not."""
+        every = self._cross_check_every
+        return every > 0 and position % every == every - 1 and ruling.verdict not in ("timeout", "tampered")
 
     def _lost(self, worker: Worker, reason: str) -> None:
         """The worker died under a program, which is started once more on another."""

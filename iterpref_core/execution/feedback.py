@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from iterpref_core.execution.inside.encoding import Digest
+
 MAX_FEEDBACK = 600
 _MAX_CALL, _MAX_VALUE, _MAX_MESSAGE, _MAX_LINE, _MAX_PRINTED = 160, 120, 200, 100, 120
 
@@ -39,6 +41,7 @@ _SHOW: dict[type, Callable[[Any], str]] = {
     tuple: lambda value: f"({', '.join(map(show, value))}{',' if len(value) == 1 else ''})",
     dict: lambda value: f"{{{', '.join(f'{show(key)}: {show(item)}' for key, item in value.items())}}}",
     set: lambda value: f"{{{', '.join(sorted(map(show, value)))}}}" if value else "set()",
+    Digest: lambda value: f"a value of {value.length} characters",
     frozenset: lambda value: f"frozenset({show(set(value)) if value else ''})",
 }
 

@@ -26,13 +26,13 @@ class WorkerPool:
         self._idle: list[Worker] = []
         self._all: set[Worker] = set()
 
-    def hire(self) -> Worker:
-        """An idle worker, a new one if need be.
+    def hire(self, *, fresh: bool = False) -> Worker:
+        """An idle worker, or a new one if there is none or a fresh one is asked for.
 
         Raises:
             ExecutionError: none can be started.
         """
-        while self._idle:
+        while self._idle and not fresh:
             worker = self._idle.pop()
             if worker.jobs < RECYCLE_AFTER:
                 return worker

@@ -7,7 +7,10 @@ from typing import Any
 from iterpref_core.records import Test, Verdict
 
 Judge = Callable[[int, Any], bool]
-"""A benchmark's own equality: (index of the test, value the program returned) -> whether that is right."""
+"""A benchmark's own equality: (index of the test, value the program returned) -> whether that is right.
+
+A value of more than a million characters arrives as a `Digest`, to be compared with `summarise(expected)`.
+"""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from iterpref_core.execution.inside.encoding import encode
+from iterpref_core.execution.inside.encoding import summarise
 from iterpref_core.execution.programs import Program
 from iterpref_core.records import AssertTest, IoTest, ScriptTest, Test, UnittestTest
 
@@ -15,7 +15,7 @@ StepKind = Literal["call", "lenient", "check", "unittest", "script"]
 
 @dataclass(frozen=True)
 class Expected:
-    """A value to be returned, its canonical text, and its source as the problem wrote it."""
+    """A value to be returned, its canonical text (or digest), and its source as the problem wrote it."""
 
     value: Any
     text: str
@@ -83,7 +83,7 @@ def expect(source: str) -> Expected:
         ValueError: the source is not a literal.
     """
     value = parse_literal(source)
-    return Expected(value, encode(value), source.strip())
+    return Expected(value, summarise(value), source.strip())
 
 
 def _as_call(statement: ast.stmt, source: str) -> tuple[StepKind, str, Expected] | None:

@@ -50,6 +50,7 @@ class Report:
 
     index: int
     kind: str
+    printed: int
     payload: str
 
 
@@ -67,8 +68,8 @@ def parse_channel(channel: bytes, key: bytes) -> list[Report]:
         expected.update(body)
         if not hmac.compare_digest(expected.hexdigest().encode(), mac):
             raise TamperedError("an unsigned report")
-        index, kind, payload = body.decode("utf-8").split(" ", 2)
-        reports.append(Report(int(index), kind, payload))
+        index, kind, printed, payload = body.decode("utf-8").split(" ", 3)
+        reports.append(Report(int(index), kind, int(printed), payload))
     return reports
 
 
@@ -97,11 +98,12 @@ class _Trial:
 
     def __init__(self, program: Program, steps: tuple[Step, ...], limits: Limits, answer: Answer) -> None:
         self.program, self.steps, self.limits, self.answer = program, steps, limits, answer
+        self.printed = 0
 
     def fail(self, index: int, verdict: Verdict, text: str) -> Ruling:
         """A failure at a step (-1: before the first test)."""
         if verdict in ("wrong_answer", "exception", "bad_return_type"):
-            text = feedback.with_printed(text, self.answer.head)
+            text = feedback.with_printed(text, self.answer.head[: self.printed])
         return Ruling(verdict, text, 0 if index < 0 else self.steps[index].test)
 
     def too_much_output(self, ruling: Ruling) -> bool:
@@ -193,7 +195,7 @@ class _Trial:
     def rule(self, reports: list[Report]) -> Ruling:
         """The first failure in the order of the steps, or that all passed."""
         for position, report in enumerate(reports, -1):
-            index = report.index
+            index, self.printed = report.index, report.printed
             if index != position:
                 raise TamperedError("a report out of order")
             if report.kind == "error":

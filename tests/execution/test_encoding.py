@@ -1,12 +1,13 @@
 """Values out of the sandbox, and what tests expect: exact types, canonical texts."""
 
 import collections
+import hashlib
 import math
 
 import pytest
 
 from iterpref_core.execution.feedback import MAX_FEEDBACK, clean, show, with_printed
-from iterpref_core.execution.inside.encoding import MalformedError, UnencodableError, decode, encode
+from iterpref_core.execution.inside.encoding import Digest, MalformedError, UnencodableError, decode, encode, summarise
 from iterpref_core.execution.steps import expect, parse_literal, rewrite_assert
 
 VALUES = [
@@ -50,6 +51,17 @@ class Sub(int):
 def test_other_types_are_refused_by_name(value, name):
     with pytest.raises(UnencodableError, match=f"^{name}$"):
         encode(value)
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_long_values_become_digests_of_their_texts(kind):
+    value = kind([n, "a"] for n in range(200_000))
+    text = encode(value)
+    digest = summarise(value)
+    assert digest == f"#{len(text)}:{hashlib.sha256(text.encode()).hexdigest()}"
+    assert isinstance(decode(digest), Digest)
+    assert show(decode(digest)) == f"a value of {len(text)} characters"
+    assert summarise(value[:3000]) == encode(value[:3000])
 
 
 def test_lenient_takes_dict_likes_for_dicts():

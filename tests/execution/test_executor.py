@@ -3,6 +3,8 @@
 import pytest
 
 from iterpref_core.execution import Executor, Limits, Program
+from iterpref_core.execution.pool import WorkerPool
+from iterpref_core.execution.verdicts import Ruling
 from iterpref_core.records import AssertTest, IoTest, ScriptTest, Test, UnittestTest
 
 LIMITS = Limits(cpu_s=1, wall_s=3, memory_mb=256, output_kb=64, file_mb=4)
@@ -83,6 +85,13 @@ def test_a_wrong_answer_counts_although_a_later_test_never_ends(executor):
     assert run_one(executor, code, io("f(1)", "1"), io("f(2)", "2")).verdict == "wrong_answer"
 
 
+def test_only_what_was_printed_before_the_failure_is_shown(executor):
+    outcome = run_one(
+        executor, "def f(x): print('got', x); return 1", io("f(1)", "1"), io("f(2)", "2"), io("f(3)", "3")
+    )
+    assert outcome.feedback == "f(2) returned 1, expected 2\nprinted: got 1\\ngot 2"
+
+
 def test_outcomes_come_in_the_order_of_the_programs(executor):
     codes = [f"import time\ntime.sleep({0.02 * (n % 3)})\ndef f(): return {n}" for n in range(40)]
     outcomes = executor.run(Program(code, (io("f()", "-1"),)) for code in codes)
@@ -158,3 +167,22 @@ def test_same_feedback_twice_for_sets_and_random(executor):
 def test_a_program_without_tests_is_refused():
     with pytest.raises(ValueError, match="tests is empty"):
         Program("x = 1", ())
+
+
+def test_some_programs_are_checked_in_a_fresh_interpreter(monkeypatch):
+    hired = []
+    hire = WorkerPool.hire
+    monkeypatch.setattr(WorkerPool, "hire", lambda pool, **how: hired.append(how) or hire(pool, **how))
+    with Executor(LIMITS, workers=2, cross_check_every=10) as executor:
+        outcomes = list(executor.run(Program(f"def f(): return {n}", (io("f()", "1"),)) for n in range(30)))
+    assert [outcome.verdict for outcome in outcomes].count("passed") == 1
+    assert hired.count({"fresh": True}) == 3
+
+
+def test_a_fresh_interpreter_overrules_and_is_heard(monkeypatch, caplog):
+    rulings = iter([Ruling("passed", "", 1), Ruling("exception", "differs", 0)])
+    monkeypatch.setattr("iterpref_core.execution.executor.rule", lambda *args: next(rulings))
+    with Executor(LIMITS, workers=1, cross_check_every=1) as executor:
+        outcome = run_one(executor, "def f(): return 1", io("f()", "1"))
+    assert outcome.verdict == "exception"
+    assert "a fresh interpreter gives program 0 another verdict" in caplog.text

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from iterpref_core.errors import ExecutionError, IsolationError
-from iterpref_core.execution import Executor, Limits, Program, isolation
+from iterpref_core.execution import Executor, Limits, Program, isolation, probe_attacks
 from iterpref_core.records import IoTest
 
 LIMITS = Limits(cpu_s=1, wall_s=3)
@@ -153,6 +153,21 @@ def test_probes_say_how_to_get_each_layer():
     reports = isolation.probe_isolation()
     assert [report.name for report in reports] == ["bwrap", "landlock", "seccomp", "rlimits"]
     assert all(report.how and report.available == (not report.problem) for report in reports)
+
+
+def test_every_attack_of_the_doctor_is_stopped_here():
+    reports = probe_attacks()
+    assert len(reports) == 10
+    assert [report for report in reports if not report.stopped] == []
+
+
+def test_the_doctor_sees_an_attack_that_succeeds(monkeypatch):
+    monkeypatch.setattr(isolation, "_problems", lambda: dict.fromkeys(isolation.LAYERS, "refused"))
+    with pytest.warns(UserWarning, match="weak isolation"):
+        reports = {report.name: report for report in probe_attacks() if not report.stopped}
+    assert {"read a file outside", "connect by TCP", "send by UDP", "make a process"} <= reports.keys()
+    assert "kill the parent" in reports
+    assert reports["make a process"].detail == "attack() returned 'succeeded', expected 'stopped'"
 
 
 def test_a_missing_preload_is_an_error():

@@ -11,8 +11,9 @@ dictionaries are sorted by key. Subclasses are never encoded: they may lie about
 """
 
 import collections
+import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 _BIG = 2**63
@@ -20,6 +21,10 @@ _PLAIN = frozenset({type(None), bool, str, float})
 _PLAIN_INT = frozenset({int})
 _dump = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _load = json.loads
+
+MAX_TEXT = 1 << 20
+"""Characters of a value's text beyond which only its digest is passed on."""
+_PIECE = 1024
 
 DICT_LIKE = (collections.OrderedDict, collections.defaultdict, collections.Counter)
 """Standard-library subclasses that compare equal to a plain dict; encoded as one if the comparison is Python's `==`."""
@@ -88,6 +93,44 @@ def encode(value: Any, *, lenient: bool = False) -> str:
         raise UnencodableError("value nested too deeply") from None
 
 
+class Digest(str):
+    """Stands for a canonical text that is too long to be passed on: `#`, its length in characters, `:`, its hash."""
+
+    __slots__ = ()
+
+    @property
+    def length(self) -> int:
+        """Characters of the text."""
+        return int(self[1:].partition(":")[0])
+
+
+def _pieces(value: Any, lenient: bool) -> Iterator[str]:
+    """The canonical text in pieces, so that a long list is never held as text as a whole."""
+    if type(value) not in (list, tuple) or len(value) <= _PIECE:
+        yield encode(value, lenient=lenient)
+        return
+    yield "[" if type(value) is list else '{"t":['
+    for start in range(0, len(value), _PIECE):
+        piece = encode(list(value[start : start + _PIECE]), lenient=lenient)[1:-1]
+        yield f",{piece}" if start else piece
+    yield "]" if type(value) is list else "]}"
+
+
+def summarise(value: Any, *, lenient: bool = False) -> str:
+    """The canonical text of a value, or its `Digest` if it has more than `MAX_TEXT` characters.
+
+    Raises:
+        UnencodableError: as `encode`.
+    """
+    length, kept, signature = 0, [], hashlib.sha256()
+    for piece in _pieces(value, lenient):
+        length += len(piece)
+        signature.update(piece.encode("utf-8", "surrogatepass"))
+        if length <= MAX_TEXT:
+            kept.append(piece)
+    return "".join(kept) if length <= MAX_TEXT else Digest(f"#{length}:{signature.hexdigest()}")
+
+
 _FROM_TAG: dict[str, Callable[[Any], Any]] = {
     "t": lambda body: tuple(map(_value, body)),
     "d": lambda body: {_value(key): _value(value) for key, value in body},
@@ -109,11 +152,13 @@ def _value(tree: Any) -> Any:
 
 
 def decode(text: str) -> Any:
-    """The value whose canonical text this is.
+    """The value whose canonical text this is; a digest stays one.
 
     Raises:
         MalformedError: the text is not one that `encode` writes.
     """
+    if text.startswith("#"):
+        return Digest(text)
     try:
         return _value(_load(text))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:

@@ -5,9 +5,10 @@ A job is a JSON object: `key` (hex), `setup`, `code`, and `steps`, a list of `[k
 `["unittest", source]` and `["script", test]` only report whether they passed. With `control` set, failing is what
 the steps are for: each reports `passed` or `failed`, and the job goes on.
 
-A report is a line `MAC index kind payload`. The MAC is keyed with a key that the program cannot read: it exists only
-inside the hash object, in C. Kinds: `loaded`, `value`, `passed`, `type` (of a value that cannot be encoded), `error`,
-`failed` (only in a control), `done`. No report is repeated, and the supervisor accepts them only in order.
+A report is a line `MAC index kind printed payload`, `printed` being the bytes printed so far. The MAC is keyed with a
+key that the program cannot read: it exists only inside the hash object, in C. Kinds: `loaded`, `value`, `passed`,
+`type` (of a value that cannot be encoded), `error`, `failed` (only in a control), `done`. No report is repeated, and
+the supervisor accepts them only in order.
 """
 
 import builtins
@@ -21,7 +22,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .controls import Traps, unittest_is_disarmed
-from .encoding import UnencodableError, encode, type_name
+from .encoding import UnencodableError, summarise, type_name
 from .suites import MissingPackageError, TestFailedError, run_script, run_unittest
 
 _OWN: dict[type, str] = {TestFailedError: "failed", MissingPackageError: "missing"}
@@ -32,13 +33,22 @@ MAX_MESSAGE = 2000
 Report = Callable[[int, str, str], None]
 
 
+def _printed() -> int:
+    """Bytes on standard output and standard error so far; 0 if the program has closed or replaced them."""
+    try:
+        sys.stdout.flush()
+        return os.lseek(1, 0, os.SEEK_CUR)
+    except BaseException:  # noqa: BLE001 - a stream of the program's own may raise anything
+        return 0
+
+
 def open_channel(descriptor: int, key: bytes) -> Report:
     """A function that writes signed reports to a file descriptor."""
     signer = hashlib.blake2b(key=key, digest_size=8)
     write = os.write
 
     def report(index: int, kind: str, payload: str) -> None:
-        body = f"{index} {kind} {payload}".encode("utf-8", "backslashreplace")
+        body = f"{index} {kind} {_printed()} {payload}".encode("utf-8", "backslashreplace")
         signature = signer.copy()
         signature.update(body)
         data = memoryview(signature.hexdigest().encode() + b" " + body + b"\n")
@@ -124,7 +134,7 @@ def _run_step(kind: str, body: Any, namespace: dict[str, Any], job: dict[str, An
     if kind in ("call", "lenient"):
         value = eval(compile(body, TEST, "eval"), namespace)
         try:
-            return "value", encode(value, lenient=kind == "lenient")
+            return "value", summarise(value, lenient=kind == "lenient")
         except UnencodableError as error:
             return "type", str(error)
     if kind == "check":
