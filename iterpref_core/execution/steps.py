@@ -38,6 +38,11 @@ class Step:
     body: Any
     expected: Expected | None = None
 
+    @property
+    def source(self) -> str:
+        """What is run, as Python source."""
+        return str(self.body["files"][self.body["run"]] if self.kind == "script" else self.body)
+
 
 _SPECIAL = {"nan": float("nan"), "inf": float("inf")}
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import importlib.util
 import json
 import math
 import signal
@@ -152,20 +153,27 @@ class _Trial:
     def error(self, index: int, facts: dict[str, Any]) -> Ruling:
         """Rule on an exception."""
         step = self.steps[index] if index >= 0 else None
+        if facts["own"] == "missing" and self._lacks(step, facts["message"]):
+            text = f"the test needs package {facts['message']}, which is not installed"
+            return self.fail(index, "infra_error", text)
         special = self._special_error(facts, self.where(index))
         if special is not None:
             return self.fail(index, *special)
         if step is not None and facts["in_test"] and facts["type"] == "AssertionError":
-            return self.fail(index, "wrong_answer", feedback.failed_check(step.body, facts))
+            return self.fail(index, "wrong_answer", feedback.failed_check(step.source, facts))
         text = feedback.error_text(facts, self.program.code)
         if step is not None and step.kind in ("call", "lenient"):
             text = f"{feedback.call_text(step.body)} raised {text}"
         return self.fail(index, "exception", text)
 
+    @staticmethod
+    def _lacks(step: Step | None, package: str) -> bool:
+        """Whether a test really names a package that is really absent: this excuse is not the program's to give."""
+        named = step is not None and step.kind == "script" and package in step.body["packages"]
+        return named and importlib.util.find_spec(package.partition(".")[0]) is None
+
     def _special_error(self, facts: dict[str, Any], where: str) -> tuple[Verdict, str] | None:
         """Errors with a verdict of their own."""
-        if facts["own"] == "missing":
-            return "infra_error", f"the test needs package {facts['message']}, which is not installed"
         if facts["own"] == "failed":
             return "wrong_answer", feedback.clean(facts["message"], feedback.MAX_FEEDBACK)
         if facts["syntax"]:

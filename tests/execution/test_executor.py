@@ -7,7 +7,7 @@ from iterpref_core.execution.pool import WorkerPool
 from iterpref_core.execution.verdicts import Ruling
 from iterpref_core.records import AssertTest, IoTest, ScriptTest, Test, UnittestTest
 
-LIMITS = Limits(cpu_s=1, wall_s=3, memory_mb=256, output_kb=64, file_mb=4)
+LIMITS = Limits(cpu_s=0.5, wall_s=2, memory_mb=256, output_kb=64, file_mb=4)
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +46,9 @@ VERDICTS = [
     ("x = '\0'", "syntax_error", None),
     ("x = '\ud800'", "syntax_error", None),
     ("(" * 5000, "syntax_error", None),
-    ("def f(x):\n    while True: pass", "timeout", "time limit of 1 s exceeded in f(1)"),
-    ("while True: pass", "timeout", "time limit of 1 s exceeded while the program was loaded"),
-    ("import time\ndef f(x): time.sleep(60)", "timeout", "no end within 3 s of real time in f(1)"),
+    ("def f(x):\n    while True: pass", "timeout", "time limit of 0.5 s exceeded in f(1)"),
+    ("while True: pass", "timeout", "time limit of 0.5 s exceeded while the program was loaded"),
+    ("import time\ndef f(x): time.sleep(60)", "timeout", "no end within 2 s of real time in f(1)"),
     ("def f(x): return [0] * 10**10", "memory", "memory limit of 256 MB exceeded in f(1)"),
     ("import ctypes\ndef f(x): ctypes.string_at(0)", "crash", "crashed with SIGSEGV in f(1)"),
     ("import sys\ndef f(x): sys.exit(0)", "exited_early", "the program called sys.exit in f(1)"),
@@ -145,6 +145,33 @@ def test_kinds_of_tests(executor, test, code, verdict):
     outcome = run_one(executor, code, test)
     raised_inside = verdict == "exception" and test.kind in ("unittest", "script")
     assert outcome.verdict == ("wrong_answer" if raised_inside else verdict), outcome.feedback
+
+
+def test_a_script_that_needs_an_absent_package_is_no_verdict(executor):
+    test = ScriptTest(
+        module="solution", files={"t.py": "import solution"}, run="t.py", packages=("json", "no_such_one")
+    )
+    outcome = run_one(executor, "x = 1", test)
+    assert outcome.verdict == "infra_error"
+    assert outcome.feedback == "the test needs package no_such_one, which is not installed"
+
+
+SCRIPTS = [
+    ("from solution import f\nassert f(2) == 4", "passed"),
+    ("from solution import f\nassert f(2) == 5, 'five'", "wrong_answer"),
+    ("import helper\nhelper.check()", "passed"),
+    ("import sys, solution\nsys.exit(3)", "wrong_answer"),
+    ("import unittest\nclass T(unittest.TestCase):\n    def test_it(self): self.fail('no')", "wrong_answer"),
+    ("import unittest\nclass T(unittest.TestCase):\n    pass\nunittest.main(exit=False)", "wrong_answer"),
+    ("import no_such_module", "exception"),
+]
+
+
+@pytest.mark.parametrize(("script", "verdict"), SCRIPTS)
+def test_scripts(executor, script, verdict):
+    files = {"t.py": script, "helper.py": "import solution\ndef check(): assert solution.f(3) == 6\n"}
+    outcome = run_one(executor, "def f(x): return x * 2", ScriptTest(module="solution", files=files, run="t.py"))
+    assert outcome.verdict == verdict, outcome.feedback
 
 
 def test_feedback_of_a_failed_assertion(executor):

@@ -17,8 +17,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 _BIG = 2**63
-_PLAIN = frozenset({type(None), bool, str, float})
-_PLAIN_INT = frozenset({int})
+# Types are told apart by identity: a metaclass may lie about equality and hash.
+_PLAIN = frozenset(map(id, (type(None), bool, str, float)))
+_PLAIN_INT = frozenset({id(int)})
 _dump = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _load = json.loads
 
@@ -44,7 +45,7 @@ def type_name(kind: type) -> str:
 
 
 def _tree_of_items(value: Any, lenient: bool) -> list[Any]:
-    kinds = set(map(type, value))
+    kinds = set(map(id, map(type, value)))
     if kinds <= _PLAIN or (kinds == _PLAIN_INT and min(value) > -_BIG and max(value) < _BIG):
         return list(value)
     return [_tree(item, lenient) for item in value]
@@ -56,7 +57,7 @@ def _tree_of_container(value: Any, lenient: bool) -> Any:
         return _tree_of_items(value, lenient)
     if kind is tuple:
         return {"t": _tree_of_items(value, lenient)}
-    if kind is dict or (lenient and kind in DICT_LIKE):
+    if kind is dict or (lenient and any(kind is like for like in DICT_LIKE)):
         pairs = [[_tree(k, lenient), _tree(v, lenient)] for k, v in dict.items(value)]
         return {"d": sorted(pairs, key=lambda pair: _dump(pair[0]))}
     if kind is set or kind is frozenset:
@@ -66,7 +67,7 @@ def _tree_of_container(value: Any, lenient: bool) -> Any:
 
 def _tree(value: Any, lenient: bool) -> Any:
     kind = type(value)
-    if kind in _PLAIN:
+    if id(kind) in _PLAIN:
         return value
     if kind is int:
         return value if -_BIG < value < _BIG else {"i": hex(value)}
@@ -106,14 +107,15 @@ class Digest(str):
 
 def _pieces(value: Any, lenient: bool) -> Iterator[str]:
     """The canonical text in pieces, so that a long list is never held as text as a whole."""
-    if type(value) not in (list, tuple) or len(value) <= _PIECE:
+    kind = type(value)
+    if not (kind is list or kind is tuple) or len(value) <= _PIECE:
         yield encode(value, lenient=lenient)
         return
-    yield "[" if type(value) is list else '{"t":['
+    yield "[" if kind is list else '{"t":['
     for start in range(0, len(value), _PIECE):
         piece = encode(list(value[start : start + _PIECE]), lenient=lenient)[1:-1]
         yield f",{piece}" if start else piece
-    yield "]" if type(value) is list else "]}"
+    yield "]" if kind is list else "]}"
 
 
 def summarise(value: Any, *, lenient: bool = False) -> str:

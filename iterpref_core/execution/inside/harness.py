@@ -25,7 +25,7 @@ from .controls import Traps, unittest_is_disarmed
 from .encoding import UnencodableError, summarise, type_name
 from .suites import MissingPackageError, TestFailedError, run_script, run_unittest
 
-_OWN: dict[type, str] = {TestFailedError: "failed", MissingPackageError: "missing"}
+_OWN = ((TestFailedError, "failed"), (MissingPackageError, "missing"))
 
 SOLUTION, SETUP, TEST = "<solution>", "<setup>", "<test>"
 MAX_MESSAGE = 2000
@@ -85,7 +85,7 @@ def _innermost(error: BaseException) -> str:
     return name
 
 
-def describe(error: BaseException, solution: str, *, compiling: bool = False) -> str:
+def describe(error: BaseException, solution: str, test: str, *, compiling: bool = False) -> str:
     """An error as a JSON object: type, message, lines in the solution and in the test, where it was raised."""
     kind = type(error)
     line, message = _place(error, solution), _message(error)
@@ -97,10 +97,10 @@ def describe(error: BaseException, solution: str, *, compiling: bool = False) ->
         "bases": [type_name(base) for base in type.mro(kind)],
         "message": message,
         "line": line,
-        "test_line": _place(error, TEST),
-        "in_test": _innermost(error) == TEST,
+        "test_line": _place(error, test),
+        "in_test": _innermost(error) == test or (test != TEST and _innermost(error) != solution),
         "syntax": syntax,
-        "own": _OWN.get(kind, ""),
+        "own": next((name for own, name in _OWN if kind is own), ""),
     }
     return json.dumps(facts)
 
@@ -158,8 +158,11 @@ def _run_control(kind: str, body: Any, namespace: dict[str, Any], job: dict[str,
     return ("passed" if deceived or (kind != "check" and unittest_is_disarmed()) else "failed"), ""
 
 
-def _solution_name(kind: str, body: Any) -> str:
-    return os.path.join(os.getcwd(), body["module"].replace(".", "/") + ".py") if kind == "script" else SOLUTION
+def _file_names(kind: str, body: Any) -> tuple[str, str]:
+    """What tracebacks call the solution and the test."""
+    if kind != "script":
+        return SOLUTION, TEST
+    return os.path.join(os.getcwd(), body["module"].replace(".", "/") + ".py"), body["run"]
 
 
 def run_job(raw: bytes, descriptor: int) -> None:
@@ -171,17 +174,17 @@ def run_job(raw: bytes, descriptor: int) -> None:
         sys.modules["numpy"].random.seed(0)
     namespace: dict[str, Any] = {}
     steps: list[tuple[str, Any]] = job["steps"]
-    index, solution = -1, SOLUTION
+    index, solution, test = -1, SOLUTION, TEST
     run_step = _run_control if job["control"] else _run_step
     try:
         if any(kind != "script" for kind, _ in steps):
             namespace = _load(job["setup"], job["code"])
         report(-1, "loaded", "")
         for index, (kind, body) in enumerate(steps):
-            solution = _solution_name(kind, body)
+            solution, test = _file_names(kind, body)
             report(index, *run_step(kind, body, namespace, job))
         report(len(steps), "done", "")
     except _CompileError as error:
-        report(index, "error", describe(error.cause, solution, compiling=True))
+        report(index, "error", describe(error.cause, solution, test, compiling=True))
     except BaseException as error:  # noqa: BLE001 - the program may raise anything; all of it is reported
-        report(index, "error", describe(error, solution))
+        report(index, "error", describe(error, solution, test))
