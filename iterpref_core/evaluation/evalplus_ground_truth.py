@@ -20,6 +20,8 @@ from iterpref_core.jsonl import atomic_writer
 logger = logging.getLogger(__name__)
 
 _RECORD = "ground_truth.json"
+_LAYOUT = 2
+"""Of the stored outputs; a change of `evalplus_harness.StoredOutputs` makes earlier ones useless."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def canonical_items(data: EvalPlusData) -> list[Scoring]:
 
 
 def _key(data: EvalPlusData) -> str:
-    machine = [data.sha256, HARNESS, platform.node(), platform.machine(), platform.python_version()]
+    machine = [_LAYOUT, data.sha256, HARNESS, platform.node(), platform.machine(), platform.python_version()]
     return hashlib.sha256(json.dumps(machine).encode()).hexdigest()[:32]
 
 

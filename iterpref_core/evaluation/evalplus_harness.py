@@ -25,10 +25,11 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from evalplus.data import get_human_eval_plus, get_mbpp_plus
 from evalplus.eval import PASS, TIMEOUT, untrusted_check
@@ -60,13 +61,42 @@ class Root:
         return bool(abs(_poly(*self._inputs, other)) <= self._atol)
 
 
+class StoredOutputs:
+    """Expected outputs of one task, read one by one in the process that compares them.
+
+    Those of all tasks take 2.4 GB, nearly all of it for three tests. Read before forking, they would exist twice:
+    comparing an object writes to its reference count, and so copies its memory.
+
+    Raises:
+        FileNotFoundError: the canonical solution failed, so there is nothing to compare with.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = gzip.open(path, "rb")  # noqa: SIM115 - `reliability_guard` forbids opening files later
+        self._next = 0
+        self.times: list[float] = pickle.load(self._file)
+
+    def __getitem__(self, index: int) -> Any:
+        """The next output: EvalPlus asks for each once, in order."""
+        assert index == self._next
+        self._next += 1
+        # Collections while millions of objects are being made take most of the time. One at the end, so that it
+        # does not fall into the next test's second.
+        gc.disable()
+        try:
+            return pickle.load(self._file)
+        finally:
+            gc.enable()
+            gc.collect(0)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
 @dataclass(frozen=True)
 class Scorer:
-    """Checks one program after the other against the tasks of one data set.
-
-    Expected outputs are stored per task and read when a program gets as far as being tested: those of three tasks
-    make up 99% of the 1 GB of all of them.
-    """
+    """Checks one program after the other against the tasks of one data set, with outputs stored in `oracle`."""
 
     dataset: str
     problems: dict[str, dict[str, Any]]
@@ -100,22 +130,17 @@ class Scorer:
 
     def _run_tests(self, problem: dict[str, Any], solution: str, suite: str) -> str:
         try:
-            expected, times = self._load_oracle(problem["task_id"], suite)
-        except FileNotFoundError:  # the canonical solution failed, so there is nothing to compare with
+            stored = StoredOutputs(self._oracle_file(problem["task_id"], suite))
+        except FileNotFoundError:
             return "infra_error"
-        dataset, inputs = self.dataset, problem[f"{suite}_input"]
-        if dataset == "humaneval" and problem["entry_point"] == "find_zero":
-            dataset, expected = "humaneval with roots", [Root(values, problem["atol"]) for values in inputs]
-        status, details = untrusted_check(
-            dataset,
-            solution,
-            inputs,
-            problem["entry_point"],
-            expected,
-            problem["atol"],
-            times,
-            fast_check=True,
-        )
+        name, atol, inputs = problem["entry_point"], problem["atol"], problem[f"{suite}_input"]
+        dataset, expected = self.dataset, cast("list[Any]", stored)
+        if dataset == "humaneval" and name == "find_zero":
+            dataset, expected = "humaneval with roots", [Root(values, atol) for values in inputs]
+        with closing(stored):
+            status, details = untrusted_check(
+                dataset, solution, inputs, name, expected, atol, stored.times, fast_check=True
+            )
         if status == PASS:
             return "passed"
         if status == TIMEOUT:
@@ -126,23 +151,27 @@ class Scorer:
         return self.oracle / f"{task_id.replace('/', '_')}.{suite}.pkl.gz"
 
     def _store_oracle(self, problem: dict[str, Any]) -> None:
-        """What `evalplus.evaluate.get_groundtruth` computes for one task: outputs, and the seconds each took."""
+        """Store what `evalplus.evaluate.get_groundtruth` computes for one task: the seconds each test took, outputs.
+
+        In a process of its own: the outputs of Mbpp/255 take 1.4 GB, which a process that lives on would keep.
+        """
+        process = multiprocessing.Process(target=self._compute_oracle, args=(problem,))
+        process.start()
+        process.join()
+        if process.exitcode != 0:
+            for suite in ("base", "plus"):
+                self._oracle_file(problem["task_id"], suite).unlink(missing_ok=True)
+
+    def _compute_oracle(self, problem: dict[str, Any]) -> None:
         code, name = problem["prompt"] + problem["canonical_solution"], problem["entry_point"]
         not_none = self.dataset == "mbpp" and name in MBPP_OUTPUT_NOT_NONE_TASKS
         for suite in ("base", "plus"):
-            outputs = trusted_exec(code, problem[f"{suite}_input"], name, record_time=True, output_not_none=not_none)
+            outputs, times = trusted_exec(
+                code, problem[f"{suite}_input"], name, record_time=True, output_not_none=not_none
+            )
             with gzip.open(self._oracle_file(problem["task_id"], suite), "wb", compresslevel=1) as file:
-                pickle.dump(outputs, file, protocol=pickle.HIGHEST_PROTOCOL)
-
-    def _load_oracle(self, task_id: str, suite: str) -> tuple[list[Any], list[float]]:
-        # Collections while millions of objects are being made find nothing and take most of the time.
-        gc.disable()
-        try:
-            with gzip.open(self._oracle_file(task_id, suite), "rb") as file:
-                outputs, times = pickle.loads(file.read())
-        finally:
-            gc.enable()
-        return outputs, times
+                for item in (times, *outputs):
+                    pickle.dump(item, file, protocol=pickle.HIGHEST_PROTOCOL)
 
 
 def _compiles(solution: str) -> bool:
