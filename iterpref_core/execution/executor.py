@@ -103,7 +103,8 @@ class Executor:
             raise ValueError(f"workers is {workers}; it must be at least 1")
         plan = isolation.choose(allow_unsafe=allow_unsafe, namespaces=namespaces)
         self.isolation = str(plan)
-        self._limits, self._count, self._cross_check_every = limits, workers, cross_check_every
+        self.limits = limits
+        self._count, self._cross_check_every = workers, cross_check_every
         self._pool = WorkerPool(plan, limits, preload)
         self._lock = threading.Lock()
         self._closed = False
@@ -137,7 +138,13 @@ class Executor:
         if self._closed:
             raise ExecutionError("the executor is closed; run programs inside its `with` block")
         with self._lock:
-            run = _Run(self._pool, self._limits, self._count, self.isolation, self._cross_check_every)
+            run = _Run(
+                self._pool,
+                limits=self.limits,
+                count=self._count,
+                isolated=self.isolation,
+                every=self._cross_check_every,
+            )
             try:
                 yield from run.outcomes(programs)
             finally:
@@ -147,9 +154,9 @@ class Executor:
 class _Run:
     """The state of one call of `Executor.run`."""
 
-    def __init__(self, pool: WorkerPool, limits: Limits, count: int, isolated: str, cross_check_every: int) -> None:
+    def __init__(self, pool: WorkerPool, *, limits: Limits, count: int, isolated: str, every: int) -> None:
         self._pool, self._limits, self._count, self._isolated = pool, limits, count, isolated
-        self._cross_check_every = cross_check_every
+        self._cross_check_every = every
         self._selector = selectors.DefaultSelector()
         self._busy: dict[Worker, _Assignment] = {}
         self._ready: dict[int, Outcome] = {}

@@ -3,12 +3,14 @@
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from iterpref_core.errors import RecordError
 from iterpref_core.execution.executor import Executor
+from iterpref_core.execution.journal import Journal, digest
 from iterpref_core.execution.programs import Outcome, Program
 from iterpref_core.execution.steps import expect
 from iterpref_core.jsonl import atomic_writer, describe_validation_error, parse_lines, read_jsonl
@@ -55,18 +57,40 @@ def _read_problems(path: Path) -> dict[str, Problem]:
     return problems
 
 
-def _tee(pairs: Iterable[tuple[Problem, Sample]], waiting: list[Sample]) -> Iterator[Program]:
-    """Programs for the executor; their samples are kept, in order, until the outcomes come back."""
-    for problem, sample in pairs:
-        waiting.append(sample)
-        yield program_of(problem, sample)
+def _run_rest(pairs: Iterator[tuple[Problem, Sample]], executor: Executor, journal: Journal) -> None:
+    """Run the samples that the journal has no outcome of, and enter theirs."""
+    waiting: list[Sample] = []
+
+    def programs() -> Iterator[Program]:
+        for problem, sample in pairs:
+            waiting.append(sample)
+            yield program_of(problem, sample)
+
+    for outcome in executor.run(programs()):
+        journal.append(digest(waiting.pop(0).to_json()), outcome)
+
+
+def _write(samples: Iterable[Sample], journal: Journal, out: Path, timings: Path | None) -> int:
+    """Turn the journal into the results, and the timings if they are wanted."""
+    counts: dict[str, int] = {}
+    with ExitStack() as stack:
+        results = stack.enter_context(atomic_writer(out))
+        times = stack.enter_context(atomic_writer(timings)) if timings is not None else None
+        for sample, outcome in zip(samples, journal.outcomes(), strict=True):
+            serial = counts.get(sample.task_id, 0)
+            counts[sample.task_id] = serial + 1
+            results.write(_result(sample.task_id, serial, outcome).to_json() + "\n")
+            if times is not None:
+                times.write(json.dumps({"task_id": sample.task_id, "sample": serial} | _timing(outcome)) + "\n")
+    return sum(counts.values())
 
 
 def execute_samples(problems: Path, samples: Path, out: Path, timings: Path | None, executor: Executor) -> int:
     """Run samples against their problems' tests; results in the order of the samples.
 
     The results hold no times, so that the same input gives the same bytes. Memory does not grow with the number of
-    samples. Both files appear whole or not at all.
+    samples. Both files appear whole or not at all. A run that was interrupted goes on where it stopped, if problems,
+    limits and isolation are the same: until the results are written, a hidden file beside them holds what is done.
 
     Args:
         problems: JSONL of `Problem`.
@@ -76,27 +100,19 @@ def execute_samples(problems: Path, samples: Path, out: Path, timings: Path | No
         executor: runs the programs.
 
     Returns:
-        How many samples were run.
+        How many samples there are.
 
     Raises:
         RecordError: a broken line, or a sample whose problem is not there.
         ExecutionError: the engine failed.
     """
     known = _read_problems(problems)
-    counts: dict[str, int] = {}
-    waiting: list[Sample] = []
-    total = 0
-    with ExitStack() as stack:
-        results = stack.enter_context(atomic_writer(out))
-        times = stack.enter_context(atomic_writer(timings)) if timings is not None else None
-        for outcome in executor.run(_tee(_read_samples(samples, known), waiting)):
-            task_id = waiting.pop(0).task_id
-            serial = counts.get(task_id, 0)
-            counts[task_id] = serial + 1
-            results.write(_result(task_id, serial, outcome).to_json() + "\n")
-            if times is not None:
-                times.write(json.dumps({"task_id": task_id, "sample": serial} | _timing(outcome)) + "\n")
-            total += 1
+    identity = digest(f"{problems.read_text(encoding='utf-8')} {executor.limits} {executor.isolation}")
+    with Journal(out.with_name(f".{out.name}.unfinished"), identity) as journal:
+        done = journal.replay(digest(sample.to_json()) for _, sample in _read_samples(samples, known))
+        _run_rest(islice(_read_samples(samples, known), done, None), executor, journal)
+        total = _write((sample for _, sample in _read_samples(samples, known)), journal, out, timings)
+        journal.remove()
     return total
 
 

@@ -17,10 +17,12 @@ from iterpref_core.execution.evalplus import NOT_NONE, SET_EQUAL, judge_of, prog
 # Some ground truths have invalid escapes, which the parser warns about.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::SyntaxWarning")
 
-INPUTS = int(os.environ.get("EVALPLUS_INPUTS", "4"))
+INPUTS = int(os.environ.get("EVALPLUS_INPUTS", "2"))
 MUTANTS = int(os.environ.get("EVALPLUS_MUTANTS", "30"))
 VARIABLES = {"humaneval": "HUMANEVAL_OVERRIDE_PATH", "mbpp": "MBPP_OVERRIDE_PATH"}
 SIZES = {"humaneval": 164, "mbpp": 378}
+BROKEN = "HumanEval/32"
+"""EvalPlus 0.3.1 skips the count of passed tests for this task's special oracle, and so fails every program."""
 SWAPS = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.FloorDiv: ast.Mult, ast.Mod: ast.FloorDiv,
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
@@ -112,7 +114,7 @@ def test_all_ground_truths_pass(executor, dataset):
 def test_mutants_get_evalplus_s_verdict(dataset):
     chance = random.Random(0)
     fields = load(dataset)
-    names = sorted(fields)
+    names = sorted(set(fields) - {BROKEN})
     mutants = []
     while len(mutants) < MUTANTS // 2:
         task = Task(dataset, fields[chance.choice(names)])
@@ -128,6 +130,11 @@ def test_mutants_get_evalplus_s_verdict(dataset):
         if (outcome.verdict == "passed") != task.evalplus_passes(code)
     ]
     assert different == []
+
+
+def test_evalplus_fails_its_own_ground_truth_of_the_task_left_out():
+    task = Task("humaneval", load("humaneval")[BROKEN])
+    assert not task.evalplus_passes(task.code)
 
 
 def test_special_equality_is_evalplus_s():

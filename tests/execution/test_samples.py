@@ -1,6 +1,7 @@
 """Files of samples in, files of results out."""
 
 import json
+from itertools import islice
 
 import pytest
 
@@ -64,6 +65,52 @@ def test_same_input_same_bytes(executor, files):
     with Executor(Limits(cpu_s=1, wall_s=3), workers=1) as other:
         execute_samples(problems, samples, out, None, other)
     assert out.read_bytes() == first
+
+
+def interrupt_after(executor, count):
+    """The executor's `run`, interrupted after so many outcomes; also counts the programs it is given."""
+    given = []
+
+    def run(programs):
+        outcomes = Executor.run(executor, (given.append(program) or program for program in programs))
+        for _ in range(count):
+            yield next(outcomes)
+        raise KeyboardInterrupt
+
+    return run, given
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(executor, files, monkeypatch):
+    problems, samples, out, _ = files
+    execute_samples(problems, samples, out, None, executor)
+    whole = out.read_bytes()
+    out.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(executor, "run", interrupt_after(executor, 2)[0])
+        with pytest.raises(KeyboardInterrupt):
+            execute_samples(problems, samples, out, None, executor)
+    assert not out.exists()
+    unfinished = out.with_name(".results.jsonl.unfinished")
+    with unfinished.open("a") as file:
+        file.write('{"of": "cut o')
+    run, given = interrupt_after(executor, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(executor, "run", lambda programs: islice(run(programs), 1))
+        execute_samples(problems, samples, out, None, executor)
+    assert out.read_bytes() == whole
+    assert len(given) == 1
+    assert not unfinished.exists()
+
+
+def test_a_changed_sample_is_run_again(executor, files, monkeypatch):
+    problems, samples, out, _ = files
+    with monkeypatch.context() as patch:
+        patch.setattr(executor, "run", interrupt_after(executor, 2)[0])
+        with pytest.raises(KeyboardInterrupt):
+            execute_samples(problems, samples, out, None, executor)
+    write_jsonl(samples, [Sample(task_id="square", solution="def f(x): return x ** 2")])
+    assert execute_samples(problems, samples, out, None, executor) == 1
+    assert [result.task_id for result in read_jsonl(out, Result)] == ["square"]
 
 
 def test_an_unknown_task_is_named_with_its_line(executor, files):
