@@ -93,7 +93,7 @@ def run_benchmarks(
 
 
 def score_samples(
-    samples: Path, benchmark: Benchmark, problems: Path, *, execution: ExecutionParams, out: Path, cache: Path
+    samples: Path, benchmark: Benchmark, problems: Path, execution: ExecutionParams, *, out: Path, cache: Path
 ) -> dict[str, float]:
     """Score the samples of a file. Samples of other tasks are passed over, so a whole samples.jsonl can be given.
 
@@ -120,7 +120,7 @@ def score_samples(
 
 
 def score_ground_truth(
-    benchmark: Benchmark, problems: Path, *, execution: ExecutionParams, out: Path, cache: Path
+    benchmark: Benchmark, problems: Path, execution: ExecutionParams, *, out: Path, cache: Path
 ) -> dict[str, float]:
     """Score the benchmark's own solutions; for `heldout` these are the problems' references.
 
