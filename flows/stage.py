@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 
 from prefect import Flow, Task, get_client
 from prefect.flow_engine import run_flow
-from prefect.settings import get_current_settings
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, get_current_settings, temporary_settings
 
 from iterpref_core.config import load_params
 from iterpref_core.errors import InputError, IterPrefError
@@ -89,7 +89,9 @@ def _run_as_flow(flow: Flow[..., dict[str, float]], stage: str, parameters: dict
             placeholder = Task(flow.fn, name=flow.name)
             task_run_id = client.create_task_run(placeholder, UUID(parent), uuid4().hex, name=stage).id
         flow_run = client.create_flow_run(flow, name=stage, parameters=parameters, parent_task_run_id=task_run_id)
-    run_flow(flow, flow_run=flow_run, parameters=parameters)
+    # Ending the thread that sends heartbeats takes a second; whoever started this process sees whether it lives.
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        run_flow(flow, flow_run=flow_run, parameters=parameters)
 
 
 def log_messages_only() -> None:

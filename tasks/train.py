@@ -2,7 +2,7 @@
 
 from iterpref_core.config import ObjectiveName, Params
 from tasks.common.body import Metrics, run_body
-from tasks.common.paths import FOCAL, PAIRS, STUDENT, WORK, model_path
+from tasks.common.paths import FOCAL, METRICS, PAIRS, STUDENT, WORK, model_path
 from tasks.common.stage_task import stage_task
 from tasks.recording import journal
 
@@ -21,6 +21,7 @@ def train_objective(params: Params, objective: ObjectiveName) -> Metrics:
         objective,
         params.train,
         model_path(objective),
+        METRICS / "train" / f"{objective}.curve.csv",
         WORK / "train",
         on_log=journal.record_metrics,
     )

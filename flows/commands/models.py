@@ -24,7 +24,7 @@ def train(
     spans: Annotated[Path, typer.Option(help="JSONL of spans.")],
     objective: Annotated[str, typer.Option(help=f"One of: {', '.join(OBJECTIVES)}.")],
     model: Annotated[Path, typer.Option(help="Folder of the model to train.")],
-    out: Annotated[Path, typer.Option(help="Folder for the trained model.")],
+    out: Annotated[Path, typer.Option(help="Folder for the trained model; its curve goes beside it.")],
     seed: Annotated[int | None, typer.Option(help="Decides the order of the data.")] = None,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
@@ -34,8 +34,8 @@ def train(
 
     name = cast("ObjectiveName", choose("--objective", objective, OBJECTIVES))
     settings = override(load_params(params).train, {"seed": seed})
-    work = out.with_name(f".{out.name}.work")
-    show_result(train_objective(pairs, spans, model, name, settings, out, work, None), json_)
+    curve, work = out.with_name(f"{out.name}.curve.csv"), out.with_name(f".{out.name}.work")
+    show_result(train_objective(pairs, spans, model, name, settings, out, curve, work), json_)
 
 
 def evaluate(

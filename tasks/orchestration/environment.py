@@ -26,4 +26,5 @@ def child_environment(parent: UUID, cores: int) -> dict[str, str]:
     environment["OMP_NUM_THREADS"] = str(cores)
     environment["PYTHONUNBUFFERED"] = "1"
     environment["PREFECT_LOGGING_LEVEL"] = "CRITICAL"  # the stage says itself what went wrong, once
+    environment["PREFECT_LOGGING_INTERNAL_LEVEL"] = "ERROR"
     return environment

@@ -7,7 +7,6 @@ the killed one left behind.
 
 import json
 import os
-import signal
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
@@ -97,11 +96,11 @@ def end_leftovers() -> int:
 
 
 def _end_groups(groups: Sequence[int]) -> None:
-    """SIGTERM to the groups; SIGKILL to what is left of them, and of their descendants, after `GRACE_S`."""
+    """SIGTERM to the groups and their descendants; SIGKILL to what is left of them after `GRACE_S`."""
     members = _members(frozenset(groups))
-    for group in groups:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(group, signal.SIGTERM)
+    for process in members:
+        with suppress(psutil.Error):
+            process.terminate()
     _, alive = psutil.wait_procs(members, timeout=GRACE_S)
     for process in alive:
         with suppress(psutil.Error):

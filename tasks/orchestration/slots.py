@@ -24,6 +24,7 @@ class Slots:
         self._depth = downstream_depth(graph)
         self._jobs = jobs
         self._cores = cores
+        self._started: set[str] = set()
         self._running: set[str] = set()
         self._done: set[str] = set()
         self._cancelled = False
@@ -42,6 +43,7 @@ class Slots:
             self._changed.wait_for(lambda: self._cancelled or name in self._next())
             if self._cancelled:
                 raise CancelledError(f"{name}: not started, because the run was cancelled")
+            self._started.add(name)
             self._running.add(name)
             cores = max(1, self._cores // min(self._jobs, len(self._running) + len(self._ready())))
         done = False
@@ -62,11 +64,9 @@ class Slots:
             self._changed.notify_all()
 
     def _ready(self) -> list[str]:
-        """Stages that wait for nothing but a slot, the longest chain first."""
-        started = self._running | self._done
-        ready = [
-            name for name, stage in self._graph.items() if name not in started and self._done.issuperset(stage.upstream)
-        ]
+        """Stages that wait for nothing but a slot, the longest chain first; one that failed never comes back."""
+        waiting = [stage for name, stage in self._graph.items() if name not in self._started]
+        ready = [stage.name for stage in waiting if self._done.issuperset(stage.upstream)]
         return sorted(ready, key=lambda name: -self._depth[name])
 
     def _next(self) -> list[str]:

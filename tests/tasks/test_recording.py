@@ -1,0 +1,150 @@
+"""What is recorded about stages: DVC's graph, journals, hashes, MLflow."""
+
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.config import Params, load_params
+from iterpref_core.errors import InputError
+from tasks.common.body import read_body, read_metrics, run_body
+from tasks.recording.digest import dvc_md5
+from tasks.recording.graph import Stage, load_graph, select_stages
+from tasks.recording.journal import journal_path, open_journal, read_events, record_metrics
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def params() -> Params:
+    return load_params(ROOT / "params.yaml")
+
+
+def test_the_graph_is_dvcs() -> None:
+    graph = load_graph(ROOT)
+    assert len(graph) <= 18
+    assert graph["evaluate@target-rpo"].upstream == ("problems", "train@target-rpo")
+    assert graph["train@sft"].inputs == ("data/focal.jsonl", "data/pairs.jsonl", "models/student")
+    assert "train.objectives.sft" in graph["train@sft"].params
+    assert next(iter(graph)) == "problems"
+    assert list(graph)[-1] == "report"
+
+
+def test_targets_bring_what_they_need() -> None:
+    graph = load_graph(ROOT)
+    assert list(select_stages(graph, ("focal",))) == ["problems", "nanolab", "codeflow", "pairs", "focal"]
+    assert len([name for name in select_stages(graph, ("train",)) if name.startswith("train@")]) == 5
+    assert select_stages(graph, ()) == graph
+    with pytest.raises(InputError, match="no stage 'trane'"):
+        select_stages(graph, ("trane",))
+
+
+def test_a_folder_without_dvc_is_refused(workspace: Path) -> None:
+    with pytest.raises(InputError, match="repository's root"):
+        load_graph(workspace)
+
+
+def test_a_journal_is_read_as_it_grows(workspace: Path) -> None:
+    journal = open_journal("train@sft")
+    record_metrics({"loss": 0.5}, 1)
+    events = list(read_events("train@sft"))
+    assert [event.metrics for event, _ in events] == [{}, {"loss": 0.5}]
+    record_metrics({"loss": 0.25}, 2)
+    journal.close(0)
+    rest = [event for event, _ in read_events("train@sft", events[-1][1])]
+    assert [event.step for event in rest] == [2, 0]
+    assert rest[-1].status == "FINISHED"
+
+
+def test_half_a_line_waits_for_its_other_half(workspace: Path) -> None:
+    open_journal("pairs").close(2, "params.yaml: pairs.seed: missing")
+    text = journal_path("pairs").read_bytes()
+    journal_path("pairs").write_bytes(text[:-10])
+    assert len(list(read_events("pairs"))) == 1
+    journal_path("pairs").write_bytes(text)
+    assert list(read_events("pairs"))[-1][0].error == "params.yaml: pairs.seed: missing"
+
+
+def test_a_body_leaves_its_metrics_and_its_time(workspace: Path) -> None:
+    assert run_body("train@dpo", lambda: {"loss": 0.5}) == {"loss": 0.5}
+    assert read_metrics("train@dpo") == {"loss": 0.5}
+    record = read_body("train@dpo")
+    assert record is not None
+    assert 0 <= record.seconds < 5
+    assert read_body("train@sft") is None
+
+
+def test_a_body_that_fails_leaves_the_metrics_of_the_last_success(workspace: Path) -> None:
+    def fail() -> dict[str, float]:
+        raise InputError("broken")
+
+    run_body("pairs", lambda: {"pairs": 3.0})
+    with pytest.raises(InputError):
+        run_body("pairs", fail)
+    assert read_metrics("pairs") == {"pairs": 3.0}
+
+
+def test_hashes_are_dvcs(workspace: Path) -> None:
+    from dvc.repo import Repo
+
+    (workspace / "model" / "sub").mkdir(parents=True)
+    (workspace / "model" / "sub" / "weights").write_bytes(b"\0" * 1000)
+    (workspace / "model" / "config.json").write_text("{}\n", encoding="utf-8")
+    (workspace / "pairs.jsonl").write_text("{}\n", encoding="utf-8")
+    with Repo.init(str(workspace), no_scm=True) as repo:
+        for name in ("model", "pairs.jsonl"):
+            (stage,) = repo.add(name)
+            assert stage.outs[0].hash_info.value == dvc_md5(workspace / name)
+
+
+def test_an_experiment_holds_its_stages(workspace: Path, params: Params) -> None:
+    from tasks.recording.tracking import StageRun, Tracker
+
+    (workspace / "data").mkdir()
+    (workspace / "data" / "pairs.jsonl").write_text("{}\n", encoding="utf-8")
+    (workspace / "models" / "sft").mkdir(parents=True)
+    (workspace / "models" / "sft" / "config.json").write_text("{}\n", encoding="utf-8")
+    stage = Stage("train@sft", (), ("data/pairs.jsonl",), ("models/sft",), ("train.beta", "train.objectives.sft"))
+
+    tracker = Tracker()
+    experiment = tracker.start_experiment(params)
+    journal = open_journal("train@sft")
+    run = StageRun(tracker, stage, experiment, params)
+    for step in (1, 2):
+        record_metrics({"loss": 1 / step}, step)
+        run.follow()
+    journal.close(0)
+    run_body("train@sft", lambda: {"loss": 0.5, "humaneval+/pass_at_1": 0.0})
+    run.finish("FINISHED")
+    tracker.end_experiment(experiment, "FINISHED", {"run/total_s": 1.0})
+
+    client = tracker.client
+    nested = client.get_run(run.run_id)
+    assert nested.data.tags["mlflow.parentRunId"] == experiment
+    assert nested.data.params["train.beta"] == str(params.train.beta)
+    assert "train.objectives.dpo.alpha" not in nested.data.params
+    assert [point.value for point in client.get_metric_history(run.run_id, "loss")][:2] == [1.0, 0.5]
+    assert nested.data.metrics["humaneval_plus/pass_at_1"] == 0.0
+    assert nested.inputs.dataset_inputs[0].dataset.digest == dvc_md5(workspace / "data" / "pairs.jsonl")
+    model = client.get_logged_model(nested.outputs.model_outputs[0].model_id)
+    assert model.tags["dvc.md5"] == dvc_md5(workspace / "models" / "sft")
+    whole = client.get_run(experiment)
+    assert whole.info.status == "FINISHED"
+    assert whole.data.params["train.objectives.dpo.alpha"] == str(params.train.objectives["dpo"].alpha)
+    assert whole.data.metrics["train/sft/loss"] == 0.5
+
+
+def test_a_bare_repro_keeps_to_one_experiment_as_long_as_the_parameters_stay(workspace: Path, params: Params) -> None:
+    from tasks.recording.tracking import Tracker
+
+    first = Tracker().find_experiment(params)
+    assert Tracker().find_experiment(params) == first
+    changed = params.model_copy(update={"train": params.train.model_copy(update={"beta": 0.2})})
+    assert Tracker().find_experiment(changed) != first
