@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.config import Benchmark, ExecutionParams
-from iterpref_core.errors import DataUnavailable, InputError
+from iterpref_core.config import Benchmark, EvaluateParams, ExecutionParams
+from iterpref_core.errors import DataUnavailable, InputError, ModelError
 from iterpref_core.evaluation.answers import Answerer
-from iterpref_core.evaluation.evaluate import run_benchmarks, score_ground_truth, score_samples
+from iterpref_core.evaluation.evaluate import evaluate_model, run_benchmarks, score_ground_truth, score_samples
 from iterpref_core.inference.backend import Backend
 from iterpref_core.inference.replay import ReplayBackend
 
@@ -113,3 +113,15 @@ def test_samples_of_other_tasks_are_passed_over_and_missing_ones_refused(
     samples.write_text("\n".join(map(json.dumps, lines)))
     metrics = score_samples(samples, "heldout", problems, execution=execution, out=tmp_path / "out", cache=tmp_path)
     assert (metrics["heldout/pass_at_1"], metrics["heldout/n"]) == (0.5, 2)
+
+
+def test_a_real_checkpoint_is_measured(
+    problems: Path, execution: ExecutionParams, checkpoint: Path, tmp_path: Path
+) -> None:
+    params = EvaluateParams(seed=1, benchmarks=("heldout",), batch_size=2, max_new_tokens=4, bootstrap=10)
+    out = tmp_path / "out"
+    metrics = evaluate_model("base", checkpoint, problems, params, execution, out, tmp_path)
+    assert (metrics["heldout/pass_at_1"], metrics["heldout/n"]) == (0.0, 2)
+    assert json.loads((out / "results.json").read_text())["model"] == "base"
+    with pytest.raises(ModelError, match="no such folder"):
+        evaluate_model("base", tmp_path / "absent", problems, params, execution, out, tmp_path)
