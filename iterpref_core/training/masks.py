@@ -20,4 +20,4 @@ def mask_from_spans(offsets: Sequence[Span], spans: Sequence[Span]) -> list[int]
     >>> mask_from_spans([(0, 3), (3, 5), (5, 9)], [(4, 6)])
     [0, 1, 1]
     """
-    return [int(any(start < last and first < end for first, last in spans)) for start, end in offsets]
+    return [int(any(max(start, first) < min(end, last) for first, last in spans)) for start, end in offsets]

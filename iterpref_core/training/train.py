@@ -140,7 +140,7 @@ def _arguments(
         lr_scheduler_type="cosine",
         warmup_steps=int(params.warmup_ratio * steps),
         bf16=params.bf16,
-        gradient_checkpointing=params.gradient_checkpointing,
+        activation_checkpointing=params.gradient_checkpointing,
         seed=params.seed,
         data_seed=params.seed,
         max_length=None,  # the pairs come cut to length

@@ -1,0 +1,97 @@
+"""A tiny model and a handful of pairs, made in a moment."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
+
+from iterpref_core.config import ObjectiveParams, TrainParams
+from iterpref_core.jsonl import write_jsonl
+from iterpref_core.nanolab.tokenizer import train_tokenizer
+from iterpref_core.records import FocalSpans, PreferencePair
+
+GOOD = "def solve(nums):\n    kept = [n for n in nums if n > {k}]\n    return sum(kept)\n"
+BAD = "def solve(nums):\n    kept = [n for n in nums if n < {k}]\n    return sum(kept)\n"
+
+
+@pytest.fixture(scope="session")
+def params() -> TrainParams:
+    return TrainParams(
+        seed=3,
+        beta=0.1,
+        epochs=2,
+        batch_size=4,
+        micro_batch_size=4,
+        warmup_ratio=0.1,
+        max_prompt_length=64,
+        max_length=256,
+        nll="mean",
+        bf16=False,
+        gradient_checkpointing=False,
+        objectives={
+            "sft": ObjectiveParams(learning_rate=1e-3, alpha=1.0),
+            "dpo": ObjectiveParams(learning_rate=1e-3, alpha=0.0),
+            "rpo": ObjectiveParams(learning_rate=1e-3, alpha=1.0),
+            "target-dpo": ObjectiveParams(learning_rate=1e-3, alpha=0.0),
+            "target-rpo": ObjectiveParams(learning_rate=1e-3, alpha=1.0),
+        },
+    )
+
+
+@pytest.fixture(scope="session")
+def pair_records() -> list[PreferencePair]:
+    return [
+        PreferencePair(task_id=f"p{k}", prompt=f"Sum what is above {k}.", chosen=GOOD.format(k=k), rejected=BAD.format(k=k))
+        for k in range(12)
+    ]
+
+
+@pytest.fixture(scope="session")
+def span_records(pair_records: list[PreferencePair]) -> list[FocalSpans]:
+    spans = []
+    for pair in pair_records:
+        start = pair.rejected.index("    kept")
+        end = pair.rejected.index("\n", start)
+        spans.append(FocalSpans(task_id=pair.task_id, method="line_lcs", rejected=((start, end),), chosen=()))
+    return spans
+
+
+@pytest.fixture(scope="session")
+def tokenizer(pair_records: list[PreferencePair]) -> PreTrainedTokenizerBase:
+    return train_tokenizer([pair.prompt + pair.chosen + pair.rejected for pair in pair_records], 320)
+
+
+@pytest.fixture(scope="session")
+def model_folder(tokenizer: PreTrainedTokenizerBase, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        max_position_embeddings=256,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=None,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pairs_file(pair_records: list[PreferencePair], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "pairs.jsonl"
+    write_jsonl(path, pair_records)
+    return path
+
+
+@pytest.fixture(scope="session")
+def spans_file(span_records: list[FocalSpans], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "focal.jsonl"
+    write_jsonl(path, span_records)
+    return path

@@ -1,0 +1,38 @@
+"""Characters to tokens: the "any overlap" rule."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import PreTrainedTokenizerBase
+
+from iterpref_core.training.masks import mask_from_spans
+
+
+def test_a_token_that_only_touches_a_span_is_not_marked() -> None:
+    assert mask_from_spans([(0, 2), (2, 4), (4, 6)], [(2, 4)]) == [0, 1, 0]
+    assert mask_from_spans([(0, 2), (2, 4)], []) == [0, 0]
+    assert mask_from_spans([(0, 0), (0, 4)], [(0, 4)]) == [0, 1], "a token without characters is in no span"
+
+
+@given(
+    cuts=st.lists(st.integers(1, 60), min_size=1, max_size=20, unique=True),
+    spans=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 12)), max_size=5),
+)
+def test_marked_tokens_are_those_with_a_marked_character(cuts: list[int], spans: list[tuple[int, int]]) -> None:
+    edges = [0, *sorted(cuts)]
+    offsets = list(zip(edges, edges[1:], strict=False))
+    ranges = [(start, start + length) for start, length in spans]
+    characters = {index for start, end in ranges for index in range(start, end)}
+    expected = [int(any(index in characters for index in range(start, end))) for start, end in offsets]
+    assert mask_from_spans(offsets, ranges) == expected
+
+
+@given(st.text(alphabet="ab\n\t\r é漢🙂(=1", max_size=60), st.data())
+def test_marked_tokens_cover_every_marked_character(
+    tokenizer: PreTrainedTokenizerBase, text: str, data: st.DataObject
+) -> None:
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, len(text)))
+    offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+    mask = mask_from_spans(offsets, [(start, end)])
+    covered = {index for marked, (first, last) in zip(mask, offsets, strict=True) if marked for index in range(first, last)}
+    assert set(range(start, end)) <= covered

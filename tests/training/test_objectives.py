@@ -1,0 +1,64 @@
+"""The loss against the paper's equations, written out by hand in float64."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+
+from iterpref_core.training.objectives import OBJECTIVES, nll_loss, preference_loss, sequence_logratio
+
+
+def _by_hand(
+    chosen: list[float], rejected: list[float], ref: tuple[list[float], list[float]], focal: list[int], **knobs: Any
+) -> float:
+    """-log sigma(beta (K+ - K-)) + alpha NLL(y+) for one pair, token by token."""
+    k_plus = sum(lp - r for lp, r in zip(chosen, ref[0], strict=True))
+    k_minus = sum(m * (lp - r) for lp, r, m in zip(rejected, ref[1], focal, strict=True))
+    preference = math.log1p(math.exp(-knobs["beta"] * (k_plus - k_minus)))
+    nll = -sum(chosen) / (len(chosen) if knobs["nll"] == "mean" else 1)
+    return preference + knobs["alpha"] * nll
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("alpha", [0.0, 1.0, 20.0])
+def test_one_pair_by_hand(reduction: Any, alpha: float) -> None:
+    torch.manual_seed(0)
+    logps, ref = -torch.rand(2, 5, dtype=torch.float64), -torch.rand(2, 5, dtype=torch.float64)
+    weights = torch.tensor([[1, 1, 1, 1, 1], [0, 1, 1, 0, 0]], dtype=torch.float64)
+    chosen, rejected = sequence_logratio(logps, ref, weights).chunk(2)
+    nll = nll_loss(logps[:1], torch.ones(1, 5, dtype=torch.float64), reduction)
+    loss = preference_loss(chosen, rejected, beta=0.3).mean() + alpha * nll
+    expected = _by_hand(
+        logps[0].tolist(), logps[1].tolist(), (ref[0].tolist(), ref[1].tolist()), [0, 1, 1, 0, 0],
+        beta=0.3, alpha=alpha, nll=reduction,
+    )  # fmt: skip
+    assert loss.item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_tokens_outside_the_error_region_get_no_gradient() -> None:
+    logps = -torch.rand(2, 5, dtype=torch.float64).requires_grad_()
+    weights = torch.tensor([[1, 1, 1, 1, 1], [0, 1, 1, 0, 0]], dtype=torch.float64)
+    chosen, rejected = sequence_logratio(logps, torch.zeros(2, 5), weights).chunk(2)
+    (gradient,) = torch.autograd.grad(preference_loss(chosen, rejected, 0.1).sum(), logps)
+    assert (gradient[0] < 0).all(), "every token of y+ is pulled up"
+    assert (gradient[1] > 0).tolist() == [False, True, True, False, False], "only D- is pushed down"
+    assert gradient[1, 1].item() == pytest.approx(-gradient[0, 0].item())
+
+
+def test_before_training_the_loss_is_log_two() -> None:
+    zeros = torch.zeros(3)
+    torch.testing.assert_close(preference_loss(zeros, zeros, 0.1), torch.full((3,), math.log(2)))
+
+
+def test_mean_and_sum_weigh_programs_differently() -> None:
+    logps = torch.tensor([[-1.0, -1.0, -1.0], [-4.0, 0.0, 0.0]])
+    weights = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, 0.0]])
+    assert nll_loss(logps, weights, "mean").item() == pytest.approx(7 / 4)
+    assert nll_loss(logps, weights, "sum").item() == pytest.approx(7 / 2)
+
+
+def test_the_table() -> None:
+    assert list(OBJECTIVES) == ["sft", "dpo", "rpo", "target-dpo", "target-rpo"]
+    assert [name for name, row in OBJECTIVES.items() if row.rejected == "focal"] == ["target-dpo", "target-rpo"]
+    assert [name for name, row in OBJECTIVES.items() if not row.preference] == ["sft"]

@@ -1,0 +1,246 @@
+"""The trainer: its loss against TRL's own, its masks, its resume, its bad input."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from datasets import Dataset
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
+from trl import DPOConfig, DPOTrainer
+
+from iterpref_core.config import ObjectiveName, TrainParams
+from iterpref_core.errors import ConfigError, ModelError
+from iterpref_core.inference.transformers_backend import load_model
+from iterpref_core.training.checkpoint import last_checkpoint, run_key
+from iterpref_core.training.collator import PreferenceCollator, objective_columns
+from iterpref_core.training.dataset import TokenisedPair, load_pairs
+from iterpref_core.training.objectives import OBJECTIVES
+from iterpref_core.training.reference import ReferenceLogps, reference_logps, score_sequences
+from iterpref_core.training.train import train_objective
+from iterpref_core.training.trainer import FocalDPOTrainer
+
+
+def _train(folder: Path, inputs: tuple[Path, Path, Path], objective: ObjectiveName, params: TrainParams) -> dict[str, float]:
+    return train_objective(*inputs, objective, params, folder / "out", folder / "curve.csv", folder / "work")
+
+
+def _read_curve(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def inputs(pairs_file: Path, spans_file: Path, model_folder: Path) -> tuple[Path, Path, Path]:
+    return pairs_file, spans_file, model_folder
+
+
+@pytest.fixture
+def rows(
+    pairs_file: Path, spans_file: Path, tokenizer: PreTrainedTokenizerBase, params: TrainParams
+) -> list[TokenisedPair]:
+    return load_pairs(pairs_file, spans_file, tokenizer, params)
+
+
+def _reference(model_folder: Path, rows: list[TokenisedPair]) -> ReferenceLogps:
+    """A reference that differs from the policy, as after some training."""
+    model = AutoModelForCausalLM.from_pretrained(model_folder)
+    sequences = [(row.prompt_ids, row.chosen_ids) for row in rows] + [(row.prompt_ids, row.rejected_ids) for row in rows]
+    scores = [0.9 * score for score in score_sequences(model, sequences, batch_size=8, bf16=False)]
+    return ReferenceLogps(
+        [score.tolist() for score in scores[: len(rows)]], [score.tolist() for score in scores[len(rows) :]]
+    )
+
+
+def _loss_and_gradient(
+    trainer: DPOTrainer, batch: dict[str, torch.Tensor]
+) -> tuple[float, dict[str, torch.Tensor]]:
+    trainer.model.zero_grad()
+    loss = trainer.compute_loss(trainer.model, batch)
+    loss.backward()
+    return loss.item(), {name: weight.grad.clone() for name, weight in trainer.model.named_parameters()}
+
+
+def _arguments(folder: Path, **extra: object) -> DPOConfig:
+    return DPOConfig(
+        output_dir=str(folder), report_to="none", use_cpu=True, bf16=False, activation_checkpointing=False, beta=0.1,
+        max_length=None, precompute_ref_log_probs=True, dataloader_pin_memory=False, **extra,
+    )  # fmt: skip
+
+
+def _focal_trainer(
+    folder: Path,
+    model_folder: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    columns: dict[str, list[list[int]]],
+    objective: ObjectiveName,
+    alpha: float,
+) -> FocalDPOTrainer:
+    row = OBJECTIVES[objective]
+    return FocalDPOTrainer(
+        objective=row, alpha=alpha, nll="mean", model=AutoModelForCausalLM.from_pretrained(model_folder),
+        args=_arguments(folder), data_collator=PreferenceCollator(tokenizer.pad_token_id, row.preference),
+        train_dataset=Dataset.from_dict(columns), processing_class=tokenizer,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("objective", "alpha"), [("dpo", 0.0), ("rpo", 2.0), ("target-dpo", 0.0), ("target-rpo", 2.0)])
+def test_loss_and_gradient_are_trl_s_own(
+    tmp_path: Path,
+    rows: list[TokenisedPair],
+    model_folder: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    objective: ObjectiveName,
+    alpha: float,
+) -> None:
+    """TRL's loss, given the same masks as its `completion_mask`, is the oracle."""
+    reference = _reference(model_folder, rows)
+    columns = objective_columns(rows, OBJECTIVES[objective], reference)
+    ours = _focal_trainer(tmp_path, model_folder, tokenizer, columns, objective, alpha)
+    batch = ours.data_collator([dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)])
+    own_loss, own_gradient = _loss_and_gradient(ours, batch)
+
+    kinds = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, alpha]} if alpha else {"loss_type": ["sigmoid"]}
+    texts = Dataset.from_dict({"prompt": ["a"], "chosen": ["b"], "rejected": ["c"]})
+    theirs = DPOTrainer(
+        model=AutoModelForCausalLM.from_pretrained(model_folder),
+        args=_arguments(tmp_path, **kinds),
+        train_dataset=texts,
+        processing_class=tokenizer,
+    )
+    sums = (batch["ref_logps"] * batch["weights"]).sum(dim=1)
+    trl_batch = {
+        "input_ids": batch["input_ids"],
+        "attention_mask": batch["attention_mask"],
+        "completion_mask": batch["weights"].long(),
+        "ref_chosen_logps": sums[: len(rows)],
+        "ref_rejected_logps": sums[len(rows) :],
+    }
+    loss, gradient = _loss_and_gradient(theirs, trl_batch)
+    assert own_loss == pytest.approx(loss, abs=1e-6)
+    for name, expected in gradient.items():
+        torch.testing.assert_close(own_gradient[name], expected, atol=1e-6, rtol=1e-4, msg=name)
+
+
+def test_sft_is_the_nll_of_the_chosen_program(
+    tmp_path: Path, rows: list[TokenisedPair], model_folder: Path, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    columns = objective_columns(rows, OBJECTIVES["sft"], None)
+    trainer = _focal_trainer(tmp_path, model_folder, tokenizer, columns, "sft", 1.0)
+    batch = trainer.data_collator([dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)])
+    assert batch["input_ids"].shape[0] == len(rows), "the rejected programs are not computed"
+    scores = score_sequences(
+        AutoModelForCausalLM.from_pretrained(model_folder),
+        [(row.prompt_ids, row.chosen_ids) for row in rows], batch_size=5, bf16=False,
+    )  # fmt: skip
+    loss, _ = _loss_and_gradient(trainer, batch)
+    assert loss == pytest.approx(-torch.cat(scores).mean().item(), abs=1e-5)
+
+
+def test_reference_is_computed_once_and_read_back(
+    tmp_path: Path, rows: list[TokenisedPair], model_folder: Path
+) -> None:
+    model = load_model(model_folder)
+    first = reference_logps(model, rows, tmp_path, "key", batch_size=5, bf16=False)
+    again = reference_logps(None, rows, tmp_path, "key", batch_size=5, bf16=False)  # type: ignore[arg-type]
+    assert first == again
+    assert [len(values) for values in first.rejected] == [len(row.rejected_ids) for row in rows]
+    one = score_sequences(model, [(rows[0].prompt_ids, rows[0].chosen_ids)], batch_size=1, bf16=False)[0]
+    torch.testing.assert_close(torch.tensor(first.chosen[0]), one, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("objective", list(OBJECTIVES))
+def test_every_objective_trains_and_lowers_its_loss(
+    tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainParams, objective: ObjectiveName
+) -> None:
+    longer = params.model_copy(update={"epochs": 8})
+    metrics = _train(tmp_path, inputs, objective, longer)
+    curve = _read_curve(tmp_path / "curve.csv")
+    assert float(curve[-1]["loss"]) < float(curve[0]["loss"])
+    assert metrics["steps"] == 24
+    assert ("rewards/margins" in curve[0]) == (objective != "sft")
+    assert {"model.safetensors", "tokenizer.json", "config.json"} <= {path.name for path in (tmp_path / "out").iterdir()}
+    assert list((tmp_path / "work" / "checkpoints").iterdir()) == []
+
+
+def test_the_seed_decides_the_weights(tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainParams) -> None:
+    for name in ("a", "b"):
+        _train(tmp_path / name, inputs, "target-rpo", params)
+    a, b = (load_file(tmp_path / name / "out" / "model.safetensors") for name in ("a", "b"))
+    assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+_TRAIN_AND_DIE = """
+import os, signal, sys
+from pathlib import Path
+from iterpref_core.config import TrainParams
+from iterpref_core.training.train import train_objective
+folder, params, *inputs = sys.argv[1:]
+def die_late(logs, step):
+    if step >= 15:
+        os.kill(os.getpid(), signal.SIGKILL)
+train_objective(*map(Path, inputs), "target-rpo", TrainParams.model_validate_json(params),
+                Path(folder, "out"), Path(folder, "curve.csv"), Path(folder, "work"), die_late)
+"""
+
+
+def test_a_killed_run_resumes_and_ends_with_the_same_weights(
+    tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainParams
+) -> None:
+    longer = params.model_copy(update={"epochs": 8})
+    _train(tmp_path / "whole", inputs, "target-rpo", longer)
+    killed = tmp_path / "killed"
+    run = subprocess.run(
+        [sys.executable, "-c", _TRAIN_AND_DIE, str(killed), longer.model_dump_json(), *map(str, inputs)],
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+        capture_output=True,
+        check=False,
+    )
+    assert run.returncode == -signal.SIGKILL, run.stderr.decode()
+    assert not (killed / "out").exists()
+    checkpoint = last_checkpoint(next((killed / "work" / "checkpoints").iterdir()))
+    assert checkpoint is not None and checkpoint.name in ("checkpoint-12", "checkpoint-15")
+    metrics = _train(killed, inputs, "target-rpo", longer)
+    assert metrics["steps"] == 24
+    whole, resumed = (load_file(tmp_path / name / "out" / "model.safetensors") for name in ("whole", "killed"))
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+    assert [row["step"] for row in _read_curve(killed / "curve.csv")] == ["5", "10", "15", "20"]
+
+
+def test_a_checkpoint_cut_off_in_mid_write_is_passed_over(tmp_path: Path) -> None:
+    for step, state in {5: "{}", 10: '{"epoch": 1', 15: None}.items():
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        if state is not None:
+            (folder / "trainer_state.json").write_text(state)
+    found = last_checkpoint(tmp_path)
+    assert found is not None and found.name == "checkpoint-5"
+    assert last_checkpoint(tmp_path / "absent") is None
+
+
+def test_a_checkpoint_belongs_to_its_settings_alone(
+    inputs: tuple[Path, Path, Path], params: TrainParams
+) -> None:
+    key = run_key(*inputs[:2], "model", "dpo", params)
+    other = json.loads(params.model_dump_json())
+    other["objectives"]["rpo"]["alpha"] = 9.0
+    assert run_key(*inputs[:2], "model", "dpo", TrainParams.model_validate(other)) == key
+    assert run_key(*inputs[:2], "model", "dpo", params.model_copy(update={"beta": 0.2})) != key
+    assert run_key(*inputs[:2], "model", "rpo", params) != key
+    assert run_key(*inputs[:2], "other", "dpo", params) != key
+
+
+def test_bad_settings_and_models_are_refused_before_anything_is_written(
+    tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainParams
+) -> None:
+    with pytest.raises(ConfigError, match="train.batch_size: 4 is no multiple of train.micro_batch_size = 3"):
+        _train(tmp_path, inputs, "dpo", params.model_copy(update={"micro_batch_size": 3}))
+    with pytest.raises(ModelError, match="no such folder"):
+        _train(tmp_path, (inputs[0], inputs[1], tmp_path / "absent"), "dpo", params)
+    assert list(tmp_path.iterdir()) == []
