@@ -41,7 +41,7 @@ _SHOW: dict[type, Callable[[Any], str]] = {
     tuple: lambda value: f"({', '.join(map(show, value))}{',' if len(value) == 1 else ''})",
     dict: lambda value: f"{{{', '.join(f'{show(key)}: {show(item)}' for key, item in value.items())}}}",
     set: lambda value: f"{{{', '.join(sorted(map(show, value)))}}}" if value else "set()",
-    Digest: lambda value: f"a value of {value.length} characters",
+    Digest: lambda value: f"a value of {value.size} bytes",
     frozenset: lambda value: f"frozenset({show(set(value)) if value else ''})",
 }
 

@@ -1,8 +1,9 @@
 """Values out of the sandbox, and what tests expect: exact types, canonical texts."""
 
 import collections
-import hashlib
+import copy
 import math
+import sys
 
 import pytest
 
@@ -13,6 +14,7 @@ from iterpref_core.execution.steps import expect, parse_literal, rewrite_assert
 VALUES = [
     None, True, 0, -1, 2**63, -(10**5000), 1.0, 1e300, math.inf, -math.inf, 1 + 2j, "", "a\nb\0\ud800é", b"\x00\xff",
     [], [1, 2], [1, "a", None, 2.5], [[], [[]]], (), (1,), ((1, 2), [3]), {}, {1: "a", "1": [2]}, {(1, 2): {3}},
+    [1, 2.5], 10**4299, [10**4300, 1.5], {-(10**4300)},
     set(), {1, 2, 3}, {"b", "a"}, frozenset(), frozenset({frozenset({1})}), [2**64, 1], [True, 1],
 ]  # fmt: skip
 
@@ -27,6 +29,18 @@ def test_round_trip(value):
     assert "\n" not in text
     assert same(decode(text), value)
     assert encode(decode(text)) == text
+
+
+def test_the_program_s_own_digit_limit_changes_nothing():
+    value = [10**6000]
+    text = encode(value)
+    before = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    try:
+        assert encode(value) == text
+        assert sys.get_int_max_str_digits() == 0
+    finally:
+        sys.set_int_max_str_digits(before)
 
 
 def test_nan_comes_back():
@@ -53,15 +67,34 @@ def test_other_types_are_refused_by_name(value, name):
         encode(value)
 
 
-@pytest.mark.parametrize("kind", [list, tuple])
-def test_long_values_become_digests_of_their_texts(kind):
-    value = kind([n, "a"] for n in range(200_000))
-    text = encode(value)
+LARGE = [
+    [n + 0.5 for n in range(200_000)],
+    tuple(range(300_000)),
+    [[n, "a"] for n in range(100_000)],
+    "x\ud800" * 600_000,
+]
+
+
+@pytest.mark.parametrize("value", LARGE, ids=["floats", "ints", "nested", "text"])
+def test_large_values_become_digests(value):
     digest = summarise(value)
-    assert digest == f"#{len(text)}:{hashlib.sha256(text.encode()).hexdigest()}"
     assert isinstance(decode(digest), Digest)
-    assert show(decode(digest)) == f"a value of {len(text)} characters"
-    assert summarise(value[:3000]) == encode(value[:3000])
+    assert digest == summarise(copy.deepcopy(value))
+    assert show(decode(digest)) == f"a value of {digest.size} bytes"
+    assert digest.size > 2**20
+
+
+def test_large_values_that_differ_have_different_digests():
+    numbers = list(range(300_000))
+    alike = [numbers, tuple(numbers), [*numbers[:-1], 0], [*numbers[:-1], 299_999.0], [[n] for n in numbers]]
+    assert len({summarise(value) for value in [*alike, tuple(alike[-1])]}) == 6
+
+
+@pytest.mark.parametrize(
+    "value", [list(range(3000)), ["a" * 5000], "a" * 5000, [[1]] * 3000], ids=["ints", "long", "text", "nested"]
+)
+def test_smaller_ones_stay_text(value):
+    assert summarise(value) == encode(value)
 
 
 def test_lenient_takes_dict_likes_for_dicts():

@@ -13,19 +13,23 @@ dictionaries are sorted by key. Subclasses are never encoded: they may lie about
 import collections
 import hashlib
 import json
+import marshal
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-_BIG = 2**63
+_DIGITS = 4300  # Python's own limit for integers as decimal text, whatever the program has set it to
+_BIG = 10**_DIGITS
 # Types are told apart by identity: a metaclass may lie about equality and hash.
 _PLAIN = frozenset(map(id, (type(None), bool, str, float)))
-_PLAIN_INT = frozenset({id(int)})
+_PLAIN_OR_INT = _PLAIN | {id(int)}
 _dump = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _load = json.loads
+_get_digits, _set_digits = sys.get_int_max_str_digits, sys.set_int_max_str_digits
 
-MAX_TEXT = 1 << 20
-"""Characters of a value's text beyond which only its digest is passed on."""
-_PIECE = 1024
+MAX_SIZE = 1 << 20
+"""Bytes of a value beyond which only its digest is passed on."""
+_LONG = 1024
 
 DICT_LIKE = (collections.OrderedDict, collections.defaultdict, collections.Counter)
 """Standard-library subclasses that compare equal to a plain dict; encoded as one if the comparison is Python's `==`."""
@@ -44,38 +48,45 @@ def type_name(kind: type) -> str:
     return str(type.__dict__["__name__"].__get__(kind))
 
 
-def _tree_of_items(value: Any, lenient: bool) -> list[Any]:
+def _items(value: Any, lenient: bool, tag_ints: bool) -> list[Any]:
     kinds = set(map(id, map(type, value)))
-    if kinds <= _PLAIN or (kinds == _PLAIN_INT and min(value) > -_BIG and max(value) < _BIG):
+    if kinds <= (_PLAIN if tag_ints else _PLAIN_OR_INT):
         return list(value)
-    return [_tree(item, lenient) for item in value]
+    return [_tree(item, lenient, tag_ints) for item in value]
 
 
-def _tree_of_container(value: Any, lenient: bool) -> Any:
+def _container(value: Any, lenient: bool, tag_ints: bool) -> Any:
     kind = type(value)
     if kind is list:
-        return _tree_of_items(value, lenient)
+        return _items(value, lenient, tag_ints)
     if kind is tuple:
-        return {"t": _tree_of_items(value, lenient)}
+        return {"t": _items(value, lenient, tag_ints)}
     if kind is dict or (lenient and any(kind is like for like in DICT_LIKE)):
-        pairs = [[_tree(k, lenient), _tree(v, lenient)] for k, v in dict.items(value)]
+        pairs = [[_tree(k, lenient, tag_ints), _tree(v, lenient, tag_ints)] for k, v in dict.items(value)]
         return {"d": sorted(pairs, key=lambda pair: _dump(pair[0]))}
     if kind is set or kind is frozenset:
-        return {"s" if kind is set else "f": sorted((_tree(item, lenient) for item in value), key=_dump)}
+        return {"s" if kind is set else "f": sorted(_items(value, lenient, tag_ints), key=_dump)}
     raise UnencodableError(type_name(kind))
 
 
-def _tree(value: Any, lenient: bool) -> Any:
+def _tree(value: Any, lenient: bool, tag_ints: bool) -> Any:
     kind = type(value)
     if id(kind) in _PLAIN:
         return value
     if kind is int:
-        return value if -_BIG < value < _BIG else {"i": hex(value)}
+        return {"i": hex(value)} if tag_ints and not -_BIG < value < _BIG else value
     if kind is bytes:
         return {"b": value.decode("latin-1")}
     if kind is complex:
         return {"c": [value.real, value.imag]}
-    return _tree_of_container(value, lenient)
+    return _container(value, lenient, tag_ints)
+
+
+def _text(value: Any, lenient: bool) -> str:
+    try:
+        return _dump(_tree(value, lenient, False))
+    except ValueError:  # an integer has more digits than can be written
+        return _dump(_tree(value, lenient, True))
 
 
 def encode(value: Any, *, lenient: bool = False) -> str:
@@ -88,65 +99,80 @@ def encode(value: Any, *, lenient: bool = False) -> str:
     Raises:
         UnencodableError: the value, or a part of it, has no exact plain type, or is nested too deeply.
     """
+    digits = _get_digits()
+    _set_digits(_DIGITS)
     try:
-        return _dump(_tree(value, lenient))
+        return _text(value, lenient)
     except RecursionError:
         raise UnencodableError("value nested too deeply") from None
+    finally:
+        _set_digits(digits)
 
 
 class Digest(str):
-    """Stands for a canonical text that is too long to be passed on: `#`, its length in characters, `:`, its hash."""
+    """Stands for a value that is too large to be passed on: `#`, its size, `:`, a hash of it."""
 
     __slots__ = ()
 
     @property
-    def length(self) -> int:
-        """Characters of the text."""
+    def size(self) -> int:
+        """Bytes of the value, about."""
         return int(self[1:].partition(":")[0])
 
 
-def _pieces(value: Any, lenient: bool) -> Iterator[str]:
-    """The canonical text in pieces, so that a long list is never held as text as a whole."""
+def _pieces(value: Any, lenient: bool) -> Iterator[bytes]:
+    """The canonical text of a long list or tuple in pieces, so that it is never held as a whole."""
+    yield type_name(type(value)).encode()
+    for start in range(0, len(value), _LONG):
+        yield encode(list(value[start : start + _LONG]), lenient=lenient).encode("utf-8", "surrogatepass")
+
+
+def _bulk(value: Any, lenient: bool) -> Iterator[bytes]:
+    """A long value as canonical bytes, to be hashed; nothing for short ones and for those that are not in sequence."""
     kind = type(value)
-    if not (kind is list or kind is tuple) or len(value) <= _PIECE:
-        yield encode(value, lenient=lenient)
-        return
-    yield "[" if kind is list else '{"t":['
-    for start in range(0, len(value), _PIECE):
-        piece = encode(list(value[start : start + _PIECE]), lenient=lenient)[1:-1]
-        yield f",{piece}" if start else piece
-    yield "]" if kind is list else "]}"
+    if not (kind is list or kind is tuple or kind is str) or len(value) <= _LONG:
+        return iter(())
+    if kind is str or set(map(id, map(type, value))) <= _PLAIN_OR_INT:
+        return iter([marshal.dumps(value, 2)])  # fast; this version has no references, so equal values give equal bytes
+    return _pieces(value, lenient)
 
 
 def summarise(value: Any, *, lenient: bool = False) -> str:
-    """The canonical text of a value, or its `Digest` if it has more than `MAX_TEXT` characters.
+    """The canonical text of a value, or its `Digest` if it is larger than `MAX_SIZE`.
 
     Raises:
         UnencodableError: as `encode`.
     """
-    length, kept, signature = 0, [], hashlib.sha256()
-    for piece in _pieces(value, lenient):
-        length += len(piece)
-        signature.update(piece.encode("utf-8", "surrogatepass"))
-        if length <= MAX_TEXT:
-            kept.append(piece)
-    return "".join(kept) if length <= MAX_TEXT else Digest(f"#{length}:{signature.hexdigest()}")
+    size, signature = 0, hashlib.blake2b(digest_size=32)
+    for piece in _bulk(value, lenient):
+        size += len(piece)
+        signature.update(piece)
+    if size <= MAX_SIZE:
+        text = encode(value, lenient=lenient)
+        if len(text) <= 4 * MAX_SIZE:
+            return text
+        size = len(text)
+        signature.update(text.encode("utf-8", "surrogatepass"))
+    return Digest(f"#{size}:{signature.hexdigest()}")
 
 
 _FROM_TAG: dict[str, Callable[[Any], Any]] = {
-    "t": lambda body: tuple(map(_value, body)),
+    "t": lambda body: tuple(_value(body)),
     "d": lambda body: {_value(key): _value(value) for key, value in body},
-    "s": lambda body: set(map(_value, body)),
-    "f": lambda body: frozenset(map(_value, body)),
+    "s": lambda body: set(_value(body)),
+    "f": lambda body: frozenset(_value(body)),
     "b": lambda body: body.encode("latin-1"),
     "c": lambda body: complex(*body),
     "i": lambda body: int(body, 16),
 }
 
 
+_NESTED = frozenset({list, dict})
+
+
 def _value(tree: Any) -> Any:
     if type(tree) is list:
-        return [_value(item) for item in tree]
+        return tree if _NESTED.isdisjoint(map(type, tree)) else [_value(item) for item in tree]
     if type(tree) is not dict:
         return tree
     ((tag, body),) = tree.items()

@@ -1,0 +1,13 @@
+# verdict: exception
+# tests: io
+# must not: leave a process behind through another module's function
+import _posixsubprocess
+import posix
+import time
+
+
+def f(x):
+    if _posixsubprocess and posix.fork() == 0:
+        posix.setsid()
+        time.sleep(1000)
+    return x * x
