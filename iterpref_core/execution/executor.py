@@ -3,7 +3,6 @@
 import logging
 import secrets
 import selectors
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -106,7 +105,6 @@ class Executor:
         self.limits = limits
         self._count, self._cross_check_every = workers, cross_check_every
         self._pool = WorkerPool(plan, limits, preload)
-        self._lock = threading.Lock()
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -129,7 +127,7 @@ class Executor:
     def run(self, programs: Iterable[Program]) -> Iterator[Outcome]:
         """Outcomes in the order of the programs, streaming, with a bounded look-ahead.
 
-        One run at a time; a second one, from whatever thread, waits for the first to end or to be closed.
+        Several runs may be under way at once, in one thread or in many: each has as many workers as were asked for.
 
         Raises:
             ExecutionError: the executor is closed, or workers cannot be started.
@@ -137,18 +135,17 @@ class Executor:
         """
         if self._closed:
             raise ExecutionError("the executor is closed; run programs inside its `with` block")
-        with self._lock:
-            run = _Run(
-                self._pool,
-                limits=self.limits,
-                count=self._count,
-                isolated=self.isolation,
-                every=self._cross_check_every,
-            )
-            try:
-                yield from run.outcomes(programs)
-            finally:
-                run.abandon()
+        run = _Run(
+            self._pool,
+            limits=self.limits,
+            count=self._count,
+            isolated=self.isolation,
+            every=self._cross_check_every,
+        )
+        try:
+            yield from run.outcomes(programs)
+        finally:
+            run.abandon()
 
 
 class _Run:
@@ -201,7 +198,7 @@ class _Run:
         self._busy[worker] = assignment
         self._selector.register(worker, selectors.EVENT_READ)
         try:
-            worker.start(assignment.job())
+            worker.start(assignment.job(), assignment.program.limits(self._limits))
         except WorkerDiedError as error:
             self._lost(worker, str(error))
 
@@ -248,7 +245,7 @@ class _Run:
         """The ruling after a stage."""
         if done.stage == "control":
             return TAMPERED if deceives(done.key, answer) else done.ruling
-        ruling = rule(done.program, done.steps, done.key, self._limits, answer)
+        ruling = rule(done.program, done.steps, done.key, done.program.limits(self._limits), answer)
         ruling = replace(ruling, feedback=worker.scrub(ruling.feedback))
         if done.stage == "check" and ruling.verdict != done.ruling.verdict:
             logger.warning(
@@ -286,7 +283,7 @@ class _Run:
 
     def abandon(self) -> None:
         """End the workers whose answers nobody waits for any more."""
-        for worker in list(self._busy):
-            self._release(worker)
+        for worker in self._busy:
             self._pool.dismiss(worker)
+        self._busy.clear()
         self._selector.close()

@@ -2,7 +2,9 @@
 
 import shutil
 import tempfile
+import threading
 
+from iterpref_core.errors import ExecutionError
 from iterpref_core.execution.isolation import Plan
 from iterpref_core.execution.programs import Limits
 from iterpref_core.execution.worker import Worker
@@ -25,6 +27,8 @@ class WorkerPool:
         self._scratch = tempfile.mkdtemp(prefix="iterpref-execution-")
         self._idle: list[Worker] = []
         self._all: set[Worker] = set()
+        self._lock = threading.Lock()
+        self._closed = False
 
     def hire(self, *, fresh: bool = False) -> Worker:
         """An idle worker, or a new one if there is none or a fresh one is asked for.
@@ -32,31 +36,45 @@ class WorkerPool:
         Raises:
             ExecutionError: none can be started.
         """
-        while self._idle and not fresh:
-            worker = self._idle.pop()
+        while not fresh and (worker := self._take()) is not None:
             if worker.jobs < RECYCLE_AFTER:
                 return worker
             self.dismiss(worker)
+        if self._closed:
+            raise ExecutionError("the executor is closed; run programs inside its `with` block")
         worker = Worker(self._plan, self._limits, self._preload, self._scratch)
-        self._all.add(worker)
+        with self._lock:
+            self._all.add(worker)
         return worker
+
+    def _take(self) -> Worker | None:
+        with self._lock:
+            return self._idle.pop() if self._idle else None
 
     def put_back(self, worker: Worker) -> None:
         """Take back a worker that has answered."""
-        self._idle.append(worker)
+        with self._lock:
+            self._idle.append(worker)
 
     def dismiss(self, worker: Worker) -> None:
         """End a worker and whatever it is running."""
-        self._all.discard(worker)
-        worker.kill()
+        with self._lock:
+            known = worker in self._all
+            self._all.discard(worker)
+        if known:
+            worker.kill()
 
     def pids(self) -> list[int]:
         """Process ids of the workers (of bubblewrap in tier A)."""
-        return sorted(worker.pid for worker in self._all)
+        with self._lock:
+            return sorted(worker.pid for worker in self._all)
 
     def close(self) -> None:
         """End all workers and remove what they left."""
-        self._idle.clear()
-        for worker in list(self._all):
+        self._closed = True
+        with self._lock:
+            self._idle.clear()
+            workers = list(self._all)
+        for worker in workers:
             self.dismiss(worker)
         shutil.rmtree(self._scratch, ignore_errors=True)

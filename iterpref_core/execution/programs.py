@@ -1,7 +1,7 @@
 """What goes in and what comes out: limits, programs, outcomes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from iterpref_core.records import Test, Verdict
@@ -46,16 +46,27 @@ class Program:
         tests: at least one test.
         setup: source to run before the code, such as imports; may be empty.
         judge: decides about the values of `io` tests instead of exact equality with `expected`.
+        cpu_s: CPU seconds for this program instead of `Limits.cpu_s`, such as a multiple of what the ground truth
+            needs; real time is limited in proportion.
     """
 
     code: str
     tests: tuple[Test, ...]
     setup: str = ""
     judge: Judge | None = None
+    cpu_s: float | None = None
 
     def __post_init__(self) -> None:
         if not self.tests:
             raise ValueError("Program.tests is empty; without a test there is no proof of anything")
+        if self.cpu_s is not None and self.cpu_s <= 0:
+            raise ValueError(f"Program.cpu_s is {self.cpu_s}; it must be above 0")
+
+    def limits(self, common: Limits) -> Limits:
+        """The limits of this program where all have common ones."""
+        if self.cpu_s is None:
+            return common
+        return replace(common, cpu_s=self.cpu_s, wall_s=common.wall_s * max(1.0, self.cpu_s / common.cpu_s))
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from iterpref_core.execution.verdicts import Answer
 
 _HEADER = struct.Struct("=II")
 _LENGTH = struct.Struct("=I")
+_TIMES = struct.Struct("=dd")
 START_S = 60.0
 """Seconds of real time a zygote may take to start and import what is preloaded."""
 GRACE_S = 15.0
@@ -110,15 +111,15 @@ class Worker:
             except OSError as error:
                 raise self._died(f"the zygote is gone ({error.strerror})") from None
 
-    def start(self, job: bytes) -> None:
-        """Hand over a job; the zygote must be idle.
+    def start(self, job: bytes, limits: Limits) -> None:
+        """Hand over a job with its own time limits; the zygote must be idle.
 
         Raises:
             WorkerDiedError: it is gone or does not listen.
         """
         self.jobs += 1
-        self.deadline = time.monotonic() + self._limits.wall_s + GRACE_S
-        self._send(job)
+        self.deadline = time.monotonic() + limits.wall_s + GRACE_S
+        self._send(_TIMES.pack(limits.cpu_s, limits.wall_s) + job)
 
     def _take(self) -> tuple[dict[str, Any], bytes] | None:
         """A whole answer, if one has arrived."""

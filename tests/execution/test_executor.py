@@ -92,6 +92,22 @@ def test_only_what_was_printed_before_the_failure_is_shown(executor):
     assert outcome.feedback == "f(2) returned 1, expected 2\nprinted: got 1\\ngot 2"
 
 
+def test_a_program_may_have_a_time_limit_of_its_own(executor):
+    spin = "from time import process_time\ndef f(x):\n    while process_time() < 0.7: pass\n    return 2"
+    tests = (io("f(1)", "2"),)
+    short, long, same = executor.run(Program(spin, tests, cpu_s=cpu_s) for cpu_s in (0.2, 3.0, None))
+    assert [short.verdict, long.verdict, same.verdict] == ["timeout", "passed", "timeout"]
+    assert short.feedback == "time limit of 0.2 s exceeded in f(1)"
+    assert same.feedback == "time limit of 0.5 s exceeded in f(1)"
+
+
+def test_runs_may_overlap(executor):
+    one = Program("def f(): return 1", (io("f()", "1"),))
+    outer = executor.run([one] * 20)
+    found = [next(outer).verdict, *(outcome.verdict for outcome in executor.run([one] * 20))]
+    assert [*found, *(outcome.verdict for outcome in outer)] == ["passed"] * 40
+
+
 def test_outcomes_come_in_the_order_of_the_programs(executor):
     codes = [f"import time\ntime.sleep({0.02 * (n % 3)})\ndef f(): return {n}" for n in range(40)]
     outcomes = executor.run(Program(code, (io("f()", "-1"),)) for code in codes)

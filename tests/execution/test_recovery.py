@@ -77,6 +77,13 @@ def test_an_abandoned_run_ends_its_programs():
         assert next(executor.run([GOOD])).verdict == "passed"
 
 
+def test_a_run_may_outlive_its_executor():
+    with Executor(LIMITS, workers=2) as executor:
+        run = executor.run([GOOD] * 50)
+        next(run)
+    run.close()
+
+
 def test_a_closed_executor_leaves_no_process_and_no_folder():
     with Executor(LIMITS, workers=2, namespaces=False) as executor:
         list(executor.run([GOOD] * 4))

@@ -21,6 +21,7 @@ from .cleanup import empty_folder, is_over
 
 _HEADER = struct.Struct("=II")
 _LENGTH = struct.Struct("=I")
+_TIMES = struct.Struct("=dd")
 HEAD_OF_OUTPUT = 2000
 """Bytes of a program's printed output that are passed on."""
 
@@ -137,7 +138,7 @@ class Zygote:
         limits.set_limits(self.budget, self.base)
         if self.filter is not None:
             self.filter.install()
-        harness.run_job(job, high)
+        harness.run_job(job[_TIMES.size :], high)
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()
@@ -145,7 +146,12 @@ class Zygote:
                 continue  # the program closed or replaced it, which is its right
 
     def run_job(self, job: bytes) -> None:
-        """Fork a child for a job, wait for its end or end it, clean up after it and answer the supervisor."""
+        """Fork a child for a job, wait for its end or end it, clean up after it and answer the supervisor.
+
+        A job starts with its time limits, in seconds: CPU and real time.
+        """
+        cpu_s, wall_s = _TIMES.unpack_from(job)
+        self.budget = self.budget._replace(cpu_s=cpu_s, wall_s=wall_s)
         os.mkdir(self.folder)
         channel, output = os.memfd_create("channel"), os.memfd_create("output")
         started = time.monotonic()
