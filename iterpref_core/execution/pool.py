@@ -1,13 +1,22 @@
 """The workers of an executor: hired when needed, used again, replaced when worn."""
 
+import functools
 import shutil
 import tempfile
 import threading
 
 from iterpref_core.errors import ExecutionError
+from iterpref_core.execution.inside import sources
 from iterpref_core.execution.isolation import Plan
 from iterpref_core.execution.programs import Limits
 from iterpref_core.execution.worker import Worker
+
+
+@functools.cache
+def _sources() -> str:
+    """The inside's digest when this process first used it."""
+    return sources.digest()
+
 
 RECYCLE_AFTER = 5000
 """Jobs after which a zygote is replaced by a fresh one."""
@@ -25,6 +34,7 @@ class WorkerPool:
     def __init__(self, plan: Plan, limits: Limits, preload: tuple[str, ...]) -> None:
         self._plan, self._limits, self._preload = plan, limits, preload
         self._scratch = tempfile.mkdtemp(prefix="iterpref-execution-")
+        self._sources = _sources()
         self._idle: list[Worker] = []
         self._all: set[Worker] = set()
         self._lock = threading.Lock()
@@ -42,7 +52,7 @@ class WorkerPool:
             self.dismiss(worker)
         if self._closed:
             raise ExecutionError("the executor is closed; run programs inside its `with` block")
-        worker = Worker(self._plan, self._limits, self._preload, self._scratch)
+        worker = Worker(self._plan, self._limits, self._preload, scratch=self._scratch, sources=self._sources)
         with self._lock:
             self._all.add(worker)
         return worker

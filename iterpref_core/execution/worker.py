@@ -34,11 +34,20 @@ class WorkerDiedError(Exception):
 class Worker:
     """One zygote process.
 
+    Args:
+        plan: the isolation to start it in.
+        limits: for each program.
+        preload: modules to import once.
+        scratch: the folder for its programs' folders, in tiers B and C.
+        sources: the inside's digest that this process works with.
+
     Raises:
         ExecutionError: it cannot be started.
     """
 
-    def __init__(self, plan: isolation.Plan, limits: Limits, preload: tuple[str, ...], scratch: str) -> None:
+    def __init__(
+        self, plan: isolation.Plan, limits: Limits, preload: tuple[str, ...], *, scratch: str, sources: str
+    ) -> None:
         self._limits = limits
         self._root = "/job" if "bwrap" in plan.layers else tempfile.mkdtemp(prefix="zygote-", dir=scratch)
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
@@ -60,11 +69,12 @@ class Worker:
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
         os.set_blocking(self._stdin.fileno(), False)
         os.set_blocking(self._stdout.fileno(), False)
-        self._configure(plan, preload)
+        self._configure(plan, preload, sources)
 
-    def _configure(self, plan: isolation.Plan, preload: tuple[str, ...]) -> None:
+    def _configure(self, plan: isolation.Plan, preload: tuple[str, ...], sources: str) -> None:
         config = {
             "limits": vars(self._limits),
+            "sources": sources,
             "root": self._root,
             "disk_mb": DISK_FILES * self._limits.file_mb,
             "landlock": "landlock" in plan.layers,

@@ -177,6 +177,12 @@ def test_the_doctor_sees_an_attack_that_succeeds(monkeypatch):
     assert reports["make a process"].detail == "attack() returned 'succeeded', expected 'stopped'"
 
 
+def test_changed_source_files_are_noticed(monkeypatch):
+    monkeypatch.setattr("iterpref_core.execution.pool._sources", lambda: "older")
+    with Executor(LIMITS, workers=1) as executor, pytest.raises(ExecutionError, match="source files have changed"):
+        next(executor.run([GOOD]))
+
+
 def test_a_missing_preload_is_an_error():
     executor = Executor(LIMITS, workers=1, preload=("no_such_module",))
     with executor, pytest.raises(ExecutionError, match="No module named 'no_such_module'"):

@@ -12,10 +12,11 @@ dictionaries are sorted by key. Subclasses are never encoded: they may lie about
 
 import collections
 import hashlib
+import itertools
 import json
 import marshal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 _DIGITS = 4300  # Python's own limit for integers as decimal text, whatever the program has set it to
@@ -23,6 +24,7 @@ _BIG = 10**_DIGITS
 # Types are told apart by identity: a metaclass may lie about equality and hash.
 _PLAIN = frozenset(map(id, (type(None), bool, str, float)))
 _PLAIN_OR_INT = _PLAIN | {id(int)}
+_SEQUENCES = frozenset({id(list), id(tuple)})
 _dump = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _load = json.loads
 _get_digits, _set_digits = sys.get_int_max_str_digits, sys.set_int_max_str_digits
@@ -120,21 +122,32 @@ class Digest(str):
         return int(self[1:].partition(":")[0])
 
 
+def _is_flat(values: Iterable[Any]) -> bool:
+    return set(map(id, map(type, values))) <= _PLAIN_OR_INT
+
+
 def _pieces(value: Any, lenient: bool) -> Iterator[bytes]:
-    """The canonical text of a long list or tuple in pieces, so that it is never held as a whole."""
+    """Canonical bytes of a long list or tuple in pieces, so that they are never held as a whole.
+
+    Where a piece is plain enough it is marshalled, which is fast: that version has no references, so equal values
+    have equal bytes.
+    """
     yield type_name(type(value)).encode()
     for start in range(0, len(value), _LONG):
-        yield encode(list(value[start : start + _LONG]), lenient=lenient).encode("utf-8", "surrogatepass")
+        piece = list(value[start : start + _LONG])
+        rows = set(map(id, map(type, piece))) <= _SEQUENCES
+        if _is_flat(itertools.chain.from_iterable(piece) if rows else piece):
+            yield marshal.dumps(piece, 2)
+        else:
+            yield encode(piece, lenient=lenient).encode("utf-8", "surrogatepass")
 
 
 def _bulk(value: Any, lenient: bool) -> Iterator[bytes]:
     """A long value as canonical bytes, to be hashed; nothing for short ones and for those that are not in sequence."""
     kind = type(value)
-    if not (kind is list or kind is tuple or kind is str) or len(value) <= _LONG:
-        return iter(())
-    if kind is str or set(map(id, map(type, value))) <= _PLAIN_OR_INT:
-        return iter([marshal.dumps(value, 2)])  # fast; this version has no references, so equal values give equal bytes
-    return _pieces(value, lenient)
+    if kind is str and len(value) > _LONG:
+        return iter([value.encode("utf-8", "surrogatepass")])
+    return _pieces(value, lenient) if id(kind) in _SEQUENCES and len(value) > _LONG else iter(())
 
 
 def summarise(value: Any, *, lenient: bool = False) -> str:

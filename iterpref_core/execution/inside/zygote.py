@@ -16,7 +16,7 @@ import sys
 import time
 from typing import Any
 
-from . import harness, landlock, limits, seccomp
+from . import harness, landlock, limits, seccomp, sources
 from .cleanup import empty_folder, is_over
 
 _HEADER = struct.Struct("=II")
@@ -255,6 +255,9 @@ def main() -> None:
     os.set_inheritable(answers, False)
     os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
     config = json.loads(read_frame())
+    if config["sources"] != sources.digest():
+        send(answers, {"error": "the engine's source files have changed since this process started; start it again"})
+        return
     try:
         preload(config["preload"], config["site"])
         zygote = Zygote(config, answers)
