@@ -85,7 +85,6 @@ class Executor:
 
     Raises:
         IsolationError: untrusted programs cannot be isolated on this machine.
-        ConfigError: a preloaded module is missing.
     """
 
     def __init__(
@@ -130,7 +129,7 @@ class Executor:
         Several runs may be under way at once, in one thread or in many: each has as many workers as were asked for.
 
         Raises:
-            ExecutionError: the executor is closed, or workers cannot be started.
+            ExecutionError: the executor is closed, or workers cannot be started (a preloaded module is missing).
             ValueError: the expected value of a test is not a literal.
         """
         if self._closed:
@@ -184,7 +183,6 @@ class _Run:
                 self._wait()
             elif self._alone:
                 self._start(self._alone.pop())
-                self._wait()
             elif exhausted:
                 return
 

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -14,6 +15,7 @@ import pytest
 
 from iterpref_core.errors import ExecutionError, IsolationError
 from iterpref_core.execution import Executor, Limits, Program, isolation, probe_attacks
+from iterpref_core.execution.worker import Worker
 from iterpref_core.records import IoTest
 
 LIMITS = Limits(cpu_s=1, wall_s=3)
@@ -67,6 +69,23 @@ def test_a_stopped_zygote_does_not_hang_the_run(monkeypatch):
         assert next(executor.run([GOOD])).verdict == "passed"
         os.kill(executor.worker_pids()[0], signal.SIGSTOP)
         assert next(executor.run([GOOD])).verdict == "passed"
+
+
+def test_a_starved_program_is_run_again_alone(monkeypatch):
+    answers = []
+    collect = Worker.collect
+
+    def collect_starved(worker):
+        answer = collect(worker)
+        answers.append(answer)
+        return replace(answer, killed="starved") if answer and len(answers) == 2 else answer
+
+    monkeypatch.setattr(Worker, "collect", collect_starved)
+    with Executor(LIMITS, workers=2) as executor:
+        outcomes = list(executor.run([GOOD] * 6))
+    assert [outcome.verdict for outcome in outcomes] == ["passed"] * 6
+    assert [outcome.retried for outcome in outcomes].count(True) == 1
+    assert len(answers) == 7
 
 
 def test_an_abandoned_run_ends_its_programs():
