@@ -255,7 +255,7 @@ def main() -> None:
     os.set_inheritable(answers, False)
     os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
     config = json.loads(read_frame())
-    if config["sources"] != sources.digest():
+    if config.get("sources") != sources.digest():
         send(answers, {"error": "the engine's source files have changed since this process started; start it again"})
         return
     try:
