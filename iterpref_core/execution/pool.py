@@ -33,7 +33,7 @@ class WorkerPool:
 
     def __init__(self, plan: Plan, limits: Limits, preload: tuple[str, ...]) -> None:
         self._plan, self._limits, self._preload = plan, limits, preload
-        self._scratch = tempfile.mkdtemp(prefix="iterpref-execution-")
+        self._scratch = "" if "bwrap" in plan.layers else tempfile.mkdtemp(prefix="iterpref-execution-")
         self._sources = _sources()
         self._idle: list[Worker] = []
         self._all: set[Worker] = set()
@@ -87,4 +87,5 @@ class WorkerPool:
             workers = list(self._all)
         for worker in workers:
             self.dismiss(worker)
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        if self._scratch:
+            shutil.rmtree(self._scratch, ignore_errors=True)

@@ -124,6 +124,7 @@ def test_nothing_survives_a_killed_supervisor(namespaces):
         "    next(executor.run([Program('import time\\ndef f(): time.sleep(50)', tests)]))\n"
     )
     root = Path(__file__).parents[2]
+    folders = set(Path(tempfile.gettempdir()).glob("iterpref-execution-*"))
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=root) as supervisor:
         zygote = psutil.Process(int(supervisor.stdout.readline()))
         time.sleep(0.3)
@@ -132,6 +133,7 @@ def test_nothing_survives_a_killed_supervisor(namespaces):
         supervisor.kill()
     _, alive = psutil.wait_procs(family, timeout=10)
     assert alive == []
+    assert set(Path(tempfile.gettempdir()).glob("iterpref-execution-*")) <= folders
 
 
 def test_it_works_beside_loaded_threads_and_from_a_thread():

@@ -4,6 +4,7 @@ It reads frames from standard input (length, then bytes) and answers each on sta
 configuration, the others are jobs. It never parses a job: only the child does, after it is restricted.
 """
 
+import contextlib
 import gc
 import importlib
 import json
@@ -65,12 +66,16 @@ _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"
 
 
 def read_exactly(descriptor: int, size: int) -> bytes:
-    """Bytes from a descriptor; ends the process at end of file: the supervisor is gone."""
+    """Bytes from a descriptor.
+
+    Raises:
+        EOFError: the supervisor is gone.
+    """
     parts = []
     while size:
         part = os.read(descriptor, min(size, 1 << 20))
         if not part:
-            os._exit(0)
+            raise EOFError
         parts.append(part)
         size -= len(part)
     return b"".join(parts)
@@ -184,8 +189,19 @@ class Zygote:
         os.close(output)
         empty_folder(self.root)
 
+    def leave(self) -> None:
+        """Remove this zygote's folder, and the one it is in if it was the last there: the supervisor is gone."""
+        empty_folder(self.root)
+        with contextlib.suppress(OSError):  # other zygotes are still in it, or it is not ours to remove (tier A)
+            os.rmdir(self.root)
+            os.rmdir(os.path.dirname(self.root))
+
     def watch(self, pid: int, started: float) -> str | None:
-        """Wait until a child ends; kill it at its limit. Returns the limit that it hit, if any."""
+        """Wait until a child ends; kill it at its limit. Returns the limit that it hit, if any.
+
+        Raises:
+            EOFError: the supervisor is gone; so is the child.
+        """
         clock = (~pid << 3) | 2  # the kernel's CPU-time clock of another process
         process = os.pidfd_open(pid)
         poll = select.poll()
@@ -205,7 +221,8 @@ class Zygote:
                     return None
                 if events:
                     os.kill(pid, signal.SIGKILL)
-                    os._exit(0)  # the supervisor is gone
+                    os.waitpid(pid, 0)
+                    raise EOFError
                 if is_over(self.root, self.disk_bytes, MAX_ENTRIES):
                     return "disk"
                 pause = min(2 * pause, LOOK_S)
@@ -268,5 +285,8 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     send(answers, {"ready": True})
-    while True:
-        zygote.run_job(read_frame())
+    try:
+        while True:
+            zygote.run_job(read_frame())
+    except EOFError:
+        zygote.leave()
