@@ -7,15 +7,14 @@ from transformers import PreTrainedTokenizerFast
 
 PAD, EOS = "<|pad|>", "<|end|>"
 _CHAT_TEMPLATE = "{% for message in messages %}{{ message['content'] }}\n<|end|>{% endfor %}"
-# Words with their leading blank, single digits, line breaks with the indentation after them, runs of punctuation.
-_PIECES = r" ?[A-Za-z_]+|\d|\n[ \n]*|[^\sA-Za-z_\d]+| +"
+# Words with their leading blank, numbers by two digits, line breaks with the indentation after them, punctuation.
+_PIECES = r" ?[A-Za-z_]+|\d{1,2}|\n[ \n]*|[^\sA-Za-z_\d]+ ?| +"
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
     """Train on the texts.
 
-    Every byte is in the vocabulary, so that any text can be encoded. A digit is always a token of its own:
-    a model that has seen few numbers can then still copy one.
+    Every byte is in the vocabulary, so that any text can be encoded.
 
     Args:
         texts: what to learn the merges from.

@@ -50,17 +50,17 @@ def _feature(name: str, code: str, *phrases: str) -> Feature:
 
 
 def _draw_numbers(random: Random) -> list[int]:
-    return [random.randint(-9, 20) for _ in range(random.randint(5, 10))]
+    return [random.randint(-9, 20) for _ in range(random.randint(4, 7))]
 
 
 def _draw_text(random: Random) -> str:
     alphabet = "aabcdeefghiklmnooprstuABCDEORST0123579  _-"
-    return "".join(random.choice(alphabet) for _ in range(random.randint(7, 14)))
+    return "".join(random.choice(alphabet) for _ in range(random.randint(5, 9)))
 
 
 def _draw_table(random: Random) -> dict[str, int]:
     keys = ("a", "b", "fig", "kiwi", "pear", "Plum", "Lime", "apple", "mango", "ox", "Elm", "onion", "c3", "d4")
-    chosen = random.sample(keys, random.randint(4, 8))
+    chosen = random.sample(keys, random.randint(3, 5))
     return {key: random.randint(-5, 15) for key in chosen}
 
 
