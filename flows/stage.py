@@ -42,7 +42,7 @@ def run_stage(flow: Flow[..., dict[str, float]], stage: str, **parameters: str) 
         code, message = _execute(flow, stage, parameters)
         journal.close(code, message)
         if message:
-            print(message, file=sys.stderr, flush=True)
+            print(f"error: {message}", file=sys.stderr, flush=True)
         if PARENT_VARIABLE not in os.environ and code <= 1:
             _publish(stage, "FAILED" if code else "FINISHED")
     sys.exit(code)
@@ -60,9 +60,9 @@ def _execute(flow: Flow[..., dict[str, float]], stage: str, parameters: dict[str
         else:
             flow.fn(**parameters)
     except InputError as error:
-        return 2, f"error: {error}"
+        return 2, str(error)
     except IterPrefError as error:
-        return 1, f"error: {error}"
+        return 1, str(error)
     except KeyboardInterrupt:
         return 130, f"{stage}: interrupted; run again to continue"
     except SystemExit as error:
@@ -95,7 +95,8 @@ def _run_as_flow(flow: Flow[..., dict[str, float]], stage: str, parameters: dict
 
 
 def log_messages_only() -> None:
-    """Let Prefect log an error that was raised on purpose without its traceback."""
+    """Let Prefect log an error that was raised on purpose without its traceback, and not that it is still sending."""
+    logging.getLogger("EventsWorker").setLevel(logging.ERROR)
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         logging.getLogger(name).addFilter(_message_only)
 

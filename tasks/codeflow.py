@@ -10,6 +10,7 @@ from tasks.common.stage_task import stage_task
 def debug_problems(params: Params) -> Metrics:
     """Draft, execute and refine; finished problems are journalled, so that a killed run resumes."""
     from iterpref_core.debugging.codeflow import run_codeflow as entry
+    from iterpref_core.inference import transformers_backend  # noqa: F401  # what it imports is no part of the body
 
     return run_body(
         "codeflow",

@@ -10,6 +10,7 @@ from tasks.common.stage_task import stage_task
 def evaluate_model(params: Params, model: str) -> Metrics:
     """Measure one model on every benchmark."""
     from iterpref_core.evaluation.evaluate import evaluate_model as entry
+    from iterpref_core.inference import transformers_backend  # noqa: F401  # what it imports is no part of the body
 
     return run_body(
         f"evaluate@{model}",

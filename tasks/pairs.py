@@ -10,5 +10,6 @@ from tasks.common.stage_task import stage_task
 def select_pairs(params: Params) -> Metrics:
     """Choose and filter the preference pairs."""
     from iterpref_core.debugging.pairs import select_pairs as entry
+    from iterpref_core.inference import transformers_backend  # noqa: F401  # what it imports is no part of the body
 
     return run_body("pairs", entry, TRAJECTORIES, PROBLEMS, STUDENT, params.pairs, PAIRS)

@@ -23,7 +23,7 @@ Metrics = dict[str, float]
 
 
 class BodyRecord(BaseModel):
-    """One execution of a stage's body: seconds since the epoch, peak resident memory in MiB, the process."""
+    """One execution of a stage's body: seconds since the epoch, peak resident memory of the process in MiB."""
 
     stage: str
     started: float
@@ -52,8 +52,9 @@ def run_body(stage: str, entry: Callable[P, Metrics], *args: P.args, **kwargs: P
     started = time.time()
     metrics = entry(*args, **kwargs)
     ended = time.time()
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     _write_json(metrics_path(stage), metrics)
-    record = BodyRecord(stage=stage, started=started, ended=ended, peak_mb=_peak_mb(), pid=os.getpid())
+    record = BodyRecord(stage=stage, started=started, ended=ended, peak_mb=peak_mb, pid=os.getpid())
     _write_json(BODIES / f"{stage}.json", record.model_dump())
     return metrics
 
@@ -78,12 +79,6 @@ def read_metrics(stage: str) -> Metrics:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run `iterpref run {stage}` first") from None
     return values
-
-
-def _peak_mb() -> float:
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return (own + children) / 1024
 
 
 def _write_json(path: Path, value: object) -> None:

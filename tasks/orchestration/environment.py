@@ -25,6 +25,6 @@ def child_environment(parent: UUID, cores: int) -> dict[str, str]:
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     environment["OMP_NUM_THREADS"] = str(cores)
     environment["PYTHONUNBUFFERED"] = "1"
+    environment["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # loading and saving weights; stages show their own progress
     environment["PREFECT_LOGGING_LEVEL"] = "CRITICAL"  # the stage says itself what went wrong, once
-    environment["PREFECT_LOGGING_INTERNAL_LEVEL"] = "ERROR"
     return environment
