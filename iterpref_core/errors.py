@@ -5,7 +5,7 @@ IterPrefError
 │   ├── RecordError       a broken line, missing field or repeated task_id in a JSONL file
 │   ├── ConfigError       a parameter that is unknown, missing or out of range
 │   ├── ModelError        a model or tokenizer that is absent or unusable
-│   └── DataUnavailable   a benchmark's data cannot be had on this machine
+│   └── DataUnavailableError  a benchmark's data cannot be had on this machine
 └── ExecutionError        the execution engine itself failed (never a verdict about a program)
     └── IsolationError    the isolation that was asked for cannot be had on this machine
 
@@ -34,7 +34,7 @@ class ModelError(InputError):
     """A model or tokenizer that is absent or cannot be used here."""
 
 
-class DataUnavailable(InputError):
+class DataUnavailableError(InputError):
     """A benchmark's data file is neither given, nor cached, nor downloadable."""
 
 

@@ -15,7 +15,9 @@ LOG_INTERVAL_S = 10.0
 class Advance(Protocol):
     """Tells that `count` more items are done; `note` (a loss, a count) is shown beside the progress."""
 
-    def __call__(self, count: int = 1, note: str = "") -> None: ...
+    def __call__(self, count: int = 1, note: str = "") -> None:
+        """Count more items."""
+        ...
 
 
 @contextmanager

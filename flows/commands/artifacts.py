@@ -1,7 +1,7 @@
-"""Verbs that turn one artifact into the next: execute, debug, pair, localize, show."""
+"""Verbs that turn one artifact into the next: ingest, execute, debug, pair, localize, show."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -10,6 +10,7 @@ from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
 
 BACKENDS = ("transformers",)
+FORMATS = ("jsonl", "mbpp")
 METHODS = ("line_lcs",)
 
 Problems = Annotated[Path, typer.Option("--problems", help="JSONL of problems.")]
@@ -18,8 +19,23 @@ Pairs = Annotated[Path, typer.Option("--pairs", help="JSONL of pairs; prompt, ch
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    for verb in (execute, debug, pair, localize, show):
+    for verb in (ingest, execute, debug, pair, localize, show):
         app.command()(verb)
+
+
+def ingest(
+    source: Annotated[Path, typer.Argument(help="The file; one that ends in .gz is unpacked.")],
+    format_: Annotated[str, typer.Option("--format", help=f"One of: {', '.join(FORMATS)}.")],
+    out: Annotated[Path, typer.Option(help="JSONL of problems; in problems/ they join the experiment.")],
+    params: ParamsOption = DEFAULT_PARAMS,
+    json_: JsonOption = False,
+) -> None:
+    """Turn a file into problems; every reference must pass its own tests."""
+    from iterpref_core.problems.ingest import Format
+    from iterpref_core.problems.ingest import ingest as core
+
+    form = cast("Format", choose("--format", format_, FORMATS))
+    show_result(core(source, form, out, load_params(params).execution), json_)
 
 
 def execute(
@@ -31,11 +47,9 @@ def execute(
     json_: JsonOption = False,
 ) -> None:
     """Run samples against their problems' tests, isolated."""
-    from iterpref_core.execution import Executor, Limits, execute_samples
+    from iterpref_core.execution import execute_samples, open_executor
 
-    settings = load_params(params).execution
-    limits = Limits(**settings.model_dump(exclude={"workers", "allow_unsafe"}))
-    with Executor(limits, workers=settings.workers, allow_unsafe=settings.allow_unsafe) as executor:
+    with open_executor(load_params(params).execution) as executor:
         total = execute_samples(problems, samples, out, timings, executor)
     show_result({"samples": total, "out": str(out)}, json_)
 
@@ -102,11 +116,11 @@ def show(
     """Show one pair with its error region marked."""
     from rich.console import Console
 
-    from iterpref_core.jsonl import read_jsonl
-    from iterpref_core.records import FocalSpans, PreferencePair
+    from iterpref_core.jsonl import read_jsonl, read_pairs
+    from iterpref_core.records import FocalSpans
     from iterpref_core.report.pair_view import render_terminal, write_html
 
-    found = next((p for p in read_jsonl(pairs, PreferencePair) if task_id in (None, p.task_id)), None)
+    found = next((p for p in read_pairs(pairs) if task_id in (None, p.task_id)), None)
     if found is None:
         wanted = "holds no pair" if task_id is None else f"has no pair with task_id {task_id!r}"
         raise InputError(f"{pairs}: {wanted}; give another file or --task-id")

@@ -7,9 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.evaluation.progress import show_progress
 from iterpref_core.inference.backend import Backend, Request, Sampling
 from iterpref_core.jsonl import atomic_writer
+from iterpref_core.progress import show_progress
 
 BATCHES_PER_STEP = 4
 """Batches handed to the backend at once: it groups prompts of similar length among them."""

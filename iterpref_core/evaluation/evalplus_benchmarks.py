@@ -65,7 +65,7 @@ class EvalPlus:
         workers: programs at a time.
 
     Raises:
-        DataUnavailable: the data cannot be had here.
+        DataUnavailableError: the data cannot be had here.
     """
 
     def __init__(self, dataset: DatasetName, cache: Path, workers: int) -> None:

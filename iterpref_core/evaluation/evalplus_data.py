@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from iterpref_core.errors import DataUnavailable
+from iterpref_core.errors import DataUnavailableError
 from iterpref_core.jsonl import atomic_writer
 
 DatasetName = Literal["humaneval", "mbpp"]
@@ -88,7 +88,7 @@ def find_data(name: DatasetName, cache_folder: Path) -> EvalPlusData:
     """Find a data set, downloading it where needed.
 
     Raises:
-        DataUnavailable: it cannot be had here; the message names the variable that points EvalPlus at a file.
+        DataUnavailableError: it cannot be had here; the message names the variable that points EvalPlus at a file.
     """
     release = RELEASES[name]
     override = os.environ.get(release.variable)
@@ -96,23 +96,23 @@ def find_data(name: DatasetName, cache_folder: Path) -> EvalPlusData:
     try:
         tasks = tuple(_read_tasks(path))
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, json.JSONDecodeError, KeyError) as error:
-        raise DataUnavailable(
+        raise DataUnavailableError(
             f"{path}: not a data set of EvalPlus ({type(error).__name__}: {error}); "
             f"set {release.variable} to {release.file}.jsonl.gz from {release.url}"
         ) from None
     if not tasks:
-        raise DataUnavailable(f"{path}: holds no task; set {release.variable} to a complete file")
+        raise DataUnavailableError(f"{path}: holds no task; set {release.variable} to a complete file")
     return EvalPlusData(name, path, hashlib.sha256(path.read_bytes()).hexdigest(), tasks)
 
 
 def _check_override(release: Release, path: Path) -> Path:
     if not path.is_file():
-        raise DataUnavailable(f"{release.variable}={path}: no such file; correct or unset the variable")
+        raise DataUnavailableError(f"{release.variable}={path}: no such file; correct or unset the variable")
     with path.open("rb") as file:
         compressed = file.read(2) == _GZIP_MAGIC
     if compressed != (path.suffix == ".gz"):
         found, wanted = ("gzip", "ends in") if compressed else ("plain text", "does not end in")
-        raise DataUnavailable(
+        raise DataUnavailableError(
             f"{release.variable}={path}: the file is {found}, and evalplus goes by the name; "
             f"rename it so that it {wanted} .gz"
         )
@@ -143,7 +143,7 @@ def _cached_or_downloaded(release: Release, cache_folder: Path) -> Path:
             reason = str(error)
             with atomic_writer(failure) as file:
                 file.write(reason)
-    raise DataUnavailable(
+    raise DataUnavailableError(
         f"{release.file} {release.version} is neither cached here nor could it be downloaded ({reason}); "
         f"set {release.variable} to a copy of {release.url}"
     )

@@ -13,9 +13,9 @@ from filelock import FileLock
 
 from iterpref_core.evaluation.evalplus_data import EvalPlusData
 from iterpref_core.evaluation.evalplus_process import HARNESS, Scored, Scoring, run_harness
-from iterpref_core.evaluation.progress import show_progress
 from iterpref_core.evaluation.scores import GroundTruth
 from iterpref_core.jsonl import atomic_writer
+from iterpref_core.progress import show_progress
 
 logger = logging.getLogger(__name__)
 

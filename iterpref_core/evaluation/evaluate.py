@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from iterpref_core.config import Benchmark, EvaluateParams, ExecutionParams
-from iterpref_core.errors import DataUnavailable, InputError
+from iterpref_core.errors import DataUnavailableError, InputError
 from iterpref_core.evaluation.answers import Answerer
 from iterpref_core.evaluation.evalplus_benchmarks import EvalPlus, EvalPlusName, dataset_of
 from iterpref_core.evaluation.heldout import Heldout
@@ -47,7 +47,7 @@ def evaluate_model(
 
     Raises:
         InputError: the model or the problems cannot be used.
-        DataUnavailable: none of the benchmarks' data can be had here. With at least one that can, the others are
+        DataUnavailableError: none of the benchmarks' data can be had here. With at least one that can, the others are
             recorded as not available instead.
     """
     from iterpref_core.inference.transformers_backend import TransformersBackend, load_tokenizer
@@ -99,7 +99,7 @@ def score_samples(
 
     Raises:
         InputError: the file is broken, or lacks a sample of some task.
-        DataUnavailable: the benchmark's data cannot be had here.
+        DataUnavailableError: the benchmark's data cannot be had here.
     """
     given = list(read_jsonl(samples, Sample))
 
@@ -126,7 +126,7 @@ def score_ground_truth(
 
     Raises:
         InputError: a problem has no reference.
-        DataUnavailable: the benchmark's data cannot be had here.
+        DataUnavailableError: the benchmark's data cannot be had here.
     """
     return _score("ground-truth", benchmark, problems, execution=execution, out=out, cache=cache, select=None)
 
@@ -163,7 +163,7 @@ def _collect(
     """Every benchmark, each data set once; what cannot be had is an entry that says why.
 
     Raises:
-        DataUnavailable: nothing can be had.
+        DataUnavailableError: nothing can be had.
     """
     found: dict[Benchmark, Evaluated] = {}
     if "heldout" in benchmarks:
@@ -175,12 +175,12 @@ def _collect(
     for wanted in datasets.values():
         try:
             measured = evalplus(wanted)
-        except DataUnavailable as error:
+        except DataUnavailableError as error:
             logger.warning("%s: %s", " and ".join(wanted), error)
             measured = dict.fromkeys(wanted, Evaluated({"available": False, "reason": str(error)}, ()))
         found |= {benchmark: measured[benchmark] for benchmark in wanted}
     if not any(evaluated.entry["available"] for evaluated in found.values()):
-        raise DataUnavailable("; ".join(dict.fromkeys(evaluated.entry["reason"] for evaluated in found.values())))
+        raise DataUnavailableError("; ".join(dict.fromkeys(evaluated.entry["reason"] for evaluated in found.values())))
     return {benchmark: found[benchmark] for benchmark in benchmarks}
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 
 from filelock import FileLock
@@ -11,12 +11,12 @@ from filelock import FileLock
 from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import InputError
 from iterpref_core.evaluation.answers import Answerer
-from iterpref_core.evaluation.progress import show_progress
 from iterpref_core.evaluation.scores import Evaluated, GroundTruth, Provenance, make_entry
-from iterpref_core.execution import Executor, Limits, program_of
+from iterpref_core.execution import Executor, limits_of, open_executor, program_of
 from iterpref_core.inference.prompts import extract_code
 from iterpref_core.inference.turns import draft_prompt
 from iterpref_core.jsonl import atomic_writer, read_jsonl
+from iterpref_core.progress import show_progress
 from iterpref_core.records import Problem, Sample, Verdict
 
 HARNESS = "iterpref-execution"
@@ -74,13 +74,13 @@ class Heldout:
 
     def score(self, samples: Sequence[Sample], sampling: dict[str, object] | None = None) -> Evaluated:
         """Run existing programs, which must cover every problem."""
-        with self._executor() as executor:
+        with open_executor(self._execution) as executor:
             verdicts = self._run(executor, samples, "score")
             ground_truth = self._references(executor)
             provenance = Provenance(
                 data=(self._split, self._digest),
                 harness=HARNESS,
-                limits=asdict(self._limits()),
+                limits=asdict(limits_of(self._execution)),
                 isolation=executor.isolation,
                 ground_truth=ground_truth,
                 sampling=sampling,
@@ -98,13 +98,6 @@ class Heldout:
                 raise InputError(f"problem {problem.task_id!r}: field 'reference' is missing; add it to the problems")
         return tuple(Sample(task_id=problem.task_id, solution=problem.reference) for problem in self.problems)
 
-    def _executor(self) -> Executor:
-        execution = self._execution
-        return Executor(self._limits(), workers=execution.workers, allow_unsafe=execution.allow_unsafe)
-
-    def _limits(self) -> Limits:
-        return Limits(**self._execution.model_dump(include={field.name for field in fields(Limits)}))
-
     def _run(self, executor: Executor, samples: Sequence[Sample], what: str) -> list[tuple[str, Verdict]]:
         problem_of = {problem.task_id: problem for problem in self.problems}
         programs = (program_of(problem_of[sample.task_id], sample) for sample in samples)
@@ -120,7 +113,7 @@ class Heldout:
         with_reference = [problem for problem in self.problems if problem.reference is not None]
         if not with_reference:
             return None
-        key = json.dumps([self._digest, asdict(self._limits()), executor.isolation], sort_keys=True)
+        key = json.dumps([self._digest, asdict(limits_of(self._execution)), executor.isolation], sort_keys=True)
         path = self._cache / f"references-{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
         samples = [Sample(task_id=problem.task_id, solution=problem.reference) for problem in with_reference]
 

@@ -5,7 +5,7 @@
 
 from iterpref_core.execution.executor import Executor
 from iterpref_core.execution.isolation import LayerReport, probe_isolation
-from iterpref_core.execution.opening import open_executor
+from iterpref_core.execution.opening import limits_of, open_executor
 from iterpref_core.execution.probes import AttackReport, probe_attacks
 from iterpref_core.execution.programs import Judge, Limits, Outcome, Program
 from iterpref_core.execution.samples import execute_samples, failing_references, program_of
@@ -20,6 +20,7 @@ __all__ = [
     "Program",
     "execute_samples",
     "failing_references",
+    "limits_of",
     "open_executor",
     "probe_attacks",
     "probe_isolation",

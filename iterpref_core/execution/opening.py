@@ -7,11 +7,15 @@ from iterpref_core.execution.executor import Executor
 from iterpref_core.execution.programs import Limits
 
 
+def limits_of(params: ExecutionParams) -> Limits:
+    """The limits of one program."""
+    return Limits(**params.model_dump(include={field.name for field in fields(Limits)}))
+
+
 def open_executor(params: ExecutionParams, preload: tuple[str, ...] = ()) -> Executor:
     """The executor with these limits and workers; use it in a `with` block.
 
     Raises:
         IsolationError: the machine lacks a layer and `allow_unsafe` is off.
     """
-    limits = Limits(**params.model_dump(include={field.name for field in fields(Limits)}))
-    return Executor(limits, workers=params.workers, allow_unsafe=params.allow_unsafe, preload=preload)
+    return Executor(limits_of(params), workers=params.workers, allow_unsafe=params.allow_unsafe, preload=preload)

@@ -16,10 +16,10 @@ def render_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
 
 
 def extract_code(answer: str) -> str:
-    """The program in an answer: its longest fenced block, or the whole text where nothing is fenced.
+    r"""The program in an answer: its longest fenced block, or the whole text where nothing is fenced.
 
-    >>> extract_code("Sure:\\n```python\\nx = 1\\n```\\nDone.")
-    'x = 1\\n'
+    >>> extract_code("Sure:\n```python\nx = 1\n```\nDone.")
+    'x = 1\n'
     """
     blocks = _FENCE.findall(answer)
     return max(blocks, key=len) if blocks else answer

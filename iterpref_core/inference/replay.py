@@ -21,7 +21,7 @@ class ReplayBackend:
         self._answers = {prompt: list(texts) for prompt, texts in answers.items()}
         self.requests: list[Request] = []
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:  # noqa: ARG002 - the protocol's
         """Answer every request, in order; token counts are counts of words."""
         return [self._answer(request) for request in requests]
 

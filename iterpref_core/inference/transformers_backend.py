@@ -30,7 +30,7 @@ class SeededSampling(LogitsProcessor):
         self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         self._temperature = temperature
 
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:  # noqa: ARG002 - the protocol's
         """Shapes: input_ids (rows, tokens), scores and result (rows, vocabulary)."""
         uniform = torch.stack([torch.rand(scores.shape[-1], generator=own) for own in self._generators])
         gumbel = -torch.log(-torch.log(uniform.clamp_(1e-20, 1 - 1e-7))).to(scores.device)
@@ -45,7 +45,7 @@ def load_tokenizer(model: Path | str) -> PreTrainedTokenizerBase:
     """
     source = locate_model(model)
     try:
-        return AutoTokenizer.from_pretrained(source.name_or_path, revision=source.revision)  # type: ignore[no-any-return]
+        return AutoTokenizer.from_pretrained(source.name_or_path, revision=source.revision)
     except (OSError, ValueError) as error:
         raise ModelError(f"{model}: no usable tokenizer ({str(error).splitlines()[0]})") from None
 
@@ -58,11 +58,11 @@ def load_model(model: Path | str) -> PreTrainedModel:
     """
     source = locate_model(model)
     try:
-        return AutoModelForCausalLM.from_pretrained(  # type: ignore[no-any-return]
-            source.name_or_path, revision=source.revision, dtype="auto"
-        )
+        return AutoModelForCausalLM.from_pretrained(source.name_or_path, revision=source.revision, dtype="auto")
     except (OSError, ValueError) as error:
-        raise ModelError(f"{model}: cannot be loaded as a causal language model ({str(error).splitlines()[0]})") from None
+        raise ModelError(
+            f"{model}: cannot be loaded as a causal language model ({str(error).splitlines()[0]})"
+        ) from None
 
 
 class TransformersBackend:
@@ -82,7 +82,7 @@ class TransformersBackend:
         if self.tokenizer.pad_token_id is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        self._model = load_model(model).to(device).eval()  # type: ignore[arg-type]
+        self._model = load_model(model).to(device).eval()
         self._batch_size = batch_size
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
@@ -105,7 +105,7 @@ class TransformersBackend:
         processors = LogitsProcessorList()
         if sampling.temperature > 0:
             processors.append(SeededSampling(seeds, sampling.temperature))
-        output = self._model.generate(  # type: ignore[operator]
+        output = self._model.generate(
             input_ids=encoded["input_ids"],
             attention_mask=encoded["attention_mask"],
             max_new_tokens=sampling.max_new_tokens,

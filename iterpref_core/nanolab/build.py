@@ -94,6 +94,8 @@ def _drafts(problems: Sequence[Problem]) -> list[Example]:
 def _refinements(problems: Sequence[Problem], nanolab: NanolabParams, execution: ExecutionParams) -> list[Example]:
     with open_executor(execution) as executor:
         return [
-            Example(refine_prompt(repair.problem.prompt, repair.broken, repair.feedback), repair.problem.reference or "")
+            Example(
+                refine_prompt(repair.problem.prompt, repair.broken, repair.feedback), repair.problem.reference or ""
+            )
             for repair in make_repairs(problems, nanolab.repairs_per_problem, nanolab.seed, executor)
         ]

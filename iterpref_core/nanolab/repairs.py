@@ -36,16 +36,22 @@ class _ChangeConstants(ast.NodeTransformer):
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         self.generic_visit(node)
         swaps: dict[type[ast.cmpop], type[ast.cmpop]] = {
-            ast.Lt: ast.GtE, ast.Gt: ast.LtE, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.In: ast.NotIn, ast.NotIn: ast.In,
-        }  # fmt: skip
+            ast.Lt: ast.GtE,
+            ast.Gt: ast.LtE,
+            ast.Eq: ast.NotEq,
+            ast.NotEq: ast.Eq,
+            ast.In: ast.NotIn,
+            ast.NotIn: ast.In,
+        }
         if type(node.ops[0]) in swaps and self._is_target():
             return ast.Compare(node.left, [swaps[type(node.ops[0])]()], node.comparators)
         return node
 
 
 def break_reference(reference: str, donors: Sequence[str], random: Random) -> str:
-    """A wrong variant of a reference, made as small models go wrong: one or two steps of another program, a changed
-    constant or comparison, a lost line, or a spoilt character.
+    """A wrong variant of a reference, made as small models go wrong.
+
+    One or two steps come from another program, a constant or comparison changes, a line is lost, or a character is.
 
     Args:
         reference: the correct program, one step a line.

@@ -24,8 +24,9 @@ class Feature:
 class Kind:
     """One kind of input: its parameter and loop variable, its branches, and how to draw an argument.
 
-    `those` joins a predicate's phrase to the sentence. `parameters` are pairs (parameter, loop variable). In code fragments `{p}` is the parameter, `{x}` the loop
-    variable, `{s}` the sequence from the step before. `edge_cases` are arguments that every problem is tested on.
+    `those` joins a predicate's phrase to the sentence. In code fragments `{p}` is the parameter, `{x}` the loop
+    variable (`{k}` and `{v}` its halves), `{s}` the sequence from the step before. `edge_cases` are arguments that
+    every problem is tested on.
     """
 
     name: str
@@ -220,7 +221,9 @@ TABLE = Kind(
         _feature("keys", "[{k} for {k}, {v} in {s}]", "the keys", "the list of keys"),
         _feature("values", "[{v} for {k}, {v} in {s}]", "the values", "the list of values"),
         _feature("count", "len({s})", "the count", "how many there are"),
-        _feature("largest", "max(({v} for {k}, {v} in {s}), default=0)", "the largest value or 0", "the top value or 0"),
+        _feature(
+            "largest", "max(({v} for {k}, {v} in {s}), default=0)", "the largest value or 0", "the top value or 0"
+        ),
         _feature("pairs", "{s}", "the pairs", "them as pairs"),
         _feature("sorted_pairs", "sorted({s})", "the sorted pairs", "the pairs in order"),
         _feature("swap", "{{{v}: {k} for {k}, {v} in {s}}}", "values mapped to keys", "a table from value to key"),

@@ -1,5 +1,6 @@
 """Batches for the trainer: chosen programs, then rejected ones, with the weights that the objective gives them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +79,9 @@ class PreferenceCollator:
         sequences = [(row["prompt_ids"], row[f"{side}_ids"]) for side in sides for row in rows]
         weights = [row[f"{side}_weights"] for side in sides for row in rows]
         reference = [row[f"ref_{side}_token_logps"] for side in sides for row in rows]
-        nll = [row["nll_weights"] if side == "chosen" else [0] * len(row["rejected_ids"]) for side in sides for row in rows]
+        nll = [
+            row["nll_weights"] if side == "chosen" else [0] * len(row["rejected_ids"]) for side in sides for row in rows
+        ]
         width = max(len(prompt) + len(completion) for prompt, completion in sequences)
         prompts = [len(prompt) for prompt, _ in sequences]
         return {
@@ -98,7 +101,7 @@ class PreferenceCollator:
         return values + [fill] * (width - len(values))
 
     @staticmethod
-    def _behind(prompts: list[int], values: list[list[float]], width: int) -> torch.Tensor:
+    def _behind(prompts: list[int], values: Sequence[Sequence[float]], width: int) -> torch.Tensor:
         """Values of completion tokens at the tokens' places in the padded rows, zeros elsewhere."""
         placed = torch.zeros(len(values), width)
         for row, (start, row_values) in enumerate(zip(prompts, values, strict=True)):

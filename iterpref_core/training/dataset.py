@@ -69,9 +69,9 @@ def tokenise_pair(
             f"{tokenizer.name_or_path}: this tokenizer gives no character offsets; "
             "convert it to a fast tokenizer (tokenizer.json)"
         )
-    prompt = tokenizer(
-        render_prompt(tokenizer, pair.prompt), add_special_tokens=tokenizer.chat_template is None
-    )["input_ids"][-params.max_prompt_length :]
+    prompt = tokenizer(render_prompt(tokenizer, pair.prompt), add_special_tokens=tokenizer.chat_template is None)[
+        "input_ids"
+    ][-params.max_prompt_length :]
     room = params.max_length - len(prompt)
     end = [tokenizer.eos_token_id]
     chosen = tokenizer(pair.chosen, add_special_tokens=False)["input_ids"] + end

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
+from torch.nn.functional import logsigmoid
 
 from iterpref_core.config import ObjectiveName
 
@@ -63,7 +63,7 @@ def preference_loss(chosen_logratio: torch.Tensor, rejected_logratio: torch.Tens
     Returns:
         (batch,)
     """
-    return -F.logsigmoid(beta * (chosen_logratio - rejected_logratio))
+    return -logsigmoid(beta * (chosen_logratio - rejected_logratio))
 
 
 def nll_loss(logps: torch.Tensor, weights: torch.Tensor, reduction: Literal["mean", "sum"]) -> torch.Tensor:

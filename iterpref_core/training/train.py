@@ -37,7 +37,7 @@ class _Forward(TrainerCallback):
     def __init__(self, on_log: OnLog) -> None:
         self._on_log = on_log
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
+    def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
         numbers = {name: float(value) for name, value in (logs or {}).items() if name in _CURVE + _REWARDS}
         if numbers:
             self._on_log(numbers, state.global_step)
@@ -126,9 +126,7 @@ def _reference(
     )
 
 
-def _arguments(
-    params: TrainParams, objective: ObjectiveName, accumulation: int, pairs: int, folder: Path
-) -> DPOConfig:
+def _arguments(params: TrainParams, objective: ObjectiveName, accumulation: int, pairs: int, folder: Path) -> DPOConfig:
     steps = max(1, -(-pairs // params.batch_size) * params.epochs)
     return DPOConfig(
         output_dir=str(folder),
@@ -176,7 +174,7 @@ def _write_curve(path: Path, history: list[dict[str, float]]) -> None:
 
 
 def _metrics(rows: list[TokenisedPair], loss: float, state: Any) -> dict[str, float]:
-    logged = next((entry for entry in reversed(state.log_history) if "loss" in entry), {})
+    logged: dict[str, float] = next((entry for entry in reversed(state.log_history) if "loss" in entry), {})
     rejected = sum(len(row.rejected_ids) for row in rows)
     return {
         "pairs": float(len(rows)),

@@ -12,7 +12,7 @@ from iterpref_core.training.objectives import Objective, nll_loss, preference_lo
 _IGNORED = -100
 
 
-class FocalDPOTrainer(DPOTrainer):  # type: ignore[misc]
+class FocalDPOTrainer(DPOTrainer):
     """Trains with any row of the table of objectives.
 
     The data set comes tokenised, with the columns of `collator.COLUMNS`; batches come from `PreferenceCollator`.

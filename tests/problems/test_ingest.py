@@ -14,9 +14,7 @@ from iterpref_core.jsonl import read_jsonl
 from iterpref_core.problems.ingest import Format, ingest, mbpp_plus_ids
 from iterpref_core.records import Problem
 
-EXECUTION = ExecutionParams(
-    cpu_s=2, wall_s=20, memory_mb=256, output_kb=64, file_mb=1, workers=2, allow_unsafe=False
-)
+EXECUTION = ExecutionParams(cpu_s=2, wall_s=20, memory_mb=256, output_kb=64, file_mb=1, workers=2, allow_unsafe=False)
 SOUND: dict[str, Any] = {
     "task_id": "own/1",
     "prompt": "Add one.",
@@ -74,7 +72,7 @@ def test_a_gzipped_file_is_read_by_its_suffix(tmp_path: Path) -> None:
     [
         ("jsonl", [SOUND, SOUND], r"in.jsonl:2: field 'task_id': 'own/1' was already used on line 1"),
         ("jsonl", [SOUND, {**SOUND, "task_id": "b", "prompt": ""}], r"in.jsonl:2: field 'prompt'"),
-        ("jsonl", [{k: v for k, v in SOUND.items() if k != "entry_point"}], r"in.jsonl:1: field 'entry_point' is missing"),
+        ("jsonl", [{"task_id": "a", "prompt": "p", "tests": []}], r"in.jsonl:1: field 'entry_point' is missing"),
         ("jsonl", [SOUND | {"tests": []}], r"in.jsonl:1: field 'tests' of 'own/1': is empty"),
         ("jsonl", [SOUND, SOUND | {"task_id": "b", "reference": "def f(x): return x"}],
          r"in.jsonl:2: field 'reference' of 'b': fails its own tests \(wrong_answer: f\(1\) returned 1, expected 2"),

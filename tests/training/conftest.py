@@ -42,7 +42,9 @@ def params() -> TrainParams:
 @pytest.fixture(scope="session")
 def pair_records() -> list[PreferencePair]:
     return [
-        PreferencePair(task_id=f"p{k}", prompt=f"Sum what is above {k}.", chosen=GOOD.format(k=k), rejected=BAD.format(k=k))
+        PreferencePair(
+            task_id=f"p{k}", prompt=f"Sum what is above {k}.", chosen=GOOD.format(k=k), rejected=BAD.format(k=k)
+        )
         for k in range(12)
     ]
 

@@ -49,9 +49,7 @@ def test_a_long_prompt_loses_its_start(
     assert short.prompt_ids == whole.prompt_ids[-3:]
 
 
-def test_pairs_without_spans_take_no_part(
-    pairs_file: Path, span_records: list[FocalSpans], tmp_path: Path
-) -> None:
+def test_pairs_without_spans_take_no_part(pairs_file: Path, span_records: list[FocalSpans], tmp_path: Path) -> None:
     write_jsonl(tmp_path / "focal.jsonl", span_records[3::4])
     joined = list(join_spans(pairs_file, tmp_path / "focal.jsonl"))
     assert [(pair.task_id, spans.task_id) for pair, spans in joined] == [("p3", "p3"), ("p7", "p7"), ("p11", "p11")]

@@ -1,5 +1,7 @@
 """Characters to tokens: the "any overlap" rule."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerBase
@@ -19,7 +21,7 @@ def test_a_token_that_only_touches_a_span_is_not_marked() -> None:
 )
 def test_marked_tokens_are_those_with_a_marked_character(cuts: list[int], spans: list[tuple[int, int]]) -> None:
     edges = [0, *sorted(cuts)]
-    offsets = list(zip(edges, edges[1:], strict=False))
+    offsets = list(pairwise(edges))
     ranges = [(start, start + length) for start, length in spans]
     characters = {index for start, end in ranges for index in range(start, end)}
     expected = [int(any(index in characters for index in range(start, end))) for start, end in offsets]
@@ -34,5 +36,7 @@ def test_marked_tokens_cover_every_marked_character(
     end = data.draw(st.integers(start, len(text)))
     offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
     mask = mask_from_spans(offsets, [(start, end)])
-    covered = {index for marked, (first, last) in zip(mask, offsets, strict=True) if marked for index in range(first, last)}
+    covered = {
+        index for marked, (first, last) in zip(mask, offsets, strict=True) if marked for index in range(first, last)
+    }
     assert set(range(start, end)) <= covered

@@ -27,7 +27,9 @@ from iterpref_core.training.train import train_objective
 from iterpref_core.training.trainer import FocalDPOTrainer
 
 
-def _train(folder: Path, inputs: tuple[Path, Path, Path], objective: ObjectiveName, params: TrainParams) -> dict[str, float]:
+def _train(
+    folder: Path, inputs: tuple[Path, Path, Path], objective: ObjectiveName, params: TrainParams
+) -> dict[str, float]:
     return train_objective(*inputs, objective, params, folder / "out", folder / "curve.csv", folder / "work")
 
 
@@ -51,16 +53,16 @@ def rows(
 def _reference(model_folder: Path, rows: list[TokenisedPair]) -> ReferenceLogps:
     """A reference that differs from the policy, as after some training."""
     model = AutoModelForCausalLM.from_pretrained(model_folder)
-    sequences = [(row.prompt_ids, row.chosen_ids) for row in rows] + [(row.prompt_ids, row.rejected_ids) for row in rows]
+    sequences = [(row.prompt_ids, row.chosen_ids) for row in rows] + [
+        (row.prompt_ids, row.rejected_ids) for row in rows
+    ]
     scores = [0.9 * score for score in score_sequences(model, sequences, batch_size=8, bf16=False)]
     return ReferenceLogps(
         [score.tolist() for score in scores[: len(rows)]], [score.tolist() for score in scores[len(rows) :]]
     )
 
 
-def _loss_and_gradient(
-    trainer: DPOTrainer, batch: dict[str, torch.Tensor]
-) -> tuple[float, dict[str, torch.Tensor]]:
+def _loss_and_gradient(trainer: DPOTrainer, batch: dict[str, torch.Tensor]) -> tuple[float, dict[str, torch.Tensor]]:
     trainer.model.zero_grad()
     loss = trainer.compute_loss(trainer.model, batch)
     loss.backward()
@@ -72,6 +74,10 @@ def _arguments(folder: Path, **extra: object) -> DPOConfig:
         output_dir=str(folder), report_to="none", use_cpu=True, bf16=False, activation_checkpointing=False, beta=0.1,
         max_length=None, precompute_ref_log_probs=True, dataloader_pin_memory=False, **extra,
     )  # fmt: skip
+
+
+def _as_rows(columns: dict[str, list[list[int]]]) -> list[dict[str, list[int]]]:
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
 def _focal_trainer(
@@ -103,7 +109,7 @@ def test_loss_and_gradient_are_trl_s_own(
     reference = _reference(model_folder, rows)
     columns = objective_columns(rows, OBJECTIVES[objective], reference)
     ours = _focal_trainer(tmp_path, model_folder, tokenizer, columns, objective, alpha)
-    batch = ours.data_collator([dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)])
+    batch = ours.data_collator(_as_rows(columns))
     own_loss, own_gradient = _loss_and_gradient(ours, batch)
 
     kinds = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, alpha]} if alpha else {"loss_type": ["sigmoid"]}
@@ -133,7 +139,7 @@ def test_sft_is_the_nll_of_the_chosen_program(
 ) -> None:
     columns = objective_columns(rows, OBJECTIVES["sft"], None)
     trainer = _focal_trainer(tmp_path, model_folder, tokenizer, columns, "sft", 1.0)
-    batch = trainer.data_collator([dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)])
+    batch = trainer.data_collator(_as_rows(columns))
     assert batch["input_ids"].shape[0] == len(rows), "the rejected programs are not computed"
     scores = score_sequences(
         AutoModelForCausalLM.from_pretrained(model_folder),
@@ -165,7 +171,9 @@ def test_every_objective_trains_and_lowers_its_loss(
     assert float(curve[-1]["loss"]) < float(curve[0]["loss"])
     assert metrics["steps"] == 24
     assert ("rewards/margins" in curve[0]) == (objective != "sft")
-    assert {"model.safetensors", "tokenizer.json", "config.json"} <= {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"model.safetensors", "tokenizer.json", "config.json"} <= {
+        path.name for path in (tmp_path / "out").iterdir()
+    }
     assert list((tmp_path / "work" / "checkpoints").iterdir()) == []
 
 
@@ -205,7 +213,8 @@ def test_a_killed_run_resumes_and_ends_with_the_same_weights(
     assert run.returncode == -signal.SIGKILL, run.stderr.decode()
     assert not (killed / "out").exists()
     checkpoint = last_checkpoint(next((killed / "work" / "checkpoints").iterdir()))
-    assert checkpoint is not None and checkpoint.name in ("checkpoint-12", "checkpoint-15")
+    assert checkpoint is not None
+    assert checkpoint.name in ("checkpoint-12", "checkpoint-15")
     metrics = _train(killed, inputs, "target-rpo", longer)
     assert metrics["steps"] == 24
     whole, resumed = (load_file(tmp_path / name / "out" / "model.safetensors") for name in ("whole", "killed"))
@@ -220,13 +229,12 @@ def test_a_checkpoint_cut_off_in_mid_write_is_passed_over(tmp_path: Path) -> Non
         if state is not None:
             (folder / "trainer_state.json").write_text(state)
     found = last_checkpoint(tmp_path)
-    assert found is not None and found.name == "checkpoint-5"
+    assert found is not None
+    assert found.name == "checkpoint-5"
     assert last_checkpoint(tmp_path / "absent") is None
 
 
-def test_a_checkpoint_belongs_to_its_settings_alone(
-    inputs: tuple[Path, Path, Path], params: TrainParams
-) -> None:
+def test_a_checkpoint_belongs_to_its_settings_alone(inputs: tuple[Path, Path, Path], params: TrainParams) -> None:
     key = run_key(*inputs[:2], "model", "dpo", params)
     other = json.loads(params.model_dump_json())
     other["objectives"]["rpo"]["alpha"] = 9.0
@@ -239,7 +247,7 @@ def test_a_checkpoint_belongs_to_its_settings_alone(
 def test_bad_settings_and_models_are_refused_before_anything_is_written(
     tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainParams
 ) -> None:
-    with pytest.raises(ConfigError, match="train.batch_size: 4 is no multiple of train.micro_batch_size = 3"):
+    with pytest.raises(ConfigError, match=r"train\.batch_size: 4 is no multiple of train\.micro_batch_size = 3"):
         _train(tmp_path, inputs, "dpo", params.model_copy(update={"micro_batch_size": 3}))
     with pytest.raises(ModelError, match="no such folder"):
         _train(tmp_path, (inputs[0], inputs[1], tmp_path / "absent"), "dpo", params)
