@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from flows.commands import artifacts, models, project
+from flows.commands import artifacts, models, project, quality
 from iterpref_core.errors import InputError, IterPrefError
 
 app = typer.Typer(
@@ -17,7 +17,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for register in (project.register, artifacts.register, models.register):
+for register in (project.register, artifacts.register, quality.register, models.register):
     register(app)
 
 

@@ -7,11 +7,12 @@ from iterpref_core.execution.executor import Executor
 from iterpref_core.execution.isolation import LayerReport, probe_isolation
 from iterpref_core.execution.opening import limits_of, open_executor
 from iterpref_core.execution.probes import AttackReport, probe_attacks
-from iterpref_core.execution.programs import Judge, Limits, Outcome, Program
+from iterpref_core.execution.programs import Coverage, Judge, Limits, Outcome, Program
 from iterpref_core.execution.samples import execute_samples, failing_references, program_of
 
 __all__ = [
     "AttackReport",
+    "Coverage",
     "Executor",
     "Judge",
     "LayerReport",

@@ -277,6 +277,7 @@ class _Run:
             cpu_s=done.cpu_s,
             wall_s=done.wall_s,
             retried=done.alone,
+            coverage=ruling.coverage,
         )
 
     def abandon(self) -> None:

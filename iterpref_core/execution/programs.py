@@ -38,6 +38,39 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Coverage:
+    """What the tests of a program reached of its code, without its setup, as coverage.py counts.
+
+    Attributes:
+        lines: lines with statements.
+        missing: those of them that were not reached, from 1.
+        branches: ways out of lines with more than one.
+        taken: those of them that were taken.
+    """
+
+    lines: int
+    missing: tuple[int, ...]
+    branches: int
+    taken: int
+
+    @property
+    def line_share(self) -> float:
+        """Lines reached, 0 to 1; nothing to reach is 1."""
+        return 1 - len(self.missing) / self.lines if self.lines else 1.0
+
+    @property
+    def branch_share(self) -> float:
+        """Branches taken, 0 to 1; nothing to take is 1."""
+        return self.taken / self.branches if self.branches else 1.0
+
+    @property
+    def share(self) -> float:
+        """Lines and branches together, 0 to 1: the total of coverage.py's reports."""
+        total = self.lines + self.branches
+        return (self.lines - len(self.missing) + self.taken) / total if total else 1.0
+
+
+@dataclass(frozen=True)
 class Program:
     """One thing to run.
 
@@ -48,6 +81,7 @@ class Program:
         judge: decides about the values of `io` tests instead of exact equality with `expected`.
         cpu_s: CPU seconds for this program instead of `Limits.cpu_s`, such as a multiple of what the ground truth
             needs; real time is limited in proportion.
+        measure: measure what its tests reach; several times slower, so preload `coverage` and allow for it in `cpu_s`.
     """
 
     code: str
@@ -55,12 +89,18 @@ class Program:
     setup: str = ""
     judge: Judge | None = None
     cpu_s: float | None = None
+    measure: bool = False
 
     def __post_init__(self) -> None:
         if not self.tests:
             raise ValueError("Program.tests is empty; without a test there is no proof of anything")
         if self.cpu_s is not None and self.cpu_s <= 0:
             raise ValueError(f"Program.cpu_s is {self.cpu_s}; it must be above 0")
+
+    @property
+    def preamble(self) -> str:
+        """The setup as it stands before the code where both are one text; its lines do not count as the program's."""
+        return f"{self.setup}\n" if self.setup else ""
 
     def limits(self, common: Limits) -> Limits:
         """The limits of this program where all have common ones."""
@@ -82,6 +122,7 @@ class Outcome:
         cpu_s: CPU seconds used.
         wall_s: seconds of real time used.
         retried: it timed out for want of a CPU at first, and was run again alone.
+        coverage: of a program that passed and was to be measured, unless it made that impossible.
     """
 
     verdict: Verdict
@@ -92,3 +133,4 @@ class Outcome:
     cpu_s: float
     wall_s: float
     retried: bool = False
+    coverage: Coverage | None = None

@@ -45,7 +45,12 @@ def _check_expected(test: IoTest, where: str) -> None:
         raise RecordError(f"{where}: field 'expected' of test {test.call!r}: {error}; write a literal") from None
 
 
-def _read_problems(path: Path) -> dict[str, Problem]:
+def read_problems(path: Path) -> dict[str, Problem]:
+    """The problems of a file by id, in its order, each with tests that can be run.
+
+    Raises:
+        RecordError: a broken line, a problem without tests, or an expected value that is no literal.
+    """
     problems = {problem.task_id: problem for problem in read_jsonl(path, Problem, unique=True)}
     for problem in problems.values():
         where = f"{path}: problem {problem.task_id!r}"
@@ -106,7 +111,7 @@ def execute_samples(problems: Path, samples: Path, out: Path, timings: Path | No
         RecordError: a broken line, or a sample whose problem is not there.
         ExecutionError: the engine failed.
     """
-    known = _read_problems(problems)
+    known = read_problems(problems)
     identity = digest(f"{problems.read_text(encoding='utf-8')} {executor.limits} {executor.isolation}")
     with Journal(out.with_name(f".{out.name}.unfinished"), identity) as journal:
         done = journal.replay(digest(sample.to_json()) for _, sample in _read_samples(samples, known))

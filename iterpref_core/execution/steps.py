@@ -150,11 +150,17 @@ def steps_of(program: Program) -> tuple[Step, ...]:
 
 def job(program: Program, steps: tuple[Step, ...], key: bytes, *, control: bool = False) -> bytes:
     """What is sent into the sandbox: everything but the expected values; `control` if failing is expected."""
+    setup, code, measure = program.setup, program.code, None
+    if program.measure and not control:
+        # One text for all kinds of tests, so that a line has one number.
+        measure = program.preamble.count("\n")
+        setup, code = "", program.preamble + code
     message = {
         "key": key.hex(),
         "control": control,
-        "setup": program.setup,
-        "code": program.code,
+        "measure": measure,
+        "setup": setup,
+        "code": code,
         "steps": [(step.kind, step.body) for step in steps],
     }
     return json.dumps(message).encode()

@@ -11,7 +11,7 @@ from typing import Any
 
 from iterpref_core.execution import feedback
 from iterpref_core.execution.inside.encoding import MalformedError, decode
-from iterpref_core.execution.programs import Limits, Program
+from iterpref_core.execution.programs import Coverage, Limits, Program
 from iterpref_core.execution.steps import Step
 from iterpref_core.records import Verdict
 
@@ -31,11 +31,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Ruling:
-    """A verdict, its feedback and the tests that passed before the first that failed."""
+    """A verdict, its feedback, the tests that passed before the first that failed, and coverage if it was measured."""
 
     verdict: Verdict
     feedback: str
     tests_passed: int
+    coverage: Coverage | None = None
 
 
 TAMPERED = Ruling("tampered", "the program interfered with its tests", 0)
@@ -74,6 +75,24 @@ def parse_channel(channel: bytes, key: bytes) -> list[Report]:
     return reports
 
 
+def _coverage(payload: str) -> Coverage | None:
+    """A measurement, if it is one that can be: it comes from inside.
+
+    Raises:
+        TamperedError: it cannot be.
+    """
+    facts = json.loads(payload)
+    if facts is None:
+        return None
+    found = Coverage(facts["lines"], tuple(facts["missing"]), facts["branches"], facts["taken"])
+    numbers = [found.lines, *found.missing, found.branches, found.taken]
+    if any(type(number) is not int or number < 0 for number in numbers):
+        raise TamperedError("a measurement of something else than numbers")
+    if len(found.missing) > found.lines or found.taken > found.branches:
+        raise TamperedError("more was reached than there is")
+    return found
+
+
 def _identical(left: Any, right: Any) -> bool:
     """Equality with exact types all the way down; nan equals nan, 0.0 equals -0.0."""
     kind = type(left)
@@ -100,6 +119,7 @@ class _Trial:
     def __init__(self, program: Program, steps: tuple[Step, ...], limits: Limits, answer: Answer) -> None:
         self.program, self.steps, self.limits, self.answer = program, steps, limits, answer
         self.printed = 0
+        self.coverage: Coverage | None = None
 
     def fail(self, index: int, verdict: Verdict, text: str) -> Ruling:
         """A failure at a step (-1: before the first test)."""
@@ -153,6 +173,8 @@ class _Trial:
     def error(self, index: int, facts: dict[str, Any]) -> Ruling:
         """Rule on an exception."""
         step = self.steps[index] if index >= 0 else None
+        if self.program.measure and isinstance(facts["line"], int):
+            facts["line"] -= self.program.preamble.count("\n")
         if facts["own"] == "missing" and self._lacks(step, facts["message"]):
             text = f"the test needs package {facts['message']}, which is not installed"
             return self.fail(index, "infra_error", text)
@@ -212,14 +234,17 @@ class _Trial:
             if ruling is not None:
                 return ruling
             if report.kind == "done":
-                return Ruling("passed", "", len(self.program.tests))
+                return Ruling("passed", "", len(self.program.tests), self.coverage)
         return self.ended(len(reports) - 1)
 
     def _step(self, report: Report) -> Ruling | None:
         index, kind = report.index, report.kind
         if kind == "loaded" and index == -1:
             return None
-        if kind == "done" and index == len(self.steps):
+        if kind == "done" and index == len(self.steps) + self.program.measure:
+            return None
+        if kind == "coverage" and index == len(self.steps) and self.program.measure:
+            self.coverage = _coverage(report.payload)
             return None
         if not 0 <= index < len(self.steps):
             raise TamperedError("a report about no test")

@@ -3,12 +3,13 @@
 A job is a JSON object: `key` (hex), `setup`, `code`, and `steps`, a list of `[kind, body]`:
 `["call", expression]` and `["lenient", expression]` report the expression's value, `["check", statements]`,
 `["unittest", source]` and `["script", test]` only report whether they passed. With `control` set, failing is what
-the steps are for: each reports `passed` or `failed`, and the job goes on.
+the steps are for: each reports `passed` or `failed`, and the job goes on. With `measure` set to a number of lines, the
+last report before `done` is the coverage of the code without these first lines.
 
 A report is a line `MAC index kind printed payload`, `printed` being the bytes printed so far. The MAC is keyed with a
 key that the program cannot read: it exists only inside the hash object, in C. Kinds: `loaded`, `value`, `passed`,
-`type` (of a value that cannot be encoded), `error`, `failed` (only in a control), `done`. No report is repeated, and
-the supervisor accepts them only in order.
+`type` (of a value that cannot be encoded), `error`, `failed` (only in a control), `coverage`, `done`. No report is
+repeated, and the supervisor accepts them only in order.
 """
 
 import builtins
@@ -23,6 +24,7 @@ from typing import Any
 
 from .controls import Traps, unittest_is_disarmed
 from .encoding import UnencodableError, summarise, type_name
+from .measure import Measurement, file_of
 from .suites import MissingPackageError, TestFailedError, run_script, run_unittest
 
 _OWN = ((TestFailedError, "failed"), (MissingPackageError, "missing"))
@@ -113,7 +115,7 @@ class _CompileError(Exception):
         self.cause = cause
 
 
-def _load(setup: str, code: str) -> dict[str, Any]:
+def _load(setup: str, code: str, filename: str) -> dict[str, Any]:
     """Run setup and solution in a fresh module; returns its namespace."""
     module = types.ModuleType("solution")
     sys.modules["solution"] = module
@@ -122,7 +124,7 @@ def _load(setup: str, code: str) -> dict[str, Any]:
     if setup:
         exec(compile(setup, SETUP, "exec"), namespace)
     try:
-        compiled = compile(code, SOLUTION, "exec")
+        compiled = compile(code, filename, "exec")
     except BaseException as error:  # besides SyntaxError: NUL bytes, surrogates, nesting beyond the parser's stack
         raise _CompileError(error) from error
     exec(compiled, namespace)
@@ -158,10 +160,10 @@ def _run_control(kind: str, body: Any, namespace: dict[str, Any], job: dict[str,
     return ("passed" if deceived or (kind != "check" and unittest_is_disarmed()) else "failed"), ""
 
 
-def _file_names(kind: str, body: Any) -> tuple[str, str]:
+def _file_names(kind: str, body: Any, loaded: str) -> tuple[str, str]:
     """What tracebacks call the solution and the test."""
     if kind != "script":
-        return SOLUTION, TEST
+        return loaded, TEST
     return os.path.join(os.getcwd(), body["module"].replace(".", "/") + ".py"), body["run"]
 
 
@@ -174,16 +176,23 @@ def run_job(raw: bytes, descriptor: int) -> None:
         sys.modules["numpy"].random.seed(0)
     namespace: dict[str, Any] = {}
     steps: list[tuple[str, Any]] = job["steps"]
-    index, solution, test = -1, SOLUTION, TEST
+    index, loaded, test = -1, SOLUTION, TEST
+    measurement = None
+    if job["measure"] is not None:
+        loaded = file_of(steps)
+        measurement = Measurement(loaded, job["code"], job["measure"])
+    solution = loaded
     run_step = _run_control if job["control"] else _run_step
     try:
         if any(kind != "script" for kind, _ in steps):
-            namespace = _load(job["setup"], job["code"])
+            namespace = _load(job["setup"], job["code"], loaded)
         report(-1, "loaded", "")
         for index, (kind, body) in enumerate(steps):
-            solution, test = _file_names(kind, body)
+            solution, test = _file_names(kind, body, loaded)
             report(index, *run_step(kind, body, namespace, job))
-        report(len(steps), "done", "")
+        if measurement is not None:
+            report(len(steps), "coverage", measurement.result())
+        report(len(steps) + (measurement is not None), "done", "")
     except _CompileError as error:
         report(index, "error", describe(error.cause, solution, test, compiling=True))
     except BaseException as error:  # noqa: BLE001 - the program may raise anything; all of it is reported
