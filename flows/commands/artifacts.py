@@ -9,11 +9,7 @@ from flows.commands.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choo
 from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
 
-if TYPE_CHECKING:
-    from iterpref_core.problems.ingest import Format
-
 BACKENDS = ("transformers",)
-FORMATS = ("jsonl", "mbpp")
 FORMATS = ("jsonl", "mbpp")
 METHODS = ("line_lcs",)
 
@@ -40,20 +36,6 @@ def ingest(
 
     form = cast("Format", choose("--format", format_, FORMATS))
     show_result(core(source, form, out, load_params(params).execution), json_)
-
-
-def ingest(
-    source: Annotated[Path, typer.Argument(help="A file, plain or gzipped.")],
-    out: Annotated[Path, typer.Option(help="Problems; in problems/ they take part in the experiment.")],
-    format_: Annotated[str, typer.Option("--format", help=f"One of: {', '.join(FORMATS)}.")] = "jsonl",
-    params: ParamsOption = DEFAULT_PARAMS,
-    json_: JsonOption = False,
-) -> None:
-    """Turn a source into problems; every reference must pass its own tests."""
-    from iterpref_core.problems.ingest import ingest as entry
-
-    form = cast("Format", choose("--format", format_, FORMATS))
-    show_result(entry(source, form, out, load_params(params).execution), json_)
 
 
 def execute(
