@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from filelock import FileLock
 
@@ -12,7 +13,7 @@ from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import InputError
 from iterpref_core.evaluation.answers import Answerer
 from iterpref_core.evaluation.scores import Evaluated, GroundTruth, Provenance, make_entry
-from iterpref_core.execution import Executor, limits_of, open_executor, program_of
+from iterpref_core.execution import REFERENCE_FACTOR, Executor, limits_of, open_executor, program_of, time_limit
 from iterpref_core.inference.prompts import extract_code
 from iterpref_core.inference.turns import draft_prompt
 from iterpref_core.jsonl import atomic_writer, read_jsonl
@@ -20,6 +21,14 @@ from iterpref_core.progress import show_progress
 from iterpref_core.records import Problem, Sample, Verdict
 
 HARNESS = "iterpref-execution"
+
+
+class _Run(NamedTuple):
+    """What became of one program."""
+
+    task_id: str
+    verdict: Verdict
+    cpu_s: float
 
 
 def load_split(problems: Path, split: str) -> tuple[Problem, ...]:
@@ -75,17 +84,19 @@ class Heldout:
     def score(self, samples: Sequence[Sample], sampling: dict[str, object] | None = None) -> Evaluated:
         """Run existing programs, which must cover every problem."""
         with open_executor(self._execution) as executor:
-            verdicts = self._run(executor, samples, "score")
-            ground_truth = self._references(executor)
+            references = self._references(executor)
+            passing = [run for run in references if run.verdict == "passed"]
+            limits = {run.task_id: time_limit(self._execution.cpu_s, run.cpu_s) for run in passing}
+            runs = self._run(executor, samples, limits, "score")
             provenance = Provenance(
                 data=(self._split, self._digest),
                 harness=HARNESS,
-                limits=asdict(limits_of(self._execution)),
+                limits=asdict(limits_of(self._execution)) | {"reference_factor": REFERENCE_FACTOR},
                 isolation=executor.isolation,
-                ground_truth=ground_truth,
+                ground_truth=GroundTruth.of((run.task_id, run.verdict) for run in references) if references else None,
                 sampling=sampling,
             )
-        return Evaluated(make_entry(verdicts, provenance), tuple(samples))
+        return Evaluated(make_entry(((run.task_id, run.verdict) for run in runs), provenance), tuple(samples))
 
     def ground_truth_samples(self) -> tuple[Sample, ...]:
         """The references as samples.
@@ -98,37 +109,38 @@ class Heldout:
                 raise InputError(f"problem {problem.task_id!r}: field 'reference' is missing; add it to the problems")
         return tuple(Sample(task_id=problem.task_id, solution=problem.reference) for problem in self.problems)
 
-    def _run(self, executor: Executor, samples: Sequence[Sample], what: str) -> list[tuple[str, Verdict]]:
+    def _run(self, executor: Executor, samples: Sequence[Sample], limits: Mapping[str, float], what: str) -> list[_Run]:
+        """Run programs, each with the CPU seconds that its problem has in `limits`, or else the common ones."""
         problem_of = {problem.task_id: problem for problem in self.problems}
-        programs = (program_of(problem_of[sample.task_id], sample) for sample in samples)
-        verdicts: list[tuple[str, Verdict]] = []
+        programs = (
+            replace(program_of(problem_of[sample.task_id], sample), cpu_s=limits.get(sample.task_id))
+            for sample in samples
+        )
+        runs: list[_Run] = []
         with show_progress(f"{self._split}: {what}", len(samples)) as advance:
             for sample, outcome in zip(samples, executor.run(programs), strict=True):
-                verdicts.append((sample.task_id, outcome.verdict))
+                runs.append(_Run(sample.task_id, outcome.verdict, outcome.cpu_s))
                 advance(1)
-        return verdicts
+        return runs
 
-    def _references(self, executor: Executor) -> GroundTruth | None:
-        """What the problems' references score, once per problems, limits and isolation; None if there are none."""
+    def _references(self, executor: Executor) -> list[_Run]:
+        """How the problems' references fare, once per problems, limits and isolation; they have time to spare."""
         with_reference = [problem for problem in self.problems if problem.reference is not None]
         if not with_reference:
-            return None
+            return []
         key = json.dumps([self._digest, asdict(limits_of(self._execution)), executor.isolation], sort_keys=True)
-        path = self._cache / f"references-{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
+        path = self._cache / f"references-{hashlib.sha256(key.encode()).hexdigest()[:32]}.timed.json"
         samples = [Sample(task_id=problem.task_id, solution=problem.reference) for problem in with_reference]
-
-        def run() -> Iterable[tuple[str, Verdict]]:
-            return self._run(executor, samples, "references")
-
-        return GroundTruth.of(_remembered(path, run))
+        limits = {problem.task_id: REFERENCE_FACTOR * self._execution.cpu_s for problem in with_reference}
+        return _remembered(path, lambda: self._run(executor, samples, limits, "references"))
 
 
-def _remembered(path: Path, compute: Callable[[], Iterable[tuple[str, Verdict]]]) -> list[tuple[str, Verdict]]:
-    """The pairs in a file or, the first time, computed; evaluations that run at once compute them only once."""
+def _remembered(path: Path, compute: Callable[[], list[_Run]]) -> list[_Run]:
+    """The runs in a file or, the first time, computed; evaluations that run at once compute them only once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
         if not path.is_file():
-            pairs = list(compute())
+            runs = compute()
             with atomic_writer(path) as file:
-                json.dump(pairs, file)
-    return [(task_id, verdict) for task_id, verdict in json.loads(path.read_text(encoding="utf-8"))]
+                json.dump(runs, file)
+    return [_Run(*run) for run in json.loads(path.read_text(encoding="utf-8"))]

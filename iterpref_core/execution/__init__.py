@@ -7,10 +7,11 @@ from iterpref_core.execution.executor import Executor
 from iterpref_core.execution.isolation import LayerReport, probe_isolation
 from iterpref_core.execution.opening import limits_of, open_executor
 from iterpref_core.execution.probes import AttackReport, probe_attacks
-from iterpref_core.execution.programs import Coverage, Judge, Limits, Outcome, Program
+from iterpref_core.execution.programs import REFERENCE_FACTOR, Coverage, Judge, Limits, Outcome, Program, time_limit
 from iterpref_core.execution.samples import execute_samples, failing_references, program_of
 
 __all__ = [
+    "REFERENCE_FACTOR",
     "AttackReport",
     "Coverage",
     "Executor",
@@ -26,4 +27,5 @@ __all__ = [
     "probe_attacks",
     "probe_isolation",
     "program_of",
+    "time_limit",
 ]

@@ -38,7 +38,7 @@ once more in a fresh interpreter."""
 class _Assignment:
     """A program on its way: where it stands in the input, its stage and what is known so far.
 
-    `alone` is set once it has timed out for want of a CPU: it is run again with nothing beside it.
+    `alone` is set once it has timed out on a busy machine: it is run again with nothing beside it.
     """
 
     position: int
@@ -223,7 +223,7 @@ class _Run:
     def _finish(self, worker: Worker, answer: Answer) -> None:
         done = self._release(worker)
         self._pool.put_back(worker)
-        if answer.killed == "starved" and not done.alone:
+        if answer.killed in ("starved", "slowed") and not done.alone:
             done.alone = True
             self._alone.append(done)
             return

@@ -13,6 +13,24 @@ A value of more than a million bytes arrives as a `Digest`, to be compared with 
 """
 
 
+REFERENCE_FACTOR = 4.0
+"""A program may take this multiple of what its problem's ground truth takes: EvalPlus's `gt_time_limit_factor`."""
+
+
+def time_limit(base_s: float, reference_s: float, factor: float = REFERENCE_FACTOR) -> float:
+    """CPU seconds that a benchmark gives a program: enough on a slow machine, and never less than the base.
+
+    Args:
+        base_s: CPU seconds that every program has.
+        reference_s: CPU seconds that the ground truth took on this machine.
+        factor: how much slower than the ground truth a right program may be.
+
+    >>> time_limit(2.0, 0.01), time_limit(2.0, 1.5)
+    (2.0, 6.0)
+    """
+    return max(base_s, factor * reference_s)
+
+
 @dataclass(frozen=True)
 class Limits:
     """Limits of one program.
@@ -121,7 +139,7 @@ class Outcome:
         isolation: tier and layers in force, such as `B:landlock+seccomp+rlimits`.
         cpu_s: CPU seconds used.
         wall_s: seconds of real time used.
-        retried: it timed out for want of a CPU at first, and was run again alone.
+        retried: it timed out on a busy machine at first, and was run again alone.
         coverage: of a program that passed and was to be measured, unless it made that impossible.
     """
 

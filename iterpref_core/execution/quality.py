@@ -15,7 +15,7 @@ from typing import Literal
 from iterpref_core.errors import ConfigError
 from iterpref_core.execution.executor import Executor
 from iterpref_core.execution.mutants import Mutant, mutants_of
-from iterpref_core.execution.programs import Outcome, Program
+from iterpref_core.execution.programs import Outcome, Program, time_limit
 from iterpref_core.execution.samples import program_of, read_problems
 from iterpref_core.jsonl import atomic_writer
 from iterpref_core.progress import show_progress
@@ -142,8 +142,7 @@ def _measure_batch(batch: list[Problem], executor: Executor, options: QualityOpt
 
     def programs() -> Iterator[Program]:
         for problem, mutant in jobs:
-            needed = MUTANT_FACTOR * references[problem.task_id].cpu_s
-            cpu_s = min(limit_s, max(MUTANT_FLOOR_S, needed))
+            cpu_s = min(limit_s, time_limit(MUTANT_FLOOR_S, references[problem.task_id].cpu_s, MUTANT_FACTOR))
             yield Program(mutant.code, problem.tests + problem.hidden_tests, problem.setup or "", cpu_s=cpu_s)
 
     runs: dict[str, list[tuple[Mutant, Outcome]]] = {problem.task_id: [] for problem in batch}

@@ -214,7 +214,7 @@ class _Trial:
         if answer.killed in ("wall", "starved"):
             text = f"no end within {feedback.seconds(limits.wall_s)} of real time{where}"
             return self.fail(index, "timeout", text)
-        if answer.killed == "cpu" or answer.exit == -signal.SIGXCPU:
+        if answer.killed in ("cpu", "slowed") or answer.exit == -signal.SIGXCPU:
             return self.fail(index, "timeout", f"time limit of {feedback.seconds(limits.cpu_s)} exceeded{where}")
         if answer.exit < 0:
             known = {number.value: number.name for number in signal.Signals}

@@ -71,14 +71,15 @@ def test_a_stopped_zygote_does_not_hang_the_run(monkeypatch):
         assert next(executor.run([GOOD])).verdict == "passed"
 
 
-def test_a_starved_program_is_run_again_alone(monkeypatch):
+@pytest.mark.parametrize("killed", ["starved", "slowed"])
+def test_a_timeout_on_a_busy_machine_is_run_again_alone(monkeypatch, killed):
     answers = []
     collect = Worker.collect
 
     def collect_starved(worker):
         answer = collect(worker)
         answers.append(answer)
-        return replace(answer, killed="starved") if answer and len(answers) == 2 else answer
+        return replace(answer, killed=killed) if answer and len(answers) == 2 else answer
 
     monkeypatch.setattr(Worker, "collect", collect_starved)
     with Executor(LIMITS, workers=2) as executor:

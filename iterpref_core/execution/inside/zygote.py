@@ -30,8 +30,9 @@ FIRST_LOOK_S, LOOK_S = 0.05, 0.25
 """Seconds after which a child's files are measured for the first time, and at most between two times."""
 MAX_ENTRIES = 10_000
 """Files and folders a program may have."""
-STARVED = 0.1
-"""Share of its wall-clock limit that a program may have waited for a CPU before its timeout does not count."""
+BUSY = 0.1
+"""Share of its time limit that a program may have waited for a CPU before its timeout does not count: a busy machine
+also makes CPU time longer, since caches and cores are shared."""
 
 _PRELOADED = (
     "abc",
@@ -94,14 +95,14 @@ def send(descriptor: int, facts: dict[str, Any], blob: bytes = b"") -> None:
         data = data[os.write(descriptor, data) :]
 
 
-def was_starved(pid: int, budget: limits.Budget) -> bool:
-    """Whether a program that reached its wall-clock limit wanted to run for much of it and was not let."""
+def was_busy(pid: int, limit_s: float) -> bool:
+    """Whether a program that reached a time limit wanted to run for much of that time and was not let."""
     try:
         with open(f"/proc/{pid}/schedstat") as file:
             waited = int(file.read().split()[1]) / 1e9
     except (OSError, IndexError):
         return False  # a kernel without scheduler statistics: nothing says that it was
-    return waited > STARVED * budget.wall_s
+    return waited > BUSY * limit_s
 
 
 class Zygote:
@@ -213,9 +214,9 @@ class Zygote:
                 wall = self.budget.wall_s - (time.monotonic() - started)
                 cpu = self.budget.cpu_s - time.clock_gettime(clock)
                 if cpu <= 0:
-                    return "cpu"
+                    return "slowed" if was_busy(pid, self.budget.cpu_s) else "cpu"
                 if wall <= 0:
-                    return "starved" if was_starved(pid, self.budget) else "wall"
+                    return "starved" if was_busy(pid, self.budget.wall_s) else "wall"
                 events = poll.poll(min(wall, max(cpu, 0.002), pause) * 1000 + 1)
                 if any(descriptor == process for descriptor, _ in events):
                     return None

@@ -1,0 +1,57 @@
+"""Time limits of the held-out benchmark: a multiple of what the reference needs."""
+
+import pytest
+
+from iterpref_core.config import ExecutionParams
+from iterpref_core.evaluation.heldout import Heldout
+from iterpref_core.jsonl import write_jsonl
+from iterpref_core.records import IoTest, Problem, Sample
+
+EXECUTION = ExecutionParams(
+    cpu_s=0.1, wall_s=5, memory_mb=256, output_kb=64, file_mb=4, workers=2, allow_unsafe=False
+)  # fmt: skip
+
+
+def spin(seconds: float) -> str:
+    return f"from time import process_time\ndef f():\n    while process_time() < {seconds}: pass\n    return 1\n"
+
+
+def problem(task_id: str, reference: str | None) -> Problem:
+    return Problem(
+        task_id=task_id,
+        prompt="?",
+        entry_point="f",
+        tests=(IoTest(call="f()", expected="1"),),
+        reference=reference,
+        split="heldout",
+    )
+
+
+@pytest.fixture
+def heldout(tmp_path):
+    problems = [
+        problem("slow", spin(0.2)),
+        problem("quick", spin(0)),
+        problem("hangs", spin(60)),
+        problem("none", None),
+    ]
+    path = tmp_path / "problems.jsonl"
+    write_jsonl(path, problems)
+    return Heldout(path, EXECUTION, tmp_path / "cache")
+
+
+def test_a_slow_reference_gives_everybody_time(heldout):
+    def passed(seconds: float) -> list[str]:
+        samples = [Sample(task_id=problem.task_id, solution=spin(seconds)) for problem in heldout.problems]
+        return heldout.score(samples).entry["passed"]
+
+    assert passed(0.0) == ["slow", "quick", "hangs", "none"]
+    assert passed(0.4) == ["slow"]
+
+
+def test_results_name_the_rule_and_the_failing_reference(heldout):
+    samples = [Sample(task_id=problem.task_id, solution=spin(0)) for problem in heldout.problems]
+    entry = heldout.score(samples).entry
+    assert entry["limits"]["reference_factor"] == 4.0
+    assert entry["ground_truth"] == {"n": 3, "passed": 2, "failed": ["hangs"]}
+    assert heldout.score(samples).entry == entry, "the references' times were kept"
