@@ -222,7 +222,10 @@ class _Run:
 
     def _finish(self, worker: Worker, answer: Answer) -> None:
         done = self._release(worker)
-        self._pool.put_back(worker)
+        if done.stage == "check":
+            self._pool.dismiss(worker)  # it was hired on top of the others
+        else:
+            self._pool.put_back(worker)
         if answer.killed in ("starved", "slowed") and not done.alone:
             done.alone = True
             self._alone.append(done)

@@ -97,6 +97,12 @@ def test_an_abandoned_run_ends_its_programs():
         assert next(executor.run([GOOD])).verdict == "passed"
 
 
+def test_cross_checks_leave_no_workers_behind():
+    with Executor(LIMITS, workers=2, cross_check_every=2) as executor:
+        assert {outcome.verdict for outcome in executor.run([GOOD] * 12)} == {"passed"}
+        assert len(executor.worker_pids()) <= 2
+
+
 def test_a_run_may_outlive_its_executor():
     with Executor(LIMITS, workers=2) as executor:
         run = executor.run([GOOD] * 50)
