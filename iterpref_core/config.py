@@ -123,6 +123,13 @@ class TrainParams(Settings):
     objectives: dict[ObjectiveName, ObjectiveParams]
 
 
+class TuneParams(Settings):
+    """The grid that learning rate and alpha of every objective are chosen from."""
+
+    learning_rates: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
+    alphas: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
+
+
 class EvaluateParams(Settings):
     """Benchmarks and sampling."""
 
@@ -150,6 +157,7 @@ class Params(Settings):
     pairs: PairsParams
     focal: FocalParams
     train: TrainParams
+    tune: TuneParams
     evaluate: EvaluateParams
     report: ReportParams
 

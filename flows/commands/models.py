@@ -1,5 +1,6 @@
-"""Verbs that work on models: train, evaluate."""
+"""Verbs that work on models: train, tune, evaluate."""
 
+import json
 from pathlib import Path
 from typing import Annotated, cast, get_args
 
@@ -15,7 +16,7 @@ BENCHMARKS: tuple[str, ...] = get_args(Benchmark)
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    for verb in (train, evaluate):
+    for verb in (train, tune, evaluate):
         app.command()(verb)
 
 
@@ -36,6 +37,25 @@ def train(
     settings = override(load_params(params).train, {"seed": seed})
     curve, work = out.with_name(f"{out.name}.curve.csv"), out.with_name(f".{out.name}.work")
     show_result(train_objective(pairs, spans, model, name, settings, out, curve, work), json_)
+
+
+def tune(
+    jobs: Annotated[int, typer.Option(min=1, help="Trials at once, sharing the cores.")] = 2,
+    params: ParamsOption = DEFAULT_PARAMS,
+    json_: JsonOption = False,
+) -> None:
+    """Choose learning rate and alpha of every objective on the validation split; needs the stages up to focal."""
+    from tasks.tuning import best_of
+    from tasks.tuning import tune as run_grid
+
+    trials = run_grid(load_params(params), jobs)
+    best = best_of(trials)
+    names = {f"{t.objective} lr={t.learning_rate:g} alpha={t.alpha:g}": t for t in trials}
+    chosen = {name: " <- best" if best[t.objective] is t else "" for name, t in names.items()}
+    if json_:
+        typer.echo(json.dumps([t.model_dump() | {"best": best[t.objective] is t} for t in trials], indent=2))
+    else:
+        show_result({name: f"{t.pass_at_1:.1%} of {t.n}{chosen[name]}" for name, t in names.items()}, as_json=False)
 
 
 def evaluate(
