@@ -33,7 +33,9 @@ def main() -> None:
     except IterPrefError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
-    except (PermissionError, IsADirectoryError, NotADirectoryError, FileNotFoundError) as error:
+    except OSError as error:
+        if error.filename is None:
+            raise
         print(f"error: {error.filename}: {error.strerror}; check the path", file=sys.stderr)
         sys.exit(2)
 

@@ -1,0 +1,147 @@
+"""The command line: help everywhere, and one message with exit code 2 for every mistake."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from flows import cli
+
+ROOT = Path(__file__).parents[2]
+VERBS = [
+    "run",
+    "ui",
+    "bench",
+    "doctor",
+    "profile",
+    "ingest",
+    "execute",
+    "debug",
+    "pair",
+    "localize",
+    "show",
+    "train",
+    "evaluate",
+]
+
+
+@pytest.fixture
+def iterpref(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+    """Run the command line in this process; returns (exit code, stdout, stderr)."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["iterpref", *map(str, arguments)])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as error:
+            code = int(error.code or 0)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb: str) -> None:
+    done = CliRunner().invoke(cli.app, [verb, "--help"])
+    assert done.exit_code == 0
+    assert "Usage" in done.output
+
+
+@pytest.fixture
+def params(tmp_path: Path) -> Path:
+    path = tmp_path / "params.yaml"
+    path.write_bytes((ROOT / "params.yaml").read_bytes())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["localize", "--pairs", "absent.jsonl", "--out", "o"], "error: absent.jsonl: no such file"),
+        (["localize", "--pairs", "p", "--out", "o", "--method", "causal"], "available: line_lcs"),
+        (["debug", "--problems", "p", "--out", "o", "--model", "m", "--backend", "openai"], "available: transformers"),
+        (["debug", "--problems", "p", "--out", "o", "--model", "m", "--max-iterations", "-1"], "'max_iterations'"),
+        (["evaluate", "--benchmark", "bigcodebench-full-complete", "--out", "o", "--model", "m"], "available: heldout"),
+        (["evaluate", "--benchmark", "heldout", "--out", "o"], "exactly one of --model, --samples and --ground-truth"),
+        (["ingest", "s", "--format", "csv", "--out", "o"], "available: jsonl, mbpp"),
+        (["bench", "pipelines"], "available: pipeline"),
+        (["profile", "huge"], "available: "),
+        (["run", "trane"], "no stage 'trane' in dvc.yaml; there are problems, nanolab, codeflow"),
+        (
+            ["train", "--pairs", "p", "--spans", "s", "--objective", "kto", "--model", "m", "--out", "o"],
+            "available: sft",
+        ),
+        (["show", "--pairs", "absent.jsonl"], "absent.jsonl: no such file"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_a_mistake_is_one_message_and_exit_code_2(
+    iterpref,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    message: str,  # type: ignore[no-untyped-def]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    code, _, err = iterpref(*arguments)
+    assert code == 2
+    assert message in err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert not Path("o").exists()
+
+
+def test_parameters_are_checked_before_anything_runs(
+    iterpref,
+    params: Path,
+    monkeypatch: pytest.MonkeyPatch,  # type: ignore[no-untyped-def]
+) -> None:
+    monkeypatch.chdir(params.parent)
+    params.write_text(params.read_text(encoding="utf-8").replace("beta:", "betta:"), encoding="utf-8")
+    code, _, err = iterpref("run")
+    assert code == 2
+    assert "train.betta: unknown parameter; did you mean 'beta'?" in err
+    assert list(params.parent.iterdir()) == [params]
+
+
+def test_a_path_that_cannot_be_written_is_named(
+    iterpref,
+    params: Path,
+    tmp_path: Path,  # type: ignore[no-untyped-def]
+) -> None:
+    pairs = tmp_path / "pairs.jsonl"
+    pair = {"task_id": "a", "prompt": "p", "chosen": "x = 1\n", "rejected": "x = 2\n"}
+    pairs.write_text(json.dumps(pair) + "\n", encoding="utf-8")
+    code, _, err = iterpref("localize", "--pairs", pairs, "--out", pairs / "below", "--params", params)
+    assert code == 2
+    assert "pairs.jsonl" in err
+
+
+def test_results_come_as_json(iterpref, params: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    pairs, spans = tmp_path / "pairs.jsonl", tmp_path / "spans.jsonl"
+    pair = {"prompt": "p", "chosen": "x = 1\ny = 2\n", "rejected": "x = 1\ny = 3\n"}
+    pairs.write_text(json.dumps(pair) + "\n", encoding="utf-8")
+    code, out, _ = iterpref("localize", "--pairs", pairs, "--out", spans, "--params", params, "--json")
+    assert code == 0
+    assert json.loads(out)["pairs"] == 1
+    code, out, _ = iterpref("show", "--pairs", pairs, "--spans", spans)
+    assert code == 0
+    assert "y = 3" in out
+
+
+def test_doctor_says_what_is_missing(
+    iterpref,
+    params: Path,
+    monkeypatch: pytest.MonkeyPatch,  # type: ignore[no-untyped-def]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("HUMANEVAL_OVERRIDE_PATH", "/absent/HumanEvalPlus.jsonl.gz")
+    code, out, _ = iterpref("doctor", "--params", params, "--json")
+    findings = {finding["name"]: finding for finding in json.loads(out)}
+    assert code == 1
+    assert findings["data: humaneval"]["status"] == "missing"
+    assert findings["packages"]["status"] == "ok", findings["packages"]["found"]
+    assert findings["model: student"]["found"] == "embedded"

@@ -1,0 +1,113 @@
+"""One tiny experiment in a copy of the working tree, shared by all tests of this folder."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+class Workspace:
+    """A repository of its own, and its commands."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        keep = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT", "MLFLOW", "ITERPREF", "DVC"))}
+        self.environment = keep | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PREFECT_HOME": str(path / ".iterpref" / "prefect"),
+            "NO_COLOR": "1",
+            "COLUMNS": "200",
+        }
+
+    def run(self, *command: str, timeout: float = 280) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, its output and errors together."""
+        return subprocess.run(
+            command,
+            cwd=self.path,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def dvc(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a DVC command."""
+        return self.run(sys.executable, "-m", "dvc", *arguments)
+
+    def iterpref(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a verb of the command line."""
+        return self.run(sys.executable, "-m", "flows.cli", *arguments)
+
+    def kill_when(self, stage: str, ready: Callable[[], bool], timeout: float = 280) -> str:
+        """Start `dvc repro STAGE`, and `kill -9` DVC and all its children once something is so; returns the output."""
+        log = self.path / "killed.log"
+        with log.open("w", encoding="utf-8") as output:
+            command = [sys.executable, "-m", "dvc", "repro", stage]
+            child = subprocess.Popen(
+                command, cwd=self.path, env=self.environment, stdout=output, stderr=output, start_new_session=True
+            )
+            deadline = time.monotonic() + timeout
+            while not ready():
+                assert child.poll() is None, log.read_text(encoding="utf-8")
+                assert time.monotonic() < deadline, f"{stage} took too long:\n{log.read_text(encoding='utf-8')}"
+                time.sleep(0.005)
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+        return log.read_text(encoding="utf-8")
+
+    def set_param(self, old: str, new: str) -> None:
+        """Replace a piece of params.yaml that stands in it once."""
+        path = self.path / "params.yaml"
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in params.yaml"
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def copy_tree(target: Path) -> Workspace:
+    """Tracked and new files, without what git ignores, as a fresh repository with the tiny profile."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file() and name != "dvc.lock":
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+    workspace = Workspace(target)
+    assert workspace.run("git", "init", "--quiet").returncode == 0
+    done = workspace.iterpref("profile", "tiny")
+    assert done.returncode == 0, done.stdout
+    return workspace
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace in which nothing has run."""
+    return copy_tree(tmp_path_factory.mktemp("fresh"))
+
+
+@pytest.fixture(scope="session")
+def experiment(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace in which codeflow was killed, and then the whole experiment ran."""
+    workspace = copy_tree(tmp_path_factory.mktemp("experiment"))
+    journals = workspace.path / ".iterpref" / "work" / "codeflow"
+
+    def some_are_finished() -> bool:
+        found = list(journals.glob("*.jsonl"))
+        return bool(found) and found[0].read_bytes().count(b"\n") >= 5
+
+    workspace.kill_when("codeflow", some_are_finished)
+    (journal,) = journals.glob("*.jsonl")
+    shutil.copy(journal, workspace.path / "journal-when-killed.jsonl")
+    done = workspace.iterpref("run")
+    assert done.returncode == 0, done.stdout
+    (workspace.path / "run.log").write_text(done.stdout, encoding="utf-8")
+    return workspace

@@ -1,0 +1,149 @@
+"""The experiment for real, tiny: killed, resumed, repeated, changed and changed back.
+
+The tests of this file share one workspace and run in their order.
+"""
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+if TYPE_CHECKING:
+    from tests.pipeline.conftest import Workspace
+
+pytestmark = pytest.mark.timeout(600)
+
+MODELS = {"base", "debugger", "sft", "dpo", "rpo", "target-dpo", "target-rpo"}
+
+
+def summary(workspace: "Workspace") -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((workspace.path / "reports" / "summary.json").read_text(encoding="utf-8"))
+    return content
+
+
+def lock_md5(workspace: "Workspace", artifact: str) -> str:
+    stages = yaml.safe_load((workspace.path / "dvc.lock").read_text(encoding="utf-8"))["stages"].values()
+    (md5,) = {out["md5"] for stage in stages for out in stage["outs"] if out["path"] == artifact}
+    return str(md5)
+
+
+def ran(output: str) -> set[str]:
+    """Stages that `dvc repro` ran or restored."""
+    return set(re.findall(r"Running stage '([^']+)'", output))
+
+
+def test_the_experiment_ends_with_a_table_of_all_models(experiment: "Workspace") -> None:
+    content = summary(experiment)
+    assert set(content["models"]) == MODELS
+    assert all(0 <= model["heldout"]["pass_at_1"] <= 1 for model in content["models"].values())
+    assert content["codeflow"]["problems"] == 160
+    assert content["codeflow"]["pairs"] > 0
+    rates = content["codeflow"]["pass_rate_by_iteration"]
+    assert rates == sorted(rates)
+    output = (experiment.path / "run.log").read_text(encoding="utf-8")
+    assert "Target-RPO" in output
+    assert "orchestration" in output
+    assert (experiment.path / "reports" / "index.html").stat().st_size > 10_000
+
+
+def test_codeflow_resumed_where_it_was_killed(experiment: "Workspace") -> None:
+    finished = (experiment.path / "journal-when-killed.jsonl").read_bytes().splitlines()
+    trajectories = (experiment.path / "data" / "trajectories.jsonl").read_bytes().splitlines()
+    assert 0 < len(finished) < len(trajectories) == 160
+    assert set(finished) <= set(trajectories)
+    output = (experiment.path / "run.log").read_text(encoding="utf-8")
+    assert "problems            unchanged" in output, "what was finished before the kill is not repeated"
+    assert "nanolab             unchanged" in output
+
+
+def test_everything_is_in_mlflow(experiment: "Workspace") -> None:
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{experiment.path / 'mlflow.db'}")
+    (found,) = (item for item in client.search_experiments() if item.name == "iterpref")
+    runs = client.search_runs([found.experiment_id], max_results=200)
+    (whole,) = (
+        run for run in runs if run.info.run_name.startswith("experiment-") and "run/total_s" in run.data.metrics
+    )
+    stages = [run.info.run_id for run in runs if run.data.tags.get("mlflow.parentRunId") == whole.info.run_id]
+    nested = {run.info.run_name: run for run in map(client.get_run, stages)}
+    assert len(nested) == 18
+    assert nested["nanolab"].data.tags["iterpref.cached"] == "True"
+    train = nested["train@target-rpo"]
+    assert train.data.params["train.objectives.target-rpo.alpha"]
+    assert client.get_metric_history(train.info.run_id, "loss")
+    datasets = {item.dataset.name: item.dataset.digest for item in train.inputs.dataset_inputs}
+    assert datasets["data/pairs.jsonl"] == lock_md5(experiment, "data/pairs.jsonl")
+    model = client.get_logged_model(train.outputs.model_outputs[0].model_id)
+    assert model.tags["dvc.md5"] == lock_md5(experiment, "models/trained/target-rpo")
+    assert nested["evaluate@target-rpo"].inputs.model_inputs[0].model_id == model.model_id
+    assert "heldout/pass_at_1" in nested["evaluate@target-rpo"].data.metrics
+
+
+def test_repeating_does_nothing_and_is_quick(experiment: "Workspace") -> None:
+    started = time.monotonic()
+    done = experiment.dvc("repro")
+    assert done.returncode == 0
+    assert "up to date" in done.stdout
+    assert not ran(done.stdout)
+    assert time.monotonic() - started < 15
+
+
+def test_beta_concerns_training_and_what_follows(experiment: "Workspace") -> None:
+    experiment.set_param("beta: 0.1", "beta: 0.2")
+    changed = set(json.loads(experiment.dvc("status", "--json").stdout))
+    assert changed == {f"train@{name}" for name in MODELS - {"base", "debugger"}} | {"report"}  # it records all values
+    experiment.set_param("beta: 0.2", "beta: 0.1")
+
+
+def test_training_resumes_where_it_was_killed_and_comes_to_the_same_model(experiment: "Workspace") -> None:
+    before = (experiment.path / "reports" / "summary.json").read_bytes()
+    experiment.set_param("target-rpo: { learning_rate: 1.0e-3", "target-rpo: { learning_rate: 0.9e-3")
+    checkpoints = experiment.path / ".iterpref" / "work" / "train" / "checkpoints"
+    experiment.kill_when("train@target-rpo", lambda: any(checkpoints.glob("target-rpo-*/checkpoint-*")))
+    done = experiment.dvc("repro", "train@target-rpo")
+    assert done.returncode == 0, done.stdout
+    assert ran(done.stdout) == {"train@target-rpo"}
+    resumed = lock_md5(experiment, "models/trained/target-rpo")
+    assert not list(checkpoints.glob("target-rpo-*")), "a finished training leaves no checkpoint"
+
+    done = experiment.dvc("repro", "--force", "--single-item", "train@target-rpo")
+    assert done.returncode == 0, done.stdout
+    assert lock_md5(experiment, "models/trained/target-rpo") == resumed
+
+    experiment.set_param("target-rpo: { learning_rate: 0.9e-3", "target-rpo: { learning_rate: 1.0e-3")
+    started = time.monotonic()
+    done = experiment.dvc("repro")
+    assert done.returncode == 0, done.stdout
+    assert not ran(done.stdout), "changing a value back restores from DVC's cache"
+    assert time.monotonic() - started < 30
+    assert (experiment.path / "reports" / "summary.json").read_bytes() == before
+
+
+def test_bad_input_stops_a_stage_with_one_message(experiment: "Workspace") -> None:
+    before = (experiment.path / "data" / "pairs.jsonl").read_bytes()
+    path = experiment.path / "data" / "trajectories.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20] + b"\n")
+    done = experiment.run("python", "-m", "flows.pairs")
+    path.write_bytes(whole)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stdout
+    assert done.stdout.startswith(f"error: data/trajectories.jsonl:{len(whole.splitlines())}: ")
+    assert (experiment.path / "data" / "pairs.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("command", [("python", "-m", "flows.problems"), ("python", "-m", "flows.cli", "run")])
+def test_bad_parameters_stop_everything_before_it_starts(fresh: "Workspace", command: tuple[str, ...]) -> None:
+    fresh.set_param("beta: 0.1", "beta: -1")
+    done = fresh.run(*command)
+    fresh.set_param("beta: -1", "beta: 0.1")
+    assert done.returncode == 2
+    assert done.stdout.strip().splitlines() == [
+        "error: params.yaml: train.beta: input should be greater than 0 (got -1)"
+    ]
+    assert not Path(fresh.path / "data").exists()
