@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.errors import DataUnavailable
+from iterpref_core.errors import DataUnavailableError
 from iterpref_core.evaluation import evalplus_data
 from iterpref_core.evaluation.evalplus_data import find_data
 
@@ -42,7 +42,7 @@ def test_override_whose_suffix_lies_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, compressed: bool
 ) -> None:
     monkeypatch.setenv(VARIABLE, str(write(tmp_path / name, compressed=compressed)))
-    with pytest.raises(DataUnavailable, match=f"{VARIABLE}=.*rename"):
+    with pytest.raises(DataUnavailableError, match=f"{VARIABLE}=.*rename"):
         find_data("humaneval", tmp_path / "cache")
 
 
@@ -50,13 +50,13 @@ def test_override_whose_suffix_lies_is_refused(
 def test_override_that_is_no_data_set_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str) -> None:
     (tmp_path / "data.jsonl").write_text(content)
     monkeypatch.setenv(VARIABLE, str(tmp_path / "data.jsonl"))
-    with pytest.raises(DataUnavailable, match=VARIABLE):
+    with pytest.raises(DataUnavailableError, match=VARIABLE):
         find_data("humaneval", tmp_path / "cache")
 
 
 def test_missing_override_names_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, str(tmp_path / "no.jsonl"))
-    with pytest.raises(DataUnavailable, match=f"{VARIABLE}=.*no such file"):
+    with pytest.raises(DataUnavailableError, match=f"{VARIABLE}=.*no such file"):
         find_data("humaneval", tmp_path / "cache")
 
 
@@ -71,7 +71,7 @@ def test_machine_without_a_network_says_so_and_is_not_asked_again(
 
     monkeypatch.setattr(evalplus_data.urllib.request, "urlopen", refuse)
     for _ in range(2):
-        with pytest.raises(DataUnavailable, match=f"could it be downloaded .*not known.*set {VARIABLE}"):
+        with pytest.raises(DataUnavailableError, match=f"could it be downloaded .*not known.*set {VARIABLE}"):
             find_data("humaneval", tmp_path)
     assert len(attempts) == 1
 
@@ -80,7 +80,7 @@ def test_server_that_never_answers_costs_a_bounded_wait(tmp_path: Path, monkeypa
     monkeypatch.setattr(evalplus_data, "CONNECT_S", 0.2)
     monkeypatch.setattr(evalplus_data.urllib.request, "urlopen", lambda url, timeout: time.sleep(2))
     begin = time.monotonic()
-    with pytest.raises(DataUnavailable, match="no answer within"):
+    with pytest.raises(DataUnavailableError, match="no answer within"):
         find_data("humaneval", tmp_path)
     assert time.monotonic() - begin < 1.5
 
@@ -95,6 +95,6 @@ def test_download_lands_in_the_cache_folder_and_broken_ones_do_not(
     assert data.version_name == "HumanEvalPlus-v0.1.10"
 
     source.write_bytes(source.read_bytes()[:-9])
-    with pytest.raises(DataUnavailable, match="could it be downloaded"):
+    with pytest.raises(DataUnavailableError, match="could it be downloaded"):
         find_data("humaneval", tmp_path / "other")
     assert not list((tmp_path / "other" / "data").glob("*.gz*"))

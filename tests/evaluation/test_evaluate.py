@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from iterpref_core.config import Benchmark, EvaluateParams, ExecutionParams
-from iterpref_core.errors import DataUnavailable, InputError, ModelError
+from iterpref_core.errors import DataUnavailableError, InputError, ModelError
 from iterpref_core.evaluation.answers import Answerer
 from iterpref_core.evaluation.evaluate import evaluate_model, run_benchmarks, score_ground_truth, score_samples
 from iterpref_core.inference.backend import Backend
@@ -91,7 +91,7 @@ def test_data_that_cannot_be_had_is_named_and_fails_nothing_else(bench: Bench) -
 
 @pytest.mark.usefixtures("no_evalplus")
 def test_nothing_to_measure_is_an_error_and_writes_nothing(bench: Bench) -> None:
-    with pytest.raises(DataUnavailable, match="HUMANEVAL_OVERRIDE_PATH"):
+    with pytest.raises(DataUnavailableError, match="HUMANEVAL_OVERRIDE_PATH"):
         bench.run(("humaneval",))
     assert not (bench.folder / "out").exists()
 
