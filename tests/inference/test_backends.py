@@ -1,0 +1,134 @@
+"""Models are found, prompts rendered, answers sampled and read."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
+
+from iterpref_core.errors import InputError, ModelError
+from iterpref_core.inference.backend import Request, Sampling
+from iterpref_core.inference.checkpoints import ModelSource, locate_model, pin_model, write_pointer
+from iterpref_core.inference.prompts import extract_code, render_prompt
+from iterpref_core.inference.replay import ReplayBackend
+from iterpref_core.inference.transformers_backend import SeededSampling, TransformersBackend, load_model, load_tokenizer
+from iterpref_core.nanolab.tokenizer import train_tokenizer
+
+PROMPTS = ("add one", "sort the numbers of the list", "x", "join all letters")
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> PreTrainedTokenizerBase:
+    return train_tokenizer(["add one to each number of the list", "def solve(x):\n    return x + 1\n"], 300)
+
+
+@pytest.fixture(scope="module")
+def folder(tokenizer: PreTrainedTokenizerBase, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    torch.manual_seed(1)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=None,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def _texts(folder: Path, batch_size: int, order: list[int], temperature: float = 1.0) -> dict[int, str]:
+    backend = TransformersBackend(folder, batch_size)
+    requests = [Request(PROMPTS[index], seed=index) for index in order]
+    answers = backend.generate(requests, Sampling(temperature, max_new_tokens=12))
+    return {index: answer.text for index, answer in zip(order, answers, strict=True)}
+
+
+def test_an_answer_does_not_depend_on_its_batch(folder: Path) -> None:
+    alone = _texts(folder, 1, [0, 1, 2, 3])
+    assert _texts(folder, 4, [3, 1, 0, 2]) == alone
+    assert len(set(alone.values())) == 4
+
+
+def test_the_seed_decides_a_sample_and_greedy_ignores_it(folder: Path) -> None:
+    backend = TransformersBackend(folder, 2)
+    requests = [Request("add one", seed) for seed in (1, 2, 1)]
+    first, second, again = (c.text for c in backend.generate(requests, Sampling(1.0, 12)))
+    assert first == again != second
+    assert len({c.text for c in backend.generate(requests, Sampling(0.0, 12))}) == 1
+
+
+def test_seeded_sampling_draws_from_the_softmax() -> None:
+    logits = torch.log(torch.tensor([0.6, 0.3, 0.1]))
+    sampling = SeededSampling(list(range(4000)), temperature=1.0)
+    draws = sampling(torch.empty(0), logits.expand(4000, 3)).argmax(dim=1)
+    shares = torch.bincount(draws, minlength=3) / 4000
+    torch.testing.assert_close(shares, torch.tensor([0.6, 0.3, 0.1]), atol=0.03, rtol=0)
+
+
+def test_costs_and_truncation_are_counted(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    answer = TransformersBackend(folder, 1).generate([Request("add one", 0)], Sampling(0.0, 5))[0]
+    assert answer.prompt_tokens == len(tokenizer(render_prompt(tokenizer, "add one"))["input_ids"])
+    assert answer.truncated == (answer.completion_tokens == 5)
+
+
+def test_a_prompt_is_rendered_by_the_chat_template_if_there_is_one(tokenizer: PreTrainedTokenizerBase) -> None:
+    assert render_prompt(tokenizer, "add one") == "add one\n<|end|>"
+    plain = train_tokenizer(["a"], 300)
+    plain.chat_template = None
+    assert render_prompt(plain, "add one") == "add one\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        ("x = 1\n", "x = 1\n"),
+        ("Sure!\n```python\nx = 1\n```\nThis sets x.", "x = 1\n"),
+        ("```py\nshort\n```\nor\n```\nx = 1\ny = 2\n```", "x = 1\ny = 2\n"),
+        ("```Python\nx = 1\ncut off", "x = 1\ncut off"),
+        ("", ""),
+    ],
+)
+def test_code_is_read_from_answers(answer: str, code: str) -> None:
+    assert extract_code(answer) == code
+
+
+def test_a_pointer_leads_to_the_weights(tmp_path: Path, folder: Path) -> None:
+    assert locate_model(folder) == ModelSource(str(folder))
+    assert locate_model("org/name") == ModelSource("org/name")
+    write_pointer(tmp_path / "student", ModelSource(str(folder)))
+    assert locate_model(tmp_path / "student") == ModelSource(str(folder), None)
+    assert load_tokenizer(tmp_path / "student").eos_token == "<|end|>"
+    assert load_model(tmp_path / "student").config.hidden_size == 32
+    assert pin_model(str(folder)) == ModelSource(str(folder.resolve()))
+
+
+def test_absent_models_are_named(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ModelError, match="holds no model"):
+        locate_model(tmp_path / "empty")
+    with pytest.raises(ModelError, match="no such folder"):
+        locate_model(tmp_path / "absent")
+    with pytest.raises(ModelError, match="no such folder"):
+        locate_model("./absent")
+
+
+def test_a_hub_model_that_cannot_be_had_is_named_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(ModelError, match=r"model 'no-such-org/no-such-model'.*params\.yaml"):
+        pin_model("no-such-org/no-such-model")
+
+
+def test_a_recording_that_is_used_up_says_so() -> None:
+    backend = ReplayBackend({"p": ["only"]})
+    backend.generate([Request("p", 0)], Sampling(0.0, 4))
+    with pytest.raises(InputError, match="no recorded answer left for the prompt 'p'"):
+        backend.generate([Request("p", 0)], Sampling(0.0, 4))

@@ -1,0 +1,149 @@
+"""The embedded models: tokenizer, repairs, training, and the stage with models named by the user."""
+
+import ast
+from pathlib import Path
+from random import Random
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from iterpref_core.config import ExecutionParams, ModelParams, NanolabParams
+from iterpref_core.errors import InputError, ModelError
+from iterpref_core.execution import Executor, Limits
+from iterpref_core.inference.checkpoints import locate_model
+from iterpref_core.jsonl import write_jsonl
+from iterpref_core.nanolab.build import build_models
+from iterpref_core.nanolab.pretrain import Example, encode_example, pad_batch, pretrain, shuffled_batches
+from iterpref_core.nanolab.repairs import break_reference, make_repairs
+from iterpref_core.nanolab.tokenizer import train_tokenizer
+from iterpref_core.records import IoTest, Problem
+
+PARAMS = NanolabParams(
+    seed=1,
+    vocab_size=320,
+    hidden_size=32,
+    intermediate_size=64,
+    layers=2,
+    heads=2,
+    student_steps=6,
+    debugger_steps=6,
+    batch_size=4,
+    learning_rate=0.01,
+    muon_learning_rate=0.05,
+    repairs_per_problem=1,
+)
+EXECUTION = ExecutionParams(cpu_s=2, wall_s=20, memory_mb=256, output_kb=64, file_mb=1, workers=1, allow_unsafe=False)
+REFERENCES = tuple(
+    f"def solve(nums):\n    part = nums[{start}:]\n    kept = [n for n in part if n {test} 3]\n    return {end}(kept)\n"
+    for start, test, end in ((0, ">", "sum"), (1, "<", "len"), (2, "!=", "sorted"))
+)
+TOKENIZER = train_tokenizer(REFERENCES, 320)
+
+
+def _problem(number: int, split: str) -> Problem:
+    reference = REFERENCES[number % 3]
+    namespace: dict[str, object] = {}
+    exec(reference, namespace)
+    answer = namespace["solve"]([1, 5, 3, 9])  # type: ignore[operator]
+    return Problem(
+        task_id=f"{split}/{number}",
+        prompt=f"Write solve number {number}.",
+        entry_point="solve",
+        tests=(IoTest(call="solve([1, 5, 3, 9])", expected=repr(answer)),),
+        reference=reference,
+        split=split,
+    )
+
+
+@given(st.text(max_size=80))
+def test_any_text_survives_the_tokenizer(text: str) -> None:
+    assert TOKENIZER.decode(TOKENIZER(text)["input_ids"], skip_special_tokens=False) == text
+
+
+def test_only_the_completion_is_learnt_and_padding_is_not() -> None:
+    rows = [encode_example(Example("a", "bb"), TOKENIZER), encode_example(Example("a long task", "x"), TOKENIZER)]
+    assert rows[0]["labels"][-1] == TOKENIZER.eos_token_id
+    learnt = [token for token in rows[1]["labels"] if token != -100]
+    assert TOKENIZER.decode(learnt) == "x<|end|>"
+    batch = pad_batch(rows, TOKENIZER.pad_token_id)
+    padding = batch["attention_mask"] == 0
+    assert padding.any()
+    assert (batch["labels"][padding] == -100).all()
+
+
+def test_every_example_comes_once_before_any_comes_again() -> None:
+    batches = shuffled_batches(10, 5, seed=0)
+    for _ in range(3):
+        assert sorted(next(batches) + next(batches)) == list(range(10))
+
+
+@given(st.integers(0, 10_000))
+def test_a_broken_reference_keeps_its_first_line_and_differs(seed: int) -> None:
+    broken = break_reference(REFERENCES[0], REFERENCES, Random(seed))
+    assert broken.startswith("def solve(nums):\n")
+
+
+def test_repairs_are_programs_that_fail_with_the_feedback_they_cause() -> None:
+    problems = [_problem(number, "debugger") for number in range(12)]
+    with Executor(Limits(cpu_s=2, wall_s=20, memory_mb=256, output_kb=64, file_mb=1), workers=1) as executor:
+        repairs = list(make_repairs(problems, 3, 5, executor))
+        again = list(make_repairs(problems, 3, 5, executor))
+    assert repairs == again
+    assert len(repairs) > 12
+    for repair in repairs:
+        assert repair.broken != repair.problem.reference
+        assert repair.feedback
+
+
+def test_training_learns_and_is_repeatable() -> None:
+    examples = [Example("first", "x = 1"), Example("second", "y = 2")]
+    model, loss = pretrain(examples, TOKENIZER, PARAMS, 40, "test")
+    again, _ = pretrain(examples, TOKENIZER, PARAMS, 40, "test")
+    assert loss < 0.5
+    pairs = zip(model.state_dict().values(), again.state_dict().values(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_the_stage_writes_ordinary_checkpoints(tmp_path: Path) -> None:
+    problems = tmp_path / "problems.jsonl"
+    write_jsonl(problems, [_problem(n, split) for split in ("student", "debugger") for n in range(6)])
+    metrics = build_models(
+        problems, ModelParams(student="nanolab", debugger="nanolab"), PARAMS, EXECUTION, tmp_path / "models"
+    )
+    for role in ("student", "debugger"):
+        model = AutoModelForCausalLM.from_pretrained(tmp_path / "models" / role)
+        tokenizer = AutoTokenizer.from_pretrained(tmp_path / "models" / role)
+        assert model.config.architectures == ["LlamaForCausalLM"]
+        assert len(tokenizer) == model.config.vocab_size
+        assert ast.parse(REFERENCES[0])
+    assert metrics["debugger/examples"] > metrics["student/examples"] == 6
+
+
+def test_named_models_are_pinned_and_nothing_is_trained(tmp_path: Path) -> None:
+    problems = tmp_path / "problems.jsonl"
+    write_jsonl(problems, [_problem(n, "student") for n in range(4)])
+    build_models(
+        problems, ModelParams(student="nanolab", debugger=str(_checkpoint(tmp_path))), PARAMS, EXECUTION, tmp_path / "a"
+    )
+    assert locate_model(tmp_path / "a" / "debugger").name_or_path == str((tmp_path / "own").resolve())
+    named = ModelParams(student=str(tmp_path / "own"), debugger=str(tmp_path / "own"))
+    assert build_models(tmp_path / "absent.jsonl", named, PARAMS, EXECUTION, tmp_path / "b") == {}
+
+
+def _checkpoint(folder: Path) -> Path:
+    model, _ = pretrain([Example("a", "b")], TOKENIZER, PARAMS, 1, "test")
+    model.save_pretrained(folder / "own")
+    TOKENIZER.save_pretrained(folder / "own")
+    return folder / "own"
+
+
+def test_absent_models_and_empty_splits_are_refused(tmp_path: Path) -> None:
+    problems = tmp_path / "problems.jsonl"
+    write_jsonl(problems, [_problem(0, "student")])
+    with pytest.raises(ModelError, match="no such folder"):
+        build_models(problems, ModelParams(student="./absent", debugger="nanolab"), PARAMS, EXECUTION, tmp_path / "m")
+    with pytest.raises(InputError, match="no problem of split 'debugger'"):
+        build_models(problems, ModelParams(student="nanolab", debugger="nanolab"), PARAMS, EXECUTION, tmp_path / "m")
