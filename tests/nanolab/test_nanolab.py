@@ -16,7 +16,7 @@ from iterpref_core.execution import Executor, Limits
 from iterpref_core.inference.checkpoints import locate_model
 from iterpref_core.jsonl import write_jsonl
 from iterpref_core.nanolab.build import build_models
-from iterpref_core.nanolab.pretrain import Example, encode_example, pad_batch, pretrain, shuffled_batches
+from iterpref_core.nanolab.pretrain import Example, batches_by_length, encode_example, pad_batch, pretrain
 from iterpref_core.nanolab.repairs import break_reference, make_repairs
 from iterpref_core.nanolab.tokenizer import train_tokenizer
 from iterpref_core.records import IoTest, Problem
@@ -74,10 +74,13 @@ def test_only_the_completion_is_learnt_and_padding_is_not() -> None:
     assert (batch["labels"][padding] == -100).all()
 
 
-def test_every_example_comes_once_before_any_comes_again() -> None:
-    batches = shuffled_batches(10, 5, seed=0)
+def test_every_example_comes_once_before_any_comes_again_and_like_lengths_together() -> None:
+    lengths = [index % 40 for index in range(160)]
+    batches = batches_by_length(lengths, 10, seed=0)
     for _ in range(3):
-        assert sorted(next(batches) + next(batches)) == list(range(10))
+        round_ = [next(batches) for _ in range(16)]
+        assert sorted(index for batch in round_ for index in batch) == list(range(160))
+        assert all(max(found) - min(found) <= 3 for found in ([lengths[index] for index in batch] for batch in round_))
 
 
 @given(st.integers(0, 10_000))
@@ -100,8 +103,8 @@ def test_repairs_are_programs_that_fail_with_the_feedback_they_cause() -> None:
 
 def test_training_learns_and_is_repeatable() -> None:
     examples = [Example("first", "x = 1"), Example("second", "y = 2")]
-    model, loss = pretrain(examples, TOKENIZER, PARAMS, 40, "test")
-    again, _ = pretrain(examples, TOKENIZER, PARAMS, 40, "test")
+    model, loss = pretrain(examples, TOKENIZER, PARAMS, 60, "test")
+    again, _ = pretrain(examples, TOKENIZER, PARAMS, 60, "test")
     assert loss < 0.5
     pairs = zip(model.state_dict().values(), again.state_dict().values(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
