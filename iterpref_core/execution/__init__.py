@@ -7,7 +7,16 @@ from iterpref_core.execution.executor import Executor
 from iterpref_core.execution.isolation import LayerReport, probe_isolation
 from iterpref_core.execution.opening import limits_of, open_executor
 from iterpref_core.execution.probes import AttackReport, probe_attacks
-from iterpref_core.execution.programs import REFERENCE_FACTOR, Coverage, Judge, Limits, Outcome, Program, time_limit
+from iterpref_core.execution.programs import (
+    REFERENCE_FACTOR,
+    Coverage,
+    Judge,
+    Limits,
+    Outcome,
+    Program,
+    ValueTest,
+    time_limit,
+)
 from iterpref_core.execution.samples import execute_samples, failing_references, program_of
 
 __all__ = [
@@ -20,6 +29,7 @@ __all__ = [
     "Limits",
     "Outcome",
     "Program",
+    "ValueTest",
     "execute_samples",
     "failing_references",
     "limits_of",

@@ -9,9 +9,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from iterpref_core.execution.inside.encoding import Digest, summarise
-from iterpref_core.execution.programs import Judge, Program
-from iterpref_core.records import IoTest
+from iterpref_core.execution.inside.encoding import Digest, is_long, summarise
+from iterpref_core.execution.programs import Judge, Program, ValueTest
 
 Dataset = Literal["humaneval", "mbpp"]
 
@@ -31,7 +30,7 @@ SET_EQUAL = frozenset(
 NOT_NONE = frozenset({"check_str", "text_match_three", "text_starta_endb"})
 """Entry points of MBPP of whose results only counts whether they are None."""
 
-_NAMES = "inf, nan = float('inf'), float('nan')"
+_IS_NOT_NONE = "(lambda found: found if isinstance(found, bool) else found is not None)"
 _RELATIVE, _FLOAT_TOLERANCE = 1e-07, 1e-6
 
 
@@ -102,12 +101,13 @@ def judge_of(
         atol: the task's absolute tolerance.
     """
     tolerances = _tolerances(expected, atol)
+    digests = {index: summarise(wanted, lenient=True) for index, wanted in enumerate(expected) if is_long(wanted)}
     also_right = _ALSO_RIGHT.get(entry_point) if dataset == "mbpp" else None
 
     def judge(index: int, actual: Any) -> bool:
         wanted = expected[index]
         if isinstance(actual, Digest):
-            return actual == summarise(wanted, lenient=True)
+            return actual == (digests.get(index) or summarise(wanted, lenient=True))
         try:
             if dataset == "humaneval" and entry_point == "find_zero":
                 return _root_is_zero(inputs[index][0], actual, atol)
@@ -123,13 +123,11 @@ def judge_of(
     return judge
 
 
-def _call(dataset: Dataset, entry_point: str, arguments: Sequence[Any]) -> str:
-    call = f"{entry_point}({', '.join(map(repr, arguments))})"
+def _then(dataset: Dataset, entry_point: str) -> str:
+    """What EvalPlus does to a result before it compares."""
     if dataset == "mbpp" and entry_point in SET_EQUAL:
-        return f"set({call})"
-    if dataset == "mbpp" and entry_point in NOT_NONE:
-        return f"(lambda found: found if isinstance(found, bool) else found is not None)({call})"
-    return call
+        return "set"
+    return _IS_NOT_NONE if dataset == "mbpp" and entry_point in NOT_NONE else ""
 
 
 def program_of_task(
@@ -141,6 +139,10 @@ def program_of_task(
     expected: Sequence[Any],
     atol: float,
 ) -> Program:
-    """A candidate for an EvalPlus task as a program; see `judge_of` for the arguments."""
-    tests = tuple(IoTest(call=_call(dataset, entry_point, arguments), expected="None") for arguments in inputs)
-    return Program(code, tests, _NAMES, judge_of(dataset, entry_point, inputs=inputs, expected=expected, atol=atol))
+    """A candidate for an EvalPlus task as a program; see `judge_of` for the arguments.
+
+    What it needs besides the code is prepared here: for further candidates use `dataclasses.replace`.
+    """
+    then = _then(dataset, entry_point)
+    tests = tuple(ValueTest(entry_point, arguments, then) for arguments in inputs)
+    return Program(code, tests, judge=judge_of(dataset, entry_point, inputs=inputs, expected=expected, atol=atol))

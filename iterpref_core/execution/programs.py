@@ -1,9 +1,11 @@
 """What goes in and what comes out: limits, programs, outcomes."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from iterpref_core.execution.feedback import show
+from iterpref_core.execution.inside.encoding import encode
 from iterpref_core.records import Test, Verdict
 
 Judge = Callable[[int, Any], bool]
@@ -89,6 +91,36 @@ class Coverage:
 
 
 @dataclass(frozen=True)
+class ValueTest:
+    """A call whose arguments are at hand as values: much cheaper than source, which would have to be compiled.
+
+    The value it returns is for the program's `judge`.
+
+    Attributes:
+        function: an expression for what is called, such as the entry point's name.
+        arguments: values of plain types.
+        then: an expression for a function of the result, such as `set`; may be empty.
+        encoded: the arguments as they travel.
+
+    Raises:
+        UnencodableError: an argument is not plain.
+    """
+
+    function: str
+    arguments: Sequence[Any]
+    then: str = ""
+    encoded: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "encoded", encode(list(self.arguments)))
+
+    @property
+    def call(self) -> str:
+        """The call as source, for people."""
+        return f"{self.function}({', '.join(map(show, self.arguments))})"
+
+
+@dataclass(frozen=True)
 class Program:
     """One thing to run.
 
@@ -96,14 +128,14 @@ class Program:
         code: the whole program.
         tests: at least one test.
         setup: source to run before the code, such as imports; may be empty.
-        judge: decides about the values of `io` tests instead of exact equality with `expected`.
+        judge: decides about the values of `io` tests instead of exact equality with `expected`, and of value tests.
         cpu_s: CPU seconds for this program instead of `Limits.cpu_s`, such as a multiple of what the ground truth
             needs; real time is limited in proportion.
         measure: measure what its tests reach; several times slower, so preload `coverage` and allow for it in `cpu_s`.
     """
 
     code: str
-    tests: tuple[Test, ...]
+    tests: tuple[Test | ValueTest, ...]
     setup: str = ""
     judge: Judge | None = None
     cpu_s: float | None = None
@@ -112,6 +144,8 @@ class Program:
     def __post_init__(self) -> None:
         if not self.tests:
             raise ValueError("Program.tests is empty; without a test there is no proof of anything")
+        if self.judge is None and any(isinstance(test, ValueTest) for test in self.tests):
+            raise ValueError("Program.judge is None; value tests need one")
         if self.cpu_s is not None and self.cpu_s <= 0:
             raise ValueError(f"Program.cpu_s is {self.cpu_s}; it must be above 0")
 

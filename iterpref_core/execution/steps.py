@@ -3,14 +3,17 @@
 import ast
 import functools
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from iterpref_core.execution.inside.encoding import summarise
-from iterpref_core.execution.programs import Program
+from iterpref_core.execution.programs import Program, ValueTest
 from iterpref_core.records import AssertTest, IoTest, ScriptTest, Test, UnittestTest
 
-StepKind = Literal["call", "lenient", "check", "unittest", "script"]
+StepKind = Literal["call", "lenient", "apply", "check", "unittest", "script"]
+RETURNING = frozenset({"call", "lenient", "apply"})
+"""Kinds of steps whose value leaves the sandbox, to be judged outside."""
 
 
 @dataclass(frozen=True)
@@ -22,25 +25,30 @@ class Expected:
     source: str
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One thing the sandbox does and reports on.
 
     Attributes:
         test: index of the test it belongs to.
-        kind: `call` and `lenient` return a value (compared by exact types, and by `==`), the others only pass or fail.
-        body: an expression, statements, a unittest source or a script test as a mapping.
+        kind: `call` and `lenient` return a value (compared by exact types, and by `==`), `apply` returns one for the
+            judge, the others only pass or fail.
+        body: an expression, statements, a unittest source, a script test as a mapping, or, for `apply`, the function,
+            the encoded arguments and the function of the result.
         expected: the value, for `call` and `lenient`.
+        shown: makes the call as source, for `apply`.
     """
 
     test: int
     kind: StepKind
     body: Any
     expected: Expected | None = None
+    shown: Callable[[], str] | None = None
 
     @property
     def source(self) -> str:
         """What is run, as Python source."""
+        if self.shown is not None:
+            return self.shown()
         return str(self.body["files"][self.body["run"]] if self.kind == "script" else self.body)
 
 
@@ -124,7 +132,10 @@ def rewrite_assert(source: str) -> tuple[tuple[StepKind, str, Expected], ...] | 
     return found if found and len(found) == len(calls) else None
 
 
-def _steps_of(index: int, test: Test, judged: bool) -> list[Step]:
+def _steps_of(index: int, test: Test | ValueTest, judged: bool) -> list[Step]:
+    if isinstance(test, ValueTest):
+        body = (test.function, test.encoded, test.then)
+        return [Step(index, "apply", body, shown=lambda: test.call)]
     if isinstance(test, IoTest):
         return [Step(index, "lenient" if judged else "call", test.call, None if judged else expect(test.expected))]
     if isinstance(test, AssertTest):

@@ -12,7 +12,7 @@ from typing import Any
 from iterpref_core.execution import feedback
 from iterpref_core.execution.inside.encoding import MalformedError, decode
 from iterpref_core.execution.programs import Coverage, Limits, Program
-from iterpref_core.execution.steps import Step
+from iterpref_core.execution.steps import RETURNING, Step
 from iterpref_core.records import Verdict
 
 
@@ -46,7 +46,7 @@ class TamperedError(Exception):
     """The channel holds something that the harness cannot have written."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Report:
     """One signed line of the channel."""
 
@@ -143,7 +143,7 @@ class _Trial:
             return f" in {step.body['run']}"
         if step.kind == "unittest":
             return " in the unit tests"
-        return f" in {feedback.call_text(step.body)}"
+        return f" in {feedback.call_text(step.source)}"
 
     def value(self, index: int, payload: str) -> Ruling | None:
         """Rule on a returned value; None if it is right."""
@@ -160,7 +160,7 @@ class _Trial:
         except RecursionError:
             pass  # too deep to be compared is not equal: no literal of a test is that deep
         source = expected.source if expected else None
-        return self.fail(index, "wrong_answer", feedback.wrong_value(step.body, actual, source))
+        return self.fail(index, "wrong_answer", feedback.wrong_value(step.source, actual, source))
 
     def _right(self, step: Step, actual: Any) -> bool:
         if self.program.judge is not None and step.expected is None:
@@ -184,8 +184,8 @@ class _Trial:
         if step is not None and facts["in_test"] and facts["type"] == "AssertionError":
             return self.fail(index, "wrong_answer", feedback.failed_check(step.source, facts))
         text = feedback.error_text(facts, self.program.code)
-        if step is not None and step.kind in ("call", "lenient"):
-            text = f"{feedback.call_text(step.body)} raised {text}"
+        if step is not None and step.kind in RETURNING:
+            text = f"{feedback.call_text(step.source)} raised {text}"
         return self.fail(index, "exception", text)
 
     @staticmethod
@@ -249,12 +249,12 @@ class _Trial:
         if not 0 <= index < len(self.steps):
             raise TamperedError("a report about no test")
         step = self.steps[index]
-        returns = step.kind in ("call", "lenient")
+        returns = step.kind in RETURNING
         if kind == "value" and returns:
             return self.value(index, report.payload)
         if kind == "type" and returns:
             source = step.expected.source if step.expected else None
-            text = feedback.wrong_type(step.body, report.payload, source)
+            text = feedback.wrong_type(step.source, report.payload, source)
             return self.fail(index, "bad_return_type", text)
         if kind == "passed" and not returns:
             return None

@@ -1,8 +1,11 @@
 """Verdicts and feedback on ordinary programs, good and bad."""
 
+from dataclasses import replace
+
 import pytest
 
-from iterpref_core.execution import Executor, Limits, Program
+from iterpref_core.execution import Executor, Limits, Program, ValueTest
+from iterpref_core.execution.inside.encoding import UnencodableError
 from iterpref_core.execution.pool import WorkerPool
 from iterpref_core.execution.verdicts import Ruling
 from iterpref_core.records import AssertTest, IoTest, ScriptTest, Test, UnittestTest
@@ -229,3 +232,33 @@ def test_a_fresh_interpreter_overrules_and_is_heard(monkeypatch, caplog):
         outcome = run_one(executor, "def f(): return 1", io("f()", "1"))
     assert outcome.verdict == "exception"
     assert "a fresh interpreter gives program 0 another verdict" in caplog.text
+
+
+def test_value_tests_are_judged_outside_and_shown_as_calls(executor):
+    arguments = ([1, (2, {3})], {"a": None}, float("inf"), 10**5000)
+    program = Program(
+        "def f(*values): return list(values)",
+        (ValueTest("f", arguments), ValueTest("f", (3, 1, 2), then="sorted"), ValueTest("f", (0,), then="tuple")),
+        judge=lambda index, actual: (
+            (index, type(actual), actual) in [(0, list, list(arguments)), (1, list, [1, 2, 3]), (2, tuple, (0,))]
+        ),
+    )
+    right, wrong, crash = executor.run(
+        [
+            program,
+            replace(program, code="def f(*values): return len(values)"),
+            replace(program, code="def f(): return 1"),
+        ]
+    )
+    assert right.verdict == "passed", right.feedback
+    assert (wrong.verdict, wrong.tests_passed) == ("wrong_answer", 0)
+    assert wrong.feedback == "f([1, (2, {3})], {'a': None}, inf, an integer of about 5000 digits) returned 4"
+    assert crash.verdict == "exception"
+    assert "raised TypeError: f() takes 0 positional arguments but 4 were given" in crash.feedback
+
+
+def test_value_tests_need_plain_arguments_and_a_judge():
+    with pytest.raises(UnencodableError, match="generator"):
+        ValueTest("f", [(n for n in ())])
+    with pytest.raises(ValueError, match="judge"):
+        Program("def f(x): return x", (ValueTest("f", [1]),))

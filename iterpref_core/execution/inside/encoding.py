@@ -16,7 +16,7 @@ import itertools
 import json
 import marshal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 _DIGITS = 4300  # Python's own limit for integers as decimal text, whatever the program has set it to
@@ -25,13 +25,15 @@ _BIG = 10**_DIGITS
 _PLAIN = frozenset(map(id, (type(None), bool, str, float)))
 _PLAIN_OR_INT = _PLAIN | {id(int)}
 _SEQUENCES = frozenset({id(list), id(tuple)})
+_ROWS = frozenset({list, tuple})
+_FLAT = frozenset({type(None), bool, int, float, str})
 _dump = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-_load = json.loads
+_load = json.JSONDecoder().raw_decode
 _get_digits, _set_digits = sys.get_int_max_str_digits, sys.set_int_max_str_digits
 
 MAX_SIZE = 1 << 20
 """Bytes of a value beyond which only its digest is passed on."""
-_LONG = 1024
+_LONG, _PIECE = 1024, 4096
 
 DICT_LIKE = (collections.OrderedDict, collections.defaultdict, collections.Counter)
 """Standard-library subclasses that compare equal to a plain dict; encoded as one if the comparison is Python's `==`."""
@@ -122,8 +124,21 @@ class Digest(str):
         return int(self[1:].partition(":")[0])
 
 
-def _is_flat(values: Iterable[Any]) -> bool:
-    return set(map(id, map(type, values))) <= _PLAIN_OR_INT
+def _dump_piece(piece: Any) -> bytes | None:
+    """A list or tuple of plain values, or of lists and tuples of them, marshalled; None if it is anything else.
+
+    Only sets, dictionaries and buffers have to be found by type: `marshal` itself refuses whatever else is no plain
+    value, subclasses included. So it does no harm that a metaclass can hide a type from this.
+    """
+    kinds = set(map(type, piece))
+    if kinds <= _ROWS:
+        kinds = set(map(type, itertools.chain.from_iterable(piece)))
+    if not kinds <= _FLAT:
+        return None
+    try:
+        return marshal.dumps(piece, 2)
+    except ValueError:
+        return None
 
 
 def _pieces(value: Any, lenient: bool) -> Iterator[bytes]:
@@ -133,21 +148,23 @@ def _pieces(value: Any, lenient: bool) -> Iterator[bytes]:
     have equal bytes.
     """
     yield type_name(type(value)).encode()
-    for start in range(0, len(value), _LONG):
-        piece = list(value[start : start + _LONG])
-        rows = set(map(id, map(type, piece))) <= _SEQUENCES
-        if _is_flat(itertools.chain.from_iterable(piece) if rows else piece):
-            yield marshal.dumps(piece, 2)
-        else:
-            yield encode(piece, lenient=lenient).encode("utf-8", "surrogatepass")
+    for start in range(0, len(value), _PIECE):
+        piece = value[start : start + _PIECE]
+        dumped = _dump_piece(piece)
+        yield encode(piece, lenient=lenient).encode("utf-8", "surrogatepass") if dumped is None else dumped
+
+
+def is_long(value: Any) -> bool:
+    """Whether a value is a sequence or a string that may be passed on as a digest; other values rarely are."""
+    kind = type(value)
+    return (kind is str or id(kind) in _SEQUENCES) and len(value) > _LONG
 
 
 def _bulk(value: Any, lenient: bool) -> Iterator[bytes]:
     """A long value as canonical bytes, to be hashed; nothing for short ones and for those that are not in sequence."""
-    kind = type(value)
-    if kind is str and len(value) > _LONG:
-        return iter([value.encode("utf-8", "surrogatepass")])
-    return _pieces(value, lenient) if id(kind) in _SEQUENCES and len(value) > _LONG else iter(())
+    if not is_long(value):
+        return iter(())
+    return iter([value.encode("utf-8", "surrogatepass")]) if type(value) is str else _pieces(value, lenient)
 
 
 def summarise(value: Any, *, lenient: bool = False) -> str:
@@ -201,6 +218,9 @@ def decode(text: str) -> Any:
     if text.startswith("#"):
         return Digest(text)
     try:
-        return _value(_load(text))
+        tree, end = _load(text)
+        if end != len(text):
+            raise ValueError("there is more behind the value")
+        return _value(tree)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise MalformedError(f"{type(error).__name__}: {error}") from None

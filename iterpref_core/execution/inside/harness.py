@@ -1,10 +1,11 @@
 """Runs one program and its tests in a child that is already restricted, and reports over the private channel.
 
 A job is a JSON object: `key` (hex), `setup`, `code`, and `steps`, a list of `[kind, body]`:
-`["call", expression]` and `["lenient", expression]` report the expression's value, `["check", statements]`,
-`["unittest", source]` and `["script", test]` only report whether they passed. With `control` set, failing is what
-the steps are for: each reports `passed` or `failed`, and the job goes on. With `measure` set to a number of lines, the
-last report before `done` is the coverage of the code without these first lines.
+`["call", expression]` and `["lenient", expression]` report the expression's value, `["apply", [function, arguments,
+function of the result]]` that of a call with encoded arguments; `["check", statements]`, `["unittest", source]` and
+`["script", test]` only report whether they passed. With `control` set, failing is what the steps are for: each reports
+`passed` or `failed`, and the job goes on. With `measure` set to a number of lines, the last report before `done` is the
+coverage of the code without these first lines.
 
 A report is a line `MAC index kind printed payload`, `printed` being the bytes printed so far. The MAC is keyed with a
 key that the program cannot read: it exists only inside the hash object, in C. Kinds: `loaded`, `value`, `passed`,
@@ -13,6 +14,7 @@ repeated, and the supervisor accepts them only in order.
 """
 
 import builtins
+import functools
 import hashlib
 import json
 import os
@@ -23,7 +25,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .controls import Traps, unittest_is_disarmed
-from .encoding import UnencodableError, summarise, type_name
+from .encoding import UnencodableError, decode, summarise, type_name
 from .measure import Measurement, file_of
 from .suites import MissingPackageError, TestFailedError, run_script, run_unittest
 
@@ -131,12 +133,24 @@ def _load(setup: str, code: str, filename: str) -> dict[str, Any]:
     return namespace
 
 
+@functools.lru_cache(maxsize=8)
+def _expression(source: str) -> types.CodeType:
+    return compile(source, TEST, "eval")
+
+
+def _apply(body: tuple[str, str, str], namespace: dict[str, Any]) -> Any:
+    """Call a function of the program's with arguments that arrived as values."""
+    function, arguments, then = body
+    value = eval(_expression(function), namespace)(*decode(arguments))
+    return eval(_expression(then), namespace)(value) if then else value
+
+
 def _run_step(kind: str, body: Any, namespace: dict[str, Any], job: dict[str, Any]) -> tuple[str, str]:
     """Run one step; returns the kind and payload of its report."""
-    if kind in ("call", "lenient"):
-        value = eval(compile(body, TEST, "eval"), namespace)
+    if kind in ("call", "lenient", "apply"):
+        value = _apply(body, namespace) if kind == "apply" else eval(compile(body, TEST, "eval"), namespace)
         try:
-            return "value", summarise(value, lenient=kind == "lenient")
+            return "value", summarise(value, lenient=kind != "call")
         except UnencodableError as error:
             return "type", str(error)
     if kind == "check":
