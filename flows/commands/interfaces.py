@@ -9,7 +9,7 @@ import typer
 
 from tasks.common.paths import STATE
 from tasks.orchestration.processes import end_leftovers
-from tasks.orchestration.services import LOOPBACK, Service, free_port, prefect_environment, start_prefect
+from tasks.orchestration.services import LOOPBACK, Service, announced, free_port, prefect_environment, start_prefect
 
 
 def serve_interfaces() -> None:
@@ -28,6 +28,7 @@ def serve_interfaces() -> None:
         typer.echo(f"Prefect  http://{LOOPBACK}:{prefect_port}  (Deployments → experiment → Run)")
         typer.echo(f"MLflow   http://{LOOPBACK}:{mlflow_port}")
         typer.echo("Ctrl-C stops both.")
+        stack.enter_context(announced(os.environ["PREFECT_API_URL"]))
         _serve_experiment()
 
 
@@ -46,6 +47,6 @@ def _serve_experiment() -> None:
     from flows.experiment import experiment
 
     try:
-        experiment.serve(name="local", limit=1, print_starting_message=False)
+        experiment.serve(name="local", limit=1, pause_on_shutdown=False, print_starting_message=False)
     except KeyboardInterrupt:
         typer.echo("stopping")

@@ -1,18 +1,15 @@
 """`iterpref run`: the experiment's flow against a Prefect server, then its results."""
 
-import fcntl
 import logging
 import os
+import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import typer
 
 from iterpref_core.config import load_params
-from iterpref_core.errors import InputError
-from tasks.common.paths import REPORTS, STATE, SUMMARY
+from tasks.common.paths import REPORTS, SUMMARY
 from tasks.orchestration.processes import end_leftovers
 from tasks.orchestration.run import LAST_RUN, RunCost
 from tasks.orchestration.services import prefect_server
@@ -29,13 +26,13 @@ def run_experiment(stages: list[str], jobs: int) -> None:
     started = time.monotonic()
     load_params()
     select_stages(load_graph(), tuple(stages))
-    with _one_run():
-        end_leftovers()
-        try:
-            in_flow_s = _run_flow(stages, jobs)
-        except KeyboardInterrupt:
-            typer.echo("cancelled; `iterpref run` continues where this run stopped", err=True)
-            raise typer.Exit(130) from None
+    end_leftovers()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        in_flow_s = _run_flow(stages, jobs)
+    except KeyboardInterrupt:
+        typer.echo("cancelled; `iterpref run` continues where this run stopped", err=True)
+        raise typer.Exit(130) from None
     _finish(time.monotonic() - started, in_flow_s, shown=not stages)
 
 
@@ -93,20 +90,3 @@ def _print_table() -> None:
     from iterpref_core.report.table import results_table
 
     Console().print(results_table(read_summary(SUMMARY)))
-
-
-@contextmanager
-def _one_run() -> Iterator[None]:
-    """Two runs in one workspace would fight over it."""
-    path = STATE / "run.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise InputError(f"process {file.read()} already runs the experiment here; wait for it or end it") from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield

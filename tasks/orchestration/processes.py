@@ -1,14 +1,15 @@
 """Children of a run and their end: each in a session of its own, so that its whole group can be ended.
 
 The registry is a module of its own because Prefect pickles a served flow's module by value: a list beside the flow
-would be a copy. It is also written to `.iterpref/processes.json`, so that the run after a `kill -9` can end what
-the killed one left behind.
+would be a copy. It is also written to `.iterpref/processes/`, so that the run after a `kill -9` can end what the
+killed one left behind.
 """
 
 import json
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import IO
@@ -21,7 +22,7 @@ from tasks.common.paths import STATE
 GRACE_S = 4.0
 """How long a group has between SIGTERM and SIGKILL."""
 
-_REGISTRY = STATE / "processes.json"
+_REGISTRY = STATE / "processes"
 _lock = threading.Lock()
 _children: dict[int, subprocess.Popen[bytes]] = {}
 _services: set[int] = set()
@@ -83,15 +84,13 @@ def end_leftovers() -> int:
 
     A group is recognised by its leader's process id *and* start time, so that a reused id is never touched.
     """
-    try:
-        left = json.loads(_REGISTRY.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return 0
-    if _started(left["owner"]["pid"]) == left["owner"]["started"]:
-        return 0
-    groups = [item["pid"] for item in left["children"] if _started(item["pid"]) == item["started"]]
+    groups: list[int] = []
+    for path in _REGISTRY.glob("*.json"):
+        left = json.loads(path.read_text(encoding="utf-8"))
+        if _started(left["owner"]["pid"]) != left["owner"]["started"]:
+            groups += [item["pid"] for item in left["children"] if _started(item["pid"]) == item["started"]]
+            path.unlink(missing_ok=True)
     _end_groups(groups)
-    _REGISTRY.unlink(missing_ok=True)
     return len(groups)
 
 
@@ -101,11 +100,31 @@ def _end_groups(groups: Sequence[int]) -> None:
     for process in members:
         with suppress(psutil.Error):
             process.terminate()
-    _, alive = psutil.wait_procs(members, timeout=GRACE_S)
-    for process in alive:
+    for process in _wait(members):
         with suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs(alive, timeout=GRACE_S)
+    _wait(members)
+
+
+def _wait(members: Sequence[psutil.Process]) -> list[psutil.Process]:
+    """Wait up to `GRACE_S` for processes to end; returns those that have not.
+
+    A zombie counts as ended. It is left for its parent: reaping our own children here (as `psutil.wait_procs` does)
+    would make `subprocess` believe that they ended well.
+    """
+    deadline = time.monotonic() + GRACE_S
+    while alive := [process for process in members if _runs(process)]:
+        if time.monotonic() > deadline:
+            return alive
+        time.sleep(0.05)
+    return []
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
 
 
 def _members(groups: frozenset[int]) -> list[psutil.Process]:
@@ -127,7 +146,11 @@ def _started(pid: int) -> float | None:
 
 
 def _save() -> None:
+    path = _REGISTRY / f"{os.getpid()}.json"
+    if not _children:
+        path.unlink(missing_ok=True)
+        return
     children = [{"pid": pid, "started": _started(pid)} for pid in _children]
     owner = {"pid": os.getpid(), "started": _started(os.getpid())}
-    with atomic_writer(_REGISTRY) as file:
+    with atomic_writer(path) as file:
         json.dump({"owner": owner, "children": children}, file)

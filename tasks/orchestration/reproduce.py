@@ -82,7 +82,7 @@ def _run_dvc(stage: Stage, run: ExperimentRun, cores: int) -> Event | None:
         with tolerate_mlflow(stage.name):
             record.follow()
             record.finish((last and last.status) or "KILLED")
-    if child.returncode:
+    if child.returncode or (last is not None and last.status != "FINISHED"):
         raise _failure(stage.name, last, child.returncode, output.tail())
     return last
 

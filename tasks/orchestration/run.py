@@ -1,15 +1,18 @@
 """One run of the experiment: its stages, what each cost, and its record in MLflow."""
 
+import fcntl
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from pydantic import BaseModel
 
 from iterpref_core.config import Params
+from iterpref_core.errors import InputError
 from iterpref_core.jsonl import atomic_writer
 from tasks.common.paths import STATE
 from tasks.orchestration import processes
@@ -48,11 +51,17 @@ class RunCost(BaseModel):
 
 
 class ExperimentRun:
-    """Holds what the stages of one run share. Leaving it ends every stage that is still there."""
+    """Holds what the stages of one run share. Leaving it ends every stage that is still there.
+
+    Raises:
+        InputError: another process runs the experiment in this workspace.
+    """
 
     def __init__(self, params: Params, graph: Mapping[str, Stage], jobs: int) -> None:
         from tasks.recording.tracking import Tracker
 
+        self._workspace = ExitStack()
+        self._workspace.enter_context(_only_run())
         self.params = params
         self.slots = Slots(graph, jobs, len(os.sched_getaffinity(0)))
         self.tracker: Tracker = Tracker()
@@ -78,3 +87,25 @@ class ExperimentRun:
         status = "FINISHED" if kind is None else "FAILED" if issubclass(kind, Exception) else "KILLED"
         measured = {"run/total_s": cost.total_s, "run/orchestration_share": cost.orchestration_share}
         self.tracker.end_experiment(self.mlflow_run, status, measured)
+        self._workspace.close()
+
+
+@contextmanager
+def _only_run() -> Iterator[None]:
+    """Two runs in one workspace would fight over its files.
+
+    Raises:
+        InputError: another process runs the experiment here.
+    """
+    path = STATE / "run.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise InputError(f"process {file.read()} already runs the experiment here; wait for it or end it") from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from iterpref_core.errors import IterPrefError
+from iterpref_core.jsonl import atomic_writer
 from tasks.common.paths import STATE
 from tasks.orchestration import processes
 
@@ -104,16 +105,36 @@ def start_prefect(port: int, *, interface: bool) -> Service:
     return Service("prefect", command, environment, f"http://{LOOPBACK}:{port}/api/health")
 
 
+_INTERFACE = STATE / "prefect" / "interface.url"
+
+
+@contextmanager
+def announced(url: str) -> Iterator[None]:
+    """Tell runs of this workspace where the server of `iterpref ui` is."""
+    with atomic_writer(_INTERFACE) as file:
+        file.write(url)
+    try:
+        yield
+    finally:
+        _INTERFACE.unlink(missing_ok=True)
+
+
+def _interface_url() -> str | None:
+    return _INTERFACE.read_text(encoding="utf-8") if _INTERFACE.is_file() else None
+
+
 @contextmanager
 def prefect_server() -> Iterator[Service | None]:
-    """Point this process at a Prefect server: the one of `PREFECT_API_URL` if it answers, else one of its own.
+    """Point this process at a Prefect server: one that answers, else one of its own.
 
-    A server of its own is yielded while it starts, so that the caller can use the time; it ends with the block.
+    Those asked are `PREFECT_API_URL` and the server of `iterpref ui`, where the run can then be watched. A server of
+    its own is yielded while it starts, so that the caller can use the time; it ends with the block.
     """
-    url = os.environ.get("PREFECT_API_URL")
-    if url and answers(f"{url}/health"):
-        yield None
-        return
+    for url in (os.environ.get("PREFECT_API_URL"), _interface_url()):
+        if url and answers(f"{url}/health"):
+            os.environ["PREFECT_API_URL"] = url
+            yield None
+            return
     port = free_port()
     os.environ |= {**prefect_environment(STATE / "prefect"), "PREFECT_API_URL": f"http://{LOOPBACK}:{port}/api"}
     service = start_prefect(port, interface=False)

@@ -10,21 +10,7 @@ from typer.testing import CliRunner
 from flows import cli
 
 ROOT = Path(__file__).parents[2]
-VERBS = [
-    "run",
-    "ui",
-    "bench",
-    "doctor",
-    "profile",
-    "ingest",
-    "execute",
-    "debug",
-    "pair",
-    "localize",
-    "show",
-    "train",
-    "evaluate",
-]
+VERBS = [str(command.callback.__name__) for command in cli.app.registered_commands if command.callback]
 
 
 @pytest.fixture
