@@ -9,7 +9,7 @@ import typer
 from flows.commands.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose
 from iterpref_core.config import load_params
 
-BENCHMARKS = ("pipeline",)
+BENCHMARKS = ("execution", "pipeline")
 
 
 def register(app: typer.Typer) -> None:
@@ -44,11 +44,13 @@ def bench(
 ) -> None:
     """Measure something side by side."""
     from flows.commands.shared import show_result
+    from tasks.common.paths import WORK
     from tasks.orchestration.bench import bench_pipeline
+    from tasks.orchestration.bench_execution import bench_execution
 
     choose("bench", name, BENCHMARKS)
     load_params()
-    result = bench_pipeline(Path.cwd())
+    result = bench_execution(WORK / "evaluate") if name == "execution" else bench_pipeline(Path.cwd())
     show_result({name: result} if json_ else result, json_)
 
 
