@@ -5,7 +5,9 @@ The tests of this file share one workspace and run in their order.
 
 import json
 import re
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +84,21 @@ def test_everything_is_in_mlflow(experiment: "Workspace") -> None:
     assert model.tags["dvc.md5"] == lock_md5(experiment, "models/trained/target-rpo")
     assert nested["evaluate@target-rpo"].inputs.model_inputs[0].model_id == model.model_id
     assert "heldout/pass_at_1" in nested["evaluate@target-rpo"].data.metrics
+
+
+def test_stages_are_subflows_of_the_experiment(experiment: "Workspace") -> None:
+    with closing(sqlite3.connect(experiment.path / ".iterpref" / "prefect" / "prefect.db")) as database:
+        query = (
+            "SELECT stage.name, parent.name, stage.state_name FROM flow_run AS stage "
+            "JOIN task_run ON stage.parent_task_run_id = task_run.id "
+            "JOIN flow_run AS whole ON task_run.flow_run_id = whole.id JOIN flow AS parent ON whole.flow_id = parent.id"
+        )
+        found = database.execute(query).fetchall()
+        cached = database.execute("SELECT name FROM task_run WHERE state_name = 'Cached'").fetchall()
+    assert {parent for _, parent, _ in found} == {"experiment"}
+    assert {state for *_, state in found} == {"Completed"}
+    assert {name for name, *_ in found} >= {"codeflow", "train@target-rpo", "evaluate@base", "report"}
+    assert {name for (name,) in cached} == {"problems", "nanolab"}
 
 
 def test_repeating_does_nothing_and_is_quick(experiment: "Workspace") -> None:
