@@ -16,7 +16,7 @@ from iterpref_core.progress import show_progress
 
 _IGNORED = -100  # torch's cross-entropy leaves labels of this value out
 _MAX_LENGTH = 1024
-_BATCHES_PER_POOL = 16
+_ROWS_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -80,26 +80,36 @@ def new_optimisers(model: torch.nn.Module, params: NanolabParams) -> list[torch.
     ]
 
 
-def batches_by_length(lengths: Sequence[int], batch_size: int, seed: int) -> Iterator[list[int]]:
-    """Endless batches of indices; every example once before any comes again, examples of like length together.
-
-    Drafts are half as long as refinements: mixed batches would spend 40% of the work on padding.
-
-    Args:
-        lengths: of the examples, in tokens.
-        batch_size: examples per batch.
-        seed: decides the order.
-    """
+def shuffled_batches(count: int, batch_size: int, seed: int) -> Iterator[list[int]]:
+    """Endless batches of indices; every example once before any comes again."""
     random = Random(seed)
     waiting: list[int] = []
     while True:
-        while len(waiting) < batch_size * _BATCHES_PER_POOL:
-            waiting += random.sample(range(len(lengths)), len(lengths))
-        pool = sorted(waiting[: batch_size * _BATCHES_PER_POOL], key=lengths.__getitem__)
-        del waiting[: len(pool)]
-        batches = [pool[start : start + batch_size] for start in range(0, len(pool), batch_size)]
-        random.shuffle(batches)
-        yield from batches
+        while len(waiting) < batch_size:
+            waiting += random.sample(range(count), count)
+        yield waiting[:batch_size]
+        del waiting[:batch_size]
+
+
+def accumulate_gradient(model: LlamaForCausalLM, rows: Sequence[dict[str, list[int]]], pad_token_id: int) -> float:
+    """Add the gradient of a batch's mean loss, a few rows of like length at a time.
+
+    Drafts are half as long as refinements: padded to one width, 40% of the work and half the memory would be padding.
+    Whole batches of like length would save as much, but they are batches of one kind, and learn worse.
+
+    Returns:
+        The loss: mean over the batch's labelled tokens, nats.
+    """
+    rows = sorted(rows, key=lambda row: len(row["labels"]))
+    labelled = sum(label != _IGNORED for row in rows for label in row["labels"])
+    total = 0.0
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        batch = pad_batch(rows[start : start + _ROWS_AT_ONCE], pad_token_id)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss = model(**batch, num_items_in_batch=labelled).loss
+        loss.backward()
+        total += loss.item()
+    return total
 
 
 def pretrain(
@@ -126,20 +136,17 @@ def pretrain(
     encoded = [encode_example(example, tokenizer) for example in examples]
     optimisers = new_optimisers(model, params)
     schedules = [LambdaLR(optimiser, partial(_warm_cosine, steps=steps)) for optimiser in optimisers]
-    batches = batches_by_length([len(row["labels"]) for row in encoded], params.batch_size, params.seed)
+    batches = shuffled_batches(len(encoded), params.batch_size, params.seed)
     losses: list[float] = []
     with show_progress(label, steps, unit="steps") as advance:
         for _ in range(steps):
-            batch = pad_batch([encoded[index] for index in next(batches)], tokenizer.pad_token_id)
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                loss = model(**batch).loss
-            loss.backward()
+            batch = [encoded[index] for index in next(batches)]
+            losses.append(accumulate_gradient(model, batch, tokenizer.pad_token_id))
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             for optimiser, schedule in zip(optimisers, schedules, strict=True):
                 optimiser.step()
                 schedule.step()
                 optimiser.zero_grad()
-            losses.append(loss.item())
             advance(note=f"loss {losses[-1]:.3f}")
     tail = losses[-max(1, steps // 10) :]
     return model, sum(tail) / len(tail)

@@ -16,7 +16,15 @@ from iterpref_core.execution import Executor, Limits
 from iterpref_core.inference.checkpoints import locate_model
 from iterpref_core.jsonl import write_jsonl
 from iterpref_core.nanolab.build import build_models
-from iterpref_core.nanolab.pretrain import Example, batches_by_length, encode_example, pad_batch, pretrain
+from iterpref_core.nanolab.pretrain import (
+    Example,
+    accumulate_gradient,
+    encode_example,
+    new_model,
+    pad_batch,
+    pretrain,
+    shuffled_batches,
+)
 from iterpref_core.nanolab.repairs import break_reference, make_repairs
 from iterpref_core.nanolab.tokenizer import train_tokenizer
 from iterpref_core.records import IoTest, Problem
@@ -74,13 +82,25 @@ def test_only_the_completion_is_learnt_and_padding_is_not() -> None:
     assert (batch["labels"][padding] == -100).all()
 
 
-def test_every_example_comes_once_before_any_comes_again_and_like_lengths_together() -> None:
-    lengths = [index % 40 for index in range(160)]
-    batches = batches_by_length(lengths, 10, seed=0)
+def test_every_example_comes_once_before_any_comes_again() -> None:
+    batches = shuffled_batches(10, 5, seed=0)
     for _ in range(3):
-        round_ = [next(batches) for _ in range(16)]
-        assert sorted(index for batch in round_ for index in batch) == list(range(160))
-        assert all(max(found) - min(found) <= 3 for found in ([lengths[index] for index in batch] for batch in round_))
+        assert sorted(next(batches) + next(batches)) == list(range(10))
+
+
+def test_a_batch_in_parts_has_the_gradient_of_the_whole() -> None:
+    rows = [encode_example(Example("a" * (n % 5), "b" * (1 + n % 7)), TOKENIZER) for n in range(20)]
+    torch.manual_seed(0)
+    model = new_model(TOKENIZER, PARAMS)
+    loss = accumulate_gradient(model, rows, TOKENIZER.pad_token_id)
+    parts = [weight.grad.clone() for weight in model.parameters()]
+    model.zero_grad()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        whole = model(**pad_batch(rows, TOKENIZER.pad_token_id)).loss
+    whole.backward()
+    assert loss == pytest.approx(whole.item(), rel=1e-3)
+    for part, weight in zip(parts, model.parameters(), strict=True):
+        torch.testing.assert_close(part, weight.grad, atol=2e-3, rtol=2e-2)
 
 
 @given(st.integers(0, 10_000))
