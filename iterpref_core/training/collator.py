@@ -50,7 +50,7 @@ def objective_columns(
 
 @dataclass(frozen=True)
 class PreferenceCollator:
-    """Right-pads a batch of B pairs to T tokens.
+    """Right-pads a batch of B pairs to T tokens, a multiple of `pad_to_multiple_of`.
 
     With `preference` there are 2B rows, the chosen ones first, else only the B chosen rows: SFT has no use for the
     rejected programs and is not made to pay for them.
@@ -69,6 +69,7 @@ class PreferenceCollator:
 
     pad_token_id: int
     preference: bool
+    pad_to_multiple_of: int = 1
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Input ids, attention mask, weights (w+ over w-), NLL weights (v over zeros) and reference log-probabilities.
@@ -82,7 +83,8 @@ class PreferenceCollator:
         nll = [
             row["nll_weights"] if side == "chosen" else [0] * len(row["rejected_ids"]) for side in sides for row in rows
         ]
-        width = max(len(prompt) + len(completion) for prompt, completion in sequences)
+        longest = max(len(prompt) + len(completion) for prompt, completion in sequences)
+        width = -(-longest // self.pad_to_multiple_of) * self.pad_to_multiple_of
         prompts = [len(prompt) for prompt, _ in sequences]
         return {
             "input_ids": torch.tensor(
