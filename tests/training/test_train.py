@@ -129,7 +129,7 @@ def test_loss_and_gradient_are_trl_s_own(
         "ref_rejected_logps": sums[len(rows) :],
     }
     loss, gradient = _loss_and_gradient(theirs, trl_batch)
-    assert own_loss == pytest.approx(loss, abs=1e-6)
+    assert own_loss == pytest.approx(loss, rel=1e-6)
     for name, expected in gradient.items():
         torch.testing.assert_close(own_gradient[name], expected, atol=1e-6, rtol=1e-4, msg=name)
 
