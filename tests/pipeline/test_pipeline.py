@@ -17,7 +17,7 @@ import yaml
 if TYPE_CHECKING:
     from tests.pipeline.conftest import Workspace
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(2400)
 
 MODELS = {"base", "debugger", "sft", "dpo", "rpo", "target-dpo", "target-rpo"}
 
