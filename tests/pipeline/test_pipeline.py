@@ -119,7 +119,7 @@ def test_beta_concerns_training_and_what_follows(experiment: "Workspace") -> Non
 
 def test_training_resumes_where_it_was_killed_and_comes_to_the_same_model(experiment: "Workspace") -> None:
     before = (experiment.path / "reports" / "summary.json").read_bytes()
-    experiment.set_param("target-rpo: { learning_rate: 1.0e-3", "target-rpo: { learning_rate: 0.9e-3")
+    experiment.set_param("target-rpo: { learning_rate: 3.0e-4", "target-rpo: { learning_rate: 0.9e-3")
     checkpoints = experiment.path / ".iterpref" / "work" / "train" / "checkpoints"
     experiment.kill_when("train@target-rpo", lambda: any(checkpoints.glob("target-rpo-*/checkpoint-*")))
     done = experiment.dvc("repro", "train@target-rpo")
@@ -132,7 +132,7 @@ def test_training_resumes_where_it_was_killed_and_comes_to_the_same_model(experi
     assert done.returncode == 0, done.stdout
     assert lock_md5(experiment, "models/trained/target-rpo") == resumed
 
-    experiment.set_param("target-rpo: { learning_rate: 0.9e-3", "target-rpo: { learning_rate: 1.0e-3")
+    experiment.set_param("target-rpo: { learning_rate: 0.9e-3", "target-rpo: { learning_rate: 3.0e-4")
     started = time.monotonic()
     done = experiment.dvc("repro")
     assert done.returncode == 0, done.stdout
