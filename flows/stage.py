@@ -4,13 +4,11 @@ If a Prefect server answers, the stage runs as a flow; otherwise as the plain fu
 code 2 and one message, whichever way it runs.
 """
 
-import fcntl
 import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import NoReturn
 from uuid import UUID, uuid4
@@ -23,6 +21,7 @@ from iterpref_core.config import load_params
 from iterpref_core.errors import InputError, IterPrefError
 from tasks.common.paths import STATE
 from tasks.orchestration.environment import PARENT_VARIABLE, share_cores_kindly
+from tasks.orchestration.locks import only_one
 from tasks.orchestration.services import answers
 from tasks.recording.graph import load_graph
 from tasks.recording.journal import open_journal
@@ -38,7 +37,7 @@ def run_stage(flow: Flow[..., dict[str, float]], stage: str, **parameters: str) 
     """
     share_cores_kindly()
     signal.signal(signal.SIGTERM, _raise_exit)
-    with _only_one(stage):
+    with only_one(STATE / "locks" / f"{stage}.lock", partial(_say_waiting, stage)):
         journal = open_journal(stage)
         code, message = _execute(flow, stage, parameters)
         journal.close(code, message)
@@ -47,6 +46,11 @@ def run_stage(flow: Flow[..., dict[str, float]], stage: str, **parameters: str) 
         if PARENT_VARIABLE not in os.environ and code <= 1:
             _publish(stage, "FAILED" if code else "FINISHED")
     sys.exit(code)
+
+
+def _say_waiting(stage: str, holder: str) -> None:
+    """The process may be left from a killed run, and what it writes is good."""
+    print(f"{stage}: process {holder} is still running this stage; waiting for it", flush=True)
 
 
 def _execute(flow: Flow[..., dict[str, float]], stage: str, parameters: dict[str, str]) -> tuple[int, str]:
@@ -68,7 +72,7 @@ def _execute(flow: Flow[..., dict[str, float]], stage: str, parameters: dict[str
         return 130, f"{stage}: interrupted; run again to continue"
     except SystemExit as error:
         return int(error.code or 0), ""
-    except Exception:
+    except Exception:  # The process ends here: a defect is shown whole, and the journal still gets the exit code.
         logging.getLogger(__name__).exception("%s failed", stage)
         return 1, ""
     return 0, ""
@@ -87,8 +91,8 @@ def _run_as_flow(flow: Flow[..., dict[str, float]], stage: str, parameters: dict
         task_run_id = None
         if parent:
             # A flow run of another process shows as a subflow through a task run that stands for it.
-            placeholder = Task(flow.fn, name=flow.name)
-            task_run_id = client.create_task_run(placeholder, UUID(parent), uuid4().hex, name=stage).id
+            stand_in = Task(flow.fn, name=flow.name)
+            task_run_id = client.create_task_run(stand_in, UUID(parent), uuid4().hex, name=stage).id
         flow_run = client.create_flow_run(flow, name=stage, parameters=parameters, parent_task_run_id=task_run_id)
     # Ending the thread that sends heartbeats takes a second; whoever started this process sees whether it lives.
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
@@ -120,24 +124,6 @@ def _publish(stage: str, status: str) -> None:
         publish(load_graph()[stage], load_params(), status)
     except (MlflowException, OSError) as error:
         print(f"warning: {stage} is not recorded in MLflow: {error}", file=sys.stderr)
-
-
-@contextmanager
-def _only_one(stage: str) -> Iterator[None]:
-    """Wait until no other process runs this stage: one may be left from a killed run, and what it writes is good."""
-    path = STATE / "locks" / f"{stage}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            print(f"{stage}: process {file.read() or '?'} is still running this stage; waiting for it", flush=True)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
 
 
 def _raise_exit(number: int, _frame: FrameType | None) -> NoReturn:

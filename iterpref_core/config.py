@@ -30,13 +30,14 @@ class ModelParams(Settings):
 
 
 class ExecutionParams(Settings):
-    """Limits of one program run, and how many run at once."""
+    """Limits of one program run, and what runs how many at once."""
 
     cpu_s: PositiveFloat
     wall_s: PositiveFloat
     memory_mb: PositiveInt
     output_kb: PositiveInt
     file_mb: PositiveInt
+    engine: Literal["local", "ray"]
     workers: PositiveInt
     allow_unsafe: bool
 

@@ -10,19 +10,18 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from pathlib import Path
-
-from pydantic import BaseModel
 
 from iterpref_core.config import ObjectiveName, ObjectiveParams, Params, TuneParams
+from iterpref_core.jsonl import read_jsonl, write_jsonl
 from iterpref_core.progress import show_progress
+from iterpref_core.records import Record
 from tasks.common.paths import FOCAL, PAIRS, PROBLEMS, STUDENT, WORK
 
 FOLDER = WORK / "tuning"
 SPLIT = "validation"
 
 
-class Trial(BaseModel):
+class Trial(Record):
     """One point of the grid, and its score."""
 
     objective: ObjectiveName
@@ -58,13 +57,12 @@ def tune(params: Params, jobs: int) -> list[Trial]:
     path = FOLDER / f"{_key(params)}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     points = [(name, point) for name, own in params.train.objectives.items() for point in grid(name, own, params.tune)]
-    done = {_identity(trial): trial for trial in _read(path)}
+    done = {_identity(trial): trial for trial in read_jsonl(path, Trial)} if path.exists() else {}
     waiting = [(name, point) for name, point in points if (name, point.learning_rate, point.alpha) not in done]
     with show_progress("tune", len(points), done=len(points) - len(waiting), unit="trials") as advance:
         for trial in _run_all(waiting, params, jobs):
-            with path.open("a", encoding="utf-8") as file:
-                file.write(trial.model_dump_json() + "\n")
             done[_identity(trial)] = trial
+            write_jsonl(path, done.values())
             advance(note=f"{trial.objective} lr {trial.learning_rate:g} alpha {trial.alpha:g}: {trial.pass_at_1:.1%}")
     return [done[name, point.learning_rate, point.alpha] for name, point in points]
 
@@ -93,26 +91,17 @@ def _limit_threads(threads: int) -> None:
 
 
 def _run_one(objective: ObjectiveName, point: ObjectiveParams, params: Params) -> Trial:
-    from iterpref_core.evaluation.answers import Answerer
+    from iterpref_core.evaluation.answers import model_answerer
     from iterpref_core.evaluation.heldout import Heldout
-    from iterpref_core.inference.fingerprint import model_fingerprint
-    from iterpref_core.inference.transformers_backend import TransformersBackend
     from iterpref_core.training.train import train_objective
 
-    name = f"{objective}-{point.learning_rate:g}-{point.alpha:g}"
-    out = FOLDER / _key(params) / name
+    folder = FOLDER / _key(params) / f"{objective}-{point.learning_rate:g}-{point.alpha:g}"
+    model = folder / "model"
     settings = params.train.model_copy(update={"objectives": {**params.train.objectives, objective: point}})
-    train_objective(PAIRS, FOCAL, STUDENT, objective, settings, out, out.with_suffix(".csv"), WORK / "train")
-    answerer = Answerer(
-        lambda: TransformersBackend(out, params.evaluate.batch_size),
-        model_fingerprint(out),
-        FOLDER / "answers",
-        max_new_tokens=params.evaluate.max_new_tokens,
-        seed=params.evaluate.seed,
-        batch_size=params.evaluate.batch_size,
-    )
+    train_objective(PAIRS, FOCAL, STUDENT, objective, settings, model, folder / "curve.csv", WORK / "train")
+    answerer = model_answerer(model, params.evaluate, FOLDER / "answers")
     entry = Heldout(PROBLEMS, params.execution, FOLDER, SPLIT).evaluate(answerer).entry
-    shutil.rmtree(out)
+    shutil.rmtree(model)
     return Trial(
         objective=objective,
         learning_rate=point.learning_rate,
@@ -136,11 +125,3 @@ def _key(params: Params) -> str:
     settings = [params.train.model_dump(exclude={"objectives"}), params.evaluate.model_dump(exclude={"benchmarks"})]
     digest.update(json.dumps(settings, sort_keys=True).encode())
     return digest.hexdigest()[:16]
-
-
-def _read(path: Path) -> list[Trial]:
-    """The finished trials; a last line that a killed run left unfinished is none."""
-    if not path.exists():
-        return []
-    whole, _, _ = path.read_text(encoding="utf-8").rpartition("\n")
-    return [Trial.model_validate_json(line) for line in whole.splitlines()]

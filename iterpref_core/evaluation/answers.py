@@ -7,7 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from iterpref_core.config import EvaluateParams
 from iterpref_core.inference.backend import Backend, Request, Sampling
+from iterpref_core.inference.fingerprint import model_fingerprint
 from iterpref_core.jsonl import atomic_writer
 from iterpref_core.progress import show_progress
 
@@ -67,3 +69,22 @@ class Answerer:
         with atomic_writer(path) as file:
             json.dump(texts, file)
         return texts
+
+
+def model_answerer(model: Path | str, params: EvaluateParams, folder: Path) -> Answerer:
+    """Answers of a checkpoint folder, of a stage's folder that points at one, or of a hub id."""
+
+    def open_backend() -> Backend:
+        # Cached answers need neither torch nor transformers.
+        from iterpref_core.inference.transformers_backend import TransformersBackend
+
+        return TransformersBackend(model, params.batch_size)
+
+    return Answerer(
+        open_backend,
+        model_fingerprint(model),
+        folder,
+        max_new_tokens=params.max_new_tokens,
+        seed=params.seed,
+        batch_size=params.batch_size,
+    )

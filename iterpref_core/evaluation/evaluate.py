@@ -7,12 +7,10 @@ from pathlib import Path
 
 from iterpref_core.config import Benchmark, EvaluateParams, ExecutionParams
 from iterpref_core.errors import DataUnavailableError, InputError
-from iterpref_core.evaluation.answers import Answerer
+from iterpref_core.evaluation.answers import Answerer, model_answerer
 from iterpref_core.evaluation.evalplus_benchmarks import EvalPlus, EvalPlusName, dataset_of
 from iterpref_core.evaluation.heldout import Heldout
 from iterpref_core.evaluation.scores import Evaluated, metrics_of
-from iterpref_core.inference.backend import Backend
-from iterpref_core.inference.fingerprint import model_fingerprint
 from iterpref_core.jsonl import atomic_writer, read_jsonl, write_jsonl
 from iterpref_core.records import Sample
 
@@ -50,19 +48,9 @@ def evaluate_model(
         DataUnavailableError: none of the benchmarks' data can be had here. With at least one that can, the others are
             recorded as not available instead.
     """
-    from iterpref_core.inference.transformers_backend import TransformersBackend, load_tokenizer
+    from iterpref_core.inference.transformers_backend import load_tokenizer
 
-    def open_backend() -> Backend:
-        return TransformersBackend(model, params.batch_size)
-
-    answerer = Answerer(
-        open_backend,
-        model_fingerprint(model),
-        cache / "answers",
-        max_new_tokens=params.max_new_tokens,
-        seed=params.seed,
-        batch_size=params.batch_size,
-    )
+    answerer = model_answerer(model, params, cache / "answers")
     instruct = load_tokenizer(model).chat_template is not None
     return run_benchmarks(
         name, answerer, problems, params.benchmarks, execution, out=out, cache=cache, instruct=instruct

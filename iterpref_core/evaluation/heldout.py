@@ -13,7 +13,7 @@ from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import InputError
 from iterpref_core.evaluation.answers import Answerer
 from iterpref_core.evaluation.scores import Evaluated, GroundTruth, Provenance, make_entry
-from iterpref_core.execution import REFERENCE_FACTOR, Executor, limits_of, open_executor, program_of, time_limit
+from iterpref_core.execution import REFERENCE_FACTOR, Engine, limits_of, open_executor, program_of, time_limit
 from iterpref_core.inference.prompts import extract_code
 from iterpref_core.inference.turns import draft_prompt
 from iterpref_core.jsonl import atomic_writer, read_jsonl
@@ -109,7 +109,7 @@ class Heldout:
                 raise InputError(f"problem {problem.task_id!r}: field 'reference' is missing; add it to the problems")
         return tuple(Sample(task_id=problem.task_id, solution=problem.reference) for problem in self.problems)
 
-    def _run(self, executor: Executor, samples: Sequence[Sample], limits: Mapping[str, float], what: str) -> list[_Run]:
+    def _run(self, executor: Engine, samples: Sequence[Sample], limits: Mapping[str, float], what: str) -> list[_Run]:
         """Run programs, each with the CPU seconds that its problem has in `limits`, or else the common ones."""
         problem_of = {problem.task_id: problem for problem in self.problems}
         programs = (
@@ -123,7 +123,7 @@ class Heldout:
                 advance(1)
         return runs
 
-    def _references(self, executor: Executor) -> list[_Run]:
+    def _references(self, executor: Engine) -> list[_Run]:
         """How the problems' references fare, once per problems, limits and isolation; they have time to spare."""
         with_reference = [problem for problem in self.problems if problem.reference is not None]
         if not with_reference:

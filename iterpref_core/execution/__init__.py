@@ -3,6 +3,7 @@
 >>> from iterpref_core.execution import Executor, Limits, Program
 """
 
+from iterpref_core.execution.engine import Engine
 from iterpref_core.execution.executor import Executor
 from iterpref_core.execution.isolation import LayerReport, probe_isolation
 from iterpref_core.execution.opening import limits_of, open_executor
@@ -23,6 +24,7 @@ __all__ = [
     "REFERENCE_FACTOR",
     "AttackReport",
     "Coverage",
+    "Engine",
     "Executor",
     "Judge",
     "LayerReport",

@@ -123,9 +123,10 @@ class Executor:
         """Process ids of the workers that are alive (of bubblewrap in tier A)."""
         return self._pool.pids()
 
-    def run(self, programs: Iterable[Program]) -> Iterator[Outcome]:
+    def run(self, programs: Iterable[Program], *, first: int = 0) -> Iterator[Outcome]:
         """Outcomes in the order of the programs, streaming, with a bounded look-ahead.
 
+        `first` is where the programs begin in a longer stream: it decides which of them are run again as a check.
         Several runs may be under way at once, in one thread or in many: each has as many workers as were asked for.
 
         Raises:
@@ -142,7 +143,7 @@ class Executor:
             every=self._cross_check_every,
         )
         try:
-            yield from run.outcomes(programs)
+            yield from run.outcomes(programs, first)
         finally:
             run.abandon()
 
@@ -159,10 +160,10 @@ class _Run:
         self._again: list[_Assignment] = []
         self._alone: list[_Assignment] = []
 
-    def outcomes(self, programs: Iterable[Program]) -> Iterator[Outcome]:
+    def outcomes(self, programs: Iterable[Program], first: int) -> Iterator[Outcome]:
         """See `Executor.run`."""
-        source = enumerate(programs)
-        taken, due, exhausted = 0, 0, False
+        source = enumerate(programs, first)
+        taken, due, exhausted = first, first, False
         while True:
             while self._has_room():
                 if self._again:

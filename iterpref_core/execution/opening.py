@@ -1,8 +1,9 @@
-"""An executor as `params.yaml` describes it."""
+"""The engine that `params.yaml` describes."""
 
 from dataclasses import fields
 
 from iterpref_core.config import ExecutionParams
+from iterpref_core.execution.engine import Engine
 from iterpref_core.execution.executor import Executor
 from iterpref_core.execution.programs import Limits
 
@@ -12,10 +13,15 @@ def limits_of(params: ExecutionParams) -> Limits:
     return Limits(**params.model_dump(include={field.name for field in fields(Limits)}))
 
 
-def open_executor(params: ExecutionParams, preload: tuple[str, ...] = ()) -> Executor:
-    """The executor with these limits and workers; use it in a `with` block.
+def open_executor(params: ExecutionParams, preload: tuple[str, ...] = ()) -> Engine:
+    """The engine with these limits and workers; use it in a `with` block.
 
     Raises:
         IsolationError: the machine lacks a layer and `allow_unsafe` is off.
+        ExecutionError: the Ray cluster cannot be used.
     """
-    return Executor(limits_of(params), workers=params.workers, allow_unsafe=params.allow_unsafe, preload=preload)
+    if params.engine == "local":
+        return Executor(limits_of(params), workers=params.workers, allow_unsafe=params.allow_unsafe, preload=preload)
+    from iterpref_core.execution.ray_executor import RayExecutor  # Ray takes a second to import
+
+    return RayExecutor(limits_of(params), workers=params.workers, allow_unsafe=params.allow_unsafe, preload=preload)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from iterpref_core.errors import ConfigError
-from iterpref_core.execution.executor import Executor
+from iterpref_core.execution.engine import Engine
 from iterpref_core.execution.mutants import Mutant, mutants_of
 from iterpref_core.execution.programs import Outcome, Program, time_limit
 from iterpref_core.execution.samples import program_of, read_problems
@@ -128,7 +128,7 @@ def _judge(problem: Problem, reference: Outcome, runs: list[tuple[Mutant, Outcom
     )
 
 
-def _measure_batch(batch: list[Problem], executor: Executor, options: QualityOptions) -> Iterator[ProblemQuality]:
+def _measure_batch(batch: list[Problem], executor: Engine, options: QualityOptions) -> Iterator[ProblemQuality]:
     limit_s = executor.limits.cpu_s
     runnable = [problem for problem in batch if problem.reference is not None and problem.tests + problem.hidden_tests]
     outcomes = executor.run(_reference(problem, limit_s) for problem in runnable)
@@ -157,7 +157,7 @@ def _measure_batch(batch: list[Problem], executor: Executor, options: QualityOpt
 
 
 def measure_quality(
-    problems: Iterable[Problem], executor: Executor, options: QualityOptions
+    problems: Iterable[Problem], executor: Engine, options: QualityOptions
 ) -> Iterator[tuple[Problem, ProblemQuality]]:
     """Measure the tests of problems, visible and hidden ones together; streams, in the order of the problems.
 
@@ -196,7 +196,7 @@ class _Summary:
 
 
 def assess_tests(
-    problems: Path, executor: Executor, options: QualityOptions, *, scores: Path | None = None, out: Path | None = None
+    problems: Path, executor: Engine, options: QualityOptions, *, scores: Path | None = None, out: Path | None = None
 ) -> dict[str, float]:
     """Measure the tests of a file's problems, and leave out those that fall short.
 

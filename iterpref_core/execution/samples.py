@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from iterpref_core.errors import RecordError
-from iterpref_core.execution.executor import Executor
+from iterpref_core.execution.engine import Engine
 from iterpref_core.execution.journal import Journal, digest
 from iterpref_core.execution.programs import Outcome, Program
 from iterpref_core.execution.steps import expect
@@ -62,7 +62,7 @@ def read_problems(path: Path) -> dict[str, Problem]:
     return problems
 
 
-def _run_rest(pairs: Iterator[tuple[Problem, Sample]], executor: Executor, journal: Journal) -> None:
+def _run_rest(pairs: Iterator[tuple[Problem, Sample]], executor: Engine, journal: Journal) -> None:
     """Run the samples that the journal has no outcome of, and enter theirs."""
     waiting: list[Sample] = []
 
@@ -90,7 +90,7 @@ def _write(samples: Iterable[Sample], journal: Journal, out: Path, timings: Path
     return sum(counts.values())
 
 
-def execute_samples(problems: Path, samples: Path, out: Path, timings: Path | None, executor: Executor) -> int:
+def execute_samples(problems: Path, samples: Path, out: Path, timings: Path | None, executor: Engine) -> int:
     """Run samples against their problems' tests; results in the order of the samples.
 
     The results hold no times, so that the same input gives the same bytes. Memory does not grow with the number of
@@ -137,7 +137,7 @@ def _timing(outcome: Outcome) -> dict[str, float | bool]:
     return {"cpu_s": outcome.cpu_s, "wall_s": outcome.wall_s, "retried": outcome.retried}
 
 
-def failing_references(problems: Iterable[Problem], executor: Executor) -> Iterator[tuple[Problem, Outcome]]:
+def failing_references(problems: Iterable[Problem], executor: Engine) -> Iterator[tuple[Problem, Outcome]]:
     """The problems whose own reference does not pass all of their tests, with what happened; streams.
 
     Problems without a reference, and problems without a test, are passed over.

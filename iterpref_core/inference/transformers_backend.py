@@ -16,6 +16,7 @@ from transformers import (
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.checkpoints import locate_model
+from iterpref_core.inference.growing_cache import growing_cache
 from iterpref_core.inference.prompts import render_prompt
 
 
@@ -108,6 +109,7 @@ class TransformersBackend:
         output = self._model.generate(
             input_ids=encoded["input_ids"],
             attention_mask=encoded["attention_mask"],
+            past_key_values=growing_cache(self._model.config),
             max_new_tokens=sampling.max_new_tokens,
             do_sample=False,
             temperature=None,

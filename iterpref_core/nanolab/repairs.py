@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from iterpref_core.execution import Executor, Program
+from iterpref_core.execution import Engine, Program
 from iterpref_core.records import Problem
 
 
@@ -91,7 +91,7 @@ def _spoil_character(reference: str, random: Random) -> str:
     return reference[:place] + random.choice(("", ")", "s", " ", "0")) + reference[place + 1 :]
 
 
-def make_repairs(problems: Sequence[Problem], per_problem: int, seed: int, executor: Executor) -> Iterator[Repair]:
+def make_repairs(problems: Sequence[Problem], per_problem: int, seed: int, executor: Engine) -> Iterator[Repair]:
     """Break every problem's reference `per_problem` times and keep what its visible tests catch."""
     random = Random(seed)
     donors: dict[str, list[str]] = {}

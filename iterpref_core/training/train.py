@@ -3,12 +3,13 @@
 import csv
 import shutil
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import TrainerCallback
+from transformers import PrinterCallback, TrainerCallback
 from trl import DPOConfig
 
 from iterpref_core.config import ObjectiveName, TrainParams
@@ -16,6 +17,7 @@ from iterpref_core.errors import ConfigError
 from iterpref_core.inference.fingerprint import model_fingerprint
 from iterpref_core.inference.transformers_backend import load_model, load_tokenizer
 from iterpref_core.jsonl import atomic_writer
+from iterpref_core.progress import show_progress
 from iterpref_core.training.checkpoint import last_checkpoint, run_key
 from iterpref_core.training.collator import PreferenceCollator, objective_columns
 from iterpref_core.training.dataset import TokenisedPair, load_pairs
@@ -30,6 +32,25 @@ _SAVES_PER_RUN = 8
 _PAD_TO_MULTIPLE_OF = 32  # few distinct shapes: CPU kernels keep scratch memory for each, GPU kernels like multiples
 _CURVE = ("step", "epoch", "loss", "nll", "learning_rate", "grad_norm")
 _REWARDS = ("rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies")
+
+
+class _ShowSteps(TrainerCallback):
+    """Shows training like all other long work; what it opens is closed by whoever trains."""
+
+    def __init__(self, label: str, opened: ExitStack) -> None:
+        self._label, self._opened = label, opened
+        self._note = ""
+
+    def on_train_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
+        shown = show_progress(self._label, state.max_steps, done=state.global_step, unit="steps")
+        self._advance = self._opened.enter_context(shown)
+
+    def on_log(self, _args: Any, _state: Any, _control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
+        if logs and "loss" in logs:
+            self._note = f"loss {logs['loss']:.3f}"
+
+    def on_step_end(self, *_: Any, **__: Any) -> None:
+        self._advance(note=self._note)
 
 
 class _Forward(TrainerCallback):
@@ -97,8 +118,11 @@ def train_objective(
         processing_class=tokenizer,
         callbacks=[_Forward(on_log)] if on_log else None,
     )
+    trainer.remove_callback(PrinterCallback)
     resume = last_checkpoint(checkpoints)
-    result = trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    with ExitStack() as opened:
+        trainer.add_callback(_ShowSteps(f"train {objective}", opened))
+        result = trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     _save(trainer, out)
     _write_curve(curve, trainer.state.log_history)
     shutil.rmtree(checkpoints, ignore_errors=True)
@@ -149,6 +173,7 @@ def _arguments(params: TrainParams, objective: ObjectiveName, accumulation: int,
         save_steps=max(1, steps // _SAVES_PER_RUN),
         save_total_limit=2,
         report_to="none",
+        disable_tqdm=True,
         dataloader_pin_memory=torch.cuda.is_available(),
         use_cpu=not torch.cuda.is_available(),
     )

@@ -1,13 +1,12 @@
 """One run of the experiment: its stages, what each cost, and its record in MLflow."""
 
-import fcntl
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from pydantic import BaseModel
 
@@ -16,11 +15,9 @@ from iterpref_core.errors import InputError
 from iterpref_core.jsonl import atomic_writer
 from tasks.common.paths import STATE
 from tasks.orchestration import processes
+from tasks.orchestration.locks import only_one
 from tasks.orchestration.slots import Slots
 from tasks.recording.graph import Stage
-
-if TYPE_CHECKING:
-    pass
 
 LAST_RUN = STATE / "last_run.json"
 
@@ -61,7 +58,7 @@ class ExperimentRun:
         from tasks.recording.tracking import Tracker
 
         self._workspace = ExitStack()
-        self._workspace.enter_context(_only_run())
+        self._workspace.enter_context(only_one(STATE / "run.lock", _refuse))
         self.params = params
         self.slots = Slots(graph, jobs, len(os.sched_getaffinity(0)))
         self.tracker: Tracker = Tracker()
@@ -90,22 +87,6 @@ class ExperimentRun:
         self._workspace.close()
 
 
-@contextmanager
-def _only_run() -> Iterator[None]:
-    """Two runs in one workspace would fight over its files.
-
-    Raises:
-        InputError: another process runs the experiment here.
-    """
-    path = STATE / "run.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise InputError(f"process {file.read()} already runs the experiment here; wait for it or end it") from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
+def _refuse(holder: str) -> None:
+    """Two runs in one workspace would fight over its files."""
+    raise InputError(f"process {holder} already runs the experiment here; wait for it or end it")

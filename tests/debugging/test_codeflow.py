@@ -22,7 +22,7 @@ PARAMS = CodeflowParams(
     seed=11, max_iterations=2, draft_model="student", temperature=0.0, max_new_tokens=64, concurrency=2
 )
 EXECUTION = ExecutionParams(
-    cpu_s=2.0, wall_s=10.0, memory_mb=256, output_kb=64, file_mb=1, workers=2, allow_unsafe=False
+    cpu_s=2.0, wall_s=10.0, memory_mb=256, output_kb=64, file_mb=1, engine="local", workers=2, allow_unsafe=False
 )
 VERSION = re.compile(r"# version (\d+)")
 
@@ -222,12 +222,12 @@ def test_a_missing_model_is_an_input_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("draft_model", ["student", "debugger"])
-def test_local_models_draft_and_refine(tmp_path: Path, model: Path, draft_model: str) -> None:
+def test_local_models_draft_and_refine(tmp_path: Path, word_model: Path, draft_model: str) -> None:
     write_problems(tmp_path / "problems.jsonl", [0, 0, 0])
     params = PARAMS.model_copy(update={"draft_model": draft_model, "temperature": 1.0, "max_new_tokens": 4})
     runs = [tmp_path / "first.jsonl", tmp_path / "second.jsonl"]
     for out in runs:
-        run_codeflow(tmp_path / "problems.jsonl", model, model, params, EXECUTION, out, tmp_path / "work")
+        run_codeflow(tmp_path / "problems.jsonl", word_model, word_model, params, EXECUTION, out, tmp_path / "work")
     assert runs[0].read_bytes() == runs[1].read_bytes()
     trajectories = list(read_jsonl(runs[0], Trajectory))
     assert [len(trajectory.attempts) for trajectory in trajectories] == [3, 3, 3]

@@ -40,11 +40,11 @@ def select(
     return metrics, list(read_jsonl(out, PreferencePair))
 
 
-def test_every_trajectory_becomes_a_pair_or_is_counted_as_dropped(tmp_path: Path, model: Path) -> None:
+def test_every_trajectory_becomes_a_pair_or_is_counted_as_dropped(tmp_path: Path, word_model: Path) -> None:
     long = "\n".join(f"x = {i}" for i in range(21))
     metrics, pairs = select(
         tmp_path,
-        model,
+        word_model,
         [
             trajectory("t8", THREE),
             trajectory("t1", [("x = 0", "wrong_answer")] * 6),
@@ -80,10 +80,10 @@ def test_first_last_or_random_failing_version() -> None:
     assert min(counts[:3]) > 70
 
 
-def test_chance_depends_on_seed_and_problem_alone(tmp_path: Path, model: Path) -> None:
+def test_chance_depends_on_seed_and_problem_alone(tmp_path: Path, word_model: Path) -> None:
     many = [trajectory(f"t{i}", THREE) for i in range(9)]
-    _, pairs = select(tmp_path, model, many)
-    _, backwards = select(tmp_path, model, reversed(many))
+    _, pairs = select(tmp_path, word_model, many)
+    _, backwards = select(tmp_path, word_model, reversed(many))
     assert pairs == backwards[::-1]
     assert [make_pair(item, "p", params(seed=14)) for item in many] != [make_pair(item, "p", params()) for item in many]
 
@@ -93,15 +93,15 @@ def test_an_unjudged_version_is_never_rejected() -> None:
     assert make_pair(unjudged, "p", params()) is None
 
 
-def test_a_trajectory_without_its_problem_is_refused(tmp_path: Path, model: Path) -> None:
+def test_a_trajectory_without_its_problem_is_refused(tmp_path: Path, word_model: Path) -> None:
     with pytest.raises(InputError, match="trajectory 'unknown': its problem is not in the problems file"):
-        select(tmp_path, model, [trajectory("unknown", THREE)])
+        select(tmp_path, word_model, [trajectory("unknown", THREE)])
     assert not (tmp_path / "pairs.jsonl").exists()
 
 
-def test_a_repeated_trajectory_is_refused(tmp_path: Path, model: Path) -> None:
+def test_a_repeated_trajectory_is_refused(tmp_path: Path, word_model: Path) -> None:
     with pytest.raises(RecordError, match=r"trajectories\.jsonl:2: field 'task_id'"):
-        select(tmp_path, model, [trajectory("t0", THREE), trajectory("t0", THREE)])
+        select(tmp_path, word_model, [trajectory("t0", THREE), trajectory("t0", THREE)])
 
 
 def test_a_missing_tokenizer_is_refused(tmp_path: Path) -> None:

@@ -7,10 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import WhitespaceSplit
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from iterpref_core.config import ExecutionParams, load_params
 from iterpref_core.records import IoTest, Problem
@@ -65,15 +61,3 @@ def problems(tmp_path: Path) -> Path:
     path = tmp_path / "problems.jsonl"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
-
-
-@pytest.fixture
-def checkpoint(tmp_path: Path) -> Path:
-    """An untrained model of two words, which solves nothing."""
-    folder = tmp_path / "model"
-    words = Tokenizer(WordLevel({"?": 0, "</s>": 1, "return": 2, "x": 3}, unk_token="?"))
-    words.pre_tokenizer = WhitespaceSplit()  # type: ignore[assignment]
-    PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?", eos_token="</s>").save_pretrained(folder)
-    shape = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
-    LlamaForCausalLM(LlamaConfig(vocab_size=4, eos_token_id=1, bos_token_id=None, **shape)).save_pretrained(folder)
-    return folder

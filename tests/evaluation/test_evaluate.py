@@ -116,11 +116,11 @@ def test_samples_of_other_tasks_are_passed_over_and_missing_ones_refused(
 
 
 def test_a_real_checkpoint_is_measured(
-    problems: Path, execution: ExecutionParams, checkpoint: Path, tmp_path: Path
+    problems: Path, execution: ExecutionParams, word_model: Path, tmp_path: Path
 ) -> None:
     params = EvaluateParams(seed=1, benchmarks=("heldout",), batch_size=2, max_new_tokens=4, bootstrap=10)
     out = tmp_path / "out"
-    metrics = evaluate_model("base", checkpoint, problems, params, execution, out, tmp_path)
+    metrics = evaluate_model("base", word_model, problems, params, execution, out, tmp_path)
     assert (metrics["heldout/pass_at_1"], metrics["heldout/n"]) == (0.0, 2)
     assert json.loads((out / "results.json").read_text())["model"] == "base"
     with pytest.raises(ModelError, match="no such folder"):

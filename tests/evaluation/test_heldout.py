@@ -8,8 +8,8 @@ from iterpref_core.jsonl import write_jsonl
 from iterpref_core.records import IoTest, Problem, Sample
 
 EXECUTION = ExecutionParams(
-    cpu_s=0.1, wall_s=5, memory_mb=256, output_kb=64, file_mb=4, workers=2, allow_unsafe=False
-)  # fmt: skip
+    cpu_s=0.1, wall_s=5, memory_mb=256, output_kb=64, file_mb=4, engine="local", workers=2, allow_unsafe=False
+)
 
 
 def spin(seconds: float) -> str:

@@ -106,8 +106,11 @@ def test_cross_checks_leave_no_workers_behind():
 def test_a_run_may_outlive_its_executor():
     with Executor(LIMITS, workers=2) as executor:
         run = executor.run([GOOD] * 50)
-        next(run)
+        assert next(run).verdict == "passed"
+        pids = executor.worker_pids()
     run.close()
+    assert len(pids) == 2
+    assert not [pid for pid in pids if psutil.pid_exists(pid)]
 
 
 def test_a_closed_executor_leaves_no_process_and_no_folder():

@@ -1,10 +1,11 @@
 """Models are found, prompts rendered, answers sampled and read."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.errors import InputError, ModelError
 from iterpref_core.inference.backend import Request, Sampling
@@ -23,23 +24,8 @@ def tokenizer() -> PreTrainedTokenizerBase:
 
 
 @pytest.fixture(scope="module")
-def folder(tokenizer: PreTrainedTokenizerBase, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model")
-    torch.manual_seed(1)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=None,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+def folder(tokenizer: PreTrainedTokenizerBase, make_model: Callable[[PreTrainedTokenizerBase], Path]) -> Path:
+    return make_model(tokenizer)
 
 
 def _texts(folder: Path, batch_size: int, order: list[int], temperature: float = 1.0) -> dict[int, str]:

@@ -43,7 +43,9 @@ PARAMS = NanolabParams(
     muon_learning_rate=0.05,
     repairs_per_problem=1,
 )
-EXECUTION = ExecutionParams(cpu_s=2, wall_s=20, memory_mb=256, output_kb=64, file_mb=1, workers=1, allow_unsafe=False)
+EXECUTION = ExecutionParams(
+    cpu_s=2, wall_s=20, memory_mb=256, output_kb=64, file_mb=1, engine="local", workers=1, allow_unsafe=False
+)
 REFERENCES = tuple(
     f"def solve(nums):\n    part = nums[{start}:]\n    kept = [n for n in part if n {test} 3]\n    return {end}(kept)\n"
     for start, test, end in ((0, ">", "sum"), (1, "<", "len"), (2, "!=", "sorted"))

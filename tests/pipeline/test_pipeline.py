@@ -6,7 +6,6 @@ The tests of this file share one workspace and run in their order.
 import json
 import re
 import sqlite3
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,13 +100,11 @@ def test_stages_are_subflows_of_the_experiment(experiment: "Workspace") -> None:
     assert {name for (name,) in cached} == {"problems", "nanolab"}
 
 
-def test_repeating_does_nothing_and_is_quick(experiment: "Workspace") -> None:
-    started = time.monotonic()
+def test_repeating_does_nothing(experiment: "Workspace") -> None:
     done = experiment.dvc("repro")
     assert done.returncode == 0
     assert "up to date" in done.stdout
     assert not ran(done.stdout)
-    assert time.monotonic() - started < 15
 
 
 def test_beta_concerns_training_and_what_follows(experiment: "Workspace") -> None:
@@ -133,11 +130,9 @@ def test_training_resumes_where_it_was_killed_and_comes_to_the_same_model(experi
     assert lock_md5(experiment, "models/trained/target-rpo") == resumed
 
     experiment.set_param("target-rpo: { learning_rate: 0.9e-3", "target-rpo: { learning_rate: 3.0e-4")
-    started = time.monotonic()
     done = experiment.dvc("repro")
     assert done.returncode == 0, done.stdout
     assert not ran(done.stdout), "changing a value back restores from DVC's cache"
-    assert time.monotonic() - started < 30
     assert (experiment.path / "reports" / "summary.json").read_bytes() == before
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from iterpref_core.config import Params, load_params
+from iterpref_core.config import ExecutionParams, Params, load_params
 from iterpref_core.errors import InputError
 from tasks.common.body import read_body, read_metrics, run_body
 from tasks.recording.digest import dvc_md5
@@ -38,6 +38,12 @@ def test_the_graph_is_dvcs() -> None:
     assert "train.objectives.sft" in graph["train@sft"].params
     assert next(iter(graph)) == "problems"
     assert list(graph)[-1] == "report"
+
+
+@pytest.mark.parametrize("stage", ["nanolab", "codeflow", "evaluate@base"])
+def test_limits_make_a_stage_stale_and_what_runs_the_programs_does_not(stage: str) -> None:
+    watched = {key.removeprefix("execution.") for key in load_graph(ROOT)[stage].params if key.startswith("execution")}
+    assert watched == set(ExecutionParams.model_fields) - {"engine", "workers"}
 
 
 def test_targets_bring_what_they_need() -> None:

@@ -1,10 +1,10 @@
 """A tiny model and a handful of pairs, made in a moment."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import ObjectiveParams, TrainParams
 from iterpref_core.jsonl import write_jsonl
@@ -65,24 +65,8 @@ def tokenizer(pair_records: list[PreferencePair]) -> PreTrainedTokenizerBase:
 
 
 @pytest.fixture(scope="session")
-def model_folder(tokenizer: PreTrainedTokenizerBase, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model")
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        max_position_embeddings=256,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=None,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+def model_folder(tokenizer: PreTrainedTokenizerBase, make_model: Callable[[PreTrainedTokenizerBase], Path]) -> Path:
+    return make_model(tokenizer)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,166 @@
+"""The same job stream on a Ray cluster: every task is an `Executor` on whatever node has free CPUs.
+
+Ray places the tasks, and starts them again elsewhere if their node is lost. What a task returns is counted when the
+supervisor fetches it, in the order of the input: a lost node costs time, and neither loses nor repeats an outcome.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from types import TracebackType
+from typing import Any, Self
+
+import ray
+from ray.exceptions import RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from iterpref_core.errors import ExecutionError
+from iterpref_core.execution import isolation
+from iterpref_core.execution.executor import Executor
+from iterpref_core.execution.programs import Limits, Outcome, Program
+
+CHUNK = 25
+"""Programs per task: enough that passing them on costs little, few enough that a lost node costs little."""
+LOOK_AHEAD = 3
+"""Tasks per free place of the cluster that are handed over before their outcomes are due."""
+NODES_LOST = 5
+"""Times a task is started again because its node or process was lost; then something other than chance is at work."""
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What an executor on a node is made with."""
+
+    limits: Limits
+    workers: int
+    allow_unsafe: bool
+    preload: tuple[str, ...]
+
+
+_opened: dict[_Settings, Executor] = {}
+"""The executors of a node's process. It serves one job after another, and Ray ends it with the driver; workers end
+with the process that started them."""
+
+
+def _run_chunk(settings: _Settings, programs: list[Program], first: int) -> list[Outcome]:
+    if settings not in _opened:
+        _opened[settings] = Executor(
+            settings.limits,
+            workers=settings.workers,
+            allow_unsafe=settings.allow_unsafe,
+            preload=settings.preload,
+        )
+    return list(_opened[settings].run(programs, first=first))
+
+
+def _isolation(settings: _Settings) -> str:
+    return str(isolation.choose(allow_unsafe=settings.allow_unsafe, namespaces=True))
+
+
+class RayExecutor:
+    """Runs untrusted programs on the nodes of a Ray cluster; used like `Executor`.
+
+    The cluster is the one at `RAY_ADDRESS`, or else one that Ray starts on this machine. Its nodes need this package
+    in the same version.
+
+    Args:
+        limits: for each program.
+        workers: zygotes per task, and the CPUs that a task asks for.
+        allow_unsafe: accept nodes with isolation weaker than tier B.
+        preload: modules to import once per zygote.
+
+    Raises:
+        IsolationError: untrusted programs cannot be isolated on some node.
+        ExecutionError: the cluster cannot be reached, or no node has `workers` CPUs.
+    """
+
+    def __init__(
+        self, limits: Limits, *, workers: int, allow_unsafe: bool = False, preload: tuple[str, ...] = ()
+    ) -> None:
+        self.limits = limits
+        self._settings = _Settings(limits, workers, allow_unsafe, preload)
+        self._connected_here = not ray.is_initialized()
+        if self._connected_here:
+            _connect()
+        self._task: Any = ray.remote(num_cpus=workers, max_retries=NODES_LOST)(_run_chunk)
+        try:
+            self.isolation = self._isolation_of_nodes()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the cluster, if it was this executor that joined it; Ray ends what ran for it."""
+        if self._connected_here:
+            ray.shutdown()
+
+    def run(self, programs: Iterable[Program]) -> Iterator[Outcome]:
+        """Outcomes in the order of the programs, streaming, with a bounded look-ahead.
+
+        Raises:
+            ExecutionError: the cluster is gone, or a task was lost again and again.
+            ValueError: the expected value of a test is not a literal.
+        """
+        source, first = iter(programs), 0
+        waiting: deque[Any] = deque()
+        try:
+            while True:
+                while len(waiting) < self._room() and (chunk := list(islice(source, CHUNK))):
+                    waiting.append(self._task.remote(self._settings, chunk, first))
+                    first += len(chunk)
+                if not waiting:
+                    return
+                outcomes = _fetch(waiting[0])
+                waiting.popleft()
+                yield from outcomes
+        finally:
+            for task in waiting:
+                ray.cancel(task)
+
+    def _nodes(self) -> list[str]:
+        """Ids of the nodes that are alive and big enough for a task."""
+        enough = self._settings.workers
+        return [node["NodeID"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) >= enough]
+
+    def _room(self) -> int:
+        """Tasks that may be under way. The cluster may grow and shrink while it works."""
+        return LOOK_AHEAD * max(1, int(ray.cluster_resources().get("CPU", 0)) // self._settings.workers)
+
+    def _isolation_of_nodes(self) -> str:
+        nodes = self._nodes()
+        if not nodes:
+            raise ExecutionError(
+                f"no node of the Ray cluster has {self._settings.workers} CPUs; lower execution.workers, "
+                "which is what each task asks for"
+            )
+        probe: Any = ray.remote(num_cpus=0)(_isolation)
+        there = [NodeAffinitySchedulingStrategy(node, soft=False) for node in nodes]
+        found = [_fetch(probe.options(scheduling_strategy=place).remote(self._settings)) for place in there]
+        return " | ".join(sorted(set(found)))
+
+
+def _connect() -> None:
+    try:
+        ray.init(log_to_driver=False, logging_level=logging.WARNING, include_dashboard=False)
+    except (ConnectionError, RayError) as error:
+        raise ExecutionError(f"the Ray cluster cannot be reached ({error}); check RAY_ADDRESS") from None
+
+
+def _fetch(task: Any) -> Any:
+    """What a task returned; its own errors as they were raised there."""
+    try:
+        return ray.get(task)
+    except RayTaskError as error:
+        raise error.cause from None
+    except RayError as error:
+        raise ExecutionError(f"the Ray cluster lost a task: {error}") from None

@@ -1,0 +1,49 @@
+"""Untrained models, small enough for any test."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+MakeModel = Callable[[PreTrainedTokenizerBase], Path]
+
+
+@pytest.fixture(scope="session")
+def make_model(tmp_path_factory: pytest.TempPathFactory) -> MakeModel:
+    """Writes a checkpoint folder with the tokenizer it is given."""
+
+    def make(tokenizer: PreTrainedTokenizerBase) -> Path:
+        folder = tmp_path_factory.mktemp("model")
+        torch.manual_seed(0)
+        config = LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            num_key_value_heads=2,
+            max_position_embeddings=256,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+            bos_token_id=None,
+        )
+        LlamaForCausalLM(config).save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def word_model(make_model: MakeModel) -> Path:
+    """A checkpoint whose tokenizer knows two words; it solves nothing."""
+    words = Tokenizer(WordLevel({"?": 0, "</s>": 1, "return": 2, "x": 3}, unk_token="?"))
+    words.pre_tokenizer = WhitespaceSplit()  # type: ignore[assignment]
+    return make_model(
+        PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?", eos_token="</s>", pad_token="</s>")
+    )
