@@ -13,6 +13,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Count = Annotated[int, Field(ge=0)]
 Benchmark = Literal["heldout", "humaneval", "humaneval+", "mbpp", "mbpp+"]
+Layout = Literal["fork", "padded"]
 ObjectiveName = Literal["sft", "dpo", "rpo", "target-dpo", "target-rpo"]
 
 
@@ -118,6 +119,7 @@ class TrainParams(Settings):
     warmup_ratio: Share
     max_prompt_length: PositiveInt
     max_length: PositiveInt
+    layout: Layout
     nll: Literal["mean", "sum"]
     bf16: bool
     gradient_checkpointing: bool

@@ -27,6 +27,11 @@ class TokenisedPair:
     focal: list[int]
     cut: int
 
+    @property
+    def length(self) -> int:
+        """Tokens of the prompt and the longer program."""
+        return len(self.prompt_ids) + max(len(self.chosen_ids), len(self.rejected_ids))
+
 
 def join_spans(pairs: Path, spans: Path) -> Iterator[tuple[PreferencePair, FocalSpans]]:
     """Stream the pairs that have spans, in the order of the spans, which follow the order of the pairs.

@@ -19,8 +19,9 @@ from iterpref_core.inference.transformers_backend import load_model, load_tokeni
 from iterpref_core.jsonl import atomic_writer
 from iterpref_core.progress import show_progress
 from iterpref_core.training.checkpoint import last_checkpoint, run_key
-from iterpref_core.training.collator import PreferenceCollator, objective_columns
+from iterpref_core.training.columns import objective_columns
 from iterpref_core.training.dataset import TokenisedPair, load_pairs
+from iterpref_core.training.layouts import check_fork, make_collator
 from iterpref_core.training.objectives import OBJECTIVES
 from iterpref_core.training.reference import ReferenceLogps, reference_key, reference_logps
 from iterpref_core.training.trainer import FocalDPOTrainer
@@ -94,7 +95,7 @@ def train_objective(
         tokens), `pairs_without_focal_tokens`, `focal_tokens_cut` by `max_length`.
 
     Raises:
-        ConfigError: `batch_size` is no multiple of `micro_batch_size`.
+        ConfigError: `batch_size` is no multiple of `micro_batch_size`, or the model cannot take the layout `fork`.
         InputError: pairs, spans or model cannot be used.
     """
     accumulation = _accumulation_steps(params)
@@ -105,6 +106,8 @@ def train_objective(
     fingerprint = model_fingerprint(model)
     row = OBJECTIVES[objective]
     policy = load_model(model)
+    if params.layout == "fork":
+        check_fork(policy.config, max(row.length for row in rows))
     checkpoints = work / "checkpoints" / f"{objective}-{run_key(pairs, spans, fingerprint, objective, params)}"
     reference = _reference(policy, rows, fingerprint, params, work) if row.preference else None
     trainer = FocalDPOTrainer(
@@ -113,7 +116,9 @@ def train_objective(
         nll=params.nll,
         model=policy,
         args=_arguments(params, objective, accumulation, len(rows), checkpoints),
-        data_collator=PreferenceCollator(tokenizer.pad_token_id, row.preference, _PAD_TO_MULTIPLE_OF),
+        data_collator=make_collator(
+            params.layout, tokenizer.pad_token_id, preference=row.preference, pad_to_multiple_of=_PAD_TO_MULTIPLE_OF
+        ),
         train_dataset=Dataset.from_dict(objective_columns(rows, row, reference)),
         processing_class=tokenizer,
         callbacks=[_Forward(on_log)] if on_log else None,

@@ -6,7 +6,8 @@ import torch
 from datasets import Dataset
 from trl import DPOTrainer
 
-from iterpref_core.training.collator import COLUMNS
+from iterpref_core.training.columns import COLUMNS
+from iterpref_core.training.layouts import Batch, Collator
 from iterpref_core.training.objectives import Objective, nll_loss, preference_loss, sequence_logratio
 
 _IGNORED = -100
@@ -15,19 +16,29 @@ _IGNORED = -100
 class FocalDPOTrainer(DPOTrainer):
     """Trains with any row of the table of objectives.
 
-    The data set comes tokenised, with the columns of `collator.COLUMNS`; batches come from `PreferenceCollator`.
+    The data set comes tokenised, with the columns of `columns.COLUMNS`; batches come from a collator of `layouts`.
     What TRL would prepare itself (tokens, sequence-level reference sums) is therefore left out here.
 
     Args:
         objective: the row of the table.
         alpha: weight of the NLL term.
         nll: its reduction.
+        data_collator: lays pairs out.
         **kwargs: as for `DPOTrainer`.
     """
 
-    def __init__(self, *, objective: Objective, alpha: float, nll: Literal["mean", "sum"], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        objective: Objective,
+        alpha: float,
+        nll: Literal["mean", "sum"],
+        data_collator: Collator,
+        **kwargs: Any,
+    ) -> None:
         self._objective, self._alpha, self._nll = objective, alpha, nll
-        super().__init__(**kwargs)
+        self._rows_per_pair = data_collator.rows_per_pair
+        super().__init__(data_collator=data_collator, **kwargs)
 
     def _prepare_dataset(self, dataset: Dataset, *_: Any, **__: Any) -> Dataset:
         return dataset
@@ -38,31 +49,33 @@ class FocalDPOTrainer(DPOTrainer):
     def _set_signature_columns_if_needed(self) -> None:
         self._signature_columns = list(COLUMNS)
 
-    def _compute_loss(self, model: Any, inputs: dict[str, torch.Tensor], return_outputs: bool) -> torch.Tensor:
+    def _compute_loss(self, model: Any, inputs: Batch, return_outputs: bool) -> torch.Tensor:
         assert not return_outputs, "the loss needs no logits, so none are built"
-        weights, nll_weights = inputs["weights"][:, 1:], inputs["nll_weights"][:, 1:]
-        logps = self._token_logps(model, inputs, counted=(weights != 0) | (nll_weights != 0))
-        pairs = logps.shape[0] // 2 if self._objective.preference else logps.shape[0]
-        nll = nll_loss(logps[:pairs], nll_weights[:pairs], self._nll)
+        logps = self._target_logps(model, inputs)
+        pairs = logps.shape[0] // self._rows_per_pair
+        nll = nll_loss(logps[:pairs], inputs["nll_weights"][:pairs], self._nll)
         self._record("nll", nll)
         if not self._objective.preference:
             return self._alpha * nll
-        logratios = sequence_logratio(logps, inputs["ref_logps"][:, 1:], weights)
-        chosen, rejected = logratios.chunk(2)
+        chosen, rejected = (
+            sequence_logratio(logps, inputs["ref_logps"], inputs[f"{side}_weights"]).view(-1, pairs).sum(dim=0)
+            for side in ("chosen", "rejected")
+        )
         self._record_rewards(chosen.detach(), rejected.detach())
         loss = preference_loss(chosen, rejected, self.beta).mean()
         # Without this test an alpha of 0 would turn an NLL of infinity into a loss that is not a number.
         return loss + self._alpha * nll if self._alpha else loss
 
     @staticmethod
-    def _token_logps(model: Any, inputs: dict[str, torch.Tensor], counted: torch.Tensor) -> torch.Tensor:
-        """Log-probability of each token after the first, (rows, T - 1); zero where the objective does not count it."""
-        labels = inputs["input_ids"].clone()
-        labels[:, 1:].masked_fill_(~counted, _IGNORED)
+    def _target_logps(model: Any, inputs: Batch) -> torch.Tensor:
+        """Log-probability of each slot's target, (rows, N); zero where the objective does not count it."""
+        weights = ("chosen_weights", "rejected_weights", "nll_weights")
+        counted = torch.stack([inputs[name] != 0 for name in weights]).any(dim=0)
         outputs = model(
             input_ids=inputs["input_ids"],
+            position_ids=inputs["position_ids"],
             attention_mask=inputs["attention_mask"],
-            labels=labels,
+            shift_labels=inputs["targets"].masked_fill(~counted, _IGNORED),
             fused_lm_head=True,
             use_cache=False,
         )

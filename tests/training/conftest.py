@@ -26,6 +26,7 @@ def params() -> TrainParams:
         warmup_ratio=0.1,
         max_prompt_length=64,
         max_length=256,
+        layout="fork",
         nll="mean",
         bf16=False,
         gradient_checkpointing=False,

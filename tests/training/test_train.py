@@ -15,12 +15,13 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 from trl import DPOConfig, DPOTrainer
 
-from iterpref_core.config import ObjectiveName, TrainParams
+from iterpref_core.config import Layout, ObjectiveName, TrainParams
 from iterpref_core.errors import ConfigError, ModelError
 from iterpref_core.inference.transformers_backend import load_model
 from iterpref_core.training.checkpoint import last_checkpoint, run_key
-from iterpref_core.training.collator import PreferenceCollator, objective_columns
+from iterpref_core.training.columns import objective_columns
 from iterpref_core.training.dataset import TokenisedPair, load_pairs
+from iterpref_core.training.layouts import make_collator
 from iterpref_core.training.objectives import OBJECTIVES
 from iterpref_core.training.reference import ReferenceLogps, reference_logps, score_sequences
 from iterpref_core.training.train import train_objective
@@ -87,15 +88,37 @@ def _focal_trainer(
     columns: dict[str, list[list[int]]],
     objective: ObjectiveName,
     alpha: float,
+    layout: Layout = "padded",
 ) -> FocalDPOTrainer:
     row = OBJECTIVES[objective]
+    collator = make_collator(layout, tokenizer.pad_token_id, preference=row.preference, pad_to_multiple_of=8)
     return FocalDPOTrainer(
         objective=row, alpha=alpha, nll="mean", model=AutoModelForCausalLM.from_pretrained(model_folder),
-        args=_arguments(folder), data_collator=PreferenceCollator(tokenizer.pad_token_id, row.preference),
+        args=_arguments(folder), data_collator=collator,
         train_dataset=Dataset.from_dict(columns), processing_class=tokenizer,
     )  # fmt: skip
 
 
+def _trl_batch(columns: dict[str, list[list[int]]], pad_token_id: int) -> dict[str, torch.Tensor]:
+    """The same pairs as TRL lays them out, with masks of our choice."""
+    pad = torch.nn.utils.rnn.pad_sequence
+    batch, sums = {}, {}
+    sequences, masks = [], []
+    for side in ("chosen", "rejected"):
+        weights, reference = columns[f"{side}_weights"], columns[f"ref_{side}_token_logps"]
+        sums[side] = torch.stack(
+            [torch.tensor(r) @ torch.tensor(w).float() for r, w in zip(reference, weights, strict=True)]
+        )
+        for prompt, program, own in zip(columns["prompt_ids"], columns[f"{side}_ids"], weights, strict=True):
+            sequences.append(torch.tensor(prompt + program))
+            masks.append(torch.tensor([0] * len(prompt) + list(own)))
+    batch["input_ids"] = pad(sequences, batch_first=True, padding_value=pad_token_id)
+    batch["attention_mask"] = pad([torch.ones_like(row) for row in sequences], batch_first=True)
+    batch["completion_mask"] = pad(masks, batch_first=True)
+    return batch | {"ref_chosen_logps": sums["chosen"], "ref_rejected_logps": sums["rejected"]}
+
+
+@pytest.mark.parametrize("layout", ["padded", "fork"])
 @pytest.mark.parametrize(("objective", "alpha"), [("dpo", 0.0), ("rpo", 2.0), ("target-dpo", 0.0), ("target-rpo", 2.0)])
 def test_loss_and_gradient_are_trl_s_own(
     tmp_path: Path,
@@ -104,11 +127,12 @@ def test_loss_and_gradient_are_trl_s_own(
     tokenizer: PreTrainedTokenizerBase,
     objective: ObjectiveName,
     alpha: float,
+    layout: Layout,
 ) -> None:
     """TRL's loss, given the same masks as its `completion_mask`, is the oracle."""
     reference = _reference(model_folder, rows)
     columns = objective_columns(rows, OBJECTIVES[objective], reference)
-    ours = _focal_trainer(tmp_path, model_folder, tokenizer, columns, objective, alpha)
+    ours = _focal_trainer(tmp_path, model_folder, tokenizer, columns, objective, alpha, layout)
     batch = ours.data_collator(_as_rows(columns))
     own_loss, own_gradient = _loss_and_gradient(ours, batch)
 
@@ -120,15 +144,7 @@ def test_loss_and_gradient_are_trl_s_own(
         train_dataset=texts,
         processing_class=tokenizer,
     )
-    sums = (batch["ref_logps"] * batch["weights"]).sum(dim=1)
-    trl_batch = {
-        "input_ids": batch["input_ids"],
-        "attention_mask": batch["attention_mask"],
-        "completion_mask": batch["weights"].long(),
-        "ref_chosen_logps": sums[: len(rows)],
-        "ref_rejected_logps": sums[len(rows) :],
-    }
-    loss, gradient = _loss_and_gradient(theirs, trl_batch)
+    loss, gradient = _loss_and_gradient(theirs, _trl_batch(columns, tokenizer.pad_token_id))
     assert own_loss == pytest.approx(loss, rel=1e-6)
     for name, expected in gradient.items():
         torch.testing.assert_close(own_gradient[name], expected, atol=1e-6, rtol=1e-4, msg=name)
