@@ -9,7 +9,7 @@ import typer
 
 from flows.commands import artifacts, models, project, quality
 from iterpref_core.errors import InputError, IterPrefError
-from tasks.orchestration.environment import share_cores_kindly
+from tasks.orchestration.environment import set_up_libraries
 
 app = typer.Typer(
     name="iterpref",
@@ -24,7 +24,7 @@ for register in (project.register, artifacts.register, quality.register, models.
 
 def main() -> None:
     """Run a verb; bad input ends with one message and exit code 2, never with a traceback."""
-    share_cores_kindly()
+    set_up_libraries()
     try:
         app()
     except InputError as error:

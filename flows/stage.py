@@ -20,7 +20,7 @@ from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, get_current_sett
 from iterpref_core.config import load_params
 from iterpref_core.errors import InputError, IterPrefError
 from tasks.common.paths import STATE
-from tasks.orchestration.environment import PARENT_VARIABLE, share_cores_kindly
+from tasks.orchestration.environment import PARENT_VARIABLE, set_up_libraries
 from tasks.orchestration.locks import only_one
 from tasks.orchestration.services import answers
 from tasks.recording.graph import load_graph
@@ -35,7 +35,7 @@ def run_stage(flow: Flow[..., dict[str, float]], stage: str, **parameters: str) 
         stage: DVC's name of the stage.
         parameters: the flow's parameters.
     """
-    share_cores_kindly()
+    set_up_libraries()
     signal.signal(signal.SIGTERM, _raise_exit)
     with only_one(STATE / "locks" / f"{stage}.lock", partial(_say_waiting, stage)):
         journal = open_journal(stage)

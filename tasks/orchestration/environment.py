@@ -25,14 +25,15 @@ def child_environment(parent: UUID, cores: int) -> dict[str, str]:
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     environment["OMP_NUM_THREADS"] = str(cores)
     environment["PYTHONUNBUFFERED"] = "1"
-    environment["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # loading and saving weights; stages show their own progress
     environment["PREFECT_LOGGING_LEVEL"] = "CRITICAL"  # the stage says itself what went wrong, once
     return environment
 
 
-def share_cores_kindly() -> None:
-    """Let idle threads of numerical libraries sleep instead of spin; takes effect if PyTorch is imported later.
+def set_up_libraries() -> None:
+    """Settings of numerical libraries that they read when they are imported; what the user has set stays.
 
-    Measured on two cores that other processes also used: 24 s became 5 s. On idle cores nothing is lost.
+    Idle threads sleep instead of spin: on two cores that other processes also used, 24 s became 5 s. On idle cores
+    nothing is lost. Loading and saving weights shows no bars: stages show their own progress.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
