@@ -14,6 +14,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Count = Annotated[int, Field(ge=0)]
 Benchmark = Literal["heldout", "humaneval", "humaneval+", "mbpp", "mbpp+"]
 Layout = Literal["fork", "padded"]
+LocalisationMethod = Literal["line_lcs", "prefix_suffix", "token", "causal"]
 ObjectiveName = Literal["sft", "dpo", "rpo", "target-dpo", "target-rpo"]
 
 
@@ -97,8 +98,9 @@ class PairsParams(Settings):
 class FocalParams(Settings):
     """Error localisation, and what becomes of a fix that only inserts lines."""
 
-    method: Literal["line_lcs"]
+    method: LocalisationMethod
     empty: Literal["anchor", "drop", "keep"]
+    max_executions: Annotated[int, Field(ge=4)]
 
 
 class ObjectiveParams(Settings):

@@ -2,7 +2,7 @@
 
 from iterpref_core.config import Params
 from tasks.common.body import Metrics, run_body
-from tasks.common.paths import FOCAL, PAIRS
+from tasks.common.paths import FOCAL, PAIRS, PROBLEMS
 from tasks.common.stage_task import stage_task
 
 
@@ -11,4 +11,4 @@ def localize_pairs(params: Params) -> Metrics:
     """Mark the error region of every pair."""
     from iterpref_core.localisation.localize import localize_pairs as entry
 
-    return run_body("focal", entry, PAIRS, params.focal, FOCAL)
+    return run_body("focal", entry, PAIRS, params.focal, FOCAL, PROBLEMS, params.execution)

@@ -11,7 +11,7 @@ from iterpref_core.errors import InputError
 
 BACKENDS = ("transformers",)
 FORMATS = ("jsonl", "mbpp")
-METHODS = ("line_lcs",)
+METHODS = ("line_lcs", "prefix_suffix", "token", "causal")
 
 Problems = Annotated[Path, typer.Option("--problems", help="JSONL of problems.")]
 Pairs = Annotated[Path, typer.Option("--pairs", help="JSONL of pairs; prompt, chosen and rejected are enough.")]
@@ -96,6 +96,7 @@ def localize(
     pairs: Pairs,
     out: Annotated[Path, typer.Option(help="Spans.")],
     method: Annotated[str, typer.Option(help=f"One of: {', '.join(METHODS)}.")] = METHODS[0],
+    problems: Annotated[Path | None, typer.Option(help="JSONL of problems, for causal: it runs their tests.")] = None,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
@@ -103,8 +104,9 @@ def localize(
     from iterpref_core.localisation.localize import localize_pairs
 
     choose("--method", method, METHODS)
-    focal = override(load_params(params).focal, {"method": method})
-    show_result(localize_pairs(pairs, focal, out), json_)
+    settings = load_params(params)
+    focal = override(settings.focal, {"method": method})
+    show_result(localize_pairs(pairs, focal, out, problems, settings.execution), json_)
 
 
 def show(

@@ -13,12 +13,15 @@ reach for characters that a neighbouring line's tokens are made of:
   characters belong to their neighbours' tokens. A D- of nothing else is therefore as empty as that of an insertion.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from iterpref_core.line_diff import diff_lines, line_spans
+from iterpref_core.line_diff import LineDiff, diff_lines, line_spans
 from iterpref_core.records import Span
+
+DiffLines = Callable[[str, str], LineDiff]
+"""(failing program, passing program) -> the lines that differ."""
 
 
 @dataclass(frozen=True)
@@ -29,19 +32,19 @@ class ErrorRegion:
     chosen: tuple[Span, ...]
 
 
-def find_error_region(rejected: str, chosen: str) -> ErrorRegion:
-    r"""D- and D+ as character spans.
+def find_error_region(rejected: str, chosen: str, diff: DiffLines = diff_lines) -> ErrorRegion:
+    r"""D- and D+ as character spans. `diff` decides which lines the two programs share.
 
     >>> rejected = "def f(x):\n    return x\n"
     >>> region = find_error_region(rejected, "def f(x):\n    y = x\n    return -y\n")
     >>> [rejected[start:end] for start, end in region.rejected]
     ['    return x']
     """
-    diff = diff_lines(rejected, chosen)
-    return ErrorRegion(span_lines(rejected, diff.rejected), span_lines(chosen, diff.chosen))
+    found = diff(rejected, chosen)
+    return ErrorRegion(span_lines(rejected, found.rejected), span_lines(chosen, found.chosen))
 
 
-def anchor_insertions(rejected: str, chosen: str) -> tuple[Span, ...]:
+def anchor_insertions(rejected: str, chosen: str, diff: DiffLines = diff_lines) -> tuple[Span, ...]:
     r"""Where lines are missing from the failing program: a stand-in for a D- without text.
 
     For each run of inserted lines with text, this is the first line with text after the place where they belong: the
@@ -53,12 +56,12 @@ def anchor_insertions(rejected: str, chosen: str) -> tuple[Span, ...]:
     >>> [rejected[start:end] for start, end in anchor_insertions(rejected, "def f(x):\n    y = x\n    return y\n")]
     ['    return y']
     """
-    diff = diff_lines(rejected, chosen)
+    found = diff(rejected, chosen)
     texts = [number for number, (start, end) in enumerate(line_spans(rejected)) if rejected[start:end].strip()]
     if not texts:
         return ()
-    counterparts = {j: i for i, j in diff.matches}
-    inserted = set(diff.chosen)
+    counterparts = {j: i for i, j in found.matches}
+    inserted = set(found.chosen)
     anchors = set()
     place = 0  # the line of `rejected` that a line inserted here would come before
     for number, (start, end) in enumerate(line_spans(chosen)):

@@ -48,15 +48,17 @@ def test_a_cluster_gives_the_outcomes_that_one_machine_gives():
 
 @pytest.mark.usefixtures("address")
 def test_a_cluster_without_room_is_refused():
-    with pytest.raises(ExecutionError, match="no node of the Ray cluster has 64 CPUs; lower execution.workers"):
+    with pytest.raises(ExecutionError, match=r"no node of the Ray cluster has 64 CPUs; lower execution\.workers"):
         RayExecutor(LIMITS, workers=64)
 
 
 @pytest.mark.usefixtures("address")
 def test_an_error_on_a_node_is_the_callers():
-    with RayExecutor(LIMITS, workers=1, preload=("no_such_module",)) as executor:
-        with pytest.raises(ExecutionError, match="no_such_module"):
-            list(executor.run([program(1)]))
+    with (
+        RayExecutor(LIMITS, workers=1, preload=("no_such_module",)) as executor,
+        pytest.raises(ExecutionError, match="no_such_module"),
+    ):
+        list(executor.run([program(1)]))
 
 
 @pytest.mark.usefixtures("address")
@@ -67,7 +69,9 @@ def test_a_node_killed_in_mid_run_loses_and_repeats_nothing(cluster):
         outcomes = [next(run) for _ in range(2 * CHUNK)]
         cluster.remove_node(node, allow_graceful=False)
         outcomes += run
-    assert [outcome.verdict for outcome in outcomes] == ["passed", "wrong_answer", "wrong_answer"] * (len(outcomes) // 3) + [
+    assert [outcome.verdict for outcome in outcomes] == ["passed", "wrong_answer", "wrong_answer"] * (
+        len(outcomes) // 3
+    ) + [
         "passed",
         "wrong_answer",
     ]

@@ -48,7 +48,7 @@ def params(tmp_path: Path) -> Path:
     ("arguments", "message"),
     [
         (["localize", "--pairs", "absent.jsonl", "--out", "o"], "error: absent.jsonl: no such file"),
-        (["localize", "--pairs", "p", "--out", "o", "--method", "causal"], "available: line_lcs"),
+        (["localize", "--pairs", "p", "--out", "o", "--method", "guess"], "available: line_lcs"),
         (["debug", "--problems", "p", "--out", "o", "--model", "m", "--backend", "openai"], "available: transformers"),
         (["debug", "--problems", "p", "--out", "o", "--model", "m", "--max-iterations", "-1"], "'max_iterations'"),
         (["evaluate", "--benchmark", "bigcodebench-full-complete", "--out", "o", "--model", "m"], "available: heldout"),
