@@ -21,12 +21,18 @@ from iterpref_core.execution import isolation
 from iterpref_core.execution.executor import Executor
 from iterpref_core.execution.programs import Limits, Outcome, Program
 
+logger = logging.getLogger(__name__)
+
 CHUNK = 25
 """Programs per task: enough that passing them on costs little, few enough that a lost node costs little."""
 LOOK_AHEAD = 3
 """Tasks per free place of the cluster that are handed over before their outcomes are due."""
 NODES_LOST = 5
 """Times a task is started again because its node or process was lost; then something other than chance is at work."""
+
+
+class _LostError(ExecutionError):
+    """A task has no result, because its node or process is gone."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ class RayExecutor:
         self, limits: Limits, *, workers: int, allow_unsafe: bool = False, preload: tuple[str, ...] = ()
     ) -> None:
         self.limits = limits
-        self._settings = _Settings(limits, workers, allow_unsafe, preload)
+        self._settings = _Settings(limits, workers, allow_unsafe, tuple(preload))
         self._connected_here = not ray.is_initialized()
         if self._connected_here:
             _connect()
@@ -112,20 +118,16 @@ class RayExecutor:
             ValueError: the expected value of a test is not a literal.
         """
         source, first = iter(programs), 0
+        # What is under way when a run is abandoned comes to its end: little, and Ray (2.60) aborts the driver now and
+        # then when a task is cancelled that is just ending.
         waiting: deque[Any] = deque()
-        try:
-            while True:
-                while len(waiting) < self._room() and (chunk := list(islice(source, CHUNK))):
-                    waiting.append(self._task.remote(self._settings, chunk, first))
-                    first += len(chunk)
-                if not waiting:
-                    return
-                outcomes = _fetch(waiting[0])
-                waiting.popleft()
-                yield from outcomes
-        finally:
-            for task in waiting:
-                ray.cancel(task)
+        while True:
+            while len(waiting) < self._room() and (chunk := list(islice(source, CHUNK))):
+                waiting.append(self._task.remote(self._settings, chunk, first))
+                first += len(chunk)
+            if not waiting:
+                return
+            yield from _fetch(waiting.popleft())
 
     def _nodes(self) -> list[str]:
         """Ids of the nodes that are alive and big enough for a task."""
@@ -144,9 +146,16 @@ class RayExecutor:
                 "which is what each task asks for"
             )
         probe: Any = ray.remote(num_cpus=0)(_isolation)
-        there = [NodeAffinitySchedulingStrategy(node, soft=False) for node in nodes]
-        found = [_fetch(probe.options(scheduling_strategy=place).remote(self._settings)) for place in there]
-        return " | ".join(sorted(set(found)))
+        found = set()
+        for node in nodes:
+            there = NodeAffinitySchedulingStrategy(node, soft=False)
+            try:
+                found.add(_fetch(probe.options(scheduling_strategy=there).remote(self._settings)))
+            except _LostError as error:  # a dead node counts as alive until its heartbeats have been missed
+                logger.warning("node %s of the Ray cluster does not answer: %s", node, error)
+        if not found:
+            raise ExecutionError("no node of the Ray cluster answers; look at `ray status`")
+        return " | ".join(sorted(found))
 
 
 def _connect() -> None:
@@ -163,4 +172,4 @@ def _fetch(task: Any) -> Any:
     except RayTaskError as error:
         raise error.cause from None
     except RayError as error:
-        raise ExecutionError(f"the Ray cluster lost a task: {error}") from None
+        raise _LostError(f"the Ray cluster lost a task: {error}") from None

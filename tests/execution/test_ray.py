@@ -1,22 +1,91 @@
 """The same job stream on a Ray cluster of several nodes, one of which dies."""
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
-import ray
 from ray.cluster_utils import Cluster
 
-from iterpref_core.errors import ExecutionError
 from iterpref_core.execution import Executor, Limits, Program
-from iterpref_core.execution.ray_executor import CHUNK, RayExecutor
 from iterpref_core.records import IoTest
 
-LIMITS = Limits(cpu_s=2, wall_s=20)
+ROOT = Path(__file__).parents[2]
+COUNT = 300
+
+DRIVER = """
+import json, os, sys
+from iterpref_core.errors import ExecutionError
+from iterpref_core.execution import Limits, Program
+from iterpref_core.execution.ray_executor import RayExecutor
+from iterpref_core.records import IoTest
+
+count, settings, answers = int(sys.argv[1]), json.loads(sys.argv[2]), os.fdopen(int(sys.argv[3]), "w")
+
+def say(what):
+    print(json.dumps(what), file=answers, flush=True)
+
+def program(number):
+    return Program(f"def f(): return {number}", (IoTest(call="f()", expected=str(number // 3 * 3)),))
+
+try:
+    with RayExecutor(Limits(cpu_s=2, wall_s=20), **settings) as executor:
+        say(executor.isolation)
+        for number, outcome in enumerate(executor.run(map(program, range(count)))):
+            if number == 60:
+                say("under way")
+                sys.stdin.readline()
+            say([outcome.verdict, outcome.feedback, outcome.isolation])
+except ExecutionError as error:
+    say({"error": str(error)})
+"""
+
+
+class Driver:
+    """A process that uses the cluster: Ray may end a driver's process, and prints what it likes."""
+
+    def __init__(self, cluster: Cluster, count: int, **settings: object) -> None:
+        answers, other_end = os.pipe()
+        command = [sys.executable, "-c", DRIVER, str(count), json.dumps({"workers": 1, **settings}), str(other_end)]
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[other_end],
+            cwd=ROOT,
+            env={**os.environ, "RAY_ADDRESS": cluster.address},
+        )
+        os.close(other_end)
+        self._answers = os.fdopen(answers)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.kill()
+        self._process.communicate()
+        self._answers.close()
+
+    def read(self):
+        """The next thing it says."""
+        line = self._answers.readline()
+        assert line, f"the driver ended with {self._process.wait()}"
+        return json.loads(line)
+
+    def read_rest(self):
+        """Let it go on, and take what it says to its end."""
+        self._process.stdin.write(b"\n")
+        self._process.stdin.flush()
+        rest = [json.loads(line) for line in self._answers]
+        assert self._process.wait() == 0
+        return rest
 
 
 def program(number: int) -> Program:
-    """One whose feedback says which one it was; every third passes."""
-    return Program(
-        f"def f():\n    return {number}", (IoTest(call="f()", expected=str(number if number % 3 == 0 else -1)),)
-    )
+    return Program(f"def f(): return {number}", (IoTest(call="f()", expected=str(number // 3 * 3)),))
 
 
 @pytest.fixture(scope="module")
@@ -29,52 +98,31 @@ def cluster():
     cluster.shutdown()
 
 
-@pytest.fixture
-def address(cluster, monkeypatch):
-    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
-    return cluster.address
-
-
-@pytest.mark.usefixtures("address")
-def test_a_cluster_gives_the_outcomes_that_one_machine_gives():
-    programs = [program(number) for number in range(4 * CHUNK + 3)]
-    programs[7] = Program("def f(:", programs[7].tests)
-    with Executor(LIMITS, workers=1) as local, RayExecutor(LIMITS, workers=1) as spread:
-        assert spread.isolation == local.isolation
-        here, there = list(local.run(programs)), list(spread.run(iter(programs)))
-    assert [(o.verdict, o.feedback, o.isolation) for o in there] == [(o.verdict, o.feedback, o.isolation) for o in here]
-    assert not ray.is_initialized()
-
-
-@pytest.mark.usefixtures("address")
-def test_a_cluster_without_room_is_refused():
-    with pytest.raises(ExecutionError, match=r"no node of the Ray cluster has 64 CPUs; lower execution\.workers"):
-        RayExecutor(LIMITS, workers=64)
-
-
-@pytest.mark.usefixtures("address")
-def test_an_error_on_a_node_is_the_callers():
-    with (
-        RayExecutor(LIMITS, workers=1, preload=("no_such_module",)) as executor,
-        pytest.raises(ExecutionError, match="no_such_module"),
-    ):
-        list(executor.run([program(1)]))
-
-
-@pytest.mark.usefixtures("address")
+@pytest.mark.timeout(600)
 def test_a_node_killed_in_mid_run_loses_and_repeats_nothing(cluster):
     node = cluster.add_node(num_cpus=1)
-    with RayExecutor(LIMITS, workers=1) as executor:
-        run = executor.run(program(number) for number in range(20 * CHUNK))
-        outcomes = [next(run) for _ in range(2 * CHUNK)]
+    with Driver(cluster, COUNT) as driver:
+        isolation = driver.read()
+        there = [driver.read() for _ in range(60)]
+        assert driver.read() == "under way"
         cluster.remove_node(node, allow_graceful=False)
-        outcomes += run
-    assert [outcome.verdict for outcome in outcomes] == ["passed", "wrong_answer", "wrong_answer"] * (
-        len(outcomes) // 3
-    ) + [
-        "passed",
-        "wrong_answer",
-    ]
-    assert len(outcomes) == 20 * CHUNK
-    wrong = {n: o.feedback for n, o in enumerate(outcomes) if o.verdict == "wrong_answer"}
-    assert all(feedback == f"f() returned {number}, expected -1" for number, feedback in wrong.items())
+        there += driver.read_rest()
+    with Executor(Limits(cpu_s=2, wall_s=20), workers=2) as local:
+        here = [[o.verdict, o.feedback, o.isolation] for o in local.run(map(program, range(COUNT)))]
+        assert isolation == local.isolation
+    assert there == here
+
+
+@pytest.mark.timeout(600)
+def test_a_cluster_without_room_is_refused(cluster):
+    with Driver(cluster, 1, workers=64) as driver:
+        assert driver.read() == {
+            "error": "no node of the Ray cluster has 64 CPUs; lower execution.workers, which is what each task asks for"
+        }
+
+
+@pytest.mark.timeout(600)
+def test_an_error_on_a_node_is_the_callers(cluster):
+    with Driver(cluster, 1, preload=["no_such_module"]) as driver:
+        assert "rlimits" in driver.read()
+        assert "no_such_module" in driver.read()["error"]
