@@ -9,7 +9,7 @@ import typer
 from flows.commands.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose
 from iterpref_core.config import load_params
 
-BENCHMARKS = ("execution", "pipeline")
+BENCHMARKS = ("execution", "localisation", "pipeline")
 
 
 def register(app: typer.Typer) -> None:
@@ -40,6 +40,10 @@ def ui() -> None:
 
 def bench(
     name: Annotated[str, typer.Argument(help=f"One of: {', '.join(BENCHMARKS)}.")],
+    problems: Annotated[
+        Path, typer.Option(help="For localisation: JSONL of problems with references and tests, such as MBPP's.")
+    ] = Path("problems/mbpp.jsonl"),
+    params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
     """Measure something side by side."""
@@ -47,10 +51,17 @@ def bench(
     from tasks.common.paths import WORK
     from tasks.orchestration.bench import bench_pipeline
     from tasks.orchestration.bench_execution import bench_execution
+    from tasks.orchestration.bench_localisation import bench_localisation
 
     choose("bench", name, BENCHMARKS)
-    load_params()
-    result = bench_execution(WORK / "evaluate") if name == "execution" else bench_pipeline(Path.cwd())
+    settings = load_params(params)
+    match name:
+        case "execution":
+            result = bench_execution(WORK / "evaluate")
+        case "localisation":
+            result = bench_localisation(problems, settings.execution, settings.focal.max_executions)
+        case _:
+            result = bench_pipeline(Path.cwd())
     show_result({name: result} if json_ else result, json_)
 
 

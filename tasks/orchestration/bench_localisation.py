@@ -1,0 +1,113 @@
+"""`iterpref bench localisation`: how well each localiser finds bugs that were put in known places.
+
+The failing program is a mutant of a reference; the passing one is the reference after rewrites that keep its meaning.
+What the reference and the mutant differ in is the true error region; what the two programs differ in is much more.
+"""
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from iterpref_core.config import ExecutionParams
+from iterpref_core.errors import InputError
+from iterpref_core.execution import open_executor
+from iterpref_core.execution.mutants import mutants_of
+from iterpref_core.jsonl import read_jsonl
+from iterpref_core.line_diff import diff_lines, line_spans
+from iterpref_core.localisation.causal import find_causes
+from iterpref_core.localisation.localize import ON_TEXT
+from iterpref_core.progress import show_progress
+from iterpref_core.records import PreferencePair, Problem, Span
+from tasks.orchestration.rewrites import rewrite
+
+MUTANTS, REWRITES = 2, 4
+
+
+@dataclass
+class Tally:
+    """Sums over pairs: lines marked, truly wrong, and both; programs run."""
+
+    pairs: int = 0
+    marked: int = 0
+    wrong: int = 0
+    both: int = 0
+    executions: int = 0
+
+    def add(self, marked: set[int], wrong: set[int], executions: int = 0) -> None:
+        """Count one pair."""
+        self.pairs += 1
+        self.marked += len(marked)
+        self.wrong += len(wrong)
+        self.both += len(marked & wrong)
+        self.executions += executions
+
+    def rates(self) -> dict[str, float]:
+        """Precision and recall over all lines, and executions per pair."""
+        return {
+            "precision": round(self.both / max(self.marked, 1), 3),
+            "recall": round(self.both / max(self.wrong, 1), 3),
+            "executions_per_pair": round(self.executions / max(self.pairs, 1), 1),
+        }
+
+
+def bench_localisation(problems: Path, execution: ExecutionParams, max_executions: int) -> dict[str, float]:
+    """Precision and recall of the marked lines, for every localiser.
+
+    Args:
+        problems: problems with references and tests, such as MBPP's.
+        execution: what runs the tests.
+        max_executions: of `causal`, for one pair.
+
+    Returns:
+        `pairs` that the tests tell apart, and for each method `<method>/precision`, `/recall` (micro-averaged over
+        lines) and `/executions_per_pair`.
+
+    Raises:
+        InputError: no problem has a reference that can be mutated.
+    """
+    made = list(_make_pairs(problems))
+    if not made:
+        raise InputError(f"{problems}: no problem has a reference with something to mutate; give MBPP's problems")
+    wrong = {pair.task_id: lines for pair, _, lines in made}
+    tallies = {method: Tally() for method in (*ON_TEXT, "causal")}
+    with open_executor(execution) as executor, show_progress("localise", len(made), unit="pairs") as advance:
+        causes = find_causes(((pair, problem) for pair, problem, _ in made), executor, max_executions)
+        for pair, cause in causes:
+            advance()
+            if cause.unusable:
+                continue
+            for method, (find, anchor) in ON_TEXT.items():
+                spans = find(pair.rejected, pair.chosen).rejected or anchor(pair.rejected, pair.chosen)
+                tallies[method].add(_marked_lines(pair.rejected, spans), wrong[pair.task_id])
+            spans = cause.region.rejected or cause.anchors
+            tallies["causal"].add(_marked_lines(pair.rejected, spans), wrong[pair.task_id], cause.executions)
+    rates = {f"{method}/{name}": value for method, tally in tallies.items() for name, value in tally.rates().items()}
+    return {"pairs": float(tallies["causal"].pairs), **rates}
+
+
+def _make_pairs(problems: Path) -> Iterator[tuple[PreferencePair, Problem, set[int]]]:
+    """Pairs with their problem and the lines of the failing program, from 0, that are wrong."""
+    for problem in read_jsonl(problems, Problem, unique=True):
+        if problem.reference is None or not problem.tests:
+            continue
+        try:
+            mutants = mutants_of(problem.reference, MUTANTS, problem.task_id)
+            plain = ast.unparse(ast.parse(problem.reference))
+        except ValueError:  # a reference for another Python; there is nothing to mutate
+            continue
+        for number, mutant in enumerate(mutants):
+            name = f"{problem.task_id}/{number}"
+            chosen = rewrite(problem.reference, name, REWRITES)
+            pair = PreferencePair(task_id=name, prompt=problem.prompt, chosen=chosen, rejected=mutant.code)
+            if wrong := set(diff_lines(mutant.code, plain).rejected):
+                yield pair, problem, wrong
+
+
+def _marked_lines(text: str, spans: Iterable[Span]) -> set[int]:
+    """The lines with text, from 0, that share a character with a span."""
+    return {
+        number
+        for number, (start, end) in enumerate(line_spans(text))
+        if text[start:end].strip() and any(max(start, first) < min(end, last) for first, last in spans)
+    }
