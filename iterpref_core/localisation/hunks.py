@@ -1,5 +1,6 @@
 """The edit from a failing program to a passing one, in the smallest pieces that can be applied by themselves."""
 
+import builtins
 import keyword
 import re
 from collections import Counter
@@ -10,6 +11,8 @@ from iterpref_core.line_diff import diff_lines, match_lines, split_lines
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _NAME = re.compile(r"\b[^\W\d]\w*\b")
+_FIXED = frozenset(keyword.kwlist) | frozenset(dir(builtins))
+"""Names that nobody renames."""
 _SIMILAR = 0.5
 """Share of common tokens from which on a line counts as rewritten; else it was removed and another one written."""
 
@@ -90,23 +93,37 @@ def undo_renames(rejected: str, chosen: str) -> str:
     r"""The passing program with its new names replaced by the failing program's, where only the name differs.
 
     A rename touches many lines that are not wrong, and none of them can be applied without the others. Lines that are
-    equal but for their names say what was renamed to what. Only names that one program alone has are considered. The
+    alike but for their names say what was renamed to what. Only names that one program alone has are considered. The
     caller has to run the result: names are replaced as text.
 
     >>> undo_renames("def f(x):\n    return x\n", "def f(values):\n    return values + 1\n")
     'def f(x):\n    return x + 1\n'
     """
     old, new = set(_NAME.findall(rejected)), set(_NAME.findall(chosen))
-    votes: Counter[tuple[str, str]] = Counter()
     a, b = split_lines(rejected), split_lines(chosen)
-    for i, j in match_lines([_without_names(line) for line in a], [_without_names(line) for line in b]):
-        votes.update(zip(_NAME.findall(b[j]), _NAME.findall(a[i]), strict=True))
+    votes: Counter[tuple[str, str]] = Counter()
+    for i, j in _alike_but_for_names(a, b):
+        former, present = _TOKEN.findall(a[i]), _TOKEN.findall(b[j])
+        same = match_lines([_without_names(token) for token in former], [_without_names(token) for token in present])
+        votes.update((present[y], former[x]) for x, y in same if former[x] != present[y])
     back: dict[str, str] = {}
-    for (name, former), _ in votes.most_common():
-        if name not in back and former not in back.values() and name not in old and former not in new:
-            back[name] = former
+    for (name, known), _ in votes.most_common():
+        if name not in back and known not in back.values() and name not in old and known not in new:
+            back[name] = known
     return _NAME.sub(lambda match: back.get(match.group(), match.group()), chosen)
 
 
-def _without_names(line: str) -> str:
-    return _NAME.sub(lambda match: match.group() if keyword.iskeyword(match.group()) else "_", line)
+def _alike_but_for_names(a: Sequence[str], b: Sequence[str]) -> list[tuple[int, int]]:
+    """Pairs of lines that are equal, or else similar, once all names are taken for the same."""
+    plain, other = [_without_names(line) for line in a], [_without_names(line) for line in b]
+    pairs, i, j = [], 0, 0
+    for next_i, next_j in [*match_lines(plain, other), (len(a), len(b))]:
+        pairs += _pair_similar(plain, other, range(i, next_i), range(j, next_j))
+        if next_i < len(a):
+            pairs.append((next_i, next_j))
+        i, j = next_i + 1, next_j + 1
+    return pairs
+
+
+def _without_names(text: str) -> str:
+    return _NAME.sub(lambda match: match.group() if match.group() in _FIXED else "_", text)
