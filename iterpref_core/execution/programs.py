@@ -112,7 +112,7 @@ class ValueTest:
     encoded: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "encoded", encode(list(self.arguments)))
+        object.__setattr__(self, "encoded", encode(list(self.arguments), keep_order=True))
 
     @property
     def call(self) -> str:

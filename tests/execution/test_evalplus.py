@@ -121,7 +121,8 @@ def test_mutants_get_evalplus_s_verdict(dataset):
         code = mutate(task.code, chance)
         if code is not None:
             mutants.append((task, code))
-    limits = Limits(cpu_s=1.2, wall_s=30, memory_mb=4096, output_kb=4096, file_mb=256)
+    # EvalPlus gives every input a second.
+    limits = Limits(cpu_s=1.2 if INPUTS <= 8 else 10, wall_s=60, memory_mb=4096, output_kb=4096, file_mb=256)
     with Executor(limits, workers=2, preload=("numpy",), cross_check_every=0) as executor:
         ours = list(executor.run(task.program(code) for task, code in mutants))
     different = [

@@ -257,6 +257,16 @@ def test_value_tests_are_judged_outside_and_shown_as_calls(executor):
     assert "raised TypeError: f() takes 0 positional arguments but 4 were given" in crash.feedback
 
 
+def test_arguments_keep_their_order(executor):
+    argument = {"b": 1, "a": {"z": 0, "y": 0}}
+    seen = []
+    program = Program(
+        "def f(x): return str(x)", (ValueTest("f", [argument]),), judge=lambda _, value: seen.append(value) is None
+    )
+    (outcome,) = executor.run([program])
+    assert (outcome.verdict, seen) == ("passed", [str(argument)])
+
+
 def test_value_tests_need_plain_arguments_and_a_judge():
     with pytest.raises(UnencodableError, match="generator"):
         ValueTest("f", [(n for n in ())])

@@ -52,28 +52,29 @@ def type_name(kind: type) -> str:
     return str(type.__dict__["__name__"].__get__(kind))
 
 
-def _items(value: Any, lenient: bool, tag_ints: bool) -> list[Any]:
+def _items(value: Any, lenient: bool, tag_ints: bool, kept: bool) -> list[Any]:
     kinds = set(map(id, map(type, value)))
     if kinds <= (_PLAIN if tag_ints else _PLAIN_OR_INT):
         return list(value)
-    return [_tree(item, lenient, tag_ints) for item in value]
+    return [_tree(item, lenient, tag_ints, kept) for item in value]
 
 
-def _container(value: Any, lenient: bool, tag_ints: bool) -> Any:
+def _container(value: Any, lenient: bool, tag_ints: bool, kept: bool) -> Any:
     kind = type(value)
     if kind is list:
-        return _items(value, lenient, tag_ints)
+        return _items(value, lenient, tag_ints, kept)
     if kind is tuple:
-        return {"t": _items(value, lenient, tag_ints)}
+        return {"t": _items(value, lenient, tag_ints, kept)}
     if kind is dict or (lenient and any(kind is like for like in DICT_LIKE)):
-        pairs = [[_tree(k, lenient, tag_ints), _tree(v, lenient, tag_ints)] for k, v in dict.items(value)]
-        return {"d": sorted(pairs, key=lambda pair: _dump(pair[0]))}
+        pairs = [[_tree(k, lenient, tag_ints, kept), _tree(v, lenient, tag_ints, kept)] for k, v in dict.items(value)]
+        return {"d": pairs if kept else sorted(pairs, key=lambda pair: _dump(pair[0]))}
     if kind is set or kind is frozenset:
-        return {"s" if kind is set else "f": sorted(_items(value, lenient, tag_ints), key=_dump)}
+        items = _items(value, lenient, tag_ints, kept)
+        return {"s" if kind is set else "f": items if kept else sorted(items, key=_dump)}
     raise UnencodableError(type_name(kind))
 
 
-def _tree(value: Any, lenient: bool, tag_ints: bool) -> Any:
+def _tree(value: Any, lenient: bool, tag_ints: bool, kept: bool) -> Any:
     kind = type(value)
     if id(kind) in _PLAIN:
         return value
@@ -83,22 +84,24 @@ def _tree(value: Any, lenient: bool, tag_ints: bool) -> Any:
         return {"b": value.decode("latin-1")}
     if kind is complex:
         return {"c": [value.real, value.imag]}
-    return _container(value, lenient, tag_ints)
+    return _container(value, lenient, tag_ints, kept)
 
 
-def _text(value: Any, lenient: bool) -> str:
+def _text(value: Any, lenient: bool, kept: bool) -> str:
     try:
-        return _dump(_tree(value, lenient, False))
+        return _dump(_tree(value, lenient, False, kept))
     except ValueError:  # an integer has more digits than can be written
-        return _dump(_tree(value, lenient, True))
+        return _dump(_tree(value, lenient, True, kept))
 
 
-def encode(value: Any, *, lenient: bool = False) -> str:
+def encode(value: Any, *, lenient: bool = False, keep_order: bool = False) -> str:
     """The canonical text of a value, on one line.
 
     Args:
         value: anything.
         lenient: take `OrderedDict`, `defaultdict` and `Counter` for dict.
+        keep_order: leave dictionaries and sets in their own order: programs can see that of their arguments. Equal
+            values then have equal texts no more.
 
     Raises:
         UnencodableError: the value, or a part of it, has no exact plain type, or is nested too deeply.
@@ -106,7 +109,7 @@ def encode(value: Any, *, lenient: bool = False) -> str:
     digits = _get_digits()
     _set_digits(_DIGITS)
     try:
-        return _text(value, lenient)
+        return _text(value, lenient, keep_order)
     except RecursionError:
         raise UnencodableError("value nested too deeply") from None
     finally:
