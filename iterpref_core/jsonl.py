@@ -1,5 +1,6 @@
 """Streaming JSONL in and out: errors name file, line and field; files appear whole or not at all."""
 
+import errno
 import gzip
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -9,7 +10,7 @@ from typing import IO, TypeVar
 
 from pydantic import ValidationError
 
-from iterpref_core.errors import InputError, RecordError
+from iterpref_core.errors import InputError, IterPrefError, RecordError
 from iterpref_core.records import PreferencePair, Record
 
 R = TypeVar("R", bound=Record)
@@ -104,7 +105,11 @@ def _read(path: Path, parse: Callable[[int, str], R], *, unique: bool) -> Iterat
 
 @contextmanager
 def atomic_writer(path: Path | str) -> Iterator[IO[str]]:
-    """Open a text file for writing that appears under its name only when the block ends without an error."""
+    """Open a text file for writing that appears under its name only when the block ends without an error.
+
+    Raises:
+        IterPrefError: the disk is full.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -114,6 +119,12 @@ def atomic_writer(path: Path | str) -> Iterator[IO[str]]:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise IterPrefError(
+            f"{path}: {error.strerror}; free some space and run again (nothing was written there)"
+        ) from None
     finally:
         temporary.unlink(missing_ok=True)
 

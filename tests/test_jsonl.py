@@ -1,10 +1,11 @@
 """JSONL in and out: what errors say, and that files appear whole or not at all."""
 
+import errno
 from pathlib import Path
 
 import pytest
 
-from iterpref_core.errors import InputError, RecordError
+from iterpref_core.errors import InputError, IterPrefError, RecordError
 from iterpref_core.jsonl import atomic_writer, read_jsonl, read_pairs, write_jsonl
 from iterpref_core.records import PreferencePair
 
@@ -68,3 +69,13 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         write_and_fail()
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_one_message_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(IterPrefError, match=r"pairs\.jsonl: No space left on device; free some space and run again"):
+        write_jsonl(tmp_path / "pairs.jsonl", [PAIR])
+    assert list(tmp_path.iterdir()) == []
