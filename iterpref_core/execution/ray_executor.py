@@ -5,6 +5,9 @@ supervisor fetches it, in the order of the input: a lost node costs time, and ne
 """
 
 import logging
+import os
+import re
+import socket
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -27,6 +30,7 @@ CHUNK = 25
 """Programs per task: enough that passing them on costs little, few enough that a lost node costs little."""
 LOOK_AHEAD = 3
 """Tasks per free place of the cluster that are handed over before their outcomes are due."""
+_ANSWER_S = 10
 NODES_LOST = 5
 """Times a task is started again because its node or process was lost; then something other than chance is at work."""
 
@@ -159,10 +163,17 @@ class RayExecutor:
 
 
 def _connect() -> None:
+    address = os.environ.get("RAY_ADDRESS", "")
+    # A cluster of our own is for this machine alone.
+    own: dict[str, Any] = {} if address else {"_node_ip_address": "127.0.0.1"}
     try:
-        ray.init(log_to_driver=False, logging_level=logging.WARNING, include_dashboard=False)
-    except (ConnectionError, RayError) as error:
-        raise ExecutionError(f"the Ray cluster cannot be reached ({error}); check RAY_ADDRESS") from None
+        if match := re.fullmatch(r"(?:ray://)?(.+):(\d+)", address):  # Ray itself would try for many minutes
+            socket.create_connection((match[1], int(match[2])), timeout=_ANSWER_S).close()
+        ray.init(log_to_driver=False, logging_level=logging.WARNING, include_dashboard=False, **own)
+    except (OSError, RayError) as error:
+        raise ExecutionError(
+            f"the Ray cluster at {address or 'this machine'} cannot be reached ({error}); check RAY_ADDRESS"
+        ) from None
 
 
 def _fetch(task: Any) -> Any:

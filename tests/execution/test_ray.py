@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from ray.cluster_utils import Cluster
 
+from iterpref_core.errors import ExecutionError
 from iterpref_core.execution import Executor, Limits, Program
+from iterpref_core.execution.ray_executor import RayExecutor
 from iterpref_core.records import IoTest
 
 ROOT = Path(__file__).parents[2]
@@ -126,3 +128,11 @@ def test_an_error_on_a_node_is_the_callers(cluster):
     with Driver(cluster, 1, preload=["no_such_module"]) as driver:
         assert "rlimits" in driver.read()
         assert "no_such_module" in driver.read()["error"]
+
+
+def test_a_cluster_that_is_not_there_is_named(monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    with pytest.raises(
+        ExecutionError, match=r"the Ray cluster at 127\.0\.0\.1:1 cannot be reached .* check RAY_ADDRESS"
+    ):
+        RayExecutor(Limits(), workers=1)
