@@ -1,17 +1,17 @@
 """Verbs that turn one artifact into the next: ingest, execute, debug, pair, localize, show."""
 
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, cast, get_args
 
 import typer
 
 from flows.commands.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, override, show_result
-from iterpref_core.config import load_params
+from iterpref_core.config import LocalisationMethod, load_params
 from iterpref_core.errors import InputError
 
 BACKENDS = ("transformers",)
 FORMATS = ("jsonl", "mbpp")
-METHODS = ("line_lcs", "prefix_suffix", "token", "causal")
+METHODS: tuple[str, ...] = get_args(LocalisationMethod)
 
 Problems = Annotated[Path, typer.Option("--problems", help="JSONL of problems.")]
 Pairs = Annotated[Path, typer.Option("--pairs", help="JSONL of pairs; prompt, chosen and rejected are enough.")]
