@@ -2,21 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Protocol
 
 from iterpref_core.config import CodeflowParams
 from iterpref_core.debugging.conversation import Conversation
-from iterpref_core.execution import Outcome, Program
+from iterpref_core.execution import ProgramRunner
 from iterpref_core.inference.backend import Backend, Completion, Sampling
 from iterpref_core.records import Problem, Trajectory
-
-
-class ProgramRunner(Protocol):
-    """What the driver needs of `iterpref_core.execution.Executor`."""
-
-    def run(self, programs: Iterable[Program]) -> Iterator[Outcome]:
-        """Judge every program, in order."""
-        ...
 
 
 def debug_problems(

@@ -75,7 +75,7 @@ def model_answerer(model: Path | str, params: EvaluateParams, folder: Path) -> A
     """Answers of a checkpoint folder, of a stage's folder that points at one, or of a hub id."""
 
     def open_backend() -> Backend:
-        # Cached answers need neither torch nor transformers.
+        # Scoring samples that exist needs neither torch nor transformers.
         from iterpref_core.inference.transformers_backend import TransformersBackend
 
         return TransformersBackend(model, params.batch_size)

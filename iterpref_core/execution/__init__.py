@@ -3,7 +3,7 @@
 >>> from iterpref_core.execution import Executor, Limits, Program
 """
 
-from iterpref_core.execution.engine import Engine
+from iterpref_core.execution.engine import Engine, ProgramRunner
 from iterpref_core.execution.executor import Executor
 from iterpref_core.execution.isolation import LayerReport, probe_isolation
 from iterpref_core.execution.opening import limits_of, open_executor
@@ -31,6 +31,7 @@ __all__ = [
     "Limits",
     "Outcome",
     "Program",
+    "ProgramRunner",
     "ValueTest",
     "execute_samples",
     "failing_references",

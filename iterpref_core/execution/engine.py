@@ -1,5 +1,6 @@
 """What runs programs, on this machine or on a cluster."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Protocol, Self
@@ -7,7 +8,15 @@ from typing import Protocol, Self
 from iterpref_core.execution.programs import Limits, Outcome, Program
 
 
-class Engine(Protocol):
+class ProgramRunner(Protocol):
+    """All that most callers need of an `Engine`."""
+
+    def run(self, programs: Iterable[Program]) -> Iterator[Outcome]:
+        """Outcomes in the order of the programs."""
+        ...
+
+
+class Engine(ABC):
     """Runs untrusted programs, isolated; a context manager that owns what it started.
 
     Attributes:
@@ -18,16 +27,18 @@ class Engine(Protocol):
     limits: Limits
     isolation: str
 
+    @abstractmethod
     def run(self, programs: Iterable[Program]) -> Iterator[Outcome]:
         """Outcomes in the order of the programs, streaming, with a bounded look-ahead."""
-        ...
+
+    @abstractmethod
+    def close(self) -> None:
+        """End what it started."""
 
     def __enter__(self) -> Self:
-        """Ready to run."""
-        ...
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End what it started."""
-        ...
+        self.close()

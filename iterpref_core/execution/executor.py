@@ -6,12 +6,12 @@ import selectors
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 from iterpref_core.errors import ExecutionError
 from iterpref_core.execution import isolation
 from iterpref_core.execution.controls import control_steps
+from iterpref_core.execution.engine import Engine
 from iterpref_core.execution.pool import WorkerPool
 from iterpref_core.execution.programs import Limits, Outcome, Program
 from iterpref_core.execution.steps import Step, job, steps_of
@@ -65,7 +65,7 @@ class _Assignment:
         self.stage, self.ruling, self.attempts = stage, ruling, 0
 
 
-class Executor:
+class Executor(Engine):
     """Runs untrusted programs against their tests, isolated; a context manager that owns its worker processes.
 
     >>> from iterpref_core.records import IoTest
@@ -105,14 +105,6 @@ class Executor:
         self._count, self._cross_check_every = workers, cross_check_every
         self._pool = WorkerPool(plan, limits, preload)
         self._closed = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End all workers and remove what they left."""

@@ -10,10 +10,10 @@ import re
 import socket
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import ray
 from ray.exceptions import RayError, RayTaskError
@@ -21,6 +21,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from iterpref_core.errors import ExecutionError
 from iterpref_core.execution import isolation
+from iterpref_core.execution.engine import Engine
 from iterpref_core.execution.executor import Executor
 from iterpref_core.execution.programs import Limits, Outcome, Program
 
@@ -30,9 +31,9 @@ CHUNK = 25
 """Programs per task: enough that passing them on costs little, few enough that a lost node costs little."""
 LOOK_AHEAD = 3
 """Tasks per free place of the cluster that are handed over before their outcomes are due."""
-_ANSWER_S = 10
 NODES_LOST = 5
 """Times a task is started again because its node or process was lost; then something other than chance is at work."""
+_ANSWER_S = 10
 
 
 class _LostError(ExecutionError):
@@ -69,7 +70,7 @@ def _isolation(settings: _Settings) -> str:
     return str(isolation.choose(allow_unsafe=settings.allow_unsafe, namespaces=True))
 
 
-class RayExecutor:
+class RayExecutor(Engine):
     """Runs untrusted programs on the nodes of a Ray cluster; used like `Executor`.
 
     The cluster is the one at `RAY_ADDRESS`, or else one that Ray starts on this machine. Its nodes need this package
@@ -95,19 +96,10 @@ class RayExecutor:
         if self._connected_here:
             _connect()
         self._task: Any = ray.remote(num_cpus=workers, max_retries=NODES_LOST)(_run_chunk)
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.close)
             self.isolation = self._isolation_of_nodes()
-        except BaseException:
-            self.close()
-            raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+            undo.pop_all()
 
     def close(self) -> None:
         """Leave the cluster, if it was this executor that joined it; Ray ends what ran for it."""
@@ -126,7 +118,8 @@ class RayExecutor:
         # then when a task is cancelled that is just ending.
         waiting: deque[Any] = deque()
         while True:
-            while len(waiting) < self._room() and (chunk := list(islice(source, CHUNK))):
+            room = self._room()
+            while len(waiting) < room and (chunk := list(islice(source, CHUNK))):
                 waiting.append(self._task.remote(self._settings, chunk, first))
                 first += len(chunk)
             if not waiting:
@@ -150,11 +143,16 @@ class RayExecutor:
                 "which is what each task asks for"
             )
         probe: Any = ray.remote(num_cpus=0)(_isolation)
+        asked = {
+            node: probe.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(
+                self._settings
+            )
+            for node in nodes
+        }
         found = set()
-        for node in nodes:
-            there = NodeAffinitySchedulingStrategy(node, soft=False)
+        for node, answer in asked.items():
             try:
-                found.add(_fetch(probe.options(scheduling_strategy=there).remote(self._settings)))
+                found.add(_fetch(answer))
             except _LostError as error:  # a dead node counts as alive until its heartbeats have been missed
                 logger.warning("node %s of the Ray cluster does not answer: %s", node, error)
         if not found:

@@ -9,12 +9,10 @@ the disease. The set is 1-minimal: without any one of its hunks the tests fail.
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
 
-from iterpref_core.execution import Outcome, Program
-from iterpref_core.line_diff import line_spans, split_lines
+from iterpref_core.execution import Program, ProgramRunner
 from iterpref_core.localisation.hunks import Hunk, apply_hunks, find_hunks, undo_renames
-from iterpref_core.localisation.line_lcs import ErrorRegion, span_lines
+from iterpref_core.localisation.line_lcs import ErrorRegion, anchor_at, span_lines
 from iterpref_core.records import PreferencePair, Problem, Span
 
 WINDOW = 128
@@ -22,14 +20,6 @@ WINDOW = 128
 
 Search = Generator[str, bool, "Cause"]
 """Yields programs to run, and is sent whether they pass."""
-
-
-class Runner(Protocol):
-    """What this needs of `iterpref_core.execution.Engine`."""
-
-    def run(self, programs: Iterable[Program]) -> Iterator[Outcome]:
-        """Judge every program, in order."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -119,18 +109,12 @@ def _regions(pair: PreferencePair, needed: Sequence[Hunk]) -> tuple[ErrorRegion,
     old = sorted({line for hunk in needed for line in hunk.old})
     new = sorted({line for hunk in needed for line in hunk.new})
     region = ErrorRegion(span_lines(pair.rejected, old), span_lines(pair.chosen, new))
-    texts = [number for number, (a, b) in enumerate(line_spans(pair.rejected)) if pair.rejected[a:b].strip()]
-    lines = split_lines(pair.rejected)
-    anchors = {
-        next((line for line in texts if line >= hunk.old.start), texts[-1])
-        for hunk in needed
-        if texts and not any(lines[line].strip() for line in hunk.old)
-    }
-    return region, span_lines(pair.rejected, sorted(anchors))
+    insertions = [hunk.old.start for hunk in needed if not span_lines(pair.rejected, hunk.old)]
+    return region, anchor_at(pair.rejected, insertions)
 
 
 def find_causes(
-    pairs: Iterable[tuple[PreferencePair, Problem]], runner: Runner, max_executions: int
+    pairs: Iterable[tuple[PreferencePair, Problem]], runner: ProgramRunner, max_executions: int
 ) -> Iterator[tuple[PreferencePair, Cause]]:
     """The cause of every pair, in order.
 
@@ -144,7 +128,9 @@ def find_causes(
         yield from zip((pair for pair, _ in window), _run_searches(window, runner, max_executions), strict=True)
 
 
-def _run_searches(window: Sequence[tuple[PreferencePair, Problem]], runner: Runner, max_executions: int) -> list[Cause]:
+def _run_searches(
+    window: Sequence[tuple[PreferencePair, Problem]], runner: ProgramRunner, max_executions: int
+) -> list[Cause]:
     """All searches of a window in rounds: one program of each, run together."""
     searches = [search_cause(pair, max_executions) for pair, _ in window]
     waiting = {index: next(search) for index, search in enumerate(searches)}

@@ -4,12 +4,12 @@ import builtins
 import keyword
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from iterpref_core.line_diff import diff_lines, match_lines, split_lines
+from iterpref_core.localisation.token import TOKEN
 
-_TOKEN = re.compile(r"\w+|[^\w\s]")
 _NAME = re.compile(r"\b[^\W\d]\w*\b")
 _FIXED = frozenset(keyword.kwlist) | frozenset(dir(builtins))
 """Names that nobody renames."""
@@ -34,13 +34,16 @@ def find_hunks(rejected: str, chosen: str) -> tuple[Hunk, ...]:
     (Hunk(old=range(0, 1), new=range(0, 1)), Hunk(old=range(2, 2), new=range(2, 3)))
     """
     a, b = split_lines(rejected), split_lines(chosen)
-    matches = [*diff_lines(rejected, chosen).matches, (len(a), len(b))]
-    hunks: list[Hunk] = []
+    stretches = _stretches(diff_lines(rejected, chosen).matches, len(a), len(b))
+    return tuple(hunk for old, new in stretches for hunk in _split(a, b, old, new))
+
+
+def _stretches(matches: Iterable[tuple[int, int]], count: int, others: int) -> Iterator[tuple[range, range]]:
+    """What lies before, between and behind matches, in both sequences."""
     i = j = 0
-    for next_i, next_j in matches:
-        hunks += _split(a, b, range(i, next_i), range(j, next_j))
+    for next_i, next_j in [*matches, (count, others)]:
+        yield range(i, next_i), range(j, next_j)
         i, j = next_i + 1, next_j + 1
-    return tuple(hunks)
 
 
 def _split(a: Sequence[str], b: Sequence[str], old: range, new: range) -> Iterator[Hunk]:
@@ -69,7 +72,7 @@ def _pair_similar(a: Sequence[str], b: Sequence[str], old: range, new: range) ->
 
 def _similarity(line: str, other: str) -> float:
     """Share of tokens in common, 0 to 1 (twice the LCS over the sum of the lengths)."""
-    a, b = _TOKEN.findall(line), _TOKEN.findall(other)
+    a, b = TOKEN.findall(line), TOKEN.findall(other)
     return 2 * len(match_lines(a, b)) / (len(a) + len(b)) if a or b else 1.0
 
 
@@ -103,7 +106,7 @@ def undo_renames(rejected: str, chosen: str) -> str:
     a, b = split_lines(rejected), split_lines(chosen)
     votes: Counter[tuple[str, str]] = Counter()
     for i, j in _alike_but_for_names(a, b):
-        former, present = _TOKEN.findall(a[i]), _TOKEN.findall(b[j])
+        former, present = TOKEN.findall(a[i]), TOKEN.findall(b[j])
         same = match_lines([_without_names(token) for token in former], [_without_names(token) for token in present])
         votes.update((present[y], former[x]) for x, y in same if former[x] != present[y])
     back: dict[str, str] = {}
@@ -116,13 +119,9 @@ def undo_renames(rejected: str, chosen: str) -> str:
 def _alike_but_for_names(a: Sequence[str], b: Sequence[str]) -> list[tuple[int, int]]:
     """Pairs of lines that are equal, or else similar, once all names are taken for the same."""
     plain, other = [_without_names(line) for line in a], [_without_names(line) for line in b]
-    pairs, i, j = [], 0, 0
-    for next_i, next_j in [*match_lines(plain, other), (len(a), len(b))]:
-        pairs += _pair_similar(plain, other, range(i, next_i), range(j, next_j))
-        if next_i < len(a):
-            pairs.append((next_i, next_j))
-        i, j = next_i + 1, next_j + 1
-    return pairs
+    equal = match_lines(plain, other)
+    similar = (_pair_similar(plain, other, old, new) for old, new in _stretches(equal, len(a), len(b)))
+    return sorted([*equal, *(pair for pairs in similar for pair in pairs)])
 
 
 def _without_names(text: str) -> str:

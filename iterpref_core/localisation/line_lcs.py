@@ -13,7 +13,7 @@ reach for characters that a neighbouring line's tokens are made of:
   characters belong to their neighbours' tokens. A D- of nothing else is therefore as empty as that of an insertion.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -57,19 +57,25 @@ def anchor_insertions(rejected: str, chosen: str, diff: DiffLines = diff_lines) 
     ['    return y']
     """
     found = diff(rejected, chosen)
-    texts = [number for number, (start, end) in enumerate(line_spans(rejected)) if rejected[start:end].strip()]
-    if not texts:
-        return ()
     counterparts = {j: i for i, j in found.matches}
     inserted = set(found.chosen)
-    anchors = set()
+    places = []
     place = 0  # the line of `rejected` that a line inserted here would come before
     for number, (start, end) in enumerate(line_spans(chosen)):
         if number not in inserted:
             place = counterparts[number] + 1
         elif chosen[start:end].strip():
-            anchors.add(next((line for line in texts if line >= place), texts[-1]))
-    return span_lines(rejected, sorted(anchors))
+            places.append(place)
+    return anchor_at(rejected, places)
+
+
+def anchor_at(text: str, places: Iterable[int]) -> tuple[Span, ...]:
+    """Spans of the first line with text from each place (a line, from 0) on; of the last one where none follows."""
+    texts = [number for number, (start, end) in enumerate(line_spans(text)) if text[start:end].strip()]
+    if not texts:
+        return ()
+    anchors = {next((line for line in texts if line >= place), texts[-1]) for place in places}
+    return span_lines(text, sorted(anchors))
 
 
 def span_lines(text: str, lines: Sequence[int]) -> tuple[Span, ...]:

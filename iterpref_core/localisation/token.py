@@ -14,7 +14,7 @@ from iterpref_core.line_diff import line_spans, match_lines
 from iterpref_core.localisation.line_lcs import ErrorRegion
 from iterpref_core.records import Span
 
-_TOKEN = re.compile(r"\w+|[^\w\s]")
+TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class _Token:
 def _tokens(text: str) -> list[_Token]:
     found = []
     for start, end in line_spans(text):
-        line = [_Token(match.group(), match.span()) for match in _TOKEN.finditer(text, start, end)]
+        line = [_Token(match.group(), match.span()) for match in TOKEN.finditer(text, start, end)]
         if line:
             first = line[0].span
             found.append(_Token("\n" + text[start : first[0]], (start, first[0]) if first[0] > start else first))
