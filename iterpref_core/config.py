@@ -15,7 +15,18 @@ Count = Annotated[int, Field(ge=0)]
 Benchmark = Literal["heldout", "humaneval", "humaneval+", "mbpp", "mbpp+"]
 Layout = Literal["fork", "padded"]
 LocalisationMethod = Literal["line_lcs", "prefix_suffix", "token", "causal"]
-ObjectiveName = Literal["sft", "dpo", "rpo", "target-dpo", "target-rpo"]
+ObjectiveName = Literal[
+    "sft",
+    "dpo",
+    "rpo",
+    "target-dpo",
+    "target-rpo",
+    "sft-rejected",
+    "hybrid-dpo",
+    "hybrid-rpo",
+    "symmetric-dpo",
+    "symmetric-rpo",
+]
 
 
 class Settings(BaseModel):
@@ -101,6 +112,8 @@ class FocalParams(Settings):
     method: LocalisationMethod
     empty: Literal["anchor", "drop", "keep"]
     max_executions: Annotated[int, Field(ge=4)]
+    widen_lines: Count
+    seed: Seed
 
 
 class ObjectiveParams(Settings):

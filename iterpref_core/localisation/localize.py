@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from random import Random
 
 from iterpref_core.config import ExecutionParams, FocalParams, LocalisationMethod
 from iterpref_core.errors import InputError
@@ -10,6 +11,7 @@ from iterpref_core.jsonl import read_jsonl, read_pairs, write_jsonl
 from iterpref_core.line_diff import split_lines
 from iterpref_core.localisation import line_lcs, prefix_suffix, token
 from iterpref_core.localisation.line_lcs import ErrorRegion
+from iterpref_core.localisation.widening import widen_spans
 from iterpref_core.records import FocalSpans, PreferencePair, Problem, Span
 
 Located = tuple[PreferencePair, ErrorRegion, tuple[Span, ...]]
@@ -32,7 +34,8 @@ def localize_pairs(
 
     A fix that only inserts leaves D- without text. `params.empty` decides about such a pair: `anchor` marks the place
     where the insertion belongs (`line_lcs.anchor_insertions`), `keep` writes no spans, so that K- is 0, and `drop`
-    leaves the pair out. Pairs left out have no record in `out` and take no part in training.
+    leaves the pair out. Pairs left out have no record in `out` and take no part in training. With `params.widen_lines`
+    each region takes in lines around it (`widening`).
 
     Args:
         pairs: anybody's pairs; only prompt, chosen and rejected are needed.
@@ -114,6 +117,10 @@ def _apply_policy(located: Iterable[Located], params: FocalParams, counts: Count
                     continue
                 rejected = anchors
                 counts["anchored"] += 1
+        if params.widen_lines:
+            # Drawn once, here, and by pair: the region is data, the same in every epoch and for every objective.
+            random = Random(f"{params.seed}/{pair.task_id}")
+            rejected = widen_spans(pair.rejected, rejected, params.widen_lines, random)
         counts["focal_lines"] += sum(_lines_with_text(pair.rejected[start:end]) for start, end in rejected)
         counts["lines"] += _lines_with_text(pair.rejected)
         yield FocalSpans(task_id=pair.task_id, method=params.method, rejected=rejected, chosen=region.chosen)

@@ -1,5 +1,7 @@
 """The data set's columns: token ids, reference log-probabilities, and the weights that the objective gives tokens."""
 
+from typing import Any
+
 from iterpref_core.training.dataset import TokenisedPair
 from iterpref_core.training.objectives import Objective
 from iterpref_core.training.reference import ReferenceLogps
@@ -15,28 +17,56 @@ COLUMNS = (
     "ref_rejected_token_logps",
 )
 
+Columns = dict[str, list[Any]]
 
-def objective_columns(
-    rows: list[TokenisedPair], objective: Objective, reference: ReferenceLogps | None
-) -> dict[str, list[list[int]] | list[list[float]]]:
+
+def objective_columns(rows: list[TokenisedPair], objective: Objective, reference: ReferenceLogps | None) -> Columns:
     """The data set's columns: w+, w- and v stand in the data, so that no cache can mix up two objectives.
+
+    An objective that treats one half of every batch differently has each pair twice, in both ways: those of whole
+    programs first, then those of error regions. `sampling.AlternatingSampler` draws one of the two.
 
     Args:
         rows: the tokenised pairs.
         objective: which tokens count.
         reference: per-token log-probabilities; None for an objective that has no preference term.
     """
-    preference = int(objective.preference)
-    every_rejected = [[preference] * len(row.rejected_ids) for row in rows]
-    return {
+    if not objective.preference:
+        return _nll_columns(
+            [row.chosen_ids if objective.learns == "chosen" else row.rejected_ids for row in rows], rows
+        )
+    assert reference is not None, "a preference term is relative to a reference"
+    weights = {
+        "all": [[1] * len(row.rejected_ids) for row in rows],
+        "focal": [row.focal for row in rows],
+    }
+    of_rejected = [weights[objective.rejected]] if objective.rejected in weights else list(weights.values())
+    once: Columns = {
         "prompt_ids": [row.prompt_ids for row in rows],
         "chosen_ids": [row.chosen_ids for row in rows],
         "rejected_ids": [row.rejected_ids for row in rows],
-        "chosen_weights": [[preference] * len(row.chosen_ids) for row in rows],
-        "rejected_weights": [row.focal for row in rows] if objective.rejected == "focal" else every_rejected,
+        "chosen_weights": [
+            row.focal_chosen if objective.chosen == "focal" else [1] * len(row.chosen_ids) for row in rows
+        ],
         "nll_weights": [[1] * len(row.chosen_ids) for row in rows],
-        "ref_chosen_token_logps": reference.chosen if reference else [[0.0] * len(row.chosen_ids) for row in rows],
-        "ref_rejected_token_logps": (
-            reference.rejected if reference else [[0.0] * len(row.rejected_ids) for row in rows]
-        ),
+        "ref_chosen_token_logps": reference.chosen,
+        "ref_rejected_token_logps": reference.rejected,
+    }
+    return {name: values * len(of_rejected) for name, values in once.items()} | {
+        "rejected_weights": [row for ways in of_rejected for row in ways]
+    }
+
+
+def _nll_columns(programs: list[list[int]], rows: list[TokenisedPair]) -> Columns:
+    """What the NLL is of stands where otherwise the chosen program does; nothing else counts."""
+    zeros = [[0.0] * len(program) for program in programs]
+    return {
+        "prompt_ids": [row.prompt_ids for row in rows],
+        "chosen_ids": programs,
+        "rejected_ids": [[] for _ in rows],
+        "chosen_weights": zeros,
+        "rejected_weights": [[] for _ in rows],
+        "nll_weights": [[1] * len(program) for program in programs],
+        "ref_chosen_token_logps": zeros,
+        "ref_rejected_token_logps": [[] for _ in rows],
     }

@@ -16,15 +16,17 @@ from iterpref_core.training.masks import mask_from_spans
 
 @dataclass(frozen=True)
 class TokenisedPair:
-    """Token ids of prompt, y+ and y-, each program closed by the end token; `focal` marks the tokens of D- in y-.
+    """Token ids of prompt, y+ and y-, each program closed by the end token.
 
-    `cut`: how many tokens of D- the length limit cut off.
+    `focal` marks the tokens of D- in y-, `focal_chosen` those of its counterpart D+ in y+. `cut`: how many tokens of D-
+    the length limit cut off.
     """
 
     prompt_ids: list[int]
     chosen_ids: list[int]
     rejected_ids: list[int]
     focal: list[int]
+    focal_chosen: list[int]
     cut: int
 
     @property
@@ -47,22 +49,23 @@ def join_spans(pairs: Path, spans: Path) -> Iterator[tuple[PreferencePair, Focal
                 f"{spans}: field 'task_id': {found.task_id!r} is not in {pairs} or not in its order; "
                 "localize these pairs again"
             )
-        if any(not 0 <= start <= end <= len(pair.rejected) for start, end in found.rejected):
-            raise RecordError(
-                f"{spans}: field 'rejected' of {found.task_id!r}: a span lies outside of the program, "
-                f"which has {len(pair.rejected)} characters; localize these pairs again"
-            )
+        for field, program in (("rejected", pair.rejected), ("chosen", pair.chosen)):
+            if any(not 0 <= start <= end <= len(program) for start, end in getattr(found, field)):
+                raise RecordError(
+                    f"{spans}: field {field!r} of {found.task_id!r}: a span lies outside of the program, "
+                    f"which has {len(program)} characters; localize these pairs again"
+                )
         yield pair, found
 
 
 def tokenise_pair(
-    pair: PreferencePair, rejected_spans: tuple[Span, ...], tokenizer: PreTrainedTokenizerBase, params: TrainParams
+    pair: PreferencePair, spans: FocalSpans, tokenizer: PreTrainedTokenizerBase, params: TrainParams
 ) -> TokenisedPair:
     """Tokenise one pair; a long prompt loses its start, a long program its end.
 
     Args:
         pair: the programs.
-        rejected_spans: D-, as characters of `pair.rejected`.
+        spans: D- and D+, as characters of its programs.
         tokenizer: must give offsets.
         params: length limits, in tokens.
 
@@ -78,18 +81,25 @@ def tokenise_pair(
         "input_ids"
     ][-params.max_prompt_length :]
     room = params.max_length - len(prompt)
-    end = [tokenizer.eos_token_id]
-    chosen = tokenizer(pair.chosen, add_special_tokens=False)["input_ids"] + end
-    rejected = tokenizer(pair.rejected, add_special_tokens=False, return_offsets_mapping=True)
-    # D- is in the program: the end token after it was not wrong, only what it came after.
-    focal = [*mask_from_spans(rejected["offset_mapping"], rejected_spans), 0]
+    chosen_ids, focal_chosen = _tokenise_program(pair.chosen, spans.chosen, tokenizer)
+    rejected_ids, focal = _tokenise_program(pair.rejected, spans.rejected, tokenizer)
     return TokenisedPair(
         prompt_ids=prompt,
-        chosen_ids=chosen[:room],
-        rejected_ids=(rejected["input_ids"] + end)[:room],
+        chosen_ids=chosen_ids[:room],
+        rejected_ids=rejected_ids[:room],
         focal=focal[:room],
+        focal_chosen=focal_chosen[:room],
         cut=sum(focal[room:]),
     )
+
+
+def _tokenise_program(
+    program: str, spans: tuple[Span, ...], tokenizer: PreTrainedTokenizerBase
+) -> tuple[list[int], list[int]]:
+    """Token ids, closed by the end token, and which of them a span touches."""
+    tokens = tokenizer(program, add_special_tokens=False, return_offsets_mapping=True)
+    # Spans are in the program: the end token after it was not wrong, only what it came after.
+    return [*tokens["input_ids"], tokenizer.eos_token_id], [*mask_from_spans(tokens["offset_mapping"], spans), 0]
 
 
 def load_pairs(
@@ -105,7 +115,7 @@ def load_pairs(
             f"params.yaml: train.max_length: {params.max_length} tokens leave no room for a program beside a prompt "
             f"of up to train.max_prompt_length = {params.max_prompt_length}; raise the former or lower the latter"
         )
-    rows = [tokenise_pair(pair, found.rejected, tokenizer, params) for pair, found in join_spans(pairs, spans)]
+    rows = [tokenise_pair(pair, found, tokenizer, params) for pair, found in join_spans(pairs, spans)]
     if not rows:
         raise InputError(f"{spans}: no pair to train on; look at the drop reasons of the stages before")
     return rows

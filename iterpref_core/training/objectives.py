@@ -5,7 +5,8 @@ IterPref's loss (arXiv 2503.02783, section 3.3) and its baselines differ only in
     K+ = sum_t w+_t (log pi - log pi_ref)(y+_t)        K- = sum_t w-_t (log pi - log pi_ref)(y-_t)
     L  = -log sigmoid(beta (K+ - K-)) + alpha * NLL(y+)
 
-DPO weighs every token of both programs; the focal objectives weigh all of y+ but of y- only the error region D-.
+DPO weighs every token of both programs; the focal objectives weigh all of y+ but of y- only the error region D-. The
+paper's ablations weigh D- in one half of each batch (Hybrid), or of y+ too only what the fix changed (Symmetric).
 """
 
 from dataclasses import dataclass
@@ -16,26 +17,41 @@ from torch.nn.functional import logsigmoid
 
 from iterpref_core.config import ObjectiveName
 
+Tokens = Literal["all", "focal", "half focal"]
+"""All tokens of a program, those of its error region alone, or the latter for one half of every batch."""
+
 
 @dataclass(frozen=True)
 class Objective:
     """A row of the table.
 
-    `preference`: has the -log sigmoid term. `rejected`: the tokens of y- in K-: all of them, or D- alone.
+    `chosen`: the tokens of y+ in K+. `rejected`: the tokens of y- in K-. Without `preference` there is no -log sigmoid
+    term, and no reference. `learns`: the program whose every token is in the NLL.
     """
 
-    preference: bool
-    rejected: Literal["all", "focal"]
+    preference: bool = True
+    chosen: Literal["all", "focal"] = "all"
+    rejected: Tokens = "all"
+    learns: Literal["chosen", "rejected"] = "chosen"
 
 
 OBJECTIVES: dict[ObjectiveName, Objective] = {
-    "sft": Objective(preference=False, rejected="all"),
-    "dpo": Objective(preference=True, rejected="all"),
-    "rpo": Objective(preference=True, rejected="all"),
-    "target-dpo": Objective(preference=True, rejected="focal"),
-    "target-rpo": Objective(preference=True, rejected="focal"),
+    "sft": Objective(preference=False),
+    "dpo": Objective(),
+    "rpo": Objective(),
+    "target-dpo": Objective(rejected="focal"),
+    "target-rpo": Objective(rejected="focal"),
+    "sft-rejected": Objective(preference=False, learns="rejected"),
+    "hybrid-dpo": Objective(rejected="half focal"),
+    "hybrid-rpo": Objective(rejected="half focal"),
+    "symmetric-dpo": Objective(chosen="focal", rejected="focal"),
+    "symmetric-rpo": Objective(chosen="focal", rejected="focal"),
 }
-"""`rpo` and `target-rpo` are `dpo` and `target-dpo` with alpha > 0; `sft` has the NLL of y+ alone."""
+"""A name in `rpo` is its `dpo` with alpha > 0; SFT has the NLL alone.
+
+Which tokens an error region has is the data's matter: token-level and prefix-suffix diff are other localisers, and
+Diff-Augmentation is `focal.widen_lines`. Code-Optimise's DPO and RPO are `dpo` and `rpo` on pairs from sampling.
+"""
 
 
 def sequence_logratio(logps: torch.Tensor, ref_logps: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:

@@ -4,11 +4,13 @@ from typing import Any, Literal
 
 import torch
 from datasets import Dataset
+from torch.utils.data import Sampler
 from trl import DPOTrainer
 
 from iterpref_core.training.columns import COLUMNS
 from iterpref_core.training.layouts import Batch, Collator
 from iterpref_core.training.objectives import Objective, nll_loss, preference_loss, sequence_logratio
+from iterpref_core.training.sampling import AlternatingSampler
 
 _IGNORED = -100
 
@@ -45,6 +47,11 @@ class FocalDPOTrainer(DPOTrainer):
 
     def _precompute_ref_logps(self, dataset: Dataset, *_: Any, **__: Any) -> Dataset:
         return dataset
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int] | None:
+        if self._objective.rejected != "half focal":
+            return super()._get_train_sampler(train_dataset)  # type: ignore[no-any-return]
+        return AlternatingSampler(len(train_dataset or self.train_dataset) // 2, self.args.seed)
 
     def _set_signature_columns_if_needed(self) -> None:
         self._signature_columns = list(COLUMNS)

@@ -20,7 +20,11 @@ SAME = PreferencePair(task_id="same", prompt="p", rejected="a\n", chosen="a")
 def localize(folder: Path, empty: Literal["anchor", "drop", "keep"]) -> tuple[dict[str, float], dict[str, FocalSpans]]:
     write_jsonl(folder / "pairs.jsonl", [REPLACED, INSERTED, SAME])
     out = folder / "focal.jsonl"
-    metrics = localize_pairs(folder / "pairs.jsonl", FocalParams(method="line_lcs", empty=empty, max_executions=8), out)
+    metrics = localize_pairs(
+        folder / "pairs.jsonl",
+        FocalParams(method="line_lcs", empty=empty, max_executions=8, widen_lines=0, seed=1),
+        out,
+    )
     return metrics, {spans.task_id: spans for spans in read_jsonl(out, FocalSpans)}
 
 
@@ -59,7 +63,7 @@ def test_anybodys_pairs_will_do(tmp_path: Path) -> None:
     (tmp_path / "pairs.jsonl").write_text('{"prompt": "p", "chosen": "x\\n", "rejected": "y\\n", "score": 1}\n')
     localize_pairs(
         tmp_path / "pairs.jsonl",
-        FocalParams(method="line_lcs", empty="keep", max_executions=8),
+        FocalParams(method="line_lcs", empty="keep", max_executions=8, widen_lines=0, seed=1),
         tmp_path / "focal.jsonl",
     )
     (spans,) = read_jsonl(tmp_path / "focal.jsonl", FocalSpans)
@@ -74,7 +78,7 @@ def test_a_broken_line_overwrites_nothing(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match=r"pairs\.jsonl:4: field 'rejected' is missing"):
         localize_pairs(
             tmp_path / "pairs.jsonl",
-            FocalParams(method="line_lcs", empty="keep", max_executions=8),
+            FocalParams(method="line_lcs", empty="keep", max_executions=8, widen_lines=0, seed=1),
             tmp_path / "focal.jsonl",
         )
     assert (tmp_path / "focal.jsonl").read_bytes() == before
@@ -91,7 +95,7 @@ def test_the_papers_number_of_pairs_is_a_matter_of_seconds(tmp_path: Path) -> No
     start = time.process_time()
     localize_pairs(
         tmp_path / "pairs.jsonl",
-        FocalParams(method="line_lcs", empty="keep", max_executions=8),
+        FocalParams(method="line_lcs", empty="keep", max_executions=8, widen_lines=0, seed=1),
         tmp_path / "focal.jsonl",
     )
     assert (time.process_time() - start) * 59 < 300  # the paper's 59,000 pairs in five minutes

@@ -10,6 +10,8 @@ from iterpref_core.config import ObjectiveParams, TrainParams
 from iterpref_core.jsonl import write_jsonl
 from iterpref_core.nanolab.tokenizer import train_tokenizer
 from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.training.dataset import TokenisedPair, load_pairs
+from iterpref_core.training.objectives import OBJECTIVES
 
 GOOD = "def solve(nums):\n    kept = [n for n in nums if n > {k}]\n    return sum(kept)\n"
 BAD = "def solve(nums):\n    kept = [n for n in nums if n < {k}]\n    return sum(kept)\n"
@@ -31,11 +33,7 @@ def params() -> TrainParams:
         bf16=False,
         gradient_checkpointing=False,
         objectives={
-            "sft": ObjectiveParams(learning_rate=1e-3, alpha=1.0),
-            "dpo": ObjectiveParams(learning_rate=1e-3, alpha=0.0),
-            "rpo": ObjectiveParams(learning_rate=1e-3, alpha=1.0),
-            "target-dpo": ObjectiveParams(learning_rate=1e-3, alpha=0.0),
-            "target-rpo": ObjectiveParams(learning_rate=1e-3, alpha=1.0),
+            name: ObjectiveParams(learning_rate=1e-3, alpha=0.0 if name.endswith("dpo") else 1.0) for name in OBJECTIVES
         },
     )
 
@@ -55,8 +53,8 @@ def span_records(pair_records: list[PreferencePair]) -> list[FocalSpans]:
     spans = []
     for pair in pair_records:
         start = pair.rejected.index("    kept")
-        end = pair.rejected.index("\n", start)
-        spans.append(FocalSpans(task_id=pair.task_id, method="line_lcs", rejected=((start, end),), chosen=()))
+        line = (start, pair.rejected.index("\n", start))  # in both programs: they differ in one character
+        spans.append(FocalSpans(task_id=pair.task_id, method="line_lcs", rejected=(line,), chosen=(line,)))
     return spans
 
 
@@ -82,3 +80,10 @@ def spans_file(span_records: list[FocalSpans], tmp_path_factory: pytest.TempPath
     path = tmp_path_factory.mktemp("data") / "focal.jsonl"
     write_jsonl(path, span_records)
     return path
+
+
+@pytest.fixture
+def rows(
+    pairs_file: Path, spans_file: Path, tokenizer: PreTrainedTokenizerBase, params: TrainParams
+) -> list[TokenisedPair]:
+    return load_pairs(pairs_file, spans_file, tokenizer, params)

@@ -19,7 +19,7 @@ def test_the_mask_marks_the_wrong_line_and_nothing_else(
     tokenizer: PreTrainedTokenizerBase,
     params: TrainParams,
 ) -> None:
-    row = tokenise_pair(pair_records[0], span_records[0].rejected, tokenizer, params)
+    row = tokenise_pair(pair_records[0], span_records[0], tokenizer, params)
     marked = [token for token, mark in zip(row.rejected_ids, row.focal, strict=True) if mark]
     assert tokenizer.decode(marked).strip("\n") == "    kept = [n for n in nums if n < 0]"
     assert row.rejected_ids[-1] == tokenizer.eos_token_id
@@ -33,19 +33,24 @@ def test_truncation_that_cuts_the_error_region_is_counted(
     tokenizer: PreTrainedTokenizerBase,
     params: TrainParams,
 ) -> None:
-    whole = tokenise_pair(pair_records[0], span_records[0].rejected, tokenizer, params)
+    whole = tokenise_pair(pair_records[0], span_records[0], tokenizer, params)
     room = whole.focal.index(1) + 2
     short = params.model_copy(update={"max_length": len(whole.prompt_ids) + room})
-    cut = tokenise_pair(pair_records[0], span_records[0].rejected, tokenizer, short)
+    cut = tokenise_pair(pair_records[0], span_records[0], tokenizer, short)
     assert len(cut.rejected_ids) == len(cut.focal) == room
     assert (sum(cut.focal), cut.cut) == (2, sum(whole.focal) - 2)
 
 
 def test_a_long_prompt_loses_its_start(
-    pair_records: list[PreferencePair], tokenizer: PreTrainedTokenizerBase, params: TrainParams
+    pair_records: list[PreferencePair],
+    span_records: list[FocalSpans],
+    tokenizer: PreTrainedTokenizerBase,
+    params: TrainParams,
 ) -> None:
-    short = tokenise_pair(pair_records[0], (), tokenizer, params.model_copy(update={"max_prompt_length": 3}))
-    whole = tokenise_pair(pair_records[0], (), tokenizer, params)
+    short = tokenise_pair(
+        pair_records[0], span_records[0], tokenizer, params.model_copy(update={"max_prompt_length": 3})
+    )
+    whole = tokenise_pair(pair_records[0], span_records[0], tokenizer, params)
     assert short.prompt_ids == whole.prompt_ids[-3:]
 
 
@@ -67,10 +72,12 @@ def test_spans_of_other_pairs_are_refused(
         list(join_spans(pairs_file, tmp_path / "focal.jsonl"))
 
 
-def test_a_tokenizer_without_offsets_is_refused(pair_records: list[PreferencePair], params: TrainParams) -> None:
+def test_a_tokenizer_without_offsets_is_refused(
+    pair_records: list[PreferencePair], span_records: list[FocalSpans], params: TrainParams
+) -> None:
     slow = SimpleNamespace(is_fast=False, name_or_path="some/model")
     with pytest.raises(ModelError, match="some/model: this tokenizer gives no character offsets"):
-        tokenise_pair(pair_records[0], (), slow, params)  # type: ignore[arg-type]
+        tokenise_pair(pair_records[0], span_records[0], slow, params)  # type: ignore[arg-type]
 
 
 def test_nothing_to_train_on_and_no_room_are_refused(

@@ -1,0 +1,32 @@
+"""The order of pairs whose objective treats one half of every batch differently."""
+
+from collections.abc import Iterator
+from random import Random
+
+from torch.utils.data import Sampler
+
+
+class AlternatingSampler(Sampler[int]):
+    """Draws every pair once an epoch, alternately from the first and the second half of a data set that has it twice.
+
+    Any even number of draws in a row, so any even batch however it is spread over accumulation steps and processes,
+    has as many of one half as of the other. Every epoch shuffles anew which pair is drawn from which.
+
+    Args:
+        pairs: half the size of the data set.
+        seed: decides all epochs.
+    """
+
+    def __init__(self, pairs: int, seed: int) -> None:
+        self._pairs, self._seed, self._epoch = pairs, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the trainer before an epoch, so that a resumed run draws what it would have drawn."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return self._pairs
+
+    def __iter__(self) -> Iterator[int]:
+        order = Random(f"{self._seed}/{self._epoch}").sample(range(self._pairs), self._pairs)
+        return (pair + self._pairs * (place % 2) for place, pair in enumerate(order))
