@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check ui bench lock clean
+.PHONY: help demo test check ui bench study lock clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
@@ -28,6 +28,10 @@ ui: $(INSTALLED) ## start the Prefect and MLflow UIs on loopback
 
 bench: $(INSTALLED) ## measure the pipeline: demo time, share of orchestration, no-op time
 	$(BIN)/iterpref bench pipeline
+
+study: $(INSTALLED) ## compare all methods over several seeds: hours, resumable
+	$(BIN)/iterpref run focal
+	$(BIN)/iterpref study
 
 # CPU wheels, so that the lock names no CUDA package; pip adds those where torch's own metadata asks for them.
 TORCH_CPU = $(if $(PIP_FIND_LINKS),--find-links "$(PIP_FIND_LINKS)",--torch-backend cpu)

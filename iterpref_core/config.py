@@ -1,8 +1,9 @@
 """`params.yaml` as typed, checked settings. No defaults live here: every knob stands once, in the file."""
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
@@ -148,6 +149,14 @@ class TuneParams(Settings):
     alphas: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
 
 
+class StudyParams(Settings):
+    """How often, and on how many problems, `iterpref study` measures."""
+
+    seeds: PositiveInt
+    heldout: PositiveInt
+    learning_rates: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
+
+
 class EvaluateParams(Settings):
     """Benchmarks and sampling."""
 
@@ -176,6 +185,7 @@ class Params(Settings):
     focal: FocalParams
     train: TrainParams
     tune: TuneParams
+    study: StudyParams
     evaluate: EvaluateParams
     report: ReportParams
 
@@ -197,6 +207,31 @@ def load_params(path: Path | str = "params.yaml") -> Params:
         return Params.model_validate(values)
     except ValidationError as error:
         raise ConfigError(f"{path}: {_explain(error)}") from None
+
+
+def with_values(params: Params, values: Mapping[str, Any]) -> Params:
+    """The parameters with some of them replaced.
+
+    Args:
+        params: complete parameters.
+        values: dotted key, such as `train.beta`, → value.
+
+    Raises:
+        ConfigError: a key is unknown or a value out of range.
+    """
+    changed = params.model_dump()
+    for key, value in values.items():
+        *path, last = key.split(".")
+        section: Any = changed
+        for part in path:
+            section = section.get(part) if isinstance(section, dict) else None
+        if not isinstance(section, dict):
+            raise ConfigError(f"{key}: unknown parameter; params.yaml has them all")
+        section[last] = value
+    try:
+        return Params.model_validate(changed)
+    except ValidationError as error:
+        raise ConfigError(_explain(error)) from None
 
 
 def _explain(error: ValidationError) -> str:

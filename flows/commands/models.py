@@ -1,4 +1,4 @@
-"""Verbs that work on models: train, tune, evaluate."""
+"""Verbs that work on models: train, tune, ablate, study, evaluate."""
 
 import json
 from pathlib import Path
@@ -6,17 +6,20 @@ from typing import Annotated, cast, get_args
 
 import typer
 
-from flows.commands.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, override, show_result
+from flows.commands.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, override, show_result, show_rows
 from iterpref_core.config import Benchmark, ObjectiveName, load_params
 from iterpref_core.errors import InputError
 
 OBJECTIVES: tuple[str, ...] = get_args(ObjectiveName)
 BENCHMARKS: tuple[str, ...] = get_args(Benchmark)
+SPLITS = ("validation", "heldout")
+
+JobsOption = Annotated[int, typer.Option("--jobs", min=1, help="Trials at once, sharing the cores.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    for verb in (train, tune, evaluate):
+    for verb in (train, tune, ablate, study, evaluate):
         app.command()(verb)
 
 
@@ -40,22 +43,61 @@ def train(
 
 
 def tune(
-    jobs: Annotated[int, typer.Option(min=1, help="Trials at once, sharing the cores.")] = 2,
+    objective: Annotated[
+        list[str] | None, typer.Option(help=f"May be given several times; all by default: {', '.join(OBJECTIVES)}.")
+    ] = None,
+    jobs: JobsOption = 2,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
     """Choose learning rate and alpha of every objective on the validation split; needs the stages up to focal."""
-    from tasks.tuning import best_of
-    from tasks.tuning import tune as run_grid
+    from tasks.trials.tuning import best_of
+    from tasks.trials.tuning import tune as run_grid
 
-    trials = run_grid(load_params(params), jobs)
-    best = best_of(trials)
-    names = {f"{t.objective} lr={t.learning_rate:g} alpha={t.alpha:g}": t for t in trials}
-    chosen = {name: " <- best" if best[t.objective] is t else "" for name, t in names.items()}
+    names = [cast("ObjectiveName", choose("--objective", name, OBJECTIVES)) for name in objective or OBJECTIVES]
+    scored = run_grid(load_params(params), names, jobs)
+    best = best_of(scored)
     if json_:
-        typer.echo(json.dumps([t.model_dump() | {"best": best[t.objective] is t} for t in trials], indent=2))
+        found = [t.model_dump() | s.model_dump() | {"best": t in best.values()} for t, s in scored]
+        typer.echo(json.dumps(found, indent=2))
     else:
-        show_result({name: f"{t.pass_at_1:.1%} of {t.n}{chosen[name]}" for name, t in names.items()}, as_json=False)
+        chosen = {t.label: " <- best" if t in best.values() else "" for t, _ in scored}
+        show_result({t.label: f"{s.pass_at_1:.1%} of {s.n}{chosen[t.label]}" for t, s in scored}, as_json=False)
+
+
+def ablate(
+    name: Annotated[str, typer.Argument(help="A grid of ablations.yaml.")],
+    split: Annotated[str, typer.Option(help=f"Problems to score on: {' or '.join(SPLITS)}.")] = SPLITS[0],
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each row.")] = 1,
+    jobs: JobsOption = 2,
+    params: ParamsOption = DEFAULT_PARAMS,
+    json_: JsonOption = False,
+) -> None:
+    """Train and score the rows of one of the paper's ablations; needs the stages up to focal."""
+    from tasks.trials.ablations import load_grid, run_grid
+
+    settings = load_params(params)
+    rows = run_grid(load_grid(name, settings), settings, choose("--split", split, SPLITS), seeds, jobs)
+    show_rows(name, rows, json_)
+
+
+def study(
+    regime: Annotated[list[str] | None, typer.Option(help="base or sft; both by default.")] = None,
+    jobs: JobsOption = 2,
+    params: ParamsOption = DEFAULT_PARAMS,
+    json_: JsonOption = False,
+) -> None:
+    """Compare all methods over fresh seeds on held-out problems; hours, resumable. Needs the stages up to focal."""
+    from tasks.trials.study import REGIMES, run_study
+
+    chosen = [choose("--regime", name, REGIMES) for name in regime or REGIMES]
+    found = run_study(load_params(params), chosen, jobs)
+    if json_:
+        typer.echo(json.dumps([one.model_dump() for one in found], indent=2))
+        return
+    for one in found:
+        show_rows(f"start: {one.regime}, compared to it", one.rows, as_json=False)
+        show_rows(f"start: {one.regime}, compared to SFT", one.against_sft, as_json=False)
 
 
 def evaluate(

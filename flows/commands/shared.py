@@ -1,7 +1,7 @@
 """What several verbs share: parameters with a few values replaced, and results as JSON."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from iterpref_core.config import Settings
 from iterpref_core.errors import ConfigError
 from iterpref_core.jsonl import describe_validation_error
+from tasks.trials.comparison import Row
 
 S = TypeVar("S", bound=Settings)
 
@@ -41,6 +42,25 @@ def choose(option: str, value: str, available: tuple[str, ...]) -> str:
     if value not in available:
         raise ConfigError(f"{option} {value!r}: there is no such choice; available: {', '.join(available)}")
     return value
+
+
+def show_rows(title: str, rows: Sequence[Row], as_json: bool) -> None:
+    """Print rows of scores over seeds, with their differences in points."""
+    from rich.console import Console
+    from rich.table import Table
+
+    if as_json:
+        typer.echo(json.dumps([row.model_dump() for row in rows], indent=2))
+        return
+    table = Table(title=title, title_justify="left")
+    for column in ("", "pass@1", "seeds", "std", "difference", "95% interval"):
+        table.add_column(column, justify="left" if not column else "right")
+    for row in rows:
+        spread = f"{100 * row.spread:.1f}" if row.spread is not None else ""
+        difference = f"{100 * row.difference:+.1f}" if row.difference is not None else ""
+        ends = f"{100 * row.ci95[0]:+.1f} to {100 * row.ci95[1]:+.1f}" if row.ci95 else ""
+        table.add_row(row.label, f"{row.pass_at_1:.1%}", str(len(row.scores)), spread, difference, ends)
+    Console().print(table)
 
 
 def show_result(result: Mapping[str, Any], as_json: bool) -> None:

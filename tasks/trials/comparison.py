@@ -1,0 +1,83 @@
+"""Rows of scores over seeds, compared on the same problems."""
+
+from collections.abc import Mapping, Sequence
+from statistics import mean, stdev
+
+import numpy as np
+
+from iterpref_core.records import Record
+from tasks.trials.trial import Score
+
+
+class Row(Record):
+    """One row of a table.
+
+    Attributes:
+        label: its name.
+        n: problems.
+        scores: pass@1 of each seed.
+        pass_at_1: their mean.
+        spread: their standard deviation; None for one seed.
+        difference: mean pass@1 less that of the row compared to, a share of 1; None for that row itself.
+        ci95: interval of the difference.
+    """
+
+    label: str
+    n: int
+    scores: tuple[float, ...]
+    pass_at_1: float
+    spread: float | None
+    difference: float | None
+    ci95: tuple[float, float] | None
+
+
+def compare_rows(scores: Mapping[str, Sequence[Score]], *, against: str, resamples: int, seed: int) -> list[Row]:
+    """Summarise each row, and compare it to one of them.
+
+    Args:
+        scores: label → one score a seed, all on the same problems.
+        against: the label to compare to.
+        resamples: of the bootstrap.
+        seed: of the resampling.
+    """
+    rows = []
+    for label, own in scores.items():
+        compared = label != against
+        values = tuple(score.pass_at_1 for score in own)
+        ends = bootstrap_interval(own, scores[against], resamples, seed) if compared else None
+        rows.append(
+            Row(
+                label=label,
+                n=own[0].n,
+                scores=values,
+                pass_at_1=mean(values),
+                spread=stdev(values) if len(values) > 1 else None,
+                difference=mean(values) - mean(score.pass_at_1 for score in scores[against]) if compared else None,
+                ci95=ends,
+            )
+        )
+    return rows
+
+
+def bootstrap_interval(own: Sequence[Score], other: Sequence[Score], resamples: int, seed: int) -> tuple[float, float]:
+    """The 95% percentile interval of the difference of mean pass@1, over problems and over seeds.
+
+    Problems are drawn once for both sides (they are paired), seeds for each side on its own: the interval is of what
+    another draw of problems and of trainings would show.
+    """
+    tasks = sorted({task for score in (*own, *other) for task in score.passed})
+    place = {task: number for number, task in enumerate(tasks)}
+    n = own[0].n
+    solved = [np.zeros((len(side), len(tasks))) for side in (own, other)]
+    for matrix, side in zip(solved, (own, other), strict=True):
+        for row, score in enumerate(side):
+            matrix[row, [place[task] for task in score.passed]] = 1
+    random = np.random.default_rng(seed)
+    differences = []
+    for _ in range(resamples):
+        # Problems that nobody solved have no column: they are drawn too, and count for nothing.
+        drawn = random.multinomial(n, np.append(np.full(len(tasks), 1 / n), 1 - len(tasks) / n))[:-1]
+        means = [matrix[random.integers(len(matrix), size=len(matrix))].mean(axis=0) @ drawn / n for matrix in solved]
+        differences.append(means[0] - means[1])
+    low, high = np.quantile(differences, [0.025, 0.975])
+    return float(low), float(high)
