@@ -14,6 +14,7 @@ from typing import NamedTuple
 from filelock import FileLock
 
 from iterpref_core.config import Params
+from iterpref_core.errors import InputError
 from tasks.common.paths import DEBUGGER, FOCAL, PAIRS, PROBLEMS, STUDENT, TRAJECTORIES, WORK
 
 FOLDER = WORK / "trials"
@@ -54,17 +55,27 @@ def find_inputs(params: Params, changed: Iterable[str]) -> Inputs:
 
 
 def digest(*decisive: object) -> str:
-    """A key made of everything that decides an artifact: files count by their content, folders as models."""
+    """A key made of everything that decides an artifact: files count by their content, folders as models.
+
+    Raises:
+        InputError: an artifact of the experiment is not there.
+    """
     from iterpref_core.inference.fingerprint import model_fingerprint
 
     sha256 = hashlib.sha256()
     for part in decisive:
         if isinstance(part, Path):
-            content = model_fingerprint(part) if part.is_dir() else hashlib.sha256(part.read_bytes()).hexdigest()
-            sha256.update(content.encode())
+            sha256.update((model_fingerprint(part) if part.is_dir() else _digest_file(part)).encode())
         else:
             sha256.update(json.dumps(part, sort_keys=True).encode())
     return sha256.hexdigest()[:16]
+
+
+def _digest_file(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run `iterpref run focal` first") from None
 
 
 def make_once(path: Path, make: Callable[[Path], object]) -> Path:

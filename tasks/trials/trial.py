@@ -145,7 +145,9 @@ def _trained_before(objective: ObjectiveName, params: Params, inputs: Inputs) ->
     return make_once(folder / "model", lambda out: _train_once(objective, params, inputs, folder / "work", out))
 
 
-def _train_once(objective: ObjectiveName, params: Params, inputs: Inputs, folder: Path, out: Path | None = None) -> Path:
+def _train_once(
+    objective: ObjectiveName, params: Params, inputs: Inputs, folder: Path, out: Path | None = None
+) -> Path:
     from iterpref_core.training.train import train_objective
 
     model = out or folder / "model"

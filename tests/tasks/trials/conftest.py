@@ -1,0 +1,69 @@
+"""An experiment's artifacts, small enough to train on in a moment."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from transformers import PreTrainedTokenizerBase
+
+from iterpref_core.config import Params, load_params, with_values
+from iterpref_core.jsonl import write_jsonl
+from iterpref_core.localisation.localize import localize_pairs
+from iterpref_core.nanolab.tokenizer import train_tokenizer
+from iterpref_core.problems.build import synthesise
+from iterpref_core.records import Attempt, Problem, Trajectory
+from tasks.common.paths import DEBUGGER, FOCAL, PAIRS, PROBLEMS, STUDENT, TRAJECTORIES
+
+ROOT = Path(__file__).parents[3]
+SMALL = {
+    **{f"problems.{split}": 4 for split in ("student", "debugger", "validation", "heldout")},
+    "problems.codeflow": 8,
+    "problems.two_step_share": 0.0,
+    "train.epochs": 1,
+    "train.batch_size": 4,
+    "train.micro_batch_size": 4,
+    "evaluate.max_new_tokens": 4,
+    "evaluate.bootstrap": 50,
+}
+
+
+def _attempts(problem: Problem) -> Trajectory:
+    """Two wrong versions and the reference."""
+    assert problem.reference is not None
+    wrong = [problem.reference.replace("return", f"x = {n}\n    return", 1) + "\n# end" for n in (1, 2)]
+    attempts = tuple(
+        Attempt(
+            iteration=number, code=code, verdict="passed" if number == 2 else "wrong_answer", feedback="",
+            prompt_tokens=1, completion_tokens=1,
+        )
+        for number, code in enumerate([*wrong, problem.reference])
+    )  # fmt: skip
+    return Trajectory(task_id=problem.task_id, solved=True, attempts=attempts)
+
+
+@pytest.fixture
+def params() -> Params:
+    return with_values(load_params(ROOT / "params.yaml"), SMALL)
+
+
+@pytest.fixture
+def experiment(
+    params: Params,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    make_model: Callable[[PreTrainedTokenizerBase], Path],
+) -> Path:
+    """A workspace after stage `focal`, which is the working directory."""
+    from iterpref_core.debugging.pairs import select_pairs
+
+    monkeypatch.chdir(tmp_path)
+    every = list(synthesise(params.problems))
+    write_jsonl(PROBLEMS, every)
+    model = make_model(train_tokenizer([p.prompt + (p.reference or "") for p in every], 400))
+    STUDENT.parent.mkdir()
+    for role in (STUDENT, DEBUGGER):
+        role.symlink_to(model)
+    write_jsonl(TRAJECTORIES, (_attempts(p) for p in every if p.split == "codeflow"))
+    select_pairs(TRAJECTORIES, PROBLEMS, STUDENT, params.pairs, PAIRS)
+    localize_pairs(PAIRS, params.focal, FOCAL)
+    return tmp_path
