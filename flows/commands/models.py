@@ -77,7 +77,7 @@ def ablate(
     from tasks.trials.ablations import load_grid, run_grid
 
     settings = load_params(params)
-    rows = run_grid(load_grid(name, settings), settings, choose("--split", split, SPLITS), seeds, jobs)
+    rows = run_grid(name, load_grid(name, settings), settings, choose("--split", split, SPLITS), seeds, jobs)
     show_rows(name, rows, json_)
 
 

@@ -11,7 +11,7 @@ from iterpref_core.config import ObjectiveName, Params, with_values
 from iterpref_core.errors import ConfigError
 from iterpref_core.jsonl import describe_validation_error
 from tasks.trials.comparison import Row, compare_rows
-from tasks.trials.trial import Trial, run_trials
+from tasks.trials.trial import Score, Trial, run_trials
 
 ABLATIONS = Path("ablations.yaml")
 
@@ -54,10 +54,11 @@ def _parse_row(row: Any, params: Params, where: str) -> Trial:
     return Trial(label=parsed.label, objective=None if parsed.objective == "base" else parsed.objective, values=values)
 
 
-def run_grid(rows: Sequence[Trial], params: Params, split: str, seeds: int, jobs: int) -> list[Row]:
+def run_grid(name: str, rows: Sequence[Trial], params: Params, split: str, seeds: int, jobs: int) -> list[Row]:
     """Train and score every row with several seeds; what an earlier run finished is kept.
 
     Args:
+        name: of the grid.
         rows: of `load_grid`.
         params: of the experiment; its `train.seed` is the first seed.
         split: `validation` or `heldout`.
@@ -72,6 +73,7 @@ def run_grid(rows: Sequence[Trial], params: Params, split: str, seeds: int, jobs
         for row in rows
         for number in range(seeds if row.objective else 1)
     ]
-    scores = dict(zip(map(id, trials), run_trials(trials, params, jobs), strict=True))
-    grouped = {row.label: [scores[id(t)] for t in trials if t.label == row.label] for row in rows}
-    return compare_rows(grouped, against=rows[0].label, resamples=params.evaluate.bootstrap, seed=params.evaluate.seed)
+    scores: dict[str, list[Score]] = {}
+    for trial, score in zip(trials, run_trials(f"ablation {name}", trials, params, jobs), strict=True):
+        scores.setdefault(trial.label, []).append(score)
+    return compare_rows(scores, against=rows[0].label, resamples=params.evaluate.bootstrap, seed=params.evaluate.seed)

@@ -12,7 +12,6 @@ from iterpref_core.config import ObjectiveName, Params
 from iterpref_core.jsonl import write_jsonl
 from iterpref_core.problems.build import synthesise
 from iterpref_core.records import Record
-from tasks.common.paths import PROBLEMS
 from tasks.trials.comparison import Row, compare_rows
 from tasks.trials.lineage import FOLDER, digest, make_once
 from tasks.trials.trial import Score, Trial, run_trials
@@ -97,7 +96,7 @@ def _study_regime(params: Params, regime: str, start: Start, jobs: int) -> Regim
         for method in METHODS
     ]
     scores: dict[str, list[Score]] = {}
-    for trial, score in zip(trials, run_trials(trials, params, jobs, problems), strict=True):
+    for trial, score in zip(trials, run_trials(f"study {regime}", trials, params, jobs, problems), strict=True):
         scores.setdefault(trial.label, []).append(score)
     knobs = {"resamples": params.evaluate.bootstrap, "seed": params.evaluate.seed}
     return Regime(
@@ -125,7 +124,7 @@ def _tune(params: Params, start: Start, methods: Sequence[Method], jobs: int) ->
         for method in methods
         for rate in params.study.learning_rates
     ]
-    scores = iter(run_trials(trials, params, jobs, PROBLEMS))
+    scores = iter(run_trials("study tuning", trials, params, jobs))
     best = {}
     for method in methods:
         found = [(next(scores).pass_at_1, -rate) for rate in params.study.learning_rates]

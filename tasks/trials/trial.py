@@ -16,6 +16,7 @@ from iterpref_core.jsonl import write_jsonl
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Record
 from tasks.common.paths import PROBLEMS, WORK
+from tasks.recording.trials import record_trials
 from tasks.trials.lineage import FOLDER, Inputs, digest, find_inputs, make_once
 
 
@@ -45,10 +46,13 @@ class Score(Record):
     passed: tuple[str, ...]
 
 
-def run_trials(trials: Sequence[Trial], params: Params, jobs: int, problems: Path = PROBLEMS) -> list[Score]:
-    """Run what has not been run before.
+def run_trials(
+    title: str, trials: Sequence[Trial], params: Params, jobs: int, problems: Path = PROBLEMS
+) -> list[Score]:
+    """Run what has not been run before, and record all of it in MLflow.
 
     Args:
+        title: the name of their run in MLflow.
         trials: in any number; equal ones are run once.
         params: of the experiment.
         jobs: trials at once, sharing the cores.
@@ -65,7 +69,15 @@ def run_trials(trials: Sequence[Trial], params: Params, jobs: int, problems: Pat
     with show_progress("trials", len(set(paths)), done=len(set(paths)) - len(waiting), unit="trials") as advance:
         for path, score in _run_all(waiting, params, jobs, problems):
             advance(note=f"{waiting[path].label}: {score.pass_at_1:.1%}")
-    return [read_score(path) for path in paths]
+    scores = [read_score(path) for path in paths]
+    record_trials(title, [_record_of(trial, score) for trial, score in zip(trials, scores, strict=True)], params)
+    return scores
+
+
+def _record_of(trial: Trial, score: Score) -> tuple[str, dict[str, Any], dict[str, float]]:
+    values = {"objective": trial.objective or "none", "split": trial.split, **trial.values}
+    values |= {f"after.{number}": step for number, step in enumerate(trial.after)}
+    return trial.label, values, {f"{trial.split}/pass_at_1": score.pass_at_1, f"{trial.split}/n": float(score.n)}
 
 
 def read_score(path: Path) -> Score:

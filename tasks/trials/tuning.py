@@ -47,7 +47,7 @@ def tune(params: Params, objectives: Sequence[ObjectiveName], jobs: int) -> list
         InputError: pairs, spans, model or problems are not there; run stage `focal` first.
     """
     trials = [trial for objective in objectives for trial in grid(objective, params)]
-    return list(zip(trials, run_trials(trials, params, jobs), strict=True))
+    return list(zip(trials, run_trials("tune", trials, params, jobs), strict=True))
 
 
 def best_of(scored: Iterable[tuple[Trial, Score]]) -> Mapping[ObjectiveName, Trial]:

@@ -1,0 +1,35 @@
+"""Trials in MLflow: one run for what was asked (a grid, a study), one nested in it for each training."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from iterpref_core.config import Params
+
+
+def record_trials(title: str, trials: Sequence[tuple[str, dict[str, Any], dict[str, float]]], params: Params) -> None:
+    """Record finished trials. A tracking server that is away costs a warning, not the trials, whose scores are kept.
+
+    Args:
+        title: what was asked for.
+        trials: label, the values by which it differs from the experiment, and its metrics.
+        params: of the experiment.
+    """
+    from mlflow.exceptions import MlflowException
+    from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+    from tasks.recording.tracking import Tracker, flatten
+
+    try:
+        tracker = Tracker()
+        parent = tracker.client.create_run(tracker.experiment_id, run_name=title).info.run_id
+        tracker.log_params(parent, flatten(params.model_dump(mode="json")))
+        for label, values, metrics in trials:
+            tags = {MLFLOW_PARENT_RUN_ID: parent, "iterpref.trial": label}
+            run = tracker.client.create_run(tracker.experiment_id, run_name=label, tags=tags).info.run_id
+            tracker.log_params(run, flatten(values))
+            tracker.log_metrics(run, metrics)
+            tracker.client.set_terminated(run, "FINISHED")
+        tracker.client.set_terminated(parent, "FINISHED")
+    except (MlflowException, OSError) as error:
+        print(f"warning: {title} is not recorded in MLflow: {error}", file=sys.stderr)
