@@ -87,15 +87,24 @@ class NanolabParams(Settings):
     repairs_per_problem: PositiveInt
 
 
+class SamplingParams(Settings):
+    """Drafts of each problem, where sampling is the source of pairs; at temperature 0 all of them would be the same."""
+
+    samples: Annotated[int, Field(ge=2)]
+    temperature: Annotated[float, Field(gt=0, le=2)]
+
+
 class CodeflowParams(Settings):
-    """The draft, execute, refine loop."""
+    """The draft, execute, refine loop; or sampling in its place."""
 
     seed: Seed
+    source: Literal["debugging", "sampling"]
     max_iterations: Count
     draft_model: Literal["student", "debugger"]
     temperature: Annotated[float, Field(ge=0, le=2)]
     max_new_tokens: PositiveInt
     concurrency: PositiveInt
+    sampling: SamplingParams
 
 
 class PairsParams(Settings):

@@ -118,7 +118,7 @@ class Result(Record):
 
 
 class Attempt(Record):
-    """One version of a program in a trajectory; iteration 0 is the draft."""
+    """One version of a program in a trajectory; iteration 0 is the draft. Samples are numbered alike."""
 
     iteration: int
     code: str
@@ -129,7 +129,7 @@ class Attempt(Record):
 
 
 class Trajectory(Record):
-    """All attempts at one problem, in order."""
+    """All attempts at one problem, in order: versions that follow from each other, or samples that do not."""
 
     task_id: str
     solved: bool
@@ -137,7 +137,7 @@ class Trajectory(Record):
 
 
 class PreferencePair(Record):
-    """A program that passes (`chosen`) and an earlier version that fails (`rejected`)."""
+    """A program that passes (`chosen`) and an earlier version, or another sample, that fails (`rejected`)."""
 
     task_id: str
     prompt: str

@@ -1,5 +1,6 @@
-"""Verbs that turn one artifact into the next: ingest, execute, debug, pair, localize, show."""
+"""Verbs that turn one artifact into the next: ingest, execute, debug, sample, compare-sources, pair, localize, show."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, cast, get_args
 
@@ -19,7 +20,7 @@ Pairs = Annotated[Path, typer.Option("--pairs", help="JSONL of pairs; prompt, ch
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    for verb in (ingest, execute, debug, pair, localize, show):
+    for verb in (ingest, execute, debug, sample, compare_sources, pair, localize, show):
         app.command()(verb)
 
 
@@ -70,10 +71,64 @@ def debug(
 
     choose("--backend", backend, BACKENDS)
     settings = load_params(params)
-    values = {"concurrency": concurrency, "max_iterations": max_iterations, "seed": seed}
+    values = {
+        "source": "debugging",
+        "concurrency": concurrency,
+        "max_iterations": max_iterations,
+        "seed": seed,
+    }
     codeflow = override(settings.codeflow, values)
     work = out.with_name(f".{out.name}.work")
     show_result(run_codeflow(problems, Path(model), Path(model), codeflow, settings.execution, out, work), json_)
+
+
+def sample(
+    problems: Problems,
+    out: Annotated[Path, typer.Option(help="Trajectories, of samples that know nothing of each other.")],
+    model: Annotated[str, typer.Option(help="Folder or hub id of the model that drafts.")],
+    samples: Annotated[int | None, typer.Option(help="Drafts of each problem.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Of the drafts.")] = None,
+    concurrency: Annotated[int | None, typer.Option(help="Samples drawn at once.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Decides all sampling.")] = None,
+    params: ParamsOption = DEFAULT_PARAMS,
+    json_: JsonOption = False,
+) -> None:
+    """Draw many drafts of every problem and run them: debug's baseline; a killed run continues where it stopped."""
+    from iterpref_core.debugging.codeflow import run_codeflow
+
+    settings = load_params(params)
+    drafts = override(settings.codeflow.sampling, {"samples": samples, "temperature": temperature})
+    values = {"source": "sampling", "concurrency": concurrency, "seed": seed, "sampling": drafts.model_dump()}
+    codeflow = override(settings.codeflow, values)
+    work = out.with_name(f".{out.name}.work")
+    show_result(run_codeflow(problems, Path(model), Path(model), codeflow, settings.execution, out, work), json_)
+
+
+def compare_sources(
+    debugging: Annotated[Path, typer.Option(help="JSONL of trajectories that debug wrote.")],
+    sampling: Annotated[Path, typer.Option(help="JSONL of trajectories that sample wrote, of the same problems.")],
+    out: Annotated[Path | None, typer.Option(help="CSV with a row for every number of calls, to plot.")] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Count the problems that N calls solve, by debugging and by sampling, among those whose draft fails."""
+    from iterpref_core.debugging import calls
+
+    problems, rows = calls.compare_sources(debugging, sampling)
+    if out is not None:
+        calls.write_comparison(rows, out)
+    if json_:
+        show_result({"problems": problems, "rows": [asdict(row) for row in rows]}, as_json=True)
+        return
+    last = max((row.calls for row in rows if row.debugging), default=0)
+    shown = {
+        f"{row.calls} calls": "   ".join(
+            f"{name} " + (f"{side.solved} solved by {side.spent}" if side else "–")
+            for name, side in (("debugging", row.debugging), ("sampling", row.sampling))
+        )
+        for row in rows
+        if row.calls % 5 == 0 or row.calls in {1, last}
+    }
+    show_result({"problems whose draft fails": problems, **shown}, as_json=False)
 
 
 def pair(

@@ -1,4 +1,7 @@
-"""Stage `codeflow`: problems in, one trajectory per problem out; a killed run resumes."""
+"""Stage `codeflow`: problems in, one trajectory per problem out; a killed run resumes.
+
+A trajectory comes from debugging, or, as the baseline, from sampling: `codeflow.source`.
+"""
 
 import hashlib
 import json
@@ -7,17 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iterpref_core.config import CodeflowParams, ExecutionParams
+from iterpref_core.debugging.answers import AnswerLog
 from iterpref_core.debugging.driver import debug_problems
 from iterpref_core.debugging.journal import Journal
+from iterpref_core.debugging.sampling import sample_problems
 from iterpref_core.debugging.tally import Tally
 from iterpref_core.errors import InputError
-from iterpref_core.execution import open_executor
+from iterpref_core.execution import ProgramRunner, open_executor
 from iterpref_core.inference.backend import Backend
 from iterpref_core.inference.fingerprint import model_fingerprint
 from iterpref_core.inference.turns import draft_prompt, refine_prompt
 from iterpref_core.jsonl import read_jsonl, write_jsonl
 from iterpref_core.progress import show_progress
-from iterpref_core.records import Problem
+from iterpref_core.records import Problem, Trajectory
 
 SPLIT = "codeflow"
 
@@ -42,20 +47,21 @@ def run_codeflow(
     out: Path,
     work: Path,
 ) -> dict[str, float]:
-    """Debug the problems of split `codeflow` with local models and write their trajectories in the problems' order.
+    """Debug (or sample) the problems of split `codeflow` with local models and write trajectories in their order.
 
     Args:
         problems: Problem records; all of them take part when none names a split.
         student: the model that drafts, unless `params.draft_model` says otherwise.
-        debugger: the model that refines.
+        debugger: the model that refines; sampling does without.
         params: the loop's settings.
         execution: limits of each program run.
         out: where the Trajectory records go; written whole or not at all.
-        work: folder of the journal by which a killed run resumes without repeating a finished problem. A journal
-            serves only the run it was begun by: same problems, models, settings and wording of the turns.
+        work: folder of the journal by which a killed run resumes without repeating a finished problem, and, with
+            sampling, an answer. It serves only the run it was begun by: same problems, models, settings and wording of
+            the turns.
 
     Returns:
-        The metrics of `Tally.metrics`.
+        The metrics of `Tally.metrics`; with sampling also `mixed`: problems with samples of both kinds.
 
     Raises:
         InputError: the problems or models cannot be used.
@@ -64,12 +70,15 @@ def run_codeflow(
 
 
 def local_models(student: Path, debugger: Path, params: CodeflowParams) -> Models:
-    """The models of two checkpoint folders; loaded once where the debugger drafts too."""
+    """The models of two checkpoint folders; one alone is loaded where it drafts and refines, or nothing is refined."""
     drafts = debugger if params.draft_model == "debugger" else student
 
     def load() -> tuple[Backend, Backend]:
         from iterpref_core.inference.transformers_backend import TransformersBackend
 
+        if params.source == "sampling":
+            drafter = TransformersBackend(drafts, params.concurrency)
+            return drafter, drafter
         refiner = TransformersBackend(debugger, params.concurrency)
         return (refiner if drafts == debugger else TransformersBackend(drafts, params.concurrency)), refiner
 
@@ -82,6 +91,7 @@ def debug_file(
     """`run_codeflow` with any models."""
     task_ids, problems_digest = _survey(problems)
     key = _run_key(problems_digest, models.identity, params, execution)
+    answers = work / f"{key}.answers.jsonl"
     with Journal(work / f"{key}.jsonl") as journal:
         if len(journal) < len(task_ids):
             rest = (problem for problem in _selected(problems) if problem.task_id not in journal)
@@ -90,14 +100,31 @@ def debug_file(
                 show_progress("codeflow", len(task_ids), done=len(journal), unit="problems") as advance,
             ):
                 solved = 0
-                for trajectory in debug_problems(rest, *models.load(), executor, params):
+                for trajectory in _trajectories(rest, models, executor, params, answers, journal):
                     journal.append(trajectory)
                     solved += trajectory.solved
                     advance(note=f"{solved} solved in this run")
-        tally = Tally(params.max_iterations)
+        tally = Tally(params.sampling.samples - 1 if params.source == "sampling" else params.max_iterations)
         write_jsonl(out, tally.watch(journal.read(task_ids)))
+        answers.unlink(missing_ok=True)
         journal.remove()
-    return tally.metrics()
+    return tally.metrics() | ({"mixed": tally.mixed} if params.source == "sampling" else {})
+
+
+def _trajectories(
+    problems: Iterator[Problem],
+    models: Models,
+    executor: ProgramRunner,
+    params: CodeflowParams,
+    answers: Path,
+    finished: Journal,
+) -> Iterator[Trajectory]:
+    drafter, refiner = models.load()
+    if params.source == "debugging":
+        yield from debug_problems(problems, drafter, refiner, executor, params)
+        return
+    with AnswerLog(answers, finished) as log:
+        yield from sample_problems(problems, drafter, executor, params, log)
 
 
 def _survey(path: Path) -> tuple[list[str], str]:
@@ -127,11 +154,12 @@ def _selected(path: Path, *, unique: bool = False) -> Iterator[Problem]:
 def _run_key(
     problems_digest: str, identity: tuple[str, str], params: CodeflowParams, execution: ExecutionParams
 ) -> str:
-    """A digest of all that decides the trajectories; how many run at once does not."""
+    """A digest of all that decides the trajectories; how many run at once does not, nor what the other source reads."""
+    unread = {"concurrency", *({"sampling"} if params.source == "debugging" else {"max_iterations", "temperature"})}
     decisive = [
         problems_digest,
         identity,
-        params.model_dump(exclude={"concurrency"}),
+        params.model_dump(exclude=unread),
         execution.model_dump(exclude={"workers"}),
         [draft_prompt("prompt"), refine_prompt("prompt", "code", "feedback")],
     ]

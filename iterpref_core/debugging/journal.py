@@ -4,11 +4,30 @@ import fcntl
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import IO, TypeVar
 
 from pydantic import ValidationError
 
 from iterpref_core.errors import InputError
-from iterpref_core.records import Trajectory
+from iterpref_core.records import Record, Trajectory
+
+R = TypeVar("R", bound=Record)
+
+
+def recover(file: IO[bytes], record: type[R]) -> Iterator[tuple[int, R]]:
+    """Yield the records of an append-only JSONL file with their offsets; then cut off what a killed writer left."""
+    end = 0
+    file.seek(0)
+    for line in file:
+        try:
+            found = record.model_validate_json(line)
+        except ValidationError:
+            break
+        if not line.endswith(b"\n"):
+            break
+        yield end, found
+        end += len(line)
+    file.truncate(end)
 
 
 class Journal:
@@ -26,32 +45,17 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._file = path.open("a+b")
-        self._offsets: dict[str, int] = {}
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._file.close()
             raise InputError(f"{path}: the same CodeFlow run is in progress elsewhere; wait for it or end it") from None
-        self._load()
-
-    def _load(self) -> None:
-        end = 0
-        self._file.seek(0)
-        for line in self._file:
-            try:
-                task_id = Trajectory.model_validate_json(line).task_id
-            except ValidationError:
-                break
-            if not line.endswith(b"\n"):
-                break
-            self._offsets[task_id] = end
-            end += len(line)
-        self._file.truncate(end)
+        self._offsets = {trajectory.task_id: offset for offset, trajectory in recover(self._file, Trajectory)}
 
     def __len__(self) -> int:
         return len(self._offsets)
 
-    def __contains__(self, task_id: str) -> bool:
+    def __contains__(self, task_id: object) -> bool:
         return task_id in self._offsets
 
     def append(self, trajectory: Trajectory) -> None:

@@ -30,6 +30,7 @@ def select_pairs(
 
     Returns:
         `pairs` written, and `dropped/<reason>` for each reason in `DROPPED`: together, all trajectories.
+        `solved_by_draft` means that no version failed: with sampling, none of the samples.
 
     Raises:
         InputError: a trajectory's problem is not there, or there is no tokenizer.
@@ -50,10 +51,11 @@ def select_pairs(
 def make_pair(trajectory: Trajectory, prompt: str, params: PairsParams) -> PreferencePair | None:
     """The pair of a solved trajectory, or None where no version failed.
 
-    Chosen is the final version. Rejected is the first, the last or a random one of those that failed; the random one
-    is a function of `params.seed` and the problem, whatever else is in the file. A version that could not be judged
-    (`infra_error`) is not known to fail.
+    Chosen is a version that passes: of debugging the final one, of sampling a random one. Rejected is the first, the
+    last or a random one of those that failed. What is random is a function of `params.seed` and the problem, whatever
+    else is in the file. A version that could not be judged (`infra_error`) is not known to fail.
     """
+    passing = [attempt.code for attempt in trajectory.attempts if attempt.verdict == "passed"]
     failing = [attempt.code for attempt in trajectory.attempts if attempt.verdict not in {"passed", "infra_error"}]
     if not failing:
         return None
@@ -62,7 +64,7 @@ def make_pair(trajectory: Trajectory, prompt: str, params: PairsParams) -> Prefe
     return PreferencePair(
         task_id=trajectory.task_id,
         prompt=prompt,
-        chosen=trajectory.attempts[-1].code,
+        chosen=chance.choice(passing),
         rejected=choices[params.rejected],
     )
 
@@ -90,7 +92,7 @@ def _select(
 def _pair_or_reason(
     trajectory: Trajectory, prompt: str, params: PairsParams, count_tokens: Callable[[str], int]
 ) -> PreferencePair | str:
-    if not trajectory.attempts or trajectory.attempts[-1].verdict != "passed":
+    if not any(attempt.verdict == "passed" for attempt in trajectory.attempts):
         return "unsolved"
     pair = make_pair(trajectory, prompt, params)
     if pair is None:

@@ -10,12 +10,14 @@ from iterpref_core.records import Trajectory, Verdict
 class Tally:
     """Counts over trajectories.
 
-    `pass_rate/i` is the share of *all* problems solved by iteration i or an earlier one, the paper's figure 6.
+    `pass_rate/i` is the share of *all* problems solved by iteration i (with sampling: sample i) or an earlier one, the
+    paper's figure 6. `mixed` problems have an attempt that passes and one that fails.
     """
 
-    def __init__(self, max_iterations: int) -> None:
-        self._max_iterations = max_iterations
+    def __init__(self, last_iteration: int) -> None:
+        self._last_iteration = last_iteration
         self._problems = 0
+        self.mixed = 0
         self._solved_at: Counter[int] = Counter()
         self._verdicts: Counter[str] = Counter()
         self._prompt_tokens = 0
@@ -25,8 +27,11 @@ class Tally:
         """Pass the trajectories on, counted."""
         for trajectory in trajectories:
             self._problems += 1
-            if trajectory.solved:
-                self._solved_at[trajectory.attempts[-1].iteration] += 1
+            passing = [attempt.iteration for attempt in trajectory.attempts if attempt.verdict == "passed"]
+            if passing:
+                self._solved_at[passing[0]] += 1
+            failed = any(attempt.verdict not in {"passed", "infra_error"} for attempt in trajectory.attempts)
+            self.mixed += bool(passing) and failed
             for attempt in trajectory.attempts:
                 self._verdicts[attempt.verdict] += 1
                 self._prompt_tokens += attempt.prompt_tokens
@@ -37,7 +42,7 @@ class Tally:
         """The counts so far; at least one problem must have passed."""
         curve = (
             sum(self._solved_at[earlier] for earlier in range(iteration + 1)) / self._problems
-            for iteration in range(self._max_iterations + 1)
+            for iteration in range(self._last_iteration + 1)
         )
         return {
             "problems": self._problems,

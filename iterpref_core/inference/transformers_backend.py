@@ -74,7 +74,7 @@ class TransformersBackend:
         batch_size: prompts generated for at once.
 
     Raises:
-        ModelError: the model cannot be had or loaded.
+        ModelError: the model cannot be had or loaded, or its tokenizer cannot pad.
     """
 
     def __init__(self, model: Path | str, batch_size: int) -> None:
@@ -82,6 +82,11 @@ class TransformersBackend:
         self.tokenizer.padding_side = "left"
         if self.tokenizer.pad_token_id is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
+        if self.tokenizer.pad_token_id is None:
+            raise ModelError(
+                f"{model}: its tokenizer has neither a padding nor an end token; "
+                "name one as eos_token in tokenizer_config.json"
+            )
         device = "cuda" if torch.cuda.is_available() else "cpu"
         self._model = load_model(model).to(device).eval()
         self._batch_size = batch_size

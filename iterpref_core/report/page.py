@@ -58,6 +58,7 @@ def write_page(
         comparisons=sum(len(others) for others in summary["comparisons"].values()),
         pass_rate=_pass_rate_chart(summary),
         pass_rates=_pass_rate_rows(summary),
+        sampled=_sampled(summary),
         paper_calls=PAPER_CALLS_PER_PROBLEM,
         funnel=_funnel(summary),
         failures=_failures(summary),
@@ -110,17 +111,26 @@ def _benchmarks(summary: Summary) -> dict[str, Any]:
     }
 
 
+def _sampled(summary: Summary) -> bool:
+    """Whether the trajectories are samples, and not versions that were refined."""
+    source: str = summary["provenance"]["params"]["codeflow"]["source"]
+    return source == "sampling"
+
+
 def _pass_rate_chart(summary: Summary) -> Chart | None:
     ours = tuple(enumerate(summary["codeflow"]["pass_rate_by_iteration"]))
+    if _sampled(summary):
+        series = [Series("this run", "target-rpo", tuple((place + 1, rate) for place, rate in ours))]
+        return line_chart("Share of problems solved", "samples", series, (0, 1), "{:.0%}".format)
     paper = tuple(enumerate(PAPER_PASS_RATES))
     series = [Series("this run", "target-rpo", ours), Series("the paper", "paper", paper)]
     return line_chart("Share of problems solved", "iteration (0 is the draft)", series, (0, 1), "{:.0%}".format)
 
 
 def _pass_rate_rows(summary: Summary) -> list[tuple[int, float | None, float | None]]:
-    """(iteration, ours, the paper's); None beyond the end of either."""
+    """(iteration, ours, the paper's); None beyond the end of either. The paper has no such curve of sampling."""
     ours = dict(enumerate(summary["codeflow"]["pass_rate_by_iteration"]))
-    paper = dict(enumerate(PAPER_PASS_RATES))
+    paper = {} if _sampled(summary) else dict(enumerate(PAPER_PASS_RATES))
     return [(number, ours.get(number), paper.get(number)) for number in sorted(ours.keys() | paper.keys())]
 
 

@@ -12,6 +12,7 @@ from iterpref_core.inference.prompts import render_prompt
 from iterpref_core.jsonl import read_jsonl, read_pairs
 from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.training.masks import mask_from_spans
+from iterpref_core.training.programs import encode_program
 
 
 @dataclass(frozen=True)
@@ -61,25 +62,18 @@ def join_spans(pairs: Path, spans: Path) -> Iterator[tuple[PreferencePair, Focal
 def tokenise_pair(
     pair: PreferencePair, spans: FocalSpans, tokenizer: PreTrainedTokenizerBase, params: TrainParams
 ) -> TokenisedPair:
-    """Tokenise one pair; a long prompt loses its start, a long program its end.
+    """Tokenise one pair; a long prompt loses its start (but not the token that opens every text), a program its end.
 
     Args:
         pair: the programs.
         spans: D- and D+, as characters of its programs.
-        tokenizer: must give offsets.
+        tokenizer: must give offsets and have an end token.
         params: length limits, in tokens.
 
     Raises:
-        ModelError: the tokenizer gives no offsets.
+        ModelError: the tokenizer gives no offsets or has no end token.
     """
-    if not tokenizer.is_fast:
-        raise ModelError(
-            f"{tokenizer.name_or_path}: this tokenizer gives no character offsets; "
-            "convert it to a fast tokenizer (tokenizer.json)"
-        )
-    prompt = tokenizer(render_prompt(tokenizer, pair.prompt), add_special_tokens=tokenizer.chat_template is None)[
-        "input_ids"
-    ][-params.max_prompt_length :]
+    prompt = _tokenise_prompt(pair.prompt, tokenizer, params.max_prompt_length)
     room = params.max_length - len(prompt)
     chosen_ids, focal_chosen = _tokenise_program(pair.chosen, spans.chosen, tokenizer)
     rejected_ids, focal = _tokenise_program(pair.rejected, spans.rejected, tokenizer)
@@ -93,13 +87,26 @@ def tokenise_pair(
     )
 
 
+def _tokenise_prompt(prompt: str, tokenizer: PreTrainedTokenizerBase, longest: int) -> list[int]:
+    text = render_prompt(tokenizer, prompt)
+    ids: list[int] = tokenizer(text, add_special_tokens=tokenizer.chat_template is None)["input_ids"]
+    # Models that begin every text with the same token are lost without it.
+    opening = ids[:1] if ids and ids[0] == tokenizer.bos_token_id else []
+    return ids if len(ids) <= longest else opening + ids[len(ids) - longest + len(opening) :]
+
+
 def _tokenise_program(
     program: str, spans: tuple[Span, ...], tokenizer: PreTrainedTokenizerBase
 ) -> tuple[list[int], list[int]]:
     """Token ids, closed by the end token, and which of them a span touches."""
-    tokens = tokenizer(program, add_special_tokens=False, return_offsets_mapping=True)
+    ids, offsets = encode_program(tokenizer, program)
+    if tokenizer.eos_token_id is None:
+        raise ModelError(
+            f"{tokenizer.name_or_path}: this tokenizer has no end token, so no model could learn where a program "
+            "ends; name one as eos_token in tokenizer_config.json"
+        )
     # Spans are in the program: the end token after it was not wrong, only what it came after.
-    return [*tokens["input_ids"], tokenizer.eos_token_id], [*mask_from_spans(tokens["offset_mapping"], spans), 0]
+    return [*ids, tokenizer.eos_token_id], [*mask_from_spans(offsets, spans), 0]
 
 
 def load_pairs(

@@ -1,6 +1,8 @@
 """From character spans to token masks."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import accumulate
 
 from iterpref_core.records import Span
 
@@ -9,10 +11,11 @@ def mask_from_spans(offsets: Sequence[Span], spans: Sequence[Span]) -> list[int]
     """Mark the tokens that share at least one character with a span.
 
     A token that straddles the edge of a span is marked: the model chose the wrong character by choosing that token.
+    Takes time in proportion to tokens + spans (and the logarithm of the latter).
 
     Args:
-        offsets: for each token its [start, end) in the text, as `return_offsets_mapping` gives them.
-        spans: [start, end) character ranges, in order and apart from each other.
+        offsets: for each token its [start, end) in the text.
+        spans: [start, end) character ranges, in any order; they may overlap or be empty.
 
     Returns:
         1 for marked tokens, else 0; as long as `offsets`.
@@ -20,4 +23,7 @@ def mask_from_spans(offsets: Sequence[Span], spans: Sequence[Span]) -> list[int]
     >>> mask_from_spans([(0, 3), (3, 5), (5, 9)], [(4, 6)])
     [0, 1, 1]
     """
-    return [int(any(max(start, first) < min(end, last) for first, last in spans)) for start, end in offsets]
+    ordered = sorted((first, last) for first, last in spans if first < last)
+    firsts = [first for first, _ in ordered]
+    reach = [0, *accumulate((last for _, last in ordered), max)]  # how far the first n spans go
+    return [int(start < end and reach[bisect_left(firsts, end)] > start) for start, end in offsets]

@@ -105,7 +105,9 @@ def _score_batch(model: PreTrainedModel, batch: list[tuple[list[int], list[int]]
         logits = model(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).logits
     logps = logits[:, :-1].float().log_softmax(dim=-1)
     of_tokens = logps.gather(2, input_ids[:, 1:, None]).squeeze(2)
+    # The first token of all is predicted from nothing, and counts for nothing.
+    of_tokens = torch.nn.functional.pad(of_tokens, (1, 0))
     return [
-        of_tokens[row, len(prompt) - 1 : len(prompt) + len(completion) - 1].cpu()
+        of_tokens[row, len(prompt) : len(prompt) + len(completion)].cpu()
         for row, (prompt, completion) in enumerate(batch)
     ]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.config import CodeflowParams, ExecutionParams
+from iterpref_core.config import CodeflowParams, ExecutionParams, SamplingParams
 from iterpref_core.debugging.codeflow import Models, debug_file, run_codeflow
 from iterpref_core.errors import InputError, ModelError, RecordError
 from iterpref_core.inference.backend import Completion, Request, Sampling
@@ -19,7 +19,14 @@ from iterpref_core.jsonl import read_jsonl, write_jsonl
 from iterpref_core.records import IoTest, Problem, Trajectory
 
 PARAMS = CodeflowParams(
-    seed=11, max_iterations=2, draft_model="student", temperature=0.0, max_new_tokens=64, concurrency=2
+    seed=11,
+    source="debugging",
+    max_iterations=2,
+    draft_model="student",
+    temperature=0.0,
+    max_new_tokens=64,
+    concurrency=2,
+    sampling=SamplingParams(samples=3, temperature=0.6),
 )
 EXECUTION = ExecutionParams(
     cpu_s=2.0, wall_s=10.0, memory_mb=256, output_kb=64, file_mb=1, engine="local", workers=2, allow_unsafe=False

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
 
-from iterpref_core.config import CodeflowParams
+from iterpref_core.config import CodeflowParams, SamplingParams
 from iterpref_core.debugging.driver import debug_problems
 from iterpref_core.execution import Executor, Limits, Outcome, Program
 from iterpref_core.inference.backend import Completion, Request, Sampling
@@ -38,11 +38,13 @@ def problem(name: str) -> Problem:
 def params(concurrency: int = 4, max_iterations: int = 5) -> CodeflowParams:
     return CodeflowParams(
         seed=11,
+        source="debugging",
         max_iterations=max_iterations,
         draft_model="student",
         temperature=0.8,
         max_new_tokens=64,
         concurrency=concurrency,
+        sampling=SamplingParams(samples=2, temperature=0.6),
     )
 
 

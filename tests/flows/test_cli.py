@@ -10,7 +10,9 @@ from typer.testing import CliRunner
 from flows import cli
 
 ROOT = Path(__file__).parents[2]
-VERBS = [str(command.callback.__name__) for command in cli.app.registered_commands if command.callback]
+VERBS = [
+    str(command.callback.__name__).replace("_", "-") for command in cli.app.registered_commands if command.callback
+]
 
 
 @pytest.fixture
@@ -51,6 +53,11 @@ def params(tmp_path: Path) -> Path:
         (["localize", "--pairs", "p", "--out", "o", "--method", "guess"], "available: line_lcs"),
         (["debug", "--problems", "p", "--out", "o", "--model", "m", "--backend", "openai"], "available: transformers"),
         (["debug", "--problems", "p", "--out", "o", "--model", "m", "--max-iterations", "-1"], "'max_iterations'"),
+        (["sample", "--problems", "p", "--out", "o", "--model", "m", "--samples", "1"], "'samples'"),
+        (
+            ["compare-sources", "--debugging", "absent.jsonl", "--sampling", "absent.jsonl"],
+            "absent.jsonl: no such file",
+        ),
         (["evaluate", "--benchmark", "bigcodebench-full-complete", "--out", "o", "--model", "m"], "available: heldout"),
         (["evaluate", "--benchmark", "heldout", "--out", "o"], "exactly one of --model, --samples and --ground-truth"),
         (["ingest", "s", "--format", "csv", "--out", "o"], "available: jsonl, mbpp"),

@@ -51,6 +51,19 @@ def test_page_is_well_formed_and_asks_for_nothing_outside_itself(page: str) -> N
     assert "@import" not in page
 
 
+def test_a_run_that_sampled_is_called_that_and_has_no_refinements(experiment: SimpleNamespace, tmp_path: Path) -> None:
+    sampling = experiment.params.codeflow.model_copy(update={"source": "sampling"})
+    arguments = list(experiment.build.args)
+    arguments[4] = experiment.params.model_copy(update={"codeflow": sampling})
+    experiment.build.func(*arguments, tmp_path / "reports")
+    text = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
+    assert _Elements(text).stack == []
+    assert "Sampling in place of CodeFlow" in text
+    assert "Problems solved by sample" in text
+    assert "(draft)" not in text
+    assert "36.7%" not in text, "the paper's curve is of refinements"
+
+
 def test_links_lead_somewhere_and_ids_are_unique(page: str) -> None:
     elements = _Elements(page).found
     ids = [attributes["id"] for _, attributes in elements if "id" in attributes]

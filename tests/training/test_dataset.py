@@ -1,13 +1,12 @@
 """Pairs as token ids and masks."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import TrainParams
-from iterpref_core.errors import InputError, ModelError, RecordError
+from iterpref_core.errors import InputError, RecordError
 from iterpref_core.jsonl import write_jsonl
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.training.dataset import join_spans, load_pairs, tokenise_pair
@@ -70,14 +69,6 @@ def test_spans_of_other_pairs_are_refused(
     write_jsonl(tmp_path / "focal.jsonl", [spans])
     with pytest.raises(RecordError, match=message):
         list(join_spans(pairs_file, tmp_path / "focal.jsonl"))
-
-
-def test_a_tokenizer_without_offsets_is_refused(
-    pair_records: list[PreferencePair], span_records: list[FocalSpans], params: TrainParams
-) -> None:
-    slow = SimpleNamespace(is_fast=False, name_or_path="some/model")
-    with pytest.raises(ModelError, match="some/model: this tokenizer gives no character offsets"):
-        tokenise_pair(pair_records[0], span_records[0], slow, params)  # type: ignore[arg-type]
 
 
 def test_nothing_to_train_on_and_no_room_are_refused(

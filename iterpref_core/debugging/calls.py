@@ -1,0 +1,119 @@
+"""Debugging against sampling: how many problems a number of calls of a model solves (the paper's tables 5 and 6).
+
+Both are measured on the problems whose draft fails, and start from it: the draft is the first call of both. Debugging
+goes on with refinements, sampling with further samples. (A sample drawn in the draft's stead would be a second chance
+for sampling alone, because the problems were chosen by that draft.)
+"""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from iterpref_core.errors import InputError
+from iterpref_core.jsonl import atomic_writer, read_jsonl
+from iterpref_core.records import Attempt, Trajectory
+
+
+@dataclass(frozen=True)
+class Course:
+    """One problem's calls: how many were made, and which of them, from 1, was the first that solved it.
+
+    `ended`: the source itself would make no further call, although the problem is unsolved.
+    """
+
+    calls: int
+    solved_by: int | None = None
+    ended: bool = False
+
+    def knows(self, calls: int) -> bool:
+        """Whether the records say what this many calls come to."""
+        return self.calls >= calls or self.solved_by is not None or self.ended
+
+    def solved_within(self, calls: int) -> bool:
+        """Whether this many calls, at most, solve the problem."""
+        return self.solved_by is not None and self.solved_by <= calls
+
+    def spent_of(self, calls: int) -> int:
+        """Calls made of at most this many: none follows the one that solves the problem."""
+        return min(calls, self.solved_by or self.calls)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What a source comes to with at most a number of calls a problem: problems solved, calls made in all."""
+
+    solved: int
+    spent: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Both sources with at most `calls` calls a problem; None where some record of a source is shorter than that."""
+
+    calls: int
+    debugging: Tally | None
+    sampling: Tally | None
+
+
+def draft_fails(debugging: Trajectory) -> bool:
+    """Whether the first version was judged, and failed."""
+    return bool(debugging.attempts) and debugging.attempts[0].verdict not in {"passed", "infra_error"}
+
+
+def courses(debugging: Trajectory, sampling: Trajectory) -> tuple[Course, Course]:
+    """One problem's course by debugging and by sampling, from the draft of the former on."""
+    draft, *refinements = debugging.attempts
+    unjudged = debugging.attempts[-1].verdict == "infra_error"
+    return _course(draft, refinements, ended=unjudged), _course(draft, sampling.attempts[1:], ended=False)
+
+
+def _course(draft: Attempt, others: Sequence[Attempt], *, ended: bool) -> Course:
+    attempts = [draft, *others]
+    passing = (number for number, attempt in enumerate(attempts, 1) if attempt.verdict == "passed")
+    return Course(len(attempts), next(passing, None), ended)
+
+
+def tally(many: Sequence[Course], calls: int) -> Tally | None:
+    """What these problems come to with at most so many calls each; None where a record ends before."""
+    if not all(course.knows(calls) for course in many):
+        return None
+    return Tally(sum(course.solved_within(calls) for course in many), sum(course.spent_of(calls) for course in many))
+
+
+def compare_sources(debugging: Path, sampling: Path) -> tuple[int, list[Comparison]]:
+    """The number of problems whose draft fails, and both sources for every number of calls up to the longest record.
+
+    Args:
+        debugging: trajectories of CodeFlow.
+        sampling: those of sampling, at least of the problems whose draft fails.
+
+    Raises:
+        InputError: such a problem was not sampled, or there is none.
+    """
+    drawn = {trajectory.task_id: trajectory for trajectory in read_jsonl(sampling, Trajectory, unique=True)}
+    by_debugging, by_sampling = [], []
+    for trajectory in filter(draft_fails, read_jsonl(debugging, Trajectory, unique=True)):
+        if trajectory.task_id not in drawn:
+            raise InputError(
+                f"{sampling}: problem {trajectory.task_id!r}, whose draft fails in {debugging}, is not there; "
+                "sample every problem that was debugged"
+            )
+        course, other = courses(trajectory, drawn[trajectory.task_id])
+        by_debugging.append(course)
+        by_sampling.append(other)
+    if not by_debugging:
+        raise InputError(f"{debugging}: no draft fails, so there is nothing to compare; give harder problems")
+    longest = max(course.calls for course in by_debugging + by_sampling)
+    rows = [Comparison(calls, tally(by_debugging, calls), tally(by_sampling, calls)) for calls in range(1, longest + 1)]
+    return len(by_debugging), rows
+
+
+def write_comparison(rows: Sequence[Comparison], out: Path) -> None:
+    """A CSV to plot: calls a problem, and of each source problems solved and calls made; empty where not known."""
+    with atomic_writer(out) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["calls", "debugging_solved", "debugging_spent", "sampling_solved", "sampling_spent"])
+        for row in rows:
+            cells = [[side.solved, side.spent] if side else ["", ""] for side in (row.debugging, row.sampling)]
+            writer.writerow([row.calls, *cells[0], *cells[1]])

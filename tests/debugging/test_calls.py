@@ -1,0 +1,73 @@
+"""Debugging against sampling: solved problems per call, from hand-made records."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.debugging.calls import Comparison, Tally, compare_sources, write_comparison
+from iterpref_core.errors import InputError
+from iterpref_core.jsonl import write_jsonl
+from iterpref_core.records import Attempt, Trajectory, Verdict
+
+VERDICTS: dict[str, Verdict] = {"+": "passed", "-": "wrong_answer", "?": "infra_error"}
+
+
+def write(path: Path, courses: Sequence[str]) -> Path:
+    """A problem for each string: + passes, - fails, ? could not be judged."""
+    write_jsonl(
+        path,
+        (
+            Trajectory(
+                task_id=f"t{number}",
+                solved="+" in course,
+                attempts=tuple(
+                    Attempt(
+                        iteration=i, code="", verdict=VERDICTS[c], feedback="", prompt_tokens=1, completion_tokens=1
+                    )
+                    for i, c in enumerate(course)
+                ),
+            )
+            for number, course in enumerate(courses)
+        ),
+    )
+    return path
+
+
+def test_solved_problems_by_number_of_calls(tmp_path: Path) -> None:
+    debugging = write(tmp_path / "d.jsonl", ["-+", "----", "+", "--+", "?"])
+    sampling = write(tmp_path / "s.jsonl", ["-----", "+--+-", "-----", "--+++", "+++++"])
+    problems, rows = compare_sources(debugging, sampling)
+    assert problems == 3, "t2's draft passes and t4's could not be judged"
+    # t0 is solved by call 2 of debugging; t1 by call 4 of sampling (its first sample gives way to the draft); t3 by
+    # call 3 of both. t1's debugging ends after 4 calls, unsolved.
+    assert rows == [
+        Comparison(1, Tally(0, 3), Tally(0, 3)),
+        Comparison(2, Tally(1, 6), Tally(0, 6)),
+        Comparison(3, Tally(2, 8), Tally(1, 9)),
+        Comparison(4, Tally(2, 9), Tally(2, 11)),
+        Comparison(5, None, Tally(2, 12)),
+    ]
+    write_comparison(rows, tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open() as file:
+        written = list(csv.DictReader(file))
+    assert written[2] == {
+        "calls": "3", "debugging_solved": "2", "debugging_spent": "8", "sampling_solved": "1", "sampling_spent": "9"
+    }  # fmt: skip
+    assert written[4]["debugging_solved"] == ""
+
+
+def test_records_that_end_because_all_is_solved_or_nothing_can_follow_are_known(tmp_path: Path) -> None:
+    debugging = write(tmp_path / "d.jsonl", ["-+", "-?"])
+    sampling = write(tmp_path / "s.jsonl", ["-----", "-?---"])
+    _, rows = compare_sources(debugging, sampling)
+    assert [row.debugging for row in rows] == [Tally(0, 2), *[Tally(1, 4)] * 4]
+
+
+def test_a_problem_that_was_not_sampled_and_no_failing_draft_are_refused(tmp_path: Path) -> None:
+    debugging, few = write(tmp_path / "d.jsonl", ["+", "-+"]), write(tmp_path / "s.jsonl", ["--"])
+    with pytest.raises(InputError, match=r"s\.jsonl: problem 't1', whose draft fails in .*d\.jsonl, is not there"):
+        compare_sources(debugging, few)
+    with pytest.raises(InputError, match="no draft fails"):
+        compare_sources(write(tmp_path / "easy.jsonl", ["+"]), few)

@@ -1,0 +1,381 @@
+"""Masks with tokenizers of every awkward kind, against bytes: what a token stands for is spelled out, not asked for."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from transformers import (
+    AutoModelForCausalLM,
+    ByT5Tokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
+
+from iterpref_core.config import TrainParams
+from iterpref_core.errors import ModelError
+from iterpref_core.inference.transformers_backend import TransformersBackend
+from iterpref_core.line_diff import diff_lines
+from iterpref_core.localisation import line_lcs, prefix_suffix, token
+from iterpref_core.records import FocalSpans, PreferencePair, Span
+from iterpref_core.training.columns import objective_columns
+from iterpref_core.training.dataset import TokenisedPair, tokenise_pair
+from iterpref_core.training.layouts import Batch, ForkCollator, PaddedCollator
+from iterpref_core.training.objectives import OBJECTIVES
+from iterpref_core.training.reference import ReferenceLogps, score_sequences
+from iterpref_core.training.train import train_objective
+
+PROMPT = "Add é to x."
+LETTERS = "abcdefnrtux()=+:#'0123456789"
+_PRINTED = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+BYTE_OF = {chr(byte): byte for byte in _PRINTED} | {
+    chr(256 + place): byte for place, byte in enumerate(sorted(set(range(256)) - set(_PRINTED)))
+}
+"""GPT-2's alphabet: printable bytes are themselves, the others follow from U+0100 on."""
+
+
+def byte_level(*, trim: bool = False, prefix: bool = False, bos: bool = False) -> PreTrainedTokenizerFast:
+    """BPE on bytes, with tokens that reach across line ends and from what is visible into what is not."""
+    merges = [("Ġ", "Ġ"), ("ĠĠ", "ĠĠ"), ("Ċ", "ĠĠĠĠ"), (")", "Ċ"), ("č", "Ċ"), (":", "čĊ"), ("Ã", "©"), ("Ġ", "x")]
+    words = [*BYTE_OF, *(a + b for a, b in merges), "<pad>", "</s>", "<s>"]
+    engine = Tokenizer(models.BPE({word: place for place, word in enumerate(words)}, merges))
+    engine.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=prefix, use_regex=False)
+    engine.decoder = decoders.ByteLevel()
+    steps = [processors.ByteLevel(trim_offsets=trim, add_prefix_space=prefix, use_regex=False)]
+    if bos:
+        steps.append(processors.TemplateProcessing("<s> $A", special_tokens=[("<s>", len(words) - 1)]))
+    engine.post_processor = processors.Sequence(steps)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=engine, pad_token="<pad>", eos_token="</s>", bos_token="<s>", truncation_side="left"
+    )
+
+
+def sentencepiece(kind: str) -> PreTrainedTokenizerFast:
+    """Blanks are ▁, one of which opens every text; line ends, tabs and everything unusual are spelled in bytes."""
+    spelled = [f"<0x{byte:02X}>" for byte in range(256)]
+    words = ["<unk>", "<pad>", "</s>", *spelled, "▁", *LETTERS, "▁x", "▁▁▁▁", "▁ret"]
+    if kind == "unigram":
+        engine = Tokenizer(models.Unigram([(word, -float(3 - len(word) / 9)) for word in words], 0, byte_fallback=True))
+        engine.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+        engine.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Metaspace()])
+    else:
+        words += ["▁▁", "▁r", "▁re"]
+        merges = [("▁", "x"), ("▁", "▁"), ("▁▁", "▁▁"), ("▁", "r"), ("▁r", "e"), ("▁re", "t")]
+        vocabulary = {word: place for place, word in enumerate(words)}
+        engine = Tokenizer(models.BPE(vocabulary, merges, byte_fallback=True, unk_token="<unk>", fuse_unk=True))
+        engine.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+        engine.decoder = decoders.Sequence(
+            [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+        )
+    return PreTrainedTokenizerFast(tokenizer_object=engine, pad_token="<pad>", eos_token="</s>", unk_token="<unk>")
+
+
+def lower_caser() -> PreTrainedTokenizerFast:
+    """One token a letter, once case and compatibility are gone: ﬁ is two tokens, and ½ three."""
+    letters = "abcdefghijklmnopqrstuvwxyzß()=⁄12\u0307"
+    words = ["[UNK]", "[PAD]", "[SEP]", *letters, *("##" + letter for letter in letters)]
+    engine = Tokenizer(models.WordPiece({word: place for place, word in enumerate(words)}, unk_token="[UNK]"))
+    engine.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    engine.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return PreTrainedTokenizerFast(tokenizer_object=engine, pad_token="[PAD]", eos_token="[SEP]", unk_token="[UNK]")
+
+
+TOKENIZERS: dict[str, PreTrainedTokenizerFast] = {
+    "byte-level": byte_level(),
+    "byte-level, trimmed offsets": byte_level(trim=True),
+    "byte-level, prefix and first token": byte_level(trim=True, prefix=True, bos=True),
+    "unigram": sentencepiece("unigram"),
+    "bpe with byte fallback": sentencepiece("bpe"),
+}
+LOWER_CASER = lower_caser()
+every_tokenizer = pytest.mark.parametrize("name", TOKENIZERS)
+repeatable = settings(max_examples=50, deadline=None, derandomize=True)
+
+USUAL = [
+    "def f(x):",
+    "    return x",
+    "        return x",
+    "\treturn x",
+    "x = (x)",
+    "x = 'é'",
+    "",
+    "    ",
+    "\t",
+    "    x = x  ",
+]
+UNUSUAL = ["# é漢字🙂", "x = '\u200b'", "🙂", "é", "漢", "x\x0c", "x = '</s>'", "x\u2028x", "ﬁ İ e\u0301"]
+LINE = st.sampled_from(USUAL) | st.sampled_from(UNUSUAL) | st.text(alphabet="x é漢🙂\t\u200b(:\u0301", max_size=8)
+LINE_END = st.sampled_from(["\n", "\r\n", "\r"])
+
+
+@st.composite
+def pairs(draw: st.DrawFn) -> PreferencePair:
+    """A program and its lines edited: replaced, left out, indented otherwise; all alike and all different included."""
+    lines = draw(st.lists(LINE, max_size=7))
+    edits = draw(st.lists(st.sampled_from("====rdi"), min_size=len(lines), max_size=len(lines)))
+    other = [
+        {"=": line, "i": "  " + line}.get(edit) or (draw(LINE) if edit == "r" else line)
+        for line, edit in zip(lines, edits, strict=True)
+        if edit != "d"
+    ] + draw(st.lists(LINE, max_size=1))
+    texts = []
+    for program in (lines, other):
+        end = draw(LINE_END)
+        texts.append(end.join(program) + (end if draw(st.booleans()) else ""))
+    return PreferencePair(task_id="p", prompt=PROMPT, chosen=texts[0], rejected=texts[1])
+
+
+@st.composite
+def spans_of(draw: st.DrawFn, program: str) -> tuple[Span, ...]:
+    """Any spans: empty ones, ones that overlap, ones at either end, in any order."""
+    edges = st.integers(0, len(program))
+    return tuple(tuple(sorted(draw(st.tuples(edges, edges)))) for _ in range(draw(st.integers(0, 3))))  # type: ignore[misc]
+
+
+def spelled(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> list[bytes]:
+    """The bytes that each token stands for, read off its name."""
+    found = []
+    for name in tokenizer.convert_ids_to_tokens(ids):
+        if "Ġ" in tokenizer.get_vocab():
+            found.append(bytes(BYTE_OF[letter] for letter in name))
+        elif byte := re.fullmatch(r"<0x(..)>", name):
+            found.append(bytes.fromhex(byte[1]))
+        else:
+            found.append(name.replace("▁", " ").encode())
+    return found
+
+
+def expected_mask(pieces: Sequence[bytes], program: str, spans: Sequence[Span]) -> list[int]:
+    """Every token with a byte of a character of a span."""
+    inside = [any(start <= place < end for start, end in spans) for place in range(len(program))]
+    of_bytes = [mark for letter, mark in zip(program, inside, strict=True) for _ in letter.encode()]
+    marks, place = [], 0
+    for piece in pieces:
+        marks.append(int(any(of_bytes[place : place + len(piece)])))
+        place += len(piece)
+    return marks
+
+
+def tokenise(
+    pair: PreferencePair, rejected: tuple[Span, ...], chosen: tuple[Span, ...], tokenizer: object, params: TrainParams
+) -> TokenisedPair:
+    spans = FocalSpans(task_id=pair.task_id, method="any", rejected=rejected, chosen=chosen)
+    return tokenise_pair(pair, spans, tokenizer, params)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def roomy(params: TrainParams) -> TrainParams:
+    return params.model_copy(update={"max_length": 4096})
+
+
+@every_tokenizer
+@repeatable
+@given(data=st.data(), pair=pairs())
+def test_a_token_is_marked_if_and_only_if_it_has_a_character_of_the_region(
+    roomy: TrainParams, name: str, data: st.DataObject, pair: PreferencePair
+) -> None:
+    tokenizer = TOKENIZERS[name]
+    regions = [f(pair.rejected, pair.chosen) for f in (line_lcs.find_error_region, prefix_suffix.find_error_region)]
+    regions.append(token.find_error_region(pair.rejected, pair.chosen))
+    choices = [(region.rejected, region.chosen) for region in regions]
+    choices.append((data.draw(spans_of(pair.rejected)), data.draw(spans_of(pair.chosen))))
+    for rejected, chosen in choices:
+        row = tokenise(pair, rejected, chosen, tokenizer, roomy)
+        for ids, marks, program, spans in (
+            (row.rejected_ids, row.focal, pair.rejected, rejected),
+            (row.chosen_ids, row.focal_chosen, pair.chosen, chosen),
+        ):
+            pieces = spelled(tokenizer, ids[:-1])
+            assert b"".join(pieces) == program.encode()
+            assert marks == [*expected_mask(pieces, program, spans), 0]
+            assert ids[-1] == tokenizer.eos_token_id
+            if name == "unigram" and "</s>" in program:
+                continue  # to its model a special token is a piece like any other
+            assert tokenizer.eos_token_id not in ids[:-1]
+            text = tokenizer.decode([*row.prompt_ids, *ids], skip_special_tokens=True)
+            assert text.lstrip(" ") == f"{PROMPT}\n{program}"
+
+
+@repeatable
+@given(data=st.data(), program=st.text(alphabet="aXﬁİ½ (=\n\r\tß", max_size=20))
+def test_a_normaliser_that_changes_lengths_moves_no_mark(roomy: TrainParams, data: st.DataObject, program: str) -> None:
+    """Every letter of what a character becomes is a token, and marked where the character is."""
+    spans = data.draw(spans_of(program))
+    pair = PreferencePair(task_id="p", prompt=PROMPT, chosen="", rejected=program)
+    row = tokenise(pair, spans, (), LOWER_CASER, roomy)
+    becomes = [unicodedata.normalize("NFKC", letter).lower().replace(" ", "") for letter in program]
+    inside = {place for start, end in spans for place in range(start, end)}
+    letters = [(letter, place in inside) for place, some in enumerate(becomes) for letter in some.strip()]
+    names = LOWER_CASER.convert_ids_to_tokens(row.rejected_ids)
+    assert [name.removeprefix("##") for name in names] == [*(letter for letter, _ in letters), "[SEP]"]
+    assert row.focal == [*(int(mark) for _, mark in letters), 0]
+
+
+@every_tokenizer
+@repeatable
+@given(pair=pairs(), data=st.data())
+def test_what_the_length_limit_cuts_off_is_counted(
+    roomy: TrainParams, name: str, pair: PreferencePair, data: st.DataObject
+) -> None:
+    spans = data.draw(spans_of(pair.rejected))
+    whole = tokenise(pair, spans, (), TOKENIZERS[name], roomy)
+    room = data.draw(st.integers(1, len(whole.rejected_ids) + 1))
+    short = roomy.model_copy(update={"max_length": len(whole.prompt_ids) + room})
+    cut = tokenise(pair, spans, (), TOKENIZERS[name], short)
+    assert (cut.rejected_ids, cut.focal) == (whole.rejected_ids[:room], whole.focal[:room])
+    assert cut.cut == sum(whole.focal) - sum(cut.focal)
+
+
+@repeatable
+@given(pair=pairs())
+def test_regions_reach_no_line_end_and_leave_out_nothing_visible(pair: PreferencePair) -> None:
+    differing = set(diff_lines(pair.rejected, pair.chosen).rejected)
+    inside = set()
+    for start, end in line_lcs.find_error_region(pair.rejected, pair.chosen).rejected:
+        assert not pair.rejected[end - 1].isspace()
+        inside.update(range(start, end))
+    place = 0
+    for number, line in enumerate(re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z", pair.rejected)):
+        visible = {place + index for index, letter in enumerate(line) if not letter.isspace()}
+        assert visible <= inside if number in differing else not visible & inside
+        place += len(line)
+    assert place == len(pair.rejected)
+
+
+def _sums(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+    """(3, pairs): the weighted sums of log-ratios that the loss is made of, w+, w- and v."""
+    inputs = {name: batch[name] for name in ("input_ids", "position_ids", "attention_mask")}
+    logits = model(**inputs, use_cache=False).logits
+    ratios = logits.log_softmax(dim=-1).gather(2, batch["targets"][..., None]).squeeze(2) - batch["ref_logps"]
+    names = ("chosen_weights", "rejected_weights", "nll_weights")
+    return torch.stack([(ratios * batch[name]).sum(dim=1).view(-1, 2).sum(dim=0) for name in names])
+
+
+@every_tokenizer
+@settings(repeatable, max_examples=15)
+@given(examples=st.lists(pairs(), min_size=2, max_size=2))
+@torch.no_grad()
+def test_fork_and_padded_are_the_same_sums(
+    models_of: Callable[[str], PreTrainedModel], roomy: TrainParams, name: str, examples: list[PreferencePair]
+) -> None:
+    model = models_of(name)
+    rows = []
+    for pair in examples:
+        region = line_lcs.find_error_region(pair.rejected, pair.chosen)
+        rows.append(tokenise(pair, region.rejected, region.chosen, TOKENIZERS[name], roomy))
+    scored = [
+        score_sequences(model, [(row.prompt_ids, ids) for row, ids in programs], batch_size=2, bf16=False)
+        for programs in ([(row, row.chosen_ids) for row in rows], [(row, row.rejected_ids) for row in rows])
+    ]
+    reference = ReferenceLogps(*[[(0.5 * logps).tolist() for logps in side] for side in scored])
+    columns = objective_columns(rows, OBJECTIVES["symmetric-rpo"], reference)
+    batch = [{column: values[place] for column, values in columns.items()} for place in range(2)]
+    forked, padded = (_sums(model, collator(batch)) for collator in (ForkCollator(0), PaddedCollator(0, True)))
+    torch.testing.assert_close(forked, padded, rtol=1e-5, atol=1e-5)  # the reference is kept in float32
+
+
+@pytest.fixture(scope="module")
+def models_of(make_model: Callable[[PreTrainedTokenizerBase], Path]) -> Callable[[str], PreTrainedModel]:
+    loaded: dict[str, PreTrainedModel] = {}
+
+    def model_of(name: str) -> PreTrainedModel:
+        if name not in loaded:
+            folder = make_model(TOKENIZERS[name])
+            loaded[name] = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64).eval()
+        return loaded[name]
+
+    return model_of
+
+
+def test_indentation_alone_can_be_the_error(roomy: TrainParams) -> None:
+    pair = PreferencePair(task_id="p", prompt=PROMPT, chosen="if x:\n    x = 1\n", rejected="if x:\n x = 1\n")
+    for name, tokenizer in TOKENIZERS.items():
+        row = tokenise(pair, ((6, 7),), (), tokenizer, roomy)
+        assert sum(row.focal) == 1, name
+
+
+def test_a_long_prompt_keeps_the_token_that_opens_every_text(roomy: TrainParams) -> None:
+    tokenizer = TOKENIZERS["byte-level, prefix and first token"]
+    pair = PreferencePair(task_id="p", prompt=PROMPT, chosen="x", rejected="y")
+    whole = tokenise(pair, (), (), tokenizer, roomy)
+    assert whole.prompt_ids[0] == tokenizer.bos_token_id
+    short = tokenise(pair, (), (), tokenizer, roomy.model_copy(update={"max_prompt_length": 4}))
+    assert short.prompt_ids == [tokenizer.bos_token_id, *whole.prompt_ids[-3:]]
+    assert whole.chosen_ids == short.chosen_ids == [tokenizer.convert_tokens_to_ids("x"), tokenizer.eos_token_id]
+
+
+@torch.no_grad()
+def test_a_program_after_no_prompt_at_all_is_scored_from_its_second_token(
+    models_of: Callable[[str], PreTrainedModel],
+) -> None:
+    model = models_of("byte-level")
+    alone, after = score_sequences(model, [([], [5, 6, 7]), ([5], [6, 7])], batch_size=2, bf16=False)
+    assert alone[0] == 0
+    torch.testing.assert_close(alone[1:], after)
+
+
+def save_model(make_model: Callable[[PreTrainedTokenizerBase], Path], tokenizer: PreTrainedTokenizerBase) -> Path:
+    """A model with a tokenizer that lacks something, which the model's own configuration does not."""
+    model = make_model(TOKENIZERS["byte-level"])
+    for file in model.glob("*token*"):
+        file.unlink()
+    tokenizer.save_pretrained(model)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "message"),
+    [
+        (ByT5Tokenizer, "this tokenizer gives no character offsets; convert it to a fast tokenizer"),
+        (
+            lambda: PreTrainedTokenizerFast(tokenizer_object=byte_level().backend_tokenizer),
+            "this tokenizer has no end token, .* name one as eos_token in tokenizer_config.json",
+        ),
+    ],
+    ids=["no offsets", "neither end nor padding"],
+)
+def test_a_tokenizer_that_cannot_be_trained_with_is_refused(
+    make_model: Callable[[PreTrainedTokenizerBase], Path],
+    tokenizer: Callable[[], PreTrainedTokenizerBase],
+    message: str,
+    pairs_file: Path,
+    spans_file: Path,
+    params: TrainParams,
+    tmp_path: Path,
+) -> None:
+    model = save_model(make_model, tokenizer())
+    with pytest.raises(ModelError, match=f"{model}: {message}"):
+        train_objective(
+            pairs_file, spans_file, model, "target-dpo", params, tmp_path / "out", tmp_path / "c.csv", tmp_path / "work"
+        )
+
+
+def test_a_model_without_padding_and_end_cannot_answer(
+    make_model: Callable[[PreTrainedTokenizerBase], Path],
+) -> None:
+    bare = PreTrainedTokenizerFast(tokenizer_object=byte_level().backend_tokenizer)
+    with pytest.raises(ModelError, match="its tokenizer has neither a padding nor an end token"):
+        TransformersBackend(save_model(make_model, bare), batch_size=2)
+
+
+def test_a_tokenizer_without_padding_trains(
+    make_model: Callable[[PreTrainedTokenizerBase], Path],
+    pairs_file: Path,
+    spans_file: Path,
+    params: TrainParams,
+    tmp_path: Path,
+) -> None:
+    bare = PreTrainedTokenizerFast(tokenizer_object=byte_level().backend_tokenizer, eos_token="</s>")
+    model = save_model(make_model, bare)
+    few = params.model_copy(update={"epochs": 1, "batch_size": 12, "micro_batch_size": 12})
+    metrics = train_objective(
+        pairs_file, spans_file, model, "target-dpo", few, tmp_path / "out", tmp_path / "c.csv", tmp_path / "work"
+    )
+    assert metrics["steps"] == 1
+    assert metrics["pairs_without_focal_tokens"] == 0
