@@ -1,43 +1,40 @@
 """How pairs become the rows of a batch.
 
-`padded`: two rows a pair, as everywhere. `fork`: one row. The chosen program follows the prompt (the trunk); the
-rejected one branches off where it first differs, and ends with the last of its tokens that counts. What the two share
-is computed once, which for local fixes is most of it.
+`padded`: two rows a pair, as everywhere. `fork`: the chosen program follows the prompt (the trunk); the rejected one
+branches off where it first differs, and ends with the last of its tokens that counts. What the two share is computed
+once, which for local fixes is most of it. Several such pairs stand in one row, so that next to nothing is padding.
 
-A row consists of slots. A slot holds a token at a position, and predicts another: its target. What a target counts for
-stands beside it: w+, w-, v, and its log-probability under the reference.
+A row consists of slots. A slot holds a token at a position. Beside the rows stands a table of labels: the slot that
+predicts, the token that it should predict, and what that counts for: w+, w-, v, and its log-probability under the
+reference. Labels that count for nothing are left out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any, Protocol
 
 import torch
-from transformers import PreTrainedConfig
 
 from iterpref_core.config import Layout
-from iterpref_core.errors import ConfigError
 
 Batch = dict[str, torch.Tensor]
 Pair = dict[str, Any]
 """One pair's `columns.COLUMNS`."""
+Place = tuple[int, int]
+"""A row, and the slot in it."""
 
-_WHOLE = ("input_ids", "position_ids", "targets")
-_REAL = ("chosen_weights", "rejected_weights", "nll_weights", "ref_logps")
+_LABEL = ("chosen_weights", "rejected_weights", "nll_weights", "ref_logps")
 
 
 class Collator(Protocol):
-    """Makes a batch of B pairs: `rows_per_pair` x B rows of N slots, those of chosen programs first.
+    """Makes a batch of B pairs: R rows of N slots with M labels, those of one pair together, in the order of the pairs.
 
-    Of shape (rows, N): `input_ids`, `position_ids`, `targets`, `chosen_weights` (w+), `rejected_weights` (w-),
-    `nll_weights` (v), `ref_logps`. `attention_mask` is (rows, N), or (rows, 1, N, N) where it is not plainly causal.
+    `input_ids` and `position_ids` are (R, N). Of each label, (M,): `label_slots` (counted through all rows),
+    `label_targets`, `chosen_weights` (w+), `rejected_weights` (w-), `nll_weights` (v), `ref_logps`. `labels_per_pair`
+    is (B,). Who sees whom: `attention_mask`, (R, N), where rows are plainly causal, else `visible`, (R, N, 3); see
+    `attention.dense_mask`.
     """
-
-    @property
-    def rows_per_pair(self) -> int:
-        """Rows that one pair takes."""
-        ...
 
     def __call__(self, pairs: Sequence[Pair]) -> Batch:
         """Lay the pairs out."""
@@ -45,70 +42,75 @@ class Collator(Protocol):
 
 
 @dataclass
-class _Row:
-    """The slots of one row. `seen`: how many slots of the trunk, which has `trunk` slots, its branch sees."""
+class _Piece:
+    """Slots that go into one row together, and their labels (slot, target, w+, w-, v, reference).
 
-    values: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in _WHOLE + _REAL})
+    Slots from `trunk` on are a branch, which sees the first `seen` slots and itself.
+    """
+
+    input_ids: list[int] = field(default_factory=list)
+    position_ids: list[int] = field(default_factory=list)
+    labels: list[tuple[int, int, float, float, float, float]] = field(default_factory=list)
     trunk: int = 0
     seen: int = 0
 
-    def append(self, sequence: list[int], start: int, **values: Sequence[float]) -> None:
-        """Append slots that hold `sequence[start:-1]` and predict `sequence[start + 1:]`, whose values end together."""
+    def append(self, sequence: list[int], start: int, labels: list[tuple[float, float, float, float]]) -> None:
+        """Append slots that hold `sequence[start:-1]`; `labels` are of the sequence's last tokens."""
         count = max(len(sequence) - 1 - start, 0)
-        self.values["input_ids"] += sequence[start : start + count]
-        self.values["position_ids"] += range(start, start + count)
-        self.values["targets"] += sequence[start + 1 :]
-        for name in _REAL:
-            given = list(values.get(name, ()))[-count:] if count else []
-            self.values[name] += [0.0] * (count - len(given)) + given
+        end = len(self) + count
+        self.input_ids += sequence[start : start + count]
+        self.position_ids += range(start, start + count)
+        labels = labels[-count:] if count else []
+        self.labels += [
+            (slot, target, *label)
+            for slot, target, label in zip(
+                range(end - len(labels), end), sequence[len(sequence) - len(labels) :], labels, strict=True
+            )
+            if any(label[:3])
+        ]
 
     def __len__(self) -> int:
-        return len(self.values["input_ids"])
+        return len(self.input_ids)
 
 
-def _chosen_row(pair: Pair, shared: Sequence[float] = ()) -> _Row:
+def _chosen_piece(pair: Pair, shared: Sequence[float] = ()) -> _Piece:
     """Prompt and chosen program; `shared` are the w- of the tokens with which the rejected program starts as well."""
-    row = _Row()
-    chosen = pair["chosen_ids"]
-    row.append(
-        pair["prompt_ids"] + chosen,
-        0,
-        chosen_weights=pair["chosen_weights"],
-        rejected_weights=[*shared, *[0.0] * (len(chosen) - len(shared))],
-        nll_weights=pair["nll_weights"],
-        ref_logps=pair["ref_chosen_token_logps"],
+    piece, chosen = _Piece(), pair["chosen_ids"]
+    labels = zip(
+        pair["chosen_weights"],
+        [*shared, *[0.0] * (len(chosen) - len(shared))],
+        pair["nll_weights"],
+        pair["ref_chosen_token_logps"],
+        strict=True,
     )
-    row.trunk = len(row)
-    return row
+    piece.append(pair["prompt_ids"] + chosen, 0, list(labels))
+    piece.trunk = len(piece)
+    return piece
 
 
-def _rejected_row(pair: Pair) -> _Row:
-    row = _Row()
-    row.append(
-        pair["prompt_ids"] + pair["rejected_ids"],
-        0,
-        rejected_weights=pair["rejected_weights"],
-        ref_logps=pair["ref_rejected_token_logps"],
-    )
-    return row
+def _rejected_labels(pair: Pair) -> list[tuple[float, float, float, float]]:
+    weights = zip(pair["rejected_weights"], pair["ref_rejected_token_logps"], strict=True)
+    return [(0.0, weight, 0.0, reference) for weight, reference in weights]
 
 
-def _forked_row(pair: Pair) -> _Row:
+def _rejected_piece(pair: Pair) -> _Piece:
+    piece = _Piece()
+    piece.append(pair["prompt_ids"] + pair["rejected_ids"], 0, _rejected_labels(pair))
+    piece.trunk = len(piece)
+    return piece
+
+
+def _forked_piece(pair: Pair) -> _Piece:
     prompt, rejected, weights = pair["prompt_ids"], pair["rejected_ids"], pair["rejected_weights"]
     same = takewhile(lambda tokens: tokens[0] == tokens[1], zip(pair["chosen_ids"], rejected, strict=False))
     fork = sum(1 for _ in same)
     end = max((index + 1 for index, weight in enumerate(weights) if weight), default=0)
-    row = _chosen_row(pair, weights[:fork])
+    piece = _chosen_piece(pair, weights[:fork])
     if end > fork:
-        # The branch starts with the token before the first difference once more: a slot has only one target.
-        row.seen = max(len(prompt) + fork - 1, 0)
-        row.append(
-            prompt + rejected[:end],
-            row.seen,
-            rejected_weights=weights[:end],
-            ref_logps=pair["ref_rejected_token_logps"][:end],
-        )
-    return row
+        # The branch starts with the token before the first difference once more: only there the two can part.
+        piece.seen = max(len(prompt) + fork - 1, 0)
+        piece.append(prompt + rejected[:end], piece.seen, _rejected_labels(pair)[fork:end])
+    return piece
 
 
 @dataclass(frozen=True)
@@ -124,113 +126,144 @@ class PaddedCollator:
     >>> batch["input_ids"]
     tensor([[5, 6, 0],
             [5, 6, 8]])
-    >>> batch["targets"]
-    tensor([[6, 7, 0],
-            [6, 8, 9]])
-    >>> batch["rejected_weights"]
-    tensor([[0., 0., 0.],
-            [0., 0., 1.]])
+    >>> batch["label_slots"], batch["label_targets"]
+    (tensor([1, 5]), tensor([7, 9]))
+    >>> batch["chosen_weights"], batch["rejected_weights"]
+    (tensor([1., 0.]), tensor([0., 1.]))
     """
 
     pad_token_id: int
     preference: bool
     pad_to_multiple_of: int = 1
 
-    @property
-    def rows_per_pair(self) -> int:
-        """One for each program that counts."""
-        return 2 if self.preference else 1
-
     def __call__(self, pairs: Sequence[Pair]) -> Batch:
         """See `Collator`."""
-        rows = [_chosen_row(pair) for pair in pairs]
-        if self.preference:
-            rows += [_rejected_row(pair) for pair in pairs]
-        batch = _pad(rows, self.pad_token_id, self.pad_to_multiple_of)
-        lengths = torch.tensor([len(row) for row in rows])
-        batch["attention_mask"] = (torch.arange(batch["input_ids"].shape[1]) < lengths[:, None]).long()
+        makers: list[Callable[[Pair], _Piece]] = (
+            [_chosen_piece, _rejected_piece] if self.preference else [_chosen_piece]
+        )
+        pieces = [[make(pair) for make in makers] for pair in pairs]
+        width = _round_up(max(len(piece) for own in pieces for piece in own), self.pad_to_multiple_of)
+        places = [[(index + side * len(pairs), 0) for side in range(len(makers))] for index in range(len(pairs))]
+        batch = _assemble(pieces, places, width, self.pad_token_id)
+        lengths = torch.zeros(len(batch["input_ids"]), dtype=torch.long)
+        for own, (row, _) in _flat(pieces, places):
+            lengths[row] = len(own)
+        batch["attention_mask"] = (torch.arange(width) < lengths[:, None]).long()
         return batch
 
 
 @dataclass(frozen=True)
 class ForkCollator:
-    """One row a pair: prompt, chosen program, and the part of the rejected one that differs and counts.
+    """Prompt, chosen program, and the part of the rejected one that differs and counts; several pairs in a row.
 
     >>> pair = {"prompt_ids": [5], "chosen_ids": [6, 7], "rejected_ids": [6, 8, 9],
     ...         "chosen_weights": [1, 1], "rejected_weights": [0, 1, 0], "nll_weights": [1, 1],
     ...         "ref_chosen_token_logps": [-0.5, -1.0], "ref_rejected_token_logps": [-0.5, -2.0, -3.0]}
     >>> batch = ForkCollator(pad_token_id=0)([pair])
-    >>> batch["input_ids"], batch["position_ids"], batch["targets"]
-    (tensor([[5, 6, 6]]), tensor([[0, 1, 1]]), tensor([[6, 7, 8]]))
-    >>> batch["attention_mask"].int()
-    tensor([[[[1, 0, 0],
-              [1, 1, 0],
-              [1, 0, 1]]]], dtype=torch.int32)
+    >>> batch["input_ids"], batch["position_ids"]
+    (tensor([[5, 6, 6]]), tensor([[0, 1, 1]]))
+    >>> batch["label_slots"], batch["label_targets"], batch["rejected_weights"]
+    (tensor([0, 1, 2]), tensor([6, 7, 8]), tensor([0., 0., 1.]))
+    >>> batch["visible"]
+    tensor([[[0, 0, 0],
+             [0, 0, 0],
+             [0, 1, 2]]])
     """
 
     pad_token_id: int
     pad_to_multiple_of: int = 1
-    rows_per_pair = 1
 
     def __call__(self, pairs: Sequence[Pair]) -> Batch:
         """See `Collator`."""
-        rows = [_forked_row(pair) for pair in pairs]
-        batch = _pad(rows, self.pad_token_id, self.pad_to_multiple_of)
-        batch["attention_mask"] = _fork_mask(rows, batch["input_ids"].shape[1])
+        pieces = [_forked_piece(pair) for pair in pairs]
+        width, places = pack([len(piece) for piece in pieces], self.pad_to_multiple_of)
+        batch = _assemble([[piece] for piece in pieces], [[place] for place in places], width, self.pad_token_id)
+        batch["visible"] = _visible(pieces, places, batch["input_ids"].shape)
         return batch
 
 
-def _pad(rows: Sequence[_Row], pad_token_id: int, multiple: int) -> Batch:
-    width = max(-(-max(len(row) for row in rows) // multiple), 1) * multiple
-    batch = {}
-    for name in _WHOLE + _REAL:
-        fill, kind = (pad_token_id if name == "input_ids" else 0), (torch.long if name in _WHOLE else torch.float32)
-        batch[name] = torch.tensor([row.values[name] + [fill] * (width - len(row)) for row in rows], dtype=kind)
-    return batch
+def pack(lengths: Sequence[int], multiple: int) -> tuple[int, list[Place]]:
+    """Rows for pieces of these lengths: first-fit-decreasing, at the width that needs the fewest slots.
+
+    Widths are multiples of `multiple`, from the longest piece up to twice that: what a wider row saves in padding it
+    loses in attention, which also covers what its mask then hides.
+
+    Args:
+        lengths: slots of each piece.
+        multiple: of the width.
+
+    Returns:
+        The width, and the place of each piece.
+
+    >>> pack([3, 5, 2, 1], 1)
+    (6, [(1, 0), (0, 0), (1, 3), (0, 5)])
+    """
+    narrowest = _round_up(max(lengths), multiple)
+    packings = ((width, _first_fit(lengths, width)) for width in range(narrowest, 2 * narrowest + 1, multiple))
+    return min(packings, key=lambda packing: packing[0] * (1 + max(row for row, _ in packing[1])))
 
 
-def _fork_mask(rows: Sequence[_Row], width: int) -> torch.Tensor:
-    """Who sees whom, (rows, 1, N, N): earlier slots, but from a branch only the trunk up to the fork, and itself."""
-    slots = torch.arange(width)
-    trunk = torch.tensor([row.trunk for row in rows])[:, None, None]
-    seen = torch.tensor([row.seen for row in rows])[:, None, None]
-    asking, asked = slots[None, :, None], slots[None, None, :]
-    return ((asked <= asking) & ((asking < trunk) | (asked < seen) | (asked >= trunk)))[:, None]
+def _first_fit(lengths: Sequence[int], width: int) -> list[Place]:
+    filled: list[int] = []
+    places = dict[int, Place]()
+    for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
+        row = next((row for row, used in enumerate(filled) if used + lengths[index] <= width), len(filled))
+        if row == len(filled):
+            filled.append(0)
+        places[index] = row, filled[row]
+        filled[row] += lengths[index]
+    return [places[index] for index in range(len(lengths))]
+
+
+def _round_up(length: int, multiple: int) -> int:
+    return max(-(-length // multiple), 1) * multiple
+
+
+def _flat(pieces: Sequence[Sequence[_Piece]], places: Sequence[Sequence[Place]]) -> Iterator[tuple[_Piece, Place]]:
+    for own, where in zip(pieces, places, strict=True):
+        yield from zip(own, where, strict=True)
+
+
+def _assemble(
+    pieces: Sequence[Sequence[_Piece]], places: Sequence[Sequence[Place]], width: int, pad_token_id: int
+) -> Batch:
+    """Put every pair's pieces into their places, and their labels into one table."""
+    rows = 1 + max(row for where in places for row, _ in where)
+    input_ids, position_ids = [pad_token_id] * (rows * width), [0] * (rows * width)
+    slots: list[int] = []
+    for piece, (row, offset) in _flat(pieces, places):
+        first = row * width + offset
+        input_ids[first : first + len(piece)] = piece.input_ids
+        position_ids[first : first + len(piece)] = piece.position_ids
+        slots += [first + label[0] for label in piece.labels]
+    labels = [label for own in pieces for piece in own for label in piece.labels]
+    return {
+        "input_ids": torch.tensor(input_ids).view(rows, width),
+        "position_ids": torch.tensor(position_ids).view(rows, width),
+        "label_slots": torch.tensor(slots, dtype=torch.long),
+        "label_targets": torch.tensor([label[1] for label in labels], dtype=torch.long),
+        "labels_per_pair": torch.tensor([sum(len(piece.labels) for piece in own) for own in pieces]),
+        **{
+            name: torch.tensor([label[column] for label in labels], dtype=torch.float32)
+            for column, name in enumerate(_LABEL, start=2)
+        },
+    }
+
+
+def _visible(pieces: Sequence[_Piece], places: Sequence[Place], shape: torch.Size) -> torch.Tensor:
+    """For every slot of a row (start, end, own): it sees the slots [start, end) and those from `own` up to itself."""
+    visible = torch.zeros(*shape, 3, dtype=torch.long)
+    visible[..., 2] = torch.arange(shape[1])  # padding sees itself: a softmax over nothing is not a number
+    for piece, (row, offset) in zip(pieces, places, strict=True):
+        end = offset + len(piece)
+        visible[row, offset:end] = offset
+        visible[row, offset + piece.trunk : end, 1] = offset + piece.seen
+        visible[row, offset + piece.trunk : end, 2] = offset + piece.trunk
+    return visible
 
 
 def make_collator(layout: Layout, pad_token_id: int, *, preference: bool, pad_to_multiple_of: int) -> Collator:
-    """The collator of a layout. Without a preference term there is no branch to lay out, and rows are plain."""
-    if layout == "fork" and preference:
+    """The collator of a layout."""
+    if layout == "fork":
         return ForkCollator(pad_token_id, pad_to_multiple_of)
     return PaddedCollator(pad_token_id, preference, pad_to_multiple_of)
-
-
-def check_fork(config: PreTrainedConfig, longest: int) -> None:
-    """Whether a model computes the same for a branch as for a row of its own.
-
-    Args:
-        config: the model's.
-        longest: tokens of the longest prompt and program.
-
-    Raises:
-        ConfigError: it has layers that carry a state from slot to slot, or a window shorter than the programs, or an
-            attention that takes no mask of its own.
-    """
-    text = config.get_text_config()
-    remedy = "set train.layout: padded"
-    layers = set(getattr(text, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}
-    if layers or not getattr(text, "num_attention_heads", None):
-        kinds = ", ".join(sorted(layers)) or text.model_type
-        raise ConfigError(f"params.yaml: train.layout: fork needs attention in every layer, and not {kinds}; {remedy}")
-    window = getattr(text, "sliding_window", None)
-    if window and window < longest:
-        raise ConfigError(
-            f"params.yaml: train.layout: fork: the longest pair has {longest} tokens and the model's window {window}; "
-            f"{remedy} or lower train.max_length"
-        )
-    attention = config._attn_implementation  # noqa: SLF001 - transformers offers no other way to ask
-    if attention not in ("sdpa", "eager"):
-        raise ConfigError(
-            f"params.yaml: train.layout: fork needs the attention `sdpa` or `eager`, and the model has {attention}; "
-            f"{remedy}"
-        )

@@ -54,18 +54,23 @@ Diff-Augmentation is `focal.widen_lines`. Code-Optimise's DPO and RPO are `dpo` 
 """
 
 
-def sequence_logratio(logps: torch.Tensor, ref_logps: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+def sequence_logratio(
+    logps: torch.Tensor, ref_logps: torch.Tensor, weights: torch.Tensor, pair: torch.Tensor, pairs: int
+) -> torch.Tensor:
     """K: the weighted sum of log pi - log pi_ref over the tokens of each program.
 
     Args:
-        logps: (batch, tokens) log-probabilities under the model in training, nats.
-        ref_logps: (batch, tokens) the same under the reference.
-        weights: (batch, tokens) w+ or w-; 0 where there is padding.
+        logps: (labels,) log-probabilities under the model in training, nats.
+        ref_logps: (labels,) the same under the reference.
+        weights: (labels,) w+ or w-.
+        pair: (labels,) the pair that a label belongs to, from 0.
+        pairs: how many there are; one without labels has K = 0.
 
     Returns:
-        (batch,)
+        (pairs,)
     """
-    return ((logps - ref_logps) * weights).sum(dim=1)
+    terms = (logps - ref_logps) * weights
+    return terms.new_zeros(pairs).index_add(0, pair, terms)
 
 
 def preference_loss(chosen_logratio: torch.Tensor, rejected_logratio: torch.Tensor, beta: float) -> torch.Tensor:
@@ -82,17 +87,18 @@ def preference_loss(chosen_logratio: torch.Tensor, rejected_logratio: torch.Tens
     return -logsigmoid(beta * (chosen_logratio - rejected_logratio))
 
 
-def nll_loss(logps: torch.Tensor, weights: torch.Tensor, reduction: Literal["mean", "sum"]) -> torch.Tensor:
+def nll_loss(logps: torch.Tensor, weights: torch.Tensor, reduction: Literal["mean", "sum"], pairs: int) -> torch.Tensor:
     """Negative log-likelihood of the chosen programs.
 
     Args:
-        logps: (batch, tokens) log-probabilities, nats.
-        weights: (batch, tokens) 1 on the tokens of y+, else 0.
+        logps: (labels,) log-probabilities, nats.
+        weights: (labels,) v: 1 on the tokens of y+, else 0.
         reduction: `sum` over the tokens of each program, then the mean over programs (the paper's equation), or
             `mean` over all tokens of the batch (its authors' code).
+        pairs: how many pairs there are.
 
     Returns:
         A scalar.
     """
     total = -(logps * weights).sum()
-    return total / weights.sum().clamp(min=1) if reduction == "mean" else total / logps.shape[0]
+    return total / (weights.sum().clamp(min=1) if reduction == "mean" else pairs)

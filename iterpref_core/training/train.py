@@ -18,10 +18,11 @@ from iterpref_core.inference.fingerprint import model_fingerprint
 from iterpref_core.inference.transformers_backend import load_model, load_tokenizer
 from iterpref_core.jsonl import atomic_writer
 from iterpref_core.progress import show_progress
+from iterpref_core.training.attention import check_fork, choose_attention
 from iterpref_core.training.checkpoint import last_checkpoint, run_key
 from iterpref_core.training.columns import objective_columns
 from iterpref_core.training.dataset import TokenisedPair, load_pairs
-from iterpref_core.training.layouts import check_fork, make_collator
+from iterpref_core.training.layouts import make_collator
 from iterpref_core.training.objectives import OBJECTIVES
 from iterpref_core.training.reference import ReferenceLogps, reference_key, reference_logps
 from iterpref_core.training.trainer import FocalDPOTrainer
@@ -107,6 +108,7 @@ def train_objective(
     row = OBJECTIVES[objective]
     policy = load_model(model)
     if params.layout == "fork":
+        choose_attention(policy)
         check_fork(policy.config, max(row.length for row in rows))
     checkpoints = work / "checkpoints" / f"{objective}-{run_key(pairs, spans, fingerprint, objective, params)}"
     reference = _reference(policy, rows, fingerprint, params, work) if row.preference else None

@@ -4,15 +4,17 @@ from typing import Any, Literal
 
 import torch
 from datasets import Dataset
+from peft import PeftModel
 from torch.utils.data import Sampler
 from trl import DPOTrainer
 
+from iterpref_core.errors import ConfigError
+from iterpref_core.training.attention import attention_mask
 from iterpref_core.training.columns import COLUMNS
+from iterpref_core.training.label_head import add_label_head
 from iterpref_core.training.layouts import Batch, Collator
 from iterpref_core.training.objectives import Objective, nll_loss, preference_loss, sequence_logratio
 from iterpref_core.training.sampling import AlternatingSampler
-
-_IGNORED = -100
 
 
 class FocalDPOTrainer(DPOTrainer):
@@ -39,8 +41,13 @@ class FocalDPOTrainer(DPOTrainer):
         **kwargs: Any,
     ) -> None:
         self._objective, self._alpha, self._nll = objective, alpha, nll
-        self._rows_per_pair = data_collator.rows_per_pair
         super().__init__(data_collator=data_collator, **kwargs)
+        if self.args.n_gpu > 1:
+            raise ConfigError(
+                f"{self.args.n_gpu} GPUs and one process: rows cannot be split without their labels; start one process "
+                "per GPU with `accelerate launch`, or set CUDA_VISIBLE_DEVICES to one"
+            )
+        add_label_head(self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model)
 
     def _prepare_dataset(self, dataset: Dataset, *_: Any, **__: Any) -> Dataset:
         return dataset
@@ -58,14 +65,17 @@ class FocalDPOTrainer(DPOTrainer):
 
     def _compute_loss(self, model: Any, inputs: Batch, return_outputs: bool) -> torch.Tensor:
         assert not return_outputs, "the loss needs no logits, so none are built"
-        logps = self._target_logps(model, inputs)
-        pairs = logps.shape[0] // self._rows_per_pair
-        nll = nll_loss(logps[:pairs], inputs["nll_weights"][:pairs], self._nll)
+        logps = self._label_logps(model, inputs)
+        counts = inputs["labels_per_pair"]
+        pairs = len(counts)
+        nll = nll_loss(logps, inputs["nll_weights"], self._nll, pairs)
         self._record("nll", nll)
         if not self._objective.preference:
             return self._alpha * nll
+        # The size spares a GPU from being asked for the sum of the counts.
+        pair = torch.arange(pairs, device=counts.device).repeat_interleave(counts, output_size=len(logps))
         chosen, rejected = (
-            sequence_logratio(logps, inputs["ref_logps"], inputs[f"{side}_weights"]).view(-1, pairs).sum(dim=0)
+            sequence_logratio(logps, inputs["ref_logps"], inputs[f"{side}_weights"], pair, pairs)
             for side in ("chosen", "rejected")
         )
         self._record_rewards(chosen.detach(), rejected.detach())
@@ -73,20 +83,21 @@ class FocalDPOTrainer(DPOTrainer):
         # Without this test an alpha of 0 would turn an NLL of infinity into a loss that is not a number.
         return loss + self._alpha * nll if self._alpha else loss
 
-    @staticmethod
-    def _target_logps(model: Any, inputs: Batch) -> torch.Tensor:
-        """Log-probability of each slot's target, (rows, N); zero where the objective does not count it."""
-        weights = ("chosen_weights", "rejected_weights", "nll_weights")
-        counted = torch.stack([inputs[name] != 0 for name in weights]).any(dim=0)
-        outputs = model(
+    def _label_logps(self, model: Any, inputs: Batch) -> torch.Tensor:
+        """Log-probability of each label, (M,)."""
+        if "visible" in inputs:
+            attention = self.model.config._attn_implementation  # noqa: SLF001 - transformers offers no other way to ask
+            mask = attention_mask(inputs["visible"], attention)
+        else:
+            mask = inputs["attention_mask"]
+        return model(  # type: ignore[no-any-return]
             input_ids=inputs["input_ids"],
             position_ids=inputs["position_ids"],
-            attention_mask=inputs["attention_mask"],
-            shift_labels=inputs["targets"].masked_fill(~counted, _IGNORED),
-            fused_lm_head=True,
+            attention_mask=mask,
+            label_slots=inputs["label_slots"],
+            label_targets=inputs["label_targets"],
             use_cache=False,
         )
-        return outputs.log_probs.float()  # type: ignore[no-any-return]
 
     def _record_rewards(self, chosen: torch.Tensor, rejected: torch.Tensor) -> None:
         """Implicit rewards: beta times the log-ratios."""

@@ -1,5 +1,6 @@
 """Both layouts compute the same, and the fork computes less."""
 
+import doctest
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -7,10 +8,14 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from transformers import AutoModelForCausalLM, MambaConfig, MistralConfig, PreTrainedModel
+from torch.nn.attention.flex_attention import BlockMask, create_mask, flex_attention
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AutoModelForCausalLM, BloomConfig, GPT2Config, MambaConfig, MistralConfig, PreTrainedModel
 
 from iterpref_core.errors import ConfigError
-from iterpref_core.training.layouts import Batch, ForkCollator, PaddedCollator, check_fork
+from iterpref_core.training import attention, layouts
+from iterpref_core.training.attention import attention_mask, check_fork, dense_mask, mask_function
+from iterpref_core.training.layouts import Batch, ForkCollator, PaddedCollator, pack
 
 TOKENS = st.integers(3, 60)
 PROGRAM = st.lists(TOKENS, min_size=1, max_size=8)
@@ -39,39 +44,128 @@ def model(model_folder: Path) -> PreTrainedModel:
     return AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float64).eval()
 
 
-def _sums(model: PreTrainedModel, batch: Batch, pairs: int) -> torch.Tensor:
+@pytest.fixture(scope="module")
+def precise() -> PreTrainedModel:
+    """GPT-2 computes all of it in float64; Llama's norms are in float32, and so are their gradients."""
+    torch.manual_seed(0)
+    config = GPT2Config(vocab_size=64, n_embd=32, n_layer=2, n_head=2, bos_token_id=1, eos_token_id=2)
+    return AutoModelForCausalLM.from_config(config, dtype=torch.float64).eval()
+
+
+def _sums(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     """(3, pairs): the weighted sums of log-probabilities that the loss is made of."""
-    inputs = {name: batch[name] for name in ("input_ids", "position_ids", "attention_mask")}
-    logits = model(**inputs, use_cache=False).logits
-    logps = logits.log_softmax(dim=-1).gather(2, batch["targets"][..., None]).squeeze(2)
+    mask = batch["attention_mask"] if "attention_mask" in batch else dense_mask(batch["visible"])
+    logits = model(
+        input_ids=batch["input_ids"], position_ids=batch["position_ids"], attention_mask=mask, use_cache=False
+    ).logits
+    logps = logits.flatten(0, 1)[batch["label_slots"]].log_softmax(dim=-1)
+    logps = logps.gather(1, batch["label_targets"][:, None])[:, 0]
     names = ("chosen_weights", "rejected_weights", "nll_weights")
-    return torch.stack([(logps * batch[name]).sum(dim=1).view(-1, pairs).sum(dim=0) for name in names])
+    counts = batch["labels_per_pair"].tolist()
+    return torch.stack([torch.stack([part.sum() for part in (logps * batch[n]).split(counts)]) for n in names])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(batch=st.lists(pairs(), min_size=1, max_size=4), multiple=st.sampled_from([1, 8]))
-@torch.no_grad()
-def test_fork_and_padded_are_the_same_sums(
-    model: PreTrainedModel, batch: list[dict[str, list[float]]], multiple: int
+def _gradient(model: PreTrainedModel, sums: torch.Tensor) -> torch.Tensor:
+    """Of a sum in which every pair and every kind of weight has its own factor."""
+    factors = torch.linspace(0.5, 1.5, sums.numel(), dtype=torch.float64).view(sums.shape)
+    gradients = torch.autograd.grad((sums * factors).sum(), list(model.parameters()), materialize_grads=True)
+    return torch.cat([gradient.flatten() for gradient in gradients])
+
+
+def test_the_examples_in_the_docstrings_are_true() -> None:
+    assert doctest.testmod(layouts).failed == 0
+    assert doctest.testmod(attention).failed == 0
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(batch=st.lists(pairs(), min_size=1, max_size=6), multiple=st.sampled_from([1, 8]))
+def test_packed_forks_and_padded_rows_are_the_same_sums_and_gradients(
+    model: PreTrainedModel, precise: PreTrainedModel, batch: list[dict[str, list[float]]], multiple: int
 ) -> None:
-    forked = _sums(model, ForkCollator(0, multiple)(batch), len(batch))
-    padded = _sums(model, PaddedCollator(0, True, multiple)(batch), len(batch))
+    collators = ForkCollator(0, multiple), PaddedCollator(0, True, multiple)
+    with torch.no_grad():
+        forked, padded = (_sums(model, collate(batch)) for collate in collators)
+    torch.testing.assert_close(forked, padded, rtol=1e-9, atol=1e-9)
+    forked, padded = (_gradient(precise, _sums(precise, collate(batch))) for collate in collators)
     torch.testing.assert_close(forked, padded, rtol=1e-9, atol=1e-9)
 
 
-def test_the_fork_leaves_out_what_is_shared_and_what_does_not_count() -> None:
-    pair = {
-        "prompt_ids": list(range(10, 20)),
-        "chosen_ids": [1, 2, 3, 4, 5, 6, 7, 8],
-        "rejected_ids": [1, 2, 3, 9, 5, 6, 7, 8],
-        "chosen_weights": [1] * 8,
-        "rejected_weights": [0, 0, 0, 1, 1, 0, 0, 0],
-        "nll_weights": [1] * 8,
-        "ref_chosen_token_logps": [0.0] * 8,
-        "ref_rejected_token_logps": [0.0] * 8,
+def _pair(prompt: list[int], chosen: list[int], rejected: list[int], focal: list[int]) -> dict[str, list[float]]:
+    return {
+        "prompt_ids": prompt,
+        "chosen_ids": chosen,
+        "rejected_ids": rejected,
+        "chosen_weights": [1] * len(chosen),
+        "rejected_weights": focal,
+        "nll_weights": [1] * len(chosen),
+        "ref_chosen_token_logps": [0.0] * len(chosen),
+        "ref_rejected_token_logps": [0.0] * len(rejected),
     }
+
+
+def test_the_fork_leaves_out_what_is_shared_and_what_does_not_count() -> None:
+    pair = _pair(list(range(10, 20)), [1, 2, 3, 4, 5, 6, 7, 8], [1, 2, 3, 9, 5, 6, 7, 8], [0, 0, 0, 1, 1, 0, 0, 0])
     assert ForkCollator(0)([pair])["input_ids"].tolist() == [[*range(10, 20), 1, 2, 3, 4, 5, 6, 7, 3, 9]]
     assert PaddedCollator(0, True)([pair])["input_ids"].numel() == 34
+
+
+def test_several_pairs_share_a_row_and_few_slots_are_wasted() -> None:
+    batch = ForkCollator(0)([_pair([1] * length, [2, 3], [2, 4], [0, 1]) for length in (12, 5, 3, 8, 2)])
+    rows, width = batch["input_ids"].shape
+    assert rows < 5
+    assert rows * width <= 1.1 * sum(length + 2 for length in (12, 5, 3, 8, 2))
+
+
+@given(lengths=st.lists(st.integers(1, 50), min_size=1, max_size=30), multiple=st.sampled_from([1, 8, 32]))
+def test_packing_puts_every_piece_somewhere_of_its_own(lengths: list[int], multiple: int) -> None:
+    width, places = pack(lengths, multiple)
+    assert width % multiple == 0
+    taken = [(row, slot) for (row, start), n in zip(places, lengths, strict=True) for slot in range(start, start + n)]
+    assert len(set(taken)) == sum(lengths)
+    assert max(slot for _, slot in taken) < width
+    assert {row for row, _ in taken} == set(range(1 + max(row for row, _ in taken))), "no row is empty"
+
+
+@settings(max_examples=30, deadline=None)
+@given(batch=st.lists(pairs(), min_size=1, max_size=6))
+def test_the_mask_as_a_function_is_the_dense_mask(batch: list[dict[str, list[float]]]) -> None:
+    visible = ForkCollator(0, 8)(batch)["visible"]
+    rows, width, _ = visible.shape
+    as_function = create_mask(mask_function(visible), rows, 1, width, width, device="cpu")
+    assert torch.equal(as_function, dense_mask(visible))
+
+
+@pytest.mark.filterwarnings("ignore:(?s).*flex_attention called without torch.compile:UserWarning")
+@torch.no_grad()
+def test_flex_attention_sees_what_sdpa_sees() -> None:
+    batch = [_pair([7] * 40, list(range(3, 20 + n)), [*range(3, 9), 50, 51], [0] * 6 + [1, 1]) for n in range(9)]
+    visible = ForkCollator(0, 32)(batch)["visible"]
+    rows, width, _ = visible.shape
+    query, key, value = torch.randn(3, rows, 2, width, 16, dtype=torch.float64).unbind()
+    mask = attention_mask(visible, "flex_attention")
+    assert isinstance(mask, BlockMask)
+    # Without compilation: the reference implementation of the operator, which is enough to see that the mask is right.
+    flexible = flex_attention(query, key, value, block_mask=mask)
+    plain = scaled_dot_product_attention(query, key, value, attn_mask=dense_mask(visible))
+    torch.testing.assert_close(flexible, plain)
+
+
+@pytest.mark.parametrize("implementation", ["eager", "sdpa"])
+@torch.no_grad()
+def test_a_window_that_no_pair_reaches_may_be_narrower_than_a_packed_row(implementation: str) -> None:
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(
+        MistralConfig(
+            vocab_size=64, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=2,
+            num_key_value_heads=2, sliding_window=12,
+        ), attn_implementation=implementation, dtype=torch.float64,
+    ).eval()  # fmt: skip
+    batch = [_pair([n] * 4, [5, 6, 7, 8, 9], [5, 6, 3, 8, 9], [0, 0, 1, 1, 0]) for n in range(10, 22)]
+    check_fork(model.config, 9)
+    forked = ForkCollator(0, 8)(batch)
+    assert forked["input_ids"].shape[1] > 12
+    forked["attention_mask"] = attention_mask(forked["visible"], implementation)
+    torch.testing.assert_close(_sums(model, forked), _sums(model, PaddedCollator(0, True)(batch)))
 
 
 def test_models_that_cannot_fork_are_refused() -> None:
@@ -79,6 +173,8 @@ def test_models_that_cannot_fork_are_refused() -> None:
         ConfigError, match=r"needs attention in every layer, and not linear_attention; set train\.layout: padded"
     ):
         check_fork(MambaConfig(), 10)
+    with pytest.raises(ConfigError, match="bloom counts distances in slots"):
+        check_fork(BloomConfig(), 10)
     window = MistralConfig(sliding_window=8)
     window._attn_implementation = "sdpa"
     check_fork(window, 8)

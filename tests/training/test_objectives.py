@@ -8,6 +8,8 @@ import torch
 
 from iterpref_core.training.objectives import OBJECTIVES, nll_loss, preference_loss, sequence_logratio
 
+_ONE_PAIR = torch.zeros(5, dtype=torch.long)
+
 
 def _by_hand(
     chosen: list[float], rejected: list[float], ref: tuple[list[float], list[float]], focal: list[int], **knobs: Any
@@ -26,8 +28,8 @@ def test_one_pair_by_hand(reduction: Any, alpha: float) -> None:
     torch.manual_seed(0)
     logps, ref = -torch.rand(2, 5, dtype=torch.float64), -torch.rand(2, 5, dtype=torch.float64)
     weights = torch.tensor([[1, 1, 1, 1, 1], [0, 1, 1, 0, 0]], dtype=torch.float64)
-    chosen, rejected = sequence_logratio(logps, ref, weights).chunk(2)
-    nll = nll_loss(logps[:1], torch.ones(1, 5, dtype=torch.float64), reduction)
+    chosen, rejected = (sequence_logratio(*row, _ONE_PAIR, 1) for row in zip(logps, ref, weights, strict=True))
+    nll = nll_loss(logps[0], torch.ones(5, dtype=torch.float64), reduction, pairs=1)
     loss = preference_loss(chosen, rejected, beta=0.3).mean() + alpha * nll
     expected = _by_hand(
         logps[0].tolist(), logps[1].tolist(), (ref[0].tolist(), ref[1].tolist()), [0, 1, 1, 0, 0],
@@ -39,7 +41,9 @@ def test_one_pair_by_hand(reduction: Any, alpha: float) -> None:
 def test_tokens_outside_the_error_region_get_no_gradient() -> None:
     logps = -torch.rand(2, 5, dtype=torch.float64).requires_grad_()
     weights = torch.tensor([[1, 1, 1, 1, 1], [0, 1, 1, 0, 0]], dtype=torch.float64)
-    chosen, rejected = sequence_logratio(logps, torch.zeros(2, 5), weights).chunk(2)
+    chosen, rejected = (
+        sequence_logratio(row, torch.zeros(5), own, _ONE_PAIR, 1) for row, own in zip(logps, weights, strict=True)
+    )
     (gradient,) = torch.autograd.grad(preference_loss(chosen, rejected, 0.1).sum(), logps)
     assert (gradient[0] < 0).all(), "every token of y+ is pulled up"
     assert (gradient[1] > 0).tolist() == [False, True, True, False, False], "only D- is pushed down"
@@ -52,10 +56,15 @@ def test_before_training_the_loss_is_log_two() -> None:
 
 
 def test_mean_and_sum_weigh_programs_differently() -> None:
-    logps = torch.tensor([[-1.0, -1.0, -1.0], [-4.0, 0.0, 0.0]])
-    weights = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, 0.0]])
-    assert nll_loss(logps, weights, "mean").item() == pytest.approx(7 / 4)
-    assert nll_loss(logps, weights, "sum").item() == pytest.approx(7 / 2)
+    logps, weights = torch.tensor([-1.0, -1.0, -1.0, -4.0, -9.0]), torch.tensor([1.0, 1.0, 1.0, 1.0, 0.0])
+    assert nll_loss(logps, weights, "mean", pairs=2).item() == pytest.approx(7 / 4)
+    assert nll_loss(logps, weights, "sum", pairs=2).item() == pytest.approx(7 / 2)
+
+
+def test_every_label_counts_for_its_own_pair() -> None:
+    logps, ref = torch.tensor([-1.0, -2.0, -4.0]), torch.tensor([-0.5, -0.5, -0.5])
+    sums = sequence_logratio(logps, ref, torch.tensor([1.0, 2.0, 1.0]), torch.tensor([0, 0, 2]), 3)
+    assert sums.tolist() == [-0.5 - 3.0, 0.0, -3.5], "the pair in the middle has no label"
 
 
 def test_the_table() -> None:

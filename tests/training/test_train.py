@@ -150,6 +150,7 @@ def test_sft_is_the_nll_of_the_chosen_program(
     trainer = _focal_trainer(tmp_path, model_folder, tokenizer, columns, "sft", 1.0)
     batch = trainer.data_collator(_as_rows(columns))
     assert batch["input_ids"].shape[0] == len(rows), "the rejected programs are not computed"
+    assert batch["rejected_weights"].count_nonzero() == 0
     scores = score_sequences(
         AutoModelForCausalLM.from_pretrained(model_folder),
         [(row.prompt_ids, row.chosen_ids) for row in rows], batch_size=5, bf16=False,

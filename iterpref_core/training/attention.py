@@ -1,0 +1,107 @@
+"""Who sees whom in a row of several pairs, in the form that each attention takes; and which models can do it."""
+
+import torch
+from torch.nn.attention.flex_attention import BlockMask, _mask_mod_signature, create_block_mask
+from transformers import PreTrainedConfig, PreTrainedModel
+
+from iterpref_core.errors import ConfigError
+
+PACKABLE = ("sdpa", "eager", "flex_attention")
+"""The attentions that take a mask of one's own."""
+
+
+def dense_mask(visible: torch.Tensor) -> torch.Tensor:
+    """The mask as booleans.
+
+    Args:
+        visible: (R, N, 3), of every slot (start, end, own): it sees the slots [start, end) and those from `own` up to
+            itself.
+
+    Returns:
+        (R, 1, N, N), true where the slot of the row sees that of the column.
+
+    >>> dense_mask(torch.tensor([[[0, 0, 0], [0, 0, 0], [0, 1, 2]]])).int()
+    tensor([[[[1, 0, 0],
+              [1, 1, 0],
+              [1, 0, 1]]]], dtype=torch.int32)
+    """
+    asked = torch.arange(visible.shape[1], device=visible.device)
+    start, end, own = visible[..., None].unbind(dim=2)
+    return (((asked >= start) & (asked < end)) | ((asked >= own) & (asked <= asked[:, None])))[:, None]
+
+
+def mask_function(visible: torch.Tensor) -> _mask_mod_signature:
+    """The same as a function of indices, which `flex_attention` compiles into its kernel.
+
+    Args:
+        visible: as for `dense_mask`.
+    """
+    start, end, own = (values.contiguous() for values in visible.unbind(dim=2))
+
+    def sees(row: torch.Tensor, _head: torch.Tensor, asking: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
+        shared = (asked >= start[row, asking]) & (asked < end[row, asking])
+        return shared | ((asked >= own[row, asking]) & (asked <= asking))
+
+    return sees
+
+
+def attention_mask(visible: torch.Tensor, implementation: str) -> torch.Tensor | BlockMask:
+    """The mask as a model's attention takes it.
+
+    Given as four-dimensional, transformers hands it to every layer as it is, those with a sliding window included.
+
+    Args:
+        visible: as for `dense_mask`.
+        implementation: one of `PACKABLE`.
+    """
+    if implementation == "flex_attention":
+        rows, width, _ = visible.shape
+        return create_block_mask(mask_function(visible), rows, None, width, width, device=visible.device)
+    mask = dense_mask(visible)
+    if implementation == "eager":  # which adds its mask to the scores
+        return torch.zeros(mask.shape, device=mask.device).masked_fill_(~mask, torch.finfo(torch.float32).min)
+    return mask
+
+
+def choose_attention(model: PreTrainedModel) -> None:
+    """Use `flex_attention` on a GPU, which skips what the mask hides; on a CPU it has no backward pass."""
+    if torch.cuda.is_available():
+        model.set_attn_implementation("flex_attention")
+
+
+def check_fork(config: PreTrainedConfig, longest: int) -> None:
+    """Whether a model computes the same for a branch, and beside other pairs, as for a row of its own.
+
+    A row may be wider than a window: its mask replaces the window, which therefore only must not cut into a pair.
+
+    Args:
+        config: the model's.
+        longest: tokens of the longest prompt and program.
+
+    Raises:
+        ConfigError: it has layers that carry a state from slot to slot, or count distances in slots instead of
+            positions, or a window shorter than the programs, or an attention that takes no mask of its own.
+    """
+    text = config.get_text_config()
+    remedy = "set train.layout: padded"
+    layers = set(getattr(text, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}
+    if layers or not getattr(text, "num_attention_heads", None):
+        kinds = ", ".join(sorted(layers)) or text.model_type
+        raise ConfigError(f"params.yaml: train.layout: fork needs attention in every layer, and not {kinds}; {remedy}")
+    if text.model_type in ("bloom", "mpt") or getattr(text, "alibi", False):
+        raise ConfigError(
+            f"params.yaml: train.layout: fork: {text.model_type} counts distances in slots (ALiBi), not in positions; "
+            f"{remedy}"
+        )
+    window = getattr(text, "sliding_window", None)
+    if window and window < longest:
+        raise ConfigError(
+            f"params.yaml: train.layout: fork: the longest pair has {longest} tokens and the model's window {window}; "
+            f"{remedy} or lower train.max_length"
+        )
+    attention = config._attn_implementation  # noqa: SLF001 - transformers offers no other way to ask
+    if attention not in PACKABLE:
+        raise ConfigError(
+            f"params.yaml: train.layout: fork needs the attention {' or '.join(f'`{name}`' for name in PACKABLE)}, "
+            f"and the model has {attention}; {remedy}"
+        )

@@ -1,0 +1,208 @@
+"""Log-probabilities of labels alone: no logits where nothing is predicted, and never all logits at once.
+
+A batch asks for M labels. Plain training builds (slots, vocabulary) logits, which for a vocabulary of 150,000 are most
+of its memory. Here the decoder runs as ever, the M hidden states that a label belongs to are picked out, and the
+projection goes over the vocabulary in chunks: forward keeps one log-sum-exp per label, backward computes each chunk
+again.
+
+The model is called through its own forward, and the head through its own `__call__`, so that what wraps them (PEFT,
+DDP, FSDP2's and ZeRO-3's hooks that gather weights) does its part.
+"""
+
+import functools
+from dataclasses import dataclass
+from types import MethodType
+from typing import Any
+
+import torch
+from torch.nn.functional import linear
+from torch.utils.checkpoint import checkpoint
+from transformers import PreTrainedConfig, PreTrainedModel
+
+from iterpref_core.errors import ModelError
+
+_CHUNK = 8192
+"""Entries of the vocabulary that are scored at once: 5% of Qwen2.5's, and still a matrix product worth its call."""
+_PARTS = 32
+"""Parts that the labels are scored in where the head is not a plain matrix."""
+
+
+@dataclass(frozen=True)
+class LogitTransform:
+    """What a model does to the head's output: z -> cap tanh(scale z / cap), or scale z without a cap.
+
+    Gemma 2 has a cap (arXiv 2408.00118, section 2), Cohere and Granite a scale.
+    """
+
+    scale: float = 1.0
+    cap: float | None = None
+
+    def apply(self, raw: torch.Tensor) -> torch.Tensor:
+        """Logits, from the head's output."""
+        scaled = raw if self.scale == 1 else raw * self.scale
+        return scaled if self.cap is None else self.cap * torch.tanh(scaled / self.cap)
+
+    def pull_back_(self, gradient: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+        """In place, the gradient for the head's output, from that for the logits."""
+        if self.cap is not None:
+            gradient *= 1 - (logits / self.cap) ** 2
+        return gradient if self.scale == 1 else gradient.mul_(self.scale)
+
+
+def logit_transform(config: PreTrainedConfig) -> LogitTransform:
+    """The transform that a model of this configuration applies.
+
+    Raises:
+        ModelError: it scales its logits in a way that is not known here.
+    """
+    text = config.get_text_config()
+    for name in ("lm_head_multiplier", "output_multiplier"):
+        if getattr(text, name, None) not in (None, 1.0):
+            raise ModelError(
+                f"config.json: {name}: {text.model_type} scales its logits in a way that training does not know; "
+                "train another model"
+            )
+    scale = getattr(text, "logit_scale", None)
+    scaling = getattr(text, "logits_scaling", None)
+    if scale is None and scaling is not None:
+        scale = scaling if text.model_type == "hyperclovax" else 1 / scaling
+    return LogitTransform(1.0 if scale is None else scale, getattr(text, "final_logit_softcapping", None))
+
+
+class _LabelLogps(torch.autograd.Function):
+    """log softmax(transform(hidden @ weight.T + bias))[targets], chunk by chunk of the vocabulary."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        targets: torch.Tensor,
+        transform: LogitTransform,
+    ) -> torch.Tensor:
+        """Shapes: hidden (M, H), weight (V, H), bias (V,), targets (M,); the result (M,), at least float32."""
+        kind = hidden.device.type
+        if torch.is_autocast_enabled(kind):
+            hidden = hidden.to(torch.get_autocast_dtype(kind))
+        precise = torch.promote_types(hidden.dtype, torch.float32)
+        total = torch.full(targets.shape, -torch.inf, dtype=precise, device=hidden.device)
+        of_target = torch.zeros_like(total)
+        for start in range(0, len(weight), _CHUNK):
+            logits, _ = _chunk_logits(hidden, weight, bias, start, transform)
+            here = (targets >= start) & (targets < start + logits.shape[1])
+            picked = logits.gather(1, (targets - start).clamp(0, logits.shape[1] - 1)[:, None])[:, 0]
+            of_target = torch.where(here, picked, of_target)
+            total = torch.logaddexp(total, logits.logsumexp(dim=1))
+        ctx.save_for_backward(hidden, weight, bias, targets, total)
+        ctx.transform = transform
+        return of_target - total
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        """The derivative of log p(y) for logit k is [k = y] - p_k; each chunk's share goes on at once."""
+        hidden, weight, bias, targets, total = ctx.saved_tensors
+        of_hidden, of_weight, of_bias = (
+            torch.zeros_like(tensor, dtype=kind) if tensor is not None and needed else None
+            for tensor, needed, kind in zip(
+                (hidden, weight, bias),
+                ctx.needs_input_grad[:3],
+                (total.dtype, weight.dtype, weight.dtype),
+                strict=True,
+            )
+        )
+        rows = torch.arange(len(targets), device=targets.device)
+        for start in range(0, len(weight), _CHUNK):
+            logits, part = _chunk_logits(hidden, weight, bias, start, ctx.transform)
+            end = start + logits.shape[1]
+            flow = (logits - total[:, None]).exp_().mul_(-gradient[:, None])
+            here = (targets >= start) & (targets < end)
+            flow.index_put_(
+                (rows, (targets - start).clamp(0, end - start - 1)), gradient.where(here, 0.0), accumulate=True
+            )
+            flow = ctx.transform.pull_back_(flow, logits).to(hidden.dtype)
+            if of_hidden is not None:
+                of_hidden += flow @ part
+            if of_weight is not None:
+                of_weight[start:end] = flow.T @ hidden
+            if of_bias is not None:
+                of_bias[start:end] = flow.sum(dim=0)
+        return of_hidden, of_weight, of_bias, None, None
+
+
+def _chunk_logits(
+    hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, start: int, transform: LogitTransform
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits of one chunk, at least float32, and the chunk's rows of the weight in the precision of `hidden`."""
+    part = weight[start : start + _CHUNK].to(hidden.dtype)
+    offset = None if bias is None else bias[start : start + _CHUNK].to(hidden.dtype)
+    with torch.autocast(hidden.device.type, enabled=False):
+        raw = linear(hidden, part, offset)
+    return transform.apply(raw.to(torch.promote_types(hidden.dtype, torch.float32))), part
+
+
+def add_label_head(model: PreTrainedModel) -> None:
+    """Teach a model to return log-probabilities of labels.
+
+    Afterwards `model(..., label_slots=slots, label_targets=targets)` gives the (M,) log-probabilities, in nats and at
+    least float32, of `targets` (M,) at the slots `slots` (M,), which count through all rows of the batch. Any other
+    call is as before. Weights, their names and what is saved stay as they are.
+
+    Args:
+        model: a causal language model; if PEFT wraps it, its base model.
+
+    Raises:
+        ModelError: it has no output head, or one whose logits it scales in an unknown way.
+    """
+    transform, plain, forward = logit_transform(model.config), model.get_output_embeddings(), model.forward
+    if plain is None:
+        raise ModelError(f"{model.config.model_type}: this model has no output head; give a causal language model")
+    chunked = type(plain) is torch.nn.Linear  # FSDP2 makes it a class of its own later
+    if chunked:
+
+        def head_forward(
+            self: torch.nn.Linear, hidden: torch.Tensor, targets: torch.Tensor | None = None
+        ) -> torch.Tensor:
+            if targets is None:
+                return linear(hidden, self.weight, self.bias)
+            logps: torch.Tensor = _LabelLogps.apply(hidden, self.weight, self.bias, targets, transform)
+            return logps
+
+        plain.forward = MethodType(head_forward, plain)
+
+    @functools.wraps(type(model).forward)  # generate() reads the signature
+    def model_forward(
+        self: PreTrainedModel,
+        *args: Any,
+        label_slots: torch.Tensor | None = None,
+        label_targets: torch.Tensor | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        if label_slots is None or label_targets is None:
+            return forward(*args, **kwargs)
+        hidden = self.base_model(*args, **kwargs).last_hidden_state.flatten(0, 1)[label_slots]
+        head = self.get_output_embeddings()  # asked for anew: PEFT may have replaced it since
+        if chunked and head is plain:
+            return plain(hidden, label_targets)
+        return _score_through(head, hidden, label_targets, transform)
+
+    model.forward = MethodType(model_forward, model)
+
+
+def _score_through(
+    head: torch.nn.Module, hidden: torch.Tensor, targets: torch.Tensor, transform: LogitTransform
+) -> torch.Tensor:
+    """The same for a head of any kind (with LoRA on it, quantised, ...), part by part of the labels.
+
+    The number of parts does not depend on the number of labels: where weights are sharded each call gathers them, and
+    all processes must make the same calls.
+    """
+
+    def score(part: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+        raw = head(part)
+        logits = transform.apply(raw.to(torch.promote_types(raw.dtype, torch.float32)))
+        return logits.log_softmax(dim=-1).gather(1, own[:, None])[:, 0]
+
+    parts = zip(hidden.tensor_split(_PARTS), targets.tensor_split(_PARTS), strict=True)
+    return torch.cat([checkpoint(score, part, own, use_reentrant=False) for part, own in parts])

@@ -1,0 +1,141 @@
+"""The label head against plain logits: the same numbers and gradients, from less memory."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import (
+    AutoModelForCausalLM,
+    CohereConfig,
+    FalconH1Config,
+    Gemma2Config,
+    GraniteConfig,
+    LlamaConfig,
+    PhiConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+    Qwen2Config,
+)
+
+from iterpref_core.errors import ModelError
+from iterpref_core.training import label_head
+from iterpref_core.training.label_head import add_label_head, logit_transform
+
+_SIZES: dict[str, Any] = {
+    "vocab_size": 70, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 2,
+    "num_key_value_heads": 2, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
+}  # fmt: skip
+_CONFIGS: dict[str, Callable[[], PreTrainedConfig]] = {
+    "plain": lambda: LlamaConfig(**_SIZES),
+    "tied": lambda: Qwen2Config(**_SIZES, tie_word_embeddings=True),
+    "with a bias": lambda: PhiConfig(**_SIZES),
+    "capped": lambda: Gemma2Config(**_SIZES, head_dim=16, final_logit_softcapping=0.3, attn_implementation="eager"),
+    "multiplied": lambda: CohereConfig(**_SIZES, logit_scale=0.2),
+    "divided": lambda: GraniteConfig(**_SIZES, logits_scaling=0.1),
+}
+
+
+@pytest.fixture(autouse=True)
+def several_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(label_head, "_CHUNK", 32)
+
+
+def _model(kind: str) -> PreTrainedModel:
+    torch.manual_seed(0)
+    return AutoModelForCausalLM.from_config(_CONFIGS[kind](), dtype=torch.float64).eval()
+
+
+@pytest.fixture
+def batch() -> dict[str, torch.Tensor]:
+    torch.manual_seed(1)
+    return {
+        "input_ids": torch.randint(3, 70, (3, 9)),
+        "label_slots": torch.tensor([0, 26, 4, 13, 13, 7]),  # in any order, and one slot twice
+        "label_targets": torch.tensor([0, 69, 31, 32, 5, 33]),
+    }
+
+
+def _by_logits(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    logits = model(input_ids=batch["input_ids"], use_cache=False).logits.flatten(0, 1)[batch["label_slots"]]
+    return logits.double().log_softmax(dim=-1).gather(1, batch["label_targets"][:, None])[:, 0]
+
+
+def _gradients(model: Any, logps: torch.Tensor) -> dict[str, torch.Tensor]:
+    model.zero_grad()
+    (logps * torch.linspace(-1, 2, len(logps), dtype=logps.dtype)).sum().backward()
+    return {name: weight.grad.clone() for name, weight in model.named_parameters() if weight.grad is not None}
+
+
+def _assert_same(model: Any, batch: dict[str, torch.Tensor]) -> None:
+    expected = _by_logits(model, batch)
+    gradients = _gradients(model, expected)
+    found = model(**batch, use_cache=False)
+    torch.testing.assert_close(found, expected)
+    for name, gradient in _gradients(model, found).items():
+        # The norms of these models are in float32, and so are the gradients that pass through them.
+        torch.testing.assert_close(gradient, gradients.pop(name), atol=1e-5, rtol=1e-5, msg=name)
+    assert not gradients
+
+
+@pytest.mark.parametrize("kind", _CONFIGS)
+def test_values_and_gradients_are_those_of_plain_logits(kind: str, batch: dict[str, torch.Tensor]) -> None:
+    model = _model(kind)
+    before = model.state_dict().keys()
+    add_label_head(model)
+    _assert_same(model, batch)
+    assert model.state_dict().keys() == before
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_the_gradient_is_that_of_finite_differences(bias: bool) -> None:
+    torch.manual_seed(0)
+    hidden, weight = torch.randn(5, 4, dtype=torch.float64), torch.randn(70, 4, dtype=torch.float64)
+    offset = torch.randn(70, dtype=torch.float64).requires_grad_() if bias else None
+    targets, transform = torch.tensor([0, 31, 32, 64, 69]), label_head.LogitTransform(scale=0.7, cap=2.0)
+    assert torch.autograd.gradcheck(
+        lambda *tensors: label_head._LabelLogps.apply(*tensors, targets, transform),
+        (hidden.requires_grad_(), weight.requires_grad_(), offset),
+    )
+
+
+@pytest.mark.parametrize("targets", [["q_proj"], ["q_proj", "lm_head"]])
+def test_lora_may_be_on_the_head_or_not(targets: list[str], batch: dict[str, torch.Tensor]) -> None:
+    model = get_peft_model(_model("plain"), LoraConfig(target_modules=targets, init_lora_weights=False))
+    add_label_head(model.get_base_model())
+    _assert_same(model, batch)
+    assert not any(weight.grad is not None for name, weight in model.named_parameters() if "lora" not in name)
+
+
+def test_a_head_that_is_trained_whole_beside_lora(batch: dict[str, torch.Tensor]) -> None:
+    model = get_peft_model(_model("plain"), LoraConfig(target_modules=["q_proj"], modules_to_save=["lm_head"]))
+    add_label_head(model.get_base_model())
+    _assert_same(model, batch)
+
+
+def test_without_labels_there_is_still_a_gradient_of_zero(batch: dict[str, torch.Tensor]) -> None:
+    """A process whose batch has none must take part in what the others do."""
+    model = _model("plain")
+    add_label_head(model)
+    empty = torch.zeros(0, dtype=torch.long)
+    logps = model(input_ids=batch["input_ids"], label_slots=empty, label_targets=empty)
+    logps.sum().backward()
+    assert all(weight.grad is not None and not weight.grad.any() for weight in model.parameters())
+
+
+def test_bf16_autocast_sums_in_float32(batch: dict[str, torch.Tensor]) -> None:
+    model = _model("plain").float()
+    add_label_head(model)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        expected, found = _by_logits(model, batch), model(**batch)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, expected.float(), atol=1e-6, rtol=1e-6)
+    gradients = _gradients(model, expected)
+    for name, gradient in _gradients(model, found).items():
+        torch.testing.assert_close(gradient, gradients[name], atol=0.03, rtol=0.03, msg=name)
+
+
+def test_an_unknown_scale_is_refused_by_name() -> None:
+    with pytest.raises(ModelError, match="lm_head_multiplier: falcon_h1 scales its logits"):
+        logit_transform(FalconH1Config(lm_head_multiplier=0.5))
