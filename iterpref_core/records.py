@@ -152,3 +152,25 @@ class FocalSpans(Record):
     method: str
     rejected: tuple[Span, ...]
     chosen: tuple[Span, ...]
+
+
+class TokenShift(Record):
+    """The log-probability (nats) of one token before and after training; [start, end) are its characters."""
+
+    start: int
+    end: int
+    before: float
+    after: float
+
+    @property
+    def change(self) -> float:
+        """What training added to the log-probability, nats."""
+        return self.after - self.before
+
+
+class PairShifts(Record):
+    """What training did to every token of a pair's programs."""
+
+    task_id: str
+    chosen: tuple[TokenShift, ...]
+    rejected: tuple[TokenShift, ...]

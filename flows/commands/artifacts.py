@@ -1,6 +1,7 @@
 """Verbs that turn one artifact into the next: ingest, execute, debug, sample, compare-sources, pair, localize, show."""
 
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, cast, get_args
 
@@ -9,6 +10,8 @@ import typer
 from flows.commands.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, override, show_result
 from iterpref_core.config import LocalisationMethod, load_params
 from iterpref_core.errors import InputError
+from iterpref_core.jsonl import read_jsonl, read_pairs
+from iterpref_core.records import FocalSpans, PreferencePair
 
 BACKENDS = ("transformers",)
 FORMATS = ("jsonl", "mbpp")
@@ -167,24 +170,47 @@ def localize(
 def show(
     pairs: Pairs,
     spans: Annotated[Path | None, typer.Option(help="JSONL of spans; by default the lines outside the LCS.")] = None,
-    task_id: Annotated[str | None, typer.Option(help="Which pair; the first one by default.")] = None,
+    task_id: Annotated[str | None, typer.Option(help="Which pair; the first ones by default.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="How many pairs: 1 in the terminal, 10 on a page.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page instead of printing.")] = None,
+    model: Annotated[Path | None, typer.Option(help="Model before training; with --trained, colours.")] = None,
+    trained: Annotated[Path | None, typer.Option(help="Model after training: colours each token's change.")] = None,
+    params: ParamsOption = DEFAULT_PARAMS,
 ) -> None:
-    """Show one pair with its error region marked."""
+    """Show pairs with their error region marked, and what training did to each token."""
     from rich.console import Console
 
-    from iterpref_core.jsonl import read_jsonl, read_pairs
-    from iterpref_core.records import FocalSpans
-    from iterpref_core.report.pair_view import render_terminal, write_html
+    from iterpref_core.report.pair_terminal import render_terminal
+    from iterpref_core.report.pair_view import write_html
 
-    found = next((p for p in read_pairs(pairs) if task_id in (None, p.task_id)), None)
-    if found is None:
-        wanted = "holds no pair" if task_id is None else f"has no pair with task_id {task_id!r}"
-        raise InputError(f"{pairs}: {wanted}; give another file or --task-id")
-    regions = read_jsonl(spans, FocalSpans) if spans is not None else ()
-    region = next((item for item in regions if item.task_id == found.task_id), None)
-    if html is None:
-        Console().print(render_terminal(found, region))
-    else:
-        write_html([found], {found.task_id: region} if region else None, html)
+    if (model is None) != (trained is None):
+        raise InputError("--model and --trained belong together: the model before and the one after training")
+    shown = _find_pairs(pairs, task_id, limit or (1 if html is None else 10))
+    regions = _regions_of(shown, spans)
+    shifts = {}
+    if model is not None and trained is not None:
+        from iterpref_core.training.shifts import score_shifts
+
+        scored = score_shifts(shown, model, trained, load_params(params).train)
+        shifts = {item.task_id: item for item in scored}
+    if html is not None:
+        write_html(shown, regions, html, shifts)
         typer.echo(str(html))
+        return
+    console = Console()
+    for item in shown:
+        console.print(render_terminal(item, regions.get(item.task_id), shifts.get(item.task_id)))
+
+
+def _find_pairs(path: Path, task_id: str | None, limit: int) -> list[PreferencePair]:
+    found = list(islice((pair for pair in read_pairs(path) if task_id in (None, pair.task_id)), limit))
+    if not found:
+        wanted = "holds no pair" if task_id is None else f"has no pair with task_id {task_id!r}"
+        raise InputError(f"{path}: {wanted}; give another file or --task-id")
+    return found
+
+
+def _regions_of(pairs: list[PreferencePair], spans: Path | None) -> dict[str, FocalSpans]:
+    wanted = {pair.task_id for pair in pairs}
+    records = read_jsonl(spans, FocalSpans) if spans is not None else ()
+    return {item.task_id: item for item in records if item.task_id in wanted}

@@ -1,4 +1,4 @@
-"""A preference pair with its error region marked: in the terminal, and as HTML."""
+"""A preference pair with its error region marked, as HTML; and what the terminal's view shares with it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,13 +6,11 @@ from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from rich.console import Group, RenderableType
-from rich.panel import Panel
-from rich.text import Text
 
 from iterpref_core.jsonl import atomic_writer
 from iterpref_core.line_diff import diff_lines, line_spans
-from iterpref_core.records import FocalSpans, PreferencePair, Span
+from iterpref_core.records import FocalSpans, PairShifts, PreferencePair, Span
+from iterpref_core.report.token_colours import LEVELS, choose_scale, colour_lines, level, sum_changes
 
 
 @dataclass(frozen=True)
@@ -71,32 +69,6 @@ def region(pair: PreferencePair, spans: FocalSpans | None) -> FocalSpans:
     )
 
 
-def render_terminal(pair: PreferencePair, spans: FocalSpans | None) -> RenderableType:
-    """The pair for a rich console. Marked lines carry a sign as well as a colour: − rejected, + chosen.
-
-    Args:
-        pair: the pair.
-        spans: its error region; None marks the lines outside the line LCS.
-    """
-    marks = region(pair, spans)
-    return Group(
-        Text(pair.prompt, style="italic"),
-        _panel("rejected y−: the error region D− is marked", pair.rejected, marks.rejected, "−", "red"),
-        _panel("chosen y+", pair.chosen, marks.chosen, "+", "green"),
-    )
-
-
-def _panel(title: str, program: str, spans: Sequence[Span], sign: str, colour: str) -> Panel:
-    body = Text(no_wrap=False)
-    for line in mark_lines(program, spans):
-        body.append(f"{line.number:>3} {sign if line.marked else ' '} ", style=colour if line.marked else "dim")
-        for text, marked in line.segments:
-            body.append(text, style=f"{colour} reverse" if marked else "")
-        body.append("\n")
-    body.rstrip()
-    return Panel(body, title=Text(title), title_align="left", border_style=colour)
-
-
 @cache
 def templates() -> Environment:
     """The report's templates; whatever is put into them is escaped, since models wrote much of it."""
@@ -114,28 +86,81 @@ def style() -> str:
     return Path(__file__).with_name("templates").joinpath("style.css").read_text(encoding="utf-8")
 
 
-def pair_context(pair: PreferencePair, spans: FocalSpans | None) -> dict[str, object]:
-    """What the template `pair.html` needs to show a pair."""
+def pair_context(pair: PreferencePair, spans: FocalSpans | None, shifts: PairShifts | None = None) -> dict[str, object]:
+    """What the macro `pair` of the templates needs to show a pair, in the colours of `shifts` where they are given."""
     marks = region(pair, spans)
-    return {
+    context: dict[str, object] = {
         "task_id": pair.task_id,
         "prompt": pair.prompt,
         "method": marks.method,
-        "rejected": mark_lines(pair.rejected, marks.rejected),
-        "chosen": mark_lines(pair.chosen, marks.chosen),
         "empty": not marks.rejected,
+        "sums": None,
+    }
+    if shifts is None:
+        lines = {"rejected": mark_lines(pair.rejected, marks.rejected), "chosen": mark_lines(pair.chosen, marks.chosen)}
+        return context | lines
+    return context | {
+        "rejected": colour_lines(pair.rejected, marks.rejected, shifts.rejected),
+        "chosen": colour_lines(pair.chosen, marks.chosen, shifts.chosen),
+        "sums": sums(shifts, marks),
     }
 
 
-def write_html(pairs: Iterable[PreferencePair], spans: Mapping[str, FocalSpans] | None, out: Path) -> None:
+def sums(shifts: PairShifts, marks: FocalSpans) -> dict[str, str]:
+    """What training did to a pair's programs as a whole, in nats: K+ and K- of the paper, and all of y-."""
+    return {
+        "chosen": nats(sum_changes(shifts.chosen)),
+        "region": nats(sum_changes(shifts.rejected, marks.rejected)),
+        "rejected": nats(sum_changes(shifts.rejected)),
+    }
+
+
+def nats(value: float) -> str:
+    """A change with two digits, and with its sign where they are not all 0.
+
+    >>> nats(-0.5), nats(-0.001)
+    ('−0.50', '0.00')
+    """
+    return f"{value:+.2f}".replace("-", "−") if round(value, 2) else "0.00"
+
+
+def legend(scale: float) -> list[tuple[int, str]]:
+    """Every step of colour with the change in its middle; the outermost take all beyond."""
+    steps = range(-LEVELS, LEVELS + 1)
+    ends = {-LEVELS: "≤ ", LEVELS: "≥ "}
+    return [
+        (step, ends.get(step, "") + (f"{step * scale / LEVELS:+g}".replace("-", "−") if step else "0"))
+        for step in steps
+    ]
+
+
+def write_html(
+    pairs: Sequence[PreferencePair],
+    spans: Mapping[str, FocalSpans] | None,
+    out: Path,
+    shifts: Mapping[str, PairShifts] | None = None,
+) -> None:
     """Write pairs as one self-contained page.
 
     Args:
         pairs: the pairs to show.
         spans: task_id → error region; a pair without one gets the lines outside the line LCS.
         out: the page.
+        shifts: task_id → what training did to the tokens; they become colours.
     """
-    shown = [pair_context(pair, (spans or {}).get(pair.task_id)) for pair in pairs]
-    page = templates().get_template("pairs.html").render(pairs=shown, style=style())
+    shifts, spans = shifts or {}, spans or {}
+    scale = choose_scale(shifts.values())
+    shown = [pair_context(pair, spans.get(pair.task_id), shifts.get(pair.task_id)) for pair in pairs]
+    page = (
+        templates()
+        .get_template("pairs.html")
+        .render(
+            pairs=shown,
+            style=style(),
+            legend=legend(scale) if shifts else [],
+            step=lambda token: level(token.change, scale),
+            nats=nats,
+        )
+    )
     with atomic_writer(out) as file:
         file.write(page)

@@ -2,6 +2,7 @@
 
 The failing program is a mutant of a reference; the passing one is the reference after rewrites that keep its meaning.
 What the reference and the mutant differ in is the true error region; what the two programs differ in is much more.
+How fast they are is measured on longer programs (`bench_localisation_speed`).
 """
 
 import ast
@@ -19,6 +20,7 @@ from iterpref_core.localisation.causal import find_causes
 from iterpref_core.localisation.localize import ON_TEXT
 from iterpref_core.progress import show_progress
 from iterpref_core.records import PreferencePair, Problem, Span
+from tasks.orchestration.bench_localisation_speed import MEASURED, bench_speed
 from tasks.orchestration.rewrites import rewrite
 
 MUTANTS, REWRITES = 2, 4
@@ -51,17 +53,20 @@ class Tally:
         }
 
 
-def bench_localisation(problems: Path, execution: ExecutionParams, max_executions: int) -> dict[str, float]:
-    """Precision and recall of the marked lines, for every localiser.
+def bench_localisation(
+    problems: Path, execution: ExecutionParams, max_executions: int, timed: int = MEASURED
+) -> dict[str, float]:
+    """Precision and recall of the marked lines, for every localiser, and the speed of those that run no programs.
 
     Args:
         problems: problems with references and tests, such as MBPP's.
         execution: what runs the tests.
         max_executions: of `causal`, for one pair.
+        timed: pairs that speed and memory are measured on.
 
     Returns:
         `pairs` that the tests tell apart, and for each method `<method>/precision`, `/recall` (micro-averaged over
-        lines) and `/executions_per_pair`.
+        lines) and `/executions_per_pair`; and what `bench_speed` returns.
 
     Raises:
         InputError: no problem has a reference that can be mutated.
@@ -83,7 +88,7 @@ def bench_localisation(problems: Path, execution: ExecutionParams, max_execution
             spans = cause.region.rejected or cause.anchors
             tallies["causal"].add(_marked_lines(pair.rejected, spans), wrong[pair.task_id], cause.executions)
     rates = {f"{method}/{name}": value for method, tally in tallies.items() for name, value in tally.rates().items()}
-    return {"pairs": float(tallies["causal"].pairs), **rates}
+    return {"pairs": float(tallies["causal"].pairs), **rates, **bench_speed(problems, timed)}
 
 
 def _make_pairs(problems: Path) -> Iterator[tuple[PreferencePair, Problem, set[int]]]:

@@ -69,6 +69,7 @@ def params(tmp_path: Path) -> Path:
             "available: sft",
         ),
         (["show", "--pairs", "absent.jsonl"], "absent.jsonl: no such file"),
+        (["show", "--pairs", "p", "--model", "m"], "--model and --trained belong together"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
@@ -123,6 +124,28 @@ def test_results_come_as_json(iterpref, params: Path, tmp_path: Path) -> None:  
     code, out, _ = iterpref("show", "--pairs", pairs, "--spans", spans)
     assert code == 0
     assert "y = 3" in out
+
+
+def test_show_makes_a_page_of_several_pairs_in_the_colours_of_training(
+    iterpref,
+    params: Path,
+    tmp_path: Path,
+    word_model: Path,  # type: ignore[no-untyped-def]
+) -> None:
+    pairs, page = tmp_path / "pairs.jsonl", tmp_path / "pairs.html"
+    pair = {"prompt": "p", "chosen": "return x\n", "rejected": "return\n"}
+    pairs.write_text((json.dumps(pair) + "\n") * 12, encoding="utf-8")
+    models = ("--model", word_model, "--trained", word_model, "--params", params)
+    assert iterpref("show", "--pairs", pairs, "--html", page, *models)[0] == 0
+    assert page.read_text(encoding="utf-8").count('<article class="pair">') == 10
+    assert "0.000 nats" in page.read_text(encoding="utf-8")
+    assert iterpref("show", "--pairs", pairs, "--html", page, "--limit", "2")[0] == 0
+    assert page.read_text(encoding="utf-8").count('<article class="pair">') == 2
+    assert "nats" not in page.read_text(encoding="utf-8")
+    code, out, _ = iterpref("show", "--pairs", pairs, "--task-id", "pair-7", *models)
+    assert code == 0
+    assert "pair-7" in out
+    assert "K+ = 0.00 nats" in out
 
 
 def test_doctor_says_what_is_missing(

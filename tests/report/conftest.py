@@ -1,11 +1,17 @@
-"""A small experiment's worth of what the stages leave behind, with numbers chosen by hand."""
+"""A small experiment's worth of what the stages leave behind, with numbers chosen by hand; and a browser."""
 
 import csv
 import hashlib
+import html
 import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -16,6 +22,7 @@ from iterpref_core.report.build import build_report
 
 HELDOUT = 200
 PASSED = {"base": 70, "sft": 150, "dpo": 40, "rpo": 140, "target-dpo": 90, "target-rpo": 160, "debugger": 190}
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 HOSTILE = "<script>document.title = 'owned'</script>"
 
 
@@ -120,3 +127,55 @@ def experiment(tmp_path: Path) -> SimpleNamespace:
         write_results=partial(write_results, paths["results"]),
         build=partial(build_report, paths["results"], paths["metrics"], pairs, spans, params, lock),
     )
+
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--enable-logging=stderr",
+    "--virtual-time-budget=4000",
+    "--dump-dom",
+)
+
+PROBE = """<!doctype html><title>waiting</title>
+<iframe style="border:0;width:{width}px;height:900px" srcdoc="{page}"></iframe>
+<script>
+document.querySelector("iframe").onload = event => {{
+  const page = event.target.contentDocument, root = page.documentElement;
+  page.querySelectorAll("details").forEach(element => element.open = true);
+  const wide = [...page.querySelectorAll("body *")].filter(
+    element => !element.closest(".scroll, .hidden, .skip, thead")
+      && element.getBoundingClientRect().right > {width} + 1);
+  document.title = JSON.stringify({{
+    inner: root.clientWidth, scroll: root.scrollWidth, wide: wide.slice(0, 5).map(element => element.outerHTML),
+    pairs: page.querySelectorAll(".pair").length}});
+}};
+</script>"""
+
+
+@pytest.fixture
+def browse(tmp_path: Path) -> Callable[[str, int], Any]:
+    """Opens a page in a window of a width; returns its size, what is wider, and the number of pairs."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine: the page is not tried in a browser")
+
+    def measure(page: str, width: int) -> Any:
+        probe = tmp_path / "probe.html"
+        probe.write_text(PROBE.format(width=width, page=html.escape(page)), encoding="utf-8")
+        own = (f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width + 100},1000")
+        done = subprocess.run(
+            [CHROMIUM, *FLAGS, *own, probe.as_uri()], capture_output=True, text=True, timeout=120, check=True
+        )
+        assert "CONSOLE" not in done.stderr
+        title = re.search(r"<title>(.*?)</title>", done.stdout)
+        assert title is not None
+        return json.loads(html.unescape(title[1]))
+
+    return measure

@@ -7,7 +7,8 @@ import pytest
 from rich.console import Console
 
 from iterpref_core.records import FocalSpans, PreferencePair, Span
-from iterpref_core.report.pair_view import mark_lines, region, render_terminal, write_html
+from iterpref_core.report.pair_terminal import render_terminal
+from iterpref_core.report.pair_view import mark_lines, region, write_html
 
 CHOSEN = "def f(xs):\n    if not xs:\n        return 0\n    return max(xs)\n"
 REJECTED = "def f(xs):\n    return min(xs)\n"

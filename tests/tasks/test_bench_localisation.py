@@ -13,6 +13,7 @@ from iterpref_core.jsonl import write_jsonl
 from iterpref_core.records import IoTest, Problem
 from tasks.orchestration import rewrites
 from tasks.orchestration.bench_localisation import bench_localisation
+from tasks.orchestration.bench_localisation_speed import long_pairs
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,6 +56,21 @@ def test_rewrites_are_seeded_and_may_be_combined() -> None:
     assert all(run(code) == run(REFERENCE) for code in found)
 
 
+def test_timed_pairs_are_long_and_the_same_every_time(tmp_path: Path) -> None:
+    problem = Problem(task_id="p", prompt="p", entry_point="example", tests=(), reference=REFERENCE)
+    write_jsonl(tmp_path / "problems.jsonl", [problem])
+    made = list(long_pairs(tmp_path / "problems.jsonl", 30))
+    assert made == list(long_pairs(tmp_path / "problems.jsonl", 30))
+    assert len({pair.task_id for pair in made}) == 30
+    lengths = [len(pair.rejected.splitlines()) for pair in made]
+    assert min(lengths) >= 30
+    assert max(lengths) < 80 + len(REFERENCE.splitlines()) + 1
+    assert all(pair.rejected != pair.chosen for pair in made)
+    for pair in made:
+        compile(pair.rejected, "rejected", "exec")
+        compile(pair.chosen, "chosen", "exec")
+
+
 def test_localisers_are_scored_by_the_mutated_lines(tmp_path: Path) -> None:
     tests = tuple(
         IoTest(call=f"example({nums}, {limit})", expected=repr(example(nums, limit)))
@@ -63,11 +79,17 @@ def test_localisers_are_scored_by_the_mutated_lines(tmp_path: Path) -> None:
     problem = Problem(task_id="p", prompt="p", entry_point="example", tests=tests, reference=REFERENCE)
     write_jsonl(tmp_path / "problems.jsonl", [problem.model_copy(update={"task_id": f"p{i}"}) for i in range(8)])
     settings = load_params(ROOT / "params.yaml")
-    result = bench_localisation(tmp_path / "problems.jsonl", settings.execution, 64)
+    result = bench_localisation(tmp_path / "problems.jsonl", settings.execution, 64, timed=40)
     assert result["pairs"] >= 8
     assert result["causal/precision"] > result["line_lcs/precision"]
     assert result["causal/executions_per_pair"] > 3
     assert result["line_lcs/recall"] > 0.9
+    for method in ("line_lcs", "prefix_suffix", "token"):
+        assert result[f"{method}/minutes_for_59000"] == pytest.approx(
+            59_000 / result[f"{method}/pairs_per_s"] / 60, rel=0.01, abs=0.005
+        )
+        assert 0 <= result[f"{method}/growth_mb"] < result[f"{method}/peak_mb"]
+    assert 30 <= result["timed_lines_mean"] <= 100
     write_jsonl(tmp_path / "problems.jsonl", [problem.model_copy(update={"reference": None})])
     with pytest.raises(InputError, match="no problem has a reference"):
         bench_localisation(tmp_path / "problems.jsonl", settings.execution, 64)

@@ -1,0 +1,104 @@
+"""What training did to each token: against the model asked token by token, and the masks that training uses."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
+
+from iterpref_core.config import TrainParams
+from iterpref_core.errors import ModelError
+from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.report.token_colours import sum_changes
+from iterpref_core.training.dataset import tokenise_pair
+from iterpref_core.training.shifts import score_shifts
+
+AWKWARD = PreferencePair(
+    task_id="awkward", prompt="Größe?", chosen="\n\nx = '数🙂'\r\n\ty", rejected="\n\nx = '🙂数'\n\t\ty\n"
+)
+
+
+@pytest.fixture(scope="module")
+def trained(model_folder: Path, tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrainedTokenizerBase) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    model = AutoModelForCausalLM.from_pretrained(model_folder)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights.add_(0.1 * torch.randn_like(weights))
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def one_by_one(folder: Path, prompt: list[int], program: list[int]) -> list[float]:
+    """Log-probabilities in float64, each from a forward pass of its own."""
+    model = AutoModelForCausalLM.from_pretrained(folder).double().eval()
+    found = []
+    with torch.no_grad():
+        for place, token in enumerate(program):
+            logits = model(torch.tensor([prompt + program[:place]])).logits[0, -1]
+            found.append(float(logits[token] - torch.logsumexp(logits, 0)))
+    return found
+
+
+def test_every_token_has_the_log_probabilities_of_both_models_at_its_place(
+    pair_records: list[PreferencePair],
+    model_folder: Path,
+    trained: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    params: TrainParams,
+) -> None:
+    pairs = [pair_records[0], AWKWARD]
+    for pair, shifts in zip(pairs, score_shifts(pairs, model_folder, trained, params, batch_size=3), strict=True):
+        row = tokenise_pair(pair, (), tokenizer, params)
+        assert shifts.task_id == pair.task_id
+        for text, ids, tokens in (
+            (pair.chosen, row.chosen_ids, shifts.chosen),
+            (pair.rejected, row.rejected_ids, shifts.rejected),
+        ):
+            assert [t.before for t in tokens] == pytest.approx(one_by_one(model_folder, row.prompt_ids, ids), abs=1e-4)
+            assert [t.after for t in tokens] == pytest.approx(one_by_one(trained, row.prompt_ids, ids), abs=1e-4)
+            assert (tokens[-1].start, tokens[-1].end) == (len(text), len(text))
+            covered = {place for token in tokens for place in range(token.start, token.end)}
+            assert covered == set(range(len(text))), "every character belongs to a token"
+
+
+def test_the_sum_in_the_region_is_k_minus_of_the_mask_that_training_uses(
+    pair_records: list[PreferencePair],
+    span_records: list[FocalSpans],
+    model_folder: Path,
+    trained: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    params: TrainParams,
+) -> None:
+    pair, spans = pair_records[3], span_records[3].rejected
+    (shifts,) = score_shifts([pair], model_folder, trained, params)
+    row = tokenise_pair(pair, spans, tokenizer, params)
+    after, before = (one_by_one(folder, row.prompt_ids, row.rejected_ids) for folder in (trained, model_folder))
+    k_minus = sum(mark * (new - old) for mark, new, old in zip(row.focal, after, before, strict=True))
+    assert sum_changes(shifts.rejected, spans) == pytest.approx(k_minus, abs=1e-4)
+    assert abs(k_minus) > 0.01
+
+
+def test_what_training_cuts_off_has_no_score(
+    pair_records: list[PreferencePair], model_folder: Path, trained: Path, params: TrainParams
+) -> None:
+    (whole,) = score_shifts(pair_records[:1], model_folder, trained, params)
+    short = params.model_copy(update={"max_prompt_length": 4, "max_length": 10})
+    (cut,) = score_shifts(pair_records[:1], model_folder, trained, short)
+    assert [(t.start, t.end) for t in cut.rejected] == [(t.start, t.end) for t in whole.rejected[:6]]
+
+
+def test_a_model_with_other_tokens_is_refused(
+    pair_records: list[PreferencePair], model_folder: Path, word_model: Path, params: TrainParams
+) -> None:
+    with pytest.raises(ModelError, match=r"its tokens of these pairs are not those of .*give the model"):
+        score_shifts(pair_records[:1], model_folder, word_model, params)
+
+
+def test_a_model_that_is_not_there_is_named(
+    pair_records: list[PreferencePair], model_folder: Path, params: TrainParams
+) -> None:
+    with pytest.raises(ModelError, match="absent"):
+        score_shifts(pair_records[:1], model_folder, model_folder / "absent", params)
