@@ -98,8 +98,18 @@ def _run_one(objective: ObjectiveName, point: ObjectiveParams, params: Params) -
     folder = FOLDER / _key(params) / f"{objective}-{point.learning_rate:g}-{point.alpha:g}"
     model = folder / "model"
     settings = params.train.model_copy(update={"objectives": {**params.train.objectives, objective: point}})
-    train_objective(PAIRS, FOCAL, STUDENT, objective, settings, model, folder / "curve.csv", WORK / "train")
-    answerer = model_answerer(model, params.evaluate, FOLDER / "answers")
+    train_objective(
+        PAIRS,
+        FOCAL,
+        STUDENT,
+        objective,
+        settings,
+        model,
+        folder / "curve.csv",
+        WORK / "train",
+        prompt=params.model.prompt,
+    )
+    answerer = model_answerer(model, params.evaluate, FOLDER / "answers", params.model.prompt)
     entry = Heldout(PROBLEMS, params.execution, FOLDER, SPLIT).evaluate(answerer).entry
     shutil.rmtree(model)
     return Trial(
@@ -119,7 +129,7 @@ def _key(params: Params) -> str:
     """A digest of what decides the scores: data, model, and all settings but the ones that are tuned."""
     from iterpref_core.inference.fingerprint import model_fingerprint
 
-    digest = hashlib.sha256(model_fingerprint(STUDENT).encode())
+    digest = hashlib.sha256(model_fingerprint(STUDENT, params.model.prompt).encode())
     for path in (PAIRS, FOCAL, PROBLEMS):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     settings = [params.train.model_dump(exclude={"objectives"}), params.evaluate.model_dump(exclude={"benchmarks"})]

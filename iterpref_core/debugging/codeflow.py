@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from iterpref_core.config import CodeflowParams, ExecutionParams
+from iterpref_core.config import CodeflowParams, ExecutionParams, PromptStyle
 from iterpref_core.debugging.driver import debug_problems
 from iterpref_core.debugging.journal import Journal
 from iterpref_core.debugging.tally import Tally
@@ -41,6 +41,7 @@ def run_codeflow(
     execution: ExecutionParams,
     out: Path,
     work: Path,
+    prompt: PromptStyle = "auto",
 ) -> dict[str, float]:
     """Debug the problems of split `codeflow` with local models and write their trajectories in the problems' order.
 
@@ -53,6 +54,7 @@ def run_codeflow(
         out: where the Trajectory records go; written whole or not at all.
         work: folder of the journal by which a killed run resumes without repeating a finished problem. A journal
             serves only the run it was begun by: same problems, models, settings and wording of the turns.
+        prompt: whether the student reads prompts in its chat template; the debugger does if it has one.
 
     Returns:
         The metrics of `Tally.metrics`.
@@ -60,20 +62,23 @@ def run_codeflow(
     Raises:
         InputError: the problems or models cannot be used.
     """
-    return debug_file(problems, local_models(student, debugger, params), params, execution, out=out, work=work)
+    models = local_models(student, debugger, params, prompt)
+    return debug_file(problems, models, params, execution, out=out, work=work)
 
 
-def local_models(student: Path, debugger: Path, params: CodeflowParams) -> Models:
-    """The models of two checkpoint folders; loaded once where the debugger drafts too."""
-    drafts = debugger if params.draft_model == "debugger" else student
+def local_models(student: Path, debugger: Path, params: CodeflowParams, prompt: PromptStyle = "auto") -> Models:
+    """The models of two checkpoint folders; loaded once where the debugger drafts too. `prompt`: the student's."""
+    if params.draft_model == "debugger":
+        student, prompt = debugger, "auto"
 
     def load() -> tuple[Backend, Backend]:
         from iterpref_core.inference.transformers_backend import TransformersBackend
 
         refiner = TransformersBackend(debugger, params.concurrency)
-        return (refiner if drafts == debugger else TransformersBackend(drafts, params.concurrency)), refiner
+        same = (student, prompt) == (debugger, "auto")
+        return (refiner if same else TransformersBackend(student, params.concurrency, prompt)), refiner
 
-    return Models((model_fingerprint(drafts), model_fingerprint(debugger)), load)
+    return Models((model_fingerprint(student, prompt), model_fingerprint(debugger)), load)
 
 
 def debug_file(
