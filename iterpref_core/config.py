@@ -15,6 +15,8 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Count = Annotated[int, Field(ge=0)]
 Benchmark = Literal["heldout", "humaneval", "humaneval+", "mbpp", "mbpp+"]
 Layout = Literal["fork", "padded"]
+PromptStyle = Literal["auto", "plain"]
+AnswerStyle = Literal["bare", "fenced"]
 LocalisationMethod = Literal["line_lcs", "prefix_suffix", "token", "causal"]
 ObjectiveName = Literal[
     "sft",
@@ -37,10 +39,11 @@ class Settings(BaseModel):
 
 
 class ModelParams(Settings):
-    """Which models take part: `nanolab`, a folder, or a hub id."""
+    """Which models take part: `nanolab`, a folder, or a hub id; and how the student reads prompts."""
 
     student: Annotated[str, Field(min_length=1)]
     debugger: Annotated[str, Field(min_length=1)]
+    prompt: PromptStyle
 
 
 class ExecutionParams(Settings):
@@ -146,6 +149,7 @@ class TrainParams(Settings):
     max_length: PositiveInt
     layout: Layout
     nll: Literal["mean", "sum"]
+    answer: AnswerStyle
     bf16: bool
     gradient_checkpointing: bool
     objectives: dict[ObjectiveName, ObjectiveParams]

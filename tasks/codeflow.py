@@ -22,4 +22,5 @@ def debug_problems(params: Params) -> Metrics:
         params.execution,
         TRAJECTORIES,
         WORK / "codeflow",
+        prompt=params.model.prompt,
     )

@@ -2,7 +2,7 @@
 
 from iterpref_core.config import Params
 from tasks.common.body import Metrics, run_body
-from tasks.common.paths import PROBLEMS, RESULTS, WORK, model_path
+from tasks.common.paths import PROBLEMS, RESULTS, WORK, model_path, prompt_style
 from tasks.common.stage_task import stage_task
 
 
@@ -22,4 +22,5 @@ def evaluate_model(params: Params, model: str) -> Metrics:
         params.execution,
         RESULTS / model,
         WORK / "evaluate",
+        prompt=prompt_style(model, params),
     )

@@ -1,8 +1,14 @@
-"""Profiles: named sets of values for params.yaml, such as `tiny` for tests."""
+"""Profiles: named sets of values for params.yaml, such as `tiny` for tests.
 
-from collections.abc import Iterator, Mapping
+A profile may name another one that it builds on, as `base`. `nano` names every value that any profile changes, and all
+others build on it, so that what a profile leaves does not depend on the one before.
+"""
+
+from collections.abc import Iterator
+from functools import reduce
+from operator import getitem
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import yaml
 
@@ -11,6 +17,13 @@ from iterpref_core.errors import ConfigError
 from iterpref_core.jsonl import atomic_writer
 
 PROFILES = Path("profiles")
+
+
+class _Value(NamedTuple):
+    """What a profile writes, on one line, and the file that says so."""
+
+    written: str
+    source: Path
 
 
 def apply_profile(name: str, params: Path, profiles: Path = PROFILES) -> list[str]:
@@ -25,26 +38,43 @@ def apply_profile(name: str, params: Path, profiles: Path = PROFILES) -> list[st
         What changed, one line a value.
 
     Raises:
-        ConfigError: there is no such profile, or it names a parameter that does not exist or a value out of range.
+        ConfigError: there is no such profile or base, or it names a parameter that does not exist or a value out of
+            range.
     """
     load_params(params)
-    source = profiles / f"{name}.yaml"
-    if not source.is_file():
-        known = ", ".join(sorted(path.stem for path in profiles.glob("*.yaml")))
-        raise ConfigError(f"profile {name!r}: there is no {source}; available: {known}")
     text = params.read_text(encoding="utf-8")
     places = dict(_places(yaml.compose(text), ""))
-    values = dict(_leaves(yaml.safe_load(source.read_text(encoding="utf-8")), ""))
+    values = _read_profile(name, profiles, ())
     for key in values.keys() - places.keys():
-        raise ConfigError(f"{source}: {key}: {params} has no such parameter; correct the profile")
+        raise ConfigError(f"{values[key].source}: {key}: {params} has no such parameter; correct the profile")
     changes = []
     for key in sorted(values, key=lambda key: -places[key][0]):  # from the end, so that earlier places stay right
         start, end = places[key]
-        if yaml.safe_load(text[start:end]) != values[key]:
-            changes.append(f"{key}: {text[start:end]} → {_in_line(values[key])}")
-            text = text[:start] + _in_line(values[key]) + text[end:]
+        if yaml.safe_load(text[start:end]) != yaml.safe_load(values[key].written):
+            changes.append(f"{key}: {text[start:end]} → {values[key].written}")
+            text = text[:start] + values[key].written + text[end:]
     _write_checked(params, text)
     return changes[::-1]
+
+
+def _read_profile(name: str, profiles: Path, builders: tuple[str, ...]) -> dict[str, _Value]:
+    """Dotted key → value, those of `base` first; `builders` are the profiles that build on this one."""
+    source = profiles / f"{name}.yaml"
+    if name in builders:
+        raise ConfigError(f"{source}: base: {' → '.join((*builders, name))} builds on itself; correct one of them")
+    if not source.is_file():
+        known = ", ".join(sorted(path.stem for path in profiles.glob("*.yaml")))
+        named_by = f"{profiles / builders[-1]}.yaml: base: " if builders else ""
+        raise ConfigError(f"{named_by}profile {name!r}: there is no {source}; available: {known}")
+    text = source.read_text(encoding="utf-8")
+    content = yaml.safe_load(text)
+    own = {
+        key: _Value(_one_line(text[start:end], reduce(getitem, key.split("."), content)), source)
+        for key, (start, end) in _places(yaml.compose(text), "")
+    }
+    base = own.pop("base", None)
+    inherited = _read_profile(yaml.safe_load(base.written), profiles, (*builders, name)) if base else {}
+    return inherited | own
 
 
 def _write_checked(params: Path, text: str) -> None:
@@ -60,7 +90,7 @@ def _write_checked(params: Path, text: str) -> None:
 
 def _places(node: yaml.Node | None, prefix: str) -> Iterator[tuple[str, tuple[int, int]]]:
     """Dotted key → where its value stands in the text, for every value that is no mapping."""
-    assert isinstance(node, yaml.MappingNode), "checked parameters are mappings"
+    assert isinstance(node, yaml.MappingNode), "parameters and profiles are mappings"
     for key, value in node.value:
         if isinstance(value, yaml.MappingNode):
             yield from _places(value, f"{prefix}{key.value}.")
@@ -68,14 +98,6 @@ def _places(node: yaml.Node | None, prefix: str) -> Iterator[tuple[str, tuple[in
             yield prefix + key.value, (value.start_mark.index, value.end_mark.index)
 
 
-def _leaves(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
-
-
-def _in_line(value: object) -> str:
-    """A value as YAML on one line."""
-    return yaml.safe_dump(value, default_flow_style=True, width=2**16).removesuffix("...\n").strip()
+def _one_line(written: str, value: object) -> str:
+    """A value as it is written, so that 1.0e-5 stays that, unless it takes several lines."""
+    return yaml.safe_dump(value, default_flow_style=True, width=2**16).strip() if "\n" in written else written

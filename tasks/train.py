@@ -24,4 +24,5 @@ def train_objective(params: Params, objective: ObjectiveName) -> Metrics:
         METRICS / "train" / f"{objective}.curve.csv",
         WORK / "train",
         on_log=journal.record_metrics,
+        prompt=params.model.prompt,
     )

@@ -191,7 +191,8 @@ def show(
     if model is not None and trained is not None:
         from iterpref_core.training.shifts import score_shifts
 
-        scored = score_shifts(shown, model, trained, load_params(params).train)
+        settings = load_params(params)
+        scored = score_shifts(shown, model, trained, settings.train, settings.model.prompt)
         shifts = {item.task_id: item for item in scored}
     if html is not None:
         write_html(shown, regions, html, shifts)

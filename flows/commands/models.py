@@ -37,9 +37,11 @@ def train(
     from iterpref_core.training.train import train_objective
 
     name = cast("ObjectiveName", choose("--objective", objective, OBJECTIVES))
-    settings = override(load_params(params).train, {"seed": seed})
+    every = load_params(params)
+    settings = override(every.train, {"seed": seed})
     curve, work = out.with_name(f"{out.name}.curve.csv"), out.with_name(f".{out.name}.work")
-    show_result(train_objective(pairs, spans, model, name, settings, out, curve, work), json_)
+    result = train_objective(pairs, spans, model, name, settings, out, curve, work, prompt=every.model.prompt)
+    show_result(result, json_)
 
 
 def tune(
@@ -123,7 +125,9 @@ def evaluate(
         result = core.score_samples(samples, name, problems, settings.execution, out=out, cache=cache)
     elif model is not None:
         chosen = override(settings.evaluate, {"benchmarks": (name,)})
-        result = core.evaluate_model(model.name, model, problems, chosen, settings.execution, out=out, cache=cache)
+        result = core.evaluate_model(
+            model.name, model, problems, chosen, settings.execution, out, cache, settings.model.prompt
+        )
     else:
         result = core.score_ground_truth(name, problems, settings.execution, out=out, cache=cache)
     show_result(result, json_)

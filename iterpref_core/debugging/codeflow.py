@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from iterpref_core.config import CodeflowParams, ExecutionParams
+from iterpref_core.config import CodeflowParams, ExecutionParams, PromptStyle
 from iterpref_core.debugging.answers import AnswerLog
 from iterpref_core.debugging.driver import debug_problems
 from iterpref_core.debugging.journal import Journal
@@ -46,6 +46,7 @@ def run_codeflow(
     execution: ExecutionParams,
     out: Path,
     work: Path,
+    prompt: PromptStyle = "auto",
 ) -> dict[str, float]:
     """Debug (or sample) the problems of split `codeflow` with local models and write trajectories in their order.
 
@@ -59,6 +60,7 @@ def run_codeflow(
         work: folder of the journal by which a killed run resumes without repeating a finished problem, and, with
             sampling, an answer. It serves only the run it was begun by: same problems, models, settings and wording of
             the turns.
+        prompt: whether the student reads prompts in its chat template; the debugger does if it has one.
 
     Returns:
         The metrics of `Tally.metrics`; with sampling also `mixed`: problems with samples of both kinds.
@@ -66,23 +68,29 @@ def run_codeflow(
     Raises:
         InputError: the problems or models cannot be used.
     """
-    return debug_file(problems, local_models(student, debugger, params), params, execution, out=out, work=work)
+    models = local_models(student, debugger, params, prompt)
+    return debug_file(problems, models, params, execution, out=out, work=work)
 
 
-def local_models(student: Path, debugger: Path, params: CodeflowParams) -> Models:
-    """The models of two checkpoint folders; one alone is loaded where it drafts and refines, or nothing is refined."""
-    drafts = debugger if params.draft_model == "debugger" else student
+def local_models(student: Path, debugger: Path, params: CodeflowParams, prompt: PromptStyle = "auto") -> Models:
+    """The models of two checkpoint folders; one alone is loaded where it drafts and refines, or nothing is refined.
+
+    `prompt` is how the student reads prompts.
+    """
+    if params.draft_model == "debugger":
+        student, prompt = debugger, "auto"
 
     def load() -> tuple[Backend, Backend]:
         from iterpref_core.inference.transformers_backend import TransformersBackend
 
         if params.source == "sampling":
-            drafter = TransformersBackend(drafts, params.concurrency)
+            drafter = TransformersBackend(student, params.concurrency, prompt)
             return drafter, drafter
         refiner = TransformersBackend(debugger, params.concurrency)
-        return (refiner if drafts == debugger else TransformersBackend(drafts, params.concurrency)), refiner
+        same = (student, prompt) == (debugger, "auto")
+        return (refiner if same else TransformersBackend(student, params.concurrency, prompt)), refiner
 
-    return Models((model_fingerprint(drafts), model_fingerprint(debugger)), load)
+    return Models((model_fingerprint(student, prompt), model_fingerprint(debugger)), load)
 
 
 def debug_file(

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.config import EvaluateParams
+from iterpref_core.config import EvaluateParams, PromptStyle
 from iterpref_core.inference.backend import Backend, Request, Sampling
 from iterpref_core.inference.fingerprint import model_fingerprint
 from iterpref_core.jsonl import atomic_writer
@@ -71,18 +71,18 @@ class Answerer:
         return texts
 
 
-def model_answerer(model: Path | str, params: EvaluateParams, folder: Path) -> Answerer:
+def model_answerer(model: Path | str, params: EvaluateParams, folder: Path, prompt: PromptStyle = "auto") -> Answerer:
     """Answers of a checkpoint folder, of a stage's folder that points at one, or of a hub id."""
 
     def open_backend() -> Backend:
         # Scoring samples that exist needs neither torch nor transformers.
         from iterpref_core.inference.transformers_backend import TransformersBackend
 
-        return TransformersBackend(model, params.batch_size)
+        return TransformersBackend(model, params.batch_size, prompt)
 
     return Answerer(
         open_backend,
-        model_fingerprint(model),
+        model_fingerprint(model, prompt),
         folder,
         max_new_tokens=params.max_new_tokens,
         seed=params.seed,

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from iterpref_core.config import Benchmark, EvaluateParams, ExecutionParams
+from iterpref_core.config import Benchmark, EvaluateParams, ExecutionParams, PromptStyle
 from iterpref_core.errors import DataUnavailableError, InputError
 from iterpref_core.evaluation.answers import Answerer, model_answerer
 from iterpref_core.evaluation.evalplus_benchmarks import EvalPlus, EvalPlusName, dataset_of
@@ -28,6 +28,7 @@ def evaluate_model(
     execution: ExecutionParams,
     out: Path,
     cache: Path,
+    prompt: PromptStyle = "auto",
 ) -> dict[str, float]:
     """Measure a model on every benchmark of `params.benchmarks`.
 
@@ -39,6 +40,7 @@ def evaluate_model(
         execution: limits, and how many programs run at once.
         out: folder for results.json and samples.jsonl.
         cache: folder for benchmark data, expected outputs and the model's answers; outside of anything DVC deletes.
+        prompt: whether the model reads prompts in its chat template.
 
     Returns:
         Per available benchmark, with '+' spelled `_plus`: `<benchmark>/pass_at_1`, `/ci95_low`, `/ci95_high`, `/n`.
@@ -50,8 +52,8 @@ def evaluate_model(
     """
     from iterpref_core.inference.transformers_backend import load_tokenizer
 
-    answerer = model_answerer(model, params, cache / "answers")
-    instruct = load_tokenizer(model).chat_template is not None
+    answerer = model_answerer(model, params, cache / "answers", prompt)
+    instruct = load_tokenizer(model, prompt).chat_template is not None
     return run_benchmarks(
         name, answerer, problems, params.benchmarks, execution, out=out, cache=cache, instruct=instruct
     )

@@ -4,14 +4,15 @@ import hashlib
 import json
 from pathlib import Path
 
+from iterpref_core.config import PromptStyle
 from iterpref_core.inference.checkpoints import locate_model
 
 _BLOCK = 1 << 20
 _BLOCKS = 64
 
 
-def model_fingerprint(path: Path | str) -> str:
-    """A digest of a model's files or, for a hub id, of its name and pinned revision.
+def model_fingerprint(path: Path | str, prompt: PromptStyle = "auto") -> str:
+    """A digest of a model's files or, for a hub id, of its name and pinned revision; and of how it reads prompts.
 
     Files up to 64 MiB count whole; of larger ones the size and 64 evenly spaced blocks of 1 MiB, which any further
     training changes and which takes a second where reading 15 GB takes a minute.
@@ -21,9 +22,10 @@ def model_fingerprint(path: Path | str) -> str:
     """
     source = locate_model(path)
     folder = Path(source.name_or_path)
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(b"" if prompt == "auto" else prompt.encode())
     if not folder.is_dir():
-        return hashlib.sha256(json.dumps([source.name_or_path, source.revision]).encode()).hexdigest()
+        digest.update(json.dumps([source.name_or_path, source.revision]).encode())
+        return digest.hexdigest()
     for file in sorted(folder.iterdir()):
         if file.is_file():
             digest.update(json.dumps([file.name, _digest_file(file)]).encode())

@@ -13,6 +13,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from iterpref_core.config import PromptStyle
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.checkpoints import locate_model
@@ -38,17 +39,23 @@ class SeededSampling(LogitsProcessor):
         return scores.float() / self._temperature + gumbel
 
 
-def load_tokenizer(model: Path | str) -> PreTrainedTokenizerBase:
+def load_tokenizer(model: Path | str, prompt: PromptStyle = "auto") -> PreTrainedTokenizerBase:
     """The tokenizer of a model folder or hub id.
+
+    Base models ship a chat template that they were never trained on. With `prompt: plain` it is taken off here, once:
+    whoever renders, evaluates or saves with this tokenizer agrees, and a model trained with it is saved without one.
 
     Raises:
         ModelError: there is none, or it cannot be read.
     """
     source = locate_model(model)
     try:
-        return AutoTokenizer.from_pretrained(source.name_or_path, revision=source.revision)
+        tokenizer = AutoTokenizer.from_pretrained(source.name_or_path, revision=source.revision)
     except (OSError, ValueError) as error:
         raise ModelError(f"{model}: no usable tokenizer ({str(error).splitlines()[0]})") from None
+    if prompt == "plain":
+        tokenizer.chat_template = None
+    return tokenizer
 
 
 def load_model(model: Path | str) -> PreTrainedModel:
@@ -72,13 +79,14 @@ class TransformersBackend:
     Args:
         model: a checkpoint folder, a stage's folder that points at one, or a hub id.
         batch_size: prompts generated for at once.
+        prompt: whether the model reads prompts in its chat template.
 
     Raises:
         ModelError: the model cannot be had or loaded, or its tokenizer cannot pad.
     """
 
-    def __init__(self, model: Path | str, batch_size: int) -> None:
-        self.tokenizer = load_tokenizer(model)
+    def __init__(self, model: Path | str, batch_size: int, prompt: PromptStyle = "auto") -> None:
+        self.tokenizer = load_tokenizer(model, prompt)
         self.tokenizer.padding_side = "left"
         if self.tokenizer.pad_token_id is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.config import TrainParams
+from iterpref_core.config import AnswerStyle, TrainParams
 from iterpref_core.errors import InputError, ModelError, RecordError
-from iterpref_core.inference.prompts import render_prompt
+from iterpref_core.inference.prompts import render_answer, render_prompt
 from iterpref_core.jsonl import read_jsonl, read_pairs
 from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.training.masks import mask_from_spans
@@ -17,7 +17,7 @@ from iterpref_core.training.programs import encode_program
 
 @dataclass(frozen=True)
 class TokenisedPair:
-    """Token ids of prompt, y+ and y-, each program closed by the end token.
+    """Token ids of prompt, y+ and y-: each program as it is to be answered, closed by the end token.
 
     `focal` marks the tokens of D- in y-, `focal_chosen` those of its counterpart D+ in y+. `cut`: how many tokens of D-
     the length limit cut off.
@@ -68,15 +68,15 @@ def tokenise_pair(
         pair: the programs.
         spans: D- and D+, as characters of its programs.
         tokenizer: must give offsets and have an end token.
-        params: length limits, in tokens.
+        params: length limits, in tokens, and the form of the answers.
 
     Raises:
         ModelError: the tokenizer gives no offsets or has no end token.
     """
     prompt = _tokenise_prompt(pair.prompt, tokenizer, params.max_prompt_length)
     room = params.max_length - len(prompt)
-    chosen_ids, focal_chosen = _tokenise_program(pair.chosen, spans.chosen, tokenizer)
-    rejected_ids, focal = _tokenise_program(pair.rejected, spans.rejected, tokenizer)
+    chosen_ids, focal_chosen = _tokenise_answer(pair.chosen, spans.chosen, params.answer, tokenizer)
+    rejected_ids, focal = _tokenise_answer(pair.rejected, spans.rejected, params.answer, tokenizer)
     return TokenisedPair(
         prompt_ids=prompt,
         chosen_ids=chosen_ids[:room],
@@ -95,16 +95,18 @@ def _tokenise_prompt(prompt: str, tokenizer: PreTrainedTokenizerBase, longest: i
     return ids if len(ids) <= longest else opening + ids[len(ids) - longest + len(opening) :]
 
 
-def _tokenise_program(
-    program: str, spans: tuple[Span, ...], tokenizer: PreTrainedTokenizerBase
+def _tokenise_answer(
+    program: str, spans: tuple[Span, ...], style: AnswerStyle, tokenizer: PreTrainedTokenizerBase
 ) -> tuple[list[int], list[int]]:
-    """Token ids, closed by the end token, and which of them a span touches."""
-    ids, offsets = encode_program(tokenizer, program)
+    """Token ids, closed by the end token, and which of them a span of the program touches."""
+    answer, begin = render_answer(program, style)
+    ids, offsets = encode_program(tokenizer, answer)
     if tokenizer.eos_token_id is None:
         raise ModelError(
             f"{tokenizer.name_or_path}: this tokenizer has no end token, so no model could learn where a program "
             "ends; name one as eos_token in tokenizer_config.json"
         )
+    spans = tuple((begin + start, begin + end) for start, end in spans)
     # Spans are in the program: the end token after it was not wrong, only what it came after.
     return [*ids, tokenizer.eos_token_id], [*mask_from_spans(offsets, spans), 0]
 

@@ -7,16 +7,26 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.config import TrainParams
+from iterpref_core.config import AnswerStyle, PromptStyle, TrainParams
 from iterpref_core.errors import ModelError
+from iterpref_core.inference.prompts import render_answer
 from iterpref_core.inference.transformers_backend import load_model, load_tokenizer
-from iterpref_core.records import PairShifts, PreferencePair, TokenShift
+from iterpref_core.records import FocalSpans, PairShifts, PreferencePair, Span, TokenShift
 from iterpref_core.training.dataset import TokenisedPair, tokenise_pair
+from iterpref_core.training.programs import encode_program
 from iterpref_core.training.reference import score_sequences
+
+_NOTHING = FocalSpans(task_id="", method="", rejected=(), chosen=())
+"""Scores do not depend on what is marked."""
 
 
 def score_shifts(
-    pairs: Sequence[PreferencePair], before: Path, after: Path, params: TrainParams, batch_size: int = 8
+    pairs: Sequence[PreferencePair],
+    before: Path,
+    after: Path,
+    params: TrainParams,
+    prompt: PromptStyle = "auto",
+    batch_size: int = 8,
 ) -> list[PairShifts]:
     """Score every token of both programs with both models, in float32, cut to length as training cuts them.
 
@@ -24,7 +34,8 @@ def score_shifts(
         pairs: the pairs.
         before: the model that training started from.
         after: the model that came of it.
-        params: length limits, in tokens.
+        params: length limits, in tokens, and the form of the answers.
+        prompt: whether the models read prompts in their chat template.
         batch_size: programs scored at once.
 
     Returns:
@@ -34,9 +45,9 @@ def score_shifts(
     Raises:
         ModelError: a model is not there, or the two cut the programs into different tokens.
     """
-    tokenizer, other = load_tokenizer(before), load_tokenizer(after)
-    rows = [tokenise_pair(pair, (), tokenizer, params) for pair in pairs]
-    if any(tokenise_pair(pair, (), other, params) != row for pair, row in zip(pairs, rows, strict=True)):
+    tokenizer, other = load_tokenizer(before, prompt), load_tokenizer(after, prompt)
+    rows = [tokenise_pair(pair, _NOTHING, tokenizer, params) for pair in pairs]
+    if any(tokenise_pair(pair, _NOTHING, other, params) != row for pair, row in zip(pairs, rows, strict=True)):
         raise ModelError(
             f"{after}: its tokens of these pairs are not those of {before}; give the model that was trained from it"
         )
@@ -46,8 +57,8 @@ def score_shifts(
     return [
         PairShifts(
             task_id=pair.task_id,
-            chosen=_shifts(tokenizer, pair.chosen, *next(scored)),
-            rejected=_shifts(tokenizer, pair.rejected, *next(scored)),
+            chosen=_shifts(_places(tokenizer, pair.chosen, params.answer), *next(scored)),
+            rejected=_shifts(_places(tokenizer, pair.rejected, params.answer), *next(scored)),
         )
         for pair in pairs
     ]
@@ -62,12 +73,20 @@ def _score(model: Path, sequences: list[tuple[list[int], list[int]]], batch_size
     return score_sequences(loaded, sequences, batch_size=batch_size, bf16=False)
 
 
-def _shifts(
-    tokenizer: PreTrainedTokenizerBase, text: str, before: torch.Tensor, after: torch.Tensor
-) -> tuple[TokenShift, ...]:
-    offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-    places = [*offsets, (len(text), len(text))][: len(before)]
+def _places(tokenizer: PreTrainedTokenizerBase, program: str, style: AnswerStyle) -> list[Span]:
+    """Where each token of the answer is in the program; what stands around the program has no characters there."""
+    answer, begin = render_answer(program, style)
+    _, offsets = encode_program(tokenizer, answer)
+    ends = [*offsets, (len(answer), len(answer))]
+    return [(_clip(start - begin, program), _clip(end - begin, program)) for start, end in ends]
+
+
+def _clip(place: int, program: str) -> int:
+    return min(max(place, 0), len(program))
+
+
+def _shifts(places: list[Span], before: torch.Tensor, after: torch.Tensor) -> tuple[TokenShift, ...]:
     return tuple(
         TokenShift(start=start, end=end, before=old, after=new)
-        for (start, end), old, new in zip(places, before.tolist(), after.tolist(), strict=True)
+        for (start, end), old, new in zip(places[: len(before)], before.tolist(), after.tolist(), strict=True)
     )

@@ -12,7 +12,7 @@ from datasets import Dataset
 from transformers import PrinterCallback, TrainerCallback
 from trl import DPOConfig
 
-from iterpref_core.config import ObjectiveName, TrainParams
+from iterpref_core.config import ObjectiveName, PromptStyle, TrainParams
 from iterpref_core.errors import ConfigError
 from iterpref_core.inference.fingerprint import model_fingerprint
 from iterpref_core.inference.transformers_backend import load_model, load_tokenizer
@@ -77,6 +77,7 @@ def train_objective(
     curve: Path,
     work: Path,
     on_log: OnLog | None = None,
+    prompt: PromptStyle = "auto",
 ) -> dict[str, float]:
     """Train a model with one objective; a killed run resumes from its last checkpoint.
 
@@ -90,6 +91,7 @@ def train_objective(
         curve: CSV of the training curve, one row per logged step.
         work: folder for checkpoints and reference log-probabilities, kept outside of `out`.
         on_log: called with (metrics, step) while training runs.
+        prompt: whether the model reads prompts in its chat template; the trained model keeps to it.
 
     Returns:
         `pairs`, `steps`, `loss` (mean over the run), last values of the rewards, `focal_token_share` (of the rejected
@@ -100,11 +102,11 @@ def train_objective(
         InputError: pairs, spans or model cannot be used.
     """
     accumulation = _accumulation_steps(params)
-    tokenizer = load_tokenizer(model)
+    tokenizer = load_tokenizer(model, prompt)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     rows = load_pairs(pairs, spans, tokenizer, params)
-    fingerprint = model_fingerprint(model)
+    fingerprint = model_fingerprint(model, prompt)
     row = OBJECTIVES[objective]
     policy = load_model(model)
     if params.layout == "fork":

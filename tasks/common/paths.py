@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from iterpref_core.config import Params, PromptStyle
+
 PARAMS = Path("params.yaml")
 LOCK = Path("dvc.lock")
 
@@ -29,6 +31,11 @@ JOURNALS = STATE / "journals"
 def model_path(name: str) -> Path:
     """The checkpoint that `name` (base, debugger or an objective) stands for."""
     return {"base": STUDENT, "debugger": DEBUGGER}.get(name, MODELS / "trained" / name)
+
+
+def prompt_style(name: str, params: Params) -> PromptStyle:
+    """How the model of this name reads prompts: `model.prompt` is of the student and what is trained from it."""
+    return "auto" if name == "debugger" else params.model.prompt
 
 
 def metrics_path(stage: str) -> Path:

@@ -67,7 +67,7 @@ def bench_speed(problems: Path, pairs: int = MEASURED) -> dict[str, float]:
 
 
 def _measure(path: Path, pairs: int, method: LocalisationMethod) -> dict[str, float]:
-    params = FocalParams(method=method, empty="anchor", max_executions=4)
+    params = FocalParams(method=method, empty="anchor", max_executions=4, widen_lines=0, seed=0)
     before = _peak_mb()
     started = time.perf_counter()
     localize_pairs(path, params, path.with_name("focal.jsonl"))

@@ -104,7 +104,7 @@ def _installed(name: str) -> str:
 def _models(params: Params) -> Iterator[Finding]:
     from iterpref_core.inference.checkpoints import pin_model
 
-    for role, name in params.model:
+    for role, name in (("student", params.model.student), ("debugger", params.model.debugger)):
         try:
             source = "embedded" if name == "nanolab" else str(pin_model(name).name_or_path)
             yield Finding(name=f"model: {role}", status="ok", found=source)

@@ -43,7 +43,7 @@ def find_inputs(params: Params, changed: Iterable[str]) -> Inputs:
     """
     keys = set(changed)
     of_teacher = {key for key in keys if key in ("model.debugger", "nanolab.debugger_steps")}
-    of_student = {key for key in keys - of_teacher if key.startswith(("model.", "nanolab."))}
+    of_student = {key for key in keys - of_teacher if key.startswith(("model.student", "nanolab."))}
     teacher = _build_model("debugger", params) if of_teacher else DEBUGGER
     of_trajectories = {key for key in keys if key.startswith("codeflow.")}
     trajectories = _debug(teacher, params) if of_teacher or of_trajectories else TRAJECTORIES
@@ -114,7 +114,9 @@ def _debug(teacher: Path, params: Params) -> Path:
     work = FOLDER / "codeflow" / key
     return make_once(
         FOLDER / "trajectories" / f"{key}.jsonl",
-        lambda out: run_codeflow(PROBLEMS, STUDENT, teacher, params.codeflow, params.execution, out, work),
+        lambda out: run_codeflow(
+            PROBLEMS, STUDENT, teacher, params.codeflow, params.execution, out, work, params.model.prompt
+        ),
     )
 
 

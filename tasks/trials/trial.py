@@ -105,7 +105,8 @@ def _settings(params: Params, objective: ObjectiveName | None) -> dict[str, Any]
     """What decides a training beside its data; `layout` is a way of computing the same."""
     if objective is None:
         return None
-    return params.train.model_dump(exclude={"objectives", "layout"}) | params.train.objectives[objective].model_dump()
+    shared = params.train.model_dump(exclude={"objectives", "layout"}) | {"prompt": params.model.prompt}
+    return shared | params.train.objectives[objective].model_dump()
 
 
 def _run_all(waiting: dict[Path, Trial], params: Params, jobs: int, problems: Path) -> Iterator[tuple[Path, Score]]:
@@ -129,7 +130,7 @@ def _run_one(trial: Trial, params: Params, problems: Path, path: Path) -> Score:
 
     folder = FOLDER / "running" / path.stem
     model = _train(trial, params, folder)
-    answerer = model_answerer(model, params.evaluate, FOLDER / "answers")
+    answerer = model_answerer(model, params.evaluate, FOLDER / "answers", params.model.prompt)
     entry = Heldout(problems, params.execution, WORK / "evaluate", trial.split).evaluate(answerer).entry
     score = Score(pass_at_1=entry["pass_at_1"], n=entry["n"], passed=tuple(entry["passed"]))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -163,7 +164,9 @@ def _train_once(
     from iterpref_core.training.train import train_objective
 
     model = out or folder / "model"
+    curve, work = folder / "curve.csv", WORK / "train"
     train_objective(
-        inputs.pairs, inputs.spans, inputs.student, objective, params.train, model, folder / "curve.csv", WORK / "train"
-    )
+        inputs.pairs, inputs.spans, inputs.student, objective, params.train, model, curve, work,
+        prompt=params.model.prompt,
+    )  # fmt: skip
     return model

@@ -6,16 +6,18 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import CodeflowParams, ExecutionParams, SamplingParams
-from iterpref_core.debugging.codeflow import Models, debug_file, run_codeflow
+from iterpref_core.debugging.codeflow import Models, debug_file, local_models, run_codeflow
 from iterpref_core.errors import InputError, ModelError, RecordError
 from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.jsonl import read_jsonl, write_jsonl
+from iterpref_core.nanolab.tokenizer import train_tokenizer
 from iterpref_core.records import IoTest, Problem, Trajectory
 
 PARAMS = CodeflowParams(
@@ -226,6 +228,18 @@ def test_a_missing_model_is_an_input_error(tmp_path: Path) -> None:
             tmp_path / "out.jsonl",
             tmp_path / "work",
         )
+
+
+def test_the_prompt_style_is_the_drafting_students(
+    tmp_path: Path, make_model: Callable[[PreTrainedTokenizerBase], Path]
+) -> None:
+    chat = make_model(train_tokenizer(["write f"], 300))
+    for draft_model, styles in (("student", (None, "chat")), ("debugger", ("chat", "chat"))):
+        params = PARAMS.model_copy(update={"draft_model": draft_model})
+        models = local_models(chat, chat, params, "plain")
+        found = tuple(backend.tokenizer.chat_template and "chat" for backend in models.load())  # type: ignore[attr-defined]
+        assert found == styles
+        assert (models.identity != local_models(chat, chat, params).identity) == (draft_model == "student")
 
 
 @pytest.mark.parametrize("draft_model", ["student", "debugger"])

@@ -10,7 +10,8 @@ from transformers import PreTrainedTokenizerBase
 from iterpref_core.errors import InputError, ModelError
 from iterpref_core.inference.backend import Request, Sampling
 from iterpref_core.inference.checkpoints import ModelSource, locate_model, pin_model, write_pointer
-from iterpref_core.inference.prompts import extract_code, render_prompt
+from iterpref_core.inference.fingerprint import model_fingerprint
+from iterpref_core.inference.prompts import extract_code, render_answer, render_prompt
 from iterpref_core.inference.replay import ReplayBackend
 from iterpref_core.inference.transformers_backend import SeededSampling, TransformersBackend, load_model, load_tokenizer
 from iterpref_core.nanolab.tokenizer import train_tokenizer
@@ -68,6 +69,28 @@ def test_a_prompt_is_rendered_by_the_chat_template_if_there_is_one(tokenizer: Pr
     plain = train_tokenizer(["a"], 300)
     plain.chat_template = None
     assert render_prompt(plain, "add one") == "add one\n"
+
+
+def test_plain_takes_the_chat_template_off_wherever_the_model_reads(folder: Path) -> None:
+    assert load_tokenizer(folder).chat_template
+    assert load_tokenizer(folder, "plain").chat_template is None
+    chat, plain = (TransformersBackend(folder, 1, style) for style in ("auto", "plain"))
+    request, sampling = [Request("add one", 0)], Sampling(0.0, 2)
+    expected = len(chat.tokenizer("add one\n", add_special_tokens=True)["input_ids"])
+    assert plain.generate(request, sampling)[0].prompt_tokens == expected
+    assert chat.generate(request, sampling)[0].prompt_tokens == expected + 1  # the template's <|end|>
+    assert model_fingerprint(folder, "plain") != model_fingerprint(folder)
+
+
+@pytest.mark.parametrize("program", ["x = 1\n", "x = 1", "", "\n\nx = 1\r\n", "s = '```'\n"])
+def test_a_rendered_answer_holds_the_program_where_it_says(program: str) -> None:
+    assert render_answer(program, "bare") == (program, 0)
+    answer, begin = render_answer(program, "fenced")
+    assert answer[begin:].startswith(program)
+    assert answer.startswith("```python\n")
+    assert answer.endswith("\n```")
+    if "`" not in program:
+        assert extract_code(answer).rstrip("\n") == program.rstrip("\n")
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ PARAMS = NanolabParams(
     muon_learning_rate=0.05,
     repairs_per_problem=1,
 )
+EMBEDDED = ModelParams(student="nanolab", debugger="nanolab", prompt="auto")
 EXECUTION = ExecutionParams(
     cpu_s=2, wall_s=20, memory_mb=256, output_kb=64, file_mb=1, engine="local", workers=1, allow_unsafe=False
 )
@@ -136,7 +137,11 @@ def test_the_stage_writes_ordinary_checkpoints(tmp_path: Path) -> None:
     problems = tmp_path / "problems.jsonl"
     write_jsonl(problems, [_problem(n, split) for split in ("student", "debugger") for n in range(6)])
     metrics = build_models(
-        problems, ModelParams(student="nanolab", debugger="nanolab"), PARAMS, EXECUTION, tmp_path / "models"
+        problems,
+        EMBEDDED,
+        PARAMS,
+        EXECUTION,
+        tmp_path / "models",
     )
     for role in ("student", "debugger"):
         model = AutoModelForCausalLM.from_pretrained(tmp_path / "models" / role)
@@ -151,10 +156,14 @@ def test_named_models_are_pinned_and_nothing_is_trained(tmp_path: Path) -> None:
     problems = tmp_path / "problems.jsonl"
     write_jsonl(problems, [_problem(n, "student") for n in range(4)])
     build_models(
-        problems, ModelParams(student="nanolab", debugger=str(_checkpoint(tmp_path))), PARAMS, EXECUTION, tmp_path / "a"
+        problems,
+        EMBEDDED.model_copy(update={"debugger": str(_checkpoint(tmp_path))}),
+        PARAMS,
+        EXECUTION,
+        tmp_path / "a",
     )
     assert locate_model(tmp_path / "a" / "debugger").name_or_path == str((tmp_path / "own").resolve())
-    named = ModelParams(student=str(tmp_path / "own"), debugger=str(tmp_path / "own"))
+    named = ModelParams(prompt="auto", student=str(tmp_path / "own"), debugger=str(tmp_path / "own"))
     assert build_models(tmp_path / "absent.jsonl", named, PARAMS, EXECUTION, tmp_path / "b") == {}
 
 
@@ -168,7 +177,20 @@ def _checkpoint(folder: Path) -> Path:
 def test_absent_models_and_empty_splits_are_refused(tmp_path: Path) -> None:
     problems = tmp_path / "problems.jsonl"
     write_jsonl(problems, [_problem(0, "student")])
+    absent = EMBEDDED.model_copy(update={"student": "./absent"})
     with pytest.raises(ModelError, match="no such folder"):
-        build_models(problems, ModelParams(student="./absent", debugger="nanolab"), PARAMS, EXECUTION, tmp_path / "m")
+        build_models(
+            problems,
+            absent,
+            PARAMS,
+            EXECUTION,
+            tmp_path / "m",
+        )
     with pytest.raises(InputError, match="no problem of split 'debugger'"):
-        build_models(problems, ModelParams(student="nanolab", debugger="nanolab"), PARAMS, EXECUTION, tmp_path / "m")
+        build_models(
+            problems,
+            EMBEDDED,
+            PARAMS,
+            EXECUTION,
+            tmp_path / "m",
+        )

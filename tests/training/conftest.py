@@ -30,6 +30,7 @@ def params() -> TrainParams:
         max_length=256,
         layout="fork",
         nll="mean",
+        answer="bare",
         bf16=False,
         gradient_checkpointing=False,
         objectives={

@@ -1,12 +1,14 @@
 """Pairs as token ids and masks."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.config import TrainParams
+from iterpref_core.config import PromptStyle, TrainParams
 from iterpref_core.errors import InputError, RecordError
+from iterpref_core.inference.transformers_backend import load_tokenizer
 from iterpref_core.jsonl import write_jsonl
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.training.dataset import join_spans, load_pairs, tokenise_pair
@@ -24,6 +26,37 @@ def test_the_mask_marks_the_wrong_line_and_nothing_else(
     assert row.rejected_ids[-1] == tokenizer.eos_token_id
     assert row.focal[-1] == 0
     assert row.cut == 0
+
+
+def test_a_fence_around_the_program_moves_the_mask_with_it(
+    pair_records: list[PreferencePair],
+    span_records: list[FocalSpans],
+    tokenizer: PreTrainedTokenizerBase,
+    params: TrainParams,
+) -> None:
+    fenced = params.model_copy(update={"answer": "fenced"})
+    row = tokenise_pair(pair_records[0], span_records[0], tokenizer, fenced)
+    for ids, program in ((row.chosen_ids, pair_records[0].chosen), (row.rejected_ids, pair_records[0].rejected)):
+        assert ids[-1] == tokenizer.eos_token_id
+        assert tokenizer.decode(ids[:-1]) == f"```python\n{program}```"
+    for ids, mask, line in (
+        (row.rejected_ids, row.focal, "    kept = [n for n in nums if n < 0]"),
+        (row.chosen_ids, row.focal_chosen, "    kept = [n for n in nums if n > 0]"),
+    ):
+        marked = [token for token, mark in zip(ids, mask, strict=True) if mark]
+        assert tokenizer.decode(marked).strip("\n") == line
+
+
+def test_a_template_that_is_taken_off_leaves_the_raw_prompt(
+    pair_records: list[PreferencePair], span_records: list[FocalSpans], model_folder: Path, params: TrainParams
+) -> None:
+    prompts = {
+        style: tokenise_pair(pair_records[0], span_records[0], load_tokenizer(model_folder, style), params).prompt_ids
+        for style in get_args(PromptStyle)
+    }
+    tokenizer = load_tokenizer(model_folder)
+    assert tokenizer.decode(prompts["auto"]) == "Sum what is above 0.\n<|end|>"
+    assert tokenizer.decode(prompts["plain"]) == "Sum what is above 0.\n"
 
 
 def test_truncation_that_cuts_the_error_region_is_counted(

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -15,9 +16,9 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 from trl import DPOConfig, DPOTrainer
 
-from iterpref_core.config import Layout, ObjectiveName, TrainParams
+from iterpref_core.config import Layout, ObjectiveName, PromptStyle, TrainParams
 from iterpref_core.errors import ConfigError, ModelError
-from iterpref_core.inference.transformers_backend import load_model
+from iterpref_core.inference.transformers_backend import load_model, load_tokenizer
 from iterpref_core.training.checkpoint import last_checkpoint, run_key
 from iterpref_core.training.columns import objective_columns
 from iterpref_core.training.dataset import TokenisedPair
@@ -185,6 +186,19 @@ def test_every_objective_trains_and_lowers_its_loss(
         path.name for path in (tmp_path / "out").iterdir()
     }
     assert list((tmp_path / "work" / "checkpoints").iterdir()) == []
+
+
+def test_a_model_trained_on_plain_prompts_is_saved_without_a_chat_template(
+    tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainParams
+) -> None:
+    for style in get_args(PromptStyle):
+        folder = tmp_path / style
+        fenced = params.model_copy(update={"answer": "fenced", "epochs": 1})
+        out, curve, work = folder / "out", folder / "curve.csv", tmp_path / "work"
+        train_objective(*inputs, "target-rpo", fenced, out, curve, work, prompt=style)
+        assert (load_tokenizer(out).chat_template is None) == (style == "plain")
+    auto, plain = (load_file(tmp_path / name / "out" / "model.safetensors") for name in ("auto", "plain"))
+    assert not all(torch.equal(auto[key], plain[key]) for key in auto)
 
 
 def test_the_seed_decides_the_weights(tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainParams) -> None:

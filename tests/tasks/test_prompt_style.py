@@ -1,0 +1,33 @@
+"""Every stage that renders prompts is told how the student reads them."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iterpref_core.config import load_params
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("module", "function", "arguments", "expected"),
+    [
+        ("train", "train_objective", ("sft",), "plain"),
+        ("codeflow", "debug_problems", (), "plain"),
+        ("evaluate", "evaluate_model", ("base",), "plain"),
+        ("evaluate", "evaluate_model", ("target-rpo",), "plain"),
+        ("evaluate", "evaluate_model", ("debugger",), "auto"),
+    ],
+)
+def test_a_stage_passes_the_style_of_its_model(
+    monkeypatch: pytest.MonkeyPatch, module: str, function: str, arguments: tuple[str, ...], expected: str
+) -> None:
+    task = importlib.import_module(f"tasks.{module}")
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(task, "run_body", lambda *_, **named: given.update(named))
+    params = load_params(ROOT / "params.yaml")
+    plain = params.model_copy(update={"model": params.model.model_copy(update={"prompt": "plain"})})
+    getattr(task, function).fn(plain, *arguments)
+    assert given["prompt"] == expected
