@@ -1,6 +1,7 @@
-"""Verbs that work on models: train, tune, ablate, study, evaluate."""
+"""Verbs that work on models: check, train, tune, ablate, study, evaluate."""
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, cast, get_args
 
@@ -19,8 +20,52 @@ JobsOption = Annotated[int, typer.Option("--jobs", min=1, help="Trials at once, 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    for verb in (train, tune, ablate, study, evaluate):
+    for verb in (check, train, tune, ablate, study, evaluate):
         app.command()(verb)
+
+
+def check(
+    pairs: Annotated[Path, typer.Option(help="JSONL of pairs.")],
+    spans: Annotated[Path, typer.Option(help="JSONL of spans.")],
+    model: Annotated[Path, typer.Option(help="Folder of the model to train: its tokenizer measures lengths.")],
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(help="JSONL of benchmark tasks or held-out problems; EvalPlus's override files are always read."),
+    ] = None,
+    params: ParamsOption = DEFAULT_PARAMS,
+    json_: JsonOption = False,
+) -> None:
+    """Look at the data before training: lengths, D-, repetitions, benchmarks; exit 1 if something must stop a run."""
+    from itertools import chain
+
+    from iterpref_core.evaluation.evalplus_data import RELEASES
+    from iterpref_core.inference.transformers_backend import load_tokenizer
+    from iterpref_core.jsonl import read_pairs
+    from iterpref_core.training.checks import check_pairs
+    from iterpref_core.training.dataset import join_spans
+    from iterpref_core.training.overlap import find_overlap, read_benchmark
+
+    every = load_params(params)
+    settings = every.train
+    given = [Path(os.environ[release.variable]) for release in RELEASES.values() if release.variable in os.environ]
+    files = [*(against or []), *given]
+    checks = check_pairs(join_spans(pairs, spans), load_tokenizer(model, every.model.prompt), settings)
+    if not checks.pairs:
+        raise InputError(f"{spans}: no pair to check; look at the drop reasons of the stages before")
+    overlap = find_overlap(read_pairs(pairs), chain.from_iterable(map(read_benchmark, files)))
+    findings = sorted((*checks.findings(settings), *overlap.findings()), key=lambda finding: not finding.stops)
+    result = {"pairs": checks.pairs, "benchmark_tasks": overlap.tasks} | checks.numbers()
+    if json_:
+        found = [{"stops": finding.stops, "text": finding.text} for finding in findings]
+        typer.echo(json.dumps(result | {"histogram": checks.histogram(), "findings": found}, indent=2))
+    else:
+        show_result(result, as_json=False)
+        for name, bins in checks.histogram().items():
+            typer.echo(f"{name} tokens: " + ", ".join(f"{label}: {count}" for label, count in bins.items()))
+        for finding in findings:
+            typer.echo(f"{'STOP' if finding.stops else 'look'}: {finding.text}")
+    if any(finding.stops for finding in findings):
+        raise typer.Exit(1)
 
 
 def train(

@@ -125,18 +125,41 @@ def _touches(token: TokenShift, spans: Sequence[Span]) -> bool:
 
 
 def _join_overlapping(tokens: Sequence[TokenShift], spans: Sequence[Span]) -> list[Shown]:
-    """Tokens that share a character as one; a token without characters goes with the one after it."""
+    """Tokens that share a character as one; tokens without characters go with the one after them."""
     joined: list[Shown] = []
+    waiting: list[TokenShift] = []
     for token in tokens:
-        inside = _touches(token, spans)
-        last = joined[-1] if joined else None
-        if last and (token.start < last.end or last.start == last.end):
-            before, after = last.before + token.before, last.after + token.after
-            end, inside = max(last.end, token.end), last.in_region or inside
-            joined[-1] = Shown(min(last.start, token.start), end, before, after, last.count + 1, inside)
-        else:
-            joined.append(Shown(token.start, token.end, token.before, token.after, 1, inside))
-    return joined
+        waiting.append(token)
+        if token.start < token.end:
+            if joined and token.start < joined[-1].end:
+                joined[-1] = _merge(waiting, spans, joined[-1])
+            else:
+                joined.append(_merge(waiting, spans))
+            waiting = []
+    return [*joined, _merge(waiting, spans)] if waiting else joined
+
+
+def _merge(tokens: Sequence[TokenShift], spans: Sequence[Span], before: Shown | None = None) -> Shown:
+    """The last token with those before it, which have no characters, and with what is already shown there."""
+    last = tokens[-1]
+    merged = Shown(
+        last.start,
+        last.end,
+        sum(token.before for token in tokens),
+        sum(token.after for token in tokens),
+        len(tokens),
+        _touches(last, spans),
+    )
+    if before is None:
+        return merged
+    return Shown(
+        min(before.start, merged.start),
+        max(before.end, merged.end),
+        before.before + merged.before,
+        before.after + merged.after,
+        before.count + merged.count,
+        before.in_region or merged.in_region,
+    )
 
 
 def _cut_line(text: str, line: Span, following: int, spans: Sequence[Span], shown: Sequence[Shown]) -> Iterator[Piece]:

@@ -20,6 +20,7 @@ from iterpref_core.jsonl import atomic_writer
 from iterpref_core.progress import show_progress
 from iterpref_core.training.attention import check_fork, choose_attention
 from iterpref_core.training.checkpoint import last_checkpoint, run_key
+from iterpref_core.training.checks import check_rows, report_findings
 from iterpref_core.training.columns import objective_columns
 from iterpref_core.training.dataset import TokenisedPair, load_pairs
 from iterpref_core.training.layouts import make_collator
@@ -95,11 +96,12 @@ def train_objective(
 
     Returns:
         `pairs`, `steps`, `loss` (mean over the run), last values of the rewards, `focal_token_share` (of the rejected
-        tokens), `pairs_without_focal_tokens`, `focal_tokens_cut` by `max_length`.
+        tokens), `pairs_without_focal_tokens`, `focal_tokens_cut` by `max_length`, and as `data/...` the numbers of
+        `checks.PairChecks`.
 
     Raises:
         ConfigError: `batch_size` is no multiple of `micro_batch_size`, or the model cannot take the layout `fork`.
-        InputError: pairs, spans or model cannot be used.
+        InputError: pairs, spans or model cannot be used, or the objective needs D- and too little of it is there.
     """
     accumulation = _accumulation_steps(params)
     tokenizer = load_tokenizer(model, prompt)
@@ -108,6 +110,8 @@ def train_objective(
     rows = load_pairs(pairs, spans, tokenizer, params)
     fingerprint = model_fingerprint(model, prompt)
     row = OBJECTIVES[objective]
+    checks = check_rows(rows, tokenizer.eos_token_id)
+    report_findings(checks.findings(params), needs_focal="focal" in row.rejected)
     policy = load_model(model)
     if params.layout == "fork":
         choose_attention(policy)
@@ -135,7 +139,7 @@ def train_objective(
     _save(trainer, out)
     _write_curve(curve, trainer.state.log_history)
     shutil.rmtree(checkpoints, ignore_errors=True)
-    return _metrics(rows, result.training_loss, trainer.state)
+    return _metrics(rows, result.training_loss, trainer.state) | checks.metrics()
 
 
 def _accumulation_steps(params: TrainParams) -> int:

@@ -68,6 +68,7 @@ def params(tmp_path: Path) -> Path:
             ["train", "--pairs", "p", "--spans", "s", "--objective", "kto", "--model", "m", "--out", "o"],
             "available: sft",
         ),
+        (["check", "--pairs", "p", "--spans", "s", "--model", "absent"], "absent: no such folder"),
         (["show", "--pairs", "absent.jsonl"], "absent.jsonl: no such file"),
         (["show", "--pairs", "p", "--model", "m"], "--model and --trained belong together"),
     ],
@@ -146,6 +147,41 @@ def test_show_makes_a_page_of_several_pairs_in_the_colours_of_training(
     assert code == 0
     assert "pair-7" in out
     assert "K+ = 0.00 nats" in out
+
+
+def test_check_says_what_is_wrong_with_the_data_and_ends_with_1_where_a_run_must_stop(
+    iterpref,
+    params: Path,
+    tmp_path: Path,
+    word_model: Path,
+    monkeypatch: pytest.MonkeyPatch,  # type: ignore[no-untyped-def]
+) -> None:
+    pairs, spans, benchmark = (tmp_path / name for name in ("pairs.jsonl", "spans.jsonl", "benchmark.jsonl"))
+    pair = {"task_id": "a", "prompt": "Return x.", "chosen": "return x", "rejected": "x return x"}
+    span = {"task_id": "a", "method": "line_lcs", "rejected": [[0, 1]], "chosen": []}
+    pairs.write_text(json.dumps(pair) + "\n", encoding="utf-8")
+    spans.write_text(json.dumps(span) + "\n", encoding="utf-8")
+    benchmark.write_text('{"task_id": "B/0", "prompt": "return X"}\n', encoding="utf-8")
+    for variable in ("HUMANEVAL_OVERRIDE_PATH", "MBPP_OVERRIDE_PATH"):
+        monkeypatch.delenv(variable, raising=False)
+    inputs = ("--pairs", pairs, "--spans", spans, "--model", word_model, "--params", params)
+    code, out, _ = iterpref("check", *inputs)
+    assert code == 0
+    assert "STOP" not in out
+    assert "rejected tokens: <8: 1" in out
+    code, out, _ = iterpref("check", *inputs, "--against", benchmark, "--json")
+    assert code == 1
+    result = json.loads(out)
+    assert (result["pairs"], result["benchmark_tasks"], result["focal_empty_share"]) == (1, 1, 0)
+    assert [finding["stops"] for finding in result["findings"]] == [True]
+    assert "a = B/0" in result["findings"][0]["text"]
+    monkeypatch.setenv("MBPP_OVERRIDE_PATH", str(benchmark))
+    assert iterpref("check", *inputs)[0] == 1
+    monkeypatch.delenv("MBPP_OVERRIDE_PATH")
+    spans.write_text(json.dumps(span | {"rejected": []}) + "\n", encoding="utf-8")
+    code, out, _ = iterpref("check", *inputs)
+    assert code == 1
+    assert "STOP: no pair has a token in D-" in out
 
 
 def test_doctor_says_what_is_missing(

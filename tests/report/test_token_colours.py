@@ -78,6 +78,14 @@ def test_the_bytes_of_one_character_are_shown_as_one_and_a_cut_end_has_no_colour
     assert (rest.text, rest.token) == (" = 1", None)
 
 
+def test_tokens_without_characters_go_with_the_one_after_them_wherever_they_say_they_are() -> None:
+    places = [(0, 2), (0, 0), (2, 3), (3, 3), (3, 3)]
+    tokens = [TokenShift(start=s, end=e, before=0.0, after=float(10**n)) for n, (s, e) in enumerate(places)]
+    (line,) = colour_lines("abc", [], tokens)
+    assert [(p.text, p.token.change if p.token else 0) for p in line.pieces] == [("ab", 1), ("c", 110), ("■", 11000)]
+    assert line.change == 11111
+
+
 def test_sums_are_those_of_the_tokens_that_share_a_character_with_the_region() -> None:
     tokens = [TokenShift(start=s, end=s + 2, before=0.0, after=float(10**s)) for s in range(0, 6, 2)]
     tokens.append(TokenShift(start=6, end=6, before=0.0, after=0.5))

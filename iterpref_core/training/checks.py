@@ -1,0 +1,233 @@
+"""Is the data worth training on? What can be said of the pairs before any time on an accelerator is spent."""
+
+import logging
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import takewhile
+
+from transformers import PreTrainedTokenizerBase
+
+from iterpref_core.config import TrainParams
+from iterpref_core.errors import InputError
+from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.training.dataset import TokenisedPair, tokenise_pair
+
+logger = logging.getLogger(__name__)
+
+MAX_CUT_SHARE = 0.05
+"""Pairs whose D- `max_length` cuts, wholly or partly: above this share of all, training on D- is refused."""
+MAX_EMPTY_SHARE = 0.5
+"""Pairs without a token in D-: above this share of all, training on D- is refused."""
+LENGTHS = ("prompt", "chosen", "rejected", "pair")
+"""What lengths are counted of; a pair is as long as its prompt and the longer program, which `max_length` bounds."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, and what to do about it. `stops`: a run should not start."""
+
+    stops: bool
+    text: str
+
+
+@dataclass
+class PairChecks:
+    """Sums over pairs. Kept for each pair: two digests, by which repetitions are found.
+
+    `focal_empty`: pairs without D-. `focal_lost`, `focal_cut`: those whose D- the length limit cuts off, wholly or in
+    part. `same_pair` repeats an earlier pair, `same_chosen` an earlier prompt and chosen program with another rejected
+    one. `no_difference`: both programs are the same tokens. `tokens_forked`: what the layout `fork` computes of the
+    `tokens_padded`; it leaves out the rejected tokens that are shared with the chosen program or come after D-.
+    """
+
+    pairs: int = 0
+    focal_empty: int = 0
+    focal_lost: int = 0
+    focal_cut: int = 0
+    same_pair: int = 0
+    same_chosen: int = 0
+    no_difference: int = 0
+    prompts_cut: int = 0
+    chosen_cut: int = 0
+    tokens_padded: int = 0
+    tokens_forked: int = 0
+    tokens_rejected: int = 0
+    tokens_shared: int = 0
+    tokens_after_focal: int = 0
+    lengths: dict[str, Counter[int]] = field(default_factory=lambda: {name: Counter() for name in LENGTHS})
+    _pairs_seen: set[bytes] = field(default_factory=set)
+    _chosen_seen: set[bytes] = field(default_factory=set)
+
+    def add(self, row: TokenisedPair, whole: TokenisedPair, end_token: int) -> None:
+        """Count one pair.
+
+        Args:
+            row: the pair cut to the length limits.
+            whole: the same pair before that; the cut one again where it is all that is known.
+            end_token: closes every program that was not cut.
+        """
+        self.pairs += 1
+        self.focal_empty += not any(row.focal) and not row.cut
+        self.focal_lost += not any(row.focal) and row.cut > 0
+        self.focal_cut += any(row.focal) and row.cut > 0
+        self.no_difference += whole.chosen_ids == whole.rejected_ids
+        self.prompts_cut += len(whole.prompt_ids) > len(row.prompt_ids)
+        self.chosen_cut += row.chosen_ids[-1:] != [end_token]
+        self._count_repetition(whole)
+        self._count_tokens(row)
+        sizes = (len(whole.prompt_ids), len(whole.chosen_ids), len(whole.rejected_ids), whole.length)
+        for name, size in zip(LENGTHS, sizes, strict=True):
+            self.lengths[name][size] += 1
+
+    def _count_repetition(self, row: TokenisedPair) -> None:
+        chosen = blake2b(repr((row.prompt_ids, row.chosen_ids)).encode(), digest_size=16)
+        pair = chosen.copy()
+        pair.update(repr(row.rejected_ids).encode())
+        if pair.digest() in self._pairs_seen:
+            self.same_pair += 1
+        elif chosen.digest() in self._chosen_seen:
+            self.same_chosen += 1
+        self._pairs_seen.add(pair.digest())
+        self._chosen_seen.add(chosen.digest())
+
+    def _count_tokens(self, row: TokenisedPair) -> None:
+        """The fork layout computes the trunk, and of the rejected program what lies between the fork and D-'s end."""
+        both = zip(row.chosen_ids, row.rejected_ids, strict=False)
+        shared = sum(1 for _ in takewhile(lambda tokens: tokens[0] == tokens[1], both))
+        last = max((place for place, mark in enumerate(row.focal) if mark), default=-1) + 1
+        trunk = len(row.prompt_ids) + len(row.chosen_ids)
+        self.tokens_shared += shared
+        self.tokens_rejected += len(row.rejected_ids)
+        self.tokens_after_focal += len(row.rejected_ids) - last
+        self.tokens_padded += trunk + len(row.prompt_ids) + len(row.rejected_ids)
+        self.tokens_forked += trunk + max(0, last - shared)
+
+    def numbers(self) -> dict[str, float]:
+        """The key numbers: shares of the pairs, or of tokens where the name says so; lengths in tokens."""
+        pairs, rejected = max(self.pairs, 1), max(self.tokens_rejected, 1)
+        shares = ("focal_empty", "focal_lost", "focal_cut", "same_pair", "same_chosen", "no_difference")
+        counted = {f"{name}_share": getattr(self, name) / pairs for name in (*shares, "prompts_cut", "chosen_cut")}
+        return {
+            **counted,
+            "shared_prefix_token_share": self.tokens_shared / rejected,
+            "after_focal_token_share": self.tokens_after_focal / rejected,
+            "fork_token_share": self.tokens_forked / max(self.tokens_padded, 1),
+            **{
+                f"{name}_tokens_p{p}": float(quantile(self.lengths[name], p)) for name in LENGTHS for p in (50, 95, 100)
+            },
+        }
+
+    def metrics(self) -> dict[str, float]:
+        """The numbers of `check_rows`, under names that stand apart from those of training."""
+        return {f"data/{name}": value for name, value in self.numbers().items() if name != "prompts_cut_share"}
+
+    def histogram(self) -> dict[str, dict[str, int]]:
+        """For each length, how many pairs lie below each power of two and not below the one before."""
+        found: dict[str, Counter[int]] = {name: Counter() for name in LENGTHS}
+        for name, counts in self.lengths.items():
+            for size, number in counts.items():
+                found[name][size.bit_length()] += number
+        return {name: {f"<{2**bits}": n for bits, n in sorted(bins.items())} for name, bins in found.items()}
+
+    def findings(self, params: TrainParams) -> Iterator[Finding]:
+        """What is wrong, the worst first, each with what to do."""
+        if self.pairs and self.focal_empty + self.focal_lost == self.pairs:
+            yield Finding(True, "no pair has a token in D-: localise the pairs again, or raise train.max_length")
+        elif self.focal_empty > MAX_EMPTY_SHARE * self.pairs:
+            text = f"D- is empty in {self._of(self.focal_empty)}, more than {MAX_EMPTY_SHARE:.0%}"
+            yield Finding(True, f"{text}: set focal.empty to anchor or drop, or choose another focal.method")
+        elif self.focal_empty:
+            yield Finding(False, f"D- is empty in {self._of(self.focal_empty)}: focal.empty decides about them")
+        yield from self._cut_findings(params)
+        for count, what, remedy in (
+            (self.no_difference, "chosen and rejected are the same tokens", "drop these pairs"),
+            (self.same_pair, "prompt, chosen and rejected stand there already", "drop the repetitions"),
+            (self.same_chosen, "prompt and chosen stand there with another rejected", "fine where it is meant"),
+        ):
+            if count:
+                yield Finding(False, f"{what}: {self._of(count)}; {remedy}")
+
+    def _cut_findings(self, params: TrainParams) -> Iterator[Finding]:
+        longest = max(self.lengths["pair"], default=0)
+        enough = f" (the longest pair has {longest} tokens)" if longest > params.max_length else ""
+        limit = f"raise train.max_length = {params.max_length}{enough} or drop long programs (pairs.max_tokens)"
+        cut = self.focal_lost + self.focal_cut
+        if cut:
+            stops = cut > MAX_CUT_SHARE * self.pairs
+            text = f"D- is cut off wholly in {self.focal_lost} and partly in {self.focal_cut} of {self.pairs} pairs"
+            yield Finding(stops, f"{text}{f', more than {MAX_CUT_SHARE:.0%}' if stops else ''}: {limit}")
+        if self.chosen_cut:
+            text = f"the chosen program loses its end in {self._of(self.chosen_cut)}, and never learns to stop"
+            yield Finding(False, f"{text}: {limit}")
+        if self.prompts_cut:
+            text = f"the prompt loses its start in {self._of(self.prompts_cut)}"
+            yield Finding(False, f"{text}: raise train.max_prompt_length = {params.max_prompt_length}")
+
+    def _of(self, count: int) -> str:
+        return f"{count} of {self.pairs} pairs ({count / self.pairs:.1%})"
+
+
+def check_rows(rows: Iterable[TokenisedPair], end_token: int) -> PairChecks:
+    """Check pairs that are already cut to length: how much of prompts and programs was lost is not known."""
+    checks = PairChecks()
+    for row in rows:
+        checks.add(row, row, end_token)
+    return checks
+
+
+def check_pairs(
+    joined: Iterable[tuple[PreferencePair, FocalSpans]], tokenizer: PreTrainedTokenizerBase, params: TrainParams
+) -> PairChecks:
+    """Check pairs as they stand in the files, one at a time; lengths are those before anything is cut.
+
+    Args:
+        joined: pairs with their error regions.
+        tokenizer: of the model that would be trained.
+        params: length limits.
+
+    Raises:
+        ModelError: the tokenizer gives no offsets.
+    """
+    unlimited = params.model_copy(update={"max_prompt_length": sys.maxsize, "max_length": 2 * sys.maxsize})
+    checks = PairChecks()
+    for pair, spans in joined:
+        whole = tokenise_pair(pair, spans, tokenizer, unlimited)
+        fits = len(whole.prompt_ids) <= params.max_prompt_length and whole.length <= params.max_length
+        row = whole if fits else tokenise_pair(pair, spans, tokenizer, params)
+        checks.add(row, whole, tokenizer.eos_token_id)
+    return checks
+
+
+def report_findings(findings: Iterable[Finding], *, needs_focal: bool) -> None:
+    """Log what was found before training, and stop where it must.
+
+    Args:
+        findings: of `PairChecks`.
+        needs_focal: the objective weighs D-; without it nothing stops a run.
+
+    Raises:
+        InputError: a finding stops the run; the message is all such findings.
+    """
+    found = list(findings)
+    for finding in found:
+        logger.warning("data: %s", finding.text)
+    stopping = [finding.text for finding in found if finding.stops]
+    if stopping and needs_focal:
+        raise InputError("; ".join(stopping))
+
+
+def quantile(counts: Counter[int], percent: int) -> int:
+    """The smallest value that at least `percent` of all values do not exceed.
+
+    >>> quantile(Counter([1, 2, 3, 40]), 50)
+    2
+    """
+    waiting = -(-counts.total() * percent // 100)
+    for value in sorted(counts):
+        waiting -= counts[value]
+        if waiting <= 0:
+            return value
+    return 0
