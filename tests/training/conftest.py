@@ -4,14 +4,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from transformers import PreTrainedTokenizerBase
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from iterpref_core.config import ObjectiveParams, TrainParams
 from iterpref_core.jsonl import write_jsonl
 from iterpref_core.nanolab.tokenizer import train_tokenizer
 from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.training.attention import dense_mask
 from iterpref_core.training.dataset import TokenisedPair, load_pairs
+from iterpref_core.training.layouts import Batch
 from iterpref_core.training.objectives import OBJECTIVES
+
+WeightedSums = Callable[[PreTrainedModel, Batch], torch.Tensor]
 
 GOOD = "def solve(nums):\n    kept = [n for n in nums if n > {k}]\n    return sum(kept)\n"
 BAD = "def solve(nums):\n    kept = [n for n in nums if n < {k}]\n    return sum(kept)\n"
@@ -88,3 +93,20 @@ def rows(
     pairs_file: Path, spans_file: Path, tokenizer: PreTrainedTokenizerBase, params: TrainParams
 ) -> list[TokenisedPair]:
     return load_pairs(pairs_file, spans_file, tokenizer, params)
+
+
+@pytest.fixture(scope="session")
+def weighted_sums() -> WeightedSums:
+    """(3, pairs): what the loss is made of, the sums of log-ratios weighted by w+, w- and v, from plain logits."""
+
+    def sums(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+        mask = batch["attention_mask"] if "attention_mask" in batch else dense_mask(batch["visible"])
+        inputs = {name: batch[name] for name in ("input_ids", "position_ids")}
+        logits = model(**inputs, attention_mask=mask, use_cache=False).logits
+        logps = logits.flatten(0, 1)[batch["label_slots"]].log_softmax(dim=-1)
+        ratios = logps.gather(1, batch["label_targets"][:, None])[:, 0] - batch["ref_logps"]
+        names = ("chosen_weights", "rejected_weights", "nll_weights")
+        counts = batch["labels_per_pair"].tolist()
+        return torch.stack([torch.stack([part.sum() for part in (ratios * batch[n]).split(counts)]) for n in names])
+
+    return sums

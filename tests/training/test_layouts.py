@@ -15,7 +15,9 @@ from transformers import AutoModelForCausalLM, BloomConfig, GPT2Config, MambaCon
 from iterpref_core.errors import ConfigError
 from iterpref_core.training import attention, layouts
 from iterpref_core.training.attention import attention_mask, check_fork, dense_mask, mask_function
-from iterpref_core.training.layouts import Batch, ForkCollator, PaddedCollator, pack
+from iterpref_core.training.layouts import ForkCollator, PaddedCollator, pack
+
+from .conftest import WeightedSums
 
 TOKENS = st.integers(3, 60)
 PROGRAM = st.lists(TOKENS, min_size=1, max_size=8)
@@ -52,19 +54,6 @@ def precise() -> PreTrainedModel:
     return AutoModelForCausalLM.from_config(config, dtype=torch.float64).eval()
 
 
-def _sums(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-    """(3, pairs): the weighted sums of log-probabilities that the loss is made of."""
-    mask = batch["attention_mask"] if "attention_mask" in batch else dense_mask(batch["visible"])
-    logits = model(
-        input_ids=batch["input_ids"], position_ids=batch["position_ids"], attention_mask=mask, use_cache=False
-    ).logits
-    logps = logits.flatten(0, 1)[batch["label_slots"]].log_softmax(dim=-1)
-    logps = logps.gather(1, batch["label_targets"][:, None])[:, 0]
-    names = ("chosen_weights", "rejected_weights", "nll_weights")
-    counts = batch["labels_per_pair"].tolist()
-    return torch.stack([torch.stack([part.sum() for part in (logps * batch[n]).split(counts)]) for n in names])
-
-
 def _gradient(model: PreTrainedModel, sums: torch.Tensor) -> torch.Tensor:
     """Of a sum in which every pair and every kind of weight has its own factor."""
     factors = torch.linspace(0.5, 1.5, sums.numel(), dtype=torch.float64).view(sums.shape)
@@ -80,13 +69,17 @@ def test_the_examples_in_the_docstrings_are_true() -> None:
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batch=st.lists(pairs(), min_size=1, max_size=6), multiple=st.sampled_from([1, 8]))
 def test_packed_forks_and_padded_rows_are_the_same_sums_and_gradients(
-    model: PreTrainedModel, precise: PreTrainedModel, batch: list[dict[str, list[float]]], multiple: int
+    model: PreTrainedModel,
+    precise: PreTrainedModel,
+    weighted_sums: WeightedSums,
+    batch: list[dict[str, list[float]]],
+    multiple: int,
 ) -> None:
     collators = ForkCollator(0, multiple), PaddedCollator(0, True, multiple)
     with torch.no_grad():
-        forked, padded = (_sums(model, collate(batch)) for collate in collators)
+        forked, padded = (weighted_sums(model, collate(batch)) for collate in collators)
     torch.testing.assert_close(forked, padded, rtol=1e-9, atol=1e-9)
-    forked, padded = (_gradient(precise, _sums(precise, collate(batch))) for collate in collators)
+    forked, padded = (_gradient(precise, weighted_sums(precise, collate(batch))) for collate in collators)
     torch.testing.assert_close(forked, padded, rtol=1e-9, atol=1e-9)
 
 
@@ -152,7 +145,9 @@ def test_flex_attention_sees_what_sdpa_sees() -> None:
 
 @pytest.mark.parametrize("implementation", ["eager", "sdpa"])
 @torch.no_grad()
-def test_a_window_that_no_pair_reaches_may_be_narrower_than_a_packed_row(implementation: str) -> None:
+def test_a_window_that_no_pair_reaches_may_be_narrower_than_a_packed_row(
+    implementation: str, weighted_sums: WeightedSums
+) -> None:
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(
         MistralConfig(
@@ -165,7 +160,7 @@ def test_a_window_that_no_pair_reaches_may_be_narrower_than_a_packed_row(impleme
     forked = ForkCollator(0, 8)(batch)
     assert forked["input_ids"].shape[1] > 12
     forked["attention_mask"] = attention_mask(forked["visible"], implementation)
-    torch.testing.assert_close(_sums(model, forked), _sums(model, PaddedCollator(0, True)(batch)))
+    torch.testing.assert_close(weighted_sums(model, forked), weighted_sums(model, PaddedCollator(0, True)(batch)))
 
 
 def test_models_that_cannot_fork_are_refused() -> None:

@@ -26,10 +26,12 @@ from iterpref_core.localisation import line_lcs, prefix_suffix, token
 from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.training.columns import objective_columns
 from iterpref_core.training.dataset import TokenisedPair, tokenise_pair
-from iterpref_core.training.layouts import Batch, ForkCollator, PaddedCollator
+from iterpref_core.training.layouts import ForkCollator, PaddedCollator
 from iterpref_core.training.objectives import OBJECTIVES
 from iterpref_core.training.reference import ReferenceLogps, score_sequences
 from iterpref_core.training.train import train_objective
+
+from .conftest import WeightedSums
 
 PROMPT = "Add é to x."
 LETTERS = "abcdefnrtux()=+:#'0123456789"
@@ -248,21 +250,16 @@ def test_regions_reach_no_line_end_and_leave_out_nothing_visible(pair: Preferenc
     assert place == len(pair.rejected)
 
 
-def _sums(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-    """(3, pairs): the weighted sums of log-ratios that the loss is made of, w+, w- and v."""
-    inputs = {name: batch[name] for name in ("input_ids", "position_ids", "attention_mask")}
-    logits = model(**inputs, use_cache=False).logits
-    ratios = logits.log_softmax(dim=-1).gather(2, batch["targets"][..., None]).squeeze(2) - batch["ref_logps"]
-    names = ("chosen_weights", "rejected_weights", "nll_weights")
-    return torch.stack([(ratios * batch[name]).sum(dim=1).view(-1, 2).sum(dim=0) for name in names])
-
-
 @every_tokenizer
 @settings(repeatable, max_examples=15)
 @given(examples=st.lists(pairs(), min_size=2, max_size=2))
 @torch.no_grad()
 def test_fork_and_padded_are_the_same_sums(
-    models_of: Callable[[str], PreTrainedModel], roomy: TrainParams, name: str, examples: list[PreferencePair]
+    models_of: Callable[[str], PreTrainedModel],
+    weighted_sums: WeightedSums,
+    roomy: TrainParams,
+    name: str,
+    examples: list[PreferencePair],
 ) -> None:
     model = models_of(name)
     rows = []
@@ -276,7 +273,7 @@ def test_fork_and_padded_are_the_same_sums(
     reference = ReferenceLogps(*[[(0.5 * logps).tolist() for logps in side] for side in scored])
     columns = objective_columns(rows, OBJECTIVES["symmetric-rpo"], reference)
     batch = [{column: values[place] for column, values in columns.items()} for place in range(2)]
-    forked, padded = (_sums(model, collator(batch)) for collator in (ForkCollator(0), PaddedCollator(0, True)))
+    forked, padded = (weighted_sums(model, collator(batch)) for collator in (ForkCollator(0), PaddedCollator(0, True)))
     torch.testing.assert_close(forked, padded, rtol=1e-5, atol=1e-5)  # the reference is kept in float32
 
 
