@@ -23,6 +23,9 @@ Batch = dict[str, torch.Tensor]
 Pair = dict[str, Any]
 """One pair's `columns.COLUMNS`."""
 
+PAD_TO_MULTIPLE_OF = 32
+"""Few distinct shapes: CPU kernels keep scratch memory for each, GPU kernels like multiples."""
+
 _WHOLE = ("input_ids", "position_ids", "targets")
 _REAL = ("chosen_weights", "rejected_weights", "nll_weights", "ref_logps")
 
