@@ -38,12 +38,17 @@ def read_config(model: str) -> PreTrainedConfig:
     """The configuration of a folder or hub id, from this machine alone.
 
     Raises:
-        ModelError: it is not here.
+        ModelError: it is not here, or of no known kind.
     """
     source = locate_model(model)
     try:
         return AutoConfig.from_pretrained(source.name_or_path, revision=source.revision, local_files_only=True)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
+        raise ModelError(
+            f"model {model!r}: its config.json is of no kind that transformers knows ({str(error).splitlines()[0]}); "
+            "name another model"
+        ) from None
+    except OSError as error:
         raise ModelError(
             f"model {model!r}: its config.json is not on this machine ({str(error).splitlines()[0]}); name a folder "
             f"that holds it, or get it with `hf download {source.name_or_path} config.json`; weights are not needed"

@@ -150,3 +150,7 @@ def test_a_configuration_that_is_not_here_or_not_known_is_one_message(
     code, _, err = estimate("--estimate", model=other)
     assert code == 2
     assert "model type 'mixtral': no estimate for it" in err
+    (other / "config.json").write_text('{"model_type": "unheard-of"}', encoding="utf-8")
+    code, _, err = estimate("--estimate", model=other)
+    assert code == 2
+    assert "of no kind that transformers knows" in err
