@@ -72,18 +72,41 @@ def train(
     pairs: Annotated[Path, typer.Option(help="JSONL of pairs.")],
     spans: Annotated[Path, typer.Option(help="JSONL of spans.")],
     objective: Annotated[str, typer.Option(help=f"One of: {', '.join(OBJECTIVES)}.")],
-    model: Annotated[Path, typer.Option(help="Folder of the model to train.")],
-    out: Annotated[Path, typer.Option(help="Folder for the trained model; its curve goes beside it.")],
+    model: Annotated[Path, typer.Option(help="Folder of the model to train; with --estimate also a hub id.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the trained model; its curve goes beside it. Not with --estimate.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Decides the order of the data.")] = None,
+    estimate: Annotated[bool, typer.Option("--estimate", help="Print memory and GPU-hours; train nothing.")] = False,
+    gpus: Annotated[int, typer.Option(min=1, help="With --estimate: cards that share model and batch.")] = 1,
+    precision: Annotated[
+        str | None, typer.Option(help="With --estimate: bf16, mixed, autocast or fp32; by default as training does.")
+    ] = None,
+    mfu: Annotated[
+        float, typer.Option(min=0.01, max=1, help="With --estimate: share of a card's peak that training reaches.")
+    ] = 0.4,
+    lora_rank: Annotated[int, typer.Option(min=0, help="With --estimate: 0 trains every parameter.")] = 0,
+    total_pairs: Annotated[
+        int | None,
+        typer.Option(min=1, help="With --estimate: how many pairs there will be, of which these are a sample."),
+    ] = None,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
     """Focal preference training; a killed run continues from its last checkpoint."""
-    from iterpref_core.training.train import train_objective
-
     name = cast("ObjectiveName", choose("--objective", objective, OBJECTIVES))
     every = load_params(params)
     settings = override(every.train, {"seed": seed})
+    if estimate:
+        from flows.commands.estimate import show_estimate
+
+        options = {"gpus": gpus, "precision": precision, "mfu": mfu, "lora_rank": lora_rank, "total_pairs": total_pairs}
+        show_estimate(pairs, spans, str(model), name, settings, every.model.prompt, options, as_json=json_)
+        return
+    if out is None:
+        raise InputError("--out is missing; name the folder for the trained model (only --estimate needs none)")
+    from iterpref_core.training.train import train_objective
+
     curve, work = out.with_name(f"{out.name}.curve.csv"), out.with_name(f".{out.name}.work")
     result = train_objective(pairs, spans, model, name, settings, out, curve, work, prompt=every.model.prompt)
     show_result(result, json_)

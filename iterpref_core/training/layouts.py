@@ -24,6 +24,9 @@ Pair = dict[str, Any]
 Place = tuple[int, int]
 """A row, and the slot in it."""
 
+PAD_TO_MULTIPLE_OF = 32
+"""Few distinct shapes: CPU kernels keep scratch memory for each, GPU kernels like multiples."""
+
 _LABEL = ("chosen_weights", "rejected_weights", "nll_weights", "ref_logps")
 
 

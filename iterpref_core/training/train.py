@@ -23,7 +23,7 @@ from iterpref_core.training.checkpoint import last_checkpoint, run_key
 from iterpref_core.training.checks import check_rows, report_findings
 from iterpref_core.training.columns import objective_columns
 from iterpref_core.training.dataset import TokenisedPair, load_pairs
-from iterpref_core.training.layouts import make_collator
+from iterpref_core.training.layouts import PAD_TO_MULTIPLE_OF, make_collator
 from iterpref_core.training.objectives import OBJECTIVES
 from iterpref_core.training.reference import ReferenceLogps, reference_key, reference_logps
 from iterpref_core.training.trainer import FocalDPOTrainer
@@ -32,7 +32,6 @@ OnLog = Callable[[dict[str, float], int], None]
 
 _LOGGING_STEPS = 5
 _SAVES_PER_RUN = 8
-_PAD_TO_MULTIPLE_OF = 32  # few distinct shapes: CPU kernels keep scratch memory for each, GPU kernels like multiples
 _CURVE = ("step", "epoch", "loss", "nll", "learning_rate", "grad_norm")
 _REWARDS = ("rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies")
 
@@ -125,7 +124,7 @@ def train_objective(
         model=policy,
         args=_arguments(params, objective, accumulation, len(rows), checkpoints),
         data_collator=make_collator(
-            params.layout, tokenizer.pad_token_id, preference=row.preference, pad_to_multiple_of=_PAD_TO_MULTIPLE_OF
+            params.layout, tokenizer.pad_token_id, preference=row.preference, pad_to_multiple_of=PAD_TO_MULTIPLE_OF
         ),
         train_dataset=Dataset.from_dict(objective_columns(rows, row, reference)),
         processing_class=tokenizer,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import PreTrainedTokenizerBase
+from transformers import LlamaConfig, PreTrainedTokenizerBase, Qwen2Config
 
 from iterpref_core.errors import InputError, ModelError
 from iterpref_core.inference.backend import Request, Sampling
@@ -115,6 +115,13 @@ def test_a_pointer_leads_to_the_weights(tmp_path: Path, folder: Path) -> None:
     assert load_tokenizer(tmp_path / "student").eos_token == "<|end|>"
     assert load_model(tmp_path / "student").config.hidden_size == 32
     assert pin_model(str(folder)) == ModelSource(str(folder.resolve()))
+
+
+def test_a_folder_with_a_configuration_alone_has_no_tokenizer(tmp_path: Path) -> None:
+    for config in (Qwen2Config(), LlamaConfig()):
+        config.save_pretrained(tmp_path)
+        with pytest.raises(ModelError, match="no usable tokenizer"):
+            load_tokenizer(tmp_path, local_only=True)
 
 
 def test_absent_models_are_named(tmp_path: Path) -> None:
