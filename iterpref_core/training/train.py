@@ -31,7 +31,7 @@ OnLog = Callable[[dict[str, float], int], None]
 
 _LOGGING_STEPS = 5
 _SAVES_PER_RUN = 8
-_PAD_TO_MULTIPLE_OF = 32  # few distinct shapes: CPU kernels keep scratch memory for each, GPU kernels like multiples
+PAD_TO_MULTIPLE_OF = 32  # few distinct shapes: CPU kernels keep scratch memory for each, GPU kernels like multiples
 _CURVE = ("step", "epoch", "loss", "nll", "learning_rate", "grad_norm")
 _REWARDS = ("rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies")
 
@@ -119,7 +119,7 @@ def train_objective(
         model=policy,
         args=_arguments(params, objective, accumulation, len(rows), checkpoints),
         data_collator=make_collator(
-            params.layout, tokenizer.pad_token_id, preference=row.preference, pad_to_multiple_of=_PAD_TO_MULTIPLE_OF
+            params.layout, tokenizer.pad_token_id, preference=row.preference, pad_to_multiple_of=PAD_TO_MULTIPLE_OF
         ),
         train_dataset=Dataset.from_dict(objective_columns(rows, row, reference)),
         processing_class=tokenizer,
