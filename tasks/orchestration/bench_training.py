@@ -57,7 +57,7 @@ class Effort:
     pairs: int = 16
     scale: int = 8
     memory: Shape = SHAPES["0.5B"]
-    memory_pairs: int = 4
+    memory_pairs: int = 8
 
 
 @dataclass
