@@ -9,7 +9,7 @@ import typer
 from flows.commands.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose
 from iterpref_core.config import load_params
 
-BENCHMARKS = ("execution", "localisation", "pipeline")
+BENCHMARKS = ("execution", "localisation", "pipeline", "training")
 
 
 def register(app: typer.Typer) -> None:
@@ -41,7 +41,10 @@ def ui() -> None:
 def bench(
     name: Annotated[str, typer.Argument(help=f"One of: {', '.join(BENCHMARKS)}.")],
     problems: Annotated[
-        Path, typer.Option(help="For localisation: JSONL of problems with references and tests, such as MBPP's.")
+        Path,
+        typer.Option(
+            help="For localisation and training: JSONL of problems with references and tests, such as MBPP's."
+        ),
     ] = Path("problems/mbpp.jsonl"),
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
@@ -52,6 +55,7 @@ def bench(
     from tasks.orchestration.bench import bench_pipeline
     from tasks.orchestration.bench_execution import bench_execution
     from tasks.orchestration.bench_localisation import bench_localisation
+    from tasks.orchestration.bench_training import bench_training
 
     choose("bench", name, BENCHMARKS)
     settings = load_params(params)
@@ -60,6 +64,9 @@ def bench(
             result = bench_execution(WORK / "evaluate")
         case "localisation":
             result = bench_localisation(problems, settings.execution, settings.focal.max_executions)
+        case "training":
+            experiment = Path("data/pairs.jsonl"), Path("data/focal.jsonl"), Path("models/student")
+            result = bench_training(problems, *experiment, settings.train)
         case _:
             result = bench_pipeline(Path.cwd())
     show_result({name: result} if json_ else result, json_)

@@ -27,7 +27,10 @@ def dense_mask(visible: torch.Tensor) -> torch.Tensor:
     """
     asked = torch.arange(visible.shape[1], device=visible.device)
     start, end, own = visible[..., None].unbind(dim=2)
-    return (((asked >= start) & (asked < end)) | ((asked >= own) & (asked <= asked[:, None])))[:, None]
+    mask, shared = asked >= own, asked >= start
+    mask &= asked <= asked[:, None]  # in place: these are the largest tensors of a batch
+    shared &= asked < end
+    return mask.logical_or_(shared)[:, None]
 
 
 def mask_function(visible: torch.Tensor) -> _mask_mod_signature:

@@ -142,6 +142,28 @@ def _chunk_logits(
     return transform.apply(raw.to(torch.promote_types(hidden.dtype, torch.float32))), part
 
 
+def label_logps(
+    hidden: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    targets: torch.Tensor,
+    transform: LogitTransform = LogitTransform(),
+) -> torch.Tensor:
+    """Log-probability of each target, without the logits of all.
+
+    Args:
+        hidden: (M, H) hidden states.
+        weight: (V, H) of the output head.
+        bias: (V,), if it has one.
+        targets: (M,) token ids.
+        transform: what the model does to the head's output.
+
+    Returns:
+        (M,), nats, at least float32, whatever autocast says.
+    """
+    return _LabelLogps.apply(hidden, weight, bias, targets, transform)  # type: ignore[no-any-return]
+
+
 def add_label_head(model: PreTrainedModel) -> None:
     """Teach a model to return log-probabilities of labels.
 
@@ -166,8 +188,7 @@ def add_label_head(model: PreTrainedModel) -> None:
         ) -> torch.Tensor:
             if targets is None:
                 return linear(hidden, self.weight, self.bias)
-            logps: torch.Tensor = _LabelLogps.apply(hidden, self.weight, self.bias, targets, transform)
-            return logps
+            return label_logps(hidden, self.weight, self.bias, targets, transform)
 
         plain.forward = MethodType(head_forward, plain)
 

@@ -240,16 +240,14 @@ def _assemble(
         position_ids[first : first + len(piece)] = piece.position_ids
         slots += [first + label[0] for label in piece.labels]
     labels = [label for own in pieces for piece in own for label in piece.labels]
+    columns = list(zip(*labels, strict=True)) or [()] * (2 + len(_LABEL))
     return {
         "input_ids": torch.tensor(input_ids).view(rows, width),
         "position_ids": torch.tensor(position_ids).view(rows, width),
         "label_slots": torch.tensor(slots, dtype=torch.long),
-        "label_targets": torch.tensor([label[1] for label in labels], dtype=torch.long),
+        "label_targets": torch.tensor(columns[1], dtype=torch.long),
         "labels_per_pair": torch.tensor([sum(len(piece.labels) for piece in own) for own in pieces]),
-        **{
-            name: torch.tensor([label[column] for label in labels], dtype=torch.float32)
-            for column, name in enumerate(_LABEL, start=2)
-        },
+        **{name: torch.tensor(values, dtype=torch.float32) for name, values in zip(_LABEL, columns[2:], strict=True)},
     }
 
 

@@ -18,6 +18,7 @@ from transformers import PreTrainedModel
 
 from iterpref_core.progress import show_progress
 from iterpref_core.training.dataset import TokenisedPair
+from iterpref_core.training.label_head import label_logps, logit_transform
 
 
 @dataclass(frozen=True)
@@ -102,12 +103,16 @@ def _score_batch(model: PreTrainedModel, batch: list[tuple[list[int], list[int]]
     lengths = torch.tensor([len(row) for row in tokens], device=model.device)
     attention_mask = (torch.arange(input_ids.shape[1], device=model.device) < lengths[:, None]).long()
     with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=bf16):
-        logits = model(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).logits
-    logps = logits[:, :-1].float().log_softmax(dim=-1)
-    of_tokens = logps.gather(2, input_ids[:, 1:, None]).squeeze(2)
-    # The first token of all is predicted from nothing, and counts for nothing.
-    of_tokens = torch.nn.functional.pad(of_tokens, (1, 0))
-    return [
-        of_tokens[row, len(prompt) : len(prompt) + len(completion)].cpu()
-        for row, (prompt, completion) in enumerate(batch)
-    ]
+        hidden = model.base_model(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).last_hidden_state
+        head = model.get_output_embeddings()
+        # The first token of all is predicted from nothing, and counts for nothing.
+        places = [range(max(len(prompt) - 1, 0), len(prompt) + len(completion) - 1) for prompt, completion in batch]
+        logps = label_logps(
+            torch.cat([hidden[row, own.start : own.stop] for row, own in enumerate(places)]),
+            head.weight,
+            head.bias,
+            torch.cat([input_ids[row, own.start + 1 : own.stop + 1] for row, own in enumerate(places)]),
+            logit_transform(model.config),
+        )
+    pieces = zip(batch, logps.cpu().split([len(own) for own in places]), strict=True)
+    return [torch.nn.functional.pad(own, (len(completion) - len(own), 0)) for (_, completion), own in pieces]

@@ -81,7 +81,7 @@ def _start(kind: str, **environment: str) -> Iterator["subprocess.Popen[str]"]:
             process.kill()
 
 
-def _spread(values: Sequence[float]) -> dict[str, float]:
+def spread(values: Sequence[float]) -> dict[str, float]:
     """Median and quartiles."""
     quartiles = statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else list(values) * 3
     return {name: round(value, 3) for name, value in zip(("q1", "median", "q3"), quartiles, strict=True)}
@@ -134,7 +134,7 @@ def _ground_truths(cache: Path) -> dict[str, Any]:
     both = [row for row in rows if row["ours_passed"] and row["theirs_passed"]]
     return {
         "ground_truths_vs_evalplus": round(sum(row["ours"] for row in both) / sum(row["theirs"] for row in both), 3),
-        "ground_truths_by_task": _spread([row["ours"] / row["theirs"] for row in both if row["theirs"] > 0]),
+        "ground_truths_by_task": spread([row["ours"] / row["theirs"] for row in both if row["theirs"] > 0]),
         "ground_truths_failed": [row["task_id"] for row in rows if not row["ours_passed"]],
         "ground_truths_left_out": [row["task_id"] for row in rows if row not in both],
     }
@@ -161,7 +161,7 @@ def bench_execution(cache: Path, effort: Effort = Effort()) -> dict[str, Any]:
         runners = {kind: _Runner(kind, stack.enter_context(_start(kind))) for kind in kinds}
         costs = _interleaved(runners, effort)
         flat = _flatness(runners["ours-two-workers"], effort.flat)
-    spreads = {name: _spread(_ratios(costs, "ours", kind, "cpu_s")) for kind, name in _RIVALS.items()}
+    spreads = {name: spread(_ratios(costs, "ours", kind, "cpu_s")) for kind, name in _RIVALS.items()}
     controlled = {
         f"{name}_with_controls": _ratios(costs, "ours-with-controls", k, "cpu_s") for k, name in _RIVALS.items()
     }
@@ -169,12 +169,12 @@ def bench_execution(cache: Path, effort: Effort = Effort()) -> dict[str, Any]:
     isolation = costs["ours"][0]["isolation"]
     result |= {"tier": isolation.partition(":")[0], "isolation": isolation, **flat}
     result |= {f"{name}_quartiles": [spread["q1"], spread["q3"]] for name, spread in spreads.items()}
-    result |= {name: _spread(ratios)["median"] for name, ratios in controlled.items()}
+    result |= {name: spread(ratios)["median"] for name, ratios in controlled.items()}
     result |= {
         "cpu_ms": {kind: round(1000 * statistics.median(cost["cpu_s"] for cost in costs[kind]), 2) for kind in kinds},
         "cross_check_share": 1 / CROSS_CHECK_EVERY,
         "control_share": {"ours": 0.0, "ours-with-controls": 1.0},
-        "two_workers_speedup": _spread(_ratios(costs, "ours", "ours-two-workers", "wall_s")),
+        "two_workers_speedup": spread(_ratios(costs, "ours", "ours-two-workers", "wall_s")),
     }
     if effort.ground_truths:
         result |= _ground_truths(cache)
