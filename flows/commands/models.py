@@ -31,12 +31,15 @@ def train(
     json_: JsonOption = False,
 ) -> None:
     """Focal preference training; a killed run continues from its last checkpoint."""
+    from iterpref_core.training.processes import is_main_process
     from iterpref_core.training.train import train_objective
 
     name = cast("ObjectiveName", choose("--objective", objective, OBJECTIVES))
     settings = override(load_params(params).train, {"seed": seed})
     curve, work = out.with_name(f"{out.name}.curve.csv"), out.with_name(f".{out.name}.work")
-    show_result(train_objective(pairs, spans, model, name, settings, out, curve, work), json_)
+    result = train_objective(pairs, spans, model, name, settings, out, curve, work)
+    if is_main_process():
+        show_result(result, json_)
 
 
 def tune(

@@ -25,14 +25,14 @@ def check_configuration(path: Path) -> None:
     except (OSError, yaml.YAMLError) as error:
         raise ConfigError(
             f"params.yaml: train.accelerate: {path} cannot be read ({str(error).splitlines()[0]}); name one of "
-            "accelerate/*.yaml, or null for one process"
+            "accelerate_configs/*.yaml, or null for one process"
         ) from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: not a configuration of accelerate; `accelerate config` writes one")
     if content.get("distributed_type") == "DEEPSPEED" and find_spec("deepspeed") is None:
         raise ConfigError(
             f"{path}: DeepSpeed is not installed; run `pip install -e '.[deepspeed]'`, or set train.accelerate to "
-            "accelerate/fsdp2.yaml, which needs nothing more"
+            "accelerate_configs/fsdp2.yaml, which needs nothing more"
         )
 
 

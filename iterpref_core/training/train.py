@@ -4,7 +4,6 @@ import logging
 import shutil
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import PartialState
@@ -122,7 +121,7 @@ def train_objective(
         write_curve(curve, trainer.state.log_history, chosen)
         shutil.rmtree(checkpoints, ignore_errors=True)
     processes.wait_for_everyone()
-    return _metrics(rows, held, trainer.state, chosen, diverged)
+    return _metrics(rows, held, trainer, chosen, diverged)
 
 
 def _run_name(processes: PartialState, objective: ObjectiveName, key: str) -> str:
@@ -153,12 +152,13 @@ def _choose(trainer: FocalDPOTrainer, checkpoints: Path, diverged: DivergedError
     last = last_checkpoint(checkpoints)
     best = trainer.state.best_model_checkpoint if params.select == "best" else None
     if diverged:
-        advice = "lower the learning rate" if diverged.reason != "margin" else "lower it or raise train.max_margin"
+        advice = "lower the learning rate" + (" or raise train.max_margin" if diverged.reason == "margin" else "")
         if last is None:
             raise TrainingError(
                 f"training diverged: {diverged}, before its first checkpoint, so there is no model; {advice}"
             )
-        logger.warning("training diverged: %s; an earlier checkpoint becomes the model; %s", diverged, advice)
+        if trainer.accelerator.is_main_process:
+            logger.warning("training diverged: %s; an earlier checkpoint becomes the model; %s", diverged, advice)
     elif best is None:
         return int(trainer.state.global_step)
     folder = Path(best) if best else last
@@ -222,6 +222,7 @@ def _arguments(params: TrainParams, objective: ObjectiveName, accumulation: int,
         per_device_eval_batch_size=params.micro_batch_size,
         metric_for_best_model="loss" if params.select == "best" else None,
         greater_is_better=False if params.select == "best" else None,
+        ddp_find_unused_parameters=False,
         logging_nan_inf_filter=False,  # a loss that is not finite ends training
         report_to="none",
         disable_tqdm=True,
@@ -231,18 +232,21 @@ def _arguments(params: TrainParams, objective: ObjectiveName, accumulation: int,
 
 
 def _metrics(
-    rows: list[TokenisedPair], held: list[bool], state: Any, chosen: int, diverged: DivergedError | None
+    rows: list[TokenisedPair],
+    held: list[bool],
+    trainer: FocalDPOTrainer,
+    chosen: int,
+    diverged: DivergedError | None,
 ) -> dict[str, float]:
-    history: list[dict[str, float]] = state.log_history
+    history: list[dict[str, float]] = trainer.state.log_history
     last = next((entry for entry in reversed(history) if "loss" in entry), {})
     scored = [entry for entry in history if "eval_loss" in entry and entry["step"] == chosen]
-    finished = [entry["train_loss"] for entry in history if "train_loss" in entry]
     rejected = sum(len(row.rejected_ids) for row in rows)
     metrics = {
         "pairs": float(len(rows) - sum(held)),
-        "steps": float(state.global_step),
+        "steps": float(trainer.state.global_step),
         "model_step": float(chosen),
-        **({"loss": float(finished[-1] if finished else last["loss"])} if last else {}),
+        **({} if trainer.mean_loss is None else {"loss": trainer.mean_loss}),
         **{name: float(last[name]) for name in REWARDS if name in last},
         "focal_token_share": sum(sum(row.focal) for row in rows) / rejected,
         "pairs_without_focal_tokens": float(sum(not any(row.focal) for row in rows)),

@@ -64,6 +64,7 @@ class FocalDPOTrainer(DPOTrainer):
         self._objective, self._alpha, self._nll = objective, alpha, nll
         self._rows_per_pair = data_collator.rows_per_pair
         self._max_margin, self._tally = max_margin, Tally()
+        self._losses: list[float] = []
         super().__init__(data_collator=CountingCollator(data_collator), **kwargs)
 
     def _prepare_dataset(self, dataset: Dataset, *_: Any, **__: Any) -> Dataset:
@@ -172,9 +173,15 @@ class FocalDPOTrainer(DPOTrainer):
             raise DivergedError("gradient", step, gradient)
         if self._max_margin and margin > self._max_margin:
             raise DivergedError("margin", step, margin)
+        self._losses.append(means["loss"])
         for name in means.keys() - {"loss"}:
             self._metrics["train"][name].append(means[name])
         return norm
+
+    @property
+    def mean_loss(self) -> float | None:
+        """Mean over the steps that this process trained; the trainer's own leaves out other processes' last steps."""
+        return sum(self._losses) / len(self._losses) if self._losses else None
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Loss, NLL and rewards of the validation pairs, the same however they are spread over processes."""
