@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from iterpref_core.config import TrainParams
+from iterpref_core.config import ObjectiveName, TrainParams
 from iterpref_core.errors import ConfigError, TrainingError
 from iterpref_core.training.dataset import TokenisedPair
 from iterpref_core.training.train import train_objective
@@ -21,11 +21,11 @@ Train = Callable[..., dict[str, float]]
 
 @pytest.fixture
 def train(tmp_path: Path, pairs_file: Path, spans_file: Path, model_folder: Path, params: TrainParams) -> Train:
-    def run(name: str, **settings: object) -> dict[str, float]:
+    def run(name: str, objective: ObjectiveName = "target-rpo", **settings: object) -> dict[str, float]:
         folder = tmp_path / name
         changed = TrainParams.model_validate({**params.model_dump(), "epochs": 8, **settings})
         paths = folder / "out", folder / "curve.csv", folder / "work"
-        return train_objective(pairs_file, spans_file, model_folder, "target-rpo", changed, *paths)
+        return train_objective(pairs_file, spans_file, model_folder, objective, changed, *paths)
 
     return run
 
@@ -54,7 +54,7 @@ def test_a_pair_stays_on_its_side_when_others_go(rows: list[TokenisedPair], para
 
 def test_the_best_checkpoint_is_the_model(tmp_path: Path, train: Train, params: TrainParams) -> None:
     """A learning rate that is too high: the lowest validation loss is not at the end."""
-    settings = {"validation_share": 0.3, "objectives": _rate(params, 1.0)}
+    settings = {"objective": "dpo", "validation_share": 0.3, "objectives": _rate(params, 0.05)}
     last, best = train("last", **settings), train("best", **settings, select="best")
     assert last["pairs"] + last["validation_pairs"] == 12
     assert last["model_step"] == last["steps"]
