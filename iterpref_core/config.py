@@ -152,6 +152,12 @@ class TrainParams(Settings):
     answer: AnswerStyle
     bf16: bool
     gradient_checkpointing: bool
+    lora_rank: Count
+    lora_alpha: PositiveFloat
+    validation_share: Annotated[float, Field(ge=0, lt=1)]
+    select: Literal["last", "best"]
+    max_margin: Annotated[float, Field(ge=0)]
+    accelerate: Annotated[str, Field(min_length=1)] | None
     objectives: dict[ObjectiveName, ObjectiveParams]
 
 

@@ -105,11 +105,13 @@ def train(
         return
     if out is None:
         raise InputError("--out is missing; name the folder for the trained model (only --estimate needs none)")
+    from iterpref_core.training.processes import is_main_process
     from iterpref_core.training.train import train_objective
 
     curve, work = out.with_name(f"{out.name}.curve.csv"), out.with_name(f".{out.name}.work")
     result = train_objective(pairs, spans, model, name, settings, out, curve, work, prompt=every.model.prompt)
-    show_result(result, json_)
+    if is_main_process():
+        show_result(result, json_)
 
 
 def tune(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from iterpref_core.config import ObjectiveName, TrainParams
 
-_WRITTEN_LAST = "trainer_state.json"
+_WHOLE = "whole"
 
 
 def run_key(pairs: Path, spans: Path, fingerprint: str, objective: ObjectiveName, params: TrainParams) -> str:
@@ -22,7 +22,9 @@ def run_key(pairs: Path, spans: Path, fingerprint: str, objective: ObjectiveName
     digest = hashlib.sha256()
     for path in (pairs, spans):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
-    settings = params.model_dump(exclude={"objectives"}) | {"own": params.objectives[objective].model_dump()}
+    settings = params.model_dump(exclude={"accelerate", "objectives"}) | {
+        "own": params.objectives[objective].model_dump()
+    }
     digest.update(json.dumps([fingerprint, objective, settings], sort_keys=True).encode())
     return digest.hexdigest()[:16]
 
@@ -30,12 +32,9 @@ def run_key(pairs: Path, spans: Path, fingerprint: str, objective: ObjectiveName
 def last_checkpoint(folder: Path) -> Path | None:
     """The newest checkpoint that was written to its end, if any."""
     numbered = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
-    return next((path for path in numbered if _is_whole(path)), None)
+    return next((path for path in numbered if (path / _WHOLE).exists()), None)
 
 
-def _is_whole(checkpoint: Path) -> bool:
-    try:
-        json.loads((checkpoint / _WRITTEN_LAST).read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return False
-    return True
+def mark_whole(checkpoint: Path) -> None:
+    """Say that a checkpoint was written to its end, by every process that takes part."""
+    (checkpoint / _WHOLE).touch()

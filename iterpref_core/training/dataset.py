@@ -29,6 +29,7 @@ class TokenisedPair:
     focal: list[int]
     focal_chosen: list[int]
     cut: int
+    task_id: str
 
     @property
     def length(self) -> int:
@@ -84,6 +85,7 @@ def tokenise_pair(
         focal=focal[:room],
         focal_chosen=focal_chosen[:room],
         cut=sum(focal[room:]),
+        task_id=pair.task_id,
     )
 
 

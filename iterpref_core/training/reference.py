@@ -7,11 +7,13 @@ outputs under a key of everything that decides them: model, token ids and precis
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from accelerate import PartialState
 from filelock import FileLock
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
@@ -38,31 +40,65 @@ def reference_key(rows: Sequence[TokenisedPair], fingerprint: str, bf16: bool) -
 
 
 def reference_logps(
-    model: PreTrainedModel, rows: Sequence[TokenisedPair], cache: Path, key: str, *, batch_size: int, bf16: bool
+    load: Callable[[], PreTrainedModel],
+    rows: Sequence[TokenisedPair],
+    cache: Path,
+    key: str,
+    *,
+    batch_size: int,
+    bf16: bool,
+    processes: PartialState,
 ) -> ReferenceLogps:
     """Read the log-probabilities from the cache, or compute and keep them.
 
-    A lock makes objectives that train at the same time compute them once.
+    A lock makes objectives that train at the same time compute them once. Several processes each score their share.
 
     Args:
-        model: the model before training.
+        load: gives the model before training, whole; called if it is needed.
         rows: the tokenised pairs.
         cache: folder for cached log-probabilities.
         key: from `reference_key`.
         batch_size: sequences scored at once.
         bf16: the precision that training uses.
+        processes: those that train together.
     """
     cache.mkdir(parents=True, exist_ok=True)
     path = cache / f"{key}.safetensors"
-    with FileLock(f"{path}.lock"):
+    with FileLock(f"{path}.lock") if processes.is_main_process else nullcontext():
+        processes.wait_for_everyone()  # whoever waits here finds what the lock's last holder wrote
         if not path.exists():
             sequences = [(row.prompt_ids, row.chosen_ids) for row in rows]
             sequences += [(row.prompt_ids, row.rejected_ids) for row in rows]
-            flat = torch.cat(score_sequences(model, sequences, batch_size=batch_size, bf16=bf16))
-            temporary = path.with_suffix(f".{os.getpid()}.tmp")
-            save_file({"logps": flat}, temporary)
-            temporary.replace(path)
+            own = sequences[processes.process_index :: processes.num_processes]
+            scores = score_sequences(load(), own, batch_size=batch_size, bf16=bf16)
+            _write(_share(path, processes.process_index), scores)
+            processes.wait_for_everyone()
+            if processes.is_main_process:
+                _merge(path, sequences, processes.num_processes)
+            processes.wait_for_everyone()
     return _split(load_file(path)["logps"], rows)
+
+
+def _share(path: Path, process: int) -> Path:
+    return path.with_suffix(f".{process}.share")
+
+
+def _write(path: Path, scores: Sequence[torch.Tensor]) -> None:
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    save_file({"logps": torch.cat([torch.empty(0), *scores])}, temporary)
+    temporary.replace(path)
+
+
+def _merge(path: Path, sequences: Sequence[tuple[list[int], list[int]]], processes: int) -> None:
+    """Put the shares of all processes in the order of the sequences."""
+    shares = [_share(path, process) for process in range(processes)]
+    scores: list[torch.Tensor] = [torch.empty(0)] * len(sequences)
+    for process, share in enumerate(shares):
+        lengths = [len(completion) for _, completion in sequences[process::processes]]
+        scores[process::processes] = load_file(share)["logps"].split(lengths)
+    _write(path, scores)
+    for share in shares:
+        share.unlink()
 
 
 def _split(flat: torch.Tensor, rows: Sequence[TokenisedPair]) -> ReferenceLogps:

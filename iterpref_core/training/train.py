@@ -1,70 +1,39 @@
 """Stage `train`: focal preference training of one objective."""
 
-import csv
+import logging
 import shutil
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import torch
+from accelerate import PartialState
 from datasets import Dataset
-from transformers import PrinterCallback, TrainerCallback
+from transformers import PreTrainedModel, PrinterCallback
 from trl import DPOConfig
 
 from iterpref_core.config import ObjectiveName, PromptStyle, TrainParams
-from iterpref_core.errors import ConfigError
+from iterpref_core.errors import TrainingError
 from iterpref_core.inference.fingerprint import model_fingerprint
 from iterpref_core.inference.transformers_backend import load_model, load_tokenizer
-from iterpref_core.jsonl import atomic_writer
-from iterpref_core.progress import show_progress
 from iterpref_core.training.attention import check_fork, choose_attention
+from iterpref_core.training.callbacks import Forward, OnLog, ShowSteps
 from iterpref_core.training.checkpoint import last_checkpoint, run_key
 from iterpref_core.training.checks import check_rows, report_findings
 from iterpref_core.training.columns import objective_columns
 from iterpref_core.training.dataset import TokenisedPair, load_pairs
+from iterpref_core.training.launch import launch_training
 from iterpref_core.training.layouts import PAD_TO_MULTIPLE_OF, make_collator
 from iterpref_core.training.objectives import OBJECTIVES
+from iterpref_core.training.output import REWARDS, lora_config, write_curve, write_model
+from iterpref_core.training.processes import accumulation_steps, is_launched, join_processes, whole_models
 from iterpref_core.training.reference import ReferenceLogps, reference_key, reference_logps
-from iterpref_core.training.trainer import FocalDPOTrainer
+from iterpref_core.training.trainer import DivergedError, FocalDPOTrainer
+from iterpref_core.training.validation import held_out
 
-OnLog = Callable[[dict[str, float], int], None]
+logger = logging.getLogger(__name__)
 
 _LOGGING_STEPS = 5
 _SAVES_PER_RUN = 8
-_CURVE = ("step", "epoch", "loss", "nll", "learning_rate", "grad_norm")
-_REWARDS = ("rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies")
-
-
-class _ShowSteps(TrainerCallback):
-    """Shows training like all other long work; what it opens is closed by whoever trains."""
-
-    def __init__(self, label: str, opened: ExitStack) -> None:
-        self._label, self._opened = label, opened
-        self._note = ""
-
-    def on_train_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
-        shown = show_progress(self._label, state.max_steps, done=state.global_step, unit="steps")
-        self._advance = self._opened.enter_context(shown)
-
-    def on_log(self, _args: Any, _state: Any, _control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
-        if logs and "loss" in logs:
-            self._note = f"loss {logs['loss']:.3f}"
-
-    def on_step_end(self, *_: Any, **__: Any) -> None:
-        self._advance(note=self._note)
-
-
-class _Forward(TrainerCallback):
-    """Hands every log line on to the caller while training runs."""
-
-    def __init__(self, on_log: OnLog) -> None:
-        self._on_log = on_log
-
-    def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
-        numbers = {name: float(value) for name, value in (logs or {}).items() if name in _CURVE + _REWARDS}
-        if numbers:
-            self._on_log(numbers, state.global_step)
 
 
 def train_objective(
@@ -81,12 +50,14 @@ def train_objective(
 ) -> dict[str, float]:
     """Train a model with one objective; a killed run resumes from its last checkpoint.
 
+    Called in every process of `accelerate launch`, it trains in all of them together.
+
     Args:
         pairs: preference pairs.
         spans: error regions; pairs without a record there take no part.
         model: the model to start from, which is also the reference.
         objective: a row of `OBJECTIVES`.
-        params: settings.
+        params: settings; with `accelerate` this process starts others, which train.
         out: folder for the trained checkpoint.
         curve: CSV of the training curve, one row per logged step.
         work: folder for checkpoints and reference log-probabilities, kept outside of `out`.
@@ -94,77 +65,148 @@ def train_objective(
         prompt: whether the model reads prompts in its chat template; the trained model keeps to it.
 
     Returns:
-        `pairs`, `steps`, `loss` (mean over the run), last values of the rewards, `focal_token_share` (of the rejected
-        tokens), `pairs_without_focal_tokens`, `focal_tokens_cut` by `max_length`, and as `data/...` the numbers of
-        `checks.PairChecks`.
+        `pairs`, `steps`, `model_step` (whose weights were written), `loss` (mean over the run), last values of the
+        rewards, `focal_token_share` (of the rejected tokens), `pairs_without_focal_tokens`, `focal_tokens_cut` by
+        `max_length`, and as `data/...` the numbers of `checks.PairChecks`. With validation `validation_pairs` and
+        `validation/loss` (of the weights that were written). Where training diverged `stopped/<reason>`: the step that
+        showed it.
 
     Raises:
-        ConfigError: `batch_size` is no multiple of `micro_batch_size`, or the model cannot take the layout `fork`.
+        ConfigError: settings do not fit each other or the number of processes, or the model cannot take the layout
+            `fork`, or `accelerate` cannot be used here.
         InputError: pairs, spans or model cannot be used, or the objective needs D- and too little of it is there.
+        TrainingError: training diverged before its first checkpoint.
     """
-    accumulation = _accumulation_steps(params)
+    if params.accelerate and not is_launched():
+        alone = params.model_copy(update={"accelerate": None}).model_dump(mode="json")
+        paths = {"pairs": pairs, "spans": spans, "model": model, "out": out, "curve": curve, "work": work}
+        request = {"objective": objective, "params": alone, "prompt": prompt}
+        return launch_training(
+            Path(params.accelerate), request | {name: str(path) for name, path in paths.items()}, on_log
+        )
+    processes = join_processes()
+    accumulation = accumulation_steps(params, processes.num_processes)
     tokenizer = load_tokenizer(model, prompt)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     rows = load_pairs(pairs, spans, tokenizer, params)
+    held = held_out(rows, params, processes.num_processes)
     fingerprint = model_fingerprint(model, prompt)
+    checkpoints = (
+        work / "checkpoints" / _run_name(processes, objective, run_key(pairs, spans, fingerprint, objective, params))
+    )
     row = OBJECTIVES[objective]
     checks = check_rows(rows, tokenizer.eos_token_id)
     report_findings(checks.findings(params), needs_focal="focal" in row.rejected)
+    arguments = _arguments(params, objective, accumulation, len(rows) - sum(held), checkpoints)
     policy = load_model(model)
     if params.layout == "fork":
         choose_attention(policy)
         check_fork(policy.config, max(row.length for row in rows))
-    checkpoints = work / "checkpoints" / f"{objective}-{run_key(pairs, spans, fingerprint, objective, params)}"
-    reference = _reference(policy, rows, fingerprint, params, work) if row.preference else None
+    reference = _reference(policy, model, rows, fingerprint, params, work, processes) if row.preference else None
+    columns = Dataset.from_dict(objective_columns(rows, row, reference))
+    kept = [index for index in range(len(columns)) if not held[index % len(rows)]]
     trainer = FocalDPOTrainer(
         objective=row,
         alpha=params.objectives[objective].alpha,
         nll=params.nll,
+        max_margin=params.max_margin,
         model=policy,
-        args=_arguments(params, objective, accumulation, len(rows), checkpoints),
+        args=arguments,
         data_collator=make_collator(
             params.layout, tokenizer.pad_token_id, preference=row.preference, pad_to_multiple_of=PAD_TO_MULTIPLE_OF
         ),
-        train_dataset=Dataset.from_dict(objective_columns(rows, row, reference)),
+        train_dataset=columns.select(kept),
+        eval_dataset=columns.select(sorted(set(range(len(columns))) - set(kept))) if any(held) else None,
         processing_class=tokenizer,
-        callbacks=[_Forward(on_log)] if on_log else None,
+        callbacks=[Forward(on_log)] if on_log and processes.is_main_process else None,
+        peft_config=lora_config(params),
     )
     trainer.remove_callback(PrinterCallback)
+    diverged = _train(trainer, checkpoints, f"train {objective}" if processes.is_main_process else "")
+    chosen = _choose(trainer, checkpoints, diverged, params)
+    write_model(trainer, model, out)
+    if processes.is_main_process:
+        write_curve(curve, trainer.state.log_history, chosen)
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    processes.wait_for_everyone()
+    return _metrics(rows, held, trainer, chosen, diverged) | checks.metrics()
+
+
+def _run_name(processes: PartialState, objective: ObjectiveName, key: str) -> str:
+    """Sharded checkpoints can only be resumed by as many processes of the same kind."""
+    kind = f"-{processes.distributed_type.lower()}-{processes.num_processes}" if processes.num_processes > 1 else ""
+    return f"{objective}-{key}{kind}"
+
+
+def _train(trainer: FocalDPOTrainer, checkpoints: Path, label: str) -> DivergedError | None:
+    """Train to the end, from the last checkpoint if there is one; returns why it ended before, if it did."""
     resume = last_checkpoint(checkpoints)
     with ExitStack() as opened:
-        trainer.add_callback(_ShowSteps(f"train {objective}", opened))
-        result = trainer.train(resume_from_checkpoint=str(resume) if resume else None)
-    _save(trainer, out)
-    _write_curve(curve, trainer.state.log_history)
-    shutil.rmtree(checkpoints, ignore_errors=True)
-    return _metrics(rows, result.training_loss, trainer.state) | checks.metrics()
+        if label:
+            trainer.add_callback(ShowSteps(label, opened))
+        try:
+            trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        except DivergedError as error:
+            return error
+    return None
 
 
-def _accumulation_steps(params: TrainParams) -> int:
-    if params.batch_size % params.micro_batch_size:
-        raise ConfigError(
-            f"params.yaml: train.batch_size: {params.batch_size} is no multiple of train.micro_batch_size "
-            f"= {params.micro_batch_size}; change one of them"
-        )
-    return params.batch_size // params.micro_batch_size
+def _choose(trainer: FocalDPOTrainer, checkpoints: Path, diverged: DivergedError | None, params: TrainParams) -> int:
+    """Load the checkpoint that becomes the model, unless the trainer holds it; returns its step.
+
+    Raises:
+        TrainingError: training diverged before its first checkpoint.
+    """
+    last = last_checkpoint(checkpoints)
+    best = trainer.state.best_model_checkpoint if params.select == "best" else None
+    if diverged:
+        advice = "lower the learning rate" + (" or raise train.max_margin" if diverged.reason == "margin" else "")
+        if last is None:
+            raise TrainingError(
+                f"training diverged: {diverged}, before its first checkpoint, so there is no model; {advice}"
+            )
+        if trainer.accelerator.is_main_process:
+            logger.warning("training diverged: %s; an earlier checkpoint becomes the model; %s", diverged, advice)
+    elif best is None:
+        return int(trainer.state.global_step)
+    folder = Path(best) if best else last
+    assert folder is not None
+    trainer.load_weights(folder)
+    return int(folder.name.rpartition("-")[2])
 
 
 def _reference(
-    policy: Any, rows: list[TokenisedPair], fingerprint: str, params: TrainParams, work: Path
+    policy: PreTrainedModel,
+    model: Path,
+    rows: list[TokenisedPair],
+    fingerprint: str,
+    params: TrainParams,
+    work: Path,
+    processes: PartialState,
 ) -> ReferenceLogps:
+    """The policy before training is the reference; of several processes each may hold but a part of it."""
+
+    def load() -> PreTrainedModel:
+        if processes.num_processes == 1:
+            return policy.to(processes.device)
+        with whole_models():
+            return load_model(model).to(processes.device)
+
     return reference_logps(
-        policy,
+        load,
         rows,
         work / "reference",
         reference_key(rows, fingerprint, params.bf16),
         batch_size=2 * params.micro_batch_size,
         bf16=params.bf16,
+        processes=processes,
     )
 
 
 def _arguments(params: TrainParams, objective: ObjectiveName, accumulation: int, pairs: int, folder: Path) -> DPOConfig:
     steps = max(1, -(-pairs // params.batch_size) * params.epochs)
+    every = max(1, steps // _SAVES_PER_RUN)
     return DPOConfig(
         output_dir=str(folder),
         beta=params.beta,
@@ -182,8 +224,15 @@ def _arguments(params: TrainParams, objective: ObjectiveName, accumulation: int,
         precompute_ref_log_probs=True,  # no second model in memory: the reference is in the data
         logging_steps=_LOGGING_STEPS,
         save_strategy="steps",
-        save_steps=max(1, steps // _SAVES_PER_RUN),
+        save_steps=every,
         save_total_limit=2,
+        eval_strategy="steps" if params.validation_share else "no",
+        eval_steps=every,
+        per_device_eval_batch_size=params.micro_batch_size,
+        metric_for_best_model="loss" if params.select == "best" else None,
+        greater_is_better=False if params.select == "best" else None,
+        ddp_find_unused_parameters=False,
+        logging_nan_inf_filter=False,  # a loss that is not finite ends training
         report_to="none",
         disable_tqdm=True,
         dataloader_pin_memory=torch.cuda.is_available(),
@@ -191,35 +240,27 @@ def _arguments(params: TrainParams, objective: ObjectiveName, accumulation: int,
     )
 
 
-def _save(trainer: FocalDPOTrainer, out: Path) -> None:
-    partial = out.with_name(f".{out.name}.partial")
-    for folder in (partial, out):
-        if folder.exists():
-            shutil.rmtree(folder)
-    trainer.save_model(str(partial))
-    (partial / "training_args.bin").unlink(missing_ok=True)  # a pickle with paths and times; params.yaml says it all
-    partial.replace(out)
-
-
-def _write_curve(path: Path, history: list[dict[str, float]]) -> None:
-    """One row per logged step; the columns are those that the objective has."""
-    rows = [entry for entry in history if "loss" in entry]
-    columns = [name for name in _CURVE + _REWARDS if any(name in entry for entry in rows)]
-    with atomic_writer(path) as file:
-        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def _metrics(rows: list[TokenisedPair], loss: float, state: Any) -> dict[str, float]:
-    logged: dict[str, float] = next((entry for entry in reversed(state.log_history) if "loss" in entry), {})
+def _metrics(
+    rows: list[TokenisedPair],
+    held: list[bool],
+    trainer: FocalDPOTrainer,
+    chosen: int,
+    diverged: DivergedError | None,
+) -> dict[str, float]:
+    history: list[dict[str, float]] = trainer.state.log_history
+    last = next((entry for entry in reversed(history) if "loss" in entry), {})
+    scored = [entry for entry in history if "eval_loss" in entry and entry["step"] == chosen]
     rejected = sum(len(row.rejected_ids) for row in rows)
-    return {
-        "pairs": float(len(rows)),
-        "steps": float(state.global_step),
-        "loss": float(loss),
-        **{name: float(logged[name]) for name in _REWARDS if name in logged},
+    metrics = {
+        "pairs": float(len(rows) - sum(held)),
+        "steps": float(trainer.state.global_step),
+        "model_step": float(chosen),
+        **({} if trainer.mean_loss is None else {"loss": trainer.mean_loss}),
+        **{name: float(last[name]) for name in REWARDS if name in last},
         "focal_token_share": sum(sum(row.focal) for row in rows) / rejected,
         "pairs_without_focal_tokens": float(sum(not any(row.focal) for row in rows)),
         "focal_tokens_cut": float(sum(row.cut for row in rows)),
     }
+    if scored:
+        metrics |= {"validation_pairs": float(sum(held)), "validation/loss": float(scored[-1]["eval_loss"])}
+    return metrics | ({f"stopped/{diverged.reason}": float(diverged.step)} if diverged else {})

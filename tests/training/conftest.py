@@ -38,6 +38,12 @@ def params() -> TrainParams:
         answer="bare",
         bf16=False,
         gradient_checkpointing=False,
+        lora_rank=0,
+        lora_alpha=16,
+        validation_share=0.0,
+        select="last",
+        max_margin=100.0,
+        accelerate=None,
         objectives={
             name: ObjectiveParams(learning_rate=1e-3, alpha=0.0 if name.endswith("dpo") else 1.0) for name in OBJECTIVES
         },

@@ -109,7 +109,7 @@ def _random_pairs(seed: int, vocabulary: int) -> list[TokenisedPair]:
         chosen, rejected = shared + draw(1, 9), shared + draw(1, 9)
         share = random.choice([0.0, 0.3, 1.0])
         marks = [[int(random.random() < share) for _ in program] for program in (chosen, rejected)]
-        pairs.append(TokenisedPair(draw(1, 7), chosen, rejected, focal=marks[1], focal_chosen=marks[0], cut=0))
+        pairs.append(TokenisedPair(draw(1, 7), chosen, rejected, marks[1], marks[0], cut=0, task_id=str(len(pairs))))
     return pairs
 
 

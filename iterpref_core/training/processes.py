@@ -1,0 +1,67 @@
+"""The processes that train together: how many they are, and what each of them does alone."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import torch
+from accelerate import PartialState
+
+from iterpref_core.config import TrainParams
+from iterpref_core.errors import ConfigError
+
+_PATIENCE = timedelta(hours=2)
+"""How long processes wait for each other: for what one of them does alone, such as merging and saving a large model."""
+
+
+def is_launched() -> bool:
+    """Whether `accelerate launch` or `torchrun` started this process as one of several."""
+    return "LOCAL_RANK" in os.environ or int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def is_main_process() -> bool:
+    """Whether this process speaks and writes for all of them."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def join_processes() -> PartialState:
+    """Meet the other processes, if there are any."""
+    if is_launched():
+        return PartialState(cpu=not torch.cuda.is_available(), timeout=_PATIENCE)
+    return PartialState()
+
+
+def accumulation_steps(params: TrainParams, processes: int) -> int:
+    """Micro-batches that each process computes for one batch.
+
+    Raises:
+        ConfigError: `batch_size` is no multiple of what the processes compute at once.
+    """
+    at_once = params.micro_batch_size * processes
+    if params.batch_size % at_once:
+        times = f" x {processes} processes = {at_once}" if processes > 1 else ""
+        raise ConfigError(
+            f"params.yaml: train.batch_size: {params.batch_size} is no multiple of train.micro_batch_size "
+            f"= {params.micro_batch_size}{times}; change one of them"
+        )
+    return params.batch_size // at_once
+
+
+@contextmanager
+def whole_models() -> Iterator[None]:
+    """Make transformers load whole models, however they are sharded for training.
+
+    With FSDP it would load weights in one process of a machine and leave the others' empty, with ZeRO-3 give each
+    process its share.
+    """
+    from transformers.integrations import deepspeed
+
+    efficient, sharded = os.environ.pop("FSDP_CPU_RAM_EFFICIENT_LOADING", None), deepspeed._hf_deepspeed_config_weak_ref  # noqa: SLF001 - transformers has a setter only
+    deepspeed.unset_hf_deepspeed_config()
+    try:
+        yield
+    finally:
+        deepspeed._hf_deepspeed_config_weak_ref = sharded  # noqa: SLF001
+        if efficient is not None:
+            os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = efficient

@@ -1,0 +1,37 @@
+"""Which pairs are kept from training to choose a checkpoint by."""
+
+from collections.abc import Sequence
+from random import Random
+
+from iterpref_core.config import TrainParams
+from iterpref_core.errors import ConfigError
+from iterpref_core.training.dataset import TokenisedPair
+
+
+def held_out(rows: Sequence[TokenisedPair], params: TrainParams, processes: int) -> list[bool]:
+    """For every pair whether it is kept from training.
+
+    Each pair is drawn by itself, from the seed and its `task_id`: it stays on its side when others come or go.
+
+    Args:
+        rows: the tokenised pairs.
+        params: `validation_share`, `seed`, and `select`, which needs pairs to choose by.
+        processes: how many score them; each needs a pair.
+
+    Raises:
+        ConfigError: there is nothing to choose by, or nothing left to train on.
+    """
+    share = params.validation_share
+    if not share:
+        if params.select == "best":
+            raise ConfigError(
+                "params.yaml: train.select: best needs pairs to choose by; set train.validation_share, such as 0.05"
+            )
+        return [False] * len(rows)
+    held = [Random(f"{params.seed}/{row.task_id}").random() < share for row in rows]
+    if not processes <= sum(held) < len(rows):
+        raise ConfigError(
+            f"params.yaml: train.validation_share: {share:g} of {len(rows)} pairs keeps {sum(held)} from training; it "
+            f"must keep at least {processes} and leave one; change it"
+        )
+    return held

@@ -1,0 +1,123 @@
+"""Training in several processes, on this machine's cores: what `accelerate launch` does with GPUs, over gloo."""
+
+import csv
+import socket
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from accelerate.commands.config.config_args import ClusterConfig
+from accelerate.commands.launch import launch_command_parser
+from safetensors.torch import load_file
+
+from iterpref_core.config import ObjectiveName, TrainParams
+from iterpref_core.errors import ConfigError, InputError
+from iterpref_core.training.train import train_objective
+
+Inputs = tuple[Path, Path, Path]
+
+CONFIGURATIONS = Path(__file__).parents[2] / "accelerate_configs"
+TWO_PROCESSES = {
+    "compute_environment": "LOCAL_MACHINE",
+    "num_processes": 2,
+    "num_machines": 1,
+    "machine_rank": 0,
+    "mixed_precision": "no",
+    "use_cpu": True,
+}
+
+
+@pytest.fixture
+def inputs(pairs_file: Path, spans_file: Path, model_folder: Path) -> Inputs:
+    return pairs_file, spans_file, model_folder
+
+
+def _in_two(params: TrainParams, folder: Path, **configuration: object) -> TrainParams:
+    """Settings that train in two processes; skips where this machine lets none meet."""
+    with socket.socket() as found:
+        try:
+            found.bind(("127.0.0.1", 0))
+        except OSError as error:
+            pytest.skip(f"no process group can start here: {error}")
+        port = found.getsockname()[1]
+    path = folder / "accelerate.yaml"
+    path.write_text(yaml.safe_dump({**TWO_PROCESSES, "main_process_port": port, **configuration}))
+    return params.model_copy(update={"accelerate": str(path)})
+
+
+def _train(
+    folder: Path, inputs: Inputs, objective: ObjectiveName, params: TrainParams
+) -> tuple[dict[str, float], list[dict[str, str]], dict[str, torch.Tensor], list[int]]:
+    """Metrics, curve, weights, and the steps that were told while training ran."""
+    told: list[int] = []
+    paths = folder / "out", folder / "curve.csv", folder / "work"
+    metrics = train_objective(*inputs, objective, params, *paths, lambda _metrics, step: told.append(step))
+    with paths[1].open() as file:
+        return metrics, list(csv.DictReader(file)), load_file(paths[0] / "model.safetensors"), told
+
+
+@pytest.mark.parametrize(
+    ("objective", "configuration", "settings"),
+    [
+        ("hybrid-rpo", {"distributed_type": "MULTI_GPU"}, {}),
+        (
+            "target-rpo",
+            {
+                "distributed_type": "FSDP",
+                "fsdp_config": yaml.safe_load((CONFIGURATIONS / "fsdp2.yaml").read_text())["fsdp_config"],
+            },
+            {"lora_rank": 4},
+        ),
+    ],
+    ids=["data parallel", "FSDP2 with LoRA"],
+)
+def test_two_processes_train_what_one_does(
+    tmp_path: Path,
+    inputs: Inputs,
+    params: TrainParams,
+    objective: ObjectiveName,
+    configuration: dict[str, object],
+    settings: dict[str, object],
+) -> None:
+    """Losses, weights and what is written; hybrid besides needs the same order of pairs in both processes."""
+    own = params.model_copy(update={"micro_batch_size": 1, "epochs": 3, **settings})
+    one = _train(tmp_path / "one", inputs, objective, own)
+    two = _train(tmp_path / "two", inputs, objective, _in_two(own, tmp_path, **configuration))
+    assert two[0] == pytest.approx(one[0], rel=1e-4, abs=1e-6)
+    assert two[3] == one[3] != []
+    for row, like in zip(two[1], one[1], strict=True):
+        assert {k: float(v) for k, v in row.items()} == pytest.approx({k: float(v) for k, v in like.items()}, rel=1e-4)
+    assert two[2].keys() == one[2].keys()
+    for name, weight in one[2].items():
+        torch.testing.assert_close(two[2][name], weight, atol=1e-5, rtol=1e-4, msg=name)
+    assert not list((tmp_path / "two" / "work" / "checkpoints").iterdir())
+
+
+def test_an_error_in_the_processes_is_the_one_of_this_one(tmp_path: Path, inputs: Inputs, params: TrainParams) -> None:
+    with pytest.raises(InputError, match=r"train\.micro_batch_size = 4 x 2 processes = 8; change one of them"):
+        _train(tmp_path, inputs, "dpo", _in_two(params, tmp_path, distributed_type="MULTI_GPU"))
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGURATIONS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_accelerate_knows_every_setting_of_the_configurations(path: Path) -> None:
+    loaded = ClusterConfig.from_yaml_file(str(path))
+    assert loaded.num_processes == 8
+    options = {action.dest for action in launch_command_parser()._actions}
+    options |= {field.name for field in fields(ClusterConfig)}
+    nested = {**(loaded.fsdp_config or {}), **(loaded.deepspeed_config or {})}
+    assert nested
+    assert set(nested) <= options
+
+
+def test_what_accelerate_cannot_start_is_said_before(
+    tmp_path: Path, inputs: Inputs, params: TrainParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("iterpref_core.training.launch.find_spec", lambda name: None)
+    for name, message in (
+        (str(CONFIGURATIONS / "zero3.yaml"), r"DeepSpeed is not installed; run `pip install -e"),
+        (str(tmp_path / "absent.yaml"), r"train\.accelerate: .*absent\.yaml cannot be read .*name one of"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            _train(tmp_path, inputs, "dpo", params.model_copy(update={"accelerate": name}))
