@@ -48,7 +48,7 @@ def show_estimate(
         objective: a row of the table of objectives.
         params: settings.
         prompt: whether the model reads prompts in its chat template.
-        options: `gpus`, `precision`, `mfu`, `lora_rank`, `total_pairs`, as on the command line.
+        options: `gpus`, `precision`, `mfu`, `total_pairs`, as on the command line.
         as_json: JSON instead of a table.
 
     Raises:
@@ -60,7 +60,7 @@ def show_estimate(
     row = OBJECTIVES[objective]
     wanted = options["precision"] or default_precision(shape, params)
     precision = cast("PrecisionName", choose("--precision", wanted, get_args(PrecisionName)))
-    setting = Setting(precision, options["gpus"], options["lora_rank"], options["mfu"])
+    setting = Setting(precision, options["gpus"], params.lora_rank, options["mfu"])
     if params.batch_size % (params.micro_batch_size * setting.gpus):
         raise ConfigError(
             f"params.yaml: train.batch_size: {params.batch_size} is no multiple of train.micro_batch_size = "

@@ -85,7 +85,6 @@ def train(
     mfu: Annotated[
         float, typer.Option(min=0.01, max=1, help="With --estimate: share of a card's peak that training reaches.")
     ] = 0.4,
-    lora_rank: Annotated[int, typer.Option(min=0, help="With --estimate: 0 trains every parameter.")] = 0,
     total_pairs: Annotated[
         int | None,
         typer.Option(min=1, help="With --estimate: how many pairs there will be, of which these are a sample."),
@@ -100,7 +99,7 @@ def train(
     if estimate:
         from flows.commands.estimate import show_estimate
 
-        options = {"gpus": gpus, "precision": precision, "mfu": mfu, "lora_rank": lora_rank, "total_pairs": total_pairs}
+        options = {"gpus": gpus, "precision": precision, "mfu": mfu, "total_pairs": total_pairs}
         show_estimate(pairs, spans, str(model), name, settings, every.model.prompt, options, as_json=json_)
         return
     if out is None:

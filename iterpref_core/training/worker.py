@@ -22,8 +22,8 @@ def main() -> None:
 
     request = json.loads(sys.argv[1])
     params = TrainParams.model_validate(request.pop("params"))
-    chosen = {name: request.pop(name) for name in ("objective", "prompt")}
-    paths = {name: Path(path) for name, path in request.items()}
+    chosen: dict[str, Any] = {name: request.pop(name) for name in ("objective", "prompt")}
+    paths: dict[str, Any] = {name: Path(path) for name, path in request.items()}
     try:
         metrics = train_objective(params=params, on_log=_tell_metrics, **chosen, **paths)
     except IterPrefError as error:

@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 from iterpref_core.config import TrainParams
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.training.dataset import TokenisedPair, join_spans, load_pairs
-from iterpref_core.training.layouts import PAD_TO_MULTIPLE_OF
+from iterpref_core.training.layouts import PAD_TO_MULTIPLE_OF, pack
 from iterpref_core.training.objectives import Objective
 
 T = TypeVar("T")
@@ -150,22 +150,25 @@ def _reference_lengths(lengths: Iterable[PairLengths]) -> Iterator[int]:
 
 
 def _micro_batch(pairs: Sequence[PairLengths], number: int, objective: Objective, params: TrainParams) -> Row:
-    widths, labels = [], 0
+    pieces, labels = [], 0
     for pair in pairs:
         if not objective.preference:
             program = pair.chosen if objective.learns == "chosen" else pair.rejected
-            widths.append(pair.prompt + program - 1)
+            pieces.append(pair.prompt + program - 1)
             labels += program
             continue
         whole = objective.rejected == "all" or (objective.rejected == "half focal" and number % 2 == 1)
         counted, end = (pair.rejected, pair.rejected) if whole else (pair.focal, pair.branch)
         trunk = pair.prompt + pair.chosen - 1
         if params.layout == "fork":
-            widths.append(trunk + max(end - pair.shared, 0))
+            pieces.append(trunk + max(end - pair.shared, 0))
         else:
-            widths += [trunk, pair.prompt + pair.rejected - 1]
+            pieces += [trunk, pair.prompt + pair.rejected - 1]
         labels += pair.chosen + counted
-    return _row(widths, labels)
+    if params.layout == "padded":
+        return _row(pieces, labels)
+    width, places = pack(pieces, PAD_TO_MULTIPLE_OF)
+    return Row(1 + max(row for row, _ in places), width, labels)
 
 
 def _row(widths: Sequence[int], labels: int) -> Row:

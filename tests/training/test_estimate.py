@@ -18,6 +18,7 @@ from transformers import (
 )
 
 from iterpref_core.config import Layout, ObjectiveName, TrainParams
+from iterpref_core.training.attention import attention_mask
 from iterpref_core.training.columns import objective_columns
 from iterpref_core.training.dataset import TokenisedPair
 from iterpref_core.training.estimate import (
@@ -107,6 +108,7 @@ def test_a_small_model_is_counted_by_hand() -> None:
 PARAMS = TrainParams(
     seed=3, beta=0.1, epochs=2, batch_size=4, micro_batch_size=2, warmup_ratio=0.1, max_prompt_length=64,
     max_length=256, layout="padded", nll="mean", answer="bare", bf16=False, gradient_checkpointing=False, objectives={},
+    lora_rank=0, lora_alpha=16, validation_share=0.0, select="last", max_margin=0.0, accelerate=None,
 )  # fmt: skip
 
 
@@ -194,10 +196,9 @@ def test_slots_and_labels_are_those_of_the_real_batch(
 ) -> None:
     found, _ = _work(rows, objective, layout=layout)
     batch = _batch(rows, layout, objective)
-    weights = torch.stack([batch[name] for name in ("chosen_weights", "rejected_weights", "nll_weights")])
     assert batch["input_ids"].shape == (found.largest.rows, found.largest.width)
     assert found.slots == batch["input_ids"].numel()
-    assert found.labels == int((weights != 0).any(dim=0).sum()) + _labels_in_both(rows, objective, layout)
+    assert found.labels == len(batch["label_slots"]) + _labels_in_both(rows, objective, layout)
 
 
 def _labels_in_both(rows: list[TokenisedPair], objective: ObjectiveName, layout: Layout) -> int:
@@ -218,9 +219,7 @@ def test_flops_are_those_that_are_counted(rows: list[TokenisedPair], qwen: Qwen2
     batch = _batch(rows, layout, "target-rpo")
     qwen._attn_implementation = "eager"  # of matrix products, which the counter knows on every device
     model = AutoModelForCausalLM.from_config(qwen)
-    mask = batch["attention_mask"]
-    if layout == "fork":
-        mask = torch.zeros(mask.shape).masked_fill(~mask, -1e9)
+    mask = attention_mask(batch["visible"], "eager") if layout == "fork" else batch["attention_mask"]
     with FlopCounterMode(display=False) as counter:
         hidden = model.model(
             input_ids=batch["input_ids"], position_ids=batch["position_ids"], attention_mask=mask, use_cache=False
