@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from iterpref_core.config import TrainParams
+from iterpref_core.training.label_head import CHUNK
 from iterpref_core.training.model_shape import ModelShape
 from iterpref_core.training.objectives import Objective
 from iterpref_core.training.workload import Row, Workload
@@ -17,9 +18,6 @@ from iterpref_core.training.workload import Row, Workload
 PrecisionName = Literal["bf16", "mixed", "autocast", "fp32"]
 MARGIN = 0.1
 """Share of a card's memory that is left to what is not modelled."""
-_HEAD_CHUNK = 32_768
-"""Entries of the vocabulary that the head scores at once (TRL 1.16), and at most how many labels with them."""
-_HEAD_ROWS = 4096
 _LOGPROB_BYTES = 4
 
 
@@ -254,15 +252,14 @@ def activation_bytes(shape: ModelShape, precision: Precision, batch: Row, params
 
 def head_bytes(shape: ModelShape, precision: Precision, batch: Row) -> float:
     """Scores of the labels, a part of the vocabulary at a time: product, logits and gradient; hidden states twice."""
-    rows = min(batch.labels, _HEAD_ROWS)
-    scores = rows * min(_HEAD_CHUNK, shape.vocabulary) * (precision.compute + 4 + precision.compute)
+    scores = batch.labels * min(CHUNK, shape.vocabulary) * (precision.compute + 4 + precision.compute)
     return float(scores + batch.labels * shape.hidden * (precision.compute + 4))
 
 
 def _reference_bytes(shape: ModelShape, precision: Precision, batch: Row) -> float:
-    """The reference pass builds all logits, then in float32, then their log-softmax; nothing is kept of the layers."""
+    """The reference pass scores labels like training, but keeps nothing of the layers: one layer's widest tensors."""
     layer = 4 * precision.compute * shape.intermediate
-    return float(batch.rows * batch.width * (shape.vocabulary * (precision.compute + 4 + 4) + layer))
+    return batch.rows * batch.width * layer + head_bytes(shape, precision, batch)
 
 
 def estimate_flops(shape: ModelShape, workload: Workload, params: TrainParams, setting: Setting) -> Flops:
@@ -278,7 +275,7 @@ def estimate_flops(shape: ModelShape, workload: Workload, params: TrainParams, s
     adapters = 2 * setting.lora_rank * shape.adapter * workload.slots
     matrices = 2 * (body + head) + 3 * adapters if setting.lora_rank else 3 * (body + head)
     again = body + attention + adapters if params.gradient_checkpointing else 0
-    reference = (2 * shape.matrices + 2 * shape.vocabulary * shape.hidden) * workload.reference_slots
+    reference = 2 * shape.matrices * workload.reference_slots + 2 * shape.vocabulary * shape.hidden * workload.programs
     reference += 4 * shape.queries * shape.layers * workload.reference_attended
     return Flops(training=matrices + 3 * attention, recompute=again + head, reference=reference)
 

@@ -21,7 +21,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 
 from iterpref_core.errors import ModelError
 
-_CHUNK = 8192
+CHUNK = 8192
 """Entries of the vocabulary that are scored at once: 5% of Qwen2.5's, and still a matrix product worth its call."""
 _PARTS = 32
 """Parts that the labels are scored in where the head is not a plain matrix."""
@@ -88,7 +88,7 @@ class _LabelLogps(torch.autograd.Function):
         precise = torch.promote_types(hidden.dtype, torch.float32)
         total = torch.full(targets.shape, -torch.inf, dtype=precise, device=hidden.device)
         of_target = torch.zeros_like(total)
-        for start in range(0, len(weight), _CHUNK):
+        for start in range(0, len(weight), CHUNK):
             logits, _ = _chunk_logits(hidden, weight, bias, start, transform)
             here = (targets >= start) & (targets < start + logits.shape[1])
             picked = logits.gather(1, (targets - start).clamp(0, logits.shape[1] - 1)[:, None])[:, 0]
@@ -113,7 +113,7 @@ class _LabelLogps(torch.autograd.Function):
             )
         )
         rows = torch.arange(len(targets), device=targets.device)
-        for start in range(0, len(weight), _CHUNK):
+        for start in range(0, len(weight), CHUNK):
             logits, part = _chunk_logits(hidden, weight, bias, start, ctx.transform)
             end = start + logits.shape[1]
             flow = (logits - total[:, None]).exp_().mul_(-gradient[:, None])
@@ -135,8 +135,8 @@ def _chunk_logits(
     hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, start: int, transform: LogitTransform
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits of one chunk, at least float32, and the chunk's rows of the weight in the precision of `hidden`."""
-    part = weight[start : start + _CHUNK].to(hidden.dtype)
-    offset = None if bias is None else bias[start : start + _CHUNK].to(hidden.dtype)
+    part = weight[start : start + CHUNK].to(hidden.dtype)
+    offset = None if bias is None else bias[start : start + CHUNK].to(hidden.dtype)
     with torch.autocast(hidden.device.type, enabled=False):
         raw = linear(hidden, part, offset)
     return transform.apply(raw.to(torch.promote_types(hidden.dtype, torch.float32))), part

@@ -125,7 +125,10 @@ def measure_workload(lengths: Sequence[PairLengths], objective: Objective, param
         for number, pairs in enumerate(_parts(order, params.micro_batch_size))
     ]
     scored = sorted(_reference_lengths(lengths)) if objective.preference else []
-    reference = [_row(part, 0) for part in _parts(scored, 2 * params.micro_batch_size)]
+    reference = [
+        _row([width for width, _ in part], sum(program for _, program in part))
+        for part in _parts(scored, 2 * params.micro_batch_size)
+    ]
     return Workload(
         pairs=len(lengths),
         slots=sum(batch.rows * batch.width for batch in batches),
@@ -143,10 +146,11 @@ def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def _reference_lengths(lengths: Iterable[PairLengths]) -> Iterator[int]:
+def _reference_lengths(lengths: Iterable[PairLengths]) -> Iterator[tuple[int, int]]:
+    """Tokens of each prompt with a program, and of the program."""
     for pair in lengths:
-        yield pair.prompt + pair.chosen
-        yield pair.prompt + pair.rejected
+        yield pair.prompt + pair.chosen, pair.chosen
+        yield pair.prompt + pair.rejected, pair.rejected
 
 
 def _micro_batch(pairs: Sequence[PairLengths], number: int, objective: Objective, params: TrainParams) -> Row:

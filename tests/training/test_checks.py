@@ -29,6 +29,7 @@ def row(prompt: int, chosen: str, rejected: str, focal: str = "", cut: int = 0) 
     """Programs as digits, one a token; `focal` has a 1 for each rejected token in D-."""
     marks = [int(mark) for mark in focal.ljust(len(rejected), "0")]
     return TokenisedPair(
+        task_id="p",
         prompt_ids=[7] * prompt,
         chosen_ids=[int(token) for token in chosen],
         rejected_ids=[int(token) for token in rejected],

@@ -238,11 +238,13 @@ def test_flops_are_those_that_are_counted(rows: list[TokenisedPair], qwen: Qwen2
 
 
 def _scoring_flops(rows: list[TokenisedPair], model: PreTrainedModel) -> int:
-    """FLOPs of scoring every program in a row of its own width, rounded up as batches are."""
+    """FLOPs of scoring every program's tokens, each in a row of its own, as wide as batches are."""
     longest = max(len(row.prompt_ids) + max(len(row.chosen_ids), len(row.rejected_ids)) for row in rows)
     width = -(-longest // PAD_TO_MULTIPLE_OF) * PAD_TO_MULTIPLE_OF
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model(input_ids=torch.zeros(2 * len(rows), width, dtype=torch.long), use_cache=False)
+        model.model(input_ids=torch.zeros(2 * len(rows), width, dtype=torch.long), use_cache=False)
+        head = model.get_output_embeddings()
+        head(torch.zeros(sum(len(row.chosen_ids) + len(row.rejected_ids) for row in rows), head.in_features))
     return counter.get_total_flops()
 
 

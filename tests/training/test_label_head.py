@@ -39,7 +39,7 @@ _CONFIGS: dict[str, Callable[[], PreTrainedConfig]] = {
 
 @pytest.fixture(autouse=True)
 def several_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(label_head, "_CHUNK", 32)
+    monkeypatch.setattr(label_head, "CHUNK", 32)
 
 
 def _model(kind: str) -> PreTrainedModel:
