@@ -114,7 +114,7 @@ def train_objective(
         peft_config=lora_config(params),
     )
     trainer.remove_callback(PrinterCallback)
-    diverged = _train(trainer, checkpoints, f"train {objective}" if processes.is_main_process else "")
+    diverged = _train(trainer, checkpoints, f"train {objective}")
     chosen = _choose(trainer, checkpoints, diverged, params)
     write_model(trainer, model, out)
     if processes.is_main_process:
@@ -134,8 +134,7 @@ def _train(trainer: FocalDPOTrainer, checkpoints: Path, label: str) -> DivergedE
     """Train to the end, from the last checkpoint if there is one; returns why it ended before, if it did."""
     resume = last_checkpoint(checkpoints)
     with ExitStack() as opened:
-        if label:
-            trainer.add_callback(ShowSteps(label, opened))
+        trainer.add_callback(ShowSteps(label, opened))
         try:
             trainer.train(resume_from_checkpoint=str(resume) if resume else None)
         except DivergedError as error:
