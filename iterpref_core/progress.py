@@ -1,5 +1,9 @@
-"""How far a long run is, on stderr: a bar in a terminal, a line now and then in a log."""
+"""How far a long run is, on stderr: a bar in a terminal, a line now and then in a log.
 
+Of processes that `accelerate launch` started together, the first alone shows it.
+"""
+
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -23,9 +27,16 @@ class Advance(Protocol):
 @contextmanager
 def show_progress(label: str, total: int, *, done: int = 0, unit: str = "") -> Iterator[Advance]:
     """Show the progress of `total` items, `done` of them by an earlier run; yields what to call as more are done."""
+    if os.environ.get("RANK", "0") != "0":
+        yield _show_nothing
+        return
     shown = _show_bar(label, total, done) if sys.stderr.isatty() else _log_lines(label, total, done, unit)
     with shown as advance:
         yield advance
+
+
+def _show_nothing(count: int = 1, note: str = "") -> None:
+    """For all but the first of several processes."""
 
 
 @contextmanager

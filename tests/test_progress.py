@@ -47,3 +47,12 @@ def test_a_terminal_gets_a_bar_on_stderr() -> None:
     assert run.stdout == b""
     assert "4/4" in shown
     assert "2 solved" in shown
+
+
+def test_of_several_processes_the_first_alone_shows_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+    with progress.show_progress("train", 1) as advance:
+        advance()
+    assert capsys.readouterr() == ("", "")

@@ -32,6 +32,14 @@ def join_processes() -> PartialState:
     return PartialState()
 
 
+def sharding(processes: PartialState) -> str:
+    """What tells checkpoints apart: only as many processes that shard in the same way can resume one."""
+    if processes.num_processes == 1:
+        return ""
+    kinds = [kind for kind in ("FSDP", "DEEPSPEED") if os.environ.get(f"ACCELERATE_USE_{kind}", "false") == "true"]
+    return "-".join(["", *(kind.lower() for kind in kinds), str(processes.num_processes)])
+
+
 def accumulation_steps(params: TrainParams, processes: int) -> int:
     """Micro-batches that each process computes for one batch.
 

@@ -25,7 +25,7 @@ from iterpref_core.training.launch import launch_training
 from iterpref_core.training.layouts import PAD_TO_MULTIPLE_OF, make_collator
 from iterpref_core.training.objectives import OBJECTIVES
 from iterpref_core.training.output import REWARDS, lora_config, write_curve, write_model
-from iterpref_core.training.processes import accumulation_steps, is_launched, join_processes, whole_models
+from iterpref_core.training.processes import accumulation_steps, is_launched, join_processes, sharding, whole_models
 from iterpref_core.training.reference import ReferenceLogps, reference_key, reference_logps
 from iterpref_core.training.trainer import DivergedError, FocalDPOTrainer
 from iterpref_core.training.validation import held_out
@@ -92,9 +92,8 @@ def train_objective(
     rows = load_pairs(pairs, spans, tokenizer, params)
     held = held_out(rows, params, processes.num_processes)
     fingerprint = model_fingerprint(model, prompt)
-    checkpoints = (
-        work / "checkpoints" / _run_name(processes, objective, run_key(pairs, spans, fingerprint, objective, params))
-    )
+    key = run_key(pairs, spans, fingerprint, objective, params)
+    checkpoints = work / "checkpoints" / f"{objective}-{key}{sharding(processes)}"
     row = OBJECTIVES[objective]
     checks = check_rows(rows, tokenizer.eos_token_id)
     report_findings(checks.findings(params), needs_focal="focal" in row.rejected)
@@ -123,7 +122,7 @@ def train_objective(
         peft_config=lora_config(params),
     )
     trainer.remove_callback(PrinterCallback)
-    diverged = _train(trainer, checkpoints, f"train {objective}" if processes.is_main_process else "")
+    diverged = _train(trainer, checkpoints, f"train {objective}")
     chosen = _choose(trainer, checkpoints, diverged, params)
     write_model(trainer, model, out)
     if processes.is_main_process:
@@ -133,18 +132,11 @@ def train_objective(
     return _metrics(rows, held, trainer, chosen, diverged) | checks.metrics()
 
 
-def _run_name(processes: PartialState, objective: ObjectiveName, key: str) -> str:
-    """Sharded checkpoints can only be resumed by as many processes of the same kind."""
-    kind = f"-{processes.distributed_type.lower()}-{processes.num_processes}" if processes.num_processes > 1 else ""
-    return f"{objective}-{key}{kind}"
-
-
 def _train(trainer: FocalDPOTrainer, checkpoints: Path, label: str) -> DivergedError | None:
     """Train to the end, from the last checkpoint if there is one; returns why it ended before, if it did."""
     resume = last_checkpoint(checkpoints)
     with ExitStack() as opened:
-        if label:
-            trainer.add_callback(ShowSteps(label, opened))
+        trainer.add_callback(ShowSteps(label, opened))
         try:
             trainer.train(resume_from_checkpoint=str(resume) if resume else None)
         except DivergedError as error:
@@ -248,14 +240,14 @@ def _metrics(
     diverged: DivergedError | None,
 ) -> dict[str, float]:
     history: list[dict[str, float]] = trainer.state.log_history
-    last = next((entry for entry in reversed(history) if "loss" in entry), {})
+    last = next((entry for entry in reversed(history) if "loss" in entry), {"loss": 0.0})
     scored = [entry for entry in history if "eval_loss" in entry and entry["step"] == chosen]
     rejected = sum(len(row.rejected_ids) for row in rows)
     metrics = {
         "pairs": float(len(rows) - sum(held)),
         "steps": float(trainer.state.global_step),
         "model_step": float(chosen),
-        **({} if trainer.mean_loss is None else {"loss": trainer.mean_loss}),
+        "loss": float(last["loss"] if trainer.mean_loss is None else trainer.mean_loss),
         **{name: float(last[name]) for name in REWARDS if name in last},
         "focal_token_share": sum(sum(row.focal) for row in rows) / rejected,
         "pairs_without_focal_tokens": float(sum(not any(row.focal) for row in rows)),

@@ -4,6 +4,7 @@ import csv
 import socket
 from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from safetensors.torch import load_file
 
 from iterpref_core.config import ObjectiveName, TrainParams
 from iterpref_core.errors import ConfigError, InputError
+from iterpref_core.training.processes import sharding
 from iterpref_core.training.train import train_objective
 
 Inputs = tuple[Path, Path, Path]
@@ -121,3 +123,11 @@ def test_what_accelerate_cannot_start_is_said_before(
     ):
         with pytest.raises(ConfigError, match=message):
             _train(tmp_path, inputs, "dpo", params.model_copy(update={"accelerate": name}))
+
+
+def test_checkpoints_of_other_processes_are_not_resumed_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone, eight = SimpleNamespace(num_processes=1), SimpleNamespace(num_processes=8)
+    assert sharding(alone) == ""
+    assert sharding(eight) == "-8"
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    assert sharding(eight) == "-fsdp-8"
