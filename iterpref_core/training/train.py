@@ -22,7 +22,7 @@ from iterpref_core.training.attention import check_fork, choose_attention
 from iterpref_core.training.checkpoint import last_checkpoint, run_key
 from iterpref_core.training.columns import objective_columns
 from iterpref_core.training.dataset import TokenisedPair, load_pairs
-from iterpref_core.training.layouts import make_collator
+from iterpref_core.training.layouts import PAD_TO_MULTIPLE_OF, make_collator
 from iterpref_core.training.objectives import OBJECTIVES
 from iterpref_core.training.reference import ReferenceLogps, reference_key, reference_logps
 from iterpref_core.training.trainer import FocalDPOTrainer
@@ -31,7 +31,6 @@ OnLog = Callable[[dict[str, float], int], None]
 
 _LOGGING_STEPS = 5
 _SAVES_PER_RUN = 8
-PAD_TO_MULTIPLE_OF = 32  # few distinct shapes: CPU kernels keep scratch memory for each, GPU kernels like multiples
 _CURVE = ("step", "epoch", "loss", "nll", "learning_rate", "grad_norm")
 _REWARDS = ("rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies")
 

@@ -28,9 +28,8 @@ from iterpref_core.training.attention import dense_mask
 from iterpref_core.training.columns import objective_columns
 from iterpref_core.training.dataset import TokenisedPair, load_pairs, tokenise_pair
 from iterpref_core.training.label_head import label_logps
-from iterpref_core.training.layouts import Batch, ForkCollator, PaddedCollator, Pair
+from iterpref_core.training.layouts import PAD_TO_MULTIPLE_OF, Batch, ForkCollator, PaddedCollator, Pair
 from iterpref_core.training.reference import ReferenceLogps
-from iterpref_core.training.train import PAD_TO_MULTIPLE_OF
 from tasks.orchestration.bench_execution import spread
 from tasks.orchestration.tensor_memory import peak_bytes
 from tasks.orchestration.training_contestants import OBJECTIVE, SHAPES, Shape, our_trainer, trl_batch, trl_trainer
@@ -48,14 +47,16 @@ class Effort:
     Attributes:
         rounds: in each, every contestant makes one step on each quartile of the pairs.
         pairs: of a step.
-        scale: by which the width and the layers of the models are divided.
+        narrower: by which the width of the models is divided.
+        layers: of the models.
         memory: the head whose memory is measured.
         memory_pairs: of the batch that it is measured with.
     """
 
     rounds: int = 5
     pairs: int = 16
-    scale: int = 8
+    narrower: int = 4
+    layers: int = 2
     memory: Shape = SHAPES["0.5B"]
     memory_pairs: int = 8
 
@@ -333,7 +334,7 @@ def bench_training(
         lists["nanolab"] = tokenizer, load_pairs(pairs, spans, tokenizer, params)
     models = {
         name: {
-            kind: _compare(shape.scaled(effort.scale), tokenizer, _columns(rows), effort)
+            kind: _compare(shape.scaled(effort.narrower, effort.layers), tokenizer, _columns(rows), effort)
             for kind, (tokenizer, rows) in lists.items()
         }
         for name, shape in SHAPES.items()
