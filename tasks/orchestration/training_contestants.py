@@ -121,7 +121,7 @@ def _arguments(folder: Path) -> DPOConfig:
 
 
 def our_trainer(shape: Shape, tokenizer: PreTrainedTokenizerBase, collator: Any, folder: Path) -> FocalDPOTrainer:
-    """Ours; batches of either layout can be given to its `compute_loss`."""
+    """Ours, with the layout of a collator."""
     return FocalDPOTrainer(
         objective=OBJECTIVE,
         alpha=0.0,
