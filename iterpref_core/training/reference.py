@@ -141,14 +141,15 @@ def _score_batch(model: PreTrainedModel, batch: list[tuple[list[int], list[int]]
     with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=bf16):
         hidden = model.base_model(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).last_hidden_state
         head = model.get_output_embeddings()
-        # The first token of all is predicted from nothing, and counts for nothing.
-        places = [range(max(len(prompt) - 1, 0), len(prompt) + len(completion) - 1) for prompt, completion in batch]
+        # The first token of all is predicted from nothing, and counts for nothing: such a place has no label.
+        places = [range(max(len(prompt), 1), len(prompt) + len(completion)) for prompt, completion in batch]
+        rows = torch.tensor([row for row, own in enumerate(places) for _ in own], dtype=torch.long, device=model.device)
+        columns = torch.tensor([column for own in places for column in own], dtype=torch.long, device=model.device)
         logps = label_logps(
-            torch.cat([hidden[row, own.start : own.stop] for row, own in enumerate(places)]),
-            head.weight,
-            head.bias,
-            torch.cat([input_ids[row, own.start + 1 : own.stop + 1] for row, own in enumerate(places)]),
-            logit_transform(model.config),
+            hidden[rows, columns - 1], head.weight, head.bias, input_ids[rows, columns], logit_transform(model.config)
         )
-    pieces = zip(batch, logps.cpu().split([len(own) for own in places]), strict=True)
-    return [torch.nn.functional.pad(own, (len(completion) - len(own), 0)) for (_, completion), own in pieces]
+    scores = logps.cpu().split([len(own) for own in places])
+    return [
+        torch.nn.functional.pad(score, (len(completion) - len(score), 0))
+        for score, (_, completion) in zip(scores, batch, strict=True)
+    ]

@@ -19,14 +19,14 @@ from iterpref_core.config import TrainParams
 from iterpref_core.errors import InputError
 from iterpref_core.execution.mutants import mutants_of
 from iterpref_core.inference.transformers_backend import load_tokenizer
-from iterpref_core.jsonl import read_jsonl
+from iterpref_core.jsonl import read_jsonl, write_jsonl
 from iterpref_core.localisation.localize import ON_TEXT
 from iterpref_core.nanolab.tokenizer import train_tokenizer
 from iterpref_core.progress import show_progress
 from iterpref_core.records import FocalSpans, PreferencePair, Problem
 from iterpref_core.training.attention import dense_mask
 from iterpref_core.training.columns import objective_columns
-from iterpref_core.training.dataset import TokenisedPair, load_pairs, tokenise_pair
+from iterpref_core.training.dataset import TokenisedPair, load_pairs
 from iterpref_core.training.label_head import label_logps
 from iterpref_core.training.layouts import PAD_TO_MULTIPLE_OF, Batch, ForkCollator, PaddedCollator, Pair
 from iterpref_core.training.reference import ReferenceLogps
@@ -47,14 +47,16 @@ class Effort:
     Attributes:
         rounds: in each, every contestant makes one step on each quartile of the pairs.
         pairs: of a step.
-        scale: by which the width and the layers of the models are divided.
+        narrower: by which the width of the models is divided.
+        layers: of the models.
         memory: the head whose memory is measured.
         memory_pairs: of the batch that it is measured with.
     """
 
     rounds: int = 5
     pairs: int = 16
-    scale: int = 8
+    narrower: int = 4
+    layers: int = 2
     memory: Shape = SHAPES["0.5B"]
     memory_pairs: int = 8
 
@@ -118,17 +120,21 @@ def mutated_pairs(problems: Path) -> list[PreferencePair]:
 
 
 def _mutated_rows(problems: Path, params: TrainParams) -> tuple[PreTrainedTokenizerBase, list[TokenisedPair]]:
-    """The mutated pairs, tokenised by a BPE that is trained on them; D- by the line LCS."""
+    """The mutated pairs, tokenised by a BPE that is trained on them; error regions by the line LCS."""
     pairs = mutated_pairs(problems)
     tokenizer = train_tokenizer([f"{pair.prompt}\n{pair.chosen}" for pair in pairs], _VOCABULARY)
+    with tempfile.TemporaryDirectory() as folder:
+        written, spans = Path(folder, "pairs.jsonl"), Path(folder, "focal.jsonl")
+        write_jsonl(written, pairs)
+        write_jsonl(spans, map(_locate, pairs))
+        return tokenizer, load_pairs(written, spans, tokenizer, params)
+
+
+def _locate(pair: PreferencePair) -> FocalSpans:
     find, anchor = ON_TEXT["line_lcs"]
-    rows = []
-    for pair in pairs:
-        region = find(pair.rejected, pair.chosen)
-        rejected = region.rejected or anchor(pair.rejected, pair.chosen)
-        spans = FocalSpans(task_id=pair.task_id, method="line_lcs", rejected=rejected, chosen=region.chosen)
-        rows.append(tokenise_pair(pair, spans, tokenizer, params))
-    return tokenizer, rows
+    region = find(pair.rejected, pair.chosen)
+    rejected = region.rejected or anchor(pair.rejected, pair.chosen)
+    return FocalSpans(task_id=pair.task_id, method="line_lcs", rejected=rejected, chosen=region.chosen)
 
 
 def _columns(rows: list[TokenisedPair]) -> list[Pair]:
@@ -214,11 +220,12 @@ def _compare(shape: Shape, tokenizer: PreTrainedTokenizerBase, pairs: list[Pair]
     assert len(tokenizer) <= shape.vocabulary, "the scaled model's vocabulary is what its head's share leaves"
     fork, padded = ForkCollator(0, PAD_TO_MULTIPLE_OF), PaddedCollator(0, True, PAD_TO_MULTIPLE_OF)
     with tempfile.TemporaryDirectory() as folder:
-        ours = our_trainer(shape, tokenizer, fork, Path(folder))
-        contestants = {
-            "trl": _Contestant(trl_trainer(shape, tokenizer, Path(folder)), trl_batch),
-            "padded": _Contestant(ours, padded),
-            "fork": _Contestant(ours, fork),
+        ours = {
+            "padded": our_trainer(shape, tokenizer, padded, Path(folder)),
+            "fork": our_trainer(shape, tokenizer, fork, Path(folder)),
+        }
+        contestants = {"trl": _Contestant(trl_trainer(shape, tokenizer, Path(folder)), trl_batch)} | {
+            kind: _Contestant(trainer, trainer.data_collator) for kind, trainer in ours.items()
         }
         parts = _quartiles(pairs)
         steps = _race(contestants, parts, effort)
@@ -334,7 +341,7 @@ def bench_training(
         lists["nanolab"] = tokenizer, load_pairs(pairs, spans, tokenizer, params)
     models = {
         name: {
-            kind: _compare(shape.scaled(effort.scale), tokenizer, _columns(rows), effort)
+            kind: _compare(shape.scaled(effort.narrower, effort.layers), tokenizer, _columns(rows), effort)
             for kind, (tokenizer, rows) in lists.items()
         }
         for name, shape in SHAPES.items()

@@ -49,12 +49,20 @@ class Shape:
         """Of the floating-point operations of a slot with a label."""
         return self.head_weights / (self.head_weights + self.decoder_weights)
 
-    def scaled(self, by: int) -> "Shape":
-        """A model of the same form with 1/by of the width and of the layers, whose head has the same share."""
+    def scaled(self, narrower: int, layers: int) -> "Shape":
+        """A small model whose head has the same share.
+
+        Width is kept where it can be, and layers are not: in a narrow model all that is not a matrix product counts
+        for more than it does.
+
+        Args:
+            narrower: by which the width is divided.
+            layers: of the small model.
+        """
         small = Shape(
-            hidden=self.hidden // by,
-            intermediate=self.intermediate // by,
-            layers=max(1, self.layers // by),
+            hidden=self.hidden // narrower,
+            intermediate=self.intermediate // narrower,
+            layers=layers,
             heads=self.heads // 2,
             kv_heads=self.kv_heads // 2,
             vocabulary=0,
@@ -113,7 +121,7 @@ def _arguments(folder: Path) -> DPOConfig:
 
 
 def our_trainer(shape: Shape, tokenizer: PreTrainedTokenizerBase, collator: Any, folder: Path) -> FocalDPOTrainer:
-    """Ours; batches of either layout can be given to its `compute_loss`."""
+    """Ours, with the layout of a collator."""
     return FocalDPOTrainer(
         objective=OBJECTIVE,
         alpha=0.0,

@@ -53,7 +53,9 @@ def test_three_contestants_have_one_loss_on_both_lists_of_pairs(
             for pair in made
         ],
     )
-    effort = Effort(rounds=1, pairs=2, scale=8, memory=Shape(32, 0, 0, 1, 1, vocabulary=30_000), memory_pairs=2)
+    effort = Effort(
+        rounds=1, pairs=2, narrower=8, layers=3, memory=Shape(32, 0, 0, 1, 1, vocabulary=30_000), memory_pairs=2
+    )
     result = bench_training(problems, pairs, spans, word_model, load_params(ROOT / "params.yaml").train, effort)
     assert result["fork_speedup"].keys() == {"mbpp", "nanolab"}
     assert result["loss_difference"] < 1e-5
@@ -67,7 +69,9 @@ def test_three_contestants_have_one_loss_on_both_lists_of_pairs(
 
 def test_without_an_experiment_only_the_problems_are_measured(problems: Path, tmp_path: Path) -> None:
     absent = tmp_path / "absent"
-    effort = Effort(rounds=1, pairs=2, scale=8, memory=Shape(8, 0, 0, 1, 1, vocabulary=9_000), memory_pairs=1)
+    effort = Effort(
+        rounds=1, pairs=2, narrower=8, layers=3, memory=Shape(8, 0, 0, 1, 1, vocabulary=9_000), memory_pairs=1
+    )
     result = bench_training(problems, absent, absent, absent, load_params(ROOT / "params.yaml").train, effort)
     assert result["fork_speedup"].keys() == {"mbpp"}
 
@@ -82,7 +86,7 @@ def test_problems_without_references_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", SHAPES)
 def test_a_scaled_model_keeps_the_share_of_the_head(name: str) -> None:
     shape = SHAPES[name]
-    small = shape.scaled(8)
+    small = shape.scaled(4, 2)
     assert small.head_share == pytest.approx(shape.head_share, rel=1e-3)
     matrices = [weight for weight in small.build().model.layers.parameters() if weight.ndim == 2]
     assert sum(weight.numel() for weight in matrices) == small.decoder_weights

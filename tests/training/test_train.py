@@ -161,6 +161,19 @@ def test_sft_is_the_nll_of_the_chosen_program(
     assert loss == pytest.approx(-torch.cat(scores).mean().item(), abs=1e-5)
 
 
+def test_a_score_is_the_log_probability_that_plain_logits_give(model_folder: Path) -> None:
+    model = load_model(model_folder)
+    sequences = [([5, 6, 7], [8, 9]), ([], [8, 9, 10]), ([4], [3])]
+    for (prompt, completion), score in zip(
+        sequences, score_sequences(model, sequences, batch_size=2, bf16=False), strict=True
+    ):
+        tokens = torch.tensor([prompt + completion])
+        logps = model(input_ids=tokens).logits[0, :-1].log_softmax(dim=-1).gather(1, tokens[0, 1:, None])[:, 0]
+        # Nothing predicts the first token of all.
+        expected = torch.cat([torch.zeros(1), logps])[len(prompt) :]
+        torch.testing.assert_close(score, expected, atol=1e-5, rtol=1e-5)
+
+
 def test_reference_is_computed_once_and_read_back(
     tmp_path: Path, rows: list[TokenisedPair], model_folder: Path
 ) -> None:
