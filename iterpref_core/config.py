@@ -151,6 +151,7 @@ class TrainParams(Settings):
     nll: Literal["mean", "sum"]
     answer: AnswerStyle
     bf16: bool
+    weights: Literal["float32", "saved"]
     gradient_checkpointing: bool
     lora_rank: Count
     lora_alpha: PositiveFloat

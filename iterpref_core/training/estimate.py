@@ -154,8 +154,8 @@ class Estimate:
 
 
 def default_precision(shape: ModelShape, params: TrainParams) -> PrecisionName:
-    """What the trainer does: weights stay in the precision they were saved in; `train.bf16` is autocast."""
-    if shape.saved_in_bf16:
+    """What the trainer does with `train.weights`; `train.bf16` is autocast."""
+    if shape.saved_in_bf16 and (params.weights == "saved" or params.lora_rank):
         return "bf16"
     return "autocast" if params.bf16 else "fp32"
 

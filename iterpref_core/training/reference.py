@@ -31,9 +31,9 @@ class ReferenceLogps:
     rejected: list[list[float]]
 
 
-def reference_key(rows: Sequence[TokenisedPair], fingerprint: str, bf16: bool) -> str:
+def reference_key(rows: Sequence[TokenisedPair], fingerprint: str, weights: torch.dtype, bf16: bool) -> str:
     """A digest of what decides the log-probabilities; masks do not."""
-    digest = hashlib.sha256(json.dumps([fingerprint, bf16, torch.__version__]).encode())
+    digest = hashlib.sha256(json.dumps([fingerprint, str(weights), bf16, torch.__version__]).encode())
     for row in rows:
         digest.update(json.dumps([row.prompt_ids, row.chosen_ids, row.rejected_ids]).encode())
     return digest.hexdigest()[:32]

@@ -98,7 +98,7 @@ def train_objective(
     checks = check_rows(rows, tokenizer.eos_token_id)
     report_findings(checks.findings(params), needs_focal="focal" in row.rejected)
     arguments = _arguments(params, objective, accumulation, len(rows) - sum(held), checkpoints)
-    policy = load_model(model)
+    policy = _load_policy(model, params)
     if params.layout == "fork":
         choose_attention(policy)
         check_fork(policy.config, max(row.length for row in rows))
@@ -130,6 +130,12 @@ def train_objective(
         shutil.rmtree(checkpoints, ignore_errors=True)
     processes.wait_for_everyone()
     return _metrics(rows, held, trainer, chosen, diverged) | checks.metrics()
+
+
+def _load_policy(model: Path, params: TrainParams) -> PreTrainedModel:
+    """Frozen weights may stay as they are; trained ones would lose small updates in bfloat16."""
+    policy = load_model(model)
+    return policy.float() if params.weights == "float32" and not params.lora_rank else policy
 
 
 def _train(trainer: FocalDPOTrainer, checkpoints: Path, label: str) -> DivergedError | None:
@@ -183,13 +189,13 @@ def _reference(
         if processes.num_processes == 1:
             return policy.to(processes.device)
         with whole_models():
-            return load_model(model).to(processes.device)
+            return _load_policy(model, params).to(processes.device)
 
     return reference_logps(
         load,
         rows,
         work / "reference",
-        reference_key(rows, fingerprint, params.bf16),
+        reference_key(rows, fingerprint, policy.dtype, params.bf16),
         batch_size=2 * params.micro_batch_size,
         bf16=params.bf16,
         processes=processes,

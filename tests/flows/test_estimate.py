@@ -62,7 +62,7 @@ def estimate(
 
 
 def test_memory_and_hours_of_a_model_that_is_not_here(estimate: Estimate, tmp_path: Path) -> None:
-    code, out, _ = estimate("--estimate", "--json", "--total-pairs", "59000")
+    code, out, _ = estimate("--estimate", "--json", "--total-pairs", "59000", "--precision", "bf16")
     assert code == 0
     found = json.loads(out)
     parameters = 7_615_616_512

@@ -37,6 +37,7 @@ def params() -> TrainParams:
         nll="mean",
         answer="bare",
         bf16=False,
+        weights="float32",
         gradient_checkpointing=False,
         lora_rank=0,
         lora_alpha=16,

@@ -102,13 +102,15 @@ def test_a_small_model_is_counted_by_hand() -> None:
     assert default_precision(shape, PARAMS) == "fp32"
     assert default_precision(shape, PARAMS.model_copy(update={"bf16": True})) == "autocast"
     saved = LlamaConfig(**SMALL, num_hidden_layers=1, dtype="bfloat16")
-    assert default_precision(read_shape(saved), PARAMS) == "bf16"
+    assert default_precision(read_shape(saved), PARAMS) == "fp32"
+    for values in ({"weights": "saved"}, {"lora_rank": 8}):
+        assert default_precision(read_shape(saved), PARAMS.model_copy(update=values)) == "bf16"
 
 
 PARAMS = TrainParams(
     seed=3, beta=0.1, epochs=2, batch_size=4, micro_batch_size=2, warmup_ratio=0.1, max_prompt_length=64,
     max_length=256, layout="padded", nll="mean", answer="bare", bf16=False, gradient_checkpointing=False, objectives={},
-    lora_rank=0, lora_alpha=16, validation_share=0.0, select="last", max_margin=0.0, accelerate=None,
+    weights="float32", lora_rank=0, lora_alpha=16, validation_share=0.0, select="last", max_margin=0.0, accelerate=None,
 )  # fmt: skip
 
 

@@ -226,6 +226,24 @@ def test_the_seed_decides_the_weights(tmp_path: Path, inputs: tuple[Path, Path, 
     assert all(torch.equal(a[key], b[key]) for key in a)
 
 
+def test_small_updates_of_a_model_saved_in_bfloat16_are_not_lost(
+    tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainParams
+) -> None:
+    """24 steps of 1e-5 are more than half of the last place of a weight of 0.02 together, and each of them less."""
+    saved = tmp_path / "bf16"
+    load_model(inputs[2]).bfloat16().save_pretrained(saved)
+    load_tokenizer(inputs[2]).save_pretrained(saved)
+    small = params.objectives["sft"].model_copy(update={"learning_rate": 1e-5})
+    slow = params.model_copy(update={"epochs": 8, "objectives": {**params.objectives, "sft": small}})
+    before, changed = load_file(saved / "model.safetensors"), {}
+    for weights in ("float32", "saved"):
+        _train(tmp_path / weights, (*inputs[:2], saved), "sft", slow.model_copy(update={"weights": weights}))
+        after = load_file(tmp_path / weights / "out" / "model.safetensors")
+        assert {tensor.dtype for tensor in after.values()} == {torch.bfloat16}, "written as it was read"
+        changed[weights] = sum(int((after[name] != before[name]).sum()) for name in before)
+    assert changed["float32"] > 2 * changed["saved"]
+
+
 _TRAIN_AND_DIE = """
 import os, signal, sys
 from pathlib import Path
