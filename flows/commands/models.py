@@ -154,15 +154,21 @@ def ablate(
 
 def study(
     regime: Annotated[list[str] | None, typer.Option(help="base or sft; both by default.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="Draw it, as SVG or PNG.")] = None,
     jobs: JobsOption = 2,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
     """Compare all methods over fresh seeds on held-out problems; hours, resumable. Needs the stages up to focal."""
+    from tasks.trials.figure import draw_study
     from tasks.trials.study import REGIMES, run_study
 
     chosen = [choose("--regime", name, REGIMES) for name in regime or REGIMES]
+    if figure is not None and figure.suffix not in (".svg", ".png"):
+        raise InputError(f"--figure {figure}: not a picture that can be drawn; end its name in .svg or .png")
     found = run_study(load_params(params), chosen, jobs)
+    if figure is not None:
+        draw_study(found, figure)
     if json_:
         typer.echo(json.dumps([one.model_dump() for one in found], indent=2))
         return
