@@ -61,6 +61,10 @@ def test_one_by_eight_is_eight_by_one(
         micro: _train(tmp_path / str(micro), uneven, objective, settings.model_copy(update={"micro_batch_size": micro}))
         for micro in (8, 2, 1)
     }
+    for curve, _ in runs.values():
+        if objective != "sft":
+            # Before the first step chosen and rejected tie: which of them is ahead is a matter of rounding.
+            curve["rewards/accuracies"] = curve["rewards/accuracies"][1:]
     for micro in (2, 1):
         assert runs[micro][0].keys() == runs[8][0].keys()
         for name, values in runs[8][0].items():

@@ -57,6 +57,8 @@ def experiment(
     from iterpref_core.debugging.pairs import select_pairs
 
     monkeypatch.chdir(tmp_path)
+    for variable in ("MLFLOW_TRACKING_URI", "DVC_ROOT"):  # mlflow sets the former for its own children
+        monkeypatch.delenv(variable, raising=False)
     every = list(synthesise(params.problems))
     write_jsonl(PROBLEMS, every)
     model = make_model(train_tokenizer([p.prompt + (p.reference or "") for p in every], 400))
