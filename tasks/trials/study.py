@@ -1,8 +1,8 @@
 """`make study`: does focal preference training beat its baselines, and SFT on the same chosen programs?
 
 Two regimes. In `base`, training starts from the experiment's student, which still learns much from any correct program.
-In `sft`, it starts from that student after supervised training on the chosen programs, chosen on validation: more of
-the same then has little left to give, and what a failing program adds can show.
+In `sft`, it starts from that student after supervised training on the chosen programs, round after round until another
+one gains nothing on validation: what a failing program adds to that can show.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +18,8 @@ from tasks.trials.trial import Score, Trial, run_trials
 from tasks.trials.tuning import at
 
 REGIMES = ("base", "sft")
+MAX_ROUNDS = 6
+"""Of SFT before the regime `sft`."""
 BASE = "start"
 Start = tuple[tuple[ObjectiveName, dict[str, Any]], ...]
 
@@ -73,8 +75,7 @@ def run_study(params: Params, regimes: Sequence[str], jobs: int) -> list[Regime]
     """
     starts: dict[str, Start] = {"base": ()}
     if "sft" in regimes:
-        rate, _ = _tune(params, (), METHODS[:1], jobs)["SFT"]
-        starts["sft"] = (("sft", at("sft", rate)),)
+        starts["sft"] = saturate(params, jobs)
     return [_study_regime(params, regime, starts[regime], jobs) for regime in regimes]
 
 
@@ -105,6 +106,18 @@ def _study_regime(params: Params, regime: str, start: Start, jobs: int) -> Regim
         rows=compare_rows(scores, against=BASE, **knobs),
         against_sft=compare_rows(scores, against="SFT", **knobs),
     )
+
+
+def saturate(params: Params, jobs: int) -> Start:
+    """Rounds of SFT, each at its best rate, as long as the next one gains something on validation; at least one."""
+    start: Start = ()
+    reached = 0.0
+    while len(start) < MAX_ROUNDS:
+        rate, score = _tune(params, start, METHODS[:1], jobs)["SFT"]
+        if score <= reached:
+            break
+        start, reached = (*start, ("sft", at("sft", rate))), score
+    return start
 
 
 def fresh_seeds(params: Params) -> list[int]:
