@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from itertools import takewhile
 
 from transformers import PreTrainedTokenizerBase
 
@@ -14,6 +13,7 @@ from iterpref_core.config import TrainParams
 from iterpref_core.errors import InputError
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.training.dataset import TokenisedPair, tokenise_pair
+from iterpref_core.training.masks import marked_end, shared_prefix
 
 logger = logging.getLogger(__name__)
 
@@ -95,9 +95,7 @@ class PairChecks:
 
     def _count_tokens(self, row: TokenisedPair) -> None:
         """The fork layout computes the trunk, and of the rejected program what lies between the fork and D-'s end."""
-        both = zip(row.chosen_ids, row.rejected_ids, strict=False)
-        shared = sum(1 for _ in takewhile(lambda tokens: tokens[0] == tokens[1], both))
-        last = max((place for place, mark in enumerate(row.focal) if mark), default=-1) + 1
+        shared, last = shared_prefix(row.chosen_ids, row.rejected_ids), marked_end(row.focal)
         trunk = len(row.prompt_ids) + len(row.chosen_ids)
         self.tokens_shared += shared
         self.tokens_rejected += len(row.rejected_ids)

@@ -11,12 +11,12 @@ reference. Labels that count for nothing are left out.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
 from typing import Any, Protocol
 
 import torch
 
 from iterpref_core.config import Layout
+from iterpref_core.training.masks import marked_end, shared_prefix
 
 Batch = dict[str, torch.Tensor]
 Pair = dict[str, Any]
@@ -108,9 +108,7 @@ def _rejected_piece(pair: Pair) -> _Piece:
 
 def _forked_piece(pair: Pair) -> _Piece:
     prompt, rejected, weights = pair["prompt_ids"], pair["rejected_ids"], pair["rejected_weights"]
-    same = takewhile(lambda tokens: tokens[0] == tokens[1], zip(pair["chosen_ids"], rejected, strict=False))
-    fork = sum(1 for _ in same)
-    end = max((index + 1 for index, weight in enumerate(weights) if weight), default=0)
+    fork, end = shared_prefix(pair["chosen_ids"], rejected), marked_end(weights)
     piece = _chosen_piece(pair, weights[:fork])
     if end > fork:
         # The branch starts with the token before the first difference once more: only there the two can part.

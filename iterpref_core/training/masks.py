@@ -2,9 +2,27 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, takewhile
 
 from iterpref_core.records import Span
+
+
+def shared_prefix(first: Sequence[object], second: Sequence[object]) -> int:
+    """How many items two sequences begin with in common.
+
+    >>> shared_prefix([1, 2, 3], [1, 2, 4, 3])
+    2
+    """
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
+
+
+def marked_end(marks: Sequence[float]) -> int:
+    """The place after the last mark that is not 0; 0 if there is none.
+
+    >>> marked_end([0, 1, 0, 1, 0])
+    4
+    """
+    return max((place for place, mark in enumerate(marks, 1) if mark), default=0)
 
 
 def mask_from_spans(offsets: Sequence[Span], spans: Sequence[Span]) -> list[int]:

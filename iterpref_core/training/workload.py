@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
 from random import Random
 from typing import TypeVar
@@ -13,6 +12,7 @@ from iterpref_core.config import TrainParams
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.training.dataset import TokenisedPair, join_spans, load_pairs
 from iterpref_core.training.layouts import PAD_TO_MULTIPLE_OF, pack
+from iterpref_core.training.masks import marked_end, shared_prefix
 from iterpref_core.training.objectives import Objective
 
 T = TypeVar("T")
@@ -67,14 +67,13 @@ class Workload:
 
 def lengths_of_tokens(row: TokenisedPair) -> PairLengths:
     """Lengths of a tokenised pair."""
-    same = takewhile(lambda tokens: tokens[0] == tokens[1], zip(row.chosen_ids, row.rejected_ids, strict=False))
     return PairLengths(
         prompt=len(row.prompt_ids),
         chosen=len(row.chosen_ids),
         rejected=len(row.rejected_ids),
-        shared=sum(1 for _ in same),
+        shared=shared_prefix(row.chosen_ids, row.rejected_ids),
         focal=sum(row.focal),
-        branch=max((place + 1 for place, mark in enumerate(row.focal) if mark), default=0),
+        branch=marked_end(row.focal),
     )
 
 
@@ -86,12 +85,11 @@ def lengths_of_text(pair: PreferencePair, spans: FocalSpans, params: TrainParams
 
     prompt = min(tokens(len(pair.prompt)), params.max_prompt_length)
     room = params.max_length - prompt
-    same = takewhile(lambda both: both[0] == both[1], zip(pair.chosen, pair.rejected, strict=False))
     return PairLengths(
         prompt=prompt,
         chosen=min(tokens(len(pair.chosen)) + 1, room),
         rejected=min(tokens(len(pair.rejected)) + 1, room),
-        shared=min(tokens(sum(1 for _ in same)), room),
+        shared=min(tokens(shared_prefix(pair.chosen, pair.rejected)), room),
         focal=min(tokens(sum(end - start for start, end in spans.rejected)), room),
         branch=min(tokens(max((end for _, end in spans.rejected), default=0)), room),
     )
