@@ -29,6 +29,7 @@ from iterpref_core.training.columns import objective_columns
 from iterpref_core.training.dataset import TokenisedPair, load_pairs
 from iterpref_core.training.label_head import label_logps
 from iterpref_core.training.layouts import PAD_TO_MULTIPLE_OF, Batch, ForkCollator, PaddedCollator, Pair
+from iterpref_core.training.masks import shared_prefix
 from iterpref_core.training.reference import ReferenceLogps
 from tasks.orchestration.bench_execution import spread
 from tasks.orchestration.tensor_memory import peak_bytes
@@ -161,8 +162,7 @@ def _shared(pair: Pair) -> float:
     """Share of the longer program's tokens, prompt included, that stand before the first difference."""
     chosen, rejected = pair["chosen_ids"], pair["rejected_ids"]
     length = max(len(chosen), len(rejected))
-    same = next((at for at, (a, b) in enumerate(zip(chosen, rejected, strict=False)) if a != b), length)
-    return (len(pair["prompt_ids"]) + same) / (len(pair["prompt_ids"]) + length)
+    return (len(pair["prompt_ids"]) + shared_prefix(chosen, rejected)) / (len(pair["prompt_ids"]) + length)
 
 
 def _quartiles(pairs: list[Pair]) -> list[list[Pair]]:

@@ -1,7 +1,6 @@
 """The command line: help everywhere, and one message with exit code 2 for every mistake."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,23 +12,6 @@ ROOT = Path(__file__).parents[2]
 VERBS = [
     str(command.callback.__name__).replace("_", "-") for command in cli.app.registered_commands if command.callback
 ]
-
-
-@pytest.fixture
-def iterpref(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
-    """Run the command line in this process; returns (exit code, stdout, stderr)."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["iterpref", *map(str, arguments)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as error:
-            code = int(error.code or 0)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -1,14 +1,12 @@
 """`iterpref train --estimate`: from a configuration and pairs alone, and one message where something is missing."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from transformers import Qwen2Config
 
-from flows import cli
 from iterpref_core.jsonl import write_jsonl
 from iterpref_core.nanolab.tokenizer import train_tokenizer
 from iterpref_core.records import FocalSpans, PreferencePair
@@ -30,9 +28,7 @@ def model(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def estimate(
-    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Estimate:
+def estimate(tmp_path: Path, model: Path, iterpref: Callable[..., tuple[int, str, str]]) -> Estimate:
     start = REJECTED.index("    return")
     pairs = [PreferencePair(task_id=f"p{n}", prompt="Add one.", chosen=CHOSEN, rejected=REJECTED) for n in range(8)]
     spans = [
@@ -45,18 +41,11 @@ def estimate(
     params.write_bytes((ROOT / "params.yaml").read_bytes())
 
     def call(*arguments: object, objective: str = "target-rpo", model: object = model) -> tuple[int, str, str]:
-        given = [
-            "iterpref", "train", "--pairs", tmp_path / "pairs.jsonl", "--spans", tmp_path / "focal.jsonl",
+        done: tuple[int, str, str] = iterpref(
+            "train", "--pairs", tmp_path / "pairs.jsonl", "--spans", tmp_path / "focal.jsonl",
             "--objective", objective, "--model", model, "--params", params, *arguments,
-        ]  # fmt: skip
-        monkeypatch.setattr(sys, "argv", [str(item) for item in given])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as error:
-            code = int(error.code or 0)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
+        )  # fmt: skip
+        return done
 
     return call
 
