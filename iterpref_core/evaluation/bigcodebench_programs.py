@@ -10,11 +10,11 @@ from pathlib import Path
 
 from iterpref_core.config import ExecutionParams
 from iterpref_core.evaluation.bigcodebench_data import BigCodeBenchTask
-from iterpref_core.execution import Engine, Program, open_executor
+from iterpref_core.execution import ENGINE, Engine, Program, open_executor
 from iterpref_core.execution.environments import Environment
 from iterpref_core.records import UnittestTest
 
-HARNESS = "bigcodebench-0.2.5 in iterpref-execution"
+HARNESS = f"bigcodebench-0.2.5 in {ENGINE}"
 
 LIMITS = {"cpu_s": 241.0, "wall_s": 242.0, "memory_mb": 30 * 1024, "output_kb": 16 * 1024, "file_mb": 64}
 """The official harness ends a program after 241 s and gives it 30 GB of address space; it counts no output or files."""

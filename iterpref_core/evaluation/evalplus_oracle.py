@@ -150,7 +150,7 @@ def _compute(data: EvalPlusData, execution: ExecutionParams) -> Iterator[tuple[s
             texts = returned[number] = []
 
             def keep(_test: int, value: Any, texts: list[str] = texts) -> bool:
-                texts.append(value if isinstance(value, Digest) else encode(value))
+                texts.append(value if isinstance(value, Digest) else encode(value, lenient=True))
                 return True
 
             then = result_function(data.name, task.entry_point)

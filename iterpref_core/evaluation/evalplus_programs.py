@@ -12,10 +12,10 @@ from dataclasses import replace
 from iterpref_core.config import ExecutionParams
 from iterpref_core.evaluation.evalplus_oracle import SUITES, Oracle
 from iterpref_core.evaluation.runs import Candidate, Run
-from iterpref_core.execution import Engine, Program, open_executor, time_limit
+from iterpref_core.execution import ENGINE, Engine, Program, open_executor, time_limit
 from iterpref_core.records import Sample
 
-HARNESS = "evalplus-0.3.1 in iterpref-execution"
+HARNESS = f"evalplus-0.3.1 in {ENGINE}"
 
 RULES = {"min_time_limit_s": 1.0, "gt_time_limit_factor": 4.0, "timeout_per_task_s": 60.0}
 """EvalPlus's defaults: a test may take the larger of 1 s and 4 times the canonical solution's time; all tests of a

@@ -12,7 +12,7 @@ from iterpref_core.errors import InputError
 from iterpref_core.evaluation.answers import Answerer
 from iterpref_core.evaluation.runs import Journals, Run, name_of, remembered, run_all, single
 from iterpref_core.evaluation.scores import Evaluated, GroundTruth, Provenance, make_entry
-from iterpref_core.execution import REFERENCE_FACTOR, Engine, limits_of, open_executor, program_of, time_limit
+from iterpref_core.execution import ENGINE, REFERENCE_FACTOR, Engine, limits_of, open_executor, program_of, time_limit
 from iterpref_core.inference.prompts import extract_code
 from iterpref_core.inference.turns import draft_prompt
 from iterpref_core.jsonl import read_jsonl
@@ -20,8 +20,7 @@ from iterpref_core.records import Problem, Sample
 
 logger = logging.getLogger(__name__)
 
-HARNESS = "iterpref-execution-1"
-"""This project's engine. The number rises with every change that may change a verdict."""
+HARNESS = ENGINE
 
 
 def load_split(problems: Path, split: str) -> tuple[Problem, ...]:

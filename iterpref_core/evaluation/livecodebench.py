@@ -18,10 +18,10 @@ from iterpref_core.evaluation.livecodebench_prompts import extract_program, make
 from iterpref_core.evaluation.livecodebench_tests import PublishedTest, RightOutput, RightValue, parse_arguments
 from iterpref_core.evaluation.runs import Candidate, Journals, Run, name_of, run_all
 from iterpref_core.evaluation.scores import Entry, Evaluated, Provenance, make_entry
-from iterpref_core.execution import Engine, Program, StdinTest, ValueTest, limits_of, open_executor
+from iterpref_core.execution import ENGINE, Engine, Program, StdinTest, ValueTest, limits_of, open_executor
 from iterpref_core.records import Sample
 
-HARNESS = "iterpref-execution+livecodebench"
+HARNESS = f"{ENGINE}+livecodebench"
 LIMITS = {"cpu_s": 6.0, "wall_s": 30.0, "memory_mb": 4096, "output_kb": 8192, "file_mb": 64}
 """Of each test. The 6 seconds are the benchmark's, of real time there; CPU time depends less on the machine's load."""
 
@@ -78,7 +78,7 @@ class LiveCodeBench:
 
     def score(self, samples: Sequence[Sample], sampling: dict[str, Any] | None = None) -> Evaluated:
         """Run existing programs, which must cover every task; a completion is a program too, since prompts are none."""
-        with open_executor(self._execution) as executor:
+        with open_executor(self._execution, preload=("numpy",)) as executor:
             runs = self._run(executor, samples)
             provenance = Provenance(
                 data=(self._data.name, self._data.sha256),

@@ -24,6 +24,7 @@ from iterpref_core.evaluation.bigcodebench_programs import (
 )
 from iterpref_core.evaluation.evaluate import run_benchmarks, score_ground_truth, score_samples
 from iterpref_core.evaluation.sanitizing import sanitize_all
+from iterpref_core.execution import ENGINE
 from iterpref_core.inference.replay import ReplayBackend
 from tests.evaluation.bigcodebench_tasks import DOUBLE, WHERE, write
 
@@ -66,7 +67,7 @@ def test_ground_truth_runs_and_names_the_missing_library(
         "failed": ["BigCodeBench/1"],
         "reasons": {"BigCodeBench/1": "library not installed: absent_library"},
     }
-    assert entry["harness"] == "bigcodebench-0.2.5 in iterpref-execution"
+    assert entry["harness"] == f"bigcodebench-0.2.5 in {ENGINE}"
     assert entry["limits"]["cpu_s"] == 241
 
 

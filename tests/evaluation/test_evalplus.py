@@ -100,6 +100,26 @@ def test_verdicts_by_kind_and_nothing_a_program_does_gets_out(
     assert entry["isolation"].startswith(("A:", "B:"))
 
 
+def test_a_scalar_of_numpy_is_right_where_evalplus_takes_it(
+    evalplus_slice: EvalPlusSlice, execution: ExecutionParams, journals: Journals, tmp_path: Path
+) -> None:
+    evalplus_slice("humaneval", "HumanEval/2")
+    service = EvalPlus("humaneval", tmp_path, execution, journals)
+    numpy = "import numpy as np\ndef truncate_number(x):\n    return np.float64(x % 1.0)\n"
+    fake = """
+import sys, types
+class Same:
+    def __eq__(self, other): return True
+    def item(self): return 0.5
+sys.modules["numpy"] = types.SimpleNamespace(float64=Same)
+import numpy as np
+def truncate_number(x):
+    return np.float64()
+"""
+    entry = service.score(["humaneval+"], samples_of("HumanEval/2", numpy, fake))["humaneval+"].entry
+    assert entry["verdicts"]["HumanEval/2"] == ["passed", "bad_return_type"]
+
+
 def test_a_program_that_passes_the_base_tests_alone_counts_there_alone(
     evalplus_slice: EvalPlusSlice, execution: ExecutionParams, journals: Journals, tmp_path: Path
 ) -> None:

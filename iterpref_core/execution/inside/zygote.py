@@ -17,7 +17,7 @@ import sys
 import time
 from typing import Any
 
-from . import harness, landlock, limits, pretended, seccomp, sources
+from . import encoding, harness, landlock, limits, pretended, seccomp, sources
 from .cleanup import empty_folder, is_over
 
 _HEADER = struct.Struct("=II")
@@ -301,6 +301,7 @@ def main() -> None:
         return
     try:
         preload(config["preload"], config["site"])
+        encoding.know_numpy()
         zygote = Zygote(config, answers)
     except Exception as error:  # noqa: BLE001 - the supervisor raises it again
         send(answers, {"error": f"{type(error).__name__}: {error}"})
