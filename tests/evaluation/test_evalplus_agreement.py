@@ -4,11 +4,8 @@ By default a slice of the tasks and a few mutants are compared. `EVALPLUS_TASKS`
 environment raise the numbers: 542 and 1000 for all, which takes some twenty minutes.
 """
 
-import ast
-import json
 import multiprocessing
 import os
-import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,55 +17,16 @@ from iterpref_core.evaluation.evalplus_benchmarks import EvalPlus
 from iterpref_core.evaluation.runs import Journals
 from iterpref_core.records import Sample
 
-from .conftest import VARIABLES, EvalPlusSlice
+from .conftest import EvalPlusSlice
+from .evalplus_mutants import MUTANTS, add_mutants, task_ids
 
 # Some canonical solutions have invalid escapes, which the parser warns about.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::SyntaxWarning")
 
-TASKS = int(os.environ.get("EVALPLUS_TASKS", "24"))
-MUTANTS = int(os.environ.get("EVALPLUS_MUTANTS", "30"))
 BROKEN = "HumanEval/32"
 """evalplus 0.3.1 skips the count of passed tests for this task's oracle, and so fails every program."""
-SLOW = {"Mbpp/255", "Mbpp/765", "Mbpp/599", "Mbpp/63"}
-"""Not in the slice: seconds of CPU, or gigabytes, of expected results."""
-SWAPS = {
-    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.FloorDiv: ast.Mult, ast.Mod: ast.FloorDiv,
-    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
-    ast.And: ast.Or, ast.Or: ast.And,
-}  # fmt: skip
-
 Verdicts = tuple[bool, bool]
 """Whether a program passes the base tests, and the plus tests too."""
-
-
-def mutate(code: str, chance: random.Random) -> str | None:
-    """The code with one operator or small number changed."""
-    tree = ast.parse(code)
-    places = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.BinOp | ast.BoolOp | ast.AugAssign) and type(node.op) in SWAPS:
-            places.append(lambda node=node: setattr(node, "op", SWAPS[type(node.op)]()))
-        elif isinstance(node, ast.Compare) and type(node.ops[0]) in SWAPS:
-            places.append(lambda node=node: node.ops.__setitem__(0, SWAPS[type(node.ops[0])]()))
-        elif isinstance(node, ast.Constant) and type(node.value) is int:
-            places.append(lambda node=node: setattr(node, "value", node.value + 1))
-    if not places:
-        return None
-    chance.choice(places)()
-    return ast.unparse(tree)
-
-
-def task_ids(dataset: str) -> list[str]:
-    """Tasks to compare: all, or some that are drawn once and for all."""
-    path = Path(os.environ.get(VARIABLES[dataset], ""))
-    if not path.is_file():
-        pytest.skip(f"set {VARIABLES[dataset]} to EvalPlus's data file to run this test")
-    import gzip
-
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        found = [json.loads(line)["task_id"] for line in file]
-    count = TASKS // 2 if TASKS < 542 else len(found)
-    return found if count >= len(found) else random.Random(0).sample(sorted(set(found) - SLOW), count)
 
 
 def official(dataset: str, programs: dict[str, list[str]]) -> Iterator[tuple[str, list[Verdicts]]]:
@@ -138,15 +96,7 @@ def test_ground_truths_and_mutants_get_the_official_verdict(
     evalplus_slice(dataset, *chosen)
     service = EvalPlus(dataset, tmp_path, execution, Journals(tmp_path))  # type: ignore[arg-type]
     programs = {task.task_id: [task.canonical_program] for task in service.data.tasks if task.task_id != BROKEN}
-    chance = random.Random(0)
-    made = 0
-    while made < MUTANTS // 2:
-        task_id = chance.choice(sorted(programs))
-        mutant = mutate(programs[task_id][0], chance)
-        if mutant is not None:
-            programs[task_id].append(mutant)
-            made += 1
-
+    add_mutants(programs, MUTANTS // 2)
     different = compare(dataset, programs, execution, tmp_path)
     assert different == []
     truth = service.score([dataset], service.ground_truth_samples())[dataset].entry  # type: ignore[list-item,index]
