@@ -2,7 +2,7 @@
 
 from iterpref_core.config import Params
 from tasks.common.body import Metrics, run_body
-from tasks.common.paths import PROBLEMS, RESULTS, WORK, model_path, prompt_style
+from tasks.common.paths import ANSWERS, PROBLEMS, RESULTS, WORK, model_path, prompt_style
 from tasks.common.stage_task import stage_task
 
 
@@ -14,4 +14,4 @@ def evaluate_model(params: Params, model: str) -> Metrics:
 
     measured = (model, model_path(model), PROBLEMS, params.evaluate, params.execution, RESULTS / model)
     asked = (WORK / "evaluate", params.inference, params.budget)
-    return run_body(f"evaluate@{model}", entry, *measured, *asked, prompt=prompt_style(model, params))
+    return run_body(f"evaluate@{model}", entry, *measured, *asked, prompt=prompt_style(model, params), bought=ANSWERS)

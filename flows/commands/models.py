@@ -193,7 +193,7 @@ def evaluate(
 ) -> None:
     """Samples, verdicts, pass@1 (and pass@5) of one benchmark."""
     from iterpref_core.evaluation import evaluate as core
-    from tasks.common.paths import WORK
+    from tasks.common.paths import ANSWERS, WORK
 
     name = cast("Benchmark", choose("--benchmark", benchmark, BENCHMARKS))
     settings = load_params(params)
@@ -205,7 +205,9 @@ def evaluate(
     elif model is not None:
         chosen = override(settings.evaluate, {"benchmarks": (name,)})
         asked = (settings.inference, settings.budget, settings.model.prompt)
-        result = core.evaluate_model(model.name, model, problems, chosen, settings.execution, out, cache, *asked)
+        result = core.evaluate_model(
+            model.name, model, problems, chosen, settings.execution, out, cache, *asked, bought=ANSWERS
+        )
     else:
         result = core.score_ground_truth(name, problems, *limits, out=out, cache=cache)
     show_result(result, json_)

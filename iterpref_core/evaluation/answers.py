@@ -15,7 +15,6 @@ from iterpref_core.inference.opening import model_identity, open_model
 from iterpref_core.inference.store import AnswerStore, StoredBackend, answer_key
 from iterpref_core.progress import show_progress
 
-STORE = "answers.sqlite"
 STEP = 4
 """Times `batch_size` prompts that an endpoint is handed at once: it has others to answer while one takes long."""
 NO_CAP = BudgetParams(calls=None, tokens=None, dollars=None)
@@ -27,7 +26,7 @@ class Answerer:
     Args:
         open_backend: loads the model; called at most once.
         identity: what the answers depend on besides prompts and sampling: the model's content.
-        folder: where answers are kept, those of all models in one store.
+        store: SQLite file where answers are kept, those of all models in one.
         max_new_tokens: length limit of an answer.
         seed: every sample's own seed is made from it.
         batch_size: prompts generated for at once.
@@ -39,7 +38,7 @@ class Answerer:
         self,
         open_backend: Callable[[], Backend],
         identity: str,
-        folder: Path,
+        store: Path,
         *,
         max_new_tokens: int,
         seed: int,
@@ -47,7 +46,7 @@ class Answerer:
         samples: int = 1,
         temperature: float = 0.0,
     ) -> None:
-        self._open, self._identity, self._folder = open_backend, identity, folder
+        self._open, self._identity, self._store = open_backend, identity, store
         self._sampling = Sampling(temperature if samples > 1 else 0.0, max_new_tokens)
         self._seed, self._batch_size, self._samples = seed, batch_size, samples
 
@@ -65,7 +64,7 @@ class Answerer:
         wanted = [
             Request(prompt, self._seed_of(prompt, number)) for prompt in prompts for number in range(self._samples)
         ]
-        with AnswerStore(self._folder / STORE, f"evaluate {self._identity}") as store:
+        with AnswerStore(self._store, f"evaluate {self._identity}") as store:
             self._ask_missing(benchmark, wanted, store)
             texts = [self._kept(request, store) for request in wanted]
         return [texts[start : start + self._samples] for start in range(0, len(texts), self._samples)]
@@ -107,7 +106,7 @@ def open_answerer(
     params: EvaluateParams,
     inference: InferenceParams,
     budget: BudgetParams,
-    folder: Path,
+    store: Path,
     prompt: PromptStyle = "auto",
 ) -> Iterator[tuple[Answerer, bool]]:
     """What answers for a model, and whether it is asked as a chat model.
@@ -117,7 +116,7 @@ def open_answerer(
         params: sampling, and how a model with weights here is asked.
         inference: how a model behind an endpoint is asked.
         budget: caps on that, over all restarts; a model with weights here has none.
-        folder: where answers are kept.
+        store: SQLite file where answers are kept.
         prompt: whether a model with weights here reads prompts in its chat template.
 
     Raises:
@@ -136,14 +135,14 @@ def open_answerer(
     with ExitStack() as opened:
 
         def open_backend() -> Backend:
-            store = opened.enter_context(AnswerStore(folder / STORE, f"evaluate {identity}"))
-            return opened.enter_context(open_model(model, prompt, asked, cap, store, params.batch_size))
+            kept = opened.enter_context(AnswerStore(store, f"evaluate {identity}"))
+            return opened.enter_context(open_model(model, prompt, asked, cap, kept, params.batch_size))
 
         yield (
             Answerer(
                 open_backend,
                 identity,
-                folder,
+                store,
                 max_new_tokens=params.max_new_tokens,
                 seed=params.seed,
                 batch_size=params.batch_size,

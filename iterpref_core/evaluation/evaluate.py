@@ -25,6 +25,7 @@ from iterpref_core.evaluation.heldout import Heldout
 from iterpref_core.evaluation.livecodebench import LiveCodeBench
 from iterpref_core.evaluation.runs import Journals
 from iterpref_core.evaluation.scores import Evaluated, metrics_of
+from iterpref_core.inference.checkpoints import is_served
 from iterpref_core.jsonl import atomic_writer, read_jsonl, write_jsonl
 from iterpref_core.records import Sample
 
@@ -49,6 +50,7 @@ def evaluate_model(
     inference: InferenceParams,
     budget: BudgetParams,
     prompt: PromptStyle = "auto",
+    bought: Path | None = None,
 ) -> dict[str, float]:
     """Measure a model on every benchmark of `params.benchmarks`.
 
@@ -63,6 +65,7 @@ def evaluate_model(
         inference: how a model behind an endpoint is asked.
         budget: caps on that, of this evaluation.
         prompt: whether the model reads prompts in its chat template.
+        bought: SQLite file for what an endpoint answers; by default such answers are in the cache too.
 
     Returns:
         Per available benchmark, with '+' spelled `_plus`: `<benchmark>/pass_at_1`, `/ci95_low`, `/ci95_high`, `/n`.
@@ -74,7 +77,8 @@ def evaluate_model(
         DataUnavailableError: none of the benchmarks' data can be had here. With at least one that can, the others are
             recorded as not available instead.
     """
-    with open_answerer(model, params, inference, budget, cache / "answers", prompt) as (answerer, instruct):
+    store = bought if bought and is_served(model) else cache / "answers.sqlite"
+    with open_answerer(model, params, inference, budget, store, prompt) as (answerer, instruct):
         return run_benchmarks(name, answerer, problems, params, execution, out=out, cache=cache, instruct=instruct)
 
 

@@ -132,7 +132,7 @@ def _run_one(trial: Trial, params: Params, problems: Path, path: Path) -> Score:
 
     folder = FOLDER / "running" / path.stem
     model = _train(trial, params, folder)
-    asked = (params.evaluate, params.inference, params.budget, FOLDER / "answers", params.model.prompt)
+    asked = (params.evaluate, params.inference, params.budget, FOLDER / "answers.sqlite", params.model.prompt)
     with open_answerer(model, *asked) as (answerer, _), Journals(WORK / "evaluate" / JOURNALS) as journals:
         heldout = Heldout(problems, params.execution, WORK / "evaluate", journals, trial.split)
         entry = heldout.evaluate(answerer).entry

@@ -141,7 +141,7 @@ def test_an_answer_is_sanitized_and_both_suites_come_from_one_run(
     task = service.data.tasks[0]
     answer = f"Here:\n```python\n{task.prompt}{task.canonical_solution}\nprint(truncate_number(3.5))\n```"
     backend = ReplayBackend({make_prompt(task, instruct=True): [answer]})
-    answerer = Answerer(lambda: backend, "m", tmp_path / "answers", max_new_tokens=99, seed=0, batch_size=8)
+    answerer = Answerer(lambda: backend, "m", tmp_path / "answers.sqlite", max_new_tokens=99, seed=0, batch_size=8)
 
     found = service.evaluate(["humaneval", "humaneval+"], answerer, instruct=True)
 
@@ -171,7 +171,7 @@ def test_the_benchmark_s_own_solutions_are_scored_before_the_model_is_asked(
             told.append("own solutions fail for HumanEval/2" in caplog.text)
             return [Completion("def truncate_number(x): return 1", 1, 1, truncated=False) for _ in requests]
 
-    answerer = Answerer(Asked, "m", tmp_path / "answers", max_new_tokens=9, seed=0, batch_size=8)
+    answerer = Answerer(Asked, "m", tmp_path / "answers.sqlite", max_new_tokens=9, seed=0, batch_size=8)
     service = EvalPlus("humaneval", tmp_path, execution, journals)
     entry = service.evaluate(["humaneval"], answerer, instruct=False)["humaneval"].entry
     assert told == [True]

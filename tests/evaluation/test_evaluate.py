@@ -58,7 +58,7 @@ class Bench:
         answerer = Answerer(
             self._open,
             identity,
-            self.folder / "answers",
+            self.folder / "answers.sqlite",
             max_new_tokens=9,
             seed=1,
             batch_size=1,
