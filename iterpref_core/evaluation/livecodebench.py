@@ -131,6 +131,7 @@ class LiveCodeBench:
         kept = ("n", "pass_at_1", "ci95", "pass_at_5", "pass_at_5_ci95", "errors")
         return {
             name: {key: value for key, value in make_entry(group, provenance).items() if key in kept}
+            | {"tasks": list(dict.fromkeys(task_id for task_id, _ in group))}
             for name, group in sorted(groups.items())
             if any(verdict != "infra_error" for _, verdict in group)
         }
