@@ -41,8 +41,11 @@ def calls_chart(summary: Summary, own_name: str) -> Chart | None:
     return line_chart(title, "calls a problem, at most", series, (0, 1), "{:.0%}".format)
 
 
-def calls_rows(summary: Summary) -> list[tuple[int, str, str, str, str]]:
-    """Of the comparison: (calls, solved by debugging, by sampling, points with interval, p), at 1, 5, 10 … calls."""
+def calls_rows(summary: Summary) -> list[tuple[int, tuple[str, str], tuple[str, str], str, str]]:
+    """Of the comparison: (calls, debugging, sampling, points with interval, p), at 1, 5, 10 … calls.
+
+    Of each source there are the share solved, and the calls made in all.
+    """
     rows: Sequence[Mapping[str, Any]] = summary["calls"]
     last = rows[-1]["calls"] if rows else 0
     both = max((row["calls"] for row in rows if row["difference"] is not None), default=0)
@@ -59,11 +62,10 @@ def calls_rows(summary: Summary) -> list[tuple[int, str, str, str, str]]:
     ]
 
 
-def _solved(row: Mapping[str, Any], source: str) -> str:
+def _solved(row: Mapping[str, Any], source: str) -> tuple[str, str]:
     solved, spent = row[f"{source}_solved"], row[f"{source}_spent"]
-    if solved is None:
-        return "–"
-    return percent(solved / row["problems"]) + (f" by {spent:,} calls" if spent is not None else "")
+    share = "–" if solved is None else percent(solved / row["problems"])
+    return share, "" if spent is None else f"{spent:,} calls"
 
 
 def _points(row: Mapping[str, Any]) -> str:

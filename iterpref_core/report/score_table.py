@@ -14,11 +14,19 @@ EMBEDDED = {"nanolab": "nanolab, the embedded model"}
 
 @dataclass(frozen=True)
 class Cell:
-    """A score in percent, and under it what is known of it. `effect` is 1 or -1 where p says better or worse."""
+    """A score in percent, and under it what is known of it: lines of pieces that may stand below each other.
+
+    `effect` is 1 or -1 where p says better or worse.
+    """
 
     score: str
-    notes: tuple[str, ...] = ()
+    notes: tuple[tuple[str, ...], ...] = ()
     effect: int = 0
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no score: n/a, or a dash."""
+        return not self.score[0].isdigit()
 
 
 @dataclass(frozen=True)
@@ -119,12 +127,13 @@ def _own_cell(summary: Summary, model: str, benchmark: str) -> Cell:
 def _cell(scores: Mapping[str, Any] | None, compared: Mapping[str, Any] | None) -> Cell:
     if scores is None:
         return Cell("–")
-    notes = [f"{share(scores['ci95'][0])}–{share(scores['ci95'][1])}"]
+    notes: list[tuple[str, ...]] = [(f"{share(scores['ci95'][0])}–{share(scores['ci95'][1])}",)]
     if "pass_at_5" in scores:
-        notes.append(f"pass@5 {share(scores['pass_at_5'])}")
+        notes.append((f"pass@5 {share(scores['pass_at_5'])}",))
     if not compared:
         return Cell(share(scores["pass_at_1"]), tuple(notes))
-    notes += [f"{points(compared['difference'])} {interval(compared['ci95'])},", p_equation(compared["p_value"])]
+    ends = f"{interval(compared['ci95'])},"
+    notes.append((points(compared["difference"]), ends, p_equation(compared["p_value"])))
     sign = (compared["difference"] > 0) - (compared["difference"] < 0)
     return Cell(share(scores["pass_at_1"]), tuple(notes), sign if compared["p_value"] < SIGNIFICANT else 0)
 
@@ -132,7 +141,7 @@ def _cell(scores: Mapping[str, Any] | None, compared: Mapping[str, Any] | None) 
 def _truth(truth: Mapping[str, Any] | None) -> Cell:
     if truth is None:
         return Cell("–")
-    return Cell(share(truth["passed"] / truth["n"]), (f"{truth['passed']}/{truth['n']}",))
+    return Cell(share(truth["passed"] / truth["n"]), ((f"{truth['passed']}/{truth['n']}",),))
 
 
 def _by_method(published: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str, str], dict[str, float]]:

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from iterpref_core.config import load_params
+from iterpref_core.debugging.calls import COLUMNS
 from iterpref_core.jsonl import write_jsonl
 from iterpref_core.records import FocalSpans, PreferencePair, Problem, Sample
 from iterpref_core.report.build import build_report
+from iterpref_core.report.summary import build_summary
 from tests.report.browser import CHROMIUM, Page, open_browser
 
 HELDOUT = 200
@@ -178,7 +180,7 @@ def _enrich(results: Path) -> None:
         sizes = {"humaneval": 164, "humaneval+": 164, "mbpp": 378, "mbpp+": 378, "livecodebench": 300}
         sizes |= {f"bigcodebench-{part}": 148 for part in ("full-complete", "full-instruct", "hard-complete")}
         for number, (name, n) in enumerate(sizes.items()):
-            data = name.rstrip("+") if name != "livecodebench" else "lcb"
+            data = "BigCodeBench" if name.startswith("bigcodebench") else name.rstrip("+")
             found["benchmarks"][name] = _public(n, (passed + 20 * number) * n // 400, data)
         live = found["benchmarks"]["livecodebench"]
         live["by_difficulty"] = _by_difficulty(live)
@@ -202,21 +204,19 @@ def _write_given(folder: Path) -> None:
     names = ["humaneval", "humaneval+", "mbpp", "mbpp+", "bigcodebench-full-complete", "livecodebench"]
     lines = ["model,method,benchmark,pass_at_1,source"]
     for place, method in enumerate(("base", "DPO", "Target-DPO", "KTO")):
-        lines += [
-            f'made-up/Coder-7B,{method},{name},0.{4 + place}{i},"Nobody 2026, table 1"' for i, name in enumerate(names)
-        ]
+        start = f"made-up/Coder-7B,{method}"
+        lines += [f'{start},{name},0.{4 + place}{i},"Nobody 2026, table 1"' for i, name in enumerate(names)]
     lines.append('other/Nanolab,RPO,humaneval,0.125,"Nobody 2026, table 2"')
     (folder / "published.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    header = "calls,problems,debugging_solved,debugging_spent,sampling_solved,sampling_spent,"
-    lines = [header + "difference,ci95_low,ci95_high,p_value"]
-    for calls in range(1, 51):
-        one, other = round(70 * (1 - 0.8 ** (calls - 1))), round(60 * (1 - 0.93 ** (calls - 1)))
-        known = f"{one},{90 * calls}" if calls <= 30 else ","
-        paired = (
-            f"{(one - other) / 90},{(one - other) / 90 - 0.1},{(one - other) / 90 + 0.1},0.03" if calls <= 30 else ",,,"
-        )
-        lines.append(f"{calls},90,{known},{other},{90 * calls},{paired}")
-    (folder / "calls.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with (folder / "calls.csv").open("w", encoding="utf-8", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(COLUMNS)
+        for calls in range(1, 51):
+            one, other = round(70 * (1 - 0.8 ** (calls - 1))), round(60 * (1 - 0.93 ** (calls - 1)))
+            gain, known = (one - other) / 90, calls <= 30
+            ours = [one, 90 * calls] if known else ["", ""]
+            paired = [gain, gain - 0.1, gain + 0.1, 0.03] if known else [""] * 4
+            out.writerow([calls, 90, *ours, other, 90 * calls, *paired])
 
 
 @pytest.fixture
@@ -239,9 +239,9 @@ def rich(experiment: SimpleNamespace) -> SimpleNamespace:
     given = experiment.root / "report_data"
     paths = experiment.results, experiment.metrics, experiment.pairs, experiment.spans
     build = partial(build_report, *paths, params, experiment.lock, problems=problems, given=given)
-    return SimpleNamespace(
-        **{**vars(experiment), "params": params, "problems": problems, "given": given, "build": build}
-    )
+    summarise = partial(build_summary, *paths[:2], params, experiment.lock, given=given)
+    own = {"params": params, "problems": problems, "given": given, "build": build, "summarise": summarise}
+    return SimpleNamespace(**vars(experiment) | own)
 
 
 MEASURE = """(() => {

@@ -22,7 +22,8 @@ def test_everything_is_written_and_the_scores_are_returned(experiment: SimpleNam
     out = tmp_path / "reports"
     metrics = experiment.build(out)
 
-    assert sorted(path.name for path in out.iterdir()) == ["index.html", "pass_rate.csv", "results.csv", "summary.json"]
+    tables = ("calls", "difficulty", "failures", "outcomes", "pass_rate", "published", "results", "validity")
+    assert {path.name for path in out.iterdir()} == {"index.html", "summary.json", *(f"{name}.csv" for name in tables)}
     assert metrics["heldout/target-rpo"] == 0.8
     assert metrics["humaneval_plus/base"] == 0
     assert metrics["models_missing"] == 0
