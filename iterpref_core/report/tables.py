@@ -34,9 +34,17 @@ def _measured(summary: Summary) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def _results(summary: Summary) -> Rows:
+    """Where a benchmark has difficulties, each is a row more: `livecodebench/easy`."""
     for model, benchmark, score in _measured(summary):
-        against = summary["comparisons"].get(model, {}).get("base", {}).get(benchmark)
-        yield model, benchmark, score["pass_at_1"], *score["ci95"], *_difference(against)
+        against = summary["comparisons"].get(model, {}).get("base", {}).get(benchmark, {})
+        yield model, benchmark, *_scores(score), *_difference(against)
+        groups, compared = score.get("by_difficulty", {}), against.get("by_difficulty", {})
+        for name in in_order(set(groups), DIFFICULTIES):
+            yield model, f"{benchmark}/{name}", *_scores(groups[name]), *_difference(compared.get(name))
+
+
+def _scores(score: Mapping[str, Any]) -> tuple[object, ...]:
+    return score["n"], score["pass_at_1"], *score["ci95"]
 
 
 def _difference(compared: Mapping[str, Any] | None) -> tuple[object, ...]:
@@ -52,16 +60,6 @@ def _failures(summary: Summary) -> Rows:
     for model, benchmark, score in _measured(summary):
         for kind, number in sorted(failure_kinds(score).items()):
             yield benchmark, model, kind, number, number / score["samples"]
-
-
-def _difficulty(summary: Summary) -> Rows:
-    for model, benchmark, score in _measured(summary):
-        against = summary["comparisons"].get(model, {}).get("base", {}).get(benchmark, {}).get("by_difficulty", {})
-        groups = score.get("by_difficulty", {})
-        for name in in_order(set(groups), DIFFICULTIES):
-            group = groups[name]
-            scores = group["n"], group["pass_at_1"], *group["ci95"]
-            yield benchmark, model, name, *scores, *_difference(against.get(name))
 
 
 def _calls(summary: Summary) -> Rows:
@@ -91,10 +89,9 @@ DIFFERENCE = ("difference", "difference_lo", "difference_hi", "p_value")
 
 TABLES: dict[str, tuple[tuple[str, ...], Callable[[Summary], Rows]]] = {
     "pass_rate": (("iteration", "pass_rate"), _pass_rate),
-    "results": (("model", "benchmark", "pass_at_1", "lo", "hi", *DIFFERENCE), _results),
+    "results": (("model", "benchmark", "n", "pass_at_1", "lo", "hi", *DIFFERENCE), _results),
     "published": (("model", "method", "benchmark", "pass_at_1", "source"), _published),
     "failures": (("benchmark", "model", "kind", "samples", "share"), _failures),
-    "difficulty": (("benchmark", "model", "difficulty", "n", "pass_at_1", "lo", "hi", *DIFFERENCE), _difficulty),
     "calls": (("source", "calls", "solved"), _calls),
     "outcomes": (("outcome", "problems", "share"), _outcomes),
     "validity": (("measure", "bin", "label", "problems"), _validity),
