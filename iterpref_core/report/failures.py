@@ -1,7 +1,7 @@
 """How programs fail, by model: what they raised, wrong answers, timeouts; and what training fixed and broke."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from iterpref_core.report.figures import difference, percent
@@ -10,6 +10,9 @@ from iterpref_core.report.summary import Summary
 
 KINDS_COLOURED = 5
 """Kinds of failure with a colour of their own; rarer ones share one, and the table beside them has all."""
+
+TASKS_NAMED = 200
+"""Tasks that a list on the page names at most; summary.json has all."""
 
 PARTS = {
     "without_failed_truth": "tasks whose own solution fails here",
@@ -100,11 +103,16 @@ def changes_from_base(summary: Summary) -> list[dict[str, Any]]:
                     "benchmark": benchmark_name(benchmark),
                     "difference": difference(compared),
                     **{key: compared[key] for key in ("both", "lost", "gained", "neither")},
-                    "tasks_gained": compared["tasks_gained"],
-                    "tasks_lost": compared["tasks_lost"],
+                    "tasks_gained": _listed(compared["tasks_gained"]),
+                    "tasks_lost": _listed(compared["tasks_lost"]),
                 }
             )
     return rows
+
+
+def _listed(tasks: Sequence[str]) -> str:
+    more = len(tasks) - TASKS_NAMED
+    return ", ".join(tasks[:TASKS_NAMED]) + (f" and {more:,} more, in summary.json" if more > 0 else "")
 
 
 def partial_scores(summary: Summary) -> list[tuple[str, str, str, str, str, str]]:

@@ -6,7 +6,16 @@ from typing import Any
 
 from iterpref_core.report.figures import interval, p_equation, points, share
 from iterpref_core.report.findings import SIGNIFICANT
-from iterpref_core.report.labels import BENCHMARKS, COLUMNS, DIFFICULTIES, MODELS, benchmark_name, in_order, model_name
+from iterpref_core.report.labels import (
+    BENCHMARKS,
+    COLUMNS,
+    DIFFICULTIES,
+    MAIN_BENCHMARK,
+    MODELS,
+    benchmark_name,
+    in_order,
+    model_name,
+)
 from iterpref_core.report.summary import Summary
 
 EMBEDDED = {"nanolab": "nanolab, the embedded model"}
@@ -58,7 +67,7 @@ class ScoreTable:
 
 
 def score_table(summary: Summary) -> ScoreTable | None:
-    """Lay the table out; None where there is no benchmark at all.
+    """Lay the table out; None where there is nothing but held-out problems, which have a table of their own.
 
     It has a column for every benchmark that was asked for or that somebody published a score of. Published scores of
     the student stand under the same heading as ours, method by method; other models follow in the file's order.
@@ -68,7 +77,7 @@ def score_table(summary: Summary) -> ScoreTable | None:
     shown = {name for of_model in found for name in of_model} | {row["benchmark"] for row in published}
     columns = {title: [key for key in keys if key in shown] for title, keys in COLUMNS.items()}
     keys = [key for group in columns.values() for key in group]
-    if not keys:
+    if not set(keys) - {MAIN_BENCHMARK}:
         return None
     student = summary["provenance"]["params"]["model"]["student"]
     rows: dict[str, list[tuple[str, Row]]] = {_base(student): _own_rows(summary, keys)}

@@ -1,8 +1,15 @@
 """The table of all benchmarks: its columns, its rows, and what each cell says."""
 
 from types import SimpleNamespace
+from typing import get_args
 
+from iterpref_core.config import Benchmark
+from iterpref_core.report.labels import BENCHMARKS, COLUMNS
 from iterpref_core.report.score_table import Cell, difficulty_table, score_table
+
+
+def test_every_benchmark_has_a_column() -> None:
+    assert {name for group in COLUMNS.values() for name in group} == BENCHMARKS.keys() == set(get_args(Benchmark))
 
 
 def test_columns_are_those_of_the_papers_table(rich: SimpleNamespace) -> None:
@@ -73,6 +80,8 @@ def test_benchmarks_that_nobody_asked_for_have_no_column(experiment: SimpleNames
     assert [title for title, _ in table.columns] == ["EvalPlus", "held-out"]
     assert "LiveCodeBench" in table.absent
     assert difficulty_table(summary) is None
+    heldout = {model: {"heldout": scores["heldout"]} for model, scores in summary["models"].items()}
+    assert score_table(summary | {"models": heldout, "unavailable": {}}) is None, "it has a table of its own"
 
 
 def test_livecodebench_by_difficulty_is_compared_on_the_tasks_of_each(rich: SimpleNamespace) -> None:
