@@ -9,7 +9,7 @@ import typer
 from flows.commands.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose
 from iterpref_core.config import load_params
 
-BENCHMARKS = ("execution", "generation", "localisation", "pipeline", "training")
+BENCHMARKS = ("evaluation", "execution", "generation", "localisation", "pipeline", "training")
 
 
 def register(app: typer.Typer) -> None:
@@ -56,6 +56,7 @@ def bench(
     from flows.commands.shared import show_result
     from tasks.common.paths import WORK
     from tasks.orchestration.bench import bench_pipeline
+    from tasks.orchestration.bench_evaluation import bench_evaluation
     from tasks.orchestration.bench_execution import bench_execution
     from tasks.orchestration.bench_generation import bench_generation
     from tasks.orchestration.bench_localisation import bench_localisation
@@ -64,6 +65,8 @@ def bench(
     choose("bench", name, BENCHMARKS)
     settings = load_params(params)
     match name:
+        case "evaluation":
+            result = bench_evaluation(WORK / "evaluate", settings.execution.workers)
         case "execution":
             result = bench_execution(WORK / "evaluate")
         case "generation":

@@ -1,14 +1,10 @@
 """BigCodeBench, Full and Hard × Complete and Instruct: prompts, programs out of answers, entries of results.json."""
 
-import hashlib
-import json
 import logging
-import platform
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
-from filelock import FileLock
 from typing_extensions import TypeIs
 
 from iterpref_core.config import Benchmark, ExecutionParams
@@ -20,17 +16,15 @@ from iterpref_core.evaluation.bigcodebench_programs import (
     HARNESS,
     LIMITS,
     SETUP,
-    Run,
     calibrated,
     ground_truth,
     open_harness,
     program_of,
-    run_all,
-    sanitize_all,
 )
+from iterpref_core.evaluation.runs import Journals, Run, name_of, remembered, run_all, single
+from iterpref_core.evaluation.sanitizing import sanitize_all
 from iterpref_core.evaluation.scores import Evaluated, GroundTruth, Provenance, make_entry
 from iterpref_core.execution import Engine
-from iterpref_core.jsonl import atomic_writer
 from iterpref_core.records import Sample
 
 logger = logging.getLogger(__name__)
@@ -109,15 +103,16 @@ class BigCodeBench:
         subset: which tasks.
         cache: folder for data and the verdicts on the benchmark's own solutions.
         execution: engine and workers; the limits are the benchmark's own.
+        journals: where is kept what this evaluation has run.
 
     Raises:
         DataUnavailableError: the data or the environment of `make bigcodebench` cannot be had here.
     """
 
-    def __init__(self, subset: Subset, cache: Path, execution: ExecutionParams) -> None:
+    def __init__(self, subset: Subset, cache: Path, execution: ExecutionParams, journals: Journals) -> None:
         self.data = find_data(subset, cache)
         self._python = find_python()
-        self._cache, self._execution = cache, execution
+        self._cache, self._execution, self._journals = cache, execution, journals
         self._task_of = {task.task_id: task for task in self.data.tasks}
 
     @property
@@ -128,7 +123,12 @@ class BigCodeBench:
     def evaluate(
         self, benchmarks: Sequence[BigCodeBenchName], answerer: Answerer, *, instruct: bool
     ) -> dict[BigCodeBenchName, Evaluated]:
-        """Ask the model for programs of every task and split, and score them; `instruct`: it has a chat template."""
+        """Score the benchmark's own solutions, then ask the model for programs of every task and split and score them.
+
+        `instruct`: it has a chat template.
+        """
+        with open_harness(self._execution, self._python) as executor:
+            self._ground_truth(executor)
         return {benchmark: self._evaluate(benchmark, answerer, instruct=instruct) for benchmark in benchmarks}
 
     def score(
@@ -152,7 +152,9 @@ class BigCodeBench:
         answers = answerer.answer(benchmark, [make_prompt(task, split, instruct=instruct) for task in tasks])
         given = [(task, answer) for task, several in zip(tasks, answers, strict=True) for answer in several]
         texts = [(make_solution(task, answer, instruct=instruct), task.entry_point) for task, answer in given]
-        solutions = sanitize_all(texts, self._execution, self._python, f"{benchmark}: sanitize")
+        solutions = sanitize_all(
+            texts, self._execution, "bigcodebench.sanitize", f"{benchmark}: sanitize", self._python
+        )
         samples = [
             Sample(task_id=task.task_id, solution=text) for (task, _), text in zip(given, solutions, strict=True)
         ]
@@ -160,13 +162,9 @@ class BigCodeBench:
 
     def _score(self, samples: Sequence[Sample], sampling: dict[str, object] | None) -> Evaluated:
         whole = [sample if sample.solution is not None else self._completed(sample) for sample in samples]
-        programs = []
-        for sample in whole:
-            task = self._task_of[sample.task_id]
-            programs.append(program_of(task, calibrated(task, sample.solution or "")))
         with open_harness(self._execution, self._python) as executor:
             truth = self._ground_truth(executor)
-            runs = run_all(executor, programs, f"bigcodebench-{self.data.subset}: score", self._cache)
+            runs = self._run(executor, whole, "score")
             provenance = Provenance(
                 data=(self.data.name, self.data.sha256),
                 harness=HARNESS,
@@ -175,8 +173,7 @@ class BigCodeBench:
                 ground_truth=GroundTruth.of((task_id, run.verdict) for task_id, run in truth.items()),
                 sampling=sampling,
             )
-        verdicts = [(sample.task_id, run.verdict) for sample, run in zip(whole, runs, strict=True)]
-        entry = make_entry(verdicts, provenance, [run.feedback for run in runs])
+        entry = make_entry(whole, runs, provenance)
         entry["ground_truth"]["reasons"] = self._reasons(truth)
         return Evaluated(entry, tuple(whole))
 
@@ -193,19 +190,31 @@ class BigCodeBench:
             if run.verdict != "passed"
         }
 
+    def _run(self, executor: Engine, samples: Sequence[Sample], what: str) -> list[Run]:
+        tasks = [self._task_of[sample.task_id] for sample in samples]
+        return run_all(
+            executor,
+            (
+                single(program_of(task, calibrated(task, sample.solution or "")))
+                for task, sample in zip(tasks, samples, strict=True)
+            ),
+            [name_of(sample) for sample in samples],
+            what=f"bigcodebench-{self.data.subset}: {what}",
+            identity=self._identity(executor),
+            journals=self._journals,
+        )
+
+    def _identity(self, executor: Engine) -> list[Any]:
+        return [HARNESS, self.data.sha256, LIMITS, SETUP, executor.isolation, contents_digest(self._python)]
+
     def _ground_truth(self, executor: Engine) -> dict[str, Run]:
-        """How the benchmark's own solutions fare, once per data, environment, isolation and machine."""
-        machine = [platform.node(), platform.machine(), contents_digest(self._python)]
-        key = json.dumps([self.data.sha256, HARNESS, LIMITS, SETUP, executor.isolation, machine])
-        path = self._cache / f"ground-truth-{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):
-            if not path.is_file():
-                programs = [program_of(task, calibrated(task, ground_truth(task))) for task in self.data.tasks]
-                runs = run_all(executor, programs, f"bigcodebench-{self.data.subset}: ground truth", self._cache)
-                with atomic_writer(path) as file:
-                    json.dump(dict(zip(self.task_ids, runs, strict=True)), file, indent=1)
-        found = {task_id: Run(*run) for task_id, run in json.loads(path.read_text(encoding="utf-8")).items()}
+        """How the benchmark's own solutions fare here."""
+
+        def compute() -> dict[str, Run]:
+            runs = self._run(executor, self.ground_truth_samples(), "ground truth")
+            return dict(zip(self.task_ids, runs, strict=True))
+
+        found = remembered(self._cache, self._identity(executor), compute)
         failed = [task_id for task_id, run in found.items() if run.verdict != "passed"]
         if failed:
             logger.warning(

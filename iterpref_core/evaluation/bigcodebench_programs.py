@@ -6,22 +6,15 @@ sandbox takes its place. It allows no new processes and no sockets, so tasks tha
 solutions tell which.
 """
 
-import json
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-
-from filelock import FileLock
 
 from iterpref_core.config import ExecutionParams
 from iterpref_core.evaluation.bigcodebench_data import BigCodeBenchTask
-from iterpref_core.execution import Engine, Executor, Limits, Program, ValueTest, open_executor
+from iterpref_core.execution import ENGINE, Engine, Program, open_executor
 from iterpref_core.execution.environments import Environment
-from iterpref_core.execution.journal import Journal, digest
-from iterpref_core.progress import show_progress
-from iterpref_core.records import UnittestTest, Verdict
+from iterpref_core.records import UnittestTest
 
-HARNESS = "bigcodebench-0.2.5 in iterpref-execution"
+HARNESS = f"bigcodebench-0.2.5 in {ENGINE}"
 
 LIMITS = {"cpu_s": 241.0, "wall_s": 242.0, "memory_mb": 30 * 1024, "output_kb": 16 * 1024, "file_mb": 64}
 """The official harness ends a program after 241 s and gives it 30 GB of address space; it counts no output or files."""
@@ -66,16 +59,6 @@ del _name, _value
 """
 """The official harness runs the class `TestCases` alone; one task has another one too."""
 
-_SANITIZER = "bigcodebench-sanitize"
-_SANITIZE_S = 120.0
-
-
-class Run(NamedTuple):
-    """What became of one program."""
-
-    verdict: Verdict
-    feedback: str
-
 
 def program_of(task: BigCodeBenchTask, code: str) -> Program:
     """A whole program with its task's tests."""
@@ -100,65 +83,3 @@ def open_harness(execution: ExecutionParams, python: Path) -> Engine:
     """An engine with the official limits, whose programs run in BigCodeBench's environment."""
     environment = Environment(str(python), preload=PRELOAD, readable=_READABLE)
     return open_executor(execution.model_copy(update=LIMITS), environments={ENVIRONMENT: environment})
-
-
-def run_all(executor: Engine, programs: Sequence[Program], what: str, folder: Path) -> list[Run]:
-    """Run programs, with a progress bar; outcomes in their order.
-
-    A run that was killed goes on where it stopped: until the end, a file in `folder` holds what is done.
-    """
-    records = [digest(repr(program)) for program in programs]
-    identity = digest(json.dumps([HARNESS, LIMITS, executor.isolation, records]))
-    path = folder / f"{identity}.unfinished"
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")), Journal(path, identity) as journal:
-        done = journal.replay(iter(records))
-        with show_progress(what, len(programs), done=done) as advance:
-            for record, outcome in zip(records[done:], executor.run(programs[done:]), strict=True):
-                journal.append(record, {"verdict": outcome.verdict, "feedback": outcome.feedback})
-                advance(1)
-        runs = [Run(**entry) for entry in journal.entries()]
-        journal.remove()
-    return runs
-
-
-def sanitize_all(answers: Iterable[tuple[str, str]], execution: ExecutionParams, python: Path, what: str) -> list[str]:
-    """The programs in models' answers, taken out by bigcodebench's own `sanitize`.
-
-    It parses what a model wrote, so it runs where such programs run. An answer on which it fails stays as it is.
-
-    Args:
-        answers: (text, name of the task's entry point).
-        execution: how many at a time.
-        python: of BigCodeBench's environment.
-        what: for the progress bar.
-    """
-    texts = list(answers)
-    found = [text for text, _ in texts]
-
-    def programs() -> Iterable[Program]:
-        for position, (text, entry_point) in enumerate(texts):
-
-            def keep(_test: int, value: Any, position: int = position) -> bool:
-                usable = isinstance(value, str)
-                if usable:
-                    found[position] = value
-                return usable
-
-            call = ValueTest("sanitize", [text, entry_point])
-            yield Program("from bigcodebench.sanitize import sanitize", (call,), judge=keep, environment=_SANITIZER)
-
-    # On this machine whatever the engine: a judge keeps what it sees.
-    with (
-        Executor(
-            Limits(cpu_s=_SANITIZE_S, wall_s=2 * _SANITIZE_S, memory_mb=4096),
-            workers=execution.workers,
-            allow_unsafe=execution.allow_unsafe,
-            cross_check_every=0,
-            environments={_SANITIZER: Environment(str(python), preload=("bigcodebench.sanitize",))},
-        ) as executor,
-        show_progress(what, len(texts)) as advance,
-    ):
-        for _ in executor.run(programs()):
-            advance(1)
-    return found

@@ -1,19 +1,36 @@
-"""HumanEval, HumanEval+, MBPP and MBPP+ through EvalPlus: prompts, programs out of answers, entries of results.json.
+"""HumanEval, HumanEval+, MBPP and MBPP+ as EvalPlus scores them: prompts, programs, entries of results.json.
 
 A data set is asked and run once: its base tests make `humaneval`, base and plus tests together `humaneval+`.
 """
 
+import logging
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import ConfigError
 from iterpref_core.evaluation.answers import Answerer
 from iterpref_core.evaluation.evalplus_data import DatasetName, EvalPlusData, EvalPlusTask, find_data
-from iterpref_core.evaluation.evalplus_ground_truth import canonical_items, prepare_oracle, score_items
-from iterpref_core.evaluation.evalplus_process import HARNESS, ISOLATION, LIMITS, Scoring
-from iterpref_core.evaluation.scores import Evaluated, Provenance, make_entry
+from iterpref_core.evaluation.evalplus_oracle import Oracle, prepare_oracle
+from iterpref_core.evaluation.evalplus_programs import (
+    HARNESS,
+    LIMITS,
+    RULES,
+    UNJUDGED,
+    candidate_of,
+    open_harness,
+    without_plus,
+)
+from iterpref_core.evaluation.runs import WINDOW, Journals, Run, name_of, remembered, run_all
+from iterpref_core.evaluation.sanitizing import sanitize_all
+from iterpref_core.evaluation.scores import Evaluated, GroundTruth, Provenance, make_entry
+from iterpref_core.execution import Engine
+from iterpref_core.execution.executor import LOOK_AHEAD
 from iterpref_core.records import Sample
+
+logger = logging.getLogger(__name__)
 
 EvalPlusName = Literal["humaneval", "humaneval+", "mbpp", "mbpp+"]
 
@@ -61,72 +78,120 @@ class EvalPlus:
 
     Args:
         dataset: which.
-        cache: folder for data, expected outputs and the verdicts on the benchmark's own solutions.
-        workers: programs at a time.
+        cache: folder for data, expected results and the verdicts on the benchmark's own solutions.
+        execution: engine and workers; the limits are EvalPlus's.
+        journals: where is kept what this evaluation has run.
 
     Raises:
         DataUnavailableError: the data cannot be had here.
     """
 
-    def __init__(self, dataset: DatasetName, cache: Path, workers: int) -> None:
+    def __init__(self, dataset: DatasetName, cache: Path, execution: ExecutionParams, journals: Journals) -> None:
         self.data: EvalPlusData = find_data(dataset, cache)
-        self._cache, self._workers = cache, workers
+        self._cache, self._execution, self._journals = cache, execution, journals
+        self._place = {task.task_id: place for place, task in enumerate(self.data.tasks)}
 
     @property
     def task_ids(self) -> tuple[str, ...]:
         """All tasks, in the order of the file."""
-        return tuple(task.task_id for task in self.data.tasks)
+        return tuple(self._place)
 
     def evaluate(
         self, benchmarks: Sequence[EvalPlusName], answerer: Answerer, *, instruct: bool
     ) -> dict[EvalPlusName, Evaluated]:
-        """Ask the model for programs of every task and score them; `instruct`: it has a chat template."""
+        """Score the benchmark's own solutions, then ask the model for programs of every task and score them.
+
+        `instruct`: it has a chat template.
+        """
         tasks = self.data.tasks
+        with self._open() as executor:
+            self._ground_truth(executor)
         answers = answerer.answer(self.data.name, [make_prompt(task, instruct=instruct) for task in tasks])
-        items = [
-            Scoring(task.task_id, make_solution(task, answer, self.data.name, instruct=instruct), sanitize=True)
-            for task, given in zip(tasks, answers, strict=True)
-            for answer in given
+        given = [(task, answer) for task, several in zip(tasks, answers, strict=True) for answer in several]
+        texts = [
+            (make_solution(task, answer, self.data.name, instruct=instruct), task.entry_point) for task, answer in given
+        ]
+        solutions = sanitize_all(texts, self._execution, "evalplus.sanitize", f"{self.data.name}: sanitize")
+        samples = [
+            Sample(task_id=task.task_id, solution=text) for (task, _), text in zip(given, solutions, strict=True)
         ]
         sampling = {**answerer.sampling, "prompt": "instruct" if instruct else "completion"}
-        return self._score(benchmarks, items, sampling)
+        return self._score(benchmarks, samples, sampling)
 
     def score(self, benchmarks: Sequence[EvalPlusName], samples: Sequence[Sample]) -> dict[EvalPlusName, Evaluated]:
         """Score existing programs, as they are; they must cover every task."""
-        prompts = {task.task_id: task.prompt for task in self.data.tasks}
-        items = [
-            Scoring(sample.task_id, sample.solution)
-            if sample.solution is not None
-            else Scoring(sample.task_id, prompts[sample.task_id] + (sample.completion or ""))
-            for sample in samples
-        ]
-        return self._score(benchmarks, items, None)
+        return self._score(benchmarks, [self._whole(sample) for sample in samples], None)
 
     def ground_truth_samples(self) -> tuple[Sample, ...]:
         """The benchmark's own solutions as samples."""
-        return tuple(Sample(task_id=item.task_id, solution=item.solution) for item in canonical_items(self.data))
+        return tuple(Sample(task_id=task.task_id, solution=task.canonical_program) for task in self.data.tasks)
+
+    def _whole(self, sample: Sample) -> Sample:
+        if sample.solution is not None:
+            return sample
+        prompt = self.data.tasks[self._place[sample.task_id]].prompt
+        return Sample(task_id=sample.task_id, solution=prompt + (sample.completion or ""))
+
+    def _open(self) -> Engine:
+        return open_harness(self._execution)
 
     def _score(
-        self, benchmarks: Sequence[EvalPlusName], items: list[Scoring], sampling: dict[str, Any] | None
+        self, benchmarks: Sequence[EvalPlusName], samples: Sequence[Sample], sampling: dict[str, Any] | None
     ) -> dict[EvalPlusName, Evaluated]:
-        oracle = prepare_oracle(self.data, self._cache, self._workers)
-        scored = score_items(self.data, oracle.folder, items, self._workers)
-        samples = tuple(
-            Sample(task_id=item.task_id, solution=result.solution) for item, result in zip(items, scored, strict=True)
-        )
+        with self._open() as executor:
+            truth = self._ground_truth(executor)
+            runs = self._run(executor, samples, "score")
         results: dict[EvalPlusName, Evaluated] = {}
         for benchmark in benchmarks:
             if dataset_of(benchmark) != self.data.name:
                 raise ConfigError(f"{benchmark} is not scored on {self.data.name}")
-            suite: Literal["base", "plus"] = "plus" if benchmark.endswith("+") else "base"
+            seen = (lambda run: run) if benchmark.endswith("+") else without_plus
             provenance = Provenance(
                 data=(self.data.version_name, self.data.sha256),
                 harness=HARNESS,
-                limits=dict(LIMITS),
-                isolation=ISOLATION,
-                ground_truth=getattr(oracle, suite),
+                limits={**LIMITS, **RULES},
+                isolation=executor.isolation,
+                ground_truth=GroundTruth.of((task_id, seen(run).verdict) for task_id, run in truth.items()),
                 sampling=sampling,
             )
-            verdicts = [(item.task_id, getattr(result, suite)) for item, result in zip(items, scored, strict=True)]
-            results[benchmark] = Evaluated(make_entry(verdicts, provenance), samples)
+            results[benchmark] = Evaluated(make_entry(samples, [seen(run) for run in runs], provenance), tuple(samples))
         return results
+
+    def _run(self, executor: Engine, samples: Sequence[Sample], what: str) -> list[Run]:
+        """What became of each sample by its base and plus tests. Run by task, so that its tests are prepared once."""
+        oracle = self._oracle
+        order = sorted(
+            (index for index, sample in enumerate(samples) if oracle.has(sample.task_id)),
+            key=lambda index: self._place[samples[index].task_id],
+        )
+        runs = run_all(
+            executor,
+            (candidate_of(oracle, samples[index]) for index in order),
+            [name_of(samples[index]) for index in order],
+            what=f"{self.data.name}: {what}",
+            identity=self._identity(executor),
+            journals=self._journals,
+            window=max(WINDOW, 1 + LOOK_AHEAD * executor.places),
+        )
+        run_of = dict(zip(order, runs, strict=True))
+        return [run_of.get(index, UNJUDGED) for index in range(len(samples))]
+
+    @cached_property
+    def _oracle(self) -> Oracle:
+        return prepare_oracle(self.data, self._cache, self._execution)
+
+    def _identity(self, executor: Engine) -> list[Any]:
+        return [HARNESS, self.data.sha256, LIMITS, RULES, executor.isolation]
+
+    def _ground_truth(self, executor: Engine) -> dict[str, Run]:
+        """How the benchmark's own solutions fare by the path that models' programs take."""
+
+        def compute() -> dict[str, Run]:
+            runs = self._run(executor, self.ground_truth_samples(), "ground truth")
+            return dict(zip(self.task_ids, runs, strict=True))
+
+        found = remembered(self._cache, self._identity(executor), compute)
+        failed = [task_id for task_id, run in found.items() if run.verdict != "passed"]
+        if failed:
+            logger.warning("%s: the benchmark's own solutions fail for %s", self.data.name, ", ".join(failed))
+        return found

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from iterpref_core.errors import DataUnavailableError
 from iterpref_core.evaluation.downloads import cached_or_downloaded, official_cache
@@ -58,12 +58,38 @@ RELEASES: dict[DatasetName, Release] = {
 
 @dataclass(frozen=True)
 class EvalPlusTask:
-    """What generation and scoring need of one task; its inputs are read by EvalPlus itself."""
+    """A task. Its inputs are as JSON has them; see `evalplus_oracle.inputs_of`."""
 
     task_id: str
     prompt: str
     entry_point: str
     canonical_solution: str
+    base_input: list[Any]
+    plus_input: list[Any]
+    atol: float
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> "EvalPlusTask":
+        """From a line of the published file.
+
+        Raises:
+            KeyError: a field is missing.
+        """
+        # MbppPlus 0.2.0 writes "no input" as {}.
+        return cls(
+            **{name: row[name] for name in ("task_id", "prompt", "entry_point", "canonical_solution", "base_input")},
+            plus_input=row["plus_input"] or [],
+            atol=row["atol"],
+        )
+
+    @property
+    def canonical_program(self) -> str:
+        """The benchmark's own solution, as EvalPlus runs it."""
+        return self.prompt + self.canonical_solution
+
+    def inputs(self, suite: Literal["base", "plus"]) -> list[Any]:
+        """The inputs of one of the two suites; may be none."""
+        return self.base_input if suite == "base" else self.plus_input
 
 
 @dataclass(frozen=True)
@@ -121,8 +147,7 @@ def _read_tasks(path: Path) -> Iterator[EvalPlusTask]:
     with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
         for line in file:
             if line.strip():
-                task = json.loads(line)
-                yield EvalPlusTask(task["task_id"], task["prompt"], task["entry_point"], task["canonical_solution"])
+                yield EvalPlusTask.of(json.loads(line))
 
 
 def _cached_or_downloaded(release: Release, cache_folder: Path) -> Path:

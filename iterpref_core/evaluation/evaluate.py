@@ -23,6 +23,7 @@ from iterpref_core.evaluation.bigcodebench_benchmarks import BigCodeBench, BigCo
 from iterpref_core.evaluation.evalplus_benchmarks import EvalPlus, EvalPlusName, dataset_of
 from iterpref_core.evaluation.heldout import Heldout
 from iterpref_core.evaluation.livecodebench import LiveCodeBench
+from iterpref_core.evaluation.runs import Journals
 from iterpref_core.evaluation.scores import Evaluated, metrics_of
 from iterpref_core.jsonl import atomic_writer, read_jsonl, write_jsonl
 from iterpref_core.records import Sample
@@ -33,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 RESULTS = "results.json"
 SAMPLES = "samples.jsonl"
+JOURNALS = "unfinished"
+"""Folder in the cache, of what an evaluation has run before it was killed."""
 
 
 def evaluate_model(
@@ -87,23 +90,25 @@ def run_benchmarks(
     instruct: bool,
 ) -> dict[str, float]:
     """`evaluate_model` with whatever answers prompts; `instruct`: prompts for a chat model."""
+    journals = Journals(cache / JOURNALS)
 
     def heldout() -> Evaluated:
-        return Heldout(problems, execution, cache / "heldout").evaluate(answerer)
+        return Heldout(problems, execution, cache / "heldout", journals).evaluate(answerer)
 
     def evalplus(wanted: Sequence[EvalPlusName]) -> dict[EvalPlusName, Evaluated]:
-        service = EvalPlus(dataset_of(wanted[0]), cache / "evalplus", execution.workers)
+        service = EvalPlus(dataset_of(wanted[0]), cache / "evalplus", execution, journals)
         return service.evaluate(wanted, answerer, instruct=instruct)
 
     def livecodebench() -> Evaluated:
-        service = LiveCodeBench(params.livecodebench, execution)
+        service = LiveCodeBench(params.livecodebench, execution, journals)
         return service.evaluate(answerer, instruct=instruct)
 
     def bigcodebench(wanted: Sequence[BigCodeBenchName]) -> dict[BigCodeBenchName, Evaluated]:
-        service = BigCodeBench(subset_of(wanted[0]), cache / "bigcodebench", execution)
+        service = BigCodeBench(subset_of(wanted[0]), cache / "bigcodebench", execution, journals)
         return service.evaluate(wanted, answerer, instruct=instruct)
 
-    return _write(name, _collect(params.benchmarks, heldout, evalplus, bigcodebench, livecodebench), out)
+    with journals:
+        return _write(name, _collect(params.benchmarks, heldout, evalplus, bigcodebench, livecodebench), out)
 
 
 def score_samples(
@@ -170,25 +175,27 @@ def _score(
     select: Callable[[Iterable[str]], list[Sample]] | None,
 ) -> dict[str, float]:
     """Score what `select` chooses for the benchmark's task_ids, or the benchmark's own solutions."""
+    journals = Journals(cache / JOURNALS)
 
     def heldout() -> Evaluated:
-        service = Heldout(problems, execution, cache / "heldout")
+        service = Heldout(problems, execution, cache / "heldout", journals)
         ids = (problem.task_id for problem in service.problems)
         return service.score(select(ids) if select else service.ground_truth_samples())
 
     def evalplus(wanted: Sequence[EvalPlusName]) -> dict[EvalPlusName, Evaluated]:
-        service = EvalPlus(dataset_of(wanted[0]), cache / "evalplus", execution.workers)
+        service = EvalPlus(dataset_of(wanted[0]), cache / "evalplus", execution, journals)
         return service.score(wanted, select(service.task_ids) if select else service.ground_truth_samples())
 
     def livecodebench() -> Evaluated:
-        service = LiveCodeBench(window, execution)
+        service = LiveCodeBench(window, execution, journals)
         return service.score(select(service.task_ids) if select else service.ground_truth_samples())
 
     def bigcodebench(wanted: Sequence[BigCodeBenchName]) -> dict[BigCodeBenchName, Evaluated]:
-        service = BigCodeBench(subset_of(wanted[0]), cache / "bigcodebench", execution)
+        service = BigCodeBench(subset_of(wanted[0]), cache / "bigcodebench", execution, journals)
         return service.score(wanted, select(service.task_ids) if select else service.ground_truth_samples())
 
-    return _write(name, _collect([benchmark], heldout, evalplus, bigcodebench, livecodebench), out)
+    with journals:
+        return _write(name, _collect([benchmark], heldout, evalplus, bigcodebench, livecodebench), out)
 
 
 def _collect(

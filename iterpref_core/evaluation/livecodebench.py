@@ -4,11 +4,10 @@ Each test is a process of its own, with the time limit that the benchmark gives 
 benchmark's own runner is told in docs/livecodebench.md.
 """
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import lru_cache
-from itertools import count
 from typing import Any
 
 from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
@@ -17,12 +16,12 @@ from iterpref_core.evaluation.answers import Answerer
 from iterpref_core.evaluation.livecodebench_data import LiveTask, LiveTests, find_live_data, read_tests
 from iterpref_core.evaluation.livecodebench_prompts import extract_program, make_prompt
 from iterpref_core.evaluation.livecodebench_tests import PublishedTest, RightOutput, RightValue, parse_arguments
+from iterpref_core.evaluation.runs import Candidate, Journals, Run, name_of, run_all
 from iterpref_core.evaluation.scores import Entry, Evaluated, Provenance, make_entry
-from iterpref_core.execution import Engine, Program, ProgramRunner, StdinTest, ValueTest, limits_of, open_executor
-from iterpref_core.progress import show_progress
-from iterpref_core.records import Sample, Verdict
+from iterpref_core.execution import ENGINE, Engine, Program, StdinTest, ValueTest, limits_of, open_executor
+from iterpref_core.records import Sample
 
-HARNESS = "iterpref-execution+livecodebench"
+HARNESS = f"{ENGINE}+livecodebench"
 LIMITS = {"cpu_s": 6.0, "wall_s": 30.0, "memory_mb": 4096, "output_kb": 8192, "file_mb": 64}
 """Of each test. The 6 seconds are the benchmark's, of real time there; CPU time depends less on the machine's load."""
 
@@ -41,9 +40,6 @@ SETUP = "\n".join(
 )
 """Names that every program finds, imported in the order of the benchmark's runner: later ones hide earlier ones."""
 
-WINDOW = 32
-"""Samples whose tests are at hand at once: enough that few tests of a program are run after one that it fails."""
-
 
 class LiveCodeBench:
     """The benchmark on one machine.
@@ -51,14 +47,15 @@ class LiveCodeBench:
     Args:
         params: release and window.
         execution: engine, workers and whether weak isolation is accepted; the limits are the benchmark's.
+        journals: where is kept what this evaluation has run.
 
     Raises:
         DataUnavailableError: the data cannot be had here.
         RecordError: it is broken.
     """
 
-    def __init__(self, params: LiveCodeBenchParams, execution: ExecutionParams) -> None:
-        self._window = params
+    def __init__(self, params: LiveCodeBenchParams, execution: ExecutionParams, journals: Journals) -> None:
+        self._window, self._journals = params, journals
         self._execution = execution.model_copy(update=LIMITS)
         self._data = find_live_data(params)
         self._tasks = {task.task_id: task for task in self._data.tasks}
@@ -81,8 +78,8 @@ class LiveCodeBench:
 
     def score(self, samples: Sequence[Sample], sampling: dict[str, Any] | None = None) -> Evaluated:
         """Run existing programs, which must cover every task; a completion is a program too, since prompts are none."""
-        with open_executor(self._execution) as executor:
-            verdicts = self._run(executor, samples)
+        with open_executor(self._execution, preload=("numpy",)) as executor:
+            runs = self._run(executor, samples)
             provenance = Provenance(
                 data=(self._data.name, self._data.sha256),
                 harness=HARNESS,
@@ -91,10 +88,9 @@ class LiveCodeBench:
                 ground_truth=None,
                 sampling=sampling,
             )
-        scored = [(sample.task_id, verdict) for sample, verdict in zip(samples, verdicts, strict=True)]
-        entry = make_entry(scored, provenance) | {"window": self._window.model_dump(mode="json")}
-        entry["by_difficulty"] = self._groups(scored, provenance, lambda task: task.difficulty)
-        entry["by_platform"] = self._groups(scored, provenance, lambda task: task.platform)
+        entry = make_entry(samples, runs, provenance) | {"window": self._window.model_dump(mode="json")}
+        entry["by_difficulty"] = self._groups(samples, runs, provenance, lambda task: task.difficulty)
+        entry["by_platform"] = self._groups(samples, runs, provenance, lambda task: task.platform)
         return Evaluated(entry, tuple(samples))
 
     def ground_truth_samples(self) -> tuple[Sample, ...]:
@@ -105,78 +101,44 @@ class LiveCodeBench:
         """
         raise InputError("livecodebench publishes no solutions; --ground-truth works for the other benchmarks")
 
-    def _run(self, executor: Engine, samples: Sequence[Sample]) -> list[Verdict]:
-        found: dict[int, Verdict] = {}
-        with show_progress("livecodebench: score", len(samples)) as advance:
-            for index, verdict in run_candidates(executor, self._candidates(samples)):
-                found[index] = verdict
-                advance(1)
-        return [found[index] for index in range(len(samples))]
+    def _run(self, executor: Engine, samples: Sequence[Sample]) -> list[Run]:
+        return run_all(
+            executor,
+            self._candidates(samples),
+            [name_of(sample) for sample in samples],
+            what="livecodebench: score",
+            identity=[HARNESS, self._data.sha256, LIMITS, executor.isolation],
+            journals=self._journals,
+        )
 
-    def _candidates(self, samples: Iterable[Sample]) -> Iterator["Candidate"]:
+    def _candidates(self, samples: Iterable[Sample]) -> Iterator[Candidate]:
         tests_of = lru_cache(maxsize=1)(lambda task_id: read_tests(self._tasks[task_id]))
-        for index, sample in enumerate(samples):
+        for sample in samples:
             code = sample.solution if sample.solution is not None else sample.completion or ""
             tests: LiveTests = tests_of(sample.task_id)
-            programs = programs_of(code, tests, self._tasks[sample.task_id])
-            yield Candidate(index, programs, len(tests.tests))
+            yield Candidate(programs_of(code, tests, self._tasks[sample.task_id]), len(tests.tests))
 
     def _groups(
-        self, scored: Sequence[tuple[str, Verdict]], provenance: Provenance, label: Callable[[LiveTask], str]
+        self,
+        samples: Sequence[Sample],
+        runs: Sequence[Run],
+        provenance: Provenance,
+        label: Callable[[LiveTask], str],
     ) -> dict[str, Entry]:
         """Scores by a property of the tasks; groups in which nothing could be scored are left out."""
-        groups: defaultdict[str, list[tuple[str, Verdict]]] = defaultdict(list)
-        for task_id, verdict in scored:
-            groups[label(self._tasks[task_id])].append((task_id, verdict))
+        groups: defaultdict[str, list[int]] = defaultdict(list)
+        for index, sample in enumerate(samples):
+            groups[label(self._tasks[sample.task_id])].append(index)
         kept = ("n", "pass_at_1", "ci95", "pass_at_5", "pass_at_5_ci95", "errors")
-        return {
-            name: {key: value for key, value in make_entry(group, provenance).items() if key in kept}
-            | {"tasks": list(dict.fromkeys(task_id for task_id, _ in group))}
+        entries = {
+            name: make_entry([samples[i] for i in group], [runs[i] for i in group], provenance)
             for name, group in sorted(groups.items())
-            if any(verdict != "infra_error" for _, verdict in group)
+            if any(runs[i].verdict != "infra_error" for i in group)
         }
-
-
-@dataclass
-class Candidate:
-    """A sample whose tests are being run; `verdict` is None until it is known."""
-
-    index: int
-    programs: Iterator[Program]
-    left: int
-    verdict: Verdict | None = None
-
-
-def run_candidates(executor: ProgramRunner, candidates: Iterator[Candidate]) -> Iterator[tuple[int, Verdict]]:
-    """Run tests of many samples in turn, and of each only until one fails; yields (index, verdict) as they are known.
-
-    In turn, because programs are started ahead of the outcomes that are known: of one sample alone, many tests would
-    be under way when the first fails, each to its time limit.
-    """
-    waiting: deque[Candidate] = deque()
-
-    def programs() -> Iterator[Program]:
-        active: deque[Candidate] = deque()
-        for _ in count():
-            while len(active) < WINDOW and (candidate := next(candidates, None)) is not None:
-                active.append(candidate)
-            if not active:
-                return
-            candidate = active.popleft()
-            program = next(candidate.programs, None) if candidate.verdict is None else None
-            if program is not None:
-                active.append(candidate)
-                waiting.append(candidate)
-                yield program
-
-    for outcome in executor.run(programs()):
-        candidate = waiting.popleft()
-        if candidate.verdict is not None:
-            continue
-        candidate.left -= 1
-        if outcome.verdict != "passed" or candidate.left == 0:
-            candidate.verdict = outcome.verdict
-            yield candidate.index, outcome.verdict
+        return {
+            name: {key: entry[key] for key in kept if key in entry} | {"tasks": list(entry["verdicts"])}
+            for name, entry in entries.items()
+        }
 
 
 def programs_of(code: str, tests: LiveTests, task: LiveTask) -> Iterator[Program]:

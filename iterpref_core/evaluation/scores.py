@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from iterpref_core.errors import ExecutionError
+from iterpref_core.evaluation.runs import Run
 from iterpref_core.execution.feedback import exception_type
 from iterpref_core.pass_at_k import score_tasks
 from iterpref_core.records import Sample, Verdict
@@ -54,31 +55,32 @@ class Evaluated:
     samples: tuple[Sample, ...]
 
 
-def make_entry(
-    verdicts: Iterable[tuple[str, Verdict]], provenance: Provenance, feedback: Sequence[str] | None = None
-) -> Entry:
-    """Summarise (task_id, verdict) of every sample.
+def make_entry(samples: Sequence[Sample], runs: Sequence[Run], provenance: Provenance) -> Entry:
+    """Summarise what became of samples.
 
     A task may have several samples: `pass_at_1` is then the mean over tasks of the share that passed, `pass_at_5` is
     added when every task has five, and `passed` names the tasks of which a sample passed. With several samples the
     intervals are bootstrapped over tasks. Samples with the verdict `infra_error` say nothing about a program: they are
     counted under `errors` and otherwise left out. `verdicts` has all of them by task, so that scores of a part of the
-    tasks can be had later. Where solutions of the benchmark itself fail, `without_failed_truth` has the scores of the
-    other tasks.
+    tasks can be had later, and `feedback` what is to be said about each, of tasks with a sample that failed.
+    `exceptions` counts the failures by what was raised. Where solutions of the benchmark itself fail,
+    `without_failed_truth` has the scores of the other tasks.
 
     Args:
-        verdicts: (task_id, verdict) of every sample.
-        provenance: how they came about.
-        feedback: of every sample, in the same order; with it, `exceptions` counts the failures by what was raised.
+        samples: the samples.
+        runs: what became of each.
+        provenance: how that came about.
 
     Raises:
         ExecutionError: no sample has been scored.
     """
-    pairs = list(verdicts)
-    errors = Counter(verdict for _, verdict in pairs if verdict != "passed")
+    errors = Counter(run.verdict for run in runs if run.verdict != "passed")
     by_task: defaultdict[str, list[Verdict]] = defaultdict(list)
-    for task_id, verdict in pairs:
-        by_task[task_id].append(verdict)
+    feedback: defaultdict[str, list[str]] = defaultdict(list)
+    for sample, run in zip(samples, runs, strict=True):
+        by_task[sample.task_id].append(run.verdict)
+        feedback[sample.task_id].append(run.feedback)
+    raised = Counter(name for run in runs if (name := exception_type(run.verdict, run.feedback)) is not None)
     score = score_tasks(by_task)
     if score is None:
         raise ExecutionError(f"{provenance.data[0]}: no program could be scored ({dict(errors)})")
@@ -86,16 +88,15 @@ def make_entry(
         "available": True,
         **score.to_json(),
         "errors": dict(sorted(errors.items())),
+        "exceptions": dict(sorted(raised.items())),
         "passed": [task_id for task_id, found in by_task.items() if "passed" in found],
         "verdicts": dict(by_task),
+        "feedback": {task_id: texts for task_id, texts in feedback.items() if any(texts)},
         "data": dict(zip(("name", "sha256"), provenance.data, strict=True)),
         "harness": provenance.harness,
         "limits": provenance.limits,
         "isolation": provenance.isolation,
     }
-    if feedback is not None:
-        raised = (exception_type(verdict, text) for (_, verdict), text in zip(pairs, feedback, strict=True))
-        entry["exceptions"] = dict(sorted(Counter(name for name in raised if name is not None).items()))
     if provenance.sampling is not None:
         entry["sampling"] = provenance.sampling
     truth = provenance.ground_truth

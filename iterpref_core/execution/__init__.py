@@ -3,7 +3,7 @@
 >>> from iterpref_core.execution import Executor, Limits, Program
 """
 
-from iterpref_core.execution.engine import Engine, ProgramRunner
+from iterpref_core.execution.engine import ENGINE, Engine, ProgramRunner
 from iterpref_core.execution.executor import Executor
 from iterpref_core.execution.isolation import LayerReport, probe_isolation
 from iterpref_core.execution.opening import limits_of, open_executor
@@ -22,6 +22,7 @@ from iterpref_core.execution.programs import (
 from iterpref_core.execution.samples import execute_samples, program_of, reference_outcomes
 
 __all__ = [
+    "ENGINE",
     "REFERENCE_FACTOR",
     "AttackReport",
     "Coverage",

@@ -7,6 +7,9 @@ from typing import Protocol, Self
 
 from iterpref_core.execution.programs import Limits, Outcome, Program
 
+ENGINE = "iterpref-execution-2"
+"""This project's engine, as results name it. The number rises with every change that may change a verdict."""
+
 
 class ProgramRunner(Protocol):
     """All that most callers need of an `Engine`."""

@@ -97,7 +97,8 @@ def judge_of(
         dataset: which of the two.
         entry_point: name of the task's function.
         inputs: the arguments of each test.
-        expected: the reference's result of each test (for `NOT_NONE` tasks: whether it is not None).
+        expected: the reference's result of each test (for `NOT_NONE` tasks: whether it is not None); a `Digest` in the
+            place of one that is too large to be kept.
         atol: the task's absolute tolerance.
     """
     tolerances = tolerances_of(expected, atol)
@@ -106,6 +107,8 @@ def judge_of(
 
     def judge(index: int, actual: Any) -> bool:
         wanted = expected[index]
+        if isinstance(wanted, Digest):
+            return isinstance(actual, Digest) and actual == wanted
         if isinstance(actual, Digest):
             return actual == (digests.get(index) or summarise(wanted, lenient=True))
         try:

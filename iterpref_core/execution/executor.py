@@ -1,6 +1,7 @@
 """The supervisor: hands programs to zygotes and rules on what comes back, in the order of the input."""
 
 import logging
+import math
 import secrets
 import selectors
 import time
@@ -27,6 +28,8 @@ ATTEMPTS = 2
 """Times a program is started if its zygote dies under it."""
 CROSS_CHECK_EVERY = 100
 """One in so many programs is run again in a fresh interpreter."""
+HINDERED = ("starved", "slowed", "slowed in a test")
+"""Time limits that a program may have hit because the machine was busy."""
 UNDECIDED = Ruling("infra_error", "not run yet", 0)
 
 
@@ -198,7 +201,8 @@ class _Run:
         self._busy[worker] = assignment
         self._selector.register(worker, selectors.EVENT_READ)
         try:
-            worker.start(assignment.job(), assignment.program.limits(self._limits))
+            program = assignment.program
+            worker.start(assignment.job(), program.limits(self._limits), program.test_cpu_s or math.inf)
         except WorkerDiedError as error:
             self._lost(worker, str(error))
 
@@ -228,7 +232,7 @@ class _Run:
             self._pool.dismiss(worker)  # it was hired on top of the others
         else:
             self._pool.put_back(worker, done.program.environment)
-        if answer.killed in ("starved", "slowed") and not done.alone:
+        if answer.killed in HINDERED and not done.alone:
             done.alone = True
             self._alone.append(done)
             return

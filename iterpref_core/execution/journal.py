@@ -21,11 +21,15 @@ class Journal:
     Args:
         path: the file; it stays until `remove`.
         identity: names everything that the entries depend on besides the records.
+
+    Attributes:
+        count: entries in it, once it has been replayed.
     """
 
     def __init__(self, path: Path, identity: str) -> None:
         self._path, self._identity = path, identity
         self._file: IO[str]
+        self.count = 0
 
     def __enter__(self) -> Self:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,21 +54,22 @@ class Journal:
         """How many of the first records (digests) have their entry here; what is here beyond them is dropped."""
         self._file.seek(0)
         self._file.readline()
-        count = 0
+        self.count = 0
         end = self._file.tell()
         while (line := self._file.readline()).endswith("\n"):
             if json.loads(line)["of"] != next(records, None):
                 break
-            count += 1
+            self.count += 1
             end = self._file.tell()
         self._file.seek(end)
         self._file.truncate()
-        return count
+        return self.count
 
     def append(self, record: str, entry: dict[str, Any]) -> None:
         """Keep what came of a record (its digest), safe from the end of this process."""
         self._file.write(json.dumps({"of": record, "entry": entry}) + "\n")
         self._file.flush()
+        self.count += 1
 
     def entries(self) -> Iterator[dict[str, Any]]:
         """All entries, in order."""

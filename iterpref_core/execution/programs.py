@@ -145,6 +145,8 @@ class Program:
             and about what is printed in stdin tests.
         cpu_s: CPU seconds for this program instead of `Limits.cpu_s`, such as a multiple of what the ground truth
             needs; real time is limited in proportion.
+        test_cpu_s: CPU seconds for each test, besides those for all of them; None for no such limit. It is looked at a
+            few times a second, so a test may have a quarter of a second more, never less.
         measure: measure what its tests reach; several times slower, so preload `coverage` and allow for it in `cpu_s`.
         environment: name of the interpreter to run in, by default the one that its tests name; None for this one.
     """
@@ -154,6 +156,7 @@ class Program:
     setup: str = ""
     judge: Judge | None = None
     cpu_s: float | None = None
+    test_cpu_s: float | None = None
     measure: bool = False
     environment: str | None = None
 
@@ -162,8 +165,10 @@ class Program:
             raise ValueError("Program.tests is empty; without a test there is no proof of anything")
         if self.judge is None and any(isinstance(test, ValueTest | StdinTest) for test in self.tests):
             raise ValueError("Program.judge is None; value tests and stdin tests need one")
-        if self.cpu_s is not None and self.cpu_s <= 0:
-            raise ValueError(f"Program.cpu_s is {self.cpu_s}; it must be above 0")
+        for name in ("cpu_s", "test_cpu_s"):
+            seconds = getattr(self, name)
+            if seconds is not None and seconds <= 0:
+                raise ValueError(f"Program.{name} is {seconds}; it must be above 0")
         named = {test.environment for test in self.tests if isinstance(test, ScriptTest)} - {None, self.environment}
         if len(named) + (self.environment is not None) > 1:
             raise ValueError(f"the tests of one program need different environments: {sorted(map(str, named))}")

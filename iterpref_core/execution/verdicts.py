@@ -225,6 +225,9 @@ class _Trial:
         if answer.killed in ("wall", "starved"):
             text = f"no end within {feedback.seconds(limits.wall_s)} of real time{where}"
             return self.fail(index, "timeout", text)
+        if answer.killed in ("test", "slowed in a test"):
+            text = f"time limit of {feedback.seconds(self.program.test_cpu_s or 0.0)} for one test exceeded{where}"
+            return self.fail(index, "timeout", text)
         if answer.killed in ("cpu", "slowed") or answer.exit == -signal.SIGXCPU:
             return self.fail(index, "timeout", f"time limit of {feedback.seconds(limits.cpu_s)} exceeded{where}")
         if answer.exit < 0:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import select
 import signal
@@ -19,7 +20,7 @@ from iterpref_core.execution.verdicts import Answer
 
 _HEADER = struct.Struct("=II")
 _LENGTH = struct.Struct("=I")
-_TIMES = struct.Struct("=dd")
+_TIMES = struct.Struct("=ddd")
 START_S = 60.0
 """Seconds of real time a zygote may take to start and import what is preloaded."""
 GRACE_S = 15.0
@@ -122,15 +123,20 @@ class Worker:
             except OSError as error:
                 raise self._died(f"the zygote is gone ({error.strerror})") from None
 
-    def start(self, job: bytes, limits: Limits) -> None:
+    def start(self, job: bytes, limits: Limits, test_cpu_s: float = math.inf) -> None:
         """Hand over a job with its own time limits; the zygote must be idle.
+
+        Args:
+            job: what the sandbox is told.
+            limits: of all tests together.
+            test_cpu_s: CPU seconds of each.
 
         Raises:
             WorkerDiedError: it is gone or does not listen.
         """
         self.jobs += 1
         self.deadline = time.monotonic() + limits.wall_s + GRACE_S
-        self._send(_TIMES.pack(limits.cpu_s, limits.wall_s) + job)
+        self._send(_TIMES.pack(limits.cpu_s, limits.wall_s, test_cpu_s) + job)
 
     def _take(self) -> tuple[dict[str, Any], bytes] | None:
         """A whole answer, if one has arrived."""

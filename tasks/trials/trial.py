@@ -126,13 +126,15 @@ def _limit_threads(threads: int) -> None:
 
 def _run_one(trial: Trial, params: Params, problems: Path, path: Path) -> Score:
     from iterpref_core.evaluation.answers import open_answerer
+    from iterpref_core.evaluation.evaluate import JOURNALS
     from iterpref_core.evaluation.heldout import Heldout
+    from iterpref_core.evaluation.runs import Journals
 
     folder = FOLDER / "running" / path.stem
     model = _train(trial, params, folder)
-    heldout = Heldout(problems, params.execution, WORK / "evaluate", trial.split)
     asked = (params.evaluate, params.inference, params.budget, FOLDER / "answers", params.model.prompt)
-    with open_answerer(model, *asked) as (answerer, _):
+    with open_answerer(model, *asked) as (answerer, _), Journals(WORK / "evaluate" / JOURNALS) as journals:
+        heldout = Heldout(problems, params.execution, WORK / "evaluate", journals, trial.split)
         entry = heldout.evaluate(answerer).entry
     score = Score(pass_at_1=entry["pass_at_1"], n=entry["n"], passed=tuple(entry["passed"]))
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.config import ExecutionParams, load_params
+from iterpref_core.evaluation.runs import Journals
 from iterpref_core.records import IoTest, Problem
 
 VARIABLES = {"humaneval": "HUMANEVAL_OVERRIDE_PATH", "mbpp": "MBPP_OVERRIDE_PATH"}
@@ -19,6 +20,11 @@ EvalPlusSlice = Callable[..., Path]
 @pytest.fixture
 def execution() -> ExecutionParams:
     return load_params(Path(__file__).parents[2] / "params.yaml").execution
+
+
+@pytest.fixture
+def journals(tmp_path: Path) -> Journals:
+    return Journals(tmp_path / "unfinished")
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,10 @@ from iterpref_core.evaluation.bigcodebench_programs import (
     ground_truth,
     open_harness,
     program_of,
-    run_all,
-    sanitize_all,
 )
 from iterpref_core.evaluation.evaluate import run_benchmarks, score_ground_truth, score_samples
-from iterpref_core.execution import Engine, Outcome, Program
+from iterpref_core.evaluation.sanitizing import sanitize_all
+from iterpref_core.execution import ENGINE
 from iterpref_core.inference.replay import ReplayBackend
 from tests.evaluation.bigcodebench_tasks import DOUBLE, WHERE, write
 
@@ -69,7 +67,7 @@ def test_ground_truth_runs_and_names_the_missing_library(
         "failed": ["BigCodeBench/1"],
         "reasons": {"BigCodeBench/1": "library not installed: absent_library"},
     }
-    assert entry["harness"] == "bigcodebench-0.2.5 in iterpref-execution"
+    assert entry["harness"] == f"bigcodebench-0.2.5 in {ENGINE}"
     assert entry["limits"]["cpu_s"] == 241
 
 
@@ -118,42 +116,8 @@ def task_func():
     )
     task = task_of({**DOUBLE, "test": test})
     with open_harness(execution, Path(sys.executable)) as executor:
-        (run,) = run_all(executor, [program_of(task, looks)], "look", tmp_path)
+        (run,) = executor.run([program_of(task, looks)])
     assert (run.verdict, run.feedback) == ("passed", "")
-
-
-class KilledError(Exception):
-    """Ends a run from within."""
-
-
-class Counting(Engine):
-    """Passes everything; ends the run at one of its programs."""
-
-    isolation = "none"
-    places = 1
-
-    def __init__(self, killed_at: int) -> None:
-        self.killed_at, self.started = killed_at, 0
-
-    def run(self, programs: Iterable[Program]) -> Iterator[Outcome]:
-        for _ in programs:
-            if self.started == self.killed_at:
-                raise KilledError
-            self.started += 1
-            yield Outcome("passed", "", 1, 1, self.isolation, 0.1, 0.1)
-
-    def close(self) -> None:
-        """Nothing to end."""
-
-
-def test_a_killed_run_goes_on_where_it_stopped_and_another_one_does_not(tmp_path: Path) -> None:
-    programs = [program_of(task_of(DOUBLE), f"{number}") for number in range(5)]
-    with pytest.raises(KilledError):
-        run_all(Counting(3), programs, "first", tmp_path)
-    other, second = Counting(9), Counting(9)
-    run_all(other, programs[:4], "other", tmp_path)
-    assert [run.verdict for run in run_all(second, programs, "second", tmp_path)] == ["passed"] * 5
-    assert (other.started, second.started) == (4, 2)
 
 
 def test_libraries_are_missed_wherever_they_are_imported() -> None:
@@ -249,7 +213,7 @@ def test_a_base_model_completes_and_is_not_asked_to_follow_instructions(
 
 def test_an_answer_that_sanitize_fails_on_stays_as_it_is(python: Path, execution: ExecutionParams) -> None:
     answers = [("x = 1\0", "task_func"), ("```python\ndef task_func():\n    return 1\n```", "task_func")]
-    found = sanitize_all(answers, execution, python, "sanitize")
+    found = sanitize_all(answers, execution, "bigcodebench.sanitize", "sanitize", python)
     assert found == ["x = 1\0", "def task_func():\n    return 1"]
 
 
@@ -283,6 +247,6 @@ def test_the_official_harness_gives_the_same_verdicts(python: Path, execution: E
     official = [json.loads(line) == "pass" for line in judged.stdout.splitlines()]
     with open_harness(execution, python) as executor:
         pairs = zip(programs, [*tasks, *tasks], strict=True)
-        runs = run_all(executor, [program_of(task, code) for code, task in pairs], "ours", tmp_path)
+        runs = list(executor.run(program_of(task, code) for code, task in pairs))
     assert [run.verdict == "passed" for run in runs] == official
     assert sum(official) == len(tasks) == 6

@@ -12,7 +12,16 @@ from iterpref_core.errors import DataUnavailableError
 from iterpref_core.evaluation import evalplus_data
 from iterpref_core.evaluation.evalplus_data import find_data
 
-TASK = {"task_id": "HumanEval/0", "prompt": "def f():\n", "entry_point": "f", "canonical_solution": "    return 1\n"}
+TASK = {
+    "task_id": "HumanEval/0",
+    "prompt": "def f():\n",
+    "entry_point": "f",
+    "canonical_solution": "    return 1\n",
+} | {
+    "base_input": [[]],
+    "plus_input": {},
+    "atol": 0,
+}
 VARIABLE = "HUMANEVAL_OVERRIDE_PATH"
 
 

@@ -36,7 +36,7 @@ def problem(task_id: str, reference: str | None) -> Problem:
 
 
 @pytest.fixture
-def heldout(tmp_path):
+def heldout(tmp_path, journals):
     problems = [
         problem("slow", spin(0.2)),
         problem("quick", spin(0)),
@@ -45,7 +45,7 @@ def heldout(tmp_path):
     ]
     path = tmp_path / "problems.jsonl"
     write_jsonl(path, problems)
-    return Heldout(path, EXECUTION, tmp_path / "cache")
+    return Heldout(path, EXECUTION, tmp_path / "cache", journals)
 
 
 def test_a_slow_reference_gives_everybody_time(heldout):

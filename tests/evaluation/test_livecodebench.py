@@ -4,8 +4,7 @@ import base64
 import json
 import pickle
 import zlib
-from collections.abc import Iterable, Iterator
-from itertools import repeat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,11 @@ import pytest
 
 from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
 from iterpref_core.errors import DataUnavailableError, InputError, RecordError
-from iterpref_core.evaluation.livecodebench import LIMITS, Candidate, LiveCodeBench, programs_of, run_candidates
+from iterpref_core.evaluation.livecodebench import LIMITS, LiveCodeBench, programs_of
 from iterpref_core.evaluation.livecodebench_data import VARIABLE, find_live_data, read_tests
 from iterpref_core.evaluation.livecodebench_prompts import extract_program, make_prompt
-from iterpref_core.execution import Outcome, Program, StdinTest, open_executor
+from iterpref_core.evaluation.runs import Candidate, Journals, run_candidates
+from iterpref_core.execution import open_executor
 from iterpref_core.records import Sample
 
 WHOLE = LiveCodeBenchParams(release="release_v5", since=None, until=None)
@@ -72,8 +72,8 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def score(execution: ExecutionParams, programs: dict[str, list[str]]) -> dict[str, Any]:
-    bench = LiveCodeBench(WHOLE, execution)
+def score(execution: ExecutionParams, journals: Journals, programs: dict[str, list[str]]) -> dict[str, Any]:
+    bench = LiveCodeBench(WHOLE, execution, journals)
     samples = [
         Sample(task_id=task_id, solution=code)
         for task_id in bench.task_ids
@@ -90,8 +90,8 @@ RIGHT = {
 }
 
 
-def test_right_programs_pass_on_both_kinds_of_tests(data: Path, execution: ExecutionParams) -> None:
-    entry = score(execution, {name: [code] for name, code in RIGHT.items()})
+def test_right_programs_pass_on_both_kinds_of_tests(data: Path, execution: ExecutionParams, journals: Journals) -> None:
+    entry = score(execution, journals, {name: [code] for name, code in RIGHT.items()})
     assert (entry["n"], entry["pass_at_1"], entry["errors"]) == (4, 1.0, {})
     assert entry["limits"]["cpu_s"] == 6.0
     assert entry["window"] == {"release": "release_v5", "since": None, "until": None}
@@ -128,40 +128,18 @@ def test_programs_fail_for_the_right_reason_and_pass_where_the_benchmark_lets_th
     cases = [*FAILING, *((name, code, "passed") for name, code in PASSING)]
 
     def candidates() -> Iterator[Candidate]:
-        for index, (name, code, _) in enumerate(cases):
+        for name, code, _ in cases:
             tests = read_tests(tasks[name])
-            yield Candidate(index, programs_of(code, tests, tasks[name]), len(tests.tests))
+            yield Candidate(programs_of(code, tests, tasks[name]), len(tests.tests))
 
     with open_executor(execution.model_copy(update={**LIMITS, "cpu_s": 1.0})) as executor:
-        verdicts = dict(run_candidates(executor, candidates()))
-    assert [(*case[:2], verdicts[index]) for index, case in enumerate(cases)] == cases
-
-
-def test_of_a_failing_program_few_tests_are_run_after_the_first_that_fails() -> None:
-    class Counting:
-        """Fails every program, and looks eight ahead as the executor does."""
-
-        def run(self, programs: Iterable[Program]) -> Iterator[Outcome]:
-            ahead: list[Program] = []
-            for program in programs:
-                ahead.append(program)
-                started.append(program.code)
-                if len(ahead) > 8:
-                    yield Outcome("wrong_answer", "", 0, 1, "none", 0, 0)
-                    ahead.pop(0)
-            for _ in ahead:
-                yield Outcome("wrong_answer", "", 0, 1, "none", 0, 0)
-
-    started: list[str] = []
-    program = Program("pass", (StdinTest(""),), judge=lambda *_: False)
-    candidates = (Candidate(index, repeat(program, 50), 50) for index in range(20))
-    assert [index for index, _ in run_candidates(Counting(), candidates)] == list(range(20))
-    assert len(started) <= 20 + 8
+        found = dict(run_candidates(executor, candidates()))
+    assert [(*case[:2], found[index].verdict) for index, case in enumerate(cases)] == cases
 
 
 @pytest.mark.usefixtures("data")
-def test_scores_are_told_by_difficulty_and_platform(execution: ExecutionParams) -> None:
-    entry = score(execution, {name: [code, "print(0)"] for name, code in RIGHT.items()})
+def test_scores_are_told_by_difficulty_and_platform(execution: ExecutionParams, journals: Journals) -> None:
+    entry = score(execution, journals, {name: [code, "print(0)"] for name, code in RIGHT.items()})
     assert entry["pass_at_1"] == 0.5
     assert {name: (group["n"], group["pass_at_1"]) for name, group in entry["by_difficulty"].items()} == {
         "easy": (2, 0.5),
@@ -169,6 +147,8 @@ def test_scores_are_told_by_difficulty_and_platform(execution: ExecutionParams) 
         "medium": (1, 0.5),
     }
     assert entry["by_platform"]["leetcode"]["errors"] == {"exception": 2}
+    named = [task_id for group in entry["by_difficulty"].values() for task_id in group["tasks"]]
+    assert sorted(named) == sorted(entry["verdicts"]), "models are compared on the tasks of each"
 
 
 def test_the_window_has_both_its_ends_and_decides_the_hash(data: Path) -> None:
@@ -209,12 +189,12 @@ def test_a_release_is_all_files_up_to_its_own(tmp_path: Path, monkeypatch: pytes
     ],
 )
 def test_a_broken_line_is_named(
-    data: Path, execution: ExecutionParams, field: str, value: str, message: str | None
+    data: Path, execution: ExecutionParams, journals: Journals, field: str, value: str, message: str | None
 ) -> None:
     data.write_text(f"{json.dumps(HALF)}\n{json.dumps({**SUM, field: value})}\n")
 
     def run() -> None:
-        bench = LiveCodeBench(WHOLE, execution)
+        bench = LiveCodeBench(WHOLE, execution, journals)
         bench.score([Sample(task_id=task_id, solution="print(3)") for task_id in bench.task_ids])
 
     if message is None:
@@ -236,9 +216,9 @@ def test_without_data_or_network_the_message_says_what_to_do(tmp_path: Path, mon
 
 
 @pytest.mark.usefixtures("data")
-def test_there_are_no_solutions_to_score(execution: ExecutionParams) -> None:
+def test_there_are_no_solutions_to_score(execution: ExecutionParams, journals: Journals) -> None:
     with pytest.raises(InputError, match="publishes no solutions"):
-        LiveCodeBench(WHOLE, execution).ground_truth_samples()
+        LiveCodeBench(WHOLE, execution, journals).ground_truth_samples()
 
 
 @pytest.mark.usefixtures("data")

@@ -8,7 +8,16 @@ import sys
 import pytest
 
 from iterpref_core.execution.feedback import MAX_FEEDBACK, clean, show, with_printed
-from iterpref_core.execution.inside.encoding import Digest, MalformedError, UnencodableError, decode, encode, summarise
+from iterpref_core.execution.inside.encoding import (
+    NUMPY_SCALARS,
+    Digest,
+    MalformedError,
+    UnencodableError,
+    decode,
+    encode,
+    know_numpy,
+    summarise,
+)
 from iterpref_core.execution.steps import expect, parse_literal, rewrite_assert
 
 VALUES = [
@@ -51,6 +60,44 @@ def test_equal_values_have_equal_texts_and_types_differ():
     assert encode({2: 1, 1: 2}) == encode({1: 2, 2: 1})
     assert encode({0, 8, 16}) == encode({16, 8, 0})
     assert len({encode(value) for value in (1, 1.0, True, "1", [1], (1,), {1}, frozenset({1}), b"1")}) == 9
+
+
+Point = collections.namedtuple("Point", "x y")
+
+
+class Liar(tuple):
+    __slots__ = ()
+
+    def __iter__(self):
+        return iter([9])
+
+    def __eq__(self, other):
+        return True
+
+    __hash__ = None
+
+
+def test_by_value_a_named_tuple_is_what_it_holds():
+    assert encode([Point(1, 2.5)], lenient=True) == encode([(1, 2.5)])
+    assert encode(Liar([1, 2]), lenient=True) == encode((1, 2))
+    with pytest.raises(UnencodableError, match="Point"):
+        encode(Point(1, 2))
+
+
+def test_by_value_numpy_s_scalars_are_themselves():
+    import numpy as np
+
+    know_numpy()
+    for name in NUMPY_SCALARS:
+        value = getattr(np, name)(1)
+        assert same(decode(encode([value], lenient=True))[0], value)
+        with pytest.raises(UnencodableError):
+            encode(value)
+    assert same(decode(encode(np.complex64(1 + 2j), lenient=True)), np.complex64(1 + 2j))
+    with pytest.raises(UnencodableError, match="ndarray"):
+        encode(np.zeros(2), lenient=True)
+    with pytest.raises(MalformedError):
+        decode('{"n":["load",1]}')
 
 
 class Sub(int):

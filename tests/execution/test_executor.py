@@ -104,6 +104,25 @@ def test_a_program_may_have_a_time_limit_of_its_own(executor):
     assert same.feedback == "time limit of 0.5 s exceeded in f(1)"
 
 
+def test_each_test_may_have_a_time_limit_besides_that_of_all(executor):
+    slow = (
+        "from time import process_time\ndef f(x):\n    end = process_time() + x\n    while process_time() < end: pass"
+    )
+    tests = tuple(ValueTest("f", [seconds]) for seconds in (0.1, 0.1, 0.1, 30, 0.1))
+    program = Program(slow, tests, judge=lambda _index, _value: True, cpu_s=60, test_cpu_s=0.4)
+    hangs, ends = executor.run([program, replace(program, tests=tests[:3] * 3)])
+    assert (hangs.verdict, hangs.tests_passed) == ("timeout", 3)
+    assert hangs.feedback == "time limit of 0.4 s for one test exceeded in f(30)"
+    assert hangs.cpu_s < 10
+    assert ends.verdict == "passed", "together they take longer than one may"
+
+
+def test_loading_a_program_is_no_test(executor):
+    code = "from time import process_time\nwhile process_time() < 0.7: pass\ndef f(): return 1"
+    (outcome,) = executor.run([Program(code, (io("f()", "1"),), cpu_s=5, test_cpu_s=0.1)])
+    assert outcome.verdict == "passed"
+
+
 def test_runs_may_overlap(executor):
     one = Program("def f(): return 1", (io("f()", "1"),))
     outer = executor.run([one] * 20)

@@ -2,7 +2,8 @@
 
 Plain values (None, bool, int, float, str, list) are themselves in JSON; the rest is a JSON object with one key that
 names the type: `{"t": [1, 2]}` is the tuple (1, 2). Equal values of equal types have equal texts: sets are sorted,
-dictionaries are sorted by key. Subclasses are never encoded: they may lie about themselves.
+dictionaries are sorted by key. Other types are never encoded as they are: they may lie about themselves. Where the
+comparison is Python's `==`, some are encoded by what they hold (`lenient`).
 
 >>> encode((1, 2.0, {"a"}))
 '{"t":[1,2.0,{"s":["a"]}]}'
@@ -35,6 +36,14 @@ MAX_SIZE = 1 << 20
 """Bytes of a value beyond which only its digest is passed on."""
 _LONG, _PIECE = 1024, 4096
 
+_mro_of = type.__dict__["__mro__"].__get__
+NUMPY_SCALARS = (
+    *("bool_", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+    *("float16", "float32", "float64", "complex64", "complex128"),
+)
+_numpy: dict[int, str] = {}
+"""Names of numpy's scalar types by identity, once `know_numpy` has seen them."""
+
 DICT_LIKE = (collections.OrderedDict, collections.defaultdict, collections.Counter)
 """Standard-library subclasses that compare equal to a plain dict; encoded as one if the comparison is Python's `==`."""
 
@@ -50,6 +59,22 @@ class MalformedError(ValueError):
 def type_name(kind: type) -> str:
     """A class's name as the interpreter knows it, whatever its metaclass says."""
     return str(type.__dict__["__name__"].__get__(kind))
+
+
+def know_numpy() -> None:
+    """Encode numpy's scalars from now on, if it is imported: to be called before a program can put another there."""
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        _numpy.update({id(getattr(numpy, name)): name for name in NUMPY_SCALARS})
+
+
+def _numpy_scalar(name: str, value: Any) -> Any:
+    import numpy as np
+
+    know_numpy()
+    if name not in NUMPY_SCALARS:
+        raise ValueError(f"no scalar of numpy: {name!r}")
+    return getattr(np, name)(value)
 
 
 def _items(value: Any, lenient: bool, tag_ints: bool, kept: bool) -> list[Any]:
@@ -71,6 +96,10 @@ def _container(value: Any, lenient: bool, tag_ints: bool, kept: bool) -> Any:
     if kind is set or kind is frozenset:
         items = _items(value, lenient, tag_ints, kept)
         return {"s" if kind is set else "f": items if kept else sorted(items, key=_dump)}
+    if lenient and id(kind) in _numpy:  # its methods cannot be replaced
+        return {"n": [_numpy[id(kind)], _tree(value.item(), lenient, tag_ints, kept)]}
+    if lenient and any(base is tuple for base in _mro_of(kind)):  # a named tuple: what it holds, whatever it says
+        return {"t": _items(tuple(tuple.__iter__(value)), lenient, tag_ints, kept)}
     raise UnencodableError(type_name(kind))
 
 
@@ -99,7 +128,8 @@ def encode(value: Any, *, lenient: bool = False, keep_order: bool = False) -> st
 
     Args:
         value: anything.
-        lenient: take `OrderedDict`, `defaultdict` and `Counter` for dict.
+        lenient: take `OrderedDict`, `defaultdict` and `Counter` for dict, subclasses of tuple for the tuple they hold,
+            and numpy's scalars, if they are known, for themselves.
         keep_order: leave dictionaries and sets in their own order: programs can see that of their arguments. Equal
             values then have equal texts no more.
 
@@ -197,6 +227,7 @@ _FROM_TAG: dict[str, Callable[[Any], Any]] = {
     "b": lambda body: body.encode("latin-1"),
     "c": lambda body: complex(*body),
     "i": lambda body: int(body, 16),
+    "n": lambda body: _numpy_scalar(body[0], _value(body[1])),
 }
 
 

@@ -17,12 +17,12 @@ import sys
 import time
 from typing import Any
 
-from . import harness, landlock, limits, pretended, seccomp, sources
+from . import encoding, harness, landlock, limits, pretended, seccomp, sources
 from .cleanup import empty_folder, is_over
 
 _HEADER = struct.Struct("=II")
 _LENGTH = struct.Struct("=I")
-_TIMES = struct.Struct("=dd")
+_TIMES = struct.Struct("=ddd")
 HEAD_OF_OUTPUT = 2000
 """Bytes of a program's printed output that are passed on."""
 
@@ -105,6 +105,26 @@ def was_busy(pid: int, limit_s: float) -> bool:
     return waited > BUSY * limit_s
 
 
+class Tests:
+    """How long a program has been at its current test: since its channel last grew, as far as somebody looked.
+
+    Loading the program counts towards all its tests together alone.
+    """
+
+    def __init__(self, channel: int, limit_s: float) -> None:
+        self.limit_s = limit_s
+        self._channel, self._size, self._began = channel, 0, 0.0
+
+    def left(self, used_s: float) -> float:
+        """CPU seconds that the current test still has, when the program has used so many in all."""
+        size = os.fstat(self._channel).st_size
+        if size == 0:
+            return self.limit_s
+        if size != self._size:
+            self._size, self._began = size, used_s
+        return self.limit_s - (used_s - self._began)
+
+
 class Zygote:
     """State that all children of one zygote share; see `run_job` for the life of a child."""
 
@@ -154,9 +174,9 @@ class Zygote:
     def run_job(self, job: bytes) -> None:
         """Fork a child for a job, wait for its end or end it, clean up after it and answer the supervisor.
 
-        A job starts with its time limits, in seconds: CPU and real time.
+        A job starts with its time limits, in seconds: CPU and real time of all tests, CPU time of each.
         """
-        cpu_s, wall_s = _TIMES.unpack_from(job)
+        cpu_s, wall_s, test_cpu_s = _TIMES.unpack_from(job)
         self.budget = self.budget._replace(cpu_s=cpu_s, wall_s=wall_s)
         os.mkdir(self.folder)
         channel, output = os.memfd_create("channel"), os.memfd_create("output")
@@ -169,7 +189,7 @@ class Zygote:
                 status = 0
             finally:
                 os._exit(status)
-        killed = self.watch(pid, started)
+        killed = self.watch(pid, started, Tests(channel, test_cpu_s))
         wall = time.monotonic() - started
         self.end_session(pid)
         _, status, usage = os.wait4(pid, 0)
@@ -197,7 +217,7 @@ class Zygote:
             os.rmdir(self.root)
             os.rmdir(os.path.dirname(self.root))
 
-    def watch(self, pid: int, started: float) -> str | None:
+    def watch(self, pid: int, started: float, tests: Tests) -> str | None:
         """Wait until a child ends; kill it at its limit. Returns the limit that it hit, if any.
 
         Raises:
@@ -212,12 +232,15 @@ class Zygote:
         try:
             while True:
                 wall = self.budget.wall_s - (time.monotonic() - started)
-                cpu = self.budget.cpu_s - time.clock_gettime(clock)
+                used = time.clock_gettime(clock)
+                cpu, test = self.budget.cpu_s - used, tests.left(used)
                 if cpu <= 0:
                     return "slowed" if was_busy(pid, self.budget.cpu_s) else "cpu"
+                if test <= 0:
+                    return "slowed in a test" if was_busy(pid, tests.limit_s) else "test"
                 if wall <= 0:
                     return "starved" if was_busy(pid, self.budget.wall_s) else "wall"
-                events = poll.poll(min(wall, max(cpu, 0.002), pause) * 1000 + 1)
+                events = poll.poll(min(wall, max(min(cpu, test), 0.002), pause) * 1000 + 1)
                 if any(descriptor == process for descriptor, _ in events):
                     return None
                 if events:
@@ -278,6 +301,7 @@ def main() -> None:
         return
     try:
         preload(config["preload"], config["site"])
+        encoding.know_numpy()
         zygote = Zygote(config, answers)
     except Exception as error:  # noqa: BLE001 - the supervisor raises it again
         send(answers, {"error": f"{type(error).__name__}: {error}"})
