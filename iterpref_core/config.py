@@ -295,6 +295,7 @@ class ReportParams(Settings):
     """What the report shows."""
 
     pairs_shown: PositiveInt
+    failures_shown: Count
 
 
 class Params(Settings):

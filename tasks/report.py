@@ -2,7 +2,17 @@
 
 from iterpref_core.config import Params
 from tasks.common.body import Metrics, run_body
-from tasks.common.paths import CONTAMINATION, FOCAL, LOCK, METRICS, PAIRS, REPORTS, RESULTS
+from tasks.common.paths import (
+    CONTAMINATION,
+    FOCAL,
+    LOCK,
+    METRICS,
+    PAIRS,
+    PROBLEMS,
+    REPORT_DATA,
+    REPORTS,
+    RESULTS,
+)
 from tasks.common.stage_task import stage_task
 
 
@@ -11,4 +21,5 @@ def build_report(params: Params) -> Metrics:
     """Gather the summary, the page and the tables."""
     from iterpref_core.report.build import build_report as entry
 
-    return run_body("report", entry, RESULTS, METRICS, PAIRS, FOCAL, params, LOCK, REPORTS, CONTAMINATION)
+    optional = CONTAMINATION, PROBLEMS, REPORT_DATA
+    return run_body("report", entry, RESULTS, METRICS, PAIRS, FOCAL, params, LOCK, REPORTS, *optional)

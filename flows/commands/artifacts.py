@@ -12,6 +12,7 @@ from iterpref_core.config import LocalisationMethod, load_params
 from iterpref_core.errors import InputError
 from iterpref_core.jsonl import read_jsonl, read_pairs
 from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.report.figures import difference
 
 METHODS: tuple[str, ...] = get_args(LocalisationMethod)
 
@@ -44,19 +45,26 @@ def execute(
 def compare_sources(
     debugging: Annotated[Path, typer.Option(help="JSONL of trajectories that debug wrote.")],
     sampling: Annotated[Path, typer.Option(help="JSONL of trajectories that sample wrote, of the same problems.")],
-    out: Annotated[Path | None, typer.Option(help="CSV with a row for every number of calls, to plot.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="CSV with a row for every number of calls; the report draws report_data/calls.csv."),
+    ] = None,
     hardest: Annotated[
         int | None,
         typer.Option(min=1, help="Only so many: those that the fewest samples solve (paper: 5000)."),
     ] = None,
+    params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
     """Count the problems that N calls solve, by debugging and by sampling, among those whose draft fails."""
     from iterpref_core.debugging import calls
 
-    problems, rows = calls.compare_sources(debugging, sampling, hardest)
+    settings = load_params(params).evaluate
+    problems, rows = calls.compare_sources(
+        debugging, sampling, hardest, resamples=settings.bootstrap, seed=settings.seed
+    )
     if out is not None:
-        calls.write_comparison(rows, out)
+        calls.write_comparison(problems, rows, out)
     if json_:
         show_result({"problems": problems, "rows": [asdict(row) for row in rows]}, as_json=True)
         return
@@ -66,6 +74,7 @@ def compare_sources(
             f"{name} " + (f"{side.solved} solved by {side.spent}" if side else "–")
             for name, side in (("debugging", row.debugging), ("sampling", row.sampling))
         )
+        + (f"   points: {difference(asdict(row.paired))}" if row.paired else "")
         for row in rows
         if row.calls % 5 == 0 or row.calls in {1, last}
     }

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from iterpref_core.config import Settings
 from iterpref_core.errors import ConfigError
 from iterpref_core.jsonl import describe_validation_error
+from iterpref_core.report.figures import p_value, points
 from tasks.trials.comparison import Row
 
 S = TypeVar("S", bound=Settings)
@@ -45,7 +46,7 @@ def choose(option: str, value: str, available: tuple[str, ...]) -> str:
 
 
 def show_rows(title: str, rows: Sequence[Row], as_json: bool) -> None:
-    """Print rows of scores over seeds, with their differences in points."""
+    """Print rows of scores over seeds, with their differences in points, intervals and p-values."""
     from rich.console import Console
     from rich.table import Table
 
@@ -53,13 +54,14 @@ def show_rows(title: str, rows: Sequence[Row], as_json: bool) -> None:
         typer.echo(json.dumps([row.model_dump() for row in rows], indent=2))
         return
     table = Table(title=title, title_justify="left")
-    for column in ("", "pass@1", "seeds", "std", "difference", "95% interval"):
+    for column in ("", "pass@1", "seeds", "std", "points", "95% interval", "p"):
         table.add_column(column, justify="left" if not column else "right")
     for row in rows:
         spread = f"{100 * row.spread:.1f}" if row.spread is not None else ""
-        difference = f"{100 * row.difference:+.1f}" if row.difference is not None else ""
-        ends = f"{100 * row.ci95[0]:+.1f} to {100 * row.ci95[1]:+.1f}" if row.ci95 else ""
-        table.add_row(row.label, f"{row.pass_at_1:.1%}", str(len(row.scores)), spread, difference, ends)
+        difference = points(row.difference) if row.difference is not None else ""
+        ends = f"[{points(row.ci95[0])}, {points(row.ci95[1])}]" if row.ci95 else ""
+        p = p_value(row.p_value) if row.p_value is not None else ""
+        table.add_row(row.label, f"{row.pass_at_1:.1%}", str(len(row.scores)), spread, difference, ends, p)
     Console().print(table)
 
 

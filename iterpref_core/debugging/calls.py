@@ -13,6 +13,13 @@ from pathlib import Path
 from iterpref_core.errors import InputError
 from iterpref_core.jsonl import atomic_writer, read_jsonl
 from iterpref_core.records import Attempt, Trajectory
+from iterpref_core.statistics import PairedComparison, compare_paired
+
+COLUMNS = (
+    *("calls", "problems", "debugging_solved", "debugging_spent", "sampling_solved", "sampling_spent"),
+    *("difference", "ci95_low", "ci95_high", "p_value"),
+)
+"""Of the CSV; `iterpref_core.report.given` reads it."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +56,15 @@ class Tally:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Both sources with at most `calls` calls a problem; None where some record of a source is shorter than that."""
+    """Both sources with at most `calls` calls a problem; None where some record of a source is shorter than that.
+
+    `paired` is debugging against sampling on the same problems, where both are known.
+    """
 
     calls: int
     debugging: Tally | None
     sampling: Tally | None
+    paired: PairedComparison | None
 
 
 def draft_fails(debugging: Trajectory) -> bool:
@@ -88,7 +99,9 @@ def tally(many: Sequence[Course], calls: int) -> Tally | None:
     return Tally(sum(course.solved_within(calls) for course in many), sum(course.spent_of(calls) for course in many))
 
 
-def compare_sources(debugging: Path, sampling: Path, hardest: int | None = None) -> tuple[int, list[Comparison]]:
+def compare_sources(
+    debugging: Path, sampling: Path, hardest: int | None = None, *, resamples: int, seed: int
+) -> tuple[int, list[Comparison]]:
     """The number of problems compared, and both sources for every number of calls up to the longest record.
 
     Args:
@@ -96,6 +109,8 @@ def compare_sources(debugging: Path, sampling: Path, hardest: int | None = None)
         sampling: those of sampling, at least of the problems whose draft fails.
         hardest: only so many of the problems whose draft fails: those that the fewest samples solve (of samples that
             could be judged), and of equals those whose task_id comes first. The paper takes 5,000 and does not say how.
+        resamples: bootstrap resamples of the intervals.
+        seed: of the resampling.
 
     Raises:
         InputError: such a problem was not sampled, or there is none.
@@ -116,15 +131,33 @@ def compare_sources(debugging: Path, sampling: Path, hardest: int | None = None)
         compared = sorted(compared, key=lambda one: one[:2])[:hardest]
     by_debugging, by_sampling = [one[2] for one in compared], [one[3] for one in compared]
     longest = max(course.calls for course in by_debugging + by_sampling)
-    rows = [Comparison(calls, tally(by_debugging, calls), tally(by_sampling, calls)) for calls in range(1, longest + 1)]
+    rows = [_compare(by_debugging, by_sampling, calls, resamples, seed) for calls in range(1, longest + 1)]
     return len(by_debugging), rows
 
 
-def write_comparison(rows: Sequence[Comparison], out: Path) -> None:
-    """A CSV to plot: calls a problem, and of each source problems solved and calls made; empty where not known."""
+def _compare(
+    debugging: Sequence[Course], sampling: Sequence[Course], calls: int, resamples: int, seed: int
+) -> Comparison:
+    ours, theirs = tally(debugging, calls), tally(sampling, calls)
+    if ours is None or theirs is None:
+        return Comparison(calls, ours, theirs, None)
+    solved = [
+        (one.solved_within(calls), other.solved_within(calls)) for one, other in zip(debugging, sampling, strict=True)
+    ]
+    won, lost = solved.count((True, False)), solved.count((False, True))
+    return Comparison(calls, ours, theirs, compare_paired(won, lost, len(solved), resamples, seed))
+
+
+def write_comparison(problems: int, rows: Sequence[Comparison], out: Path) -> None:
+    """A CSV to plot, or for the report: calls a problem, and of each source problems solved and calls made.
+
+    `problems` are those compared. The difference is a share of them, debugging less sampling, with its 95% interval and
+    p-value. Cells are empty where a source's records are too short.
+    """
     with atomic_writer(out) as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["calls", "debugging_solved", "debugging_spent", "sampling_solved", "sampling_spent"])
+        writer.writerow(COLUMNS)
         for row in rows:
-            cells = [[side.solved, side.spent] if side else ["", ""] for side in (row.debugging, row.sampling)]
-            writer.writerow([row.calls, *cells[0], *cells[1]])
+            sides = [[side.solved, side.spent] if side else ["", ""] for side in (row.debugging, row.sampling)]
+            paired = [row.paired.difference, *row.paired.ci95, row.paired.p_value] if row.paired else [""] * 4
+            writer.writerow([row.calls, problems, *sides[0], *sides[1], *paired])

@@ -135,7 +135,10 @@ class LiveCodeBench:
             for name, group in sorted(groups.items())
             if any(runs[i].verdict != "infra_error" for i in group)
         }
-        return {name: {key: entry[key] for key in kept if key in entry} for name, entry in entries.items()}
+        return {
+            name: {key: entry[key] for key in kept if key in entry} | {"tasks": list(entry["verdicts"])}
+            for name, entry in entries.items()
+        }
 
 
 def programs_of(code: str, tests: LiveTests, task: LiveTask) -> Iterator[Program]:

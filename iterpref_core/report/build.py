@@ -1,18 +1,17 @@
 """Stage `report`: everything the experiment showed, for scripts, for DVC's plots and for people."""
 
-import csv
 import heapq
-from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
 from iterpref_core.config import Params
-from iterpref_core.jsonl import atomic_writer, read_jsonl
+from iterpref_core.jsonl import read_jsonl
 from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.report.failing_programs import failing_programs
 from iterpref_core.report.inputs import load_curves
-from iterpref_core.report.labels import BENCHMARKS, MODELS, in_order
 from iterpref_core.report.page import write_page
-from iterpref_core.report.summary import Summary, build_summary, write_summary
+from iterpref_core.report.summary import build_summary, write_summary
+from iterpref_core.report.tables import write_tables
 
 
 def build_report(
@@ -24,11 +23,14 @@ def build_report(
     lock: Path,
     out: Path,
     contamination: Path | None = None,
+    problems: Path | None = None,
+    given: Path | None = None,
 ) -> dict[str, float]:
-    """Write `summary.json`, `index.html`, `pass_rate.csv` and `results.csv`.
+    """Write `summary.json`, `index.html`, and its figures as CSV files (`iterpref_core.report.tables`).
 
     Args:
-        results: folder of `<model>/results.json`; models that are absent are named in the report.
+        results: folder of `<model>/results.json` and `<model>/samples.jsonl`; models that are absent are named
+            in the report.
         metrics: folder of the stages' metrics and training curves.
         pairs: `pairs.jsonl`.
         spans: `focal.jsonl`.
@@ -36,6 +38,8 @@ def build_report(
         lock: `dvc.lock`; may be absent.
         out: folder of the report.
         contamination: `contamination.json`.
+        problems: `problems.jsonl`, for the prompts of held-out tasks that a model fails.
+        given: folder of what is shown beside the experiment (`report_data/README.md`).
 
     Returns:
         `<benchmark>/<model>` → pass@1, with `_plus` for `+`; the number of models that are missing; and what a pair
@@ -44,13 +48,13 @@ def build_report(
     Raises:
         InputError: an input is absent or unusable. Nothing is written then.
     """
-    summary = build_summary(results, metrics, params, lock, contamination)
+    summary = build_summary(results, metrics, params, lock, contamination, given)
     curves = load_curves(metrics)
     shown = choose_pairs(pairs, spans, params.report.pairs_shown)
+    failing = failing_programs(results, problems, params.evaluate.benchmarks, params.report.failures_shown)
     write_summary(summary, out / "summary.json")
-    write_page(summary, curves, shown, out / "index.html")
-    _write_pass_rate(summary, out / "pass_rate.csv")
-    _write_results(summary, out / "results.csv")
+    write_page(summary, curves, shown, failing, out / "index.html")
+    write_tables(summary, out)
     scores = {
         f"{benchmark.replace('+', '_plus')}/{model}": float(score["pass_at_1"])  # MLflow refuses a + in a metric's name
         for model, benchmarks in summary["models"].items()
@@ -75,25 +79,3 @@ def choose_pairs(pairs: Path, spans: Path, count: int) -> list[tuple[PreferenceP
 
 def _draw(item: FocalSpans) -> str:
     return sha256(item.task_id.encode()).hexdigest()
-
-
-def _write_pass_rate(summary: Summary, path: Path) -> None:
-    _write_csv(path, ["iteration", "pass_rate"], enumerate(summary["codeflow"]["pass_rate_by_iteration"]))
-
-
-def _write_results(summary: Summary, path: Path) -> None:
-    """Only what was measured: a benchmark without data has no row."""
-    rows = [
-        (model, benchmark, score["pass_at_1"], *score["ci95"])
-        for model in in_order(set(summary["models"]), MODELS)
-        for benchmark in in_order(set(summary["models"][model]), BENCHMARKS)
-        for score in [summary["models"][model][benchmark]]
-    ]
-    _write_csv(path, ["model", "benchmark", "pass_at_1", "lo", "hi"], rows)
-
-
-def _write_csv(path: Path, header: list[str], rows: Iterable[tuple[object, ...]]) -> None:
-    with atomic_writer(path) as file:
-        out = csv.writer(file, lineterminator="\n")
-        out.writerow(header)
-        out.writerows(rows)

@@ -13,6 +13,9 @@ from iterpref_core.statistics import ROUNDING, compare_shares
 Overlapping = Mapping[str, Collection[str]]
 """Name of a benchmark, or SHA-256 of its file → its tasks that training pairs share something with."""
 
+BRIEF = ("n", "gained", "lost", "difference", "ci95", "p_value")
+"""What a comparison on a part of the tasks keeps."""
+
 Comparison = dict[str, Any]
 """One model against another on one benchmark, as it stands in summary.json."""
 
@@ -38,6 +41,11 @@ def scores_of(benchmark: str, result: Measured, overlapping: Overlapping) -> dic
     }
     scores = result.model_dump(mode="json", include=fields, exclude_none=True)
     scores["samples"] = sum(map(len, result.verdicts.values()))
+    if result.by_difficulty:
+        scores["by_difficulty"] = {
+            name: group.model_dump(mode="json", exclude_none=True, exclude={"tasks"})
+            for name, group in result.by_difficulty.items()
+        }
     tasks = overlapping_tasks(benchmark, result, overlapping)
     rest = score_tasks(result.verdicts, tasks) if tasks else None
     return scores if rest is None else scores | {"without_overlap": rest.to_json()}
@@ -90,7 +98,14 @@ def _compare(
     }.items():
         rest = compare_results(ours, theirs, tasks, resamples, seed) if tasks & ours.verdicts.keys() else {}
         if rest:
-            comparison[name] = {key: rest[key] for key in ("n", "gained", "lost", "difference", "ci95", "p_value")}
+            comparison[name] = {key: rest[key] for key in BRIEF}
+    groups = {
+        name: compare_results(ours, theirs, ours.verdicts.keys() - set(group.tasks), resamples, seed)
+        for name, group in ours.by_difficulty.items()
+        if group.tasks
+    }
+    if groups:
+        comparison["by_difficulty"] = {name: {key: one[key] for key in BRIEF} for name, one in groups.items() if one}
     return comparison
 
 

@@ -1,6 +1,7 @@
 """How programs fail, by model: what they raised, wrong answers, timeouts; and what training fixed and broke."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from iterpref_core.report.figures import difference, percent
@@ -9,6 +10,9 @@ from iterpref_core.report.summary import Summary
 
 KINDS_COLOURED = 5
 """Kinds of failure with a colour of their own; rarer ones share one, and the table beside them has all."""
+
+TASKS_NAMED = 200
+"""Tasks that a list on the page names at most; summary.json has all."""
 
 PARTS = {
     "without_failed_truth": "tasks whose own solution fails here",
@@ -36,44 +40,52 @@ def failure_kinds(scores: Mapping[str, Any]) -> dict[str, int]:
 def failure_tables(summary: Summary) -> list[dict[str, Any]]:
     """One table for every benchmark on which a program failed, the main one first.
 
-    Each has the benchmark's `name`, all `kinds` by frequency, those `coloured`, and as `rows` (model, samples, counts
-    by kind, pieces of its bar).
+    Each has the benchmark's `name`, all `kinds` by frequency, those `coloured` with the number of their colour, and as
+    `rows` (model, samples, counts by kind, pieces of its bar). A kind has one colour on all benchmarks.
     """
-    measured = {name for scores in summary["models"].values() for name in scores}
-    tables = []
-    for benchmark in in_order(measured, BENCHMARKS):
-        scores = {
+    tables = {}
+    for benchmark in in_order({name for scores in summary["models"].values() for name in scores}, BENCHMARKS):
+        tables[benchmark] = {
             model_name(model): summary["models"][model][benchmark]
             for model in in_order(set(summary["models"]), MODELS)
             if benchmark in summary["models"][model]
         }
-        by_model = {name: failure_kinds(found) for name, found in scores.items()}
-        totals: dict[str, int] = {}
-        for counts in by_model.values():
-            for kind, number in counts.items():
-                totals[kind] = totals.get(kind, 0) + number
-        kinds = sorted((kind for kind, number in totals.items() if number), key=lambda kind: (-totals[kind], kind))
-        if kinds or benchmark == MAIN_BENCHMARK:
-            samples = {name: found["samples"] for name, found in scores.items()}
-            tables.append(
-                {
-                    "name": benchmark_name(benchmark),
-                    "main": benchmark == MAIN_BENCHMARK,
-                    "kinds": kinds,
-                    "coloured": kinds[:KINDS_COLOURED],
-                    "rows": [(name, samples[name], c, _bar(samples[name], c, kinds)) for name, c in by_model.items()],
-                }
-            )
-    return tables
+    every = _by_frequency(failure_kinds(scores) for table in tables.values() for scores in table.values())
+    colours = {kind: number for number, kind in enumerate(every[:KINDS_COLOURED], 1)}
+    found = [_failure_table(benchmark, scores, colours) for benchmark, scores in tables.items()]
+    return [table for table in found if table["kinds"] or table["main"]]
 
 
-def _bar(samples: int, counts: Mapping[str, int], kinds: list[str]) -> list[tuple[str, float, float]]:
-    """(kind, left end, width) of the pieces of a model's bar, in percent of all its programs."""
+def _failure_table(benchmark: str, scores: Mapping[str, Any], colours: Mapping[str, int]) -> dict[str, Any]:
+    by_model = {name: failure_kinds(found) for name, found in scores.items()}
+    samples = {name: found["samples"] for name, found in scores.items()}
+    kinds = _by_frequency(by_model.values())
+    return {
+        "name": benchmark_name(benchmark),
+        "main": benchmark == MAIN_BENCHMARK,
+        "kinds": kinds,
+        "coloured": [(kind, number) for kind, number in colours.items() if kind in kinds],
+        "rows": [(name, samples[name], c, _bar(samples[name], c, colours)) for name, c in by_model.items()],
+    }
+
+
+def _by_frequency(counted: Iterable[Mapping[str, int]]) -> list[str]:
+    """The kinds that occur, most frequent first."""
+    totals: Counter[str] = Counter()
+    for counts in counted:
+        totals.update(counts)
+    return sorted((kind for kind, number in totals.items() if number), key=lambda kind: (-totals[kind], kind))
+
+
+def _bar(samples: int, counts: Mapping[str, int], colours: Mapping[str, int]) -> list[tuple[int, float, float]]:
+    """(colour, left end, width) of the pieces of a model's bar, in percent of all its programs; the rare kinds last."""
     pieces, left = [], 0.0
-    for number, kind in enumerate(kinds):
-        width = 100 * counts.get(kind, 0) / samples
-        if width:
-            pieces.append((str(min(number, KINDS_COLOURED) + 1), round(left, 3), round(width, 3)))
+    by_colour = {colour: counts.get(kind, 0) for kind, colour in colours.items()}
+    by_colour[KINDS_COLOURED + 1] = sum(number for kind, number in counts.items() if kind not in colours)
+    for colour, number in by_colour.items():
+        width = 100 * number / samples
+        if number:
+            pieces.append((colour, round(left, 3), round(width, 3)))
         left += width
     return pieces
 
@@ -91,11 +103,16 @@ def changes_from_base(summary: Summary) -> list[dict[str, Any]]:
                     "benchmark": benchmark_name(benchmark),
                     "difference": difference(compared),
                     **{key: compared[key] for key in ("both", "lost", "gained", "neither")},
-                    "tasks_gained": compared["tasks_gained"],
-                    "tasks_lost": compared["tasks_lost"],
+                    "tasks_gained": _listed(compared["tasks_gained"]),
+                    "tasks_lost": _listed(compared["tasks_lost"]),
                 }
             )
     return rows
+
+
+def _listed(tasks: Sequence[str]) -> str:
+    more = len(tasks) - TASKS_NAMED
+    return ", ".join(tasks[:TASKS_NAMED]) + (f" and {more:,} more, in summary.json" if more > 0 else "")
 
 
 def partial_scores(summary: Summary) -> list[tuple[str, str, str, str, str, str]]:

@@ -1,6 +1,6 @@
 """How numbers are written: the same in the terminal, on the page and in sentences."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -21,6 +21,25 @@ def points(share: float) -> str:
     """
     text = f"{100 * share:+.1f}"
     return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
+
+
+def share(value: float) -> str:
+    """A share in percent, under a heading that says so.
+
+    >>> share(0.3456)
+    '34.6'
+    """
+    return f"{100 * value:.1f}"
+
+
+def interval(ends: Sequence[float]) -> str:
+    """Both ends of an interval of differences, in percentage points.
+
+    >>> interval((0.003, 0.046))
+    '[+0.3, +4.6]'
+    """
+    low, high = (points(end) for end in ends)
+    return f"[{low}, {high}]"
 
 
 def p_value(p: float) -> str:
@@ -47,5 +66,4 @@ def difference(compared: Mapping[str, Any]) -> str:
     >>> difference({"difference": 0.024, "ci95": [0.003, 0.046], "p_value": 0.031})
     '+2.4 [+0.3, +4.6], p = 0.031'
     """
-    low, high = (points(end) for end in compared["ci95"])
-    return f"{points(compared['difference'])} [{low}, {high}], {p_equation(compared['p_value'])}"
+    return f"{points(compared['difference'])} {interval(compared['ci95'])}, {p_equation(compared['p_value'])}"

@@ -45,8 +45,17 @@ class PartialScore(_Input):
     pass_at_5_ci95: tuple[float, float] | None = None
 
 
+class GroupScore(PartialScore):
+    """Scores of the tasks of one difficulty, and which tasks these are, where the results say it."""
+
+    tasks: tuple[str, ...] = ()
+
+
 class Measured(_Input):
-    """A benchmark that ran. `pass_at_1` and `ci95` are shares of 1; `verdicts` has each sample's, by task_id."""
+    """A benchmark that ran. `pass_at_1` and `ci95` are shares of 1.
+
+    `verdicts`, and `feedback` where it was kept, have each sample's, by task_id.
+    """
 
     available: Literal[True]
     n: Annotated[int, Field(gt=0)]
@@ -57,6 +66,8 @@ class Measured(_Input):
     errors: dict[str, int]
     exceptions: dict[str, int] | None = None
     verdicts: dict[str, tuple[str, ...]]
+    feedback: dict[str, tuple[str, ...]] | None = None
+    by_difficulty: dict[str, GroupScore] = Field(default_factory=dict)
     data: DataFile
     harness: str
     limits: dict[str, Any]

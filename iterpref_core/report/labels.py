@@ -25,6 +25,21 @@ BENCHMARKS = {
 }
 """Every benchmark of the experiment, in the order of the results table."""
 
+COLUMNS = {
+    "EvalPlus": {"humaneval": "HumanEval", "humaneval+": "HumanEval+", "mbpp": "MBPP", "mbpp+": "MBPP+"},
+    "BigCodeBench Full": {"bigcodebench-full-complete": "Complete", "bigcodebench-full-instruct": "Instruct"},
+    "BigCodeBench Hard": {"bigcodebench-hard-complete": "Complete", "bigcodebench-hard-instruct": "Instruct"},
+    "LiveCodeBench": {"livecodebench": ""},
+    "held-out": {"heldout": ""},
+}
+"""Columns of the table of all benchmarks by group, in the order of the paper's table 1; held-out is ours.
+
+A group of one column has no second heading.
+"""
+
+DIFFICULTIES = {"easy": "easy", "medium": "medium", "hard": "hard"}
+"""LiveCodeBench's difficulties, in the order of the paper's table 10."""
+
 MAIN_BENCHMARK = "heldout"
 """The benchmark that answers the experiment's question; the headline and the comparisons are about it."""
 

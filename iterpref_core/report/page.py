@@ -1,6 +1,6 @@
 """`index.html`: the experiment on one page, without scripts and without a single outside request."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,9 @@ import yaml
 from iterpref_core.jsonl import atomic_writer
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.report import figures
+from iterpref_core.report.calls import calls_chart, calls_rows
 from iterpref_core.report.charts import Chart, Series, line_chart
+from iterpref_core.report.failing_programs import OfModel
 from iterpref_core.report.failures import changes_from_base, failure_tables, partial_scores
 from iterpref_core.report.findings import findings, headline
 from iterpref_core.report.inputs import Curve
@@ -26,6 +28,7 @@ from iterpref_core.report.labels import (
     model_name,
 )
 from iterpref_core.report.pair_view import pair_context, style, templates
+from iterpref_core.report.score_table import difficulty_table, score_table
 from iterpref_core.report.summary import Summary
 from iterpref_core.report.validity import judge_charts, share_charts
 
@@ -37,7 +40,11 @@ REWARDS = {
 
 
 def write_page(
-    summary: Summary, curves: Mapping[str, Curve], pairs: Iterable[tuple[PreferencePair, FocalSpans | None]], out: Path
+    summary: Summary,
+    curves: Mapping[str, Curve],
+    pairs: Iterable[tuple[PreferencePair, FocalSpans | None]],
+    failing: Sequence[OfModel],
+    out: Path,
 ) -> None:
     """Write the page.
 
@@ -45,6 +52,7 @@ def write_page(
         summary: the object of `summary.json`.
         curves: objective → training curve.
         pairs: the pairs to show, with their error regions.
+        failing: programs to show that failed, by model.
         out: the page.
     """
     page = templates().get_template("page.html")
@@ -53,18 +61,24 @@ def write_page(
         headline=headline(summary),
         findings=findings(summary),
         results=_results(summary),
-        benchmarks=_benchmarks(summary),
+        scores=score_table(summary),
+        main_truth=summary["ground_truth"].get(MAIN_BENCHMARK),
+        reasons=_reasons(summary),
+        difficulty=difficulty_table(summary),
         missing=[model_name(name) for name in summary["missing"]],
         comparisons=sum(len(others) for others in summary["comparisons"].values()),
         pass_rate=_pass_rate_chart(summary),
         pass_rates=_pass_rate_rows(summary),
         sampled=_sampled(summary),
+        calls=calls_chart(summary, "this run"),
+        calls_rows=calls_rows(summary),
         paper_calls=PAPER_CALLS_PER_PROBLEM,
         funnel=_funnel(summary),
         share_charts=share_charts(summary["validity"]),
         judge_charts=judge_charts(summary["validity"]),
         paper_coverage=PAPER_COVERAGE,
         failures=failure_tables(summary),
+        failing=failing,
         changes=changes_from_base(summary),
         partial=partial_scores(summary),
         losses=_loss_charts(curves),
@@ -93,34 +107,16 @@ def _results(summary: Summary) -> list[dict[str, Any]]:
     return rows
 
 
-def _benchmarks(summary: Summary) -> dict[str, Any]:
-    """The public benchmarks' table: names, rows of scores, reasons why one could not run, the harness check."""
-    asked = {name for scores in summary["models"].values() for name in scores}
-    asked |= {name for reasons in summary["unavailable"].values() for name in reasons}
-    names = [name for name in in_order(asked, BENCHMARKS) if name != MAIN_BENCHMARK]
+def _reasons(summary: Summary) -> dict[str, str]:
+    """Benchmarks that could not be measured → why."""
     reasons: dict[str, set[str]] = {}
     for unavailable in summary["unavailable"].values():
         for name, reason in unavailable.items():
             reasons.setdefault(reason, set()).add(name)
-    models = summary["models"]
     return {
-        "names": [benchmark_name(name) for name in names],
-        "measured": any(name in scores for name in names for scores in models.values()),
-        "rows": [(model_name(m), [_against_base(summary, m, n) for n in names]) for m in in_order(set(models), MODELS)],
-        "truth": [summary["ground_truth"].get(name) for name in names],
-        "main_truth": summary["ground_truth"].get(MAIN_BENCHMARK),
-        "reasons": {
-            ", ".join(benchmark_name(name) for name in in_order(which, BENCHMARKS)): reason
-            for reason, which in sorted(reasons.items())
-        },
+        ", ".join(benchmark_name(name) for name in in_order(which, BENCHMARKS)): reason
+        for reason, which in sorted(reasons.items())
     }
-
-
-def _against_base(summary: Summary, model: str, benchmark: str) -> dict[str, Any] | None:
-    """A model's scores and, as `difference`, how they compare with the base model's."""
-    scores = summary["models"][model].get(benchmark)
-    compared = summary["comparisons"].get(model, {}).get("base", {}).get(benchmark)
-    return scores and {**scores, "difference": figures.difference(compared) if compared else ""}
 
 
 def _sampled(summary: Summary) -> bool:

@@ -14,6 +14,7 @@ from iterpref_core.config import Params
 from iterpref_core.errors import InputError
 from iterpref_core.jsonl import atomic_writer
 from iterpref_core.report.comparisons import compare_models, scores_of
+from iterpref_core.report.given import load_calls, load_published
 from iterpref_core.report.inputs import ModelResults, group, load_hashes, load_metrics, load_results
 from iterpref_core.report.labels import MODELS
 from iterpref_core.report.validity import validity_summary
@@ -25,7 +26,12 @@ PACKAGES = ("dvc", "evalplus", "mlflow", "prefect", "tokenizers", "torch", "tran
 
 
 def build_summary(
-    results: Path, metrics: Path, params: Params, lock: Path, contamination: Path | None = None
+    results: Path,
+    metrics: Path,
+    params: Params,
+    lock: Path,
+    contamination: Path | None = None,
+    given: Path | None = None,
 ) -> Summary:
     """Gather the summary from what the stages wrote.
 
@@ -35,6 +41,7 @@ def build_summary(
         params: the parameters, recorded whole.
         lock: `dvc.lock`, for the hashes of all artifacts.
         contamination: what pairs share with benchmarks, as stage pairs wrote it; nothing is said of it by default.
+        given: folder of published scores and of debugging against sampling; either may be absent.
 
     Raises:
         InputError: a file is absent or unusable, or models were measured on different data.
@@ -52,6 +59,8 @@ def build_summary(
             name: {benchmark: scores_of(benchmark, result, overlapping) for benchmark, result in model.measured.items()}
             for name, model in models.items()
         },
+        "published": [row.model_dump() for row in load_published(given)] if given else [],
+        "calls": [row.model_dump() for row in load_calls(given)] if given else [],
         "unavailable": {name: model.unavailable for name, model in models.items() if model.unavailable},
         "missing": [name for name in MODELS if name not in models],
         "ground_truth": _ground_truth(models.values()),

@@ -20,6 +20,8 @@ DEBUGGER = MODELS / "debugger"
 RESULTS = Path("results")
 METRICS = Path("metrics")
 REPORTS = Path("reports")
+REPORT_DATA = Path("report_data")
+"""What users lay beside the experiment: published scores, debugging against sampling."""
 SUMMARY = REPORTS / "summary.json"
 
 STATE = Path(".iterpref")

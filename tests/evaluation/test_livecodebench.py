@@ -147,6 +147,8 @@ def test_scores_are_told_by_difficulty_and_platform(execution: ExecutionParams, 
         "medium": (1, 0.5),
     }
     assert entry["by_platform"]["leetcode"]["errors"] == {"exception": 2}
+    named = [task_id for group in entry["by_difficulty"].values() for task_id in group["tasks"]]
+    assert sorted(named) == sorted(entry["verdicts"]), "models are compared on the tasks of each"
 
 
 def test_the_window_has_both_its_ends_and_decides_the_hash(data: Path) -> None:

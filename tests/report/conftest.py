@@ -2,12 +2,8 @@
 
 import csv
 import hashlib
-import html
 import json
-import re
-import shutil
-import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,13 +12,15 @@ from typing import Any
 import pytest
 
 from iterpref_core.config import load_params
+from iterpref_core.debugging.calls import COLUMNS
 from iterpref_core.jsonl import write_jsonl
-from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.records import FocalSpans, PreferencePair, Problem, Sample
 from iterpref_core.report.build import build_report
+from iterpref_core.report.summary import build_summary
+from tests.report.browser import CHROMIUM, Page, open_browser
 
 HELDOUT = 200
 PASSED = {"base": 70, "sft": 150, "dpo": 40, "rpo": 140, "target-dpo": 90, "target-rpo": 160, "debugger": 190}
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 HOSTILE = "<script>document.title = 'owned'</script>"
 
 
@@ -142,53 +140,143 @@ def experiment(tmp_path: Path) -> SimpleNamespace:
     )
 
 
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-    "--enable-logging=stderr",
-    "--virtual-time-budget=4000",
-    "--dump-dom",
+RAISED = ("AttributeError", "KeyError", "NameError", "FileNotFoundError", "TypeError", "ValueError", "IndexError")
+PROGRAM = (
+    "def task_func(path, column):\n    import csv\n    return sorted(row[column] for row in csv.reader(open(path)))\n"
 )
 
-PROBE = """<!doctype html><title>waiting</title>
-<iframe style="border:0;width:{width}px;height:900px" srcdoc="{page}"></iframe>
-<script>
-document.querySelector("iframe").onload = event => {{
-  const page = event.target.contentDocument, root = page.documentElement;
-  page.querySelectorAll("details").forEach(element => element.open = true);
-  const wide = [...page.querySelectorAll("body *")].filter(
-    element => !element.closest(".scroll, .hidden, .skip, thead")
-      && element.getBoundingClientRect().right > {width} + 1);
-  document.title = JSON.stringify({{
-    inner: root.clientWidth, scroll: root.scrollWidth, wide: wide.slice(0, 5).map(element => element.outerHTML),
-    pairs: page.querySelectorAll(".pair").length}});
-}};
-</script>"""
+
+def _public(n: int, passed: int, data: str) -> dict[str, Any]:
+    """A measured benchmark of which some tasks are won and others lost from model to model, with its feedback."""
+    entry: dict[str, Any] = dict(benchmark(n, passed, data))
+    ids = [f"{data}/{number}" for number in range(n)]
+    kinds = ("wrong_answer", "exception", "timeout")
+    verdicts = ["passed" if (7 * i + passed // 9) % n < passed else kinds[i % 3] for i in range(n)]
+    entry["verdicts"] = {name: [verdict] for name, verdict in zip(ids, verdicts, strict=True)}
+    entry["passed"] = [name for name, verdict in zip(ids, verdicts, strict=True) if verdict == "passed"]
+    entry["pass_at_1"] = len(entry["passed"]) / n
+    entry["errors"] = {kind: verdicts.count(kind) for kind in kinds if kind in verdicts}
+    raised = entry["errors"].get("exception", 0)
+    entry["exceptions"] = {name: raised // 7 + (place < raised % 7) for place, name in enumerate(RAISED)}
+    entry["feedback"] = {name: ["" if v == "passed" else f"{v}: {HOSTILE}"] for name, (v,) in entry["verdicts"].items()}
+    return entry
+
+
+def _by_difficulty(entry: dict[str, Any]) -> dict[str, Any]:
+    ids = list(entry["verdicts"])
+    cuts = {"easy": ids[:80], "hard": ids[200:], "medium": ids[80:200]}
+    return {
+        name: {"n": len(tasks), "pass_at_1": share, "ci95": [share - 0.05, share + 0.05], "errors": {}, "tasks": tasks}
+        for name, tasks in cuts.items()
+        for share in [sum(entry["verdicts"][task] == ["passed"] for task in tasks) / len(tasks)]
+    }
+
+
+def _enrich(results: Path) -> None:
+    """Every benchmark for every model, and the programs behind the verdicts."""
+    for model, passed in PASSED.items():
+        path = results / model / "results.json"
+        found = json.loads(path.read_text(encoding="utf-8"))
+        sizes = {"humaneval": 164, "humaneval+": 164, "mbpp": 378, "mbpp+": 378, "livecodebench": 300}
+        sizes |= {f"bigcodebench-{part}": 148 for part in ("full-complete", "full-instruct", "hard-complete")}
+        for number, (name, n) in enumerate(sizes.items()):
+            data = "BigCodeBench" if name.startswith("bigcodebench") else name.rstrip("+")
+            found["benchmarks"][name] = _public(n, (passed + 20 * number) * n // 400, data)
+        live = found["benchmarks"]["livecodebench"]
+        live["by_difficulty"] = _by_difficulty(live)
+        live |= {"pass_at_5": live["pass_at_1"] + 0.05, "pass_at_5_ci95": [0, 1]}
+        missing = "no interpreter of bigcodebench's environment; run `make bigcodebench`"
+        found["benchmarks"]["bigcodebench-hard-instruct"] = {"available": False, "reason": missing}
+        path.write_text(json.dumps(found), encoding="utf-8")
+        order = dict.fromkeys(name.rstrip("+") for name in found["benchmarks"] if "hard-instruct" not in name)
+        write_jsonl(
+            path.with_name("samples.jsonl"),
+            (
+                Sample(task_id=task_id, solution=f"# {model}, {name} {HOSTILE}\n{PROGRAM}")
+                for name in order
+                for task_id in found["benchmarks"][name]["verdicts"]
+            ),
+        )
+
+
+def _write_given(folder: Path) -> None:
+    folder.mkdir()
+    names = ["humaneval", "humaneval+", "mbpp", "mbpp+", "bigcodebench-full-complete", "livecodebench"]
+    lines = ["model,method,benchmark,pass_at_1,source"]
+    for place, method in enumerate(("base", "DPO", "Target-DPO", "KTO")):
+        start = f"made-up/Coder-7B,{method}"
+        lines += [f'{start},{name},0.{4 + place}{i},"Nobody 2026, table 1"' for i, name in enumerate(names)]
+    lines.append('other/Nanolab,RPO,humaneval,0.125,"Nobody 2026, table 2"')
+    (folder / "published.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with (folder / "calls.csv").open("w", encoding="utf-8", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(COLUMNS)
+        for calls in range(1, 51):
+            one, other = round(70 * (1 - 0.8 ** (calls - 1))), round(60 * (1 - 0.93 ** (calls - 1)))
+            gain, known = (one - other) / 90, calls <= 30
+            ours = [one, 90 * calls] if known else ["", ""]
+            paired = [gain, gain - 0.1, gain + 0.1, 0.03] if known else [""] * 4
+            out.writerow([calls, 90, *ours, other, 90 * calls, *paired])
 
 
 @pytest.fixture
-def browse(tmp_path: Path) -> Callable[[str, int], Any]:
-    """Opens a page in a window of a width; returns its size, what is wider, and the number of pairs."""
+def rich(experiment: SimpleNamespace) -> SimpleNamespace:
+    """The same experiment with every benchmark, programs, published scores and a comparison of sources (`given`)."""
+    _enrich(experiment.results)
+    problems = experiment.root / "data/problems.jsonl"
+    write_jsonl(
+        problems,
+        (
+            Problem(task_id=f"task/{number:04}", prompt=f"Do it. {HOSTILE}", entry_point="f", tests=())
+            for number in range(HELDOUT)
+        ),
+    )
+    _write_given(experiment.root / "report_data")
+    benchmarks = ("heldout", "humaneval", "humaneval+", "mbpp", "mbpp+", "bigcodebench-full-complete")
+    benchmarks += ("bigcodebench-full-instruct", "bigcodebench-hard-complete", "bigcodebench-hard-instruct")
+    evaluate = experiment.params.evaluate.model_copy(update={"benchmarks": (*benchmarks, "livecodebench")})
+    params = experiment.params.model_copy(update={"evaluate": evaluate})
+    given = experiment.root / "report_data"
+    paths = experiment.results, experiment.metrics, experiment.pairs, experiment.spans
+    build = partial(build_report, *paths, params, experiment.lock, problems=problems, given=given)
+    summarise = partial(build_summary, *paths[:2], params, experiment.lock, given=given)
+    own = {"params": params, "problems": problems, "given": given, "build": build, "summarise": summarise}
+    return SimpleNamespace(**vars(experiment) | own)
+
+
+MEASURE = """(() => {
+  const root = document.documentElement, width = root.clientWidth;
+  document.querySelectorAll("details").forEach(element => element.open = true);
+  const wide = [...document.querySelectorAll("body *")].filter(
+    element => !element.closest(".scroll, .hidden, .skip, thead")
+      && element.getBoundingClientRect().right > width + 1);
+  return {inner: width, scroll: root.scrollWidth, wide: wide.slice(0, 5).map(element => element.outerHTML),
+    pairs: document.querySelectorAll(".pair").length};
+})()"""
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """A tab of a headless Chromium; without one on this machine the test is skipped."""
     if CHROMIUM is None:
         pytest.skip("no chromium on this machine: the page is not tried in a browser")
+    with open_browser(tmp_path_factory.mktemp("chromium")) as page:
+        yield page
 
-    def measure(page: str, width: int) -> Any:
-        probe = tmp_path / "probe.html"
-        probe.write_text(PROBE.format(width=width, page=html.escape(page)), encoding="utf-8")
-        own = (f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width + 100},1000")
-        done = subprocess.run(
-            [CHROMIUM, *FLAGS, *own, probe.as_uri()], capture_output=True, text=True, timeout=120, check=True
-        )
-        assert "CONSOLE" not in done.stderr
-        title = re.search(r"<title>(.*?)</title>", done.stdout)
-        assert title is not None
-        return json.loads(html.unescape(title[1]))
+
+@pytest.fixture
+def browse(browser: Page, tmp_path: Path) -> Callable[[str, int], Any]:
+    """Opens a page in a window of a width; returns its size, what is wider, and the number of pairs."""
+
+    def measure(text: str, width: int) -> Any:
+        path = tmp_path / "opened.html"
+        path.write_text(text, encoding="utf-8")
+        browser.complaints.clear()
+        browser.requests.clear()
+        browser.open(path, width)
+        found = browser.evaluate(MEASURE)
+        assert browser.complaints == []
+        assert [url for url in browser.requests if not url.startswith("data:")] == [path.as_uri()]
+        return found
 
     return measure

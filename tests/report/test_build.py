@@ -22,7 +22,8 @@ def test_everything_is_written_and_the_scores_are_returned(experiment: SimpleNam
     out = tmp_path / "reports"
     metrics = experiment.build(out)
 
-    assert sorted(path.name for path in out.iterdir()) == ["index.html", "pass_rate.csv", "results.csv", "summary.json"]
+    tables = ("calls", "failures", "outcomes", "pass_rate", "published", "results", "validity")
+    assert {path.name for path in out.iterdir()} == {"index.html", "summary.json", *(f"{name}.csv" for name in tables)}
     assert metrics["heldout/target-rpo"] == 0.8
     assert metrics["humaneval_plus/base"] == 0
     assert metrics["models_missing"] == 0
@@ -73,3 +74,21 @@ def test_pairs_are_drawn_by_hash_whatever_the_order_of_the_file(experiment: Simp
 
 def test_fewer_pairs_than_asked_for_are_all_shown(experiment: SimpleNamespace) -> None:
     assert len(choose_pairs(experiment.pairs, experiment.spans, 99)) == 12
+
+
+def test_every_figure_of_the_page_is_in_a_table(rich: SimpleNamespace, tmp_path: Path) -> None:
+    rich.build(tmp_path)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    results = {(row["model"], row["benchmark"]): row for row in rows(tmp_path / "results.csv")}
+    easy, compared = results["dpo", "livecodebench/easy"], summary["comparisons"]["dpo"]["base"]["livecodebench"]
+    assert float(easy["p_value"]) == compared["by_difficulty"]["easy"]["p_value"]
+    assert results["base", "heldout"]["p_value"] == ""
+    failing = [row for row in rows(tmp_path / "failures.csv") if (row["model"], row["benchmark"]) == ("rpo", "mbpp")]
+    assert {row["kind"] for row in failing} >= {"AttributeError", "FileNotFoundError", "timeout", "wrong_answer"}
+    rest = 1 - float(results["rpo", "mbpp"]["pass_at_1"])
+    assert sum(float(row["share"]) for row in failing) == pytest.approx(rest)
+    outcomes = rows(tmp_path / "outcomes.csv")
+    assert sum(int(row["problems"]) for row in outcomes) == summary["codeflow"]["problems"]
+    validity = rows(tmp_path / "validity.csv")
+    assert sum(int(row["problems"]) for row in validity if row["measure"] == "coverage") == 58
+    assert len(rows(tmp_path / "published.csv")) == 25

@@ -50,6 +50,30 @@ def test_the_matrix_adds_up_to_all_tasks(experiment: SimpleNamespace) -> None:
     assert rows["DPO", "held-out"]["lost"] == 30
 
 
+def test_long_lists_of_tasks_end_with_how_many_more_there_are(experiment: SimpleNamespace) -> None:
+    summary = build_summary(experiment.results, experiment.metrics, experiment.params, experiment.lock)
+    compared = summary["comparisons"]["sft"]["base"]["heldout"]
+    compared["tasks_gained"] = [f"t{number}" for number in range(1234)]
+    row = next(row for row in changes_from_base(summary) if row["model"] == "SFT on chosen")
+    assert row["tasks_gained"].endswith(", t199 and 1,034 more, in summary.json")
+    assert row["tasks_lost"] == ""
+
+
+def test_a_kind_of_failure_has_one_colour_on_all_benchmarks_and_rare_ones_share_one(rich: SimpleNamespace) -> None:
+    tables = failure_tables(rich.summarise())
+    colours: dict[str, set[int]] = {}
+    for table in tables:
+        for kind, number in table["coloured"]:
+            colours.setdefault(kind, set()).add(number)
+    assert all(len(numbers) == 1 for numbers in colours.values())
+    assert len(colours) == 5
+    for table in tables:
+        for _, samples, counts, bar in table["rows"]:
+            assert sum(width for _, _, width in bar) == pytest.approx(100 * sum(counts.values()) / samples, abs=0.01)
+            assert [colour for colour, _, _ in bar] == sorted({colour for colour, _, _ in bar}), "each colour once"
+    assert {"AttributeError", "KeyError", "NameError", "FileNotFoundError"} <= set(tables[1]["kinds"])
+
+
 def test_the_page_lists_won_and_lost_tasks_and_scores_without_some(experiment: SimpleNamespace, tmp_path: Path) -> None:
     found = tmp_path / "contamination.json"
     kinds = dict.fromkeys(("prompt", "example", "ngram", "ast"), 1)
@@ -58,7 +82,7 @@ def test_the_page_lists_won_and_lost_tasks_and_scores_without_some(experiment: S
     experiment.build(tmp_path / "reports", found)
     page = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
     text = " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
-    assert "DPO on held-out: 0 won, 30 lost Lost: task/0040, task/0041," in text
+    assert "held-out: 0 won, 30 lost. Lost: task/0040, task/0041," in text
     assert "base held-out tasks that training pairs share something with 35.0% [29.0%, 41.0%] of 200 34.7%" in text
     summary = json.loads((tmp_path / "reports/summary.json").read_text())
     assert len(partial_scores(summary)) == len(experiment.passed)

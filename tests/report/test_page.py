@@ -125,7 +125,7 @@ def test_benchmarks_without_held_out_problems_make_a_page(experiment: SimpleName
         path.write_text(json.dumps(results))
     experiment.build(tmp_path / "reports")
     page = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
-    assert "Public benchmarks" in page
+    assert "All benchmarks" in page
     assert 'class="interval' not in page
 
 

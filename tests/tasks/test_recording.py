@@ -149,6 +149,21 @@ def test_an_experiment_holds_its_stages(workspace: Path, params: Params) -> None
     assert whole.data.metrics["train/sft/loss"] == 0.5
 
 
+def test_the_report_is_kept_whole_with_its_tables(workspace: Path, params: Params) -> None:
+    from tasks.recording.tracking import StageRun, Tracker
+
+    for name in ("index.html", "results.csv", "summary.json"):
+        (workspace / "reports").mkdir(exist_ok=True)
+        (workspace / "reports" / name).write_text(f"{name}\n", encoding="utf-8")
+    tracker = Tracker()
+    stage = Stage("report", (), (), ("reports",), ("",))
+    run = StageRun(tracker, stage, tracker.start_experiment(params), params)
+    run_body("report", lambda: {"heldout/base": 0.5})
+    run.finish("FINISHED")
+    kept = {file.path for file in tracker.client.list_artifacts(run.run_id, "reports")}
+    assert kept == {"reports/index.html", "reports/results.csv", "reports/summary.json"}
+
+
 def test_a_bare_repro_keeps_to_one_experiment_as_long_as_the_parameters_stay(workspace: Path, params: Params) -> None:
     from tasks.recording.tracking import Tracker
 

@@ -1,0 +1,161 @@
+"""Some programs of each model that failed: the task, the program, the verdict, and the feedback where it was kept."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import chain, zip_longest
+from pathlib import Path
+
+from iterpref_core.jsonl import read_jsonl
+from iterpref_core.records import Problem, Sample
+from iterpref_core.report.inputs import ModelResults, load_results
+from iterpref_core.report.labels import MAIN_BENCHMARK, benchmark_name, model_name
+
+NOT_FAILURES = ("passed", "infra_error")
+PROGRAM, PROMPT, FEEDBACK = 6000, 2000, 1500
+"""Characters that are shown at most, so that one endless answer does not fill the page."""
+
+
+@dataclass(frozen=True)
+class FailingProgram:
+    """`prompt` is empty where the experiment does not have it, `feedback` where it was not kept."""
+
+    task_id: str
+    benchmark: str
+    verdict: str
+    program: str
+    prompt: str
+    feedback: str
+
+
+@dataclass(frozen=True)
+class OfModel:
+    """A model's programs that are shown, of `failed` that there are; `unknown`: results name no file of programs."""
+
+    name: str
+    failed: int
+    shown: tuple[FailingProgram, ...]
+    unknown: bool
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    task_id: str
+    sample: int
+    benchmark: str
+
+
+def failing_programs(results: Path, problems: Path | None, benchmarks: Sequence[str], count: int) -> list[OfModel]:
+    """Choose failing programs of every model, benchmark by benchmark in turn.
+
+    Of a benchmark those tasks come first whose task_ids have the smallest hashes: nobody picks them, and models that
+    fail the same task are shown on it. A program that several benchmarks judge (HumanEval, HumanEval+) is shown once.
+
+    Args:
+        results: folder of `<model>/results.json` and `<model>/samples.jsonl`.
+        problems: JSONL of problems, for the held-out tasks' prompts.
+        benchmarks: in the order in which they were measured, which is that of the samples.
+        count: programs of each model, at most.
+
+    Raises:
+        InputError: a file is unusable.
+    """
+    models = load_results(results)
+    chosen = {name: _choose(model, count) for name, model in models.items()}
+    heldout = {one.task_id for of_model in chosen.values() for one in of_model if one.benchmark == MAIN_BENCHMARK}
+    prompts = _read_prompts(problems, heldout) if problems is not None and heldout else {}
+    return [
+        _show(model, results / name / "samples.jsonl", benchmarks, chosen[name], prompts)
+        for name, model in models.items()
+    ]
+
+
+def _show(
+    model: ModelResults, samples: Path, benchmarks: Sequence[str], chosen: Sequence[_Chosen], prompts: Mapping[str, str]
+) -> OfModel:
+    failed = len(set(_failures(model)))
+    if not samples.is_file():
+        return OfModel(model_name(model.model), failed, (), unknown=True)
+    programs = _read_programs(samples, {one.task_id for one in chosen})
+    shown = []
+    for one in chosen:
+        found = _find(model, benchmarks, programs.get(one.task_id, []), one)
+        if found is not None:
+            result = model.measured[one.benchmark]
+            told = (result.feedback or {}).get(one.task_id, ())
+            shown.append(
+                FailingProgram(
+                    task_id=one.task_id,
+                    benchmark=benchmark_name(one.benchmark),
+                    verdict=result.verdicts[one.task_id][one.sample],
+                    program=_cut(found, PROGRAM),
+                    prompt=_cut(prompts.get(one.task_id, ""), PROMPT),
+                    feedback=_cut(told[one.sample] if one.sample < len(told) else "", FEEDBACK),
+                )
+            )
+    return OfModel(model_name(model.model), failed, tuple(shown), unknown=False)
+
+
+def _choose(model: ModelResults, count: int) -> list[_Chosen]:
+    """One benchmark after the other in turn, so that none crowds the others out."""
+    by_family: dict[str, list[_Chosen]] = {}
+    seen = set()
+    for one in _failures(model):
+        if (key := (_family(one.benchmark), one.task_id)) not in seen:  # one sample of a task will do
+            seen.add(key)
+            by_family.setdefault(key[0], []).append(one)
+    drawn = (sorted(found, key=lambda one: sha256(one.task_id.encode()).digest()) for found in by_family.values())
+    return [one for one in chain.from_iterable(zip_longest(*drawn)) if one is not None][:count]
+
+
+def _failures(model: ModelResults) -> Iterator[_Chosen]:
+    for benchmark, result in model.measured.items():
+        for task_id, verdicts in result.verdicts.items():
+            for number, verdict in enumerate(verdicts):
+                if verdict not in NOT_FAILURES:
+                    yield _Chosen(task_id, number, benchmark)
+
+
+def _family(benchmark: str) -> str:
+    """Benchmarks that judge the same programs: HumanEval and HumanEval+."""
+    return benchmark.rstrip("+")
+
+
+def _find(model: ModelResults, benchmarks: Sequence[str], programs: Sequence[str], wanted: _Chosen) -> str | None:
+    """The program behind a verdict, from all of its task's programs in the file; None where that is not certain.
+
+    Both splits of BigCodeBench have the same task_ids. Their programs follow each other in the file, in the order in
+    which the benchmarks were measured.
+    """
+    known = [name for name in benchmarks if name in model.measured]
+    families = dict.fromkeys(_family(name) for name in [*known, *model.measured])
+    place, total = None, 0
+    for family in families:
+        judged = next((r.verdicts for n, r in model.measured.items() if _family(n) == family), {})
+        if family == _family(wanted.benchmark):
+            place = total + wanted.sample
+        total += len(judged.get(wanted.task_id, ()))
+    return programs[place] if place is not None and total == len(programs) else None
+
+
+def _read_programs(path: Path, task_ids: set[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for sample in read_jsonl(path, Sample):
+        if sample.task_id in task_ids:
+            text = sample.solution if sample.solution is not None else sample.completion
+            found.setdefault(sample.task_id, []).append(text or "")
+    return found
+
+
+def _read_prompts(path: Path, task_ids: set[str]) -> dict[str, str]:
+    problems: Iterable[Problem] = read_jsonl(path, Problem)
+    return {problem.task_id: problem.prompt for problem in problems if problem.task_id in task_ids}
+
+
+def _cut(text: str, longest: int) -> str:
+    r"""The text's beginning, which says how much was left out.
+
+    >>> _cut("abcdef", 4)
+    'abcd\n… 2 characters more'
+    """
+    return text if len(text) <= longest else f"{text[:longest]}\n… {len(text) - longest:,} characters more"

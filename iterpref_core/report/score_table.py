@@ -1,0 +1,178 @@
+"""Every model on every benchmark: the layout of the paper's table 1, published rows beside this experiment's own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from iterpref_core.report.figures import interval, p_equation, points, share
+from iterpref_core.report.findings import SIGNIFICANT
+from iterpref_core.report.labels import (
+    BENCHMARKS,
+    COLUMNS,
+    DIFFICULTIES,
+    MAIN_BENCHMARK,
+    MODELS,
+    benchmark_name,
+    in_order,
+    model_name,
+)
+from iterpref_core.report.summary import Summary
+
+EMBEDDED = {"nanolab": "nanolab, the embedded model"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A score in percent, and under it what is known of it: lines of pieces that may stand below each other.
+
+    `effect` is 1 or -1 where p says better or worse.
+    """
+
+    score: str
+    notes: tuple[tuple[str, ...], ...] = ()
+    effect: int = 0
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no score: n/a, or a dash."""
+        return not self.score[0].isdigit()
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method's scores. `source` is of published ones; `style` is `truth`, `focal`, `published` or nothing."""
+
+    name: str
+    style: str
+    cells: tuple[Cell, ...]
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """The rows of one model."""
+
+    name: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """`columns` are groups of benchmarks, each with the names of its columns; `absent` benchmarks have no column."""
+
+    columns: tuple[tuple[str, tuple[str, ...]], ...]
+    groups: tuple[Group, ...]
+    absent: tuple[str, ...]
+    published: bool
+
+
+def score_table(summary: Summary) -> ScoreTable | None:
+    """Lay the table out; None where there is nothing but held-out problems, which have a table of their own.
+
+    It has a column for every benchmark that was asked for or that somebody published a score of. Published scores of
+    the student stand under the same heading as ours, method by method; other models follow in the file's order.
+    """
+    found = [*summary["models"].values(), *summary["unavailable"].values()]
+    published: Sequence[Mapping[str, Any]] = summary["published"]
+    shown = {name for of_model in found for name in of_model} | {row["benchmark"] for row in published}
+    columns = {title: [key for key in keys if key in shown] for title, keys in COLUMNS.items()}
+    keys = [key for group in columns.values() for key in group]
+    if not set(keys) - {MAIN_BENCHMARK}:
+        return None
+    student = summary["provenance"]["params"]["model"]["student"]
+    rows: dict[str, list[tuple[str, Row]]] = {_base(student): _own_rows(summary, keys)}
+    titles = {_base(student): EMBEDDED.get(student, student)}
+    for (model, method, source), scores in _by_method(published).items():
+        cells = tuple(Cell(share(scores[key])) if key in scores else Cell("–") for key in keys)
+        titles.setdefault(_base(model), model)
+        rows.setdefault(_base(model), []).append((_method(method), Row(method, "published", cells, source)))
+    return ScoreTable(
+        tuple((title, tuple(COLUMNS[title][key] for key in group)) for title, group in columns.items() if group),
+        tuple(Group(titles[model], _sorted(of_model)) for model, of_model in rows.items() if of_model),
+        tuple(benchmark_name(name) for name in BENCHMARKS if name not in shown),
+        bool(published),
+    )
+
+
+def difficulty_table(summary: Summary) -> tuple[list[str], list[tuple[str, list[Cell]]]] | None:
+    """LiveCodeBench by difficulty, the paper's table 10: headings and rows; None where it was not measured."""
+    scores = {
+        model: found["livecodebench"]["by_difficulty"]
+        for model, found in summary["models"].items()
+        if found.get("livecodebench", {}).get("by_difficulty")
+    }
+    if not scores:
+        return None
+    names = in_order({name for groups in scores.values() for name in groups}, DIFFICULTIES)
+    sizes = {name: max(groups[name]["n"] for groups in scores.values() if name in groups) for name in names}
+    rows = []
+    for model in in_order(set(scores), MODELS):
+        compared = summary["comparisons"].get(model, {}).get("base", {}).get("livecodebench", {})
+        against = compared.get("by_difficulty", {})
+        rows.append((model_name(model), [_cell(scores[model].get(name), against.get(name)) for name in names]))
+    return [f"{name}, {sizes[name]} tasks" for name in names], rows
+
+
+def _own_rows(summary: Summary, keys: Sequence[str]) -> list[tuple[str, Row]]:
+    """(method, row) of what this experiment measured, the ground truth first."""
+    rows = []
+    truth = summary["ground_truth"]
+    if truth.keys() & set(keys):
+        cells = tuple(_truth(truth.get(key)) for key in keys)
+        rows.append(("", Row("ground truth", "truth", cells)))
+    for model in in_order(set(summary["models"]), MODELS):
+        style = "focal" if model.startswith("target-") else ""
+        rows.append((model, Row(model_name(model), style, tuple(_own_cell(summary, model, key) for key in keys))))
+    return rows
+
+
+def _own_cell(summary: Summary, model: str, benchmark: str) -> Cell:
+    if benchmark in summary["unavailable"].get(model, {}):
+        return Cell("n/a")
+    compared = summary["comparisons"].get(model, {}).get("base", {}).get(benchmark)
+    return _cell(summary["models"][model].get(benchmark), compared)
+
+
+def _cell(scores: Mapping[str, Any] | None, compared: Mapping[str, Any] | None) -> Cell:
+    if scores is None:
+        return Cell("–")
+    notes: list[tuple[str, ...]] = [(f"{share(scores['ci95'][0])}–{share(scores['ci95'][1])}",)]
+    if "pass_at_5" in scores:
+        notes.append((f"pass@5 {share(scores['pass_at_5'])}",))
+    if not compared:
+        return Cell(share(scores["pass_at_1"]), tuple(notes))
+    ends = f"{interval(compared['ci95'])},"
+    notes.append((points(compared["difference"]), ends, p_equation(compared["p_value"])))
+    sign = (compared["difference"] > 0) - (compared["difference"] < 0)
+    return Cell(share(scores["pass_at_1"]), tuple(notes), sign if compared["p_value"] < SIGNIFICANT else 0)
+
+
+def _truth(truth: Mapping[str, Any] | None) -> Cell:
+    if truth is None:
+        return Cell("–")
+    return Cell(share(truth["passed"] / truth["n"]), ((f"{truth['passed']}/{truth['n']}",),))
+
+
+def _by_method(published: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str, str], dict[str, float]]:
+    """(model, method, source) → benchmark → score, in the file's order."""
+    found: dict[tuple[str, str, str], dict[str, float]] = {}
+    for row in published:
+        found.setdefault((row["model"], row["method"], row["source"]), {})[row["benchmark"]] = row["pass_at_1"]
+    return found
+
+
+def _base(model: str) -> str:
+    """What two names of one model have in common: without owner or folder, whatever the case."""
+    return model.rstrip("/").rpartition("/")[2].lower()
+
+
+def _method(name: str) -> str:
+    """A published method under our name for it; any other as it is."""
+    lowered = name.lower()
+    return next((key for key, label in MODELS.items() if lowered in (key, label.lower())), name)
+
+
+def _sorted(rows: Sequence[tuple[str, Row]]) -> tuple[Row, ...]:
+    """Ground truth, known methods in the known order, then the others; of one method ours first."""
+    places = {"": -1, **{method: place for place, method in enumerate(MODELS)}}
+    return tuple(row for _, row in sorted(rows, key=lambda item: places.get(item[0], len(MODELS))))

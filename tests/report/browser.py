@@ -1,0 +1,127 @@
+"""A headless Chromium, driven over its DevTools protocol."""
+
+import base64
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from websockets.sync.client import ClientConnection, connect
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PATIENCE_S = 60
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--remote-debugging-port=0",
+)
+COMPLAINTS = {"Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"}
+
+
+class Page:
+    """A tab. `complaints` are what it wrote to the console, `requests` the addresses it asked for."""
+
+    def __init__(self, connection: ClientConnection, session: str) -> None:
+        self._connection, self._session, self._number = connection, session, 0
+        self.complaints: list[Any] = []
+        self.requests: list[str] = []
+        self._loaded = False
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.call(f"{domain}.enable")
+
+    def call(self, method: str, **params: Any) -> Any:
+        """Send a command and return its result."""
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": params, "sessionId": self._session}
+        self._connection.send(json.dumps(message))
+        while True:
+            answer = self._receive()
+            if answer.get("id") == self._number and answer.get("sessionId") == self._session:
+                assert "error" not in answer, answer
+                return answer["result"]
+
+    def open(self, path: Path, width: int, *, dark: bool = False) -> None:
+        """Load a file in a window of this width; `dark`: the user prefers dark colours."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600
+        )
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
+        self._loaded = False
+        self.call("Page.navigate", url=path.resolve().as_uri())
+        while not self._loaded:
+            self._receive()
+
+    def evaluate(self, script: str) -> Any:
+        """The value of a JavaScript expression."""
+        found = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in found, found["exceptionDetails"]
+        return found["result"].get("value")
+
+    def press(self, key: str, code: int, text: str = "") -> None:
+        """Press and release a key; `code` is its Windows key code, `text` what it types."""
+        for kind in ("keyDown" if text else "rawKeyDown", "keyUp"):
+            typed = {"text": text} if text and kind == "keyDown" else {}
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **typed)
+
+    def draw(self, path: Path) -> None:
+        """Write the whole page as PNG."""
+        picture = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)["data"]
+        path.write_bytes(base64.b64decode(picture))
+
+    def _receive(self) -> Any:
+        message = json.loads(self._connection.recv(timeout=PATIENCE_S))
+        method = message.get("method")
+        if method in COMPLAINTS:
+            self.complaints.append(message["params"])
+        elif method == "Network.requestWillBeSent":
+            self.requests.append(message["params"]["request"]["url"])
+        elif method == "Page.loadEventFired":
+            self._loaded = True
+        return message
+
+
+@contextmanager
+def open_browser(profile: Path) -> Iterator[Page]:
+    """Start Chromium with an empty profile; yields its tab."""
+    assert CHROMIUM is not None
+    command = [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            with connect(_address(profile, process), max_size=None, proxy=None) as connection:
+                yield Page(connection, _attach(connection))
+        finally:
+            process.kill()
+
+
+def _address(profile: Path, process: "subprocess.Popen[bytes]") -> str:
+    """Chromium writes its port and path to a file once it listens."""
+    file, deadline = profile / "DevToolsActivePort", time.monotonic() + PATIENCE_S
+    while not file.is_file() or len(lines := file.read_text().split()) < 2:
+        assert process.poll() is None, "chromium ended"
+        assert time.monotonic() < deadline, "chromium does not listen"
+        time.sleep(0.02)
+    return f"ws://127.0.0.1:{lines[0]}{lines[1]}"
+
+
+def _attach(connection: ClientConnection) -> str:
+    def ask(number: int, method: str, **params: Any) -> Any:
+        connection.send(json.dumps({"id": number, "method": method, "params": params}))
+        while (answer := json.loads(connection.recv(timeout=PATIENCE_S))).get("id") != number:
+            pass
+        return answer["result"]
+
+    target = ask(1, "Target.createTarget", url="about:blank")["targetId"]
+    session: str = ask(2, "Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+    return session

@@ -1,0 +1,125 @@
+"""The page in a headless browser, with everything on it: it fits, is silent, and can be read and used by keyboard."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.report.browser import Page
+
+OPEN_ALL = 'document.querySelectorAll("details").forEach(element => element.open = true)'
+TAB, ENTER = ("Tab", 9), ("Enter", 13, "\r")
+
+# Colours as the browser computes them, color-mix() included, drawn on the layers behind them (WCAG 2.2, 1.4.3).
+CONTRAST = """(() => {
+  const context = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
+  const blend = colours => {
+    context.clearRect(0, 0, 1, 1);
+    for (const colour of colours) { context.fillStyle = colour; context.fillRect(0, 0, 1, 1); }
+    return [...context.getImageData(0, 0, 1, 1).data.slice(0, 3)];
+  };
+  const luminance = rgb => rgb.map(c => c / 255).map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    if (!walker.currentNode.data.trim() || element.closest(".hidden, title")) continue;
+    const style = getComputedStyle(element), behind = [];
+    for (let e = element; e; e = e.parentElement) behind.unshift(getComputedStyle(e).backgroundColor);
+    const ink = element.closest("svg") ? style.fill : style.color;
+    const [one, other] = [blend(behind), blend([...behind, ink])].map(luminance);
+    const ratio = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+    found.push({ratio, text: walker.currentNode.data.trim().slice(0, 40), where: element.outerHTML.slice(0, 90)});
+  }
+  return found;
+})()"""
+
+STOPS = """(() => {
+  const stops = [...document.querySelectorAll("a[href], summary, [tabindex='0'], button, input, select")];
+  stops.forEach((element, number) => element.dataset.stop = number);
+  return stops.length;
+})()"""
+
+# Numbers of the elements that hold the focus; a scrolling box without a stop of its own may be one, and has none.
+FOCUSED = """(() => {
+  const element = document.activeElement, style = getComputedStyle(element), box = element.getBoundingClientRect();
+  return {
+    stop: element === document.body ? null : Number(element.dataset.stop ?? -1),
+    drawn: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,
+    seen: box.width > 0 && box.height > 0 && box.bottom > 0 && box.top < innerHeight && box.right > 0,
+    html: element.outerHTML.slice(0, 90),
+  };
+})()"""
+
+
+@pytest.fixture
+def page(rich: SimpleNamespace, tmp_path: Path) -> Path:
+    rich.build(tmp_path / "reports")
+    return tmp_path / "reports/index.html"
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1280, 1920])
+def test_a_full_page_fits_and_asks_for_nothing(page: Path, browse: Callable[[str, int], Any], width: int) -> None:
+    found = browse(page.read_text(encoding="utf-8"), width)
+    assert found == {"inner": width, "scroll": width, "wide": [], "pairs": 10}
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_all_text_stands_out_from_what_is_behind_it(page: Path, browser: Page, dark: bool) -> None:
+    browser.open(page, 1280, dark=dark)
+    browser.evaluate(OPEN_ALL)
+    found = browser.evaluate(CONTRAST)
+    assert len(found) > 1000
+    assert [item for item in found if item["ratio"] < 4.5] == []
+    lightness = browser.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (lightness == "rgb(20, 22, 26)") == dark, "the measured page is the dark one where it should be"
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_every_control_is_reached_by_tab_in_order_and_shows_it(page: Path, browser: Page, width: int) -> None:
+    browser.open(page, width)
+    browser.evaluate("document.documentElement.style.scrollBehavior = 'auto'")
+    browser.evaluate(OPEN_ALL)
+    number = browser.evaluate(STOPS)
+    reached = []
+    for _ in range(2 * number):
+        browser.press(*TAB)
+        found = browser.evaluate(FOCUSED)
+        if found["stop"] is None:
+            break
+        assert found["drawn"], found
+        assert found["seen"], found
+        reached.append(found["stop"])
+    assert [stop for stop in reached if stop >= 0] == list(range(number))
+    assert number > 50
+
+
+def test_the_keyboard_skips_to_the_results_and_opens_what_is_folded(page: Path, browser: Page) -> None:
+    browser.open(page, 1280)
+    browser.press(*TAB)
+    assert browser.evaluate("document.activeElement.className") == "skip"
+    browser.press(*ENTER)
+    assert browser.evaluate("location.hash") == "#results"
+    folded = "document.querySelector('#failures summary')"
+    browser.evaluate(f"{folded}.focus()")
+    assert browser.evaluate(f"{folded}.parentElement.open") is False
+    browser.press(*ENTER)
+    assert browser.evaluate(f"{folded}.parentElement.open") is True
+
+
+def test_wide_tables_scroll_by_keyboard_in_a_box_of_their_own(page: Path, browser: Page) -> None:
+    browser.open(page, 390)
+    box = "document.querySelector('.scroll')"
+    assert browser.evaluate(f"{box}.scrollWidth > {box}.clientWidth")
+    browser.evaluate(f"{box}.focus()")
+    browser.press("ArrowRight", 39)
+    for _ in range(100):
+        if browser.evaluate(f"{box}.scrollLeft") > 0:
+            break
+    name = browser.evaluate(f"{box}.querySelector('tbody .name').getBoundingClientRect().left")
+    assert browser.evaluate(f"{box}.scrollLeft") > 0
+    assert name == browser.evaluate(f"{box}.getBoundingClientRect().left"), "methods stay in sight"
+    assert browser.evaluate("scrollX") == 0

@@ -1,0 +1,69 @@
+"""DVC's plots: every entry of dvc.yaml has its file, its fields and its template, and DVC renders it."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.report.test_build import rows
+
+ROOT = Path(__file__).parents[2]
+
+
+def dvc(path: Path, *arguments: str) -> str:
+    """Run a command of DVC; returns what it complained of."""
+    command, environment = [sys.executable, "-m", "dvc", *arguments], os.environ | {"DVC_NO_ANALYTICS": "1"}
+    done = subprocess.run(command, cwd=path, env=environment, capture_output=True, text=True, check=True)
+    return done.stderr
+
+
+@pytest.fixture
+def workspace(rich: SimpleNamespace, tmp_path: Path) -> Path:
+    """A repository of DVC with the plots of this one, and a report."""
+    path = tmp_path / "workspace"
+    rich.build(path / "reports")
+    shutil.copytree(rich.metrics, path / "metrics")
+    plots = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["plots"]
+    (path / "dvc.yaml").write_text(yaml.safe_dump({"plots": plots}, sort_keys=False), encoding="utf-8")
+    dvc(path, "init", "--quiet", "--no-scm")
+    shutil.copytree(ROOT / ".dvc/plots", path / ".dvc/plots")
+    return path
+
+
+def fields(spec: Any) -> set[str]:
+    """Every field that a Vega-Lite template encodes, but DVC's own `rev`."""
+    if isinstance(spec, list):
+        return set().union(*map(fields, spec))
+    if not isinstance(spec, dict):
+        return set()
+    own = {spec["field"]} if isinstance(spec.get("field"), str) else set()
+    return (own | fields(list(spec.values()))) - {"rev"}
+
+
+def test_every_plot_is_rendered(workspace: Path) -> None:
+    assert "ERROR" not in dvc(workspace, "plots", "show")
+    html = (workspace / "dvc_plots/index.html").read_text(encoding="utf-8")
+    specs = [json.loads(spec) for spec in re.findall(r"var spec = (\{.*?\});", html, re.DOTALL)]
+    plots = yaml.safe_load((workspace / "dvc.yaml").read_text(encoding="utf-8"))["plots"]
+    assert [spec["title"]["text"] for spec in specs[:6]] == [
+        title for plot in plots for title in [next(iter(plot.values())).get("title")] if title
+    ]
+    assert len(specs) == len(plots)
+    assert all(spec["data"]["values"] for spec in specs)
+
+
+@pytest.mark.parametrize("template", sorted((ROOT / ".dvc/plots").glob("*.json")), ids=lambda path: path.stem)
+def test_templates_name_fields_that_the_tables_have(workspace: Path, template: Path) -> None:
+    plots = [plot for entry in yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"] for plot in entry.values()]
+    (plot,) = [plot for plot in plots if plot.get("template") == template.stem]
+    (file,) = plot["x"]
+    spec = json.loads(template.read_text(encoding="utf-8"))
+    assert fields(spec) <= rows(workspace / file)[0].keys()

@@ -1,0 +1,98 @@
+"""The table of all benchmarks: its columns, its rows, and what each cell says."""
+
+from types import SimpleNamespace
+from typing import get_args
+
+from iterpref_core.config import Benchmark
+from iterpref_core.report.labels import BENCHMARKS, COLUMNS
+from iterpref_core.report.score_table import Cell, difficulty_table, score_table
+
+
+def test_every_benchmark_has_a_column() -> None:
+    assert {name for group in COLUMNS.values() for name in group} == BENCHMARKS.keys() == set(get_args(Benchmark))
+
+
+def test_columns_are_those_of_the_papers_table(rich: SimpleNamespace) -> None:
+    table = score_table(rich.summarise())
+    assert table is not None
+    assert table.columns == (
+        ("EvalPlus", ("HumanEval", "HumanEval+", "MBPP", "MBPP+")),
+        ("BigCodeBench Full", ("Complete", "Instruct")),
+        ("BigCodeBench Hard", ("Complete", "Instruct")),
+        ("LiveCodeBench", ("",)),
+        ("held-out", ("",)),
+    )
+    assert table.absent == ()
+    width = sum(len(names) for _, names in table.columns)
+    assert {len(row.cells) for group in table.groups for row in group.rows} == {width}
+
+
+def test_published_rows_stand_beside_ours_where_the_model_is_the_same(rich: SimpleNamespace) -> None:
+    table = score_table(rich.summarise())
+    assert table is not None
+    own, other = table.groups
+    assert own.name == "nanolab, the embedded model"
+    names = ["ground truth", "base", "SFT on chosen", "DPO", "RPO", "RPO", "Target-DPO", "Target-RPO"]
+    assert [row.name for row in own.rows] == [*names, "debugger (ceiling)"]
+    published = own.rows[5]
+    assert (published.style, published.source) == ("published", "Nobody 2026, table 2")
+    assert published.cells[:2] == (Cell("12.5"), Cell("–")), "a published row has neither interval nor p"
+    assert other.name == "made-up/Coder-7B"
+    assert [row.name for row in other.rows] == ["base", "DPO", "Target-DPO", "KTO"]
+    assert [cell.score for cell in other.rows[0].cells] == [
+        "40.0", "41.0", "42.0", "43.0", "44.0", "–", "–", "–", "45.0", "–"
+    ]  # fmt: skip
+
+
+def test_a_cell_says_score_interval_difference_and_p(rich: SimpleNamespace) -> None:
+    summary = rich.summarise()
+    table = score_table(summary)
+    assert table is not None
+    rows = {row.name: row for row in table.groups[0].rows if row.style != "published"}
+    heldout = rows["DPO"].cells[-1]
+    assert heldout == Cell("20.0", (("14.0–26.0",), ("−15.0", "[−20.0, −10.0],", "p < 0.001")), -1)
+    assert rows["base"].cells[-1] == Cell("35.0", (("29.0–41.0",),))
+    assert rows["Target-RPO"].cells[7] == Cell("n/a")
+    live = rows["Target-RPO"].cells[8]
+    assert ("pass@5 65.0",) in live.notes
+    for model in summary["models"]:
+        del summary["models"][model]["humaneval"]
+    table = score_table(summary)
+    assert table is not None
+    assert table.groups[0].rows[1].cells[0] == Cell("–"), "somebody published it: the column stays"
+
+
+def test_a_difference_that_may_be_chance_is_not_coloured(rich: SimpleNamespace) -> None:
+    summary = rich.summarise()
+    summary["comparisons"]["dpo"]["base"]["heldout"]["p_value"] = 0.05
+    table = score_table(summary)
+    assert table is not None
+    row = next(row for row in table.groups[0].rows if row.name == "DPO")
+    assert (row.cells[-1].effect, row.cells[-1].notes[-1][-1]) == (0, "p = 0.050")
+
+
+def test_benchmarks_that_nobody_asked_for_have_no_column(experiment: SimpleNamespace) -> None:
+    from iterpref_core.report.summary import build_summary
+
+    summary = build_summary(experiment.results, experiment.metrics, experiment.params, experiment.lock)
+    table = score_table(summary)
+    assert table is not None
+    assert [title for title, _ in table.columns] == ["EvalPlus", "held-out"]
+    assert "LiveCodeBench" in table.absent
+    assert difficulty_table(summary) is None
+    heldout = {model: {"heldout": scores["heldout"]} for model, scores in summary["models"].items()}
+    assert score_table(summary | {"models": heldout, "unavailable": {}}) is None, "it has a table of its own"
+
+
+def test_livecodebench_by_difficulty_is_compared_on_the_tasks_of_each(rich: SimpleNamespace) -> None:
+    summary = rich.summarise()
+    found = difficulty_table(summary)
+    assert found is not None
+    headings, rows = found
+    assert headings == ["easy, 80 tasks", "medium, 120 tasks", "hard, 100 tasks"]
+    assert [name for name, _ in rows][:2] == ["base", "SFT on chosen"]
+    compared = summary["comparisons"]["target-rpo"]["base"]["livecodebench"]
+    groups = compared["by_difficulty"]
+    assert {name: group["n"] for name, group in groups.items()} == {"easy": 80, "medium": 120, "hard": 100}
+    assert sum(group["gained"] for group in groups.values()) == compared["gained"]
+    assert all(cell.notes[-1][-1].startswith("p ") for name, cells in rows if name != "base" for cell in cells)
