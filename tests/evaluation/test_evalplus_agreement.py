@@ -82,9 +82,15 @@ def compare(
         different += [
             (task_id, code, *pair, text)
             for code, *pair, text in zip(programs[task_id], theirs, mine, said, strict=True)
-            if pair[0] != pair[1]
+            if pair[0] != pair[1] and not passes_when_asked_again(dataset, task_id, code, pair[1])
         ]
     return different
+
+
+def passes_when_asked_again(dataset: str, task_id: str, code: str, ours: Verdicts) -> bool:
+    """EvalPlus's limits are of real time, so that a busy machine may fail a right program: it is asked again."""
+    again = (next(official(dataset, {task_id: [code]}))[1][0] for _ in range(3))
+    return all(ours) and any(found == ours for found in again)
 
 
 @pytest.mark.timeout(300 if MUTANTS <= 30 else 7200)
