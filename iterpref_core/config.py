@@ -65,13 +65,19 @@ class InferenceParams(Settings):
     """How `model.debugger` is asked, and what its answers cost; the student is always a local model."""
 
     backend: BackendName
-    base_url: Annotated[str, Field(min_length=1)] | None
+    base_url: Annotated[str, Field(min_length=1)] | Annotated[tuple[str, ...], Field(min_length=1)] | None
     api: Literal["chat", "completions"]
     timeout_s: PositiveFloat
     attempts: PositiveInt
     recording: Annotated[str, Field(min_length=1)] | None
     price_prompt: Annotated[float, Field(ge=0)]
     price_completion: Annotated[float, Field(ge=0)]
+
+    @property
+    def base_urls(self) -> tuple[str, ...]:
+        """Those of all servers: a list, or one string with commas between them, as on a command line."""
+        urls = self.base_url.split(",") if isinstance(self.base_url, str) else self.base_url or ()
+        return tuple(dict.fromkeys(url.strip() for url in urls))
 
 
 class BudgetParams(Settings):

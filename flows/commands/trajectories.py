@@ -16,7 +16,9 @@ Model = Annotated[
     str | None, typer.Option(help="Folder, hub id, or an endpoint's name for it; model.debugger by default.")
 ]
 Backend = Annotated[str | None, typer.Option(help=f"How it is asked; one of: {', '.join(BACKENDS)}.")]
-BaseUrl = Annotated[str | None, typer.Option(help="Of backend openai; the key is read from OPENAI_API_KEY.")]
+BaseUrl = Annotated[
+    str | None, typer.Option(help="Of backend openai, or several, with commas; the key is read from OPENAI_API_KEY.")
+]
 Concurrency = Annotated[int | None, typer.Option(help="Calls under way at once.")]
 Seed = Annotated[int | None, typer.Option(help="Decides all sampling.")]
 Estimate = Annotated[bool, typer.Option("--estimate", help="Work on 1% and say what all will take; that much is kept.")]

@@ -16,7 +16,7 @@ class CallError(Exception):
 
     def __init__(self, kind: FaultKind, detail: str) -> None:
         super().__init__(f"{kind}: {detail}")
-        self.kind = kind
+        self.kind, self.detail = kind, detail
 
     @property
     def answered(self) -> bool:

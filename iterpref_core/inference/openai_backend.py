@@ -1,18 +1,20 @@
-"""A model served over the OpenAI API: calls at once, retried with growing pauses, at the server's pace."""
+"""A model served over the OpenAI API: calls at once, retried with growing pauses, at the pace of its servers."""
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, retry_if_result, wait_exponential_jitter
 from tenacity.wait import wait_base
 
 from iterpref_core.errors import EndpointError, RefusedError
-from iterpref_core.inference.backend import Completion, Endpoint, Request, Sampling
+from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.budget import Budget, MeteredEndpoint
 from iterpref_core.inference.faults import CallError
 from iterpref_core.inference.openai_calls import Api, OpenAICalls
 from iterpref_core.inference.per_loop import PerLoop
 from iterpref_core.inference.rate_limits import Gate
+from iterpref_core.inference.routing import RoutedEndpoint, Server
 from iterpref_core.inference.together import ConcurrentEndpoint
 
 BACK_OFF = wait_exponential_jitter(initial=1, max=60, jitter=1)
@@ -28,14 +30,15 @@ class OpenAIBackend(ConcurrentEndpoint):
 
     Args:
         model: the name it is served under.
-        base_url: where, such as `https://api.openai.com/v1`.
+        base_url: where, such as `https://api.openai.com/v1`; or several, of servers that answer alike.
         api: `chat`, or `completions` for models without a chat template.
-        concurrency: calls in flight at most; while one pauses before its next attempt it is not in flight.
+        concurrency: calls in flight at most, at all servers; one that pauses before its next attempt is not in flight.
         timeout_s: real seconds of one attempt.
-        attempts: of one call before the run ends. Being told to wait while others are answered is none.
+        attempts: of one call, times the servers, before the run ends. Being told to wait while others are answered is
+            none.
         budget: what may be spent. Every attempt counts that the server may have billed.
         faults: counts them; a new one by default.
-        wait: the pause after a fault.
+        wait: the pause after a fault; there is none before a server that has not been asked in this round.
 
     Raises:
         ConfigError: the URL or the key cannot be used.
@@ -44,7 +47,7 @@ class OpenAIBackend(ConcurrentEndpoint):
     def __init__(
         self,
         model: str,
-        base_url: str,
+        base_url: str | Sequence[str],
         *,
         api: Api,
         concurrency: int,
@@ -56,10 +59,15 @@ class OpenAIBackend(ConcurrentEndpoint):
     ) -> None:
         self.concurrency = concurrency
         self.faults = Counter[str]() if faults is None else faults
-        self._gate = Gate()
-        calls = OpenAICalls(model, base_url, api=api, timeout_s=timeout_s, concurrency=concurrency, gate=self._gate)
-        self._endpoint: Endpoint = calls if budget is None else MeteredEndpoint(calls, budget, concurrency)
-        self._name, self._attempts, self._wait = f"{base_url}: model {model!r}", attempts, wait
+        urls = (base_url,) if isinstance(base_url, str) else tuple(base_url)
+
+        def server(url: str) -> Server:
+            gate = Gate()
+            calls = OpenAICalls(model, url, api=api, timeout_s=timeout_s, concurrency=concurrency, gate=gate)
+            return Server(url, calls if budget is None else MeteredEndpoint(calls, budget, concurrency), gate)
+
+        self._endpoint = RoutedEndpoint([server(url) for url in urls], concurrency)
+        self._name, self._attempts, self._wait = f"{', '.join(urls)}: model {model!r}", attempts, wait
         self._slots = PerLoop(lambda: asyncio.Semaphore(concurrency), _nothing_to_close)
         self.answered = 0
 
@@ -72,10 +80,10 @@ class OpenAIBackend(ConcurrentEndpoint):
             EndpointError: it could not be had with any of the attempts.
             BudgetError: a cap is reached.
         """
-        patience = _Patience(self, self._attempts)
+        patience = _Patience(self, self._attempts, len(self._endpoint.servers))
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(CallError) | retry_if_result(_is_empty),
-            wait=self._wait,
+            wait=self._pause,
             stop=patience.is_at_end,
             retry_error_callback=self._give_up,
         )
@@ -84,7 +92,6 @@ class OpenAIBackend(ConcurrentEndpoint):
 
     async def _attempt(self, request: Request, sampling: Sampling) -> Completion:
         async with await self._slots.get():
-            await self._gate.passed()
             try:
                 answer = await self._endpoint.answer(request, sampling)
             except CallError as fault:
@@ -97,6 +104,11 @@ class OpenAIBackend(ConcurrentEndpoint):
         if _is_empty(answer):
             self.faults["empty"] += 1
         return answer
+
+    def _pause(self, state: RetryCallState) -> float:
+        """A call goes round all servers before it pauses, so that none is asked again at once."""
+        goes_on = state.attempt_number % len(self._endpoint.servers) and self._endpoint.has_another
+        return 0.0 if goes_on else self._wait(state)
 
     def _give_up(self, state: RetryCallState) -> Completion:
         assert state.outcome is not None
@@ -111,10 +123,10 @@ class OpenAIBackend(ConcurrentEndpoint):
 
 
 class _Patience:
-    """Counts the attempts of one call against its limit."""
+    """Counts the attempts of one call against its limit, which every server adds to."""
 
-    def __init__(self, backend: OpenAIBackend, attempts: int) -> None:
-        self._backend, self._attempts = backend, attempts
+    def __init__(self, backend: OpenAIBackend, attempts: int, servers: int) -> None:
+        self._backend, self._attempts, self._servers = backend, attempts, servers
         self._failed, self._answered = 0, backend.answered
 
     def is_at_end(self, state: RetryCallState) -> bool:
@@ -124,7 +136,8 @@ class _Patience:
         in_turn = kind == "rate_limited" and self._backend.answered > self._answered
         self._failed, self._answered = self._failed + (not in_turn), self._backend.answered
         unreachable = kind == "connection" and not self._backend.answered
-        return self._failed >= (min(self._attempts, FIRST_CONTACTS) if unreachable else self._attempts)
+        most = min(self._attempts, FIRST_CONTACTS) if unreachable else self._attempts
+        return self._failed >= most * self._servers
 
 
 def _is_empty(answer: Completion) -> bool:

@@ -103,10 +103,10 @@ def _open_endpoint(
         return
     from iterpref_core.inference.openai_backend import OpenAIBackend
 
-    with _serving(model, prompt, inference) as (name, base_url, api):
+    with _serving(model, prompt, inference) as (name, base_urls, api):
         yield OpenAIBackend(
             name,
-            base_url,
+            base_urls,
             api=api,
             concurrency=concurrency,
             timeout_s=inference.timeout_s,
@@ -117,15 +117,17 @@ def _open_endpoint(
 
 
 @contextmanager
-def _serving(model: Path | str, prompt: PromptStyle, inference: InferenceParams) -> Iterator[tuple[str, str, Api]]:
-    """The name a model is served under, the base URL of its server, and how it is asked there."""
+def _serving(
+    model: Path | str, prompt: PromptStyle, inference: InferenceParams
+) -> Iterator[tuple[str, tuple[str, ...], Api]]:
+    """The name a model is served under, the base URLs of its servers, and how it is asked there."""
     if inference.backend == "vllm":
         from iterpref_core.inference.vllm_server import SERVED_NAME, serve, served_api
 
         with serve(model) as base_url:
-            yield SERVED_NAME, base_url, served_api(model, prompt)
+            yield SERVED_NAME, (base_url,), served_api(model, prompt)
         return
-    yield served_name(model), _base_url(inference), inference.api
+    yield served_name(model), _base_urls(inference), inference.api
 
 
 def model_identity(model: Path | str, prompt: PromptStyle, inference: InferenceParams) -> str:
@@ -155,24 +157,25 @@ def describe_endpoint(inference: InferenceParams) -> str:
         return f"recording {_recording(inference)}"
     from iterpref_core.inference.openai_calls import check_base_url, read_key
 
-    url = check_base_url(_base_url(inference))
-    read_key(url)
-    return f"endpoint {url}"
+    urls = [check_base_url(url) for url in _base_urls(inference)]
+    for url in urls:
+        read_key(url)
+    return f"endpoint{'s' * (len(urls) > 1)} {', '.join(urls)}"
 
 
-def _base_url(inference: InferenceParams) -> str:
-    if inference.base_url is None:
+def _base_urls(inference: InferenceParams) -> tuple[str, ...]:
+    if not inference.base_urls:
         raise ConfigError("inference.base_url: backend openai needs one, such as https://api.openai.com/v1")
-    return inference.base_url
+    return inference.base_urls
 
 
 def leaves_this_machine(inference: InferenceParams) -> bool:
     """Whether what a model is asked goes to another machine."""
-    if inference.backend != "openai" or inference.base_url is None:
+    if inference.backend != "openai":
         return False
     from iterpref_core.inference.openai_calls import is_loopback
 
-    return not is_loopback(inference.base_url)
+    return not all(is_loopback(url) for url in inference.base_urls)
 
 
 def _recording(inference: InferenceParams) -> Path:

@@ -22,9 +22,14 @@ class Gate:
         """Let no call begin for so long."""
         self._opens_at = max(self._opens_at, time.monotonic() + seconds)
 
+    @property
+    def rest_s(self) -> float:
+        """Seconds until calls may begin; 0 if they may."""
+        return max(0.0, self._opens_at - time.monotonic())
+
     async def passed(self) -> None:
         """Wait until calls may begin."""
-        while (rest := self._opens_at - time.monotonic()) > 0:
+        while rest := self.rest_s:
             await asyncio.sleep(rest)
 
 

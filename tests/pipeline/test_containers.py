@@ -43,11 +43,8 @@ def planted(name: str) -> str:
 
 
 def with_postgres() -> str:
-    """PATH with PostgreSQL's programs in it; skips where there are none."""
-    path = os.pathsep.join([os.environ["PATH"], *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")))])
-    if not all(shutil.which(program, path=path) for program in ("initdb", "postgres", "pg_isready")):
-        pytest.skip("PostgreSQL is not installed")
-    return path
+    """PATH with PostgreSQL's programs in it, wherever Debian keeps them."""
+    return os.pathsep.join([os.environ["PATH"], *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")))])
 
 
 class Stack:
@@ -127,6 +124,9 @@ class Stack:
 
 def start_postgres(stack: Stack, undo: ExitStack) -> None:
     """It refuses to run as root; its own user may not look into this checkout, and so gets copies."""
+    path = stack.environment["PATH"]
+    if not all(shutil.which(program, path=path) for program in ("initdb", "postgres", "pg_isready")):
+        pytest.skip("PostgreSQL is not installed")
     folder = Path(tempfile.mkdtemp(prefix="iterpref-postgres-"))
     undo.callback(shutil.rmtree, folder, ignore_errors=True)
     shutil.copy(SCRIPTS / "postgres.sh", folder)
