@@ -12,7 +12,8 @@ from ray.cluster_utils import Cluster
 from iterpref_core.errors import ExecutionError
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.execution.ray_executor import RayExecutor
-from iterpref_core.records import IoTest
+from iterpref_core.jsonl import write_jsonl
+from iterpref_core.records import IoTest, Problem, Sample
 
 ROOT = Path(__file__).parents[2]
 COUNT = 300
@@ -128,6 +129,47 @@ def test_an_error_on_a_node_is_the_callers(cluster):
     with Driver(cluster, 1, preload=["no_such_module"]) as driver:
         assert "rlimits" in driver.read()
         assert "no_such_module" in driver.read()["error"]
+
+
+EVALUATE = """
+import sys
+from pathlib import Path
+from iterpref_core.config import load_params
+from iterpref_core.evaluation.evaluate import score_samples
+
+folder, engine, params = Path(sys.argv[1]), sys.argv[2], load_params(Path("params.yaml"))
+execution = params.execution.model_copy(update={"engine": engine, "workers": 1})
+score_samples(
+    folder / "samples.jsonl", "heldout", folder / "problems.jsonl", params.evaluate.livecodebench, execution,
+    out=folder / engine, cache=folder / f"cache-{engine}",
+)
+"""
+
+
+@pytest.mark.timeout(600)
+def test_an_evaluation_on_ray_writes_the_results_of_one_on_this_machine(cluster, tmp_path):
+    bodies = ["return {n}", "return {n} + 1", "raise ValueError({n})", "return", "return f("]
+    problems = [
+        Problem(
+            task_id=f"h/{n}", prompt=f"Return {n}.", entry_point="f", tests=(IoTest(call="f()", expected=str(n)),),
+            reference=f"def f():\n    return {n}\n", split="heldout",
+        )
+        for n in range(60)
+    ]  # fmt: skip
+    samples = [Sample(task_id=f"h/{n}", solution=f"def f():\n    {bodies[n % 5].format(n=n)}\n") for n in range(60)]
+    write_jsonl(tmp_path / "problems.jsonl", problems)
+    write_jsonl(tmp_path / "samples.jsonl", samples)
+    for engine in ("local", "ray"):
+        command = [sys.executable, "-c", EVALUATE, str(tmp_path), engine]
+        address = {"RAY_ADDRESS": cluster.address} if engine == "ray" else {}
+        done = subprocess.run(command, cwd=ROOT, env=os.environ | address, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    here, there = (tmp_path / "local", tmp_path / "ray")
+    assert json.loads((here / "results.json").read_text())["benchmarks"]["heldout"]["pass_at_1"] == 0.2
+    files = sorted(path.relative_to(here) for path in here.rglob("*") if path.is_file())
+    assert files == sorted(path.relative_to(there) for path in there.rglob("*") if path.is_file())
+    for path in files:
+        assert (there / path).read_bytes() == (here / path).read_bytes(), path
 
 
 def test_a_cluster_that_is_not_there_is_named(monkeypatch):
