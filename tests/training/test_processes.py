@@ -1,7 +1,11 @@
 """Training in several processes, on this machine's cores: what `accelerate launch` does with GPUs, over gloo."""
 
 import csv
+import json
+import os
 import socket
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +24,9 @@ from iterpref_core.training.train import train_objective
 
 Inputs = tuple[Path, Path, Path]
 
-CONFIGURATIONS = Path(__file__).parents[2] / "accelerate_configs"
+ROOT = Path(__file__).parents[2]
+CONFIGURATIONS = ROOT / "accelerate_configs"
+MACHINES = CONFIGURATIONS / "machines.sh"
 TWO_PROCESSES = {
     "compute_environment": "LOCAL_MACHINE",
     "num_processes": 2,
@@ -95,6 +101,50 @@ def test_two_processes_train_what_one_does(
     for name, weight in one[2].items():
         torch.testing.assert_close(two[2][name], weight, atol=1e-5, rtol=1e-4, msg=name)
     assert not list((tmp_path / "two" / "work" / "checkpoints").iterdir())
+
+
+def test_two_machines_train_what_one_process_does(tmp_path: Path, inputs: Inputs, params: TrainParams) -> None:
+    """Each is a process of its own script on loopback; they meet by address and port alone, as machines do."""
+    own = params.model_copy(update={"micro_batch_size": 1})
+    one = _train(tmp_path / "one", inputs, "target-rpo", own)
+    two = _in_two(own, tmp_path, distributed_type="MULTI_GPU")
+    assert two.accelerate is not None
+    configuration = yaml.safe_load(Path(two.accelerate).read_text())
+    every = yaml.safe_load((ROOT / "params.yaml").read_text())
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(every | {"train": own.model_dump(mode="json")}))
+    names = zip(("pairs", "spans", "model"), inputs, strict=True)
+    options = [part for name, path in names for part in (f"--{name}", str(path))]
+    options += ["--objective", "target-rpo", "--params", str(tmp_path / "params.yaml"), "--out", str(tmp_path / "two")]
+    where = {
+        "MACHINES": "2", "HOST": "127.0.0.1", "PORT": str(configuration["main_process_port"]), "PROCESSES": "1",
+        "CONFIG": two.accelerate, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }  # fmt: skip
+    machines = [
+        subprocess.Popen(
+            ["sh", str(MACHINES), *options, "--json"], cwd=ROOT, env=os.environ | where | {"RANK": str(rank)},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for rank in (1, 0)
+    ]  # fmt: skip
+    said = [machine.communicate(timeout=240) for machine in machines]
+    assert [machine.returncode for machine in machines] == [0, 0], said
+    assert '"steps"' not in said[0][0]
+    assert json.loads(said[1][0]) == pytest.approx(one[0], rel=1e-4, abs=1e-6)
+    weights = load_file(tmp_path / "two" / "model.safetensors")
+    assert weights.keys() == one[2].keys()
+    for name, weight in one[2].items():
+        torch.testing.assert_close(weights[name], weight, atol=1e-5, rtol=1e-4, msg=name)
+
+
+def test_a_machine_that_does_not_know_the_others_says_what_is_missing() -> None:
+    done = subprocess.run(
+        ["sh", str(MACHINES)],
+        env={"PATH": os.environ["PATH"], "MACHINES": "2"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.split(";")[0]) == (2, "error: RANK is not set")
 
 
 def test_an_error_in_the_processes_is_the_one_of_this_one(tmp_path: Path, inputs: Inputs, params: TrainParams) -> None:
