@@ -111,10 +111,11 @@ class Stack:
         return (self.folder / f"{service}.log").read_text(encoding="utf-8", errors="replace")
 
     def stop(self) -> None:
-        """End all, those first that use the others."""
-        for child in reversed(self.children.values()):
+        """End all; PostgreSQL by SIGINT, as in its container, so that it waits for no client."""
+        for service, child in self.children.items():
             if child.poll() is None:
-                os.killpg(child.pid, signal.SIGTERM)
+                os.killpg(child.pid, signal.SIGINT if service == "postgres" else signal.SIGTERM)
+        for child in self.children.values():
             try:
                 child.wait(20)
             except subprocess.TimeoutExpired:
