@@ -47,7 +47,8 @@ _temporary = os.path.join(os.path.dirname(_home), "tmp")
 os.makedirs(_temporary, exist_ok=True)
 tempfile.tempdir = None
 os.environ.update(
-    TZ="UTC", HOME=_home, TMPDIR=_temporary, PATH=os.defpath, LANG="C.UTF-8", MPLBACKEND="Agg",
+    TZ="UTC", HOME=_home, TMPDIR=_temporary, PATH=os.pathsep.join((os.path.dirname(sys.executable), os.defpath)),
+    LANG="C.UTF-8", MPLBACKEND="Agg",
     OMP_NUM_THREADS="1", TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0",
     NLTK_DATA=os.pathsep.join(path for path in (f"{folder}/nltk_data" for folder in sys.path) if os.path.isdir(path)),
 )
@@ -98,7 +99,7 @@ def ground_truth(task: BigCodeBenchTask) -> str:
 
 def open_harness(execution: ExecutionParams, python: Path) -> Engine:
     """An engine with the official limits, whose programs run in BigCodeBench's environment."""
-    environment = Environment(str(python), preload=PRELOAD, readable=_READABLE)
+    environment = Environment(str(python), preload=PRELOAD, readable=_READABLE, processes=True)
     return open_executor(execution.model_copy(update=LIMITS), environments={ENVIRONMENT: environment})
 
 

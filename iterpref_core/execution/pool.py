@@ -1,6 +1,7 @@
 """The workers of an executor: hired when needed, used again, replaced when worn."""
 
 import functools
+import logging
 import shutil
 import tempfile
 import threading
@@ -15,10 +16,22 @@ from iterpref_core.execution.programs import Limits
 from iterpref_core.execution.worker import Worker
 
 
+logger = logging.getLogger(__name__)
+
+
 @functools.cache
 def _sources() -> str:
     """The inside's digest when this process first used it."""
     return sources.digest()
+
+
+@functools.cache
+def _warn_of_refused_processes(environment: str, plan: str) -> None:
+    logger.warning(
+        "programs of the environment %r may have processes and sockets only in tier A; this is %s, so what needs them "
+        "fails; `iterpref doctor` says what tier A takes",
+        *(environment, plan),
+    )
 
 
 RECYCLE_AFTER = 5000
@@ -70,7 +83,13 @@ class WorkerPool:
                 f"a test needs the environment {environment!r}, which execution.environments in params.yaml lacks; "
                 "name it there with its interpreter, as `iterpref ingest` printed it"
             )
-        runtime = own_runtime(self._preload) if environment is None else runtime_of(self._environments[environment])
+        if environment is None:
+            runtime = own_runtime(self._preload)
+        else:
+            wanted = self._environments[environment]
+            runtime = runtime_of(wanted, namespaces=self._plan.tier == "A")
+            if wanted.processes and not runtime.processes:
+                _warn_of_refused_processes(environment, str(self._plan))
         return Worker(self._plan, self._limits, runtime, scratch=self._scratch, sources=self._sources)
 
     def _take(self, environment: str | None) -> Worker | None:

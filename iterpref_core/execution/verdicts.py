@@ -12,6 +12,7 @@ from typing import Any
 from iterpref_core.execution import feedback
 from iterpref_core.execution.evalplus import is_close
 from iterpref_core.execution.inside.encoding import Digest, MalformedError, decode
+from iterpref_core.execution.inside.processes import MAX_PROCESSES, MAX_THREADS
 from iterpref_core.execution.programs import Coverage, Limits, Program
 from iterpref_core.execution.steps import RETURNING, Step
 from iterpref_core.records import Verdict
@@ -19,7 +20,10 @@ from iterpref_core.records import Verdict
 
 @dataclass(frozen=True)
 class Answer:
-    """What a zygote observed from outside of a program, and the raw bytes of the program's channel."""
+    """What a zygote observed from outside of a program, and the raw bytes of the program's channel.
+
+    `worn`: traces of the program are left that only the zygote's own end removes.
+    """
 
     killed: str | None
     exit: int
@@ -28,6 +32,7 @@ class Answer:
     printed: int
     head: bytes
     channel: bytes
+    worn: bool = False
 
 
 @dataclass(frozen=True)
@@ -222,6 +227,9 @@ class _Trial:
         answer, limits, where = self.answer, self.limits, self.where(index)
         if answer.killed == "disk":
             return self.fail(index, "output_limit", f"too many or too large files written{where}")
+        if answer.killed == "processes":
+            text = f"more than {MAX_PROCESSES} processes or {MAX_THREADS} threads at a time{where}"
+            return self.fail(index, "crash", text)
         if answer.killed in ("wall", "starved"):
             text = f"no end within {feedback.seconds(limits.wall_s)} of real time{where}"
             return self.fail(index, "timeout", text)

@@ -83,6 +83,8 @@ class Worker:
             "readable": list(runtime.readable),
             "site": list(runtime.site),
             "preload": list(runtime.preload),
+            "processes": runtime.processes,
+            "executable": runtime.executable,
         }
         try:
             self._send(json.dumps(config).encode())
