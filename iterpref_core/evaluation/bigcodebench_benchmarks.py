@@ -18,6 +18,7 @@ from iterpref_core.evaluation.bigcodebench_data import BigCodeBenchTask, Subset,
 from iterpref_core.evaluation.bigcodebench_environment import contents_digest, find_python, missing_libraries
 from iterpref_core.evaluation.bigcodebench_programs import (
     HARNESS,
+    INTERCEPTION,
     LIMITS,
     SETUP,
     Run,
@@ -196,7 +197,7 @@ class BigCodeBench:
     def _ground_truth(self, executor: Engine) -> dict[str, Run]:
         """How the benchmark's own solutions fare, once per data, environment, isolation and machine."""
         machine = [platform.node(), platform.machine(), contents_digest(self._python)]
-        key = json.dumps([self.data.sha256, HARNESS, LIMITS, SETUP, executor.isolation, machine])
+        key = json.dumps([self.data.sha256, HARNESS, LIMITS, SETUP, INTERCEPTION, executor.isolation, machine])
         path = self._cache / f"ground-truth-{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):

@@ -37,7 +37,7 @@ _PROGRAM_PATHS = (
     "/lib32",
     "/etc/alternatives",
 )
-"""What else programs of the machine need, where they may be executed; not all of `/usr`: somebody's work may lie there."""
+"""Where programs of the machine are and what they need. Not all of `/usr`: somebody's work may lie there."""
 _ASK_S = 60.0
 _ASK = """
 import importlib.metadata, importlib.util, json, os, sys, sysconfig

@@ -15,7 +15,6 @@ from iterpref_core.execution.isolation import Plan
 from iterpref_core.execution.programs import Limits
 from iterpref_core.execution.worker import Worker
 
-
 logger = logging.getLogger(__name__)
 
 

@@ -45,8 +45,14 @@ def two_tasks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     path = write(tmp_path / "two.jsonl", DOUBLE, WHERE)
     monkeypatch.setenv(FULL, str(path))
     monkeypatch.setattr(bigcodebench_benchmarks, "find_python", lambda: Path(sys.executable))
-    monkeypatch.setattr(bigcodebench_programs, "PRELOAD", ())
+    own_interpreter(monkeypatch)
     return path
+
+
+def own_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours has nothing of the official harness's, nor all that is preloaded."""
+    monkeypatch.setattr(bigcodebench_programs, "PRELOAD", ())
+    monkeypatch.setattr(bigcodebench_programs, "INTERCEPTION", "")
 
 
 def entry_of(folder: Path, benchmark: str = "bigcodebench-full-complete") -> dict[str, Any]:
@@ -93,7 +99,10 @@ def test_samples_are_scored_behind_the_imports_and_signature_of_their_task(
     assert entry["errors"] == {"exception": 1, "syntax_error": 1, "wrong_answer": 1}
 
 
-def test_a_program_finds_what_the_official_harness_puts_around_it(execution: ExecutionParams, tmp_path: Path) -> None:
+def test_a_program_finds_what_the_official_harness_puts_around_it(
+    execution: ExecutionParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_interpreter(monkeypatch)
     looks = """
 def task_func():
     import pickle, sys, tempfile, time

@@ -1,4 +1,4 @@
-"""All processes of one program, as the first process of their pid namespace sees them: admitted, counted, timed, ended.
+"""All processes of a program: admitted, counted, timed and ended by the first process of their pid namespace.
 
 Every new process is announced by the seccomp filter's listener and waits until it is admitted, so there are never
 more than `MAX_PROCESSES`, however quickly they are made.
@@ -138,7 +138,7 @@ class Processes:
 
 
 def leaves_connections() -> bool:
-    """Whether the kernel still holds TCP connections of programs that have ended: their ports stay taken for a minute."""
+    """Whether TCP connections of programs that have ended are left, whose ports stay taken for a minute."""
     for name in ("tcp", "tcp6"):
         with contextlib.suppress(OSError), open(f"/proc/net/{name}") as file:
             if len(file.readlines()) > 1:
