@@ -384,7 +384,8 @@ def test_no_file_of_the_users_and_none_outside_can_be_written(executor: Executor
     (tmp_path / "secret").write_text("canary")
     project = Path(__file__).parents[2]
     hidden = ["/etc/shadow", "/etc/passwd", str(project / "pyproject.toml"), str(project / "iterpref_core/errors.py")]
-    hidden += [str(tmp_path / "secret"), str(Path.home() / ".bashrc"), "/root", "/home", "/var", "/run", "/usr/src"]
+    hidden += [str(Path.home() / name) for name in (".bashrc", ".profile", ".ssh", ".gitconfig")]
+    hidden += [str(tmp_path / "secret"), "/home", "/var", "/run", "/usr/src", "/usr/local/etc"]
     inside = str(project / "iterpref_core/execution/inside/zygote.py")
     body = f"""
 hidden = {hidden!r}
