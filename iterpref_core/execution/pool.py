@@ -9,11 +9,11 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from iterpref_core.errors import ConfigError, ExecutionError
-from iterpref_core.execution.environments import Environment, own_runtime, runtime_of
+from iterpref_core.execution.environments import Environment, Runtime, own_runtime, runtime_of
 from iterpref_core.execution.inside import sources
 from iterpref_core.execution.isolation import Plan
 from iterpref_core.execution.programs import Limits
-from iterpref_core.execution.worker import Worker
+from iterpref_core.execution.worker import NoProcessesError, Worker
 
 logger = logging.getLogger(__name__)
 
@@ -25,11 +25,11 @@ def _sources() -> str:
 
 
 @functools.cache
-def _warn_of_refused_processes(environment: str, plan: str) -> None:
+def _warn_of_refused_processes(environment: str, reason: str) -> None:
     logger.warning(
-        "programs of the environment %r may have processes and sockets only in tier A; this is %s, so what needs them "
-        "fails; `iterpref doctor` says what tier A takes",
-        *(environment, plan),
+        "programs of the environment %r may have processes and sockets only in tier A with a seccomp listener: %s; "
+        "what needs them fails (`iterpref doctor` says what tier A takes)",
+        *(environment, reason),
     )
 
 
@@ -83,12 +83,19 @@ class WorkerPool:
                 "name it there with its interpreter, as `iterpref ingest` printed it"
             )
         if environment is None:
-            runtime = own_runtime(self._preload)
-        else:
-            wanted = self._environments[environment]
-            runtime = runtime_of(wanted, namespaces=self._plan.tier == "A")
-            if wanted.processes and not runtime.processes:
-                _warn_of_refused_processes(environment, str(self._plan))
+            return self._worker(own_runtime(self._preload))
+        wanted = self._environments[environment]
+        if wanted.processes:
+            if self._plan.tier != "A":
+                _warn_of_refused_processes(environment, f"this is tier {self._plan}")
+            else:
+                try:
+                    return self._worker(runtime_of(wanted, namespaces=True))
+                except NoProcessesError as error:
+                    _warn_of_refused_processes(environment, str(error))
+        return self._worker(runtime_of(wanted))
+
+    def _worker(self, runtime: Runtime) -> Worker:
         return Worker(self._plan, self._limits, runtime, scratch=self._scratch, sources=self._sources)
 
     def _take(self, environment: str | None) -> Worker | None:

@@ -133,8 +133,6 @@ class Zygote:
         limits.hide_memory()
         if self.processes:
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # without a handler, no signal of a program's gets through
-            if problem := listener_problem():
-                raise OSError(f"programs cannot have processes here: no seccomp listener: {problem}")
         if config["landlock"]:
             readable = [*config["readable"], *(_NAMESPACES if self.processes else ())]
             self.ruleset = landlock.create_ruleset(readable, self.writable, _DEVICES, processes=self.processes)
@@ -331,6 +329,9 @@ def main() -> None:
         zygote = Zygote(config, answers)
     except Exception as error:  # noqa: BLE001 - the supervisor raises it again
         send(answers, {"error": f"{type(error).__name__}: {error}"})
+        return
+    if zygote.processes and (problem := listener_problem()):
+        send(answers, {"error": problem, "processes": True})
         return
     if not zygote.processes:
         pretended.ask_first()
