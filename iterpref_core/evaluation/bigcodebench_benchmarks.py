@@ -12,6 +12,7 @@ from iterpref_core.evaluation.bigcodebench_data import BigCodeBenchTask, Subset,
 from iterpref_core.evaluation.bigcodebench_environment import contents_digest, find_python, missing_libraries
 from iterpref_core.evaluation.bigcodebench_programs import (
     HARNESS,
+    INTERCEPTION,
     LIMITS,
     SETUP,
     calibrated,
@@ -190,7 +191,10 @@ class BigCodeBench:
         )
 
     def _identity(self, executor: Engine) -> list[Any]:
-        return [HARNESS, self.data.sha256, LIMITS, SETUP, executor.isolation, contents_digest(self._python)]
+        return [
+            *(HARNESS, self.data.sha256, LIMITS, SETUP, INTERCEPTION, executor.isolation),
+            contents_digest(self._python),
+        ]
 
     def _ground_truth(self, executor: Engine) -> dict[str, Run]:
         """How the benchmark's own solutions fare here."""
