@@ -20,7 +20,7 @@ from iterpref_core.execution import Executor, Limits, Outcome, Program, isolatio
 from iterpref_core.execution.environments import Environment
 from iterpref_core.records import IoTest, UnittestTest
 
-LIMITS = Limits(cpu_s=1, wall_s=4, memory_mb=4096, file_mb=4)
+LIMITS = Limits(cpu_s=1, wall_s=8, memory_mb=4096, file_mb=4)
 BWRAP = next(report for report in probe_isolation() if report.name == "bwrap")
 ENVIRONMENTS = {"processes": Environment(sys.executable, processes=True), "plain": Environment(sys.executable)}
 
