@@ -330,7 +330,8 @@ def test_the_official_harness_gives_the_same_verdicts(python: Path, execution: E
 
 
 AS_ROOT = {"BigCodeBench/812", "BigCodeBench/832"}
-"""Expect that a file without permissions cannot be read, and that a folder in `/` cannot be made."""
+"""Expect that a file without permissions cannot be read, and that a folder in `/` cannot be made. Where the official
+harness is root, both succeed, and the folder makes others fail."""
 
 
 @pytest.mark.timeout(4 * 3600)
@@ -342,9 +343,8 @@ def test_both_agree_on_the_benchmarks_own_solutions(python: Path, execution: Exe
     tasks = {task.task_id: task for task in find_data("full", tmp_path).tasks}
     installed = sorted(set(tasks) - set(missing_libraries(tasks.values(), python)))
     random.Random(0).shuffle(installed)
-    drawn = installed[:number]
+    drawn = [task_id for task_id in installed[:number] if os.geteuid() != 0 or task_id not in AS_ROOT]
     programs = [(tasks[task_id], calibrated(tasks[task_id], ground_truth(tasks[task_id]))) for task_id in drawn]
     official = official_verdicts(python, programs, tmp_path)
     ours = our_verdicts(python, programs, execution, tmp_path)
-    differ = {task_id for task_id, one, other in zip(drawn, official, ours, strict=True) if one != other}
-    assert differ <= (AS_ROOT if os.geteuid() == 0 else set())
+    assert [task_id for task_id, one, other in zip(drawn, official, ours, strict=True) if one != other] == []
