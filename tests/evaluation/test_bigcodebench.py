@@ -18,6 +18,8 @@ from iterpref_core.evaluation.bigcodebench_benchmarks import make_prompt, make_s
 from iterpref_core.evaluation.bigcodebench_data import BigCodeBenchTask, find_data
 from iterpref_core.evaluation.bigcodebench_environment import find_python, missing_libraries
 from iterpref_core.evaluation.bigcodebench_programs import (
+    ENVIRONMENT,
+    PRELOAD,
     calibrated,
     ground_truth,
     open_harness,
@@ -25,7 +27,8 @@ from iterpref_core.evaluation.bigcodebench_programs import (
 )
 from iterpref_core.evaluation.evaluate import run_benchmarks, score_ground_truth, score_samples
 from iterpref_core.evaluation.sanitizing import sanitize_all
-from iterpref_core.execution import ENGINE
+from iterpref_core.execution import ENGINE, Executor, Limits
+from iterpref_core.execution.environments import Environment
 from iterpref_core.inference.replay import ReplayBackend
 from tests.evaluation.bigcodebench_tasks import DOUBLE, WHERE, write
 
@@ -228,6 +231,15 @@ def test_an_answer_that_sanitize_fails_on_stays_as_it_is(python: Path, execution
     assert found == ["x = 1\0", "def task_func():\n    return 1"]
 
 
+def test_without_namespaces_tasks_that_need_no_processes_pass(python: Path) -> None:
+    environment = Environment(str(python), preload=PRELOAD, processes=True)
+    task = task_of(DOUBLE)
+    limits = Limits(cpu_s=20, wall_s=60, memory_mb=30 * 1024)
+    with Executor(limits, workers=1, namespaces=False, environments={ENVIRONMENT: environment}) as executor:
+        (outcome,) = executor.run([program_of(task, calibrated(task, ground_truth(task)))])
+    assert (outcome.verdict, outcome.feedback, outcome.isolation[:2]) == ("passed", "", "B:")
+
+
 JUDGE = """
 import json, os, sys
 import matplotlib.pyplot
@@ -281,8 +293,9 @@ def test_the_official_harness_gives_the_same_verdicts(python: Path, execution: E
     assert sum(official) == len(tasks) == len(chosen)
 
 
-AS_ROOT = {"BigCodeBench/832"}
-"""Expects that a folder in `/` cannot be made."""
+AS_ROOT = {"BigCodeBench/812", "BigCodeBench/832"}
+"""Expect that a file without permissions cannot be read, and that a folder in `/` cannot be made. Where the official
+harness is root, both succeed, and the folder makes others fail."""
 
 
 @pytest.mark.timeout(4 * 3600)
@@ -294,9 +307,8 @@ def test_both_agree_on_the_benchmarks_own_solutions(python: Path, execution: Exe
     tasks = {task.task_id: task for task in find_data("full", tmp_path).tasks}
     installed = sorted(set(tasks) - set(missing_libraries(tasks.values(), python)))
     random.Random(0).shuffle(installed)
-    drawn = installed[:number]
+    drawn = [task_id for task_id in installed[:number] if os.geteuid() != 0 or task_id not in AS_ROOT]
     programs = [(tasks[task_id], calibrated(tasks[task_id], ground_truth(tasks[task_id]))) for task_id in drawn]
     official = official_verdicts(python, programs, tmp_path)
     ours = our_verdicts(python, programs, execution, tmp_path)
-    differ = {task_id for task_id, one, other in zip(drawn, official, ours, strict=True) if one != other}
-    assert differ <= (AS_ROOT if os.geteuid() == 0 else set())
+    assert [task_id for task_id, one, other in zip(drawn, official, ours, strict=True) if one != other] == []

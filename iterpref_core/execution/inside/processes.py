@@ -4,12 +4,12 @@ Every new process is announced by the seccomp filter's listener and waits until 
 more than `MAX_PROCESSES`, however quickly they are made.
 """
 
+import _socket  # not `socket`, whose Python part makes every fork dearer
 import contextlib
 import fcntl
 import os
 import resource
 import signal
-import socket
 import struct
 
 from . import seccomp
@@ -22,6 +22,7 @@ MAX_THREADS = 16 * MAX_PROCESSES
 _RECEIVE, _SEND = 0xC0502100, 0xC0182101  # SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_NOTIF_SEND
 _NOTIFICATION_BYTES = 80
 _RESPONSE = struct.Struct("=QqiI")
+_DESCRIPTOR = struct.Struct("=i")
 _CONTINUE = 1
 _TICKS = os.sysconf("SC_CLK_TCK")
 _THREADS, _TIMES = 17, slice(11, 15)  # in /proc/PID/stat, counted from the state: user, system, both of reaped children
@@ -47,16 +48,24 @@ def listener_problem() -> str:
 
 def send_listener(connection: int, listener: int) -> None:
     """Hand a filter's listener to the zygote; both descriptors are closed."""
-    with socket.socket(fileno=connection) as end:
-        socket.send_fds(end, [b"x"], [listener])
+    end = _socket.socket(fileno=connection)
+    end.sendmsg([b"x"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, _DESCRIPTOR.pack(listener))])
+    end.close()
     os.close(listener)
 
 
-def receive_listener(end: socket.socket) -> int:
-    """The listener that a child sends, or something that is never ready if the child ends before."""
-    with end:
-        _, listeners, _, _ = socket.recv_fds(end, 1, 1)
-    return listeners[0] if listeners else os.eventfd(0)
+def receive_listener(connection: int) -> int:
+    """The listener that a child sends, or something that is never ready if the child ends before; closes its end."""
+    end = _socket.socket(fileno=connection)
+    _, messages, _, _ = end.recvmsg(1, _socket.CMSG_SPACE(_DESCRIPTOR.size))
+    end.close()
+    return int(_DESCRIPTOR.unpack(messages[0][2])[0]) if messages else os.eventfd(0)
+
+
+def connect() -> tuple[int, int]:
+    """Descriptors of the ends of a connection between the zygote and a child."""
+    ours, theirs = _socket.socketpair()
+    return ours.detach(), theirs.detach()
 
 
 class Processes:

@@ -15,7 +15,6 @@ import os
 import resource
 import select
 import signal
-import socket
 import struct
 import sys
 import time
@@ -23,7 +22,7 @@ from typing import Any
 
 from . import encoding, harness, landlock, limits, pretended, seccomp, sources
 from .cleanup import empty_folder, is_over
-from .processes import Processes, leaves_connections, listener_problem, receive_listener, send_listener
+from .processes import Processes, connect, leaves_connections, listener_problem, receive_listener, send_listener
 
 _HEADER = struct.Struct("=II")
 _LENGTH = struct.Struct("=I")
@@ -162,7 +161,7 @@ class Zygote:
         self.top_descriptor = min(soft if soft > 0 else 1024, 1024) - 1
         self.base = limits.address_space()
 
-    def child(self, job: bytes, channel: int, output: int, connection: socket.socket | None) -> None:
+    def child(self, job: bytes, channel: int, output: int, connection: int | None) -> None:
         """Restrict this process for good and run the job in it."""
         limits.die_with_parent(self.pid)
         os.setsid()
@@ -176,7 +175,7 @@ class Zygote:
         if ruleset is not None:
             landlock.enforce(ruleset)
         if connection is not None:
-            os.dup2(connection.detach(), 3)
+            os.dup2(connection, 3)
         os.closerange(3 if connection is None else 4, 64)
         limits.set_limits(self.budget, self.base)
         if self.filter is not None:
@@ -199,7 +198,7 @@ class Zygote:
         self.budget = self.budget._replace(cpu_s=cpu_s, wall_s=wall_s)
         os.mkdir(self.folder)
         channel, output = os.memfd_create("channel"), os.memfd_create("output")
-        ours, theirs = socket.socketpair() if self.processes else (None, None)
+        ours, theirs = connect() if self.processes else (None, None)
         started = time.monotonic()
         pid = os.fork()
         if pid == 0:
@@ -211,7 +210,7 @@ class Zygote:
                 os._exit(status)
         crowd = None
         if ours is not None and theirs is not None:
-            theirs.close()
+            os.close(theirs)
             crowd = Processes(pid, receive_listener(ours))
         killed = self.watch(pid, started, Tests(channel, test_cpu_s), crowd)
         wall = time.monotonic() - started
