@@ -39,6 +39,8 @@ def export_model(model: Path, out: Path, card: str) -> dict[str, float | str]:
         tokenizer.save_pretrained(partial)
         with atomic_writer(partial / CARD) as file:
             file.write(card)
+        for path in partial.glob("*.safetensors"):  # written for their owner alone, whatever the umask says
+            path.chmod((partial / CARD).stat().st_mode)
         partial.replace(out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

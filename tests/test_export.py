@@ -30,6 +30,7 @@ def test_an_exported_folder_loads_by_itself_with_the_same_weights(word_model: Pa
     assert (out / "README.md").read_text(encoding="utf-8").endswith("# Card\n")
     assert written["out"] == str(out)
     assert [path.name for path in out.parent.iterdir()] == ["model"]
+    assert len({path.stat().st_mode for path in out.iterdir()}) == 1, "whoever reads the card can read the weights"
 
 
 def test_adapters_are_merged_into_their_base(word_model: Path, tmp_path: Path) -> None:

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from typing_extensions import TypeIs
-
 from iterpref_core.config import Benchmark, ExecutionParams
 from iterpref_core.errors import ConfigError
 from iterpref_core.evaluation.answers import Answerer
@@ -14,6 +12,7 @@ from iterpref_core.evaluation.bigcodebench_data import BigCodeBenchTask, Subset,
 from iterpref_core.evaluation.bigcodebench_environment import contents_digest, find_python, missing_libraries
 from iterpref_core.evaluation.bigcodebench_programs import (
     HARNESS,
+    INTERCEPTION,
     LIMITS,
     SETUP,
     calibrated,
@@ -29,12 +28,6 @@ from iterpref_core.records import Sample
 
 logger = logging.getLogger(__name__)
 
-BigCodeBenchName = Literal[
-    "bigcodebench-full-complete",
-    "bigcodebench-full-instruct",
-    "bigcodebench-hard-complete",
-    "bigcodebench-hard-instruct",
-]
 Split = Literal["complete", "instruct"]
 
 INSTRUCTION = (
@@ -58,12 +51,7 @@ STOPS = (
 """Where bigcodebench (0.2.5, `provider.utility`) stops a model that continues a program."""
 
 
-def is_bigcodebench(benchmark: Benchmark) -> TypeIs[BigCodeBenchName]:
-    """Whether a benchmark is one of BigCodeBench's."""
-    return benchmark.startswith("bigcodebench-")
-
-
-def subset_of(benchmark: BigCodeBenchName) -> Subset:
+def subset_of(benchmark: Benchmark) -> Subset:
     """The tasks of a benchmark.
 
     >>> subset_of("bigcodebench-hard-complete")
@@ -72,7 +60,7 @@ def subset_of(benchmark: BigCodeBenchName) -> Subset:
     return cast("Subset", benchmark.split("-")[1])
 
 
-def split_of(benchmark: BigCodeBenchName) -> Split:
+def split_of(benchmark: Benchmark) -> Split:
     """What a benchmark shows of its tasks: a docstring to complete, or an instruction."""
     return cast("Split", benchmark.split("-")[2])
 
@@ -121,8 +109,8 @@ class BigCodeBench:
         return tuple(self._task_of)
 
     def evaluate(
-        self, benchmarks: Sequence[BigCodeBenchName], answerer: Answerer, *, instruct: bool
-    ) -> dict[BigCodeBenchName, Evaluated]:
+        self, benchmarks: Sequence[Benchmark], answerer: Answerer, *, instruct: bool
+    ) -> dict[Benchmark, Evaluated]:
         """Score the benchmark's own solutions, then ask the model for programs of every task and split and score them.
 
         `instruct`: it has a chat template.
@@ -131,9 +119,7 @@ class BigCodeBench:
             self._ground_truth(executor)
         return {benchmark: self._evaluate(benchmark, answerer, instruct=instruct) for benchmark in benchmarks}
 
-    def score(
-        self, benchmarks: Sequence[BigCodeBenchName], samples: Sequence[Sample]
-    ) -> dict[BigCodeBenchName, Evaluated]:
+    def score(self, benchmarks: Sequence[Benchmark], samples: Sequence[Sample]) -> dict[Benchmark, Evaluated]:
         """Score existing programs, as they are; they must cover every task. The splits differ only in their prompts."""
         evaluated = self._score(samples, None)
         return dict.fromkeys(benchmarks, evaluated)
@@ -142,7 +128,7 @@ class BigCodeBench:
         """The benchmark's own solutions as samples."""
         return tuple(Sample(task_id=task.task_id, solution=ground_truth(task)) for task in self.data.tasks)
 
-    def _evaluate(self, benchmark: BigCodeBenchName, answerer: Answerer, *, instruct: bool) -> Evaluated:
+    def _evaluate(self, benchmark: Benchmark, answerer: Answerer, *, instruct: bool) -> Evaluated:
         tasks, split = self.data.tasks, split_of(benchmark)
         if subset_of(benchmark) != self.data.subset:
             raise ConfigError(f"{benchmark} is not scored on BigCodeBench {self.data.subset}")
@@ -205,7 +191,10 @@ class BigCodeBench:
         )
 
     def _identity(self, executor: Engine) -> list[Any]:
-        return [HARNESS, self.data.sha256, LIMITS, SETUP, executor.isolation, contents_digest(self._python)]
+        return [
+            *(HARNESS, self.data.sha256, LIMITS, SETUP, INTERCEPTION, executor.isolation),
+            contents_digest(self._python),
+        ]
 
     def _ground_truth(self, executor: Engine) -> dict[str, Run]:
         """How the benchmark's own solutions fare here."""

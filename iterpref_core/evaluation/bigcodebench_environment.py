@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -71,7 +72,8 @@ def missing_libraries(tasks: Iterable[BigCodeBenchTask], python: Path) -> dict[s
 
 def _imported(task: BigCodeBenchTask) -> set[str]:
     """Top-level names of all modules that a task imports, anywhere in its text."""
-    tree = ast.parse(f"{task.complete_prompt}\n{task.canonical_solution}\n{task.test}")
+    with warnings.catch_warnings(action="ignore"):  # the tasks' own, such as "\\." in a plain string
+        tree = ast.parse(f"{task.complete_prompt}\n{task.canonical_solution}\n{task.test}")
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

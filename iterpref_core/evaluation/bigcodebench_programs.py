@@ -1,8 +1,9 @@
 """BigCodeBench's programs and tests in this project's sandbox, run as `bigcodebench.eval.untrusted_check` (0.2.5) does.
 
 A program and its tests are one module, `__test__`; the tests of the class `TestCases` decide. What the official harness
-puts around them is in `SETUP`; where that only protects (it replaces `os.kill`, `subprocess.Popen` and others) the
-sandbox takes its place. It allows no new processes and no sockets, so tasks that need them fail here: their own
+puts around them is in `SETUP`. It also replaces `os.kill`, `subprocess.Popen` and others by functions of its own, which
+protects it and changes what programs see: `INTERCEPTION` calls it for that. The sandbox is what protects us. Programs
+may have processes and sockets of their own where it is of tier A; elsewhere tasks that need them fail, and their own
 solutions tell which.
 """
 
@@ -20,17 +21,17 @@ LIMITS = {"cpu_s": 241.0, "wall_s": 242.0, "memory_mb": 30 * 1024, "output_kb": 
 """The official harness ends a program after 241 s and gives it 30 GB of address space; it counts no output or files."""
 
 ENVIRONMENT = "bigcodebench"
-PRELOAD = ("numpy", "pandas", "matplotlib.pyplot", "scipy.stats", "sklearn")
+PRELOAD = ("numpy", "pandas", "matplotlib.pyplot", "scipy.stats", "sklearn", "bigcodebench.eval.utils")
 """What most tasks import; the official harness has numpy and matplotlib loaded too."""
 _READABLE = ("/proc/cpuinfo", "/proc/loadavg", "/proc/meminfo", "/proc/stat", "/proc/uptime")
 """What psutil reads about the machine, without a word about any process."""
 
 SETUP = """\
-import builtins, os, sys, tempfile, time
-class _WriteOnly:
+import builtins, io, os, sys, tempfile, time
+class _WriteOnly(io.StringIO):
     def _refuse(self, *arguments, **named):
         raise OSError
-    read = readline = readlines = __iter__ = _refuse
+    read = readline = readlines = _refuse
     def readable(self):
         return False
 sys.stdin = _WriteOnly()
@@ -40,16 +41,31 @@ _temporary = os.path.join(os.path.dirname(_home), "tmp")
 os.makedirs(_temporary, exist_ok=True)
 tempfile.tempdir = None
 os.environ.update(
-    TZ="UTC", HOME=_home, TMPDIR=_temporary, PATH=os.defpath, LANG="C.UTF-8", MPLBACKEND="Agg",
-    OMP_NUM_THREADS="1", TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0",
+    TZ="UTC", HOME=_home, TMPDIR=_temporary, LANG="C.UTF-8", MPLBACKEND="Agg", OMP_NUM_THREADS="1",
+    TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0",
+    PATH=os.pathsep.join((os.path.dirname(sys.executable), os.defpath)),
     NLTK_DATA=os.pathsep.join(path for path in (f"{folder}/nltk_data" for folder in sys.path) if os.path.isdir(path)),
 )
 time.tzset()
 __name__, __file__, environ = "__test__", "__test__.py", os.environ
 sys.modules["__test__"] = sys.modules["solution"]
-del builtins, tempfile, time, _WriteOnly, _home, _temporary
+del builtins, io, tempfile, time, _WriteOnly, _home, _temporary
 """
 """What `bigcodebench.eval.unsafe_execute` and `reliability_guard` put around a program, and a home to write in."""
+
+INTERCEPTION = """\
+import atexit
+from bigcodebench.eval.utils import safe_environment
+_interception = safe_environment()
+try:
+    _interception.__enter__()
+    atexit.register(_interception.__exit__, None, None, None)
+except PermissionError:
+    pass
+del atexit, safe_environment, _interception
+"""
+"""The official harness's own hand on processes and signals. (`atexit` keeps it: when forgotten, it undoes itself.) It
+starts a process; where programs may have none, there is nothing for it to intercept."""
 
 _ONLY_TEST_CASES = """
 for _name, _value in list(globals().items()):
@@ -63,7 +79,7 @@ del _name, _value
 def program_of(task: BigCodeBenchTask, code: str) -> Program:
     """A whole program with its task's tests."""
     test = UnittestTest(code=task.test + "\n" + _ONLY_TEST_CASES)
-    return Program(code, (test,), SETUP, environment=ENVIRONMENT)
+    return Program(code, (test,), SETUP + INTERCEPTION, environment=ENVIRONMENT)
 
 
 def calibrated(task: BigCodeBenchTask, solution: str) -> str:
@@ -81,5 +97,5 @@ def ground_truth(task: BigCodeBenchTask) -> str:
 
 def open_harness(execution: ExecutionParams, python: Path) -> Engine:
     """An engine with the official limits, whose programs run in BigCodeBench's environment."""
-    environment = Environment(str(python), preload=PRELOAD, readable=_READABLE)
+    environment = Environment(str(python), preload=PRELOAD, readable=_READABLE, processes=True)
     return open_executor(execution.model_copy(update=LIMITS), environments={ENVIRONMENT: environment})

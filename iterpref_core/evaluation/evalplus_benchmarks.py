@@ -7,9 +7,9 @@ import logging
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from iterpref_core.config import ExecutionParams
+from iterpref_core.config import Benchmark, ExecutionParams
 from iterpref_core.errors import ConfigError
 from iterpref_core.evaluation.answers import Answerer
 from iterpref_core.evaluation.evalplus_data import DatasetName, EvalPlusData, EvalPlusTask, find_data
@@ -32,21 +32,22 @@ from iterpref_core.records import Sample
 
 logger = logging.getLogger(__name__)
 
-EvalPlusName = Literal["humaneval", "humaneval+", "mbpp", "mbpp+"]
-
 INSTRUCTION = (
     "Please provide a self-contained Python script that solves the following problem in a markdown code block:"
 )
 """EvalPlus's instruction for chat models (`evalplus.codegen`, 0.3.1)."""
 
 
-def dataset_of(benchmark: EvalPlusName) -> DatasetName:
+def dataset_of(benchmark: Benchmark) -> DatasetName:
     """The data set that a benchmark is scored on.
 
     >>> dataset_of("mbpp+")
     'mbpp'
     """
-    return "humaneval" if benchmark.startswith("humaneval") else "mbpp"
+    match benchmark.rstrip("+"):
+        case "humaneval" | "mbpp" as name:
+            return name
+    raise ConfigError(f"{benchmark} is no benchmark of EvalPlus")
 
 
 def make_prompt(task: EvalPlusTask, *, instruct: bool) -> str:
@@ -97,8 +98,8 @@ class EvalPlus:
         return tuple(self._place)
 
     def evaluate(
-        self, benchmarks: Sequence[EvalPlusName], answerer: Answerer, *, instruct: bool
-    ) -> dict[EvalPlusName, Evaluated]:
+        self, benchmarks: Sequence[Benchmark], answerer: Answerer, *, instruct: bool
+    ) -> dict[Benchmark, Evaluated]:
         """Score the benchmark's own solutions, then ask the model for programs of every task and score them.
 
         `instruct`: it has a chat template.
@@ -118,7 +119,7 @@ class EvalPlus:
         sampling = {**answerer.sampling, "prompt": "instruct" if instruct else "completion"}
         return self._score(benchmarks, samples, sampling)
 
-    def score(self, benchmarks: Sequence[EvalPlusName], samples: Sequence[Sample]) -> dict[EvalPlusName, Evaluated]:
+    def score(self, benchmarks: Sequence[Benchmark], samples: Sequence[Sample]) -> dict[Benchmark, Evaluated]:
         """Score existing programs, as they are; they must cover every task."""
         return self._score(benchmarks, [self._whole(sample) for sample in samples], None)
 
@@ -136,12 +137,12 @@ class EvalPlus:
         return open_harness(self._execution)
 
     def _score(
-        self, benchmarks: Sequence[EvalPlusName], samples: Sequence[Sample], sampling: dict[str, Any] | None
-    ) -> dict[EvalPlusName, Evaluated]:
+        self, benchmarks: Sequence[Benchmark], samples: Sequence[Sample], sampling: dict[str, Any] | None
+    ) -> dict[Benchmark, Evaluated]:
         with self._open() as executor:
             truth = self._ground_truth(executor)
             runs = self._run(executor, samples, "score")
-        results: dict[EvalPlusName, Evaluated] = {}
+        results: dict[Benchmark, Evaluated] = {}
         for benchmark in benchmarks:
             if dataset_of(benchmark) != self.data.name:
                 raise ConfigError(f"{benchmark} is not scored on {self.data.name}")

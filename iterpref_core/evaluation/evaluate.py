@@ -2,11 +2,9 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar
 
 from iterpref_core.config import (
     Benchmark,
@@ -19,17 +17,12 @@ from iterpref_core.config import (
 )
 from iterpref_core.errors import DataUnavailableError, InputError
 from iterpref_core.evaluation.answers import Answerer, open_answerer
-from iterpref_core.evaluation.bigcodebench_benchmarks import BigCodeBench, BigCodeBenchName, is_bigcodebench, subset_of
-from iterpref_core.evaluation.evalplus_benchmarks import EvalPlus, EvalPlusName, dataset_of
-from iterpref_core.evaluation.heldout import Heldout
-from iterpref_core.evaluation.livecodebench import LiveCodeBench
 from iterpref_core.evaluation.runs import Journals
 from iterpref_core.evaluation.scores import Evaluated, metrics_of
+from iterpref_core.evaluation.services import Service, Setup, group, open_service
 from iterpref_core.inference.checkpoints import is_served
 from iterpref_core.jsonl import atomic_writer, read_jsonl, write_jsonl
 from iterpref_core.records import Sample
-
-B = TypeVar("B", bound=str)
 
 logger = logging.getLogger(__name__)
 
@@ -94,25 +87,11 @@ def run_benchmarks(
     instruct: bool,
 ) -> dict[str, float]:
     """`evaluate_model` with whatever answers prompts; `instruct`: prompts for a chat model."""
-    journals = Journals(cache / JOURNALS)
 
-    def heldout() -> Evaluated:
-        return Heldout(problems, execution, cache / "heldout", journals).evaluate(answerer)
-
-    def evalplus(wanted: Sequence[EvalPlusName]) -> dict[EvalPlusName, Evaluated]:
-        service = EvalPlus(dataset_of(wanted[0]), cache / "evalplus", execution, journals)
+    def measure(wanted: Sequence[Benchmark], service: Service) -> dict[Benchmark, Evaluated]:
         return service.evaluate(wanted, answerer, instruct=instruct)
 
-    def livecodebench() -> Evaluated:
-        service = LiveCodeBench(params.livecodebench, execution, journals)
-        return service.evaluate(answerer, instruct=instruct)
-
-    def bigcodebench(wanted: Sequence[BigCodeBenchName]) -> dict[BigCodeBenchName, Evaluated]:
-        service = BigCodeBench(subset_of(wanted[0]), cache / "bigcodebench", execution, journals)
-        return service.evaluate(wanted, answerer, instruct=instruct)
-
-    with journals:
-        return _write(name, _collect(params.benchmarks, heldout, evalplus, bigcodebench, livecodebench), out)
+    return _run(name, params.benchmarks, measure, problems, params.livecodebench, execution, out=out, cache=cache)
 
 
 def score_samples(
@@ -133,20 +112,20 @@ def score_samples(
     """
     given = list(read_jsonl(samples, Sample))
 
-    def select(task_ids: Iterable[str]) -> list[Sample]:
-        wanted = dict.fromkeys(task_ids)
-        found = [sample for sample in given if sample.task_id in wanted]
-        missing = list(wanted.keys() - {sample.task_id for sample in found})
+    def measure(wanted: Sequence[Benchmark], service: Service) -> dict[Benchmark, Evaluated]:
+        asked = dict.fromkeys(service.task_ids)
+        found = [sample for sample in given if sample.task_id in asked]
+        missing = list(asked.keys() - {sample.task_id for sample in found})
         if missing:
             raise InputError(
-                f"{samples}: no sample for {len(missing)} of {len(wanted)} tasks of {benchmark} "
+                f"{samples}: no sample for {len(missing)} of {len(asked)} tasks of {benchmark} "
                 f"({', '.join(sorted(missing)[:3])}…); add them"
             )
         if len(found) < len(given):
             logger.info("%s: passed over %d samples of other tasks", samples, len(given) - len(found))
-        return found
+        return service.score(wanted, found)
 
-    return _score(samples.stem, benchmark, problems, livecodebench, execution, out=out, cache=cache, select=select)
+    return _run(samples.stem, [benchmark], measure, problems, livecodebench, execution, out=out, cache=cache)
 
 
 def score_ground_truth(
@@ -164,84 +143,42 @@ def score_ground_truth(
         InputError: a problem has no reference, or the benchmark publishes no solutions.
         DataUnavailableError: the benchmark's data cannot be had here.
     """
-    return _score("ground-truth", benchmark, problems, livecodebench, execution, out=out, cache=cache, select=None)
+
+    def measure(wanted: Sequence[Benchmark], service: Service) -> dict[Benchmark, Evaluated]:
+        return service.score(wanted, service.ground_truth_samples())
+
+    return _run("ground-truth", [benchmark], measure, problems, livecodebench, execution, out=out, cache=cache)
 
 
-def _score(
+def _run(
     name: str,
-    benchmark: Benchmark,
+    benchmarks: Sequence[Benchmark],
+    measure: Callable[[Sequence[Benchmark], Service], dict[Benchmark, Evaluated]],
     problems: Path,
-    window: LiveCodeBenchParams,
+    livecodebench: LiveCodeBenchParams,
     execution: ExecutionParams,
     *,
     out: Path,
     cache: Path,
-    select: Callable[[Iterable[str]], list[Sample]] | None,
 ) -> dict[str, float]:
-    """Score what `select` chooses for the benchmark's task_ids, or the benchmark's own solutions."""
-    journals = Journals(cache / JOURNALS)
-
-    def heldout() -> Evaluated:
-        service = Heldout(problems, execution, cache / "heldout", journals)
-        ids = (problem.task_id for problem in service.problems)
-        return service.score(select(ids) if select else service.ground_truth_samples())
-
-    def evalplus(wanted: Sequence[EvalPlusName]) -> dict[EvalPlusName, Evaluated]:
-        service = EvalPlus(dataset_of(wanted[0]), cache / "evalplus", execution, journals)
-        return service.score(wanted, select(service.task_ids) if select else service.ground_truth_samples())
-
-    def livecodebench() -> Evaluated:
-        service = LiveCodeBench(window, execution, journals)
-        return service.score(select(service.task_ids) if select else service.ground_truth_samples())
-
-    def bigcodebench(wanted: Sequence[BigCodeBenchName]) -> dict[BigCodeBenchName, Evaluated]:
-        service = BigCodeBench(subset_of(wanted[0]), cache / "bigcodebench", execution, journals)
-        return service.score(wanted, select(service.task_ids) if select else service.ground_truth_samples())
-
-    with journals:
-        return _write(name, _collect([benchmark], heldout, evalplus, bigcodebench, livecodebench), out)
-
-
-def _collect(
-    benchmarks: Sequence[Benchmark],
-    heldout: Callable[[], Evaluated],
-    evalplus: Callable[[Sequence[EvalPlusName]], dict[EvalPlusName, Evaluated]],
-    bigcodebench: Callable[[Sequence[BigCodeBenchName]], dict[BigCodeBenchName, Evaluated]],
-    livecodebench: Callable[[], Evaluated],
-) -> dict[Benchmark, Evaluated]:
-    """Every benchmark, each data set once; what cannot be had is an entry that says why.
+    """Measure all benchmarks, each data set once; what cannot be had is an entry that says why.
 
     Raises:
         DataUnavailableError: nothing can be had.
     """
-    found: dict[Benchmark, Evaluated] = {}
-    datasets: dict[str, list[EvalPlusName]] = {}
-    subsets: dict[str, list[BigCodeBenchName]] = {}
-    for benchmark in benchmarks:
-        if benchmark == "heldout":
-            found[benchmark] = heldout()
-        elif benchmark == "livecodebench":
-            found.update(_if_available([benchmark], lambda: {"livecodebench": livecodebench()}).items())
-        elif is_bigcodebench(benchmark):
-            subsets.setdefault(subset_of(benchmark), []).append(benchmark)
-        else:
-            datasets.setdefault(dataset_of(benchmark), []).append(benchmark)
-    for wanted in datasets.values():
-        found.update(_if_available(wanted, partial(evalplus, wanted)).items())
-    for splits in subsets.values():
-        found.update(_if_available(splits, partial(bigcodebench, splits)).items())
-    if not any(evaluated.entry["available"] for evaluated in found.values()):
-        raise DataUnavailableError("; ".join(dict.fromkeys(evaluated.entry["reason"] for evaluated in found.values())))
-    return {benchmark: found[benchmark] for benchmark in benchmarks}
-
-
-def _if_available(wanted: Sequence[B], measure: Callable[[], dict[B, Evaluated]]) -> dict[B, Evaluated]:
-    """What is measured or, of each benchmark, why its data cannot be had."""
-    try:
-        return measure()
-    except DataUnavailableError as error:
-        logger.warning("%s: %s", " and ".join(wanted), error)
-        return dict.fromkeys(wanted, Evaluated({"available": False, "reason": str(error)}, ()))
+    with Journals(cache / JOURNALS) as journals:
+        setup = Setup(problems, livecodebench, execution, cache, journals)
+        found: dict[Benchmark, Evaluated] = {}
+        for wanted in group(benchmarks):
+            try:
+                found |= measure(wanted, open_service(wanted[0], setup))
+            except DataUnavailableError as error:
+                logger.warning("%s: %s", " and ".join(wanted), error)
+                found |= dict.fromkeys(wanted, Evaluated({"available": False, "reason": str(error)}, ()))
+        if not any(evaluated.entry["available"] for evaluated in found.values()):
+            reasons = dict.fromkeys(evaluated.entry["reason"] for evaluated in found.values())
+            raise DataUnavailableError("; ".join(reasons))
+        return _write(name, {benchmark: found[benchmark] for benchmark in benchmarks}, out)
 
 
 def _write(name: str, results: dict[Benchmark, Evaluated], out: Path) -> dict[str, float]:

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.config import ExecutionParams
+from iterpref_core.config import Benchmark, ExecutionParams
 from iterpref_core.errors import InputError
 from iterpref_core.evaluation.answers import Answerer
 from iterpref_core.evaluation.runs import Journals, Run, name_of, remembered, run_all, single
@@ -51,8 +51,8 @@ class Heldout:
 
     Args:
         problems: JSONL of problems.
-        execution: limits and number of workers.
         cache: folder in which the verdicts on the references are kept.
+        execution: limits and number of workers.
         journals: where is kept what this evaluation has run.
         split: which problems; `heldout` for results, `validation` for choosing anything.
 
@@ -61,13 +61,24 @@ class Heldout:
     """
 
     def __init__(
-        self, problems: Path, execution: ExecutionParams, cache: Path, journals: Journals, split: str = "heldout"
+        self, problems: Path, cache: Path, execution: ExecutionParams, journals: Journals, split: str = "heldout"
     ) -> None:
         self.problems = load_split(problems, split)
         self._split, self._execution, self._cache, self._journals = split, execution, cache, journals
         self._digest = digest(self.problems)
 
-    def evaluate(self, answerer: Answerer) -> Evaluated:
+    @property
+    def task_ids(self) -> tuple[str, ...]:
+        """All problems, in the order of the file."""
+        return tuple(problem.task_id for problem in self.problems)
+
+    def evaluate(
+        self,
+        benchmarks: Sequence[Benchmark],
+        answerer: Answerer,
+        *,
+        instruct: bool,  # noqa: ARG002 - a draft's prompt is the same for all
+    ) -> dict[Benchmark, Evaluated]:
         """Run the references, then ask the model for programs of every problem and run them."""
         with open_executor(self._execution) as executor:
             self._references(executor)
@@ -77,10 +88,13 @@ class Heldout:
             for problem, given in zip(self.problems, answers, strict=True)
             for answer in given
         )
-        return self.score(samples, answerer.sampling)
+        return dict.fromkeys(benchmarks, self._score(samples, answerer.sampling))
 
-    def score(self, samples: Sequence[Sample], sampling: dict[str, object] | None = None) -> Evaluated:
+    def score(self, benchmarks: Sequence[Benchmark], samples: Sequence[Sample]) -> dict[Benchmark, Evaluated]:
         """Run existing programs, which must cover every problem."""
+        return dict.fromkeys(benchmarks, self._score(samples, None))
+
+    def _score(self, samples: Sequence[Sample], sampling: dict[str, object] | None) -> Evaluated:
         with open_executor(self._execution) as executor:
             references = self._references(executor)
             passing = {task_id: run for task_id, run in references.items() if run.verdict == "passed"}

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 
-from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
+from iterpref_core.config import Benchmark, ExecutionParams, LiveCodeBenchParams
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.evaluation.answers import Answerer
 from iterpref_core.evaluation.livecodebench_data import LiveTask, LiveTests, find_live_data, read_tests
@@ -65,7 +65,9 @@ class LiveCodeBench:
         """All tasks, in the order of the files."""
         return tuple(self._tasks)
 
-    def evaluate(self, answerer: Answerer, *, instruct: bool) -> Evaluated:
+    def evaluate(
+        self, benchmarks: Sequence[Benchmark], answerer: Answerer, *, instruct: bool
+    ) -> dict[Benchmark, Evaluated]:
         """Ask the model for programs of every task and score them; `instruct`: it has a chat template."""
         prompts = [make_prompt(task, instruct=instruct) for task in self._tasks.values()]
         answers = answerer.answer("livecodebench", prompts)
@@ -74,10 +76,14 @@ class LiveCodeBench:
             for task_id, given in zip(self._tasks, answers, strict=True)
             for answer in given
         ]
-        return self.score(samples, {**answerer.sampling, "prompt": "instruct" if instruct else "completion"})
+        sampling = {**answerer.sampling, "prompt": "instruct" if instruct else "completion"}
+        return dict.fromkeys(benchmarks, self._score(samples, sampling))
 
-    def score(self, samples: Sequence[Sample], sampling: dict[str, Any] | None = None) -> Evaluated:
+    def score(self, benchmarks: Sequence[Benchmark], samples: Sequence[Sample]) -> dict[Benchmark, Evaluated]:
         """Run existing programs, which must cover every task; a completion is a program too, since prompts are none."""
+        return dict.fromkeys(benchmarks, self._score(samples, None))
+
+    def _score(self, samples: Sequence[Sample], sampling: dict[str, Any] | None) -> Evaluated:
         with open_executor(self._execution, preload=("numpy",)) as executor:
             runs = self._run(executor, samples)
             provenance = Provenance(

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +24,20 @@ _SYSTEM_PATHS = (
     "/etc/localtime",
     "/usr/share/zoneinfo",
 )
+_PROGRAM_PATHS = (
+    "/usr/bin",
+    "/usr/sbin",
+    "/usr/lib32",
+    "/usr/libexec",
+    "/usr/share",
+    "/usr/include",
+    "/usr/local/bin",
+    "/bin",
+    "/sbin",
+    "/lib32",
+    "/etc/alternatives",
+)
+"""Where programs of the machine are and what they need. Not all of `/usr`: somebody's work may lie there."""
 _ASK_S = 60.0
 _ASK = """
 import importlib.metadata, importlib.util, json, os, sys, sysconfig
@@ -46,6 +61,8 @@ class Environment:
         hash_seed: decides the order of sets of strings.
         preload: modules of the environment to import once, because many programs will.
         readable: further files and folders that programs may read.
+        processes: programs may make processes, execute the machine's programs, use sockets among themselves, and
+            change modes and times of their files for real. Only where the isolation is tier A; elsewhere they may not.
     """
 
     python: str
@@ -53,6 +70,7 @@ class Environment:
     hash_seed: int = 0
     preload: tuple[str, ...] = ()
     readable: tuple[str, ...] = ()
+    processes: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,6 +83,8 @@ class Runtime:
         readable: all that Python needs to read at run time; no program and no configuration.
         preload: modules to import once, because many programs will: of another environment, pytest and its plugins.
         hash_seed: see `Environment`.
+        processes: see `Environment`.
+        executable: what programs find as `sys.executable`.
     """
 
     interpreter: str
@@ -72,16 +92,22 @@ class Runtime:
     readable: tuple[str, ...]
     preload: tuple[str, ...] = ()
     hash_seed: int = 0
+    processes: bool = False
+    executable: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.executable:
+            object.__setattr__(self, "executable", self.interpreter)
+
+
+def _topmost(paths: Iterable[str | None]) -> tuple[str, ...]:
+    """Those of the paths that exist and do not lie in others of them."""
+    found = [path for path in dict.fromkeys(paths) if path and Path(path).exists()]
+    return tuple(path for path in found if not any(path != other and path.startswith(other + "/") for other in found))
 
 
 def _runtime(interpreter: str, libraries: list[str | None], site: list[str]) -> Runtime:
-    paths = [path for path in [*libraries, *site, *_SYSTEM_PATHS] if path and Path(path).exists()]
-    readable = [
-        path
-        for path in dict.fromkeys(paths)
-        if not any(path != other and path.startswith(other + "/") for other in paths)
-    ]
-    return Runtime(interpreter, tuple(dict.fromkeys(site)), tuple(readable))
+    return Runtime(interpreter, tuple(dict.fromkeys(site)), _topmost([*libraries, *site, *_SYSTEM_PATHS]))
 
 
 def own_runtime(preload: tuple[str, ...] = ()) -> Runtime:
@@ -91,8 +117,12 @@ def own_runtime(preload: tuple[str, ...] = ()) -> Runtime:
     return replace(_runtime(str(Path(sys.executable).resolve()), libraries, site), preload=preload)
 
 
-def runtime_of(environment: Environment) -> Runtime:
+def runtime_of(environment: Environment, *, namespaces: bool = False) -> Runtime:
     """The runtime of another environment; its interpreter is asked where things are.
+
+    Args:
+        environment: which.
+        namespaces: the isolation has what programs with processes need.
 
     Raises:
         ConfigError: a folder is absent, or the interpreter is absent, too old, or does not answer.
@@ -103,9 +133,15 @@ def runtime_of(environment: Environment) -> Runtime:
     interpreter, libraries, site, preload = _ask(environment.python)
     paths = [str(Path(path).resolve()) for path in environment.paths]
     found = _runtime(interpreter, list(libraries), [*paths, *site])
+    readable = (*found.readable, *environment.readable)
+    if environment.processes and namespaces:
+        executable = Path(environment.python).absolute()  # not resolved: it knows its environment by its own place
+        programs = [str(executable.parent), str(executable.parent.parent / "pyvenv.cfg"), *_PROGRAM_PATHS]
+        readable = _topmost([found.interpreter, *programs, *readable])
+        found = replace(found, processes=True, executable=str(executable))
     return replace(
         found,
-        readable=(*found.readable, *environment.readable),
+        readable=readable,
         preload=(*preload, *environment.preload),
         hash_seed=environment.hash_seed,
     )

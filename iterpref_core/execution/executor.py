@@ -228,8 +228,8 @@ class _Run:
 
     def _finish(self, worker: Worker, answer: Answer) -> None:
         done = self._release(worker)
-        if done.stage == "check":
-            self._pool.dismiss(worker)  # it was hired on top of the others
+        if done.stage == "check" or answer.worn:
+            self._pool.dismiss(worker)  # where it is a check, it was hired on top of the others
         else:
             self._pool.put_back(worker, done.program.environment)
         if answer.killed in HINDERED and not done.alone:

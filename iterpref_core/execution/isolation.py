@@ -72,6 +72,9 @@ def _python(module: str, runtime: Runtime) -> list[str]:
 def _bubblewrap(root: str, disk_mb: int, runtime: Runtime) -> list[str]:
     """A command prefix: only what Python needs is visible, read-only; `root` is an empty, bounded memory disk.
 
+    Where programs may have processes, what is started becomes the first process of the namespace, memory can be shared
+    (on a second disk like the first), and `localhost` has an address.
+
     `/tmp` leads to a folder in it that is not there until a program's setup makes it; unless something that Python
     needs lies in the machine's own `/tmp`.
     """
@@ -81,6 +84,10 @@ def _bubblewrap(root: str, disk_mb: int, runtime: Runtime) -> list[str]:
         command += ["--ro-bind", str(Path(path).resolve()), path]
     command += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"]
     command += ["--size", str(disk_mb * 2**20), "--tmpfs", root]
+    if runtime.processes:
+        command += ["--size", str(disk_mb * 2**20), "--tmpfs", "/dev/shm", "--remount-ro", "/proc", "--as-pid-1"]
+        for name in ("hosts", "nsswitch.conf"):
+            command += ["--ro-bind", str(INSIDE / f"etc-{name}.txt"), f"/etc/{name}"]
     if not any(Path(path).is_relative_to("/tmp") for path in [*visible, root]):
         command += ["--symlink", f"{root}/tmp", "/tmp"]
     return [*command, "--remount-ro", "/", "--chdir", "/", "--"]

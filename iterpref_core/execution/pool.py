@@ -1,6 +1,7 @@
 """The workers of an executor: hired when needed, used again, replaced when worn."""
 
 import functools
+import logging
 import shutil
 import tempfile
 import threading
@@ -8,17 +9,28 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from iterpref_core.errors import ConfigError, ExecutionError
-from iterpref_core.execution.environments import Environment, own_runtime, runtime_of
+from iterpref_core.execution.environments import Environment, Runtime, own_runtime, runtime_of
 from iterpref_core.execution.inside import sources
 from iterpref_core.execution.isolation import Plan
 from iterpref_core.execution.programs import Limits
-from iterpref_core.execution.worker import Worker
+from iterpref_core.execution.worker import NoProcessesError, Worker
+
+logger = logging.getLogger(__name__)
 
 
 @functools.cache
 def _sources() -> str:
     """The inside's digest when this process first used it."""
     return sources.digest()
+
+
+@functools.cache
+def _warn_of_refused_processes(environment: str, reason: str) -> None:
+    logger.warning(
+        "programs of the environment %r may have processes and sockets only in tier A with a seccomp listener: %s; "
+        "what needs them fails (`iterpref doctor` says what tier A takes)",
+        *(environment, reason),
+    )
 
 
 RECYCLE_AFTER = 5000
@@ -70,7 +82,20 @@ class WorkerPool:
                 f"a test needs the environment {environment!r}, which execution.environments in params.yaml lacks; "
                 "name it there with its interpreter, as `iterpref ingest` printed it"
             )
-        runtime = own_runtime(self._preload) if environment is None else runtime_of(self._environments[environment])
+        if environment is None:
+            return self._worker(own_runtime(self._preload))
+        wanted = self._environments[environment]
+        if wanted.processes:
+            if self._plan.tier != "A":
+                _warn_of_refused_processes(environment, f"this is tier {self._plan}")
+            else:
+                try:
+                    return self._worker(runtime_of(wanted, namespaces=True))
+                except NoProcessesError as error:
+                    _warn_of_refused_processes(environment, str(error))
+        return self._worker(runtime_of(wanted))
+
+    def _worker(self, runtime: Runtime) -> Worker:
         return Worker(self._plan, self._limits, runtime, scratch=self._scratch, sources=self._sources)
 
     def _take(self, environment: str | None) -> Worker | None:

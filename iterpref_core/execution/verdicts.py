@@ -12,6 +12,7 @@ from typing import Any
 from iterpref_core.execution import feedback
 from iterpref_core.execution.evalplus import is_close
 from iterpref_core.execution.inside.encoding import Digest, MalformedError, decode
+from iterpref_core.execution.inside.processes import MAX_PROCESSES, MAX_THREADS
 from iterpref_core.execution.programs import Coverage, Limits, Program
 from iterpref_core.execution.steps import RETURNING, Step
 from iterpref_core.records import Verdict
@@ -19,7 +20,10 @@ from iterpref_core.records import Verdict
 
 @dataclass(frozen=True)
 class Answer:
-    """What a zygote observed from outside of a program, and the raw bytes of the program's channel."""
+    """What a zygote observed from outside of a program, and the raw bytes of the program's channel.
+
+    `worn`: traces of the program are left that only the zygote's own end removes.
+    """
 
     killed: str | None
     exit: int
@@ -28,6 +32,7 @@ class Answer:
     printed: int
     head: bytes
     channel: bytes
+    worn: bool = False
 
 
 @dataclass(frozen=True)
@@ -219,22 +224,30 @@ class _Trial:
 
     def ended(self, index: int) -> Ruling:
         """Rule on a program that ended, or was ended, in the midst of a step."""
-        answer, limits, where = self.answer, self.limits, self.where(index)
+        answer, where = self.answer, self.where(index)
         if answer.killed == "disk":
             return self.fail(index, "output_limit", f"too many or too large files written{where}")
-        if answer.killed in ("wall", "starved"):
-            text = f"no end within {feedback.seconds(limits.wall_s)} of real time{where}"
-            return self.fail(index, "timeout", text)
-        if answer.killed in ("test", "slowed in a test"):
-            text = f"time limit of {feedback.seconds(self.program.test_cpu_s or 0.0)} for one test exceeded{where}"
-            return self.fail(index, "timeout", text)
-        if answer.killed in ("cpu", "slowed") or answer.exit == -signal.SIGXCPU:
-            return self.fail(index, "timeout", f"time limit of {feedback.seconds(limits.cpu_s)} exceeded{where}")
+        if answer.killed == "processes":
+            text = f"more than {MAX_PROCESSES} processes or {MAX_THREADS} threads at a time{where}"
+            return self.fail(index, "crash", text)
+        if over := self._time_limit():
+            return self.fail(index, "timeout", over + where)
         if answer.exit < 0:
             known = {number.value: number.name for number in signal.Signals}
             name = known.get(-answer.exit, f"signal {-answer.exit}")
             return self.fail(index, "crash", f"crashed with {name}{where}")
         return self.fail(index, "exited_early", f"the process ended{where}")
+
+    def _time_limit(self) -> str | None:
+        """The limit of time at which the program was ended, if it was at one."""
+        killed, limits = self.answer.killed, self.limits
+        if killed in ("wall", "starved"):
+            return f"no end within {feedback.seconds(limits.wall_s)} of real time"
+        if killed in ("test", "slowed in a test"):
+            return f"time limit of {feedback.seconds(self.program.test_cpu_s or 0.0)} for one test exceeded"
+        if killed in ("cpu", "slowed") or self.answer.exit == -signal.SIGXCPU:
+            return f"time limit of {feedback.seconds(limits.cpu_s)} exceeded"
+        return None
 
     def rule(self, reports: list[Report]) -> Ruling:
         """The first failure in the order of the steps, or that all passed."""

@@ -33,6 +33,10 @@ class WorkerDiedError(Exception):
     """The zygote ended or stopped answering; says nothing about the program it was running."""
 
 
+class NoProcessesError(ExecutionError):
+    """This machine does not let programs have processes as they should."""
+
+
 class Worker:
     """One zygote process.
 
@@ -44,6 +48,7 @@ class Worker:
         sources: the inside's digest that this process works with.
 
     Raises:
+        NoProcessesError: its programs should have processes and cannot.
         ExecutionError: it cannot be started.
     """
 
@@ -84,6 +89,8 @@ class Worker:
             "readable": list(runtime.readable),
             "site": list(runtime.site),
             "preload": list(runtime.preload),
+            "processes": runtime.processes,
+            "executable": runtime.executable,
         }
         try:
             self._send(json.dumps(config).encode())
@@ -93,6 +100,8 @@ class Worker:
             raise ExecutionError(f"a worker cannot be started in tier {plan}: {error}") from None
         if "error" in facts:
             self.kill()
+            if facts.get("processes"):
+                raise NoProcessesError(facts["error"])
             raise ExecutionError(f"a worker cannot be started in tier {plan}: {facts['error']}")
 
     def fileno(self) -> int:

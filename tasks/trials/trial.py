@@ -133,9 +133,9 @@ def _run_one(trial: Trial, params: Params, problems: Path, path: Path) -> Score:
     folder = FOLDER / "running" / path.stem
     model = _train(trial, params, folder)
     asked = (params.evaluate, params.inference, params.budget, FOLDER / "answers.sqlite", params.model.prompt)
-    with open_answerer(model, *asked) as (answerer, _), Journals(WORK / "evaluate" / JOURNALS) as journals:
-        heldout = Heldout(problems, params.execution, WORK / "evaluate", journals, trial.split)
-        entry = heldout.evaluate(answerer).entry
+    with open_answerer(model, *asked) as (answerer, instruct), Journals(WORK / "evaluate" / JOURNALS) as journals:
+        heldout = Heldout(problems, WORK / "evaluate", params.execution, journals, trial.split)
+        entry = heldout.evaluate(["heldout"], answerer, instruct=instruct)["heldout"].entry
     score = Score(pass_at_1=entry["pass_at_1"], n=entry["n"], passed=tuple(entry["passed"]))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_jsonl(path, [score])

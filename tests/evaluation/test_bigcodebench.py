@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,8 @@ from iterpref_core.evaluation.bigcodebench_benchmarks import make_prompt, make_s
 from iterpref_core.evaluation.bigcodebench_data import BigCodeBenchTask, find_data
 from iterpref_core.evaluation.bigcodebench_environment import find_python, missing_libraries
 from iterpref_core.evaluation.bigcodebench_programs import (
+    ENVIRONMENT,
+    PRELOAD,
     calibrated,
     ground_truth,
     open_harness,
@@ -24,11 +27,13 @@ from iterpref_core.evaluation.bigcodebench_programs import (
 )
 from iterpref_core.evaluation.evaluate import run_benchmarks, score_ground_truth, score_samples
 from iterpref_core.evaluation.sanitizing import sanitize_all
-from iterpref_core.execution import ENGINE
+from iterpref_core.execution import ENGINE, Executor, Limits
+from iterpref_core.execution.environments import Environment
 from iterpref_core.inference.replay import ReplayBackend
 from tests.evaluation.bigcodebench_tasks import DOUBLE, WHERE, write
 
 FULL = "BIGCODEBENCH_OVERRIDE_PATH"
+COMPARE = "BIGCODEBENCH_COMPARE"
 EVALUATE = load_params(Path(__file__).parents[2] / "params.yaml").evaluate
 WINDOW = EVALUATE.livecodebench
 
@@ -43,8 +48,14 @@ def two_tasks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     path = write(tmp_path / "two.jsonl", DOUBLE, WHERE)
     monkeypatch.setenv(FULL, str(path))
     monkeypatch.setattr(bigcodebench_benchmarks, "find_python", lambda: Path(sys.executable))
-    monkeypatch.setattr(bigcodebench_programs, "PRELOAD", ())
+    own_interpreter(monkeypatch)
     return path
+
+
+def own_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours has nothing of the official harness's, nor all that is preloaded."""
+    monkeypatch.setattr(bigcodebench_programs, "PRELOAD", ())
+    monkeypatch.setattr(bigcodebench_programs, "INTERCEPTION", "")
 
 
 def entry_of(folder: Path, benchmark: str = "bigcodebench-full-complete") -> dict[str, Any]:
@@ -91,7 +102,10 @@ def test_samples_are_scored_behind_the_imports_and_signature_of_their_task(
     assert entry["errors"] == {"exception": 1, "syntax_error": 1, "wrong_answer": 1}
 
 
-def test_a_program_finds_what_the_official_harness_puts_around_it(execution: ExecutionParams, tmp_path: Path) -> None:
+def test_a_program_finds_what_the_official_harness_puts_around_it(
+    execution: ExecutionParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_interpreter(monkeypatch)
     looks = """
 def task_func():
     import pickle, sys, tempfile, time
@@ -217,36 +231,84 @@ def test_an_answer_that_sanitize_fails_on_stays_as_it_is(python: Path, execution
     assert found == ["x = 1\0", "def task_func():\n    return 1"]
 
 
+def test_without_namespaces_tasks_that_need_no_processes_pass(python: Path) -> None:
+    environment = Environment(str(python), preload=PRELOAD, processes=True)
+    task = task_of(DOUBLE)
+    limits = Limits(cpu_s=20, wall_s=60, memory_mb=30 * 1024)
+    with Executor(limits, workers=1, namespaces=False, environments={ENVIRONMENT: environment}) as executor:
+        (outcome,) = executor.run([program_of(task, calibrated(task, ground_truth(task)))])
+    assert (outcome.verdict, outcome.feedback, outcome.isolation[:2]) == ("passed", "", "B:")
+
+
 JUDGE = """
 import json, os, sys
 import matplotlib.pyplot
 from bigcodebench.eval import untrusted_check
+answers = os.fdopen(os.dup(1), "w")
+os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what programs print
 for code, test in json.load(sys.stdin):
     status, _ = untrusted_check(code, test, "task_func", 30 * 1024, 30 * 1024, 10, 1, 20)
-    print(json.dumps(status), flush=True)
+    print(json.dumps(status), file=answers, flush=True)
 """
 
 
-def test_the_official_harness_gives_the_same_verdicts(python: Path, execution: ExecutionParams, tmp_path: Path) -> None:
-    if not os.environ.get(FULL):
-        pytest.skip(f"set {FULL} to compare with the official harness on real tasks")
-    chosen = {f"BigCodeBench/{number}" for number in (1, 11, 349, 790, 853, 1107)}
-    tasks = [task for task in find_data("full", tmp_path).tasks if task.task_id in chosen]
-    programs = [calibrated(task, ground_truth(task)) for task in tasks]
-    programs += [calibrated(task, f"{task.complete_prompt}\n    return None") for task in tasks]
-    request = json.dumps([[code, task.test] for code, task in zip(programs, [*tasks, *tasks], strict=True)])
+def official_verdicts(python: Path, programs: list[tuple[BigCodeBenchTask, str]], folder: Path) -> list[bool]:
+    """Whether each passes in bigcodebench's own `untrusted_check`, which protects this machine from little."""
     judged = subprocess.run(
         [python, "-c", JUDGE],
-        input=request,
+        input=json.dumps([[code, task.test] for task, code in programs]),
         capture_output=True,
         text=True,
         check=True,
-        cwd=tmp_path,
-        env={"PATH": os.defpath, "HOME": str(tmp_path), "MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1"},
+        cwd=folder,
+        env={
+            "PATH": f"{python.parent}:{os.defpath}",
+            "HOME": str(folder),
+            "MPLBACKEND": "Agg",
+            "OMP_NUM_THREADS": "1",
+            "LANG": "C.UTF-8",
+        },
     )
-    official = [json.loads(line) == "pass" for line in judged.stdout.splitlines()]
+    return [json.loads(line) == "pass" for line in judged.stdout.splitlines()]
+
+
+def our_verdicts(
+    python: Path, programs: list[tuple[BigCodeBenchTask, str]], execution: ExecutionParams, folder: Path
+) -> list[bool]:
     with open_harness(execution, python) as executor:
-        pairs = zip(programs, [*tasks, *tasks], strict=True)
-        runs = list(executor.run(program_of(task, code) for code, task in pairs))
-    assert [run.verdict == "passed" for run in runs] == official
-    assert sum(official) == len(tasks) == 6
+        runs = list(executor.run(program_of(task, code) for task, code in programs))
+    return [run.verdict == "passed" for run in runs]
+
+
+def test_the_official_harness_gives_the_same_verdicts(python: Path, execution: ExecutionParams, tmp_path: Path) -> None:
+    """Among the tasks are shells, a compiler, Python scripts and files' times."""
+    if not os.environ.get(FULL):
+        pytest.skip(f"set {FULL} to compare with the official harness on real tasks")
+    chosen = {f"BigCodeBench/{number}" for number in (1, 11, 15, 18, 263, 349, 604, 790, 853, 1101, 1107)}
+    tasks = [task for task in find_data("full", tmp_path).tasks if task.task_id in chosen]
+    programs = [(task, calibrated(task, ground_truth(task))) for task in tasks]
+    programs += [(task, calibrated(task, f"{task.complete_prompt}\n    return None")) for task in tasks]
+    official = official_verdicts(python, programs, tmp_path)
+    assert our_verdicts(python, programs, execution, tmp_path) == official
+    assert sum(official) == len(tasks) == len(chosen)
+
+
+AS_ROOT = {"BigCodeBench/812", "BigCodeBench/832"}
+"""Expect that a file without permissions cannot be read, and that a folder in `/` cannot be made. Where the official
+harness is root, both succeed, and the folder makes others fail."""
+
+
+@pytest.mark.timeout(4 * 3600)
+def test_both_agree_on_the_benchmarks_own_solutions(python: Path, execution: ExecutionParams, tmp_path: Path) -> None:
+    """On tasks whose libraries are installed, in a random order that is always the same."""
+    number = int(os.environ.get(COMPARE, "0"))
+    if not os.environ.get(FULL) or not number:
+        pytest.skip(f"set {FULL}, and {COMPARE} to a number of tasks, to compare the benchmark's own solutions")
+    tasks = {task.task_id: task for task in find_data("full", tmp_path).tasks}
+    installed = sorted(set(tasks) - set(missing_libraries(tasks.values(), python)))
+    random.Random(0).shuffle(installed)
+    drawn = [task_id for task_id in installed[:number] if os.geteuid() != 0 or task_id not in AS_ROOT]
+    programs = [(tasks[task_id], calibrated(tasks[task_id], ground_truth(tasks[task_id]))) for task_id in drawn]
+    official = official_verdicts(python, programs, tmp_path)
+    ours = our_verdicts(python, programs, execution, tmp_path)
+    assert [task_id for task_id, one, other in zip(drawn, official, ours, strict=True) if one != other] == []

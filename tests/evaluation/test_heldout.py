@@ -45,13 +45,13 @@ def heldout(tmp_path, journals):
     ]
     path = tmp_path / "problems.jsonl"
     write_jsonl(path, problems)
-    return Heldout(path, EXECUTION, tmp_path / "cache", journals)
+    return Heldout(path, tmp_path / "cache", EXECUTION, journals)
 
 
 def test_a_slow_reference_gives_everybody_time(heldout):
     def passed(seconds: float) -> list[str]:
         samples = [Sample(task_id=problem.task_id, solution=spin(seconds)) for problem in heldout.problems]
-        return heldout.score(samples).entry["passed"]
+        return heldout.score(["heldout"], samples)["heldout"].entry["passed"]
 
     assert passed(0.0) == ["slow", "quick", "hangs", "none"]
     assert passed(0.4) == ["slow"]
@@ -59,10 +59,10 @@ def test_a_slow_reference_gives_everybody_time(heldout):
 
 def test_results_name_the_rule_and_the_failing_reference(heldout, caplog):
     samples = [Sample(task_id=problem.task_id, solution=spin(0)) for problem in heldout.problems]
-    entry = heldout.score(samples).entry
+    entry = heldout.score(["heldout"], samples)["heldout"].entry
     assert entry["limits"]["reference_factor"] == 4.0
     assert entry["ground_truth"] == {"n": 3, "passed": 2, "failed": ["hangs"]}
-    assert heldout.score(samples).entry == entry, "the references' times were kept"
+    assert heldout.score(["heldout"], samples)["heldout"].entry == entry, "the references' times were kept"
     assert (entry["n"], entry["without_failed_truth"]["n"]) == (4, 3)
     assert entry["harness"].startswith("iterpref-execution-")
     assert "own solutions fail for hangs" in caplog.text

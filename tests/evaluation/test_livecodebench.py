@@ -79,7 +79,7 @@ def score(execution: ExecutionParams, journals: Journals, programs: dict[str, li
         for task_id in bench.task_ids
         for code in programs[task_id.removeprefix("LiveCodeBench/")]
     ]
-    return bench.score(samples).entry
+    return bench.score(["livecodebench"], samples)["livecodebench"].entry
 
 
 RIGHT = {
@@ -195,7 +195,7 @@ def test_a_broken_line_is_named(
 
     def run() -> None:
         bench = LiveCodeBench(WHOLE, execution, journals)
-        bench.score([Sample(task_id=task_id, solution="print(3)") for task_id in bench.task_ids])
+        bench.score(["livecodebench"], [Sample(task_id=task_id, solution="print(3)") for task_id in bench.task_ids])
 
     if message is None:
         run()

@@ -1,14 +1,17 @@
 """The hostile suite: every program gets the right verdict, reaches nothing, and leaves nothing behind.
 
-Each file of `hostile/` starts with its verdicts (alternatives separated by `|`), the kind of tests it is given, and
-what it must not achieve. `@CANARY@`, `PARENT_PID`, `TCP_PORT` and `UDP_PORT` stand for a file outside, the supervisor's
-process id and two ports that the suite listens on. After each program an honest one is run.
+Each file of `hostile/` starts with its verdicts (alternatives separated by `|`), those for programs that may have
+processes where they differ, the kind of tests it is given, and what it must not achieve. `@CANARY@`, `PARENT_PID`,
+`TCP_PORT` and `UDP_PORT` stand for a file outside, the supervisor's process id and two ports that the suite listens on.
+After each program an honest one is run.
 """
 
 import os
 import re
 import socket
+import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +19,7 @@ import psutil
 import pytest
 
 from iterpref_core.execution import Executor, Limits, Program, probe_isolation
+from iterpref_core.execution.environments import Environment
 from iterpref_core.records import AssertTest, IoTest, ScriptTest, UnittestTest
 
 HOSTILE = sorted((Path(__file__).parent / "hostile").glob("*.py"))
@@ -62,10 +66,10 @@ def shared_memory_segments() -> str:
     return "".join(Path(f"/proc/sysvipc/{kind}").read_text() for kind in ("shm", "msg", "sem"))
 
 
-@pytest.fixture(scope="module", params=["A", "B"])
+@pytest.fixture(scope="module", params=["A", "A with processes", "B"])
 def arena(request, tmp_path_factory):
     """An executor in one tier, and what the programs are after."""
-    tier = request.param
+    tier, processes = request.param[0], "processes" in request.param
     if tier == "A" and not BWRAP.available:
         pytest.skip(f"tier A cannot be had here: {BWRAP.problem}; {BWRAP.how}")
     canary = tmp_path_factory.mktemp("outside") / "canary"
@@ -75,10 +79,17 @@ def arena(request, tmp_path_factory):
     with (
         listening(socket.SOCK_STREAM) as tcp,
         listening(socket.SOCK_DGRAM) as udp,
-        Executor(LIMITS, workers=1, namespaces=tier == "A") as executor,
+        Executor(
+            LIMITS,
+            workers=1,
+            namespaces=tier == "A",
+            environments={"processes": Environment(sys.executable, processes=True)},
+        ) as executor,
     ):
         assert executor.isolation.startswith(f"{tier}:")
-        assert next(executor.run([HONEST])).verdict == "passed"
+        environment = "processes" if processes else None
+        honest = replace(HONEST, environment=environment)
+        assert next(executor.run([honest])).verdict == "passed"
         pids = executor.worker_pids()
         words = {
             "@CANARY@": str(canary),
@@ -86,10 +97,11 @@ def arena(request, tmp_path_factory):
             "TCP_PORT": str(tcp.getsockname()[1]),
             "UDP_PORT": str(udp.getsockname()[1]),
         }
-        yield SimpleNamespace(executor=executor, words=words, canary=canary, tier=tier)
+        yield SimpleNamespace(executor=executor, words=words, canary=canary, environment=environment, honest=honest)
         assert executor.worker_pids() == pids, "a zygote died"
-        processes = psutil.Process(pids[0]).children(recursive=True)
-        assert len(processes) == (2 if tier == "A" else 0), f"processes were left behind: {processes}"
+        left = psutil.Process(pids[0]).children(recursive=True)
+        own = 0 if tier == "B" else 1 if processes else 2
+        assert len(left) == own, f"processes were left behind: {left}"
         for listener in (tcp, udp):
             with pytest.raises(BlockingIOError):
                 listener.accept() if listener is tcp else listener.recv(1)
@@ -103,11 +115,15 @@ def arena(request, tmp_path_factory):
 @pytest.mark.parametrize("path", HOSTILE, ids=[path.stem for path in HOSTILE])
 def test_hostile(arena, path):
     source = path.read_text()
-    header = dict(re.findall(r"^# (verdict|tests|must not): (.*)$", source, re.MULTILINE))
+    header = dict(re.findall(r"^# (verdict|with processes|tests|must not): (.*)$", source, re.MULTILINE))
+    verdict = header["verdict"]
+    if arena.environment:
+        verdict = header.get("with processes", verdict)
     for word, meaning in arena.words.items():
         source = source.replace(word, meaning)
-    hostile, honest = arena.executor.run([Program(source, TESTS[header["tests"]]), HONEST])
-    assert hostile.verdict in header["verdict"].split("|"), hostile.feedback
+    program = Program(source, TESTS[header["tests"]], environment=arena.environment)
+    hostile, honest = arena.executor.run([program, arena.honest])
+    assert hostile.verdict in verdict.split("|"), hostile.feedback
     assert honest.verdict == "passed", honest.feedback
     assert arena.canary.read_text() == "alive"
     assert "alive" not in hostile.feedback

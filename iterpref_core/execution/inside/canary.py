@@ -11,7 +11,7 @@ from . import landlock, limits, seccomp
 
 
 def _landlock(order: dict[str, Any]) -> str:
-    ruleset = landlock.create_ruleset(order["readable"], order["root"], ("/dev/null",))
+    ruleset = landlock.create_ruleset(order["readable"], [order["root"]], ("/dev/null",))
     landlock.enforce(ruleset)
     with open(os.path.join(order["root"], "mine"), "w") as file:
         file.write("x")

@@ -9,7 +9,8 @@ whether they passed. With `control` set, failing is what the steps are for: each
 coverage of the code without these first lines.
 
 A report is a line `MAC index kind printed payload`, `printed` being the bytes printed so far. The MAC is keyed with a
-key that the program cannot read: it exists only inside the hash object, in C. Kinds: `loaded`, `value`, `passed`,
+key that the program cannot read: it exists only inside the hash object, in C. Only the process that was started with a
+job reports: a copy of it that the program has forked ends where it would. Kinds: `loaded`, `value`, `passed`,
 `type` (of a value that cannot be encoded), `error`, `failed` (only in a control), `coverage`, `done`. No report is
 repeated, and the supervisor accepts them only in order.
 """
@@ -51,9 +52,12 @@ def _printed() -> int:
 def open_channel(descriptor: int, key: bytes) -> Report:
     """A function that writes signed reports to a file descriptor."""
     signer = hashlib.blake2b(key=key, digest_size=8)
-    write = os.write
+    write, process_id, end = os.write, os.getpid, os._exit
+    own = process_id()
 
     def report(index: int, kind: str, payload: str) -> None:
+        if process_id() != own:
+            end(0)  # a forked copy that has come back from the program's code
         body = f"{index} {kind} {_printed()} {payload}".encode("utf-8", "backslashreplace")
         signature = signer.copy()
         signature.update(body)

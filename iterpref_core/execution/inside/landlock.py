@@ -1,4 +1,4 @@
-"""Landlock: which files a program may read, and the one folder it may write to."""
+"""Landlock: which files a program may read, and the folders it may write to."""
 
 import ctypes
 import os
@@ -9,8 +9,8 @@ _CREATE, _ADD_RULE, _RESTRICT = 444, 445, 446
 _RULE_PATH_BENEATH = 1
 _PR_SET_NO_NEW_PRIVS = 38
 
-_WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 1, 1 << 2, 1 << 3
-_MAKE_SPECIAL = 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11  # devices, sockets, pipes
+_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
+_MAKE_DEVICE, _MAKE_SOCKET_OR_PIPE = 1 << 6 | 1 << 11, 1 << 9 | 1 << 10
 _READ = _READ_FILE | _READ_DIR
 _FILE_ONLY = 1 << 0 | _WRITE_FILE | _READ_FILE | 1 << 14 | 1 << 15  # rights that make sense on a single file
 
@@ -30,8 +30,9 @@ def _handled(version: int) -> tuple[int, int, int]:
     return files, 3 if version >= 4 else 0, 3 if version >= 6 else 0
 
 
-def _attributes(version: int) -> bytes:
+def _attributes(version: int, *, processes: bool) -> bytes:
     files, network, scopes = _handled(version)
+    network = 0 if processes else network
     size = 8 if version < 4 else 16 if version < 6 else 24
     return struct.pack("=QQQ", files, network, scopes)[:size]
 
@@ -51,28 +52,34 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
         os.close(target)
 
 
-def create_ruleset(readable: Iterable[str], writable: str, devices: Iterable[str]) -> int:
+def create_ruleset(
+    readable: Iterable[str], writable: Iterable[str], devices: Iterable[str], *, processes: bool = False
+) -> int:
     """A ruleset's file descriptor, to be enforced by many children.
 
     Args:
         readable: files and folders (with all beneath) that may be read; absent ones are passed over.
-        writable: the folder beneath which ordinary files and folders may be made, changed and removed.
+        writable: folders beneath which ordinary files and folders may be made, changed and removed.
         devices: device files that may be read and written.
+        processes: what may be read or written may be executed too, named sockets and pipes may be made, and TCP is
+            not Landlock's business: for programs in a network namespace.
 
     Raises:
         OSError: the kernel has no Landlock or refused a rule.
     """
     version = abi()
-    attributes = _attributes(version)
+    attributes = _attributes(version, processes=processes)
     ruleset = int(_libc.syscall(_CREATE, attributes, len(attributes), 0))
     if ruleset < 0:
         raise OSError(ctypes.get_errno(), "landlock_create_ruleset")
     for path in readable:
-        _allow(ruleset, path, _READ)
+        _allow(ruleset, path, _READ | _EXECUTE if processes else _READ)
     for path in devices:
         _allow(ruleset, path, _READ_FILE | _WRITE_FILE)
     everything, _, _ = _handled(version)
-    _allow(ruleset, writable, everything & ~_MAKE_SPECIAL & ~1)
+    denied = _MAKE_DEVICE if processes else _MAKE_DEVICE | _MAKE_SOCKET_OR_PIPE | _EXECUTE
+    for path in writable:
+        _allow(ruleset, path, everything & ~denied)
     return ruleset
 
 

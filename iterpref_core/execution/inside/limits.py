@@ -7,7 +7,7 @@ import resource
 import struct
 from typing import NamedTuple
 
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 1, 4, 36
 _CAPABILITY_VERSION_3 = 0x20080522
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -66,6 +66,14 @@ def die_with_parent(parent: int) -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(9))
     if os.getppid() != parent:
         os._exit(70)
+
+
+def hide_memory() -> None:
+    """Nobody without privileges may read or write this process's memory, environment and open files through `/proc`.
+
+    Processes forked from it inherit that; a program that they execute is readable again.
+    """
+    _libc.prctl(_PR_SET_DUMPABLE, ctypes.c_ulong(0))
 
 
 def adopt_orphans() -> None:

@@ -1,6 +1,6 @@
 """The seccomp filter pretends that `chmod` and `utime` succeed, even on a file that is not there; so ask that first.
 
-`Path.touch` makes a file only if its time could not be set.
+Not so the filter for programs with processes of their own. `Path.touch` makes a file only if its time could not be set.
 """
 
 import functools

@@ -1,8 +1,12 @@
-"""A seccomp filter for one program: an allow list of system calls, some of them judged by their arguments.
+"""Seccomp filters for one program: allow lists of system calls, some of them judged by their arguments.
 
 Not allowed is, above all: new processes, exec, sockets (except anonymous pairs), signals to others, ptrace, shared
 memory objects and queues, namespaces, mounts, keys, bpf, io_uring. A refused call fails with EPERM, one that the
 kernel might well not know fails with ENOSYS, so that libraries fall back.
+
+The wider filter is for a program that has a pid and a network namespace, with the zygote as their first process. It
+adds processes (each is announced to the zygote, which decides), exec, signals to all but the zygote, and ordinary
+sockets; not namespaces, ptrace and the rest.
 """
 
 import ctypes
@@ -20,6 +24,7 @@ _NEWER_CALLS = 424  # calls from here on came with Linux 5.1 and later: librarie
 _LOAD, _JEQ, _JGE, _JGT, _JSET, _AND, _RETURN = 0x20, 0x15, 0x35, 0x25, 0x45, 0x54, 0x06
 _ALLOW = 0x7FFF0000
 _ERRNO = 0x00050000
+_NOTIFY = 0x7FC00000  # the zygote is asked, by the filter's listener
 _KILL = 0x80000000
 _EPERM = _ERRNO | errno.EPERM
 _ENOSYS = _ERRNO | errno.ENOSYS
@@ -28,11 +33,16 @@ _PRETEND = _ERRNO  # "failed" with error 0: the caller sees success, nothing is 
 _NR, _ARCH = 0, 4
 
 _CLONE_THREAD = 0x00010000
+_CLONE_DENIED = 0x7E028000  # every CLONE_NEW..., and CLONE_PARENT, which would make a child of the zygote's
+_FAMILIES, _KINDS, _PROTOCOLS = (1, 2, 10), (1, 2, 5), (0, 6, 17)  # UNIX, INET, INET6; STREAM, DGRAM, SEQPACKET
+_LEVELS = (0, 1, 6, 41)  # of setsockopt: IP, SOCKET, TCP, IPV6
+_ZYGOTE_AND_ALL = (1, 2**32 - 1)  # targets of `kill`: the first process of the namespace, and everybody
 _PR_ALLOWED = (15, 16, 23, 39, 0x53564D41)  # SET_NAME, GET_NAME, CAPBSET_READ, GET_NO_NEW_PRIVS, SET_VMA (malloc)
 _F_DENIED = (8, 10, 15)  # SETOWN, SETSIG, SETOWN_EX: would let the kernel send signals to others
 _IOCTL_DENIED = (0x8901, 0x8902, 0x5412)  # FIOSETOWN, SIOCSPGRP, TIOCSTI
 
-_PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 38, 22, 2
+_PR_SET_NO_NEW_PRIVS = 38
+_SET_MODE_FILTER, _NEW_LISTENER = 1, 1 << 3
 
 Instruction = tuple[int, int, int, int]
 
@@ -74,41 +84,85 @@ def _ranges(numbers: list[int]) -> list[tuple[int, int]]:
 
 
 def _judged(numbers: dict[str, int], pid: int) -> list[Instruction]:
-    thread_only = [
+    """What is judged in the same way for every program."""
+    program: list[Instruction] = []
+    program += [(_JEQ, 0, 1, numbers["clone3"]), (_RETURN, 0, 0, _ENOSYS)]  # its flags are behind a pointer
+    program += [(_JEQ, 0, 1, numbers["openat2"]), (_RETURN, 0, 0, _ENOSYS)]
+    program += _one_of(numbers["prctl"], 0, _PR_ALLOWED, _ALLOW, _EPERM)
+    program += _one_of(numbers["prlimit64"], 0, (0, pid), _ALLOW, _EPERM)
+    program += _one_of(numbers["fcntl"], 1, _F_DENIED, _EPERM, _ALLOW)
+    program += _one_of(numbers["ioctl"], 1, _IOCTL_DENIED, _EPERM, _ALLOW)
+    program += _one_of(numbers["socketpair"], 0, (1,), _ALLOW, _EPERM)  # AF_UNIX: event loops wake themselves
+    if "open" in numbers:
+        program += _no_truncating_read(numbers["open"], 1)
+    return program + _no_truncating_read(numbers["openat"], 2)
+
+
+def _judged_alone(numbers: dict[str, int], pid: int) -> list[Instruction]:
+    """What is judged for a program that must stay one process."""
+    program = [
         (_JEQ, 0, 4, numbers["clone"]),
         (_LOAD, 0, 0, _argument(0)),
         (_JSET, 0, 1, _CLONE_THREAD),
         (_RETURN, 0, 0, _ALLOW),
         (_RETURN, 0, 0, _EPERM),
     ]
-    program = thread_only
-    program += [(_JEQ, 0, 1, numbers["clone3"]), (_RETURN, 0, 0, _ENOSYS)]  # its flags are behind a pointer
-    program += [(_JEQ, 0, 1, numbers["openat2"]), (_RETURN, 0, 0, _ENOSYS)]
     for name in ("kill", "tgkill"):
         program += _one_of(numbers[name], 0, (pid,), _ALLOW, _EPERM)
-    program += _one_of(numbers["prctl"], 0, _PR_ALLOWED, _ALLOW, _EPERM)
-    program += _one_of(numbers["prlimit64"], 0, (0, pid), _ALLOW, _EPERM)
-    program += _one_of(numbers["fcntl"], 1, _F_DENIED, _EPERM, _ALLOW)
-    program += _one_of(numbers["ioctl"], 1, _IOCTL_DENIED, _EPERM, _ALLOW)
-    program += _one_of(numbers["socketpair"], 0, (1,), _ALLOW, _EPERM)  # AF_UNIX: event loops wake themselves
     program += _one_of(numbers["sendto"], 5, (0,), _ALLOW, _EPERM)  # no address: only to the other end of a pair
-    if "open" in numbers:
-        program += _no_truncating_read(numbers["open"], 1)
-    return program + _no_truncating_read(numbers["openat"], 2)
+    for number in syscalls.numbers(syscalls.PRETENDED).values():
+        program += [(_JEQ, 0, 1, number), (_RETURN, 0, 0, _PRETEND)]
+    return program
 
 
-def compile_filter(pid: int) -> bytes:
+def _judged_processes(numbers: dict[str, int]) -> list[Instruction]:
+    """What is judged for a program with processes of its own."""
+    program = [
+        (_JEQ, 0, 6, numbers["clone"]),
+        (_LOAD, 0, 0, _argument(0)),
+        (_JSET, 0, 1, _CLONE_DENIED),
+        (_RETURN, 0, 0, _EPERM),
+        (_JSET, 0, 1, _CLONE_THREAD),
+        (_RETURN, 0, 0, _ALLOW),
+        (_RETURN, 0, 0, _NOTIFY),
+    ]
+    numbers = numbers | syscalls.numbers(syscalls.JUDGED_PROCESSES)
+    for name in ("fork", "vfork"):
+        if name in numbers:
+            program += [(_JEQ, 0, 1, numbers[name]), (_RETURN, 0, 0, _NOTIFY)]
+    for name in ("kill", "tgkill"):
+        program += _one_of(numbers[name], 0, _ZYGOTE_AND_ALL, _EPERM, _ALLOW)
+    program += [(_JEQ, 0, 1, numbers["sendto"]), (_RETURN, 0, 0, _ALLOW)]
+    program += _one_of(numbers["setsockopt"], 1, _LEVELS, _ALLOW, _EPERM)
+    return program + _ordinary_socket(numbers["socket"])
+
+
+def _ordinary_socket(number: int) -> list[Instruction]:
+    """For `socket`: nothing but stream and datagram sockets of the families that programs use."""
+    body: list[Instruction] = []
+    for index, mask, values in ((0, 2**32 - 1, _FAMILIES), (1, 0xF, _KINDS), (2, 2**32 - 1, _PROTOCOLS)):
+        body += [(_LOAD, 0, 0, _argument(index)), (_AND, 0, 0, mask)]
+        body += [(_JEQ, len(values) - i, 0, value) for i, value in enumerate(values)]
+        body += [(_RETURN, 0, 0, _EPERM)]
+    body += [(_RETURN, 0, 0, _ALLOW)]
+    return [(_JEQ, 0, len(body), number), *body]
+
+
+def compile_filter(pid: int, *, processes: bool = False) -> bytes:
     """The filter for a process, as an array of `struct sock_filter`.
 
     Args:
-        pid: the process's own id: the only one it may signal.
+        pid: the process's own id: the only one it may signal, unless it may have others.
+        processes: the wider filter.
 
     Raises:
         KeyError: this machine's system call numbers are not known.
     """
     machine = platform.machine()
     allowed = syscalls.numbers(syscalls.ALLOWED)
-    pretended = syscalls.numbers(syscalls.PRETENDED)
+    if processes:
+        allowed |= syscalls.numbers(syscalls.PROCESSES) | syscalls.numbers(syscalls.PRETENDED)
+    judged = syscalls.numbers(syscalls.JUDGED)
     program: list[Instruction] = [
         (_LOAD, 0, 0, _ARCH),
         (_JEQ, 1, 0, _AUDIT_ARCH[machine]),
@@ -118,9 +172,8 @@ def compile_filter(pid: int) -> bytes:
     for low, high in _ranges(list(allowed.values())):
         program += [(_JGE, 0, 2, low), (_JGT, 1, 0, high), (_RETURN, 0, 0, _ALLOW)]
     program += [(_JGE, 0, 1, _X32_BIT), (_RETURN, 0, 0, _EPERM)]
-    program += _judged(syscalls.numbers(syscalls.JUDGED), pid)
-    for number in pretended.values():
-        program += [(_JEQ, 0, 1, number), (_RETURN, 0, 0, _PRETEND)]
+    program += _judged(judged, pid)
+    program += _judged_processes(judged) if processes else _judged_alone(judged, pid)
     program += [(_JGE, 0, 1, _NEWER_CALLS), (_RETURN, 0, 0, _ENOSYS), (_RETURN, 0, 0, _EPERM)]
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
 
@@ -131,20 +184,27 @@ _PLACEHOLDER = 0x7FFF1234
 class Filter:
     """A filter compiled once and installed in many children, each with its own process id in it.
 
+    Args:
+        processes: the wider filter, with a listener.
+
     Raises:
         KeyError: this machine's system call numbers are not known.
     """
 
-    def __init__(self) -> None:
-        template = compile_filter(_PLACEHOLDER)
+    def __init__(self, *, processes: bool = False) -> None:
+        template = compile_filter(_PLACEHOLDER, processes=processes)
+        self._flags = _NEW_LISTENER if processes else 0
+        self._number = syscalls.numbers(syscalls.SECCOMP)["seccomp"]
         mark = struct.pack("=I", _PLACEHOLDER)
         self._holes = [i for i in range(4, len(template), 8) if template[i : i + 4] == mark]
         self._code = ctypes.create_string_buffer(template, len(template))
         self._program = struct.pack("HxxxxxxQ", len(template) // 8, ctypes.addressof(self._code))
-        self._prctl = ctypes.CDLL(None, use_errno=True).prctl
+        self._libc = ctypes.CDLL(None, use_errno=True)
 
-    def install(self) -> None:
+    def install(self) -> int:
         """Restrict the calling process and its threads for good.
+
+        Returns: the listener's descriptor, where there is one, else 0.
 
         Raises:
             OSError: the kernel refused the filter.
@@ -153,7 +213,9 @@ class Filter:
         for hole in self._holes:
             ctypes.memmove(ctypes.addressof(self._code) + hole, pid, 4)
         arguments = [ctypes.c_ulong(value) for value in (1, 0, 0, 0)]
-        if self._prctl(_PR_SET_NO_NEW_PRIVS, *arguments) != 0:
+        if self._libc.prctl(_PR_SET_NO_NEW_PRIVS, *arguments) != 0:
             raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS)")
-        if self._prctl(_PR_SET_SECCOMP, ctypes.c_ulong(_SECCOMP_MODE_FILTER), self._program) != 0:
-            raise OSError(ctypes.get_errno(), "prctl(PR_SET_SECCOMP)")
+        done = self._libc.syscall(self._number, _SET_MODE_FILTER, self._flags, self._program)
+        if done < 0:
+            raise OSError(ctypes.get_errno(), "seccomp(SECCOMP_SET_MODE_FILTER)")
+        return int(done)

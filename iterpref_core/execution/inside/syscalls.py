@@ -50,6 +50,22 @@ prctl 157 167; prlimit64 302 261; sendto 44 206; socketpair 53 199; tgkill 234 1
 """
 """Calls that are allowed for some arguments."""
 
+PROCESSES = """
+accept 43 202; accept4 288 242; bind 49 200; chown 92 -; connect 42 203; execve 59 221; fchown 93 55; fchownat 260
+54; lchown 94 -; listen 50 201; pidfd_open 434 434; recvmmsg 299 243; sendmmsg 307 269; sendmsg 46 211; setpgid 109
+154; setsid 112 157
+"""
+"""Calls that programs with processes of their own may make besides, and those of `PRETENDED` for real."""
+
+JUDGED_PROCESSES = """
+fork 57 -; setsockopt 54 208; socket 41 198; vfork 58 -
+"""
+"""Calls that such programs may make with some arguments, or if the zygote lets them."""
+
+SECCOMP = """
+seccomp 317 277
+"""
+
 
 def numbers(table: str, machine: str | None = None) -> dict[str, int]:
     """The numbers of a table's calls on a machine (by default this one); calls it lacks are left out.

@@ -2,6 +2,9 @@
 
 It reads frames from standard input (length, then bytes) and answers each on standard output. The first frame is the
 configuration, the others are jobs. It never parses a job: only the child does, after it is restricted.
+
+Where programs may have processes of their own, it is the first process of a pid namespace: none of them can signal it,
+and it ends them all at once.
 """
 
 import contextlib
@@ -19,6 +22,7 @@ from typing import Any
 
 from . import encoding, harness, landlock, limits, pretended, seccomp, sources
 from .cleanup import empty_folder, is_over
+from .processes import Processes, connect, leaves_connections, listener_problem, receive_listener, send_listener
 
 _HEADER = struct.Struct("=II")
 _LENGTH = struct.Struct("=I")
@@ -30,6 +34,8 @@ FIRST_LOOK_S, LOOK_S = 0.05, 0.25
 """Seconds after which a child's files are measured for the first time, and at most between two times."""
 MAX_ENTRIES = 10_000
 """Files and folders a program may have."""
+SHARED_MEMORY = "/dev/shm"
+"""Where processes share memory and semaphores; programs that may not have any cannot write there."""
 BUSY = 0.1
 """Share of its time limit that a program may have waited for a CPU before its timeout does not count: a busy machine
 also makes CPU time longer, since caches and cores are shared."""
@@ -63,6 +69,8 @@ _PRELOADED = (
     "types",
     "typing",
 )
+_NAMESPACES = ("/proc", "/etc/hosts", "/etc/nsswitch.conf")
+"""What is readable besides where it tells of the program's own namespaces alone."""
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
 
@@ -137,17 +145,23 @@ class Zygote:
         self.disk_bytes: int = config["disk_mb"] * 2**20
         self.ruleset: int | None = None
         self.filter: seccomp.Filter | None = None
+        self.processes: bool = config["processes"]
+        self.writable = [self.root, SHARED_MEMORY] if self.processes else [self.root]
         limits.drop_capabilities()
         limits.adopt_orphans()
+        limits.hide_memory()
+        if self.processes:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # without a handler, no signal of a program's gets through
         if config["landlock"]:
-            self.ruleset = landlock.create_ruleset(config["readable"], self.root, _DEVICES)
+            readable = [*config["readable"], *(_NAMESPACES if self.processes else ())]
+            self.ruleset = landlock.create_ruleset(readable, self.writable, _DEVICES, processes=self.processes)
         if config["seccomp"]:
-            self.filter = seccomp.Filter()
+            self.filter = seccomp.Filter(processes=self.processes)
         soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self.top_descriptor = min(soft if soft > 0 else 1024, 1024) - 1
         self.base = limits.address_space()
 
-    def child(self, job: bytes, channel: int, output: int) -> None:
+    def child(self, job: bytes, channel: int, output: int, connection: int | None) -> None:
         """Restrict this process for good and run the job in it."""
         limits.die_with_parent(self.pid)
         os.setsid()
@@ -160,10 +174,14 @@ class Zygote:
         ruleset = self.ruleset
         if ruleset is not None:
             landlock.enforce(ruleset)
-        os.closerange(3, 64)
+        if connection is not None:
+            os.dup2(connection, 3)
+        os.closerange(3 if connection is None else 4, 64)
         limits.set_limits(self.budget, self.base)
         if self.filter is not None:
-            self.filter.install()
+            listener = self.filter.install()
+            if listener:
+                send_listener(3, listener)
         harness.run_job(job[_TIMES.size :], high)
         for stream in (sys.stdout, sys.stderr):
             try:
@@ -180,27 +198,30 @@ class Zygote:
         self.budget = self.budget._replace(cpu_s=cpu_s, wall_s=wall_s)
         os.mkdir(self.folder)
         channel, output = os.memfd_create("channel"), os.memfd_create("output")
+        ours, theirs = connect() if self.processes else (None, None)
         started = time.monotonic()
         pid = os.fork()
         if pid == 0:
             status = 70
             try:
-                self.child(job, channel, output)
+                self.child(job, channel, output, theirs)
                 status = 0
             finally:
                 os._exit(status)
-        killed = self.watch(pid, started, Tests(channel, test_cpu_s))
+        crowd = None
+        if ours is not None and theirs is not None:
+            os.close(theirs)
+            crowd = Processes(pid, receive_listener(ours))
+        killed = self.watch(pid, started, Tests(channel, test_cpu_s), crowd)
         wall = time.monotonic() - started
-        self.end_session(pid)
-        _, status, usage = os.wait4(pid, 0)
-        if self.filter is None:
-            self.end_orphans()
+        status, cpu = self.end(pid) if crowd is None else crowd.end()
         facts = {
             "killed": killed,
             "exit": os.waitstatus_to_exitcode(status),
-            "cpu": usage.ru_utime + usage.ru_stime,
+            "cpu": cpu,
             "wall": wall,
             "printed": os.lseek(output, 0, os.SEEK_END),
+            "worn": crowd is not None and leaves_connections(),
         }
         head = os.pread(output, HEAD_OF_OUTPUT, 0)
         facts["head"] = len(head)
@@ -208,7 +229,16 @@ class Zygote:
         send(self.answers, facts, head + os.pread(channel, size, 0))
         os.close(channel)
         os.close(output)
-        empty_folder(self.root)
+        for folder in self.writable:
+            empty_folder(folder)
+
+    def end(self, pid: int) -> tuple[int, float]:
+        """End and reap the child; returns its exit status as `waitpid` has it, and its CPU seconds."""
+        self.end_session(pid)
+        _, status, usage = os.wait4(pid, 0)
+        if self.filter is None:
+            self.end_orphans()
+        return status, usage.ru_utime + usage.ru_stime
 
     def leave(self) -> None:
         """Remove this zygote's folder, and the one it is in if it was the last there: the supervisor is gone."""
@@ -217,41 +247,56 @@ class Zygote:
             os.rmdir(self.root)
             os.rmdir(os.path.dirname(self.root))
 
-    def watch(self, pid: int, started: float, tests: Tests) -> str | None:
-        """Wait until a child ends; kill it at its limit. Returns the limit that it hit, if any.
+    def watch(self, pid: int, started: float, tests: Tests, crowd: Processes | None) -> str | None:
+        """Wait until a child ends, or it and its processes reach a limit. Returns the limit that was hit, if any.
 
         Raises:
             EOFError: the supervisor is gone; so is the child.
         """
-        clock = (~pid << 3) | 2  # the kernel's CPU-time clock of another process
         process = os.pidfd_open(pid)
         poll = select.poll()
         poll.register(process, select.POLLIN)
         poll.register(0, 0)
-        pause = FIRST_LOOK_S
+        if crowd is not None:
+            poll.register(crowd.listener, select.POLLIN)
+        pause, looked = FIRST_LOOK_S, started
         try:
             while True:
-                wall = self.budget.wall_s - (time.monotonic() - started)
-                used = time.clock_gettime(clock)
-                cpu, test = self.budget.cpu_s - used, tests.left(used)
-                if cpu <= 0:
-                    return "slowed" if was_busy(pid, self.budget.cpu_s) else "cpu"
-                if test <= 0:
-                    return "slowed in a test" if was_busy(pid, tests.limit_s) else "test"
-                if wall <= 0:
-                    return "starved" if was_busy(pid, self.budget.wall_s) else "wall"
-                events = poll.poll(min(wall, max(min(cpu, test), 0.002), pause) * 1000 + 1)
-                if any(descriptor == process for descriptor, _ in events):
+                limit, wait = self.limit_hit(pid, started, tests, crowd)
+                if limit:
+                    return limit
+                events = dict(poll.poll(min(wait, pause) * 1000 + 1))
+                if process in events:
                     return None
-                if events:
-                    os.kill(pid, signal.SIGKILL)
-                    os.waitpid(pid, 0)
+                if 0 in events:
+                    _ = self.end(pid) if crowd is None else crowd.end()
                     raise EOFError
-                if is_over(self.root, self.disk_bytes, MAX_ENTRIES):
+                if crowd is not None and crowd.listener in events and not crowd.admit():
+                    return "processes"
+                if time.monotonic() - looked < pause:
+                    continue
+                if any(is_over(folder, self.disk_bytes, MAX_ENTRIES) for folder in self.writable):
                     return "disk"
-                pause = min(2 * pause, LOOK_S)
+                pause, looked = min(2 * pause, LOOK_S), time.monotonic()
         finally:
             os.close(process)
+
+    def limit_hit(self, pid: int, started: float, tests: Tests, crowd: Processes | None) -> tuple[str | None, float]:
+        """The limit of time or threads that is reached, if any, and the seconds until the next could be."""
+        wall = self.budget.wall_s - (time.monotonic() - started)
+        clock = (~pid << 3) | 2  # the kernel's CPU-time clock of another process
+        used, crowded = (time.clock_gettime(clock), False) if crowd is None else crowd.look()
+        cpu, test = self.budget.cpu_s - used, tests.left(used)
+        if crowded:
+            return "processes", 0.0
+        if cpu <= 0:
+            return "slowed" if was_busy(pid, self.budget.cpu_s) else "cpu", 0.0
+        if test <= 0:
+            return "slowed in a test" if was_busy(pid, tests.limit_s) else "test", 0.0
+        if wall <= 0:
+            return "starved" if was_busy(pid, self.budget.wall_s) else "wall", 0.0
+        at_once = 1 if crowd is None else os.cpu_count() or 1
+        return None, min(wall, max(min(cpu, test) / at_once, 0.002))
 
     @staticmethod
     def end_session(pid: int) -> None:
@@ -296,6 +341,7 @@ def main() -> None:
     os.set_inheritable(answers, False)
     os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
     config = json.loads(read_frame())
+    sys.executable = config["executable"]
     if config.get("sources") != sources.digest():
         send(answers, {"error": "the engine's source files have changed since this process started; start it again"})
         return
@@ -306,7 +352,11 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - the supervisor raises it again
         send(answers, {"error": f"{type(error).__name__}: {error}"})
         return
-    pretended.ask_first()
+    if zygote.processes and (problem := listener_problem()):
+        send(answers, {"error": problem, "processes": True})
+        return
+    if not zygote.processes:
+        pretended.ask_first()
     hide()
     gc.collect()
     gc.freeze()

@@ -1,4 +1,5 @@
 # verdict: exception
+# with processes: exited_early
 # tests: io
 # must not: become another program
 import os

@@ -1,4 +1,5 @@
 # verdict: exception
+# with processes: wrong_answer
 # tests: io
 # must not: fill /dev/shm
 def f(x):

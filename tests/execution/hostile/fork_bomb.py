@@ -1,4 +1,5 @@
 # verdict: exception
+# with processes: crash
 # tests: io
 # must not: make a process
 import os

@@ -1,4 +1,5 @@
 # verdict: exception
+# with processes: wrong_answer
 # tests: io
 # must not: read the zygote's command line
 def f(x):

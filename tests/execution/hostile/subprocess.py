@@ -1,4 +1,5 @@
 # verdict: exception
+# with processes: bad_return_type
 # tests: io
 # must not: run a command
 import subprocess

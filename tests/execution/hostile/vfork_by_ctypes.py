@@ -1,4 +1,5 @@
 # verdict: wrong_answer
+# with processes: crash|wrong_answer
 # tests: io
 # must not: make a process by a bare system call
 import ctypes

@@ -1,0 +1,155 @@
+"""All processes of a program: admitted, counted, timed and ended by the first process of their pid namespace.
+
+Every new process is announced by the seccomp filter's listener and waits until it is admitted, so there are never
+more than `MAX_PROCESSES`, however quickly they are made.
+"""
+
+import _socket  # not `socket`, whose Python part makes every fork dearer
+import contextlib
+import fcntl
+import os
+import resource
+import signal
+import struct
+
+from . import seccomp
+
+MAX_PROCESSES = max(64, 2 * (os.cpu_count() or 1) + 16)
+"""Processes of a program at a time: room for a pool with one process per CPU."""
+MAX_THREADS = 16 * MAX_PROCESSES
+"""Threads of all of them at a time; counted at every look, since threads are not announced."""
+
+_RECEIVE, _SEND = 0xC0502100, 0xC0182101  # SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_NOTIF_SEND
+_NOTIFICATION_BYTES = 80
+_RESPONSE = struct.Struct("=QqiI")
+_DESCRIPTOR = struct.Struct("=i")
+_CONTINUE = 1
+_TICKS = os.sysconf("SC_CLK_TCK")
+_THREADS, _TIMES = 17, slice(11, 15)  # in /proc/PID/stat, counted from the state: user, system, both of reaped children
+
+
+def listener_problem() -> str:
+    """Why a filter with a listener cannot be had, as where a container has one already; empty if it can."""
+    receive, answer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            seccomp.Filter(processes=True).install()
+        except OSError as error:
+            os.write(answer, str(error).encode())
+        finally:
+            os._exit(0)
+    os.close(answer)
+    with open(receive, "rb") as file:
+        problem = file.read().decode()
+    os.waitpid(pid, 0)
+    return problem
+
+
+def send_listener(connection: int, listener: int) -> None:
+    """Hand a filter's listener to the zygote; both descriptors are closed."""
+    end = _socket.socket(fileno=connection)
+    end.sendmsg([b"x"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, _DESCRIPTOR.pack(listener))])
+    end.close()
+    os.close(listener)
+
+
+def receive_listener(connection: int) -> int:
+    """The listener that a child sends, or something that is never ready if the child ends before; closes its end."""
+    end = _socket.socket(fileno=connection)
+    _, messages, _, _ = end.recvmsg(1, _socket.CMSG_SPACE(_DESCRIPTOR.size))
+    end.close()
+    return int(_DESCRIPTOR.unpack(messages[0][2])[0]) if messages else os.eventfd(0)
+
+
+def connect() -> tuple[int, int]:
+    """Descriptors of the ends of a connection between the zygote and a child."""
+    ours, theirs = _socket.socketpair()
+    return ours.detach(), theirs.detach()
+
+
+class Processes:
+    """The processes of one program: all in this namespace but this one.
+
+    Args:
+        main: process id of the one that runs the program; it is reaped only by `end`.
+        listener: of its filter.
+
+    Raises:
+        RuntimeError: this is not the first process of a namespace, so that `end` would end others.
+    """
+
+    def __init__(self, main: int, listener: int) -> None:
+        if os.getpid() != 1:
+            raise RuntimeError("not the first process of a pid namespace")
+        self._main, self.listener = main, listener
+        self._before = self._reaped()
+
+    @staticmethod
+    def _reaped() -> float:
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+
+    def _stats(self) -> list[list[str]]:
+        """Fields of `/proc/PID/stat` from the state on, of every process."""
+        found = []
+        for name in os.listdir("/proc"):
+            if name.isdigit() and name != "1":
+                with contextlib.suppress(OSError), open(f"/proc/{name}/stat") as file:  # it may have ended
+                    found.append(file.read().rpartition(")")[2].split())
+        return found
+
+    def _reap_orphans(self) -> None:
+        """Reap what has ended and whose own parent has ended before, up to the main process."""
+        flags = os.WEXITED | os.WNOHANG
+        with contextlib.suppress(ChildProcessError):
+            while (ended := os.waitid(os.P_ALL, 0, flags | os.WNOWAIT)) is not None and ended.si_pid != self._main:
+                os.waitid(os.P_PID, ended.si_pid, flags)
+
+    def look(self) -> tuple[float, bool]:
+        """(CPU seconds used by all, including those that are gone; whether there are too many threads)."""
+        self._reap_orphans()
+        stats = self._stats()
+        ticks = sum(int(field) for stat in stats for field in stat[_TIMES])
+        threads = sum(int(stat[_THREADS]) for stat in stats)
+        return self._reaped() - self._before + ticks / _TICKS, threads > MAX_THREADS
+
+    def admit(self) -> bool:
+        """Answer an announcement: let the new process be made, unless it would be one too many; then return False."""
+        notification = bytearray(_NOTIFICATION_BYTES)
+        try:
+            fcntl.ioctl(self.listener, _RECEIVE, notification)
+            self._reap_orphans()
+            if len(self._stats()) >= MAX_PROCESSES:
+                return False
+            (identity,) = struct.unpack_from("=Q", notification)
+            fcntl.ioctl(self.listener, _SEND, _RESPONSE.pack(identity, 0, 0, _CONTINUE))
+        except OSError:
+            return True  # whoever asked was killed or interrupted meanwhile
+        return True
+
+    def end(self) -> tuple[int, float]:
+        """Kill and reap all; returns the main process's exit status as `waitpid` has it, and all CPU seconds used.
+
+        The kernel signals all at once, and lets no process that is being killed make another.
+        """
+        status = 0
+        while True:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(-1, signal.SIGKILL)
+            try:
+                pid, code = os.waitpid(-1, 0)
+            except ChildProcessError:
+                os.close(self.listener)
+                return status, self._reaped() - self._before
+            if pid == self._main:
+                status = code
+
+
+def leaves_connections() -> bool:
+    """Whether TCP connections of programs that have ended are left, whose ports stay taken for a minute."""
+    for name in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError), open(f"/proc/net/{name}") as file:
+            if len(file.readlines()) > 1:
+                return True
+    return False
