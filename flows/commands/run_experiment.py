@@ -11,7 +11,7 @@ import typer
 from iterpref_core.config import load_params
 from tasks.common.paths import REPORTS, SUMMARY
 from tasks.orchestration.processes import end_leftovers
-from tasks.orchestration.run import LAST_RUN, RunCost
+from tasks.orchestration.run import LAST_RUN, RunCost, check_workspace
 from tasks.orchestration.services import prefect_server
 from tasks.recording.graph import load_graph, select_stages
 
@@ -25,6 +25,7 @@ def run_experiment(stages: list[str], jobs: int) -> None:
     """
     started = time.monotonic()
     load_params()
+    check_workspace()
     select_stages(load_graph(), tuple(stages))
     end_leftovers()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
