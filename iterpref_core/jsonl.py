@@ -91,7 +91,8 @@ def _read(path: Path, parse: Callable[[int, str], R], *, unique: bool) -> Iterat
                 item = parse(number, text)
             except ValidationError as error:
                 message = describe_validation_error(error)
-                raise RecordError(f"{path}:{number}: {message}; correct or remove this line") from None
+                remedy = "" if error.errors()[0]["type"] == "schema_version" else "; correct or remove this line"
+                raise RecordError(f"{path}:{number}: {message}{remedy}") from None
             if unique:
                 task_id = str(vars(item)["task_id"])
                 if (first := uses.claim(task_id, number)) != number:
