@@ -134,10 +134,12 @@ def _publish(stage: str, status: str) -> None:
 
     from tasks.recording.tracking import publish
 
+    # It logs the error that it raises, with a traceback. A level would not last: MLflow resets it when it starts.
+    logging.getLogger("mlflow.store.db.utils").addFilter(lambda _: False)
     try:
         publish(load_graph()[stage], load_params(), status)
     except (MlflowException, OSError) as error:
-        print(f"warning: {stage} is not recorded in MLflow: {error}", file=sys.stderr)
+        print(f"warning: {stage} is not recorded in MLflow: {storage_error(error) or error}", file=sys.stderr)
 
 
 def _raise_exit(number: int, _frame: FrameType | None) -> NoReturn:

@@ -20,6 +20,8 @@ Library code raises these for users' mistakes and uses `assert` for its own inva
 
 import errno
 import os
+import tempfile
+from pathlib import Path
 
 
 class IterPrefError(Exception):
@@ -121,5 +123,6 @@ def storage_errno(text: str) -> int:
 
 
 def storage_message(number: int, where: str = "") -> str:
-    """One line for the user about an error of storage, with the path it was about where that is known."""
-    return f"{where + ': ' if where else ''}{os.strerror(number)}; {_STORAGE[number]}"
+    """One line for the user about an error of storage; of the folders it may be about where its path is not known."""
+    where = where or f"{Path.cwd()} or {tempfile.gettempdir()}"
+    return f"{where}: {os.strerror(number)}; {_STORAGE[number]}"
