@@ -23,6 +23,7 @@ from iterpref_core.errors import InputError, IterPrefError, storage_error
 from tasks.common.paths import STATE
 from tasks.orchestration.environment import PARENT_VARIABLE, USAGE_EXIT, set_up_libraries
 from tasks.orchestration.locks import only_one
+from tasks.orchestration.run import full_disk
 from tasks.orchestration.services import answers
 from tasks.recording.graph import load_graph
 from tasks.recording.journal import open_journal
@@ -84,7 +85,7 @@ def _execute(flow: Flow[..., dict[str, float]], stage: str, parameters: dict[str
     except SystemExit as error:
         return int(error.code or 0), ""
     except Exception as error:  # The process ends here: a defect is shown whole, and the journal gets the exit code.
-        if (found := storage_error(error)) is not None:
+        if (found := storage_error(error) or full_disk()) is not None:
             return USAGE_EXIT, str(found)
         logging.getLogger(__name__).exception("%s failed", stage)
         return 1, ""
