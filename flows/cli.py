@@ -8,7 +8,7 @@ import sys
 import typer
 
 from flows.commands import answers, artifacts, models, project, quality, scaling, sources, synthesis, trajectories
-from iterpref_core.errors import InputError, IterPrefError
+from iterpref_core.errors import InputError, IterPrefError, storage_error
 from tasks.orchestration.environment import set_up_libraries
 
 app = typer.Typer(
@@ -33,11 +33,20 @@ def main() -> None:
     except IterPrefError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
-    except OSError as error:
-        if error.filename is None:
+    except Exception as error:
+        if not (message := _about_files(error)):
             raise
-        print(f"error: {error.filename}: {error.strerror}; check the path", file=sys.stderr)
+        print(f"error: {message}", file=sys.stderr)
         sys.exit(2)
+
+
+def _about_files(error: Exception) -> str:
+    """What a full disk or a path that cannot be used has to do with an error; empty for other errors."""
+    if (found := storage_error(error)) is not None:
+        return str(found)
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}; check the path"
+    return ""
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+from contextlib import nullcontext, suppress
 from functools import partial
 from types import FrameType
 from typing import NoReturn
@@ -18,10 +19,11 @@ from prefect.flow_engine import run_flow
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, get_current_settings, temporary_settings
 
 from iterpref_core.config import load_params
-from iterpref_core.errors import InputError, IterPrefError
+from iterpref_core.errors import InputError, IterPrefError, storage_error
 from tasks.common.paths import STATE
-from tasks.orchestration.environment import PARENT_VARIABLE, set_up_libraries
+from tasks.orchestration.environment import PARENT_VARIABLE, USAGE_EXIT, set_up_libraries
 from tasks.orchestration.locks import only_one
+from tasks.orchestration.run import full_disk
 from tasks.orchestration.services import answers
 from tasks.recording.graph import load_graph
 from tasks.recording.journal import open_journal
@@ -37,15 +39,27 @@ def run_stage(flow: Flow[..., dict[str, float]], stage: str, **parameters: str) 
     """
     set_up_libraries()
     signal.signal(signal.SIGTERM, _raise_exit)
+    try:
+        code, message = _run_alone(flow, stage, parameters)
+    except OSError as error:
+        if (found := storage_error(error)) is None:
+            raise
+        code, message = USAGE_EXIT, str(found)  # not even the lock or the journal can be written
+    if message:
+        print(f"error: {message}", file=sys.stderr, flush=True)
+    sys.exit(code)
+
+
+def _run_alone(flow: Flow[..., dict[str, float]], stage: str, parameters: dict[str, str]) -> tuple[int, str]:
+    """Run the flow while no other process runs the stage; returns the exit code and the message for the user."""
     with only_one(STATE / "locks" / f"{stage}.lock", partial(_say_waiting, stage)):
         journal = open_journal(stage)
         code, message = _execute(flow, stage, parameters)
-        journal.close(code, message)
-        if message:
-            print(f"error: {message}", file=sys.stderr, flush=True)
+        with suppress(OSError) if code else nullcontext():  # on a full disk, what was first in the way is told
+            journal.close(code, message)
         if PARENT_VARIABLE not in os.environ and code <= 1:
             _publish(stage, "FAILED" if code else "FINISHED")
-    sys.exit(code)
+    return code, message
 
 
 def _say_waiting(stage: str, holder: str) -> None:
@@ -64,15 +78,15 @@ def _execute(flow: Flow[..., dict[str, float]], stage: str, parameters: dict[str
             _run_as_flow(flow, stage, parameters)
         else:
             flow.fn(**parameters)
-    except InputError as error:
-        return 2, str(error)
     except IterPrefError as error:
-        return 1, str(error)
+        return USAGE_EXIT if isinstance(error, InputError) else 1, str(error)
     except KeyboardInterrupt:
         return 130, f"{stage}: interrupted; run again to continue"
     except SystemExit as error:
         return int(error.code or 0), ""
-    except Exception:  # The process ends here: a defect is shown whole, and the journal still gets the exit code.
+    except Exception as error:  # The process ends here: a defect is shown whole, and the journal gets the exit code.
+        if (found := storage_error(error) or full_disk()) is not None:
+            return USAGE_EXIT, str(found)
         logging.getLogger(__name__).exception("%s failed", stage)
         return 1, ""
     return 0, ""
@@ -107,10 +121,11 @@ def log_messages_only() -> None:
 
 
 def _message_only(record: logging.LogRecord) -> bool:
-    """Log an error that was raised on purpose as its message: it is the user's to correct, not ours."""
+    """Log an error that is the user's to correct as its message: one raised on purpose, or by a full disk."""
     error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, IterPrefError):
-        record.msg, record.args, record.exc_info = str(error), (), None
+    known = error if error is None or isinstance(error, IterPrefError) else storage_error(error)
+    if known is not None:
+        record.msg, record.args, record.exc_info = str(known), (), None
     return True
 
 
@@ -120,10 +135,12 @@ def _publish(stage: str, status: str) -> None:
 
     from tasks.recording.tracking import publish
 
+    # It logs the error that it raises, with a traceback. A level would not last: MLflow resets it when it starts.
+    logging.getLogger("mlflow.store.db.utils").addFilter(lambda _: False)
     try:
         publish(load_graph()[stage], load_params(), status)
     except (MlflowException, OSError) as error:
-        print(f"warning: {stage} is not recorded in MLflow: {error}", file=sys.stderr)
+        print(f"warning: {stage} is not recorded in MLflow: {storage_error(error) or error}", file=sys.stderr)
 
 
 def _raise_exit(number: int, _frame: FrameType | None) -> NoReturn:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.errors import InputError, IterPrefError
+from iterpref_core.errors import InputError, IterPrefError, StorageError
 
 _WAIT_S = 60.0
 """How long one process waits for another that writes to the same file."""
@@ -25,8 +25,8 @@ class Database:
         exclusive: keep every other process away, until this one ends at the latest.
 
     Raises:
-        InputError: it cannot be written, is in use elsewhere, or is no such file.
-        IterPrefError: the disk is full; of every method.
+        InputError: it is in use elsewhere, or is no such file.
+        StorageError: it cannot be written, or the disk is full; the latter of every method.
     """
 
     def __init__(self, path: Path, schema: Sequence[str], *, exclusive: bool = False) -> None:
@@ -85,9 +85,9 @@ class Database:
 def _explanation(path: Path, error: sqlite3.DatabaseError) -> IterPrefError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary code of an extended one
     if code == sqlite3.SQLITE_FULL:
-        return IterPrefError(f"{path}: the disk is full; free some space and run again, what is in it is kept")
+        return StorageError(f"{path}: the disk is full; free some space and run again, what is in it is kept")
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return InputError(f"{path}: the same run is in progress elsewhere; wait for it or end it")
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR):
-        return InputError(f"{path}: cannot be written ({error}); check the folder's permissions and the disk")
+        return StorageError(f"{path}: cannot be written ({error}); check the folder's permissions and the disk")
     return InputError(f"{path}: cannot be used ({error}); move it away, or remove it")

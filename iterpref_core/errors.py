@@ -5,6 +5,7 @@ IterPrefError
 │   ├── RecordError       a broken line, missing field or repeated task_id in a JSONL file
 │   ├── ConfigError       a parameter that is unknown, missing or out of range
 │   ├── ModelError        a model or tokenizer that is absent or unusable
+│   ├── StorageError      a disk that is full, or a place that must not be written
 │   └── DataUnavailableError  a benchmark's data cannot be had on this machine
 ├── EndpointError         a served model cannot be had now; what it answered is kept, and the run can be continued
 ├── BudgetError           a cap of `budget` is reached; raising it continues the run
@@ -16,6 +17,11 @@ IterPrefError
 Every message says what was wrong, where (file, line, field), and what to do.
 Library code raises these for users' mistakes and uses `assert` for its own invariants.
 """
+
+import errno
+import os
+import tempfile
+from pathlib import Path
 
 
 class IterPrefError(Exception):
@@ -36,6 +42,10 @@ class ConfigError(InputError):
 
 class ModelError(InputError):
     """A model or tokenizer that is absent or cannot be used here."""
+
+
+class StorageError(InputError):
+    """A disk that is full, or a folder that must not be written: not the program's fault, and it can go on later."""
 
 
 class DataUnavailableError(InputError):
@@ -64,3 +74,55 @@ class ExecutionError(IterPrefError):
 
 class IsolationError(ExecutionError):
     """A required isolation layer is missing on this machine."""
+
+
+_STORAGE = {
+    errno.ENOSPC: "free some space and run again; what was finished is kept",
+    errno.EDQUOT: "free some space and run again; what was finished is kept",
+    errno.EROFS: "a run writes into its workspace; use one that can be written",
+    errno.EACCES: "change the permissions, or run as the user who has them",
+}
+"""What to do about an error of the operating system that is about storage."""
+
+_IN_WORDS = {
+    **{os.strerror(number): number for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)},
+    "database or disk is full": errno.ENOSPC,  # SQLite
+    "attempt to write a readonly database": errno.EROFS,
+    "PytorchStreamWriter failed writing file": errno.ENOSPC,
+    "inline_container.cc": errno.ENOSPC,  # torch.save again: what it says when it cannot close the file
+}
+"""How libraries that raise errors of their own say so. `Permission denied` is not among them: servers say it, too."""
+
+
+def storage_error(error: BaseException) -> StorageError | None:
+    """What a full disk or a read-only folder caused, as the user's error; None where something else did.
+
+    Libraries wrap such errors in their own, so the causes of an error count too.
+    """
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        if isinstance(cause, StorageError):
+            return cause
+        number = (cause.errno or 0) if isinstance(cause, OSError) else storage_errno(str(cause))
+        if number in _STORAGE:
+            name = cause.filename if isinstance(cause, OSError) else None
+            return StorageError(storage_message(number, os.fsdecode(name) if isinstance(name, str | bytes) else ""))
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    return None
+
+
+def storage_errno(text: str) -> int:
+    """The error of the operating system that a text tells of if it is about storage, otherwise 0.
+
+    >>> storage_errno("I/O error: No space left on device (os error 28)") == errno.ENOSPC
+    True
+    """
+    return next((number for words, number in _IN_WORDS.items() if words in text), 0)
+
+
+def storage_message(number: int, where: str = "") -> str:
+    """One line for the user about an error of storage; of the folders it may be about where its path is not known."""
+    where = where or f"{Path.cwd()} or {tempfile.gettempdir()}"
+    return f"{where}: {os.strerror(number)}; {_STORAGE[number]}"

@@ -1,17 +1,16 @@
 """Streaming JSONL in and out: errors name file, line and field; files appear whole or not at all."""
 
-import errno
 import gzip
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TypeVar
 
 from pydantic import ValidationError
 
-from iterpref_core.errors import InputError, IterPrefError, RecordError
+from iterpref_core.errors import InputError, RecordError, StorageError, storage_error, storage_message
 from iterpref_core.records import PreferencePair, Record
 
 R = TypeVar("R", bound=Record)
@@ -92,7 +91,8 @@ def _read(path: Path, parse: Callable[[int, str], R], *, unique: bool) -> Iterat
                 item = parse(number, text)
             except ValidationError as error:
                 message = describe_validation_error(error)
-                raise RecordError(f"{path}:{number}: {message}; correct or remove this line") from None
+                remedy = "" if error.errors()[0]["type"] == "schema_version" else "; correct or remove this line"
+                raise RecordError(f"{path}:{number}: {message}{remedy}") from None
             if unique:
                 task_id = str(vars(item)["task_id"])
                 if (first := uses.claim(task_id, number)) != number:
@@ -131,25 +131,25 @@ def atomic_writer(path: Path | str) -> Iterator[IO[str]]:
     """Open a text file for writing that appears under its name only when the block ends without an error.
 
     Raises:
-        IterPrefError: the disk is full.
+        StorageError: the disk is full, or the folder must not be written.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("w", encoding="utf-8", newline="\n") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        found = storage_error(error)
+        if found is None or error.filename not in (None, str(temporary)):
             raise
-        raise IterPrefError(
-            f"{path}: {error.strerror}; free some space and run again (nothing was written there)"
-        ) from None
+        raise StorageError(storage_message(error.errno or 0, str(path))) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # of a folder that must not be written; there is no such file then
+            temporary.unlink(missing_ok=True)
 
 
 def write_jsonl(path: Path | str, records: Iterable[Record]) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.database import Database
-from iterpref_core.errors import InputError, IterPrefError
+from iterpref_core.errors import InputError, StorageError
 
 SCHEMA = ("CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY)",)
 
@@ -41,7 +41,7 @@ def test_a_full_disk_is_told_and_what_is_in_the_file_stays(tmp_path: Path) -> No
     data = Database(tmp_path / "data.sqlite", SCHEMA)
     data.execute("INSERT INTO kept VALUES ('first')")
     data.execute("PRAGMA max_page_count = 8")  # SQLite reports a full disk the same way
-    with pytest.raises(IterPrefError, match=r"data\.sqlite: the disk is full; free some space"):
+    with pytest.raises(StorageError, match=r"data\.sqlite: the disk is full; free some space"):
         data.execute_many("INSERT INTO kept VALUES (?)", ((f"{number} " * 1000,) for number in range(100)))
     assert data.row("SELECT name FROM kept") == ("first",)
 

@@ -1,11 +1,12 @@
 """JSONL in and out: what errors say, and that files appear whole or not at all."""
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
 
-from iterpref_core.errors import InputError, IterPrefError, RecordError
+from iterpref_core.errors import InputError, RecordError, StorageError, storage_error
 from iterpref_core.jsonl import atomic_writer, read_jsonl, read_pairs, write_jsonl
 from iterpref_core.records import PreferencePair
 
@@ -76,6 +77,26 @@ def test_a_full_disk_is_one_message_and_leaves_nothing(tmp_path: Path, monkeypat
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("os.fsync", fail)
-    with pytest.raises(IterPrefError, match=r"pairs\.jsonl: No space left on device; free some space and run again"):
+    with pytest.raises(StorageError, match=r"pairs\.jsonl: No space left on device; free some space and run again"):
         write_jsonl(tmp_path / "pairs.jsonl", [PAIR])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_says_whether_storage_caused_it() -> None:
+    class LibraryError(Exception):
+        pass
+
+    def wrapped(number: int, path: str | None = None) -> Exception:
+        try:
+            try:
+                raise OSError(number, os.strerror(number), path)
+            except OSError as error:
+                raise LibraryError("cannot save") from error
+        except LibraryError as error:
+            return error
+
+    assert str(storage_error(wrapped(errno.EROFS, "models/base"))).startswith("models/base: Read-only file system; ")
+    assert str(storage_error(wrapped(errno.ENOSPC))).startswith(f"{Path.cwd()} or ")
+    assert storage_error(wrapped(errno.ENOENT)) is None
+    assert storage_error(LibraryError("I/O error: No space left on device (os error 28)")) is not None
+    assert storage_error(LibraryError("Permission denied")) is None, "servers say so, too"

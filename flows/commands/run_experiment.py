@@ -9,9 +9,11 @@ import time
 import typer
 
 from iterpref_core.config import load_params
+from iterpref_core.errors import InputError
 from tasks.common.paths import REPORTS, SUMMARY
+from tasks.orchestration.mending import mend_dvc
 from tasks.orchestration.processes import end_leftovers
-from tasks.orchestration.run import LAST_RUN, RunCost
+from tasks.orchestration.run import LAST_RUN, RunCost, check_workspace, full_disk
 from tasks.orchestration.services import prefect_server
 from tasks.recording.graph import load_graph, select_stages
 
@@ -25,7 +27,10 @@ def run_experiment(stages: list[str], jobs: int) -> None:
     """
     started = time.monotonic()
     load_params()
+    check_workspace()
     select_stages(load_graph(), tuple(stages))
+    for mended in mend_dvc():
+        typer.echo(f"warning: {mended}", err=True)
     end_leftovers()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -33,6 +38,12 @@ def run_experiment(stages: list[str], jobs: int) -> None:
     except KeyboardInterrupt:
         typer.echo("cancelled; `iterpref run` continues where this run stopped", err=True)
         raise typer.Exit(130) from None
+    except InputError:
+        raise
+    except Exception:
+        if (full := full_disk()) is not None:
+            raise full from None
+        raise
     _finish(time.monotonic() - started, in_flow_s, shown=not stages)
 
 

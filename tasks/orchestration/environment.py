@@ -9,6 +9,9 @@ PARENT_VARIABLE = "ITERPREF_PARENT_FLOW_RUN"
 """Names the flow run under which a stage shows as a subflow. Its presence also says that the orchestrator records
 the stage in MLflow."""
 
+USAGE_EXIT = 2
+"""The exit code of bad input."""
+
 
 def child_environment(parent: UUID, cores: int) -> dict[str, str]:
     """This process's environment, made fit for a stage.

@@ -15,18 +15,15 @@ from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.states import Completed
 
-from iterpref_core.errors import InputError, IterPrefError
+from iterpref_core.errors import InputError, IterPrefError, StorageError, storage_errno
 from tasks.common.body import read_body
 from tasks.orchestration import processes
-from tasks.orchestration.environment import child_environment
+from tasks.orchestration.environment import USAGE_EXIT, child_environment
 from tasks.orchestration.output import ChildOutput, log
 from tasks.orchestration.run import ExperimentRun, StageCost
 from tasks.recording.graph import Stage
 from tasks.recording.journal import Event, forget_journal, journal_path, read_events
 from tasks.recording.tracking import StageRun
-
-USAGE_EXIT = 2
-"""The exit code of bad input."""
 
 _POLL_S = 1.0
 
@@ -123,6 +120,9 @@ def _failure(stage: str, last: Event | None, returncode: int, tail: str) -> Iter
     """What went wrong, for the user: the stage's own message, or else its last lines."""
     if last is not None and last.exit_code == USAGE_EXIT:
         return InputError(f"stage {stage}: {last.error}")
+    for line in tail.splitlines():  # DVC's own, or of a stage that could not even write its journal
+        if storage_errno(line):
+            return StorageError(f"stage {stage}: {line.removeprefix('error: ')}")
     if last is not None and last.error:
         return StageError(f"stage {stage}: {last.error}")
     return StageError(f"stage {stage} failed (dvc ended with {returncode}); its last lines:\n{tail}")

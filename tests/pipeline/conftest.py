@@ -48,6 +48,12 @@ class Workspace:
         """Run a DVC command."""
         return self.run(sys.executable, "-m", "dvc", *arguments)
 
+    def must(self, program: str, *arguments: str) -> str:
+        """Run a command that must succeed; returns its output."""
+        done = self.dvc(*arguments) if program == "dvc" else self.run(program, *arguments)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
     def iterpref(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a verb of the command line."""
         return self.run(sys.executable, "-m", "flows.cli", *arguments)

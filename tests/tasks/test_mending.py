@@ -1,0 +1,72 @@
+"""What a crash leaves in DVC's folders is removed, and nothing else is."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from dvc.repo import Repo
+
+from tasks.orchestration.mending import mend_dvc
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file and a folder of two files, in DVC's cache."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dvc.yaml").write_text(
+        "stages:\n  make:\n    cmd: mkdir folder; echo one >a; echo two >folder/b; echo three >folder/c\n"
+        "    outs: [a, folder]\n",
+        encoding="utf-8",
+    )
+    with Repo.init(no_scm=True) as repo:
+        repo.reproduce()
+    return tmp_path
+
+
+def cached(repository: Path, output: str) -> Path:
+    stages = yaml.safe_load((repository / "dvc.lock").read_text(encoding="utf-8"))["stages"]
+    (md5,) = [out["md5"] for out in stages["make"]["outs"] if out["path"] == output]
+    return repository / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
+
+
+def cut(path: Path) -> Path:
+    """As a crash of the machine may leave it: read-only, and half of it missing."""
+    half = path.read_bytes()[: path.stat().st_size // 2]
+    path.unlink()
+    path.write_bytes(half)
+    path.chmod(0o444)
+    return path
+
+
+def test_a_whole_repository_is_left_alone(repository: Path) -> None:
+    before = sorted(repository.rglob("*"))
+    assert list(mend_dvc(repository)) == []
+    assert sorted(repository.rglob("*")) == before
+
+
+@pytest.mark.parametrize("part", ["file", "list of a folder", "file of a folder"])
+def test_a_half_written_object_is_removed_and_made_again(repository: Path, part: str) -> None:
+    folder = cached(repository, "folder")
+    of_folder = next(path for path in folder.parents[1].rglob("*") if path.is_file() and path.read_bytes() == b"two\n")
+    path = cut({"file": cached(repository, "a"), "list of a folder": folder, "file of a folder": of_folder}[part])
+    (message,) = mend_dvc(repository)
+    assert message == f"{path}: was not whole; removed from DVC's cache"
+    assert not path.exists()
+    lock = (repository / "dvc.lock").read_bytes()
+    for name in ("a", "folder/b", "folder/c"):
+        (repository / name).unlink()
+    (repository / "folder").rmdir()
+    with Repo() as repo:
+        repo.reproduce()
+    assert (repository / "dvc.lock").read_bytes() == lock
+    assert (repository / "folder" / "b").read_text(encoding="ascii") == "two\n"
+    assert list(mend_dvc(repository)) == []
+
+
+def test_a_lock_file_that_dvc_cannot_read_is_emptied(repository: Path) -> None:
+    rwlock = repository / ".dvc" / "tmp" / "rwlock"
+    rwlock.write_text('{"write": {', encoding="utf-8")
+    (message,) = mend_dvc(repository)
+    assert "rwlock: was not whole" in message
+    with Repo() as repo:
+        assert repo.reproduce() == []

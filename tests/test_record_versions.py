@@ -1,0 +1,83 @@
+"""Versions of records: older ones are migrated or refused by name, later ones refused; version 1 costs no byte."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iterpref_core.errors import RecordError
+from iterpref_core.jsonl import read_jsonl, write_jsonl
+from iterpref_core.records import FocalSpans, PreferencePair, Record
+
+
+def _joined(found: dict[str, Any]) -> dict[str, Any]:
+    return {"task_id": found["task_id"], "name": f"{found['first']} {found['last']}"}
+
+
+class Person(Record):
+    """A record in its third version; of the first there is no way to it."""
+
+    schema_version = 3
+    migrations = {2: _joined}  # noqa: RUF012
+
+    task_id: str
+    name: str
+
+
+ADA = Person(task_id="a", name="Ada Lovelace")
+SECOND = '{"schema_version":2,"task_id":"a","first":"Ada","last":"Lovelace"}\n'
+
+
+def test_a_record_says_its_version_from_the_second_on(tmp_path: Path) -> None:
+    assert ADA.to_json() == '{"schema_version":3,"task_id":"a","name":"Ada Lovelace"}'
+    spans = FocalSpans(task_id="a", method="line_lcs", rejected=(), chosen=())
+    assert "schema_version" not in spans.to_json()
+    write_jsonl(tmp_path / "p.jsonl", [ADA])
+    assert list(read_jsonl(tmp_path / "p.jsonl", Person)) == [ADA]
+
+
+def test_an_older_record_is_migrated_whatever_the_order_of_its_fields(tmp_path: Path) -> None:
+    path = tmp_path / "p.jsonl"
+    last = '{"task_id":"b","first":"Ada","last":"Lovelace","schema_version":2}\n'
+    path.write_text(SECOND + last, encoding="utf-8")
+    assert list(read_jsonl(path, Person, unique=True)) == [ADA, ADA.model_copy(update={"task_id": "b"})]
+
+
+@pytest.mark.parametrize(
+    ("line", "record", "message"),
+    [
+        (
+            '{"task_id":"a","full":"Ada"}',
+            Person,
+            "Person of version 1, and .* 3: it cannot be migrated",
+        ),
+        ('{"schema_version":4,"task_id":"a"}', Person, "Person of version 4, .*: a later IterPref wrote it"),
+        (
+            '{"schema_version":2,"task_id":"a","prompt":"p","chosen":"c","rejected":"r"}',
+            PreferencePair,
+            "PreferencePair of version 2, and this program writes 1: a later IterPref wrote it; use that one$",
+        ),
+    ],
+)
+def test_a_version_that_cannot_be_read_is_refused_by_name(
+    tmp_path: Path, line: str, record: type[Record], message: str
+) -> None:
+    path = tmp_path / "p.jsonl"
+    path.write_text(line + "\n", encoding="utf-8")
+    with pytest.raises(RecordError, match=rf"p\.jsonl:1: field 'schema_version': {message}"):
+        list(read_jsonl(path, record))
+
+
+def test_foreign_data_may_use_the_name_for_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "p.jsonl"
+    path.write_text('{"schema_version":"2024-01","task_id":"a","prompt":"p","chosen":"c","rejected":"r"}\n', "utf-8")
+    (pair,) = read_jsonl(path, PreferencePair)
+    assert pair.task_id == "a"
+
+
+@pytest.mark.parametrize("line", ["{", '["schema_version"]', '{"schema_version":3,"task_id":"a"}'])
+def test_what_is_no_record_is_still_said_to_be_none(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "p.jsonl"
+    path.write_text(line + "\n", encoding="utf-8")
+    with pytest.raises(RecordError, match=r"p\.jsonl:1: .*; correct or remove this line"):
+        list(read_jsonl(path, Person))
