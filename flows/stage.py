@@ -18,7 +18,8 @@ from prefect.flow_engine import run_flow
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, get_current_settings, temporary_settings
 
 from iterpref_core.config import load_params
-from iterpref_core.errors import InputError, IterPrefError
+from iterpref_core.errors import EndpointError, InputError, IterPrefError
+from iterpref_core.progress import watched_progress
 from tasks.common.paths import STATE
 from tasks.orchestration.environment import PARENT_VARIABLE, set_up_libraries
 from tasks.orchestration.locks import only_one
@@ -39,8 +40,9 @@ def run_stage(flow: Flow[..., dict[str, float]], stage: str, **parameters: str) 
     signal.signal(signal.SIGTERM, _raise_exit)
     with only_one(STATE / "locks" / f"{stage}.lock", partial(_say_waiting, stage)):
         journal = open_journal(stage)
-        code, message = _execute(flow, stage, parameters)
-        journal.close(code, message)
+        with watched_progress(journal.progress):
+            code, message, lasting = _execute(flow, stage, parameters)
+        journal.close(code, message, lasting=lasting)
         if message:
             print(f"error: {message}", file=sys.stderr, flush=True)
         if PARENT_VARIABLE not in os.environ and code <= 1:
@@ -53,8 +55,8 @@ def _say_waiting(stage: str, holder: str) -> None:
     print(f"{stage}: process {holder} is still running this stage; waiting for it", flush=True)
 
 
-def _execute(flow: Flow[..., dict[str, float]], stage: str, parameters: dict[str, str]) -> tuple[int, str]:
-    """Run the flow; returns the exit code and the message for the user, if there is one.
+def _execute(flow: Flow[..., dict[str, float]], stage: str, parameters: dict[str, str]) -> tuple[int, str, bool]:
+    """Run the flow; returns the exit code, the message for the user, if there is one, and whether the error would last.
 
     Errors that are not raised on purpose keep their traceback.
     """
@@ -65,17 +67,17 @@ def _execute(flow: Flow[..., dict[str, float]], stage: str, parameters: dict[str
         else:
             flow.fn(**parameters)
     except InputError as error:
-        return 2, str(error)
+        return 2, str(error), True
     except IterPrefError as error:
-        return 1, str(error)
+        return 1, str(error), not isinstance(error, EndpointError)
     except KeyboardInterrupt:
-        return 130, f"{stage}: interrupted; run again to continue"
+        return 130, f"{stage}: interrupted; run again to continue", True
     except SystemExit as error:
-        return int(error.code or 0), ""
+        return int(error.code or 0), "", True
     except Exception:  # The process ends here: a defect is shown whole, and the journal still gets the exit code.
         logging.getLogger(__name__).exception("%s failed", stage)
-        return 1, ""
-    return 0, ""
+        return 1, "", True
+    return 0, "", True
 
 
 def _server_answers() -> bool:

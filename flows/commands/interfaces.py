@@ -3,13 +3,22 @@
 import os
 import sys
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import typer
 
 from tasks.common.paths import STATE
 from tasks.orchestration.processes import end_leftovers
-from tasks.orchestration.services import LOOPBACK, Service, announced, free_port, prefect_environment, start_prefect
+from tasks.orchestration.services import (
+    LOOPBACK,
+    Interfaces,
+    Service,
+    announced,
+    free_port,
+    prefect_environment,
+    start_prefect,
+)
 
 
 def serve_interfaces() -> None:
@@ -22,13 +31,17 @@ def serve_interfaces() -> None:
     prefect_port, mlflow_port = free_port(4200), free_port(5000)
     os.environ |= {**prefect_environment(STATE / "prefect"), "PREFECT_API_URL": f"http://{LOOPBACK}:{prefect_port}/api"}
     with ExitStack() as stack:
-        for service in (start_prefect(prefect_port, interface=True), _start_mlflow(mlflow_port)):
-            stack.callback(service.stop)
+        services = []
+        for start in (partial(start_prefect, prefect_port, interface=True), partial(_start_mlflow, mlflow_port)):
+            services.append(start())
+            stack.callback(services[-1].stop)
+        for service in services:
             service.wait_healthy()
         typer.echo(f"Prefect  http://{LOOPBACK}:{prefect_port}  (Deployments → experiment → Run)")
         typer.echo(f"MLflow   http://{LOOPBACK}:{mlflow_port}")
         typer.echo("Ctrl-C stops both.")
-        stack.enter_context(announced(os.environ["PREFECT_API_URL"]))
+        mlflow = f"http://{LOOPBACK}:{mlflow_port}"
+        stack.enter_context(announced(Interfaces(prefect=os.environ["PREFECT_API_URL"], mlflow=mlflow)))
         _serve_experiment()
 
 

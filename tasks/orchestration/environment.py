@@ -9,6 +9,14 @@ PARENT_VARIABLE = "ITERPREF_PARENT_FLOW_RUN"
 """Names the flow run under which a stage shows as a subflow. Its presence also says that the orchestrator records
 the stage in MLflow."""
 
+HOME_VARIABLE = "DVC_ROOT"
+"""Names the workspace to which a copy of it belongs; DVC's own name for that, under `dvc exp run --temp`."""
+
+
+def home() -> Path:
+    """The workspace's root, also for a run that happens in a copy of it."""
+    return Path(os.environ.get(HOME_VARIABLE, "."))
+
 
 def child_environment(parent: UUID, cores: int) -> dict[str, str]:
     """This process's environment, made fit for a stage.

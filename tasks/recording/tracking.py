@@ -83,6 +83,11 @@ class Tracker:
             self.client.log_artifact(run_id, str(LOCK))
         self.client.set_terminated(run_id, status)
 
+    def page(self, run_id: str, interface: str | None) -> str | None:
+        """Address of a run's page: at the tracking server, or at an interface to the data base; None without either."""
+        server = self.uri if self.uri.startswith("http") else interface
+        return f"{server.rstrip('/')}/#/experiments/{self.experiment_id}/runs/{run_id}" if server else None
+
     def log_metrics(self, run_id: str, metrics: Mapping[str, float], time: int = 0, step: int = 0) -> None:
         """Log metrics at a time (milliseconds since the epoch; 0 for the present) and step."""
         from mlflow.utils.time import get_current_time_millis
@@ -283,9 +288,13 @@ def clean_commit() -> str | None:
 def _git_tags() -> dict[str, str]:
     """The commit, and whether the tree differs from it; empty outside of a git repository."""
     try:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        command = ["git", "status", "--porcelain", "--untracked-files=no"]
-        dirty = bool(subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
+        commit = _git("rev-parse", "HEAD")
+        dirty = bool(_git("status", "--porcelain", "--untracked-files=no"))
     except (OSError, subprocess.CalledProcessError):
         return {}
     return {"mlflow.source.git.commit": commit, "iterpref.dirty": str(dirty)}
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", *arguments]
+    return subprocess.run(command, cwd=workspace(), capture_output=True, text=True, check=True).stdout.strip()
