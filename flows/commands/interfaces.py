@@ -3,7 +3,6 @@
 import os
 import sys
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
 import typer
@@ -27,28 +26,35 @@ def serve_interfaces() -> None:
     Raises:
         ServiceError: one of them did not start.
     """
+    from tasks.recording.server import tracking_uri
+
     end_leftovers()
     prefect_port, mlflow_port = free_port(4200), free_port(5000)
     os.environ |= {**prefect_environment(STATE / "prefect"), "PREFECT_API_URL": f"http://{LOOPBACK}:{prefect_port}/api"}
     with ExitStack() as stack:
-        services = []
-        for start in (partial(start_prefect, prefect_port, interface=True), partial(_start_mlflow, mlflow_port)):
-            services.append(start())
-            stack.callback(services[-1].stop)
+        services = [start_prefect(prefect_port, interface=True)]
+        stack.callback(services[0].stop)
+        mlflow = tracking_uri()
+        if not mlflow.startswith("http"):  # a tracking server has pages of its own
+            services.append(_start_mlflow(mlflow, mlflow_port))
+            stack.callback(services[1].stop)
+            mlflow = f"http://{LOOPBACK}:{mlflow_port}"
         for service in services:
             service.wait_healthy()
         typer.echo(f"Prefect  http://{LOOPBACK}:{prefect_port}  (Deployments → experiment → Run)")
-        typer.echo(f"MLflow   http://{LOOPBACK}:{mlflow_port}")
+        typer.echo(f"MLflow   {mlflow}")
         typer.echo("Ctrl-C stops both.")
-        mlflow = f"http://{LOOPBACK}:{mlflow_port}"
         stack.enter_context(announced(Interfaces(prefect=os.environ["PREFECT_API_URL"], mlflow=mlflow)))
         _serve_experiment()
 
 
-def _start_mlflow(port: int) -> Service:
+def _start_mlflow(uri: str, port: int) -> Service:
+    """Serve the data base, after it has got what earlier runs left for it."""
     from tasks.recording.tracking import Tracker
 
-    uri = Tracker().uri
+    tracker = Tracker()
+    tracker.server.set_up()
+    tracker.close()
     artifacts = (Path.cwd() / "mlartifacts").as_uri()
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
     command += ["--default-artifact-root", artifacts, "--host", LOOPBACK, "--port", str(port), "--workers", "1"]

@@ -1,4 +1,4 @@
-"""A small workspace whose stages only write files, and a Prefect server: the real flow, without the experiment's work."""
+"""A small workspace whose stages only write files: the real flow and servers, without the work."""
 
 import os
 import shutil

@@ -65,14 +65,25 @@ def server(small: "Small", wait_until: Callable[..., float]) -> Iterator[Server]
     assert not [line for line in small.commands() if "prefect" in line or "mlflow" in line]
 
 
-def test_a_typo_is_refused_by_the_server(server: Server) -> None:
-    for wrong in ({"objectives": ["dop"]}, {"seeds": ["three"]}, {"profile": "tinny"}, {"objektives": []}):
-        with pytest.raises(urllib.error.HTTPError) as refused:
-            server.trigger(**wrong)
-        with refused.value as answer:
-            assert answer.code in (409, 422)
-            assert next(iter(wrong)) in answer.read().decode()
-    assert not server.ask("/flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}})
+@pytest.mark.parametrize("wrong", [{"objectives": ["dop"]}, {"seeds": ["three"]}, {"profile": "tinny"}])
+def test_a_wrong_value_is_refused_by_the_server(server: Server, wrong: dict[str, Any]) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        server.trigger(**wrong)
+    with refused.value as answer:
+        assert answer.code in (409, 422)
+        assert str(next(iter(wrong.values()))).strip("[]") in answer.read().decode()
+
+
+def test_a_parameter_that_does_not_exist_fails_the_run_at_once(
+    small: "Small", server: Server, wait_until: Callable[..., float]
+) -> None:
+    before = (small.path / "dvc.lock").read_bytes()
+    run = server.trigger(objektives=["dpo"])
+    wait_until(lambda: server.state(run) in ("Failed", "Completed", "Crashed"))
+    state = server.ask(f"/flow_runs/{run}")["state"]
+    assert state["type"] in ("FAILED", "CRASHED")
+    assert "objektives" in state["message"]
+    assert (small.path / "dvc.lock").read_bytes() == before
 
 
 def test_cancelling_ends_every_process_and_the_next_run_continues(
