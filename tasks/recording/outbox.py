@@ -16,8 +16,6 @@ from typing import IO, Any, Literal
 
 from pydantic import BaseModel
 
-from iterpref_core.jsonl import atomic_writer
-
 PAUSE_S = 10.0
 """How long a server that did not answer is left alone."""
 
@@ -153,8 +151,13 @@ class _Box:
                 except RefusedItemError as error:
                     log.warning("MLflow does not take %s: %s", item.kind, error)
                 self._offset += len(line)
-                with atomic_writer(self._sent) as sent:
-                    sent.write(str(self._offset))
+                self._note_sent()
+
+    def _note_sent(self) -> None:
+        """Whole or not at all, but not synced: what is sent again after a crash of the machine is still recorded once."""
+        new = self._sent.with_suffix(".new")
+        new.write_text(str(self._offset), encoding="ascii")
+        new.replace(self._sent)
 
     def waiting(self) -> int:
         with self._path.open("rb") as file:

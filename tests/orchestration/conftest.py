@@ -15,6 +15,8 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 300
+KEY = "sk-planted-7f3a9c51"
+"""A secret that nothing may write down."""
 
 STAGE = '''
 """A stage: writes its outputs, and waits with a child of its own where the file `wait` names it."""
@@ -85,7 +87,7 @@ class Small:
     def __init__(self, path: Path) -> None:
         self.path = path
         keep = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT", "MLFLOW", "ITERPREF", "DVC"))}
-        self.environment = keep | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "200"}
+        self.environment = keep | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "200", "OPENAI_API_KEY": KEY}
 
     def iterpref(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a verb of the command line to its end, its output and errors together."""

@@ -64,3 +64,10 @@ def test_a_typo_is_one_message_and_changes_nothing(small: "Small", given: tuple[
     assert done.stdout.startswith("error: ")
     assert len(done.stdout.splitlines()) == 1
     assert [path for path in sorted(small.path.rglob("*")) if path not in before] == []
+
+
+def test_no_secret_of_the_environment_is_written_down(small: "Small") -> None:
+    key = small.environment["OPENAI_API_KEY"].encode()
+    files = [path for path in small.path.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert {path.name for path in files} >= {"mlflow.db", "prefect.db", "run.log", "dvc.lock"}
+    assert [path for path in files if key in path.read_bytes()] == []
