@@ -154,7 +154,7 @@ class _Box:
                 self._note_sent()
 
     def _note_sent(self) -> None:
-        """Whole or not at all, but not synced: what is sent again after a crash of the machine is still recorded once."""
+        """Whole or not at all, but not synced: what is sent again after a crash is still recorded once."""
         new = self._sent.with_suffix(".new")
         new.write_text(str(self._offset), encoding="ascii")
         new.replace(self._sent)
