@@ -49,7 +49,9 @@ def entered(choice: Choice) -> Iterator[Path]:
     try:
         with chdir(copy):
             _apply(choice)
-            _prepare_dvc(origin)
+            _share_cache(origin)
+            if not LOCK.is_file() and (origin / LOCK).is_file():
+                _bring_results(origin / LOCK)
             yield copy
     finally:
         os.environ.pop(HOME_VARIABLE)
@@ -119,8 +121,7 @@ def choose_objectives(graph: dict[str, Any], objectives: Sequence[str]) -> None:
                 axes["y"] = {path: column for path, column in axes["y"].items() if path not in gone}
 
 
-def _prepare_dvc(origin: Path) -> None:
-    """Share the workspace's cache; at first bring what it has already computed, as far as it is the same."""
+def _share_cache(origin: Path) -> None:
     from dvc.repo import Repo
 
     with Repo(str(origin)) as repo:
@@ -130,8 +131,21 @@ def _prepare_dvc(origin: Path) -> None:
         shutil.copy2(settings, ".dvc/config.local")
     with Repo(".") as repo, repo.config.edit("local") as config:
         config.setdefault("cache", {})["dir"] = cache
-    if LOCK.is_file() or not (origin / LOCK).is_file():
-        return
-    shutil.copy2(origin / LOCK, LOCK)
+
+
+def _bring_results(lock: Path) -> None:
+    """Check out what the workspace has already computed.
+
+    The report is left out where it reads other models here: DVC does not see that a dependency is gone.
+    """
+    from dvc.repo import Repo
+
+    content = yaml.safe_load(lock.read_text(encoding="utf-8"))
+    here = yaml.safe_load(GRAPH.read_text(encoding="utf-8"))["stages"].get("report", {}).get("deps", [])
+    known = content["stages"].get("report", {}).get("deps", [])
+    if {dep["path"] for dep in known} != set(here):
+        content["stages"].pop("report", None)
+    with atomic_writer(LOCK) as file:
+        yaml.safe_dump(content, file, sort_keys=False)
     with Repo(".") as repo:
         repo.checkout(force=True, allow_missing=True)
