@@ -1,5 +1,6 @@
 """The whole experiment: DVC's stages in the order of DVC's graph, independent ones at the same time."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from prefect import flow
@@ -7,27 +8,65 @@ from prefect.futures import PrefectFuture, wait
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.stage import log_messages_only
-from iterpref_core.config import load_params
+from iterpref_core.config import Benchmark, ObjectiveName, Seed, load_params
+from tasks.common.paths import SUMMARY
+from tasks.orchestration.artifacts import show_link, show_results
+from tasks.orchestration.choices import UNCHANGED, Choice, Jobs, ProfileName, StageName
 from tasks.orchestration.reproduce import reproduce
 from tasks.orchestration.run import ExperimentRun
-from tasks.recording.graph import load_graph, select_stages
+from tasks.orchestration.services import announced_interfaces
+from tasks.orchestration.workspaces import entered
+from tasks.recording.graph import load_graph, name_stages, select_stages
 
 # Tasks wait in their threads, so there are threads for all; how many stages run at once is for `Slots` to say.
 _THREADS: Any = ThreadPoolTaskRunner(max_workers=64)  # untyped: Prefect declares task runners invariant
 
 
 @flow(name="experiment", task_runner=_THREADS, persist_result=False)
-def experiment(stages: list[str] | None = None, jobs: int = 2) -> None:
+def experiment(
+    profile: ProfileName = UNCHANGED,
+    objectives: tuple[ObjectiveName, ...] = (),
+    benchmarks: tuple[Benchmark, ...] = (),
+    seeds: tuple[Seed, ...] = (),
+    stages: tuple[StageName, ...] = (),
+    force: bool = False,
+    jobs: Jobs = 2,
+) -> list[str]:
     """Bring the named stages, and all they need, up to date.
 
+    Where a profile, objectives, benchmarks or seeds are chosen, that happens in a copy of the workspace, and its own
+    params.yaml and results stay as they are.
+
     Args:
+        profile: whose values replace those of params.yaml.
+        objectives: to train; none for those of dvc.yaml.
+        benchmarks: to evaluate on; none for those of params.yaml.
+        seeds: of training, each an experiment of its own; none for that of params.yaml.
         stages: names from dvc.yaml; `train` stands for all of `train@…`. None for the whole experiment.
+        force: run the named stages even where nothing has changed.
         jobs: how many stages may run at once.
+
+    Returns:
+        The folders that hold the results, one for each experiment.
     """
     log_messages_only()
-    params = load_params()
-    graph = select_stages(load_graph(), tuple(stages or ()))
-    with ExperimentRun(params, graph, jobs) as run:
+    folders = []
+    for seed in dict.fromkeys(seeds) or (None,):
+        choice = Choice(profile=profile, objectives=objectives, benchmarks=benchmarks, seed=seed)
+        with entered(choice) as folder:
+            _run_stages(stages, jobs, force=force, label=f"seed {seed}: " if len(set(seeds)) > 1 else "")
+        folders.append(str(folder))
+    return folders
+
+
+def _run_stages(stages: Iterable[str], jobs: int, *, force: bool, label: str) -> None:
+    """Run the present folder's stages, each as a task, and show what came out."""
+    whole, targets = load_graph(), tuple(stages)
+    graph = select_stages(whole, targets)
+    forced = name_stages(whole, targets) if force else ()
+    with ExperimentRun(load_params(), graph, jobs, forced, label) as run:
+        interfaces = announced_interfaces()
+        show_link(run.tracker.page(run.mlflow_run, interfaces.mlflow if interfaces else None), label)
         futures: dict[str, PrefectFuture[Any]] = {}
         for stage in graph.values():
             behind = [futures[name] for name in stage.upstream]
@@ -35,3 +74,5 @@ def experiment(stages: list[str] | None = None, jobs: int = 2) -> None:
         wait(list(futures.values()))
         for future in futures.values():
             future.result()
+    if "report" in graph:
+        show_results(SUMMARY, label)

@@ -19,7 +19,8 @@ from prefect.flow_engine import run_flow
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, get_current_settings, temporary_settings
 
 from iterpref_core.config import load_params
-from iterpref_core.errors import InputError, IterPrefError, storage_error
+from iterpref_core.errors import EndpointError, InputError, IterPrefError, storage_error
+from iterpref_core.progress import watched_progress
 from tasks.common.paths import STATE
 from tasks.orchestration.environment import PARENT_VARIABLE, USAGE_EXIT, set_up_libraries
 from tasks.orchestration.locks import only_one
@@ -54,9 +55,10 @@ def _run_alone(flow: Flow[..., dict[str, float]], stage: str, parameters: dict[s
     """Run the flow while no other process runs the stage; returns the exit code and the message for the user."""
     with only_one(STATE / "locks" / f"{stage}.lock", partial(_say_waiting, stage)):
         journal = open_journal(stage)
-        code, message = _execute(flow, stage, parameters)
+        with watched_progress(journal.progress):
+            code, message, lasting = _execute(flow, stage, parameters)
         with suppress(OSError) if code else nullcontext():  # on a full disk, what was first in the way is told
-            journal.close(code, message)
+            journal.close(code, message, lasting=lasting)
         if PARENT_VARIABLE not in os.environ and code <= 1:
             _publish(stage, "FAILED" if code else "FINISHED")
     return code, message
@@ -67,8 +69,8 @@ def _say_waiting(stage: str, holder: str) -> None:
     print(f"{stage}: process {holder} is still running this stage; waiting for it", flush=True)
 
 
-def _execute(flow: Flow[..., dict[str, float]], stage: str, parameters: dict[str, str]) -> tuple[int, str]:
-    """Run the flow; returns the exit code and the message for the user, if there is one.
+def _execute(flow: Flow[..., dict[str, float]], stage: str, parameters: dict[str, str]) -> tuple[int, str, bool]:
+    """Run the flow; returns the exit code, the message for the user, if there is one, and whether the error would last.
 
     Errors that are not raised on purpose keep their traceback.
     """
@@ -79,17 +81,18 @@ def _execute(flow: Flow[..., dict[str, float]], stage: str, parameters: dict[str
         else:
             flow.fn(**parameters)
     except IterPrefError as error:
-        return USAGE_EXIT if isinstance(error, InputError) else 1, str(error)
+        lasting = not isinstance(error, EndpointError)
+        return USAGE_EXIT if isinstance(error, InputError) else 1, str(error), lasting
     except KeyboardInterrupt:
-        return 130, f"{stage}: interrupted; run again to continue"
+        return 130, f"{stage}: interrupted; run again to continue", True
     except SystemExit as error:
-        return int(error.code or 0), ""
+        return int(error.code or 0), "", True
     except Exception as error:  # The process ends here: a defect is shown whole, and the journal gets the exit code.
         if (found := storage_error(error) or full_disk()) is not None:
-            return USAGE_EXIT, str(found)
+            return USAGE_EXIT, str(found), True
         logging.getLogger(__name__).exception("%s failed", stage)
-        return 1, ""
-    return 0, ""
+        return 1, "", True
+    return 0, "", True
 
 
 def _server_answers() -> bool:

@@ -4,7 +4,8 @@ A profile may name another one that it builds on, as `base`. `nano` names every 
 others build on it, so that what a profile leaves does not depend on the one before.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from functools import reduce
 from operator import getitem
 from pathlib import Path
@@ -41,10 +42,29 @@ def apply_profile(name: str, params: Path, profiles: Path = PROFILES) -> list[st
         ConfigError: there is no such profile or base, or it names a parameter that does not exist or a value out of
             range.
     """
+    return _replace(params, _read_profile(name, profiles, ()))
+
+
+def write_values(values: Mapping[str, object], params: Path) -> list[str]:
+    """Write values into a parameters file, as `apply_profile` does.
+
+    Args:
+        values: dotted key, such as `train.seed`, → value.
+        params: the file to change. Left as it was if the result would not be valid.
+
+    Returns:
+        What changed, one line a value.
+
+    Raises:
+        ConfigError: a parameter does not exist, or a value is out of range.
+    """
+    return _replace(params, {key: _Value(json.dumps(value), params) for key, value in values.items()})
+
+
+def _replace(params: Path, values: Mapping[str, _Value]) -> list[str]:
     load_params(params)
     text = params.read_text(encoding="utf-8")
     places = dict(_places(yaml.compose(text), ""))
-    values = _read_profile(name, profiles, ())
     for key in values.keys() - places.keys():
         raise ConfigError(f"{values[key].source}: {key}: {params} has no such parameter; correct the profile")
     changes = []

@@ -9,7 +9,15 @@ import typer
 
 from tasks.common.paths import STATE
 from tasks.orchestration.processes import end_leftovers
-from tasks.orchestration.services import LOOPBACK, Service, announced, free_port, prefect_environment, start_prefect
+from tasks.orchestration.services import (
+    LOOPBACK,
+    Interfaces,
+    Service,
+    announced,
+    free_port,
+    prefect_environment,
+    start_prefect,
+)
 
 
 def serve_interfaces() -> None:
@@ -18,24 +26,35 @@ def serve_interfaces() -> None:
     Raises:
         ServiceError: one of them did not start.
     """
+    from tasks.recording.server import tracking_uri
+
     end_leftovers()
     prefect_port, mlflow_port = free_port(4200), free_port(5000)
     os.environ |= {**prefect_environment(STATE / "prefect"), "PREFECT_API_URL": f"http://{LOOPBACK}:{prefect_port}/api"}
     with ExitStack() as stack:
-        for service in (start_prefect(prefect_port, interface=True), _start_mlflow(mlflow_port)):
-            stack.callback(service.stop)
+        services = [start_prefect(prefect_port, interface=True)]
+        stack.callback(services[0].stop)
+        mlflow = tracking_uri()
+        if not mlflow.startswith("http"):  # a tracking server has pages of its own
+            services.append(_start_mlflow(mlflow, mlflow_port))
+            stack.callback(services[1].stop)
+            mlflow = f"http://{LOOPBACK}:{mlflow_port}"
+        for service in services:
             service.wait_healthy()
         typer.echo(f"Prefect  http://{LOOPBACK}:{prefect_port}  (Deployments → experiment → Run)")
-        typer.echo(f"MLflow   http://{LOOPBACK}:{mlflow_port}")
+        typer.echo(f"MLflow   {mlflow}")
         typer.echo("Ctrl-C stops both.")
-        stack.enter_context(announced(os.environ["PREFECT_API_URL"]))
+        stack.enter_context(announced(Interfaces(prefect=os.environ["PREFECT_API_URL"], mlflow=mlflow)))
         _serve_experiment()
 
 
-def _start_mlflow(port: int) -> Service:
+def _start_mlflow(uri: str, port: int) -> Service:
+    """Serve the data base, after it has got what earlier runs left for it."""
     from tasks.recording.tracking import Tracker
 
-    uri = Tracker().uri
+    tracker = Tracker()
+    tracker.server.set_up()
+    tracker.close()
     artifacts = (Path.cwd() / "mlartifacts").as_uri()
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
     command += ["--default-artifact-root", artifacts, "--host", LOOPBACK, "--port", str(port), "--workers", "1"]

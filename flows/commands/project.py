@@ -22,12 +22,21 @@ def run(
     stages: Annotated[
         list[str] | None, typer.Argument(help="Stages of dvc.yaml, with all they need; all by default.")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="How many stages may run at once.")] = 2,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="How many stages may run at once.")] = 2,
+    profile: Annotated[
+        str, typer.Option(help="Run with this profile's values, in a copy; params.yaml stays.")
+    ] = "unchanged",
+    objective: Annotated[list[str] | None, typer.Option(help="Train this one; repeatable. In a copy.")] = None,
+    benchmark: Annotated[list[str] | None, typer.Option(help="Evaluate on this one; repeatable. In a copy.")] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="Train with this one; repeatable. In copies.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Run the named stages even where nothing changed.")] = False,
 ) -> None:
     """Run the experiment: DVC's stages as a Prefect flow, then the results table."""
     from flows.commands.run_experiment import run_experiment
+    from tasks.orchestration.choices import parse_choice
 
-    run_experiment(stages or [], jobs)
+    chosen = parse_choice(profile, objective or (), benchmark or (), seed or ())
+    run_experiment(stages or [], jobs, force=force, **chosen)
 
 
 def ui() -> None:

@@ -5,6 +5,8 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -18,8 +20,13 @@ from tasks.orchestration.services import prefect_server
 from tasks.recording.graph import load_graph, select_stages
 
 
-def run_experiment(stages: list[str], jobs: int) -> None:
+def run_experiment(stages: list[str], jobs: int, **chosen: Any) -> None:
     """Bring the stages up to date and print what came out.
+
+    Args:
+        stages: names from dvc.yaml; none for all.
+        jobs: how many may run at once.
+        chosen: the other parameters of the flow `experiment`.
 
     Raises:
         InputError: the parameters, a stage's name or a stage's input is wrong; another run uses this workspace.
@@ -34,7 +41,7 @@ def run_experiment(stages: list[str], jobs: int) -> None:
     end_leftovers()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        in_flow_s = _run_flow(stages, jobs)
+        folders, in_flow_s = _run_flow({"stages": tuple(stages), "jobs": jobs} | chosen)
     except KeyboardInterrupt:
         typer.echo("cancelled; `iterpref run` continues where this run stopped", err=True)
         raise typer.Exit(130) from None
@@ -44,11 +51,11 @@ def run_experiment(stages: list[str], jobs: int) -> None:
         if (full := full_disk()) is not None:
             raise full from None
         raise
-    _finish(time.monotonic() - started, in_flow_s, shown=not stages)
+    _finish(time.monotonic() - started, in_flow_s, [] if stages else folders)
 
 
-def _run_flow(stages: list[str], jobs: int) -> float:
-    """Returns how long the flow itself took, in seconds."""
+def _run_flow(parameters: dict[str, Any]) -> tuple[list[Path], float]:
+    """Returns the folders that hold the results, and how long the flow itself took, in seconds."""
     _log_to_terminal()
     with prefect_server() as service:
         # A server of our own starts meanwhile.
@@ -59,10 +66,10 @@ def _run_flow(stages: list[str], jobs: int) -> float:
             service.wait_healthy()
         started = time.monotonic()
         try:
-            experiment(stages or None, jobs)
+            folders = experiment(**parameters)
         finally:
             drain_prefect()
-        return time.monotonic() - started
+        return [Path(folder) for folder in folders], time.monotonic() - started
 
 
 def _log_to_terminal() -> None:
@@ -78,14 +85,15 @@ def _log_to_terminal() -> None:
     logger.propagate = False
 
 
-def _finish(total_s: float, in_flow_s: float, *, shown: bool) -> None:
-    """Record the whole cost, and print the results."""
+def _finish(total_s: float, in_flow_s: float, folders: list[Path]) -> None:
+    """Record the whole cost, and print the results of the experiments in these folders."""
     cost = RunCost.model_validate_json(LAST_RUN.read_bytes())
     cost = cost.model_copy(update={"total_s": total_s, "server_s": total_s - in_flow_s})
     LAST_RUN.write_text(cost.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    if shown:
-        _print_table()
-        typer.echo(f"report         {REPORTS / 'index.html'}")
+    for folder in folders:
+        _print_table(folder / SUMMARY)
+        report = folder / REPORTS / "index.html"
+        typer.echo(f"report         {os.path.relpath(report)}")
     typer.echo("runs           mlflow.db (`make ui` shows them)")
     ran = sum(not stage.cached for stage in cost.stages)
     typer.echo(f"stages         {ran} ran, {len(cost.stages) - ran} unchanged")
@@ -94,13 +102,13 @@ def _finish(total_s: float, in_flow_s: float, *, shown: bool) -> None:
         typer.echo(f"orchestration  {cost.orchestration_share:.0%} of the stages' time")
 
 
-def _print_table() -> None:
+def _print_table(path: Path) -> None:
     from rich.console import Console
 
     from iterpref_core.report.summary import read_summary
     from iterpref_core.report.table import benchmark_table, results_table
 
-    summary = read_summary(SUMMARY)
+    summary = read_summary(path)
     for table in (results_table(summary), benchmark_table(summary)):
         if table is not None:
             Console().print(table)

@@ -11,6 +11,13 @@ the stage in MLflow."""
 
 USAGE_EXIT = 2
 """The exit code of bad input."""
+HOME_VARIABLE = "DVC_ROOT"
+"""Names the workspace to which a copy of it belongs; DVC's own name for that, under `dvc exp run --temp`."""
+
+
+def home() -> Path:
+    """The workspace's root, also for a run that happens in a copy of it."""
+    return Path(os.environ.get(HOME_VARIABLE, "."))
 
 
 def child_environment(parent: UUID, cores: int) -> dict[str, str]:

@@ -12,17 +12,18 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import IO
 
 import psutil
 
 from iterpref_core.jsonl import atomic_writer
 from tasks.common.paths import STATE
+from tasks.orchestration.environment import home
 
 GRACE_S = 4.0
 """How long a group has between SIGTERM and SIGKILL."""
 
-_REGISTRY = STATE / "processes"
 _lock = threading.Lock()
 _children: dict[int, subprocess.Popen[bytes]] = {}
 _services: set[int] = set()
@@ -85,7 +86,7 @@ def end_leftovers() -> int:
     A group is recognised by its leader's process id *and* start time, so that a reused id is never touched.
     """
     groups: list[int] = []
-    for path in _REGISTRY.glob("*.json"):
+    for path in _registry().glob("*.json"):
         left = json.loads(path.read_text(encoding="utf-8"))
         if _started(left["owner"]["pid"]) != left["owner"]["started"]:
             groups += [item["pid"] for item in left["children"] if _started(item["pid"]) == item["started"]]
@@ -145,8 +146,13 @@ def _started(pid: int) -> float | None:
         return None
 
 
+def _registry() -> Path:
+    """One for a workspace and its copies, so that the next run finds what any of them left."""
+    return home() / STATE / "processes"
+
+
 def _save() -> None:
-    path = _REGISTRY / f"{os.getpid()}.json"
+    path = _registry() / f"{os.getpid()}.json"
     if not _children:
         path.unlink(missing_ok=True)
         return

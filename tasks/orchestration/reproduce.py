@@ -18,6 +18,7 @@ from prefect.states import Completed
 from iterpref_core.errors import InputError, IterPrefError, StorageError, storage_errno
 from tasks.common.body import read_body
 from tasks.orchestration import processes
+from tasks.orchestration.artifacts import ProgressArtifacts
 from tasks.orchestration.environment import USAGE_EXIT, child_environment
 from tasks.orchestration.output import ChildOutput, log
 from tasks.orchestration.run import ExperimentRun, StageCost
@@ -26,13 +27,32 @@ from tasks.recording.journal import Event, forget_journal, journal_path, read_ev
 from tasks.recording.tracking import StageRun
 
 _POLL_S = 1.0
+_PAUSES_S = (30.0, 120.0)
+"""Before a stage is tried again whose endpoint could not be reached, after all the attempts of every call."""
 
 
 class StageError(IterPrefError):
     """A stage failed for a reason other than its input."""
 
 
-@task(name="stage", task_run_name="{stage.name}", cache_policy=NO_CACHE, persist_result=False)
+class UnreachableError(StageError):
+    """A stage could not reach a server, and may when it runs again."""
+
+
+def _may_succeed_later(_task: Any, _run: Any, state: State[Any]) -> bool:
+    """Whether a retry can help: what does not depend on the network would fail again."""
+    return isinstance(state.result(raise_on_failure=False), UnreachableError)
+
+
+@task(
+    name="stage",
+    task_run_name="{run.label}{stage.name}",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=len(_PAUSES_S),
+    retry_delay_seconds=list(_PAUSES_S),
+    retry_condition_fn=_may_succeed_later,
+)
 def reproduce(stage: Stage, run: ExperimentRun) -> State[Any] | None:
     """Bring one stage up to date with `dvc repro --single-item`; its upstream stages are up to date already.
 
@@ -41,6 +61,7 @@ def reproduce(stage: Stage, run: ExperimentRun) -> State[Any] | None:
 
     Raises:
         InputError: the stage refused its input or its parameters.
+        UnreachableError: the stage could not reach a server; Prefect tries it again.
         StageError: the stage failed otherwise; the message ends with its last lines.
         CancelledError: the run was cancelled before the stage started.
     """
@@ -48,7 +69,7 @@ def reproduce(stage: Stage, run: ExperimentRun) -> State[Any] | None:
         forget_journal(stage.name)
         log.info("%-19s …", stage.name)
         started = time.monotonic()
-        event = _run_dvc(stage, run, cores)
+        event = _run_dvc(stage, run, cores) if run.needs_dvc(stage) else None
         wall_s = time.monotonic() - started
         if event is None:
             _record_cached(stage, run)
@@ -66,6 +87,7 @@ def _run_dvc(stage: Stage, run: ExperimentRun, cores: int) -> Event | None:
     """Run DVC to its end, following the stage's journal; returns the stage's last event, None if it did not run."""
     # The global flag stands before the command: DVC knows it nowhere else.
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--quiet", "--single-item", stage.name]
+    command += ["--force"] if stage.name in run.forced else []
     child = processes.start(command, child_environment(_flow_run_id(), cores))
     output = ChildOutput(stage.name, child)
     output.start()
@@ -87,9 +109,11 @@ def _run_dvc(stage: Stage, run: ExperimentRun, cores: int) -> Event | None:
 def _follow(stage: Stage, run: ExperimentRun, child: subprocess.Popen[bytes]) -> StageRun | None:
     """Log to MLflow what the stage writes while it runs; returns its run, None if the stage never started."""
     record: StageRun | None = None
+    progress = ProgressArtifacts(stage.name)
     while True:
         with suppress(subprocess.TimeoutExpired):
             child.wait(_POLL_S)
+        progress.follow()
         with tolerate_mlflow(stage.name):
             if record is None and journal_path(stage.name).exists():
                 record = StageRun(run.tracker, stage, run.mlflow_run, run.params)
@@ -123,6 +147,8 @@ def _failure(stage: str, last: Event | None, returncode: int, tail: str) -> Iter
     for line in tail.splitlines():  # DVC's own, or of a stage that could not even write its journal
         if storage_errno(line):
             return StorageError(f"stage {stage}: {line.removeprefix('error: ')}")
+    if last is not None and not last.lasting:
+        return UnreachableError(f"stage {stage}: {last.error}")
     if last is not None and last.error:
         return StageError(f"stage {stage}: {last.error}")
     return StageError(f"stage {stage} failed (dvc ended with {returncode}); its last lines:\n{tail}")

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -18,11 +18,13 @@ from iterpref_core.errors import InputError, StorageError, storage_error
 from iterpref_core.jsonl import atomic_writer
 from tasks.common.paths import STATE
 from tasks.orchestration import processes
+from tasks.orchestration.environment import home
 from tasks.orchestration.locks import only_one
 from tasks.orchestration.slots import Slots
-from tasks.recording.graph import Stage
+from tasks.recording.graph import Stage, stale_stages
 
 LAST_RUN = STATE / "last_run.json"
+"""In the workspace itself, also of a run in a copy of it."""
 
 _NEEDED_MB = 50
 """What the databases of MLflow and Prefect grow by in a run of the smallest experiment, with as much again."""
@@ -86,24 +88,47 @@ class RunCost(BaseModel):
 class ExperimentRun:
     """Holds what the stages of one run share. Leaving it ends every stage that is still there.
 
+    Args:
+        params: of the present folder.
+        graph: the stages that are asked for, with all they need.
+        jobs: how many of them may run at once.
+        forced: names of those that run even where nothing has changed.
+        label: stands before the stages' names, where a flow run holds several experiments.
+
     Raises:
         InputError: another process runs the experiment in this workspace.
         StorageError: the workspace must not be written, or its disk is full.
     """
 
-    def __init__(self, params: Params, graph: Mapping[str, Stage], jobs: int) -> None:
+    def __init__(
+        self, params: Params, graph: Mapping[str, Stage], jobs: int, forced: Iterable[str] = (), label: str = ""
+    ) -> None:
         from tasks.recording.tracking import Tracker
 
         check_workspace()
         self._workspace = ExitStack()
         self._workspace.enter_context(only_one(STATE / "run.lock", _refuse))
         self.params = params
+        self.label = label
+        self.forced = frozenset(forced)
+        self._reproduced = self.forced | stale_stages()
         self.slots = Slots(graph, jobs, len(os.sched_getaffinity(0)))
         self.tracker: Tracker = Tracker()
         self.mlflow_run = self.tracker.start_experiment(params)
         self._costs: list[StageCost] = []
         self._lock = threading.Lock()
         self._started = time.monotonic()
+
+    def needs_dvc(self, stage: Stage) -> bool:
+        """Whether only DVC can say if the stage is up to date; where it need not be asked, no process is started.
+
+        That is so where the one look at all stages found it stale, or where DVC was asked about a stage before it.
+        """
+        with self._lock:
+            if stage.name in self._reproduced or not self._reproduced.isdisjoint(stage.upstream):
+                self._reproduced |= {stage.name}
+                return True
+        return False
 
     def add(self, cost: StageCost) -> None:
         """Note what a stage cost."""
@@ -117,7 +142,7 @@ class ExperimentRun:
         self.slots.cancel()
         processes.end_stages()
         cost = RunCost(total_s=time.monotonic() - self._started, stages=self._costs)
-        with atomic_writer(LAST_RUN) as file:
+        with atomic_writer(home() / LAST_RUN) as file:
             file.write(cost.model_dump_json(indent=2) + "\n")
         status = "FINISHED" if kind is None else "FAILED" if issubclass(kind, Exception) else "KILLED"
         measured = {"run/total_s": cost.total_s, "run/orchestration_share": cost.orchestration_share}

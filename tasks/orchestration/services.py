@@ -13,10 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from iterpref_core.errors import IterPrefError
 from iterpref_core.jsonl import atomic_writer
 from tasks.common.paths import STATE
 from tasks.orchestration import processes
+from tasks.orchestration.environment import home
 
 LOOPBACK = "127.0.0.1"
 START_TIMEOUT_S = 180.0
@@ -105,22 +108,34 @@ def start_prefect(port: int, *, interface: bool) -> Service:
     return Service("prefect", command, environment, f"http://{LOOPBACK}:{port}/api/health")
 
 
-_INTERFACE = STATE / "prefect" / "interface.url"
+class Interfaces(BaseModel):
+    """Addresses of the servers of `iterpref ui`: of Prefect's interface for programs, and of MLflow's pages."""
+
+    prefect: str
+    mlflow: str
+
+
+_INTERFACES = STATE / "interfaces.json"
 
 
 @contextmanager
-def announced(url: str) -> Iterator[None]:
-    """Tell runs of this workspace where the server of `iterpref ui` is."""
-    with atomic_writer(_INTERFACE) as file:
-        file.write(url)
+def announced(interfaces: Interfaces) -> Iterator[None]:
+    """Tell runs of this workspace where the servers of `iterpref ui` are."""
+    path = _INTERFACES.resolve()
+    with atomic_writer(path) as file:
+        file.write(interfaces.model_dump_json())
     try:
         yield
     finally:
-        _INTERFACE.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
-def _interface_url() -> str | None:
-    return _INTERFACE.read_text(encoding="utf-8") if _INTERFACE.is_file() else None
+def announced_interfaces() -> Interfaces | None:
+    """Where `iterpref ui` of this workspace serves, if it does or was killed."""
+    try:
+        return Interfaces.model_validate_json((home() / _INTERFACES).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 @contextmanager
@@ -130,7 +145,8 @@ def prefect_server() -> Iterator[Service | None]:
     Those asked are `PREFECT_API_URL` and the server of `iterpref ui`, where the run can then be watched. A server of
     its own is yielded while it starts, so that the caller can use the time; it ends with the block.
     """
-    for url in (os.environ.get("PREFECT_API_URL"), _interface_url()):
+    interfaces = announced_interfaces()
+    for url in (os.environ.get("PREFECT_API_URL"), interfaces.prefect if interfaces else None):
         if url and answers(f"{url}/health"):
             os.environ["PREFECT_API_URL"] = url
             yield None

@@ -27,6 +27,7 @@ class Slots:
         self._started: set[str] = set()
         self._running: set[str] = set()
         self._done: set[str] = set()
+        self._failed: set[str] = set()
         self._cancelled = False
         self._changed = threading.Condition()
 
@@ -34,12 +35,16 @@ class Slots:
     def take(self, name: str) -> Iterator[int]:
         """Wait for a slot; yields the number of cores that the stage may use.
 
-        A stage that ends without an error counts as done, and lets those behind it start.
+        A stage that ends without an error counts as done, and lets those behind it start. One that fails may take
+        a slot again.
 
         Raises:
             CancelledError: the run was cancelled while the stage waited.
         """
         with self._changed:
+            if name in self._failed:  # it is tried again
+                self._failed.remove(name)
+                self._started.remove(name)
             self._changed.wait_for(lambda: self._cancelled or name in self._next())
             if self._cancelled:
                 raise CancelledError(f"{name}: not started, because the run was cancelled")
@@ -55,6 +60,8 @@ class Slots:
                 self._running.remove(name)
                 if done:
                     self._done.add(name)
+                else:
+                    self._failed.add(name)
                 self._changed.notify_all()
 
     def cancel(self) -> None:
@@ -64,7 +71,7 @@ class Slots:
             self._changed.notify_all()
 
     def _ready(self) -> list[str]:
-        """Stages that wait for nothing but a slot, the longest chain first; one that failed never comes back."""
+        """Stages that wait for nothing but a slot, the longest chain first; one that failed is none of them."""
         waiting = [stage for name, stage in self._graph.items() if name not in self._started]
         ready = [stage.name for stage in waiting if self._done.issuperset(stage.upstream)]
         return sorted(ready, key=lambda name: -self._depth[name])

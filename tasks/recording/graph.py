@@ -48,6 +48,22 @@ def load_graph(root: Path = Path()) -> dict[str, Stage]:
     return {name: stages[name] for name in order}
 
 
+def stale_stages(root: Path = Path()) -> set[str]:
+    """Names of the stages that are not up to date, from one pass over all; those behind them may change yet.
+
+    Raises:
+        InputError: the folder is no DVC repository, or its dvc.yaml is broken.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo(str(root), _wait_for_lock=True) as repo:
+            return set(repo.status())
+    except DvcException as error:
+        raise InputError(f"dvc.yaml: {error}; run from the repository's root, in which `dvc init` has run") from None
+
+
 def _describe(stage: Any, graph: Any, written: set[str]) -> Stage:
     return Stage(
         name=stage.addressing,
@@ -79,6 +95,15 @@ def select_stages(graph: Mapping[str, Stage], targets: tuple[str, ...]) -> dict[
             needed.add(name)
             wanted.extend(graph[name].upstream)
     return {name: stage for name, stage in graph.items() if name in needed}
+
+
+def name_stages(graph: Mapping[str, Stage], targets: tuple[str, ...]) -> set[str]:
+    """The stages that the targets name, without what these need; all where no target is given.
+
+    Raises:
+        InputError: there is no such stage.
+    """
+    return {name for target in targets for name in _expand(graph, target)} or set(graph)
 
 
 def _expand(graph: Mapping[str, Stage], target: str) -> list[str]:

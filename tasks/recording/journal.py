@@ -22,15 +22,32 @@ SIGNALLED = 128
 """Exit codes from here on say which signal ended the stage, as in a shell."""
 
 
+PROGRESS_EVERY_S = 1.0
+
+
+class Progress(BaseModel):
+    """How far a part of a stage is: `done` of `total` items."""
+
+    label: str
+    done: int
+    total: int
+
+
 class Event(BaseModel):
-    """A moment of a stage: metrics at a step, or its end with the reason. `time`: milliseconds since the epoch."""
+    """A moment of a stage: metrics at a step, progress, or its end with the reason.
+
+    `time` is in milliseconds since the epoch. `lasting` is false of an error that may be gone when the stage runs
+    again, such as a server that does not answer.
+    """
 
     time: int
     metrics: dict[str, float] = {}
     step: int = 0
+    progress: Progress | None = None
     status: Status | None = None
     exit_code: int = 0
     error: str = ""
+    lasting: bool = True
 
 
 class Journal:
@@ -40,15 +57,25 @@ class Journal:
         self.path = journal_path(stage)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file: IO[str] = self.path.open("w", encoding="utf-8", buffering=1)
+        self._next_progress = 0.0
         self._append(Event(time=_now()))
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Record metrics at a step."""
         self._append(Event(time=_now(), metrics=dict(values), step=step))
 
-    def close(self, exit_code: int, error: str = "") -> None:
+    def progress(self, label: str, done: int, total: int) -> None:
+        """Record progress: the last, and one a second before."""
+        now = time.monotonic()
+        if done < total and now < self._next_progress:
+            return
+        self._next_progress = now + PROGRESS_EVERY_S
+        self._append(Event(time=_now(), progress=Progress(label=label, done=done, total=total)))
+
+    def close(self, exit_code: int, error: str = "", *, lasting: bool = True) -> None:
         """Record how the stage ended."""
-        self._append(Event(time=_now(), status=_status(exit_code), exit_code=exit_code, error=error))
+        status = _status(exit_code)
+        self._append(Event(time=_now(), status=status, exit_code=exit_code, error=error, lasting=lasting))
         self._file.close()
 
     def _append(self, event: Event) -> None:

@@ -11,31 +11,37 @@ from mlflow.entities import LiveSpan, SpanType
 from mlflow.tracing.constant import TraceMetadataKey
 
 from iterpref_core.jsonl import read_jsonl
-from iterpref_core.records import Attempt, Problem, Trajectory
+from iterpref_core.records import Attempt, Problem, Record, Trajectory
 
 TRACES = 20
 """Trajectories that a run shows: those whose task_ids have the smallest hashes, so that nobody picks them."""
 
 
-def log_traces(client: MlflowClient, run_id: str, trajectories: Path, problems: Path) -> list[str]:
-    """Log a sample of a stage's trajectories as traces of its run; returns their ids.
+class TraceSample(Record):
+    """A trajectory that is shown, and the task it is about."""
 
-    The records hold no times, so that the same input gives the same bytes: all spans of a trace are of the moment it
-    was logged, and only their order means something. Both files are streamed.
+    trajectory: Trajectory
+    prompt: str
 
-    Args:
-        client: of the tracking server in use.
-        run_id: the stage's run.
-        trajectories: Trajectory records.
-        problems: Problem records, for the tasks.
-    """
+
+def sample_traces(trajectories: Path, problems: Path) -> list[TraceSample]:
+    """The trajectories that a run shows. Both files, of Trajectory and Problem records, are streamed."""
     chosen = heapq.nsmallest(TRACES, read_jsonl(trajectories, Trajectory), key=_draw)
     wanted = {trajectory.task_id for trajectory in chosen}
     prompts = {
         problem.task_id: problem.prompt for problem in read_jsonl(problems, Problem) if problem.task_id in wanted
     }
+    return [TraceSample(trajectory=item, prompt=prompts[item.task_id]) for item in chosen]
+
+
+def log_traces(client: MlflowClient, run_id: str, sample: Iterable[TraceSample]) -> list[str]:
+    """Log a sample of a stage's trajectories as traces of its run; returns their ids.
+
+    The records hold no times, so that the same input gives the same bytes: all spans of a trace are of the moment it
+    was logged, and only their order means something.
+    """
     experiment_id = client.get_run(run_id).info.experiment_id
-    ids = [_log_trace(item, prompts[item.task_id], run_id, experiment_id) for item in chosen]
+    ids = [_log_trace(item.trajectory, item.prompt, run_id, experiment_id) for item in sample]
     mlflow.flush_trace_async_logging(terminate=True)  # else it is flushed, loudly, when the process ends
     return ids
 

@@ -16,20 +16,19 @@ def record_trials(title: str, trials: Sequence[tuple[str, dict[str, Any], dict[s
         params: of the experiment.
     """
     from mlflow.exceptions import MlflowException
-    from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
     from tasks.recording.tracking import Tracker, flatten
 
     try:
         tracker = Tracker()
-        parent = tracker.client.create_run(tracker.experiment_id, run_name=title).info.run_id
+        parent = tracker.start_run(title, {})
         tracker.log_params(parent, flatten(params.model_dump(mode="json")))
         for label, values, metrics in trials:
-            tags = {MLFLOW_PARENT_RUN_ID: parent, "iterpref.trial": label}
-            run = tracker.client.create_run(tracker.experiment_id, run_name=label, tags=tags).info.run_id
+            run = tracker.start_run(label, {"iterpref.trial": label}, parent)
             tracker.log_params(run, flatten(values))
             tracker.log_metrics(run, metrics)
-            tracker.client.set_terminated(run, "FINISHED")
-        tracker.client.set_terminated(parent, "FINISHED")
+            tracker.end_run(run, "FINISHED")
+        tracker.end_run(parent, "FINISHED")
+        tracker.close()
     except (MlflowException, OSError) as error:
         print(f"warning: {title} is not recorded in MLflow: {error}", file=sys.stderr)

@@ -24,7 +24,7 @@ time.sleep(60)
 
 @pytest.fixture(autouse=True)
 def _workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "_REGISTRY", tmp_path)
+    monkeypatch.setattr(processes, "_registry", lambda: tmp_path)
 
 
 def start_family() -> tuple[subprocess.Popen[bytes], list[int]]:

@@ -133,17 +133,20 @@ def test_an_experiment_holds_its_stages(workspace: Path, params: Params) -> None
     run.finish("FINISHED")
     tracker.end_experiment(experiment, "FINISHED", {"run/total_s": 1.0})
 
-    client = tracker.client
-    nested = client.get_run(run.run_id)
-    assert nested.data.tags["mlflow.parentRunId"] == experiment
+    client, found = tracker.server.client, tracker.server.find
+    nested_id, experiment_id = found(run.run_id), found(experiment)
+    assert nested_id is not None
+    assert experiment_id is not None
+    nested = client.get_run(nested_id)
+    assert nested.data.tags["mlflow.parentRunId"] == experiment_id
     assert nested.data.params["train.beta"] == str(params.train.beta)
     assert "train.objectives.dpo.alpha" not in nested.data.params
-    assert [point.value for point in client.get_metric_history(run.run_id, "loss")][:2] == [1.0, 0.5]
+    assert [point.value for point in client.get_metric_history(nested_id, "loss")][:2] == [1.0, 0.5]
     assert nested.data.metrics["humaneval_plus/pass_at_1"] == 0.0
     assert nested.inputs.dataset_inputs[0].dataset.digest == dvc_md5(workspace / "data" / "pairs.jsonl")
     model = client.get_logged_model(nested.outputs.model_outputs[0].model_id)
     assert model.tags["dvc.md5"] == dvc_md5(workspace / "models" / "sft")
-    whole = client.get_run(experiment)
+    whole = client.get_run(experiment_id)
     assert whole.info.status == "FINISHED"
     assert whole.data.params["train.objectives.dpo.alpha"] == str(params.train.objectives["dpo"].alpha)
     assert whole.data.metrics["train/sft/loss"] == 0.5
@@ -160,14 +163,20 @@ def test_the_report_is_kept_whole_with_its_tables(workspace: Path, params: Param
     run = StageRun(tracker, stage, tracker.start_experiment(params), params)
     run_body("report", lambda: {"heldout/base": 0.5})
     run.finish("FINISHED")
-    kept = {file.path for file in tracker.client.list_artifacts(run.run_id, "reports")}
+    run_id = tracker.server.find(run.run_id)
+    assert run_id is not None
+    kept = {file.path for file in tracker.server.client.list_artifacts(run_id, "reports")}
+    tracker.close()
     assert kept == {"reports/index.html", "reports/results.csv", "reports/summary.json"}
 
 
 def test_a_bare_repro_keeps_to_one_experiment_as_long_as_the_parameters_stay(workspace: Path, params: Params) -> None:
     from tasks.recording.tracking import Tracker
 
-    first = Tracker().find_experiment(params)
-    assert Tracker().find_experiment(params) == first
+    trackers = [Tracker() for _ in range(3)]
+    first = trackers[0].find_experiment(params)
+    assert trackers[1].find_experiment(params) == first
     changed = params.model_copy(update={"train": params.train.model_copy(update={"beta": 0.2})})
-    assert Tracker().find_experiment(changed) != first
+    assert trackers[2].find_experiment(changed) != first
+    for tracker in trackers:
+        tracker.close()

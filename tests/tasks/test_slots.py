@@ -99,3 +99,13 @@ def test_nothing_starts_after_cancelling(workers: Workers) -> None:
         thread.join(10)
         assert not thread.is_alive()
     assert set(workers.cores) == {"models"}
+
+
+def test_a_stage_that_failed_may_be_tried_again() -> None:
+    slots = Slots(GRAPH, jobs=1, cores=2)
+    with pytest.raises(RuntimeError), slots.take("models"):
+        raise RuntimeError
+    with slots.take("models") as cores:
+        assert cores == 2
+    with slots.take("draft"):
+        pass

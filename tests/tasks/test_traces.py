@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import mlflow
 import pytest
 
 from iterpref_core.jsonl import write_jsonl
 from iterpref_core.records import AssertTest, Attempt, Problem, Trajectory
-from tasks.recording.traces import TRACES, log_traces
-from tasks.recording.tracking import Tracker
+from tasks.recording.server import Server, tracking_uri
+from tasks.recording.traces import TRACES, log_traces, sample_traces
 
 
 def attempt(iteration: int, verdict: str) -> Attempt:
@@ -37,15 +38,16 @@ def test_a_sample_of_trajectories_can_be_looked_at_in_the_stages_run(
     attempts = (attempt(0, "wrong_answer"), attempt(1, "passed"))
     trajectories = [Trajectory(task_id=f"t{n}", solved=True, attempts=attempts) for n in range(many)]
     write_jsonl(tmp_path / "trajectories.jsonl", trajectories)
-    tracker = Tracker()
-    run = tracker.client.create_run(tracker.experiment_id).info.run_id
+    server = Server(tracking_uri())
+    mlflow.set_tracking_uri(server.uri)
+    run = server.client.create_run(server.experiment_id).info.run_id
 
-    logged = log_traces(tracker.client, run, tmp_path / "trajectories.jsonl", tmp_path / "problems.jsonl")
+    logged = log_traces(server.client, run, sample_traces(tmp_path / "trajectories.jsonl", tmp_path / "problems.jsonl"))
 
-    found = tracker.client.search_traces(locations=[tracker.experiment_id], run_id=run, max_results=100)
+    found = server.client.search_traces(locations=[server.experiment_id], run_id=run, max_results=100)
     assert {trace.info.trace_id for trace in found} == set(logged)
     assert len(found) == TRACES
-    trace = tracker.client.get_trace(logged[0])
+    trace = server.client.get_trace(logged[0])
     root, draft, first_run, refinement, second_run = trace.data.spans
     number = trace.info.tags["task_id"].removeprefix("t")
     assert root.inputs == {"task": f"task {number}"}
@@ -65,8 +67,11 @@ def test_a_trajectory_without_a_version_is_logged_too(tmp_path: Path, monkeypatc
     problem = Problem(task_id="t", prompt="task", entry_point="f", tests=(AssertTest(code="assert f(1)"),))
     write_jsonl(tmp_path / "problems.jsonl", [problem])
     write_jsonl(tmp_path / "trajectories.jsonl", [Trajectory(task_id="t", solved=False, attempts=())])
-    tracker = Tracker()
-    run = tracker.client.create_run(tracker.experiment_id).info.run_id
-    (logged,) = log_traces(tracker.client, run, tmp_path / "trajectories.jsonl", tmp_path / "problems.jsonl")
-    (root,) = tracker.client.get_trace(logged).data.spans
+    server = Server(tracking_uri())
+    mlflow.set_tracking_uri(server.uri)
+    run = server.client.create_run(server.experiment_id).info.run_id
+    (logged,) = log_traces(
+        server.client, run, sample_traces(tmp_path / "trajectories.jsonl", tmp_path / "problems.jsonl")
+    )
+    (root,) = server.client.get_trace(logged).data.spans
     assert root.outputs == {"solved": False, "program": None}

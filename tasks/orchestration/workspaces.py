@@ -1,0 +1,151 @@
+"""Where a run happens: in the workspace itself, or, where it was asked for other values, in a copy of it.
+
+Nobody's `params.yaml` is changed under their feet: a choice is written into the copy's. The copy shares DVC's cache
+with the workspace, so that neither computes what the other has, and it stays, so that a run that was killed continues.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import chdir, contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from iterpref_core.config import load_params
+from iterpref_core.errors import InputError
+from iterpref_core.jsonl import atomic_writer
+from tasks.common.paths import ANSWERS, LOCK, PARAMS, STATE
+from tasks.orchestration.choices import UNCHANGED, Choice
+from tasks.orchestration.environment import HOME_VARIABLE, home
+from tasks.profiles import apply_profile, write_values
+
+GRAPH = Path("dvc.yaml")
+COPIES = STATE / "workspaces"
+_COPIED = STATE / "copied.json"
+
+
+@contextmanager
+def entered(choice: Choice) -> Iterator[Path]:
+    """Make the present folder the one in which a choice holds; yields it.
+
+    Raises:
+        ConfigError: the choice does not lead to valid parameters. Nothing was changed.
+        InputError: the present folder is no git repository.
+    """
+    origin = Path.cwd()
+    load_params()
+    copy = (COPIES / _name(choice)).resolve()
+    if choice == Choice():
+        yield origin
+        return
+    _copy_tree(origin, copy)
+    set_before = os.environ.get(HOME_VARIABLE)
+    os.environ[HOME_VARIABLE] = str(home().resolve())
+    try:
+        with chdir(copy):
+            _apply(choice)
+            _share_cache(origin)
+            if not LOCK.is_file() and (origin / LOCK).is_file():
+                _bring_results(origin / LOCK)
+            yield copy
+    finally:
+        os.environ.pop(HOME_VARIABLE)
+        if set_before is not None:
+            os.environ[HOME_VARIABLE] = set_before
+
+
+def _name(choice: Choice) -> str:
+    return hashlib.sha256(choice.model_dump_json().encode()).hexdigest()[:12]
+
+
+def _copy_tree(origin: Path, copy: Path) -> None:
+    """Tracked and new files as they stand; what an earlier copy brought and is no longer there goes."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    try:
+        listed = subprocess.run(command, cwd=origin, capture_output=True, check=True).stdout.decode()
+    except (OSError, subprocess.CalledProcessError):
+        raise InputError(f"{origin}: not a git repository; other values than params.yaml's need one") from None
+    names = sorted({name for name in listed.split("\0") if name and name != str(LOCK) and (origin / name).is_file()})
+    (copy / STATE).mkdir(parents=True, exist_ok=True)
+    known = copy / _COPIED
+    before = json.loads(known.read_text(encoding="utf-8")) if known.is_file() else []
+    for name in set(before) - set(names):
+        (copy / name).unlink(missing_ok=True)
+    for name in names:
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(origin / name, copy / name)
+    with atomic_writer(known) as file:
+        json.dump(names, file)
+    if not (copy / ".git").exists():  # DVC asks for a repository
+        subprocess.run(["git", "init", "--quiet"], cwd=copy, check=True)
+    if not (copy / ANSWERS).is_symlink():
+        (copy / ANSWERS).symlink_to(origin / ANSWERS)  # received, and perhaps paid for, once
+
+
+def _apply(choice: Choice) -> None:
+    """Write the choice into the present folder's params.yaml and dvc.yaml."""
+    if choice.profile != UNCHANGED:
+        apply_profile(choice.profile, PARAMS)
+    write_values(choice.values(), PARAMS)
+    if choice.objectives:
+        content = yaml.safe_load(GRAPH.read_text(encoding="utf-8"))
+        choose_objectives(content, choice.objectives)
+        with atomic_writer(GRAPH) as file:
+            yaml.safe_dump(content, file, sort_keys=False, width=120)
+
+
+def choose_objectives(graph: dict[str, Any], objectives: Sequence[str]) -> None:
+    """Let the stages of a dvc.yaml train, evaluate and report these objectives and no others."""
+    stages = graph["stages"]
+    objectives = list(dict.fromkeys(objectives))
+    old = stages["train"]["matrix"]["objective"]
+    stages["train"]["matrix"]["objective"] = objectives
+    models = {name: path for name, path in stages["evaluate"]["foreach"].items() if name not in old}
+    stages["evaluate"]["foreach"] = models | {name: f"models/trained/{name}" for name in objectives}
+
+    def written(name: str) -> set[str]:
+        return {f"metrics/train/{name}.curve.csv", f"results/{name}"}
+
+    report = stages["report"]
+    others = set(report["deps"]) - {path for name in old for path in written(name)}
+    report["deps"] = sorted(others | {path for name in objectives for path in written(name)})
+    gone = {path for name in old if name not in objectives for path in written(name)}
+    for plot in graph.get("plots", ()):
+        for axes in plot.values():
+            if isinstance(axes.get("y"), dict):
+                axes["y"] = {path: column for path, column in axes["y"].items() if path not in gone}
+
+
+def _share_cache(origin: Path) -> None:
+    from dvc.repo import Repo
+
+    with Repo(str(origin)) as repo:
+        cache = repo.cache.legacy.path
+    settings = origin / ".dvc" / "config.local"
+    if settings.is_file():
+        shutil.copy2(settings, ".dvc/config.local")
+    with Repo(".") as repo, repo.config.edit("local") as config:
+        config.setdefault("cache", {})["dir"] = cache
+
+
+def _bring_results(lock: Path) -> None:
+    """Check out what the workspace has already computed.
+
+    The report is left out where it reads other models here: DVC does not see that a dependency is gone.
+    """
+    from dvc.repo import Repo
+
+    content = yaml.safe_load(lock.read_text(encoding="utf-8"))
+    here = yaml.safe_load(GRAPH.read_text(encoding="utf-8"))["stages"].get("report", {}).get("deps", [])
+    known = content["stages"].get("report", {}).get("deps", [])
+    if {dep["path"] for dep in known} != set(here):
+        content["stages"].pop("report", None)
+    with atomic_writer(LOCK) as file:
+        yaml.safe_dump(content, file, sort_keys=False)
+    with Repo(".") as repo:
+        repo.checkout(force=True, allow_missing=True)

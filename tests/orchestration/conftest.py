@@ -1,0 +1,175 @@
+"""A small workspace whose stages only write files: the real flow and servers, without the work."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 300
+KEY = "sk-planted-7f3a9c51"
+"""A secret that nothing may write down."""
+
+STAGE = '''
+"""A stage: writes its outputs, and waits with a child of its own where the file `wait` names it."""
+import subprocess, sys, time
+from pathlib import Path
+from tasks.common.body import run_body
+from tasks.recording.journal import open_journal
+
+name, *outs = sys.argv[1:]
+journal = open_journal(name)
+if Path("wait").is_file() and Path("wait").read_text() == name:
+    journal.progress("waiting", 1, 4)
+    subprocess.Popen(["sleep", "600"], start_new_session=True)
+    time.sleep(600)
+
+def write():
+    for out in map(Path, outs):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(name + Path("params.yaml").read_text().partition("seed")[2])
+    return {"outputs": float(len(outs))}
+
+run_body(name, write)
+journal.close(0)
+'''
+
+GRAPH = {
+    "vars": [{"python": f"{sys.executable} stage.py"}],
+    "stages": {
+        "problems": {
+            "cmd": "${python} problems data/problems.jsonl",
+            "deps": ["stage.py"],
+            "params": ["problems.seed"],
+            "outs": ["data/problems.jsonl"],
+            "metrics": ["metrics/problems.json"],
+        },
+        "train": {
+            "matrix": {"objective": ["sft", "dpo"]},
+            "cmd": "${python} train@${item.objective} data/${item.objective} metrics/train/${item.objective}.curve.csv",
+            "deps": ["data/problems.jsonl"],
+            "params": ["train.seed"],
+            "outs": ["data/${item.objective}"],
+            "metrics": ["metrics/train/${item.objective}.json"],
+            "plots": ["metrics/train/${item.objective}.curve.csv"],
+        },
+        "evaluate": {
+            "foreach": {"base": "data/problems.jsonl", "sft": "data/sft", "dpo": "data/dpo"},
+            "do": {
+                "cmd": "${python} evaluate@${key} results/${key}",
+                "deps": ["data/problems.jsonl"],
+                "params": ["evaluate.benchmarks"],
+                "outs": ["results/${key}"],
+                "metrics": ["metrics/evaluate/${key}.json"],
+            },
+        },
+        "tables": {
+            "cmd": "${python} tables data/tables",
+            "deps": ["results/base", "results/dpo", "results/sft"],
+            "outs": ["data/tables"],
+            "metrics": ["metrics/tables.json"],
+        },
+    },
+}
+
+
+class Small:
+    """The workspace and its commands."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        keep = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT", "MLFLOW", "ITERPREF", "DVC"))}
+        self.environment = keep | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "200", "OPENAI_API_KEY": KEY}
+
+    def iterpref(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a verb of the command line to its end, its output and errors together."""
+        command = [sys.executable, "-m", "flows.cli", *arguments]
+        return subprocess.run(
+            command,
+            cwd=self.path,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+
+    def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        """Start a verb; its output goes to `started.log`."""
+        with (self.path / "started.log").open("wb") as log:
+            command = [sys.executable, "-m", "flows.cli", *arguments]
+            return subprocess.Popen(command, cwd=self.path, env=self.environment, stdout=log, stderr=log)
+
+    def processes(self) -> Iterator[psutil.Process]:
+        """The processes that work in this workspace or a copy of it."""
+        for process in psutil.process_iter():
+            with suppress(psutil.Error, OSError):
+                inside = Path(f"/proc/{process.pid}/cwd").readlink().is_relative_to(self.path)
+                if inside and process.status() != psutil.STATUS_ZOMBIE:
+                    yield process
+
+    def listening(self) -> set[str]:
+        """Addresses on which they listen."""
+        found: set[str] = set()
+        for process in self.processes():
+            with suppress(psutil.Error):
+                found |= {c.laddr.ip for c in process.net_connections() if c.status == psutil.CONN_LISTEN}
+        return found
+
+    def commands(self) -> list[str]:
+        """Their command lines."""
+        found = []
+        for process in self.processes():
+            with suppress(psutil.Error):
+                found.append(" ".join(process.cmdline()))
+        return found
+
+    def stage_processes(self) -> list[str]:
+        """Of these, the ones that belong to a stage: DVC, the stage itself and its children."""
+        return [line for line in self.commands() if any(part in line for part in ("stage.py", " dvc ", "sleep 600"))]
+
+
+@pytest.fixture(scope="session")
+def wait_until() -> Callable[[Callable[[], bool]], float]:
+    """Waits until something is so; returns the seconds it took."""
+
+    def wait(ready: Callable[[], bool]) -> float:
+        started = time.monotonic()
+        while not ready():
+            assert time.monotonic() - started < PATIENCE_S, f"not within {PATIENCE_S} s"
+            time.sleep(0.1)
+        return time.monotonic() - started
+
+    return wait
+
+
+def make_small(path: Path) -> Small:
+    """A workspace in which nothing has run."""
+    for name in ("params.yaml", ".gitignore", ".dvcignore"):
+        shutil.copy2(ROOT / name, path / name)
+    shutil.copytree(ROOT / "profiles", path / "profiles")
+    (path / ".dvc").mkdir()
+    shutil.copy2(ROOT / ".dvc" / "config", path / ".dvc" / "config")
+    (path / "dvc.yaml").write_text(yaml.safe_dump(GRAPH, sort_keys=False), encoding="utf-8")
+    (path / "stage.py").write_text(STAGE, encoding="utf-8")
+    subprocess.run(["git", "init", "--quiet"], cwd=path, check=True)
+    return Small(path)
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
+    """A workspace in which everything has run once, by name, since it has no report to print."""
+    workspace = make_small(tmp_path_factory.mktemp("small"))
+    done = workspace.iterpref("run", "tables", "train")
+    assert done.returncode == 0, done.stdout
+    (workspace.path / "run.log").write_text(done.stdout, encoding="utf-8")
+    return workspace

@@ -1,0 +1,73 @@
+"""The flow over DVC's stages: what runs, what does not, and where; cancelling."""
+
+import json
+import re
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from iterpref_core.config import load_params
+
+if TYPE_CHECKING:
+    from tests.orchestration.conftest import Small
+
+pytestmark = pytest.mark.timeout(900)
+
+STAGES = {"problems", "train@sft", "train@dpo", "evaluate@base", "evaluate@sft", "evaluate@dpo", "tables"}
+
+
+def told(output: str, what: str) -> set[str]:
+    """Stages of which a run said this."""
+    return set(re.findall(rf"^\S+ (?:seed \d+: )?(\S+) +{what}", output, re.MULTILINE))
+
+
+def query(small: "Small", statement: str) -> list[tuple[str, ...]]:
+    with closing(sqlite3.connect(small.path / ".iterpref" / "prefect" / "prefect.db")) as database:
+        return database.execute(statement).fetchall()
+
+
+def test_what_is_up_to_date_starts_no_process(small: "Small") -> None:
+    assert told((small.path / "run.log").read_text(encoding="utf-8"), "done in") == STAGES
+    done = small.iterpref("run", "tables", "train")
+    assert told(done.stdout, "unchanged") == STAGES, done.stdout
+    cost = json.loads((small.path / ".iterpref" / "last_run.json").read_text(encoding="utf-8"))
+    assert all(stage["wall_s"] < 0.5 for stage in cost["stages"]), "DVC takes seconds to start"
+    cached = query(small, "SELECT name FROM task_run WHERE state_name = 'Cached'")
+    assert {name for (name,) in cached} == STAGES
+
+
+def test_other_values_run_in_a_copy(small: "Small") -> None:
+    before = {name: (small.path / name).read_bytes() for name in ("params.yaml", "dvc.yaml", "dvc.lock")}
+    done = small.iterpref("run", "train", "--profile", "tiny", "--seed", "3", "--seed", "4")
+    assert done.returncode == 0, done.stdout
+    assert {name: (small.path / name).read_bytes() for name in before} == before
+    copies = sorted((small.path / ".iterpref" / "workspaces").iterdir(), key=lambda copy: copy.stat().st_ctime)
+    assert [load_params(copy / "params.yaml").train.seed for copy in copies] == [3, 4]
+    assert load_params(copies[0] / "params.yaml").evaluate.benchmarks == ("heldout",)
+    assert told(done.stdout, "done in") == {"train@sft", "train@dpo"}, "problems come from the shared cache"
+    again = small.iterpref("run", "train", "--profile", "tiny", "--seed", "3")
+    assert not told(again.stdout, "done in"), again.stdout
+
+
+def test_force_runs_what_is_named_and_no_more(small: "Small") -> None:
+    done = small.iterpref("run", "evaluate@sft", "--force")
+    assert told(done.stdout, "done in") == {"evaluate@sft"}, done.stdout
+
+
+@pytest.mark.parametrize("given", [("trane",), ("--profile", "tinny"), ("--objective", "dop"), ("--seed", "-1")])
+def test_a_typo_is_one_message_and_changes_nothing(small: "Small", given: tuple[str, ...]) -> None:
+    before = sorted(small.path.rglob("*"))
+    done = small.iterpref("run", *given)
+    assert done.returncode == 2
+    assert done.stdout.startswith("error: ")
+    assert len(done.stdout.splitlines()) == 1
+    assert [path for path in sorted(small.path.rglob("*")) if path not in before] == []
+
+
+def test_no_secret_of_the_environment_is_written_down(small: "Small") -> None:
+    key = small.environment["OPENAI_API_KEY"].encode()
+    files = [path for path in small.path.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert {path.name for path in files} >= {"mlflow.db", "prefect.db", "run.log", "dvc.lock"}
+    assert [path for path in files if key in path.read_bytes()] == []
