@@ -10,7 +10,7 @@ import json
 import logging
 import platform
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -110,8 +110,11 @@ def prepare_oracle(data: EvalPlusData, cache: Path, execution: ExecutionParams) 
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
         found = _read(path)
-        if found is None:
-            found = {(task_id, suite): expected for task_id, suite, expected in _compute(data, execution)}
+        wanted = [(task, suite) for task in data.tasks for suite in SUITES if task.inputs(suite)]
+        # What failed is tried again every time: it may have been the machine's doing.
+        missing = [(task, suite) for task, suite in wanted if (task.task_id, suite) not in found]
+        if missing:
+            found |= {(task_id, suite): expected for task_id, suite, expected in _compute(data, missing, execution)}
             _write(path, found)
     return Oracle(data, found)
 
@@ -124,10 +127,10 @@ def _write(path: Path, found: dict[tuple[str, Suite], Expected]) -> None:
     temporary.replace(path)
 
 
-def _read(path: Path) -> dict[tuple[str, Suite], Expected] | None:
-    """What was computed before; None if there is nothing, or it is damaged."""
+def _read(path: Path) -> dict[tuple[str, Suite], Expected]:
+    """What was computed before, unless it is damaged."""
     if not path.is_file():
-        return None
+        return {}
     found: dict[tuple[str, Suite], Expected] = {}
     try:
         with gzip.open(path, "rt", encoding="utf-8") as file:
@@ -136,13 +139,14 @@ def _read(path: Path) -> dict[tuple[str, Suite], Expected] | None:
                 found[task_id, suite] = Expected(tuple(texts), cpu_s)
     except (OSError, EOFError, zlib.error, ValueError) as error:
         logger.warning("%s: damaged (%s); what tests expect is computed anew", path, error)
-        return None
+        return {}
     return found
 
 
-def _compute(data: EvalPlusData, execution: ExecutionParams) -> Iterator[tuple[str, Suite, Expected]]:
+def _compute(
+    data: EvalPlusData, wanted: Sequence[tuple[EvalPlusTask, Suite]], execution: ExecutionParams
+) -> Iterator[tuple[str, Suite, Expected]]:
     """Run the canonical solutions; those that fail are left out."""
-    wanted = [(task, suite) for task in data.tasks for suite in SUITES if task.inputs(suite)]
     returned: dict[int, list[str]] = {}
 
     def programs() -> Iterator[Program]:
