@@ -1,6 +1,7 @@
 """`iterpref ui`: the Prefect server with the experiment served, and MLflow's interface, on loopback."""
 
 import os
+import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,6 +29,8 @@ def serve_interfaces() -> None:
     """
     from tasks.recording.server import tracking_uri
 
+    # A script's shell lets what it starts in the background ignore the interrupt, which is how this ends.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     end_leftovers()
     prefect_port, mlflow_port = free_port(4200), free_port(5000)
     os.environ |= {**prefect_environment(STATE / "prefect"), "PREFECT_API_URL": f"http://{LOOPBACK}:{prefect_port}/api"}

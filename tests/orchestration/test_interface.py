@@ -61,7 +61,10 @@ def server(small: "Small", wait_until: Callable[..., float]) -> Iterator[Server]
         yield server
     finally:
         ui.send_signal(signal.SIGINT)
-        ui.wait(60)
+        try:
+            ui.wait(60)
+        finally:
+            ui.kill()
     assert not [line for line in small.commands() if "prefect" in line or "mlflow" in line]
 
 
