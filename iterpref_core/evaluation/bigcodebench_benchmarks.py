@@ -1,6 +1,5 @@
 """BigCodeBench, Full and Hard × Complete and Instruct: prompts, programs out of answers, entries of results.json."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -20,13 +19,11 @@ from iterpref_core.evaluation.bigcodebench_programs import (
     open_harness,
     program_of,
 )
-from iterpref_core.evaluation.runs import Journals, Run, name_of, remembered, run_all, single
+from iterpref_core.evaluation.runs import Journals, Run, name_of, own_solutions, run_all, single
 from iterpref_core.evaluation.sanitizing import sanitize_all
 from iterpref_core.evaluation.scores import Evaluated, GroundTruth, Provenance, make_entry
 from iterpref_core.execution import Engine
 from iterpref_core.records import Sample
-
-logger = logging.getLogger(__name__)
 
 Split = Literal["complete", "instruct"]
 
@@ -198,16 +195,10 @@ class BigCodeBench:
 
     def _ground_truth(self, executor: Engine) -> dict[str, Run]:
         """How the benchmark's own solutions fare here."""
-
-        def compute() -> dict[str, Run]:
-            runs = self._run(executor, self.ground_truth_samples(), "ground truth")
-            return dict(zip(self.task_ids, runs, strict=True))
-
-        found = remembered(self._cache, self._identity(executor), compute)
-        failed = [task_id for task_id, run in found.items() if run.verdict != "passed"]
-        if failed:
-            logger.warning(
-                "bigcodebench-%s: the benchmark's own solutions fail here for %d of %d tasks; results.json says why",
-                *(self.data.subset, len(failed), len(found)),
-            )
-        return found
+        return own_solutions(
+            f"bigcodebench-{self.data.subset}",
+            self.ground_truth_samples(),
+            lambda samples: self._run(executor, samples, "ground truth"),
+            self._cache,
+            self._identity(executor),
+        )

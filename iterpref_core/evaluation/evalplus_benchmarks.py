@@ -3,7 +3,6 @@
 A data set is asked and run once: its base tests make `humaneval`, base and plus tests together `humaneval+`.
 """
 
-import logging
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -23,14 +22,12 @@ from iterpref_core.evaluation.evalplus_programs import (
     open_harness,
     without_plus,
 )
-from iterpref_core.evaluation.runs import WINDOW, Journals, Run, name_of, remembered, run_all
+from iterpref_core.evaluation.runs import WINDOW, Journals, Run, name_of, own_solutions, run_all
 from iterpref_core.evaluation.sanitizing import sanitize_all
 from iterpref_core.evaluation.scores import Evaluated, GroundTruth, Provenance, make_entry
 from iterpref_core.execution import Engine
 from iterpref_core.execution.executor import LOOK_AHEAD
 from iterpref_core.records import Sample
-
-logger = logging.getLogger(__name__)
 
 INSTRUCTION = (
     "Please provide a self-contained Python script that solves the following problem in a markdown code block:"
@@ -186,13 +183,10 @@ class EvalPlus:
 
     def _ground_truth(self, executor: Engine) -> dict[str, Run]:
         """How the benchmark's own solutions fare by the path that models' programs take."""
-
-        def compute() -> dict[str, Run]:
-            runs = self._run(executor, self.ground_truth_samples(), "ground truth")
-            return dict(zip(self.task_ids, runs, strict=True))
-
-        found = remembered(self._cache, self._identity(executor), compute)
-        failed = [task_id for task_id, run in found.items() if run.verdict != "passed"]
-        if failed:
-            logger.warning("%s: the benchmark's own solutions fail for %s", self.data.name, ", ".join(failed))
-        return found
+        return own_solutions(
+            self.data.name,
+            self.ground_truth_samples(),
+            lambda samples: self._run(executor, samples, "ground truth"),
+            self._cache,
+            self._identity(executor),
+        )

@@ -1,7 +1,6 @@
 """The held-out benchmark: this project's own problems of one split, run with visible and hidden tests."""
 
 import hashlib
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,15 +9,13 @@ from typing import Any
 from iterpref_core.config import Benchmark, ExecutionParams
 from iterpref_core.errors import InputError
 from iterpref_core.evaluation.answers import Answerer
-from iterpref_core.evaluation.runs import Journals, Run, name_of, remembered, run_all, single
+from iterpref_core.evaluation.runs import Journals, Run, name_of, own_solutions, run_all, single
 from iterpref_core.evaluation.scores import Evaluated, GroundTruth, Provenance, make_entry
 from iterpref_core.execution import ENGINE, REFERENCE_FACTOR, Engine, limits_of, open_executor, program_of, time_limit
 from iterpref_core.inference.prompts import extract_code
 from iterpref_core.inference.turns import draft_prompt
 from iterpref_core.jsonl import read_jsonl
 from iterpref_core.records import Problem, Sample
-
-logger = logging.getLogger(__name__)
 
 HARNESS = ENGINE
 
@@ -152,12 +149,10 @@ class Heldout:
             return {}
         limits = {sample.task_id: REFERENCE_FACTOR * self._execution.cpu_s for sample in samples}
 
-        def compute() -> dict[str, Run]:
-            runs = self._run(executor, samples, limits, "references")
-            return {sample.task_id: run for sample, run in zip(samples, runs, strict=True)}
-
-        found = remembered(self._cache, self._identity(executor), compute)
-        failed = [task_id for task_id, run in found.items() if run.verdict != "passed"]
-        if failed:
-            logger.warning("%s: the benchmark's own solutions fail for %s", self._split, ", ".join(failed))
-        return found
+        return own_solutions(
+            self._split,
+            samples,
+            lambda references: self._run(executor, references, limits, "references"),
+            self._cache,
+            self._identity(executor),
+        )

@@ -5,6 +5,7 @@ What became of each is kept once it is known, so that a killed evaluation goes o
 
 import hashlib
 import json
+import logging
 import platform
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,6 +24,10 @@ from iterpref_core.jsonl import atomic_writer
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Sample, Verdict
 
+logger = logging.getLogger(__name__)
+
+NAMED = 10
+"""Tasks that a warning names."""
 WINDOW = 32
 """Samples whose programs are at hand at once: enough that few programs of a sample are run after one that fails."""
 
@@ -163,10 +168,24 @@ def name_of(sample: Sample) -> str:
     return digest(sample.to_json())
 
 
-def remembered(folder: Path, identity: Sequence[Any], compute: Callable[[], dict[str, Run]]) -> dict[str, Run]:
-    """Runs by task_id that are the same for every model: computed the first time, then read.
+def own_solutions(
+    name: str,
+    samples: Sequence[Sample],
+    run: Callable[[Sequence[Sample]], list[Run]],
+    folder: Path,
+    identity: Sequence[Any],
+) -> dict[str, Run]:
+    """How a benchmark's own solutions fare, by task_id: run the first time, then read; says which of them fail.
 
-    Evaluations that run at once compute them only once. They are of one machine: how long they took decides limits.
+    Evaluations that run at once run them only once. The outcomes are of one machine: how long a solution takes decides
+    limits.
+
+    Args:
+        name: of the benchmark, for people.
+        samples: its own solutions, one a task.
+        run: runs samples.
+        folder: where outcomes are kept.
+        identity: everything that they depend on besides the machine, as JSON values.
     """
     machine = [platform.node(), platform.machine(), platform.python_version()]
     key = json.dumps([list(identity), machine], sort_keys=True)
@@ -174,7 +193,12 @@ def remembered(folder: Path, identity: Sequence[Any], compute: Callable[[], dict
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
         if not path.is_file():
-            runs = compute()
+            found = dict(zip((sample.task_id for sample in samples), run(samples), strict=True))
             with atomic_writer(path) as file:
-                json.dump(runs, file, indent=1)
-    return {task_id: Run(*run) for task_id, run in json.loads(path.read_text(encoding="utf-8")).items()}
+                json.dump(found, file, indent=1)
+    runs = {task_id: Run(*fields) for task_id, fields in json.loads(path.read_text(encoding="utf-8")).items()}
+    failed = [task_id for task_id, outcome in runs.items() if outcome.verdict != "passed"]
+    if failed:
+        shown = ", ".join(failed[:NAMED]) + (f" and {len(failed) - NAMED} more" if len(failed) > NAMED else "")
+        logger.warning("%s: the benchmark's own solutions fail for %s; results.json says more", name, shown)
+    return runs

@@ -1,13 +1,14 @@
 """Samples run in turn, and a killed run goes on where it stopped."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from pathlib import Path
 
 import pytest
 
-from iterpref_core.evaluation.runs import Candidate, Journals, Run, remembered, run_all, run_candidates, single
+from iterpref_core.evaluation.runs import Candidate, Journals, Run, own_solutions, run_all, run_candidates, single
 from iterpref_core.execution import Outcome, Program, StdinTest
+from iterpref_core.records import Sample
 
 PROGRAM = Program("pass", (StdinTest(""),), judge=lambda *_: False)
 
@@ -101,8 +102,20 @@ def test_of_a_failing_program_few_tests_are_run_after_the_first_that_fails() -> 
     assert len(started) <= 20 + 8
 
 
-def test_what_is_the_same_for_every_model_is_computed_once(tmp_path: Path) -> None:
-    runs = {"t": Run("passed", "", 1, 0.5)}
-    assert remembered(tmp_path, ["a"], lambda: runs) == runs
-    assert remembered(tmp_path, ["a"], dict) == runs
-    assert remembered(tmp_path, ["b"], dict) == {}
+def test_own_solutions_are_run_once_and_those_that_fail_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    samples = [Sample(task_id=f"t/{number}", solution="pass") for number in range(14)]
+    asked = []
+
+    def outcomes(given: Sequence[Sample]) -> list[Run]:
+        asked.append(len(given))
+        return [Run("passed" if sample.task_id == "t/0" else "timeout", "", 0, 0.5) for sample in given]
+
+    first = own_solutions("set", samples, outcomes, tmp_path, ["a"])
+    assert own_solutions("set", samples, outcomes, tmp_path, ["a"]) == first
+    assert (asked, first["t/0"].verdict, first["t/1"].cpu_s) == ([14], "passed", 0.5)
+    assert "set: the benchmark's own solutions fail for t/1, t/2" in caplog.text
+    assert "and 3 more" in caplog.text
+    own_solutions("set", samples, outcomes, tmp_path, ["b"])
+    assert asked == [14, 14]
