@@ -2,7 +2,6 @@
 
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,8 +11,9 @@ from pathlib import Path
 
 import psutil
 
-from iterpref_core.errors import InputError, IterPrefError
+from iterpref_core.errors import IterPrefError
 from tasks.orchestration.run import LAST_RUN, RunCost
+from tasks.orchestration.trees import copy_files, list_files
 
 
 def bench_pipeline(root: Path) -> dict[str, float | str]:
@@ -30,7 +30,7 @@ def bench_pipeline(root: Path) -> dict[str, float | str]:
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="iterpref-bench-") as folder:
         copy = Path(folder)
-        _copy_tree(root, copy)
+        copy_files(root, list_files(root), copy)
         environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
         for variable in ("MLFLOW_TRACKING_URI", "PREFECT_API_URL"):
             environment.pop(variable, None)
@@ -46,20 +46,6 @@ def bench_pipeline(root: Path) -> dict[str, float | str]:
         "machine": f"{len(os.sched_getaffinity(0))} cores, {platform.machine()}, {platform.system()}",
         "load_before": round(load, 2),
     }
-
-
-def _copy_tree(root: Path, copy: Path) -> None:
-    """Tracked and new files, as they stand, in a fresh repository without results or caches."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    try:
-        listed = subprocess.run(command, cwd=root, capture_output=True, check=True).stdout.decode()
-    except (OSError, subprocess.CalledProcessError):
-        raise InputError(f"{root}: not a git repository; run from the repository's root") from None
-    for name in filter(None, listed.split("\0")):
-        if (root / name).is_file() and name != "dvc.lock":
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(root / name, copy / name)
-    subprocess.run(["git", "init", "--quiet"], cwd=copy, check=True)
 
 
 def _time(command: list[str], folder: Path, environment: dict[str, str]) -> tuple[float, float]:

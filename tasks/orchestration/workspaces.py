@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import chdir, contextmanager
 from pathlib import Path
@@ -17,11 +16,11 @@ from typing import Any
 import yaml
 
 from iterpref_core.config import load_params
-from iterpref_core.errors import InputError
 from iterpref_core.jsonl import atomic_writer
 from tasks.common.paths import ANSWERS, LOCK, PARAMS, STATE
 from tasks.orchestration.choices import UNCHANGED, Choice
 from tasks.orchestration.environment import HOME_VARIABLE, home
+from tasks.orchestration.trees import copy_files, list_files
 from tasks.profiles import apply_profile, write_values
 
 GRAPH = Path("dvc.yaml")
@@ -64,25 +63,16 @@ def _name(choice: Choice) -> str:
 
 
 def _copy_tree(origin: Path, copy: Path) -> None:
-    """Tracked and new files as they stand; what an earlier copy brought and is no longer there goes."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    try:
-        listed = subprocess.run(command, cwd=origin, capture_output=True, check=True).stdout.decode()
-    except (OSError, subprocess.CalledProcessError):
-        raise InputError(f"{origin}: not a git repository; other values than params.yaml's need one") from None
-    names = sorted({name for name in listed.split("\0") if name and name != str(LOCK) and (origin / name).is_file()})
-    (copy / STATE).mkdir(parents=True, exist_ok=True)
+    """Bring a copy up to date: what an earlier one brought and is no longer there goes."""
+    names = list_files(origin)
     known = copy / _COPIED
+    known.parent.mkdir(parents=True, exist_ok=True)
     before = json.loads(known.read_text(encoding="utf-8")) if known.is_file() else []
     for name in set(before) - set(names):
         (copy / name).unlink(missing_ok=True)
-    for name in names:
-        (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(origin / name, copy / name)
+    copy_files(origin, names, copy)
     with atomic_writer(known) as file:
         json.dump(names, file)
-    if not (copy / ".git").exists():  # DVC asks for a repository
-        subprocess.run(["git", "init", "--quiet"], cwd=copy, check=True)
     if not (copy / ANSWERS).is_symlink():
         (copy / ANSWERS).symlink_to(origin / ANSWERS)  # received, and perhaps paid for, once
 

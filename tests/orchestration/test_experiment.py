@@ -4,6 +4,7 @@ import json
 import re
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,6 +47,8 @@ def test_other_values_run_in_a_copy(small: "Small") -> None:
     copies = sorted((small.path / ".iterpref" / "workspaces").iterdir(), key=lambda copy: copy.stat().st_ctime)
     assert [load_params(copy / "params.yaml").train.seed for copy in copies] == [3, 4]
     assert load_params(copies[0] / "params.yaml").evaluate.benchmarks == ("heldout",)
+    bought = Path(".iterpref") / "answers.sqlite"
+    assert all((copy / bought).readlink() == small.path / bought for copy in copies), "answers are paid for once"
     assert told(done.stdout, "done in") == {"train@sft", "train@dpo"}, "problems come from the shared cache"
     again = small.iterpref("run", "train", "--profile", "tiny", "--seed", "3")
     assert not told(again.stdout, "done in"), again.stdout
