@@ -102,7 +102,7 @@ class EvalPlus:
         `instruct`: it has a chat template.
         """
         tasks = self.data.tasks
-        with self._open() as executor:
+        with open_harness(self._execution) as executor:
             self._ground_truth(executor)
         answers = answerer.answer(self.data.name, [make_prompt(task, instruct=instruct) for task in tasks])
         given = [(task, answer) for task, several in zip(tasks, answers, strict=True) for answer in several]
@@ -130,13 +130,10 @@ class EvalPlus:
         prompt = self.data.tasks[self._place[sample.task_id]].prompt
         return Sample(task_id=sample.task_id, solution=prompt + (sample.completion or ""))
 
-    def _open(self) -> Engine:
-        return open_harness(self._execution)
-
     def _score(
         self, benchmarks: Sequence[Benchmark], samples: Sequence[Sample], sampling: dict[str, Any] | None
     ) -> dict[Benchmark, Evaluated]:
-        with self._open() as executor:
+        with open_harness(self._execution) as executor:
             truth = self._ground_truth(executor)
             runs = self._run(executor, samples, "score")
         results: dict[Benchmark, Evaluated] = {}
@@ -179,7 +176,9 @@ class EvalPlus:
         return prepare_oracle(self.data, self._cache, self._execution)
 
     def _identity(self, executor: Engine) -> list[Any]:
-        return [HARNESS, self.data.sha256, LIMITS, RULES, executor.isolation]
+        # What could not be judged may be tomorrow: its outcome is none to be remembered.
+        unjudged = [task_id for task_id in self.task_ids if not self._oracle.has(task_id)]
+        return [HARNESS, self.data.sha256, LIMITS, RULES, executor.isolation, unjudged]
 
     def _ground_truth(self, executor: Engine) -> dict[str, Run]:
         """How the benchmark's own solutions fare by the path that models' programs take."""
