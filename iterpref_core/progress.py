@@ -48,18 +48,23 @@ def show_progress(label: str, total: int, *, done: int = 0, unit: str = "") -> I
         return
     shown = _show_bar(label, total, done) if sys.stderr.isatty() else _log_lines(label, total, done, unit)
     with shown as advance:
-        yield _tell_watchers(advance, label, total, done) if _watchers else advance
+        yield _telling(advance, label, total, done) if _watchers else advance
 
 
-def _tell_watchers(advance: Advance, label: str, total: int, done: int) -> Advance:
+def _telling(advance: Advance, label: str, total: int, done: int) -> Advance:
     def told(count: int = 1, note: str = "") -> None:
         nonlocal done
         done += count
         advance(count, note)
-        for watcher in _watchers:
-            watcher(label, done, total)
+        tell_watchers(label, done, total)
 
     return told
+
+
+def tell_watchers(label: str, done: int, total: int) -> None:
+    """Tell them of progress that is shown elsewhere, such as by a process that this one started."""
+    for watcher in _watchers:
+        watcher(label, done, total)
 
 
 def _show_nothing(count: int = 1, note: str = "") -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from iterpref_core.errors import ConfigError, InputError, TrainingError
+from iterpref_core.progress import tell_watchers
 from iterpref_core.training.worker import MESSAGE
 
 
@@ -68,6 +69,8 @@ def launch_training(
                     raise (InputError if told["input"] else TrainingError)(told["error"])
                 if "result" in told:
                     result = told["result"]
+                elif "progress" in told:
+                    tell_watchers(**told["progress"])
                 elif on_log:
                     on_log(told["metrics"], told["step"])
         finally:

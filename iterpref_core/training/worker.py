@@ -10,6 +10,7 @@ from typing import Any
 
 from iterpref_core.config import TrainParams
 from iterpref_core.errors import InputError, IterPrefError
+from iterpref_core.progress import watched_progress
 from iterpref_core.training.processes import is_main_process
 
 MESSAGE = "iterpref> "
@@ -25,7 +26,8 @@ def main() -> None:
     chosen: dict[str, Any] = {name: request.pop(name) for name in ("objective", "prompt")}
     paths: dict[str, Any] = {name: Path(path) for name, path in request.items()}
     try:
-        metrics = train_objective(params=params, on_log=_tell_metrics, **chosen, **paths)
+        with watched_progress(_tell_progress):
+            metrics = train_objective(params=params, on_log=_tell_metrics, **chosen, **paths)
     except IterPrefError as error:
         _tell({"error": str(error), "input": isinstance(error, InputError)})
     else:
@@ -34,6 +36,10 @@ def main() -> None:
 
 def _tell_metrics(metrics: dict[str, float], step: int) -> None:
     _tell({"metrics": metrics, "step": step})
+
+
+def _tell_progress(label: str, done: int, total: int) -> None:
+    _tell({"progress": {"label": label, "done": done, "total": total}})
 
 
 def _tell(message: dict[str, Any]) -> None:

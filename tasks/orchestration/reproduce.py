@@ -19,7 +19,7 @@ from iterpref_core.errors import InputError, IterPrefError, StorageError, storag
 from tasks.common.body import read_body
 from tasks.orchestration import processes
 from tasks.orchestration.artifacts import ProgressArtifacts
-from tasks.orchestration.environment import USAGE_EXIT, child_environment
+from tasks.orchestration.environment import USAGE_EXIT
 from tasks.orchestration.output import ChildOutput, log
 from tasks.orchestration.run import ExperimentRun, StageCost
 from tasks.recording.graph import Stage
@@ -88,7 +88,7 @@ def _run_dvc(stage: Stage, run: ExperimentRun, cores: int) -> Event | None:
     # The global flag stands before the command: DVC knows it nowhere else.
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--quiet", "--single-item", stage.name]
     command += ["--force"] if stage.name in run.forced else []
-    child = processes.start(command, child_environment(_flow_run_id(), cores))
+    child = processes.start(command, run.stage_environment(_flow_run_id(), cores))
     output = ChildOutput(stage.name, child)
     output.start()
     try:

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from uuid import UUID
 
 from pydantic import BaseModel
 
@@ -18,9 +19,10 @@ from iterpref_core.errors import InputError, StorageError, storage_error
 from iterpref_core.jsonl import atomic_writer
 from tasks.common.paths import STATE
 from tasks.orchestration import processes
-from tasks.orchestration.environment import home
+from tasks.orchestration.environment import child_environment, home
 from tasks.orchestration.locks import only_one
 from tasks.orchestration.slots import Slots
+from tasks.orchestration.warm import WarmProcess
 from tasks.recording.graph import Stage, stale_stages
 
 LAST_RUN = STATE / "last_run.json"
@@ -117,6 +119,7 @@ class ExperimentRun:
         self.mlflow_run = self.tracker.start_experiment(params)
         self._costs: list[StageCost] = []
         self._lock = threading.Lock()
+        self._warm = WarmProcess()
         self._started = time.monotonic()
 
     def needs_dvc(self, stage: Stage) -> bool:
@@ -130,6 +133,11 @@ class ExperimentRun:
                 return True
         return False
 
+    def stage_environment(self, parent: UUID, cores: int) -> dict[str, str]:
+        """The environment of a stage's process, which may use so many cores; `parent` is the flow run."""
+        with self._lock:
+            return self._warm.offer(child_environment(parent, cores))
+
     def add(self, cost: StageCost) -> None:
         """Note what a stage cost."""
         with self._lock:
@@ -141,6 +149,7 @@ class ExperimentRun:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.slots.cancel()
         processes.end_stages()
+        self._warm.end()
         cost = RunCost(total_s=time.monotonic() - self._started, stages=self._costs)
         with atomic_writer(home() / LAST_RUN) as file:
             file.write(cost.model_dump_json(indent=2) + "\n")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.config import CodeflowParams, ExecutionParams, SamplingParams
+from iterpref_core.config import CodeflowParams, SamplingParams
 from iterpref_core.debugging import codeflow
 from iterpref_core.debugging.codeflow import Run, run_codeflow
 from iterpref_core.debugging.estimate import estimate_codeflow
@@ -16,18 +16,7 @@ from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.store import AnswerStore, StoredBackend
 from iterpref_core.jsonl import write_jsonl
 from iterpref_core.records import IoTest, Problem
-
-EXECUTION = ExecutionParams(
-    cpu_s=2.0,
-    wall_s=10.0,
-    memory_mb=256,
-    output_kb=64,
-    file_mb=1,
-    engine="local",
-    workers=2,
-    allow_unsafe=False,
-    environments={},
-)
+from tests.settings import EXECUTION
 
 
 class Model:

@@ -2,22 +2,12 @@
 
 import pytest
 
-from iterpref_core.config import ExecutionParams
 from iterpref_core.evaluation.heldout import Heldout
 from iterpref_core.jsonl import write_jsonl
 from iterpref_core.records import IoTest, Problem, Sample
+from tests import settings
 
-EXECUTION = ExecutionParams(
-    cpu_s=0.1,
-    wall_s=5,
-    memory_mb=256,
-    output_kb=64,
-    file_mb=4,
-    engine="local",
-    workers=2,
-    allow_unsafe=False,
-    environments={},
-)
+EXECUTION = settings.EXECUTION.model_copy(update={"cpu_s": 0.1, "wall_s": 5, "file_mb": 4})
 
 
 def spin(seconds: float) -> str:

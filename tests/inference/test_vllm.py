@@ -19,7 +19,6 @@ import pytest
 from iterpref_core.config import (
     BackendName,
     BudgetParams,
-    ExecutionParams,
     InferenceParams,
     ModelParams,
     NanolabParams,
@@ -37,6 +36,7 @@ from iterpref_core.inference.vllm_server import SERVED_NAME, find_vllm, serve, s
 from iterpref_core.jsonl import write_jsonl
 from iterpref_core.nanolab.build import build_models
 from iterpref_core.records import IoTest, Problem
+from tests.settings import EXECUTION
 
 StandIn = Callable[[str], Path]
 STAND_IN = Path(__file__).with_name("stand_in_vllm.py")
@@ -331,19 +331,8 @@ def debugger(vllm: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small embedded debugger, as stage `nanolab` writes it."""
     folder = tmp_path_factory.mktemp("nanolab")
     write_jsonl(folder / "problems.jsonl", PROBLEMS)
-    execution = ExecutionParams(
-        cpu_s=2,
-        wall_s=20,
-        memory_mb=256,
-        output_kb=64,
-        file_mb=1,
-        engine="local",
-        workers=1,
-        allow_unsafe=False,
-        environments={},
-    )
     models = ModelParams(student="nanolab", debugger="nanolab", prompt="auto")
-    build_models(folder / "problems.jsonl", models, NANOLAB, execution, folder / "models")
+    build_models(folder / "problems.jsonl", models, NANOLAB, EXECUTION, folder / "models")
     return folder / "models" / "debugger"
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.config import ExecutionParams, FocalParams
+from iterpref_core.config import FocalParams
 from iterpref_core.errors import InputError
 from iterpref_core.execution import Executor, Limits, Outcome, Program
 from iterpref_core.jsonl import read_jsonl, write_jsonl
@@ -13,6 +13,7 @@ from iterpref_core.localisation.causal import Cause, find_causes
 from iterpref_core.localisation.hunks import apply_hunks, find_hunks, undo_renames
 from iterpref_core.localisation.localize import localize_pairs
 from iterpref_core.records import FocalSpans, IoTest, PreferencePair, Problem
+from tests.settings import EXECUTION
 
 PROBLEM = Problem(
     task_id="t",
@@ -21,17 +22,6 @@ PROBLEM = Problem(
     tests=(IoTest(call="f([3, 4])", expected="7"), IoTest(call="f([])", expected="0")),
 )
 REJECTED = "def f(nums):\n    total = 1\n    for n in nums:\n        total += n\n    return total\n"
-EXECUTION = ExecutionParams(
-    cpu_s=2,
-    wall_s=20,
-    memory_mb=256,
-    output_kb=64,
-    file_mb=1,
-    engine="local",
-    workers=2,
-    allow_unsafe=False,
-    environments={},
-)
 
 
 class Counting:

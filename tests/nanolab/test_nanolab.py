@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from iterpref_core.config import BackendName, ExecutionParams, ModelParams, NanolabParams
+from iterpref_core.config import BackendName, ModelParams, NanolabParams
 from iterpref_core.errors import InputError, ModelError
 from iterpref_core.execution import Executor, Limits
 from iterpref_core.inference.checkpoints import locate_model, served_name
@@ -28,6 +28,7 @@ from iterpref_core.nanolab.pretrain import (
 from iterpref_core.nanolab.repairs import break_reference, make_repairs
 from iterpref_core.nanolab.tokenizer import train_tokenizer
 from iterpref_core.records import IoTest, Problem
+from tests.settings import EXECUTION
 
 PARAMS = NanolabParams(
     seed=1,
@@ -44,17 +45,6 @@ PARAMS = NanolabParams(
     repairs_per_problem=1,
 )
 EMBEDDED = ModelParams(student="nanolab", debugger="nanolab", prompt="auto")
-EXECUTION = ExecutionParams(
-    cpu_s=2,
-    wall_s=20,
-    memory_mb=256,
-    output_kb=64,
-    file_mb=1,
-    engine="local",
-    workers=1,
-    allow_unsafe=False,
-    environments={},
-)
 REFERENCES = tuple(
     f"def solve(nums):\n    part = nums[{start}:]\n    kept = [n for n in part if n {test} 3]\n    return {end}(kept)\n"
     for start, test, end in ((0, ">", "sum"), (1, "<", "len"), (2, "!=", "sorted"))

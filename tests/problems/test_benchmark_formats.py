@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.execution import Executor, Limits, program_of
 from iterpref_core.jsonl import read_jsonl
@@ -17,18 +16,9 @@ from iterpref_core.problems.formats import ProblemFormat, benchmarks, evalplus, 
 from iterpref_core.problems.formats.humaneval import split_check
 from iterpref_core.problems.ingest import Ingested, IngestOptions, ingest
 from iterpref_core.records import AssertTest, Problem, Sample
+from tests import settings
 
-EXECUTION = ExecutionParams(
-    cpu_s=10,
-    wall_s=60,
-    memory_mb=512,
-    output_kb=256,
-    file_mb=4,
-    engine="local",
-    workers=2,
-    allow_unsafe=False,
-    environments={},
-)
+EXECUTION = settings.EXECUTION.model_copy(update={"cpu_s": 10, "wall_s": 60, "memory_mb": 512, "output_kb": 256})
 HUMANEVAL: dict[str, Any] = {
     "task_id": "own/1",
     "prompt": 'def half(x):\n    """Half of x."""\n',

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.jsonl import read_jsonl
 from iterpref_core.problems.formats import ProblemFormat
@@ -16,18 +15,8 @@ from iterpref_core.problems.formats.benchmarks import mbpp_plus_ids
 from iterpref_core.problems.ingest import Ingested, IngestOptions, ReferenceVerdict
 from iterpref_core.problems.ingest import ingest as ingest_with
 from iterpref_core.records import IoTest, Problem
+from tests.settings import EXECUTION
 
-EXECUTION = ExecutionParams(
-    cpu_s=2,
-    wall_s=20,
-    memory_mb=256,
-    output_kb=64,
-    file_mb=1,
-    engine="local",
-    workers=2,
-    allow_unsafe=False,
-    environments={},
-)
 SOUND: dict[str, Any] = {
     "task_id": "own/1",
     "prompt": "Add one.",

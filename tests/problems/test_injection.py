@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.config import ExecutionParams, FocalParams
+from iterpref_core.config import FocalParams
 from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.execution import Engine, Executor, Limits, Outcome, Program
 from iterpref_core.jsonl import read_jsonl, read_pairs, write_jsonl
@@ -13,6 +13,7 @@ from iterpref_core.localisation.agreement import compare_spans
 from iterpref_core.localisation.localize import localize_pairs
 from iterpref_core.problems.injection import InjectionOptions, inject_bugs
 from iterpref_core.records import FocalSpans, IoTest, PreferencePair, Problem
+from tests.settings import EXECUTION
 
 ADD = Problem(
     task_id="add",
@@ -133,19 +134,8 @@ def test_rewritten_references_differ_in_more_than_the_bug(tmp_path: Path, execut
 def test_causal_finds_the_problem_of_each_of_its_pairs(tmp_path: Path, executor: Engine) -> None:
     inject(tmp_path, [ADD, LOOP], executor)
     focal = FocalParams(method="causal", empty="anchor", max_executions=32, widen_lines=0, seed=0)
-    execution = ExecutionParams(
-        cpu_s=2,
-        wall_s=20,
-        memory_mb=256,
-        output_kb=64,
-        file_mb=1,
-        engine="local",
-        workers=2,
-        allow_unsafe=False,
-        environments={},
-    )
     paths = tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl", tmp_path / "true.jsonl"
-    localize_pairs(paths[0], focal, paths[1], tmp_path / "problems.jsonl", execution)
+    localize_pairs(paths[0], focal, paths[1], tmp_path / "problems.jsonl", EXECUTION)
     assert compare_spans(*paths)["lines/exact"] > 0.9
 
 

@@ -7,25 +7,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from iterpref_core.config import EnvironmentParams, ExecutionParams, OwnCodeParams
+from iterpref_core.config import EnvironmentParams, OwnCodeParams
 from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.execution import Outcome, Program, open_executor
 from iterpref_core.execution.quality import QualityOptions, measure_quality
 from iterpref_core.jsonl import read_jsonl
 from iterpref_core.problems.own_code.ingest import Source, ingest_own_code
 from iterpref_core.records import Problem
+from tests import settings
 
-EXECUTION = ExecutionParams(
-    cpu_s=5,
-    wall_s=60,
-    memory_mb=512,
-    output_kb=64,
-    file_mb=4,
-    engine="local",
-    workers=1,
-    allow_unsafe=False,
-    environments={},
-)
+EXECUTION = settings.EXECUTION.model_copy(update={"cpu_s": 5, "wall_s": 60, "memory_mb": 512, "file_mb": 4})
 PARAMS = OwnCodeParams(repeats=3, max_test_s=0.5, max_tests=5, max_prompt_chars=5000, licences=("MIT",))
 
 PRICES = '''

@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 
 from iterpref_core.config import ObjectiveName, TrainParams
 from iterpref_core.errors import ConfigError, InputError
+from iterpref_core.progress import watched_progress
 from iterpref_core.training.processes import sharding
 from iterpref_core.training.train import train_objective
 
@@ -57,11 +58,14 @@ def _in_two(params: TrainParams, folder: Path, **configuration: object) -> Train
 
 def _train(
     folder: Path, inputs: Inputs, objective: ObjectiveName, params: TrainParams
-) -> tuple[dict[str, float], list[dict[str, str]], dict[str, torch.Tensor], list[int]]:
-    """Metrics, curve, weights, and the steps that were told while training ran."""
-    told: list[int] = []
+) -> tuple[dict[str, float], list[dict[str, str]], dict[str, torch.Tensor], list[tuple[str, int, int]]]:
+    """Metrics, curve, weights, and what was told while training ran: logged steps, and progress."""
+    told: list[tuple[str, int, int]] = []
     paths = folder / "out", folder / "curve.csv", folder / "work"
-    metrics = train_objective(*inputs, objective, params, *paths, lambda _metrics, step: told.append(step))
+    with watched_progress(lambda *progress: told.append(progress) if progress[0].startswith("train") else None):
+        metrics = train_objective(
+            *inputs, objective, params, *paths, lambda _metrics, step: told.append(("logged", step, step))
+        )
     with paths[1].open() as file:
         return metrics, list(csv.DictReader(file)), load_file(paths[0] / "model.safetensors"), told
 
@@ -94,7 +98,8 @@ def test_two_processes_train_what_one_does(
     one = _train(tmp_path / "one", inputs, objective, own)
     two = _train(tmp_path / "two", inputs, objective, _in_two(own, tmp_path, **configuration))
     assert two[0] == pytest.approx(one[0], rel=1e-4, abs=1e-6)
-    assert two[3] == one[3] != []
+    assert two[3] == one[3]
+    assert {label for label, _, _ in two[3]} == {"logged", f"train {objective}"}
     for row, like in zip(two[1], one[1], strict=True):
         assert {k: float(v) for k, v in row.items()} == pytest.approx({k: float(v) for k, v in like.items()}, rel=1e-4)
     assert two[2].keys() == one[2].keys()
