@@ -1,5 +1,6 @@
 """`iterpref ui`: the Prefect server with the experiment served, and MLflow's interface, on loopback."""
 
+import asyncio
 import os
 import signal
 import sys
@@ -66,9 +67,14 @@ def _start_mlflow(uri: str, port: int) -> Service:
 
 def _serve_experiment() -> None:
     """Serve the flow until interrupted; one run at a time, because a workspace holds one."""
-    from flows.experiment import experiment
+    from prefect.runner import Runner
 
+    from flows.experiment import experiment
+    from tasks.orchestration.forms import close_form
+
+    runner = Runner(name="local", limit=1, pause_on_shutdown=False)
     try:
-        experiment.serve(name="local", limit=1, pause_on_shutdown=False, print_starting_message=False)
+        close_form(runner.add_flow(experiment, name="local"))
+        asyncio.run(runner.start())
     except KeyboardInterrupt:
         typer.echo("stopping")

@@ -22,7 +22,7 @@ PAUSE_S = 10.0
 log = logging.getLogger("iterpref.run")
 
 
-Kind = Literal["run", "params", "metrics", "inputs", "model", "artifact", "traces", "end"]
+Kind = Literal["run", "params", "metrics", "curve", "inputs", "model", "described", "artifact", "traces", "end"]
 
 
 class Item(BaseModel):

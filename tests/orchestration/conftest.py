@@ -22,6 +22,7 @@ STAGE = '''
 """A stage: writes its outputs, and waits with a child of its own where the file `wait` names it."""
 import subprocess, sys, time
 from pathlib import Path
+import yaml
 from tasks.common.body import run_body
 from tasks.recording.journal import open_journal
 
@@ -33,10 +34,11 @@ if Path("wait").is_file() and Path("wait").read_text() == name:
     time.sleep(600)
 
 def write():
+    text = Path("params.yaml").read_text()
     for out in map(Path, outs):
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(name + Path("params.yaml").read_text().partition("seed")[2])
-    return {"outputs": float(len(outs))}
+        out.write_text("step,loss\\n1,0.5\\n" if out.suffix == ".csv" else name + text.partition("seed")[2])
+    return {"outputs": float(len(outs)), "score": yaml.safe_load(text)["train"]["seed"] / 100}
 
 run_body(name, write)
 journal.close(0)

@@ -1,11 +1,15 @@
-"""A headless Chromium, driven over its DevTools protocol."""
+"""A headless Chromium, driven over its DevTools protocol.
+
+Elements are named as a screen reader names them, by role and accessible name, and pressed with a mouse.
+"""
 
 import base64
 import json
+import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,10 +34,17 @@ COMPLAINTS = {"Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICa
 
 
 class Page:
-    """A tab. `complaints` are what it wrote to the console, `requests` the addresses it asked for."""
+    """A tab. `complaints` are what it wrote to the console, `requests` the addresses it asked for.
 
-    def __init__(self, connection: ClientConnection, session: str) -> None:
+    Args:
+        connection: to the browser.
+        session: of the tab.
+        pictures: folder for a picture of what was there when something did not come about.
+    """
+
+    def __init__(self, connection: ClientConnection, session: str, pictures: Path) -> None:
         self._connection, self._session, self._number = connection, session, 0
+        self._pictures = pictures
         self.complaints: list[Any] = []
         self.requests: list[str] = []
         self._loaded = False
@@ -53,13 +64,17 @@ class Page:
 
     def open(self, path: Path, width: int, *, dark: bool = False) -> None:
         """Load a file in a window of this width; `dark`: the user prefers dark colours."""
+        self.visit(path.resolve().as_uri(), width, dark=dark)
+
+    def visit(self, url: str, width: int = 1280, *, dark: bool = False) -> None:
+        """Load an address in a window of this width."""
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self._loaded = False
-        self.call("Page.navigate", url=path.resolve().as_uri())
+        self.call("Page.navigate", url=url)
         while not self._loaded:
             self._receive()
 
@@ -68,6 +83,68 @@ class Page:
         found = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
+
+    def wait(self, ready: Callable[[], Any], what: str, patience_s: float = PATIENCE_S) -> Any:
+        """Wait until something is so and return it; if it does not come about, draw what is there instead."""
+        deadline = time.monotonic() + patience_s
+        while not (found := ready()):
+            if time.monotonic() > deadline:
+                picture = self._pictures / f"{time.time_ns()}.png"
+                self.draw(picture)
+                text = self.evaluate("document.body.innerText")
+                raise AssertionError(f"no {what} within {patience_s} s; {picture} shows what there is:\n{text}")
+            time.sleep(0.1)
+        return found
+
+    def shows(self, *texts: str) -> bool:
+        """Whether the page has all these texts, to be seen by scrolling at most."""
+        text = self.evaluate("document.body.innerText")
+        return all(one in text for one in texts)
+
+    def wait_for(self, *texts: str, patience_s: float = PATIENCE_S) -> None:
+        """Wait until the page shows all these texts."""
+        self.wait(lambda: self.shows(*texts), f"text {texts}", patience_s)
+
+    def named(self, role: str, name: str) -> list[int]:
+        """Elements of a role whose accessible name matches a pattern as a whole, for `click`."""
+        root = self.call("DOM.getDocument", depth=0)["root"]["backendNodeId"]
+        nodes = self.call("Accessibility.queryAXTree", backendNodeId=root, role=role)["nodes"]
+        seen = [node for node in nodes if not node["ignored"]]
+        return [node["backendDOMNodeId"] for node in seen if re.fullmatch(name, node["name"]["value"])]
+
+    def names(self, role: str) -> list[str]:
+        """The accessible names of all elements of a role."""
+        root = self.call("DOM.getDocument", depth=0)["root"]["backendNodeId"]
+        nodes = self.call("Accessibility.queryAXTree", backendNodeId=root, role=role)["nodes"]
+        return [node["name"]["value"] for node in nodes if not node["ignored"]]
+
+    def click(self, role: str, name: str, *, number: int = 0) -> None:
+        """Press an element with the mouse once it is there and rests; of several that match, the one of a number."""
+        self.wait(lambda: self._press(role, name, number), f"{role} {name!r} to press")
+
+    def _press(self, role: str, name: str, number: int) -> bool:
+        found = self.named(role, name)[number:][:1]
+        places = [self._middle(node) for node in found for _ in range(2)]
+        if not places or places[0] is None or places[0] != places[1]:
+            return False
+        x, y = places[0]
+        self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+        for kind in ("mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+        return True
+
+    def _middle(self, node: int) -> tuple[float, float] | None:
+        """The middle of an element, scrolled into view; None where it has no place or is gone."""
+        try:
+            self.call("DOM.scrollIntoViewIfNeeded", backendNodeId=node)
+            quads = self.call("DOM.getContentQuads", backendNodeId=node)["quads"]
+        except AssertionError:
+            return None
+        return (sum(quads[0][::2]) / 4, sum(quads[0][1::2]) / 4) if quads else None
+
+    def type(self, text: str) -> None:
+        """Type a text where the focus is."""
+        self.call("Input.insertText", text=text)
 
     def press(self, key: str, code: int, text: str = "") -> None:
         """Press and release a key; `code` is its Windows key code, `text` what it types."""
@@ -94,13 +171,13 @@ class Page:
 
 @contextmanager
 def open_browser(profile: Path) -> Iterator[Page]:
-    """Start Chromium with an empty profile; yields its tab."""
+    """Start Chromium with an empty profile; yields its tab. Pictures of failures are beside the profile."""
     assert CHROMIUM is not None
     command = [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             with connect(_address(profile, process), max_size=None, proxy=None) as connection:
-                yield Page(connection, _attach(connection))
+                yield Page(connection, _attach(connection), profile.parent)
         finally:
             process.kill()
 
