@@ -28,6 +28,7 @@ def serve_interfaces() -> None:
     Raises:
         ServiceError: one of them did not start.
     """
+    from tasks.recording.outbox import public_address
     from tasks.recording.server import tracking_uri
 
     # A script's shell lets what it starts in the background ignore the interrupt, which is how this ends.
@@ -45,6 +46,7 @@ def serve_interfaces() -> None:
             mlflow = f"http://{LOOPBACK}:{mlflow_port}"
         for service in services:
             service.wait_healthy()
+        mlflow = public_address(mlflow)
         typer.echo(f"Prefect  http://{LOOPBACK}:{prefect_port}  (Deployments → experiment → Run)")
         typer.echo(f"MLflow   {mlflow}")
         typer.echo("Ctrl-C stops both.")

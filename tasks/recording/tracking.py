@@ -26,7 +26,7 @@ from tasks.common.paths import LOCK, PROBLEMS, REPORTS, STATE, SUMMARY, TRAJECTO
 from tasks.recording.digest import dvc_md5
 from tasks.recording.graph import Stage
 from tasks.recording.journal import read_events
-from tasks.recording.outbox import AwayError, Item, Kind, Outbox, deliver_leftovers
+from tasks.recording.outbox import AwayError, Item, Kind, Outbox, deliver_leftovers, public_address
 from tasks.recording.registry import describe_models
 from tasks.recording.server import Server, locked, tracking_uri, workspace
 from tasks.recording.traces import sample_traces
@@ -43,15 +43,16 @@ class Tracker:
     """
 
     def __init__(self) -> None:
-        self.uri = tracking_uri()
+        uri = tracking_uri()
+        self.address = public_address(uri)
         # A server that is away should be known to be so in seconds, not minutes.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
-        mlflow.set_tracking_uri(self.uri)
-        self.server = Server(self.uri)
+        mlflow.set_tracking_uri(uri)
+        self.server = Server(uri)
         folder = workspace() / STATE / "outbox"
-        deliver_leftovers(folder, self.uri, self.server.send)
-        self.outbox = Outbox(folder, self.uri, self.server.send)
+        deliver_leftovers(folder, self.address, self.server.send)
+        self.outbox = Outbox(folder, self.address, self.server.send)
 
     def start_run(self, name: str, tags: Mapping[str, str], parent: str | None = None) -> str:
         """Create a run, in another one or not; returns our name of it."""
@@ -72,11 +73,13 @@ class Tracker:
             state = workspace() / STATE / "mlflow_run.json"
             digest = params_digest(params)
             known = json.loads(state.read_text(encoding="utf-8")) if state.is_file() else {}
-            if known.get("params_md5") == digest and known.get("uri") == self.uri and self._exists(known["run_id"]):
+            if known.get("params_md5") == digest and known.get("uri") == self.address and self._exists(known["run_id"]):
                 return str(known["run_id"])
             run_id = self.start_experiment(params)
             state.parent.mkdir(parents=True, exist_ok=True)
-            state.write_text(json.dumps({"params_md5": digest, "uri": self.uri, "run_id": run_id}), encoding="utf-8")
+            state.write_text(
+                json.dumps({"params_md5": digest, "uri": self.address, "run_id": run_id}), encoding="utf-8"
+            )
             return run_id
 
     def end_experiment(self, run_id: str, status: str, metrics: Mapping[str, float]) -> None:
@@ -95,11 +98,11 @@ class Tracker:
         """Deliver what waits, and say so if something still does."""
         waiting = self.outbox.close()
         if waiting:
-            log.warning("MLflow at %s does not answer: %d records wait for the next run", self.uri, waiting)
+            log.warning("MLflow at %s does not answer: %d records wait for the next run", self.address, waiting)
 
     def page(self, run: str, interface: str | None) -> str | None:
         """Address of a run's page: at the tracking server, or at an interface to the data base; None without either."""
-        pages = self.uri if self.uri.startswith("http") else interface
+        pages = self.address if self.address.startswith("http") else interface
         if pages is None:
             return None
         try:

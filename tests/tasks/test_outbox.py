@@ -132,6 +132,22 @@ def serving(folder: Path, port: int) -> Iterator[None]:
         child.wait()
 
 
+def test_the_password_of_a_tracking_server_is_not_written_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from tasks.recording.tracking import Tracker
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:hunter2@127.0.0.1:9")  # nobody listens on port 9
+    tracker = Tracker()
+    tracker.find_experiment(load_params(ROOT / "params.yaml"))
+    tracker.close()
+    written = [path.read_text(encoding="utf-8") for path in tmp_path.rglob("*") if path.is_file()]
+    assert [text for text in written if "127.0.0.1:9" in text], "the server is named"
+    assert "127.0.0.1:9" in caplog.text
+    assert not [text for text in [*written, caplog.text] if "hunter2" in text]
+
+
 @pytest.mark.timeout(600)
 def test_a_tracking_server_that_is_away_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tasks.common.body import run_body
