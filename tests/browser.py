@@ -29,6 +29,8 @@ FLAGS = (
     "--disable-sync",
     "--hide-scrollbars",
     "--remote-debugging-port=0",
+    # As on a desk: pages then show what is used with a mouse, not with a finger.
+    "--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4",
 )
 COMPLAINTS = {"Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"}
 
@@ -92,7 +94,7 @@ class Page:
                 picture = self._pictures / f"{time.time_ns()}.png"
                 self.draw(picture)
                 text = self.evaluate("document.body.innerText")
-                raise AssertionError(f"no {what} within {patience_s} s; {picture} shows what there is:\n{text}")
+                raise AssertionError(f"no {what} within {patience_s} s; {picture} shows what there is:\n{text[:2000]}")
             time.sleep(0.1)
         return found
 
@@ -105,26 +107,30 @@ class Page:
         """Wait until the page shows all these texts."""
         self.wait(lambda: self.shows(*texts), f"text {texts}", patience_s)
 
-    def named(self, role: str, name: str) -> list[int]:
-        """Elements of a role whose accessible name matches a pattern as a whole, for `click`."""
+    def _named(self, role: str, name: str) -> list[dict[str, Any]]:
+        """Elements of a role whose accessible name matches a pattern as a whole."""
         root = self.call("DOM.getDocument", depth=0)["root"]["backendNodeId"]
         nodes = self.call("Accessibility.queryAXTree", backendNodeId=root, role=role)["nodes"]
-        seen = [node for node in nodes if not node["ignored"]]
-        return [node["backendDOMNodeId"] for node in seen if re.fullmatch(name, node["name"]["value"])]
+        seen = [node for node in nodes if not node["ignored"] and re.fullmatch(name, node["name"]["value"])]
+        return [{"backendNodeId": node["backendDOMNodeId"]} for node in seen]
 
-    def names(self, role: str) -> list[str]:
-        """The accessible names of all elements of a role."""
-        root = self.call("DOM.getDocument", depth=0)["root"]["backendNodeId"]
-        nodes = self.call("Accessibility.queryAXTree", backendNodeId=root, role=role)["nodes"]
-        return [node["name"]["value"] for node in nodes if not node["ignored"]]
+    def click(self, role: str, name: str) -> None:
+        """Press with the mouse the first element of a role whose accessible name matches a pattern."""
+        self.wait(
+            lambda: self._press(*({"backendNodeId": node} for node in self.named(role, name)[:1])), f"{role} {name}"
+        )
 
-    def click(self, role: str, name: str, *, number: int = 0) -> None:
-        """Press an element with the mouse once it is there and rests; of several that match, the one of a number."""
-        self.wait(lambda: self._press(role, name, number), f"{role} {name!r} to press")
+    def click_on(self, script: str) -> None:
+        """Press with the mouse what a JavaScript expression finds, for elements that have no name."""
+        self.wait(lambda: self._press(self._object(script)), script)
 
-    def _press(self, role: str, name: str, number: int) -> bool:
-        found = self.named(role, name)[number:][:1]
-        places = [self._middle(node) for node in found for _ in range(2)]
+    def _object(self, script: str) -> dict[str, Any]:
+        found = self.call("Runtime.evaluate", expression=script)
+        return {"objectId": found["result"]["objectId"]} if "objectId" in found["result"] else {}
+
+    def _press(self, *nodes: dict[str, Any]) -> bool:
+        """Press an element, if there is one and it rests where it is."""
+        places = [self._middle(node) for node in nodes if node for _ in range(2)]
         if not places or places[0] is None or places[0] != places[1]:
             return False
         x, y = places[0]
@@ -133,11 +139,11 @@ class Page:
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
         return True
 
-    def _middle(self, node: int) -> tuple[float, float] | None:
+    def _middle(self, node: dict[str, Any]) -> tuple[float, float] | None:
         """The middle of an element, scrolled into view; None where it has no place or is gone."""
         try:
-            self.call("DOM.scrollIntoViewIfNeeded", backendNodeId=node)
-            quads = self.call("DOM.getContentQuads", backendNodeId=node)["quads"]
+            self.call("DOM.scrollIntoViewIfNeeded", **node)
+            quads = self.call("DOM.getContentQuads", **node)["quads"]
         except AssertionError:
             return None
         return (sum(quads[0][::2]) / 4, sum(quads[0][1::2]) / 4) if quads else None

@@ -17,6 +17,7 @@ from tasks.orchestration.services import (
     Service,
     announced,
     free_port,
+    log_to_prefect,
     prefect_environment,
     start_prefect,
 )
@@ -36,6 +37,7 @@ def serve_interfaces() -> None:
     end_leftovers()
     prefect_port, mlflow_port = free_port(4200), free_port(5000)
     os.environ |= {**prefect_environment(STATE / "prefect"), "PREFECT_API_URL": f"http://{LOOPBACK}:{prefect_port}/api"}
+    log_to_prefect()
     with ExitStack() as stack:
         services = [start_prefect(prefect_port, interface=True)]
         stack.callback(services[0].stop)
