@@ -1,5 +1,6 @@
 """`params.yaml` as typed, checked settings. No defaults live here: every knob stands once, in the file."""
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from difflib import get_close_matches
@@ -7,7 +8,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+)
 
 from iterpref_core.errors import ConfigError
 
@@ -47,6 +57,26 @@ ObjectiveName = Literal[
 ]
 
 
+KEY_VARIABLE = "OPENAI_API_KEY"
+"""The environment variable from which the key of an endpoint comes, and from nowhere else."""
+
+
+def refuse_secrets(urls: Any) -> Any:
+    """What `inference.base_url` is given, once it is clear that no password, key or query stands in it.
+
+    Parameters are written down: in dvc.lock, MLflow and the report. So the message does not repeat the value either.
+
+    Raises:
+        ConfigError: something does.
+    """
+    if re.search("[@?#]", str(urls)):
+        raise ConfigError(
+            "inference.base_url: takes scheme, host, port and path alone; "
+            f"a key comes from the environment variable {KEY_VARIABLE}"
+        )
+    return urls
+
+
 class Settings(BaseModel):
     """Base of all sections: immutable; an unknown key is an error, never ignored."""
 
@@ -65,7 +95,10 @@ class InferenceParams(Settings):
     """How `model.debugger` is asked, and what its answers cost; the student is always a local model."""
 
     backend: BackendName
-    base_url: Annotated[str, Field(min_length=1)] | Annotated[tuple[str, ...], Field(min_length=1)] | None
+    base_url: Annotated[
+        Annotated[str, Field(min_length=1)] | Annotated[tuple[str, ...], Field(min_length=1)] | None,
+        BeforeValidator(refuse_secrets),
+    ]
     api: Literal["chat", "completions"]
     timeout_s: PositiveFloat
     attempts: PositiveInt

@@ -1,6 +1,6 @@
-"""Untrained models, small enough for any test; and no test that depends on how busy the machine is."""
+"""Untrained models, small enough for any test; a browser; and no test that depends on how busy the machine is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,8 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+from tests.browser import CHROMIUM, Page, open_browser
 
 settings.register_profile("iterpref", deadline=None)
 settings.load_profile("iterpref")
@@ -51,3 +53,12 @@ def word_model(make_model: MakeModel) -> Path:
     return make_model(
         PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?", eos_token="</s>", pad_token="</s>")
     )
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """A tab of a headless Chromium; without one on this machine the test is skipped."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine: the page is not tried in a browser")
+    with open_browser(tmp_path_factory.mktemp("chromium")) as page:
+        yield page

@@ -1,5 +1,6 @@
 """`iterpref ui`: the Prefect server with the experiment served, and MLflow's interface, on loopback."""
 
+import asyncio
 import os
 import signal
 import sys
@@ -16,6 +17,7 @@ from tasks.orchestration.services import (
     Service,
     announced,
     free_port,
+    log_to_prefect,
     prefect_environment,
     start_prefect,
 )
@@ -27,6 +29,7 @@ def serve_interfaces() -> None:
     Raises:
         ServiceError: one of them did not start.
     """
+    from tasks.recording.outbox import public_address
     from tasks.recording.server import tracking_uri
 
     # A script's shell lets what it starts in the background ignore the interrupt, which is how this ends.
@@ -34,6 +37,7 @@ def serve_interfaces() -> None:
     end_leftovers()
     prefect_port, mlflow_port = free_port(4200), free_port(5000)
     os.environ |= {**prefect_environment(STATE / "prefect"), "PREFECT_API_URL": f"http://{LOOPBACK}:{prefect_port}/api"}
+    log_to_prefect()
     with ExitStack() as stack:
         services = [start_prefect(prefect_port, interface=True)]
         stack.callback(services[0].stop)
@@ -44,6 +48,7 @@ def serve_interfaces() -> None:
             mlflow = f"http://{LOOPBACK}:{mlflow_port}"
         for service in services:
             service.wait_healthy()
+        mlflow = public_address(mlflow)
         typer.echo(f"Prefect  http://{LOOPBACK}:{prefect_port}  (Deployments → experiment → Run)")
         typer.echo(f"MLflow   {mlflow}")
         typer.echo("Ctrl-C stops both.")
@@ -66,9 +71,14 @@ def _start_mlflow(uri: str, port: int) -> Service:
 
 def _serve_experiment() -> None:
     """Serve the flow until interrupted; one run at a time, because a workspace holds one."""
-    from flows.experiment import experiment
+    from prefect.runner import Runner
 
+    from flows.experiment import experiment
+    from tasks.orchestration.forms import close_form
+
+    runner = Runner(name="local", limit=1, pause_on_shutdown=False)
     try:
-        experiment.serve(name="local", limit=1, pause_on_shutdown=False, print_starting_message=False)
+        close_form(runner.add_flow(experiment, name="local"))
+        asyncio.run(runner.start())
     except KeyboardInterrupt:
         typer.echo("stopping")

@@ -16,7 +16,7 @@ from tasks.common.paths import REPORTS, SUMMARY
 from tasks.orchestration.mending import mend_dvc
 from tasks.orchestration.processes import end_leftovers
 from tasks.orchestration.run import LAST_RUN, RunCost, check_workspace, full_disk
-from tasks.orchestration.services import prefect_server
+from tasks.orchestration.services import log_to_prefect, prefect_server
 from tasks.recording.graph import load_graph, select_stages
 
 
@@ -74,8 +74,7 @@ def _run_flow(parameters: dict[str, Any]) -> tuple[list[Path], float]:
 
 def _log_to_terminal() -> None:
     """Our own lines to the terminal and to the Prefect server; Prefect's only to the server."""
-    os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "iterpref")
-    os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
+    log_to_prefect()
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))

@@ -11,6 +11,7 @@ import httpx2
 import openai
 from pydantic import BaseModel, Field, ValidationError
 
+from iterpref_core.config import KEY_VARIABLE, refuse_secrets
 from iterpref_core.errors import ConfigError, EndpointError, InputError, RefusedError
 from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.faults import CallError
@@ -18,7 +19,6 @@ from iterpref_core.inference.per_loop import PerLoop
 from iterpref_core.inference.rate_limits import Gate, seconds_to_pause
 from iterpref_core.inference.together import ConcurrentEndpoint
 
-KEY_VARIABLE = "OPENAI_API_KEY"
 LONGEST_PAUSE_S = 900.0
 """A server that asks for a longer one ends the run."""
 REFUSALS_IN_A_ROW = 20
@@ -192,12 +192,7 @@ def check_base_url(base_url: str) -> str:
     Raises:
         ConfigError: it is no URL, or has a password or a query.
     """
-    parts = urlsplit(base_url)
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ConfigError(
-            "inference.base_url: takes scheme, host, port and path alone; "
-            f"keys come from the environment variable {KEY_VARIABLE}"
-        )
+    parts = urlsplit(refuse_secrets(base_url))
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ConfigError(f"inference.base_url: no URL of an endpoint, such as https://api.openai.com/v1: {base_url!r}")
     return base_url.rstrip("/")

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from iterpref_core.config import PromptStyle
+from iterpref_core.config import KEY_VARIABLE, PromptStyle
 from iterpref_core.errors import EndpointError, ModelError
 from iterpref_core.inference.checkpoints import ModelSource, locate_model
-from iterpref_core.inference.openai_calls import KEY_VARIABLE, Api
+from iterpref_core.inference.openai_calls import Api
 from iterpref_core.inference.server_guard import SIGNALLED
 from iterpref_core.inference.vllm_log import last_meaningful_line
 from iterpref_core.progress import show_progress

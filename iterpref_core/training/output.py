@@ -75,7 +75,9 @@ def _with_weights(plain: PreTrainedModel, trained: Any, weights: dict[str, torch
 
 
 def curve_entry(logs: Entry) -> dict[str, float]:
-    """The numbers of a log line that belong to the curve, under their names there."""
+    """The numbers of a log line that belong to the curve, under their names there; none of the summary at the end."""
+    if "loss" not in logs and "eval_loss" not in logs:
+        return {}
     named = {name.replace("eval_", "validation/", 1): value for name, value in logs.items()}
     return {name: float(value) for name, value in named.items() if name in CURVE}
 
@@ -90,9 +92,9 @@ def write_curve(path: Path, history: Sequence[Entry], chosen: int) -> None:
     """
     rows: dict[int, dict[str, Any]] = {}
     for entry in history:
-        if "loss" in entry or "eval_loss" in entry:
+        if numbers := curve_entry(entry):
             step = int(entry["step"])
-            rows.setdefault(step, {"step": step}).update(curve_entry({**entry, "step": step}) | {"step": step})
+            rows.setdefault(step, {}).update(numbers | {"step": step})
     columns = [name for name in CURVE if any(name in row for row in rows.values())]
     if "validation/loss" in columns:
         columns.append("chosen")

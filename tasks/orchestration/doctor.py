@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from iterpref_core.config import Params
 from iterpref_core.errors import InputError, IterPrefError
 from tasks.orchestration.services import answers
+from tasks.recording.outbox import public_address
 
 LOCK = Path("requirements.lock")
 _NEEDED_GB = 5
@@ -177,8 +178,8 @@ def _services() -> Iterator[Finding]:
     else:
         remedy = "start it, or unset PREFECT_API_URL; until then `iterpref run` starts its own"
         yield Finding(name="Prefect", status="absent", found=f"{url} does not answer", remedy=remedy)
-    uri = os.environ.get("MLFLOW_TRACKING_URI")
-    if uri and uri.startswith("http") and not answers(f"{uri.rstrip('/')}/health"):
+    uri = public_address(os.environ.get("MLFLOW_TRACKING_URI", ""))
+    if uri.startswith("http") and not answers(f"{uri.rstrip('/')}/health"):
         yield Finding(
             name="MLflow",
             status="missing",

@@ -85,12 +85,24 @@ class Service:
 
 
 def prefect_environment(home: Path) -> dict[str, str]:
-    """Variables that keep Prefect to one folder of this machine: its data base, its settings, no telemetry."""
+    """Variables that keep Prefect to this machine and one folder of it: its data base, its settings, no telemetry.
+
+    The second generation of its pages asks a service for settings of its telemetry even where that is switched off; the
+    first asks nobody.
+    """
     return {
         "PREFECT_HOME": str(home.resolve()),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_UI_V2_ENABLED": "false",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "DO_NOT_TRACK": "1",
     }
+
+
+def log_to_prefect() -> None:
+    """Have Prefect show our own lines on the run's page, such as which stage begins; call this before it is imported."""
+    os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "iterpref")
+    os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
 
 
 def start_prefect(port: int, *, interface: bool) -> Service:

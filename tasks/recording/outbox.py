@@ -7,6 +7,7 @@ that is killed, leaves its file there, and the next one delivers it.
 import fcntl
 import json
 import logging
+import re
 import shutil
 import threading
 import time
@@ -22,7 +23,7 @@ PAUSE_S = 10.0
 log = logging.getLogger("iterpref.run")
 
 
-Kind = Literal["run", "params", "metrics", "inputs", "model", "artifact", "traces", "end"]
+Kind = Literal["run", "params", "metrics", "curve", "inputs", "model", "described", "artifact", "traces", "end"]
 
 
 class Item(BaseModel):
@@ -43,6 +44,15 @@ class RefusedItemError(Exception):
 
 Send = Callable[[Item], None]
 """Delivers an item, or raises one of the two errors."""
+
+
+def public_address(uri: str) -> str:
+    """An address as it may be written down.
+
+    >>> public_address("https://user:secret@mlflow.example:5000/path")
+    'https://mlflow.example:5000/path'
+    """
+    return re.sub(r"//[^/]*@", "//", uri)
 
 
 class Outbox:

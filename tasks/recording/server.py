@@ -24,12 +24,12 @@ from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from tasks.common.paths import STATE
+from tasks.recording import registry
 from tasks.recording.outbox import AwayError, Item, RefusedItemError
 from tasks.recording.traces import TraceSample, log_traces
 
 EXPERIMENT = "iterpref"
 RUN_TAG = "iterpref.run"
-MODEL_TAG = "iterpref.model"
 _BATCH = 1000
 """MLflow's limit on metrics in one request; parameters go by 100."""
 _CONNECT_S = 3.0
@@ -131,7 +131,13 @@ class Server:
             self.client.log_batch(run_id, params=items[first : first + 100])
 
     def _send_metrics(self, run_id: str, metrics: dict[str, float | str], time: int, step: int) -> None:
-        items = [Metric(key, float(value), time, step) for key, value in metrics.items()]
+        self._log_metrics(run_id, [Metric(key, float(value), time, step) for key, value in metrics.items()])
+
+    def _send_curve(self, run_id: str, rows: list[dict[str, str]], time: int) -> None:
+        points = [(int(row["step"]), key, float(value)) for row in rows for key, value in row.items() if key != "step"]
+        self._log_metrics(run_id, [Metric(key, value, time, step) for step, key, value in points])
+
+    def _log_metrics(self, run_id: str, items: list[Metric]) -> None:
         for first in range(0, len(items), _BATCH):
             self.client.log_batch(run_id, metrics=items[first : first + _BATCH])
 
@@ -143,15 +149,19 @@ class Server:
                 self.client.log_inputs(run_id, models=[LoggedModelInput(model_id)])
 
     def _send_model(self, run_id: str, name: str, path: str, digest: str) -> None:
-        key = f"{run_id}/{path}"
-        model_id = self._find_model(f"tags.`{MODEL_TAG}` = '{key}'")
+        """A model is known by its path and hash: a stage that was cached shows the one that was made before."""
+        tags = {"dvc.path": path, "dvc.md5": digest}
+        model_id = self._find_model(" and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items()))
         if model_id is None:
-            tags = {"dvc.path": path, "dvc.md5": digest, MODEL_TAG: key}
             model = mlflow.create_external_model(
                 name=name, source_run_id=run_id, experiment_id=self.experiment_id, tags=tags
             )
             model_id = str(model.model_id)
         self.client.log_outputs(run_id, models=[LoggedModelOutput(model_id, step=0)])
+        registry.register(self.client, model_id, run_id, path, digest)
+
+    def _send_described(self, _run_id: str, models: list[dict[str, Any]], judge: str) -> None:
+        registry.describe(self.client, models, judge)
 
     def _find_model(self, query: str) -> str | None:
         """The newest model of which this is so."""

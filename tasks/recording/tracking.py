@@ -4,6 +4,7 @@ Parameters, metrics (training curves over time), small artifacts, data sets and 
 data stay in DVC. MLflow's own imports are slow, so this module is imported only by whoever writes to MLflow.
 """
 
+import csv
 import hashlib
 import json
 import logging
@@ -19,12 +20,14 @@ import mlflow
 from mlflow.utils.time import get_current_time_millis
 
 from iterpref_core.config import Params
+from iterpref_core.report.summary import read_summary
 from tasks.common.body import read_metrics
-from tasks.common.paths import LOCK, PROBLEMS, STATE, TRAJECTORIES
+from tasks.common.paths import LOCK, PROBLEMS, REPORTS, STATE, SUMMARY, TRAJECTORIES, metrics_path
 from tasks.recording.digest import dvc_md5
 from tasks.recording.graph import Stage
 from tasks.recording.journal import read_events
-from tasks.recording.outbox import AwayError, Item, Kind, Outbox, deliver_leftovers
+from tasks.recording.outbox import AwayError, Item, Kind, Outbox, deliver_leftovers, public_address
+from tasks.recording.registry import describe_models
 from tasks.recording.server import Server, locked, tracking_uri, workspace
 from tasks.recording.traces import sample_traces
 
@@ -40,15 +43,16 @@ class Tracker:
     """
 
     def __init__(self) -> None:
-        self.uri = tracking_uri()
+        uri = tracking_uri()
+        self.address = public_address(uri)
         # A server that is away should be known to be so in seconds, not minutes.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
-        mlflow.set_tracking_uri(self.uri)
-        self.server = Server(self.uri)
+        mlflow.set_tracking_uri(uri)
+        self.server = Server(uri)
         folder = workspace() / STATE / "outbox"
-        deliver_leftovers(folder, self.uri, self.server.send)
-        self.outbox = Outbox(folder, self.uri, self.server.send)
+        deliver_leftovers(folder, self.address, self.server.send)
+        self.outbox = Outbox(folder, self.address, self.server.send)
 
     def start_run(self, name: str, tags: Mapping[str, str], parent: str | None = None) -> str:
         """Create a run, in another one or not; returns our name of it."""
@@ -69,11 +73,13 @@ class Tracker:
             state = workspace() / STATE / "mlflow_run.json"
             digest = params_digest(params)
             known = json.loads(state.read_text(encoding="utf-8")) if state.is_file() else {}
-            if known.get("params_md5") == digest and known.get("uri") == self.uri and self._exists(known["run_id"]):
+            if known.get("params_md5") == digest and known.get("uri") == self.address and self._exists(known["run_id"]):
                 return str(known["run_id"])
             run_id = self.start_experiment(params)
             state.parent.mkdir(parents=True, exist_ok=True)
-            state.write_text(json.dumps({"params_md5": digest, "uri": self.uri, "run_id": run_id}), encoding="utf-8")
+            state.write_text(
+                json.dumps({"params_md5": digest, "uri": self.address, "run_id": run_id}), encoding="utf-8"
+            )
             return run_id
 
     def end_experiment(self, run_id: str, status: str, metrics: Mapping[str, float]) -> None:
@@ -92,11 +98,11 @@ class Tracker:
         """Deliver what waits, and say so if something still does."""
         waiting = self.outbox.close()
         if waiting:
-            log.warning("MLflow at %s does not answer: %d records wait for the next run", self.uri, waiting)
+            log.warning("MLflow at %s does not answer: %d records wait for the next run", self.address, waiting)
 
     def page(self, run: str, interface: str | None) -> str | None:
         """Address of a run's page: at the tracking server, or at an interface to the data base; None without either."""
-        pages = self.uri if self.uri.startswith("http") else interface
+        pages = self.address if self.address.startswith("http") else interface
         if pages is None:
             return None
         try:
@@ -138,7 +144,9 @@ class StageRun:
     def __init__(self, tracker: Tracker, stage: Stage, experiment_run: str, params: Params, *, cached: bool = False):
         self.tracker = tracker
         self.stage = stage
+        self._cached = cached
         self._offset = 0
+        self._step = 0
         tags = {"iterpref.stage": stage.name, "iterpref.cached": str(cached)}
         self.run_id = tracker.start_run(stage.name, tags, experiment_run)
         self.experiment_run = experiment_run
@@ -156,6 +164,7 @@ class StageRun:
             self._offset = offset
             if event.metrics:
                 self.tracker.log_metrics(self.run_id, event.metrics, event.time, event.step)
+                self._step = max(self._step, event.step)
 
     def finish(self, status: str) -> None:
         """Log the final metrics and what was written, and end the run."""
@@ -163,9 +172,19 @@ class StageRun:
             self._log_results()
         self.tracker.end_run(self.run_id, status)
 
+    def _log_curve(self) -> None:
+        """Log the training curve of a stage that did not run again, which has no journal, as it left it behind."""
+        rows = read_curve(self.stage.name)
+        if rows:
+            self.tracker.add("curve", self.run_id, rows=rows, time=get_current_time_millis())
+            self._step = int(rows[-1]["step"])
+
     def _log_results(self) -> None:
+        """Final metrics stand at the last step of a curve: what MLflow shows as a run's value is then what DVC has."""
+        if self._cached:
+            self._log_curve()
         metrics = read_metrics(self.stage.name)
-        self.tracker.log_metrics(self.run_id, metrics)
+        self.tracker.log_metrics(self.run_id, metrics, step=self._step)
         group = self.stage.name.replace("@", "/")
         self.tracker.log_metrics(self.experiment_run, {f"{group}/{key}": value for key, value in metrics.items()})
         for path in map(Path, self.stage.outputs):
@@ -175,6 +194,8 @@ class StageRun:
                 self.tracker.log_artifact(self.run_id, path, path.parent.as_posix())
             else:
                 self.tracker.add("inputs", self.run_id, datasets=[(str(path), dvc_md5(path), "output")], models=[])
+            if path == REPORTS:
+                self.tracker.add("described", self.run_id, **describe_models(read_summary(SUMMARY)))
             if path == TRAJECTORIES:
                 sample = [item.model_dump(mode="json") for item in sample_traces(TRAJECTORIES, PROBLEMS)]
                 self.tracker.add("traces", self.run_id, sample=sample)
@@ -189,6 +210,15 @@ def publish(stage: Stage, params: Params, status: str) -> None:
     run.finish(status)
     tracker.end_run(experiment_run, status)
     tracker.close()
+
+
+def read_curve(stage: str) -> list[dict[str, str]]:
+    """The rows of a stage's training curve, numbers as text, one of them `step`; none where it has no curve."""
+    path = metrics_path(stage).with_suffix(".curve.csv")
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return [{key: value for key, value in row.items() if value and key != "chosen"} for row in csv.DictReader(file)]
 
 
 def metric_name(key: str) -> str:

@@ -120,5 +120,22 @@ def test_what_a_backend_lacks_is_named(params: InferenceParams, message: str) ->
         describe_endpoint(params)
 
 
+@pytest.mark.parametrize(
+    "base_url",
+    [
+        "https://user:hunter2@host/v1",
+        "user:hunter2@host/v1",
+        "https://host/v1?key=hunter2",
+        ["https://a/v1", "https://user:hunter2@b/v1"],
+        ["https://user:hunter2@b/v1", 3],
+        "https://a/v1,https://user:hunter,2@b/v1",
+    ],
+)
+def test_parameters_with_a_password_in_an_address_are_refused_without_repeating_it(base_url: Any) -> None:
+    with pytest.raises(ConfigError, match="OPENAI_API_KEY") as caught:
+        inference("openai", base_url=base_url)
+    assert "hunter" not in str(caught.value)
+
+
 def test_an_endpoint_is_described_without_being_asked(tmp_path: Path) -> None:
     assert describe_endpoint(inference("openai", base_url="http://127.0.0.1:1/v1")) == "endpoint http://127.0.0.1:1/v1"

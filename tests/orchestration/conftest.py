@@ -1,13 +1,17 @@
 """A small workspace whose stages only write files: the real flow and servers, without the work."""
 
+import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -22,6 +26,7 @@ STAGE = '''
 """A stage: writes its outputs, and waits with a child of its own where the file `wait` names it."""
 import subprocess, sys, time
 from pathlib import Path
+import yaml
 from tasks.common.body import run_body
 from tasks.recording.journal import open_journal
 
@@ -33,10 +38,11 @@ if Path("wait").is_file() and Path("wait").read_text() == name:
     time.sleep(600)
 
 def write():
+    text = Path("params.yaml").read_text()
     for out in map(Path, outs):
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(name + Path("params.yaml").read_text().partition("seed")[2])
-    return {"outputs": float(len(outs))}
+        out.write_text("step,loss\\n1,0.5\\n" if out.suffix == ".csv" else name + text.partition("seed")[2])
+    return {"outputs": float(len(outs)), "score": yaml.safe_load(text)["train"]["seed"] / 100}
 
 run_body(name, write)
 journal.close(0)
@@ -173,3 +179,54 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
     assert done.returncode == 0, done.stdout
     (workspace.path / "run.log").write_text(done.stdout, encoding="utf-8")
     return workspace
+
+
+class Server:
+    """The Prefect server of a workspace's `iterpref ui`."""
+
+    def __init__(self, small: Small) -> None:
+        text = (small.path / ".iterpref" / "interfaces.json").read_text(encoding="utf-8")
+        self.addresses: dict[str, str] = json.loads(text)
+
+    def ask(self, path: str, body: Any = None) -> Any:
+        """GET, or POST where there is a body."""
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.addresses['prefect']}{path}", data, headers)
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return json.load(response)
+
+    def trigger(self, **parameters: Any) -> str:
+        """Ask for a run of the deployment; returns its id."""
+        deployment = self.ask("/deployments/name/experiment/local")["id"]
+        run = self.ask(f"/deployments/{deployment}/create_flow_run", {"parameters": parameters})
+        return str(run["id"])
+
+    def state(self, run: str) -> str:
+        """The name of a run's state."""
+        return str(self.ask(f"/flow_runs/{run}")["state"]["name"])
+
+    def cancel(self, run: str) -> None:
+        """What the button does."""
+        self.ask(f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}})
+
+
+@pytest.fixture(scope="module")
+def server(small: Small, wait_until: Callable[..., float]) -> Iterator[Server]:
+    """`iterpref ui`, ended by the interrupt that Ctrl-C sends."""
+    ui = small.start("ui")
+    log = small.path / "started.log"
+    try:
+        took = wait_until(lambda: ui.poll() is not None or (small.path / ".iterpref" / "interfaces.json").is_file())
+        assert ui.poll() is None, log.read_text(encoding="utf-8")
+        server = Server(small)
+        took += wait_until(lambda: bool(server.ask("/deployments/filter", {})))
+        print(f"iterpref ui: ready after {took:.1f} s")
+        yield server
+    finally:
+        ui.send_signal(signal.SIGINT)
+        try:
+            ui.wait(60)
+        finally:
+            ui.kill()
+    assert not [line for line in small.commands() if "prefect" in line or "mlflow" in line]

@@ -69,7 +69,25 @@ def test_a_typo_is_one_message_and_changes_nothing(small: "Small", given: tuple[
     assert [path for path in sorted(small.path.rglob("*")) if path not in before] == []
 
 
+def test_a_password_in_an_address_is_refused_and_written_nowhere(small: "Small") -> None:
+    params = small.path / "params.yaml"
+    text = params.read_text(encoding="utf-8")
+    address = f"http://user:{small.environment['OPENAI_API_KEY']}@host/v1"
+    params.write_text(text.replace("base_url: null", f"base_url: {address}"), encoding="utf-8")
+    done = small.iterpref("run", "train")
+    params.write_text(text, encoding="utf-8")
+    assert done.returncode == 2
+    assert len(done.stdout.splitlines()) == 1
+    assert "OPENAI_API_KEY" in done.stdout
+    assert small.environment["OPENAI_API_KEY"] not in done.stdout
+    assert_no_secret(small)
+
+
 def test_no_secret_of_the_environment_is_written_down(small: "Small") -> None:
+    assert_no_secret(small)
+
+
+def assert_no_secret(small: "Small") -> None:
     key = small.environment["OPENAI_API_KEY"].encode()
     files = [path for path in small.path.rglob("*") if path.is_file() and not path.is_symlink()]
     assert {path.name for path in files} >= {"mlflow.db", "prefect.db", "run.log", "dvc.lock"}

@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +17,7 @@ from iterpref_core.jsonl import write_jsonl
 from iterpref_core.records import FocalSpans, PreferencePair, Problem, Sample
 from iterpref_core.report.build import build_report
 from iterpref_core.report.summary import build_summary
-from tests.report.browser import CHROMIUM, Page, open_browser
+from tests.browser import Page
 
 HELDOUT = 200
 PASSED = {"base": 70, "sft": 150, "dpo": 40, "rpo": 140, "target-dpo": 90, "target-rpo": 160, "debugger": 190}
@@ -253,15 +253,6 @@ MEASURE = """(() => {
   return {inner: width, scroll: root.scrollWidth, wide: wide.slice(0, 5).map(element => element.outerHTML),
     pairs: document.querySelectorAll(".pair").length};
 })()"""
-
-
-@pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    """A tab of a headless Chromium; without one on this machine the test is skipped."""
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine: the page is not tried in a browser")
-    with open_browser(tmp_path_factory.mktemp("chromium")) as page:
-        yield page
 
 
 @pytest.fixture

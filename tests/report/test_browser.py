@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.report.browser import Page
+from tests.browser import Page
 
 OPEN_ALL = 'document.querySelectorAll("details").forEach(element => element.open = true)'
 TAB, ENTER = ("Tab", 9), ("Enter", 13, "\r")

@@ -18,6 +18,7 @@ from mlflow.tracking import MlflowClient
 
 from iterpref_core.config import load_params
 from tasks.recording import outbox as outboxes
+from tasks.recording.digest import dvc_md5
 from tasks.recording.journal import open_journal, record_metrics
 from tasks.recording.outbox import AwayError, Item, Outbox, RefusedItemError, deliver_leftovers
 
@@ -131,6 +132,22 @@ def serving(folder: Path, port: int) -> Iterator[None]:
         child.wait()
 
 
+def test_the_password_of_a_tracking_server_is_not_written_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from tasks.recording.tracking import Tracker
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:hunter2@127.0.0.1:9")  # nobody listens on port 9
+    tracker = Tracker()
+    tracker.find_experiment(load_params(ROOT / "params.yaml"))
+    tracker.close()
+    written = [path.read_text(encoding="utf-8") for path in tmp_path.rglob("*") if path.is_file()]
+    assert [text for text in written if "127.0.0.1:9" in text], "the server is named"
+    assert "127.0.0.1:9" in caplog.text
+    assert not [text for text in [*written, caplog.text] if "hunter2" in text]
+
+
 @pytest.mark.timeout(600)
 def test_a_tracking_server_that_is_away_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tasks.common.body import run_body
@@ -145,8 +162,16 @@ def test_a_tracking_server_that_is_away_costs_nothing(tmp_path: Path, monkeypatc
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports" / "index.html").write_text("first", encoding="utf-8")
+    (tmp_path / "models" / "student").mkdir(parents=True)
+    (tmp_path / "models" / "student" / "weights").write_text("w", encoding="utf-8")
+    digest = dvc_md5(Path("models/student"))
+    summary = {
+        "models": {"base": {"heldout": {"pass_at_1": 0.5}}},
+        "provenance": {"inputs": {"models/student": digest}},
+    }
+    (tmp_path / "reports" / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
     params = load_params(ROOT / "params.yaml")
-    stage = Stage("report", (), (), ("reports",), ("train.beta",))
+    stage = Stage("report", (), (), ("models/student", "reports"), ("train.beta",))
 
     tracker = Tracker()  # nobody there yet
     experiment = tracker.start_experiment(params)
@@ -177,6 +202,8 @@ def test_a_tracking_server_that_is_away_costs_nothing(tmp_path: Path, monkeypatc
         assert [point.step for point in history] == list(range(6))
         assert whole.data.metrics["report/pairs"] == 3.0
         assert len(whole.data.params) > 100
+        base = client.get_model_version_by_alias("iterpref", "base")
+        assert base.tags == {"dvc.path": "models/student", "dvc.md5": digest, "heldout/pass_at_1": "0.5"}
         report = mlflow.artifacts.download_artifacts(
             f"runs:/{nested.info.run_id}/reports/index.html", dst_path=str(tmp_path / "got")
         )

@@ -1,15 +1,18 @@
 """What is recorded about stages: DVC's graph, journals, hashes, MLflow."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from mlflow.tracking import MlflowClient
 
 from iterpref_core.config import ExecutionParams, Params, load_params
 from iterpref_core.errors import InputError
 from tasks.common.body import read_body, read_metrics, run_body
+from tasks.common.paths import SUMMARY, metrics_path, model_path
 from tasks.recording.digest import dvc_md5
 from tasks.recording.graph import Stage, load_graph, select_stages
 from tasks.recording.journal import journal_path, open_journal, read_events, record_metrics
@@ -152,11 +155,119 @@ def test_an_experiment_holds_its_stages(workspace: Path, params: Params) -> None
     assert whole.data.metrics["train/sft/loss"] == 0.5
 
 
+def write_report(workspace: Path, scores: dict[str, dict[str, float]]) -> None:
+    """What a report says of models, which lie in the workspace: model -> benchmark -> pass@1."""
+    models = {name: {key: {"pass_at_1": value} for key, value in own.items()} for name, own in scores.items()}
+    paths = [model_path(name) for name in scores]
+    inputs = {path.as_posix(): dvc_md5(workspace / path) for path in paths}
+    summary = {"models": models, "provenance": {"inputs": inputs}}
+    (workspace / SUMMARY).parent.mkdir(exist_ok=True)
+    (workspace / SUMMARY).write_text(json.dumps(summary), encoding="utf-8")
+
+
+def write_model(workspace: Path, name: str, weights: str) -> None:
+    folder = workspace / model_path(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "weights").write_text(weights, encoding="utf-8")
+
+
+MODELS = Stage("train@all", (), (), ("models/student", "models/trained/sft", "models/trained/dpo"), ())
+REPORT = Stage("report", (), (), ("reports",), ("",))
+
+
+def record(params: Params, *, cached: bool = False) -> MlflowClient:
+    """Record an experiment of two stages, models and report; returns the client that asks what came of it."""
+    from tasks.recording.tracking import StageRun, Tracker
+
+    tracker = Tracker()
+    experiment = tracker.start_experiment(params)
+    for stage in (MODELS, REPORT):
+        run_body(stage.name, lambda: {"models": 3.0})
+        StageRun(tracker, stage, experiment, params, cached=cached).finish("FINISHED")
+    tracker.end_experiment(experiment, "FINISHED", {})
+    return tracker.server.client
+
+
+def test_every_model_is_a_version_once_and_the_report_says_which_is_best(workspace: Path, params: Params) -> None:
+    for name in ("base", "sft", "dpo"):
+        write_model(workspace, name, name)
+    write_report(workspace, {"base": {"heldout": 0.9}, "sft": {"heldout": 0.5}, "dpo": {"heldout": 0.6}})
+    record(params)
+    client = record(params, cached=True)
+    versions = client.search_model_versions("name = 'iterpref'")
+    assert {version.tags["dvc.path"] for version in versions} == set(MODELS.outputs)
+    assert len(versions) == 3, "the second experiment made no other models"
+    best = client.get_model_version_by_alias("iterpref", "best")
+    assert best.tags["dvc.md5"] == dvc_md5(workspace / "models/trained/dpo")
+    assert best.tags["heldout/pass_at_1"] == "0.6"
+    assert client.get_model_version_by_alias("iterpref", "base").tags["dvc.path"] == "models/student"
+    model = client.get_logged_model(best.source.removeprefix("models:/"))
+    assert model.tags["dvc.md5"] == best.tags["dvc.md5"]
+    assert model.source_run_id == best.run_id
+
+    write_model(workspace, "dpo", "trained longer")
+    measured = {"sft": {"heldout": 0.5, "validation": 0.8}, "dpo": {"heldout": 0.6, "validation": 0.7}}
+    write_report(workspace, measured)
+    record(params)
+    assert len(client.search_model_versions("name = 'iterpref'")) == 4
+    best = client.get_model_version_by_alias("iterpref", "best")
+    assert best.tags["dvc.path"] == "models/trained/sft", "what held-out problems say is not asked where others say it"
+    assert client.get_registered_model("iterpref").tags["iterpref.best_on"] == "validation"
+
+
+def test_a_cached_stage_is_recorded_like_one_that_ran(workspace: Path, params: Params) -> None:
+    from tasks.recording.tracking import StageRun, Tracker
+
+    (workspace / "data").mkdir()
+    (workspace / "data/pairs.jsonl").write_text("{}\n", encoding="utf-8")
+    for name in ("base", "sft"):
+        write_model(workspace, name, name)
+    stage = Stage(
+        "train@sft", (), ("data/pairs.jsonl", "models/student"), ("models/trained/sft",), ("train.beta", "train.seed")
+    )
+    found = []
+    for cached in (False, True):
+        tracker = Tracker()
+        experiment = tracker.start_experiment(params)
+        tracker.add("model", experiment, name="student", path="models/student", digest=dvc_md5(Path("models/student")))
+        run = StageRun(tracker, stage, experiment, params, cached=cached)
+        if not cached:
+            journal = open_journal(stage.name)
+            for step in (5, 10):
+                record_metrics({"loss": 1 / step, "nll": 0.25}, step)
+            run_body(stage.name, lambda: {"loss": 0.5})
+            journal.close(0)
+            run.follow()
+            curve = "step,loss,nll,chosen\n5,0.2,0.25,0\n10,0.1,0.25,1\n"
+            metrics_path(stage.name).with_suffix(".curve.csv").write_text(curve, encoding="utf-8")
+        run.finish("FINISHED")
+        tracker.end_experiment(experiment, "FINISHED", {})
+        for name in (run.run_id, experiment):
+            run_id = tracker.server.find(name)
+            assert run_id is not None
+            client = tracker.server.client
+            found.append(client.get_run(run_id))
+    for ran, unchanged in zip(found[:2], found[2:], strict=True):
+        assert unchanged.data.params == ran.data.params
+        assert unchanged.data.metrics == ran.data.metrics
+        assert unchanged.inputs.dataset_inputs == ran.inputs.dataset_inputs
+        assert unchanged.inputs.model_inputs == ran.inputs.model_inputs
+        assert unchanged.outputs.model_outputs == ran.outputs.model_outputs
+    assert found[0].data.metrics == {"loss": 0.5, "nll": 0.25}, "the stage's result, not the last step's"
+    ran, unchanged = (
+        {(point.step, point.value) for point in client.get_metric_history(run.info.run_id, "loss")}
+        for run in found[::2]
+    )
+    assert ran == unchanged == {(5, 0.2), (10, 0.1), (10, 0.5)}
+    assert len(found[0].inputs.model_inputs) == len(found[0].outputs.model_outputs) == 1
+    assert [run.data.tags.get("iterpref.cached") for run in found] == ["False", None, "True", None]
+
+
 def test_the_report_is_kept_whole_with_its_tables(workspace: Path, params: Params) -> None:
     from tasks.recording.tracking import StageRun, Tracker
 
-    for name in ("index.html", "results.csv", "summary.json"):
-        (workspace / "reports").mkdir(exist_ok=True)
+    write_report(workspace, {})
+    for name in ("index.html", "results.csv"):
         (workspace / "reports" / name).write_text(f"{name}\n", encoding="utf-8")
     tracker = Tracker()
     stage = Stage("report", (), (), ("reports",), ("",))

@@ -1,11 +1,15 @@
-"""A headless Chromium, driven over its DevTools protocol."""
+"""A headless Chromium, driven over its DevTools protocol.
+
+Elements are named as a screen reader names them, by role and accessible name, and pressed with a mouse.
+"""
 
 import base64
 import json
+import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,15 +29,24 @@ FLAGS = (
     "--disable-sync",
     "--hide-scrollbars",
     "--remote-debugging-port=0",
+    # As on a desk: pages then show what is used with a mouse, not with a finger.
+    "--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4",
 )
 COMPLAINTS = {"Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"}
 
 
 class Page:
-    """A tab. `complaints` are what it wrote to the console, `requests` the addresses it asked for."""
+    """A tab. `complaints` are what it wrote to the console, `requests` the addresses it asked for.
 
-    def __init__(self, connection: ClientConnection, session: str) -> None:
+    Args:
+        connection: to the browser.
+        session: of the tab.
+        pictures: folder for a picture of what was there when something did not come about.
+    """
+
+    def __init__(self, connection: ClientConnection, session: str, pictures: Path) -> None:
         self._connection, self._session, self._number = connection, session, 0
+        self._pictures = pictures
         self.complaints: list[Any] = []
         self.requests: list[str] = []
         self._loaded = False
@@ -53,13 +66,17 @@ class Page:
 
     def open(self, path: Path, width: int, *, dark: bool = False) -> None:
         """Load a file in a window of this width; `dark`: the user prefers dark colours."""
+        self.visit(path.resolve().as_uri(), width, dark=dark)
+
+    def visit(self, url: str, width: int = 1280, *, dark: bool = False) -> None:
+        """Load an address in a window of this width."""
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self._loaded = False
-        self.call("Page.navigate", url=path.resolve().as_uri())
+        self.call("Page.navigate", url=url)
         while not self._loaded:
             self._receive()
 
@@ -68,6 +85,72 @@ class Page:
         found = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
+
+    def wait(self, ready: Callable[[], Any], what: str, patience_s: float = PATIENCE_S) -> Any:
+        """Wait until something is so and return it; if it does not come about, draw what is there instead."""
+        deadline = time.monotonic() + patience_s
+        while not (found := ready()):
+            if time.monotonic() > deadline:
+                picture = self._pictures / f"{time.time_ns()}.png"
+                self.draw(picture)
+                text = self.evaluate("document.body.innerText")
+                raise AssertionError(f"no {what} within {patience_s} s; {picture} shows what there is:\n{text[:2000]}")
+            time.sleep(0.1)
+        return found
+
+    def shows(self, *texts: str) -> bool:
+        """Whether the page has all these texts, to be seen by scrolling at most."""
+        text = self.evaluate("document.body.innerText")
+        return all(one in text for one in texts)
+
+    def wait_for(self, *texts: str, patience_s: float = PATIENCE_S) -> None:
+        """Wait until the page shows all these texts."""
+        self.wait(lambda: self.shows(*texts), f"text {texts}", patience_s)
+
+    def _named(self, role: str, name: str) -> list[dict[str, Any]]:
+        """Elements of a role whose accessible name matches a pattern as a whole."""
+        root = self.call("DOM.getDocument", depth=0)["root"]["backendNodeId"]
+        nodes = self.call("Accessibility.queryAXTree", backendNodeId=root, role=role)["nodes"]
+        seen = [node for node in nodes if not node["ignored"] and re.fullmatch(name, node["name"]["value"])]
+        return [{"backendNodeId": node["backendDOMNodeId"]} for node in seen]
+
+    def click(self, role: str, name: str) -> None:
+        """Press with the mouse the first element of a role whose accessible name matches a pattern."""
+        self.wait(
+            lambda: self._press(*({"backendNodeId": node} for node in self.named(role, name)[:1])), f"{role} {name}"
+        )
+
+    def click_on(self, script: str) -> None:
+        """Press with the mouse what a JavaScript expression finds, for elements that have no name."""
+        self.wait(lambda: self._press(self._object(script)), script)
+
+    def _object(self, script: str) -> dict[str, Any]:
+        found = self.call("Runtime.evaluate", expression=script)
+        return {"objectId": found["result"]["objectId"]} if "objectId" in found["result"] else {}
+
+    def _press(self, *nodes: dict[str, Any]) -> bool:
+        """Press an element, if there is one and it rests where it is."""
+        places = [self._middle(node) for node in nodes if node for _ in range(2)]
+        if not places or places[0] is None or places[0] != places[1]:
+            return False
+        x, y = places[0]
+        self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+        for kind in ("mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+        return True
+
+    def _middle(self, node: dict[str, Any]) -> tuple[float, float] | None:
+        """The middle of an element, scrolled into view; None where it has no place or is gone."""
+        try:
+            self.call("DOM.scrollIntoViewIfNeeded", **node)
+            quads = self.call("DOM.getContentQuads", **node)["quads"]
+        except AssertionError:
+            return None
+        return (sum(quads[0][::2]) / 4, sum(quads[0][1::2]) / 4) if quads else None
+
+    def type(self, text: str) -> None:
+        """Type a text where the focus is."""
+        self.call("Input.insertText", text=text)
 
     def press(self, key: str, code: int, text: str = "") -> None:
         """Press and release a key; `code` is its Windows key code, `text` what it types."""
@@ -94,13 +177,13 @@ class Page:
 
 @contextmanager
 def open_browser(profile: Path) -> Iterator[Page]:
-    """Start Chromium with an empty profile; yields its tab."""
+    """Start Chromium with an empty profile; yields its tab. Pictures of failures are beside the profile."""
     assert CHROMIUM is not None
     command = [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             with connect(_address(profile, process), max_size=None, proxy=None) as connection:
-                yield Page(connection, _attach(connection))
+                yield Page(connection, _attach(connection), profile.parent)
         finally:
             process.kill()
 

@@ -1,0 +1,152 @@
+"""What a person does: Prefect's form, the page of a run and its buttons, MLflow's comparison, in a browser."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from tasks.recording.tracking import Tracker
+
+if TYPE_CHECKING:
+    from tests.browser import Page
+    from tests.orchestration.conftest import Server, Small
+
+pytestmark = pytest.mark.timeout(900)
+
+PATIENCE_S = 300
+FIELDS = ("profile", "objectives", "benchmarks", "seeds", "stages", "force", "jobs")
+DOWN, ESCAPE = ("ArrowDown", 40), ("Escape", 27)
+
+
+def field(name: str, part: str) -> str:
+    """A part of a field of the form, as JavaScript: the pages give their fields no accessible names."""
+    labels = "[...document.querySelectorAll('.schema-form-property__label')]"
+    return f"{labels}.find(e => e.textContent.startsWith('{name}')).closest('.p-label').querySelector('{part}')"
+
+
+def with_text(selector: str, text: str) -> str:
+    return f"[...document.querySelectorAll('{selector}')].find(e => e.innerText.trim() === '{text}')"
+
+
+def open_form(browser: "Page", server: "Server") -> None:
+    """From the address that `iterpref ui` prints to the form."""
+    browser.requests.clear()
+    browser.visit(server.addresses["prefect"].removesuffix("/api"))
+    browser.click("button", "Deployments")
+    browser.click("link", "local")
+    browser.click("button", "Run")
+    browser.click("link", "Custom run")
+    browser.wait_for(*(f"{name} (Optional)" for name in FIELDS))
+
+
+def open_list(browser: "Page", name: str) -> None:
+    """Show what a field offers. A press of the mouse alone opens the list and closes it; the arrow key opens it."""
+    browser.click_on(field(name, ".p-select-button__control"))
+    browser.press(*DOWN)
+
+
+def asked_elsewhere(browser: "Page") -> set[str]:
+    """Hosts other than this one that the pages have asked for something."""
+    return {str(urlsplit(url).hostname) for url in browser.requests if url.startswith("http")} - {"127.0.0.1"}
+
+
+def test_a_run_is_asked_for_watched_and_cancelled(
+    small: "Small", server: "Server", browser: "Page", wait_until: Callable[..., float]
+) -> None:
+    (small.path / "wait").write_text("train@dpo", encoding="utf-8")
+    open_form(browser, server)
+    for name, offered in {"profile": "tiny", "objectives": "sft-rejected", "benchmarks": "livecodebench"}.items():
+        open_list(browser, name)
+        browser.wait_for(offered)
+        browser.press(*ESCAPE)
+    open_list(browser, "stages")
+    browser.click_on(with_text(".p-select-option", "train@dpo"))
+    browser.press(*ESCAPE)
+    browser.click_on(field("force", "[role=switch]"))
+    browser.click("button", "Submit")
+    browser.click("button", "View run")
+
+    browser.wait_for("Running", "Logs", patience_s=PATIENCE_S)
+    browser.click_on(with_text(".p-tab", "Task Runs"))
+    browser.wait_for("problems", "Cached", "train@dpo", patience_s=PATIENCE_S)
+    browser.click_on(with_text(".p-tab", "Logs"))
+    browser.wait_for("train@dpo", "iterpref.run", patience_s=PATIENCE_S)
+    browser.click_on(with_text(".p-tab", "Artifacts"))
+    browser.wait_for("train-dpo-waiting", "mlflow", patience_s=PATIENCE_S)
+    assert any("sleep 600" in line for line in small.stage_processes())
+
+    browser.click("button", "Cancel")
+    browser.click("button", "Confirm")
+    gone = wait_until(lambda: not small.stage_processes())
+    print(f"cancelled on the page: no process of a stage after {gone:.1f} s")
+    assert gone < 30, "10 s on a quiet machine"
+    browser.wait_for("Cancelled", patience_s=PATIENCE_S)
+    assert asked_elsewhere(browser) == set()
+    (small.path / "wait").unlink()
+
+
+def test_a_wrong_value_is_shown_at_its_field_and_starts_nothing(server: "Server", browser: "Page") -> None:
+    before = server.ask("/flow_runs/count", {})
+    open_form(browser, server)
+    browser.click("button", "Add item")
+    browser.click_on(field("seeds", "input"))
+    browser.type("-1")
+    browser.click("button", "Submit")
+    browser.wait_for("-1 is less than the minimum of 0")
+    assert server.ask("/flow_runs/count", {}) == before
+
+
+def open_training(browser: "Page", server: "Server") -> None:
+    """MLflow's pages for models that are trained; they start with those for models that are asked."""
+    browser.requests.clear()
+    browser.visit(server.addresses["mlflow"])
+    browser.click("button", "Model training")
+
+
+def test_two_experiments_are_compared(small: "Small", server: "Server", browser: "Page") -> None:
+    done = small.iterpref("run", "train", "--seed", "35", "--seed", "46")
+    assert done.returncode == 0, done.stdout
+    client = MlflowClient(server.addresses["mlflow"])
+    experiment = client.get_experiment_by_name("iterpref").experiment_id
+    open_training(browser, server)
+    browser.click("link", "Experiments.*")
+    browser.click("link", "iterpref")
+    for seed in (35, 46):
+        found = client.search_runs([experiment], f"params.`train.seed` = '{seed}' and tags.`iterpref.params_md5` != ''")
+        name = found[0].info.run_name
+        rows = "[...document.querySelectorAll('.ag-row')]"
+        box = "input[type=checkbox]"
+        row = f"{rows}.find(e => e.innerText.includes('{name}') && e.querySelector('{box}'))"
+        browser.click_on(f"{row}?.querySelector('{box}')")
+    browser.click("button", "Compare")
+    browser.wait_for("Comparing 2 Runs", "train.beta", "train/dpo/score")
+    browser.click("switch", "Parameters - Show diff only")
+    browser.wait(lambda: not browser.shows("train.beta"), "parameters that are equal hidden")
+    assert browser.shows("train.seed\t46\t35") or browser.shows("train.seed\t35\t46")
+    assert browser.shows("0.35", "0.46"), "what it did: the metric of both"
+    assert asked_elsewhere(browser) == set()
+
+
+def test_a_model_shows_its_alias_and_its_hash(
+    small: "Small", server: "Server", browser: "Page", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(small.path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.addresses["mlflow"])
+    digest = "0123456789abcdef0123456789abcdef.dir"
+    model = {"path": "models/trained/dpo", "digest": digest}
+    tracker = Tracker()
+    run = tracker.start_run("train@dpo", {})
+    tracker.add("model", run, name="dpo", **model)
+    described = model | {"tags": {"heldout/pass_at_1": "0.61"}, "aliases": ["best"]}
+    tracker.add("described", run, models=[described], judge="heldout")
+    tracker.end_run(run, "FINISHED")
+    tracker.close()
+    open_training(browser, server)
+    browser.click("link", "Model registry")
+    browser.click("link", "iterpref")
+    browser.wait_for("@ best", "`best` the trained model")
+    browser.click("link", "Version 1")
+    browser.wait_for("dvc.md5", digest, "heldout/pass_at_1", "0.61")
+    assert asked_elsewhere(browser) == set()
