@@ -16,6 +16,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Count = Annotated[int, Field(ge=0)]
 Benchmark = Literal[
     "heldout",
+    "validation",
     "humaneval",
     "humaneval+",
     "mbpp",
