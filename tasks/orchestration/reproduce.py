@@ -46,7 +46,7 @@ def _may_succeed_later(_task: Any, _run: Any, state: State[Any]) -> bool:
 
 @task(
     name="stage",
-    task_run_name="{run.label}{stage.name}",
+    task_run_name="{run.naming.label}{stage.name}",
     cache_policy=NO_CACHE,
     persist_result=False,
     retries=len(_PAUSES_S),
@@ -88,7 +88,7 @@ def _run_dvc(stage: Stage, run: ExperimentRun, cores: int) -> Event | None:
     # The global flag stands before the command: DVC knows it nowhere else.
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--quiet", "--single-item", stage.name]
     command += ["--force"] if stage.name in run.forced else []
-    child = processes.start(command, child_environment(_flow_run_id(), cores))
+    child = processes.start(command, child_environment(_flow_run_id(), cores, run.naming.label))
     output = ChildOutput(stage.name, child)
     output.start()
     try:
