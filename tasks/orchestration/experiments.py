@@ -65,7 +65,7 @@ class Experiments:
         Raises:
             StageError: DVC or git refuses.
         """
-        _keep_stages(set(stages))
+        _keep_stages(set(stages), self._workspace)
         _git("add", "--all")
         command = [sys.executable, "-m", "dvc", "exp", "save", "--quiet", "--force", "--name", name]
         ref = self._ref(name)
@@ -97,10 +97,16 @@ def _open_repository(workspace: Path, head: str) -> None:
     _git("read-tree", "HEAD")
 
 
-def _keep_stages(names: set[str]) -> None:
-    """Take the other stages out of DVC's lock: what they wrote, they wrote from other values."""
+def _keep_stages(names: set[str], workspace: Path) -> None:
+    """Let DVC's lock say of other stages what the workspace's says: here an earlier experiment may have run them.
+
+    They have to be in it: `dvc exp apply` removes the outputs of stages that are not, and fails.
+    """
     content = yaml.safe_load(LOCK.read_text(encoding="utf-8"))
-    content["stages"] = {name: stage for name, stage in content["stages"].items() if name in names}
+    known = workspace / LOCK
+    others = yaml.safe_load(known.read_text(encoding="utf-8"))["stages"] if known.is_file() else {}
+    own = {name: stage for name, stage in content["stages"].items() if name in names}
+    content["stages"] = own | {name: stage for name, stage in others.items() if name not in names}
     with atomic_writer(LOCK) as file:
         yaml.safe_dump(content, file, sort_keys=False)
 

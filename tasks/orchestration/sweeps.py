@@ -177,12 +177,13 @@ class Sweep:
     @contextmanager
     def attempted(self, point: Point) -> Iterator[None]:
         """Set the point's values here; where it fails, the others still have their turn."""
+        log.info("%s", self._experiment(point))
         try:
             write_values({"train.beta": point.beta, "train.seed": point.seed}, PARAMS)
             yield
         except IterPrefError as error:
             self._failed[point] = error
-            log.error("%s failed: %s", self._experiment(point), error)
+            log.error("%s: failed: %s", point, error)
 
     def recall(self, point: Point) -> bool:
         """Whether the point's experiment is there, made from just these files; its scores are then known."""
@@ -272,7 +273,7 @@ class Sweep:
             for objective, found in scores.items()
             for name, score in found.items()
         ]
-        log.info("%s %s: %s", self._experiment(point), how, ", ".join(told))
+        log.info("%s: %s: %s", point, how, ", ".join(told))
 
     def _by_row(self, benchmark: str) -> dict[str, list[Score]]:
         """A row for each objective and beta, with the scores of all its seeds."""

@@ -23,7 +23,7 @@ POINTS = ["beta-0.1-seed-17", "beta-0.1-seed-18", "beta-0.3-seed-17", "beta-0.3-
 
 
 class Swept(Small):
-    """A committed workspace in which nothing but sweeps has run."""
+    """A workspace for sweeps."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -65,10 +65,13 @@ class Swept(Small):
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Swept:
-    """A workspace after one sweep of two objectives, two values of beta and two seeds."""
+    """A workspace in which everything has run, after one sweep of two objectives, two values of beta and two seeds."""
     small = make_small(tmp_path_factory.mktemp("swept"))
     workspace = Swept(small.path)
+    done = workspace.iterpref("run", "tables", "train")
+    assert done.returncode == 0, done.stdout
     before = workspace.files()
+    assert "dvc.lock" in before
     done = workspace.iterpref("sweep", *GRID)
     assert done.returncode == 0, done.stdout
     assert workspace.files() == before
@@ -77,8 +80,14 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Swept:
 
 
 def ran(output: str) -> list[str]:
-    """Stages that a sweep ran, with the point before them where they belong to one."""
-    return sorted(re.findall(r"^\S+ ((?:beta \S+ seed \d+: )?\S+@\S+|problems) +done in", output, re.MULTILINE))
+    """Stages that a sweep ran, each after the point it belongs to; without one those that all points share."""
+    found, point = [], ""
+    for line in output.splitlines():
+        if started := re.fullmatch(r"\S+ sweep-[0-9a-f]{6}-(\S+)", line):
+            point = started[1]
+        elif done := re.match(r"\S+ (\S+) +done in", line):
+            found.append(f"{point} {done[1]}".strip())
+    return sorted(found)
 
 
 def test_every_point_is_an_experiment_and_the_workspace_stays(swept: Swept) -> None:
@@ -92,9 +101,10 @@ def test_every_point_is_an_experiment_and_the_workspace_stays(swept: Swept) -> N
         assert f"beta-{params['train']['beta']}-seed-{params['train']['seed']}" in name
         assert params["evaluate"]["benchmarks"] == ["validation"]
         assert data["metrics"]["metrics/evaluate/dpo.json"]["data"] == {"outputs": 1.0}
-    assert not (swept.path / "dvc.lock").exists(), "what all points share ran in the copy, too"
-    assert output.count("problems            done in") == 1
-    assert swept.must("git", "status", "--porcelain") == ""
+    shared = [stage for stage in ran(output) if "beta" not in stage]
+    assert shared == ["evaluate@base"], "the workspace has not evaluated it on validation"
+    assert len(ran(output)) == 1 + 2 + 3 * 4, "it has trained the first point's models, and not evaluated them either"
+    assert swept.must("git", "status", "--porcelain") == "?? dvc.lock\n"
     assert swept.must("git", "stash", "list") == ""
 
 
@@ -136,10 +146,10 @@ def test_what_is_there_is_not_computed_again_and_a_larger_grid_only_its_new_poin
     again = swept.iterpref("sweep", *GRID)
     assert again.returncode == 0, again.stdout
     assert ran(again.stdout) == []
-    assert again.stdout.count(" unchanged: sft ") == 4
+    assert again.stdout.count(": unchanged: sft ") == 4
     larger = swept.iterpref("sweep", *GRID, "--seed", "19")
     assert ran(larger.stdout) == [
-        f"beta {beta} seed 19: {stage}@{name}"
+        f"beta-{beta}-seed-19 {stage}@{name}"
         for beta in (0.1, 0.3)
         for stage in ("evaluate", "train")
         for name in ("dpo", "sft")
@@ -159,6 +169,7 @@ def test_an_experiment_can_be_applied(swept: Swept) -> None:
         assert "beta: 0.3" in (swept.path / "params.yaml").read_text(encoding="utf-8")
         assert (swept.path / "results" / "dpo" / "results.json").is_file()
         assert "up to date" in swept.dvc("status", "evaluate@dpo", "train@dpo")
+        assert (swept.path / "data" / "tables").is_file(), "what the sweep did not run stays"
     finally:
         swept.must("git", "reset", "--quiet", "--hard")
         swept.must("git", "clean", "--quiet", "--force")
@@ -185,8 +196,8 @@ def test_an_ended_sweep_leaves_no_process_and_continues(
     done = swept.iterpref("sweep", *grid)
     assert done.returncode == 0, done.stdout
     assert not swept.stage_processes()
-    assert f"beta-0.1-seed-{seed} unchanged" in done.stdout, done.stdout
-    assert ran(done.stdout) == [f"beta 0.3 seed {seed}: {stage}@dpo" for stage in ("evaluate", "train")]
+    assert f"beta 0.1 seed {seed}: unchanged" in done.stdout, done.stdout
+    assert ran(done.stdout) == [f"beta-0.3-seed-{seed} {stage}@dpo" for stage in ("evaluate", "train")]
 
 
 def test_where_a_point_fails_the_others_go_on(swept: Swept) -> None:
