@@ -13,16 +13,16 @@ from tasks.common.paths import SUMMARY
 from tasks.orchestration.artifacts import show_link, show_results
 from tasks.orchestration.choices import UNCHANGED, Choice, Jobs, ProfileName, StageName
 from tasks.orchestration.reproduce import reproduce
-from tasks.orchestration.run import ExperimentRun
+from tasks.orchestration.run import ExperimentRun, Naming
 from tasks.orchestration.services import announced_interfaces
 from tasks.orchestration.workspaces import entered
 from tasks.recording.graph import load_graph, name_stages, select_stages
 
 # Tasks wait in their threads, so there are threads for all; how many stages run at once is for `Slots` to say.
-_THREADS: Any = ThreadPoolTaskRunner(max_workers=64)  # untyped: Prefect declares task runners invariant
+THREADS: Any = ThreadPoolTaskRunner(max_workers=64)  # untyped: Prefect declares task runners invariant
 
 
-@flow(name="experiment", task_runner=_THREADS, persist_result=False)
+@flow(name="experiment", task_runner=THREADS, persist_result=False)
 def experiment(
     profile: ProfileName = UNCHANGED,
     objectives: tuple[ObjectiveName, ...] = (),
@@ -54,19 +54,19 @@ def experiment(
     for seed in dict.fromkeys(seeds) or (None,):
         choice = Choice(profile=profile, objectives=objectives, benchmarks=benchmarks, seed=seed)
         with entered(choice) as folder:
-            _run_stages(stages, jobs, force=force, label=f"seed {seed}: " if len(set(seeds)) > 1 else "")
+            run_stages(stages, jobs, Naming(f"seed {seed}: " if len(set(seeds)) > 1 else ""), force=force)
         folders.append(str(folder))
     return folders
 
 
-def _run_stages(stages: Iterable[str], jobs: int, *, force: bool, label: str) -> None:
-    """Run the present folder's stages, each as a task, and show what came out."""
+def run_stages(stages: Iterable[str], jobs: int, naming: Naming, *, force: bool = False) -> None:
+    """Run the present folder's stages, each as a task of the present flow run, and show what came out."""
     whole, targets = load_graph(), tuple(stages)
     graph = select_stages(whole, targets)
     forced = name_stages(whole, targets) if force else ()
-    with ExperimentRun(load_params(), graph, jobs, forced, label) as run:
+    with ExperimentRun(load_params(), graph, jobs, forced, naming) as run:
         interfaces = announced_interfaces()
-        show_link(run.tracker.page(run.mlflow_run, interfaces.mlflow if interfaces else None), label)
+        show_link(run.tracker.page(run.mlflow_run, interfaces.mlflow if interfaces else None), naming.label)
         futures: dict[str, PrefectFuture[Any]] = {}
         for stage in graph.values():
             behind = [futures[name] for name in stage.upstream]
@@ -75,4 +75,4 @@ def _run_stages(stages: Iterable[str], jobs: int, *, force: bool, label: str) ->
         for future in futures.values():
             future.result()
     if "report" in graph:
-        show_results(SUMMARY, label)
+        show_results(SUMMARY, naming.label)

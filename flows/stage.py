@@ -22,7 +22,7 @@ from iterpref_core.config import load_params
 from iterpref_core.errors import EndpointError, InputError, IterPrefError, storage_error
 from iterpref_core.progress import watched_progress
 from tasks.common.paths import STATE
-from tasks.orchestration.environment import PARENT_VARIABLE, USAGE_EXIT, set_up_libraries
+from tasks.orchestration.environment import LABEL_VARIABLE, PARENT_VARIABLE, USAGE_EXIT, set_up_libraries
 from tasks.orchestration.locks import only_one
 from tasks.orchestration.run import full_disk
 from tasks.orchestration.services import answers
@@ -108,13 +108,14 @@ def _server_answers() -> bool:
 def _run_as_flow(flow: Flow[..., dict[str, float]], stage: str, parameters: dict[str, str]) -> None:
     log_messages_only()
     parent = os.environ.get(PARENT_VARIABLE)
+    name = os.environ.get(LABEL_VARIABLE, "") + stage
     with get_client(sync_client=True) as client:
         task_run_id = None
         if parent:
             # A flow run of another process shows as a subflow through a task run that stands for it.
             stand_in = Task(flow.fn, name=flow.name)
-            task_run_id = client.create_task_run(stand_in, UUID(parent), uuid4().hex, name=stage).id
-        flow_run = client.create_flow_run(flow, name=stage, parameters=parameters, parent_task_run_id=task_run_id)
+            task_run_id = client.create_task_run(stand_in, UUID(parent), uuid4().hex, name=name).id
+        flow_run = client.create_flow_run(flow, name=name, parameters=parameters, parent_task_run_id=task_run_id)
     # Ending the thread that sends heartbeats takes a second; whoever started this process sees whether it lives.
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         run_flow(flow, flow_run=flow_run, parameters=parameters)

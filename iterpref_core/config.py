@@ -24,8 +24,10 @@ from iterpref_core.errors import ConfigError
 Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Count = Annotated[int, Field(ge=0)]
+Beta = Annotated[float, Field(gt=0, le=10)]
 Benchmark = Literal[
     "heldout",
+    "validation",
     "humaneval",
     "humaneval+",
     "mbpp",
@@ -262,7 +264,7 @@ class TrainParams(Settings):
     """Focal preference training, shared by all objectives except for `objectives`."""
 
     seed: Seed
-    beta: Annotated[float, Field(gt=0, le=10)]
+    beta: Beta
     epochs: PositiveInt
     batch_size: PositiveInt
     micro_batch_size: PositiveInt

@@ -1,4 +1,4 @@
-"""`iterpref ui`: the Prefect server with the experiment served, and MLflow's interface, on loopback."""
+"""`iterpref ui`: the Prefect server with experiment and sweep served, and MLflow's interface, on loopback."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ from tasks.orchestration.services import (
 
 
 def serve_interfaces() -> None:
-    """Start both, print their addresses, serve the experiment until Ctrl-C, stop both.
+    """Start both, print their addresses, serve both flows until Ctrl-C, stop both.
 
     Raises:
         ServiceError: one of them did not start.
@@ -49,11 +49,11 @@ def serve_interfaces() -> None:
         for service in services:
             service.wait_healthy()
         mlflow = public_address(mlflow)
-        typer.echo(f"Prefect  http://{LOOPBACK}:{prefect_port}  (Deployments → experiment → Run)")
+        typer.echo(f"Prefect  http://{LOOPBACK}:{prefect_port}  (Deployments → experiment or sweep → Run)")
         typer.echo(f"MLflow   {mlflow}")
         typer.echo("Ctrl-C stops both.")
         stack.enter_context(announced(Interfaces(prefect=os.environ["PREFECT_API_URL"], mlflow=mlflow)))
-        _serve_experiment()
+        _serve_flows()
 
 
 def _start_mlflow(uri: str, port: int) -> Service:
@@ -69,16 +69,18 @@ def _start_mlflow(uri: str, port: int) -> Service:
     return Service("mlflow", command, {"MLFLOW_DISABLE_TELEMETRY": "true"}, f"http://{LOOPBACK}:{port}/health")
 
 
-def _serve_experiment() -> None:
-    """Serve the flow until interrupted; one run at a time, because a workspace holds one."""
+def _serve_flows() -> None:
+    """Serve both flows until interrupted; one run at a time, because a workspace holds one."""
     from prefect.runner import Runner
 
     from flows.experiment import experiment
+    from flows.sweep import sweep
     from tasks.orchestration.forms import close_form
 
     runner = Runner(name="local", limit=1, pause_on_shutdown=False)
     try:
-        close_form(runner.add_flow(experiment, name="local"))
+        for flow in (experiment, sweep):
+            close_form(runner.add_flow(flow, name="local"))
         asyncio.run(runner.start())
     except KeyboardInterrupt:
         typer.echo("stopping")

@@ -187,7 +187,9 @@ def evaluate(
     model: Annotated[Path | None, typer.Option(help="Folder of the model that answers.")] = None,
     samples: Annotated[Path | None, typer.Option(help="Score these samples instead.")] = None,
     ground_truth: Annotated[bool, typer.Option(help="Score the benchmark's own solutions instead.")] = False,
-    problems: Annotated[Path, typer.Option(help="JSONL of problems, for heldout.")] = Path("data/problems.jsonl"),
+    problems: Annotated[Path, typer.Option(help="JSONL of problems, for heldout and validation.")] = Path(
+        "data/problems.jsonl"
+    ),
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:

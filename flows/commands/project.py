@@ -1,4 +1,4 @@
-"""Verbs about the whole project: run, ui, bench, doctor, profile."""
+"""Verbs about the whole project: run, sweep, ui, bench, doctor, profile."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ BENCHMARKS = ("evaluation", "execution", "generation", "localisation", "pipeline
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    for verb in (run, ui, bench, doctor, profile):
+    for verb in (run, sweep, ui, bench, doctor, profile):
         app.command()(verb)
 
 
@@ -39,8 +39,30 @@ def run(
     run_experiment(stages or [], jobs, force=force, **chosen)
 
 
+def sweep(
+    objective: Annotated[
+        list[str] | None, typer.Option(help="Train this one; repeatable. Those of dvc.yaml by default.")
+    ] = None,
+    beta: Annotated[list[float] | None, typer.Option(help="Repeatable. That of params.yaml by default.")] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Of training; repeatable. That of params.yaml by default.")
+    ] = None,
+    benchmark: Annotated[
+        list[str] | None, typer.Option(help="Evaluate on this one; repeatable. `validation` by default.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="How many stages may run at once.")] = 2,
+    json_: JsonOption = False,
+) -> None:
+    """Train every objective at every beta with every seed, in a copy; each beta and seed is a DVC experiment."""
+    from flows.commands.run_sweep import run_sweep
+    from tasks.orchestration.choices import parse_grid
+
+    grid = parse_grid(objective or (), beta or (), seed or (), benchmark or ("validation",))
+    run_sweep(jobs, json_, **grid)
+
+
 def ui() -> None:
-    """Start the Prefect server, with the experiment served, and MLflow's interface; Ctrl-C stops them."""
+    """Start the Prefect server, with experiment and sweep served, and MLflow's interface; Ctrl-C stops them."""
     from flows.commands.interfaces import serve_interfaces
 
     load_params()

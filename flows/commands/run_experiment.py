@@ -1,22 +1,17 @@
 """`iterpref run`: the experiment's flow against a Prefect server, then its results."""
 
-import logging
 import os
-import signal
-import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from flows.commands.flow_runs import mended_workspace, run_in_prefect
 from iterpref_core.config import load_params
-from iterpref_core.errors import InputError
 from tasks.common.paths import REPORTS, SUMMARY
-from tasks.orchestration.mending import mend_dvc
-from tasks.orchestration.processes import end_leftovers
-from tasks.orchestration.run import LAST_RUN, RunCost, check_workspace, full_disk
-from tasks.orchestration.services import log_to_prefect, prefect_server
+from tasks.orchestration.run import LAST_RUN, RunCost, check_workspace
 from tasks.recording.graph import load_graph, select_stages
 
 
@@ -36,52 +31,15 @@ def run_experiment(stages: list[str], jobs: int, **chosen: Any) -> None:
     load_params()
     check_workspace()
     select_stages(load_graph(), tuple(stages))
-    for mended in mend_dvc():
-        typer.echo(f"warning: {mended}", err=True)
-    end_leftovers()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        folders, in_flow_s = _run_flow({"stages": tuple(stages), "jobs": jobs} | chosen)
-    except KeyboardInterrupt:
-        typer.echo("cancelled; `iterpref run` continues where this run stopped", err=True)
-        raise typer.Exit(130) from None
-    except InputError:
-        raise
-    except Exception:
-        if (full := full_disk()) is not None:
-            raise full from None
-        raise
-    _finish(time.monotonic() - started, in_flow_s, [] if stages else folders)
+    with mended_workspace("iterpref run"):
+        folders, in_flow_s = run_in_prefect(_load_flow, {"stages": tuple(stages), "jobs": jobs} | chosen)
+    _finish(time.monotonic() - started, in_flow_s, [] if stages else [Path(folder) for folder in folders])
 
 
-def _run_flow(parameters: dict[str, Any]) -> tuple[list[Path], float]:
-    """Returns the folders that hold the results, and how long the flow itself took, in seconds."""
-    _log_to_terminal()
-    with prefect_server() as service:
-        # A server of our own starts meanwhile.
-        from flows.experiment import experiment
-        from flows.stage import drain_prefect
+def _load_flow() -> Callable[..., list[str]]:
+    from flows.experiment import experiment
 
-        if service is not None:
-            service.wait_healthy()
-        started = time.monotonic()
-        try:
-            folders = experiment(**parameters)
-        finally:
-            drain_prefect()
-        return [Path(folder) for folder in folders], time.monotonic() - started
-
-
-def _log_to_terminal() -> None:
-    """Our own lines to the terminal and to the Prefect server; Prefect's only to the server."""
-    log_to_prefect()
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-    logger = logging.getLogger("iterpref")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
+    return experiment
 
 
 def _finish(total_s: float, in_flow_s: float, folders: list[Path]) -> None:

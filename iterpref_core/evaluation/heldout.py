@@ -1,4 +1,4 @@
-"""The held-out benchmark: this project's own problems of one split, run with visible and hidden tests."""
+"""The benchmarks `heldout` and `validation`: this project's own problems of that split, run with all their tests."""
 
 import hashlib
 from collections.abc import Mapping, Sequence

@@ -51,7 +51,7 @@ class Setup:
     """What services are opened with.
 
     Attributes:
-        problems: JSONL of problems, for the held-out benchmark.
+        problems: JSONL of problems, for the benchmarks `heldout` and `validation`.
         livecodebench: release and window.
         execution: limits, and how many programs run at once.
         cache: folder for benchmark data, expected results and the verdicts on the benchmarks' own solutions.
@@ -83,11 +83,11 @@ def open_service(benchmark: Benchmark, setup: Setup) -> Service:
 
     Raises:
         DataUnavailableError: its data cannot be had here.
-        InputError: the problems of the held-out benchmark cannot be used.
+        InputError: the problems of `heldout` or `validation` cannot be used.
     """
     rest = setup.execution, setup.journals
-    if benchmark == "heldout":
-        return Heldout(setup.problems, setup.cache / "heldout", *rest)
+    if benchmark in ("heldout", "validation"):
+        return Heldout(setup.problems, setup.cache / "heldout", *rest, split=benchmark)
     if benchmark == "livecodebench":
         return LiveCodeBench(setup.livecodebench, *rest)
     if benchmark.startswith("bigcodebench-"):

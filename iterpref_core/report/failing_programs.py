@@ -9,7 +9,7 @@ from pathlib import Path
 from iterpref_core.jsonl import read_jsonl
 from iterpref_core.records import Problem, Sample
 from iterpref_core.report.inputs import ModelResults, load_results
-from iterpref_core.report.labels import MAIN_BENCHMARK, benchmark_name, model_name
+from iterpref_core.report.labels import OWN_BENCHMARKS, benchmark_name, model_name
 
 NOT_FAILURES = ("passed", "infra_error")
 PROGRAM, PROMPT, FEEDBACK = 6000, 2000, 1500
@@ -53,7 +53,7 @@ def failing_programs(results: Path, problems: Path | None, benchmarks: Sequence[
 
     Args:
         results: folder of `<model>/results.json` and `<model>/samples.jsonl`.
-        problems: JSONL of problems, for the held-out tasks' prompts.
+        problems: JSONL of problems, for the prompts of our own tasks.
         benchmarks: in the order in which they were measured, which is that of the samples.
         count: programs of each model, at most.
 
@@ -62,8 +62,8 @@ def failing_programs(results: Path, problems: Path | None, benchmarks: Sequence[
     """
     models = load_results(results)
     chosen = {name: _choose(model, count) for name, model in models.items()}
-    heldout = {one.task_id for of_model in chosen.values() for one in of_model if one.benchmark == MAIN_BENCHMARK}
-    prompts = _read_prompts(problems, heldout) if problems is not None and heldout else {}
+    own = {one.task_id for of_model in chosen.values() for one in of_model if one.benchmark in OWN_BENCHMARKS}
+    prompts = _read_prompts(problems, own) if problems is not None and own else {}
     return [
         _show(model, results / name / "samples.jsonl", benchmarks, chosen[name], prompts)
         for name, model in models.items()

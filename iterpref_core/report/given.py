@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from iterpref_core.errors import InputError
 from iterpref_core.jsonl import describe_validation_error
-from iterpref_core.report.labels import BENCHMARKS, MAIN_BENCHMARK
+from iterpref_core.report.labels import BENCHMARKS, OWN_BENCHMARKS
 
 PUBLISHED, CALLS = "published.csv", "calls.csv"
 
@@ -39,8 +39,9 @@ class Published(_Row):
     @field_validator("benchmark")
     @classmethod
     def _is_public(cls, name: str) -> str:
-        if name not in BENCHMARKS or name == MAIN_BENCHMARK:
-            known = ", ".join(key for key in BENCHMARKS if key != MAIN_BENCHMARK)
+        public = [key for key in BENCHMARKS if key not in OWN_BENCHMARKS]
+        if name not in public:
+            known = ", ".join(public)
             raise ValueError(f"{name!r} is not one of {known}")
         return name
 

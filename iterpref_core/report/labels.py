@@ -13,6 +13,7 @@ MODELS = {
 
 BENCHMARKS = {
     "heldout": "held-out",
+    "validation": "validation split",
     "humaneval": "HumanEval",
     "humaneval+": "HumanEval+",
     "mbpp": "MBPP",
@@ -31,8 +32,10 @@ COLUMNS = {
     "BigCodeBench Hard": {"bigcodebench-hard-complete": "Complete", "bigcodebench-hard-instruct": "Instruct"},
     "LiveCodeBench": {"livecodebench": ""},
     "held-out": {"heldout": ""},
+    "validation split": {"validation": ""},
 }
-"""Columns of the table of all benchmarks by group, in the order of the paper's table 1; held-out is ours.
+"""Columns of the table of all benchmarks by group, in the order of the paper's table 1; held-out and validation are
+ours.
 
 A group of one column has no second heading.
 """
@@ -42,6 +45,12 @@ DIFFICULTIES = {"easy": "easy", "medium": "medium", "hard": "hard"}
 
 MAIN_BENCHMARK = "heldout"
 """The benchmark that answers the experiment's question; the headline and the comparisons are about it."""
+
+CHOOSING_BENCHMARK = "validation"
+"""On its problems settings are chosen, so that its scores are no results: nobody misses it where it is not named."""
+
+OWN_BENCHMARKS = (MAIN_BENCHMARK, CHOOSING_BENCHMARK)
+"""Of this project's own problems, with prompts in `data/problems.jsonl`; nobody else publishes scores of them."""
 
 COUNTERPARTS = {"target-dpo": "dpo", "target-rpo": "rpo"}
 """Each focal objective, and the same objective over the whole rejected program: the paper's comparison."""

@@ -8,6 +8,7 @@ from iterpref_core.report.figures import interval, p_equation, points, share
 from iterpref_core.report.findings import SIGNIFICANT
 from iterpref_core.report.labels import (
     BENCHMARKS,
+    CHOOSING_BENCHMARK,
     COLUMNS,
     DIFFICULTIES,
     MAIN_BENCHMARK,
@@ -89,7 +90,7 @@ def score_table(summary: Summary) -> ScoreTable | None:
     return ScoreTable(
         tuple((title, tuple(COLUMNS[title][key] for key in group)) for title, group in columns.items() if group),
         tuple(Group(titles[model], _sorted(of_model)) for model, of_model in rows.items() if of_model),
-        tuple(benchmark_name(name) for name in BENCHMARKS if name not in shown),
+        tuple(benchmark_name(name) for name in BENCHMARKS if name not in (*shown, CHOOSING_BENCHMARK)),
         bool(published),
     )
 

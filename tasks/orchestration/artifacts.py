@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from httpx import HTTPError
@@ -69,8 +70,13 @@ def show_results(summary: Path, label: str = "") -> None:
         for model, scores in read_summary(summary)["models"].items()
         for benchmark, score in scores.items()
     ]
-    with _tolerated("the table of results"):
-        create_table_artifact(rows, key=_key(f"results-{label}"), description=f"{label}pass@1 in percent")
+    show_table(rows, f"results-{label}", f"{label}pass@1 in percent")
+
+
+def show_table(rows: list[dict[str, Any]], key: str, description: str) -> None:
+    """A table artifact, each row column → cell."""
+    with _tolerated(f"the table of {description}"):
+        create_table_artifact(rows, key=_key(key), description=description)
 
 
 def show_link(url: str | None, label: str = "") -> None:

@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
-from iterpref_core.config import Benchmark, ObjectiveName, Seed
+from iterpref_core.config import Benchmark, Beta, ObjectiveName, Seed
 from iterpref_core.errors import ConfigError
 from iterpref_core.jsonl import describe_validation_error
 from tasks.profiles import PROFILES
@@ -91,23 +91,51 @@ class Choice(BaseModel):
         return values
 
 
-def parse_choice(
-    profile: str, objectives: Sequence[str], benchmarks: Sequence[str], seeds: Sequence[int]
-) -> dict[str, Any]:
-    """The flow's parameters, from what a command line was given.
-
-    Raises:
-        ConfigError: one of them cannot be chosen.
-    """
-    given = {"profile": profile, "objectives": objectives, "benchmarks": benchmarks, "seeds": seeds}
-    try:
-        return _Choices.model_validate(given).model_dump()
-    except ValidationError as error:
-        raise ConfigError(describe_validation_error(error)) from None
+Benchmarks = Annotated[tuple[Benchmark, ...], Field(min_length=1)]
 
 
 class _Choices(BaseModel):
+    """The parameters of the flow `experiment` that a command line gives."""
+
     profile: ProfileName
     objectives: tuple[ObjectiveName, ...]
     benchmarks: tuple[Benchmark, ...]
     seeds: tuple[Seed, ...]
+
+
+class _Grid(BaseModel):
+    """The parameters of the flow `sweep` that a command line gives."""
+
+    objectives: tuple[ObjectiveName, ...]
+    betas: tuple[Beta, ...]
+    seeds: tuple[Seed, ...]
+    benchmarks: Benchmarks
+
+
+def parse_choice(
+    profile: str, objectives: Sequence[str], benchmarks: Sequence[str], seeds: Sequence[int]
+) -> dict[str, Any]:
+    """The parameters of the flow `experiment`, from what a command line was given.
+
+    Raises:
+        ConfigError: one of them cannot be chosen.
+    """
+    return _parse(_Choices, profile=profile, objectives=objectives, benchmarks=benchmarks, seeds=seeds)
+
+
+def parse_grid(
+    objectives: Sequence[str], betas: Sequence[float], seeds: Sequence[int], benchmarks: Sequence[str]
+) -> dict[str, Any]:
+    """The parameters of the flow `sweep`, from what a command line was given.
+
+    Raises:
+        ConfigError: one of them cannot be chosen.
+    """
+    return _parse(_Grid, objectives=objectives, betas=betas, seeds=seeds, benchmarks=benchmarks)
+
+
+def _parse(model: type[BaseModel], **given: object) -> dict[str, Any]:
+    try:
+        return model.model_validate(given).model_dump()
+    except ValidationError as error:
+        raise ConfigError(describe_validation_error(error)) from None

@@ -8,6 +8,8 @@ from uuid import UUID
 PARENT_VARIABLE = "ITERPREF_PARENT_FLOW_RUN"
 """Names the flow run under which a stage shows as a subflow. Its presence also says that the orchestrator records
 the stage in MLflow."""
+LABEL_VARIABLE = "ITERPREF_RUN_LABEL"
+"""Says to which of several experiments of a flow run a stage belongs."""
 
 USAGE_EXIT = 2
 """The exit code of bad input."""
@@ -20,7 +22,7 @@ def home() -> Path:
     return Path(os.environ.get(HOME_VARIABLE, "."))
 
 
-def child_environment(parent: UUID, cores: int) -> dict[str, str]:
+def child_environment(parent: UUID, cores: int, label: str) -> dict[str, str]:
     """This process's environment, made fit for a stage.
 
     Prefect's own `PREFECT__` variables would make the child believe that it is this flow run. The project's `python`
@@ -29,9 +31,11 @@ def child_environment(parent: UUID, cores: int) -> dict[str, str]:
     Args:
         parent: the orchestrator's flow run.
         cores: how many threads numerical libraries may use.
+        label: stands before the subflow's name, where a flow run holds several experiments.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT__")}
     environment[PARENT_VARIABLE] = str(parent)
+    environment[LABEL_VARIABLE] = label
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     environment["OMP_NUM_THREADS"] = str(cores)
     environment["PYTHONUNBUFFERED"] = "1"

@@ -46,7 +46,7 @@ def _may_succeed_later(_task: Any, _run: Any, state: State[Any]) -> bool:
 
 @task(
     name="stage",
-    task_run_name="{run.label}{stage.name}",
+    task_run_name="{run.naming.label}{stage.name}",
     cache_policy=NO_CACHE,
     persist_result=False,
     retries=len(_PAUSES_S),

@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from types import MappingProxyType, TracebackType
+from typing import NamedTuple, Self
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -87,6 +87,20 @@ class RunCost(BaseModel):
         return (wall - sum(stage.body_s for stage in ran)) / wall if wall else 0.0
 
 
+class Naming(NamedTuple):
+    """By what one of several experiments of a flow run is known.
+
+    Attributes:
+        label: stands before the names of its stages in Prefect.
+        run: its run's name in MLflow; None for one made of its parameters.
+        tags: of that run.
+    """
+
+    label: str = ""
+    run: str | None = None
+    tags: Mapping[str, str] = MappingProxyType({})
+
+
 class ExperimentRun:
     """Holds what the stages of one run share. Leaving it ends every stage that is still there.
 
@@ -95,7 +109,7 @@ class ExperimentRun:
         graph: the stages that are asked for, with all they need.
         jobs: how many of them may run at once.
         forced: names of those that run even where nothing has changed.
-        label: stands before the stages' names, where a flow run holds several experiments.
+        naming: by what it is known, where a flow run holds several experiments.
 
     Raises:
         InputError: another process runs the experiment in this workspace.
@@ -103,7 +117,7 @@ class ExperimentRun:
     """
 
     def __init__(
-        self, params: Params, graph: Mapping[str, Stage], jobs: int, forced: Iterable[str] = (), label: str = ""
+        self, params: Params, graph: Mapping[str, Stage], jobs: int, forced: Iterable[str], naming: Naming
     ) -> None:
         from tasks.recording.tracking import Tracker
 
@@ -111,12 +125,12 @@ class ExperimentRun:
         self._workspace = ExitStack()
         self._workspace.enter_context(only_one(STATE / "run.lock", _refuse))
         self.params = params
-        self.label = label
+        self.naming = naming
         self.forced = frozenset(forced)
         self._reproduced = self.forced | stale_stages()
         self.slots = Slots(graph, jobs, len(os.sched_getaffinity(0)))
         self.tracker: Tracker = Tracker()
-        self.mlflow_run = self.tracker.start_experiment(params)
+        self.mlflow_run = self.tracker.start_experiment(params, naming.run, naming.tags)
         self._costs: list[StageCost] = []
         self._lock = threading.Lock()
         self._warm = WarmProcess()
@@ -136,7 +150,7 @@ class ExperimentRun:
     def stage_environment(self, parent: UUID, cores: int) -> dict[str, str]:
         """The environment of a stage's process, which may use so many cores; `parent` is the flow run."""
         with self._lock:
-            return self._warm.offer(child_environment(parent, cores))
+            return self._warm.offer(child_environment(parent, cores, self.naming.label))
 
     def add(self, cost: StageCost) -> None:
         """Note what a stage cost."""

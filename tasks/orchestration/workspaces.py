@@ -36,12 +36,29 @@ def entered(choice: Choice) -> Iterator[Path]:
         ConfigError: the choice does not lead to valid parameters. Nothing was changed.
         InputError: the present folder is no git repository.
     """
+    if choice == Choice():
+        load_params()
+        yield Path.cwd()
+        return
+    with copied(choice, _name(choice)) as copy:
+        yield copy
+
+
+@contextmanager
+def copied(choice: Choice, name: str) -> Iterator[Path]:
+    """Make a copy of the present folder, in which a choice holds, the present one; yields it.
+
+    Args:
+        choice: what differs there; perhaps nothing.
+        name: of the copy, which stays for the next run that asks for it.
+
+    Raises:
+        ConfigError: the choice does not lead to valid parameters. Nothing was changed.
+        InputError: the present folder is no git repository.
+    """
     origin = Path.cwd()
     load_params()
-    copy = (COPIES / _name(choice)).resolve()
-    if choice == Choice():
-        yield origin
-        return
+    copy = (COPIES / name).resolve()
     _copy_tree(origin, copy)
     set_before = os.environ.get(HOME_VARIABLE)
     os.environ[HOME_VARIABLE] = str(home().resolve())
@@ -101,14 +118,20 @@ def choose_objectives(graph: dict[str, Any], objectives: Sequence[str]) -> None:
     def written(name: str) -> set[str]:
         return {f"metrics/train/{name}.curve.csv", f"results/{name}"}
 
-    report = stages["report"]
-    others = set(report["deps"]) - {path for name in old for path in written(name)}
-    report["deps"] = sorted(others | {path for name in objectives for path in written(name)})
+    if (report := stages.get("report")) is not None:
+        others = set(report["deps"]) - {path for name in old for path in written(name)}
+        report["deps"] = sorted(others | {path for name in objectives for path in written(name)})
     gone = {path for name in old if name not in objectives for path in written(name)}
     for plot in graph.get("plots", ()):
         for axes in plot.values():
             if isinstance(axes.get("y"), dict):
                 axes["y"] = {path: column for path, column in axes["y"].items() if path not in gone}
+
+
+def graph_objectives() -> list[str]:
+    """The objectives that the present folder's dvc.yaml trains."""
+    content = yaml.safe_load(GRAPH.read_text(encoding="utf-8"))
+    return list(content["stages"]["train"]["matrix"]["objective"])
 
 
 def _share_cache(origin: Path) -> None:

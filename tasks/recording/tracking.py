@@ -13,6 +13,7 @@ import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -60,10 +61,13 @@ class Tracker:
         self.add("run", run, name=name, tags=dict(tags), parent=parent, time=get_current_time_millis())
         return run
 
-    def start_experiment(self, params: Params) -> str:
-        """Create the run that holds the stages; returns our name of it."""
+    def start_experiment(
+        self, params: Params, name: str | None = None, tags: Mapping[str, str] = MappingProxyType({})
+    ) -> str:
+        """Create the run that holds the stages, under a name and with tags besides its own; returns our name of it."""
         digest = params_digest(params)
-        run = self.start_run(f"experiment-{digest[:7]}", {"iterpref.params_md5": digest, **_git_tags()})
+        own = {"iterpref.params_md5": digest, **_git_tags()}
+        run = self.start_run(name or f"experiment-{digest[:7]}", own | dict(tags))
         self.log_params(run, flatten(params.model_dump(mode="json")))
         return run
 

@@ -108,6 +108,17 @@ def test_heldout_runs_visible_and_hidden_tests_of_its_split_alone(bench: Bench) 
     assert json.loads(samples[0]) == {"task_id": "h/double", "solution": "def f(x):\n    return x + x\n"}
 
 
+def test_validation_is_scored_like_heldout_on_problems_of_its_own(bench: Bench) -> None:
+    asked = DOUBLE.replace("heldout", "validation")
+    bench.backend = ReplayBackend(ANSWERS | {asked: ["def f(x):\n    return 2 * x\n"]})
+    metrics = bench.run(("heldout", "validation"))
+    assert (metrics["heldout/n"], metrics["heldout/pass_at_1"]) == (2, 0.5)
+    assert (metrics["validation/n"], metrics["validation/pass_at_1"]) == (1, 1.0)
+    results = bench.results()
+    assert results["validation"]["passed"] == ["v/double"]
+    assert results["validation"]["data"]["sha256"] != results["heldout"]["data"]["sha256"]
+
+
 def test_same_input_gives_the_same_bytes_and_does_not_ask_the_model_again(bench: Bench) -> None:
     bench.run(("heldout",), "first")
     bench.run(("heldout",), "second")

@@ -20,8 +20,8 @@ def load(path: str) -> dict[str, Any]:
     return content
 
 
-def test_the_deployment_names_the_flow_and_its_parameters() -> None:
-    (deployment,) = load("prefect.yaml")["deployments"]
+@pytest.mark.parametrize("deployment", load("prefect.yaml")["deployments"], ids=lambda each: each["entrypoint"])
+def test_a_deployment_names_its_flow_and_all_parameters(deployment: dict[str, Any]) -> None:
     path, _, name = deployment["entrypoint"].partition(":")
     flow = getattr(importlib.import_module(path.removesuffix(".py").replace("/", ".")), name)
     assert set(deployment["parameters"]) == set(flow.parameters.properties)

@@ -23,26 +23,47 @@ KEY = "sk-planted-7f3a9c51"
 """A secret that nothing may write down."""
 
 STAGE = '''
-"""A stage: writes its outputs, and waits with a child of its own where the file `wait` names it."""
-import subprocess, sys, time
+"""A stage: writes its outputs; waits with a child of its own, or fails, where the file `wait` or `fail` names it."""
+import json, subprocess, sys, time
 from pathlib import Path
-import yaml
+from iterpref_core.config import load_params
 from tasks.common.body import run_body
 from tasks.recording.journal import open_journal
 
 name, *outs = sys.argv[1:]
 journal = open_journal(name)
-if Path("wait").is_file() and Path("wait").read_text() == name:
+train = load_params().train
+
+def named(by):
+    return Path(by).is_file() and Path(by).read_text() in (name, f"{name} beta {train.beta} seed {train.seed}")
+
+if named("fail"):
+    journal.close(1, "told to fail")
+    sys.exit(1)
+if named("wait"):
     journal.progress("waiting", 1, 4)
     subprocess.Popen(["sleep", "600"], start_new_session=True)
     time.sleep(600)
 
+def evaluate(out):
+    """A model solves more of 40 problems with a larger beta, and one more with an even seed."""
+    model = Path("models/trained", out.name)
+    beta, even = (train.beta, train.seed % 2 == 0) if model.exists() else (0.0, False)
+    solved = 10 + round(50 * beta) + even
+    entry = {"available": True, "n": 40, "pass_at_1": solved / 40, "passed": [f"t/{n}" for n in range(solved)]}
+    out.mkdir()
+    found = {"benchmarks": dict.fromkeys(load_params().evaluate.benchmarks, entry)}
+    (out / "results.json").write_text(json.dumps(found))
+
 def write():
-    text = Path("params.yaml").read_text()
     for out in map(Path, outs):
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text("step,loss\\n1,0.5\\n" if out.suffix == ".csv" else name + text.partition("seed")[2])
-    return {"outputs": float(len(outs)), "score": yaml.safe_load(text)["train"]["seed"] / 100}
+        if out.parts[0] == "results":
+            evaluate(out)
+        else:
+            text = name + Path("params.yaml").read_text().partition("seed")[2]
+            out.write_text("step,loss\\n1,0.5\\n" if out.suffix == ".csv" else text)
+    return {"outputs": float(len(outs)), "score": train.seed / 100}
 
 run_body(name, write)
 journal.close(0)
@@ -60,18 +81,19 @@ GRAPH = {
         },
         "train": {
             "matrix": {"objective": ["sft", "dpo"]},
-            "cmd": "${python} train@${item.objective} data/${item.objective} metrics/train/${item.objective}.curve.csv",
+            "cmd": "${python} train@${item.objective} models/trained/${item.objective}"
+            " metrics/train/${item.objective}.curve.csv",
             "deps": ["data/problems.jsonl"],
-            "params": ["train.seed"],
-            "outs": ["data/${item.objective}"],
+            "params": ["train.beta", "train.seed"],
+            "outs": ["models/trained/${item.objective}"],
             "metrics": ["metrics/train/${item.objective}.json"],
             "plots": ["metrics/train/${item.objective}.curve.csv"],
         },
         "evaluate": {
-            "foreach": {"base": "data/problems.jsonl", "sft": "data/sft", "dpo": "data/dpo"},
+            "foreach": {"base": "data/problems.jsonl", "sft": "models/trained/sft", "dpo": "models/trained/dpo"},
             "do": {
                 "cmd": "${python} evaluate@${key} results/${key}",
-                "deps": ["data/problems.jsonl"],
+                "deps": ["${item}"],
                 "params": ["evaluate.benchmarks"],
                 "outs": ["results/${key}"],
                 "metrics": ["metrics/evaluate/${key}.json"],
@@ -164,10 +186,15 @@ def make_small(path: Path) -> Small:
         shutil.copy2(ROOT / name, path / name)
     shutil.copytree(ROOT / "profiles", path / "profiles")
     (path / ".dvc").mkdir()
-    shutil.copy2(ROOT / ".dvc" / "config", path / ".dvc" / "config")
+    for name in ("config", ".gitignore"):
+        shutil.copy2(ROOT / ".dvc" / name, path / ".dvc" / name)
     (path / "dvc.yaml").write_text(yaml.safe_dump(GRAPH, sort_keys=False), encoding="utf-8")
     (path / "stage.py").write_text(STAGE, encoding="utf-8")
-    subprocess.run(["git", "init", "--quiet"], cwd=path, check=True)
+    with (path / ".gitignore").open("a", encoding="utf-8") as ignored:
+        ignored.write("/wait\n/fail\n/started.log\n")
+    for command in (["init"], ["add", "--all"], ["commit", "-m", "start"]):
+        identity = ["-c", "user.name=nobody", "-c", "user.email=nobody@example.org"]
+        subprocess.run(["git", *identity, *command], cwd=path, check=True, stdout=subprocess.DEVNULL)
     return Small(path)
 
 
@@ -196,9 +223,9 @@ class Server:
         with urllib.request.urlopen(request, timeout=30) as response:
             return json.load(response)
 
-    def trigger(self, **parameters: Any) -> str:
-        """Ask for a run of the deployment; returns its id."""
-        deployment = self.ask("/deployments/name/experiment/local")["id"]
+    def trigger(self, flow: str = "experiment", /, **parameters: Any) -> str:
+        """Ask for a run of the flow's deployment; returns its id."""
+        deployment = self.ask(f"/deployments/name/{flow}/local")["id"]
         run = self.ask(f"/deployments/{deployment}/create_flow_run", {"parameters": parameters})
         return str(run["id"])
 

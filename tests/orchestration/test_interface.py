@@ -52,6 +52,30 @@ def test_cancelling_ends_every_process_and_the_next_run_continues(
     assert done.returncode == 0, done.stdout
 
 
+def test_a_sweep_is_served_refuses_what_is_wrong_and_can_be_cancelled(
+    small: "Small", server: "Server", wait_until: Callable[..., float]
+) -> None:
+    for wrong in ({"betas": [0]}, {"objectives": ["dop"]}, {"benchmarks": []}):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            server.trigger("sweep", **wrong)
+        refused.value.close()
+    before = {name: (small.path / name).read_bytes() for name in ("params.yaml", "dvc.yaml", "dvc.lock")}
+    run = server.trigger("sweep", objectives=["dpo"], betas=[0.2], seeds=[5])
+    wait_until(lambda: server.state(run) in ("Failed", "Completed", "Crashed"))
+    assert server.state(run) == "Completed", (small.path / "started.log").read_text(encoding="utf-8")
+    tables = server.ask("/artifacts/filter", {"artifacts": {"type": {"any_": ["table"]}}})
+    (table,) = [item for item in tables if item["key"] == "sweep" and item["flow_run_id"] == run]
+    assert [row["row"] for row in json.loads(table["data"])] == ["base", "dpo, beta 0.2"]
+
+    (small.path / ".iterpref" / "workspaces" / "sweep" / "wait").write_text("train@dpo", encoding="utf-8")
+    run = server.trigger("sweep", objectives=["dpo"], betas=[0.2], seeds=[6])
+    wait_until(lambda: any("sleep 600" in line for line in small.stage_processes()))
+    server.cancel(run)
+    wait_until(lambda: not small.stage_processes())
+    wait_until(lambda: server.state(run) == "Cancelled")
+    assert {name: (small.path / name).read_bytes() for name in before} == before
+
+
 def test_every_service_listens_on_loopback_alone(server: "Server", small: "Small") -> None:
     assert all("//127.0.0.1:" in address for address in server.addresses.values())
     assert small.listening() == {"127.0.0.1"}

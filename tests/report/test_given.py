@@ -41,6 +41,7 @@ def test_published_scores_are_read_as_spreadsheets_write_them(tmp_path: Path) ->
             r"published\.csv:2: field 'benchmark': 'MBPP' is not one of humaneval, ",
         ),
         (HEADER + "Coder-7B,DPO,heldout,0.6,x\n", r"published\.csv:2: field 'benchmark': 'heldout' is not one of"),
+        (HEADER + "Coder-7B,DPO,validation,0.6,x\n", r"published\.csv:2: field 'benchmark': 'validation' is not one"),
         (HEADER + "Coder-7B,DPO,mbpp,0.6,\n", r"published\.csv:2: field 'source'"),
         (HEADER + "Coder-7B,DPO,mbpp,0.6,a, b\n", r"published\.csv:2: 6 cells where the header has 5; quote text"),
         (

@@ -1,11 +1,13 @@
 """The table of all benchmarks: its columns, its rows, and what each cell says."""
 
+import json
 from types import SimpleNamespace
 from typing import get_args
 
 from iterpref_core.config import Benchmark
 from iterpref_core.report.labels import BENCHMARKS, COLUMNS
 from iterpref_core.report.score_table import Cell, difficulty_table, score_table
+from iterpref_core.report.summary import build_summary
 
 
 def test_every_benchmark_has_a_column() -> None:
@@ -72,16 +74,27 @@ def test_a_difference_that_may_be_chance_is_not_coloured(rich: SimpleNamespace) 
 
 
 def test_benchmarks_that_nobody_asked_for_have_no_column(experiment: SimpleNamespace) -> None:
-    from iterpref_core.report.summary import build_summary
-
     summary = build_summary(experiment.results, experiment.metrics, experiment.params, experiment.lock)
     table = score_table(summary)
     assert table is not None
     assert [title for title, _ in table.columns] == ["EvalPlus", "held-out"]
     assert "LiveCodeBench" in table.absent
+    assert "validation split" not in table.absent, "things are chosen on it: nobody misses its scores"
     assert difficulty_table(summary) is None
     heldout = {model: {"heldout": scores["heldout"]} for model, scores in summary["models"].items()}
     assert score_table(summary | {"models": heldout, "unavailable": {}}) is None, "it has a table of its own"
+
+
+def test_validation_has_a_column_of_its_own_where_somebody_names_it(experiment: SimpleNamespace) -> None:
+    for path in experiment.results.glob("*/results.json"):
+        found = json.loads(path.read_text())
+        found["benchmarks"]["validation"] = found["benchmarks"]["heldout"]
+        path.write_text(json.dumps(found))
+    summary = build_summary(experiment.results, experiment.metrics, experiment.params, experiment.lock)
+    table = score_table(summary)
+    assert table is not None
+    assert [title for title, _ in table.columns] == ["EvalPlus", "held-out", "validation split"]
+    assert {row.cells[-1].score == row.cells[-2].score for row in table.groups[0].rows} == {True}
 
 
 def test_livecodebench_by_difficulty_is_compared_on_the_tasks_of_each(rich: SimpleNamespace) -> None:
