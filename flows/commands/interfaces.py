@@ -27,7 +27,7 @@ def serve_interfaces() -> None:
     Raises:
         ServiceError: one of them did not start.
     """
-    from tasks.recording.server import tracking_uri
+    from tasks.recording.tracking import Tracker
 
     # A script's shell lets what it starts in the background ignore the interrupt, which is how this ends.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -37,11 +37,14 @@ def serve_interfaces() -> None:
     with ExitStack() as stack:
         services = [start_prefect(prefect_port, interface=True)]
         stack.callback(services[0].stop)
-        mlflow = tracking_uri()
+        tracker = Tracker()  # it delivers what earlier runs left
+        mlflow = tracker.uri
         if not mlflow.startswith("http"):  # a tracking server has pages of its own
+            tracker.server.set_up()
             services.append(_start_mlflow(mlflow, mlflow_port))
             stack.callback(services[1].stop)
             mlflow = f"http://{LOOPBACK}:{mlflow_port}"
+        tracker.close()
         for service in services:
             service.wait_healthy()
         typer.echo(f"Prefect  http://{LOOPBACK}:{prefect_port}  (Deployments → experiment → Run)")
@@ -52,12 +55,7 @@ def serve_interfaces() -> None:
 
 
 def _start_mlflow(uri: str, port: int) -> Service:
-    """Serve the data base, after it has got what earlier runs left for it."""
-    from tasks.recording.tracking import Tracker
-
-    tracker = Tracker()
-    tracker.server.set_up()
-    tracker.close()
+    """Serve the data base."""
     artifacts = (Path.cwd() / "mlartifacts").as_uri()
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
     command += ["--default-artifact-root", artifacts, "--host", LOOPBACK, "--port", str(port), "--workers", "1"]

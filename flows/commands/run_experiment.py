@@ -13,10 +13,9 @@ import typer
 from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
 from tasks.common.paths import REPORTS, SUMMARY
-from tasks.orchestration.mending import mend_dvc
 from tasks.orchestration.processes import end_leftovers
 from tasks.orchestration.run import LAST_RUN, RunCost, check_workspace, full_disk
-from tasks.orchestration.services import prefect_server
+from tasks.orchestration.services import ServiceError, prefect_server
 from tasks.recording.graph import load_graph, select_stages
 
 
@@ -36,8 +35,6 @@ def run_experiment(stages: list[str], jobs: int, **chosen: Any) -> None:
     load_params()
     check_workspace()
     select_stages(load_graph(), tuple(stages))
-    for mended in mend_dvc():
-        typer.echo(f"warning: {mended}", err=True)
     end_leftovers()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -59,6 +56,8 @@ def _run_flow(parameters: dict[str, Any]) -> tuple[list[Path], float]:
     _log_to_terminal()
     with prefect_server() as service:
         # A server of our own starts meanwhile.
+        from httpx import HTTPError
+
         from flows.experiment import experiment
         from flows.stage import drain_prefect
 
@@ -67,9 +66,17 @@ def _run_flow(parameters: dict[str, Any]) -> tuple[list[Path], float]:
         started = time.monotonic()
         try:
             folders = experiment(**parameters)
+        except HTTPError as error:
+            raise _server_gone(error) from None
         finally:
             drain_prefect()
         return [Path(folder) for folder in folders], time.monotonic() - started
+
+
+def _server_gone(error: Exception) -> ServiceError:
+    """Stages do not need the server; but the flow's own end cannot be told to it."""
+    url = os.environ["PREFECT_API_URL"]
+    return ServiceError(f"the Prefect server at {url} does not answer ({error}); finished stages are kept: run again")
 
 
 def _log_to_terminal() -> None:

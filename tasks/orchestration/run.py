@@ -1,5 +1,6 @@
 """One run of the experiment: its stages, what each cost, and its record in MLflow."""
 
+import logging
 import os
 import shutil
 import tempfile
@@ -20,8 +21,11 @@ from tasks.common.paths import STATE
 from tasks.orchestration import processes
 from tasks.orchestration.environment import home
 from tasks.orchestration.locks import only_one
+from tasks.orchestration.mending import mend_dvc
 from tasks.orchestration.slots import Slots
 from tasks.recording.graph import Stage, stale_stages
+
+log = logging.getLogger("iterpref.run")
 
 LAST_RUN = STATE / "last_run.json"
 """In the workspace itself, also of a run in a copy of it."""
@@ -108,6 +112,9 @@ class ExperimentRun:
         check_workspace()
         self._workspace = ExitStack()
         self._workspace.enter_context(only_one(STATE / "run.lock", _refuse))
+        processes.end_leftovers(services=False)  # they may be of a run that a worker started
+        for mended in mend_dvc():
+            log.warning("%s", mended)
         self.params = params
         self.label = label
         self.forced = frozenset(forced)

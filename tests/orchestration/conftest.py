@@ -19,7 +19,8 @@ KEY = "sk-planted-7f3a9c51"
 """A secret that nothing may write down."""
 
 STAGE = '''
-"""A stage: writes its outputs, and waits with a child of its own where the file `wait` names it."""
+"""A stage: writes its outputs. It waits with a child while the file `wait` names it, and fails if `fail` does.
+"""
 import subprocess, sys, time
 from pathlib import Path
 from tasks.common.body import run_body
@@ -27,10 +28,21 @@ from tasks.recording.journal import open_journal
 
 name, *outs = sys.argv[1:]
 journal = open_journal(name)
-if Path("wait").is_file() and Path("wait").read_text() == name:
+
+def named(by):
+    return Path(by).is_file() and Path(by).read_text() == name
+
+journal.metrics({"loss": 1.0}, 0)
+if named("wait"):
     journal.progress("waiting", 1, 4)
-    subprocess.Popen(["sleep", "600"], start_new_session=True)
-    time.sleep(600)
+    child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    while named("wait"):
+        time.sleep(0.1)
+    child.kill()
+journal.metrics({"loss": 0.5}, 1)
+if named("fail"):
+    journal.close(1, "planted")
+    sys.exit(1)
 
 def write():
     for out in map(Path, outs):
