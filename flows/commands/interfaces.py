@@ -5,6 +5,7 @@ import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import typer
 
@@ -15,6 +16,7 @@ from tasks.orchestration.services import (
     Interfaces,
     Service,
     announced,
+    announced_interfaces,
     free_port,
     prefect_environment,
     start_prefect,
@@ -32,7 +34,7 @@ def serve_interfaces() -> None:
     # A script's shell lets what it starts in the background ignore the interrupt, which is how this ends.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     end_leftovers()
-    prefect_port, mlflow_port = free_port(4200), free_port(5000)
+    prefect_port, mlflow_port = _ports()
     os.environ |= {**prefect_environment(STATE / "prefect"), "PREFECT_API_URL": f"http://{LOOPBACK}:{prefect_port}/api"}
     with ExitStack() as stack:
         services = [start_prefect(prefect_port, interface=True)]
@@ -52,6 +54,14 @@ def serve_interfaces() -> None:
         typer.echo("Ctrl-C stops both.")
         stack.enter_context(announced(Interfaces(prefect=os.environ["PREFECT_API_URL"], mlflow=mlflow)))
         _serve_experiment()
+
+
+def _ports() -> tuple[int, int]:
+    """Prefect's and MLflow's: those of interfaces that were killed, to which a run may still report, or the usual."""
+    left = announced_interfaces()
+    addresses = (left.prefect, left.mlflow) if left else ()
+    preferred = [urlsplit(address).port or 0 for address in addresses] or [4200, 5000]
+    return free_port(preferred[0]), free_port(preferred[1])
 
 
 def _start_mlflow(uri: str, port: int) -> Service:

@@ -96,6 +96,7 @@ def end_leftovers(*, services: bool = True) -> int:
             if len(children) == len(left["children"]):
                 path.unlink(missing_ok=True)
     _end_groups(groups)
+    _wait_reaped(groups)
     return len(groups)
 
 
@@ -109,6 +110,13 @@ def _end_groups(groups: Sequence[int]) -> None:
         with suppress(psutil.Error):
             process.kill()
     _wait(members)
+
+
+def _wait_reaped(orphans: Sequence[int]) -> None:
+    """Wait until the system's first process has reaped them: for DVC, whoever has a process id is alive."""
+    deadline = time.monotonic() + GRACE_S
+    while any(map(psutil.pid_exists, orphans)) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def _wait(members: Sequence[psutil.Process]) -> list[psutil.Process]:

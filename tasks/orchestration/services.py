@@ -53,6 +53,7 @@ def free_port(preferred: int = 0) -> int:
     """The preferred port of the loopback interface if it is free, otherwise any that is."""
     for port in (preferred, 0):
         with socket.socket() as candidate:
+            candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # also after a server that was just killed
             try:
                 candidate.bind((LOOPBACK, port))
             except OSError:
