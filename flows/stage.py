@@ -8,12 +8,15 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
-from functools import partial
+from copy import copy
+from functools import partial, update_wrapper
 from types import FrameType
 from typing import NoReturn
 from uuid import UUID, uuid4
 
+from httpx import HTTPError
 from prefect import Flow, Task, get_client
 from prefect.flow_engine import run_flow
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, get_current_settings, temporary_settings
@@ -24,6 +27,7 @@ from iterpref_core.progress import watched_progress
 from tasks.common.paths import STATE
 from tasks.orchestration.environment import LABEL_VARIABLE, PARENT_VARIABLE, USAGE_EXIT, set_up_libraries
 from tasks.orchestration.locks import only_one
+from tasks.orchestration.mending import check_inputs
 from tasks.orchestration.run import full_disk
 from tasks.orchestration.services import answers
 from tasks.orchestration.warm import hand_over
@@ -80,8 +84,10 @@ def _execute(flow: Flow[..., dict[str, float]], stage: str, parameters: dict[str
     """
     try:
         load_params()
+        if PARENT_VARIABLE not in os.environ:  # the orchestrator has seen to it
+            check_inputs(load_graph()[stage].inputs)
         if _server_answers():
-            _run_as_flow(flow, stage, parameters)
+            _run_shown(flow, stage, parameters)
         else:
             flow.fn(**parameters)
     except IterPrefError as error:
@@ -103,6 +109,40 @@ def _server_answers() -> bool:
     """Whether Prefect's API address is set, and healthy."""
     url = get_current_settings().api.url
     return bool(url) and answers(f"{url}/health")
+
+
+class _Body:
+    """A flow's function, and how it ended: Prefect, whose server may be gone by then, cannot always tell."""
+
+    def __init__(self, function: Callable[..., dict[str, float]]) -> None:
+        update_wrapper(self, function)
+        self._function = function
+        self.finished = False
+        self.error: Exception | None = None
+
+    def __call__(self, **parameters: str) -> dict[str, float]:
+        try:
+            metrics = self._function(**parameters)
+        except Exception as error:
+            self.error = error
+            raise
+        self.finished = True
+        return metrics
+
+
+def _run_shown(flow: Flow[..., dict[str, float]], stage: str, parameters: dict[str, str]) -> None:
+    """Run the stage as a flow. A server that goes away costs what it would have shown, and nothing else."""
+    body = _Body(flow.fn)
+    watched = copy(flow)
+    watched.fn = body
+    try:
+        _run_as_flow(watched, stage, parameters)
+    except HTTPError as error:
+        if body.error is not None:
+            raise body.error from None
+        print(f"warning: {stage} is not shown in Prefect, whose server does not answer: {error}", file=sys.stderr)
+        if not body.finished:
+            flow.fn(**parameters)
 
 
 def _run_as_flow(flow: Flow[..., dict[str, float]], stage: str, parameters: dict[str, str]) -> None:

@@ -12,15 +12,14 @@ from typing import IO, Any
 import typer
 
 from iterpref_core.errors import InputError
-from tasks.orchestration.mending import mend_dvc
 from tasks.orchestration.processes import end_leftovers
 from tasks.orchestration.run import full_disk
-from tasks.orchestration.services import log_to_prefect, prefect_server
+from tasks.orchestration.services import ServiceError, log_to_prefect, prefect_server
 
 
 @contextmanager
-def mended_workspace(verb: str) -> Iterator[None]:
-    """Mend what killed runs have left before anything runs, and end well what is cancelled or fills the disk.
+def prepared_workspace(verb: str) -> Iterator[None]:
+    """End what killed runs have left before anything runs, and end well what is cancelled or fills the disk.
 
     Args:
         verb: by which the user goes on after that.
@@ -28,8 +27,6 @@ def mended_workspace(verb: str) -> Iterator[None]:
     Raises:
         StorageError: the disk is full.
     """
-    for mended in mend_dvc():
-        typer.echo(f"warning: {mended}", err=True)
     end_leftovers()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -61,6 +58,8 @@ def run_in_prefect(
     _log_to(lines or sys.stdout)
     with prefect_server() as service:
         # A server of our own starts meanwhile.
+        from httpx import HTTPError
+
         flow = load()
         from flows.stage import drain_prefect
 
@@ -69,9 +68,17 @@ def run_in_prefect(
         started = time.monotonic()
         try:
             found = flow(**parameters)
+        except HTTPError as error:
+            raise _server_gone(error) from None
         finally:
             drain_prefect()
         return found, time.monotonic() - started
+
+
+def _server_gone(error: Exception) -> ServiceError:
+    """Stages do not need the server; but the flow's own end cannot be told to it."""
+    url = os.environ["PREFECT_API_URL"]
+    return ServiceError(f"the Prefect server at {url} does not answer ({error}); finished stages are kept: run again")
 
 
 def _log_to(lines: IO[str]) -> None:

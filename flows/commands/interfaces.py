@@ -6,6 +6,8 @@ import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import UUID
 
 import typer
 
@@ -16,6 +18,7 @@ from tasks.orchestration.services import (
     Interfaces,
     Service,
     announced,
+    announced_interfaces,
     free_port,
     log_to_prefect,
     prefect_environment,
@@ -29,26 +32,27 @@ def serve_interfaces() -> None:
     Raises:
         ServiceError: one of them did not start.
     """
-    from tasks.recording.outbox import public_address
-    from tasks.recording.server import tracking_uri
+    from tasks.recording.tracking import Tracker
 
     # A script's shell lets what it starts in the background ignore the interrupt, which is how this ends.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     end_leftovers()
-    prefect_port, mlflow_port = free_port(4200), free_port(5000)
+    prefect_port, mlflow_port = _ports()
     os.environ |= {**prefect_environment(STATE / "prefect"), "PREFECT_API_URL": f"http://{LOOPBACK}:{prefect_port}/api"}
     log_to_prefect()
     with ExitStack() as stack:
         services = [start_prefect(prefect_port, interface=True)]
         stack.callback(services[0].stop)
-        mlflow = tracking_uri()
+        tracker = Tracker()  # it delivers what earlier runs left
+        mlflow = tracker.address
         if not mlflow.startswith("http"):  # a tracking server has pages of its own
-            services.append(_start_mlflow(mlflow, mlflow_port))
+            tracker.server.set_up()
+            services.append(_start_mlflow(tracker.server.uri, mlflow_port))
             stack.callback(services[1].stop)
             mlflow = f"http://{LOOPBACK}:{mlflow_port}"
+        tracker.close()
         for service in services:
             service.wait_healthy()
-        mlflow = public_address(mlflow)
         typer.echo(f"Prefect  http://{LOOPBACK}:{prefect_port}  (Deployments → experiment or sweep → Run)")
         typer.echo(f"MLflow   {mlflow}")
         typer.echo("Ctrl-C stops both.")
@@ -56,13 +60,16 @@ def serve_interfaces() -> None:
         _serve_flows()
 
 
-def _start_mlflow(uri: str, port: int) -> Service:
-    """Serve the data base, after it has got what earlier runs left for it."""
-    from tasks.recording.tracking import Tracker
+def _ports() -> tuple[int, int]:
+    """Prefect's and MLflow's: those of interfaces that were killed, to which a run may still report, or the usual."""
+    left = announced_interfaces()
+    addresses = (left.prefect, left.mlflow) if left else ()
+    preferred = [urlsplit(address).port or 0 for address in addresses] or [4200, 5000]
+    return free_port(preferred[0]), free_port(preferred[1])
 
-    tracker = Tracker()
-    tracker.server.set_up()
-    tracker.close()
+
+def _start_mlflow(uri: str, port: int) -> Service:
+    """Serve the data base."""
     artifacts = (Path.cwd() / "mlartifacts").as_uri()
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
     command += ["--default-artifact-root", artifacts, "--host", LOOPBACK, "--port", str(port), "--workers", "1"]
@@ -80,7 +87,9 @@ def _serve_flows() -> None:
     runner = Runner(name="local", limit=1, pause_on_shutdown=False)
     try:
         for flow in (experiment, sweep):
-            close_form(runner.add_flow(flow, name="local"))
+            deployment = runner.add_flow(flow, name="local")
+            assert isinstance(deployment, UUID), "where nothing is asynchronous, this is not either"
+            close_form(deployment)
         asyncio.run(runner.start())
     except KeyboardInterrupt:
         typer.echo("stopping")

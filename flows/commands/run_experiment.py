@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from flows.commands.flow_runs import mended_workspace, run_in_prefect
+from flows.commands.flow_runs import prepared_workspace, run_in_prefect
 from iterpref_core.config import load_params
 from tasks.common.paths import REPORTS, SUMMARY
 from tasks.orchestration.run import LAST_RUN, RunCost, check_workspace
@@ -31,7 +31,7 @@ def run_experiment(stages: list[str], jobs: int, **chosen: Any) -> None:
     load_params()
     check_workspace()
     select_stages(load_graph(), tuple(stages))
-    with mended_workspace("iterpref run"):
+    with prepared_workspace("iterpref run"):
         folders, in_flow_s = run_in_prefect(_load_flow, {"stages": tuple(stages), "jobs": jobs} | chosen)
     _finish(time.monotonic() - started, in_flow_s, [] if stages else [Path(folder) for folder in folders])
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from flows.commands.flow_runs import mended_workspace, run_in_prefect
+from flows.commands.flow_runs import prepared_workspace, run_in_prefect
 from flows.commands.shared import show_rows
 from iterpref_core.config import load_params
 from tasks.orchestration.run import check_workspace
@@ -26,7 +26,7 @@ def run_sweep(jobs: int, as_json: bool, **grid: Any) -> None:
     """
     load_params()
     check_workspace()
-    with mended_workspace("iterpref sweep"):
+    with prepared_workspace("iterpref sweep"):
         result, _ = run_in_prefect(_load_flow, {"jobs": jobs} | grid, sys.stderr if as_json else sys.stdout)
     if as_json:
         typer.echo(result.model_dump_json(indent=2))

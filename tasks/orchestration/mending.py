@@ -1,14 +1,15 @@
-"""What a crash can leave in DVC's folders that DVC itself does not get over: seen to before an experiment runs."""
+"""What a crash can leave in DVC's folders that DVC itself does not get over: seen to before anything runs."""
 
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from iterpref_core.errors import StorageError
 from iterpref_core.jsonl import atomic_writer
 
 _EMPTY = '{"read": {}, "write": {}}\n'
@@ -28,9 +29,26 @@ def mend_dvc(root: Path = Path()) -> Iterator[str]:
         with atomic_writer(rwlock) as file:
             file.write(_EMPTY)
         yield f"{rwlock}: was not whole; emptied"
-    for path in _half_written(root / "dvc.lock", _cache(root)):
+    for _, path in _half_written(_locked_outs(root), _cache(root)):
         path.unlink()
         yield f"{path}: was not whole; removed from DVC's cache"
+
+
+def check_inputs(inputs: Iterable[str], root: Path = Path()) -> None:
+    """See to it that a stage under a bare `dvc repro` does not work on half of its inputs.
+
+    Raises:
+        StorageError: what DVC has of an input in its cache, and may have it from, is not whole.
+    """
+    wanted = {name for path in inputs for name in (path, *map(str, Path(path).parents))}
+    outs = [out for out in _locked_outs(root) if out["path"] in wanted]
+    if not outs:
+        return
+    for path, cached in _half_written(outs, _cache(root)):
+        raise StorageError(
+            f"{path}: DVC has it from {cached}, which is not whole, perhaps since a crash of the machine; remove both, "
+            "and run again"
+        )
 
 
 def _is_json(path: Path) -> bool:
@@ -54,17 +72,23 @@ def _cache(root: Path) -> Path:
         return Path(repo.cache.local.path)
 
 
-def _half_written(lock: Path, cache: Path) -> Iterator[Path]:
-    """Objects of the cache that differ in size from what the lock says; only sizes, since hashing takes minutes."""
+def _locked_outs(root: Path) -> list[dict[str, Any]]:
+    """Outputs of which `dvc.lock` knows hash and size."""
     try:
-        content = yaml.safe_load(lock.read_text(encoding="utf-8")) or {}
+        content = yaml.safe_load((root / "dvc.lock").read_text(encoding="utf-8")) or {}
     except (FileNotFoundError, yaml.YAMLError):
-        return  # nothing has run, or DVC says itself what is wrong
+        return []  # nothing has run, or DVC says itself what is wrong
     outs = (out for stage in content.get("stages", {}).values() for out in stage.get("outs", ()))
-    for out in {out["md5"]: out for out in outs if {"md5", "size"} <= out.keys()}.values():
+    return [out for out in outs if {"md5", "size"} <= out.keys()]
+
+
+def _half_written(outs: Iterable[dict[str, Any]], cache: Path) -> Iterator[tuple[str, Path]]:
+    """Outputs, and their objects in the cache that differ in size from the lock; only sizes: hashing takes minutes."""
+    for out in {out["md5"]: out for out in outs}.values():
         path = _object(cache, out["md5"])
         if path.exists():
-            yield from _wrong_folder(path, out, cache) if out["md5"].endswith(".dir") else _wrong_file(path, out)
+            wrong = _wrong_folder(path, out, cache) if out["md5"].endswith(".dir") else _wrong_file(path, out)
+            yield from ((out["path"], found) for found in wrong)
 
 
 def _wrong_file(path: Path, out: dict[str, Any]) -> Iterator[Path]:

@@ -61,11 +61,13 @@ def start(
 
 
 def end(child: subprocess.Popen[bytes]) -> None:
-    """End a child and its group if it still runs, and take it off the registry."""
-    if child.poll() is None:
-        _end_groups([child.pid])
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(GRACE_S)
+    """End a child and what is left of its group, also where it has ended itself, and take it off the registry.
+
+    The group of a child that was killed is still its own: the kernel gives its number to no other while one lives.
+    """
+    _end_groups([child.pid])
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(GRACE_S)
     with _lock:
         _children.pop(child.pid, None)
         _save()
@@ -80,8 +82,8 @@ def end_stages() -> None:
         end(child)
 
 
-def end_leftovers() -> int:
-    """End what a killed run left behind; returns how many groups that were.
+def end_leftovers(*, services: bool = True) -> int:
+    """End what a killed run left behind, its services or only its stages; returns how many groups that were.
 
     A group is recognised by its leader's process id *and* start time, so that a reused id is never touched.
     """
@@ -89,9 +91,12 @@ def end_leftovers() -> int:
     for path in _registry().glob("*.json"):
         left = json.loads(path.read_text(encoding="utf-8"))
         if _started(left["owner"]["pid"]) != left["owner"]["started"]:
-            groups += [item["pid"] for item in left["children"] if _started(item["pid"]) == item["started"]]
-            path.unlink(missing_ok=True)
+            children = [item for item in left["children"] if services or not item.get("service")]
+            groups += [item["pid"] for item in children if _started(item["pid"]) == item["started"]]
+            if len(children) == len(left["children"]):
+                path.unlink(missing_ok=True)
     _end_groups(groups)
+    _wait_reaped(groups)
     return len(groups)
 
 
@@ -105,6 +110,13 @@ def _end_groups(groups: Sequence[int]) -> None:
         with suppress(psutil.Error):
             process.kill()
     _wait(members)
+
+
+def _wait_reaped(orphans: Sequence[int]) -> None:
+    """Wait until the system's first process has reaped them: for DVC, whoever has a process id is alive."""
+    deadline = time.monotonic() + GRACE_S
+    while any(map(psutil.pid_exists, orphans)) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def _wait(members: Sequence[psutil.Process]) -> list[psutil.Process]:
@@ -156,7 +168,7 @@ def _save() -> None:
     if not _children:
         path.unlink(missing_ok=True)
         return
-    children = [{"pid": pid, "started": _started(pid)} for pid in _children]
+    children = [{"pid": pid, "started": _started(pid), "service": pid in _services} for pid in _children]
     owner = {"pid": os.getpid(), "started": _started(os.getpid())}
     with atomic_writer(path) as file:
         json.dump({"owner": owner, "children": children}, file)

@@ -1,5 +1,6 @@
 """One run of the experiment: its stages, what each cost, and its record in MLflow."""
 
+import logging
 import os
 import shutil
 import tempfile
@@ -21,9 +22,12 @@ from tasks.common.paths import STATE
 from tasks.orchestration import processes
 from tasks.orchestration.environment import child_environment, home
 from tasks.orchestration.locks import only_one
+from tasks.orchestration.mending import mend_dvc
 from tasks.orchestration.slots import Slots
 from tasks.orchestration.warm import WarmProcess
 from tasks.recording.graph import Stage, stale_stages
+
+log = logging.getLogger("iterpref.run")
 
 LAST_RUN = STATE / "last_run.json"
 """In the workspace itself, also of a run in a copy of it."""
@@ -124,6 +128,9 @@ class ExperimentRun:
         check_workspace()
         self._workspace = ExitStack()
         self._workspace.enter_context(only_one(STATE / "run.lock", _refuse))
+        processes.end_leftovers(services=False)  # they may be of a run that a worker started
+        for mended in mend_dvc():
+            log.warning("%s", mended)
         self.params = params
         self.naming = naming
         self.forced = frozenset(forced)

@@ -3,9 +3,12 @@
 Nothing here imports Prefect: it reads its settings from the environment when it is imported.
 """
 
+import logging
 import os
 import socket
+import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -24,6 +27,10 @@ from tasks.orchestration.environment import home
 LOOPBACK = "127.0.0.1"
 START_TIMEOUT_S = 180.0
 """A first start migrates the data base: 10 s on a quiet machine."""
+
+_WATCH_S = 0.5
+
+log = logging.getLogger("iterpref.run")
 
 # What only a server with schedules and automations needs.
 _IDLE_SERVICES = ("SCHEDULER", "LATE_RUNS", "PAUSE_EXPIRATIONS", "FOREMAN", "TRIGGERS")
@@ -46,6 +53,7 @@ def free_port(preferred: int = 0) -> int:
     """The preferred port of the loopback interface if it is free, otherwise any that is."""
     for port in (preferred, 0):
         with socket.socket() as candidate:
+            candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # also after a server that was just killed
             try:
                 candidate.bind((LOOPBACK, port))
             except OSError:
@@ -55,15 +63,22 @@ def free_port(preferred: int = 0) -> int:
 
 
 class Service:
-    """A child that serves HTTP on loopback; its output goes to a log file."""
+    """A child that serves HTTP on loopback; its output goes to a log file.
+
+    Once it answers, it is started again whenever it ends by itself: those who ask it try again for a minute.
+    """
 
     def __init__(self, name: str, command: list[str], environment: dict[str, str], health: str) -> None:
         self.name = name
         self.health = health
         self.log = (STATE / "logs" / f"{name}.log").resolve()
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("wb") as output:
-            self._child = processes.start(command, os.environ | environment, output, service=True)
+        self.log.write_bytes(b"")
+        self._command = command
+        self._environment = os.environ | environment
+        self._stopping = threading.Event()
+        self._watch = threading.Thread(target=self._start_again, name=f"watch of {name}", daemon=True)
+        self._child = self._start()
 
     def wait_healthy(self) -> None:
         """Wait until the service answers.
@@ -71,17 +86,41 @@ class Service:
         Raises:
             ServiceError: it ended, or did not answer in time.
         """
+        self._wait_healthy()
+        self._watch.start()
+
+    def stop(self) -> None:
+        """End the service."""
+        self._stopping.set()
+        if self._watch.is_alive():
+            self._watch.join()
+        processes.end(self._child)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as output:
+            return processes.start(self._command, self._environment, output, service=True)
+
+    def _wait_healthy(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
-        while not answers(self.health):
+        while not self._stopping.is_set() and not answers(self.health):
             if self._child.poll() is not None:
                 raise ServiceError(f"{self.name} ended while starting; its log is {self.log}")
             if time.monotonic() > deadline:
                 raise ServiceError(f"{self.name} did not answer within {START_TIMEOUT_S:.0f} s; its log is {self.log}")
-            time.sleep(0.1)
+            self._stopping.wait(0.1)
 
-    def stop(self) -> None:
-        """End the service."""
-        processes.end(self._child)
+    def _start_again(self) -> None:
+        while not self._stopping.wait(_WATCH_S):
+            if self._child.poll() is None:
+                continue
+            log.warning("%s ended by itself (%d); it is started again", self.name, self._child.returncode)
+            processes.end(self._child)
+            self._child = self._start()
+            try:
+                self._wait_healthy()
+            except ServiceError as error:
+                log.error("%s; it is not started again", error)
+                return
 
 
 def prefect_environment(home: Path) -> dict[str, str]:
@@ -100,7 +139,7 @@ def prefect_environment(home: Path) -> dict[str, str]:
 
 
 def log_to_prefect() -> None:
-    """Have Prefect show our own lines on the run's page, such as which stage begins; call this before it is imported."""
+    """Have Prefect show our own lines on the run's page, such as which stage begins; to be called before its import."""
     os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "iterpref")
     os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
 

@@ -39,7 +39,7 @@ class WarmProcess:
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("wb") as output:
                 command = [sys.executable, "-m", "tasks.orchestration.warm_server", address]
-                self._child = processes.start(command, environment, output, service=True)
+                self._child = processes.start(command, environment, output)
         return environment | {WARM_VARIABLE: address}
 
     def end(self) -> None:

@@ -1,5 +1,6 @@
 """`iterpref ui`: trigger, watch and cancel through the Prefect server's API, which its pages use too."""
 
+import json
 import urllib.error
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any

@@ -105,3 +105,23 @@ def test_a_half_written_cache_file_is_not_taken_for_a_whole_one(finished: "Works
     (finished.path / out["path"]).unlink()
     comes_to_the_same(finished, lock)
     assert (finished.path / out["path"]).read_bytes() == whole
+
+
+def test_a_stage_does_not_work_on_a_cache_file_that_was_cut_short(finished: "Workspace") -> None:
+    """As a crash of the machine may leave it: read-only, so that DVC takes it for whole."""
+    lock = (finished.path / "dvc.lock").read_bytes()
+    (out,) = yaml.safe_load(lock)["stages"]["focal"]["outs"][:1]
+    path = cached(finished, out["md5"])
+    half = path.read_bytes()[: out["size"] // 2]
+    path.unlink()
+    path.write_bytes(half)
+    path.chmod(0o444)
+    (finished.path / out["path"]).unlink()
+    finished.must("dvc", "checkout", out["path"])
+    assert (finished.path / out["path"]).read_bytes() == half
+    refused = finished.dvc("repro", "--force", "--single-item", "train@dpo")
+    assert refused.returncode != 0
+    assert f"error: {out['path']}: DVC has it from {path}, which is not whole" in refused.stdout
+    for name in (path, finished.path / out["path"]):
+        name.unlink()
+    comes_to_the_same(finished, lock)

@@ -10,8 +10,13 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+import yaml
+
+if TYPE_CHECKING:
+    from tests.pipeline.conftest import Workspace
 
 ROOT = Path(__file__).parents[2]
 
@@ -75,3 +80,57 @@ def test_it_is_one_message_and_exit_code_2(kind: str, way: str, mount: Path, pai
     assert done.stderr.count("\n") == 1, done.stderr
     assert ("Read-only file system" if kind == "read-only" else "free some space") in done.stderr
     assert not done.stdout, "no temporary file is left"
+
+
+FILLED = """
+mount -t tmpfs -o size="$3" tmpfs "$1" && mkdir "$1/upper" "$1/work" "$1/tree"
+mount -t overlay -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work" overlay "$1/tree" && cd "$1/tree" || exit 99
+mount=$1 outs=$4; shift 4
+rm -r $outs
+"$@" && exit 98
+code=$?
+find . -name ".*.tmp" -newer params.yaml
+mount -o remount,size=2g "$mount" && "$@" > "$mount/second.log" 2>&1 || { cat "$mount/second.log"; exit 97; }
+md5sum $(find $outs -type f)
+exit $code
+"""
+
+
+@pytest.mark.timeout(2400)
+@pytest.mark.parametrize(("stage", "module", "size"), [("nanolab", "nanolab", "1m"), ("train@dpo", "train", "1m")])
+def test_a_disk_that_fills_up_while_a_model_is_saved_costs_only_that_stage(
+    experiment: "Workspace", mount: Path, stage: str, module: str, size: str
+) -> None:
+    """On a disk that takes less than the model, and then, with more room, again."""
+    if not can_mount("full", mount):
+        pytest.skip("this machine refuses user namespaces or overlays in them")
+    locked = yaml.safe_load((experiment.path / "dvc.lock").read_text(encoding="utf-8"))["stages"][stage]["outs"]
+    models = [out["path"] for out in locked if out["path"].startswith("models/")]
+    arguments = stage.split("@")[1:]
+    shell = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", FILLED, "sh"]
+    done = subprocess.run(
+        [*shell, mount, experiment.path, size, " ".join(models), sys.executable, "-m", f"flows.{module}", *arguments],
+        env=experiment.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert done.stderr.startswith("error: "), done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert "free some space" in done.stderr
+    written = dict(reversed(line.split("  ")) for line in done.stdout.splitlines())
+    expected = {f"{path}/{file}": md5 for path in models for file, md5 in files_of(experiment, path).items()}
+    assert written == expected, "the second run made the same files, and no temporary file is left"
+
+
+def files_of(workspace: "Workspace", folder: str) -> dict[str, str]:
+    """The md5 of every file of a folder, by name."""
+    done = subprocess.run(
+        ["find", ".", "-type", "f", "-exec", "md5sum", "{}", "+"],
+        cwd=workspace.path / folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {name.removeprefix("./"): md5 for md5, name in (line.split("  ") for line in done.stdout.splitlines())}

@@ -6,7 +6,8 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
-from tasks.orchestration.mending import mend_dvc
+from iterpref_core.errors import StorageError
+from tasks.orchestration.mending import check_inputs, mend_dvc
 
 
 @pytest.fixture
@@ -61,6 +62,22 @@ def test_a_half_written_object_is_removed_and_made_again(repository: Path, part:
     assert (repository / "dvc.lock").read_bytes() == lock
     assert (repository / "folder" / "b").read_text(encoding="ascii") == "two\n"
     assert list(mend_dvc(repository)) == []
+
+
+@pytest.mark.parametrize("name", ["a", "folder", "folder/b"])
+def test_a_stage_refuses_an_input_that_dvc_may_have_from_half_a_file(repository: Path, name: str) -> None:
+    check_inputs(["a", "folder"], repository)
+    output = name.removesuffix("/b")
+    path = cut(cached(repository, output))
+    check_inputs(["folder" if name == "a" else "a", "elsewhere"], repository)
+    with pytest.raises(StorageError, match=f"^{output}: DVC has it from {path}, which is not whole"):
+        check_inputs([name], repository)
+
+
+def test_a_stage_takes_an_input_that_somebody_edited(repository: Path) -> None:
+    (repository / "a").unlink()
+    (repository / "a").write_text("another content", encoding="utf-8")
+    check_inputs(["a"], repository)
 
 
 def test_a_lock_file_that_dvc_cannot_read_is_emptied(repository: Path) -> None:

@@ -1,0 +1,99 @@
+"""A stage's process at a Prefect server that goes away: what it computes, and what it says, does not depend on it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from tasks.orchestration.services import LOOPBACK
+from tests.orchestration.conftest import ROOT, wait_until
+from tests.orchestration.test_killed_servers import prefect_server
+
+__all__ = ["wait_until"]
+
+pytestmark = pytest.mark.timeout(600)
+
+STAGE = """
+import os, signal, sys
+from prefect import flow
+from flows.stage import _execute
+from iterpref_core.errors import InputError
+
+@flow(name="problems")
+def problems():
+    victim, error = sys.argv[1:]
+    print("at work")
+    if victim:
+        os.kill(int(victim), signal.SIGKILL)
+    if error:
+        raise InputError(error)
+    return {}
+
+print(_execute(problems, "problems", {}))
+"""
+
+
+def run(url: str, victim: str, error: str) -> subprocess.CompletedProcess[str]:
+    """The stage, at a server, of which it kills process `victim`, and raises an error, if these are given."""
+    own = {"PREFECT_API_URL": url, "PREFECT_CLIENT_MAX_RETRIES": "1", "PREFECT_LOGGING_LEVEL": "CRITICAL"}
+    return subprocess.run(
+        [sys.executable, "-c", STAGE, victim, error],
+        cwd=ROOT,
+        env=os.environ | own,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("error", ["", "planted"])
+def test_a_server_that_is_killed_costs_only_what_it_would_have_shown(
+    error: str, tmp_path: Path, wait_until: Callable[..., float]
+) -> None:
+    with prefect_server(tmp_path, wait_until) as (url, server):
+        done = run(url, str(server.pid), error)
+        assert server.wait(10) < 0
+    expected = (2, error, True) if error else (0, "", True)
+    assert done.stdout.splitlines() == ["at work", str(expected)], done.stderr
+    assert "Traceback" not in done.stderr
+    if not error:
+        assert done.stderr.startswith("warning: problems is not shown in Prefect, whose server does not answer: ")
+
+
+@contextmanager
+def broken_server() -> Iterator[str]:
+    """Healthy, and nothing else."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/api/health" else 500)
+            self.end_headers()
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(500)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer((LOOPBACK, 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://{LOOPBACK}:{server.server_port}/api"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_server_that_takes_no_flow_run_does_not_keep_the_stage_from_running() -> None:
+    with broken_server() as url:
+        done = run(url, "", "")
+    assert done.stdout.splitlines() == ["at work", "(0, '', True)"], done.stderr
+    assert done.stderr.startswith("warning: problems is not shown in Prefect")

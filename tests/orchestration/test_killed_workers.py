@@ -1,0 +1,186 @@
+"""`kill -9` of a worker in mid-run, and of a run with it; what Prefect does by itself about runs that end badly."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from tasks.orchestration.services import LOOPBACK
+from tests.orchestration.conftest import ROOT
+from tests.orchestration.test_interface import Server
+from tests.orchestration.test_killed_servers import STAGE, Wait, at_work, copy, lock, prefect_server, release
+
+if TYPE_CHECKING:
+    from tests.orchestration.conftest import Small
+
+__all__ = ["copy"]
+
+pytestmark = pytest.mark.timeout(1800)
+
+ENDS = ("Completed", "Failed", "Crashed")
+AUTOMATIONS = ROOT / "docker"
+
+
+class Deployed(Server):
+    """A Prefect server with the experiment as `prefect.yaml` deploys it, for a worker in a workspace."""
+
+    def __init__(self, small: "Small", url: str) -> None:
+        self.small = small
+        self.addresses = {"prefect": url}
+        small.environment |= {"PREFECT_API_URL": url, "PWD": str(small.path), "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
+        (small.path / "flows").symlink_to(ROOT / "flows")
+        shutil.copy2(ROOT / "prefect.yaml", small.path)
+        self._prefect("work-pool", "create", "--type", "process", "iterpref")
+        self._prefect("--no-prompt", "deploy", "--all")
+
+    def _prefect(self, *arguments: str) -> None:
+        command = [sys.executable, "-m", "prefect", *arguments]
+        done = subprocess.run(
+            command, cwd=self.small.path, env=self.small.environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def trigger(self, **parameters: Any) -> str:
+        """Ask for a run of the deployment; returns its id."""
+        deployment = self.ask("/deployments/name/experiment/workspace")["id"]
+        run = self.ask(f"/deployments/{deployment}/create_flow_run", {"parameters": parameters})
+        return str(run["id"])
+
+    @contextmanager
+    def worker(self) -> Iterator["subprocess.Popen[bytes]"]:
+        """A worker, ended at the end if it still runs."""
+        command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "iterpref"]
+        with (self.small.path / "worker.log").open("ab") as log:
+            child = subprocess.Popen(
+                command, cwd=self.small.path, env=self.small.environment, stdout=log, stderr=log, start_new_session=True
+            )
+        try:
+            yield child
+        finally:
+            child.terminate()
+            try:
+                child.wait(60)
+            finally:
+                child.kill()
+
+    def log(self) -> str:
+        """What the workers said."""
+        return (self.small.path / "worker.log").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def deployed(copy: "Small", tmp_path: Path, wait_until: Wait) -> Iterator[Deployed]:
+    with prefect_server(tmp_path, wait_until) as (url, _):
+        yield Deployed(copy, url)
+
+
+def give_automations(small: "Small", folder: Path, within: str = "600", **environment: str) -> None:
+    """docker/run/automations.py, as it is, on the repository's automations; a lost run is noticed after `within` s."""
+    shutil.copytree(AUTOMATIONS / "run", folder / "docker" / "run")
+    text = (AUTOMATIONS / "automations.yaml").read_text(encoding="utf-8")
+    assert text.count("within: 600") == 1
+    (folder / "docker" / "automations.yaml").write_text(text.replace("within: 600", f"within: {within}"), "utf-8")
+    done = subprocess.run(
+        [sys.executable, folder / "docker" / "run" / "automations.py"],
+        env=small.environment | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_worker_that_is_killed_takes_its_run_with_it_and_another_one_continues(
+    deployed: Deployed, wait_until: Wait
+) -> None:
+    small, before = deployed.small, lock(deployed.small)
+    with deployed.worker() as worker:
+        lost = deployed.trigger(stages=[STAGE], force=True)
+        wait_until(lambda: at_work(small))
+        worker.kill()
+        worker.wait()
+    release(small)
+    wait_until(lambda: deployed.state(lost) in ENDS)
+    assert deployed.state(lost) == "Crashed", "what it says next goes to a pipe that nobody reads"
+    wait_until(lambda: not small.stage_processes())
+    with deployed.worker():
+        run = deployed.trigger(stages=[STAGE])
+        wait_until(lambda: deployed.state(run) in ENDS)
+    assert deployed.state(run) == "Completed", deployed.log()
+    assert lock(small) == before
+
+
+def test_what_a_run_left_that_was_killed_with_its_worker_is_ended_by_the_next_one(
+    deployed: Deployed, tmp_path: Path, wait_until: Wait
+) -> None:
+    before = lock(deployed.small)
+    give_automations(deployed.small, tmp_path, within="60")
+    with deployed.worker() as worker:
+        lost = deployed.trigger(stages=[STAGE], force=True)
+        wait_until(lambda: at_work(deployed.small))
+        family = psutil.Process(worker.pid).children(recursive=True)
+        (stage,) = [process for process in family if process.cmdline()[1:3] == ["stage.py", STAGE]]
+        for process in [psutil.Process(worker.pid), *family]:
+            if "prefect" in " ".join(process.cmdline()):
+                process.kill()
+        worker.wait()
+    assert stage.is_running(), "nobody has ended it"
+    assert deployed.state(lost) == "Running"
+    with deployed.worker():
+        run = deployed.trigger(stages=[STAGE])
+        wait_until(lambda: not stage.is_running())
+        release(deployed.small)
+        wait_until(lambda: deployed.state(run) in ENDS)
+        assert deployed.state(run) == "Completed", deployed.log()
+    assert lock(deployed.small) == before
+    wait_until(lambda: deployed.state(lost) != "Running")
+    state = deployed.ask(f"/flow_runs/{lost}")["state"]
+    assert state["type"] == "CRASHED"
+    assert "Its process is gone" in state["message"]
+
+
+@contextmanager
+def listener(got: list[Any]) -> Iterator[str]:
+    """An HTTP server that keeps what is posted to it; yields its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer((LOOPBACK, 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://{LOOPBACK}:{server.server_port}/hook"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_failure_is_told_to_a_webhook(deployed: Deployed, tmp_path: Path, wait_until: Wait) -> None:
+    small = deployed.small
+    (small.path / "wait").unlink()
+    (small.path / "fail").write_text(STAGE, encoding="utf-8")
+    got: list[Any] = []
+    with listener(got) as url, deployed.worker():
+        give_automations(small, tmp_path, WEBHOOK_URL=url)
+        run = deployed.trigger(stages=[STAGE], force=True)
+        wait_until(lambda: bool(got))
+    assert deployed.state(run) == "Failed", deployed.log()
+    name = deployed.ask(f"/flow_runs/{run}")["name"]
+    assert got == [{"text": got[0]["text"]}], "once, and not for the stage's own flow run"
+    assert got[0]["text"].startswith(f"experiment {name}: Failed: ")
+    assert f"stage {STAGE}: told to fail" in got[0]["text"]
