@@ -38,7 +38,7 @@ USER 0:0
 RUN apt-get update && apt-get install --yes --no-install-recommends bubblewrap && rm -rf /var/lib/apt/lists/*
 USER 1000:1000
 CMD ["sh", "docker/run/worker.sh"]
-HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["python", "docker/run/healthy.py", "http://127.0.0.1:8080/health"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=300s CMD ["python", "docker/run/healthy.py", "http://127.0.0.1:8080/health"]
 
 FROM worker AS bigcodebench
 USER 0:0
