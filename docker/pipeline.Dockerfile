@@ -26,7 +26,8 @@ RUN pip install --no-cache-dir --no-deps --no-build-isolation -e .
 USER 1000:1000
 ENV PYTHONUNBUFFERED=1 DO_NOT_TRACK=1 PREFECT_SERVER_ANALYTICS_ENABLED=false MLFLOW_DISABLE_TELEMETRY=true \
     OMP_WAIT_POLICY=PASSIVE
-RUN git config --global --add safe.directory /srv/iterpref
+# DVC works in a git repository; the copy has none of the original's records.
+RUN git config --global --add safe.directory /srv/iterpref && git init --quiet
 CMD ["iterpref", "run"]
 HEALTHCHECK --interval=60s --timeout=30s CMD ["iterpref", "--help"]
 
@@ -37,7 +38,7 @@ USER 0:0
 RUN apt-get update && apt-get install --yes --no-install-recommends bubblewrap && rm -rf /var/lib/apt/lists/*
 USER 1000:1000
 CMD ["sh", "docker/run/worker.sh"]
-HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["python", "docker/run/healthy.py", "http://127.0.0.1:8080/health"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=300s CMD ["python", "docker/run/healthy.py", "http://127.0.0.1:8080/health"]
 
 FROM worker AS bigcodebench
 USER 0:0

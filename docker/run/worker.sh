@@ -9,7 +9,6 @@ if [ -f "$secrets/vllm_api_key" ]; then
 fi
 # Generated code runs here: without isolation this ends, and takes no work.
 python -c 'from iterpref_core.execution.isolation import choose; print("isolation: tier", choose(allow_unsafe=False, namespaces=True).tier)'
-git init --quiet
 python -m dvc remote add --quiet --force --local --default store s3://dvc
 python -m dvc remote modify --quiet --local store endpointurl "$AWS_ENDPOINT_URL"
 prefect work-pool inspect iterpref > /dev/null 2>&1 || prefect work-pool create --type process iterpref

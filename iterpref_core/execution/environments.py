@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import subprocess
 import sys
 import sysconfig
@@ -101,8 +102,8 @@ class Runtime:
 
 
 def _topmost(paths: Iterable[str | None]) -> tuple[str, ...]:
-    """Those of the paths that exist and do not lie in others of them."""
-    found = [path for path in dict.fromkeys(paths) if path and Path(path).exists()]
+    """Those of the paths that can be read and do not lie in others of them."""
+    found = [path for path in dict.fromkeys(paths) if path and os.access(path, os.R_OK)]
     return tuple(path for path in found if not any(path != other and path.startswith(other + "/") for other in found))
 
 

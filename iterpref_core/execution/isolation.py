@@ -32,7 +32,8 @@ LAYERS = ("bwrap", "landlock", "seccomp", "rlimits")
 HOW_TO_GET = {
     "bwrap": (
         "install bubblewrap (Debian/Ubuntu: apt-get install bubblewrap) and allow user namespaces; "
-        "Docker: --security-opt seccomp=unconfined --security-opt apparmor=unconfined, or rootless Podman"
+        "Docker: --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
+        "--security-opt systempaths=unconfined; Podman: --security-opt seccomp=unconfined --security-opt unmask=ALL"
     ),
     "landlock": "a Linux kernel of 5.13 or later with CONFIG_SECURITY_LANDLOCK and 'landlock' in its lsm= list; "
     "Docker 23 or later lets it through",

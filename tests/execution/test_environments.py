@@ -1,6 +1,8 @@
 """Programs in the interpreter of another project: its packages, its folders, and nothing more."""
 
+import os
 import sys
+import sysconfig
 import venv
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 
 from iterpref_core.errors import ConfigError
 from iterpref_core.execution import Executor, Limits, Program
-from iterpref_core.execution.environments import Environment
+from iterpref_core.execution.environments import Environment, own_runtime
 from iterpref_core.records import IoTest, ScriptTest
 
 LIMITS = Limits(cpu_s=2, wall_s=30, memory_mb=256)
@@ -110,6 +112,19 @@ def test_a_folder_that_is_not_there_is_a_users_error(project: Path) -> None:
     unusable = Executor(LIMITS, workers=1, environments={"own": environment})
     with unusable as executor, pytest.raises(ConfigError, match="/no/such/folder: no such folder"):
         list(executor.run([Program("x = 1", (script("pass"),))]))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look into every folder")
+def test_a_library_folder_that_may_not_be_looked_into_counts_as_absent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0)
+    known = sysconfig.get_config_var
+    monkeypatch.setattr(
+        sysconfig, "get_config_var", lambda name: str(locked / "lib") if name == "LIBDIR" else known(name)
+    )
+    assert str(locked / "lib") not in own_runtime().readable
 
 
 LOADED = "import sys\ndef f(): return 'xml.dom.minidom' in sys.modules"

@@ -71,9 +71,17 @@ def test_an_image_is_pinned_unprivileged_and_says_how_it_is(path: Path) -> None:
     assert not [
         line for line in lines if line.startswith("ADD ") or re.search("password|secret|api_key", line, re.IGNORECASE)
     ]
-    assert "docker/secrets" in (ignored := path.with_suffix(".Dockerfile.dockerignore").read_text().split()) or (
-        ignored[0] == "*" and not [kept for kept in ignored if kept.startswith("!docker/s")]
-    )
+
+
+def test_no_image_gets_what_git_ignores() -> None:
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    wanted = {".git"}
+    for folder in ("", ".dvc/"):
+        for line in (ROOT / folder / ".gitignore").read_text(encoding="utf-8").split():
+            wanted.add(folder + line.strip("/") if line.startswith("/") else f"**/{folder}{line.strip('/')}")
+    assert wanted <= set(ignored)
+    assert not [line for line in ignored if line.startswith("!")]
+    assert not list(DOCKER.glob("*ignore")), "Docker would read it instead of .dockerignore, and Podman 4 would not"
 
 
 def test_services_are_confined_health_checked_and_reachable_from_this_machine_only() -> None:
