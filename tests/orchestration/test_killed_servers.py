@@ -15,8 +15,8 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from tasks.orchestration.services import LOOPBACK, answers, free_port
+from tests.orchestration.conftest import Server
 from tests.orchestration.test_experiment import told
-from tests.orchestration.test_interface import Server
 from tests.tasks.test_outbox import serving
 
 if TYPE_CHECKING:

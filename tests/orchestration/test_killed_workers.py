@@ -15,8 +15,7 @@ import psutil
 import pytest
 
 from tasks.orchestration.services import LOOPBACK
-from tests.orchestration.conftest import ROOT
-from tests.orchestration.test_interface import Server
+from tests.orchestration.conftest import ROOT, Server
 from tests.orchestration.test_killed_servers import STAGE, Wait, at_work, copy, lock, prefect_server, release
 
 if TYPE_CHECKING:
