@@ -216,10 +216,10 @@ def test_where_a_point_fails_the_others_go_on(swept: Swept) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (("--beta", "0"), "betas.0: Input should be greater than 0"),
-        (("--beta", "-0.1"), "betas.0: Input should be greater than 0"),
-        (("--objective", "dop"), "objectives.0: Input should be 'sft'"),
-        (("--benchmark", "held-out"), "benchmarks.0: Input should be 'heldout'"),
+        (("--beta", "0"), "field 'betas.0': Input should be greater than 0"),
+        (("--beta", "-0.1"), "field 'betas.0': Input should be greater than 0"),
+        (("--objective", "dop"), "field 'objectives.0': Input should be 'sft'"),
+        (("--benchmark", "held-out"), "field 'benchmarks.0': Input should be 'heldout'"),
     ],
 )
 def test_a_typo_is_one_message_and_changes_nothing(swept: Swept, given: tuple[str, ...], message: str) -> None:
