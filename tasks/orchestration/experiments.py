@@ -2,12 +2,12 @@
 
 `dvc exp run` stashes what the user has changed and checks other files out, which a `kill -9` in between leaves so. Here
 stages have run in a copy of the workspace. It gets a repository of its own, at the workspace's commit and with the
-workspace's objects; `dvc exp save` makes an experiment there, and its commit is fetched. The workspace only gets a ref.
+workspace's objects. What DVC calls an experiment is a commit with a `dvc.lock`, child of the present one, under a name
+below `refs/exps`: it is made there and fetched, so that the workspace gets a ref and nothing else.
 """
 
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,7 +18,10 @@ from iterpref_core.jsonl import atomic_writer
 from tasks.common.paths import LOCK
 from tasks.orchestration.reproduce import StageError
 
-_IDENTITY = ("user.name", "user.email")
+_IDENTITY = {"user.name": "iterpref", "user.email": "iterpref@localhost"}
+"""Who makes a commit where the workspace's git does not say it."""
+_MADE = "refs/made"
+"""The experiment that was made last, in the copy's repository."""
 
 
 class Experiments:
@@ -63,19 +66,20 @@ class Experiments:
             message: of its commit.
 
         Raises:
-            StageError: DVC or git refuses.
+            StageError: the workspace's repository does not take it.
         """
         _keep_stages(set(stages), self._workspace)
+        _git("read-tree", "HEAD")
         _git("add", "--all")
-        command = [sys.executable, "-m", "dvc", "exp", "save", "--quiet", "--force", "--name", name]
-        ref = self._ref(name)
+        _git("add", "--force", str(LOCK))  # also where a project's git ignores it
+        commit = _git("commit-tree", _git("write-tree"), "-p", self._head, "-m", message)
+        _git("update-ref", _MADE, commit)
+        where = "--no-tags", "--no-write-fetch-head", str(Path.cwd()), f"+{_MADE}:{self._ref(name)}"
         try:
-            _run([*command, "--message", message, *stages])
-            _git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", str(Path.cwd()), f"+{ref}:{ref}",
-                 folder=self._workspace)  # fmt: skip
+            _git("fetch", "--quiet", *where, folder=self._workspace)
         except subprocess.CalledProcessError as error:
-            raise StageError(f"experiment {name} could not be saved: {error.stdout.strip()}") from None
-        return _git("rev-parse", ref)
+            raise StageError(f"experiment {name} could not be saved: {error.stderr.strip()}") from None
+        return commit
 
     def _ref(self, name: str) -> str:
         from dvc.repo.experiments.refs import ExpRefInfo
@@ -89,10 +93,8 @@ def _open_repository(workspace: Path, head: str) -> None:
     _git("init", "--quiet")
     objects = Path(_git("rev-parse", "--git-path", "objects", folder=workspace))
     Path(".git/objects/info/alternates").write_text(f"{workspace / objects}\n", encoding="utf-8")
-    for key in _IDENTITY:
-        found = subprocess.run(["git", "config", key], cwd=workspace, capture_output=True, text=True, check=False)
-        if found.stdout.strip():
-            _git("config", key, found.stdout.strip())
+    for key, otherwise in _IDENTITY.items():
+        _git("config", key, _git("config", "--default", otherwise, "--get", key, folder=workspace))
     _git("update-ref", "HEAD", head)
     _git("read-tree", "HEAD")
 
@@ -112,12 +114,4 @@ def _keep_stages(names: set[str], workspace: Path) -> None:
 
 
 def _git(*arguments: str, folder: Path = Path()) -> str:
-    return _run(["git", *arguments], folder).strip()
-
-
-def _run(command: list[str], folder: Path = Path()) -> str:
-    done = subprocess.run(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True,
-        check=True,
-    )  # fmt: skip
-    return done.stdout
+    return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()

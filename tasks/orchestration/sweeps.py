@@ -136,8 +136,12 @@ def opened_sweep(
                 f"{PARAMS}: evaluate.samples is {samples}, and a sweep compares which problems were solved by one "
                 "greedy answer; set it to 1"
             )
-        with copied(Choice(objectives=tuple(objectives), benchmarks=tuple(benchmarks)), _COPY):
-            yield Sweep(Experiments(workspace), betas, seeds)
+        listed = graph_objectives()
+        added = set(objectives) - set(listed)
+        # An experiment that is applied brings its dvc.yaml: it is the workspace's own as long as that will do.
+        choice = Choice(objectives=(*listed, *sorted(added)) if added else (), benchmarks=tuple(benchmarks))
+        with copied(choice, _COPY):
+            yield Sweep(Experiments(workspace), tuple(dict.fromkeys(objectives)) or listed, betas, seeds)
 
 
 def _refuse(holder: str) -> None:
@@ -147,10 +151,16 @@ def _refuse(holder: str) -> None:
 class Sweep:
     """The points of a sweep, what is known of each, and what they show together."""
 
-    def __init__(self, experiments: Experiments, betas: Sequence[float], seeds: Sequence[int]) -> None:
+    def __init__(
+        self,
+        experiments: Experiments,
+        objectives: Sequence[ObjectiveName],
+        betas: Sequence[float],
+        seeds: Sequence[int],
+    ) -> None:
         self._experiments = experiments
         self._params = params = load_params()
-        self.objectives = graph_objectives()
+        self.objectives = objectives
         self.points = [
             Point(beta, seed)
             for beta, seed in product(
@@ -201,10 +211,10 @@ class Sweep:
         """Make an experiment of what the point's stages have written, and keep its scores.
 
         Raises:
-            StageError: DVC or git refuses.
+            StageError: the workspace's repository does not take it.
         """
         name, inputs = self._experiment(point), self._experiments.inputs()
-        scores = {objective: self._read(objective) for objective in self.objectives}
+        scores: Scores = {objective: self._read(objective) for objective in self.objectives}
         commit = self._experiments.save(name, self._stages, f"{name}: {', '.join(self.objectives)} at {point}")
         path = self._path(point)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from iterpref_core.config import load_params
+from iterpref_core.config import ObjectiveName, load_params
 from iterpref_core.jsonl import atomic_writer
 from tasks.common.paths import ANSWERS, LOCK, PARAMS, STATE
 from tasks.orchestration.choices import UNCHANGED, Choice
@@ -128,10 +128,10 @@ def choose_objectives(graph: dict[str, Any], objectives: Sequence[str]) -> None:
                 axes["y"] = {path: column for path, column in axes["y"].items() if path not in gone}
 
 
-def graph_objectives() -> list[str]:
+def graph_objectives() -> tuple[ObjectiveName, ...]:
     """The objectives that the present folder's dvc.yaml trains."""
     content = yaml.safe_load(GRAPH.read_text(encoding="utf-8"))
-    return list(content["stages"]["train"]["matrix"]["objective"])
+    return tuple(content["stages"]["train"]["matrix"]["objective"])
 
 
 def _share_cache(origin: Path) -> None:

@@ -52,6 +52,10 @@ class Swept(Small):
         names = self.dvc("exp", "list", "--name-only").split()
         return sorted(re.sub("^sweep-[0-9a-f]{6}-", "", name) for name in names)
 
+    def commit(self, name: str) -> str:
+        """Of an experiment."""
+        return next(line.split()[0] for line in self.must("git", "show-ref").splitlines() if line.endswith(name))
+
     def query(self, database: str, statement: str) -> list[tuple[Any, ...]]:
         """Rows of a data base of the workspace."""
         with closing(sqlite3.connect(self.path / database)) as connection:
@@ -97,6 +101,8 @@ def test_every_point_is_an_experiment_and_the_workspace_stays(swept: Swept) -> N
     points = {found["name"]: found["revs"][0]["data"] for revision in shown for found in revision["experiments"] or ()}
     assert len(points) == 4
     for name, data in points.items():
+        changed = swept.must("git", "diff", "--name-only", "HEAD", swept.commit(name)).split()
+        assert changed == ["dvc.lock", "params.yaml"]
         params = data["params"]["params.yaml"]["data"]
         assert f"beta-{params['train']['beta']}-seed-{params['train']['seed']}" in name
         assert params["evaluate"]["benchmarks"] == ["validation"]
@@ -216,10 +222,10 @@ def test_where_a_point_fails_the_others_go_on(swept: Swept) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (("--beta", "0"), "betas.0: Input should be greater than 0"),
-        (("--beta", "-0.1"), "betas.0: Input should be greater than 0"),
-        (("--objective", "dop"), "objectives.0: Input should be 'sft'"),
-        (("--benchmark", "held-out"), "benchmarks.0: Input should be 'heldout'"),
+        (("--beta", "0"), "field 'betas.0': Input should be greater than 0"),
+        (("--beta", "-0.1"), "field 'betas.0': Input should be greater than 0"),
+        (("--objective", "dop"), "field 'objectives.0': Input should be 'sft'"),
+        (("--benchmark", "held-out"), "field 'benchmarks.0': Input should be 'heldout'"),
     ],
 )
 def test_a_typo_is_one_message_and_changes_nothing(swept: Swept, given: tuple[str, ...], message: str) -> None:
