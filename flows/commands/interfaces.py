@@ -50,7 +50,7 @@ def serve_interfaces() -> None:
             service.wait_healthy()
         mlflow = public_address(mlflow)
         typer.echo(f"Prefect  http://{LOOPBACK}:{prefect_port}  (Deployments → experiment → Run)")
-        typer.echo(f"MLflow   {mlflow}")
+        typer.echo(f"MLflow   {mlflow}  (Model training → Experiments → iterpref)")
         typer.echo("Ctrl-C stops both.")
         stack.enter_context(announced(Interfaces(prefect=os.environ["PREFECT_API_URL"], mlflow=mlflow)))
         _serve_experiment()
