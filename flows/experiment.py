@@ -1,5 +1,6 @@
 """The whole experiment: DVC's stages in the order of DVC's graph, independent ones at the same time."""
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -50,6 +51,7 @@ def experiment(
         The folders that hold the results, one for each experiment.
     """
     log_messages_only()
+    logging.getLogger("iterpref").setLevel(logging.INFO)  # where the flow is served, nobody else does
     folders = []
     for seed in dict.fromkeys(seeds) or (None,):
         choice = Choice(profile=profile, objectives=objectives, benchmarks=benchmarks, seed=seed)

@@ -116,9 +116,7 @@ class Page:
 
     def click(self, role: str, name: str) -> None:
         """Press with the mouse the first element of a role whose accessible name matches a pattern."""
-        self.wait(
-            lambda: self._press(*({"backendNodeId": node} for node in self.named(role, name)[:1])), f"{role} {name}"
-        )
+        self.wait(lambda: self._press(*self._named(role, name)[:1]), f"{role} {name!r}")
 
     def click_on(self, script: str) -> None:
         """Press with the mouse what a JavaScript expression finds, for elements that have no name."""

@@ -54,7 +54,7 @@ def serve_interfaces() -> None:
         for service in services:
             service.wait_healthy()
         typer.echo(f"Prefect  http://{LOOPBACK}:{prefect_port}  (Deployments → experiment or sweep → Run)")
-        typer.echo(f"MLflow   {mlflow}")
+        typer.echo(f"MLflow   {mlflow}  (Model training → Experiments → iterpref)")
         typer.echo("Ctrl-C stops both.")
         stack.enter_context(announced(Interfaces(prefect=os.environ["PREFECT_API_URL"], mlflow=mlflow)))
         _serve_flows()
@@ -73,7 +73,9 @@ def _start_mlflow(uri: str, port: int) -> Service:
     artifacts = (Path.cwd() / "mlartifacts").as_uri()
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
     command += ["--default-artifact-root", artifacts, "--host", LOOPBACK, "--port", str(port), "--workers", "1"]
-    return Service("mlflow", command, {"MLFLOW_DISABLE_TELEMETRY": "true"}, f"http://{LOOPBACK}:{port}/health")
+    # Its jobs (judges of traces, and the like) are nothing that we record for, and run in four more processes.
+    own = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    return Service("mlflow", command, own, f"http://{LOOPBACK}:{port}/health")
 
 
 def _serve_flows() -> None:

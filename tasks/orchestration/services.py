@@ -139,7 +139,7 @@ def prefect_environment(home: Path) -> dict[str, str]:
 
 
 def log_to_prefect() -> None:
-    """Have Prefect show our own lines on the run's page, such as which stage begins; to be called before its import."""
+    """Have Prefect show our own lines on a run's page, such as which stage begins; to be called before its import."""
     os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "iterpref")
     os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
 
