@@ -43,6 +43,7 @@ def log_traces(client: MlflowClient, run_id: str, sample: Iterable[TraceSample])
     experiment_id = client.get_run(run_id).info.experiment_id
     ids = [_log_trace(item.trajectory, item.prompt, run_id, experiment_id) for item in sample]
     mlflow.flush_trace_async_logging(terminate=True)  # else it is flushed, loudly, when the process ends
+    mlflow.tracing.reset()  # what was ended takes no trace of the process's next run
     return ids
 
 

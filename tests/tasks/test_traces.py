@@ -48,6 +48,10 @@ def test_a_sample_of_trajectories_can_be_looked_at_in_the_stages_run(
     assert {trace.info.trace_id for trace in found} == set(logged)
     assert len(found) == TRACES
     trace = server.client.get_trace(logged[0])
+    later = server.client.create_run(server.experiment_id).info.run_id
+    log_traces(server.client, later, sample_traces(tmp_path / "trajectories.jsonl", tmp_path / "problems.jsonl"))
+    found = server.client.search_traces(locations=[server.experiment_id], run_id=later, max_results=100)
+    assert len(found) == TRACES, "a process may record several experiments"
     root, draft, first_run, refinement, second_run = trace.data.spans
     number = trace.info.tags["task_id"].removeprefix("t")
     assert root.inputs == {"task": f"task {number}"}
