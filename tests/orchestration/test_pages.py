@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(900)
 
 PATIENCE_S = 300
 FIELDS = ("profile", "objectives", "benchmarks", "seeds", "stages", "force", "jobs")
-DOWN, ESCAPE = ("ArrowDown", 40), ("Escape", 27)
+DOWN = ("ArrowDown", 40)
 
 
 def field(name: str, part: str) -> str:
@@ -47,6 +47,11 @@ def open_list(browser: "Page", name: str) -> None:
     browser.press(*DOWN)
 
 
+def close_list(browser: "Page") -> None:
+    browser.click_on(with_text(".p-label__label", "Run Name"))
+    browser.wait(lambda: not browser.evaluate("document.querySelector('.p-select-option')?.innerText"), "closed list")
+
+
 def asked_elsewhere(browser: "Page") -> set[str]:
     """Hosts other than this one that the pages have asked for something."""
     return {str(urlsplit(url).hostname) for url in browser.requests if url.startswith("http")} - {"127.0.0.1"}
@@ -60,14 +65,19 @@ def test_a_run_is_asked_for_watched_and_cancelled(
     for name, offered in {"profile": "tiny", "objectives": "sft-rejected", "benchmarks": "livecodebench"}.items():
         open_list(browser, name)
         browser.wait_for(offered)
-        browser.press(*ESCAPE)
+        close_list(browser)
     open_list(browser, "stages")
     browser.click_on(with_text(".p-select-option", "train@dpo"))
-    browser.press(*ESCAPE)
+    close_list(browser)
     browser.click_on(field("force", "[role=switch]"))
+    browser.wait(lambda: browser.evaluate(field("force", "[role=switch]") + ".ariaChecked") == "true", "force")
     browser.click("button", "Submit")
-    browser.click("button", "View run")
-
+    deployment = server.ask("/deployments/name/experiment/local")["id"]
+    of_it = {"deployments": {"id": {"any_": [deployment]}}, "sort": "EXPECTED_START_TIME_DESC", "limit": 1}
+    browser.wait(lambda: server.ask("/flow_runs/filter", of_it), "run")
+    (run,) = server.ask("/flow_runs/filter", of_it)
+    assert (run["parameters"]["stages"], run["parameters"]["force"]) == (["train@dpo"], True)
+    browser.click("link", run["name"])
     browser.wait_for("Running", "Logs", patience_s=PATIENCE_S)
     browser.click_on(with_text(".p-tab", "Task Runs"))
     browser.wait_for("problems", "Cached", "train@dpo", patience_s=PATIENCE_S)
@@ -75,7 +85,7 @@ def test_a_run_is_asked_for_watched_and_cancelled(
     browser.wait_for("train@dpo", "iterpref.run", patience_s=PATIENCE_S)
     browser.click_on(with_text(".p-tab", "Artifacts"))
     browser.wait_for("train-dpo-waiting", "mlflow", patience_s=PATIENCE_S)
-    assert any("sleep 600" in line for line in small.stage_processes())
+    wait_until(lambda: any("sleep 600" in line for line in small.stage_processes()))
 
     browser.click("button", "Cancel")
     browser.click("button", "Confirm")
