@@ -13,6 +13,8 @@ from iterpref_core.config import Benchmark, ObjectiveName, Seed, load_params
 from tasks.common.paths import SUMMARY
 from tasks.orchestration.artifacts import show_link, show_results
 from tasks.orchestration.choices import UNCHANGED, Choice, Jobs, ProfileName, StageName
+from tasks.orchestration.mending import mend_dvc
+from tasks.orchestration.output import log
 from tasks.orchestration.reproduce import reproduce
 from tasks.orchestration.run import ExperimentRun
 from tasks.orchestration.services import announced_interfaces
@@ -63,6 +65,8 @@ def experiment(
 
 def _run_stages(stages: Iterable[str], jobs: int, *, force: bool, label: str) -> None:
     """Run the present folder's stages, each as a task, and show what came out."""
+    for mended in mend_dvc():  # a stage that was cancelled may have left its lock half-written
+        log.warning("%s", mended)
     whole, targets = load_graph(), tuple(stages)
     graph = select_stages(whole, targets)
     forced = name_stages(whole, targets) if force else ()

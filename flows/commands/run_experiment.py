@@ -13,7 +13,6 @@ import typer
 from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
 from tasks.common.paths import REPORTS, SUMMARY
-from tasks.orchestration.mending import mend_dvc
 from tasks.orchestration.processes import end_leftovers
 from tasks.orchestration.run import LAST_RUN, RunCost, check_workspace, full_disk
 from tasks.orchestration.services import log_to_prefect, prefect_server
@@ -36,8 +35,6 @@ def run_experiment(stages: list[str], jobs: int, **chosen: Any) -> None:
     load_params()
     check_workspace()
     select_stages(load_graph(), tuple(stages))
-    for mended in mend_dvc():
-        typer.echo(f"warning: {mended}", err=True)
     end_leftovers()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -52,6 +52,15 @@ def test_cancelling_ends_every_process_and_the_next_run_continues(
     assert done.returncode == 0, done.stdout
 
 
+def test_a_run_goes_on_where_a_cancelled_one_left_a_lock_half_written(
+    small: "Small", server: "Server", wait_until: Callable[..., float]
+) -> None:
+    (small.path / ".dvc" / "tmp" / "rwlock").write_text('{"read": {', encoding="utf-8")
+    run = server.trigger(stages=["problems"])
+    wait_until(lambda: server.state(run) in ("Failed", "Crashed", "Completed"))
+    assert server.state(run) == "Completed"
+
+
 def test_every_service_listens_on_loopback_alone(server: "Server", small: "Small") -> None:
     assert all("//127.0.0.1:" in address for address in server.addresses.values())
     assert small.listening() == {"127.0.0.1"}
