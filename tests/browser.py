@@ -112,7 +112,7 @@ class Page:
 
     def shows(self, *texts: str) -> bool:
         """Whether the page has all these texts, to be seen by scrolling at most."""
-        text = self.evaluate("document.body.innerText")
+        text = self.evaluate("document.body.innerText").replace("\xa0", " ")
         return all(one in text for one in texts)
 
     def wait_for(self, *texts: str, patience_s: float = PATIENCE_S) -> None:

@@ -1,7 +1,7 @@
 """What a person does: Prefect's form, the page of a run and its buttons, MLflow's comparison, in a browser."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -47,6 +47,12 @@ def open_list(browser: "Page", name: str) -> None:
     browser.press(*DOWN)
 
 
+def runs(server: "Server") -> Any:
+    """The runs of the deployment."""
+    deployment = server.ask("/deployments/name/experiment/local")["id"]
+    return server.ask("/flow_runs/filter", {"deployments": {"id": {"any_": [deployment]}}})
+
+
 def close_list(browser: "Page") -> None:
     browser.click_on(with_text(".p-label__label", "Run Name"))
     browser.wait(lambda: not browser.evaluate("document.querySelector('.p-select-option')?.innerText"), "closed list")
@@ -61,6 +67,7 @@ def test_a_run_is_asked_for_watched_and_cancelled(
     small: "Small", server: "Server", browser: "Page", wait_until: Callable[..., float]
 ) -> None:
     (small.path / "wait").write_text("train@dpo", encoding="utf-8")
+    known = {run["id"] for run in runs(server)}
     open_form(browser, server)
     for name, offered in {"profile": "tiny", "objectives": "sft-rejected", "benchmarks": "livecodebench"}.items():
         open_list(browser, name)
@@ -72,10 +79,7 @@ def test_a_run_is_asked_for_watched_and_cancelled(
     browser.click_on(field("force", "[role=switch]"))
     browser.wait(lambda: browser.evaluate(field("force", "[role=switch]") + ".ariaChecked") == "true", "force")
     browser.click("button", "Submit")
-    deployment = server.ask("/deployments/name/experiment/local")["id"]
-    of_it = {"deployments": {"id": {"any_": [deployment]}}, "sort": "EXPECTED_START_TIME_DESC", "limit": 1}
-    browser.wait(lambda: server.ask("/flow_runs/filter", of_it), "run")
-    (run,) = server.ask("/flow_runs/filter", of_it)
+    (run,) = browser.wait(lambda: [one for one in runs(server) if one["id"] not in known], "new run")
     assert (run["parameters"]["stages"], run["parameters"]["force"]) == (["train@dpo"], True)
     browser.click("link", run["name"])
     browser.wait_for("Running", "Logs", patience_s=PATIENCE_S)
@@ -155,8 +159,8 @@ def test_a_model_shows_its_alias_and_its_hash(
     tracker.close()
     open_training(browser, server)
     browser.click("link", "Model registry")
-    browser.click("link", "iterpref")
-    browser.wait_for("@ best", "`best` the trained model")
+    browser.wait_for("@ best", "iterpref.best_on: heldout")
+    browser.click("button", "Try it now")  # what is new here, told once
     browser.click("link", "Version 1")
     browser.wait_for("dvc.md5", digest, "heldout/pass_at_1", "0.61")
     assert asked_elsewhere(browser) == set()
