@@ -32,6 +32,18 @@ FLAGS = (
     # As on a desk: pages then show what is used with a mouse, not with a finger.
     "--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4",
 )
+# The middle of an element, once it stays where it is for some frames and is what a press there would meet.
+_PLACE = """async function () {
+  const box = () => this.getBoundingClientRect(), middle = b => [b.x + b.width / 2, b.y + b.height / 2];
+  const frame = () => new Promise(requestAnimationFrame);
+  if (!this.checkVisibility()) return null;
+  this.scrollIntoView({block: "nearest", behavior: "instant"});
+  const before = middle(box());
+  for (let i = 0; i < 6; i++) await frame();
+  const [x, y] = middle(box()), met = document.elementFromPoint(x, y);
+  const rests = before[0] === x && before[1] === y;
+  return rests && met && (this.contains(met) || met === this.parentElement) ? {x, y} : null;
+}"""
 COMPLAINTS = {"Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"}
 
 
@@ -100,51 +112,43 @@ class Page:
 
     def shows(self, *texts: str) -> bool:
         """Whether the page has all these texts, to be seen by scrolling at most."""
-        text = self.evaluate("document.body.innerText")
+        text = self.evaluate("document.body.innerText").replace("\xa0", " ")
         return all(one in text for one in texts)
 
     def wait_for(self, *texts: str, patience_s: float = PATIENCE_S) -> None:
         """Wait until the page shows all these texts."""
         self.wait(lambda: self.shows(*texts), f"text {texts}", patience_s)
 
-    def _named(self, role: str, name: str) -> list[dict[str, Any]]:
-        """Elements of a role whose accessible name matches a pattern as a whole."""
-        root = self.call("DOM.getDocument", depth=0)["root"]["backendNodeId"]
-        nodes = self.call("Accessibility.queryAXTree", backendNodeId=root, role=role)["nodes"]
-        seen = [node for node in nodes if not node["ignored"] and re.fullmatch(name, node["name"]["value"])]
-        return [{"backendNodeId": node["backendDOMNodeId"]} for node in seen]
-
     def click(self, role: str, name: str) -> None:
-        """Press with the mouse the first element of a role whose accessible name matches a pattern."""
-        self.wait(lambda: self._press(*self._named(role, name)[:1]), f"{role} {name!r}")
+        """Press with the mouse the first element of a role whose accessible name matches a pattern as a whole."""
+        self.wait(lambda: self._press(lambda: self._named(role, name)), f"{role} {name!r}")
 
     def click_on(self, script: str) -> None:
         """Press with the mouse what a JavaScript expression finds, for elements that have no name."""
-        self.wait(lambda: self._press(self._object(script)), script)
+        self.wait(lambda: self._press(lambda: self.call("Runtime.evaluate", expression=script)["result"]), script)
 
-    def _object(self, script: str) -> dict[str, Any]:
-        found = self.call("Runtime.evaluate", expression=script)
-        return {"objectId": found["result"]["objectId"]} if "objectId" in found["result"] else {}
+    def _named(self, role: str, name: str) -> Any:
+        root = self.call("DOM.getDocument", depth=0)["root"]["backendNodeId"]
+        nodes = self.call("Accessibility.queryAXTree", backendNodeId=root, role=role)["nodes"]
+        for node in nodes:
+            if not node["ignored"] and re.fullmatch(name, node["name"]["value"]):
+                return self.call("DOM.resolveNode", backendNodeId=node["backendDOMNodeId"])["object"]
+        return {}
 
-    def _press(self, *nodes: dict[str, Any]) -> bool:
-        """Press an element, if there is one and it rests where it is."""
-        places = [self._middle(node) for node in nodes if node for _ in range(2)]
-        if not places or places[0] is None or places[0] != places[1]:
-            return False
-        x, y = places[0]
-        self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
-        for kind in ("mousePressed", "mouseReleased"):
-            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
-        return True
-
-    def _middle(self, node: dict[str, Any]) -> tuple[float, float] | None:
-        """The middle of an element, scrolled into view; None where it has no place or is gone."""
+    def _press(self, find: Callable[[], Any]) -> bool:
+        """Press an element if it is there, rests, and nothing lies over it."""
         try:
-            self.call("DOM.scrollIntoViewIfNeeded", **node)
-            quads = self.call("DOM.getContentQuads", **node)["quads"]
-        except AssertionError:
-            return None
-        return (sum(quads[0][::2]) / 4, sum(quads[0][1::2]) / 4) if quads else None
+            element = find().get("objectId")
+            how = {"functionDeclaration": _PLACE, "returnByValue": True, "awaitPromise": True}
+            place = self.call("Runtime.callFunctionOn", objectId=element, **how)["result"]["value"] if element else None
+        except AssertionError:  # it was there, and is gone
+            return False
+        if place is None:
+            return False
+        self.call("Input.dispatchMouseEvent", type="mouseMoved", **place)
+        for kind in ("mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **place)
+        return True
 
     def type(self, text: str) -> None:
         """Type a text where the focus is."""

@@ -77,6 +77,15 @@ def test_a_sweep_is_served_refuses_what_is_wrong_and_can_be_cancelled(
     assert {name: (small.path / name).read_bytes() for name in before} == before
 
 
+def test_a_run_goes_on_where_a_cancelled_one_left_a_lock_half_written(
+    small: "Small", server: "Server", wait_until: Callable[..., float]
+) -> None:
+    (small.path / ".dvc" / "tmp" / "rwlock").write_text('{"read": {', encoding="utf-8")
+    run = server.trigger(stages=["problems"])
+    wait_until(lambda: server.state(run) in ("Failed", "Crashed", "Completed"))
+    assert server.state(run) == "Completed"
+
+
 def test_every_service_listens_on_loopback_alone(server: "Server", small: "Small") -> None:
     assert all("//127.0.0.1:" in address for address in server.addresses.values())
     assert small.listening() == {"127.0.0.1"}

@@ -1,7 +1,7 @@
 """What a person does: Prefect's form, the page of a run and its buttons, MLflow's comparison, in a browser."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(900)
 
 PATIENCE_S = 300
 FIELDS = ("profile", "objectives", "benchmarks", "seeds", "stages", "force", "jobs")
-DOWN, ESCAPE = ("ArrowDown", 40), ("Escape", 27)
+DOWN = ("ArrowDown", 40)
 
 
 def field(name: str, part: str) -> str:
@@ -47,6 +47,17 @@ def open_list(browser: "Page", name: str) -> None:
     browser.press(*DOWN)
 
 
+def runs(server: "Server") -> Any:
+    """The runs of the deployment."""
+    deployment = server.ask("/deployments/name/experiment/local")["id"]
+    return server.ask("/flow_runs/filter", {"deployments": {"id": {"any_": [deployment]}}})
+
+
+def close_list(browser: "Page") -> None:
+    browser.click_on(with_text(".p-label__label", "Run Name"))
+    browser.wait(lambda: not browser.evaluate("document.querySelector('.p-select-option')?.innerText"), "closed list")
+
+
 def asked_elsewhere(browser: "Page") -> set[str]:
     """Hosts other than this one that the pages have asked for something."""
     return {str(urlsplit(url).hostname) for url in browser.requests if url.startswith("http")} - {"127.0.0.1"}
@@ -56,18 +67,21 @@ def test_a_run_is_asked_for_watched_and_cancelled(
     small: "Small", server: "Server", browser: "Page", wait_until: Callable[..., float]
 ) -> None:
     (small.path / "wait").write_text("train@dpo", encoding="utf-8")
+    known = {run["id"] for run in runs(server)}
     open_form(browser, server)
     for name, offered in {"profile": "tiny", "objectives": "sft-rejected", "benchmarks": "livecodebench"}.items():
         open_list(browser, name)
         browser.wait_for(offered)
-        browser.press(*ESCAPE)
+        close_list(browser)
     open_list(browser, "stages")
     browser.click_on(with_text(".p-select-option", "train@dpo"))
-    browser.press(*ESCAPE)
+    close_list(browser)
     browser.click_on(field("force", "[role=switch]"))
+    browser.wait(lambda: browser.evaluate(field("force", "[role=switch]") + ".ariaChecked") == "true", "force")
     browser.click("button", "Submit")
-    browser.click("button", "View run")
-
+    (run,) = browser.wait(lambda: [one for one in runs(server) if one["id"] not in known], "new run")
+    assert (run["parameters"]["stages"], run["parameters"]["force"]) == (["train@dpo"], True)
+    browser.click("link", run["name"])
     browser.wait_for("Running", "Logs", patience_s=PATIENCE_S)
     browser.click_on(with_text(".p-tab", "Task Runs"))
     browser.wait_for("problems", "Cached", "train@dpo", patience_s=PATIENCE_S)
@@ -75,7 +89,7 @@ def test_a_run_is_asked_for_watched_and_cancelled(
     browser.wait_for("train@dpo", "iterpref.run", patience_s=PATIENCE_S)
     browser.click_on(with_text(".p-tab", "Artifacts"))
     browser.wait_for("train-dpo-waiting", "mlflow", patience_s=PATIENCE_S)
-    assert any("sleep 600" in line for line in small.stage_processes())
+    wait_until(lambda: any("sleep 600" in line for line in small.stage_processes()))
 
     browser.click("button", "Cancel")
     browser.click("button", "Confirm")
@@ -145,8 +159,8 @@ def test_a_model_shows_its_alias_and_its_hash(
     tracker.close()
     open_training(browser, server)
     browser.click("link", "Model registry")
-    browser.click("link", "iterpref")
-    browser.wait_for("@ best", "`best` the trained model")
+    browser.wait_for("@ best", "iterpref.best_on: heldout")
+    browser.click("button", "Try it now")  # what is new here, told once
     browser.click("link", "Version 1")
     browser.wait_for("dvc.md5", digest, "heldout/pass_at_1", "0.61")
     assert asked_elsewhere(browser) == set()
