@@ -91,7 +91,7 @@ def test_a_run_whose_own_prefect_server_is_killed_goes_on(copy: "Small", wait_un
     assert "prefect ended by itself (-9); it is started again" in log(copy)
     assert "Traceback" not in log(copy)
     assert lock(copy) == before
-    assert not list(copy.processes())
+    wait_until(lambda: not list(copy.processes()))
 
 
 def test_a_run_at_a_prefect_server_that_is_gone_for_good_keeps_what_was_finished(
@@ -110,7 +110,7 @@ def test_a_run_at_a_prefect_server_that_is_gone_for_good_keeps_what_was_finished
     assert told(log(copy), "done in") == {STAGE}
     assert "Traceback" not in log(copy)
     assert lock(copy) == before
-    assert not list(copy.processes())
+    wait_until(lambda: not list(copy.processes()))
     again = copy.iterpref("run", STAGE)
     assert again.returncode == 0, again.stdout
     assert not told(again.stdout, "done in"), "the stage was finished"
@@ -164,7 +164,7 @@ def test_servers_of_the_interfaces_that_are_killed_come_back(copy: "Small", wait
         server.cancel(second)
         wait_until(lambda: not copy.stage_processes())
         wait_until(lambda: server.state(second) == "Cancelled")
-    assert not list(copy.processes())
+    wait_until(lambda: not list(copy.processes()))
 
 
 def test_a_served_run_outlives_interfaces_that_are_killed_and_new_ones_take_over(
@@ -183,7 +183,7 @@ def test_a_served_run_outlives_interfaces_that_are_killed_and_new_ones_take_over
             second = another.trigger(stages=[STAGE])
             wait_until(lambda: completed(another, second))
     assert lock(copy) == before
-    assert not list(copy.processes())
+    wait_until(lambda: not list(copy.processes()))
 
 
 TIMES = ("run/total_s", "run/orchestration_share")
