@@ -84,6 +84,15 @@ def test_no_image_gets_what_git_ignores() -> None:
     assert not list(DOCKER.glob("*ignore")), "Docker would read it instead of .dockerignore, and Podman 4 would not"
 
 
+def test_the_pipelines_image_is_a_repository_for_dvc_and_a_slow_first_start_is_waited_for() -> None:
+    image = (DOCKER / "pipeline.Dockerfile").read_text(encoding="utf-8")
+    assert re.search(r"USER 1000:1000\n(?:.+\n)*RUN .*git init", image)
+    services = load("docker/compose.yaml")["services"]
+    for name in ("prefect", "mlflow", "worker"):
+        assert services[name]["healthcheck"]["start_period"] == "300s", name
+    assert "--start-period=300s" in image
+
+
 def test_services_are_confined_health_checked_and_reachable_from_this_machine_only() -> None:
     content = load("docker/compose.yaml")
     services = content["services"]
