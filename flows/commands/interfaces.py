@@ -6,6 +6,7 @@ import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from uuid import UUID
 
 import typer
 
@@ -78,7 +79,9 @@ def _serve_experiment() -> None:
 
     runner = Runner(name="local", limit=1, pause_on_shutdown=False)
     try:
-        close_form(runner.add_flow(experiment, name="local"))
+        deployment = runner.add_flow(experiment, name="local")
+        assert isinstance(deployment, UUID), "there is no event loop here, so that the call is not asynchronous"
+        close_form(deployment)
         asyncio.run(runner.start())
     except KeyboardInterrupt:
         typer.echo("stopping")
