@@ -88,7 +88,7 @@ def test_a_run_is_asked_for_watched_and_cancelled(
     browser.click_on(with_text(".p-tab", "Logs"))
     browser.wait_for("train@dpo", "iterpref.run", patience_s=PATIENCE_S)
     browser.click_on(with_text(".p-tab", "Artifacts"))
-    browser.wait_for("train-dpo-waiting", "mlflow", patience_s=PATIENCE_S)
+    browser.wait_for("mlflow", "Its record", patience_s=PATIENCE_S)
     wait_until(lambda: any("sleep 600" in line for line in small.stage_processes()))
 
     browser.click("button", "Cancel")
