@@ -106,7 +106,7 @@ def test_every_point_is_an_experiment_and_the_workspace_stays(swept: Swept) -> N
         params = data["params"]["params.yaml"]["data"]
         assert f"beta-{params['train']['beta']}-seed-{params['train']['seed']}" in name
         assert params["evaluate"]["benchmarks"] == ["validation"]
-        assert data["metrics"]["metrics/evaluate/dpo.json"]["data"] == {"outputs": 1.0}
+        assert data["metrics"]["metrics/evaluate/dpo.json"]["data"]["outputs"] == 1
     shared = [stage for stage in ran(output) if "beta" not in stage]
     assert shared == ["evaluate@base"], "the workspace has not evaluated it on validation"
     assert len(ran(output)) == 1 + 2 + 3 * 4, "it has trained the first point's models, and not evaluated them either"
@@ -203,7 +203,9 @@ def test_an_ended_sweep_leaves_no_process_and_continues(
     assert done.returncode == 0, done.stdout
     assert not swept.stage_processes()
     assert f"beta 0.1 seed {seed}: unchanged" in done.stdout, done.stdout
-    assert ran(done.stdout) == [f"beta-0.3-seed-{seed} {stage}@dpo" for stage in ("evaluate", "train")]
+    rest = [f"beta-0.3-seed-{seed} {stage}@dpo" for stage in ("evaluate", "train")]
+    # What `kill -9` of the sweep leaves may finish its stage, which is then in DVC's cache.
+    assert ran(done.stdout) in ([rest, rest[:1]] if number == signal.SIGKILL else [rest])
 
 
 def test_where_a_point_fails_the_others_go_on(swept: Swept) -> None:
