@@ -1,5 +1,6 @@
 """Untrained models, small enough for any test; a browser; and no test that depends on how busy the machine is."""
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,10 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from tests.browser import CHROMIUM, Page, open_browser
+
+# A shell has what it starts in the background ignore the interrupt; what tests start inherits that, and could not be
+# ended by it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("iterpref", deadline=None)
 settings.load_profile("iterpref")

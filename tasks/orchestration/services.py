@@ -65,7 +65,7 @@ def free_port(preferred: int = 0) -> int:
 class Service:
     """A child that serves HTTP on loopback; its output goes to a log file.
 
-    Once it answers, it is started again whenever it ends by itself: those who ask it try again for a minute.
+    Once it answers, it is started again whenever it ends by itself: those who ask it try again for minutes.
     """
 
     def __init__(self, name: str, command: list[str], environment: dict[str, str], health: str) -> None:
@@ -132,6 +132,7 @@ def prefect_environment(home: Path) -> dict[str, str]:
     return {
         "PREFECT_HOME": str(home.resolve()),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_CLIENT_MAX_RETRIES": "7",  # for four minutes: by then a server of ours is there again
         "PREFECT_SERVER_UI_V2_ENABLED": "false",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "DO_NOT_TRACK": "1",

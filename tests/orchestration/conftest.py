@@ -1,5 +1,6 @@
 """A small workspace whose stages only write files: the real flow and servers, without the work."""
 
+import http
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -220,12 +222,20 @@ class Server:
         self.addresses: dict[str, str] = json.loads(text)
 
     def ask(self, path: str, body: Any = None) -> Any:
-        """GET, or POST where there is a body."""
+        """GET, or POST where there is a body; again, as all of Prefect's clients, where SQLite is busy."""
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(f"{self.addresses['prefect']}{path}", data, headers)
-        with urllib.request.urlopen(request, timeout=30) as response:
-            return json.load(response)
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=60) as response:
+                    return json.load(response)
+            except urllib.error.HTTPError as error:
+                if error.code != http.HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
+                    raise
+                error.close()
+                time.sleep(1)
 
     def trigger(self, flow: str = "experiment", /, **parameters: Any) -> str:
         """Ask for a run of the flow's deployment; returns its id."""
