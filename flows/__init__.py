@@ -1,1 +1,11 @@
-"""Prefect flows: one per DVC stage, `experiment` that chains the stages, and the command line. No logic."""
+"""One Prefect flow for each DVC stage, and those that chain them.
+
+DVC starts a stage as `python -m flows.<stage>`, and this is the first that runs: a fork may take the stage over.
+"""
+
+import sys
+
+from tasks.orchestration.warm_client import hand_over
+
+if sys.argv[0] == "-m":  # so it is while Python looks for the module
+    hand_over()

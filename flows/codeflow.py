@@ -14,4 +14,4 @@ def codeflow() -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    run_stage(codeflow, "codeflow", warm=True)
+    run_stage(codeflow, "codeflow")

@@ -16,4 +16,4 @@ def evaluate(model: str) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    run_stage(evaluate, f"evaluate@{sys.argv[1]}", warm=True, model=sys.argv[1])
+    run_stage(evaluate, f"evaluate@{sys.argv[1]}", model=sys.argv[1])

@@ -14,4 +14,4 @@ def nanolab() -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    run_stage(nanolab, "nanolab", warm=True)
+    run_stage(nanolab, "nanolab")

@@ -14,4 +14,4 @@ def pairs() -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    run_stage(pairs, "pairs", warm=True)
+    run_stage(pairs, "pairs")

@@ -30,22 +30,18 @@ from tasks.orchestration.locks import only_one
 from tasks.orchestration.mending import check_inputs
 from tasks.orchestration.run import full_disk
 from tasks.orchestration.services import answers
-from tasks.orchestration.warm import hand_over
 from tasks.recording.graph import load_graph
 from tasks.recording.journal import open_journal
 
 
-def run_stage(flow: Flow[..., dict[str, float]], stage: str, *, warm: bool = False, **parameters: str) -> NoReturn:
+def run_stage(flow: Flow[..., dict[str, float]], stage: str, **parameters: str) -> NoReturn:
     """Run one stage's flow and exit with its code.
 
     Args:
         flow: the stage's flow.
         stage: DVC's name of the stage.
-        warm: it imports the libraries of models, so let a process run it that has done so, if there is one.
         parameters: the flow's parameters.
     """
-    if warm:
-        hand_over()
     set_up_libraries()
     signal.signal(signal.SIGTERM, _raise_exit)
     try:

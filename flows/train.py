@@ -16,4 +16,4 @@ def train(objective: ObjectiveName) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    run_stage(train, f"train@{sys.argv[1]}", warm=True, objective=sys.argv[1])
+    run_stage(train, f"train@{sys.argv[1]}", objective=sys.argv[1])

@@ -5,6 +5,7 @@ code as it is then, and as DVC sees it, not as it was when the run began.
 """
 
 import ctypes
+import gc
 import json
 import os
 import runpy
@@ -16,11 +17,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from tasks.orchestration.environment import set_up_libraries
+from tasks.orchestration.warm_client import STARTED, WARM_VARIABLE
 
-WARM_VARIABLE = "ITERPREF_WARM"
-"""Names the socket at which forks are to be had."""
-STARTED = b"started"
-"""What a client is told whose fork runs; one that is told nothing gets none."""
 _OWNER_CHECK_S = 2.0
 _MAX_REQUEST = 1 << 18
 """Bytes: an environment of any usual size. A larger one does not come through, and its stage runs without a fork."""
@@ -45,7 +43,7 @@ class _Request:
     """What a stage's process was started with; `streams` are its standard ones."""
 
     module: str
-    argv: list[str]
+    arguments: list[str]
     folder: str
     environment: dict[str, str]
     prefix: str
@@ -60,7 +58,7 @@ class _Request:
         os.environ.update(self.environment)
         os.environ.pop(WARM_VARIABLE)
         os.chdir(self.folder)
-        sys.argv = self.argv
+        sys.argv = [self.module, *self.arguments]
         if "OMP_NUM_THREADS" in os.environ:  # the libraries have read that of another stage
             sys.modules["torch"].set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
         runpy.run_module(self.module, run_name="__main__", alter_sys=True)
@@ -77,6 +75,7 @@ class _Server:
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._owner = os.getppid()
         self._forks = 0
+        self._usable: bool | None = None
 
     def serve(self) -> _Request | None:
         """Serve until the owner is gone and all forks have ended; in a fork, returns the request it is to answer."""
@@ -95,7 +94,8 @@ class _Server:
         client, _ = self._listener.accept()
         message, streams, _, _ = socket.recv_fds(client, _MAX_REQUEST, 3)
         request = _Request(**json.loads(message), streams=streams) if len(streams) == 3 else None
-        if request is None or request.prefix != os.path.realpath(sys.prefix) or not _import_libraries():
+        fits = request is not None and request.prefix == os.path.realpath(sys.prefix)
+        if request is None or not fits or not self._usable:
             client.close()  # which tells it that there will be no fork
         elif pid := os.fork():
             self._watch(_Fork(pid, os.pidfd_open(pid), client))
@@ -105,6 +105,8 @@ class _Server:
             return request
         for stream in streams:
             os.close(stream)
+        if fits and self._usable is None:  # the first would wait for them as long as it takes to import them itself
+            self._usable = _import_libraries()
         return None
 
     def _watch(self, fork: _Fork) -> None:
@@ -153,6 +155,7 @@ def _import_libraries() -> bool:
     from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: F401  # naming them is what imports them
     from trl import DPOConfig, DPOTrainer  # noqa: F401
 
+    gc.freeze()  # forks then neither visit nor free what they share: ending one takes 0.4 s instead of 1.9
     return True
 
 

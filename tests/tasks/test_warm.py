@@ -19,7 +19,7 @@ STAGE = """
 import os, sys, time
 from pathlib import Path
 if __name__ == "__main__":
-    from tasks.orchestration.warm import hand_over
+    from tasks.orchestration.warm_client import hand_over
     hand_over()
     import torch
     from stage_code import ANSWER
@@ -50,6 +50,7 @@ def warm(folder: Path) -> Iterator[WarmProcess]:
     """One for all tests that leave it alive: it imports for seconds."""
     assert folder == Path.cwd()
     process = WarmProcess()
+    run(process, "0")  # which is when it imports
     yield process
     process.end()
 
@@ -144,6 +145,7 @@ def test_another_environment_gets_no_fork(warm: WarmProcess, folder: Path) -> No
 @pytest.mark.parametrize("ending", ["killed", "ended"])
 def test_forks_end_with_the_server(folder: Path, ending: str) -> None:
     warm = WarmProcess()
+    run(warm, "0")
     with start(warm, "0", "wait") as child:
         fork = started_fork(folder)
         server = fork.parent()
