@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -252,22 +252,32 @@ class Server:
         self.ask(f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}})
 
 
-@pytest.fixture(scope="module")
-def server(small: Small, wait_until: Callable[..., float]) -> Iterator[Server]:
-    """`iterpref ui`, ended by the interrupt that Ctrl-C sends."""
+@contextmanager
+def interfaces(
+    small: Small, wait_until: Callable[..., float], patience_s: float = 60
+) -> Iterator[tuple["subprocess.Popen[bytes]", Server]]:
+    """`iterpref ui`, ended by the interrupt that Ctrl-C sends, for which it may take so long."""
+    known = small.path / ".iterpref" / "interfaces.json"
+    left = known.stat().st_ino if known.exists() else None
     ui = small.start("ui")
-    log = small.path / "started.log"
     try:
-        took = wait_until(lambda: ui.poll() is not None or (small.path / ".iterpref" / "interfaces.json").is_file())
-        assert ui.poll() is None, log.read_text(encoding="utf-8")
+        took = wait_until(lambda: ui.poll() is not None or (known.exists() and known.stat().st_ino != left))
+        assert ui.poll() is None, (small.path / "started.log").read_text(encoding="utf-8")
         server = Server(small)
         took += wait_until(lambda: bool(server.ask("/deployments/filter", {})))
         print(f"iterpref ui: ready after {took:.1f} s")
-        yield server
+        yield ui, server
     finally:
         ui.send_signal(signal.SIGINT)
         try:
-            ui.wait(60)
+            ui.wait(patience_s)
         finally:
             ui.kill()
+
+
+@pytest.fixture(scope="module")
+def server(small: Small, wait_until: Callable[..., float]) -> Iterator[Server]:
+    """The interfaces of the workspace, of which nothing is left at the end."""
+    with interfaces(small, wait_until) as (_, server):
+        yield server
     assert not [line for line in small.commands() if "prefect" in line or "mlflow" in line]

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from tasks.orchestration.services import LOOPBACK, answers, free_port
-from tests.orchestration.conftest import Server
+from tests.orchestration.conftest import Server, interfaces
 from tests.orchestration.test_experiment import told
 from tests.tasks.test_outbox import serving
 
@@ -116,26 +115,6 @@ def test_a_run_at_a_prefect_server_that_is_gone_for_good_keeps_what_was_finished
     assert not told(again.stdout, "done in"), "the stage was finished"
 
 
-@contextmanager
-def interfaces(small: "Small", wait_until: Wait) -> Iterator[tuple["subprocess.Popen[bytes]", Server]]:
-    """`iterpref ui`, ended by the interrupt."""
-    known = small.path / ".iterpref" / "interfaces.json"
-    left = known.stat().st_ino if known.exists() else None
-    ui = small.start("ui")
-    try:
-        wait_until(lambda: ui.poll() is not None or (known.exists() and known.stat().st_ino != left))
-        assert ui.poll() is None, log(small)
-        server = Server(small)
-        wait_until(lambda: bool(server.ask("/deployments/filter", {})))
-        yield ui, server
-    finally:
-        ui.send_signal(signal.SIGINT)
-        try:
-            ui.wait(120)
-        finally:
-            ui.kill()
-
-
 def completed(server: Server, run: str) -> bool:
     """Whether a run has ended well; a server that is being started again cannot say."""
     try:
@@ -146,7 +125,7 @@ def completed(server: Server, run: str) -> bool:
 
 def test_servers_of_the_interfaces_that_are_killed_come_back(copy: "Small", wait_until: Wait) -> None:
     before = lock(copy)
-    with interfaces(copy, wait_until) as (ui, server):
+    with interfaces(copy, wait_until, patience_s=120) as (ui, server):
         run = server.trigger(stages=[STAGE], force=True)
         wait_until(lambda: at_work(copy))
         for program in ("prefect", "mlflow"):
@@ -171,12 +150,12 @@ def test_a_served_run_outlives_interfaces_that_are_killed_and_new_ones_take_over
     copy: "Small", wait_until: Wait
 ) -> None:
     before = lock(copy)
-    with interfaces(copy, wait_until) as (ui, server):
+    with interfaces(copy, wait_until, patience_s=120) as (ui, server):
         first = server.trigger(stages=[STAGE], force=True)
         wait_until(lambda: at_work(copy))
         ui.kill()
         ui.wait()
-        with interfaces(copy, wait_until) as (_, another):
+        with interfaces(copy, wait_until, patience_s=120) as (_, another):
             assert another.addresses == server.addresses
             release(copy)
             wait_until(lambda: completed(another, first))
