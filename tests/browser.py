@@ -177,15 +177,51 @@ class Page:
         return message
 
 
+class Browser:
+    """A running Chromium.
+
+    Args:
+        connection: to it.
+        pictures: folder for pictures of what tests did not expect.
+    """
+
+    def __init__(self, connection: ClientConnection, pictures: Path) -> None:
+        self._connection, self._pictures = connection, pictures
+        self._number = 0
+
+    @contextmanager
+    def tab(self) -> Iterator[Page]:
+        """A tab that shares no storage with any other, and is closed at the end: a page left open goes on talking."""
+        context = self._call("Target.createBrowserContext")["browserContextId"]
+        try:
+            target = self._call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
+            session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+            yield Page(self._connection, session, self._pictures)
+        finally:
+            self._call("Target.disposeBrowserContext", browserContextId=context)
+
+    def _call(self, method: str, **params: Any) -> Any:
+        self._number += 1
+        self._connection.send(json.dumps({"id": self._number, "method": method, "params": params}))
+        while True:
+            answer = json.loads(self._connection.recv(timeout=PATIENCE_S))
+            if answer.get("id") == self._number and "sessionId" not in answer:
+                assert "error" not in answer, answer
+                return answer["result"]
+
+
 @contextmanager
-def open_browser(profile: Path) -> Iterator[Page]:
-    """Start Chromium with an empty profile; yields its tab. Pictures of failures are beside the profile."""
+def open_browser(profile: Path) -> Iterator[Browser]:
+    """Start Chromium with an empty profile. Pictures of failures are beside the profile."""
     assert CHROMIUM is not None
     command = [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            with connect(_address(profile, process), max_size=None, proxy=None) as connection:
-                yield Page(connection, _attach(connection), profile.parent)
+            # No pings: a test that waits for something else reads nothing, events of an open page fill the queue, and
+            # the answer to a ping waits behind them until the connection is given up.
+            address = _address(profile, process)
+            with connect(address, max_size=None, proxy=None, ping_interval=None) as connection:
+                yield Browser(connection, profile.parent)
         finally:
             process.kill()
 
@@ -198,15 +234,3 @@ def _address(profile: Path, process: "subprocess.Popen[bytes]") -> str:
         assert time.monotonic() < deadline, "chromium does not listen"
         time.sleep(0.02)
     return f"ws://127.0.0.1:{lines[0]}{lines[1]}"
-
-
-def _attach(connection: ClientConnection) -> str:
-    def ask(number: int, method: str, **params: Any) -> Any:
-        connection.send(json.dumps({"id": number, "method": method, "params": params}))
-        while (answer := json.loads(connection.recv(timeout=PATIENCE_S))).get("id") != number:
-            pass
-        return answer["result"]
-
-    target = ask(1, "Target.createTarget", url="about:blank")["targetId"]
-    session: str = ask(2, "Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-    return session

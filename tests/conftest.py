@@ -12,7 +12,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from tests.browser import CHROMIUM, Page, open_browser
+from tests.browser import CHROMIUM, Browser, Page, open_browser
 
 # A shell has what it starts in the background ignore the interrupt; what tests start inherits that, and could not be
 # ended by it.
@@ -61,9 +61,16 @@ def word_model(make_model: MakeModel) -> Path:
 
 
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    """A tab of a headless Chromium; without one on this machine the test is skipped."""
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A headless Chromium; without one on this machine the test is skipped."""
     if CHROMIUM is None:
         pytest.skip("no chromium on this machine: the page is not tried in a browser")
-    with open_browser(tmp_path_factory.mktemp("chromium")) as page:
+    with open_browser(tmp_path_factory.mktemp("chromium")) as chromium:
+        yield chromium
+
+
+@pytest.fixture
+def browser(chromium: Browser) -> Iterator[Page]:
+    """A tab for this test alone."""
+    with chromium.tab() as page:
         yield page

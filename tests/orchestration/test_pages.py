@@ -42,7 +42,6 @@ def deployment_of(flow: str) -> str:
 
 def open_form(browser: "Page", server: "Server") -> None:
     """From the address that `iterpref ui` prints to the form."""
-    browser.requests.clear()
     browser.visit(server.addresses["prefect"].removesuffix("/api"))
     browser.click("button", "Deployments")
     browser.click_on(deployment_of("experiment"))
@@ -126,7 +125,6 @@ def test_a_wrong_value_is_shown_at_its_field_and_starts_nothing(server: "Server"
 
 def open_training(browser: "Page", server: "Server") -> None:
     """MLflow's pages for models that are trained; they start with those for models that are asked."""
-    browser.requests.clear()
     browser.visit(server.addresses["mlflow"])
     browser.click("button", "Model training")
 

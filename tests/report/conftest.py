@@ -262,8 +262,6 @@ def browse(browser: Page, tmp_path: Path) -> Callable[[str, int], Any]:
     def measure(text: str, width: int) -> Any:
         path = tmp_path / "opened.html"
         path.write_text(text, encoding="utf-8")
-        browser.complaints.clear()
-        browser.requests.clear()
         browser.open(path, width)
         found = browser.evaluate(MEASURE)
         assert browser.complaints == []
