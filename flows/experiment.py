@@ -16,6 +16,7 @@ from tasks.orchestration.choices import UNCHANGED, Choice, Jobs, ProfileName, St
 from tasks.orchestration.reproduce import reproduce
 from tasks.orchestration.run import ExperimentRun, Naming
 from tasks.orchestration.services import announced_interfaces
+from tasks.orchestration.warm import WarmProcess
 from tasks.orchestration.workspaces import entered
 from tasks.recording.graph import load_graph, name_stages, select_stages
 
@@ -55,18 +56,19 @@ def experiment(
     folders = []
     for seed in dict.fromkeys(seeds) or (None,):
         choice = Choice(profile=profile, objectives=objectives, benchmarks=benchmarks, seed=seed)
-        with entered(choice) as folder:
-            run_stages(stages, jobs, Naming(f"seed {seed}: " if len(set(seeds)) > 1 else ""), force=force)
+        naming = Naming(f"seed {seed}: " if len(set(seeds)) > 1 else "")
+        with entered(choice) as folder, WarmProcess() as warm:
+            run_stages(stages, jobs, naming, warm, force=force)
         folders.append(str(folder))
     return folders
 
 
-def run_stages(stages: Iterable[str], jobs: int, naming: Naming, *, force: bool = False) -> None:
+def run_stages(stages: Iterable[str], jobs: int, naming: Naming, warm: WarmProcess, *, force: bool = False) -> None:
     """Run the present folder's stages, each as a task of the present flow run, and show what came out."""
     whole, targets = load_graph(), tuple(stages)
     graph = select_stages(whole, targets)
     forced = name_stages(whole, targets) if force else ()
-    with ExperimentRun(load_params(), graph, jobs, forced, naming) as run:
+    with ExperimentRun(load_params(), graph, jobs, forced, naming, warm) as run:
         interfaces = announced_interfaces()
         show_link(run.tracker.page(run.mlflow_run, interfaces.mlflow if interfaces else None), naming.label)
         futures: dict[str, PrefectFuture[Any]] = {}

@@ -7,6 +7,7 @@ from flows.stage import log_messages_only
 from iterpref_core.config import Beta, ObjectiveName, Seed
 from tasks.orchestration.choices import Benchmarks, Jobs
 from tasks.orchestration.sweeps import SweepResult, opened_sweep, show_sweep
+from tasks.orchestration.warm import WarmProcess
 
 
 @flow(name="sweep", task_runner=THREADS, persist_result=False)
@@ -33,13 +34,13 @@ def sweep(
         The experiments, and a table of their scores.
     """
     log_messages_only()
-    with opened_sweep(objectives, betas, seeds, benchmarks) as grid:
+    with opened_sweep(objectives, betas, seeds, benchmarks) as grid, WarmProcess() as warm:
         if grid.shared_is_stale():
-            run_stages(grid.shared, jobs, grid.naming())
+            run_stages(grid.shared, jobs, grid.naming(), warm)
         for point in grid.points:
             with grid.attempted(point):
                 if not grid.recall(point):
-                    run_stages(grid.targets, jobs, grid.naming(point))
+                    run_stages(grid.targets, jobs, grid.naming(point), warm)
                     grid.save(point)
         result = grid.result()
         show_sweep(result)

@@ -51,16 +51,18 @@ def results_table(summary: Summary) -> Table:
 def benchmark_table(summary: Summary) -> Table | None:
     """The public benchmarks, each model with its interval and its paired difference from base; None without any.
 
-    Scores without tasks whose own solution fails here, or that training pairs overlap with, stand in rows below.
+    Scores without tasks whose own solution fails here, or that training pairs overlap with, stand in rows below. Of
+    benchmarks of which no model solves any task there are no rows: one line names them.
     """
-    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0, pad_edge=False, caption_justify="left")
     for heading in ("model", "benchmark", "pass@1 [95% interval]", "points against base"):
         table.add_column(heading, no_wrap=True)
+    unsolved = _unsolved(summary)
     for model in in_order(set(summary["models"]), MODELS):
-        for name in in_order(set(summary["models"][model]), BENCHMARKS):
+        for name in in_order(set(summary["models"][model]) - {MAIN_BENCHMARK, *unsolved}, BENCHMARKS):
             scores = summary["models"][model][name]
             compared = summary["comparisons"].get(model, {}).get("base", {}).get(name, {})
-            rows = {"": (scores, compared)} if name != MAIN_BENCHMARK else {}
+            rows = {"": (scores, compared)}
             for part, mark in (("without_failed_truth", " (1)"), ("without_overlap", " (2)")):
                 if part in scores:
                     rows[mark] = scores[part], compared.get(part, {})
@@ -68,8 +70,22 @@ def benchmark_table(summary: Summary) -> Table | None:
                 score = f"{percent(shown['pass_at_1'])} {_interval(shown['ci95'])}"
                 label = _SHORT.get(model, model_name(model)), benchmark_name(name) + mark
                 table.add_row(*label, score, difference(against) if against else "")
-    table.caption = "(1) without tasks whose own solution fails here (2) without tasks that pairs overlap with"
-    return table if table.row_count else None
+    if not table.row_count:
+        return None
+    lines = ["(1) without tasks whose own solution fails here (2) without tasks that pairs overlap with"]
+    if unsolved:
+        lines.append("no model solves any task of " + ", ".join(benchmark_name(name) for name in unsolved))
+    table.caption = Text("\n".join(lines), style="dim", justify="left")
+    return table
+
+
+def _unsolved(summary: Summary) -> list[str]:
+    """The benchmarks that were measured, and of which no model solves any task."""
+    found: dict[str, float] = {}
+    for scores in summary["models"].values():
+        for name, score in scores.items():
+            found[name] = max(found.get(name, 0.0), score["pass_at_1"])
+    return in_order({name for name, best in found.items() if best == 0}, BENCHMARKS)
 
 
 def _is_asked(summary: Summary, benchmark: str) -> bool:

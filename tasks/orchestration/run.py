@@ -114,6 +114,7 @@ class ExperimentRun:
         jobs: how many of them may run at once.
         forced: names of those that run even where nothing has changed.
         naming: by what it is known, where a flow run holds several experiments.
+        warm: forks its stages.
 
     Raises:
         InputError: another process runs the experiment in this workspace.
@@ -121,7 +122,13 @@ class ExperimentRun:
     """
 
     def __init__(
-        self, params: Params, graph: Mapping[str, Stage], jobs: int, forced: Iterable[str], naming: Naming
+        self,
+        params: Params,
+        graph: Mapping[str, Stage],
+        jobs: int,
+        forced: Iterable[str],
+        naming: Naming,
+        warm: WarmProcess,
     ) -> None:
         from tasks.recording.tracking import Tracker
 
@@ -140,7 +147,7 @@ class ExperimentRun:
         self.mlflow_run = self.tracker.start_experiment(params, naming.run, naming.tags)
         self._costs: list[StageCost] = []
         self._lock = threading.Lock()
-        self._warm = WarmProcess()
+        self._warm = warm
         self._started = time.monotonic()
 
     def needs_dvc(self, stage: Stage) -> bool:
@@ -170,7 +177,6 @@ class ExperimentRun:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.slots.cancel()
         processes.end_stages()
-        self._warm.end()
         cost = RunCost(total_s=time.monotonic() - self._started, stages=self._costs)
         with atomic_writer(home() / LAST_RUN) as file:
             file.write(cost.model_dump_json(indent=2) + "\n")

@@ -1,15 +1,16 @@
-"""A process of a run in which the libraries of models are imported already, and which forks stages from itself.
+"""A process in which the libraries of models are imported already, and which forks stages from itself.
 
 Importing torch, transformers and trl takes a stage longer than all else that is not its work, and most stages need
-them. So a run imports them once. A stage's process, as DVC starts it, asks for a fork that takes over its arguments,
-environment, folder and output, and waits for it. Where there is none to be had the stage runs in its own process, as
-under a bare `dvc repro`.
+them. So they are imported once for all that runs in a folder. A stage's process, as DVC starts it, asks for a fork that
+takes over its arguments, environment, folder and output, and waits for it. Where there is none to be had the stage runs
+in its own process, as under a bare `dvc repro`.
 """
 
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Self
 
 from tasks.common.paths import STATE
 from tasks.orchestration import processes
@@ -17,7 +18,11 @@ from tasks.orchestration.warm_client import WARM_VARIABLE
 
 
 class WarmProcess:
-    """Starts when it is first wanted. The first stage that asks gets no fork, but has it import the libraries."""
+    """Starts when it is first wanted. The first stage that asks gets no fork, but has it import the libraries.
+
+    It serves one folder, from which its forks import what they run: the one in which it was first wanted. Leaving it
+    ends the process, and the forks that are left.
+    """
 
     def __init__(self) -> None:
         # A folder that nobody else can enter: who reaches the socket has programs run as this user.
@@ -32,11 +37,13 @@ class WarmProcess:
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("wb") as output:
                 command = [sys.executable, "-m", "tasks.orchestration.warm_server", address]
-                self._child = processes.start(command, environment, output)
+                self._child = processes.start(command, environment, output, service=True)
         return environment | {WARM_VARIABLE: address}
 
-    def end(self) -> None:
-        """End it, and the forks that are left."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         if self._child is not None:
             processes.end(self._child)
         self._folder.cleanup()

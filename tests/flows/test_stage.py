@@ -3,15 +3,12 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Callable
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
-from tasks.orchestration.services import LOOPBACK
+from tests.http_server import serving
 from tests.orchestration.conftest import ROOT, wait_until
 from tests.orchestration.test_killed_servers import prefect_server
 
@@ -66,34 +63,13 @@ def test_a_server_that_is_killed_costs_only_what_it_would_have_shown(
         assert done.stderr.startswith("warning: problems is not shown in Prefect, whose server does not answer: ")
 
 
-@contextmanager
-def broken_server() -> Iterator[str]:
+def broken(path: str, _body: bytes) -> int:
     """Healthy, and nothing else."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200 if self.path == "/api/health" else 500)
-            self.end_headers()
-
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(500)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = HTTPServer((LOOPBACK, 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://{LOOPBACK}:{server.server_port}/api"
-    finally:
-        server.shutdown()
-        server.server_close()
+    return 200 if path == "/api/health" else 500
 
 
 def test_a_server_that_takes_no_flow_run_does_not_keep_the_stage_from_running() -> None:
-    with broken_server() as url:
-        done = run(url, "", "")
+    with serving(broken) as url:
+        done = run(f"{url}/api", "", "")
     assert done.stdout.splitlines() == ["at work", "(0, '', True)"], done.stderr
     assert done.stderr.startswith("warning: problems is not shown in Prefect")

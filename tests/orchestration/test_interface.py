@@ -89,3 +89,10 @@ def test_a_run_goes_on_where_a_cancelled_one_left_a_lock_half_written(
 def test_every_service_listens_on_loopback_alone(server: "Server", small: "Small") -> None:
     assert all("//127.0.0.1:" in address for address in server.addresses.values())
     assert small.listening() == {"127.0.0.1"}
+
+
+def test_no_command_line_has_the_address_of_a_data_base(server: "Server", small: "Small") -> None:
+    """It may hold a password, and everybody on the machine may read a command line."""
+    commands = small.commands()
+    assert any("mlflow" in line for line in commands)
+    assert not [line for line in commands if "sqlite:" in line or "mlflow.db" in line]

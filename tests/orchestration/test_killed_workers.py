@@ -6,15 +6,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 
-from tasks.orchestration.services import LOOPBACK
+from tests.http_server import serving
 from tests.orchestration.conftest import ROOT, Server
 from tests.orchestration.test_killed_servers import STAGE, Wait, at_work, copy, lock, prefect_server, release
 
@@ -147,35 +145,18 @@ def test_what_a_run_left_that_was_killed_with_its_worker_is_ended_by_the_next_on
     assert "Its process is gone" in state["message"]
 
 
-@contextmanager
-def listener(got: list[Any]) -> Iterator[str]:
-    """An HTTP server that keeps what is posted to it; yields its address."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer((LOOPBACK, 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://{LOOPBACK}:{server.server_port}/hook"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 def test_a_failure_is_told_to_a_webhook(deployed: Deployed, tmp_path: Path, wait_until: Wait) -> None:
     small = deployed.small
     (small.path / "wait").unlink()
     (small.path / "fail").write_text(STAGE, encoding="utf-8")
     got: list[Any] = []
-    with listener(got) as url, deployed.worker():
-        give_automations(small, tmp_path, WEBHOOK_URL=url)
+
+    def hear(_path: str, body: bytes) -> int:
+        got.append(json.loads(body))
+        return 200
+
+    with serving(hear) as url, deployed.worker():
+        give_automations(small, tmp_path, WEBHOOK_URL=f"{url}/hook")
         run = deployed.trigger(stages=[STAGE], force=True)
         wait_until(lambda: bool(got))
     assert deployed.state(run) == "Failed", deployed.log()

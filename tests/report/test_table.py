@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from iterpref_core.report.summary import build_summary
+from iterpref_core.report.summary import Summary, build_summary
 from iterpref_core.report.table import benchmark_table, results_table
 
 
@@ -49,15 +49,32 @@ def test_what_could_not_be_measured_is_named(experiment: SimpleNamespace) -> Non
     assert "not measured: dpo" in text
 
 
-def test_public_benchmarks_have_a_row_each_with_interval_and_paired_difference(experiment: SimpleNamespace) -> None:
-    summary = build_summary(experiment.results, experiment.metrics, experiment.params, experiment.lock)
-    table = benchmark_table(summary)
+def render_benchmarks(summary: Summary) -> str:
     console = Console(width=80, color_system=None)
     with console.capture() as captured:
-        console.print(table)
-    row = next(line for line in captured.get().splitlines() if line.startswith("DPO") and "HumanEval " in line)
+        console.print(benchmark_table(summary))
+    return captured.get()
+
+
+def test_public_benchmarks_have_a_row_each_with_interval_and_paired_difference(experiment: SimpleNamespace) -> None:
+    summary = build_summary(experiment.results, experiment.metrics, experiment.params, experiment.lock)
+    text = render_benchmarks(summary)
+    row = next(line for line in text.splitlines() if line.startswith("DPO") and "HumanEval " in line)
     assert row.split() == ["DPO", "HumanEval", "0.6%", "[0.0,6.6]", "0.0", "[0.0,", "0.0],", "p", "=", "1.000"]
-    assert "held-out" not in captured.get()
+    assert "held-out" not in text
     for scores in summary["models"].values():
         del scores["humaneval"], scores["humaneval+"]
     assert benchmark_table(summary) is None
+
+
+def test_benchmarks_of_which_nothing_is_solved_share_a_line(experiment: SimpleNamespace) -> None:
+    summary = build_summary(experiment.results, experiment.metrics, experiment.params, experiment.lock)
+    scores = [of_model["humaneval+"] for of_model in summary["models"].values()]
+    for score in scores:
+        score["pass_at_1"] = 0.0
+    *rows, last = render_benchmarks(summary).splitlines()
+    assert last.strip() == "no model solves any task of HumanEval+"
+    assert not [row for row in rows if "HumanEval+" in row]
+    scores[-1]["pass_at_1"] = 0.01
+    assert "no model solves" not in render_benchmarks(summary)
+    assert benchmark_table(summary).row_count == 2 * len(scores)

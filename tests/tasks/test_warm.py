@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -49,10 +50,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def warm(folder: Path) -> Iterator[WarmProcess]:
     """One for all tests that leave it alive: it imports for seconds."""
     assert folder == Path.cwd()
-    process = WarmProcess()
-    run(process, "0")  # which is when it imports
-    yield process
-    process.end()
+    with WarmProcess() as process:
+        run(process, "0")  # which is when it imports
+        yield process
 
 
 def start(warm: WarmProcess | None, *arguments: str, **settings: str) -> "subprocess.Popen[str]":
@@ -144,20 +144,20 @@ def test_another_environment_gets_no_fork(warm: WarmProcess, folder: Path) -> No
 
 @pytest.mark.parametrize("ending", ["killed", "ended"])
 def test_forks_end_with_the_server(folder: Path, ending: str) -> None:
-    warm = WarmProcess()
-    run(warm, "0")
-    with start(warm, "0", "wait") as child:
-        fork = started_fork(folder)
-        server = fork.parent()
-        assert server is not None
+    with ExitStack() as stack:
+        warm = stack.enter_context(WarmProcess())
+        run(warm, "0")
+        with start(warm, "0", "wait") as child:
+            fork = started_fork(folder)
+            server = fork.parent()
+            assert server is not None
+            if ending == "killed":
+                server.kill()
+            else:
+                stack.close()
+            child.communicate(timeout=60)
+        assert child.returncode == 137
+        assert ended(fork.pid)
+        assert ended(server.pid)
         if ending == "killed":
-            server.kill()
-        else:
-            warm.end()
-        child.communicate(timeout=60)
-    assert child.returncode == 137
-    assert ended(fork.pid)
-    assert ended(server.pid)
-    if ending == "killed":
-        assert run(warm, "5")[0] == 5, "in its own process"
-        warm.end()
+            assert run(warm, "5")[0] == 5, "in its own process"

@@ -1,0 +1,37 @@
+"""A small HTTP server in a thread of the test, for what a test has to hear or refuse itself."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+from tasks.orchestration.services import LOOPBACK
+
+Answer = Callable[[str, bytes], int]
+"""Path and body of a request → status of the answer."""
+
+
+@contextmanager
+def serving(answer: Answer) -> Iterator[str]:
+    """Serve on a free port of loopback; yields the address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._answer(b"")
+
+        def do_POST(self) -> None:
+            self._answer(self.rfile.read(int(self.headers["Content-Length"])))
+
+        def _answer(self, body: bytes) -> None:
+            self.send_response(answer(self.path, body))
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer((LOOPBACK, 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://{LOOPBACK}:{server.server_port}"
+        finally:
+            server.shutdown()
