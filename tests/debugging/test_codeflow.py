@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.config import CodeflowParams, ExecutionParams, InferenceParams, SamplingParams
+from iterpref_core.config import CodeflowParams, InferenceParams, SamplingParams
 from iterpref_core.debugging.codeflow import Run, run_codeflow
 from iterpref_core.debugging.frozen import digest_tests
 from iterpref_core.debugging.models import NO_CAPS, Models, Opened, choose_models
@@ -23,7 +23,9 @@ from iterpref_core.inference.store import AnswerStore, StoredBackend
 from iterpref_core.jsonl import read_jsonl, write_jsonl
 from iterpref_core.nanolab.tokenizer import train_tokenizer
 from iterpref_core.records import Attempt, IoTest, Problem, Trajectory
+from tests.settings import EXECUTION
 
+ROOT = Path(__file__).parents[2]
 PARAMS = CodeflowParams(
     seed=11,
     source="debugging",
@@ -34,17 +36,6 @@ PARAMS = CodeflowParams(
     max_new_tokens=64,
     concurrency=2,
     sampling=SamplingParams(samples=3, temperature=0.6),
-)
-EXECUTION = ExecutionParams(
-    cpu_s=2.0,
-    wall_s=10.0,
-    memory_mb=256,
-    output_kb=64,
-    file_mb=1,
-    engine="local",
-    workers=2,
-    allow_unsafe=False,
-    environments={},
 )
 VERSION = re.compile(r"# version (\d+)")
 NEEDED = re.compile(r"^(\d+) refinements", re.MULTILINE)
@@ -192,8 +183,7 @@ def test_another_concurrency_resumes_this_work(tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[2])
-from test_codeflow import Patient, debug
+from tests.debugging.test_codeflow import Patient, debug
 
 class Killed(Patient):
     def generate(self, requests, sampling):
@@ -207,9 +197,7 @@ debug(Path(sys.argv[1]), Killed())
 
 def test_kill_9_loses_nothing_that_was_finished(tmp_path: Path) -> None:
     write_problems(tmp_path / "problems.jsonl", [0, 0, 0, 0, 0, 0])
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path), str(Path(__file__).parent)], check=False, env=dict(os.environ)
-    )
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False, env=dict(os.environ), cwd=ROOT)
     assert killed.returncode == -signal.SIGKILL
     model = Patient()
     assert debug(tmp_path, model)["solved"] == 6

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tenacity import wait_none
 
-from iterpref_core.config import CodeflowParams, ExecutionParams, SamplingParams
+from iterpref_core.config import CodeflowParams, SamplingParams
 from iterpref_core.debugging.codeflow import Run, run_codeflow
 from iterpref_core.debugging.models import Models, Opened
 from iterpref_core.inference.mock_endpoint import FAULTS, Behaviour, MockEndpoint, serve
@@ -22,23 +22,14 @@ from iterpref_core.inference.openai_backend import OpenAIBackend
 from iterpref_core.inference.store import AnswerStore, StoredEndpoint
 from iterpref_core.jsonl import read_jsonl, write_jsonl
 from iterpref_core.records import IoTest, Problem, Trajectory
+from tests.settings import EXECUTION
 
+ROOT = Path(__file__).parents[2]
 CONCURRENCY, PROBLEMS = 8, 40
 PARAMS = CodeflowParams(
     seed=11, source="debugging", max_iterations=5, draft_model="debugger", wording="terse", temperature=0.8,
     max_new_tokens=64, concurrency=CONCURRENCY, sampling=SamplingParams(samples=2, temperature=0.6),
 )  # fmt: skip
-EXECUTION = ExecutionParams(
-    cpu_s=2.0,
-    wall_s=20.0,
-    memory_mb=256,
-    output_kb=64,
-    file_mb=1,
-    engine="local",
-    workers=2,
-    allow_unsafe=False,
-    environments={},
-)
 
 
 def answer(prompt: str, seed: int) -> str:
@@ -101,15 +92,14 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, dict[s
 LIVES = """
 import os, sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-from test_endpoint_runs import codeflow
+from tests.debugging.test_endpoint_runs import codeflow
 
 for line in sys.stdin:
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
-            codeflow(Path(sys.argv[2]), sys.argv[3])
+            codeflow(Path(sys.argv[1]), sys.argv[2])
             code = 0
         finally:
             os._exit(code)
@@ -127,9 +117,9 @@ def test_kill_9_at_ten_moments_loses_calls_in_flight_and_nothing_else(
     mock = MockEndpoint(answer, Behaviour(median_s=0.03))
     lost: list[int] = []
     with serve(mock) as url:
-        command = [sys.executable, "-c", LIVES, str(Path(__file__).parent), str(folder), url]
+        command = [sys.executable, "-c", LIVES, str(folder), url]
         with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(os.environ), cwd=ROOT
         ) as parent:
             assert parent.stdin is not None
             assert parent.stdout is not None

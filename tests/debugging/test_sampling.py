@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.config import CodeflowParams, ExecutionParams, PairsParams, SamplingParams
+from iterpref_core.config import CodeflowParams, PairsParams, SamplingParams
 from iterpref_core.debugging.codeflow import Run, run_codeflow
 from iterpref_core.debugging.models import Models, Opened
 from iterpref_core.debugging.pairs import select_pairs
@@ -18,7 +18,9 @@ from iterpref_core.inference.backend import Backend, Completion, Request, Sampli
 from iterpref_core.inference.store import AnswerStore, StoredBackend
 from iterpref_core.jsonl import read_jsonl, write_jsonl
 from iterpref_core.records import IoTest, PreferencePair, Problem, Trajectory
+from tests.settings import EXECUTION
 
+ROOT = Path(__file__).parents[2]
 PARAMS = CodeflowParams(
     seed=11,
     source="sampling",
@@ -29,17 +31,6 @@ PARAMS = CodeflowParams(
     max_new_tokens=64,
     concurrency=4,
     sampling=SamplingParams(samples=6, temperature=0.6),
-)
-EXECUTION = ExecutionParams(
-    cpu_s=2.0,
-    wall_s=10.0,
-    memory_mb=256,
-    output_kb=64,
-    file_mb=1,
-    engine="local",
-    workers=2,
-    allow_unsafe=False,
-    environments={},
 )
 
 
@@ -149,9 +140,8 @@ def test_a_stopped_run_asks_for_no_answer_again(tmp_path: Path, stopped_at: int)
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[2])
 import iterpref_core.debugging.attempts as attempts
-from test_sampling import Lottery, sample
+from tests.debugging.test_sampling import Lottery, sample
 
 class Killed(Lottery):
     def stop(self):
@@ -160,7 +150,7 @@ class Killed(Lottery):
 def killed(code, **_):  # between an answer and its execution
     os.kill(os.getpid(), signal.SIGKILL)
 
-if sys.argv[3] == "executing":
+if sys.argv[2] == "executing":
     attempts.Program = killed
 sample(Path(sys.argv[1]), Killed(fail_at=3))
 """
@@ -171,9 +161,7 @@ def test_kill_9_loses_no_answer_that_was_received(tmp_path: Path, moment: str, l
     sample(write_problems(tmp_path / "whole", MIXED), Lottery())
     write_problems(tmp_path, MIXED)
     killed = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path), str(Path(__file__).parent), moment],
-        check=False,
-        env=dict(os.environ),
+        [sys.executable, "-c", KILLED, str(tmp_path), moment], check=False, env=dict(os.environ), cwd=ROOT
     )
     assert killed.returncode == -signal.SIGKILL
     model = Lottery()
