@@ -35,13 +35,19 @@ def sample_traces(trajectories: Path, problems: Path) -> list[TraceSample]:
 
 
 def log_traces(client: MlflowClient, run_id: str, sample: Iterable[TraceSample]) -> list[str]:
-    """Log a sample of a stage's trajectories as traces of its run; returns their ids.
+    """Log those of a sample of a stage's trajectories that its run has no trace of yet; returns their ids.
 
     The records hold no times, so that the same input gives the same bytes: all spans of a trace are of the moment it
     was logged, and only their order means something.
     """
     experiment_id = client.get_run(run_id).info.experiment_id
-    ids = [_log_trace(item.trajectory, item.prompt, run_id, experiment_id) for item in sample]
+    known = client.search_traces(locations=[experiment_id], run_id=run_id, max_results=TRACES, include_spans=False)
+    there = {trace.info.tags["task_id"] for trace in known}  # of a process that was killed before it noted them as sent
+    ids = [
+        _log_trace(item.trajectory, item.prompt, run_id, experiment_id)
+        for item in sample
+        if item.trajectory.task_id not in there
+    ]
     mlflow.flush_trace_async_logging(terminate=True)  # else it is flushed, loudly, when the process ends
     mlflow.tracing.reset()  # what was ended takes no trace of the process's next run
     return ids

@@ -52,6 +52,11 @@ def test_a_sample_of_trajectories_can_be_looked_at_in_the_stages_run(
     log_traces(server.client, later, sample_traces(tmp_path / "trajectories.jsonl", tmp_path / "problems.jsonl"))
     found = server.client.search_traces(locations=[server.experiment_id], run_id=later, max_results=100)
     assert len(found) == TRACES, "a process may record several experiments"
+    server.client.delete_traces(server.experiment_id, trace_ids=[logged[0]])
+    again = log_traces(server.client, run, sample_traces(tmp_path / "trajectories.jsonl", tmp_path / "problems.jsonl"))
+    found = server.client.search_traces(locations=[server.experiment_id], run_id=run, max_results=100)
+    assert len(again) == 1, "what is delivered again is recorded once"
+    assert {trace.info.trace_id for trace in found} == {*logged[1:], *again}
     root, draft, first_run, refinement, second_run = trace.data.spans
     number = trace.info.tags["task_id"].removeprefix("t")
     assert root.inputs == {"task": f"task {number}"}
