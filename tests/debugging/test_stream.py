@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -167,24 +168,33 @@ def test_memory_is_bounded_because_only_a_window_of_problems_is_open() -> None:
 
 
 def test_a_slow_answer_and_a_slow_program_hold_up_nobody_else() -> None:
+    others_are_done = threading.Event()
+
     class Slow(Patient):
         async def respond(self, name: str) -> None:
-            await asyncio.sleep(0.15 if name == "t4" else 0.0)
+            async with asyncio.timeout(60):
+                while name == "t4" and not others_are_done.is_set():
+                    await asyncio.sleep(0.001)
 
     class SlowEngine(Checks):
         def run(self, programs: Iterable[Program], *, first: int = 0) -> Iterator[Outcome]:
             for program in programs:
                 if "# again\n# again\n# again" in program.code:
-                    time.sleep(0.2)
+                    assert others_are_done.wait(60)
                 yield from super().run([program])
 
     order: list[str] = []
+
+    def keep(one: Finished) -> None:
+        order.append(one.trajectory.task_id)
+        if len(order) == 3:
+            others_are_done.set()
+
     names = ["t4", "t3", "t0", "t1", "t2"]
     model = Slow()
-    keep = lambda one: order.append(one.trajectory.task_id)  # noqa: E731
     stream_debugging(map(problem, names), model, model, SlowEngine(), params(), keep)
-    assert order[:3] == ["t0", "t1", "t2"]
-    assert order[-1] == "t4"
+    assert set(order[:3]) == {"t0", "t1", "t2"}
+    assert set(order[3:]) == {"t3", "t4"}
 
 
 class Failing(Patient):
