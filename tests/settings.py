@@ -1,6 +1,11 @@
-"""Settings that tests of several stages share; what a test needs otherwise it changes with `model_copy`."""
+"""What tests of several stages share; a setting that a test needs otherwise it changes with `model_copy`."""
+
+from pathlib import Path
 
 from iterpref_core.config import ExecutionParams
+
+ROOT = Path(__file__).parents[1]
+"""Of the repository."""
 
 EXECUTION = ExecutionParams(
     cpu_s=2,

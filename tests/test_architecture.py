@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).parent.parent
+from tests.settings import ROOT
+
 LAYERS = ("iterpref_core", "tasks", "flows")  # each may import itself and those before it
 SERVICES = {"execution", "inference"}
 RECORDING = ("flows.stage", "tasks.orchestration", "tasks.recording")

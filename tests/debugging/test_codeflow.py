@@ -23,9 +23,8 @@ from iterpref_core.inference.store import AnswerStore, StoredBackend
 from iterpref_core.jsonl import read_jsonl, write_jsonl
 from iterpref_core.nanolab.tokenizer import train_tokenizer
 from iterpref_core.records import Attempt, IoTest, Problem, Trajectory
-from tests.settings import EXECUTION
+from tests.settings import EXECUTION, ROOT
 
-ROOT = Path(__file__).parents[2]
 PARAMS = CodeflowParams(
     seed=11,
     source="debugging",

@@ -22,9 +22,8 @@ from iterpref_core.inference.openai_backend import OpenAIBackend
 from iterpref_core.inference.store import AnswerStore, StoredEndpoint
 from iterpref_core.jsonl import read_jsonl, write_jsonl
 from iterpref_core.records import IoTest, Problem, Trajectory
-from tests.settings import EXECUTION
+from tests.settings import EXECUTION, ROOT
 
-ROOT = Path(__file__).parents[2]
 CONCURRENCY, PROBLEMS = 8, 40
 PARAMS = CodeflowParams(
     seed=11, source="debugging", max_iterations=5, draft_model="debugger", wording="terse", temperature=0.8,

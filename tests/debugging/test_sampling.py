@@ -18,9 +18,8 @@ from iterpref_core.inference.backend import Backend, Completion, Request, Sampli
 from iterpref_core.inference.store import AnswerStore, StoredBackend
 from iterpref_core.jsonl import read_jsonl, write_jsonl
 from iterpref_core.records import IoTest, PreferencePair, Problem, Trajectory
-from tests.settings import EXECUTION
+from tests.settings import EXECUTION, ROOT
 
-ROOT = Path(__file__).parents[2]
 PARAMS = CodeflowParams(
     seed=11,
     source="sampling",

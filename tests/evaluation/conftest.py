@@ -11,6 +11,7 @@ import pytest
 from iterpref_core.config import ExecutionParams, load_params
 from iterpref_core.evaluation.runs import Journals
 from iterpref_core.records import IoTest, Problem
+from tests.settings import ROOT
 
 VARIABLES = {"humaneval": "HUMANEVAL_OVERRIDE_PATH", "mbpp": "MBPP_OVERRIDE_PATH"}
 
@@ -19,7 +20,7 @@ EvalPlusSlice = Callable[..., Path]
 
 @pytest.fixture
 def execution() -> ExecutionParams:
-    return load_params(Path(__file__).parents[2] / "params.yaml").execution
+    return load_params(ROOT / "params.yaml").execution
 
 
 @pytest.fixture

@@ -31,10 +31,11 @@ from iterpref_core.execution import ENGINE, Executor, Limits
 from iterpref_core.execution.environments import Environment
 from iterpref_core.inference.replay import ReplayBackend
 from tests.evaluation.bigcodebench_tasks import DOUBLE, WHERE, write
+from tests.settings import ROOT
 
 FULL = "BIGCODEBENCH_OVERRIDE_PATH"
 COMPARE = "BIGCODEBENCH_COMPARE"
-EVALUATE = load_params(Path(__file__).parents[2] / "params.yaml").evaluate
+EVALUATE = load_params(ROOT / "params.yaml").evaluate
 WINDOW = EVALUATE.livecodebench
 
 

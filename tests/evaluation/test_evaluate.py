@@ -29,6 +29,7 @@ from iterpref_core.inference.backend import Backend, Completion, Request, Sampli
 from iterpref_core.inference.checkpoints import ModelSource, write_pointer
 from iterpref_core.inference.mock_endpoint import Behaviour, MockEndpoint, serve
 from iterpref_core.inference.replay import ReplayBackend
+from tests.settings import ROOT
 
 PARAMS = EvaluateParams(
     seed=1,
@@ -177,7 +178,7 @@ def test_a_real_checkpoint_is_measured(
 ) -> None:
     params = PARAMS
     out = tmp_path / "out"
-    settings = load_params(Path(__file__).parents[2] / "params.yaml")
+    settings = load_params(ROOT / "params.yaml")
     asked = (settings.inference, settings.budget)
     metrics = evaluate_model("base", word_model, problems, params, execution, out, tmp_path, *asked)
     assert (metrics["heldout/pass_at_1"], metrics["heldout/n"]) == (0.0, 2)
@@ -281,7 +282,7 @@ def test_a_model_with_weights_here_can_be_asked_through_vllm(
     problems: Path, execution: ExecutionParams, word_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ITERPREF_VLLM_PYTHON", str(tmp_path / "absent"))
-    settings = load_params(Path(__file__).parents[2] / "params.yaml")
+    settings = load_params(ROOT / "params.yaml")
     params = PARAMS.model_copy(update={"backend": "vllm"})
     asked = (settings.inference, settings.budget)
     with pytest.raises(IterPrefError, match="make vllm"):

@@ -19,6 +19,7 @@ from iterpref_core.evaluation.evalplus_data import find_data
 from iterpref_core.evaluation.evaluate import score_samples
 from iterpref_core.jsonl import write_jsonl
 from iterpref_core.records import Sample
+from tests.settings import ROOT
 
 from .conftest import EvalPlusSlice
 from .evalplus_mutants import MUTANTS, add_mutants, task_ids
@@ -94,7 +95,7 @@ def test_an_evaluation_that_was_killed_goes_on_and_gives_the_same_bytes(problems
         Sample(task_id=task_id, solution=slow.format(n)) for task_id in ("h/double", "h/square") for n in range(20)
     ]
     write_jsonl(tmp_path / "samples.jsonl", every)
-    command = [sys.executable, "-c", SCORE, str(Path(__file__).parents[2] / "params.yaml"), str(tmp_path)]
+    command = [sys.executable, "-c", SCORE, str(ROOT / "params.yaml"), str(tmp_path)]
     with subprocess.Popen([*command, "killed"]) as process:
         while kept(tmp_path) < 8 and process.poll() is None:
             time.sleep(0.05)

@@ -19,6 +19,7 @@ import pytest
 from iterpref_core.execution import Executor, Limits, Outcome, Program, isolation, probe_isolation
 from iterpref_core.execution.environments import Environment
 from iterpref_core.records import IoTest, UnittestTest
+from tests.settings import ROOT
 
 LIMITS = Limits(cpu_s=1, wall_s=20, memory_mb=4096, file_mb=4)
 BWRAP = next(report for report in probe_isolation() if report.name == "bwrap")
@@ -201,7 +202,7 @@ def test_where_a_container_listens_itself_processes_are_refused_and_it_is_said()
         capture_output=True,
         text=True,
         check=False,
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
     )
     assert done.stdout.startswith("passed A:"), done.stderr
     assert "only in tier A with a seccomp listener" in done.stderr
@@ -311,7 +312,7 @@ with Executor(Limits(wall_s=99), workers=1, environments=environments) as execut
     def sleepers() -> int:
         return sum("98765" in made.info["cmdline"] for made in psutil.process_iter(["cmdline"]) if made.info["cmdline"])
 
-    with subprocess.Popen([sys.executable, "-c", supervisor], cwd=Path(__file__).parents[2]) as started:
+    with subprocess.Popen([sys.executable, "-c", supervisor], cwd=ROOT) as started:
         deadline = time.monotonic() + 60
         while sleepers() < 9 and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -418,11 +419,10 @@ return [connect("127.0.0.1"), connect({address!r}), connect("10.0.0.1"), abstrac
 
 def test_no_file_of_the_users_and_none_outside_can_be_written(executor: Executor, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("canary")
-    project = Path(__file__).parents[2]
-    hidden = ["/etc/shadow", "/etc/passwd", str(project / "pyproject.toml"), str(project / "iterpref_core/errors.py")]
+    hidden = ["/etc/shadow", "/etc/passwd", str(ROOT / "pyproject.toml"), str(ROOT / "iterpref_core/errors.py")]
     hidden += [str(Path.home() / name) for name in (".bashrc", ".profile", ".ssh", ".gitconfig")]
     hidden += [str(tmp_path / "secret"), "/home", "/var", "/run", "/usr/src", "/usr/local/etc"]
-    inside = str(project / "iterpref_core/execution/inside/zygote.py")
+    inside = str(ROOT / "iterpref_core/execution/inside/zygote.py")
     body = f"""
 hidden = {hidden!r}
 shown = [path for path in hidden if not error(lambda: os.listdir(path) if os.path.isdir(path) else open(path).read())]

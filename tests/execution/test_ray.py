@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from ray.cluster_utils import Cluster
@@ -14,8 +13,8 @@ from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.execution.ray_executor import RayExecutor
 from iterpref_core.jsonl import write_jsonl
 from iterpref_core.records import IoTest, Problem, Sample
+from tests.settings import ROOT
 
-ROOT = Path(__file__).parents[2]
 COUNT = 300
 
 DRIVER = """

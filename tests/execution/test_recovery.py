@@ -17,6 +17,7 @@ from iterpref_core.errors import ExecutionError, IsolationError
 from iterpref_core.execution import Executor, Limits, Program, isolation, probe_attacks
 from iterpref_core.execution.worker import Worker
 from iterpref_core.records import IoTest
+from tests.settings import ROOT
 
 LIMITS = Limits(cpu_s=1, wall_s=3)
 TESTS = (IoTest(call="f()", expected="1"),)
@@ -133,9 +134,8 @@ def test_nothing_survives_a_killed_supervisor(namespaces):
         "    print(executor.worker_pids()[0], flush=True)\n"
         "    next(executor.run([Program('import time\\ndef f(): time.sleep(50)', tests)]))\n"
     )
-    root = Path(__file__).parents[2]
     folders = set(Path(tempfile.gettempdir()).glob("iterpref-execution-*"))
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=root) as supervisor:
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=ROOT) as supervisor:
         zygote = psutil.Process(int(supervisor.stdout.readline()))
         time.sleep(0.3)
         family = [zygote, *zygote.children(recursive=True)]

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from flows import cli
+from tests.settings import ROOT
 
-ROOT = Path(__file__).parents[2]
 VERBS = [
     str(command.callback.__name__).replace("_", "-") for command in cli.app.registered_commands if command.callback
 ]

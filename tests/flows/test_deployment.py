@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from tests.settings import ROOT
 
 
 def load(path: str) -> dict[str, Any]:

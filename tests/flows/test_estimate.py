@@ -10,8 +10,8 @@ from transformers import Qwen2Config
 from iterpref_core.jsonl import write_jsonl
 from iterpref_core.nanolab.tokenizer import train_tokenizer
 from iterpref_core.records import FocalSpans, PreferencePair
+from tests.settings import ROOT
 
-ROOT = Path(__file__).parents[2]
 CHOSEN, REJECTED = "def f(x):\n    return x + 1\n", "def f(x):\n    return x + 2\n"
 Estimate = Callable[..., tuple[int, str, str]]
 

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.config import load_params
-
-ROOT = Path(__file__).parents[2]
+from tests.settings import ROOT
 
 
 def write_results(folder: Path, passed: int, sha256: str = "abc") -> Path:

@@ -11,8 +11,8 @@ from iterpref_core.jsonl import write_jsonl
 from iterpref_core.problems.judge import judge_prompt
 from iterpref_core.records import IoTest, Problem
 from tasks.validity import measure_validity
+from tests.settings import ROOT
 
-ROOT = Path(__file__).parents[2]
 HOSTILE = "<script>document.title = 'owned'</script>"
 
 

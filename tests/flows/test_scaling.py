@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.settings import ROOT
+
 Verb = Callable[..., tuple[int, str, str]]
 
 

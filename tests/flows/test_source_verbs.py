@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.settings import ROOT
+
 MBPP = {
     "text": "Write a function to add one.",
     "code": "def plus(x): return x + 1",

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.http_server import serving
-from tests.orchestration.conftest import ROOT, wait_until
+from tests.orchestration.conftest import wait_until
 from tests.orchestration.test_killed_servers import prefect_server
+from tests.settings import ROOT
 
 __all__ = ["wait_until"]
 

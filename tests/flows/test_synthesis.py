@@ -11,9 +11,10 @@ from iterpref_core.inference.mock_endpoint import Behaviour, MockEndpoint, serve
 from iterpref_core.jsonl import read_jsonl
 from iterpref_core.problems.synthesis.tree import load_tree
 from iterpref_core.records import Problem
+from tests.settings import ROOT
 
 Run = Callable[..., tuple[int, str, str]]
-PARAMS = Path(__file__).parents[2] / "params.yaml"
+PARAMS = ROOT / "params.yaml"
 FEATURES = '<json>{"algorithm": {"arithmetic": {"doubling": {}}}, "data structures": {"list": {}, "queue": {}}}</json>'
 
 

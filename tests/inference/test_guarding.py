@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -14,8 +13,9 @@ from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.guarding import GuardedEndpoint
 from iterpref_core.inference.together import ConcurrentEndpoint
 from iterpref_core.records import OWN_CODE, AssertTest, Problem
+from tests.settings import ROOT
 
-PARAMS = Path(__file__).parents[2] / "params.yaml"
+PARAMS = ROOT / "params.yaml"
 SAMPLING = Sampling(temperature=0.0, max_new_tokens=8)
 SECRET = "connect(password='kT9x!vQ2mZ7w')\n# owner: jane.doe@acme.io"
 

@@ -19,7 +19,8 @@ import psutil
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from tests.settings import ROOT
+
 PATIENCE_S = 300
 KEY = "sk-planted-7f3a9c51"
 """A secret that nothing may write down."""

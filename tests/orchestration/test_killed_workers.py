@@ -13,8 +13,9 @@ import psutil
 import pytest
 
 from tests.http_server import serving
-from tests.orchestration.conftest import ROOT, Server
+from tests.orchestration.conftest import Server
 from tests.orchestration.test_killed_servers import STAGE, Wait, at_work, copy, lock, prefect_server, release
+from tests.settings import ROOT
 
 if TYPE_CHECKING:
     from tests.orchestration.conftest import Small

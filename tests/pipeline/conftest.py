@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.settings import ROOT
+
 PATIENCE_S = 900
 """On two quiet cores the longest command takes two minutes; a machine that others use may need many times as long."""
 

@@ -23,13 +23,13 @@ import yaml
 from mlflow.tracking import MlflowClient
 
 from tasks.orchestration.services import LOOPBACK, answers, free_port
+from tests.settings import ROOT
 
 if TYPE_CHECKING:
     from tests.pipeline.conftest import Workspace
 
 pytestmark = pytest.mark.timeout(1800)
 
-ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "docker" / "run"
 PORTS = {"postgres": 5432, "s3": 9000, "prefect": 4200, "mlflow": 5000, "worker": 8080, "vllm": 8000}
 """That of each service in its container."""

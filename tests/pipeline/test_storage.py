@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from tests.settings import ROOT
+
 if TYPE_CHECKING:
     from tests.pipeline.conftest import Workspace
 
-ROOT = Path(__file__).parents[2]
 
 FULL = """
 mount -t tmpfs -o size=96k tmpfs "$1" && mkdir "$1/upper" "$1/work" "$1/tree"

@@ -13,8 +13,9 @@ from iterpref_core.inference.backend import Backend, Completion, Request, Sampli
 from iterpref_core.jsonl import read_jsonl, write_jsonl
 from iterpref_core.problems.validity import ProblemValidity, measure_validity
 from iterpref_core.records import IoTest, Problem
+from tests.settings import ROOT
 
-PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
+PARAMS = load_params(ROOT / "params.yaml")
 STEP = "def f(x):\n    if x > 5:\n        return 0\n    return x + 1\n"
 WEAK = (IoTest(call="f(1)", expected="2"),)
 STRONG = (*WEAK, IoTest(call="f(5)", expected="6"), IoTest(call="f(6)", expected="0"))

@@ -18,6 +18,7 @@ from iterpref_core.records import FocalSpans, PreferencePair, Problem, Sample
 from iterpref_core.report.build import build_report
 from iterpref_core.report.summary import build_summary
 from tests.browser import Page
+from tests.settings import ROOT
 
 HELDOUT = 200
 PASSED = {"base": 70, "sft": 150, "dpo": 40, "rpo": 140, "target-dpo": 90, "target-rpo": 160, "debugger": 190}
@@ -124,7 +125,7 @@ def experiment(tmp_path: Path) -> SimpleNamespace:
         "  report:\n    cmd: y\n    outs:\n    - {path: reports/index.html, hash: md5, md5: 89ab, size: 1}\n",
         encoding="utf-8",
     )
-    params = load_params(Path(__file__).parents[2] / "params.yaml")
+    params = load_params(ROOT / "params.yaml")
     params = params.model_copy(update={"validity": params.validity.model_copy(update={"judge": "some-judge"})})
     return SimpleNamespace(
         root=tmp_path,

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.settings import ROOT
+
 
 @pytest.fixture
 def page(experiment: SimpleNamespace, tmp_path: Path) -> str:
@@ -131,7 +133,7 @@ def test_benchmarks_without_held_out_problems_make_a_page(experiment: SimpleName
 
 def _palettes() -> list[dict[str, str]]:
     """The light and the dark palette of the style sheet."""
-    style = Path(__file__).parents[2] / "iterpref_core/report/templates/style.css"
+    style = ROOT / "iterpref_core/report/templates/style.css"
     blocks = re.findall(r":root \{(.*?)\}", style.read_text(encoding="utf-8"), re.DOTALL)
     return [dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block)) for block in blocks]
 

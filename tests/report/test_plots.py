@@ -14,8 +14,7 @@ import pytest
 import yaml
 
 from tests.report.test_build import rows
-
-ROOT = Path(__file__).parents[2]
+from tests.settings import ROOT
 
 
 def dvc(path: Path, *arguments: str) -> str:

@@ -14,8 +14,7 @@ from iterpref_core.problems import rewrites
 from iterpref_core.records import IoTest, Problem
 from tasks.orchestration.bench_localisation import bench_localisation
 from tasks.orchestration.bench_localisation_speed import long_pairs
-
-ROOT = Path(__file__).parents[2]
+from tests.settings import ROOT
 
 
 def example(nums, limit):

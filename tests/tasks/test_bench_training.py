@@ -13,8 +13,7 @@ from iterpref_core.records import AssertTest, FocalSpans, Problem
 from tasks.orchestration.bench_training import Effort, bench_training, mutated_pairs
 from tasks.orchestration.tensor_memory import peak_bytes
 from tasks.orchestration.training_contestants import SHAPES, Shape
-
-ROOT = Path(__file__).parents[2]
+from tests.settings import ROOT
 
 
 @pytest.fixture

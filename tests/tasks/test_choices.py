@@ -1,7 +1,5 @@
 """What a run may be asked for: lists for the form, and one message for what is not in them."""
 
-from pathlib import Path
-
 import pytest
 import yaml
 from prefect.exceptions import ParameterTypeError
@@ -11,8 +9,7 @@ from iterpref_core.errors import ConfigError
 from tasks.orchestration.choices import Choice, parse_choice, profile_names, stage_names
 from tasks.orchestration.workspaces import choose_objectives
 from tasks.recording.graph import load_graph
-
-ROOT = Path(__file__).parents[2]
+from tests.settings import ROOT
 
 
 def test_the_form_offers_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:

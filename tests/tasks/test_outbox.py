@@ -21,8 +21,7 @@ from tasks.recording import outbox as outboxes
 from tasks.recording.digest import dvc_md5
 from tasks.recording.journal import open_journal, record_metrics
 from tasks.recording.outbox import AwayError, Item, Outbox, RefusedItemError, deliver_leftovers
-
-ROOT = Path(__file__).parents[2]
+from tests.settings import ROOT
 
 
 class Receiver:

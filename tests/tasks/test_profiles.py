@@ -12,8 +12,8 @@ from iterpref_core.nanolab.tokenizer import train_tokenizer
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.training.dataset import tokenise_pair
 from tasks.profiles import apply_profile
+from tests.settings import ROOT
 
-ROOT = Path(__file__).parents[2]
 PROFILES = ROOT / "profiles"
 NAMES = sorted(path.stem for path in PROFILES.glob("*.yaml"))
 

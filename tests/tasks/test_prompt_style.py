@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from iterpref_core.config import load_params
-
-ROOT = Path(__file__).parents[2]
+from tests.settings import ROOT
 
 
 def test_codeflow_passes_the_student_s_style(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -16,8 +16,7 @@ from tasks.common.paths import SUMMARY, metrics_path, model_path
 from tasks.recording.digest import dvc_md5
 from tasks.recording.graph import Stage, load_graph, select_stages
 from tasks.recording.journal import journal_path, open_journal, read_events, record_metrics
-
-ROOT = Path(__file__).parents[2]
+from tests.settings import ROOT
 
 
 @pytest.fixture

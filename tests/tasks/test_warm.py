@@ -14,8 +14,8 @@ import pytest
 
 from tasks.orchestration import processes
 from tasks.orchestration.warm import WarmProcess
+from tests.settings import ROOT
 
-ROOT = Path(__file__).parents[2]
 STAGE = """
 import os, sys, time
 from pathlib import Path

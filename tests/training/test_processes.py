@@ -22,10 +22,10 @@ from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.progress import watched_progress
 from iterpref_core.training.processes import sharding
 from iterpref_core.training.train import train_objective
+from tests.settings import ROOT
 
 Inputs = tuple[Path, Path, Path]
 
-ROOT = Path(__file__).parents[2]
 CONFIGURATIONS = ROOT / "accelerate_configs"
 MACHINES = CONFIGURATIONS / "machines.sh"
 TWO_PROCESSES = {

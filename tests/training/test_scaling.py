@@ -1,6 +1,5 @@
 """The cost model against two experiments that were measured, and against sizes that were published."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -15,8 +14,7 @@ from iterpref_core.training.scaling import (
     scale,
     scale_generation,
 )
-
-ROOT = Path(__file__).parents[2]
+from tests.settings import ROOT
 
 
 class Measured(NamedTuple):

@@ -13,8 +13,8 @@ from iterpref_core.nanolab.tokenizer import train_tokenizer
 from iterpref_core.problems.build import synthesise
 from iterpref_core.records import Attempt, Problem, Trajectory
 from tasks.common.paths import DEBUGGER, FOCAL, PAIRS, PROBLEMS, STUDENT, TRAJECTORIES
+from tests.settings import ROOT
 
-ROOT = Path(__file__).parents[3]
 SMALL = {
     **{f"problems.{split}": 4 for split in ("student", "debugger", "validation", "heldout")},
     "problems.codeflow": 8,

@@ -11,8 +11,8 @@ from tasks.trials.ablations import load_grid
 from tasks.trials.study import METHODS, fresh_seeds
 from tasks.trials.trial import Score
 from tasks.trials.tuning import best_of, grid
+from tests.settings import ROOT
 
-ROOT = Path(__file__).parents[3]
 GRIDS = yaml.safe_load((ROOT / "ablations.yaml").read_text())
 
 
