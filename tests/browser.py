@@ -47,7 +47,34 @@ _PLACE = """async function () {
 COMPLAINTS = {"Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"}
 
 
-class Page:
+class Session:
+    """Sends commands and waits for their results, over a connection that all sessions share.
+
+    Args:
+        connection: to the browser.
+        name: of the tab's session; None for the browser itself.
+    """
+
+    def __init__(self, connection: ClientConnection, name: str | None = None) -> None:
+        self.connection, self._name, self._number = connection, name, 0
+
+    def call(self, method: str, **params: Any) -> Any:
+        """Send a command and return its result; what comes before it is heard."""
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": params}
+        self.connection.send(json.dumps(message | ({"sessionId": self._name} if self._name else {})))
+        while True:
+            answer = self.receive()
+            if answer.get("id") == self._number and answer.get("sessionId") == self._name:
+                assert "error" not in answer, answer
+                return answer["result"]
+
+    def receive(self) -> Any:
+        """The next message, whoever's it is."""
+        return json.loads(self.connection.recv(timeout=PATIENCE_S))
+
+
+class Page(Session):
     """A tab. `complaints` are what it wrote to the console, `requests` the addresses it asked for.
 
     Args:
@@ -57,24 +84,13 @@ class Page:
     """
 
     def __init__(self, connection: ClientConnection, session: str, pictures: Path) -> None:
-        self._connection, self._session, self._number = connection, session, 0
+        super().__init__(connection, session)
         self._pictures = pictures
         self.complaints: list[Any] = []
         self.requests: list[str] = []
         self._loaded = False
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
-
-    def call(self, method: str, **params: Any) -> Any:
-        """Send a command and return its result."""
-        self._number += 1
-        message = {"id": self._number, "method": method, "params": params, "sessionId": self._session}
-        self._connection.send(json.dumps(message))
-        while True:
-            answer = self._receive()
-            if answer.get("id") == self._number and answer.get("sessionId") == self._session:
-                assert "error" not in answer, answer
-                return answer["result"]
 
     def open(self, path: Path, width: int, *, dark: bool = False) -> None:
         """Load a file in a window of this width; `dark`: the user prefers dark colours."""
@@ -90,7 +106,7 @@ class Page:
         self._loaded = False
         self.call("Page.navigate", url=url)
         while not self._loaded:
-            self._receive()
+            self.receive()
 
     def evaluate(self, script: str) -> Any:
         """The value of a JavaScript expression."""
@@ -165,8 +181,9 @@ class Page:
         picture = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)["data"]
         path.write_bytes(base64.b64decode(picture))
 
-    def _receive(self) -> Any:
-        message = json.loads(self._connection.recv(timeout=PATIENCE_S))
+    def receive(self) -> Any:
+        """The next message; what the tab tells is kept."""
+        message = super().receive()
         method = message.get("method")
         if method in COMPLAINTS:
             self.complaints.append(message["params"])
@@ -177,7 +194,7 @@ class Page:
         return message
 
 
-class Browser:
+class Browser(Session):
     """A running Chromium.
 
     Args:
@@ -186,28 +203,19 @@ class Browser:
     """
 
     def __init__(self, connection: ClientConnection, pictures: Path) -> None:
-        self._connection, self._pictures = connection, pictures
-        self._number = 0
+        super().__init__(connection)
+        self._pictures = pictures
 
     @contextmanager
     def tab(self) -> Iterator[Page]:
         """A tab that shares no storage with any other, and is closed at the end: a page left open goes on talking."""
-        context = self._call("Target.createBrowserContext")["browserContextId"]
+        context = self.call("Target.createBrowserContext")["browserContextId"]
         try:
-            target = self._call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
-            session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-            yield Page(self._connection, session, self._pictures)
+            target = self.call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
+            session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+            yield Page(self.connection, session, self._pictures)
         finally:
-            self._call("Target.disposeBrowserContext", browserContextId=context)
-
-    def _call(self, method: str, **params: Any) -> Any:
-        self._number += 1
-        self._connection.send(json.dumps({"id": self._number, "method": method, "params": params}))
-        while True:
-            answer = json.loads(self._connection.recv(timeout=PATIENCE_S))
-            if answer.get("id") == self._number and "sessionId" not in answer:
-                assert "error" not in answer, answer
-                return answer["result"]
+            self.call("Target.disposeBrowserContext", browserContextId=context)
 
 
 @contextmanager

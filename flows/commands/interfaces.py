@@ -73,10 +73,13 @@ def _start_mlflow(uri: str, port: int) -> Service:
     artifacts = (Path.cwd() / "mlartifacts").as_uri()
     command = [sys.executable, "-m", "mlflow", "server"]
     command += ["--default-artifact-root", artifacts, "--host", LOOPBACK, "--port", str(port), "--workers", "1"]
-    # The address may hold a password, and everybody on the machine may read a command line.
-    own = {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
-    # Its jobs (judges of traces, and the like) are nothing that we record for, and run in four more processes.
-    own["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
+    own = {
+        # The address may hold a password, and everybody on the machine may read a command line.
+        "MLFLOW_BACKEND_STORE_URI": uri,
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        # Its jobs (judges of traces, and the like) are nothing that we record for, and run in four more processes.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
     return Service("mlflow", command, own, f"http://{LOOPBACK}:{port}/health")
 
 

@@ -81,11 +81,8 @@ def benchmark_table(summary: Summary) -> Table | None:
 
 def _unsolved(summary: Summary) -> list[str]:
     """The benchmarks that were measured, and of which no model solves any task."""
-    found: dict[str, float] = {}
-    for scores in summary["models"].values():
-        for name, score in scores.items():
-            found[name] = max(found.get(name, 0.0), score["pass_at_1"])
-    return in_order({name for name, best in found.items() if best == 0}, BENCHMARKS)
+    found = [(name, score["pass_at_1"]) for scores in summary["models"].values() for name, score in scores.items()]
+    return in_order({name for name, _ in found} - {name for name, solved in found if solved > 0}, BENCHMARKS)
 
 
 def _is_asked(summary: Summary, benchmark: str) -> bool:

@@ -93,7 +93,7 @@ def test_server_that_never_answers_costs_a_bounded_wait(tmp_path: Path, monkeypa
     begin = time.monotonic()
     with pytest.raises(DataUnavailableError, match="no answer within"):
         find_data("humaneval", tmp_path)
-    assert time.monotonic() - begin < 30
+    assert time.monotonic() - begin < 1.5
     given_up.set()
 
 
