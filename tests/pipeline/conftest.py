@@ -116,13 +116,21 @@ def finished_trajectories(journals: Path) -> list[str]:
     return []
 
 
+def has_finished(journals: Path, count: int) -> bool:
+    """Whether a run that is under way has finished as many; no, where its files changed while they were copied."""
+    try:
+        return len(finished_trajectories(journals)) >= count
+    except (FileNotFoundError, sqlite3.DatabaseError):
+        return False
+
+
 @pytest.fixture(scope="session")
 def experiment(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace in which codeflow was killed, and then the whole experiment ran."""
     workspace = copy_tree(tmp_path_factory.mktemp("experiment"))
     journals = workspace.path / ".iterpref" / "work" / "codeflow"
 
-    workspace.kill_when("codeflow", lambda: len(finished_trajectories(journals)) >= 5)
+    workspace.kill_when("codeflow", lambda: has_finished(journals, 5))
     found = finished_trajectories(journals)
     (workspace.path / "journal-when-killed.jsonl").write_text("".join(f"{line}\n" for line in found), "utf-8")
     done = workspace.iterpref("run")
