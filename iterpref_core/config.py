@@ -44,6 +44,8 @@ PromptStyle = Literal["auto", "plain"]
 AnswerStyle = Literal["bare", "fenced"]
 Wording = Literal["terse", "instruct"]
 BackendName = Literal["transformers", "vllm", "openai", "replay"]
+Bf16 = bool | Literal["auto"]
+"""Whether to compute in bfloat16; `auto`: where this machine computes it faster."""
 LocalisationMethod = Literal["line_lcs", "prefix_suffix", "token", "causal"]
 ObjectiveName = Literal[
     "sft",
@@ -97,6 +99,7 @@ class InferenceParams(Settings):
     """How `model.debugger` is asked, and what its answers cost; the student is always a local model."""
 
     backend: BackendName
+    bf16: Bf16
     base_url: Annotated[
         Annotated[str, Field(min_length=1)] | Annotated[tuple[str, ...], Field(min_length=1)] | None,
         BeforeValidator(refuse_secrets),
@@ -205,6 +208,7 @@ class NanolabParams(Settings):
     batch_size: PositiveInt
     learning_rate: PositiveFloat
     muon_learning_rate: PositiveFloat
+    bf16: Bf16
     repairs_per_problem: PositiveInt
 
 
@@ -274,7 +278,7 @@ class TrainParams(Settings):
     layout: Layout
     nll: Literal["mean", "sum"]
     answer: AnswerStyle
-    bf16: bool
+    bf16: Bf16
     weights: Literal["float32", "saved"]
     gradient_checkpointing: bool
     lora_rank: Count

@@ -20,8 +20,10 @@ def debug_with(student: Path, debugger: Path, params: Params, out: Path, work: P
     """CodeFlow on the experiment's problems with any two models."""
     from iterpref_core.debugging.codeflow import Run, run_codeflow
     from iterpref_core.debugging.models import choose_models
+    from iterpref_core.inference.opening import precision_of
 
     models = choose_models(
         student, debugger, params.codeflow, params.inference, params.budget, prompt=params.model.prompt
     )
-    return run_codeflow(Run(PROBLEMS, models, params.codeflow, params.execution, work, ANSWERS), out)
+    metrics = run_codeflow(Run(PROBLEMS, models, params.codeflow, params.execution, work, ANSWERS), out)
+    return metrics | {"bf16": float(precision_of(params.inference) == "bfloat16")}

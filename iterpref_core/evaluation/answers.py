@@ -11,7 +11,7 @@ from typing import Any
 from iterpref_core.config import BudgetParams, EvaluateParams, InferenceParams, PromptStyle
 from iterpref_core.inference.backend import Backend, Endpoint, Request, Sampling
 from iterpref_core.inference.checkpoints import is_served
-from iterpref_core.inference.opening import model_identity, open_model
+from iterpref_core.inference.opening import model_identity, open_model, precision_of
 from iterpref_core.inference.store import AnswerStore, StoredBackend, answer_key
 from iterpref_core.progress import show_progress
 
@@ -32,6 +32,7 @@ class Answerer:
         batch_size: prompts generated for at once.
         samples: of each prompt; one is greedy.
         temperature: of each sample, where there are several.
+        precision: what the model computes in, where it does so in this process.
     """
 
     def __init__(
@@ -45,10 +46,12 @@ class Answerer:
         batch_size: int,
         samples: int = 1,
         temperature: float = 0.0,
+        precision: str | None = None,
     ) -> None:
         self._open, self._identity, self._store = open_backend, identity, store
         self._sampling = Sampling(temperature if samples > 1 else 0.0, max_new_tokens)
         self._seed, self._batch_size, self._samples = seed, batch_size, samples
+        self._precision = precision
 
     @cached_property
     def _backend(self) -> Backend:
@@ -57,7 +60,8 @@ class Answerer:
     @property
     def sampling(self) -> dict[str, Any]:
         """As it stands in results.json."""
-        return {**vars(self._sampling), "seed": self._seed, "samples": self._samples}
+        described = {**vars(self._sampling), "seed": self._seed, "samples": self._samples}
+        return described | ({"precision": self._precision} if self._precision else {})
 
     def answer(self, benchmark: str, prompts: Sequence[str]) -> list[list[str]]:
         """The model's answers to each prompt, in order: as many as there are samples."""
@@ -148,6 +152,7 @@ def open_answerer(
                 batch_size=params.batch_size,
                 samples=params.samples,
                 temperature=params.temperature,
+                precision=precision_of(asked) if asked.backend == "transformers" else None,
             ),
             instruct,
         )

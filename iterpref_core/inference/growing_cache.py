@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from transformers import PreTrainedConfig
-from transformers.cache_utils import DynamicCache, DynamicLayer
+from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 STEP = 64
 """Tokens by which a layer's room grows."""
@@ -32,6 +32,12 @@ class _GrowingLayer(DynamicLayer):
         self.keys, self.values = (room[..., :total, :] for room in self._room)
         return self.keys, self.values
 
+    def batch_select_indices(self, indices: torch.Tensor) -> None:
+        """Keep these rows alone."""
+        held = self.get_seq_length()
+        self._room = [room[indices] for room in self._room]
+        self.keys, self.values = (room[..., :held, :] for room in self._room)
+
 
 def _grown(room: torch.Tensor, held: int, size: int) -> torch.Tensor:
     larger = room.new_empty((*room.shape[:-2], size, room.shape[-1]))
@@ -44,3 +50,8 @@ def growing_cache(config: PreTrainedConfig) -> DynamicCache:
     cache = DynamicCache(config=config)
     cache.layers = [_GrowingLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache
+
+
+def can_drop_rows(cache: DynamicCache) -> bool:
+    """Whether rows can leave the batch: not where a layer keeps a recurrent state."""
+    return all(type(layer) in {_GrowingLayer, DynamicSlidingWindowLayer} for layer in cache.layers)

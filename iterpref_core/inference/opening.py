@@ -46,7 +46,7 @@ def open_model(
     if inference.backend == "transformers":
         from iterpref_core.inference.transformers_backend import TransformersBackend
 
-        local = MeteredBackend(TransformersBackend(model, concurrency, prompt), ledger)
+        local = MeteredBackend(TransformersBackend(model, concurrency, prompt, inference.bf16), ledger)
         yield StoredBackend(local, identity, store) if store else local
         return
     with _open_endpoint(model, prompt, inference, ledger, concurrency, faults) as opened:
@@ -133,8 +133,8 @@ def _serving(
 def model_identity(model: Path | str, prompt: PromptStyle, inference: InferenceParams) -> str:
     """What a model's answers depend on besides prompt and sampling: the key under which they are kept.
 
-    Of a checkpoint, its content. Of an endpoint, the model's name alone, so that a server that has moved costs nothing
-    twice. Of a recording, its content.
+    Of a checkpoint, its content and the precision it computes in. Of an endpoint, the model's name alone, so that a
+    server that has moved costs nothing twice. Of a recording, its content.
 
     Raises:
         InputError: the model or the recording cannot be used.
@@ -144,7 +144,16 @@ def model_identity(model: Path | str, prompt: PromptStyle, inference: InferenceP
     if inference.backend == "replay":
         with _recording(inference).open("rb") as file:
             return "replay " + hashlib.file_digest(file, "sha256").hexdigest()
-    return model_fingerprint(model, prompt)
+    return model_fingerprint(model, prompt) + (
+        f" {precision_of(inference)}" if inference.backend == "transformers" else ""
+    )
+
+
+def precision_of(inference: InferenceParams) -> str:
+    """What a model in this process computes in: `bfloat16`, `float32`, or `saved`, as its checkpoint has it."""
+    from iterpref_core.inference.precision import generation_dtype  # it imports torch, which endpoints need not
+
+    return str(generation_dtype(inference.bf16) or "saved").removeprefix("torch.")
 
 
 def describe_endpoint(inference: InferenceParams) -> str:

@@ -1,9 +1,10 @@
 """Batched generation with transformers, in this process, on whatever accelerator there is."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F  # noqa: N812 - the name it has everywhere
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -11,14 +12,21 @@ from transformers import (
     LogitsProcessorList,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    StoppingCriteria,
+    StoppingCriteriaList,
 )
 
-from iterpref_core.config import PromptStyle
+from iterpref_core.config import Bf16, PromptStyle
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.checkpoints import locate_model
-from iterpref_core.inference.growing_cache import growing_cache
+from iterpref_core.inference.decode_attention import use_decode_attention
+from iterpref_core.inference.growing_cache import can_drop_rows, growing_cache
+from iterpref_core.inference.precision import generation_dtype
 from iterpref_core.inference.prompts import render_prompt
+
+_LEAVING = 0.25
+"""Share of a batch that has ended when it leaves: of 256 answers each row waits for the last of its batch otherwise."""
 
 
 class SeededSampling(LogitsProcessor):
@@ -32,11 +40,30 @@ class SeededSampling(LogitsProcessor):
         self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         self._temperature = temperature
 
+    def keep_rows(self, rows: Sequence[int]) -> None:
+        """Go on with these rows alone, each with its own random numbers."""
+        self._generators = [self._generators[row] for row in rows]
+
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:  # noqa: ARG002 - the protocol's
         """Shapes: input_ids (rows, tokens), scores and result (rows, vocabulary)."""
         uniform = torch.stack([torch.rand(scores.shape[-1], generator=own) for own in self._generators])
         gumbel = -torch.log(-torch.log(uniform.clamp_(1e-20, 1 - 1e-7))).to(scores.device)
         return scores.float() / self._temperature + gumbel
+
+
+class ShareEnded(StoppingCriteria):
+    """Stops a batch once a share of its rows has ended: the others go on without them."""
+
+    def __init__(self, ends: Collection[int], share: float) -> None:
+        self._ends = torch.tensor(sorted(ends), dtype=torch.long)
+        self._share = share
+        self._ended: torch.Tensor | None = None
+
+    def __call__(self, input_ids: torch.Tensor, scores: object, **_: object) -> torch.Tensor:  # noqa: ARG002 - the protocol's
+        """Shapes: input_ids (rows, tokens), result (rows,)."""
+        last = torch.isin(input_ids[:, -1], self._ends.to(input_ids.device))
+        self._ended = last if self._ended is None else self._ended | last
+        return torch.full_like(last, bool(self._ended.float().mean() >= self._share))
 
 
 def load_tokenizer(
@@ -89,12 +116,13 @@ class TransformersBackend:
         model: a checkpoint folder, a stage's folder that points at one, or a hub id.
         batch_size: prompts generated for at once.
         prompt: whether the model reads prompts in its chat template.
+        bf16: whether it computes in bfloat16; auto: on a CPU if that is faster here, else as it was saved.
 
     Raises:
         ModelError: the model cannot be had or loaded, or its tokenizer cannot pad.
     """
 
-    def __init__(self, model: Path | str, batch_size: int, prompt: PromptStyle = "auto") -> None:
+    def __init__(self, model: Path | str, batch_size: int, prompt: PromptStyle = "auto", bf16: Bf16 = "auto") -> None:
         self.tokenizer = load_tokenizer(model, prompt)
         self.tokenizer.padding_side = "left"
         if self.tokenizer.pad_token_id is None:
@@ -105,7 +133,7 @@ class TransformersBackend:
                 "name one as eos_token in tokenizer_config.json"
             )
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        self._model = load_model(model).to(device).eval()
+        self._model = use_decode_attention(load_model(model).to(device, generation_dtype(bf16)).eval())
         self._batch_size = batch_size
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
@@ -125,24 +153,48 @@ class TransformersBackend:
         encoded = self.tokenizer(
             prompts, return_tensors="pt", padding=True, add_special_tokens=self.tokenizer.chat_template is None
         ).to(self._model.device)
-        processors = LogitsProcessorList()
-        if sampling.temperature > 0:
-            processors.append(SeededSampling(seeds, sampling.temperature))
-        output = self._model.generate(
-            input_ids=encoded["input_ids"],
-            attention_mask=encoded["attention_mask"],
-            past_key_values=growing_cache(self._model.config),
-            max_new_tokens=sampling.max_new_tokens,
-            do_sample=False,
-            temperature=None,
-            top_p=None,
-            top_k=None,
-            logits_processor=processors,
-            pad_token_id=self.tokenizer.pad_token_id,
-        )
         lengths = encoded["attention_mask"].sum(dim=1).tolist()
-        new = output[:, encoded["input_ids"].shape[1] :].tolist()
+        new = self._decode(encoded["input_ids"], encoded["attention_mask"], seeds, sampling)
         return [self._completion(tokens, length, sampling) for tokens, length in zip(new, lengths, strict=True)]
+
+    def _decode(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, seeds: list[int], sampling: Sampling
+    ) -> list[list[int]]:
+        """New tokens of every row, padded behind its end. Rows that have ended leave the batch, a quarter at a time.
+
+        Shapes: input_ids and attention_mask (rows, tokens), padded on the left.
+        """
+        width, limit, ends = input_ids.shape[1], input_ids.shape[1] + sampling.max_new_tokens, self._end_tokens()
+        sampler = SeededSampling(seeds, sampling.temperature) if sampling.temperature > 0 else None
+        cache = growing_cache(self._model.config)
+        early = can_drop_rows(cache)
+        found: dict[int, list[int]] = {}
+        rows = list(range(len(seeds)))
+        while rows:
+            input_ids = self._model.generate(
+                input_ids=input_ids,
+                attention_mask=attention_mask,
+                past_key_values=cache,
+                max_new_tokens=limit - input_ids.shape[1],
+                do_sample=False,
+                temperature=None,
+                top_p=None,
+                top_k=None,
+                logits_processor=LogitsProcessorList([sampler] if sampler else []),
+                stopping_criteria=StoppingCriteriaList([ShareEnded(ends, _LEAVING)] if early else []),
+                pad_token_id=self.tokenizer.pad_token_id,
+            )
+            new = input_ids[:, width:].tolist()
+            full = input_ids.shape[1] == limit
+            staying = [place for place, tokens in enumerate(new) if not full and ends.isdisjoint(tokens)]
+            found |= dict(zip(rows, new, strict=True))
+            rows = [rows[place] for place in staying]
+            cache.batch_select_indices(torch.tensor(staying, dtype=torch.long, device=input_ids.device))
+            if sampler:
+                sampler.keep_rows(staying)
+            input_ids = input_ids[staying]
+            attention_mask = F.pad(attention_mask[staying], (0, input_ids.shape[1] - attention_mask.shape[1]), value=1)
+        return [found[row] for row in range(len(seeds))]
 
     def _completion(self, tokens: list[int], prompt_tokens: int, sampling: Sampling) -> Completion:
         ends = self._end_tokens()

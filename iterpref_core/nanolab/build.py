@@ -10,6 +10,7 @@ from iterpref_core.config import BackendName, ExecutionParams, ModelParams, Nano
 from iterpref_core.errors import InputError, ModelError
 from iterpref_core.execution import open_executor
 from iterpref_core.inference.checkpoints import ModelSource, pin_model, served_name, write_pointer
+from iterpref_core.inference.precision import uses_bf16
 from iterpref_core.inference.turns import draft_prompt, refine_prompt
 from iterpref_core.jsonl import read_jsonl
 from iterpref_core.nanolab.pretrain import Example, pretrain
@@ -43,7 +44,8 @@ def build_models(
         backend: how the debugger is asked.
 
     Returns:
-        For every model trained: `<model>/loss` (nats a token) and `<model>/examples`; empty for pinned ones.
+        For every model trained: `<model>/loss` (nats a token) and `<model>/examples`, and whether in `bf16`; empty for
+        pinned ones.
 
     Raises:
         ModelError: a named model cannot be had.
@@ -97,7 +99,8 @@ def _train(
     model.save_pretrained(partial)
     tokenizer.save_pretrained(partial)
     partial.replace(_emptied(out / role))
-    return {f"{role}/loss": loss, f"{role}/examples": float(len(examples))}
+    precision = {"bf16": float(uses_bf16(nanolab.bf16, "cpu"))}
+    return {f"{role}/loss": loss, f"{role}/examples": float(len(examples))} | precision
 
 
 def _corpus(problems: Sequence[Problem]) -> list[str]:

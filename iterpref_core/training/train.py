@@ -14,6 +14,7 @@ from trl import DPOConfig
 from iterpref_core.config import ObjectiveName, PromptStyle, TrainParams
 from iterpref_core.errors import TrainingError
 from iterpref_core.inference.fingerprint import model_fingerprint
+from iterpref_core.inference.precision import uses_bf16
 from iterpref_core.inference.transformers_backend import load_model, load_tokenizer
 from iterpref_core.training.attention import check_fork, choose_attention
 from iterpref_core.training.callbacks import Forward, OnLog, ShowSteps
@@ -77,6 +78,7 @@ def train_objective(
         InputError: pairs, spans or model cannot be used, or the objective needs D- and too little of it is there.
         TrainingError: training diverged before its first checkpoint.
     """
+    params = params.model_copy(update={"bf16": uses_bf16(params.bf16, "cuda" if torch.cuda.is_available() else "cpu")})
     if params.accelerate and not is_launched():
         alone = params.model_copy(update={"accelerate": None}).model_dump(mode="json")
         paths = {"pairs": pairs, "spans": spans, "model": model, "out": out, "curve": curve, "work": work}
@@ -129,7 +131,7 @@ def train_objective(
         write_curve(curve, trainer.state.log_history, chosen)
         shutil.rmtree(checkpoints, ignore_errors=True)
     processes.wait_for_everyone()
-    return _metrics(rows, held, trainer, chosen, diverged) | checks.metrics()
+    return _metrics(rows, held, trainer, chosen, diverged) | checks.metrics() | {"bf16": float(params.bf16 is True)}
 
 
 def _load_policy(model: Path, params: TrainParams) -> PreTrainedModel:

@@ -233,7 +233,7 @@ def test_bad_problems_are_refused_before_any_work(tmp_path: Path) -> None:
 
 
 INFERENCE = InferenceParams(
-    backend="transformers", base_url=None, api="chat", timeout_s=1.0, attempts=2, recording=None,
+    backend="transformers", bf16=False, base_url=None, api="chat", timeout_s=1.0, attempts=2, recording=None,
     price_prompt=0.0, price_completion=0.0,
 )  # fmt: skip
 

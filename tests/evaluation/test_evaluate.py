@@ -197,6 +197,7 @@ def test_a_model_behind_an_endpoint_is_measured_and_its_answers_are_paid_for_onc
     with serve(mock) as url:
         inference = InferenceParams(
             backend="openai",
+            bf16=False,
             base_url=url,
             api="chat",
             timeout_s=20,

@@ -29,7 +29,7 @@ def folder(tokenizer: PreTrainedTokenizerBase, make_model: Callable[[PreTrainedT
 
 
 def _texts(folder: Path, batch_size: int, order: list[int], temperature: float = 1.0) -> dict[int, str]:
-    backend = TransformersBackend(folder, batch_size)
+    backend = TransformersBackend(folder, batch_size, bf16=False)
     requests = [Request(PROMPTS[index], seed=index) for index in order]
     answers = backend.generate(requests, Sampling(temperature, max_new_tokens=12))
     return {index: answer.text for index, answer in zip(order, answers, strict=True)}

@@ -22,6 +22,7 @@ SAMPLING = Sampling(temperature=0.5, max_new_tokens=20)
 FREE = BudgetParams(calls=None, tokens=None, dollars=None)
 PRICES = InferenceParams(
     backend="openai",
+    bf16=False,
     base_url=None,
     api="chat",
     timeout_s=9,

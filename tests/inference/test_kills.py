@@ -17,6 +17,7 @@ REQUESTS = [Request(f"prompt {number}", number) for number in range(COUNT)]
 def ask_all(url: str, store: Path) -> tuple[list[Completion], Spent]:
     inference = InferenceParams(
         backend="openai",
+        bf16=False,
         base_url=url,
         api="chat",
         timeout_s=20,

@@ -27,6 +27,7 @@ def inference(backend: BackendName, **values: Any) -> InferenceParams:
         "api": "chat",
         "timeout_s": 20,
         "attempts": 2,
+        "bf16": False,
         "recording": None,
         "price_prompt": 1,
         "price_completion": 1,

@@ -41,7 +41,7 @@ def answers_to(requests: list[Request]) -> list[str]:
 
 def inference(base_url: str | tuple[str, ...] | None, attempts: int = 4) -> InferenceParams:
     return InferenceParams(
-        backend="openai", base_url=base_url, api="chat", timeout_s=20.0, attempts=attempts, recording=None,
+        backend="openai", bf16=False, base_url=base_url, api="chat", timeout_s=20.0, attempts=attempts, recording=None,
         price_prompt=1.0, price_completion=1.0,
     )  # fmt: skip
 

@@ -216,6 +216,7 @@ def test_answers_that_transformers_gave_are_not_asked_of_vllm(
 def _opened(model: Path, name: BackendName, store: AnswerStore | None) -> AbstractContextManager[Backend]:
     inference = InferenceParams(
         backend=name,
+        bf16=False,
         base_url=None,
         api="chat",
         timeout_s=120,

@@ -1,6 +1,7 @@
 """The embedded models: tokenizer, repairs, training, and the stage with models named by the user."""
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -18,12 +19,13 @@ from iterpref_core.jsonl import write_jsonl
 from iterpref_core.nanolab.build import build_models
 from iterpref_core.nanolab.pretrain import (
     Example,
-    accumulate_gradient,
     encode_example,
     new_model,
     pad_batch,
     pretrain,
+    set_gradient,
     shuffled_batches,
+    single_threads,
 )
 from iterpref_core.nanolab.repairs import break_reference, make_repairs
 from iterpref_core.nanolab.tokenizer import train_tokenizer
@@ -43,6 +45,7 @@ PARAMS = NanolabParams(
     learning_rate=0.01,
     muon_learning_rate=0.05,
     repairs_per_problem=1,
+    bf16=False,
 )
 EMBEDDED = ModelParams(student="nanolab", debugger="nanolab", prompt="auto")
 REFERENCES = tuple(
@@ -89,19 +92,42 @@ def test_every_example_comes_once_before_any_comes_again() -> None:
         assert sorted(next(batches) + next(batches)) == list(range(10))
 
 
-def test_a_batch_in_parts_has_the_gradient_of_the_whole() -> None:
+@pytest.mark.parametrize("bf16", [False, True])
+def test_a_batch_in_parts_has_the_gradient_of_the_whole(bf16: bool) -> None:
     rows = [encode_example(Example("a" * (n % 5), "b" * (1 + n % 7)), TOKENIZER) for n in range(20)]
     torch.manual_seed(0)
     model = new_model(TOKENIZER, PARAMS)
-    loss = accumulate_gradient(model, rows, TOKENIZER.pad_token_id)
+    with single_threads() as pool:
+        loss = set_gradient(model, rows, TOKENIZER.pad_token_id, pool, bf16=bf16)
     parts = [weight.grad.clone() for weight in model.parameters()]
     model.zero_grad()
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
         whole = model(**pad_batch(rows, TOKENIZER.pad_token_id)).loss
     whole.backward()
-    assert loss == pytest.approx(whole.item(), rel=1e-3)
+    assert loss == pytest.approx(whole.item(), rel=1e-3 if bf16 else 1e-6)
     for part, weight in zip(parts, model.parameters(), strict=True):
-        torch.testing.assert_close(part, weight.grad, atol=2e-3, rtol=2e-2)
+        torch.testing.assert_close(part, weight.grad, **({"atol": 2e-3, "rtol": 2e-2} if bf16 else {}))
+
+
+@pytest.fixture
+def torch_threads() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("torch_threads")
+def test_the_weights_do_not_depend_on_the_number_of_threads() -> None:
+    examples = [Example("a" * n, "b" * (20 - n)) for n in range(20)]
+    params = PARAMS.model_copy(update={"batch_size": 16})
+    trained = []
+    for threads in (1, 2, 3):
+        torch.set_num_threads(threads)
+        model, loss = pretrain(examples, TOKENIZER, params, 5, "test")
+        assert torch.get_num_threads() == threads
+        trained.append([torch.tensor(loss), *model.state_dict().values()])
+    for other in trained[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(trained[0], other, strict=True))
 
 
 @given(st.integers(0, 10_000))
