@@ -6,11 +6,9 @@ from pathlib import Path
 import torch
 from transformers import (
     AutoModelForCausalLM,
-    AutoTokenizer,
     LogitsProcessor,
     LogitsProcessorList,
     PreTrainedModel,
-    PreTrainedTokenizerBase,
 )
 
 from iterpref_core.config import PromptStyle
@@ -19,6 +17,7 @@ from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.checkpoints import locate_model
 from iterpref_core.inference.growing_cache import growing_cache
 from iterpref_core.inference.prompts import render_prompt
+from iterpref_core.inference.tokenizers import load_tokenizer
 
 
 class SeededSampling(LogitsProcessor):
@@ -37,34 +36,6 @@ class SeededSampling(LogitsProcessor):
         uniform = torch.stack([torch.rand(scores.shape[-1], generator=own) for own in self._generators])
         gumbel = -torch.log(-torch.log(uniform.clamp_(1e-20, 1 - 1e-7))).to(scores.device)
         return scores.float() / self._temperature + gumbel
-
-
-def load_tokenizer(
-    model: Path | str, prompt: PromptStyle = "auto", *, local_only: bool = False
-) -> PreTrainedTokenizerBase:
-    """The tokenizer of a model folder or hub id.
-
-    Base models ship a chat template that they were never trained on. With `prompt: plain` it is taken off here, once:
-    whoever renders, evaluates or saves with this tokenizer agrees, and a model trained with it is saved without one.
-    `local_only`: nothing is downloaded.
-
-    Raises:
-        ModelError: there is none, or it cannot be read.
-    """
-    source = locate_model(model)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            source.name_or_path, revision=source.revision, local_files_only=local_only
-        )
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{model}: no usable tokenizer ({str(error).splitlines()[0]})") from None
-    if not tokenizer("x", add_special_tokens=False)["input_ids"]:  # made from config.json alone, without any words
-        raise ModelError(
-            f"{model}: no usable tokenizer (it has no vocabulary); put its tokenizer.json beside config.json"
-        )
-    if prompt == "plain":
-        tokenizer.chat_template = None
-    return tokenizer
 
 
 def load_model(model: Path | str) -> PreTrainedModel:
