@@ -1,13 +1,10 @@
 """Stage `codeflow`: draft, execute, refine."""
 
-from prefect import flow
-
 from flows.stage import run_stage
 from iterpref_core.config import load_params
 from tasks.codeflow import debug_problems
 
 
-@flow(name="codeflow")
 def codeflow() -> dict[str, float]:
     """Let the debugger repair the drafts."""
     return debug_problems(load_params())

@@ -2,14 +2,11 @@
 
 import sys
 
-from prefect import flow
-
 from flows.stage import run_stage
 from iterpref_core.config import load_params
 from tasks.evaluate import evaluate_model
 
 
-@flow(name="evaluate")
 def evaluate(model: str) -> dict[str, float]:
     """Measure one model on every benchmark."""
     return evaluate_model(load_params(), model)

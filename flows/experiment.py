@@ -8,7 +8,7 @@ from prefect import flow
 from prefect.futures import PrefectFuture, wait
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.stage import log_messages_only
+from flows.stage_flow import log_messages_only
 from iterpref_core.config import Benchmark, ObjectiveName, Seed, load_params
 from tasks.common.paths import SUMMARY
 from tasks.orchestration.artifacts import show_link, show_results

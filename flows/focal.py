@@ -1,13 +1,10 @@
 """Stage `focal`: error localisation."""
 
-from prefect import flow
-
 from flows.stage import run_stage
 from iterpref_core.config import load_params
 from tasks.focal import localize_pairs
 
 
-@flow(name="focal")
 def focal() -> dict[str, float]:
     """Mark the error region of every pair."""
     return localize_pairs(load_params())

@@ -1,13 +1,10 @@
 """Stage `nanolab`: the models that take part."""
 
-from prefect import flow
-
 from flows.stage import run_stage
 from iterpref_core.config import load_params
 from tasks.nanolab import build_models
 
 
-@flow(name="nanolab")
 def nanolab() -> dict[str, float]:
     """Train the embedded models, or record where the given ones are."""
     return build_models(load_params())

@@ -1,13 +1,10 @@
 """Stage `pairs`: preference pairs."""
 
-from prefect import flow
-
 from flows.stage import run_stage
 from iterpref_core.config import load_params
 from tasks.pairs import select_pairs
 
 
-@flow(name="pairs")
 def pairs() -> dict[str, float]:
     """Choose and filter the preference pairs."""
     return select_pairs(load_params())

@@ -1,13 +1,10 @@
 """Stage `problems`: compose the problems."""
 
-from prefect import flow
-
 from flows.stage import run_stage
 from iterpref_core.config import load_params
 from tasks.problems import build_problems
 
 
-@flow(name="problems")
 def problems() -> dict[str, float]:
     """Compose and split the problems; join the ingested ones."""
     return build_problems(load_params())

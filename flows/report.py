@@ -1,13 +1,10 @@
 """Stage `report`: the summary, the page and the tables."""
 
-from prefect import flow
-
 from flows.stage import run_stage
 from iterpref_core.config import load_params
 from tasks.report import build_report
 
 
-@flow(name="report")
 def report() -> dict[str, float]:
     """Report what the experiment showed."""
     return build_report(load_params())

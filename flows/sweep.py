@@ -3,7 +3,7 @@
 from prefect import flow
 
 from flows.experiment import THREADS, run_stages
-from flows.stage import log_messages_only
+from flows.stage_flow import log_messages_only
 from iterpref_core.config import Beta, ObjectiveName, Seed
 from tasks.orchestration.choices import Benchmarks, Jobs
 from tasks.orchestration.sweeps import SweepResult, opened_sweep, show_sweep

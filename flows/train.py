@@ -2,14 +2,11 @@
 
 import sys
 
-from prefect import flow
-
 from flows.stage import run_stage
 from iterpref_core.config import ObjectiveName, load_params
 from tasks.train import train_objective
 
 
-@flow(name="train")
 def train(objective: ObjectiveName) -> dict[str, float]:
     """Train the student with one objective."""
     return train_objective(load_params(), objective)

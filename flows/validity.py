@@ -1,13 +1,10 @@
 """Stage `validity`: what the tests demand."""
 
-from prefect import flow
-
 from flows.stage import run_stage
 from iterpref_core.config import load_params
 from tasks.validity import measure_validity
 
 
-@flow(name="validity")
 def validity() -> dict[str, float]:
     """Measure coverage, mutation score and, by a judge, the quality of a sample of the problems' tests."""
     return measure_validity(load_params())

@@ -43,6 +43,7 @@ Layout = Literal["fork", "padded"]
 PromptStyle = Literal["auto", "plain"]
 AnswerStyle = Literal["bare", "fenced"]
 Wording = Literal["terse", "instruct"]
+Api = Literal["chat", "completions"]
 BackendName = Literal["transformers", "vllm", "openai", "replay"]
 Bf16 = bool | Literal["auto"]
 """Whether to compute in bfloat16; `auto`: where this machine computes it faster."""
@@ -104,7 +105,7 @@ class InferenceParams(Settings):
         Annotated[str, Field(min_length=1)] | Annotated[tuple[str, ...], Field(min_length=1)] | None,
         BeforeValidator(refuse_secrets),
     ]
-    api: Literal["chat", "completions"]
+    api: Api
     timeout_s: PositiveFloat
     attempts: PositiveInt
     recording: Annotated[str, Field(min_length=1)] | None

@@ -48,7 +48,8 @@ def export_model(model: Path, out: Path, card: str) -> dict[str, float | str]:
 
 
 def _load(model: Path) -> tuple[Any, Any]:
-    from iterpref_core.inference.transformers_backend import load_model, load_tokenizer
+    from iterpref_core.inference.tokenizers import load_tokenizer
+    from iterpref_core.inference.transformers_backend import load_model
 
     if not (model / "adapter_config.json").is_file():
         return load_model(model), load_tokenizer(model)

@@ -10,7 +10,7 @@ from tasks.common.stage_task import stage_task
 def select_pairs(params: Params) -> Metrics:
     """Choose and filter the preference pairs."""
     from iterpref_core.debugging.pairs import select_pairs as entry
-    from iterpref_core.inference import transformers_backend  # noqa: F401  # what it imports is no part of the body
+    from iterpref_core.inference import tokenizers  # noqa: F401  # what it imports is no part of the body
     from iterpref_core.inference.opening import open_judge
 
     with open_judge(

@@ -11,7 +11,7 @@ from rich.table import Table
 from flows.commands.shared import choose
 from iterpref_core.config import ObjectiveName, PromptStyle, TrainParams
 from iterpref_core.errors import ConfigError, ModelError
-from iterpref_core.inference.transformers_backend import load_tokenizer
+from iterpref_core.inference.tokenizers import load_tokenizer
 from iterpref_core.training.estimate import (
     ACCELERATORS,
     MARGIN,

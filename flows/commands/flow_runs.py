@@ -12,8 +12,8 @@ from typing import IO, Any
 import typer
 
 from iterpref_core.errors import InputError
+from tasks.orchestration.disk import full_disk
 from tasks.orchestration.processes import end_leftovers
-from tasks.orchestration.run import full_disk
 from tasks.orchestration.services import ServiceError, log_to_prefect, prefect_server
 
 
@@ -61,7 +61,7 @@ def run_in_prefect(
         from httpx import HTTPError
 
         flow = load()
-        from flows.stage import drain_prefect
+        from flows.stage_flow import drain_prefect
 
         if service is not None:
             service.wait_healthy()

@@ -38,7 +38,7 @@ def check(
     """Look at the data before training: lengths, D-, repetitions, benchmarks; exit 1 if something must stop a run."""
     from iterpref_core.benchmark_tasks import VARIABLES
     from iterpref_core.contamination import Decontamination
-    from iterpref_core.inference.transformers_backend import load_tokenizer
+    from iterpref_core.inference.tokenizers import load_tokenizer
     from iterpref_core.jsonl import read_pairs
     from iterpref_core.training.checks import check_pairs
     from iterpref_core.training.dataset import join_spans

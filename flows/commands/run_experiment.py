@@ -11,7 +11,8 @@ import typer
 from flows.commands.flow_runs import prepared_workspace, run_in_prefect
 from iterpref_core.config import load_params
 from tasks.common.paths import REPORTS, SUMMARY
-from tasks.orchestration.run import LAST_RUN, RunCost, check_workspace
+from tasks.orchestration.disk import check_workspace
+from tasks.orchestration.run import LAST_RUN, RunCost
 from tasks.recording.graph import load_graph, select_stages
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from pydantic import ValidationError
@@ -12,7 +12,9 @@ from iterpref_core.config import Settings
 from iterpref_core.errors import ConfigError
 from iterpref_core.jsonl import describe_validation_error
 from iterpref_core.report.figures import p_value, points
-from tasks.trials.comparison import Row
+
+if TYPE_CHECKING:
+    from tasks.trials.comparison import Row
 
 S = TypeVar("S", bound=Settings)
 
@@ -45,7 +47,7 @@ def choose(option: str, value: str, available: tuple[str, ...]) -> str:
     return value
 
 
-def show_rows(title: str, rows: Sequence[Row], as_json: bool) -> None:
+def show_rows(title: str, rows: Sequence["Row"], as_json: bool) -> None:
     """Print rows of scores over seeds, with their differences in points, intervals and p-values."""
     from rich.console import Console
     from rich.table import Table

@@ -66,7 +66,7 @@ def select_pairs(
         InputError: a trajectory's problem is not there or has other tests now, or there is no tokenizer, or no file
             where a benchmark's was named.
     """
-    from iterpref_core.inference.transformers_backend import load_tokenizer
+    from iterpref_core.inference.tokenizers import load_tokenizer
 
     encode = load_tokenizer(tokenizer)
 

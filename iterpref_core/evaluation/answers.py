@@ -131,7 +131,7 @@ def open_answerer(
         instruct = inference.api == "chat"
     else:
         # Scoring samples that exist needs neither torch nor transformers.
-        from iterpref_core.inference.transformers_backend import load_tokenizer
+        from iterpref_core.inference.tokenizers import load_tokenizer
 
         asked, cap = inference.model_copy(update={"backend": params.backend}), NO_CAP
         instruct = load_tokenizer(model, prompt).chat_template is not None

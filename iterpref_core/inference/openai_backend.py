@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, retry_if_result, wait_exponential_jitter
 from tenacity.wait import wait_base
 
+from iterpref_core.config import Api
 from iterpref_core.errors import EndpointError, RefusedError
 from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.budget import Budget, MeteredEndpoint
 from iterpref_core.inference.faults import CallError
-from iterpref_core.inference.openai_calls import Api, OpenAICalls
+from iterpref_core.inference.openai_calls import OpenAICalls
 from iterpref_core.inference.per_loop import PerLoop
 from iterpref_core.inference.rate_limits import Gate
 from iterpref_core.inference.routing import RoutedEndpoint, Server

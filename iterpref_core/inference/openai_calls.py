@@ -11,7 +11,7 @@ import httpx2
 import openai
 from pydantic import BaseModel, Field, ValidationError
 
-from iterpref_core.config import KEY_VARIABLE, refuse_secrets
+from iterpref_core.config import KEY_VARIABLE, Api, refuse_secrets
 from iterpref_core.errors import ConfigError, EndpointError, InputError, RefusedError
 from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.faults import CallError
@@ -26,7 +26,6 @@ REFUSALS_IN_A_ROW = 20
 BYTES_PER_TOKEN = 3
 """By which tokens are estimated where a server does not count them."""
 
-Api = Literal["chat", "completions"]
 _Limit = Literal["max_tokens", "max_completion_tokens"]
 _NO_QUOTA = {"insufficient_quota", "billing_hard_limit_reached"}
 _BAD_PARAMETER = {"unsupported_parameter", "unsupported_value", "unknown_parameter"}

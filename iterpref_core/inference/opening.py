@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from iterpref_core.config import BudgetParams, InferenceParams, PromptStyle
+from iterpref_core.config import Api, BudgetParams, InferenceParams, PromptStyle
 from iterpref_core.errors import ConfigError
 from iterpref_core.inference.backend import Backend, Endpoint
 from iterpref_core.inference.budget import Budget, MeteredBackend, MeteredEndpoint
 from iterpref_core.inference.checkpoints import served_name
 from iterpref_core.inference.fingerprint import model_fingerprint
-from iterpref_core.inference.openai_calls import Api
 from iterpref_core.inference.store import AnswerStore, StoredBackend, StoredEndpoint
 
 

@@ -1,15 +1,17 @@
 """From a prompt to the text a model reads, from a program to the text it is trained to answer, and back."""
 
 import re
-
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING
 
 from iterpref_core.config import AnswerStyle
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 _FENCE = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL | re.IGNORECASE)
 
 
-def render_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
+def render_prompt(tokenizer: "PreTrainedTokenizerBase", prompt: str) -> str:
     """The prompt as a model sees it: its chat template when it has one, else the plain text and a newline.
 
     `load_tokenizer` takes the template away from a model that is to read plain text in spite of it.

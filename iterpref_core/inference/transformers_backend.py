@@ -7,11 +7,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name it has everywhere
 from transformers import (
     AutoModelForCausalLM,
-    AutoTokenizer,
     LogitsProcessor,
     LogitsProcessorList,
     PreTrainedModel,
-    PreTrainedTokenizerBase,
     StoppingCriteria,
     StoppingCriteriaList,
 )
@@ -24,6 +22,7 @@ from iterpref_core.inference.decode_attention import use_decode_attention
 from iterpref_core.inference.growing_cache import can_drop_rows, growing_cache
 from iterpref_core.inference.precision import generation_dtype
 from iterpref_core.inference.prompts import render_prompt
+from iterpref_core.inference.tokenizers import load_tokenizer
 
 _LEAVING = 0.25
 """Share of a batch that has ended when it leaves: of 256 answers each row waits for the last of its batch otherwise."""
@@ -64,34 +63,6 @@ class ShareEnded(StoppingCriteria):
         last = torch.isin(input_ids[:, -1], self._ends.to(input_ids.device))
         self._ended = last if self._ended is None else self._ended | last
         return torch.full_like(last, bool(self._ended.float().mean() >= self._share))
-
-
-def load_tokenizer(
-    model: Path | str, prompt: PromptStyle = "auto", *, local_only: bool = False
-) -> PreTrainedTokenizerBase:
-    """The tokenizer of a model folder or hub id.
-
-    Base models ship a chat template that they were never trained on. With `prompt: plain` it is taken off here, once:
-    whoever renders, evaluates or saves with this tokenizer agrees, and a model trained with it is saved without one.
-    `local_only`: nothing is downloaded.
-
-    Raises:
-        ModelError: there is none, or it cannot be read.
-    """
-    source = locate_model(model)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            source.name_or_path, revision=source.revision, local_files_only=local_only
-        )
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{model}: no usable tokenizer ({str(error).splitlines()[0]})") from None
-    if not tokenizer("x", add_special_tokens=False)["input_ids"]:  # made from config.json alone, without any words
-        raise ModelError(
-            f"{model}: no usable tokenizer (it has no vocabulary); put its tokenizer.json beside config.json"
-        )
-    if prompt == "plain":
-        tokenizer.chat_template = None
-    return tokenizer
 
 
 def load_model(model: Path | str) -> PreTrainedModel:

@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from iterpref_core.config import KEY_VARIABLE, PromptStyle
+from iterpref_core.config import KEY_VARIABLE, Api, PromptStyle
 from iterpref_core.errors import EndpointError, ModelError
 from iterpref_core.inference.checkpoints import ModelSource, locate_model
-from iterpref_core.inference.openai_calls import Api
 from iterpref_core.inference.server_guard import SIGNALLED
 from iterpref_core.inference.vllm_log import last_meaningful_line
 from iterpref_core.progress import show_progress
@@ -84,7 +83,7 @@ def served_api(model: Path | str, prompt: PromptStyle = "auto") -> Api:
     Raises:
         ModelError: it has no usable tokenizer.
     """
-    from iterpref_core.inference.transformers_backend import load_tokenizer
+    from iterpref_core.inference.tokenizers import load_tokenizer
 
     return "chat" if load_tokenizer(model, prompt).chat_template else "completions"
 

@@ -10,7 +10,8 @@ from transformers import PreTrainedTokenizerBase
 from iterpref_core.config import AnswerStyle, PromptStyle, TrainParams
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.prompts import render_answer
-from iterpref_core.inference.transformers_backend import load_model, load_tokenizer
+from iterpref_core.inference.tokenizers import load_tokenizer
+from iterpref_core.inference.transformers_backend import load_model
 from iterpref_core.records import FocalSpans, PairShifts, PreferencePair, Span, TokenShift
 from iterpref_core.training.dataset import TokenisedPair, tokenise_pair
 from iterpref_core.training.programs import encode_program

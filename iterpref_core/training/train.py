@@ -15,7 +15,8 @@ from iterpref_core.config import ObjectiveName, PromptStyle, TrainParams
 from iterpref_core.errors import TrainingError
 from iterpref_core.inference.fingerprint import model_fingerprint
 from iterpref_core.inference.precision import uses_bf16
-from iterpref_core.inference.transformers_backend import load_model, load_tokenizer
+from iterpref_core.inference.tokenizers import load_tokenizer
+from iterpref_core.inference.transformers_backend import load_model
 from iterpref_core.training.attention import check_fork, choose_attention
 from iterpref_core.training.callbacks import Forward, OnLog, ShowSteps
 from iterpref_core.training.checkpoint import last_checkpoint, run_key

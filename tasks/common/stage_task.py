@@ -1,31 +1,40 @@
-"""A Prefect task that is its own plain function outside of a flow run."""
+"""A stage's body as a Prefect task, where a flow runs."""
 
+import sys
 from collections.abc import Callable
+from functools import wraps
 from typing import ParamSpec, TypeVar
-
-from prefect import Task
-from prefect.cache_policies import NO_CACHE
-from prefect.context import FlowRunContext
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class StageTask(Task[P, R]):
-    """The body of a stage.
+def stage_task(function: Callable[P, R]) -> Callable[P, R]:
+    """Make a stage's body a task of the present flow run, and the plain function where there is none.
 
-    Inside a flow run it is an ordinary task. Outside, calling a Prefect task would start a temporary server
-    (15 seconds and more); there this one simply calls its function, so that a bare `dvc repro` runs the same code.
+    Calling a Prefect task outside of a flow run would start a temporary server (15 seconds and more), and importing
+    Prefect alone takes longer than most bodies of the smallest experiment. Results are never cached by Prefect, because
+    DVC is the only cache.
     """
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:  # type: ignore[override]
-        """Run as a task of the present flow run, or as the plain function where there is none."""
-        if FlowRunContext.get() is None:
-            return self.fn(*args, **kwargs)
-        result: R = super().__call__(*args, **kwargs)
-        return result
+    @wraps(function)
+    def body(*args: P.args, **kwargs: P.kwargs) -> R:
+        return _run_as_task(function, *args, **kwargs) if _in_flow_run() else function(*args, **kwargs)
+
+    return body
 
 
-def stage_task(function: Callable[P, R]) -> StageTask[P, R]:
-    """Make a stage's body a `StageTask`; results are never cached by Prefect, because DVC is the only cache."""
-    return StageTask(function, name=function.__name__, cache_policy=NO_CACHE, persist_result=False)
+def _in_flow_run() -> bool:
+    if "prefect" not in sys.modules:
+        return False
+    from prefect.context import FlowRunContext
+
+    return FlowRunContext.get() is not None
+
+
+def _run_as_task(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    from prefect import Task
+    from prefect.cache_policies import NO_CACHE
+
+    task: Task[P, R] = Task(function, name=function.__name__, cache_policy=NO_CACHE, persist_result=False)
+    return task(*args, **kwargs)

@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerBase
 from iterpref_core.config import TrainParams
 from iterpref_core.errors import InputError
 from iterpref_core.execution.mutants import mutants_of
-from iterpref_core.inference.transformers_backend import load_tokenizer
+from iterpref_core.inference.tokenizers import load_tokenizer
 from iterpref_core.jsonl import read_jsonl, write_jsonl
 from iterpref_core.localisation.localize import ON_TEXT
 from iterpref_core.nanolab.tokenizer import train_tokenizer

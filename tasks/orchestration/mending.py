@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,21 +34,28 @@ def mend_dvc(root: Path = Path()) -> Iterator[str]:
         yield f"{path}: was not whole; removed from DVC's cache"
 
 
-def check_inputs(inputs: Iterable[str], root: Path = Path()) -> None:
+def check_inputs(inputs: Callable[[], Iterable[str]], root: Path = Path()) -> None:
     """See to it that a stage under a bare `dvc repro` does not work on half of its inputs.
+
+    Args:
+        inputs: tells which they are. DVC takes a second to resolve them, so they are asked for where something is not
+            whole.
+        root: the repository's root.
 
     Raises:
         StorageError: what DVC has of an input in its cache, and may have it from, is not whole.
     """
-    wanted = {name for path in inputs for name in (path, *map(str, Path(path).parents))}
-    outs = [out for out in _locked_outs(root) if out["path"] in wanted]
-    if not outs:
+    outs = _locked_outs(root)
+    broken = list(_half_written(outs, _cache(root))) if outs else []
+    if not broken:
         return
-    for path, cached in _half_written(outs, _cache(root)):
-        raise StorageError(
-            f"{path}: DVC has it from {cached}, which is not whole, perhaps since a crash of the machine; remove both, "
-            "and run again"
-        )
+    wanted = {name for path in inputs() for name in (path, *map(str, Path(path).parents))}
+    for path, cached in broken:
+        if path in wanted:
+            raise StorageError(
+                f"{path}: DVC has it from {cached}, which is not whole, perhaps since a crash of the machine; remove "
+                "both, and run again"
+            )
 
 
 def _is_json(path: Path) -> bool:
@@ -66,10 +73,11 @@ def _soon_json(path: Path) -> bool:
 
 
 def _cache(root: Path) -> Path:
-    from dvc.repo import Repo
+    """Where DVC keeps its objects; its settings alone tell, which are read faster than a repository is opened."""
+    from dvc.config import Config
 
-    with Repo(str(root)) as repo:
-        return Path(repo.cache.local.path)
+    settings = root.resolve() / ".dvc"
+    return Path(Config(str(settings))["cache"].get("dir", settings / "cache"), "files", "md5")
 
 
 def _locked_outs(root: Path) -> list[dict[str, Any]]:

@@ -19,11 +19,9 @@ pytestmark = pytest.mark.timeout(600)
 
 STAGE = """
 import os, signal, sys
-from prefect import flow
 from flows.stage import _execute
 from iterpref_core.errors import InputError
 
-@flow(name="problems")
 def problems():
     victim, error = sys.argv[1:]
     print("at work")

@@ -12,7 +12,8 @@ from iterpref_core.inference.backend import Request, Sampling
 from iterpref_core.inference.checkpoints import ModelSource, locate_model, pin_model, write_pointer
 from iterpref_core.inference.fingerprint import model_fingerprint
 from iterpref_core.inference.prompts import extract_code, render_answer, render_prompt
-from iterpref_core.inference.transformers_backend import SeededSampling, TransformersBackend, load_model, load_tokenizer
+from iterpref_core.inference.tokenizers import load_tokenizer
+from iterpref_core.inference.transformers_backend import SeededSampling, TransformersBackend, load_model
 from iterpref_core.nanolab.tokenizer import train_tokenizer
 
 PROMPTS = ("add one", "sort the numbers of the list", "x", "join all letters")

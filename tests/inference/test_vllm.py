@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from iterpref_core.config import (
+    Api,
     BackendName,
     BudgetParams,
     InferenceParams,
@@ -26,7 +27,6 @@ from iterpref_core.config import (
 from iterpref_core.errors import EndpointError, ModelError
 from iterpref_core.inference.backend import Backend, Completion, Request, Sampling
 from iterpref_core.inference.openai_backend import OpenAIBackend
-from iterpref_core.inference.openai_calls import Api
 from iterpref_core.inference.opening import open_model
 from iterpref_core.inference.store import AnswerStore
 from iterpref_core.inference.transformers_backend import TransformersBackend

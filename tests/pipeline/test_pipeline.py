@@ -93,7 +93,11 @@ def test_stages_are_subflows_of_the_experiment(experiment: "Workspace") -> None:
             "JOIN flow_run AS whole ON task_run.flow_run_id = whole.id JOIN flow AS parent ON whole.flow_id = parent.id"
         )
         found = database.execute(query).fetchall()
+        bodies = database.execute(
+            "SELECT stage.name, body.name FROM flow_run AS stage JOIN task_run AS body ON body.flow_run_id = stage.id"
+        ).fetchall()
         cached = database.execute("SELECT name FROM task_run WHERE state_name = 'Cached'").fetchall()
+    assert ("train@target-rpo", "train_objective") in {(stage, name.rpartition("-")[0]) for stage, name in bodies}
     assert {parent for _, parent, _ in found} == {"experiment"}
     assert {state for *_, state in found} == {"Completed"}
     assert {name for name, *_ in found} >= {"codeflow", "train@target-rpo", "evaluate@base", "report"}

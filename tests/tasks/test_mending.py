@@ -66,18 +66,18 @@ def test_a_half_written_object_is_removed_and_made_again(repository: Path, part:
 
 @pytest.mark.parametrize("name", ["a", "folder", "folder/b"])
 def test_a_stage_refuses_an_input_that_dvc_may_have_from_half_a_file(repository: Path, name: str) -> None:
-    check_inputs(["a", "folder"], repository)
+    check_inputs(lambda: ["a", "folder"], repository)
     output = name.removesuffix("/b")
     path = cut(cached(repository, output))
-    check_inputs(["folder" if name == "a" else "a", "elsewhere"], repository)
+    check_inputs(lambda: ["folder" if name == "a" else "a", "elsewhere"], repository)
     with pytest.raises(StorageError, match=f"^{output}: DVC has it from {path}, which is not whole"):
-        check_inputs([name], repository)
+        check_inputs(lambda: [name], repository)
 
 
 def test_a_stage_takes_an_input_that_somebody_edited(repository: Path) -> None:
     (repository / "a").unlink()
     (repository / "a").write_text("another content", encoding="utf-8")
-    check_inputs(["a"], repository)
+    check_inputs(lambda: ["a"], repository)
 
 
 def test_a_lock_file_that_dvc_cannot_read_is_emptied(repository: Path) -> None:
@@ -87,3 +87,19 @@ def test_a_lock_file_that_dvc_cannot_read_is_emptied(repository: Path) -> None:
     assert "rwlock: was not whole" in message
     with Repo() as repo:
         assert repo.reproduce() == []
+
+
+def test_a_cache_elsewhere_is_looked_at(repository: Path) -> None:
+    (repository / ".dvc" / "config.local").write_text("[cache]\n    dir = ../elsewhere\n", encoding="utf-8")
+    (repository / ".dvc" / "cache").rename(repository / "elsewhere")
+    md5 = cached(repository, "a").relative_to(repository / ".dvc" / "cache")
+    path = cut(repository / "elsewhere" / md5)
+    with pytest.raises(StorageError, match=f"^a: DVC has it from {path}"):
+        check_inputs(lambda: ["a"], repository)
+
+
+def test_dvc_is_not_asked_for_inputs_where_all_is_whole(repository: Path) -> None:
+    def inputs() -> list[str]:
+        raise AssertionError("it takes DVC a second to tell")
+
+    check_inputs(inputs, repository)

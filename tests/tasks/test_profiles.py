@@ -7,7 +7,7 @@ import yaml
 
 from iterpref_core.config import Params, load_params
 from iterpref_core.errors import ConfigError
-from iterpref_core.inference.transformers_backend import load_tokenizer
+from iterpref_core.inference.tokenizers import load_tokenizer
 from iterpref_core.nanolab.tokenizer import train_tokenizer
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.training.dataset import tokenise_pair

@@ -19,7 +19,8 @@ from trl import DPOConfig, DPOTrainer
 
 from iterpref_core.config import Layout, ObjectiveName, PromptStyle, TrainParams
 from iterpref_core.errors import ConfigError, ModelError
-from iterpref_core.inference.transformers_backend import load_model, load_tokenizer
+from iterpref_core.inference.tokenizers import load_tokenizer
+from iterpref_core.inference.transformers_backend import load_model
 from iterpref_core.training.checkpoint import last_checkpoint, mark_whole, run_key
 from iterpref_core.training.columns import objective_columns
 from iterpref_core.training.dataset import TokenisedPair
