@@ -11,6 +11,7 @@ import typer
 from flows.commands.flow_runs import prepared_workspace, run_in_prefect
 from iterpref_core.config import load_params
 from tasks.common.paths import REPORTS, SUMMARY
+from tasks.common.usage import cpu_s
 from tasks.orchestration.disk import check_workspace
 from tasks.orchestration.run import LAST_RUN, RunCost
 from tasks.recording.graph import load_graph, select_stages
@@ -46,7 +47,8 @@ def _load_flow() -> Callable[..., list[str]]:
 def _finish(total_s: float, in_flow_s: float, folders: list[Path]) -> None:
     """Record the whole cost, and print the results of the experiments in these folders."""
     cost = RunCost.model_validate_json(LAST_RUN.read_bytes())
-    cost = cost.model_copy(update={"total_s": total_s, "server_s": total_s - in_flow_s})
+    used = {"cpu_s": cpu_s(), "cores": len(os.sched_getaffinity(0))}
+    cost = cost.model_copy(update={"total_s": total_s, "server_s": total_s - in_flow_s} | used)
     LAST_RUN.write_text(cost.model_dump_json(indent=2) + "\n", encoding="utf-8")
     for folder in folders:
         _print_table(folder / SUMMARY)
@@ -58,6 +60,7 @@ def _finish(total_s: float, in_flow_s: float, folders: list[Path]) -> None:
     typer.echo(f"time           {total_s:.0f} s, of which {cost.server_s:.0f} s to start and stop the Prefect server")
     if ran:
         typer.echo(f"orchestration  {cost.orchestration_share:.0%} of the stages' time")
+        typer.echo(f"processor      {cost.cpu_share:.0%} of {cost.cores} cores used")
 
 
 def _print_table(path: Path) -> None:

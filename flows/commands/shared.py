@@ -72,6 +72,9 @@ def show_result(result: Mapping[str, Any], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(result, indent=2))
         return
-    width = max((len(key) for key in result), default=0)
+    flat = {}
     for key, value in result.items():
+        flat |= {f"{key} {part}": found for part, found in value.items()} if isinstance(value, dict) else {key: value}
+    width = max((len(key) for key in flat), default=0)
+    for key, value in flat.items():
         typer.echo(f"{key:<{width}}  {value:g}" if isinstance(value, float) else f"{key:<{width}}  {value}")

@@ -33,7 +33,10 @@ def _attend(
     plain = position_bias is None and (attention_mask is None or attention_mask.dtype == torch.bool)
     if query.shape[2] > 1 or scaling is None or not plain:
         options |= {"scaling": scaling, "position_bias": position_bias}
-        return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+        attended: tuple[torch.Tensor, None] = sdpa_attention_forward(
+            module, query, key, value, attention_mask, **options
+        )
+        return attended
     rows, heads, _, size = query.shape
     key_heads = key.shape[1]
     queries = query.reshape(rows * key_heads, heads // key_heads, size) * scaling  # of the heads that share a key

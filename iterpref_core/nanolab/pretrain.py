@@ -5,6 +5,7 @@ weights depend neither on how many cores there are nor on what else runs on them
 """
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -106,11 +107,16 @@ def shuffled_batches(count: int, batch_size: int, seed: int) -> Iterator[list[in
 
 @contextmanager
 def single_threads() -> Iterator[Executor]:
-    """As many threads as PyTorch may use, each of which runs PyTorch's operators by itself."""
+    """A thread for each core, each of which runs PyTorch's operators by itself.
+
+    For each core, though another stage may have its share of them: threads that need not wait for each other lose
+    nothing to a neighbor while it is there, and have all cores once it has ended.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with ThreadPoolExecutor(threads, initializer=partial(torch.set_num_threads, 1)) as pool:
+        cores = len(os.sched_getaffinity(0))
+        with ThreadPoolExecutor(cores, initializer=partial(torch.set_num_threads, 1)) as pool:
             yield pool
     finally:
         torch.set_num_threads(threads)

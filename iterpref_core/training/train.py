@@ -198,9 +198,9 @@ def _reference(
         load,
         rows,
         work / "reference",
-        reference_key(rows, fingerprint, policy.dtype, params.bf16),
+        reference_key(rows, fingerprint, policy.dtype, params.bf16 is True),
         batch_size=2 * params.micro_batch_size,
-        bf16=params.bf16,
+        bf16=params.bf16 is True,
         processes=processes,
     )
 

@@ -16,21 +16,25 @@ from pydantic import BaseModel
 
 from iterpref_core.errors import InputError
 from iterpref_core.jsonl import atomic_writer
-from tasks.common.memory import peak_mb
 from tasks.common.paths import BODIES, metrics_path
+from tasks.common.usage import cpu_s, peak_mb
 
 P = ParamSpec("P")
 Metrics = dict[str, float]
 
 
 class BodyRecord(BaseModel):
-    """One execution of a stage's body: seconds since the epoch, peak resident memory of the process in MiB."""
+    """One execution of a stage's body: seconds since the epoch, peak resident memory of the process in MiB.
+
+    `cpu_s` is the CPU time of the process and of the children that it waited for, in seconds.
+    """
 
     stage: str
     started: float
     ended: float
     peak_mb: float
     pid: int
+    cpu_s: float = 0.0
 
     @property
     def seconds(self) -> float:
@@ -52,11 +56,13 @@ def run_body(stage: str, entry: Callable[P, Metrics], *args: P.args, **kwargs: P
     """
     gc.freeze()  # what was imported stays: to visit it again and again would take seconds
     gc.enable()
-    started = time.time()
+    started, before = time.time(), cpu_s()
     metrics = entry(*args, **kwargs)
-    ended = time.time()
+    ended, after = time.time(), cpu_s()
     _write_json(metrics_path(stage), metrics)
-    record = BodyRecord(stage=stage, started=started, ended=ended, peak_mb=peak_mb(), pid=os.getpid())
+    record = BodyRecord(
+        stage=stage, started=started, ended=ended, peak_mb=peak_mb(), pid=os.getpid(), cpu_s=after - before
+    )
     _write_json(BODIES / f"{stage}.json", record.model_dump())
     return metrics
 

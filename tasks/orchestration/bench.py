@@ -16,12 +16,13 @@ from tasks.orchestration.run import LAST_RUN, RunCost
 from tasks.orchestration.trees import copy_files, list_files
 
 
-def bench_pipeline(root: Path) -> dict[str, float | str]:
+def bench_pipeline(root: Path) -> dict[str, float | str | dict[str, float]]:
     """Run the experiment without any cache, then `dvc repro` with nothing to do.
 
     Returns:
         `demo_s` (seconds), `orchestration_share` (of the stages' time), `server_s` (seconds to start and stop the
-        Prefect server), `noop_s`, `peak_gb` (resident, shared pages counted once), and the machine and its load.
+        Prefect server), `noop_s`, `peak_gb` (resident, shared pages counted once), `cpu_share` (CPU seconds over wall
+        seconds x cores, of the whole run), the same of each stage's body as `stages`, and the machine and its load.
 
     Raises:
         InputError: `root` is no git repository.
@@ -43,6 +44,10 @@ def bench_pipeline(root: Path) -> dict[str, float | str]:
         "noop_s": round(noop_s, 1),
         "server_s": round(cost.server_s, 1),
         "peak_gb": round(peak_mb / 1024, 2),
+        "cpu_share": round(cost.cpu_share, 3),
+        "stages": {
+            stage.stage: round(stage.cpu_s / (stage.body_s * cost.cores), 3) for stage in cost.stages if stage.body_s
+        },
         "machine": f"{len(os.sched_getaffinity(0))} cores, {platform.machine()}, {platform.system()}",
         "load_before": round(load, 2),
     }

@@ -19,7 +19,7 @@ from iterpref_core.inference.store import AnswerStore, StoredEndpoint
 from iterpref_core.inference.together import ConcurrentEndpoint
 from iterpref_core.jsonl import write_jsonl
 from iterpref_core.records import IoTest, Problem
-from tasks.common.memory import peak_mb
+from tasks.common.usage import peak_mb
 
 PARAMS = CodeflowParams(
     seed=11, source="debugging", max_iterations=5, draft_model="debugger", wording="instruct", temperature=0.8,

@@ -21,7 +21,7 @@ from iterpref_core.line_diff import split_lines
 from iterpref_core.localisation.localize import ON_TEXT, localize_pairs
 from iterpref_core.problems.rewrites import rewrite
 from iterpref_core.records import PreferencePair, Problem
-from tasks.common.memory import peak_mb
+from tasks.common.usage import peak_mb
 
 PAPER_PAIRS = 59_000
 """About as many pairs as the paper trains on."""

@@ -78,7 +78,8 @@ def reproduce(stage: Stage, run: ExperimentRun) -> State[Any] | None:
             return Completed(name="Cached", message="DVC had nothing to run")
         body = read_body(stage.name)
         assert body is not None, "a stage that finished has recorded its body"
-        run.add(StageCost(stage=stage.name, cached=False, wall_s=wall_s, body_s=body.seconds, peak_mb=body.peak_mb))
+        used = {"body_s": body.seconds, "cpu_s": body.cpu_s, "peak_mb": body.peak_mb}
+        run.add(StageCost(stage=stage.name, cached=False, wall_s=wall_s, **used))
         log.info("%-19s done in %.0f s", stage.name, wall_s)
     return None
 

@@ -32,20 +32,29 @@ LAST_RUN = STATE / "last_run.json"
 
 
 class StageCost(BaseModel):
-    """What one stage cost, in seconds: `wall_s` from starting DVC to its end, `body_s` for the core's call alone."""
+    """What one stage cost, in seconds: `wall_s` from starting DVC to its end, `body_s` for the core's call alone.
+
+    `cpu_s` is the CPU time of that call.
+    """
 
     stage: str
     cached: bool
     wall_s: float
     body_s: float = 0.0
+    cpu_s: float = 0.0
     peak_mb: float = 0.0
 
 
 class RunCost(BaseModel):
-    """What a run cost; `server_s` is the time that starting and stopping the services took."""
+    """What a run cost; `server_s` is the time that starting and stopping the services took.
+
+    `cpu_s` is the CPU time of the run's process and of all that it started, the services included.
+    """
 
     total_s: float
     server_s: float = 0.0
+    cpu_s: float = 0.0
+    cores: int = 1
     stages: list[StageCost]
 
     @property
@@ -54,6 +63,11 @@ class RunCost(BaseModel):
         ran = [stage for stage in self.stages if not stage.cached]
         wall = sum(stage.wall_s for stage in ran)
         return (wall - sum(stage.body_s for stage in ran)) / wall if wall else 0.0
+
+    @property
+    def cpu_share(self) -> float:
+        """Share of the cores' time, while the run lasted, that was used."""
+        return self.cpu_s / (self.total_s * self.cores)
 
 
 class Naming(NamedTuple):

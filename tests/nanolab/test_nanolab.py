@@ -1,7 +1,7 @@
 """The embedded models: tokenizer, repairs, training, and the stage with models named by the user."""
 
 import ast
-from collections.abc import Iterator
+import os
 from pathlib import Path
 from random import Random
 
@@ -109,20 +109,13 @@ def test_a_batch_in_parts_has_the_gradient_of_the_whole(bf16: bool) -> None:
         torch.testing.assert_close(part, weight.grad, **({"atol": 2e-3, "rtol": 2e-2} if bf16 else {}))
 
 
-@pytest.fixture
-def torch_threads() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.mark.usefixtures("torch_threads")
-def test_the_weights_do_not_depend_on_the_number_of_threads() -> None:
+def test_the_weights_do_not_depend_on_the_number_of_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     examples = [Example("a" * n, "b" * (20 - n)) for n in range(20)]
     params = PARAMS.model_copy(update={"batch_size": 16})
     trained = []
-    for threads in (1, 2, 3):
-        torch.set_num_threads(threads)
+    threads = torch.get_num_threads()
+    for cores in (1, 2, 3):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _, cores=cores: set(range(cores)))
         model, loss = pretrain(examples, TOKENIZER, params, 5, "test")
         assert torch.get_num_threads() == threads
         trained.append([torch.tensor(loss), *model.state_dict().values()])

@@ -1,5 +1,6 @@
-"""How much memory this process has needed."""
+"""What this process has used of the machine: memory and CPU time."""
 
+import os
 import re
 from pathlib import Path
 
@@ -10,3 +11,8 @@ def peak_mb() -> float:
     found = re.search(r"VmHWM:\s+(\d+) kB", status)
     assert found, "Linux states the peak of every process"
     return int(found[1]) / 1024
+
+
+def cpu_s() -> float:
+    """CPU seconds of this process and of those of its children that have ended and were waited for."""
+    return sum(os.times()[:4])
