@@ -72,7 +72,7 @@ def show_result(result: Mapping[str, Any], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(result, indent=2))
         return
-    flat = {}
+    flat: dict[str, Any] = {}
     for key, value in result.items():
         flat |= {f"{key} {part}": found for part, found in value.items()} if isinstance(value, dict) else {key: value}
     width = max((len(key) for key in flat), default=0)
