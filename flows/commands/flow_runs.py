@@ -15,6 +15,7 @@ from iterpref_core.errors import InputError
 from tasks.orchestration.disk import full_disk
 from tasks.orchestration.processes import end_leftovers
 from tasks.orchestration.services import ServiceError, log_to_prefect, prefect_server
+from tasks.orchestration.terminal import shown_lines
 
 
 @contextmanager
@@ -55,8 +56,7 @@ def run_in_prefect(
     Returns:
         What the flow returned, and how long it took, in seconds.
     """
-    _log_to(lines or sys.stdout)
-    with prefect_server() as service:
+    with _shown(lines or sys.stdout), prefect_server() as service:
         # A server of our own starts meanwhile.
         from httpx import HTTPError
 
@@ -81,13 +81,13 @@ def _server_gone(error: Exception) -> ServiceError:
     return ServiceError(f"the Prefect server at {url} does not answer ({error}); finished stages are kept: run again")
 
 
-def _log_to(lines: IO[str]) -> None:
+@contextmanager
+def _shown(lines: IO[str]) -> Iterator[None]:
     """Our own lines to the terminal and to the Prefect server; Prefect's only to the server."""
     log_to_prefect()
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
-    handler = logging.StreamHandler(lines)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     logger = logging.getLogger("iterpref")
-    logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False
+    with shown_lines(lines, logger):
+        yield

@@ -20,6 +20,7 @@ from prefect.artifacts import (
 )
 from prefect.exceptions import PrefectException
 
+from iterpref_core.progress import tell_watchers
 from iterpref_core.report.summary import read_summary
 from tasks.recording.journal import read_events
 
@@ -36,15 +37,16 @@ class ProgressArtifacts:
         self._shown: dict[str, int] = {}
 
     def follow(self) -> None:
-        """Show what the stage has told since the last call; of each part the latest alone."""
+        """Show what the stage has told since the last call, to this process's watchers too; of each part the latest."""
         latest = {}
         for event, offset in read_events(self._stage, self._offset):
             self._offset = offset
             if event.progress is not None and event.progress.total > 0:
-                latest[event.progress.label] = 100 * event.progress.done / event.progress.total
-        for label, percent in latest.items():
+                latest[event.progress.label] = event.progress
+        for label, progress in latest.items():
+            tell_watchers(f"{self._stage}: {label}", progress.done, progress.total)
             with _tolerated(f"progress of {self._stage}"):
-                self._show(label, percent)
+                self._show(label, 100 * progress.done / progress.total)
 
     def _show(self, label: str, percent: float) -> None:
         if label not in self._bars:

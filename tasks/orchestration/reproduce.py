@@ -22,6 +22,7 @@ from tasks.orchestration.artifacts import ProgressArtifacts
 from tasks.orchestration.environment import USAGE_EXIT
 from tasks.orchestration.output import ChildOutput, log
 from tasks.orchestration.run import ExperimentRun, StageCost
+from tasks.orchestration.terminal import running
 from tasks.recording.graph import Stage
 from tasks.recording.journal import Event, forget_journal, journal_path, read_events
 from tasks.recording.tracking import StageRun
@@ -65,7 +66,7 @@ def reproduce(stage: Stage, run: ExperimentRun) -> State[Any] | None:
         StageError: the stage failed otherwise; the message ends with its last lines.
         CancelledError: the run was cancelled before the stage started.
     """
-    with run.slots.take(stage.name) as cores:
+    with run.slots.take(stage.name) as cores, running(stage.name):
         forget_journal(stage.name)
         log.info("%-19s …", stage.name)
         started = time.monotonic()
@@ -90,7 +91,7 @@ def _run_dvc(stage: Stage, run: ExperimentRun, cores: int) -> Event | None:
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--quiet", "--single-item", stage.name]
     command += ["--force"] if stage.name in run.forced else []
     child = processes.start(command, run.stage_environment(_flow_run_id(), cores))
-    output = ChildOutput(stage.name, child)
+    output = ChildOutput(stage.name, child, run.warned)
     output.start()
     try:
         record = _follow(stage, run, child)

@@ -124,6 +124,7 @@ class ExperimentRun:
         self.slots = Slots(graph, jobs, len(os.sched_getaffinity(0)))
         self.tracker: Tracker = Tracker()
         self.mlflow_run = self.tracker.start_experiment(params, naming.run, naming.tags)
+        self.warned: set[str] = set()  # what stages warned of: seven models need not say seven times what is missing
         self._costs: list[StageCost] = []
         self._lock = threading.Lock()
         self._warm = warm
