@@ -3,14 +3,13 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.http_server import serving
-from tests.orchestration.conftest import wait_until
-from tests.orchestration.test_killed_servers import prefect_server
+from tests.once import give_prefect_tables
+from tests.orchestration.conftest import PATIENCE_S, Wait, prefect_server, wait_until
 from tests.settings import ROOT
 
 __all__ = ["wait_until"]
@@ -50,13 +49,15 @@ def run(url: str, victim: str, error: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("error", ["", "planted"])
 def test_a_server_that_is_killed_costs_only_what_it_would_have_shown(
-    error: str, tmp_path: Path, wait_until: Callable[..., float]
+    error: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, wait_until: Wait
 ) -> None:
+    give_prefect_tables(tmp_path_factory, tmp_path)
     with prefect_server(tmp_path, wait_until) as (url, server):
         done = run(url, str(server.pid), error)
-        assert server.wait(10) < 0
+        assert server.wait(PATIENCE_S) < 0
     expected = (2, error, True) if error else (0, "", True)
     assert done.stdout.splitlines() == ["at work", str(expected)], done.stderr
     assert "Traceback" not in done.stderr

@@ -14,7 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from tasks.profiles import apply_profile
+from tests.flows.conftest import iterpref
+from tests.once import copy_workspace, made_once
 from tests.settings import ROOT
+
+__all__ = ["iterpref"]
 
 PATIENCE_S = 900
 """On two quiet cores the longest command takes two minutes; a machine that others use may need many times as long."""
@@ -28,7 +33,7 @@ class Workspace:
         keep = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT", "MLFLOW", "ITERPREF", "DVC"))}
         self.environment = keep | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "PREFECT_HOME": str(path.parent / "prefect"),
+            "PREFECT_HOME": str(path / ".iterpref" / "prefect"),
             "NO_COLOR": "1",
             "COLUMNS": "200",
         }
@@ -94,8 +99,7 @@ def copy_tree(target: Path) -> Workspace:
             shutil.copy2(ROOT / name, target / name)
     workspace = Workspace(target)
     assert workspace.run("git", "init", "--quiet").returncode == 0
-    done = workspace.iterpref("profile", "tiny")
-    assert done.returncode == 0, done.stdout
+    apply_profile("tiny", target / "params.yaml", target / "profiles")
     return workspace
 
 
@@ -125,15 +129,25 @@ def has_finished(journals: Path, count: int) -> bool:
 
 
 @pytest.fixture(scope="session")
-def experiment(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A workspace in which codeflow was killed, and then the whole experiment ran."""
-    workspace = copy_tree(tmp_path_factory.mktemp("experiment"))
-    journals = workspace.path / ".iterpref" / "work" / "codeflow"
+def completed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace in which codeflow was killed, and then the whole experiment ran; to be copied."""
 
-    workspace.kill_when("codeflow", lambda: has_finished(journals, 5))
-    found = finished_trajectories(journals)
-    (workspace.path / "journal-when-killed.jsonl").write_text("".join(f"{line}\n" for line in found), "utf-8")
-    done = workspace.iterpref("run")
-    assert done.returncode == 0, done.stdout
-    (workspace.path / "run.log").write_text(done.stdout, encoding="utf-8")
-    return workspace
+    def make(path: Path) -> None:
+        workspace = copy_tree(path)
+        journals = path / ".iterpref" / "work" / "codeflow"
+        workspace.kill_when("codeflow", lambda: has_finished(journals, 5))
+        found = finished_trajectories(journals)
+        (path / ".iterpref" / "when-killed.jsonl").write_text("".join(f"{line}\n" for line in found), "utf-8")
+        done = workspace.iterpref("run")
+        assert done.returncode == 0, done.stdout
+        (path / ".iterpref" / "run.log").write_text(done.stdout, encoding="utf-8")
+
+    return made_once(tmp_path_factory, "experiment", make)
+
+
+@pytest.fixture(scope="module")
+def experiment(completed: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The finished experiment, in a workspace of these tests' own."""
+    path = tmp_path_factory.mktemp("experiment") / "workspace"
+    copy_workspace(completed, path)
+    return Workspace(path)
