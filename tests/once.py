@@ -1,4 +1,4 @@
-"""What all tests share that is dear to make, also those of other processes under pytest-xdist: data bases with tables."""
+"""What is dear to make and made once for all tests, also where pytest-xdist runs them in several processes."""
 
 import fcntl
 import json
@@ -35,7 +35,7 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 
 
 def give_prefect_tables(factory: pytest.TempPathFactory, home: Path) -> None:
-    """Spare a Prefect server with this home the minute's part in which it makes its tables."""
+    """Spare a Prefect server with this home the seconds in which it makes its tables."""
 
     def make(folder: Path) -> None:
         command = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "--yes"]
@@ -50,7 +50,9 @@ def mlflow_tables(factory: pytest.TempPathFactory) -> Path:
     """An MLflow data base without experiments, to be copied."""
 
     def make(folder: Path) -> None:
-        assert MlflowClient(f"sqlite:///{folder / 'mlflow.db'}", f"sqlite:///{folder / 'mlflow.db'}").search_experiments()
+        assert MlflowClient(
+            f"sqlite:///{folder / 'mlflow.db'}", f"sqlite:///{folder / 'mlflow.db'}"
+        ).search_experiments()
 
     return made_once(factory, "mlflow-tables", make) / "mlflow.db"
 

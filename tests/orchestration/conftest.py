@@ -84,7 +84,7 @@ journal.close(0)
 '''
 
 GRAPH = {
-    "vars": [{"python": f"{sys.executable} stage.py"}],
+    "vars": [{"python": "python stage.py"}],
     "stages": {
         "problems": {
             "cmd": "${python} problems data/problems.jsonl",
@@ -129,16 +129,21 @@ class Small:
     def __init__(self, path: Path, own: Mapping[str, str] = MappingProxyType({})) -> None:
         self.path = path
         keep = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT", "MLFLOW", "ITERPREF", "DVC"))}
-        self.environment = keep | {
-            "PYTHONPATH": str(ROOT),
-            "NO_COLOR": "1",
-            "COLUMNS": "200",
-            "OPENAI_API_KEY": KEY,
-            "PREFECT_HOME": str(path / ".iterpref" / "prefect"),
-            # Prefect looks for work every ten seconds by itself.
-            "PREFECT_RUNNER_POLL_FREQUENCY": "1",
-            "PREFECT_WORKER_QUERY_SECONDS": "1",
-        } | dict(own)
+        self.environment = (
+            keep
+            | {
+                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+                "PYTHONPATH": str(ROOT),
+                "NO_COLOR": "1",
+                "COLUMNS": "200",
+                "OPENAI_API_KEY": KEY,
+                "PREFECT_HOME": str(path / ".iterpref" / "prefect"),
+                # Prefect looks for work every ten seconds by itself.
+                "PREFECT_RUNNER_POLL_FREQUENCY": "1",
+                "PREFECT_WORKER_QUERY_SECONDS": "1",
+            }
+            | dict(own)
+        )
 
     def iterpref(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a verb of the command line to its end, its output and errors together."""

@@ -1,6 +1,5 @@
 """The flow over DVC's stages: what runs, what does not, and where."""
 
-import json
 import re
 import sqlite3
 from collections.abc import Callable

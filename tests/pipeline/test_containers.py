@@ -237,7 +237,8 @@ def test_no_secret_is_in_a_log_a_file_of_the_workspace_or_a_record(stack: Stack)
 
 def test_a_vllm_server_gets_its_model_and_keeps_its_key_off_the_command_line(tmp_path: Path) -> None:
     stand_in = tmp_path / "python"
-    stand_in.write_text(f"#!{sys.executable}\n{(ROOT / 'tests' / 'inference' / 'stand_in_vllm.py').read_text()}")
+    script = ROOT / "tests" / "inference" / "stand_in_vllm.py"
+    stand_in.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n')
     stand_in.chmod(0o755)
     asked = {"VLLM_MODEL": "some/model", "VLLM_REVISION": "abc", "VLLM_ARGUMENTS": "--max-num-seqs 8"}
     notes = tmp_path / "notes.json"

@@ -49,16 +49,12 @@ def params() -> Params:
 @pytest.fixture
 def experiment(
     params: Params,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    workspace: Path,
     make_model: Callable[[PreTrainedTokenizerBase], Path],
 ) -> Path:
     """A workspace after stage `focal`, which is the working directory."""
     from iterpref_core.debugging.pairs import select_pairs
 
-    monkeypatch.chdir(tmp_path)
-    for variable in ("MLFLOW_TRACKING_URI", "DVC_ROOT"):  # mlflow sets the former for its own children
-        monkeypatch.delenv(variable, raising=False)
     every = list(synthesise(params.problems))
     write_jsonl(PROBLEMS, every)
     model = make_model(train_tokenizer([p.prompt + (p.reference or "") for p in every], 400))
@@ -68,4 +64,4 @@ def experiment(
     write_jsonl(TRAJECTORIES, (_attempts(p) for p in every if p.split == "codeflow"))
     select_pairs(TRAJECTORIES, PROBLEMS, STUDENT, params.pairs, PAIRS)
     localize_pairs(PAIRS, params.focal, FOCAL)
-    return tmp_path
+    return workspace
