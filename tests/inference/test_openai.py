@@ -114,7 +114,7 @@ def test_calls_share_connections_and_never_exceed_the_concurrency(ask: Callable[
 
 def test_every_fault_is_counted_and_survived(ask: Callable[..., OpenAIBackend]) -> None:
     mock = MockEndpoint(echo, Behaviour(sigma=0, faults=dict.fromkeys(FAULTS, 0.05), seed=5))
-    backend = ask(mock, timeout_s=1.5, attempts=12, concurrency=16)
+    backend = ask(mock, timeout_s=5.0, attempts=12, concurrency=16)
     answers = backend.generate(many(120), SAMPLING)
     assert [answer.text for answer in answers] == [f"prompt {n} with {n}" for n in range(120)]
     assert backend.faults == mock.faults

@@ -95,7 +95,7 @@ def test_one_of_three_servers_dies_in_the_middle_and_nothing_is_lost_or_asked_tw
 
 
 def test_the_server_with_the_fewest_calls_under_way_is_asked() -> None:
-    fast, slow = (MockEndpoint(echo, Behaviour(median_s=median, sigma=0)) for median in (0.01, 0.1))
+    fast, slow = (MockEndpoint(echo, Behaviour(median_s=median, sigma=0)) for median in (0.01, 1.0))
     with serve(fast) as one, serve(slow) as other:
         backend = OpenAIBackend("m", (one, other), api="chat", concurrency=8, timeout_s=20, attempts=2)
         backend.generate(many(120), SAMPLING)

@@ -51,7 +51,7 @@ def test_what_is_up_to_date_starts_no_process(small: "Small", tmp_path: Path) ->
 
 
 @pytest.mark.usefixtures("server")
-def test_other_values_run_in_a_copy(small: "Small") -> None:
+def test_other_values_run_in_a_copy_where_force_runs_what_is_named_and_no_more(small: "Small") -> None:
     before = {name: (small.path / name).read_bytes() for name in ("params.yaml", "dvc.yaml", "dvc.lock")}
     folder = small.path / ".iterpref" / "workspaces"
     known = set(folder.glob("*"))
@@ -64,14 +64,9 @@ def test_other_values_run_in_a_copy(small: "Small") -> None:
     bought = Path(".iterpref") / "answers.sqlite"
     assert all((copy / bought).readlink() == small.path / bought for copy in copies), "answers are paid for once"
     assert told(done.stdout, "done in") == {"train@sft", "train@dpo"}, "problems come from the shared cache"
-    again = small.iterpref("run", "train", "--profile", "tiny", "--seed", "3")
-    assert not told(again.stdout, "done in"), again.stdout
-
-
-@pytest.mark.usefixtures("server")
-def test_force_runs_what_is_named_and_no_more(small: "Small") -> None:
-    done = small.iterpref("run", "evaluate@sft", "--force")
-    assert told(done.stdout, "done in") == {"evaluate@sft"}, done.stdout
+    again = small.iterpref("run", "evaluate@sft", "--profile", "tiny", "--seed", "3", "--force")
+    assert told(again.stdout, "done in") == {"evaluate@sft"}, again.stdout
+    assert told(again.stdout, "unchanged") == {"problems", "train@sft"}
 
 
 @pytest.mark.parametrize("given", [("trane",), ("--profile", "tinny"), ("--objective", "dop"), ("--seed", "-1")])

@@ -95,7 +95,9 @@ def swept(workspace: Swept) -> Swept:
 
 @pytest.fixture(scope="module")
 def again(swept: Swept) -> str:
-    """What the same sweep says when it is asked for again, with its result as JSON at the end."""
+    """What the same sweep says, with its result as JSON, when it is asked for again and one experiment was removed."""
+    swept.dvc("exp", "remove", *[name for name in swept.names() if name.endswith(POINTS[3])])
+    assert swept.experiments() == POINTS[:3]
     done = swept.iterpref("sweep", *GRID, "--json")
     assert done.returncode == 0, done.stdout
     return done.stdout
@@ -167,20 +169,19 @@ def test_mlflow_has_a_run_for_each_point_and_prefect_the_stages(swept: Swept) ->
     assert {key for (key,) in tables} == {"sweep", "sweep-points"}
 
 
-def test_what_is_there_is_not_computed_again_and_a_larger_grid_only_its_new_points(swept: Swept, again: str) -> None:
-    assert stages_run(again) == []
-    assert again.count(": unchanged: sft ") == 4
+def test_what_is_there_is_not_computed_again(swept: Swept, again: str) -> None:
+    assert stages_run(again) == [], "a removed experiment comes back from the cache"
+    assert again.count(": unchanged: sft ") == 3
+    assert swept.experiments() == POINTS
+
+
+def test_a_larger_grid_runs_only_its_new_points(swept: Swept, again: str) -> None:
     grid = ("--objective", "sft", "--objective", "dpo", "--beta", "0.1", "--seed", "17", "--seed", "18", "--seed", "19")
     larger = swept.iterpref("sweep", *grid)
     assert stages_run(larger.stdout) == [
         f"beta-0.1-seed-19 {stage}@{name}" for stage in ("evaluate", "train") for name in ("dpo", "sft")
     ]
     assert swept.experiments() == [*POINTS[:2], "beta-0.1-seed-19", *POINTS[2:]]
-    swept.dvc("exp", "remove", *[name for name in swept.names() if name.endswith("19")])
-    assert swept.experiments() == POINTS
-    removed = swept.iterpref("sweep", *grid)
-    assert stages_run(removed.stdout) == [], "a removed experiment comes back from the cache"
-    assert len(swept.experiments()) == 5
 
 
 def test_an_experiment_can_be_applied(swept: Swept) -> None:
