@@ -74,3 +74,15 @@ def browser(chromium: Browser) -> Iterator[Page]:
     """A tab for this test alone."""
     with chromium.tab() as page:
         yield page
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the settings of the user's Prefect out; it makes its folder when imported, and a home may be read-only."""
+    import os
+    import tempfile
+
+    for name in [name for name in os.environ if name.startswith("PREFECT")]:
+        del os.environ[name]
+    folder = tempfile.TemporaryDirectory(prefix="iterpref-tests-")
+    config.add_cleanup(folder.cleanup)
+    os.environ["PREFECT_HOME"] = folder.name

@@ -11,9 +11,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-import mlflow
 import pytest
-from mlflow.tracking import MlflowClient
 
 from tasks.common.paths import STATE
 
@@ -50,9 +48,10 @@ def mlflow_tables(factory: pytest.TempPathFactory) -> Path:
     """An MLflow data base without experiments, to be copied."""
 
     def make(folder: Path) -> None:
-        assert MlflowClient(
-            f"sqlite:///{folder / 'mlflow.db'}", f"sqlite:///{folder / 'mlflow.db'}"
-        ).search_experiments()
+        from mlflow.tracking import MlflowClient
+
+        uri = f"sqlite:///{folder / 'mlflow.db'}"
+        assert MlflowClient(uri, uri).search_experiments()
 
     return made_once(factory, "mlflow-tables", make) / "mlflow.db"
 
@@ -74,7 +73,9 @@ def copy_workspace(source: Path, target: Path) -> None:
 
 def _note_mlflow(workspace: Path) -> None:
     """As the product does that its data base has this MLflow's tables: it would upgrade them otherwise."""
+    from mlflow import __version__
+
     state = workspace / STATE / "mlflow_schema.json"
     state.parent.mkdir(exist_ok=True)
     uri = f"sqlite:///{workspace / 'mlflow.db'}"
-    state.write_text(json.dumps({"uri": uri, "version": mlflow.__version__}), encoding="utf-8")
+    state.write_text(json.dumps({"uri": uri, "version": __version__}), encoding="utf-8")

@@ -36,9 +36,10 @@ print(_execute(problems, "problems", {}))
 """
 
 
-def run(url: str, victim: str, error: str) -> subprocess.CompletedProcess[str]:
+def run(home: Path, url: str, victim: str, error: str) -> subprocess.CompletedProcess[str]:
     """The stage, at a server, of which it kills process `victim`, and raises an error, if these are given."""
-    own = {"PREFECT_API_URL": url, "PREFECT_CLIENT_MAX_RETRIES": "1", "PREFECT_LOGGING_LEVEL": "CRITICAL"}
+    own = {"PREFECT_HOME": str(home), "PREFECT_API_URL": url, "PREFECT_CLIENT_MAX_RETRIES": "1"}
+    own |= {"PREFECT_LOGGING_LEVEL": "CRITICAL"}
     return subprocess.run(
         [sys.executable, "-c", STAGE, victim, error],
         cwd=ROOT,
@@ -56,7 +57,7 @@ def test_a_server_that_is_killed_costs_only_what_it_would_have_shown(
 ) -> None:
     give_prefect_tables(tmp_path_factory, tmp_path)
     with prefect_server(tmp_path, wait_until) as (url, server):
-        done = run(url, str(server.pid), error)
+        done = run(tmp_path, url, str(server.pid), error)
         assert server.wait(PATIENCE_S) < 0
     expected = (2, error, True) if error else (0, "", True)
     assert done.stdout.splitlines() == ["at work", str(expected)], done.stderr
@@ -70,8 +71,8 @@ def broken(path: str, _body: bytes) -> int:
     return 200 if path == "/api/health" else 500
 
 
-def test_a_server_that_takes_no_flow_run_does_not_keep_the_stage_from_running() -> None:
+def test_a_server_that_takes_no_flow_run_does_not_keep_the_stage_from_running(tmp_path: Path) -> None:
     with serving(broken) as url:
-        done = run(f"{url}/api", "", "")
+        done = run(tmp_path, f"{url}/api", "", "")
     assert done.stdout.splitlines() == ["at work", "(0, '', True)"], done.stderr
     assert done.stderr.startswith("warning: problems is not shown in Prefect")

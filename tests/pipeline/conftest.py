@@ -76,7 +76,7 @@ class Workspace:
             while not ready():
                 assert child.poll() is None, log.read_text(encoding="utf-8")
                 assert time.monotonic() < deadline, f"{stage} took too long:\n{log.read_text(encoding='utf-8')}"
-                time.sleep(0.005)
+                time.sleep(0.05)
             os.killpg(child.pid, signal.SIGKILL)
             child.wait()
         return log.read_text(encoding="utf-8")
