@@ -13,6 +13,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+from dvc.repo import Repo
 
 from tasks.profiles import apply_profile
 from tests.flows.conftest import iterpref
@@ -63,6 +64,11 @@ class Workspace:
     def iterpref(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a verb of the command line."""
         return self.run(sys.executable, "-m", "flows.cli", *arguments)
+
+    def stale(self) -> set[str]:
+        """The stages of which `dvc status` says that something has changed."""
+        with Repo(str(self.path)) as repo:
+            return set(repo.status())
 
     def kill_when(self, stage: str, ready: Callable[[], bool]) -> str:
         """Start `dvc repro STAGE`, and `kill -9` DVC and all its children once something is so; returns the output."""
