@@ -86,3 +86,18 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = tempfile.TemporaryDirectory(prefix="iterpref-tests-")
     config.add_cleanup(folder.cleanup)
     os.environ["PREFECT_HOME"] = folder.name
+
+
+LONG_GROUPS = ["experiment", "sweep", "interfaces", "deployed"]
+"""Of pytest-xdist: their tests share what takes minutes to make, so that they start first, the longest before all."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Bring the long groups to the front; everything else keeps its order."""
+
+    def place(item: pytest.Item) -> int:
+        mark = item.get_closest_marker("xdist_group")
+        name = mark.args[0] if mark else None
+        return LONG_GROUPS.index(name) if name in LONG_GROUPS else len(LONG_GROUPS)
+
+    items.sort(key=place)

@@ -110,9 +110,8 @@ def test_repeating_does_nothing(experiment: "Workspace") -> None:
 
 def test_beta_concerns_training_and_what_follows(experiment: "Workspace") -> None:
     experiment.set_param("beta: 0.1", "beta: 0.2")
-    assert experiment.stale() == {f"train@{name}" for name in MODELS - {"base", "debugger"}} | {
-        "report"
-    }  # it records all values
+    trained = {f"train@{name}" for name in MODELS - {"base", "debugger"}}
+    assert experiment.stale() == trained | {"report"}, "the report records all values"
     experiment.set_param("beta: 0.2", "beta: 0.1")
 
 
