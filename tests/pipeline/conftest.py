@@ -34,7 +34,7 @@ class Workspace:
         keep = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT", "MLFLOW", "ITERPREF", "DVC"))}
         self.environment = keep | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "PREFECT_HOME": str(path / ".iterpref" / "prefect"),
+            "PREFECT_HOME": os.environ["PREFECT_HOME"],
             "NO_COLOR": "1",
             "COLUMNS": "200",
         }
