@@ -158,6 +158,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, fresh: "Workspace") -> Itera
         workspace = stack.folder / "workspace"
         shutil.copytree(fresh.path, workspace, symlinks=True)
         own = {
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
             "PREFECT_WORKER_WEBSERVER_HOST": LOOPBACK,
             "PREFECT_WORKER_WEBSERVER_PORT": str(stack.ports["worker"]),
             "PYTHONPATH": os.pathsep.join([str(workspace), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]),
