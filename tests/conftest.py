@@ -74,3 +74,30 @@ def browser(chromium: Browser) -> Iterator[Page]:
     """A tab for this test alone."""
     with chromium.tab() as page:
         yield page
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the settings of the user's Prefect out; it makes its folder when imported, and a home may be read-only."""
+    import os
+    import tempfile
+
+    for name in [name for name in os.environ if name.startswith("PREFECT")]:
+        del os.environ[name]
+    folder = tempfile.TemporaryDirectory(prefix="iterpref-tests-")
+    config.add_cleanup(folder.cleanup)
+    os.environ["PREFECT_HOME"] = folder.name
+
+
+LONG_GROUPS = ["experiment", "sweep", "interfaces", "deployed"]
+"""Of pytest-xdist: their tests share what takes minutes to make, so that they start first, the longest before all."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Bring the long groups to the front; everything else keeps its order."""
+
+    def place(item: pytest.Item) -> int:
+        mark = item.get_closest_marker("xdist_group")
+        name = mark.args[0] if mark else None
+        return LONG_GROUPS.index(name) if name in LONG_GROUPS else len(LONG_GROUPS)
+
+    items.sort(key=place)

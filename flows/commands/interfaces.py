@@ -19,9 +19,9 @@ from tasks.orchestration.services import (
     Service,
     announced,
     announced_interfaces,
-    free_port,
     log_to_prefect,
     prefect_environment,
+    reserved_port,
     start_prefect,
 )
 
@@ -37,10 +37,11 @@ def serve_interfaces() -> None:
     # A script's shell lets what it starts in the background ignore the interrupt, which is how this ends.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     end_leftovers()
-    prefect_port, mlflow_port = _ports()
-    os.environ |= {**prefect_environment(STATE / "prefect"), "PREFECT_API_URL": f"http://{LOOPBACK}:{prefect_port}/api"}
-    log_to_prefect()
     with ExitStack() as stack:
+        prefect_port, mlflow_port = (stack.enter_context(reserved_port(port)) for port in _preferred_ports())
+        url = f"http://{LOOPBACK}:{prefect_port}/api"
+        os.environ |= {**prefect_environment(STATE / "prefect"), "PREFECT_API_URL": url}
+        log_to_prefect()
         services = [start_prefect(prefect_port, interface=True)]
         stack.callback(services[0].stop)
         tracker = Tracker()  # it delivers what earlier runs left
@@ -56,16 +57,15 @@ def serve_interfaces() -> None:
         typer.echo(f"Prefect  http://{LOOPBACK}:{prefect_port}  (Deployments → experiment or sweep → Run)")
         typer.echo(f"MLflow   {mlflow}  (Model training → Experiments → iterpref)")
         typer.echo("Ctrl-C stops both.")
-        stack.enter_context(announced(Interfaces(prefect=os.environ["PREFECT_API_URL"], mlflow=mlflow)))
+        stack.enter_context(announced(Interfaces(prefect=url, mlflow=mlflow)))
         _serve_flows()
 
 
-def _ports() -> tuple[int, int]:
+def _preferred_ports() -> tuple[int, int]:
     """Prefect's and MLflow's: those of interfaces that were killed, to which a run may still report, or the usual."""
-    left = announced_interfaces()
-    addresses = (left.prefect, left.mlflow) if left else ()
-    preferred = [urlsplit(address).port or 0 for address in addresses] or [4200, 5000]
-    return free_port(preferred[0]), free_port(preferred[1])
+    if (left := announced_interfaces()) is None:
+        return 4200, 5000
+    return urlsplit(left.prefect).port or 0, urlsplit(left.mlflow).port or 0
 
 
 def _start_mlflow(uri: str, port: int) -> Service:

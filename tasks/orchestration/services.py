@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -49,17 +49,23 @@ def answers(url: str) -> bool:
         return False
 
 
-def free_port(preferred: int = 0) -> int:
-    """The preferred port of the loopback interface if it is free, otherwise any that is."""
-    for port in (preferred, 0):
-        with socket.socket() as candidate:
-            candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # also after a server that was just killed
+@contextmanager
+def reserved_port(preferred: int = 0) -> Iterator[int]:
+    """The preferred port of the loopback interface if it is free, otherwise any that is.
+
+    Within the block nobody else is given it, and a server can listen on it, also after one that was just killed.
+    """
+    with ExitStack() as stack:
+        for port in (preferred, 0):
+            holder = stack.enter_context(socket.socket())
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                candidate.bind((LOOPBACK, port))
+                holder.bind((LOOPBACK, port))
             except OSError:
                 continue
-            return int(candidate.getsockname()[1])
-    raise ServiceError("no free port on the loopback interface")
+            yield int(holder.getsockname()[1])
+            return
+        raise ServiceError("no free port on the loopback interface")
 
 
 class Service:
@@ -203,10 +209,10 @@ def prefect_server() -> Iterator[Service | None]:
             os.environ["PREFECT_API_URL"] = url
             yield None
             return
-    port = free_port()
-    os.environ |= {**prefect_environment(STATE / "prefect"), "PREFECT_API_URL": f"http://{LOOPBACK}:{port}/api"}
-    service = start_prefect(port, interface=False)
-    try:
-        yield service
-    finally:
-        service.stop()
+    with reserved_port() as port:
+        os.environ |= {**prefect_environment(STATE / "prefect"), "PREFECT_API_URL": f"http://{LOOPBACK}:{port}/api"}
+        service = start_prefect(port, interface=False)
+        try:
+            yield service
+        finally:
+            service.stop()

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from flows import cli
+from iterpref_core.config import load_params
 from tests.settings import ROOT
 
 VERBS = [
@@ -86,6 +87,19 @@ def test_parameters_are_checked_before_anything_runs(
     assert code == 2
     assert "train.betta: unknown parameter; did you mean 'beta'?" in err
     assert list(params.parent.iterdir()) == [params]
+
+
+def test_a_profile_is_written_and_every_change_told(
+    iterpref,
+    params: Path,
+    monkeypatch: pytest.MonkeyPatch,  # type: ignore[no-untyped-def]
+) -> None:
+    monkeypatch.chdir(params.parent)
+    (params.parent / "profiles").symlink_to(ROOT / "profiles")
+    code, out, _ = iterpref("profile", "tiny")
+    assert code == 0
+    assert "evaluate.benchmarks: [heldout, humaneval, humaneval+, mbpp, mbpp+] → [heldout]" in out
+    assert load_params(params).evaluate.benchmarks == ("heldout",)
 
 
 def test_a_path_that_cannot_be_written_is_named(

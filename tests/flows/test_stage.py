@@ -3,14 +3,13 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.http_server import serving
-from tests.orchestration.conftest import wait_until
-from tests.orchestration.test_killed_servers import prefect_server
+from tests.once import give_prefect_tables
+from tests.orchestration.conftest import PATIENCE_S, Wait, prefect_server, wait_until
 from tests.settings import ROOT
 
 __all__ = ["wait_until"]
@@ -35,9 +34,10 @@ print(_execute(problems, "problems", {}))
 """
 
 
-def run(url: str, victim: str, error: str) -> subprocess.CompletedProcess[str]:
+def run(home: Path, url: str, victim: str, error: str) -> subprocess.CompletedProcess[str]:
     """The stage, at a server, of which it kills process `victim`, and raises an error, if these are given."""
-    own = {"PREFECT_API_URL": url, "PREFECT_CLIENT_MAX_RETRIES": "1", "PREFECT_LOGGING_LEVEL": "CRITICAL"}
+    own = {"PREFECT_HOME": str(home), "PREFECT_API_URL": url, "PREFECT_CLIENT_MAX_RETRIES": "1"}
+    own |= {"PREFECT_LOGGING_LEVEL": "CRITICAL"}
     return subprocess.run(
         [sys.executable, "-c", STAGE, victim, error],
         cwd=ROOT,
@@ -48,13 +48,15 @@ def run(url: str, victim: str, error: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("error", ["", "planted"])
 def test_a_server_that_is_killed_costs_only_what_it_would_have_shown(
-    error: str, tmp_path: Path, wait_until: Callable[..., float]
+    error: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, wait_until: Wait
 ) -> None:
+    give_prefect_tables(tmp_path_factory, tmp_path)
     with prefect_server(tmp_path, wait_until) as (url, server):
-        done = run(url, str(server.pid), error)
-        assert server.wait(10) < 0
+        done = run(tmp_path, url, str(server.pid), error)
+        assert server.wait(PATIENCE_S) < 0
     expected = (2, error, True) if error else (0, "", True)
     assert done.stdout.splitlines() == ["at work", str(expected)], done.stderr
     assert "Traceback" not in done.stderr
@@ -67,8 +69,8 @@ def broken(path: str, _body: bytes) -> int:
     return 200 if path == "/api/health" else 500
 
 
-def test_a_server_that_takes_no_flow_run_does_not_keep_the_stage_from_running() -> None:
+def test_a_server_that_takes_no_flow_run_does_not_keep_the_stage_from_running(tmp_path: Path) -> None:
     with serving(broken) as url:
-        done = run(f"{url}/api", "", "")
+        done = run(tmp_path, f"{url}/api", "", "")
     assert done.stdout.splitlines() == ["at work", "(0, '', True)"], done.stderr
     assert done.stderr.startswith("warning: problems is not shown in Prefect")

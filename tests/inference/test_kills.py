@@ -1,8 +1,12 @@
 """A process that asks an endpoint is killed, again and again: what it received is not asked for again."""
 
+import asyncio
+import signal
 import time
 from multiprocessing import get_context
 from pathlib import Path
+
+from aiohttp import web
 
 from iterpref_core.config import BudgetParams, InferenceParams
 from iterpref_core.inference.backend import Completion, Request, Sampling
@@ -34,19 +38,31 @@ def ask_all(url: str, store: Path) -> tuple[list[Completion], Spent]:
         return backend.generate(REQUESTS, Sampling(0.5, 8)), answers.charged()
 
 
+class Holding(MockEndpoint):
+    """Answers so many calls, and holds the others until their client is gone, or more may be answered."""
+
+    most = 0
+
+    async def _respond(self, request: web.Request, body: bytes, digest: str) -> web.StreamResponse:
+        while self.answered.total() >= self.most:
+            await asyncio.sleep(0.01)
+        return await super()._respond(request, body, digest)
+
+
 def test_a_kill_costs_at_most_the_calls_in_flight(tmp_path: Path) -> None:
-    mock = MockEndpoint(lambda prompt, seed: f"{prompt} {seed}", Behaviour(median_s=0.01, sigma=0.5))
+    mock = Holding(lambda prompt, seed: f"{prompt} {seed}", Behaviour(median_s=0.01, sigma=0.5))
     store = tmp_path / "answers.sqlite"
     with serve(mock) as url:
         for kill in range(1, KILLS + 1):
+            mock.most = kill * COUNT // (KILLS + 2)
             process = get_context("fork").Process(target=ask_all, args=(url, store))
             process.start()
-            deadline = time.monotonic() + 60
-            while len(mock.answered) < kill * COUNT // (KILLS + 2) and time.monotonic() < deadline:
-                time.sleep(0.002)
-            assert process.is_alive(), "killed in the middle"
+            while mock.answered.total() < mock.most:
+                time.sleep(0.01)
             process.kill()
             process.join()
+            assert process.exitcode == -signal.SIGKILL, "killed in the middle"
+        mock.most = 2 * COUNT
         answers, charged = ask_all(url, store)
     assert [answer.text for answer in answers] == [f"prompt {n} {n}" for n in range(COUNT)]
     assert mock.repeated <= KILLS * CONCURRENCY

@@ -16,6 +16,7 @@ from iterpref_core.errors import ConfigError, EndpointError, InputError, IterPre
 from iterpref_core.inference.backend import Completion, Endpoint, Request, Sampling
 from iterpref_core.inference.mock_endpoint import FAULTS, Behaviour, MockEndpoint, serve
 from iterpref_core.inference.openai_backend import OpenAIBackend
+from tests.inference.conftest import Clock
 
 SAMPLING = Sampling(temperature=0.5, max_new_tokens=20)
 KEY = "sk-planted-0123456789abcdef"
@@ -113,7 +114,7 @@ def test_calls_share_connections_and_never_exceed_the_concurrency(ask: Callable[
 
 def test_every_fault_is_counted_and_survived(ask: Callable[..., OpenAIBackend]) -> None:
     mock = MockEndpoint(echo, Behaviour(sigma=0, faults=dict.fromkeys(FAULTS, 0.05), seed=5))
-    backend = ask(mock, timeout_s=1.5, attempts=12, concurrency=16)
+    backend = ask(mock, timeout_s=5.0, attempts=12, concurrency=16)
     answers = backend.generate(many(120), SAMPLING)
     assert [answer.text for answer in answers] == [f"prompt {n} with {n}" for n in range(120)]
     assert backend.faults == mock.faults
@@ -173,35 +174,36 @@ def test_waiting_in_turn_uses_up_no_attempts(ask: Callable[..., OpenAIBackend]) 
 
 
 @pytest.mark.parametrize("code", [429, 503])
-def test_a_pause_that_one_call_is_told_holds_all_of_them_back(ask: Callable[..., OpenAIBackend], code: int) -> None:
+def test_a_pause_that_one_call_is_told_holds_all_of_them_back(
+    ask: Callable[..., OpenAIBackend], clock: Clock, code: int
+) -> None:
     def slow_down(_: web.Request) -> web.Response:
-        return web.json_response({}, status=code, headers={"Retry-After": "0.3"})
+        return web.json_response({}, status=code, headers={"Retry-After": "30"})
 
     mock = Scripted(slow_down)
     backend = ask(mock, concurrency=1)
 
-    async def ask_both() -> float:
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+    async def ask_both() -> None:
         await asyncio.gather(*(backend.answer(request, SAMPLING) for request in many(2)))
-        return loop.time() - began
 
-    assert asyncio.run(ask_both()) >= 0.3
+    asyncio.run(ask_both())
+    assert clock.slept == [30], "whichever call came next waited for it"
     assert len(mock.bodies) == 3
 
 
-def test_an_allowance_that_is_used_up_is_waited_for_before_it_is_refused(ask: Callable[..., OpenAIBackend]) -> None:
-    headers = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "200ms"}
+def test_an_allowance_that_is_used_up_is_waited_for_before_it_is_refused(
+    ask: Callable[..., OpenAIBackend], clock: Clock
+) -> None:
+    headers = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "20s"}
     backend = ask(MockEndpoint(echo, Behaviour(), headers), concurrency=1)
 
-    async def ask_two() -> float:
-        loop = asyncio.get_running_loop()
+    async def ask_two() -> None:
         await backend.answer(many(1)[0], SAMPLING)
-        began = loop.time()
+        assert clock.slept == []
         await backend.answer(many(2)[1], SAMPLING)
-        return loop.time() - began
 
-    assert asyncio.run(ask_two()) >= 0.19
+    asyncio.run(ask_two())
+    assert clock.slept == [20]
     assert not backend.faults
 
 

@@ -1,13 +1,13 @@
 """What a server's headers say about pace."""
 
 import asyncio
-import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
 
 from iterpref_core.inference.rate_limits import Gate, parse_duration, seconds_to_pause
+from tests.inference.conftest import Clock
 
 
 @pytest.mark.parametrize(
@@ -40,8 +40,10 @@ def test_a_pause_is_read_from_headers(headers: dict[str, str], seconds: float) -
 
 
 def test_a_date_to_retry_after_is_understood() -> None:
-    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
-    assert 85 < seconds_to_pause({"retry-after": soon}, tokens=1) <= 90
+    soon = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=10)
+    headers = {"retry-after": format_datetime(soon, usegmt=True)}
+    before, pause, after = datetime.now(UTC), seconds_to_pause(headers, tokens=1), datetime.now(UTC)
+    assert (soon - after).total_seconds() <= pause <= (soon - before).total_seconds()
 
 
 @pytest.mark.parametrize("text", ["", "soon", "1x", "-3s", "nan", "inf", "3s later"])
@@ -49,10 +51,10 @@ def test_what_is_no_duration_is_none(text: str) -> None:
     assert parse_duration(text) is None
 
 
-def test_a_gate_opens_when_the_longest_pause_is_over() -> None:
+def test_a_gate_opens_when_the_longest_pause_is_over(clock: Clock) -> None:
     gate = Gate()
-    gate.close_for(0.06)
-    gate.close_for(0.01)
-    before = time.monotonic()
+    gate.close_for(60)
+    gate.close_for(10)
     asyncio.run(gate.passed())
-    assert time.monotonic() - before >= 0.05
+    assert clock.slept == [60]
+    assert not gate.rest_s

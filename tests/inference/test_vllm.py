@@ -56,7 +56,7 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
 
     def install(mode: str) -> Path:
         python = tmp_path / "python"
-        python.write_text(f"#!{sys.executable}\n{STAND_IN.read_text()}")
+        python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" "$@"\n')
         python.chmod(0o755)
         monkeypatch.setenv("ITERPREF_VLLM_PYTHON", str(python))
         monkeypatch.setenv("STAND_IN", mode)

@@ -10,18 +10,25 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psutil
 import pytest
 import yaml
 
+from tasks.orchestration.services import LOOPBACK, answers, reserved_port
+from tests.flows.conftest import iterpref
+from tests.once import copy_workspace, give_mlflow_tables, give_prefect_tables, made_once
 from tests.settings import ROOT
 
+__all__ = ["iterpref"]
+
 PATIENCE_S = 300
+SERVED = ("experiment", "sweep")
 KEY = "sk-planted-7f3a9c51"
 """A secret that nothing may write down."""
 
@@ -77,7 +84,7 @@ journal.close(0)
 '''
 
 GRAPH = {
-    "vars": [{"python": f"{sys.executable} stage.py"}],
+    "vars": [{"python": "python stage.py"}],
     "stages": {
         "problems": {
             "cmd": "${python} problems data/problems.jsonl",
@@ -117,12 +124,26 @@ GRAPH = {
 
 
 class Small:
-    """The workspace and its commands."""
+    """The workspace and its commands, with variables of their own, if any."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, own: Mapping[str, str] = MappingProxyType({})) -> None:
         self.path = path
         keep = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT", "MLFLOW", "ITERPREF", "DVC"))}
-        self.environment = keep | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "200", "OPENAI_API_KEY": KEY}
+        self.environment = (
+            keep
+            | {
+                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+                "PYTHONPATH": str(ROOT),
+                "NO_COLOR": "1",
+                "COLUMNS": "200",
+                "OPENAI_API_KEY": KEY,
+                "PREFECT_HOME": str(path / ".iterpref" / "prefect"),
+                # Prefect looks for work every ten seconds by itself.
+                "PREFECT_RUNNER_POLL_FREQUENCY": "1",
+                "PREFECT_WORKER_QUERY_SECONDS": "1",
+            }
+            | dict(own)
+        )
 
     def iterpref(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a verb of the command line to its end, its output and errors together."""
@@ -152,6 +173,12 @@ class Small:
                 if inside and process.status() != psutil.STATUS_ZOMBIE:
                     yield process
 
+    def end_all(self) -> None:
+        """Kill what a test that failed has left."""
+        for process in self.processes():
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
     def listening(self) -> set[str]:
         """Addresses on which they listen."""
         found: set[str] = set()
@@ -173,16 +200,18 @@ class Small:
         return [line for line in self.commands() if any(part in line for part in ("stage.py", " dvc ", "sleep 600"))]
 
 
-@pytest.fixture(scope="session")
-def wait_until() -> Callable[[Callable[[], bool]], float]:
-    """Waits until something is so; returns the seconds it took."""
+Wait = Callable[[Callable[[], bool]], None]
 
-    def wait(ready: Callable[[], bool]) -> float:
-        started = time.monotonic()
+
+@pytest.fixture(scope="session")
+def wait_until() -> Wait:
+    """Waits until something is so."""
+
+    def wait(ready: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE_S
         while not ready():
-            assert time.monotonic() - started < PATIENCE_S, f"not within {PATIENCE_S} s"
+            assert time.monotonic() < deadline, f"not within {PATIENCE_S} s"
             time.sleep(0.1)
-        return time.monotonic() - started
 
     return wait
 
@@ -206,13 +235,54 @@ def make_small(path: Path) -> Small:
 
 
 @pytest.fixture(scope="session")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
-    """A workspace in which everything has run once, by name, since it has no report to print."""
-    workspace = make_small(tmp_path_factory.mktemp("small"))
-    done = workspace.iterpref("run", "tables", "train")
-    assert done.returncode == 0, done.stdout
-    (workspace.path / "run.log").write_text(done.stdout, encoding="utf-8")
-    return workspace
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace in which everything has run once, by name, since it has no report to print; to be copied."""
+
+    def make(path: Path) -> None:
+        workspace = make_small(path)
+        give_prefect_tables(tmp_path_factory, path / ".iterpref" / "prefect")
+        give_mlflow_tables(tmp_path_factory, path)
+        done = workspace.iterpref("run", "tables", "train")
+        assert done.returncode == 0, done.stdout
+        (path / ".iterpref" / "run.log").write_text(done.stdout, encoding="utf-8")
+
+    return made_once(tmp_path_factory, "ran", make)
+
+
+@pytest.fixture(scope="package")
+def small(ran: Path, tmp_path_factory: pytest.TempPathFactory) -> Small:
+    """A workspace in which everything has run, for the tests that `iterpref ui` serves."""
+    path = tmp_path_factory.mktemp("small") / "workspace"
+    copy_workspace(ran, path)
+    return Small(path)
+
+
+@pytest.fixture
+def copy(ran: Path, tmp_path: Path) -> Iterator[Small]:
+    """A workspace of the test's own in which everything has run."""
+    copy_workspace(ran, tmp_path / "workspace")
+    copy = Small(tmp_path / "workspace")
+    yield copy
+    copy.end_all()
+
+
+@contextmanager
+def prefect_server(home: Path, wait_until: Wait) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """A Prefect server of nobody's on the tables in a folder; yields its address and process."""
+    log = home / "server.log"
+    environment = os.environ | {"PREFECT_HOME": str(home), "DO_NOT_TRACK": "1"}
+    with reserved_port() as port:
+        command = [sys.executable, "-m", "prefect", "server", "start", "--host", LOOPBACK, "--port", str(port)]
+        with log.open("wb") as output:
+            child = subprocess.Popen(command, cwd=home, env=environment, stdout=output, stderr=output)
+        try:
+            url = f"http://{LOOPBACK}:{port}/api"
+            wait_until(lambda: child.poll() is not None or answers(f"{url}/health"))
+            assert child.poll() is None, log.read_text(encoding="utf-8")
+            yield url, child
+        finally:
+            child.kill()
+            child.wait()
 
 
 class Server:
@@ -254,30 +324,32 @@ class Server:
 
 
 @contextmanager
-def interfaces(
-    small: Small, wait_until: Callable[..., float], patience_s: float = 60
-) -> Iterator[tuple["subprocess.Popen[bytes]", Server]]:
-    """`iterpref ui`, ended by the interrupt that Ctrl-C sends, for which it may take so long."""
+def interfaces(small: Small, wait_until: Wait) -> Iterator[tuple["subprocess.Popen[bytes]", Server]]:
+    """`iterpref ui`, ended by the interrupt that Ctrl-C sends."""
     known = small.path / ".iterpref" / "interfaces.json"
-    left = known.stat().st_ino if known.exists() else None
-    ui = small.start("ui")
-    try:
-        took = wait_until(lambda: ui.poll() is not None or (known.exists() and known.stat().st_ino != left))
-        assert ui.poll() is None, (small.path / "started.log").read_text(encoding="utf-8")
-        server = Server(small)
-        took += wait_until(lambda: bool(server.ask("/deployments/filter", {})))
-        print(f"iterpref ui: ready after {took:.1f} s")
-        yield ui, server
-    finally:
-        ui.send_signal(signal.SIGINT)
+    with ExitStack() as stack:
+        if not known.exists():  # as if it had been killed at these ports: the usual ones are for one at a time
+            ports = [stack.enter_context(reserved_port()) for _ in range(2)]
+            prefect, mlflow = (f"http://{LOOPBACK}:{port}" for port in ports)
+            known.write_text(json.dumps({"prefect": f"{prefect}/api", "mlflow": mlflow}), encoding="utf-8")
+        left = known.stat().st_ino
+        ui = small.start("ui")
         try:
-            ui.wait(patience_s)
+            wait_until(lambda: ui.poll() is not None or known.stat().st_ino != left)
+            assert ui.poll() is None, (small.path / "started.log").read_text(encoding="utf-8")
+            server = Server(small)
+            wait_until(lambda: len(server.ask("/deployments/filter", {})) == len(SERVED))
+            yield ui, server
         finally:
-            ui.kill()
+            ui.send_signal(signal.SIGINT)
+            try:
+                ui.wait(PATIENCE_S)
+            finally:
+                ui.kill()
 
 
-@pytest.fixture(scope="module")
-def server(small: Small, wait_until: Callable[..., float]) -> Iterator[Server]:
+@pytest.fixture(scope="package")
+def server(small: Small, wait_until: Wait) -> Iterator[Server]:
     """The interfaces of the workspace, of which nothing is left at the end."""
     with interfaces(small, wait_until) as (_, server):
         yield server

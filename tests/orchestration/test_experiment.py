@@ -1,8 +1,8 @@
-"""The flow over DVC's stages: what runs, what does not, and where; cancelling."""
+"""The flow over DVC's stages: what runs, what does not, and where."""
 
-import json
 import re
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +14,15 @@ from iterpref_core.config import load_params
 if TYPE_CHECKING:
     from tests.orchestration.conftest import Small
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("interfaces")]
 
+NOTE_STARTS = """
+import os, sys
+with open(os.environ["NOTES"], "a") as notes:
+    print(*sys.orig_argv, file=notes)
+"""
+"""As sitecustomize.py: every Python that starts writes down its command line."""
+Verb = Callable[..., tuple[int, str, str]]
 STAGES = {"problems", "train@sft", "train@dpo", "evaluate@base", "evaluate@sft", "evaluate@dpo", "tables"}
 
 
@@ -29,17 +36,22 @@ def query(small: "Small", statement: str) -> list[tuple[str, ...]]:
         return database.execute(statement).fetchall()
 
 
-def test_what_is_up_to_date_starts_no_process(small: "Small") -> None:
-    assert told((small.path / "run.log").read_text(encoding="utf-8"), "done in") == STAGES
-    done = small.iterpref("run", "tables", "train")
+@pytest.mark.usefixtures("server")
+def test_what_is_up_to_date_starts_no_process(small: "Small", tmp_path: Path) -> None:
+    assert told((small.path / ".iterpref" / "run.log").read_text(encoding="utf-8"), "done in") == STAGES
+    (tmp_path / "sitecustomize.py").write_text(NOTE_STARTS, encoding="utf-8")
+    own = {"PYTHONPATH": f"{tmp_path}:{small.environment['PYTHONPATH']}", "NOTES": str(tmp_path / "notes")}
+    done = type(small)(small.path, own).iterpref("run", "tables", "train")
     assert told(done.stdout, "unchanged") == STAGES, done.stdout
-    cost = json.loads((small.path / ".iterpref" / "last_run.json").read_text(encoding="utf-8"))
-    assert all(stage["wall_s"] < 0.5 for stage in cost["stages"]), "DVC takes seconds to start"
+    started = (tmp_path / "notes").read_text(encoding="utf-8")
+    assert "flows.cli run tables train" in started
+    assert "dvc" not in started
     cached = query(small, "SELECT name FROM task_run WHERE state_name = 'Cached'")
     assert {name for (name,) in cached} >= STAGES
 
 
-def test_other_values_run_in_a_copy(small: "Small") -> None:
+@pytest.mark.usefixtures("server")
+def test_other_values_run_in_a_copy_where_force_runs_what_is_named_and_no_more(small: "Small") -> None:
     before = {name: (small.path / name).read_bytes() for name in ("params.yaml", "dvc.yaml", "dvc.lock")}
     folder = small.path / ".iterpref" / "workspaces"
     known = set(folder.glob("*"))
@@ -52,37 +64,37 @@ def test_other_values_run_in_a_copy(small: "Small") -> None:
     bought = Path(".iterpref") / "answers.sqlite"
     assert all((copy / bought).readlink() == small.path / bought for copy in copies), "answers are paid for once"
     assert told(done.stdout, "done in") == {"train@sft", "train@dpo"}, "problems come from the shared cache"
-    again = small.iterpref("run", "train", "--profile", "tiny", "--seed", "3")
-    assert not told(again.stdout, "done in"), again.stdout
-
-
-def test_force_runs_what_is_named_and_no_more(small: "Small") -> None:
-    done = small.iterpref("run", "evaluate@sft", "--force")
-    assert told(done.stdout, "done in") == {"evaluate@sft"}, done.stdout
+    again = small.iterpref("run", "evaluate@sft", "--profile", "tiny", "--seed", "3", "--force")
+    assert told(again.stdout, "done in") == {"evaluate@sft"}, again.stdout
+    assert told(again.stdout, "unchanged") == {"problems", "train@sft"}
 
 
 @pytest.mark.parametrize("given", [("trane",), ("--profile", "tinny"), ("--objective", "dop"), ("--seed", "-1")])
-def test_a_typo_is_one_message_and_changes_nothing(small: "Small", given: tuple[str, ...]) -> None:
-    before = sorted(small.path.rglob("*"))
-    done = small.iterpref("run", *given)
-    assert done.returncode == 2
-    assert done.stdout.startswith("error: ")
-    assert len(done.stdout.splitlines()) == 1
-    assert [path for path in sorted(small.path.rglob("*")) if path not in before] == []
+def test_a_typo_is_one_message_and_changes_nothing(
+    copy: "Small", iterpref: Verb, monkeypatch: pytest.MonkeyPatch, given: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(copy.path)
+    before = sorted(copy.path.rglob("*"))
+    code, out, err = iterpref("run", *given)
+    assert code == 2
+    assert out == ""
+    assert err.startswith("error: ")
+    assert len(err.splitlines()) == 1
+    assert sorted(copy.path.rglob("*")) == before
 
 
-def test_a_password_in_an_address_is_refused_and_written_nowhere(small: "Small") -> None:
-    params = small.path / "params.yaml"
+def test_a_password_in_an_address_is_refused_and_written_nowhere(copy: "Small") -> None:
+    params = copy.path / "params.yaml"
     text = params.read_text(encoding="utf-8")
-    address = f"http://user:{small.environment['OPENAI_API_KEY']}@host/v1"
+    address = f"http://user:{copy.environment['OPENAI_API_KEY']}@host/v1"
     params.write_text(text.replace("base_url: null", f"base_url: {address}"), encoding="utf-8")
-    done = small.iterpref("run", "train")
+    done = copy.iterpref("run", "train")
     params.write_text(text, encoding="utf-8")
     assert done.returncode == 2
     assert len(done.stdout.splitlines()) == 1
     assert "OPENAI_API_KEY" in done.stdout
-    assert small.environment["OPENAI_API_KEY"] not in done.stdout
-    assert_no_secret(small)
+    assert copy.environment["OPENAI_API_KEY"] not in done.stdout
+    assert_no_secret(copy)
 
 
 def test_no_secret_of_the_environment_is_written_down(small: "Small") -> None:

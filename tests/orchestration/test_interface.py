@@ -2,15 +2,14 @@
 
 import json
 import urllib.error
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from tests.orchestration.conftest import Server, Small
+    from tests.orchestration.conftest import Server, Small, Wait
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("interfaces")]
 
 
 @pytest.mark.parametrize(
@@ -32,8 +31,8 @@ def test_what_is_wrong_is_refused_by_the_server(server: "Server", wrong: dict[st
     assert server.ask("/flow_runs/count", {}) == before, "there is no run"
 
 
-def test_cancelling_ends_every_process_and_the_next_run_continues(
-    small: "Small", server: "Server", wait_until: Callable[..., float]
+def test_cancelling_ends_every_process_and_the_next_run_continues_also_with_a_lock_half_written(
+    small: "Small", server: "Server", wait_until: "Wait"
 ) -> None:
     (small.path / "wait").write_text("train@dpo", encoding="utf-8")
     run = server.trigger(stages=["train@dpo"], force=True)
@@ -45,16 +44,17 @@ def test_cancelling_ends_every_process_and_the_next_run_continues(
     assert server.addresses["mlflow"] in link
 
     server.cancel(run)
-    gone = wait_until(lambda: not small.stage_processes())
-    print(f"cancelled: no process of a stage after {gone:.1f} s")
-    assert wait_until(lambda: server.state(run) == "Cancelled") + gone < 30, "10 s on a quiet machine"
+    wait_until(lambda: not small.stage_processes())
+    wait_until(lambda: server.state(run) == "Cancelled")
     (small.path / "wait").unlink()
-    done = small.iterpref("run", "tables")
-    assert done.returncode == 0, done.stdout
+    (small.path / ".dvc" / "tmp" / "rwlock").write_text('{"read": {', encoding="utf-8")  # a lock half-written
+    run = server.trigger(stages=["tables"])
+    wait_until(lambda: server.state(run) in ("Failed", "Crashed", "Completed"))
+    assert server.state(run) == "Completed", (small.path / "started.log").read_text(encoding="utf-8")
 
 
 def test_a_sweep_is_served_refuses_what_is_wrong_and_can_be_cancelled(
-    small: "Small", server: "Server", wait_until: Callable[..., float]
+    small: "Small", server: "Server", wait_until: "Wait"
 ) -> None:
     for wrong in ({"betas": [0]}, {"objectives": ["dop"]}, {"benchmarks": []}):
         with pytest.raises(urllib.error.HTTPError) as refused:
@@ -75,15 +75,6 @@ def test_a_sweep_is_served_refuses_what_is_wrong_and_can_be_cancelled(
     wait_until(lambda: not small.stage_processes())
     wait_until(lambda: server.state(run) == "Cancelled")
     assert {name: (small.path / name).read_bytes() for name in before} == before
-
-
-def test_a_run_goes_on_where_a_cancelled_one_left_a_lock_half_written(
-    small: "Small", server: "Server", wait_until: Callable[..., float]
-) -> None:
-    (small.path / ".dvc" / "tmp" / "rwlock").write_text('{"read": {', encoding="utf-8")
-    run = server.trigger(stages=["problems"])
-    wait_until(lambda: server.state(run) in ("Failed", "Crashed", "Completed"))
-    assert server.state(run) == "Completed"
 
 
 def test_every_service_listens_on_loopback_alone(server: "Server", small: "Small") -> None:

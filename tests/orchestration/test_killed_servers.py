@@ -1,11 +1,6 @@
 """`kill -9` of the Prefect server, and of MLflow's, in mid-run: what becomes of the run, and of the next one."""
 
-import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,29 +8,25 @@ import psutil
 import pytest
 from mlflow.tracking import MlflowClient
 
-from tasks.orchestration.services import LOOPBACK, answers, free_port
-from tests.orchestration.conftest import Server, interfaces
+from tasks.orchestration.services import LOOPBACK, answers, reserved_port
+from tests.once import give_prefect_tables, mlflow_tables
+from tests.orchestration.conftest import PATIENCE_S, Server, Wait, interfaces, prefect_server
 from tests.orchestration.test_experiment import told
 from tests.tasks.test_outbox import serving
 
 if TYPE_CHECKING:
     from tests.orchestration.conftest import Small
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.faults]
 
-Wait = Callable[[Callable[[], bool]], float]
 STAGE = "train@dpo"
 
 
 @pytest.fixture
-def copy(small: "Small", tmp_path: Path) -> Iterator["Small"]:
-    """A copy of the workspace in which everything has run, and one stage waits when it is forced."""
-    shutil.copytree(small.path, tmp_path / "workspace", symlinks=True)
-    copy = type(small)(tmp_path / "workspace")
+def copy(copy: "Small") -> "Small":
+    """A workspace in which everything has run, and one stage waits when it is forced."""
     (copy.path / "wait").write_text(STAGE, encoding="utf-8")
-    yield copy
-    for process in copy.processes():  # of a test that failed
-        process.kill()
+    return copy
 
 
 def at_work(small: "Small") -> bool:
@@ -61,24 +52,6 @@ def lock(small: "Small") -> bytes:
     return (small.path / "dvc.lock").read_bytes()
 
 
-@contextmanager
-def prefect_server(folder: Path, wait_until: Wait) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-    """A Prefect server of nobody's; yields its address and process."""
-    port = free_port()
-    environment = os.environ | {"PREFECT_HOME": str(folder / "prefect"), "DO_NOT_TRACK": "1"}
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", LOOPBACK, "--port", str(port)]
-    with (folder / "prefect.log").open("wb") as output:
-        child = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
-    try:
-        url = f"http://{LOOPBACK}:{port}/api"
-        wait_until(lambda: child.poll() is not None or answers(f"{url}/health"))
-        assert child.poll() is None, (folder / "prefect.log").read_text(encoding="utf-8")
-        yield url, child
-    finally:
-        child.kill()
-        child.wait()
-
-
 def test_a_run_whose_own_prefect_server_is_killed_goes_on(copy: "Small", wait_until: Wait) -> None:
     before = lock(copy)
     run = copy.start("run", STAGE, "--force")
@@ -86,7 +59,7 @@ def test_a_run_whose_own_prefect_server_is_killed_goes_on(copy: "Small", wait_un
     (server,) = servers(copy, "prefect")
     server.kill()
     release(copy)
-    assert run.wait(300) == 0, log(copy)
+    assert run.wait(PATIENCE_S) == 0, log(copy)
     assert "prefect ended by itself (-9); it is started again" in log(copy)
     assert "Traceback" not in log(copy)
     assert lock(copy) == before
@@ -94,17 +67,18 @@ def test_a_run_whose_own_prefect_server_is_killed_goes_on(copy: "Small", wait_un
 
 
 def test_a_run_at_a_prefect_server_that_is_gone_for_good_keeps_what_was_finished(
-    copy: "Small", tmp_path: Path, wait_until: Wait
+    copy: "Small", tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, wait_until: Wait
 ) -> None:
     before = lock(copy)
     copy.environment["PREFECT_CLIENT_MAX_RETRIES"] = "1"  # not a minute's worth of them
-    with prefect_server(tmp_path, wait_until) as (url, server):
+    give_prefect_tables(tmp_path_factory, tmp_path / "prefect")
+    with prefect_server(tmp_path / "prefect", wait_until) as (url, server):
         copy.environment["PREFECT_API_URL"] = url
         run = copy.start("run", STAGE, "--force")
         wait_until(lambda: run.poll() is not None or at_work(copy))
         server.kill()
         release(copy)
-        assert run.wait(300) == 1, log(copy)
+        assert run.wait(PATIENCE_S) == 1, log(copy)
     assert f"error: the Prefect server at {url} does not answer" in log(copy)
     assert told(log(copy), "done in") == {STAGE}
     assert "Traceback" not in log(copy)
@@ -125,7 +99,7 @@ def completed(server: Server, run: str) -> bool:
 
 def test_servers_of_the_interfaces_that_are_killed_come_back(copy: "Small", wait_until: Wait) -> None:
     before = lock(copy)
-    with interfaces(copy, wait_until, patience_s=120) as (ui, server):
+    with interfaces(copy, wait_until) as (ui, server):
         run = server.trigger(stages=[STAGE], force=True)
         wait_until(lambda: at_work(copy))
         for program in ("prefect", "mlflow"):
@@ -150,12 +124,12 @@ def test_a_served_run_outlives_interfaces_that_are_killed_and_new_ones_take_over
     copy: "Small", wait_until: Wait
 ) -> None:
     before = lock(copy)
-    with interfaces(copy, wait_until, patience_s=120) as (ui, server):
+    with interfaces(copy, wait_until) as (ui, server):
         first = server.trigger(stages=[STAGE], force=True)
         wait_until(lambda: at_work(copy))
         ui.kill()
         ui.wait()
-        with interfaces(copy, wait_until, patience_s=120) as (_, another):
+        with interfaces(copy, wait_until) as (_, another):
             assert another.addresses == server.addresses
             release(copy)
             wait_until(lambda: completed(another, first))
@@ -195,28 +169,29 @@ def recorded(uri: str, artifacts: Path) -> dict[str, dict[str, Any]]:
 
 
 def test_a_tracking_server_that_is_killed_gets_everything_once_later(
-    copy: "Small", tmp_path: Path, wait_until: Wait
+    copy: "Small", tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, wait_until: Wait
 ) -> None:
-    port = free_port()
-    copy.environment["MLFLOW_TRACKING_URI"] = uri = f"http://{LOOPBACK}:{port}"
     before = lock(copy)
     for name in ("disturbed", "undisturbed", "got"):
         (tmp_path / name).mkdir()
+        shutil.copy2(mlflow_tables(tmp_path_factory), tmp_path / name / "server.db")
 
-    with serving(tmp_path / "disturbed", port):
-        run = copy.start("run", STAGE, "--force")
-        wait_until(lambda: run.poll() is not None or at_work(copy))
-    release(copy)
-    assert run.wait(300) == 0, log(copy)
-    assert "records wait for the next run" in log(copy)
-    with serving(tmp_path / "disturbed", port):
-        with interfaces(copy, wait_until):
-            assert not list((copy.path / ".iterpref" / "outbox").iterdir())
-        disturbed = recorded(uri, tmp_path / "got")
+    with reserved_port() as port:
+        copy.environment["MLFLOW_TRACKING_URI"] = uri = f"http://{LOOPBACK}:{port}"
+        with serving(tmp_path / "disturbed", port):
+            run = copy.start("run", STAGE, "--force")
+            wait_until(lambda: run.poll() is not None or at_work(copy))
+        release(copy)
+        assert run.wait(PATIENCE_S) == 0, log(copy)
+        assert "records wait for the next run" in log(copy)
+        with serving(tmp_path / "disturbed", port):
+            with interfaces(copy, wait_until):
+                assert not list((copy.path / ".iterpref" / "outbox").iterdir())
+            disturbed = recorded(uri, tmp_path / "got")
 
-    with serving(tmp_path / "undisturbed", port):
-        assert copy.iterpref("run", STAGE, "--force").returncode == 0
-        undisturbed = recorded(uri, tmp_path / "got")
+        with serving(tmp_path / "undisturbed", port):
+            assert copy.iterpref("run", STAGE, "--force").returncode == 0
+            undisturbed = recorded(uri, tmp_path / "got")
     assert undisturbed[STAGE]["metrics"]["loss"] == [(0, 1.0), (1, 0.5)]
     assert disturbed == undisturbed
     assert lock(copy) == before

@@ -7,22 +7,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psutil
 import pytest
 
 from tests.http_server import serving
-from tests.orchestration.conftest import Server
-from tests.orchestration.test_killed_servers import STAGE, Wait, at_work, copy, lock, prefect_server, release
+from tests.once import copy_workspace
+from tests.orchestration.conftest import PATIENCE_S, Server, Small, Wait, prefect_server
+from tests.orchestration.test_killed_servers import STAGE, at_work, lock, release
 from tests.settings import ROOT
 
-if TYPE_CHECKING:
-    from tests.orchestration.conftest import Small
-
-__all__ = ["copy"]
-
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.faults, pytest.mark.xdist_group("deployed")]
 
 ENDS = ("Completed", "Failed", "Crashed")
 AUTOMATIONS = ROOT / "docker"
@@ -31,7 +27,7 @@ AUTOMATIONS = ROOT / "docker"
 class Deployed(Server):
     """A Prefect server with the experiment as `prefect.yaml` deploys it, for a worker in a workspace."""
 
-    def __init__(self, small: "Small", url: str) -> None:
+    def __init__(self, small: Small, url: str) -> None:
         self.small = small
         self.addresses = {"prefect": url}
         small.environment |= {"PREFECT_API_URL": url, "PWD": str(small.path), "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
@@ -66,7 +62,7 @@ class Deployed(Server):
         finally:
             child.terminate()
             try:
-                child.wait(60)
+                child.wait(PATIENCE_S)
             finally:
                 child.kill()
 
@@ -75,13 +71,18 @@ class Deployed(Server):
         return (self.small.path / "worker.log").read_text(encoding="utf-8")
 
 
-@pytest.fixture
-def deployed(copy: "Small", tmp_path: Path, wait_until: Wait) -> Iterator[Deployed]:
-    with prefect_server(tmp_path, wait_until) as (url, _):
-        yield Deployed(copy, url)
+@pytest.fixture(scope="module")
+def deployed(ran: Path, tmp_path_factory: pytest.TempPathFactory, wait_until: Wait) -> Iterator[Deployed]:
+    """One for all tests of this file, which leave no run behind."""
+    path = tmp_path_factory.mktemp("deployed") / "workspace"
+    copy_workspace(ran, path)
+    with prefect_server(path / ".iterpref" / "prefect", wait_until) as (url, _):
+        deployed = Deployed(Small(path), url)
+        yield deployed
+    deployed.small.end_all()
 
 
-def give_automations(small: "Small", folder: Path, within: str = "600", **environment: str) -> None:
+def give_automations(small: Small, folder: Path, within: str = "600", **environment: str) -> None:
     """docker/run/automations.py, as it is, on the repository's automations; a lost run is noticed after `within` s."""
     shutil.copytree(AUTOMATIONS / "run", folder / "docker" / "run")
     text = (AUTOMATIONS / "automations.yaml").read_text(encoding="utf-8")
@@ -101,6 +102,7 @@ def test_a_worker_that_is_killed_takes_its_run_with_it_and_another_one_continues
     deployed: Deployed, wait_until: Wait
 ) -> None:
     small, before = deployed.small, lock(deployed.small)
+    (small.path / "wait").write_text(STAGE, encoding="utf-8")
     with deployed.worker() as worker:
         lost = deployed.trigger(stages=[STAGE], force=True)
         wait_until(lambda: at_work(small))
@@ -121,6 +123,7 @@ def test_what_a_run_left_that_was_killed_with_its_worker_is_ended_by_the_next_on
     deployed: Deployed, tmp_path: Path, wait_until: Wait
 ) -> None:
     before = lock(deployed.small)
+    (deployed.small.path / "wait").write_text(STAGE, encoding="utf-8")
     give_automations(deployed.small, tmp_path, within="60")
     with deployed.worker() as worker:
         lost = deployed.trigger(stages=[STAGE], force=True)
@@ -148,7 +151,6 @@ def test_what_a_run_left_that_was_killed_with_its_worker_is_ended_by_the_next_on
 
 def test_a_failure_is_told_to_a_webhook(deployed: Deployed, tmp_path: Path, wait_until: Wait) -> None:
     small = deployed.small
-    (small.path / "wait").unlink()
     (small.path / "fail").write_text(STAGE, encoding="utf-8")
     got: list[Any] = []
 

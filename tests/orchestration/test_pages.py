@@ -1,6 +1,5 @@
 """What a person does: Prefect's form, the page of a run and its buttons, MLflow's comparison, in a browser."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -11,9 +10,9 @@ from tasks.recording.tracking import Tracker
 
 if TYPE_CHECKING:
     from tests.browser import Page
-    from tests.orchestration.conftest import Server, Small
+    from tests.orchestration.conftest import Server, Small, Wait
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("interfaces")]
 
 PATIENCE_S = 300
 FIELDS = ("profile", "objectives", "benchmarks", "seeds", "stages", "force", "jobs")
@@ -73,7 +72,7 @@ def asked_elsewhere(browser: "Page") -> set[str]:
 
 
 def test_a_run_is_asked_for_watched_and_cancelled(
-    small: "Small", server: "Server", browser: "Page", wait_until: Callable[..., float]
+    small: "Small", server: "Server", browser: "Page", wait_until: "Wait"
 ) -> None:
     (small.path / "wait").write_text("train@dpo", encoding="utf-8")
     known = {run["id"] for run in runs(server)}
@@ -102,9 +101,7 @@ def test_a_run_is_asked_for_watched_and_cancelled(
 
     browser.click("button", "Cancel")
     browser.click("button", "Confirm")
-    gone = wait_until(lambda: not small.stage_processes())
-    print(f"cancelled on the page: no process of a stage after {gone:.1f} s")
-    assert gone < 30, "10 s on a quiet machine"
+    wait_until(lambda: not small.stage_processes())
     browser.wait_for("Cancelled", patience_s=PATIENCE_S)
     assert asked_elsewhere(browser) == set()
     (small.path / "wait").unlink()

@@ -13,8 +13,14 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+from dvc.repo import Repo
 
+from tasks.profiles import apply_profile
+from tests.flows.conftest import iterpref
+from tests.once import copy_workspace, made_once
 from tests.settings import ROOT
+
+__all__ = ["iterpref"]
 
 PATIENCE_S = 900
 """On two quiet cores the longest command takes two minutes; a machine that others use may need many times as long."""
@@ -28,7 +34,7 @@ class Workspace:
         keep = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT", "MLFLOW", "ITERPREF", "DVC"))}
         self.environment = keep | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "PREFECT_HOME": str(path.parent / "prefect"),
+            "PREFECT_HOME": os.environ["PREFECT_HOME"],
             "NO_COLOR": "1",
             "COLUMNS": "200",
         }
@@ -59,6 +65,11 @@ class Workspace:
         """Run a verb of the command line."""
         return self.run(sys.executable, "-m", "flows.cli", *arguments)
 
+    def stale(self) -> set[str]:
+        """The stages of which `dvc status` says that something has changed."""
+        with Repo(str(self.path)) as repo:
+            return set(repo.status())
+
     def kill_when(self, stage: str, ready: Callable[[], bool]) -> str:
         """Start `dvc repro STAGE`, and `kill -9` DVC and all its children once something is so; returns the output."""
         log = self.path / "killed.log"
@@ -71,7 +82,7 @@ class Workspace:
             while not ready():
                 assert child.poll() is None, log.read_text(encoding="utf-8")
                 assert time.monotonic() < deadline, f"{stage} took too long:\n{log.read_text(encoding='utf-8')}"
-                time.sleep(0.005)
+                time.sleep(0.05)
             os.killpg(child.pid, signal.SIGKILL)
             child.wait()
         return log.read_text(encoding="utf-8")
@@ -94,8 +105,7 @@ def copy_tree(target: Path) -> Workspace:
             shutil.copy2(ROOT / name, target / name)
     workspace = Workspace(target)
     assert workspace.run("git", "init", "--quiet").returncode == 0
-    done = workspace.iterpref("profile", "tiny")
-    assert done.returncode == 0, done.stdout
+    apply_profile("tiny", target / "params.yaml", target / "profiles")
     return workspace
 
 
@@ -125,15 +135,25 @@ def has_finished(journals: Path, count: int) -> bool:
 
 
 @pytest.fixture(scope="session")
-def experiment(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A workspace in which codeflow was killed, and then the whole experiment ran."""
-    workspace = copy_tree(tmp_path_factory.mktemp("experiment"))
-    journals = workspace.path / ".iterpref" / "work" / "codeflow"
+def completed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace in which codeflow was killed, and then the whole experiment ran; to be copied."""
 
-    workspace.kill_when("codeflow", lambda: has_finished(journals, 5))
-    found = finished_trajectories(journals)
-    (workspace.path / "journal-when-killed.jsonl").write_text("".join(f"{line}\n" for line in found), "utf-8")
-    done = workspace.iterpref("run")
-    assert done.returncode == 0, done.stdout
-    (workspace.path / "run.log").write_text(done.stdout, encoding="utf-8")
-    return workspace
+    def make(path: Path) -> None:
+        workspace = copy_tree(path)
+        journals = path / ".iterpref" / "work" / "codeflow"
+        workspace.kill_when("codeflow", lambda: has_finished(journals, 5))
+        found = finished_trajectories(journals)
+        (path / ".iterpref" / "when-killed.jsonl").write_text("".join(f"{line}\n" for line in found), "utf-8")
+        done = workspace.iterpref("run")
+        assert done.returncode == 0, done.stdout
+        (path / ".iterpref" / "run.log").write_text(done.stdout, encoding="utf-8")
+
+    return made_once(tmp_path_factory, "experiment", make)
+
+
+@pytest.fixture(scope="module")
+def experiment(completed: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The finished experiment, in a workspace of these tests' own."""
+    path = tmp_path_factory.mktemp("experiment") / "workspace"
+    copy_workspace(completed, path)
+    return Workspace(path)

@@ -22,7 +22,7 @@ import pytest
 import yaml
 from mlflow.tracking import MlflowClient
 
-from tasks.orchestration.services import LOOPBACK, answers, free_port
+from tasks.orchestration.services import LOOPBACK, answers, reserved_port
 from tests.settings import ROOT
 
 if TYPE_CHECKING:
@@ -50,9 +50,9 @@ def with_postgres() -> str:
 class Stack:
     """The services that are started, on free ports of loopback, their logs, and how they are reached."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, undo: ExitStack) -> None:
         self.folder = folder
-        self.ports = {name: free_port() for name in PORTS}
+        self.ports = {name: undo.enter_context(reserved_port()) for name in PORTS}
         self.secrets = folder / "secrets"
         self.secrets.mkdir()
         for name in SECRETS:
@@ -145,7 +145,7 @@ def start_postgres(stack: Stack, undo: ExitStack) -> None:
 def stack(tmp_path_factory: pytest.TempPathFactory, fresh: "Workspace") -> Iterator[Stack]:
     """Every service but vLLM, healthy, in the order of the compose file; the worker in a copy of the workspace."""
     with ExitStack() as undo:
-        stack = Stack(tmp_path_factory.mktemp("stack"))
+        stack = Stack(tmp_path_factory.mktemp("stack"), undo)
         undo.callback(stack.stop)
         start_postgres(stack, undo)
         stack.start("s3")
@@ -158,6 +158,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, fresh: "Workspace") -> Itera
         workspace = stack.folder / "workspace"
         shutil.copytree(fresh.path, workspace, symlinks=True)
         own = {
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
             "PREFECT_WORKER_WEBSERVER_HOST": LOOPBACK,
             "PREFECT_WORKER_WEBSERVER_PORT": str(stack.ports["worker"]),
             "PYTHONPATH": os.pathsep.join([str(workspace), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]),
@@ -236,18 +237,18 @@ def test_no_secret_is_in_a_log_a_file_of_the_workspace_or_a_record(stack: Stack)
 
 
 def test_a_vllm_server_gets_its_model_and_keeps_its_key_off_the_command_line(tmp_path: Path) -> None:
-    stack = Stack(tmp_path)
     stand_in = tmp_path / "python"
-    stand_in.write_text(f"#!{sys.executable}\n{(ROOT / 'tests' / 'inference' / 'stand_in_vllm.py').read_text()}")
+    script = ROOT / "tests" / "inference" / "stand_in_vllm.py"
+    stand_in.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n')
     stand_in.chmod(0o755)
     asked = {"VLLM_MODEL": "some/model", "VLLM_REVISION": "abc", "VLLM_ARGUMENTS": "--max-num-seqs 8"}
     notes = tmp_path / "notes.json"
     own = asked | {"ITERPREF_VLLM_PYTHON": str(stand_in), "STAND_IN_NOTES": str(notes)}
-    try:
+    with ExitStack() as undo:
+        stack = Stack(tmp_path, undo)
+        undo.callback(stack.stop)
         stack.start("vllm", environment=own)
         stack.wait_healthy("vllm", lambda: answers(f"{stack.url('vllm')}/health"))
-    finally:
-        stack.stop()
     told = json.loads(notes.read_text())
     line = " ".join(told["arguments"])
     assert "--model some/model --served-model-name some/model --revision abc --host 127.0.0.1" in line

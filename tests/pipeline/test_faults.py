@@ -2,22 +2,20 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 import yaml
 
-if TYPE_CHECKING:
-    from tests.pipeline.conftest import Workspace
+from tests.once import copy_workspace
+from tests.pipeline.conftest import PATIENCE_S, Workspace
 
-pytestmark = pytest.mark.timeout(2400)
+pytestmark = [pytest.mark.timeout(2400), pytest.mark.faults]
 
 STAGE = "validity"
 DEAD = 2**22 - 1
@@ -25,25 +23,24 @@ DEAD = 2**22 - 1
 
 
 @pytest.fixture
-def finished(experiment: "Workspace", tmp_path_factory: pytest.TempPathFactory) -> "Workspace":
+def finished(completed: Path, tmp_path: Path) -> Workspace:
     """A copy of the finished experiment."""
-    path = tmp_path_factory.mktemp("faults") / "workspace"
-    shutil.copytree(experiment.path, path)
-    return type(experiment)(path)
+    copy_workspace(completed, tmp_path / "workspace")
+    return Workspace(tmp_path / "workspace")
 
 
-def cached(workspace: "Workspace", md5: str) -> Path:
+def cached(workspace: Workspace, md5: str) -> Path:
     """An object of DVC's cache."""
     return workspace.path / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
 
 
-def start(workspace: "Workspace") -> tuple["subprocess.Popen[bytes]", int]:
+def start(workspace: Workspace) -> tuple["subprocess.Popen[bytes]", int]:
     """Force a stage through DVC; returns DVC's process and the stage's process id once that is at work."""
     command = [sys.executable, "-m", "dvc", "repro", "--force", "--single-item", STAGE]
     with (workspace.path / "first.log").open("wb") as log:
         dvc = subprocess.Popen(command, cwd=workspace.path, env=workspace.environment, stdout=log, stderr=log)
     lock = workspace.path / ".iterpref" / "locks" / f"{STAGE}.lock"
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline and dvc.poll() is None:
         children = {child.pid for child in psutil.Process(dvc.pid).children(recursive=True)}
         holder = lock.read_text(encoding="ascii") if lock.exists() else ""
@@ -53,37 +50,37 @@ def start(workspace: "Workspace") -> tuple["subprocess.Popen[bytes]", int]:
     raise AssertionError((workspace.path / "first.log").read_text(encoding="utf-8"))
 
 
-def comes_to_the_same(workspace: "Workspace", lock: bytes) -> str:
+def comes_to_the_same(workspace: Workspace, lock: bytes) -> str:
     """Run a bare `dvc repro`: it must complete, and every hash be what it was; returns its output."""
     output = workspace.must("dvc", "repro")
     assert (workspace.path / "dvc.lock").read_bytes() == lock
-    assert "up to date" in workspace.must("dvc", "status")
+    assert workspace.stale() == set()
     return output
 
 
 @pytest.mark.parametrize("victim", ["stage", "dvc"])
-def test_a_killed_process_costs_only_its_own_work(finished: "Workspace", victim: str) -> None:
+def test_a_killed_process_costs_only_its_own_work(finished: Workspace, victim: str) -> None:
     lock = (finished.path / "dvc.lock").read_bytes()
     for out in yaml.safe_load(lock)["stages"][STAGE]["outs"]:
         cached(finished, out["md5"]).unlink()  # else DVC restores what an earlier run of the stage made
     dvc, stage = start(finished)
     os.kill(stage if victim == "stage" else dvc.pid, signal.SIGKILL)
-    assert dvc.wait(300) != 0
+    assert dvc.wait(PATIENCE_S) != 0
     output = comes_to_the_same(finished, lock)
     assert f"Running stage '{STAGE}'" in output
 
 
-def test_the_second_of_two_says_who_holds_the_workspace(finished: "Workspace") -> None:
+def test_the_second_of_two_says_who_holds_the_workspace(finished: Workspace) -> None:
     lock = (finished.path / "dvc.lock").read_bytes()
     dvc, _ = start(finished)
     second = finished.dvc("repro", "--single-item", STAGE)
     assert second.returncode != 0
     assert f"(PID {dvc.pid}): " in second.stdout
-    assert dvc.wait(300) == 0, "the first one is not disturbed"
+    assert dvc.wait(PATIENCE_S) == 0, "the first one is not disturbed"
     comes_to_the_same(finished, lock)
 
 
-def test_a_stale_lock_is_removed(finished: "Workspace") -> None:
+def test_a_stale_lock_is_removed(finished: Workspace) -> None:
     lock = (finished.path / "dvc.lock").read_bytes()
     held = {str(finished.path / "data" / "validity.jsonl"): {"pid": DEAD, "cmd": "dvc repro"}}
     state = finished.path / ".dvc" / "tmp"
@@ -94,7 +91,7 @@ def test_a_stale_lock_is_removed(finished: "Workspace") -> None:
     assert "had been killed" in comes_to_the_same(finished, lock)
 
 
-def test_a_half_written_cache_file_is_not_taken_for_a_whole_one(finished: "Workspace") -> None:
+def test_a_half_written_cache_file_is_not_taken_for_a_whole_one(finished: Workspace) -> None:
     """As `kill -9` leaves it: DVC makes a file of its cache read-only when it is whole."""
     lock = (finished.path / "dvc.lock").read_bytes()
     (out,) = yaml.safe_load(lock)["stages"]["focal"]["outs"][:1]
@@ -107,7 +104,7 @@ def test_a_half_written_cache_file_is_not_taken_for_a_whole_one(finished: "Works
     assert (finished.path / out["path"]).read_bytes() == whole
 
 
-def test_a_stage_does_not_work_on_a_cache_file_that_was_cut_short(finished: "Workspace") -> None:
+def test_a_stage_does_not_work_on_a_cache_file_that_was_cut_short(finished: Workspace) -> None:
     """As a crash of the machine may leave it: read-only, so that DVC takes it for whole."""
     lock = (finished.path / "dvc.lock").read_bytes()
     (out,) = yaml.safe_load(lock)["stages"]["focal"]["outs"][:1]

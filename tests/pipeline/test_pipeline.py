@@ -6,6 +6,7 @@ The tests of this file share one workspace and run in their order.
 import json
 import re
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ import yaml
 if TYPE_CHECKING:
     from tests.pipeline.conftest import Workspace
 
-pytestmark = pytest.mark.timeout(2400)
+pytestmark = [pytest.mark.timeout(2400), pytest.mark.xdist_group("experiment")]
 
 MODELS = {"base", "debugger", "sft", "dpo", "rpo", "target-dpo", "target-rpo"}
 
@@ -45,18 +46,18 @@ def test_the_experiment_ends_with_a_table_of_all_models(experiment: "Workspace")
     assert content["codeflow"]["pairs"] > 0
     rates = content["codeflow"]["pass_rate_by_iteration"]
     assert rates == sorted(rates)
-    output = (experiment.path / "run.log").read_text(encoding="utf-8")
+    output = (experiment.path / ".iterpref" / "run.log").read_text(encoding="utf-8")
     assert "Target-RPO" in output
     assert "orchestration" in output
     assert (experiment.path / "reports" / "index.html").stat().st_size > 10_000
 
 
 def test_codeflow_resumed_where_it_was_killed(experiment: "Workspace") -> None:
-    finished = (experiment.path / "journal-when-killed.jsonl").read_bytes().splitlines()
+    finished = (experiment.path / ".iterpref" / "when-killed.jsonl").read_bytes().splitlines()
     trajectories = (experiment.path / "data" / "trajectories.jsonl").read_bytes().splitlines()
     assert 0 < len(finished) < len(trajectories) == 160
     assert set(finished) <= set(trajectories)
-    output = (experiment.path / "run.log").read_text(encoding="utf-8")
+    output = (experiment.path / ".iterpref" / "run.log").read_text(encoding="utf-8")
     assert "problems            unchanged" in output, "what was finished before the kill is not repeated"
     assert "nanolab             unchanged" in output
 
@@ -113,11 +114,12 @@ def test_repeating_does_nothing(experiment: "Workspace") -> None:
 
 def test_beta_concerns_training_and_what_follows(experiment: "Workspace") -> None:
     experiment.set_param("beta: 0.1", "beta: 0.2")
-    changed = set(json.loads(experiment.dvc("status", "--json").stdout))
-    assert changed == {f"train@{name}" for name in MODELS - {"base", "debugger"}} | {"report"}  # it records all values
+    trained = {f"train@{name}" for name in MODELS - {"base", "debugger"}}
+    assert experiment.stale() == trained | {"report"}, "the report records all values"
     experiment.set_param("beta: 0.2", "beta: 0.1")
 
 
+@pytest.mark.faults
 def test_training_resumes_where_it_was_killed_and_comes_to_the_same_model(experiment: "Workspace") -> None:
     before = (experiment.path / "reports" / "summary.json").read_bytes()
     experiment.set_param("target-rpo: { learning_rate: 3.0e-4", "target-rpo: { learning_rate: 0.9e-3")
@@ -154,13 +156,15 @@ def test_bad_input_stops_a_stage_with_one_message(experiment: "Workspace") -> No
     assert (experiment.path / "data" / "pairs.jsonl").read_bytes() == before
 
 
-@pytest.mark.parametrize("command", [("python", "-m", "flows.problems"), ("python", "-m", "flows.cli", "run")])
-def test_bad_parameters_stop_everything_before_it_starts(fresh: "Workspace", command: tuple[str, ...]) -> None:
+def test_bad_parameters_stop_everything_before_it_starts(
+    fresh: "Workspace", iterpref: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     fresh.set_param("beta: 0.1", "beta: -1")
-    done = fresh.run(*command)
+    stage = fresh.run("python", "-m", "flows.problems")
+    monkeypatch.chdir(fresh.path)
+    code, out, err = iterpref("run")
     fresh.set_param("beta: -1", "beta: 0.1")
-    assert done.returncode == 2
-    assert done.stdout.strip().splitlines() == [
-        "error: params.yaml: train.beta: input should be greater than 0 (got -1)"
-    ]
+    assert stage.returncode == code == 2
+    expected = "error: params.yaml: train.beta: input should be greater than 0 (got -1)\n"
+    assert (stage.stdout, out, err) == (expected, "", expected)
     assert not Path(fresh.path / "data").exists()

@@ -4,18 +4,17 @@ import csv
 import io
 import json
 import re
-import shutil
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-if TYPE_CHECKING:
-    from tests.pipeline.conftest import Workspace
+from tests.once import copy_workspace
+from tests.pipeline.conftest import Workspace
 
-pytestmark = pytest.mark.timeout(2400)
+pytestmark = [pytest.mark.timeout(2400), pytest.mark.xdist_group("experiment")]
 
 KEYS = {
     "AWS_ACCESS_KEY_ID": "planted-key",
@@ -25,11 +24,11 @@ KEYS = {
 
 
 @pytest.fixture(scope="module")
-def origin(experiment: "Workspace", tmp_path_factory: pytest.TempPathFactory) -> "Workspace":
+def origin(completed: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A copy of the finished experiment, with `dvc.lock` committed."""
     path = tmp_path_factory.mktemp("clones") / "origin"
-    shutil.copytree(experiment.path, path)
-    workspace = type(experiment)(path)
+    copy_workspace(completed, path)
+    workspace = Workspace(path)
     for name, value in (("user.name", "Tester"), ("user.email", "tester@example.org")):
         workspace.must("git", "config", name, value)
     workspace.must("git", "add", "--all")
@@ -49,21 +48,21 @@ def s3() -> Iterator[str]:
     server.stop()
 
 
-def clone_of(origin: "Workspace", name: str) -> "Workspace":
+def clone_of(origin: Workspace, name: str) -> Workspace:
     path = origin.path.parent / name
     origin.must("git", "clone", "--quiet", ".", str(path))
-    return type(origin)(path)
+    return Workspace(path)
 
 
 def ran(output: str) -> set[str]:
     return set(re.findall(r"Running stage '([^']+)'", output))
 
 
-def same(one: "Workspace", other: "Workspace", *paths: str) -> bool:
+def same(one: Workspace, other: Workspace, *paths: str) -> bool:
     return all((one.path / path).read_bytes() == (other.path / path).read_bytes() for path in paths)
 
 
-def test_a_clone_beside_it_pulls_everything_and_comes_to_the_same_metrics(origin: "Workspace") -> None:
+def test_a_clone_beside_it_pulls_everything_and_comes_to_the_same_metrics(origin: Workspace) -> None:
     origin.must("dvc", "push")
     second = clone_of(origin, "second")
     second.must("dvc", "pull")
@@ -73,7 +72,7 @@ def test_a_clone_beside_it_pulls_everything_and_comes_to_the_same_metrics(origin
     assert same(origin, second, "dvc.lock", "metrics/evaluate/base.json", "reports/summary.json")
 
 
-def test_s3_holds_everything_and_no_key_is_written(origin: "Workspace", s3: str) -> None:
+def test_s3_holds_everything_and_no_key_is_written(origin: Workspace, s3: str) -> None:
     third = clone_of(origin, "third")
     for workspace in (origin, third):
         workspace.environment |= KEYS
@@ -88,7 +87,7 @@ def test_s3_holds_everything_and_no_key_is_written(origin: "Workspace", s3: str)
     assert not origin.must("git", "status", "--porcelain"), "the address of the server is this machine's alone"
 
 
-def test_an_experiment_is_run_and_compared(origin: "Workspace") -> None:
+def test_an_experiment_is_run_and_compared(origin: Workspace) -> None:
     run = ("dvc", "exp", "run", "--name", "beta", "--set-param", "train.beta=0.2", "train@target-dpo")
     assert ran(origin.must(*run)) == {"train@target-dpo"}
     shown = list(csv.DictReader(io.StringIO(origin.must("dvc", "exp", "show", "--only-changed", "--csv"))))
@@ -100,4 +99,4 @@ def test_an_experiment_is_run_and_compared(origin: "Workspace") -> None:
     assert (origin.path / ".iterpref" / "plots" / "index.html").stat().st_size > 10_000
     origin.must("git", "checkout", "--quiet", ".")
     origin.must("dvc", "checkout")
-    assert "up to date" in origin.must("dvc", "status")
+    assert origin.stale() == set()

@@ -6,21 +6,19 @@ a few kilobytes, or nowhere.
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
+from tests.once import copy_workspace
+from tests.pipeline.conftest import Workspace
 from tests.settings import ROOT
 
-if TYPE_CHECKING:
-    from tests.pipeline.conftest import Workspace
-
+pytestmark = pytest.mark.faults
 
 FULL = """
 mount -t tmpfs -o size=96k tmpfs "$1" && mkdir "$1/upper" "$1/work" "$1/tree"
@@ -100,13 +98,13 @@ exit $code
 @pytest.mark.timeout(2400)
 @pytest.mark.parametrize(("stage", "needed", "size"), [("nanolab", "", "1m"), ("train@dpo", "student", "3m")])
 def test_a_disk_that_fills_up_while_a_model_is_saved_costs_only_that_stage(
-    experiment: "Workspace", tmp_path: Path, mount: Path, stage: str, needed: str, size: str
+    completed: Path, tmp_path: Path, mount: Path, stage: str, needed: str, size: str
 ) -> None:
     """On a disk that takes less than the model, and then, with more room, again."""
     if not can_mount("full", mount):
         pytest.skip("this machine refuses user namespaces or overlays in them")
     copy = tmp_path / "workspace"
-    shutil.copytree(experiment.path, copy)
+    copy_workspace(completed, copy)
     locked = yaml.safe_load((copy / "dvc.lock").read_text(encoding="utf-8"))["stages"][stage]["outs"]
     models = [out["path"] for out in locked if out["path"].startswith("models/")]
     name, *arguments = stage.split("@")
@@ -114,7 +112,7 @@ def test_a_disk_that_fills_up_while_a_model_is_saved_costs_only_that_stage(
     done = subprocess.run(
         [*shell, size, needed, " ".join(models), sys.executable, "-m", f"flows.{name}", *arguments],
         cwd=copy,
-        env=experiment.environment,
+        env=Workspace(copy).environment,
         capture_output=True,
         text=True,
         check=False,
@@ -127,14 +125,14 @@ def test_a_disk_that_fills_up_while_a_model_is_saved_costs_only_that_stage(
     written = {
         path: md5 for md5, path in (line.split("  ") for line in done.stdout.splitlines() if "  models/" in line)
     }
-    assert written == {f"{path}/{file}": md5 for path in models for file, md5 in files_of(experiment, path).items()}
+    assert written == {f"{path}/{file}": md5 for path in models for file, md5 in files_of(completed / path).items()}
 
 
-def files_of(workspace: "Workspace", folder: str) -> dict[str, str]:
+def files_of(folder: Path) -> dict[str, str]:
     """The md5 of every file of a folder, by name."""
     done = subprocess.run(
         ["find", ".", "-type", "f", "-exec", "md5sum", "{}", "+"],
-        cwd=workspace.path / folder,
+        cwd=folder,
         capture_output=True,
         text=True,
         check=True,

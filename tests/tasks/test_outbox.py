@@ -2,12 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,10 +16,12 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from iterpref_core.config import load_params
+from tasks.orchestration.services import answers, reserved_port
 from tasks.recording import outbox as outboxes
 from tasks.recording.digest import dvc_md5
 from tasks.recording.journal import open_journal, record_metrics
 from tasks.recording.outbox import AwayError, Item, Outbox, RefusedItemError, deliver_leftovers
+from tests.once import mlflow_tables
 from tests.settings import ROOT
 
 
@@ -115,16 +116,15 @@ def serving(folder: Path, port: int) -> Iterator[None]:
     """An MLflow server on a data base in a folder."""
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder / 'server.db'}"]
     command += ["--artifacts-destination", str(folder / "artifacts"), "--host", "127.0.0.1", "--port", str(port)]
+    own = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     with (folder / "server.log").open("ab") as log:
-        child = subprocess.Popen([*command, "--workers", "1"], stdout=log, stderr=log, start_new_session=True)
+        child = subprocess.Popen(
+            [*command, "--workers", "1"], env=os.environ | own, stdout=log, stderr=log, start_new_session=True
+        )
     try:
-        for _ in range(1200):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=3).close()
-                break
-            except OSError:
-                assert child.poll() is None, (folder / "server.log").read_text(encoding="utf-8")
-                time.sleep(0.1)
+        while not answers(f"http://127.0.0.1:{port}/health"):
+            assert child.poll() is None, (folder / "server.log").read_text(encoding="utf-8")
+            time.sleep(0.1)
         yield
     finally:
         os.killpg(child.pid, signal.SIGKILL)
@@ -147,16 +147,24 @@ def test_the_password_of_a_tracking_server_is_not_written_down(
     assert not [text for text in [*written, caplog.text] if "hunter2" in text]
 
 
+@pytest.fixture
+def port() -> Iterator[int]:
+    """Where nobody serves until the test does."""
+    with reserved_port() as port:
+        yield port
+
+
+@pytest.mark.faults
 @pytest.mark.timeout(600)
-def test_a_tracking_server_that_is_away_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tracking_server_that_is_away_costs_nothing(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, port: int
+) -> None:
     from tasks.common.body import run_body
     from tasks.recording.graph import Stage
     from tasks.recording.tracking import StageRun, Tracker
 
     monkeypatch.chdir(tmp_path)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
+    shutil.copy2(mlflow_tables(tmp_path_factory), tmp_path / "server.db")
     uri = f"http://127.0.0.1:{port}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     (tmp_path / "reports").mkdir()

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -17,14 +18,6 @@ from tasks.recording.digest import dvc_md5
 from tasks.recording.graph import Stage, load_graph, select_stages
 from tasks.recording.journal import journal_path, open_journal, read_events, record_metrics
 from tests.settings import ROOT
-
-
-@pytest.fixture
-def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.delenv("DVC_ROOT", raising=False)
-    return tmp_path
 
 
 @pytest.fixture(scope="module")
@@ -83,12 +76,14 @@ def test_half_a_line_waits_for_its_other_half(workspace: Path) -> None:
     assert list(read_events("pairs"))[-1][0].error == "params.yaml: pairs.seed: missing"
 
 
-def test_a_body_leaves_its_metrics_and_its_time(workspace: Path) -> None:
+def test_a_body_leaves_its_metrics_and_its_time(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = count(1000.0, 2.5)
+    monkeypatch.setattr("tasks.common.body.time.time", lambda: next(clock))
     assert run_body("train@dpo", lambda: {"loss": 0.5}) == {"loss": 0.5}
     assert read_metrics("train@dpo") == {"loss": 0.5}
     record = read_body("train@dpo")
     assert record is not None
-    assert 0 <= record.seconds < 5
+    assert (record.started, record.seconds) == (1000.0, 2.5)
     assert read_body("train@sft") is None
 
 

@@ -8,6 +8,7 @@ import pytest
 from tasks.orchestration.slots import CancelledError, Slots
 from tasks.recording.graph import Stage, downstream_depth
 
+PATIENCE_S = 200
 LONG = "draft", "pair", "train"
 
 
@@ -47,14 +48,14 @@ class Workers:
             with self.slots.take(name) as cores:
                 self.cores[name] = cores
                 self.started[name].set()
-                self.release[name].wait(10)
+                self.release[name].wait()
                 if name in self.fails:
                     raise RuntimeError(name)
         except (CancelledError, RuntimeError):
             return
 
     def finish(self, name: str) -> None:
-        assert self.started[name].wait(10), f"{name} never started"
+        assert self.started[name].wait(PATIENCE_S), f"{name} never started"
         self.release[name].set()
 
 
@@ -70,14 +71,14 @@ def workers() -> Iterator[Workers]:
 def test_the_longest_chain_goes_first(workers: Workers) -> None:
     assert downstream_depth(GRAPH)["draft"] > downstream_depth(GRAPH)["score@base"]
     workers.finish("models")
-    assert workers.started["draft"].wait(10)
+    assert workers.started["draft"].wait(PATIENCE_S)
 
 
 def test_a_stage_alone_gets_all_cores_and_a_pair_shares_them(workers: Workers) -> None:
     workers.finish("models")
     for name in ("score@base", "score@best", "draft", "pair", "train", "report"):
         workers.finish(name)
-    assert workers.started["report"].wait(10)
+    assert workers.started["report"].wait(PATIENCE_S)
     assert workers.cores["models"] == 8
     assert workers.cores["draft"] == 4
     assert workers.cores["report"] == 8
@@ -87,16 +88,16 @@ def test_a_failed_stage_blocks_only_what_needs_it(workers: Workers) -> None:
     workers.fails.update({"score@base", "score@best"})
     for name in ("models", "score@base", "score@best", *LONG):
         workers.finish(name)
-    assert workers.started["train"].wait(10)
+    assert workers.started["train"].wait(PATIENCE_S)
     assert not workers.started["report"].wait(0.2)
 
 
 def test_nothing_starts_after_cancelling(workers: Workers) -> None:
-    assert workers.started["models"].wait(10)
+    assert workers.started["models"].wait(PATIENCE_S)
     workers.slots.cancel()
     workers.finish("models")
     for thread in workers.threads:
-        thread.join(10)
+        thread.join(PATIENCE_S)
         assert not thread.is_alive()
     assert set(workers.cores) == {"models"}
 

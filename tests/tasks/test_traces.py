@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import mlflow
-import pytest
 
 from iterpref_core.jsonl import write_jsonl
 from iterpref_core.records import AssertTest, Attempt, Problem, Trajectory
@@ -23,37 +22,32 @@ def attempt(iteration: int, verdict: str) -> Attempt:
     )
 
 
-def test_a_sample_of_trajectories_can_be_looked_at_in_the_stages_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.delenv("DVC_ROOT", raising=False)
+def test_a_sample_of_trajectories_can_be_looked_at_in_the_stages_run(workspace: Path) -> None:
     many = TRACES + 5
     tests = (AssertTest(code="assert f(1)"),)
     write_jsonl(
-        tmp_path / "problems.jsonl",
+        workspace / "problems.jsonl",
         (Problem(task_id=f"t{n}", prompt=f"task {n}", entry_point="f", tests=tests) for n in range(many)),
     )
     attempts = (attempt(0, "wrong_answer"), attempt(1, "passed"))
     trajectories = [Trajectory(task_id=f"t{n}", solved=True, attempts=attempts) for n in range(many)]
-    write_jsonl(tmp_path / "trajectories.jsonl", trajectories)
+    write_jsonl(workspace / "trajectories.jsonl", trajectories)
     server = Server(tracking_uri())
     mlflow.set_tracking_uri(server.uri)
     run = server.client.create_run(server.experiment_id).info.run_id
 
-    logged = log_traces(server.client, run, sample_traces(tmp_path / "trajectories.jsonl", tmp_path / "problems.jsonl"))
+    logged = log_traces(server.client, run, sample_traces(Path("trajectories.jsonl"), Path("problems.jsonl")))
 
     found = server.client.search_traces(locations=[server.experiment_id], run_id=run, max_results=100)
     assert {trace.info.trace_id for trace in found} == set(logged)
     assert len(found) == TRACES
     trace = server.client.get_trace(logged[0])
     later = server.client.create_run(server.experiment_id).info.run_id
-    log_traces(server.client, later, sample_traces(tmp_path / "trajectories.jsonl", tmp_path / "problems.jsonl"))
+    log_traces(server.client, later, sample_traces(Path("trajectories.jsonl"), Path("problems.jsonl")))
     found = server.client.search_traces(locations=[server.experiment_id], run_id=later, max_results=100)
     assert len(found) == TRACES, "a process may record several experiments"
     server.client.delete_traces(server.experiment_id, trace_ids=[logged[0]])
-    again = log_traces(server.client, run, sample_traces(tmp_path / "trajectories.jsonl", tmp_path / "problems.jsonl"))
+    again = log_traces(server.client, run, sample_traces(Path("trajectories.jsonl"), Path("problems.jsonl")))
     found = server.client.search_traces(locations=[server.experiment_id], run_id=run, max_results=100)
     assert len(again) == 1, "what is delivered again is recorded once"
     assert {trace.info.trace_id for trace in found} == {*logged[1:], *again}
@@ -69,18 +63,13 @@ def test_a_sample_of_trajectories_can_be_looked_at_in_the_stages_run(
     assert second_run.outputs["verdict"] == "passed"
 
 
-def test_a_trajectory_without_a_version_is_logged_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.delenv("DVC_ROOT", raising=False)
+def test_a_trajectory_without_a_version_is_logged_too(workspace: Path) -> None:
     problem = Problem(task_id="t", prompt="task", entry_point="f", tests=(AssertTest(code="assert f(1)"),))
-    write_jsonl(tmp_path / "problems.jsonl", [problem])
-    write_jsonl(tmp_path / "trajectories.jsonl", [Trajectory(task_id="t", solved=False, attempts=())])
+    write_jsonl(workspace / "problems.jsonl", [problem])
+    write_jsonl(workspace / "trajectories.jsonl", [Trajectory(task_id="t", solved=False, attempts=())])
     server = Server(tracking_uri())
     mlflow.set_tracking_uri(server.uri)
     run = server.client.create_run(server.experiment_id).info.run_id
-    (logged,) = log_traces(
-        server.client, run, sample_traces(tmp_path / "trajectories.jsonl", tmp_path / "problems.jsonl")
-    )
+    (logged,) = log_traces(server.client, run, sample_traces(Path("trajectories.jsonl"), Path("problems.jsonl")))
     (root,) = server.client.get_trace(logged).data.spans
     assert root.outputs == {"solved": False, "program": None}

@@ -1,6 +1,8 @@
 """An experiment's artifacts, small enough to train on in a moment."""
 
+import shutil
 from collections.abc import Callable
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -41,31 +43,36 @@ def _attempts(problem: Problem) -> Trajectory:
     return Trajectory(task_id=problem.task_id, solved=True, attempts=attempts)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def params() -> Params:
     return with_values(load_params(ROOT / "params.yaml"), SMALL)
 
 
-@pytest.fixture
-def experiment(
+@pytest.fixture(scope="session")
+def artifacts(
     params: Params,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
     make_model: Callable[[PreTrainedTokenizerBase], Path],
 ) -> Path:
-    """A workspace after stage `focal`, which is the working directory."""
+    """What stages up to `focal` write, to be copied."""
     from iterpref_core.debugging.pairs import select_pairs
 
-    monkeypatch.chdir(tmp_path)
-    for variable in ("MLFLOW_TRACKING_URI", "DVC_ROOT"):  # mlflow sets the former for its own children
-        monkeypatch.delenv(variable, raising=False)
-    every = list(synthesise(params.problems))
-    write_jsonl(PROBLEMS, every)
-    model = make_model(train_tokenizer([p.prompt + (p.reference or "") for p in every], 400))
-    STUDENT.parent.mkdir()
-    for role in (STUDENT, DEBUGGER):
-        role.symlink_to(model)
-    write_jsonl(TRAJECTORIES, (_attempts(p) for p in every if p.split == "codeflow"))
-    select_pairs(TRAJECTORIES, PROBLEMS, STUDENT, params.pairs, PAIRS)
-    localize_pairs(PAIRS, params.focal, FOCAL)
-    return tmp_path
+    folder = tmp_path_factory.mktemp("artifacts")
+    with chdir(folder):
+        every = list(synthesise(params.problems))
+        write_jsonl(PROBLEMS, every)
+        model = make_model(train_tokenizer([p.prompt + (p.reference or "") for p in every], 400))
+        STUDENT.parent.mkdir()
+        for role in (STUDENT, DEBUGGER):
+            role.symlink_to(model)
+        write_jsonl(TRAJECTORIES, (_attempts(p) for p in every if p.split == "codeflow"))
+        select_pairs(TRAJECTORIES, PROBLEMS, STUDENT, params.pairs, PAIRS)
+        localize_pairs(PAIRS, params.focal, FOCAL)
+    return folder
+
+
+@pytest.fixture
+def experiment(artifacts: Path, workspace: Path) -> Path:
+    """A workspace after stage `focal`, which is the working directory."""
+    shutil.copytree(artifacts, workspace, symlinks=True, dirs_exist_ok=True)
+    return workspace
