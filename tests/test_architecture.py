@@ -94,9 +94,7 @@ def test_flows_have_real_annotations() -> None:
 def stages() -> dict[str, list[Path]]:
     """What each stage of dvc.yaml depends on."""
     content = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
-    return {
-        name: [ROOT / dep for dep in stage.get("do", stage)["deps"]] for name, stage in content["stages"].items()
-    }
+    return {name: [ROOT / dep for dep in stage.get("do", stage)["deps"]] for name, stage in content["stages"].items()}
 
 
 def test_a_stage_depends_on_all_the_code_it_executes() -> None:
@@ -116,7 +114,9 @@ def test_a_stage_depends_on_no_code_it_does_not_execute() -> None:
     for stage, deps in stages().items():
         executed = [MODULES[name] for name in executed_by(f"flows.{stage}")]
         code = [dep for dep in deps if dep.relative_to(ROOT).parts[0] in LAYERS and dep.suffix in ("", ".py")]
-        idle[stage] = [str(dep.relative_to(ROOT)) for dep in code if not any(path.is_relative_to(dep) for path in executed)]
+        idle[stage] = [
+            str(dep.relative_to(ROOT)) for dep in code if not any(path.is_relative_to(dep) for path in executed)
+        ]
     assert {stage: deps for stage, deps in idle.items() if deps} == {}, "the stage would rerun for nothing"
 
 
