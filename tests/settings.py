@@ -22,8 +22,9 @@ EXECUTION = ExecutionParams(
     output_kb=64,
     file_mb=1,
     engine="local",
-    workers=2,
+    workers=1,
     allow_unsafe=False,
     environments={},
 )
-"""For small programs: they take milliseconds, and the limit of real time has room for a busy machine."""
+"""For small programs: they take milliseconds, a second worker more to start than it saves, and the limit of real time has
+room for a busy machine."""
