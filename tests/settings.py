@@ -26,5 +26,5 @@ EXECUTION = ExecutionParams(
     allow_unsafe=False,
     environments={},
 )
-"""For small programs: they take milliseconds, a second worker more to start than it saves, and the limit of real time has
-room for a busy machine."""
+"""For small programs: they take milliseconds, a second worker takes more to start than it saves, and the limit of real
+time has room for a busy machine."""
