@@ -1,18 +1,28 @@
 """Untrained models, small enough for any test; a browser; and no test that depends on how busy the machine is."""
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
 from hypothesis import settings
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import WhitespaceSplit
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from tests.browser import CHROMIUM, Browser, Page, open_browser
+from tests.settings import BENCHMARK_FILES, ROOT
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+# Models are tiny here, and tests run beside each other: more threads would only be in each other's way. Libraries read
+# it when they are imported, which is why none is imported above.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Benchmark files that lie beside the checkout spare the tests a download.
+for variable, name in BENCHMARK_FILES.items():
+    if (ROOT.parent / "shared/data" / name).is_file():
+        os.environ.setdefault(variable, str(ROOT.parent / "shared/data" / name))
 
 # A shell has what it starts in the background ignore the interrupt; what tests start inherits that, and could not be
 # ended by it.
@@ -21,14 +31,23 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("iterpref", deadline=None)
 settings.load_profile("iterpref")
 
-MakeModel = Callable[[PreTrainedTokenizerBase], Path]
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """What the tests of a file share is made once, also where pytest-xdist runs them in several processes."""
+    if item.get_closest_marker("xdist_group") is None:
+        item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT / "tests").as_posix()))
+
+
+MakeModel = Callable[["PreTrainedTokenizerBase"], Path]
 
 
 @pytest.fixture(scope="session")
 def make_model(tmp_path_factory: pytest.TempPathFactory) -> MakeModel:
     """Writes a checkpoint folder with the tokenizer it is given."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
 
-    def make(tokenizer: PreTrainedTokenizerBase) -> Path:
+    def make(tokenizer: "PreTrainedTokenizerBase") -> Path:
         folder = tmp_path_factory.mktemp("model")
         torch.manual_seed(0)
         config = LlamaConfig(
@@ -53,6 +72,11 @@ def make_model(tmp_path_factory: pytest.TempPathFactory) -> MakeModel:
 @pytest.fixture(scope="session")
 def word_model(make_model: MakeModel) -> Path:
     """A checkpoint whose tokenizer knows two words; it solves nothing."""
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.pre_tokenizers import WhitespaceSplit
+    from transformers import PreTrainedTokenizerFast
+
     words = Tokenizer(WordLevel({"?": 0, "</s>": 1, "return": 2, "x": 3}, unk_token="?"))
     words.pre_tokenizer = WhitespaceSplit()  # type: ignore[assignment]
     return make_model(

@@ -7,6 +7,14 @@ from iterpref_core.config import ExecutionParams
 ROOT = Path(__file__).parents[1]
 """Of the repository."""
 
+BENCHMARK_FILES = {
+    "HUMANEVAL_OVERRIDE_PATH": "HumanEvalPlus.jsonl.gz",
+    "MBPP_OVERRIDE_PATH": "MbppPlus.jsonl.gz",
+    "BIGCODEBENCH_OVERRIDE_PATH": "BigCodeBench.jsonl.gz",
+    "MBPP_SOURCE_PATH": "mbpp.jsonl.gz",
+}
+"""Environment variables, and the files that they name."""
+
 EXECUTION = ExecutionParams(
     cpu_s=2,
     wall_s=20,
@@ -14,8 +22,9 @@ EXECUTION = ExecutionParams(
     output_kb=64,
     file_mb=1,
     engine="local",
-    workers=2,
+    workers=1,
     allow_unsafe=False,
     environments={},
 )
-"""For small programs: they take milliseconds, and the limit of real time has room for a busy machine."""
+"""For small programs: they take milliseconds, a second worker takes more to start than it saves, and the limit of real
+time has room for a busy machine."""

@@ -4,7 +4,6 @@ import ast
 from functools import cache
 from pathlib import Path
 
-import pytest
 import yaml
 
 from tests.settings import ROOT
@@ -24,12 +23,17 @@ MODULES = {module_name(path): path for layer in LAYERS for path in sorted((ROOT 
 
 
 @cache
+def parsed(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
+
+
+@cache
 def imports_of(module: str) -> frozenset[str]:
     """Our own modules that a module imports, anywhere in its text."""
     path = MODULES[module]
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(module)):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -47,18 +51,20 @@ def stage_package(module: str) -> str | None:
     return parts[1] if parts[0] == "iterpref_core" and len(parts) > 1 and is_package else None
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_imports_point_one_way(module: str) -> None:
-    rank = LAYERS.index(module.partition(".")[0])
-    upwards = [name for name in imports_of(module) if LAYERS.index(name.partition(".")[0]) > rank]
-    assert not upwards, f"{module} imports {upwards}"
+def test_imports_point_one_way() -> None:
+    rank = {name: LAYERS.index(name.partition(".")[0]) for name in MODULES}
+    upwards = [f"{name} imports {other}" for name in MODULES for other in imports_of(name) if rank[other] > rank[name]]
+    assert upwards == []
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if stage_package(name)])
-def test_a_stage_imports_no_other_stage(module: str) -> None:
-    own = stage_package(module)
-    others = {stage_package(name) for name in imports_of(module)} - {None, own} - SERVICES
-    assert not others, f"{module} imports {others}; share code in a root module or a service"
+def test_a_stage_imports_no_other_stage() -> None:
+    others = {
+        name: {stage_package(other) for other in imports_of(name)} - {None, stage_package(name)} - SERVICES
+        for name in MODULES
+        if stage_package(name)
+    }
+    wrong = [f"{name} imports {packages}" for name, packages in others.items() if packages]
+    assert wrong == [], "share code in a root module or a service"
 
 
 def test_records_and_errors_import_nothing_of_ours() -> None:
@@ -66,44 +72,52 @@ def test_records_and_errors_import_nothing_of_ours() -> None:
     assert not imports_of("iterpref_core.errors")
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("iterpref_core")])
-def test_the_core_knows_no_orchestration(module: str) -> None:
-    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
-    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert not {name.partition(".")[0] for name in imported} & {"prefect", "dvc", "mlflow"}
+def test_the_core_knows_no_orchestration() -> None:
+    wrong = []
+    for module in [name for name in MODULES if name.startswith("iterpref_core")]:
+        nodes = list(ast.walk(parsed(module)))
+        imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        imported |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+        known = {name.partition(".")[0] for name in imported} & {"prefect", "dvc", "mlflow"}
+        wrong += [f"{module} imports {name}" for name in known]
+    assert wrong == []
 
 
-@pytest.mark.parametrize("flow", sorted((ROOT / "flows").glob("*.py")), ids=lambda path: path.stem)
-def test_flows_have_real_annotations(flow: Path) -> None:
+def test_flows_have_real_annotations() -> None:
     """Prefect reads a served flow's annotations; postponed ones break it."""
-    assert "from __future__ import annotations" not in flow.read_text(encoding="utf-8")
+    flows = sorted((ROOT / "flows").glob("*.py"))
+    postponed = [flow.name for flow in flows if "from __future__ import annotations" in flow.read_text("utf-8")]
+    assert flows
+    assert postponed == []
 
 
-def stages() -> dict[str, dict[str, object]]:
-    content: dict[str, dict[str, dict[str, object]]] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
-    return {name: dict(stage.get("do", stage)) for name, stage in content["stages"].items()}
+def stages() -> dict[str, list[Path]]:
+    """What each stage of dvc.yaml depends on."""
+    content = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+    return {name: [ROOT / dep for dep in stage.get("do", stage)["deps"]] for name, stage in content["stages"].items()}
 
 
-@pytest.mark.parametrize("stage", stages())
-def test_a_stage_depends_on_all_the_code_it_executes(stage: str) -> None:
-    deps = [ROOT / str(dep) for dep in stages()[stage]["deps"]]  # type: ignore[attr-defined]
-    executed = [MODULES[name] for name in executed_by(f"flows.{stage}")]
-    missing = [
-        str(path.relative_to(ROOT))
-        for path in executed
-        if path.stat().st_size > 0 and not is_docstring(path) and not any(path.is_relative_to(dep) for dep in deps)
-    ]
-    assert not missing, f"add to the deps of stage {stage} in dvc.yaml: {missing}"
+def test_a_stage_depends_on_all_the_code_it_executes() -> None:
+    missing = {}
+    for stage, deps in stages().items():
+        executed = [MODULES[name] for name in executed_by(f"flows.{stage}")]
+        missing[stage] = [
+            str(path.relative_to(ROOT))
+            for path in executed
+            if path.stat().st_size > 0 and not is_docstring(path) and not any(path.is_relative_to(dep) for dep in deps)
+        ]
+    assert {stage: paths for stage, paths in missing.items() if paths} == {}, "add them to the deps in dvc.yaml"
 
 
-@pytest.mark.parametrize("stage", stages())
-def test_a_stage_depends_on_no_code_it_does_not_execute(stage: str) -> None:
-    executed = [MODULES[name] for name in executed_by(f"flows.{stage}")]
-    deps = [ROOT / str(dep) for dep in stages()[stage]["deps"]]  # type: ignore[attr-defined]
-    code = [dep for dep in deps if dep.relative_to(ROOT).parts[0] in LAYERS and dep.suffix in ("", ".py")]
-    idle = [str(dep.relative_to(ROOT)) for dep in code if not any(path.is_relative_to(dep) for path in executed)]
-    assert not idle, f"stage {stage} would rerun for nothing when these change: {idle}"
+def test_a_stage_depends_on_no_code_it_does_not_execute() -> None:
+    idle = {}
+    for stage, deps in stages().items():
+        executed = [MODULES[name] for name in executed_by(f"flows.{stage}")]
+        code = [dep for dep in deps if dep.relative_to(ROOT).parts[0] in LAYERS and dep.suffix in ("", ".py")]
+        idle[stage] = [
+            str(dep.relative_to(ROOT)) for dep in code if not any(path.is_relative_to(dep) for path in executed)
+        ]
+    assert {stage: deps for stage, deps in idle.items() if deps} == {}, "the stage would rerun for nothing"
 
 
 def executed_by(module: str) -> set[str]:

@@ -1,10 +1,9 @@
 """Stage `codeflow`: files in, files out, killed and resumed."""
 
+import multiprocessing
 import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +22,7 @@ from iterpref_core.inference.store import AnswerStore, StoredBackend
 from iterpref_core.jsonl import read_jsonl, write_jsonl
 from iterpref_core.nanolab.tokenizer import train_tokenizer
 from iterpref_core.records import Attempt, IoTest, Problem, Trajectory
-from tests.settings import EXECUTION, ROOT
+from tests.settings import EXECUTION
 
 PARAMS = CodeflowParams(
     seed=11,
@@ -179,25 +178,19 @@ def test_another_concurrency_resumes_this_work(tmp_path: Path) -> None:
     assert len(model.asked) == 2
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from tests.debugging.test_codeflow import Patient, debug
-
 class Killed(Patient):
-    def generate(self, requests, sampling):
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
         if self.calls == 2:
             os.kill(os.getpid(), signal.SIGKILL)
         return super().generate(requests, sampling)
 
-debug(Path(sys.argv[1]), Killed())
-"""
-
 
 def test_kill_9_loses_nothing_that_was_finished(tmp_path: Path) -> None:
     write_problems(tmp_path / "problems.jsonl", [0, 0, 0, 0, 0, 0])
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False, env=dict(os.environ), cwd=ROOT)
-    assert killed.returncode == -signal.SIGKILL
+    killed = multiprocessing.get_context("fork").Process(target=debug, args=(tmp_path, Killed()))
+    killed.start()
+    killed.join()
+    assert killed.exitcode == -signal.SIGKILL
     model = Patient()
     assert debug(tmp_path, model)["solved"] == 6
     assert len(model.asked) == 2

@@ -1,9 +1,8 @@
 """Sampling in place of debugging: the same stage, other trajectories; killed and resumed."""
 
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from iterpref_core.inference.backend import Backend, Completion, Request, Sampli
 from iterpref_core.inference.store import AnswerStore, StoredBackend
 from iterpref_core.jsonl import read_jsonl, write_jsonl
 from iterpref_core.records import IoTest, PreferencePair, Problem, Trajectory
-from tests.settings import EXECUTION, ROOT
+from tests.settings import EXECUTION
 
 PARAMS = CodeflowParams(
     seed=11,
@@ -111,19 +110,25 @@ def test_every_problem_has_its_samples_and_the_metrics_count_them(tmp_path: Path
     assert list((tmp_path / "work").iterdir()) == []
 
 
-def test_the_other_source_s_settings_and_concurrency_change_nothing(tmp_path: Path) -> None:
-    sample(write_problems(tmp_path / "a", MIXED), Lottery())
+def test_the_other_source_s_settings_and_concurrency_change_nothing(tmp_path: Path, whole: bytes) -> None:
     for name, values in (
         ("b", {"concurrency": 1}),
         ("c", {"concurrency": 64, "max_iterations": 9, "temperature": 1.0}),
     ):
         sample(write_problems(tmp_path / name, MIXED), Lottery(), PARAMS.model_copy(update=values))
-        assert (tmp_path / name / "out.jsonl").read_bytes() == (tmp_path / "a" / "out.jsonl").read_bytes()
+        assert (tmp_path / name / "out.jsonl").read_bytes() == whole
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """What a run that nothing stops writes."""
+    folder = write_problems(tmp_path_factory.mktemp("whole"), MIXED)
+    sample(folder, Lottery())
+    return (folder / "out.jsonl").read_bytes()
 
 
 @pytest.mark.parametrize("stopped_at", range(1, 8))
-def test_a_stopped_run_asks_for_no_answer_again(tmp_path: Path, stopped_at: int) -> None:
-    sample(write_problems(tmp_path / "whole", MIXED), Lottery())
+def test_a_stopped_run_asks_for_no_answer_again(tmp_path: Path, whole: bytes, stopped_at: int) -> None:
     write_problems(tmp_path, MIXED)
     first, second = Lottery(fail_at=stopped_at), Lottery()
     with pytest.raises(KeyboardInterrupt):
@@ -132,41 +137,35 @@ def test_a_stopped_run_asks_for_no_answer_again(tmp_path: Path, stopped_at: int)
     sample(tmp_path, second, changed)
     assert len(first.asked) + len(second.asked) == 30
     assert not {request.seed for request in first.asked} & {request.seed for request in second.asked}
-    assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "whole" / "out.jsonl").read_bytes()
+    assert (tmp_path / "out.jsonl").read_bytes() == whole
     assert list((tmp_path / "work").iterdir()) == []
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-import iterpref_core.debugging.attempts as attempts
-from tests.debugging.test_sampling import Lottery, sample
-
-class Killed(Lottery):
-    def stop(self):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-def killed(code, **_):  # between an answer and its execution
+def kill_this_process(*_: object, **__: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
-if sys.argv[2] == "executing":
-    attempts.Program = killed
-sample(Path(sys.argv[1]), Killed(fail_at=3))
-"""
+
+class Killed(Lottery):
+    def stop(self) -> None:
+        kill_this_process()
 
 
 @pytest.mark.parametrize(("moment", "left"), [("asking", 30 - 3 * 4), ("executing", 30 - 4)])
-def test_kill_9_loses_no_answer_that_was_received(tmp_path: Path, moment: str, left: int) -> None:
-    sample(write_problems(tmp_path / "whole", MIXED), Lottery())
+def test_kill_9_loses_no_answer_that_was_received(
+    tmp_path: Path, whole: bytes, moment: str, left: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_problems(tmp_path, MIXED)
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path), moment], check=False, env=dict(os.environ), cwd=ROOT
-    )
-    assert killed.returncode == -signal.SIGKILL
+    with monkeypatch.context() as patch:
+        if moment == "executing":  # between an answer and its execution
+            patch.setattr("iterpref_core.debugging.attempts.Program", kill_this_process)
+        killed = multiprocessing.get_context("fork").Process(target=sample, args=(tmp_path, Killed(fail_at=3)))
+        killed.start()
+        killed.join()
+    assert killed.exitcode == -signal.SIGKILL
     model = Lottery()
     sample(tmp_path, model)
     assert len(model.asked) == left
-    assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "whole" / "out.jsonl").read_bytes()
+    assert (tmp_path / "out.jsonl").read_bytes() == whole
 
 
 def test_another_number_of_samples_uses_the_answers_that_are_there(tmp_path: Path) -> None:
@@ -178,10 +177,19 @@ def test_another_number_of_samples_uses_the_answers_that_are_there(tmp_path: Pat
     assert len(model.asked) == 25 - 2 * 4 + 1, "of the first 8 answers, one is a sixth sample"
 
 
-@pytest.mark.parametrize("rejected", ["first", "last", "random"])
-def test_a_passing_and_a_failing_sample_make_a_pair(tmp_path: Path, word_model: Path, rejected: str) -> None:
+@pytest.fixture(scope="module")
+def sampled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, float]]:
+    """Samples of sixty problems, and the metrics."""
     prompts = [f"{kind} {k}" for k in range(20) for kind in ("some", "hard", "easy")]
-    metrics = sample(write_problems(tmp_path, prompts), Lottery())
+    folder = write_problems(tmp_path_factory.mktemp("sampled"), prompts)
+    return folder, sample(folder, Lottery())
+
+
+@pytest.mark.parametrize("rejected", ["first", "last", "random"])
+def test_a_passing_and_a_failing_sample_make_a_pair(
+    tmp_path: Path, sampled: tuple[Path, dict[str, float]], word_model: Path, rejected: str
+) -> None:
+    folder, metrics = sampled
     params = PairsParams(
         seed=13,
         rejected=rejected,  # type: ignore[arg-type]
@@ -194,12 +202,12 @@ def test_a_passing_and_a_failing_sample_make_a_pair(tmp_path: Path, word_model: 
         judge=None,
     )
     out = tmp_path / "pairs.jsonl"
-    counts = select_pairs(tmp_path / "out.jsonl", tmp_path / "problems.jsonl", word_model, params, out)
+    counts = select_pairs(folder / "out.jsonl", folder / "problems.jsonl", word_model, params, out)
     assert (counts["pairs"], counts["dropped/unsolved"] + counts["dropped/solved_by_draft"]) == (
         metrics["mixed"],
         60 - metrics["mixed"],
     )
-    trajectories = {t.task_id: t for t in read_jsonl(tmp_path / "out.jsonl", Trajectory)}
+    trajectories = {t.task_id: t for t in read_jsonl(folder / "out.jsonl", Trajectory)}
     places = []
     for pair in read_jsonl(out, PreferencePair):
         attempts = trajectories[pair.task_id].attempts

@@ -20,7 +20,7 @@ EvalPlusSlice = Callable[..., Path]
 
 @pytest.fixture
 def execution() -> ExecutionParams:
-    return load_params(ROOT / "params.yaml").execution
+    return load_params(ROOT / "params.yaml").execution.model_copy(update={"workers": 1})
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import gzip
 import json
 import threading
-import time
 import urllib.error
 from pathlib import Path
 
@@ -89,12 +88,10 @@ def test_machine_without_a_network_says_so_and_is_not_asked_again(
 def test_server_that_never_answers_costs_a_bounded_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given_up = threading.Event()
     monkeypatch.setattr(evalplus_data, "CONNECT_S", 0.2)
-    monkeypatch.setattr(evalplus_data.urllib.request, "urlopen", lambda url, timeout: given_up.wait(60))
-    begin = time.monotonic()
+    monkeypatch.setattr(evalplus_data.urllib.request, "urlopen", lambda url, timeout: given_up.wait())
     with pytest.raises(DataUnavailableError, match="no answer within"):
         find_data("humaneval", tmp_path)
-    assert time.monotonic() - begin < 1.5
-    given_up.set()
+    given_up.set()  # the server had said nothing until now
 
 
 def test_download_lands_in_the_cache_folder_and_broken_ones_do_not(

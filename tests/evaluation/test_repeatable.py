@@ -4,22 +4,23 @@ On a slice by default; `EVALPLUS_TASKS` and `EVALPLUS_MUTANTS` raise the numbers
 """
 
 import multiprocessing
+import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
 from iterpref_core.evaluation.evalplus_data import find_data
 from iterpref_core.evaluation.evaluate import score_samples
+from iterpref_core.execution.journal import Journal
 from iterpref_core.jsonl import write_jsonl
 from iterpref_core.records import Sample
-from tests.settings import ROOT
 
 from .conftest import EvalPlusSlice
 from .evalplus_mutants import MUTANTS, add_mutants, task_ids
@@ -31,30 +32,26 @@ SLEEPS = "import time\ndef {}(*_):\n    time.sleep(0.01)\n"
 LARGE = "def {}(*_):\n    return [0] * 10**9\n"
 
 
-def spin() -> None:
-    while True:
-        pass
-
-
 @contextmanager
 def busy_machine() -> Iterator[None]:
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=spin, daemon=True) for _ in range(BUSY)]
-    for process in processes:
-        process.start()
+    processes = [subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"]) for _ in range(BUSY)]
     try:
         yield
     finally:
         for process in processes:
             process.kill()
-            process.join()
+            process.wait()
 
 
-@pytest.mark.timeout(300 if MUTANTS <= 30 else 7200)
-@pytest.mark.parametrize("dataset", ["humaneval", "mbpp"])
-def test_the_same_samples_get_the_same_bytes_twice_and_on_a_busy_machine(
-    dataset: str, evalplus_slice: EvalPlusSlice, execution: ExecutionParams, tmp_path: Path
-) -> None:
+Score = Callable[[str], bytes]
+
+
+@pytest.fixture(params=["humaneval", "mbpp"])
+def score(
+    request: pytest.FixtureRequest, evalplus_slice: EvalPlusSlice, execution: ExecutionParams, tmp_path: Path
+) -> Score:
+    """Writes the results of the same samples to a folder of this name, and returns them."""
+    dataset = request.param
     evalplus_slice(dataset, *task_ids(dataset))
     tasks = find_data(dataset, tmp_path).tasks  # type: ignore[arg-type]
     programs = {task.task_id: [task.canonical_program] for task in tasks}
@@ -72,45 +69,58 @@ def test_the_same_samples_get_the_same_bytes_twice_and_on_a_busy_machine(
         score_samples(samples, benchmark, tmp_path, WINDOW, execution, out=out, cache=tmp_path)  # type: ignore[arg-type]
         return (out / "results.json").read_bytes()
 
+    return score
+
+
+@pytest.mark.timeout(300 if MUTANTS <= 30 else 7200)
+def test_the_same_samples_get_the_same_bytes_twice(score: Score) -> None:
+    assert score("first") == score("second")
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(300 if MUTANTS <= 30 else 7200)
+def test_the_same_samples_get_the_same_bytes_on_a_busy_machine(score: Score) -> None:
     first = score("first")
-    assert score("second") == first
     with busy_machine():
         assert score("busy") == first
 
 
-SCORE = """
-import sys
-from pathlib import Path
-from iterpref_core.config import load_params
-from iterpref_core.evaluation.evaluate import score_samples
-params, folder = load_params(Path(sys.argv[1])), Path(sys.argv[2])
-score_samples(folder / "samples.jsonl", "heldout", folder / "problems.jsonl", params.evaluate.livecodebench,
-              params.execution, out=folder / sys.argv[3], cache=folder / "cache")
-"""
-
-
-def test_an_evaluation_that_was_killed_goes_on_and_gives_the_same_bytes(problems: Path, tmp_path: Path) -> None:
-    slow = "from time import process_time\nwhile process_time() < 0.2: pass\ndef f(x):\n    return 2 * x # {}\n"
+def test_an_evaluation_that_was_killed_goes_on_and_gives_the_same_bytes(
+    problems: Path, execution: ExecutionParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     every = [
-        Sample(task_id=task_id, solution=slow.format(n)) for task_id in ("h/double", "h/square") for n in range(20)
+        Sample(task_id=task_id, solution=f"def f(x):\n    return 2 * x # {n}\n")
+        for task_id in ("h/double", "h/square")
+        for n in range(20)
     ]
     write_jsonl(tmp_path / "samples.jsonl", every)
-    command = [sys.executable, "-c", SCORE, str(ROOT / "params.yaml"), str(tmp_path)]
-    with subprocess.Popen([*command, "killed"]) as process:
-        while kept(tmp_path) < 8 and process.poll() is None:
-            time.sleep(0.05)
-        process.send_signal(signal.SIGKILL)
+    cache = tmp_path / "cache"
+    run: list[str] = []
+    append = Journal.append
+
+    def score(name: str, cache: Path) -> bytes:
+        run.clear()
+        out = tmp_path / name
+        score_samples(tmp_path / "samples.jsonl", "heldout", problems, WINDOW, execution, out=out, cache=cache)
+        return (out / "results.json").read_bytes()
+
+    def append_or_die(journal: Journal, record: str, entry: dict[str, Any]) -> None:
+        append(journal, record, entry)
+        run.append(record)
+        if len(run) == dies_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(Journal, "append", append_or_die)
+    dies_at = 2 + 8  # the references are run first, of which there are two
+    killed = multiprocessing.get_context("fork").Process(target=score, args=("killed", cache))
+    killed.start()
+    killed.join()
+    assert killed.exitcode == -signal.SIGKILL
     assert not (tmp_path / "killed").exists(), "nothing half-written"
-    before = kept(tmp_path)
-    assert 8 <= before < len(every)
-    done = subprocess.run([*command, "again"], check=True, capture_output=True, text=True)
-    assert f"{len(every)}/{len(every)}" in done.stderr
-    assert kept(tmp_path) == 0
-    subprocess.run([*command, "whole"], check=True)
-    assert (tmp_path / "again" / "results.json").read_bytes() == (tmp_path / "whole" / "results.json").read_bytes()
-
-
-def kept(folder: Path) -> int:
-    """Lines of samples in the journal of the scoring (the references are two)."""
-    texts = [path.read_text() for path in (folder / "cache" / "unfinished").glob("*.jsonl")]
-    return max((text.count("\n") - 1 for text in texts if "score" in text.partition("\n")[0]), default=0)
+    dies_at = 99
+    again = score("again", cache)
+    assert len(run) == len(every) - 8
+    kept = [path.read_text().partition("\n")[0] for path in (cache / "unfinished").glob("*.jsonl")]
+    assert not [identity for identity in kept if '"score' in identity.replace("\\", "")]
+    assert score("whole", tmp_path / "other") == again
+    assert len(run) == 2 + len(every)

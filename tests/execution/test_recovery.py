@@ -1,14 +1,13 @@
 """The engine survives the loss of its own processes, and leaves nothing behind."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 from dataclasses import replace
-from pathlib import Path
 
 import psutil
 import pytest
@@ -25,51 +24,61 @@ GOOD = Program("def f(): return 1", TESTS)
 SLOW = Program("import time\ndef f(): time.sleep(0.3); return 1", TESTS)
 
 
-def kill_workers(executor, delay):
-    time.sleep(delay)
-    for pid in executor.worker_pids():
-        os.killpg(pid, signal.SIGKILL)
+def family(worker):
+    return psutil.Process(worker.pid).children(recursive=True)
 
 
+def kill_after_start(monkeypatch, times):
+    """Kill so many zygotes, each as soon as it has made a process for its program."""
+    start, left = Worker.start, [None] * times
+
+    def start_and_kill(worker, *job):
+        idle = len(family(worker))
+        start(worker, *job)
+        if left:
+            left.pop()
+            while len(family(worker)) == idle and not select.select([worker], [], [], 0)[0]:
+                pass
+            os.killpg(worker.pid, signal.SIGKILL)
+
+    monkeypatch.setattr(Worker, "start", start_and_kill)
+
+
+@pytest.mark.faults
 @pytest.mark.parametrize("namespaces", [True, False])
-def test_a_killed_zygote_is_replaced_and_its_program_run_again(namespaces, caplog):
+def test_a_killed_zygote_is_replaced_and_its_program_run_again(namespaces, caplog, monkeypatch):
     with Executor(LIMITS, workers=2, namespaces=namespaces) as executor:
         assert next(executor.run([GOOD])).verdict == "passed"
-        killer = threading.Thread(target=kill_workers, args=(executor, 0.15))
-        killer.start()
+        kill_after_start(monkeypatch, 2)
         verdicts = [outcome.verdict for outcome in executor.run([SLOW, SLOW, GOOD, GOOD])]
-        killer.join()
     assert verdicts == ["passed"] * 4
-    assert "was lost under program" in caplog.text
+    assert caplog.text.count("was lost under program") == 2
 
 
-def test_a_program_whose_zygotes_keep_dying_is_an_infra_error():
+@pytest.mark.faults
+def test_a_program_whose_zygotes_keep_dying_is_an_infra_error(monkeypatch):
+    kill_after_start(monkeypatch, 99)
     with Executor(LIMITS, workers=1) as executor:
-        stop = threading.Event()
-
-        def keep_killing():
-            while not stop.is_set():
-                kill_workers(executor, 0.05)
-
-        killer = threading.Thread(target=keep_killing)
-        run = executor.run([Program("import time\ndef f(): time.sleep(2); return 1", TESTS)])
-        killer.start()
-        try:
-            (outcome,) = run
-        except ExecutionError:
-            pytest.skip("the zygote was killed while it started, which is reported as such")
-        finally:
-            stop.set()
-            killer.join()
+        (outcome,) = executor.run([SLOW])
     assert outcome.verdict == "infra_error"
 
 
-def test_a_stopped_zygote_does_not_hang_the_run(monkeypatch):
-    monkeypatch.setattr("iterpref_core.execution.worker.GRACE_S", 0.5)
-    with Executor(Limits(cpu_s=1, wall_s=0.5), workers=1, namespaces=False) as executor:
+@pytest.mark.faults
+def test_a_stopped_zygote_does_not_hang_the_run(monkeypatch, caplog):
+    with Executor(LIMITS, workers=1, namespaces=False) as executor:
         assert next(executor.run([GOOD])).verdict == "passed"
-        os.kill(executor.worker_pids()[0], signal.SIGSTOP)
+        (stopped,) = executor.worker_pids()
+        os.kill(stopped, signal.SIGSTOP)
+        start = Worker.start
+
+        def start_late(worker, *job):
+            start(worker, *job)
+            if worker.pid == stopped:
+                worker.deadline = 0.0
+
+        monkeypatch.setattr(Worker, "start", start_late)
         assert next(executor.run([GOOD])).verdict == "passed"
+    assert "the zygote does not answer" in caplog.text
 
 
 @pytest.mark.parametrize("killed", ["starved", "slowed"])
@@ -124,26 +133,30 @@ def test_a_closed_executor_leaves_no_process_and_no_folder():
         next(executor.run([GOOD]))
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("namespaces", [True, False])
-def test_nothing_survives_a_killed_supervisor(namespaces):
+def test_nothing_survives_a_killed_supervisor(namespaces, tmp_path):
     script = (
         "from iterpref_core.execution import *; from iterpref_core.records import IoTest\n"
         f"with Executor(Limits(cpu_s=9, wall_s=60), workers=1, namespaces={namespaces}) as executor:\n"
         "    tests = (IoTest(call='f()', expected='1'),)\n"
         "    next(executor.run([Program('def f(): return 1', tests)]))\n"
         "    print(executor.worker_pids()[0], flush=True)\n"
+        "    input()\n"
         "    next(executor.run([Program('import time\\ndef f(): time.sleep(50)', tests)]))\n"
     )
-    folders = set(Path(tempfile.gettempdir()).glob("iterpref-execution-*"))
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=ROOT) as supervisor:
+    own = os.environ | {"TMPDIR": str(tmp_path)}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, env=own, bufsize=0, **pipes) as supervisor:
         zygote = psutil.Process(int(supervisor.stdout.readline()))
-        time.sleep(0.3)
-        family = [zygote, *zygote.children(recursive=True)]
-        assert len(family) >= 2
+        idle = zygote.children(recursive=True)
+        supervisor.stdin.write(b"\n")
+        while len(busy := zygote.children(recursive=True)) == len(idle):
+            assert supervisor.poll() is None
         supervisor.kill()
-    _, alive = psutil.wait_procs(family, timeout=10)
+    _, alive = psutil.wait_procs([zygote, *busy], timeout=60)
     assert alive == []
-    assert set(Path(tempfile.gettempdir()).glob("iterpref-execution-*")) <= folders
+    assert list(tmp_path.glob("iterpref-execution-*")) == []
 
 
 def test_it_works_beside_loaded_threads_and_from_a_thread():
@@ -220,9 +233,9 @@ def test_a_missing_preload_is_an_error():
         next(executor.run([GOOD]))
 
 
-def test_scratch_folders_are_removed():
-    before = set(Path(tempfile.gettempdir()).glob("iterpref-execution-*"))
+def test_scratch_folders_are_removed(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with Executor(LIMITS, workers=1, namespaces=False) as executor:
         next(executor.run([GOOD]))
-        assert set(Path(tempfile.gettempdir()).glob("iterpref-execution-*")) != before
-    assert set(Path(tempfile.gettempdir()).glob("iterpref-execution-*")) == before
+        assert len(list(tmp_path.glob("iterpref-execution-*"))) == 1
+    assert list(tmp_path.glob("iterpref-execution-*")) == []

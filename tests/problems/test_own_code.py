@@ -17,7 +17,7 @@ from iterpref_core.records import Problem
 from tests import settings
 
 EXECUTION = settings.EXECUTION.model_copy(update={"cpu_s": 5, "wall_s": 60, "memory_mb": 512, "file_mb": 4})
-PARAMS = OwnCodeParams(repeats=3, max_test_s=0.5, max_tests=5, max_prompt_chars=5000, licences=("MIT",))
+PARAMS = OwnCodeParams(repeats=2, max_test_s=0.5, max_tests=5, max_prompt_chars=5000, licences=("MIT",))
 
 PRICES = '''
 """Prices."""
@@ -379,7 +379,7 @@ def test_an_environment_that_is_not_named_is_a_users_error(shop: SimpleNamespace
 def test_an_installed_package_with_doctests_needs_no_environment(tmp_path: Path) -> None:
     pytest.importorskip("sortedcontainers")
     out = tmp_path / "problems.jsonl"
-    params = PARAMS.model_copy(update={"repeats": 2, "licences": ("Apache-2.0",)})
+    params = PARAMS.model_copy(update={"licences": ("Apache-2.0",)})
     counts = ingest_own_code(Source("sortedcontainers", "package"), out, params, EXECUTION)
     problems = list(read_jsonl(out, Problem))
     assert "environment" not in counts
@@ -391,9 +391,8 @@ def test_code_under_a_licence_that_is_not_allowed_is_left_out(tmp_path: Path) ->
     folder = tmp_path / "project"
     folder.mkdir()
     (folder / "copied.py").write_text(GPL)
-    params = PARAMS.model_copy(update={"repeats": 2})
     with pytest.raises(InputError, match=r"no problem to ingest .*dropped/licence 1"):
-        ingest_own_code(Source(str(folder), "folder", licence="MIT"), tmp_path / "out.jsonl", params, EXECUTION)
+        ingest_own_code(Source(str(folder), "folder", licence="MIT"), tmp_path / "out.jsonl", PARAMS, EXECUTION)
     assert not (tmp_path / "out.jsonl").exists()
 
 

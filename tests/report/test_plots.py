@@ -26,14 +26,10 @@ def dvc(path: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def workspace(rich: SimpleNamespace, tmp_path: Path) -> Path:
-    """A repository of DVC with the plots of this one, and a report."""
+    """A folder with a report, and what else plots are made of."""
     path = tmp_path / "workspace"
     rich.build(path / "reports")
     shutil.copytree(rich.metrics, path / "metrics")
-    plots = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["plots"]
-    (path / "dvc.yaml").write_text(yaml.safe_dump({"plots": plots}, sort_keys=False), encoding="utf-8")
-    dvc(path, "init", "--quiet", "--no-scm")
-    shutil.copytree(ROOT / ".dvc/plots", path / ".dvc/plots")
     return path
 
 
@@ -48,10 +44,13 @@ def fields(spec: Any) -> set[str]:
 
 
 def test_every_plot_is_rendered(workspace: Path) -> None:
+    plots = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["plots"]
+    (workspace / "dvc.yaml").write_text(yaml.safe_dump({"plots": plots}, sort_keys=False), encoding="utf-8")
+    dvc(workspace, "init", "--quiet", "--no-scm")
+    shutil.copytree(ROOT / ".dvc/plots", workspace / ".dvc/plots")
     assert "ERROR" not in dvc(workspace, "plots", "show")
     html = (workspace / "dvc_plots/index.html").read_text(encoding="utf-8")
     specs = [json.loads(spec) for spec in re.findall(r"var spec = (\{.*?\});", html, re.DOTALL)]
-    plots = yaml.safe_load((workspace / "dvc.yaml").read_text(encoding="utf-8"))["plots"]
     assert [spec["title"]["text"] for spec in specs[:6]] == [
         title for plot in plots for title in [next(iter(plot.values())).get("title")] if title
     ]

@@ -1,28 +1,25 @@
 """The label head where FSDP2 shards the weights: two processes on this machine, against plain logits in each."""
 
-import os
-import subprocess
-import sys
+import copy
+import multiprocessing
 from pathlib import Path
 
-_PROCESS = """
-import copy, sys
 import torch
 import torch.distributed as dist
 from peft import LoraConfig, get_peft_model
 from torch.distributed.fsdp import fully_shard
 from transformers import AutoModelForCausalLM, Qwen2Config
+
 from iterpref_core.training import label_head
 
-label_head._CHUNK = 32
-rank = int(sys.argv[1])
-dist.init_process_group("gloo", init_method="file://" + sys.argv[2], rank=rank, world_size=2)
 
-def check(tied, head_apart, lora):
+def check(rank: int, *, tied: bool, head_apart: bool, lora: list[str] | None) -> None:
     torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(Qwen2Config(
+    config = Qwen2Config(
         vocab_size=70, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=2,
-        num_key_value_heads=2, tie_word_embeddings=tied), dtype=torch.float64)
+        num_key_value_heads=2, tie_word_embeddings=tied,
+    )  # fmt: skip
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float64)
     if lora:
         model = get_peft_model(model, LoraConfig(target_modules=lora, init_lora_weights=False)).double()
     plain = copy.deepcopy(model)
@@ -49,30 +46,22 @@ def check(tied, head_apart, lora):
         if own.grad is not None:
             torch.testing.assert_close(weight.grad.full_tensor(), own.grad, msg=name)
 
-check(tied=True, head_apart=False, lora=None)
-check(tied=False, head_apart=True, lora=None)
-check(tied=False, head_apart=False, lora=["q_proj"])
-check(tied=False, head_apart=True, lora=["q_proj", "lm_head"])
-dist.destroy_process_group()
-"""
+
+def check_all(rank: int, meeting: Path) -> None:
+    label_head._CHUNK = 32
+    dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=2)
+    check(rank, tied=True, head_apart=False, lora=None)
+    check(rank, tied=False, head_apart=True, lora=None)
+    check(rank, tied=False, head_apart=False, lora=["q_proj"])
+    check(rank, tied=False, head_apart=True, lora=["q_proj", "lm_head"])
+    dist.destroy_process_group()
 
 
 def test_values_and_gradients_are_those_of_plain_logits(tmp_path: Path) -> None:
-    environment = os.environ | {"PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", _PROCESS, str(rank), str(tmp_path / "meeting")],
-            env=environment,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    try:
-        for process in processes:
-            _, errors = process.communicate(timeout=200)
-            assert process.returncode == 0, errors
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=check_all, args=(rank, tmp_path / "meeting"), daemon=True) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0], "what went wrong is printed above"

@@ -1,9 +1,5 @@
 """LoRA: what it trains, what it leaves behind, and that a killed run goes on."""
 
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +9,7 @@ from safetensors.torch import load_file
 from iterpref_core.config import Layout, TrainParams
 from iterpref_core.inference.transformers_backend import load_model
 from iterpref_core.training.train import train_objective
-from tests.training.test_train import _TRAIN_AND_DIE
+from tests.training.test_train import train_and_die
 
 Inputs = tuple[Path, Path, Path]
 
@@ -53,12 +49,6 @@ def test_a_trained_adapter_becomes_a_plain_checkpoint(
 def test_a_killed_run_resumes_and_ends_with_the_same_weights(tmp_path: Path, inputs: Inputs, lora: TrainParams) -> None:
     whole = _train(tmp_path / "whole", inputs, lora)
     killed = tmp_path / "killed"
-    run = subprocess.run(
-        [sys.executable, "-c", _TRAIN_AND_DIE, str(killed), lora.model_dump_json(), *map(str, inputs)],
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
-        capture_output=True,
-        check=False,
-    )
-    assert run.returncode == -signal.SIGKILL, run.stderr.decode()
+    train_and_die(killed, inputs, lora)
     resumed = _train(killed, inputs, lora)
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)

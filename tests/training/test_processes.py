@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +21,8 @@ from safetensors.torch import load_file
 from iterpref_core.config import ObjectiveName, TrainParams
 from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.progress import watched_progress
-from iterpref_core.training.processes import sharding
+from iterpref_core.training import worker
+from iterpref_core.training.processes import accumulation_steps, sharding
 from iterpref_core.training.train import train_objective
 from tests.settings import ROOT
 
@@ -43,14 +45,20 @@ def inputs(pairs_file: Path, spans_file: Path, model_folder: Path) -> Inputs:
     return pairs_file, spans_file, model_folder
 
 
-def _in_two(params: TrainParams, folder: Path, **configuration: object) -> TrainParams:
-    """Settings that train in two processes; skips where this machine lets none meet."""
-    with socket.socket() as found:
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port for processes to meet at, that nobody else is given meanwhile; skips where this machine lets none meet."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            found.bind(("127.0.0.1", 0))
+            held.bind(("127.0.0.1", 0))
         except OSError as error:
             pytest.skip(f"no process group can start here: {error}")
-        port = found.getsockname()[1]
+        yield held.getsockname()[1]
+
+
+def _in_two(params: TrainParams, folder: Path, port: int, **configuration: object) -> TrainParams:
+    """Settings that train in two processes."""
     path = folder / "accelerate.yaml"
     path.write_text(yaml.safe_dump({**TWO_PROCESSES, "main_process_port": port, **configuration}))
     return params.model_copy(update={"accelerate": str(path)})
@@ -70,36 +78,17 @@ def _train(
         return metrics, list(csv.DictReader(file)), load_file(paths[0] / "model.safetensors"), told
 
 
-@pytest.mark.parametrize(
-    ("objective", "configuration", "settings"),
-    [
-        ("hybrid-rpo", {"distributed_type": "MULTI_GPU"}, {}),
-        (
-            "target-rpo",
-            {
-                "distributed_type": "FSDP",
-                "fsdp_config": yaml.safe_load((CONFIGURATIONS / "fsdp2.yaml").read_text())["fsdp_config"],
-            },
-            {"lora_rank": 4},
-        ),
-    ],
-    ids=["data parallel", "FSDP2 with LoRA"],
-)
-def test_two_processes_train_what_one_does(
-    tmp_path: Path,
-    inputs: Inputs,
-    params: TrainParams,
-    objective: ObjectiveName,
-    configuration: dict[str, object],
-    settings: dict[str, object],
-) -> None:
-    """Losses, weights and what is written; hybrid besides needs the same order of pairs in both processes."""
-    own = params.model_copy(update={"micro_batch_size": 1, "epochs": 3, **settings})
-    one = _train(tmp_path / "one", inputs, objective, own)
-    two = _train(tmp_path / "two", inputs, objective, _in_two(own, tmp_path, **configuration))
+def test_two_processes_train_what_one_does(tmp_path: Path, inputs: Inputs, params: TrainParams, port: int) -> None:
+    """With FSDP2 and LoRA: losses, weights and what is written."""
+    fsdp = yaml.safe_load((CONFIGURATIONS / "fsdp2.yaml").read_text(encoding="utf-8"))["fsdp_config"]
+    own = params.model_copy(update={"micro_batch_size": 1, "epochs": 3, "lora_rank": 4})
+    one = _train(tmp_path / "one", inputs, "target-rpo", own)
+    two = _train(
+        tmp_path / "two", inputs, "target-rpo", _in_two(own, tmp_path, port, distributed_type="FSDP", fsdp_config=fsdp)
+    )
     assert two[0] == pytest.approx(one[0], rel=1e-4, abs=1e-6)
     assert two[3] == one[3]
-    assert {label for label, _, _ in two[3]} == {"logged", f"train {objective}"}
+    assert {label for label, _, _ in two[3]} == {"logged", "train target-rpo"}
     for row, like in zip(two[1], one[1], strict=True):
         assert {k: float(v) for k, v in row.items()} == pytest.approx({k: float(v) for k, v in like.items()}, rel=1e-4)
     assert two[2].keys() == one[2].keys()
@@ -108,20 +97,24 @@ def test_two_processes_train_what_one_does(
     assert not list((tmp_path / "two" / "work" / "checkpoints").iterdir())
 
 
-def test_two_machines_train_what_one_process_does(tmp_path: Path, inputs: Inputs, params: TrainParams) -> None:
-    """Each is a process of its own script on loopback; they meet by address and port alone, as machines do."""
+def test_two_machines_train_what_one_process_does(
+    tmp_path: Path, inputs: Inputs, params: TrainParams, port: int
+) -> None:
+    """Each is a process of its own script on loopback; they meet by address and port alone, as machines do.
+
+    The objective needs the same order of pairs in both processes.
+    """
     own = params.model_copy(update={"micro_batch_size": 1})
-    one = _train(tmp_path / "one", inputs, "target-rpo", own)
-    two = _in_two(own, tmp_path, distributed_type="MULTI_GPU")
+    one = _train(tmp_path / "one", inputs, "hybrid-rpo", own)
+    two = _in_two(own, tmp_path, port, distributed_type="MULTI_GPU")
     assert two.accelerate is not None
-    configuration = yaml.safe_load(Path(two.accelerate).read_text())
     every = yaml.safe_load((ROOT / "params.yaml").read_text())
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(every | {"train": own.model_dump(mode="json")}))
     names = zip(("pairs", "spans", "model"), inputs, strict=True)
     options = [part for name, path in names for part in (f"--{name}", str(path))]
-    options += ["--objective", "target-rpo", "--params", str(tmp_path / "params.yaml"), "--out", str(tmp_path / "two")]
+    options += ["--objective", "hybrid-rpo", "--params", str(tmp_path / "params.yaml"), "--out", str(tmp_path / "two")]
     where = {
-        "MACHINES": "2", "HOST": "127.0.0.1", "PORT": str(configuration["main_process_port"]), "PROCESSES": "1",
+        "MACHINES": "2", "HOST": "127.0.0.1", "PORT": str(port), "PROCESSES": "1",
         "CONFIG": two.accelerate, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }  # fmt: skip
     machines = [
@@ -152,9 +145,29 @@ def test_a_machine_that_does_not_know_the_others_says_what_is_missing() -> None:
     assert (done.returncode, done.stderr.split(";")[0]) == (2, "error: RANK is not set")
 
 
-def test_an_error_in_the_processes_is_the_one_of_this_one(tmp_path: Path, inputs: Inputs, params: TrainParams) -> None:
+def test_an_error_in_the_processes_is_the_one_of_this_one(
+    tmp_path: Path,
+    inputs: Inputs,
+    params: TrainParams,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What a worker says that is told here that it is one of two; and how this process understands it."""
+    paths = dict(zip(("pairs", "spans", "model"), inputs, strict=True))
+    paths |= {name: tmp_path / name for name in ("out", "curve", "work")}
+    request = {"objective": "dpo", "params": params.model_dump(mode="json"), "prompt": "auto"}
+    with monkeypatch.context() as patch:
+        patch.setattr("iterpref_core.training.train.accumulation_steps", lambda own, _: accumulation_steps(own, 2))
+        patch.setattr(sys, "argv", ["worker", json.dumps(request | {name: str(path) for name, path in paths.items()})])
+        worker.main()
+    said, launcher = tmp_path / "said", tmp_path / "python"
+    said.write_text("from a library\n" + capsys.readouterr().out)
+    launcher.write_text(f"#!/bin/sh\ncat '{said}'\n")
+    launcher.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(launcher))
     with pytest.raises(InputError, match=r"train\.micro_batch_size = 4 x 2 processes = 8; change one of them"):
-        _train(tmp_path, inputs, "dpo", _in_two(params, tmp_path, distributed_type="MULTI_GPU"))
+        _train(tmp_path, inputs, "dpo", _in_two(params, tmp_path, 1, distributed_type="MULTI_GPU"))
+    assert "from a library" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGURATIONS.glob("*.yaml")), ids=lambda path: path.stem)

@@ -2,10 +2,9 @@
 
 import csv
 import json
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import get_args
 
@@ -245,18 +244,20 @@ def test_small_updates_of_a_model_saved_in_bfloat16_are_not_lost(
     assert changed["float32"] > 2 * changed["saved"]
 
 
-_TRAIN_AND_DIE = """
-import os, signal, sys
-from pathlib import Path
-from iterpref_core.config import TrainParams
-from iterpref_core.training.train import train_objective
-folder, params, *inputs = sys.argv[1:]
-def die_late(logs, step):
-    if step >= 15:
-        os.kill(os.getpid(), signal.SIGKILL)
-train_objective(*map(Path, inputs), "target-rpo", TrainParams.model_validate_json(params),
-                Path(folder, "out"), Path(folder, "curve.csv"), Path(folder, "work"), die_late)
-"""
+def train_and_die(folder: Path, inputs: tuple[Path, Path, Path], params: TrainParams) -> None:
+    """Train in a copy of this process, which is killed after 15 steps."""
+
+    def die_late(_: dict[str, float], step: int) -> None:
+        if step >= 15:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    paths = folder / "out", folder / "curve.csv", folder / "work"
+    copy = multiprocessing.get_context("fork").Process(
+        target=train_objective, args=(*inputs, "target-rpo", params, *paths, die_late)
+    )
+    copy.start()
+    copy.join()
+    assert copy.exitcode == -signal.SIGKILL
 
 
 def test_a_killed_run_resumes_and_ends_with_the_same_weights(
@@ -265,13 +266,7 @@ def test_a_killed_run_resumes_and_ends_with_the_same_weights(
     longer = params.model_copy(update={"epochs": 8})
     _train(tmp_path / "whole", inputs, "target-rpo", longer)
     killed = tmp_path / "killed"
-    run = subprocess.run(
-        [sys.executable, "-c", _TRAIN_AND_DIE, str(killed), longer.model_dump_json(), *map(str, inputs)],
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
-        capture_output=True,
-        check=False,
-    )
-    assert run.returncode == -signal.SIGKILL, run.stderr.decode()
+    train_and_die(killed, inputs, longer)
     assert not (killed / "out").exists()
     checkpoint = last_checkpoint(next((killed / "work" / "checkpoints").iterdir()))
     assert checkpoint is not None

@@ -6,5 +6,5 @@ import sys
 
 
 def f(x):
-    found = [name for name in os.listdir(".") + os.listdir("..") if "note" in name]
+    found = [name for name in os.listdir(".") + os.listdir("..") if "@NOTE@" in name]
     return [*found, hasattr(sys, "note")]

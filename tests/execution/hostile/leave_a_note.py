@@ -7,10 +7,10 @@ import tempfile
 
 
 def f(x):
-    found = [name for name in os.listdir(".") + os.listdir("..") if "note" in name]
+    found = [name for name in os.listdir(".") + os.listdir("..") if "@NOTE@" in name]
     for folder in (".", "..", tempfile.gettempdir(), "/dev/shm", "/var/tmp"):
         try:
-            open(os.path.join(folder, "note"), "w").close()
+            open(os.path.join(folder, "@NOTE@"), "w").close()
         except OSError:
             pass
     sys.note = True
