@@ -7,5 +7,8 @@ import sys
 
 from tasks.orchestration.warm_client import hand_over
 
-if sys.argv[0] == "-m":  # so it is while Python looks for the module
+FORKED = {"flows.nanolab", "flows.codeflow", "flows.pairs", "flows.train", "flows.evaluate"}
+"""Stages that import the libraries of models; the others are at work before a fork is there."""
+
+if sys.argv[0] == "-m" and not FORKED.isdisjoint(sys.orig_argv):  # so it is while Python looks for the module
     hand_over()

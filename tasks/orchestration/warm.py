@@ -3,7 +3,8 @@
 Importing torch, transformers and trl takes a stage longer than all else that is not its work, and most stages need
 them. So they are imported once for all that runs in a folder. A stage's process, as DVC starts it, asks for a fork that
 takes over its arguments, environment, folder and output, and waits for it. Where there is none to be had the stage runs
-in its own process, as under a bare `dvc repro`.
+in its own process, as under a bare `dvc repro`. Stages that need none of these libraries do not ask
+(`flows/__init__.py`).
 """
 
 import subprocess
@@ -18,7 +19,7 @@ from tasks.orchestration.warm_client import WARM_VARIABLE
 
 
 class WarmProcess:
-    """Starts when it is first wanted. The first stage that asks gets no fork, but has it import the libraries.
+    """Starts, and imports the libraries, when the first stage does.
 
     It serves one folder, from which its forks import what they run: the one in which it was first wanted. Leaving it
     ends the process, and the forks that are left.

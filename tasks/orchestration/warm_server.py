@@ -75,7 +75,7 @@ class _Server:
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._owner = os.getppid()
         self._forks = 0
-        self._usable: bool | None = None
+        self._usable = _import_libraries()  # who asks meanwhile waits no longer than it would take itself
 
     def serve(self) -> _Request | None:
         """Serve until the owner is gone and all forks have ended; in a fork, returns the request it is to answer."""
@@ -105,8 +105,6 @@ class _Server:
             return request
         for stream in streams:
             os.close(stream)
-        if fits and self._usable is None:  # the first would wait for them as long as it takes to import them itself
-            self._usable = _import_libraries()
         return None
 
     def _watch(self, fork: _Fork) -> None:
@@ -147,6 +145,7 @@ class _Server:
 
 def _import_libraries() -> bool:
     """Import what takes stages seconds; returns whether a fork can use it: it can use no accelerator."""
+    gc.disable()
     import torch
 
     if torch.accelerator.is_available():
@@ -155,6 +154,7 @@ def _import_libraries() -> bool:
     from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: F401  # naming them is what imports them
     from trl import DPOConfig, DPOTrainer  # noqa: F401
 
+    gc.enable()
     gc.freeze()  # forks then neither visit nor free what they share: ending one takes 0.4 s instead of 1.9
     return True
 
