@@ -316,6 +316,7 @@ NANOLAB = NanolabParams(
     learning_rate=0.01,
     muon_learning_rate=0.05,
     repairs_per_problem=1,
+    bf16=False,
 )
 
 
