@@ -26,4 +26,4 @@ def debug_with(student: Path, debugger: Path, params: Params, out: Path, work: P
         student, debugger, params.codeflow, params.inference, params.budget, prompt=params.model.prompt
     )
     metrics = run_codeflow(Run(PROBLEMS, models, params.codeflow, params.execution, work, ANSWERS), out)
-    return metrics | {"bf16": float(precision_of(params.inference) == "bfloat16")}
+    return metrics | {"bf16": float(precision_of(student, params.inference)[0] == "bfloat16")}

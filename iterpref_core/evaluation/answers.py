@@ -152,7 +152,7 @@ def open_answerer(
                 batch_size=params.batch_size,
                 samples=params.samples,
                 temperature=params.temperature,
-                precision=precision_of(asked) if asked.backend == "transformers" else None,
+                precision=precision_of(model, asked)[0] if asked.backend == "transformers" else None,
             ),
             instruct,
         )

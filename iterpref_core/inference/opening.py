@@ -132,8 +132,8 @@ def _serving(
 def model_identity(model: Path | str, prompt: PromptStyle, inference: InferenceParams) -> str:
     """What a model's answers depend on besides prompt and sampling: the key under which they are kept.
 
-    Of a checkpoint, its content and the precision it computes in. Of an endpoint, the model's name alone, so that a
-    server that has moved costs nothing twice. Of a recording, its content.
+    Of a checkpoint, its content, and the precision it computes in where that is not its own. Of an endpoint, the
+    model's name alone, so that a server that has moved costs nothing twice. Of a recording, its content.
 
     Raises:
         InputError: the model or the recording cannot be used.
@@ -143,16 +143,26 @@ def model_identity(model: Path | str, prompt: PromptStyle, inference: InferenceP
     if inference.backend == "replay":
         with _recording(inference).open("rb") as file:
             return "replay " + hashlib.file_digest(file, "sha256").hexdigest()
-    return model_fingerprint(model, prompt) + (
-        f" {precision_of(inference)}" if inference.backend == "transformers" else ""
-    )
+    fingerprint = model_fingerprint(model, prompt)
+    if inference.backend == "vllm":
+        return fingerprint
+    computed, saved = precision_of(model, inference)
+    return fingerprint if computed == saved else f"{fingerprint} {computed}"
 
 
-def precision_of(inference: InferenceParams) -> str:
-    """What a model in this process computes in: `bfloat16`, `float32`, or `saved`, as its checkpoint has it."""
-    from iterpref_core.inference.precision import generation_dtype  # it imports torch, which endpoints need not
+def precision_of(model: Path | str, inference: InferenceParams) -> tuple[str, str]:
+    """What a model in this process computes in, and what it was saved in, such as `bfloat16`.
 
-    return str(generation_dtype(inference.bf16) or "saved").removeprefix("torch.")
+    Raises:
+        ModelError: the model cannot be had.
+    """
+    from iterpref_core.inference.precision import (
+        generation_dtype,
+        saved_dtype,
+    )  # they import torch: endpoints need none
+
+    saved = saved_dtype(model)
+    return str(generation_dtype(inference.bf16, saved)).removeprefix("torch."), str(saved).removeprefix("torch.")
 
 
 def describe_endpoint(inference: InferenceParams) -> str:

@@ -6,10 +6,14 @@ long: it depends on their instructions and on the library that PyTorch calls for
 
 import time
 from functools import cache
+from pathlib import Path
 
 import torch
+from transformers import AutoConfig
 
 from iterpref_core.config import Bf16
+from iterpref_core.errors import ModelError
+from iterpref_core.inference.checkpoints import locate_model
 
 _SIZE = 768
 _ROUNDS = 12
@@ -28,15 +32,29 @@ def uses_bf16(choice: Bf16, device: str) -> bool:
     return choice
 
 
-def generation_dtype(choice: Bf16) -> torch.dtype | None:
-    """The precision in which a model generates in this process; None for that of its checkpoint.
+def generation_dtype(choice: Bf16, saved: torch.dtype) -> torch.dtype:
+    """The precision in which a model that was saved in one generates in this process.
 
     A GPU has room and speed for whatever a checkpoint was saved in, unless the parameters say otherwise.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if choice == "auto" and device != "cpu":
-        return None
+        return saved
     return torch.bfloat16 if uses_bf16(choice, device) else torch.float32
+
+
+def saved_dtype(model: Path | str) -> torch.dtype:
+    """The precision that a checkpoint says it was saved in; float32 where it does not say.
+
+    Raises:
+        ModelError: there is no such model.
+    """
+    source = locate_model(model)
+    try:
+        config = AutoConfig.from_pretrained(source.name_or_path, revision=source.revision)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{model}: no usable configuration ({str(error).splitlines()[0]})") from None
+    return config.dtype or torch.float32
 
 
 @cache

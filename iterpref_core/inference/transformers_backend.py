@@ -104,7 +104,8 @@ class TransformersBackend:
                 "name one as eos_token in tokenizer_config.json"
             )
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        self._model = use_decode_attention(load_model(model).to(device, generation_dtype(bf16)).eval())
+        loaded = load_model(model)
+        self._model = use_decode_attention(loaded.to(device, generation_dtype(bf16, loaded.dtype)).eval())
         self._batch_size = batch_size
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:

@@ -13,12 +13,15 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from iterpref_core.config import load_params
 from iterpref_core.inference import precision
 from iterpref_core.inference.backend import Request, Sampling
 from iterpref_core.inference.growing_cache import can_drop_rows, growing_cache
+from iterpref_core.inference.opening import model_identity
 from iterpref_core.inference.prompts import render_prompt
 from iterpref_core.inference.transformers_backend import TransformersBackend
 from iterpref_core.nanolab.tokenizer import train_tokenizer
+from tests.settings import ROOT
 
 PROMPTS = (
     "add one",
@@ -111,18 +114,33 @@ def test_a_cpu_computes_in_what_it_computes_faster(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(precision, "_cpu_bf16_speedup", lambda: speedup)
-    assert precision.generation_dtype("auto") == chosen
+    assert (
+        precision.generation_dtype("auto", torch.float32)
+        == precision.generation_dtype("auto", torch.bfloat16)
+        == chosen
+    )
     assert precision.uses_bf16("auto", "cpu") == (chosen is torch.bfloat16)
     assert precision.uses_bf16("auto", "cuda")
     for choice, dtype in ((True, torch.bfloat16), (False, torch.float32)):
-        assert precision.generation_dtype(choice) == dtype
+        assert precision.generation_dtype(choice, torch.float32) == dtype
         assert TransformersBackend(word_model, 1, bf16=choice)._model.dtype == dtype
     assert TransformersBackend(word_model, 1)._model.dtype == chosen
 
 
 def test_a_gpu_computes_in_what_a_checkpoint_was_saved_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert precision.generation_dtype("auto") is None
+    assert precision.generation_dtype("auto", torch.float16) == torch.float16
+    assert precision.generation_dtype(True, torch.float16) == torch.bfloat16
+    assert precision.generation_dtype(False, torch.float16) == torch.float32
+
+
+def test_answers_in_another_precision_are_others(word_model: Path) -> None:
+    params = load_params(ROOT / "params.yaml").inference
+    own, other = (
+        model_identity(word_model, "auto", params.model_copy(update={"bf16": bf16})) for bf16 in (False, True)
+    )
+    assert own == model_identity(word_model, "auto", params.model_copy(update={"backend": "vllm"}))
+    assert other == f"{own} bfloat16"
 
 
 def test_the_speed_of_both_precisions_is_measured() -> None:
