@@ -116,7 +116,7 @@ def _server_answers() -> bool:
 
 
 def _publish(stage: str, status: str) -> None:
-    """Record the stage in MLflow. A tracking server that is away must not cost the work of a stage."""
+    """Record the stage in MLflow. A tracking server that is away, or no repository, must not cost the work of a stage."""
     from mlflow.exceptions import MlflowException
 
     from tasks.recording.graph import load_graph
@@ -126,7 +126,7 @@ def _publish(stage: str, status: str) -> None:
     logging.getLogger("mlflow.store.db.utils").addFilter(lambda _: False)
     try:
         publish(load_graph()[stage], load_params(), status)
-    except (MlflowException, OSError) as error:
+    except (MlflowException, OSError, InputError) as error:
         print(f"warning: {stage} is not recorded in MLflow: {storage_error(error) or error}", file=sys.stderr)
 
 
