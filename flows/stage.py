@@ -116,7 +116,8 @@ def _server_answers() -> bool:
 
 
 def _publish(stage: str, status: str) -> None:
-    """Record the stage in MLflow. A tracking server that is away, or no repository, must not cost the work of a stage."""
+    """Record the stage in MLflow. A tracking server that is away, or no repository, must not cost a stage's work."""
+    gc.disable()  # until the process ends, soon after
     from mlflow.exceptions import MlflowException
 
     from tasks.recording.graph import load_graph
