@@ -58,6 +58,7 @@ def _run_alone(function: Callable[..., dict[str, float]], stage: str, parameters
         with suppress(OSError) if code else nullcontext():  # on a full disk, what was first in the way is told
             journal.close(code, message, lasting=lasting)
         if PARENT_VARIABLE not in os.environ and code <= 1:
+            gc.disable()  # until the process ends, soon after
             _publish(stage, "FAILED" if code else "FINISHED")
     return code, message
 
@@ -117,7 +118,6 @@ def _server_answers() -> bool:
 
 def _publish(stage: str, status: str) -> None:
     """Record the stage in MLflow. A tracking server that is away, or no repository, must not cost a stage's work."""
-    gc.disable()  # until the process ends, soon after
     from mlflow.exceptions import MlflowException
 
     from tasks.recording.graph import load_graph
