@@ -58,6 +58,7 @@ def _run_alone(function: Callable[..., dict[str, float]], stage: str, parameters
         with suppress(OSError) if code else nullcontext():  # on a full disk, what was first in the way is told
             journal.close(code, message, lasting=lasting)
         if PARENT_VARIABLE not in os.environ and code <= 1:
+            gc.disable()  # until the process ends, soon after
             _publish(stage, "FAILED" if code else "FINISHED")
     return code, message
 
@@ -116,7 +117,7 @@ def _server_answers() -> bool:
 
 
 def _publish(stage: str, status: str) -> None:
-    """Record the stage in MLflow. A tracking server that is away must not cost the work of a stage."""
+    """Record the stage in MLflow. A tracking server that is away, or no repository, must not cost a stage's work."""
     from mlflow.exceptions import MlflowException
 
     from tasks.recording.graph import load_graph
@@ -126,7 +127,7 @@ def _publish(stage: str, status: str) -> None:
     logging.getLogger("mlflow.store.db.utils").addFilter(lambda _: False)
     try:
         publish(load_graph()[stage], load_params(), status)
-    except (MlflowException, OSError) as error:
+    except (MlflowException, OSError, InputError) as error:
         print(f"warning: {stage} is not recorded in MLflow: {storage_error(error) or error}", file=sys.stderr)
 
 

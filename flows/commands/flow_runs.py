@@ -1,5 +1,6 @@
 """What the verbs that run a flow share: the workspace made ready, and the flow run against a Prefect server."""
 
+import gc
 import logging
 import os
 import signal
@@ -58,10 +59,14 @@ def run_in_prefect(
     """
     with _shown(lines or sys.stdout), prefect_server() as service:
         # A server of our own starts meanwhile.
+        gc.disable()  # what is imported stays: it is not looked at for garbage, now or ever
         from httpx import HTTPError
 
         flow = load()
         from flows.stage_flow import drain_prefect
+
+        gc.freeze()
+        gc.enable()
 
         if service is not None:
             service.wait_healthy()

@@ -54,7 +54,7 @@ def run_body(stage: str, entry: Callable[P, Metrics], *args: P.args, **kwargs: P
     Returns:
         The metrics the entry point returned.
     """
-    gc.freeze()  # what was imported stays: to visit it again and again would take seconds
+    gc.freeze()  # what was imported stays: to look at it again and again would take seconds
     gc.enable()
     started, before = time.time(), cpu_s()
     metrics = entry(*args, **kwargs)

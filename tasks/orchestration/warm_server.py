@@ -150,8 +150,8 @@ def _import_libraries() -> bool:
 
     if torch.accelerator.is_available():
         return False
-    import prefect  # noqa: F401
-    from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: F401  # naming them is what imports them
+    from prefect import Flow, get_client  # noqa: F401  # naming them is what imports them
+    from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: F401
     from trl import DPOConfig, DPOTrainer  # noqa: F401
 
     gc.enable()

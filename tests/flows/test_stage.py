@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.stage import _publish
 from tests.http_server import serving
 from tests.once import give_prefect_tables
 from tests.orchestration.conftest import PATIENCE_S, Wait, prefect_server, wait_until
@@ -62,6 +63,15 @@ def test_a_server_that_is_killed_costs_only_what_it_would_have_shown(
     assert "Traceback" not in done.stderr
     if not error:
         assert done.stderr.startswith("warning: problems is not shown in Prefect, whose server does not answer: ")
+
+
+def test_outside_of_a_repository_a_stage_is_recorded_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _publish("problems", "FINISHED")
+    assert capsys.readouterr().err.startswith("warning: problems is not recorded in MLflow: dvc.yaml: ")
+    assert not list(tmp_path.iterdir())
 
 
 def broken(path: str, _body: bytes) -> int:
