@@ -26,7 +26,7 @@ from iterpref_core.records import AssertTest, IoTest, ScriptTest, UnittestTest
 
 HOSTILE_FOLDER = Path(__file__).with_name("hostile")
 HOSTILE = sorted(HOSTILE_FOLDER.glob("*.py"))
-LIMITS = Limits(cpu_s=0.4, wall_s=1.2, memory_mb=256, output_kb=64, file_mb=4)
+LIMITS = Limits(cpu_s=0.4, wall_s=4, memory_mb=256, output_kb=64, file_mb=4)
 
 CASE = "class T(unittest.TestCase):\n    def test_two(self): self.assertEqual(f(2), 4)\n"
 TESTS = {
@@ -76,7 +76,7 @@ def header_of(source: str) -> dict[str, str]:
 
 
 ARENAS = ["A", "A with processes", "B"]
-PLACES = 3
+PLACES = 4
 """Zygotes at a time, in each of which hostile programs run one after the other: some wait for a limit."""
 
 

@@ -4,11 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from ray.cluster_utils import Cluster
 
+from iterpref_core.config import load_params
 from iterpref_core.errors import ExecutionError
+from iterpref_core.evaluation.evaluate import score_samples
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.execution.ray_executor import RayExecutor
 from iterpref_core.jsonl import write_jsonl
@@ -92,9 +95,8 @@ def program(number: int) -> Program:
 
 @pytest.fixture(scope="module")
 def cluster():
-    """A head that runs nothing, and two nodes of one CPU."""
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    cluster.add_node(num_cpus=1)
+    """Two nodes of one CPU."""
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     cluster.add_node(num_cpus=1)
     yield cluster
     cluster.shutdown()
@@ -131,19 +133,13 @@ def test_an_error_on_a_node_is_the_callers(cluster):
         assert "no_such_module" in driver.read()["error"]
 
 
-EVALUATE = """
-import sys
-from pathlib import Path
-from iterpref_core.config import load_params
-from iterpref_core.evaluation.evaluate import score_samples
-
-folder, engine, params = Path(sys.argv[1]), sys.argv[2], load_params(Path("params.yaml"))
-execution = params.execution.model_copy(update={"engine": engine, "workers": 1})
-score_samples(
-    folder / "samples.jsonl", "heldout", folder / "problems.jsonl", params.evaluate.livecodebench, execution,
-    out=folder / engine, cache=folder / f"cache-{engine}",
-)
-"""
+def evaluate(folder: Path, engine: str) -> None:
+    params = load_params(ROOT / "params.yaml")
+    execution = params.execution.model_copy(update={"engine": engine, "workers": 1})
+    score_samples(
+        folder / "samples.jsonl", "heldout", folder / "problems.jsonl", params.evaluate.livecodebench, execution,
+        out=folder / engine, cache=folder / f"cache-{engine}",
+    )  # fmt: skip
 
 
 @pytest.mark.timeout(600)
@@ -159,11 +155,12 @@ def test_an_evaluation_on_ray_writes_the_results_of_one_on_this_machine(cluster,
     samples = [Sample(task_id=f"h/{n}", solution=f"def f():\n    {bodies[n % 5].format(n=n)}\n") for n in range(60)]
     write_jsonl(tmp_path / "problems.jsonl", problems)
     write_jsonl(tmp_path / "samples.jsonl", samples)
-    for engine in ("local", "ray"):
-        command = [sys.executable, "-c", EVALUATE, str(tmp_path), engine]
-        address = {"RAY_ADDRESS": cluster.address} if engine == "ray" else {}
-        done = subprocess.run(command, cwd=ROOT, env=os.environ | address, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+    evaluate(tmp_path, "local")
+    script = "import sys; from pathlib import Path; from tests.execution.test_ray import evaluate; "
+    command = [sys.executable, "-c", f"{script} evaluate(Path(sys.argv[1]), 'ray')", str(tmp_path)]
+    own = os.environ | {"RAY_ADDRESS": cluster.address}
+    done = subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     here, there = (tmp_path / "local", tmp_path / "ray")
     assert json.loads((here / "results.json").read_text())["benchmarks"]["heldout"]["pass_at_1"] == 0.2
     files = sorted(path.relative_to(here) for path in here.rglob("*") if path.is_file())
