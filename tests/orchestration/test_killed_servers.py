@@ -174,7 +174,8 @@ def test_a_tracking_server_that_is_killed_gets_everything_once_later(
     copy: "Small", tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, wait_until: Wait
 ) -> None:
     before = lock(copy)
-    for name in ("disturbed", "undisturbed", "got"):
+    (tmp_path / "got").mkdir()
+    for name in ("disturbed", "undisturbed"):
         (tmp_path / name).mkdir()
         shutil.copy2(mlflow_tables(tmp_path_factory), tmp_path / name / "server.db")
 
