@@ -17,7 +17,7 @@ demo: $(INSTALLED) ## run the whole experiment and print its results table
 	$(BIN)/iterpref run
 
 # A worker for each core. Tests that share something expensive are of one group, and run in one worker.
-PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
+PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
 
 test: $(TOOLS) ## run the tests, as before a commit
 	$(PYTEST) -m "not faults"
