@@ -19,8 +19,8 @@ demo: $(INSTALLED) ## run the whole experiment and print its results table
 # A worker for each core. Tests that share something expensive are of one group, and run in one worker.
 PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
 
-test: $(TOOLS) ## run the tests, as before a commit
-	$(PYTEST) -m "not faults"
+test: $(TOOLS) ## run the tests, as before a commit; TESTS="tests/report tests/training" for some of them
+	$(PYTEST) -m "not faults" $(TESTS)
 
 test-all: $(TOOLS) ## run all tests: servers are killed, nodes lost, disks filled and processes starved, too
 	$(PYTEST)
