@@ -36,6 +36,7 @@ def run_stage(function: Callable[..., dict[str, float]], stage: str, **parameter
     """
     gc.disable()  # until the body begins: nothing that is imported is garbage
     set_up_libraries()
+    logging.basicConfig(format="%(levelname)s: %(message)s")  # Prefect has its own, where it runs the stage
     signal.signal(signal.SIGTERM, _raise_exit)
     try:
         code, message = _run_alone(function, stage, parameters)

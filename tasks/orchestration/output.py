@@ -12,8 +12,8 @@ from typing import IO, cast
 
 PROGRESS_EVERY_S = 10.0
 _KEPT = 20
-_WARNING = re.compile(r"[\d:.]+ \| WARNING +\| \S+ - ")
-"""How Prefect's logging begins a line."""
+_WARNING = re.compile(r"WARNING: |[\d:.]+ \| WARNING +\| \S+ - ")
+"""How a stage begins a line that warns, and Prefect's logging where Prefect runs it."""
 _PROGRESS = re.compile(r"^[^/]+: \d+/\d+\b")
 """How `iterpref_core.progress` begins a line."""
 

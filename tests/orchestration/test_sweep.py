@@ -136,6 +136,22 @@ def test_every_point_is_an_experiment_and_the_workspace_stays(swept: Swept) -> N
     assert swept.must("git", "stash", "list") == ""
 
 
+def test_mlflow_has_a_run_for_each_point_and_prefect_the_stages(swept: Swept) -> None:
+    runs = swept.query(
+        "mlflow.db",
+        "SELECT r.name, p.value, m.value FROM runs r JOIN tags t USING (run_uuid) JOIN params p USING (run_uuid) "
+        "JOIN metrics m USING (run_uuid) WHERE t.key = 'iterpref.sweep' AND r.status = 'FINISHED' "
+        "AND p.key = 'train.beta' AND m.key = 'evaluate/dpo/outputs' ORDER BY r.name",
+    )
+    assert [(re.sub("^sweep-[0-9a-f]{6}-", "", name), beta) for name, beta, _ in runs] == [
+        (name, name.split("-")[1]) for name in POINTS
+    ]
+    names = {name for (name,) in swept.query(".iterpref/prefect/prefect.db", "SELECT name FROM task_run")}
+    assert {"beta 0.1 seed 18: train@dpo", "beta 0.3 seed 17: evaluate@sft", "evaluate@base"} <= names
+    tables = swept.query(".iterpref/prefect/prefect.db", "SELECT key FROM artifact WHERE type = 'table'")
+    assert {key for (key,) in tables} == {"sweep", "sweep-points"}
+
+
 def test_the_table_compares_means_over_seeds_to_the_base_model(again: str) -> None:
     result = json.loads(again[again.index("\n{") :])
     rows = {row["label"]: row for row in result["rows"]["validation"]}
@@ -151,22 +167,6 @@ def test_the_table_compares_means_over_seeds_to_the_base_model(again: str) -> No
         25 / 40,
         26 / 40,
     ]
-
-
-def test_mlflow_has_a_run_for_each_point_and_prefect_the_stages(swept: Swept) -> None:
-    runs = swept.query(
-        "mlflow.db",
-        "SELECT r.name, p.value, m.value FROM runs r JOIN tags t USING (run_uuid) JOIN params p USING (run_uuid) "
-        "JOIN metrics m USING (run_uuid) WHERE t.key = 'iterpref.sweep' AND r.status = 'FINISHED' "
-        "AND p.key = 'train.beta' AND m.key = 'evaluate/dpo/outputs' ORDER BY r.name",
-    )
-    assert [(re.sub("^sweep-[0-9a-f]{6}-", "", name), beta) for name, beta, _ in runs] == [
-        (name, name.split("-")[1]) for name in POINTS
-    ]
-    names = {name for (name,) in swept.query(".iterpref/prefect/prefect.db", "SELECT name FROM task_run")}
-    assert {"beta 0.1 seed 18: train@dpo", "beta 0.3 seed 17: evaluate@sft", "evaluate@base"} <= names
-    tables = swept.query(".iterpref/prefect/prefect.db", "SELECT key FROM artifact WHERE type = 'table'")
-    assert {key for (key,) in tables} == {"sweep", "sweep-points"}
 
 
 def test_what_is_there_is_not_computed_again(swept: Swept, again: str) -> None:

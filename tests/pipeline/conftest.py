@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import chdir, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -67,7 +67,7 @@ class Workspace:
 
     def stale(self) -> set[str]:
         """The stages of which `dvc status` says that something has changed."""
-        with Repo(str(self.path)) as repo:
+        with chdir(self.path), Repo() as repo:  # it names stages of another folder by their path
             return set(repo.status())
 
     def kill_when(self, stage: str, ready: Callable[[], bool]) -> str:
