@@ -10,7 +10,7 @@ from iterpref_core.config import load_params
 from tests.settings import ROOT
 
 
-def test_codeflow_passes_the_student_s_style(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_codeflow_passes_the_student_s_style(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, word_model: Path) -> None:
     from iterpref_core.debugging import codeflow, models
     from tasks.codeflow import debug_with
 
@@ -19,7 +19,7 @@ def test_codeflow_passes_the_student_s_style(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr(codeflow, "run_codeflow", lambda *_: {})
     params = load_params(ROOT / "params.yaml")
     plain = params.model_copy(update={"model": params.model.model_copy(update={"prompt": "plain"})})
-    debug_with(tmp_path, tmp_path, plain, tmp_path, tmp_path)
+    debug_with(word_model, word_model, plain, tmp_path, tmp_path)
     assert given["prompt"] == "plain"
 
 
@@ -40,5 +40,5 @@ def test_a_stage_passes_the_style_of_its_model(
     monkeypatch.setattr(task, "run_body", lambda *_, **named: given.update(named))
     params = load_params(ROOT / "params.yaml")
     plain = params.model_copy(update={"model": params.model.model_copy(update={"prompt": "plain"})})
-    getattr(task, function).fn(plain, *arguments)
+    getattr(task, function)(plain, *arguments)
     assert given["prompt"] == expected
