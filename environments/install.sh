@@ -22,7 +22,7 @@ by_uv() {
     index=${UV_DEFAULT_INDEX:-${PIP_INDEX_URL:-$(setting global.index-url)}}
     links=${PIP_FIND_LINKS:-$(setting global.find-links)}
     certificates=${SSL_CERT_FILE:-${PIP_CERT:-$(setting global.cert)}}
-    set -- pip install --quiet --python $python
+    set -- pip install --quiet --compile-bytecode --python $python  # as pip does: Python itself may be told not to
     # Where a folder of wheels is named, PyTorch comes from there. Elsewhere uv takes the build for this machine's
     # accelerator: the index's own default brings gigabytes for GPUs to machines that have none.
     if [ -n "$links" ]; then for link in $links; do set -- "$@" --find-links "$link"; done
