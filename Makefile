@@ -69,6 +69,7 @@ clean: ## remove what runs leave behind, except DVC's cache, MLflow's records an
 
 $(INSTALLED): requirements.lock pyproject.toml environments/install.sh
 	PYTHON=$(PYTHON) sh environments/install.sh requirements.lock
+	$(BIN)/python -m pip --disable-pip-version-check -qq install --no-deps --no-build-isolation -e .
 	touch $@
 
 $(TOOLS): environments/tests.lock $(INSTALLED)

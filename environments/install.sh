@@ -37,5 +37,3 @@ by_uv || {
     echo "uv could not install them (see above); pip does, which takes some minutes" >&2
     pip install -r "$lock"
 }
-# The project itself, from the source tree.
-test -x .venv/bin/iterpref || pip install --no-deps --no-build-isolation -e .
