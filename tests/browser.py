@@ -77,6 +77,8 @@ class Session:
 class Page(Session):
     """A tab. `complaints` are what it wrote to the console, `requests` the addresses it asked for.
 
+    `failures` are the requests that were refused: time, status, address.
+
     Args:
         connection: to the browser.
         session: of the tab.
@@ -88,6 +90,7 @@ class Page(Session):
         self._pictures = pictures
         self.complaints: list[Any] = []
         self.requests: list[str] = []
+        self.failures: list[str] = []
         self._loaded = False
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
@@ -122,7 +125,8 @@ class Page(Session):
                 picture = self._pictures / f"{time.time_ns()}.png"
                 self.draw(picture)
                 text = self.evaluate("document.body.innerText")
-                raise AssertionError(f"no {what} within {patience_s} s; {picture} shows what there is:\n{text[:2000]}")
+                seen = "\n".join([*self.failures, text[:2000]])
+                raise AssertionError(f"no {what} within {patience_s} s; {picture} shows what there is:\n{seen}")
             time.sleep(0.1)
         return found
 
@@ -189,6 +193,9 @@ class Page(Session):
             self.complaints.append(message["params"])
         elif method == "Network.requestWillBeSent":
             self.requests.append(message["params"]["request"]["url"])
+        elif method == "Network.responseReceived" and message["params"]["response"]["status"] >= 400:
+            response = message["params"]["response"]
+            self.failures.append(f"{time.strftime('%X')} {response['status']} {response['url']}")
         elif method == "Page.loadEventFired":
             self._loaded = True
         return message

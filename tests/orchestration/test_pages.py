@@ -66,6 +66,20 @@ def close_list(browser: "Page") -> None:
     browser.wait(lambda: not browser.evaluate("document.querySelector('.p-select-option')?.innerText"), "closed list")
 
 
+def submitted(browser: "Page", server: "Server", known: set[str]) -> list[dict[str, Any]]:
+    """The runs that pressing Submit has made. A busy SQLite makes the server refuse with 503: then one presses again."""
+    refused = len(browser.failures)
+    browser.click("button", "Submit")
+    found: list[dict[str, Any]] = []
+    browser.wait(
+        lambda: found.extend(one for one in runs(server) if one["id"] not in known)
+        or found
+        or any(" 503 " in failure for failure in browser.failures[refused:]),
+        "new run",
+    )
+    return found
+
+
 def asked_elsewhere(browser: "Page") -> set[str]:
     """Hosts other than this one that the pages have asked for something."""
     return {str(urlsplit(url).hostname) for url in browser.requests if url.startswith("http")} - {"127.0.0.1"}
@@ -86,18 +100,18 @@ def test_a_run_is_asked_for_watched_and_cancelled(
     close_list(browser)
     browser.click_on(field("force", "[role=switch]"))
     browser.wait(lambda: browser.evaluate(field("force", "[role=switch]") + ".ariaChecked") == "true", "force")
-    browser.click("button", "Submit")
-    (run,) = browser.wait(lambda: [one for one in runs(server) if one["id"] not in known], "new run")
+    (run,) = browser.wait(lambda: submitted(browser, server, known), "new run")
     assert (run["parameters"]["stages"], run["parameters"]["force"]) == (["train@dpo"], True)
     browser.click("link", run["name"])
     browser.wait_for("Running", "Logs", patience_s=PATIENCE_S)
+    # The page asks for its list of task runs again after half a minute: open it when all of them are there.
+    wait_until(lambda: any("sleep 600" in line for line in small.stage_processes()))
     browser.click_on(with_text(".p-tab", "Task Runs"))
     browser.wait_for("problems", "Cached", "train@dpo", patience_s=PATIENCE_S)
     browser.click_on(with_text(".p-tab", "Logs"))
     browser.wait_for("train@dpo", "iterpref.run", patience_s=PATIENCE_S)
     browser.click_on(with_text(".p-tab", "Artifacts"))
     browser.wait_for("mlflow", "Its record", patience_s=PATIENCE_S)
-    wait_until(lambda: any("sleep 600" in line for line in small.stage_processes()))
 
     browser.click("button", "Cancel")
     browser.click("button", "Confirm")
