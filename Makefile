@@ -16,8 +16,9 @@ help: ## show this list
 demo: $(INSTALLED) ## run the whole experiment and print its results table
 	$(BIN)/iterpref run
 
-# A worker for each core. Tests that share something expensive are of one group, and run in one worker.
-PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
+# One worker more than there are cores: tests of servers and pages wait for a third of their time. Tests that share something
+# expensive are of one group, and run in one worker.
+PYTEST = $(BIN)/python -m pytest --numprocesses $$(($$(nproc) + 1)) --dist loadgroup --no-loadscope-reorder
 
 test: $(TOOLS) ## run the tests, as before a commit; TESTS="tests/report tests/training" for some of them
 	$(PYTEST) -m "not faults" $(TESTS)

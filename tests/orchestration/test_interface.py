@@ -31,6 +31,7 @@ def test_what_is_wrong_is_refused_by_the_server(server: "Server", wrong: dict[st
     assert server.ask("/flow_runs/count", {}) == before, "there is no run"
 
 
+@pytest.mark.faults
 def test_cancelling_ends_every_process_and_the_next_run_continues_also_with_a_lock_half_written(
     small: "Small", server: "Server", wait_until: "Wait"
 ) -> None:
@@ -53,6 +54,7 @@ def test_cancelling_ends_every_process_and_the_next_run_continues_also_with_a_lo
     assert server.state(run) == "Completed", (small.path / "started.log").read_text(encoding="utf-8")
 
 
+@pytest.mark.faults
 def test_a_sweep_is_served_refuses_what_is_wrong_and_can_be_cancelled(
     small: "Small", server: "Server", wait_until: "Wait"
 ) -> None:

@@ -197,7 +197,8 @@ def test_an_experiment_can_be_applied(swept: Swept) -> None:
         swept.must("git", "clean", "--quiet", "--force")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.faults)])
+@pytest.mark.faults
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_an_ended_sweep_leaves_no_process_and_continues(swept: Swept, wait_until: Wait, number: signal.Signals) -> None:
     seed = str(20 + number)
     (swept.copy / "wait").write_text(f"train@dpo beta 0.3 seed {seed}", encoding="utf-8")

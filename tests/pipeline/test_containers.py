@@ -28,7 +28,7 @@ from tests.settings import ROOT
 if TYPE_CHECKING:
     from tests.pipeline.conftest import Workspace
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.faults]
 
 SCRIPTS = ROOT / "docker" / "run"
 PORTS = {"postgres": 5432, "s3": 9000, "prefect": 4200, "mlflow": 5000, "worker": 8080, "vllm": 8000}

@@ -142,6 +142,7 @@ def test_another_environment_gets_no_fork(warm: WarmProcess, folder: Path) -> No
     assert done.stdout.split()[-1] == str(os.getpid()), "its own process, whose parent is this one"
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("ending", ["killed", "ended"])
 def test_forks_end_with_the_server(folder: Path, ending: str) -> None:
     with ExitStack() as stack:

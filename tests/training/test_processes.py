@@ -97,6 +97,7 @@ def test_two_processes_train_what_one_does(tmp_path: Path, inputs: Inputs, param
     assert not list((tmp_path / "two" / "work" / "checkpoints").iterdir())
 
 
+@pytest.mark.faults
 def test_two_machines_train_what_one_process_does(
     tmp_path: Path, inputs: Inputs, params: TrainParams, port: int
 ) -> None:
