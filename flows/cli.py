@@ -9,7 +9,7 @@ import typer
 
 from flows.commands import answers, artifacts, models, project, quality, scaling, sources, synthesis, trajectories
 from iterpref_core.errors import InputError, IterPrefError, storage_error
-from tasks.orchestration.environment import set_up_libraries
+from tasks.orchestration.stage_environment import set_up_libraries
 
 app = typer.Typer(
     name="iterpref",

@@ -1,6 +1,6 @@
 """Stage `codeflow`: draft, execute, refine."""
 
-from flows.stage import run_stage
+from flows.runner import run_stage
 from iterpref_core.config import load_params
 from tasks.codeflow import debug_problems
 

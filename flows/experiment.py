@@ -11,14 +11,14 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.stage_flow import log_messages_only
 from iterpref_core.config import Benchmark, ObjectiveName, Seed, load_params
 from tasks.common.paths import SUMMARY
-from tasks.orchestration.artifacts import show_link, show_results
-from tasks.orchestration.choices import UNCHANGED, Choice, Jobs, ProfileName, StageName
+from tasks.orchestration.prefect_artifacts import show_link, show_results
+from tasks.orchestration.run_options import UNCHANGED, Choice, Jobs, ProfileName, StageName
 from tasks.orchestration.reproduce import reproduce
-from tasks.orchestration.run import ExperimentRun, Naming
+from tasks.orchestration.experiment_run import ExperimentRun, Naming
 from tasks.orchestration.services import announced_interfaces
-from tasks.orchestration.warm import WarmProcess
+from tasks.orchestration.fork_server import WarmProcess
 from tasks.orchestration.workspaces import entered
-from tasks.recording.graph import load_graph, name_stages, select_stages
+from tasks.recording.dvc_graph import load_graph, name_stages, select_stages
 
 # Tasks wait in their threads, so there are threads for all; how many stages run at once is for `Slots` to say.
 THREADS: Any = ThreadPoolTaskRunner(max_workers=64)  # untyped: Prefect declares task runners invariant

@@ -1,6 +1,6 @@
 """Stage `nanolab`: the models that take part."""
 
-from flows.stage import run_stage
+from flows.runner import run_stage
 from iterpref_core.config import load_params
 from tasks.nanolab import build_models
 

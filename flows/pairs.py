@@ -1,6 +1,6 @@
 """Stage `pairs`: preference pairs."""
 
-from flows.stage import run_stage
+from flows.runner import run_stage
 from iterpref_core.config import load_params
 from tasks.pairs import select_pairs
 

@@ -1,6 +1,6 @@
 """Stage `problems`: compose the problems."""
 
-from flows.stage import run_stage
+from flows.runner import run_stage
 from iterpref_core.config import load_params
 from tasks.problems import build_problems
 

@@ -1,6 +1,6 @@
 """Stage `report`: the summary, the page and the tables."""
 
-from flows.stage import run_stage
+from flows.runner import run_stage
 from iterpref_core.config import load_params
 from tasks.report import build_report
 

@@ -13,7 +13,7 @@ from prefect.flow_engine import run_flow
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from iterpref_core.errors import IterPrefError, storage_error
-from tasks.orchestration.environment import LABEL_VARIABLE, PARENT_VARIABLE
+from tasks.orchestration.stage_environment import LABEL_VARIABLE, PARENT_VARIABLE
 
 
 class _Body:

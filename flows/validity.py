@@ -1,6 +1,6 @@
 """Stage `validity`: what the tests demand."""
 
-from flows.stage import run_stage
+from flows.runner import run_stage
 from iterpref_core.config import load_params
 from tasks.validity import measure_validity
 

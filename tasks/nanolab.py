@@ -1,7 +1,7 @@
 """Stage `nanolab`."""
 
 from iterpref_core.config import Params
-from tasks.common.body import Metrics, run_body
+from tasks.common.stage_body import Metrics, run_body
 from tasks.common.paths import MODELS, PROBLEMS
 from tasks.common.stage_task import stage_task
 
@@ -9,7 +9,7 @@ from tasks.common.stage_task import stage_task
 @stage_task
 def build_models(params: Params) -> Metrics:
     """Train the embedded models, or record where the given ones are."""
-    from iterpref_core.nanolab.build import build_models as entry
+    from iterpref_core.nanolab.nanolab import build_models as entry
 
     backend = params.inference.backend
     return run_body("nanolab", entry, PROBLEMS, params.model, params.nanolab, params.execution, MODELS, backend)

@@ -1,7 +1,7 @@
 """Stage `report`."""
 
 from iterpref_core.config import Params
-from tasks.common.body import Metrics, run_body
+from tasks.common.stage_body import Metrics, run_body
 from tasks.common.paths import (
     CONTAMINATION,
     FOCAL,
@@ -19,7 +19,7 @@ from tasks.common.stage_task import stage_task
 @stage_task
 def build_report(params: Params) -> Metrics:
     """Gather the summary, the page and the tables."""
-    from iterpref_core.report.build import build_report as entry
+    from iterpref_core.report.report import build_report as entry
 
     optional = CONTAMINATION, PROBLEMS, REPORT_DATA
     return run_body("report", entry, RESULTS, METRICS, PAIRS, FOCAL, params, LOCK, REPORTS, *optional)

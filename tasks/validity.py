@@ -1,7 +1,7 @@
 """Stage `validity`."""
 
 from iterpref_core.config import Params
-from tasks.common.body import Metrics, run_body
+from tasks.common.stage_body import Metrics, run_body
 from tasks.common.paths import ANSWERS, PROBLEMS, VALIDITY
 from tasks.common.stage_task import stage_task
 
@@ -9,8 +9,8 @@ from tasks.common.stage_task import stage_task
 @stage_task
 def measure_validity(params: Params) -> Metrics:
     """Measure a sample of the tests that CodeFlow works with."""
-    from iterpref_core.inference.opening import open_judge
-    from iterpref_core.problems.validity import measure_validity as entry
+    from iterpref_core.inference.backend_factory import open_judge
+    from iterpref_core.validity.validity import measure_validity as entry
 
     judge = open_judge(
         params.validity.judge, params.inference, params.budget, params.codeflow.concurrency, ANSWERS, "validity"

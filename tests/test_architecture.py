@@ -10,7 +10,7 @@ from tests.settings import ROOT
 
 LAYERS = ("iterpref_core", "tasks", "flows")  # each may import itself and those before it
 SERVICES = {"execution", "inference"}
-RECORDING = ("flows.stage", "tasks.orchestration", "tasks.recording")
+RECORDING = ("flows.runner", "tasks.orchestration", "tasks.recording")
 """What starts, watches and records stages: none of it can change an artifact, so no stage depends on it."""
 
 

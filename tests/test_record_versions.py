@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from iterpref_core.errors import RecordError
-from iterpref_core.jsonl import read_jsonl, write_jsonl
+from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.records import FocalSpans, PreferencePair, Record
 
 

@@ -13,6 +13,6 @@ python -m dvc remote add --quiet --force --local --default store s3://dvc
 python -m dvc remote modify --quiet --local store endpointurl "$AWS_ENDPOINT_URL"
 prefect work-pool inspect iterpref > /dev/null 2>&1 || prefect work-pool create --type process iterpref
 prefect --no-prompt deploy --all
-python -m tasks.orchestration.forms # a parameter that does not exist is refused
+python -m tasks.orchestration.deployment_forms # a parameter that does not exist is refused
 export PREFECT_LOGGING_EXTRA_LOGGERS=iterpref PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW=ignore # stages' lines, too
 exec prefect worker start --pool iterpref --with-healthcheck

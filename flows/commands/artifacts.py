@@ -10,9 +10,9 @@ import typer
 from flows.commands.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, override, show_result
 from iterpref_core.config import LocalisationMethod, load_params
 from iterpref_core.errors import InputError
-from iterpref_core.jsonl import read_jsonl, read_pairs
+from iterpref_core.storage.jsonl import read_jsonl, read_pairs
 from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.report.figures import difference
+from iterpref_core.report.number_formats import difference
 
 METHODS: tuple[str, ...] = get_args(LocalisationMethod)
 
@@ -57,7 +57,7 @@ def compare_sources(
     json_: JsonOption = False,
 ) -> None:
     """Count the problems that N calls solve, by debugging and by sampling, among those whose draft fails."""
-    from iterpref_core.debugging import calls
+    from iterpref_core.codeflow import source_comparison as calls
 
     settings = load_params(params).evaluate
     problems, rows = calls.compare_sources(
@@ -92,8 +92,8 @@ def pair(
     json_: JsonOption = False,
 ) -> None:
     """Choose and filter preference pairs."""
-    from iterpref_core.debugging.pairs import select_pairs
-    from iterpref_core.inference.opening import open_judge
+    from iterpref_core.pairs.pairs import select_pairs
+    from iterpref_core.inference.backend_factory import open_judge
     from tasks.common.paths import ANSWERS
 
     settings = load_params(params)
@@ -112,7 +112,7 @@ def decontaminate(
     json_: JsonOption = False,
 ) -> None:
     """Leave out the pairs, ours or anybody's, that overlap with benchmarks."""
-    from iterpref_core import contamination
+    from iterpref_core.screening import contamination
 
     show_result(contamination.decontaminate(pairs, against, out, report), json_)
 
@@ -126,7 +126,7 @@ def localize(
     json_: JsonOption = False,
 ) -> None:
     """Mark the error region of every pair."""
-    from iterpref_core.localisation.localize import localize_pairs
+    from iterpref_core.localization.localization import localize_pairs
 
     choose("--method", method, METHODS)
     settings = load_params(params)
@@ -141,7 +141,7 @@ def compare_spans(
     json_: JsonOption = False,
 ) -> None:
     """Compare marked error regions with the true ones: precision and recall, by lines and by characters."""
-    from iterpref_core.localisation import agreement
+    from iterpref_core.localization import span_agreement as agreement
 
     show_result(agreement.compare_spans(pairs, spans, truth), json_)
 

@@ -11,8 +11,8 @@ from rich.table import Table
 from flows.commands.shared import choose
 from iterpref_core.config import ObjectiveName, PromptStyle, TrainParams
 from iterpref_core.errors import ConfigError, ModelError
-from iterpref_core.inference.tokenizers import load_tokenizer
-from iterpref_core.training.estimate import (
+from iterpref_core.inference.local.tokenizers import load_tokenizer
+from iterpref_core.training.training_estimate import (
     ACCELERATORS,
     MARGIN,
     Estimate,

@@ -13,7 +13,7 @@ from typing import IO, Any
 import typer
 
 from iterpref_core.errors import InputError
-from tasks.orchestration.disk import full_disk
+from tasks.orchestration.disk_space import full_disk
 from tasks.orchestration.processes import end_leftovers
 from tasks.orchestration.services import ServiceError, log_to_prefect, prefect_server
 from tasks.orchestration.terminal import shown_lines

@@ -89,7 +89,7 @@ def _serve_flows() -> None:
 
     from flows.experiment import experiment
     from flows.sweep import sweep
-    from tasks.orchestration.forms import close_form
+    from tasks.orchestration.deployment_forms import close_form
 
     runner = Runner(name="local", limit=1, pause_on_shutdown=False)
     try:

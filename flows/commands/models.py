@@ -36,13 +36,13 @@ def check(
     json_: JsonOption = False,
 ) -> None:
     """Look at the data before training: lengths, D-, repetitions, benchmarks; exit 1 if something must stop a run."""
-    from iterpref_core.benchmark_tasks import VARIABLES
-    from iterpref_core.contamination import Decontamination
-    from iterpref_core.inference.tokenizers import load_tokenizer
-    from iterpref_core.jsonl import read_pairs
+    from iterpref_core.screening.benchmark_tasks import VARIABLES
+    from iterpref_core.screening.contamination import Decontamination
+    from iterpref_core.inference.local.tokenizers import load_tokenizer
+    from iterpref_core.storage.jsonl import read_pairs
     from iterpref_core.training.checks import check_pairs
     from iterpref_core.training.dataset import join_spans
-    from iterpref_core.training.overlap import overlap_findings
+    from iterpref_core.training.benchmark_overlap import overlap_findings
 
     every = load_params(params)
     settings = every.train
@@ -108,8 +108,8 @@ def train(
         return
     if out is None:
         raise InputError("--out is missing; name the folder for the trained model (only --estimate needs none)")
-    from iterpref_core.training.processes import is_main_process
-    from iterpref_core.training.train import train_objective
+    from iterpref_core.training.ranks import is_main_process
+    from iterpref_core.training.training import train_objective
 
     curve, work = out.with_name(f"{out.name}.curve.csv"), out.with_name(f".{out.name}.work")
     result = train_objective(pairs, spans, model, name, settings, out, curve, work, prompt=every.model.prompt)
@@ -126,8 +126,8 @@ def tune(
     json_: JsonOption = False,
 ) -> None:
     """Choose learning rate and alpha of every objective on the validation split; needs the stages up to focal."""
-    from tasks.trials.tuning import best_of
-    from tasks.trials.tuning import tune as run_grid
+    from tasks.grids.tuning import best_of
+    from tasks.grids.tuning import tune as run_grid
 
     names = [cast("ObjectiveName", choose("--objective", name, OBJECTIVES)) for name in objective or OBJECTIVES]
     scored = run_grid(load_params(params), names, jobs)
@@ -149,7 +149,7 @@ def ablate(
     json_: JsonOption = False,
 ) -> None:
     """Train and score the rows of one of the paper's ablations; needs the stages up to focal."""
-    from tasks.trials.ablations import load_grid, run_grid
+    from tasks.grids.ablations import load_grid, run_grid
 
     settings = load_params(params)
     rows = run_grid(name, load_grid(name, settings), settings, choose("--split", split, SPLITS), seeds, jobs)
@@ -164,8 +164,8 @@ def study(
     json_: JsonOption = False,
 ) -> None:
     """Compare all methods over fresh seeds on held-out problems; hours, resumable. Needs the stages up to focal."""
-    from tasks.trials.figure import draw_study
-    from tasks.trials.study import REGIMES, run_study
+    from tasks.grids.study_figure import draw_study
+    from tasks.grids.study import REGIMES, run_study
 
     chosen = [choose("--regime", name, REGIMES) for name in regime or REGIMES]
     if figure is not None and figure.suffix not in (".svg", ".png"):
@@ -194,7 +194,7 @@ def evaluate(
     json_: JsonOption = False,
 ) -> None:
     """Samples, verdicts, pass@1 (and pass@5) of one benchmark."""
-    from iterpref_core.evaluation import evaluate as core
+    from iterpref_core.evaluation import evaluation as core
     from tasks.common.paths import ANSWERS, WORK
 
     name = cast("Benchmark", choose("--benchmark", benchmark, BENCHMARKS))
@@ -228,7 +228,7 @@ def gate(
     json_: JsonOption = False,
 ) -> None:
     """Exit 1 if the candidate is significantly worse: one-sided paired test on the same tasks, Holm-corrected."""
-    from iterpref_core.report.gate import compare_with_baseline
+    from iterpref_core.report.regression_gate import compare_with_baseline
 
     settings = load_params(params).evaluate
     found = compare_with_baseline(baseline, candidate, benchmark or (), alpha, settings.bootstrap, settings.seed)
@@ -250,7 +250,7 @@ def export(
     json_: JsonOption = False,
 ) -> None:
     """Write a trained model as a plain Hugging Face folder with a model card made from its results."""
-    from iterpref_core.export import count_sources, export_model, find_licence
+    from iterpref_core.training.export_model import count_sources, export_model, find_licence
     from iterpref_core.report.model_card import EMBEDDED, model_card
     from iterpref_core.report.summary import read_summary
     from tasks.recording.tracking import clean_commit

@@ -33,7 +33,7 @@ def run(
 ) -> None:
     """Run the experiment: DVC's stages as a Prefect flow, then the results table."""
     from flows.commands.run_experiment import run_experiment
-    from tasks.orchestration.choices import parse_choice
+    from tasks.orchestration.run_options import parse_choice
 
     chosen = parse_choice(profile, objective or (), benchmark or (), seed or ())
     run_experiment(stages or [], jobs, force=force, **chosen)
@@ -55,7 +55,7 @@ def sweep(
 ) -> None:
     """Train every objective at every beta with every seed, in a copy; each beta and seed is a DVC experiment."""
     from flows.commands.run_sweep import run_sweep
-    from tasks.orchestration.choices import parse_grid
+    from tasks.orchestration.run_options import parse_grid
 
     grid = parse_grid(objective or (), beta or (), seed or (), benchmark or ("validation",))
     run_sweep(jobs, json_, **grid)
@@ -86,12 +86,12 @@ def bench(
     """Measure something side by side."""
     from flows.commands.shared import show_result
     from tasks.common.paths import WORK
-    from tasks.orchestration.bench import bench_pipeline
-    from tasks.orchestration.bench_evaluation import bench_evaluation
-    from tasks.orchestration.bench_execution import bench_execution
-    from tasks.orchestration.bench_generation import bench_generation
-    from tasks.orchestration.bench_localisation import bench_localisation
-    from tasks.orchestration.bench_training import bench_training
+    from tasks.benchmarks.bench_pipeline import bench_pipeline
+    from tasks.benchmarks.bench_evaluation import bench_evaluation
+    from tasks.benchmarks.bench_execution import bench_execution
+    from tasks.benchmarks.bench_generation import bench_generation
+    from tasks.benchmarks.bench_localization import bench_localisation
+    from tasks.benchmarks.bench_training import bench_training
 
     choose("bench", name, BENCHMARKS)
     settings = load_params(params)
@@ -136,7 +136,7 @@ def profile(
     params: ParamsOption = DEFAULT_PARAMS,
 ) -> None:
     """Write a profile's values into the parameters; comments and all other values stay."""
-    from tasks.profiles import apply_profile
+    from tasks.orchestration.profiles import apply_profile
 
     for line in apply_profile(name, params):
         typer.echo(line)

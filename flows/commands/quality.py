@@ -35,7 +35,7 @@ def quality(
 ) -> None:
     """Measure what problems' tests demand: coverage of their references, and mutants told apart."""
     from iterpref_core.execution import open_executor
-    from iterpref_core.execution.quality import PRELOAD, QualityOptions, assess_tests
+    from iterpref_core.validity.mutation_score import PRELOAD, QualityOptions, assess_tests
 
     options = QualityOptions(mutants, seed, min_coverage, min_mutation)
     with open_executor(load_params(params).execution, PRELOAD) as executor:
@@ -58,8 +58,8 @@ def judge(
     json_: JsonOption = False,
 ) -> None:
     """Let a model score problems' tests for accuracy, effectiveness, reasonableness; it is asked nothing twice."""
-    from iterpref_core.inference.opening import open_judge
-    from iterpref_core.problems.judge import judge_file
+    from iterpref_core.inference.backend_factory import open_judge
+    from iterpref_core.validity.test_judge import judge_file
     from tasks.common.paths import ANSWERS
 
     settings = load_params(params)
@@ -89,8 +89,8 @@ def review(
     json_: JsonOption = False,
 ) -> None:
     """Export random problems for a human to mark their tests; or read the marks, and compare them with a judge."""
-    from iterpref_core.problems.draw import show_tests
-    from iterpref_core.problems.review import export_review, read_marks, summarise_marks
+    from iterpref_core.validity.problem_sample import show_tests
+    from iterpref_core.validity.human_review import export_review, read_marks, summarise_marks
     from iterpref_core.report.review_page import write_review_page
 
     if marks is not None:

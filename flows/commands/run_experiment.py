@@ -11,10 +11,10 @@ import typer
 from flows.commands.flow_runs import prepared_workspace, run_in_prefect
 from iterpref_core.config import load_params
 from tasks.common.paths import REPORTS, SUMMARY
-from tasks.common.usage import cpu_s
-from tasks.orchestration.disk import check_workspace
-from tasks.orchestration.run import LAST_RUN, RunCost
-from tasks.recording.graph import load_graph, select_stages
+from tasks.common.resource_usage import cpu_s
+from tasks.orchestration.disk_space import check_workspace
+from tasks.orchestration.experiment_run import LAST_RUN, RunCost
+from tasks.recording.dvc_graph import load_graph, select_stages
 
 
 def run_experiment(stages: list[str], jobs: int, **chosen: Any) -> None:
@@ -67,7 +67,7 @@ def _print_table(path: Path) -> None:
     from rich.console import Console
 
     from iterpref_core.report.summary import read_summary
-    from iterpref_core.report.table import benchmark_table, results_table
+    from iterpref_core.report.terminal_table import benchmark_table, results_table
 
     summary = read_summary(path)
     for table in (results_table(summary), benchmark_table(summary)):

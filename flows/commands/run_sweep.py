@@ -9,7 +9,7 @@ import typer
 from flows.commands.flow_runs import prepared_workspace, run_in_prefect
 from flows.commands.shared import show_rows
 from iterpref_core.config import load_params
-from tasks.orchestration.disk import check_workspace
+from tasks.orchestration.disk_space import check_workspace
 
 
 def run_sweep(jobs: int, as_json: bool, **grid: Any) -> None:

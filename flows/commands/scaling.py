@@ -11,7 +11,7 @@ from flows.commands.shared import DEFAULT_PARAMS, JsonOption, ParamsOption
 from iterpref_core.config import load_params
 
 if TYPE_CHECKING:
-    from iterpref_core.training.scaling import Generation, Scaled
+    from iterpref_core.training.method_costs import Generation, Scaled
 
 SIZES = (1_000, 59_000, 1_000_000)
 _GENERATION = ("pairs", "problems", "calls", "prompt, new tokens", "dollars", "CPU-hours", "disk, GB")
@@ -44,7 +44,7 @@ def estimate(
     json_: JsonOption = False,
 ) -> None:
     """Say what CodeFlow, training and evaluation cost for several numbers of pairs and models (docs/scaling.md)."""
-    from iterpref_core.training.scaling import Assumptions, scale
+    from iterpref_core.training.method_costs import Assumptions, scale
 
     given: dict[str, Any] = {
         "price_prompt": price_prompt,

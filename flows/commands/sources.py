@@ -45,13 +45,13 @@ def ingest(
     """Turn a file, or your own code, into problems whose references pass their own tests; or a file into pairs."""
     form = choose("--format", format_, FORMATS)
     if form in PAIR_FORMATS:
-        from iterpref_core.problems.formats.codeflow import ingest_pairs
+        from iterpref_core.problems.formats.codeflow_pairs import ingest_pairs
 
         show_result(ingest_pairs(Path(source), out), json_)
         return
     settings = load_params(params)
     if form in OWN_CODE_FORMATS:
-        from iterpref_core.problems.own_code import ingest as own_code
+        from iterpref_core.problems.own_code import own_code
 
         own = own_code.Source(source, cast("own_code.Format", form), python, tests, licence)
         show_result(own_code.ingest_own_code(own, out, settings.own_code, settings.execution), json_)

@@ -42,11 +42,11 @@ def synthesise(
     """Have a model write problems from a tree of features of seed code; a killed run continues where it stopped."""
     from iterpref_core.execution import open_executor
     from iterpref_core.inference.budget import cost_usd
-    from iterpref_core.inference.opening import leaves_this_machine, open_model
-    from iterpref_core.inference.store import AnswerStore
-    from iterpref_core.problems.synthesis.seeds import filter_for_others
-    from iterpref_core.problems.synthesis.synthesise import make_tree, write_problems
-    from iterpref_core.problems.synthesis.tree import load_tree
+    from iterpref_core.inference.backend_factory import leaves_this_machine, open_model
+    from iterpref_core.inference.answer_store import AnswerStore
+    from iterpref_core.problems.synthesis.seed_code import filter_for_others
+    from iterpref_core.problems.synthesis.synthesis import make_tree, write_problems
+    from iterpref_core.problems.synthesis.feature_tree import load_tree
     from tasks.common.paths import ANSWERS, WORK
 
     settings = load_params(params)
@@ -89,7 +89,7 @@ def diversity(
     json_: JsonOption = False,
 ) -> None:
     """Count the different features of a set of problems, over all and by category."""
-    from iterpref_core.jsonl import read_jsonl
+    from iterpref_core.storage.jsonl import read_jsonl
     from iterpref_core.problems.diversity import measure_diversity
     from iterpref_core.records import Problem
 

@@ -93,9 +93,9 @@ def sample(
 
 def _run(asked: _Asked, settings: Params, codeflow: CodeflowParams) -> None:
     """Work and answers are kept beside the output: `.OUT.work` until it is written, `.OUT.answers.sqlite` for good."""
-    from iterpref_core.debugging.codeflow import Run, run_codeflow
-    from iterpref_core.debugging.estimate import estimate_codeflow
-    from iterpref_core.debugging.models import choose_models
+    from iterpref_core.codeflow.codeflow import Run, run_codeflow
+    from iterpref_core.codeflow.pilot_estimate import estimate_codeflow
+    from iterpref_core.codeflow.roles import choose_models
     from tasks.common.paths import DEBUGGER
 
     if asked.backend is not None:

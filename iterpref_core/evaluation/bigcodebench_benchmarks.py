@@ -6,7 +6,7 @@ from typing import Any, Literal, cast
 
 from iterpref_core.config import Benchmark, ExecutionParams
 from iterpref_core.errors import ConfigError
-from iterpref_core.evaluation.answers import Answerer
+from iterpref_core.evaluation.answerer import Answerer
 from iterpref_core.evaluation.bigcodebench_data import BigCodeBenchTask, Subset, find_data
 from iterpref_core.evaluation.bigcodebench_environment import contents_digest, find_python, missing_libraries
 from iterpref_core.evaluation.bigcodebench_programs import (
@@ -19,7 +19,7 @@ from iterpref_core.evaluation.bigcodebench_programs import (
     open_harness,
     program_of,
 )
-from iterpref_core.evaluation.runs import Journals, Run, name_of, own_solutions, run_all, single
+from iterpref_core.evaluation.program_runs import Journals, Run, name_of, own_solutions, run_all, single
 from iterpref_core.evaluation.sanitizing import sanitize_all
 from iterpref_core.evaluation.scores import Evaluated, GroundTruth, Provenance, make_entry
 from iterpref_core.execution import Engine

@@ -12,7 +12,7 @@ from pathlib import Path
 from iterpref_core.config import ExecutionParams
 from iterpref_core.evaluation.bigcodebench_data import BigCodeBenchTask
 from iterpref_core.execution import ENGINE, Engine, Program, open_executor
-from iterpref_core.execution.environments import Environment
+from iterpref_core.execution.interpreters import Environment
 from iterpref_core.records import UnittestTest
 
 HARNESS = f"bigcodebench-0.2.5 in {ENGINE}"

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from iterpref_core.jsonl import atomic_writer
+from iterpref_core.storage.jsonl import atomic_writer
 
 RETRY_S = 600.0
 """How long a failed download is believed: one experiment evaluates many models, and each would wait again."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from iterpref_core.config import Benchmark, ExecutionParams
 from iterpref_core.errors import ConfigError
-from iterpref_core.evaluation.answers import Answerer
+from iterpref_core.evaluation.answerer import Answerer
 from iterpref_core.evaluation.evalplus_data import DatasetName, EvalPlusData, EvalPlusTask, find_data
 from iterpref_core.evaluation.evalplus_oracle import Oracle, prepare_oracle
 from iterpref_core.evaluation.evalplus_programs import (
@@ -22,7 +22,7 @@ from iterpref_core.evaluation.evalplus_programs import (
     open_harness,
     without_plus,
 )
-from iterpref_core.evaluation.runs import WINDOW, Journals, Run, name_of, own_solutions, run_all
+from iterpref_core.evaluation.program_runs import WINDOW, Journals, Run, name_of, own_solutions, run_all
 from iterpref_core.evaluation.sanitizing import sanitize_all
 from iterpref_core.evaluation.scores import Evaluated, GroundTruth, Provenance, make_entry
 from iterpref_core.execution import Engine

@@ -21,8 +21,8 @@ from filelock import FileLock
 from iterpref_core.config import ExecutionParams
 from iterpref_core.evaluation.evalplus_data import EvalPlusData, EvalPlusTask
 from iterpref_core.execution import Executor, Limits, Program, ValueTest
-from iterpref_core.execution.evalplus import program_of_task, result_function
-from iterpref_core.execution.inside.encoding import Digest, decode, encode
+from iterpref_core.execution.evalplus_tasks import program_of_task, result_function
+from iterpref_core.execution.sandbox.encoding import Digest, decode, encode
 from iterpref_core.progress import show_progress
 
 logger = logging.getLogger(__name__)

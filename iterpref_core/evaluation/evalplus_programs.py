@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from iterpref_core.config import ExecutionParams
 from iterpref_core.evaluation.evalplus_oracle import SUITES, Oracle
-from iterpref_core.evaluation.runs import Candidate, Run
+from iterpref_core.evaluation.program_runs import Candidate, Run
 from iterpref_core.execution import ENGINE, Engine, Program, open_executor, time_limit
 from iterpref_core.records import Sample
 

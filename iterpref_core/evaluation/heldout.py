@@ -8,13 +8,13 @@ from typing import Any
 
 from iterpref_core.config import Benchmark, ExecutionParams
 from iterpref_core.errors import InputError
-from iterpref_core.evaluation.answers import Answerer
-from iterpref_core.evaluation.runs import Journals, Run, name_of, own_solutions, run_all, single
+from iterpref_core.evaluation.answerer import Answerer
+from iterpref_core.evaluation.program_runs import Journals, Run, name_of, own_solutions, run_all, single
 from iterpref_core.evaluation.scores import Evaluated, GroundTruth, Provenance, make_entry
 from iterpref_core.execution import ENGINE, REFERENCE_FACTOR, Engine, limits_of, open_executor, program_of, time_limit
 from iterpref_core.inference.prompts import extract_code
-from iterpref_core.inference.turns import draft_prompt
-from iterpref_core.jsonl import read_jsonl
+from iterpref_core.inference.codeflow_prompts import draft_prompt
+from iterpref_core.storage.jsonl import read_jsonl
 from iterpref_core.records import Problem, Sample
 
 HARNESS = ENGINE

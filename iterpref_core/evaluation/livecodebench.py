@@ -12,11 +12,11 @@ from typing import Any
 
 from iterpref_core.config import Benchmark, ExecutionParams, LiveCodeBenchParams
 from iterpref_core.errors import InputError, RecordError
-from iterpref_core.evaluation.answers import Answerer
+from iterpref_core.evaluation.answerer import Answerer
 from iterpref_core.evaluation.livecodebench_data import LiveTask, LiveTests, find_live_data, read_tests
 from iterpref_core.evaluation.livecodebench_prompts import extract_program, make_prompt
 from iterpref_core.evaluation.livecodebench_tests import PublishedTest, RightOutput, RightValue, parse_arguments
-from iterpref_core.evaluation.runs import Candidate, Journals, Run, name_of, run_all
+from iterpref_core.evaluation.program_runs import Candidate, Journals, Run, name_of, run_all
 from iterpref_core.evaluation.scores import Entry, Evaluated, Provenance, make_entry
 from iterpref_core.execution import ENGINE, Engine, Program, StdinTest, ValueTest, limits_of, open_executor
 from iterpref_core.records import Sample

@@ -18,7 +18,7 @@ from pydantic import AfterValidator, ValidationError
 from iterpref_core.config import LiveCodeBenchParams, LiveCodeBenchRelease
 from iterpref_core.errors import DataUnavailableError, RecordError
 from iterpref_core.evaluation.livecodebench_tests import PublishedTest, decode_tests
-from iterpref_core.jsonl import describe_validation_error
+from iterpref_core.storage.jsonl import describe_validation_error
 from iterpref_core.records import Record
 
 VARIABLE = "LIVECODEBENCH_PATH"

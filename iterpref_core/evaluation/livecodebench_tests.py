@@ -17,8 +17,8 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from iterpref_core.execution.inside.encoding import Digest, summarise
-from iterpref_core.jsonl import describe_validation_error
+from iterpref_core.execution.sandbox.encoding import Digest, summarise
+from iterpref_core.storage.jsonl import describe_validation_error
 from iterpref_core.records import Record
 
 MAX_TESTS = 1 << 30

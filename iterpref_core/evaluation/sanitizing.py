@@ -9,7 +9,7 @@ from typing import Any
 
 from iterpref_core.config import ExecutionParams
 from iterpref_core.execution import Executor, Limits, Program, ValueTest
-from iterpref_core.execution.environments import Environment
+from iterpref_core.execution.interpreters import Environment
 from iterpref_core.progress import show_progress
 
 _NAME = "sanitize"

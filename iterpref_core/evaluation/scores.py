@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from iterpref_core.errors import ExecutionError
-from iterpref_core.evaluation.runs import Run
+from iterpref_core.evaluation.program_runs import Run
 from iterpref_core.execution.feedback import exception_type
-from iterpref_core.pass_at_k import score_tasks
+from iterpref_core.statistics.pass_at_k import score_tasks
 from iterpref_core.records import Sample, Verdict
 
 Entry = dict[str, Any]

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from iterpref_core.execution.inside.encoding import Digest
+from iterpref_core.execution.sandbox.encoding import Digest
 from iterpref_core.records import Verdict
 
 MAX_FEEDBACK = 600

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iterpref_core.errors import IsolationError
-from iterpref_core.execution.environments import Runtime, own_runtime
+from iterpref_core.execution.interpreters import Runtime, own_runtime
 
 INSIDE = Path(__file__).resolve().parent / "inside"
 ENVIRONMENT = {

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from iterpref_core.execution.feedback import show
-from iterpref_core.execution.inside.encoding import encode
+from iterpref_core.execution.sandbox.encoding import encode
 from iterpref_core.records import ScriptTest, Test, Verdict
 
 Judge = Callable[[int, Any], bool]

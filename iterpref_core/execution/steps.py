@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from iterpref_core.execution.feedback import shorten
-from iterpref_core.execution.inside.encoding import summarise
+from iterpref_core.execution.sandbox.encoding import summarise
 from iterpref_core.execution.programs import Program, StdinTest, ValueTest
 from iterpref_core.records import AssertTest, IoTest, ScriptTest, Test, UnittestTest
 

@@ -18,7 +18,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from iterpref_core.config import NanolabParams
-from iterpref_core.inference.precision import uses_bf16
+from iterpref_core.inference.local.precision import uses_bf16
 from iterpref_core.inference.prompts import render_prompt
 from iterpref_core.progress import show_progress
 

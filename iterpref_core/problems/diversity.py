@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from iterpref_core.problems.features import BRANCHES
-from iterpref_core.problems.synthesis.tree import SEPARATOR
+from iterpref_core.problems.synthesis.feature_tree import SEPARATOR
 from iterpref_core.records import Problem
 
 DRAWN = 1000

@@ -6,9 +6,9 @@ from hashlib import sha256
 from itertools import chain, zip_longest
 from pathlib import Path
 
-from iterpref_core.jsonl import read_jsonl
+from iterpref_core.storage.jsonl import read_jsonl
 from iterpref_core.records import Problem, Sample
-from iterpref_core.report.inputs import ModelResults, load_results
+from iterpref_core.report.stage_outputs import ModelResults, load_results
 from iterpref_core.report.labels import OWN_BENCHMARKS, benchmark_name, model_name
 
 NOT_FAILURES = ("passed", "infra_error")

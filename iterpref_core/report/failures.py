@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from iterpref_core.report.figures import difference, percent
+from iterpref_core.report.number_formats import difference, percent
 from iterpref_core.report.labels import BENCHMARKS, MAIN_BENCHMARK, MODELS, benchmark_name, in_order, model_name
 from iterpref_core.report.summary import Summary
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from iterpref_core.report.figures import difference, percent
+from iterpref_core.report.number_formats import difference, percent
 from iterpref_core.report.labels import BENCHMARKS, benchmark_name, in_order, model_name
 from iterpref_core.report.summary import Summary
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from iterpref_core.records import FocalSpans, PairShifts, PreferencePair, Span
 from iterpref_core.report.pair_view import legend, mark_lines, nats, region, sums
-from iterpref_core.report.token_colours import ColouredLine, Shown, choose_scale, colour_lines, level
+from iterpref_core.report.token_colors import ColouredLine, Shown, choose_scale, colour_lines, level
 
 SIDE_BY_SIDE = 110
 """Columns of a terminal from which on the programs stand beside each other."""

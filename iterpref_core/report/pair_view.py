@@ -7,10 +7,10 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from iterpref_core.jsonl import atomic_writer
-from iterpref_core.line_diff import diff_lines, line_spans
+from iterpref_core.storage.jsonl import atomic_writer
+from iterpref_core.source_code.line_diff import diff_lines, line_spans
 from iterpref_core.records import FocalSpans, PairShifts, PreferencePair, Span
-from iterpref_core.report.token_colours import LEVELS, choose_scale, colour_lines, level, sum_changes
+from iterpref_core.report.token_colors import LEVELS, choose_scale, colour_lines, level, sum_changes
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from iterpref_core.jsonl import atomic_writer
+from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.records import Problem
 from iterpref_core.report.pair_view import style, templates
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from iterpref_core.report.figures import interval, p_equation, points, share
+from iterpref_core.report.number_formats import interval, p_equation, points, share
 from iterpref_core.report.findings import SIGNIFICANT
 from iterpref_core.report.labels import (
     BENCHMARKS,

@@ -7,7 +7,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from iterpref_core.progress import show_progress
-from iterpref_core.training.output import curve_entry
+from iterpref_core.training.trained_model import curve_entry
 
 OnLog = Callable[[dict[str, float], int], None]
 """Called with (metrics, step) while training runs."""

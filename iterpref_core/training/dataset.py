@@ -9,10 +9,10 @@ from transformers import PreTrainedTokenizerBase
 from iterpref_core.config import AnswerStyle, TrainParams
 from iterpref_core.errors import InputError, ModelError, RecordError
 from iterpref_core.inference.prompts import render_answer, render_prompt
-from iterpref_core.jsonl import read_jsonl, read_pairs
+from iterpref_core.storage.jsonl import read_jsonl, read_pairs
 from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.training.masks import mask_from_spans
-from iterpref_core.training.programs import encode_program
+from iterpref_core.training.tokenized_programs import encode_program
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import yaml
 
 from iterpref_core.errors import ConfigError, InputError, TrainingError
 from iterpref_core.progress import tell_watchers
-from iterpref_core.training.worker import MESSAGE
+from iterpref_core.training.rank_main import MESSAGE
 
 
 def check_configuration(path: Path) -> None:
@@ -54,7 +54,7 @@ def launch_training(
     """
     check_configuration(configuration)
     command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(configuration)]
-    command += ["-m", "iterpref_core.training.worker", json.dumps(request)]
+    command += ["-m", "iterpref_core.training.rank_main", json.dumps(request)]
     result: dict[str, float] | None = None
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None

@@ -6,7 +6,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig
 
 from iterpref_core.errors import ModelError
-from iterpref_core.inference.checkpoints import locate_model
+from iterpref_core.inference.local.checkpoints import locate_model
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from transformers import PreTrainedTokenizerBase
 from iterpref_core.config import AnswerStyle, PromptStyle, TrainParams
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.prompts import render_answer
-from iterpref_core.inference.tokenizers import load_tokenizer
-from iterpref_core.inference.transformers_backend import load_model
+from iterpref_core.inference.local.tokenizers import load_tokenizer
+from iterpref_core.inference.local.transformers_backend import load_model
 from iterpref_core.records import FocalSpans, PairShifts, PreferencePair, Span, TokenShift
 from iterpref_core.training.dataset import TokenisedPair, tokenise_pair
-from iterpref_core.training.programs import encode_program
+from iterpref_core.training.tokenized_programs import encode_program
 from iterpref_core.training.reference import score_sequences
 
 _NOTHING = FocalSpans(task_id="", method="", rejected=(), chosen=())

@@ -18,8 +18,8 @@ from iterpref_core.training.columns import COLUMNS
 from iterpref_core.training.label_head import add_label_head
 from iterpref_core.training.layouts import Batch, Collator, Pair
 from iterpref_core.training.objectives import Objective, nll_loss, preference_loss, sequence_logratio
-from iterpref_core.training.sampling import AlternatingSampler
-from iterpref_core.training.tally import NLL_TOKENS, PAIRS, REJECTED_COUNTED, REJECTED_TOKENS, CountingCollator, Tally
+from iterpref_core.training.half_batches import AlternatingSampler
+from iterpref_core.training.batch_statistics import NLL_TOKENS, PAIRS, REJECTED_COUNTED, REJECTED_TOKENS, CountingCollator, Tally
 
 
 class DivergedError(Exception):

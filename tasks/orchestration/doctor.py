@@ -105,8 +105,8 @@ def _installed(name: str) -> str:
 
 
 def _models(params: Params) -> Iterator[Finding]:
-    from iterpref_core.inference.checkpoints import pin_model
-    from iterpref_core.inference.opening import describe_endpoint
+    from iterpref_core.inference.local.checkpoints import pin_model
+    from iterpref_core.inference.backend_factory import describe_endpoint
 
     asked = params.inference
     for role, name in (("student", params.model.student), ("debugger", params.model.debugger)):
@@ -122,7 +122,7 @@ def _models(params: Params) -> Iterator[Finding]:
 
 def _vllm(params: Params) -> Finding:
     """Only `inference.backend: vllm` needs it."""
-    from iterpref_core.inference.vllm_server import find_vllm, vllm_version
+    from iterpref_core.inference.vllm.vllm_server import find_vllm, vllm_version
 
     try:
         python = find_vllm()

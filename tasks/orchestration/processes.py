@@ -17,9 +17,9 @@ from typing import IO
 
 import psutil
 
-from iterpref_core.jsonl import atomic_writer
+from iterpref_core.storage.jsonl import atomic_writer
 from tasks.common.paths import STATE
-from tasks.orchestration.environment import home
+from tasks.orchestration.stage_environment import home
 
 GRACE_S = 4.0
 """How long a group has between SIGTERM and SIGKILL."""

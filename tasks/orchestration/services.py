@@ -19,10 +19,10 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from iterpref_core.errors import IterPrefError
-from iterpref_core.jsonl import atomic_writer
+from iterpref_core.storage.jsonl import atomic_writer
 from tasks.common.paths import STATE
 from tasks.orchestration import processes
-from tasks.orchestration.environment import home
+from tasks.orchestration.stage_environment import home
 
 LOOPBACK = "127.0.0.1"
 START_TIMEOUT_S = 180.0

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from iterpref_core.errors import IterPrefError
-from tasks.recording.graph import Stage, downstream_depth
+from tasks.recording.dvc_graph import Stage, downstream_depth
 
 
 class CancelledError(IterPrefError):

@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from mlflow.entities import LiveSpan, SpanType
 from mlflow.tracing.constant import TraceMetadataKey
 
-from iterpref_core.jsonl import read_jsonl
+from iterpref_core.storage.jsonl import read_jsonl
 from iterpref_core.records import Attempt, Problem, Record, Trajectory
 
 TRACES = 20

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.config import ExecutionParams, load_params
-from iterpref_core.evaluation.runs import Journals
+from iterpref_core.evaluation.program_runs import Journals
 from iterpref_core.records import IoTest, Problem
 from tests.settings import ROOT
 

@@ -13,7 +13,7 @@ import pytest
 from iterpref_core.config import ExecutionParams, load_params
 from iterpref_core.errors import DataUnavailableError
 from iterpref_core.evaluation import bigcodebench_benchmarks, bigcodebench_programs
-from iterpref_core.evaluation.answers import Answerer
+from iterpref_core.evaluation.answerer import Answerer
 from iterpref_core.evaluation.bigcodebench_benchmarks import make_prompt, make_solution
 from iterpref_core.evaluation.bigcodebench_data import BigCodeBenchTask, find_data
 from iterpref_core.evaluation.bigcodebench_environment import find_python, missing_libraries
@@ -25,10 +25,10 @@ from iterpref_core.evaluation.bigcodebench_programs import (
     open_harness,
     program_of,
 )
-from iterpref_core.evaluation.evaluate import run_benchmarks, score_ground_truth, score_samples
+from iterpref_core.evaluation.evaluation import run_benchmarks, score_ground_truth, score_samples
 from iterpref_core.evaluation.sanitizing import sanitize_all
 from iterpref_core.execution import ENGINE, Executor, Limits
-from iterpref_core.execution.environments import Environment
+from iterpref_core.execution.interpreters import Environment
 from iterpref_core.inference.replay import ReplayBackend
 from tests.evaluation.bigcodebench_tasks import DOUBLE, WHERE, write
 from tests.settings import ROOT

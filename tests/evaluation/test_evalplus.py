@@ -8,11 +8,11 @@ import pytest
 
 from iterpref_core.config import ExecutionParams
 from iterpref_core.evaluation import evalplus_oracle
-from iterpref_core.evaluation.answers import Answerer
+from iterpref_core.evaluation.answerer import Answerer
 from iterpref_core.evaluation.evalplus_benchmarks import EvalPlus, make_prompt, make_solution
 from iterpref_core.evaluation.evalplus_data import EvalPlusTask
 from iterpref_core.evaluation.evalplus_programs import HARNESS
-from iterpref_core.evaluation.runs import Journals
+from iterpref_core.evaluation.program_runs import Journals
 from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.replay import ReplayBackend
 from iterpref_core.records import Sample

@@ -14,7 +14,7 @@ import pytest
 
 from iterpref_core.config import ExecutionParams
 from iterpref_core.evaluation.evalplus_benchmarks import EvalPlus
-from iterpref_core.evaluation.runs import Journals
+from iterpref_core.evaluation.program_runs import Journals
 from iterpref_core.records import Sample
 
 from .conftest import EvalPlusSlice

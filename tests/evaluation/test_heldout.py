@@ -3,7 +3,7 @@
 import pytest
 
 from iterpref_core.evaluation.heldout import Heldout
-from iterpref_core.jsonl import write_jsonl
+from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.records import IoTest, Problem, Sample
 from tests import settings
 

@@ -15,7 +15,7 @@ from iterpref_core.errors import DataUnavailableError, InputError, RecordError
 from iterpref_core.evaluation.livecodebench import LIMITS, LiveCodeBench, programs_of
 from iterpref_core.evaluation.livecodebench_data import VARIABLE, find_live_data, read_tests
 from iterpref_core.evaluation.livecodebench_prompts import extract_program, make_prompt
-from iterpref_core.evaluation.runs import Candidate, Journals, run_candidates
+from iterpref_core.evaluation.program_runs import Candidate, Journals, run_candidates
 from iterpref_core.execution import open_executor
 from iterpref_core.records import Sample
 

@@ -17,7 +17,7 @@ from iterpref_core.evaluation.livecodebench_tests import (
     read_pickled_string,
     same_output,
 )
-from iterpref_core.execution.inside.encoding import decode, summarise
+from iterpref_core.execution.sandbox.encoding import decode, summarise
 
 TESTS = [{"input": "1 2\n", "output": "3\n", "testtype": "stdin"}]
 

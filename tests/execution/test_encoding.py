@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from iterpref_core.execution.feedback import MAX_FEEDBACK, clean, show, with_printed
-from iterpref_core.execution.inside.encoding import (
+from iterpref_core.execution.sandbox.encoding import (
     NUMPY_SCALARS,
     Digest,
     MalformedError,

@@ -21,7 +21,7 @@ import psutil
 import pytest
 
 from iterpref_core.execution import Executor, Limits, Program, probe_isolation
-from iterpref_core.execution.environments import Environment
+from iterpref_core.execution.interpreters import Environment
 from iterpref_core.records import AssertTest, IoTest, ScriptTest, UnittestTest
 
 HOSTILE_FOLDER = Path(__file__).with_name("hostile")

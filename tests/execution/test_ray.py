@@ -11,10 +11,10 @@ from ray.cluster_utils import Cluster
 
 from iterpref_core.config import load_params
 from iterpref_core.errors import ExecutionError
-from iterpref_core.evaluation.evaluate import score_samples
+from iterpref_core.evaluation.evaluation import score_samples
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.execution.ray_executor import RayExecutor
-from iterpref_core.jsonl import write_jsonl
+from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.records import IoTest, Problem, Sample
 from tests.settings import ROOT
 

@@ -14,7 +14,7 @@ import pytest
 
 from iterpref_core.errors import ExecutionError, IsolationError
 from iterpref_core.execution import Executor, Limits, Program, isolation, probe_attacks
-from iterpref_core.execution.worker import Worker
+from iterpref_core.execution.zygote_client import Worker
 from iterpref_core.records import IoTest
 from tests.settings import ROOT
 

@@ -31,7 +31,7 @@ STAGES = {
 
 PROGRAM = """
 import json, runpy, sys
-from tasks.common import body
+from tasks.common import stage_body as body
 
 heavy, found = set(sys.argv[1].split()), {}
 

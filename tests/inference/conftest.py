@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from iterpref_core.inference import rate_limits, routing
+from iterpref_core.inference.openai import rate_limits
+from iterpref_core.inference.openai import routing
 
 
 class Clock:

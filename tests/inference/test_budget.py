@@ -12,11 +12,11 @@ from iterpref_core.config import BudgetParams, InferenceParams
 from iterpref_core.errors import BudgetError, RefusedError
 from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.budget import TEMPLATE_TOKENS, Budget, MeteredBackend, MeteredEndpoint, at_most, cost_usd
-from iterpref_core.inference.faults import CallError
-from iterpref_core.inference.mock_endpoint import Behaviour, MockEndpoint, serve
-from iterpref_core.inference.openai_backend import OpenAIBackend
+from iterpref_core.inference.transient_errors import CallError
+from iterpref_core.inference.openai.mock_endpoint import Behaviour, MockEndpoint, serve
+from iterpref_core.inference.openai.openai_backend import OpenAIBackend
 from iterpref_core.inference.replay import ReplayBackend
-from iterpref_core.inference.store import AnswerStore, Spent, StoredEndpoint
+from iterpref_core.inference.answer_store import AnswerStore, Spent, StoredEndpoint
 
 SAMPLING = Sampling(temperature=0.5, max_new_tokens=20)
 FREE = BudgetParams(calls=None, tokens=None, dollars=None)

@@ -10,9 +10,9 @@ from aiohttp import web
 
 from iterpref_core.config import BudgetParams, InferenceParams
 from iterpref_core.inference.backend import Completion, Request, Sampling
-from iterpref_core.inference.mock_endpoint import Behaviour, MockEndpoint, serve
-from iterpref_core.inference.opening import open_model
-from iterpref_core.inference.store import AnswerStore, Spent
+from iterpref_core.inference.openai.mock_endpoint import Behaviour, MockEndpoint, serve
+from iterpref_core.inference.backend_factory import open_model
+from iterpref_core.inference.answer_store import AnswerStore, Spent
 
 CONCURRENCY, KILLS, COUNT = 4, 2, 80
 REQUESTS = [Request(f"prompt {number}", number) for number in range(COUNT)]

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.inference.mock_endpoint import FAULTS, Behaviour
-from iterpref_core.inference.openai_backend import OpenAIBackend
+from iterpref_core.inference.openai.mock_endpoint import FAULTS, Behaviour
+from iterpref_core.inference.openai.openai_backend import OpenAIBackend
 
 
 def test_it_serves_a_recording_and_tells_what_it_was_asked(tmp_path: Path) -> None:
     recording = tmp_path / "recording.jsonl"
     recording.write_text('{"prompt": "p", "answers": ["first", "second"]}\n')
-    command = [sys.executable, "-m", "iterpref_core.inference.mock_endpoint", "--recording", str(recording)]
+    command = [sys.executable, "-m", "iterpref_core.inference.openai.mock_endpoint", "--recording", str(recording)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -14,8 +14,8 @@ from tenacity import wait_none
 
 from iterpref_core.errors import ConfigError, EndpointError, InputError, IterPrefError, RefusedError
 from iterpref_core.inference.backend import Completion, Endpoint, Request, Sampling
-from iterpref_core.inference.mock_endpoint import FAULTS, Behaviour, MockEndpoint, serve
-from iterpref_core.inference.openai_backend import OpenAIBackend
+from iterpref_core.inference.openai.mock_endpoint import FAULTS, Behaviour, MockEndpoint, serve
+from iterpref_core.inference.openai.openai_backend import OpenAIBackend
 from tests.inference.conftest import Clock
 
 SAMPLING = Sampling(temperature=0.5, max_new_tokens=20)

@@ -6,7 +6,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from iterpref_core.inference.rate_limits import Gate, parse_duration, seconds_to_pause
+from iterpref_core.inference.openai.rate_limits import Gate, parse_duration, seconds_to_pause
 from tests.inference.conftest import Clock
 
 

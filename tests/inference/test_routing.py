@@ -14,13 +14,13 @@ from iterpref_core.config import BudgetParams, InferenceParams
 from iterpref_core.errors import ConfigError, EndpointError
 from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.budget import Budget
-from iterpref_core.inference.faults import CallError, FaultKind
-from iterpref_core.inference.mock_endpoint import Behaviour, MockEndpoint, serve
-from iterpref_core.inference.openai_backend import OpenAIBackend
-from iterpref_core.inference.opening import describe_endpoint, leaves_this_machine, open_model
-from iterpref_core.inference.rate_limits import Gate
-from iterpref_core.inference.routing import RoutedEndpoint, Server
-from iterpref_core.inference.store import AnswerStore
+from iterpref_core.inference.transient_errors import CallError, FaultKind
+from iterpref_core.inference.openai.mock_endpoint import Behaviour, MockEndpoint, serve
+from iterpref_core.inference.openai.openai_backend import OpenAIBackend
+from iterpref_core.inference.backend_factory import describe_endpoint, leaves_this_machine, open_model
+from iterpref_core.inference.openai.rate_limits import Gate
+from iterpref_core.inference.openai.routing import RoutedEndpoint, Server
+from iterpref_core.inference.answer_store import AnswerStore
 from tests.inference.conftest import Clock
 
 SAMPLING = Sampling(temperature=0.5, max_new_tokens=20)
@@ -184,7 +184,7 @@ def test_faults_now_and_then_are_no_reason_to_leave_a_server_alone(monkeypatch: 
 
 def test_a_server_is_tried_again_by_one_call_after_ever_longer_rests(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr("iterpref_core.inference.routing.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("iterpref_core.inference.openai.routing.time.monotonic", lambda: now[0])
     gates = Gate(), Gate()
     down = Server("down", Scripted(*["connection"] * 3), gates[0])  # type: ignore[arg-type]
     routed = RoutedEndpoint([down, Server("up", Scripted(), gates[1])], 1)  # type: ignore[arg-type]

@@ -26,15 +26,15 @@ from iterpref_core.config import (
 )
 from iterpref_core.errors import EndpointError, ModelError
 from iterpref_core.inference.backend import Backend, Completion, Request, Sampling
-from iterpref_core.inference.openai_backend import OpenAIBackend
-from iterpref_core.inference.opening import open_model
-from iterpref_core.inference.store import AnswerStore
-from iterpref_core.inference.transformers_backend import TransformersBackend
-from iterpref_core.inference.turns import draft_prompt, refine_prompt
-from iterpref_core.inference.vllm_log import last_meaningful_line
-from iterpref_core.inference.vllm_server import SERVED_NAME, find_vllm, serve, served_api
-from iterpref_core.jsonl import write_jsonl
-from iterpref_core.nanolab.build import build_models
+from iterpref_core.inference.openai.openai_backend import OpenAIBackend
+from iterpref_core.inference.backend_factory import open_model
+from iterpref_core.inference.answer_store import AnswerStore
+from iterpref_core.inference.local.transformers_backend import TransformersBackend
+from iterpref_core.inference.codeflow_prompts import draft_prompt, refine_prompt
+from iterpref_core.inference.vllm.vllm_log import last_meaningful_line
+from iterpref_core.inference.vllm.vllm_server import SERVED_NAME, find_vllm, serve, served_api
+from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.nanolab.nanolab import build_models
 from iterpref_core.records import IoTest, Problem
 from tests.settings import EXECUTION
 
@@ -43,7 +43,7 @@ STAND_IN = Path(__file__).with_name("stand_in_vllm.py")
 CLIENT = """
 import sys, time
 from pathlib import Path
-from iterpref_core.inference.vllm_server import serve
+from iterpref_core.inference.vllm.vllm_server import serve
 with serve(Path(sys.argv[1]), Path(sys.argv[2])) as url:
     print(url, flush=True)
     time.sleep(900)

@@ -37,8 +37,8 @@ STAGE = '''
 import json, subprocess, sys, time
 from pathlib import Path
 from iterpref_core.config import load_params
-from tasks.common.body import run_body
-from tasks.recording.journal import open_journal
+from tasks.common.stage_body import run_body
+from tasks.recording.stage_journal import open_journal
 
 name, *outs = sys.argv[1:]
 journal = open_journal(name)

@@ -12,7 +12,7 @@ from tasks.orchestration.services import LOOPBACK, answers, reserved_port
 from tests.once import give_prefect_tables, mlflow_tables
 from tests.orchestration.conftest import PATIENCE_S, Server, Wait, interfaces, prefect_server
 from tests.orchestration.test_experiment import told
-from tests.tasks.test_outbox import serving
+from tests.recording.test_outbox import serving
 
 if TYPE_CHECKING:
     from tests.orchestration.conftest import Small

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from dvc.repo import Repo
 
-from tasks.profiles import apply_profile
+from tasks.orchestration.profiles import apply_profile
 from tests.flows.conftest import iterpref
 from tests.once import copy_workspace, made_once
 from tests.settings import ROOT

@@ -11,9 +11,13 @@ import pytest
 
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.execution import Executor, Limits, program_of
-from iterpref_core.jsonl import read_jsonl
-from iterpref_core.problems.formats import ProblemFormat, benchmarks, evalplus, humaneval, mbpp
-from iterpref_core.problems.formats.humaneval import split_check
+from iterpref_core.storage.jsonl import read_jsonl
+from iterpref_core.problems.formats import ProblemFormat
+from iterpref_core.problems.formats import benchmark_membership as benchmarks
+from iterpref_core.problems.formats import evalplus_format as evalplus
+from iterpref_core.problems.formats import humaneval_format as humaneval
+from iterpref_core.problems.formats import mbpp_format as mbpp
+from iterpref_core.problems.formats.humaneval_format import split_check
 from iterpref_core.problems.ingest import Ingested, IngestOptions, ingest
 from iterpref_core.records import AssertTest, Problem, Sample
 from tests import settings

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from iterpref_core.problems.compose import compose_problem, draw_combinations
+from iterpref_core.problems.composition import compose_problem, draw_combinations
 from iterpref_core.problems.diversity import (
     Diversity,
     effective_number,

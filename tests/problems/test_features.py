@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from iterpref_core.problems.compose import Combination, compose_problem, write_reference
+from iterpref_core.problems.composition import Combination, compose_problem, write_reference
 from iterpref_core.problems.features import KINDS, Feature, Kind, total_combinations
 
 

@@ -8,9 +8,9 @@ import pytest
 from iterpref_core.config import FocalParams
 from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.execution import Engine, Executor, Limits, Outcome, Program
-from iterpref_core.jsonl import read_jsonl, read_pairs, write_jsonl
-from iterpref_core.localisation.agreement import compare_spans
-from iterpref_core.localisation.localize import localize_pairs
+from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
+from iterpref_core.localization.span_agreement import compare_spans
+from iterpref_core.localization.localization import localize_pairs
 from iterpref_core.problems.injection import InjectionOptions, inject_bugs
 from iterpref_core.records import FocalSpans, IoTest, PreferencePair, Problem
 from tests.settings import EXECUTION

@@ -10,9 +10,9 @@ import pytest
 from iterpref_core.config import EnvironmentParams, OwnCodeParams
 from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.execution import Outcome, Program, open_executor
-from iterpref_core.execution.quality import QualityOptions, measure_quality
-from iterpref_core.jsonl import read_jsonl
-from iterpref_core.problems.own_code.ingest import Source, ingest_own_code
+from iterpref_core.validity.mutation_score import QualityOptions, measure_quality
+from iterpref_core.storage.jsonl import read_jsonl
+from iterpref_core.problems.own_code.own_code import Source, ingest_own_code
 from iterpref_core.records import Problem
 from tests import settings
 

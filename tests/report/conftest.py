@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from iterpref_core.config import load_params
-from iterpref_core.debugging.calls import COLUMNS
-from iterpref_core.jsonl import write_jsonl
+from iterpref_core.codeflow.source_comparison import COLUMNS
+from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.records import FocalSpans, PreferencePair, Problem, Sample
-from iterpref_core.report.build import build_report
+from iterpref_core.report.report import build_report
 from iterpref_core.report.summary import build_summary
 from tests.browser import Page
 from tests.settings import ROOT

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.jsonl import write_jsonl
+from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.records import Sample
 from iterpref_core.report.failing_programs import OfModel, failing_programs
 

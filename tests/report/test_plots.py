@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.report.test_build import rows
+from tests.report.test_report import rows
 from tests.settings import ROOT
 
 

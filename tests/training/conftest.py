@@ -8,8 +8,8 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from iterpref_core.config import ObjectiveParams, TrainParams
-from iterpref_core.jsonl import write_jsonl
-from iterpref_core.nanolab.tokenizer import train_tokenizer
+from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.training.attention import dense_mask
 from iterpref_core.training.dataset import TokenisedPair, load_pairs

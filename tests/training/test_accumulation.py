@@ -8,9 +8,9 @@ import torch
 from safetensors.torch import load_file
 
 from iterpref_core.config import ObjectiveName, TrainParams
-from iterpref_core.jsonl import write_jsonl
+from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.training.train import train_objective
+from iterpref_core.training.training import train_objective
 
 Inputs = tuple[Path, Path, Path]
 
@@ -58,7 +58,7 @@ def test_one_by_eight_is_eight_by_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With 11 pairs the second batch has three: its parts count by their pairs and tokens, not as parts."""
-    monkeypatch.setattr("iterpref_core.training.train._LOGGING_STEPS", 1)
+    monkeypatch.setattr("iterpref_core.training.training._LOGGING_STEPS", 1)
     settings = params.model_copy(update={"batch_size": 8, "nll": nll, "epochs": 3})
     runs = {
         micro: _train(tmp_path / str(micro), uneven, objective, settings.model_copy(update={"micro_batch_size": micro}))

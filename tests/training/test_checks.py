@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import TrainParams
 from iterpref_core.errors import InputError
-from iterpref_core.jsonl import write_jsonl
+from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.training.checks import (
     Finding,
@@ -20,7 +20,7 @@ from iterpref_core.training.checks import (
     report_findings,
 )
 from iterpref_core.training.dataset import TokenisedPair, load_pairs
-from iterpref_core.training.train import train_objective
+from iterpref_core.training.training import train_objective
 
 END = 9
 

@@ -8,8 +8,8 @@ from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import PromptStyle, TrainParams
 from iterpref_core.errors import InputError, RecordError
-from iterpref_core.inference.tokenizers import load_tokenizer
-from iterpref_core.jsonl import write_jsonl
+from iterpref_core.inference.local.tokenizers import load_tokenizer
+from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.training.dataset import join_spans, load_pairs, tokenise_pair
 

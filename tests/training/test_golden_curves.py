@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.config import ObjectiveName, TrainParams
-from iterpref_core.training.train import train_objective
+from iterpref_core.training.training import train_objective
 
 GOLDEN = Path(__file__).with_name("golden_curves.json")
 
@@ -26,7 +26,7 @@ def test_losses_are_those_of_before(
     objective: ObjectiveName,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("iterpref_core.training.train._LOGGING_STEPS", 1)
+    monkeypatch.setattr("iterpref_core.training.training._LOGGING_STEPS", 1)
     curve = tmp_path / "curve.csv"
     settings = params.model_copy(update={"epochs": 4})
     train_objective(

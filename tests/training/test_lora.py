@@ -7,9 +7,9 @@ import torch
 from safetensors.torch import load_file
 
 from iterpref_core.config import Layout, TrainParams
-from iterpref_core.inference.transformers_backend import load_model
-from iterpref_core.training.train import train_objective
-from tests.training.test_train import train_and_die
+from iterpref_core.inference.local.transformers_backend import load_model
+from iterpref_core.training.training import train_objective
+from tests.training.test_training import train_and_die
 
 Inputs = tuple[Path, Path, Path]
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import FocalParams, TrainParams
-from iterpref_core.localisation.localize import localize_pairs
-from iterpref_core.problems.formats.codeflow import ingest_pairs
+from iterpref_core.localization.localization import localize_pairs
+from iterpref_core.problems.formats.codeflow_pairs import ingest_pairs
 from iterpref_core.records import PreferencePair
 from iterpref_core.training.dataset import load_pairs
-from iterpref_core.training.train import train_objective
+from iterpref_core.training.training import train_objective
 
 
 def test_fenced_pairs_train_like_the_same_pairs_of_ones_own(

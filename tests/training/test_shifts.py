@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 from iterpref_core.config import TrainParams
 from iterpref_core.errors import ModelError
 from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.report.token_colours import sum_changes
+from iterpref_core.report.token_colors import sum_changes
 from iterpref_core.training.dataset import tokenise_pair
 from iterpref_core.training.shifts import score_shifts
 

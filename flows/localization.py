@@ -1,0 +1,14 @@
+"""Stage `focal`: error localisation."""
+
+from flows.runner import run_stage
+from iterpref_core.config import load_params
+from tasks.localization import localize_pairs
+
+
+def focal() -> dict[str, float]:
+    """Mark the error region of every pair."""
+    return localize_pairs(load_params())
+
+
+if __name__ == "__main__":
+    run_stage(focal, "focal")

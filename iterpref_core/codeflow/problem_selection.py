@@ -1,0 +1,59 @@
+"""The problems that take part in a run, read from their file again and again instead of being held."""
+
+import hashlib
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from iterpref_core.source_code.tests_digest import digest_tests
+from iterpref_core.statistics.derived_seeds import derive_seed
+from iterpref_core.errors import InputError
+from iterpref_core.storage.jsonl import read_jsonl
+from iterpref_core.records import Problem
+
+SPLIT = "codeflow"
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is known of the problems before any work: how many, a digest of all, and one of their tests alone."""
+
+    count: int
+    digest: str
+    tests: str
+
+
+def survey(path: Path) -> Survey:
+    """Read the whole file once.
+
+    Raises:
+        InputError: no problem takes part, one has no tests, or a task_id stands there twice.
+    """
+    count, digest, tests = 0, hashlib.sha256(), hashlib.sha256()
+    for problem in selected(path, unique=True):
+        if not problem.tests:
+            raise InputError(f"{path}: problem {problem.task_id!r}: field 'tests' is empty; add a test or remove it")
+        count += 1
+        digest.update(problem.to_json().encode())
+        tests.update(f"{problem.task_id} {digest_tests(problem)}\n".encode())
+    if not count:
+        raise InputError(f"{path}: no problem of split '{SPLIT}'; give some problems this split, or none any split")
+    return Survey(count, digest.hexdigest(), tests.hexdigest())
+
+
+def selected(path: Path, *, unique: bool = False) -> Iterator[Problem]:
+    """The problems of split `codeflow`, or all where no problem has a split."""
+    has_splits = any(problem.split is not None for problem in read_jsonl(path, Problem))
+    every = read_jsonl(path, Problem, unique=unique)
+    return (problem for problem in every if not has_splits or problem.split == SPLIT)
+
+
+def pick(path: Path, count: int) -> list[str]:
+    """The task_ids of a sample of so many problems, in their order: those whose hashes are smallest.
+
+    The same in every run, and a larger sample holds a smaller one.
+    """
+    ids = (problem.task_id for problem in selected(path))
+    keyed = ((derive_seed("estimate", task_id), place, task_id) for place, task_id in enumerate(ids))
+    return [task_id for _, _, task_id in sorted(heapq.nsmallest(count, keyed), key=lambda item: item[1])]

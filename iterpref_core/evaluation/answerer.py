@@ -1,0 +1,158 @@
+"""A model's answers to a benchmark's prompts, each kept so that an evaluation that was killed does not ask twice."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from iterpref_core.config import BudgetParams, EvaluateParams, InferenceParams, PromptStyle
+from iterpref_core.inference.backend import Backend, Endpoint, Request, Sampling
+from iterpref_core.inference.local.checkpoints import is_served
+from iterpref_core.inference.backend_factory import model_identity, open_model, precision_of
+from iterpref_core.inference.answer_store import AnswerStore, StoredBackend, answer_key
+from iterpref_core.progress import show_progress
+
+STEP = 4
+"""Times `batch_size` prompts that an endpoint is handed at once: it has others to answer while one takes long."""
+NO_CAP = BudgetParams(calls=None, tokens=None, dollars=None)
+
+
+class Answerer:
+    """Answers prompts, opening the model only if something is left to answer.
+
+    Args:
+        open_backend: loads the model; called at most once.
+        identity: what the answers depend on besides prompts and sampling: the model's content.
+        store: SQLite file where answers are kept, those of all models in one.
+        max_new_tokens: length limit of an answer.
+        seed: every sample's own seed is made from it.
+        batch_size: prompts generated for at once.
+        samples: of each prompt; one is greedy.
+        temperature: of each sample, where there are several.
+        precision: what the model computes in, where it does so in this process.
+    """
+
+    def __init__(
+        self,
+        open_backend: Callable[[], Backend],
+        identity: str,
+        store: Path,
+        *,
+        max_new_tokens: int,
+        seed: int,
+        batch_size: int,
+        samples: int = 1,
+        temperature: float = 0.0,
+        precision: str | None = None,
+    ) -> None:
+        self._open, self._identity, self._store = open_backend, identity, store
+        self._sampling = Sampling(temperature if samples > 1 else 0.0, max_new_tokens)
+        self._seed, self._batch_size, self._samples = seed, batch_size, samples
+        self._precision = precision
+
+    @cached_property
+    def _backend(self) -> Backend:
+        return self._open()
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """As it stands in results.json."""
+        described = {**vars(self._sampling), "seed": self._seed, "samples": self._samples}
+        return described | ({"precision": self._precision} if self._precision else {})
+
+    def answer(self, benchmark: str, prompts: Sequence[str]) -> list[list[str]]:
+        """The model's answers to each prompt, in order: as many as there are samples."""
+        wanted = [
+            Request(prompt, self._seed_of(prompt, number)) for prompt in prompts for number in range(self._samples)
+        ]
+        with AnswerStore(self._store, f"evaluate {self._identity}") as store:
+            self._ask_missing(benchmark, wanted, store)
+            texts = [self._kept(request, store) for request in wanted]
+        return [texts[start : start + self._samples] for start in range(0, len(texts), self._samples)]
+
+    def _seed_of(self, prompt: str, number: int) -> int:
+        """Of a sample: independent of what else is asked, so that a set of samples can grow."""
+        if self._samples == 1:
+            return self._seed
+        digest = hashlib.sha256(json.dumps([self._seed, prompt, number]).encode()).digest()
+        return int.from_bytes(digest[:4], "big") >> 1
+
+    def _ask_missing(self, benchmark: str, wanted: Sequence[Request], store: AnswerStore) -> None:
+        """Have all answers in the store; prompts of like length share a batch."""
+        missing = [r for r in dict.fromkeys(wanted) if store.get(self._key(r)) is None]
+        if not missing:
+            return
+        missing.sort(key=lambda request: len(request.prompt))
+        asked = StoredBackend(self._backend, self._identity, store)
+        step = self._batch_size * (STEP if isinstance(self._backend, Endpoint) else 1)
+        total = len(set(wanted))
+        with show_progress(f"{benchmark}: generate", total, done=total - len(missing)) as advance:
+            for start in range(0, len(missing), step):
+                batch = missing[start : start + step]
+                asked.generate(batch, self._sampling)
+                advance(len(batch))
+
+    def _key(self, request: Request) -> bytes:
+        return answer_key(self._identity, request, self._sampling)
+
+    def _kept(self, request: Request, store: AnswerStore) -> str:
+        answer = store.get(self._key(request))
+        assert answer is not None
+        return answer.text
+
+
+@contextmanager
+def open_answerer(
+    model: Path | str,
+    params: EvaluateParams,
+    inference: InferenceParams,
+    budget: BudgetParams,
+    store: Path,
+    prompt: PromptStyle = "auto",
+) -> Iterator[tuple[Answerer, bool]]:
+    """What answers for a model, and whether it is asked as a chat model.
+
+    Args:
+        model: a checkpoint folder, a stage's folder that points at one or at a model behind an endpoint, or a hub id.
+        params: sampling, and how a model with weights here is asked.
+        inference: how a model behind an endpoint is asked.
+        budget: caps on that, over all restarts; a model with weights here has none.
+        store: SQLite file where answers are kept.
+        prompt: whether a model with weights here reads prompts in its chat template.
+
+    Raises:
+        InputError: the model or the endpoint cannot be used.
+    """
+    if is_served(model):
+        asked, cap, prompt = inference, budget, "auto"
+        instruct = inference.api == "chat"
+    else:
+        # Scoring samples that exist needs neither torch nor transformers.
+        from iterpref_core.inference.local.tokenizers import load_tokenizer
+
+        asked, cap = inference.model_copy(update={"backend": params.backend}), NO_CAP
+        instruct = load_tokenizer(model, prompt).chat_template is not None
+    identity = model_identity(model, prompt, asked)
+    with ExitStack() as opened:
+
+        def open_backend() -> Backend:
+            kept = opened.enter_context(AnswerStore(store, f"evaluate {identity}"))
+            return opened.enter_context(open_model(model, prompt, asked, cap, kept, params.batch_size))
+
+        yield (
+            Answerer(
+                open_backend,
+                identity,
+                store,
+                max_new_tokens=params.max_new_tokens,
+                seed=params.seed,
+                batch_size=params.batch_size,
+                samples=params.samples,
+                temperature=params.temperature,
+                precision=precision_of(model, asked)[0] if asked.backend == "transformers" else None,
+            ),
+            instruct,
+        )

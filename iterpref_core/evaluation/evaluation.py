@@ -1,0 +1,197 @@
+"""Stage `evaluate`: one model on every benchmark; or existing samples, or a benchmark's own solutions, on one."""
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from itertools import chain
+from pathlib import Path
+
+from iterpref_core.config import (
+    Benchmark,
+    BudgetParams,
+    EvaluateParams,
+    ExecutionParams,
+    InferenceParams,
+    LiveCodeBenchParams,
+    PromptStyle,
+)
+from iterpref_core.errors import DataUnavailableError, InputError
+from iterpref_core.evaluation.answerer import Answerer, open_answerer
+from iterpref_core.evaluation.program_runs import Journals
+from iterpref_core.evaluation.scores import Evaluated, metrics_of
+from iterpref_core.evaluation.benchmark_services import Service, Setup, group, open_service
+from iterpref_core.inference.local.checkpoints import is_served
+from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, write_jsonl
+from iterpref_core.records import Sample
+
+logger = logging.getLogger(__name__)
+
+RESULTS = "results.json"
+SAMPLES = "samples.jsonl"
+JOURNALS = "unfinished"
+"""Folder in the cache, of what an evaluation has run before it was killed."""
+
+
+def evaluate_model(
+    name: str,
+    model: Path | str,
+    problems: Path,
+    params: EvaluateParams,
+    execution: ExecutionParams,
+    out: Path,
+    cache: Path,
+    inference: InferenceParams,
+    budget: BudgetParams,
+    prompt: PromptStyle = "auto",
+    bought: Path | None = None,
+) -> dict[str, float]:
+    """Measure a model on every benchmark of `params.benchmarks`.
+
+    Args:
+        name: of the model in the results.
+        model: a checkpoint folder, a stage's folder that points at one or at a model behind an endpoint, or a hub id.
+        problems: JSONL of problems, for the held-out benchmark.
+        params: benchmarks and sampling.
+        execution: limits, and how many programs run at once.
+        out: folder for results.json and samples.jsonl.
+        cache: folder for benchmark data, expected outputs and the model's answers; outside of anything DVC deletes.
+        inference: how a model behind an endpoint is asked.
+        budget: caps on that, of this evaluation.
+        prompt: whether the model reads prompts in its chat template.
+        bought: SQLite file for what an endpoint answers; by default such answers are in the cache too.
+
+    Returns:
+        Per available benchmark, with '+' spelled `_plus`: `<benchmark>/pass_at_1`, `/ci95_low`, `/ci95_high`, `/n`.
+
+    Raises:
+        InputError: the model, the endpoint or the problems cannot be used.
+        EndpointError: the endpoint could not be had; what it answered is kept.
+        BudgetError: a cap is reached.
+        DataUnavailableError: none of the benchmarks' data can be had here. With at least one that can, the others are
+            recorded as not available instead.
+    """
+    store = bought if bought and is_served(model) else cache / "answers.sqlite"
+    with open_answerer(model, params, inference, budget, store, prompt) as (answerer, instruct):
+        return run_benchmarks(name, answerer, problems, params, execution, out=out, cache=cache, instruct=instruct)
+
+
+def run_benchmarks(
+    name: str,
+    answerer: Answerer,
+    problems: Path,
+    params: EvaluateParams,
+    execution: ExecutionParams,
+    *,
+    out: Path,
+    cache: Path,
+    instruct: bool,
+) -> dict[str, float]:
+    """`evaluate_model` with whatever answers prompts; `instruct`: prompts for a chat model."""
+
+    def measure(wanted: Sequence[Benchmark], service: Service) -> dict[Benchmark, Evaluated]:
+        return service.evaluate(wanted, answerer, instruct=instruct)
+
+    return _run(name, params.benchmarks, measure, problems, params.livecodebench, execution, out=out, cache=cache)
+
+
+def score_samples(
+    samples: Path,
+    benchmark: Benchmark,
+    problems: Path,
+    livecodebench: LiveCodeBenchParams,
+    execution: ExecutionParams,
+    *,
+    out: Path,
+    cache: Path,
+) -> dict[str, float]:
+    """Score the samples of a file. Samples of other tasks are passed over, so a whole samples.jsonl can be given.
+
+    Raises:
+        InputError: the file is broken, or lacks a sample of some task.
+        DataUnavailableError: the benchmark's data cannot be had here.
+    """
+    given = list(read_jsonl(samples, Sample))
+
+    def measure(wanted: Sequence[Benchmark], service: Service) -> dict[Benchmark, Evaluated]:
+        asked = dict.fromkeys(service.task_ids)
+        found = [sample for sample in given if sample.task_id in asked]
+        missing = list(asked.keys() - {sample.task_id for sample in found})
+        if missing:
+            raise InputError(
+                f"{samples}: no sample for {len(missing)} of {len(asked)} tasks of {benchmark} "
+                f"({', '.join(sorted(missing)[:3])}…); add them"
+            )
+        if len(found) < len(given):
+            logger.info("%s: passed over %d samples of other tasks", samples, len(given) - len(found))
+        return service.score(wanted, found)
+
+    return _run(samples.stem, [benchmark], measure, problems, livecodebench, execution, out=out, cache=cache)
+
+
+def score_ground_truth(
+    benchmark: Benchmark,
+    problems: Path,
+    livecodebench: LiveCodeBenchParams,
+    execution: ExecutionParams,
+    *,
+    out: Path,
+    cache: Path,
+) -> dict[str, float]:
+    """Score the benchmark's own solutions; for `heldout` these are the problems' references.
+
+    Raises:
+        InputError: a problem has no reference, or the benchmark publishes no solutions.
+        DataUnavailableError: the benchmark's data cannot be had here.
+    """
+
+    def measure(wanted: Sequence[Benchmark], service: Service) -> dict[Benchmark, Evaluated]:
+        return service.score(wanted, service.ground_truth_samples())
+
+    return _run("ground-truth", [benchmark], measure, problems, livecodebench, execution, out=out, cache=cache)
+
+
+def _run(
+    name: str,
+    benchmarks: Sequence[Benchmark],
+    measure: Callable[[Sequence[Benchmark], Service], dict[Benchmark, Evaluated]],
+    problems: Path,
+    livecodebench: LiveCodeBenchParams,
+    execution: ExecutionParams,
+    *,
+    out: Path,
+    cache: Path,
+) -> dict[str, float]:
+    """Measure all benchmarks, each data set once; what cannot be had is an entry that says why.
+
+    Raises:
+        DataUnavailableError: nothing can be had.
+    """
+    with Journals(cache / JOURNALS) as journals:
+        setup = Setup(problems, livecodebench, execution, cache, journals)
+        found: dict[Benchmark, Evaluated] = {}
+        for wanted in group(benchmarks):
+            try:
+                found |= measure(wanted, open_service(wanted[0], setup))
+            except DataUnavailableError as error:
+                logger.warning("%s: %s", " and ".join(wanted), error)
+                found |= dict.fromkeys(wanted, Evaluated({"available": False, "reason": str(error)}, ()))
+        if not any(evaluated.entry["available"] for evaluated in found.values()):
+            reasons = dict.fromkeys(evaluated.entry["reason"] for evaluated in found.values())
+            raise DataUnavailableError("; ".join(reasons))
+        return _write(name, {benchmark: found[benchmark] for benchmark in benchmarks}, out)
+
+
+def _write(name: str, results: dict[Benchmark, Evaluated], out: Path) -> dict[str, float]:
+    """Write both files of a run, samples first: results.json never stands beside another run's samples."""
+    # Two benchmarks of one data set have the same samples; of one task, equal ones count as often as they were drawn.
+    samples = chain.from_iterable(dict.fromkeys(evaluated.samples for evaluated in results.values()))
+    (out / RESULTS).unlink(missing_ok=True)
+    write_jsonl(out / SAMPLES, samples)
+    entries = {benchmark: evaluated.entry for benchmark, evaluated in results.items()}
+    with atomic_writer(out / RESULTS) as file:
+        json.dump({"model": name, "benchmarks": entries}, file, indent=2, sort_keys=True)
+        file.write("\n")
+    metrics: dict[str, float] = {}
+    for benchmark, entry in entries.items():
+        metrics.update(metrics_of(benchmark, entry))
+    return metrics

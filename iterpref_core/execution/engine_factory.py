@@ -1,0 +1,54 @@
+"""The engine that `params.yaml` describes."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+
+from iterpref_core.config import ExecutionParams
+from iterpref_core.execution.engine import Engine
+from iterpref_core.execution.interpreters import Environment
+from iterpref_core.execution.executor import Executor
+from iterpref_core.execution.programs import Limits
+
+
+def limits_of(params: ExecutionParams) -> Limits:
+    """The limits of one program."""
+    return Limits(**params.model_dump(include={field.name for field in fields(Limits)}))
+
+
+def environments_of(params: ExecutionParams) -> dict[str, Environment]:
+    """The interpreters besides this one that tests may ask for, by name."""
+    return {name: Environment(found.python, found.paths) for name, found in params.environments.items()}
+
+
+def open_executor(
+    params: ExecutionParams, preload: tuple[str, ...] = (), environments: Mapping[str, Environment] | None = None
+) -> Engine:
+    """The engine with these limits and workers; use it in a `with` block.
+
+    Args:
+        params: limits, workers, and the environments that the user has named.
+        preload: modules to import once per worker of this interpreter.
+        environments: more environments, by name.
+
+    Raises:
+        IsolationError: the machine lacks a layer and `allow_unsafe` is off.
+        ExecutionError: the Ray cluster cannot be used.
+    """
+    known = environments_of(params) | dict(environments or {})
+    if params.engine == "local":
+        return Executor(
+            limits_of(params),
+            workers=params.workers,
+            allow_unsafe=params.allow_unsafe,
+            preload=preload,
+            environments=known,
+        )
+    from iterpref_core.execution.ray_executor import RayExecutor  # Ray takes a second to import
+
+    return RayExecutor(
+        limits_of(params),
+        workers=params.workers,
+        allow_unsafe=params.allow_unsafe,
+        preload=preload,
+        environments=known,
+    )

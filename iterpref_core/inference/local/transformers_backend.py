@@ -1,0 +1,181 @@
+"""Batched generation with transformers, in this process, on whatever accelerator there is."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name it has everywhere
+from transformers import (
+    AutoModelForCausalLM,
+    LogitsProcessor,
+    LogitsProcessorList,
+    PreTrainedModel,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
+
+from iterpref_core.config import Bf16, PromptStyle
+from iterpref_core.errors import ModelError
+from iterpref_core.inference.backend import Completion, Request, Sampling
+from iterpref_core.inference.local.checkpoints import locate_model
+from iterpref_core.inference.local.decode_attention import use_decode_attention
+from iterpref_core.inference.local.growing_cache import can_drop_rows, growing_cache
+from iterpref_core.inference.local.precision import generation_dtype
+from iterpref_core.inference.prompts import render_prompt
+from iterpref_core.inference.local.tokenizers import load_tokenizer
+
+_LEAVING = 0.25
+"""Share of a batch that has ended when it leaves: of 256 answers each row waits for the last of its batch otherwise."""
+
+
+class SeededSampling(LogitsProcessor):
+    """Turns greedy decoding into sampling at a temperature, with random numbers of its own for every row.
+
+    argmax(logits / T + g) with standard Gumbel noise g is a draw from softmax(logits / T). The noise of a row comes
+    from the row's seed, so that an answer does not depend on what else is in the batch.
+    """
+
+    def __init__(self, seeds: Sequence[int], temperature: float) -> None:
+        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self._temperature = temperature
+
+    def keep_rows(self, rows: Sequence[int]) -> None:
+        """Go on with these rows alone, each with its own random numbers."""
+        self._generators = [self._generators[row] for row in rows]
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:  # noqa: ARG002 - the protocol's
+        """Shapes: input_ids (rows, tokens), scores and result (rows, vocabulary)."""
+        uniform = torch.stack([torch.rand(scores.shape[-1], generator=own) for own in self._generators])
+        gumbel = -torch.log(-torch.log(uniform.clamp_(1e-20, 1 - 1e-7))).to(scores.device)
+        return scores.float() / self._temperature + gumbel
+
+
+class ShareEnded(StoppingCriteria):
+    """Stops a batch once a share of its rows has ended: the others go on without them."""
+
+    def __init__(self, ends: Collection[int], share: float) -> None:
+        self._ends = torch.tensor(sorted(ends), dtype=torch.long)
+        self._share = share
+        self._ended: torch.Tensor | None = None
+
+    def __call__(self, input_ids: torch.Tensor, scores: object, **_: object) -> torch.Tensor:  # noqa: ARG002 - the protocol's
+        """Shapes: input_ids (rows, tokens), result (rows,)."""
+        last = torch.isin(input_ids[:, -1], self._ends.to(input_ids.device))
+        self._ended = last if self._ended is None else self._ended | last
+        return torch.full_like(last, bool(self._ended.float().mean() >= self._share))
+
+
+def load_model(model: Path | str) -> PreTrainedModel:
+    """The causal language model of a folder or hub id, in the precision it was saved in.
+
+    Raises:
+        ModelError: there is none, or it cannot be read.
+    """
+    source = locate_model(model)
+    try:
+        return AutoModelForCausalLM.from_pretrained(source.name_or_path, revision=source.revision, dtype="auto")
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{model}: cannot be loaded as a causal language model ({str(error).splitlines()[0]})"
+        ) from None
+
+
+class TransformersBackend:
+    """Answers prompts in batches of similar length.
+
+    Args:
+        model: a checkpoint folder, a stage's folder that points at one, or a hub id.
+        batch_size: prompts generated for at once.
+        prompt: whether the model reads prompts in its chat template.
+        bf16: whether it computes in bfloat16; auto: on a CPU if that is faster here, else as it was saved.
+
+    Raises:
+        ModelError: the model cannot be had or loaded, or its tokenizer cannot pad.
+    """
+
+    def __init__(self, model: Path | str, batch_size: int, prompt: PromptStyle = "auto", bf16: Bf16 = "auto") -> None:
+        self.tokenizer = load_tokenizer(model, prompt)
+        self.tokenizer.padding_side = "left"
+        if self.tokenizer.pad_token_id is None:
+            self.tokenizer.pad_token = self.tokenizer.eos_token
+        if self.tokenizer.pad_token_id is None:
+            raise ModelError(
+                f"{model}: its tokenizer has neither a padding nor an end token; "
+                "name one as eos_token in tokenizer_config.json"
+            )
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        loaded = load_model(model)
+        self._model = use_decode_attention(loaded.to(device, generation_dtype(bf16, loaded.dtype)).eval())
+        self._batch_size = batch_size
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+        """Answer every request, in order."""
+        prompts = [render_prompt(self.tokenizer, request.prompt) for request in requests]
+        order = sorted(range(len(requests)), key=lambda index: (len(prompts[index]), index))
+        answers: dict[int, Completion] = {}
+        for start in range(0, len(order), self._batch_size):
+            rows = order[start : start + self._batch_size]
+            batch = self._generate_batch([prompts[row] for row in rows], [requests[row].seed for row in rows], sampling)
+            answers.update(zip(rows, batch, strict=True))
+        return [answers[index] for index in range(len(requests))]
+
+    @torch.inference_mode()
+    def _generate_batch(self, prompts: list[str], seeds: list[int], sampling: Sampling) -> list[Completion]:
+        # The template has written the special tokens that belong at the start; a plain prompt gets them here.
+        encoded = self.tokenizer(
+            prompts, return_tensors="pt", padding=True, add_special_tokens=self.tokenizer.chat_template is None
+        ).to(self._model.device)
+        lengths = encoded["attention_mask"].sum(dim=1).tolist()
+        new = self._decode(encoded["input_ids"], encoded["attention_mask"], seeds, sampling)
+        return [self._completion(tokens, length, sampling) for tokens, length in zip(new, lengths, strict=True)]
+
+    def _decode(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, seeds: list[int], sampling: Sampling
+    ) -> list[list[int]]:
+        """New tokens of every row, padded behind its end. Rows that have ended leave the batch, a quarter at a time.
+
+        Shapes: input_ids and attention_mask (rows, tokens), padded on the left.
+        """
+        width, limit, ends = input_ids.shape[1], input_ids.shape[1] + sampling.max_new_tokens, self._end_tokens()
+        sampler = SeededSampling(seeds, sampling.temperature) if sampling.temperature > 0 else None
+        cache = growing_cache(self._model.config)
+        early = can_drop_rows(cache)
+        found: dict[int, list[int]] = {}
+        rows = list(range(len(seeds)))
+        while rows:
+            input_ids = self._model.generate(
+                input_ids=input_ids,
+                attention_mask=attention_mask,
+                past_key_values=cache,
+                max_new_tokens=limit - input_ids.shape[1],
+                do_sample=False,
+                temperature=None,
+                top_p=None,
+                top_k=None,
+                logits_processor=LogitsProcessorList([sampler] if sampler else []),
+                stopping_criteria=StoppingCriteriaList([ShareEnded(ends, _LEAVING)] if early else []),
+                pad_token_id=self.tokenizer.pad_token_id,
+            )
+            new = input_ids[:, width:].tolist()
+            full = input_ids.shape[1] == limit
+            staying = [place for place, tokens in enumerate(new) if not full and ends.isdisjoint(tokens)]
+            found |= dict(zip(rows, new, strict=True))
+            rows = [rows[place] for place in staying]
+            cache.batch_select_indices(torch.tensor(staying, dtype=torch.long, device=input_ids.device))
+            if sampler:
+                sampler.keep_rows(staying)
+            input_ids = input_ids[staying]
+            attention_mask = F.pad(attention_mask[staying], (0, input_ids.shape[1] - attention_mask.shape[1]), value=1)
+        return [found[row] for row in range(len(seeds))]
+
+    def _completion(self, tokens: list[int], prompt_tokens: int, sampling: Sampling) -> Completion:
+        ends = self._end_tokens()
+        length = next((index + 1 for index, token in enumerate(tokens) if token in ends), len(tokens))
+        truncated = length == sampling.max_new_tokens and tokens[length - 1] not in ends
+        text = self.tokenizer.decode(tokens[:length], skip_special_tokens=True)
+        return Completion(text, prompt_tokens, length, truncated)
+
+    def _end_tokens(self) -> set[int]:
+        configured = self._model.generation_config.eos_token_id
+        ends = configured if isinstance(configured, list) else [configured]
+        return {token for token in [*ends, self.tokenizer.eos_token_id] if token is not None}

@@ -1,0 +1,241 @@
+"""A server that speaks the OpenAI API on this machine and has no model: for tests and measurements of what asks it.
+
+Latencies have a heavy tail, and faults of every kind can be mixed in. Both depend on the request and on how often it
+was asked, and on nothing else. Everything is counted, so that a test can tell what was asked twice.
+
+`python -m iterpref_core.inference.openai.mock_endpoint --recording FILE` serves recorded answers and prints its URL.
+"""
+
+import asyncio
+import hashlib
+import json
+import math
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from aiohttp import web
+
+from iterpref_core.inference.replay import open_recording
+
+FAULTS = ("rate_limited", "server_error", "timeout", "cut", "malformed", "empty")
+_GARBAGE = ('{"choices": [{"mess', '{"id": "x", "choices": []}', "<html>Bad gateway</html>", "[]")
+
+Answer = Callable[[str, int], str]
+"""From prompt and seed to the text that is answered."""
+
+
+class NoAnswerError(LookupError):
+    """There is no answer to this prompt; the server answers with status 400."""
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """How the server behaves; the same requests meet the same latencies and faults in every run.
+
+    A latency is log-normal: its median, and sigma of its logarithm (0: always the median).
+    """
+
+    median_s: float = 0.0
+    sigma: float = 1.0
+    faults: dict[str, float] = field(default_factory=dict)
+    """Shares of all calls, by the names of `FAULTS`."""
+    retry_after_s: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        assert self.faults.keys() <= set(FAULTS), self.faults
+        assert sum(self.faults.values()) <= 1, self.faults
+
+    def draw(self, body: bytes, times: int) -> tuple[float, str | None]:
+        """Latency in seconds, and fault if any, of a request that is asked for the nth time, from 1."""
+        chance = random.Random(hashlib.sha256(b"%d %d " % (self.seed, times) + body).digest())
+        latency = self.median_s * math.exp(self.sigma * chance.gauss(0, 1))
+        place = chance.random()
+        for fault in FAULTS:
+            place -= self.faults.get(fault, 0.0)
+            if place < 0:
+                return latency, fault
+        return latency, None
+
+
+class MockEndpoint:
+    """The server's state and handlers; `serve` runs it.
+
+    Args:
+        answer: makes the answers; raises `NoAnswerError` for a prompt that the server is to refuse.
+        behaviour: latencies and faults.
+        headers: stand in every answer.
+    """
+
+    def __init__(self, answer: Answer, behaviour: Behaviour, headers: dict[str, str] | None = None) -> None:
+        self._answer, self._behaviour, self._headers = answer, behaviour, headers or {}
+        self.asked: Counter[str] = Counter()
+        """Calls by digest of their body."""
+        self.answered: Counter[str] = Counter()
+        """Whole answers sent, with text, by digest of the body."""
+        self.repeated = 0
+        """Calls whose body had been answered before."""
+        self.faults: Counter[str] = Counter()
+        self.in_flight = self.most_in_flight = 0
+        self.latency_s = 0.0
+        """Sum over all calls that were answered."""
+
+    def app(self) -> web.Application:
+        """The routes: both APIs, the list of models, and `/stats`."""
+        app = web.Application(client_max_size=1 << 26)
+        app.router.add_post("/v1/chat/completions", self._complete)
+        app.router.add_post("/v1/completions", self._complete)
+        app.router.add_get("/v1/models", self._models)
+        app.router.add_get("/stats", self._stats)
+        return app
+
+    def stats(self) -> dict[str, Any]:
+        """All counts."""
+        return {
+            "calls": self.asked.total(),
+            "answered": self.answered.total(),
+            "requests": len(self.asked),
+            "repeated": self.repeated,
+            "faults": dict(self.faults),
+            "in_flight": self.in_flight,
+            "most_in_flight": self.most_in_flight,
+            "latency_s": self.latency_s,
+        }
+
+    async def _models(self, _: web.Request) -> web.Response:
+        return web.json_response({"object": "list", "data": [{"id": "mock", "object": "model"}]})
+
+    async def _stats(self, _: web.Request) -> web.Response:
+        return web.json_response(self.stats())
+
+    async def _complete(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        digest = hashlib.sha256(body).hexdigest()
+        self.asked[digest] += 1
+        self.repeated += digest in self.answered
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            return await self._respond(request, body, digest)
+        finally:
+            self.in_flight -= 1
+
+    async def _respond(self, request: web.Request, body: bytes, digest: str) -> web.StreamResponse:
+        latency, fault = self._behaviour.draw(body, self.asked[digest])
+        if fault is not None:
+            self.faults[fault] += 1
+        if fault == "rate_limited":
+            return self._error(429, "slow down", {"Retry-After": f"{self._behaviour.retry_after_s:g}"})
+        await asyncio.sleep(latency)
+        if fault == "server_error":
+            return self._error(500, "something broke")
+        if fault == "timeout":
+            await asyncio.sleep(3600)
+        if fault == "malformed":
+            return web.Response(text=_GARBAGE[int(digest[:4], 16) % len(_GARBAGE)], content_type="application/json")
+        try:
+            content = self._completion(json.loads(body), empty=fault == "empty")
+        except NoAnswerError as error:
+            return self._error(400, str(error))
+        if fault == "cut":
+            return await _send_half(request, content)
+        response = web.Response(body=content, content_type="application/json", headers=self._headers)
+        if fault is None:
+            await response.prepare(request)
+            await response.write_eof()
+            self.latency_s += latency
+            self.answered[digest] += 1
+        return response
+
+    def _completion(self, asked: dict[str, Any], *, empty: bool) -> bytes:
+        chat = "messages" in asked
+        prompt = asked["messages"][-1]["content"] if chat else asked["prompt"].removesuffix("\n")
+        text = "" if empty else self._answer(prompt, asked["seed"])
+        choice: dict[str, Any] = {"index": 0, "finish_reason": "stop"}
+        choice |= {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
+        usage = {"prompt_tokens": len(prompt.split()), "completion_tokens": len(text.split())}
+        return json.dumps({"id": "mock", "model": asked["model"], "choices": [choice], "usage": usage}).encode()
+
+    def _error(self, status: int, message: str, headers: dict[str, str] | None = None) -> web.Response:
+        error = {"error": {"message": message, "type": "mock", "param": None, "code": None}}
+        return web.json_response(error, status=status, headers=self._headers | (headers or {}))
+
+
+async def _send_half(request: web.Request, content: bytes) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": str(len(content))})
+    await response.prepare(request)
+    await response.write(content[: len(content) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return response
+
+
+@contextmanager
+def serve(mock: MockEndpoint) -> Iterator[str]:
+    """Serve in a thread, on a free port of 127.0.0.1; yields the base URL, which ends in `/v1`."""
+    loop = asyncio.new_event_loop()
+    runner = web.AppRunner(mock.app(), access_log=None, handler_cancellation=True, shutdown_timeout=0.0)
+    thread = threading.Thread(target=loop.run_forever, name="mock-endpoint")
+    thread.start()
+    try:
+        yield asyncio.run_coroutine_threadsafe(_start(runner, 0), loop).result()
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _start(runner: web.AppRunner, port: int) -> str:
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
+    host, bound = runner.addresses[0][:2]
+    return f"http://{host}:{bound}/v1"
+
+
+def recorded(path: Path) -> Answer:
+    """Answers from a recording, chosen by the seed where a prompt has several."""
+    find = open_recording(path)
+
+    def answer(prompt: str, seed: int) -> str:
+        known = find(prompt)
+        if known is None:
+            raise NoAnswerError(f"no recorded answer for the prompt {prompt[:80]!r}")
+        return known.choose(seed)
+
+    return answer
+
+
+def main(
+    recording: Annotated[Path, typer.Option(help="JSONL of recorded answers; other prompts are refused.")],
+    median_s: Annotated[float, typer.Option(help="Median of the latencies, seconds.")] = 0.0,
+    sigma: Annotated[float, typer.Option(help="Of the latencies' logarithm; 0: all are the median.")] = 1.0,
+    fault_share: Annotated[float, typer.Option(help="Share of calls with a fault, of all kinds alike.")] = 0.0,
+    retry_after_s: Annotated[float, typer.Option(help="What a 429 asks for.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Decides latencies and faults.")] = 0,
+    port: Annotated[int, typer.Option(help="0: a free one.")] = 0,
+) -> None:
+    """Serve recorded answers on 127.0.0.1 until killed; the first line printed is the base URL."""
+    shares = dict.fromkeys(FAULTS, fault_share / len(FAULTS))
+    behaviour = Behaviour(median_s=median_s, sigma=sigma, faults=shares, retry_after_s=retry_after_s, seed=seed)
+    asyncio.run(_serve_forever(MockEndpoint(recorded(recording), behaviour), port))
+
+
+async def _serve_forever(mock: MockEndpoint, port: int) -> None:
+    runner = web.AppRunner(mock.app(), access_log=None, handler_cancellation=True, shutdown_timeout=0.0)
+    print(await _start(runner, port), flush=True)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await runner.cleanup()
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,133 @@
+"""Stage `focal`: pairs in, error spans out."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from random import Random
+
+from iterpref_core.config import ExecutionParams, FocalParams, LocalisationMethod
+from iterpref_core.errors import InputError
+from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
+from iterpref_core.source_code.line_diff import split_lines
+from iterpref_core.localization import line_lcs
+from iterpref_core.localization import prefix_suffix
+from iterpref_core.localization import token_lcs as token
+from iterpref_core.localization.line_lcs import ErrorRegion
+from iterpref_core.localization.context_widening import widen_spans
+from iterpref_core.records import FocalSpans, PreferencePair, Problem, Span
+
+Located = tuple[PreferencePair, ErrorRegion, tuple[Span, ...]]
+"""A pair, its regions, and the anchors of what its fix inserts (needed only where D- is empty)."""
+
+Find = Callable[[str, str], ErrorRegion]
+Anchor = Callable[[str, str], tuple[Span, ...]]
+ON_TEXT: dict[LocalisationMethod, tuple[Find, Anchor]] = {
+    "line_lcs": (line_lcs.find_error_region, line_lcs.anchor_insertions),
+    "prefix_suffix": (prefix_suffix.find_error_region, prefix_suffix.anchor_insertions),
+    "token": (token.find_error_region, token.anchor_insertions),
+}
+"""The methods that look at the two programs alone. `causal` runs them."""
+
+
+def localize_pairs(
+    pairs: Path, params: FocalParams, out: Path, problems: Path | None = None, execution: ExecutionParams | None = None
+) -> dict[str, float]:
+    """Write the error spans of every pair, in order; streaming.
+
+    A fix that only inserts leaves D- without text. `params.empty` decides about such a pair: `anchor` marks the place
+    where the insertion belongs (`line_lcs.anchor_insertions`), `keep` writes no spans, so that K- is 0, and `drop`
+    leaves the pair out. Pairs left out have no record in `out` and take no part in training. With `params.widen_lines`
+    each region takes in lines around it (`widening`).
+
+    Args:
+        pairs: anybody's pairs; only prompt, chosen and rejected are needed.
+        params: method and policy.
+        out: where the FocalSpans records go; written whole or not at all.
+        problems: problems of the same ids, whose visible tests `causal` runs.
+        execution: what runs them.
+
+    Returns:
+        `pairs` written; `empty`: pairs whose D- has no text; `anchored` of these; `dropped/empty`, by policy `drop`;
+        `dropped/no_anchor`: policy `anchor` found no line, because the texts differ in blank lines at most or the
+        failing program has no text; `focal_line_share`: share of the written pairs' failing lines with text that lie
+        in a span. With `causal` also `executions`, `exhausted` (searches that the budget ended), and
+        `dropped/chosen_fails` and `dropped/rejected_passes`: pairs that the tests do not tell apart.
+
+    Raises:
+        RecordError: a line of a file is broken.
+        InputError: `causal` lacks problems, or a pair's problem is not there or has no tests.
+    """
+    counts: Counter[str] = Counter()
+    if params.method == "causal":
+        counts.update(dict.fromkeys(("executions", "exhausted", "dropped/chosen_fails", "dropped/rejected_passes"), 0))
+        located = _by_execution(pairs, problems, execution, params, counts)
+    else:
+        located = _by_text(read_pairs(pairs), *ON_TEXT[params.method])
+    written = write_jsonl(out, _apply_policy(located, params, counts))
+    lines, focal = counts.pop("lines", 0), counts.pop("focal_lines", 0)
+    always = dict.fromkeys(("empty", "anchored", "dropped/empty", "dropped/no_anchor"), 0.0)
+    return {"pairs": written, **always, **counts, "focal_line_share": focal / max(lines, 1)}
+
+
+def _by_text(pairs: Iterable[PreferencePair], find: Find, anchor: Anchor) -> Iterator[Located]:
+    for pair in pairs:
+        region = find(pair.rejected, pair.chosen)
+        yield pair, region, () if region.rejected else anchor(pair.rejected, pair.chosen)
+
+
+def _by_execution(
+    pairs: Path, problems: Path | None, execution: ExecutionParams | None, params: FocalParams, counts: Counter[str]
+) -> Iterator[Located]:
+    from iterpref_core.execution import open_executor
+    from iterpref_core.localization.causal import find_causes
+
+    if problems is None or execution is None:
+        raise InputError("method causal runs the problems' tests; give --problems")
+    with open_executor(execution) as executor:
+        for pair, cause in find_causes(_with_tests(pairs, problems), executor, params.max_executions):
+            counts["executions"] += cause.executions
+            counts["exhausted"] += cause.exhausted
+            if cause.unusable:
+                counts[f"dropped/{cause.unusable}"] += 1
+            else:
+                yield pair, cause.region, cause.anchors
+
+
+def _with_tests(pairs: Path, problems: Path) -> Iterator[tuple[PreferencePair, Problem]]:
+    known = {problem.task_id: problem for problem in read_jsonl(problems, Problem, unique=True)}
+    for pair in read_pairs(pairs):
+        problem = known.get(pair.task_id) or known.get(pair.problem_id)
+        if problem is None or not problem.tests:
+            what = "is not there" if problem is None else "has no tests"
+            raise InputError(
+                f"{problems}: the problem of pair {pair.task_id!r} {what}; method causal needs the tests of every "
+                "pair, the other methods need none"
+            )
+        yield pair, problem
+
+
+def _apply_policy(located: Iterable[Located], params: FocalParams, counts: Counter[str]) -> Iterator[FocalSpans]:
+    for pair, region, anchors in located:
+        rejected = region.rejected
+        if not rejected:
+            counts["empty"] += 1
+            if params.empty == "drop":
+                counts["dropped/empty"] += 1
+                continue
+            if params.empty == "anchor":
+                if not anchors:
+                    counts["dropped/no_anchor"] += 1
+                    continue
+                rejected = anchors
+                counts["anchored"] += 1
+        if params.widen_lines:
+            # Drawn once, here, and by pair: the region is data, the same in every epoch and for every objective.
+            random = Random(f"{params.seed}/{pair.task_id}")
+            rejected = widen_spans(pair.rejected, rejected, params.widen_lines, random)
+        counts["focal_lines"] += sum(_lines_with_text(pair.rejected[start:end]) for start, end in rejected)
+        counts["lines"] += _lines_with_text(pair.rejected)
+        yield FocalSpans(task_id=pair.task_id, method=params.method, rejected=rejected, chosen=region.chosen)
+
+
+def _lines_with_text(text: str) -> int:
+    return sum(bool(line.strip()) for line in split_lines(text))

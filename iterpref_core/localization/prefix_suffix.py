@@ -1,0 +1,33 @@
+"""Localisation by what two programs begin and end with alike: D- is every line between (an ablation of the paper).
+
+One local fix is found as by the LCS. Two fixes that are far apart drag in all that is right between them.
+"""
+
+from functools import partial
+
+from iterpref_core.source_code.line_diff import LineDiff, split_lines
+from iterpref_core.localization import line_lcs
+
+
+def diff_between(rejected: str, chosen: str) -> LineDiff:
+    r"""The lines between the longest common beginning and, in what remains, the longest common end.
+
+    >>> diff_between("a\nx\nb\ny\nc\n", "a\nX\nb\nY\nc\n")
+    LineDiff(rejected=(1, 2, 3), chosen=(1, 2, 3), matches=((0, 0), (4, 4)))
+    """
+    a, b = split_lines(rejected), split_lines(chosen)
+    shorter = min(len(a), len(b))
+    start = next((i for i in range(shorter) if a[i] != b[i]), shorter)
+    end = next((i for i in range(shorter - start) if a[-1 - i] != b[-1 - i]), shorter - start)
+    return LineDiff(
+        rejected=tuple(range(start, len(a) - end)),
+        chosen=tuple(range(start, len(b) - end)),
+        matches=(
+            *((i, i) for i in range(start)),
+            *((len(a) - i, len(b) - i) for i in range(end, 0, -1)),
+        ),
+    )
+
+
+find_error_region = partial(line_lcs.find_error_region, diff=diff_between)
+anchor_insertions = partial(line_lcs.anchor_insertions, diff=diff_between)

@@ -1,0 +1,78 @@
+"""Localisation by tokens: D- is the tokens of the failing program outside the LCS of the two token sequences.
+
+Tokens are those of the programming language, roughly (names and numbers, single other characters, and the indentation
+of each line with text), so the spans suit any model's tokenizer. An ablation of the paper: the region is smaller than
+whole lines, and says less about why the line is wrong.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+
+from iterpref_core.source_code.line_diff import line_spans, match_lines
+from iterpref_core.localization.line_lcs import ErrorRegion
+from iterpref_core.records import Span
+
+TOKEN = re.compile(r"\w+|[^\w\s]")
+
+
+@dataclass(frozen=True)
+class _Token:
+    """`key` is what is compared; an indentation of nothing is marked by the token after it."""
+
+    key: str
+    span: Span
+
+
+def _tokens(text: str) -> list[_Token]:
+    found = []
+    for start, end in line_spans(text):
+        line = [_Token(match.group(), match.span()) for match in TOKEN.finditer(text, start, end)]
+        if line:
+            first = line[0].span
+            found.append(_Token("\n" + text[start : first[0]], (start, first[0]) if first[0] > start else first))
+            found += line
+    return found
+
+
+def _spans(tokens: list[_Token], wanted: Iterable[int]) -> tuple[Span, ...]:
+    """The tokens of these indices (ascending); neighbours are one span, with the blanks between them."""
+    runs = ([index for _, index in run] for _, run in groupby(enumerate(wanted), key=lambda item: item[1] - item[0]))
+    return tuple((tokens[run[0]].span[0], tokens[run[-1]].span[1]) for run in runs)
+
+
+def find_error_region(rejected: str, chosen: str) -> ErrorRegion:
+    r"""D- and D+ as character spans.
+
+    >>> rejected = "def f(x):\n    return x - 1\n"
+    >>> [rejected[a:b] for a, b in find_error_region(rejected, "def f(x):\n    return x + 1\n").rejected]
+    ['-']
+    """
+    a, b = _tokens(rejected), _tokens(chosen)
+    matches = match_lines([token.key for token in a], [token.key for token in b])
+    kept, kept_others = {i for i, _ in matches}, {j for _, j in matches}
+    return ErrorRegion(
+        _spans(a, [i for i in range(len(a)) if i not in kept]),
+        _spans(b, [j for j in range(len(b)) if j not in kept_others]),
+    )
+
+
+def anchor_insertions(rejected: str, chosen: str) -> tuple[Span, ...]:
+    r"""Where tokens are missing: the token that the model wrote instead of them; at the end, the last one.
+
+    >>> rejected = "return x\n"
+    >>> [rejected[a:b] for a, b in anchor_insertions(rejected, "return -x\n")]
+    ['x']
+    """
+    a, b = _tokens(rejected), _tokens(chosen)
+    if not a:
+        return ()
+    counterparts = {j: i for i, j in match_lines([token.key for token in a], [token.key for token in b])}
+    anchors, place = set(), 0
+    for index in range(len(b)):
+        if index in counterparts:
+            place = counterparts[index] + 1
+        else:
+            anchors.add(min(place, len(a) - 1))
+    return _spans(a, sorted(anchors))

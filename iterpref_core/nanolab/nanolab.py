@@ -1,0 +1,123 @@
+"""Stage `nanolab`: provide the student and the debugger, by training the embedded ones or by pinning named ones."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from transformers import PreTrainedTokenizerBase
+
+from iterpref_core.config import BackendName, ExecutionParams, ModelParams, NanolabParams
+from iterpref_core.errors import InputError, ModelError
+from iterpref_core.execution import open_executor
+from iterpref_core.inference.local.checkpoints import ModelSource, pin_model, served_name, write_pointer
+from iterpref_core.inference.local.precision import uses_bf16
+from iterpref_core.inference.codeflow_prompts import draft_prompt, refine_prompt
+from iterpref_core.storage.jsonl import read_jsonl
+from iterpref_core.nanolab.pretrain import Example, pretrain
+from iterpref_core.nanolab.repairs import make_repairs
+from iterpref_core.nanolab.byte_bpe import train_tokenizer
+from iterpref_core.records import Problem
+
+EMBEDDED = "nanolab"
+
+
+def build_models(
+    problems: Path,
+    model: ModelParams,
+    nanolab: NanolabParams,
+    execution: ExecutionParams,
+    out: Path,
+    backend: BackendName = "transformers",
+) -> dict[str, float]:
+    """Write `student/` and `debugger/` below `out`.
+
+    A model named `nanolab` is trained here and saved as an ordinary Hugging Face checkpoint. Any other name is
+    checked, pinned to a revision and recorded in `source.json`; its weights stay where they are. Behind an endpoint
+    the debugger is a name and nothing else: no hub is asked about it.
+
+    Args:
+        problems: the problems; the splits `student` and `debugger` are trained on.
+        model: which models.
+        nanolab: shape and training of the embedded ones.
+        execution: limits for the broken references whose feedback the debugger learns from.
+        out: folder to write to.
+        backend: how the debugger is asked.
+
+    Returns:
+        For every model trained: `<model>/loss` (nats a token) and `<model>/examples`, and whether in `bf16`; empty for
+        pinned ones.
+
+    Raises:
+        ModelError: a named model cannot be had.
+        InputError: there is nothing to train on.
+    """
+    names = {"student": model.student, "debugger": model.debugger}
+    sources = {}
+    if backend in {"openai", "replay"}:
+        sources["debugger"] = _name_served(names["debugger"], backend)
+    sources |= {role: pin_model(name) for role, name in names.items() if name != EMBEDDED and role not in sources}
+    for role, source in sources.items():
+        write_pointer(_emptied(out / role), source)
+    embedded = [role for role in names if role not in sources]
+    if not embedded:
+        return {}
+    every = [problem for problem in read_jsonl(problems, Problem) if problem.split in ("student", "debugger")]
+    tokenizer = train_tokenizer(_corpus(every), nanolab.vocab_size)
+    metrics: dict[str, float] = {}
+    for role in embedded:
+        split = [problem for problem in every if problem.split == role]
+        if not split:
+            raise InputError(f"{problems}: no problem of split '{role}'; the embedded {role} needs some to learn from")
+        examples = _drafts(split)
+        if role == "debugger":
+            examples += _refinements(split, nanolab, execution)
+        metrics |= _train(role, examples, tokenizer, nanolab, out)
+    return metrics
+
+
+def _name_served(name: str, backend: BackendName) -> ModelSource:
+    if name == EMBEDDED and backend == "openai":
+        raise ModelError(
+            "model.debugger: 'nanolab' is a model of this experiment, and inference.backend says that an endpoint is "
+            "asked; give the name under which the endpoint serves its model, or choose another backend"
+        )
+    return ModelSource(served_name(name), served=True)
+
+
+def _emptied(folder: Path) -> Path:
+    if folder.exists():
+        shutil.rmtree(folder)
+    return folder
+
+
+def _train(
+    role: str, examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, nanolab: NanolabParams, out: Path
+) -> dict[str, float]:
+    steps = nanolab.student_steps if role == "student" else nanolab.debugger_steps
+    model, loss = pretrain(examples, tokenizer, nanolab, steps, role)
+    partial = _emptied(out / f".{role}.partial")
+    model.save_pretrained(partial)
+    tokenizer.save_pretrained(partial)
+    partial.replace(_emptied(out / role))
+    precision = {"bf16": float(uses_bf16(nanolab.bf16, "cpu"))}
+    return {f"{role}/loss": loss, f"{role}/examples": float(len(examples))} | precision
+
+
+def _corpus(problems: Sequence[Problem]) -> list[str]:
+    """What the tokenizer learns from: tasks, programs, and one refinement turn for the words that it adds."""
+    texts = [text for problem in problems for text in (problem.prompt, problem.reference or "")]
+    return [*texts, *([refine_prompt("", "", "")] * 50)]
+
+
+def _drafts(problems: Sequence[Problem]) -> list[Example]:
+    return [Example(draft_prompt(problem.prompt), problem.reference or "") for problem in problems]
+
+
+def _refinements(problems: Sequence[Problem], nanolab: NanolabParams, execution: ExecutionParams) -> list[Example]:
+    with open_executor(execution) as executor:
+        return [
+            Example(
+                refine_prompt(repair.problem.prompt, repair.broken, repair.feedback), repair.problem.reference or ""
+            )
+            for repair in make_repairs(problems, nanolab.repairs_per_problem, nanolab.seed, executor)
+        ]

@@ -1,0 +1,74 @@
+"""Which pairs are not worth learning from, and the reason: the paper's filters in its order, then ours."""
+
+import ast
+import tokenize
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from iterpref_core.config import PairsParams
+from iterpref_core.source_code.line_diff import diff_lines, split_lines
+from iterpref_core.source_code.normal_form import parse_program, same_form
+from iterpref_core.records import PreferencePair
+
+DropReason = Literal["comments_only", "long_error_region", "too_long", "identical_ast", "cosmetic"]
+
+
+def drop_reason(
+    pair: PreferencePair, params: PairsParams, count_tokens: Callable[[str], int], entry_point: str = ""
+) -> DropReason | None:
+    """The first reason to drop a pair, or None to keep it. `entry_point` is what the tests call, where that is known.
+
+    1. `comments_only`: D- consists of comments. (A D- without text is another thing: localisation has a policy for
+       fixes that only insert.)
+    2. `long_error_region`: D- has more than `params.max_error_lines` lines.
+    3. `too_long`: the passing or the failing program has more than `params.max_tokens` tokens.
+    4. `identical_ast`: both parse to the same syntax tree, so what differs is layout.
+    5. `cosmetic`: their trees differ, and only in docstrings, annotations, import order, statements without effect or
+       the program's own names (`normal_form`). Such a pair passed and failed by chance, or its tests ask for a name.
+    """
+    error_lines = diff_lines(pair.rejected, pair.chosen).rejected
+    if only_comments(pair.rejected, error_lines):
+        return "comments_only"
+    if len(error_lines) > params.max_error_lines:
+        return "long_error_region"
+    if max(count_tokens(pair.chosen), count_tokens(pair.rejected)) > params.max_tokens:
+        return "too_long"
+    if same_tree(pair.rejected, pair.chosen):
+        return "identical_ast"
+    if same_form(pair.rejected, pair.chosen, entry_point):
+        return "cosmetic"
+    return None
+
+
+def only_comments(code: str, lines: Sequence[int]) -> bool:
+    r"""Whether each of these lines of a program is a comment or blank, and at least one is a comment.
+
+    A line of a string that looks like a comment is none; where the program cannot be read as tokens, looks decide.
+
+    >>> only_comments("x = 1\n# one\n\n", [1, 2]), only_comments("x = '''\n# one\n'''\n", [1])
+    (True, False)
+    """
+    texts = split_lines(code)
+    written = [line for line in lines if texts[line].strip()]
+    if not written or not all(texts[line].lstrip().startswith("#") for line in written):
+        return False
+    try:
+        tokens = list(tokenize.generate_tokens((text + "\n" for text in texts).__next__))
+    except (tokenize.TokenError, SyntaxError):
+        return True
+    comments = {token.start[0] - 1 for token in tokens if token.type == tokenize.COMMENT}
+    return comments.issuperset(written)
+
+
+def same_tree(code: str, other: str) -> bool:
+    """Whether two programs parse to the same syntax tree; one that does not parse is like no other."""
+    tree = _dump_tree(code)
+    return tree is not None and tree == _dump_tree(other)
+
+
+def _dump_tree(code: str) -> str | None:
+    tree = parse_program(code)
+    try:
+        return None if tree is None else ast.dump(tree)
+    except RecursionError:
+        return None

@@ -1,0 +1,179 @@
+"""Stage `pairs`: trajectories in, at most one preference pair per problem out."""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple, get_args
+
+from iterpref_core.config import PairsParams
+from iterpref_core.screening.contamination import Decontamination
+from iterpref_core.pairs.filters import DropReason, drop_reason
+from iterpref_core.source_code.tests_digest import digest_tests
+from iterpref_core.pairs.pair_judge import Kind, judge_pairs
+from iterpref_core.statistics.derived_seeds import derive_seed
+from iterpref_core.codeflow.outcome_counts import fails_hidden
+from iterpref_core.errors import InputError
+from iterpref_core.inference.backend import Backend
+from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+from iterpref_core.records import Attempt, PreferencePair, Problem, Trajectory
+
+_JUDGED = tuple(f"judge_{kind}" for kind in get_args(Kind) if kind != "substantive")
+DROPPED = (
+    *("unsolved", "fails_hidden_tests", "solved_by_draft", *get_args(DropReason)),
+    *("contaminated", "near_duplicate", *_JUDGED),
+)
+"""Every reason, in the order in which pairs are asked for them."""
+
+
+class _Task(NamedTuple):
+    """What pairs need of a problem; `tests` is a digest."""
+
+    prompt: str
+    entry_point: str
+    tests: str
+    own_code: bool
+
+
+def select_pairs(
+    trajectories: Path,
+    problems: Path,
+    tokenizer: Path,
+    params: PairsParams,
+    out: Path,
+    report: Path | None = None,
+    judge: Backend | None = None,
+) -> dict[str, float]:
+    """Write one pair per solved problem that had a failing version and passes the filters, in the trajectories' order.
+
+    Args:
+        trajectories: Trajectory records.
+        problems: Problem records, for the prompts; at least those of the trajectories. The held-out ones among them
+            are a benchmark.
+        tokenizer: model folder whose tokenizer counts the tokens: the model to be trained.
+        params: which failing version is rejected, and the filters' bounds.
+        out: where the PreferencePair records go; written whole or not at all.
+        report: where to write which benchmarks were looked at, and what pairs share with them; nowhere by default.
+        judge: says which of the pairs that are left are not substantive; nobody does by default.
+
+    Returns:
+        `pairs` written, and `dropped/<reason>` for each reason in `DROPPED`: together, all trajectories.
+        `solved_by_draft` means that no version failed: with sampling, none of the samples. `fails_hidden_tests`: with
+        `params.pass_hidden`, every version that passes the visible tests fails the hidden ones. `contaminated` counts
+        the pairs that overlap with a benchmark, dropped or not; with a judge, also `judge/<count>`.
+
+    Raises:
+        InputError: a trajectory's problem is not there or has other tests now, or there is no tokenizer, or no file
+            where a benchmark's was named.
+    """
+    from iterpref_core.inference.local.tokenizers import load_tokenizer
+
+    encode = load_tokenizer(tokenizer)
+
+    def count_tokens(text: str) -> int:
+        return len(encode(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+    counts: Counter[str] = Counter()
+    every = read_jsonl(trajectories, Trajectory, unique=True)
+    benchmarks = Decontamination(params.benchmarks, problems, drop=params.contaminated == "drop")
+    tasks = _read_tasks(problems)
+    pairs = _select(every, tasks, params, count_tokens, counts)
+    pairs = _without_repetitions(benchmarks.clean(pairs), params, counts)
+    if judge is not None:
+        own_code = {task_id for task_id, task in tasks.items() if task.own_code}
+        pairs = judge_pairs(pairs, judge, params.seed, counts, own_code)
+    written = write_jsonl(out, pairs)
+    counts["contaminated"] = benchmarks.dropped
+    if report is not None:
+        benchmarks.write_report(report)
+    asked = {} if judge is None else {f"judge/{name}": counts[name] for name in ("asked", "asked_again", "unreadable")}
+    dropped = {f"dropped/{reason}": counts[reason] for reason in DROPPED}
+    return {"pairs": written, **dropped, "contaminated": benchmarks.found, **asked}
+
+
+def make_pair(trajectory: Trajectory, prompt: str, params: PairsParams) -> PreferencePair | None:
+    """The pair of a trajectory with a version that may be chosen, or None where no version failed.
+
+    Chosen is a version that passes: of debugging the final one, of sampling a random one. Rejected is the first, the
+    last or a random one of those that failed. What is random is a function of `params.seed` and the problem, whatever
+    else is in the file. A version that could not be judged (`infra_error`) is not known to fail.
+    """
+    passing = [attempt.code for attempt in eligible(trajectory, params)]
+    failing = [attempt.code for attempt in trajectory.attempts if attempt.verdict not in {"passed", "infra_error"}]
+    if not failing:
+        return None
+    chance = random.Random(derive_seed(params.seed, trajectory.task_id))
+    choices = {"first": failing[0], "last": failing[-1], "random": chance.choice(failing)}
+    return PreferencePair(
+        task_id=trajectory.task_id,
+        prompt=prompt,
+        chosen=chance.choice(passing),
+        rejected=choices[params.rejected],
+    )
+
+
+def eligible(trajectory: Trajectory, params: PairsParams) -> list[Attempt]:
+    """The versions that may be chosen: they pass the visible tests, with `params.pass_hidden` the hidden ones too."""
+    passing = (attempt for attempt in trajectory.attempts if attempt.verdict == "passed")
+    return [attempt for attempt in passing if not (params.pass_hidden and fails_hidden(attempt))]
+
+
+def _select(
+    trajectories: Iterable[Trajectory],
+    tasks: Mapping[str, _Task],
+    params: PairsParams,
+    count_tokens: Callable[[str], int],
+    counts: Counter[str],
+) -> Iterator[PreferencePair]:
+    for trajectory in trajectories:
+        if trajectory.task_id not in tasks:
+            raise InputError(
+                f"trajectory {trajectory.task_id!r}: its problem is not in the problems file; "
+                "give the file that the trajectories were made from"
+            )
+        task = tasks[trajectory.task_id]
+        if trajectory.tests not in {None, task.tests}:
+            raise InputError(
+                f"trajectory {trajectory.task_id!r}: its problem's tests are no longer those that judged it; "
+                "give the file that the trajectories were made from, or debug again"
+            )
+        result = _pair_or_reason(trajectory, task, params, count_tokens)
+        if isinstance(result, str):
+            counts[result] += 1
+        else:
+            yield result
+
+
+def _pair_or_reason(
+    trajectory: Trajectory, task: _Task, params: PairsParams, count_tokens: Callable[[str], int]
+) -> PreferencePair | str:
+    if not any(attempt.verdict == "passed" for attempt in trajectory.attempts):
+        return "unsolved"
+    if not eligible(trajectory, params):
+        return "fails_hidden_tests"
+    pair = make_pair(trajectory, task.prompt, params)
+    if pair is None:
+        return "solved_by_draft"
+    return drop_reason(pair, params, count_tokens, task.entry_point) or pair
+
+
+def _without_repetitions(
+    pairs: Iterable[PreferencePair], params: PairsParams, counts: Counter[str]
+) -> Iterator[PreferencePair]:
+    if params.near_duplicate is None:
+        yield from pairs
+        return
+    from iterpref_core.screening.near_duplicates import NearDuplicates, token_shingles
+
+    known = NearDuplicates(params.near_duplicate, token_shingles)
+    for pair in pairs:
+        if known.add(f"{pair.prompt}\n{pair.chosen}"):
+            yield pair
+        else:
+            counts["near_duplicate"] += 1
+
+
+def _read_tasks(problems: Path) -> dict[str, _Task]:
+    """All that is held of the problems, by task_id, since trajectories may come in any order."""
+    every = read_jsonl(problems, Problem, unique=True)
+    return {item.task_id: _Task(item.prompt, item.entry_point, digest_tests(item), item.own_code) for item in every}

@@ -1,0 +1,74 @@
+"""MBPP's file (Austin et al. 2021, `mbpp.jsonl`): a sentence, a program and assertions."""
+
+import ast
+import builtins
+import re
+
+from iterpref_core.problems.formats.benchmark_membership import mbpp_plus_ids
+from iterpref_core.records import AssertTest, Problem, Record
+
+
+class MbppTask(Record):
+    """A line of MBPP's file."""
+
+    text: str
+    code: str
+    task_id: int
+    test_setup_code: str
+    test_list: tuple[str, ...]
+    challenge_test_list: tuple[str, ...]
+
+
+def tested_function(test: str, program: str) -> str:
+    """The function of a program that an assertion calls first.
+
+    Raises:
+        ValueError: it calls none by name, or is no Python.
+
+    >>> tested_function("assert set(similar((3, 4), (5, 4))) == {4}", "def similar(a, b): ...")
+    'similar'
+    """
+    try:
+        tree = ast.parse(test)
+    except SyntaxError as error:
+        raise ValueError(f"not valid Python ({error.msg})") from None
+    names = [node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    defined = set(re.findall(r"^(?:def|class)\s+(\w+)", program, re.MULTILINE))
+    own = [name for name in names if name in defined or not hasattr(builtins, name)]
+    if not own:
+        raise ValueError("calls no function by name")
+    return own[0]
+
+
+def parse_mbpp(text: str, *, keep_benchmarks: bool) -> Problem | str:
+    """A line of MBPP's file as a problem, or the reason why it is left out.
+
+    As MBPP's authors prompt it, the task comes with an assertion, which tells the function's name.
+
+    Args:
+        text: the line.
+        keep_benchmarks: take the tasks of MBPP+ too.
+
+    Raises:
+        ValueError: the line cannot be used.
+    """
+    task = MbppTask.model_validate_json(text)
+    if task.task_id in mbpp_plus_ids() and not keep_benchmarks:
+        return "in_mbpp_plus"
+    if not task.test_list:
+        raise ValueError("field 'test_list': is empty")
+    try:
+        entry_point = tested_function(task.test_list[0], task.code)
+    except ValueError as error:
+        raise ValueError(f"field 'test_list': {error}") from None
+    # MBPP runs a task's set-up after the program, since it uses what the program defines.
+    setup = task.test_setup_code.replace("\r\n", "\n") + "\n" if task.test_setup_code else ""
+    return Problem(
+        task_id=f"mbpp/{task.task_id}",
+        prompt=f"{task.text}\nYour code should pass this test: {task.test_list[0]}",
+        entry_point=entry_point,
+        tests=tuple(AssertTest(code=setup + code) for code in task.test_list),
+        hidden_tests=tuple(AssertTest(code=setup + code) for code in task.challenge_test_list),
+        reference=task.code.replace("\r\n", "\n"),
+        source="mbpp",
+    )

@@ -1,0 +1,92 @@
+"""Seed code: the Python files of a folder, or the programs of a JSONL file."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, ValidationError
+
+from iterpref_core.errors import InputError, RecordError
+from iterpref_core.storage.jsonl import describe_validation_error, parse_lines
+from iterpref_core.screening.privacy import reason_to_withhold
+from iterpref_core.problems.own_code.license import UNKNOWN, is_allowed, licence_of_folder, licence_of_source
+from iterpref_core.records import Record
+
+
+class SeedProgram(Record):
+    """A line of a JSONL file of code; other fields are ignored."""
+
+    code: str = Field(validation_alias=AliasChoices("code", "content"))
+
+
+def read_seeds(source: Path) -> Iterator[str]:
+    """Stream the programs: a folder's `*.py`, in the order of their paths, or a JSONL file's `code` or `content`.
+
+    Raises:
+        InputError: there is neither, or a file is not UTF-8.
+        RecordError: a line is broken.
+    """
+    if source.is_dir():
+        for path in sorted(source.rglob("*.py")):
+            if path.is_file():
+                yield _read_file(path)
+        return
+    for number, text in parse_lines(source):
+        try:
+            yield SeedProgram.model_validate_json(text).code
+        except ValidationError as error:
+            message = describe_validation_error(error)
+            raise RecordError(f"{source}:{number}: {message}; give every line a field 'code' or 'content'") from None
+
+
+def _read_file(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 ({error.reason}); re-encode it or leave it out") from None
+
+
+def filter_for_others(source: Path, licence: str | None, allowed: Collection[str]) -> Callable[[str], str | None]:
+    """What decides whether seed code may be read by a model that somebody else runs.
+
+    Args:
+        source: the seed code.
+        licence: what it is under if it does not say so itself, an SPDX expression; None to look for it in the folder.
+        allowed: SPDX identifiers.
+
+    Returns:
+        From a program to the reason why it must stay here, or None: `licence`, or one of `privacy.reason_to_withhold`.
+    """
+    otherwise = licence or (licence_of_folder(source) if source.is_dir() else UNKNOWN)
+
+    def reason(program: str) -> str | None:
+        if not is_allowed(licence_of_source(program, otherwise), allowed):
+            return "licence"
+        return reason_to_withhold(program)
+
+    return reason
+
+
+def fit_seeds(
+    seeds: Iterator[str], max_chars: int, reason_against: Callable[[str], str | None] | None, counts: Counter[str]
+) -> Iterator[str]:
+    """What a model may read of each seed: nothing of one that is withheld, the first lines of one that is long.
+
+    Args:
+        seeds: programs.
+        max_chars: longer ones are cut after the last line that fits.
+        reason_against: why a program must not reach the model; None for a model that may read all.
+        counts: grows by `seeds`, `seeds/cut` and `seeds/dropped/<reason>`: `empty`, or why it is withheld.
+    """
+    for seed in seeds:
+        counts["seeds"] += 1
+        # The whole file decides, not the part that would be sent: a licence may stand at its end.
+        withheld = reason_against(seed) if reason_against else None
+        reason = "empty" if not seed.strip() else withheld
+        if reason is not None:
+            counts[f"seeds/dropped/{reason}"] += 1
+        elif len(seed) > max_chars:
+            counts["seeds/cut"] += 1
+            yield seed[: seed.rfind("\n", 0, max_chars) + 1] or seed[:max_chars]
+        else:
+            yield seed

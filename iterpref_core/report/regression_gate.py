@@ -1,0 +1,118 @@
+"""Is a candidate significantly worse than a baseline? For somebody's continuous integration."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from iterpref_core.errors import InputError
+from iterpref_core.report.comparisons import compare_results
+from iterpref_core.report.number_formats import difference, p_equation, percent
+from iterpref_core.report.stage_outputs import Measured, ModelResults, load_model_results
+from iterpref_core.report.labels import benchmark_name
+from iterpref_core.statistics.paired_tests import holm
+
+CIRCUMSTANCES = ("harness", "limits", "isolation", "sampling")
+"""What may differ between two results and decide about a verdict."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Candidate against baseline; `benchmarks` has for each its scores and the comparison."""
+
+    alpha: float
+    benchmarks: dict[str, dict[str, Any]]
+
+    @property
+    def worse(self) -> list[str]:
+        """The benchmarks on which the candidate is significantly worse."""
+        return [name for name, found in self.benchmarks.items() if found["worse"]]
+
+    def to_json(self) -> dict[str, Any]:
+        """For scripts."""
+        return {"alpha": self.alpha, "worse": self.worse, "benchmarks": self.benchmarks}
+
+    def lines(self) -> list[str]:
+        """For people: one line a benchmark, then the verdict, and what else differs between the two."""
+        lines = []
+        for name, found in self.benchmarks.items():
+            lines.append(
+                f"{benchmark_name(name)}: {percent(found['baseline'])} -> {percent(found['candidate'])}, "
+                f"{difference(found)}; "
+                f"{found['gained']} of {found['n']} tasks won, {found['lost']} lost; "
+                f"worse: {p_equation(found['p_worse_holm'])}{' (significant)' if found['worse'] else ''}"
+            )
+            lines += [f"  measured differently: {what}" for what in found["differs"]]
+        names = ", ".join(benchmark_name(name) for name in self.worse)
+        lines.append(f"significantly worse on {names}" if names else "not significantly worse")
+        return lines
+
+
+def compare_with_baseline(
+    baseline: Path, candidate: Path, benchmarks: Sequence[str], alpha: float, resamples: int, seed: int
+) -> Gate:
+    """Test whether a candidate is worse than a baseline on the same tasks.
+
+    The test is one-sided: a gate acts on losses alone, and so finds them with fewer tasks at the same rate of false
+    alarms (`alpha`, over all benchmarks together, after Holm's correction).
+
+    Args:
+        baseline: results.json of the model to compare with, or its folder.
+        candidate: the same of the model in question.
+        benchmarks: which; by default all that the baseline was measured on.
+        alpha: how often a candidate that is no worse may fail.
+        resamples: bootstrap resamples of the intervals.
+        seed: of the resampling.
+
+    Raises:
+        InputError: a result cannot be read, lacks a benchmark, or is of other data or other tasks.
+    """
+    models = load_model_results(baseline), load_model_results(candidate)
+    names = list(dict.fromkeys(benchmarks)) or list(models[0].measured)
+    if not names:
+        raise InputError(f"{baseline}: no benchmark was measured; run `iterpref evaluate` again")
+    found: dict[str, dict[str, Any]] = {}
+    for name in names:
+        before, after = (
+            _measured(model, path, name) for model, path in zip(models, (baseline, candidate), strict=True)
+        )
+        _check_same_tasks(before, after, name, baseline, candidate)
+        comparison = compare_results(after, before, (), resamples, seed)
+        assert comparison
+        found[name] = {
+            "baseline": before.pass_at_1,
+            "candidate": after.pass_at_1,
+            **comparison,
+            "differs": [
+                f"{what}: {getattr(before, what)} -> {getattr(after, what)}"
+                for what in CIRCUMSTANCES
+                if getattr(before, what) != getattr(after, what)
+            ],
+        }
+    for name, corrected in zip(names, holm([found[name]["p_worse"] for name in names]), strict=True):
+        found[name] |= {"p_worse_holm": corrected, "worse": corrected <= alpha}
+    return Gate(alpha, found)
+
+
+def _measured(model: ModelResults, path: Path, name: str) -> Measured:
+    if name in model.measured:
+        return model.measured[name]
+    if name in model.unavailable:
+        raise InputError(f"{path}: benchmark {name!r} could not be measured: {model.unavailable[name]}")
+    raise InputError(
+        f"{path}: no benchmark {name!r} (it has {', '.join(model.measured) or 'none'}); "
+        "evaluate the model on it, or name others with --benchmark"
+    )
+
+
+def _check_same_tasks(before: Measured, after: Measured, name: str, baseline: Path, candidate: Path) -> None:
+    if before.data.sha256 != after.data.sha256:
+        raise InputError(
+            f"{candidate}: {name} was measured on other data than in {baseline} "
+            f"({after.data.sha256[:12]}, {before.data.sha256[:12]}); evaluate both on the same file"
+        )
+    if before.n != after.n:
+        raise InputError(
+            f"{candidate}: {name} has {after.n} tasks with a verdict, and {before.n} in {baseline}; "
+            "evaluate again where programs could not be run (infra_error)"
+        )

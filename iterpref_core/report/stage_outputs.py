@@ -1,0 +1,195 @@
+"""Reads what the other stages left behind: results, metrics, training curves, DVC's hashes."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from iterpref_core.errors import InputError
+from iterpref_core.storage.jsonl import describe_validation_error
+from iterpref_core.report.labels import MODELS, in_order
+
+Curve = list[dict[str, float]]
+"""One training run: a mapping from column to value for every logged step. A column may be absent from a step."""
+
+
+class _Input(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class GroundTruth(_Input):
+    """The benchmark's own solutions, run by the same harness."""
+
+    n: int
+    passed: int
+    failed: tuple[str, ...]
+
+
+class DataFile(_Input):
+    """The exact data a benchmark was read from."""
+
+    name: str
+    sha256: str
+
+
+class PartialScore(_Input):
+    """Scores of a part of a benchmark's tasks, shares of 1."""
+
+    n: int
+    pass_at_1: float
+    ci95: tuple[float, float]
+    pass_at_5: float | None = None
+    pass_at_5_ci95: tuple[float, float] | None = None
+
+
+class GroupScore(PartialScore):
+    """Scores of the tasks of one difficulty, and which tasks these are, where the results say it."""
+
+    tasks: tuple[str, ...] = ()
+
+
+class Measured(_Input):
+    """A benchmark that ran. `pass_at_1` and `ci95` are shares of 1.
+
+    `verdicts`, and `feedback` where it was kept, have each sample's, by task_id.
+    """
+
+    available: Literal[True]
+    n: Annotated[int, Field(gt=0)]
+    pass_at_1: float
+    ci95: tuple[float, float]
+    pass_at_5: float | None = None
+    pass_at_5_ci95: tuple[float, float] | None = None
+    errors: dict[str, int]
+    exceptions: dict[str, int] | None = None
+    verdicts: dict[str, tuple[str, ...]]
+    feedback: dict[str, tuple[str, ...]] | None = None
+    by_difficulty: dict[str, GroupScore] = Field(default_factory=dict)
+    data: DataFile
+    harness: str
+    limits: dict[str, Any]
+    isolation: str
+    sampling: dict[str, Any] | None = None
+    ground_truth: GroundTruth | None = None
+    without_failed_truth: PartialScore | None = None
+
+
+class Unavailable(_Input):
+    """A benchmark whose data cannot be had here."""
+
+    available: Literal[False]
+    reason: str
+
+
+class ModelResults(_Input):
+    """One model's results.json."""
+
+    model: str
+    benchmarks: dict[str, Measured | Unavailable]
+
+    @property
+    def measured(self) -> dict[str, Measured]:
+        """The benchmarks that ran."""
+        return {name: result for name, result in self.benchmarks.items() if isinstance(result, Measured)}
+
+    @property
+    def unavailable(self) -> dict[str, str]:
+        """Benchmark → why it could not run."""
+        return {name: result.reason for name, result in self.benchmarks.items() if isinstance(result, Unavailable)}
+
+
+def load_results(folder: Path) -> dict[str, ModelResults]:
+    """Every `<model>/results.json` of a folder, in the order of the results table.
+
+    Raises:
+        InputError: there is none, or one cannot be read.
+    """
+    found = {path.parent.name: path for path in folder.glob("*/results.json")}
+    if not found:
+        raise InputError(f"{folder}: no model has results here; run `dvc repro` (stage evaluate) first")
+    return {name: load_model_results(found[name]) for name in in_order(set(found), MODELS)}
+
+
+def load_model_results(path: Path) -> ModelResults:
+    """One model's results, from its results.json or the folder that holds it.
+
+    Raises:
+        InputError: it is absent or cannot be read.
+    """
+    path = path / "results.json" if path.is_dir() else path
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give a folder of `iterpref evaluate`, or its results.json")
+    try:
+        return ModelResults.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise InputError(f"{path}: {describe_validation_error(error)}; run stage evaluate again") from None
+
+
+def load_metrics(path: Path, needed: Sequence[str] = ()) -> dict[str, float]:
+    """A stage's metrics.
+
+    Raises:
+        InputError: the file is absent, is not a JSON object of numbers, or lacks a metric that is needed.
+    """
+    try:
+        metrics = TypeAdapter(dict[str, float]).validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run `dvc repro {path.stem}` first") from None
+    except ValidationError as error:
+        raise InputError(f"{path}: {describe_validation_error(error)}; run `dvc repro {path.stem}` again") from None
+    for name in needed:
+        if name not in metrics:
+            raise InputError(f"{path}: metric '{name}' is missing; run `dvc repro --force {path.stem}`")
+    return metrics
+
+
+def group(metrics: dict[str, float], prefix: str) -> dict[str, int]:
+    """The counts under `prefix/`, sorted by name; not those of groups below.
+
+    >>> group({"dropped/too_long": 2.0, "pairs": 5.0}, "dropped")
+    {'too_long': 2}
+    """
+    named = ((key.removeprefix(f"{prefix}/"), value) for key, value in metrics.items() if key.startswith(f"{prefix}/"))
+    return {name: int(value) for name, value in sorted(named) if "/" not in name}
+
+
+def load_curves(metrics: Path) -> dict[str, Curve]:
+    """Objective → its training curve, from `train/<objective>.curve.csv`; objectives that were not trained are absent.
+
+    Raises:
+        InputError: a cell is not a number.
+    """
+    suffix = ".curve.csv"
+    found = {path.name.removesuffix(suffix): path for path in (metrics / "train").glob("*" + suffix)}
+    return {name: _load_curve(found[name]) for name in in_order(set(found), MODELS)}
+
+
+def _load_curve(path: Path) -> Curve:
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file)
+        try:
+            return [{column: float(cell) for column, cell in row.items() if cell} for row in rows]
+        except ValueError as error:
+            raise InputError(f"{path}:{rows.line_num}: {error}; run stage train again") from None
+
+
+def load_hashes(lock: Path) -> dict[str, str]:
+    """Artifact → md5, from `dvc.lock`; empty where DVC has not run.
+
+    Metrics are left out, they tell what happened on the way; so are the report's own files, whose hashes here
+    would be those of the report before.
+
+    Raises:
+        InputError: the file is not what DVC writes.
+    """
+    if not lock.is_file():
+        return {}
+    try:
+        stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"].values()
+        outs = {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", ())}
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{lock}: not a dvc.lock ({error}); restore it, or delete it and run `dvc repro`") from None
+    return {path: md5 for path, md5 in sorted(outs.items()) if path.split("/")[0] not in ("metrics", "reports")}

@@ -1,0 +1,184 @@
+"""A program cut at the edges of its tokens, each token with the colour of what training did to it.
+
+Tokens do not respect lines: one may hold a line end and the indentation after it. Nor do they respect characters: of a
+character of several bytes each byte may be a token of its own. Tokens that share a character are therefore shown as
+one, and line ends are drawn where a token has them.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from iterpref_core.source_code.line_diff import line_spans
+from iterpref_core.records import PairShifts, Span, TokenShift
+
+LEVELS = 4
+"""Steps of colour on either side of none."""
+SCALES = (0.4, 0.8, 2.0, 4.0, 8.0, 20.0, 40.0)
+"""Nats at which the strongest colour may begin."""
+COVERED = 0.95
+"""Share of the tokens that a scale must reach."""
+GLYPHS = {"\n": "↵", "\r": "←"}
+END_GLYPH = "■"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Tokens that are shown as one: `count` of them, with summed log-probabilities (nats)."""
+
+    start: int
+    end: int
+    before: float
+    after: float
+    count: int
+    in_region: bool
+
+    @property
+    def change(self) -> float:
+        """Sum of log pi_after - log pi_before, nats."""
+        return self.after - self.before
+
+    @property
+    def note(self) -> str:
+        """The exact numbers, in words."""
+        several = f", {self.count} tokens" if self.count > 1 else ""
+        region = ", in D−" if self.in_region else ""
+        numbers = f"{self.change:+.3f} nats (log π {self.before:.3f} before, {self.after:.3f} after{several}{region})"
+        return numbers.replace("-", "−")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of a line. `glyph`: the text only stands for what cannot be seen. `first` of its token's pieces."""
+
+    text: str
+    marked: bool
+    token: Shown | None
+    glyph: bool
+    first: bool
+
+
+@dataclass(frozen=True)
+class ColouredLine:
+    """A line of a program. `change`: nats, summed over the tokens that begin in it."""
+
+    number: int
+    marked: bool
+    pieces: tuple[Piece, ...]
+    change: float
+
+
+def choose_scale(pairs: Iterable[PairShifts]) -> float:
+    """Where the strongest colour begins: the smallest of `SCALES` that reaches 95% of the tokens.
+
+    >>> choose_scale([])
+    0.4
+    """
+    sizes = sorted(abs(token.change) for pair in pairs for token in (*pair.chosen, *pair.rejected))
+    reached = sizes[int(COVERED * (len(sizes) - 1))] if sizes else 0.0
+    return next((scale for scale in SCALES if scale >= reached), SCALES[-1])
+
+
+def level(change: float, scale: float) -> int:
+    """The step of colour, from -LEVELS (less likely) over 0 to LEVELS (more likely).
+
+    >>> [level(change, 2.0) for change in (-9.0, -0.5, 0.1, 1.1)]
+    [-4, -1, 0, 2]
+    """
+    return max(-LEVELS, min(LEVELS, round(LEVELS * change / scale)))
+
+
+def sum_changes(tokens: Iterable[TokenShift], spans: Sequence[Span] | None = None) -> float:
+    """Sum of log pi_after - log pi_before (nats) over all tokens, or over those that share a character with a span.
+
+    With the model before training as the reference these are the paper's K+ (all tokens of y+) and K- (D- in y-).
+    """
+    return sum(token.change for token in tokens if spans is None or _touches(token, spans))
+
+
+def colour_lines(text: str, spans: Sequence[Span], tokens: Sequence[TokenShift]) -> list[ColouredLine]:
+    """Cut a program into lines, and every line at the edges of spans and tokens.
+
+    Args:
+        text: the program.
+        spans: its region, as characters.
+        tokens: in order; those of a long program's end may be missing.
+    """
+    shown = _join_overlapping(tokens, spans)
+    bounds = line_spans(text) or [(0, 0)]
+    lines = []
+    for number, (start, end) in enumerate(bounds, 1):
+        last = number == len(bounds)
+        following = len(text) if last else bounds[number][0]
+        pieces = tuple(_cut_line(text, (start, end), following, spans, shown))
+        if last and shown and shown[-1].start == len(text):
+            pieces += (Piece(END_GLYPH, marked=False, token=shown[-1], glyph=True, first=True),)
+        marked = any((s < following and e > start) or s == e == start == end for s, e in spans)
+        change = sum(piece.token.change for piece in pieces if piece.token and piece.first)
+        lines.append(ColouredLine(number, marked, pieces, change))
+    return lines
+
+
+def _touches(token: TokenShift, spans: Sequence[Span]) -> bool:
+    return any(max(token.start, first) < min(token.end, last) for first, last in spans)
+
+
+def _join_overlapping(tokens: Sequence[TokenShift], spans: Sequence[Span]) -> list[Shown]:
+    """Tokens that share a character as one; tokens without characters go with the one after them."""
+    joined: list[Shown] = []
+    waiting: list[TokenShift] = []
+    for token in tokens:
+        waiting.append(token)
+        if token.start < token.end:
+            if joined and token.start < joined[-1].end:
+                joined[-1] = _merge(waiting, spans, joined[-1])
+            else:
+                joined.append(_merge(waiting, spans))
+            waiting = []
+    return [*joined, _merge(waiting, spans)] if waiting else joined
+
+
+def _merge(tokens: Sequence[TokenShift], spans: Sequence[Span], before: Shown | None = None) -> Shown:
+    """The last token with those before it, which have no characters, and with what is already shown there."""
+    last = tokens[-1]
+    merged = Shown(
+        last.start,
+        last.end,
+        sum(token.before for token in tokens),
+        sum(token.after for token in tokens),
+        len(tokens),
+        _touches(last, spans),
+    )
+    if before is None:
+        return merged
+    return Shown(
+        min(before.start, merged.start),
+        max(before.end, merged.end),
+        before.before + merged.before,
+        before.after + merged.after,
+        before.count + merged.count,
+        before.in_region or merged.in_region,
+    )
+
+
+def _cut_line(text: str, line: Span, following: int, spans: Sequence[Span], shown: Sequence[Shown]) -> Iterator[Piece]:
+    """The pieces of a line, then a glyph for every character of its end."""
+    start, end = line
+    edges = {edge for span in spans for edge in span} | {edge for token in shown for edge in (token.start, token.end)}
+    cuts = sorted({start, end} | {edge for edge in edges if start < edge < end})
+    for first, last in pairwise(cuts):
+        marked = any(s <= first and last <= e for s, e in spans)
+        token = _token_at(shown, first)
+        yield Piece(text[first:last], marked, token, glyph=False, first=token is not None and token.start == first)
+    for place in range(end, following):
+        token = _token_at(shown, place)
+        if token is not None:
+            glyph = GLYPHS[text[place]]
+            yield Piece(glyph, marked=False, token=token, glyph=True, first=token.start == place)
+
+
+def _token_at(shown: Sequence[Shown], place: int) -> Shown | None:
+    """The token that holds a character."""
+    index = bisect_right(shown, place, key=lambda token: token.start) - 1
+    return shown[index] if index >= 0 and place < shown[index].end else None

@@ -1,0 +1,271 @@
+"""Do pairs contain what a benchmark will ask? Found by their prompts, by runs of words, and by their programs' form.
+
+Four kinds of evidence, for each pair and task:
+
+- `prompt`: the prompts are the same but for case, punctuation and blanks;
+- `example`: an assertion or doctest of the task's prompt stands in the pair's prompt;
+- `ngram`: runs of 8 words of the pair's prompt or chosen program cover at least 80% of a prompt (with or without its
+  examples) or of a solution of the task. A run that stands in more than ten tasks is the benchmark's way of speaking;
+- `ast`: a function of the chosen program is one of the task's solution, up to all names, layout, comments and
+  annotations (`normal_form`), where it has at least 20 nodes: shorter ones are written by anybody.
+
+Runs of words say nothing where all prompts are composed of the same phrases, as this project's own held-out problems
+are: they are compared by `prompt` and `ast` alone.
+
+Coverage by n-grams is the measure of Lambert et al., "Tulu 3" (2024), who count 50% of a prompt.
+"""
+
+import hashlib
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+from iterpref_core.screening.benchmark_tasks import HELDOUT, BenchmarkTask, find_benchmarks, read_benchmark
+from iterpref_core.storage.jsonl import atomic_writer, read_pairs, write_jsonl
+from iterpref_core.source_code.normal_form import solution_forms
+from iterpref_core.records import PreferencePair
+
+T = TypeVar("T")
+Kind = Literal["prompt", "example", "ngram", "ast"]
+
+RUN = 8
+"""Words in a row that are looked up."""
+COVERED = 0.8
+"""Share of a text's words in such runs that counts as overlap."""
+COMMON = 10
+"""A run that stands in more tasks than this is a benchmark's way of speaking, not a task."""
+EXAMPLE = 4
+"""Words that an example has at least; fewer, such as `assert f(1)`, stand in many tasks."""
+FORM = 20
+"""Nodes that a function has at least. Of MBPP's other 596 tasks none shares one with MBPP+, but two share one of 15."""
+SHOWN = 5
+"""Examples of contaminated pairs that are kept for each benchmark."""
+_WORD = re.compile(r"\w+")
+_EXAMPLE_LINE = re.compile(r"^\s*(?:>>>|assert\b).*$", re.MULTILINE)
+
+
+@dataclass
+class Overlap:
+    """What pairs share with one benchmark: pairs by kind of evidence, some of them, and all tasks concerned."""
+
+    tasks: int = 0
+    pairs: int = 0
+    kinds: dict[Kind, int] = field(default_factory=lambda: dict.fromkeys(get_args(Kind), 0))
+    examples: list[dict[str, Any]] = field(default_factory=list)
+    overlapping: set[str] = field(default_factory=set)
+
+    def add(self, pair: PreferencePair, tasks: dict[str, set[Kind]]) -> None:
+        """Count a pair that shares something with some tasks."""
+        self.pairs += 1
+        self.overlapping.update(tasks)
+        found = {kind for kinds in tasks.values() for kind in kinds}
+        for kind in get_args(Kind):
+            self.kinds[kind] += kind in found
+        if len(self.examples) < SHOWN:
+            task = max(tasks, key=lambda name: len(tasks[name]))
+            by = [kind for kind in get_args(Kind) if kind in tasks[task]]
+            self.examples.append({"pair": pair.task_id, "task": task, "by": by})
+
+
+@dataclass(frozen=True)
+class _Text:
+    """One text of a task: how many words it has."""
+
+    owner: tuple[str, str]
+    words: int
+
+
+class ContaminationIndex:
+    """Tasks of benchmarks, by all that a pair may share with them. Held in memory: hashes, not texts.
+
+    `overlaps` has the counts of every benchmark that was added.
+    """
+
+    def __init__(self) -> None:
+        self.overlaps: dict[str, Overlap] = {}
+        self._prompts: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        self._examples: dict[str, list[tuple[str, tuple[str, str]]]] = defaultdict(list)
+        self._texts: list[_Text] = []
+        self._runs: dict[int, list[tuple[int, int]]] = {}
+        self._forms: dict[bytes, list[tuple[str, str]]] = defaultdict(list)
+        self._outlines: set[str] = set()
+
+    def add(self, benchmark: str, tasks: Iterable[BenchmarkTask]) -> None:
+        """Add a benchmark's tasks."""
+        overlap = self.overlaps.setdefault(benchmark, Overlap())
+        runs: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for task in tasks:
+            overlap.tasks += 1
+            owner = (benchmark, task.name)
+            for prompt in task.prompts:
+                _append_new(self._prompts[" ".join(_words(prompt))], owner)
+            self._add_forms(owner, task)
+            if not task.composed:
+                self._add_examples(owner, task)
+                self._add_runs(owner, task, runs)
+        for run, places in runs.items():
+            if len({self._texts[text].owner for text, _ in places}) <= COMMON:
+                self._runs.setdefault(run, []).extend(places)
+
+    def _add_forms(self, owner: tuple[str, str], task: BenchmarkTask) -> None:
+        # A benchmark that completes code gives the body alone as the solution.
+        completed = (prompt + solution for prompt in task.prompts for solution in task.solutions)
+        for code in (*task.solutions, *completed):
+            for form in solution_forms(code):
+                if form.size >= FORM:
+                    self._outlines.add(form.outline)
+                    _append_new(self._forms[_digest(form.text)], owner)
+
+    def _add_examples(self, owner: tuple[str, str], task: BenchmarkTask) -> None:
+        for prompt in task.prompts:
+            for line in _EXAMPLE_LINE.findall(prompt):
+                words = _words(line)
+                if len(words) >= EXAMPLE:
+                    _append_new(self._examples[" ".join(words[:EXAMPLE])], (" ".join(words), owner))
+
+    def _add_runs(self, owner: tuple[str, str], task: BenchmarkTask, runs: dict[int, list[tuple[int, int]]]) -> None:
+        bare = (_EXAMPLE_LINE.sub("", prompt) for prompt in task.prompts)
+        for text in dict.fromkeys((*task.prompts, *bare, *task.solutions)):
+            words = _words(text)
+            self._texts.append(_Text(owner, len(words)))
+            for place, run in enumerate(_runs(words)):
+                runs[run].append((len(self._texts) - 1, place))
+
+    def find(self, pair: PreferencePair) -> dict[str, dict[str, set[Kind]]]:
+        """What a pair shares: benchmark → task → kinds of evidence. Counted in `overlaps`."""
+        found: dict[str, dict[str, set[Kind]]] = {}
+        asked, answered = _words(pair.prompt), _words(pair.chosen)
+        evidence: tuple[tuple[Kind, Iterable[tuple[str, str]]], ...] = (
+            ("prompt", self._prompts.get(" ".join(asked), ())),
+            ("example", self._shared_examples(asked)),
+            ("ngram", self._covered([asked, answered])),
+            ("ast", self._shared_forms(pair.chosen)),
+        )
+        for kind, owners in evidence:
+            for benchmark, task in owners:
+                found.setdefault(benchmark, {}).setdefault(task, set()).add(kind)
+        for benchmark, tasks in found.items():
+            self.overlaps[benchmark].add(pair, tasks)
+        return found
+
+    def _shared_examples(self, words: Sequence[str]) -> Iterator[tuple[str, str]]:
+        for start in range(len(words) - EXAMPLE + 1):
+            for example, owner in self._examples.get(" ".join(words[start : start + EXAMPLE]), ()):
+                if " ".join(words[start : start + example.count(" ") + 1]) == example:
+                    yield owner
+
+    def _covered(self, texts: Iterable[Sequence[str]]) -> Iterator[tuple[str, str]]:
+        covered: dict[int, set[int]] = defaultdict(set)
+        for words in texts:
+            for run in _runs(words):
+                for text, place in self._runs.get(run, ()):
+                    covered[text].update(range(place, place + RUN))
+        for text, places in covered.items():
+            if len(places) >= COVERED * self._texts[text].words:
+                yield self._texts[text].owner
+
+    def _shared_forms(self, code: str) -> Iterator[tuple[str, str]]:
+        for form in solution_forms(code, self._outlines):
+            if form.size >= FORM:
+                yield from self._forms.get(_digest(form.text), ())
+
+
+class Decontamination:
+    """Looks every pair up in benchmarks, and leaves out those that share something with one.
+
+    Args:
+        benchmarks: names, or paths of JSONL files. A name that is not available here is said in a warning and in the
+            report.
+        problems: where the held-out problems are.
+        drop: leave such pairs out; otherwise only count them.
+
+    Raises:
+        InputError: a path is no file, or no benchmark's.
+    """
+
+    def __init__(self, benchmarks: Iterable[str], problems: Path | None, *, drop: bool) -> None:
+        self._files, self._absent = find_benchmarks(benchmarks, problems)
+        self._drop = drop
+        self._index = ContaminationIndex()
+        for file in self._files:
+            self._index.add(file.name, read_benchmark(file.path, only_heldout=file.name == HELDOUT))
+        self.found = 0
+
+    @property
+    def dropped(self) -> int:
+        """Pairs that were left out so far."""
+        return self.found if self._drop else 0
+
+    @property
+    def overlaps(self) -> dict[str, Overlap]:
+        """What was found so far, by benchmark."""
+        return self._index.overlaps
+
+    def clean(self, pairs: Iterable[PreferencePair]) -> Iterator[PreferencePair]:
+        """The pairs that stay; one is held at a time."""
+        for pair in pairs:
+            shared = bool(self._index.find(pair))
+            self.found += shared
+            if not (shared and self._drop):
+                yield pair
+
+    def report(self) -> dict[str, Any]:
+        """Per benchmark its file, its tasks, and the pairs that share something with it; and what was not there."""
+        benchmarks: dict[str, dict[str, Any]] = {}
+        for file in self._files:
+            found = self.overlaps[file.name]
+            about: dict[str, Any] = {"file": file.path.name, "sha256": file.sha256, "tasks": found.tasks}
+            counts: dict[str, Any] = {"pairs": found.pairs, **dict(found.kinds.items())}
+            benchmarks[file.name] = {**about, **counts, "examples": found.examples} | {
+                "overlapping": sorted(found.overlapping)
+            }
+        return {"pairs": self.found, "dropped": self.dropped, "benchmarks": benchmarks, "absent": self._absent}
+
+    def write_report(self, path: Path) -> None:
+        """Write the report as JSON."""
+        with atomic_writer(path) as file:
+            json.dump(self.report(), file, indent=2, ensure_ascii=False)
+            file.write("\n")
+
+
+def decontaminate(pairs: Path, benchmarks: Sequence[str], out: Path, report: Path) -> dict[str, float]:
+    """Write the pairs that share nothing with benchmarks, ours or anybody's, and what the others share.
+
+    Args:
+        pairs: JSONL of pairs.
+        benchmarks: names, or paths of JSONL files.
+        out: the pairs that stay.
+        report: JSON, per benchmark.
+
+    Returns:
+        `pairs` written and `dropped/contaminated`.
+
+    Raises:
+        InputError: a file is absent or broken.
+    """
+    benchmark = Decontamination(benchmarks, None, drop=True)
+    written = write_jsonl(out, benchmark.clean(read_pairs(pairs)))
+    benchmark.write_report(report)
+    return {"pairs": written, "dropped/contaminated": benchmark.dropped}
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower())
+
+
+def _runs(words: Sequence[str]) -> Iterator[int]:
+    # Of 64 bits, and salted anew in every process: they never leave it. Two runs share one once in 10^13 look-ups.
+    return (hash(" ".join(words[start : start + RUN])) for start in range(len(words) - RUN + 1))
+
+
+def _digest(form: str) -> bytes:
+    return hashlib.blake2b(form.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _append_new(items: list[T], item: T) -> None:
+    if item not in items:
+        items.append(item)

@@ -1,0 +1,98 @@
+"""A trained model as a plain Hugging Face folder that stands by itself."""
+
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from iterpref_core.errors import InputError, ModelError
+from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
+from iterpref_core.records import Problem
+
+CARD = "README.md"
+
+
+def export_model(model: Path, out: Path, card: str) -> dict[str, float | str]:
+    """Write weights (safetensors), tokenizer, generation config and model card; the folder appears whole or not at all.
+
+    Args:
+        model: a checkpoint folder, or one of LoRA adapters, which are merged into their base.
+        out: absent or empty.
+        card: text of its README.md.
+
+    Returns:
+        `out`, and how many `parameters` the model has.
+
+    Raises:
+        InputError: `out` holds something, or the model cannot be loaded.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out}: is not empty; name a new folder, or remove this one")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    loaded, tokenizer = _load(model)
+    partial = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        loaded.save_pretrained(partial, safe_serialization=True)
+        tokenizer.save_pretrained(partial)
+        with atomic_writer(partial / CARD) as file:
+            file.write(card)
+        for path in partial.glob("*.safetensors"):  # written for their owner alone, whatever the umask says
+            path.chmod((partial / CARD).stat().st_mode)
+        partial.replace(out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return {"out": str(out), "parameters": float(loaded.num_parameters())}
+
+
+def _load(model: Path) -> tuple[Any, Any]:
+    from iterpref_core.inference.local.tokenizers import load_tokenizer
+    from iterpref_core.inference.local.transformers_backend import load_model
+
+    if not (model / "adapter_config.json").is_file():
+        return load_model(model), load_tokenizer(model)
+    from peft import PeftConfig, PeftModel
+
+    base = PeftConfig.from_pretrained(str(model)).base_model_name_or_path
+    if not base:
+        raise ModelError(f"{model}: adapter_config.json names no base model; add base_model_name_or_path")
+    merged = PeftModel.from_pretrained(load_model(base), str(model)).merge_and_unload()
+    return merged, load_tokenizer(model if (model / "tokenizer_config.json").is_file() else base)
+
+
+def find_licence(base: str) -> str | None:
+    """The licence that a model's own card names, from its folder or the hub's cache; None where none is known."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    card: Path | None = Path(base) / CARD
+    if not Path(base).is_dir():
+        try:
+            cached = try_to_load_from_cache(base, CARD)
+        except HFValidationError:
+            return None
+        card = Path(cached) if isinstance(cached, str) else None
+    if card is None or not card.is_file():
+        return None
+    opening, _, rest = card.read_text(encoding="utf-8", errors="replace").partition("---\n")
+    front, found, _ = rest.partition("\n---")
+    try:
+        fields = yaml.safe_load(front) if not opening.strip() and found else None
+    except yaml.YAMLError:
+        return None
+    licence = fields.get("license_name", fields.get("license")) if isinstance(fields, dict) else None
+    return licence if isinstance(licence, str) else None
+
+
+def count_sources(problems: Path) -> dict[str, int]:
+    """Where the problems come from that pairs are made of: source → how many; empty where the file is not here.
+
+    Raises:
+        RecordError: a line is broken.
+    """
+    if not problems.is_file():
+        return {}
+    used = (problem for problem in read_jsonl(problems, Problem) if problem.split in (None, "codeflow"))
+    return dict(sorted(Counter(problem.source or "unnamed" for problem in used).items()))

@@ -1,0 +1,210 @@
+"""What the whole method costs at other sizes: tokens, dollars, GPU-hours and disk, from counts that were published.
+
+Training is `estimate.py`'s. CodeFlow is counted: how many problems, how many calls each, how long these are. What is
+assumed stands in `Assumptions`, each number with where it comes from.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from transformers import LlamaConfig, PreTrainedConfig, Qwen2Config
+
+from iterpref_core.config import TrainParams
+from iterpref_core.training.training_estimate import (
+    ACCELERATORS,
+    PRECISIONS,
+    Accelerator,
+    Estimate,
+    Setting,
+    estimate_training,
+)
+from iterpref_core.training.model_shape import ModelShape, read_shape
+from iterpref_core.training.objectives import OBJECTIVES
+from iterpref_core.training.workload import CHARACTERS_PER_TOKEN, PairLengths, measure_workload
+
+CARDS = (1, 2, 4, 8, 16, 32, 64)
+H100: Accelerator = next(card for card in ACCELERATORS if card.name.startswith("H100"))
+
+_BATCH = 128
+_CHECKPOINTS = 2
+"""Kept to resume from (`save_total_limit` of the trainer)."""
+_ATTEMPT_BYTES, _PAIR_BYTES, _SPAN_BYTES, _ANSWER_BYTES, _TEST_BYTES = 140, 75, 100, 330, 1000
+"""Of a record besides its texts: keys, digests, indices; of a problem its tests. Measured on two experiments."""
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Mean lengths in characters. `feedback`: what a test says about a failing program."""
+
+    prompt: float
+    program: float
+    feedback: float
+    characters_per_token: float = CHARACTERS_PER_TOKEN
+
+
+@dataclass(frozen=True)
+class Assumptions:
+    """What is not computed.
+
+    Attributes:
+        pass_rates: by iteration, from the draft on. The paper's figure 6.
+        pairs_per_problem: 59,000 pairs of about 157,000 instructions. The paper's.
+        lengths: of the one example in the readme.md of the authors' code; the feedback's is guessed.
+        price_prompt, price_completion: dollars a million tokens. About what DeepSeek-V3's API cost in 2025.
+        gpu_hour: dollars. About what an H100 was let for in 2025.
+        mfu: share of a card's dense bf16 peak that training reaches. A guess.
+        generation_mfu: the same while models answer in large batches. A guess.
+        program_s: CPU seconds of one program with its tests. A guess; a trivial one takes 0.004 (docs/execution.md).
+        programs_evaluated: of one model on all benchmarks, one sample each: HumanEval 164, MBPP 378, BigCodeBench
+            Complete and Instruct 1,140 each, LiveCodeBench 880.
+    """
+
+    pass_rates: tuple[float, ...] = (0.367, 0.547, 0.615, 0.646, 0.663, 0.675)
+    pairs_per_problem: float = 59 / 157
+    lengths: Lengths = Lengths(prompt=2300, program=1350, feedback=600)
+    price_prompt: float = 0.27
+    price_completion: float = 1.10
+    gpu_hour: float = 2.5
+    mfu: float = 0.4
+    generation_mfu: float = 0.1
+    program_s: float = 0.1
+    programs_evaluated: int = 164 + 378 + 2 * 1140 + 880
+
+
+@dataclass(frozen=True)
+class Generation:
+    """CodeFlow: calls, tokens, dollars, CPU-hours of executing programs, bytes of data on disk."""
+
+    problems: int
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    dollars: float
+    cpu_hours: float
+    disk: int
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """Training and evaluation of one model: cards it needs, GPU-hours, dollars, bytes on disk.
+
+    `reference_copy`: bytes of the whole model, which every card holds while it scores the reference before training.
+    """
+
+    model: str
+    pairs: int
+    gpus: int
+    reference_copy: int
+    training: Estimate
+    training_hours: float
+    evaluation_hours: float
+    dollars: float
+    disk: int
+
+
+def models() -> dict[str, PreTrainedConfig]:
+    """Published shapes, by name."""
+    qwen = {"tie_word_embeddings": False, "vocab_size": 152_064, "dtype": "bfloat16"}
+    return {
+        "Qwen2.5-Coder-1.5B": Qwen2Config(
+            **qwen | {"tie_word_embeddings": True, "vocab_size": 151_936}, hidden_size=1536, intermediate_size=8960,
+            num_hidden_layers=28, num_attention_heads=12, num_key_value_heads=2,
+        ),
+        "Qwen2.5-Coder-7B": Qwen2Config(
+            **qwen, hidden_size=3584, intermediate_size=18_944, num_hidden_layers=28, num_attention_heads=28,
+            num_key_value_heads=4,
+        ),
+        "Qwen2.5-Coder-32B": Qwen2Config(
+            **qwen, hidden_size=5120, intermediate_size=27_648, num_hidden_layers=64, num_attention_heads=40,
+            num_key_value_heads=8,
+        ),
+        "Llama-3.1-70B": LlamaConfig(
+            vocab_size=128_256, hidden_size=8192, intermediate_size=28_672, num_hidden_layers=80,
+            num_attention_heads=64, num_key_value_heads=8, tie_word_embeddings=False, dtype="bfloat16",
+        ),
+    }  # fmt: skip
+
+
+def calls_per_problem(pass_rates: Sequence[float]) -> float:
+    """A draft, and a refinement for every version but the last that fails.
+
+    >>> calls_per_problem([0.5, 0.75, 1.0])
+    1.75
+    """
+    return 1 + sum(1 - before for before, _ in pairwise(pass_rates))
+
+
+def scale_generation(problems: int, assumed: Assumptions, pairs: int) -> Generation:
+    """What CodeFlow takes for so many problems, of which so many become pairs."""
+    length = assumed.lengths
+    calls = problems * calls_per_problem(assumed.pass_rates)
+    refinements = calls - problems
+    refined = length.prompt + length.program + length.feedback
+    prompts = problems * length.prompt + refinements * refined
+    tokens = prompts / length.characters_per_token, calls * length.program / length.characters_per_token
+    problem = length.prompt + length.program + _TEST_BYTES
+    attempts = calls * (length.program + _ATTEMPT_BYTES) + refinements * length.feedback
+    answers = prompts + calls * (length.program + _ANSWER_BYTES)
+    pair = length.prompt + 2 * length.program + _PAIR_BYTES + _SPAN_BYTES
+    return Generation(
+        problems=problems,
+        calls=round(calls),
+        prompt_tokens=round(tokens[0]),
+        completion_tokens=round(tokens[1]),
+        dollars=(tokens[0] * assumed.price_prompt + tokens[1] * assumed.price_completion) / 1e6,
+        cpu_hours=calls * assumed.program_s / 3600,
+        disk=round(problems * problem + attempts + answers + pairs * pair),
+    )
+
+
+def scale_training(model: str, shape: ModelShape, pairs: int, params: TrainParams, assumed: Assumptions) -> Scaled:
+    """Training as the paper does it on the fewest H100 that hold the model, and evaluating base and result.
+
+    Raises:
+        ValueError: no number of cards in `CARDS` holds it.
+    """
+    length = assumed.lengths
+    prompt, program = (round(chars / length.characters_per_token) for chars in (length.prompt, length.program))
+    shared, wrong = program // 2, 13  # one line of about 40 characters, in the middle
+    one = PairLengths(prompt, program + 1, program + 1, shared, wrong, shared + wrong)
+    objective = OBJECTIVES["target-rpo"]
+    workload = measure_workload([one] * _BATCH, objective, params)
+    for gpus in CARDS:
+        found = estimate_training(shape, workload, objective, params, Setting("mixed", gpus, 0, assumed.mfu), pairs)
+        if found.fits(H100):
+            break
+    else:
+        raise ValueError(f"{model}: does not fit on {CARDS[-1]} cards")
+    tokens = 2 * assumed.programs_evaluated * (prompt + program)
+    evaluation = 2 * shape.parameters * tokens / (H100.flops * assumed.generation_mfu) / 3600
+    training = found.gpu_hours(H100)
+    mixed = PRECISIONS["mixed"]
+    checkpoint = (mixed.weights + mixed.optimizer) * shape.parameters
+    return Scaled(
+        model=model,
+        pairs=pairs,
+        gpus=gpus,
+        reference_copy=mixed.weights * shape.parameters,
+        training=found,
+        training_hours=training,
+        evaluation_hours=evaluation,
+        dollars=(training + evaluation) * assumed.gpu_hour,
+        disk=_CHECKPOINTS * checkpoint + 2 * mixed.weights * shape.parameters + found.reference_cache,
+    )
+
+
+def scale(
+    pairs: Sequence[int], params: TrainParams, assumed: Assumptions
+) -> tuple[dict[int, Generation], list[Scaled]]:
+    """CodeFlow by number of pairs, and training by model and number of pairs."""
+    paper = params.model_copy(
+        update={
+            "epochs": 3, "batch_size": _BATCH, "micro_batch_size": 1, "gradient_checkpointing": True, "lora_rank": 0,
+            "layout": "fork", "max_length": 2048, "max_prompt_length": 1024, "nll": "sum", "validation_share": 0.0,
+        }
+    )  # fmt: skip
+    generation = {count: scale_generation(round(count / assumed.pairs_per_problem), assumed, count) for count in pairs}
+    shapes = {name: read_shape(config) for name, config in models().items()}
+    trained = [scale_training(name, shape, count, paper, assumed) for name, shape in shapes.items() for count in pairs]
+    return generation, trained

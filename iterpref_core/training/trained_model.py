@@ -1,0 +1,106 @@
+"""What training leaves behind: a plain checkpoint, whatever it was trained with, and the curve."""
+
+import csv
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from transformers import PreTrainedModel
+
+from iterpref_core.config import TrainParams
+from iterpref_core.inference.local.transformers_backend import load_model
+from iterpref_core.storage.jsonl import atomic_writer
+from iterpref_core.training.ranks import whole_models
+from iterpref_core.training.trainer import FocalDPOTrainer
+
+Entry = Mapping[str, float]
+
+_PROGRESS = ("step", "epoch", "loss", "nll", "learning_rate", "grad_norm")
+REWARDS = ("rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies")
+_SCORES = ("loss", "nll", *REWARDS)
+CURVE = (*_PROGRESS, *REWARDS, "focal_fraction", *(f"validation/{name}" for name in _SCORES))
+"""Columns of the training curve; a run has those that its objective and settings give it."""
+
+
+def lora_config(params: TrainParams) -> LoraConfig | None:
+    """Adapters on all linear layers but the head; None where all parameters are trained.
+
+    Without dropout: the policy would differ from its reference by noise.
+    """
+    if not params.lora_rank:
+        return None
+    return LoraConfig(
+        r=params.lora_rank, lora_alpha=params.lora_alpha, target_modules="all-linear", task_type="CAUSAL_LM"
+    )
+
+
+def write_model(trainer: FocalDPOTrainer, base: Path, out: Path) -> None:
+    """Write the trained weights in place of the base model's: whole, merged, and in its precision and files.
+
+    All processes take part in gathering, one of them writes.
+
+    Args:
+        trainer: holds the trained weights, sharded or not, in full or as adapters.
+        base: folder of the model that training started from.
+        out: folder for the checkpoint.
+    """
+    weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    if trainer.accelerator.is_main_process:
+        with whole_models():
+            model = load_model(base)
+        partial = out.with_name(f".{out.name}.partial")
+        for folder in (partial, out):
+            if folder.exists():
+                shutil.rmtree(folder)
+        _with_weights(model, trainer.accelerator.unwrap_model(trainer.model), weights).save_pretrained(partial)
+        trainer.processing_class.save_pretrained(partial)
+        partial.replace(out)
+    trainer.accelerator.wait_for_everyone()
+
+
+def _with_weights(plain: PreTrainedModel, trained: Any, weights: dict[str, torch.Tensor]) -> PreTrainedModel:
+    if isinstance(trained, PeftModel):
+        adapted = get_peft_model(plain, trained.peft_config["default"])
+        result = set_peft_model_state_dict(adapted, get_peft_model_state_dict(trained, state_dict=weights))
+        assert not result.unexpected_keys, result.unexpected_keys
+        return adapted.merge_and_unload()
+    result = plain.load_state_dict(weights, strict=False)
+    # Only what is stored under another name, such as a head tied to the embeddings, may be absent.
+    assert not result.unexpected_keys, result.unexpected_keys
+    assert not set(result.missing_keys) - set(plain._tied_weights_keys or ()), result.missing_keys  # noqa: SLF001 - transformers has no other name for it
+    return plain
+
+
+def curve_entry(logs: Entry) -> dict[str, float]:
+    """The numbers of a log line that belong to the curve, under their names there; none of the summary at the end."""
+    if "loss" not in logs and "eval_loss" not in logs:
+        return {}
+    named = {name.replace("eval_", "validation/", 1): value for name, value in logs.items()}
+    return {name: float(value) for name, value in named.items() if name in CURVE}
+
+
+def write_curve(path: Path, history: Sequence[Entry], chosen: int) -> None:
+    """One row per step that was logged or scored on validation pairs; the columns are those that the run has.
+
+    Args:
+        path: of the CSV file.
+        history: the trainer's.
+        chosen: the step whose weights were written. With validation, `chosen` is 1 in its row.
+    """
+    rows: dict[int, dict[str, Any]] = {}
+    for entry in history:
+        if numbers := curve_entry(entry):
+            step = int(entry["step"])
+            rows.setdefault(step, {}).update(numbers | {"step": step})
+    columns = [name for name in CURVE if any(name in row for row in rows.values())]
+    if "validation/loss" in columns:
+        columns.append("chosen")
+        for step, row in rows.items():
+            row["chosen"] = int(step == chosen)
+    with atomic_writer(path) as file:
+        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows[step] for step in sorted(rows))

@@ -1,0 +1,267 @@
+"""Stage `train`: focal preference training of one objective."""
+
+import logging
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
+
+import torch
+from accelerate import PartialState
+from datasets import Dataset
+from transformers import PreTrainedModel, PrinterCallback
+from trl import DPOConfig
+
+from iterpref_core.config import ObjectiveName, PromptStyle, TrainParams
+from iterpref_core.errors import TrainingError
+from iterpref_core.inference.local.fingerprint import model_fingerprint
+from iterpref_core.inference.local.precision import uses_bf16
+from iterpref_core.inference.local.tokenizers import load_tokenizer
+from iterpref_core.inference.local.transformers_backend import load_model
+from iterpref_core.training.attention import check_fork, choose_attention
+from iterpref_core.training.callbacks import Forward, OnLog, ShowSteps
+from iterpref_core.training.checkpoint import last_checkpoint, run_key
+from iterpref_core.training.checks import check_rows, report_findings
+from iterpref_core.training.columns import objective_columns
+from iterpref_core.training.dataset import TokenisedPair, load_pairs
+from iterpref_core.training.launch import launch_training
+from iterpref_core.training.layouts import PAD_TO_MULTIPLE_OF, make_collator
+from iterpref_core.training.objectives import OBJECTIVES
+from iterpref_core.training.trained_model import REWARDS, lora_config, write_curve, write_model
+from iterpref_core.training.ranks import accumulation_steps, is_launched, join_processes, sharding, whole_models
+from iterpref_core.training.reference import ReferenceLogps, reference_key, reference_logps
+from iterpref_core.training.trainer import DivergedError, FocalDPOTrainer
+from iterpref_core.training.validation import held_out
+
+logger = logging.getLogger(__name__)
+
+_LOGGING_STEPS = 5
+_SAVES_PER_RUN = 8
+
+
+def train_objective(
+    pairs: Path,
+    spans: Path,
+    model: Path,
+    objective: ObjectiveName,
+    params: TrainParams,
+    out: Path,
+    curve: Path,
+    work: Path,
+    on_log: OnLog | None = None,
+    prompt: PromptStyle = "auto",
+) -> dict[str, float]:
+    """Train a model with one objective; a killed run resumes from its last checkpoint.
+
+    Called in every process of `accelerate launch`, it trains in all of them together.
+
+    Args:
+        pairs: preference pairs.
+        spans: error regions; pairs without a record there take no part.
+        model: the model to start from, which is also the reference.
+        objective: a row of `OBJECTIVES`.
+        params: settings; with `accelerate` this process starts others, which train.
+        out: folder for the trained checkpoint.
+        curve: CSV of the training curve, one row per logged step.
+        work: folder for checkpoints and reference log-probabilities, kept outside of `out`.
+        on_log: called with (metrics, step) while training runs.
+        prompt: whether the model reads prompts in its chat template; the trained model keeps to it.
+
+    Returns:
+        `pairs`, `steps`, `model_step` (whose weights were written), `loss` (mean over the run), last values of the
+        rewards, `focal_token_share` (of the rejected tokens), `pairs_without_focal_tokens`, `focal_tokens_cut` by
+        `max_length`, and as `data/...` the numbers of `checks.PairChecks`. With validation `validation_pairs` and
+        `validation/loss` (of the weights that were written). Where training diverged `stopped/<reason>`: the step that
+        showed it.
+
+    Raises:
+        ConfigError: settings do not fit each other or the number of processes, or the model cannot take the layout
+            `fork`, or `accelerate` cannot be used here.
+        InputError: pairs, spans or model cannot be used, or the objective needs D- and too little of it is there.
+        TrainingError: training diverged before its first checkpoint.
+    """
+    params = params.model_copy(update={"bf16": uses_bf16(params.bf16, "cuda" if torch.cuda.is_available() else "cpu")})
+    if params.accelerate and not is_launched():
+        alone = params.model_copy(update={"accelerate": None}).model_dump(mode="json")
+        paths = {"pairs": pairs, "spans": spans, "model": model, "out": out, "curve": curve, "work": work}
+        request = {"objective": objective, "params": alone, "prompt": prompt}
+        return launch_training(
+            Path(params.accelerate), request | {name: str(path) for name, path in paths.items()}, on_log
+        )
+    processes = join_processes()
+    accumulation = accumulation_steps(params, processes.num_processes)
+    tokenizer = load_tokenizer(model, prompt)
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    rows = load_pairs(pairs, spans, tokenizer, params)
+    held = held_out(rows, params, processes.num_processes)
+    fingerprint = model_fingerprint(model, prompt)
+    key = run_key(pairs, spans, fingerprint, objective, params)
+    checkpoints = work / "checkpoints" / f"{objective}-{key}{sharding(processes)}"
+    row = OBJECTIVES[objective]
+    checks = check_rows(rows, tokenizer.eos_token_id)
+    report_findings(checks.findings(params), needs_focal="focal" in row.rejected)
+    arguments = _arguments(params, objective, accumulation, len(rows) - sum(held), checkpoints)
+    policy = _load_policy(model, params)
+    if params.layout == "fork":
+        choose_attention(policy)
+        check_fork(policy.config, max(row.length for row in rows))
+    reference = _reference(policy, model, rows, fingerprint, params, work, processes) if row.preference else None
+    columns = Dataset.from_dict(objective_columns(rows, row, reference))
+    kept = [index for index in range(len(columns)) if not held[index % len(rows)]]
+    trainer = FocalDPOTrainer(
+        objective=row,
+        alpha=params.objectives[objective].alpha,
+        nll=params.nll,
+        max_margin=params.max_margin,
+        model=policy,
+        args=arguments,
+        data_collator=make_collator(
+            params.layout, tokenizer.pad_token_id, preference=row.preference, pad_to_multiple_of=PAD_TO_MULTIPLE_OF
+        ),
+        train_dataset=columns.select(kept),
+        eval_dataset=columns.select(sorted(set(range(len(columns))) - set(kept))) if any(held) else None,
+        processing_class=tokenizer,
+        callbacks=[Forward(on_log)] if on_log and processes.is_main_process else None,
+        peft_config=lora_config(params),
+    )
+    trainer.remove_callback(PrinterCallback)
+    diverged = _train(trainer, checkpoints, f"train {objective}")
+    chosen = _choose(trainer, checkpoints, diverged, params)
+    write_model(trainer, model, out)
+    if processes.is_main_process:
+        write_curve(curve, trainer.state.log_history, chosen)
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    processes.wait_for_everyone()
+    return _metrics(rows, held, trainer, chosen, diverged) | checks.metrics() | {"bf16": float(params.bf16 is True)}
+
+
+def _load_policy(model: Path, params: TrainParams) -> PreTrainedModel:
+    """Frozen weights may stay as they are; trained ones would lose small updates in bfloat16."""
+    policy = load_model(model)
+    return policy.float() if params.weights == "float32" and not params.lora_rank else policy
+
+
+def _train(trainer: FocalDPOTrainer, checkpoints: Path, label: str) -> DivergedError | None:
+    """Train to the end, from the last checkpoint if there is one; returns why it ended before, if it did."""
+    resume = last_checkpoint(checkpoints)
+    with ExitStack() as opened:
+        trainer.add_callback(ShowSteps(label, opened))
+        try:
+            trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        except DivergedError as error:
+            return error
+    return None
+
+
+def _choose(trainer: FocalDPOTrainer, checkpoints: Path, diverged: DivergedError | None, params: TrainParams) -> int:
+    """Load the checkpoint that becomes the model, unless the trainer holds it; returns its step.
+
+    Raises:
+        TrainingError: training diverged before its first checkpoint.
+    """
+    last = last_checkpoint(checkpoints)
+    best = trainer.state.best_model_checkpoint if params.select == "best" else None
+    if diverged:
+        advice = "lower the learning rate" + (" or raise train.max_margin" if diverged.reason == "margin" else "")
+        if last is None:
+            raise TrainingError(
+                f"training diverged: {diverged}, before its first checkpoint, so there is no model; {advice}"
+            )
+        if trainer.accelerator.is_main_process:
+            logger.warning("training diverged: %s; an earlier checkpoint becomes the model; %s", diverged, advice)
+    elif best is None:
+        return int(trainer.state.global_step)
+    folder = Path(best) if best else last
+    assert folder is not None
+    trainer.load_weights(folder)
+    return int(folder.name.rpartition("-")[2])
+
+
+def _reference(
+    policy: PreTrainedModel,
+    model: Path,
+    rows: list[TokenisedPair],
+    fingerprint: str,
+    params: TrainParams,
+    work: Path,
+    processes: PartialState,
+) -> ReferenceLogps:
+    """The policy before training is the reference; of several processes each may hold but a part of it."""
+
+    def load() -> PreTrainedModel:
+        if processes.num_processes == 1:
+            return policy.to(processes.device)
+        with whole_models():
+            return _load_policy(model, params).to(processes.device)
+
+    return reference_logps(
+        load,
+        rows,
+        work / "reference",
+        reference_key(rows, fingerprint, policy.dtype, params.bf16 is True),
+        batch_size=2 * params.micro_batch_size,
+        bf16=params.bf16 is True,
+        processes=processes,
+    )
+
+
+def _arguments(params: TrainParams, objective: ObjectiveName, accumulation: int, pairs: int, folder: Path) -> DPOConfig:
+    steps = max(1, -(-pairs // params.batch_size) * params.epochs)
+    every = max(1, steps // _SAVES_PER_RUN)
+    return DPOConfig(
+        output_dir=str(folder),
+        beta=params.beta,
+        learning_rate=params.objectives[objective].learning_rate,
+        num_train_epochs=params.epochs,
+        per_device_train_batch_size=params.micro_batch_size,
+        gradient_accumulation_steps=accumulation,
+        lr_scheduler_type="cosine",
+        warmup_steps=int(params.warmup_ratio * steps),
+        bf16=params.bf16,
+        activation_checkpointing=params.gradient_checkpointing,
+        seed=params.seed,
+        data_seed=params.seed,
+        max_length=None,  # the pairs come cut to length
+        precompute_ref_log_probs=True,  # no second model in memory: the reference is in the data
+        logging_steps=_LOGGING_STEPS,
+        save_strategy="steps",
+        save_steps=every,
+        save_total_limit=2,
+        eval_strategy="steps" if params.validation_share else "no",
+        eval_steps=every,
+        per_device_eval_batch_size=params.micro_batch_size,
+        metric_for_best_model="loss" if params.select == "best" else None,
+        greater_is_better=False if params.select == "best" else None,
+        ddp_find_unused_parameters=False,
+        logging_nan_inf_filter=False,  # a loss that is not finite ends training
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=torch.cuda.is_available(),
+        use_cpu=not torch.cuda.is_available(),
+    )
+
+
+def _metrics(
+    rows: list[TokenisedPair],
+    held: list[bool],
+    trainer: FocalDPOTrainer,
+    chosen: int,
+    diverged: DivergedError | None,
+) -> dict[str, float]:
+    history: list[dict[str, float]] = trainer.state.log_history
+    last = next((entry for entry in reversed(history) if "loss" in entry), {"loss": 0.0})
+    scored = [entry for entry in history if "eval_loss" in entry and entry["step"] == chosen]
+    rejected = sum(len(row.rejected_ids) for row in rows)
+    metrics = {
+        "pairs": float(len(rows) - sum(held)),
+        "steps": float(trainer.state.global_step),
+        "model_step": float(chosen),
+        "loss": float(last["loss"] if trainer.mean_loss is None else trainer.mean_loss),
+        **{name: float(last[name]) for name in REWARDS if name in last},
+        "focal_token_share": sum(sum(row.focal) for row in rows) / rejected,
+        "pairs_without_focal_tokens": float(sum(not any(row.focal) for row in rows)),
+        "focal_tokens_cut": float(sum(row.cut for row in rows)),
+    }
+    if scored:
+        metrics |= {"validation_pairs": float(sum(held)), "validation/loss": float(scored[-1]["eval_loss"])}
+    return metrics | ({f"stopped/{diverged.reason}": float(diverged.step)} if diverged else {})

@@ -1,0 +1,17 @@
+"""Stage `evaluate`, once per model."""
+
+from iterpref_core.config import Params
+from tasks.common.stage_body import Metrics, run_body
+from tasks.common.paths import ANSWERS, PROBLEMS, RESULTS, WORK, model_path, prompt_style
+from tasks.common.stage_task import stage_task
+
+
+@stage_task
+def evaluate_model(params: Params, model: str) -> Metrics:
+    """Measure one model on every benchmark."""
+    from iterpref_core.evaluation.evaluation import evaluate_model as entry
+    from iterpref_core.inference.local import transformers_backend  # noqa: F401  # what it imports is no part of the body
+
+    measured = (model, model_path(model), PROBLEMS, params.evaluate, params.execution, RESULTS / model)
+    asked = (WORK / "evaluate", params.inference, params.budget)
+    return run_body(f"evaluate@{model}", entry, *measured, *asked, prompt=prompt_style(model, params), bought=ANSWERS)

@@ -1,0 +1,79 @@
+"""The grids of ablations.yaml."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from iterpref_core.config import ObjectiveName, Params, with_values
+from iterpref_core.errors import ConfigError
+from iterpref_core.storage.jsonl import describe_validation_error
+from tasks.grids.comparison import Row, compare_rows
+from tasks.grids.trial import Score, Trial, run_trials
+
+ABLATIONS = Path("ablations.yaml")
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    label: str
+    objective: ObjectiveName | Literal["base"]
+
+
+def load_grid(name: str, params: Params, path: Path = ABLATIONS) -> list[Trial]:
+    """The rows of one grid, checked.
+
+    Raises:
+        ConfigError: no such file or grid, or a row names an objective or a parameter that does not exist.
+    """
+    try:
+        grids = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; run from the repository's root") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+    if not isinstance(grids, dict) or not isinstance(grids.get(name), list) or not grids[name]:
+        known = ", ".join(grids) if isinstance(grids, dict) else "none"
+        raise ConfigError(f"{path}: there is no grid {name!r}; available: {known}")
+    return [_parse_row(row, params, f"{path}: {name}: row {number}") for number, row in enumerate(grids[name], 1)]
+
+
+def _parse_row(row: Any, params: Params, where: str) -> Trial:
+    try:
+        parsed = _Row.model_validate(row)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {describe_validation_error(error)}") from None
+    values = parsed.model_extra or {}
+    try:
+        with_values(params, values)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    return Trial(label=parsed.label, objective=None if parsed.objective == "base" else parsed.objective, values=values)
+
+
+def run_grid(name: str, rows: Sequence[Trial], params: Params, split: str, seeds: int, jobs: int) -> list[Row]:
+    """Train and score every row with several seeds; what an earlier run finished is kept.
+
+    Args:
+        name: of the grid.
+        rows: of `load_grid`.
+        params: of the experiment; its `train.seed` is the first seed.
+        split: `validation` or `heldout`.
+        seeds: trainings per row.
+        jobs: trials at once.
+
+    Returns:
+        Each row's scores, and how it compares to the first one on the same problems.
+    """
+    trials = [
+        row.model_copy(update={"split": split, "values": row.values | {"train.seed": params.train.seed + number}})
+        for row in rows
+        for number in range(seeds if row.objective else 1)
+    ]
+    scores: dict[str, list[Score]] = {}
+    for trial, score in zip(trials, run_trials(f"ablation {name}", trials, params, jobs), strict=True):
+        scores.setdefault(trial.label, []).append(score)
+    return compare_rows(scores, against=rows[0].label, resamples=params.evaluate.bootstrap, seed=params.evaluate.seed)

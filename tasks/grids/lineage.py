@@ -1,0 +1,144 @@
+"""What a trial trains on, when some parameters differ from those of the experiment.
+
+Whatever they do not decide is the experiment's own artifact. The rest is made here, once, under a digest of everything
+that does decide it, by the same calls of the core as in the stages.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from filelock import FileLock
+
+from iterpref_core.config import Params
+from iterpref_core.errors import InputError
+from tasks.common.paths import ANSWERS, DEBUGGER, FOCAL, PAIRS, PROBLEMS, STUDENT, TRAJECTORIES, WORK
+
+FOLDER = WORK / "trials"
+
+
+class Inputs(NamedTuple):
+    """A student, and the pairs and spans it is trained on."""
+
+    student: Path
+    pairs: Path
+    spans: Path
+
+
+def find_inputs(params: Params, changed: Iterable[str]) -> Inputs:
+    """The inputs of a trial.
+
+    Another student learns from the same pairs, as in the paper, where models of all sizes train on one set; another
+    teacher refines the same student's drafts.
+
+    Args:
+        params: the trial's parameters.
+        changed: dotted keys of those that differ from the experiment's.
+
+    Raises:
+        InputError: an artifact of the experiment is not there, or the parameters cannot be used.
+    """
+    keys = set(changed)
+    of_teacher = {key for key in keys if key in ("model.debugger", "nanolab.debugger_steps")}
+    of_student = {key for key in keys - of_teacher if key.startswith(("model.student", "nanolab."))}
+    teacher = _build_model("debugger", params) if of_teacher else DEBUGGER
+    of_trajectories = {key for key in keys if key.startswith("codeflow.")}
+    trajectories = _debug(teacher, params) if of_teacher or of_trajectories else TRAJECTORIES
+    of_pairs = {key for key in keys if key.startswith("pairs.")}
+    pairs = _pair(trajectories, params) if of_pairs or trajectories != TRAJECTORIES else PAIRS
+    of_spans = {key for key in keys if key.startswith("focal.")}
+    spans = _localize(pairs, params) if of_spans or pairs != PAIRS else FOCAL
+    return Inputs(_build_model("student", params) if of_student else STUDENT, pairs, spans)
+
+
+def digest(*decisive: object) -> str:
+    """A key made of everything that decides an artifact: files count by their content, folders as models.
+
+    Raises:
+        InputError: an artifact of the experiment is not there.
+    """
+    from iterpref_core.inference.local.fingerprint import model_fingerprint
+
+    sha256 = hashlib.sha256()
+    for part in decisive:
+        if isinstance(part, Path):
+            sha256.update((model_fingerprint(part) if part.is_dir() else _digest_file(part)).encode())
+        else:
+            sha256.update(json.dumps(part, sort_keys=True).encode())
+    return sha256.hexdigest()[:16]
+
+
+def _digest_file(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run `iterpref run focal` first") from None
+
+
+def make_once(path: Path, make: Callable[[Path], object]) -> Path:
+    """Make a file or folder unless it is there; of several processes that want it, one makes it and the others wait.
+
+    Args:
+        path: where it belongs; it appears there whole or not at all.
+        make: makes it at the path it is given.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        if not path.exists():
+            partial = path.with_name(f".{path.name}.partial")
+            if partial.is_dir():
+                shutil.rmtree(partial)
+            make(partial)
+            partial.replace(path)
+    return path
+
+
+def _build_model(role: str, params: Params) -> Path:
+    """The student or the debugger alone: the other one is the experiment's."""
+    from iterpref_core.nanolab.nanolab import build_models
+
+    other = {"student": ("debugger", DEBUGGER), "debugger": ("student", STUDENT)}[role]
+    model = params.model.model_copy(update={other[0]: str(other[1].resolve())})
+    folder = FOLDER / "models" / digest(PROBLEMS, model.model_dump(), params.nanolab.model_dump())
+    backend = params.inference.backend
+    make_once(folder, lambda out: build_models(PROBLEMS, model, params.nanolab, params.execution, out, backend))
+    return folder / role
+
+
+def _debug(teacher: Path, params: Params) -> Path:
+    from tasks.codeflow import debug_with  # Prefect comes with it, which takes a second and reads its settings
+
+    key = digest(PROBLEMS, STUDENT, teacher, params.codeflow.model_dump(exclude={"concurrency"}))
+    work = FOLDER / "codeflow" / key
+    return make_once(
+        FOLDER / "trajectories" / f"{key}.jsonl", lambda out: debug_with(STUDENT, teacher, params, out, work)
+    )
+
+
+def _pair(trajectories: Path, params: Params) -> Path:
+    from iterpref_core.pairs.pairs import select_pairs
+    from iterpref_core.inference.backend_factory import open_judge
+
+    def write(out: Path) -> object:
+        with open_judge(
+            params.pairs.judge, params.inference, params.budget, params.codeflow.concurrency, ANSWERS, "pairs"
+        ) as judge:
+            return select_pairs(trajectories, PROBLEMS, STUDENT, params.pairs, out, judge=judge)
+
+    key = digest(trajectories, STUDENT, params.pairs.model_dump())
+    return make_once(
+        FOLDER / "pairs" / f"{key}.jsonl",
+        write,
+    )
+
+
+def _localize(pairs: Path, params: Params) -> Path:
+    from iterpref_core.localization.localization import localize_pairs
+
+    return make_once(
+        FOLDER / "focal" / f"{digest(pairs, params.focal.model_dump())}.jsonl",
+        lambda out: localize_pairs(pairs, params.focal, out, PROBLEMS, params.execution),
+    )

@@ -1,0 +1,296 @@
+"""A sweep: objectives x beta x seeds, each point of beta x seed a DVC experiment.
+
+It happens in one copy of the workspace, whose params.yaml goes from point to point, so that a large model is checked
+out once. DVC's cache has what earlier points, sweeps and runs have computed.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from iterpref_core.config import Benchmark, ObjectiveName, load_params
+from iterpref_core.errors import InputError, IterPrefError
+from iterpref_core.storage.jsonl import atomic_writer
+from iterpref_core.records import Record
+from iterpref_core.report.number_formats import interval, p_value, points, share
+from tasks.common.paths import PARAMS, RESULTS, STATE
+from tasks.orchestration.prefect_artifacts import show_table
+from tasks.orchestration.run_options import Choice
+from tasks.orchestration.stage_environment import home
+from tasks.grids.dvc_experiments import Experiments
+from tasks.orchestration.workspace_lock import only_one
+from tasks.orchestration.reproduce import StageError
+from tasks.orchestration.experiment_run import Naming
+from tasks.orchestration.workspaces import copied, graph_objectives
+from tasks.orchestration.profiles import write_values
+from tasks.recording.dvc_graph import load_graph, select_stages, stale_stages
+from tasks.grids.comparison import Row, compare_rows
+from tasks.grids.trial import Score
+
+log = logging.getLogger("iterpref.run")
+
+BASE = "base"
+"""What every row is compared to: the model that training starts from."""
+TAG = "iterpref.sweep"
+"""Of the runs in MLflow: which sweep they belong to."""
+_COPY = "sweep"
+
+Scores = dict[str, dict[str, Score]]
+"""Model → benchmark → score."""
+
+
+class Point(NamedTuple):
+    """One experiment of a sweep."""
+
+    beta: float
+    seed: int
+
+    def __str__(self) -> str:
+        """As it is shown before the names of its stages."""
+        return f"beta {self.beta} seed {self.seed}"
+
+
+class PointResult(Record):
+    """What one experiment of a sweep scored: objective → benchmark → pass@1."""
+
+    experiment: str
+    beta: float
+    seed: int
+    pass_at_1: dict[str, dict[str, float]]
+
+
+class SweepResult(Record):
+    """What a sweep showed.
+
+    Attributes:
+        sweep: its digest, which its experiments' names and its runs' tags in MLflow have.
+        points: each experiment.
+        rows: benchmark → the base model, then a row for each objective and beta, compared to it.
+    """
+
+    sweep: str
+    points: list[PointResult]
+    rows: dict[str, list[Row]]
+
+
+def show_sweep(result: SweepResult) -> None:
+    """Two table artifacts: a row for each objective and beta, and one for each experiment; in percent."""
+    rows = [
+        {"benchmark": benchmark, "row": row.label, "pass@1": share(row.pass_at_1), "seeds": len(row.scores)}
+        | {"std": "" if row.spread is None else share(row.spread)}
+        | {"against base": "" if row.difference is None else points(row.difference)}
+        | {"95%": interval(row.ci95) if row.ci95 else "", "p": "" if row.p_value is None else p_value(row.p_value)}
+        for benchmark, found in result.rows.items()
+        for row in found
+    ]
+    show_table(rows, "sweep", f"sweep {result.sweep}, means over seeds")
+    single = [
+        {"experiment": point.experiment, "beta": point.beta, "seed": point.seed}
+        | {
+            f"{objective} {name}": share(value)
+            for objective, of in point.pass_at_1.items()
+            for name, value in of.items()
+        }
+        for point in result.points
+    ]
+    show_table(single, "sweep-points", f"sweep {result.sweep}, experiments")
+
+
+class _Kept(Record):
+    """A finished experiment: its commit, the hash of its inputs, and its scores."""
+
+    commit: str
+    inputs: str
+    scores: Scores
+
+
+@contextmanager
+def opened_sweep(
+    objectives: Sequence[ObjectiveName],
+    betas: Sequence[float],
+    seeds: Sequence[int],
+    benchmarks: Sequence[Benchmark],
+) -> Iterator["Sweep"]:
+    """Make a copy of the present folder, in which a sweep happens, the present one.
+
+    Args:
+        objectives: to train; none for those of dvc.yaml.
+        betas: none for that of params.yaml.
+        seeds: of training; none for that of params.yaml.
+        benchmarks: to evaluate on.
+
+    Raises:
+        InputError: another process sweeps here; the folder has no commit, or its params.yaml asks for several samples.
+    """
+    with only_one(STATE / "sweep.lock", _refuse):
+        workspace = Path.cwd()
+        if (samples := load_params().evaluate.samples) > 1:
+            raise InputError(
+                f"{PARAMS}: evaluate.samples is {samples}, and a sweep compares which problems were solved by one "
+                "greedy answer; set it to 1"
+            )
+        listed = graph_objectives()
+        added = set(objectives) - set(listed)
+        # An experiment that is applied brings its dvc.yaml: it is the workspace's own as long as that will do.
+        choice = Choice(objectives=(*listed, *sorted(added)) if added else (), benchmarks=tuple(benchmarks))
+        with copied(choice, _COPY):
+            yield Sweep(Experiments(workspace), tuple(dict.fromkeys(objectives)) or listed, betas, seeds)
+
+
+def _refuse(holder: str) -> None:
+    raise InputError(f"process {holder} already sweeps here; wait for it or end it")
+
+
+class Sweep:
+    """The points of a sweep, what is known of each, and what they show together."""
+
+    def __init__(
+        self,
+        experiments: Experiments,
+        objectives: Sequence[ObjectiveName],
+        betas: Sequence[float],
+        seeds: Sequence[int],
+    ) -> None:
+        self._experiments = experiments
+        self._params = params = load_params()
+        self.objectives = objectives
+        self.points = [
+            Point(beta, seed)
+            for beta, seed in product(
+                dict.fromkeys(betas or (params.train.beta,)), dict.fromkeys(seeds or (params.train.seed,))
+            )
+        ]
+        self.name = self._digest()
+        self.targets = [f"evaluate@{name}" for name in (BASE, *self.objectives)]
+        self._stages = list(select_stages(load_graph(), tuple(self.targets)))
+        own = {f"{stage}@{name}" for stage in ("train", "evaluate") for name in self.objectives}
+        self.shared = [stage for stage in self._stages if stage not in own]
+        self._scores: dict[Point, Scores] = {}
+        self._failed: dict[Point, IterPrefError] = {}
+
+    def shared_is_stale(self) -> bool:
+        """Whether something has to run on which all points depend."""
+        return not stale_stages().isdisjoint(self.shared)
+
+    def naming(self, point: Point | None = None) -> Naming:
+        """By what a point's run is known; without one, the run of what all share."""
+        tags = {TAG: self.name}
+        return Naming(f"{point}: ", self._experiment(point), tags) if point else Naming("", f"sweep-{self.name}", tags)
+
+    @contextmanager
+    def attempted(self, point: Point) -> Iterator[None]:
+        """Set the point's values here; where it fails, the others still have their turn."""
+        log.info("%s", self._experiment(point))
+        try:
+            write_values({"train.beta": point.beta, "train.seed": point.seed}, PARAMS)
+            yield
+        except IterPrefError as error:
+            self._failed[point] = error
+            log.error("%s: failed: %s", point, error)
+
+    def recall(self, point: Point) -> bool:
+        """Whether the point's experiment is there, made from just these files; its scores are then known."""
+        try:
+            kept = _Kept.model_validate_json(self._path(point).read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return False
+        name = self._experiment(point)
+        if (kept.commit, kept.inputs) != (self._experiments.commit(name), self._experiments.inputs()):
+            return False
+        self._note(point, kept.scores, "unchanged")
+        return True
+
+    def save(self, point: Point) -> None:
+        """Make an experiment of what the point's stages have written, and keep its scores.
+
+        Raises:
+            StageError: the workspace's repository does not take it.
+        """
+        name, inputs = self._experiment(point), self._experiments.inputs()
+        scores: Scores = {objective: self._read(objective) for objective in self.objectives}
+        commit = self._experiments.save(name, self._stages, f"{name}: {', '.join(self.objectives)} at {point}")
+        path = self._path(point)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_writer(path) as file:
+            file.write(_Kept(commit=commit, inputs=inputs, scores=scores).model_dump_json() + "\n")
+        self._note(point, scores, "done")
+
+    def result(self) -> SweepResult:
+        """All finished points, and the rows of their table."""
+        base = self._read(BASE) if self._scores else {}
+        knobs = {"resamples": self._params.evaluate.bootstrap, "seed": self._params.evaluate.seed}
+        rows = {
+            benchmark: compare_rows({BASE: [score]} | self._by_row(benchmark), against=BASE, **knobs)
+            for benchmark, score in base.items()
+        }
+        points = [
+            PointResult(
+                experiment=self._experiment(point),
+                beta=point.beta,
+                seed=point.seed,
+                pass_at_1={
+                    objective: {benchmark: score.pass_at_1 for benchmark, score in found.items()}
+                    for objective, found in scores.items()
+                },
+            )
+            for point, scores in self._scores.items()
+        ]
+        return SweepResult(sweep=self.name, points=points, rows=rows)
+
+    def check(self) -> None:
+        """Say at the end what failed.
+
+        Raises:
+            StageError: a point failed.
+        """
+        if self._failed:
+            reasons = "; ".join(f"{self._experiment(point)}: {error}" for point, error in self._failed.items())
+            raise StageError(f"{len(self._failed)} of {len(self.points)} points failed: {reasons}")
+
+    def _digest(self) -> str:
+        """Of everything but the point: another grid is the same sweep."""
+        values = self._params.model_dump(mode="json")
+        del values["train"]["beta"], values["train"]["seed"]
+        text = json.dumps([values, self.objectives], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:6]
+
+    def _experiment(self, point: Point) -> str:
+        return f"sweep-{self.name}-beta-{point.beta}-seed-{point.seed}"
+
+    def _path(self, point: Point) -> Path:
+        return home() / STATE / "sweeps" / f"{self._experiment(point)}.json"
+
+    def _read(self, model: str) -> dict[str, Score]:
+        """Benchmark → score of a model that was evaluated here; those whose data is not to be had are left out."""
+        found = json.loads((RESULTS / model / "results.json").read_text(encoding="utf-8"))["benchmarks"]
+        return {
+            name: Score(pass_at_1=entry["pass_at_1"], n=entry["n"], passed=tuple(entry["passed"]))
+            for name, entry in found.items()
+            if entry["available"]
+        }
+
+    def _note(self, point: Point, scores: Scores, how: str) -> None:
+        self._scores[point] = scores
+        told = [
+            f"{objective} {score.pass_at_1:.1%} of {name}"
+            for objective, found in scores.items()
+            for name, score in found.items()
+        ]
+        log.info("%s: %s: %s", point, how, ", ".join(told))
+
+    def _by_row(self, benchmark: str) -> dict[str, list[Score]]:
+        """A row for each objective and beta, with the scores of all its seeds."""
+        rows: dict[str, list[Score]] = {}
+        for objective in self.objectives:
+            for point in self.points:
+                if point in self._scores and benchmark in self._scores[point][objective]:
+                    label = f"{objective}, beta {point.beta}"
+                    rows.setdefault(label, []).append(self._scores[point][objective][benchmark])
+        return rows

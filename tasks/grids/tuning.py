@@ -1,0 +1,60 @@
+"""Choose learning rate and alpha of every objective from one grid, on the validation split.
+
+A shared setting would decide the comparison by itself: what suits one objective ruins another (docs/tuning.md).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from iterpref_core.config import ObjectiveName, Params
+from iterpref_core.training.objectives import OBJECTIVES
+from tasks.grids.trial import Score, Trial, run_trials
+
+
+def grid(objective: ObjectiveName, params: Params) -> list[Trial]:
+    """The points of one objective: every learning rate, with every alpha where the objective has one to choose.
+
+    Target-DPO and DPO are defined by alpha = 0. SFT has the NLL as its only term, whose scale an adaptive optimiser
+    does not see.
+    """
+    current = params.train.objectives[objective].alpha
+    alphas = params.tune.alphas if OBJECTIVES[objective].preference and current else (current,)
+    return [
+        Trial(label=f"{objective} lr={rate:g} alpha={alpha:g}", objective=objective, values=at(objective, rate, alpha))
+        for alpha in alphas
+        for rate in params.tune.learning_rates
+    ]
+
+
+def at(objective: ObjectiveName, learning_rate: float, alpha: float | None = None) -> dict[str, Any]:
+    """A point of the grid as parameters; without an alpha that of params.yaml stays."""
+    values = {f"train.objectives.{objective}.learning_rate": learning_rate}
+    return values if alpha is None else values | {f"train.objectives.{objective}.alpha": alpha}
+
+
+def tune(params: Params, objectives: Sequence[ObjectiveName], jobs: int) -> list[tuple[Trial, Score]]:
+    """Train and score every point of the objectives' grids; finished points of an earlier run are kept.
+
+    Args:
+        params: all parameters; `params.tune` is the grid.
+        objectives: which ones.
+        jobs: trials at once, sharing the cores.
+
+    Returns:
+        The trials with their scores, in the order of the grid.
+
+    Raises:
+        InputError: pairs, spans, model or problems are not there; run stage `focal` first.
+    """
+    trials = [trial for objective in objectives for trial in grid(objective, params)]
+    return list(zip(trials, run_trials("tune", trials, params, jobs), strict=True))
+
+
+def best_of(scored: Iterable[tuple[Trial, Score]]) -> Mapping[ObjectiveName, Trial]:
+    """For every objective the trial with the highest score; of equals the first in the grid."""
+    best: dict[ObjectiveName, tuple[Trial, Score]] = {}
+    for trial, score in scored:
+        assert trial.objective is not None
+        if trial.objective not in best or score.pass_at_1 > best[trial.objective][1].pass_at_1:
+            best[trial.objective] = trial, score
+    return {objective: trial for objective, (trial, _) in best.items()}

@@ -1,0 +1,14 @@
+"""Stage `focal`."""
+
+from iterpref_core.config import Params
+from tasks.common.stage_body import Metrics, run_body
+from tasks.common.paths import FOCAL, PAIRS, PROBLEMS
+from tasks.common.stage_task import stage_task
+
+
+@stage_task
+def localize_pairs(params: Params) -> Metrics:
+    """Mark the error region of every pair."""
+    from iterpref_core.localization.localization import localize_pairs as entry
+
+    return run_body("focal", entry, PAIRS, params.focal, FOCAL, PROBLEMS, params.execution)

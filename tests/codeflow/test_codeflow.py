@@ -1,0 +1,338 @@
+"""Stage `codeflow`: files in, files out, killed and resumed."""
+
+import multiprocessing
+import os
+import re
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from transformers import PreTrainedTokenizerBase
+
+from iterpref_core.config import CodeflowParams, InferenceParams, SamplingParams
+from iterpref_core.codeflow.codeflow import Run, run_codeflow
+from iterpref_core.source_code.tests_digest import digest_tests
+from iterpref_core.codeflow.roles import NO_CAPS, Models, Opened, choose_models
+from iterpref_core.codeflow.rollout_store import Work
+from iterpref_core.errors import InputError, ModelError, RecordError
+from iterpref_core.inference.backend import Backend, Completion, Request, Sampling
+from iterpref_core.inference.answer_store import AnswerStore, StoredBackend
+from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+from iterpref_core.nanolab.byte_bpe import train_tokenizer
+from iterpref_core.records import Attempt, IoTest, Problem, Trajectory
+from tests.settings import EXECUTION
+
+PARAMS = CodeflowParams(
+    seed=11,
+    source="debugging",
+    max_iterations=2,
+    draft_model="student",
+    wording="terse",
+    temperature=0.0,
+    max_new_tokens=64,
+    concurrency=2,
+    sampling=SamplingParams(samples=3, temperature=0.6),
+)
+VERSION = re.compile(r"# version (\d+)")
+NEEDED = re.compile(r"^(\d+) refinements", re.MULTILINE)
+
+
+class Patient:
+    """A model that needs as many refinements as the task's prompt says; may be told to fail at its nth call."""
+
+    def __init__(self, fail_at: int | None = None) -> None:
+        self._fail_at = fail_at
+        self.calls = 0
+        self.asked: list[str] = []
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+        self.calls += 1
+        if self.calls == self._fail_at:
+            raise KeyboardInterrupt
+        self.asked += [request.prompt.split("\n")[0] for request in requests]
+        return [Completion(self._answer(request.prompt), 10, 4, truncated=False) for request in requests]
+
+    def _answer(self, prompt: str) -> str:
+        needed = int(NEEDED.search(prompt)[1])  # type: ignore[index]
+        done = int(version[1]) + 1 if (version := VERSION.search(prompt)) else 0
+        return f"def f(x):\n    return x + {int(done >= needed)}\n# version {done}\n"
+
+
+def write_problems(path: Path, needed: Sequence[int], split: str | None = "codeflow") -> Path:
+    tests = (IoTest(call="f(1)", expected="2"),)
+    write_jsonl(
+        path,
+        (
+            Problem(task_id=f"t{k}", prompt=f"{n} refinements for t{k}", entry_point="f", tests=tests, split=split)
+            for k, n in enumerate(needed)
+        ),
+    )
+    return path
+
+
+def models_of(model: Backend) -> Models:
+    """One model in both roles, whose answers are kept."""
+
+    @contextmanager
+    def opened(store: Path, run: str) -> Iterator[Opened]:
+        with AnswerStore(store, run) as answers:
+            kept = StoredBackend(model, "model", answers)
+            yield Opened(kept, kept)
+
+    return Models(("a", "b"), opened)
+
+
+def debug(folder: Path, model: Patient, params: CodeflowParams = PARAMS) -> dict[str, float]:
+    run = Run(
+        folder / "problems.jsonl", models_of(model), params, EXECUTION, folder / "work", folder / "answers.sqlite"
+    )
+    return run_codeflow(run, folder / "out.jsonl")
+
+
+def test_trajectories_in_the_problems_order_and_a_cumulative_curve(tmp_path: Path) -> None:
+    write_problems(tmp_path / "problems.jsonl", [2, 0, 9, 1, 0])
+    metrics = debug(tmp_path, Patient())
+    trajectories = list(read_jsonl(tmp_path / "out.jsonl", Trajectory))
+    assert [trajectory.task_id for trajectory in trajectories] == ["t0", "t1", "t2", "t3", "t4"]
+    assert [trajectory.solved for trajectory in trajectories] == [True, True, False, True, True]
+    assert [metrics[f"pass_rate/{i}"] for i in range(3)] == [0.4, 0.6, 0.8]
+    assert (metrics["problems"], metrics["solved"], metrics["llm_calls"]) == (5, 4, 10)
+    assert (metrics["prompt_tokens"], metrics["completion_tokens"]) == (100, 40)
+    assert (metrics["verdicts/passed"], metrics["verdicts/wrong_answer"], metrics["verdicts/timeout"]) == (4, 6, 0)
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_only_split_codeflow_takes_part(tmp_path: Path) -> None:
+    path = write_problems(tmp_path / "problems.jsonl", [0, 0])
+    other = (
+        write_problems(tmp_path / "other.jsonl", [0, 0, 0], split="heldout")
+        .read_text()
+        .replace('"task_id":"t', '"task_id":"h')
+    )
+    path.write_text(other + path.read_text())
+    assert debug(tmp_path, Patient())["problems"] == 2
+
+
+def test_problems_without_any_split_all_take_part(tmp_path: Path) -> None:
+    write_problems(tmp_path / "problems.jsonl", [0, 0, 0], split=None)
+    assert debug(tmp_path, Patient())["problems"] == 3
+
+
+def test_a_stopped_run_resumes_without_repeating_finished_problems(tmp_path: Path) -> None:
+    write_problems(tmp_path / "problems.jsonl", [0, 1, 0, 1, 0, 1])
+    uninterrupted = tmp_path / "uninterrupted"
+    uninterrupted.mkdir()
+    write_problems(uninterrupted / "problems.jsonl", [0, 1, 0, 1, 0, 1])
+    expected = debug(uninterrupted, Patient())
+
+    with pytest.raises(KeyboardInterrupt):
+        debug(tmp_path, Patient(fail_at=3))
+    assert not (tmp_path / "out.jsonl").exists()
+    (file,) = (tmp_path / "work").glob("*.sqlite")
+    with Work(file) as work:
+        assert [name in work for name in ("t0", "t1", "t2", "t3", "t4", "t5")] == [True] * 3 + [False] * 3
+
+    model = Patient()
+    assert debug(tmp_path, model) == expected
+    assert {prompt.split()[-1] for prompt in model.asked} == {"t3", "t4", "t5"}
+    assert (tmp_path / "out.jsonl").read_bytes() == (uninterrupted / "out.jsonl").read_bytes()
+
+
+def test_complete_work_needs_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_problems(tmp_path / "problems.jsonl", [0, 1])
+    with monkeypatch.context() as patch:
+        patch.setattr("iterpref_core.codeflow.codeflow.write_jsonl", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            debug(tmp_path, Patient())
+    assert debug(tmp_path, Patient(fail_at=1))["solved"] == 2
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("change", "asked"),
+    [({"seed": 12}, 4), ({"temperature": 0.5}, 4), ({"wording": "instruct"}, 4), ({"max_iterations": 1}, 2)],
+)
+def test_other_settings_do_not_resume_this_work_but_answers_serve_whoever_asks_the_same(
+    tmp_path: Path, change: dict[str, object], asked: int
+) -> None:
+    write_problems(tmp_path / "problems.jsonl", [0, 0, 0, 0])
+    with pytest.raises(KeyboardInterrupt):
+        debug(tmp_path, Patient(fail_at=2))
+    model = Patient()
+    debug(tmp_path, model, PARAMS.model_copy(update=change))
+    assert len(model.asked) == asked
+    assert len(list((tmp_path / "work").glob("*.sqlite"))) == 1, "the unfinished work is left alone"
+
+
+def test_another_concurrency_resumes_this_work(tmp_path: Path) -> None:
+    write_problems(tmp_path / "problems.jsonl", [0, 0, 0, 0])
+    with pytest.raises(KeyboardInterrupt):
+        debug(tmp_path, Patient(fail_at=2))
+    model = Patient()
+    debug(tmp_path, model, PARAMS.model_copy(update={"concurrency": 7}))
+    assert len(model.asked) == 2
+
+
+class Killed(Patient):
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+        if self.calls == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().generate(requests, sampling)
+
+
+def test_kill_9_loses_nothing_that_was_finished(tmp_path: Path) -> None:
+    write_problems(tmp_path / "problems.jsonl", [0, 0, 0, 0, 0, 0])
+    killed = multiprocessing.get_context("fork").Process(target=debug, args=(tmp_path, Killed()))
+    killed.start()
+    killed.join()
+    assert killed.exitcode == -signal.SIGKILL
+    model = Patient()
+    assert debug(tmp_path, model)["solved"] == 6
+    assert len(model.asked) == 2
+
+
+def test_a_second_run_of_the_same_work_is_refused(tmp_path: Path) -> None:
+    write_problems(tmp_path / "problems.jsonl", [0])
+
+    class Reentrant(Patient):
+        def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+            with pytest.raises(InputError, match="in progress elsewhere"):
+                debug(tmp_path, Patient())
+            return super().generate(requests, sampling)
+
+    assert debug(tmp_path, Reentrant())["solved"] == 1
+
+
+def test_bad_problems_are_refused_before_any_work(tmp_path: Path) -> None:
+    path = write_problems(tmp_path / "problems.jsonl", [0, 0])
+    good = path.read_text()
+    model = Patient(fail_at=1)
+
+    path.write_text(good.replace('[{"kind":"io","call":"f(1)","expected":"2"}]', "[]", 1))
+    with pytest.raises(InputError, match=r"problems\.jsonl: problem 't0': field 'tests' is empty"):
+        debug(tmp_path, model)
+    path.write_text(good + good)
+    with pytest.raises(RecordError, match=r"problems\.jsonl:3: field 'task_id': 't0'"):
+        debug(tmp_path, model)
+    path.write_text(good.replace("codeflow", "heldout"))
+    with pytest.raises(InputError, match="no problem of split 'codeflow'"):
+        debug(tmp_path, model)
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+INFERENCE = InferenceParams(
+    backend="transformers", bf16=False, base_url=None, api="chat", timeout_s=1.0, attempts=2, recording=None,
+    price_prompt=0.0, price_completion=0.0,
+)  # fmt: skip
+
+
+def local_run(folder: Path, student: Path, debugger: Path, params: CodeflowParams) -> Run:
+    models = choose_models(student, debugger, params, INFERENCE, NO_CAPS)
+    return Run(folder / "problems.jsonl", models, params, EXECUTION, folder / "work", folder / "answers.sqlite")
+
+
+def test_a_missing_model_is_an_input_error(tmp_path: Path) -> None:
+    write_problems(tmp_path / "problems.jsonl", [0])
+    models = tmp_path / "models"
+    with pytest.raises(ModelError, match="no such folder"):
+        local_run(tmp_path, models / "student", models / "debugger", PARAMS)
+
+
+def test_the_prompt_style_is_the_drafting_students(
+    tmp_path: Path, make_model: Callable[[PreTrainedTokenizerBase], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = make_model(train_tokenizer(["write f"], 300))
+    opened: list[str] = []
+
+    @contextmanager
+    def open_model(model: Path, prompt: str, *_: object) -> Iterator[Backend]:
+        opened.append(prompt)
+        yield Patient()
+
+    monkeypatch.setattr("iterpref_core.codeflow.roles.open_model", open_model)
+    for draft_model, styles in (("student", ["plain", "auto"]), ("debugger", ["auto"])):
+        params = PARAMS.model_copy(update={"draft_model": draft_model})
+        models = choose_models(chat, chat, params, INFERENCE, NO_CAPS, "plain")
+        opened.clear()
+        with models.open(tmp_path / "answers.sqlite", "run") as found:
+            assert opened == styles
+            assert (found.drafter is found.refiner) == (draft_model == "debugger")
+        assert (models.identity[0] != models.identity[1]) == (draft_model == "student")
+
+
+@pytest.mark.parametrize("draft_model", ["student", "debugger"])
+def test_local_models_draft_and_refine(tmp_path: Path, word_model: Path, draft_model: str) -> None:
+    write_problems(tmp_path / "problems.jsonl", [0, 0, 0])
+    params = PARAMS.model_copy(update={"draft_model": draft_model, "temperature": 1.0, "max_new_tokens": 4})
+    runs = [tmp_path / "first", tmp_path / "second"]
+    for folder in runs:
+        folder.mkdir()
+        write_problems(folder / "problems.jsonl", [0, 0, 0])
+        run_codeflow(local_run(folder, word_model, word_model, params), folder / "out.jsonl")
+    assert (runs[0] / "out.jsonl").read_bytes() == (runs[1] / "out.jsonl").read_bytes()
+    trajectories = list(read_jsonl(runs[0] / "out.jsonl", Trajectory))
+    assert [len(trajectory.attempts) for trajectory in trajectories] == [3, 3, 3]
+    assert all(attempt.prompt_tokens > 0 for trajectory in trajectories for attempt in trajectory.attempts)
+
+
+def priced(*iterations: int) -> Trajectory:
+    attempts = tuple(
+        Attempt(iteration=i, code="", verdict="exception", feedback="", prompt_tokens=1000, completion_tokens=500)
+        for i in iterations
+    )
+    return Trajectory(task_id="t", solved=False, attempts=attempts)
+
+
+def test_drafts_cost_what_refinements_do_unless_the_student_makes_them(word_model: Path) -> None:
+    prices = INFERENCE.model_copy(update={"price_prompt": 2.0, "price_completion": 10.0, "backend": "openai"})
+
+    def price(draft_model: str, source: str) -> float:
+        params = PARAMS.model_copy(update={"draft_model": draft_model, "source": source})
+        return choose_models(word_model, "gpt", params, prices, NO_CAPS).price(priced(0, 1, 2))
+
+    assert price("debugger", "debugging") == pytest.approx(0.021)
+    assert price("debugger", "sampling") == pytest.approx(0.021)
+    assert price("student", "debugging") == pytest.approx(0.014)
+    assert price("student", "sampling") == 0
+
+
+def test_metrics_by_iteration_and_what_the_hidden_tests_find(tmp_path: Path) -> None:
+    path = write_problems(tmp_path / "problems.jsonl", [2, 0, 9])
+    hidden = {"t0": "f(2) + 1", "t1": "f(2)", "t2": "f(2)"}
+    write_jsonl(
+        path,
+        [
+            problem.model_copy(update={"hidden_tests": (IoTest(call=hidden[problem.task_id], expected="3"),)})
+            for problem in list(read_jsonl(path, Problem))
+        ],
+    )
+    metrics = debug(tmp_path, Patient())
+    by_iteration = {key: value for key, value in metrics.items() if key.startswith("verdicts/") and key.count("/") == 2}
+    assert by_iteration == {
+        "verdicts/0/passed": 1, "verdicts/0/wrong_answer": 2, "verdicts/1/wrong_answer": 2, "verdicts/2/passed": 1,
+        "verdicts/2/wrong_answer": 1,
+    }  # fmt: skip
+    assert (metrics["solved"], metrics["solved_but_fails_hidden"], metrics["refused"]) == (2, 1, 0)
+    last = [trajectory.attempts[-1].hidden for trajectory in read_jsonl(tmp_path / "out.jsonl", Trajectory)]
+    assert last == ["wrong_answer", "passed", None]
+    digests = [trajectory.tests for trajectory in read_jsonl(tmp_path / "out.jsonl", Trajectory)]
+    assert digests == [digest_tests(problem) for problem in read_jsonl(path, Problem)]
+    assert len(set(digests)) == 2
+
+
+def test_problems_that_change_under_a_run_are_noticed(tmp_path: Path) -> None:
+    path = write_problems(tmp_path / "problems.jsonl", [0, 0, 0])
+
+    class Meddler(Patient):
+        def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+            path.write_text(path.read_text().replace("f(1)", "f(0)"))
+            return super().generate(requests, sampling)
+
+    with pytest.raises(InputError, match="problem 't0' was changed while it was debugged"):
+        debug(tmp_path, Meddler())
+    assert not (tmp_path / "out.jsonl").exists()

@@ -1,0 +1,298 @@
+"""The stage end to end, with recorded answers in place of a model."""
+
+import json
+from collections.abc import Sequence
+from math import comb
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iterpref_core.config import (
+    Benchmark,
+    BudgetParams,
+    EvaluateParams,
+    ExecutionParams,
+    InferenceParams,
+    LiveCodeBenchParams,
+    load_params,
+)
+from iterpref_core.errors import BudgetError, DataUnavailableError, InputError, IterPrefError, ModelError
+from iterpref_core.evaluation.answerer import Answerer
+from iterpref_core.evaluation.evaluation import (
+    evaluate_model,
+    run_benchmarks,
+    score_ground_truth,
+    score_samples,
+)
+from iterpref_core.inference.backend import Backend, Completion, Request, Sampling
+from iterpref_core.inference.local.checkpoints import ModelSource, write_pointer
+from iterpref_core.inference.openai.mock_endpoint import Behaviour, MockEndpoint, serve
+from iterpref_core.inference.replay import ReplayBackend
+from tests.settings import ROOT
+
+PARAMS = EvaluateParams(
+    seed=1,
+    benchmarks=("heldout",),
+    samples=1,
+    temperature=0.2,
+    backend="transformers",
+    batch_size=2,
+    max_new_tokens=4,
+    bootstrap=10,
+    livecodebench=LiveCodeBenchParams(release="release_v5", since=None, until=None),
+)
+DOUBLE, SQUARE = "Write f that will double x (heldout).", "Write f that will square x (heldout)."
+ANSWERS = {DOUBLE: ["```python\ndef f(x):\n    return x + x\n```"], SQUARE: ["def f(x):\n    return x + x\n"]}
+
+
+class Bench:
+    """`run_benchmarks` on small inputs; counts how often the model is opened."""
+
+    def __init__(self, problems: Path, execution: ExecutionParams, folder: Path) -> None:
+        self.problems, self.execution, self.folder, self.opened = problems, execution, folder, 0
+        self.backend: Backend = ReplayBackend(ANSWERS)
+
+    def run(
+        self, benchmarks: tuple[Benchmark, ...], out: str = "out", identity: str = "model", samples: int = 1
+    ) -> dict[str, float]:
+        answerer = Answerer(
+            self._open,
+            identity,
+            self.folder / "answers.sqlite",
+            max_new_tokens=9,
+            seed=1,
+            batch_size=1,
+            samples=samples,
+            temperature=0.5,
+        )
+        return run_benchmarks(
+            "base",
+            answerer,
+            self.problems,
+            PARAMS.model_copy(update={"benchmarks": benchmarks}),
+            self.execution,
+            out=self.folder / out,
+            cache=self.folder,
+            instruct=True,
+        )
+
+    def _open(self) -> Backend:
+        self.opened += 1
+        return self.backend
+
+    def results(self, out: str = "out") -> dict[str, Any]:
+        return json.loads((self.folder / out / "results.json").read_text())["benchmarks"]
+
+
+@pytest.fixture
+def bench(problems: Path, execution: ExecutionParams, tmp_path: Path) -> Bench:
+    return Bench(problems, execution, tmp_path)
+
+
+@pytest.fixture
+def no_evalplus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for variable in ("HUMANEVAL_OVERRIDE_PATH", "MBPP_OVERRIDE_PATH"):
+        monkeypatch.setenv(variable, str(tmp_path / "absent.jsonl"))
+
+
+def test_heldout_runs_visible_and_hidden_tests_of_its_split_alone(bench: Bench) -> None:
+    metrics = bench.run(("heldout",))
+    entry = bench.results()["heldout"]
+    assert metrics["heldout/pass_at_1"] == entry["pass_at_1"] == 0.5
+    assert metrics["heldout/n"] == 2
+    assert entry["passed"] == ["h/double"]
+    assert entry["errors"] == {"wrong_answer": 1}  # passes its visible test, 2 + 2 = 2 * 2, and fails the hidden one
+    assert entry["ground_truth"] == {"n": 2, "passed": 2, "failed": []}
+    assert entry["sampling"] == {"temperature": 0.0, "max_new_tokens": 9, "seed": 1, "samples": 1}
+    samples = (bench.folder / "out" / "samples.jsonl").read_text().splitlines()
+    assert json.loads(samples[0]) == {"task_id": "h/double", "solution": "def f(x):\n    return x + x\n"}
+
+
+def test_validation_is_scored_like_heldout_on_problems_of_its_own(bench: Bench) -> None:
+    asked = DOUBLE.replace("heldout", "validation")
+    bench.backend = ReplayBackend(ANSWERS | {asked: ["def f(x):\n    return 2 * x\n"]})
+    metrics = bench.run(("heldout", "validation"))
+    assert (metrics["heldout/n"], metrics["heldout/pass_at_1"]) == (2, 0.5)
+    assert (metrics["validation/n"], metrics["validation/pass_at_1"]) == (1, 1.0)
+    results = bench.results()
+    assert results["validation"]["passed"] == ["v/double"]
+    assert results["validation"]["data"]["sha256"] != results["heldout"]["data"]["sha256"]
+
+
+def test_same_input_gives_the_same_bytes_and_does_not_ask_the_model_again(bench: Bench) -> None:
+    bench.run(("heldout",), "first")
+    bench.run(("heldout",), "second")
+    first, second = bench.folder / "first", bench.folder / "second"
+    assert (first / "results.json").read_bytes() == (second / "results.json").read_bytes()
+    assert bench.opened == 1
+    bench.run(("heldout",), "third", identity="another model")
+    assert bench.opened == 2
+
+
+@pytest.mark.usefixtures("no_evalplus")
+def test_data_that_cannot_be_had_is_named_and_fails_nothing_else(bench: Bench) -> None:
+    metrics = bench.run(("heldout", "humaneval", "humaneval+", "mbpp"))
+    results = bench.results()
+    assert results["heldout"]["available"]
+    assert not any(results[name]["available"] for name in ("humaneval", "humaneval+", "mbpp"))
+    assert "HUMANEVAL_OVERRIDE_PATH" in results["humaneval+"]["reason"]
+    assert "MBPP_OVERRIDE_PATH" in results["mbpp"]["reason"]
+    assert {name.split("/")[0] for name in metrics} == {"heldout"}
+
+
+@pytest.mark.usefixtures("no_evalplus")
+def test_nothing_to_measure_is_an_error_and_writes_nothing(bench: Bench) -> None:
+    with pytest.raises(DataUnavailableError, match="HUMANEVAL_OVERRIDE_PATH"):
+        bench.run(("humaneval",))
+    assert not (bench.folder / "out").exists()
+
+
+def test_ground_truth_of_heldout_is_its_references(problems: Path, execution: ExecutionParams, tmp_path: Path) -> None:
+    metrics = score_ground_truth(
+        "heldout", problems, PARAMS.livecodebench, execution, out=tmp_path / "out", cache=tmp_path
+    )
+    assert metrics["heldout/pass_at_1"] == 1.0
+
+
+def test_samples_of_other_tasks_are_passed_over_and_missing_ones_refused(
+    problems: Path, execution: ExecutionParams, tmp_path: Path
+) -> None:
+    samples = tmp_path / "mine.jsonl"
+    lines = [{"task_id": "h/double", "solution": "def f(x): return x * 2"}, {"task_id": "other", "solution": "pass"}]
+    samples.write_text("\n".join(map(json.dumps, lines)))
+    with pytest.raises(InputError, match=r"no sample for 1 of 2 tasks of heldout \(h/square"):
+        score_samples(
+            samples, "heldout", problems, PARAMS.livecodebench, execution, out=tmp_path / "out", cache=tmp_path
+        )
+    lines.append({"task_id": "h/square", "solution": "def f(x): return x"})
+    samples.write_text("\n".join(map(json.dumps, lines)))
+    metrics = score_samples(
+        samples, "heldout", problems, PARAMS.livecodebench, execution, out=tmp_path / "out", cache=tmp_path
+    )
+    assert (metrics["heldout/pass_at_1"], metrics["heldout/n"]) == (0.5, 2)
+
+
+def test_a_real_checkpoint_is_measured(
+    problems: Path, execution: ExecutionParams, word_model: Path, tmp_path: Path
+) -> None:
+    params = PARAMS
+    out = tmp_path / "out"
+    settings = load_params(ROOT / "params.yaml")
+    asked = (settings.inference, settings.budget)
+    metrics = evaluate_model("base", word_model, problems, params, execution, out, tmp_path, *asked)
+    assert (metrics["heldout/pass_at_1"], metrics["heldout/n"]) == (0.0, 2)
+    assert json.loads((out / "results.json").read_text())["model"] == "base"
+    with pytest.raises(ModelError, match="no such folder"):
+        evaluate_model("base", tmp_path / "absent", problems, params, execution, out, tmp_path, *asked)
+
+
+def test_a_model_behind_an_endpoint_is_measured_and_its_answers_are_paid_for_once(
+    problems: Path, execution: ExecutionParams, tmp_path: Path
+) -> None:
+    params = PARAMS
+    budget = BudgetParams(calls=1, tokens=None, dollars=None)
+    write_pointer(tmp_path / "debugger", ModelSource("big-model", served=True))
+    mock = MockEndpoint(lambda prompt, _: ANSWERS[prompt][0], Behaviour())
+    with serve(mock) as url:
+        inference = InferenceParams(
+            backend="openai",
+            bf16=False,
+            base_url=url,
+            api="chat",
+            timeout_s=20,
+            attempts=2,
+            recording=None,
+            price_prompt=0,
+            price_completion=0,
+        )
+        inputs = ("debugger", tmp_path / "debugger", problems, params, execution, tmp_path / "out", tmp_path, inference)
+        with pytest.raises(BudgetError):
+            evaluate_model(*inputs, budget)
+        for _ in range(2):
+            metrics = evaluate_model(*inputs, budget.model_copy(update={"calls": 2}))
+    assert (metrics["heldout/pass_at_1"], metrics["heldout/n"]) == (0.5, 2)
+    assert mock.stats()["calls"] == 2
+
+
+class Fading:
+    """Answers a number of prompts, a new program for every seed, and then is gone."""
+
+    def __init__(self, answers: int) -> None:
+        self.left, self.seeds = answers, set[int]()
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+        assert sampling.temperature == 0.5
+        if len(requests) > self.left:
+            raise KeyboardInterrupt
+        self.left -= len(requests)
+        self.seeds.update(request.seed for request in requests)
+        return [
+            Completion(f"def f(x): return {request.seed % 2 + 1} * x", 1, 1, truncated=False) for request in requests
+        ]
+
+
+def test_a_killed_evaluation_asks_for_the_samples_that_it_lacks(bench: Bench) -> None:
+    first = bench.backend = Fading(7)
+    with pytest.raises(KeyboardInterrupt):
+        bench.run(("heldout",), samples=6)
+    assert not (bench.folder / "out").exists()
+    second = bench.backend = Fading(100)
+    bench.run(("heldout",), samples=6)
+    assert (len(first.seeds), 100 - second.left) == (7, 5)
+    assert not first.seeds & second.seeds, "every sample has a seed of its own"
+    uninterrupted = Bench(bench.problems, bench.execution, bench.folder / "other")
+    uninterrupted.backend = Fading(12)
+    uninterrupted.run(("heldout",), samples=6)
+    assert (bench.folder / "out/results.json").read_bytes() == (bench.folder / "other/out/results.json").read_bytes()
+
+
+def test_several_samples_give_unbiased_pass_at_1_and_5_with_intervals(bench: Bench) -> None:
+    bench.backend = Fading(100)
+    metrics = bench.run(("heldout",), samples=6)
+    lines = [json.loads(line) for line in (bench.folder / "out/samples.jsonl").read_text().splitlines()]
+    assert [line["task_id"] for line in lines] == ["h/double"] * 6 + ["h/square"] * 6
+    right = sum("return 2 * x" in line["solution"] for line in lines[:6])
+    assert 0 < right < 6, "the seeds are fixed: some are even, some odd"
+    entry = bench.results()["heldout"]
+    assert entry["pass_at_1"] == pytest.approx(right / 6 / 2)
+    at_5 = (1 - comb(6 - right, 5) / comb(6, 5)) / 2
+    assert metrics["heldout/pass_at_5"] == entry["pass_at_5"] == pytest.approx(at_5)
+    assert entry["ci95"] == pytest.approx([0, right / 6])
+    assert entry["pass_at_5_ci95"] == pytest.approx([0, 2 * at_5])
+    assert entry["sampling"] == {"temperature": 0.5, "max_new_tokens": 9, "seed": 1, "samples": 6}
+
+
+def test_a_samples_file_that_is_broken_names_its_line(
+    problems: Path, execution: ExecutionParams, tmp_path: Path
+) -> None:
+    samples = tmp_path / "mine.jsonl"
+    samples.write_text('{"task_id": "h/double", "solution": "pass"}\n{"task_id": "h/square", "soluti')
+    where = {"out": tmp_path / "out", "cache": tmp_path}
+    with pytest.raises(InputError, match=r"mine\.jsonl:2: not valid JSON"):
+        score_samples(samples, "heldout", problems, PARAMS.livecodebench, execution, **where)
+
+
+def test_livecodebench_is_one_of_the_benchmarks(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVECODEBENCH_PATH", str(bench.folder / "absent"))
+    bench.run(("heldout", "livecodebench"))
+    assert "release_v5 needs test.jsonl" in bench.results()["livecodebench"]["reason"]
+
+
+def test_a_model_with_weights_here_can_be_asked_through_vllm(
+    problems: Path, execution: ExecutionParams, word_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ITERPREF_VLLM_PYTHON", str(tmp_path / "absent"))
+    settings = load_params(ROOT / "params.yaml")
+    params = PARAMS.model_copy(update={"backend": "vllm"})
+    asked = (settings.inference, settings.budget)
+    with pytest.raises(IterPrefError, match="make vllm"):
+        evaluate_model("base", word_model, problems, params, execution, tmp_path / "out", tmp_path, *asked)
+
+
+def test_a_wider_set_of_samples_asks_for_the_further_ones_alone(bench: Bench) -> None:
+    bench.backend = few = Fading(100)
+    bench.run(("heldout",), samples=5)
+    bench.backend = more = Fading(100)
+    bench.run(("heldout",), samples=7)
+    assert (100 - few.left, 100 - more.left) == (10, 4)

@@ -1,0 +1,183 @@
+"""Programs in the interpreter of another project: its packages, its folders, and nothing more."""
+
+import os
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.errors import ConfigError
+from iterpref_core.execution import Executor, Limits, Program
+from iterpref_core.execution.interpreters import Environment, own_runtime
+from iterpref_core.records import IoTest, ScriptTest
+
+LIMITS = Limits(cpu_s=2, wall_s=30, memory_mb=256)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment with one package, and beside it a folder of the project's and one that is not."""
+    folder = tmp_path_factory.mktemp("project")
+    venv.create(folder / "env", symlinks=True)
+    (site,) = (folder / "env").glob("lib/python*/site-packages")
+    (site / "only_there.py").write_text("VALUE = 7\n")
+    (folder / "source").mkdir()
+    (folder / "source/mine.py").write_text("VALUE = 8\n")
+    (folder / "secret").write_text("canary")
+    return folder
+
+
+def script(text: str, environment: str | None = "own") -> ScriptTest:
+    return ScriptTest(module="solution", files={"t.py": text}, run="t.py", environment=environment)
+
+
+@pytest.fixture(scope="module")
+def executor(project: Path):
+    python, source = str(project / "env/bin/python"), str(project / "source")
+    environments = {"own": Environment(python, (source,)), "other": Environment(python, (source,), hash_seed=1)}
+    with Executor(LIMITS, workers=1, environments=environments, cross_check_every=0) as executor:
+        yield executor
+
+
+def verdict(executor: Executor, text: str, environment: str | None = "own") -> str:
+    (outcome,) = executor.run([Program("x = 1", (script(text, environment),))])
+    return outcome.verdict
+
+
+def test_a_test_sees_its_environments_packages_and_folders(executor: Executor) -> None:
+    assert verdict(executor, "import only_there, mine\nassert (only_there.VALUE, mine.VALUE) == (7, 8)") == "passed"
+    assert verdict(executor, "import only_there", None) == "exception"
+
+
+def test_it_sees_none_of_our_packages(executor: Executor) -> None:
+    assert verdict(executor, "import numpy") == "exception"
+    assert verdict(executor, "import numpy", None) == "passed"
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "open({secret!r}).read()",
+        "open({source!r} + '/mine.py', 'a')",
+        "import socket; socket.socket()",
+        "import os; os.fork()",
+    ],
+)
+def test_isolation_is_as_strong_as_elsewhere(executor: Executor, project: Path, attack: str) -> None:
+    text = attack.format(secret=str(project / "secret"), source=str(project / "source"))
+    assert verdict(executor, text) == "exception"
+    assert (project / "source/mine.py").read_text() == "VALUE = 8\n"
+
+
+def test_a_hash_seed_changes_the_order_of_sets(executor: Executor) -> None:
+    text = "assert hash('a') == {}"
+    seen = {name: [verdict(executor, text.format(value), name) for value in hashes()] for name in ("own", "other")}
+    assert seen == {"own": ["passed", "wrong_answer"], "other": ["wrong_answer", "passed"]}
+
+
+def hashes() -> list[int]:
+    """Of "a", with the seeds 0 and 1."""
+    import subprocess
+    import sys
+
+    run = [[sys.executable, "-c", "print(hash('a'))"]] * 2
+    return [
+        int(subprocess.run(command, env={"PYTHONHASHSEED": str(seed)}, capture_output=True, check=True).stdout)
+        for seed, command in enumerate(run)
+    ]
+
+
+def test_tests_of_one_program_must_agree_on_their_environment() -> None:
+    with pytest.raises(ValueError, match="need different environments"):
+        Program("x = 1", (script("", "own"), script("", "other")))
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        (Environment("/no/such/python"), "is no Python interpreter that answers"),
+        (Environment("/bin/true"), "is no Python interpreter that answers"),
+    ],
+)
+def test_an_interpreter_that_cannot_be_used_is_a_users_error(environment: Environment, message: str) -> None:
+    unusable = Executor(LIMITS, workers=1, environments={"own": environment})
+    with unusable as executor, pytest.raises(ConfigError, match=message):
+        list(executor.run([Program("x = 1", (script("pass"),))]))
+
+
+def test_a_folder_that_is_not_there_is_a_users_error(project: Path) -> None:
+    environment = Environment(str(project / "env/bin/python"), ("/no/such/folder",))
+    unusable = Executor(LIMITS, workers=1, environments={"own": environment})
+    with unusable as executor, pytest.raises(ConfigError, match="/no/such/folder: no such folder"):
+        list(executor.run([Program("x = 1", (script("pass"),))]))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look into every folder")
+def test_a_library_folder_that_may_not_be_looked_into_counts_as_absent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0)
+    known = sysconfig.get_config_var
+    monkeypatch.setattr(
+        sysconfig, "get_config_var", lambda name: str(locked / "lib") if name == "LIBDIR" else known(name)
+    )
+    assert str(locked / "lib") not in own_runtime().readable
+
+
+LOADED = "import sys\ndef f(): return 'xml.dom.minidom' in sys.modules"
+READS = "def f(path):\n    with open(path) as file: return file.read()"
+
+
+@pytest.mark.parametrize("namespaces", [True, False], ids=["A", "B"])
+def test_modules_are_preloaded_and_files_readable_in_their_own_environment_alone(
+    namespaces: bool, tmp_path: Path
+) -> None:
+    note = tmp_path / "note"
+    note.write_text("mine")
+    other = Environment(sys.executable, preload=("xml.dom.minidom",), readable=(str(note),))
+    wanted = (IoTest(call="f()", expected="True"),)
+    reads = (IoTest(call=f"f({str(note)!r})", expected="'mine'"),)
+    programs = [
+        Program(LOADED, wanted, environment="other"),
+        Program(READS, reads, environment="other"),
+        Program(LOADED, wanted),
+        Program(READS, reads),
+    ]
+    with Executor(Limits(), workers=1, namespaces=namespaces, environments={"other": other}) as executor:
+        found = [outcome.verdict for outcome in executor.run(programs)]
+    assert found == ["passed", "passed", "wrong_answer", "exception"]
+
+
+@pytest.mark.parametrize("namespaces", [True, False], ids=["A", "B"])
+def test_modes_and_times_of_absent_files_cannot_be_set(namespaces: bool) -> None:
+    code = """
+import os, pathlib, shutil
+def f():
+    missed = 0
+    for call in (lambda: os.utime("absent"), lambda: os.chmod("absent", 0o600)):
+        try:
+            call()
+        except FileNotFoundError:
+            missed += 1
+    pathlib.Path("touched").touch()
+    shutil.copy2("touched", "copied")
+    os.chmod("copied", 0o600)
+    return missed, sorted(os.listdir())
+"""
+    program = Program(code, (IoTest(call="f()", expected="(2, ['copied', 'touched'])"),))
+    with Executor(Limits(), workers=1, namespaces=namespaces) as executor:
+        (outcome,) = executor.run([program])
+    assert (outcome.verdict, outcome.feedback) == ("passed", "")
+
+
+def test_a_temporary_folder_is_the_programs_own_and_gone_with_it() -> None:
+    setup = (
+        "import os, tempfile\nos.makedirs('../tmp', exist_ok=True)\nos.environ['TMPDIR'] = os.path.abspath('../tmp')"
+    )
+    code = "def f():\n    tempfile.mkstemp()\n    return len(os.listdir(tempfile.gettempdir()))"
+    program = Program(code, (IoTest(call="f()", expected="1"),), setup)
+    with Executor(Limits(), workers=1) as executor:
+        assert [outcome.verdict for outcome in executor.run([program, program])] == ["passed", "passed"]

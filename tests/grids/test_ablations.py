@@ -1,0 +1,71 @@
+"""ablations.yaml: every row can be run, and mistakes are named."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from iterpref_core.config import Params
+from iterpref_core.errors import ConfigError
+from tasks.grids.ablations import load_grid
+from tasks.grids.study import METHODS, fresh_seeds
+from tasks.grids.trial import Score
+from tasks.grids.tuning import best_of, grid
+from tests.settings import ROOT
+
+GRIDS = yaml.safe_load((ROOT / "ablations.yaml").read_text())
+
+
+@pytest.mark.parametrize("name", list(GRIDS))
+def test_every_row_names_what_exists(name: str, params: Params) -> None:
+    rows = load_grid(name, params, ROOT / "ablations.yaml")
+    assert len({row.label for row in rows}) == len(rows) == len(GRIDS[name])
+    assert all(row.split == "validation" for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("{label: a, objective: dop}", "own: row 1: .*objective"),
+        ("{objective: dpo}", "own: row 1: .*label"),
+        ("{label: a, objective: dpo, train.bta: 1}", "own: row 1: train.bta: unknown parameter; did you mean 'beta'"),
+        ("{label: a, objective: dpo, trian.beta: 1}", "own: row 1: trian.beta: unknown parameter"),
+        ("{label: a, objective: dpo, train.beta: -1}", "own: row 1: train.beta: input should be greater than 0"),
+    ],
+)
+def test_a_wrong_row_is_named(row: str, message: str, params: Params, tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(f"own:\n  - {row}\n")
+    with pytest.raises(ConfigError, match=message):
+        load_grid("own", params, tmp_path / "own.yaml")
+
+
+def test_an_unknown_grid_is_answered_with_those_there_are(params: Params, tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text("one: [{label: a, objective: dpo}]\ntwo: []\n")
+    for name in ("three", "two"):
+        with pytest.raises(ConfigError, match=f"there is no grid '{name}'; available: one, two"):
+            load_grid(name, params, tmp_path / "own.yaml")
+    with pytest.raises(ConfigError, match=r"absent\.yaml: no such file"):
+        load_grid("one", params, tmp_path / "absent.yaml")
+
+
+def test_objectives_without_a_choice_of_alpha_keep_theirs(params: Params) -> None:
+    rates, alphas = params.tune.learning_rates, params.tune.alphas
+    assert len(grid("target-rpo", params)) == len(rates) * len(alphas)
+    for objective in ("sft", "dpo", "hybrid-dpo"):
+        points = grid(objective, params)
+        assert len(points) == len(rates)
+        own = params.train.objectives[objective].alpha
+        assert {point.values[f"train.objectives.{objective}.alpha"] for point in points} == {own}
+
+
+def test_the_best_of_equals_is_the_first(params: Params) -> None:
+    points = grid("dpo", params)
+    scores = [Score(pass_at_1=share, n=10, passed=()) for share in (0.1, 0.3, 0.3, 0.2, 0.0)]
+    assert best_of(zip(points, scores, strict=True))["dpo"] is points[1]
+
+
+def test_the_study_s_seeds_are_not_the_one_it_tuned_with(params: Params) -> None:
+    seeds = fresh_seeds(params)
+    assert len(set(seeds)) == params.study.seeds
+    assert params.train.seed not in seeds
+    assert len({method.label for method in METHODS}) == len(METHODS)

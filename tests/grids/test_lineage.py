@@ -1,0 +1,67 @@
+"""What a trial trains on: the experiment's own artifacts wherever its parameters do not decide them."""
+
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.config import Params, with_values
+from iterpref_core.errors import InputError
+from iterpref_core.storage.jsonl import read_jsonl
+from iterpref_core.records import FocalSpans, PreferencePair
+from tasks.common.paths import FOCAL, PAIRS, STUDENT, TRAJECTORIES
+from tasks.grids.lineage import Inputs, find_inputs, make_once
+
+
+def _inputs(params: Params, values: dict[str, object]) -> Inputs:
+    return find_inputs(with_values(params, values), values)
+
+
+@pytest.mark.usefixtures("experiment")
+def test_training_parameters_change_no_input(params: Params) -> None:
+    assert _inputs(params, {"train.beta": 0.3}) == (STUDENT, PAIRS, FOCAL)
+
+
+@pytest.mark.usefixtures("experiment")
+def test_another_localiser_makes_spans_of_the_same_pairs_once(params: Params) -> None:
+    found = _inputs(params, {"focal.widen_lines": 2})
+    assert found[:2] == (STUDENT, PAIRS)
+    wide, narrow = (sum(e - s for one in read_jsonl(p, FocalSpans) for s, e in one.rejected) for p in (found[2], FOCAL))
+    assert wide > narrow
+    written = found.spans.stat().st_mtime_ns
+    assert _inputs(params, {"focal.widen_lines": 2}).spans.stat().st_mtime_ns == written
+
+
+@pytest.mark.usefixtures("experiment")
+def test_another_rejected_version_makes_pairs_and_their_spans(params: Params) -> None:
+    first, last = (_inputs(params, {"pairs.rejected": which}) for which in ("first", "last"))
+    texts = [[pair.rejected for pair in read_jsonl(found.pairs, PreferencePair)] for found in (first, last)]
+    assert all("x = 1" in one and "x = 2" in other for one, other in zip(*texts, strict=True))
+    assert first.spans != last.spans
+    assert first.student == last.student == STUDENT
+
+
+@pytest.mark.usefixtures("experiment")
+def test_what_an_artifact_is_made_from_decides_its_place(params: Params) -> None:
+    before = _inputs(params, {"pairs.rejected": "first"}).pairs
+    lines = TRAJECTORIES.read_text().splitlines(keepends=True)
+    TRAJECTORIES.write_text("".join(lines[:-1]))
+    assert _inputs(params, {"pairs.rejected": "first"}).pairs != before
+
+
+@pytest.mark.usefixtures("experiment")
+def test_an_experiment_without_artifacts_is_told_so(params: Params) -> None:
+    TRAJECTORIES.unlink()
+    with pytest.raises(InputError, match=r"data/trajectories\.jsonl.*run `iterpref run focal` first"):
+        _inputs(params, {"pairs.rejected": "first"})
+
+
+def test_what_failed_half_way_leaves_nothing(tmp_path: Path) -> None:
+    def fail(out: Path) -> None:
+        out.write_text("half")
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        make_once(tmp_path / "made", fail)
+    assert not (tmp_path / "made").exists()
+    assert make_once(tmp_path / "made", lambda out: out.write_text("whole")).read_text() == "whole"
+    assert make_once(tmp_path / "made", fail).read_text() == "whole"

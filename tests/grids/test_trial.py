@@ -1,0 +1,55 @@
+"""Trials for real, on models that solve nothing."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from iterpref_core.config import Params
+from iterpref_core.errors import InputError, RecordError
+from tasks.common.paths import FOCAL
+from tasks.grids.trial import Trial, read_score, run_trials
+
+
+def _runs(name: str) -> list[Any]:
+    client = MlflowClient("sqlite:///mlflow.db")
+    experiment = client.get_experiment_by_name("iterpref")
+    assert experiment is not None
+    return list(client.search_runs([experiment.experiment_id], f"attributes.run_name = '{name}'"))
+
+
+def test_trials_run_once_whatever_they_are_called(
+    experiment: Path, params: Params, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained = Trial(label="one", objective="target-rpo", values={"train.beta": 0.3})
+    after = Trial(label="two", objective=None, after=(("sft", {}),))
+    again = trained.model_copy(update={"label": "the same"})
+    scores = run_trials("some", [trained, after, again], params, jobs=2)
+    assert [score.n for score in scores] == [4, 4, 4]
+    assert scores[0] == scores[2]
+    kept = {path: path.stat().st_mtime_ns for path in (experiment / ".iterpref/work/trials/scores").iterdir()}
+    assert len(kept) == 2
+    assert not list((experiment / ".iterpref/work/trials/running").iterdir()), "trained models are not kept"
+    assert len(list((experiment / ".iterpref/work/trials/starts").glob("*/model"))) == 1, "but starts are"
+    capsys.readouterr()
+    assert run_trials("some", [trained, after], params, jobs=1) == scores[:2]
+    assert "train" not in capsys.readouterr().err
+    assert [run.data.metrics["validation/pass_at_1"] for run in _runs("one")] == [scores[0].pass_at_1] * 2
+    assert _runs("one")[0].data.params["train.beta"] == "0.3"
+    assert len(_runs("some")) == 2
+    assert kept == {path: path.stat().st_mtime_ns for path in kept}
+
+
+@pytest.mark.usefixtures("experiment")
+def test_without_the_experiment_there_is_one_message(params: Params) -> None:
+    FOCAL.unlink()
+    with pytest.raises(InputError, match="run `iterpref run focal` first"):
+        run_trials("some", [Trial(label="one", objective="dpo")], params, jobs=1)
+
+
+def test_a_broken_score_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "score.json"
+    path.write_text('{"pass_at_1": 0.')
+    with pytest.raises(RecordError, match=r"score\.json: not a score; delete the file"):
+        read_score(path)

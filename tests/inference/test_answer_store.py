@@ -1,0 +1,73 @@
+"""Answers that are kept: asked for once, whatever happens afterwards."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.errors import InputError
+from iterpref_core.inference.backend import Completion, Request, Sampling
+from iterpref_core.inference.answer_store import AnswerStore, Spent, StoredEndpoint, answer_key
+
+SAMPLING = Sampling(temperature=0.5, max_new_tokens=8)
+
+
+class Oracle:
+    """Answers with a number that grows by one with every call."""
+
+    def __init__(self) -> None:
+        self.asked: list[Request] = []
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+        return [self._answer(request) for request in requests]
+
+    async def answer(self, request: Request, sampling: Sampling) -> Completion:
+        return self._answer(request)
+
+    def _answer(self, request: Request) -> Completion:
+        self.asked.append(request)
+        return Completion(str(len(self.asked)), 10, 3, truncated=len(self.asked) % 2 == 0)
+
+
+def test_what_was_answered_is_not_asked_again_not_even_by_another_process(tmp_path: Path) -> None:
+    oracle = Oracle()
+    requests = [Request("a", 1), Request("a", 2), Request("b", 1), Request("a", 1)]
+    with AnswerStore(tmp_path / "answers.sqlite", "run") as store:
+        first = StoredEndpoint(oracle, "model", store).generate(requests, SAMPLING)
+    assert [answer.text for answer in first] == ["1", "2", "3", "1"]
+    with AnswerStore(tmp_path / "answers.sqlite", "other run") as store:
+        endpoint = StoredEndpoint(oracle, "model", store)
+        assert endpoint.generate(requests, SAMPLING) == first
+        assert asyncio.run(endpoint.answer(Request("b", 1), SAMPLING)) == first[2]
+        assert asyncio.run(endpoint.answer(Request("c", 1), SAMPLING)).text == "4"
+    assert len(oracle.asked) == 4
+
+
+def test_a_run_is_told_what_it_spent_over_all_its_restarts(tmp_path: Path) -> None:
+    for run, prompts in (("a", "xy"), ("b", "xyz"), ("a", "xw")):
+        with AnswerStore(tmp_path / "answers.sqlite", run) as store:
+            StoredEndpoint(Oracle(), "model", store).generate([Request(prompt, 0) for prompt in prompts], SAMPLING)
+            spent = store.spent()
+    assert spent == Spent(calls=3, prompt_tokens=30, completion_tokens=9)
+
+
+@pytest.mark.parametrize(
+    ("model", "request_", "sampling"),
+    [
+        ("other", Request("p", 1), SAMPLING),
+        ("model", Request("q", 1), SAMPLING),
+        ("model", Request("p", 2), SAMPLING),
+        ("model", Request("p", 1), replace(SAMPLING, temperature=0.6)),
+        ("model", Request("p", 1), replace(SAMPLING, max_new_tokens=9)),
+    ],
+)
+def test_everything_that_decides_an_answer_is_in_its_key(model: str, request_: Request, sampling: Sampling) -> None:
+    assert answer_key("model", Request("p", 1), SAMPLING) != answer_key(model, request_, sampling)
+
+
+def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
+    (tmp_path / "answers.sqlite").write_text("not a data base, but long enough to be looked at as one " * 20)
+    with pytest.raises(InputError, match=r"answers\.sqlite"):
+        AnswerStore(tmp_path / "answers.sqlite", "run")

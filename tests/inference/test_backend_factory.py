@@ -1,0 +1,142 @@
+"""One function opens a model, however it is asked."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iterpref_core.config import BackendName, BudgetParams, InferenceParams
+from iterpref_core.errors import BudgetError, ConfigError, ModelError
+from iterpref_core.inference.backend import Endpoint, Request, Sampling
+from iterpref_core.inference.local.checkpoints import ModelSource, is_served, locate_model, served_name, write_pointer
+from iterpref_core.inference.local.fingerprint import model_fingerprint
+from iterpref_core.inference.openai.mock_endpoint import Behaviour, MockEndpoint, serve
+from iterpref_core.inference.backend_factory import describe_endpoint, model_identity, open_model
+from iterpref_core.inference.answer_store import AnswerStore
+
+FREE = BudgetParams(calls=None, tokens=None, dollars=None)
+SAMPLING = Sampling(temperature=0.0, max_new_tokens=4)
+REQUESTS = [Request("x x", 1), Request("return", 2)]
+
+
+def inference(backend: BackendName, **values: Any) -> InferenceParams:
+    defaults: dict[str, Any] = {
+        "base_url": None,
+        "api": "chat",
+        "timeout_s": 20,
+        "attempts": 2,
+        "bf16": False,
+        "recording": None,
+        "price_prompt": 1,
+        "price_completion": 1,
+    }
+    return InferenceParams(backend=backend, **(defaults | values))
+
+
+def test_the_same_answers_from_the_store_whatever_answered_first(word_model: Path, tmp_path: Path) -> None:
+    recording = tmp_path / "recording.jsonl"
+    recording.write_text("".join(json.dumps({"prompt": one.prompt, "answers": ["y"]}) + "\n" for one in REQUESTS))
+    mock = MockEndpoint(lambda prompt, _: prompt.upper(), Behaviour())
+    with serve(mock) as url:
+        asked = {
+            "transformers": (word_model, inference("transformers")),
+            "openai": ("big-model", inference("openai", base_url=url)),
+            "replay": ("any", inference("replay", recording=str(recording))),
+        }
+        for name, (model, params) in asked.items():
+            answers = []
+            for _ in range(2):
+                with (
+                    AnswerStore(tmp_path / "store", name) as store,
+                    open_model(model, "auto", params, FREE, store, 4) as backend,
+                ):
+                    answers.append(backend.generate(REQUESTS, SAMPLING))
+                    assert store.charged().calls == 2
+                    assert isinstance(backend, Endpoint) == (name != "transformers")
+            assert answers[0] == answers[1]
+    assert mock.stats()["calls"] == 2
+
+
+def test_without_a_store_caps_hold_all_the_same() -> None:
+    faults: Counter[str] = Counter()
+    mock = MockEndpoint(lambda *_: "y", Behaviour(faults={"malformed": 1.0}))
+    capped = FREE.model_copy(update={"calls": 1})
+    with (
+        serve(mock) as url,
+        open_model("m", "auto", inference("openai", base_url=url), capped, None, 4, faults) as backend,
+        pytest.raises(BudgetError),
+    ):
+        backend.generate(REQUESTS[:1], SAMPLING)
+    assert faults == {"malformed": 1}
+
+
+def test_a_served_models_answers_are_kept_under_its_name_alone(tmp_path: Path) -> None:
+    write_pointer(tmp_path / "debugger", ModelSource("big-model", served=True))
+    one, other = (inference("openai", base_url=f"https://{host}/v1", timeout_s=9) for host in ("a", "b"))
+    assert model_identity(tmp_path / "debugger", "auto", one) == model_identity("big-model", "auto", other)
+    plain = inference("openai", api="completions")
+    assert model_identity("big-model", "auto", plain) != model_identity("big-model", "auto", one)
+
+
+def test_another_recording_is_another_model(tmp_path: Path) -> None:
+    path = tmp_path / "recording.jsonl"
+    identities = set()
+    for text in ("a", "b"):
+        path.write_text(json.dumps({"prompt": "p", "answers": [text]}))
+        identities.add(model_identity("m", "auto", inference("replay", recording=str(path))))
+    assert len(identities) == 2
+
+
+def test_a_served_model_has_a_name_and_no_weights(tmp_path: Path, word_model: Path) -> None:
+    write_pointer(tmp_path / "served", ModelSource("big-model", served=True))
+    write_pointer(tmp_path / "local", ModelSource(str(word_model)))
+    assert served_name(tmp_path / "served") == "big-model"
+    assert served_name("org/big") == "org/big"
+    assert (is_served(tmp_path / "served"), is_served(tmp_path / "local"), is_served(word_model)) == (
+        True,
+        False,
+        False,
+    )
+    assert model_fingerprint(tmp_path / "served") != model_fingerprint(tmp_path / "local")
+    with pytest.raises(ModelError, match=r"big-model.*behind an endpoint"):
+        locate_model(tmp_path / "served")
+    with pytest.raises(ModelError, match="run stage nanolab again"):
+        served_name(tmp_path / "local")
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        (inference("openai"), r"inference\.base_url"),
+        (inference("replay"), r"inference\.recording"),
+        (inference("replay", recording="absent.jsonl"), r"inference\.recording: no such file: absent\.jsonl"),
+    ],
+)
+def test_what_a_backend_lacks_is_named(params: InferenceParams, message: str) -> None:
+    with pytest.raises(ConfigError, match=message), open_model("m", "auto", params, FREE, None, 1):
+        pass
+    with pytest.raises(ConfigError, match=message):
+        describe_endpoint(params)
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    [
+        "https://user:hunter2@host/v1",
+        "user:hunter2@host/v1",
+        "https://host/v1?key=hunter2",
+        ["https://a/v1", "https://user:hunter2@b/v1"],
+        ["https://user:hunter2@b/v1", 3],
+        "https://a/v1,https://user:hunter,2@b/v1",
+    ],
+)
+def test_parameters_with_a_password_in_an_address_are_refused_without_repeating_it(base_url: Any) -> None:
+    with pytest.raises(ConfigError, match="OPENAI_API_KEY") as caught:
+        inference("openai", base_url=base_url)
+    assert "hunter" not in str(caught.value)
+
+
+def test_an_endpoint_is_described_without_being_asked(tmp_path: Path) -> None:
+    assert describe_endpoint(inference("openai", base_url="http://127.0.0.1:1/v1")) == "endpoint http://127.0.0.1:1/v1"

@@ -1,0 +1,36 @@
+"""The texts that models are trained on and asked with."""
+
+import doctest
+
+from iterpref_core.inference import codeflow_prompts as turns
+from iterpref_core.inference.codeflow_prompts import draft_prompt, refine_prompt
+
+
+def test_docstring_example() -> None:
+    assert doctest.testmod(turns).failed == 0
+
+
+def test_a_draft_is_asked_with_the_task_alone() -> None:
+    assert draft_prompt("Write f(x).") == "Write f(x)."
+
+
+def test_refinement_is_exactly_the_agreed_text() -> None:
+    expected = "P\n\nThis program is wrong:\n```python\nC\n```\nF\nWrite the corrected program."
+    assert refine_prompt("P", "C", "F") == expected
+    assert refine_prompt("P\n", "C\r\n", "F\n\n") == expected
+
+
+def test_braces_in_values_are_text() -> None:
+    text = refine_prompt("use {code}", "d = {'prompt': f'{feedback}'}  # \\1 {} {{x}}", "{prompt}")
+    assert text.startswith("use {code}\n\n")
+    assert "d = {'prompt': f'{feedback}'}  # \\1 {} {{x}}\n```\n{prompt}\n" in text
+
+
+def test_models_that_follow_instructions_are_told_what_to_do_and_what_happened() -> None:
+    draft = draft_prompt("Write f(x).", "instruct")
+    assert "\nWrite f(x).\n" in draft
+    assert "one ```python block" in draft
+    refine = refine_prompt("Write f(x).", "def f(x): ...", "f(1) returned None, expected 2", "instruct")
+    given = "Task:\nWrite f(x).\n", "```python\ndef f(x): ...\n```\n", "said:\nf(1) returned None, expected 2\n"
+    assert all(part in refine for part in given)
+    assert "{" not in draft + refine

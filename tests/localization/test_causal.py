@@ -1,0 +1,142 @@
+"""Delta debugging on fixes: what remains is what the tests need."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.config import FocalParams
+from iterpref_core.errors import InputError
+from iterpref_core.execution import Executor, Limits, Outcome, Program
+from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+from iterpref_core.localization.causal import Cause, find_causes
+from iterpref_core.localization.hunks import apply_hunks, find_hunks, undo_renames
+from iterpref_core.localization.localization import localize_pairs
+from iterpref_core.records import FocalSpans, IoTest, PreferencePair, Problem
+from tests.settings import EXECUTION
+
+PROBLEM = Problem(
+    task_id="t",
+    prompt="p",
+    entry_point="f",
+    tests=(IoTest(call="f([3, 4])", expected="7"), IoTest(call="f([])", expected="0")),
+)
+REJECTED = "def f(nums):\n    total = 1\n    for n in nums:\n        total += n\n    return total\n"
+
+
+class Counting:
+    """Counts what it runs."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor, self.codes = executor, []
+
+    def run(self, programs: Iterable[Program]) -> Iterator[Outcome]:
+        programs = list(programs)
+        self.codes += [program.code for program in programs]
+        return self._executor.run(programs)
+
+
+@pytest.fixture(scope="module")
+def executor() -> Iterator[Executor]:
+    with Executor(Limits(cpu_s=1, wall_s=10), workers=2) as executor:
+        yield executor
+
+
+def cause(executor: Executor, rejected: str, chosen: str, budget: int = 64) -> tuple[Cause, list[str]]:
+    pair = PreferencePair(task_id="t", prompt="p", chosen=chosen, rejected=rejected)
+    ((_, found),) = find_causes([(pair, PROBLEM)], Counting(executor), budget)
+    return found, [rejected[start:end] for start, end in found.region.rejected]
+
+
+FIXED = REJECTED.replace("total = 1", "total = 0")
+DOCUMENTED = FIXED.replace("(nums):\n", '(nums: list[int]):\n    """Sum."""\n')
+RENAMED = DOCUMENTED.replace("nums", "values").replace("total", "result").replace(" n ", " v ").replace("+= n", "+= v")
+REWRITTEN = FIXED.replace("    total", "    more = 0\n    total", 1).replace("return total", "return int(total)")
+
+
+@pytest.mark.parametrize("chosen", [FIXED, DOCUMENTED, RENAMED, REWRITTEN])
+def test_only_the_line_that_the_tests_need_is_marked(executor: Executor, chosen: str) -> None:
+    found, lines = cause(executor, REJECTED, chosen)
+    assert lines == ["    total = 1"]
+    assert not found.exhausted
+    assert [chosen[start:end] for start, end in found.region.chosen] in (["    total = 0"], ["    result = 0"])
+
+
+def test_hunks_that_only_work_together_stay_together(executor: Executor) -> None:
+    rejected = "def g(x): return x\ndef f(nums):\n    y = 5\n    return len(nums)\n"
+    chosen = "def g(x): return sum(x)\ndef f(nums):\n    y = 6\n    return g(nums)\n"
+    assert cause(executor, rejected, chosen)[1] == ["def g(x): return x", "    return len(nums)"]
+
+
+def test_a_missing_line_is_anchored(executor: Executor) -> None:
+    found, lines = cause(
+        executor,
+        "def f(nums):\n    x = 3\n    return total\n",
+        "def f(nums):\n    x = 4\n    total = sum(nums)\n    return total\n",
+    )
+    assert lines == []
+    assert found.anchors == ((23, 39),)
+
+
+def test_pairs_that_the_tests_do_not_tell_apart_are_named(executor: Executor) -> None:
+    right, wrong = "def f(nums): return sum(nums)\n", "def f(nums): return 0\n"
+    assert cause(executor, right, right + "\n# more\n")[0].unusable == "rejected_passes"
+    assert cause(executor, wrong, wrong + "\n# more\n")[0].unusable == "chosen_fails"
+
+
+def test_the_budget_ends_a_search_with_an_edit_that_passes(executor: Executor) -> None:
+    rejected = "".join(f"x{i} = 0\n" for i in range(12)) + "def f(nums): return 0\n"
+    chosen = "".join(f"x{i} = 1\n" for i in range(12)) + "def f(nums): return sum(nums)\n"
+    found, lines = cause(executor, rejected, chosen, budget=5)
+    assert found.exhausted
+    assert found.executions == 5
+    assert "def f(nums): return 0" in lines[-1]
+    whole, lines = cause(executor, rejected, chosen)
+    assert lines == ["def f(nums): return 0"]
+    assert whole.executions < 20
+
+
+def test_no_program_is_run_twice(executor: Executor) -> None:
+    counting = Counting(executor)
+    chosen = "def f(values):\n    total = 0\n    for v in values:\n        total += v\n    return total\n"
+    pair = PreferencePair(task_id="t", prompt="p", chosen=chosen, rejected=REJECTED)
+    ((_, found),) = find_causes([(pair, PROBLEM)], counting, 64)
+    assert len(counting.codes) == len(set(counting.codes)) == found.executions
+
+
+def test_hunks_turn_one_program_into_the_other() -> None:
+    rejected, chosen = "a = 1\nb\nc = d(e)\nf\n", "a = 2\nz\nc = d(g)\nnew\nf\nend\n"
+    hunks = find_hunks(rejected, chosen)
+    assert apply_hunks(rejected, chosen, hunks) == chosen
+    assert apply_hunks(rejected, chosen, ()) == rejected
+    assert [(list(hunk.old), list(hunk.new)) for hunk in hunks] == [
+        ([0], [0]), ([1], [1]), ([2], [2]), ([], [3]), ([], [5])
+    ]  # fmt: skip
+
+
+def test_names_that_both_programs_have_are_left_alone() -> None:
+    assert (
+        undo_renames("def f(a, b):\n    return a\n", "def f(a, b):\n    return b\n") == "def f(a, b):\n    return b\n"
+    )
+
+
+def test_the_stage_runs_visible_tests_alone(tmp_path: Path) -> None:
+    write_jsonl(
+        tmp_path / "problems.jsonl", [PROBLEM.model_copy(update={"hidden_tests": (IoTest(call="f(0)", expected="9"),)})]
+    )
+    chosen = REJECTED.replace("total = 1", "total = 0").replace("total += n", "total += n  # add")
+    pair = PreferencePair(task_id="t", prompt="p", chosen=chosen, rejected=REJECTED)
+    write_jsonl(tmp_path / "pairs.jsonl", [pair, pair.model_copy(update={"task_id": "u"})])
+    params = FocalParams(method="causal", empty="anchor", max_executions=64, widen_lines=0, seed=1)
+    out = tmp_path / "focal.jsonl"
+    with pytest.raises(InputError, match=r"problems\.jsonl: the problem of pair 'u' is not there; method causal needs"):
+        localize_pairs(tmp_path / "pairs.jsonl", params, out, tmp_path / "problems.jsonl", EXECUTION)
+    assert not out.exists()
+    write_jsonl(tmp_path / "pairs.jsonl", [pair])
+    metrics = localize_pairs(tmp_path / "pairs.jsonl", params, out, tmp_path / "problems.jsonl", EXECUTION)
+    (spans,) = read_jsonl(out, FocalSpans)
+    assert (spans.method, [REJECTED[a:b] for a, b in spans.rejected]) == ("causal", ["    total = 1"])
+    assert metrics["executions"] == 3
+    assert metrics["pairs"] == 1
+    with pytest.raises(InputError, match="give --problems"):
+        localize_pairs(tmp_path / "pairs.jsonl", params, out)

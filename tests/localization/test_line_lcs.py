@@ -1,0 +1,112 @@
+"""Error regions as character spans."""
+
+import doctest
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iterpref_core.source_code.line_diff import diff_lines, line_spans, span_lines, split_lines
+from iterpref_core.localization import line_lcs
+from iterpref_core.localization.line_lcs import anchor_insertions, find_error_region
+from iterpref_core.records import Span
+
+programs = st.lists(st.sampled_from(["a", "    b", "\tc  ", "", "  ", "é = '日'"]), max_size=8).flatmap(
+    lambda lines: st.sampled_from(["\n", "\r\n"]).flatmap(
+        lambda end: st.sampled_from([end.join(lines), "".join(line + end for line in lines)])
+    )
+)
+
+
+def marked(text: str, spans: tuple[Span, ...]) -> list[str]:
+    return [text[start:end] for start, end in spans]
+
+
+def test_docstring_examples() -> None:
+    assert doctest.testmod(line_lcs).failed == 0
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_adjacent_lines_are_one_span_and_others_are_not(end: str) -> None:
+    rejected = end.join(["def f(x):", "    y = 1", "    z = 2", "    k = 3", "    return z"]) + end
+    chosen = end.join(["def f(x):", "    y = x", "    z = x", "    k = 3", "    return y"]) + end
+    region = find_error_region(rejected, chosen)
+    assert marked(rejected, region.rejected) == [f"    y = 1{end}    z = 2", "    return z"]
+    assert marked(chosen, region.chosen) == [f"    y = x{end}    z = x", "    return y"]
+
+
+def test_a_last_line_without_a_line_end() -> None:
+    assert find_error_region("a\nb", "a\nc\n").rejected == ((2, 3),)
+    assert find_error_region("a\nb", "a\nb\n") == line_lcs.ErrorRegion((), ())
+
+
+def test_indentation_alone_is_inside_and_trailing_blanks_outside() -> None:
+    assert marked("if x:\n\ty  \nz\n", find_error_region("if x:\n\ty  \nz\n", "if x:\n    y\nz\n").rejected) == ["\ty"]
+
+
+def test_lines_without_text_are_no_region_of_their_own() -> None:
+    assert span_lines("a\n\n  \nb\n", [1, 2]) == ()
+    assert marked("a\n\nb\n\nc\n\n", span_lines("a\n\nb\n\nc\n\n", [1, 2, 3, 4, 5])) == ["b\n\nc"]
+
+
+def test_non_ascii_text_counts_in_characters() -> None:
+    rejected = "s = '日本'\nt = 'é'\n"
+    assert marked(rejected, find_error_region(rejected, "s = '日本'\nt = 'e'\n").rejected) == ["t = 'é'"]
+
+
+@given(programs, programs)
+def test_spans_cover_exactly_the_visible_characters_of_the_lines(rejected: str, chosen: str) -> None:
+    spans = find_error_region(rejected, chosen).rejected
+    inside = {offset for start, end in spans for offset in range(start, end)}
+    bounds = line_spans(rejected)
+    focal = set(diff_lines(rejected, chosen).rejected)
+    for number, (start, end) in enumerate(bounds):
+        visible = {offset for offset in range(start, end) if not rejected[offset].isspace()}
+        assert visible <= inside if number in focal else inside.isdisjoint(range(start, end))
+    assert all(start < end for start, end in spans)
+    assert all(first[1] < second[0] for first, second in pairwise(spans))
+    assert not any(rejected[start:end][-1].isspace() for start, end in spans)
+
+
+@pytest.mark.parametrize(
+    ("rejected", "chosen", "anchors"),
+    [
+        ("a\nc\n", "a\nb\nc\n", ["c"]),
+        ("a\n\n    c\n", "a\nb\n\n    c\n", ["    c"]),
+        ("a\n\nc\n", "a\n\nb\nc\n", ["c"]),
+        ("a\nb\n\n", "a\nb\n\nc\n", ["b"]),
+        ("b\nd\nf", "a\nb\nc\nc\nd\ne\nf", ["b\nd\nf"]),
+        ("b\nx\nd\n", "a\nb\nx\nc\nd\n", ["b", "d"]),
+        ("a\n", "a\n\n", []),
+        ("a\n", "a\r\n", []),
+        ("", "a\n", []),
+        ("\n", "\na\n", []),
+    ],
+    ids=[
+        "in the middle",
+        "before a blank line",
+        "after a blank line",
+        "at the end",
+        "everywhere",
+        "twice",
+        "only a blank line",
+        "nothing",
+        "into an empty program",
+        "into a blank program",
+    ],
+)
+def test_an_insertion_is_anchored_on_the_line_that_stands_in_its_place(
+    rejected: str, chosen: str, anchors: list[str]
+) -> None:
+    assert find_error_region(rejected, chosen).rejected == ()
+    assert marked(rejected, anchor_insertions(rejected, chosen)) == anchors
+
+
+@given(programs, st.lists(st.tuples(st.integers(0, 8), st.sampled_from(["new", "    new"])), min_size=1, max_size=3))
+def test_every_insertion_into_text_finds_an_anchor(rejected: str, insertions: list[tuple[int, str]]) -> None:
+    lines = split_lines(rejected)
+    for place, line in insertions:
+        lines.insert(place, line)
+    spans = anchor_insertions(rejected, "\n".join(lines))
+    assert bool(spans) == bool(rejected.strip())

@@ -1,0 +1,104 @@
+"""Stage `focal`: files in, files out, and what becomes of an insertion."""
+
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from iterpref_core.source_code import line_diff
+from iterpref_core.config import FocalParams
+from iterpref_core.errors import RecordError
+from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+from iterpref_core.localization.localization import localize_pairs
+from iterpref_core.records import FocalSpans, PreferencePair
+
+REPLACED = PreferencePair(task_id="replaced", prompt="p", rejected="a\nb\nc\nd\n", chosen="a\nB\nc\nd\n")
+INSERTED = PreferencePair(task_id="inserted", prompt="p", rejected="a\nc\n", chosen="a\nb\nc\n")
+SAME = PreferencePair(task_id="same", prompt="p", rejected="a\n", chosen="a")
+
+
+def localize(folder: Path, empty: Literal["anchor", "drop", "keep"]) -> tuple[dict[str, float], dict[str, FocalSpans]]:
+    write_jsonl(folder / "pairs.jsonl", [REPLACED, INSERTED, SAME])
+    out = folder / "focal.jsonl"
+    metrics = localize_pairs(
+        folder / "pairs.jsonl",
+        FocalParams(method="line_lcs", empty=empty, max_executions=8, widen_lines=0, seed=1),
+        out,
+    )
+    return metrics, {spans.task_id: spans for spans in read_jsonl(out, FocalSpans)}
+
+
+def test_an_insertion_is_anchored(tmp_path: Path) -> None:
+    metrics, spans = localize(tmp_path, "anchor")
+    assert spans == {
+        "replaced": FocalSpans(task_id="replaced", method="line_lcs", rejected=((2, 3),), chosen=((2, 3),)),
+        "inserted": FocalSpans(task_id="inserted", method="line_lcs", rejected=((2, 3),), chosen=((2, 3),)),
+    }
+    assert metrics == {
+        "pairs": 2,
+        "empty": 2,
+        "anchored": 1,
+        "dropped/empty": 0,
+        "dropped/no_anchor": 1,
+        "focal_line_share": 2 / 6,
+    }
+
+
+def test_an_insertion_is_dropped(tmp_path: Path) -> None:
+    metrics, spans = localize(tmp_path, "drop")
+    assert list(spans) == ["replaced"]
+    assert (metrics["pairs"], metrics["empty"], metrics["dropped/empty"]) == (1, 2, 2)
+    assert metrics["focal_line_share"] == 1 / 4
+
+
+def test_an_insertion_is_kept_without_spans(tmp_path: Path) -> None:
+    metrics, spans = localize(tmp_path, "keep")
+    assert list(spans) == ["replaced", "inserted", "same"]
+    assert spans["inserted"].rejected == spans["same"].rejected == ()
+    assert spans["inserted"].chosen == ((2, 3),)
+    assert (metrics["pairs"], metrics["empty"], metrics["anchored"]) == (3, 2, 0)
+
+
+def test_anybodys_pairs_will_do(tmp_path: Path) -> None:
+    (tmp_path / "pairs.jsonl").write_text('{"prompt": "p", "chosen": "x\\n", "rejected": "y\\n", "score": 1}\n')
+    localize_pairs(
+        tmp_path / "pairs.jsonl",
+        FocalParams(method="line_lcs", empty="keep", max_executions=8, widen_lines=0, seed=1),
+        tmp_path / "focal.jsonl",
+    )
+    (spans,) = read_jsonl(tmp_path / "focal.jsonl", FocalSpans)
+    assert spans.task_id == "pair-1"
+
+
+def test_a_broken_line_overwrites_nothing(tmp_path: Path) -> None:
+    localize(tmp_path, "keep")
+    before = (tmp_path / "focal.jsonl").read_bytes()
+    with (tmp_path / "pairs.jsonl").open("a") as file:
+        file.write('{"task_id": "t", "prompt": "p", "chosen": "c"}\n')
+    with pytest.raises(RecordError, match=r"pairs\.jsonl:4: field 'rejected' is missing"):
+        localize_pairs(
+            tmp_path / "pairs.jsonl",
+            FocalParams(method="line_lcs", empty="keep", max_executions=8, widen_lines=0, seed=1),
+            tmp_path / "focal.jsonl",
+        )
+    assert (tmp_path / "focal.jsonl").read_bytes() == before
+
+
+def test_the_programs_of_a_pair_are_compared_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the time of the paper's 59,000 pairs depends on; `iterpref bench localisation` measures it."""
+    compared: list[int] = []
+    match = line_diff.match_lines
+    monkeypatch.setattr(line_diff, "match_lines", lambda a, b: compared.append(len(a)) or match(a, b))
+    lines = [f"    value_{number} = step({number % 7})" for number in range(40)]
+    rejected = "\n".join(line.replace("step", "stop") if number % 9 == 3 else line for number, line in enumerate(lines))
+    pairs = (
+        PreferencePair(task_id=str(number), prompt="p", chosen="\n".join(lines), rejected=rejected)
+        for number in range(100)
+    )
+    write_jsonl(tmp_path / "pairs.jsonl", pairs)
+    localize_pairs(
+        tmp_path / "pairs.jsonl",
+        FocalParams(method="line_lcs", empty="keep", max_executions=8, widen_lines=0, seed=1),
+        tmp_path / "focal.jsonl",
+    )
+    assert compared == [40] * 100

@@ -1,0 +1,93 @@
+"""Each filter at its edge, and the order they are applied in."""
+
+import doctest
+
+import pytest
+
+from iterpref_core.config import PairsParams
+from iterpref_core.pairs import filters
+from iterpref_core.pairs.filters import drop_reason, only_comments, same_tree
+from iterpref_core.records import PreferencePair
+
+
+def reason(rejected: str, chosen: str, *, max_error_lines: int = 2, max_tokens: int = 100) -> str | None:
+    params = PairsParams(
+        seed=1,
+        rejected="random",
+        pass_hidden=False,
+        max_error_lines=max_error_lines,
+        max_tokens=max_tokens,
+        benchmarks=("heldout",),
+        contaminated="drop",
+        near_duplicate=None,
+        judge=None,
+    )
+    pair = PreferencePair(task_id="t", prompt="p", chosen=chosen, rejected=rejected)
+    return drop_reason(pair, params, count_tokens=lambda text: len(text.split()))
+
+
+def test_docstring_example() -> None:
+    assert doctest.testmod(filters).failed == 0
+
+
+@pytest.mark.parametrize(
+    ("rejected", "chosen", "expected"),
+    [
+        ("x = 1\n# wrong\n", "x = 1\n# right\n", "comments_only"),
+        ("# a\n\nx = 1\n    # b\n", "x = 1\n", "comments_only"),
+        ("x = 1  # wrong\n", "x = 1\n", "identical_ast"),
+        ("x = 1\n", "# note\nx = 1\n", "identical_ast"),
+        ("a\nb\nc\n", "d\n", "long_error_region"),
+        ("a\nb\n", "d\n", None),
+        ("x = (1)\n", "x = 1\n", "identical_ast"),
+        ("x = 1\n", "x = 2\n", None),
+        ("f()\n", "x()\nf()\n", None),
+    ],
+    ids=[
+        "comment changed",
+        "comments removed",
+        "code with a comment",
+        "comment inserted",
+        "three lines",
+        "two lines",
+        "same tree",
+        "another tree",
+        "insertion only",
+    ],
+)
+def test_reasons(rejected: str, chosen: str, expected: str | None) -> None:
+    assert reason(rejected, chosen) == expected
+
+
+def test_length_counts_either_program_and_the_bound_is_allowed() -> None:
+    assert reason("x = 1", "x = 2", max_tokens=3) is None
+    assert reason("x = 1", "x = 1 + 1", max_tokens=3) == "too_long"
+    assert reason("x = 1 + 1", "x = 1", max_tokens=3) == "too_long"
+
+
+def test_the_first_reason_counts() -> None:
+    assert reason("# a\n# b\nx = 1\n", "x = 1\n", max_error_lines=1, max_tokens=1) == "comments_only"
+    assert reason("a\nb\n", "c", max_error_lines=1, max_tokens=1) == "long_error_region"
+    assert reason("x = (1)", "x = 1", max_tokens=1) == "too_long"
+
+
+def test_what_looks_like_a_comment_inside_a_string_is_none() -> None:
+    assert not only_comments('x = """\n# text\n"""\n', [1])
+    assert only_comments("def f(:\n  # half a program\n 'open", [1])
+    assert only_comments("x = 1\r\n# a\r\n", [1])
+
+
+def test_blank_lines_alone_are_no_comments() -> None:
+    assert not only_comments("x = 1\n\n", [1])
+    assert not only_comments("x = 1\n", [])
+
+
+@pytest.mark.parametrize(
+    "broken", ["def f(:", "x = '\0'", "(" * 5000, "\ud800"], ids=["syntax", "nul", "deep", "surrogate"]
+)
+def test_what_does_not_parse_is_like_nothing(broken: str) -> None:
+    assert not same_tree(broken, broken)
+
+
+def test_a_programs_own_warnings_stay_quiet() -> None:
+    assert same_tree("x = '\\d'", "x = ('\\d')")

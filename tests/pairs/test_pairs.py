@@ -1,0 +1,159 @@
+"""Stage `pairs`: which version is rejected, what is dropped, and what is counted."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from iterpref_core.config import PairsParams
+from iterpref_core.source_code.tests_digest import digest_tests
+from iterpref_core.pairs.pairs import make_pair, select_pairs
+from iterpref_core.errors import InputError, ModelError, RecordError
+from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+from iterpref_core.records import Attempt, IoTest, PreferencePair, Problem, Trajectory, Verdict
+
+
+def trajectory(name: str, versions: Sequence[tuple[str, Verdict]]) -> Trajectory:
+    attempts = tuple(
+        Attempt(iteration=i, code=code, verdict=verdict, feedback="", prompt_tokens=1, completion_tokens=1)
+        for i, (code, verdict) in enumerate(versions)
+    )
+    return Trajectory(task_id=name, solved=versions[-1][1] == "passed", attempts=attempts)
+
+
+def params(rejected: Literal["random", "first", "last"] = "random", seed: int = 13) -> PairsParams:
+    return PairsParams(
+        seed=seed,
+        rejected=rejected,
+        pass_hidden=False,
+        max_error_lines=20,
+        max_tokens=30,
+        benchmarks=("heldout",),
+        contaminated="drop",
+        near_duplicate=None,
+        judge=None,
+    )
+
+
+PROBLEM = Problem(task_id="t", prompt="Task", entry_point="", tests=(IoTest(call="x", expected="3"),))
+THREE = [("x = 0", "wrong_answer"), ("x = (", "syntax_error"), ("x = 2", "timeout"), ("x = 3", "passed")]
+
+
+def select(
+    folder: Path, model: Path, trajectories: Iterable[Trajectory], settings: PairsParams | None = None
+) -> tuple[dict[str, float], list[PreferencePair]]:
+    problems = (PROBLEM.model_copy(update={"task_id": f"t{i}", "prompt": f"Task {i}"}) for i in range(9))
+    write_jsonl(folder / "problems.jsonl", problems)
+    write_jsonl(folder / "trajectories.jsonl", trajectories)
+    out = folder / "pairs.jsonl"
+    metrics = select_pairs(folder / "trajectories.jsonl", folder / "problems.jsonl", model, settings or params(), out)
+    return metrics, list(read_jsonl(out, PreferencePair))
+
+
+def test_every_trajectory_becomes_a_pair_or_is_counted_as_dropped(tmp_path: Path, word_model: Path) -> None:
+    long = "\n".join(f"x = {i}" for i in range(21))
+    metrics, pairs = select(
+        tmp_path,
+        word_model,
+        [
+            trajectory("t8", THREE),
+            trajectory("t1", [("x = 0", "wrong_answer")] * 6),
+            trajectory("t2", [("x = 3", "passed")]),
+            trajectory("t3", [("# a\nx = 3", "timeout"), ("x = 3", "passed")]),
+            trajectory("t4", [(long, "wrong_answer"), ("y = 3", "passed")]),
+            trajectory("t5", [("x = 1" + " + 1" * 20, "wrong_answer"), ("x = 3", "passed")]),
+            trajectory("t6", [("x = (3)", "timeout"), ("x = 3", "passed")]),
+            trajectory("t0", [("x = 0", "wrong_answer"), ("x = 3", "passed")]),
+        ],
+    )
+    assert metrics == {
+        "pairs": 2,
+        "dropped/unsolved": 1,
+        "dropped/fails_hidden_tests": 0,
+        "dropped/solved_by_draft": 1,
+        "dropped/comments_only": 1,
+        "dropped/long_error_region": 1,
+        "dropped/too_long": 1,
+        "dropped/identical_ast": 1,
+        "dropped/cosmetic": 0,
+        "dropped/contaminated": 0,
+        "dropped/near_duplicate": 0,
+        "dropped/judge_formatting": 0,
+        "dropped/judge_comment": 0,
+        "dropped/judge_rename": 0,
+        "dropped/judge_whitespace": 0,
+        "contaminated": 0,
+    }
+    assert [pair.task_id for pair in pairs] == ["t8", "t0"]
+    assert pairs[1] == PreferencePair(task_id="t0", prompt="Task 0", chosen="x = 3", rejected="x = 0")
+
+
+def test_first_last_or_random_failing_version() -> None:
+    for rejected, code in (("first", "x = 0"), ("last", "x = 2")):
+        pair = make_pair(trajectory("t", THREE), "p", params(rejected))
+        assert pair is not None
+        assert (pair.chosen, pair.rejected) == ("x = 3", code)
+    drawn = [make_pair(trajectory(f"t{i}", THREE), "p", params()) for i in range(300)]
+    counts = [sum(pair is not None and pair.rejected == code for pair in drawn) for code, _ in THREE]
+    assert counts[3] == 0
+    assert min(counts[:3]) > 70
+
+
+def test_chance_depends_on_seed_and_problem_alone(tmp_path: Path, word_model: Path) -> None:
+    many = [trajectory(f"t{i}", THREE) for i in range(9)]
+    _, pairs = select(tmp_path, word_model, many)
+    _, backwards = select(tmp_path, word_model, reversed(many))
+    assert pairs == backwards[::-1]
+    assert [make_pair(item, "p", params(seed=14)) for item in many] != [make_pair(item, "p", params()) for item in many]
+
+
+def test_what_fails_the_hidden_tests_may_become_a_pair_unless_that_is_turned_off(
+    tmp_path: Path, word_model: Path
+) -> None:
+    def judged(name: str, *hidden: Verdict | None) -> Trajectory:
+        attempts = trajectory(name, [("x = 0", "wrong_answer"), *[("x = 3", "passed")] * len(hidden)]).attempts
+        with_hidden = (a.model_copy(update={"hidden": h}) for a, h in zip(attempts[1:], hidden, strict=True))
+        return Trajectory(task_id=name, solved=True, attempts=(attempts[0], *with_hidden))
+
+    many = [
+        judged("t0", "wrong_answer"),
+        judged("t1", "passed"),
+        judged("t2", None),
+        judged("t3", "infra_error"),
+        judged("t4", "timeout", "passed"),
+        judged("t5", "timeout", "timeout"),
+    ]
+    assert len(select(tmp_path, word_model, many)[1]) == 6
+    metrics, pairs = select(tmp_path, word_model, many, params().model_copy(update={"pass_hidden": True}))
+    assert [pair.task_id for pair in pairs] == ["t1", "t2", "t3", "t4"]
+    assert (metrics["dropped/fails_hidden_tests"], metrics["dropped/unsolved"]) == (2, 0)
+
+
+def test_trajectories_that_other_tests_judged_are_refused(tmp_path: Path, word_model: Path) -> None:
+    (same,) = (t.model_copy(update={"tests": digest_tests(PROBLEM)}) for t in [trajectory("t0", THREE)])
+    assert len(select(tmp_path, word_model, [same])[1]) == 1
+    other = same.model_copy(update={"tests": digest_tests(PROBLEM.model_copy(update={"tests": ()}))})
+    with pytest.raises(InputError, match="trajectory 't0': its problem's tests are no longer those that judged it"):
+        select(tmp_path, word_model, [other])
+
+
+def test_an_unjudged_version_is_never_rejected() -> None:
+    unjudged = trajectory("t", [("x = 0", "infra_error"), ("x = 3", "passed")])
+    assert make_pair(unjudged, "p", params()) is None
+
+
+def test_a_trajectory_without_its_problem_is_refused(tmp_path: Path, word_model: Path) -> None:
+    with pytest.raises(InputError, match="trajectory 'unknown': its problem is not in the problems file"):
+        select(tmp_path, word_model, [trajectory("unknown", THREE)])
+    assert not (tmp_path / "pairs.jsonl").exists()
+
+
+def test_a_repeated_trajectory_is_refused(tmp_path: Path, word_model: Path) -> None:
+    with pytest.raises(RecordError, match=r"trajectories\.jsonl:2: field 'task_id'"):
+        select(tmp_path, word_model, [trajectory("t0", THREE), trajectory("t0", THREE)])
+
+
+def test_a_missing_tokenizer_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError):
+        select(tmp_path, tmp_path / "no-model", [trajectory("t0", THREE)])

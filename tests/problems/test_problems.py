@@ -1,0 +1,90 @@
+"""Stage `problems`: what the splits promise."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.config import ProblemsParams
+from iterpref_core.errors import ConfigError, RecordError
+from iterpref_core.execution import Executor, Limits, reference_outcomes
+from iterpref_core.storage.jsonl import read_jsonl
+from iterpref_core.problems.problems import build_problems, synthesise
+from iterpref_core.records import IoTest, Problem
+
+PARAMS = ProblemsParams(
+    seed=1,
+    student=30,
+    debugger=40,
+    codeflow=20,
+    validation=10,
+    heldout=50,
+    two_step_share=0.3,
+    visible_tests=6,
+    hidden_tests=7,
+)
+
+
+@pytest.fixture(scope="module")
+def problems() -> list[Problem]:
+    return list(synthesise(PARAMS))
+
+
+def test_no_combination_is_in_two_splits(problems: list[Problem]) -> None:
+    assert len({problem.features for problem in problems}) == len(problems) == 150
+    assert Counter(problem.split for problem in problems) == {
+        "student": 30, "debugger": 40, "codeflow": 20, "validation": 10, "heldout": 50,
+    }  # fmt: skip
+
+
+def test_tests_are_many_distinct_and_include_edge_cases(problems: list[Problem]) -> None:
+    for problem in problems:
+        assert (len(problem.tests), len(problem.hidden_tests)) == (6, 7)
+        calls = [test.call for test in problem.tests + problem.hidden_tests if isinstance(test, IoTest)]
+        assert len(set(calls)) == 13
+        empty = {"numbers": "solve([])", "text": "solve('')", "table": "solve({})"}[problem.features[0]]
+        assert empty in calls[:6]
+
+
+def test_every_reference_passes_its_tests_when_it_is_run_in_isolation(problems: list[Problem]) -> None:
+    with Executor(Limits(cpu_s=2, wall_s=20, memory_mb=256, output_kb=64, file_mb=1), workers=2) as executor:
+        assert {outcome.verdict for _, outcome in reference_outcomes(problems, executor) if outcome} == {"passed"}
+
+
+def test_instructions_are_worded_in_several_ways(problems: list[Problem]) -> None:
+    assert len({problem.prompt.split("`")[0] for problem in problems}) >= 2
+    assert len({problem.prompt for problem in problems}) == len(problems)
+
+
+def test_the_seed_decides_everything(problems: list[Problem]) -> None:
+    assert list(synthesise(PARAMS)) == problems
+    assert list(synthesise(PARAMS.model_copy(update={"seed": 2}))) != problems
+
+
+def test_another_number_of_tests_leaves_the_tasks_alone(problems: list[Problem]) -> None:
+    more = synthesise(PARAMS.model_copy(update={"hidden_tests": 9}))
+    assert [(p.task_id, p.features) for p in more] == [(p.task_id, p.features) for p in problems]
+
+
+def test_ingested_problems_join_codeflow(tmp_path: Path, problems: list[Problem]) -> None:
+    own = problems[0].model_copy(update={"task_id": "own/1", "split": None})
+    (tmp_path / "own.jsonl").write_text(own.to_json() + "\n")
+    counts = build_problems(PARAMS, tmp_path, tmp_path / "out" / "problems.jsonl")
+    written = list(read_jsonl(tmp_path / "out" / "problems.jsonl", Problem, unique=True))
+    assert counts["problems/ingested"] == 1
+    assert counts["problems/codeflow"] == 21
+    assert (written[-1].task_id, written[-1].split) == ("own/1", "codeflow")
+
+
+def test_a_task_id_in_two_files_is_refused_and_nothing_is_written(tmp_path: Path, problems: list[Problem]) -> None:
+    for name in ("a.jsonl", "b.jsonl"):
+        (tmp_path / name).write_text(problems[0].model_copy(update={"task_id": "own/1"}).to_json() + "\n")
+    out = tmp_path / "problems.jsonl.out"
+    with pytest.raises(RecordError, match=r"b\.jsonl.*own/1"):
+        build_problems(PARAMS, tmp_path, out)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jsonl", "b.jsonl"]
+
+
+def test_more_problems_than_the_tree_serves_are_refused() -> None:
+    with pytest.raises(ConfigError, match="lower the sizes"):
+        next(synthesise(PARAMS.model_copy(update={"debugger": 100_000})))

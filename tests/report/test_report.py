@@ -1,0 +1,94 @@
+"""The stage: what it writes, what it leaves alone when an input is bad, and which pairs it shows."""
+
+import csv
+import json
+import re
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from iterpref_core.errors import InputError
+from iterpref_core.report.report import choose_pairs
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_everything_is_written_and_the_scores_are_returned(experiment: SimpleNamespace, tmp_path: Path) -> None:
+    out = tmp_path / "reports"
+    metrics = experiment.build(out)
+
+    tables = ("calls", "failures", "outcomes", "pass_rate", "published", "results", "validity")
+    assert {path.name for path in out.iterdir()} == {"index.html", "summary.json", *(f"{name}.csv" for name in tables)}
+    assert metrics["heldout/target-rpo"] == 0.8
+    assert metrics["humaneval_plus/base"] == 0
+    assert metrics["models_missing"] == 0
+    assert all(re.fullmatch(r"[\w./ -]+", name) for name in metrics), "a metric's name that MLflow refuses"
+    assert json.loads((out / "summary.json").read_text())["models"].keys() == experiment.passed.keys()
+
+
+def test_plots_hold_only_what_was_measured(experiment: SimpleNamespace, tmp_path: Path) -> None:
+    shutil.rmtree(experiment.results / "sft")
+    experiment.build(tmp_path / "reports")
+
+    rates = rows(tmp_path / "reports/pass_rate.csv")
+    assert [row["iteration"] for row in rates] == ["0", "1", "2", "3", "4", "5"]
+    assert rates[1]["pass_rate"] == "0.8"
+    results = rows(tmp_path / "reports/results.csv")
+    assert {row["benchmark"] for row in results} == {"heldout", "humaneval", "humaneval+"}
+    assert "sft" not in {row["model"] for row in results}
+    assert all(float(row["lo"]) <= float(row["pass_at_1"]) <= float(row["hi"]) for row in results)
+
+
+def test_same_inputs_give_the_same_report(experiment: SimpleNamespace, tmp_path: Path) -> None:
+    experiment.build(tmp_path / "a")
+    experiment.build(tmp_path / "b")
+    for path in (tmp_path / "a").iterdir():
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+
+
+def test_a_bad_input_leaves_the_report_before_as_it_was(experiment: SimpleNamespace, tmp_path: Path) -> None:
+    out = tmp_path / "reports"
+    experiment.build(out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with experiment.pairs.open("a", encoding="utf-8") as file:
+        file.write('{"task_id": "half')
+
+    with pytest.raises(InputError, match=r"pairs\.jsonl:13: not valid JSON"):
+        experiment.build(out)
+
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_pairs_are_drawn_by_hash_whatever_the_order_of_the_file(experiment: SimpleNamespace) -> None:
+    first = [pair.task_id for pair, _ in choose_pairs(experiment.pairs, experiment.spans, 4)]
+    lines = experiment.spans.read_text().splitlines(keepends=True)
+    experiment.spans.write_text("".join(reversed(lines)))
+    assert [pair.task_id for pair, _ in choose_pairs(experiment.pairs, experiment.spans, 4)] == first
+    assert len(set(first)) == 4
+
+
+def test_fewer_pairs_than_asked_for_are_all_shown(experiment: SimpleNamespace) -> None:
+    assert len(choose_pairs(experiment.pairs, experiment.spans, 99)) == 12
+
+
+def test_every_figure_of_the_page_is_in_a_table(rich: SimpleNamespace, tmp_path: Path) -> None:
+    rich.build(tmp_path)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    results = {(row["model"], row["benchmark"]): row for row in rows(tmp_path / "results.csv")}
+    easy, compared = results["dpo", "livecodebench/easy"], summary["comparisons"]["dpo"]["base"]["livecodebench"]
+    assert float(easy["p_value"]) == compared["by_difficulty"]["easy"]["p_value"]
+    assert results["base", "heldout"]["p_value"] == ""
+    failing = [row for row in rows(tmp_path / "failures.csv") if (row["model"], row["benchmark"]) == ("rpo", "mbpp")]
+    assert {row["kind"] for row in failing} >= {"AttributeError", "FileNotFoundError", "timeout", "wrong_answer"}
+    rest = 1 - float(results["rpo", "mbpp"]["pass_at_1"])
+    assert sum(float(row["share"]) for row in failing) == pytest.approx(rest)
+    outcomes = rows(tmp_path / "outcomes.csv")
+    assert sum(int(row["problems"]) for row in outcomes) == summary["codeflow"]["problems"]
+    validity = rows(tmp_path / "validity.csv")
+    assert sum(int(row["problems"]) for row in validity if row["measure"] == "coverage") == 58
+    assert len(rows(tmp_path / "published.csv")) == 25

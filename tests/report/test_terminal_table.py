@@ -1,0 +1,80 @@
+"""The terminal's table: what it shows, what it cannot show and says so, and that it fits a terminal."""
+
+import shutil
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from iterpref_core.report.summary import Summary, build_summary
+from iterpref_core.report.terminal_table import benchmark_table, results_table
+
+
+def render(experiment: SimpleNamespace, width: int = 80) -> str:
+    summary = build_summary(experiment.results, experiment.metrics, experiment.params, experiment.lock)
+    console = Console(width=width, color_system=None)
+    with console.capture() as captured:
+        console.print(results_table(summary))
+    return captured.get()
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_every_number_is_whole_at_any_usual_width(experiment: SimpleNamespace, width: int) -> None:
+    lines = render(experiment, width).splitlines()
+    row = next(line for line in lines if "Target-RPO" in line).split()
+    assert row[:2] == ["Target-RPO", "80.0"]
+    assert row[2] == "[74.0,86.0]"
+    assert row[3] == "+45.0"
+    assert row[5:] == ["<0.001", "0.6", "0.0", "n/a¹", "n/a¹"]
+    assert max(len(line) for line in lines) <= width
+
+
+def test_rows_run_from_ground_truth_to_the_ceiling(experiment: SimpleNamespace) -> None:
+    text = render(experiment)
+    names = ["ground truth", "base", "SFT", "DPO", "RPO", "Target-DPO", "Target-RPO", "debugger*"]
+    rows = [line for line in text.splitlines() if line.startswith(tuple(names))]
+    assert [next(name for name in names if row.startswith(name)) for row in rows] == names
+    assert rows[0].split()[2:] == ["100.0", "100.0", "100.0", "–", "–"]
+
+
+def test_losses_are_shown_as_losses(experiment: SimpleNamespace) -> None:
+    row = next(line for line in render(experiment).splitlines() if line.startswith("DPO"))
+    assert "−15.0" in row
+
+
+def test_what_could_not_be_measured_is_named(experiment: SimpleNamespace) -> None:
+    shutil.rmtree(experiment.results / "dpo")
+    text = render(experiment)
+    assert "¹ MBPP+ data: set MBPP_OVERRIDE_PATH" in text
+    assert "not measured: dpo" in text
+
+
+def render_benchmarks(summary: Summary) -> str:
+    console = Console(width=80, color_system=None)
+    with console.capture() as captured:
+        console.print(benchmark_table(summary))
+    return captured.get()
+
+
+def test_public_benchmarks_have_a_row_each_with_interval_and_paired_difference(experiment: SimpleNamespace) -> None:
+    summary = build_summary(experiment.results, experiment.metrics, experiment.params, experiment.lock)
+    text = render_benchmarks(summary)
+    row = next(line for line in text.splitlines() if line.startswith("DPO") and "HumanEval " in line)
+    assert row.split() == ["DPO", "HumanEval", "0.6%", "[0.0,6.6]", "0.0", "[0.0,", "0.0],", "p", "=", "1.000"]
+    assert "held-out" not in text
+    for scores in summary["models"].values():
+        del scores["humaneval"], scores["humaneval+"]
+    assert benchmark_table(summary) is None
+
+
+def test_benchmarks_of_which_nothing_is_solved_share_a_line(experiment: SimpleNamespace) -> None:
+    summary = build_summary(experiment.results, experiment.metrics, experiment.params, experiment.lock)
+    scores = [of_model["humaneval+"] for of_model in summary["models"].values()]
+    for score in scores:
+        score["pass_at_1"] = 0.0
+    *rows, last = render_benchmarks(summary).splitlines()
+    assert last.strip() == "no model solves any task of HumanEval+"
+    assert not [row for row in rows if "HumanEval+" in row]
+    scores[-1]["pass_at_1"] = 0.01
+    assert "no model solves" not in render_benchmarks(summary)
+    assert benchmark_table(summary).row_count == 2 * len(scores)

@@ -1,0 +1,133 @@
+"""Overlap with benchmarks: found where it was put, and nowhere else."""
+
+import gzip
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.screening.benchmark_tasks import BenchmarkTask, find_benchmarks, read_benchmark
+from iterpref_core.screening.contamination import ContaminationIndex, decontaminate
+from iterpref_core.errors import InputError, RecordError
+from iterpref_core.storage.jsonl import parse_lines, read_pairs, write_jsonl
+from iterpref_core.problems.formats.benchmark_membership import mbpp_plus_ids
+from iterpref_core.records import PreferencePair
+
+TEN = "one two three four five six seven eight nine ten"
+SOLUTION = "def solve(xs):\n    total = 0\n    for x in xs:\n        total += x * x - 1\n    return total\n"
+
+
+def pair(name: str, prompt: str = "p", chosen: str = "c") -> PreferencePair:
+    return PreferencePair(task_id=name, prompt=prompt, chosen=chosen, rejected=TEN)
+
+
+def kinds(item: PreferencePair, *tasks: BenchmarkTask) -> dict[str, set[str]]:
+    index = ContaminationIndex()
+    index.add("b", tasks)
+    return {name: set(found) for name, found in index.find(item).get("b", {}).items()}
+
+
+def test_runs_must_cover_most_of_a_task() -> None:
+    task = BenchmarkTask("b/1", (f"Say {TEN}!",), ())
+    assert kinds(pair("a", f"X {TEN.upper().replace(' ', ', ')}"), task) == {"b/1": {"ngram"}}
+    assert kinds(pair("a", "x", f"# {TEN} y"), task) == {"b/1": {"ngram"}}
+    assert kinds(pair("a", TEN), BenchmarkTask("b/1", (f"{TEN} and quite a lot of other words",), ())) == {}
+    assert kinds(pair("a", TEN.replace("five", "5")), task) == {}
+
+
+def test_a_run_that_many_tasks_share_and_composed_prompts_say_nothing() -> None:
+    tasks = [BenchmarkTask(f"b/{n}", (f"{n} {TEN}",), ()) for n in range(11)]
+    assert kinds(pair("a", TEN), *tasks) == {}
+    assert kinds(pair("a", TEN), BenchmarkTask("h", (f"Say {TEN}",), (), composed=True)) == {}
+    assert kinds(pair("a", "say, " + TEN), BenchmarkTask("h", (f"Say {TEN}",), (), composed=True)) == {"h": {"prompt"}}
+
+
+def test_an_example_is_found_whole() -> None:
+    task = BenchmarkTask("b/1", ("Add.\nassert add_up([1, 2], 3) == 6\n",), ())
+    assert kinds(pair("a", "Sum these. Test: assert add_up([1, 2], 3) == 6"), task) == {"b/1": {"example"}}
+    assert kinds(pair("a", "Sum these. Test: assert add_up([1, 2], 4) == 7"), task) == {}
+
+
+def test_a_solution_is_found_under_other_names_and_a_trivial_one_is_not_looked_for() -> None:
+    renamed = SOLUTION.replace("solve", "main").replace("total", "t").replace("xs", "numbers")
+    task = BenchmarkTask("b/1", ("Do it",), (SOLUTION,))
+    assert kinds(pair("a", chosen="def other(): pass\n" + renamed), task) == {"b/1": {"ast"}}
+    assert kinds(pair("a", chosen=renamed.replace("- 1", "+ 1")), task) == {}
+    body = BenchmarkTask("b/2", (SOLUTION.split("\n", maxsplit=1)[0] + "\n",), ("\n".join(SOLUTION.split("\n")[1:]),))
+    assert kinds(pair("a", chosen=renamed), body) == {"b/2": {"ast"}}
+    short = "def f(a, b):\n    return a + b\n"
+    assert kinds(pair("a", chosen=short), BenchmarkTask("b/3", ("q",), (short,))) == {}
+
+
+def test_benchmarks_of_every_kind_are_read_and_of_split_problems_the_held_out_ones(tmp_path: Path) -> None:
+    lines = [
+        {"task_id": "HumanEval/0", "prompt": "def f():\n", "canonical_solution": "    pass\n"},
+        {"text": "Do it.", "code": "x = 1"},
+        {"question_id": "L/1", "question_content": "c"},
+        {"task_id": "heldout/0", "prompt": "p", "split": "heldout", "reference": "r", "features": ["x"]},
+        {"task_id": "codeflow/0", "prompt": "p", "split": "codeflow", "reference": "r"},
+    ]
+    path = tmp_path / "benchmark.jsonl.gz"
+    path.write_bytes(gzip.compress("\n".join(map(json.dumps, lines)).encode()))
+    assert list(read_benchmark(path)) == [
+        BenchmarkTask("HumanEval/0", ("def f():\n",), ("    pass\n",)),
+        BenchmarkTask("benchmark.jsonl.gz:2", ("Do it.",), ("x = 1",)),
+        BenchmarkTask("L/1", ("c",), ()),
+        BenchmarkTask("heldout/0", ("p",), ("r",), composed=True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"), [("{", r"b\.jsonl:1: not valid JSON"), ('{"question": 1}', r"b\.jsonl:1: no text under any")]
+)
+def test_files_that_are_no_benchmark_are_refused(tmp_path: Path, line: str, message: str) -> None:
+    (tmp_path / "b.jsonl").write_text(line, encoding="utf-8")
+    with pytest.raises(RecordError, match=message):
+        list(read_benchmark(tmp_path / "b.jsonl"))
+    with pytest.raises(InputError, match="no such file"):
+        find_benchmarks([str(tmp_path / "absent.jsonl")], None)
+
+
+def test_an_absent_benchmark_is_named_and_a_used_one_has_its_hash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("LIVECODEBENCH_PATH", raising=False)
+    (tmp_path / "b.jsonl").write_text(json.dumps({"prompt": "Add two numbers"}), encoding="utf-8")
+    write_jsonl(tmp_path / "pairs.jsonl", [pair("a", "add two numbers!"), pair("b")])
+    out, report = tmp_path / "out.jsonl", tmp_path / "report.json"
+    counts = decontaminate(tmp_path / "pairs.jsonl", ["livecodebench", str(tmp_path / "b.jsonl")], out, report)
+    assert counts == {"pairs": 1, "dropped/contaminated": 1}
+    assert [item.task_id for item in read_pairs(out)] == ["b"]
+    found = json.loads(report.read_text())
+    assert found["absent"] == {"livecodebench": "LIVECODEBENCH_PATH is not set"}
+    assert "livecodebench (LIVECODEBENCH_PATH is not set)" in caplog.text
+    assert found["benchmarks"]["b.jsonl"]["examples"] == [{"pair": "a", "task": "b.jsonl:1", "by": ["prompt"]}]
+    assert found["benchmarks"]["b.jsonl"]["overlapping"] == ["b.jsonl:1"]
+    assert len(found["benchmarks"]["b.jsonl"]["sha256"]) == 64
+
+
+def test_the_overlap_of_mbpp_with_mbpp_plus_is_found() -> None:
+    source, plus = (os.environ.get(name) for name in ("MBPP_SOURCE_PATH", "MBPP_OVERRIDE_PATH"))
+    if not source or not plus:
+        pytest.skip("MBPP_SOURCE_PATH or MBPP_OVERRIDE_PATH is not set")
+    index = ContaminationIndex()
+    index.add("mbpp", read_benchmark(Path(plus)))
+    found, others = set(), set()
+    for number, line in parse_lines(Path(source)):
+        task = json.loads(line)
+        prompt = f"{task['text']}\nYour code should pass this test: {task['test_list'][0]}"
+        if index.find(pair(str(number), prompt, task["code"])):
+            (found if task["task_id"] in mbpp_plus_ids() else others).add(task["task_id"])
+    assert len(found) >= 0.94 * len(mbpp_plus_ids())
+    assert len(others) <= 0.1 * 596, "near-duplicates inside MBPP, and no more"
+
+
+def test_the_files_of_a_folder_are_one_benchmark_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVECODEBENCH_PATH", str(tmp_path))
+    for number in (1, 2):
+        line = json.dumps({"question_content": f"Add {number} numbers", "question_id": str(number)})
+        (tmp_path / f"test{number}.jsonl").write_text(line, encoding="utf-8")
+    found, absent = find_benchmarks(["livecodebench"], None)
+    assert [file.name for file in found] == ["livecodebench/test1.jsonl", "livecodebench/test2.jsonl"]
+    assert not absent

@@ -1,0 +1,117 @@
+"""The line LCS against brute force, and lines as Python's reader sees them."""
+
+import difflib
+import doctest
+import random
+from itertools import combinations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iterpref_core.source_code import line_diff
+from iterpref_core.source_code.line_diff import diff_lines, line_spans, match_lines, split_lines
+
+Matches = list[tuple[int, int]]
+few_lines = st.lists(st.sampled_from("abcd"), max_size=7)
+texts = st.text(alphabet="ab \t#é日\x0c\u2028\r\n", max_size=30)
+
+
+def all_longest(a: list[str], b: list[str]) -> list[Matches]:
+    """Every longest common subsequence, by trying all choices of lines."""
+    for size in range(min(len(a), len(b)), -1, -1):
+        found = [
+            list(zip(rows, columns, strict=True))
+            for rows in combinations(range(len(a)), size)
+            for columns in combinations(range(len(b)), size)
+            if all(a[i] == b[j] for i, j in zip(rows, columns, strict=True))
+        ]
+        if found:
+            return found
+    raise AssertionError("the empty subsequence is always common")
+
+
+def test_docstring_examples() -> None:
+    assert doctest.testmod(line_diff).failed == 0
+
+
+@given(few_lines, few_lines)
+def test_matches_are_a_longest_common_subsequence(a: list[str], b: list[str]) -> None:
+    assert match_lines(a, b) in all_longest(a, b)
+
+
+@given(few_lines, few_lines)
+def test_ties_are_broken_as_documented(a: list[str], b: list[str]) -> None:
+    # Different first and last lines switch prefix and suffix matching off.
+    a, b = ["<", *a, ">"], ["(", *b, ")"]
+    assert match_lines(a, b) == min(all_longest(a, b), key=lambda matches: matches[::-1])
+
+
+def test_common_ends_are_matched_before_anything_else() -> None:
+    assert match_lines(["x", "r", "y", "r"], ["z", "r"]) == [(3, 1)]
+    assert match_lines(["r", "x", "r"], ["r"]) == [(0, 0)]
+
+
+def test_finds_more_than_difflib() -> None:
+    generator = random.Random(1)
+    better = 0
+    for _ in range(300):
+        a, b = ([generator.choice("abcdef") for _ in range(12)] for _ in range(2))
+        blocks = difflib.SequenceMatcher(None, a, b, autojunk=False).get_matching_blocks()
+        difference = len(match_lines(a, b)) - sum(block.size for block in blocks)
+        assert difference >= 0
+        better += difference > 0
+    assert better > 50
+
+
+@given(texts)
+def test_spans_are_exactly_the_lines(text: str) -> None:
+    unified = text.replace("\r\n", "\n").replace("\r", "\n")
+    expected = unified.split("\n")
+    if expected[-1] == "":
+        expected.pop()
+    assert split_lines(text) == expected
+    assert [text[start:end] for start, end in line_spans(text)] == expected
+
+
+@given(texts, texts)
+def test_the_lcs_and_the_two_remainders_divide_the_lines(rejected: str, chosen: str) -> None:
+    diff = diff_lines(rejected, chosen)
+    assert sorted([*diff.rejected, *(i for i, _ in diff.matches)]) == list(range(len(split_lines(rejected))))
+    assert sorted([*diff.chosen, *(j for _, j in diff.matches)]) == list(range(len(split_lines(chosen))))
+
+
+@pytest.mark.parametrize(
+    ("rejected", "chosen"),
+    [("a\nb\n", "a\r\nb\r\n"), ("a\nb\n", "a\nb"), ("a\rb", "a\nb"), ("", "")],
+    ids=["crlf", "no final newline", "cr", "empty"],
+)
+def test_line_ends_are_no_difference(rejected: str, chosen: str) -> None:
+    diff = diff_lines(rejected, chosen)
+    assert diff.rejected == diff.chosen == ()
+
+
+@pytest.mark.parametrize(("rejected", "chosen"), [("\tx", "        x"), ("x", "x "), ("x = 'é'", "x = 'e\u0301'")])
+def test_any_other_character_is_a_difference(rejected: str, chosen: str) -> None:
+    assert diff_lines(rejected, chosen).rejected == (0,)
+
+
+class Line(str):
+    """Counts how often lines are compared."""
+
+    __slots__ = ()
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        Line.compared += 1
+        return str.__eq__(self, other)  # type: ignore[arg-type]
+
+    __hash__ = str.__hash__
+
+
+def test_thousands_of_lines_are_looked_up_and_not_compared_each_with_each() -> None:
+    generator = random.Random(2)
+    a = [Line(generator.randrange(2000)) for _ in range(4000)]
+    b = generator.sample(a, len(a))
+    assert len(match_lines(a, b)) > 100
+    assert 0 < Line.compared < 4 * len(a)

@@ -1,0 +1,68 @@
+import ast
+
+import pytest
+
+from iterpref_core.source_code.mutants import mutants_of
+
+PROGRAM = '''
+import math
+def f(xs: list[int] = 3, k=2) -> int:
+    """Says what it does."""
+    total = 0
+    for i, x in enumerate(xs):
+        if not x or x < 3 and x != k:
+            continue
+        total += -x if x % 2 else x
+        print(f"x is {x + 1}")
+    return total, "", "abc", True, None
+'''
+CHAINS = [f"a < b == c -> a {rest}" for rest in ("<= b == c", ">= b == c", "< b != c")]
+
+
+def changes(code: str) -> list[str]:
+    return [mutant.change for mutant in mutants_of(code, 1000, "")]
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("a + b", ["a + b -> pass", "a + b -> a - b"]),
+        ("x = 1", ["x = 1 -> pass", "1 -> 2"]),
+        ("x = a < b", ["x = a < b -> pass", "a < b -> a <= b", "a < b -> a >= b"]),
+        ("if a < b == c: f()", ["if a < b == c: -> if not a < b == c:", *CHAINS, "f() -> pass"]),
+        ("x += 1", ["x += 1 -> x -= 1", "x += 1 -> pass", "1 -> 2"]),
+        ("if a:\n    f()", ["if a: -> if not a:", "f() -> pass"]),
+        ("for x in y:\n    break", ["break -> continue"]),
+        ("def f():\n    'doc'\n    return", []),
+        ("def f(x: 1) -> 2:\n    return x", ["return x -> return None"]),
+        ("x = f'{a}b'", ["x = f'{a}b' -> pass"]),
+        ("x: int = 'a'", ["'a' -> ''"]),
+    ],
+)
+def test_the_mutants_of_small_programs(code, expected):
+    assert changes(code) == expected
+
+
+def test_every_mutant_is_another_valid_program():
+    mutants = mutants_of(PROGRAM, 1000, "")
+    codes = {mutant.code for mutant in mutants}
+    assert len(codes) == len(mutants) > 20
+    assert ast.unparse(ast.parse(PROGRAM)) + "\n" not in codes
+    for mutant in mutants:
+        compile(mutant.code, "mutant", "exec")
+    assert [mutant.line for mutant in mutants] == sorted(mutant.line for mutant in mutants)
+
+
+def test_a_choice_is_part_of_all_and_the_same_every_time():
+    everything = mutants_of(PROGRAM, 1000, "")
+    chosen = mutants_of(PROGRAM, 7, "seed")
+    assert len(chosen) == 7
+    assert [mutant for mutant in everything if mutant in chosen] == chosen
+    assert mutants_of(PROGRAM, 7, "seed") == chosen
+    assert mutants_of(PROGRAM, 7, "other") != chosen
+
+
+@pytest.mark.parametrize("code", ["def f(", "(" * 5000, "x = '\0'", "-" * 100_000 + "1"])
+def test_what_cannot_be_parsed_is_refused(code):
+    with pytest.raises(ValueError, match="cannot be parsed"):
+        mutants_of(code, 5, "")

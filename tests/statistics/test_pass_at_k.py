@@ -1,0 +1,66 @@
+"""Estimators against their definitions."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from iterpref_core.statistics.pass_at_k import Z_95, pass_at_k, score_tasks, shares_passed, wilson_interval
+
+COUNTS = [(n, c, k) for n in range(1, 7) for c in range(n + 1) for k in range(1, n + 1)]
+
+
+@pytest.mark.parametrize(("n", "correct", "k"), COUNTS)
+def test_pass_at_k_is_the_share_of_k_subsets_with_a_passing_sample(n: int, correct: int, k: int) -> None:
+    subsets = list(combinations([True] * correct + [False] * (n - correct), k))
+    assert pass_at_k(n, correct, k) == pytest.approx(sum(map(any, subsets)) / len(subsets))
+
+
+def test_pass_at_1_is_the_share_that_passed() -> None:
+    assert pass_at_k(200, 37, 1) == pytest.approx(37 / 200)
+
+
+@pytest.mark.parametrize(("n", "correct", "k"), [(3, 4, 1), (3, -1, 1), (3, 1, 4), (3, 1, 0)])
+def test_pass_at_k_refuses_impossible_counts(n: int, correct: int, k: int) -> None:
+    with pytest.raises(ValueError, match="need 0 <= correct <= n"):
+        pass_at_k(n, correct, k)
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 10), (3, 10), (10, 10), (350, 1000), (0.5, 3), (1, 1)])
+def test_wilson_bounds_are_where_the_score_test_rejects(successes: float, n: int) -> None:
+    low, high = wilson_interval(successes, n)
+    share = successes / n
+    assert 0 <= low <= share <= high <= 1
+    for bound in (low, high):
+        if 0 < bound < 1:
+            assert abs(share - bound) / np.sqrt(bound * (1 - bound) / n) == pytest.approx(Z_95)
+
+
+def test_wilson_is_symmetric_and_narrows() -> None:
+    low, high = wilson_interval(30, 100)
+    assert wilson_interval(70, 100) == pytest.approx((1 - high, 1 - low))
+    narrow = wilson_interval(300, 1000)
+    assert narrow[1] - narrow[0] < high - low
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 0), (2, 1), (-1, 5)])
+def test_wilson_refuses_impossible_counts(successes: float, n: int) -> None:
+    with pytest.raises(ValueError, match="need n >= 1"):
+        wilson_interval(successes, n)
+
+
+def test_tasks_can_be_left_out_of_a_score() -> None:
+    verdicts = {"a": ["passed"], "b": ["timeout"], "c": ["passed"], "d": ["infra_error"]}
+    every, some = score_tasks(verdicts), score_tasks(verdicts, without=["b", "x"])
+    assert every is not None
+    assert some is not None
+    assert (every.n, every.pass_at_1, every.pass_at_5) == (3, 2 / 3, None)
+    assert (some.n, some.pass_at_1, some.ci95) == (2, 1.0, wilson_interval(2, 2))
+    assert score_tasks(verdicts, without=["a", "b", "c"]) is None
+
+
+def test_pass_at_5_needs_five_judged_samples_of_every_task_that_counts() -> None:
+    verdicts = {"a": ["passed"] * 2 + ["timeout"] * 4, "b": ["exception"] * 5, "c": ["passed", "infra_error"]}
+    assert score_tasks(verdicts).pass_at_5 is None  # type: ignore[union-attr]
+    assert score_tasks(verdicts, without=["c"]).pass_at_5 == pytest.approx(0.5)  # type: ignore[union-attr]
+    assert shares_passed(verdicts) == {"a": pytest.approx(1 / 3), "b": 0.0, "c": 1.0}

@@ -1,0 +1,102 @@
+"""JSONL in and out: what errors say, and that files appear whole or not at all."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.errors import InputError, RecordError, StorageError, storage_error
+from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, read_pairs, write_jsonl
+from iterpref_core.records import PreferencePair
+
+PAIR = PreferencePair(task_id="t", prompt="p", chosen="é\u2028\n", rejected="b")
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_records_survive_a_round_trip(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "pairs.jsonl"
+    assert write_jsonl(path, [PAIR]) == 1
+    assert list(read_jsonl(path, PreferencePair)) == list(read_pairs(path)) == [PAIR]
+    assert "é" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"task_id": "a"', "not valid JSON"),
+        ('{"task_id": "a", "prompt": "p", "chosen": "c"}', "field 'rejected' is missing"),
+        ('{"task_id": "a", "prompt": "p", "chosen": "c", "rejected": 3}', "field 'rejected'"),
+        ('{"task_id": "t", "prompt": "p", "chosen": "c", "rejected": "r"}', "already used on line 1"),
+    ],
+)
+def test_errors_name_file_line_and_field(tmp_path: Path, line: str, message: str) -> None:
+    path = written(tmp_path / "pairs.jsonl", f"{PAIR.to_json()}\n\n{line}\n")
+    for read in (lambda: read_jsonl(path, PreferencePair, unique=True), lambda: read_pairs(path)):
+        with pytest.raises(RecordError) as caught:
+            list(read())
+        assert str(caught.value).startswith(f"{path}:3: ")
+        assert message in str(caught.value)
+
+
+def test_an_absent_file_and_a_folder_are_input_errors(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        list(read_pairs(tmp_path / "none.jsonl"))
+    with pytest.raises(InputError, match="is a folder"):
+        list(read_pairs(tmp_path))
+
+
+def test_anybodys_pairs_are_named_by_their_line(tmp_path: Path) -> None:
+    texts = '"prompt": "p", "chosen": "c", "rejected": "r"'
+    lines = f'{{{texts}}}\n\n{{{texts}, "task_id": null, "source": "x"}}\n{{{texts}, "task_id": "mine"}}\n'
+    path = written(tmp_path / "pairs.jsonl", lines)
+    assert [pair.task_id for pair in read_pairs(path)] == ["pair-1", "pair-3", "mine"]
+    assert {type(pair) for pair in read_pairs(path)} == {PreferencePair}
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = written(tmp_path / "out.txt", "before")
+
+    def write_and_fail() -> None:
+        with atomic_writer(path) as file:
+            file.write("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_and_fail()
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_one_message_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(StorageError, match=r"pairs\.jsonl: No space left on device; free some space and run again"):
+        write_jsonl(tmp_path / "pairs.jsonl", [PAIR])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_says_whether_storage_caused_it() -> None:
+    class LibraryError(Exception):
+        pass
+
+    def wrapped(number: int, path: str | None = None) -> Exception:
+        try:
+            try:
+                raise OSError(number, os.strerror(number), path)
+            except OSError as error:
+                raise LibraryError("cannot save") from error
+        except LibraryError as error:
+            return error
+
+    assert str(storage_error(wrapped(errno.EROFS, "models/base"))).startswith("models/base: Read-only file system; ")
+    assert str(storage_error(wrapped(errno.ENOSPC))).startswith(f"{Path.cwd()} or ")
+    assert storage_error(wrapped(errno.ENOENT)) is None
+    assert storage_error(LibraryError("I/O error: No space left on device (os error 28)")) is not None
+    assert storage_error(LibraryError("Permission denied")) is None, "servers say so, too"

@@ -1,0 +1,55 @@
+"""SQLite files: shared or not, and what is said when one cannot be used."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.storage.sqlite import Database
+from iterpref_core.errors import InputError, StorageError
+
+SCHEMA = ("CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY)",)
+
+
+def test_what_was_written_is_there_after_a_kill(tmp_path: Path) -> None:
+    script = (
+        "import os, signal, sys; from pathlib import Path; from iterpref_core.storage.sqlite import Database;"
+        f"data = Database(Path(sys.argv[1]), {SCHEMA!r}); data.execute('INSERT INTO kept VALUES (?)', ('a',));"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", script, tmp_path / "data.sqlite"], check=False)
+    assert Database(tmp_path / "data.sqlite", SCHEMA).row("SELECT name FROM kept") == ("a",)
+
+
+def test_an_exclusive_file_is_refused_until_it_is_closed(tmp_path: Path) -> None:
+    first = Database(tmp_path / "data.sqlite", SCHEMA, exclusive=True)
+    with pytest.raises(InputError, match=r"data\.sqlite: the same run is in progress elsewhere"):
+        Database(tmp_path / "data.sqlite", SCHEMA, exclusive=True)
+    first.close()
+    Database(tmp_path / "data.sqlite", SCHEMA, exclusive=True).close()
+
+
+def test_two_users_of_a_shared_file_see_each_others_rows(tmp_path: Path) -> None:
+    one, other = (Database(tmp_path / "data.sqlite", SCHEMA) for _ in range(2))
+    one.execute("INSERT INTO kept VALUES ('a')")
+    other.execute_many("INSERT OR IGNORE INTO kept VALUES (?)", [("a",), ("b",)])
+    assert one.row("SELECT count(*) FROM kept") == (2,)
+
+
+def test_a_full_disk_is_told_and_what_is_in_the_file_stays(tmp_path: Path) -> None:
+    data = Database(tmp_path / "data.sqlite", SCHEMA)
+    data.execute("INSERT INTO kept VALUES ('first')")
+    data.execute("PRAGMA max_page_count = 8")  # SQLite reports a full disk the same way
+    with pytest.raises(StorageError, match=r"data\.sqlite: the disk is full; free some space"):
+        data.execute_many("INSERT INTO kept VALUES (?)", ((f"{number} " * 1000,) for number in range(100)))
+    assert data.row("SELECT name FROM kept") == ("first",)
+
+
+def test_what_is_no_such_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "folder.sqlite").mkdir()
+    with pytest.raises(InputError, match=r"folder\.sqlite: cannot be written"):
+        Database(tmp_path / "folder.sqlite", SCHEMA)
+    (tmp_path / "text.sqlite").write_text("not a data base, but long enough to be looked at as one " * 20)
+    with pytest.raises(InputError, match=r"text\.sqlite: cannot be used"):
+        Database(tmp_path / "text.sqlite", SCHEMA)

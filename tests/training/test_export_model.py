@@ -1,0 +1,96 @@
+"""Exported folders load by themselves and say what is in them."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from iterpref_core.errors import InputError, ModelError
+from iterpref_core.training.export_model import count_sources, export_model, find_licence
+from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.records import IoTest, Problem
+
+
+def logits(folder: Path) -> torch.Tensor:
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    found: torch.Tensor = model(torch.tensor([[2, 3, 2]])).logits.detach()
+    return found
+
+
+def test_an_exported_folder_loads_by_itself_with_the_same_weights(word_model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "model"
+    written = export_model(word_model, out, "---\nlicense: mit\n---\n# Card\n")
+    names = {path.name for path in out.iterdir()}
+    assert {"README.md", "config.json", "generation_config.json", "model.safetensors", "tokenizer.json"} <= names
+    assert AutoTokenizer.from_pretrained(out)("return x")["input_ids"] == [2, 3]
+    assert torch.equal(logits(out), logits(word_model))
+    assert (out / "README.md").read_text(encoding="utf-8").endswith("# Card\n")
+    assert written["out"] == str(out)
+    assert [path.name for path in out.parent.iterdir()] == ["model"]
+    assert len({path.stat().st_mode for path in out.iterdir()}) == 1, "whoever reads the card can read the weights"
+
+
+def test_adapters_are_merged_into_their_base(word_model: Path, tmp_path: Path) -> None:
+    base = AutoModelForCausalLM.from_pretrained(word_model)
+    torch.manual_seed(1)
+    config = LoraConfig(r=2, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False)
+    adapted = get_peft_model(base, config)
+    adapted.peft_config["default"].base_model_name_or_path = str(word_model)
+    adapted.save_pretrained(tmp_path / "adapter")
+    wanted = adapted(torch.tensor([[2, 3, 2]])).logits.detach()
+
+    export_model(tmp_path / "adapter", tmp_path / "out", "card")
+
+    assert not (tmp_path / "out" / "adapter_config.json").exists()
+    assert torch.allclose(logits(tmp_path / "out"), wanted, atol=1e-5)
+    assert not torch.allclose(logits(word_model), wanted, atol=1e-3)
+
+
+def test_a_folder_that_holds_something_is_left_alone(word_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    export_model(word_model, tmp_path / "empty", "card")
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "thesis.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(InputError, match="full: is not empty"):
+        export_model(word_model, full, "card")
+    assert [path.name for path in full.iterdir()] == ["thesis.txt"]
+
+
+def test_a_model_that_cannot_be_loaded_leaves_nothing_behind(word_model: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(word_model, broken)
+    (broken / "model.safetensors").unlink()
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        export_model(broken, tmp_path / "out", "card")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_licence_is_what_the_models_own_card_says(tmp_path: Path) -> None:
+    card = tmp_path / "README.md"
+    assert find_licence(str(tmp_path)) is None
+    for text, licence in (
+        ("---\nlicense: apache-2.0\ntags: [code]\n---\n# M\n", "apache-2.0"),
+        ("---\nlicense: other\nlicense_name: deepseek\n---\n", "deepseek"),
+        ("---\ntags: [code]\n---\n", None),
+        ("# M\n---\nlicense: mit\n---\n", None),
+        ("---\nlicense: [\n---\n", None),
+    ):
+        card.write_text(text, encoding="utf-8")
+        assert find_licence(str(tmp_path)) == licence
+    assert find_licence("nobody/no-such-model") is None
+
+
+def test_sources_are_counted_of_what_pairs_are_made_of(tmp_path: Path) -> None:
+    tests = (IoTest(call="f()", expected="1"),)
+    splits = [("a", "codeflow"), ("a", "codeflow"), ("b", "codeflow"), ("a", "heldout")]
+    problems = [
+        Problem(task_id=str(n), prompt="p", entry_point="f", tests=tests, source=source, split=split)
+        for n, (source, split) in enumerate(splits)
+    ]
+    write_jsonl(tmp_path / "p.jsonl", problems)
+    assert count_sources(tmp_path / "p.jsonl") == {"a": 2, "b": 1}
+    assert count_sources(tmp_path / "absent.jsonl") == {}

@@ -1,0 +1,43 @@
+"""Hybrid training: one half of every batch is vanilla."""
+
+from iterpref_core.training.columns import objective_columns
+from iterpref_core.training.dataset import TokenisedPair
+from iterpref_core.training.objectives import OBJECTIVES
+from iterpref_core.training.reference import ReferenceLogps
+from iterpref_core.training.half_batches import AlternatingSampler
+
+
+def test_every_pair_once_an_epoch_and_half_of_every_even_batch_from_either_half() -> None:
+    sampler = AlternatingSampler(101, seed=5)
+    drawn = list(sampler)
+    assert len(sampler) == len(drawn) == 101
+    assert sorted(index % 101 for index in drawn) == list(range(101))
+    for start in range(0, 100, 4):
+        assert sum(index >= 101 for index in drawn[start : start + 4]) == 2
+
+
+def test_epochs_differ_and_repeat_themselves() -> None:
+    sampler = AlternatingSampler(50, seed=5)
+    first = list(sampler)
+    sampler.set_epoch(1)
+    second = list(sampler)
+    assert first != second
+    assert {index for index in first if index < 50} != {index for index in second if index < 50}
+    again = AlternatingSampler(50, seed=5)
+    again.set_epoch(1)
+    assert list(again) == second
+    assert list(AlternatingSampler(50, seed=6)) != first
+
+
+def test_the_data_has_each_pair_in_both_ways(rows: list[TokenisedPair]) -> None:
+    reference = ReferenceLogps(
+        chosen=[[-0.5] * len(row.chosen_ids) for row in rows],
+        rejected=[[-0.7] * len(row.rejected_ids) for row in rows],
+    )
+    columns = objective_columns(rows, OBJECTIVES["hybrid-dpo"], reference)
+    half = len(rows)
+    assert {len(values) for values in columns.values()} == {2 * half}
+    for number, row in enumerate(rows):
+        assert columns["rejected_ids"][number] == columns["rejected_ids"][number + half] == row.rejected_ids
+        assert columns["rejected_weights"][number] == [1] * len(row.rejected_ids)
+        assert columns["rejected_weights"][number + half] == row.focal

@@ -1,0 +1,311 @@
+"""The trainer: its loss against TRL's own, its masks, its resume, its bad input."""
+
+import csv
+import json
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import torch
+from accelerate import PartialState
+from datasets import Dataset
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
+from trl import DPOConfig, DPOTrainer
+
+from iterpref_core.config import Layout, ObjectiveName, PromptStyle, TrainParams
+from iterpref_core.errors import ConfigError, ModelError
+from iterpref_core.inference.local.tokenizers import load_tokenizer
+from iterpref_core.inference.local.transformers_backend import load_model
+from iterpref_core.training.checkpoint import last_checkpoint, mark_whole, run_key
+from iterpref_core.training.columns import objective_columns
+from iterpref_core.training.dataset import TokenisedPair
+from iterpref_core.training.layouts import make_collator
+from iterpref_core.training.objectives import OBJECTIVES
+from iterpref_core.training.reference import ReferenceLogps, reference_logps, score_sequences
+from iterpref_core.training.training import train_objective
+from iterpref_core.training.trainer import FocalDPOTrainer
+
+
+def _train(
+    folder: Path, inputs: tuple[Path, Path, Path], objective: ObjectiveName, params: TrainParams
+) -> dict[str, float]:
+    return train_objective(*inputs, objective, params, folder / "out", folder / "curve.csv", folder / "work")
+
+
+def _read_curve(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def inputs(pairs_file: Path, spans_file: Path, model_folder: Path) -> tuple[Path, Path, Path]:
+    return pairs_file, spans_file, model_folder
+
+
+def _reference(model_folder: Path, rows: list[TokenisedPair]) -> ReferenceLogps:
+    """A reference that differs from the policy, as after some training."""
+    model = AutoModelForCausalLM.from_pretrained(model_folder)
+    sequences = [(row.prompt_ids, row.chosen_ids) for row in rows] + [
+        (row.prompt_ids, row.rejected_ids) for row in rows
+    ]
+    scores = [0.9 * score for score in score_sequences(model, sequences, batch_size=8, bf16=False)]
+    return ReferenceLogps(
+        [score.tolist() for score in scores[: len(rows)]], [score.tolist() for score in scores[len(rows) :]]
+    )
+
+
+def _loss_and_gradient(trainer: DPOTrainer, batch: dict[str, torch.Tensor]) -> tuple[float, dict[str, torch.Tensor]]:
+    trainer.model.zero_grad()
+    loss = trainer.compute_loss(trainer.model, batch)
+    loss.backward()
+    return loss.item(), {name: weight.grad.clone() for name, weight in trainer.model.named_parameters()}
+
+
+def _arguments(folder: Path, **extra: object) -> DPOConfig:
+    return DPOConfig(
+        output_dir=str(folder), report_to="none", use_cpu=True, bf16=False, activation_checkpointing=False, beta=0.1,
+        max_length=None, precompute_ref_log_probs=True, dataloader_pin_memory=False, **extra,
+    )  # fmt: skip
+
+
+def _as_rows(columns: dict[str, list[list[int]]]) -> list[dict[str, list[int]]]:
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _focal_trainer(
+    folder: Path,
+    model_folder: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    columns: dict[str, list[list[int]]],
+    objective: ObjectiveName,
+    alpha: float,
+    layout: Layout = "padded",
+) -> FocalDPOTrainer:
+    row = OBJECTIVES[objective]
+    collator = make_collator(layout, tokenizer.pad_token_id, preference=row.preference, pad_to_multiple_of=8)
+    return FocalDPOTrainer(
+        objective=row, alpha=alpha, nll="mean", model=AutoModelForCausalLM.from_pretrained(model_folder),
+        args=_arguments(folder), data_collator=collator,
+        train_dataset=Dataset.from_dict(columns), processing_class=tokenizer,
+    )  # fmt: skip
+
+
+def _trl_batch(columns: dict[str, list[list[int]]], pad_token_id: int) -> dict[str, torch.Tensor]:
+    """The same pairs as TRL lays them out, with masks of our choice."""
+    pad = torch.nn.utils.rnn.pad_sequence
+    batch, sums = {}, {}
+    sequences, masks = [], []
+    for side in ("chosen", "rejected"):
+        weights, reference = columns[f"{side}_weights"], columns[f"ref_{side}_token_logps"]
+        sums[side] = torch.stack(
+            [torch.tensor(r) @ torch.tensor(w).float() for r, w in zip(reference, weights, strict=True)]
+        )
+        for prompt, program, own in zip(columns["prompt_ids"], columns[f"{side}_ids"], weights, strict=True):
+            sequences.append(torch.tensor(prompt + program))
+            masks.append(torch.tensor([0] * len(prompt) + list(own)))
+    batch["input_ids"] = pad(sequences, batch_first=True, padding_value=pad_token_id)
+    batch["attention_mask"] = pad([torch.ones_like(row) for row in sequences], batch_first=True)
+    batch["completion_mask"] = pad(masks, batch_first=True)
+    return batch | {"ref_chosen_logps": sums["chosen"], "ref_rejected_logps": sums["rejected"]}
+
+
+@pytest.mark.parametrize("layout", ["padded", "fork"])
+@pytest.mark.parametrize(("objective", "alpha"), [("dpo", 0.0), ("rpo", 2.0), ("target-dpo", 0.0), ("target-rpo", 2.0)])
+def test_loss_and_gradient_are_trl_s_own(
+    tmp_path: Path,
+    rows: list[TokenisedPair],
+    model_folder: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    objective: ObjectiveName,
+    alpha: float,
+    layout: Layout,
+) -> None:
+    """TRL's loss, given the same masks as its `completion_mask`, is the oracle."""
+    reference = _reference(model_folder, rows)
+    columns = objective_columns(rows, OBJECTIVES[objective], reference)
+    ours = _focal_trainer(tmp_path, model_folder, tokenizer, columns, objective, alpha, layout)
+    batch = ours.data_collator(_as_rows(columns))
+    own_loss, own_gradient = _loss_and_gradient(ours, batch)
+
+    kinds = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, alpha]} if alpha else {"loss_type": ["sigmoid"]}
+    texts = Dataset.from_dict({"prompt": ["a"], "chosen": ["b"], "rejected": ["c"]})
+    theirs = DPOTrainer(
+        model=AutoModelForCausalLM.from_pretrained(model_folder),
+        args=_arguments(tmp_path, **kinds),
+        train_dataset=texts,
+        processing_class=tokenizer,
+    )
+    loss, gradient = _loss_and_gradient(theirs, _trl_batch(columns, tokenizer.pad_token_id))
+    assert own_loss == pytest.approx(loss, rel=1e-6)
+    for name, expected in gradient.items():
+        torch.testing.assert_close(own_gradient[name], expected, atol=1e-6, rtol=1e-4, msg=name)
+
+
+def test_sft_is_the_nll_of_the_chosen_program(
+    tmp_path: Path, rows: list[TokenisedPair], model_folder: Path, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    columns = objective_columns(rows, OBJECTIVES["sft"], None)
+    trainer = _focal_trainer(tmp_path, model_folder, tokenizer, columns, "sft", 1.0)
+    batch = trainer.data_collator(_as_rows(columns))
+    assert batch["input_ids"].shape[0] == len(rows), "the rejected programs are not computed"
+    assert batch["rejected_weights"].count_nonzero() == 0
+    scores = score_sequences(
+        AutoModelForCausalLM.from_pretrained(model_folder),
+        [(row.prompt_ids, row.chosen_ids) for row in rows], batch_size=5, bf16=False,
+    )  # fmt: skip
+    loss, _ = _loss_and_gradient(trainer, batch)
+    assert loss == pytest.approx(-torch.cat(scores).mean().item(), abs=1e-5)
+
+
+def test_a_score_is_the_log_probability_that_plain_logits_give(model_folder: Path) -> None:
+    model = load_model(model_folder)
+    sequences = [([5, 6, 7], [8, 9]), ([], [8, 9, 10]), ([4], [3])]
+    for (prompt, completion), score in zip(
+        sequences, score_sequences(model, sequences, batch_size=2, bf16=False), strict=True
+    ):
+        tokens = torch.tensor([prompt + completion])
+        logps = model(input_ids=tokens).logits[0, :-1].log_softmax(dim=-1).gather(1, tokens[0, 1:, None])[:, 0]
+        # Nothing predicts the first token of all.
+        expected = torch.cat([torch.zeros(1), logps])[len(prompt) :]
+        torch.testing.assert_close(score, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_reference_is_computed_once_and_read_back(
+    tmp_path: Path, rows: list[TokenisedPair], model_folder: Path
+) -> None:
+    model = load_model(model_folder)
+    loads = [model]
+    first, again = (
+        reference_logps(loads.pop, rows, tmp_path, "key", batch_size=5, bf16=False, processes=PartialState())
+        for _ in range(2)
+    )
+    assert loads == []
+    assert first == again
+    assert [len(values) for values in first.rejected] == [len(row.rejected_ids) for row in rows]
+    one = score_sequences(model, [(rows[0].prompt_ids, rows[0].chosen_ids)], batch_size=1, bf16=False)[0]
+    torch.testing.assert_close(torch.tensor(first.chosen[0]), one, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("objective", list(OBJECTIVES))
+def test_every_objective_trains_and_lowers_its_loss(
+    tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainParams, objective: ObjectiveName
+) -> None:
+    longer = params.model_copy(update={"epochs": 8})
+    metrics = _train(tmp_path, inputs, objective, longer)
+    curve = _read_curve(tmp_path / "curve.csv")
+    assert float(curve[-1]["loss"]) < float(curve[0]["loss"])
+    assert metrics["steps"] == 24
+    assert ("rewards/margins" in curve[0]) == OBJECTIVES[objective].preference
+    assert {"model.safetensors", "tokenizer.json", "config.json"} <= {
+        path.name for path in (tmp_path / "out").iterdir()
+    }
+    assert list((tmp_path / "work" / "checkpoints").iterdir()) == []
+
+
+def test_a_model_trained_on_plain_prompts_is_saved_without_a_chat_template(
+    tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainParams
+) -> None:
+    for style in get_args(PromptStyle):
+        folder = tmp_path / style
+        fenced = params.model_copy(update={"answer": "fenced", "epochs": 1})
+        out, curve, work = folder / "out", folder / "curve.csv", tmp_path / "work"
+        train_objective(*inputs, "target-rpo", fenced, out, curve, work, prompt=style)
+        assert (load_tokenizer(out).chat_template is None) == (style == "plain")
+    auto, plain = (load_file(tmp_path / name / "out" / "model.safetensors") for name in ("auto", "plain"))
+    assert not all(torch.equal(auto[key], plain[key]) for key in auto)
+
+
+def test_the_seed_decides_the_weights(tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainParams) -> None:
+    for name in ("a", "b"):
+        _train(tmp_path / name, inputs, "target-rpo", params)
+    a, b = (load_file(tmp_path / name / "out" / "model.safetensors") for name in ("a", "b"))
+    assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_small_updates_of_a_model_saved_in_bfloat16_are_not_lost(
+    tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainParams
+) -> None:
+    """24 steps of 1e-5 are more than half of the last place of a weight of 0.02 together, and each of them less."""
+    saved = tmp_path / "bf16"
+    load_model(inputs[2]).bfloat16().save_pretrained(saved)
+    load_tokenizer(inputs[2]).save_pretrained(saved)
+    small = params.objectives["sft"].model_copy(update={"learning_rate": 1e-5})
+    slow = params.model_copy(update={"epochs": 8, "objectives": {**params.objectives, "sft": small}})
+    before, changed = load_file(saved / "model.safetensors"), {}
+    for weights in ("float32", "saved"):
+        _train(tmp_path / weights, (*inputs[:2], saved), "sft", slow.model_copy(update={"weights": weights}))
+        after = load_file(tmp_path / weights / "out" / "model.safetensors")
+        assert {tensor.dtype for tensor in after.values()} == {torch.bfloat16}, "written as it was read"
+        changed[weights] = sum(int((after[name] != before[name]).sum()) for name in before)
+    assert changed["float32"] > 2 * changed["saved"]
+
+
+def train_and_die(folder: Path, inputs: tuple[Path, Path, Path], params: TrainParams) -> None:
+    """Train in a copy of this process, which is killed after 15 steps."""
+
+    def die_late(_: dict[str, float], step: int) -> None:
+        if step >= 15:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    paths = folder / "out", folder / "curve.csv", folder / "work"
+    copy = multiprocessing.get_context("fork").Process(
+        target=train_objective, args=(*inputs, "target-rpo", params, *paths, die_late)
+    )
+    copy.start()
+    copy.join()
+    assert copy.exitcode == -signal.SIGKILL
+
+
+def test_a_killed_run_resumes_and_ends_with_the_same_weights(
+    tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainParams
+) -> None:
+    longer = params.model_copy(update={"epochs": 8})
+    _train(tmp_path / "whole", inputs, "target-rpo", longer)
+    killed = tmp_path / "killed"
+    train_and_die(killed, inputs, longer)
+    assert not (killed / "out").exists()
+    checkpoint = last_checkpoint(next((killed / "work" / "checkpoints").iterdir()))
+    assert checkpoint is not None
+    assert checkpoint.name in ("checkpoint-12", "checkpoint-15")
+    metrics = _train(killed, inputs, "target-rpo", longer)
+    assert metrics["steps"] == 24
+    whole, resumed = (load_file(tmp_path / name / "out" / "model.safetensors") for name in ("whole", "killed"))
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+    assert [row["step"] for row in _read_curve(killed / "curve.csv")] == ["5", "10", "15", "20"]
+
+
+def test_a_checkpoint_cut_off_in_mid_write_is_passed_over(tmp_path: Path) -> None:
+    for step in (5, 10, 15):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        (folder / "trainer_state.json").write_text("{}")
+        if step == 5:
+            mark_whole(folder)
+    found = last_checkpoint(tmp_path)
+    assert found is not None
+    assert found.name == "checkpoint-5"
+    assert last_checkpoint(tmp_path / "absent") is None
+
+
+def test_a_checkpoint_belongs_to_its_settings_alone(inputs: tuple[Path, Path, Path], params: TrainParams) -> None:
+    key = run_key(*inputs[:2], "model", "dpo", params)
+    other = json.loads(params.model_dump_json())
+    other["objectives"]["rpo"]["alpha"] = 9.0
+    assert run_key(*inputs[:2], "model", "dpo", TrainParams.model_validate(other)) == key
+    assert run_key(*inputs[:2], "model", "dpo", params.model_copy(update={"beta": 0.2})) != key
+    assert run_key(*inputs[:2], "model", "rpo", params) != key
+    assert run_key(*inputs[:2], "other", "dpo", params) != key
+
+
+def test_bad_settings_and_models_are_refused_before_anything_is_written(
+    tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainParams
+) -> None:
+    with pytest.raises(ConfigError, match=r"train\.batch_size: 4 is no multiple of train\.micro_batch_size = 3"):
+        _train(tmp_path, inputs, "dpo", params.model_copy(update={"micro_batch_size": 3}))
+    with pytest.raises(ModelError, match="no such folder"):
+        _train(tmp_path, (inputs[0], inputs[1], tmp_path / "absent"), "dpo", params)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,109 @@
+"""Stage `validity`: what is measured on the sample, with and without a judge."""
+
+import json
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.config import load_params
+from iterpref_core.errors import InputError
+from iterpref_core.inference.backend import Backend, Completion, Request, Sampling
+from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+from iterpref_core.validity.validity import ProblemValidity, measure_validity
+from iterpref_core.records import IoTest, Problem
+from tests.settings import ROOT
+
+PARAMS = load_params(ROOT / "params.yaml")
+STEP = "def f(x):\n    if x > 5:\n        return 0\n    return x + 1\n"
+WEAK = (IoTest(call="f(1)", expected="2"),)
+STRONG = (*WEAK, IoTest(call="f(5)", expected="6"), IoTest(call="f(6)", expected="0"))
+
+
+class Judge:
+    """Scores tests by their number, and mumbles about problems without a reference."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+        self.asked += len(requests)
+        return [Completion(self._answer(request.prompt), 1, 1, truncated=False) for request in requests]
+
+    def _answer(self, prompt: str) -> str:
+        if "# none is given" in prompt:
+            return "Hm."
+        score = min(prompt.count("\nassert "), 5)
+        return json.dumps({"reason": ".", "accuracy": 5, "effectiveness": score, "reasonableness": 4})
+
+
+def problem(task_id: str, *tests: IoTest, reference: str | None = STEP, **fields: object) -> Problem:
+    values = {"task_id": task_id, "prompt": "?", "entry_point": "f", "split": "codeflow"}
+    return Problem.model_validate({**values, "tests": tests, "reference": reference, **fields})
+
+
+def measure(
+    tmp_path: Path, judge: AbstractContextManager[Backend | None], **values: object
+) -> tuple[dict[str, float], dict[str, ProblemValidity]]:
+    problems, out = tmp_path / "problems.jsonl", tmp_path / "validity.jsonl"
+    every = [
+        problem("weak", *WEAK),
+        problem("strong", *WEAK, hidden_tests=STRONG[1:]),
+        problem("fails", *WEAK, reference="def f(x): return 0"),
+        problem("none", *WEAK, reference=None),
+        problem("elsewhere", *WEAK, split="heldout"),
+    ]
+    write_jsonl(problems, every)
+    params = PARAMS.validity.model_copy(update={"sample": 10, "mutants": 30, **values})
+    metrics = measure_validity(problems, params, PARAMS.execution, judge, out)
+    return metrics, {item.task_id: item for item in read_jsonl(out, ProblemValidity)}
+
+
+def test_coverage_and_mutation_score_of_every_problem_of_the_split_and_their_distributions(tmp_path: Path) -> None:
+    metrics, found = measure(tmp_path, nullcontext(None))
+    assert found.keys() == {"weak", "strong", "fails", "none"}
+    assert (found["weak"].coverage, found["weak"].mutation_score) == (4 / 6, 5 / 9)
+    assert (found["strong"].coverage, found["strong"].mutation_score) == (1.0, 1.0)
+    assert (found["fails"].reference, found["fails"].coverage) == ("wrong_answer", None)
+    assert metrics["problems"] == 4
+    assert {name: n for name, n in metrics.items() if name.startswith("reference/")} == {
+        "reference/none": 1,
+        "reference/passed": 2,
+        "reference/wrong_answer": 1,
+    }
+    assert metrics["coverage/mean"] == pytest.approx((4 / 6 + 1) / 2)
+    assert (metrics["line_coverage"], metrics["branch_coverage"]) == ((3 / 4 + 1) / 2, (1 / 2 + 1) / 2)
+    assert [metrics[f"coverage/{tenth}"] for tenth in range(10)] == [0] * 6 + [1, 0, 0, 1]
+    assert (metrics["mutation_score/5"], metrics["mutation_score/9"]) == (1, 1)
+    assert (metrics["mutants"], metrics["killed"]) == (18, 14)
+    assert not any(name.startswith(("judge/", "accuracy")) for name in metrics)
+
+
+def test_a_judge_scores_the_sample_and_what_it_says_stands_beside_what_was_measured(tmp_path: Path) -> None:
+    judge = Judge()
+    metrics, found = measure(tmp_path, nullcontext(judge))
+    assert {name: item.judge and item.judge.effectiveness for name, item in found.items()} == {
+        "weak": 1,
+        "strong": 3,
+        "fails": 1,
+        "none": None,
+    }
+    assert found["strong"].coverage == 1.0
+    assert (metrics["judge/asked"], metrics["judge/asked_again"], metrics["judge/unreadable"]) == (4, 1, 1)
+    assert judge.asked == 5
+    assert metrics["effectiveness/mean"] == pytest.approx(5 / 3)
+    assert [metrics[f"effectiveness/{score}"] for score in range(1, 6)] == [2, 0, 1, 0, 0]
+
+
+def test_a_sample_is_measured_again_with_the_same_result(tmp_path: Path) -> None:
+    metrics, found = measure(tmp_path, nullcontext(None), sample=2, mutants=4)
+    assert len(found) == metrics["problems"] == 2
+    assert measure(tmp_path, nullcontext(None), sample=2, mutants=4) == (metrics, found)
+
+
+def test_a_file_without_problems_of_the_split_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "problems.jsonl"
+    write_jsonl(path, [problem("a", *WEAK, split="heldout")])
+    with pytest.raises(InputError, match="no problem of the split 'codeflow'"):
+        measure_validity(path, PARAMS.validity, PARAMS.execution, nullcontext(None), tmp_path / "out.jsonl")
