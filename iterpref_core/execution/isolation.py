@@ -17,7 +17,7 @@ from pathlib import Path
 from iterpref_core.errors import IsolationError
 from iterpref_core.execution.interpreters import Runtime, own_runtime
 
-INSIDE = Path(__file__).resolve().parent / "inside"
+SANDBOX = Path(__file__).resolve().parent / "sandbox"
 ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
     "PYTHONUTF8": "1",
@@ -65,7 +65,7 @@ class Plan:
 
 def _python(module: str, runtime: Runtime) -> list[str]:
     start = (
-        f"import sys; sys.path.insert(0, {str(INSIDE.parent)!r}); from inside.private import start; start({module!r})"
+        f"import sys; sys.path.insert(0, {str(SANDBOX.parent)!r}); from sandbox.private import start; start({module!r})"
     )
     return [runtime.interpreter, "-S", "-s", "-P", "-W", "ignore", "-c", start]
 
@@ -80,7 +80,7 @@ def _bubblewrap(root: str, disk_mb: int, runtime: Runtime) -> list[str]:
     needs lies in the machine's own `/tmp`.
     """
     command = [shutil.which("bwrap") or "bwrap", "--unshare-all", "--cap-drop", "ALL", "--hostname", "sandbox"]
-    visible = [*runtime.readable, runtime.interpreter, str(INSIDE)]
+    visible = [*runtime.readable, runtime.interpreter, str(SANDBOX)]
     for path in visible:
         command += ["--ro-bind", str(Path(path).resolve()), path]
     command += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"]
@@ -88,7 +88,7 @@ def _bubblewrap(root: str, disk_mb: int, runtime: Runtime) -> list[str]:
     if runtime.processes:
         command += ["--size", str(disk_mb * 2**20), "--tmpfs", "/dev/shm", "--remount-ro", "/proc", "--as-pid-1"]
         for name in ("hosts", "nsswitch.conf"):
-            command += ["--ro-bind", str(INSIDE / f"etc-{name}.txt"), f"/etc/{name}"]
+            command += ["--ro-bind", str(SANDBOX / f"etc-{name}.txt"), f"/etc/{name}"]
     if not any(Path(path).is_relative_to("/tmp") for path in [*visible, root]):
         command += ["--symlink", f"{root}/tmp", "/tmp"]
     return [*command, "--remount-ro", "/", "--chdir", "/", "--"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from iterpref_core.config import Wording
 from iterpref_core.inference.prompt_templates import fill
 
-_FOLDER = Path(__file__).with_name("turns")
+_FOLDER = Path(__file__).with_name("codeflow_prompts")
 
 
 def draft_prompt(problem_prompt: str, wording: Wording = "terse") -> str:

@@ -27,10 +27,10 @@ from collections.abc import Callable
 from typing import Any
 
 from .console import Console, wait_for_threads
-from .controls import Traps, unittest_is_disarmed
+from .unpassable_tests import Traps, unittest_is_disarmed
 from .encoding import UnencodableError, decode, summarise, type_name
 from .measure import Measurement, file_of
-from .suites import MissingPackageError, TestFailedError, run_script, run_unittest
+from .unittest_suites import MissingPackageError, TestFailedError, run_script, run_unittest
 
 _OWN = ((TestFailedError, "failed"), (MissingPackageError, "missing"))
 

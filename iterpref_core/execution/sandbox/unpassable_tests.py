@@ -9,7 +9,7 @@ import builtins
 import unittest
 from typing import Any
 
-from .suites import TestFailedError, judge_cases
+from .unittest_suites import TestFailedError, judge_cases
 
 
 class Never:

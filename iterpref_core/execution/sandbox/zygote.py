@@ -20,9 +20,9 @@ import sys
 import time
 from typing import Any
 
-from . import encoding, harness, landlock, limits, pretended, seccomp, sources
+from . import encoding, harness, landlock, limits, pretended, seccomp, source_digest
 from .cleanup import empty_folder, is_over
-from .processes import Processes, connect, leaves_connections, listener_problem, receive_listener, send_listener
+from .pid_namespace import Processes, connect, leaves_connections, listener_problem, receive_listener, send_listener
 
 _HEADER = struct.Struct("=II")
 _LENGTH = struct.Struct("=I")
@@ -328,7 +328,7 @@ def preload(names: list[str], site: list[str]) -> None:
 def hide() -> None:
     """Take the zygote's own traces out of a program's easy reach."""
     os.environ.clear()
-    for name in [name for name in sys.modules if name.split(".")[0] == "inside"]:
+    for name in [name for name in sys.modules if name.split(".")[0] == "sandbox"]:
         del sys.modules[name]
     main = type(sys)("__main__")
     sys.modules["__main__"] = main
@@ -342,7 +342,7 @@ def main() -> None:
     os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
     config = json.loads(read_frame())
     sys.executable = config["executable"]
-    if config.get("sources") != sources.digest():
+    if config.get("sources") != source_digest.digest():
         send(answers, {"error": "the engine's source files have changed since this process started; start it again"})
         return
     try:

@@ -20,7 +20,7 @@ from iterpref_core.problems.own_code.project_interpreter import find_installed, 
 from iterpref_core.problems.own_code.functions import Function, Module, find_functions, read_module, source_files
 from iterpref_core.problems.own_code.license import is_allowed, licence_of_folder, licence_of_package, licence_of_source
 from iterpref_core.problems.own_code.function_prompt import prompt_of
-from iterpref_core.problems.own_code.test_survey import Project, TestsOf, inside, survey
+from iterpref_core.problems.own_code.test_survey import Project, TestsOf, sandboxed_source, survey
 from iterpref_core.records import OWN_CODE, Problem, ScriptTest
 
 logger = logging.getLogger(__name__)
@@ -144,8 +144,8 @@ def _script(function: Function, found: TestsOf, project: Project) -> str:
 
 def _problem(function: Function, prompt: str, found: TestsOf, code: _Code) -> Problem:
     files = {
-        "own_code_replacement.py": inside("replacement.py"),
-        "own_code_suites.py": inside("suites.py"),
+        "own_code_replacement.py": sandboxed_source("replacement.py"),
+        "own_code_suites.py": sandboxed_source("project_tests.py"),
         _RUN: _script(function, found, code.project),
     }
     return Problem(

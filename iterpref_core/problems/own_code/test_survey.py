@@ -21,7 +21,7 @@ from iterpref_core.records import IoTest
 
 logger = logging.getLogger(__name__)
 
-_INSIDE = Path(__file__).with_name("inside")
+_SANDBOXED = Path(__file__).with_name("sandboxed")
 _LIMITS = Limits(cpu_s=120, wall_s=600, memory_mb=2048, output_kb=1024, file_mb=64)
 """Of one file's tests together."""
 _NAME = "survey"
@@ -56,9 +56,9 @@ class TestsOf:
     nodes: tuple[str, ...]
 
 
-def inside(name: str) -> str:
+def sandboxed_source(name: str) -> str:
     """The text of a module that runs in the sandbox."""
-    return (_INSIDE / name).read_text(encoding="utf-8")
+    return (_SANDBOXED / name).read_text(encoding="utf-8")
 
 
 class _Sandbox:
@@ -69,7 +69,7 @@ class _Sandbox:
 
     def call(self, calls: Iterable[str]) -> Iterator[tuple[Any, str]]:
         """The value of each call, or None and what went wrong."""
-        code = inside("suites.py")
+        code = sandboxed_source("project_tests.py")
         answers: list[list[Any]] = []
 
         def program(call: str) -> Program:
