@@ -38,7 +38,7 @@ bench: $(INSTALLED) ## measure the pipeline: demo time, share of orchestration, 
 	$(BIN)/iterpref bench pipeline
 
 study: $(INSTALLED) ## compare all methods over several seeds: hours, resumable
-	$(BIN)/iterpref run focal
+	$(BIN)/iterpref run localization
 	$(BIN)/iterpref study
 
 vllm: .venv-vllm/.installed ## install vLLM into an environment of its own, for a GPU where there is one
@@ -66,7 +66,7 @@ lock: ## resolve requirements.in and environments/*.in into their locks
 		environments/bigcodebench.in --output-file environments/bigcodebench.lock
 
 clean: ## remove what runs leave behind, except DVC's cache, MLflow's records and the environment
-	rm -rf build data metrics models reports results .iterpref/work
+	rm -rf build data metrics metrics.json models reports results .iterpref/work
 
 $(INSTALLED): requirements.lock pyproject.toml environments/install.sh
 	PYTHON=$(PYTHON) sh environments/install.sh requirements.lock

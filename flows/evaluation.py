@@ -1,4 +1,4 @@
-"""Stage `evaluate`: the benchmarks, once per model."""
+"""Stage `evaluation`: the benchmarks, once per model."""
 
 import sys
 
@@ -7,10 +7,10 @@ from iterpref_core.config import load_params
 from tasks.evaluation import evaluate_model
 
 
-def evaluate(model: str) -> dict[str, float]:
+def evaluation(model: str) -> dict[str, float]:
     """Measure one model on every benchmark."""
     return evaluate_model(load_params(), model)
 
 
 if __name__ == "__main__":
-    run_stage(evaluate, f"evaluate@{sys.argv[1]}", model=sys.argv[1])
+    run_stage(evaluation, f"evaluation@{sys.argv[1]}", model=sys.argv[1])

@@ -44,7 +44,7 @@ def experiment(
         objectives: to train; none for those of dvc.yaml.
         benchmarks: to evaluate on; none for those of params.yaml.
         seeds: of training, each an experiment of its own; none for that of params.yaml.
-        stages: names from dvc.yaml; `train` stands for all of `train@…`. None for the whole experiment.
+        stages: names from dvc.yaml; `training` stands for all of `training@…`. None for the whole experiment.
         force: run the named stages even where nothing has changed.
         jobs: how many stages may run at once.
 

@@ -1,4 +1,4 @@
-"""Stage `train`: focal preference training, once per objective."""
+"""Stage `training`: focal preference training, once per objective."""
 
 import sys
 
@@ -7,10 +7,10 @@ from iterpref_core.config import ObjectiveName, load_params
 from tasks.training import train_objective
 
 
-def train(objective: ObjectiveName) -> dict[str, float]:
+def training(objective: ObjectiveName) -> dict[str, float]:
     """Train the student with one objective."""
     return train_objective(load_params(), objective)
 
 
 if __name__ == "__main__":
-    run_stage(train, f"train@{sys.argv[1]}", objective=sys.argv[1])
+    run_stage(training, f"training@{sys.argv[1]}", objective=sys.argv[1])

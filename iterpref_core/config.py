@@ -248,7 +248,7 @@ class PairsParams(Settings):
     judge: Annotated[str, Field(min_length=1)] | None
 
 
-class FocalParams(Settings):
+class LocalizationParams(Settings):
     """Error localisation, and what becomes of a fix that only inserts lines."""
 
     method: LocalisationMethod
@@ -265,7 +265,7 @@ class ObjectiveParams(Settings):
     alpha: Annotated[float, Field(ge=0)]
 
 
-class TrainParams(Settings):
+class TrainingParams(Settings):
     """Focal preference training, shared by all objectives except for `objectives`."""
 
     seed: Seed
@@ -323,7 +323,7 @@ class LiveCodeBenchParams(Settings):
     until: Day | None
 
 
-class EvaluateParams(Settings):
+class EvaluationParams(Settings):
     """Benchmarks and sampling. One sample is greedy; of several, `temperature` is that of each."""
 
     seed: Seed
@@ -358,11 +358,11 @@ class Params(Settings):
     nanolab: NanolabParams
     codeflow: CodeflowParams
     pairs: PairsParams
-    focal: FocalParams
-    train: TrainParams
+    localization: LocalizationParams
+    training: TrainingParams
     tune: TuneParams
     study: StudyParams
-    evaluate: EvaluateParams
+    evaluation: EvaluationParams
     report: ReportParams
 
 
@@ -390,7 +390,7 @@ def with_values(params: Params, values: Mapping[str, Any]) -> Params:
 
     Args:
         params: complete parameters.
-        values: dotted key, such as `train.beta`, → value.
+        values: dotted key, such as `training.beta`, → value.
 
     Raises:
         ConfigError: a key is unknown or a value out of range.

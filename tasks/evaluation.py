@@ -1,4 +1,4 @@
-"""Stage `evaluate`, once per model."""
+"""Stage `evaluation`, once per model."""
 
 from iterpref_core.config import Params
 from tasks.common.stage_body import Metrics, run_body
@@ -12,6 +12,6 @@ def evaluate_model(params: Params, model: str) -> Metrics:
     from iterpref_core.evaluation.evaluation import evaluate_model as entry
     from iterpref_core.inference.local import transformers_backend  # noqa: F401  # what it imports is no part of the body
 
-    measured = (model, model_path(model), PROBLEMS, params.evaluate, params.execution, RESULTS / model)
-    asked = (WORK / "evaluate", params.inference, params.budget)
-    return run_body(f"evaluate@{model}", entry, *measured, *asked, prompt=prompt_style(model, params), bought=ANSWERS)
+    measured = (model, model_path(model), PROBLEMS, params.evaluation, params.execution, RESULTS / model)
+    asked = (WORK / "evaluation", params.inference, params.budget)
+    return run_body(f"evaluation@{model}", entry, *measured, *asked, prompt=prompt_style(model, params), bought=ANSWERS)

@@ -1,4 +1,4 @@
-"""Stage `focal`."""
+"""Stage `localization`."""
 
 from iterpref_core.config import Params
 from tasks.common.stage_body import Metrics, run_body
@@ -11,4 +11,4 @@ def localize_pairs(params: Params) -> Metrics:
     """Mark the error region of every pair."""
     from iterpref_core.localization.localization import localize_pairs as entry
 
-    return run_body("focal", entry, PAIRS, params.focal, FOCAL, PROBLEMS, params.execution)
+    return run_body("localization", entry, PAIRS, params.localization, FOCAL, PROBLEMS, params.execution)

@@ -1,4 +1,4 @@
-"""Stage `train`, once per objective."""
+"""Stage `training`, once per objective."""
 
 from iterpref_core.config import ObjectiveName, Params
 from tasks.common.stage_body import Metrics, run_body
@@ -13,16 +13,16 @@ def train_objective(params: Params, objective: ObjectiveName) -> Metrics:
     from iterpref_core.training.training import train_objective as entry
 
     return run_body(
-        f"train@{objective}",
+        f"training@{objective}",
         entry,
         PAIRS,
         FOCAL,
         STUDENT,
         objective,
-        params.train,
+        params.training,
         model_path(objective),
-        METRICS / "train" / f"{objective}.curve.csv",
-        WORK / "train",
+        METRICS / "training" / f"{objective}.curve.csv",
+        WORK / "training",
         on_log=journal.record_metrics,
         prompt=params.model.prompt,
     )

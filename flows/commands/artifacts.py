@@ -59,7 +59,7 @@ def compare_sources(
     """Count the problems that N calls solve, by debugging and by sampling, among those whose draft fails."""
     from iterpref_core.codeflow import source_comparison as calls
 
-    settings = load_params(params).evaluate
+    settings = load_params(params).evaluation
     problems, rows = calls.compare_sources(
         debugging, sampling, hardest, resamples=settings.bootstrap, seed=settings.seed
     )
@@ -130,7 +130,7 @@ def localize(
 
     choose("--method", method, METHODS)
     settings = load_params(params)
-    focal = override(settings.focal, {"method": method})
+    focal = override(settings.localization, {"method": method})
     show_result(localize_pairs(pairs, focal, out, problems, settings.execution), json_)
 
 
@@ -171,7 +171,7 @@ def show(
         from iterpref_core.training.shifts import score_shifts
 
         settings = load_params(params)
-        scored = score_shifts(shown, model, trained, settings.train, settings.model.prompt)
+        scored = score_shifts(shown, model, trained, settings.training, settings.model.prompt)
         shifts = {item.task_id: item for item in scored}
     if html is not None:
         write_html(shown, regions, html, shifts)

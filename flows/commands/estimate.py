@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.commands.shared import choose
-from iterpref_core.config import ObjectiveName, PromptStyle, TrainParams
+from iterpref_core.config import ObjectiveName, PromptStyle, TrainingParams
 from iterpref_core.errors import ConfigError, ModelError
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.training.training_estimate import (
@@ -33,7 +33,7 @@ def show_estimate(
     spans: Path,
     model: str,
     objective: ObjectiveName,
-    params: TrainParams,
+    params: TrainingParams,
     prompt: PromptStyle,
     options: dict[str, Any],
     *,
@@ -63,7 +63,7 @@ def show_estimate(
     setting = Setting(precision, options["gpus"], params.lora_rank, options["mfu"])
     if params.batch_size % (params.micro_batch_size * setting.gpus):
         raise ConfigError(
-            f"params.yaml: train.batch_size: {params.batch_size} is no multiple of train.micro_batch_size = "
+            f"params.yaml: training.batch_size: {params.batch_size} is no multiple of training.micro_batch_size = "
             f"{params.micro_batch_size} on {setting.gpus} GPUs; change one of them"
         )
     workload = measure_workload(lengths, row, params)
@@ -83,7 +83,7 @@ def _tokenizer(model: str, prompt: PromptStyle) -> Any:
         return None
 
 
-def print_estimate(found: Estimate, params: TrainParams, total_pairs: int | None, lengths: str) -> None:
+def print_estimate(found: Estimate, params: TrainingParams, total_pairs: int | None, lengths: str) -> None:
     """The estimate for people: what, memory by part, FLOPs, and each card's hours."""
     setting, work, memory, flops = found.setting, found.workload, found.memory, found.flops
     what = Table("", "", box=None, show_header=False)

@@ -45,7 +45,7 @@ def check(
     from iterpref_core.training.benchmark_overlap import overlap_findings
 
     every = load_params(params)
-    settings = every.train
+    settings = every.training
     given = [name for name, variable in VARIABLES.items() if variable in os.environ]
     benchmarks = Decontamination([*map(str, against or []), *given], None, drop=False)
     checks = check_pairs(join_spans(pairs, spans), load_tokenizer(model, every.model.prompt), settings)
@@ -99,7 +99,7 @@ def train(
     """Focal preference training; a killed run continues from its last checkpoint."""
     name = cast("ObjectiveName", choose("--objective", objective, OBJECTIVES))
     every = load_params(params)
-    settings = override(every.train, {"seed": seed})
+    settings = override(every.training, {"seed": seed})
     if estimate:
         from flows.commands.estimate import show_estimate
 
@@ -125,7 +125,7 @@ def tune(
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
-    """Choose learning rate and alpha of every objective on the validation split; needs the stages up to focal."""
+    """Choose learning rate and alpha of every objective on the validation split; needs the stages up to localization."""
     from tasks.grids.tuning import best_of
     from tasks.grids.tuning import tune as run_grid
 
@@ -148,7 +148,7 @@ def ablate(
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
-    """Train and score the rows of one of the paper's ablations; needs the stages up to focal."""
+    """Train and score the rows of one of the paper's ablations; needs the stages up to localization."""
     from tasks.grids.ablations import load_grid, run_grid
 
     settings = load_params(params)
@@ -163,7 +163,7 @@ def study(
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
-    """Compare all methods over fresh seeds on held-out problems; hours, resumable. Needs the stages up to focal."""
+    """Compare all methods over fresh seeds on held-out problems; hours, resumable. Needs the stages up to localization."""
     from tasks.grids.study_figure import draw_study
     from tasks.grids.study import REGIMES, run_study
 
@@ -199,13 +199,13 @@ def evaluate(
 
     name = cast("Benchmark", choose("--benchmark", benchmark, BENCHMARKS))
     settings = load_params(params)
-    cache, limits = WORK / "evaluate", (settings.evaluate.livecodebench, settings.execution)
+    cache, limits = WORK / "evaluation", (settings.evaluation.livecodebench, settings.execution)
     if sum([model is not None, samples is not None, ground_truth]) != 1:
         raise InputError("give exactly one of --model, --samples and --ground-truth")
     if samples is not None:
         result = core.score_samples(samples, name, problems, *limits, out=out, cache=cache)
     elif model is not None:
-        chosen = override(settings.evaluate, {"benchmarks": (name,)})
+        chosen = override(settings.evaluation, {"benchmarks": (name,)})
         asked = (settings.inference, settings.budget, settings.model.prompt)
         result = core.evaluate_model(
             model.name, model, problems, chosen, settings.execution, out, cache, *asked, bought=ANSWERS
@@ -230,7 +230,7 @@ def gate(
     """Exit 1 if the candidate is significantly worse: one-sided paired test on the same tasks, Holm-corrected."""
     from iterpref_core.report.regression_gate import compare_with_baseline
 
-    settings = load_params(params).evaluate
+    settings = load_params(params).evaluation
     found = compare_with_baseline(baseline, candidate, benchmark or (), alpha, settings.bootstrap, settings.seed)
     typer.echo(json.dumps(found.to_json(), indent=2) if json_ else "\n".join(found.lines()))
     if found.worse:

@@ -97,16 +97,16 @@ def bench(
     settings = load_params(params)
     match name:
         case "evaluation":
-            result = bench_evaluation(WORK / "evaluate", settings.execution.workers)
+            result = bench_evaluation(WORK / "evaluation", settings.execution.workers)
         case "execution":
-            result = bench_execution(WORK / "evaluate")
+            result = bench_execution(WORK / "evaluation")
         case "generation":
             result = bench_generation(settings.codeflow, settings.execution, trajectories, latency, many)
         case "localisation":
-            result = bench_localisation(problems, settings.execution, settings.focal.max_executions)
+            result = bench_localisation(problems, settings.execution, settings.localization.max_executions)
         case "training":
             experiment = Path("data/pairs.jsonl"), Path("data/focal.jsonl"), Path("models/student")
-            result = bench_training(problems, *experiment, settings.train)
+            result = bench_training(problems, *experiment, settings.training)
         case _:
             result = bench_pipeline(Path.cwd())
     show_result({name: result} if json_ else result, json_)

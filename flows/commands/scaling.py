@@ -53,7 +53,7 @@ def estimate(
         "mfu": mfu,
     }
     assumed = replace(Assumptions(), **{name: value for name, value in given.items() if value is not None})
-    generation, trained = scale(pairs or SIZES, load_params(params).train, assumed)
+    generation, trained = scale(pairs or SIZES, load_params(params).training, assumed)
     if json_:
         found = {
             "assumptions": asdict(assumed),

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.config import BudgetParams, EvaluateParams, InferenceParams, PromptStyle
+from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptStyle
 from iterpref_core.inference.backend import Backend, Endpoint, Request, Sampling
 from iterpref_core.inference.local.checkpoints import is_served
 from iterpref_core.inference.backend_factory import model_identity, open_model, precision_of
@@ -68,7 +68,7 @@ class Answerer:
         wanted = [
             Request(prompt, self._seed_of(prompt, number)) for prompt in prompts for number in range(self._samples)
         ]
-        with AnswerStore(self._store, f"evaluate {self._identity}") as store:
+        with AnswerStore(self._store, f"evaluation {self._identity}") as store:
             self._ask_missing(benchmark, wanted, store)
             texts = [self._kept(request, store) for request in wanted]
         return [texts[start : start + self._samples] for start in range(0, len(texts), self._samples)]
@@ -107,7 +107,7 @@ class Answerer:
 @contextmanager
 def open_answerer(
     model: Path | str,
-    params: EvaluateParams,
+    params: EvaluationParams,
     inference: InferenceParams,
     budget: BudgetParams,
     store: Path,
@@ -139,7 +139,7 @@ def open_answerer(
     with ExitStack() as opened:
 
         def open_backend() -> Backend:
-            kept = opened.enter_context(AnswerStore(store, f"evaluate {identity}"))
+            kept = opened.enter_context(AnswerStore(store, f"evaluation {identity}"))
             return opened.enter_context(open_model(model, prompt, asked, cap, kept, params.batch_size))
 
         yield (

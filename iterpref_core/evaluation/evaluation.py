@@ -1,4 +1,4 @@
-"""Stage `evaluate`: one model on every benchmark; or existing samples, or a benchmark's own solutions, on one."""
+"""Stage `evaluation`: one model on every benchmark; or existing samples, or a benchmark's own solutions, on one."""
 
 import json
 import logging
@@ -9,7 +9,7 @@ from pathlib import Path
 from iterpref_core.config import (
     Benchmark,
     BudgetParams,
-    EvaluateParams,
+    EvaluationParams,
     ExecutionParams,
     InferenceParams,
     LiveCodeBenchParams,
@@ -36,7 +36,7 @@ def evaluate_model(
     name: str,
     model: Path | str,
     problems: Path,
-    params: EvaluateParams,
+    params: EvaluationParams,
     execution: ExecutionParams,
     out: Path,
     cache: Path,
@@ -79,7 +79,7 @@ def run_benchmarks(
     name: str,
     answerer: Answerer,
     problems: Path,
-    params: EvaluateParams,
+    params: EvaluationParams,
     execution: ExecutionParams,
     *,
     out: Path,

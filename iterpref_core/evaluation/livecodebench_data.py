@@ -116,7 +116,7 @@ def find_live_data(params: LiveCodeBenchParams) -> LiveData:
     if not tasks:
         raise DataUnavailableError(
             f"{', '.join(map(str, files))}: no problem between {params.since} and {params.until}; "
-            "correct evaluate.livecodebench"
+            "correct evaluation.livecodebench"
         )
     return LiveData(name, digest.hexdigest(), tuple(tasks.values()))
 

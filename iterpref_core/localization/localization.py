@@ -1,11 +1,11 @@
-"""Stage `focal`: pairs in, error spans out."""
+"""Stage `localization`: pairs in, error spans out."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from random import Random
 
-from iterpref_core.config import ExecutionParams, FocalParams, LocalisationMethod
+from iterpref_core.config import ExecutionParams, LocalizationParams, LocalisationMethod
 from iterpref_core.errors import InputError
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
 from iterpref_core.source_code.line_diff import split_lines
@@ -30,7 +30,7 @@ ON_TEXT: dict[LocalisationMethod, tuple[Find, Anchor]] = {
 
 
 def localize_pairs(
-    pairs: Path, params: FocalParams, out: Path, problems: Path | None = None, execution: ExecutionParams | None = None
+    pairs: Path, params: LocalizationParams, out: Path, problems: Path | None = None, execution: ExecutionParams | None = None
 ) -> dict[str, float]:
     """Write the error spans of every pair, in order; streaming.
 
@@ -76,7 +76,7 @@ def _by_text(pairs: Iterable[PreferencePair], find: Find, anchor: Anchor) -> Ite
 
 
 def _by_execution(
-    pairs: Path, problems: Path | None, execution: ExecutionParams | None, params: FocalParams, counts: Counter[str]
+    pairs: Path, problems: Path | None, execution: ExecutionParams | None, params: LocalizationParams, counts: Counter[str]
 ) -> Iterator[Located]:
     from iterpref_core.execution import open_executor
     from iterpref_core.localization.causal import find_causes
@@ -106,7 +106,7 @@ def _with_tests(pairs: Path, problems: Path) -> Iterator[tuple[PreferencePair, P
         yield pair, problem
 
 
-def _apply_policy(located: Iterable[Located], params: FocalParams, counts: Counter[str]) -> Iterator[FocalSpans]:
+def _apply_policy(located: Iterable[Located], params: LocalizationParams, counts: Counter[str]) -> Iterator[FocalSpans]:
     for pair, region, anchors in located:
         rejected = region.rejected
         if not rejected:

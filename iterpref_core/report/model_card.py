@@ -98,14 +98,14 @@ def _data(summary: Summary, sources: Mapping[str, int]) -> Iterator[str]:
 
 
 def _hyperparameters(summary: Summary, model: str) -> Iterator[str]:
-    train = summary["provenance"]["params"]["train"]
+    train = summary["provenance"]["params"]["training"]
     yield "## Hyperparameters\n"
     yield "| setting | value |"
     yield "|---|---|"
     own = train["objectives"].get(model, {})
     yield from (f"| {name} | {value} |" for name, value in own.items())
     yield from (f"| {name} | {train[name]} |" for name in SETTINGS)
-    yield f"| focal.method | {summary['provenance']['params']['focal']['method']} |\n"
+    yield f"| localization.method | {summary['provenance']['params']['localization']['method']} |\n"
 
 
 def _scores(summary: Summary, model: str) -> Iterator[str]:

@@ -51,7 +51,7 @@ def build_report(
     summary = build_summary(results, metrics, params, lock, contamination, given)
     curves = load_curves(metrics)
     shown = choose_pairs(pairs, spans, params.report.pairs_shown)
-    failing = failing_programs(results, problems, params.evaluate.benchmarks, params.report.failures_shown)
+    failing = failing_programs(results, problems, params.evaluation.benchmarks, params.report.failures_shown)
     write_summary(summary, out / "summary.json")
     write_page(summary, curves, shown, failing, out / "index.html")
     write_tables(summary, out)

@@ -163,7 +163,7 @@ def load_curves(metrics: Path) -> dict[str, Curve]:
         InputError: a cell is not a number.
     """
     suffix = ".curve.csv"
-    found = {path.name.removesuffix(suffix): path for path in (metrics / "train").glob("*" + suffix)}
+    found = {path.name.removesuffix(suffix): path for path in (metrics / "training").glob("*" + suffix)}
     return {name: _load_curve(found[name]) for name in in_order(set(found), MODELS)}
 
 

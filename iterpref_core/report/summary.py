@@ -53,7 +53,7 @@ def build_summary(
     return {
         "codeflow": _codeflow(metrics),
         "validity": validity_summary(load_metrics(metrics / "validity.json", ("problems",))),
-        "localisation": dict(sorted(load_metrics(metrics / "focal.json").items())),
+        "localization": dict(sorted(load_metrics(metrics / "localization.json").items())),
         "contamination": found,
         "models": {
             name: {benchmark: scores_of(benchmark, result, overlapping) for benchmark, result in model.measured.items()}
@@ -64,7 +64,7 @@ def build_summary(
         "unavailable": {name: model.unavailable for name, model in models.items() if model.unavailable},
         "missing": [name for name in MODELS if name not in models],
         "ground_truth": _ground_truth(models.values()),
-        "comparisons": compare_models(models, overlapping, params.evaluate.bootstrap, params.evaluate.seed),
+        "comparisons": compare_models(models, overlapping, params.evaluation.bootstrap, params.evaluation.seed),
         "provenance": {
             "params": params.model_dump(mode="json"),
             "inputs": load_hashes(lock),

@@ -86,25 +86,25 @@ def check_fork(config: PreTrainedConfig, longest: int) -> None:
             positions, or a window shorter than the programs, or an attention that takes no mask of its own.
     """
     text = config.get_text_config()
-    remedy = "set train.layout: padded"
+    remedy = "set training.layout: padded"
     layers = set(getattr(text, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}
     if layers or not getattr(text, "num_attention_heads", None):
         kinds = ", ".join(sorted(layers)) or text.model_type
-        raise ConfigError(f"params.yaml: train.layout: fork needs attention in every layer, and not {kinds}; {remedy}")
+        raise ConfigError(f"params.yaml: training.layout: fork needs attention in every layer, and not {kinds}; {remedy}")
     if text.model_type in ("bloom", "mpt") or getattr(text, "alibi", False):
         raise ConfigError(
-            f"params.yaml: train.layout: fork: {text.model_type} counts distances in slots (ALiBi), not in positions; "
+            f"params.yaml: training.layout: fork: {text.model_type} counts distances in slots (ALiBi), not in positions; "
             f"{remedy}"
         )
     window = getattr(text, "sliding_window", None)
     if window and window < longest:
         raise ConfigError(
-            f"params.yaml: train.layout: fork: the longest pair has {longest} tokens and the model's window {window}; "
-            f"{remedy} or lower train.max_length"
+            f"params.yaml: training.layout: fork: the longest pair has {longest} tokens and the model's window {window}; "
+            f"{remedy} or lower training.max_length"
         )
     attention = config._attn_implementation  # noqa: SLF001 - transformers offers no other way to ask
     if attention not in PACKABLE:
         raise ConfigError(
-            f"params.yaml: train.layout: fork needs the attention {' or '.join(f'`{name}`' for name in PACKABLE)}, "
+            f"params.yaml: training.layout: fork needs the attention {' or '.join(f'`{name}`' for name in PACKABLE)}, "
             f"and the model has {attention}; {remedy}"
         )

@@ -4,12 +4,12 @@ import hashlib
 import json
 from pathlib import Path
 
-from iterpref_core.config import ObjectiveName, TrainParams
+from iterpref_core.config import ObjectiveName, TrainingParams
 
 _WHOLE = "whole"
 
 
-def run_key(pairs: Path, spans: Path, fingerprint: str, objective: ObjectiveName, params: TrainParams) -> str:
+def run_key(pairs: Path, spans: Path, fingerprint: str, objective: ObjectiveName, params: TrainingParams) -> str:
     """A digest of what decides the trained weights: a checkpoint of another run is never resumed from.
 
     Args:

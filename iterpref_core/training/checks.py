@@ -9,7 +9,7 @@ from hashlib import blake2b
 
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.config import TrainParams
+from iterpref_core.config import TrainingParams
 from iterpref_core.errors import InputError
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.training.dataset import TokenisedPair, tokenise_pair
@@ -130,15 +130,15 @@ class PairChecks:
                 found[name][size.bit_length()] += number
         return {name: {f"<{2**bits}": n for bits, n in sorted(bins.items())} for name, bins in found.items()}
 
-    def findings(self, params: TrainParams) -> Iterator[Finding]:
+    def findings(self, params: TrainingParams) -> Iterator[Finding]:
         """What is wrong, the worst first, each with what to do."""
         if self.pairs and self.focal_empty + self.focal_lost == self.pairs:
-            yield Finding(True, "no pair has a token in D-: localise the pairs again, or raise train.max_length")
+            yield Finding(True, "no pair has a token in D-: localise the pairs again, or raise training.max_length")
         elif self.focal_empty > MAX_EMPTY_SHARE * self.pairs:
             text = f"D- is empty in {self._of(self.focal_empty)}, more than {MAX_EMPTY_SHARE:.0%}"
-            yield Finding(True, f"{text}: set focal.empty to anchor or drop, or choose another focal.method")
+            yield Finding(True, f"{text}: set localization.empty to anchor or drop, or choose another localization.method")
         elif self.focal_empty:
-            yield Finding(False, f"D- is empty in {self._of(self.focal_empty)}: focal.empty decides about them")
+            yield Finding(False, f"D- is empty in {self._of(self.focal_empty)}: localization.empty decides about them")
         yield from self._cut_findings(params)
         for count, what, remedy in (
             (self.no_difference, "chosen and rejected are the same tokens", "drop these pairs"),
@@ -148,10 +148,10 @@ class PairChecks:
             if count:
                 yield Finding(False, f"{what}: {self._of(count)}; {remedy}")
 
-    def _cut_findings(self, params: TrainParams) -> Iterator[Finding]:
+    def _cut_findings(self, params: TrainingParams) -> Iterator[Finding]:
         longest = max(self.lengths["pair"], default=0)
         enough = f" (the longest pair has {longest} tokens)" if longest > params.max_length else ""
-        limit = f"raise train.max_length = {params.max_length}{enough} or drop long programs (pairs.max_tokens)"
+        limit = f"raise training.max_length = {params.max_length}{enough} or drop long programs (pairs.max_tokens)"
         cut = self.focal_lost + self.focal_cut
         if cut:
             stops = cut > MAX_CUT_SHARE * self.pairs
@@ -162,7 +162,7 @@ class PairChecks:
             yield Finding(False, f"{text}: {limit}")
         if self.prompts_cut:
             text = f"the prompt loses its start in {self._of(self.prompts_cut)}"
-            yield Finding(False, f"{text}: raise train.max_prompt_length = {params.max_prompt_length}")
+            yield Finding(False, f"{text}: raise training.max_prompt_length = {params.max_prompt_length}")
 
     def _of(self, count: int) -> str:
         return f"{count} of {self.pairs} pairs ({count / self.pairs:.1%})"
@@ -177,7 +177,7 @@ def check_rows(rows: Iterable[TokenisedPair], end_token: int) -> PairChecks:
 
 
 def check_pairs(
-    joined: Iterable[tuple[PreferencePair, FocalSpans]], tokenizer: PreTrainedTokenizerBase, params: TrainParams
+    joined: Iterable[tuple[PreferencePair, FocalSpans]], tokenizer: PreTrainedTokenizerBase, params: TrainingParams
 ) -> PairChecks:
     """Check pairs as they stand in the files, one at a time; lengths are those before anything is cut.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.config import AnswerStyle, TrainParams
+from iterpref_core.config import AnswerStyle, TrainingParams
 from iterpref_core.errors import InputError, ModelError, RecordError
 from iterpref_core.inference.prompts import render_answer, render_prompt
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs
@@ -61,7 +61,7 @@ def join_spans(pairs: Path, spans: Path) -> Iterator[tuple[PreferencePair, Focal
 
 
 def tokenise_pair(
-    pair: PreferencePair, spans: FocalSpans, tokenizer: PreTrainedTokenizerBase, params: TrainParams
+    pair: PreferencePair, spans: FocalSpans, tokenizer: PreTrainedTokenizerBase, params: TrainingParams
 ) -> TokenisedPair:
     """Tokenise one pair; a long prompt loses its start (but not the token that opens every text), a program its end.
 
@@ -114,7 +114,7 @@ def _tokenise_answer(
 
 
 def load_pairs(
-    pairs: Path, spans: Path, tokenizer: PreTrainedTokenizerBase, params: TrainParams
+    pairs: Path, spans: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams
 ) -> list[TokenisedPair]:
     """All pairs, tokenised.
 
@@ -123,8 +123,8 @@ def load_pairs(
     """
     if params.max_length <= params.max_prompt_length:
         raise InputError(
-            f"params.yaml: train.max_length: {params.max_length} tokens leave no room for a program beside a prompt "
-            f"of up to train.max_prompt_length = {params.max_prompt_length}; raise the former or lower the latter"
+            f"params.yaml: training.max_length: {params.max_length} tokens leave no room for a program beside a prompt "
+            f"of up to training.max_prompt_length = {params.max_prompt_length}; raise the former or lower the latter"
         )
     rows = [tokenise_pair(pair, found, tokenizer, params) for pair, found in join_spans(pairs, spans)]
     if not rows:

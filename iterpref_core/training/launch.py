@@ -25,14 +25,14 @@ def check_configuration(path: Path) -> None:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise ConfigError(
-            f"params.yaml: train.accelerate: {path} cannot be read ({str(error).splitlines()[0]}); name one of "
+            f"params.yaml: training.accelerate: {path} cannot be read ({str(error).splitlines()[0]}); name one of "
             "accelerate_configs/*.yaml, or null for one process"
         ) from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: not a configuration of accelerate; `accelerate config` writes one")
     if content.get("distributed_type") == "DEEPSPEED" and find_spec("deepspeed") is None:
         raise ConfigError(
-            f"{path}: DeepSpeed is not installed; run `pip install -e '.[deepspeed]'`, or set train.accelerate to "
+            f"{path}: DeepSpeed is not installed; run `pip install -e '.[deepspeed]'`, or set training.accelerate to "
             "accelerate_configs/fsdp2.yaml, which needs nothing more"
         )
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from transformers import LlamaConfig, PreTrainedConfig, Qwen2Config
 
-from iterpref_core.config import TrainParams
+from iterpref_core.config import TrainingParams
 from iterpref_core.training.training_estimate import (
     ACCELERATORS,
     PRECISIONS,
@@ -158,7 +158,7 @@ def scale_generation(problems: int, assumed: Assumptions, pairs: int) -> Generat
     )
 
 
-def scale_training(model: str, shape: ModelShape, pairs: int, params: TrainParams, assumed: Assumptions) -> Scaled:
+def scale_training(model: str, shape: ModelShape, pairs: int, params: TrainingParams, assumed: Assumptions) -> Scaled:
     """Training as the paper does it on the fewest H100 that hold the model, and evaluating base and result.
 
     Raises:
@@ -195,7 +195,7 @@ def scale_training(model: str, shape: ModelShape, pairs: int, params: TrainParam
 
 
 def scale(
-    pairs: Sequence[int], params: TrainParams, assumed: Assumptions
+    pairs: Sequence[int], params: TrainingParams, assumed: Assumptions
 ) -> tuple[dict[int, Generation], list[Scaled]]:
     """CodeFlow by number of pairs, and training by model and number of pairs."""
     paper = params.model_copy(

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.config import TrainParams
+from iterpref_core.config import TrainingParams
 from iterpref_core.errors import InputError, IterPrefError
 from iterpref_core.progress import watched_progress
 from iterpref_core.training.ranks import is_main_process
@@ -22,7 +22,7 @@ def main() -> None:
     from iterpref_core.training.training import train_objective
 
     request = json.loads(sys.argv[1])
-    params = TrainParams.model_validate(request.pop("params"))
+    params = TrainingParams.model_validate(request.pop("params"))
     chosen: dict[str, Any] = {name: request.pop(name) for name in ("objective", "prompt")}
     paths: dict[str, Any] = {name: Path(path) for name, path in request.items()}
     try:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import torch
 from accelerate import PartialState
 
-from iterpref_core.config import TrainParams
+from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError
 
 _PATIENCE = timedelta(hours=2)
@@ -40,7 +40,7 @@ def sharding(processes: PartialState) -> str:
     return "-".join(["", *(kind.lower() for kind in kinds), str(processes.num_processes)])
 
 
-def accumulation_steps(params: TrainParams, processes: int) -> int:
+def accumulation_steps(params: TrainingParams, processes: int) -> int:
     """Micro-batches that each process computes for one batch.
 
     Raises:
@@ -50,7 +50,7 @@ def accumulation_steps(params: TrainParams, processes: int) -> int:
     if params.batch_size % at_once:
         times = f" x {processes} processes = {at_once}" if processes > 1 else ""
         raise ConfigError(
-            f"params.yaml: train.batch_size: {params.batch_size} is no multiple of train.micro_batch_size "
+            f"params.yaml: training.batch_size: {params.batch_size} is no multiple of training.micro_batch_size "
             f"= {params.micro_batch_size}{times}; change one of them"
         )
     return params.batch_size // at_once

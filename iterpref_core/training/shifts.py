@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.config import AnswerStyle, PromptStyle, TrainParams
+from iterpref_core.config import AnswerStyle, PromptStyle, TrainingParams
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.prompts import render_answer
 from iterpref_core.inference.local.tokenizers import load_tokenizer
@@ -25,7 +25,7 @@ def score_shifts(
     pairs: Sequence[PreferencePair],
     before: Path,
     after: Path,
-    params: TrainParams,
+    params: TrainingParams,
     prompt: PromptStyle = "auto",
     batch_size: int = 8,
 ) -> list[PairShifts]:

@@ -10,7 +10,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from transformers import PreTrainedModel
 
-from iterpref_core.config import TrainParams
+from iterpref_core.config import TrainingParams
 from iterpref_core.inference.local.transformers_backend import load_model
 from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.training.ranks import whole_models
@@ -25,7 +25,7 @@ CURVE = (*_PROGRESS, *REWARDS, "focal_fraction", *(f"validation/{name}" for name
 """Columns of the training curve; a run has those that its objective and settings give it."""
 
 
-def lora_config(params: TrainParams) -> LoraConfig | None:
+def lora_config(params: TrainingParams) -> LoraConfig | None:
     """Adapters on all linear layers but the head; None where all parameters are trained.
 
     Without dropout: the policy would differ from its reference by noise.

@@ -1,4 +1,4 @@
-"""Stage `train`: focal preference training of one objective."""
+"""Stage `training`: focal preference training of one objective."""
 
 import logging
 import shutil
@@ -11,7 +11,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PrinterCallback
 from trl import DPOConfig
 
-from iterpref_core.config import ObjectiveName, PromptStyle, TrainParams
+from iterpref_core.config import ObjectiveName, PromptStyle, TrainingParams
 from iterpref_core.errors import TrainingError
 from iterpref_core.inference.local.fingerprint import model_fingerprint
 from iterpref_core.inference.local.precision import uses_bf16
@@ -43,7 +43,7 @@ def train_objective(
     spans: Path,
     model: Path,
     objective: ObjectiveName,
-    params: TrainParams,
+    params: TrainingParams,
     out: Path,
     curve: Path,
     work: Path,
@@ -135,7 +135,7 @@ def train_objective(
     return _metrics(rows, held, trainer, chosen, diverged) | checks.metrics() | {"bf16": float(params.bf16 is True)}
 
 
-def _load_policy(model: Path, params: TrainParams) -> PreTrainedModel:
+def _load_policy(model: Path, params: TrainingParams) -> PreTrainedModel:
     """Frozen weights may stay as they are; trained ones would lose small updates in bfloat16."""
     policy = load_model(model)
     return policy.float() if params.weights == "float32" and not params.lora_rank else policy
@@ -153,7 +153,7 @@ def _train(trainer: FocalDPOTrainer, checkpoints: Path, label: str) -> DivergedE
     return None
 
 
-def _choose(trainer: FocalDPOTrainer, checkpoints: Path, diverged: DivergedError | None, params: TrainParams) -> int:
+def _choose(trainer: FocalDPOTrainer, checkpoints: Path, diverged: DivergedError | None, params: TrainingParams) -> int:
     """Load the checkpoint that becomes the model, unless the trainer holds it; returns its step.
 
     Raises:
@@ -162,7 +162,7 @@ def _choose(trainer: FocalDPOTrainer, checkpoints: Path, diverged: DivergedError
     last = last_checkpoint(checkpoints)
     best = trainer.state.best_model_checkpoint if params.select == "best" else None
     if diverged:
-        advice = "lower the learning rate" + (" or raise train.max_margin" if diverged.reason == "margin" else "")
+        advice = "lower the learning rate" + (" or raise training.max_margin" if diverged.reason == "margin" else "")
         if last is None:
             raise TrainingError(
                 f"training diverged: {diverged}, before its first checkpoint, so there is no model; {advice}"
@@ -182,7 +182,7 @@ def _reference(
     model: Path,
     rows: list[TokenisedPair],
     fingerprint: str,
-    params: TrainParams,
+    params: TrainingParams,
     work: Path,
     processes: PartialState,
 ) -> ReferenceLogps:
@@ -205,7 +205,7 @@ def _reference(
     )
 
 
-def _arguments(params: TrainParams, objective: ObjectiveName, accumulation: int, pairs: int, folder: Path) -> DPOConfig:
+def _arguments(params: TrainingParams, objective: ObjectiveName, accumulation: int, pairs: int, folder: Path) -> DPOConfig:
     steps = max(1, -(-pairs // params.batch_size) * params.epochs)
     every = max(1, steps // _SAVES_PER_RUN)
     return DPOConfig(

@@ -9,7 +9,7 @@ modules. What is not modelled: the allocator's fragmentation, CUDA's own context
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from iterpref_core.config import TrainParams
+from iterpref_core.config import TrainingParams
 from iterpref_core.training.label_head import CHUNK
 from iterpref_core.training.model_shape import ModelShape
 from iterpref_core.training.objectives import Objective
@@ -153,8 +153,8 @@ class Estimate:
         }
 
 
-def default_precision(shape: ModelShape, params: TrainParams) -> PrecisionName:
-    """What the trainer does with `train.weights`; `train.bf16` is autocast."""
+def default_precision(shape: ModelShape, params: TrainingParams) -> PrecisionName:
+    """What the trainer does with `training.weights`; `training.bf16` is autocast."""
     if shape.saved_in_bf16 and (params.weights == "saved" or params.lora_rank):
         return "bf16"
     return "autocast" if params.bf16 else "fp32"
@@ -164,7 +164,7 @@ def estimate_training(
     shape: ModelShape,
     workload: Workload,
     objective: Objective,
-    params: TrainParams,
+    params: TrainingParams,
     setting: Setting,
     total_pairs: int | None = None,
 ) -> Estimate:
@@ -192,7 +192,7 @@ def estimate_training(
     )
 
 
-def estimate_memory(shape: ModelShape, workload: Workload, params: TrainParams, setting: Setting) -> Memory:
+def estimate_memory(shape: ModelShape, workload: Workload, params: TrainingParams, setting: Setting) -> Memory:
     """Bytes on each card.
 
     Weights, gradients and optimiser state: bytes a parameter times parameters, over the cards (ZeRO-3, arXiv
@@ -235,7 +235,7 @@ def layer_bytes(shape: ModelShape, precision: Precision, width: int, *, masked: 
     return norms + attention + 4 * shape.heads + (4 if shape.gated else 2) * b * shape.intermediate
 
 
-def activation_bytes(shape: ModelShape, precision: Precision, batch: Row, params: TrainParams) -> float:
+def activation_bytes(shape: ModelShape, precision: Precision, batch: Row, params: TrainingParams) -> float:
     """What a micro-batch's forward pass leaves for its backward pass, and that needs while it runs.
 
     With gradient checkpointing the input of every layer, and one layer whole (Chen et al., arXiv 1604.06174). In
@@ -262,7 +262,7 @@ def _reference_bytes(shape: ModelShape, precision: Precision, batch: Row) -> flo
     return batch.rows * batch.width * layer + head_bytes(shape, precision, batch)
 
 
-def estimate_flops(shape: ModelShape, workload: Workload, params: TrainParams, setting: Setting) -> Flops:
+def estimate_flops(shape: ModelShape, workload: Workload, params: TrainingParams, setting: Setting) -> Flops:
     """FLOPs of one epoch and of the reference pass.
 
     A matrix of n entries takes 2n FLOPs a token in forward and 4n in backward, so all of them 6n (Kaplan et al.,

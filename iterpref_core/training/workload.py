@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.config import TrainParams
+from iterpref_core.config import TrainingParams
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.training.dataset import TokenisedPair, join_spans, load_pairs
 from iterpref_core.training.layouts import PAD_TO_MULTIPLE_OF, pack
@@ -77,7 +77,7 @@ def lengths_of_tokens(row: TokenisedPair) -> PairLengths:
     )
 
 
-def lengths_of_text(pair: PreferencePair, spans: FocalSpans, params: TrainParams) -> PairLengths:
+def lengths_of_text(pair: PreferencePair, spans: FocalSpans, params: TrainingParams) -> PairLengths:
     """Lengths guessed from characters, `CHARACTERS_PER_TOKEN` of them a token, cut off where training would."""
 
     def tokens(characters: int) -> int:
@@ -96,7 +96,7 @@ def lengths_of_text(pair: PreferencePair, spans: FocalSpans, params: TrainParams
 
 
 def read_lengths(
-    pairs: Path, spans: Path, tokenizer: PreTrainedTokenizerBase | None, params: TrainParams
+    pairs: Path, spans: Path, tokenizer: PreTrainedTokenizerBase | None, params: TrainingParams
 ) -> list[PairLengths]:
     """Every pair's lengths; guessed from characters where there is no tokenizer.
 
@@ -108,7 +108,7 @@ def read_lengths(
     return [lengths_of_text(pair, found, params) for pair, found in join_spans(pairs, spans)]
 
 
-def measure_workload(lengths: Sequence[PairLengths], objective: Objective, params: TrainParams) -> Workload:
+def measure_workload(lengths: Sequence[PairLengths], objective: Objective, params: TrainingParams) -> Workload:
     """Lay all pairs out in batches, as training does, but without their content.
 
     Args:
@@ -151,7 +151,7 @@ def _reference_lengths(lengths: Iterable[PairLengths]) -> Iterator[tuple[int, in
         yield pair.prompt + pair.rejected, pair.rejected
 
 
-def _micro_batch(pairs: Sequence[PairLengths], number: int, objective: Objective, params: TrainParams) -> Row:
+def _micro_batch(pairs: Sequence[PairLengths], number: int, objective: Objective, params: TrainingParams) -> Row:
     pieces, labels = [], 0
     for pair in pairs:
         if not objective.preference:

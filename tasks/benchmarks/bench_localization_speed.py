@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from iterpref_core.config import FocalParams, LocalisationMethod
+from iterpref_core.config import LocalizationParams, LocalisationMethod
 from iterpref_core.source_code.mutants import mutants_of
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.source_code.line_diff import split_lines
@@ -67,7 +67,7 @@ def bench_speed(problems: Path, pairs: int = MEASURED) -> dict[str, float]:
 
 
 def _measure(path: Path, pairs: int, method: LocalisationMethod) -> dict[str, float]:
-    params = FocalParams(method=method, empty="anchor", max_executions=4, widen_lines=0, seed=0)
+    params = LocalizationParams(method=method, empty="anchor", max_executions=4, widen_lines=0, seed=0)
     before = peak_mb()
     started = time.perf_counter()
     localize_pairs(path, params, path.with_name("focal.jsonl"))

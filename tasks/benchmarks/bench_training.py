@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.config import TrainParams
+from iterpref_core.config import TrainingParams
 from iterpref_core.errors import InputError
 from iterpref_core.source_code.mutants import mutants_of
 from iterpref_core.inference.local.tokenizers import load_tokenizer
@@ -120,7 +120,7 @@ def mutated_pairs(problems: Path) -> list[PreferencePair]:
     return pairs
 
 
-def _mutated_rows(problems: Path, params: TrainParams) -> tuple[PreTrainedTokenizerBase, list[TokenisedPair]]:
+def _mutated_rows(problems: Path, params: TrainingParams) -> tuple[PreTrainedTokenizerBase, list[TokenisedPair]]:
     """The mutated pairs, tokenised by a BPE that is trained on them; error regions by the line LCS."""
     pairs = mutated_pairs(problems)
     tokenizer = train_tokenizer([f"{pair.prompt}\n{pair.chosen}" for pair in pairs], _VOCABULARY)
@@ -314,7 +314,7 @@ def measure_memory(pairs: list[Pair], head: Shape) -> dict[str, float]:
 
 
 def bench_training(
-    problems: Path, pairs: Path, spans: Path, student: Path, params: TrainParams, effort: Effort = Effort()
+    problems: Path, pairs: Path, spans: Path, student: Path, params: TrainingParams, effort: Effort = Effort()
 ) -> dict[str, Any]:
     """Measure steps of Target-DPO: CPU seconds of one process, so that what else runs here counts little.
 

@@ -19,6 +19,7 @@ STUDENT = MODELS / "student"
 DEBUGGER = MODELS / "debugger"
 RESULTS = Path("results")
 METRICS = Path("metrics")
+HEADLINE = Path("metrics.json")
 REPORTS = Path("reports")
 REPORT_DATA = Path("report_data")
 """What users lay beside the experiment: published scores, debugging against sampling."""
@@ -47,7 +48,11 @@ def prompt_style(name: str, params: Params) -> PromptStyle:
 def metrics_path(stage: str) -> Path:
     """Where a stage writes its metrics.
 
-    >>> str(metrics_path("train@target-rpo"))
-    'metrics/train/target-rpo.json'
+    The report reads the folder of all others' metrics; its own, the headline, stand outside of it.
+
+    >>> str(metrics_path("training@target-rpo"))
+    'metrics/training/target-rpo.json'
     """
+    if stage == "report":
+        return HEADLINE
     return METRICS / (stage.replace("@", "/") + ".json")

@@ -46,7 +46,7 @@ def run_body(stage: str, entry: Callable[P, Metrics], *args: P.args, **kwargs: P
     """Call a core entry point; write `metrics/<stage>.json` and the record of its time.
 
     Args:
-        stage: DVC's name of the stage, such as `train@dpo`.
+        stage: DVC's name of the stage, such as `training@dpo`.
         entry: the core's entry point.
         args: its arguments.
         kwargs: its keyword arguments.

@@ -60,7 +60,7 @@ def run_grid(name: str, rows: Sequence[Trial], params: Params, split: str, seeds
     Args:
         name: of the grid.
         rows: of `load_grid`.
-        params: of the experiment; its `train.seed` is the first seed.
+        params: of the experiment; its `training.seed` is the first seed.
         split: `validation` or `heldout`.
         seeds: trainings per row.
         jobs: trials at once.
@@ -69,11 +69,11 @@ def run_grid(name: str, rows: Sequence[Trial], params: Params, split: str, seeds
         Each row's scores, and how it compares to the first one on the same problems.
     """
     trials = [
-        row.model_copy(update={"split": split, "values": row.values | {"train.seed": params.train.seed + number}})
+        row.model_copy(update={"split": split, "values": row.values | {"training.seed": params.training.seed + number}})
         for row in rows
         for number in range(seeds if row.objective else 1)
     ]
     scores: dict[str, list[Score]] = {}
     for trial, score in zip(trials, run_trials(f"ablation {name}", trials, params, jobs), strict=True):
         scores.setdefault(trial.label, []).append(score)
-    return compare_rows(scores, against=rows[0].label, resamples=params.evaluate.bootstrap, seed=params.evaluate.seed)
+    return compare_rows(scores, against=rows[0].label, resamples=params.evaluation.bootstrap, seed=params.evaluation.seed)

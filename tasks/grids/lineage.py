@@ -49,7 +49,7 @@ def find_inputs(params: Params, changed: Iterable[str]) -> Inputs:
     trajectories = _debug(teacher, params) if of_teacher or of_trajectories else TRAJECTORIES
     of_pairs = {key for key in keys if key.startswith("pairs.")}
     pairs = _pair(trajectories, params) if of_pairs or trajectories != TRAJECTORIES else PAIRS
-    of_spans = {key for key in keys if key.startswith("focal.")}
+    of_spans = {key for key in keys if key.startswith("localization.")}
     spans = _localize(pairs, params) if of_spans or pairs != PAIRS else FOCAL
     return Inputs(_build_model("student", params) if of_student else STUDENT, pairs, spans)
 
@@ -75,7 +75,7 @@ def _digest_file(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run `iterpref run focal` first") from None
+        raise InputError(f"{path}: no such file; run `iterpref run localization` first") from None
 
 
 def make_once(path: Path, make: Callable[[Path], object]) -> Path:
@@ -139,6 +139,6 @@ def _localize(pairs: Path, params: Params) -> Path:
     from iterpref_core.localization.localization import localize_pairs
 
     return make_once(
-        FOLDER / "focal" / f"{digest(pairs, params.focal.model_dump())}.jsonl",
-        lambda out: localize_pairs(pairs, params.focal, out, PROBLEMS, params.execution),
+        FOLDER / "spans" / f"{digest(pairs, params.localization.model_dump())}.jsonl",
+        lambda out: localize_pairs(pairs, params.localization, out, PROBLEMS, params.execution),
     )

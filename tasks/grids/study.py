@@ -39,7 +39,7 @@ METHODS = (
     Method("Hybrid", "hybrid-rpo", {}),
     Method("Target-DPO", "target-dpo", {}),
     Method("Target-RPO", "target-rpo", {}),
-    Method("Target-RPO, causal", "target-rpo", {"focal.method": "causal"}),
+    Method("Target-RPO, causal", "target-rpo", {"localization.method": "causal"}),
 )
 
 
@@ -66,7 +66,7 @@ def run_study(params: Params, regimes: Sequence[str], jobs: int) -> list[Regime]
     interrupted study finished is kept; seed follows seed, so that it is balanced wherever it stops.
 
     Args:
-        params: of the experiment, whose stage `focal` has run.
+        params: of the experiment, whose stage `localization` has run.
         regimes: of `REGIMES`.
         jobs: trials at once, sharing the cores.
 
@@ -89,7 +89,7 @@ def _study_regime(params: Params, regime: str, start: Start, jobs: int) -> Regim
         Trial(
             label=method.label,
             objective=method.objective,
-            values={**method.values, **at(method.objective, chosen[method.label][0]), "train.seed": seed},
+            values={**method.values, **at(method.objective, chosen[method.label][0]), "training.seed": seed},
             split="heldout",
             after=start,
         )
@@ -99,7 +99,7 @@ def _study_regime(params: Params, regime: str, start: Start, jobs: int) -> Regim
     scores: dict[str, list[Score]] = {}
     for trial, score in zip(trials, run_trials(f"study {regime}", trials, params, jobs, problems), strict=True):
         scores.setdefault(trial.label, []).append(score)
-    knobs = {"resamples": params.evaluate.bootstrap, "seed": params.evaluate.seed}
+    knobs = {"resamples": params.evaluation.bootstrap, "seed": params.evaluation.seed}
     return Regime(
         regime=regime,
         learning_rates=chosen,
@@ -122,7 +122,7 @@ def saturate(params: Params, jobs: int) -> Start:
 
 def fresh_seeds(params: Params) -> list[int]:
     """Seeds that tuning has not seen."""
-    return [params.train.seed + 1 + number for number in range(params.study.seeds)]
+    return [params.training.seed + 1 + number for number in range(params.study.seeds)]
 
 
 def _tune(params: Params, start: Start, methods: Sequence[Method], jobs: int) -> dict[str, tuple[float, float]]:

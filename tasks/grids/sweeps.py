@@ -131,9 +131,9 @@ def opened_sweep(
     """
     with only_one(STATE / "sweep.lock", _refuse):
         workspace = Path.cwd()
-        if (samples := load_params().evaluate.samples) > 1:
+        if (samples := load_params().evaluation.samples) > 1:
             raise InputError(
-                f"{PARAMS}: evaluate.samples is {samples}, and a sweep compares which problems were solved by one "
+                f"{PARAMS}: evaluation.samples is {samples}, and a sweep compares which problems were solved by one "
                 "greedy answer; set it to 1"
             )
         listed = graph_objectives()
@@ -164,13 +164,13 @@ class Sweep:
         self.points = [
             Point(beta, seed)
             for beta, seed in product(
-                dict.fromkeys(betas or (params.train.beta,)), dict.fromkeys(seeds or (params.train.seed,))
+                dict.fromkeys(betas or (params.training.beta,)), dict.fromkeys(seeds or (params.training.seed,))
             )
         ]
         self.name = self._digest()
-        self.targets = [f"evaluate@{name}" for name in (BASE, *self.objectives)]
+        self.targets = [f"evaluation@{name}" for name in (BASE, *self.objectives)]
         self._stages = list(select_stages(load_graph(), tuple(self.targets)))
-        own = {f"{stage}@{name}" for stage in ("train", "evaluate") for name in self.objectives}
+        own = {f"{stage}@{name}" for stage in ("training", "evaluation") for name in self.objectives}
         self.shared = [stage for stage in self._stages if stage not in own]
         self._scores: dict[Point, Scores] = {}
         self._failed: dict[Point, IterPrefError] = {}
@@ -189,7 +189,7 @@ class Sweep:
         """Set the point's values here; where it fails, the others still have their turn."""
         log.info("%s", self._experiment(point))
         try:
-            write_values({"train.beta": point.beta, "train.seed": point.seed}, PARAMS)
+            write_values({"training.beta": point.beta, "training.seed": point.seed}, PARAMS)
             yield
         except IterPrefError as error:
             self._failed[point] = error
@@ -225,7 +225,7 @@ class Sweep:
     def result(self) -> SweepResult:
         """All finished points, and the rows of their table."""
         base = self._read(BASE) if self._scores else {}
-        knobs = {"resamples": self._params.evaluate.bootstrap, "seed": self._params.evaluate.seed}
+        knobs = {"resamples": self._params.evaluation.bootstrap, "seed": self._params.evaluation.seed}
         rows = {
             benchmark: compare_rows({BASE: [score]} | self._by_row(benchmark), against=BASE, **knobs)
             for benchmark, score in base.items()
@@ -257,7 +257,7 @@ class Sweep:
     def _digest(self) -> str:
         """Of everything but the point: another grid is the same sweep."""
         values = self._params.model_dump(mode="json")
-        del values["train"]["beta"], values["train"]["seed"]
+        del values["training"]["beta"], values["training"]["seed"]
         text = json.dumps([values, self.objectives], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:6]
 

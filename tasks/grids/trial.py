@@ -62,7 +62,7 @@ def run_trials(
         The scores, in order.
 
     Raises:
-        InputError: artifacts of the experiment are not there (run stage `focal` first), or values cannot be used.
+        InputError: artifacts of the experiment are not there (run stage `localization` first), or values cannot be used.
     """
     paths = [_path_of(trial, params, problems) for trial in trials]
     waiting = {path: trial for path, trial in zip(paths, trials, strict=True) if not path.exists()}
@@ -94,7 +94,7 @@ def read_score(path: Path) -> Score:
 
 def _path_of(trial: Trial, params: Params, problems: Path) -> Path:
     """Where a trial's score is kept: named by all that decides it."""
-    decisive: list[object] = [problems, trial.split, params.evaluate.model_dump(exclude={"benchmarks", "bootstrap"})]
+    decisive: list[object] = [problems, trial.split, params.evaluation.model_dump(exclude={"benchmarks", "bootstrap"})]
     for objective, values in (*trial.after, (trial.objective, trial.values)):
         own = with_values(params, values)
         decisive += [*find_inputs(own, values), objective, _settings(own, objective)]
@@ -105,8 +105,8 @@ def _settings(params: Params, objective: ObjectiveName | None) -> dict[str, Any]
     """What decides a training beside its data; `layout` is a way of computing the same."""
     if objective is None:
         return None
-    shared = params.train.model_dump(exclude={"objectives", "layout"}) | {"prompt": params.model.prompt}
-    return shared | params.train.objectives[objective].model_dump()
+    shared = params.training.model_dump(exclude={"objectives", "layout"}) | {"prompt": params.model.prompt}
+    return shared | params.training.objectives[objective].model_dump()
 
 
 def _run_all(waiting: dict[Path, Trial], params: Params, jobs: int, problems: Path) -> Iterator[tuple[Path, Score]]:
@@ -132,9 +132,9 @@ def _run_one(trial: Trial, params: Params, problems: Path, path: Path) -> Score:
 
     folder = FOLDER / "running" / path.stem
     model = _train(trial, params, folder)
-    asked = (params.evaluate, params.inference, params.budget, FOLDER / "answers.sqlite", params.model.prompt)
-    with open_answerer(model, *asked) as (answerer, instruct), Journals(WORK / "evaluate" / JOURNALS) as journals:
-        heldout = Heldout(problems, WORK / "evaluate", params.execution, journals, trial.split)
+    asked = (params.evaluation, params.inference, params.budget, FOLDER / "answers.sqlite", params.model.prompt)
+    with open_answerer(model, *asked) as (answerer, instruct), Journals(WORK / "evaluation" / JOURNALS) as journals:
+        heldout = Heldout(problems, WORK / "evaluation", params.execution, journals, trial.split)
         entry = heldout.evaluate(["heldout"], answerer, instruct=instruct)["heldout"].entry
     score = Score(pass_at_1=entry["pass_at_1"], n=entry["n"], passed=tuple(entry["passed"]))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -168,9 +168,9 @@ def _train_once(
     from iterpref_core.training.training import train_objective
 
     model = out or folder / "model"
-    curve, work = folder / "curve.csv", WORK / "train"
+    curve, work = folder / "curve.csv", WORK / "training"
     train_objective(
-        inputs.pairs, inputs.spans, inputs.student, objective, params.train, model, curve, work,
+        inputs.pairs, inputs.spans, inputs.student, objective, params.training, model, curve, work,
         prompt=params.model.prompt,
     )  # fmt: skip
     return model

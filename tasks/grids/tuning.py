@@ -17,7 +17,7 @@ def grid(objective: ObjectiveName, params: Params) -> list[Trial]:
     Target-DPO and DPO are defined by alpha = 0. SFT has the NLL as its only term, whose scale an adaptive optimiser
     does not see.
     """
-    current = params.train.objectives[objective].alpha
+    current = params.training.objectives[objective].alpha
     alphas = params.tune.alphas if OBJECTIVES[objective].preference and current else (current,)
     return [
         Trial(label=f"{objective} lr={rate:g} alpha={alpha:g}", objective=objective, values=at(objective, rate, alpha))
@@ -28,8 +28,8 @@ def grid(objective: ObjectiveName, params: Params) -> list[Trial]:
 
 def at(objective: ObjectiveName, learning_rate: float, alpha: float | None = None) -> dict[str, Any]:
     """A point of the grid as parameters; without an alpha that of params.yaml stays."""
-    values = {f"train.objectives.{objective}.learning_rate": learning_rate}
-    return values if alpha is None else values | {f"train.objectives.{objective}.alpha": alpha}
+    values = {f"training.objectives.{objective}.learning_rate": learning_rate}
+    return values if alpha is None else values | {f"training.objectives.{objective}.alpha": alpha}
 
 
 def tune(params: Params, objectives: Sequence[ObjectiveName], jobs: int) -> list[tuple[Trial, Score]]:
@@ -44,7 +44,7 @@ def tune(params: Params, objectives: Sequence[ObjectiveName], jobs: int) -> list
         The trials with their scores, in the order of the grid.
 
     Raises:
-        InputError: pairs, spans, model or problems are not there; run stage `focal` first.
+        InputError: pairs, spans, model or problems are not there; run stage `localization` first.
     """
     trials = [trial for objective in objectives for trial in grid(objective, params)]
     return list(zip(trials, run_trials("tune", trials, params, jobs), strict=True))

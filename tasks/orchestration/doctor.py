@@ -128,7 +128,7 @@ def _vllm(params: Params) -> Finding:
         python = find_vllm()
         return Finding(name="vLLM", status="ok", found=f"{vllm_version(python)} ({python})")
     except InputError as error:
-        needed = "vllm" in (params.inference.backend, params.evaluate.backend)
+        needed = "vllm" in (params.inference.backend, params.evaluation.backend)
         return Finding(
             name="vLLM", status="missing" if needed else "absent", found="no environment with it", remedy=str(error)
         )
@@ -141,7 +141,7 @@ def _data(params: Params) -> Iterator[Finding]:
         ("MBPP_OVERRIDE_PATH", "mbpp"),
         ("LIVECODEBENCH_PATH", "livecodebench"),
     ):
-        if not any(name.startswith(family) for name in params.evaluate.benchmarks):
+        if not any(name.startswith(family) for name in params.evaluation.benchmarks):
             continue
         value = os.environ.get(variable)
         if value and Path(value).exists():
@@ -162,7 +162,7 @@ def _bigcodebench(params: Params) -> Iterator[Finding]:
     """Where the environment or the data is absent, the report says so and the rest is measured."""
     from iterpref_core.evaluation.bigcodebench_environment import find_python
 
-    if any(name.startswith("bigcodebench") for name in params.evaluate.benchmarks):
+    if any(name.startswith("bigcodebench") for name in params.evaluation.benchmarks):
         try:
             yield Finding(name="BigCodeBench", status="ok", found=str(find_python()))
         except InputError as error:

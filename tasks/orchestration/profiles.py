@@ -49,7 +49,7 @@ def write_values(values: Mapping[str, object], params: Path) -> list[str]:
     """Write values into a parameters file, as `apply_profile` does.
 
     Args:
-        values: dotted key, such as `train.seed`, → value.
+        values: dotted key, such as `training.seed`, → value.
         params: the file to change. Left as it was if the result would not be valid.
 
     Returns:

@@ -70,8 +70,8 @@ class Choice(BaseModel):
     Attributes:
         profile: whose values replace those of params.yaml; `UNCHANGED` for none.
         objectives: to train, in place of dvc.yaml's.
-        benchmarks: in place of `evaluate.benchmarks`.
-        seed: in place of `train.seed`.
+        benchmarks: in place of `evaluation.benchmarks`.
+        seed: in place of `training.seed`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -85,9 +85,9 @@ class Choice(BaseModel):
         """Dotted parameter → value, besides those of the profile."""
         values: dict[str, Any] = {}
         if self.benchmarks:
-            values["evaluate.benchmarks"] = list(dict.fromkeys(self.benchmarks))
+            values["evaluation.benchmarks"] = list(dict.fromkeys(self.benchmarks))
         if self.seed is not None:
-            values["train.seed"] = self.seed
+            values["training.seed"] = self.seed
         return values
 
 

@@ -107,21 +107,14 @@ def _apply(choice: Choice) -> None:
 
 
 def choose_objectives(graph: dict[str, Any], objectives: Sequence[str]) -> None:
-    """Let the stages of a dvc.yaml train, evaluate and report these objectives and no others."""
+    """Let the stages of a dvc.yaml train and evaluate these objectives and no others."""
     stages = graph["stages"]
     objectives = list(dict.fromkeys(objectives))
-    old = stages["train"]["matrix"]["objective"]
-    stages["train"]["matrix"]["objective"] = objectives
-    models = {name: path for name, path in stages["evaluate"]["foreach"].items() if name not in old}
-    stages["evaluate"]["foreach"] = models | {name: f"models/trained/{name}" for name in objectives}
-
-    def written(name: str) -> set[str]:
-        return {f"metrics/train/{name}.curve.csv", f"results/{name}"}
-
-    if (report := stages.get("report")) is not None:
-        others = set(report["deps"]) - {path for name in old for path in written(name)}
-        report["deps"] = sorted(others | {path for name in objectives for path in written(name)})
-    gone = {path for name in old if name not in objectives for path in written(name)}
+    old = stages["training"]["matrix"]["objective"]
+    stages["training"]["matrix"]["objective"] = objectives
+    models = {name: path for name, path in stages["evaluation"]["foreach"].items() if name not in old}
+    stages["evaluation"]["foreach"] = models | {name: f"models/trained/{name}" for name in objectives}
+    gone = {f"metrics/training/{name}.curve.csv" for name in old if name not in objectives}
     for plot in graph.get("plots", ()):
         for axes in plot.values():
             if isinstance(axes.get("y"), dict):
@@ -131,7 +124,7 @@ def choose_objectives(graph: dict[str, Any], objectives: Sequence[str]) -> None:
 def graph_objectives() -> tuple[ObjectiveName, ...]:
     """The objectives that the present folder's dvc.yaml trains."""
     content = yaml.safe_load(GRAPH.read_text(encoding="utf-8"))
-    return tuple(content["stages"]["train"]["matrix"]["objective"])
+    return tuple(content["stages"]["training"]["matrix"]["objective"])
 
 
 def _share_cache(origin: Path) -> None:
@@ -147,18 +140,10 @@ def _share_cache(origin: Path) -> None:
 
 
 def _bring_results(lock: Path) -> None:
-    """Check out what the workspace has already computed.
-
-    The report is left out where it reads other models here: DVC does not see that a dependency is gone.
-    """
+    """Check out what the workspace has already computed."""
     from dvc.repo import Repo
 
-    content = yaml.safe_load(lock.read_text(encoding="utf-8"))
-    here = yaml.safe_load(GRAPH.read_text(encoding="utf-8"))["stages"].get("report", {}).get("deps", [])
-    known = content["stages"].get("report", {}).get("deps", [])
-    if {dep["path"] for dep in known} != set(here):
-        content["stages"].pop("report", None)
     with atomic_writer(LOCK) as file:
-        yaml.safe_dump(content, file, sort_keys=False)
+        file.write(lock.read_text(encoding="utf-8"))
     with Repo(".") as repo:
         repo.checkout(force=True, allow_missing=True)

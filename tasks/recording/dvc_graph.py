@@ -14,7 +14,7 @@ class Stage:
     """A stage as DVC resolves it.
 
     Attributes:
-        name: such as `train@dpo`.
+        name: such as `training@dpo`.
         upstream: names of the stages whose outputs it reads.
         inputs: artifacts it reads (outputs of other stages; code is not among them).
         outputs: artifacts it writes, without metrics.
@@ -40,7 +40,7 @@ def load_graph(root: Path = Path()) -> dict[str, Stage]:
     try:
         with Repo(str(root)) as repo:
             graph = repo.index.graph
-            written = {out.def_path for stage in graph for out in stage.outs}
+            written = {out.def_path for stage in graph for out in stage.outs if not (out.metric or out.plot)}
             stages = {stage.addressing: _describe(stage, graph, written) for stage in graph}
     except DvcException as error:
         raise InputError(f"dvc.yaml: {error}; run from the repository's root, in which `dvc init` has run") from None
@@ -68,7 +68,12 @@ def _describe(stage: Any, graph: Any, written: set[str]) -> Stage:
     return Stage(
         name=stage.addressing,
         upstream=tuple(sorted(other.addressing for other in graph.successors(stage))),
-        inputs=tuple(dep.def_path for dep in stage.deps if dep.def_path in written),
+        inputs=tuple(
+            path
+            for dep in stage.deps
+            for path in sorted(written)
+            if Path(path).is_relative_to(dep.def_path)
+        ),
         outputs=tuple(out.def_path for out in stage.outs if not (out.metric or out.plot)),
         params=tuple(key for dep in stage.deps for key in getattr(dep, "params", None) or _whole_file(dep)),
     )
@@ -82,7 +87,7 @@ def _whole_file(dep: Any) -> tuple[str, ...]:
 def select_stages(graph: Mapping[str, Stage], targets: tuple[str, ...]) -> dict[str, Stage]:
     """The stages that the targets need, themselves included; all where no target is given.
 
-    A target without `@` stands for all stages of that name: `train` for `train@sft`, `train@dpo`, …
+    A target without `@` stands for all stages of that name: `training` for `training@sft`, `training@dpo`, …
 
     Raises:
         InputError: there is no such stage.

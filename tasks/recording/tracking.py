@@ -237,8 +237,8 @@ def metric_name(key: str) -> str:
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """Nested settings as dotted keys.
 
-    >>> flatten({"train": {"beta": 0.1, "objectives": {"sft": {"alpha": 1.0}}}})
-    {'train.beta': '0.1', 'train.objectives.sft.alpha': '1.0'}
+    >>> flatten({"training": {"beta": 0.1, "objectives": {"sft": {"alpha": 1.0}}}})
+    {'training.beta': '0.1', 'training.objectives.sft.alpha': '1.0'}
     """
     flat: dict[str, str] = {}
     for key, value in values.items():

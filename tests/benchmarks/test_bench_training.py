@@ -55,7 +55,7 @@ def test_three_contestants_have_one_loss_on_both_lists_of_pairs(
     effort = Effort(
         rounds=1, pairs=2, narrower=16, layers=2, memory=Shape(32, 0, 0, 1, 1, vocabulary=30_000), memory_pairs=2
     )
-    result = bench_training(problems, pairs, spans, word_model, load_params(ROOT / "params.yaml").train, effort)
+    result = bench_training(problems, pairs, spans, word_model, load_params(ROOT / "params.yaml").training, effort)
     assert result["fork_speedup"].keys() == {"mbpp", "nanolab"}
     assert result["loss_difference"] < 1e-5
     assert result["memory_ratio"] < 0.35
@@ -71,7 +71,7 @@ def test_without_an_experiment_only_the_problems_are_measured(problems: Path, tm
     effort = Effort(
         rounds=1, pairs=2, narrower=16, layers=2, memory=Shape(8, 0, 0, 1, 1, vocabulary=9_000), memory_pairs=1
     )
-    result = bench_training(problems, absent, absent, absent, load_params(ROOT / "params.yaml").train, effort)
+    result = bench_training(problems, absent, absent, absent, load_params(ROOT / "params.yaml").training, effort)
     assert result["fork_speedup"].keys() == {"mbpp"}
 
 

@@ -27,10 +27,10 @@ def test_codeflow_passes_the_student_s_style(monkeypatch: pytest.MonkeyPatch, tm
 @pytest.mark.parametrize(
     ("module", "function", "arguments", "expected"),
     [
-        ("train", "train_objective", ("sft",), "plain"),
-        ("evaluate", "evaluate_model", ("base",), "plain"),
-        ("evaluate", "evaluate_model", ("target-rpo",), "plain"),
-        ("evaluate", "evaluate_model", ("debugger",), "auto"),
+        ("training", "train_objective", ("sft",), "plain"),
+        ("evaluation", "evaluate_model", ("base",), "plain"),
+        ("evaluation", "evaluate_model", ("target-rpo",), "plain"),
+        ("evaluation", "evaluate_model", ("debugger",), "auto"),
     ],
 )
 def test_a_stage_passes_the_style_of_its_model(

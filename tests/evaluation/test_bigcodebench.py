@@ -35,7 +35,7 @@ from tests.settings import ROOT
 
 FULL = "BIGCODEBENCH_OVERRIDE_PATH"
 COMPARE = "BIGCODEBENCH_COMPARE"
-EVALUATE = load_params(ROOT / "params.yaml").evaluate
+EVALUATE = load_params(ROOT / "params.yaml").evaluation
 WINDOW = EVALUATE.livecodebench
 
 

@@ -11,7 +11,7 @@ import pytest
 from iterpref_core.config import (
     Benchmark,
     BudgetParams,
-    EvaluateParams,
+    EvaluationParams,
     ExecutionParams,
     InferenceParams,
     LiveCodeBenchParams,
@@ -31,7 +31,7 @@ from iterpref_core.inference.openai.mock_endpoint import Behaviour, MockEndpoint
 from iterpref_core.inference.replay import ReplayBackend
 from tests.settings import ROOT
 
-PARAMS = EvaluateParams(
+PARAMS = EvaluationParams(
     seed=1,
     benchmarks=("heldout",),
     samples=1,

@@ -137,7 +137,7 @@ def evaluate(folder: Path, engine: str) -> None:
     params = load_params(ROOT / "params.yaml")
     execution = params.execution.model_copy(update={"engine": engine, "workers": 1})
     score_samples(
-        folder / "samples.jsonl", "heldout", folder / "problems.jsonl", params.evaluate.livecodebench, execution,
+        folder / "samples.jsonl", "heldout", folder / "problems.jsonl", params.evaluation.livecodebench, execution,
         out=folder / engine, cache=folder / f"cache-{engine}",
     )  # fmt: skip
 

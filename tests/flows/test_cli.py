@@ -98,8 +98,8 @@ def test_a_profile_is_written_and_every_change_told(
     (params.parent / "profiles").symlink_to(ROOT / "profiles")
     code, out, _ = iterpref("profile", "tiny")
     assert code == 0
-    assert "evaluate.benchmarks: [heldout, humaneval, humaneval+, mbpp, mbpp+] → [heldout]" in out
-    assert load_params(params).evaluate.benchmarks == ("heldout",)
+    assert "evaluation.benchmarks: [heldout, humaneval, humaneval+, mbpp, mbpp+] → [heldout]" in out
+    assert load_params(params).evaluation.benchmarks == ("heldout",)
 
 
 def test_a_path_that_cannot_be_written_is_named(

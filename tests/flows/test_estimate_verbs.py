@@ -111,7 +111,7 @@ def test_sft_scores_no_reference(estimate: Estimate) -> None:
     ("arguments", "message"),
     [
         (["--estimate", "--precision", "int4"], "available: bf16, mixed, autocast, fp32"),
-        (["--estimate", "--gpus", "3"], "train.batch_size: 16 is no multiple of train.micro_batch_size = 16 on 3 GPUs"),
+        (["--estimate", "--gpus", "3"], "training.batch_size: 16 is no multiple of training.micro_batch_size = 16 on 3 GPUs"),
         ([], "--out is missing"),
     ],
 )

@@ -18,14 +18,14 @@ TOKENIZER = {"numpy", "torch", "transformers"}  # transformers' tokenizers impor
 MODEL = TOKENIZER | {"accelerate", "scipy"}  # and its models these
 STAGES = {
     "problems": set[str](),
-    "focal": set[str](),
+    "localization": set[str](),
     "validity": set[str](),
     "report": {"numpy"},
     "pairs": TOKENIZER,
     "nanolab": MODEL,
     "codeflow": MODEL,
-    "evaluate base": MODEL,
-    "train dpo": MODEL | {"datasets", "pandas", "peft", "trl"},
+    "evaluation base": MODEL,
+    "training dpo": MODEL | {"datasets", "pandas", "peft", "trl"},
 }
 """What each may import, the lightest first: all are started in one process, one after the other."""
 

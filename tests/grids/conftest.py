@@ -21,11 +21,11 @@ SMALL = {
     **{f"problems.{split}": 4 for split in ("student", "debugger", "validation", "heldout")},
     "problems.codeflow": 8,
     "problems.two_step_share": 0.0,
-    "train.epochs": 1,
-    "train.batch_size": 4,
-    "train.micro_batch_size": 4,
-    "evaluate.max_new_tokens": 4,
-    "evaluate.bootstrap": 50,
+    "training.epochs": 1,
+    "training.batch_size": 4,
+    "training.micro_batch_size": 4,
+    "evaluation.max_new_tokens": 4,
+    "evaluation.bootstrap": 50,
 }
 
 
@@ -67,12 +67,12 @@ def artifacts(
             role.symlink_to(model)
         write_jsonl(TRAJECTORIES, (_attempts(p) for p in every if p.split == "codeflow"))
         select_pairs(TRAJECTORIES, PROBLEMS, STUDENT, params.pairs, PAIRS)
-        localize_pairs(PAIRS, params.focal, FOCAL)
+        localize_pairs(PAIRS, params.localization, FOCAL)
     return folder
 
 
 @pytest.fixture
 def experiment(artifacts: Path, workspace: Path) -> Path:
-    """A workspace after stage `focal`, which is the working directory."""
+    """A workspace after stage `localization`, which is the working directory."""
     shutil.copytree(artifacts, workspace, symlinks=True, dirs_exist_ok=True)
     return workspace

@@ -30,7 +30,7 @@ def test_every_row_names_what_exists(name: str, params: Params) -> None:
         ("{objective: dpo}", "own: row 1: .*label"),
         ("{label: a, objective: dpo, train.bta: 1}", "own: row 1: train.bta: unknown parameter; did you mean 'beta'"),
         ("{label: a, objective: dpo, trian.beta: 1}", "own: row 1: trian.beta: unknown parameter"),
-        ("{label: a, objective: dpo, train.beta: -1}", "own: row 1: train.beta: input should be greater than 0"),
+        ("{label: a, objective: dpo, training.beta: -1}", "own: row 1: training.beta: input should be greater than 0"),
     ],
 )
 def test_a_wrong_row_is_named(row: str, message: str, params: Params, tmp_path: Path) -> None:
@@ -54,8 +54,8 @@ def test_objectives_without_a_choice_of_alpha_keep_theirs(params: Params) -> Non
     for objective in ("sft", "dpo", "hybrid-dpo"):
         points = grid(objective, params)
         assert len(points) == len(rates)
-        own = params.train.objectives[objective].alpha
-        assert {point.values[f"train.objectives.{objective}.alpha"] for point in points} == {own}
+        own = params.training.objectives[objective].alpha
+        assert {point.values[f"training.objectives.{objective}.alpha"] for point in points} == {own}
 
 
 def test_the_best_of_equals_is_the_first(params: Params) -> None:
@@ -67,5 +67,5 @@ def test_the_best_of_equals_is_the_first(params: Params) -> None:
 def test_the_study_s_seeds_are_not_the_one_it_tuned_with(params: Params) -> None:
     seeds = fresh_seeds(params)
     assert len(set(seeds)) == params.study.seeds
-    assert params.train.seed not in seeds
+    assert params.training.seed not in seeds
     assert len({method.label for method in METHODS}) == len(METHODS)

@@ -18,17 +18,17 @@ def _inputs(params: Params, values: dict[str, object]) -> Inputs:
 
 @pytest.mark.usefixtures("experiment")
 def test_training_parameters_change_no_input(params: Params) -> None:
-    assert _inputs(params, {"train.beta": 0.3}) == (STUDENT, PAIRS, FOCAL)
+    assert _inputs(params, {"training.beta": 0.3}) == (STUDENT, PAIRS, FOCAL)
 
 
 @pytest.mark.usefixtures("experiment")
 def test_another_localiser_makes_spans_of_the_same_pairs_once(params: Params) -> None:
-    found = _inputs(params, {"focal.widen_lines": 2})
+    found = _inputs(params, {"localization.widen_lines": 2})
     assert found[:2] == (STUDENT, PAIRS)
     wide, narrow = (sum(e - s for one in read_jsonl(p, FocalSpans) for s, e in one.rejected) for p in (found[2], FOCAL))
     assert wide > narrow
     written = found.spans.stat().st_mtime_ns
-    assert _inputs(params, {"focal.widen_lines": 2}).spans.stat().st_mtime_ns == written
+    assert _inputs(params, {"localization.widen_lines": 2}).spans.stat().st_mtime_ns == written
 
 
 @pytest.mark.usefixtures("experiment")
@@ -51,7 +51,7 @@ def test_what_an_artifact_is_made_from_decides_its_place(params: Params) -> None
 @pytest.mark.usefixtures("experiment")
 def test_an_experiment_without_artifacts_is_told_so(params: Params) -> None:
     TRAJECTORIES.unlink()
-    with pytest.raises(InputError, match=r"data/trajectories\.jsonl.*run `iterpref run focal` first"):
+    with pytest.raises(InputError, match=r"data/trajectories\.jsonl.*run `iterpref run localization` first"):
         _inputs(params, {"pairs.rejected": "first"})
 
 

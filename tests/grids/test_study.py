@@ -25,7 +25,7 @@ def test_sft_goes_on_until_it_gains_nothing(
     monkeypatch.setattr(study, "run_trials", score)
     start = saturate(params, jobs=1)
     rate = params.study.learning_rates[best]
-    assert start == (("sft", {"train.objectives.sft.learning_rate": rate}),) * rounds
+    assert start == (("sft", {"training.objectives.sft.learning_rate": rate}),) * rounds
 
 
 def test_it_ends_even_if_every_round_gains(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,11 +124,11 @@ def test_every_point_is_an_experiment_and_the_workspace_stays(swept: Swept) -> N
         changed = swept.must("git", "diff", "--name-only", "HEAD", swept.commit(name)).split()
         assert changed == ["dvc.lock", "params.yaml"]
         params = data["params"]["params.yaml"]["data"]
-        assert f"beta-{params['train']['beta']}-seed-{params['train']['seed']}" in name
-        assert params["evaluate"]["benchmarks"] == ["validation"]
-        assert data["metrics"]["metrics/evaluate/dpo.json"]["data"]["outputs"] == 1
+        assert f"beta-{params['training']['beta']}-seed-{params['training']['seed']}" in name
+        assert params["evaluation"]["benchmarks"] == ["validation"]
+        assert data["metrics"]["metrics/evaluation/dpo.json"]["data"]["outputs"] == 1
     shared = [stage for stage in stages_run(output) if "beta" not in stage]
-    assert shared == ["evaluate@base"], "the workspace has not evaluated it on validation"
+    assert shared == ["evaluation@base"], "the workspace has not evaluated it on validation"
     assert len(stages_run(output)) == 1 + 2 + 3 * 4, (
         "it has trained the first point's models, and not evaluated them either"
     )
@@ -141,13 +141,13 @@ def test_mlflow_has_a_run_for_each_point_and_prefect_the_stages(swept: Swept) ->
         "mlflow.db",
         "SELECT r.name, p.value, m.value FROM runs r JOIN tags t USING (run_uuid) JOIN params p USING (run_uuid) "
         "JOIN metrics m USING (run_uuid) WHERE t.key = 'iterpref.sweep' AND r.status = 'FINISHED' "
-        "AND p.key = 'train.beta' AND m.key = 'evaluate/dpo/outputs' ORDER BY r.name",
+        "AND p.key = 'training.beta' AND m.key = 'evaluation/dpo/outputs' ORDER BY r.name",
     )
     assert [(re.sub("^sweep-[0-9a-f]{6}-", "", name), beta) for name, beta, _ in runs] == [
         (name, name.split("-")[1]) for name in POINTS
     ]
     names = {name for (name,) in swept.query(".iterpref/prefect/prefect.db", "SELECT name FROM task_run")}
-    assert {"beta 0.1 seed 18: train@dpo", "beta 0.3 seed 17: evaluate@sft", "evaluate@base"} <= names
+    assert {"beta 0.1 seed 18: training@dpo", "beta 0.3 seed 17: evaluation@sft", "evaluation@base"} <= names
     tables = swept.query(".iterpref/prefect/prefect.db", "SELECT key FROM artifact WHERE type = 'table'")
     assert {key for (key,) in tables} == {"sweep", "sweep-points"}
 
@@ -179,7 +179,7 @@ def test_a_larger_grid_runs_only_its_new_points(swept: Swept, again: str) -> Non
     grid = ("--objective", "sft", "--objective", "dpo", "--beta", "0.1", "--seed", "17", "--seed", "18", "--seed", "19")
     larger = swept.iterpref("sweep", *grid)
     assert stages_run(larger.stdout) == [
-        f"beta-0.1-seed-19 {stage}@{name}" for stage in ("evaluate", "train") for name in ("dpo", "sft")
+        f"beta-0.1-seed-19 {stage}@{name}" for stage in ("evaluation", "training") for name in ("dpo", "sft")
     ]
     assert swept.experiments() == [*POINTS[:2], "beta-0.1-seed-19", *POINTS[2:]]
 
@@ -190,7 +190,7 @@ def test_an_experiment_can_be_applied(swept: Swept) -> None:
     try:
         assert "beta: 0.3" in (swept.path / "params.yaml").read_text(encoding="utf-8")
         assert (swept.path / "results" / "dpo" / "results.json").is_file()
-        assert "up to date" in swept.dvc("status", "evaluate@dpo", "train@dpo")
+        assert "up to date" in swept.dvc("status", "evaluation@dpo", "training@dpo")
         assert (swept.path / "data" / "tables").is_file(), "what the sweep did not run stays"
     finally:
         swept.must("git", "reset", "--quiet", "--hard")
@@ -201,7 +201,7 @@ def test_an_experiment_can_be_applied(swept: Swept) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_an_ended_sweep_leaves_no_process_and_continues(swept: Swept, wait_until: Wait, number: signal.Signals) -> None:
     seed = str(20 + number)
-    (swept.copy / "wait").write_text(f"train@dpo beta 0.3 seed {seed}", encoding="utf-8")
+    (swept.copy / "wait").write_text(f"training@dpo beta 0.3 seed {seed}", encoding="utf-8")
     grid = ("--objective", "dpo", "--beta", "0.1", "--beta", "0.3", "--seed", seed)
     before = swept.files()
     started = swept.start("sweep", *grid)
@@ -218,13 +218,13 @@ def test_an_ended_sweep_leaves_no_process_and_continues(swept: Swept, wait_until
     assert done.returncode == 0, done.stdout
     assert not swept.stage_processes()
     assert f"beta 0.1 seed {seed}: unchanged" in done.stdout, done.stdout
-    rest = [f"beta-0.3-seed-{seed} {stage}@dpo" for stage in ("evaluate", "train")]
+    rest = [f"beta-0.3-seed-{seed} {stage}@dpo" for stage in ("evaluation", "training")]
     # What `kill -9` of the sweep leaves may finish its stage, which is then in DVC's cache.
     assert stages_run(done.stdout) in ([rest, rest[:1]] if number == signal.SIGKILL else [rest])
 
 
 def test_where_a_point_fails_the_others_go_on(swept: Swept) -> None:
-    (swept.copy / "fail").write_text("train@sft beta 0.5 seed 17", encoding="utf-8")
+    (swept.copy / "fail").write_text("training@sft beta 0.5 seed 17", encoding="utf-8")
     grid = ("--objective", "sft", "--beta", "0.5", "--beta", "0.6", "--seed", "17")
     done = swept.iterpref("sweep", *grid)
     (swept.copy / "fail").unlink()

@@ -22,7 +22,7 @@ def _runs(name: str) -> list[Any]:
 def test_trials_run_once_whatever_they_are_called(
     experiment: Path, params: Params, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    trained = Trial(label="one", objective="target-rpo", values={"train.beta": 0.3})
+    trained = Trial(label="one", objective="target-rpo", values={"training.beta": 0.3})
     after = Trial(label="two", objective=None, after=(("sft", {}),))
     again = trained.model_copy(update={"label": "the same"})
     scores = run_trials("some", [trained, after, again], params, jobs=2)
@@ -36,7 +36,7 @@ def test_trials_run_once_whatever_they_are_called(
     assert run_trials("some", [trained, after], params, jobs=1) == scores[:2]
     assert "train" not in capsys.readouterr().err
     assert [run.data.metrics["validation/pass_at_1"] for run in _runs("one")] == [scores[0].pass_at_1] * 2
-    assert _runs("one")[0].data.params["train.beta"] == "0.3"
+    assert _runs("one")[0].data.params["training.beta"] == "0.3"
     assert len(_runs("some")) == 2
     assert kept == {path: path.stat().st_mtime_ns for path in kept}
 
@@ -44,7 +44,7 @@ def test_trials_run_once_whatever_they_are_called(
 @pytest.mark.usefixtures("experiment")
 def test_without_the_experiment_there_is_one_message(params: Params) -> None:
     FOCAL.unlink()
-    with pytest.raises(InputError, match="run `iterpref run focal` first"):
+    with pytest.raises(InputError, match="run `iterpref run localization` first"):
         run_trials("some", [Trial(label="one", objective="dpo")], params, jobs=1)
 
 

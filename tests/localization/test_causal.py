@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.config import FocalParams
+from iterpref_core.config import LocalizationParams
 from iterpref_core.errors import InputError
 from iterpref_core.execution import Executor, Limits, Outcome, Program
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
@@ -127,7 +127,7 @@ def test_the_stage_runs_visible_tests_alone(tmp_path: Path) -> None:
     chosen = REJECTED.replace("total = 1", "total = 0").replace("total += n", "total += n  # add")
     pair = PreferencePair(task_id="t", prompt="p", chosen=chosen, rejected=REJECTED)
     write_jsonl(tmp_path / "pairs.jsonl", [pair, pair.model_copy(update={"task_id": "u"})])
-    params = FocalParams(method="causal", empty="anchor", max_executions=64, widen_lines=0, seed=1)
+    params = LocalizationParams(method="causal", empty="anchor", max_executions=64, widen_lines=0, seed=1)
     out = tmp_path / "focal.jsonl"
     with pytest.raises(InputError, match=r"problems\.jsonl: the problem of pair 'u' is not there; method causal needs"):
         localize_pairs(tmp_path / "pairs.jsonl", params, out, tmp_path / "problems.jsonl", EXECUTION)

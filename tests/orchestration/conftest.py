@@ -42,10 +42,10 @@ from tasks.recording.stage_journal import open_journal
 
 name, *outs = sys.argv[1:]
 journal = open_journal(name)
-train = load_params().train
+training = load_params().training
 
 def named(by):
-    return Path(by).is_file() and Path(by).read_text() in (name, f"{name} beta {train.beta} seed {train.seed}")
+    return Path(by).is_file() and Path(by).read_text() in (name, f"{name} beta {training.beta} seed {training.seed}")
 
 journal.metrics({"loss": 1.0}, 0)
 if named("wait"):
@@ -62,11 +62,11 @@ if named("fail"):
 def evaluate(out):
     """A model solves more of 40 problems with a larger beta, and one more with an even seed."""
     model = Path("models/trained", out.name)
-    beta, even = (train.beta, train.seed % 2 == 0) if model.exists() else (0.0, False)
+    beta, even = (training.beta, training.seed % 2 == 0) if model.exists() else (0.0, False)
     solved = 10 + round(50 * beta) + even
     entry = {"available": True, "n": 40, "pass_at_1": solved / 40, "passed": [f"t/{n}" for n in range(solved)]}
     out.mkdir()
-    found = {"benchmarks": dict.fromkeys(load_params().evaluate.benchmarks, entry)}
+    found = {"benchmarks": dict.fromkeys(load_params().evaluation.benchmarks, entry)}
     (out / "results.json").write_text(json.dumps(found))
 
 def write():
@@ -77,7 +77,7 @@ def write():
         else:
             text = name + Path("params.yaml").read_text().partition("seed")[2]
             out.write_text("step,loss\\n1,0.5\\n" if out.suffix == ".csv" else text)
-    return {"outputs": float(len(outs)), "score": train.seed / 100}
+    return {"outputs": float(len(outs)), "score": training.seed / 100}
 
 run_body(name, write)
 journal.close(0)
@@ -93,24 +93,24 @@ GRAPH = {
             "outs": ["data/problems.jsonl"],
             "metrics": ["metrics/problems.json"],
         },
-        "train": {
+        "training": {
             "matrix": {"objective": ["sft", "dpo"]},
-            "cmd": "${python} train@${item.objective} models/trained/${item.objective}"
-            " metrics/train/${item.objective}.curve.csv",
+            "cmd": "${python} training@${item.objective} models/trained/${item.objective}"
+            " metrics/training/${item.objective}.curve.csv",
             "deps": ["data/problems.jsonl"],
-            "params": ["train.beta", "train.seed"],
+            "params": ["training.beta", "training.seed"],
             "outs": ["models/trained/${item.objective}"],
-            "metrics": ["metrics/train/${item.objective}.json"],
-            "plots": ["metrics/train/${item.objective}.curve.csv"],
+            "metrics": ["metrics/training/${item.objective}.json"],
+            "plots": ["metrics/training/${item.objective}.curve.csv"],
         },
-        "evaluate": {
+        "evaluation": {
             "foreach": {"base": "data/problems.jsonl", "sft": "models/trained/sft", "dpo": "models/trained/dpo"},
             "do": {
-                "cmd": "${python} evaluate@${key} results/${key}",
+                "cmd": "${python} evaluation@${key} results/${key}",
                 "deps": ["${item}"],
-                "params": ["evaluate.benchmarks"],
+                "params": ["evaluation.benchmarks"],
                 "outs": ["results/${key}"],
-                "metrics": ["metrics/evaluate/${key}.json"],
+                "metrics": ["metrics/evaluation/${key}.json"],
             },
         },
         "tables": {
@@ -242,7 +242,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
         workspace = make_small(path)
         give_prefect_tables(tmp_path_factory, path / ".iterpref" / "prefect")
         give_mlflow_tables(tmp_path_factory, path)
-        done = workspace.iterpref("run", "tables", "train")
+        done = workspace.iterpref("run", "tables", "training")
         assert done.returncode == 0, done.stdout
         (path / ".iterpref" / "run.log").write_text(done.stdout, encoding="utf-8")
 

@@ -23,7 +23,7 @@ with open(os.environ["NOTES"], "a") as notes:
 """
 """As sitecustomize.py: every Python that starts writes down its command line."""
 Verb = Callable[..., tuple[int, str, str]]
-STAGES = {"problems", "train@sft", "train@dpo", "evaluate@base", "evaluate@sft", "evaluate@dpo", "tables"}
+STAGES = {"problems", "training@sft", "training@dpo", "evaluation@base", "evaluation@sft", "evaluation@dpo", "tables"}
 
 
 def told(output: str, what: str) -> set[str]:
@@ -41,10 +41,10 @@ def test_what_is_up_to_date_starts_no_process(small: "Small", tmp_path: Path) ->
     assert told((small.path / ".iterpref" / "run.log").read_text(encoding="utf-8"), "done in") == STAGES
     (tmp_path / "sitecustomize.py").write_text(NOTE_STARTS, encoding="utf-8")
     own = {"PYTHONPATH": f"{tmp_path}:{small.environment['PYTHONPATH']}", "NOTES": str(tmp_path / "notes")}
-    done = type(small)(small.path, own).iterpref("run", "tables", "train")
+    done = type(small)(small.path, own).iterpref("run", "tables", "training")
     assert told(done.stdout, "unchanged") == STAGES, done.stdout
     started = (tmp_path / "notes").read_text(encoding="utf-8")
-    assert "flows.cli run tables train" in started
+    assert "flows.cli run tables training" in started
     assert "dvc" not in started
     cached = query(small, "SELECT name FROM task_run WHERE state_name = 'Cached'")
     assert {name for (name,) in cached} >= STAGES
@@ -55,18 +55,18 @@ def test_other_values_run_in_a_copy_where_force_runs_what_is_named_and_no_more(s
     before = {name: (small.path / name).read_bytes() for name in ("params.yaml", "dvc.yaml", "dvc.lock")}
     folder = small.path / ".iterpref" / "workspaces"
     known = set(folder.glob("*"))
-    done = small.iterpref("run", "train", "--profile", "tiny", "--seed", "3", "--seed", "4")
+    done = small.iterpref("run", "training", "--profile", "tiny", "--seed", "3", "--seed", "4")
     assert done.returncode == 0, done.stdout
     assert {name: (small.path / name).read_bytes() for name in before} == before
     copies = sorted(set(folder.iterdir()) - known, key=lambda copy: copy.stat().st_ctime)
-    assert [load_params(copy / "params.yaml").train.seed for copy in copies] == [3, 4]
-    assert load_params(copies[0] / "params.yaml").evaluate.benchmarks == ("heldout",)
+    assert [load_params(copy / "params.yaml").training.seed for copy in copies] == [3, 4]
+    assert load_params(copies[0] / "params.yaml").evaluation.benchmarks == ("heldout",)
     bought = Path(".iterpref") / "answers.sqlite"
     assert all((copy / bought).readlink() == small.path / bought for copy in copies), "answers are paid for once"
-    assert told(done.stdout, "done in") == {"train@sft", "train@dpo"}, "problems come from the shared cache"
-    again = small.iterpref("run", "evaluate@sft", "--profile", "tiny", "--seed", "3", "--force")
-    assert told(again.stdout, "done in") == {"evaluate@sft"}, again.stdout
-    assert told(again.stdout, "unchanged") == {"problems", "train@sft"}
+    assert told(done.stdout, "done in") == {"training@sft", "training@dpo"}, "problems come from the shared cache"
+    again = small.iterpref("run", "evaluation@sft", "--profile", "tiny", "--seed", "3", "--force")
+    assert told(again.stdout, "done in") == {"evaluation@sft"}, again.stdout
+    assert told(again.stdout, "unchanged") == {"problems", "training@sft"}
 
 
 @pytest.mark.parametrize("given", [("trane",), ("--profile", "tinny"), ("--objective", "dop"), ("--seed", "-1")])
@@ -88,7 +88,7 @@ def test_a_password_in_an_address_is_refused_and_written_nowhere(copy: "Small") 
     text = params.read_text(encoding="utf-8")
     address = f"http://user:{copy.environment['OPENAI_API_KEY']}@host/v1"
     params.write_text(text.replace("base_url: null", f"base_url: {address}"), encoding="utf-8")
-    done = copy.iterpref("run", "train")
+    done = copy.iterpref("run", "training")
     params.write_text(text, encoding="utf-8")
     assert done.returncode == 2
     assert len(done.stdout.splitlines()) == 1

@@ -35,12 +35,12 @@ def test_what_is_wrong_is_refused_by_the_server(server: "Server", wrong: dict[st
 def test_cancelling_ends_every_process_and_the_next_run_continues_also_with_a_lock_half_written(
     small: "Small", server: "Server", wait_until: "Wait"
 ) -> None:
-    (small.path / "wait").write_text("train@dpo", encoding="utf-8")
-    run = server.trigger(stages=["train@dpo"], force=True)
+    (small.path / "wait").write_text("training@dpo", encoding="utf-8")
+    run = server.trigger(stages=["training@dpo"], force=True)
     wait_until(lambda: any("sleep 600" in line for line in small.stage_processes()))
     wait_until(lambda: bool(server.ask("/artifacts/filter", {"artifacts": {"type": {"any_": ["progress"]}}})))
     artifacts = server.ask("/artifacts/filter", {})
-    assert {item["key"] for item in artifacts} >= {"train-dpo-waiting", "mlflow"}
+    assert {item["key"] for item in artifacts} >= {"training-dpo-waiting", "mlflow"}
     (link,) = [item["data"] for item in artifacts if item["key"] == "mlflow" and item["flow_run_id"] == run]
     assert server.addresses["mlflow"] in link
 
@@ -70,7 +70,7 @@ def test_a_sweep_is_served_refuses_what_is_wrong_and_can_be_cancelled(
     (table,) = [item for item in tables if item["key"] == "sweep" and item["flow_run_id"] == run]
     assert [row["row"] for row in json.loads(table["data"])] == ["base", "dpo, beta 0.2"]
 
-    (small.path / ".iterpref" / "workspaces" / "sweep" / "wait").write_text("train@dpo", encoding="utf-8")
+    (small.path / ".iterpref" / "workspaces" / "sweep" / "wait").write_text("training@dpo", encoding="utf-8")
     run = server.trigger("sweep", objectives=["dpo"], betas=[0.2], seeds=[6])
     wait_until(lambda: any("sleep 600" in line for line in small.stage_processes()))
     server.cancel(run)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.timeout(1800), pytest.mark.faults]
 
-STAGE = "train@dpo"
+STAGE = "training@dpo"
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ def asked_elsewhere(browser: "Page") -> set[str]:
 def test_a_run_is_asked_for_watched_and_cancelled(
     small: "Small", server: "Server", browser: "Page", wait_until: "Wait"
 ) -> None:
-    (small.path / "wait").write_text("train@dpo", encoding="utf-8")
+    (small.path / "wait").write_text("training@dpo", encoding="utf-8")
     known = {run["id"] for run in runs(server)}
     open_form(browser, server)
     for name, offered in {"profile": "tiny", "objectives": "sft-rejected", "benchmarks": "livecodebench"}.items():
@@ -96,20 +96,20 @@ def test_a_run_is_asked_for_watched_and_cancelled(
         browser.wait_for(offered)
         close_list(browser)
     open_list(browser, "stages")
-    browser.click_on(with_text(".p-select-option", "train@dpo"))
+    browser.click_on(with_text(".p-select-option", "training@dpo"))
     close_list(browser)
     browser.click_on(field("force", "[role=switch]"))
     browser.wait(lambda: browser.evaluate(field("force", "[role=switch]") + ".ariaChecked") == "true", "force")
     (run,) = browser.wait(lambda: submitted(browser, server, known), "new run")
-    assert (run["parameters"]["stages"], run["parameters"]["force"]) == (["train@dpo"], True)
+    assert (run["parameters"]["stages"], run["parameters"]["force"]) == (["training@dpo"], True)
     browser.click("link", run["name"])
     browser.wait_for("Running", "Logs", patience_s=PATIENCE_S)
     # The page asks for its list of task runs again after half a minute: open it when all of them are there.
     wait_until(lambda: any("sleep 600" in line for line in small.stage_processes()))
     browser.click_on(with_text(".p-tab", "Task Runs"))
-    browser.wait_for("problems", "Cached", "train@dpo", patience_s=PATIENCE_S)
+    browser.wait_for("problems", "Cached", "training@dpo", patience_s=PATIENCE_S)
     browser.click_on(with_text(".p-tab", "Logs"))
-    browser.wait_for("train@dpo", "iterpref.run", patience_s=PATIENCE_S)
+    browser.wait_for("training@dpo", "iterpref.run", patience_s=PATIENCE_S)
     browser.click_on(with_text(".p-tab", "Artifacts"))
     browser.wait_for("mlflow", "Its record", patience_s=PATIENCE_S)
 
@@ -119,7 +119,7 @@ def test_a_run_is_asked_for_watched_and_cancelled(
     browser.wait_for("Cancelled", patience_s=PATIENCE_S)
     assert asked_elsewhere(browser) == set()
     (small.path / "wait").unlink()
-    done = small.iterpref("run", "train")
+    done = small.iterpref("run", "training")
     assert done.returncode == 0, done.stdout
 
 
@@ -141,7 +141,7 @@ def open_training(browser: "Page", server: "Server") -> None:
 
 
 def test_two_experiments_are_compared(small: "Small", server: "Server", browser: "Page") -> None:
-    done = small.iterpref("run", "train", "--seed", "35", "--seed", "46")
+    done = small.iterpref("run", "training", "--seed", "35", "--seed", "46")
     assert done.returncode == 0, done.stdout
     client = MlflowClient(server.addresses["mlflow"])
     experiment = client.get_experiment_by_name("iterpref").experiment_id
@@ -149,17 +149,17 @@ def test_two_experiments_are_compared(small: "Small", server: "Server", browser:
     browser.click("link", "Experiments.*")
     browser.click("link", "iterpref")
     for seed in (35, 46):
-        found = client.search_runs([experiment], f"params.`train.seed` = '{seed}' and tags.`iterpref.params_md5` != ''")
+        found = client.search_runs([experiment], f"params.`training.seed` = '{seed}' and tags.`iterpref.params_md5` != ''")
         name = found[0].info.run_name
         rows = "[...document.querySelectorAll('.ag-row')]"
         box = "input[type=checkbox]"
         row = f"{rows}.find(e => e.innerText.includes('{name}') && e.querySelector('{box}'))"
         browser.click_on(f"{row}?.querySelector('{box}')")
     browser.click("button", "Compare")
-    browser.wait_for("Comparing 2 Runs", "train.beta", "train/dpo/score")
+    browser.wait_for("Comparing 2 Runs", "training.beta", "training/dpo/score")
     browser.click("switch", "Parameters - Show diff only")
-    browser.wait(lambda: not browser.shows("train.beta"), "parameters that are equal hidden")
-    assert browser.shows("train.seed\t46\t35") or browser.shows("train.seed\t35\t46")
+    browser.wait(lambda: not browser.shows("training.beta"), "parameters that are equal hidden")
+    assert browser.shows("training.seed\t46\t35") or browser.shows("training.seed\t35\t46")
     assert browser.shows("0.35", "0.46"), "what it did: the metric of both"
     assert asked_elsewhere(browser) == set()
 
@@ -172,7 +172,7 @@ def test_a_model_shows_its_alias_and_its_hash(
     digest = "0123456789abcdef0123456789abcdef.dir"
     model = {"path": "models/trained/dpo", "digest": digest}
     tracker = Tracker()
-    run = tracker.start_run("train@dpo", {})
+    run = tracker.start_run("training@dpo", {})
     tracker.add("model", run, name="dpo", **model)
     described = model | {"tags": {"heldout/pass_at_1": "0.61"}, "aliases": ["best"]}
     tracker.add("described", run, models=[described], judge="heldout")

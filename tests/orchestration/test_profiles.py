@@ -33,12 +33,12 @@ def test_comments_and_order_stay(params: Path) -> None:
     for old, new in zip(before, after, strict=True):
         assert old.partition(":")[0] == new.partition(":")[0]
         assert old.partition("#")[2] == new.partition("#")[2]
-    assert load_params(params).evaluate.benchmarks == ("heldout",)
+    assert load_params(params).evaluation.benchmarks == ("heldout",)
 
 
 def test_what_changed_is_told_once(params: Path) -> None:
     changes = apply_profile("tiny", params, PROFILES)
-    assert "evaluate.benchmarks: [heldout, humaneval, humaneval+, mbpp, mbpp+] → [heldout]" in changes
+    assert "evaluation.benchmarks: [heldout, humaneval, humaneval+, mbpp, mbpp+] → [heldout]" in changes
     assert apply_profile("tiny", params, PROFILES) == []
 
 
@@ -89,18 +89,18 @@ def test_each_model_of_the_paper_has_both_recipes(
     for profile, (learning_rate, epochs, nll, shown) in recipes.items():
         apply_profile(profile, params, PROFILES)
         found = load_params(params)
-        train = found.train
+        train = found.training
         assert found.model.student == student
-        assert {own.learning_rate for own in train.objectives.values()} == {learning_rate}
-        assert {key: own.alpha for key, own in train.objectives.items() if key.endswith(("dpo", "rpo"))} == {
-            key: 1.0 if key.endswith("rpo") else 0.0 for key in train.objectives if not key.startswith("sft")
+        assert {own.learning_rate for own in training.objectives.values()} == {learning_rate}
+        assert {key: own.alpha for key, own in training.objectives.items() if key.endswith(("dpo", "rpo"))} == {
+            key: 1.0 if key.endswith("rpo") else 0.0 for key in training.objectives if not key.startswith("sft")
         }
-        assert (train.epochs, train.nll, train.batch_size, train.micro_batch_size) == (epochs, nll, 128, 1)
-        assert (train.beta, train.warmup_ratio, train.max_prompt_length, train.max_length) == (0.1, 0.03, 1024, 2048)
-        assert train.bf16
-        assert train.gradient_checkpointing
+        assert (training.epochs, training.nll, training.batch_size, training.micro_batch_size) == (epochs, nll, 128, 1)
+        assert (training.beta, training.warmup_ratio, training.max_prompt_length, training.max_length) == (0.1, 0.03, 1024, 2048)
+        assert training.bf16
+        assert training.gradient_checkpointing
         assert _as_read(chat_model, found) == (shown, FENCED)
-        assert (train.seed == 42) == profile.startswith("authors-code")
+        assert (training.seed == 42) == profile.startswith("authors-code")
 
 
 def test_small_is_an_instruct_model_and_its_template(params: Path, chat_model: Path) -> None:
@@ -129,7 +129,7 @@ def _as_read(model: Path, params: Params) -> tuple[str, str]:
     pair = PreferencePair(task_id="p", prompt="Add one.", chosen="x + 1\n", rejected="x + 2\n")
     spans = FocalSpans(task_id="p", method="line_lcs", rejected=((0, 5),), chosen=((0, 5),))
     tokenizer = load_tokenizer(model, params.model.prompt)
-    row = tokenise_pair(pair, spans, tokenizer, params.train)
+    row = tokenise_pair(pair, spans, tokenizer, params.training)
     assert row.chosen_ids[-1] == tokenizer.eos_token_id
     marked = [token for token, mark in zip(row.rejected_ids, row.focal, strict=True) if mark]
     assert tokenizer.decode(marked).strip() == "x + 2"
@@ -138,7 +138,7 @@ def _as_read(model: Path, params: Params) -> tuple[str, str]:
 
 def test_a_base_that_is_absent_or_goes_in_circles_is_named(params: Path, tmp_path: Path) -> None:
     for name, base in (("a", "b"), ("b", "a"), ("c", "absent")):
-        (tmp_path / f"{name}.yaml").write_text(f"base: {base}\ntrain: {{beta: 0.2}}\n", encoding="utf-8")
+        (tmp_path / f"{name}.yaml").write_text(f"base: {base}\ntraining: {{beta: 0.2}}\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"base: a → b → a builds on itself"):
         apply_profile("a", params, tmp_path)
     with pytest.raises(ConfigError, match=r"c\.yaml: base: profile 'absent': there is no .*available: a, b, c"):
@@ -146,9 +146,9 @@ def test_a_base_that_is_absent_or_goes_in_circles_is_named(params: Path, tmp_pat
 
 
 def test_a_value_over_several_lines_is_written_on_one(params: Path, tmp_path: Path) -> None:
-    (tmp_path / "x.yaml").write_text("evaluate:\n  benchmarks:\n    - mbpp\n    - mbpp+\n", encoding="utf-8")
+    (tmp_path / "x.yaml").write_text("evaluation:\n  benchmarks:\n    - mbpp\n    - mbpp+\n", encoding="utf-8")
     apply_profile("x", params, tmp_path)
-    assert load_params(params).evaluate.benchmarks == ("mbpp", "mbpp+")
+    assert load_params(params).evaluation.benchmarks == ("mbpp", "mbpp+")
 
 
 def test_an_unknown_profile_names_those_there_are(params: Path) -> None:
@@ -159,8 +159,8 @@ def test_an_unknown_profile_names_those_there_are(params: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"train": {"betta": 0.2}}, r"train\.betta: .*has no such parameter"),
-        ({"train": {"beta": -1}}, r"train\.beta"),
+        ({"training": {"betta": 0.2}}, r"training\.betta: .*has no such parameter"),
+        ({"training": {"beta": -1}}, r"training\.beta"),
     ],
 )
 def test_a_bad_profile_changes_nothing(params: Path, tmp_path: Path, values: dict[str, object], message: str) -> None:

@@ -21,20 +21,20 @@ def test_the_form_offers_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "target-rpo" in fields["objectives"]["items"]["enum"]
     assert "livecodebench" in fields["benchmarks"]["items"]["enum"]
     assert fields["seeds"]["items"]["type"] == "integer"
-    assert "train@dpo" in fields["stages"]["items"]["enum"]
+    assert "training@dpo" in fields["stages"]["items"]["enum"]
     assert fields["force"]["type"] == "boolean"
     assert experiment.parameters.required == []
 
 
 def test_stages_are_those_of_the_graph() -> None:
     graph = load_graph(ROOT)
-    assert set(stage_names(ROOT / "dvc.yaml")) == set(graph) | {"train", "evaluate"}
+    assert set(stage_names(ROOT / "dvc.yaml")) == set(graph) | {"training", "evaluation"}
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"stages": ["trane"]}, "stages.0: Value error, no stage 'trane'; did you mean 'train'?"),
+        ({"stages": ["traning"]}, "stages.0: Value error, no stage 'traning'; did you mean 'training'?"),
         ({"profile": "tinny"}, "profile: Value error, no profile 'tinny'; did you mean 'tiny'?"),
         ({"objectives": ["dop"]}, "objectives.0: Input should be 'sft'"),
         ({"benchmarks": ["humanevil"]}, "benchmarks.0: Input should be 'heldout'"),
@@ -63,12 +63,12 @@ def test_chosen_objectives_replace_those_of_the_graph() -> None:
     graph = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
     choose_objectives(graph, ["sft-rejected", "dpo"])
     stages = graph["stages"]
-    assert stages["train"]["matrix"] == {"objective": ["sft-rejected", "dpo"]}
-    assert list(stages["evaluate"]["foreach"]) == ["base", "debugger", "sft-rejected", "dpo"]
-    written = [path for path in stages["report"]["deps"] if path.startswith(("results", "metrics/train"))]
+    assert stages["training"]["matrix"] == {"objective": ["sft-rejected", "dpo"]}
+    assert list(stages["evaluation"]["foreach"]) == ["base", "debugger", "sft-rejected", "dpo"]
+    written = [path for path in stages["report"]["deps"] if path.startswith(("results", "metrics/training"))]
     assert written == [
-        "metrics/train/dpo.curve.csv",
-        "metrics/train/sft-rejected.curve.csv",
+        "metrics/training/dpo.curve.csv",
+        "metrics/training/sft-rejected.curve.csv",
         "results/base",
         "results/debugger",
         "results/dpo",

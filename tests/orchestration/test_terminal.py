@@ -60,7 +60,7 @@ def test_what_two_stages_warn_of_is_told_once_and_progress_is_told_apart(caplog:
         caplog.handler
     )  # a flow in this process may have kept it from the root
     try:
-        for stage in ("evaluate@base", "evaluate@sft"):
+        for stage in ("evaluation@base", "evaluation@sft"):
             with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as child:
                 output = ChildOutput(stage, child, warned)
                 output.start()
@@ -70,7 +70,7 @@ def test_what_two_stages_warn_of_is_told_once_and_progress_is_told_apart(caplog:
         logging.getLogger("iterpref.run").removeHandler(caplog.handler)
     told = {record.getMessage(): hasattr(record, "progress") for record in caplog.records}
     assert told == {
-        f"{'evaluate@base':<19} warning: no data; set DATA": False,
-        f"{'evaluate@base':<19} heldout: score: 5/9": True,
-        f"{'evaluate@sft':<19} heldout: score: 5/9": True,
+        f"{'evaluation@base':<19} warning: no data; set DATA": False,
+        f"{'evaluation@base':<19} heldout: score: 5/9": True,
+        f"{'evaluation@sft':<19} heldout: score: 5/9": True,
     }

@@ -94,7 +94,7 @@ def test_a_stale_lock_is_removed(finished: Workspace) -> None:
 def test_a_half_written_cache_file_is_not_taken_for_a_whole_one(finished: Workspace) -> None:
     """As `kill -9` leaves it: DVC makes a file of its cache read-only when it is whole."""
     lock = (finished.path / "dvc.lock").read_bytes()
-    (out,) = yaml.safe_load(lock)["stages"]["focal"]["outs"][:1]
+    (out,) = yaml.safe_load(lock)["stages"]["localization"]["outs"][:1]
     path = cached(finished, out["md5"])
     whole = path.read_bytes()
     path.unlink()
@@ -107,7 +107,7 @@ def test_a_half_written_cache_file_is_not_taken_for_a_whole_one(finished: Worksp
 def test_a_stage_does_not_work_on_a_cache_file_that_was_cut_short(finished: Workspace) -> None:
     """As a crash of the machine may leave it: read-only, so that DVC takes it for whole."""
     lock = (finished.path / "dvc.lock").read_bytes()
-    (out,) = yaml.safe_load(lock)["stages"]["focal"]["outs"][:1]
+    (out,) = yaml.safe_load(lock)["stages"]["localization"]["outs"][:1]
     path = cached(finished, out["md5"])
     half = path.read_bytes()[: out["size"] // 2]
     path.unlink()
@@ -116,7 +116,7 @@ def test_a_stage_does_not_work_on_a_cache_file_that_was_cut_short(finished: Work
     (finished.path / out["path"]).unlink()
     finished.must("dvc", "checkout", out["path"])
     assert (finished.path / out["path"]).read_bytes() == half
-    refused = finished.dvc("repro", "--force", "--single-item", "train@dpo")
+    refused = finished.dvc("repro", "--force", "--single-item", "training@dpo")
     assert refused.returncode != 0
     assert f"error: {out['path']}: DVC has it from {path}, which is not whole" in refused.stdout
     for name in (path, finished.path / out["path"]):

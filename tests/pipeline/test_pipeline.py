@@ -75,15 +75,15 @@ def test_everything_is_in_mlflow(experiment: "Workspace") -> None:
     nested = {run.info.run_name: run for run in map(client.get_run, stages)}
     assert len(nested) == 19
     assert nested["nanolab"].data.tags["iterpref.cached"] == "True"
-    train = nested["train@target-rpo"]
-    assert train.data.params["train.objectives.target-rpo.alpha"]
+    train = nested["training@target-rpo"]
+    assert train.data.params["training.objectives.target-rpo.alpha"]
     assert client.get_metric_history(train.info.run_id, "loss")
     datasets = {item.dataset.name: item.dataset.digest for item in train.inputs.dataset_inputs}
     assert datasets["data/pairs.jsonl"] == lock_md5(experiment, "data/pairs.jsonl")
     model = client.get_logged_model(train.outputs.model_outputs[0].model_id)
     assert model.tags["dvc.md5"] == lock_md5(experiment, "models/trained/target-rpo")
-    assert nested["evaluate@target-rpo"].inputs.model_inputs[0].model_id == model.model_id
-    assert "heldout/pass_at_1" in nested["evaluate@target-rpo"].data.metrics
+    assert nested["evaluation@target-rpo"].inputs.model_inputs[0].model_id == model.model_id
+    assert "heldout/pass_at_1" in nested["evaluation@target-rpo"].data.metrics
 
 
 def test_stages_are_subflows_of_the_experiment(experiment: "Workspace") -> None:
@@ -98,10 +98,10 @@ def test_stages_are_subflows_of_the_experiment(experiment: "Workspace") -> None:
             "SELECT stage.name, body.name FROM flow_run AS stage JOIN task_run AS body ON body.flow_run_id = stage.id"
         ).fetchall()
         cached = database.execute("SELECT name FROM task_run WHERE state_name = 'Cached'").fetchall()
-    assert ("train@target-rpo", "train_objective") in {(stage, name.rpartition("-")[0]) for stage, name in bodies}
+    assert ("training@target-rpo", "train_objective") in {(stage, name.rpartition("-")[0]) for stage, name in bodies}
     assert {parent for _, parent, _ in found} == {"experiment"}
     assert {state for *_, state in found} == {"Completed"}
-    assert {name for name, *_ in found} >= {"codeflow", "train@target-rpo", "evaluate@base", "report"}
+    assert {name for name, *_ in found} >= {"codeflow", "training@target-rpo", "evaluation@base", "report"}
     assert {name for (name,) in cached} == {"problems", "nanolab"}
 
 
@@ -114,7 +114,7 @@ def test_repeating_does_nothing(experiment: "Workspace") -> None:
 
 def test_beta_concerns_training_and_what_follows(experiment: "Workspace") -> None:
     experiment.set_param("beta: 0.1", "beta: 0.2")
-    trained = {f"train@{name}" for name in MODELS - {"base", "debugger"}}
+    trained = {f"training@{name}" for name in MODELS - {"base", "debugger"}}
     assert experiment.stale() == trained | {"report"}, "the report records all values"
     experiment.set_param("beta: 0.2", "beta: 0.1")
 
@@ -123,15 +123,15 @@ def test_beta_concerns_training_and_what_follows(experiment: "Workspace") -> Non
 def test_training_resumes_where_it_was_killed_and_comes_to_the_same_model(experiment: "Workspace") -> None:
     before = (experiment.path / "reports" / "summary.json").read_bytes()
     experiment.set_param("target-rpo: { learning_rate: 3.0e-4", "target-rpo: { learning_rate: 0.9e-3")
-    checkpoints = experiment.path / ".iterpref" / "work" / "train" / "checkpoints"
-    experiment.kill_when("train@target-rpo", lambda: any(checkpoints.glob("target-rpo-*/checkpoint-*")))
-    done = experiment.dvc("repro", "train@target-rpo")
+    checkpoints = experiment.path / ".iterpref" / "work" / "training" / "checkpoints"
+    experiment.kill_when("training@target-rpo", lambda: any(checkpoints.glob("target-rpo-*/checkpoint-*")))
+    done = experiment.dvc("repro", "training@target-rpo")
     assert done.returncode == 0, done.stdout
-    assert ran(done.stdout) == {"train@target-rpo"}
+    assert ran(done.stdout) == {"training@target-rpo"}
     resumed = lock_md5(experiment, "models/trained/target-rpo")
     assert not list(checkpoints.glob("target-rpo-*")), "a finished training leaves no checkpoint"
 
-    done = experiment.dvc("repro", "--force", "--single-item", "train@target-rpo")
+    done = experiment.dvc("repro", "--force", "--single-item", "training@target-rpo")
     assert done.returncode == 0, done.stdout
     assert lock_md5(experiment, "models/trained/target-rpo") == resumed
 
@@ -166,6 +166,6 @@ def test_bad_parameters_stop_everything_before_it_starts(
     code, out, err = iterpref("run")
     fresh.set_param("beta: -1", "beta: 0.1")
     assert stage.returncode == code == 2
-    expected = "error: params.yaml: train.beta: input should be greater than 0 (got -1)\n"
+    expected = "error: params.yaml: training.beta: input should be greater than 0 (got -1)\n"
     assert (stage.stdout, out, err) == (expected, "", expected)
     assert not Path(fresh.path / "data").exists()

@@ -67,9 +67,9 @@ def test_a_clone_beside_it_pulls_everything_and_comes_to_the_same_metrics(origin
     second = clone_of(origin, "second")
     second.must("dvc", "pull")
     assert not ran(second.must("dvc", "repro"))
-    done = second.must("dvc", "repro", "--force", "--single-item", "evaluate@base", "report")
-    assert ran(done) == {"evaluate@base", "report"}
-    assert same(origin, second, "dvc.lock", "metrics/evaluate/base.json", "reports/summary.json")
+    done = second.must("dvc", "repro", "--force", "--single-item", "evaluation@base", "report")
+    assert ran(done) == {"evaluation@base", "report"}
+    assert same(origin, second, "dvc.lock", "metrics/evaluation/base.json", "reports/summary.json")
 
 
 def test_s3_holds_everything_and_no_key_is_written(origin: Workspace, s3: str) -> None:
@@ -88,13 +88,13 @@ def test_s3_holds_everything_and_no_key_is_written(origin: Workspace, s3: str) -
 
 
 def test_an_experiment_is_run_and_compared(origin: Workspace) -> None:
-    run = ("dvc", "exp", "run", "--name", "beta", "--set-param", "train.beta=0.2", "train@target-dpo")
-    assert ran(origin.must(*run)) == {"train@target-dpo"}
+    run = ("dvc", "exp", "run", "--name", "beta", "--set-param", "training.beta=0.2", "training@target-dpo")
+    assert ran(origin.must(*run)) == {"training@target-dpo"}
     shown = list(csv.DictReader(io.StringIO(origin.must("dvc", "exp", "show", "--only-changed", "--csv"))))
-    beta = {row["Experiment"] or row["rev"]: row["train.beta"] for row in shown}
+    beta = {row["Experiment"] or row["rev"]: row["training.beta"] for row in shown}
     assert (beta.pop("beta"), beta.pop("workspace"), set(beta.values())) == ("0.2", "0.2", {"0.1"})
     changed = json.loads(origin.must("dvc", "metrics", "diff", "--json"))
-    assert set(changed) == {"metrics/train/target-dpo.json"}
+    assert set(changed) == {"metrics/training/target-dpo.json"}
     origin.must("dvc", "plots", "diff", "HEAD", "--out", ".iterpref/plots")
     assert (origin.path / ".iterpref" / "plots" / "index.html").stat().st_size > 10_000
     origin.must("git", "checkout", "--quiet", ".")

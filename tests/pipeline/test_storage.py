@@ -96,7 +96,7 @@ exit $code
 
 
 @pytest.mark.timeout(2400)
-@pytest.mark.parametrize(("stage", "needed", "size"), [("nanolab", "", "1m"), ("train@dpo", "student", "3m")])
+@pytest.mark.parametrize(("stage", "needed", "size"), [("nanolab", "", "1m"), ("training@dpo", "student", "3m")])
 def test_a_disk_that_fills_up_while_a_model_is_saved_costs_only_that_stage(
     completed: Path, tmp_path: Path, mount: Path, stage: str, needed: str, size: str
 ) -> None:

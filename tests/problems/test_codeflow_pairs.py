@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.config import FocalParams
+from iterpref_core.config import LocalizationParams
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs
 from iterpref_core.localization.localization import localize_pairs
@@ -42,7 +42,7 @@ def test_programs_come_out_of_their_fences_and_can_be_localised(tmp_path: Path, 
         ("pair-1", CHOSEN, REJECTED),
         ("pair-3", CHOSEN, REJECTED),
     ]
-    focal = FocalParams(method="line_lcs", empty="anchor", max_executions=8, widen_lines=0, seed=1)
+    focal = LocalizationParams(method="line_lcs", empty="anchor", max_executions=8, widen_lines=0, seed=1)
     assert localize_pairs(out, focal, spans)["pairs"] == 2
     ((start, end),) = next(read_jsonl(spans, FocalSpans)).rejected
     assert REJECTED[start:end] == "    return x"

@@ -178,7 +178,7 @@ def test_a_tracking_server_that_is_away_costs_nothing(
     }
     (tmp_path / "reports" / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
     params = load_params(ROOT / "params.yaml")
-    stage = Stage("report", (), (), ("models/student", "reports"), ("train.beta",))
+    stage = Stage("report", (), (), ("models/student", "reports"), ("training.beta",))
 
     tracker = Tracker()  # nobody there yet
     experiment = tracker.start_experiment(params)

@@ -28,14 +28,14 @@ def params() -> Params:
 def test_the_graph_is_dvcs() -> None:
     graph = load_graph(ROOT)
     assert len(graph) == 19
-    assert graph["evaluate@target-rpo"].upstream == ("problems", "train@target-rpo")
-    assert graph["train@sft"].inputs == ("data/focal.jsonl", "data/pairs.jsonl", "models/student")
-    assert "train.objectives.sft" in graph["train@sft"].params
+    assert graph["evaluation@target-rpo"].upstream == ("problems", "training@target-rpo")
+    assert graph["training@sft"].inputs == ("data/focal.jsonl", "data/pairs.jsonl", "models/student")
+    assert "training.objectives.sft" in graph["training@sft"].params
     assert next(iter(graph)) == "problems"
     assert list(graph)[-1] == "report"
 
 
-@pytest.mark.parametrize("stage", ["nanolab", "validity", "codeflow", "focal", "evaluate@base"])
+@pytest.mark.parametrize("stage", ["nanolab", "validity", "codeflow", "localization", "evaluation@base"])
 def test_limits_make_a_stage_stale_and_what_runs_the_programs_does_not(stage: str) -> None:
     watched = {key.removeprefix("execution.") for key in load_graph(ROOT)[stage].params if key.startswith("execution")}
     assert watched == set(ExecutionParams.model_fields) - {"engine", "workers", "environments"}
@@ -43,8 +43,8 @@ def test_limits_make_a_stage_stale_and_what_runs_the_programs_does_not(stage: st
 
 def test_targets_bring_what_they_need() -> None:
     graph = load_graph(ROOT)
-    assert list(select_stages(graph, ("focal",))) == ["problems", "nanolab", "codeflow", "pairs", "focal"]
-    assert len([name for name in select_stages(graph, ("train",)) if name.startswith("train@")]) == 5
+    assert list(select_stages(graph, ("localization",))) == ["problems", "nanolab", "codeflow", "pairs", "localization"]
+    assert len([name for name in select_stages(graph, ("training",)) if name.startswith("training@")]) == 5
     assert select_stages(graph, ()) == graph
     with pytest.raises(InputError, match="no stage 'trane'"):
         select_stages(graph, ("trane",))
@@ -56,13 +56,13 @@ def test_a_folder_without_dvc_is_refused(workspace: Path) -> None:
 
 
 def test_a_journal_is_read_as_it_grows(workspace: Path) -> None:
-    journal = open_journal("train@sft")
+    journal = open_journal("training@sft")
     record_metrics({"loss": 0.5}, 1)
-    events = list(read_events("train@sft"))
+    events = list(read_events("training@sft"))
     assert [event.metrics for event, _ in events] == [{}, {"loss": 0.5}]
     record_metrics({"loss": 0.25}, 2)
     journal.close(0)
-    rest = [event for event, _ in read_events("train@sft", events[-1][1])]
+    rest = [event for event, _ in read_events("training@sft", events[-1][1])]
     assert [event.step for event in rest] == [2, 0]
     assert rest[-1].status == "FINISHED"
 
@@ -79,12 +79,12 @@ def test_half_a_line_waits_for_its_other_half(workspace: Path) -> None:
 def test_a_body_leaves_its_metrics_and_its_time(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = count(1000.0, 2.5)
     monkeypatch.setattr("tasks.common.stage_body.time.time", lambda: next(clock))
-    assert run_body("train@dpo", lambda: {"loss": 0.5}) == {"loss": 0.5}
-    assert read_metrics("train@dpo") == {"loss": 0.5}
-    record = read_body("train@dpo")
+    assert run_body("training@dpo", lambda: {"loss": 0.5}) == {"loss": 0.5}
+    assert read_metrics("training@dpo") == {"loss": 0.5}
+    record = read_body("training@dpo")
     assert record is not None
     assert (record.started, record.seconds) == (1000.0, 2.5)
-    assert read_body("train@sft") is None
+    assert read_body("training@sft") is None
 
 
 def test_a_body_that_fails_leaves_the_metrics_of_the_last_success(workspace: Path) -> None:
@@ -116,17 +116,17 @@ def test_an_experiment_holds_its_stages(workspace: Path, params: Params) -> None
     (workspace / "data" / "pairs.jsonl").write_text("{}\n", encoding="utf-8")
     (workspace / "models" / "sft").mkdir(parents=True)
     (workspace / "models" / "sft" / "config.json").write_text("{}\n", encoding="utf-8")
-    stage = Stage("train@sft", (), ("data/pairs.jsonl",), ("models/sft",), ("train.beta", "train.objectives.sft"))
+    stage = Stage("training@sft", (), ("data/pairs.jsonl",), ("models/sft",), ("training.beta", "training.objectives.sft"))
 
     tracker = Tracker()
     experiment = tracker.start_experiment(params)
-    journal = open_journal("train@sft")
+    journal = open_journal("training@sft")
     run = StageRun(tracker, stage, experiment, params)
     for step in (1, 2):
         record_metrics({"loss": 1 / step}, step)
         run.follow()
     journal.close(0)
-    run_body("train@sft", lambda: {"loss": 0.5, "humaneval+/pass_at_1": 0.0})
+    run_body("training@sft", lambda: {"loss": 0.5, "humaneval+/pass_at_1": 0.0})
     run.finish("FINISHED")
     tracker.end_experiment(experiment, "FINISHED", {"run/total_s": 1.0})
 
@@ -136,8 +136,8 @@ def test_an_experiment_holds_its_stages(workspace: Path, params: Params) -> None
     assert experiment_id is not None
     nested = client.get_run(nested_id)
     assert nested.data.tags["mlflow.parentRunId"] == experiment_id
-    assert nested.data.params["train.beta"] == str(params.train.beta)
-    assert "train.objectives.dpo.alpha" not in nested.data.params
+    assert nested.data.params["training.beta"] == str(params.training.beta)
+    assert "training.objectives.dpo.alpha" not in nested.data.params
     assert [point.value for point in client.get_metric_history(nested_id, "loss")][:2] == [1.0, 0.5]
     assert nested.data.metrics["humaneval_plus/pass_at_1"] == 0.0
     assert nested.inputs.dataset_inputs[0].dataset.digest == dvc_md5(workspace / "data" / "pairs.jsonl")
@@ -145,8 +145,8 @@ def test_an_experiment_holds_its_stages(workspace: Path, params: Params) -> None
     assert model.tags["dvc.md5"] == dvc_md5(workspace / "models" / "sft")
     whole = client.get_run(experiment_id)
     assert whole.info.status == "FINISHED"
-    assert whole.data.params["train.objectives.dpo.alpha"] == str(params.train.objectives["dpo"].alpha)
-    assert whole.data.metrics["train/sft/loss"] == 0.5
+    assert whole.data.params["training.objectives.dpo.alpha"] == str(params.training.objectives["dpo"].alpha)
+    assert whole.data.metrics["training/sft/loss"] == 0.5
 
 
 def write_report(workspace: Path, scores: dict[str, dict[str, float]]) -> None:
@@ -165,7 +165,7 @@ def write_model(workspace: Path, name: str, weights: str) -> None:
     (folder / "weights").write_text(weights, encoding="utf-8")
 
 
-MODELS = Stage("train@all", (), (), ("models/student", "models/trained/sft", "models/trained/dpo"), ())
+MODELS = Stage("training@all", (), (), ("models/student", "models/trained/sft", "models/trained/dpo"), ())
 REPORT = Stage("report", (), (), ("reports",), ("",))
 
 
@@ -217,7 +217,7 @@ def test_a_cached_stage_is_recorded_like_one_that_ran(workspace: Path, params: P
     for name in ("base", "sft"):
         write_model(workspace, name, name)
     stage = Stage(
-        "train@sft", (), ("data/pairs.jsonl", "models/student"), ("models/trained/sft",), ("train.beta", "train.seed")
+        "training@sft", (), ("data/pairs.jsonl", "models/student"), ("models/trained/sft",), ("training.beta", "training.seed")
     )
     found = []
     for cached in (False, True):
@@ -281,7 +281,7 @@ def test_a_bare_repro_keeps_to_one_experiment_as_long_as_the_parameters_stay(wor
     trackers = [Tracker() for _ in range(3)]
     first = trackers[0].find_experiment(params)
     assert trackers[1].find_experiment(params) == first
-    changed = params.model_copy(update={"train": params.train.model_copy(update={"beta": 0.2})})
+    changed = params.model_copy(update={"training": params.training.model_copy(update={"beta": 0.2})})
     assert trackers[2].find_experiment(changed) != first
     for tracker in trackers:
         tracker.close()

@@ -74,11 +74,11 @@ def _write_metrics(folder: Path) -> None:
         validity |= {f"{name}/{tenth}": count for tenth, count in enumerate(counts)}
     for number, name in enumerate(("accuracy", "effectiveness", "reasonableness")):
         validity |= {f"{name}/mean": 4.25 - number} | {f"{name}/{score}": 4 * score - 1 for score in range(1, 6)}
-    written = {"codeflow": codeflow, "pairs": pairs, "focal": focal, "validity": validity}
+    written = {"codeflow": codeflow, "pairs": pairs, "localization": focal, "validity": validity}
     for name, metrics in written.items():
         (folder / f"{name}.json").write_text(json.dumps(metrics), encoding="utf-8")
     for objective in ("sft", "dpo", "rpo", "target-dpo", "target-rpo"):
-        _write_curve(folder / "train" / f"{objective}.curve.csv", objective)
+        _write_curve(folder / "training" / f"{objective}.curve.csv", objective)
 
 
 def _write_curve(path: Path, objective: str) -> None:
@@ -235,8 +235,8 @@ def rich(experiment: SimpleNamespace) -> SimpleNamespace:
     _write_given(experiment.root / "report_data")
     benchmarks = ("heldout", "humaneval", "humaneval+", "mbpp", "mbpp+", "bigcodebench-full-complete")
     benchmarks += ("bigcodebench-full-instruct", "bigcodebench-hard-complete", "bigcodebench-hard-instruct")
-    evaluate = experiment.params.evaluate.model_copy(update={"benchmarks": (*benchmarks, "livecodebench")})
-    params = experiment.params.model_copy(update={"evaluate": evaluate})
+    evaluate = experiment.params.evaluation.model_copy(update={"benchmarks": (*benchmarks, "livecodebench")})
+    params = experiment.params.model_copy(update={"evaluation": evaluate})
     given = experiment.root / "report_data"
     paths = experiment.results, experiment.metrics, experiment.pairs, experiment.spans
     build = partial(build_report, *paths, params, experiment.lock, problems=problems, given=given)

@@ -13,7 +13,7 @@ from iterpref_core.report.failing_programs import OfModel, failing_programs
 
 
 def choose(rich: SimpleNamespace, count: int) -> dict[str, OfModel]:
-    found = failing_programs(rich.results, rich.problems, rich.params.evaluate.benchmarks, count)
+    found = failing_programs(rich.results, rich.problems, rich.params.evaluation.benchmarks, count)
     return {model.name: model for model in found}
 
 

@@ -33,7 +33,7 @@ def test_scores_stand_beside_the_base_with_intervals_and_p(experiment: SimpleNam
     assert "MBPP+" not in text
     assert "80 preference pairs from 100 problems" in text
     assert "- synthetic: 100 problems" in text
-    rate = summary["provenance"]["params"]["train"]["objectives"]["target-rpo"]["learning_rate"]
+    rate = summary["provenance"]["params"]["training"]["objectives"]["target-rpo"]["learning_rate"]
     assert f"| learning_rate | {rate} |" in text
     assert "Not looked for." in text
 

@@ -101,7 +101,7 @@ def test_page_shows_every_part_of_the_experiment(page: str, experiment: SimpleNa
 def test_missing_models_curves_and_hashes_are_named(experiment: SimpleNamespace, tmp_path: Path) -> None:
     for model in ("sft", "target-dpo"):
         shutil.rmtree(experiment.results / model)
-    shutil.rmtree(experiment.metrics / "train")
+    shutil.rmtree(experiment.metrics / "training")
     experiment.lock.unlink()
     experiment.build(tmp_path / "reports")
     page = (tmp_path / "reports/index.html").read_text(encoding="utf-8")

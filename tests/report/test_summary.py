@@ -32,7 +32,7 @@ def test_summary_has_the_fields_of_the_contract(experiment: SimpleNamespace) -> 
         "exceptions": {"TypeError": 20},
     }
     provenance = summary["provenance"]
-    assert provenance["params"]["train"]["beta"] == experiment.params.train.beta
+    assert provenance["params"]["training"]["beta"] == experiment.params.training.beta
     assert provenance["inputs"] == {"data/pairs.jsonl": "0123abc"}
     assert provenance["data"].keys() == {"heldout", "humaneval", "humanevalplus"}
     assert provenance["isolation"] == "bubblewrap+landlock+seccomp"

@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from iterpref_core.config import ObjectiveParams, TrainParams
+from iterpref_core.config import ObjectiveParams, TrainingParams
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import FocalSpans, PreferencePair
@@ -23,8 +23,8 @@ BAD = "def solve(nums):\n    kept = [n for n in nums if n < {k}]\n    return sum
 
 
 @pytest.fixture(scope="session")
-def params() -> TrainParams:
-    return TrainParams(
+def params() -> TrainingParams:
+    return TrainingParams(
         seed=3,
         beta=0.1,
         epochs=2,
@@ -97,7 +97,7 @@ def spans_file(span_records: list[FocalSpans], tmp_path_factory: pytest.TempPath
 
 @pytest.fixture
 def rows(
-    pairs_file: Path, spans_file: Path, tokenizer: PreTrainedTokenizerBase, params: TrainParams
+    pairs_file: Path, spans_file: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams
 ) -> list[TokenisedPair]:
     return load_pairs(pairs_file, spans_file, tokenizer, params)
 

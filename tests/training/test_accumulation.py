@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from iterpref_core.config import ObjectiveName, TrainParams
+from iterpref_core.config import ObjectiveName, TrainingParams
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.training.training import train_objective
@@ -34,7 +34,7 @@ def uneven(
 
 
 def _train(
-    folder: Path, inputs: Inputs, objective: ObjectiveName, params: TrainParams
+    folder: Path, inputs: Inputs, objective: ObjectiveName, params: TrainingParams
 ) -> tuple[dict[str, list[float]], dict[str, torch.Tensor]]:
     """The columns of the curve, without the epoch, which the trainer counts in micro-batches; and the weights."""
     train_objective(*inputs, objective, params, folder / "out", folder / "curve.csv", folder / "work")
@@ -52,7 +52,7 @@ CASES += [(objective, nll) for objective in ("target-rpo", "hybrid-rpo", "sft") 
 def test_one_by_eight_is_eight_by_one(
     tmp_path: Path,
     uneven: Inputs,
-    params: TrainParams,
+    params: TrainingParams,
     objective: ObjectiveName,
     nll: str,
     monkeypatch: pytest.MonkeyPatch,

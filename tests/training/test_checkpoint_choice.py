@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from iterpref_core.config import ObjectiveName, TrainParams
+from iterpref_core.config import ObjectiveName, TrainingParams
 from iterpref_core.errors import ConfigError, TrainingError
 from iterpref_core.training.dataset import TokenisedPair
 from iterpref_core.training.training import train_objective
@@ -20,10 +20,10 @@ Train = Callable[..., dict[str, float]]
 
 
 @pytest.fixture
-def train(tmp_path: Path, pairs_file: Path, spans_file: Path, model_folder: Path, params: TrainParams) -> Train:
+def train(tmp_path: Path, pairs_file: Path, spans_file: Path, model_folder: Path, params: TrainingParams) -> Train:
     def run(name: str, objective: ObjectiveName = "target-rpo", **settings: object) -> dict[str, float]:
         folder = tmp_path / name
-        changed = TrainParams.model_validate({**params.model_dump(), "epochs": 8, **settings})
+        changed = TrainingParams.model_validate({**params.model_dump(), "epochs": 8, **settings})
         paths = folder / "out", folder / "curve.csv", folder / "work"
         return train_objective(pairs_file, spans_file, model_folder, objective, changed, *paths)
 
@@ -39,11 +39,11 @@ def _weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "out" / "model.safetensors")
 
 
-def _rate(params: TrainParams, rate: float) -> dict[str, object]:
+def _rate(params: TrainingParams, rate: float) -> dict[str, object]:
     return {name: {"learning_rate": rate, "alpha": own.alpha} for name, own in params.objectives.items()}
 
 
-def test_a_pair_stays_on_its_side_when_others_go(rows: list[TokenisedPair], params: TrainParams) -> None:
+def test_a_pair_stays_on_its_side_when_others_go(rows: list[TokenisedPair], params: TrainingParams) -> None:
     settings = params.model_copy(update={"validation_share": 0.4})
     held = held_out(rows, settings, 1)
     assert 0 < sum(held) < len(rows)
@@ -52,7 +52,7 @@ def test_a_pair_stays_on_its_side_when_others_go(rows: list[TokenisedPair], para
     assert held_out(rows, params, 1) == [False] * len(rows)
 
 
-def test_the_best_checkpoint_is_the_model(tmp_path: Path, train: Train, params: TrainParams) -> None:
+def test_the_best_checkpoint_is_the_model(tmp_path: Path, train: Train, params: TrainingParams) -> None:
     """A learning rate that is too high: the lowest validation loss is not at the end."""
     settings = {"objective": "dpo", "validation_share": 0.3, "objectives": _rate(params, 0.05)}
     last, best = train("last", **settings), train("best", **settings, select="best")
@@ -83,7 +83,7 @@ def test_validation_loss_does_not_depend_on_the_batches_it_is_computed_in(
 
 
 def test_exploding_margins_end_training_and_an_earlier_checkpoint_is_the_model(
-    tmp_path: Path, train: Train, params: TrainParams, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, train: Train, params: TrainingParams, caplog: pytest.LogCaptureFixture
 ) -> None:
     whole = train("whole")
     limit = whole["rewards/margins"] * 0.6
@@ -97,7 +97,7 @@ def test_exploding_margins_end_training_and_an_earlier_checkpoint_is_the_model(
 
 
 def test_a_run_that_diverges_before_its_first_checkpoint_is_an_error(
-    tmp_path: Path, train: Train, model_folder: Path, params: TrainParams, pairs_file: Path, spans_file: Path
+    tmp_path: Path, train: Train, model_folder: Path, params: TrainingParams, pairs_file: Path, spans_file: Path
 ) -> None:
     with pytest.raises(TrainingError, match=r"margin = .* at step \d, before its first checkpoint"):
         train("margin", max_margin=1e-9, objectives=_rate(params, 1.0))

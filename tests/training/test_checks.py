@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.config import TrainParams
+from iterpref_core.config import TrainingParams
 from iterpref_core.errors import InputError
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.records import FocalSpans, PreferencePair
@@ -103,24 +103,24 @@ def test_quantiles_are_those_of_the_sorted_values(percent: int) -> None:
     assert quantile(Counter(), percent) == 0
 
 
-def _stops(rows: list[TokenisedPair], params: TrainParams) -> list[str]:
+def _stops(rows: list[TokenisedPair], params: TrainingParams) -> list[str]:
     return [finding.text for finding in check_rows(rows, END).findings(params) if finding.stops]
 
 
-def test_a_run_stops_where_d_minus_is_missing_or_cut_too_often_and_only_there(params: TrainParams) -> None:
+def test_a_run_stops_where_d_minus_is_missing_or_cut_too_often_and_only_there(params: TrainingParams) -> None:
     good, empty, cut = row(1, "129", "139", "01"), row(1, "129", "139"), row(1, "129", "139", "01", cut=1)
     assert _stops([good] * 95 + [cut] * 5, params) == []
     (found,) = _stops([good] * 94 + [cut] * 6, params)
     assert "partly in 6 of 100 pairs, more than 5%" in found
-    assert "raise train.max_length = 256" in found
+    assert "raise training.max_length = 256" in found
     assert _stops([good] * 5 + [empty] * 5, params) == []
     (found,) = _stops([good] * 4 + [empty] * 6, params)
-    assert "D- is empty in 6 of 10 pairs (60.0%), more than 50%: set focal.empty" in found
+    assert "D- is empty in 6 of 10 pairs (60.0%), more than 50%: set localization.empty" in found
     (found,) = _stops([empty] * 3, params)
     assert "no pair has a token in D-" in found
 
 
-def test_every_finding_says_what_to_do_and_good_data_has_none(params: TrainParams) -> None:
+def test_every_finding_says_what_to_do_and_good_data_has_none(params: TrainingParams) -> None:
     assert list(check_rows([row(1, "129", "139", "01"), row(2, "149", "159", "01")], END).findings(params)) == []
     bad = [row(1, "129", "139", "01"), row(1, "129", "139", "01"), row(1, "129", "149", "01"), row(1, "19", "19")]
     checks = check_rows([*bad, row(1, "12", "13", "01")], END)
@@ -136,7 +136,7 @@ def test_streamed_pairs_and_training_rows_agree_where_nothing_is_cut(
     pair_records: list[PreferencePair],
     span_records: list[FocalSpans],
     tokenizer: PreTrainedTokenizerBase,
-    params: TrainParams,
+    params: TrainingParams,
 ) -> None:
     joined = list(zip(pair_records, span_records, strict=True))
     streamed = check_pairs(iter(joined), tokenizer, params)
@@ -155,7 +155,7 @@ def test_training_reports_the_numbers_and_refuses_useless_regions_only_where_the
     pairs_file: Path,
     model_folder: Path,
     span_records: list[FocalSpans],
-    params: TrainParams,
+    params: TrainingParams,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     spans = tmp_path / "focal.jsonl"

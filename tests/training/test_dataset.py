@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.config import PromptStyle, TrainParams
+from iterpref_core.config import PromptStyle, TrainingParams
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.storage.jsonl import write_jsonl
@@ -18,7 +18,7 @@ def test_the_mask_marks_the_wrong_line_and_nothing_else(
     pair_records: list[PreferencePair],
     span_records: list[FocalSpans],
     tokenizer: PreTrainedTokenizerBase,
-    params: TrainParams,
+    params: TrainingParams,
 ) -> None:
     row = tokenise_pair(pair_records[0], span_records[0], tokenizer, params)
     marked = [token for token, mark in zip(row.rejected_ids, row.focal, strict=True) if mark]
@@ -32,7 +32,7 @@ def test_a_fence_around_the_program_moves_the_mask_with_it(
     pair_records: list[PreferencePair],
     span_records: list[FocalSpans],
     tokenizer: PreTrainedTokenizerBase,
-    params: TrainParams,
+    params: TrainingParams,
 ) -> None:
     fenced = params.model_copy(update={"answer": "fenced"})
     row = tokenise_pair(pair_records[0], span_records[0], tokenizer, fenced)
@@ -48,7 +48,7 @@ def test_a_fence_around_the_program_moves_the_mask_with_it(
 
 
 def test_a_template_that_is_taken_off_leaves_the_raw_prompt(
-    pair_records: list[PreferencePair], span_records: list[FocalSpans], model_folder: Path, params: TrainParams
+    pair_records: list[PreferencePair], span_records: list[FocalSpans], model_folder: Path, params: TrainingParams
 ) -> None:
     prompts = {
         style: tokenise_pair(pair_records[0], span_records[0], load_tokenizer(model_folder, style), params).prompt_ids
@@ -63,7 +63,7 @@ def test_truncation_that_cuts_the_error_region_is_counted(
     pair_records: list[PreferencePair],
     span_records: list[FocalSpans],
     tokenizer: PreTrainedTokenizerBase,
-    params: TrainParams,
+    params: TrainingParams,
 ) -> None:
     whole = tokenise_pair(pair_records[0], span_records[0], tokenizer, params)
     room = whole.focal.index(1) + 2
@@ -77,7 +77,7 @@ def test_a_long_prompt_loses_its_start(
     pair_records: list[PreferencePair],
     span_records: list[FocalSpans],
     tokenizer: PreTrainedTokenizerBase,
-    params: TrainParams,
+    params: TrainingParams,
 ) -> None:
     short = tokenise_pair(
         pair_records[0], span_records[0], tokenizer, params.model_copy(update={"max_prompt_length": 3})
@@ -105,7 +105,7 @@ def test_spans_of_other_pairs_are_refused(
 
 
 def test_nothing_to_train_on_and_no_room_are_refused(
-    pairs_file: Path, tmp_path: Path, tokenizer: PreTrainedTokenizerBase, params: TrainParams
+    pairs_file: Path, tmp_path: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams
 ) -> None:
     (tmp_path / "focal.jsonl").touch()
     with pytest.raises(InputError, match="no pair to train on"):

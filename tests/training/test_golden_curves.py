@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.config import ObjectiveName, TrainParams
+from iterpref_core.config import ObjectiveName, TrainingParams
 from iterpref_core.training.training import train_objective
 
 GOLDEN = Path(__file__).with_name("golden_curves.json")
@@ -22,7 +22,7 @@ def test_losses_are_those_of_before(
     pairs_file: Path,
     spans_file: Path,
     model_folder: Path,
-    params: TrainParams,
+    params: TrainingParams,
     objective: ObjectiveName,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from iterpref_core.config import Layout, TrainParams
+from iterpref_core.config import Layout, TrainingParams
 from iterpref_core.inference.local.transformers_backend import load_model
 from iterpref_core.training.training import train_objective
 from tests.training.test_training import train_and_die
@@ -20,18 +20,18 @@ def inputs(pairs_file: Path, spans_file: Path, model_folder: Path) -> Inputs:
 
 
 @pytest.fixture
-def lora(params: TrainParams) -> TrainParams:
+def lora(params: TrainingParams) -> TrainingParams:
     return params.model_copy(update={"lora_rank": 4, "epochs": 8})
 
 
-def _train(folder: Path, inputs: Inputs, params: TrainParams) -> dict[str, torch.Tensor]:
+def _train(folder: Path, inputs: Inputs, params: TrainingParams) -> dict[str, torch.Tensor]:
     train_objective(*inputs, "target-rpo", params, folder / "out", folder / "curve.csv", folder / "work")
     return load_file(folder / "out" / "model.safetensors")
 
 
 @pytest.mark.parametrize("layout", ["fork", "padded"])
 def test_a_trained_adapter_becomes_a_plain_checkpoint(
-    tmp_path: Path, inputs: Inputs, lora: TrainParams, layout: Layout
+    tmp_path: Path, inputs: Inputs, lora: TrainingParams, layout: Layout
 ) -> None:
     trained = _train(tmp_path, inputs, lora.model_copy(update={"layout": layout}))
     base = load_file(inputs[2] / "model.safetensors")
@@ -46,7 +46,7 @@ def test_a_trained_adapter_becomes_a_plain_checkpoint(
     assert not torch.equal(again[next(iter(changed))], trained[next(iter(changed))])
 
 
-def test_a_killed_run_resumes_and_ends_with_the_same_weights(tmp_path: Path, inputs: Inputs, lora: TrainParams) -> None:
+def test_a_killed_run_resumes_and_ends_with_the_same_weights(tmp_path: Path, inputs: Inputs, lora: TrainingParams) -> None:
     whole = _train(tmp_path / "whole", inputs, lora)
     killed = tmp_path / "killed"
     train_and_die(killed, inputs, lora)

@@ -62,7 +62,7 @@ def test_shapes_have_the_published_numbers_of_parameters() -> None:
 
 
 def test_hours_grow_with_pairs_and_cards_with_models() -> None:
-    generation, trained = scale((1_000, 10_000), load_params(ROOT / "params.yaml").train, Assumptions())
+    generation, trained = scale((1_000, 10_000), load_params(ROOT / "params.yaml").training, Assumptions())
     assert generation[10_000].dollars == pytest.approx(10 * generation[1_000].dollars, rel=0.01)
     few, many = (row for row in trained if row.model == "Qwen2.5-Coder-7B")
     assert many.training_hours == pytest.approx(10 * few.training_hours, rel=0.01)

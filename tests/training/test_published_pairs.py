@@ -5,7 +5,7 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.config import FocalParams, TrainParams
+from iterpref_core.config import LocalizationParams, TrainingParams
 from iterpref_core.localization.localization import localize_pairs
 from iterpref_core.problems.formats.codeflow_pairs import ingest_pairs
 from iterpref_core.records import PreferencePair
@@ -20,10 +20,10 @@ def test_fenced_pairs_train_like_the_same_pairs_of_ones_own(
     spans_file: Path,
     model_folder: Path,
     tokenizer: PreTrainedTokenizerBase,
-    params: TrainParams,
+    params: TrainingParams,
 ) -> None:
     published, pairs, spans = tmp_path / "codeflow.json", tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl"
-    focal = FocalParams(method="line_lcs", empty="anchor", max_executions=8, widen_lines=0, seed=1)
+    focal = LocalizationParams(method="line_lcs", empty="anchor", max_executions=8, widen_lines=0, seed=1)
     records = [
         {
             "prompt": pair.prompt,

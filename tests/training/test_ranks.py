@@ -18,7 +18,7 @@ from accelerate.commands.config.config_args import ClusterConfig
 from accelerate.commands.launch import launch_command_parser
 from safetensors.torch import load_file
 
-from iterpref_core.config import ObjectiveName, TrainParams
+from iterpref_core.config import ObjectiveName, TrainingParams
 from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.progress import watched_progress
 from iterpref_core.training import rank_main as worker
@@ -57,7 +57,7 @@ def port() -> Iterator[int]:
         yield held.getsockname()[1]
 
 
-def _in_two(params: TrainParams, folder: Path, port: int, **configuration: object) -> TrainParams:
+def _in_two(params: TrainingParams, folder: Path, port: int, **configuration: object) -> TrainingParams:
     """Settings that train in two processes."""
     path = folder / "accelerate.yaml"
     path.write_text(yaml.safe_dump({**TWO_PROCESSES, "main_process_port": port, **configuration}))
@@ -65,7 +65,7 @@ def _in_two(params: TrainParams, folder: Path, port: int, **configuration: objec
 
 
 def _train(
-    folder: Path, inputs: Inputs, objective: ObjectiveName, params: TrainParams
+    folder: Path, inputs: Inputs, objective: ObjectiveName, params: TrainingParams
 ) -> tuple[dict[str, float], list[dict[str, str]], dict[str, torch.Tensor], list[tuple[str, int, int]]]:
     """Metrics, curve, weights, and what was told while training ran: logged steps, and progress."""
     told: list[tuple[str, int, int]] = []
@@ -78,7 +78,7 @@ def _train(
         return metrics, list(csv.DictReader(file)), load_file(paths[0] / "model.safetensors"), told
 
 
-def test_two_processes_train_what_one_does(tmp_path: Path, inputs: Inputs, params: TrainParams, port: int) -> None:
+def test_two_processes_train_what_one_does(tmp_path: Path, inputs: Inputs, params: TrainingParams, port: int) -> None:
     """With FSDP2 and LoRA: losses, weights and what is written."""
     fsdp = yaml.safe_load((CONFIGURATIONS / "fsdp2.yaml").read_text(encoding="utf-8"))["fsdp_config"]
     own = params.model_copy(update={"micro_batch_size": 1, "epochs": 3, "lora_rank": 4})
@@ -99,7 +99,7 @@ def test_two_processes_train_what_one_does(tmp_path: Path, inputs: Inputs, param
 
 @pytest.mark.faults
 def test_two_machines_train_what_one_process_does(
-    tmp_path: Path, inputs: Inputs, params: TrainParams, port: int
+    tmp_path: Path, inputs: Inputs, params: TrainingParams, port: int
 ) -> None:
     """Each is a process of its own script on loopback; they meet by address and port alone, as machines do.
 
@@ -110,7 +110,7 @@ def test_two_machines_train_what_one_process_does(
     two = _in_two(own, tmp_path, port, distributed_type="MULTI_GPU")
     assert two.accelerate is not None
     every = yaml.safe_load((ROOT / "params.yaml").read_text())
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(every | {"train": own.model_dump(mode="json")}))
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(every | {"training": own.model_dump(mode="json")}))
     names = zip(("pairs", "spans", "model"), inputs, strict=True)
     options = [part for name, path in names for part in (f"--{name}", str(path))]
     options += ["--objective", "hybrid-rpo", "--params", str(tmp_path / "params.yaml"), "--out", str(tmp_path / "two")]
@@ -149,7 +149,7 @@ def test_a_machine_that_does_not_know_the_others_says_what_is_missing() -> None:
 def test_an_error_in_the_processes_is_the_one_of_this_one(
     tmp_path: Path,
     inputs: Inputs,
-    params: TrainParams,
+    params: TrainingParams,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -183,7 +183,7 @@ def test_accelerate_knows_every_setting_of_the_configurations(path: Path) -> Non
 
 
 def test_what_accelerate_cannot_start_is_said_before(
-    tmp_path: Path, inputs: Inputs, params: TrainParams, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, inputs: Inputs, params: TrainingParams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("iterpref_core.training.launch.find_spec", lambda name: None)
     for name, message in (

@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 
-from iterpref_core.config import TrainParams
+from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ModelError
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.report.token_colors import sum_changes
@@ -47,7 +47,7 @@ def test_every_token_has_the_log_probabilities_of_both_models_at_its_place(
     model_folder: Path,
     trained: Path,
     tokenizer: PreTrainedTokenizerBase,
-    params: TrainParams,
+    params: TrainingParams,
 ) -> None:
     pairs = [pair_records[0], AWKWARD]
     for pair, shifts in zip(pairs, score_shifts(pairs, model_folder, trained, params, batch_size=3), strict=True):
@@ -70,7 +70,7 @@ def test_the_sum_in_the_region_is_k_minus_of_the_mask_that_training_uses(
     model_folder: Path,
     trained: Path,
     tokenizer: PreTrainedTokenizerBase,
-    params: TrainParams,
+    params: TrainingParams,
 ) -> None:
     pair, spans = pair_records[3], span_records[3]
     (shifts,) = score_shifts([pair], model_folder, trained, params)
@@ -82,7 +82,7 @@ def test_the_sum_in_the_region_is_k_minus_of_the_mask_that_training_uses(
 
 
 def test_what_training_cuts_off_has_no_score(
-    pair_records: list[PreferencePair], model_folder: Path, trained: Path, params: TrainParams
+    pair_records: list[PreferencePair], model_folder: Path, trained: Path, params: TrainingParams
 ) -> None:
     (whole,) = score_shifts(pair_records[:1], model_folder, trained, params)
     short = params.model_copy(update={"max_prompt_length": 4, "max_length": 10})
@@ -91,14 +91,14 @@ def test_what_training_cuts_off_has_no_score(
 
 
 def test_a_model_with_other_tokens_is_refused(
-    pair_records: list[PreferencePair], model_folder: Path, word_model: Path, params: TrainParams
+    pair_records: list[PreferencePair], model_folder: Path, word_model: Path, params: TrainingParams
 ) -> None:
     with pytest.raises(ModelError, match=r"its tokens of these pairs are not those of .*give the model"):
         score_shifts(pair_records[:1], model_folder, word_model, params)
 
 
 def test_a_model_that_is_not_there_is_named(
-    pair_records: list[PreferencePair], model_folder: Path, params: TrainParams
+    pair_records: list[PreferencePair], model_folder: Path, params: TrainingParams
 ) -> None:
     with pytest.raises(ModelError, match="absent"):
         score_shifts(pair_records[:1], model_folder, model_folder / "absent", params)

@@ -18,7 +18,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from iterpref_core.config import TrainParams
+from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.local.transformers_backend import TransformersBackend
 from iterpref_core.source_code.line_diff import diff_lines
@@ -167,14 +167,14 @@ def expected_mask(pieces: Sequence[bytes], program: str, spans: Sequence[Span]) 
 
 
 def tokenise(
-    pair: PreferencePair, rejected: tuple[Span, ...], chosen: tuple[Span, ...], tokenizer: object, params: TrainParams
+    pair: PreferencePair, rejected: tuple[Span, ...], chosen: tuple[Span, ...], tokenizer: object, params: TrainingParams
 ) -> TokenisedPair:
     spans = FocalSpans(task_id=pair.task_id, method="any", rejected=rejected, chosen=chosen)
     return tokenise_pair(pair, spans, tokenizer, params)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
-def roomy(params: TrainParams) -> TrainParams:
+def roomy(params: TrainingParams) -> TrainingParams:
     return params.model_copy(update={"max_length": 4096})
 
 
@@ -182,7 +182,7 @@ def roomy(params: TrainParams) -> TrainParams:
 @repeatable
 @given(data=st.data(), pair=pairs())
 def test_a_token_is_marked_if_and_only_if_it_has_a_character_of_the_region(
-    roomy: TrainParams, name: str, data: st.DataObject, pair: PreferencePair
+    roomy: TrainingParams, name: str, data: st.DataObject, pair: PreferencePair
 ) -> None:
     tokenizer = TOKENIZERS[name]
     regions = [f(pair.rejected, pair.chosen) for f in (line_lcs.find_error_region, prefix_suffix.find_error_region)]
@@ -208,7 +208,7 @@ def test_a_token_is_marked_if_and_only_if_it_has_a_character_of_the_region(
 
 @repeatable
 @given(data=st.data(), program=st.text(alphabet="aXﬁİ½ (=\n\r\tß", max_size=20))
-def test_a_normaliser_that_changes_lengths_moves_no_mark(roomy: TrainParams, data: st.DataObject, program: str) -> None:
+def test_a_normaliser_that_changes_lengths_moves_no_mark(roomy: TrainingParams, data: st.DataObject, program: str) -> None:
     """Every letter of what a character becomes is a token, and marked where the character is."""
     spans = data.draw(spans_of(program))
     pair = PreferencePair(task_id="p", prompt=PROMPT, chosen="", rejected=program)
@@ -225,7 +225,7 @@ def test_a_normaliser_that_changes_lengths_moves_no_mark(roomy: TrainParams, dat
 @repeatable
 @given(pair=pairs(), data=st.data())
 def test_what_the_length_limit_cuts_off_is_counted(
-    roomy: TrainParams, name: str, pair: PreferencePair, data: st.DataObject
+    roomy: TrainingParams, name: str, pair: PreferencePair, data: st.DataObject
 ) -> None:
     spans = data.draw(spans_of(pair.rejected))
     whole = tokenise(pair, spans, (), TOKENIZERS[name], roomy)
@@ -259,7 +259,7 @@ def test_regions_reach_no_line_end_and_leave_out_nothing_visible(pair: Preferenc
 def test_fork_and_padded_are_the_same_sums(
     models_of: Callable[[str], PreTrainedModel],
     weighted_sums: WeightedSums,
-    roomy: TrainParams,
+    roomy: TrainingParams,
     name: str,
     examples: list[PreferencePair],
 ) -> None:
@@ -292,14 +292,14 @@ def models_of(make_model: Callable[[PreTrainedTokenizerBase], Path]) -> Callable
     return model_of
 
 
-def test_indentation_alone_can_be_the_error(roomy: TrainParams) -> None:
+def test_indentation_alone_can_be_the_error(roomy: TrainingParams) -> None:
     pair = PreferencePair(task_id="p", prompt=PROMPT, chosen="if x:\n    x = 1\n", rejected="if x:\n x = 1\n")
     for name, tokenizer in TOKENIZERS.items():
         row = tokenise(pair, ((6, 7),), (), tokenizer, roomy)
         assert sum(row.focal) == 1, name
 
 
-def test_a_long_prompt_keeps_the_token_that_opens_every_text(roomy: TrainParams) -> None:
+def test_a_long_prompt_keeps_the_token_that_opens_every_text(roomy: TrainingParams) -> None:
     tokenizer = TOKENIZERS["byte-level, prefix and first token"]
     pair = PreferencePair(task_id="p", prompt=PROMPT, chosen="x", rejected="y")
     whole = tokenise(pair, (), (), tokenizer, roomy)
@@ -345,7 +345,7 @@ def test_a_tokenizer_that_cannot_be_trained_with_is_refused(
     message: str,
     pairs_file: Path,
     spans_file: Path,
-    params: TrainParams,
+    params: TrainingParams,
     tmp_path: Path,
 ) -> None:
     model = save_model(make_model, tokenizer())
@@ -367,7 +367,7 @@ def test_a_tokenizer_without_padding_trains(
     make_model: Callable[[PreTrainedTokenizerBase], Path],
     pairs_file: Path,
     spans_file: Path,
-    params: TrainParams,
+    params: TrainingParams,
     tmp_path: Path,
 ) -> None:
     bare = PreTrainedTokenizerFast(tokenizer_object=byte_level().backend_tokenizer, eos_token="</s>")

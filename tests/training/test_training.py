@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 from trl import DPOConfig, DPOTrainer
 
-from iterpref_core.config import Layout, ObjectiveName, PromptStyle, TrainParams
+from iterpref_core.config import Layout, ObjectiveName, PromptStyle, TrainingParams
 from iterpref_core.errors import ConfigError, ModelError
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.inference.local.transformers_backend import load_model
@@ -31,7 +31,7 @@ from iterpref_core.training.trainer import FocalDPOTrainer
 
 
 def _train(
-    folder: Path, inputs: tuple[Path, Path, Path], objective: ObjectiveName, params: TrainParams
+    folder: Path, inputs: tuple[Path, Path, Path], objective: ObjectiveName, params: TrainingParams
 ) -> dict[str, float]:
     return train_objective(*inputs, objective, params, folder / "out", folder / "curve.csv", folder / "work")
 
@@ -192,7 +192,7 @@ def test_reference_is_computed_once_and_read_back(
 
 @pytest.mark.parametrize("objective", list(OBJECTIVES))
 def test_every_objective_trains_and_lowers_its_loss(
-    tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainParams, objective: ObjectiveName
+    tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainingParams, objective: ObjectiveName
 ) -> None:
     longer = params.model_copy(update={"epochs": 8})
     metrics = _train(tmp_path, inputs, objective, longer)
@@ -207,7 +207,7 @@ def test_every_objective_trains_and_lowers_its_loss(
 
 
 def test_a_model_trained_on_plain_prompts_is_saved_without_a_chat_template(
-    tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainParams
+    tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainingParams
 ) -> None:
     for style in get_args(PromptStyle):
         folder = tmp_path / style
@@ -219,7 +219,7 @@ def test_a_model_trained_on_plain_prompts_is_saved_without_a_chat_template(
     assert not all(torch.equal(auto[key], plain[key]) for key in auto)
 
 
-def test_the_seed_decides_the_weights(tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainParams) -> None:
+def test_the_seed_decides_the_weights(tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainingParams) -> None:
     for name in ("a", "b"):
         _train(tmp_path / name, inputs, "target-rpo", params)
     a, b = (load_file(tmp_path / name / "out" / "model.safetensors") for name in ("a", "b"))
@@ -227,7 +227,7 @@ def test_the_seed_decides_the_weights(tmp_path: Path, inputs: tuple[Path, Path, 
 
 
 def test_small_updates_of_a_model_saved_in_bfloat16_are_not_lost(
-    tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainParams
+    tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainingParams
 ) -> None:
     """24 steps of 1e-5 are more than half of the last place of a weight of 0.02 together, and each of them less."""
     saved = tmp_path / "bf16"
@@ -244,7 +244,7 @@ def test_small_updates_of_a_model_saved_in_bfloat16_are_not_lost(
     assert changed["float32"] > 2 * changed["saved"]
 
 
-def train_and_die(folder: Path, inputs: tuple[Path, Path, Path], params: TrainParams) -> None:
+def train_and_die(folder: Path, inputs: tuple[Path, Path, Path], params: TrainingParams) -> None:
     """Train in a copy of this process, which is killed after 15 steps."""
 
     def die_late(_: dict[str, float], step: int) -> None:
@@ -261,7 +261,7 @@ def train_and_die(folder: Path, inputs: tuple[Path, Path, Path], params: TrainPa
 
 
 def test_a_killed_run_resumes_and_ends_with_the_same_weights(
-    tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainParams
+    tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainingParams
 ) -> None:
     longer = params.model_copy(update={"epochs": 8})
     _train(tmp_path / "whole", inputs, "target-rpo", longer)
@@ -291,18 +291,18 @@ def test_a_checkpoint_cut_off_in_mid_write_is_passed_over(tmp_path: Path) -> Non
     assert last_checkpoint(tmp_path / "absent") is None
 
 
-def test_a_checkpoint_belongs_to_its_settings_alone(inputs: tuple[Path, Path, Path], params: TrainParams) -> None:
+def test_a_checkpoint_belongs_to_its_settings_alone(inputs: tuple[Path, Path, Path], params: TrainingParams) -> None:
     key = run_key(*inputs[:2], "model", "dpo", params)
     other = json.loads(params.model_dump_json())
     other["objectives"]["rpo"]["alpha"] = 9.0
-    assert run_key(*inputs[:2], "model", "dpo", TrainParams.model_validate(other)) == key
+    assert run_key(*inputs[:2], "model", "dpo", TrainingParams.model_validate(other)) == key
     assert run_key(*inputs[:2], "model", "dpo", params.model_copy(update={"beta": 0.2})) != key
     assert run_key(*inputs[:2], "model", "rpo", params) != key
     assert run_key(*inputs[:2], "other", "dpo", params) != key
 
 
 def test_bad_settings_and_models_are_refused_before_anything_is_written(
-    tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainParams
+    tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainingParams
 ) -> None:
     with pytest.raises(ConfigError, match=r"train\.batch_size: 4 is no multiple of train\.micro_batch_size = 3"):
         _train(tmp_path, inputs, "dpo", params.model_copy(update={"micro_batch_size": 3}))

@@ -17,7 +17,7 @@ from transformers import (
     Starcoder2Config,
 )
 
-from iterpref_core.config import Layout, ObjectiveName, TrainParams
+from iterpref_core.config import Layout, ObjectiveName, TrainingParams
 from iterpref_core.training.attention import attention_mask
 from iterpref_core.training.columns import objective_columns
 from iterpref_core.training.dataset import TokenisedPair
@@ -107,7 +107,7 @@ def test_a_small_model_is_counted_by_hand() -> None:
         assert default_precision(read_shape(saved), PARAMS.model_copy(update=values)) == "bf16"
 
 
-PARAMS = TrainParams(
+PARAMS = TrainingParams(
     seed=3, beta=0.1, epochs=2, batch_size=4, micro_batch_size=2, warmup_ratio=0.1, max_prompt_length=64,
     max_length=256, layout="padded", nll="mean", answer="bare", bf16=False, gradient_checkpointing=False, objectives={},
     weights="float32", lora_rank=0, lora_alpha=16, validation_share=0.0, select="last", max_margin=0.0, accelerate=None,
@@ -186,7 +186,7 @@ def _batch(rows: list[TokenisedPair], layout: Layout, objective: ObjectiveName) 
 
 def _work(
     rows: list[TokenisedPair], objective: ObjectiveName = "target-rpo", **settings: object
-) -> tuple[Workload, TrainParams]:
+) -> tuple[Workload, TrainingParams]:
     params = PARAMS.model_copy(update={"micro_batch_size": len(rows), **settings})
     return measure_workload([lengths_of_tokens(row) for row in rows], OBJECTIVES[objective], params), params
 
