@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from flows.commands import answers, artifacts, models, project, quality, scaling, sources, synthesis, trajectories
+from flows.commands import answers, artifacts, models, project, quality, scaling, sources, synthesis_verbs, trajectories
 from iterpref_core.errors import InputError, IterPrefError, storage_error
 from tasks.orchestration.stage_environment import set_up_libraries
 
@@ -18,7 +18,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (project, sources, synthesis, artifacts, trajectories, answers, quality, models, scaling):
+for group in (project, sources, synthesis_verbs, artifacts, trajectories, answers, quality, models, scaling):
     group.register(app)
 
 

@@ -11,12 +11,12 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.stage_flow import log_messages_only
 from iterpref_core.config import Benchmark, ObjectiveName, Seed, load_params
 from tasks.common.paths import SUMMARY
-from tasks.orchestration.prefect_artifacts import show_link, show_results
-from tasks.orchestration.run_options import UNCHANGED, Choice, Jobs, ProfileName, StageName
-from tasks.orchestration.reproduce import reproduce
 from tasks.orchestration.experiment_run import ExperimentRun, Naming
-from tasks.orchestration.services import announced_interfaces
 from tasks.orchestration.fork_server import WarmProcess
+from tasks.orchestration.prefect_artifacts import show_link, show_results
+from tasks.orchestration.reproduce import reproduce
+from tasks.orchestration.run_options import UNCHANGED, Choice, Jobs, ProfileName, StageName
+from tasks.orchestration.services import announced_interfaces
 from tasks.orchestration.workspaces import entered
 from tasks.recording.dvc_graph import load_graph, name_stages, select_stages
 

@@ -20,9 +20,9 @@ from iterpref_core.errors import EndpointError, InputError, IterPrefError, stora
 from iterpref_core.progress import watched_progress
 from tasks.common.paths import STATE
 from tasks.orchestration.disk_space import full_disk
+from tasks.orchestration.repair import check_inputs
 from tasks.orchestration.stage_environment import PARENT_VARIABLE, USAGE_EXIT, set_up_libraries
 from tasks.orchestration.workspace_lock import only_one
-from tasks.orchestration.repair import check_inputs
 from tasks.recording.stage_journal import open_journal
 
 

@@ -5,9 +5,9 @@ from prefect import flow
 from flows.experiment import THREADS, run_stages
 from flows.stage_flow import log_messages_only
 from iterpref_core.config import Beta, ObjectiveName, Seed
-from tasks.orchestration.run_options import Benchmarks, Jobs
 from tasks.grids.sweeps import SweepResult, opened_sweep, show_sweep
 from tasks.orchestration.fork_server import WarmProcess
+from tasks.orchestration.run_options import Benchmarks, Jobs
 
 
 @flow(name="sweep", task_runner=THREADS, persist_result=False)

@@ -47,7 +47,7 @@ Api = Literal["chat", "completions"]
 BackendName = Literal["transformers", "vllm", "openai", "replay"]
 Bf16 = bool | Literal["auto"]
 """Whether to compute in bfloat16; `auto`: where this machine computes it faster."""
-LocalisationMethod = Literal["line_lcs", "prefix_suffix", "token", "causal"]
+LocalizationMethod = Literal["line_lcs", "prefix_suffix", "token", "causal"]
 ObjectiveName = Literal[
     "sft",
     "dpo",
@@ -172,7 +172,7 @@ class ValidityParams(Settings):
 
 
 class SynthesisParams(Settings):
-    """Problems written by a language model from a tree of features (`iterpref synthesise`)."""
+    """Problems written by a language model from a tree of features (`iterpref synthesize`)."""
 
     seed: Seed
     seed_chars: PositiveInt
@@ -192,7 +192,7 @@ class OwnCodeParams(Settings):
     max_test_s: PositiveFloat
     max_tests: PositiveInt
     max_prompt_chars: PositiveInt
-    licences: tuple[str, ...]
+    licenses: tuple[str, ...]
 
 
 class NanolabParams(Settings):
@@ -249,9 +249,9 @@ class PairsParams(Settings):
 
 
 class LocalizationParams(Settings):
-    """Error localisation, and what becomes of a fix that only inserts lines."""
+    """Error localization, and what becomes of a fix that only inserts lines."""
 
-    method: LocalisationMethod
+    method: LocalizationMethod
     empty: Literal["anchor", "drop", "keep"]
     max_executions: Annotated[int, Field(ge=4)]
     widen_lines: Count

@@ -8,6 +8,7 @@ necessary, raises the class's version and says in `migrations` how the one befor
 step by step, and refuses by name what no migration leads from, or what a later program wrote.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -15,6 +16,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+UNDECIDED = ("passed", "infra_error")
+"""Verdicts that show no failure."""
 Verdict = Literal[
     "passed",
     "wrong_answer",
@@ -167,6 +170,12 @@ class Problem(Record):
         """Whether it was made of somebody's own code, which must not leave the machine with private data in it."""
         return self.source.startswith(OWN_CODE)
 
+    @property
+    def tests_digest(self) -> str:
+        """A digest of what programs are judged by: setup, visible and hidden tests."""
+        judges = self.model_dump(include={"tests", "hidden_tests", "setup"}, exclude_none=True)
+        return hashlib.sha256(json.dumps(judges, sort_keys=True).encode()).hexdigest()[:16]
+
 
 class Sample(Record):
     """A candidate program: `solution` is whole, `completion` is appended to the problem's prompt."""
@@ -207,6 +216,11 @@ class Attempt(Record):
     prompt_tokens: int
     completion_tokens: int
     hidden: Verdict | None = None
+
+    @property
+    def fails_hidden(self) -> bool:
+        """Whether it passes the visible tests and fails the hidden ones."""
+        return self.hidden not in (None, *UNDECIDED)
 
 
 class Trajectory(Record):

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from iterpref_core.config import Params
-from tasks.common.stage_body import Metrics, run_body
 from tasks.common.paths import ANSWERS, DEBUGGER, PROBLEMS, STUDENT, TRAJECTORIES, WORK
+from tasks.common.stage_body import Metrics, run_body
 from tasks.common.stage_task import stage_task
 
 

@@ -1,8 +1,8 @@
 """Stage `evaluation`, once per model."""
 
 from iterpref_core.config import Params
-from tasks.common.stage_body import Metrics, run_body
 from tasks.common.paths import ANSWERS, PROBLEMS, RESULTS, WORK, model_path, prompt_style
+from tasks.common.stage_body import Metrics, run_body
 from tasks.common.stage_task import stage_task
 
 

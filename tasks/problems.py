@@ -1,8 +1,8 @@
 """Stage `problems`."""
 
 from iterpref_core.config import Params
-from tasks.common.stage_body import Metrics, run_body
 from tasks.common.paths import INGESTED, PROBLEMS
+from tasks.common.stage_body import Metrics, run_body
 from tasks.common.stage_task import stage_task
 
 

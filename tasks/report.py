@@ -1,7 +1,6 @@
 """Stage `report`."""
 
 from iterpref_core.config import Params
-from tasks.common.stage_body import Metrics, run_body
 from tasks.common.paths import (
     CONTAMINATION,
     FOCAL,
@@ -13,6 +12,7 @@ from tasks.common.paths import (
     REPORTS,
     RESULTS,
 )
+from tasks.common.stage_body import Metrics, run_body
 from tasks.common.stage_task import stage_task
 
 

@@ -1,8 +1,8 @@
 """Stage `training`, once per objective."""
 
 from iterpref_core.config import ObjectiveName, Params
-from tasks.common.stage_body import Metrics, run_body
 from tasks.common.paths import FOCAL, METRICS, PAIRS, STUDENT, WORK, model_path
+from tasks.common.stage_body import Metrics, run_body
 from tasks.common.stage_task import stage_task
 from tasks.recording import stage_journal as journal
 

@@ -1,8 +1,8 @@
 """Stage `validity`."""
 
 from iterpref_core.config import Params
-from tasks.common.stage_body import Metrics, run_body
 from tasks.common.paths import ANSWERS, PROBLEMS, VALIDITY
+from tasks.common.stage_body import Metrics, run_body
 from tasks.common.stage_task import stage_task
 
 

@@ -96,7 +96,7 @@ class Page(Session):
             self.call(f"{domain}.enable")
 
     def open(self, path: Path, width: int, *, dark: bool = False) -> None:
-        """Load a file in a window of this width; `dark`: the user prefers dark colours."""
+        """Load a file in a window of this width; `dark`: the user prefers dark colors."""
         self.visit(path.resolve().as_uri(), width, dark=dark)
 
     def visit(self, url: str, width: int = 1280, *, dark: bool = False) -> None:

@@ -2,16 +2,37 @@
 
 import ast
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import yaml
 
 from tests.settings import ROOT
 
-LAYERS = ("iterpref_core", "tasks", "flows")  # each may import itself and those before it
-SERVICES = {"execution", "inference"}
-RECORDING = ("flows.runner", "tasks.orchestration", "tasks.recording")
+LAYERS = ("iterpref_core", "tasks", "flows")
+"""Each may import itself and those before it."""
+
+CORE = (
+    ("errors", "records"),
+    ("config", "progress"),
+    ("storage",),
+    ("source_code", "statistics"),
+    ("screening",),
+    ("execution", "inference"),
+    ("problems", "validity", "nanolab", "codeflow", "pairs", "localization", "training", "evaluation", "report"),
+)
+"""The core's rooms from the ground up: each imports itself and lower floors, and never its neighbors, which are others'
+stages on the top floor. docs/architecture.md shows the same picture."""
+
+GROUND = ("iterpref_core.config", "iterpref_core.errors", "iterpref_core.progress", "iterpref_core.records")
+CONTRACTS = (*GROUND, "iterpref_core.storage", "tasks.common")
+"""What no stage depends on, though all execute it: the value of a knob is a parameter, a record whose meaning changes
+gets another version, and the rest is messages and files (docs/decisions.md)."""
+
+RECORDING = ("flows", "tasks.orchestration", "tasks.recording")
 """What starts, watches and records stages: none of it can change an artifact, so no stage depends on it."""
+
+MOST_DEPENDENCIES = 8
 
 
 def module_name(path: Path) -> str:
@@ -44,11 +65,10 @@ def imports_of(module: str) -> frozenset[str]:
     return frozenset(name for name in found if name in MODULES)
 
 
-def stage_package(module: str) -> str | None:
-    """The package of a stage that a module of the core belongs to."""
+def room(module: str) -> str | None:
+    """The core's room that a module is in."""
     parts = module.split(".")
-    is_package = len(parts) > 2 or MODULES[module].name == "__init__.py"
-    return parts[1] if parts[0] == "iterpref_core" and len(parts) > 1 and is_package else None
+    return parts[1] if parts[0] == "iterpref_core" and len(parts) > 1 else None
 
 
 def test_imports_point_one_way() -> None:
@@ -57,19 +77,42 @@ def test_imports_point_one_way() -> None:
     assert upwards == []
 
 
-def test_a_stage_imports_no_other_stage() -> None:
-    others = {
-        name: {stage_package(other) for other in imports_of(name)} - {None, stage_package(name)} - SERVICES
+def test_every_room_of_the_core_stands_on_one_floor() -> None:
+    rooms = {room(name) for name in MODULES} - {None}
+    assert rooms == {name for floor in CORE for name in floor}
+
+
+def test_the_core_imports_downwards() -> None:
+    floor = {name: number for number, names in enumerate(CORE) for name in names}
+    wrong = [
+        f"{name} imports {other}"
         for name in MODULES
-        if stage_package(name)
+        for other in imports_of(name)
+        if (own := room(name)) and (their := room(other)) and own != their and floor[their] >= floor[own]
+    ]
+    assert wrong == [], "share code on a lower floor"
+
+
+def test_imports_have_no_cycle() -> None:
+    modules = {name: {other for other in imports_of(name) if MODULES[other].name != "__init__.py"} for name in MODULES}
+    cycle = None
+    try:
+        list(TopologicalSorter({name: others - {name} for name, others in modules.items()}).static_order())
+    except CycleError as error:
+        cycle = error.args[1]
+    assert cycle is None
+
+
+def test_a_file_s_name_is_of_one_idea() -> None:
+    """A stage's name stands in flows, tasks and the core; no other name stands twice."""
+    named: dict[str, list[str]] = {}
+    for path in MODULES.values():
+        named.setdefault(path.name, []).append(str(path.relative_to(ROOT)))
+    del named["__init__.py"]
+    twice = {
+        name: paths for name, paths in named.items() if len(paths) > 1 and name.removesuffix(".py") not in CORE[-1]
     }
-    wrong = [f"{name} imports {packages}" for name, packages in others.items() if packages]
-    assert wrong == [], "share code in a root module or a service"
-
-
-def test_records_and_errors_import_nothing_of_ours() -> None:
-    assert not imports_of("iterpref_core.records")
-    assert not imports_of("iterpref_core.errors")
+    assert twice == {}
 
 
 def test_the_core_knows_no_orchestration() -> None:
@@ -104,7 +147,7 @@ def test_a_stage_depends_on_all_the_code_it_executes() -> None:
         missing[stage] = [
             str(path.relative_to(ROOT))
             for path in executed
-            if path.stat().st_size > 0 and not is_docstring(path) and not any(path.is_relative_to(dep) for dep in deps)
+            if not is_docstring(path) and not any(path.is_relative_to(dep) for dep in deps)
         ]
     assert {stage: paths for stage, paths in missing.items() if paths} == {}, "add them to the deps in dvc.yaml"
 
@@ -113,21 +156,31 @@ def test_a_stage_depends_on_no_code_it_does_not_execute() -> None:
     idle = {}
     for stage, deps in stages().items():
         executed = [MODULES[name] for name in executed_by(f"flows.{stage}")]
-        code = [dep for dep in deps if dep.relative_to(ROOT).parts[0] in LAYERS and dep.suffix in ("", ".py")]
+        code = [dep for dep in deps if dep.relative_to(ROOT).parts[0] in LAYERS]
         idle[stage] = [
             str(dep.relative_to(ROOT)) for dep in code if not any(path.is_relative_to(dep) for path in executed)
         ]
     assert {stage: deps for stage, deps in idle.items() if deps} == {}, "the stage would rerun for nothing"
 
 
+def test_a_stage_lists_few_dependencies() -> None:
+    many = {stage: len(deps) for stage, deps in stages().items() if len(deps) > MOST_DEPENDENCIES}
+    assert many == {}, "packages, not files"
+
+
 def executed_by(module: str) -> set[str]:
-    """The module and all of ours that it can load, apart from what only records."""
+    """All of ours that a module can load, apart from contracts and from what only records."""
     found: set[str] = set()
+    seen: set[str] = set()
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        if name not in found and not name.startswith(RECORDING):
-            found.add(name)
+        if name not in seen:
+            seen.add(name)
+            if name != module and name.startswith(RECORDING):
+                continue
+            if not name.startswith((*CONTRACTS, *RECORDING)):
+                found.add(name)
             waiting.extend(imports_of(name))
     return found
 

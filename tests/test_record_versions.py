@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from iterpref_core.errors import RecordError
-from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.records import FocalSpans, PreferencePair, Record
+from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 
 
 def _joined(found: dict[str, Any]) -> dict[str, Any]:

@@ -8,13 +8,13 @@ from typing import Annotated, get_args
 import typer
 
 from flows.commands.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, override, show_result
-from iterpref_core.config import LocalisationMethod, load_params
+from iterpref_core.config import LocalizationMethod, load_params
 from iterpref_core.errors import InputError
-from iterpref_core.storage.jsonl import read_jsonl, read_pairs
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.report.number_formats import difference
+from iterpref_core.storage.jsonl import read_jsonl, read_pairs
 
-METHODS: tuple[str, ...] = get_args(LocalisationMethod)
+METHODS: tuple[str, ...] = get_args(LocalizationMethod)
 
 Problems = Annotated[Path, typer.Option("--problems", help="JSONL of problems.")]
 Pairs = Annotated[Path, typer.Option("--pairs", help="JSONL of pairs; prompt, chosen and rejected are enough.")]
@@ -92,8 +92,8 @@ def pair(
     json_: JsonOption = False,
 ) -> None:
     """Choose and filter preference pairs."""
-    from iterpref_core.pairs.pairs import select_pairs
     from iterpref_core.inference.backend_factory import open_judge
+    from iterpref_core.pairs.pairs import select_pairs
     from tasks.common.paths import ANSWERS
 
     settings = load_params(params)
@@ -152,8 +152,8 @@ def show(
     task_id: Annotated[str | None, typer.Option(help="Which pair; the first ones by default.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="How many pairs: 1 in the terminal, 10 on a page.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page instead of printing.")] = None,
-    model: Annotated[Path | None, typer.Option(help="Model before training; with --trained, colours.")] = None,
-    trained: Annotated[Path | None, typer.Option(help="Model after training: colours each token's change.")] = None,
+    model: Annotated[Path | None, typer.Option(help="Model before training; with --trained, colors.")] = None,
+    trained: Annotated[Path | None, typer.Option(help="Model after training: colors each token's change.")] = None,
     params: ParamsOption = DEFAULT_PARAMS,
 ) -> None:
     """Show pairs with their error region marked, and what training did to each token."""

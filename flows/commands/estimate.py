@@ -12,6 +12,8 @@ from flows.commands.shared import choose
 from iterpref_core.config import ObjectiveName, PromptStyle, TrainingParams
 from iterpref_core.errors import ConfigError, ModelError
 from iterpref_core.inference.local.tokenizers import load_tokenizer
+from iterpref_core.training.model_shape import read_config, read_shape
+from iterpref_core.training.objectives import OBJECTIVES
 from iterpref_core.training.training_estimate import (
     ACCELERATORS,
     MARGIN,
@@ -21,8 +23,6 @@ from iterpref_core.training.training_estimate import (
     default_precision,
     estimate_training,
 )
-from iterpref_core.training.model_shape import read_config, read_shape
-from iterpref_core.training.objectives import OBJECTIVES
 from iterpref_core.training.workload import measure_workload, read_lengths
 
 GIGA = 1e9

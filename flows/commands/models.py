@@ -36,13 +36,13 @@ def check(
     json_: JsonOption = False,
 ) -> None:
     """Look at the data before training: lengths, D-, repetitions, benchmarks; exit 1 if something must stop a run."""
+    from iterpref_core.inference.local.tokenizers import load_tokenizer
     from iterpref_core.screening.benchmark_tasks import VARIABLES
     from iterpref_core.screening.contamination import Decontamination
-    from iterpref_core.inference.local.tokenizers import load_tokenizer
     from iterpref_core.storage.jsonl import read_pairs
+    from iterpref_core.training.benchmark_overlap import overlap_findings
     from iterpref_core.training.checks import check_pairs
     from iterpref_core.training.dataset import join_spans
-    from iterpref_core.training.benchmark_overlap import overlap_findings
 
     every = load_params(params)
     settings = every.training
@@ -125,7 +125,7 @@ def tune(
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
-    """Choose learning rate and alpha of every objective on the validation split; needs the stages up to localization."""
+    """Choose learning rate and alpha of every objective on the validation split; needs all up to localization."""
     from tasks.grids.tuning import best_of
     from tasks.grids.tuning import tune as run_grid
 
@@ -148,7 +148,7 @@ def ablate(
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
-    """Train and score the rows of one of the paper's ablations; needs the stages up to localization."""
+    """Train and score the rows of one of the paper's ablations; needs all up to localization."""
     from tasks.grids.ablations import load_grid, run_grid
 
     settings = load_params(params)
@@ -163,9 +163,9 @@ def study(
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
-    """Compare all methods over fresh seeds on held-out problems; hours, resumable. Needs the stages up to localization."""
-    from tasks.grids.study_figure import draw_study
+    """Compare all methods over fresh seeds on held-out problems; hours, resumable. Needs all up to localization."""
     from tasks.grids.study import REGIMES, run_study
+    from tasks.grids.study_figure import draw_study
 
     chosen = [choose("--regime", name, REGIMES) for name in regime or REGIMES]
     if figure is not None and figure.suffix not in (".svg", ".png"):
@@ -250,9 +250,9 @@ def export(
     json_: JsonOption = False,
 ) -> None:
     """Write a trained model as a plain Hugging Face folder with a model card made from its results."""
-    from iterpref_core.training.export_model import count_sources, export_model, find_licence
     from iterpref_core.report.model_card import EMBEDDED, model_card
     from iterpref_core.report.summary import read_summary
+    from iterpref_core.training.export_model import count_sources, export_model, find_license
     from tasks.recording.tracking import clean_commit
 
     found = read_summary(summary)
@@ -261,7 +261,7 @@ def export(
         found,
         model.name,
         name or out.name,
-        licence=None if base == EMBEDDED else find_licence(base),
+        license=None if base == EMBEDDED else find_license(base),
         sources=count_sources(problems),
         commit=clean_commit(),
     )

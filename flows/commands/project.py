@@ -9,7 +9,7 @@ import typer
 from flows.commands.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose
 from iterpref_core.config import load_params
 
-BENCHMARKS = ("evaluation", "execution", "generation", "localisation", "pipeline", "training")
+BENCHMARKS = ("evaluation", "execution", "generation", "localization", "pipeline", "training")
 
 
 def register(app: typer.Typer) -> None:
@@ -74,7 +74,7 @@ def bench(
     problems: Annotated[
         Path,
         typer.Option(
-            help="For localisation and training: JSONL of problems with references and tests, such as MBPP's."
+            help="For localization and training: JSONL of problems with references and tests, such as MBPP's."
         ),
     ] = Path("problems/mbpp.jsonl"),
     trajectories: Annotated[int, typer.Option(min=1, help="For generation: problems that are debugged.")] = 2000,
@@ -85,13 +85,13 @@ def bench(
 ) -> None:
     """Measure something side by side."""
     from flows.commands.shared import show_result
-    from tasks.common.paths import WORK
-    from tasks.benchmarks.bench_pipeline import bench_pipeline
     from tasks.benchmarks.bench_evaluation import bench_evaluation
     from tasks.benchmarks.bench_execution import bench_execution
     from tasks.benchmarks.bench_generation import bench_generation
-    from tasks.benchmarks.bench_localization import bench_localisation
+    from tasks.benchmarks.bench_localization import bench_localization
+    from tasks.benchmarks.bench_pipeline import bench_pipeline
     from tasks.benchmarks.bench_training import bench_training
+    from tasks.common.paths import WORK
 
     choose("bench", name, BENCHMARKS)
     settings = load_params(params)
@@ -102,8 +102,8 @@ def bench(
             result = bench_execution(WORK / "evaluation")
         case "generation":
             result = bench_generation(settings.codeflow, settings.execution, trajectories, latency, many)
-        case "localisation":
-            result = bench_localisation(problems, settings.execution, settings.localization.max_executions)
+        case "localization":
+            result = bench_localization(problems, settings.execution, settings.localization.max_executions)
         case "training":
             experiment = Path("data/pairs.jsonl"), Path("data/focal.jsonl"), Path("models/student")
             result = bench_training(problems, *experiment, settings.training)

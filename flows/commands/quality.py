@@ -89,14 +89,14 @@ def review(
     json_: JsonOption = False,
 ) -> None:
     """Export random problems for a human to mark their tests; or read the marks, and compare them with a judge."""
-    from iterpref_core.validity.problem_sample import show_tests
-    from iterpref_core.validity.human_review import export_review, read_marks, summarise_marks
     from iterpref_core.report.review_page import write_review_page
+    from iterpref_core.validity.human_review import export_review, read_marks, summarize_marks
+    from iterpref_core.validity.problem_sample import show_tests
 
     if marks is not None:
         if problems or out or html:
             raise InputError("--marks reads marks, and --problems, --out and --html export; give one or the other")
-        show_result(summarise_marks(read_marks(marks), scores), json_)
+        show_result(summarize_marks(read_marks(marks), scores), json_)
         return
     if problems is None or out is None or scores is not None:
         raise InputError("give --problems and --out to export, or --marks (and perhaps --scores) to read marks back")

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from iterpref_core.config import Settings
 from iterpref_core.errors import ConfigError
-from iterpref_core.storage.jsonl import describe_validation_error
 from iterpref_core.report.number_formats import p_value, points
+from iterpref_core.storage.jsonl import describe_validation_error
 
 if TYPE_CHECKING:
     from tasks.grids.comparison import Row

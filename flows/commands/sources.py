@@ -38,7 +38,7 @@ def ingest(
     ] = False,
     python: Annotated[str | None, typer.Option(help="package, folder: the project's own interpreter.")] = None,
     tests: Annotated[Path | None, typer.Option(help="package, folder: where its tests are, if elsewhere.")] = None,
-    licence: Annotated[str | None, typer.Option(help="package, folder: an SPDX expression, if it names none.")] = None,
+    license: Annotated[str | None, typer.Option(help="package, folder: an SPDX expression, if it names none.")] = None,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
@@ -53,7 +53,7 @@ def ingest(
     if form in OWN_CODE_FORMATS:
         from iterpref_core.problems.own_code import own_code
 
-        own = own_code.Source(source, cast("own_code.Format", form), python, tests, licence)
+        own = own_code.Source(source, cast("own_code.Format", form), python, tests, license)
         show_result(own_code.ingest_own_code(own, out, settings.own_code, settings.execution), json_)
         return
     from iterpref_core.problems.ingest import IngestOptions

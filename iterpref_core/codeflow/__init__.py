@@ -1,6 +1,6 @@
-"""CodeFlow, the draft-execute-refine loop, and the preference pairs that its trajectories give.
+"""CodeFlow: draft a program, execute it, refine it from the feedback until it passes (arXiv 2503.02783, section 3.1).
 
-`conversation` is one problem's state machine, `driver` runs many at once, `journal` lets a killed run resume,
-`codeflow` is the stage. `sampling` draws many drafts instead, `answers` keeps them, and `calls` compares the two.
-`pairs` selects pairs and `filters` says which are dropped, and why.
+Stage `codeflow`; `codeflow.run_codeflow` is the entry point. `conversation` is one problem's state machine,
+`batched_rounds` runs many on a local model and `stream` many at an endpoint, `rollout_store` lets a killed run resume.
+`draft_sampling` draws many drafts instead, and `source_comparison` compares the two.
 """

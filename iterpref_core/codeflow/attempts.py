@@ -1,6 +1,5 @@
 """From an answer to an attempt. The tests come from the problem's record alone, which no answer can reach."""
 
-from iterpref_core.source_code.tests_digest import digest_tests
 from iterpref_core.execution import Outcome, Program
 from iterpref_core.inference.backend import Completion
 from iterpref_core.inference.prompts import extract_code
@@ -27,7 +26,7 @@ def attempt_of(iteration: int, answer: Completion, program: Program, outcome: Ou
 def hidden_program(problem: Problem, attempt: Attempt) -> Program | None:
     """The same program with the hidden tests, or None: it fails the visible ones, or there are no hidden ones.
 
-    What passes the visible tests only because it recognises them is found here.
+    What passes the visible tests only because it recognizes them is found here.
     """
     if attempt.verdict != "passed" or not problem.hidden_tests:
         return None
@@ -46,5 +45,5 @@ def sampled(problem: Problem, attempts: tuple[Attempt, ...], samples: int) -> Tr
         solved=any(attempt.verdict == "passed" for attempt in attempts),
         attempts=attempts,
         refused=samples - len(attempts) or None,
-        tests=digest_tests(problem),
+        tests=problem.tests_digest,
     )

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import islice
 from time import perf_counter
 
-from iterpref_core.config import CodeflowParams
 from iterpref_core.codeflow.conversation import Conversation
 from iterpref_core.codeflow.rollout import Busy, Finished, Lane
+from iterpref_core.config import CodeflowParams
 from iterpref_core.execution import Outcome, Program, ProgramRunner
 from iterpref_core.inference.backend import Backend, Completion, Sampling
 from iterpref_core.records import Problem

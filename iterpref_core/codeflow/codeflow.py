@@ -9,24 +9,23 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from iterpref_core.config import CodeflowParams, ExecutionParams
 from iterpref_core.codeflow.batched_rounds import debug_problems
-from iterpref_core.codeflow.rollout import Finished
-from iterpref_core.source_code.tests_digest import digest_tests
-from iterpref_core.codeflow.roles import Models, Opened
 from iterpref_core.codeflow.draft_sampling import sample_problems
-from iterpref_core.codeflow.problem_selection import Survey, selected, survey
-from iterpref_core.codeflow.stream import OnFinished, stream_debugging, stream_sampling
 from iterpref_core.codeflow.outcome_counts import Tally
+from iterpref_core.codeflow.problem_selection import Survey, selected, survey
+from iterpref_core.codeflow.roles import Models, Opened
+from iterpref_core.codeflow.rollout import Finished
 from iterpref_core.codeflow.rollout_store import Work
+from iterpref_core.codeflow.stream import OnFinished, stream_debugging, stream_sampling
+from iterpref_core.config import CodeflowParams, ExecutionParams
 from iterpref_core.errors import InputError
 from iterpref_core.execution import Engine, open_executor
 from iterpref_core.inference.backend import Backend, Endpoint
-from iterpref_core.inference.local.batching_endpoint import Batched
 from iterpref_core.inference.codeflow_prompts import draft_prompt, refine_prompt
-from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.inference.local.batching_endpoint import Batched
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Problem, Trajectory
+from iterpref_core.storage.jsonl import write_jsonl
 
 
 @dataclass(frozen=True)
@@ -184,7 +183,7 @@ def in_order(problems: Path, work: Work) -> Iterator[Trajectory]:
     """
     for problem in selected(problems):
         trajectory = work[problem.task_id].trajectory if problem.task_id in work else None
-        if trajectory is None or trajectory.tests != digest_tests(problem):
+        if trajectory is None or trajectory.tests != problem.tests_digest:
             raise InputError(
                 f"{problems}: problem {problem.task_id!r} was changed while it was debugged; "
                 "restore the file, or run again"

@@ -7,13 +7,12 @@ Whatever drives it (rounds of batches, or one coroutine per problem) repeats thr
 
 from dataclasses import dataclass, replace
 
-from iterpref_core.config import Wording
 from iterpref_core.codeflow.attempts import attempt_of, hidden_program, visible_program, with_hidden
-from iterpref_core.source_code.tests_digest import digest_tests
-from iterpref_core.statistics.derived_seeds import derive_seed
+from iterpref_core.config import Wording
 from iterpref_core.execution import Outcome, Program
 from iterpref_core.inference.backend import Completion, Request
 from iterpref_core.inference.codeflow_prompts import draft_prompt, refine_prompt
+from iterpref_core.inference.derived_seeds import derive_seed
 from iterpref_core.records import Attempt, Problem, Trajectory
 
 
@@ -91,5 +90,5 @@ class Conversation:
             solved=self.solved,
             attempts=self.attempts,
             refused=1 if self.refused else None,
-            tests=digest_tests(self.problem),
+            tests=self.problem.tests_digest,
         )

@@ -4,15 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import get_args
 
-from iterpref_core.records import Attempt, Trajectory, Verdict
-
-UNKNOWN = {"passed", "infra_error"}
-"""Verdicts that do not say that a program is wrong."""
-
-
-def fails_hidden(attempt: Attempt) -> bool:
-    """Whether a version passes the visible tests and fails the hidden ones."""
-    return attempt.hidden is not None and attempt.hidden not in UNKNOWN
+from iterpref_core.records import UNDECIDED, Trajectory, Verdict
 
 
 class Tally:
@@ -41,10 +33,10 @@ class Tally:
             passing = [attempt.iteration for attempt in trajectory.attempts if attempt.verdict == "passed"]
             if passing:
                 self._solved_at[passing[0]] += 1
-            failed = any(attempt.verdict not in UNKNOWN for attempt in trajectory.attempts)
+            failed = any(attempt.verdict not in UNDECIDED for attempt in trajectory.attempts)
             self.mixed += bool(passing) and failed
             self._refused += trajectory.refused or 0
-            self._fails_hidden += any(map(fails_hidden, trajectory.attempts))
+            self._fails_hidden += any(attempt.fails_hidden for attempt in trajectory.attempts)
             for attempt in trajectory.attempts:
                 self._verdicts[attempt.iteration, attempt.verdict] += 1
                 self._prompt_tokens += attempt.prompt_tokens

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from iterpref_core.source_code.tests_digest import digest_tests
-from iterpref_core.statistics.derived_seeds import derive_seed
 from iterpref_core.errors import InputError
-from iterpref_core.storage.jsonl import read_jsonl
+from iterpref_core.inference.derived_seeds import derive_seed
 from iterpref_core.records import Problem
+from iterpref_core.storage.jsonl import read_jsonl
 
 SPLIT = "codeflow"
 
@@ -36,7 +35,7 @@ def survey(path: Path) -> Survey:
             raise InputError(f"{path}: problem {problem.task_id!r}: field 'tests' is empty; add a test or remove it")
         count += 1
         digest.update(problem.to_json().encode())
-        tests.update(f"{problem.task_id} {digest_tests(problem)}\n".encode())
+        tests.update(f"{problem.task_id} {problem.tests_digest}\n".encode())
     if not count:
         raise InputError(f"{path}: no problem of split '{SPLIT}'; give some problems this split, or none any split")
     return Survey(count, digest.hexdigest(), tests.hexdigest())

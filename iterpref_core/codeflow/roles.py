@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from iterpref_core.config import BudgetParams, CodeflowParams, InferenceParams, PromptStyle
+from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.inference.backend import Backend
 from iterpref_core.inference.backend_factory import model_identity, open_model
-from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.records import Trajectory
 
 MILLION = 1e6

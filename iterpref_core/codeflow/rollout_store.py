@@ -5,9 +5,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from iterpref_core.storage.sqlite import Database
 from iterpref_core.codeflow.rollout import Busy, Finished
 from iterpref_core.records import Trajectory
+from iterpref_core.storage.sqlite import Database
 
 _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS finished (

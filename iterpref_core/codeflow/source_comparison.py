@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iterpref_core.errors import InputError
-from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from iterpref_core.records import Attempt, Trajectory
 from iterpref_core.statistics.paired_tests import PairedComparison, compare_paired
+from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 
 COLUMNS = (
     *("calls", "problems", "debugging_solved", "debugging_spent", "sampling_solved", "sampling_spent"),

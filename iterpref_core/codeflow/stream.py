@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from time import perf_counter
 
-from iterpref_core.config import CodeflowParams
 from iterpref_core.codeflow.attempts import attempt_of, hidden_program, sampled, visible_program, with_hidden
 from iterpref_core.codeflow.conversation import Conversation
-from iterpref_core.codeflow.rollout import Busy, Finished, Lane
-from iterpref_core.codeflow.priority_semaphore import Gate
 from iterpref_core.codeflow.draft_sampling import sample_request
+from iterpref_core.codeflow.priority_semaphore import Gate
+from iterpref_core.codeflow.rollout import Busy, Finished, Lane
+from iterpref_core.config import CodeflowParams
 from iterpref_core.errors import RefusedError
 from iterpref_core.execution import Engine, Outcome, Program
 from iterpref_core.inference.backend import Completion, Endpoint, Request, Sampling

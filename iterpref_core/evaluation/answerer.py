@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptStyle
-from iterpref_core.inference.backend import Backend, Endpoint, Request, Sampling
-from iterpref_core.inference.local.checkpoints import is_served
-from iterpref_core.inference.backend_factory import model_identity, open_model, precision_of
 from iterpref_core.inference.answer_store import AnswerStore, StoredBackend, answer_key
+from iterpref_core.inference.backend import Backend, Endpoint, Request, Sampling
+from iterpref_core.inference.backend_factory import model_identity, open_model, precision_of
+from iterpref_core.inference.local.checkpoints import is_served
 from iterpref_core.progress import show_progress
 
 STEP = 4

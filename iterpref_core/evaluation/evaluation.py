@@ -17,12 +17,12 @@ from iterpref_core.config import (
 )
 from iterpref_core.errors import DataUnavailableError, InputError
 from iterpref_core.evaluation.answerer import Answerer, open_answerer
+from iterpref_core.evaluation.benchmark_services import Service, Setup, group, open_service
 from iterpref_core.evaluation.program_runs import Journals
 from iterpref_core.evaluation.scores import Evaluated, metrics_of
-from iterpref_core.evaluation.benchmark_services import Service, Setup, group, open_service
 from iterpref_core.inference.local.checkpoints import is_served
-from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, write_jsonl
 from iterpref_core.records import Sample
+from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, write_jsonl
 
 logger = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from pydantic import AfterValidator, ValidationError
 from iterpref_core.config import LiveCodeBenchParams, LiveCodeBenchRelease
 from iterpref_core.errors import DataUnavailableError, RecordError
 from iterpref_core.evaluation.livecodebench_tests import PublishedTest, decode_tests
-from iterpref_core.storage.jsonl import describe_validation_error
 from iterpref_core.records import Record
+from iterpref_core.storage.jsonl import describe_validation_error
 
 VARIABLE = "LIVECODEBENCH_PATH"
 REPOSITORY = "livecodebench/code_generation_lite"

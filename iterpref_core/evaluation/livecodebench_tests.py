@@ -17,9 +17,9 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from iterpref_core.execution.sandbox.encoding import Digest, summarise
-from iterpref_core.storage.jsonl import describe_validation_error
+from iterpref_core.execution.sandbox.encoding import Digest, summarize
 from iterpref_core.records import Record
+from iterpref_core.storage.jsonl import describe_validation_error
 
 MAX_TESTS = 1 << 30
 """Bytes of one problem's tests, decompressed; the largest of the published ones are far below."""
@@ -153,9 +153,9 @@ class RightValue:
 
 
 def _digests(expected: Any) -> Iterable[str]:
-    yield summarise(expected)
+    yield summarize(expected)
     if type(expected) is list:
-        yield summarise(tuple(expected))
+        yield summarize(tuple(expected))
 
 
 def parse_arguments(text: str) -> Sequence[Any]:

@@ -19,10 +19,10 @@ from typing import Any, NamedTuple, Self
 from filelock import FileLock
 
 from iterpref_core.execution import Program, ProgramRunner
-from iterpref_core.storage.run_journal import Journal, digest
-from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Sample, Verdict
+from iterpref_core.storage.jsonl import atomic_writer
+from iterpref_core.storage.run_journal import Journal, digest
 
 logger = logging.getLogger(__name__)
 

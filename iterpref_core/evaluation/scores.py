@@ -8,8 +8,8 @@ from typing import Any
 from iterpref_core.errors import ExecutionError
 from iterpref_core.evaluation.program_runs import Run
 from iterpref_core.execution.feedback import exception_type
-from iterpref_core.statistics.pass_at_k import score_tasks
 from iterpref_core.records import Sample, Verdict
+from iterpref_core.statistics.pass_at_k import score_tasks
 
 Entry = dict[str, Any]
 """One benchmark's part of results.json: JSON values without times, so that the same input gives the same bytes."""
@@ -56,7 +56,7 @@ class Evaluated:
 
 
 def make_entry(samples: Sequence[Sample], runs: Sequence[Run], provenance: Provenance) -> Entry:
-    """Summarise what became of samples.
+    """Summarize what became of samples.
 
     A task may have several samples: `pass_at_1` is then the mean over tasks of the share that passed, `pass_at_5` is
     added when every task has five, and `passed` names the tasks of which a sample passed. With several samples the

@@ -4,9 +4,9 @@
 """
 
 from iterpref_core.execution.engine import ENGINE, Engine, ProgramRunner
+from iterpref_core.execution.engine_factory import limits_of, open_executor
 from iterpref_core.execution.executor import Executor
 from iterpref_core.execution.isolation import LayerReport, probe_isolation
-from iterpref_core.execution.engine_factory import limits_of, open_executor
 from iterpref_core.execution.probes import AttackReport, probe_attacks
 from iterpref_core.execution.programs import (
     REFERENCE_FACTOR,

@@ -5,8 +5,8 @@ from dataclasses import fields
 
 from iterpref_core.config import ExecutionParams
 from iterpref_core.execution.engine import Engine
-from iterpref_core.execution.interpreters import Environment
 from iterpref_core.execution.executor import Executor
+from iterpref_core.execution.interpreters import Environment
 from iterpref_core.execution.programs import Limits
 
 

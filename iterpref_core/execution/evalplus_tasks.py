@@ -9,8 +9,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from iterpref_core.execution.sandbox.encoding import Digest, is_long, summarise
 from iterpref_core.execution.programs import Judge, Program, ValueTest
+from iterpref_core.execution.sandbox.encoding import Digest, is_long, summarize
 
 Dataset = Literal["humaneval", "mbpp"]
 
@@ -102,7 +102,7 @@ def judge_of(
         atol: the task's absolute tolerance.
     """
     tolerances = tolerances_of(expected, atol)
-    digests = {index: summarise(wanted, lenient=True) for index, wanted in enumerate(expected) if is_long(wanted)}
+    digests = {index: summarize(wanted, lenient=True) for index, wanted in enumerate(expected) if is_long(wanted)}
     also_right = ALSO_RIGHT.get(entry_point) if dataset == "mbpp" else None
 
     def judge(index: int, actual: Any) -> bool:
@@ -110,7 +110,7 @@ def judge_of(
         if isinstance(wanted, Digest):
             return isinstance(actual, Digest) and actual == wanted
         if isinstance(actual, Digest):
-            return actual == (digests.get(index) or summarise(wanted, lenient=True))
+            return actual == (digests.get(index) or summarize(wanted, lenient=True))
         try:
             if dataset == "humaneval" and entry_point == "find_zero":
                 return _root_is_zero(inputs[index][0], actual, atol)

@@ -11,9 +11,9 @@ from typing import Literal
 
 from iterpref_core.errors import ExecutionError
 from iterpref_core.execution import isolation
-from iterpref_core.execution.negative_controls import control_steps
 from iterpref_core.execution.engine import Engine
 from iterpref_core.execution.interpreters import Environment
+from iterpref_core.execution.negative_controls import control_steps
 from iterpref_core.execution.pool import WorkerPool
 from iterpref_core.execution.programs import Limits, Outcome, Program
 from iterpref_core.execution.steps import Step, job, steps_of

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 from iterpref_core.errors import ConfigError, ExecutionError
 from iterpref_core.execution.interpreters import Environment, Runtime, own_runtime, runtime_of
-from iterpref_core.execution.sandbox import source_digest as sources
 from iterpref_core.execution.isolation import Plan
 from iterpref_core.execution.programs import Limits
+from iterpref_core.execution.sandbox import source_digest as sources
 from iterpref_core.execution.zygote_client import NoProcessesError, Worker
 
 logger = logging.getLogger(__name__)

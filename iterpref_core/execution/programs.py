@@ -11,7 +11,7 @@ from iterpref_core.records import ScriptTest, Test, Verdict
 Judge = Callable[[int, Any], bool]
 """A benchmark's own equality: (index of the test, value the program returned) -> whether that is right.
 
-A value of more than a million bytes arrives as a `Digest`, to be compared with `summarise(expected)`.
+A value of more than a million bytes arrives as a `Digest`, to be compared with `summarize(expected)`.
 """
 
 

@@ -22,8 +22,8 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from iterpref_core.errors import ExecutionError
 from iterpref_core.execution import isolation
 from iterpref_core.execution.engine import Engine
-from iterpref_core.execution.interpreters import Environment
 from iterpref_core.execution.executor import Executor
+from iterpref_core.execution.interpreters import Environment
 from iterpref_core.execution.programs import Limits, Outcome, Program
 
 logger = logging.getLogger(__name__)

@@ -12,11 +12,11 @@ from pydantic import ValidationError
 
 from iterpref_core.errors import RecordError
 from iterpref_core.execution.engine import Engine
-from iterpref_core.storage.run_journal import Journal, digest
 from iterpref_core.execution.programs import Outcome, Program
 from iterpref_core.execution.steps import expect
-from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error, parse_lines, read_jsonl
 from iterpref_core.records import IoTest, Problem, Result, Sample
+from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error, parse_lines, read_jsonl
+from iterpref_core.storage.run_journal import Journal, digest
 
 
 def program_of(problem: Problem, sample: Sample) -> Program:

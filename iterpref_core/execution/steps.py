@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from iterpref_core.execution.feedback import shorten
-from iterpref_core.execution.sandbox.encoding import summarise
 from iterpref_core.execution.programs import Program, StdinTest, ValueTest
+from iterpref_core.execution.sandbox.encoding import summarize
 from iterpref_core.records import AssertTest, IoTest, ScriptTest, Test, UnittestTest
 
 StepKind = Literal["call", "lenient", "apply", "stdin", "check", "unittest", "script"]
@@ -99,7 +99,7 @@ def expect(source: str) -> Expected:
         ValueError: the source is not a literal.
     """
     value = parse_literal(source)
-    return Expected(value, summarise(value), source.strip())
+    return Expected(value, summarize(value), source.strip())
 
 
 def _as_call(statement: ast.stmt, source: str) -> tuple[StepKind, str, Expected] | None:

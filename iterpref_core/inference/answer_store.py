@@ -8,9 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from iterpref_core.storage.sqlite import Database
 from iterpref_core.inference.backend import Backend, Completion, Endpoint, Request, Sampling
 from iterpref_core.inference.concurrent_prompts import ConcurrentEndpoint
+from iterpref_core.storage.sqlite import Database
 
 _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS answers (

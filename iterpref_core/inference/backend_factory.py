@@ -8,11 +8,11 @@ from pathlib import Path
 
 from iterpref_core.config import Api, BudgetParams, InferenceParams, PromptStyle
 from iterpref_core.errors import ConfigError
+from iterpref_core.inference.answer_store import AnswerStore, StoredBackend, StoredEndpoint
 from iterpref_core.inference.backend import Backend, Endpoint
 from iterpref_core.inference.budget import Budget, MeteredBackend, MeteredEndpoint
 from iterpref_core.inference.local.checkpoints import served_name
 from iterpref_core.inference.local.fingerprint import model_fingerprint
-from iterpref_core.inference.answer_store import AnswerStore, StoredBackend, StoredEndpoint
 
 
 @contextmanager

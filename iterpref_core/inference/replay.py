@@ -10,10 +10,10 @@ from typing import Annotated, Self
 from pydantic import Field, ValidationError, model_validator
 
 from iterpref_core.errors import InputError, RecordError
-from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.answer_store import AnswerStore
-from iterpref_core.storage.jsonl import describe_validation_error, write_jsonl
+from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.records import Record
+from iterpref_core.storage.jsonl import describe_validation_error, write_jsonl
 
 
 class Recorded(Record):

@@ -1,4 +1,5 @@
-"""Where the error is: from a pair of programs to character spans in the failing one.
+"""Error localization: from a pair of programs to character spans in the failing one (arXiv 2503.02783, section 3.2).
 
-`line_lcs` is the paper's method on two texts; `localize` is the stage, with the policy for fixes that only insert.
+Stage `localization`; `localization.localize_pairs` is the entry point, with the policy for fixes that only insert.
+`line_lcs` is the paper's method on two texts; `prefix_suffix`, `token_lcs` and `causal` are others.
 """

@@ -1,4 +1,4 @@
-"""Localisation by execution: D- is the lines that had to change for the tests to pass.
+"""Localization by execution: D- is the lines that had to change for the tests to pass.
 
 A fix does more than fix: it renames, reorders, documents. From the failing program, hunks of the edit that leads to the
 passing one are applied, the tests are run, and a smallest set of hunks that makes them pass is kept: delta debugging
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from itertools import islice
 
 from iterpref_core.execution import Program, ProgramRunner
-from iterpref_core.source_code.line_diff import span_lines
 from iterpref_core.localization.hunks import Hunk, apply_hunks, find_hunks, undo_renames
 from iterpref_core.localization.line_lcs import ErrorRegion, anchor_at
 from iterpref_core.records import PreferencePair, Problem, Span
+from iterpref_core.source_code.line_diff import span_lines
 
 WINDOW = 128
 """Pairs whose programs are run together."""
@@ -78,11 +78,11 @@ def search_cause(pair: PreferencePair, max_executions: int) -> Search:
     hunks = find_hunks(pair.rejected, chosen)
     if not (yield from budget.ask(apply_hunks(pair.rejected, chosen, hunks))):
         return Cause(nothing, (), budget.spent, unusable="chosen_fails")
-    needed, exhausted = yield from _minimise(pair.rejected, chosen, hunks, budget)
+    needed, exhausted = yield from _minimize(pair.rejected, chosen, hunks, budget)
     return Cause(*_regions(pair, needed), budget.spent, exhausted)
 
 
-def _minimise(
+def _minimize(
     rejected: str, chosen: str, hunks: Sequence[Hunk], budget: _Budget
 ) -> Generator[str, bool, tuple[list[Hunk], bool]]:
     """ddmin: a subset of the hunks that passes, 1-minimal unless the budget ends."""

@@ -1,10 +1,10 @@
-"""The paper's localisation: D- is the lines of the failing program outside the line LCS with the passing one."""
+"""The paper's localization: D- is the lines of the failing program outside the line LCS with the passing one."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from iterpref_core.source_code.line_diff import LineDiff, diff_lines, line_spans, span_lines
 from iterpref_core.records import Span
+from iterpref_core.source_code.line_diff import LineDiff, diff_lines, line_spans, span_lines
 
 DiffLines = Callable[[str, str], LineDiff]
 """(failing program, passing program) -> the lines that differ."""

@@ -5,23 +5,22 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from random import Random
 
-from iterpref_core.config import ExecutionParams, LocalizationParams, LocalisationMethod
+from iterpref_core.config import ExecutionParams, LocalizationMethod, LocalizationParams
 from iterpref_core.errors import InputError
-from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
-from iterpref_core.source_code.line_diff import split_lines
-from iterpref_core.localization import line_lcs
-from iterpref_core.localization import prefix_suffix
+from iterpref_core.localization import line_lcs, prefix_suffix
 from iterpref_core.localization import token_lcs as token
-from iterpref_core.localization.line_lcs import ErrorRegion
 from iterpref_core.localization.context_widening import widen_spans
+from iterpref_core.localization.line_lcs import ErrorRegion
 from iterpref_core.records import FocalSpans, PreferencePair, Problem, Span
+from iterpref_core.source_code.line_diff import split_lines
+from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
 
 Located = tuple[PreferencePair, ErrorRegion, tuple[Span, ...]]
 """A pair, its regions, and the anchors of what its fix inserts (needed only where D- is empty)."""
 
 Find = Callable[[str, str], ErrorRegion]
 Anchor = Callable[[str, str], tuple[Span, ...]]
-ON_TEXT: dict[LocalisationMethod, tuple[Find, Anchor]] = {
+ON_TEXT: dict[LocalizationMethod, tuple[Find, Anchor]] = {
     "line_lcs": (line_lcs.find_error_region, line_lcs.anchor_insertions),
     "prefix_suffix": (prefix_suffix.find_error_region, prefix_suffix.anchor_insertions),
     "token": (token.find_error_region, token.anchor_insertions),
@@ -30,7 +29,11 @@ ON_TEXT: dict[LocalisationMethod, tuple[Find, Anchor]] = {
 
 
 def localize_pairs(
-    pairs: Path, params: LocalizationParams, out: Path, problems: Path | None = None, execution: ExecutionParams | None = None
+    pairs: Path,
+    params: LocalizationParams,
+    out: Path,
+    problems: Path | None = None,
+    execution: ExecutionParams | None = None,
 ) -> dict[str, float]:
     """Write the error spans of every pair, in order; streaming.
 
@@ -76,7 +79,11 @@ def _by_text(pairs: Iterable[PreferencePair], find: Find, anchor: Anchor) -> Ite
 
 
 def _by_execution(
-    pairs: Path, problems: Path | None, execution: ExecutionParams | None, params: LocalizationParams, counts: Counter[str]
+    pairs: Path,
+    problems: Path | None,
+    execution: ExecutionParams | None,
+    params: LocalizationParams,
+    counts: Counter[str],
 ) -> Iterator[Located]:
     from iterpref_core.execution import open_executor
     from iterpref_core.localization.causal import find_causes

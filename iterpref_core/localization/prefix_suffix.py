@@ -1,12 +1,12 @@
-"""Localisation by what two programs begin and end with alike: D- is every line between (an ablation of the paper).
+"""Localization by what two programs begin and end with alike: D- is every line between (an ablation of the paper).
 
 One local fix is found as by the LCS. Two fixes that are far apart drag in all that is right between them.
 """
 
 from functools import partial
 
-from iterpref_core.source_code.line_diff import LineDiff, split_lines
 from iterpref_core.localization import line_lcs
+from iterpref_core.source_code.line_diff import LineDiff, split_lines
 
 
 def diff_between(rejected: str, chosen: str) -> LineDiff:

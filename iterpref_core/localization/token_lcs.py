@@ -1,4 +1,4 @@
-"""Localisation by tokens: D- is the tokens of the failing program outside the LCS of the two token sequences.
+"""Localization by tokens: D- is the tokens of the failing program outside the LCS of the two token sequences.
 
 Tokens are those of the programming language, roughly (names and numbers, single other characters, and the indentation
 of each line with text), so the spans suit any model's tokenizer. An ablation of the paper: the region is smaller than
@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
-from iterpref_core.source_code.line_diff import line_spans, match_lines
 from iterpref_core.localization.line_lcs import ErrorRegion
 from iterpref_core.records import Span
+from iterpref_core.source_code.line_diff import line_spans, match_lines
 
 TOKEN = re.compile(r"\w+|[^\w\s]")
 
@@ -37,7 +37,7 @@ def _tokens(text: str) -> list[_Token]:
 
 
 def _spans(tokens: list[_Token], wanted: Iterable[int]) -> tuple[Span, ...]:
-    """The tokens of these indices (ascending); neighbours are one span, with the blanks between them."""
+    """The tokens of these indices (ascending); neighbors are one span, with the blanks between them."""
     runs = ([index for _, index in run] for _, run in groupby(enumerate(wanted), key=lambda item: item[1] - item[0]))
     return tuple((tokens[run[0]].span[0], tokens[run[-1]].span[1]) for run in runs)
 

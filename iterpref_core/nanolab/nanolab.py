@@ -9,14 +9,14 @@ from transformers import PreTrainedTokenizerBase
 from iterpref_core.config import BackendName, ExecutionParams, ModelParams, NanolabParams
 from iterpref_core.errors import InputError, ModelError
 from iterpref_core.execution import open_executor
+from iterpref_core.inference.codeflow_prompts import draft_prompt, refine_prompt
 from iterpref_core.inference.local.checkpoints import ModelSource, pin_model, served_name, write_pointer
 from iterpref_core.inference.local.precision import uses_bf16
-from iterpref_core.inference.codeflow_prompts import draft_prompt, refine_prompt
-from iterpref_core.storage.jsonl import read_jsonl
+from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.nanolab.pretrain import Example, pretrain
 from iterpref_core.nanolab.repairs import make_repairs
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import Problem
+from iterpref_core.storage.jsonl import read_jsonl
 
 EMBEDDED = "nanolab"
 

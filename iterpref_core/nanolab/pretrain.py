@@ -60,7 +60,7 @@ def pad_batch(rows: Sequence[dict[str, list[int]]], pad_token_id: int) -> dict[s
 
 
 def new_model(tokenizer: PreTrainedTokenizerBase, params: NanolabParams) -> LlamaForCausalLM:
-    """A freshly initialised model with an ordinary configuration."""
+    """A freshly initialized model with an ordinary configuration."""
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=params.hidden_size,
@@ -138,25 +138,25 @@ def set_gradient(
         bf16: run matrix products in bfloat16, under autocast.
 
     Returns:
-        The loss: mean over the batch's labelled tokens, nats.
+        The loss: mean over the batch's labeled tokens, nats.
     """
     # The longest first, so that no thread is left alone with them at the end.
     rows = sorted(rows, key=lambda row: -len(row["labels"]))
-    labelled = sum(label != _IGNORED for row in rows for label in row["labels"])
+    labeled = sum(label != _IGNORED for row in rows for label in row["labels"])
     starts = range(0, len(rows), _ROWS_AT_ONCE)
     parts = [pad_batch(rows[start : start + _ROWS_AT_ONCE], pad_token_id) for start in starts]
-    found = list(pool.map(partial(_part_gradient, model, labelled=labelled, bf16=bf16), parts))
+    found = list(pool.map(partial(_part_gradient, model, labeled=labeled, bf16=bf16), parts))
     for weight, *gradients in zip(model.parameters(), *(gradient for _, gradient in found), strict=True):
         weight.grad = sum(gradients[1:], start=gradients[0])
     return sum(loss for loss, _ in found)
 
 
 def _part_gradient(
-    model: LlamaForCausalLM, part: dict[str, torch.Tensor], *, labelled: int, bf16: bool
+    model: LlamaForCausalLM, part: dict[str, torch.Tensor], *, labeled: int, bf16: bool
 ) -> tuple[float, tuple[torch.Tensor, ...]]:
-    """Loss and gradient of some rows of a batch with so many labelled tokens."""
+    """Loss and gradient of some rows of a batch with so many labeled tokens."""
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
-        loss = model(**part, num_items_in_batch=labelled).loss
+        loss = model(**part, num_items_in_batch=labeled).loss
     return loss.item(), torch.autograd.grad(loss, list(model.parameters()))
 
 
@@ -172,7 +172,7 @@ def pretrain(
     Args:
         examples: what to learn.
         tokenizer: the embedded models' tokenizer.
-        params: shape and optimisation.
+        params: shape and optimization.
         steps: optimizer steps, cycling through the examples.
         label: the model's name in the progress shown.
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from iterpref_core.config import PairsParams
+from iterpref_core.records import PreferencePair
 from iterpref_core.source_code.line_diff import diff_lines, split_lines
 from iterpref_core.source_code.normal_form import parse_program, same_form
-from iterpref_core.records import PreferencePair
 
 DropReason = Literal["comments_only", "long_error_region", "too_long", "identical_ast", "cosmetic"]
 
@@ -18,7 +18,7 @@ def drop_reason(
 ) -> DropReason | None:
     """The first reason to drop a pair, or None to keep it. `entry_point` is what the tests call, where that is known.
 
-    1. `comments_only`: D- consists of comments. (A D- without text is another thing: localisation has a policy for
+    1. `comments_only`: D- consists of comments. (A D- without text is another thing: localization has a policy for
        fixes that only insert.)
     2. `long_error_region`: D- has more than `params.max_error_lines` lines.
     3. `too_long`: the passing or the failing program has more than `params.max_tokens` tokens.

@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import NamedTuple, get_args
 
 from iterpref_core.config import PairsParams
-from iterpref_core.screening.contamination import Decontamination
-from iterpref_core.pairs.filters import DropReason, drop_reason
-from iterpref_core.source_code.tests_digest import digest_tests
-from iterpref_core.pairs.pair_judge import Kind, judge_pairs
-from iterpref_core.statistics.derived_seeds import derive_seed
-from iterpref_core.codeflow.outcome_counts import fails_hidden
 from iterpref_core.errors import InputError
 from iterpref_core.inference.backend import Backend
-from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+from iterpref_core.inference.derived_seeds import derive_seed
+from iterpref_core.pairs.filters import DropReason, drop_reason
+from iterpref_core.pairs.pair_judge import Kind, judge_pairs
 from iterpref_core.records import Attempt, PreferencePair, Problem, Trajectory
+from iterpref_core.screening.contamination import Decontamination
+from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 
 _JUDGED = tuple(f"judge_{kind}" for kind in get_args(Kind) if kind != "substantive")
 DROPPED = (
@@ -115,7 +113,7 @@ def make_pair(trajectory: Trajectory, prompt: str, params: PairsParams) -> Prefe
 def eligible(trajectory: Trajectory, params: PairsParams) -> list[Attempt]:
     """The versions that may be chosen: they pass the visible tests, with `params.pass_hidden` the hidden ones too."""
     passing = (attempt for attempt in trajectory.attempts if attempt.verdict == "passed")
-    return [attempt for attempt in passing if not (params.pass_hidden and fails_hidden(attempt))]
+    return [attempt for attempt in passing if not (params.pass_hidden and attempt.fails_hidden)]
 
 
 def _select(
@@ -176,4 +174,4 @@ def _without_repetitions(
 def _read_tasks(problems: Path) -> dict[str, _Task]:
     """All that is held of the problems, by task_id, since trajectories may come in any order."""
     every = read_jsonl(problems, Problem, unique=True)
-    return {item.task_id: _Task(item.prompt, item.entry_point, digest_tests(item), item.own_code) for item in every}
+    return {item.task_id: _Task(item.prompt, item.entry_point, item.tests_digest, item.own_code) for item in every}

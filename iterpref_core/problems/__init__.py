@@ -1,6 +1,6 @@
-"""Where problems come from: composed from a feature tree, or ingested from files.
+"""Problems: composed from a feature tree, ingested from files or one's own code, or synthesized by a model.
 
-`features` holds the tree, `compose` turns a combination into a problem with tests, `build` draws the splits,
-`ingest` takes foreign files in `formats`, `injection` puts bugs into references. `validity` measures the tests of
-problems; `judge` has a model score them, `review` a human.
+Stage `problems`; `problems.build_problems` is the entry point. `features` holds the tree, `composition` turns a
+combination of features into a problem with tests, `ingest` takes foreign files in `formats`, `own_code` and
+`synthesis` are packages of their own, `injection` puts bugs into references.
 """

@@ -2,7 +2,7 @@
 
 A leaf is a phrase for the instruction and a fragment of code for the reference. A problem takes one leaf of each
 branch, and with a second map leaf where its map step is a composition. To add a feature, add a leaf; to add a kind
-of input, add a `Kind`. Inspired by the feature trees that IterPref's problems are synthesised from (arXiv
+of input, add a `Kind`. Inspired by the feature trees that IterPref's problems are synthesized from (arXiv
 2503.02783, section 3.1, after EpiCoder).
 """
 

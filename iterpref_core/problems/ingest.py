@@ -11,7 +11,6 @@ from typing import IO, NamedTuple
 from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.execution import Outcome, open_executor, reference_outcomes
-from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.problems.formats import ProblemFormat
 from iterpref_core.problems.formats.evalplus_format import read_evalplus
 from iterpref_core.problems.formats.humaneval_format import parse_humaneval
@@ -19,6 +18,7 @@ from iterpref_core.problems.formats.json_items import Broken, Entry, count_items
 from iterpref_core.problems.formats.mbpp_format import parse_mbpp
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Problem, Record, Verdict
+from iterpref_core.storage.jsonl import atomic_writer
 
 NAMED = 10
 """Broken problems that the result names; the file of verdicts has them all."""

@@ -16,13 +16,13 @@ from typing import Literal
 
 from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.execution import Engine, Outcome, Program, program_of, time_limit
-from iterpref_core.storage.run_journal import Journal, digest
-from iterpref_core.source_code.mutants import Mutant, mutants_of
-from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
-from iterpref_core.source_code.line_diff import diff_lines, span_lines
+from iterpref_core.execution.mutants import Mutant, mutants_of
 from iterpref_core.problems.rewrites import rewrite
 from iterpref_core.progress import show_progress
 from iterpref_core.records import FocalSpans, PreferencePair, Problem, Record, Sample
+from iterpref_core.source_code.line_diff import diff_lines, span_lines
+from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
+from iterpref_core.storage.run_journal import Journal, digest
 
 METHOD = "injected"
 MUTANT_FLOOR_S = 0.25

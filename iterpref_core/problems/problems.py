@@ -6,16 +6,16 @@ from random import Random
 
 from iterpref_core.config import ProblemsParams
 from iterpref_core.errors import ConfigError, RecordError
-from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.problems.composition import compose_problem, draw_combinations
 from iterpref_core.problems.diversity import Diversity
 from iterpref_core.problems.features import total_combinations
 from iterpref_core.records import Problem
+from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 
 SPLITS = ("student", "debugger", "codeflow", "validation", "heldout")
 
 
-def synthesise(params: ProblemsParams) -> Iterator[Problem]:
+def synthesize(params: ProblemsParams) -> Iterator[Problem]:
     """Compose every split's problems. No combination is used twice, so held-out means unseen combinations.
 
     Raises:
@@ -72,7 +72,7 @@ def build_problems(params: ProblemsParams, ingested: Path, out: Path) -> dict[st
     taken: set[str] = set()
 
     def counted() -> Iterator[Problem]:
-        for problem in synthesise(params):
+        for problem in synthesize(params):
             counts[f"problems/{problem.split}"] += 1
             taken.add(problem.task_id)
             if problem.split == "codeflow":

@@ -72,7 +72,7 @@ def rename(tree: ast.Module, random: Random) -> bool:
 
 
 def reorder(tree: ast.Module, random: Random) -> bool:
-    """Two neighbouring assignments of constants or names the other way round."""
+    """Two neighboring assignments of constants or names the other way round."""
     places = [
         (block, index)
         for block in _blocks(tree)

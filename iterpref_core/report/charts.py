@@ -1,4 +1,4 @@
-"""Geometry of the page's charts. `chart.html` draws what is computed here; colours live in the style sheet."""
+"""Geometry of the page's charts. `chart.html` draws what is computed here; colors live in the style sheet."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Series:
-    """A line of a chart. `style` names its colour and dashes in the style sheet."""
+    """A line of a chart. `style` names its color and dashes in the style sheet."""
 
     name: str
     style: str

@@ -5,10 +5,10 @@ from dataclasses import asdict
 from typing import Any
 
 from iterpref_core.errors import InputError
-from iterpref_core.statistics.pass_at_k import score_tasks, shares_passed
-from iterpref_core.report.stage_outputs import Measured, ModelResults
 from iterpref_core.report.labels import COUNTERPARTS
+from iterpref_core.report.stage_outputs import Measured, ModelResults
 from iterpref_core.statistics.paired_tests import ROUNDING, compare_shares
+from iterpref_core.statistics.pass_at_k import score_tasks, shares_passed
 
 Overlapping = Mapping[str, Collection[str]]
 """Name of a benchmark, or SHA-256 of its file → its tasks that training pairs share something with."""

@@ -6,12 +6,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.report.calls_curve import compared_curves, own_curve
 from iterpref_core.report.failures import failure_kinds
 from iterpref_core.report.labels import BENCHMARKS, DIFFICULTIES, MODELS, in_order
 from iterpref_core.report.summary import Summary
 from iterpref_core.report.validity_section import CRITERIA, SHARES
+from iterpref_core.storage.jsonl import atomic_writer
 
 Rows = Iterator[tuple[object, ...]]
 

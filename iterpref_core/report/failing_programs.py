@@ -6,10 +6,10 @@ from hashlib import sha256
 from itertools import chain, zip_longest
 from pathlib import Path
 
-from iterpref_core.storage.jsonl import read_jsonl
 from iterpref_core.records import Problem, Sample
-from iterpref_core.report.stage_outputs import ModelResults, load_results
 from iterpref_core.report.labels import OWN_BENCHMARKS, benchmark_name, model_name
+from iterpref_core.report.stage_outputs import ModelResults, load_results
+from iterpref_core.storage.jsonl import read_jsonl
 
 NOT_FAILURES = ("passed", "infra_error")
 PROGRAM, PROMPT, FEEDBACK = 6000, 2000, 1500

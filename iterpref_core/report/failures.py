@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from iterpref_core.report.number_formats import difference, percent
 from iterpref_core.report.labels import BENCHMARKS, MAIN_BENCHMARK, MODELS, benchmark_name, in_order, model_name
+from iterpref_core.report.number_formats import difference, percent
 from iterpref_core.report.summary import Summary
 
-KINDS_COLOURED = 5
-"""Kinds of failure with a colour of their own; rarer ones share one, and the table beside them has all."""
+KINDS_COLORED = 5
+"""Kinds of failure with a color of their own; rarer ones share one, and the table beside them has all."""
 
 TASKS_NAMED = 200
 """Tasks that a list on the page names at most; summary.json has all."""
@@ -40,8 +40,8 @@ def failure_kinds(scores: Mapping[str, Any]) -> dict[str, int]:
 def failure_tables(summary: Summary) -> list[dict[str, Any]]:
     """One table for every benchmark on which a program failed, the main one first.
 
-    Each has the benchmark's `name`, all `kinds` by frequency, those `coloured` with the number of their colour, and as
-    `rows` (model, samples, counts by kind, pieces of its bar). A kind has one colour on all benchmarks.
+    Each has the benchmark's `name`, all `kinds` by frequency, those `colored` with the number of their color, and as
+    `rows` (model, samples, counts by kind, pieces of its bar). A kind has one color on all benchmarks.
     """
     tables = {}
     for benchmark in in_order({name for scores in summary["models"].values() for name in scores}, BENCHMARKS):
@@ -51,12 +51,12 @@ def failure_tables(summary: Summary) -> list[dict[str, Any]]:
             if benchmark in summary["models"][model]
         }
     every = _by_frequency(failure_kinds(scores) for table in tables.values() for scores in table.values())
-    colours = {kind: number for number, kind in enumerate(every[:KINDS_COLOURED], 1)}
-    found = [_failure_table(benchmark, scores, colours) for benchmark, scores in tables.items()]
+    colors = {kind: number for number, kind in enumerate(every[:KINDS_COLORED], 1)}
+    found = [_failure_table(benchmark, scores, colors) for benchmark, scores in tables.items()]
     return [table for table in found if table["kinds"] or table["main"]]
 
 
-def _failure_table(benchmark: str, scores: Mapping[str, Any], colours: Mapping[str, int]) -> dict[str, Any]:
+def _failure_table(benchmark: str, scores: Mapping[str, Any], colors: Mapping[str, int]) -> dict[str, Any]:
     by_model = {name: failure_kinds(found) for name, found in scores.items()}
     samples = {name: found["samples"] for name, found in scores.items()}
     kinds = _by_frequency(by_model.values())
@@ -64,8 +64,8 @@ def _failure_table(benchmark: str, scores: Mapping[str, Any], colours: Mapping[s
         "name": benchmark_name(benchmark),
         "main": benchmark == MAIN_BENCHMARK,
         "kinds": kinds,
-        "coloured": [(kind, number) for kind, number in colours.items() if kind in kinds],
-        "rows": [(name, samples[name], c, _bar(samples[name], c, colours)) for name, c in by_model.items()],
+        "colored": [(kind, number) for kind, number in colors.items() if kind in kinds],
+        "rows": [(name, samples[name], c, _bar(samples[name], c, colors)) for name, c in by_model.items()],
     }
 
 
@@ -77,15 +77,15 @@ def _by_frequency(counted: Iterable[Mapping[str, int]]) -> list[str]:
     return sorted((kind for kind, number in totals.items() if number), key=lambda kind: (-totals[kind], kind))
 
 
-def _bar(samples: int, counts: Mapping[str, int], colours: Mapping[str, int]) -> list[tuple[int, float, float]]:
-    """(colour, left end, width) of the pieces of a model's bar, in percent of all its programs; the rare kinds last."""
+def _bar(samples: int, counts: Mapping[str, int], colors: Mapping[str, int]) -> list[tuple[int, float, float]]:
+    """(color, left end, width) of the pieces of a model's bar, in percent of all its programs; the rare kinds last."""
     pieces, left = [], 0.0
-    by_colour = {colour: counts.get(kind, 0) for kind, colour in colours.items()}
-    by_colour[KINDS_COLOURED + 1] = sum(number for kind, number in counts.items() if kind not in colours)
-    for colour, number in by_colour.items():
+    by_color = {color: counts.get(kind, 0) for kind, color in colors.items()}
+    by_color[KINDS_COLORED + 1] = sum(number for kind, number in counts.items() if kind not in colors)
+    for color, number in by_color.items():
         width = 100 * number / samples
         if number:
-            pieces.append((colour, round(left, 3), round(width, 3)))
+            pieces.append((color, round(left, 3), round(width, 3)))
         left += width
     return pieces
 

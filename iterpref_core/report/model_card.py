@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from iterpref_core.report.number_formats import difference, percent
 from iterpref_core.report.labels import BENCHMARKS, benchmark_name, in_order, model_name
+from iterpref_core.report.number_formats import difference, percent
 from iterpref_core.report.summary import Summary
 
 EMBEDDED = "nanolab"
@@ -27,7 +27,7 @@ def model_card(
     model: str,
     title: str,
     *,
-    licence: str | None,
+    license: str | None,
     sources: Mapping[str, int],
     commit: str | None,
 ) -> str:
@@ -37,14 +37,14 @@ def model_card(
         summary: the object of summary.json.
         model: the model's name there, such as `target-rpo`.
         title: of the card.
-        licence: of the base model, where it is known.
+        license: of the base model, where it is known.
         sources: source of problems → how many.
         commit: of this project's code, where the tree was clean.
     """
     parts = [
-        _front(summary, model, licence),
+        _front(summary, model, license),
         f"# {title}\n",
-        "\n".join(_about(summary, model, licence)),
+        "\n".join(_about(summary, model, license)),
         "\n".join(_data(summary, sources)),
         "\n".join(_hyperparameters(summary, model)),
         "\n".join(_scores(summary, model)),
@@ -64,10 +64,10 @@ def _base(summary: Summary) -> str:
     return base
 
 
-def _front(summary: Summary, model: str, licence: str | None) -> str:
+def _front(summary: Summary, model: str, license: str | None) -> str:
     base = _base(summary)
     fields: dict[str, Any] = {
-        "license": licence or "unknown",
+        "license": license or "unknown",
         "library_name": "transformers",
         "pipeline_tag": "text-generation",
         "tags": ["code", "preference-optimization", model],
@@ -77,14 +77,14 @@ def _front(summary: Summary, model: str, licence: str | None) -> str:
     return f"---\n{yaml.safe_dump(fields, sort_keys=False)}---\n"
 
 
-def _about(summary: Summary, model: str, licence: str | None) -> Iterator[str]:
+def _about(summary: Summary, model: str, license: str | None) -> Iterator[str]:
     base = _base(summary)
     start = "a small model that the project trains from scratch" if base == EMBEDDED else f"`{base}`"
     yield f"Trained with {model_name(model)} ({model}) from {start}, after IterPref (arXiv 2503.02783).\n"
     if base == EMBEDDED:
-        yield "No other model's licence applies to it.\n"
+        yield "No other model's license applies to it.\n"
     else:
-        yield f"Licence of the base model: {licence or UNKNOWN}.\n"
+        yield f"License of the base model: {license or UNKNOWN}.\n"
 
 
 def _data(summary: Summary, sources: Mapping[str, int]) -> Iterator[str]:

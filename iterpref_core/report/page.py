@@ -6,7 +6,6 @@ from typing import Any
 
 import yaml
 
-from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.report import number_formats as figures
 from iterpref_core.report.calls_curve import calls_chart, calls_rows
@@ -14,7 +13,6 @@ from iterpref_core.report.charts import Chart, Series, line_chart
 from iterpref_core.report.failing_programs import OfModel
 from iterpref_core.report.failures import changes_from_base, failure_tables, partial_scores
 from iterpref_core.report.findings import findings, headline
-from iterpref_core.report.stage_outputs import Curve
 from iterpref_core.report.labels import (
     BENCHMARKS,
     MAIN_BENCHMARK,
@@ -29,8 +27,10 @@ from iterpref_core.report.labels import (
 )
 from iterpref_core.report.pair_view import pair_context, style, templates
 from iterpref_core.report.score_table import difficulty_table, score_table
+from iterpref_core.report.stage_outputs import Curve
 from iterpref_core.report.summary import Summary
 from iterpref_core.report.validity_section import judge_charts, share_charts
+from iterpref_core.storage.jsonl import atomic_writer
 
 REWARDS = {
     "rewards/margins": "Reward margin, chosen over rejected",

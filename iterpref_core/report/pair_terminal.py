@@ -1,6 +1,6 @@
-"""A preference pair in the terminal: its error region marked, and what training did to each token as colour.
+"""A preference pair in the terminal: its error region marked, and what training did to each token as color.
 
-A token's colour stands behind black text, so it reads on any theme. Without colours the signs in the margin, the
+A token's color stands behind black text, so it reads on any theme. Without colors the signs in the margin, the
 underlined region and the sum of each line's changes say the same.
 """
 
@@ -13,18 +13,18 @@ from rich.text import Text
 
 from iterpref_core.records import FocalSpans, PairShifts, PreferencePair, Span
 from iterpref_core.report.pair_view import legend, mark_lines, nats, region, sums
-from iterpref_core.report.token_colors import ColouredLine, Shown, choose_scale, colour_lines, level
+from iterpref_core.report.token_colors import ColoredLine, Shown, choose_scale, color_lines, level
 
 SIDE_BY_SIDE = 110
 """Columns of a terminal from which on the programs stand beside each other."""
 LESS = ("#fdebd3", "#fbc98f", "#f2a653", "#e0862a")
 MORE = ("#dbe9f8", "#b0d0ef", "#82b4e4", "#5b9bd8")
-"""From weak to strong: orange for less likely, blue for more, told apart by every kind of colour vision."""
+"""From weak to strong: orange for less likely, blue for more, told apart by every kind of color vision."""
 TAB = 4
 
 
 def render_terminal(pair: PreferencePair, spans: FocalSpans | None, shifts: PairShifts | None = None) -> RenderableType:
-    """The pair for a rich console. Marked lines carry a sign as well as a colour: − rejected, + chosen.
+    """The pair for a rich console. Marked lines carry a sign as well as a color: − rejected, + chosen.
 
     Args:
         pair: the pair.
@@ -41,8 +41,8 @@ def render_terminal(pair: PreferencePair, spans: FocalSpans | None, shifts: Pair
         return Group(title, prompt, _Sides(_panel(left, rejected, "red"), _panel(right, chosen, "green")))
     scale = choose_scale([shifts])
     total = sums(shifts, marks)
-    rejected = _coloured_lines(colour_lines(pair.rejected, marks.rejected, shifts.rejected), "−", "red", scale)
-    chosen = _coloured_lines(colour_lines(pair.chosen, marks.chosen, shifts.chosen), "+", "green", scale)
+    rejected = _colored_lines(color_lines(pair.rejected, marks.rejected, shifts.rejected), "−", "red", scale)
+    chosen = _colored_lines(color_lines(pair.chosen, marks.chosen, shifts.chosen), "+", "green", scale)
     left = f"rejected y−: K− = {total['region']} nats in D−, {total['rejected']} in all"
     right = f"chosen y+: K+ = {total['chosen']} nats"
     return Group(title, prompt, _Sides(_panel(left, rejected, "red"), _panel(right, chosen, "green")), _key(scale))
@@ -65,30 +65,30 @@ class _Sides:
         yield grid
 
 
-def _panel(title: str, lines: Iterator[tuple[Text, Text]], colour: str) -> Panel:
+def _panel(title: str, lines: Iterator[tuple[Text, Text]], color: str) -> Panel:
     grid = Table.grid(padding=(0, 1))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
     for margin, source in lines:
         grid.add_row(margin, source)
-    return Panel(grid, title=Text(title), title_align="left", border_style=colour)
+    return Panel(grid, title=Text(title), title_align="left", border_style=color)
 
 
-def _plain_lines(program: str, spans: Sequence[Span], sign: str, colour: str) -> Iterator[tuple[Text, Text]]:
+def _plain_lines(program: str, spans: Sequence[Span], sign: str, color: str) -> Iterator[tuple[Text, Text]]:
     for line in mark_lines(program, spans):
         source = Text()
         for text, marked in line.segments:
-            source.append(_visible(text), style=f"{colour} reverse" if marked else "")
-        yield _margin(line.number, sign if line.marked else " ", colour if line.marked else "dim"), source
+            source.append(_visible(text), style=f"{color} reverse" if marked else "")
+        yield _margin(line.number, sign if line.marked else " ", color if line.marked else "dim"), source
 
 
-def _coloured_lines(lines: Sequence[ColouredLine], sign: str, colour: str, scale: float) -> Iterator[tuple[Text, Text]]:
+def _colored_lines(lines: Sequence[ColoredLine], sign: str, color: str, scale: float) -> Iterator[tuple[Text, Text]]:
     for line in lines:
         source = Text()
         for piece in line.pieces:
             style = _style(piece.token, scale) + (" underline" if piece.marked else "")
             source.append(_visible(piece.text), style=style.strip() or ("dim" if piece.glyph else ""))
-        margin = _margin(line.number, sign if line.marked else " ", colour if line.marked else "dim")
+        margin = _margin(line.number, sign if line.marked else " ", color if line.marked else "dim")
         yield margin.append(f" {nats(line.change):>7}", style="dim"), source
 
 

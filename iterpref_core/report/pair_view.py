@@ -7,10 +7,10 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from iterpref_core.storage.jsonl import atomic_writer
-from iterpref_core.source_code.line_diff import diff_lines, line_spans
 from iterpref_core.records import FocalSpans, PairShifts, PreferencePair, Span
-from iterpref_core.report.token_colors import LEVELS, choose_scale, colour_lines, level, sum_changes
+from iterpref_core.report.token_colors import LEVELS, choose_scale, color_lines, level, sum_changes
+from iterpref_core.source_code.line_diff import diff_lines, line_spans
+from iterpref_core.storage.jsonl import atomic_writer
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def style() -> str:
 
 
 def pair_context(pair: PreferencePair, spans: FocalSpans | None, shifts: PairShifts | None = None) -> dict[str, object]:
-    """What the macro `pair` of the templates needs to show a pair, in the colours of `shifts` where they are given."""
+    """What the macro `pair` of the templates needs to show a pair, in the colors of `shifts` where they are given."""
     marks = region(pair, spans)
     context: dict[str, object] = {
         "task_id": pair.task_id,
@@ -100,8 +100,8 @@ def pair_context(pair: PreferencePair, spans: FocalSpans | None, shifts: PairShi
         lines = {"rejected": mark_lines(pair.rejected, marks.rejected), "chosen": mark_lines(pair.chosen, marks.chosen)}
         return context | lines
     return context | {
-        "rejected": colour_lines(pair.rejected, marks.rejected, shifts.rejected),
-        "chosen": colour_lines(pair.chosen, marks.chosen, shifts.chosen),
+        "rejected": color_lines(pair.rejected, marks.rejected, shifts.rejected),
+        "chosen": color_lines(pair.chosen, marks.chosen, shifts.chosen),
         "sums": sums(shifts, marks),
     }
 
@@ -125,7 +125,7 @@ def nats(value: float) -> str:
 
 
 def legend(scale: float) -> list[tuple[int, str]]:
-    """Every step of colour with the change in its middle; the outermost take all beyond."""
+    """Every step of color with the change in its middle; the outermost take all beyond."""
     steps = range(-LEVELS, LEVELS + 1)
     ends = {-LEVELS: "≤ ", LEVELS: "≥ "}
     return [
@@ -146,7 +146,7 @@ def write_html(
         pairs: the pairs to show.
         spans: task_id → error region; a pair without one gets the lines outside the line LCS.
         out: the page.
-        shifts: task_id → what training did to the tokens; they become colours.
+        shifts: task_id → what training did to the tokens; they become colors.
     """
     shifts, spans = shifts or {}, spans or {}
     scale = choose_scale(shifts.values())

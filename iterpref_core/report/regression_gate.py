@@ -7,9 +7,9 @@ from typing import Any
 
 from iterpref_core.errors import InputError
 from iterpref_core.report.comparisons import compare_results
+from iterpref_core.report.labels import benchmark_name
 from iterpref_core.report.number_formats import difference, p_equation, percent
 from iterpref_core.report.stage_outputs import Measured, ModelResults, load_model_results
-from iterpref_core.report.labels import benchmark_name
 from iterpref_core.statistics.paired_tests import holm
 
 CIRCUMSTANCES = ("harness", "limits", "isolation", "sampling")

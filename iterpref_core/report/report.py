@@ -5,13 +5,13 @@ from hashlib import sha256
 from pathlib import Path
 
 from iterpref_core.config import Params
-from iterpref_core.storage.jsonl import read_jsonl
 from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.report.failing_programs import failing_programs
-from iterpref_core.report.stage_outputs import load_curves
-from iterpref_core.report.page import write_page
-from iterpref_core.report.summary import build_summary, write_summary
 from iterpref_core.report.csv_tables import write_tables
+from iterpref_core.report.failing_programs import failing_programs
+from iterpref_core.report.page import write_page
+from iterpref_core.report.stage_outputs import load_curves
+from iterpref_core.report.summary import build_summary, write_summary
+from iterpref_core.storage.jsonl import read_jsonl
 
 
 def build_report(

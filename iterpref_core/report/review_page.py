@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.records import Problem
 from iterpref_core.report.pair_view import style, templates
+from iterpref_core.storage.jsonl import atomic_writer
 
 
 def write_review_page(problems: Iterable[tuple[Problem, str]], marks: Path, out: Path) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from iterpref_core.report.number_formats import interval, p_equation, points, share
 from iterpref_core.report.findings import SIGNIFICANT
 from iterpref_core.report.labels import (
     BENCHMARKS,
@@ -17,6 +16,7 @@ from iterpref_core.report.labels import (
     in_order,
     model_name,
 )
+from iterpref_core.report.number_formats import interval, p_equation, points, share
 from iterpref_core.report.summary import Summary
 
 EMBEDDED = {"nanolab": "nanolab, the embedded model"}

@@ -9,8 +9,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from iterpref_core.errors import InputError
-from iterpref_core.storage.jsonl import describe_validation_error
 from iterpref_core.report.labels import MODELS, in_order
+from iterpref_core.storage.jsonl import describe_validation_error
 
 Curve = list[dict[str, float]]
 """One training run: a mapping from column to value for every logged step. A column may be absent from a step."""

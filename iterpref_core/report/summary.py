@@ -12,12 +12,12 @@ from typing import Any
 
 from iterpref_core.config import Params
 from iterpref_core.errors import InputError
-from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.report.comparisons import compare_models, scores_of
-from iterpref_core.report.supplied_results import load_calls, load_published
-from iterpref_core.report.stage_outputs import ModelResults, group, load_hashes, load_metrics, load_results
 from iterpref_core.report.labels import MODELS
+from iterpref_core.report.stage_outputs import ModelResults, group, load_hashes, load_metrics, load_results
+from iterpref_core.report.supplied_results import load_calls, load_published
 from iterpref_core.report.validity_section import validity_summary
+from iterpref_core.storage.jsonl import atomic_writer
 
 Summary = dict[str, Any]
 """The object in `summary.json`."""

@@ -11,8 +11,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from iterpref_core.errors import InputError
-from iterpref_core.storage.jsonl import describe_validation_error
 from iterpref_core.report.labels import BENCHMARKS, OWN_BENCHMARKS
+from iterpref_core.storage.jsonl import describe_validation_error
 
 PUBLISHED, CALLS = "published.csv", "calls.csv"
 

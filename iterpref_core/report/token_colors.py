@@ -1,4 +1,4 @@
-"""A program cut at the edges of its tokens, each token with the colour of what training did to it.
+"""A program cut at the edges of its tokens, each token with the color of what training did to it.
 
 Tokens do not respect lines: one may hold a line end and the indentation after it. Nor do they respect characters: of a
 character of several bytes each byte may be a token of its own. Tokens that share a character are therefore shown as
@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from iterpref_core.source_code.line_diff import line_spans
 from iterpref_core.records import PairShifts, Span, TokenShift
+from iterpref_core.source_code.line_diff import line_spans
 
 LEVELS = 4
-"""Steps of colour on either side of none."""
+"""Steps of color on either side of none."""
 SCALES = (0.4, 0.8, 2.0, 4.0, 8.0, 20.0, 40.0)
-"""Nats at which the strongest colour may begin."""
+"""Nats at which the strongest color may begin."""
 COVERED = 0.95
 """Share of the tokens that a scale must reach."""
 GLYPHS = {"\n": "↵", "\r": "←"}
@@ -60,7 +60,7 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class ColouredLine:
+class ColoredLine:
     """A line of a program. `change`: nats, summed over the tokens that begin in it."""
 
     number: int
@@ -70,7 +70,7 @@ class ColouredLine:
 
 
 def choose_scale(pairs: Iterable[PairShifts]) -> float:
-    """Where the strongest colour begins: the smallest of `SCALES` that reaches 95% of the tokens.
+    """Where the strongest color begins: the smallest of `SCALES` that reaches 95% of the tokens.
 
     >>> choose_scale([])
     0.4
@@ -81,7 +81,7 @@ def choose_scale(pairs: Iterable[PairShifts]) -> float:
 
 
 def level(change: float, scale: float) -> int:
-    """The step of colour, from -LEVELS (less likely) over 0 to LEVELS (more likely).
+    """The step of color, from -LEVELS (less likely) over 0 to LEVELS (more likely).
 
     >>> [level(change, 2.0) for change in (-9.0, -0.5, 0.1, 1.1)]
     [-4, -1, 0, 2]
@@ -97,7 +97,7 @@ def sum_changes(tokens: Iterable[TokenShift], spans: Sequence[Span] | None = Non
     return sum(token.change for token in tokens if spans is None or _touches(token, spans))
 
 
-def colour_lines(text: str, spans: Sequence[Span], tokens: Sequence[TokenShift]) -> list[ColouredLine]:
+def color_lines(text: str, spans: Sequence[Span], tokens: Sequence[TokenShift]) -> list[ColoredLine]:
     """Cut a program into lines, and every line at the edges of spans and tokens.
 
     Args:
@@ -116,7 +116,7 @@ def colour_lines(text: str, spans: Sequence[Span], tokens: Sequence[TokenShift])
             pieces += (Piece(END_GLYPH, marked=False, token=shown[-1], glyph=True, first=True),)
         marked = any((s < following and e > start) or s == e == start == end for s, e in spans)
         change = sum(piece.token.change for piece in pieces if piece.token and piece.first)
-        lines.append(ColouredLine(number, marked, pieces, change))
+        lines.append(ColoredLine(number, marked, pieces, change))
     return lines
 
 

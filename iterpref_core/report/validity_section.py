@@ -3,9 +3,9 @@
 from typing import Any
 
 from iterpref_core.report.charts import Histogram, histogram
+from iterpref_core.report.labels import PAPER_COVERAGE
 from iterpref_core.report.number_formats import percent
 from iterpref_core.report.stage_outputs import group
-from iterpref_core.report.labels import PAPER_COVERAGE
 
 CRITERIA = {
     "accuracy": "do the tests check what the task says?",

@@ -24,10 +24,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
-from iterpref_core.screening.benchmark_tasks import HELDOUT, BenchmarkTask, find_benchmarks, read_benchmark
-from iterpref_core.storage.jsonl import atomic_writer, read_pairs, write_jsonl
-from iterpref_core.source_code.normal_form import solution_forms
 from iterpref_core.records import PreferencePair
+from iterpref_core.screening.benchmark_tasks import HELDOUT, BenchmarkTask, find_benchmarks, read_benchmark
+from iterpref_core.source_code.normal_form import solution_forms
+from iterpref_core.storage.jsonl import atomic_writer, read_pairs, write_jsonl
 
 T = TypeVar("T")
 Kind = Literal["prompt", "example", "ngram", "ast"]

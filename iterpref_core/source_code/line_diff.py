@@ -7,7 +7,7 @@ at form feeds and Unicode separators). Lines are compared without their ends, so
 missing last newline is a difference; every other character counts, indentation and trailing blanks included.
 
 How lines become characters. Later, a token belongs to D- when it shares any character with a span, so a span must not
-reach for characters that a neighbouring line's tokens are made of:
+reach for characters that a neighboring line's tokens are made of:
 
 - Adjacent lines of D- are one span, the line ends between them included.
 - A span starts at the start of its first line with text, indentation included: a line may differ in nothing else.
@@ -16,7 +16,7 @@ reach for characters that a neighbouring line's tokens are made of:
 - A span ends after the last visible character of its last line with text. Trailing blanks and the line end stay
   outside, because many tokenizers join them to the indentation of the line that follows.
 - A line without any text adds no span, and lines without text at either end of a run are left out: their only
-  characters belong to their neighbours' tokens. A D- of nothing else is therefore as empty as that of an insertion.
+  characters belong to their neighbors' tokens. A D- of nothing else is therefore as empty as that of an insertion.
 """
 
 import re

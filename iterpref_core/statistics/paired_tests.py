@@ -85,7 +85,7 @@ def compare_shares(
     """Compare two models on the tasks that both were judged on; None where there is none.
 
     With one sample of each task this is `compare_paired`. With several, the bootstrap resamples the tasks' differences
-    and the test flips their signs at random (Fisher's randomisation test), of which McNemar's is the special case
+    and the test flips their signs at random (Fisher's randomization test), of which McNemar's is the special case
     for differences of one task.
 
     Args:

@@ -54,10 +54,10 @@ def wilson_interval(successes: float, n: int, z: float = Z_95) -> tuple[float, f
     if n < 1 or not 0 <= successes <= n:
         raise ValueError(f"interval of {successes} in {n}: need n >= 1 and 0 <= successes <= n")
     share = successes / n
-    centre = share + z * z / (2 * n)
+    center = share + z * z / (2 * n)
     margin = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
-    low, high = (centre - margin) / scale, (centre + margin) / scale
+    low, high = (center - margin) / scale, (center + margin) / scale
     # At the ends the formula gives 0 and 1 exactly; floating point misses them by 1e-17.
     return (0.0 if successes == 0 else low), (1.0 if successes == n else high)
 

@@ -90,17 +90,19 @@ def check_fork(config: PreTrainedConfig, longest: int) -> None:
     layers = set(getattr(text, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}
     if layers or not getattr(text, "num_attention_heads", None):
         kinds = ", ".join(sorted(layers)) or text.model_type
-        raise ConfigError(f"params.yaml: training.layout: fork needs attention in every layer, and not {kinds}; {remedy}")
+        raise ConfigError(
+            f"params.yaml: training.layout: fork needs attention in every layer, and not {kinds}; {remedy}"
+        )
     if text.model_type in ("bloom", "mpt") or getattr(text, "alibi", False):
         raise ConfigError(
-            f"params.yaml: training.layout: fork: {text.model_type} counts distances in slots (ALiBi), not in positions; "
-            f"{remedy}"
+            f"params.yaml: training.layout: fork: {text.model_type} counts distances in slots (ALiBi), not in "
+            f"positions; {remedy}"
         )
     window = getattr(text, "sliding_window", None)
     if window and window < longest:
         raise ConfigError(
-            f"params.yaml: training.layout: fork: the longest pair has {longest} tokens and the model's window {window}; "
-            f"{remedy} or lower training.max_length"
+            f"params.yaml: training.layout: fork: the longest pair has {longest} tokens and the model's window "
+            f"{window}; {remedy} or lower training.max_length"
         )
     attention = config._attn_implementation  # noqa: SLF001 - transformers offers no other way to ask
     if attention not in PACKABLE:

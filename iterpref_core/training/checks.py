@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import InputError
 from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.training.dataset import TokenisedPair, tokenise_pair
+from iterpref_core.training.dataset import TokenizedPair, tokenize_pair
 from iterpref_core.training.masks import marked_end, shared_prefix
 
 logger = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class PairChecks:
     _pairs_seen: set[bytes] = field(default_factory=set)
     _chosen_seen: set[bytes] = field(default_factory=set)
 
-    def add(self, row: TokenisedPair, whole: TokenisedPair, end_token: int) -> None:
+    def add(self, row: TokenizedPair, whole: TokenizedPair, end_token: int) -> None:
         """Count one pair.
 
         Args:
@@ -82,7 +82,7 @@ class PairChecks:
         for name, size in zip(LENGTHS, sizes, strict=True):
             self.lengths[name][size] += 1
 
-    def _count_repetition(self, row: TokenisedPair) -> None:
+    def _count_repetition(self, row: TokenizedPair) -> None:
         chosen = blake2b(repr((row.prompt_ids, row.chosen_ids)).encode(), digest_size=16)
         pair = chosen.copy()
         pair.update(repr(row.rejected_ids).encode())
@@ -93,7 +93,7 @@ class PairChecks:
         self._pairs_seen.add(pair.digest())
         self._chosen_seen.add(chosen.digest())
 
-    def _count_tokens(self, row: TokenisedPair) -> None:
+    def _count_tokens(self, row: TokenizedPair) -> None:
         """The fork layout computes the trunk, and of the rejected program what lies between the fork and D-'s end."""
         shared, last = shared_prefix(row.chosen_ids, row.rejected_ids), marked_end(row.focal)
         trunk = len(row.prompt_ids) + len(row.chosen_ids)
@@ -133,10 +133,12 @@ class PairChecks:
     def findings(self, params: TrainingParams) -> Iterator[Finding]:
         """What is wrong, the worst first, each with what to do."""
         if self.pairs and self.focal_empty + self.focal_lost == self.pairs:
-            yield Finding(True, "no pair has a token in D-: localise the pairs again, or raise training.max_length")
+            yield Finding(True, "no pair has a token in D-: localize the pairs again, or raise training.max_length")
         elif self.focal_empty > MAX_EMPTY_SHARE * self.pairs:
             text = f"D- is empty in {self._of(self.focal_empty)}, more than {MAX_EMPTY_SHARE:.0%}"
-            yield Finding(True, f"{text}: set localization.empty to anchor or drop, or choose another localization.method")
+            yield Finding(
+                True, f"{text}: set localization.empty to anchor or drop, or choose another localization.method"
+            )
         elif self.focal_empty:
             yield Finding(False, f"D- is empty in {self._of(self.focal_empty)}: localization.empty decides about them")
         yield from self._cut_findings(params)
@@ -168,7 +170,7 @@ class PairChecks:
         return f"{count} of {self.pairs} pairs ({count / self.pairs:.1%})"
 
 
-def check_rows(rows: Iterable[TokenisedPair], end_token: int) -> PairChecks:
+def check_rows(rows: Iterable[TokenizedPair], end_token: int) -> PairChecks:
     """Check pairs that are already cut to length: how much of prompts and programs was lost is not known."""
     checks = PairChecks()
     for row in rows:
@@ -192,9 +194,9 @@ def check_pairs(
     unlimited = params.model_copy(update={"max_prompt_length": sys.maxsize, "max_length": 2 * sys.maxsize})
     checks = PairChecks()
     for pair, spans in joined:
-        whole = tokenise_pair(pair, spans, tokenizer, unlimited)
+        whole = tokenize_pair(pair, spans, tokenizer, unlimited)
         fits = len(whole.prompt_ids) <= params.max_prompt_length and whole.length <= params.max_length
-        row = whole if fits else tokenise_pair(pair, spans, tokenizer, params)
+        row = whole if fits else tokenize_pair(pair, spans, tokenizer, params)
         checks.add(row, whole, tokenizer.eos_token_id)
     return checks
 

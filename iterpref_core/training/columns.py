@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from iterpref_core.training.dataset import TokenisedPair
+from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.objectives import Objective
 from iterpref_core.training.reference import ReferenceLogps
 
@@ -20,14 +20,14 @@ COLUMNS = (
 Columns = dict[str, list[Any]]
 
 
-def objective_columns(rows: list[TokenisedPair], objective: Objective, reference: ReferenceLogps | None) -> Columns:
+def objective_columns(rows: list[TokenizedPair], objective: Objective, reference: ReferenceLogps | None) -> Columns:
     """The data set's columns: w+, w- and v stand in the data, so that no cache can mix up two objectives.
 
     An objective that treats one half of every batch differently has each pair twice, in both ways: those of whole
     programs first, then those of error regions. `sampling.AlternatingSampler` draws one of the two.
 
     Args:
-        rows: the tokenised pairs.
+        rows: the tokenized pairs.
         objective: which tokens count.
         reference: per-token log-probabilities; None for an objective that has no preference term.
     """
@@ -57,7 +57,7 @@ def objective_columns(rows: list[TokenisedPair], objective: Objective, reference
     }
 
 
-def _nll_columns(programs: list[list[int]], rows: list[TokenisedPair]) -> Columns:
+def _nll_columns(programs: list[list[int]], rows: list[TokenizedPair]) -> Columns:
     """What the NLL is of stands where otherwise the chosen program does; nothing else counts."""
     zeros = [[0.0] * len(program) for program in programs]
     return {

@@ -1,4 +1,4 @@
-"""Pairs, tokenised once: token ids and the masks that objectives choose from, as named columns."""
+"""Pairs, tokenized once: token ids and the masks that objectives choose from, as named columns."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from transformers import PreTrainedTokenizerBase
 from iterpref_core.config import AnswerStyle, TrainingParams
 from iterpref_core.errors import InputError, ModelError, RecordError
 from iterpref_core.inference.prompts import render_answer, render_prompt
-from iterpref_core.storage.jsonl import read_jsonl, read_pairs
 from iterpref_core.records import FocalSpans, PreferencePair, Span
+from iterpref_core.storage.jsonl import read_jsonl, read_pairs
 from iterpref_core.training.masks import mask_from_spans
 from iterpref_core.training.tokenized_programs import encode_program
 
 
 @dataclass(frozen=True)
-class TokenisedPair:
+class TokenizedPair:
     """Token ids of prompt, y+ and y-: each program as it is to be answered, closed by the end token.
 
     `focal` marks the tokens of D- in y-, `focal_chosen` those of its counterpart D+ in y+. `cut`: how many tokens of D-
@@ -60,10 +60,10 @@ def join_spans(pairs: Path, spans: Path) -> Iterator[tuple[PreferencePair, Focal
         yield pair, found
 
 
-def tokenise_pair(
+def tokenize_pair(
     pair: PreferencePair, spans: FocalSpans, tokenizer: PreTrainedTokenizerBase, params: TrainingParams
-) -> TokenisedPair:
-    """Tokenise one pair; a long prompt loses its start (but not the token that opens every text), a program its end.
+) -> TokenizedPair:
+    """Tokenize one pair; a long prompt loses its start (but not the token that opens every text), a program its end.
 
     Args:
         pair: the programs.
@@ -74,11 +74,11 @@ def tokenise_pair(
     Raises:
         ModelError: the tokenizer gives no offsets or has no end token.
     """
-    prompt = _tokenise_prompt(pair.prompt, tokenizer, params.max_prompt_length)
+    prompt = _tokenize_prompt(pair.prompt, tokenizer, params.max_prompt_length)
     room = params.max_length - len(prompt)
-    chosen_ids, focal_chosen = _tokenise_answer(pair.chosen, spans.chosen, params.answer, tokenizer)
-    rejected_ids, focal = _tokenise_answer(pair.rejected, spans.rejected, params.answer, tokenizer)
-    return TokenisedPair(
+    chosen_ids, focal_chosen = _tokenize_answer(pair.chosen, spans.chosen, params.answer, tokenizer)
+    rejected_ids, focal = _tokenize_answer(pair.rejected, spans.rejected, params.answer, tokenizer)
+    return TokenizedPair(
         prompt_ids=prompt,
         chosen_ids=chosen_ids[:room],
         rejected_ids=rejected_ids[:room],
@@ -89,7 +89,7 @@ def tokenise_pair(
     )
 
 
-def _tokenise_prompt(prompt: str, tokenizer: PreTrainedTokenizerBase, longest: int) -> list[int]:
+def _tokenize_prompt(prompt: str, tokenizer: PreTrainedTokenizerBase, longest: int) -> list[int]:
     text = render_prompt(tokenizer, prompt)
     ids: list[int] = tokenizer(text, add_special_tokens=tokenizer.chat_template is None)["input_ids"]
     # Models that begin every text with the same token are lost without it.
@@ -97,7 +97,7 @@ def _tokenise_prompt(prompt: str, tokenizer: PreTrainedTokenizerBase, longest: i
     return ids if len(ids) <= longest else opening + ids[len(ids) - longest + len(opening) :]
 
 
-def _tokenise_answer(
+def _tokenize_answer(
     program: str, spans: tuple[Span, ...], style: AnswerStyle, tokenizer: PreTrainedTokenizerBase
 ) -> tuple[list[int], list[int]]:
     """Token ids, closed by the end token, and which of them a span of the program touches."""
@@ -115,8 +115,8 @@ def _tokenise_answer(
 
 def load_pairs(
     pairs: Path, spans: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams
-) -> list[TokenisedPair]:
-    """All pairs, tokenised.
+) -> list[TokenizedPair]:
+    """All pairs, tokenized.
 
     Raises:
         InputError: there is no pair, or `max_length` leaves no room for programs.
@@ -126,7 +126,7 @@ def load_pairs(
             f"params.yaml: training.max_length: {params.max_length} tokens leave no room for a program beside a prompt "
             f"of up to training.max_prompt_length = {params.max_prompt_length}; raise the former or lower the latter"
         )
-    rows = [tokenise_pair(pair, found, tokenizer, params) for pair, found in join_spans(pairs, spans)]
+    rows = [tokenize_pair(pair, found, tokenizer, params) for pair, found in join_spans(pairs, spans)]
     if not rows:
         raise InputError(f"{spans}: no pair to train on; look at the drop reasons of the stages before")
     return rows

@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 
 from iterpref_core.errors import InputError, ModelError
-from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from iterpref_core.records import Problem
+from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 
 CARD = "README.md"
 
@@ -62,8 +62,8 @@ def _load(model: Path) -> tuple[Any, Any]:
     return merged, load_tokenizer(model if (model / "tokenizer_config.json").is_file() else base)
 
 
-def find_licence(base: str) -> str | None:
-    """The licence that a model's own card names, from its folder or the hub's cache; None where none is known."""
+def find_license(base: str) -> str | None:
+    """The license that a model's own card names, from its folder or the hub's cache; None where none is known."""
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
@@ -82,8 +82,8 @@ def find_licence(base: str) -> str | None:
         fields = yaml.safe_load(front) if not opening.strip() and found else None
     except yaml.YAMLError:
         return None
-    licence = fields.get("license_name", fields.get("license")) if isinstance(fields, dict) else None
-    return licence if isinstance(licence, str) else None
+    license = fields.get("license_name", fields.get("license")) if isinstance(fields, dict) else None
+    return license if isinstance(license, str) else None
 
 
 def count_sources(problems: Path) -> dict[str, int]:

@@ -214,7 +214,7 @@ def add_label_head(model: PreTrainedModel) -> None:
 def _score_through(
     head: torch.nn.Module, hidden: torch.Tensor, targets: torch.Tensor, transform: LogitTransform
 ) -> torch.Tensor:
-    """The same for a head of any kind (with LoRA on it, quantised, ...), part by part of the labels.
+    """The same for a head of any kind (with LoRA on it, quantized, ...), part by part of the labels.
 
     The number of parts does not depend on the number of labels: where weights are sharded each call gathers them, and
     all processes must make the same calls.

@@ -12,7 +12,9 @@ import yaml
 
 from iterpref_core.errors import ConfigError, InputError, TrainingError
 from iterpref_core.progress import tell_watchers
-from iterpref_core.training.rank_main import MESSAGE
+
+MESSAGE = "iterpref> "
+"""How a line starts by which a process tells the one that launched it something."""
 
 
 def check_configuration(path: Path) -> None:
@@ -40,7 +42,7 @@ def check_configuration(path: Path) -> None:
 def launch_training(
     configuration: Path, request: Mapping[str, Any], on_log: Callable[[dict[str, float], int], None] | None
 ) -> dict[str, float]:
-    """Run `worker` in the processes that a configuration describes; returns what training returned.
+    """Run `rank_main` in the processes that a configuration describes; returns what training returned.
 
     Args:
         configuration: a YAML file as `accelerate config` writes it.

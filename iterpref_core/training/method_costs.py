@@ -11,6 +11,8 @@ from itertools import pairwise
 from transformers import LlamaConfig, PreTrainedConfig, Qwen2Config
 
 from iterpref_core.config import TrainingParams
+from iterpref_core.training.model_shape import ModelShape, read_shape
+from iterpref_core.training.objectives import OBJECTIVES
 from iterpref_core.training.training_estimate import (
     ACCELERATORS,
     PRECISIONS,
@@ -19,8 +21,6 @@ from iterpref_core.training.training_estimate import (
     Setting,
     estimate_training,
 )
-from iterpref_core.training.model_shape import ModelShape, read_shape
-from iterpref_core.training.objectives import OBJECTIVES
 from iterpref_core.training.workload import CHARACTERS_PER_TOKEN, PairLengths, measure_workload
 
 CARDS = (1, 2, 4, 8, 16, 32, 64)

@@ -49,7 +49,7 @@ OBJECTIVES: dict[ObjectiveName, Objective] = {
 }
 """A name in `rpo` is its `dpo` with alpha > 0; SFT has the NLL alone.
 
-Which tokens an error region has is the data's matter: token-level and prefix-suffix diff are other localisers, and
+Which tokens an error region has is the data's matter: token-level and prefix-suffix diff are other localizers, and
 Diff-Augmentation is `localization.widen_lines`. Code-Optimise's DPO and RPO are `dpo` and `rpo` on pairs from sampling.
 """
 

@@ -11,10 +11,8 @@ from typing import Any
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import InputError, IterPrefError
 from iterpref_core.progress import watched_progress
+from iterpref_core.training.launch import MESSAGE
 from iterpref_core.training.ranks import is_main_process
-
-MESSAGE = "iterpref> "
-"""How a line starts that is meant for the launching process."""
 
 
 def main() -> None:

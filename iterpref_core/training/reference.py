@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
 from iterpref_core.progress import show_progress
-from iterpref_core.training.dataset import TokenisedPair
+from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.label_head import label_logps, logit_transform
 
 
@@ -31,7 +31,7 @@ class ReferenceLogps:
     rejected: list[list[float]]
 
 
-def reference_key(rows: Sequence[TokenisedPair], fingerprint: str, weights: torch.dtype, bf16: bool) -> str:
+def reference_key(rows: Sequence[TokenizedPair], fingerprint: str, weights: torch.dtype, bf16: bool) -> str:
     """A digest of what decides the log-probabilities; masks do not."""
     digest = hashlib.sha256(json.dumps([fingerprint, str(weights), bf16, torch.__version__]).encode())
     for row in rows:
@@ -41,7 +41,7 @@ def reference_key(rows: Sequence[TokenisedPair], fingerprint: str, weights: torc
 
 def reference_logps(
     load: Callable[[], PreTrainedModel],
-    rows: Sequence[TokenisedPair],
+    rows: Sequence[TokenizedPair],
     cache: Path,
     key: str,
     *,
@@ -55,7 +55,7 @@ def reference_logps(
 
     Args:
         load: gives the model before training, whole; called if it is needed.
-        rows: the tokenised pairs.
+        rows: the tokenized pairs.
         cache: folder for cached log-probabilities.
         key: from `reference_key`.
         batch_size: sequences scored at once.
@@ -101,7 +101,7 @@ def _merge(path: Path, sequences: Sequence[tuple[list[int], list[int]]], process
         share.unlink()
 
 
-def _split(flat: torch.Tensor, rows: Sequence[TokenisedPair]) -> ReferenceLogps:
+def _split(flat: torch.Tensor, rows: Sequence[TokenizedPair]) -> ReferenceLogps:
     lengths = [len(row.chosen_ids) for row in rows] + [len(row.rejected_ids) for row in rows]
     pieces = [piece.tolist() for piece in flat.split(lengths)]
     return ReferenceLogps(chosen=pieces[: len(rows)], rejected=pieces[len(rows) :])

@@ -9,13 +9,13 @@ from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import AnswerStyle, PromptStyle, TrainingParams
 from iterpref_core.errors import ModelError
-from iterpref_core.inference.prompts import render_answer
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.inference.local.transformers_backend import load_model
+from iterpref_core.inference.prompts import render_answer
 from iterpref_core.records import FocalSpans, PairShifts, PreferencePair, Span, TokenShift
-from iterpref_core.training.dataset import TokenisedPair, tokenise_pair
-from iterpref_core.training.tokenized_programs import encode_program
+from iterpref_core.training.dataset import TokenizedPair, tokenize_pair
 from iterpref_core.training.reference import score_sequences
+from iterpref_core.training.tokenized_programs import encode_program
 
 _NOTHING = FocalSpans(task_id="", method="", rejected=(), chosen=())
 """Scores do not depend on what is marked."""
@@ -47,8 +47,8 @@ def score_shifts(
         ModelError: a model is not there, or the two cut the programs into different tokens.
     """
     tokenizer, other = load_tokenizer(before, prompt), load_tokenizer(after, prompt)
-    rows = [tokenise_pair(pair, _NOTHING, tokenizer, params) for pair in pairs]
-    if any(tokenise_pair(pair, _NOTHING, other, params) != row for pair, row in zip(pairs, rows, strict=True)):
+    rows = [tokenize_pair(pair, _NOTHING, tokenizer, params) for pair in pairs]
+    if any(tokenize_pair(pair, _NOTHING, other, params) != row for pair, row in zip(pairs, rows, strict=True)):
         raise ModelError(
             f"{after}: its tokens of these pairs are not those of {before}; give the model that was trained from it"
         )
@@ -65,7 +65,7 @@ def score_shifts(
     ]
 
 
-def _programs(row: TokenisedPair) -> tuple[tuple[list[int], list[int]], tuple[list[int], list[int]]]:
+def _programs(row: TokenizedPair) -> tuple[tuple[list[int], list[int]], tuple[list[int], list[int]]]:
     return (row.prompt_ids, row.chosen_ids), (row.prompt_ids, row.rejected_ids)
 
 

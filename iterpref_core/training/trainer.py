@@ -13,13 +13,20 @@ from trl import DPOTrainer
 
 from iterpref_core.errors import ConfigError
 from iterpref_core.training.attention import attention_mask
+from iterpref_core.training.batch_statistics import (
+    NLL_TOKENS,
+    PAIRS,
+    REJECTED_COUNTED,
+    REJECTED_TOKENS,
+    CountingCollator,
+    Tally,
+)
 from iterpref_core.training.checkpoint import mark_whole
 from iterpref_core.training.columns import COLUMNS
+from iterpref_core.training.half_batches import AlternatingSampler
 from iterpref_core.training.label_head import add_label_head
 from iterpref_core.training.layouts import Batch, Collator, Pair
 from iterpref_core.training.objectives import Objective, nll_loss, preference_loss, sequence_logratio
-from iterpref_core.training.half_batches import AlternatingSampler
-from iterpref_core.training.batch_statistics import NLL_TOKENS, PAIRS, REJECTED_COUNTED, REJECTED_TOKENS, CountingCollator, Tally
 
 
 class DivergedError(Exception):
@@ -39,7 +46,7 @@ class DivergedError(Exception):
 class FocalDPOTrainer(DPOTrainer):
     """Trains with any row of the table of objectives.
 
-    The data set comes tokenised, with the columns of `columns.COLUMNS`; batches come from a collator of `layouts`.
+    The data set comes tokenized, with the columns of `columns.COLUMNS`; batches come from a collator of `layouts`.
     What TRL would prepare itself (tokens, sequence-level reference sums) is therefore left out here.
 
     Args:

@@ -22,13 +22,13 @@ from iterpref_core.training.callbacks import Forward, OnLog, ShowSteps
 from iterpref_core.training.checkpoint import last_checkpoint, run_key
 from iterpref_core.training.checks import check_rows, report_findings
 from iterpref_core.training.columns import objective_columns
-from iterpref_core.training.dataset import TokenisedPair, load_pairs
+from iterpref_core.training.dataset import TokenizedPair, load_pairs
 from iterpref_core.training.launch import launch_training
 from iterpref_core.training.layouts import PAD_TO_MULTIPLE_OF, make_collator
 from iterpref_core.training.objectives import OBJECTIVES
-from iterpref_core.training.trained_model import REWARDS, lora_config, write_curve, write_model
 from iterpref_core.training.ranks import accumulation_steps, is_launched, join_processes, sharding, whole_models
 from iterpref_core.training.reference import ReferenceLogps, reference_key, reference_logps
+from iterpref_core.training.trained_model import REWARDS, lora_config, write_curve, write_model
 from iterpref_core.training.trainer import DivergedError, FocalDPOTrainer
 from iterpref_core.training.validation import held_out
 
@@ -180,7 +180,7 @@ def _choose(trainer: FocalDPOTrainer, checkpoints: Path, diverged: DivergedError
 def _reference(
     policy: PreTrainedModel,
     model: Path,
-    rows: list[TokenisedPair],
+    rows: list[TokenizedPair],
     fingerprint: str,
     params: TrainingParams,
     work: Path,
@@ -205,7 +205,9 @@ def _reference(
     )
 
 
-def _arguments(params: TrainingParams, objective: ObjectiveName, accumulation: int, pairs: int, folder: Path) -> DPOConfig:
+def _arguments(
+    params: TrainingParams, objective: ObjectiveName, accumulation: int, pairs: int, folder: Path
+) -> DPOConfig:
     steps = max(1, -(-pairs // params.batch_size) * params.epochs)
     every = max(1, steps // _SAVES_PER_RUN)
     return DPOConfig(
@@ -242,7 +244,7 @@ def _arguments(params: TrainingParams, objective: ObjectiveName, accumulation: i
 
 
 def _metrics(
-    rows: list[TokenisedPair],
+    rows: list[TokenizedPair],
     held: list[bool],
     trainer: FocalDPOTrainer,
     chosen: int,

@@ -2,7 +2,7 @@
 
 Everything follows from the model's configuration, the lengths of the pairs and the settings. Activations are what
 autograd keeps of transformers' Llama, Qwen2 and StarCoder2 layers, tensor by tensor; the tests count the same on real
-modules. What is not modelled: the allocator's fragmentation, CUDA's own context, buffers of communication libraries.
+modules. What is not modeled: the allocator's fragmentation, CUDA's own context, buffers of communication libraries.
 `MARGIN` is left free for them.
 """
 
@@ -17,7 +17,7 @@ from iterpref_core.training.workload import Row, Workload
 
 PrecisionName = Literal["bf16", "mixed", "autocast", "fp32"]
 MARGIN = 0.1
-"""Share of a card's memory that is left to what is not modelled."""
+"""Share of a card's memory that is left to what is not modeled."""
 _LOGPROB_BYTES = 4
 
 
@@ -68,7 +68,7 @@ ACCELERATORS = (
 class Setting:
     """What is chosen besides `params.yaml`.
 
-    `gpus` share weights, gradients and optimiser state (ZeRO-3, FSDP2's full sharding) and split every batch.
+    `gpus` share weights, gradients and optimizer state (ZeRO-3, FSDP2's full sharding) and split every batch.
     `lora_rank`: 0 trains every parameter; else LoRA on all linear layers of the decoder. `mfu`: model FLOPs
     utilisation, the share of a card's peak that forward and backward make up (PaLM, arXiv 2204.02311, appendix B).
     """
@@ -83,7 +83,7 @@ class Setting:
 class Memory:
     """Bytes on each card, by part. `gathered`: what sharding puts together for a moment.
 
-    `reference`: what the pass before training takes instead of gradients, optimiser, activations and head.
+    `reference`: what the pass before training takes instead of gradients, optimizer, activations and head.
     """
 
     weights: float
@@ -195,7 +195,7 @@ def estimate_training(
 def estimate_memory(shape: ModelShape, workload: Workload, params: TrainingParams, setting: Setting) -> Memory:
     """Bytes on each card.
 
-    Weights, gradients and optimiser state: bytes a parameter times parameters, over the cards (ZeRO-3, arXiv
+    Weights, gradients and optimizer state: bytes a parameter times parameters, over the cards (ZeRO-3, arXiv
     1910.02054, section 5). Sharded, a card gathers the layer it computes, the next one and the output head, and holds
     the gradients of a layer and of the head before it hands them on.
     """
@@ -222,7 +222,7 @@ def layer_bytes(shape: ModelShape, precision: Precision, width: int, *, masked: 
     With b bytes a number in the layer and r between layers, hidden size d, feed-forward size f, query width q, key and
     value width k, h heads, rows of N slots:
 
-    - RMSNorm, twice: input in float32 (4d), normalised (r d), result (b d). LayerNorm, twice: r d and b d.
+    - RMSNorm, twice: input in float32 (4d), normalized (r d), result (b d). LayerNorm, twice: r d and b d.
       Under autocast each linear layer keeps a bf16 copy of its own, and RMSNorm's result stays in r.
     - attention without a mask: queries, keys, values and result, b (2q + 2k), and the log-sum-exp, 4h. With a mask,
       keys and values are repeated for every query head, b 4q, and the mask is kept as a bias, b N.

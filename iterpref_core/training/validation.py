@@ -5,16 +5,16 @@ from random import Random
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError
-from iterpref_core.training.dataset import TokenisedPair
+from iterpref_core.training.dataset import TokenizedPair
 
 
-def held_out(rows: Sequence[TokenisedPair], params: TrainingParams, processes: int) -> list[bool]:
+def held_out(rows: Sequence[TokenizedPair], params: TrainingParams, processes: int) -> list[bool]:
     """For every pair whether it is kept from training.
 
     Each pair is drawn by itself, from the seed and its `task_id`: it stays on its side when others come or go.
 
     Args:
-        rows: the tokenised pairs.
+        rows: the tokenized pairs.
         params: `validation_share`, `seed`, and `select`, which needs pairs to choose by.
         processes: how many score them; each needs a pair.
 
@@ -25,13 +25,14 @@ def held_out(rows: Sequence[TokenisedPair], params: TrainingParams, processes: i
     if not share:
         if params.select == "best":
             raise ConfigError(
-                "params.yaml: training.select: best needs pairs to choose by; set training.validation_share, such as 0.05"
+                "params.yaml: training.select: best needs pairs to choose by; set training.validation_share, "
+                "such as 0.05"
             )
         return [False] * len(rows)
     held = [Random(f"{params.seed}/{row.task_id}").random() < share for row in rows]
     if not processes <= sum(held) < len(rows):
         raise ConfigError(
-            f"params.yaml: training.validation_share: {share:g} of {len(rows)} pairs keeps {sum(held)} from training; it "
-            f"must keep at least {processes} and leave one; change it"
+            f"params.yaml: training.validation_share: {share:g} of {len(rows)} pairs keeps {sum(held)} from training; "
+            f"it must keep at least {processes} and leave one; change it"
         )
     return held

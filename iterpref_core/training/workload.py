@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.training.dataset import TokenisedPair, join_spans, load_pairs
+from iterpref_core.training.dataset import TokenizedPair, join_spans, load_pairs
 from iterpref_core.training.layouts import PAD_TO_MULTIPLE_OF, pack
 from iterpref_core.training.masks import marked_end, shared_prefix
 from iterpref_core.training.objectives import Objective
@@ -65,8 +65,8 @@ class Workload:
     programs: int
 
 
-def lengths_of_tokens(row: TokenisedPair) -> PairLengths:
-    """Lengths of a tokenised pair."""
+def lengths_of_tokens(row: TokenizedPair) -> PairLengths:
+    """Lengths of a tokenized pair."""
     return PairLengths(
         prompt=len(row.prompt_ids),
         chosen=len(row.chosen_ids),

@@ -7,12 +7,12 @@ from io import StringIO
 from pathlib import Path
 
 from iterpref_core.errors import InputError, RecordError
+from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
-from iterpref_core.validity.judge_agreement import agreement
 from iterpref_core.validity.distributions import of_scores
+from iterpref_core.validity.judge_agreement import agreement
 from iterpref_core.validity.problem_sample import LONGEST, draw_problems, show_tests
 from iterpref_core.validity.test_judge import CRITERIA, HIGHEST, LOWEST, JudgedTests
-from iterpref_core.records import Problem
 
 COLUMNS = ("task_id", "prompt", "tests", "reference", *CRITERIA, "note")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -115,7 +115,7 @@ def _mark(cell: str, where: str) -> int:
     return int(cell)
 
 
-def summarise_marks(marks: Marks, scores: Path | None = None) -> dict[str, float | None]:
+def summarize_marks(marks: Marks, scores: Path | None = None) -> dict[str, float | None]:
     """Distributions of the marks, and their agreement with a judge.
 
     Args:

@@ -1,7 +1,7 @@
 """How much a problem's tests demand: what they reach of its reference, and which of its mutants they tell apart.
 
 Both are measured where all untrusted code runs. A mutant that does the same as the reference survives any test; such
-mutants are not recognised, so that a mutation score of 1 cannot always be reached.
+mutants are not recognized, so that a mutation score of 1 cannot always be reached.
 """
 
 from collections import Counter
@@ -14,12 +14,12 @@ from typing import Literal
 
 from iterpref_core.errors import ConfigError
 from iterpref_core.execution.engine import Engine
-from iterpref_core.source_code.mutants import Mutant, mutants_of
+from iterpref_core.execution.mutants import Mutant, mutants_of
 from iterpref_core.execution.programs import Outcome, Program, time_limit
 from iterpref_core.execution.samples import program_of, read_problems
-from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Problem, Record, Sample, Verdict
+from iterpref_core.storage.jsonl import atomic_writer
 
 PRELOAD = ("coverage",)
 """What an executor should have imported to measure quickly."""

@@ -6,8 +6,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from iterpref_core.errors import InputError
-from iterpref_core.storage.jsonl import read_jsonl
 from iterpref_core.records import Problem, Test
+from iterpref_core.storage.jsonl import read_jsonl
 
 LONGEST = 24_000
 """Characters of tests that are shown. More tire a reader, do not fit a spreadsheet's cell (32,767), and cost a model

@@ -16,13 +16,13 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from iterpref_core.errors import ConfigError
 from iterpref_core.inference.backend import Backend, Request, Sampling
-from iterpref_core.inference.structured_answers import ask_parsed
 from iterpref_core.inference.prompt_templates import fill
+from iterpref_core.inference.structured_answers import ask_parsed
+from iterpref_core.progress import show_progress
+from iterpref_core.records import Problem, Record
 from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error, read_jsonl
 from iterpref_core.validity.distributions import of_scores
 from iterpref_core.validity.problem_sample import draw_problems, show_tests
-from iterpref_core.progress import show_progress
-from iterpref_core.records import Problem, Record
 
 CRITERIA = ("accuracy", "effectiveness", "reasonableness")
 LOWEST, HIGHEST = 1, 5

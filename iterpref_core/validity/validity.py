@@ -7,14 +7,14 @@ from pathlib import Path
 
 from iterpref_core.config import ExecutionParams, ValidityParams
 from iterpref_core.execution import open_executor
-from iterpref_core.validity.mutation_score import PRELOAD, ProblemQuality, QualityOptions, measure_quality
 from iterpref_core.inference.backend import Backend
-from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.validity.distributions import of_shares
-from iterpref_core.validity.problem_sample import draw_problems
-from iterpref_core.validity.test_judge import Scores, judge_tests, score_metrics
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Problem
+from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.validity.distributions import of_shares
+from iterpref_core.validity.mutation_score import PRELOAD, ProblemQuality, QualityOptions, measure_quality
+from iterpref_core.validity.problem_sample import draw_problems
+from iterpref_core.validity.test_judge import Scores, judge_tests, score_metrics
 
 SPLIT = "codeflow"
 _SHARES = ("coverage", "mutation_score")

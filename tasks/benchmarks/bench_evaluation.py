@@ -12,8 +12,8 @@ from typing import Any
 
 from iterpref_core.errors import IterPrefError
 from iterpref_core.evaluation.evalplus_data import RELEASES, EvalPlusData, find_data
-from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.records import Sample
+from iterpref_core.storage.jsonl import write_jsonl
 from tasks.benchmarks.bench_execution import spread
 
 _BROKEN = "HumanEval/32"

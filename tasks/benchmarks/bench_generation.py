@@ -17,16 +17,16 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.config import CodeflowParams, ExecutionParams
 from iterpref_core.codeflow.batched_rounds import debug_problems
 from iterpref_core.codeflow.rollout import Finished
-from iterpref_core.statistics.derived_seeds import derive_seed
-from iterpref_core.codeflow.stream import stream_debugging
 from iterpref_core.codeflow.rollout_store import Work
+from iterpref_core.codeflow.stream import stream_debugging
+from iterpref_core.config import CodeflowParams, ExecutionParams
 from iterpref_core.execution import Executor, Outcome, Program, limits_of
-from iterpref_core.inference.openai.mock_endpoint import Behaviour, MockEndpoint, serve
-from iterpref_core.inference.openai.openai_backend import OpenAIBackend
 from iterpref_core.inference.answer_store import AnswerStore, StoredEndpoint
+from iterpref_core.inference.derived_seeds import derive_seed
+from iterpref_core.inference.openai.mock_endpoint import Behavior, MockEndpoint, serve
+from iterpref_core.inference.openai.openai_backend import OpenAIBackend
 from iterpref_core.progress import show_progress
 from iterpref_core.records import IoTest, Problem
 from tasks.benchmarks.bench_generation_memory import bench_memory
@@ -181,7 +181,7 @@ def _mock_process(median_s: float) -> Iterator[tuple[str, Any]]:
 
 
 def _serve_mock(median_s: float, channel: "Connection[Any, Any]") -> None:
-    mock = MockEndpoint(answer, Behaviour(median_s=median_s, sigma=SIGMA))
+    mock = MockEndpoint(answer, Behavior(median_s=median_s, sigma=SIGMA))
     with serve(mock) as url:
         channel.send(url)
         channel.recv()

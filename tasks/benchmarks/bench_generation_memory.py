@@ -8,17 +8,17 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from iterpref_core.config import CodeflowParams, SamplingParams
 from iterpref_core.codeflow.codeflow import in_order, work_through
-from iterpref_core.codeflow.roles import Opened
 from iterpref_core.codeflow.problem_selection import selected, survey
+from iterpref_core.codeflow.roles import Opened
 from iterpref_core.codeflow.rollout_store import Work
+from iterpref_core.config import CodeflowParams, SamplingParams
 from iterpref_core.execution import Engine, Outcome, Program
-from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.answer_store import AnswerStore, StoredEndpoint
+from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.concurrent_prompts import ConcurrentEndpoint
-from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.records import IoTest, Problem
+from iterpref_core.storage.jsonl import write_jsonl
 from tasks.common.resource_usage import peak_mb
 
 PARAMS = CodeflowParams(

@@ -1,8 +1,8 @@
-"""`iterpref bench localisation`: how well each localiser finds bugs that were put in known places.
+"""`iterpref bench localization`: how well each localizer finds bugs that were put in known places.
 
 The failing program is a mutant of a reference; the passing one is the reference after rewrites that keep its meaning.
 What the reference and the mutant differ in is the true error region; what the two programs differ in is much more.
-How fast they are is measured on longer programs (`bench_localisation_speed`).
+How fast they are is measured on longer programs (`bench_localization_speed`).
 """
 
 import ast
@@ -13,24 +13,24 @@ from pathlib import Path
 from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import InputError
 from iterpref_core.execution import open_executor
-from iterpref_core.source_code.mutants import mutants_of
-from iterpref_core.storage.jsonl import read_jsonl
-from iterpref_core.source_code.line_diff import diff_lines
-from iterpref_core.localization.span_agreement import Tally, lines_in
+from iterpref_core.execution.mutants import mutants_of
 from iterpref_core.localization.causal import find_causes
 from iterpref_core.localization.localization import ON_TEXT
+from iterpref_core.localization.span_agreement import Tally, lines_in
 from iterpref_core.problems.rewrites import rewrite
 from iterpref_core.progress import show_progress
 from iterpref_core.records import PreferencePair, Problem
+from iterpref_core.source_code.line_diff import diff_lines
+from iterpref_core.storage.jsonl import read_jsonl
 from tasks.benchmarks.bench_localization_speed import MEASURED, bench_speed
 
 MUTANTS, REWRITES = 2, 4
 
 
-def bench_localisation(
+def bench_localization(
     problems: Path, execution: ExecutionParams, max_executions: int, timed: int = MEASURED
 ) -> dict[str, float]:
-    """Precision and recall of the marked lines, for every localiser, and the speed of those that run no programs.
+    """Precision and recall of the marked lines, for every localizer, and the speed of those that run no programs.
 
     Args:
         problems: problems with references and tests, such as MBPP's.
@@ -51,7 +51,7 @@ def bench_localisation(
     wrong = {pair.task_id: lines for pair, _, lines in made}
     tallies = {method: Tally() for method in (*ON_TEXT, "causal")}
     executions: Counter[str] = Counter()
-    with open_executor(execution) as executor, show_progress("localise", len(made), unit="pairs") as advance:
+    with open_executor(execution) as executor, show_progress("localize", len(made), unit="pairs") as advance:
         causes = find_causes(((pair, problem) for pair, problem, _ in made), executor, max_executions)
         for pair, cause in causes:
             advance()

@@ -1,4 +1,4 @@
-"""How fast the localisers that look at the texts alone are, and how much memory streaming takes.
+"""How fast the localizers that look at the texts alone are, and how much memory streaming takes.
 
 MBPP's references are shorter than what language models answer. A pair is therefore several functions long: one with a
 bug, the others correct and, as in a model's answer to "fix this", some of them rewritten for no reason.
@@ -14,19 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from iterpref_core.config import LocalizationParams, LocalisationMethod
-from iterpref_core.source_code.mutants import mutants_of
-from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
-from iterpref_core.source_code.line_diff import split_lines
+from iterpref_core.config import LocalizationMethod, LocalizationParams
+from iterpref_core.execution.mutants import mutants_of
 from iterpref_core.localization.localization import ON_TEXT, localize_pairs
 from iterpref_core.problems.rewrites import rewrite
 from iterpref_core.records import PreferencePair, Problem
+from iterpref_core.source_code.line_diff import split_lines
+from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tasks.common.resource_usage import peak_mb
 
 PAPER_PAIRS = 59_000
 """About as many pairs as the paper trains on."""
 MEASURED = 4_000
-"""Pairs localised by each method: about fifteen seconds of work in all."""
+"""Pairs localized by each method: about fifteen seconds of work in all."""
 LINES = (30, 80)
 REWRITTEN_SHARE = 0.3
 """Share of the correct functions that the passing program has in other words."""
@@ -43,15 +43,15 @@ class _Function:
 
 
 def bench_speed(problems: Path, pairs: int = MEASURED) -> dict[str, float]:
-    """Pairs per second and peak memory of every localiser that runs no programs, one process each, one after another.
+    """Pairs per second and peak memory of every localizer that runs no programs, one process each, one after another.
 
     Args:
         problems: problems with references that can be mutated.
-        pairs: how many pairs are made and localised.
+        pairs: how many pairs are made and localized.
 
     Returns:
         `timed_pairs`, `timed_lines_mean` (of a failing program), and for each method `<method>/pairs_per_s`,
-        `/minutes_for_59000`, `/peak_mb` (resident, of the whole process) and `/growth_mb`: by how much localising
+        `/minutes_for_59000`, `/peak_mb` (resident, of the whole process) and `/growth_mb`: by how much localizing
         raised this peak above that of importing the program.
     """
     with tempfile.TemporaryDirectory(prefix="iterpref-bench-") as folder:
@@ -66,7 +66,7 @@ def bench_speed(problems: Path, pairs: int = MEASURED) -> dict[str, float]:
     return result
 
 
-def _measure(path: Path, pairs: int, method: LocalisationMethod) -> dict[str, float]:
+def _measure(path: Path, pairs: int, method: LocalizationMethod) -> dict[str, float]:
     params = LocalizationParams(method=method, empty="anchor", max_executions=4, widen_lines=0, seed=0)
     before = peak_mb()
     started = time.perf_counter()

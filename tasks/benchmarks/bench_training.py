@@ -17,16 +17,16 @@ from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import InputError
-from iterpref_core.source_code.mutants import mutants_of
+from iterpref_core.execution.mutants import mutants_of
 from iterpref_core.inference.local.tokenizers import load_tokenizer
-from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.localization.localization import ON_TEXT
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.progress import show_progress
 from iterpref_core.records import FocalSpans, PreferencePair, Problem
+from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.training.attention import dense_mask
 from iterpref_core.training.columns import objective_columns
-from iterpref_core.training.dataset import TokenisedPair, load_pairs
+from iterpref_core.training.dataset import TokenizedPair, load_pairs
 from iterpref_core.training.label_head import label_logps
 from iterpref_core.training.layouts import PAD_TO_MULTIPLE_OF, Batch, ForkCollator, PaddedCollator, Pair
 from iterpref_core.training.masks import shared_prefix
@@ -120,8 +120,8 @@ def mutated_pairs(problems: Path) -> list[PreferencePair]:
     return pairs
 
 
-def _mutated_rows(problems: Path, params: TrainingParams) -> tuple[PreTrainedTokenizerBase, list[TokenisedPair]]:
-    """The mutated pairs, tokenised by a BPE that is trained on them; error regions by the line LCS."""
+def _mutated_rows(problems: Path, params: TrainingParams) -> tuple[PreTrainedTokenizerBase, list[TokenizedPair]]:
+    """The mutated pairs, tokenized by a BPE that is trained on them; error regions by the line LCS."""
     pairs = mutated_pairs(problems)
     tokenizer = train_tokenizer([f"{pair.prompt}\n{pair.chosen}" for pair in pairs], _VOCABULARY)
     with tempfile.TemporaryDirectory() as folder:
@@ -138,7 +138,7 @@ def _locate(pair: PreferencePair) -> FocalSpans:
     return FocalSpans(task_id=pair.task_id, method="line_lcs", rejected=rejected, chosen=region.chosen)
 
 
-def _columns(rows: list[TokenisedPair]) -> list[Pair]:
+def _columns(rows: list[TokenizedPair]) -> list[Pair]:
     """The pairs as a collator gets them.
 
     The reference is made up, of token and position, so that it is the same in what the programs of a pair share.

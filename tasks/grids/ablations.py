@@ -76,4 +76,6 @@ def run_grid(name: str, rows: Sequence[Trial], params: Params, split: str, seeds
     scores: dict[str, list[Score]] = {}
     for trial, score in zip(trials, run_trials(f"ablation {name}", trials, params, jobs), strict=True):
         scores.setdefault(trial.label, []).append(score)
-    return compare_rows(scores, against=rows[0].label, resamples=params.evaluation.bootstrap, seed=params.evaluation.seed)
+    return compare_rows(
+        scores, against=rows[0].label, resamples=params.evaluation.bootstrap, seed=params.evaluation.seed
+    )

@@ -43,7 +43,7 @@ class Spread(NamedTuple):
 
 
 def compare_rows(scores: Mapping[str, Sequence[Score]], *, against: str, resamples: int, seed: int) -> list[Row]:
-    """Summarise each row, and compare it to one of them.
+    """Summarize each row, and compare it to one of them.
 
     Args:
         scores: label → one score a seed, all on the same problems.

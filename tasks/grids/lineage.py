@@ -119,8 +119,8 @@ def _debug(teacher: Path, params: Params) -> Path:
 
 
 def _pair(trajectories: Path, params: Params) -> Path:
-    from iterpref_core.pairs.pairs import select_pairs
     from iterpref_core.inference.backend_factory import open_judge
+    from iterpref_core.pairs.pairs import select_pairs
 
     def write(out: Path) -> object:
         with open_judge(

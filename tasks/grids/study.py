@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from iterpref_core.config import ObjectiveName, Params
-from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.problems.problems import synthesise
+from iterpref_core.problems.problems import synthesize
 from iterpref_core.records import Record
+from iterpref_core.storage.jsonl import write_jsonl
 from tasks.grids.comparison import Row, compare_rows
 from tasks.grids.lineage import FOLDER, digest, make_once
 from tasks.grids.trial import Score, Trial, run_trials
@@ -83,7 +83,7 @@ def _study_regime(params: Params, regime: str, start: Start, jobs: int) -> Regim
     chosen = _tune(params, start, METHODS, jobs)
     problems = FOLDER / "problems" / f"{digest(params.problems.model_dump(), params.study.heldout)}.jsonl"
     larger = params.problems.model_copy(update={"heldout": params.study.heldout})
-    make_once(problems, lambda out: write_jsonl(out, (p for p in synthesise(larger) if p.split == "heldout")))
+    make_once(problems, lambda out: write_jsonl(out, (p for p in synthesize(larger) if p.split == "heldout")))
     base = Trial(label=BASE, objective=None, split="heldout", after=start)
     trials = [base] + [
         Trial(

@@ -17,22 +17,22 @@ from pydantic import ValidationError
 
 from iterpref_core.config import Benchmark, ObjectiveName, load_params
 from iterpref_core.errors import InputError, IterPrefError
-from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.records import Record
 from iterpref_core.report.number_formats import interval, p_value, points, share
+from iterpref_core.storage.jsonl import atomic_writer
 from tasks.common.paths import PARAMS, RESULTS, STATE
+from tasks.grids.comparison import Row, compare_rows
+from tasks.grids.dvc_experiments import Experiments
+from tasks.grids.trial import Score
+from tasks.orchestration.experiment_run import Naming
 from tasks.orchestration.prefect_artifacts import show_table
+from tasks.orchestration.profiles import write_values
+from tasks.orchestration.reproduce import StageError
 from tasks.orchestration.run_options import Choice
 from tasks.orchestration.stage_environment import home
-from tasks.grids.dvc_experiments import Experiments
 from tasks.orchestration.workspace_lock import only_one
-from tasks.orchestration.reproduce import StageError
-from tasks.orchestration.experiment_run import Naming
 from tasks.orchestration.workspaces import copied, graph_objectives
-from tasks.orchestration.profiles import write_values
 from tasks.recording.dvc_graph import load_graph, select_stages, stale_stages
-from tasks.grids.comparison import Row, compare_rows
-from tasks.grids.trial import Score
 
 log = logging.getLogger("iterpref.run")
 

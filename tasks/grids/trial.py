@@ -12,12 +12,12 @@ from pydantic import Field
 
 from iterpref_core.config import ObjectiveName, Params, with_values
 from iterpref_core.errors import RecordError
-from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Record
+from iterpref_core.storage.jsonl import write_jsonl
 from tasks.common.paths import PROBLEMS, WORK
-from tasks.recording.trial_runs import record_trials
 from tasks.grids.lineage import FOLDER, Inputs, digest, find_inputs, make_once
+from tasks.recording.trial_runs import record_trials
 
 
 class Trial(Record):
@@ -62,7 +62,7 @@ def run_trials(
         The scores, in order.
 
     Raises:
-        InputError: artifacts of the experiment are not there (run stage `localization` first), or values cannot be used.
+        InputError: artifacts of the experiment are not there (run stage `localization` first), or values are wrong.
     """
     paths = [_path_of(trial, params, problems) for trial in trials]
     waiting = {path: trial for path, trial in zip(paths, trials, strict=True) if not path.exists()}

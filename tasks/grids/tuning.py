@@ -14,7 +14,7 @@ from tasks.grids.trial import Score, Trial, run_trials
 def grid(objective: ObjectiveName, params: Params) -> list[Trial]:
     """The points of one objective: every learning rate, with every alpha where the objective has one to choose.
 
-    Target-DPO and DPO are defined by alpha = 0. SFT has the NLL as its only term, whose scale an adaptive optimiser
+    Target-DPO and DPO are defined by alpha = 0. SFT has the NLL as its only term, whose scale an adaptive optimizer
     does not see.
     """
     current = params.training.objectives[objective].alpha

@@ -105,8 +105,8 @@ def _installed(name: str) -> str:
 
 
 def _models(params: Params) -> Iterator[Finding]:
-    from iterpref_core.inference.local.checkpoints import pin_model
     from iterpref_core.inference.backend_factory import describe_endpoint
+    from iterpref_core.inference.local.checkpoints import pin_model
 
     asked = params.inference
     for role, name in (("student", params.model.student), ("debugger", params.model.debugger)):

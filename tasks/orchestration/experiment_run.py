@@ -18,11 +18,11 @@ from iterpref_core.storage.jsonl import atomic_writer
 from tasks.common.paths import STATE
 from tasks.orchestration import processes
 from tasks.orchestration.disk_space import check_workspace
-from tasks.orchestration.stage_environment import child_environment, home
-from tasks.orchestration.workspace_lock import only_one
+from tasks.orchestration.fork_server import WarmProcess
 from tasks.orchestration.repair import mend_dvc
 from tasks.orchestration.slots import Slots
-from tasks.orchestration.fork_server import WarmProcess
+from tasks.orchestration.stage_environment import child_environment, home
+from tasks.orchestration.workspace_lock import only_one
 from tasks.recording.dvc_graph import Stage, stale_stages
 
 log = logging.getLogger("iterpref.run")

@@ -16,8 +16,8 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 
-from tasks.orchestration.stage_environment import set_up_libraries
 from tasks.orchestration.fork_client import STARTED, WARM_VARIABLE
+from tasks.orchestration.stage_environment import set_up_libraries
 
 _OWNER_CHECK_S = 2.0
 _MAX_REQUEST = 1 << 18

@@ -85,7 +85,7 @@ def end_stages() -> None:
 def end_leftovers(*, services: bool = True) -> int:
     """End what a killed run left behind, its services or only its stages; returns how many groups that were.
 
-    A group is recognised by its leader's process id *and* start time, so that a reused id is never touched.
+    A group is recognized by its leader's process id *and* start time, so that a reused id is never touched.
     """
     groups: list[int] = []
     for path in _registry().glob("*.json"):

@@ -18,10 +18,10 @@ from prefect.states import Completed
 from iterpref_core.errors import InputError, IterPrefError, StorageError, storage_errno
 from tasks.common.stage_body import read_body
 from tasks.orchestration import processes
-from tasks.orchestration.prefect_artifacts import ProgressArtifacts
-from tasks.orchestration.stage_environment import USAGE_EXIT
 from tasks.orchestration.child_output import ChildOutput, log
 from tasks.orchestration.experiment_run import ExperimentRun, StageCost
+from tasks.orchestration.prefect_artifacts import ProgressArtifacts
+from tasks.orchestration.stage_environment import USAGE_EXIT
 from tasks.orchestration.terminal import running
 from tasks.recording.dvc_graph import Stage
 from tasks.recording.stage_journal import Event, forget_journal, journal_path, read_events

@@ -18,10 +18,10 @@ import yaml
 from iterpref_core.config import ObjectiveName, load_params
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.common.paths import ANSWERS, LOCK, PARAMS, STATE
+from tasks.orchestration.profiles import apply_profile, write_values
 from tasks.orchestration.run_options import UNCHANGED, Choice
 from tasks.orchestration.stage_environment import HOME_VARIABLE, home
 from tasks.orchestration.working_tree import copy_files, list_files
-from tasks.orchestration.profiles import apply_profile, write_values
 
 GRAPH = Path("dvc.yaml")
 COPIES = STATE / "workspaces"

@@ -68,12 +68,7 @@ def _describe(stage: Any, graph: Any, written: set[str]) -> Stage:
     return Stage(
         name=stage.addressing,
         upstream=tuple(sorted(other.addressing for other in graph.successors(stage))),
-        inputs=tuple(
-            path
-            for dep in stage.deps
-            for path in sorted(written)
-            if Path(path).is_relative_to(dep.def_path)
-        ),
+        inputs=tuple(path for dep in stage.deps for path in sorted(written) if Path(path).is_relative_to(dep.def_path)),
         outputs=tuple(out.def_path for out in stage.outs if not (out.metric or out.plot)),
         params=tuple(key for dep in stage.deps for key in getattr(dep, "params", None) or _whole_file(dep)),
     )

@@ -10,8 +10,8 @@ from mlflow import MlflowClient
 from mlflow.entities import LiveSpan, SpanType
 from mlflow.tracing.constant import TraceMetadataKey
 
-from iterpref_core.storage.jsonl import read_jsonl
 from iterpref_core.records import Attempt, Problem, Record, Trajectory
+from iterpref_core.storage.jsonl import read_jsonl
 
 TRACES = 20
 """Trajectories that a run shows: those whose task_ids have the smallest hashes, so that nobody picks them."""

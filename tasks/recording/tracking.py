@@ -22,14 +22,14 @@ from mlflow.utils.time import get_current_time_millis
 
 from iterpref_core.config import Params
 from iterpref_core.report.summary import read_summary
-from tasks.common.stage_body import read_metrics
 from tasks.common.paths import LOCK, PROBLEMS, REPORTS, STATE, SUMMARY, TRAJECTORIES, metrics_path
+from tasks.common.stage_body import read_metrics
 from tasks.recording.dvc_digest import dvc_md5
 from tasks.recording.dvc_graph import Stage
-from tasks.recording.stage_journal import read_events
+from tasks.recording.mlflow_delivery import Server, locked, tracking_uri, workspace
 from tasks.recording.outbox import AwayError, Item, Kind, Outbox, deliver_leftovers, public_address
 from tasks.recording.registry import describe_models
-from tasks.recording.mlflow_delivery import Server, locked, tracking_uri, workspace
+from tasks.recording.stage_journal import read_events
 from tasks.recording.traces import sample_traces
 
 RUN_VARIABLE = "ITERPREF_MLFLOW_RUN"

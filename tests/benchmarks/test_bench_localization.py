@@ -1,4 +1,4 @@
-"""The benchmark of the localisers: rewrites keep the meaning, and the true region is what was mutated."""
+"""The benchmark of the localizers: rewrites keep the meaning, and the true region is what was mutated."""
 
 import ast
 import inspect
@@ -9,10 +9,10 @@ import pytest
 
 from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
-from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.problems import rewrites
 from iterpref_core.records import IoTest, Problem
-from tasks.benchmarks.bench_localization import bench_localisation
+from iterpref_core.storage.jsonl import write_jsonl
+from tasks.benchmarks.bench_localization import bench_localization
 from tasks.benchmarks.bench_localization_speed import long_pairs
 from tests.settings import ROOT
 
@@ -70,7 +70,7 @@ def test_timed_pairs_are_long_and_the_same_every_time(tmp_path: Path) -> None:
         compile(pair.chosen, "chosen", "exec")
 
 
-def test_localisers_are_scored_by_the_mutated_lines(tmp_path: Path) -> None:
+def test_localizers_are_scored_by_the_mutated_lines(tmp_path: Path) -> None:
     tests = tuple(
         IoTest(call=f"example({nums}, {limit})", expected=repr(example(nums, limit)))
         for nums, limit in (([1, 2, 3, 0], 5), ([], 1), ([0, 1, 4], 9))
@@ -78,7 +78,7 @@ def test_localisers_are_scored_by_the_mutated_lines(tmp_path: Path) -> None:
     problem = Problem(task_id="p", prompt="p", entry_point="example", tests=tests, reference=REFERENCE)
     write_jsonl(tmp_path / "problems.jsonl", [problem.model_copy(update={"task_id": f"p{i}"}) for i in range(8)])
     settings = load_params(ROOT / "params.yaml")
-    result = bench_localisation(tmp_path / "problems.jsonl", settings.execution, 64, timed=40)
+    result = bench_localization(tmp_path / "problems.jsonl", settings.execution, 64, timed=40)
     assert result["pairs"] >= 8
     assert result["causal/precision"] > result["line_lcs/precision"]
     assert result["causal/executions_per_pair"] > 3
@@ -91,4 +91,4 @@ def test_localisers_are_scored_by_the_mutated_lines(tmp_path: Path) -> None:
     assert 30 <= result["timed_lines_mean"] <= 100
     write_jsonl(tmp_path / "problems.jsonl", [problem.model_copy(update={"reference": None})])
     with pytest.raises(InputError, match="no problem has a reference"):
-        bench_localisation(tmp_path / "problems.jsonl", settings.execution, 64)
+        bench_localization(tmp_path / "problems.jsonl", settings.execution, 64)

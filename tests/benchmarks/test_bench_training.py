@@ -7,9 +7,9 @@ import torch
 
 from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
-from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.localization.localization import ON_TEXT
 from iterpref_core.records import AssertTest, FocalSpans, Problem
+from iterpref_core.storage.jsonl import write_jsonl
 from tasks.benchmarks.bench_training import Effort, bench_training, mutated_pairs
 from tasks.benchmarks.tensor_memory import peak_bytes
 from tasks.benchmarks.training_contestants import SHAPES, Shape

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.config import CodeflowParams, SamplingParams
 from iterpref_core.codeflow import batched_rounds as driver
+from iterpref_core.config import CodeflowParams, SamplingParams
 from iterpref_core.execution import Executor, Limits, Outcome, Program
 from iterpref_core.inference.backend import Completion, Request, Sampling
-from iterpref_core.inference.replay import ReplayBackend
 from iterpref_core.inference.codeflow_prompts import refine_prompt
+from iterpref_core.inference.replay import ReplayBackend
 from iterpref_core.records import IoTest, Problem, Trajectory
 
 LIMITS = Limits(cpu_s=2.0, wall_s=10.0, memory_mb=256, output_kb=64, file_mb=1)

@@ -11,17 +11,16 @@ from pathlib import Path
 import pytest
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.config import CodeflowParams, InferenceParams, SamplingParams
 from iterpref_core.codeflow.codeflow import Run, run_codeflow
-from iterpref_core.source_code.tests_digest import digest_tests
 from iterpref_core.codeflow.roles import NO_CAPS, Models, Opened, choose_models
 from iterpref_core.codeflow.rollout_store import Work
+from iterpref_core.config import CodeflowParams, InferenceParams, SamplingParams
 from iterpref_core.errors import InputError, ModelError, RecordError
-from iterpref_core.inference.backend import Backend, Completion, Request, Sampling
 from iterpref_core.inference.answer_store import AnswerStore, StoredBackend
-from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+from iterpref_core.inference.backend import Backend, Completion, Request, Sampling
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import Attempt, IoTest, Problem, Trajectory
+from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.settings import EXECUTION
 
 PARAMS = CodeflowParams(
@@ -321,7 +320,7 @@ def test_metrics_by_iteration_and_what_the_hidden_tests_find(tmp_path: Path) -> 
     last = [trajectory.attempts[-1].hidden for trajectory in read_jsonl(tmp_path / "out.jsonl", Trajectory)]
     assert last == ["wrong_answer", "passed", None]
     digests = [trajectory.tests for trajectory in read_jsonl(tmp_path / "out.jsonl", Trajectory)]
-    assert digests == [digest_tests(problem) for problem in read_jsonl(path, Problem)]
+    assert digests == [problem.tests_digest for problem in read_jsonl(path, Problem)]
     assert len(set(digests)) == 2
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.config import CodeflowParams, PairsParams, SamplingParams
 from iterpref_core.codeflow.codeflow import Run, run_codeflow
 from iterpref_core.codeflow.roles import Models, Opened
-from iterpref_core.pairs.pairs import select_pairs
-from iterpref_core.inference.backend import Backend, Completion, Request, Sampling
+from iterpref_core.config import CodeflowParams, PairsParams, SamplingParams
 from iterpref_core.inference.answer_store import AnswerStore, StoredBackend
-from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+from iterpref_core.inference.backend import Backend, Completion, Request, Sampling
+from iterpref_core.pairs.pairs import select_pairs
 from iterpref_core.records import IoTest, PreferencePair, Problem, Trajectory
+from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.settings import EXECUTION
 
 PARAMS = CodeflowParams(

@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 from tenacity import wait_none
 
-from iterpref_core.config import CodeflowParams, SamplingParams
 from iterpref_core.codeflow.codeflow import Run, run_codeflow
 from iterpref_core.codeflow.roles import Models, Opened
-from iterpref_core.inference.openai.mock_endpoint import FAULTS, Behaviour, MockEndpoint, serve
-from iterpref_core.inference.openai.openai_backend import OpenAIBackend
+from iterpref_core.config import CodeflowParams, SamplingParams
 from iterpref_core.inference.answer_store import AnswerStore, StoredEndpoint
-from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+from iterpref_core.inference.openai.mock_endpoint import FAULTS, Behavior, MockEndpoint, serve
+from iterpref_core.inference.openai.openai_backend import OpenAIBackend
 from iterpref_core.records import IoTest, Problem, Trajectory
+from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.settings import EXECUTION, ROOT
 
 CONCURRENCY, PROBLEMS = 8, 40
@@ -80,7 +80,7 @@ def prepare(folder: Path) -> Path:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, dict[str, float], int]:
     """The output of a run without kills and faults, its metrics, and the calls it made."""
     folder = prepare(tmp_path_factory.mktemp("undisturbed") / "run")
-    mock = MockEndpoint(answer, Behaviour())
+    mock = MockEndpoint(answer, Behavior())
     with serve(mock) as url:
         metrics = codeflow(folder, url)
     assert mock.repeated == 0
@@ -114,7 +114,7 @@ def test_kill_9_at_ten_moments_loses_calls_in_flight_and_nothing_else(
     expected, _, calls = undisturbed
     folder = prepare(tmp_path / "run")
     chance = random.Random(4)
-    mock = MockEndpoint(answer, Behaviour(median_s=0.03))
+    mock = MockEndpoint(answer, Behavior(median_s=0.03))
     lost: list[int] = []
     with serve(mock) as url:
         command = [sys.executable, "-c", LIVES, str(folder), url]
@@ -158,7 +158,7 @@ def test_faults_of_every_kind_are_counted_and_nothing_is_lost(
 ) -> None:
     expected, metrics, calls = undisturbed
     folder = prepare(tmp_path / "run")
-    mock = MockEndpoint(answer, Behaviour(median_s=0.005, faults=dict.fromkeys(FAULTS, 0.2 / len(FAULTS))))
+    mock = MockEndpoint(answer, Behavior(median_s=0.005, faults=dict.fromkeys(FAULTS, 0.2 / len(FAULTS))))
     with serve(mock) as url:
         found = codeflow(folder, url, timeout_s=1.0)
     assert (folder / "out.jsonl").read_bytes() == expected

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.config import CodeflowParams, SamplingParams
 from iterpref_core.codeflow import codeflow
 from iterpref_core.codeflow.codeflow import Run, run_codeflow
 from iterpref_core.codeflow.pilot_estimate import estimate_codeflow
-from iterpref_core.codeflow.roles import Models, Opened, Prices
 from iterpref_core.codeflow.problem_selection import pick
-from iterpref_core.inference.backend import Completion, Request, Sampling
+from iterpref_core.codeflow.roles import Models, Opened, Prices
+from iterpref_core.config import CodeflowParams, SamplingParams
 from iterpref_core.inference.answer_store import AnswerStore, StoredBackend
-from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.records import IoTest, Problem
+from iterpref_core.storage.jsonl import write_jsonl
 from tests.settings import EXECUTION
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from iterpref_core.codeflow.source_comparison import Tally, compare_sources, write_comparison
 from iterpref_core.errors import InputError
-from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.records import Attempt, Trajectory, Verdict
+from iterpref_core.storage.jsonl import write_jsonl
 
 compare = partial(compare_sources, resamples=200, seed=1)
 

@@ -11,19 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.config import CodeflowParams, SamplingParams
 from iterpref_core.codeflow import stream
 from iterpref_core.codeflow.batched_rounds import debug_problems
-from iterpref_core.codeflow.rollout import Finished
-from iterpref_core.codeflow.priority_semaphore import Gate
 from iterpref_core.codeflow.draft_sampling import sample_problems
+from iterpref_core.codeflow.priority_semaphore import Gate
+from iterpref_core.codeflow.rollout import Finished
 from iterpref_core.codeflow.stream import stream_debugging, stream_sampling
+from iterpref_core.config import CodeflowParams, SamplingParams
 from iterpref_core.errors import EndpointError, RefusedError
 from iterpref_core.execution import Engine, Executor, Limits, Outcome, Program
-from iterpref_core.inference.backend import Completion, Request, Sampling
-from iterpref_core.inference.local.batching_endpoint import Batched
 from iterpref_core.inference.answer_store import AnswerStore, StoredEndpoint
+from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.concurrent_prompts import ConcurrentEndpoint
+from iterpref_core.inference.local.batching_endpoint import Batched
 from iterpref_core.records import IoTest, Problem, Trajectory
 
 GOOD, BAD = "def f(x):\n    return x + 1\n", "def f(x):\n    return x\n"
@@ -293,7 +293,7 @@ def test_a_refused_prompt_ends_its_trajectory_with_the_attempts_made_so_far() ->
     ]
 
 
-def test_what_recognises_the_visible_tests_is_found_by_the_hidden_ones() -> None:
+def test_what_recognizes_the_visible_tests_is_found_by_the_hidden_ones() -> None:
     found = debug(["t0", "t1"], Patient(good=RIGHT_FOR_ONE))
     assert [one.solved for one in found.values()] == [True, True]
     assert [[attempt.hidden for attempt in one.attempts] for one in found.values()] == [

@@ -27,7 +27,7 @@ from iterpref_core.evaluation.evaluation import (
 )
 from iterpref_core.inference.backend import Backend, Completion, Request, Sampling
 from iterpref_core.inference.local.checkpoints import ModelSource, write_pointer
-from iterpref_core.inference.openai.mock_endpoint import Behaviour, MockEndpoint, serve
+from iterpref_core.inference.openai.mock_endpoint import Behavior, MockEndpoint, serve
 from iterpref_core.inference.replay import ReplayBackend
 from tests.settings import ROOT
 
@@ -193,7 +193,7 @@ def test_a_model_behind_an_endpoint_is_measured_and_its_answers_are_paid_for_onc
     params = PARAMS
     budget = BudgetParams(calls=1, tokens=None, dollars=None)
     write_pointer(tmp_path / "debugger", ModelSource("big-model", served=True))
-    mock = MockEndpoint(lambda prompt, _: ANSWERS[prompt][0], Behaviour())
+    mock = MockEndpoint(lambda prompt, _: ANSWERS[prompt][0], Behavior())
     with serve(mock) as url:
         inference = InferenceParams(
             backend="openai",

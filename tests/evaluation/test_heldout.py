@@ -3,8 +3,8 @@
 import pytest
 
 from iterpref_core.evaluation.heldout import Heldout
-from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.records import IoTest, Problem, Sample
+from iterpref_core.storage.jsonl import write_jsonl
 from tests import settings
 
 EXECUTION = settings.EXECUTION.model_copy(update={"cpu_s": 0.1, "wall_s": 5, "file_mb": 4})

@@ -17,7 +17,7 @@ from iterpref_core.evaluation.livecodebench_tests import (
     read_pickled_string,
     same_output,
 )
-from iterpref_core.execution.sandbox.encoding import decode, summarise
+from iterpref_core.execution.sandbox.encoding import decode, summarize
 
 TESTS = [{"input": "1 2\n", "output": "3\n", "testtype": "stdin"}]
 
@@ -132,8 +132,8 @@ def test_returned_values_are_compared_by_equality_and_a_tuple_counts_as_a_list()
     assert not RightValue(0.3)(0, 0.1 + 0.2)
     long = list(range(300_000))
     for returned in (long, tuple(long)):
-        assert RightValue(long)(0, decode(summarise(returned)))
-    assert not RightValue(long)(0, decode(summarise([*long[:-1], 0])))
+        assert RightValue(long)(0, decode(summarize(returned)))
+    assert not RightValue(long)(0, decode(summarize([*long[:-1], 0])))
 
 
 def test_arguments_are_json_a_line_each() -> None:

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.evaluation.program_runs import Candidate, Journals, Run, own_solutions, run_all, run_candidates, single
+from iterpref_core.evaluation.program_runs import (
+    Candidate,
+    Journals,
+    Run,
+    own_solutions,
+    run_all,
+    run_candidates,
+    single,
+)
 from iterpref_core.execution import Outcome, Program, StdinTest
 from iterpref_core.records import Sample
 

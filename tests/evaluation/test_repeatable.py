@@ -18,9 +18,9 @@ import pytest
 from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
 from iterpref_core.evaluation.evalplus_data import find_data
 from iterpref_core.evaluation.evaluation import score_samples
-from iterpref_core.storage.run_journal import Journal
-from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.records import Sample
+from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.storage.run_journal import Journal
 
 from .conftest import EvalPlusSlice
 from .evalplus_mutants import MUTANTS, add_mutants, task_ids

@@ -7,8 +7,8 @@ import pytest
 from iterpref_core.errors import ExecutionError
 from iterpref_core.evaluation.program_runs import Run
 from iterpref_core.evaluation.scores import Entry, GroundTruth, Provenance, make_entry, metrics_of
-from iterpref_core.statistics.pass_at_k import wilson_interval
 from iterpref_core.records import Sample, Verdict
+from iterpref_core.statistics.pass_at_k import wilson_interval
 
 
 def entry_of(

@@ -16,7 +16,7 @@ from iterpref_core.execution.sandbox.encoding import (
     decode,
     encode,
     know_numpy,
-    summarise,
+    summarize,
 )
 from iterpref_core.execution.steps import expect, parse_literal, rewrite_assert
 
@@ -124,9 +124,9 @@ LARGE = [
 
 @pytest.mark.parametrize("value", LARGE, ids=["floats", "ints", "nested", "text"])
 def test_large_values_become_digests(value):
-    digest = summarise(value)
+    digest = summarize(value)
     assert isinstance(decode(digest), Digest)
-    assert digest == summarise(copy.deepcopy(value))
+    assert digest == summarize(copy.deepcopy(value))
     assert show(decode(digest)) == f"a value of {digest.size} bytes"
     assert digest.size > 2**20
 
@@ -134,14 +134,14 @@ def test_large_values_become_digests(value):
 def test_large_values_that_differ_have_different_digests():
     numbers = list(range(300_000))
     alike = [numbers, tuple(numbers), [*numbers[:-1], 0], [*numbers[:-1], 299_999.0], [[n] for n in numbers]]
-    assert len({summarise(value) for value in [*alike, tuple(alike[-1])]}) == 6
+    assert len({summarize(value) for value in [*alike, tuple(alike[-1])]}) == 6
 
 
 @pytest.mark.parametrize(
     "value", [list(range(3000)), ["a" * 5000], "a" * 5000, [[1]] * 3000], ids=["ints", "long", "text", "nested"]
 )
 def test_smaller_ones_stay_text(value):
-    assert summarise(value) == encode(value)
+    assert summarize(value) == encode(value)
 
 
 def test_lenient_takes_dict_likes_for_dicts():

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from iterpref_core.execution.evalplus_tasks import NOT_NONE, SET_EQUAL, judge_of
-from iterpref_core.execution.sandbox.encoding import Digest, summarise
+from iterpref_core.execution.sandbox.encoding import Digest, summarize
 
 
 def test_special_equality_is_evalplus_s():
@@ -45,10 +45,10 @@ def test_tolerance(expected, actual, right):
 
 def test_a_large_value_is_compared_by_its_digest():
     large = list(range(300_000))
-    digest = summarise(large, lenient=True)
+    digest = summarize(large, lenient=True)
     assert isinstance(digest, Digest)
     judge = judge_of("humaneval", "f", inputs=[[1]] * 2, expected=[digest, large], atol=0)
     for index in (0, 1):
         assert judge(index, digest)
-        assert not judge(index, summarise([*large, 1], lenient=True))
+        assert not judge(index, summarize([*large, 1], lenient=True))
         assert not judge(index, [1])

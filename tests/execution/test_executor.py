@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from iterpref_core.execution import Executor, Limits, Program, ValueTest
-from iterpref_core.execution.sandbox.encoding import UnencodableError
 from iterpref_core.execution.pool import WorkerPool
+from iterpref_core.execution.sandbox.encoding import UnencodableError
 from iterpref_core.execution.verdicts import Ruling
 from iterpref_core.records import AssertTest, IoTest, ScriptTest, Test, UnittestTest
 

@@ -14,8 +14,8 @@ from iterpref_core.errors import ExecutionError
 from iterpref_core.evaluation.evaluation import score_samples
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.execution.ray_executor import RayExecutor
-from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.records import IoTest, Problem, Sample
+from iterpref_core.storage.jsonl import write_jsonl
 from tests.settings import ROOT
 
 COUNT = 300

@@ -127,7 +127,7 @@ def test_results_come_as_json(iterpref, params: Path, tmp_path: Path) -> None:  
     assert "y = 3" in out
 
 
-def test_show_makes_a_page_of_several_pairs_in_the_colours_of_training(
+def test_show_makes_a_page_of_several_pairs_in_the_colors_of_training(
     iterpref,
     params: Path,
     tmp_path: Path,

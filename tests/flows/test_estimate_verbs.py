@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from transformers import Qwen2Config
 
-from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.storage.jsonl import write_jsonl
 from tests.settings import ROOT
 
 CHOSEN, REJECTED = "def f(x):\n    return x + 1\n", "def f(x):\n    return x + 2\n"
@@ -111,7 +111,10 @@ def test_sft_scores_no_reference(estimate: Estimate) -> None:
     ("arguments", "message"),
     [
         (["--estimate", "--precision", "int4"], "available: bf16, mixed, autocast, fp32"),
-        (["--estimate", "--gpus", "3"], "training.batch_size: 16 is no multiple of training.micro_batch_size = 16 on 3 GPUs"),
+        (
+            ["--estimate", "--gpus", "3"],
+            "training.batch_size: 16 is no multiple of training.micro_batch_size = 16 on 3 GPUs",
+        ),
         ([], "--out is missing"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The verbs `synthesise` and `diversity`, against a served model on this machine."""
+"""The verbs `synthesize` and `diversity`, against a served model on this machine."""
 
 import json
 import re
@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.inference.openai.mock_endpoint import Behaviour, MockEndpoint, serve
-from iterpref_core.storage.jsonl import read_jsonl
+from iterpref_core.inference.openai.mock_endpoint import Behavior, MockEndpoint, serve
 from iterpref_core.problems.synthesis.feature_tree import load_tree
 from iterpref_core.records import Problem
+from iterpref_core.storage.jsonl import read_jsonl
 from tests.settings import ROOT
 
 Run = Callable[..., tuple[int, str, str]]
@@ -40,14 +40,14 @@ class TestAdd(unittest.TestCase):
 <json>{{"file_names": ["adding.py", "test.py"], "packages": []}}</json>"""
 
 
-def test_problems_are_synthesised_from_seed_code_and_again_from_the_tree(
+def test_problems_are_synthesized_from_seed_code_and_again_from_the_tree(
     iterpref: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "seeds").mkdir()
     (tmp_path / "seeds" / "a.py").write_text("def f(x):\n    return x * 2\n")
     out, tree = tmp_path / "new.jsonl", tmp_path / "tree.json"
-    server = MockEndpoint(_answer, Behaviour())
+    server = MockEndpoint(_answer, Behavior())
     with serve(server) as url:
         common = [
             "--out",
@@ -64,13 +64,13 @@ def test_problems_are_synthesised_from_seed_code_and_again_from_the_tree(
             PARAMS,
             "--json",
         ]
-        code, stdout, stderr = iterpref("synthesise", "--seed-code", tmp_path / "seeds", "--count", 2, *common)
+        code, stdout, stderr = iterpref("synthesize", "--seed-code", tmp_path / "seeds", "--count", 2, *common)
         assert code == 0, stderr
         counts = json.loads(stdout)
         assert (counts["seeds/used"], counts["features/extracted"], counts["problems/kept"]) == (1, 4, 2)
         assert counts["calls"] == server.asked.total() == 1 + 2 * 64 + 2
         assert counts["tokens"] > 0
-        code, stdout, stderr = iterpref("synthesise", "--count", 3, *common)
+        code, stdout, stderr = iterpref("synthesize", "--count", 3, *common)
         assert code == 0, stderr
         assert json.loads(stdout)["problems/kept"] == 3
         assert server.asked.total() == 1 + 2 * 64 + 3, "what was answered is not asked for again"
@@ -86,7 +86,7 @@ def test_problems_are_synthesised_from_seed_code_and_again_from_the_tree(
 
 
 def test_synthesis_needs_seed_code_or_a_tree(iterpref: Run, tmp_path: Path) -> None:
-    code, _, stderr = iterpref("synthesise", "--out", tmp_path / "x.jsonl", "--count", 1)
+    code, _, stderr = iterpref("synthesize", "--out", tmp_path / "x.jsonl", "--count", 1)
     assert code == 2
     assert "--seed-code" in stderr
     assert list(tmp_path.iterdir()) == []

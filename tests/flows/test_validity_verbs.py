@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.config import load_params, with_values
+from iterpref_core.records import IoTest, Problem
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.validity.test_judge import judge_prompt
-from iterpref_core.records import IoTest, Problem
 from tasks.validity import measure_validity
 from tests.settings import ROOT
 

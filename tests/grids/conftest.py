@@ -9,11 +9,11 @@ import pytest
 from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import Params, load_params, with_values
-from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.localization.localization import localize_pairs
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
-from iterpref_core.problems.problems import synthesise
+from iterpref_core.problems.problems import synthesize
 from iterpref_core.records import Attempt, Problem, Trajectory
+from iterpref_core.storage.jsonl import write_jsonl
 from tasks.common.paths import DEBUGGER, FOCAL, PAIRS, PROBLEMS, STUDENT, TRAJECTORIES
 from tests.settings import ROOT
 
@@ -59,7 +59,7 @@ def artifacts(
 
     folder = tmp_path_factory.mktemp("artifacts")
     with chdir(folder):
-        every = list(synthesise(params.problems))
+        every = list(synthesize(params.problems))
         write_jsonl(PROBLEMS, every)
         model = make_model(train_tokenizer([p.prompt + (p.reference or "") for p in every], 400))
         STUDENT.parent.mkdir()

@@ -6,8 +6,8 @@ import pytest
 
 from iterpref_core.config import Params, with_values
 from iterpref_core.errors import InputError
-from iterpref_core.storage.jsonl import read_jsonl
 from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.storage.jsonl import read_jsonl
 from tasks.common.paths import FOCAL, PAIRS, STUDENT, TRAJECTORIES
 from tasks.grids.lineage import Inputs, find_inputs, make_once
 
@@ -22,7 +22,7 @@ def test_training_parameters_change_no_input(params: Params) -> None:
 
 
 @pytest.mark.usefixtures("experiment")
-def test_another_localiser_makes_spans_of_the_same_pairs_once(params: Params) -> None:
+def test_another_localizer_makes_spans_of_the_same_pairs_once(params: Params) -> None:
     found = _inputs(params, {"localization.widen_lines": 2})
     assert found[:2] == (STUDENT, PAIRS)
     wide, narrow = (sum(e - s for one in read_jsonl(p, FocalSpans) for s, e in one.rejected) for p in (found[2], FOCAL))

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tasks.grids.comparison import Row
-from tasks.grids.study_figure import draw_study
 from tasks.grids.study import Regime
+from tasks.grids.study_figure import draw_study
 
 
 def _regime(name: str) -> Regime:

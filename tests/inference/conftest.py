@@ -4,8 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from iterpref_core.inference.openai import rate_limits
-from iterpref_core.inference.openai import routing
+from iterpref_core.inference.openai import rate_limits, routing
 
 
 class Clock:

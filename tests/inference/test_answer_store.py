@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.errors import InputError
-from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.answer_store import AnswerStore, Spent, StoredEndpoint, answer_key
+from iterpref_core.inference.backend import Completion, Request, Sampling
 
 SAMPLING = Sampling(temperature=0.5, max_new_tokens=8)
 

@@ -9,12 +9,12 @@ import pytest
 
 from iterpref_core.config import BackendName, BudgetParams, InferenceParams
 from iterpref_core.errors import BudgetError, ConfigError, ModelError
+from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.inference.backend import Endpoint, Request, Sampling
+from iterpref_core.inference.backend_factory import describe_endpoint, model_identity, open_model
 from iterpref_core.inference.local.checkpoints import ModelSource, is_served, locate_model, served_name, write_pointer
 from iterpref_core.inference.local.fingerprint import model_fingerprint
-from iterpref_core.inference.openai.mock_endpoint import Behaviour, MockEndpoint, serve
-from iterpref_core.inference.backend_factory import describe_endpoint, model_identity, open_model
-from iterpref_core.inference.answer_store import AnswerStore
+from iterpref_core.inference.openai.mock_endpoint import Behavior, MockEndpoint, serve
 
 FREE = BudgetParams(calls=None, tokens=None, dollars=None)
 SAMPLING = Sampling(temperature=0.0, max_new_tokens=4)
@@ -38,7 +38,7 @@ def inference(backend: BackendName, **values: Any) -> InferenceParams:
 def test_the_same_answers_from_the_store_whatever_answered_first(word_model: Path, tmp_path: Path) -> None:
     recording = tmp_path / "recording.jsonl"
     recording.write_text("".join(json.dumps({"prompt": one.prompt, "answers": ["y"]}) + "\n" for one in REQUESTS))
-    mock = MockEndpoint(lambda prompt, _: prompt.upper(), Behaviour())
+    mock = MockEndpoint(lambda prompt, _: prompt.upper(), Behavior())
     with serve(mock) as url:
         asked = {
             "transformers": (word_model, inference("transformers")),
@@ -61,7 +61,7 @@ def test_the_same_answers_from_the_store_whatever_answered_first(word_model: Pat
 
 def test_without_a_store_caps_hold_all_the_same() -> None:
     faults: Counter[str] = Counter()
-    mock = MockEndpoint(lambda *_: "y", Behaviour(faults={"malformed": 1.0}))
+    mock = MockEndpoint(lambda *_: "y", Behavior(faults={"malformed": 1.0}))
     capped = FREE.model_copy(update={"calls": 1})
     with (
         serve(mock) as url,

@@ -10,13 +10,13 @@ from tenacity import wait_none
 
 from iterpref_core.config import BudgetParams, InferenceParams
 from iterpref_core.errors import BudgetError, RefusedError
+from iterpref_core.inference.answer_store import AnswerStore, Spent, StoredEndpoint
 from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.budget import TEMPLATE_TOKENS, Budget, MeteredBackend, MeteredEndpoint, at_most, cost_usd
-from iterpref_core.inference.transient_errors import CallError
-from iterpref_core.inference.openai.mock_endpoint import Behaviour, MockEndpoint, serve
+from iterpref_core.inference.openai.mock_endpoint import Behavior, MockEndpoint, serve
 from iterpref_core.inference.openai.openai_backend import OpenAIBackend
 from iterpref_core.inference.replay import ReplayBackend
-from iterpref_core.inference.answer_store import AnswerStore, Spent, StoredEndpoint
+from iterpref_core.inference.transient_errors import CallError
 
 SAMPLING = Sampling(temperature=0.5, max_new_tokens=20)
 FREE = BudgetParams(calls=None, tokens=None, dollars=None)
@@ -199,7 +199,7 @@ def test_what_a_run_was_answered_under_a_cap_it_is_not_asked_again_without_one(t
 
 
 def test_every_attempt_at_an_endpoint_that_may_have_been_billed_counts() -> None:
-    mock = MockEndpoint(lambda *_: "one two", Behaviour(faults={"malformed": 0.2, "empty": 0.2, "server_error": 0.2}))
+    mock = MockEndpoint(lambda *_: "one two", Behavior(faults={"malformed": 0.2, "empty": 0.2, "server_error": 0.2}))
     budget = Budget(FREE, PRICES)
     with serve(mock) as url:
         backend = OpenAIBackend(

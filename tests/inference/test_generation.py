@@ -14,12 +14,12 @@ from transformers import (
 )
 
 from iterpref_core.config import load_params
-from iterpref_core.inference.local import precision
 from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.inference.local.growing_cache import can_drop_rows, growing_cache
 from iterpref_core.inference.backend_factory import model_identity
-from iterpref_core.inference.prompts import render_prompt
+from iterpref_core.inference.local import precision
+from iterpref_core.inference.local.growing_cache import can_drop_rows, growing_cache
 from iterpref_core.inference.local.transformers_backend import TransformersBackend
+from iterpref_core.inference.prompts import render_prompt
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from tests.settings import ROOT
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from aiohttp import web
 
 from iterpref_core.config import BudgetParams, InferenceParams
-from iterpref_core.inference.backend import Completion, Request, Sampling
-from iterpref_core.inference.openai.mock_endpoint import Behaviour, MockEndpoint, serve
-from iterpref_core.inference.backend_factory import open_model
 from iterpref_core.inference.answer_store import AnswerStore, Spent
+from iterpref_core.inference.backend import Completion, Request, Sampling
+from iterpref_core.inference.backend_factory import open_model
+from iterpref_core.inference.openai.mock_endpoint import Behavior, MockEndpoint, serve
 
 CONCURRENCY, KILLS, COUNT = 4, 2, 80
 REQUESTS = [Request(f"prompt {number}", number) for number in range(COUNT)]
@@ -50,7 +50,7 @@ class Holding(MockEndpoint):
 
 
 def test_a_kill_costs_at_most_the_calls_in_flight(tmp_path: Path) -> None:
-    mock = Holding(lambda prompt, seed: f"{prompt} {seed}", Behaviour(median_s=0.01, sigma=0.5))
+    mock = Holding(lambda prompt, seed: f"{prompt} {seed}", Behavior(median_s=0.01, sigma=0.5))
     store = tmp_path / "answers.sqlite"
     with serve(mock) as url:
         for kill in range(1, KILLS + 1):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.inference.openai.mock_endpoint import FAULTS, Behaviour
+from iterpref_core.inference.openai.mock_endpoint import FAULTS, Behavior
 from iterpref_core.inference.openai.openai_backend import OpenAIBackend
 
 
@@ -35,10 +35,10 @@ def test_it_serves_a_recording_and_tells_what_it_was_asked(tmp_path: Path) -> No
 
 
 def test_latencies_and_faults_are_drawn_as_asked_and_always_the_same() -> None:
-    behaviour = Behaviour(median_s=2.0, sigma=1.0, faults={"cut": 0.1, "empty": 0.2})
-    drawn = [behaviour.draw(b"body %d" % number, 1) for number in range(4000)]
-    assert drawn == [behaviour.draw(b"body %d" % number, 1) for number in range(4000)]
-    assert drawn[0] != behaviour.draw(b"body 0", 2), "asked again, a request has another fate"
+    behavior = Behavior(median_s=2.0, sigma=1.0, faults={"cut": 0.1, "empty": 0.2})
+    drawn = [behavior.draw(b"body %d" % number, 1) for number in range(4000)]
+    assert drawn == [behavior.draw(b"body %d" % number, 1) for number in range(4000)]
+    assert drawn[0] != behavior.draw(b"body 0", 2), "asked again, a request has another fate"
     latencies = sorted(latency for latency, _ in drawn)
     assert latencies[2000] == pytest.approx(2.0, rel=0.1)
     assert latencies[int(0.841 * 4000)] == pytest.approx(2.0 * 2.718, rel=0.15), "one sigma above the median"

@@ -14,7 +14,7 @@ from tenacity import wait_none
 
 from iterpref_core.errors import ConfigError, EndpointError, InputError, IterPrefError, RefusedError
 from iterpref_core.inference.backend import Completion, Endpoint, Request, Sampling
-from iterpref_core.inference.openai.mock_endpoint import FAULTS, Behaviour, MockEndpoint, serve
+from iterpref_core.inference.openai.mock_endpoint import FAULTS, Behavior, MockEndpoint, serve
 from iterpref_core.inference.openai.openai_backend import OpenAIBackend
 from tests.inference.conftest import Clock
 
@@ -30,7 +30,7 @@ class Scripted(MockEndpoint):
     """Answers with what the script says, call by call, and as an endpoint should when it is at its end."""
 
     def __init__(self, *script: Callable[[web.Request], web.Response]) -> None:
-        super().__init__(echo, Behaviour())
+        super().__init__(echo, Behavior())
         self.script, self.bodies = list(script), list[dict[str, Any]]()
 
     async def _respond(self, request: web.Request, body: bytes, digest: str) -> web.StreamResponse:
@@ -103,7 +103,7 @@ def test_a_server_that_wants_the_newer_name_of_the_length_limit_gets_it_from_the
 
 
 def test_calls_share_connections_and_never_exceed_the_concurrency(ask: Callable[..., OpenAIBackend]) -> None:
-    mock = MockEndpoint(echo, Behaviour(median_s=0.01))
+    mock = MockEndpoint(echo, Behavior(median_s=0.01))
     backend = ask(mock, concurrency=5)
     for _ in range(2):  # each in an event loop of its own
         answers = backend.generate([*many(20), *many(20)], SAMPLING)
@@ -113,7 +113,7 @@ def test_calls_share_connections_and_never_exceed_the_concurrency(ask: Callable[
 
 
 def test_every_fault_is_counted_and_survived(ask: Callable[..., OpenAIBackend]) -> None:
-    mock = MockEndpoint(echo, Behaviour(sigma=0, faults=dict.fromkeys(FAULTS, 0.05), seed=5))
+    mock = MockEndpoint(echo, Behavior(sigma=0, faults=dict.fromkeys(FAULTS, 0.05), seed=5))
     backend = ask(mock, timeout_s=5.0, attempts=12, concurrency=16)
     answers = backend.generate(many(120), SAMPLING)
     assert [answer.text for answer in answers] == [f"prompt {n} with {n}" for n in range(120)]
@@ -126,14 +126,14 @@ def test_every_fault_is_counted_and_survived(ask: Callable[..., OpenAIBackend]) 
 def test_attempts_that_all_fail_end_the_run_with_the_way_to_continue(
     ask: Callable[..., OpenAIBackend], kind: str
 ) -> None:
-    backend = ask(MockEndpoint(echo, Behaviour(faults={kind: 1.0})))
+    backend = ask(MockEndpoint(echo, Behavior(faults={kind: 1.0})))
     with pytest.raises(EndpointError, match=rf"4 attempts .* {kind}: .*run the same command again to continue"):
         one(backend)
     assert backend.faults == {kind: 4}
 
 
 def test_an_answer_that_stays_empty_counts_in_the_end(ask: Callable[..., OpenAIBackend]) -> None:
-    backend = ask(MockEndpoint(echo, Behaviour(faults={"empty": 1.0})))
+    backend = ask(MockEndpoint(echo, Behavior(faults={"empty": 1.0})))
     assert one(backend).text == ""
     assert backend.faults == {"empty": 4}
 
@@ -148,7 +148,7 @@ def test_an_empty_answer_that_was_cut_short_is_not_asked_for_again(
 
 
 def test_no_server_at_the_address_is_told_after_few_attempts() -> None:
-    with serve(MockEndpoint(echo, Behaviour())) as url:
+    with serve(MockEndpoint(echo, Behavior())) as url:
         pass
     backend = OpenAIBackend("m", url, api="chat", concurrency=1, timeout_s=5, attempts=50, wait=wait_none())
     with pytest.raises(EndpointError, match=r"3 attempts.*connection"):
@@ -195,7 +195,7 @@ def test_an_allowance_that_is_used_up_is_waited_for_before_it_is_refused(
     ask: Callable[..., OpenAIBackend], clock: Clock
 ) -> None:
     headers = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "20s"}
-    backend = ask(MockEndpoint(echo, Behaviour(), headers), concurrency=1)
+    backend = ask(MockEndpoint(echo, Behavior(), headers), concurrency=1)
 
     async def ask_two() -> None:
         await backend.answer(many(1)[0], SAMPLING)

@@ -5,13 +5,13 @@ from collections import Counter
 
 import pytest
 
-from iterpref_core.config import load_params
 from iterpref_core.codeflow.conversation import Conversation
 from iterpref_core.codeflow.draft_sampling import sample_request
+from iterpref_core.config import load_params
 from iterpref_core.errors import RefusedError
 from iterpref_core.inference.backend import Completion, Request, Sampling
-from iterpref_core.inference.privacy_guard import GuardedEndpoint
 from iterpref_core.inference.concurrent_prompts import ConcurrentEndpoint
+from iterpref_core.inference.privacy_guard import GuardedEndpoint
 from iterpref_core.records import OWN_CODE, AssertTest, Problem
 from tests.settings import ROOT
 
@@ -53,7 +53,7 @@ def test_of_many_prompts_only_the_withheld_ones_get_no_answer() -> None:
 
 def test_what_is_asked_about_own_code_is_private() -> None:
     tests = (AssertTest(code="assert True"),)
-    for source, private in (("synthesised", False), (f"{OWN_CODE}acme", True)):
+    for source, private in (("synthesized", False), (f"{OWN_CODE}acme", True)):
         problem = Problem(task_id="t", prompt="p", entry_point="f", tests=tests, source=source)
         assert Conversation(problem, 1, 0, "instruct").request().private is private
         assert sample_request(problem, 0, load_params(PARAMS).codeflow).private is private

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.errors import InputError, RecordError
+from iterpref_core.inference.answer_store import AnswerStore, StoredEndpoint
 from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.replay import Recorded, ReplayBackend, open_recording, write_recording
-from iterpref_core.inference.answer_store import AnswerStore, StoredEndpoint
 
 SAMPLING = Sampling(temperature=0.5, max_new_tokens=20)
 

@@ -12,15 +12,15 @@ from tenacity import RetryCallState, wait_none
 
 from iterpref_core.config import BudgetParams, InferenceParams
 from iterpref_core.errors import ConfigError, EndpointError
+from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.inference.backend import Completion, Request, Sampling
-from iterpref_core.inference.budget import Budget
-from iterpref_core.inference.transient_errors import CallError, FaultKind
-from iterpref_core.inference.openai.mock_endpoint import Behaviour, MockEndpoint, serve
-from iterpref_core.inference.openai.openai_backend import OpenAIBackend
 from iterpref_core.inference.backend_factory import describe_endpoint, leaves_this_machine, open_model
+from iterpref_core.inference.budget import Budget
+from iterpref_core.inference.openai.mock_endpoint import Behavior, MockEndpoint, serve
+from iterpref_core.inference.openai.openai_backend import OpenAIBackend
 from iterpref_core.inference.openai.rate_limits import Gate
 from iterpref_core.inference.openai.routing import RoutedEndpoint, Server
-from iterpref_core.inference.answer_store import AnswerStore
+from iterpref_core.inference.transient_errors import CallError, FaultKind
 from tests.inference.conftest import Clock
 
 SAMPLING = Sampling(temperature=0.5, max_new_tokens=20)
@@ -49,8 +49,8 @@ def inference(base_url: str | tuple[str, ...] | None, attempts: int = 4) -> Infe
 class Dying(MockEndpoint):
     """After so many answers it cuts every call off, those under way included, as a killed server does."""
 
-    def __init__(self, behaviour: Behaviour, answers: int) -> None:
-        super().__init__(echo, behaviour)
+    def __init__(self, behavior: Behavior, answers: int) -> None:
+        super().__init__(echo, behavior)
         self.left = answers
 
     async def _respond(self, request: web.Request, body: bytes, digest: str) -> web.StreamResponse:
@@ -71,7 +71,7 @@ def nothing_listens() -> str:
 
 
 def test_one_of_three_servers_dies_in_the_middle_and_nothing_is_lost_or_asked_twice(tmp_path: Path) -> None:
-    pace = Behaviour(median_s=0.01, sigma=0.5)
+    pace = Behavior(median_s=0.01, sigma=0.5)
     mocks = [MockEndpoint(echo, pace), Dying(pace, answers=40), MockEndpoint(echo, pace)]
     requests = many(300)
     with ExitStack() as stack:
@@ -95,7 +95,7 @@ def test_one_of_three_servers_dies_in_the_middle_and_nothing_is_lost_or_asked_tw
 
 
 def test_the_server_with_the_fewest_calls_under_way_is_asked() -> None:
-    fast, slow = (MockEndpoint(echo, Behaviour(median_s=median, sigma=0)) for median in (0.01, 1.0))
+    fast, slow = (MockEndpoint(echo, Behavior(median_s=median, sigma=0)) for median in (0.01, 1.0))
     with serve(fast) as one, serve(slow) as other:
         backend = OpenAIBackend("m", (one, other), api="chat", concurrency=8, timeout_s=20, attempts=2)
         backend.generate(many(120), SAMPLING)
@@ -105,7 +105,7 @@ def test_the_server_with_the_fewest_calls_under_way_is_asked() -> None:
 
 
 def test_servers_that_are_alike_get_alike_many_calls() -> None:
-    mocks = [MockEndpoint(echo, Behaviour(median_s=0.005, sigma=0)) for _ in range(3)]
+    mocks = [MockEndpoint(echo, Behavior(median_s=0.005, sigma=0)) for _ in range(3)]
     with ExitStack() as stack:
         urls = [stack.enter_context(serve(mock)) for mock in mocks]
         OpenAIBackend("m", urls, api="chat", concurrency=6, timeout_s=20, attempts=2).generate(many(90), SAMPLING)
@@ -113,8 +113,8 @@ def test_servers_that_are_alike_get_alike_many_calls() -> None:
 
 
 def test_a_server_that_asks_for_a_pause_holds_only_its_own_calls_back(clock: Clock) -> None:
-    paused = MockEndpoint(echo, Behaviour(faults={"rate_limited": 1.0}, retry_after_s=60))
-    with serve(paused) as one, serve(MockEndpoint(echo, Behaviour())) as other:
+    paused = MockEndpoint(echo, Behavior(faults={"rate_limited": 1.0}, retry_after_s=60))
+    with serve(paused) as one, serve(MockEndpoint(echo, Behavior())) as other:
         backend = OpenAIBackend("m", (one, other), api="chat", concurrency=4, timeout_s=20, attempts=2)
         assert [answer.text for answer in backend.generate(many(40), SAMPLING)] == answers_to(many(40))
     assert clock.slept == []
@@ -133,7 +133,7 @@ def test_servers_that_are_all_away_are_told_by_name() -> None:
 
 
 def test_a_server_that_is_away_from_the_start_costs_no_pause() -> None:
-    with serve(MockEndpoint(echo, Behaviour())) as there:
+    with serve(MockEndpoint(echo, Behavior())) as there:
         urls = [nothing_listens(), nothing_listens(), nothing_listens(), there]
         backend = OpenAIBackend("m", urls, api="chat", concurrency=1, timeout_s=20, attempts=1, wait=no_pause)
         assert [answer.text for answer in backend.generate(many(20), SAMPLING)] == answers_to(many(20))
@@ -142,7 +142,7 @@ def test_a_server_that_is_away_from_the_start_costs_no_pause() -> None:
 
 def test_a_budget_is_that_of_all_servers_together(tmp_path: Path) -> None:
     with ExitStack() as stack:
-        urls = [stack.enter_context(serve(MockEndpoint(echo, Behaviour()))) for _ in range(2)]
+        urls = [stack.enter_context(serve(MockEndpoint(echo, Behavior()))) for _ in range(2)]
         store = stack.enter_context(AnswerStore(tmp_path / "answers.sqlite", "a run"))
         budget = Budget(FREE.model_copy(update={"calls": 10}), inference(None), store)
         backend = OpenAIBackend("m", urls, api="chat", concurrency=4, timeout_s=5, attempts=1, budget=budget)

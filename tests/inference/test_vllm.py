@@ -25,17 +25,17 @@ from iterpref_core.config import (
     NanolabParams,
 )
 from iterpref_core.errors import EndpointError, ModelError
-from iterpref_core.inference.backend import Backend, Completion, Request, Sampling
-from iterpref_core.inference.openai.openai_backend import OpenAIBackend
-from iterpref_core.inference.backend_factory import open_model
 from iterpref_core.inference.answer_store import AnswerStore
-from iterpref_core.inference.local.transformers_backend import TransformersBackend
+from iterpref_core.inference.backend import Backend, Completion, Request, Sampling
+from iterpref_core.inference.backend_factory import open_model
 from iterpref_core.inference.codeflow_prompts import draft_prompt, refine_prompt
+from iterpref_core.inference.local.transformers_backend import TransformersBackend
+from iterpref_core.inference.openai.openai_backend import OpenAIBackend
 from iterpref_core.inference.vllm.vllm_log import last_meaningful_line
 from iterpref_core.inference.vllm.vllm_server import SERVED_NAME, find_vllm, serve, served_api
-from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.nanolab.nanolab import build_models
 from iterpref_core.records import IoTest, Problem
+from iterpref_core.storage.jsonl import write_jsonl
 from tests.settings import EXECUTION
 
 StandIn = Callable[[str], Path]

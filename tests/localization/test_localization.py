@@ -5,12 +5,12 @@ from typing import Literal
 
 import pytest
 
-from iterpref_core.source_code import line_diff
 from iterpref_core.config import LocalizationParams
 from iterpref_core.errors import RecordError
-from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.localization.localization import localize_pairs
 from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.source_code import line_diff
+from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 
 REPLACED = PreferencePair(task_id="replaced", prompt="p", rejected="a\nb\nc\nd\n", chosen="a\nB\nc\nd\n")
 INSERTED = PreferencePair(task_id="inserted", prompt="p", rejected="a\nc\n", chosen="a\nb\nc\n")
@@ -85,7 +85,7 @@ def test_a_broken_line_overwrites_nothing(tmp_path: Path) -> None:
 
 
 def test_the_programs_of_a_pair_are_compared_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the time of the paper's 59,000 pairs depends on; `iterpref bench localisation` measures it."""
+    """What the time of the paper's 59,000 pairs depends on; `iterpref bench localization` measures it."""
     compared: list[int] = []
     match = line_diff.match_lines
     monkeypatch.setattr(line_diff, "match_lines", lambda a, b: compared.append(len(a)) or match(a, b))

@@ -1,4 +1,4 @@
-"""Localisation by prefix and suffix, and by tokens."""
+"""Localization by prefix and suffix, and by tokens."""
 
 import pytest
 from hypothesis import given

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.errors import InputError
-from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.localization.span_agreement import compare_spans
 from iterpref_core.records import FocalSpans, PreferencePair, Span
+from iterpref_core.storage.jsonl import write_jsonl
 
 TEXT = "aa\nb b\n\ncccc\n"  # lines at 0, 3, 7 and 8
 

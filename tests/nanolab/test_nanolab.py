@@ -15,7 +15,7 @@ from iterpref_core.config import BackendName, ModelParams, NanolabParams
 from iterpref_core.errors import InputError, ModelError
 from iterpref_core.execution import Executor, Limits
 from iterpref_core.inference.local.checkpoints import locate_model, served_name
-from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.nanolab.nanolab import build_models
 from iterpref_core.nanolab.pretrain import (
     Example,
@@ -28,8 +28,8 @@ from iterpref_core.nanolab.pretrain import (
     single_threads,
 )
 from iterpref_core.nanolab.repairs import break_reference, make_repairs
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import IoTest, Problem
+from iterpref_core.storage.jsonl import write_jsonl
 from tests.settings import EXECUTION
 
 PARAMS = NanolabParams(

@@ -67,14 +67,16 @@ def close_list(browser: "Page") -> None:
 
 
 def submitted(browser: "Page", server: "Server", known: set[str]) -> list[dict[str, Any]]:
-    """The runs that pressing Submit has made. A busy SQLite makes the server refuse with 503: then one presses again."""
+    """The runs that pressing Submit has made. On a busy SQLite the server refuses with 503: then one presses again."""
     refused = len(browser.failures)
     browser.click("button", "Submit")
     found: list[dict[str, Any]] = []
     browser.wait(
-        lambda: found.extend(one for one in runs(server) if one["id"] not in known)
-        or found
-        or any(" 503 " in failure for failure in browser.failures[refused:]),
+        lambda: (
+            found.extend(one for one in runs(server) if one["id"] not in known)
+            or found
+            or any(" 503 " in failure for failure in browser.failures[refused:])
+        ),
         "new run",
     )
     return found
@@ -149,7 +151,9 @@ def test_two_experiments_are_compared(small: "Small", server: "Server", browser:
     browser.click("link", "Experiments.*")
     browser.click("link", "iterpref")
     for seed in (35, 46):
-        found = client.search_runs([experiment], f"params.`training.seed` = '{seed}' and tags.`iterpref.params_md5` != ''")
+        found = client.search_runs(
+            [experiment], f"params.`training.seed` = '{seed}' and tags.`iterpref.params_md5` != ''"
+        )
         name = found[0].info.run_name
         rows = "[...document.querySelectorAll('.ag-row')]"
         box = "input[type=checkbox]"

@@ -10,7 +10,7 @@ from iterpref_core.errors import ConfigError
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.training.dataset import tokenise_pair
+from iterpref_core.training.dataset import tokenize_pair
 from tasks.orchestration.profiles import apply_profile
 from tests.settings import ROOT
 
@@ -89,14 +89,19 @@ def test_each_model_of_the_paper_has_both_recipes(
     for profile, (learning_rate, epochs, nll, shown) in recipes.items():
         apply_profile(profile, params, PROFILES)
         found = load_params(params)
-        train = found.training
+        training = found.training
         assert found.model.student == student
         assert {own.learning_rate for own in training.objectives.values()} == {learning_rate}
         assert {key: own.alpha for key, own in training.objectives.items() if key.endswith(("dpo", "rpo"))} == {
             key: 1.0 if key.endswith("rpo") else 0.0 for key in training.objectives if not key.startswith("sft")
         }
         assert (training.epochs, training.nll, training.batch_size, training.micro_batch_size) == (epochs, nll, 128, 1)
-        assert (training.beta, training.warmup_ratio, training.max_prompt_length, training.max_length) == (0.1, 0.03, 1024, 2048)
+        assert (training.beta, training.warmup_ratio, training.max_prompt_length, training.max_length) == (
+            0.1,
+            0.03,
+            1024,
+            2048,
+        )
         assert training.bf16
         assert training.gradient_checkpointing
         assert _as_read(chat_model, found) == (shown, FENCED)
@@ -129,7 +134,7 @@ def _as_read(model: Path, params: Params) -> tuple[str, str]:
     pair = PreferencePair(task_id="p", prompt="Add one.", chosen="x + 1\n", rejected="x + 2\n")
     spans = FocalSpans(task_id="p", method="line_lcs", rejected=((0, 5),), chosen=((0, 5),))
     tokenizer = load_tokenizer(model, params.model.prompt)
-    row = tokenise_pair(pair, spans, tokenizer, params.training)
+    row = tokenize_pair(pair, spans, tokenizer, params.training)
     assert row.chosen_ids[-1] == tokenizer.eos_token_id
     marked = [token for token, mark in zip(row.rejected_ids, row.focal, strict=True) if mark]
     assert tokenizer.decode(marked).strip() == "x + 2"

@@ -5,10 +5,10 @@ from collections import Counter
 
 import pytest
 
+from iterpref_core.inference.replay import ReplayBackend
+from iterpref_core.inference.structured_answers import _correction
 from iterpref_core.pairs import pair_judge as judging
 from iterpref_core.pairs.pair_judge import judge_pairs, judge_prompt, parse_kind
-from iterpref_core.inference.structured_answers import _correction
-from iterpref_core.inference.replay import ReplayBackend
 from iterpref_core.records import PreferencePair
 
 

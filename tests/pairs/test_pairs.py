@@ -7,11 +7,10 @@ from typing import Literal
 import pytest
 
 from iterpref_core.config import PairsParams
-from iterpref_core.source_code.tests_digest import digest_tests
-from iterpref_core.pairs.pairs import make_pair, select_pairs
 from iterpref_core.errors import InputError, ModelError, RecordError
-from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+from iterpref_core.pairs.pairs import make_pair, select_pairs
 from iterpref_core.records import Attempt, IoTest, PreferencePair, Problem, Trajectory, Verdict
+from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 
 
 def trajectory(name: str, versions: Sequence[tuple[str, Verdict]]) -> Trajectory:
@@ -131,9 +130,9 @@ def test_what_fails_the_hidden_tests_may_become_a_pair_unless_that_is_turned_off
 
 
 def test_trajectories_that_other_tests_judged_are_refused(tmp_path: Path, word_model: Path) -> None:
-    (same,) = (t.model_copy(update={"tests": digest_tests(PROBLEM)}) for t in [trajectory("t0", THREE)])
+    (same,) = (t.model_copy(update={"tests": PROBLEM.tests_digest}) for t in [trajectory("t0", THREE)])
     assert len(select(tmp_path, word_model, [same])[1]) == 1
-    other = same.model_copy(update={"tests": digest_tests(PROBLEM.model_copy(update={"tests": ()}))})
+    other = same.model_copy(update={"tests": PROBLEM.model_copy(update={"tests": ()}).tests_digest})
     with pytest.raises(InputError, match="trajectory 't0': its problem's tests are no longer those that judged it"):
         select(tmp_path, word_model, [other])
 

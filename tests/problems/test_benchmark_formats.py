@@ -11,7 +11,6 @@ import pytest
 
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.execution import Executor, Limits, program_of
-from iterpref_core.storage.jsonl import read_jsonl
 from iterpref_core.problems.formats import ProblemFormat
 from iterpref_core.problems.formats import benchmark_membership as benchmarks
 from iterpref_core.problems.formats import evalplus_format as evalplus
@@ -20,6 +19,7 @@ from iterpref_core.problems.formats import mbpp_format as mbpp
 from iterpref_core.problems.formats.humaneval_format import split_check
 from iterpref_core.problems.ingest import Ingested, IngestOptions, ingest
 from iterpref_core.records import AssertTest, Problem, Sample
+from iterpref_core.storage.jsonl import read_jsonl
 from tests import settings
 
 EXECUTION = settings.EXECUTION.model_copy(update={"cpu_s": 10, "wall_s": 60, "memory_mb": 512, "output_kb": 256})

@@ -1,4 +1,4 @@
-"""Pairs in the format of the published CodeFlow set: programs come out of their fences, and can be localised."""
+"""Pairs in the format of the published CodeFlow set: programs come out of their fences, and can be localized."""
 
 import doctest
 import json
@@ -9,11 +9,11 @@ import pytest
 
 from iterpref_core.config import LocalizationParams
 from iterpref_core.errors import InputError, RecordError
-from iterpref_core.storage.jsonl import read_jsonl, read_pairs
 from iterpref_core.localization.localization import localize_pairs
 from iterpref_core.problems.formats import codeflow_pairs as codeflow
 from iterpref_core.problems.formats.codeflow_pairs import ingest_pairs
 from iterpref_core.records import FocalSpans
+from iterpref_core.storage.jsonl import read_jsonl, read_pairs
 
 CHOSEN = "def f(x):\n    return x + 1\n"
 REJECTED = "def f(x):\n    return x\n"
@@ -31,7 +31,7 @@ def test_the_example_holds() -> None:
 
 
 @pytest.mark.parametrize("as_array", [False, True])
-def test_programs_come_out_of_their_fences_and_can_be_localised(tmp_path: Path, as_array: bool) -> None:
+def test_programs_come_out_of_their_fences_and_can_be_localized(tmp_path: Path, as_array: bool) -> None:
     source, out, spans = tmp_path / "in.json", tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl"
     records = [PAIR, PAIR | {"chosen": PAIR["rejected"]}, PAIR]
     text = json.dumps(records) if as_array else "".join(json.dumps(record) + "\n" for record in records)

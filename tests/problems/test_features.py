@@ -26,12 +26,12 @@ def _with_leaf(kind: Kind, branch: str, leaf: Feature) -> Combination:
 def test_every_leaf_runs_on_edge_cases_and_can_be_told_from_its_siblings(kind: Kind, branch: str) -> None:
     random = Random(0)
     arguments = [*kind.edge_cases, *(kind.draw(random) for _ in range(200))]
-    behaviours = {}
+    behaviors = {}
     for leaf in getattr(kind, branch):
         namespace: dict[str, object] = {}
         exec(write_reference(_with_leaf(kind, branch, leaf)), namespace)
-        behaviours[leaf.name] = repr([namespace["solve"](argument) for argument in arguments])  # type: ignore[operator]
-    assert len(set(behaviours.values())) == len(behaviours), "two leaves behave alike: one of them is a false error"
+        behaviors[leaf.name] = repr([namespace["solve"](argument) for argument in arguments])  # type: ignore[operator]
+    assert len(set(behaviors.values())) == len(behaviors), "two leaves behave alike: one of them is a false error"
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)

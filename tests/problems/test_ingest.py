@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from iterpref_core.errors import InputError, RecordError
-from iterpref_core.storage.jsonl import read_jsonl
 from iterpref_core.problems.formats import ProblemFormat
 from iterpref_core.problems.formats.benchmark_membership import mbpp_plus_ids
 from iterpref_core.problems.ingest import Ingested, IngestOptions, ReferenceVerdict
 from iterpref_core.problems.ingest import ingest as ingest_with
 from iterpref_core.records import IoTest, Problem
+from iterpref_core.storage.jsonl import read_jsonl
 from tests.settings import EXECUTION
 
 SOUND: dict[str, Any] = {

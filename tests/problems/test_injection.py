@@ -8,11 +8,11 @@ import pytest
 from iterpref_core.config import LocalizationParams
 from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.execution import Engine, Executor, Limits, Outcome, Program
-from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
-from iterpref_core.localization.span_agreement import compare_spans
 from iterpref_core.localization.localization import localize_pairs
+from iterpref_core.localization.span_agreement import compare_spans
 from iterpref_core.problems.injection import InjectionOptions, inject_bugs
 from iterpref_core.records import FocalSpans, IoTest, PreferencePair, Problem
+from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
 from tests.settings import EXECUTION
 
 ADD = Problem(

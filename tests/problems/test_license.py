@@ -1,21 +1,21 @@
-"""Licences are found where projects name them."""
+"""Licenses are found where projects name them."""
 
 from pathlib import Path
 
 import pytest
 
-from iterpref_core.problems.own_code.project_interpreter import Installed
 from iterpref_core.problems.own_code.license import (
     is_allowed,
-    licence_of_folder,
-    licence_of_package,
-    licence_of_source,
-    recognise,
+    license_of_folder,
+    license_of_package,
+    license_of_source,
+    recognize,
 )
+from iterpref_core.problems.own_code.project_interpreter import Installed
 
 
 @pytest.mark.parametrize(
-    ("text", "licence"),
+    ("text", "license"),
     [
         ("License :: OSI Approved :: Apache Software License", "Apache-2.0"),
         ("GNU LESSER GENERAL PUBLIC LICENSE Version 3", "LGPL"),
@@ -24,32 +24,32 @@ from iterpref_core.problems.own_code.license import (
         ("All rights reserved, submit nothing", "unknown"),
     ],
 )
-def test_common_licences_are_recognised(text: str, licence: str) -> None:
-    assert recognise(text) == licence
+def test_common_licenses_are_recognized(text: str, license: str) -> None:
+    assert recognize(text) == license
 
 
 def test_an_expression_counts_before_text_and_classifiers() -> None:
     package = Installed("/x", expression="MIT OR Apache-2.0", classifiers=("License :: OSI Approved :: BSD License",))
-    assert licence_of_package(package) == "MIT OR Apache-2.0"
-    assert licence_of_package(Installed("/x", field="see file", classifiers=package.classifiers)) == "BSD-3-Clause"
-    assert licence_of_package(Installed("/x")) == "unknown"
+    assert license_of_package(package) == "MIT OR Apache-2.0"
+    assert license_of_package(Installed("/x", field="see file", classifiers=package.classifiers)) == "BSD-3-Clause"
+    assert license_of_package(Installed("/x")) == "unknown"
 
 
-def test_a_folder_tells_by_its_project_file_or_its_licence_file(tmp_path: Path) -> None:
-    assert licence_of_folder(tmp_path) == "unknown"
+def test_a_folder_tells_by_its_project_file_or_its_license_file(tmp_path: Path) -> None:
+    assert license_of_folder(tmp_path) == "unknown"
     (tmp_path / "LICENSE").write_text("Permission is hereby granted, free of charge, to any person")
-    assert licence_of_folder(tmp_path) == "MIT"
+    assert license_of_folder(tmp_path) == "MIT"
     (tmp_path / "pyproject.toml").write_text('[project]\nlicense = "ISC"\n')
-    assert licence_of_folder(tmp_path) == "ISC"
+    assert license_of_folder(tmp_path) == "ISC"
 
 
-def test_a_files_own_header_counts_before_its_projects_licence() -> None:
-    assert licence_of_source("# SPDX-License-Identifier: GPL-2.0-only\nx = 1\n", "MIT") == "GPL-2.0-only"
-    assert licence_of_source("x = 1\n", "MIT") == "MIT"
+def test_a_files_own_header_counts_before_its_projects_license() -> None:
+    assert license_of_source("# SPDX-License-Identifier: GPL-2.0-only\nx = 1\n", "MIT") == "GPL-2.0-only"
+    assert license_of_source("x = 1\n", "MIT") == "MIT"
 
 
 @pytest.mark.parametrize(
-    ("licence", "allowed"),
+    ("license", "allowed"),
     [
         ("mit", True),
         ("MIT AND BSD-3-Clause", True),
@@ -58,5 +58,5 @@ def test_a_files_own_header_counts_before_its_projects_licence() -> None:
         ("unknown", False),
     ],
 )
-def test_all_that_an_expression_demands_must_be_allowed(licence: str, allowed: bool) -> None:
-    assert is_allowed(licence, ("MIT", "BSD-3-Clause")) is allowed
+def test_all_that_an_expression_demands_must_be_allowed(license: str, allowed: bool) -> None:
+    assert is_allowed(license, ("MIT", "BSD-3-Clause")) is allowed

@@ -10,14 +10,14 @@ import pytest
 from iterpref_core.config import EnvironmentParams, OwnCodeParams
 from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.execution import Outcome, Program, open_executor
-from iterpref_core.validity.mutation_score import QualityOptions, measure_quality
-from iterpref_core.storage.jsonl import read_jsonl
 from iterpref_core.problems.own_code.own_code import Source, ingest_own_code
 from iterpref_core.records import Problem
+from iterpref_core.storage.jsonl import read_jsonl
+from iterpref_core.validity.mutation_score import QualityOptions, measure_quality
 from tests import settings
 
 EXECUTION = settings.EXECUTION.model_copy(update={"cpu_s": 5, "wall_s": 60, "memory_mb": 512, "file_mb": 4})
-PARAMS = OwnCodeParams(repeats=2, max_test_s=0.5, max_tests=5, max_prompt_chars=5000, licences=("MIT",))
+PARAMS = OwnCodeParams(repeats=2, max_test_s=0.5, max_tests=5, max_prompt_chars=5000, licenses=("MIT",))
 
 PRICES = '''
 """Prices."""
@@ -233,7 +233,7 @@ def test_tested_functions_and_methods_become_problems_and_the_rest_is_counted(sh
         "tests": 13.0,
         "dropped/defined_twice": 2.0,
         "dropped/email": 1.0,
-        "dropped/licence": 1.0,
+        "dropped/license": 1.0,
         "dropped/no_docstring": 4.0,
         "dropped/no_test": 4.0,
         "dropped/secret": 1.0,
@@ -242,7 +242,7 @@ def test_tested_functions_and_methods_become_problems_and_the_rest_is_counted(sh
         "dropped/test_slow": 1.0,
         "dropped/tests_accept_anything": 1.0,
     }
-    assert shop.counts["licence"] == "MIT"
+    assert shop.counts["license"] == "MIT"
 
 
 def test_the_environment_that_the_problems_need_is_told(shop: SimpleNamespace) -> None:
@@ -379,7 +379,7 @@ def test_an_environment_that_is_not_named_is_a_users_error(shop: SimpleNamespace
 def test_an_installed_package_with_doctests_needs_no_environment(tmp_path: Path) -> None:
     pytest.importorskip("sortedcontainers")
     out = tmp_path / "problems.jsonl"
-    params = PARAMS.model_copy(update={"licences": ("Apache-2.0",)})
+    params = PARAMS.model_copy(update={"licenses": ("Apache-2.0",)})
     counts = ingest_own_code(Source("sortedcontainers", "package"), out, params, EXECUTION)
     problems = list(read_jsonl(out, Problem))
     assert "environment" not in counts
@@ -387,12 +387,12 @@ def test_an_installed_package_with_doctests_needs_no_environment(tmp_path: Path)
     assert "SortedKeysView.__getitem__" in {problem.entry_point for problem in problems}
 
 
-def test_code_under_a_licence_that_is_not_allowed_is_left_out(tmp_path: Path) -> None:
+def test_code_under_a_license_that_is_not_allowed_is_left_out(tmp_path: Path) -> None:
     folder = tmp_path / "project"
     folder.mkdir()
     (folder / "copied.py").write_text(GPL)
-    with pytest.raises(InputError, match=r"no problem to ingest .*dropped/licence 1"):
-        ingest_own_code(Source(str(folder), "folder", licence="MIT"), tmp_path / "out.jsonl", PARAMS, EXECUTION)
+    with pytest.raises(InputError, match=r"no problem to ingest .*dropped/license 1"):
+        ingest_own_code(Source(str(folder), "folder", license="MIT"), tmp_path / "out.jsonl", PARAMS, EXECUTION)
     assert not (tmp_path / "out.jsonl").exists()
 
 

@@ -8,9 +8,9 @@ import pytest
 from iterpref_core.config import ProblemsParams
 from iterpref_core.errors import ConfigError, RecordError
 from iterpref_core.execution import Executor, Limits, reference_outcomes
-from iterpref_core.storage.jsonl import read_jsonl
-from iterpref_core.problems.problems import build_problems, synthesise
+from iterpref_core.problems.problems import build_problems, synthesize
 from iterpref_core.records import IoTest, Problem
+from iterpref_core.storage.jsonl import read_jsonl
 
 PARAMS = ProblemsParams(
     seed=1,
@@ -27,7 +27,7 @@ PARAMS = ProblemsParams(
 
 @pytest.fixture(scope="module")
 def problems() -> list[Problem]:
-    return list(synthesise(PARAMS))
+    return list(synthesize(PARAMS))
 
 
 def test_no_combination_is_in_two_splits(problems: list[Problem]) -> None:
@@ -57,12 +57,12 @@ def test_instructions_are_worded_in_several_ways(problems: list[Problem]) -> Non
 
 
 def test_the_seed_decides_everything(problems: list[Problem]) -> None:
-    assert list(synthesise(PARAMS)) == problems
-    assert list(synthesise(PARAMS.model_copy(update={"seed": 2}))) != problems
+    assert list(synthesize(PARAMS)) == problems
+    assert list(synthesize(PARAMS.model_copy(update={"seed": 2}))) != problems
 
 
 def test_another_number_of_tests_leaves_the_tasks_alone(problems: list[Problem]) -> None:
-    more = synthesise(PARAMS.model_copy(update={"hidden_tests": 9}))
+    more = synthesize(PARAMS.model_copy(update={"hidden_tests": 9}))
     assert [(p.task_id, p.features) for p in more] == [(p.task_id, p.features) for p in problems]
 
 
@@ -87,4 +87,4 @@ def test_a_task_id_in_two_files_is_refused_and_nothing_is_written(tmp_path: Path
 
 def test_more_problems_than_the_tree_serves_are_refused() -> None:
     with pytest.raises(ConfigError, match="lower the sizes"):
-        next(synthesise(PARAMS.model_copy(update={"debugger": 100_000})))
+        next(synthesize(PARAMS.model_copy(update={"debugger": 100_000})))

@@ -19,8 +19,8 @@ from iterpref_core.config import load_params
 from tasks.orchestration.services import answers, reserved_port
 from tasks.recording import outbox as outboxes
 from tasks.recording.dvc_digest import dvc_md5
-from tasks.recording.stage_journal import open_journal, record_metrics
 from tasks.recording.outbox import AwayError, Item, Outbox, RefusedItemError, deliver_leftovers
+from tasks.recording.stage_journal import open_journal, record_metrics
 from tests.once import mlflow_tables
 from tests.settings import ROOT
 

@@ -12,8 +12,8 @@ from mlflow.tracking import MlflowClient
 
 from iterpref_core.config import ExecutionParams, Params, load_params
 from iterpref_core.errors import InputError
-from tasks.common.stage_body import read_body, read_metrics, run_body
 from tasks.common.paths import SUMMARY, metrics_path, model_path
+from tasks.common.stage_body import read_body, read_metrics, run_body
 from tasks.recording.dvc_digest import dvc_md5
 from tasks.recording.dvc_graph import Stage, load_graph, select_stages
 from tasks.recording.stage_journal import journal_path, open_journal, read_events, record_metrics
@@ -116,7 +116,9 @@ def test_an_experiment_holds_its_stages(workspace: Path, params: Params) -> None
     (workspace / "data" / "pairs.jsonl").write_text("{}\n", encoding="utf-8")
     (workspace / "models" / "sft").mkdir(parents=True)
     (workspace / "models" / "sft" / "config.json").write_text("{}\n", encoding="utf-8")
-    stage = Stage("training@sft", (), ("data/pairs.jsonl",), ("models/sft",), ("training.beta", "training.objectives.sft"))
+    stage = Stage(
+        "training@sft", (), ("data/pairs.jsonl",), ("models/sft",), ("training.beta", "training.objectives.sft")
+    )
 
     tracker = Tracker()
     experiment = tracker.start_experiment(params)
@@ -217,7 +219,11 @@ def test_a_cached_stage_is_recorded_like_one_that_ran(workspace: Path, params: P
     for name in ("base", "sft"):
         write_model(workspace, name, name)
     stage = Stage(
-        "training@sft", (), ("data/pairs.jsonl", "models/student"), ("models/trained/sft",), ("training.beta", "training.seed")
+        "training@sft",
+        (),
+        ("data/pairs.jsonl", "models/student"),
+        ("models/trained/sft",),
+        ("training.beta", "training.seed"),
     )
     found = []
     for cached in (False, True):

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import mlflow
 
-from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.records import AssertTest, Attempt, Problem, Trajectory
+from iterpref_core.storage.jsonl import write_jsonl
 from tasks.recording.mlflow_delivery import Server, tracking_uri
 from tasks.recording.traces import TRACES, log_traces, sample_traces
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.config import load_params
 from iterpref_core.codeflow.source_comparison import COLUMNS
-from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.config import load_params
 from iterpref_core.records import FocalSpans, PreferencePair, Problem, Sample
 from iterpref_core.report.report import build_report
 from iterpref_core.report.summary import build_summary
+from iterpref_core.storage.jsonl import write_jsonl
 from tests.browser import Page
 from tests.settings import ROOT
 
@@ -240,8 +240,8 @@ def rich(experiment: SimpleNamespace) -> SimpleNamespace:
     given = experiment.root / "report_data"
     paths = experiment.results, experiment.metrics, experiment.pairs, experiment.spans
     build = partial(build_report, *paths, params, experiment.lock, problems=problems, given=given)
-    summarise = partial(build_summary, *paths[:2], params, experiment.lock, given=given)
-    own = {"params": params, "problems": problems, "given": given, "build": build, "summarise": summarise}
+    summarize = partial(build_summary, *paths[:2], params, experiment.lock, given=given)
+    own = {"params": params, "problems": problems, "given": given, "build": build, "summarize": summarize}
     return SimpleNamespace(**vars(experiment) | own)
 
 

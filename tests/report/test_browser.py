@@ -12,12 +12,12 @@ from tests.browser import Page
 OPEN_ALL = 'document.querySelectorAll("details").forEach(element => element.open = true)'
 TAB, ENTER = ("Tab", 9), ("Enter", 13, "\r")
 
-# Colours as the browser computes them, color-mix() included, drawn on the layers behind them (WCAG 2.2, 1.4.3).
+# Colors as the browser computes them, color-mix() included, drawn on the layers behind them (WCAG 2.2, 1.4.3).
 CONTRAST = """(() => {
   const context = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
-  const blend = colours => {
+  const blend = colors => {
     context.clearRect(0, 0, 1, 1);
-    for (const colour of colours) { context.fillStyle = colour; context.fillRect(0, 0, 1, 1); }
+    for (const color of colors) { context.fillStyle = color; context.fillRect(0, 0, 1, 1); }
     return [...context.getImageData(0, 0, 1, 1).data.slice(0, 3)];
   };
   const luminance = rgb => rgb.map(c => c / 255).map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)

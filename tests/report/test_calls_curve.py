@@ -10,7 +10,7 @@ from tests.report.test_report import rows
 
 
 def test_the_own_curve_is_of_problems_whose_draft_fails(rich: SimpleNamespace) -> None:
-    curve = own_curve(rich.summarise())
+    curve = own_curve(rich.summarize())
     assert [calls for calls, _ in curve] == [1, 2, 3, 4, 5, 6]
     # 10 of 100 drafts pass; one refinement takes 70 of the other 90, five take 87.
     assert [share for _, share in curve] == pytest.approx([0, 70 / 90, 80 / 90, 85 / 90, 86 / 90, 87 / 90])
@@ -24,7 +24,7 @@ def test_nothing_is_drawn_where_every_draft_passes(experiment: SimpleNamespace) 
 
 
 def test_the_comparison_stands_beside_it(rich: SimpleNamespace) -> None:
-    summary = rich.summarise()
+    summary = rich.summarize()
     curves = compared_curves(summary)
     assert (len(curves["debugging"]), len(curves["sampling"])) == (30, 50)
     chart = calls_chart(summary, "this run")

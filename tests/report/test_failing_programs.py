@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.records import Sample
 from iterpref_core.report.failing_programs import OfModel, failing_programs
+from iterpref_core.storage.jsonl import write_jsonl
 
 
 def choose(rich: SimpleNamespace, count: int) -> dict[str, OfModel]:

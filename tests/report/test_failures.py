@@ -59,18 +59,18 @@ def test_long_lists_of_tasks_end_with_how_many_more_there_are(experiment: Simple
     assert row["tasks_lost"] == ""
 
 
-def test_a_kind_of_failure_has_one_colour_on_all_benchmarks_and_rare_ones_share_one(rich: SimpleNamespace) -> None:
-    tables = failure_tables(rich.summarise())
-    colours: dict[str, set[int]] = {}
+def test_a_kind_of_failure_has_one_color_on_all_benchmarks_and_rare_ones_share_one(rich: SimpleNamespace) -> None:
+    tables = failure_tables(rich.summarize())
+    colors: dict[str, set[int]] = {}
     for table in tables:
-        for kind, number in table["coloured"]:
-            colours.setdefault(kind, set()).add(number)
-    assert all(len(numbers) == 1 for numbers in colours.values())
-    assert len(colours) == 5
+        for kind, number in table["colored"]:
+            colors.setdefault(kind, set()).add(number)
+    assert all(len(numbers) == 1 for numbers in colors.values())
+    assert len(colors) == 5
     for table in tables:
         for _, samples, counts, bar in table["rows"]:
             assert sum(width for _, _, width in bar) == pytest.approx(100 * sum(counts.values()) / samples, abs=0.01)
-            assert [colour for colour, _, _ in bar] == sorted({colour for colour, _, _ in bar}), "each colour once"
+            assert [color for color, _, _ in bar] == sorted({color for color, _, _ in bar}), "each color once"
     assert {"AttributeError", "KeyError", "NameError", "FileNotFoundError"} <= set(tables[1]["kinds"])
 
 

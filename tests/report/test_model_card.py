@@ -20,8 +20,8 @@ def summary_of(experiment: SimpleNamespace, student: str = "nanolab", found: dic
     return summary
 
 
-def card(summary: Summary, model: str = "target-rpo", licence: str | None = None, commit: str | None = None) -> str:
-    return model_card(summary, model, "My model", licence=licence, sources={"synthetic": 100}, commit=commit)
+def card(summary: Summary, model: str = "target-rpo", license: str | None = None, commit: str | None = None) -> str:
+    return model_card(summary, model, "My model", license=license, sources={"synthetic": 100}, commit=commit)
 
 
 def test_scores_stand_beside_the_base_with_intervals_and_p(experiment: SimpleNamespace) -> None:
@@ -38,12 +38,12 @@ def test_scores_stand_beside_the_base_with_intervals_and_p(experiment: SimpleNam
     assert "Not looked for." in text
 
 
-def test_the_front_matter_is_yaml_and_an_unknown_licence_is_called_that(experiment: SimpleNamespace) -> None:
+def test_the_front_matter_is_yaml_and_an_unknown_license_is_called_that(experiment: SimpleNamespace) -> None:
     _, front, text = card(summary_of(experiment, "Qwen/Qwen2.5-Coder-7B")).split("---\n", 2)
     fields = yaml.safe_load(front)
     assert (fields["license"], fields["base_model"]) == ("unknown", "Qwen/Qwen2.5-Coder-7B")
-    assert "Licence of the base model: unknown: check." in text
-    known = card(summary_of(experiment, "Qwen/Qwen2.5-Coder-7B"), licence="apache-2.0")
+    assert "License of the base model: unknown: check." in text
+    known = card(summary_of(experiment, "Qwen/Qwen2.5-Coder-7B"), license="apache-2.0")
     assert "license: apache-2.0\n" in known
     assert "base_model" not in card(summary_of(experiment, "/models/mine"))
 

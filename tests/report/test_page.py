@@ -139,10 +139,10 @@ def _palettes() -> list[dict[str, str]]:
 
 
 def _contrast(one: str, other: str) -> float:
-    """Contrast ratio of two colours (WCAG 2.2, section 1.4.3)."""
+    """Contrast ratio of two colors (WCAG 2.2, section 1.4.3)."""
 
-    def luminance(colour: str) -> float:
-        channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    def luminance(color: str) -> float:
+        channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
@@ -162,12 +162,12 @@ def test_text_and_lines_stand_out_from_what_is_behind_them(palette: dict[str, st
         "bad": ["panel", "bad-line"],
         "good": ["panel", "good-line"],
     }
-    for colour, grounds in behind.items():
+    for color, grounds in behind.items():
         for ground in grounds:
-            assert _contrast(palette[colour], palette[ground]) >= 4.5, (colour, ground)
+            assert _contrast(palette[color], palette[ground]) >= 4.5, (color, ground)
     drawn = [name for name in palette if name in ("sft", "dpo", "rpo", "paper") or name.startswith(("target", "kind"))]
-    for colour in drawn:
-        assert _contrast(palette[colour], palette["panel"]) >= 3, colour
+    for color in drawn:
+        assert _contrast(palette[color], palette["panel"]) >= 3, color
 
 
 @pytest.mark.parametrize("width", [390, 1280])

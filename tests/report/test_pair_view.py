@@ -47,7 +47,7 @@ def test_without_spans_the_lines_outside_the_lcs_are_marked() -> None:
     assert [CHOSEN[start:end].strip() for start, end in found.chosen] == ["if not xs:", "return 0", "return max(xs)"]
 
 
-def test_terminal_marks_with_a_sign_and_not_by_colour_alone() -> None:
+def test_terminal_marks_with_a_sign_and_not_by_color_alone() -> None:
     console = Console(width=60, color_system=None)
     with console.capture() as captured:
         console.print(render_terminal(PAIR, spans((11, 29))))

@@ -15,7 +15,7 @@ def test_every_benchmark_has_a_column() -> None:
 
 
 def test_columns_are_those_of_the_papers_table(rich: SimpleNamespace) -> None:
-    table = score_table(rich.summarise())
+    table = score_table(rich.summarize())
     assert table is not None
     assert table.columns == (
         ("EvalPlus", ("HumanEval", "HumanEval+", "MBPP", "MBPP+")),
@@ -30,7 +30,7 @@ def test_columns_are_those_of_the_papers_table(rich: SimpleNamespace) -> None:
 
 
 def test_published_rows_stand_beside_ours_where_the_model_is_the_same(rich: SimpleNamespace) -> None:
-    table = score_table(rich.summarise())
+    table = score_table(rich.summarize())
     assert table is not None
     own, other = table.groups
     assert own.name == "nanolab, the embedded model"
@@ -47,7 +47,7 @@ def test_published_rows_stand_beside_ours_where_the_model_is_the_same(rich: Simp
 
 
 def test_a_cell_says_score_interval_difference_and_p(rich: SimpleNamespace) -> None:
-    summary = rich.summarise()
+    summary = rich.summarize()
     table = score_table(summary)
     assert table is not None
     rows = {row.name: row for row in table.groups[0].rows if row.style != "published"}
@@ -64,8 +64,8 @@ def test_a_cell_says_score_interval_difference_and_p(rich: SimpleNamespace) -> N
     assert table.groups[0].rows[1].cells[0] == Cell("–"), "somebody published it: the column stays"
 
 
-def test_a_difference_that_may_be_chance_is_not_coloured(rich: SimpleNamespace) -> None:
-    summary = rich.summarise()
+def test_a_difference_that_may_be_chance_is_not_colored(rich: SimpleNamespace) -> None:
+    summary = rich.summarize()
     summary["comparisons"]["dpo"]["base"]["heldout"]["p_value"] = 0.05
     table = score_table(summary)
     assert table is not None
@@ -98,7 +98,7 @@ def test_validation_has_a_column_of_its_own_where_somebody_names_it(experiment: 
 
 
 def test_livecodebench_by_difficulty_is_compared_on_the_tasks_of_each(rich: SimpleNamespace) -> None:
-    summary = rich.summarise()
+    summary = rich.summarize()
     found = difficulty_table(summary)
     assert found is not None
     headings, rows = found

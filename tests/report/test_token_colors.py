@@ -1,4 +1,4 @@
-"""Tokens as colours: nothing of the text is lost, tokens may straddle anything, and the numbers are the sums."""
+"""Tokens as colors: nothing of the text is lost, tokens may straddle anything, and the numbers are the sums."""
 
 import html
 import re
@@ -15,7 +15,7 @@ from rich.console import Console
 from iterpref_core.records import FocalSpans, PairShifts, PreferencePair, TokenShift
 from iterpref_core.report.pair_terminal import render_terminal
 from iterpref_core.report.pair_view import legend, write_html
-from iterpref_core.report.token_colors import GLYPHS, choose_scale, colour_lines, level, sum_changes
+from iterpref_core.report.token_colors import GLYPHS, choose_scale, color_lines, level, sum_changes
 
 AWKWARD = "\n\ndef f(größe):\r\n\tif größe:\n\t\treturn '数据 🙂 <b>&'\rx = 1\n\n  \n\treturn None"
 
@@ -38,7 +38,7 @@ def test_the_pieces_are_the_text_and_every_change_is_counted_once(text: str, see
     tokens = tokens_of(text, seed)
     random = Random(seed)
     start, end = sorted(random.choices(range(len(text) + 1), k=2))
-    lines = colour_lines(text, [(start, end)], tokens)
+    lines = color_lines(text, [(start, end)], tokens)
     unseen = {glyph: char for char, glyph in GLYPHS.items()} | {"■": ""}
     rebuilt = "".join(unseen[p.text] if p.glyph else p.text for line in lines for p in line.pieces)
     assert rebuilt == text
@@ -48,11 +48,11 @@ def test_the_pieces_are_the_text_and_every_change_is_counted_once(text: str, see
     assert [line.number for line in lines] == list(range(1, len(lines) + 1))
 
 
-def test_a_token_that_holds_a_line_end_and_an_indentation_colours_both_and_counts_in_the_first_line() -> None:
+def test_a_token_that_holds_a_line_end_and_an_indentation_colors_both_and_counts_in_the_first_line() -> None:
     text = "if x:\n    y"
     shifts = [(0, 5, 0.0), (5, 10, 2.0), (10, 11, -1.0), (11, 11, 0.5)]
     tokens = [TokenShift(start=s, end=e, before=-1.0, after=c - 1.0) for s, e, c in shifts]
-    first, second = colour_lines(text, [(6, 11)], tokens)
+    first, second = color_lines(text, [(6, 11)], tokens)
     assert [(p.text, p.token.change if p.token else None, p.first) for p in first.pieces] == [
         ("if x:", 0.0, True),
         ("↵", 2.0, True),
@@ -68,9 +68,9 @@ def test_a_token_that_holds_a_line_end_and_an_indentation_colours_both_and_count
     assert second.pieces[0].token.note == "+2.000 nats (log π −1.000 before, 1.000 after, in D−)"
 
 
-def test_the_bytes_of_one_character_are_shown_as_one_and_a_cut_end_has_no_colour() -> None:
+def test_the_bytes_of_one_character_are_shown_as_one_and_a_cut_end_has_no_color() -> None:
     tokens = [TokenShift(start=0, end=1, before=-1.0, after=-2.0) for _ in range(3)]
-    (line,) = colour_lines("🙂 = 1", [], tokens)
+    (line,) = color_lines("🙂 = 1", [], tokens)
     shown, rest = line.pieces
     assert shown.token is not None
     assert (shown.text, shown.token.count, shown.token.change) == ("🙂", 3, -3.0)
@@ -81,7 +81,7 @@ def test_the_bytes_of_one_character_are_shown_as_one_and_a_cut_end_has_no_colour
 def test_tokens_without_characters_go_with_the_one_after_them_wherever_they_say_they_are() -> None:
     places = [(0, 2), (0, 0), (2, 3), (3, 3), (3, 3)]
     tokens = [TokenShift(start=s, end=e, before=0.0, after=float(10**n)) for n, (s, e) in enumerate(places)]
-    (line,) = colour_lines("abc", [], tokens)
+    (line,) = color_lines("abc", [], tokens)
     assert [(p.text, p.token.change if p.token else 0) for p in line.pieces] == [("ab", 1), ("c", 110), ("■", 11000)]
     assert line.change == 11111
 
@@ -162,9 +162,9 @@ def test_the_page_keeps_the_programs_and_says_every_number_once_to_the_keyboard(
     texts = [ends.sub("\n", text) + "\n" for text in (REJECTED, CHOSEN)]
     assert source.programs[-2:] == texts, "the first is the key's own <code>"
     assert not {"script", "img", "b"} & set(source.tags)
-    shown = {(p.token.start, p.token.note) for line in colour_lines(REJECTED, SPANS.rejected, SHIFTS.rejected)
+    shown = {(p.token.start, p.token.note) for line in color_lines(REJECTED, SPANS.rejected, SHIFTS.rejected)
              for p in line.pieces if p.token}  # fmt: skip
-    others = {(p.token.start, p.token.note) for line in colour_lines(CHOSEN, (), SHIFTS.chosen)
+    others = {(p.token.start, p.token.note) for line in color_lines(CHOSEN, (), SHIFTS.chosen)
               for p in line.pieces if p.token}  # fmt: skip
     assert source.stops == len(shown) + len(others)
     assert set(source.notes) == {note for _, note in shown | others}
@@ -173,7 +173,7 @@ def test_the_page_keeps_the_programs_and_says_every_number_once_to_the_keyboard(
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_coloured_page_fits_its_window(tmp_path: Path, browse: Callable[[str, int], Any], width: int) -> None:
+def test_the_colored_page_fits_its_window(tmp_path: Path, browse: Callable[[str, int], Any], width: int) -> None:
     assert browse(_page(tmp_path, 3), width) == {"inner": width, "scroll": width, "wide": [], "pairs": 3}
 
 
@@ -184,7 +184,7 @@ def _printed(width: int, **settings: Any) -> str:
     return captured.get()
 
 
-def test_the_terminal_reads_without_colour_and_stands_side_by_side_where_there_is_room() -> None:
+def test_the_terminal_reads_without_color_and_stands_side_by_side_where_there_is_room() -> None:
     plain = _printed(100, color_system=None)
     assert "K− = " in plain
     assert "≤ −" in plain
@@ -196,8 +196,8 @@ def test_the_terminal_reads_without_colour_and_stands_side_by_side_where_there_i
     assert "chosen" in first
 
 
-def test_the_terminal_colours_tokens_and_underlines_the_region() -> None:
-    coloured = _printed(120, color_system="truecolor", force_terminal=True)
-    assert re.search(r"\x1b\[[\d;]*48;2;", coloured)
-    underlined = "".join(re.findall(r"\x1b\[(?:4|4;[\d;]+)m([^\x1b]*)\x1b\[0m", coloured))
+def test_the_terminal_colors_tokens_and_underlines_the_region() -> None:
+    colored = _printed(120, color_system="truecolor", force_terminal=True)
+    assert re.search(r"\x1b\[[\d;]*48;2;", colored)
+    underlined = "".join(re.findall(r"\x1b\[(?:4|4;[\d;]+)m([^\x1b]*)\x1b\[0m", colored))
     assert underlined == REJECTED[START : START + 9]

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.screening.benchmark_tasks import BenchmarkTask, find_benchmarks, read_benchmark
-from iterpref_core.screening.contamination import ContaminationIndex, decontaminate
 from iterpref_core.errors import InputError, RecordError
-from iterpref_core.storage.jsonl import parse_lines, read_pairs, write_jsonl
 from iterpref_core.problems.formats.benchmark_membership import mbpp_plus_ids
 from iterpref_core.records import PreferencePair
+from iterpref_core.screening.benchmark_tasks import BenchmarkTask, find_benchmarks, read_benchmark
+from iterpref_core.screening.contamination import ContaminationIndex, decontaminate
+from iterpref_core.storage.jsonl import parse_lines, read_pairs, write_jsonl
 
 TEN = "one two three four five six seven eight nine ten"
 SOLUTION = "def solve(xs):\n    total = 0\n    for x in xs:\n        total += x * x - 1\n    return total\n"

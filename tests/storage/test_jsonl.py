@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.errors import InputError, RecordError, StorageError, storage_error
-from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, read_pairs, write_jsonl
 from iterpref_core.records import PreferencePair
+from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, read_pairs, write_jsonl
 
 PAIR = PreferencePair(task_id="t", prompt="p", chosen="é\u2028\n", rejected="b")
 

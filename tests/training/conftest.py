@@ -8,11 +8,11 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from iterpref_core.config import ObjectiveParams, TrainingParams
-from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.attention import dense_mask
-from iterpref_core.training.dataset import TokenisedPair, load_pairs
+from iterpref_core.training.dataset import TokenizedPair, load_pairs
 from iterpref_core.training.layouts import Batch
 from iterpref_core.training.objectives import OBJECTIVES
 
@@ -98,7 +98,7 @@ def spans_file(span_records: list[FocalSpans], tmp_path_factory: pytest.TempPath
 @pytest.fixture
 def rows(
     pairs_file: Path, spans_file: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams
-) -> list[TokenisedPair]:
+) -> list[TokenizedPair]:
     return load_pairs(pairs_file, spans_file, tokenizer, params)
 
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from iterpref_core.config import ObjectiveName, TrainingParams
 from iterpref_core.errors import ConfigError, TrainingError
-from iterpref_core.training.dataset import TokenisedPair
+from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.training import train_objective
 from iterpref_core.training.validation import held_out
 
@@ -43,7 +43,7 @@ def _rate(params: TrainingParams, rate: float) -> dict[str, object]:
     return {name: {"learning_rate": rate, "alpha": own.alpha} for name, own in params.objectives.items()}
 
 
-def test_a_pair_stays_on_its_side_when_others_go(rows: list[TokenisedPair], params: TrainingParams) -> None:
+def test_a_pair_stays_on_its_side_when_others_go(rows: list[TokenizedPair], params: TrainingParams) -> None:
     settings = params.model_copy(update={"validation_share": 0.4})
     held = held_out(rows, settings, 1)
     assert 0 < sum(held) < len(rows)

@@ -9,8 +9,8 @@ from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import InputError
-from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.checks import (
     Finding,
     PairChecks,
@@ -19,16 +19,16 @@ from iterpref_core.training.checks import (
     quantile,
     report_findings,
 )
-from iterpref_core.training.dataset import TokenisedPair, load_pairs
+from iterpref_core.training.dataset import TokenizedPair, load_pairs
 from iterpref_core.training.training import train_objective
 
 END = 9
 
 
-def row(prompt: int, chosen: str, rejected: str, focal: str = "", cut: int = 0) -> TokenisedPair:
+def row(prompt: int, chosen: str, rejected: str, focal: str = "", cut: int = 0) -> TokenizedPair:
     """Programs as digits, one a token; `focal` has a 1 for each rejected token in D-."""
     marks = [int(mark) for mark in focal.ljust(len(rejected), "0")]
-    return TokenisedPair(
+    return TokenizedPair(
         task_id="p",
         prompt_ids=[7] * prompt,
         chosen_ids=[int(token) for token in chosen],
@@ -39,7 +39,7 @@ def row(prompt: int, chosen: str, rejected: str, focal: str = "", cut: int = 0) 
     )
 
 
-def checked(*pairs: tuple[TokenisedPair, TokenisedPair]) -> PairChecks:
+def checked(*pairs: tuple[TokenizedPair, TokenizedPair]) -> PairChecks:
     checks = PairChecks()
     for cut, whole in pairs:
         checks.add(cut, whole, END)
@@ -103,7 +103,7 @@ def test_quantiles_are_those_of_the_sorted_values(percent: int) -> None:
     assert quantile(Counter(), percent) == 0
 
 
-def _stops(rows: list[TokenisedPair], params: TrainingParams) -> list[str]:
+def _stops(rows: list[TokenizedPair], params: TrainingParams) -> list[str]:
     return [finding.text for finding in check_rows(rows, END).findings(params) if finding.stops]
 
 
@@ -161,7 +161,7 @@ def test_training_reports_the_numbers_and_refuses_useless_regions_only_where_the
     spans = tmp_path / "focal.jsonl"
     write_jsonl(spans, [item.model_copy(update={"rejected": ()}) for item in span_records])
     inputs, outputs = (pairs_file, spans, model_folder), (tmp_path / "out", tmp_path / "c.csv", tmp_path / "work")
-    with pytest.raises(InputError, match=r"no pair has a token in D-: localise"):
+    with pytest.raises(InputError, match=r"no pair has a token in D-: localize"):
         train_objective(*inputs, "target-dpo", params, *outputs)
     assert not (tmp_path / "out").exists()
     caplog.clear()

@@ -9,9 +9,9 @@ from transformers import PreTrainedTokenizerBase
 from iterpref_core.config import PromptStyle, TrainingParams
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.inference.local.tokenizers import load_tokenizer
-from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.training.dataset import join_spans, load_pairs, tokenise_pair
+from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.training.dataset import join_spans, load_pairs, tokenize_pair
 
 
 def test_the_mask_marks_the_wrong_line_and_nothing_else(
@@ -20,7 +20,7 @@ def test_the_mask_marks_the_wrong_line_and_nothing_else(
     tokenizer: PreTrainedTokenizerBase,
     params: TrainingParams,
 ) -> None:
-    row = tokenise_pair(pair_records[0], span_records[0], tokenizer, params)
+    row = tokenize_pair(pair_records[0], span_records[0], tokenizer, params)
     marked = [token for token, mark in zip(row.rejected_ids, row.focal, strict=True) if mark]
     assert tokenizer.decode(marked).strip("\n") == "    kept = [n for n in nums if n < 0]"
     assert row.rejected_ids[-1] == tokenizer.eos_token_id
@@ -35,7 +35,7 @@ def test_a_fence_around_the_program_moves_the_mask_with_it(
     params: TrainingParams,
 ) -> None:
     fenced = params.model_copy(update={"answer": "fenced"})
-    row = tokenise_pair(pair_records[0], span_records[0], tokenizer, fenced)
+    row = tokenize_pair(pair_records[0], span_records[0], tokenizer, fenced)
     for ids, program in ((row.chosen_ids, pair_records[0].chosen), (row.rejected_ids, pair_records[0].rejected)):
         assert ids[-1] == tokenizer.eos_token_id
         assert tokenizer.decode(ids[:-1]) == f"```python\n{program}```"
@@ -51,7 +51,7 @@ def test_a_template_that_is_taken_off_leaves_the_raw_prompt(
     pair_records: list[PreferencePair], span_records: list[FocalSpans], model_folder: Path, params: TrainingParams
 ) -> None:
     prompts = {
-        style: tokenise_pair(pair_records[0], span_records[0], load_tokenizer(model_folder, style), params).prompt_ids
+        style: tokenize_pair(pair_records[0], span_records[0], load_tokenizer(model_folder, style), params).prompt_ids
         for style in get_args(PromptStyle)
     }
     tokenizer = load_tokenizer(model_folder)
@@ -65,10 +65,10 @@ def test_truncation_that_cuts_the_error_region_is_counted(
     tokenizer: PreTrainedTokenizerBase,
     params: TrainingParams,
 ) -> None:
-    whole = tokenise_pair(pair_records[0], span_records[0], tokenizer, params)
+    whole = tokenize_pair(pair_records[0], span_records[0], tokenizer, params)
     room = whole.focal.index(1) + 2
     short = params.model_copy(update={"max_length": len(whole.prompt_ids) + room})
-    cut = tokenise_pair(pair_records[0], span_records[0], tokenizer, short)
+    cut = tokenize_pair(pair_records[0], span_records[0], tokenizer, short)
     assert len(cut.rejected_ids) == len(cut.focal) == room
     assert (sum(cut.focal), cut.cut) == (2, sum(whole.focal) - 2)
 
@@ -79,10 +79,10 @@ def test_a_long_prompt_loses_its_start(
     tokenizer: PreTrainedTokenizerBase,
     params: TrainingParams,
 ) -> None:
-    short = tokenise_pair(
+    short = tokenize_pair(
         pair_records[0], span_records[0], tokenizer, params.model_copy(update={"max_prompt_length": 3})
     )
-    whole = tokenise_pair(pair_records[0], span_records[0], tokenizer, params)
+    whole = tokenize_pair(pair_records[0], span_records[0], tokenizer, params)
     assert short.prompt_ids == whole.prompt_ids[-3:]
 
 

@@ -9,9 +9,9 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from iterpref_core.errors import InputError, ModelError
-from iterpref_core.training.export_model import count_sources, export_model, find_licence
-from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.records import IoTest, Problem
+from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.training.export_model import count_sources, export_model, find_license
 
 
 def logits(folder: Path) -> torch.Tensor:
@@ -69,10 +69,10 @@ def test_a_model_that_cannot_be_loaded_leaves_nothing_behind(word_model: Path, t
     assert not (tmp_path / "out").exists()
 
 
-def test_the_licence_is_what_the_models_own_card_says(tmp_path: Path) -> None:
+def test_the_license_is_what_the_models_own_card_says(tmp_path: Path) -> None:
     card = tmp_path / "README.md"
-    assert find_licence(str(tmp_path)) is None
-    for text, licence in (
+    assert find_license(str(tmp_path)) is None
+    for text, license in (
         ("---\nlicense: apache-2.0\ntags: [code]\n---\n# M\n", "apache-2.0"),
         ("---\nlicense: other\nlicense_name: deepseek\n---\n", "deepseek"),
         ("---\ntags: [code]\n---\n", None),
@@ -80,8 +80,8 @@ def test_the_licence_is_what_the_models_own_card_says(tmp_path: Path) -> None:
         ("---\nlicense: [\n---\n", None),
     ):
         card.write_text(text, encoding="utf-8")
-        assert find_licence(str(tmp_path)) == licence
-    assert find_licence("nobody/no-such-model") is None
+        assert find_license(str(tmp_path)) == license
+    assert find_license("nobody/no-such-model") is None
 
 
 def test_sources_are_counted_of_what_pairs_are_made_of(tmp_path: Path) -> None:

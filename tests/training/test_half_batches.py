@@ -1,10 +1,10 @@
 """Hybrid training: one half of every batch is vanilla."""
 
 from iterpref_core.training.columns import objective_columns
-from iterpref_core.training.dataset import TokenisedPair
+from iterpref_core.training.dataset import TokenizedPair
+from iterpref_core.training.half_batches import AlternatingSampler
 from iterpref_core.training.objectives import OBJECTIVES
 from iterpref_core.training.reference import ReferenceLogps
-from iterpref_core.training.half_batches import AlternatingSampler
 
 
 def test_every_pair_once_an_epoch_and_half_of_every_even_batch_from_either_half() -> None:
@@ -29,7 +29,7 @@ def test_epochs_differ_and_repeat_themselves() -> None:
     assert list(AlternatingSampler(50, seed=6)) != first
 
 
-def test_the_data_has_each_pair_in_both_ways(rows: list[TokenisedPair]) -> None:
+def test_the_data_has_each_pair_in_both_ways(rows: list[TokenizedPair]) -> None:
     reference = ReferenceLogps(
         chosen=[[-0.5] * len(row.chosen_ids) for row in rows],
         rejected=[[-0.7] * len(row.rejected_ids) for row in rows],

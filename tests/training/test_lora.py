@@ -46,7 +46,9 @@ def test_a_trained_adapter_becomes_a_plain_checkpoint(
     assert not torch.equal(again[next(iter(changed))], trained[next(iter(changed))])
 
 
-def test_a_killed_run_resumes_and_ends_with_the_same_weights(tmp_path: Path, inputs: Inputs, lora: TrainingParams) -> None:
+def test_a_killed_run_resumes_and_ends_with_the_same_weights(
+    tmp_path: Path, inputs: Inputs, lora: TrainingParams
+) -> None:
     whole = _train(tmp_path / "whole", inputs, lora)
     killed = tmp_path / "killed"
     train_and_die(killed, inputs, lora)

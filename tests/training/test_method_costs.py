@@ -5,7 +5,6 @@ from typing import NamedTuple
 import pytest
 
 from iterpref_core.config import load_params
-from iterpref_core.training.model_shape import read_shape
 from iterpref_core.training.method_costs import (
     Assumptions,
     Lengths,
@@ -14,6 +13,7 @@ from iterpref_core.training.method_costs import (
     scale,
     scale_generation,
 )
+from iterpref_core.training.model_shape import read_shape
 from tests.settings import ROOT
 
 

@@ -19,7 +19,7 @@ from trl import DPOConfig
 
 from iterpref_core.config import Layout, ObjectiveName
 from iterpref_core.training.columns import objective_columns
-from iterpref_core.training.dataset import TokenisedPair
+from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.layouts import make_collator
 from iterpref_core.training.objectives import OBJECTIVES
 from iterpref_core.training.reference import ReferenceLogps
@@ -32,7 +32,7 @@ BETA, ALPHA = 0.3, 2.0
 class Scored:
     """One pair, every token's log-probability under the policy (with gradient) and the reference."""
 
-    pair: TokenisedPair
+    pair: TokenizedPair
     chosen: list[torch.Tensor]
     rejected: list[torch.Tensor]
     ref_chosen: list[float]
@@ -96,7 +96,7 @@ def _expected(name: ObjectiveName, scored: list[Scored], reduction: Literal["mea
     return preference + (ALPHA * _nll([one.chosen for one in scored], reduction) if name.endswith("rpo") else 0)
 
 
-def _random_pairs(seed: int, vocabulary: int) -> list[TokenisedPair]:
+def _random_pairs(seed: int, vocabulary: int) -> list[TokenizedPair]:
     """Pairs that share a prefix of any length, none and all included, with marks anywhere, none included."""
     random = Random(seed)
 
@@ -109,11 +109,11 @@ def _random_pairs(seed: int, vocabulary: int) -> list[TokenisedPair]:
         chosen, rejected = shared + draw(1, 9), shared + draw(1, 9)
         share = random.choice([0.0, 0.3, 1.0])
         marks = [[int(random.random() < share) for _ in program] for program in (chosen, rejected)]
-        pairs.append(TokenisedPair(draw(1, 7), chosen, rejected, marks[1], marks[0], cut=0, task_id=str(len(pairs))))
+        pairs.append(TokenizedPair(draw(1, 7), chosen, rejected, marks[1], marks[0], cut=0, task_id=str(len(pairs))))
     return pairs
 
 
-def _random_reference(pair: TokenisedPair) -> tuple[list[float], list[float]]:
+def _random_reference(pair: TokenizedPair) -> tuple[list[float], list[float]]:
     """A log-probability for each token given all before it, so that a common prefix has the same in both programs."""
     return tuple(
         [-Random(str(pair.prompt_ids + program[: place + 1])).random() for place in range(len(program))]

@@ -1,4 +1,4 @@
-"""Pairs in the format of the published CodeFlow set go all the way: ingested, localised and trained on."""
+"""Pairs in the format of the published CodeFlow set go all the way: ingested, localized and trained on."""
 
 import json
 from pathlib import Path

@@ -21,13 +21,12 @@ from transformers import (
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.local.transformers_backend import TransformersBackend
-from iterpref_core.source_code.line_diff import diff_lines
-from iterpref_core.localization import line_lcs
-from iterpref_core.localization import prefix_suffix
+from iterpref_core.localization import line_lcs, prefix_suffix
 from iterpref_core.localization import token_lcs as token
 from iterpref_core.records import FocalSpans, PreferencePair, Span
+from iterpref_core.source_code.line_diff import diff_lines
 from iterpref_core.training.columns import objective_columns
-from iterpref_core.training.dataset import TokenisedPair, tokenise_pair
+from iterpref_core.training.dataset import TokenizedPair, tokenize_pair
 from iterpref_core.training.layouts import ForkCollator, PaddedCollator
 from iterpref_core.training.objectives import OBJECTIVES
 from iterpref_core.training.reference import ReferenceLogps, score_sequences
@@ -166,11 +165,15 @@ def expected_mask(pieces: Sequence[bytes], program: str, spans: Sequence[Span]) 
     return marks
 
 
-def tokenise(
-    pair: PreferencePair, rejected: tuple[Span, ...], chosen: tuple[Span, ...], tokenizer: object, params: TrainingParams
-) -> TokenisedPair:
+def tokenize(
+    pair: PreferencePair,
+    rejected: tuple[Span, ...],
+    chosen: tuple[Span, ...],
+    tokenizer: object,
+    params: TrainingParams,
+) -> TokenizedPair:
     spans = FocalSpans(task_id=pair.task_id, method="any", rejected=rejected, chosen=chosen)
-    return tokenise_pair(pair, spans, tokenizer, params)  # type: ignore[arg-type]
+    return tokenize_pair(pair, spans, tokenizer, params)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +193,7 @@ def test_a_token_is_marked_if_and_only_if_it_has_a_character_of_the_region(
     choices = [(region.rejected, region.chosen) for region in regions]
     choices.append((data.draw(spans_of(pair.rejected)), data.draw(spans_of(pair.chosen))))
     for rejected, chosen in choices:
-        row = tokenise(pair, rejected, chosen, tokenizer, roomy)
+        row = tokenize(pair, rejected, chosen, tokenizer, roomy)
         for ids, marks, program, spans in (
             (row.rejected_ids, row.focal, pair.rejected, rejected),
             (row.chosen_ids, row.focal_chosen, pair.chosen, chosen),
@@ -208,11 +211,13 @@ def test_a_token_is_marked_if_and_only_if_it_has_a_character_of_the_region(
 
 @repeatable
 @given(data=st.data(), program=st.text(alphabet="aXﬁİ½ (=\n\r\tß", max_size=20))
-def test_a_normaliser_that_changes_lengths_moves_no_mark(roomy: TrainingParams, data: st.DataObject, program: str) -> None:
+def test_a_normalizer_that_changes_lengths_moves_no_mark(
+    roomy: TrainingParams, data: st.DataObject, program: str
+) -> None:
     """Every letter of what a character becomes is a token, and marked where the character is."""
     spans = data.draw(spans_of(program))
     pair = PreferencePair(task_id="p", prompt=PROMPT, chosen="", rejected=program)
-    row = tokenise(pair, spans, (), LOWER_CASER, roomy)
+    row = tokenize(pair, spans, (), LOWER_CASER, roomy)
     becomes = [unicodedata.normalize("NFKC", letter).lower().replace(" ", "") for letter in program]
     inside = {place for start, end in spans for place in range(start, end)}
     letters = [(letter, place in inside) for place, some in enumerate(becomes) for letter in some.strip()]
@@ -228,10 +233,10 @@ def test_what_the_length_limit_cuts_off_is_counted(
     roomy: TrainingParams, name: str, pair: PreferencePair, data: st.DataObject
 ) -> None:
     spans = data.draw(spans_of(pair.rejected))
-    whole = tokenise(pair, spans, (), TOKENIZERS[name], roomy)
+    whole = tokenize(pair, spans, (), TOKENIZERS[name], roomy)
     room = data.draw(st.integers(1, len(whole.rejected_ids) + 1))
     short = roomy.model_copy(update={"max_length": len(whole.prompt_ids) + room})
-    cut = tokenise(pair, spans, (), TOKENIZERS[name], short)
+    cut = tokenize(pair, spans, (), TOKENIZERS[name], short)
     assert (cut.rejected_ids, cut.focal) == (whole.rejected_ids[:room], whole.focal[:room])
     assert cut.cut == sum(whole.focal) - sum(cut.focal)
 
@@ -267,7 +272,7 @@ def test_fork_and_padded_are_the_same_sums(
     rows = []
     for pair in examples:
         region = line_lcs.find_error_region(pair.rejected, pair.chosen)
-        rows.append(tokenise(pair, region.rejected, region.chosen, TOKENIZERS[name], roomy))
+        rows.append(tokenize(pair, region.rejected, region.chosen, TOKENIZERS[name], roomy))
     scored = [
         score_sequences(model, [(row.prompt_ids, ids) for row, ids in programs], batch_size=2, bf16=False)
         for programs in ([(row, row.chosen_ids) for row in rows], [(row, row.rejected_ids) for row in rows])
@@ -295,16 +300,16 @@ def models_of(make_model: Callable[[PreTrainedTokenizerBase], Path]) -> Callable
 def test_indentation_alone_can_be_the_error(roomy: TrainingParams) -> None:
     pair = PreferencePair(task_id="p", prompt=PROMPT, chosen="if x:\n    x = 1\n", rejected="if x:\n x = 1\n")
     for name, tokenizer in TOKENIZERS.items():
-        row = tokenise(pair, ((6, 7),), (), tokenizer, roomy)
+        row = tokenize(pair, ((6, 7),), (), tokenizer, roomy)
         assert sum(row.focal) == 1, name
 
 
 def test_a_long_prompt_keeps_the_token_that_opens_every_text(roomy: TrainingParams) -> None:
     tokenizer = TOKENIZERS["byte-level, prefix and first token"]
     pair = PreferencePair(task_id="p", prompt=PROMPT, chosen="x", rejected="y")
-    whole = tokenise(pair, (), (), tokenizer, roomy)
+    whole = tokenize(pair, (), (), tokenizer, roomy)
     assert whole.prompt_ids[0] == tokenizer.bos_token_id
-    short = tokenise(pair, (), (), tokenizer, roomy.model_copy(update={"max_prompt_length": 4}))
+    short = tokenize(pair, (), (), tokenizer, roomy.model_copy(update={"max_prompt_length": 4}))
     assert short.prompt_ids == [tokenizer.bos_token_id, *whole.prompt_ids[-3:]]
     assert whole.chosen_ids == short.chosen_ids == [tokenizer.convert_tokens_to_ids("x"), tokenizer.eos_token_id]
 

@@ -22,12 +22,12 @@ from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.inference.local.transformers_backend import load_model
 from iterpref_core.training.checkpoint import last_checkpoint, mark_whole, run_key
 from iterpref_core.training.columns import objective_columns
-from iterpref_core.training.dataset import TokenisedPair
+from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.layouts import make_collator
 from iterpref_core.training.objectives import OBJECTIVES
 from iterpref_core.training.reference import ReferenceLogps, reference_logps, score_sequences
-from iterpref_core.training.training import train_objective
 from iterpref_core.training.trainer import FocalDPOTrainer
+from iterpref_core.training.training import train_objective
 
 
 def _train(
@@ -46,7 +46,7 @@ def inputs(pairs_file: Path, spans_file: Path, model_folder: Path) -> tuple[Path
     return pairs_file, spans_file, model_folder
 
 
-def _reference(model_folder: Path, rows: list[TokenisedPair]) -> ReferenceLogps:
+def _reference(model_folder: Path, rows: list[TokenizedPair]) -> ReferenceLogps:
     """A reference that differs from the policy, as after some training."""
     model = AutoModelForCausalLM.from_pretrained(model_folder)
     sequences = [(row.prompt_ids, row.chosen_ids) for row in rows] + [
@@ -117,7 +117,7 @@ def _trl_batch(columns: dict[str, list[list[int]]], pad_token_id: int) -> dict[s
 @pytest.mark.parametrize(("objective", "alpha"), [("dpo", 0.0), ("rpo", 2.0), ("target-dpo", 0.0), ("target-rpo", 2.0)])
 def test_loss_and_gradient_are_trl_s_own(
     tmp_path: Path,
-    rows: list[TokenisedPair],
+    rows: list[TokenizedPair],
     model_folder: Path,
     tokenizer: PreTrainedTokenizerBase,
     objective: ObjectiveName,
@@ -146,7 +146,7 @@ def test_loss_and_gradient_are_trl_s_own(
 
 
 def test_sft_is_the_nll_of_the_chosen_program(
-    tmp_path: Path, rows: list[TokenisedPair], model_folder: Path, tokenizer: PreTrainedTokenizerBase
+    tmp_path: Path, rows: list[TokenizedPair], model_folder: Path, tokenizer: PreTrainedTokenizerBase
 ) -> None:
     columns = objective_columns(rows, OBJECTIVES["sft"], None)
     trainer = _focal_trainer(tmp_path, model_folder, tokenizer, columns, "sft", 1.0)
@@ -175,7 +175,7 @@ def test_a_score_is_the_log_probability_that_plain_logits_give(model_folder: Pat
 
 
 def test_reference_is_computed_once_and_read_back(
-    tmp_path: Path, rows: list[TokenisedPair], model_folder: Path
+    tmp_path: Path, rows: list[TokenizedPair], model_folder: Path
 ) -> None:
     model = load_model(model_folder)
     loads = [model]

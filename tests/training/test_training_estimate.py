@@ -20,7 +20,11 @@ from transformers import (
 from iterpref_core.config import Layout, ObjectiveName, TrainingParams
 from iterpref_core.training.attention import attention_mask
 from iterpref_core.training.columns import objective_columns
-from iterpref_core.training.dataset import TokenisedPair
+from iterpref_core.training.dataset import TokenizedPair
+from iterpref_core.training.layouts import PAD_TO_MULTIPLE_OF, make_collator
+from iterpref_core.training.model_shape import read_shape
+from iterpref_core.training.objectives import OBJECTIVES
+from iterpref_core.training.reference import ReferenceLogps
 from iterpref_core.training.training_estimate import (
     PRECISIONS,
     PrecisionName,
@@ -31,10 +35,6 @@ from iterpref_core.training.training_estimate import (
     estimate_training,
     layer_bytes,
 )
-from iterpref_core.training.layouts import PAD_TO_MULTIPLE_OF, make_collator
-from iterpref_core.training.model_shape import read_shape
-from iterpref_core.training.objectives import OBJECTIVES
-from iterpref_core.training.reference import ReferenceLogps
 from iterpref_core.training.workload import (
     Row,
     Workload,
@@ -173,7 +173,7 @@ def qwen(tokenizer: PreTrainedTokenizerBase) -> Qwen2Config:
     )
 
 
-def _batch(rows: list[TokenisedPair], layout: Layout, objective: ObjectiveName) -> dict[str, torch.Tensor]:
+def _batch(rows: list[TokenizedPair], layout: Layout, objective: ObjectiveName) -> dict[str, torch.Tensor]:
     """All pairs as one batch, laid out as training does."""
     row = OBJECTIVES[objective]
     reference = ReferenceLogps(
@@ -185,7 +185,7 @@ def _batch(rows: list[TokenisedPair], layout: Layout, objective: ObjectiveName) 
 
 
 def _work(
-    rows: list[TokenisedPair], objective: ObjectiveName = "target-rpo", **settings: object
+    rows: list[TokenizedPair], objective: ObjectiveName = "target-rpo", **settings: object
 ) -> tuple[Workload, TrainingParams]:
     params = PARAMS.model_copy(update={"micro_batch_size": len(rows), **settings})
     return measure_workload([lengths_of_tokens(row) for row in rows], OBJECTIVES[objective], params), params
@@ -194,7 +194,7 @@ def _work(
 @pytest.mark.parametrize("objective", ["target-rpo", "dpo", "sft", "sft-rejected", "symmetric-rpo"])
 @pytest.mark.parametrize("layout", ["padded", "fork"])
 def test_slots_and_labels_are_those_of_the_real_batch(
-    rows: list[TokenisedPair], layout: Layout, objective: ObjectiveName
+    rows: list[TokenizedPair], layout: Layout, objective: ObjectiveName
 ) -> None:
     found, _ = _work(rows, objective, layout=layout)
     batch = _batch(rows, layout, objective)
@@ -203,7 +203,7 @@ def test_slots_and_labels_are_those_of_the_real_batch(
     assert found.labels == len(batch["label_slots"]) + _labels_in_both(rows, objective, layout)
 
 
-def _labels_in_both(rows: list[TokenisedPair], objective: ObjectiveName, layout: Layout) -> int:
+def _labels_in_both(rows: list[TokenizedPair], objective: ObjectiveName, layout: Layout) -> int:
     """Shared tokens that count for both programs are one slot of a fork, and two labels in the estimate."""
     if layout == "padded" or not OBJECTIVES[objective].preference:
         return 0
@@ -216,7 +216,7 @@ def _labels_in_both(rows: list[TokenisedPair], objective: ObjectiveName, layout:
 
 
 @pytest.mark.parametrize("layout", ["padded", "fork"])
-def test_flops_are_those_that_are_counted(rows: list[TokenisedPair], qwen: Qwen2Config, layout: Layout) -> None:
+def test_flops_are_those_that_are_counted(rows: list[TokenizedPair], qwen: Qwen2Config, layout: Layout) -> None:
     work, params = _work(rows, layout=layout)
     batch = _batch(rows, layout, "target-rpo")
     qwen._attn_implementation = "eager"  # of matrix products, which the counter knows on every device
@@ -239,7 +239,7 @@ def test_flops_are_those_that_are_counted(rows: list[TokenisedPair], qwen: Qwen2
     assert flops.reference == pytest.approx(_scoring_flops(rows, model), rel=0.01)
 
 
-def _scoring_flops(rows: list[TokenisedPair], model: PreTrainedModel) -> int:
+def _scoring_flops(rows: list[TokenizedPair], model: PreTrainedModel) -> int:
     """FLOPs of scoring every program's tokens, each in a row of its own, as wide as batches are."""
     longest = max(len(row.prompt_ids) + max(len(row.chosen_ids), len(row.rejected_ids)) for row in rows)
     width = -(-longest // PAD_TO_MULTIPLE_OF) * PAD_TO_MULTIPLE_OF
@@ -250,7 +250,7 @@ def _scoring_flops(rows: list[TokenisedPair], model: PreTrainedModel) -> int:
     return counter.get_total_flops()
 
 
-def test_lora_trains_as_many_parameters_as_peft_makes(rows: list[TokenisedPair], qwen: Qwen2Config) -> None:
+def test_lora_trains_as_many_parameters_as_peft_makes(rows: list[TokenizedPair], qwen: Qwen2Config) -> None:
     adapted = get_peft_model(AutoModelForCausalLM.from_config(qwen), LoraConfig(r=4, target_modules="all-linear"))
     trained, everything = adapted.get_nb_trainable_parameters()
     work, params = _work(rows)

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.errors import InputError
+from iterpref_core.records import IoTest, Problem
 from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.validity.human_review import COLUMNS, export_review, read_marks, summarize_marks
 from iterpref_core.validity.judge_agreement import agreement
 from iterpref_core.validity.test_judge import JudgedTests, Scores
-from iterpref_core.validity.human_review import COLUMNS, export_review, read_marks, summarise_marks
-from iterpref_core.records import IoTest, Problem
 
 HOSTILE = '=HYPERLINK("http://127.0.0.1")'
 
@@ -83,7 +83,7 @@ def test_marks_come_back_as_they_were_given_whatever_parts_the_columns(
         "=p": {"accuracy": 1, "effectiveness": 1, "reasonableness": 2},
     }
     assert len(marks.unmarked) == 5
-    found = summarise_marks(marks)
+    found = summarize_marks(marks)
     assert (found["marked"], found["unmarked"], found["accuracy/mean"], found["reasonableness/3"]) == (2, 5, 3, 1)
 
 
@@ -151,7 +151,7 @@ def test_marks_are_compared_with_the_judge_on_the_problems_that_both_judged(tmp_
         for name, (a, e, r) in judged.items()
     ]
     write_jsonl(scores, [*records, JudgedTests(task_id="f")])
-    found = summarise_marks(read_marks(path), scores)
+    found = summarize_marks(read_marks(path), scores)
     assert (found["marked"], found["unmarked"], found["compared"]) == (5, 1, 4)
     assert found["accuracy/kappa"] == pytest.approx(14 / 19)
     assert (found["accuracy/exact"], found["effectiveness/exact"], found["effectiveness/near"]) == (0.5, 0.75, 1)
@@ -163,4 +163,4 @@ def test_scores_of_other_problems_are_refused(tmp_path: Path) -> None:
     path.write_text("task_id,accuracy,effectiveness,reasonableness\na,1,2,5\n", encoding="utf-8")
     write_jsonl(scores, [JudgedTests(task_id="a")])
     with pytest.raises(InputError, match="of no problem that is marked"):
-        summarise_marks(read_marks(path), scores)
+        summarize_marks(read_marks(path), scores)

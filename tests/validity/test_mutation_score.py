@@ -6,9 +6,9 @@ import pytest
 
 from iterpref_core.errors import ConfigError
 from iterpref_core.execution import Coverage, Executor, Limits, Program
-from iterpref_core.validity.mutation_score import PRELOAD, QualityOptions, assess_tests, measure_quality
-from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.records import AssertTest, IoTest, Problem, ScriptTest, UnittestTest
+from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+from iterpref_core.validity.mutation_score import PRELOAD, QualityOptions, assess_tests, measure_quality
 
 STEP = "def f(x):\n    if x > 5:\n        return 0\n    return x + 1\n"
 WEAK = (IoTest(call="f(1)", expected="2"),)

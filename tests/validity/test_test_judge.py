@@ -9,10 +9,10 @@ import pytest
 
 from iterpref_core.errors import ConfigError, RecordError
 from iterpref_core.inference.backend import Completion, Request, Sampling
+from iterpref_core.records import AssertTest, IoTest, Problem, ScriptTest
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.validity.problem_sample import LONGEST, draw_problems, show_tests
 from iterpref_core.validity.test_judge import JudgedTests, Scores, judge_file, judge_prompt, judge_tests, parse_scores
-from iterpref_core.records import AssertTest, IoTest, Problem, ScriptTest
 
 
 def problem(number: int, **fields: object) -> Problem:

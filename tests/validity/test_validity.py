@@ -10,9 +10,9 @@ import pytest
 from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
 from iterpref_core.inference.backend import Backend, Completion, Request, Sampling
+from iterpref_core.records import IoTest, Problem
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.validity.validity import ProblemValidity, measure_validity
-from iterpref_core.records import IoTest, Problem
 from tests.settings import ROOT
 
 PARAMS = load_params(ROOT / "params.yaml")

@@ -200,7 +200,7 @@ def _bulk(value: Any, lenient: bool) -> Iterator[bytes]:
     return iter([value.encode("utf-8", "surrogatepass")]) if type(value) is str else _pieces(value, lenient)
 
 
-def summarise(value: Any, *, lenient: bool = False) -> str:
+def summarize(value: Any, *, lenient: bool = False) -> str:
     """The canonical text of a value, or its `Digest` if it is larger than `MAX_SIZE`.
 
     Raises:

@@ -27,10 +27,10 @@ from collections.abc import Callable
 from typing import Any
 
 from .console import Console, wait_for_threads
-from .unpassable_tests import Traps, unittest_is_disarmed
-from .encoding import UnencodableError, decode, summarise, type_name
+from .encoding import UnencodableError, decode, summarize, type_name
 from .measure import Measurement, file_of
 from .unittest_suites import MissingPackageError, TestFailedError, run_script, run_unittest
+from .unpassable_tests import Traps, unittest_is_disarmed
 
 _OWN = ((TestFailedError, "failed"), (MissingPackageError, "missing"))
 
@@ -167,7 +167,7 @@ def _run_step(kind: str, body: Any, namespace: dict[str, Any], job: dict[str, An
     if kind in ("call", "lenient", "apply"):
         value = _apply(body, namespace) if kind == "apply" else eval(compile(body, TEST, "eval"), namespace)
         try:
-            return "value", summarise(value, lenient=kind != "call")
+            return "value", summarize(value, lenient=kind != "call")
         except UnencodableError as error:
             return "type", str(error)
     if kind == "stdin":

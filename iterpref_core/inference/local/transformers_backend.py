@@ -21,8 +21,8 @@ from iterpref_core.inference.local.checkpoints import locate_model
 from iterpref_core.inference.local.decode_attention import use_decode_attention
 from iterpref_core.inference.local.growing_cache import can_drop_rows, growing_cache
 from iterpref_core.inference.local.precision import generation_dtype
-from iterpref_core.inference.prompts import render_prompt
 from iterpref_core.inference.local.tokenizers import load_tokenizer
+from iterpref_core.inference.prompts import render_prompt
 
 _LEAVING = 0.25
 """Share of a batch that has ended when it leaves: of 256 answers each row waits for the last of its batch otherwise."""

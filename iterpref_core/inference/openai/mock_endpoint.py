@@ -36,7 +36,7 @@ class NoAnswerError(LookupError):
 
 
 @dataclass(frozen=True)
-class Behaviour:
+class Behavior:
     """How the server behaves; the same requests meet the same latencies and faults in every run.
 
     A latency is log-normal: its median, and sigma of its logarithm (0: always the median).
@@ -70,12 +70,12 @@ class MockEndpoint:
 
     Args:
         answer: makes the answers; raises `NoAnswerError` for a prompt that the server is to refuse.
-        behaviour: latencies and faults.
+        behavior: latencies and faults.
         headers: stand in every answer.
     """
 
-    def __init__(self, answer: Answer, behaviour: Behaviour, headers: dict[str, str] | None = None) -> None:
-        self._answer, self._behaviour, self._headers = answer, behaviour, headers or {}
+    def __init__(self, answer: Answer, behavior: Behavior, headers: dict[str, str] | None = None) -> None:
+        self._answer, self._behavior, self._headers = answer, behavior, headers or {}
         self.asked: Counter[str] = Counter()
         """Calls by digest of their body."""
         self.answered: Counter[str] = Counter()
@@ -128,11 +128,11 @@ class MockEndpoint:
             self.in_flight -= 1
 
     async def _respond(self, request: web.Request, body: bytes, digest: str) -> web.StreamResponse:
-        latency, fault = self._behaviour.draw(body, self.asked[digest])
+        latency, fault = self._behavior.draw(body, self.asked[digest])
         if fault is not None:
             self.faults[fault] += 1
         if fault == "rate_limited":
-            return self._error(429, "slow down", {"Retry-After": f"{self._behaviour.retry_after_s:g}"})
+            return self._error(429, "slow down", {"Retry-After": f"{self._behavior.retry_after_s:g}"})
         await asyncio.sleep(latency)
         if fault == "server_error":
             return self._error(500, "something broke")
@@ -224,8 +224,8 @@ def main(
 ) -> None:
     """Serve recorded answers on 127.0.0.1 until killed; the first line printed is the base URL."""
     shares = dict.fromkeys(FAULTS, fault_share / len(FAULTS))
-    behaviour = Behaviour(median_s=median_s, sigma=sigma, faults=shares, retry_after_s=retry_after_s, seed=seed)
-    asyncio.run(_serve_forever(MockEndpoint(recorded(recording), behaviour), port))
+    behavior = Behavior(median_s=median_s, sigma=sigma, faults=shares, retry_after_s=retry_after_s, seed=seed)
+    asyncio.run(_serve_forever(MockEndpoint(recorded(recording), behavior), port))
 
 
 async def _serve_forever(mock: MockEndpoint, port: int) -> None:

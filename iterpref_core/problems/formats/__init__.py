@@ -5,4 +5,4 @@ from typing import Literal
 ProblemFormat = Literal["jsonl", "mbpp", "humaneval", "evalplus"]
 """Problems, whose references are run; the table of readers is in `ingest`."""
 PairFormat = Literal["codeflow"]
-"""Pairs of programs without tests, which enter at localisation."""
+"""Pairs of programs without tests, which enter at localization."""

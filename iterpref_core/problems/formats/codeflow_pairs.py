@@ -1,6 +1,6 @@
 """Pairs as the published CodeFlow set has them: `prompt`, `chosen` and `rejected`, with the programs in fenced blocks.
 
-No ids and no tests: such pairs enter at localisation. Texts may also be lists of chat messages, as preference sets
+No ids and no tests: such pairs enter at localization. Texts may also be lists of chat messages, as preference sets
 for chat models have them.
 """
 
@@ -12,10 +12,10 @@ from typing import Literal
 
 from iterpref_core.errors import InputError
 from iterpref_core.inference.prompts import extract_code
-from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.problems.formats.json_items import count_items, parse_item, read_items
 from iterpref_core.progress import show_progress
 from iterpref_core.records import PreferencePair, Record
+from iterpref_core.storage.jsonl import write_jsonl
 
 Reason = Literal["several_turns", "no_answer", "no_code", "same_program"]
 _FENCE = "```"

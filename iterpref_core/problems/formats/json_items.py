@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.execution import Outcome
-from iterpref_core.storage.jsonl import describe_validation_error, parse_lines
 from iterpref_core.records import Problem
+from iterpref_core.storage.jsonl import describe_validation_error, parse_lines
 
 T = TypeVar("T")
 

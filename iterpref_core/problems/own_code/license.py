@@ -1,4 +1,4 @@
-"""Under which licence code is, as far as it says so: SPDX headers, package metadata, licence files."""
+"""Under which license code is, as far as it says so: SPDX headers, package metadata, license files."""
 
 import re
 import tomllib
@@ -24,13 +24,13 @@ _TEXTS = (
     ("ISC", r"permission to use, copy, modify, and/?o?r? distribute|\bisc\b"),
     ("MIT", r"permission is hereby granted, free of charge|\bmit\b"),
 )
-"""Words by which a licence's text, classifier or free-text name is known; the first that is found counts."""
+"""Words by which a license's text, classifier or free-text name is known; the first that is found counts."""
 
 
-def recognise(text: str) -> str:
-    """The SPDX identifier of a licence's text or name; `unknown` if it is none of the common ones.
+def recognize(text: str) -> str:
+    """The SPDX identifier of a license's text or name; `unknown` if it is none of the common ones.
 
-    >>> recognise("License :: OSI Approved :: MIT License")
+    >>> recognize("License :: OSI Approved :: MIT License")
     'MIT'
     """
     lowered = " ".join(text.lower().split())
@@ -38,17 +38,17 @@ def recognise(text: str) -> str:
 
 
 def _first_known(*texts: str) -> str:
-    return next((name for name in map(recognise, texts) if name != UNKNOWN), UNKNOWN)
+    return next((name for name in map(recognize, texts) if name != UNKNOWN), UNKNOWN)
 
 
-def licence_of_package(package: Installed) -> str:
-    """The licence of an installed package: an SPDX expression, or `unknown`."""
+def license_of_package(package: Installed) -> str:
+    """The license of an installed package: an SPDX expression, or `unknown`."""
     classifiers = [text for text in package.classifiers if text.startswith("License ::")]
     return package.expression or _first_known(package.field, *classifiers, package.text)
 
 
-def licence_of_folder(folder: Path) -> str:
-    """The licence of a project's folder, by `pyproject.toml` and licence files: an SPDX expression, or `unknown`."""
+def license_of_folder(folder: Path) -> str:
+    """The license of a project's folder, by `pyproject.toml` and license files: an SPDX expression, or `unknown`."""
     project = folder / "pyproject.toml"
     if project.exists():
         try:
@@ -57,29 +57,29 @@ def licence_of_folder(folder: Path) -> str:
             stated = ""
         if isinstance(stated, str) and stated:
             return stated
-        if isinstance(stated, dict) and (found := recognise(str(stated.get("text", "")))) != UNKNOWN:
+        if isinstance(stated, dict) and (found := recognize(str(stated.get("text", "")))) != UNKNOWN:
             return found
     files = [path for pattern in ("LICEN[SC]E*", "COPYING*") for path in sorted(folder.glob(pattern)) if path.is_file()]
     return _first_known(*(path.read_text(encoding="utf-8", errors="replace") for path in files))
 
 
-def licence_of_source(source: str, otherwise: str) -> str:
-    """The licence in a file's SPDX header, or that of its project."""
+def license_of_source(source: str, otherwise: str) -> str:
+    """The license in a file's SPDX header, or that of its project."""
     found = _HEADER.search(source)
     return found[1] if found else otherwise
 
 
-def is_allowed(licence: str, allowed: Collection[str]) -> bool:
-    """Whether an SPDX expression can be met with allowed licences alone.
+def is_allowed(license: str, allowed: Collection[str]) -> bool:
+    """Whether an SPDX expression can be met with allowed licenses alone.
 
     >>> is_allowed("GPL-3.0-only OR MIT", {"MIT"}), is_allowed("GPL-3.0-only AND MIT", {"MIT"})
     (True, False)
     """
     known = {name.lower() for name in allowed}
-    if "(" in licence:  # nested: all that are named must be allowed
-        names = re.findall(r"[\w.+-]+(?:\s+WITH\s+[\w.-]+)?", re.sub(r"\b(AND|OR)\b", " ", licence))
+    if "(" in license:  # nested: all that are named must be allowed
+        names = re.findall(r"[\w.+-]+(?:\s+WITH\s+[\w.-]+)?", re.sub(r"\b(AND|OR)\b", " ", license))
         return all(name.lower() in known for name in names)
-    ways = re.split(r"\s+OR\s+", licence.strip(), flags=re.IGNORECASE)
+    ways = re.split(r"\s+OR\s+", license.strip(), flags=re.IGNORECASE)
     return any(
         all(name.strip().lower() in known for name in re.split(r"\s+AND\s+", way, flags=re.IGNORECASE)) for way in ways
     )

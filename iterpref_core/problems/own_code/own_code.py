@@ -14,14 +14,14 @@ from iterpref_core.config import EnvironmentParams, ExecutionParams, OwnCodePara
 from iterpref_core.errors import InputError
 from iterpref_core.execution import Program, open_executor, reference_outcomes
 from iterpref_core.execution.interpreters import Environment
-from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.screening.privacy import reason_to_withhold
-from iterpref_core.problems.own_code.project_interpreter import find_installed, pytest_plugins
-from iterpref_core.problems.own_code.functions import Function, Module, find_functions, read_module, source_files
-from iterpref_core.problems.own_code.license import is_allowed, licence_of_folder, licence_of_package, licence_of_source
 from iterpref_core.problems.own_code.function_prompt import prompt_of
+from iterpref_core.problems.own_code.functions import Function, Module, find_functions, read_module, source_files
+from iterpref_core.problems.own_code.license import is_allowed, license_of_folder, license_of_package, license_of_source
+from iterpref_core.problems.own_code.project_interpreter import find_installed, pytest_plugins
 from iterpref_core.problems.own_code.test_survey import Project, TestsOf, sandboxed_source, survey
 from iterpref_core.records import OWN_CODE, Problem, ScriptTest
+from iterpref_core.screening.privacy import reason_to_withhold
+from iterpref_core.storage.jsonl import write_jsonl
 
 logger = logging.getLogger(__name__)
 
@@ -39,14 +39,14 @@ class Source:
         form: which of the two.
         python: the project's interpreter; None is this one.
         tests: the folder of its tests; None looks for them in the package or the folder.
-        licence: what the code is under, if it does not say so itself; an SPDX expression.
+        license: what the code is under, if it does not say so itself; an SPDX expression.
     """
 
     what: str
     form: Format
     python: str | None = None
     tests: Path | None = None
-    licence: str | None = None
+    license: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class _Code:
     root: Path
     package: Path
     distribution: str
-    licence: str
+    license: str
     named: str | None
     """The name by which its tests ask for its environment; None if they run in this interpreter as it is."""
 
@@ -76,7 +76,7 @@ def _open_package(source: Source) -> _Code:
         package.parent,
         package,
         found.distribution or source.what,
-        source.licence or licence_of_package(found),
+        source.license or license_of_package(found),
         source.what if source.python or paths else None,
     )
 
@@ -90,10 +90,10 @@ def _open_folder(source: Source) -> _Code:
     if not tests.is_relative_to(folder):
         raise InputError(f"--tests {source.tests}: is not inside {folder}; give a folder of the project")
     paths = tuple(dict.fromkeys([str(root), str(folder)]))
-    licence = source.licence or licence_of_folder(folder)
+    license = source.license or license_of_folder(folder)
     python = source.python or sys.executable
     project = Project(folder.name, Environment(python, paths), folder, tests, pytest_plugins(python))
-    return _Code(project, root, root, folder.name, licence, folder.name)
+    return _Code(project, root, root, folder.name, license, folder.name)
 
 
 def _read_modules(code: _Code, dropped: Counter[str]) -> Iterator[Module]:
@@ -113,10 +113,10 @@ def _is_stub(function: Function) -> bool:
     )
 
 
-def _reason_against(function: Function, prompt: str, licence: str, params: OwnCodeParams) -> str | None:
+def _reason_against(function: Function, prompt: str, license: str, params: OwnCodeParams) -> str | None:
     """Why a function must not, or need not, become a problem."""
-    if not is_allowed(licence_of_source(function.module.source, licence), params.licences):
-        return "licence"
+    if not is_allowed(license_of_source(function.module.source, license), params.licenses):
+        return "license"
     if len(prompt) > params.max_prompt_chars:
         return "long_prompt"
     return reason_to_withhold(f"{prompt}\n{function.source}")
@@ -210,7 +210,7 @@ def _problems(
         found, prompt = tests.get(function.id), prompt_of(function)
         if found is None:
             dropped["no_test"] += 1
-        elif reason := _reason_against(function, prompt, code.licence, params):
+        elif reason := _reason_against(function, prompt, code.license, params):
             dropped[reason] += 1
         else:
             yield _problem(function, prompt, found, code), function
@@ -229,7 +229,7 @@ def ingest_own_code(
 
     Returns:
         `functions`, `tests` and `problems`; `dropped/<reason>` of functions and `dropped/test_<reason>` of tests;
-        `licence`; and `environment`: what to put into `execution.environments`, if running the problems needs it.
+        `license`; and `environment`: what to put into `execution.environments`, if running the problems needs it.
 
     Raises:
         InputError: the project is not there, or nothing of it can be used.
@@ -251,10 +251,10 @@ def ingest_own_code(
     if not kept:
         listed = ", ".join(f"{name} {count:g}" for name, count in result.items())
         raise InputError(
-            f"{source.what}: no problem to ingest ({listed}; licence {code.licence}); docs/own-code.md has the reasons"
+            f"{source.what}: no problem to ingest ({listed}; license {code.license}); docs/own-code.md has the reasons"
         )
     write_jsonl(out, kept)
-    texts = {"licence": code.licence}
+    texts = {"license": code.license}
     if code.named is not None and execution.environments.get(code.named) != own:
         texts["environment"] = f"{code.named}: {own.model_dump_json()}"
     return result | texts

@@ -40,10 +40,10 @@ class Installed:
     Attributes:
         path: its folder, or its file if it is one module.
         distribution: name and version, such as `toolz==1.0.0`; empty if it has no metadata.
-        expression: the licence as an SPDX expression, if its metadata have one.
-        field: the licence as free text.
+        expression: the license as an SPDX expression, if its metadata have one.
+        field: the license as free text.
         classifiers: of its metadata.
-        text: of its licence file.
+        text: of its license file.
     """
 
     path: str

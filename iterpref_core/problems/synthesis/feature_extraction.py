@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from iterpref_core.inference.backend import Backend, Request, Sampling
-from iterpref_core.inference.structured_answers import ask_parsed
 from iterpref_core.inference.prompt_templates import fill
+from iterpref_core.inference.structured_answers import ask_parsed
 from iterpref_core.problems.synthesis.answer_parsing import parse_features
 from iterpref_core.problems.synthesis.feature_tree import CATEGORIES, FeaturePath, FeatureTree
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from iterpref_core.inference.backend import Request
 from iterpref_core.inference.prompt_templates import fill
-from iterpref_core.problems.synthesis.feature_extraction import PROMPTS
 from iterpref_core.problems.synthesis.answer_parsing import TEST_FILE, Draft
+from iterpref_core.problems.synthesis.feature_extraction import PROMPTS
 from iterpref_core.problems.synthesis.feature_tree import SEPARATOR, FeaturePath
 from iterpref_core.records import Problem, ScriptTest
 
@@ -37,7 +37,7 @@ def to_problem(draft: Draft, features: tuple[str, ...], task_id: str) -> Problem
         entry_point=module,
         tests=(test,),
         reference=draft.files[main],
-        source="synthesised",
+        source="synthesized",
         features=features,
     )
 

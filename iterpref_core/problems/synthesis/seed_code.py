@@ -7,10 +7,10 @@ from pathlib import Path
 from pydantic import AliasChoices, Field, ValidationError
 
 from iterpref_core.errors import InputError, RecordError
-from iterpref_core.storage.jsonl import describe_validation_error, parse_lines
-from iterpref_core.screening.privacy import reason_to_withhold
-from iterpref_core.problems.own_code.license import UNKNOWN, is_allowed, licence_of_folder, licence_of_source
+from iterpref_core.problems.own_code.license import UNKNOWN, is_allowed, license_of_folder, license_of_source
 from iterpref_core.records import Record
+from iterpref_core.screening.privacy import reason_to_withhold
+from iterpref_core.storage.jsonl import describe_validation_error, parse_lines
 
 
 class SeedProgram(Record):
@@ -46,22 +46,22 @@ def _read_file(path: Path) -> str:
         raise InputError(f"{path}: not UTF-8 ({error.reason}); re-encode it or leave it out") from None
 
 
-def filter_for_others(source: Path, licence: str | None, allowed: Collection[str]) -> Callable[[str], str | None]:
+def filter_for_others(source: Path, license: str | None, allowed: Collection[str]) -> Callable[[str], str | None]:
     """What decides whether seed code may be read by a model that somebody else runs.
 
     Args:
         source: the seed code.
-        licence: what it is under if it does not say so itself, an SPDX expression; None to look for it in the folder.
+        license: what it is under if it does not say so itself, an SPDX expression; None to look for it in the folder.
         allowed: SPDX identifiers.
 
     Returns:
-        From a program to the reason why it must stay here, or None: `licence`, or one of `privacy.reason_to_withhold`.
+        From a program to the reason why it must stay here, or None: `license`, or one of `privacy.reason_to_withhold`.
     """
-    otherwise = licence or (licence_of_folder(source) if source.is_dir() else UNKNOWN)
+    otherwise = license or (license_of_folder(source) if source.is_dir() else UNKNOWN)
 
     def reason(program: str) -> str | None:
-        if not is_allowed(licence_of_source(program, otherwise), allowed):
-            return "licence"
+        if not is_allowed(license_of_source(program, otherwise), allowed):
+            return "license"
         return reason_to_withhold(program)
 
     return reason
@@ -80,7 +80,7 @@ def fit_seeds(
     """
     for seed in seeds:
         counts["seeds"] += 1
-        # The whole file decides, not the part that would be sent: a licence may stand at its end.
+        # The whole file decides, not the part that would be sent: a license may stand at its end.
         withheld = reason_against(seed) if reason_against else None
         reason = "empty" if not seed.strip() else withheld
         if reason is not None:

@@ -6,10 +6,10 @@ from random import Random
 
 from iterpref_core.config import SynthesisParams
 from iterpref_core.inference.backend import Backend, Request, Sampling
-from iterpref_core.inference.structured_answers import ask_parsed
 from iterpref_core.inference.prompt_templates import fill
-from iterpref_core.problems.synthesis.feature_extraction import PROMPTS
+from iterpref_core.inference.structured_answers import ask_parsed
 from iterpref_core.problems.synthesis.answer_parsing import MAX_DEPTH, parse_features
+from iterpref_core.problems.synthesis.feature_extraction import PROMPTS
 from iterpref_core.problems.synthesis.feature_tree import CATEGORIES, FeatureTree, show
 
 

@@ -11,11 +11,11 @@ from iterpref_core.config import SynthesisParams
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.execution import Executor, Limits, program_of
 from iterpref_core.inference.answer_store import AnswerStore, StoredBackend
-from iterpref_core.storage.jsonl import read_jsonl
+from iterpref_core.problems.synthesis.feature_tree import FeatureTree, load_tree
 from iterpref_core.problems.synthesis.seed_code import filter_for_others
 from iterpref_core.problems.synthesis.synthesis import make_tree, write_problems
-from iterpref_core.problems.synthesis.feature_tree import FeatureTree, load_tree
 from iterpref_core.records import Problem, Sample, ScriptTest
+from iterpref_core.storage.jsonl import read_jsonl
 
 from .conftest import FILES, SOLUTION, TEST, ScriptedModel, write_answer
 
@@ -100,16 +100,16 @@ def test_seed_code_that_must_stay_here_never_reaches_the_model(tmp_path: Path, p
     assert cut.count("x = 1\n") == (params.seed_chars - len("letter = 'c'\n")) // len("x = 1\n")
 
 
-def test_only_code_under_an_allowed_licence_and_without_secrets_may_leave(tmp_path: Path) -> None:
+def test_only_code_under_an_allowed_license_and_without_secrets_may_leave(tmp_path: Path) -> None:
     folder = tmp_path / "seeds"
     folder.mkdir()
     unknown = filter_for_others(folder, None, ("MIT",))
-    assert unknown("x = 1\n") == "licence"
+    assert unknown("x = 1\n") == "license"
     assert unknown("# SPDX-License-Identifier: MIT\nx = 1\n") is None
     (folder / "LICENSE").write_text("Permission is hereby granted, free of charge, to any person")
     known = filter_for_others(folder, None, ("MIT",))
     assert known("x = 1\n") is None
-    assert known("# SPDX-License-Identifier: GPL-3.0-only\nx = 1\n") == "licence"
+    assert known("# SPDX-License-Identifier: GPL-3.0-only\nx = 1\n") == "license"
     assert known("# write to jane.doe@acme.io\n") == "email"
     stated = filter_for_others(tmp_path / "seeds.jsonl", "MIT", ("MIT",))
     assert stated("x = 1\n") is None
@@ -174,7 +174,7 @@ def test_a_problem_names_the_file_to_write_and_tells_right_from_wrong(
     (problem,) = read_jsonl(out, Problem)
     assert problem.prompt.startswith("Write `double(x)`: alpha")
     assert problem.prompt.endswith("\n\nWrite the file `doubling.py`.")
-    assert (problem.entry_point, problem.source, problem.reference) == ("doubling", "synthesised", SOLUTION)
+    assert (problem.entry_point, problem.source, problem.reference) == ("doubling", "synthesized", SOLUTION)
     assert len(problem.features) == 2
     assert set(problem.features) <= {" > ".join(path) for path in _tree().features()}
     assert problem.tests == (ScriptTest(module="doubling", files={"test.py": TEST}, run="test.py"),)
@@ -224,7 +224,7 @@ def test_a_killed_run_asks_for_nothing_twice_and_writes_the_same(
 
     def run(model: ScriptedModel, name: str) -> bytes:
         folder = tmp_path / name
-        with AnswerStore(folder / "answers.sqlite", "synthesise") as store:
+        with AnswerStore(folder / "answers.sqlite", "synthesize") as store:
             backend = StoredBackend(model, "scripted", store)
             tree, _ = make_tree(source, backend, params, None, folder / "tree.json")
             write_problems(tree, backend, params, executor, 4, folder / "out.jsonl")

@@ -1,4 +1,4 @@
-"""Verbs about making problems with a model, and about how diverse problems are: synthesise, diversity."""
+"""Verbs about making problems with a model, and about how diverse problems are: synthesize, diversity."""
 
 from collections import Counter
 from pathlib import Path
@@ -15,17 +15,17 @@ BACKENDS: tuple[str, ...] = get_args(BackendName)
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    for verb in (synthesise, diversity):
+    for verb in (synthesize, diversity):
         app.command()(verb)
 
 
-def synthesise(
+def synthesize(
     out: Annotated[Path, typer.Option(help="JSONL of problems; in problems/ they join the experiment.")],
     count: Annotated[int, typer.Option(min=1, help="Problems to ask for; those that are sound are kept.")],
     seed_code: Annotated[
         Path | None, typer.Option(help="Folder with Python files, or JSONL with a field code; makes the tree.")
     ] = None,
-    licence: Annotated[
+    license: Annotated[
         str | None, typer.Option(help="SPDX: of seed code that names none; for models on other machines.")
     ] = None,
     tree: Annotated[
@@ -41,12 +41,12 @@ def synthesise(
 ) -> None:
     """Have a model write problems from a tree of features of seed code; a killed run continues where it stopped."""
     from iterpref_core.execution import open_executor
-    from iterpref_core.inference.budget import cost_usd
-    from iterpref_core.inference.backend_factory import leaves_this_machine, open_model
     from iterpref_core.inference.answer_store import AnswerStore
+    from iterpref_core.inference.backend_factory import leaves_this_machine, open_model
+    from iterpref_core.inference.budget import cost_usd
+    from iterpref_core.problems.synthesis.feature_tree import load_tree
     from iterpref_core.problems.synthesis.seed_code import filter_for_others
     from iterpref_core.problems.synthesis.synthesis import make_tree, write_problems
-    from iterpref_core.problems.synthesis.feature_tree import load_tree
     from tasks.common.paths import ANSWERS, WORK
 
     settings = load_params(params)
@@ -60,15 +60,15 @@ def synthesise(
     name, style = model or settings.model.debugger, settings.model.prompt
     at_once = concurrency or settings.codeflow.concurrency
     with (
-        AnswerStore(ANSWERS, f"synthesise {out.resolve()}") as store,
+        AnswerStore(ANSWERS, f"synthesize {out.resolve()}") as store,
         open_model(name, style, inference, settings.budget, store, at_once, faults) as asked,
         open_executor(settings.execution) as executor,
     ):
         found: dict[str, float] = {}
         if seed_code is not None:
-            written = tree or WORK / "synthesise" / f"{out.stem}.tree.json"
+            written = tree or WORK / "synthesize" / f"{out.stem}.tree.json"
             elsewhere = leaves_this_machine(inference)
-            against = filter_for_others(seed_code, licence, settings.own_code.licences) if elsewhere else None
+            against = filter_for_others(seed_code, license, settings.own_code.licenses) if elsewhere else None
             features, found = make_tree(seed_code, asked, synthesis, against, written)
             typer.echo(f"feature tree: {written}", err=True)
         elif tree is not None:
@@ -89,9 +89,9 @@ def diversity(
     json_: JsonOption = False,
 ) -> None:
     """Count the different features of a set of problems, over all and by category."""
-    from iterpref_core.storage.jsonl import read_jsonl
     from iterpref_core.problems.diversity import measure_diversity
     from iterpref_core.records import Problem
+    from iterpref_core.storage.jsonl import read_jsonl
 
     chosen = (problem for problem in read_jsonl(problems, Problem) if split in (None, problem.split))
     show_result(measure_diversity(chosen), json_)

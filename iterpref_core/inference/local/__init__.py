@@ -1,0 +1,1 @@
+"""Models in this process: checkpoints, tokenizers and batched generation with transformers."""

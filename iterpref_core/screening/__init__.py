@@ -1,0 +1,1 @@
+"""Screening: contamination by benchmarks, near-duplicates, secrets and personal data."""

@@ -1,0 +1,1 @@
+"""Statistics: pass@k with its interval, paired tests of two models, seeds derived from what they are for."""
