@@ -415,13 +415,18 @@ def _explain(error: ValidationError) -> str:
     return "\n".join(_explain_one(dict(item)) for item in error.errors())
 
 
+_RENAMED = {"train": "training", "evaluate": "evaluation", "focal": "localization", "own_code.licences": "licenses"}
+"""Names of the release before, for those whose params.yaml has them."""
+
+
 def _explain_one(item: dict) -> str:  # type: ignore[type-arg]
     location = [str(part) for part in item["loc"]]
     key = ".".join(location)
     if item["type"] == "missing":
         return f"{key}: missing; add it (git show HEAD:params.yaml has a complete file)"
     if item["type"] == "extra_forbidden":
-        near = get_close_matches(location[-1], _known_keys(location[:-1]), n=1)
+        renamed = _RENAMED.get(key)
+        near = [renamed] if renamed else get_close_matches(location[-1], _known_keys(location[:-1]), n=1)
         return f"{key}: unknown parameter; " + (f"did you mean {near[0]!r}?" if near else "remove it")
     return f"{key}: {item['msg'][0].lower() + item['msg'][1:]} (got {item['input']!r})"
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.commands.shared import DEFAULT_PARAMS, JsonOption, ParamsOption
+from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption
 from iterpref_core.config import load_params
 
 if TYPE_CHECKING:
     from iterpref_core.training.method_costs import Generation, Scaled
 
+PANEL = "Experiment"
 SIZES = (1_000, 59_000, 1_000_000)
 _GENERATION = ("pairs", "problems", "calls", "prompt, new tokens", "dollars", "CPU-hours", "disk, GB")
 _TRAINING = (
@@ -31,7 +32,7 @@ _TRAINING = (
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    app.command()(estimate)
+    app.command(rich_help_panel=PANEL)(estimate)
 
 
 def estimate(

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from flows.commands.shared import choose
+from flows.cli.shared import choose
 from iterpref_core.config import ObjectiveName, PromptStyle, TrainingParams
 from iterpref_core.errors import ConfigError, ModelError
 from iterpref_core.inference.local.tokenizers import load_tokenizer

@@ -6,8 +6,8 @@ from typing import Any
 
 import typer
 
-from flows.commands.flow_runs import prepared_workspace, run_in_prefect
-from flows.commands.shared import show_rows
+from flows.cli.prefect_runs import prepared_workspace, run_in_prefect
+from flows.cli.shared import show_rows
 from iterpref_core.config import load_params
 from tasks.orchestration.disk_space import check_workspace
 

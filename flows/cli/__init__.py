@@ -7,7 +7,18 @@ import sys
 
 import typer
 
-from flows.commands import answers, artifacts, models, project, quality, scaling, sources, synthesis_verbs, trajectories
+from flows.cli import (
+    bench_verbs,
+    codeflow_verbs,
+    evaluation_verbs,
+    experiment_verbs,
+    grid_verbs,
+    method_cost_verbs,
+    pair_verbs,
+    problem_verbs,
+    training_verbs,
+    validity_verbs,
+)
 from iterpref_core.errors import InputError, IterPrefError, storage_error
 from tasks.orchestration.stage_environment import set_up_libraries
 
@@ -18,15 +29,43 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (project, sources, synthesis_verbs, artifacts, trajectories, answers, quality, models, scaling):
+for group in (  # in the order in which `iterpref --help` shows them: the pipeline's
+    experiment_verbs,
+    method_cost_verbs,
+    problem_verbs,
+    validity_verbs,
+    codeflow_verbs,
+    pair_verbs,
+    training_verbs,
+    evaluation_verbs,
+    grid_verbs,
+    bench_verbs,
+):
     group.register(app)
+
+
+RENAMED = {
+    ("sample",): ("debug", "--source", "sampling"),
+    ("synthesise",): ("synthesize",),
+    ("bench", "localisation"): ("bench", "localization"),
+}
+"""Words of the release before and what they are now; the old ones work for one release."""
+
+
+def rename_words(words: list[str]) -> list[str]:
+    """A command line in today's words; says on stderr which old ones it had."""
+    for old, new in RENAMED.items():
+        if tuple(words[: len(old)]) == old:
+            print(f"note: `iterpref {' '.join(old)}` is `iterpref {' '.join(new)}` now", file=sys.stderr)
+            return [*new, *words[len(old) :]]
+    return words
 
 
 def main() -> None:
     """Run a verb; bad input ends with one message and exit code 2, never with a traceback."""
     set_up_libraries()
     try:
-        app()
+        app(rename_words(sys.argv[1:]))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
@@ -47,7 +86,3 @@ def _about_files(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}; check the path"
     return ""
-
-
-if __name__ == "__main__":
-    main()

@@ -1,13 +1,15 @@
-"""The verbs about tests rather than programs: quality, judge, review."""
+"""Verbs on the validity of tests: quality, judge, review."""
 
 from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
 
-from flows.commands.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, override, show_result
+from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, override, show_result
 from iterpref_core.config import BackendName, load_params
 from iterpref_core.errors import InputError
+
+PANEL = "Validity of tests"
 
 BACKENDS: tuple[str, ...] = get_args(BackendName)
 
@@ -15,7 +17,7 @@ BACKENDS: tuple[str, ...] = get_args(BackendName)
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
     for verb in (quality, judge, review):
-        app.command()(verb)
+        app.command(rich_help_panel=PANEL)(verb)
 
 
 def quality(

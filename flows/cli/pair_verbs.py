@@ -1,84 +1,28 @@
-"""Verbs that turn one artifact into the next, from `execute` to `show`."""
+"""Verbs on preference pairs and their error regions: pair, decontaminate, localize, show, compare-spans."""
 
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
 
-from flows.commands.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, override, show_result
+from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, override, show_result
 from iterpref_core.config import LocalizationMethod, load_params
 from iterpref_core.errors import InputError
 from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.report.number_formats import difference
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs
 
-METHODS: tuple[str, ...] = get_args(LocalizationMethod)
+PANEL = "Pairs and error regions"
 
+METHODS: tuple[str, ...] = get_args(LocalizationMethod)
 Problems = Annotated[Path, typer.Option("--problems", help="JSONL of problems.")]
 Pairs = Annotated[Path, typer.Option("--pairs", help="JSONL of pairs; prompt, chosen and rejected are enough.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    for verb in (execute, compare_sources, pair, decontaminate, localize, compare_spans, show):
-        app.command()(verb)
-
-
-def execute(
-    problems: Problems,
-    samples: Annotated[Path, typer.Option(help="JSONL of samples.")],
-    out: Annotated[Path, typer.Option(help="Results, in the samples' order.")],
-    timings: Annotated[Path | None, typer.Option(help="CPU and real seconds of each run.")] = None,
-    params: ParamsOption = DEFAULT_PARAMS,
-    json_: JsonOption = False,
-) -> None:
-    """Run samples against their problems' tests, isolated."""
-    from iterpref_core.execution import execute_samples, open_executor
-
-    with open_executor(load_params(params).execution) as executor:
-        total = execute_samples(problems, samples, out, timings, executor)
-    show_result({"samples": total, "out": str(out)}, json_)
-
-
-def compare_sources(
-    debugging: Annotated[Path, typer.Option(help="JSONL of trajectories that debug wrote.")],
-    sampling: Annotated[Path, typer.Option(help="JSONL of trajectories that sample wrote, of the same problems.")],
-    out: Annotated[
-        Path | None,
-        typer.Option(help="CSV with a row for every number of calls; the report draws report_data/calls.csv."),
-    ] = None,
-    hardest: Annotated[
-        int | None,
-        typer.Option(min=1, help="Only so many: those that the fewest samples solve (paper: 5000)."),
-    ] = None,
-    params: ParamsOption = DEFAULT_PARAMS,
-    json_: JsonOption = False,
-) -> None:
-    """Count the problems that N calls solve, by debugging and by sampling, among those whose draft fails."""
-    from iterpref_core.codeflow import source_comparison as calls
-
-    settings = load_params(params).evaluation
-    problems, rows = calls.compare_sources(
-        debugging, sampling, hardest, resamples=settings.bootstrap, seed=settings.seed
-    )
-    if out is not None:
-        calls.write_comparison(problems, rows, out)
-    if json_:
-        show_result({"problems": problems, "rows": [asdict(row) for row in rows]}, as_json=True)
-        return
-    last = max((row.calls for row in rows if row.debugging), default=0)
-    shown = {
-        f"{row.calls} calls": "   ".join(
-            f"{name} " + (f"{side.solved} solved by {side.spent}" if side else "–")
-            for name, side in (("debugging", row.debugging), ("sampling", row.sampling))
-        )
-        + (f"   points: {difference(asdict(row.paired))}" if row.paired else "")
-        for row in rows
-        if row.calls % 5 == 0 or row.calls in {1, last}
-    }
-    show_result({"problems whose draft fails": problems, **shown}, as_json=False)
+    for verb in (pair, decontaminate, localize, show, compare_spans):
+        app.command(rich_help_panel=PANEL)(verb)
 
 
 def pair(
@@ -134,18 +78,6 @@ def localize(
     show_result(localize_pairs(pairs, focal, out, problems, settings.execution), json_)
 
 
-def compare_spans(
-    pairs: Pairs,
-    spans: Annotated[Path, typer.Option(help="JSONL of spans, as localize writes them.")],
-    truth: Annotated[Path, typer.Option(help="JSONL of the true spans, as inject writes them.")],
-    json_: JsonOption = False,
-) -> None:
-    """Compare marked error regions with the true ones: precision and recall, by lines and by characters."""
-    from iterpref_core.localization import span_agreement as agreement
-
-    show_result(agreement.compare_spans(pairs, spans, truth), json_)
-
-
 def show(
     pairs: Pairs,
     spans: Annotated[Path | None, typer.Option(help="JSONL of spans; by default the lines outside the LCS.")] = None,
@@ -194,3 +126,15 @@ def _regions_of(pairs: list[PreferencePair], spans: Path | None) -> dict[str, Fo
     wanted = {pair.task_id for pair in pairs}
     records = read_jsonl(spans, FocalSpans) if spans is not None else ()
     return {item.task_id: item for item in records if item.task_id in wanted}
+
+
+def compare_spans(
+    pairs: Pairs,
+    spans: Annotated[Path, typer.Option(help="JSONL of spans, as localize writes them.")],
+    truth: Annotated[Path, typer.Option(help="JSONL of the true spans, as inject writes them.")],
+    json_: JsonOption = False,
+) -> None:
+    """Compare marked error regions with the true ones: precision and recall, by lines and by characters."""
+    from iterpref_core.localization import span_agreement as agreement
+
+    show_result(agreement.compare_spans(pairs, spans, truth), json_)

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from flows.commands.flow_runs import prepared_workspace, run_in_prefect
+from flows.cli.prefect_runs import prepared_workspace, run_in_prefect
 from iterpref_core.config import load_params
 from tasks.common.paths import REPORTS, SUMMARY
 from tasks.common.resource_usage import cpu_s

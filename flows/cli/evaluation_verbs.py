@@ -1,0 +1,94 @@
+"""Verbs that execute and score: execute, evaluate, gate."""
+
+import json
+from pathlib import Path
+from typing import Annotated, cast, get_args
+
+import typer
+
+from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, override, show_result
+from iterpref_core.config import Benchmark, load_params
+from iterpref_core.errors import InputError
+
+PANEL = "Evaluation"
+
+BENCHMARKS: tuple[str, ...] = get_args(Benchmark)
+Problems = Annotated[Path, typer.Option("--problems", help="JSONL of problems.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    for verb in (execute, evaluate, gate):
+        app.command(rich_help_panel=PANEL)(verb)
+
+
+def execute(
+    problems: Problems,
+    samples: Annotated[Path, typer.Option(help="JSONL of samples.")],
+    out: Annotated[Path, typer.Option(help="Results, in the samples' order.")],
+    timings: Annotated[Path | None, typer.Option(help="CPU and real seconds of each run.")] = None,
+    params: ParamsOption = DEFAULT_PARAMS,
+    json_: JsonOption = False,
+) -> None:
+    """Run samples against their problems' tests, isolated."""
+    from iterpref_core.execution import execute_samples, open_executor
+
+    with open_executor(load_params(params).execution) as executor:
+        total = execute_samples(problems, samples, out, timings, executor)
+    show_result({"samples": total, "out": str(out)}, json_)
+
+
+def evaluate(
+    benchmark: Annotated[str, typer.Option(help=f"One of: {', '.join(BENCHMARKS)}.")],
+    out: Annotated[Path, typer.Option(help="Folder for results.json and samples.jsonl.")],
+    model: Annotated[Path | None, typer.Option(help="Folder of the model that answers.")] = None,
+    samples: Annotated[Path | None, typer.Option(help="Score these samples instead.")] = None,
+    ground_truth: Annotated[bool, typer.Option(help="Score the benchmark's own solutions instead.")] = False,
+    problems: Annotated[Path, typer.Option(help="JSONL of problems, for heldout and validation.")] = Path(
+        "data/problems.jsonl"
+    ),
+    params: ParamsOption = DEFAULT_PARAMS,
+    json_: JsonOption = False,
+) -> None:
+    """Samples, verdicts, pass@1 (and pass@5) of one benchmark."""
+    from iterpref_core.evaluation import evaluation as core
+    from tasks.common.paths import ANSWERS, WORK
+
+    name = cast("Benchmark", choose("--benchmark", benchmark, BENCHMARKS))
+    settings = load_params(params)
+    cache, limits = WORK / "evaluation", (settings.evaluation.livecodebench, settings.execution)
+    if sum([model is not None, samples is not None, ground_truth]) != 1:
+        raise InputError("give exactly one of --model, --samples and --ground-truth")
+    if samples is not None:
+        result = core.score_samples(samples, name, problems, *limits, out=out, cache=cache)
+    elif model is not None:
+        chosen = override(settings.evaluation, {"benchmarks": (name,)})
+        asked = (settings.inference, settings.budget, settings.model.prompt)
+        result = core.evaluate_model(
+            model.name, model, problems, chosen, settings.execution, out, cache, *asked, bought=ANSWERS
+        )
+    else:
+        result = core.score_ground_truth(name, problems, *limits, out=out, cache=cache)
+    show_result(result, json_)
+
+
+def gate(
+    baseline: Annotated[Path, typer.Option(help="Folder of results, or a results.json: what to compare with.")],
+    candidate: Annotated[Path, typer.Option(help="The same of the model in question.")],
+    benchmark: Annotated[
+        list[str] | None, typer.Option(help="May be given several times; by default all that the baseline has.")
+    ] = None,
+    alpha: Annotated[
+        float, typer.Option(min=0, max=1, help="How often a candidate that is no worse may fail, over all benchmarks.")
+    ] = 0.05,
+    params: ParamsOption = DEFAULT_PARAMS,
+    json_: JsonOption = False,
+) -> None:
+    """Exit 1 if the candidate is significantly worse: one-sided paired test on the same tasks, Holm-corrected."""
+    from iterpref_core.report.regression_gate import compare_with_baseline
+
+    settings = load_params(params).evaluation
+    found = compare_with_baseline(baseline, candidate, benchmark or (), alpha, settings.bootstrap, settings.seed)
+    typer.echo(json.dumps(found.to_json(), indent=2) if json_ else "\n".join(found.lines()))
+    if found.worse:
+        raise typer.Exit(1)

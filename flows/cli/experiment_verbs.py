@@ -1,0 +1,89 @@
+"""Verbs of the whole experiment: run, ui, doctor, profile."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from flows.cli.method_cost_verbs import PANEL
+from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption
+from iterpref_core.config import load_params
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    for verb in (run, ui, doctor, profile):
+        app.command(rich_help_panel=PANEL)(verb)
+
+
+def run(
+    stages: Annotated[
+        list[str] | None, typer.Argument(help="Stages of dvc.yaml, with all they need; all by default.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="How many stages may run at once.")] = 2,
+    profile: Annotated[
+        str, typer.Option(help="Run with this profile's values, in a copy; params.yaml stays.")
+    ] = "unchanged",
+    objective: Annotated[list[str] | None, typer.Option(help="Train this one; repeatable. In a copy.")] = None,
+    benchmark: Annotated[list[str] | None, typer.Option(help="Evaluate on this one; repeatable. In a copy.")] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="Train with this one; repeatable. In copies.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Run the named stages even where nothing changed.")] = False,
+) -> None:
+    """Run the experiment: DVC's stages as a Prefect flow, then the results table."""
+    from flows.cli.run_experiment import run_experiment
+    from tasks.orchestration.run_options import parse_choice
+
+    stages = [rename_stage(name) for name in stages or ()]
+    chosen = parse_choice(profile, objective or (), benchmark or (), seed or ())
+    run_experiment(stages, jobs, force=force, **chosen)
+
+
+RENAMED_STAGES = {"focal": "localization", "train": "training", "evaluate": "evaluation"}
+"""Names of the release before; they work for one release."""
+
+
+def rename_stage(name: str) -> str:
+    """A stage's name of today; says on stderr if it was an old one."""
+    stage, at, item = name.partition("@")
+    if (new := RENAMED_STAGES.get(stage)) is None:
+        return name
+    typer.echo(f"note: stage {name} is {new}{at}{item} now", err=True)
+    return f"{new}{at}{item}"
+
+
+def ui() -> None:
+    """Start the Prefect server, with experiment and sweep served, and MLflow's interface; Ctrl-C stops them."""
+    from flows.cli.interfaces import serve_interfaces
+
+    load_params()
+    serve_interfaces()
+
+
+def doctor(params: ParamsOption = DEFAULT_PARAMS, json_: JsonOption = False) -> None:
+    """Probe isolation, versions, data, services and accelerator; exit 1 if something needed is missing."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from tasks.orchestration.doctor import examine
+
+    findings = examine(load_params(params))
+    if json_:
+        typer.echo(json.dumps([finding.model_dump() for finding in findings], indent=2))
+    else:
+        table = Table("", "what", "found", "remedy", box=None)
+        for finding in findings:
+            table.add_row(finding.mark, finding.name, finding.found, finding.remedy)
+        Console().print(table)
+    if any(finding.blocks for finding in findings):
+        raise typer.Exit(1)
+
+
+def profile(
+    name: Annotated[str, typer.Argument(help="A file in profiles/, without its suffix.")],
+    params: ParamsOption = DEFAULT_PARAMS,
+) -> None:
+    """Write a profile's values into the parameters; comments and all other values stay."""
+    from tasks.orchestration.profiles import apply_profile
+
+    for line in apply_profile(name, params):
+        typer.echo(line)

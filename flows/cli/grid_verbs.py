@@ -1,0 +1,109 @@
+"""Verbs that train grids: tune, ablate, study, sweep."""
+
+import json
+from pathlib import Path
+from typing import Annotated, cast, get_args
+
+import typer
+
+from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, show_result, show_rows
+from iterpref_core.config import ObjectiveName, load_params
+from iterpref_core.errors import InputError
+
+PANEL = "Grids of trainings"
+
+OBJECTIVES: tuple[str, ...] = get_args(ObjectiveName)
+SPLITS = ("validation", "heldout")
+JobsOption = Annotated[int, typer.Option("--jobs", min=1, help="Trials at once, sharing the cores.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    for verb in (tune, ablate, study, sweep):
+        app.command(rich_help_panel=PANEL)(verb)
+
+
+def tune(
+    objective: Annotated[
+        list[str] | None, typer.Option(help=f"May be given several times; all by default: {', '.join(OBJECTIVES)}.")
+    ] = None,
+    jobs: JobsOption = 2,
+    params: ParamsOption = DEFAULT_PARAMS,
+    json_: JsonOption = False,
+) -> None:
+    """Choose learning rate and alpha of every objective on the validation split; needs all up to localization."""
+    from tasks.grids.tuning import best_of
+    from tasks.grids.tuning import tune as run_grid
+
+    names = [cast("ObjectiveName", choose("--objective", name, OBJECTIVES)) for name in objective or OBJECTIVES]
+    scored = run_grid(load_params(params), names, jobs)
+    best = best_of(scored)
+    if json_:
+        found = [t.model_dump() | s.model_dump() | {"best": t in best.values()} for t, s in scored]
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        chosen = {t.label: " <- best" if t in best.values() else "" for t, _ in scored}
+        show_result({t.label: f"{s.pass_at_1:.1%} of {s.n}{chosen[t.label]}" for t, s in scored}, as_json=False)
+
+
+def ablate(
+    name: Annotated[str, typer.Argument(help="A grid of ablations.yaml.")],
+    split: Annotated[str, typer.Option(help=f"Problems to score on: {' or '.join(SPLITS)}.")] = SPLITS[0],
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each row.")] = 1,
+    jobs: JobsOption = 2,
+    params: ParamsOption = DEFAULT_PARAMS,
+    json_: JsonOption = False,
+) -> None:
+    """Train and score the rows of one of the paper's ablations; needs all up to localization."""
+    from tasks.grids.ablations import load_grid, run_grid
+
+    settings = load_params(params)
+    rows = run_grid(name, load_grid(name, settings), settings, choose("--split", split, SPLITS), seeds, jobs)
+    show_rows(name, rows, json_)
+
+
+def study(
+    regime: Annotated[list[str] | None, typer.Option(help="base or sft; both by default.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="Draw it, as SVG or PNG.")] = None,
+    jobs: JobsOption = 2,
+    params: ParamsOption = DEFAULT_PARAMS,
+    json_: JsonOption = False,
+) -> None:
+    """Compare all methods over fresh seeds on held-out problems; hours, resumable. Needs all up to localization."""
+    from tasks.grids.study import REGIMES, run_study
+    from tasks.grids.study_figure import draw_study
+
+    chosen = [choose("--regime", name, REGIMES) for name in regime or REGIMES]
+    if figure is not None and figure.suffix not in (".svg", ".png"):
+        raise InputError(f"--figure {figure}: not a picture that can be drawn; end its name in .svg or .png")
+    found = run_study(load_params(params), chosen, jobs)
+    if figure is not None:
+        draw_study(found, figure)
+    if json_:
+        typer.echo(json.dumps([one.model_dump() for one in found], indent=2))
+        return
+    for one in found:
+        show_rows(f"start: {one.regime}, compared to it", one.rows, as_json=False)
+        show_rows(f"start: {one.regime}, compared to SFT", one.against_sft, as_json=False)
+
+
+def sweep(
+    objective: Annotated[
+        list[str] | None, typer.Option(help="Train this one; repeatable. Those of dvc.yaml by default.")
+    ] = None,
+    beta: Annotated[list[float] | None, typer.Option(help="Repeatable. That of params.yaml by default.")] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Of training; repeatable. That of params.yaml by default.")
+    ] = None,
+    benchmark: Annotated[
+        list[str] | None, typer.Option(help="Evaluate on this one; repeatable. `validation` by default.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="How many stages may run at once.")] = 2,
+    json_: JsonOption = False,
+) -> None:
+    """Train every objective at every beta with every seed, in a copy; each beta and seed is a DVC experiment."""
+    from flows.cli.run_sweep import run_sweep
+    from tasks.orchestration.run_options import parse_grid
+
+    grid = parse_grid(objective or (), beta or (), seed or (), benchmark or ("validation",))
+    run_sweep(jobs, json_, **grid)

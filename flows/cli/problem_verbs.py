@@ -1,0 +1,182 @@
+"""Verbs that make problems: ingest, synthesize, diversity, inject."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, cast, get_args
+
+import typer
+
+from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, override, show_result
+from iterpref_core.config import BackendName, load_params
+from iterpref_core.errors import InputError
+from iterpref_core.problems.formats import PairFormat, ProblemFormat
+from iterpref_core.problems.ingest import Ingested
+
+PANEL = "Problems"
+
+PAIR_FORMATS: tuple[str, ...] = get_args(PairFormat)
+OWN_CODE_FORMATS = ("package", "folder")
+FORMATS: tuple[str, ...] = (*get_args(ProblemFormat), *PAIR_FORMATS, *OWN_CODE_FORMATS)
+BACKENDS: tuple[str, ...] = get_args(BackendName)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    for verb in (ingest, synthesize, diversity, inject):
+        app.command(rich_help_panel=PANEL)(verb)
+
+
+def ingest(
+    source: Annotated[str, typer.Argument(help="A file (JSONL or JSON array; .gz too), a folder, or a package.")],
+    format_: Annotated[str, typer.Option("--format", help=f"One of: {', '.join(FORMATS)}.")],
+    out: Annotated[Path, typer.Option(help="JSONL of problems (in problems/ they join the experiment), or of pairs.")],
+    verdicts: Annotated[Path | None, typer.Option(help="Files: JSONL with the verdict on every reference.")] = None,
+    skip_broken: Annotated[
+        bool | None,
+        typer.Option(
+            "--skip-broken/--no-skip-broken",
+            help="Files: leave problems whose reference fails out, instead of stopping; the default of published sets.",
+        ),
+    ] = None,
+    keep_benchmarks: Annotated[
+        bool, typer.Option(help="Files: take benchmarks' own tasks too, to measure with, not to train on.")
+    ] = False,
+    python: Annotated[str | None, typer.Option(help="package, folder: the project's own interpreter.")] = None,
+    tests: Annotated[Path | None, typer.Option(help="package, folder: where its tests are, if elsewhere.")] = None,
+    license: Annotated[str | None, typer.Option(help="package, folder: an SPDX expression, if it names none.")] = None,
+    params: ParamsOption = DEFAULT_PARAMS,
+    json_: JsonOption = False,
+) -> None:
+    """Turn a file, or your own code, into problems whose references pass their own tests; or a file into pairs."""
+    form = choose("--format", format_, FORMATS)
+    if form in PAIR_FORMATS:
+        from iterpref_core.problems.formats.codeflow_pairs import ingest_pairs
+
+        show_result(ingest_pairs(Path(source), out), json_)
+        return
+    settings = load_params(params)
+    if form in OWN_CODE_FORMATS:
+        from iterpref_core.problems.own_code import own_code
+
+        own = own_code.Source(source, cast("own_code.Format", form), python, tests, license)
+        show_result(own_code.ingest_own_code(own, out, settings.own_code, settings.execution), json_)
+        return
+    from iterpref_core.problems.ingest import IngestOptions
+    from iterpref_core.problems.ingest import ingest as core
+
+    options = IngestOptions(skip_broken, keep_benchmarks)
+    found = core(Path(source), cast("ProblemFormat", form), out, settings.execution, options, verdicts)
+    _show_ingested(found, verdicts, as_json=json_)
+
+
+def _show_ingested(found: Ingested, verdicts: Path | None, *, as_json: bool) -> None:
+    if as_json:
+        show_result({**found.counts, "broken": [item.model_dump() for item in found.broken]}, as_json=True)
+        return
+    show_result(found.counts, as_json=False)
+    for item in found.broken:
+        typer.echo(f"broken: {item.task_id} (line {item.line}): {item.verdict}: {item.feedback}")
+    failing = sum(count for name, count in found.counts.items() if name.startswith("dropped/reference_"))
+    if failing > len(found.broken):
+        typer.echo(f"and {failing - len(found.broken):.0f} more, see {verdicts or '--verdicts FILE'}")
+
+
+def synthesize(
+    out: Annotated[Path, typer.Option(help="JSONL of problems; in problems/ they join the experiment.")],
+    count: Annotated[int, typer.Option(min=1, help="Problems to ask for; those that are sound are kept.")],
+    seed_code: Annotated[
+        Path | None, typer.Option(help="Folder with Python files, or JSONL with a field code; makes the tree.")
+    ] = None,
+    license: Annotated[
+        str | None, typer.Option(help="SPDX: of seed code that names none; for models on other machines.")
+    ] = None,
+    tree: Annotated[
+        Path | None, typer.Option(help="JSON of the feature tree: written with --seed-code, read without.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="The model that is asked; model.debugger by default.")] = None,
+    backend: Annotated[str | None, typer.Option(help=f"One of: {', '.join(BACKENDS)}.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="Of --backend openai.")] = None,
+    concurrency: Annotated[int | None, typer.Option(min=1, help="Prompts at once.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Decides which features are drawn, and all sampling.")] = None,
+    params: ParamsOption = DEFAULT_PARAMS,
+    json_: JsonOption = False,
+) -> None:
+    """Have a model write problems from a tree of features of seed code; a killed run continues where it stopped."""
+    from iterpref_core.execution import open_executor
+    from iterpref_core.inference.answer_store import AnswerStore
+    from iterpref_core.inference.backend_factory import leaves_this_machine, open_model
+    from iterpref_core.inference.budget import cost_usd
+    from iterpref_core.problems.synthesis.feature_tree import load_tree
+    from iterpref_core.problems.synthesis.seed_code import filter_for_others
+    from iterpref_core.problems.synthesis.synthesis import make_tree, write_problems
+    from tasks.common.paths import ANSWERS, WORK
+
+    settings = load_params(params)
+    if seed_code is None and tree is None:
+        raise InputError("give --seed-code, to make a feature tree, or --tree, to use one that was made before")
+    if backend is not None:
+        choose("--backend", backend, BACKENDS)
+    inference = override(settings.inference, {"backend": backend, "base_url": base_url})
+    synthesis = override(settings.synthesis, {"seed": seed})
+    faults = Counter[str]()
+    name, style = model or settings.model.debugger, settings.model.prompt
+    at_once = concurrency or settings.codeflow.concurrency
+    with (
+        AnswerStore(ANSWERS, f"synthesize {out.resolve()}") as store,
+        open_model(name, style, inference, settings.budget, store, at_once, faults) as asked,
+        open_executor(settings.execution) as executor,
+    ):
+        found: dict[str, float] = {}
+        if seed_code is not None:
+            written = tree or WORK / "synthesize" / f"{out.stem}.tree.json"
+            elsewhere = leaves_this_machine(inference)
+            against = filter_for_others(seed_code, license, settings.own_code.licenses) if elsewhere else None
+            features, found = make_tree(seed_code, asked, synthesis, against, written)
+            typer.echo(f"feature tree: {written}", err=True)
+        elif tree is not None:
+            features = load_tree(tree)
+        found |= write_problems(features, asked, synthesis, executor, count, out)
+        spent = store.charged()
+    found |= {
+        "calls": spent.calls,
+        "tokens": spent.tokens,
+        "cost_usd": cost_usd(spent, inference),
+    }
+    show_result(found | {f"faults/{kind}": float(number) for kind, number in faults.items()}, json_)
+
+
+def diversity(
+    problems: Annotated[Path, typer.Option(help="JSONL of problems.")],
+    split: Annotated[str | None, typer.Option(help="Only the problems of this split.")] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Count the different features of a set of problems, over all and by category."""
+    from iterpref_core.problems.diversity import measure_diversity
+    from iterpref_core.records import Problem
+    from iterpref_core.storage.jsonl import read_jsonl
+
+    chosen = (problem for problem in read_jsonl(problems, Problem) if split in (None, problem.split))
+    show_result(measure_diversity(chosen), json_)
+
+
+def inject(
+    problems: Annotated[Path, typer.Option(help="JSONL of problems with references and tests.")],
+    out: Annotated[Path, typer.Option(help="Pairs: a reference, and a mutant of it that the tests catch.")],
+    spans: Annotated[Path, typer.Option(help="Their true error regions.")],
+    mutations: Annotated[
+        int, typer.Option("--mutations-per-problem", min=1, help="Mutants tried of each reference, at most.")
+    ] = 4,
+    rewrites: Annotated[
+        int, typer.Option(min=0, help="Rewrites that keep the meaning, of the passing program, at most.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="Decides which mutants and rewrites.")] = 0,
+    params: ParamsOption = DEFAULT_PARAMS,
+    json_: JsonOption = False,
+) -> None:
+    """Put bugs in known places of references: pairs with their true error regions; a killed run continues."""
+    from iterpref_core.execution import open_executor
+    from iterpref_core.problems.injection import InjectionOptions, inject_bugs
+
+    options = InjectionOptions(mutations, seed, rewrites)
+    with open_executor(load_params(params).execution) as executor:
+        show_result(inject_bugs(problems, out, spans, executor, options), json_)

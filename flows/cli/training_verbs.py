@@ -1,0 +1,146 @@
+"""Verbs of training: check, train, export."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, cast, get_args
+
+import typer
+
+from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, override, show_result
+from iterpref_core.config import ObjectiveName, load_params
+from iterpref_core.errors import InputError
+
+PANEL = "Training"
+
+OBJECTIVES: tuple[str, ...] = get_args(ObjectiveName)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    for verb in (check, train, export):
+        app.command(rich_help_panel=PANEL)(verb)
+
+
+def check(
+    pairs: Annotated[Path, typer.Option(help="JSONL of pairs.")],
+    spans: Annotated[Path, typer.Option(help="JSONL of spans.")],
+    model: Annotated[Path, typer.Option(help="Folder of the model to train: its tokenizer measures lengths.")],
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(help="JSONL of benchmark tasks or held-out problems; those that variables name are always read."),
+    ] = None,
+    params: ParamsOption = DEFAULT_PARAMS,
+    json_: JsonOption = False,
+) -> None:
+    """Look at the data before training: lengths, D-, repetitions, benchmarks; exit 1 if something must stop a run."""
+    from iterpref_core.inference.local.tokenizers import load_tokenizer
+    from iterpref_core.screening.benchmark_tasks import VARIABLES
+    from iterpref_core.screening.contamination import Decontamination
+    from iterpref_core.storage.jsonl import read_pairs
+    from iterpref_core.training.benchmark_overlap import overlap_findings
+    from iterpref_core.training.checks import check_pairs
+    from iterpref_core.training.dataset import join_spans
+
+    every = load_params(params)
+    settings = every.training
+    given = [name for name, variable in VARIABLES.items() if variable in os.environ]
+    benchmarks = Decontamination([*map(str, against or []), *given], None, drop=False)
+    checks = check_pairs(join_spans(pairs, spans), load_tokenizer(model, every.model.prompt), settings)
+    if not checks.pairs:
+        raise InputError(f"{spans}: no pair to check; look at the drop reasons of the stages before")
+    for _ in benchmarks.clean(read_pairs(pairs)):
+        pass
+    overlaps = benchmarks.overlaps
+    findings = sorted((*checks.findings(settings), *overlap_findings(overlaps)), key=lambda finding: not finding.stops)
+    result = {
+        "pairs": checks.pairs,
+        "benchmark_tasks": sum(overlap.tasks for overlap in overlaps.values()),
+    } | checks.numbers()
+    if json_:
+        found = [{"stops": finding.stops, "text": finding.text} for finding in findings]
+        typer.echo(json.dumps(result | {"histogram": checks.histogram(), "findings": found}, indent=2))
+    else:
+        show_result(result, as_json=False)
+        for name, bins in checks.histogram().items():
+            typer.echo(f"{name} tokens: " + ", ".join(f"{label}: {count}" for label, count in bins.items()))
+        for finding in findings:
+            typer.echo(f"{'STOP' if finding.stops else 'look'}: {finding.text}")
+    if any(finding.stops for finding in findings):
+        raise typer.Exit(1)
+
+
+def train(
+    pairs: Annotated[Path, typer.Option(help="JSONL of pairs.")],
+    spans: Annotated[Path, typer.Option(help="JSONL of spans.")],
+    objective: Annotated[str, typer.Option(help=f"One of: {', '.join(OBJECTIVES)}.")],
+    model: Annotated[Path, typer.Option(help="Folder of the model to train; with --estimate also a hub id.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the trained model; its curve goes beside it. Not with --estimate.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Decides the order of the data.")] = None,
+    estimate: Annotated[bool, typer.Option("--estimate", help="Print memory and GPU-hours; train nothing.")] = False,
+    gpus: Annotated[int, typer.Option(min=1, help="With --estimate: cards that share model and batch.")] = 1,
+    precision: Annotated[
+        str | None, typer.Option(help="With --estimate: bf16, mixed, autocast or fp32; by default as training does.")
+    ] = None,
+    mfu: Annotated[
+        float, typer.Option(min=0.01, max=1, help="With --estimate: share of a card's peak that training reaches.")
+    ] = 0.4,
+    total_pairs: Annotated[
+        int | None,
+        typer.Option(min=1, help="With --estimate: how many pairs there will be, of which these are a sample."),
+    ] = None,
+    params: ParamsOption = DEFAULT_PARAMS,
+    json_: JsonOption = False,
+) -> None:
+    """Focal preference training; a killed run continues from its last checkpoint."""
+    name = cast("ObjectiveName", choose("--objective", objective, OBJECTIVES))
+    every = load_params(params)
+    settings = override(every.training, {"seed": seed})
+    if estimate:
+        from flows.cli.training_costs import show_estimate
+
+        options = {"gpus": gpus, "precision": precision, "mfu": mfu, "total_pairs": total_pairs}
+        show_estimate(pairs, spans, str(model), name, settings, every.model.prompt, options, as_json=json_)
+        return
+    if out is None:
+        raise InputError("--out is missing; name the folder for the trained model (only --estimate needs none)")
+    from iterpref_core.training.ranks import is_main_process
+    from iterpref_core.training.training import train_objective
+
+    curve, work = out.with_name(f"{out.name}.curve.csv"), out.with_name(f".{out.name}.work")
+    result = train_objective(pairs, spans, model, name, settings, out, curve, work, prompt=every.model.prompt)
+    if is_main_process():
+        show_result(result, json_)
+
+
+def export(
+    model: Annotated[Path, typer.Option(help="Folder of the trained model, such as models/trained/target-rpo.")],
+    out: Annotated[Path, typer.Option(help="Folder to write; one that holds something is refused.")],
+    name: Annotated[str | None, typer.Option(help="Title of the model card; by default the folder's name.")] = None,
+    summary: Annotated[Path, typer.Option(help="The report's summary.json: scores, data, parameters.")] = Path(
+        "reports/summary.json"
+    ),
+    problems: Annotated[Path, typer.Option(help="JSONL of problems, whose sources the card names.")] = Path(
+        "data/problems.jsonl"
+    ),
+    json_: JsonOption = False,
+) -> None:
+    """Write a trained model as a plain Hugging Face folder with a model card made from its results."""
+    from iterpref_core.report.model_card import EMBEDDED, model_card
+    from iterpref_core.report.summary import read_summary
+    from iterpref_core.training.export_model import count_sources, export_model, find_license
+    from tasks.recording.tracking import clean_commit
+
+    found = read_summary(summary)
+    base = found["provenance"]["params"]["model"]["student"]
+    card = model_card(
+        found,
+        model.name,
+        name or out.name,
+        license=None if base == EMBEDDED else find_license(base),
+        sources=count_sources(problems),
+        commit=clean_commit(),
+    )
+    show_result(export_model(model, out, card), json_)
