@@ -122,7 +122,7 @@ def synthesize(
     name, style = model or settings.model.debugger, settings.model.prompt
     at_once = concurrency or settings.codeflow.concurrency
     with (
-        AnswerStore(ANSWERS, f"synthesize {out.resolve()}") as store,
+        AnswerStore(ANSWERS, f"synthesise {out.resolve()}") as store,
         open_model(name, style, inference, settings.budget, store, at_once, faults) as asked,
         open_executor(settings.execution) as executor,
     ):

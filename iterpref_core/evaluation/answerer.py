@@ -68,7 +68,7 @@ class Answerer:
         wanted = [
             Request(prompt, self._seed_of(prompt, number)) for prompt in prompts for number in range(self._samples)
         ]
-        with AnswerStore(self._store, f"evaluation {self._identity}") as store:
+        with AnswerStore(self._store, f"evaluate {self._identity}") as store:
             self._ask_missing(benchmark, wanted, store)
             texts = [self._kept(request, store) for request in wanted]
         return [texts[start : start + self._samples] for start in range(0, len(texts), self._samples)]
@@ -139,7 +139,7 @@ def open_answerer(
     with ExitStack() as opened:
 
         def open_backend() -> Backend:
-            kept = opened.enter_context(AnswerStore(store, f"evaluation {identity}"))
+            kept = opened.enter_context(AnswerStore(store, f"evaluate {identity}"))
             return opened.enter_context(open_model(model, prompt, asked, cap, kept, params.batch_size))
 
         yield (

@@ -3,23 +3,33 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from flows import cli
+from flows.cli.experiment_verbs import rename_stage
 from iterpref_core.config import load_params
+from iterpref_core.errors import ConfigError
 from tests.settings import ROOT
 
-VERBS = [
-    str(command.callback.__name__).replace("_", "-") for command in cli.app.registered_commands if command.callback
-]
+
+def verbs(app: typer.Typer, *group: str) -> Iterator[tuple[str, ...]]:
+    """The words of every verb, those of groups included."""
+    for command in app.registered_commands:
+        assert command.callback
+        yield (*group, str(command.callback.__name__).replace("_", "-"))
+    for sub in app.registered_groups:
+        assert sub.typer_instance
+        yield from verbs(sub.typer_instance, *group, str(sub.name))
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_has_help(verb: str) -> None:
-    done = CliRunner().invoke(cli.app, [verb, "--help"])
+@pytest.mark.parametrize("verb", list(verbs(cli.app)), ids=" ".join)
+def test_every_verb_has_help(verb: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(cli.app, [*verb, "--help"])
     assert done.exit_code == 0
     assert "Usage" in done.output
 
@@ -38,7 +48,10 @@ def params(tmp_path: Path) -> Path:
         (["localize", "--pairs", "p", "--out", "o", "--method", "guess"], "available: line_lcs"),
         (["debug", "--problems", "p", "--out", "o", "--model", "m", "--backend", "gpt"], "available: transformers"),
         (["debug", "--problems", "p", "--out", "o", "--model", "m", "--max-iterations", "-1"], "'max_iterations'"),
-        (["sample", "--problems", "p", "--out", "o", "--model", "m", "--samples", "1"], "'samples'"),
+        (
+            ["debug", "--source", "sampling", "--problems", "p", "--out", "o", "--model", "m", "--samples", "1"],
+            "'samples'",
+        ),
         (
             ["compare-sources", "--debugging", "absent.jsonl", "--sampling", "absent.jsonl"],
             "absent.jsonl: no such file",
@@ -46,7 +59,6 @@ def params(tmp_path: Path) -> Path:
         (["evaluate", "--benchmark", "apps", "--out", "o", "--model", "m"], "available: heldout"),
         (["evaluate", "--benchmark", "heldout", "--out", "o"], "exactly one of --model, --samples and --ground-truth"),
         (["ingest", "s", "--format", "csv", "--out", "o"], "available: jsonl, mbpp, humaneval, evalplus, codeflow"),
-        (["bench", "pipelines"], "pipeline"),
         (["gate", "--baseline", "absent", "--candidate", "absent"], "absent: no such file"),
         (["export", "--model", "m", "--out", "o", "--summary", "absent.json"], "absent.json: no such file"),
         (["profile", "huge"], "available: "),
@@ -85,7 +97,7 @@ def test_parameters_are_checked_before_anything_runs(
     params.write_text(params.read_text(encoding="utf-8").replace("beta:", "betta:"), encoding="utf-8")
     code, _, err = iterpref("run")
     assert code == 2
-    assert "train.betta: unknown parameter; did you mean 'beta'?" in err
+    assert "training.betta: unknown parameter; did you mean 'beta'?" in err
     assert list(params.parent.iterdir()) == [params]
 
 
@@ -210,3 +222,36 @@ def test_the_command_line_starts_without_what_takes_seconds_or_reads_the_environ
     heavy = ("prefect", "mlflow", "dvc", "torch", "transformers", "trl", "openai", "sklearn")
     found = subprocess.run([sys.executable, "-c", code, *heavy], cwd=ROOT, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_a_benchmark_that_is_not_there_is_refused_with_the_nearest_one() -> None:
+    done = CliRunner().invoke(cli.app, ["bench", "pipelines"])
+    assert done.exit_code == 2
+    assert "'pipeline'" in done.output
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (["sample", "--problems", "p"], ["debug", "--source", "sampling", "--problems", "p"]),
+        (["synthesise", "--help"], ["synthesize", "--help"]),
+        (["bench", "localisation"], ["bench", "localization"]),
+        (["bench", "training"], ["bench", "training"]),
+    ],
+)
+def test_words_of_the_release_before_still_work_and_name_the_new_ones(
+    old: list[str], new: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.rename_words(old) == new
+    assert bool(capsys.readouterr().err) == (old != new)
+
+
+def test_stages_of_the_release_before_are_found_by_their_old_names(capsys: pytest.CaptureFixture[str]) -> None:
+    assert [rename_stage(name) for name in ("train@dpo", "focal", "pairs")] == ["training@dpo", "localization", "pairs"]
+    assert capsys.readouterr().err.count("note: stage") == 2
+
+
+def test_a_section_of_the_release_before_is_named_as_it_is_called_now(params: Path) -> None:
+    params.write_text(params.read_text("utf-8").replace("\nlocalization:\n", "\nfocal:\n"), encoding="utf-8")
+    with pytest.raises(ConfigError, match="focal: unknown parameter; did you mean 'localization'"):
+        load_params(params)
