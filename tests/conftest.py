@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from tests.browser import CHROMIUM, Browser, Page, open_browser
+from tests.once import give_mlflow_tables
 from tests.settings import BENCHMARK_FILES, ROOT
 
 if TYPE_CHECKING:
@@ -125,3 +126,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return LONG_GROUPS.index(name) if name in LONG_GROUPS else len(LONG_GROUPS)
 
     items.sort(key=place)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The present folder, with a data base of MLflow's in which nothing is recorded."""
+    monkeypatch.chdir(tmp_path)
+    for variable in ("MLFLOW_TRACKING_URI", "DVC_ROOT"):  # mlflow sets the former for its own children
+        monkeypatch.delenv(variable, raising=False)
+    give_mlflow_tables(tmp_path_factory, tmp_path)
+    return tmp_path

@@ -1,6 +1,7 @@
 """Imports point one way, and DVC knows all the code that a stage executes."""
 
 import ast
+import re
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -91,6 +92,20 @@ def test_the_core_imports_downwards() -> None:
         if (own := room(name)) and (their := room(other)) and own != their and floor[their] >= floor[own]
     ]
     assert wrong == [], "share code on a lower floor"
+
+
+def test_the_page_of_docs_shows_the_same_picture() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    drawn = page.partition("from the ground up:\n")[2].partition("```")[0].splitlines()
+    shown = [tuple(re.match(r"  ((?:\w+  )*\w+)", line)[1].split("  ")) for line in drawn]  # type: ignore[index]
+    assert shown == list(CORE)
+
+
+def test_every_stage_has_a_page_and_every_page_is_in_the_index() -> None:
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    assert {f"{stage}.md" for stage in stages()} <= pages
+    assert {page for page in pages if f"]({page})" not in index} == set()
 
 
 def test_imports_have_no_cycle() -> None:

@@ -188,8 +188,8 @@ def load_hashes(lock: Path) -> dict[str, str]:
     if not lock.is_file():
         return {}
     try:
-        stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"].values()
-        outs = {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", ())}
+        stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"].items()
+        outs = {out["path"]: out["md5"] for name, stage in stages if name != "report" for out in stage.get("outs", ())}
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{lock}: not a dvc.lock ({error}); restore it, or delete it and run `dvc repro`") from None
-    return {path: md5 for path, md5 in sorted(outs.items()) if path.split("/")[0] not in ("metrics", "reports")}
+    return {path: md5 for path, md5 in sorted(outs.items()) if not path.startswith("metrics/")}

@@ -28,7 +28,10 @@ def test_every_row_names_what_exists(name: str, params: Params) -> None:
     [
         ("{label: a, objective: dop}", "own: row 1: .*objective"),
         ("{objective: dpo}", "own: row 1: .*label"),
-        ("{label: a, objective: dpo, train.bta: 1}", "own: row 1: train.bta: unknown parameter; did you mean 'beta'"),
+        (
+            "{label: a, objective: dpo, training.bta: 1}",
+            "own: row 1: training.bta: unknown parameter; did you mean 'beta'",
+        ),
         ("{label: a, objective: dpo, trian.beta: 1}", "own: row 1: trian.beta: unknown parameter"),
         ("{label: a, objective: dpo, training.beta: -1}", "own: row 1: training.beta: input should be greater than 0"),
     ],

@@ -165,7 +165,7 @@ def test_a_window_that_no_pair_reaches_may_be_narrower_than_a_packed_row(
 
 def test_models_that_cannot_fork_are_refused() -> None:
     with pytest.raises(
-        ConfigError, match=r"needs attention in every layer, and not linear_attention; set train\.layout: padded"
+        ConfigError, match=r"needs attention in every layer, and not linear_attention; set training\.layout: padded"
     ):
         check_fork(MambaConfig(), 10)
     with pytest.raises(ConfigError, match="bloom counts distances in slots"):
