@@ -110,7 +110,7 @@ def test_a_client_killed_with_sigkill_leaves_no_server(stand_in: StandIn, word_m
 def test_a_server_that_ignores_sigterm_is_killed() -> None:
     stubborn = "import signal, time; signal.signal(15, signal.SIG_IGN); print('here', flush=True); time.sleep(600)"
     impatient = (
-        "import os, sys; from iterpref_core.inference import server_guard as guarding; guarding.GRACE_S = 0.5; "
+        "import os, sys; from iterpref_core.inference.vllm import server_guard as guarding; guarding.GRACE_S = 0.5; "
         "guarding.guard(os.getppid(), [sys.executable, '-c', sys.argv[1]])"
     )
     command = [sys.executable, "-c", impatient, stubborn]
