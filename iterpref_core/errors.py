@@ -1,4 +1,4 @@
-"""The exception tree.
+"""Exception tree.
 
 IterPrefError
 ├── InputError            bad input or configuration: the command line prints it and exits with 2

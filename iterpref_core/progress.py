@@ -1,4 +1,4 @@
-"""How far a long run is, on stderr: a bar in a terminal, a line now and then in a log.
+"""Progress of a long run, on stderr: a bar in a terminal, a line now and then in a log.
 
 Of processes that `accelerate launch` started together, the first alone shows it.
 """

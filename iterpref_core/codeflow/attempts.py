@@ -1,4 +1,4 @@
-"""From an answer to an attempt. The tests come from the problem's record alone, which no answer can reach."""
+"""Attempt: a model's answer, made a program with the problem's own tests, which no answer can reach."""
 
 from iterpref_core.execution import Outcome, Program
 from iterpref_core.inference.backend import Completion

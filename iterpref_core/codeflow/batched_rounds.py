@@ -1,4 +1,4 @@
-"""Many debugging conversations at once, in rounds: one batch per model, then one run of the programs.
+"""Batched rollouts in rounds: one batch of prompts per model, then one run of all programs, again and again.
 
 For models in this process: what is in a batch, and so how its numbers are rounded, is the same in every run.
 """

@@ -1,4 +1,4 @@
-"""Sampling as the source of pairs: many drafts of every problem, each executed, and nothing refined.
+"""Repeated sampling as the source of pairs: many drafts of every problem, each executed, and nothing refined.
 
 The baseline of Code-Optimise (arXiv 2406.12502): a passing and a failing sample of the same problem make a pair. The
 samples of a problem are a trajectory whose attempts know nothing of each other: `iteration` counts them. This is for

@@ -1,4 +1,4 @@
-"""What a CodeFlow run comes to, counted while its trajectories stream by."""
+"""Outcome counts of a CodeFlow run: pass rate by iteration, verdicts, tokens; taken while trajectories stream by."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""What a run will come to, from a sample of its problems that is really worked on: nothing it pays for is lost."""
+"""Pilot estimate: work on a sample of the problems, keep what it gave, and say what all of them will take."""
 
 from dataclasses import asdict, dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""Who is next, where only so many may be under way at once."""
+"""Priority semaphore: at most N coroutines inside, the lowest rank first, then first come first served."""
 
 import asyncio
 import heapq

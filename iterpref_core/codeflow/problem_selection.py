@@ -1,4 +1,4 @@
-"""The problems that take part in a run, read from their file again and again instead of being held."""
+"""Problem selection: those that take part in a run, streamed from their file instead of held in memory."""
 
 import hashlib
 import heapq

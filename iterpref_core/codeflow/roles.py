@@ -1,4 +1,4 @@
-"""Who drafts and who refines in a run, and what their answers cost."""
+"""Model roles: who drafts and who refines in a run, and what their answers cost."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping

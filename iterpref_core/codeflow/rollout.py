@@ -1,4 +1,4 @@
-"""A finished trajectory, and what it kept busy: what estimates of a run's time are made from."""
+"""Rollout: a finished trajectory, and the seconds for which it kept drafter, refiner and engine busy."""
 
 from dataclasses import dataclass
 from enum import IntEnum

@@ -1,4 +1,4 @@
-"""Finished trajectories on disk, so that a killed run resumes where it stopped."""
+"""Rollout store: finished trajectories in SQLite, so that a killed run resumes where it stopped."""
 
 from collections.abc import Mapping
 from pathlib import Path

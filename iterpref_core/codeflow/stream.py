@@ -1,4 +1,4 @@
-"""Problems worked on side by side without barriers: each goes on as soon as its own answer is back.
+"""Streaming rollouts without barriers: each problem goes on as soon as its own answer is back.
 
 One coroutine per open problem asks, has the program run in a thread, and asks again. Rounds of batches (`driver`) wait
 for the slowest answer and the slowest program of each round; here a slow one holds up nothing but its own problem.

@@ -1,4 +1,4 @@
-"""A model's answers to a benchmark's prompts, each kept so that an evaluation that was killed does not ask twice."""
+"""Answerer: a model's answers to a benchmark's prompts, kept so that a killed evaluation does not ask twice."""
 
 import hashlib
 import json

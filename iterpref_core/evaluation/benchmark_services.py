@@ -1,4 +1,4 @@
-"""Which code measures a benchmark. Benchmarks that ask for the same programs are measured together, by one service."""
+"""Benchmark services: which code measures a benchmark; those that ask for the same programs are measured together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

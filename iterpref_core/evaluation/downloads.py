@@ -1,4 +1,4 @@
-"""Files that benchmarks publish: found on this machine, or downloaded once."""
+"""Benchmark downloads: files found on this machine, or downloaded once."""
 
 import time
 from collections.abc import Callable

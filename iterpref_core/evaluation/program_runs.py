@@ -1,4 +1,4 @@
-"""Running the programs of a benchmark's samples.
+"""Program runs: executes the programs of a benchmark's samples.
 
 What became of each is kept once it is known, so that a killed evaluation goes on where it stopped.
 """

@@ -1,4 +1,4 @@
-"""Programs taken out of models' answers by a benchmark's own `sanitize`.
+"""Sanitizing: programs taken out of models' answers by a benchmark's own `sanitize`.
 
 It parses what a model wrote, so it runs where such programs run.
 """

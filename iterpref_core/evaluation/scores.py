@@ -1,4 +1,4 @@
-"""From verdicts to an entry of results.json."""
+"""Scores: from verdicts to an entry of results.json."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence

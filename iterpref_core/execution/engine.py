@@ -1,4 +1,4 @@
-"""What runs programs, on this machine or on a cluster."""
+"""Engine protocol: what runs programs, on this machine or on a cluster."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""The engine that `params.yaml` describes."""
+"""Engine factory: opens the engine that `params.yaml` describes."""
 
 from collections.abc import Mapping
 from dataclasses import fields

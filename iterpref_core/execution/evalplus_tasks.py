@@ -1,4 +1,4 @@
-"""HumanEval+ and MBPP+ tasks as programs of this engine, judged by EvalPlus's own equality.
+"""EvalPlus tasks (HumanEval+, MBPP+) as programs of this engine, judged by EvalPlus's own equality.
 
 EvalPlus compares inside the process that runs the candidate; here the candidate returns values and the comparison is
 made outside. What `evalplus.eval.unsafe_execute` (0.3.1) accepts is accepted: `True == 1`, a tolerance for floats

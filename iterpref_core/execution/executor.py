@@ -1,4 +1,4 @@
-"""The supervisor: hands programs to zygotes and rules on what comes back, in the order of the input."""
+"""Executor, the supervisor: hands programs to zygotes and rules on what comes back, in the order of the input."""
 
 import logging
 import math

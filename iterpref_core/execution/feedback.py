@@ -1,4 +1,4 @@
-"""The texts that tell a debugger what went wrong: short, stable, one line wherever possible, always valid UTF-8."""
+"""Feedback texts that tell a debugger what went wrong: short, stable, one line where possible, always valid UTF-8."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""The interpreters that programs run in: this one, or that of a project whose own code is at stake."""
+"""Interpreters that programs run in: this one, or that of a project whose own code is at stake."""
 
 import functools
 import json

@@ -1,4 +1,4 @@
-"""Which isolation can be had on this machine, found out by doing, and how a zygote is started in it.
+"""Isolation tiers: which can be had on this machine, found out by doing, and how a zygote is started in it.
 
 Tier A: bubblewrap (namespaces: no network, no other processes, nothing of the file system but what Python needs)
 around seccomp and resource limits, and Landlock where the kernel has it. Tier B, where namespaces are refused, as in

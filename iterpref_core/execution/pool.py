@@ -1,4 +1,4 @@
-"""The workers of an executor: hired when needed, used again, replaced when worn."""
+"""Worker pool of an executor: workers are started when needed, used again, and replaced when worn."""
 
 import functools
 import logging

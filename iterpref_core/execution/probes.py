@@ -1,4 +1,4 @@
-"""What hostile programs would try, tried through the engine itself: the doctor's proof that isolation holds."""
+"""Isolation probes: what hostile programs would try, tried through the engine itself; the doctor's proof."""
 
 import os
 import socket

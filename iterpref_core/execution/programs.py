@@ -1,4 +1,4 @@
-"""What goes in and what comes out: limits, programs, outcomes."""
+"""Programs, limits and outcomes: what goes into the engine and what comes out."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace

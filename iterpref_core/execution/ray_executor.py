@@ -1,4 +1,4 @@
-"""The same job stream on a Ray cluster: every task is an `Executor` on whatever node has free CPUs.
+"""Ray executor: the same stream of jobs on a cluster; every task is an `Executor` on whatever node has free CPUs.
 
 Ray places the tasks, and starts them again elsewhere if their node is lost. What a task returns is counted when the
 supervisor fetches it, in the order of the input: a lost node costs time, and neither loses nor repeats an outcome.

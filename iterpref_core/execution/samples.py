@@ -1,4 +1,4 @@
-"""Whole files of samples against their problems' tests: what `iterpref execute` does."""
+"""Scoring of sample files against their problems' tests: what `iterpref execute` does."""
 
 import json
 from collections import deque

@@ -1,4 +1,4 @@
-"""From tests to the steps of a job. What is expected stays here; only what is to be run goes into the sandbox."""
+"""Job steps made of tests. What is expected stays here; only what is to be run goes into the sandbox."""
 
 import ast
 import functools

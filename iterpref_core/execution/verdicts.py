@@ -1,4 +1,4 @@
-"""From what the sandbox reported to a verdict. Nothing in here trusts the report's contents."""
+"""Verdicts, from what the sandbox reported. Nothing in here trusts the report's contents."""
 
 import hashlib
 import hmac

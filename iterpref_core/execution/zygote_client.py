@@ -1,4 +1,4 @@
-"""The supervisor's hold on one zygote: start it, hand it a job, collect the answer, end it."""
+"""Zygote client: the supervisor starts one zygote, hands it a job, collects the answer, and ends it."""
 
 import contextlib
 import json

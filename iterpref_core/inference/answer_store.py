@@ -1,4 +1,4 @@
-"""Answers on disk before they are used: whatever was received, and perhaps paid for, is never asked for again."""
+"""Answer store: on disk before it is used; whatever was received, and perhaps paid for, is never asked for again."""
 
 import hashlib
 import json

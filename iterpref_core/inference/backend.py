@@ -1,4 +1,4 @@
-"""The protocol that every language-model backend follows."""
+"""Backend protocol, which every language-model backend follows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A model that is ready to be asked, whatever `inference.backend` says: under its budget, and with its answers kept."""
+"""Backend factory: a model ready to be asked, whatever `inference.backend` says, with its budget and answer store."""
 
 import hashlib
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Caps on what a run may ask of a model, over all its restarts; they are never exceeded.
+"""Budget: caps on what a run may ask of a model, over all its restarts; they are never exceeded.
 
 A call is made only if it fits under every cap even at its most: as many prompt tokens as the prompt has bytes, and as
 many new tokens as are allowed. That much is reserved, on disk, before the call; afterwards what it did cost takes its

@@ -1,4 +1,4 @@
-"""What a model reads in each turn of CodeFlow: the task for a draft; task, failing program and feedback for a repair.
+"""CodeFlow's prompts: the task for a draft; task, failing program and feedback for a refinement.
 
 The wordings stand in `turns/<wording>/*.txt`, versioned like code. `terse` is for the embedded models, which read it
 through a 1k BPE and are trained on exactly these renderings: CodeFlow and nanolab share this module. `instruct` is for

@@ -1,4 +1,4 @@
-"""Many prompts at once of an endpoint that answers them one by one."""
+"""Concurrent prompts: many at once of an endpoint that answers them one by one."""
 
 import asyncio
 from abc import ABC, abstractmethod

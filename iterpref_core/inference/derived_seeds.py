@@ -1,4 +1,4 @@
-"""Random numbers that depend on what they are for, and never on the order of the work."""
+"""Derived seeds: random numbers that depend on what they are for, and never on the order of the work."""
 
 import hashlib
 

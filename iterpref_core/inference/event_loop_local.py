@@ -1,4 +1,4 @@
-"""What belongs to one event loop, such as connections and semaphores, for objects that outlive their loops."""
+"""Event-loop-local values, such as connections and semaphores, for objects that outlive their loops."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable

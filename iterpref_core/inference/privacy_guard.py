@@ -1,4 +1,4 @@
-"""Prompts made of somebody's own code, looked at before they go to another machine."""
+"""Privacy guard: prompts made of somebody's own code are looked at before they go to another machine."""
 
 from collections import Counter
 

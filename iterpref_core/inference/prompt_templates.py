@@ -1,4 +1,4 @@
-"""Prompts as versioned text files with `{fields}`, beside the code that fills them."""
+"""Prompt templates: versioned text files with `{fields}`, beside the code that fills them."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""From a prompt to the text a model reads, from a program to the text it is trained to answer, and back."""
+"""Prompts: the text that a model reads, the text that it is trained to answer, and the program in an answer."""
 
 import re
 from typing import TYPE_CHECKING

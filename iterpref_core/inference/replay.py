@@ -1,4 +1,4 @@
-"""Recorded answers in place of a model: what tests, demonstrations and dry runs use."""
+"""Replay backend: recorded answers in place of a model, for tests, demonstrations and dry runs."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Asking for an answer in a given form: read strictly, asked for once more where it cannot be read, and counted."""
+"""Structured answers: asked for in a given form, read strictly, asked for once more where unreadable, and counted."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator

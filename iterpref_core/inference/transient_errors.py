@@ -1,4 +1,4 @@
-"""How a call of a served model can fail in a way that the next one may not."""
+"""Transient errors: how a call of a served model can fail in a way that the next one may not."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Localization by execution: D- is the lines that had to change for the tests to pass.
+"""Causal localization by execution: D- is the lines that had to change for the tests to pass.
 
 A fix does more than fix: it renames, reorders, documents. From the failing program, hunks of the edit that leads to the
 passing one are applied, the tests are run, and a smallest set of hunks that makes them pass is kept: delta debugging

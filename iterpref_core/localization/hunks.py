@@ -1,4 +1,4 @@
-"""The edit from a failing program to a passing one, in the smallest pieces that can be applied by themselves."""
+"""Diff hunks: the edit from a failing program to a passing one, in the smallest pieces that apply by themselves."""
 
 import builtins
 import keyword

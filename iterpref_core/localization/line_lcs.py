@@ -1,4 +1,4 @@
-"""The paper's localization: D- is the lines of the failing program outside the line LCS with the passing one."""
+"""Line-LCS localization, the paper's: D- is the failing program's lines outside the line LCS with the passing one."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Localization by what two programs begin and end with alike: D- is every line between (an ablation of the paper).
+"""Prefix-suffix localization, an ablation of the paper: D- is every line between what both programs begin and end with.
 
 One local fix is found as by the LCS. Two fixes that are far apart drag in all that is right between them.
 """

@@ -1,4 +1,4 @@
-"""How well marked regions agree with the true ones, where these are known: precision and recall."""
+"""Span agreement: precision and recall of marked regions against the true ones, where these are known."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Localization by tokens: D- is the tokens of the failing program outside the LCS of the two token sequences.
+"""Token-LCS localization: D- is the failing program's tokens outside the LCS of the two token sequences.
 
 Tokens are those of the programming language, roughly (names and numbers, single other characters, and the indentation
 of each line with text), so the spans suit any model's tokenizer. An ablation of the paper: the region is smaller than

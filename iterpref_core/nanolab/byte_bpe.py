@@ -1,4 +1,4 @@
-"""A byte-level BPE for the embedded models, saved as an ordinary Hugging Face tokenizer."""
+"""Byte-level BPE for the embedded models, saved as an ordinary Hugging Face tokenizer."""
 
 from collections.abc import Iterable
 

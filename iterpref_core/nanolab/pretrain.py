@@ -1,4 +1,4 @@
-"""Train a Llama-architecture model from scratch on (prompt, completion) examples.
+"""Pretraining of a Llama-architecture model from scratch, on (prompt, completion) examples.
 
 A batch is computed in parts, side by side, each on one thread, and what the parts give is added in their order. So the
 weights depend neither on how many cores there are nor on what else runs on them.

@@ -1,4 +1,4 @@
-"""Refinement examples for the embedded debugger: references broken on purpose, with the feedback that this causes."""
+"""Repair examples for the embedded debugger: references broken on purpose, with the feedback that this causes."""
 
 import ast
 from collections.abc import Iterator, Sequence

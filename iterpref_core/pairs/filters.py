@@ -1,4 +1,4 @@
-"""Which pairs are not worth learning from, and the reason: the paper's filters in its order, then ours."""
+"""Pair filters: which pairs are not worth learning from, and the reason; the paper's in its order, then ours."""
 
 import ast
 import tokenize

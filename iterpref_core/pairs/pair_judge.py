@@ -1,4 +1,4 @@
-"""A model's opinion on pairs: does the fix change what the program does, or only how it looks?"""
+"""LLM judge of pairs: does the fix change what the program does, or only how it looks?"""
 
 import json
 from collections import Counter

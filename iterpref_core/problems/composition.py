@@ -1,4 +1,4 @@
-"""From a combination of features to a problem: instruction, reference solution and tests."""
+"""Problem composition: from a combination of features to instruction, reference solution and tests."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

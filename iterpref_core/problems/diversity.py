@@ -1,4 +1,4 @@
-"""How many different features a set of problems has, so that sets can be compared (the paper's table 17).
+"""Feature diversity: how many different features a set of problems has (the paper's table 17).
 
 A larger set has more features without being more diverse, so the number to compare is the one that 1,000 problems have.
 """

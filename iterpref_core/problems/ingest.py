@@ -1,4 +1,4 @@
-"""Foreign problems: read from files, and checked by running their references."""
+"""Ingestion of foreign problems: read from files, and checked by running their references."""
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterator

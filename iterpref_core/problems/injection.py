@@ -1,4 +1,4 @@
-"""Bugs put into references: pairs whose true error region is known, since it is what was changed.
+"""Bug injection: pairs whose true error region is known, since it is what was changed in a reference.
 
 The failing program is a mutant of a problem's reference that the tests tell apart from it; the passing one is the
 reference, as it is or after rewrites that keep its meaning (a model's fix does more than fix). All programs are in

@@ -1,4 +1,4 @@
-"""Rewrites of a program that keep what it does: what a language model's fix does besides fixing.
+"""Semantics-preserving rewrites of a program: what a language model's fix does besides fixing.
 
 Each rewrite changes a syntax tree in place where it finds a place, and says whether it did. None is proved to keep the
 meaning in every program (names may be looked up by text): whoever uses them has to run the tests.

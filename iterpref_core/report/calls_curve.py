@@ -1,4 +1,4 @@
-"""Problems solved against calls of a model, of those whose draft fails: the paper's tables 5 and 6.
+"""Calls curve: problems solved against calls of a model, of those whose draft fails (the paper's tables 5 and 6).
 
 The experiment's own curve follows from its pass rates. Where `report_data/calls.csv` has a comparison of debugging with
 sampling, made by `iterpref compare-sources` on the same kind of problems, its two curves stand beside it.

@@ -1,4 +1,4 @@
-"""Geometry of the page's charts. `chart.html` draws what is computed here; colors live in the style sheet."""
+"""Chart geometry of the page. `chart.html` draws what is computed here; colors live in the style sheet."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

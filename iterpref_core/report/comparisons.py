@@ -1,4 +1,4 @@
-"""Models against each other on the same tasks, and scores of a part of the tasks."""
+"""Model comparisons on the same tasks, and scores of a part of the tasks."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""The page's figures as CSV files: for DVC's plots, MLflow and spreadsheets. Shares are of 1."""
+"""CSV tables of the page's figures, for DVC's plots, MLflow and spreadsheets. Shares are of 1."""
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Some programs of each model that failed: the task, the program, the verdict, and the feedback where it was kept."""
+"""Failing programs, a few of each model: task, program, verdict, and feedback where it was kept."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

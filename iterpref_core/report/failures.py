@@ -1,4 +1,4 @@
-"""How programs fail, by model: what they raised, wrong answers, timeouts; and what training fixed and broke."""
+"""Failure kinds by model: exceptions, wrong answers, timeouts; and what training fixed and broke."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

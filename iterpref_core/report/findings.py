@@ -1,4 +1,4 @@
-"""What the numbers say, in sentences. They are composed from the data, and say it too when nothing was gained."""
+"""Findings in sentences, composed from the data; they say it too when nothing was gained."""
 
 from iterpref_core.report.labels import COUNTERPARTS, MAIN_BENCHMARK, model_name
 from iterpref_core.report.number_formats import p_equation, percent, points

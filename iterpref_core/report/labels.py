@@ -1,4 +1,4 @@
-"""Names and order of models and benchmarks, wherever they are shown; and the paper's numbers."""
+"""Labels and order of models and benchmarks, wherever they are shown; and the paper's numbers."""
 
 MODELS = {
     "base": "base",

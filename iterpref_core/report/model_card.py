@@ -1,4 +1,4 @@
-"""The model card of an exported model, made from the report's summary; it says nothing that was not measured."""
+"""Model card of an exported model, from the report's summary; it says nothing that was not measured."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""How numbers are written: the same in the terminal, on the page and in sentences."""
+"""Number formats: the same in the terminal, on the page and in sentences."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

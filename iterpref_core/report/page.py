@@ -1,4 +1,4 @@
-"""`index.html`: the experiment on one page, without scripts and without a single outside request."""
+"""Report page, `index.html`: the experiment without scripts and without a single outside request."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A preference pair in the terminal: its error region marked, and what training did to each token as color.
+"""Pair view in the terminal: the error region marked, and what training did to each token as color.
 
 A token's color stands behind black text, so it reads on any theme. Without colors the signs in the margin, the
 underlined region and the sum of each line's changes say the same.

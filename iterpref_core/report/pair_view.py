@@ -1,4 +1,4 @@
-"""A preference pair with its error region marked, as HTML; and what the terminal's view shares with it."""
+"""Pair view as HTML, with the error region marked; and what the terminal's view shares with it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

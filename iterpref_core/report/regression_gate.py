@@ -1,4 +1,4 @@
-"""Is a candidate significantly worse than a baseline? For somebody's continuous integration."""
+"""Regression gate: is a candidate significantly worse than a baseline? For continuous integration."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The problems of a review on one page, for whoever marks their tests."""
+"""Review page: the problems of a human review, for whoever marks their tests."""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every model on every benchmark: the layout of the paper's table 1, published rows beside this experiment's own."""
+"""Score table of every model on every benchmark: the layout of the paper's table 1, published rows beside our own."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

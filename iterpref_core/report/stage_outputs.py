@@ -1,4 +1,4 @@
-"""Reads what the other stages left behind: results, metrics, training curves, DVC's hashes."""
+"""Stage outputs that the report reads: results, metrics, training curves, DVC's hashes."""
 
 import csv
 from collections.abc import Sequence

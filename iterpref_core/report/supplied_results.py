@@ -1,4 +1,4 @@
-"""What is shown beside the experiment and was put there by hand: published scores, debugging against sampling.
+"""Supplied results, put there by hand: published scores, debugging against sampling.
 
 Both are CSV files in one folder, described in `report_data/README.md`; either may be absent.
 """

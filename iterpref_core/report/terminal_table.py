@@ -1,4 +1,4 @@
-"""The results table for the terminal; fits 80 columns."""
+"""Terminal table of results; fits 80 columns."""
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table

@@ -1,4 +1,4 @@
-"""A program cut at the edges of its tokens, each token with the color of what training did to it.
+"""Token colors: a program cut at the edges of its tokens, each colored by what training did to it.
 
 Tokens do not respect lines: one may hold a line end and the indentation after it. Nor do they respect characters: of a
 character of several bytes each byte may be a token of its own. Tokens that share a character are therefore shown as

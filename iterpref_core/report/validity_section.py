@@ -1,4 +1,4 @@
-"""How much the problems' tests demand: from metrics to the summary, and from there to the page's charts."""
+"""Validity section: how much tests demand, from metrics to the summary, and to the page's charts."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What benchmarks ask: their files, found by name or path, and their tasks."""
+"""Benchmark tasks, to screen against: their files, found by name or path, and what they ask."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Do pairs contain what a benchmark will ask? Found by their prompts, by runs of words, and by their programs' form.
+"""Contamination: do pairs contain what a benchmark will ask? Found by prompts, by runs of words, by programs' form.
 
 Four kinds of evidence, for each pair and task:
 

@@ -1,4 +1,4 @@
-"""Texts that say nearly the same, found without comparing each with each, by MinHash (Broder, 1997)."""
+"""Near-duplicates: texts that say nearly the same, found without comparing all pairs, by MinHash (Broder, 1997)."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What must not leave this machine: secrets, personal data, and code under licenses that were not allowed.
+"""Privacy: secrets, personal data, and code under licenses that were not allowed must not leave this machine.
 
 Every text that goes to a model elsewhere can be put through `reason_to_withhold`. It errs on the side of caution, and
 it is no proof that a text is harmless.

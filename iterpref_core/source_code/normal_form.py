@@ -1,4 +1,4 @@
-"""Programs up to what does not change what they do: layout, comments, docstrings, annotations, and their own names.
+"""Normal form of a program: without layout, comments, docstrings, annotations, and its own choice of names.
 
 Two programs with the same normal form differ at most in
 

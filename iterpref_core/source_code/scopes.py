@@ -1,4 +1,4 @@
-"""Which scope every name of a program belongs to, as Python's compiler decides it."""
+"""Scopes: which one every name of a program belongs to, as Python's compiler decides it."""
 
 import ast
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Takes out of a syntax tree what does not change what the program does: idle statements, annotations, import order."""
+"""Stripping: takes out of a syntax tree what does not change what the program does."""
 
 import ast
 import builtins

@@ -1,4 +1,4 @@
-"""Comparisons of two models on the same tasks."""
+"""Paired tests of two models on the same tasks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""pass@k of verdicts, and its interval. Comparisons of two models are in `iterpref_core.statistics.paired_tests`."""
+"""pass@k of verdicts, and its interval. Comparisons of two models are in `paired_tests`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

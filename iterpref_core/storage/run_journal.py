@@ -1,4 +1,4 @@
-"""What a run over the records of a file has done so far, so that an interrupted run goes on where it stopped."""
+"""Run journal over the records of a file: what is done so far, so that an interrupted run goes on where it stopped."""
 
 import hashlib
 import json

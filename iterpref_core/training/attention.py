@@ -1,4 +1,4 @@
-"""Who sees whom in a row of several pairs, in the form that each attention takes; and which models can do it."""
+"""Attention masks for rows of several pairs, in the form that each implementation takes; and which models can do it."""
 
 import torch
 from torch.nn.attention.flex_attention import BlockMask, _mask_mod_signature, create_block_mask

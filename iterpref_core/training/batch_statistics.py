@@ -1,4 +1,4 @@
-"""Counting over micro-batches and processes: what a batch consists of, and means over all of it."""
+"""Batch statistics over micro-batches and processes: what a batch consists of, and means over all of it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What overlap with benchmarks means before training: what is wrong, and what to do."""
+"""Benchmark overlap before training: what is wrong, and what to do."""
 
 from collections.abc import Iterator, Mapping
 

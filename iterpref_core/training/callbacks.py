@@ -1,4 +1,4 @@
-"""What the trainer tells while it works. The main process speaks for all."""
+"""Trainer callbacks: what training tells while it works. The main process speaks for all."""
 
 from collections.abc import Callable
 from contextlib import ExitStack

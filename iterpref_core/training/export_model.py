@@ -1,4 +1,4 @@
-"""A trained model as a plain Hugging Face folder that stands by itself."""
+"""Model export: a trained model as a plain Hugging Face folder that stands by itself."""
 
 import shutil
 from collections import Counter

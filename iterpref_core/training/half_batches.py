@@ -1,4 +1,4 @@
-"""The order of pairs whose objective treats one half of every batch differently."""
+"""Half batches: the order of pairs whose objective treats one half of every batch differently."""
 
 from collections.abc import Iterator
 from random import Random

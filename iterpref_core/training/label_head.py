@@ -1,4 +1,4 @@
-"""Log-probabilities of labels alone: no logits where nothing is predicted, and never all logits at once.
+"""Label-only language-model head: no logits where nothing is predicted, and never all logits at once.
 
 A batch asks for M labels. Plain training builds (slots, vocabulary) logits, which for a vocabulary of 150,000 are most
 of its memory. Here the decoder runs as ever, the M hidden states that a label belongs to are picked out, and the

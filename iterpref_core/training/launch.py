@@ -1,4 +1,4 @@
-"""Training in several processes from one: starts `accelerate launch`, follows it, and hands on what it tells."""
+"""Launcher: starts `accelerate launch`, follows its processes, and hands on what they tell."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""How pairs become the rows of a batch.
+"""Batch layouts: how pairs become the rows of a batch.
 
 `padded`: two rows a pair, as everywhere. `fork`: the chosen program follows the prompt (the trunk); the rejected one
 branches off where it first differs, and ends with the last of its tokens that counts. What the two share is computed

@@ -1,4 +1,4 @@
-"""What a model's configuration says about its size: no weights are needed, and none are made."""
+"""Model shape: what a configuration says about a model's size, without its weights."""
 
 from dataclasses import dataclass
 

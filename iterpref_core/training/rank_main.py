@@ -1,4 +1,4 @@
-"""One of the processes that `launch` starts: `python -m iterpref_core.training.rank_main REQUEST`.
+"""Rank main: one of the processes that `launch` starts, `python -m iterpref_core.training.rank_main REQUEST`.
 
 The main one tells the launching process on stdout what it logs and what came out, a line each.
 """

@@ -1,4 +1,4 @@
-"""The processes that train together: how many they are, and what each of them does alone."""
+"""Ranks: the processes that train together, how many they are, and what each of them does alone."""
 
 import os
 from collections.abc import Iterator

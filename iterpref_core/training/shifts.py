@@ -1,4 +1,4 @@
-"""What training did to every token of a pair: its log-probability before and after."""
+"""Log-probability shifts: what training did to every token of a pair."""
 
 from collections.abc import Sequence
 from itertools import chain

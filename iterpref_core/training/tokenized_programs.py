@@ -1,4 +1,4 @@
-"""Programs as token ids, each with the characters it stands for.
+"""Tokenized programs: token ids, each with the characters it stands for.
 
 A program continues its prompt, and its mask is decided by characters. Tokenizers, left to themselves, respect neither:
 

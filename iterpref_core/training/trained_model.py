@@ -1,4 +1,4 @@
-"""What training leaves behind: a plain checkpoint, whatever it was trained with, and the curve."""
+"""Trained model and its curve, as training leaves them: a plain checkpoint, whatever it was trained with."""
 
 import csv
 import shutil

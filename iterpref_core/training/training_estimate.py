@@ -1,4 +1,4 @@
-"""`iterpref train --estimate`: memory and GPU-hours of a training, before anything is spent.
+"""Training estimate: memory and GPU-hours, before anything is spent.
 
 Everything follows from the model's configuration, the lengths of the pairs and the settings. Activations are what
 autograd keeps of transformers' Llama, Qwen2 and StarCoder2 layers, tensor by tensor; the tests count the same on real

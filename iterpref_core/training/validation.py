@@ -1,4 +1,4 @@
-"""Which pairs are kept from training to choose a checkpoint by."""
+"""Validation split of pairs: which are kept from training to choose a checkpoint by."""
 
 from collections.abc import Sequence
 from random import Random

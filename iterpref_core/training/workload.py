@@ -1,4 +1,4 @@
-"""How much there is to compute: pairs' lengths, and the slots that a layout makes of them in an epoch."""
+"""Workload: pairs' lengths, and the slots that a layout makes of them in an epoch."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

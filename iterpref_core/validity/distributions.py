@@ -1,4 +1,4 @@
-"""Means and distributions as metrics: `<name>/mean` and a count for every place on the scale."""
+"""Distributions as metrics: `<name>/mean`, and a count for every place on the scale."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A human marks the tests of a random sample of problems in a spreadsheet, and the marks are read back."""
+"""Human review: the tests of a random sample of problems in a spreadsheet, and the marks read back."""
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence

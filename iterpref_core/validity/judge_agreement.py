@@ -1,4 +1,4 @@
-"""How far two judges of the same problems agree."""
+"""Judge agreement: how far two judges of the same problems agree."""
 
 import warnings
 from collections.abc import Sequence

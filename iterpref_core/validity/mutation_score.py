@@ -1,4 +1,4 @@
-"""How much a problem's tests demand: what they reach of its reference, and which of its mutants they tell apart.
+"""Mutation score: what tests reach of their reference, and which of its mutants they tell apart.
 
 Both are measured where all untrusted code runs. A mutant that does the same as the reference survives any test; such
 mutants are not recognized, so that a mutation score of 1 cannot always be reached.

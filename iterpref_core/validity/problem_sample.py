@@ -1,4 +1,4 @@
-"""A random sample of a file's problems, and their tests as text, for whoever is to judge them: a model or a human."""
+"""Problem sample: random problems of a file, and their tests as text, for a model or a human to judge."""
 
 import heapq
 from collections.abc import Iterator

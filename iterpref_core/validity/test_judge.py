@@ -1,4 +1,4 @@
-"""An LLM judges the tests of problems: accuracy, effectiveness and reasonableness, 1 to 5.
+"""LLM judge of tests: accuracy, effectiveness and reasonableness, 1 to 5.
 
 The rubric stands in `prompts/judge_tests.txt`. An answer is one JSON object, read strictly; one that cannot be read is
 asked for once more, and is counted where the second cannot be read either.

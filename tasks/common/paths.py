@@ -1,4 +1,4 @@
-"""Where the artifacts of the stages are, relative to the repository's root. dvc.yaml names the same paths."""
+"""Artifact paths of the stages, relative to the repository's root. dvc.yaml names the same ones."""
 
 from pathlib import Path
 

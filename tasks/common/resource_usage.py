@@ -1,4 +1,4 @@
-"""What this process has used of the machine: memory and CPU time."""
+"""Resource usage of this process: memory and CPU time."""
 
 import os
 import re

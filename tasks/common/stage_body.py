@@ -1,4 +1,4 @@
-"""The body of a stage: the one call of the core, with its metrics written and its time taken.
+"""Stage body: the one call of the core, with its metrics written and its time taken.
 
 Everything a stage's process does outside of this call is orchestration: starting, importing, talking to DVC,
 Prefect and MLflow. `iterpref bench pipeline` compares the two.

@@ -1,4 +1,4 @@
-"""What a child prints, line by line; progress bars are thinned out, and repeated warnings left out."""
+"""Child output, line by line; progress bars are thinned out, and repeated warnings left out."""
 
 import contextvars
 import io

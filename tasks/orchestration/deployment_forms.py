@@ -1,4 +1,4 @@
-"""Closes the form of a deployment: the server then refuses a parameter that does not exist, before there is a run.
+"""Deployment forms, closed: Prefect's server refuses a parameter that does not exist, before there is a run.
 
 Prefect makes the form from the flow's signature and checks the values of its fields, but lets other names through: the
 run would crash as soon as it starts, and its page would not say why. `prefect deploy` opens the form again, so

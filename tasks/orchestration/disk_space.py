@@ -1,4 +1,4 @@
-"""Whether a run, or a stage, can write here."""
+"""Disk space: whether a run, or a stage, can write here."""
 
 import shutil
 import tempfile

@@ -1,4 +1,4 @@
-"""What `iterpref doctor` looks at: what this machine has, against what the configuration needs."""
+"""Doctor: what this machine has, against what the configuration needs."""
 
 import os
 import shutil

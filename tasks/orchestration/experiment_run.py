@@ -1,4 +1,4 @@
-"""One run of the experiment: its stages, what each cost, and its record in MLflow."""
+"""Experiment run: its stages, what each cost, and its record in MLflow."""
 
 import logging
 import os

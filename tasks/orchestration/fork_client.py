@@ -1,4 +1,4 @@
-"""What a stage's process does before it imports anything slow: ask the run's warm process for a fork of that.
+"""Fork client: before anything slow is imported, a stage's process asks the run's fork server to take it over.
 
 It is imported whenever anything of `flows` is, so it imports nothing but the standard library.
 """

@@ -1,4 +1,4 @@
-"""A process in which the libraries of models are imported already, and which forks stages from itself.
+"""Fork server: a process with the libraries of models imported already, which forks stages from itself.
 
 Importing torch, transformers and trl takes a stage longer than all else that is not its work, and most stages need
 them. So they are imported once for all that runs in a folder. A stage's process, as DVC starts it, asks for a fork that

@@ -1,4 +1,4 @@
-"""The process that `warm` starts: `python -m tasks.orchestration.fork_server_main SOCKET`.
+"""Fork server's process: `python -m tasks.orchestration.fork_server_main SOCKET`.
 
 It has one thread, so that it can fork. What can change an artifact is imported in the fork, so that a stage runs the
 code as it is then, and as DVC sees it, not as it was when the run began.

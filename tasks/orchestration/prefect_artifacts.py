@@ -1,4 +1,4 @@
-"""What a run shows in Prefect's interface besides its logs: progress, results, and the way to its record in MLflow.
+"""Prefect artifacts: progress, results, and the way to the record in MLflow.
 
 An interface that cannot be told costs the run nothing: each artifact that is not taken is a line in the log.
 """

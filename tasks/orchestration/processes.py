@@ -1,4 +1,4 @@
-"""Children of a run and their end: each in a session of its own, so that its whole group can be ended.
+"""Child processes and their end: each in a session of its own, so that its whole group can be ended.
 
 The registry is a module of its own because Prefect pickles a served flow's module by value: a list beside the flow
 would be a copy. It is also written to `.iterpref/processes/`, so that the run after a `kill -9` can end what the

@@ -1,4 +1,4 @@
-"""What a crash can leave in DVC's folders that DVC itself does not get over: seen to before anything runs."""
+"""Crash repair: what a crash can leave in DVC's folders that DVC does not get over, seen to before anything runs."""
 
 import hashlib
 import json

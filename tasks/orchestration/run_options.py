@@ -1,4 +1,4 @@
-"""What a run of the experiment may be asked for, typed: Prefect's form and its checks are made from these types."""
+"""Run options, typed: Prefect's form and its checks are made from these types."""
 
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches

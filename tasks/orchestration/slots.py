@@ -1,4 +1,4 @@
-"""Which stage may start now, and with how many cores."""
+"""Stage slots: which stage may start now, and with how many cores."""
 
 import threading
 from collections.abc import Iterator, Mapping

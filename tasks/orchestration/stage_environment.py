@@ -1,4 +1,4 @@
-"""The environment of a stage's process: what the orchestrator tells it."""
+"""Stage environment variables: what the orchestrator tells a stage's process."""
 
 import os
 import sys

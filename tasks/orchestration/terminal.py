@@ -1,4 +1,4 @@
-"""What a run shows in a terminal: a bar for each running stage, below the lines of the log.
+"""Terminal bars: one for each running stage, below the lines of the log.
 
 Where its output is no terminal there are no bars: the stages' own lines say how far they are, every ten seconds.
 """

@@ -1,4 +1,4 @@
-"""A copy of the working tree: the files, without what runs made of them."""
+"""Working-tree copy: the files, without what runs made of them."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""One process at a time: a lock file that names its holder, and that the kernel lets go when the holder dies."""
+"""Workspace lock: one process at a time; the file names its holder, and the kernel lets go when the holder dies."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""Where a run happens: in the workspace itself, or, where it was asked for other values, in a copy of it.
+"""Workspaces: a run happens in the workspace itself or, where it was asked for other values, in a copy of it.
 
 Nobody's `params.yaml` is changed under their feet: a choice is written into the copy's. The copy shares DVC's cache
 with the workspace, so that neither computes what the other has, and it stays, so that a run that was killed continues.

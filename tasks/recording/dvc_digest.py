@@ -1,4 +1,4 @@
-"""DVC's hash of an artifact, computed from the files: the name by which MLflow knows data sets and models."""
+"""DVC digest of an artifact, computed from the files: the name by which MLflow knows data sets and models."""
 
 import hashlib
 import json

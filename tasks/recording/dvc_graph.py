@@ -1,4 +1,4 @@
-"""DVC's own graph of the stages: there is no second one."""
+"""DVC graph of the stages: there is no second one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Delivers what is recorded to MLflow: each kind of item by the calls that MLflow has for it.
+"""MLflow delivery: each kind of item by the calls that MLflow has for it.
 
 An item may be delivered twice, if the process is killed in between: nothing is then recorded twice.
 """

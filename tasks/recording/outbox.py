@@ -1,4 +1,4 @@
-"""What is on its way to MLflow: written down first, then delivered in order, now or when the server answers again.
+"""Outbox to MLflow: written down first, then delivered in order, now or when the server answers again.
 
 One JSON line an item in `.iterpref/outbox/`, the files it speaks of beside it. A run whose tracking server is away, or
 that is killed, leaves its file there, and the next one delivers it.

@@ -1,4 +1,4 @@
-"""MLflow's model registry: one version for each model that experiments made, known by its hash in DVC.
+"""Model registry of MLflow: one version for each model that experiments made, known by its hash in DVC.
 
 `base` and `best` are of the last report that was recorded: the student it starts from, and the trained model with the
 highest pass@1, on validation problems where those were measured. They name models for readers, and select nothing.

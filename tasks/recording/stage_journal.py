@@ -1,4 +1,4 @@
-"""What a stage tells about itself while it runs: one JSON line an event, in `.iterpref/journals/<stage>.jsonl`.
+"""Stage journal, while it runs: one JSON line an event, in `.iterpref/journals/<stage>.jsonl`.
 
 The stage only writes lines, which costs nothing. Whoever runs it turns them into an MLflow run: the orchestrator
 while the stage runs, or the stage itself at its end under a bare `dvc repro` (`tasks.recording.tracking`). So MLflow is

@@ -1,4 +1,4 @@
-"""A sample of the trajectories as MLflow traces: each version, its cost and what its execution said, to look at."""
+"""MLflow traces of a sample of the trajectories: each version, its cost and what its execution said."""
 
 import heapq
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""MLflow: one run per experiment, the stages nested in it.
+"""MLflow tracking: one run per experiment, the stages nested in it.
 
 Parameters, metrics (training curves over time), small artifacts, data sets and models by their DVC hash. Weights and
 data stay in DVC. MLflow's own imports are slow, so this module is imported only by whoever writes to MLflow.

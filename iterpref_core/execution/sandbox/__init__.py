@@ -1,4 +1,4 @@
-"""What runs on the inside: the zygote and its children. Standard library only; imports nothing else of the project.
+"""Sandbox code: the zygote and its children. Standard library only; imports nothing else of the project.
 
 These modules are loaded twice: by the zygote, from this folder alone, and (the encoding, the probes' layers) by the
 supervisor. The zygote shares no memory with the supervisor.

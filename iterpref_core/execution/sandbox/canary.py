@@ -1,4 +1,4 @@
-"""Tries each isolation layer on itself: what the layer must prevent is attempted, what it must allow too."""
+"""Canary: tries each isolation layer on itself; what it must prevent is attempted, and what it must allow too."""
 
 import json
 import os

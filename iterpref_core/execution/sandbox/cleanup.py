@@ -1,4 +1,4 @@
-"""Emptying a folder that hostile code has filled, and measuring it while the code is still at it."""
+"""Cleanup of a folder that hostile code has filled, and its size while the code is still at it."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""A program as a console sees it: what it reads on standard input, what it prints on standard output.
+"""Console programs: what one reads on standard input, what it prints on standard output.
 
 Files stand behind both, not objects of Python's, so that `input()`, `sys.stdin.buffer`, `os.read(0, …)` and
 `os.write(1, …)` are the same to the program as on a real console.

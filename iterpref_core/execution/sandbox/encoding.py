@@ -1,4 +1,4 @@
-"""Values as canonical text with exact types, for the way out of the sandbox.
+"""Value encoding: canonical text with exact types, for the way out of the sandbox.
 
 Plain values (None, bool, int, float, str, list) are themselves in JSON; the rest is a JSON object with one key that
 names the type: `{"t": [1, 2]}` is the tuple (1, 2). Equal values of equal types have equal texts: sets are sorted,

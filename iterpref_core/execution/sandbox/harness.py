@@ -1,4 +1,4 @@
-"""Runs one program and its tests in a child that is already restricted, and reports over the private channel.
+"""Test harness: runs one program and its tests in a child that is restricted, and reports over a private channel.
 
 A job is a JSON object: `key` (hex), `setup`, `code`, and `steps`, a list of `[kind, body]`:
 `["call", expression]` and `["lenient", expression]` report the expression's value, `["apply", [function, arguments,

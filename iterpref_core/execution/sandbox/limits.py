@@ -1,4 +1,4 @@
-"""What every child gives up before it runs a program: resource limits, and the privileges of root."""
+"""Resource limits, and the privileges of root: what every child gives up before it runs a program."""
 
 import ctypes
 import math

@@ -1,4 +1,4 @@
-"""Which lines and branches of a program its tests reach, by coverage.py.
+"""Coverage: which lines and branches of a program its tests reach, by coverage.py.
 
 What is measured shares an interpreter with the measurement: a hostile program can lie about its own coverage, and
 about nothing else.

@@ -1,4 +1,4 @@
-"""All processes of a program: admitted, counted, timed and ended by the first process of their pid namespace.
+"""Process supervision in a pid namespace: all processes of a program, admitted, counted, timed and ended by the first.
 
 Every new process is announced by the seccomp filter's listener and waits until it is admitted, so there are never
 more than `MAX_PROCESSES`, however quickly they are made.

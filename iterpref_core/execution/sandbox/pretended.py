@@ -1,4 +1,4 @@
-"""The seccomp filter pretends that `chmod` and `utime` succeed, even on a file that is not there; so ask that first.
+"""Pretended system calls: seccomp lets `chmod` and `utime` seem to succeed even on an absent file; so ask for it first.
 
 Not so the filter for programs with processes of their own. `Path.touch` makes a file only if its time could not be set.
 """

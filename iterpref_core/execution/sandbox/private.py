@@ -1,4 +1,4 @@
-"""Loads the inside with builtins of its own, so that a program that patches `builtins` patches only its own world."""
+"""Private builtins: a program that patches `builtins` patches only its own world, not the harness's."""
 
 import builtins
 import importlib

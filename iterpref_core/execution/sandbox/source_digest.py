@@ -1,4 +1,4 @@
-"""Which version of the inside this is: supervisor and zygote must speak the same language."""
+"""Source digest of the sandbox code: supervisor and zygote must speak the same language."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Tests that run inside the sandbox: `unittest` classes and scripts that import the solution."""
+"""Test suites inside the sandbox: `unittest` classes and scripts that import the solution."""
 
 import builtins
 import importlib

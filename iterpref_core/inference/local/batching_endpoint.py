@@ -1,4 +1,4 @@
-"""A model in this process, which answers in batches, as an endpoint that can be asked one prompt at a time."""
+"""Batching endpoint: a model in this process, which answers in batches, asked one prompt at a time."""
 
 import asyncio
 from collections.abc import Sequence

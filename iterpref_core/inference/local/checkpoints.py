@@ -1,4 +1,4 @@
-"""Where a model is: an ordinary Hugging Face folder, a hub id, or a stage's folder that points at either.
+"""Checkpoint resolution: an ordinary Hugging Face folder, a hub id, or a stage's folder that points at either.
 
 Or behind an endpoint, which knows it by a name; then there are no weights to be found.
 

@@ -1,4 +1,4 @@
-"""Attention of one new token on a CPU, as two batched matrix products.
+"""Decode attention of one new token on a CPU, as two batched matrix products.
 
 PyTorch's fused kernel calls a matrix product for every row and head; for a batch of one-token queries to a small model
 that is a third of the time of generation, twice as long as this takes.

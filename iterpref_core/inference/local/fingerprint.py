@@ -1,4 +1,4 @@
-"""A model's identity: what a cache of its outputs is valid for."""
+"""Model fingerprint: the identity for which a cache of a model's outputs is valid."""
 
 import hashlib
 import json

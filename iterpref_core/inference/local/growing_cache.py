@@ -1,4 +1,4 @@
-"""A key-value cache that grows in steps.
+"""Key-value cache that grows in steps.
 
 `DynamicCache` copies all of itself for every token, which on a CPU takes about as long as the attention that reads it.
 """

@@ -1,4 +1,4 @@
-"""Batched generation with transformers, in this process, on whatever accelerator there is."""
+"""Transformers backend: batched generation in this process, on whatever accelerator there is."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path

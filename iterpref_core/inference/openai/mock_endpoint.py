@@ -1,4 +1,4 @@
-"""A server that speaks the OpenAI API on this machine and has no model: for tests and measurements of what asks it.
+"""Mock endpoint: a server on this machine that speaks the OpenAI API and has no model, for tests and measurements.
 
 Latencies have a heavy tail, and faults of every kind can be mixed in. Both depend on the request and on how often it
 was asked, and on nothing else. Everything is counted, so that a test can tell what was asked twice.

@@ -1,4 +1,4 @@
-"""A model served over the OpenAI API: calls at once, retried with growing pauses, at the pace of its servers."""
+"""OpenAI-API backend: calls at once, retried with growing pauses, at the pace of its servers."""
 
 import asyncio
 from collections import Counter

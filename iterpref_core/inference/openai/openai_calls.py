@@ -1,4 +1,4 @@
-"""Single calls of a model that is served over the OpenAI API, and what can come of them."""
+"""OpenAI-API calls: single ones, and what can come of them."""
 
 import asyncio
 import ipaddress

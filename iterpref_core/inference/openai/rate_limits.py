@@ -1,4 +1,4 @@
-"""A server's wishes about pace: read from its headers, and kept by all calls together."""
+"""Rate limits: a server's wishes about pace, read from its headers and kept by all calls together."""
 
 import asyncio
 import re

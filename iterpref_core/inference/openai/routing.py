@@ -1,4 +1,4 @@
-"""Several servers of one model behind one endpoint: each call goes to the server with the fewest calls under way."""
+"""Least-loaded routing: several servers of one model; each call goes to the one with the fewest calls under way."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Runs a server, and ends it with everything that it started: on SIGTERM, or as soon as its client is gone.
+"""Server guard: runs a server, and ends it with all that it started, on SIGTERM or as soon as its client is gone.
 
 A script of its own, on the standard library alone: `python server_guard.py CLIENT_PID COMMAND...`. A client that is
 killed with SIGKILL can end nothing itself, and a parent-death signal would end the server without its workers, and end

@@ -1,4 +1,4 @@
-"""What a server that failed said last, out of the log of several processes."""
+"""vLLM log: what a server that failed said last, out of the log of several processes."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A vLLM server for the length of a `with` block: started in an environment of its own, and ended with its workers."""
+"""vLLM server for the length of a `with` block: started in an environment of its own, ended with its workers."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""Which tasks are a benchmark's own: to be evaluated on, and so left out of what is trained on."""
+"""Benchmark membership: tasks that a benchmark evaluates on, and that are left out of what is trained on."""
 
 import re
 from functools import cache

@@ -1,4 +1,4 @@
-"""The objects of a JSONL file or of a JSON array, one after another, each with its place for messages."""
+"""JSON items: the objects of a JSONL file or of a JSON array, one after another, each with its place for messages."""
 
 import codecs
 import gzip

@@ -1,4 +1,4 @@
-"""What a model is told about a function: its signature and docstring, and what of its module it needs to know."""
+"""Function prompt: signature and docstring, and what of its module a model needs to know."""
 
 import ast
 import copy

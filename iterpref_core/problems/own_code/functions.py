@@ -1,4 +1,4 @@
-"""The public functions and methods of source files, found without running anything."""
+"""Function discovery: the public functions and methods of source files, found without running anything."""
 
 import ast
 import hashlib

@@ -1,4 +1,4 @@
-"""Under which license code is, as far as it says so: SPDX headers, package metadata, license files."""
+"""License detection, as far as code says so: SPDX headers, package metadata, license files."""
 
 import re
 import tomllib

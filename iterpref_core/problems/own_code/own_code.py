@@ -1,4 +1,4 @@
-"""From a project to `problems.jsonl`: functions with tests that can be relied on, and that may be shown to a model."""
+"""Own code as problems: functions with tests that can be relied on, and that may be shown to a model."""
 
 import ast
 import hashlib

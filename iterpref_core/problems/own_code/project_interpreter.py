@@ -1,4 +1,4 @@
-"""What the project's own interpreter knows: where a package is, without importing it, and pytest's plugins."""
+"""Project interpreter: where a package is, without importing it, and which plugins pytest has there."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Which tests a project has, what each of them executes, and which can be relied on.
+"""Test survey: which tests a project has, what each of them executes, and which can be relied on.
 
 Everything runs isolated, in the project's own environment, several times: in another order, with another hash seed and
 other random numbers each time.

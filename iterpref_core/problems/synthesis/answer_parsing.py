@@ -1,4 +1,4 @@
-"""Reading a model's answers strictly: each error is a ValueError whose message tells the model what to correct."""
+"""Answer parsing, strictly: each error is a ValueError whose message tells the model what to correct."""
 
 import ast
 import json

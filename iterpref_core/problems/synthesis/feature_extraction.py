@@ -1,4 +1,4 @@
-"""From code to features: a model names what each program is made of."""
+"""Feature extraction: a model names what each program of the seed code is made of."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""The feature tree: what code is made of, how often, and how to draw from it (EpiCoder, arXiv 2501.04694)."""
+"""Feature tree: what code is made of, how often, and how to draw from it (EpiCoder, arXiv 2501.04694)."""
 
 import json
 import math

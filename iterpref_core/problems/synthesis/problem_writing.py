@@ -1,4 +1,4 @@
-"""From drawn features to a problem: what a model is asked, and what becomes of its answer."""
+"""Problem writing: what a model is asked about drawn features, and what becomes of its answer."""
 
 from collections.abc import Sequence
 

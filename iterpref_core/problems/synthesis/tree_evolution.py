@@ -1,4 +1,4 @@
-"""The tree grows where seeds have not been: a model extends drawn subtrees in depth and in breadth."""
+"""Tree evolution: a model extends drawn subtrees in depth and in breadth, to where seeds have not been."""
 
 from collections import Counter
 from collections.abc import Iterator

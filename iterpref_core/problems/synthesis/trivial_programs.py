@@ -1,4 +1,4 @@
-"""A program that does nothing, in place of one that does something: whatever tests it passes prove nothing.
+"""Trivial program: does nothing in place of something; whatever tests it passes prove nothing.
 
 The engine's negative controls find programs that deceive tests, not tests that ask for nothing.
 """

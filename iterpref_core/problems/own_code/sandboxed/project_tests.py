@@ -1,4 +1,4 @@
-"""Runs a project's doctests and pytest tests, and says which of them passed, and what they called.
+"""Project tests: runs doctests and pytest tests, and says which passed and what they called.
 
 Both kinds run beside a test that must fail, so that a candidate that switches failing off is found out.
 """

@@ -1,4 +1,4 @@
-"""A module of the project with one function replaced by a candidate.
+"""Function replacement: a module of the project with one function replaced by a candidate.
 
 The candidate stands in its module as if it had been written there: the module's syntax tree gets its statements, and
 what they compile to is labeled as code of the candidate's own file, for tracebacks and for coverage.
