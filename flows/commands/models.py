@@ -8,10 +8,11 @@ from typing import Annotated, cast, get_args
 import typer
 
 from flows.commands.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, override, show_result, show_rows
-from iterpref_core.config import Benchmark, ObjectiveName, load_params
+from iterpref_core.config import Benchmark, load_params
 from iterpref_core.errors import InputError
+from iterpref_core.objectives.objectives import OBJECTIVES
 
-OBJECTIVES: tuple[str, ...] = get_args(ObjectiveName)
+NAMES = tuple(OBJECTIVES)
 BENCHMARKS: tuple[str, ...] = get_args(Benchmark)
 SPLITS = ("validation", "heldout")
 
@@ -75,7 +76,7 @@ def check(
 def train(
     pairs: Annotated[Path, typer.Option(help="JSONL of pairs.")],
     spans: Annotated[Path, typer.Option(help="JSONL of spans.")],
-    objective: Annotated[str, typer.Option(help=f"One of: {', '.join(OBJECTIVES)}.")],
+    objective: Annotated[str, typer.Option(help=f"One of: {', '.join(NAMES)}.")],
     model: Annotated[Path, typer.Option(help="Folder of the model to train; with --estimate also a hub id.")],
     out: Annotated[
         Path | None, typer.Option(help="Folder for the trained model; its curve goes beside it. Not with --estimate.")
@@ -97,7 +98,7 @@ def train(
     json_: JsonOption = False,
 ) -> None:
     """Focal preference training; a killed run continues from its last checkpoint."""
-    name = cast("ObjectiveName", choose("--objective", objective, OBJECTIVES))
+    name = choose("--objective", objective, NAMES)
     every = load_params(params)
     settings = override(every.training, {"seed": seed})
     if estimate:
@@ -119,18 +120,26 @@ def train(
 
 def tune(
     objective: Annotated[
-        list[str] | None, typer.Option(help=f"May be given several times; all by default: {', '.join(OBJECTIVES)}.")
+        list[str] | None, typer.Option(help=f"May be given several times. One of: {', '.join(NAMES)}.")
     ] = None,
+    every: Annotated[bool, typer.Option("--all", help="All objectives.")] = False,
     jobs: JobsOption = 2,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
-    """Choose learning rate and alpha of every objective on the validation split; needs all up to localization."""
-    from tasks.grids.tuning import best_of
+    """Choose learning rate and alpha of objectives on the validation split; needs all up to localization."""
+    from tasks.grids.tuning import best_of, count_trainings
     from tasks.grids.tuning import tune as run_grid
 
-    names = [cast("ObjectiveName", choose("--objective", name, OBJECTIVES)) for name in objective or OBJECTIVES]
-    scored = run_grid(load_params(params), names, jobs)
+    settings = load_params(params)
+    names = [choose("--objective", name, NAMES) for name in dict.fromkeys(objective or ())]
+    if every and names:
+        raise InputError("give --objective or --all, not both")
+    planned = count_trainings(names or NAMES, settings)
+    if not every and not names:
+        raise InputError(f"no objective is named: all of them are {planned}; name some by --objective, or give --all")
+    typer.echo(f"tune: {planned}; what an earlier run has finished is kept", err=True)
+    scored = run_grid(settings, names or NAMES, jobs)
     best = best_of(scored)
     if json_:
         found = [t.model_dump() | s.model_dump() | {"best": t in best.values()} for t, s in scored]

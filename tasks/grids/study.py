@@ -8,7 +8,8 @@ one gains nothing on validation: what a failing program adds to that can show.
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from iterpref_core.config import ObjectiveName, Params
+from iterpref_core.config import Params
+from iterpref_core.objectives.objectives import ObjectiveName
 from iterpref_core.problems.problems import synthesize
 from iterpref_core.records import Record
 from iterpref_core.storage.jsonl import write_jsonl
