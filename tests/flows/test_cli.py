@@ -55,6 +55,9 @@ def params(tmp_path: Path) -> Path:
             ["train", "--pairs", "p", "--spans", "s", "--objective", "kto", "--model", "m", "--out", "o"],
             "available: sft",
         ),
+        (["tune", "--objective", "dop"], "did you mean 'dpo'? available: sft"),
+        (["tune"], "all of them are "),
+        (["tune", "--objective", "dpo", "--all"], "give --objective or --all, not both"),
         (["check", "--pairs", "p", "--spans", "s", "--model", "absent"], "absent: no such folder"),
         (["show", "--pairs", "absent.jsonl"], "absent.jsonl: no such file"),
         (["show", "--pairs", "p", "--model", "m"], "--model and --trained belong together"),
@@ -85,7 +88,7 @@ def test_parameters_are_checked_before_anything_runs(
     params.write_text(params.read_text(encoding="utf-8").replace("beta:", "betta:"), encoding="utf-8")
     code, _, err = iterpref("run")
     assert code == 2
-    assert "train.betta: unknown parameter; did you mean 'beta'?" in err
+    assert "training.betta: unknown parameter; did you mean 'beta'?" in err
     assert list(params.parent.iterdir()) == [params]
 
 
