@@ -125,3 +125,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return LONG_GROUPS.index(name) if name in LONG_GROUPS else len(LONG_GROUPS)
 
     items.sort(key=place)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The present folder, with a data base of MLflow's in which nothing is recorded."""
+    from tests.once import give_mlflow_tables
+
+    monkeypatch.chdir(tmp_path)
+    for variable in ("MLFLOW_TRACKING_URI", "DVC_ROOT"):  # mlflow sets the former for its own children
+        monkeypatch.delenv(variable, raising=False)
+    give_mlflow_tables(tmp_path_factory, tmp_path)
+    return tmp_path

@@ -15,7 +15,6 @@ from iterpref_core.problems.problems import synthesize
 from iterpref_core.records import Attempt, Problem, Trajectory
 from iterpref_core.storage.jsonl import write_jsonl
 from tasks.common.paths import DEBUGGER, FOCAL, PAIRS, PROBLEMS, STUDENT, TRAJECTORIES
-from tests.recording.conftest import workspace  # noqa: F401 - a fixture
 from tests.settings import ROOT
 
 SMALL = {
