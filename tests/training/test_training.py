@@ -324,7 +324,7 @@ def test_a_checkpoint_belongs_to_its_row_and_its_code(
 def test_bad_settings_and_models_are_refused_before_anything_is_written(
     tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainingParams
 ) -> None:
-    with pytest.raises(ConfigError, match=r"train\.batch_size: 4 is no multiple of train\.micro_batch_size = 3"):
+    with pytest.raises(ConfigError, match=r"training\.batch_size: 4 is no multiple of training\.micro_batch_size = 3"):
         _train(tmp_path, inputs, "dpo", params.model_copy(update={"micro_batch_size": 3}))
     with pytest.raises(ModelError, match="no such folder"):
         _train(tmp_path, (inputs[0], inputs[1], tmp_path / "absent"), "dpo", params)
