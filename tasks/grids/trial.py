@@ -19,13 +19,8 @@ from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.checkpoint import TRAINED_BY
 from tasks.common.paths import PROBLEMS, WORK
-from tasks.grids.lineage import FOLDER, Inputs, digest, find_inputs, make_once
+from tasks.grids.lineage import FOLDER, Inputs, code_of, digest, find_inputs, make_once
 from tasks.recording.trial_runs import record_trials
-
-SCORED_BY = tuple(
-    f"iterpref_core.{name}" for name in ("evaluation", "execution", "inference", "screening", "statistics")
-)
-"""The code that decides a model's scores: what dvc.yaml names for stage `evaluation`."""
 
 
 class Trial(Record):
@@ -103,7 +98,7 @@ def read_score(path: Path) -> Score:
 def _path_of(trial: Trial, params: Params, problems: Path) -> Path:
     """Where a trial's score is kept: named by all that decides it."""
     asked = params.evaluation.model_dump(exclude={"benchmarks", "bootstrap"})
-    decisive: list[object] = [problems, trial.split, asked, code_digest(*SCORED_BY)]
+    decisive: list[object] = [problems, trial.split, asked, code_of("evaluation")]
     for objective, values in (*trial.after, (trial.objective, trial.values)):
         own = with_values(params, values)
         decisive += [*find_inputs(own, values), objective, _settings(own, objective)]

@@ -139,8 +139,9 @@ def state_objectives(names: Sequence[str], params: Path) -> None:
     for name in reversed(dict.fromkeys(names)):
         if name not in stated:
             row = find_objective(name, stated)
-            values = yaml.safe_dump({"learning_rate": row.learning_rate, "alpha": row.alpha}, default_flow_style=True)
-            text = f"{text[:place]}{name}: {values.strip()}{end}{text[place:]}"
+            values = {"learning_rate": row.learning_rate, "alpha": row.alpha}
+            written = yaml.safe_dump(values, default_flow_style=True, sort_keys=False).strip()
+            text = f"{text[:place]}{name}: {written}{end}{text[place:]}"
     with atomic_writer(params) as file:
         file.write(text)
 

@@ -10,10 +10,9 @@ from mlflow.tracking import MlflowClient
 from iterpref_core.config import Params
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.objectives.objectives import OBJECTIVES
-from iterpref_core.training.checkpoint import TRAINED_BY
 from tasks.common.paths import FOCAL, PROBLEMS
 from tasks.grids import trial as trial_module
-from tasks.grids.trial import SCORED_BY, Trial, _path_of, read_score, run_trials
+from tasks.grids.trial import Trial, _path_of, read_score, run_trials
 
 
 def _runs(name: str) -> list[Any]:
@@ -65,11 +64,10 @@ def test_a_score_is_kept_under_what_decides_it(
         with monkeypatch.context() as patched:
             patched.setitem(OBJECTIVES, "dpo", replace(OBJECTIVES["dpo"], **change))
             assert [now == then for now, then in zip(places(), before, strict=True)] == [False, False, True]
-    for changed, same in ((TRAINED_BY, [False, False, True]), (SCORED_BY, [False, False, False])):
-        monkeypatch.setattr(trial_module, "code_digest", lambda *code, changed=changed: str(code == changed))
-        others = places()
-        monkeypatch.setattr(trial_module, "code_digest", lambda *code: str(False))
-        assert [now == then for now, then in zip(places(), others, strict=True)] == same
+    for digest, same in (("code_digest", [False, False, True]), ("code_of", [False, False, False])):
+        with monkeypatch.context() as patched:
+            patched.setattr(trial_module, digest, lambda *_: "another version")
+            assert [now == then for now, then in zip(places(), before, strict=True)] == same
 
 
 @pytest.mark.usefixtures("experiment")

@@ -8,7 +8,7 @@ import yaml
 
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.training.checkpoint import TRAINED_BY
-from tasks.grids.trial import SCORED_BY
+from tasks.grids.lineage import CODE
 from tests.settings import ROOT
 
 
@@ -38,7 +38,13 @@ def test_any_file_counts_and_what_python_writes_does_not(tmp_path: Path, monkeyp
         sys.modules.pop("digested", None)
 
 
-@pytest.mark.parametrize(("stage", "packages"), [("training", TRAINED_BY), ("evaluation", SCORED_BY)])
+@pytest.mark.parametrize(
+    ("stage", "packages"),
+    [
+        ("training", TRAINED_BY),
+        *((stage, [f"iterpref_core.{name}" for name in names]) for stage, names in CODE.items()),
+    ],
+)
 def test_results_outside_of_dvc_depend_on_the_code_that_a_stage_depends_on(
     stage: str, packages: tuple[str, ...]
 ) -> None:
