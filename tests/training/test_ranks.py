@@ -167,7 +167,7 @@ def test_an_error_in_the_processes_is_the_one_of_this_one(
     launcher.write_text(f"#!/bin/sh\ncat '{said}'\n")
     launcher.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(launcher))
-    with pytest.raises(InputError, match=r"train\.micro_batch_size = 4 x 2 processes = 8; change one of them"):
+    with pytest.raises(InputError, match=r"training\.micro_batch_size = 4 x 2 processes = 8; change one of them"):
         _train(tmp_path, inputs, "dpo", _in_two(params, tmp_path, 1, distributed_type="MULTI_GPU"))
     assert "from a library" in capsys.readouterr().err
 
@@ -189,7 +189,7 @@ def test_what_accelerate_cannot_start_is_said_before(
     monkeypatch.setattr("iterpref_core.training.launch.find_spec", lambda name: None)
     for name, message in (
         (str(CONFIGURATIONS / "zero3.yaml"), r"DeepSpeed is not installed; run `pip install -e"),
-        (str(tmp_path / "absent.yaml"), r"train\.accelerate: .*absent\.yaml cannot be read .*name one of"),
+        (str(tmp_path / "absent.yaml"), r"training\.accelerate: .*absent\.yaml cannot be read .*name one of"),
     ):
         with pytest.raises(ConfigError, match=message):
             _train(tmp_path, inputs, "dpo", params.model_copy(update={"accelerate": name}))
