@@ -9,7 +9,8 @@ from prefect.futures import PrefectFuture, wait
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.stage_flow import log_messages_only
-from iterpref_core.config import Benchmark, ObjectiveName, Seed, load_params
+from iterpref_core.config import Benchmark, Seed, load_params
+from iterpref_core.objectives.objectives import ObjectiveName
 from tasks.common.paths import SUMMARY
 from tasks.orchestration.experiment_run import ExperimentRun, Naming
 from tasks.orchestration.fork_server import WarmProcess

@@ -4,7 +4,8 @@ from prefect import flow
 
 from flows.experiment import THREADS, run_stages
 from flows.stage_flow import log_messages_only
-from iterpref_core.config import Beta, ObjectiveName, Seed
+from iterpref_core.config import Beta, Seed
+from iterpref_core.objectives.objectives import ObjectiveName
 from tasks.grids.sweeps import SweepResult, opened_sweep, show_sweep
 from tasks.orchestration.fork_server import WarmProcess
 from tasks.orchestration.run_options import Benchmarks, Jobs

@@ -3,11 +3,11 @@
 import sys
 
 from flows.runner import run_stage
-from iterpref_core.config import ObjectiveName, load_params
+from iterpref_core.config import load_params
 from tasks.training import train_objective
 
 
-def training(objective: ObjectiveName) -> dict[str, float]:
+def training(objective: str) -> dict[str, float]:
     """Train the student with one objective."""
     return train_objective(load_params(), objective)
 

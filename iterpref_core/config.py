@@ -16,7 +16,9 @@ from pydantic import (
     Field,
     PositiveFloat,
     PositiveInt,
+    SerializerFunctionWrapHandler,
     ValidationError,
+    model_serializer,
 )
 
 from iterpref_core.errors import ConfigError
@@ -48,18 +50,6 @@ BackendName = Literal["transformers", "vllm", "openai", "replay"]
 Bf16 = bool | Literal["auto"]
 """Whether to compute in bfloat16; `auto`: where this machine computes it faster."""
 LocalizationMethod = Literal["line_lcs", "prefix_suffix", "token", "causal"]
-ObjectiveName = Literal[
-    "sft",
-    "dpo",
-    "rpo",
-    "target-dpo",
-    "target-rpo",
-    "sft-rejected",
-    "hybrid-dpo",
-    "hybrid-rpo",
-    "symmetric-dpo",
-    "symmetric-rpo",
-]
 
 
 KEY_VARIABLE = "OPENAI_API_KEY"
@@ -259,14 +249,22 @@ class LocalizationParams(Settings):
 
 
 class ObjectiveParams(Settings):
-    """What each objective is tuned by: learning rate, and the weight of the NLL term."""
+    """What an objective is tuned by: learning rate, and the weight of the NLL term; None for its row's in the table."""
 
-    learning_rate: PositiveFloat
-    alpha: Annotated[float, Field(ge=0)]
+    learning_rate: PositiveFloat | None = None
+    alpha: Annotated[float, Field(ge=0)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _stated(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What is not stated is not written either: where values are recorded, None would look like one."""
+        return {name: value for name, value in write(self).items() if value is not None}
 
 
 class TrainingParams(Settings):
-    """Focal preference training, shared by all objectives except for `objectives`."""
+    """Focal preference training, shared by all objectives except for `objectives`.
+
+    Which of those there are says the table on a higher floor (`objectives.find_objective` checks the names).
+    """
 
     seed: Seed
     beta: Beta
@@ -288,7 +286,7 @@ class TrainingParams(Settings):
     select: Literal["last", "best"]
     max_margin: Annotated[float, Field(ge=0)]
     accelerate: Annotated[str, Field(min_length=1)] | None
-    objectives: dict[ObjectiveName, ObjectiveParams]
+    objectives: dict[str, ObjectiveParams]
 
 
 class TuneParams(Settings):
@@ -400,7 +398,7 @@ def with_values(params: Params, values: Mapping[str, Any]) -> Params:
         *path, last = key.split(".")
         section: Any = changed
         for part in path:
-            section = section.get(part) if isinstance(section, dict) else None
+            section = section.setdefault(part, {}) if isinstance(section, dict) else None
         if not isinstance(section, dict):
             raise ConfigError(f"{key}: unknown parameter; params.yaml has them all")
         section[last] = value

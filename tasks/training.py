@@ -1,6 +1,6 @@
 """Stage `training`, once per objective."""
 
-from iterpref_core.config import ObjectiveName, Params
+from iterpref_core.config import Params
 from tasks.common.paths import FOCAL, METRICS, PAIRS, STUDENT, WORK, model_path
 from tasks.common.stage_body import Metrics, run_body
 from tasks.common.stage_task import stage_task
@@ -8,7 +8,7 @@ from tasks.recording import stage_journal as journal
 
 
 @stage_task
-def train_objective(params: Params, objective: ObjectiveName) -> Metrics:
+def train_objective(params: Params, objective: str) -> Metrics:
     """Train the student with one objective; checkpoints let a killed run resume."""
     from iterpref_core.training.training import train_objective as entry
 

@@ -17,7 +17,7 @@ CORE = (
     ("errors", "records"),
     ("config", "progress"),
     ("storage",),
-    ("source_code", "statistics"),
+    ("objectives", "source_code", "statistics"),
     ("screening",),
     ("execution", "inference"),
     ("problems", "validity", "nanolab", "codeflow", "pairs", "localization", "training", "evaluation", "report"),
@@ -33,7 +33,7 @@ gets another version, and the rest is messages and files (docs/decisions.md)."""
 RECORDING = ("flows", "tasks.orchestration", "tasks.recording")
 """What starts, watches and records stages: none of it can change an artifact, so no stage depends on it."""
 
-MOST_DEPENDENCIES = 8
+MOST_DEPENDENCIES = 9
 
 
 def module_name(path: Path) -> str:

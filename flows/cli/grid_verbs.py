@@ -2,17 +2,18 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, cast, get_args
+from typing import Annotated
 
 import typer
 
 from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, show_result, show_rows
-from iterpref_core.config import ObjectiveName, load_params
+from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
+from iterpref_core.objectives.objectives import OBJECTIVES
 
 PANEL = "Grids of trainings"
 
-OBJECTIVES: tuple[str, ...] = get_args(ObjectiveName)
+NAMES = tuple(OBJECTIVES)
 SPLITS = ("validation", "heldout")
 JobsOption = Annotated[int, typer.Option("--jobs", min=1, help="Trials at once, sharing the cores.")]
 
@@ -25,18 +26,26 @@ def register(app: typer.Typer) -> None:
 
 def tune(
     objective: Annotated[
-        list[str] | None, typer.Option(help=f"May be given several times; all by default: {', '.join(OBJECTIVES)}.")
+        list[str] | None, typer.Option(help=f"May be given several times. One of: {', '.join(NAMES)}.")
     ] = None,
+    every: Annotated[bool, typer.Option("--all", help="All objectives.")] = False,
     jobs: JobsOption = 2,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
-    """Choose learning rate and alpha of every objective on the validation split; needs all up to localization."""
-    from tasks.grids.tuning import best_of
+    """Choose learning rate and alpha of objectives on the validation split; needs all up to localization."""
+    from tasks.grids.tuning import best_of, count_trainings
     from tasks.grids.tuning import tune as run_grid
 
-    names = [cast("ObjectiveName", choose("--objective", name, OBJECTIVES)) for name in objective or OBJECTIVES]
-    scored = run_grid(load_params(params), names, jobs)
+    settings = load_params(params)
+    names = [choose("--objective", name, NAMES) for name in dict.fromkeys(objective or ())]
+    if every and names:
+        raise InputError("give --objective or --all, not both")
+    planned = count_trainings(names or NAMES, settings)
+    if not every and not names:
+        raise InputError(f"no objective is named: all of them are {planned}; name some by --objective, or give --all")
+    typer.echo(f"tune: {planned}; what an earlier run has finished is kept", err=True)
+    scored = run_grid(settings, names or NAMES, jobs)
     best = best_of(scored)
     if json_:
         found = [t.model_dump() | s.model_dump() | {"best": t in best.values()} for t, s in scored]

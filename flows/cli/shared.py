@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -40,10 +41,12 @@ def choose(option: str, value: str, available: tuple[str, ...]) -> str:
     """Accept a value that exists.
 
     Raises:
-        ConfigError: it does not; the message names those that do.
+        ConfigError: it does not; the message names those that do, the nearest first.
     """
     if value not in available:
-        raise ConfigError(f"{option} {value!r}: there is no such choice; available: {', '.join(available)}")
+        near = get_close_matches(value, available, n=1)
+        meant = f"did you mean {near[0]!r}? " if near else ""
+        raise ConfigError(f"{option} {value!r}: there is no such choice; {meant}available: {', '.join(available)}")
     return value
 
 

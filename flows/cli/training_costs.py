@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.cli.shared import choose
-from iterpref_core.config import ObjectiveName, PromptStyle, TrainingParams
+from iterpref_core.config import PromptStyle, TrainingParams
 from iterpref_core.errors import ConfigError, ModelError
 from iterpref_core.inference.local.tokenizers import load_tokenizer
+from iterpref_core.objectives.objectives import find_objective
 from iterpref_core.training.model_shape import read_config, read_shape
-from iterpref_core.training.objectives import OBJECTIVES
 from iterpref_core.training.training_estimate import (
     ACCELERATORS,
     MARGIN,
@@ -32,7 +32,7 @@ def show_estimate(
     pairs: Path,
     spans: Path,
     model: str,
-    objective: ObjectiveName,
+    objective: str,
     params: TrainingParams,
     prompt: PromptStyle,
     options: dict[str, Any],
@@ -57,7 +57,7 @@ def show_estimate(
     shape = read_shape(read_config(model))
     tokenizer = _tokenizer(model, prompt)
     lengths = read_lengths(pairs, spans, tokenizer, params)
-    row = OBJECTIVES[objective]
+    row = find_objective(objective, params.objectives)
     wanted = options["precision"] or default_precision(shape, params)
     precision = cast("PrecisionName", choose("--precision", wanted, get_args(PrecisionName)))
     setting = Setting(precision, options["gpus"], params.lora_rank, options["mfu"])

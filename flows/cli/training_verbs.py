@@ -3,17 +3,17 @@
 import json
 import os
 from pathlib import Path
-from typing import Annotated, cast, get_args
+from typing import Annotated
 
 import typer
 
 from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, override, show_result
-from iterpref_core.config import ObjectiveName, load_params
+from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
+from iterpref_core.objectives.objectives import OBJECTIVES
 
 PANEL = "Training"
-
-OBJECTIVES: tuple[str, ...] = get_args(ObjectiveName)
+NAMES = tuple(OBJECTIVES)
 
 
 def register(app: typer.Typer) -> None:
@@ -73,7 +73,7 @@ def check(
 def train(
     pairs: Annotated[Path, typer.Option(help="JSONL of pairs.")],
     spans: Annotated[Path, typer.Option(help="JSONL of spans.")],
-    objective: Annotated[str, typer.Option(help=f"One of: {', '.join(OBJECTIVES)}.")],
+    objective: Annotated[str, typer.Option(help=f"One of: {', '.join(NAMES)}.")],
     model: Annotated[Path, typer.Option(help="Folder of the model to train; with --estimate also a hub id.")],
     out: Annotated[
         Path | None, typer.Option(help="Folder for the trained model; its curve goes beside it. Not with --estimate.")
@@ -95,7 +95,7 @@ def train(
     json_: JsonOption = False,
 ) -> None:
     """Focal preference training; a killed run continues from its last checkpoint."""
-    name = cast("ObjectiveName", choose("--objective", objective, OBJECTIVES))
+    name = choose("--objective", objective, NAMES)
     every = load_params(params)
     settings = override(every.training, {"seed": seed})
     if estimate:

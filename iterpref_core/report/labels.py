@@ -1,15 +1,16 @@
 """Labels and order of models and benchmarks, wherever they are shown; and the paper's numbers."""
 
+from iterpref_core.objectives.objectives import OBJECTIVES
+
 MODELS = {
     "base": "base",
-    "sft": "SFT on chosen",
-    "dpo": "DPO",
-    "rpo": "RPO",
-    "target-dpo": "Target-DPO",
-    "target-rpo": "Target-RPO",
+    **{name: row.label for name, row in OBJECTIVES.items()},
     "debugger": "debugger (ceiling)",
 }
-"""Every model the experiment measures, in the order of the results table."""
+"""Every model there can be, in the order of the results table."""
+
+EXPERIMENT = ("base", "sft", "dpo", "rpo", "target-dpo", "target-rpo", "debugger")
+"""The models of dvc.yaml: one that has no results is named as missing."""
 
 BENCHMARKS = {
     "heldout": "held-out",
@@ -52,7 +53,10 @@ CHOOSING_BENCHMARK = "validation"
 OWN_BENCHMARKS = (MAIN_BENCHMARK, CHOOSING_BENCHMARK)
 """Of this project's own problems, with prompts in `data/problems.jsonl`; nobody else publishes scores of them."""
 
-COUNTERPARTS = {"target-dpo": "dpo", "target-rpo": "rpo"}
+FOCAL = {name for name, row in OBJECTIVES.items() if row.focal}
+"""The paper's method; its rows stand out."""
+
+COUNTERPARTS = {name: row.counterpart for name, row in OBJECTIVES.items() if row.counterpart}
 """Each focal objective, and the same objective over the whole rejected program: the paper's comparison."""
 
 PAPER_PASS_RATES = (0.367, 0.547, 0.615, 0.646, 0.663, 0.675)

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from iterpref_core.objectives.objectives import OBJECTIVES
 from iterpref_core.report.labels import BENCHMARKS, benchmark_name, in_order, model_name
 from iterpref_core.report.number_formats import difference, percent
 from iterpref_core.report.summary import Summary
@@ -102,7 +103,8 @@ def _hyperparameters(summary: Summary, model: str) -> Iterator[str]:
     yield "## Hyperparameters\n"
     yield "| setting | value |"
     yield "|---|---|"
-    own = train["objectives"].get(model, {})
+    row, stated = OBJECTIVES.get(model), train["objectives"].get(model, {})
+    own = {"learning_rate": row.learning_rate, "alpha": row.alpha} | stated if row else stated
     yield from (f"| {name} | {value} |" for name, value in own.items())
     yield from (f"| {name} | {train[name]} |" for name in SETTINGS)
     yield f"| localization.method | {summary['provenance']['params']['localization']['method']} |\n"

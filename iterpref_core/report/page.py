@@ -15,6 +15,7 @@ from iterpref_core.report.failures import changes_from_base, failure_tables, par
 from iterpref_core.report.findings import findings, headline
 from iterpref_core.report.labels import (
     BENCHMARKS,
+    FOCAL,
     MAIN_BENCHMARK,
     MODELS,
     PAPER_CALLS_PER_PROBLEM,
@@ -103,7 +104,8 @@ def _results(summary: Summary) -> list[dict[str, Any]]:
         scores = summary["models"][model].get(MAIN_BENCHMARK)
         compared = summary["comparisons"].get(model, {}).get("base", {}).get(MAIN_BENCHMARK)
         if scores is not None:
-            rows.append({"model": model, "name": model_name(model), "compared": compared, **scores})
+            shown = {"model": model, "name": model_name(model), "focal": model in FOCAL, "compared": compared}
+            rows.append(shown | scores)
     return rows
 
 

@@ -10,6 +10,7 @@ from iterpref_core.report.labels import (
     CHOOSING_BENCHMARK,
     COLUMNS,
     DIFFICULTIES,
+    FOCAL,
     MAIN_BENCHMARK,
     MODELS,
     benchmark_name,
@@ -122,7 +123,7 @@ def _own_rows(summary: Summary, keys: Sequence[str]) -> list[tuple[str, Row]]:
         cells = tuple(_truth(truth.get(key)) for key in keys)
         rows.append(("", Row("ground truth", "truth", cells)))
     for model in in_order(set(summary["models"]), MODELS):
-        style = "focal" if model.startswith("target-") else ""
+        style = "focal" if model in FOCAL else ""
         rows.append((model, Row(model_name(model), style, tuple(_own_cell(summary, model, key) for key in keys))))
     return rows
 

@@ -13,7 +13,7 @@ from typing import Any
 from iterpref_core.config import Params
 from iterpref_core.errors import InputError
 from iterpref_core.report.comparisons import compare_models, scores_of
-from iterpref_core.report.labels import MODELS
+from iterpref_core.report.labels import EXPERIMENT
 from iterpref_core.report.stage_outputs import ModelResults, group, load_hashes, load_metrics, load_results
 from iterpref_core.report.supplied_results import load_calls, load_published
 from iterpref_core.report.validity_section import validity_summary
@@ -62,7 +62,7 @@ def build_summary(
         "published": [row.model_dump() for row in load_published(given)] if given else [],
         "calls": [row.model_dump() for row in load_calls(given)] if given else [],
         "unavailable": {name: model.unavailable for name, model in models.items() if model.unavailable},
-        "missing": [name for name in MODELS if name not in models],
+        "missing": [name for name in EXPERIMENT if name not in models],
         "ground_truth": _ground_truth(models.values()),
         "comparisons": compare_models(models, overlapping, params.evaluation.bootstrap, params.evaluation.seed),
         "provenance": {

@@ -4,7 +4,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from iterpref_core.report.labels import BENCHMARKS, MAIN_BENCHMARK, MODELS, benchmark_name, in_order, model_name
+from iterpref_core.report.labels import BENCHMARKS, FOCAL, MAIN_BENCHMARK, MODELS, benchmark_name, in_order, model_name
 from iterpref_core.report.number_formats import difference, p_value, percent, points
 from iterpref_core.report.summary import Summary
 
@@ -43,7 +43,7 @@ def results_table(summary: Summary) -> Table:
     table.add_row("ground truth", truth[0], "", "", *truth[1:], style="dim")
     for model in in_order(set(summary["models"]), MODELS):
         cells = [_cell(summary, notes, model, name) for name in others]
-        style = "bold" if model.startswith("target-") else None
+        style = "bold" if model in FOCAL else None
         table.add_row(_SHORT.get(model, model_name(model)), *_main_cells(summary, notes, model), *cells, style=style)
     return table
 

@@ -4,12 +4,17 @@ import hashlib
 import json
 from pathlib import Path
 
-from iterpref_core.config import ObjectiveName, TrainingParams
+from iterpref_core.config import TrainingParams
+from iterpref_core.objectives.objectives import find_objective
+from iterpref_core.storage.code_digest import code_digest
+
+TRAINED_BY = ("iterpref_core.inference", "iterpref_core.objectives", "iterpref_core.training")
+"""The code that decides trained weights: what dvc.yaml names for the stage."""
 
 _WHOLE = "whole"
 
 
-def run_key(pairs: Path, spans: Path, fingerprint: str, objective: ObjectiveName, params: TrainingParams) -> str:
+def run_key(pairs: Path, spans: Path, fingerprint: str, objective: str, params: TrainingParams) -> str:
     """A digest of what decides the trained weights: a checkpoint of another run is never resumed from.
 
     Args:
@@ -22,10 +27,10 @@ def run_key(pairs: Path, spans: Path, fingerprint: str, objective: ObjectiveName
     digest = hashlib.sha256()
     for path in (pairs, spans):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
-    settings = params.model_dump(exclude={"accelerate", "objectives"}) | {
-        "own": params.objectives[objective].model_dump()
-    }
-    digest.update(json.dumps([fingerprint, objective, settings], sort_keys=True).encode())
+    settings = params.model_dump(exclude={"accelerate", "objectives"})
+    own = find_objective(objective, params.objectives).values()
+    decisive = [fingerprint, objective, settings, own, code_digest(*TRAINED_BY)]
+    digest.update(json.dumps(decisive, sort_keys=True).encode())
     return digest.hexdigest()[:16]
 
 

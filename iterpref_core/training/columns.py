@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from iterpref_core.objectives.objectives import Objective
 from iterpref_core.training.dataset import TokenizedPair
-from iterpref_core.training.objectives import Objective
 from iterpref_core.training.reference import ReferenceLogps
 
 COLUMNS = (
@@ -32,9 +32,7 @@ def objective_columns(rows: list[TokenizedPair], objective: Objective, reference
         reference: per-token log-probabilities; None for an objective that has no preference term.
     """
     if not objective.preference:
-        return _nll_columns(
-            [row.chosen_ids if objective.learns == "chosen" else row.rejected_ids for row in rows], rows
-        )
+        return _nll_columns([row.chosen_ids if objective.nll == "chosen" else row.rejected_ids for row in rows], rows)
     assert reference is not None, "a preference term is relative to a reference"
     weights = {
         "all": [[1] * len(row.rejected_ids) for row in rows],

@@ -11,8 +11,8 @@ from itertools import pairwise
 from transformers import LlamaConfig, PreTrainedConfig, Qwen2Config
 
 from iterpref_core.config import TrainingParams
+from iterpref_core.objectives.objectives import OBJECTIVES
 from iterpref_core.training.model_shape import ModelShape, read_shape
-from iterpref_core.training.objectives import OBJECTIVES
 from iterpref_core.training.training_estimate import (
     ACCELERATORS,
     PRECISIONS,

@@ -12,6 +12,7 @@ from torch.utils.data import Sampler
 from trl import DPOTrainer
 
 from iterpref_core.errors import ConfigError
+from iterpref_core.objectives.objectives import Objective, nll_loss, sequence_logratio
 from iterpref_core.training.attention import attention_mask
 from iterpref_core.training.batch_statistics import (
     NLL_TOKENS,
@@ -26,7 +27,6 @@ from iterpref_core.training.columns import COLUMNS
 from iterpref_core.training.half_batches import AlternatingSampler
 from iterpref_core.training.label_head import add_label_head
 from iterpref_core.training.layouts import Batch, Collator, Pair
-from iterpref_core.training.objectives import Objective, nll_loss, preference_loss, sequence_logratio
 
 
 class DivergedError(Exception):
@@ -50,9 +50,8 @@ class FocalDPOTrainer(DPOTrainer):
     What TRL would prepare itself (tokens, sequence-level reference sums) is therefore left out here.
 
     Args:
-        objective: the row of the table.
-        alpha: weight of the NLL term.
-        nll: its reduction.
+        objective: the row of the table, whose loss and alpha count.
+        nll: reduction of the NLL term.
         data_collator: lays pairs out.
         max_margin: a mean reward margin beyond it ends training; 0 for no limit.
         **kwargs: as for `DPOTrainer`.
@@ -64,13 +63,12 @@ class FocalDPOTrainer(DPOTrainer):
         self,
         *,
         objective: Objective,
-        alpha: float,
         nll: Literal["mean", "sum"],
         data_collator: Collator,
         max_margin: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        self._objective, self._alpha, self._nll = objective, alpha, nll
+        self._objective, self._alpha, self._nll = objective, objective.alpha, nll
         self._max_margin, self._tally = max_margin, Tally()
         self._losses: list[float] = []
         super().__init__(data_collator=CountingCollator(data_collator), **kwargs)
@@ -130,7 +128,7 @@ class FocalDPOTrainer(DPOTrainer):
         per = NLL_TOKENS if self._nll == "mean" else PAIRS
         nll = nll_loss(logps, inputs["nll_weights"], self._nll, pairs)
         self._tally.add("nll", nll * inputs["counts"][per], inputs["counts"][per])
-        if not self._objective.preference:
+        if self._objective.loss is None:
             return self._alpha * nll * share[per]
         # The size spares a GPU from being asked for the sum of the labels.
         pair = torch.arange(pairs, device=labels.device).repeat_interleave(labels, output_size=len(logps))
@@ -138,7 +136,7 @@ class FocalDPOTrainer(DPOTrainer):
             sequence_logratio(logps, inputs["ref_logps"], inputs[f"{side}_weights"], pair, pairs)
             for side in ("chosen", "rejected")
         )
-        losses = preference_loss(chosen, rejected, self.beta)
+        losses = self._objective.loss(chosen, rejected, self.beta)
         self._count_rewards(chosen.detach(), rejected.detach(), losses.detach(), inputs["counts"])
         loss = losses.mean() * share[PAIRS]
         # Without this test an alpha of 0 would turn an NLL of infinity into a loss that is not a number.

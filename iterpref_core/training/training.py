@@ -11,12 +11,13 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PrinterCallback
 from trl import DPOConfig
 
-from iterpref_core.config import ObjectiveName, PromptStyle, TrainingParams
+from iterpref_core.config import PromptStyle, TrainingParams
 from iterpref_core.errors import TrainingError
 from iterpref_core.inference.local.fingerprint import model_fingerprint
 from iterpref_core.inference.local.precision import uses_bf16
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.inference.local.transformers_backend import load_model
+from iterpref_core.objectives.objectives import Objective, find_objective
 from iterpref_core.training.attention import check_fork, choose_attention
 from iterpref_core.training.callbacks import Forward, OnLog, ShowSteps
 from iterpref_core.training.checkpoint import last_checkpoint, run_key
@@ -25,7 +26,6 @@ from iterpref_core.training.columns import objective_columns
 from iterpref_core.training.dataset import TokenizedPair, load_pairs
 from iterpref_core.training.launch import launch_training
 from iterpref_core.training.layouts import PAD_TO_MULTIPLE_OF, make_collator
-from iterpref_core.training.objectives import OBJECTIVES
 from iterpref_core.training.ranks import accumulation_steps, is_launched, join_processes, sharding, whole_models
 from iterpref_core.training.reference import ReferenceLogps, reference_key, reference_logps
 from iterpref_core.training.trained_model import REWARDS, lora_config, write_curve, write_model
@@ -42,7 +42,7 @@ def train_objective(
     pairs: Path,
     spans: Path,
     model: Path,
-    objective: ObjectiveName,
+    objective: str,
     params: TrainingParams,
     out: Path,
     curve: Path,
@@ -74,11 +74,12 @@ def train_objective(
         showed it.
 
     Raises:
-        ConfigError: settings do not fit each other or the number of processes, or the model cannot take the layout
-            `fork`, or `accelerate` cannot be used here.
+        ConfigError: there is no such objective, settings do not fit each other or the number of processes, or the
+            model cannot take the layout `fork`, or `accelerate` cannot be used here.
         InputError: pairs, spans or model cannot be used, or the objective needs D- and too little of it is there.
         TrainingError: training diverged before its first checkpoint.
     """
+    row = find_objective(objective, params.objectives)
     params = params.model_copy(update={"bf16": uses_bf16(params.bf16, "cuda" if torch.cuda.is_available() else "cpu")})
     if params.accelerate and not is_launched():
         alone = params.model_copy(update={"accelerate": None}).model_dump(mode="json")
@@ -97,10 +98,9 @@ def train_objective(
     fingerprint = model_fingerprint(model, prompt)
     key = run_key(pairs, spans, fingerprint, objective, params)
     checkpoints = work / "checkpoints" / f"{objective}-{key}{sharding(processes)}"
-    row = OBJECTIVES[objective]
     checks = check_rows(rows, tokenizer.eos_token_id)
     report_findings(checks.findings(params), needs_focal="focal" in row.rejected)
-    arguments = _arguments(params, objective, accumulation, len(rows) - sum(held), checkpoints)
+    arguments = _arguments(params, row, accumulation, len(rows) - sum(held), checkpoints)
     policy = _load_policy(model, params)
     if params.layout == "fork":
         choose_attention(policy)
@@ -110,7 +110,6 @@ def train_objective(
     kept = [index for index in range(len(columns)) if not held[index % len(rows)]]
     trainer = FocalDPOTrainer(
         objective=row,
-        alpha=params.objectives[objective].alpha,
         nll=params.nll,
         max_margin=params.max_margin,
         model=policy,
@@ -205,15 +204,13 @@ def _reference(
     )
 
 
-def _arguments(
-    params: TrainingParams, objective: ObjectiveName, accumulation: int, pairs: int, folder: Path
-) -> DPOConfig:
+def _arguments(params: TrainingParams, objective: Objective, accumulation: int, pairs: int, folder: Path) -> DPOConfig:
     steps = max(1, -(-pairs // params.batch_size) * params.epochs)
     every = max(1, steps // _SAVES_PER_RUN)
     return DPOConfig(
         output_dir=str(folder),
         beta=params.beta,
-        learning_rate=params.objectives[objective].learning_rate,
+        learning_rate=objective.learning_rate,
         num_train_epochs=params.epochs,
         per_device_train_batch_size=params.micro_batch_size,
         gradient_accumulation_steps=accumulation,

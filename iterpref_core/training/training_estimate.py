@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from iterpref_core.config import TrainingParams
+from iterpref_core.objectives.objectives import Objective
 from iterpref_core.training.label_head import CHUNK
 from iterpref_core.training.model_shape import ModelShape
-from iterpref_core.training.objectives import Objective
 from iterpref_core.training.workload import Row, Workload
 
 PrecisionName = Literal["bf16", "mixed", "autocast", "fp32"]

@@ -9,11 +9,11 @@ from typing import TypeVar
 from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import TrainingParams
+from iterpref_core.objectives.objectives import Objective
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.training.dataset import TokenizedPair, join_spans, load_pairs
 from iterpref_core.training.layouts import PAD_TO_MULTIPLE_OF, pack
 from iterpref_core.training.masks import marked_end, shared_prefix
-from iterpref_core.training.objectives import Objective
 
 T = TypeVar("T")
 
@@ -155,7 +155,7 @@ def _micro_batch(pairs: Sequence[PairLengths], number: int, objective: Objective
     pieces, labels = [], 0
     for pair in pairs:
         if not objective.preference:
-            program = pair.chosen if objective.learns == "chosen" else pair.rejected
+            program = pair.chosen if objective.nll == "chosen" else pair.rejected
             pieces.append(pair.prompt + program - 1)
             labels += program
             continue

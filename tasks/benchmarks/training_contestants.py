@@ -13,8 +13,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen2Config, 
 from trl import DPOConfig, DPOTrainer
 from trl.trainer.utils import FusedCausalLMOutput
 
+from iterpref_core.objectives.objectives import OBJECTIVES
 from iterpref_core.training.layouts import Batch, Pair
-from iterpref_core.training.objectives import OBJECTIVES
 from iterpref_core.training.trainer import FocalDPOTrainer
 
 _IGNORED = -100
@@ -124,7 +124,6 @@ def our_trainer(shape: Shape, tokenizer: PreTrainedTokenizerBase, collator: Any,
     """Ours, with the layout of a collator."""
     return FocalDPOTrainer(
         objective=OBJECTIVE,
-        alpha=0.0,
         nll="mean",
         model=shape.build(),
         args=_arguments(folder),

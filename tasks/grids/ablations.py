@@ -2,25 +2,28 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from iterpref_core.config import ObjectiveName, Params, with_values
+from iterpref_core.config import Params, with_values
 from iterpref_core.errors import ConfigError
+from iterpref_core.objectives.objectives import find_objective
 from iterpref_core.storage.jsonl import describe_validation_error
 from tasks.grids.comparison import Row, compare_rows
 from tasks.grids.trial import Score, Trial, run_trials
 
 ABLATIONS = Path("ablations.yaml")
+BASE = "base"
+"""Stands for no training."""
 
 
 class _Row(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     label: str
-    objective: ObjectiveName | Literal["base"]
+    objective: str
 
 
 def load_grid(name: str, params: Params, path: Path = ABLATIONS) -> list[Trial]:
@@ -48,10 +51,12 @@ def _parse_row(row: Any, params: Params, where: str) -> Trial:
         raise ConfigError(f"{where}: {describe_validation_error(error)}") from None
     values = parsed.model_extra or {}
     try:
-        with_values(params, values)
+        changed = with_values(params, values)
+        if parsed.objective != BASE:
+            find_objective(parsed.objective, changed.training.objectives)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
-    return Trial(label=parsed.label, objective=None if parsed.objective == "base" else parsed.objective, values=values)
+    return Trial(label=parsed.label, objective=None if parsed.objective == BASE else parsed.objective, values=values)
 
 
 def run_grid(name: str, rows: Sequence[Trial], params: Params, split: str, seeds: int, jobs: int) -> list[Row]:

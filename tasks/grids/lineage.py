@@ -15,9 +15,18 @@ from filelock import FileLock
 
 from iterpref_core.config import Params
 from iterpref_core.errors import InputError
+from iterpref_core.storage.code_digest import code_digest
 from tasks.common.paths import ANSWERS, DEBUGGER, FOCAL, PAIRS, PROBLEMS, STUDENT, TRAJECTORIES, WORK
 
 FOLDER = WORK / "trials"
+CODE = {
+    "nanolab": ("execution", "inference", "nanolab"),
+    "codeflow": ("codeflow", "execution", "inference", "screening"),
+    "pairs": ("inference", "pairs", "screening", "source_code"),
+    "localization": ("execution", "localization", "source_code"),
+    "evaluation": ("evaluation", "execution", "inference", "screening", "statistics"),
+}
+"""The core's packages that decide what a stage writes, as dvc.yaml names them; training knows its own."""
 
 
 class Inputs(NamedTuple):
@@ -52,6 +61,11 @@ def find_inputs(params: Params, changed: Iterable[str]) -> Inputs:
     of_spans = {key for key in keys if key.startswith("localization.")}
     spans = _localize(pairs, params) if of_spans or pairs != PAIRS else FOCAL
     return Inputs(_build_model("student", params) if of_student else STUDENT, pairs, spans)
+
+
+def code_of(stage: str) -> str:
+    """A digest of the code that decides what a stage writes."""
+    return code_digest(*(f"iterpref_core.{name}" for name in CODE[stage]))
 
 
 def digest(*decisive: object) -> str:
@@ -102,7 +116,7 @@ def _build_model(role: str, params: Params) -> Path:
 
     other = {"student": ("debugger", DEBUGGER), "debugger": ("student", STUDENT)}[role]
     model = params.model.model_copy(update={other[0]: str(other[1].resolve())})
-    folder = FOLDER / "models" / digest(PROBLEMS, model.model_dump(), params.nanolab.model_dump())
+    folder = FOLDER / "models" / digest(PROBLEMS, model.model_dump(), params.nanolab.model_dump(), code_of("nanolab"))
     backend = params.inference.backend
     make_once(folder, lambda out: build_models(PROBLEMS, model, params.nanolab, params.execution, out, backend))
     return folder / role
@@ -111,7 +125,8 @@ def _build_model(role: str, params: Params) -> Path:
 def _debug(teacher: Path, params: Params) -> Path:
     from tasks.codeflow import debug_with  # Prefect comes with it, which takes a second and reads its settings
 
-    key = digest(PROBLEMS, STUDENT, teacher, params.codeflow.model_dump(exclude={"concurrency"}))
+    settings = params.codeflow.model_dump(exclude={"concurrency"})
+    key = digest(PROBLEMS, STUDENT, teacher, settings, code_of("codeflow"))
     work = FOLDER / "codeflow" / key
     return make_once(
         FOLDER / "trajectories" / f"{key}.jsonl", lambda out: debug_with(STUDENT, teacher, params, out, work)
@@ -128,7 +143,7 @@ def _pair(trajectories: Path, params: Params) -> Path:
         ) as judge:
             return select_pairs(trajectories, PROBLEMS, STUDENT, params.pairs, out, judge=judge)
 
-    key = digest(trajectories, STUDENT, params.pairs.model_dump())
+    key = digest(trajectories, STUDENT, params.pairs.model_dump(), code_of("pairs"))
     return make_once(
         FOLDER / "pairs" / f"{key}.jsonl",
         write,
@@ -138,7 +153,8 @@ def _pair(trajectories: Path, params: Params) -> Path:
 def _localize(pairs: Path, params: Params) -> Path:
     from iterpref_core.localization.localization import localize_pairs
 
+    key = digest(pairs, params.localization.model_dump(), code_of("localization"))
     return make_once(
-        FOLDER / "spans" / f"{digest(pairs, params.localization.model_dump())}.jsonl",
+        FOLDER / "spans" / f"{key}.jsonl",
         lambda out: localize_pairs(pairs, params.localization, out, PROBLEMS, params.execution),
     )

@@ -8,9 +8,11 @@ one gains nothing on validation: what a failing program adds to that can show.
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from iterpref_core.config import ObjectiveName, Params
+from iterpref_core.config import Params
+from iterpref_core.objectives.objectives import ObjectiveName
 from iterpref_core.problems.problems import synthesize
 from iterpref_core.records import Record
+from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.jsonl import write_jsonl
 from tasks.grids.comparison import Row, compare_rows
 from tasks.grids.lineage import FOLDER, digest, make_once
@@ -81,7 +83,8 @@ def run_study(params: Params, regimes: Sequence[str], jobs: int) -> list[Regime]
 
 def _study_regime(params: Params, regime: str, start: Start, jobs: int) -> Regime:
     chosen = _tune(params, start, METHODS, jobs)
-    problems = FOLDER / "problems" / f"{digest(params.problems.model_dump(), params.study.heldout)}.jsonl"
+    code = code_digest("iterpref_core.problems")
+    problems = FOLDER / "problems" / f"{digest(params.problems.model_dump(), params.study.heldout, code)}.jsonl"
     larger = params.problems.model_copy(update={"heldout": params.study.heldout})
     make_once(problems, lambda out: write_jsonl(out, (p for p in synthesize(larger) if p.split == "heldout")))
     base = Trial(label=BASE, objective=None, split="heldout", after=start)

@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from iterpref_core.config import Benchmark, ObjectiveName, load_params
+from iterpref_core.config import Benchmark, load_params
 from iterpref_core.errors import InputError, IterPrefError
+from iterpref_core.objectives.objectives import ObjectiveName
 from iterpref_core.records import Record
 from iterpref_core.report.number_formats import interval, p_value, points, share
 from iterpref_core.storage.jsonl import atomic_writer

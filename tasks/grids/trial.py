@@ -10,13 +10,16 @@ from typing import Any
 
 from pydantic import Field
 
-from iterpref_core.config import ObjectiveName, Params, with_values
+from iterpref_core.config import Params, with_values
 from iterpref_core.errors import RecordError
+from iterpref_core.objectives.objectives import ObjectiveName, find_objective
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Record
+from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.training.checkpoint import TRAINED_BY
 from tasks.common.paths import PROBLEMS, WORK
-from tasks.grids.lineage import FOLDER, Inputs, digest, find_inputs, make_once
+from tasks.grids.lineage import FOLDER, Inputs, code_of, digest, find_inputs, make_once
 from tasks.recording.trial_runs import record_trials
 
 
@@ -94,7 +97,8 @@ def read_score(path: Path) -> Score:
 
 def _path_of(trial: Trial, params: Params, problems: Path) -> Path:
     """Where a trial's score is kept: named by all that decides it."""
-    decisive: list[object] = [problems, trial.split, params.evaluation.model_dump(exclude={"benchmarks", "bootstrap"})]
+    asked = params.evaluation.model_dump(exclude={"benchmarks", "bootstrap"})
+    decisive: list[object] = [problems, trial.split, asked, code_of("evaluation")]
     for objective, values in (*trial.after, (trial.objective, trial.values)):
         own = with_values(params, values)
         decisive += [*find_inputs(own, values), objective, _settings(own, objective)]
@@ -102,11 +106,15 @@ def _path_of(trial: Trial, params: Params, problems: Path) -> Path:
 
 
 def _settings(params: Params, objective: ObjectiveName | None) -> dict[str, Any] | None:
-    """What decides a training beside its data; `layout` is a way of computing the same."""
+    """What decides a training beside its data: settings, the objective's row and the code.
+
+    `layout` is a way of computing the same.
+    """
     if objective is None:
         return None
     shared = params.training.model_dump(exclude={"objectives", "layout"}) | {"prompt": params.model.prompt}
-    return shared | params.training.objectives[objective].model_dump()
+    row = find_objective(objective, params.training.objectives)
+    return shared | {"row": row.values(), "code": code_digest(*TRAINED_BY)}
 
 
 def _run_all(waiting: dict[Path, Trial], params: Params, jobs: int, problems: Path) -> Iterator[tuple[Path, Score]]:

@@ -6,24 +6,30 @@ A shared setting would decide the comparison by itself: what suits one objective
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from iterpref_core.config import ObjectiveName, Params
-from iterpref_core.training.objectives import OBJECTIVES
+from iterpref_core.config import Params
+from iterpref_core.objectives.objectives import ObjectiveName, find_objective
 from tasks.grids.trial import Score, Trial, run_trials
 
 
 def grid(objective: ObjectiveName, params: Params) -> list[Trial]:
     """The points of one objective: every learning rate, with every alpha where the objective has one to choose.
 
-    Target-DPO and DPO are defined by alpha = 0. SFT has the NLL as its only term, whose scale an adaptive optimizer
+    An objective without an NLL has alpha = 0. SFT has the NLL as its only term, whose scale an adaptive optimizer
     does not see.
     """
-    current = params.training.objectives[objective].alpha
-    alphas = params.tune.alphas if OBJECTIVES[objective].preference and current else (current,)
+    row = find_objective(objective, params.training.objectives)
+    alphas = params.tune.alphas if row.preference and row.nll else (row.alpha,)
     return [
         Trial(label=f"{objective} lr={rate:g} alpha={alpha:g}", objective=objective, values=at(objective, rate, alpha))
         for alpha in alphas
         for rate in params.tune.learning_rates
     ]
+
+
+def count_trainings(objectives: Iterable[ObjectiveName], params: Params) -> str:
+    """How many trainings the grids of objectives are, in words."""
+    sizes = {objective: len(grid(objective, params)) for objective in objectives}
+    return f"{sum(sizes.values())} trainings ({', '.join(f'{name} {size}' for name, size in sizes.items())})"
 
 
 def at(objective: ObjectiveName, learning_rate: float, alpha: float | None = None) -> dict[str, Any]:

@@ -9,8 +9,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
-from iterpref_core.config import Benchmark, Beta, ObjectiveName, Seed
+from iterpref_core.config import Benchmark, Beta, Seed
 from iterpref_core.errors import ConfigError
+from iterpref_core.objectives.objectives import ObjectiveName
 from iterpref_core.storage.jsonl import describe_validation_error
 from tasks.orchestration.profiles import PROFILES
 

@@ -15,7 +15,9 @@ from typing import Any
 
 import yaml
 
-from iterpref_core.config import ObjectiveName, load_params
+from iterpref_core.config import load_params
+from iterpref_core.errors import ConfigError
+from iterpref_core.objectives.objectives import ObjectiveName, check_objective, find_objective
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.common.paths import ANSWERS, LOCK, PARAMS, STATE
 from tasks.orchestration.profiles import apply_profile, write_values
@@ -37,7 +39,7 @@ def entered(choice: Choice) -> Iterator[Path]:
         InputError: the present folder is no git repository.
     """
     if choice == Choice():
-        load_params()
+        check_objectives()
         yield Path.cwd()
         return
     with copied(choice, _name(choice)) as copy:
@@ -57,7 +59,7 @@ def copied(choice: Choice, name: str) -> Iterator[Path]:
         InputError: the present folder is no git repository.
     """
     origin = Path.cwd()
-    load_params()
+    check_objectives()
     copy = (COPIES / name).resolve()
     _copy_tree(origin, copy)
     set_before = os.environ.get(HOME_VARIABLE)
@@ -100,6 +102,7 @@ def _apply(choice: Choice) -> None:
         apply_profile(choice.profile, PARAMS)
     write_values(choice.values(), PARAMS)
     if choice.objectives:
+        state_objectives(choice.objectives, PARAMS)
         content = yaml.safe_load(GRAPH.read_text(encoding="utf-8"))
         choose_objectives(content, choice.objectives)
         with atomic_writer(GRAPH) as file:
@@ -119,6 +122,54 @@ def choose_objectives(graph: dict[str, Any], objectives: Sequence[str]) -> None:
         for axes in plot.values():
             if isinstance(axes.get("y"), dict):
                 axes["y"] = {path: column for path, column in axes["y"].items() if path not in gone}
+
+
+def state_objectives(names: Sequence[str], params: Path) -> None:
+    """Write the values of objectives that a parameters file leaves to the table, for DVC to find.
+
+    Args:
+        names: of objectives.
+        params: the file to change; every other character of it stays.
+    """
+    stated = load_params(params).training.objectives
+    text = params.read_text(encoding="utf-8")
+    section = _child(_child(yaml.compose(text), "training"), "objectives")
+    place = section.start_mark.index + len("{") * section.flow_style
+    end = ", " if section.flow_style else "\n" + " " * section.start_mark.column
+    for name in reversed(dict.fromkeys(names)):
+        if name not in stated:
+            row = find_objective(name, stated)
+            values = {"learning_rate": row.learning_rate, "alpha": row.alpha}
+            written = yaml.safe_dump(values, default_flow_style=True, sort_keys=False).strip()
+            text = f"{text[:place]}{name}: {written}{end}{text[place:]}"
+    with atomic_writer(params) as file:
+        file.write(text)
+
+
+def _child(node: yaml.Node | None, name: str) -> yaml.MappingNode:
+    assert isinstance(node, yaml.MappingNode), "parameters are checked"
+    (child,) = (value for key, value in node.value if key.value == name)
+    assert isinstance(child, yaml.MappingNode), "parameters are checked"
+    return child
+
+
+def check_objectives() -> None:
+    """Whether the objectives that params.yaml and dvc.yaml name can be trained, before anything runs.
+
+    Raises:
+        ConfigError: params.yaml is not valid, or one of them names an objective that there is not, or dvc.yaml trains
+            one for which DVC would find no values.
+    """
+    stated = load_params().training.objectives
+    for name in stated:
+        find_objective(name, stated)
+    for name in graph_objectives():
+        check_objective(name, f"{GRAPH}: stages.training.matrix.objective")
+        if name not in stated:
+            raise ConfigError(
+                f"{PARAMS}: training.objectives.{name} is missing, and {GRAPH} trains {name}; add `{name}: {{}}` for "
+                "the values of the table"
+            )
 
 
 def graph_objectives() -> tuple[ObjectiveName, ...]:

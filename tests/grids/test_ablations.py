@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from iterpref_core.config import Params
+from iterpref_core.config import Params, with_values
 from iterpref_core.errors import ConfigError
 from tasks.grids.ablations import load_grid
 from tasks.grids.study import METHODS, fresh_seeds
 from tasks.grids.trial import Score
-from tasks.grids.tuning import best_of, grid
+from tasks.grids.tuning import best_of, count_trainings, grid
 from tests.settings import ROOT
 
 GRIDS = yaml.safe_load((ROOT / "ablations.yaml").read_text())
@@ -26,13 +26,18 @@ def test_every_row_names_what_exists(name: str, params: Params) -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("{label: a, objective: dop}", "own: row 1: .*objective"),
+        ("{label: a, objective: dop}", "own: row 1: no objective 'dop'; did you mean 'dpo'"),
         ("{objective: dpo}", "own: row 1: .*label"),
         (
             "{label: a, objective: dpo, training.bta: 1}",
-            "own: row 1: training.bta: unknown parameter; did you mean 'beta'",
+            "own: row 1: training.bta: .* did you mean 'beta'",
         ),
-        ("{label: a, objective: dpo, trian.beta: 1}", "own: row 1: trian.beta: unknown parameter"),
+        ("{label: a, objective: dpo, trian.beta: 1}", "own: row 1: trian: unknown parameter; did you mean 'training'"),
+        (
+            "{label: a, objective: dpo, training.objectives.dop.alpha: 1}",
+            "training.objectives: no objective 'dop'",
+        ),
+        ("{label: a, objective: dpo, training.seed.of: 1}", "own: row 1: training.seed.of: unknown parameter"),
         ("{label: a, objective: dpo, training.beta: -1}", "own: row 1: training.beta: input should be greater than 0"),
     ],
 )
@@ -59,6 +64,14 @@ def test_objectives_without_a_choice_of_alpha_keep_theirs(params: Params) -> Non
         assert len(points) == len(rates)
         own = params.training.objectives[objective].alpha
         assert {point.values[f"training.objectives.{objective}.alpha"] for point in points} == {own}
+
+
+def test_an_objective_that_params_do_not_name_has_its_grid(params: Params) -> None:
+    unnamed = params.model_copy(update={"training": params.training.model_copy(update={"objectives": {}})})
+    for point in grid("target-rpo", unnamed):
+        changed = with_values(unnamed, point.values).training.objectives["target-rpo"]
+        assert (changed.learning_rate, changed.alpha) == tuple(point.values.values())
+    assert count_trainings(("dpo", "rpo"), unnamed) == "15 trainings (dpo 5, rpo 10)"
 
 
 def test_the_best_of_equals_is_the_first(params: Params) -> None:

@@ -1,5 +1,6 @@
 """Trials for real, on models that solve nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ from mlflow.tracking import MlflowClient
 
 from iterpref_core.config import Params
 from iterpref_core.errors import InputError, RecordError
-from tasks.common.paths import FOCAL
-from tasks.grids.trial import Trial, read_score, run_trials
+from iterpref_core.objectives.objectives import OBJECTIVES
+from tasks.common.paths import FOCAL, PROBLEMS
+from tasks.grids import trial as trial_module
+from tasks.grids.trial import Trial, _path_of, read_score, run_trials
 
 
 def _runs(name: str) -> list[Any]:
@@ -39,6 +42,32 @@ def test_trials_run_once_whatever_they_are_called(
     assert _runs("one")[0].data.params["training.beta"] == "0.3"
     assert len(_runs("some")) == 2
     assert kept == {path: path.stat().st_mtime_ns for path in kept}
+
+
+def test_a_score_is_kept_under_what_decides_it(
+    experiment: Path, params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def places() -> list[Path]:
+        trials = (
+            Trial(label="trained", objective="dpo"),
+            Trial(label="further", objective=None, after=(("dpo", {}),)),
+            Trial(label="as it is", objective=None),
+        )
+        return [_path_of(trial, params, PROBLEMS) for trial in trials]
+
+    before = places()
+    assert len(set(before)) == 3
+    with monkeypatch.context() as patched:
+        patched.setitem(OBJECTIVES, "rpo", replace(OBJECTIVES["rpo"], alpha=7.0))
+        assert places() == before, "the row of another objective"
+    for change in ({"rejected": "focal"}, {"loss": lambda chosen, rejected, beta: chosen - rejected}):
+        with monkeypatch.context() as patched:
+            patched.setitem(OBJECTIVES, "dpo", replace(OBJECTIVES["dpo"], **change))
+            assert [now == then for now, then in zip(places(), before, strict=True)] == [False, False, True]
+    for digest, same in (("code_digest", [False, False, True]), ("code_of", [False, False, False])):
+        with monkeypatch.context() as patched:
+            patched.setattr(trial_module, digest, lambda *_: "another version")
+            assert [now == then for now, then in zip(places(), before, strict=True)] == same
 
 
 @pytest.mark.usefixtures("experiment")

@@ -9,6 +9,7 @@ from iterpref_core.config import Params, load_params
 from iterpref_core.errors import ConfigError
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
+from iterpref_core.objectives.objectives import OBJECTIVES
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.training.dataset import tokenize_pair
 from tasks.orchestration.profiles import apply_profile
@@ -92,8 +93,8 @@ def test_each_model_of_the_paper_has_both_recipes(
         training = found.training
         assert found.model.student == student
         assert {own.learning_rate for own in training.objectives.values()} == {learning_rate}
-        assert {key: own.alpha for key, own in training.objectives.items() if key.endswith(("dpo", "rpo"))} == {
-            key: 1.0 if key.endswith("rpo") else 0.0 for key in training.objectives if not key.startswith("sft")
+        assert {key: own.alpha for key, own in training.objectives.items()} == {
+            key: 1.0 if OBJECTIVES[key].nll else 0.0 for key in training.objectives
         }
         assert (training.epochs, training.nll, training.batch_size, training.micro_batch_size) == (epochs, nll, 128, 1)
         assert (training.beta, training.warmup_ratio, training.max_prompt_length, training.max_length) == (

@@ -241,7 +241,7 @@ def test_where_a_point_fails_the_others_go_on(swept: Swept) -> None:
     [
         (("--beta", "0"), "field 'betas.0': Input should be greater than 0"),
         (("--beta", "-0.1"), "field 'betas.0': Input should be greater than 0"),
-        (("--objective", "dop"), "field 'objectives.0': Input should be 'sft'"),
+        (("--objective", "dop"), "field 'objectives.0': no objective 'dop'; did you mean 'dpo'?"),
         (("--benchmark", "held-out"), "field 'benchmarks.0': Input should be 'heldout'"),
     ],
 )

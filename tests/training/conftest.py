@@ -9,12 +9,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from iterpref_core.config import ObjectiveParams, TrainingParams
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
+from iterpref_core.objectives.objectives import OBJECTIVES
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.attention import dense_mask
 from iterpref_core.training.dataset import TokenizedPair, load_pairs
 from iterpref_core.training.layouts import Batch
-from iterpref_core.training.objectives import OBJECTIVES
 
 WeightedSums = Callable[[PreTrainedModel, Batch], torch.Tensor]
 
@@ -46,7 +46,7 @@ def params() -> TrainingParams:
         max_margin=100.0,
         accelerate=None,
         objectives={
-            name: ObjectiveParams(learning_rate=1e-3, alpha=0.0 if name.endswith("dpo") else 1.0) for name in OBJECTIVES
+            name: ObjectiveParams(learning_rate=1e-3, alpha=1.0 if row.nll else 0.0) for name, row in OBJECTIVES.items()
         },
     )
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from iterpref_core.config import ObjectiveName, TrainingParams
+from iterpref_core.config import TrainingParams
+from iterpref_core.objectives.objectives import ObjectiveName
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.training import train_objective

@@ -10,8 +10,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from iterpref_core.config import ObjectiveName, TrainingParams
+from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError, TrainingError
+from iterpref_core.objectives.objectives import ObjectiveName
 from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.training import train_objective
 from iterpref_core.training.validation import held_out

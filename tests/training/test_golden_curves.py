@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.config import ObjectiveName, TrainingParams
+from iterpref_core.config import TrainingParams
+from iterpref_core.objectives.objectives import ObjectiveName
 from iterpref_core.training.training import train_objective
 
 GOLDEN = Path(__file__).with_name("golden_curves.json")

@@ -1,9 +1,9 @@
 """Hybrid training: one half of every batch is vanilla."""
 
+from iterpref_core.objectives.objectives import OBJECTIVES
 from iterpref_core.training.columns import objective_columns
 from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.half_batches import AlternatingSampler
-from iterpref_core.training.objectives import OBJECTIVES
 from iterpref_core.training.reference import ReferenceLogps
 
 

@@ -18,8 +18,9 @@ from accelerate.commands.config.config_args import ClusterConfig
 from accelerate.commands.launch import launch_command_parser
 from safetensors.torch import load_file
 
-from iterpref_core.config import ObjectiveName, TrainingParams
+from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError, InputError
+from iterpref_core.objectives.objectives import ObjectiveName
 from iterpref_core.progress import watched_progress
 from iterpref_core.training import rank_main as worker
 from iterpref_core.training.ranks import accumulation_steps, sharding

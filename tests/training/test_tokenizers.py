@@ -23,12 +23,12 @@ from iterpref_core.errors import ModelError
 from iterpref_core.inference.local.transformers_backend import TransformersBackend
 from iterpref_core.localization import line_lcs, prefix_suffix
 from iterpref_core.localization import token_lcs as token
+from iterpref_core.objectives.objectives import OBJECTIVES
 from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.source_code.line_diff import diff_lines
 from iterpref_core.training.columns import objective_columns
 from iterpref_core.training.dataset import TokenizedPair, tokenize_pair
 from iterpref_core.training.layouts import ForkCollator, PaddedCollator
-from iterpref_core.training.objectives import OBJECTIVES
 from iterpref_core.training.reference import ReferenceLogps, score_sequences
 from iterpref_core.training.training import train_objective
 

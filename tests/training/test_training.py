@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -16,15 +17,15 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 from trl import DPOConfig, DPOTrainer
 
-from iterpref_core.config import Layout, ObjectiveName, PromptStyle, TrainingParams
+from iterpref_core.config import Layout, PromptStyle, TrainingParams
 from iterpref_core.errors import ConfigError, ModelError
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.inference.local.transformers_backend import load_model
+from iterpref_core.objectives.objectives import OBJECTIVES, ObjectiveName
 from iterpref_core.training.checkpoint import last_checkpoint, mark_whole, run_key
 from iterpref_core.training.columns import objective_columns
 from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.layouts import make_collator
-from iterpref_core.training.objectives import OBJECTIVES
 from iterpref_core.training.reference import ReferenceLogps, reference_logps, score_sequences
 from iterpref_core.training.trainer import FocalDPOTrainer
 from iterpref_core.training.training import train_objective
@@ -85,10 +86,10 @@ def _focal_trainer(
     alpha: float,
     layout: Layout = "padded",
 ) -> FocalDPOTrainer:
-    row = OBJECTIVES[objective]
+    row = replace(OBJECTIVES[objective], alpha=alpha)
     collator = make_collator(layout, tokenizer.pad_token_id, preference=row.preference, pad_to_multiple_of=8)
     return FocalDPOTrainer(
-        objective=row, alpha=alpha, nll="mean", model=AutoModelForCausalLM.from_pretrained(model_folder),
+        objective=row, nll="mean", model=AutoModelForCausalLM.from_pretrained(model_folder),
         args=_arguments(folder), data_collator=collator,
         train_dataset=Dataset.from_dict(columns), processing_class=tokenizer,
     )  # fmt: skip
@@ -299,6 +300,25 @@ def test_a_checkpoint_belongs_to_its_settings_alone(inputs: tuple[Path, Path, Pa
     assert run_key(*inputs[:2], "model", "dpo", params.model_copy(update={"beta": 0.2})) != key
     assert run_key(*inputs[:2], "model", "rpo", params) != key
     assert run_key(*inputs[:2], "other", "dpo", params) != key
+
+
+def test_a_checkpoint_belongs_to_its_row_and_its_code(
+    inputs: tuple[Path, Path, Path], params: TrainingParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def other_loss(chosen: torch.Tensor, rejected: torch.Tensor, beta: float) -> torch.Tensor:
+        return (beta * (rejected - chosen)).exp()
+
+    def key() -> str:
+        return run_key(*inputs[:2], "model", "dpo", params)
+
+    before = key()
+    for change in ({"rejected": "focal"}, {"chosen": "focal"}, {"loss": other_loss}, {"nll": "chosen"}):
+        with monkeypatch.context() as patched:
+            patched.setitem(OBJECTIVES, "dpo", replace(OBJECTIVES["dpo"], **change))
+            assert key() != before, change
+    assert key() == before
+    monkeypatch.setattr("iterpref_core.training.checkpoint.code_digest", lambda *_: "another version")
+    assert key() != before
 
 
 def test_bad_settings_and_models_are_refused_before_anything_is_written(

@@ -17,13 +17,13 @@ from transformers import (
     Starcoder2Config,
 )
 
-from iterpref_core.config import Layout, ObjectiveName, TrainingParams
+from iterpref_core.config import Layout, TrainingParams
+from iterpref_core.objectives.objectives import OBJECTIVES, ObjectiveName
 from iterpref_core.training.attention import attention_mask
 from iterpref_core.training.columns import objective_columns
 from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.layouts import PAD_TO_MULTIPLE_OF, make_collator
 from iterpref_core.training.model_shape import read_shape
-from iterpref_core.training.objectives import OBJECTIVES
 from iterpref_core.training.reference import ReferenceLogps
 from iterpref_core.training.training_estimate import (
     PRECISIONS,

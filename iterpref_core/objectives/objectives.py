@@ -1,0 +1,202 @@
+"""The one loss and the table of its variants.
+
+IterPref's loss (arXiv 2503.02783, section 3.3) and its baselines differ in which tokens count, and a row may name
+another preference loss:
+
+    K+ = sum_t w+_t (log pi - log pi_ref)(y+_t)        K- = sum_t w-_t (log pi - log pi_ref)(y-_t)
+    L  = -log sigmoid(beta (K+ - K-)) + alpha * NLL(y+)
+
+DPO weighs every token of both programs; the focal objectives weigh all of y+ but of y- only the error region D-. The
+paper's ablations weigh D- in one half of each batch (Hybrid), or of y+ too only what the fix changed (Symmetric).
+
+PyTorch is imported where it is computed with: command lines, forms and the report read the table, and start without it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, WithJsonSchema
+
+from iterpref_core.config import ObjectiveParams
+from iterpref_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Tokens = Literal["all", "focal", "half focal"]
+"""All tokens of a program, those of its error region alone, or the latter for one half of every batch."""
+
+PreferenceLoss = Callable[["Tensor", "Tensor", float], "Tensor"]
+"""(batch,) K+, (batch,) K- and beta → (batch,) losses."""
+
+
+def sigmoid_loss(chosen_logratio: "Tensor", rejected_logratio: "Tensor", beta: float) -> "Tensor":
+    """-log sigmoid(beta (K+ - K-)) for each pair: DPO's loss (arXiv 2305.18290, equation 7).
+
+    Args:
+        chosen_logratio: (batch,) K+.
+        rejected_logratio: (batch,) K-.
+        beta: strength of the implicit KL penalty.
+
+    Returns:
+        (batch,)
+    """
+    from torch.nn.functional import logsigmoid
+
+    return -logsigmoid(beta * (chosen_logratio - rejected_logratio))
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A row of the table: all that is known of an objective.
+
+    Attributes:
+        label: its name for readers.
+        learning_rate: what it trains with unless `training.objectives` in params.yaml says otherwise.
+        loss: the preference term; None for an objective without one, which needs no reference.
+        chosen: the tokens of y+ in K+.
+        rejected: the tokens of y- in K-.
+        nll: the program whose every token is in the NLL; None where there is no NLL.
+        alpha: the weight of the NLL, unless params.yaml says otherwise.
+        counterpart: the same objective over all of y-, which the report compares it to.
+    """
+
+    label: str
+    learning_rate: float
+    loss: PreferenceLoss | None = None
+    chosen: Literal["all", "focal"] = "all"
+    rejected: Tokens = "all"
+    nll: Literal["chosen", "rejected"] | None = None
+    alpha: float = 0.0
+    counterpart: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse rows that training has no meaning for."""
+        assert self.loss or self.nll, f"{self.label}: neither a loss nor an NLL, so nothing to learn from"
+        assert not (self.loss and self.nll == "rejected"), f"{self.label}: beside a loss the NLL is of y+"
+        assert self.nll or not self.alpha, f"{self.label}: alpha weighs an NLL, and there is none"
+
+    @property
+    def preference(self) -> bool:
+        """Whether there is a preference term, and so a reference."""
+        return self.loss is not None
+
+    @property
+    def focal(self) -> bool:
+        """Whether it is the paper's method: all of y+ is pulled up, and of y- the error region alone pushed down."""
+        return self.chosen == "all" and self.rejected == "focal"
+
+    def values(self) -> dict[str, Any]:
+        """What decides a training, as JSON. The loss goes by its name: its code counts in `storage.code_digest`."""
+        decisive = {name: getattr(self, name) for name in ("learning_rate", "chosen", "rejected", "nll", "alpha")}
+        return decisive | {"loss": self.loss and self.loss.__name__}
+
+
+OBJECTIVES: dict[str, Objective] = {
+    "sft": Objective("SFT on chosen", 3e-4, nll="chosen", alpha=1.0),
+    "dpo": Objective("DPO", 5e-6, sigmoid_loss),
+    "rpo": Objective("RPO", 1e-3, sigmoid_loss, nll="chosen", alpha=20.0),
+    "target-dpo": Objective("Target-DPO", 5e-6, sigmoid_loss, rejected="focal", counterpart="dpo"),
+    "target-rpo": Objective(
+        "Target-RPO", 3e-4, sigmoid_loss, rejected="focal", nll="chosen", alpha=20.0, counterpart="rpo"
+    ),
+    "sft-rejected": Objective("SFT-rejected", 3e-4, nll="rejected", alpha=1.0),
+    "hybrid-dpo": Objective("Hybrid-DPO", 5e-6, sigmoid_loss, rejected="half focal"),
+    "hybrid-rpo": Objective("Hybrid-RPO", 3e-4, sigmoid_loss, rejected="half focal", nll="chosen", alpha=20.0),
+    "symmetric-dpo": Objective("Symmetric-DPO", 5e-6, sigmoid_loss, chosen="focal", rejected="focal"),
+    "symmetric-rpo": Objective(
+        "Symmetric-RPO", 3e-4, sigmoid_loss, chosen="focal", rejected="focal", nll="chosen", alpha=20.0
+    ),
+}
+"""RPO is DPO with an NLL; SFT has the NLL alone. Rates and alphas are those of docs/tuning.md, for the embedded model.
+
+Which tokens an error region has is the data's matter: token-level and prefix-suffix diff are other localizers, and
+Diff-Augmentation is `localization.widen_lines`. Code-Optimise's DPO and RPO are `dpo` and `rpo` on pairs from sampling.
+"""
+
+
+def _known(name: str) -> str:
+    if name not in OBJECTIVES:
+        near = get_close_matches(name, OBJECTIVES, n=1)
+        remedy = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(OBJECTIVES)}"
+        raise ValueError(f"no objective {name!r}; {remedy}")
+    return name
+
+
+ObjectiveName = Annotated[str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(OBJECTIVES)})]
+"""A name in the table. Forms offer them in a list."""
+
+
+def check_objective(name: str, where: str = "") -> None:
+    """Accept a name that is in the table.
+
+    Args:
+        name: of an objective.
+        where: it stands, for the message.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    try:
+        _known(name)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}" if where else str(error)) from None
+
+
+def find_objective(name: str, stated: Mapping[str, ObjectiveParams]) -> Objective:
+    """A row of the table, with what params.yaml states in place of its defaults.
+
+    Args:
+        name: of the objective.
+        stated: `training.objectives`.
+
+    Raises:
+        ConfigError: there is no such objective, params.yaml names one that there is not, or it weighs an NLL that the
+            objective does not have.
+    """
+    check_objective(name)
+    for other in stated:
+        check_objective(other, "training.objectives")
+    row = OBJECTIVES[name]
+    own = stated[name].model_dump() if name in stated else {}
+    if own.get("alpha") and row.nll is None:
+        raise ConfigError(
+            f"training.objectives.{name}.alpha: {own['alpha']:g} weighs an NLL, and {name} has none; set it to 0"
+        )
+    return replace(row, **own)
+
+
+def sequence_logratio(logps: "Tensor", ref_logps: "Tensor", weights: "Tensor", pair: "Tensor", pairs: int) -> "Tensor":
+    """K: the weighted sum of log pi - log pi_ref over the tokens of each program.
+
+    Args:
+        logps: (labels,) log-probabilities under the model in training, nats.
+        ref_logps: (labels,) the same under the reference.
+        weights: (labels,) w+ or w-.
+        pair: (labels,) the pair that a label belongs to, from 0.
+        pairs: how many there are; one without labels has K = 0.
+
+    Returns:
+        (pairs,)
+    """
+    terms = (logps - ref_logps) * weights
+    return terms.new_zeros(pairs).index_add(0, pair, terms)
+
+
+def nll_loss(logps: "Tensor", weights: "Tensor", reduction: Literal["mean", "sum"], pairs: int) -> "Tensor":
+    """Negative log-likelihood of the chosen programs.
+
+    Args:
+        logps: (labels,) log-probabilities, nats.
+        weights: (labels,) v: 1 on the tokens of y+, else 0.
+        reduction: `sum` over the tokens of each program, then the mean over programs (the paper's equation), or
+            `mean` over all tokens of the batch (its authors' code).
+        pairs: how many pairs there are.
+
+    Returns:
+        A scalar.
+    """
+    total = -(logps * weights).sum()
+    return total / (weights.sum().clamp(min=1) if reduction == "mean" else pairs)

@@ -1,0 +1,26 @@
+"""Which code a result was computed by: what is kept under such a digest is never taken for another version's."""
+
+import hashlib
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+
+@cache
+def code_digest(*packages: str) -> str:
+    """A hash of all files of packages, read once: a process goes on with the code that it has loaded.
+
+    Args:
+        packages: dotted names, such as `iterpref_core.training`.
+    """
+    digest = hashlib.sha256()
+    for package in sorted(packages):
+        spec = find_spec(package)
+        assert spec, f"there is no {package}"
+        assert spec.submodule_search_locations, f"{package} is no package"
+        folder = Path(spec.submodule_search_locations[0])
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(f"{package}/{path.relative_to(folder)}".encode() + b"\0")
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()

@@ -1,0 +1,53 @@
+"""A digest of code changes with the code, and with nothing else."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from iterpref_core.storage.code_digest import code_digest
+from iterpref_core.training.checkpoint import TRAINED_BY
+from tasks.grids.lineage import CODE
+from tests.settings import ROOT
+
+
+def test_any_file_counts_and_what_python_writes_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "digested" / "inner"
+    folder.mkdir(parents=True)
+    for name in ("__init__.py", "inner/__init__.py", "inner/prompt.txt"):
+        (tmp_path / "digested" / name).write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def digest() -> str:
+        code_digest.cache_clear()
+        return code_digest("digested")
+
+    try:
+        found = [digest()]
+        (folder / "__pycache__").mkdir()
+        (folder / "__pycache__" / "x.pyc").write_text("x")
+        assert digest() == found[0]
+        (folder / "prompt.txt").write_text("two")
+        found.append(digest())
+        (folder / "prompt.txt").rename(folder / "other.txt")
+        found.append(digest())
+        assert len(set(found)) == 3
+    finally:
+        code_digest.cache_clear()
+        sys.modules.pop("digested", None)
+
+
+@pytest.mark.parametrize(
+    ("stage", "packages"),
+    [
+        ("training", TRAINED_BY),
+        *((stage, [f"iterpref_core.{name}" for name in names]) for stage, names in CODE.items()),
+    ],
+)
+def test_results_outside_of_dvc_depend_on_the_code_that_a_stage_depends_on(
+    stage: str, packages: tuple[str, ...]
+) -> None:
+    described = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"][stage]
+    deps = [dep for dep in described.get("do", described)["deps"] if dep.startswith("iterpref_core/")]
+    assert [name.replace(".", "/") for name in packages] == deps
