@@ -10,6 +10,7 @@ step by step, and refuses by name what no migration leads from, or what a later 
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -37,6 +38,7 @@ OWN_CODE = "own_code:"
 """How the `source` of a problem begins that was made of a project's code; the project's name follows."""
 
 Span = tuple[int, int]
+_LINE_END = re.compile(r"\r\n|\n|\r")
 """Half-open character offsets [start, end) into a program's text."""
 
 
@@ -283,3 +285,23 @@ class PairShifts(Record):
     task_id: str
     chosen: tuple[TokenShift, ...]
     rejected: tuple[TokenShift, ...]
+
+
+def line_spans(text: str) -> list[Span]:
+    r"""Character offsets of the lines, without their ends.
+
+    >>> line_spans("a = 1\r\nb = 2")
+    [(0, 5), (7, 12)]
+    """
+    spans, start = [], 0
+    for end in _LINE_END.finditer(text):
+        spans.append((start, end.start()))
+        start = end.end()
+    if start < len(text):
+        spans.append((start, len(text)))
+    return spans
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of a text without their ends; none for an empty text."""
+    return [text[start:end] for start, end in line_spans(text)]

@@ -111,7 +111,7 @@ def show(
         return
     console = Console()
     for item in shown:
-        console.print(render_terminal(item, regions.get(item.task_id), shifts.get(item.task_id)))
+        console.print(render_terminal(item, regions[item.task_id], shifts.get(item.task_id)))
 
 
 def _find_pairs(path: Path, task_id: str | None, limit: int) -> list[PreferencePair]:
@@ -123,9 +123,12 @@ def _find_pairs(path: Path, task_id: str | None, limit: int) -> list[PreferenceP
 
 
 def _regions_of(pairs: list[PreferencePair], spans: Path | None) -> dict[str, FocalSpans]:
-    wanted = {pair.task_id for pair in pairs}
+    """Those of the file; a pair without any there has the lines outside the line LCS."""
+    from iterpref_core.localization.line_lcs import differing_lines
+
+    found = {pair.task_id: differing_lines(pair) for pair in pairs}
     records = read_jsonl(spans, FocalSpans) if spans is not None else ()
-    return {item.task_id: item for item in records if item.task_id in wanted}
+    return found | {item.task_id: item for item in records if item.task_id in found}
 
 
 def compare_spans(

@@ -3,8 +3,8 @@
 from bisect import bisect_right
 from random import Random
 
-from iterpref_core.records import Span
-from iterpref_core.source_code.line_diff import line_spans, span_lines
+from iterpref_core.records import Span, line_spans
+from iterpref_core.source_code.line_diff import span_lines
 
 
 def widen_spans(text: str, spans: tuple[Span, ...], max_lines: int, random: Random) -> tuple[Span, ...]:

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from iterpref_core.records import Span
-from iterpref_core.source_code.line_diff import LineDiff, diff_lines, line_spans, span_lines
+from iterpref_core.records import FocalSpans, PreferencePair, Span, line_spans
+from iterpref_core.source_code.line_diff import LineDiff, diff_lines, span_lines
 
 DiffLines = Callable[[str, str], LineDiff]
 """(failing program, passing program) -> the lines that differ."""
@@ -28,6 +28,18 @@ def find_error_region(rejected: str, chosen: str, diff: DiffLines = diff_lines) 
     """
     found = diff(rejected, chosen)
     return ErrorRegion(span_lines(rejected, found.rejected), span_lines(chosen, found.chosen))
+
+
+def differing_lines(pair: PreferencePair) -> FocalSpans:
+    """Every line outside the line LCS, whole: what is marked of a pair that has no spans of its own."""
+    diff = diff_lines(pair.rejected, pair.chosen)
+    rejected, chosen = line_spans(pair.rejected), line_spans(pair.chosen)
+    return FocalSpans(
+        task_id=pair.task_id,
+        method="line_lcs",
+        rejected=tuple(rejected[i] for i in diff.rejected),
+        chosen=tuple(chosen[j] for j in diff.chosen),
+    )
 
 
 def anchor_insertions(rejected: str, chosen: str, diff: DiffLines = diff_lines) -> tuple[Span, ...]:

@@ -11,8 +11,7 @@ from iterpref_core.localization import line_lcs, prefix_suffix
 from iterpref_core.localization import token_lcs as token
 from iterpref_core.localization.context_widening import widen_spans
 from iterpref_core.localization.line_lcs import ErrorRegion
-from iterpref_core.records import FocalSpans, PreferencePair, Problem, Span
-from iterpref_core.source_code.line_diff import split_lines
+from iterpref_core.records import FocalSpans, PreferencePair, Problem, Span, split_lines
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
 
 Located = tuple[PreferencePair, ErrorRegion, tuple[Span, ...]]

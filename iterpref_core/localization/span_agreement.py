@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iterpref_core.errors import InputError
-from iterpref_core.records import FocalSpans, Span
-from iterpref_core.source_code.line_diff import line_spans
+from iterpref_core.records import FocalSpans, Span, line_spans
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs
 
 

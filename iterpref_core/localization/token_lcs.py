@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from iterpref_core.localization.line_lcs import ErrorRegion
-from iterpref_core.records import Span
-from iterpref_core.source_code.line_diff import line_spans, match_lines
+from iterpref_core.records import Span, line_spans
+from iterpref_core.source_code.line_diff import match_lines
 
 TOKEN = re.compile(r"\w+|[^\w\s]")
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from iterpref_core.config import PairsParams
-from iterpref_core.records import PreferencePair
-from iterpref_core.source_code.line_diff import diff_lines, split_lines
+from iterpref_core.records import PreferencePair, split_lines
+from iterpref_core.source_code.line_diff import diff_lines
 from iterpref_core.source_code.normal_form import parse_program, same_form
 
 DropReason = Literal["comments_only", "long_error_region", "too_long", "identical_ast", "cosmetic"]

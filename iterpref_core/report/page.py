@@ -43,7 +43,7 @@ REWARDS = {
 def write_page(
     summary: Summary,
     curves: Mapping[str, Curve],
-    pairs: Iterable[tuple[PreferencePair, FocalSpans | None]],
+    pairs: Iterable[tuple[PreferencePair, FocalSpans]],
     failing: Sequence[OfModel],
     out: Path,
 ) -> None:

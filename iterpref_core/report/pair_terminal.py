@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from iterpref_core.records import FocalSpans, PairShifts, PreferencePair, Span
-from iterpref_core.report.pair_view import legend, mark_lines, nats, region, sums
+from iterpref_core.report.pair_view import legend, mark_lines, nats, sums
 from iterpref_core.report.token_colors import ColoredLine, Shown, choose_scale, color_lines, level
 
 SIDE_BY_SIDE = 110
@@ -23,26 +23,25 @@ MORE = ("#dbe9f8", "#b0d0ef", "#82b4e4", "#5b9bd8")
 TAB = 4
 
 
-def render_terminal(pair: PreferencePair, spans: FocalSpans | None, shifts: PairShifts | None = None) -> RenderableType:
+def render_terminal(pair: PreferencePair, spans: FocalSpans, shifts: PairShifts | None = None) -> RenderableType:
     """The pair for a rich console. Marked lines carry a sign as well as a color: − rejected, + chosen.
 
     Args:
         pair: the pair.
-        spans: its error region; None marks the lines outside the line LCS.
+        spans: its error region.
         shifts: what training did to its tokens.
     """
-    marks = region(pair, spans)
     title = Text(pair.task_id, style="bold")
     prompt = Text(pair.prompt, style="italic")
     left, right = "rejected y−: the error region D− is marked", "chosen y+"
     if shifts is None:
-        rejected = _plain_lines(pair.rejected, marks.rejected, "−", "red")
-        chosen = _plain_lines(pair.chosen, marks.chosen, "+", "green")
+        rejected = _plain_lines(pair.rejected, spans.rejected, "−", "red")
+        chosen = _plain_lines(pair.chosen, spans.chosen, "+", "green")
         return Group(title, prompt, _Sides(_panel(left, rejected, "red"), _panel(right, chosen, "green")))
     scale = choose_scale([shifts])
-    total = sums(shifts, marks)
-    rejected = _colored_lines(color_lines(pair.rejected, marks.rejected, shifts.rejected), "−", "red", scale)
-    chosen = _colored_lines(color_lines(pair.chosen, marks.chosen, shifts.chosen), "+", "green", scale)
+    total = sums(shifts, spans)
+    rejected = _colored_lines(color_lines(pair.rejected, spans.rejected, shifts.rejected), "−", "red", scale)
+    chosen = _colored_lines(color_lines(pair.chosen, spans.chosen, shifts.chosen), "+", "green", scale)
     left = f"rejected y−: K− = {total['region']} nats in D−, {total['rejected']} in all"
     right = f"chosen y+: K+ = {total['chosen']} nats"
     return Group(title, prompt, _Sides(_panel(left, rejected, "red"), _panel(right, chosen, "green")), _key(scale))

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from iterpref_core.records import FocalSpans, PairShifts, PreferencePair, Span
+from iterpref_core.records import FocalSpans, PairShifts, PreferencePair, Span, line_spans
 from iterpref_core.report.token_colors import LEVELS, choose_scale, color_lines, level, sum_changes
-from iterpref_core.source_code.line_diff import diff_lines, line_spans
 from iterpref_core.storage.jsonl import atomic_writer
 
 
@@ -55,20 +54,6 @@ def _segments(text: str, start: int, end: int, inside: Sequence[Span]) -> Iterab
         yield text[start:end], False
 
 
-def region(pair: PreferencePair, spans: FocalSpans | None) -> FocalSpans:
-    """The given spans, or where there are none the paper's: the lines outside the line LCS."""
-    if spans is not None:
-        return spans
-    diff = diff_lines(pair.rejected, pair.chosen)
-    rejected, chosen = line_spans(pair.rejected), line_spans(pair.chosen)
-    return FocalSpans(
-        task_id=pair.task_id,
-        method="line_lcs",
-        rejected=tuple(rejected[i] for i in diff.rejected),
-        chosen=tuple(chosen[j] for j in diff.chosen),
-    )
-
-
 @cache
 def templates() -> Environment:
     """The report's templates; whatever is put into them is escaped, since models wrote much of it."""
@@ -86,31 +71,30 @@ def style() -> str:
     return Path(__file__).with_name("templates").joinpath("style.css").read_text(encoding="utf-8")
 
 
-def pair_context(pair: PreferencePair, spans: FocalSpans | None, shifts: PairShifts | None = None) -> dict[str, object]:
+def pair_context(pair: PreferencePair, spans: FocalSpans, shifts: PairShifts | None = None) -> dict[str, object]:
     """What the macro `pair` of the templates needs to show a pair, in the colors of `shifts` where they are given."""
-    marks = region(pair, spans)
     context: dict[str, object] = {
         "task_id": pair.task_id,
         "prompt": pair.prompt,
-        "method": marks.method,
-        "empty": not marks.rejected,
+        "method": spans.method,
+        "empty": not spans.rejected,
         "sums": None,
     }
     if shifts is None:
-        lines = {"rejected": mark_lines(pair.rejected, marks.rejected), "chosen": mark_lines(pair.chosen, marks.chosen)}
+        lines = {"rejected": mark_lines(pair.rejected, spans.rejected), "chosen": mark_lines(pair.chosen, spans.chosen)}
         return context | lines
     return context | {
-        "rejected": color_lines(pair.rejected, marks.rejected, shifts.rejected),
-        "chosen": color_lines(pair.chosen, marks.chosen, shifts.chosen),
-        "sums": sums(shifts, marks),
+        "rejected": color_lines(pair.rejected, spans.rejected, shifts.rejected),
+        "chosen": color_lines(pair.chosen, spans.chosen, shifts.chosen),
+        "sums": sums(shifts, spans),
     }
 
 
-def sums(shifts: PairShifts, marks: FocalSpans) -> dict[str, str]:
+def sums(shifts: PairShifts, spans: FocalSpans) -> dict[str, str]:
     """What training did to a pair's programs as a whole, in nats: K+ and K- of the paper, and all of y-."""
     return {
         "chosen": nats(sum_changes(shifts.chosen)),
-        "region": nats(sum_changes(shifts.rejected, marks.rejected)),
+        "region": nats(sum_changes(shifts.rejected, spans.rejected)),
         "rejected": nats(sum_changes(shifts.rejected)),
     }
 
@@ -136,7 +120,7 @@ def legend(scale: float) -> list[tuple[int, str]]:
 
 def write_html(
     pairs: Sequence[PreferencePair],
-    spans: Mapping[str, FocalSpans] | None,
+    spans: Mapping[str, FocalSpans],
     out: Path,
     shifts: Mapping[str, PairShifts] | None = None,
 ) -> None:
@@ -144,13 +128,13 @@ def write_html(
 
     Args:
         pairs: the pairs to show.
-        spans: task_id → error region; a pair without one gets the lines outside the line LCS.
+        spans: task_id → error region, of every pair.
         out: the page.
         shifts: task_id → what training did to the tokens; they become colors.
     """
-    shifts, spans = shifts or {}, spans or {}
+    shifts = shifts or {}
     scale = choose_scale(shifts.values())
-    shown = [pair_context(pair, spans.get(pair.task_id), shifts.get(pair.task_id)) for pair in pairs]
+    shown = [pair_context(pair, spans[pair.task_id], shifts.get(pair.task_id)) for pair in pairs]
     page = (
         templates()
         .get_template("pairs.html")

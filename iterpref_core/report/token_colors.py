@@ -10,8 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from iterpref_core.records import PairShifts, Span, TokenShift
-from iterpref_core.source_code.line_diff import line_spans
+from iterpref_core.records import PairShifts, Span, TokenShift, line_spans
 
 LEVELS = 4
 """Steps of color on either side of none."""

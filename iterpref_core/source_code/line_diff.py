@@ -19,15 +19,12 @@ reach for characters that a neighboring line's tokens are made of:
   characters belong to their neighbors' tokens. A D- of nothing else is therefore as empty as that of an insertion.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from iterpref_core.records import Span
-
-_LINE_END = re.compile(r"\r\n|\n|\r")
+from iterpref_core.records import Span, line_spans, split_lines
 
 
 @dataclass(frozen=True)
@@ -41,26 +38,6 @@ class LineDiff:
     rejected: tuple[int, ...]
     chosen: tuple[int, ...]
     matches: tuple[tuple[int, int], ...]
-
-
-def line_spans(text: str) -> list[Span]:
-    r"""Character offsets of the lines, without their ends.
-
-    >>> line_spans("a = 1\r\nb = 2")
-    [(0, 5), (7, 12)]
-    """
-    spans, start = [], 0
-    for end in _LINE_END.finditer(text):
-        spans.append((start, end.start()))
-        start = end.end()
-    if start < len(text):
-        spans.append((start, len(text)))
-    return spans
-
-
-def split_lines(text: str) -> list[str]:
-    """The lines of a text without their ends; none for an empty text."""
-    return [text[start:end] for start, end in line_spans(text)]
 
 
 def span_lines(text: str, lines: Sequence[int]) -> tuple[Span, ...]:

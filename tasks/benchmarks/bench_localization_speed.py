@@ -18,8 +18,7 @@ from iterpref_core.config import LocalizationMethod, LocalizationParams
 from iterpref_core.execution.mutants import mutants_of
 from iterpref_core.localization.localization import ON_TEXT, localize_pairs
 from iterpref_core.problems.rewrites import rewrite
-from iterpref_core.records import PreferencePair, Problem
-from iterpref_core.source_code.line_diff import split_lines
+from iterpref_core.records import PreferencePair, Problem, split_lines
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tasks.common.resource_usage import peak_mb
 

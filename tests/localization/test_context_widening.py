@@ -8,8 +8,7 @@ import pytest
 from iterpref_core.config import LocalizationParams
 from iterpref_core.localization.context_widening import widen_spans
 from iterpref_core.localization.localization import localize_pairs
-from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.source_code.line_diff import split_lines
+from iterpref_core.records import FocalSpans, PreferencePair, split_lines
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 
 TEXT = "".join(f"x{n} = {n}\n" for n in range(10))

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from iterpref_core.localization import line_lcs
 from iterpref_core.localization.line_lcs import anchor_insertions, find_error_region
-from iterpref_core.records import Span
-from iterpref_core.source_code.line_diff import diff_lines, line_spans, span_lines, split_lines
+from iterpref_core.records import Span, line_spans, split_lines
+from iterpref_core.source_code.line_diff import diff_lines, span_lines
 
 programs = st.lists(st.sampled_from(["a", "    b", "\tc  ", "", "  ", "é = '日'"]), max_size=8).flatmap(
     lambda lines: st.sampled_from(["\n", "\r\n"]).flatmap(

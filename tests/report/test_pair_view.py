@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from iterpref_core.localization.line_lcs import differing_lines
 from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.report.pair_terminal import render_terminal
-from iterpref_core.report.pair_view import mark_lines, region, write_html
+from iterpref_core.report.pair_view import mark_lines, write_html
 
 CHOSEN = "def f(xs):\n    if not xs:\n        return 0\n    return max(xs)\n"
 REJECTED = "def f(xs):\n    return min(xs)\n"
@@ -42,7 +43,7 @@ def test_overlapping_and_unordered_spans_mark_once() -> None:
 
 
 def test_without_spans_the_lines_outside_the_lcs_are_marked() -> None:
-    found = region(PAIR, None)
+    found = differing_lines(PAIR)
     assert [REJECTED[start:end] for start, end in found.rejected] == ["    return min(xs)"]
     assert [CHOSEN[start:end].strip() for start, end in found.chosen] == ["if not xs:", "return 0", "return max(xs)"]
 
@@ -60,7 +61,7 @@ def test_terminal_takes_models_text_literally() -> None:
     pair = PAIR.model_copy(update={"rejected": "x = '[bold red]'\n", "prompt": "[/] end"})
     console = Console(width=60, color_system=None)
     with console.capture() as captured:
-        console.print(render_terminal(pair, None))
+        console.print(render_terminal(pair, spans()))
     assert "x = '[bold red]'" in captured.get()
     assert "[/] end" in captured.get()
 
