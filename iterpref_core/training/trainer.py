@@ -23,6 +23,7 @@ from iterpref_core.training.batch_statistics import (
 )
 from iterpref_core.training.checkpoint import mark_whole
 from iterpref_core.training.columns import COLUMNS
+from iterpref_core.training.dpo_settings import refuse_ignored
 from iterpref_core.training.half_batches import AlternatingSampler
 from iterpref_core.training.label_head import add_label_head
 from iterpref_core.training.layouts import Batch, Collator, Pair
@@ -73,6 +74,7 @@ class FocalDPOTrainer(DPOTrainer):
         self._objective, self._alpha, self._nll = objective, alpha, nll
         self._max_margin, self._tally = max_margin, Tally()
         self._losses: list[float] = []
+        refuse_ignored(kwargs.get("args"), kwargs.get("train_dataset"))
         super().__init__(data_collator=CountingCollator(data_collator), **kwargs)
         if self.args.n_gpu > 1:
             raise ConfigError(
