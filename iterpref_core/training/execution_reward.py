@@ -21,7 +21,7 @@ Reward = Callable[..., list[float | None]]
 _TEST = TypeAdapter[Test](Test)
 
 
-def tests_reward(executor: ProgramRunner) -> Reward:
+def execution_reward(executor: ProgramRunner) -> Reward:
     """A reward function that runs every completion's program with the tests of its row.
 
     It reads two columns of the data set. `tests`: of each row a list of assert statements, or of tests as they stand in
@@ -37,7 +37,7 @@ def tests_reward(executor: ProgramRunner) -> Reward:
 
     >>> from iterpref_core.execution import Executor, Limits
     >>> with Executor(Limits(), workers=1) as executor:
-    ...     reward = tests_reward(executor)
+    ...     reward = execution_reward(executor)
     ...     reward(["Double x."] * 2, ["def f(x): return 2 * x", "exit(0)"], tests=[["assert f(2) == 4"]] * 2)
     [1.0, 0.0]
     """

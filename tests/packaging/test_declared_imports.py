@@ -89,6 +89,19 @@ def test_every_import_is_declared() -> None:
     assert missing == set(), "declare it in pyproject.toml"
 
 
+def test_every_import_of_a_test_is_declared() -> None:
+    known = declared(*EXTRAS, "dev")
+    files = [path for folder in ("tests", "examples", "docker") for path in (ROOT / folder).rglob("*.py")]
+    missing = {
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in files
+        if not path.is_relative_to(ROOT / "tests/execution/hostile")
+        for name in third_party(roots(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))) - {"tests"}
+        if not is_declared(name, known)
+    }
+    assert missing == set(), "declare it in pyproject.toml"
+
+
 def loaded_by(module: str) -> set[str]:
     """All of ours that importing a module imports."""
     found, waiting = set[str](), [module]
