@@ -6,7 +6,6 @@ from datasets import Dataset
 from trl import DPOConfig
 
 from iterpref_core.errors import ConfigError
-from iterpref_core.training.columns import COLUMNS
 
 _OF_ANOTHER_LOSS = (
     "loss_type", "loss_weights", "ld_alpha", "f_divergence_type", "label_smoothing", "use_weighting", "sync_ref_model",
@@ -39,8 +38,8 @@ def refuse_ignored(args: DPOConfig | None, train_dataset: Dataset | None) -> Non
                 f"args.{name} is {given!r}, which this trainer's loss knows nothing of; leave it at {default!r}, and "
                 "choose an objective and its alpha instead"
             )
-    if train_dataset is not None and (missing := set(COLUMNS) - set(train_dataset.column_names)):
+    if train_dataset is not None and "prompt_ids" not in train_dataset.column_names:
         raise ConfigError(
-            f"train_dataset has no {', '.join(sorted(missing))}; make it by "
+            f"train_dataset is not in tokens: it has the columns {', '.join(train_dataset.column_names)}; make it by "
             "`iterpref_core.training.focal_dataset.focal_dataset`"
         )

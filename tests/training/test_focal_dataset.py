@@ -106,7 +106,7 @@ def test_lengths_without_room_are_refused(
         ({"loss_type": ["ipo"]}, r"args.loss_type is \['ipo'\], which this trainer's loss knows nothing of"),
         ({"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 1.0]}, "choose an objective and its alpha"),
         ({"label_smoothing": 0.1}, r"args.label_smoothing is 0.1"),
-        ({}, "train_dataset has no chosen_ids, .*make it by"),
+        ({}, "train_dataset is not in tokens: it has the columns prompt, chosen, rejected; make it by"),
     ],
 )
 def test_settings_that_would_do_nothing_are_refused(

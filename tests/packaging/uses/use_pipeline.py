@@ -9,5 +9,5 @@ import tasks.recording.tracking
 assert flows.experiment.experiment.name == "experiment"
 assert tasks.recording.tracking
 
-command = [sys.executable, "-m", "flows.console", "execute", "--help"]
+command = [sys.executable, "-m", "flows.entry_point", "execute", "--help"]
 assert "samples" in subprocess.run(command, check=True, capture_output=True, text=True).stdout
