@@ -50,13 +50,14 @@ TORCH_CPU = $(if $(PIP_FIND_LINKS),--find-links "$(PIP_FIND_LINKS)",--torch-back
 
 COMPILE = build/uv/bin/uv pip compile --quiet --no-header --no-annotate --no-emit-find-links --python-version 3.11
 
-lock: ## resolve requirements.in and environments/*.in into their locks
+lock: ## resolve pyproject.toml and environments/*.in into their locks
 	test -x build/uv/bin/uv || { $(PYTHON) -m venv build/uv && build/uv/bin/pip install --quiet uv; }
-	$(COMPILE) $(TORCH_CPU) $(LOCKFLAGS) requirements.in --output-file build/requirements.lock
-	{ echo '# Resolved by `make lock` from requirements.in for Python 3.11.'; \
+	$(COMPILE) $(TORCH_CPU) $(LOCKFLAGS) pyproject.toml --extra all --output-file build/requirements.lock
+	{ echo '# Resolved by `make lock` from pyproject.toml: [all], for Python 3.11.'; \
 		grep -v '^--' build/requirements.lock | sed 's/+cpu$$//'; } > requirements.lock
-	$(COMPILE) $(TORCH_CPU) $(LOCKFLAGS) -c build/requirements.lock environments/tests.in --output-file build/tests.lock
-	{ echo '# Resolved by `make lock` from environments/tests.in: what requirements.lock lacks.'; \
+	$(COMPILE) $(TORCH_CPU) $(LOCKFLAGS) -c build/requirements.lock pyproject.toml --extra all --extra dev \
+		--output-file build/tests.lock
+	{ echo '# Resolved by `make lock` from pyproject.toml: what [dev] adds to requirements.lock.'; \
 		grep -v '^--' build/tests.lock | sed 's/+cpu$$//' | grep -vxFf requirements.lock; } > environments/tests.lock
 	$(COMPILE) $(LOCKFLAGS) environments/vllm.in --output-file environments/vllm.lock
 	$(COMPILE) $(TORCH_CPU) $(LOCKFLAGS) \

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from transformers import PreTrainedTokenizerBase
 
@@ -37,6 +38,22 @@ class TokenizedPair:
         return len(self.prompt_ids) + max(len(self.chosen_ids), len(self.rejected_ids))
 
 
+class PairForm(Protocol):
+    """The form that pairs are given as tokens: `TrainingParams`, or what somebody without them asks for.
+
+    Lengths are in tokens; `max_length` is of prompt and program together.
+    """
+
+    @property
+    def max_prompt_length(self) -> int: ...  # noqa: D102 - the class says it
+
+    @property
+    def max_length(self) -> int: ...  # noqa: D102
+
+    @property
+    def answer(self) -> AnswerStyle: ...  # noqa: D102
+
+
 def join_spans(pairs: Path, spans: Path) -> Iterator[tuple[PreferencePair, FocalSpans]]:
     """Stream the pairs that have spans, in the order of the spans, which follow the order of the pairs.
 
@@ -61,7 +78,7 @@ def join_spans(pairs: Path, spans: Path) -> Iterator[tuple[PreferencePair, Focal
 
 
 def tokenize_pair(
-    pair: PreferencePair, spans: FocalSpans, tokenizer: PreTrainedTokenizerBase, params: TrainingParams
+    pair: PreferencePair, spans: FocalSpans, tokenizer: PreTrainedTokenizerBase, params: PairForm
 ) -> TokenizedPair:
     """Tokenize one pair; a long prompt loses its start (but not the token that opens every text), a program its end.
 

@@ -24,6 +24,7 @@ from iterpref_core.training.batch_statistics import (
 )
 from iterpref_core.training.checkpoint import mark_whole
 from iterpref_core.training.columns import COLUMNS
+from iterpref_core.training.dpo_settings import refuse_ignored
 from iterpref_core.training.half_batches import AlternatingSampler
 from iterpref_core.training.label_head import add_label_head
 from iterpref_core.training.layouts import Batch, Collator, Pair
@@ -51,8 +52,8 @@ class FocalDPOTrainer(DPOTrainer):
 
     Args:
         objective: the row of the table, whose loss and alpha count.
-        nll: reduction of the NLL term.
         data_collator: lays pairs out.
+        nll: reduction of the NLL term, over the batch's tokens or each program's.
         max_margin: a mean reward margin beyond it ends training; 0 for no limit.
         **kwargs: as for `DPOTrainer`.
     """
@@ -63,14 +64,15 @@ class FocalDPOTrainer(DPOTrainer):
         self,
         *,
         objective: Objective,
-        nll: Literal["mean", "sum"],
         data_collator: Collator,
+        nll: Literal["mean", "sum"] = "mean",
         max_margin: float = 0.0,
         **kwargs: Any,
     ) -> None:
         self._objective, self._alpha, self._nll = objective, objective.alpha, nll
         self._max_margin, self._tally = max_margin, Tally()
         self._losses: list[float] = []
+        refuse_ignored(kwargs.get("args"), kwargs.get("train_dataset"))
         super().__init__(data_collator=CountingCollator(data_collator), **kwargs)
         if self.args.n_gpu > 1:
             raise ConfigError(

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,8 @@ def test_what_was_written_is_there_after_a_kill(tmp_path: Path) -> None:
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
     subprocess.run([sys.executable, "-c", script, tmp_path / "data.sqlite"], check=False)
-    assert Database(tmp_path / "data.sqlite", SCHEMA).row("SELECT name FROM kept") == ("a",)
+    with closing(Database(tmp_path / "data.sqlite", SCHEMA)) as data:
+        assert data.row("SELECT name FROM kept") == ("a",)
 
 
 def test_an_exclusive_file_is_refused_until_it_is_closed(tmp_path: Path) -> None:
@@ -31,10 +33,11 @@ def test_an_exclusive_file_is_refused_until_it_is_closed(tmp_path: Path) -> None
 
 
 def test_two_users_of_a_shared_file_see_each_others_rows(tmp_path: Path) -> None:
-    one, other = (Database(tmp_path / "data.sqlite", SCHEMA) for _ in range(2))
-    one.execute("INSERT INTO kept VALUES ('a')")
-    other.execute_many("INSERT OR IGNORE INTO kept VALUES (?)", [("a",), ("b",)])
-    assert one.row("SELECT count(*) FROM kept") == (2,)
+    path = tmp_path / "data.sqlite"
+    with closing(Database(path, SCHEMA)) as one, closing(Database(path, SCHEMA)) as other:
+        one.execute("INSERT INTO kept VALUES ('a')")
+        other.execute_many("INSERT OR IGNORE INTO kept VALUES (?)", [("a",), ("b",)])
+        assert one.row("SELECT count(*) FROM kept") == (2,)
 
 
 def test_a_full_disk_is_told_and_what_is_in_the_file_stays(tmp_path: Path) -> None:
@@ -44,6 +47,7 @@ def test_a_full_disk_is_told_and_what_is_in_the_file_stays(tmp_path: Path) -> No
     with pytest.raises(StorageError, match=r"data\.sqlite: the disk is full; free some space"):
         data.execute_many("INSERT INTO kept VALUES (?)", ((f"{number} " * 1000,) for number in range(100)))
     assert data.row("SELECT name FROM kept") == ("first",)
+    data.close()
 
 
 def test_what_is_no_such_file_is_named(tmp_path: Path) -> None:

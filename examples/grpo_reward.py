@@ -1,0 +1,24 @@
+"""GRPO with tests as the reward: TRL's own trainer, this project's isolated execution.
+
+python examples/grpo_reward.py MODEL OUT: MODEL is a folder or a hub id. See docs/trl.md.
+"""
+
+import sys
+
+from datasets import Dataset
+from trl import GRPOConfig, GRPOTrainer
+
+from iterpref_core.execution import Executor, Limits
+from iterpref_core.training.execution_reward import execution_reward
+
+PROBLEMS = [  # yours: a prompt, and the tests that a program must pass
+    {"prompt": f"Write f(x) that adds {k}.\n", "tests": [f"assert f(1) == {1 + k}", f"assert f(5) == {5 + k}"]}
+    for k in range(4)
+]
+
+if __name__ == "__main__":
+    model_id, out = sys.argv[1:]
+    args = GRPOConfig(out, num_generations=4, per_device_train_batch_size=4, max_completion_length=32, max_steps=2,
+                      logging_steps=1, bf16=False, report_to="none")  # fmt: skip
+    with Executor(Limits(cpu_s=2, wall_s=10), workers=2) as executor:
+        GRPOTrainer(model_id, execution_reward(executor), args, Dataset.from_list(PROBLEMS)).train()

@@ -1,0 +1,37 @@
+"""Error regions of one pair at a time, as columns: for data sets that are no files of ours."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from iterpref_core.config import LocalizationMethod
+from iterpref_core.errors import ConfigError
+from iterpref_core.localization.localization import ON_TEXT
+
+
+def mark_errors(row: Mapping[str, Any], method: LocalizationMethod = "line_lcs") -> dict[str, list[list[int]]]:
+    r"""D- and D+ of a row with the columns `rejected` and `chosen`; for `datasets.Dataset.map`.
+
+    Where a fix only inserts, D- has no text; the place where the insertion belongs stands for it, as in the pipeline.
+
+    Args:
+        row: a pair; its other columns are not looked at.
+        method: one that looks at the two programs alone.
+
+    Returns:
+        `rejected_spans` and `chosen_spans`: [start, end) of each region, in characters. Without a region, as of equal
+        programs, they are empty, and the pair teaches a focal objective nothing about its rejected program.
+
+    Raises:
+        ConfigError: the method runs programs, which takes tests.
+
+    >>> mark_errors({"rejected": "def f(x):\n    return -x\n", "chosen": "def f(x):\n    return x\n"})
+    {'rejected_spans': [[10, 23]], 'chosen_spans': [[10, 22]]}
+    """
+    if method not in ON_TEXT:
+        raise ConfigError(
+            f"method: {method!r} runs programs; use `localize_pairs`, or one of {', '.join(ON_TEXT)} here"
+        )
+    find, anchor = ON_TEXT[method]
+    region = find(row["rejected"], row["chosen"])
+    rejected = region.rejected or anchor(row["rejected"], row["chosen"])
+    return {"rejected_spans": [list(span) for span in rejected], "chosen_spans": [list(span) for span in region.chosen]}

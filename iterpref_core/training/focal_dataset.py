@@ -1,0 +1,112 @@
+"""A plain data set of pairs, made into what `FocalDPOTrainer` takes: for training scripts of one's own."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from datasets import Dataset
+from peft import PeftModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from trl import DPOConfig
+
+from iterpref_core.config import AnswerStyle
+from iterpref_core.errors import InputError
+from iterpref_core.objectives.objectives import OBJECTIVES, Objective, ObjectiveName, check_objective
+from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.training.columns import objective_columns
+from iterpref_core.training.dataset import TokenizedPair, tokenize_pair
+from iterpref_core.training.reference import ReferenceLogps, score_sequences
+
+
+@dataclass(frozen=True)
+class _Form:
+    """Length limits in tokens, and the form of the answers, as `tokenize_pair` asks for them."""
+
+    max_prompt_length: int
+    max_length: int
+    answer: AnswerStyle
+
+
+def focal_dataset(
+    pairs: Dataset,
+    model: PreTrainedModel | PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    objective: ObjectiveName,
+    args: DPOConfig,
+    *,
+    max_prompt_length: int = 512,
+    answer: AnswerStyle = "bare",
+) -> Dataset:
+    """Tokens, masks and reference log-probabilities of every pair, as the trainer's columns.
+
+    The model is the reference, as it is now; of several processes each scores all pairs. Long prompts lose their start,
+    programs their end.
+
+    Args:
+        pairs: columns `prompt`, `chosen` and `rejected`, texts all; `rejected_spans` and `chosen_spans` besides, from
+            `localization.row_spans.mark_errors`, for an objective that weighs error regions.
+        model: the model to be trained.
+        tokenizer: its tokenizer; a chat template, if there is one, is applied to the prompts.
+        objective: a row of `OBJECTIVES`.
+        args: the trainer's; `max_length` bounds prompt and program together, `bf16` is the reference's precision, too.
+        max_prompt_length: tokens of a prompt at most.
+        answer: what the model is to answer: the program alone, or in a fence.
+
+    Raises:
+        InputError: a column is missing or not text, a span lies outside of its program, or the lengths leave no room.
+        ConfigError: there is no such objective.
+        ModelError: the tokenizer gives no offsets or has no end token.
+    """
+    check_objective(objective)
+    row = OBJECTIVES[objective]
+    _check_columns(pairs, row, objective)
+    form = _Form(max_prompt_length, args.max_length or sys.maxsize, answer)
+    if form.max_length <= max_prompt_length:
+        raise InputError(
+            f"args.max_length: {form.max_length} tokens leave no room for a program beside a prompt of up to "
+            f"max_prompt_length = {max_prompt_length}; raise the former or lower the latter"
+        )
+    rows = [tokenize_pair(*_as_records(number, pair), tokenizer, form) for number, pair in enumerate(pairs)]
+    reference = _score(model, rows, args) if row.preference else None
+    return Dataset.from_dict(objective_columns(rows, row, reference))
+
+
+def _check_columns(pairs: Dataset, row: Objective, objective: ObjectiveName) -> None:
+    focal = "focal" in row.rejected or row.chosen == "focal"
+    wanted = ("prompt", "chosen", "rejected", *(("rejected_spans", "chosen_spans") if focal else ()))
+    if missing := [name for name in wanted if name not in pairs.column_names]:
+        advice = "call `pairs.map(mark_errors)` of `iterpref_core.localization.row_spans` first"
+        raise InputError(
+            f"pairs: {objective} needs the column{'s' * (len(missing) > 1)} {', '.join(missing)}; "
+            + (advice if missing[0].endswith("_spans") else f"there are {', '.join(pairs.column_names)}")
+        )
+    if not len(pairs):
+        raise InputError("pairs: the data set is empty; give it at least one pair")
+
+
+def _as_records(number: int, pair: dict[str, Any]) -> tuple[PreferencePair, FocalSpans]:
+    """A row of somebody's data set in this project's records."""
+    for name in ("prompt", "chosen", "rejected"):
+        if not isinstance(pair[name], str):
+            raise InputError(f"pairs[{number}]: column {name!r} is no text; give the text, without roles or messages")
+    spans = {side: [tuple(span) for span in pair.get(f"{side}_spans") or ()] for side in ("rejected", "chosen")}
+    for side, found in spans.items():
+        if any(not 0 <= start <= end <= len(pair[side]) for start, end in found):
+            raise InputError(
+                f"pairs[{number}]: a span lies outside of {side!r}; call `mark_errors` on these very texts"
+            )
+    texts = {name: pair[name] for name in ("prompt", "chosen", "rejected")}
+    task_id = str(number)
+    return PreferencePair(task_id=task_id, **texts), FocalSpans(task_id=task_id, method="given", **spans)
+
+
+def _score(model: PreTrainedModel | PeftModel, rows: Sequence[TokenizedPair], args: DPOConfig) -> ReferenceLogps:
+    whole = model.get_base_model() if isinstance(model, PeftModel) else model
+    sequences = [(row.prompt_ids, row.chosen_ids) for row in rows]
+    sequences += [(row.prompt_ids, row.rejected_ids) for row in rows]
+    scores = score_sequences(
+        whole.to(args.device), sequences, batch_size=2 * args.per_device_train_batch_size, bf16=args.bf16
+    )
+    values = [score.tolist() for score in scores]
+    return ReferenceLogps(chosen=values[: len(rows)], rejected=values[len(rows) :])

@@ -1,0 +1,64 @@
+"""The scripts of `examples/`, as somebody would start them."""
+
+import runpy
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from iterpref_core.nanolab.byte_bpe import train_tokenizer
+from tests.settings import ROOT
+
+Run = Callable[[str], dict[str, object]]
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:'pin_memory':UserWarning"),  # of a machine without an accelerator
+    pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.*:FutureWarning"),
+]
+
+
+@pytest.fixture
+def model_folder(make_model: Callable[[PreTrainedTokenizerBase], Path]) -> Path:
+    program = "def total(nums):\n    kept = [n for n in nums if n > 3]\n    return sum(kept)\n"
+    return make_model(train_tokenizer([f"Sum what is above 3.\n{program}", "Write f(x) that adds 1.\n"], 300))
+
+
+@pytest.fixture
+def run(model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a script on an untrained model; returns its variables."""
+
+    def start(name: str) -> dict[str, object]:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+        monkeypatch.setattr(sys, "argv", [name, str(model_folder), str(tmp_path / "out")])
+        torch.manual_seed(0)
+        return runpy.run_path(str(ROOT / "examples" / name), run_name="__main__")
+
+    return start
+
+
+def test_focal_preference_training_without_the_pipeline(run: Run, tmp_path: Path) -> None:
+    trainer = run("focal_dpo.py")["trainer"]
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]  # type: ignore[attr-defined]
+    assert losses[0] == pytest.approx(0.6931, abs=1e-4)  # policy and reference are the same model
+    assert losses[-1] < losses[0]
+    assert 0 < trainer.state.log_history[0]["focal_fraction"] < 1  # type: ignore[attr-defined]
+    assert (tmp_path / "out/model.safetensors").is_file()
+
+
+def test_execution_is_a_reward_of_grpo(run: Run, tmp_path: Path) -> None:
+    found = run("grpo_reward.py")
+    assert found["args"].max_steps == 2  # type: ignore[attr-defined]
+    assert list((tmp_path / "out").glob("checkpoint-2"))
+
+
+@pytest.mark.parametrize("name", ["focal_dpo.py", "grpo_reward.py"])
+def test_an_example_stands_in_the_documentation(name: str) -> None:
+    text = (ROOT / "examples" / name).read_text(encoding="utf-8")
+    code = [
+        line for line in text.partition('"""\n\n')[2].splitlines() if line and not line.startswith(("import", "from"))
+    ]
+    assert len(code) <= 30
+    assert f"examples/{name}" in (ROOT / "docs/trl.md").read_text(encoding="utf-8")

@@ -1,0 +1,159 @@
+"""Every import is of something that pyproject.toml declares, and what is promised without an extra needs none."""
+
+import ast
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib.metadata import packages_distributions
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.settings import ROOT
+from tests.test_architecture import LAYERS, MODULES, parsed
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS = ("training", "endpoints", "evaluation", "ray", "pipeline")
+
+OF_ANOTHER_INTERPRETER = {"iterpref_core.problems.own_code.sandboxed.project_tests": {"pytest"}}
+"""What stands in the sandbox of a user's project imports what that project brings."""
+
+NEEDS = {
+    "iterpref_core.training": "training",
+    "iterpref_core.nanolab": "training",
+    "iterpref_core.inference.local": "training",
+    "iterpref_core.inference.openai": "endpoints",
+    "iterpref_core.execution.ray_executor": "ray",
+    "tasks": "pipeline",
+    "flows": "pipeline",
+}
+"""What begins with such a name may import an extra when it is imported; all else in the core gets by without."""
+
+WITHOUT = {"flows.entry_point", "iterpref_core.training.execution_reward"}
+"""Below those names, what needs no extra all the same."""
+
+
+def declared(*extras: str) -> set[str]:
+    """Canonical names that the core and extras declare themselves."""
+    named = [*PROJECT["dependencies"], *(one for extra in extras for one in PROJECT["optional-dependencies"][extra])]
+    return {canonicalize_name(Requirement(one).name) for one in named}
+
+
+@cache
+def providers() -> dict[str, set[str]]:
+    """By module, the distributions that have it."""
+    return {module: {canonicalize_name(name) for name in names} for module, names in packages_distributions().items()}
+
+
+def roots(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    """The first parts of the modules that import statements name."""
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            yield node.module.partition(".")[0]
+
+
+def third_party(names: Iterable[str]) -> set[str]:
+    return {name for name in names if name not in sys.stdlib_module_names and name not in LAYERS}
+
+
+def at_import(module: str) -> Iterator[ast.stmt]:
+    """The statements that run when a module is imported, those below `if` and `try` too."""
+    waiting: list[ast.stmt] = list(parsed(module).body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            continue
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            waiting += [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)]
+
+
+def is_declared(name: str, distributions: set[str]) -> bool:
+    if name not in providers():
+        pytest.skip(f"{name} is not installed here: nothing says which distribution has it")
+    return not providers()[name].isdisjoint(distributions)
+
+
+def test_every_import_is_declared() -> None:
+    known = declared(*EXTRAS)
+    missing = {
+        f"{module} imports {name}"
+        for module in MODULES
+        for name in third_party(roots(ast.walk(parsed(module)))) - OF_ANOTHER_INTERPRETER.get(module, set())
+        if not is_declared(name, known)
+    }
+    assert missing == set(), "declare it in pyproject.toml"
+
+
+def test_every_import_of_a_test_is_declared() -> None:
+    known = declared(*EXTRAS, "dev")
+    files = [path for folder in ("tests", "examples", "docker") for path in (ROOT / folder).rglob("*.py")]
+    missing = {
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in files
+        if not path.is_relative_to(ROOT / "tests/execution/hostile")
+        for name in third_party(roots(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))) - {"tests"}
+        if not is_declared(name, known)
+    }
+    assert missing == set(), "declare it in pyproject.toml"
+
+
+def loaded_by(module: str) -> set[str]:
+    """All of ours that importing a module imports."""
+    found, waiting = set[str](), [module]
+    while waiting:
+        name = waiting.pop()
+        if name in found or name not in MODULES:
+            continue
+        found.add(name)
+        waiting.append(name.rpartition(".")[0])
+        for node in at_import(name):
+            if isinstance(node, ast.Import):
+                waiting += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                waiting += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return found
+
+
+def extra_of(module: str) -> str | None:
+    fits = [name for name in NEEDS if module == name or module.startswith(f"{name}.")]
+    return NEEDS[max(fits, key=len)] if fits and module not in WITHOUT else None
+
+
+@pytest.mark.parametrize("extra", [None, "training", "endpoints", "ray"])
+def test_importing_a_module_takes_no_extra_but_its_own(extra: str | None) -> None:
+    allowed = declared(*([extra] if extra else []))
+    wrong = {
+        f"{module} imports {name}" + (f" by {inner}" if inner != module else "")
+        for module in MODULES
+        if extra_of(module) == extra
+        for inner in loaded_by(module)
+        for name in third_party(roots(at_import(inner))) - OF_ANOTHER_INTERPRETER.get(inner, set())
+        if not is_declared(name, allowed)
+    }
+    assert wrong == set(), "import it where it is used, or say in NEEDS which extra it takes"
+
+
+def test_every_extra_is_needed() -> None:
+    used = {
+        distribution
+        for module in MODULES
+        for name in third_party(roots(ast.walk(parsed(module))))
+        for distribution in providers().get(name, set())
+    }
+    run_by_others = {"boto3", "dvc-s3", "psycopg2-binary", "fastapi"}
+    assert declared(*EXTRAS) - used - run_by_others == set(), "nothing imports it"
+
+
+def test_a_version_is_pinned_in_one_place() -> None:
+    pinned = [
+        Requirement(one).name
+        for named in (PROJECT["dependencies"], *PROJECT["optional-dependencies"].values())
+        for one in named
+        if Requirement(one).specifier
+    ]
+    assert len(pinned) == len(set(pinned))

@@ -1,0 +1,120 @@
+"""Somebody's own data set gets the columns that the pipeline gives its files."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from datasets import Dataset
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+from trl import DPOConfig
+
+from iterpref_core.config import ObjectiveName
+from iterpref_core.errors import ConfigError, InputError
+from iterpref_core.localization.row_spans import mark_errors
+from iterpref_core.objectives.objectives import OBJECTIVES
+from iterpref_core.records import PreferencePair
+from iterpref_core.training.columns import objective_columns
+from iterpref_core.training.dataset import TokenizedPair
+from iterpref_core.training.focal_dataset import focal_dataset
+from iterpref_core.training.layouts import PaddedCollator
+from iterpref_core.training.reference import ReferenceLogps
+from iterpref_core.training.trainer import FocalDPOTrainer
+
+
+@pytest.fixture
+def model(model_folder: Path) -> PreTrainedModel:
+    return AutoModelForCausalLM.from_pretrained(model_folder)
+
+
+@pytest.fixture
+def pairs(pair_records: list[PreferencePair]) -> Dataset:
+    return Dataset.from_list([pair.model_dump(exclude={"task_id"}) for pair in pair_records])
+
+
+def settings(folder: Path, **extra: object) -> DPOConfig:
+    own = {"max_length": 256, "precompute_ref_log_probs": True, "activation_checkpointing": False} | extra
+    return DPOConfig(str(folder), report_to="none", use_cpu=True, bf16=False, dataloader_pin_memory=False, **own)
+
+
+@pytest.mark.parametrize("objective", ["sft", "dpo", "target-rpo", "hybrid-dpo", "symmetric-dpo"])
+def test_tokens_and_masks_are_the_pipeline_s(
+    objective: ObjectiveName, pairs: Dataset, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
+    rows: list[TokenizedPair], tmp_path: Path,
+) -> None:  # fmt: skip
+    found = focal_dataset(pairs.map(mark_errors), model, tokenizer, objective, settings(tmp_path), max_prompt_length=64)
+    zeros = ReferenceLogps(
+        [[0.0] * len(row.chosen_ids) for row in rows], [[0.0] * len(row.rejected_ids) for row in rows]
+    )
+    expected = objective_columns(rows, OBJECTIVES[objective], zeros)
+    for name in expected.keys() - {"ref_chosen_token_logps", "ref_rejected_token_logps"}:
+        assert found[name] == expected[name], name
+    assert list(map(len, found["ref_chosen_token_logps"])) == list(map(len, found["chosen_ids"]))
+    assert all(value < 0 for value in found["ref_chosen_token_logps"][0]) == OBJECTIVES[objective].preference
+
+
+def test_an_adapter_that_was_put_on_before_does_not_change_the_reference(
+    pairs: Dataset, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    plain, adapted = (
+        focal_dataset(pairs, one, tokenizer, "dpo", settings(tmp_path), max_prompt_length=64)
+        for one in (model, get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", target_modules="all-linear")))
+    )
+    assert plain["ref_chosen_token_logps"][0] == pytest.approx(adapted["ref_chosen_token_logps"][0])
+
+
+def test_an_insertion_is_marked_where_it_belongs_and_execution_is_no_method_for_rows() -> None:
+    row = {"rejected": "def f(x):\n    return y\n", "chosen": "def f(x):\n    y = x\n    return y\n"}
+    assert mark_errors(row) == {"rejected_spans": [[10, 22]], "chosen_spans": [[10, 19]]}
+    with pytest.raises(ConfigError, match="'causal' runs programs; use `localize_pairs`"):
+        mark_errors(row, "causal")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda pairs: pairs, "needs the columns rejected_spans, chosen_spans; call `pairs.map"),
+        (lambda pairs: pairs.remove_columns("prompt"), "needs the columns prompt, .*; there are chosen, rejected"),
+        (lambda pairs: pairs.map(mark_errors).select([]), "the data set is empty"),
+        (lambda pairs: pairs.map(mark_errors).map(lambda _: {"rejected": "x"}), r"pairs\[0\]: a span lies outside"),
+        (
+            lambda pairs: pairs.map(mark_errors).map(lambda row: {"messages": [{"content": row["prompt"]}]})
+            .remove_columns("prompt").rename_column("messages", "prompt"),
+            r"pairs\[0\]: column 'prompt' is no text",
+        ),
+    ],
+)  # fmt: skip
+def test_a_data_set_that_cannot_be_used_is_refused(
+    change: Callable[[Dataset], Dataset], message: str, pairs: Dataset, model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase, tmp_path: Path,
+) -> None:  # fmt: skip
+    with pytest.raises(InputError, match=message):
+        focal_dataset(change(pairs), model, tokenizer, "target-dpo", settings(tmp_path), max_prompt_length=64)
+
+
+def test_lengths_without_room_are_refused(
+    pairs: Dataset, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="256 tokens leave no room"):
+        focal_dataset(pairs, model, tokenizer, "dpo", settings(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"precompute_ref_log_probs": False}, "would load a reference model"),
+        ({"loss_type": ["ipo"]}, r"args.loss_type is \['ipo'\], which this trainer's loss knows nothing of"),
+        ({"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 1.0]}, "choose an objective and its alpha"),
+        ({"label_smoothing": 0.1}, r"args.label_smoothing is 0.1"),
+        ({}, "train_dataset is not in tokens: it has the columns prompt, chosen, rejected; make it by"),
+    ],
+)
+def test_settings_that_would_do_nothing_are_refused(
+    changed: dict[str, object], message: str, pairs: Dataset, model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase, tmp_path: Path,
+) -> None:  # fmt: skip
+    with pytest.raises(ConfigError, match=message):
+        FocalDPOTrainer(
+            objective=OBJECTIVES["dpo"], model=model, args=settings(tmp_path, **changed),
+            data_collator=PaddedCollator(0, preference=True), train_dataset=pairs, processing_class=tokenizer,
+        )  # fmt: skip
