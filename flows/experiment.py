@@ -13,7 +13,7 @@ from iterpref_core.config import Benchmark, Seed, load_params
 from iterpref_core.objectives.objectives import ObjectiveName
 from tasks.common.paths import SUMMARY
 from tasks.orchestration.experiment_run import ExperimentRun, Naming
-from tasks.orchestration.fork_server import WarmProcess
+from tasks.orchestration.fork_server import ForkServer
 from tasks.orchestration.prefect_artifacts import show_link, show_results
 from tasks.orchestration.reproduce import reproduce
 from tasks.orchestration.run_options import UNCHANGED, Choice, Jobs, ProfileName, StageName
@@ -58,13 +58,13 @@ def experiment(
     for seed in dict.fromkeys(seeds) or (None,):
         choice = Choice(profile=profile, objectives=objectives, benchmarks=benchmarks, seed=seed)
         naming = Naming(f"seed {seed}: " if len(set(seeds)) > 1 else "")
-        with entered(choice) as folder, WarmProcess() as warm:
+        with entered(choice) as folder, ForkServer() as warm:
             run_stages(stages, jobs, naming, warm, force=force)
         folders.append(str(folder))
     return folders
 
 
-def run_stages(stages: Iterable[str], jobs: int, naming: Naming, warm: WarmProcess, *, force: bool = False) -> None:
+def run_stages(stages: Iterable[str], jobs: int, naming: Naming, warm: ForkServer, *, force: bool = False) -> None:
     """Run the present folder's stages, each as a task of the present flow run, and show what came out."""
     whole, targets = load_graph(), tuple(stages)
     graph = select_stages(whole, targets)

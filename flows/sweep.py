@@ -7,7 +7,7 @@ from flows.stage_flow import log_messages_only
 from iterpref_core.config import Beta, Seed
 from iterpref_core.objectives.objectives import ObjectiveName
 from tasks.grids.sweeps import SweepResult, opened_sweep, show_sweep
-from tasks.orchestration.fork_server import WarmProcess
+from tasks.orchestration.fork_server import ForkServer
 from tasks.orchestration.run_options import Benchmarks, Jobs
 
 
@@ -35,7 +35,7 @@ def sweep(
         The experiments, and a table of their scores.
     """
     log_messages_only()
-    with opened_sweep(objectives, betas, seeds, benchmarks) as grid, WarmProcess() as warm:
+    with opened_sweep(objectives, betas, seeds, benchmarks) as grid, ForkServer() as warm:
         if grid.shared_is_stale():
             run_stages(grid.shared, jobs, grid.naming(), warm)
         for point in grid.points:

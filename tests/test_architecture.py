@@ -130,6 +130,15 @@ def test_a_file_s_name_is_of_one_idea() -> None:
     assert twice == {}
 
 
+def test_no_two_public_classes_share_a_name() -> None:
+    named: dict[str, list[str]] = {}
+    for module in MODULES:
+        for node in parsed(module).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                named.setdefault(node.name, []).append(module)
+    assert {name: modules for name, modules in named.items() if len(modules) > 1} == {}
+
+
 def test_the_core_knows_no_orchestration() -> None:
     wrong = []
     for module in [name for name in MODULES if name.startswith("iterpref_core")]:

@@ -80,7 +80,7 @@ def debug(
 
 def _run(asked: _Asked, settings: Params, codeflow: CodeflowParams) -> None:
     """Work and answers are kept beside the output: `.OUT.work` until it is written, `.OUT.answers.sqlite` for good."""
-    from iterpref_core.codeflow.codeflow import Run, run_codeflow
+    from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
     from iterpref_core.codeflow.pilot_estimate import estimate_codeflow
     from iterpref_core.codeflow.roles import choose_models
     from tasks.common.paths import DEBUGGER
@@ -92,7 +92,7 @@ def _run(asked: _Asked, settings: Params, codeflow: CodeflowParams) -> None:
     models = choose_models(model, model, codeflow, inference, settings.budget)
     out = asked.out
     work, store = out.with_name(f".{out.name}.work"), out.with_name(f".{out.name}.answers.sqlite")
-    run = Run(asked.problems, models, codeflow, settings.execution, work, store)
+    run = CodeflowRun(asked.problems, models, codeflow, settings.execution, work, store)
     if not asked.estimate:
         show_result(run_codeflow(run, out), asked.as_json)
         return

@@ -16,7 +16,7 @@ from tasks.orchestration.processes import end_leftovers
 from tasks.orchestration.services import (
     LOOPBACK,
     Interfaces,
-    Service,
+    LocalService,
     announced,
     announced_interfaces,
     log_to_prefect,
@@ -68,7 +68,7 @@ def _preferred_ports() -> tuple[int, int]:
     return urlsplit(left.prefect).port or 0, urlsplit(left.mlflow).port or 0
 
 
-def _start_mlflow(uri: str, port: int) -> Service:
+def _start_mlflow(uri: str, port: int) -> LocalService:
     """Serve the data base."""
     artifacts = (Path.cwd() / "mlartifacts").as_uri()
     command = [sys.executable, "-m", "mlflow", "server"]
@@ -80,7 +80,7 @@ def _start_mlflow(uri: str, port: int) -> Service:
         # Its jobs (judges of traces, and the like) are nothing that we record for, and run in four more processes.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
-    return Service("mlflow", command, own, f"http://{LOOPBACK}:{port}/health")
+    return LocalService("mlflow", command, own, f"http://{LOOPBACK}:{port}/health")
 
 
 def _serve_flows() -> None:

@@ -15,7 +15,7 @@ from iterpref_core.report.number_formats import p_value, points
 from iterpref_core.storage.jsonl import describe_validation_error
 
 if TYPE_CHECKING:
-    from tasks.grids.comparison import Row
+    from tasks.grids.comparison import ComparisonRow
 
 S = TypeVar("S", bound=Settings)
 
@@ -50,7 +50,7 @@ def choose(option: str, value: str, available: tuple[str, ...]) -> str:
     return value
 
 
-def show_rows(title: str, rows: Sequence["Row"], as_json: bool) -> None:
+def show_rows(title: str, rows: Sequence["ComparisonRow"], as_json: bool) -> None:
     """Print rows of scores over seeds, with their differences in points, intervals and p-values."""
     from rich.console import Console
     from rich.table import Table

@@ -9,7 +9,7 @@ from itertools import islice
 from time import perf_counter
 
 from iterpref_core.codeflow.conversation import Conversation
-from iterpref_core.codeflow.rollout import Busy, Finished, Lane
+from iterpref_core.codeflow.rollout import Busy, Lane, Rollout
 from iterpref_core.config import CodeflowParams
 from iterpref_core.execution import Outcome, Program, ProgramRunner
 from iterpref_core.inference.backend import Backend, Completion, Sampling
@@ -26,7 +26,7 @@ class _Open:
 
 def debug_problems(
     problems: Iterable[Problem], drafter: Backend, refiner: Backend, executor: ProgramRunner, params: CodeflowParams
-) -> Iterator[Finished]:
+) -> Iterator[Rollout]:
     """Draft, execute and refine every problem; yields each trajectory as soon as its conversation ends.
 
     `params.concurrency` conversations are in flight; ended ones make room for the next problems. Each request carries
@@ -81,7 +81,7 @@ def _run(programs: Sequence[Program], executor: ProgramRunner) -> tuple[list[Out
     return outcomes, (perf_counter() - started) / max(len(programs), 1)
 
 
-def _finish(ended: Sequence[_Open], executor: ProgramRunner) -> Iterator[Finished]:
+def _finish(ended: Sequence[_Open], executor: ProgramRunner) -> Iterator[Rollout]:
     """The trajectories of ended conversations, with the verdicts of the hidden tests on those that are solved."""
     hidden = {place: program for place, one in enumerate(ended) if (program := one.conversation.hidden_program())}
     outcomes, seconds = _run(list(hidden.values()), executor)
@@ -89,6 +89,6 @@ def _finish(ended: Sequence[_Open], executor: ProgramRunner) -> Iterator[Finishe
     for place, one in enumerate(ended):
         if place in judged:
             conversation = one.conversation.after_hidden(judged[place])
-            yield Finished(conversation.trajectory(), one.busy.plus(Lane.DRAFTER, seconds))
+            yield Rollout(conversation.trajectory(), one.busy.plus(Lane.DRAFTER, seconds))
         else:
-            yield Finished(one.conversation.trajectory(), one.busy)
+            yield Rollout(one.conversation.trajectory(), one.busy)

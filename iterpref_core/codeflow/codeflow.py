@@ -11,11 +11,11 @@ from pathlib import Path
 
 from iterpref_core.codeflow.batched_rounds import debug_problems
 from iterpref_core.codeflow.draft_sampling import sample_problems
-from iterpref_core.codeflow.outcome_counts import Tally
+from iterpref_core.codeflow.outcome_counts import OutcomeCounts
 from iterpref_core.codeflow.problem_selection import Survey, selected, survey
 from iterpref_core.codeflow.roles import Models, Opened
-from iterpref_core.codeflow.rollout import Finished
-from iterpref_core.codeflow.rollout_store import Work
+from iterpref_core.codeflow.rollout import Rollout
+from iterpref_core.codeflow.rollout_store import RolloutStore
 from iterpref_core.codeflow.stream import OnFinished, stream_debugging, stream_sampling
 from iterpref_core.config import CodeflowParams, ExecutionParams
 from iterpref_core.errors import InputError
@@ -29,7 +29,7 @@ from iterpref_core.storage.jsonl import write_jsonl
 
 
 @dataclass(frozen=True)
-class Run:
+class CodeflowRun:
     """All that decides a run's trajectories, and where it keeps what it has.
 
     Attributes:
@@ -70,7 +70,7 @@ class Run:
         return self.work / f"{key}.sqlite"
 
 
-def run_codeflow(run: Run, out: Path) -> dict[str, float]:
+def run_codeflow(run: CodeflowRun, out: Path) -> dict[str, float]:
     """Debug (or sample) the problems and write their trajectories in the problems' order.
 
     Args:
@@ -78,8 +78,9 @@ def run_codeflow(run: Run, out: Path) -> dict[str, float]:
         out: where the Trajectory records go; written whole or not at all.
 
     Returns:
-        The metrics of `Tally.metrics`; `cost_usd` of the answers in the trajectories; `faults/<kind>` of calls, not
-        counting those of a process that was killed; with sampling also `mixed`: problems with samples of both kinds.
+        The metrics of `OutcomeCounts.metrics`; `cost_usd` of the answers in the trajectories; `faults/<kind>` of calls,
+        not counting those of a process that was killed; with sampling also `mixed`: problems with samples of both
+        kinds.
 
     Raises:
         InputError: the problems or models cannot be used.
@@ -88,8 +89,8 @@ def run_codeflow(run: Run, out: Path) -> dict[str, float]:
     found = survey(run.problems)
     key = run.key(found)
     sampling = run.params.source == "sampling"
-    tally = Tally(run.params.sampling.samples - 1 if sampling else run.params.max_iterations)
-    with Work(run.work_file(key)) as work:
+    tally = OutcomeCounts(run.params.sampling.samples - 1 if sampling else run.params.max_iterations)
+    with RolloutStore(run.work_file(key)) as work:
         complete(run, key, work, found.count)
         cost = 0.0
 
@@ -110,7 +111,7 @@ def run_codeflow(run: Run, out: Path) -> dict[str, float]:
     }
 
 
-def complete(run: Run, key: str, work: Work, total: int, only: Container[str] | None = None) -> None:
+def complete(run: CodeflowRun, key: str, work: RolloutStore, total: int, only: Container[str] | None = None) -> None:
     """Have every problem finished in the work file; only these, if they are given.
 
     Args:
@@ -136,7 +137,7 @@ def complete(run: Run, key: str, work: Work, total: int, only: Container[str] | 
         show_progress("codeflow", total, done=done, unit="problems") as advance,
     ):
 
-        def keep(finished: Finished) -> None:
+        def keep(finished: Rollout) -> None:
             nonlocal solved
             work.append(finished)
             solved += finished.trajectory.solved
@@ -175,7 +176,7 @@ def _endpoint(model: Backend, size: int) -> Endpoint:
     return model if isinstance(model, Endpoint) else Batched(model, size)
 
 
-def in_order(problems: Path, work: Work) -> Iterator[Trajectory]:
+def in_order(problems: Path, work: RolloutStore) -> Iterator[Trajectory]:
     """The finished trajectories in the order of the problems, each judged by the tests that stand in the file.
 
     Raises:

@@ -10,7 +10,7 @@ from itertools import islice
 from time import perf_counter
 
 from iterpref_core.codeflow.attempts import attempt_of, hidden_program, sampled, visible_program, with_hidden
-from iterpref_core.codeflow.rollout import Busy, Finished, Lane
+from iterpref_core.codeflow.rollout import Busy, Lane, Rollout
 from iterpref_core.config import CodeflowParams
 from iterpref_core.execution import ProgramRunner
 from iterpref_core.inference.backend import Backend, Request, Sampling
@@ -24,7 +24,7 @@ Draw = tuple[Problem, int]
 
 def sample_problems(
     problems: Iterable[Problem], drafter: Backend, executor: ProgramRunner, params: CodeflowParams
-) -> Iterator[Finished]:
+) -> Iterator[Rollout]:
     """Draw and execute `params.sampling.samples` programs of every problem; yields trajectories in the problems' order.
 
     `params.concurrency` samples are drawn at once, those of the next problem beside the last ones of the one before.
@@ -46,7 +46,7 @@ def sample_problems(
             attempts.append(attempt)
             busy = busy.plus(Lane.DRAFTER, share)
             if len(attempts) == params.sampling.samples:
-                yield Finished(sampled(problem, tuple(attempts), params.sampling.samples), busy)
+                yield Rollout(sampled(problem, tuple(attempts), params.sampling.samples), busy)
                 attempts, busy = [], Busy()
 
 

@@ -7,7 +7,7 @@ from typing import get_args
 from iterpref_core.records import UNDECIDED, Trajectory, Verdict
 
 
-class Tally:
+class OutcomeCounts:
     """Counts over trajectories.
 
     `pass_rate/i` is the share of *all* problems solved by iteration i (with sampling: sample i) or an earlier one, the

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from iterpref_core.codeflow.codeflow import Run, complete
+from iterpref_core.codeflow.codeflow import CodeflowRun, complete
 from iterpref_core.codeflow.problem_selection import pick, survey
-from iterpref_core.codeflow.rollout_store import Work
+from iterpref_core.codeflow.rollout_store import RolloutStore
 from iterpref_core.records import Trajectory
 
 SHARE, LEAST = 0.01, 20
@@ -16,7 +16,7 @@ QUANTITIES = ("calls", "prompt_tokens", "completion_tokens", "dollars", "seconds
 
 
 @dataclass(frozen=True)
-class Expected:
+class PilotEstimate:
     """A quantity of the whole run, with a 95% interval."""
 
     expected: float
@@ -38,7 +38,7 @@ class CodeflowEstimate:
     problems: int
     sampled: int
     solved: int
-    expected: dict[str, Expected]
+    expected: dict[str, PilotEstimate]
     sample: dict[str, float]
 
     def as_dict(self) -> dict[str, Any]:
@@ -46,7 +46,7 @@ class CodeflowEstimate:
         return asdict(self)
 
 
-def estimate_codeflow(run: Run) -> CodeflowEstimate:
+def estimate_codeflow(run: CodeflowRun) -> CodeflowEstimate:
     """Work on 1% of the problems, at least 20, chosen by hash, and say what all of them will take.
 
     Their trajectories and answers are kept: the run itself begins with them, and so does the next estimate.
@@ -61,7 +61,7 @@ def estimate_codeflow(run: Run) -> CodeflowEstimate:
     found = survey(run.problems)
     key = run.key(found)
     chosen = pick(run.problems, min(found.count, max(LEAST, round(SHARE * found.count))))
-    with Work(run.work_file(key)) as work:
+    with RolloutStore(run.work_file(key)) as work:
         complete(run, key, work, len(chosen), set(chosen))
         done = [work[task_id] for task_id in chosen]
     rows = np.array([[*_quantities(one.trajectory, run), *one.busy.lanes] for one in done])
@@ -75,14 +75,14 @@ def estimate_codeflow(run: Run) -> CodeflowEstimate:
         sampled=len(done),
         solved=sum(one.trajectory.solved for one in done),
         expected={
-            name: Expected(float(expected[place]), (float(low[place]), float(high[place])))
+            name: PilotEstimate(float(expected[place]), (float(low[place]), float(high[place])))
             for place, name in enumerate(QUANTITIES)
         },
         sample={name: float(sample[place]) for place, name in enumerate(QUANTITIES)},
     )
 
 
-def _quantities(trajectory: Trajectory, run: Run) -> tuple[float, float, float, float]:
+def _quantities(trajectory: Trajectory, run: CodeflowRun) -> tuple[float, float, float, float]:
     attempts = trajectory.attempts
     return (
         len(attempts),

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from itertools import count
 
 
-class Gate:
+class PrioritySemaphore:
     """Lets so many coroutines be inside at once; of those that wait, the lowest rank first, then who came first.
 
     Args:

@@ -35,7 +35,7 @@ class Busy:
 
 
 @dataclass(frozen=True)
-class Finished:
+class Rollout:
     """A trajectory that is complete."""
 
     trajectory: Trajectory

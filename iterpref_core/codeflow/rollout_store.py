@@ -5,7 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from iterpref_core.codeflow.rollout import Busy, Finished
+from iterpref_core.codeflow.rollout import Busy, Rollout
 from iterpref_core.records import Trajectory
 from iterpref_core.storage.sqlite import Database
 
@@ -17,7 +17,7 @@ _SCHEMA = (
 )
 
 
-class Work:
+class RolloutStore:
     """A `Database` of finished trajectories; a context manager. Nothing is held in memory.
 
     The file is locked, until its process ends at the latest: a second run of the same work is kept away.
@@ -38,13 +38,13 @@ class Work:
     def __contains__(self, task_id: str) -> bool:
         return self._data.row("SELECT 1 FROM finished WHERE task_id = ?", (_key(task_id),)) is not None
 
-    def __getitem__(self, task_id: str) -> Finished:
+    def __getitem__(self, task_id: str) -> Rollout:
         row = self._data.row("SELECT * FROM finished WHERE task_id = ?", (_key(task_id),))
         if row is None:
             raise KeyError(task_id)
-        return Finished(Trajectory.model_validate_json(row[1]), Busy(row[2:]))
+        return Rollout(Trajectory.model_validate_json(row[1]), Busy(row[2:]))
 
-    def append(self, done: Finished) -> None:
+    def append(self, done: Rollout) -> None:
         """Add a trajectory for good."""
         row = (done.trajectory.to_json(), *done.busy.lanes)
         self._data.execute("INSERT INTO finished VALUES (?, ?, ?, ?, ?)", (_key(done.trajectory.task_id), *row))

@@ -47,7 +47,7 @@ class Course:
 
 
 @dataclass(frozen=True)
-class Tally:
+class SourceCounts:
     """What a source comes to with at most a number of calls a problem: problems solved, calls made in all."""
 
     solved: int
@@ -62,8 +62,8 @@ class Comparison:
     """
 
     calls: int
-    debugging: Tally | None
-    sampling: Tally | None
+    debugging: SourceCounts | None
+    sampling: SourceCounts | None
     paired: PairedComparison | None
 
 
@@ -92,11 +92,13 @@ def _course(draft: Attempt, others: Sequence[Attempt], *, ended: bool) -> Course
     return Course(len(attempts), next(passing, None), ended)
 
 
-def tally(many: Sequence[Course], calls: int) -> Tally | None:
+def tally(many: Sequence[Course], calls: int) -> SourceCounts | None:
     """What these problems come to with at most so many calls each; None where a record ends before."""
     if not all(course.knows(calls) for course in many):
         return None
-    return Tally(sum(course.solved_within(calls) for course in many), sum(course.spent_of(calls) for course in many))
+    return SourceCounts(
+        sum(course.solved_within(calls) for course in many), sum(course.spent_of(calls) for course in many)
+    )
 
 
 def compare_sources(

@@ -13,8 +13,8 @@ from time import perf_counter
 from iterpref_core.codeflow.attempts import attempt_of, hidden_program, sampled, visible_program, with_hidden
 from iterpref_core.codeflow.conversation import Conversation
 from iterpref_core.codeflow.draft_sampling import sample_request
-from iterpref_core.codeflow.priority_semaphore import Gate
-from iterpref_core.codeflow.rollout import Busy, Finished, Lane
+from iterpref_core.codeflow.priority_semaphore import PrioritySemaphore
+from iterpref_core.codeflow.rollout import Busy, Lane, Rollout
 from iterpref_core.config import CodeflowParams
 from iterpref_core.errors import RefusedError
 from iterpref_core.execution import Engine, Outcome, Program
@@ -26,7 +26,7 @@ WINDOW = 8
 GRACE_S = 30.0
 """Calls under way when an error ends the run are paid for: they have so many seconds to come back and be stored."""
 
-OnFinished = Callable[[Finished], None]
+OnFinished = Callable[[Rollout], None]
 
 
 def stream_debugging(
@@ -48,7 +48,7 @@ def stream_debugging(
     """
     sampling = Sampling(temperature=params.temperature, max_new_tokens=params.max_new_tokens)
 
-    async def debug(problem: Problem, desk: _Desk) -> Finished:
+    async def debug(problem: Problem, desk: _Desk) -> Rollout:
         conversation = Conversation(problem, params.max_iterations, params.seed, params.wording)
         busy = Busy()
         while not conversation.finished:
@@ -67,7 +67,7 @@ def stream_debugging(
             outcome, seconds = await desk.execute(hidden)
             busy = busy.plus(Lane.PROGRAMS, seconds)
             conversation = conversation.after_hidden(outcome)
-        return Finished(conversation.trajectory(), busy)
+        return Rollout(conversation.trajectory(), busy)
 
     asyncio.run(
         _work_through(problems, debug, WINDOW * params.concurrency, _Desk(drafter, refiner, engine, params), finished)
@@ -97,12 +97,12 @@ def stream_sampling(
             attempt, programs_s = with_hidden(attempt, outcome), programs_s + seconds
         return attempt, Busy().plus(Lane.DRAFTER, drafter_s).plus(Lane.PROGRAMS, programs_s)
 
-    async def draw_all(problem: Problem, desk: _Desk) -> Finished:
+    async def draw_all(problem: Problem, desk: _Desk) -> Rollout:
         async with asyncio.TaskGroup() as group:
             drawn = [group.create_task(draw(problem, sample, desk)) for sample in range(samples)]
         results = [task.result() for task in drawn]
         attempts = tuple(attempt for attempt, _ in results if attempt is not None)
-        return Finished(sampled(problem, attempts, samples), sum((busy for _, busy in results), Busy()))
+        return Rollout(sampled(problem, attempts, samples), sum((busy for _, busy in results), Busy()))
 
     window = max(2, -(-WINDOW * params.concurrency // samples))
     asyncio.run(_work_through(problems, draw_all, window, _Desk(drafter, drafter, engine, params), finished))
@@ -113,8 +113,8 @@ class _Desk:
 
     def __init__(self, drafter: Endpoint, refiner: Endpoint, engine: Engine, params: CodeflowParams) -> None:
         self._endpoints = {True: drafter, False: refiner}
-        gate = Gate(params.concurrency)
-        self._gates = {True: gate, False: gate if drafter is refiner else Gate(params.concurrency)}
+        gate = PrioritySemaphore(params.concurrency)
+        self._gates = {True: gate, False: gate if drafter is refiner else PrioritySemaphore(params.concurrency)}
         self._engine, self._concurrency, self._places = engine, params.concurrency, engine.places
         self._threads = ThreadPoolExecutor(self._places, thread_name_prefix="execution")
         self._numbers = count()
@@ -160,7 +160,7 @@ class _Desk:
 
 async def _work_through(
     problems: Iterable[Problem],
-    work: Callable[[Problem, _Desk], Coroutine[None, None, Finished]],
+    work: Callable[[Problem, _Desk], Coroutine[None, None, Rollout]],
     window: int,
     desk: _Desk,
     finished: OnFinished,

@@ -16,7 +16,7 @@ from iterpref_core.evaluation.scores import Evaluated
 from iterpref_core.records import Sample
 
 
-class Service(Protocol):
+class BenchmarkService(Protocol):
     """Benchmarks on one machine that share their tasks."""
 
     @property
@@ -78,7 +78,7 @@ def group(benchmarks: Sequence[Benchmark]) -> list[list[Benchmark]]:
     return list(groups.values())
 
 
-def open_service(benchmark: Benchmark, setup: Setup) -> Service:
+def open_service(benchmark: Benchmark, setup: Setup) -> BenchmarkService:
     """The service of a benchmark.
 
     Raises:

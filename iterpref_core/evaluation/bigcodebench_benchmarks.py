@@ -19,7 +19,7 @@ from iterpref_core.evaluation.bigcodebench_programs import (
     open_harness,
     program_of,
 )
-from iterpref_core.evaluation.program_runs import Journals, Run, name_of, own_solutions, run_all, single
+from iterpref_core.evaluation.program_runs import Journals, ProgramRun, name_of, own_solutions, run_all, single
 from iterpref_core.evaluation.sanitizing import sanitize_all
 from iterpref_core.evaluation.scores import Evaluated, GroundTruth, Provenance, make_entry
 from iterpref_core.execution import Engine
@@ -164,7 +164,7 @@ class BigCodeBench:
         prompt = self._task_of[sample.task_id].complete_prompt
         return Sample(task_id=sample.task_id, solution=prompt + (sample.completion or ""))
 
-    def _reasons(self, truth: dict[str, Run]) -> dict[str, str]:
+    def _reasons(self, truth: dict[str, ProgramRun]) -> dict[str, str]:
         """Why the benchmark's own solutions fail here, by task_id."""
         missing = missing_libraries(self.data.tasks, self._python)
         return {
@@ -173,7 +173,7 @@ class BigCodeBench:
             if run.verdict != "passed"
         }
 
-    def _run(self, executor: Engine, samples: Sequence[Sample], what: str) -> list[Run]:
+    def _run(self, executor: Engine, samples: Sequence[Sample], what: str) -> list[ProgramRun]:
         tasks = [self._task_of[sample.task_id] for sample in samples]
         return run_all(
             executor,
@@ -193,7 +193,7 @@ class BigCodeBench:
             contents_digest(self._python),
         ]
 
-    def _ground_truth(self, executor: Engine) -> dict[str, Run]:
+    def _ground_truth(self, executor: Engine) -> dict[str, ProgramRun]:
         """How the benchmark's own solutions fare here."""
         return own_solutions(
             f"bigcodebench-{self.data.subset}",

@@ -22,7 +22,7 @@ from iterpref_core.evaluation.evalplus_programs import (
     open_harness,
     without_plus,
 )
-from iterpref_core.evaluation.program_runs import WINDOW, Journals, Run, name_of, own_solutions, run_all
+from iterpref_core.evaluation.program_runs import WINDOW, Journals, ProgramRun, name_of, own_solutions, run_all
 from iterpref_core.evaluation.sanitizing import sanitize_all
 from iterpref_core.evaluation.scores import Evaluated, GroundTruth, Provenance, make_entry
 from iterpref_core.execution import Engine
@@ -152,7 +152,7 @@ class EvalPlus:
             results[benchmark] = Evaluated(make_entry(samples, [seen(run) for run in runs], provenance), tuple(samples))
         return results
 
-    def _run(self, executor: Engine, samples: Sequence[Sample], what: str) -> list[Run]:
+    def _run(self, executor: Engine, samples: Sequence[Sample], what: str) -> list[ProgramRun]:
         """What became of each sample by its base and plus tests. Run by task, so that its tests are prepared once."""
         oracle = self._oracle
         order = sorted(
@@ -180,7 +180,7 @@ class EvalPlus:
         unjudged = [task_id for task_id in self.task_ids if not self._oracle.has(task_id)]
         return [HARNESS, self.data.sha256, LIMITS, RULES, executor.isolation, unjudged]
 
-    def _ground_truth(self, executor: Engine) -> dict[str, Run]:
+    def _ground_truth(self, executor: Engine) -> dict[str, ProgramRun]:
         """How the benchmark's own solutions fare by the path that models' programs take."""
         return own_solutions(
             self.data.name,

@@ -36,7 +36,7 @@ _VERSION = 1
 
 
 @dataclass(frozen=True)
-class Expected:
+class ExpectedOutputs:
     """What a suite of a task must return.
 
     Attributes:
@@ -56,7 +56,7 @@ class Oracle:
         expected: by task and suite; a suite whose canonical solution failed is absent, and so is one without inputs.
     """
 
-    def __init__(self, data: EvalPlusData, expected: dict[tuple[str, Suite], Expected]) -> None:
+    def __init__(self, data: EvalPlusData, expected: dict[tuple[str, Suite], ExpectedOutputs]) -> None:
         self._dataset, self._expected = data.name, expected
         self._program = lru_cache(maxsize=8)(self._build)
         self._task_of = {task.task_id: task for task in data.tasks}
@@ -119,7 +119,7 @@ def prepare_oracle(data: EvalPlusData, cache: Path, execution: ExecutionParams) 
     return Oracle(data, found)
 
 
-def _write(path: Path, found: dict[tuple[str, Suite], Expected]) -> None:
+def _write(path: Path, found: dict[tuple[str, Suite], ExpectedOutputs]) -> None:
     temporary = path.with_suffix(".tmp")
     with gzip.open(temporary, "wt", encoding="utf-8", compresslevel=1) as file:
         for (task_id, suite), expected in found.items():
@@ -127,16 +127,16 @@ def _write(path: Path, found: dict[tuple[str, Suite], Expected]) -> None:
     temporary.replace(path)
 
 
-def _read(path: Path) -> dict[tuple[str, Suite], Expected]:
+def _read(path: Path) -> dict[tuple[str, Suite], ExpectedOutputs]:
     """What was computed before, unless it is damaged."""
     if not path.is_file():
         return {}
-    found: dict[tuple[str, Suite], Expected] = {}
+    found: dict[tuple[str, Suite], ExpectedOutputs] = {}
     try:
         with gzip.open(path, "rt", encoding="utf-8") as file:
             for line in file:
                 task_id, suite, texts, cpu_s = json.loads(line)
-                found[task_id, suite] = Expected(tuple(texts), cpu_s)
+                found[task_id, suite] = ExpectedOutputs(tuple(texts), cpu_s)
     except (OSError, EOFError, zlib.error, ValueError) as error:
         logger.warning("%s: damaged (%s); what tests expect is computed anew", path, error)
         return {}
@@ -145,7 +145,7 @@ def _read(path: Path) -> dict[tuple[str, Suite], Expected]:
 
 def _compute(
     data: EvalPlusData, wanted: Sequence[tuple[EvalPlusTask, Suite]], execution: ExecutionParams
-) -> Iterator[tuple[str, Suite, Expected]]:
+) -> Iterator[tuple[str, Suite, ExpectedOutputs]]:
     """Run the canonical solutions; those that fail are left out."""
     returned: dict[int, list[str]] = {}
 
@@ -176,5 +176,5 @@ def _compute(
             texts = returned.pop(number)
             task, suite = wanted[number]
             if outcome.verdict == "passed":
-                yield task.task_id, suite, Expected(tuple(texts), outcome.cpu_s)
+                yield task.task_id, suite, ExpectedOutputs(tuple(texts), outcome.cpu_s)
             advance(1)

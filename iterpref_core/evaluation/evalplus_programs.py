@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from iterpref_core.config import ExecutionParams
 from iterpref_core.evaluation.evalplus_oracle import SUITES, Oracle
-from iterpref_core.evaluation.program_runs import Candidate, Run
+from iterpref_core.evaluation.program_runs import Candidate, ProgramRun
 from iterpref_core.execution import ENGINE, Engine, Program, open_executor, time_limit
 from iterpref_core.records import Sample
 
@@ -24,7 +24,7 @@ suite a minute, or the sum of these, and 1 s more. The canonical solution's time
 LIMITS = {"cpu_s": 61.0, "wall_s": 122.0, "memory_mb": 4096, "output_kb": 16 * 1024, "file_mb": 64}
 """Memory is EvalPlus's; it counts no output and no files."""
 
-UNJUDGED = Run("infra_error", "the task's own solution fails here, so it is not known what is right", 0, 0.0)
+UNJUDGED = ProgramRun("infra_error", "the task's own solution fails here, so it is not known what is right", 0, 0.0)
 
 
 def open_harness(execution: ExecutionParams) -> Engine:
@@ -52,6 +52,6 @@ def candidate_of(oracle: Oracle, sample: Sample) -> Candidate:
     return Candidate(programs(), len(suites))
 
 
-def without_plus(run: Run) -> Run:
+def without_plus(run: ProgramRun) -> ProgramRun:
     """What became of a sample by the base tests alone."""
-    return run if run.passed == 0 else Run("passed", "", run.passed, run.cpu_s)
+    return run if run.passed == 0 else ProgramRun("passed", "", run.passed, run.cpu_s)

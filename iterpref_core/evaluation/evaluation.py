@@ -17,7 +17,7 @@ from iterpref_core.config import (
 )
 from iterpref_core.errors import DataUnavailableError, InputError
 from iterpref_core.evaluation.answerer import Answerer, open_answerer
-from iterpref_core.evaluation.benchmark_services import Service, Setup, group, open_service
+from iterpref_core.evaluation.benchmark_services import BenchmarkService, Setup, group, open_service
 from iterpref_core.evaluation.program_runs import Journals
 from iterpref_core.evaluation.scores import Evaluated, metrics_of
 from iterpref_core.inference.local.checkpoints import is_served
@@ -88,7 +88,7 @@ def run_benchmarks(
 ) -> dict[str, float]:
     """`evaluate_model` with whatever answers prompts; `instruct`: prompts for a chat model."""
 
-    def measure(wanted: Sequence[Benchmark], service: Service) -> dict[Benchmark, Evaluated]:
+    def measure(wanted: Sequence[Benchmark], service: BenchmarkService) -> dict[Benchmark, Evaluated]:
         return service.evaluate(wanted, answerer, instruct=instruct)
 
     return _run(name, params.benchmarks, measure, problems, params.livecodebench, execution, out=out, cache=cache)
@@ -112,7 +112,7 @@ def score_samples(
     """
     given = list(read_jsonl(samples, Sample))
 
-    def measure(wanted: Sequence[Benchmark], service: Service) -> dict[Benchmark, Evaluated]:
+    def measure(wanted: Sequence[Benchmark], service: BenchmarkService) -> dict[Benchmark, Evaluated]:
         asked = dict.fromkeys(service.task_ids)
         found = [sample for sample in given if sample.task_id in asked]
         missing = list(asked.keys() - {sample.task_id for sample in found})
@@ -144,7 +144,7 @@ def score_ground_truth(
         DataUnavailableError: the benchmark's data cannot be had here.
     """
 
-    def measure(wanted: Sequence[Benchmark], service: Service) -> dict[Benchmark, Evaluated]:
+    def measure(wanted: Sequence[Benchmark], service: BenchmarkService) -> dict[Benchmark, Evaluated]:
         return service.score(wanted, service.ground_truth_samples())
 
     return _run("ground-truth", [benchmark], measure, problems, livecodebench, execution, out=out, cache=cache)
@@ -153,7 +153,7 @@ def score_ground_truth(
 def _run(
     name: str,
     benchmarks: Sequence[Benchmark],
-    measure: Callable[[Sequence[Benchmark], Service], dict[Benchmark, Evaluated]],
+    measure: Callable[[Sequence[Benchmark], BenchmarkService], dict[Benchmark, Evaluated]],
     problems: Path,
     livecodebench: LiveCodeBenchParams,
     execution: ExecutionParams,

@@ -9,7 +9,7 @@ from typing import Any
 from iterpref_core.config import Benchmark, ExecutionParams
 from iterpref_core.errors import InputError
 from iterpref_core.evaluation.answerer import Answerer
-from iterpref_core.evaluation.program_runs import Journals, Run, name_of, own_solutions, run_all, single
+from iterpref_core.evaluation.program_runs import Journals, ProgramRun, name_of, own_solutions, run_all, single
 from iterpref_core.evaluation.scores import Evaluated, GroundTruth, Provenance, make_entry
 from iterpref_core.execution import ENGINE, REFERENCE_FACTOR, Engine, limits_of, open_executor, program_of, time_limit
 from iterpref_core.inference.codeflow_prompts import draft_prompt
@@ -119,7 +119,9 @@ class Heldout:
                 raise InputError(f"problem {problem.task_id!r}: field 'reference' is missing; add it to the problems")
         return tuple(Sample(task_id=problem.task_id, solution=problem.reference) for problem in self.problems)
 
-    def _run(self, executor: Engine, samples: Sequence[Sample], limits: Mapping[str, float], what: str) -> list[Run]:
+    def _run(
+        self, executor: Engine, samples: Sequence[Sample], limits: Mapping[str, float], what: str
+    ) -> list[ProgramRun]:
         """Run programs, each with the CPU seconds that its problem has in `limits`, or else the common ones."""
         problem_of = {problem.task_id: problem for problem in self.problems}
         candidates = (
@@ -138,7 +140,7 @@ class Heldout:
     def _identity(self, executor: Engine) -> list[Any]:
         return [HARNESS, self._digest, asdict(limits_of(self._execution)), executor.isolation]
 
-    def _references(self, executor: Engine) -> dict[str, Run]:
+    def _references(self, executor: Engine) -> dict[str, ProgramRun]:
         """How the problems' references fare, before any model's programs do; they have time to spare."""
         samples = [
             Sample(task_id=problem.task_id, solution=problem.reference)

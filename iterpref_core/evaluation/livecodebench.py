@@ -16,7 +16,7 @@ from iterpref_core.evaluation.answerer import Answerer
 from iterpref_core.evaluation.livecodebench_data import LiveTask, LiveTests, find_live_data, read_tests
 from iterpref_core.evaluation.livecodebench_prompts import extract_program, make_prompt
 from iterpref_core.evaluation.livecodebench_tests import PublishedTest, RightOutput, RightValue, parse_arguments
-from iterpref_core.evaluation.program_runs import Candidate, Journals, Run, name_of, run_all
+from iterpref_core.evaluation.program_runs import Candidate, Journals, ProgramRun, name_of, run_all
 from iterpref_core.evaluation.scores import Entry, Evaluated, Provenance, make_entry
 from iterpref_core.execution import ENGINE, Engine, Program, StdinTest, ValueTest, limits_of, open_executor
 from iterpref_core.records import Sample
@@ -107,7 +107,7 @@ class LiveCodeBench:
         """
         raise InputError("livecodebench publishes no solutions; --ground-truth works for the other benchmarks")
 
-    def _run(self, executor: Engine, samples: Sequence[Sample]) -> list[Run]:
+    def _run(self, executor: Engine, samples: Sequence[Sample]) -> list[ProgramRun]:
         return run_all(
             executor,
             self._candidates(samples),
@@ -127,7 +127,7 @@ class LiveCodeBench:
     def _groups(
         self,
         samples: Sequence[Sample],
-        runs: Sequence[Run],
+        runs: Sequence[ProgramRun],
         provenance: Provenance,
         label: Callable[[LiveTask], str],
     ) -> dict[str, Entry]:

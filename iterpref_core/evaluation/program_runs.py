@@ -22,7 +22,7 @@ from iterpref_core.execution import Program, ProgramRunner
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Sample, Verdict
 from iterpref_core.storage.jsonl import atomic_writer
-from iterpref_core.storage.run_journal import Journal, digest
+from iterpref_core.storage.run_journal import RunJournal, digest
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ WINDOW = 32
 """Samples whose programs are at hand at once: enough that few programs of a sample are run after one that fails."""
 
 
-class Run(NamedTuple):
+class ProgramRun(NamedTuple):
     """What became of a sample.
 
     Attributes:
@@ -66,7 +66,7 @@ def single(program: Program) -> Candidate:
 
 def run_candidates(
     executor: ProgramRunner, candidates: Iterator[Candidate], window: int = WINDOW
-) -> Iterator[tuple[int, Run]]:
+) -> Iterator[tuple[int, ProgramRun]]:
     """Run the programs of many samples in turn; yields (index, what became of it) as that is known.
 
     In turn, because programs are started ahead of the outcomes that are known: of one sample alone, many would be under
@@ -96,7 +96,7 @@ def run_candidates(
         candidate.passed += outcome.verdict == "passed"
         if outcome.verdict != "passed" or candidate.passed == candidate.count:
             candidate.known = True
-            yield index, Run(outcome.verdict, outcome.feedback, candidate.passed, candidate.cpu_s)
+            yield index, ProgramRun(outcome.verdict, outcome.feedback, candidate.passed, candidate.cpu_s)
 
 
 class Journals:
@@ -119,13 +119,13 @@ class Journals:
             for path in self._used:
                 path.unlink(missing_ok=True)
 
-    def open(self, stack: ExitStack, identity: str) -> Journal:
+    def open(self, stack: ExitStack, identity: str) -> RunJournal:
         """The journal of a run, held until the stack is closed; another evaluation that runs the same waits."""
         path = self._folder / f"{digest(identity)}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
         stack.enter_context(FileLock(path.with_suffix(".lock")))
         self._used.append(path)
-        return stack.enter_context(Journal(path, identity))
+        return stack.enter_context(RunJournal(path, identity))
 
 
 def run_all(
@@ -137,7 +137,7 @@ def run_all(
     identity: Sequence[Any],
     journals: Journals,
     window: int = WINDOW,
-) -> list[Run]:
+) -> list[ProgramRun]:
     """What became of each sample, in order, with a progress bar.
 
     Args:
@@ -152,7 +152,7 @@ def run_all(
     with ExitStack() as stack:
         journal = journals.open(stack, json.dumps([list(identity), digest("\n".join(names))]))
         done = journal.replay(iter(names))
-        early: dict[int, Run] = {}
+        early: dict[int, ProgramRun] = {}
         advance = stack.enter_context(show_progress(what, len(names), done=done))
         for index, run in run_candidates(executor, islice(candidates, done, None), window):
             early[done + index] = run
@@ -160,7 +160,7 @@ def run_all(
             # In their order: what is finished ahead of it waits for the slow one.
             while (place := journal.count) in early:
                 journal.append(names[place], early.pop(place)._asdict())
-        return [Run(**entry) for entry in journal.entries()]
+        return [ProgramRun(**entry) for entry in journal.entries()]
 
 
 def name_of(sample: Sample) -> str:
@@ -171,10 +171,10 @@ def name_of(sample: Sample) -> str:
 def own_solutions(
     name: str,
     samples: Sequence[Sample],
-    run: Callable[[Sequence[Sample]], list[Run]],
+    run: Callable[[Sequence[Sample]], list[ProgramRun]],
     folder: Path,
     identity: Sequence[Any],
-) -> dict[str, Run]:
+) -> dict[str, ProgramRun]:
     """How a benchmark's own solutions fare, by task_id: run the first time, then read; says which of them fail.
 
     Evaluations that run at once run them only once. The outcomes are of one machine: how long a solution takes decides
@@ -196,7 +196,7 @@ def own_solutions(
             found = dict(zip((sample.task_id for sample in samples), run(samples), strict=True))
             with atomic_writer(path) as file:
                 json.dump(found, file, indent=1)
-    runs = {task_id: Run(*fields) for task_id, fields in json.loads(path.read_text(encoding="utf-8")).items()}
+    runs = {task_id: ProgramRun(*fields) for task_id, fields in json.loads(path.read_text(encoding="utf-8")).items()}
     failed = [task_id for task_id, outcome in runs.items() if outcome.verdict != "passed"]
     if failed:
         shown = ", ".join(failed[:NAMED]) + (f" and {len(failed) - NAMED} more" if len(failed) > NAMED else "")

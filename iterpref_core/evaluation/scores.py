@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from iterpref_core.errors import ExecutionError
-from iterpref_core.evaluation.program_runs import Run
+from iterpref_core.evaluation.program_runs import ProgramRun
 from iterpref_core.execution.feedback import exception_type
 from iterpref_core.records import Sample, Verdict
 from iterpref_core.statistics.pass_at_k import score_tasks
@@ -55,7 +55,7 @@ class Evaluated:
     samples: tuple[Sample, ...]
 
 
-def make_entry(samples: Sequence[Sample], runs: Sequence[Run], provenance: Provenance) -> Entry:
+def make_entry(samples: Sequence[Sample], runs: Sequence[ProgramRun], provenance: Provenance) -> Entry:
     """Summarize what became of samples.
 
     A task may have several samples: `pass_at_1` is then the mean over tasks of the share that passed, `pass_at_5` is

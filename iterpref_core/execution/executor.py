@@ -18,7 +18,7 @@ from iterpref_core.execution.pool import WorkerPool
 from iterpref_core.execution.programs import Limits, Outcome, Program
 from iterpref_core.execution.steps import Step, job, steps_of
 from iterpref_core.execution.verdicts import TAMPERED, Answer, Ruling, deceives, rule
-from iterpref_core.execution.zygote_client import Worker, WorkerDiedError
+from iterpref_core.execution.zygote_client import WorkerDiedError, ZygoteClient
 
 logger = logging.getLogger(__name__)
 
@@ -159,7 +159,7 @@ class _Run:
         self._pool, self._limits, self._count, self._isolated = pool, limits, count, isolated
         self._cross_check_every = every
         self._selector = selectors.DefaultSelector()
-        self._busy: dict[Worker, _Assignment] = {}
+        self._busy: dict[ZygoteClient, _Assignment] = {}
         self._ready: dict[int, Outcome] = {}
         self._again: list[_Assignment] = []
         self._alone: list[_Assignment] = []
@@ -211,7 +211,7 @@ class _Run:
         nearest = min(worker.deadline for worker in self._busy)
         for event, _ in self._selector.select(max(0.0, nearest - time.monotonic())):
             worker = event.fileobj
-            assert isinstance(worker, Worker)
+            assert isinstance(worker, ZygoteClient)
             try:
                 answer = worker.collect()
             except WorkerDiedError as error:
@@ -222,11 +222,11 @@ class _Run:
         for worker in [worker for worker in self._busy if worker.deadline < time.monotonic()]:
             self._lost(worker, "the zygote does not answer")
 
-    def _release(self, worker: Worker) -> _Assignment:
+    def _release(self, worker: ZygoteClient) -> _Assignment:
         self._selector.unregister(worker)
         return self._busy.pop(worker)
 
-    def _finish(self, worker: Worker, answer: Answer) -> None:
+    def _finish(self, worker: ZygoteClient, answer: Answer) -> None:
         done = self._release(worker)
         if done.stage == "check" or answer.worn:
             self._pool.dismiss(worker)  # where it is a check, it was hired on top of the others
@@ -248,7 +248,7 @@ class _Run:
         else:
             self._record(done, ruling)
 
-    def _rule(self, done: _Assignment, worker: Worker, answer: Answer) -> Ruling:
+    def _rule(self, done: _Assignment, worker: ZygoteClient, answer: Answer) -> Ruling:
         """The ruling after a stage."""
         if done.stage == "control":
             return TAMPERED if deceives(done.key, answer) else done.ruling
@@ -266,7 +266,7 @@ class _Run:
         every = self._cross_check_every
         return every > 0 and position % every == every - 1 and ruling.verdict not in ("timeout", "tampered")
 
-    def _lost(self, worker: Worker, reason: str) -> None:
+    def _lost(self, worker: ZygoteClient, reason: str) -> None:
         """The worker died under a program, which is started once more on another."""
         lost = self._release(worker)
         logger.warning("worker %d was lost under program %d: %s", worker.pid, lost.position, reason)

@@ -13,7 +13,7 @@ from iterpref_core.execution.interpreters import Environment, Runtime, own_runti
 from iterpref_core.execution.isolation import Plan
 from iterpref_core.execution.programs import Limits
 from iterpref_core.execution.sandbox import source_digest as sources
-from iterpref_core.execution.zygote_client import NoProcessesError, Worker
+from iterpref_core.execution.zygote_client import NoProcessesError, ZygoteClient
 
 logger = logging.getLogger(__name__)
 
@@ -53,12 +53,12 @@ class WorkerPool:
         self._plan, self._limits, self._preload, self._environments = plan, limits, preload, environments
         self._scratch = "" if "bwrap" in plan.layers else tempfile.mkdtemp(prefix="iterpref-execution-")
         self._sources = _sources()
-        self._idle: defaultdict[str | None, list[Worker]] = defaultdict(list)
-        self._all: set[Worker] = set()
+        self._idle: defaultdict[str | None, list[ZygoteClient]] = defaultdict(list)
+        self._all: set[ZygoteClient] = set()
         self._lock = threading.Lock()
         self._closed = False
 
-    def hire(self, environment: str | None, *, fresh: bool = False) -> Worker:
+    def hire(self, environment: str | None, *, fresh: bool = False) -> ZygoteClient:
         """An idle worker of an environment, or a new one if there is none or a fresh one is asked for.
 
         Raises:
@@ -76,7 +76,7 @@ class WorkerPool:
             self._all.add(worker)
         return worker
 
-    def _start(self, environment: str | None) -> Worker:
+    def _start(self, environment: str | None) -> ZygoteClient:
         if environment is not None and environment not in self._environments:
             raise ConfigError(
                 f"a test needs the environment {environment!r}, which execution.environments in params.yaml lacks; "
@@ -95,20 +95,20 @@ class WorkerPool:
                     _warn_of_refused_processes(environment, str(error))
         return self._worker(runtime_of(wanted))
 
-    def _worker(self, runtime: Runtime) -> Worker:
-        return Worker(self._plan, self._limits, runtime, scratch=self._scratch, sources=self._sources)
+    def _worker(self, runtime: Runtime) -> ZygoteClient:
+        return ZygoteClient(self._plan, self._limits, runtime, scratch=self._scratch, sources=self._sources)
 
-    def _take(self, environment: str | None) -> Worker | None:
+    def _take(self, environment: str | None) -> ZygoteClient | None:
         with self._lock:
             idle = self._idle[environment]
             return idle.pop() if idle else None
 
-    def put_back(self, worker: Worker, environment: str | None) -> None:
+    def put_back(self, worker: ZygoteClient, environment: str | None) -> None:
         """Take back a worker of an environment that has answered."""
         with self._lock:
             self._idle[environment].append(worker)
 
-    def dismiss(self, worker: Worker) -> None:
+    def dismiss(self, worker: ZygoteClient) -> None:
         """End a worker and whatever it is running."""
         with self._lock:
             known = worker in self._all

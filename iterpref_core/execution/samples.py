@@ -16,7 +16,7 @@ from iterpref_core.execution.programs import Outcome, Program
 from iterpref_core.execution.steps import expect
 from iterpref_core.records import IoTest, Problem, Result, Sample
 from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error, parse_lines, read_jsonl
-from iterpref_core.storage.run_journal import Journal, digest
+from iterpref_core.storage.run_journal import RunJournal, digest
 
 
 def program_of(problem: Problem, sample: Sample) -> Program:
@@ -64,7 +64,7 @@ def read_problems(path: Path) -> dict[str, Problem]:
     return problems
 
 
-def _run_rest(pairs: Iterator[tuple[Problem, Sample]], executor: Engine, journal: Journal) -> None:
+def _run_rest(pairs: Iterator[tuple[Problem, Sample]], executor: Engine, journal: RunJournal) -> None:
     """Run the samples that the journal has no outcome of, and enter theirs."""
     waiting: list[Sample] = []
 
@@ -77,7 +77,7 @@ def _run_rest(pairs: Iterator[tuple[Problem, Sample]], executor: Engine, journal
         journal.append(digest(waiting.pop(0).to_json()), asdict(outcome))
 
 
-def _write(samples: Iterable[Sample], journal: Journal, out: Path, timings: Path | None) -> int:
+def _write(samples: Iterable[Sample], journal: RunJournal, out: Path, timings: Path | None) -> int:
     """Turn the journal into the results, and the timings if they are wanted."""
     counts: dict[str, int] = {}
     with ExitStack() as stack:
@@ -116,7 +116,7 @@ def execute_samples(problems: Path, samples: Path, out: Path, timings: Path | No
     """
     known = read_problems(problems)
     identity = digest(f"{problems.read_text(encoding='utf-8')} {executor.limits} {executor.isolation}")
-    with Journal(out.with_name(f".{out.name}.unfinished"), identity) as journal:
+    with RunJournal(out.with_name(f".{out.name}.unfinished"), identity) as journal:
         done = journal.replay(digest(sample.to_json()) for _, sample in _read_samples(samples, known))
         _run_rest(islice(_read_samples(samples, known), done, None), executor, journal)
         total = _write((sample for _, sample in _read_samples(samples, known)), journal, out, timings)

@@ -37,7 +37,7 @@ class NoProcessesError(ExecutionError):
     """This machine does not let programs have processes as they should."""
 
 
-class Worker:
+class ZygoteClient:
     """One zygote process.
 
     Args:

@@ -10,7 +10,7 @@ from iterpref_core.storage.jsonl import read_jsonl, read_pairs
 
 
 @dataclass
-class Tally:
+class SpanCounts:
     """Sums over pairs: units (lines, or characters) marked, truly wrong, and both."""
 
     pairs: int = 0
@@ -71,7 +71,7 @@ def compare_spans(pairs: Path, spans: Path, truth: Path) -> dict[str, float]:
         InputError: no pair has a true region.
     """
     found, true = ({item.task_id: item.rejected for item in _read_spans(path)} for path in (spans, truth))
-    lines, characters, missing = Tally(), Tally(), 0
+    lines, characters, missing = SpanCounts(), SpanCounts(), 0
     for pair in read_pairs(pairs):
         if pair.task_id not in true:
             continue

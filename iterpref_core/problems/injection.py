@@ -22,7 +22,7 @@ from iterpref_core.progress import show_progress
 from iterpref_core.records import FocalSpans, PreferencePair, Problem, Record, Sample
 from iterpref_core.source_code.line_diff import diff_lines, span_lines
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
-from iterpref_core.storage.run_journal import Journal, digest
+from iterpref_core.storage.run_journal import RunJournal, digest
 
 METHOD = "injected"
 MUTANT_FLOOR_S = 0.25
@@ -108,7 +108,7 @@ def inject_bugs(
     """
     total = sum(1 for _ in read_jsonl(problems, Problem, unique=True))
     identity = digest(f"{options} {executor.limits} {executor.isolation}")
-    with Journal(out.with_name(f".{out.name}.unfinished"), identity) as journal:
+    with RunJournal(out.with_name(f".{out.name}.unfinished"), identity) as journal:
         done = journal.replay(digest(problem.to_json()) for problem in read_jsonl(problems, Problem))
         rest = islice(read_jsonl(problems, Problem), done, None)
         with show_progress("inject", total, done=done, unit="problems") as advance:

@@ -23,7 +23,7 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Line:
+class ChartLine:
     """A series in the chart's own units: `path` for a polyline, `dots` where the points are few enough to see."""
 
     name: str
@@ -38,7 +38,7 @@ class Chart:
 
     title: str
     x_label: str
-    lines: tuple[Line, ...]
+    lines: tuple[ChartLine, ...]
     x_ticks: tuple[tuple[float, str], ...]
     y_ticks: tuple[tuple[float, str], ...]
 
@@ -168,7 +168,7 @@ def _scale(source: Point, target: Point) -> Callable[[float], float]:
     return lambda value: round(target[0] + (value - source[0]) / width * (target[1] - target[0]), 1)
 
 
-def _line(series: Series, to_x: Callable[[float], float], to_y: Callable[[float], float]) -> Line:
+def _line(series: Series, to_x: Callable[[float], float], to_y: Callable[[float], float]) -> ChartLine:
     points = tuple((to_x(x), to_y(y)) for x, y in series.points)
     path = " ".join(f"{x:g},{y:g}" for x, y in points)
-    return Line(series.name, series.style, path, points if len(points) <= 12 else ())
+    return ChartLine(series.name, series.style, path, points if len(points) <= 12 else ())

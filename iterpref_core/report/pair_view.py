@@ -13,7 +13,7 @@ from iterpref_core.storage.jsonl import atomic_writer
 
 
 @dataclass(frozen=True)
-class Line:
+class ProgramLine:
     """A line of a program. `marked`: it lies in the region, even where it has no character to mark.
 
     `segments` are its pieces in order, each with whether it is inside the region.
@@ -24,7 +24,7 @@ class Line:
     segments: tuple[tuple[str, bool], ...]
 
 
-def mark_lines(text: str, spans: Sequence[Span]) -> list[Line]:
+def mark_lines(text: str, spans: Sequence[Span]) -> list[ProgramLine]:
     r"""Cut a program into lines, and every line at the edges of the spans.
 
     A line is marked when a span covers any of its characters, its line end included. An empty line has none to
@@ -39,7 +39,7 @@ def mark_lines(text: str, spans: Sequence[Span]) -> list[Line]:
         following = bounds[number][0] if number < len(bounds) else len(text)
         inside = [(max(s, start), min(e, end)) for s, e in sorted(spans) if s < end and e > start]
         marked = any((s < following and e > start) or s == e == start == end for s, e in spans)
-        lines.append(Line(number, marked, tuple(_segments(text, start, end, inside))))
+        lines.append(ProgramLine(number, marked, tuple(_segments(text, start, end, inside))))
     return lines
 
 

@@ -17,7 +17,7 @@ CIRCUMSTANCES = ("harness", "limits", "isolation", "sampling")
 
 
 @dataclass(frozen=True)
-class Gate:
+class RegressionGate:
     """Candidate against baseline; `benchmarks` has for each its scores and the comparison."""
 
     alpha: float
@@ -50,7 +50,7 @@ class Gate:
 
 def compare_with_baseline(
     baseline: Path, candidate: Path, benchmarks: Sequence[str], alpha: float, resamples: int, seed: int
-) -> Gate:
+) -> RegressionGate:
     """Test whether a candidate is worse than a baseline on the same tasks.
 
     The test is one-sided: a gate acts on losses alone, and so finds them with fewer tasks at the same rate of false
@@ -91,7 +91,7 @@ def compare_with_baseline(
         }
     for name, corrected in zip(names, holm([found[name]["p_worse"] for name in names]), strict=True):
         found[name] |= {"p_worse_holm": corrected, "worse": corrected <= alpha}
-    return Gate(alpha, found)
+    return RegressionGate(alpha, found)
 
 
 def _measured(model: ModelResults, path: Path, name: str) -> Measured:

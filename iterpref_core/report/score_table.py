@@ -41,7 +41,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """A method's scores. `source` is of published ones; `style` is `truth`, `focal`, `published` or nothing."""
 
     name: str
@@ -55,7 +55,7 @@ class Group:
     """The rows of one model."""
 
     name: str
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,12 @@ def score_table(summary: Summary) -> ScoreTable | None:
     if not set(keys) - {MAIN_BENCHMARK}:
         return None
     student = summary["provenance"]["params"]["model"]["student"]
-    rows: dict[str, list[tuple[str, Row]]] = {_base(student): _own_rows(summary, keys)}
+    rows: dict[str, list[tuple[str, TableRow]]] = {_base(student): _own_rows(summary, keys)}
     titles = {_base(student): EMBEDDED.get(student, student)}
     for (model, method, source), scores in _by_method(published).items():
         cells = tuple(Cell(share(scores[key])) if key in scores else Cell("–") for key in keys)
         titles.setdefault(_base(model), model)
-        rows.setdefault(_base(model), []).append((_method(method), Row(method, "published", cells, source)))
+        rows.setdefault(_base(model), []).append((_method(method), TableRow(method, "published", cells, source)))
     return ScoreTable(
         tuple((title, tuple(COLUMNS[title][key] for key in group)) for title, group in columns.items() if group),
         tuple(Group(titles[model], _sorted(of_model)) for model, of_model in rows.items() if of_model),
@@ -115,16 +115,16 @@ def difficulty_table(summary: Summary) -> tuple[list[str], list[tuple[str, list[
     return [f"{name}, {sizes[name]} tasks" for name in names], rows
 
 
-def _own_rows(summary: Summary, keys: Sequence[str]) -> list[tuple[str, Row]]:
+def _own_rows(summary: Summary, keys: Sequence[str]) -> list[tuple[str, TableRow]]:
     """(method, row) of what this experiment measured, the ground truth first."""
     rows = []
     truth = summary["ground_truth"]
     if truth.keys() & set(keys):
         cells = tuple(_truth(truth.get(key)) for key in keys)
-        rows.append(("", Row("ground truth", "truth", cells)))
+        rows.append(("", TableRow("ground truth", "truth", cells)))
     for model in in_order(set(summary["models"]), MODELS):
         style = "focal" if model in FOCAL else ""
-        rows.append((model, Row(model_name(model), style, tuple(_own_cell(summary, model, key) for key in keys))))
+        rows.append((model, TableRow(model_name(model), style, tuple(_own_cell(summary, model, key) for key in keys))))
     return rows
 
 
@@ -174,7 +174,7 @@ def _method(name: str) -> str:
     return next((key for key, label in MODELS.items() if lowered in (key, label.lower())), name)
 
 
-def _sorted(rows: Sequence[tuple[str, Row]]) -> tuple[Row, ...]:
+def _sorted(rows: Sequence[tuple[str, TableRow]]) -> tuple[TableRow, ...]:
     """Ground truth, known methods in the known order, then the others; of one method ours first."""
     places = {"": -1, **{method: place for place, method in enumerate(MODELS)}}
     return tuple(row for _, row in sorted(rows, key=lambda item: places.get(item[0], len(MODELS))))

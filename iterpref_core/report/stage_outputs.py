@@ -20,7 +20,7 @@ class _Input(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class GroundTruth(_Input):
+class GroundTruthEntry(_Input):
     """The benchmark's own solutions, run by the same harness."""
 
     n: int
@@ -73,7 +73,7 @@ class Measured(_Input):
     limits: dict[str, Any]
     isolation: str
     sampling: dict[str, Any] | None = None
-    ground_truth: GroundTruth | None = None
+    ground_truth: GroundTruthEntry | None = None
     without_failed_truth: PartialScore | None = None
 
 

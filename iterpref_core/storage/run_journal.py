@@ -13,7 +13,7 @@ def digest(text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
-class Journal:
+class RunJournal:
     """What came of each record, in their order, one JSON line each, after a line that says what it came from.
 
     A context manager. Lines of another run, and a last line that was cut off, are dropped.

@@ -38,10 +38,10 @@ class CountingCollator:
         return {**self.collator(pairs), "counts": torch.tensor(counts, dtype=torch.float32)}
 
 
-class Tally:
+class BatchStatistics:
     """Sums and counts of named numbers, kept on the device until their means are asked for.
 
-    >>> tally = Tally()
+    >>> tally = BatchStatistics()
     >>> tally.add("nll", torch.tensor(6.0), torch.tensor(2.0))
     >>> tally.add("nll", torch.tensor(3.0), torch.tensor(1.0))
     >>> tally.take_means(lambda sums: sums)

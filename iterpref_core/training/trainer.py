@@ -19,8 +19,8 @@ from iterpref_core.training.batch_statistics import (
     PAIRS,
     REJECTED_COUNTED,
     REJECTED_TOKENS,
+    BatchStatistics,
     CountingCollator,
-    Tally,
 )
 from iterpref_core.training.checkpoint import mark_whole
 from iterpref_core.training.columns import COLUMNS
@@ -70,7 +70,7 @@ class FocalDPOTrainer(DPOTrainer):
         **kwargs: Any,
     ) -> None:
         self._objective, self._alpha, self._nll = objective, objective.alpha, nll
-        self._max_margin, self._tally = max_margin, Tally()
+        self._max_margin, self._tally = max_margin, BatchStatistics()
         self._losses: list[float] = []
         refuse_ignored(kwargs.get("args"), kwargs.get("train_dataset"))
         super().__init__(data_collator=CountingCollator(data_collator), **kwargs)

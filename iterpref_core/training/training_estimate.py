@@ -13,7 +13,7 @@ from iterpref_core.config import TrainingParams
 from iterpref_core.objectives.objectives import Objective
 from iterpref_core.training.label_head import CHUNK
 from iterpref_core.training.model_shape import ModelShape
-from iterpref_core.training.workload import Row, Workload
+from iterpref_core.training.workload import MicroBatch, Workload
 
 PrecisionName = Literal["bf16", "mixed", "autocast", "fp32"]
 MARGIN = 0.1
@@ -235,7 +235,7 @@ def layer_bytes(shape: ModelShape, precision: Precision, width: int, *, masked: 
     return norms + attention + 4 * shape.heads + (4 if shape.gated else 2) * b * shape.intermediate
 
 
-def activation_bytes(shape: ModelShape, precision: Precision, batch: Row, params: TrainingParams) -> float:
+def activation_bytes(shape: ModelShape, precision: Precision, batch: MicroBatch, params: TrainingParams) -> float:
     """What a micro-batch's forward pass leaves for its backward pass, and that needs while it runs.
 
     With gradient checkpointing the input of every layer, and one layer whole (Chen et al., arXiv 1604.06174). In
@@ -250,13 +250,13 @@ def activation_bytes(shape: ModelShape, precision: Precision, batch: Row, params
     return float(batch.rows * batch.width * (kept + final_norm + backward))
 
 
-def head_bytes(shape: ModelShape, precision: Precision, batch: Row) -> float:
+def head_bytes(shape: ModelShape, precision: Precision, batch: MicroBatch) -> float:
     """Scores of the labels, a part of the vocabulary at a time: product, logits and gradient; hidden states twice."""
     scores = batch.labels * min(CHUNK, shape.vocabulary) * (precision.compute + 4 + precision.compute)
     return float(scores + batch.labels * shape.hidden * (precision.compute + 4))
 
 
-def _reference_bytes(shape: ModelShape, precision: Precision, batch: Row) -> float:
+def _reference_bytes(shape: ModelShape, precision: Precision, batch: MicroBatch) -> float:
     """The reference pass scores labels like training, but keeps nothing of the layers: one layer's widest tensors."""
     layer = 4 * precision.compute * shape.intermediate
     return batch.rows * batch.width * layer + head_bytes(shape, precision, batch)

@@ -37,7 +37,7 @@ class PairLengths:
 
 
 @dataclass(frozen=True)
-class Row:
+class MicroBatch:
     """A micro-batch: `rows` rows of `width` slots each, of which `labels` count for something."""
 
     rows: int
@@ -58,10 +58,10 @@ class Workload:
     slots: int
     attended: int
     labels: int
-    largest: Row
+    largest: MicroBatch
     reference_slots: int
     reference_attended: int
-    reference_largest: Row
+    reference_largest: MicroBatch
     programs: int
 
 
@@ -135,7 +135,7 @@ def measure_workload(lengths: Sequence[PairLengths], objective: Objective, param
         largest=max(batches, key=lambda batch: batch.rows * batch.width),
         reference_slots=sum(batch.rows * batch.width for batch in reference),
         reference_attended=sum(batch.rows * batch.width**2 for batch in reference),
-        reference_largest=max(reference, key=lambda batch: batch.rows * batch.width, default=Row(0, 0, 0)),
+        reference_largest=max(reference, key=lambda batch: batch.rows * batch.width, default=MicroBatch(0, 0, 0)),
         programs=sum(pair.chosen + pair.rejected for pair in lengths) if objective.preference else 0,
     )
 
@@ -151,7 +151,7 @@ def _reference_lengths(lengths: Iterable[PairLengths]) -> Iterator[tuple[int, in
         yield pair.prompt + pair.rejected, pair.rejected
 
 
-def _micro_batch(pairs: Sequence[PairLengths], number: int, objective: Objective, params: TrainingParams) -> Row:
+def _micro_batch(pairs: Sequence[PairLengths], number: int, objective: Objective, params: TrainingParams) -> MicroBatch:
     pieces, labels = [], 0
     for pair in pairs:
         if not objective.preference:
@@ -170,9 +170,9 @@ def _micro_batch(pairs: Sequence[PairLengths], number: int, objective: Objective
     if params.layout == "padded":
         return _row(pieces, labels)
     width, places = pack(pieces, PAD_TO_MULTIPLE_OF)
-    return Row(1 + max(row for row, _ in places), width, labels)
+    return MicroBatch(1 + max(row for row, _ in places), width, labels)
 
 
-def _row(widths: Sequence[int], labels: int) -> Row:
+def _row(widths: Sequence[int], labels: int) -> MicroBatch:
     width = max(-(-max(widths) // PAD_TO_MULTIPLE_OF), 1) * PAD_TO_MULTIPLE_OF
-    return Row(len(widths), width, labels)
+    return MicroBatch(len(widths), width, labels)

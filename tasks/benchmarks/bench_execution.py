@@ -22,7 +22,7 @@ _BLOCKS = 10
 
 
 @dataclass(frozen=True)
-class Effort:
+class ExecutionEffort:
     """How much to measure.
 
     Attributes:
@@ -87,7 +87,7 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     return {name: round(value, 3) for name, value in zip(("q1", "median", "q3"), quartiles, strict=True)}
 
 
-def _interleaved(runners: dict[str, _Runner], effort: Effort) -> dict[str, list[dict[str, Any]]]:
+def _interleaved(runners: dict[str, _Runner], effort: ExecutionEffort) -> dict[str, list[dict[str, Any]]]:
     """Costs of every runner by round; each round begins with another one. The CPU seconds are of one program."""
     costs: dict[str, list[dict[str, Any]]] = {kind: [] for kind in runners}
     kinds = list(runners)
@@ -140,7 +140,7 @@ def _ground_truths(cache: Path) -> dict[str, Any]:
     }
 
 
-def bench_execution(cache: Path, effort: Effort = Effort()) -> dict[str, Any]:
+def bench_execution(cache: Path, effort: ExecutionEffort = ExecutionEffort()) -> dict[str, Any]:
     """Measure; CPU seconds are those of all processes together, with every isolation layer on.
 
     Args:

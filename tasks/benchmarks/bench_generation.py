@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.codeflow.batched_rounds import debug_problems
-from iterpref_core.codeflow.rollout import Finished
-from iterpref_core.codeflow.rollout_store import Work
+from iterpref_core.codeflow.rollout import Rollout
+from iterpref_core.codeflow.rollout_store import RolloutStore
 from iterpref_core.codeflow.stream import stream_debugging
 from iterpref_core.config import CodeflowParams, ExecutionParams
 from iterpref_core.execution import Executor, Outcome, Program, limits_of
@@ -122,12 +122,12 @@ def _measure(
     with (
         tempfile.TemporaryDirectory(prefix="iterpref-bench-") as folder,
         _mock_process(median_s) as (url, channel),
-        Work(Path(folder) / "work.sqlite") as work,
+        RolloutStore(Path(folder) / "work.sqlite") as work,
         AnswerStore(Path(folder) / "answers.sqlite", "bench") as store,
         show_progress("barrier" if barrier else "stream", trajectories, unit="trajectories") as advance,
     ):
 
-        def keep(finished: Finished) -> None:
+        def keep(finished: Rollout) -> None:
             nonlocal solved
             solved += finished.trajectory.solved
             work.append(finished)

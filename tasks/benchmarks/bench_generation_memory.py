@@ -11,7 +11,7 @@ from pathlib import Path
 from iterpref_core.codeflow.codeflow import in_order, work_through
 from iterpref_core.codeflow.problem_selection import selected, survey
 from iterpref_core.codeflow.roles import Opened
-from iterpref_core.codeflow.rollout_store import Work
+from iterpref_core.codeflow.rollout_store import RolloutStore
 from iterpref_core.config import CodeflowParams, SamplingParams
 from iterpref_core.execution import Engine, Outcome, Program
 from iterpref_core.inference.answer_store import AnswerStore, StoredEndpoint
@@ -74,7 +74,7 @@ def debug_many(count: int) -> float:
         write_jsonl(problems, map(_problem, range(count)))
         survey(problems)
         with (
-            Work(Path(folder) / "work.sqlite") as work,
+            RolloutStore(Path(folder) / "work.sqlite") as work,
             AnswerStore(Path(folder) / "answers.sqlite", "bench") as store,
         ):
             model = StoredEndpoint(_AtOnce(), "m", store)

@@ -16,7 +16,7 @@ from iterpref_core.execution import open_executor
 from iterpref_core.execution.mutants import mutants_of
 from iterpref_core.localization.causal import find_causes
 from iterpref_core.localization.localization import ON_TEXT
-from iterpref_core.localization.span_agreement import Tally, lines_in
+from iterpref_core.localization.span_agreement import SpanCounts, lines_in
 from iterpref_core.problems.rewrites import rewrite
 from iterpref_core.progress import show_progress
 from iterpref_core.records import PreferencePair, Problem
@@ -49,7 +49,7 @@ def bench_localization(
     if not made:
         raise InputError(f"{problems}: no problem has a reference with something to mutate; give MBPP's problems")
     wrong = {pair.task_id: lines for pair, _, lines in made}
-    tallies = {method: Tally() for method in (*ON_TEXT, "causal")}
+    tallies = {method: SpanCounts() for method in (*ON_TEXT, "causal")}
     executions: Counter[str] = Counter()
     with open_executor(execution) as executor, show_progress("localize", len(made), unit="pairs") as advance:
         causes = find_causes(((pair, problem) for pair, problem, _ in made), executor, max_executions)

@@ -42,7 +42,7 @@ Spread = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Effort:
+class TrainingEffort:
     """How much to measure.
 
     Attributes:
@@ -175,13 +175,15 @@ def _quartiles(pairs: list[Pair]) -> list[list[Pair]]:
     return parts
 
 
-def _batches(part: list[Pair], effort: Effort) -> Iterator[list[Pair]]:
+def _batches(part: list[Pair], effort: TrainingEffort) -> Iterator[list[Pair]]:
     """A batch for each round; a short part is gone through again."""
     for turn in range(effort.rounds):
         yield [part[(turn * effort.pairs + place) % len(part)] for place in range(min(effort.pairs, len(part)))]
 
 
-def _race(contestants: dict[str, _Contestant], parts: list[list[Pair]], effort: Effort) -> list[list[dict[str, _Step]]]:
+def _race(
+    contestants: dict[str, _Contestant], parts: list[list[Pair]], effort: TrainingEffort
+) -> list[list[dict[str, _Step]]]:
     """Steps by quartile and round; each batch begins with another contestant. The first step of all is not counted."""
     kinds = list(contestants)
     for kind in kinds:
@@ -215,7 +217,9 @@ def _bound(steps: list[dict[str, _Step]], batches: list[list[Pair]], shape: Shap
     return theirs / ours
 
 
-def _compare(shape: Shape, tokenizer: PreTrainedTokenizerBase, pairs: list[Pair], effort: Effort) -> dict[str, Any]:
+def _compare(
+    shape: Shape, tokenizer: PreTrainedTokenizerBase, pairs: list[Pair], effort: TrainingEffort
+) -> dict[str, Any]:
     """All contestants on one model and one list of pairs."""
     assert len(tokenizer) <= shape.vocabulary, "the scaled model's vocabulary is what its head's share leaves"
     fork, padded = ForkCollator(0, PAD_TO_MULTIPLE_OF), PaddedCollator(0, True, PAD_TO_MULTIPLE_OF)
@@ -314,7 +318,12 @@ def measure_memory(pairs: list[Pair], head: Shape) -> dict[str, float]:
 
 
 def bench_training(
-    problems: Path, pairs: Path, spans: Path, student: Path, params: TrainingParams, effort: Effort = Effort()
+    problems: Path,
+    pairs: Path,
+    spans: Path,
+    student: Path,
+    params: TrainingParams,
+    effort: TrainingEffort = TrainingEffort(),
 ) -> dict[str, Any]:
     """Measure steps of Target-DPO: CPU seconds of one process, so that what else runs here counts little.
 

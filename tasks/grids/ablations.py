@@ -11,8 +11,8 @@ from iterpref_core.config import Params, with_values
 from iterpref_core.errors import ConfigError
 from iterpref_core.objectives.objectives import find_objective
 from iterpref_core.storage.jsonl import describe_validation_error
-from tasks.grids.comparison import Row, compare_rows
-from tasks.grids.trial import Score, Trial, run_trials
+from tasks.grids.comparison import ComparisonRow, compare_rows
+from tasks.grids.trial import Trial, TrialScore, run_trials
 
 ABLATIONS = Path("ablations.yaml")
 BASE = "base"
@@ -59,7 +59,9 @@ def _parse_row(row: Any, params: Params, where: str) -> Trial:
     return Trial(label=parsed.label, objective=None if parsed.objective == BASE else parsed.objective, values=values)
 
 
-def run_grid(name: str, rows: Sequence[Trial], params: Params, split: str, seeds: int, jobs: int) -> list[Row]:
+def run_grid(
+    name: str, rows: Sequence[Trial], params: Params, split: str, seeds: int, jobs: int
+) -> list[ComparisonRow]:
     """Train and score every row with several seeds; what an earlier run finished is kept.
 
     Args:
@@ -78,7 +80,7 @@ def run_grid(name: str, rows: Sequence[Trial], params: Params, split: str, seeds
         for row in rows
         for number in range(seeds if row.objective else 1)
     ]
-    scores: dict[str, list[Score]] = {}
+    scores: dict[str, list[TrialScore]] = {}
     for trial, score in zip(trials, run_trials(f"ablation {name}", trials, params, jobs), strict=True):
         scores.setdefault(trial.label, []).append(score)
     return compare_rows(

@@ -8,10 +8,10 @@ import numpy as np
 
 from iterpref_core.records import Record
 from iterpref_core.statistics.paired_tests import ROUNDING
-from tasks.grids.trial import Score
+from tasks.grids.trial import TrialScore
 
 
-class Row(Record):
+class ComparisonRow(Record):
     """One row of a table.
 
     Attributes:
@@ -42,7 +42,9 @@ class Spread(NamedTuple):
     p_value: float
 
 
-def compare_rows(scores: Mapping[str, Sequence[Score]], *, against: str, resamples: int, seed: int) -> list[Row]:
+def compare_rows(
+    scores: Mapping[str, Sequence[TrialScore]], *, against: str, resamples: int, seed: int
+) -> list[ComparisonRow]:
     """Summarize each row, and compare it to one of them.
 
     Args:
@@ -57,7 +59,7 @@ def compare_rows(scores: Mapping[str, Sequence[Score]], *, against: str, resampl
         values = tuple(score.pass_at_1 for score in own)
         found = bootstrap_difference(own, scores[against], resamples, seed) if compared else None
         rows.append(
-            Row(
+            ComparisonRow(
                 label=label,
                 n=own[0].n,
                 scores=values,
@@ -71,7 +73,7 @@ def compare_rows(scores: Mapping[str, Sequence[Score]], *, against: str, resampl
     return rows
 
 
-def bootstrap_difference(own: Sequence[Score], other: Sequence[Score], resamples: int, seed: int) -> Spread:
+def bootstrap_difference(own: Sequence[TrialScore], other: Sequence[TrialScore], resamples: int, seed: int) -> Spread:
     """Resample the difference of mean pass@1, over problems and over seeds.
 
     Problems are drawn once for both sides (they are paired), seeds for each side on its own: the interval is of what

@@ -14,9 +14,9 @@ from iterpref_core.problems.problems import synthesize
 from iterpref_core.records import Record
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.jsonl import write_jsonl
-from tasks.grids.comparison import Row, compare_rows
+from tasks.grids.comparison import ComparisonRow, compare_rows
 from tasks.grids.lineage import FOLDER, digest, make_once
-from tasks.grids.trial import Score, Trial, run_trials
+from tasks.grids.trial import Trial, TrialScore, run_trials
 from tasks.grids.tuning import at
 
 REGIMES = ("base", "sft")
@@ -57,8 +57,8 @@ class Regime(Record):
 
     regime: str
     learning_rates: dict[str, tuple[float, float]]
-    rows: list[Row]
-    against_sft: list[Row]
+    rows: list[ComparisonRow]
+    against_sft: list[ComparisonRow]
 
 
 def run_study(params: Params, regimes: Sequence[str], jobs: int) -> list[Regime]:
@@ -99,7 +99,7 @@ def _study_regime(params: Params, regime: str, start: Start, jobs: int) -> Regim
         for seed in fresh_seeds(params)
         for method in METHODS
     ]
-    scores: dict[str, list[Score]] = {}
+    scores: dict[str, list[TrialScore]] = {}
     for trial, score in zip(trials, run_trials(f"study {regime}", trials, params, jobs, problems), strict=True):
         scores.setdefault(trial.label, []).append(score)
     knobs = {"resamples": params.evaluation.bootstrap, "seed": params.evaluation.seed}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tasks.grids.comparison import Row
+from tasks.grids.comparison import ComparisonRow
 from tasks.grids.study import Regime
 
 _INK, _DOT = "#1f4e79", "#9dbad5"
@@ -47,7 +47,7 @@ def _draw_regime(axis: Any, regime: Regime) -> None:
     axis.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_row(axis: Any, row: Row, place: int, start: float) -> None:
+def _draw_row(axis: Any, row: ComparisonRow, place: int, start: float) -> None:
     assert row.difference is not None
     assert row.ci95 is not None
     axis.plot([100 * (score - start) for score in row.scores], [place + 0.18] * len(row.scores), ".", color=_DOT)

@@ -22,9 +22,9 @@ from iterpref_core.records import Record
 from iterpref_core.report.number_formats import interval, p_value, points, share
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.common.paths import PARAMS, RESULTS, STATE
-from tasks.grids.comparison import Row, compare_rows
+from tasks.grids.comparison import ComparisonRow, compare_rows
 from tasks.grids.dvc_experiments import Experiments
-from tasks.grids.trial import Score
+from tasks.grids.trial import TrialScore
 from tasks.orchestration.experiment_run import Naming
 from tasks.orchestration.prefect_artifacts import show_table
 from tasks.orchestration.profiles import write_values
@@ -43,7 +43,7 @@ TAG = "iterpref.sweep"
 """Of the runs in MLflow: which sweep they belong to."""
 _COPY = "sweep"
 
-Scores = dict[str, dict[str, Score]]
+Scores = dict[str, dict[str, TrialScore]]
 """Model → benchmark → score."""
 
 
@@ -78,7 +78,7 @@ class SweepResult(Record):
 
     sweep: str
     points: list[PointResult]
-    rows: dict[str, list[Row]]
+    rows: dict[str, list[ComparisonRow]]
 
 
 def show_sweep(result: SweepResult) -> None:
@@ -268,11 +268,11 @@ class Sweep:
     def _path(self, point: Point) -> Path:
         return home() / STATE / "sweeps" / f"{self._experiment(point)}.json"
 
-    def _read(self, model: str) -> dict[str, Score]:
+    def _read(self, model: str) -> dict[str, TrialScore]:
         """Benchmark → score of a model that was evaluated here; those whose data is not to be had are left out."""
         found = json.loads((RESULTS / model / "results.json").read_text(encoding="utf-8"))["benchmarks"]
         return {
-            name: Score(pass_at_1=entry["pass_at_1"], n=entry["n"], passed=tuple(entry["passed"]))
+            name: TrialScore(pass_at_1=entry["pass_at_1"], n=entry["n"], passed=tuple(entry["passed"]))
             for name, entry in found.items()
             if entry["available"]
         }
@@ -286,9 +286,9 @@ class Sweep:
         ]
         log.info("%s: %s: %s", point, how, ", ".join(told))
 
-    def _by_row(self, benchmark: str) -> dict[str, list[Score]]:
+    def _by_row(self, benchmark: str) -> dict[str, list[TrialScore]]:
         """A row for each objective and beta, with the scores of all its seeds."""
-        rows: dict[str, list[Score]] = {}
+        rows: dict[str, list[TrialScore]] = {}
         for objective in self.objectives:
             for point in self.points:
                 if point in self._scores and benchmark in self._scores[point][objective]:

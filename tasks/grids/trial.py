@@ -41,7 +41,7 @@ class Trial(Record):
     after: tuple[tuple[ObjectiveName, dict[str, Any]], ...] = ()
 
 
-class Score(Record):
+class TrialScore(Record):
     """What became of a trial: the share of problems solved, and which ones."""
 
     pass_at_1: float
@@ -51,7 +51,7 @@ class Score(Record):
 
 def run_trials(
     title: str, trials: Sequence[Trial], params: Params, jobs: int, problems: Path = PROBLEMS
-) -> list[Score]:
+) -> list[TrialScore]:
     """Run what has not been run before, and record all of it in MLflow.
 
     Args:
@@ -77,20 +77,20 @@ def run_trials(
     return scores
 
 
-def _record_of(trial: Trial, score: Score) -> tuple[str, dict[str, Any], dict[str, float]]:
+def _record_of(trial: Trial, score: TrialScore) -> tuple[str, dict[str, Any], dict[str, float]]:
     values = {"objective": trial.objective or "none", "split": trial.split, **trial.values}
     values |= {f"after.{number}": step for number, step in enumerate(trial.after)}
     return trial.label, values, {f"{trial.split}/pass_at_1": score.pass_at_1, f"{trial.split}/n": float(score.n)}
 
 
-def read_score(path: Path) -> Score:
+def read_score(path: Path) -> TrialScore:
     """A score that was kept.
 
     Raises:
         RecordError: the file is broken.
     """
     try:
-        return Score.model_validate_json(path.read_bytes())
+        return TrialScore.model_validate_json(path.read_bytes())
     except ValueError:
         raise RecordError(f"{path}: not a score; delete the file and run again") from None
 
@@ -117,7 +117,9 @@ def _settings(params: Params, objective: ObjectiveName | None) -> dict[str, Any]
     return shared | {"row": row.values(), "code": code_digest(*TRAINED_BY)}
 
 
-def _run_all(waiting: dict[Path, Trial], params: Params, jobs: int, problems: Path) -> Iterator[tuple[Path, Score]]:
+def _run_all(
+    waiting: dict[Path, Trial], params: Params, jobs: int, problems: Path
+) -> Iterator[tuple[Path, TrialScore]]:
     context = multiprocessing.get_context("spawn")
     threads = max(1, (os.cpu_count() or 1) // jobs)
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_limit_threads, initargs=(threads,)) as pool:
@@ -132,7 +134,7 @@ def _limit_threads(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def _run_one(trial: Trial, params: Params, problems: Path, path: Path) -> Score:
+def _run_one(trial: Trial, params: Params, problems: Path, path: Path) -> TrialScore:
     from iterpref_core.evaluation.answerer import open_answerer
     from iterpref_core.evaluation.evaluation import JOURNALS
     from iterpref_core.evaluation.heldout import Heldout
@@ -144,7 +146,7 @@ def _run_one(trial: Trial, params: Params, problems: Path, path: Path) -> Score:
     with open_answerer(model, *asked) as (answerer, instruct), Journals(WORK / "evaluation" / JOURNALS) as journals:
         heldout = Heldout(problems, WORK / "evaluation", params.execution, journals, trial.split)
         entry = heldout.evaluate(["heldout"], answerer, instruct=instruct)["heldout"].entry
-    score = Score(pass_at_1=entry["pass_at_1"], n=entry["n"], passed=tuple(entry["passed"]))
+    score = TrialScore(pass_at_1=entry["pass_at_1"], n=entry["n"], passed=tuple(entry["passed"]))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_jsonl(path, [score])
     shutil.rmtree(folder, ignore_errors=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from iterpref_core.config import Params
 from iterpref_core.objectives.objectives import ObjectiveName, find_objective
-from tasks.grids.trial import Score, Trial, run_trials
+from tasks.grids.trial import Trial, TrialScore, run_trials
 
 
 def grid(objective: ObjectiveName, params: Params) -> list[Trial]:
@@ -38,7 +38,7 @@ def at(objective: ObjectiveName, learning_rate: float, alpha: float | None = Non
     return values if alpha is None else values | {f"training.objectives.{objective}.alpha": alpha}
 
 
-def tune(params: Params, objectives: Sequence[ObjectiveName], jobs: int) -> list[tuple[Trial, Score]]:
+def tune(params: Params, objectives: Sequence[ObjectiveName], jobs: int) -> list[tuple[Trial, TrialScore]]:
     """Train and score every point of the objectives' grids; finished points of an earlier run are kept.
 
     Args:
@@ -56,9 +56,9 @@ def tune(params: Params, objectives: Sequence[ObjectiveName], jobs: int) -> list
     return list(zip(trials, run_trials("tune", trials, params, jobs), strict=True))
 
 
-def best_of(scored: Iterable[tuple[Trial, Score]]) -> Mapping[ObjectiveName, Trial]:
+def best_of(scored: Iterable[tuple[Trial, TrialScore]]) -> Mapping[ObjectiveName, Trial]:
     """For every objective the trial with the highest score; of equals the first in the grid."""
-    best: dict[ObjectiveName, tuple[Trial, Score]] = {}
+    best: dict[ObjectiveName, tuple[Trial, TrialScore]] = {}
     for trial, score in scored:
         assert trial.objective is not None
         if trial.objective not in best or score.pass_at_1 > best[trial.objective][1].pass_at_1:

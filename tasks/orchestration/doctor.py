@@ -20,7 +20,7 @@ _NEEDED_GB = 5
 """The environment aside: DVC's cache, models and records of a few runs."""
 
 
-class Finding(BaseModel):
+class Diagnosis(BaseModel):
     """One thing that was looked at.
 
     `missing` stops the configured experiment; `absent` only costs something, which `remedy` names.
@@ -42,7 +42,7 @@ class Finding(BaseModel):
         return {"ok": "✓", "absent": "–", "missing": "✗"}[self.status]
 
 
-def examine(params: Params) -> list[Finding]:
+def examine(params: Params) -> list[Diagnosis]:
     """Look at everything, by trying rather than by asking for versions wherever that is possible."""
     return [
         *_isolation(params),
@@ -58,29 +58,29 @@ def examine(params: Params) -> list[Finding]:
     ]
 
 
-def _isolation(params: Params) -> Iterator[Finding]:
+def _isolation(params: Params) -> Iterator[Diagnosis]:
     from iterpref_core.execution import probe_isolation
     from iterpref_core.execution.isolation import choose
 
     for layer in probe_isolation():
         found = "holds" if layer.available else layer.problem
         status: Literal["ok", "absent"] = "ok" if layer.available else "absent"
-        yield Finding(
+        yield Diagnosis(
             name=f"isolation: {layer.name}", status=status, found=found, remedy="" if layer.available else layer.how
         )
     try:
         plan = choose(allow_unsafe=params.execution.allow_unsafe)
-        yield Finding(name="isolation", status="ok", found=f"tier {plan.tier}")
+        yield Diagnosis(name="isolation", status="ok", found=f"tier {plan.tier}")
     except IterPrefError as error:
-        yield Finding(name="isolation", status="missing", found="too weak", remedy=str(error))
+        yield Diagnosis(name="isolation", status="missing", found="too weak", remedy=str(error))
 
 
-def _versions() -> Iterator[Finding]:
+def _versions() -> Iterator[Diagnosis]:
     python = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info[:2] == (3, 11):
-        yield Finding(name="python", status="ok", found=python)
+        yield Diagnosis(name="python", status="ok", found=python)
     else:
-        yield Finding(name="python", status="missing", found=python, remedy="install Python 3.11, then `make test`")
+        yield Diagnosis(name="python", status="missing", found=python, remedy="install Python 3.11, then `make test`")
     wrong = []
     total = 0
     for line in LOCK.read_text(encoding="utf-8").splitlines():
@@ -92,9 +92,9 @@ def _versions() -> Iterator[Finding]:
                 wrong.append(f"{name} {found} instead of {wanted}")
     if wrong:
         remedy = "rm .venv/.installed, then `make test` installs the lock again"
-        yield Finding(name="packages", status="missing", found="; ".join(wrong), remedy=remedy)
+        yield Diagnosis(name="packages", status="missing", found="; ".join(wrong), remedy=remedy)
     else:
-        yield Finding(name="packages", status="ok", found=f"{total} as in {LOCK}")
+        yield Diagnosis(name="packages", status="ok", found=f"{total} as in {LOCK}")
 
 
 def _installed(name: str) -> str:
@@ -104,7 +104,7 @@ def _installed(name: str) -> str:
         return "not installed"
 
 
-def _models(params: Params) -> Iterator[Finding]:
+def _models(params: Params) -> Iterator[Diagnosis]:
     from iterpref_core.inference.backend_factory import describe_endpoint
     from iterpref_core.inference.local.checkpoints import pin_model
 
@@ -115,26 +115,26 @@ def _models(params: Params) -> Iterator[Finding]:
                 source = describe_endpoint(asked)
             else:
                 source = "embedded" if name == "nanolab" else str(pin_model(name).name_or_path)
-            yield Finding(name=f"model: {role}", status="ok", found=source)
+            yield Diagnosis(name=f"model: {role}", status="ok", found=source)
         except InputError as error:
-            yield Finding(name=f"model: {role}", status="missing", found="not to be had", remedy=str(error))
+            yield Diagnosis(name=f"model: {role}", status="missing", found="not to be had", remedy=str(error))
 
 
-def _vllm(params: Params) -> Finding:
+def _vllm(params: Params) -> Diagnosis:
     """Only `inference.backend: vllm` needs it."""
     from iterpref_core.inference.vllm.vllm_server import find_vllm, vllm_version
 
     try:
         python = find_vllm()
-        return Finding(name="vLLM", status="ok", found=f"{vllm_version(python)} ({python})")
+        return Diagnosis(name="vLLM", status="ok", found=f"{vllm_version(python)} ({python})")
     except InputError as error:
         needed = "vllm" in (params.inference.backend, params.evaluation.backend)
-        return Finding(
+        return Diagnosis(
             name="vLLM", status="missing" if needed else "absent", found="no environment with it", remedy=str(error)
         )
 
 
-def _data(params: Params) -> Iterator[Finding]:
+def _data(params: Params) -> Iterator[Diagnosis]:
     """Benchmarks whose data is absent are named in the report, and the rest is measured."""
     for variable, family in (
         ("HUMANEVAL_OVERRIDE_PATH", "humaneval"),
@@ -145,9 +145,9 @@ def _data(params: Params) -> Iterator[Finding]:
             continue
         value = os.environ.get(variable)
         if value and Path(value).exists():
-            yield Finding(name=f"data: {family}", status="ok", found=value)
+            yield Diagnosis(name=f"data: {family}", status="ok", found=value)
         elif value:
-            yield Finding(
+            yield Diagnosis(
                 name=f"data: {family}",
                 status="missing",
                 found=f"{variable}: nothing is there",
@@ -155,64 +155,64 @@ def _data(params: Params) -> Iterator[Finding]:
             )
         else:
             remedy = f"set {variable} to a copy of its data, or let it be downloaded; else the table says n/a"
-            yield Finding(name=f"data: {family}", status="absent", found=f"{variable} is not set", remedy=remedy)
+            yield Diagnosis(name=f"data: {family}", status="absent", found=f"{variable} is not set", remedy=remedy)
 
 
-def _bigcodebench(params: Params) -> Iterator[Finding]:
+def _bigcodebench(params: Params) -> Iterator[Diagnosis]:
     """Where the environment or the data is absent, the report says so and the rest is measured."""
     from iterpref_core.evaluation.bigcodebench_environment import find_python
 
     if any(name.startswith("bigcodebench") for name in params.evaluation.benchmarks):
         try:
-            yield Finding(name="BigCodeBench", status="ok", found=str(find_python()))
+            yield Diagnosis(name="BigCodeBench", status="ok", found=str(find_python()))
         except InputError as error:
-            yield Finding(name="BigCodeBench", status="absent", found="no environment for it", remedy=str(error))
+            yield Diagnosis(name="BigCodeBench", status="absent", found="no environment for it", remedy=str(error))
 
 
-def _services() -> Iterator[Finding]:
+def _services() -> Iterator[Diagnosis]:
     url = os.environ.get("PREFECT_API_URL")
     if not url:
-        yield Finding(name="Prefect", status="ok", found="`iterpref run` starts a server of its own")
+        yield Diagnosis(name="Prefect", status="ok", found="`iterpref run` starts a server of its own")
     elif answers(f"{url}/health"):
-        yield Finding(name="Prefect", status="ok", found=url)
+        yield Diagnosis(name="Prefect", status="ok", found=url)
     else:
         remedy = "start it, or unset PREFECT_API_URL; until then `iterpref run` starts its own"
-        yield Finding(name="Prefect", status="absent", found=f"{url} does not answer", remedy=remedy)
+        yield Diagnosis(name="Prefect", status="absent", found=f"{url} does not answer", remedy=remedy)
     uri = public_address(os.environ.get("MLFLOW_TRACKING_URI", ""))
     if uri.startswith("http") and not answers(f"{uri.rstrip('/')}/health"):
-        yield Finding(
+        yield Diagnosis(
             name="MLflow",
             status="missing",
             found=f"{uri} does not answer",
             remedy="start it or unset MLFLOW_TRACKING_URI",
         )
     else:
-        yield Finding(name="MLflow", status="ok", found=uri or "SQLite, mlflow.db")
+        yield Diagnosis(name="MLflow", status="ok", found=uri or "SQLite, mlflow.db")
 
 
-def _accelerator() -> Finding:
+def _accelerator() -> Diagnosis:
     import torch
 
     if torch.cuda.is_available():
-        return Finding(name="accelerator", status="ok", found=torch.cuda.get_device_name(0))
+        return Diagnosis(name="accelerator", status="ok", found=torch.cuda.get_device_name(0))
     cores = len(os.sched_getaffinity(0))
     remedy = "the embedded models need none; a model of billions of parameters does"
-    return Finding(name="accelerator", status="absent", found=f"none; {cores} CPU cores", remedy=remedy)
+    return Diagnosis(name="accelerator", status="absent", found=f"none; {cores} CPU cores", remedy=remedy)
 
 
-def _memory() -> Finding:
+def _memory() -> Diagnosis:
     import psutil
 
     free_gb = psutil.virtual_memory().available / 2**30
     enough = free_gb >= 4
     remedy = "" if enough else "the default experiment takes up to 4 GB; run with --jobs 1"
-    return Finding(
+    return Diagnosis(
         name="memory", status="ok" if enough else "absent", found=f"{free_gb:.1f} GB available", remedy=remedy
     )
 
 
-def _disk() -> Finding:
+def _disk() -> Diagnosis:
     free_gb = shutil.disk_usage(".").free / 2**30
     enough = free_gb >= _NEEDED_GB
     remedy = "" if enough else "`dvc gc --workspace` frees what no present result needs"
-    return Finding(name="disk", status="ok" if enough else "absent", found=f"{free_gb:.0f} GB free", remedy=remedy)
+    return Diagnosis(name="disk", status="ok" if enough else "absent", found=f"{free_gb:.0f} GB free", remedy=remedy)

@@ -18,7 +18,7 @@ from iterpref_core.storage.jsonl import atomic_writer
 from tasks.common.paths import STATE
 from tasks.orchestration import processes
 from tasks.orchestration.disk_space import check_workspace
-from tasks.orchestration.fork_server import WarmProcess
+from tasks.orchestration.fork_server import ForkServer
 from tasks.orchestration.repair import mend_dvc
 from tasks.orchestration.slots import Slots
 from tasks.orchestration.stage_environment import child_environment, home
@@ -107,7 +107,7 @@ class ExperimentRun:
         jobs: int,
         forced: Iterable[str],
         naming: Naming,
-        warm: WarmProcess,
+        warm: ForkServer,
     ) -> None:
         from tasks.recording.tracking import Tracker
 

@@ -18,7 +18,7 @@ from tasks.orchestration import processes
 from tasks.orchestration.fork_client import WARM_VARIABLE
 
 
-class WarmProcess:
+class ForkServer:
     """Starts, and imports the libraries, when the first stage does.
 
     It serves one folder, from which its forks import what they run: the one in which it was first wanted. Leaving it

@@ -68,7 +68,7 @@ def reserved_port(preferred: int = 0) -> Iterator[int]:
         raise ServiceError("no free port on the loopback interface")
 
 
-class Service:
+class LocalService:
     """A child that serves HTTP on loopback; its output goes to a log file.
 
     Once it answers, it is started again whenever it ends by itself: those who ask it try again for minutes.
@@ -151,7 +151,7 @@ def log_to_prefect() -> None:
     os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
 
 
-def start_prefect(port: int, *, interface: bool) -> Service:
+def start_prefect(port: int, *, interface: bool) -> LocalService:
     """Start a Prefect server.
 
     Args:
@@ -163,7 +163,7 @@ def start_prefect(port: int, *, interface: bool) -> Service:
         environment["PREFECT_SERVER_UI_ENABLED"] = "false"
         environment |= {f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in _IDLE_SERVICES}
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", LOOPBACK, "--port", str(port)]
-    return Service("prefect", command, environment, f"http://{LOOPBACK}:{port}/api/health")
+    return LocalService("prefect", command, environment, f"http://{LOOPBACK}:{port}/api/health")
 
 
 class Interfaces(BaseModel):
@@ -197,7 +197,7 @@ def announced_interfaces() -> Interfaces | None:
 
 
 @contextmanager
-def prefect_server() -> Iterator[Service | None]:
+def prefect_server() -> Iterator[LocalService | None]:
     """Point this process at a Prefect server: one that answers, else one of its own.
 
     Those asked are `PREFECT_API_URL` and the server of `iterpref ui`, where the run can then be watched. A server of

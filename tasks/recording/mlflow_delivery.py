@@ -25,7 +25,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from tasks.common.paths import STATE
 from tasks.recording import registry
-from tasks.recording.outbox import AwayError, Item, RefusedItemError
+from tasks.recording.outbox import AwayError, OutboxItem, RefusedItemError
 from tasks.recording.traces import TraceSample, log_traces
 
 EXPERIMENT = "iterpref"
@@ -46,7 +46,7 @@ def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{workspace() / 'mlflow.db'}"
 
 
-class Server:
+class TrackingServer:
     """The tracking server or data base. It is first asked when something is delivered, and may be away then."""
 
     def __init__(self, uri: str) -> None:
@@ -74,7 +74,7 @@ class Server:
             self._connect()
             assert self.experiment_id
 
-    def send(self, item: Item) -> None:
+    def send(self, item: OutboxItem) -> None:
         """Deliver an item.
 
         Raises:

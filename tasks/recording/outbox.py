@@ -26,7 +26,7 @@ log = logging.getLogger("iterpref.run")
 Kind = Literal["run", "params", "metrics", "curve", "inputs", "model", "described", "artifact", "traces", "end"]
 
 
-class Item(BaseModel):
+class OutboxItem(BaseModel):
     """One thing to record of one run. `run` is our own name of it; the server's is found by a tag."""
 
     kind: Kind
@@ -42,7 +42,7 @@ class RefusedItemError(Exception):
     """The server will never take this item: it is dropped, with a warning."""
 
 
-Send = Callable[[Item], None]
+Send = Callable[[OutboxItem], None]
 """Delivers an item, or raises one of the two errors."""
 
 
@@ -74,7 +74,7 @@ class Outbox:
         self._lock = threading.Lock()
         self._away_until = 0.0
 
-    def add(self, item: Item) -> None:
+    def add(self, item: OutboxItem) -> None:
         """Write an item down, and deliver what waits if the server answers."""
         with self._lock:
             self._file.write(item.model_dump_json() + "\n")
@@ -155,7 +155,7 @@ class _Box:
             for line in file:
                 if not line.endswith(b"\n"):  # the process was killed while it wrote
                     return
-                item = Item.model_validate_json(line)
+                item = OutboxItem.model_validate_json(line)
                 try:
                     self._send(item)
                 except RefusedItemError as error:

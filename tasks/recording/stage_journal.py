@@ -50,7 +50,7 @@ class Event(BaseModel):
     lasting: bool = True
 
 
-class Journal:
+class StageJournal:
     """The journal of the stage that runs in this process."""
 
     def __init__(self, stage: str) -> None:
@@ -82,12 +82,12 @@ class Journal:
         self._file.write(json.dumps(event.model_dump(exclude_defaults=True)) + "\n")
 
 
-_open: list[Journal] = []
+_open: list[StageJournal] = []
 
 
-def open_journal(stage: str) -> Journal:
+def open_journal(stage: str) -> StageJournal:
     """Start the journal of the stage that this process runs; `record_metrics` writes to it from then on."""
-    journal = Journal(stage)
+    journal = StageJournal(stage)
     _open[:] = [journal]
     return journal
 

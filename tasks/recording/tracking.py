@@ -26,8 +26,8 @@ from tasks.common.paths import LOCK, PROBLEMS, REPORTS, STATE, SUMMARY, TRAJECTO
 from tasks.common.stage_body import read_metrics
 from tasks.recording.dvc_digest import dvc_md5
 from tasks.recording.dvc_graph import Stage
-from tasks.recording.mlflow_delivery import Server, locked, tracking_uri, workspace
-from tasks.recording.outbox import AwayError, Item, Kind, Outbox, deliver_leftovers, public_address
+from tasks.recording.mlflow_delivery import TrackingServer, locked, tracking_uri, workspace
+from tasks.recording.outbox import AwayError, Kind, Outbox, OutboxItem, deliver_leftovers, public_address
 from tasks.recording.registry import describe_models
 from tasks.recording.stage_journal import read_events
 from tasks.recording.traces import sample_traces
@@ -50,7 +50,7 @@ class Tracker:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
         mlflow.set_tracking_uri(uri)
-        self.server = Server(uri)
+        self.server = TrackingServer(uri)
         folder = workspace() / STATE / "outbox"
         deliver_leftovers(folder, self.address, self.server.send)
         self.outbox = Outbox(folder, self.address, self.server.send)
@@ -131,8 +131,8 @@ class Tracker:
         self.add("artifact", run_id, path=str(self.outbox.keep(path)), folder=folder)
 
     def add(self, kind: Kind, run: str, **value: Any) -> None:
-        """Record something of a run: see `Server` for what each kind holds."""
-        self.outbox.add(Item(kind=kind, run=run, value=value))
+        """Record something of a run: see `TrackingServer` for what each kind holds."""
+        self.outbox.add(OutboxItem(kind=kind, run=run, value=value))
 
     def _exists(self, run: str) -> bool:
         """Whether the run is there, or on its way; a server that is away cannot deny it."""

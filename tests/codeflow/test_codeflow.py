@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.codeflow.codeflow import Run, run_codeflow
+from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
 from iterpref_core.codeflow.roles import NO_CAPS, Models, Opened, choose_models
-from iterpref_core.codeflow.rollout_store import Work
+from iterpref_core.codeflow.rollout_store import RolloutStore
 from iterpref_core.config import CodeflowParams, InferenceParams, SamplingParams
 from iterpref_core.errors import InputError, ModelError, RecordError
 from iterpref_core.inference.answer_store import AnswerStore, StoredBackend
@@ -84,7 +84,7 @@ def models_of(model: Backend) -> Models:
 
 
 def debug(folder: Path, model: Patient, params: CodeflowParams = PARAMS) -> dict[str, float]:
-    run = Run(
+    run = CodeflowRun(
         folder / "problems.jsonl", models_of(model), params, EXECUTION, folder / "work", folder / "answers.sqlite"
     )
     return run_codeflow(run, folder / "out.jsonl")
@@ -130,7 +130,7 @@ def test_a_stopped_run_resumes_without_repeating_finished_problems(tmp_path: Pat
         debug(tmp_path, Patient(fail_at=3))
     assert not (tmp_path / "out.jsonl").exists()
     (file,) = (tmp_path / "work").glob("*.sqlite")
-    with Work(file) as work:
+    with RolloutStore(file) as work:
         assert [name in work for name in ("t0", "t1", "t2", "t3", "t4", "t5")] == [True] * 3 + [False] * 3
 
     model = Patient()
@@ -230,9 +230,9 @@ INFERENCE = InferenceParams(
 )  # fmt: skip
 
 
-def local_run(folder: Path, student: Path, debugger: Path, params: CodeflowParams) -> Run:
+def local_run(folder: Path, student: Path, debugger: Path, params: CodeflowParams) -> CodeflowRun:
     models = choose_models(student, debugger, params, INFERENCE, NO_CAPS)
-    return Run(folder / "problems.jsonl", models, params, EXECUTION, folder / "work", folder / "answers.sqlite")
+    return CodeflowRun(folder / "problems.jsonl", models, params, EXECUTION, folder / "work", folder / "answers.sqlite")
 
 
 def test_a_missing_model_is_an_input_error(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.codeflow.codeflow import Run, run_codeflow
+from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
 from iterpref_core.codeflow.roles import Models, Opened
 from iterpref_core.config import CodeflowParams, PairsParams, SamplingParams
 from iterpref_core.inference.answer_store import AnswerStore, StoredBackend
@@ -80,7 +80,7 @@ def models_of(model: Backend) -> Models:
 
 
 def sample(folder: Path, model: Lottery, params: CodeflowParams = PARAMS) -> dict[str, float]:
-    run = Run(
+    run = CodeflowRun(
         folder / "problems.jsonl", models_of(model), params, EXECUTION, folder / "work", folder / "answers.sqlite"
     )
     return run_codeflow(run, folder / "out.jsonl")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tenacity import wait_none
 
-from iterpref_core.codeflow.codeflow import Run, run_codeflow
+from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
 from iterpref_core.codeflow.roles import Models, Opened
 from iterpref_core.config import CodeflowParams, SamplingParams
 from iterpref_core.inference.answer_store import AnswerStore, StoredEndpoint
@@ -52,7 +52,7 @@ def models_at(url: str, timeout_s: float) -> Models:
 
 
 def codeflow(folder: Path, url: str, timeout_s: float = 60.0) -> dict[str, float]:
-    run = Run(
+    run = CodeflowRun(
         folder / "problems.jsonl",
         models_at(url, timeout_s),
         PARAMS,

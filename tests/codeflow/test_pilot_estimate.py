@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.codeflow import codeflow
-from iterpref_core.codeflow.codeflow import Run, run_codeflow
+from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
 from iterpref_core.codeflow.pilot_estimate import estimate_codeflow
 from iterpref_core.codeflow.problem_selection import pick
 from iterpref_core.codeflow.roles import Models, Opened, Prices
@@ -33,7 +33,7 @@ class Model:
         return f"def f(x):\n    return x + {int(prompt.split()[1]) % 2}\n"
 
 
-def make_run(folder: Path, model: Model, count: int, source: str = "debugging") -> Run:
+def make_run(folder: Path, model: Model, count: int, source: str = "debugging") -> CodeflowRun:
     folder.mkdir(exist_ok=True)
     test = IoTest(call="f(1)", expected="2")
     write_jsonl(
@@ -55,7 +55,7 @@ def make_run(folder: Path, model: Model, count: int, source: str = "debugging") 
         }
     )  # fmt: skip
     models = Models(("m", "m"), opened, Prices(prompt=1.0, completion=100.0))
-    return Run(folder / "problems.jsonl", models, params, EXECUTION, folder / "work", folder / "answers.sqlite")
+    return CodeflowRun(folder / "problems.jsonl", models, params, EXECUTION, folder / "work", folder / "answers.sqlite")
 
 
 def test_an_estimate_covers_the_truth_and_what_it_paid_for_is_used(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.codeflow.source_comparison import Tally, compare_sources, write_comparison
+from iterpref_core.codeflow.source_comparison import SourceCounts, compare_sources, write_comparison
 from iterpref_core.errors import InputError
 from iterpref_core.records import Attempt, Trajectory, Verdict
 from iterpref_core.storage.jsonl import write_jsonl
@@ -46,11 +46,11 @@ def test_solved_problems_by_number_of_calls(tmp_path: Path) -> None:
     # t0 is solved by call 2 of debugging; t1 by call 4 of sampling (its first sample gives way to the draft); t3 by
     # call 3 of both. t1's debugging ends after 4 calls, unsolved.
     assert [(row.calls, row.debugging, row.sampling) for row in rows] == [
-        (1, Tally(0, 3), Tally(0, 3)),
-        (2, Tally(1, 6), Tally(0, 6)),
-        (3, Tally(2, 8), Tally(1, 9)),
-        (4, Tally(2, 9), Tally(2, 11)),
-        (5, None, Tally(2, 12)),
+        (1, SourceCounts(0, 3), SourceCounts(0, 3)),
+        (2, SourceCounts(1, 6), SourceCounts(0, 6)),
+        (3, SourceCounts(2, 8), SourceCounts(1, 9)),
+        (4, SourceCounts(2, 9), SourceCounts(2, 11)),
+        (5, None, SourceCounts(2, 12)),
     ]
     paired = rows[3].paired
     assert paired is not None
@@ -81,7 +81,7 @@ def test_records_that_end_because_all_is_solved_or_nothing_can_follow_are_known(
     debugging = write(tmp_path / "d.jsonl", ["-+", "-?"])
     sampling = write(tmp_path / "s.jsonl", ["-----", "-?---"])
     _, rows = compare(debugging, sampling)
-    assert [row.debugging for row in rows] == [Tally(0, 2), *[Tally(1, 4)] * 4]
+    assert [row.debugging for row in rows] == [SourceCounts(0, 2), *[SourceCounts(1, 4)] * 4]
 
 
 def test_a_problem_that_was_not_sampled_and_no_failing_draft_are_refused(tmp_path: Path) -> None:

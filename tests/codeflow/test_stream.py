@@ -14,8 +14,8 @@ import pytest
 from iterpref_core.codeflow import stream
 from iterpref_core.codeflow.batched_rounds import debug_problems
 from iterpref_core.codeflow.draft_sampling import sample_problems
-from iterpref_core.codeflow.priority_semaphore import Gate
-from iterpref_core.codeflow.rollout import Finished
+from iterpref_core.codeflow.priority_semaphore import PrioritySemaphore
+from iterpref_core.codeflow.rollout import Rollout
 from iterpref_core.codeflow.stream import stream_debugging, stream_sampling
 from iterpref_core.config import CodeflowParams, SamplingParams
 from iterpref_core.errors import EndpointError, RefusedError
@@ -99,7 +99,7 @@ class Checks(Engine):
 
 
 def debug(names: Iterable[str], model: Patient, settings: CodeflowParams | None = None) -> dict[str, Trajectory]:
-    found: list[Finished] = []
+    found: list[Rollout] = []
     stream_debugging(map(problem, names), model, model, Checks(), settings or params(), found.append)
     assert len({one.trajectory.task_id for one in found}) == len(found)
     return {one.trajectory.task_id: one.trajectory for one in found}
@@ -108,13 +108,13 @@ def debug(names: Iterable[str], model: Patient, settings: CodeflowParams | None 
 def test_a_gate_lets_the_lowest_rank_in_first_and_forgets_who_gave_up() -> None:
     entered: list[str] = []
 
-    async def enter(gate: Gate, name: str, rank: int) -> None:
+    async def enter(gate: PrioritySemaphore, name: str, rank: int) -> None:
         async with gate.entered(rank):
             entered.append(name)
             await asyncio.sleep(0.01)
 
     async def main() -> None:
-        gate = Gate(1)
+        gate = PrioritySemaphore(1)
         order = (("a", 5), ("b", 2), ("c", 1), ("d", 2), ("e", 0))
         tasks = {name: asyncio.create_task(enter(gate, name, rank)) for name, rank in order}
         await asyncio.sleep(0)
@@ -157,7 +157,7 @@ def test_memory_is_bounded_because_only_a_window_of_problems_is_open() -> None:
     done = 0
     ahead: list[int] = []
 
-    def keep(_: Finished) -> None:
+    def keep(_: Rollout) -> None:
         nonlocal done
         done += 1
         ahead.append(taken - done)
@@ -186,7 +186,7 @@ def test_a_slow_answer_and_a_slow_program_hold_up_nobody_else() -> None:
 
     order: list[str] = []
 
-    def keep(one: Finished) -> None:
+    def keep(one: Rollout) -> None:
         order.append(one.trajectory.task_id)
         if len(order) == 3:
             others_are_done.set()
@@ -271,7 +271,7 @@ def test_a_call_that_does_not_come_back_holds_up_the_end_of_a_failed_run_for_a_w
 
 
 def test_an_error_of_whoever_keeps_the_trajectories_ends_the_run() -> None:
-    def keep(_: Finished) -> None:
+    def keep(_: Rollout) -> None:
         raise OSError("disk full")
 
     model = Patient()
@@ -317,7 +317,7 @@ def test_a_model_of_this_process_drafts_in_batches_beside_an_endpoint() -> None:
     student, debugger = Student(), Patient()
     names = [f"t1{n}" for n in range(40)]
     problems = [problem(name).model_copy(update={"prompt": "t1: add one."}) for name in names]
-    found: list[Finished] = []
+    found: list[Rollout] = []
     stream_debugging(problems, Batched(student, 16), debugger, Checks(), params(16), found.append)
     assert all(one.trajectory.solved and len(one.trajectory.attempts) == 2 for one in found)
     assert (sum(student.batches), max(student.batches)) == (40, 16)
@@ -346,7 +346,7 @@ def test_samples_of_a_problem_are_those_of_batches_and_refused_ones_are_left_out
     names = [f"t{n}" for n in range(9)]
     settings = params(samples=6)
     rounds = [one.trajectory for one in sample_problems(map(problem, names), Lottery(), Checks(), settings)]
-    found: list[Finished] = []
+    found: list[Rollout] = []
     stream_sampling(map(problem, [*names, "t9"]), Lottery(), Checks(), settings, found.append)
     by_name = {one.trajectory.task_id: one.trajectory for one in found}
     refused = by_name.pop("t9")
@@ -359,7 +359,7 @@ def test_samples_of_a_problem_are_those_of_batches_and_refused_ones_are_left_out
 def test_the_real_engine_runs_programs_from_many_threads() -> None:
     model = Patient()
     limits = Limits(cpu_s=2.0, wall_s=10.0, memory_mb=256, output_kb=64, file_mb=1)
-    found: list[Finished] = []
+    found: list[Rollout] = []
     with Executor(limits, workers=2) as engine:
         names = [f"t{n}" for n in (0, 1, 2, 3)]
         stream_debugging(map(problem, names), model, model, engine, params(), found.append)

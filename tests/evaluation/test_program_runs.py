@@ -9,7 +9,7 @@ import pytest
 from iterpref_core.evaluation.program_runs import (
     Candidate,
     Journals,
-    Run,
+    ProgramRun,
     own_solutions,
     run_all,
     run_candidates,
@@ -41,7 +41,7 @@ class Counting:
             yield Outcome(verdict, "no" if verdict == "wrong_answer" else "", 1, 1, "none", 0.1, 0.1)
 
 
-def run(executor: Counting, codes: list[str], folder: Path, what: str = "score") -> list[Run]:
+def run(executor: Counting, codes: list[str], folder: Path, what: str = "score") -> list[ProgramRun]:
     candidates = (single(Program(code, PROGRAM.tests, judge=PROGRAM.judge)) for code in codes)
     with Journals(folder) as journals:
         return run_all(executor, candidates, codes, what=what, identity=["v1", what], journals=journals)
@@ -116,9 +116,9 @@ def test_own_solutions_are_run_once_and_those_that_fail_are_named(
     samples = [Sample(task_id=f"t/{number}", solution="pass") for number in range(14)]
     asked = []
 
-    def outcomes(given: Sequence[Sample]) -> list[Run]:
+    def outcomes(given: Sequence[Sample]) -> list[ProgramRun]:
         asked.append(len(given))
-        return [Run("passed" if sample.task_id == "t/0" else "timeout", "", 0, 0.5) for sample in given]
+        return [ProgramRun("passed" if sample.task_id == "t/0" else "timeout", "", 0, 0.5) for sample in given]
 
     first = own_solutions("set", samples, outcomes, tmp_path, ["a"])
     assert own_solutions("set", samples, outcomes, tmp_path, ["a"]) == first

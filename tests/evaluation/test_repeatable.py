@@ -20,7 +20,7 @@ from iterpref_core.evaluation.evalplus_data import find_data
 from iterpref_core.evaluation.evaluation import score_samples
 from iterpref_core.records import Sample
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.storage.run_journal import Journal
+from iterpref_core.storage.run_journal import RunJournal
 
 from .conftest import EvalPlusSlice
 from .evalplus_mutants import MUTANTS, add_mutants, task_ids
@@ -96,7 +96,7 @@ def test_an_evaluation_that_was_killed_goes_on_and_gives_the_same_bytes(
     write_jsonl(tmp_path / "samples.jsonl", every)
     cache = tmp_path / "cache"
     run: list[str] = []
-    append = Journal.append
+    append = RunJournal.append
 
     def score(name: str, cache: Path) -> bytes:
         run.clear()
@@ -104,13 +104,13 @@ def test_an_evaluation_that_was_killed_goes_on_and_gives_the_same_bytes(
         score_samples(tmp_path / "samples.jsonl", "heldout", problems, WINDOW, execution, out=out, cache=cache)
         return (out / "results.json").read_bytes()
 
-    def append_or_die(journal: Journal, record: str, entry: dict[str, Any]) -> None:
+    def append_or_die(journal: RunJournal, record: str, entry: dict[str, Any]) -> None:
         append(journal, record, entry)
         run.append(record)
         if len(run) == dies_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    monkeypatch.setattr(Journal, "append", append_or_die)
+    monkeypatch.setattr(RunJournal, "append", append_or_die)
     dies_at = 2 + 8  # the references are run first, of which there are two
     killed = multiprocessing.get_context("fork").Process(target=score, args=("killed", cache))
     killed.start()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from iterpref_core.errors import ExecutionError
-from iterpref_core.evaluation.program_runs import Run
+from iterpref_core.evaluation.program_runs import ProgramRun
 from iterpref_core.evaluation.scores import Entry, GroundTruth, Provenance, make_entry, metrics_of
 from iterpref_core.records import Sample, Verdict
 from iterpref_core.statistics.pass_at_k import wilson_interval
@@ -16,7 +16,7 @@ def entry_of(
 ) -> Entry:
     samples = [Sample(task_id=task_id, solution="pass") for task_id, _ in verdicts]
     texts = feedback or [""] * len(verdicts)
-    runs = [Run(verdict, text, 0, 0.0) for (_, verdict), text in zip(verdicts, texts, strict=True)]
+    runs = [ProgramRun(verdict, text, 0, 0.0) for (_, verdict), text in zip(verdicts, texts, strict=True)]
     return make_entry(samples, runs, provenance)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from iterpref_core.errors import ExecutionError, IsolationError
 from iterpref_core.execution import Executor, Limits, Program, isolation, probe_attacks
-from iterpref_core.execution.zygote_client import Worker
+from iterpref_core.execution.zygote_client import ZygoteClient
 from iterpref_core.records import IoTest
 from tests.settings import ROOT
 
@@ -30,7 +30,7 @@ def family(worker):
 
 def kill_after_start(monkeypatch, times):
     """Kill so many zygotes, each as soon as it has made a process for its program."""
-    start, left = Worker.start, [None] * times
+    start, left = ZygoteClient.start, [None] * times
 
     def start_and_kill(worker, *job):
         idle = len(family(worker))
@@ -41,7 +41,7 @@ def kill_after_start(monkeypatch, times):
                 pass
             os.killpg(worker.pid, signal.SIGKILL)
 
-    monkeypatch.setattr(Worker, "start", start_and_kill)
+    monkeypatch.setattr(ZygoteClient, "start", start_and_kill)
 
 
 @pytest.mark.faults
@@ -69,14 +69,14 @@ def test_a_stopped_zygote_does_not_hang_the_run(monkeypatch, caplog):
         assert next(executor.run([GOOD])).verdict == "passed"
         (stopped,) = executor.worker_pids()
         os.kill(stopped, signal.SIGSTOP)
-        start = Worker.start
+        start = ZygoteClient.start
 
         def start_late(worker, *job):
             start(worker, *job)
             if worker.pid == stopped:
                 worker.deadline = 0.0
 
-        monkeypatch.setattr(Worker, "start", start_late)
+        monkeypatch.setattr(ZygoteClient, "start", start_late)
         assert next(executor.run([GOOD])).verdict == "passed"
     assert "the zygote does not answer" in caplog.text
 
@@ -84,14 +84,14 @@ def test_a_stopped_zygote_does_not_hang_the_run(monkeypatch, caplog):
 @pytest.mark.parametrize("killed", ["starved", "slowed"])
 def test_a_timeout_on_a_busy_machine_is_run_again_alone(monkeypatch, killed):
     answers = []
-    collect = Worker.collect
+    collect = ZygoteClient.collect
 
     def collect_starved(worker):
         answer = collect(worker)
         answers.append(answer)
         return replace(answer, killed=killed) if answer and len(answers) == 2 else answer
 
-    monkeypatch.setattr(Worker, "collect", collect_starved)
+    monkeypatch.setattr(ZygoteClient, "collect", collect_starved)
     with Executor(LIMITS, workers=2) as executor:
         outcomes = list(executor.run([GOOD] * 6))
     assert [outcome.verdict for outcome in outcomes] == ["passed"] * 6

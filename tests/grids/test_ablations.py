@@ -9,7 +9,7 @@ from iterpref_core.config import Params, with_values
 from iterpref_core.errors import ConfigError
 from tasks.grids.ablations import load_grid
 from tasks.grids.study import METHODS, fresh_seeds
-from tasks.grids.trial import Score
+from tasks.grids.trial import TrialScore
 from tasks.grids.tuning import best_of, count_trainings, grid
 from tests.settings import ROOT
 
@@ -76,7 +76,7 @@ def test_an_objective_that_params_do_not_name_has_its_grid(params: Params) -> No
 
 def test_the_best_of_equals_is_the_first(params: Params) -> None:
     points = grid("dpo", params)
-    scores = [Score(pass_at_1=share, n=10, passed=()) for share in (0.1, 0.3, 0.3, 0.2, 0.0)]
+    scores = [TrialScore(pass_at_1=share, n=10, passed=()) for share in (0.1, 0.3, 0.3, 0.2, 0.0)]
     assert best_of(zip(points, scores, strict=True))["dpo"] is points[1]
 
 

@@ -5,11 +5,11 @@ from random import Random
 import pytest
 
 from tasks.grids.comparison import bootstrap_difference, compare_rows
-from tasks.grids.trial import Score
+from tasks.grids.trial import TrialScore
 
 
-def _score(solved: set[int], n: int = 400) -> Score:
-    return Score(pass_at_1=len(solved) / n, n=n, passed=tuple(f"t{number}" for number in sorted(solved)))
+def _score(solved: set[int], n: int = 400) -> TrialScore:
+    return TrialScore(pass_at_1=len(solved) / n, n=n, passed=tuple(f"t{number}" for number in sorted(solved)))
 
 
 def test_means_spreads_and_differences() -> None:

@@ -4,16 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from tasks.grids.comparison import Row
+from tasks.grids.comparison import ComparisonRow
 from tasks.grids.study import Regime
 from tasks.grids.study_figure import draw_study
 
 
 def _regime(name: str) -> Regime:
-    start = Row(label="start", n=3000, scores=(0.3,), pass_at_1=0.3, spread=None, difference=None, ci95=None,
+    start = ComparisonRow(label="start", n=3000, scores=(0.3,), pass_at_1=0.3, spread=None, difference=None, ci95=None,
                 p_value=None)  # fmt: skip
     rows = [
-        Row(label=label, n=3000, scores=(0.3, 0.3 + 2 * gain), pass_at_1=0.3 + gain, spread=gain, difference=gain,
+        ComparisonRow(label=label, n=3000, scores=(0.3, 0.3 + 2 * gain), pass_at_1=0.3 + gain, spread=gain,
+            difference=gain,
             ci95=(gain - 0.01, gain + 0.01), p_value=0.001)
         for label, gain in (("SFT", 0.08), ("Target-RPO", 0.1))
     ]  # fmt: skip

@@ -6,7 +6,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from iterpref_core.inference.openai.rate_limits import Gate, parse_duration, seconds_to_pause
+from iterpref_core.inference.openai.rate_limits import RateLimiter, parse_duration, seconds_to_pause
 from tests.inference.conftest import Clock
 
 
@@ -52,7 +52,7 @@ def test_what_is_no_duration_is_none(text: str) -> None:
 
 
 def test_a_gate_opens_when_the_longest_pause_is_over(clock: Clock) -> None:
-    gate = Gate()
+    gate = RateLimiter()
     gate.close_for(60)
     gate.close_for(10)
     asyncio.run(gate.passed())

@@ -18,8 +18,8 @@ from iterpref_core.inference.backend_factory import describe_endpoint, leaves_th
 from iterpref_core.inference.budget import Budget
 from iterpref_core.inference.openai.mock_endpoint import Behavior, MockEndpoint, serve
 from iterpref_core.inference.openai.openai_backend import OpenAIBackend
-from iterpref_core.inference.openai.rate_limits import Gate
-from iterpref_core.inference.openai.routing import RoutedEndpoint, Server
+from iterpref_core.inference.openai.rate_limits import RateLimiter
+from iterpref_core.inference.openai.routing import EndpointServer, RoutedEndpoint
 from iterpref_core.inference.transient_errors import CallError, FaultKind
 from tests.inference.conftest import Clock
 
@@ -176,7 +176,7 @@ async def ask(routed: RoutedEndpoint, times: int) -> list[bool]:
 
 
 def test_faults_now_and_then_are_no_reason_to_leave_a_server_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    flaky = Server("flaky", Scripted("malformed", None, "cut", "timeout", None), Gate())  # type: ignore[arg-type]
+    flaky = EndpointServer("flaky", Scripted("malformed", None, "cut", "timeout", None), RateLimiter())  # type: ignore[arg-type]
     routed = RoutedEndpoint([flaky], 1)
     assert asyncio.run(ask(routed, 5)) == [False, True, False, False, True]
     assert not flaky.is_left_alone
@@ -185,9 +185,9 @@ def test_faults_now_and_then_are_no_reason_to_leave_a_server_alone(monkeypatch: 
 def test_a_server_is_tried_again_by_one_call_after_ever_longer_rests(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
     monkeypatch.setattr("iterpref_core.inference.openai.routing.time.monotonic", lambda: now[0])
-    gates = Gate(), Gate()
-    down = Server("down", Scripted(*["connection"] * 3), gates[0])  # type: ignore[arg-type]
-    routed = RoutedEndpoint([down, Server("up", Scripted(), gates[1])], 1)  # type: ignore[arg-type]
+    gates = RateLimiter(), RateLimiter()
+    down = EndpointServer("down", Scripted(*["connection"] * 3), gates[0])  # type: ignore[arg-type]
+    routed = RoutedEndpoint([down, EndpointServer("up", Scripted(), gates[1])], 1)  # type: ignore[arg-type]
     tried = []
     for second in range(12):
         now[0] = 1000.0 + second

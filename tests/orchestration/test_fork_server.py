@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tasks.orchestration import processes
-from tasks.orchestration.fork_server import WarmProcess
+from tasks.orchestration.fork_server import ForkServer
 from tests.settings import ROOT
 
 STAGE = """
@@ -47,14 +47,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def warm(folder: Path) -> Iterator[WarmProcess]:
+def warm(folder: Path) -> Iterator[ForkServer]:
     """One for all tests that leave it alive: it imports for seconds."""
     assert folder == Path.cwd()
-    with WarmProcess() as process:
+    with ForkServer() as process:
         yield process
 
 
-def start(warm: WarmProcess | None, *arguments: str, **settings: str) -> "subprocess.Popen[str]":
+def start(warm: ForkServer | None, *arguments: str, **settings: str) -> "subprocess.Popen[str]":
     own = os.environ | {"PYTHONPATH": str(ROOT), "GIVEN": "some", "OMP_NUM_THREADS": "1", **settings}
     environment = warm.offer(own) if warm else own
     if warm:
@@ -63,7 +63,7 @@ def start(warm: WarmProcess | None, *arguments: str, **settings: str) -> "subpro
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def run(warm: WarmProcess | None, *arguments: str, **settings: str) -> tuple[int, list[str], str]:
+def run(warm: ForkServer | None, *arguments: str, **settings: str) -> tuple[int, list[str], str]:
     """Exit code, what the stage printed, and its errors."""
     with start(warm, *arguments, **settings) as child:
         output, errors = child.communicate(timeout=250)
@@ -95,7 +95,7 @@ def ended(pid: int) -> bool:
     return True
 
 
-def test_a_fork_does_what_a_process_of_its_own_does(warm: WarmProcess, folder: Path) -> None:
+def test_a_fork_does_what_a_process_of_its_own_does(warm: ForkServer, folder: Path) -> None:
     cold, first = run(None, "3", "x"), run(warm, "3", "x")
     *same, parent = first[1]
     assert first[0] == cold[0] == 3
@@ -107,7 +107,7 @@ def test_a_fork_does_what_a_process_of_its_own_does(warm: WarmProcess, folder: P
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_signal_to_the_process_is_one_to_its_fork(warm: WarmProcess, folder: Path, number: int) -> None:
+def test_a_signal_to_the_process_is_one_to_its_fork(warm: ForkServer, folder: Path, number: int) -> None:
     with start(warm, "0", "wait") as child:
         fork = started_fork(folder)
         assert fork.pid != child.pid
@@ -117,14 +117,14 @@ def test_a_signal_to_the_process_is_one_to_its_fork(warm: WarmProcess, folder: P
     assert ended(fork.pid)
 
 
-def test_a_killed_fork_is_a_killed_stage(warm: WarmProcess, folder: Path) -> None:
+def test_a_killed_fork_is_a_killed_stage(warm: ForkServer, folder: Path) -> None:
     with start(warm, "0", "wait") as child:
         started_fork(folder).kill()
         child.communicate(timeout=60)
     assert child.returncode == 137
 
 
-def test_another_environment_gets_no_fork(warm: WarmProcess, folder: Path) -> None:
+def test_another_environment_gets_no_fork(warm: ForkServer, folder: Path) -> None:
     """Its libraries may be of other versions."""
     other = folder / "other"
     (other / "bin").mkdir(parents=True)
@@ -146,7 +146,7 @@ def test_another_environment_gets_no_fork(warm: WarmProcess, folder: Path) -> No
 @pytest.mark.parametrize("ending", ["killed", "ended"])
 def test_forks_end_with_the_server(folder: Path, ending: str) -> None:
     with ExitStack() as stack:
-        warm = stack.enter_context(WarmProcess())
+        warm = stack.enter_context(ForkServer())
         with start(warm, "0", "wait") as child:
             fork = started_fork(folder)
             server = fork.parent()

@@ -19,7 +19,7 @@ from iterpref_core.config import load_params
 from tasks.orchestration.services import answers, reserved_port
 from tasks.recording import outbox as outboxes
 from tasks.recording.dvc_digest import dvc_md5
-from tasks.recording.outbox import AwayError, Item, Outbox, RefusedItemError, deliver_leftovers
+from tasks.recording.outbox import AwayError, Outbox, OutboxItem, RefusedItemError, deliver_leftovers
 from tasks.recording.stage_journal import open_journal, record_metrics
 from tests.once import mlflow_tables
 from tests.settings import ROOT
@@ -32,7 +32,7 @@ class Receiver:
         self.away = False
         self.got: list[str] = []
 
-    def send(self, item: Item) -> None:
+    def send(self, item: OutboxItem) -> None:
         if self.away:
             raise AwayError("nobody there")
         if item.value.get("bad"):
@@ -45,8 +45,8 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outboxes, "PAUSE_S", 0.0)
 
 
-def item(number: int, **value: object) -> Item:
-    return Item(kind="params", run=str(number), value=value)
+def item(number: int, **value: object) -> OutboxItem:
+    return OutboxItem(kind="params", run=str(number), value=value)
 
 
 def test_items_wait_for_the_server_and_keep_their_order(tmp_path: Path) -> None:

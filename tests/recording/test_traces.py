@@ -6,7 +6,7 @@ import mlflow
 
 from iterpref_core.records import AssertTest, Attempt, Problem, Trajectory
 from iterpref_core.storage.jsonl import write_jsonl
-from tasks.recording.mlflow_delivery import Server, tracking_uri
+from tasks.recording.mlflow_delivery import TrackingServer, tracking_uri
 from tasks.recording.traces import TRACES, log_traces, sample_traces
 
 
@@ -32,7 +32,7 @@ def test_a_sample_of_trajectories_can_be_looked_at_in_the_stages_run(workspace: 
     attempts = (attempt(0, "wrong_answer"), attempt(1, "passed"))
     trajectories = [Trajectory(task_id=f"t{n}", solved=True, attempts=attempts) for n in range(many)]
     write_jsonl(workspace / "trajectories.jsonl", trajectories)
-    server = Server(tracking_uri())
+    server = TrackingServer(tracking_uri())
     mlflow.set_tracking_uri(server.uri)
     run = server.client.create_run(server.experiment_id).info.run_id
 
@@ -67,7 +67,7 @@ def test_a_trajectory_without_a_version_is_logged_too(workspace: Path) -> None:
     problem = Problem(task_id="t", prompt="task", entry_point="f", tests=(AssertTest(code="assert f(1)"),))
     write_jsonl(workspace / "problems.jsonl", [problem])
     write_jsonl(workspace / "trajectories.jsonl", [Trajectory(task_id="t", solved=False, attempts=())])
-    server = Server(tracking_uri())
+    server = TrackingServer(tracking_uri())
     mlflow.set_tracking_uri(server.uri)
     run = server.client.create_run(server.experiment_id).info.run_id
     (logged,) = log_traces(server.client, run, sample_traces(Path("trajectories.jsonl"), Path("problems.jsonl")))

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import binomtest
 
 from iterpref_core.errors import InputError
-from iterpref_core.report.regression_gate import Gate, compare_with_baseline
+from iterpref_core.report.regression_gate import RegressionGate, compare_with_baseline
 
 from .conftest import benchmark
 
@@ -21,7 +21,7 @@ def write(folder: Path, name: str, **benchmarks: dict[str, object]) -> Path:
     return path
 
 
-def gate(before: Path, after: Path, *names: str, alpha: float = 0.05) -> Gate:
+def gate(before: Path, after: Path, *names: str, alpha: float = 0.05) -> RegressionGate:
     return compare_with_baseline(before, after, names, alpha, resamples=200, seed=0)
 
 

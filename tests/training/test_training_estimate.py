@@ -36,7 +36,7 @@ from iterpref_core.training.training_estimate import (
     layer_bytes,
 )
 from iterpref_core.training.workload import (
-    Row,
+    MicroBatch,
     Workload,
     lengths_of_tokens,
     measure_workload,
@@ -298,5 +298,5 @@ def test_the_peak_of_forward_and_backward_is_near_the_estimate(family: str, chec
 
     pass_through()
     params = PARAMS.model_copy(update={"layout": "fork", "gradient_checkpointing": checkpointing})
-    found = activation_bytes(read_shape(config), PRECISIONS["fp32"], Row(rows, width, 0), params)
+    found = activation_bytes(read_shape(config), PRECISIONS["fp32"], MicroBatch(rows, width, 0), params)
     assert found == pytest.approx(_traced_peak(pass_through), rel=0.2)

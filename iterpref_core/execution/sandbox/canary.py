@@ -49,7 +49,7 @@ def _seccomp(_order: dict[str, Any]) -> str:
 
 
 def _rlimits(_order: dict[str, Any]) -> str:
-    limits.set_limits(limits.Budget(5, 5, 64, 64, 1), limits.address_space())
+    limits.set_limits(limits.ResourceBudget(5, 5, 64, 64, 1), limits.address_space())
     try:
         bytearray(128 * 2**20)
     except MemoryError:

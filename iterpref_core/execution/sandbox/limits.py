@@ -13,7 +13,7 @@ _CAPABILITY_VERSION_3 = 0x20080522
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class Budget(NamedTuple):
+class ResourceBudget(NamedTuple):
     """Limits of one program: seconds, MiB, KiB. The supervisor's `Limits` without its documentation."""
 
     cpu_s: float
@@ -29,7 +29,7 @@ def address_space() -> int:
         return int(file.read().split()[0]) * resource.getpagesize()
 
 
-def set_limits(budget: Budget, base: int) -> None:
+def set_limits(budget: ResourceBudget, base: int) -> None:
     """Set the resource limits of the calling process.
 
     Args:

@@ -137,7 +137,7 @@ class Zygote:
     """State that all children of one zygote share; see `run_job` for the life of a child."""
 
     def __init__(self, config: dict[str, Any], answers: int) -> None:
-        self.budget = limits.Budget(**config["limits"])
+        self.budget = limits.ResourceBudget(**config["limits"])
         self.root: str = config["root"]
         self.folder = os.path.join(self.root, "w")
         self.answers = answers

@@ -14,8 +14,8 @@ from iterpref_core.inference.budget import Budget, MeteredEndpoint
 from iterpref_core.inference.concurrent_prompts import ConcurrentEndpoint
 from iterpref_core.inference.event_loop_local import PerLoop
 from iterpref_core.inference.openai.openai_calls import OpenAICalls
-from iterpref_core.inference.openai.rate_limits import Gate
-from iterpref_core.inference.openai.routing import RoutedEndpoint, Server
+from iterpref_core.inference.openai.rate_limits import RateLimiter
+from iterpref_core.inference.openai.routing import EndpointServer, RoutedEndpoint
 from iterpref_core.inference.transient_errors import CallError
 
 BACK_OFF = wait_exponential_jitter(initial=1, max=60, jitter=1)
@@ -62,10 +62,10 @@ class OpenAIBackend(ConcurrentEndpoint):
         self.faults = Counter[str]() if faults is None else faults
         urls = (base_url,) if isinstance(base_url, str) else tuple(base_url)
 
-        def server(url: str) -> Server:
-            gate = Gate()
+        def server(url: str) -> EndpointServer:
+            gate = RateLimiter()
             calls = OpenAICalls(model, url, api=api, timeout_s=timeout_s, concurrency=concurrency, gate=gate)
-            return Server(url, calls if budget is None else MeteredEndpoint(calls, budget, concurrency), gate)
+            return EndpointServer(url, calls if budget is None else MeteredEndpoint(calls, budget, concurrency), gate)
 
         self._endpoint = RoutedEndpoint([server(url) for url in urls], concurrency)
         self._name, self._attempts, self._wait = f"{', '.join(urls)}: model {model!r}", attempts, wait

@@ -16,7 +16,7 @@ from iterpref_core.errors import ConfigError, EndpointError, InputError, Refused
 from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.concurrent_prompts import ConcurrentEndpoint
 from iterpref_core.inference.event_loop_local import PerLoop
-from iterpref_core.inference.openai.rate_limits import Gate, seconds_to_pause
+from iterpref_core.inference.openai.rate_limits import RateLimiter, seconds_to_pause
 from iterpref_core.inference.transient_errors import CallError
 
 LONGEST_PAUSE_S = 900.0
@@ -68,7 +68,9 @@ class OpenAICalls(ConcurrentEndpoint):
         ConfigError: the URL or the key cannot be used.
     """
 
-    def __init__(self, model: str, base_url: str, *, api: Api, timeout_s: float, concurrency: int, gate: Gate) -> None:
+    def __init__(
+        self, model: str, base_url: str, *, api: Api, timeout_s: float, concurrency: int, gate: RateLimiter
+    ) -> None:
         self.model, self.base_url = model, check_base_url(base_url)
         self._api, self._timeout_s, self._gate = api, timeout_s, gate
         self.concurrency = concurrency

@@ -12,7 +12,7 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|d|h|m|s)")
 _DURATION = re.compile(rf"(?:{_PART.pattern})+")
 
 
-class Gate:
+class RateLimiter:
     """Holds every call back until a moment that only ever moves further away."""
 
     def __init__(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from iterpref_core.inference.backend import Completion, Endpoint, Request, Sampling
 from iterpref_core.inference.concurrent_prompts import ConcurrentEndpoint
-from iterpref_core.inference.openai.rate_limits import Gate
+from iterpref_core.inference.openai.rate_limits import RateLimiter
 from iterpref_core.inference.transient_errors import CallError
 
 FIRST_REST_S, LONGEST_REST_S = 1.0, 60.0
@@ -15,7 +15,7 @@ FAULTS_IN_A_ROW = 3
 """So many, and a server fails. Where no connection comes about one is enough."""
 
 
-class Server:
+class EndpointServer:
     """One of the servers, and how it fares.
 
     Args:
@@ -24,7 +24,7 @@ class Server:
         gate: what it says about its pace.
     """
 
-    def __init__(self, base_url: str, endpoint: Endpoint, gate: Gate) -> None:
+    def __init__(self, base_url: str, endpoint: Endpoint, gate: RateLimiter) -> None:
         self.base_url, self.endpoint, self.gate = base_url, endpoint, gate
         self.under_way = self.asked = 0
         self.failures = self._faults = 0
@@ -77,7 +77,7 @@ class RoutedEndpoint(ConcurrentEndpoint):
         concurrency: prompts that `generate` asks at once, of all servers together.
     """
 
-    def __init__(self, servers: Sequence[Server], concurrency: int) -> None:
+    def __init__(self, servers: Sequence[EndpointServer], concurrency: int) -> None:
         self.servers, self.concurrency = tuple(servers), concurrency
 
     @property
@@ -103,6 +103,6 @@ class RoutedEndpoint(ConcurrentEndpoint):
         raise named
 
 
-def _preference(server: Server) -> tuple[bool, int, int, int]:
+def _preference(server: EndpointServer) -> tuple[bool, int, int, int]:
     """The smaller the better. Where all are left alone, those come first that failed least; turns break ties."""
     return server.is_left_alone, server.failures * server.is_left_alone, server.under_way, server.asked

@@ -24,7 +24,7 @@ from iterpref_core.execution import Executor, Limits, Outcome, Program, ValueTes
 from iterpref_core.execution.evalplus_tasks import ALSO_RIGHT, Dataset, result_function, tolerances_of
 from iterpref_core.execution.sandbox.encoding import Digest
 from iterpref_core.problems.formats.benchmark_membership import benchmark_of
-from iterpref_core.problems.formats.json_items import Broken, Entry, Item, parse_item, read_items
+from iterpref_core.problems.formats.json_items import Broken, Entry, JsonItem, parse_item, read_items
 from iterpref_core.records import IoTest, Problem, Record
 
 TestReason = Literal["contract_refuses", "too_long"]
@@ -36,7 +36,7 @@ REFERENCE = Limits(cpu_s=60, wall_s=240, memory_mb=2048, output_kb=1024, file_mb
 _BATCH = 16
 
 
-class EvalPlusTask(Record):
+class EvalPlusEntry(Record):
     """A line of a file in EvalPlus's format."""
 
     task_id: str
@@ -68,8 +68,8 @@ class EvalPlusTask(Record):
 class _Draft:
     """A task on its way to a problem: its inputs as values, and what running the canonical solution showed."""
 
-    item: Item
-    task: EvalPlusTask
+    item: JsonItem
+    task: EvalPlusEntry
     inputs: list[Sequence[Any]]
     base: int
     legal: dict[int, bool]
@@ -103,7 +103,7 @@ def read_evalplus(path: Path, execution: ExecutionParams, *, keep_benchmarks: bo
                 yield _finish(draft) if isinstance(draft, _Draft) else Entry(item.number, item.where, draft)
 
 
-def _start(item: Item, keep_benchmarks: bool) -> _Draft | str:
+def _start(item: JsonItem, keep_benchmarks: bool) -> _Draft | str:
     task = parse_item(item, _parse)
     reason = benchmark_of(task.task_id)
     if reason is not None and not keep_benchmarks:
@@ -113,8 +113,8 @@ def _start(item: Item, keep_benchmarks: bool) -> _Draft | str:
     return _Draft(item, task, _inputs(task), len(task.base_input), {}, {})
 
 
-def _parse(text: str) -> EvalPlusTask:
-    task = EvalPlusTask.model_validate_json(text)
+def _parse(text: str) -> EvalPlusEntry:
+    task = EvalPlusEntry.model_validate_json(text)
     try:
         _legality(task)
     except SyntaxError as error:
@@ -122,7 +122,7 @@ def _parse(text: str) -> EvalPlusTask:
     return task
 
 
-def _inputs(task: EvalPlusTask) -> list[Sequence[Any]]:
+def _inputs(task: EvalPlusEntry) -> list[Sequence[Any]]:
     """The inputs as values: JSON has no tuples, sets and complex numbers; EvalPlus knows where MBPP+ means them."""
     inputs: list[Sequence[Any]] = [list(arguments) for arguments in (*task.base_input, *task.plus_input)]
     if benchmark_of(task.task_id) != "in_mbpp_plus":
@@ -132,7 +132,7 @@ def _inputs(task: EvalPlusTask) -> list[Sequence[Any]]:
     return list(mbpp_deserialize_inputs(task.task_id, inputs))
 
 
-def _legality(task: EvalPlusTask) -> str:
+def _legality(task: EvalPlusEntry) -> str:
     """A program whose `_is_legal` asks the contract, in the place of the entry point's body, about arguments.
 
     Raises:
@@ -223,7 +223,7 @@ def _finish(draft: _Draft) -> Entry:
     return Entry(item.number, item.where, problem if problem.tests else "no_test_left", dropped)
 
 
-def _test(task: EvalPlusTask, arguments: Sequence[Any], expected: Any, atol: float) -> IoTest | TestReason:
+def _test(task: EvalPlusEntry, arguments: Sequence[Any], expected: Any, atol: float) -> IoTest | TestReason:
     if isinstance(expected, Digest):
         return "too_long"
     try:

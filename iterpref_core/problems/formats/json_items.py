@@ -22,7 +22,7 @@ _CHUNK = 1 << 20
 _BETWEEN = re.compile(r"[\s,]*")
 
 
-class Item(NamedTuple):
+class JsonItem(NamedTuple):
     """One object of a file: its JSON text, its number from 1 (of the line, or in the array) and `FILE:LINE`."""
 
     number: int
@@ -46,7 +46,7 @@ class Entry(NamedTuple):
     dropped_tests: Mapping[str, int] = MappingProxyType({})
 
 
-def read_items(path: Path) -> Iterator[Item]:
+def read_items(path: Path) -> Iterator[JsonItem]:
     """Stream the objects of a file, gzipped where its name ends in `.gz`: one a line, or all in one JSON array.
 
     Raises:
@@ -54,10 +54,10 @@ def read_items(path: Path) -> Iterator[Item]:
     """
     if _is_array(path):
         for position, text in enumerate(_array_items(path), 1):
-            yield Item(position, f"{path}: item {position}", text)
+            yield JsonItem(position, f"{path}: item {position}", text)
     else:
         for number, text in parse_lines(path):
-            yield Item(number, f"{path}:{number}", text)
+            yield JsonItem(number, f"{path}:{number}", text)
 
 
 def count_items(path: Path) -> int:
@@ -75,7 +75,7 @@ def read_entries(path: Path, parse: Callable[[str], Problem | str]) -> Iterator[
         yield Entry(item.number, item.where, parse_item(item, parse))
 
 
-def parse_item(item: Item, parse: Callable[[str], T]) -> T:
+def parse_item(item: JsonItem, parse: Callable[[str], T]) -> T:
     """What a parser makes of one object.
 
     Raises:
