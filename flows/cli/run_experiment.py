@@ -11,7 +11,7 @@ import typer
 from flows.cli.prefect_runs import prepared_workspace, run_in_prefect
 from iterpref_core.config import load_params
 from tasks.common.paths import REPORTS, SUMMARY
-from tasks.common.resource_usage import cpu_s
+from tasks.common.stage_body import cpu_s
 from tasks.orchestration.disk_space import check_workspace
 from tasks.orchestration.experiment_run import LAST_RUN, RunCost
 from tasks.recording.dvc_graph import load_graph, select_stages

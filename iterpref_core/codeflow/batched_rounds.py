@@ -9,7 +9,7 @@ from itertools import islice
 from time import perf_counter
 
 from iterpref_core.codeflow.conversation import Conversation
-from iterpref_core.codeflow.rollout import Busy, Lane, Rollout
+from iterpref_core.codeflow.rollouts import Busy, Lane, Rollout
 from iterpref_core.config import CodeflowParams
 from iterpref_core.execution import Outcome, Program, ProgramRunner
 from iterpref_core.inference.backend import Backend, Completion, Sampling

@@ -14,8 +14,7 @@ from iterpref_core.codeflow.draft_sampling import sample_problems
 from iterpref_core.codeflow.outcome_counts import OutcomeCounts
 from iterpref_core.codeflow.problem_selection import Survey, selected, survey
 from iterpref_core.codeflow.roles import Models, Opened
-from iterpref_core.codeflow.rollout import Rollout
-from iterpref_core.codeflow.rollout_store import RolloutStore
+from iterpref_core.codeflow.rollouts import Rollout, RolloutStore
 from iterpref_core.codeflow.stream import OnFinished, stream_debugging, stream_sampling
 from iterpref_core.config import CodeflowParams, ExecutionParams
 from iterpref_core.errors import InputError

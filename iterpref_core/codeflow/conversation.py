@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 from iterpref_core.codeflow.attempts import attempt_of, hidden_program, visible_program, with_hidden
 from iterpref_core.config import Wording
 from iterpref_core.execution import Outcome, Program
-from iterpref_core.inference.backend import Completion, Request
+from iterpref_core.inference.backend import Completion, Request, derive_seed
 from iterpref_core.inference.codeflow_prompts import draft_prompt, refine_prompt
-from iterpref_core.inference.derived_seeds import derive_seed
 from iterpref_core.records import Attempt, Problem, Trajectory
 
 

@@ -10,12 +10,11 @@ from itertools import islice
 from time import perf_counter
 
 from iterpref_core.codeflow.attempts import attempt_of, hidden_program, sampled, visible_program, with_hidden
-from iterpref_core.codeflow.rollout import Busy, Lane, Rollout
+from iterpref_core.codeflow.rollouts import Busy, Lane, Rollout
 from iterpref_core.config import CodeflowParams
 from iterpref_core.execution import ProgramRunner
-from iterpref_core.inference.backend import Backend, Request, Sampling
+from iterpref_core.inference.backend import Backend, Request, Sampling, derive_seed
 from iterpref_core.inference.codeflow_prompts import draft_prompt
-from iterpref_core.inference.derived_seeds import derive_seed
 from iterpref_core.records import Attempt, Problem
 
 Draw = tuple[Problem, int]

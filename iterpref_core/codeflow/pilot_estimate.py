@@ -7,7 +7,7 @@ import numpy as np
 
 from iterpref_core.codeflow.codeflow import CodeflowRun, complete
 from iterpref_core.codeflow.problem_selection import pick, survey
-from iterpref_core.codeflow.rollout_store import RolloutStore
+from iterpref_core.codeflow.rollouts import RolloutStore
 from iterpref_core.records import Trajectory
 
 SHARE, LEAST = 0.01, 20

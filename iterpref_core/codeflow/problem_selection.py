@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iterpref_core.errors import InputError
-from iterpref_core.inference.derived_seeds import derive_seed
+from iterpref_core.inference.backend import derive_seed
 from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import read_jsonl
 

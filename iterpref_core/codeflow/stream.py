@@ -14,7 +14,7 @@ from iterpref_core.codeflow.attempts import attempt_of, hidden_program, sampled,
 from iterpref_core.codeflow.conversation import Conversation
 from iterpref_core.codeflow.draft_sampling import sample_request
 from iterpref_core.codeflow.priority_semaphore import PrioritySemaphore
-from iterpref_core.codeflow.rollout import Busy, Lane, Rollout
+from iterpref_core.codeflow.rollouts import Busy, Lane, Rollout
 from iterpref_core.config import CodeflowParams
 from iterpref_core.errors import RefusedError
 from iterpref_core.execution import Engine, Outcome, Program

@@ -1,8 +1,40 @@
-"""Backend protocol, which every language-model backend follows."""
+"""Backend protocol that every language-model backend follows: requests with seeds of their own, and how calls fail."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
+
+FaultKind = Literal["rate_limited", "server_error", "timeout", "connection", "cut", "malformed"]
+
+
+class CallError(Exception):
+    """One call failed; the library's own, which no user sees.
+
+    Args:
+        kind: `rate_limited` (429), `server_error` (5xx), `timeout`, `connection` (none came about), `cut` (it ended
+            before the answer did), `malformed` (an answer that is no JSON, or without choices).
+        detail: for people.
+    """
+
+    def __init__(self, kind: FaultKind, detail: str) -> None:
+        super().__init__(f"{kind}: {detail}")
+        self.kind, self.detail = kind, detail
+
+    @property
+    def answered(self) -> bool:
+        """Whether the server may have made an answer all the same, and billed it."""
+        return self.kind in {"timeout", "cut", "malformed"}
+
+
+def derive_seed(*parts: str | int) -> int:
+    """A seed in [0, 2^31) that is a function of its parts alone, in every process and on every machine.
+
+    >>> derive_seed(11, "task-1", 0)
+    1554787127
+    """
+    digest = hashlib.sha256(repr(parts).encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from iterpref_core.config import BudgetParams, InferenceParams
 from iterpref_core.errors import BudgetError, IterPrefError
 from iterpref_core.inference.answer_store import AnswerStore, Spent
-from iterpref_core.inference.backend import Backend, Completion, Endpoint, Request, Sampling
+from iterpref_core.inference.backend import Backend, CallError, Completion, Endpoint, Request, Sampling
 from iterpref_core.inference.concurrent_prompts import ConcurrentEndpoint
-from iterpref_core.inference.transient_errors import CallError
 
 TEMPLATE_TOKENS = 256
 """Room for what a server's chat template adds to a prompt."""

@@ -8,7 +8,7 @@ models that follow instructions. Neither shows a reference solution.
 from pathlib import Path
 
 from iterpref_core.config import Wording
-from iterpref_core.inference.prompt_templates import fill
+from iterpref_core.inference.prompts import fill
 
 _FOLDER = Path(__file__).with_name("codeflow_prompts")
 

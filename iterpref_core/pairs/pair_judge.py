@@ -7,9 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal, get_args
 
-from iterpref_core.inference.backend import Backend, Request, Sampling
-from iterpref_core.inference.derived_seeds import derive_seed
-from iterpref_core.inference.prompt_templates import fill
+from iterpref_core.inference.backend import Backend, Request, Sampling, derive_seed
+from iterpref_core.inference.prompts import fill
 from iterpref_core.inference.structured_answers import CHUNK, ask_parsed
 from iterpref_core.records import PreferencePair
 

@@ -8,8 +8,7 @@ from typing import NamedTuple, get_args
 
 from iterpref_core.config import PairsParams
 from iterpref_core.errors import InputError
-from iterpref_core.inference.backend import Backend
-from iterpref_core.inference.derived_seeds import derive_seed
+from iterpref_core.inference.backend import Backend, derive_seed
 from iterpref_core.pairs.filters import DropReason, drop_reason
 from iterpref_core.pairs.pair_judge import Kind, judge_pairs
 from iterpref_core.records import Attempt, PreferencePair, Problem, Trajectory

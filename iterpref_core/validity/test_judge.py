@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from iterpref_core.errors import ConfigError
 from iterpref_core.inference.backend import Backend, Request, Sampling
-from iterpref_core.inference.prompt_templates import fill
+from iterpref_core.inference.prompts import fill
 from iterpref_core.inference.structured_answers import ask_parsed
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Problem, Record

@@ -13,7 +13,7 @@ import psutil
 
 from iterpref_core.errors import IterPrefError
 from tasks.orchestration.experiment_run import LAST_RUN, RunCost
-from tasks.orchestration.working_tree import copy_files, list_files
+from tasks.orchestration.workspaces import copy_files, list_files
 
 
 def bench_pipeline(root: Path) -> dict[str, float | str | dict[str, float]]:

@@ -7,6 +7,7 @@ Prefect and MLflow. `iterpref bench pipeline` compares the two.
 import gc
 import json
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,20 @@ from pydantic import BaseModel
 from iterpref_core.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.common.paths import BODIES, metrics_path
-from tasks.common.resource_usage import cpu_s, peak_mb
+
+
+def peak_mb() -> float:
+    """Peak resident memory of this process, MiB; `ru_maxrss` would count what its parent held before it was started."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    assert found, "Linux states the peak of every process"
+    return int(found[1]) / 1024
+
+
+def cpu_s() -> float:
+    """CPU seconds of this process and of those of its children that have ended and were waited for."""
+    return sum(os.times()[:4])
+
 
 P = ParamSpec("P")
 Metrics = dict[str, float]

@@ -8,7 +8,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+import subprocess
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,39 @@ from typing import Any
 import yaml
 
 from iterpref_core.config import load_params
-from iterpref_core.errors import ConfigError
+from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.objectives.objectives import ObjectiveName, check_objective, find_objective
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.common.paths import ANSWERS, LOCK, PARAMS, STATE
 from tasks.orchestration.profiles import apply_profile, write_values
 from tasks.orchestration.run_options import UNCHANGED, Choice
 from tasks.orchestration.stage_environment import HOME_VARIABLE, home
-from tasks.orchestration.working_tree import copy_files, list_files
+
+
+def list_files(origin: Path) -> list[str]:
+    """Names of tracked and new files, sorted; without results and caches, which git ignores, and DVC's lock.
+
+    Raises:
+        InputError: `origin` is no git repository.
+    """
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    try:
+        listed = subprocess.run(command, cwd=origin, capture_output=True, check=True).stdout.decode()
+    except (OSError, subprocess.CalledProcessError):
+        raise InputError(
+            f"{origin.absolute()}: not a git repository, so it cannot be copied; run from the root of one"
+        ) from None
+    return sorted({name for name in listed.split("\0") if name and name != str(LOCK) and (origin / name).is_file()})
+
+
+def copy_files(origin: Path, names: Iterable[str], copy: Path) -> None:
+    """Copy files as they stand into a repository, made where there is none: DVC asks for one."""
+    for name in names:
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(origin / name, copy / name)
+    if not (copy / ".git").exists():
+        subprocess.run(["git", "init", "--quiet"], cwd=copy, check=True)
+
 
 GRAPH = Path("dvc.yaml")
 COPIES = STATE / "workspaces"

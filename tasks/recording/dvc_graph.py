@@ -1,5 +1,7 @@
-"""DVC graph of the stages: there is no second one."""
+"""DVC graph of the stages: there is no second one. And DVC's digest of an artifact, computed from its files."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
@@ -7,6 +9,25 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.errors import InputError
+
+
+def dvc_md5(path: Path) -> str:
+    """The md5 that DVC writes to dvc.lock: of a file's bytes, or of a folder's sorted listing, ending in `.dir`.
+
+    Raises:
+        FileNotFoundError: there is no such file or folder.
+    """
+    if not path.is_dir():
+        return _file_md5(path)
+    files = sorted(item.relative_to(path) for item in path.rglob("*") if item.is_file())
+    listing = [{"md5": _file_md5(path / item), "relpath": item.as_posix()} for item in files]
+    listing.sort(key=lambda entry: entry["relpath"])
+    return hashlib.md5(json.dumps(listing, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
+
+
+def _file_md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,7 @@ from iterpref_core.config import Params
 from iterpref_core.report.summary import read_summary
 from tasks.common.paths import LOCK, PROBLEMS, REPORTS, STATE, SUMMARY, TRAJECTORIES, metrics_path
 from tasks.common.stage_body import read_metrics
-from tasks.recording.dvc_digest import dvc_md5
-from tasks.recording.dvc_graph import Stage
+from tasks.recording.dvc_graph import Stage, dvc_md5
 from tasks.recording.mlflow_delivery import TrackingServer, locked, tracking_uri, workspace
 from tasks.recording.outbox import AwayError, Kind, Outbox, OutboxItem, deliver_leftovers, public_address
 from tasks.recording.registry import describe_models

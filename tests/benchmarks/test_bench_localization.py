@@ -12,8 +12,7 @@ from iterpref_core.errors import InputError
 from iterpref_core.problems import rewrites
 from iterpref_core.records import IoTest, Problem
 from iterpref_core.storage.jsonl import write_jsonl
-from tasks.benchmarks.bench_localization import bench_localization
-from tasks.benchmarks.bench_localization_speed import long_pairs
+from tasks.benchmarks.bench_localization import bench_localization, long_pairs
 from tests.settings import ROOT
 
 

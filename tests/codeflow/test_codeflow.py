@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
 from iterpref_core.codeflow.roles import NO_CAPS, Models, Opened, choose_models
-from iterpref_core.codeflow.rollout_store import RolloutStore
+from iterpref_core.codeflow.rollouts import RolloutStore
 from iterpref_core.config import CodeflowParams, InferenceParams, SamplingParams
 from iterpref_core.errors import InputError, ModelError, RecordError
 from iterpref_core.inference.answer_store import AnswerStore, StoredBackend

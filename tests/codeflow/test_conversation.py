@@ -6,7 +6,7 @@ import pytest
 
 from iterpref_core.codeflow.conversation import Conversation
 from iterpref_core.execution import Outcome
-from iterpref_core.inference import derived_seeds as seeds
+from iterpref_core.inference import backend as seeds
 from iterpref_core.inference.backend import Completion
 from iterpref_core.inference.codeflow_prompts import refine_prompt
 from iterpref_core.records import IoTest, Problem, Verdict

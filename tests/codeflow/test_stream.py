@@ -15,7 +15,7 @@ from iterpref_core.codeflow import stream
 from iterpref_core.codeflow.batched_rounds import debug_problems
 from iterpref_core.codeflow.draft_sampling import sample_problems
 from iterpref_core.codeflow.priority_semaphore import PrioritySemaphore
-from iterpref_core.codeflow.rollout import Rollout
+from iterpref_core.codeflow.rollouts import Rollout
 from iterpref_core.codeflow.stream import stream_debugging, stream_sampling
 from iterpref_core.config import CodeflowParams, SamplingParams
 from iterpref_core.errors import EndpointError, RefusedError

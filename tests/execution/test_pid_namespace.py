@@ -223,7 +223,8 @@ BOMBS = {
     "new sessions": "while True:\n    if os.fork() == 0: os.setsid()",
     "shell": "subprocess.run(['bash', '-c', 'b() { b | b & b; }; b'])\ntime.sleep(9)",
     "sleepers": "while True: subprocess.Popen(['sleep', '99'], start_new_session=True)",
-    "threads that fork": "def g():\n    while True: os.fork()\nfor _ in range(20): threading.Thread(target=g).start()\ntime.sleep(9)",
+    "threads that fork": "def g():\n    while True: os.fork()\n"
+    "for _ in range(20): threading.Thread(target=g).start()\ntime.sleep(9)",
     "threads": "threading.stack_size(2**15)\nwhile True: threading.Thread(target=time.sleep, args=(9,)).start()",
 }
 

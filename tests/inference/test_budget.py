@@ -11,12 +11,11 @@ from tenacity import wait_none
 from iterpref_core.config import BudgetParams, InferenceParams
 from iterpref_core.errors import BudgetError, RefusedError
 from iterpref_core.inference.answer_store import AnswerStore, Spent, StoredEndpoint
-from iterpref_core.inference.backend import Completion, Request, Sampling
+from iterpref_core.inference.backend import CallError, Completion, Request, Sampling
 from iterpref_core.inference.budget import TEMPLATE_TOKENS, Budget, MeteredBackend, MeteredEndpoint, at_most, cost_usd
 from iterpref_core.inference.openai.mock_endpoint import Behavior, MockEndpoint, serve
 from iterpref_core.inference.openai.openai_backend import OpenAIBackend
 from iterpref_core.inference.replay import ReplayBackend
-from iterpref_core.inference.transient_errors import CallError
 
 SAMPLING = Sampling(temperature=0.5, max_new_tokens=20)
 FREE = BudgetParams(calls=None, tokens=None, dollars=None)

@@ -13,14 +13,13 @@ from tenacity import RetryCallState, wait_none
 from iterpref_core.config import BudgetParams, InferenceParams
 from iterpref_core.errors import ConfigError, EndpointError
 from iterpref_core.inference.answer_store import AnswerStore
-from iterpref_core.inference.backend import Completion, Request, Sampling
+from iterpref_core.inference.backend import CallError, Completion, FaultKind, Request, Sampling
 from iterpref_core.inference.backend_factory import describe_endpoint, leaves_this_machine, open_model
 from iterpref_core.inference.budget import Budget
 from iterpref_core.inference.openai.mock_endpoint import Behavior, MockEndpoint, serve
 from iterpref_core.inference.openai.openai_backend import OpenAIBackend
 from iterpref_core.inference.openai.rate_limits import RateLimiter
 from iterpref_core.inference.openai.routing import EndpointServer, RoutedEndpoint
-from iterpref_core.inference.transient_errors import CallError, FaultKind
 from tests.inference.conftest import Clock
 
 SAMPLING = Sampling(temperature=0.5, max_new_tokens=20)

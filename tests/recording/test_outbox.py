@@ -18,7 +18,7 @@ from mlflow.tracking import MlflowClient
 from iterpref_core.config import load_params
 from tasks.orchestration.services import answers, reserved_port
 from tasks.recording import outbox as outboxes
-from tasks.recording.dvc_digest import dvc_md5
+from tasks.recording.dvc_graph import dvc_md5
 from tasks.recording.outbox import AwayError, Outbox, OutboxItem, RefusedItemError, deliver_leftovers
 from tasks.recording.stage_journal import open_journal, record_metrics
 from tests.once import mlflow_tables

@@ -14,8 +14,7 @@ from iterpref_core.config import ExecutionParams, Params, load_params
 from iterpref_core.errors import InputError
 from tasks.common.paths import SUMMARY, metrics_path, model_path
 from tasks.common.stage_body import read_body, read_metrics, run_body
-from tasks.recording.dvc_digest import dvc_md5
-from tasks.recording.dvc_graph import Stage, load_graph, select_stages
+from tasks.recording.dvc_graph import Stage, dvc_md5, load_graph, select_stages
 from tasks.recording.stage_journal import journal_path, open_journal, read_events, record_metrics
 from tests.settings import ROOT
 

@@ -8,8 +8,7 @@ import pytest
 from iterpref_core.errors import InputError
 from iterpref_core.records import IoTest, Problem
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.validity.human_review import COLUMNS, export_review, read_marks, summarize_marks
-from iterpref_core.validity.judge_agreement import agreement
+from iterpref_core.validity.human_review import COLUMNS, agreement, export_review, read_marks, summarize_marks
 from iterpref_core.validity.test_judge import JudgedTests, Scores
 
 HOSTILE = '=HYPERLINK("http://127.0.0.1")'

@@ -9,14 +9,13 @@ from tenacity.wait import wait_base
 
 from iterpref_core.config import Api
 from iterpref_core.errors import EndpointError, RefusedError
-from iterpref_core.inference.backend import Completion, Request, Sampling
+from iterpref_core.inference.backend import CallError, Completion, Request, Sampling
 from iterpref_core.inference.budget import Budget, MeteredEndpoint
 from iterpref_core.inference.concurrent_prompts import ConcurrentEndpoint
 from iterpref_core.inference.event_loop_local import PerLoop
 from iterpref_core.inference.openai.openai_calls import OpenAICalls
 from iterpref_core.inference.openai.rate_limits import RateLimiter
 from iterpref_core.inference.openai.routing import EndpointServer, RoutedEndpoint
-from iterpref_core.inference.transient_errors import CallError
 
 BACK_OFF = wait_exponential_jitter(initial=1, max=60, jitter=1)
 FIRST_CONTACTS = 3

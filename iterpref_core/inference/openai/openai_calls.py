@@ -13,11 +13,10 @@ from pydantic import BaseModel, Field, ValidationError
 
 from iterpref_core.config import KEY_VARIABLE, Api, refuse_secrets
 from iterpref_core.errors import ConfigError, EndpointError, InputError, RefusedError
-from iterpref_core.inference.backend import Completion, Request, Sampling
+from iterpref_core.inference.backend import CallError, Completion, Request, Sampling
 from iterpref_core.inference.concurrent_prompts import ConcurrentEndpoint
 from iterpref_core.inference.event_loop_local import PerLoop
 from iterpref_core.inference.openai.rate_limits import RateLimiter, seconds_to_pause
-from iterpref_core.inference.transient_errors import CallError
 
 LONGEST_PAUSE_S = 900.0
 """A server that asks for a longer one ends the run."""

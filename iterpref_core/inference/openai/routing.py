@@ -4,10 +4,9 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from iterpref_core.inference.backend import Completion, Endpoint, Request, Sampling
+from iterpref_core.inference.backend import CallError, Completion, Endpoint, Request, Sampling
 from iterpref_core.inference.concurrent_prompts import ConcurrentEndpoint
 from iterpref_core.inference.openai.rate_limits import RateLimiter
-from iterpref_core.inference.transient_errors import CallError
 
 FIRST_REST_S, LONGEST_REST_S = 1.0, 60.0
 """For how long a server that fails is left alone; doubled each time that it is tried in vain."""

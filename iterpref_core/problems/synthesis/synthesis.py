@@ -13,11 +13,16 @@ from iterpref_core.execution import Outcome, Program, ProgramRunner, program_of
 from iterpref_core.inference.backend import Backend, Sampling
 from iterpref_core.inference.structured_answers import ask_parsed
 from iterpref_core.problems.synthesis.answer_parsing import parse_problem
-from iterpref_core.problems.synthesis.feature_extraction import extract_features, plant
 from iterpref_core.problems.synthesis.feature_tree import FeaturePath, FeatureTree
-from iterpref_core.problems.synthesis.problem_writing import ask_for_problem, to_problem, used_features
 from iterpref_core.problems.synthesis.seed_code import fit_seeds, read_seeds
-from iterpref_core.problems.synthesis.tree_evolution import evolve
+from iterpref_core.problems.synthesis.synthesis_prompts import (
+    ask_for_problem,
+    evolve,
+    extract_features,
+    plant,
+    to_problem,
+    used_features,
+)
 from iterpref_core.problems.synthesis.trivial_programs import hollow
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Problem, Sample

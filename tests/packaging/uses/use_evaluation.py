@@ -6,7 +6,7 @@ from iterpref_core.evaluation.downloads import official_cache
 from iterpref_core.evaluation.evalplus_benchmarks import EvalPlus
 from iterpref_core.evaluation.evalplus_data import EvalPlusTask
 from iterpref_core.evaluation.evalplus_oracle import inputs_of
-from iterpref_core.validity.judge_agreement import agreement
+from iterpref_core.validity.human_review import agreement
 
 # In this process: a sandbox cannot follow the links that this environment is made of.
 assert sanitize("Sure:\n```python\ndef f():\n    return 1\nprint(f())\n```\n", "f") == "def f():\n    return 1"
