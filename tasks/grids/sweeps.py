@@ -25,7 +25,7 @@ from tasks.common.paths import PARAMS, RESULTS, STATE
 from tasks.grids.comparison import ComparisonRow, compare_rows
 from tasks.grids.dvc_experiments import Experiments
 from tasks.grids.trial import TrialScore
-from tasks.orchestration.experiment_run import Naming
+from tasks.orchestration.experiment_run import Naming, clear_crashed_run
 from tasks.orchestration.prefect_artifacts import show_table
 from tasks.orchestration.profiles import write_values
 from tasks.orchestration.reproduce import StageError
@@ -142,6 +142,7 @@ def opened_sweep(
         # An experiment that is applied brings its dvc.yaml: it is the workspace's own as long as that will do.
         choice = Choice(objectives=(*listed, *sorted(added)) if added else (), benchmarks=tuple(benchmarks))
         with copied(choice, _COPY):
+            clear_crashed_run()
             yield Sweep(Experiments(workspace), tuple(dict.fromkeys(objectives)) or listed, betas, seeds)
 
 

@@ -114,9 +114,7 @@ class ExperimentRun:
         check_workspace()
         self._workspace = ExitStack()
         self._workspace.enter_context(only_one(STATE / "run.lock", _refuse))
-        processes.end_leftovers(services=False)  # they may be of a run that a worker started
-        for mended in mend_dvc():
-            log.warning("%s", mended)
+        clear_crashed_run()
         self.params = params
         self.naming = naming
         self.forced = frozenset(forced)
@@ -164,6 +162,16 @@ class ExperimentRun:
         measured = {"run/total_s": cost.total_s, "run/orchestration_share": cost.orchestration_share}
         self.tracker.end_experiment(self.mlflow_run, status, measured)
         self._workspace.close()
+
+
+def clear_crashed_run() -> None:
+    """End what a killed run left running in the present folder, and mend what it left half-written, before DVC looks.
+
+    To be called by whoever holds the folder's lock.
+    """
+    processes.end_leftovers(services=False)  # they may be of a run that a worker started
+    for mended in mend_dvc():
+        log.warning("%s", mended)
 
 
 def _refuse(holder: str) -> None:

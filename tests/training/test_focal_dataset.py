@@ -9,10 +9,9 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 from trl import DPOConfig
 
-from iterpref_core.config import ObjectiveName
 from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.localization.row_spans import mark_errors
-from iterpref_core.objectives.objectives import OBJECTIVES
+from iterpref_core.objectives.objectives import OBJECTIVES, ObjectiveName
 from iterpref_core.records import PreferencePair
 from iterpref_core.training.columns import objective_columns
 from iterpref_core.training.dataset import TokenizedPair
