@@ -13,7 +13,7 @@ from pathlib import Path
 from iterpref_core.errors import ConfigError
 
 OLDEST = (3, 11)
-"""The first Python that the inside runs on."""
+"""The first Python that the sandbox code runs on."""
 
 _SYSTEM_PATHS = (
     "/usr/lib",

@@ -95,7 +95,7 @@ def _bubblewrap(root: str, disk_mb: int, runtime: Runtime) -> list[str]:
 
 
 def command(plan: Plan, module: str, root: str, disk_mb: int, runtime: Runtime) -> list[str]:
-    """The command that starts a module of the inside in a plan's tier.
+    """The command that starts a module of the sandbox in a plan's tier.
 
     Args:
         plan: the isolation.

@@ -2,7 +2,7 @@
 
 Tests that run inside the sandbox share an interpreter with the program. Their control is the same test with every
 expectation replaced: `assert f(1) > x` becomes `assert f(1) > __never__()`, `self.assertTrue(c)` becomes
-`self.assertTrue(__negate__(c))`. See `inside/controls.py` for the two functions.
+`self.assertTrue(__negate__(c))`. See `sandbox/unpassable_tests.py` for the two functions.
 """
 
 import ast

@@ -45,7 +45,7 @@ class ZygoteClient:
         limits: for each program.
         runtime: the interpreter, its packages and what to preload.
         scratch: the folder for its programs' folders, in tiers B and C.
-        sources: the inside's digest that this process works with.
+        sources: the sandbox code's digest that this process works with.
 
     Raises:
         NoProcessesError: its programs should have processes and cannot.

@@ -1,5 +1,5 @@
-"""The embedded default: a small code model and its debugger, trained from scratch in minutes on a CPU.
+"""Nanolab, the embedded default: a small code model and its debugger, trained from scratch in minutes on a CPU.
 
-`tokenizer` trains the BPE, `repairs` breaks references into refinement examples, `pretrain` trains a model on
-(prompt, completion) examples, `build` is the stage. Downstream nothing knows these models from a 7B one.
+Stage `nanolab`; `nanolab.build_models` is the entry point. `byte_bpe` trains the tokenizer, `pretrain` a model, and
+`repairs` makes what the debugger learns refinement from.
 """

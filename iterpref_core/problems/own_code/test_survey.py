@@ -62,7 +62,7 @@ def sandboxed_source(name: str) -> str:
 
 
 class _Sandbox:
-    """Calls functions of `inside/suites.py` in a project's environment, isolated."""
+    """Calls functions of `sandboxed/project_tests.py` in a project's environment, isolated."""
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor

@@ -1,5 +1,6 @@
-"""Problems written by a language model, after EpiCoder (arXiv 2501.04694): the way IterPref's own were made.
+"""Problem synthesis by a language model, after EpiCoder (arXiv 2501.04694): the way IterPref's own were made.
 
-`seeds` reads code, `extract` has a model name its features, `tree` counts and draws them, `evolve` has the model add
-more, `compose` has it write problems from drawn features, `synthesize` keeps those whose solution passes their tests.
+`seed_code` reads programs, `synthesis_prompts` asks a model for their features, for more of them, and for problems made
+of some; `feature_tree` holds what it says, `answer_parsing` reads its answers, and `synthesis` keeps the problems whose
+solutions pass their own tests and `trivial_programs` do not.
 """
