@@ -1,7 +1,7 @@
 """Method costs at other sizes: tokens, dollars, GPU-hours and disk, from counts that were published.
 
-Training is `training_estimate.py`'s. CodeFlow is counted: how many problems, how many calls each, how long these are. What is
-assumed stands in `Assumptions`, each number with where it comes from.
+Training is `training_estimate.py`'s. CodeFlow is counted: how many problems, how many calls each, how long these are.
+What is assumed stands in `Assumptions`, each number with where it comes from.
 """
 
 from collections.abc import Sequence
