@@ -413,8 +413,10 @@ def _explain(error: ValidationError) -> str:
     return "\n".join(_explain_one(dict(item)) for item in error.errors())
 
 
-_RENAMED = {"train": "training", "evaluate": "evaluation", "focal": "localization", "own_code.licences": "licenses"}
-"""Names of the release before, for those whose params.yaml has them."""
+RENAMED_STAGES = {"focal": "localization", "train": "training", "evaluate": "evaluation"}
+"""Stages, and so sections of params.yaml, of the release before: what they are called now."""
+_RENAMED = RENAMED_STAGES | {"own_code.licences": "licenses"}
+"""Parameters of the release before, for those whose params.yaml has them."""
 
 
 def _explain_one(item: dict) -> str:  # type: ignore[type-arg]

@@ -21,6 +21,8 @@ Library code raises these for users' mistakes and uses `assert` for its own inva
 import errno
 import os
 import tempfile
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 
 
@@ -126,3 +128,15 @@ def storage_message(number: int, where: str = "") -> str:
     """One line for the user about an error of storage; of the folders it may be about where its path is not known."""
     where = where or f"{Path.cwd()} or {tempfile.gettempdir()}"
     return f"{where}: {os.strerror(number)}; {_STORAGE[number]}"
+
+
+def unknown_name(kind: str, name: str, names: Iterable[str]) -> str:
+    """The message for a name that is not there: the nearest that is, or all of them.
+
+    >>> unknown_name("stage", "traning", ["pairs", "training"])
+    "no stage 'traning'; did you mean 'training'?"
+    """
+    known = list(names)
+    near = get_close_matches(name, known, n=1)
+    remedy = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+    return f"no {kind} {name!r}; {remedy}"

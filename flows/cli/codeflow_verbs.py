@@ -2,20 +2,27 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
 
-from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, override, show_result
-from iterpref_core.config import BackendName, CodeflowParams, Params, load_params
+from flows.cli.shared import (
+    BACKENDS,
+    DEFAULT_PARAMS,
+    JsonOption,
+    ParamsOption,
+    ProblemsOption,
+    choose,
+    override,
+    show_result,
+)
+from iterpref_core.config import CodeflowParams, Params, load_params
 from iterpref_core.errors import ConfigError
 from iterpref_core.report.number_formats import difference
 
 PANEL = "CodeFlow"
 
-BACKENDS: tuple[str, ...] = get_args(BackendName)
 SOURCES = ("debugging", "sampling")
-Problems = Annotated[Path, typer.Option("--problems", help="JSONL of problems.")]
 Model = Annotated[
     str | None, typer.Option(help="Folder, hub id, or an endpoint's name for it; model.debugger by default.")
 ]
@@ -48,7 +55,7 @@ class _Asked:
 
 
 def debug(
-    problems: Problems,
+    problems: ProblemsOption,
     out: Annotated[Path, typer.Option(help="Trajectories.")],
     model: Model = None,
     backend: Backend = None,

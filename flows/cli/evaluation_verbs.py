@@ -6,14 +6,13 @@ from typing import Annotated, cast, get_args
 
 import typer
 
-from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, override, show_result
+from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, ProblemsOption, choose, override, show_result
 from iterpref_core.config import Benchmark, load_params
 from iterpref_core.errors import InputError
 
 PANEL = "Evaluation"
 
 BENCHMARKS: tuple[str, ...] = get_args(Benchmark)
-Problems = Annotated[Path, typer.Option("--problems", help="JSONL of problems.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -23,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 
 def execute(
-    problems: Problems,
+    problems: ProblemsOption,
     samples: Annotated[Path, typer.Option(help="JSONL of samples.")],
     out: Annotated[Path, typer.Option(help="Results, in the samples' order.")],
     timings: Annotated[Path | None, typer.Option(help="CPU and real seconds of each run.")] = None,

@@ -7,7 +7,7 @@ import typer
 
 from flows.cli.method_cost_verbs import PANEL
 from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption
-from iterpref_core.config import load_params
+from iterpref_core.config import RENAMED_STAGES, load_params
 
 
 def register(app: typer.Typer) -> None:
@@ -38,12 +38,8 @@ def run(
     run_experiment(stages, jobs, force=force, **chosen)
 
 
-RENAMED_STAGES = {"focal": "localization", "train": "training", "evaluate": "evaluation"}
-"""Names of the release before; they work for one release."""
-
-
 def rename_stage(name: str) -> str:
-    """A stage's name of today; says on stderr if it was an old one."""
+    """A stage's name of today; says on stderr if it was one of the release before, which works for one release."""
     stage, at, item = name.partition("@")
     if (new := RENAMED_STAGES.get(stage)) is None:
         return name

@@ -6,7 +6,7 @@ from typing import Annotated, get_args
 
 import typer
 
-from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, override, show_result
+from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, ProblemsOption, choose, override, show_result
 from iterpref_core.config import LocalizationMethod, load_params
 from iterpref_core.errors import InputError
 from iterpref_core.records import FocalSpans, PreferencePair
@@ -15,7 +15,6 @@ from iterpref_core.storage.jsonl import read_jsonl, read_pairs
 PANEL = "Pairs and error regions"
 
 METHODS: tuple[str, ...] = get_args(LocalizationMethod)
-Problems = Annotated[Path, typer.Option("--problems", help="JSONL of problems.")]
 Pairs = Annotated[Path, typer.Option("--pairs", help="JSONL of pairs; prompt, chosen and rejected are enough.")]
 
 
@@ -27,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
 def pair(
     trajectories: Annotated[Path, typer.Option(help="JSONL of trajectories.")],
-    problems: Problems,
+    problems: ProblemsOption,
     out: Annotated[Path, typer.Option(help="Pairs.")],
     model: Annotated[Path, typer.Option(help="The model to train: its tokenizer measures lengths.")] = Path(
         "models/student"
@@ -126,9 +125,10 @@ def _regions_of(pairs: list[PreferencePair], spans: Path | None) -> dict[str, Fo
     """Those of the file; a pair without any there has the lines outside the line LCS."""
     from iterpref_core.localization.line_lcs import differing_lines
 
-    found = {pair.task_id: differing_lines(pair) for pair in pairs}
+    wanted = {pair.task_id for pair in pairs}
     records = read_jsonl(spans, FocalSpans) if spans is not None else ()
-    return found | {item.task_id: item for item in records if item.task_id in found}
+    found = {item.task_id: item for item in records if item.task_id in wanted}
+    return found | {pair.task_id: differing_lines(pair) for pair in pairs if pair.task_id not in found}
 
 
 def compare_spans(

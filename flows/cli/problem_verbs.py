@@ -6,8 +6,8 @@ from typing import Annotated, cast, get_args
 
 import typer
 
-from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, override, show_result
-from iterpref_core.config import BackendName, load_params
+from flows.cli.shared import BACKENDS, DEFAULT_PARAMS, JsonOption, ParamsOption, choose, override, show_result
+from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
 from iterpref_core.problems.formats import PairFormat, ProblemFormat
 from iterpref_core.problems.ingest import Ingested
@@ -17,7 +17,6 @@ PANEL = "Problems"
 PAIR_FORMATS: tuple[str, ...] = get_args(PairFormat)
 OWN_CODE_FORMATS = ("package", "folder")
 FORMATS: tuple[str, ...] = (*get_args(ProblemFormat), *PAIR_FORMATS, *OWN_CODE_FORMATS)
-BACKENDS: tuple[str, ...] = get_args(BackendName)
 
 
 def register(app: typer.Typer) -> None:

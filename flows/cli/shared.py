@@ -4,12 +4,12 @@ import json
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
 import typer
 from pydantic import ValidationError
 
-from iterpref_core.config import Settings
+from iterpref_core.config import BackendName, Settings
 from iterpref_core.errors import ConfigError
 from iterpref_core.report.number_formats import p_value, points
 from iterpref_core.storage.jsonl import describe_validation_error
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound=Settings)
 
 ParamsOption = Annotated[Path, typer.Option("--params", help="The file with all knobs.")]
+ProblemsOption = Annotated[Path, typer.Option("--problems", help="JSONL of problems.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 DEFAULT_PARAMS = Path("params.yaml")
+BACKENDS: tuple[str, ...] = get_args(BackendName)
 
 
 def override(settings: S, values: Mapping[str, object]) -> S:

@@ -1,17 +1,15 @@
 """Verbs on the validity of tests: quality, judge, review."""
 
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated
 
 import typer
 
-from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, override, show_result
-from iterpref_core.config import BackendName, load_params
+from flows.cli.shared import BACKENDS, DEFAULT_PARAMS, JsonOption, ParamsOption, choose, override, show_result
+from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
 
 PANEL = "Validity of tests"
-
-BACKENDS: tuple[str, ...] = get_args(BackendName)
 
 
 def register(app: typer.Typer) -> None:

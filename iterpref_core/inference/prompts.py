@@ -11,6 +11,7 @@ from iterpref_core.config import AnswerStyle
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+_FENCE = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL | re.IGNORECASE)
 _FIELD = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -34,9 +35,6 @@ def fill(template: Path, values: Mapping[str, str]) -> str:
 def read_template(path: Path) -> str:
     """The text of a template, without the newline at its end."""
     return path.read_text(encoding="utf-8").removesuffix("\n")
-
-
-_FENCE = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL | re.IGNORECASE)
 
 
 def render_prompt(tokenizer: "PreTrainedTokenizerBase", prompt: str) -> str:

@@ -14,13 +14,12 @@ PyTorch is imported where it is computed with: command lines, forms and the repo
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, WithJsonSchema
 
 from iterpref_core.config import ObjectiveParams
-from iterpref_core.errors import ConfigError
+from iterpref_core.errors import ConfigError, unknown_name
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -119,9 +118,7 @@ Diff-Augmentation is `localization.widen_lines`. Code-Optimise's DPO and RPO are
 
 def _known(name: str) -> str:
     if name not in OBJECTIVES:
-        near = get_close_matches(name, OBJECTIVES, n=1)
-        remedy = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(OBJECTIVES)}"
-        raise ValueError(f"no objective {name!r}; {remedy}")
+        raise ValueError(unknown_name("objective", name, OBJECTIVES))
     return name
 
 

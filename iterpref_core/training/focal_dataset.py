@@ -16,7 +16,7 @@ from iterpref_core.objectives.objectives import OBJECTIVES, Objective, Objective
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.training.columns import objective_columns
 from iterpref_core.training.dataset import TokenizedPair, tokenize_pair
-from iterpref_core.training.reference import ReferenceLogps, score_sequences
+from iterpref_core.training.reference import ReferenceLogps, score_pairs
 
 
 @dataclass(frozen=True)
@@ -103,10 +103,4 @@ def _as_records(number: int, pair: dict[str, Any]) -> tuple[PreferencePair, Foca
 
 def _score(model: PreTrainedModel | PeftModel, rows: Sequence[TokenizedPair], args: DPOConfig) -> ReferenceLogps:
     whole = model.get_base_model() if isinstance(model, PeftModel) else model
-    sequences = [(row.prompt_ids, row.chosen_ids) for row in rows]
-    sequences += [(row.prompt_ids, row.rejected_ids) for row in rows]
-    scores = score_sequences(
-        whole.to(args.device), sequences, batch_size=2 * args.per_device_train_batch_size, bf16=args.bf16
-    )
-    values = [score.tolist() for score in scores]
-    return ReferenceLogps(chosen=values[: len(rows)], rejected=values[len(rows) :])
+    return score_pairs(whole.to(args.device), rows, batch_size=2 * args.per_device_train_batch_size, bf16=args.bf16)

@@ -67,8 +67,7 @@ def reference_logps(
     with FileLock(f"{path}.lock") if processes.is_main_process else nullcontext():
         processes.wait_for_everyone()  # whoever waits here finds what the lock's last holder wrote
         if not path.exists():
-            sequences = [(row.prompt_ids, row.chosen_ids) for row in rows]
-            sequences += [(row.prompt_ids, row.rejected_ids) for row in rows]
+            sequences = _sequences(rows)
             own = sequences[processes.process_index :: processes.num_processes]
             scores = score_sequences(load(), own, batch_size=batch_size, bf16=bf16)
             _write(_share(path, processes.process_index), scores)
@@ -77,6 +76,20 @@ def reference_logps(
                 _merge(path, sequences, processes.num_processes)
             processes.wait_for_everyone()
     return _split(load_file(path)["logps"], rows)
+
+
+def score_pairs(
+    model: PreTrainedModel, rows: Sequence[TokenizedPair], *, batch_size: int, bf16: bool
+) -> ReferenceLogps:
+    """The log-probabilities under a model in this process, kept nowhere; arguments as of `score_sequences`."""
+    scores = score_sequences(model, _sequences(rows), batch_size=batch_size, bf16=bf16)
+    return _split(torch.cat([torch.empty(0), *scores]), rows)
+
+
+def _sequences(rows: Sequence[TokenizedPair]) -> list[tuple[list[int], list[int]]]:
+    """(prompt ids, completion ids): of all chosen programs, then of all rejected ones, as `_split` takes them apart."""
+    chosen = [(row.prompt_ids, row.chosen_ids) for row in rows]
+    return chosen + [(row.prompt_ids, row.rejected_ids) for row in rows]
 
 
 def _share(path: Path, process: int) -> Path:

@@ -1,7 +1,6 @@
 """Run options, typed: Prefect's form and its checks are made from these types."""
 
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJson
 from pydantic_core import CoreSchema, core_schema
 
 from iterpref_core.config import Benchmark, Beta, Seed
-from iterpref_core.errors import ConfigError
+from iterpref_core.errors import ConfigError, unknown_name
 from iterpref_core.objectives.objectives import ObjectiveName
 from iterpref_core.storage.jsonl import describe_validation_error
 from tasks.orchestration.profiles import PROFILES
@@ -38,9 +37,7 @@ class OneOf:
     def _check(self, name: str) -> str:
         names = self.names()
         if name not in names:
-            near = get_close_matches(name, names, n=1)
-            remedy = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
-            raise ValueError(f"no {self.kind} {name!r}; {remedy}")
+            raise ValueError(unknown_name(self.kind, name, names))
         return name
 
 

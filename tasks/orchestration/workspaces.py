@@ -25,6 +25,10 @@ from tasks.orchestration.profiles import apply_profile, write_values
 from tasks.orchestration.run_options import UNCHANGED, Choice
 from tasks.orchestration.stage_environment import HOME_VARIABLE, home
 
+GRAPH = Path("dvc.yaml")
+COPIES = STATE / "workspaces"
+_COPIED = STATE / "copied.json"
+
 
 def list_files(origin: Path) -> list[str]:
     """Names of tracked and new files, sorted; without results and caches, which git ignores, and DVC's lock.
@@ -49,11 +53,6 @@ def copy_files(origin: Path, names: Iterable[str], copy: Path) -> None:
         shutil.copy2(origin / name, copy / name)
     if not (copy / ".git").exists():
         subprocess.run(["git", "init", "--quiet"], cwd=copy, check=True)
-
-
-GRAPH = Path("dvc.yaml")
-COPIES = STATE / "workspaces"
-_COPIED = STATE / "copied.json"
 
 
 @contextmanager
