@@ -119,7 +119,7 @@ def _for_people(found: dict[str, Any]) -> dict[str, str]:
 
 def compare_sources(
     debugging: Annotated[Path, typer.Option(help="JSONL of trajectories that debug wrote.")],
-    sampling: Annotated[Path, typer.Option(help="JSONL of trajectories that sample wrote, of the same problems.")],
+    sampling: Annotated[Path, typer.Option(help="JSONL of trajectories of --source sampling, of the same problems.")],
     out: Annotated[
         Path | None,
         typer.Option(help="CSV with a row for every number of calls; the report draws report_data/calls.csv."),

@@ -42,7 +42,10 @@ def ingest(
     ] = False,
     python: Annotated[str | None, typer.Option(help="package, folder: the project's own interpreter.")] = None,
     tests: Annotated[Path | None, typer.Option(help="package, folder: where its tests are, if elsewhere.")] = None,
-    license: Annotated[str | None, typer.Option(help="package, folder: an SPDX expression, if it names none.")] = None,
+    license: Annotated[
+        str | None,
+        typer.Option("--license", "--licence", help="package, folder: an SPDX expression, if it names none."),
+    ] = None,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
@@ -87,7 +90,10 @@ def synthesize(
         Path | None, typer.Option(help="Folder with Python files, or JSONL with a field code; makes the tree.")
     ] = None,
     license: Annotated[
-        str | None, typer.Option(help="SPDX: of seed code that names none; for models on other machines.")
+        str | None,
+        typer.Option(
+            "--license", "--licence", help="SPDX: of seed code that names none; for models on other machines."
+        ),
     ] = None,
     tree: Annotated[
         Path | None, typer.Option(help="JSON of the feature tree: written with --seed-code, read without.")

@@ -258,3 +258,10 @@ def test_a_section_of_the_release_before_is_named_as_it_is_called_now(params: Pa
     params.write_text(params.read_text("utf-8").replace("\nlocalization:\n", "\nfocal:\n"), encoding="utf-8")
     with pytest.raises(ConfigError, match="focal: unknown parameter; did you mean 'localization'"):
         load_params(params)
+
+
+@pytest.mark.parametrize("verb", ["ingest", "synthesize"])
+def test_an_option_of_the_release_before_is_still_taken(verb: str) -> None:
+    done = CliRunner().invoke(cli.app, [verb, "--licence", "MIT", "--help"])
+    assert done.exit_code == 0, done.output
+    assert CliRunner().invoke(cli.app, [verb, "--lycence", "MIT", "--help"]).exit_code == 2, "an unknown one is not"
