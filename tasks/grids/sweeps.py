@@ -7,21 +7,21 @@ out once. DVC's cache has what earlier points, sweeps and runs have computed.
 import hashlib
 import json
 import logging
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
-from pydantic import ValidationError
+import dvc.api
 
 from iterpref_core.config import Benchmark, load_params
 from iterpref_core.errors import InputError, IterPrefError
 from iterpref_core.objectives.objectives import ObjectiveName
 from iterpref_core.records import Record
 from iterpref_core.report.number_formats import interval, p_value, points, share
-from iterpref_core.storage.jsonl import atomic_writer
-from tasks.common.paths import PARAMS, RESULTS, STATE
+from tasks.common.paths import LOCK, PARAMS, RESULTS, STATE
 from tasks.grids.comparison import ComparisonRow, compare_rows
 from tasks.grids.dvc_experiments import Experiments
 from tasks.grids.trial import TrialScore
@@ -30,7 +30,6 @@ from tasks.orchestration.prefect_artifacts import show_table
 from tasks.orchestration.profiles import write_values
 from tasks.orchestration.reproduce import StageError
 from tasks.orchestration.run_options import Choice
-from tasks.orchestration.stage_environment import home
 from tasks.orchestration.workspace_lock import only_one
 from tasks.orchestration.workspaces import copied, graph_objectives
 from tasks.recording.dvc_graph import load_graph, select_stages, stale_stages
@@ -104,14 +103,6 @@ def show_sweep(result: SweepResult) -> None:
     show_table(single, "sweep-points", f"sweep {result.sweep}, experiments")
 
 
-class _Kept(Record):
-    """A finished experiment: its commit, the hash of its inputs, and its scores."""
-
-    commit: str
-    inputs: str
-    scores: Scores
-
-
 @contextmanager
 def opened_sweep(
     objectives: Sequence[ObjectiveName],
@@ -143,11 +134,23 @@ def opened_sweep(
         choice = Choice(objectives=(*listed, *sorted(added)) if added else (), benchmarks=tuple(benchmarks))
         with copied(choice, _COPY):
             clear_crashed_run()
+            _take_lock(workspace)
             yield Sweep(Experiments(workspace), tuple(dict.fromkeys(objectives)) or listed, betas, seeds)
 
 
 def _refuse(holder: str) -> None:
     raise InputError(f"process {holder} already sweeps here; wait for it or end it")
+
+
+def _take_lock(workspace: Path) -> None:
+    """Let DVC's lock say of all stages what the workspace's says: here an earlier sweep may have run others.
+
+    They have to be in an experiment: `dvc exp apply` removes the outputs of stages that are not, and fails.
+    """
+    if (workspace / LOCK).is_file():
+        shutil.copyfile(workspace / LOCK, LOCK)
+    else:
+        LOCK.unlink(missing_ok=True)
 
 
 class Sweep:
@@ -199,30 +202,25 @@ class Sweep:
 
     def recall(self, point: Point) -> bool:
         """Whether the point's experiment is there, made from just these files; its scores are then known."""
+        commit = self._experiments.find(self._experiment(point))
+        if commit is None:
+            return False
         try:
-            kept = _Kept.model_validate_json(self._path(point).read_bytes())
-        except (FileNotFoundError, ValidationError):
+            scores = {objective: self._read(objective, commit) for objective in self.objectives}
+        except FileNotFoundError:  # no longer in DVC's cache
             return False
-        name = self._experiment(point)
-        if (kept.commit, kept.inputs) != (self._experiments.commit(name), self._experiments.inputs()):
-            return False
-        self._note(point, kept.scores, "unchanged")
+        self._note(point, scores, "unchanged")
         return True
 
     def save(self, point: Point) -> None:
-        """Make an experiment of what the point's stages have written, and keep its scores.
+        """Make an experiment of what the point's stages have written.
 
         Raises:
             StageError: the workspace's repository does not take it.
         """
-        name, inputs = self._experiment(point), self._experiments.inputs()
-        scores: Scores = {objective: self._read(objective) for objective in self.objectives}
-        commit = self._experiments.save(name, self._stages, f"{name}: {', '.join(self.objectives)} at {point}")
-        path = self._path(point)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_writer(path) as file:
-            file.write(_Kept(commit=commit, inputs=inputs, scores=scores).model_dump_json() + "\n")
-        self._note(point, scores, "done")
+        name = self._experiment(point)
+        self._experiments.save(name, f"{name}: {', '.join(self.objectives)} at {point}")
+        self._note(point, {objective: self._read(objective) for objective in self.objectives}, "done")
 
     def result(self) -> SweepResult:
         """All finished points, and the rows of their table."""
@@ -266,12 +264,17 @@ class Sweep:
     def _experiment(self, point: Point) -> str:
         return f"sweep-{self.name}-beta-{point.beta}-seed-{point.seed}"
 
-    def _path(self, point: Point) -> Path:
-        return home() / STATE / "sweeps" / f"{self._experiment(point)}.json"
+    def _read(self, model: str, commit: str | None = None) -> dict[str, TrialScore]:
+        """Benchmark → score of a model that was evaluated; those whose data is not to be had are left out.
 
-    def _read(self, model: str) -> dict[str, TrialScore]:
-        """Benchmark → score of a model that was evaluated here; those whose data is not to be had are left out."""
-        found = json.loads((RESULTS / model / "results.json").read_text(encoding="utf-8"))["benchmarks"]
+        Args:
+            model: its name.
+            commit: of an experiment; None for what is here now.
+
+        Raises:
+            FileNotFoundError: the results are not there.
+        """
+        found = json.loads(dvc.api.read(str(RESULTS / model / "results.json"), rev=commit))["benchmarks"]
         return {
             name: TrialScore(pass_at_1=entry["pass_at_1"], n=entry["n"], passed=tuple(entry["passed"]))
             for name, entry in found.items()
