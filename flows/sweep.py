@@ -35,13 +35,13 @@ def sweep(
         The experiments, and a table of their scores.
     """
     log_messages_only()
-    with opened_sweep(objectives, betas, seeds, benchmarks) as grid, ForkServer() as warm:
+    with opened_sweep(objectives, betas, seeds, benchmarks) as grid, ForkServer() as fork_server:
         if grid.shared_is_stale():
-            run_stages(grid.shared, jobs, grid.naming(), warm)
+            run_stages(grid.shared, jobs, grid.naming(), fork_server)
         for point in grid.points:
             with grid.attempted(point):
                 if not grid.recall(point):
-                    run_stages(grid.targets, jobs, grid.naming(point), warm)
+                    run_stages(grid.targets, jobs, grid.naming(point), fork_server)
                     grid.save(point)
         result = grid.result()
         show_sweep(result)

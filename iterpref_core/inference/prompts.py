@@ -58,8 +58,8 @@ def render_answer(program: str, style: AnswerStyle) -> tuple[str, int]:
     """
     if style == "bare":
         return program, 0
-    opening, end = "```python\n", "" if program.endswith("\n") else "\n"
-    return f"{opening}{program}{end}```", len(opening)
+    fence, end = "```python\n", "" if program.endswith("\n") else "\n"
+    return f"{fence}{program}{end}```", len(fence)
 
 
 def extract_code(answer: str) -> str:

@@ -24,7 +24,7 @@ def build_report(
     out: Path,
     contamination: Path | None = None,
     problems: Path | None = None,
-    given: Path | None = None,
+    supplied: Path | None = None,
 ) -> dict[str, float]:
     """Write `summary.json`, `index.html`, and its figures as CSV files (`iterpref_core.report.csv_tables`).
 
@@ -39,7 +39,7 @@ def build_report(
         out: folder of the report.
         contamination: `contamination.json`.
         problems: `problems.jsonl`, for the prompts of held-out tasks that a model fails.
-        given: folder of what is shown beside the experiment (`report_data/README.md`).
+        supplied: folder of what is shown beside the experiment (`report_data/README.md`).
 
     Returns:
         `<benchmark>/<model>` → pass@1, with `_plus` for `+`; the number of models that are missing; and what a pair
@@ -48,7 +48,7 @@ def build_report(
     Raises:
         InputError: an input is absent or unusable. Nothing is written then.
     """
-    summary = build_summary(results, metrics, params, lock, contamination, given)
+    summary = build_summary(results, metrics, params, lock, contamination, supplied)
     curves = load_curves(metrics)
     shown = choose_pairs(pairs, spans, params.report.pairs_shown)
     failing = failing_programs(results, problems, params.evaluation.benchmarks, params.report.failures_shown)

@@ -31,7 +31,7 @@ def build_summary(
     params: Params,
     lock: Path,
     contamination: Path | None = None,
-    given: Path | None = None,
+    supplied: Path | None = None,
 ) -> Summary:
     """Gather the summary from what the stages wrote.
 
@@ -41,7 +41,7 @@ def build_summary(
         params: the parameters, recorded whole.
         lock: `dvc.lock`, for the hashes of all artifacts.
         contamination: what pairs share with benchmarks, as stage pairs wrote it; nothing is said of it by default.
-        given: folder of published scores and of debugging against sampling; either may be absent.
+        supplied: folder of published scores and of debugging against sampling; either may be absent.
 
     Raises:
         InputError: a file is absent or unusable, or models were measured on different data.
@@ -59,8 +59,8 @@ def build_summary(
             name: {benchmark: scores_of(benchmark, result, overlapping) for benchmark, result in model.measured.items()}
             for name, model in models.items()
         },
-        "published": [row.model_dump() for row in load_published(given)] if given else [],
-        "calls": [row.model_dump() for row in load_calls(given)] if given else [],
+        "published": [row.model_dump() for row in load_published(supplied)] if supplied else [],
+        "calls": [row.model_dump() for row in load_calls(supplied)] if supplied else [],
         "unavailable": {name: model.unavailable for name, model in models.items() if model.unavailable},
         "missing": [name for name in EXPERIMENT if name not in models],
         "ground_truth": _ground_truth(models.values()),

@@ -267,8 +267,8 @@ class _Writer(ast.NodeVisitor):
             self._value(parameter.annotation)
         outside, self._scope = self._scope, scope
         for field in ("posonlyargs", "args", "vararg", "kwonlyargs", "kwarg"):
-            given = getattr(arguments, field)
-            every = given if isinstance(given, list) else [given] if given else []
+            found = getattr(arguments, field)
+            every = found if isinstance(found, list) else [found] if found else []
             self._out.append(f"{field}: " + " ".join(self._name(parameter.arg) for parameter in every))
             self.size += len(every)
         self._value(node.body)

@@ -110,8 +110,8 @@ def _tokenize_prompt(prompt: str, tokenizer: PreTrainedTokenizerBase, longest: i
     text = render_prompt(tokenizer, prompt)
     ids: list[int] = tokenizer(text, add_special_tokens=tokenizer.chat_template is None)["input_ids"]
     # Models that begin every text with the same token are lost without it.
-    opening = ids[:1] if ids and ids[0] == tokenizer.bos_token_id else []
-    return ids if len(ids) <= longest else opening + ids[len(ids) - longest + len(opening) :]
+    bos = ids[:1] if ids and ids[0] == tokenizer.bos_token_id else []
+    return ids if len(ids) <= longest else bos + ids[len(ids) - longest + len(bos) :]
 
 
 def _tokenize_answer(

@@ -76,10 +76,10 @@ def find_license(base: str) -> str | None:
         card = Path(cached) if isinstance(cached, str) else None
     if card is None or not card.is_file():
         return None
-    opening, _, rest = card.read_text(encoding="utf-8", errors="replace").partition("---\n")
+    before, _, rest = card.read_text(encoding="utf-8", errors="replace").partition("---\n")
     front, found, _ = rest.partition("\n---")
     try:
-        fields = yaml.safe_load(front) if not opening.strip() and found else None
+        fields = yaml.safe_load(front) if not before.strip() and found else None
     except yaml.YAMLError:
         return None
     license = fields.get("license_name", fields.get("license")) if isinstance(fields, dict) else None

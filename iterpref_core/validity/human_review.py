@@ -61,7 +61,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 class Marks:
     """What a human marked: problem → its mark in each criterion; and the problems that have no mark yet."""
 
-    given: Mapping[str, Mapping[str, int]]
+    by_task: Mapping[str, Mapping[str, int]]
     unmarked: tuple[str, ...]
 
 
@@ -108,20 +108,22 @@ def read_marks(path: Path) -> Marks:
         InputError: the file is absent, is not UTF-8, or a column is missing.
         RecordError: a mark is bad or missing, or a row repeats a task_id.
     """
-    given: dict[str, dict[str, int]] = {}
+    by_task: dict[str, dict[str, int]] = {}
     unmarked: list[str] = []
     for where, row in _rows(path):
         text = (row["task_id"] or "").strip()
         task_id = text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
-        if not task_id or task_id in given or task_id in unmarked:
+        if not task_id or task_id in by_task or task_id in unmarked:
             problem = f"{task_id!r} stands there twice" if task_id else "is empty"
             raise RecordError(f"{where}: field 'task_id': {problem}; leave the rows as they were exported")
         cells = {name: (row[name] or "").strip() for name in CRITERIA}
         if any(cells.values()):
-            given[task_id] = {name: _mark(cell, f"{where} ({task_id}): field '{name}'") for name, cell in cells.items()}
+            by_task[task_id] = {
+                name: _mark(cell, f"{where} ({task_id}): field '{name}'") for name, cell in cells.items()
+            }
         else:
             unmarked.append(task_id)
-    return Marks(given, tuple(unmarked))
+    return Marks(by_task, tuple(unmarked))
 
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, str | None]]]:
@@ -168,13 +170,13 @@ def summarize_marks(marks: Marks, scores: Path | None = None) -> dict[str, float
         RecordError: a broken line of the scores.
         InputError: the scores are of other problems.
     """
-    found: dict[str, float | None] = {"marked": float(len(marks.given)), "unmarked": float(len(marks.unmarked))}
+    found: dict[str, float | None] = {"marked": float(len(marks.by_task)), "unmarked": float(len(marks.unmarked))}
     for name in CRITERIA:
-        found |= of_scores(name, [mark[name] for mark in marks.given.values()])
+        found |= of_scores(name, [mark[name] for mark in marks.by_task.values()])
     if scores is None:
         return found
     judged = [item for item in read_jsonl(scores, JudgedTests, unique=True) if item.judge is not None]
-    both = [item for item in judged if item.task_id in marks.given]
+    both = [item for item in judged if item.task_id in marks.by_task]
     if not both:
         raise InputError(f"{scores}: has scores of no problem that is marked; judge the same problems")
     return found | {"compared": float(len(both))} | _agreements(marks, both)
@@ -184,7 +186,7 @@ def _agreements(marks: Marks, judged: Sequence[JudgedTests]) -> dict[str, float 
     found: dict[str, float | None] = {}
     for name in CRITERIA:
         compared = agreement(
-            [marks.given[item.task_id][name] for item in judged], [getattr(item.judge, name) for item in judged]
+            [marks.by_task[item.task_id][name] for item in judged], [getattr(item.judge, name) for item in judged]
         )
         found |= {f"{name}/exact": compared.exact, f"{name}/near": compared.near, f"{name}/kappa": compared.kappa}
     return found

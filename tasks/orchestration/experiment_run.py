@@ -93,7 +93,7 @@ class ExperimentRun:
         jobs: how many of them may run at once.
         forced: names of those that run even where nothing has changed.
         naming: by what it is known, where a flow run holds several experiments.
-        warm: forks its stages.
+        fork_server: forks its stages.
 
     Raises:
         InputError: another process runs the experiment in this workspace.
@@ -107,7 +107,7 @@ class ExperimentRun:
         jobs: int,
         forced: Iterable[str],
         naming: Naming,
-        warm: ForkServer,
+        fork_server: ForkServer,
     ) -> None:
         from tasks.recording.tracking import Tracker
 
@@ -125,7 +125,7 @@ class ExperimentRun:
         self.warned: set[str] = set()  # what stages warned of: seven models need not say seven times what is missing
         self._costs: list[StageCost] = []
         self._lock = threading.Lock()
-        self._warm = warm
+        self._fork_server = fork_server
         self._started = time.monotonic()
 
     def needs_dvc(self, stage: Stage) -> bool:
@@ -142,7 +142,7 @@ class ExperimentRun:
     def stage_environment(self, parent: UUID, cores: int) -> dict[str, str]:
         """The environment of a stage's process, which may use so many cores; `parent` is the flow run."""
         with self._lock:
-            return self._warm.offer(child_environment(parent, cores, self.naming.label))
+            return self._fork_server.offer(child_environment(parent, cores, self.naming.label))
 
     def add(self, cost: StageCost) -> None:
         """Note what a stage cost."""

@@ -32,9 +32,9 @@ class ForkServer:
 
     def offer(self, environment: dict[str, str]) -> dict[str, str]:
         """The environment of a stage, and where it can have a fork."""
-        address = str(Path(self._folder.name) / "warm")
+        address = str(Path(self._folder.name) / "socket")
         if self._child is None:
-            log = STATE / "logs" / "warm.log"
+            log = STATE / "logs" / "fork-server.log"
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("wb") as output:
                 command = [sys.executable, "-m", "tasks.orchestration.fork_server_main", address]

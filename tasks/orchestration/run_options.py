@@ -132,8 +132,8 @@ def parse_grid(
     return _parse(_Grid, objectives=objectives, betas=betas, seeds=seeds, benchmarks=benchmarks)
 
 
-def _parse(model: type[BaseModel], **given: object) -> dict[str, Any]:
+def _parse(model: type[BaseModel], **values: object) -> dict[str, Any]:
     try:
-        return model.model_validate(given).model_dump()
+        return model.model_validate(values).model_dump()
     except ValidationError as error:
         raise ConfigError(describe_validation_error(error)) from None

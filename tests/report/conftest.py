@@ -239,8 +239,8 @@ def rich(experiment: SimpleNamespace) -> SimpleNamespace:
     params = experiment.params.model_copy(update={"evaluation": evaluate})
     given = experiment.root / "report_data"
     paths = experiment.results, experiment.metrics, experiment.pairs, experiment.spans
-    build = partial(build_report, *paths, params, experiment.lock, problems=problems, given=given)
-    summarize = partial(build_summary, *paths[:2], params, experiment.lock, given=given)
+    build = partial(build_report, *paths, params, experiment.lock, problems=problems, supplied=given)
+    summarize = partial(build_summary, *paths[:2], params, experiment.lock, supplied=given)
     own = {"params": params, "problems": problems, "given": given, "build": build, "summarize": summarize}
     return SimpleNamespace(**vars(experiment) | own)
 

@@ -77,7 +77,7 @@ def test_marks_come_back_as_they_were_given_whatever_parts_the_columns(
     export_review(problems, out, sample=7, seed=3)
     mark(out, {"p/1": (5, 4, 3), "=p": (1, 1, " 2 ")}, delimiter)
     marks = read_marks(out)
-    assert marks.given == {
+    assert marks.by_task == {
         "p/1": {"accuracy": 5, "effectiveness": 4, "reasonableness": 3},
         "=p": {"accuracy": 1, "effectiveness": 1, "reasonableness": 2},
     }
