@@ -1,4 +1,4 @@
-"""One Prefect flow for each DVC stage, and those that chain them.
+"""Prefect flows: one for each DVC stage, and those that chain them.
 
 DVC starts a stage as `python -m flows.<stage>`, and this is the first that runs: a fork may take the stage over.
 """

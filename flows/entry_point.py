@@ -1,4 +1,4 @@
-"""What `iterpref` runs: the command line, or one message about what is not installed."""
+"""Entry point of `iterpref`: the command line, or one message about what is not installed."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""The whole experiment: DVC's stages in the order of DVC's graph, independent ones at the same time."""
+"""Experiment flow: DVC's stages in the order of DVC's graph, independent ones at the same time."""
 
 import logging
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""How every stage's process runs: `python -m flows.<stage>`.
+"""Stage runner: how every stage's process runs, `python -m flows.<stage>`.
 
 If a Prefect server answers at `PREFECT_API_URL`, the stage runs as a flow (`flows.stage_flow`); otherwise as the plain
 function, and Prefect is not even imported. Bad input ends it with exit code 2 and one message, whichever way it runs.

@@ -1,4 +1,4 @@
-"""A stage as a flow of a Prefect server, and what Prefect logs of it."""
+"""Stage flow: a stage as a flow of a Prefect server, and what Prefect logs of it."""
 
 import logging
 import os

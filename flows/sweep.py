@@ -1,4 +1,4 @@
-"""The sweep: objectives x beta x seeds, each point of beta x seed a DVC experiment."""
+"""Sweep: objectives x beta x seeds, each point of beta x seed a DVC experiment."""
 
 from prefect import flow
 

@@ -1,4 +1,4 @@
-"""The frozen records that cross stages, exactly as they stand in the JSONL files.
+"""Records that cross stages, frozen, exactly as they stand in the JSONL files.
 
 Optional fields that are None are left out of the files. Unknown fields of foreign data are ignored.
 

@@ -1,4 +1,4 @@
-"""The verb about costs at other sizes: estimate."""
+"""Verb about costs at other sizes: estimate."""
 
 import json
 from collections.abc import Sequence

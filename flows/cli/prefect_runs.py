@@ -1,4 +1,4 @@
-"""What the verbs that run a flow share: the workspace made ready, and the flow run against a Prefect server."""
+"""Flow runs from the command line: the workspace made ready, and the flow run against a Prefect server."""
 
 import gc
 import logging

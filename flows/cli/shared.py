@@ -1,4 +1,4 @@
-"""What several verbs share: parameters with a few values replaced, and results as JSON."""
+"""Shared parts of verbs: parameters with a few values replaced, and results as JSON."""
 
 import json
 from collections.abc import Mapping, Sequence

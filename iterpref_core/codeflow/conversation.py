@@ -1,4 +1,4 @@
-"""One problem's debugging conversation, as an immutable state machine without input or output.
+"""Debugging conversation of one problem: an immutable state machine without input or output.
 
 Whatever drives it (rounds of batches, or one coroutine per problem) repeats three steps until it is finished: have
 `request()` answered, have `program(answer)` executed, continue with `after(answer, program, outcome)`. Then it has

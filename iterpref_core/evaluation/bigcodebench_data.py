@@ -1,4 +1,4 @@
-"""Where BigCodeBench comes from: an override path, a cache, or the published data set.
+"""BigCodeBench data: an override path, a cache, or the published data set.
 
 Version and addresses are those that bigcodebench 0.2.5 pins (`bigcodebench.data.bigcodebench`). Which tasks are Hard is
 published, and nothing that could be computed from the others: without that set, or a file, there is no Hard.

@@ -1,4 +1,4 @@
-"""Where HumanEval+ and MBPP+ come from: an override path, EvalPlus's own cache, or a download bounded in time.
+"""EvalPlus data (HumanEval+, MBPP+): an override path, EvalPlus's own cache, or a download bounded in time.
 
 The versions and addresses are those that evalplus 0.3.1 pins (`evalplus.data.humaneval`, `evalplus.data.mbpp`).
 EvalPlus itself downloads without any time limit and into the home directory; here a machine without a network

@@ -1,4 +1,4 @@
-"""What EvalPlus's tasks must return: computed by their canonical solutions in the sandbox, once per data and machine.
+"""EvalPlus oracle: expected results, computed by canonical solutions in the sandbox, once per data and machine.
 
 EvalPlus publishes inputs without outputs. Its own harness keeps what the solutions return as a pickle of 2.4 GB; here
 values leave the sandbox as canonical text, those of more than a megabyte as digests, which is all that comparing needs.

@@ -1,4 +1,4 @@
-"""The benchmarks `heldout` and `validation`: this project's own problems of that split, run with all their tests."""
+"""Held-out and validation benchmarks: this project's own problems of that split, run with all their tests."""
 
 import hashlib
 from collections.abc import Mapping, Sequence

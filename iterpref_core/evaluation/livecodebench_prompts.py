@@ -1,4 +1,4 @@
-"""What LiveCodeBench asks of a model, and the program in its answer.
+"""LiveCodeBench prompts, and how the program is taken out of an answer.
 
 Wording and form are the benchmark's (`lcb_runner/prompts/code_generation.py`, `GenericBase` and the generic chat
 style), so that scores can be compared. A backend is handed one text: its message for the system stands first, as for

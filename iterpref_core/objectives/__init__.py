@@ -1,1 +1,1 @@
-"""The table of objectives: what training, tuning, the command line and the report know of each of them."""
+"""Objectives table: what training, tuning, the command line and the report know of each objective."""

@@ -1,4 +1,4 @@
-"""The one loss and the table of its variants.
+"""Preference objectives: one loss, and the table of its variants.
 
 IterPref's loss (arXiv 2503.02783, section 3.3) and its baselines differ in which tokens count, and a row may name
 another preference loss:

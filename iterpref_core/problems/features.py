@@ -1,4 +1,4 @@
-"""The feature tree: kind of input x position x predicate x map x reduce.
+"""Feature tree of the synthetic problems: kind of input x position x predicate x map x reduce.
 
 A leaf is a phrase for the instruction and a fragment of code for the reference. A problem takes one leaf of each
 branch, and with a second map leaf where its map step is a composition. To add a feature, add a leaf; to add a kind

@@ -1,4 +1,4 @@
-"""Which lines two programs share: the line-level longest common subsequence (LCS), what lies outside it, and its spans.
+"""Line diff: the longest common subsequence (LCS) of two programs' lines, what lies outside it, and its spans.
 
 `difflib` is no substitute: it matches blocks greedily and so finds fewer common lines.
 

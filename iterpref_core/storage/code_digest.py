@@ -1,4 +1,4 @@
-"""Which code a result was computed by: what is kept under such a digest is never taken for another version's."""
+"""Code digest: what is kept under the digest of the code that made it is never taken for another version's."""
 
 import hashlib
 from functools import cache

@@ -1,4 +1,4 @@
-"""Is the data worth training on? What can be said of the pairs before any time on an accelerator is spent."""
+"""Data checks before training: whether the pairs are worth the time on an accelerator."""
 
 import logging
 import sys

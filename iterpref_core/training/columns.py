@@ -1,4 +1,4 @@
-"""The data set's columns: token ids, reference log-probabilities, and the weights that the objective gives tokens."""
+"""Data set columns: token ids, reference log-probabilities, and the weights that the objective gives tokens."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A plain data set of pairs, made into what `FocalDPOTrainer` takes: for training scripts of one's own."""
+"""Focal data set: a plain data set of pairs, made into what `FocalDPOTrainer` takes, for scripts of one's own."""
 
 import sys
 from collections.abc import Sequence

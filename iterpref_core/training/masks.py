@@ -1,4 +1,4 @@
-"""From character spans to token masks."""
+"""Token masks from character spans."""
 
 from bisect import bisect_left
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""How many bytes of tensors a computation holds at its peak."""
+"""Peak tensor memory of a computation, in bytes."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""What `bench training` compares: TRL's trainer with a head that is tuned for this, and ours, on equal weights."""
+"""Trainers that `bench training` compares: TRL's, with a head that is tuned for this, and ours, on equal weights."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""What a stage's task consists of: paths, the body with its metrics and time, and the kind of task it is."""
+"""Parts of every stage's task: paths, the body with its metrics and time, and the kind of task it is."""

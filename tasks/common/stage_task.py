@@ -1,4 +1,4 @@
-"""A stage's body as a Prefect task, where a flow runs."""
+"""Stage task: a stage's body as a Prefect task, where a flow runs."""
 
 import sys
 from collections.abc import Callable

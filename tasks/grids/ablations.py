@@ -1,4 +1,4 @@
-"""The grids of ablations.yaml."""
+"""Ablations: the grids of ablations.yaml."""
 
 from collections.abc import Sequence
 from pathlib import Path

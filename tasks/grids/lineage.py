@@ -1,4 +1,4 @@
-"""What a trial trains on, when some parameters differ from those of the experiment.
+"""Lineage of a trial: the artifacts it trains on, when some parameters differ from those of the experiment.
 
 Whatever they do not decide is the experiment's own artifact. The rest is made here, once, under a digest of everything
 that does decide it, by the same calls of the core as in the stages.

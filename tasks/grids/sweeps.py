@@ -1,4 +1,4 @@
-"""A sweep: objectives x beta x seeds, each point of beta x seed a DVC experiment.
+"""Sweep: objectives x beta x seeds, each point of beta x seed a DVC experiment.
 
 It happens in one copy of the workspace, whose params.yaml goes from point to point, so that a large model is checked
 out once. DVC's cache has what earlier points, sweeps and runs have computed.

@@ -1,4 +1,4 @@
-"""The Prefect task that reproduces one DVC stage in a process of its own."""
+"""Prefect task that reproduces one DVC stage in a process of its own."""
 
 import subprocess
 import sys

@@ -1,1 +1,1 @@
-"""What is recorded about stages: DVC's graph, the journal and MLflow. Nothing here can change an artifact."""
+"""Recording of stages: DVC's graph, the journal and MLflow. Nothing here can change an artifact."""

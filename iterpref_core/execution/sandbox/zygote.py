@@ -1,4 +1,4 @@
-"""The zygote: a small, clean interpreter that forks one child per program and watches it.
+"""Zygote: a small, clean interpreter that forks one child per program and watches it.
 
 It reads frames from standard input (length, then bytes) and answers each on standard output. The first frame is the
 configuration, the others are jobs. It never parses a job: only the child does, after it is restricted.

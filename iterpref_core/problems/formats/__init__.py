@@ -1,4 +1,4 @@
-"""The formats that files of problems and of pairs come in, one module each; `ingest` checks what they yield."""
+"""File formats of problems and of pairs, one module each; `ingest` checks what they yield."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""What a model is asked in synthesis: the features of seed code, a larger tree, and a problem of drawn features."""
+"""Synthesis prompts: for the features of seed code, a larger feature tree, and a problem of drawn features."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
