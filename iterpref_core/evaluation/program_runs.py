@@ -22,6 +22,7 @@ from iterpref_core.execution import Program, ProgramRunner
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Sample, Verdict
 from iterpref_core.storage.jsonl import atomic_writer
+from iterpref_core.storage.make_once import make_once
 from iterpref_core.storage.run_store import RunStore, digest
 
 logger = logging.getLogger(__name__)
@@ -188,12 +189,13 @@ def own_solutions(
     machine = [platform.node(), platform.machine(), platform.python_version()]
     key = json.dumps([list(identity), machine], sort_keys=True)
     path = folder / f"ground-truth-{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        if not path.is_file():
-            found = dict(zip((sample.task_id for sample in samples), run(samples), strict=True))
-            with atomic_writer(path) as file:
-                json.dump(found, file, indent=1)
+
+    def make(out: Path) -> None:
+        found = dict(zip((sample.task_id for sample in samples), run(samples), strict=True))
+        with atomic_writer(out) as file:
+            json.dump(found, file, indent=1)
+
+    make_once(path, make)
     runs = {task_id: ProgramRun(*fields) for task_id, fields in json.loads(path.read_text(encoding="utf-8")).items()}
     failed = [task_id for task_id, outcome in runs.items() if outcome.verdict != "passed"]
     if failed:
