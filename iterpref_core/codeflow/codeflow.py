@@ -120,15 +120,14 @@ def complete(run: CodeflowRun, key: str, work: RolloutStore, total: int, only: C
         total: how many problems that is.
         only: task_ids.
     """
-    wanted = (problem for problem in selected(run.problems) if only is None or problem.task_id in only)
-    done = sum(problem.task_id in work for problem in wanted) if only is not None else len(work)
+
+    def wanted() -> Iterator[Problem]:
+        return (problem for problem in selected(run.problems) if only is None or problem.task_id in only)
+
+    done = sum(problem.task_id in work for problem in wanted())
     if done >= total:
         return
-    rest = (
-        problem
-        for problem in selected(run.problems)
-        if (only is None or problem.task_id in only) and problem.task_id not in work
-    )
+    rest = (problem for problem in wanted() if problem.task_id not in work)
     solved = 0
     with (
         open_executor(run.execution) as engine,

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import count, islice
+from itertools import compress, count, islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -22,7 +22,8 @@ from iterpref_core.execution import Program, ProgramRunner
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Sample, Verdict
 from iterpref_core.storage.jsonl import atomic_writer
-from iterpref_core.storage.run_journal import RunJournal, digest
+from iterpref_core.storage.make_once import make_once
+from iterpref_core.storage.run_store import RunStore, digest
 
 logger = logging.getLogger(__name__)
 
@@ -119,13 +120,13 @@ class Journals:
             for path in self._used:
                 path.unlink(missing_ok=True)
 
-    def open(self, stack: ExitStack, identity: str) -> RunJournal:
-        """The journal of a run, held until the stack is closed; another evaluation that runs the same waits."""
-        path = self._folder / f"{digest(identity)}.jsonl"
+    def open(self, stack: ExitStack, identity: str) -> RunStore:
+        """The store of a run, held until the stack is closed; another evaluation that runs the same waits."""
+        path = self._folder / f"{digest(identity)}.sqlite"
         path.parent.mkdir(parents=True, exist_ok=True)
         stack.enter_context(FileLock(path.with_suffix(".lock")))
         self._used.append(path)
-        return stack.enter_context(RunJournal(path, identity))
+        return stack.enter_context(RunStore(path, identity))
 
 
 def run_all(
@@ -150,17 +151,15 @@ def run_all(
         window: samples whose programs are at hand at once.
     """
     with ExitStack() as stack:
-        journal = journals.open(stack, json.dumps([list(identity), digest("\n".join(names))]))
-        done = journal.replay(iter(names))
-        early: dict[int, ProgramRun] = {}
-        advance = stack.enter_context(show_progress(what, len(names), done=done))
-        for index, run in run_candidates(executor, islice(candidates, done, None), window):
-            early[done + index] = run
+        store = journals.open(stack, json.dumps([list(identity), digest("\n".join(names))]))
+        keys = [str(place) for place in range(len(names))]
+        wanted = [key not in store for key in keys]
+        rest = list(compress(keys, wanted))
+        advance = stack.enter_context(show_progress(what, len(keys), done=len(keys) - len(rest)))
+        for index, run in run_candidates(executor, compress(candidates, wanted), window):
+            store[rest[index]] = run._asdict()
             advance(1)
-            # In their order: what is finished ahead of it waits for the slow one.
-            while (place := journal.count) in early:
-                journal.append(names[place], early.pop(place)._asdict())
-        return [ProgramRun(**entry) for entry in journal.entries()]
+        return [ProgramRun(**store[key]) for key in keys]
 
 
 def name_of(sample: Sample) -> str:
@@ -190,12 +189,13 @@ def own_solutions(
     machine = [platform.node(), platform.machine(), platform.python_version()]
     key = json.dumps([list(identity), machine], sort_keys=True)
     path = folder / f"ground-truth-{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        if not path.is_file():
-            found = dict(zip((sample.task_id for sample in samples), run(samples), strict=True))
-            with atomic_writer(path) as file:
-                json.dump(found, file, indent=1)
+
+    def make(out: Path) -> None:
+        found = dict(zip((sample.task_id for sample in samples), run(samples), strict=True))
+        with atomic_writer(out) as file:
+            json.dump(found, file, indent=1)
+
+    make_once(path, make)
     runs = {task_id: ProgramRun(*fields) for task_id, fields in json.loads(path.read_text(encoding="utf-8")).items()}
     failed = [task_id for task_id, outcome in runs.items() if outcome.verdict != "passed"]
     if failed:

@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -16,7 +15,7 @@ from iterpref_core.execution.programs import Outcome, Program
 from iterpref_core.execution.steps import expect
 from iterpref_core.records import IoTest, Problem, Result, Sample
 from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error, parse_lines, read_jsonl
-from iterpref_core.storage.run_journal import RunJournal, digest
+from iterpref_core.storage.run_store import RunStore, digest
 
 
 def program_of(problem: Problem, sample: Sample) -> Program:
@@ -64,27 +63,33 @@ def read_problems(path: Path) -> dict[str, Problem]:
     return problems
 
 
-def _run_rest(pairs: Iterator[tuple[Problem, Sample]], executor: Engine, journal: RunJournal) -> None:
-    """Run the samples that the journal has no outcome of, and enter theirs."""
-    waiting: list[Sample] = []
+def _key(place: int, sample: Sample) -> str:
+    """What a sample's outcome is kept under: the same text twice is run twice."""
+    return f"{place} {digest(sample.to_json())}"
+
+
+def _run_rest(pairs: Iterable[tuple[Problem, Sample]], executor: Engine, store: RunStore) -> None:
+    """Run the samples that the store has no outcome of, and keep theirs."""
+    waiting: deque[str] = deque()
 
     def programs() -> Iterator[Program]:
-        for problem, sample in pairs:
-            waiting.append(sample)
-            yield program_of(problem, sample)
+        for place, (problem, sample) in enumerate(pairs):
+            if (key := _key(place, sample)) not in store:
+                waiting.append(key)
+                yield program_of(problem, sample)
 
     for outcome in executor.run(programs()):
-        journal.append(digest(waiting.pop(0).to_json()), asdict(outcome))
+        store[waiting.popleft()] = asdict(outcome)
 
 
-def _write(samples: Iterable[Sample], journal: RunJournal, out: Path, timings: Path | None) -> int:
-    """Turn the journal into the results, and the timings if they are wanted."""
+def _write(samples: Iterable[Sample], store: RunStore, out: Path, timings: Path | None) -> int:
+    """Turn the outcomes into the results, and the timings if they are wanted."""
     counts: dict[str, int] = {}
     with ExitStack() as stack:
         results = stack.enter_context(atomic_writer(out))
         times = stack.enter_context(atomic_writer(timings)) if timings is not None else None
-        for sample, entry in zip(samples, journal.entries(), strict=True):
-            outcome = Outcome(**entry)
+        for place, sample in enumerate(samples):
+            outcome = Outcome(**store[_key(place, sample)])
             serial = counts.get(sample.task_id, 0)
             counts[sample.task_id] = serial + 1
             results.write(_result(sample.task_id, serial, outcome).to_json() + "\n")
@@ -116,11 +121,10 @@ def execute_samples(problems: Path, samples: Path, out: Path, timings: Path | No
     """
     known = read_problems(problems)
     identity = digest(f"{problems.read_text(encoding='utf-8')} {executor.limits} {executor.isolation}")
-    with RunJournal(out.with_name(f".{out.name}.unfinished"), identity) as journal:
-        done = journal.replay(digest(sample.to_json()) for _, sample in _read_samples(samples, known))
-        _run_rest(islice(_read_samples(samples, known), done, None), executor, journal)
-        total = _write((sample for _, sample in _read_samples(samples, known)), journal, out, timings)
-        journal.remove()
+    with RunStore(out.with_name(f".{out.name}.unfinished.sqlite"), identity) as store:
+        _run_rest(_read_samples(samples, known), executor, store)
+        total = _write((sample for _, sample in _read_samples(samples, known)), store, out, timings)
+        store.remove()
     return total
 
 

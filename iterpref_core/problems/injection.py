@@ -22,7 +22,7 @@ from iterpref_core.progress import show_progress
 from iterpref_core.records import FocalSpans, PreferencePair, Problem, Record, Sample
 from iterpref_core.source_code.line_diff import diff_lines, span_lines
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
-from iterpref_core.storage.run_journal import RunJournal, digest
+from iterpref_core.storage.run_store import RunStore, digest
 
 METHOD = "injected"
 MUTANT_FLOOR_S = 0.25
@@ -108,28 +108,32 @@ def inject_bugs(
     """
     total = sum(1 for _ in read_jsonl(problems, Problem, unique=True))
     identity = digest(f"{options} {executor.limits} {executor.isolation}")
-    with RunJournal(out.with_name(f".{out.name}.unfinished"), identity) as journal:
-        done = journal.replay(digest(problem.to_json()) for problem in read_jsonl(problems, Problem))
-        rest = islice(read_jsonl(problems, Problem), done, None)
+    with RunStore(out.with_name(f".{out.name}.unfinished.sqlite"), identity) as store:
+        done = sum(_key(problem) in store for problem in read_jsonl(problems, Problem))
+        rest = (problem for problem in read_jsonl(problems, Problem) if _key(problem) not in store)
         with show_progress("inject", total, done=done, unit="problems") as advance:
             while batch := list(islice(rest, _BATCH)):
                 for problem, found in zip(batch, _inject_batch(batch, executor, options), strict=True):
-                    journal.append(digest(problem.to_json()), found.model_dump(mode="json"))
+                    store[_key(problem)] = found.model_dump(mode="json")
                     advance()
         counts = Counter({"problems": total, "pairs": 0, "mutants": 0})
         with ExitStack() as stack:
             pairs_file = stack.enter_context(atomic_writer(out))
             spans_file = stack.enter_context(atomic_writer(spans))
-            for entry in journal.entries():
-                found = Injected.model_validate(entry)
+            for problem in read_jsonl(problems, Problem):
+                found = Injected.model_validate(store[_key(problem)])
                 counts.update({**found.counts, "pairs": len(found.pairs)})
                 pairs_file.writelines(pair.to_json() + "\n" for pair in found.pairs)
                 spans_file.writelines(region.to_json() + "\n" for region in found.spans)
             if not counts["pairs"]:
                 shown = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "it is empty"
                 raise InputError(f"{problems}: no bug that the tests catch ({shown}); give problems with references")
-        journal.remove()
+        store.remove()
     return {name: float(count) for name, count in counts.items()}
+
+
+def _key(problem: Problem) -> str:
+    return digest(problem.to_json())
 
 
 def _inject_batch(batch: list[Problem], executor: Engine, options: InjectionOptions) -> list[Injected]:

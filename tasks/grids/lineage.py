@@ -6,16 +6,14 @@ that does decide it, by the same calls of the core as in the stages.
 
 import hashlib
 import json
-import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
-
-from filelock import FileLock
 
 from iterpref_core.config import Params
 from iterpref_core.errors import InputError
 from iterpref_core.storage.code_digest import code_digest
+from iterpref_core.storage.make_once import make_once
 from tasks.common.paths import ANSWERS, DEBUGGER, FOCAL, PAIRS, PROBLEMS, STUDENT, TRAJECTORIES, WORK
 
 FOLDER = WORK / "trials"
@@ -90,24 +88,6 @@ def _digest_file(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run `iterpref run localization` first") from None
-
-
-def make_once(path: Path, make: Callable[[Path], object]) -> Path:
-    """Make a file or folder unless it is there; of several processes that want it, one makes it and the others wait.
-
-    Args:
-        path: where it belongs; it appears there whole or not at all.
-        make: makes it at the path it is given.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(f".{path.name}.lock")):
-        if not path.exists():
-            partial = path.with_name(f".{path.name}.partial")
-            if partial.is_dir():
-                shutil.rmtree(partial)
-            make(partial)
-            partial.replace(path)
-    return path
 
 
 def _build_model(role: str, params: Params) -> Path:

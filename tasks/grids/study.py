@@ -14,8 +14,9 @@ from iterpref_core.problems.problems import synthesize
 from iterpref_core.records import Record
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.storage.make_once import make_once
 from tasks.grids.comparison import ComparisonRow, compare_rows
-from tasks.grids.lineage import FOLDER, digest, make_once
+from tasks.grids.lineage import FOLDER, digest
 from tasks.grids.trial import Trial, TrialScore, run_trials
 from tasks.grids.tuning import at
 

@@ -17,9 +17,10 @@ from iterpref_core.progress import show_progress
 from iterpref_core.records import Record
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.storage.make_once import make_once
 from iterpref_core.training.checkpoint import TRAINED_BY
 from tasks.common.paths import PROBLEMS, WORK
-from tasks.grids.lineage import FOLDER, Inputs, code_of, digest, find_inputs, make_once
+from tasks.grids.lineage import FOLDER, Inputs, code_of, digest, find_inputs
 from tasks.recording.trial_runs import record_trials
 
 

@@ -4,8 +4,9 @@ import multiprocessing
 import os
 import re
 import signal
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,20 @@ def test_a_stopped_run_resumes_without_repeating_finished_problems(tmp_path: Pat
     assert debug(tmp_path, model) == expected
     assert {prompt.split()[-1] for prompt in model.asked} == {"t3", "t4", "t5"}
     assert (tmp_path / "out.jsonl").read_bytes() == (uninterrupted / "out.jsonl").read_bytes()
+
+
+def test_work_of_the_form_before_is_begun_anew_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_problems(tmp_path / "problems.jsonl", [0, 0, 0])
+    with pytest.raises(KeyboardInterrupt):
+        debug(tmp_path, Patient(fail_at=1))
+    (file,) = (tmp_path / "work").glob("*.sqlite")
+    with closing(sqlite3.connect(file)) as data:
+        data.execute("CREATE TABLE finished (task_id BLOB PRIMARY KEY, record TEXT NOT NULL)")
+        for name in ("run", "entries"):
+            data.execute(f"DROP TABLE {name}")
+        data.commit()
+    assert debug(tmp_path, Patient())["problems"] == 3
+    assert f"{file}: what it held is of other inputs or settings, or of another version" in caplog.text
 
 
 def test_complete_work_needs_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

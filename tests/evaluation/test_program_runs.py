@@ -48,7 +48,7 @@ def run(executor: Counting, codes: list[str], folder: Path, what: str = "score")
 
 
 def journals_in(folder: Path) -> list[Path]:
-    return list(folder.glob("*.jsonl"))
+    return list(folder.glob("*.sqlite*"))
 
 
 def test_a_killed_run_goes_on_where_it_stopped_and_another_one_does_not(tmp_path: Path) -> None:
@@ -66,14 +66,21 @@ def test_a_killed_run_goes_on_where_it_stopped_and_another_one_does_not(tmp_path
     assert journals_in(tmp_path) == [], "an evaluation that has written its results forgets what it ran"
 
 
-def test_a_journal_that_was_cut_off_loses_its_last_line_alone(tmp_path: Path) -> None:
+def test_what_is_known_ahead_of_a_slow_sample_is_kept_too(tmp_path: Path) -> None:
+    def candidates() -> Iterator[Candidate]:
+        for name, programs in (("slow", 3), ("fail", 1), ("c", 1)):
+            yield Candidate(repeat(Program(name, PROGRAM.tests, judge=PROGRAM.judge), programs), programs)
+
+    def found(executor: Counting) -> list[tuple[str, int]]:
+        with Journals(tmp_path) as journals:
+            runs = run_all(executor, candidates(), ["s", "f", "c"], what="score", identity=["v1"], journals=journals)
+        return [(run.verdict, run.passed) for run in runs]
+
     with pytest.raises(KilledError):
-        run(Counting(3), ["a", "b", "c", "d"], tmp_path)
-    (path,) = journals_in(tmp_path)
-    path.write_bytes(path.read_bytes()[:-5])
+        found(Counting(4))
     second = Counting()
-    assert len(run(second, ["a", "b", "c", "d"], tmp_path)) == 4
-    assert second.started == 2
+    assert found(second) == [("passed", 3), ("wrong_answer", 0), ("passed", 1)]
+    assert second.started == 3, "the slow one alone, from its first program"
 
 
 def test_a_sample_runs_until_one_of_its_programs_fails(tmp_path: Path) -> None:

@@ -6,10 +6,11 @@ On a slice by default; `EVALPLUS_TASKS` and `EVALPLUS_MUTANTS` raise the numbers
 import multiprocessing
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from iterpref_core.evaluation.evalplus_data import find_data
 from iterpref_core.evaluation.evaluation import score_samples
 from iterpref_core.records import Sample
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.storage.run_journal import RunJournal
+from iterpref_core.storage.run_store import RunStore
 
 from .conftest import EvalPlusSlice
 from .evalplus_mutants import MUTANTS, add_mutants, task_ids
@@ -96,7 +97,7 @@ def test_an_evaluation_that_was_killed_goes_on_and_gives_the_same_bytes(
     write_jsonl(tmp_path / "samples.jsonl", every)
     cache = tmp_path / "cache"
     run: list[str] = []
-    append = RunJournal.append
+    keep = RunStore.__setitem__
 
     def score(name: str, cache: Path) -> bytes:
         run.clear()
@@ -104,13 +105,13 @@ def test_an_evaluation_that_was_killed_goes_on_and_gives_the_same_bytes(
         score_samples(tmp_path / "samples.jsonl", "heldout", problems, WINDOW, execution, out=out, cache=cache)
         return (out / "results.json").read_bytes()
 
-    def append_or_die(journal: RunJournal, record: str, entry: dict[str, Any]) -> None:
-        append(journal, record, entry)
-        run.append(record)
+    def keep_or_die(store: RunStore, key: str, value: dict[str, Any]) -> None:
+        keep(store, key, value)
+        run.append(key)
         if len(run) == dies_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    monkeypatch.setattr(RunJournal, "append", append_or_die)
+    monkeypatch.setattr(RunStore, "__setitem__", keep_or_die)
     dies_at = 2 + 8  # the references are run first, of which there are two
     killed = multiprocessing.get_context("fork").Process(target=score, args=("killed", cache))
     killed.start()
@@ -120,7 +121,8 @@ def test_an_evaluation_that_was_killed_goes_on_and_gives_the_same_bytes(
     dies_at = 99
     again = score("again", cache)
     assert len(run) == len(every) - 8
-    kept = [path.read_text().partition("\n")[0] for path in (cache / "unfinished").glob("*.jsonl")]
-    assert not [identity for identity in kept if '"score' in identity.replace("\\", "")]
+    for path in (cache / "unfinished").glob("*.sqlite"):
+        with closing(sqlite3.connect(path)) as data:
+            assert '"score' not in data.execute("SELECT identity FROM run").fetchone()[0]
     assert score("whole", tmp_path / "other") == again
     assert len(run) == 2 + len(every)

@@ -90,16 +90,14 @@ def test_an_interrupted_run_goes_on_where_it_stopped(executor, files, monkeypatc
         with pytest.raises(KeyboardInterrupt):
             execute_samples(problems, samples, out, None, executor)
     assert not out.exists()
-    unfinished = out.with_name(".results.jsonl.unfinished")
-    with unfinished.open("a") as file:
-        file.write('{"of": "cut o')
+    assert out.with_name(".results.jsonl.unfinished.sqlite").exists()
     run, given = interrupt_after(executor, 1)
     with monkeypatch.context() as patch:
         patch.setattr(executor, "run", lambda programs: islice(run(programs), 1))
         execute_samples(problems, samples, out, None, executor)
     assert out.read_bytes() == whole
     assert len(given) == 1
-    assert not unfinished.exists()
+    assert not list(out.parent.glob(".results*"))
 
 
 def test_a_changed_sample_is_run_again(executor, files, monkeypatch):

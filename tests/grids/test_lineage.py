@@ -1,7 +1,5 @@
 """What a trial trains on: the experiment's own artifacts wherever its parameters do not decide them."""
 
-from pathlib import Path
-
 import pytest
 
 from iterpref_core.config import Params, with_values
@@ -9,7 +7,7 @@ from iterpref_core.errors import InputError
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import read_jsonl
 from tasks.common.paths import FOCAL, PAIRS, STUDENT, TRAJECTORIES
-from tasks.grids.lineage import Inputs, find_inputs, make_once
+from tasks.grids.lineage import Inputs, find_inputs
 
 
 def _inputs(params: Params, values: dict[str, object]) -> Inputs:
@@ -53,15 +51,3 @@ def test_an_experiment_without_artifacts_is_told_so(params: Params) -> None:
     TRAJECTORIES.unlink()
     with pytest.raises(InputError, match=r"data/trajectories\.jsonl.*run `iterpref run localization` first"):
         _inputs(params, {"pairs.rejected": "first"})
-
-
-def test_what_failed_half_way_leaves_nothing(tmp_path: Path) -> None:
-    def fail(out: Path) -> None:
-        out.write_text("half")
-        raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        make_once(tmp_path / "made", fail)
-    assert not (tmp_path / "made").exists()
-    assert make_once(tmp_path / "made", lambda out: out.write_text("whole")).read_text() == "whole"
-    assert make_once(tmp_path / "made", fail).read_text() == "whole"

@@ -1,5 +1,6 @@
 """One tiny experiment in a copy of the working tree, shared by all tests of this folder."""
 
+import json
 import os
 import shutil
 import signal
@@ -122,7 +123,8 @@ def finished_trajectories(journals: Path) -> list[str]:
             shutil.copy(file, folder)
         for file in Path(folder).glob("*.sqlite"):
             with closing(sqlite3.connect(file)) as data, suppress(sqlite3.OperationalError):  # not even a table yet
-                return [record for (record,) in data.execute("SELECT record FROM finished")]
+                entries = data.execute("SELECT value FROM entries WHERE key != x''")
+                return [json.loads(value)[0] for (value,) in entries]
     return []
 
 

@@ -169,8 +169,8 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path, executor: E
         (tmp_path / path).unlink()
     with pytest.raises(KeyboardInterrupt):
         inject(tmp_path, problems, Interrupted(executor, 100), options)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".pairs.jsonl.unfinished", "problems.jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".pairs.jsonl.unfinished.sqlite", "problems.jsonl"]
     rest = Interrupted(executor, 1000)
     assert inject(tmp_path, problems, rest, options) == whole
     assert rest.given == 8 * 3, "a reference and two mutants of each problem of the second batch"
-    assert not (tmp_path / ".pairs.jsonl.unfinished").exists()
+    assert not list(tmp_path.glob(".pairs*"))

@@ -1,0 +1,48 @@
+"""What is made once appears whole, and is made by one of those that want it."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.storage.make_once import make_once
+
+
+def test_what_failed_half_way_leaves_nothing(tmp_path: Path) -> None:
+    def fail(out: Path) -> None:
+        out.write_text("half")
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        make_once(tmp_path / "made", fail)
+    assert not (tmp_path / "made").exists()
+    assert make_once(tmp_path / "made", lambda out: out.write_text("whole")).read_text() == "whole"
+    assert make_once(tmp_path / "made", fail).read_text() == "whole"
+
+
+def test_what_a_kill_left_of_a_folder_is_not_part_of_it(tmp_path: Path) -> None:
+    (tmp_path / ".made.partial").mkdir()
+    (tmp_path / ".made.partial" / "half").touch()
+
+    def make(out: Path) -> None:
+        out.mkdir()
+        (out / "whole").touch()
+
+    assert [path.name for path in make_once(tmp_path / "made", make).iterdir()] == ["whole"]
+
+
+def test_of_two_that_want_it_one_makes_it_and_the_other_waits(tmp_path: Path) -> None:
+    begun, made = threading.Event(), []
+
+    def make(out: Path) -> None:
+        begun.set()
+        made.append(out)
+        other.join(0.2)
+        assert other.is_alive(), "it waits"
+        out.write_text("first")
+
+    other = threading.Thread(target=lambda: begun.wait() and make_once(tmp_path / "made", made.append))
+    other.start()
+    make_once(tmp_path / "made", make)
+    other.join()
+    assert len(made) == 1
