@@ -4,14 +4,12 @@ Optional fields that are None are left out of the files. Unknown fields of forei
 
 Every kind of record has a version. A record without `schema_version` is of version 1, so that no line of today's files
 spends bytes on it; from version 2 on each line of that kind states it. Whoever changes what a field means, or makes one
-necessary, raises the class's version and says in `migrations` how the one before becomes the new one. Reading migrates
-step by step, and refuses by name what no migration leads from, or what a later program wrote.
+necessary, raises the class's version. Reading refuses every other version by name.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -47,13 +45,11 @@ class Record(BaseModel):
 
     Attributes:
         schema_version: of this kind of record, which is what files are written in.
-        migrations: version → what makes a decoded record of it one of the version after it.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     schema_version: ClassVar[int] = 1
-    migrations: ClassVar[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {}
 
     def to_json(self) -> str:
         """One line of JSON without its newline; non-ASCII text is kept readable."""
@@ -62,45 +58,36 @@ class Record(BaseModel):
 
     @classmethod
     def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
-        """Read a record of this version, or of an earlier one that can be migrated.
+        """Read a record of this version.
 
         Raises:
-            ValidationError: the text is no such record, or one of a version that cannot be read.
+            ValidationError: the text is no such record, or one of another version.
         """
         text = json_data if isinstance(json_data, str) else json_data.decode("utf-8", "replace")
-        stated = '"schema_version"' in text
-        if text.startswith(f"{cls._head()},") or (cls.schema_version == 1 and not stated):
-            return super().model_validate_json(json_data, **options)
-        try:
-            found = json.loads(text)
-        except ValueError:
-            found = None
-        if not isinstance(found, dict):
-            return super().model_validate_json(json_data, **options)  # which says what is wrong with it
-        return cls.model_validate(cls._migrated(found))
+        if not text.startswith(f"{cls._head()},") and (cls.schema_version > 1 or '"schema_version"' in text):
+            cls._refuse_other_version(text)
+        return super().model_validate_json(json_data, **options)
 
     @classmethod
     def _head(cls) -> str:
         return f'{{"schema_version":{cls.schema_version}'
 
     @classmethod
-    def _migrated(cls, found: dict[str, Any]) -> dict[str, Any]:
-        """A decoded record in this version's form. A `schema_version` that is no integer is foreign data's own."""
-        stated = found.get("schema_version", 1)
+    def _refuse_other_version(cls, text: str) -> None:
+        """Raise where a record states another version. One that is no integer is foreign data's own."""
+        try:
+            found = json.loads(text)
+        except ValueError:
+            return  # pydantic says what is wrong with it
+        stated = found.get("schema_version") if isinstance(found, dict) else cls.schema_version
         version = stated if type(stated) is int else 1
-        if version > cls.schema_version:
-            raise cls._refused(version, "a later IterPref wrote it; use that one")
-        for step in range(version, cls.schema_version):
-            if step not in cls.migrations:
-                raise cls._refused(version, "it cannot be migrated, so run again what wrote it")
-            found = cls.migrations[step](found)
-        return found
-
-    @classmethod
-    def _refused(cls, version: int, remedy: str) -> ValidationError:
-        message = f"{cls.__name__} of version {version}, and this program writes {cls.schema_version}: {remedy}"
+        if version == cls.schema_version:
+            return
+        later = version > cls.schema_version
+        remedy = "a later IterPref wrote it; use that one" if later else "run again what wrote it"
+        message = f"{cls.__name__} of version {version}, and this program reads {cls.schema_version}: {remedy}"
         problem = PydanticCustomError("schema_version", "{message}", {"message": message})
-        return ValidationError.from_exception_data(
+        raise ValidationError.from_exception_data(
             cls.__name__, [{"type": problem, "loc": ("schema_version",), "input": version}]
         )
 

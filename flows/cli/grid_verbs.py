@@ -73,7 +73,7 @@ def ablate(
 
 def study(
     regime: Annotated[list[str] | None, typer.Option(help="base or sft; both by default.")] = None,
-    figure: Annotated[Path | None, typer.Option(help="Draw it, as SVG or PNG.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="Draw it, as SVG.")] = None,
     jobs: JobsOption = 2,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
@@ -83,8 +83,8 @@ def study(
     from tasks.grids.study_figure import draw_study
 
     chosen = [choose("--regime", name, REGIMES) for name in regime or REGIMES]
-    if figure is not None and figure.suffix not in (".svg", ".png"):
-        raise InputError(f"--figure {figure}: not a picture that can be drawn; end its name in .svg or .png")
+    if figure is not None and figure.suffix != ".svg":
+        raise InputError(f"--figure {figure}: the picture is drawn as SVG; end its name in .svg")
     found = run_study(load_params(params), chosen, jobs)
     if figure is not None:
         draw_study(found, figure)

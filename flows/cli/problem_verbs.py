@@ -142,11 +142,8 @@ def synthesize(
             features = load_tree(tree)
         found |= write_problems(features, asked, synthesis, executor, count, out)
         spent = store.charged()
-    found |= {
-        "calls": spent.calls,
-        "tokens": spent.tokens,
-        "cost_usd": cost_usd(spent, inference),
-    }
+    dollars = cost_usd(spent.prompt_tokens, spent.completion_tokens, inference.price_prompt, inference.price_completion)
+    found |= {"calls": spent.calls, "tokens": spent.tokens, "cost_usd": dollars}
     show_result(found | {f"faults/{kind}": float(number) for kind, number in faults.items()}, json_)
 
 

@@ -10,9 +10,9 @@ from iterpref_core.config import BudgetParams, CodeflowParams, InferenceParams, 
 from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.inference.backend import Backend
 from iterpref_core.inference.backend_factory import model_identity, open_model
+from iterpref_core.inference.budget import cost_usd
 from iterpref_core.records import Trajectory
 
-MILLION = 1e6
 NO_CAPS = BudgetParams(calls=None, tokens=None, dollars=None)
 
 
@@ -51,10 +51,8 @@ class Models:
     def price(self, trajectory: Trajectory) -> float:
         """Dollars for the answers in a trajectory."""
         billed = [attempt for attempt in trajectory.attempts if attempt.iteration > 0 or self.prices.drafts]
-        return (
-            self.prices.prompt * sum(attempt.prompt_tokens for attempt in billed)
-            + self.prices.completion * sum(attempt.completion_tokens for attempt in billed)
-        ) / MILLION
+        asked, answered = sum(one.prompt_tokens for one in billed), sum(one.completion_tokens for one in billed)
+        return cost_usd(asked, answered, self.prices.prompt, self.prices.completion)
 
 
 def choose_models(

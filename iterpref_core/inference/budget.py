@@ -45,7 +45,8 @@ class Budget:
 
     def cost(self, spent: Spent) -> float:
         """Dollars."""
-        return cost_usd(spent, self._prices)
+        prompt, completion = self._prices.price_prompt, self._prices.price_completion
+        return cost_usd(spent.prompt_tokens, spent.completion_tokens, prompt, completion)
 
     async def reserve(self, most: Spent) -> "Charge":
         """Reserve what calls cost at most; as long as that does not fit, wait for calls in flight to cost less.
@@ -103,9 +104,9 @@ class Budget:
         )
 
 
-def cost_usd(spent: Spent, prices: InferenceParams) -> float:
+def cost_usd(prompt_tokens: float, completion_tokens: float, price_prompt: float, price_completion: float) -> float:
     """Dollars that tokens cost, by prices in dollars per million."""
-    return (spent.prompt_tokens * prices.price_prompt + spent.completion_tokens * prices.price_completion) / 1e6
+    return (prompt_tokens * price_prompt + completion_tokens * price_completion) / 1e6
 
 
 class Charge:

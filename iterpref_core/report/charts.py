@@ -1,4 +1,4 @@
-"""Chart geometry of the page. `chart.html` draws what is computed here; colors live in the style sheet."""
+"""Chart geometry: what the templates draw. Colors live in the page's style sheet, and in the forest plot itself."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,9 @@ WIDTH, HEIGHT = 360, 230
 
 LEFT, RIGHT, TOP, BOTTOM = 50, 346, 12, 190
 """Edges of the plotting area; outside it stand the axes' labels."""
+
+FOREST_WIDTH, FOREST_LEFT, FOREST_RIGHT, FOREST_TOP, FOREST_ROW = 460, 140, 446, 30, 26
+"""Of a forest plot: its width, edges of the plotting area (the rows' labels stand left of it), and a row's height."""
 
 Point = tuple[float, float]
 
@@ -74,6 +77,32 @@ class Histogram:
     x_ticks: tuple[tuple[float, str], ...]
     y_ticks: tuple[tuple[float, str], ...]
     marks: tuple[Mark, ...]
+
+
+@dataclass(frozen=True)
+class ForestRow:
+    """An effect with its interval, and the single observations behind it; in data's or chart's units."""
+
+    label: str
+    effect: float
+    interval: Point
+    observations: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ForestPlot:
+    """Effects with their intervals, in the chart's own units. Rows are (y of the middle, row)."""
+
+    title: str
+    x_label: str
+    rows: tuple[tuple[float, ForestRow], ...]
+    x_ticks: tuple[tuple[float, str], ...]
+    zero: float
+    reference: float
+    left: float
+    right: float
+    top: float
+    bottom: float
 
 
 def histogram(
@@ -145,6 +174,36 @@ def line_chart(
         tuple(_line(s, to_x, to_y) for s in finite if s.points),
         tuple((to_x(x), f"{x:g}") for x in x_ticks if x_ends[0] <= x <= x_ends[1]),
         tuple((to_y(y), y_text(y)) for y in y_ticks),
+    )
+
+
+def forest_plot(title: str, x_label: str, rows: Sequence[ForestRow], reference: float) -> ForestPlot:
+    """Lay out a forest plot.
+
+    Args:
+        title: what is compared.
+        x_label: what the effects are of, units included.
+        rows: from the top.
+        reference: an effect that all rows are compared to, beside none at all.
+    """
+    values = [0, reference, *(value for row in rows for value in (*row.interval, row.effect, *row.observations))]
+    low, high = min(values), max(values)
+    to_x = _scale((low, high), (FOREST_LEFT + 6, FOREST_RIGHT))
+    placed = (
+        ForestRow(r.label, to_x(r.effect), (to_x(r.interval[0]), to_x(r.interval[1])), tuple(map(to_x, r.observations)))
+        for r in rows
+    )
+    return ForestPlot(
+        title,
+        x_label,
+        tuple((FOREST_TOP + FOREST_ROW * (place + 0.5), row) for place, row in enumerate(placed)),
+        tuple((to_x(x), f"{x:g}") for x in ticks(low, high) if low <= x <= high),
+        to_x(0),
+        to_x(reference),
+        FOREST_LEFT,
+        FOREST_RIGHT,
+        FOREST_TOP,
+        FOREST_TOP + FOREST_ROW * len(rows),
     )
 
 

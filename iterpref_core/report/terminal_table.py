@@ -85,12 +85,6 @@ def _unsolved(summary: Summary) -> list[str]:
     return in_order({name for name, _ in found} - {name for name, solved in found if solved > 0}, BENCHMARKS)
 
 
-def _is_asked(summary: Summary, benchmark: str) -> bool:
-    """Whether any model was to be measured on a benchmark."""
-    asked = [*summary["models"].values(), *summary["unavailable"].values()]
-    return any(benchmark in of_model for of_model in asked)
-
-
 def _main_cells(summary: Summary, notes: dict[str, int], model: str) -> tuple[str, str, str]:
     scores = summary["models"][model].get(MAIN_BENCHMARK)
     if scores is None:

@@ -11,6 +11,7 @@ from itertools import pairwise
 from transformers import LlamaConfig, PreTrainedConfig, Qwen2Config
 
 from iterpref_core.config import TrainingParams
+from iterpref_core.inference.budget import cost_usd
 from iterpref_core.objectives.objectives import OBJECTIVES
 from iterpref_core.training.model_shape import ModelShape, read_shape
 from iterpref_core.training.training_estimate import (
@@ -66,7 +67,7 @@ class Assumptions:
     price_prompt: float = 0.27
     price_completion: float = 1.10
     gpu_hour: float = 2.5
-    mfu: float = 0.4
+    mfu: float = Setting.mfu
     generation_mfu: float = 0.1
     program_s: float = 0.1
     programs_evaluated: int = 164 + 378 + 2 * 1140 + 880
@@ -152,7 +153,7 @@ def scale_generation(problems: int, assumed: Assumptions, pairs: int) -> Generat
         calls=round(calls),
         prompt_tokens=round(tokens[0]),
         completion_tokens=round(tokens[1]),
-        dollars=(tokens[0] * assumed.price_prompt + tokens[1] * assumed.price_completion) / 1e6,
+        dollars=cost_usd(*tokens, assumed.price_prompt, assumed.price_completion),
         cpu_hours=calls * assumed.program_s / 3600,
         disk=round(problems * problem + attempts + answers + pairs * pair),
     )

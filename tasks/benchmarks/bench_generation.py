@@ -32,6 +32,7 @@ from iterpref_core.inference.openai.mock_endpoint import Behavior, MockEndpoint,
 from iterpref_core.inference.openai.openai_backend import OpenAIBackend
 from iterpref_core.progress import show_progress
 from iterpref_core.records import IoTest, Problem
+from iterpref_core.report.labels import PAPER_PASS_RATES
 from iterpref_core.storage.jsonl import write_jsonl
 from tasks.common.stage_body import peak_mb
 
@@ -105,8 +106,6 @@ def _problem(number: int) -> Problem:
 
 TRAJECTORIES, CONCURRENCY = 2000, 64
 MEDIAN_S, SIGMA = 1.0, 1.0
-SOLVED_BY = (0.367, 0.547, 0.615, 0.646, 0.663, 0.675)
-"""Share of the problems solved by each iteration: the paper's figure 6."""
 MANY, FEW = 100_000, 1_000
 
 _TASK, _VERSION = re.compile(r"task (\d+)\b"), re.compile(r"# version (\d+)")
@@ -234,7 +233,7 @@ def answer(prompt: str, seed: int) -> str:  # noqa: ARG001 - the mock endpoint's
     assert task is not None
     iteration = int(version[1]) + 1 if version else 0
     chance = derive_seed("difficulty", int(task[1])) / 2**31
-    right = chance < SOLVED_BY[min(iteration, len(SOLVED_BY) - 1)]
+    right = chance < PAPER_PASS_RATES[min(iteration, len(PAPER_PASS_RATES) - 1)]
     return f"Here it is.\n```python\ndef f(x):\n    return x + {int(right)}\n# version {iteration}\n```\n"
 
 

@@ -31,8 +31,6 @@ from tasks.recording.registry import describe_models
 from tasks.recording.stage_journal import read_events
 from tasks.recording.traces import sample_traces
 
-RUN_VARIABLE = "ITERPREF_MLFLOW_RUN"
-
 log = logging.getLogger("iterpref.run")
 
 

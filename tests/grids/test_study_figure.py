@@ -1,9 +1,13 @@
 """The study's figure, from made-up rows."""
 
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
+from typer.testing import CliRunner
 
+from flows import cli
+from iterpref_core.errors import InputError
 from tasks.grids.comparison import ComparisonRow
 from tasks.grids.study import Regime
 from tasks.grids.study_figure import draw_study
@@ -21,12 +25,37 @@ def _regime(name: str) -> Regime:
     return Regime(regime=name, learning_rates={}, rows=[start, *rows], against_sft=[])
 
 
-@pytest.mark.parametrize("suffix", ["svg", "png"])
-def test_a_panel_a_regime_and_the_same_file_every_time(tmp_path: Path, suffix: str) -> None:
-    first, second = tmp_path / f"a.{suffix}", tmp_path / f"b.{suffix}"
-    for path in (first, second):
-        draw_study([_regime("base"), _regime("sft")], path)
-    assert first.read_bytes() == second.read_bytes()
-    one = tmp_path / f"one.{suffix}"
-    draw_study([_regime("base")], one)
-    assert 1000 < one.stat().st_size < first.stat().st_size
+def _drawn(path: Path, name: str) -> list[ET.Element]:
+    return [one for one in ET.parse(path).iter() if one.get("class") == name]
+
+
+def test_a_panel_a_regime_with_a_row_a_method_and_a_dot_a_seed(tmp_path: Path) -> None:
+    path = tmp_path / "study.svg"
+    draw_study([_regime("base"), _regime("sft")], path)
+    assert [one.text for one in _drawn(path, "title")] == [
+        "from the student: 3,000 problems, 2 seeds",
+        "from the student after SFT: 3,000 problems, 2 seeds",
+    ]
+    assert [one.text for one in _drawn(path, "name")] == ["SFT", "Target-RPO"] * 2
+    assert [len(_drawn(path, name)) for name in ("effect", "interval", "one")] == [4, 4, 8]
+
+
+def test_gains_intervals_and_the_reference_are_on_one_scale(tmp_path: Path) -> None:
+    path = tmp_path / "study.svg"
+    draw_study([_regime("base")], path)
+    ticks = {float(one.text or ""): float(one.get("x", "")) for one in _drawn(path, "tick")[:-1]}
+
+    def points(one: ET.Element, key: str) -> float:
+        return 10 * (float(one.get(key, "")) - ticks[0]) / (ticks[10] - ticks[0])
+
+    assert [points(one, "cx") for one in _drawn(path, "effect")] == pytest.approx([8, 10], abs=0.02)
+    ends = [(points(one, "x1"), points(one, "x2")) for one in _drawn(path, "interval")]
+    assert ends == [pytest.approx((7, 9), abs=0.02), pytest.approx((9, 11), abs=0.02)]
+    assert [points(one, "cx") for one in _drawn(path, "one")] == pytest.approx([0, 16, 0, 20], abs=0.02)
+    assert [points(*_drawn(path, name), "x1") for name in ("zero", "reference")] == pytest.approx([0, 8], abs=0.02)
+
+
+def test_another_kind_of_picture_is_refused_before_anything_is_trained() -> None:
+    done = CliRunner().invoke(cli.app, ["study", "--figure", "study.png"])
+    assert isinstance(done.exception, InputError)
+    assert "study.png: the picture is drawn as SVG" in str(done.exception)

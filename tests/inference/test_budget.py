@@ -12,7 +12,7 @@ from iterpref_core.config import BudgetParams, InferenceParams
 from iterpref_core.errors import BudgetError, RefusedError
 from iterpref_core.inference.answer_store import AnswerStore, Spent, StoredEndpoint
 from iterpref_core.inference.backend import CallError, Completion, Request, Sampling
-from iterpref_core.inference.budget import TEMPLATE_TOKENS, Budget, MeteredBackend, MeteredEndpoint, at_most, cost_usd
+from iterpref_core.inference.budget import TEMPLATE_TOKENS, Budget, MeteredBackend, MeteredEndpoint, at_most
 from iterpref_core.inference.openai.mock_endpoint import Behavior, MockEndpoint, serve
 from iterpref_core.inference.openai.openai_backend import OpenAIBackend
 from iterpref_core.inference.replay import ReplayBackend
@@ -31,6 +31,7 @@ PRICES = InferenceParams(
     price_completion=10.0,
 )
 ONE = at_most(Request("prompt 0", 0), SAMPLING)
+COST = Budget(FREE, PRICES).cost(ONE)
 
 
 class Watched:
@@ -79,7 +80,7 @@ def test_exactly_as_many_calls_as_are_allowed() -> None:
 
 @pytest.mark.parametrize(
     ("cap", "most"),
-    [({"tokens": 3 * ONE.tokens}, 3), ({"dollars": 3.5 * cost_usd(ONE, PRICES)}, 3), ({"calls": 2}, 2)],
+    [({"tokens": 3 * ONE.tokens}, 3), ({"dollars": 3.5 * COST}, 3), ({"calls": 2}, 2)],
 )
 def test_no_more_is_in_flight_than_fits_at_its_most_and_what_it_did_not_cost_is_spent_on_others(
     cap: dict[str, float], most: int
@@ -91,7 +92,7 @@ def test_no_more_is_in_flight_than_fits_at_its_most_and_what_it_did_not_cost_is_
     if "tokens" in cap:
         assert cap["tokens"] - ONE.tokens < budget.spent.tokens <= cap["tokens"]
     if "dollars" in cap:
-        assert cap["dollars"] - cost_usd(ONE, PRICES) < budget.dollars <= cap["dollars"]
+        assert cap["dollars"] - COST < budget.dollars <= cap["dollars"]
 
 
 def test_the_bound_counts_bytes_the_template_and_all_new_tokens() -> None:
