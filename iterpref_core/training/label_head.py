@@ -56,7 +56,7 @@ def logit_transform(config: PreTrainedConfig) -> LogitTransform:
         ModelError: it scales its logits in a way that is not known here.
     """
     text = config.get_text_config()
-    for name in ("lm_head_multiplier", "output_multiplier"):
+    for name in ("lm_head_multiplier", "output_multiplier", "logits_mup_width_multiplier"):
         if getattr(text, name, None) not in (None, 1.0):
             raise ModelError(
                 f"config.json: {name}: {text.model_type} scales its logits in a way that training does not know; "
@@ -66,7 +66,15 @@ def logit_transform(config: PreTrainedConfig) -> LogitTransform:
     scaling = getattr(text, "logits_scaling", None)
     if scale is None and scaling is not None:
         scale = scaling if text.model_type == "hyperclovax" else 1 / scaling
-    return LogitTransform(1.0 if scale is None else scale, getattr(text, "final_logit_softcapping", None))
+    caps = ("final_logit_softcapping", "logits_soft_cap", "output_logit_soft_cap")
+    cap = next((cap for name in caps if (cap := getattr(text, name, None)) is not None), None)
+    return LogitTransform(1.0 if scale is None else scale, cap)
+
+
+def decoder_of(model: PreTrainedModel) -> torch.nn.Module:
+    """The model without its head, whose output is the last hidden states."""
+    base: torch.nn.Module = model.base_model
+    return model.get_submodule("model") if base is model else base  # Llama4ForCausalLM misnames its own part
 
 
 class _LabelLogps(torch.autograd.Function):
@@ -169,7 +177,8 @@ def add_label_head(model: PreTrainedModel) -> None:
 
     Afterwards `model(..., label_slots=slots, label_targets=targets)` gives the (M,) log-probabilities, in nats and at
     least float32, of `targets` (M,) at the slots `slots` (M,), which count through all rows of the batch. Any other
-    call is as before. Weights, their names and what is saved stay as they are.
+    call is as before, and a model that has the head already stays as it is. Weights, their names and what is saved
+    stay as they are.
 
     Args:
         model: a causal language model; if PEFT wraps it, its base model.
@@ -177,6 +186,8 @@ def add_label_head(model: PreTrainedModel) -> None:
     Raises:
         ModelError: it has no output head, or one whose logits it scales in an unknown way.
     """
+    if hasattr(model, "has_label_head"):
+        return
     transform, plain, forward = logit_transform(model.config), model.get_output_embeddings(), model.forward
     if plain is None:
         raise ModelError(f"{model.config.model_type}: this model has no output head; give a causal language model")
@@ -202,13 +213,14 @@ def add_label_head(model: PreTrainedModel) -> None:
     ) -> Any:
         if label_slots is None or label_targets is None:
             return forward(*args, **kwargs)
-        hidden = self.base_model(*args, **kwargs).last_hidden_state.flatten(0, 1)[label_slots]
+        hidden = decoder_of(self)(*args, **kwargs).last_hidden_state.flatten(0, 1)[label_slots]
         head = self.get_output_embeddings()  # asked for anew: PEFT may have replaced it since
         if chunked and head is plain:
             return plain(hidden, label_targets)
         return _score_through(head, hidden, label_targets, transform)
 
     model.forward = MethodType(model_forward, model)
+    model.has_label_head = True
 
 
 def _score_through(

@@ -20,7 +20,7 @@ from transformers import PreTrainedModel
 
 from iterpref_core.progress import show_progress
 from iterpref_core.training.dataset import TokenizedPair
-from iterpref_core.training.label_head import label_logps, logit_transform
+from iterpref_core.training.label_head import decoder_of, label_logps, logit_transform
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,9 @@ def _score_batch(model: PreTrainedModel, batch: list[tuple[list[int], list[int]]
     lengths = torch.tensor([len(row) for row in tokens], device=model.device)
     attention_mask = (torch.arange(input_ids.shape[1], device=model.device) < lengths[:, None]).long()
     with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=bf16):
-        hidden = model.base_model(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).last_hidden_state
+        hidden = decoder_of(model)(
+            input_ids=input_ids, attention_mask=attention_mask, use_cache=False
+        ).last_hidden_state
         head = model.get_output_embeddings()
         # The first token of all is predicted from nothing, and counts for nothing: such a place has no label.
         places = [range(max(len(prompt), 1), len(prompt) + len(completion)) for prompt, completion in batch]

@@ -25,6 +25,7 @@ from iterpref_core.training.batch_statistics import (
 from iterpref_core.training.checkpoint import mark_whole
 from iterpref_core.training.columns import COLUMNS
 from iterpref_core.training.dpo_settings import refuse_ignored
+from iterpref_core.training.exactness import switch_off_randomness
 from iterpref_core.training.half_batches import AlternatingSampler
 from iterpref_core.training.label_head import add_label_head
 from iterpref_core.training.layouts import Batch, Collator, Pair
@@ -79,6 +80,7 @@ class FocalDPOTrainer(DPOTrainer):
                 f"{self.args.n_gpu} GPUs and one process: rows cannot be split without their labels; start one process "
                 "per GPU with `accelerate launch`, or set CUDA_VISIBLE_DEVICES to one"
             )
+        switch_off_randomness(self.model)
         add_label_head(self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model)
 
     def _prepare_dataset(self, dataset: Dataset, *_: Any, **__: Any) -> Dataset:

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel, PrinterCallback
 from trl import DPOConfig
 
 from iterpref_core.config import PromptStyle, TrainingParams
-from iterpref_core.errors import TrainingError
+from iterpref_core.errors import ConfigError, TrainingError
 from iterpref_core.inference.local.fingerprint import model_fingerprint
 from iterpref_core.inference.local.precision import uses_bf16
 from iterpref_core.inference.local.tokenizers import load_tokenizer
@@ -24,8 +24,9 @@ from iterpref_core.training.checkpoint import last_checkpoint, run_key
 from iterpref_core.training.checks import check_rows, report_findings
 from iterpref_core.training.columns import objective_columns
 from iterpref_core.training.dataset import TokenizedPair, load_pairs
+from iterpref_core.training.exactness import check_adapters, check_exactness, switch_off_randomness
 from iterpref_core.training.launch import launch_training
-from iterpref_core.training.layouts import PAD_TO_MULTIPLE_OF, make_collator
+from iterpref_core.training.layouts import PAD_TO_MULTIPLE_OF, Collator, make_collator
 from iterpref_core.training.ranks import accumulation_steps, is_launched, join_processes, sharding, whole_models
 from iterpref_core.training.reference import ReferenceLogps, reference_key, reference_logps
 from iterpref_core.training.trained_model import REWARDS, lora_config, write_curve, write_model
@@ -102,27 +103,41 @@ def train_objective(
     report_findings(checks.findings(params), needs_focal="focal" in row.rejected)
     arguments = _arguments(params, row, accumulation, len(rows) - sum(held), checkpoints)
     policy = _load_policy(model, params)
+    collator = make_collator(
+        params.layout, tokenizer.pad_token_id, preference=row.preference, pad_to_multiple_of=PAD_TO_MULTIPLE_OF
+    )
     if params.layout == "fork":
         choose_attention(policy)
         check_fork(policy.config, max(row.length for row in rows))
-    reference = _reference(policy, model, rows, fingerprint, params, work, processes) if row.preference else None
+    if processes.num_processes == 1:  # of several, each may hold but a part of it
+        check_exactness(policy.to(processes.device), collator, params.layout)
+    reference = None
+    if row.preference:
+        reference = _reference(policy, model, rows, fingerprint, params, work, processes, collator)
     columns = Dataset.from_dict(objective_columns(rows, row, reference))
     kept = [index for index in range(len(columns)) if not held[index % len(rows)]]
-    trainer = FocalDPOTrainer(
-        objective=row,
-        nll=params.nll,
-        max_margin=params.max_margin,
-        model=policy,
-        args=arguments,
-        data_collator=make_collator(
-            params.layout, tokenizer.pad_token_id, preference=row.preference, pad_to_multiple_of=PAD_TO_MULTIPLE_OF
-        ),
-        train_dataset=columns.select(kept),
-        eval_dataset=columns.select(sorted(set(range(len(columns))) - set(kept))) if any(held) else None,
-        processing_class=tokenizer,
-        callbacks=[Forward(on_log)] if on_log and processes.is_main_process else None,
-        peft_config=lora_config(params),
-    )
+    try:
+        trainer = FocalDPOTrainer(
+            objective=row,
+            nll=params.nll,
+            max_margin=params.max_margin,
+            model=policy,
+            args=arguments,
+            data_collator=collator,
+            train_dataset=columns.select(kept),
+            eval_dataset=columns.select(sorted(set(range(len(columns))) - set(kept))) if any(held) else None,
+            processing_class=tokenizer,
+            callbacks=[Forward(on_log)] if on_log and processes.is_main_process else None,
+            peft_config=lora_config(params),
+        )
+    except ValueError as error:
+        if "[PEFT" not in str(error):
+            raise
+        raise ConfigError(
+            f"params.yaml: training.lora_rank: {error}; set training.lora_rank: 0 to train all weights"
+        ) from None
+    if params.lora_rank and processes.num_processes == 1:
+        check_adapters(trainer.model, collator, params.layout)
     trainer.remove_callback(PrinterCallback)
     diverged = _train(trainer, checkpoints, f"train {objective}")
     chosen = _choose(trainer, checkpoints, diverged, params)
@@ -137,6 +152,7 @@ def train_objective(
 def _load_policy(model: Path, params: TrainingParams) -> PreTrainedModel:
     """Frozen weights may stay as they are; trained ones would lose small updates in bfloat16."""
     policy = load_model(model)
+    switch_off_randomness(policy)
     return policy.float() if params.weights == "float32" and not params.lora_rank else policy
 
 
@@ -184,6 +200,7 @@ def _reference(
     params: TrainingParams,
     work: Path,
     processes: PartialState,
+    collator: Collator,
 ) -> ReferenceLogps:
     """The policy before training is the reference; of several processes each may hold but a part of it."""
 
@@ -191,7 +208,9 @@ def _reference(
         if processes.num_processes == 1:
             return policy.to(processes.device)
         with whole_models():
-            return _load_policy(model, params).to(processes.device)
+            whole = _load_policy(model, params).to(processes.device)
+        check_exactness(whole, collator, params.layout)
+        return whole
 
     return reference_logps(
         load,

@@ -1,0 +1,211 @@
+"""Every causal architecture that transformers can build small: trained exactly, or refused for a reason.
+
+At learning rate 0 policy and reference are the same weights, so K+ = K- = 0 and the loss is log 2 + alpha NLL, with the
+NLL of the model's own logits: in both layouts, with all weights and with adapters, in float32 and in bf16.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+from peft import get_peft_model
+from torch.nn.functional import log_softmax
+from transformers import CONFIG_MAPPING, AutoModelForCausalLM, PreTrainedModel
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+from iterpref_core.config import TrainingParams
+from iterpref_core.errors import ConfigError, ModelError
+from iterpref_core.objectives.objectives import OBJECTIVES, nll_loss, sequence_logratio, sigmoid_loss
+from iterpref_core.training.attention import attention_mask, check_fork
+from iterpref_core.training.columns import objective_columns
+from iterpref_core.training.dataset import TokenizedPair
+from iterpref_core.training.exactness import check_adapters, check_exactness
+from iterpref_core.training.layouts import make_collator
+from iterpref_core.training.reference import score_pairs
+from iterpref_core.training.trained_model import lora_config
+
+_SMALL: dict[str, Any] = {
+    "vocab_size": 128, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "head_dim": 8, "max_position_embeddings": 256, "n_embd": 32, "n_layer": 2, "n_head": 4,
+    "n_positions": 256, "n_inner": 64, "d_model": 32, "n_layers": 2, "n_heads": 4, "ffn_dim": 64, "num_experts": 4,
+    "num_local_experts": 4, "n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32, "moe_topk": 2,
+    "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "sliding_window": 64, "rotary_dim": 4,
+    "decoder_layers": 2, "decoder_attention_heads": 4, "decoder_ffn_dim": 64, "encoder_layers": 1,
+    "encoder_attention_heads": 2, "encoder_ffn_dim": 32, "word_embed_proj_dim": 32,
+}  # fmt: skip
+_LATENT: dict[str, Any] = {
+    "head_dim": 4, "qk_rope_head_dim": 4, "qk_nope_head_dim": 8, "v_head_dim": 8, "q_lora_rank": 16, "kv_lora_rank": 16,
+    "num_key_value_heads": 4, "n_group": 1, "topk_group": 1,
+}  # fmt: skip
+"""Multi-head latent attention has sizes of its own."""
+_STATES: dict[str, Any] = {
+    "mamba_n_heads": 8, "mamba_d_head": 8, "mamba_d_state": 16, "mamba_d_ssm": 64, "mamba_chunk_size": 8,
+    "mamba_expand": 2, "mamba_n_groups": 1,
+}  # fmt: skip
+_OWN: dict[str, dict[str, Any]] = {
+    "bamba": _STATES, "falcon_h1": _STATES, "granitemoehybrid": _STATES,
+    "mamba2": {"num_heads": 8, "n_groups": 1, "state_size": 16, "chunk_size": 8},
+    "falcon": {"num_kv_heads": 4, "head_dim": None},
+    "gpt_neo": {"num_layers": 2, "num_heads": 4, "attention_types": [[["global", "local"], 1]]},
+    "dots1": {"n_shared_experts": 1, "first_k_dense_replace": 0},
+}  # fmt: skip
+_LARGEST = 3e7
+
+_REFUSED = {
+    "later": (
+        "bert", "bert-generation", "big_bird", "camembert", "cpmant", "data2vec-text", "electra", "ernie",
+        "megatron-bert", "rembert", "roberta", "roberta-prelayernorm", "roc_bert", "roformer", "xlm", "xlm-roberta",
+        "xlm-roberta-xl",
+    ),
+    "its logits": ("inkling_text", "modernbert-decoder"),
+    "on tokens alone": ("xmod",),
+}  # fmt: skip
+"""Why the layout `padded` refuses an architecture, by words of the message."""
+_NO_ADAPTERS = (
+    "deepseek_v4", "falcon_h1", "falcon_mamba", "llama4_text", "mamba", "mamba2", "nemotron_h", "phimoe",
+)  # fmt: skip
+"""What PEFT has no adapters for: Mamba's projections, and layers that return more than a tensor, as routers do."""
+
+pytestmark = pytest.mark.filterwarnings("ignore:::peft")
+"""It warns of experts that are no layers, to which it adds nothing."""
+_RANDOM = re.compile("drop|jitter|noise")
+
+
+def _small_config(name: str) -> Any:
+    kind = CONFIG_MAPPING[name]
+    found = vars(default := kind())
+    values = {key: value for key, value in _SMALL.items() if hasattr(default, key)}
+    if "qk_rope_head_dim" in found:
+        values |= {key: value for key, value in _LATENT.items() if hasattr(default, key)}
+    values |= _OWN.get(name, {})
+    values = {key: value for key, value in values.items() if value is not None}
+    noisy = {key: 0.3 for key, value in found.items() if isinstance(value, float) and _RANDOM.search(key)}
+    return kind(**values, **({} if name == "diffllama" else noisy))  # whose attention refuses dropout itself
+
+
+def _build(name: str) -> PreTrainedModel:
+    """A model of random weights, each of its forms of noise on; skips where transformers builds none that is small."""
+    try:
+        config = _small_config(name)
+        with torch.device("meta"):
+            size = sum(weight.numel() for weight in AutoModelForCausalLM.from_config(config).parameters())
+        if size > _LARGEST:
+            pytest.skip(f"{size / 1e6:,.0f} million weights: its sizes are those of parts, such as a vision tower's")
+        torch.manual_seed(0)
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(config).float()
+    except Exception as error:  # noqa: BLE001 - whatever a configuration's own code raises
+        pytest.skip(f"cannot be built from sizes alone: {type(error).__name__}: {str(error).splitlines()[0][:100]}")
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.ndim > 1:
+                weight.normal_(0, 0.15)
+    return model
+
+
+@pytest.fixture(scope="module")
+def pairs() -> list[TokenizedPair]:
+    random = torch.Generator().manual_seed(1)
+
+    def tokens(count: int) -> list[int]:
+        return torch.randint(3, 120, (count,), generator=random).tolist()
+
+    found = []
+    for number in range(3):
+        prompt, start, rest = tokens(3 + number), tokens(4), tokens(3)
+        chosen, rejected = start + tokens(2) + rest, start + tokens(3) + rest
+        focal = [0] * 4 + [1] * 3 + [0] * 4
+        found.append(TokenizedPair(prompt, [*chosen, 2], [*rejected, 2], focal, [0] * 10, 0, str(number)))
+    return found
+
+
+def _nll_of_logits(model: Any, pairs: Sequence[TokenizedPair]) -> float:
+    """The mean over all tokens of the chosen programs, a pair a row, from the model's logits as it is evaluated."""
+    model.eval()
+    total = 0.0
+    for pair in pairs:
+        row = torch.tensor([pair.prompt_ids + pair.chosen_ids])
+        scores = log_softmax(model(input_ids=row, use_cache=False).logits[0].float(), dim=-1)[:-1]
+        total -= float(scores.gather(1, row[0, 1:, None])[len(pair.prompt_ids) - 1 :].sum())
+    return total / sum(len(pair.chosen_ids) for pair in pairs)
+
+
+def _loss(model: Any, base: PreTrainedModel, pairs: list[TokenizedPair], layout: Any, bf16: bool) -> tuple[Any, ...]:
+    """K+, K- and loss of a batch as training computes them, with the reference as it is computed before."""
+    row = OBJECTIVES["target-rpo"]
+    reference = score_pairs(base, pairs, batch_size=4, bf16=bf16)
+    columns = objective_columns(pairs, row, reference)
+    data = [{name: values[number] for name, values in columns.items()} for number in range(len(pairs))]
+    batch = make_collator(layout, 0, preference=True, pad_to_multiple_of=16)(data)
+    attention = base.config._attn_implementation
+    mask = attention_mask(batch["visible"], attention) if "visible" in batch else batch["attention_mask"]
+    model.train()
+    names = ("input_ids", "position_ids", "label_slots", "label_targets")
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+        logps, again = (
+            model(attention_mask=mask, use_cache=False, **{name: batch[name] for name in names}) for _ in range(2)
+        )
+    assert torch.equal(logps, again), "two passes in training mode"
+    owner = torch.arange(len(pairs)).repeat_interleave(batch["labels_per_pair"])
+    ratios = [
+        sequence_logratio(logps, batch["ref_logps"], batch[f"{side}_weights"], owner, len(pairs))
+        for side in ("chosen", "rejected")
+    ]
+    nll = nll_loss(logps, batch["nll_weights"], "mean", len(pairs))
+    return *ratios, sigmoid_loss(*ratios, 0.1).mean() + 20 * nll
+
+
+def _refusal(model: Any, layout: Any, longest: int) -> str:
+    """What training says of a model before it begins; nothing where it takes it."""
+    try:
+        if layout == "fork":
+            check_fork(model.config, longest)
+        check_exactness(model, make_collator(layout, 0, preference=True, pad_to_multiple_of=16), layout)
+    except (ConfigError, ModelError) as error:
+        return str(error)
+    return ""
+
+
+def _adapted(model: PreTrainedModel, layout: Any, params: TrainingParams) -> Any:
+    """The model with fresh adapters; None where training says that there are none for it."""
+    try:
+        adapted = get_peft_model(model, lora_config(params.model_copy(update={"lora_rank": 4})))
+        check_adapters(adapted, make_collator(layout, 0, preference=True, pad_to_multiple_of=16), layout)
+    except (ConfigError, ValueError):
+        return None
+    return adapted
+
+
+def _assert_exact(model: Any, base: PreTrainedModel, pairs: list[TokenizedPair], layout: str, expected: float) -> None:
+    for bf16 in (False, True):
+        chosen, rejected, loss = _loss(model, base, pairs, layout, bf16)
+        assert max(chosen.abs().max(), rejected.abs().max()) < (5 if bf16 else 1e-3), (layout, bf16)
+        assert float(loss) == pytest.approx(expected, rel=0.05 if bf16 else 1e-5), (layout, bf16)
+
+
+@pytest.mark.parametrize("name", sorted(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES))
+@torch.no_grad()
+def test_an_architecture_is_trained_exactly_or_refused(
+    name: str, pairs: list[TokenizedPair], params: TrainingParams
+) -> None:
+    reason = next((words for words, names in _REFUSED.items() if name in names), "")
+    longest = max(pair.length for pair in pairs)
+    refusal = _refusal(_build(name), "padded", longest)
+    assert bool(reason) == bool(refusal), refusal
+    assert reason in refusal
+    if reason:
+        return
+    for layout in ("padded", "fork"):
+        model = _build(name)
+        if refusal := _refusal(model, layout, longest):
+            assert layout == "fork"
+            assert refusal.endswith("set training.layout: padded"), refusal
+            continue
+        expected = math.log(2) + 20 * _nll_of_logits(model, pairs)
+        _assert_exact(model, model, pairs, layout, expected)
+        adapted = _adapted(model, layout, params)
+        assert (adapted is None) == (name in _NO_ADAPTERS)
+        if adapted is not None:
+            _assert_exact(adapted, model, pairs, layout, expected)

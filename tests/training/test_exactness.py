@@ -1,0 +1,103 @@
+"""What is tried of a model before it is trained: each form of noise is switched off, what cannot be is refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.nn.functional import dropout
+from transformers import (
+    AutoModelForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MambaConfig,
+    PreTrainedModel,
+    Starcoder2Config,
+)
+
+from iterpref_core.config import TrainingParams
+from iterpref_core.errors import ConfigError, ModelError
+from iterpref_core.training.exactness import check_exactness, switch_off_randomness
+from iterpref_core.training.layouts import make_collator
+from iterpref_core.training.training import train_objective
+
+_SIZES: dict[str, Any] = {
+    "vocab_size": 96, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "num_key_value_heads": 2, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
+}  # fmt: skip
+_IDS = torch.arange(3, 27).view(2, 12)
+
+
+@pytest.fixture
+def inputs(pairs_file: Path, spans_file: Path, model_folder: Path) -> tuple[Path, Path, Path]:
+    return pairs_file, spans_file, model_folder
+
+
+def _starcoder(**settings: Any) -> PreTrainedModel:
+    torch.manual_seed(0)
+    noise = {"residual_dropout": 0.3, "embedding_dropout": 0.3, "attention_dropout": 0.3}
+    return AutoModelForCausalLM.from_config(Starcoder2Config(**_SIZES | settings, **noise)).float()
+
+
+def _check(model: PreTrainedModel, layout: Any = "padded") -> None:
+    check_exactness(model, make_collator(layout, 0, preference=True, pad_to_multiple_of=16), layout)
+
+
+def test_dropout_by_function_is_switched_off() -> None:
+    model = _starcoder().train()
+    assert not torch.equal(model(_IDS).logits, model(_IDS).logits), "StarCoder2's own dropout, which is no module"
+    expected = model.eval()(_IDS).logits
+    switch_off_randomness(model)
+    assert torch.equal(model.train()(_IDS).logits, expected)
+
+
+def test_the_mode_of_a_model_that_is_tried_stays_as_it_was() -> None:
+    model = _starcoder().eval()
+    _check(model, "fork")
+    assert not model.training
+
+
+class _Noisy(LlamaForCausalLM):
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        found = super().forward(*args, **kwargs)
+        found.logits = dropout(found.logits, 0.1)
+        return found
+
+
+class _Scaled(LlamaForCausalLM):
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        found = super().forward(*args, **kwargs)
+        found.logits = 3 * found.logits
+        return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [(_Noisy, "two forward passes in training mode differ"), (_Scaled, "are not those of its logits")],
+)
+def test_code_that_training_cannot_follow_is_refused(kind: Callable[..., PreTrainedModel], message: str) -> None:
+    torch.manual_seed(0)
+    with pytest.raises(ModelError, match=f"^llama: .*{message}"):
+        _check(kind(LlamaConfig(**_SIZES, initializer_range=0.3)).float())
+
+
+def test_a_stage_begins_with_the_check(
+    inputs: tuple[Path, Path, Path], params: TrainingParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = _Noisy(LlamaConfig(**_SIZES | {"vocab_size": 400}))
+    monkeypatch.setattr("iterpref_core.training.training.load_model", lambda _: loaded)
+    with pytest.raises(ModelError, match="two forward passes"):
+        train_objective(*inputs, "target-rpo", params, tmp_path / "out", tmp_path / "curve.csv", tmp_path / "work")
+    assert not (tmp_path / "out").exists()
+
+
+def test_adapters_that_peft_has_not_are_one_message(
+    tmp_path: Path, params: TrainingParams, monkeypatch: pytest.MonkeyPatch, inputs: tuple[Path, Path, Path]
+) -> None:
+    sizes = {"vocab_size": 400, "hidden_size": 32, "num_hidden_layers": 1, "state_size": 4}
+    mamba = AutoModelForCausalLM.from_config(MambaConfig(**sizes)).float()
+    monkeypatch.setattr("iterpref_core.training.training.load_model", lambda _: mamba)
+    settings = params.model_copy(update={"lora_rank": 4, "layout": "padded"})
+    with pytest.raises(ConfigError, match=r"^params.yaml: training.lora_rank: .*set training.lora_rank: 0"):
+        train_objective(*inputs, "target-rpo", settings, tmp_path / "out", tmp_path / "curve.csv", tmp_path / "work")
