@@ -1,4 +1,4 @@
-"""The verb about costs at other sizes: estimate."""
+"""The verb about costs at other sizes."""
 
 import json
 from collections.abc import Sequence
