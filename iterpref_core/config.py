@@ -47,6 +47,8 @@ AnswerStyle = Literal["bare", "fenced"]
 Wording = Literal["terse", "instruct"]
 Api = Literal["chat", "completions"]
 BackendName = Literal["transformers", "vllm", "openai", "replay"]
+WITH_WEIGHTS: tuple[BackendName, ...] = ("transformers", "vllm")
+"""Backends that need the model's weights on this machine; the others know no more of a model than its name."""
 Bf16 = bool | Literal["auto"]
 """Whether to compute in bfloat16; `auto`: where this machine computes it faster."""
 LocalizationMethod = Literal["line_lcs", "prefix_suffix", "token", "causal"]

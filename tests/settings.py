@@ -1,8 +1,9 @@
 """What tests of several stages share; a setting that a test needs otherwise it changes with `model_copy`."""
 
 from pathlib import Path
+from typing import Any, TypeVar
 
-from iterpref_core.config import ExecutionParams
+from iterpref_core.config import ExecutionParams, Settings, load_params
 
 ROOT = Path(__file__).parents[1]
 """Of the repository."""
@@ -15,7 +16,17 @@ BENCHMARK_FILES = {
 }
 """Environment variables, and the files that they name."""
 
-EXECUTION = ExecutionParams(
+S = TypeVar("S", bound=Settings)
+_SECTIONS = {type(section): section for _, section in load_params(ROOT / "params.yaml")}
+
+
+def section(kind: type[S], **values: Any) -> S:
+    """A section of params.yaml with these values; a knob that a test does not name has the value it has there."""
+    return kind.model_validate(_SECTIONS[kind].model_dump() | values)
+
+
+EXECUTION = section(
+    ExecutionParams,
     cpu_s=2,
     wall_s=20,
     memory_mb=256,

@@ -77,7 +77,7 @@ def localization(
     from tasks.benchmarks.bench_localization import bench_localization
 
     settings = load_params(params)
-    found = bench_localization(problems, settings.execution, settings.localization.max_executions)
+    found = bench_localization(problems, settings.execution, settings.localization)
     _show("localization", found, json_)
 
 

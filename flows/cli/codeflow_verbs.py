@@ -1,4 +1,4 @@
-"""Verbs that make trajectories, and what models answered for them: debug, compare-sources, answers."""
+"""Verbs that make trajectories, and what models answered for them."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path

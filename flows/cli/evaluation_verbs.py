@@ -1,4 +1,4 @@
-"""Verbs that execute and score: execute, evaluate, gate."""
+"""Verbs that execute and score."""
 
 import json
 from pathlib import Path

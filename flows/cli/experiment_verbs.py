@@ -1,4 +1,4 @@
-"""Verbs of the whole experiment: run, ui, doctor, profile."""
+"""Verbs of the whole experiment."""
 
 import json
 from typing import Annotated

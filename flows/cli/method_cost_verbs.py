@@ -1,4 +1,4 @@
-"""Verb about costs at other sizes: estimate."""
+"""Verb about costs at other sizes."""
 
 import json
 from collections.abc import Sequence

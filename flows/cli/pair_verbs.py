@@ -1,4 +1,4 @@
-"""Verbs on preference pairs and their error regions: pair, decontaminate, localize, show, compare-spans."""
+"""Verbs on preference pairs and their error regions."""
 
 from itertools import islice
 from pathlib import Path

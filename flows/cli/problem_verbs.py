@@ -1,4 +1,4 @@
-"""Verbs that make problems: ingest, synthesize, diversity, inject."""
+"""Verbs that make problems."""
 
 from collections import Counter
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Verbs of training: check, train, export."""
+"""Verbs of training."""
 
 import json
 import os

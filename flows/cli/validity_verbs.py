@@ -1,4 +1,4 @@
-"""Verbs on the validity of tests: quality, judge, review."""
+"""Verbs on the validity of tests."""
 
 from pathlib import Path
 from typing import Annotated

@@ -138,16 +138,18 @@ def model_identity(model: Path | str, prompt: PromptStyle, inference: InferenceP
     Raises:
         InputError: the model or the recording cannot be used.
     """
-    if inference.backend == "openai":
-        return served_name(model) + (" (completions)" if inference.api == "completions" else "")
-    if inference.backend == "replay":
-        with _recording(inference).open("rb") as file:
-            return "replay " + hashlib.file_digest(file, "sha256").hexdigest()
-    fingerprint = model_fingerprint(model, prompt)
-    if inference.backend == "vllm":
-        return fingerprint
-    computed, saved = precision_of(model, inference)
-    return fingerprint if computed == saved else f"{fingerprint} {computed}"
+    match inference.backend:
+        case "openai":
+            return served_name(model) + (" (completions)" if inference.api == "completions" else "")
+        case "replay":
+            with _recording(inference).open("rb") as file:
+                return "replay " + hashlib.file_digest(file, "sha256").hexdigest()
+        case "vllm":
+            return model_fingerprint(model, prompt)
+        case "transformers":
+            fingerprint = model_fingerprint(model, prompt)
+            computed, saved = precision_of(model, inference)
+            return fingerprint if computed == saved else f"{fingerprint} {computed}"
 
 
 def precision_of(model: Path | str, inference: InferenceParams) -> tuple[str, str]:
@@ -183,7 +185,9 @@ def describe_endpoint(inference: InferenceParams) -> str:
 
 def _base_urls(inference: InferenceParams) -> tuple[str, ...]:
     if not inference.base_urls:
-        raise ConfigError("inference.base_url: backend openai needs one, such as https://api.openai.com/v1")
+        raise ConfigError(
+            f"inference.base_url: backend {inference.backend} needs one, such as https://api.openai.com/v1"
+        )
     return inference.base_urls
 
 
@@ -198,7 +202,9 @@ def leaves_this_machine(inference: InferenceParams) -> bool:
 
 def _recording(inference: InferenceParams) -> Path:
     if inference.recording is None:
-        raise ConfigError("inference.recording: backend replay needs one: a JSONL file of recorded answers")
+        raise ConfigError(
+            f"inference.recording: backend {inference.backend} needs one: a JSONL file of recorded answers"
+        )
     path = Path(inference.recording)
     if not path.is_file():
         raise ConfigError(f"inference.recording: no such file: {path}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.config import BackendName, ExecutionParams, ModelParams, NanolabParams
+from iterpref_core.config import WITH_WEIGHTS, BackendName, ExecutionParams, ModelParams, NanolabParams
 from iterpref_core.errors import InputError, ModelError
 from iterpref_core.execution import open_executor
 from iterpref_core.inference.codeflow_prompts import draft_prompt, refine_prompt
@@ -53,7 +53,7 @@ def build_models(
     """
     names = {"student": model.student, "debugger": model.debugger}
     sources = {}
-    if backend in {"openai", "replay"}:
+    if backend not in WITH_WEIGHTS:
         sources["debugger"] = _name_served(names["debugger"], backend)
     sources |= {role: pin_model(name) for role, name in names.items() if name != EMBEDDED and role not in sources}
     for role, source in sources.items():

@@ -2,7 +2,7 @@
 
 import ast
 import tokenize
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 from iterpref_core.config import PairsParams
@@ -26,18 +26,24 @@ def drop_reason(
     5. `cosmetic`: their trees differ, and only in docstrings, annotations, import order, statements without effect or
        the program's own names (`normal_form`). Such a pair passed and failed by chance, or its tests ask for a name.
     """
+    return next(_reasons(pair, params, count_tokens, entry_point), None)
+
+
+def _reasons(
+    pair: PreferencePair, params: PairsParams, count_tokens: Callable[[str], int], entry_point: str
+) -> Iterator[DropReason]:
+    """In order; none is looked for before it is asked for."""
     error_lines = diff_lines(pair.rejected, pair.chosen).rejected
     if only_comments(pair.rejected, error_lines):
-        return "comments_only"
+        yield "comments_only"
     if len(error_lines) > params.max_error_lines:
-        return "long_error_region"
+        yield "long_error_region"
     if max(count_tokens(pair.chosen), count_tokens(pair.rejected)) > params.max_tokens:
-        return "too_long"
+        yield "too_long"
     if same_tree(pair.rejected, pair.chosen):
-        return "identical_ast"
+        yield "identical_ast"
     if same_form(pair.rejected, pair.chosen, entry_point):
-        return "cosmetic"
-    return None
+        yield "cosmetic"
 
 
 def only_comments(code: str, lines: Sequence[int]) -> bool:

@@ -1,5 +1,8 @@
 """Labels and order of models and benchmarks, wherever they are shown; and the paper's numbers."""
 
+from typing import get_args
+
+from iterpref_core.config import Benchmark
 from iterpref_core.objectives.objectives import OBJECTIVES
 
 MODELS = {
@@ -12,7 +15,7 @@ MODELS = {
 EXPERIMENT = ("base", "sft", "dpo", "rpo", "target-dpo", "target-rpo", "debugger")
 """The models of dvc.yaml: one that has no results is named as missing."""
 
-BENCHMARKS = {
+_BENCHMARKS = {
     "heldout": "held-out",
     "validation": "validation split",
     "humaneval": "HumanEval",
@@ -25,9 +28,11 @@ BENCHMARKS = {
     "bigcodebench-hard-instruct": "BigCodeBench-Hard-Instruct",
     "livecodebench": "LiveCodeBench",
 }
-"""Every benchmark of the experiment, in the order of the results table."""
 
-COLUMNS = {
+BENCHMARKS: dict[str, str] = _BENCHMARKS | {name: name for name in get_args(Benchmark) if name not in _BENCHMARKS}
+"""Every benchmark of the experiment, in the order of the results table; one without a label goes by its name."""
+
+_COLUMNS = {
     "EvalPlus": {"humaneval": "HumanEval", "humaneval+": "HumanEval+", "mbpp": "MBPP", "mbpp+": "MBPP+"},
     "BigCodeBench Full": {"bigcodebench-full-complete": "Complete", "bigcodebench-full-instruct": "Instruct"},
     "BigCodeBench Hard": {"bigcodebench-hard-complete": "Complete", "bigcodebench-hard-instruct": "Instruct"},
@@ -35,10 +40,14 @@ COLUMNS = {
     "held-out": {"heldout": ""},
     "validation split": {"validation": ""},
 }
+
+COLUMNS = _COLUMNS | {
+    label: {name: ""} for name, label in BENCHMARKS.items() if not any(name in group for group in _COLUMNS.values())
+}
 """Columns of the table of all benchmarks by group, in the order of the paper's table 1; held-out and validation are
 ours.
 
-A group of one column has no second heading.
+A group of one column has no second heading, and a benchmark that is in no group is a group of its own.
 """
 
 DIFFICULTIES = {"easy": "easy", "medium": "medium", "hard": "hard"}

@@ -23,6 +23,8 @@ def describe_validation_error(error: ValidationError) -> str:
     problem = first["msg"].removeprefix("Value error, ")
     if first["type"] == "missing":
         return f"field '{field}' is missing"
+    if first["type"] == "union_tag_not_found":
+        return f"field '{field}.{first['ctx']['discriminator'].strip(chr(39))}' is missing"
     if first["type"] == "json_invalid":
         return f"not valid JSON ({first['ctx']['error']})"
     return f"field '{field}': {problem}" if field else problem

@@ -23,7 +23,7 @@ from iterpref_core.codeflow.problem_selection import selected, survey
 from iterpref_core.codeflow.roles import Opened
 from iterpref_core.codeflow.rollouts import Rollout, RolloutStore
 from iterpref_core.codeflow.stream import stream_debugging
-from iterpref_core.config import CodeflowParams, ExecutionParams, SamplingParams
+from iterpref_core.config import CodeflowParams, ExecutionParams
 from iterpref_core.execution import Engine, Executor, Outcome, Program, limits_of
 from iterpref_core.inference.answer_store import AnswerStore, StoredEndpoint
 from iterpref_core.inference.backend import Completion, Request, Sampling, derive_seed
@@ -35,11 +35,6 @@ from iterpref_core.records import IoTest, Problem
 from iterpref_core.report.labels import PAPER_PASS_RATES
 from iterpref_core.storage.jsonl import write_jsonl
 from tasks.common.stage_body import peak_mb
-
-PARAMS = CodeflowParams(
-    seed=11, source="debugging", max_iterations=5, draft_model="debugger", wording="instruct", temperature=0.8,
-    max_new_tokens=512, concurrency=64, sampling=SamplingParams(samples=10, temperature=0.6),
-)  # fmt: skip
 
 
 class _AtOnce(ConcurrentEndpoint):
@@ -69,11 +64,11 @@ class _Judge(Engine):
         """End what it started: nothing."""
 
 
-def bench_memory(few: int, many: int) -> dict[str, float]:
+def bench_memory(params: CodeflowParams, few: int, many: int) -> dict[str, float]:
     """Peak memory of a process that debugs few problems, and of one that debugs many: MiB."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(1, maxtasksperchild=1) as pool:  # a process for each
-        peaks = [pool.apply(debug_many, (count,)) for count in (few, many)]
+        peaks = [pool.apply(debug_many, (params, count)) for count in (few, many)]
     return {
         "memory_problems": float(many),
         "memory_few_mb": round(peaks[0], 1),
@@ -82,7 +77,7 @@ def bench_memory(few: int, many: int) -> dict[str, float]:
     }
 
 
-def debug_many(count: int) -> float:
+def debug_many(params: CodeflowParams, count: int) -> float:
     """Debug so many problems in this process; its peak resident memory, MiB."""
     with tempfile.TemporaryDirectory(prefix="iterpref-bench-") as folder:
         problems = Path(folder) / "problems.jsonl"
@@ -94,7 +89,7 @@ def debug_many(count: int) -> float:
         ):
             model = StoredEndpoint(_AtOnce(), "m", store)
             rest = (problem for problem in selected(problems) if problem.task_id not in work)
-            work_through(rest, Opened(model, model), _Judge(), PARAMS, work.append)
+            work_through(rest, Opened(model, model), _Judge(), params, work.append)
             write_jsonl(Path(folder) / "trajectories.jsonl", in_order(problems, work))
     return peak_mb()
 
@@ -176,7 +171,7 @@ def bench_generation(
         "programs_cpu_s": round(streamed.cpu_s, 1),
         "barrier_seconds": round(barrier.seconds, 1),
         "barrier_ideal_s": round(barrier.ideal(), 1),
-        **bench_memory(FEW, problems),
+        **bench_memory(settings, FEW, problems),
         "machine": f"{_cores()} cores, {platform.machine()}, {platform.system()}",
         "load_before": round(load, 2),
     }

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from iterpref_core.config import ExecutionParams, LocalizationMethod, LocalizationParams
+from iterpref_core.config import ExecutionParams, LocalizationParams
 from iterpref_core.errors import InputError
 from iterpref_core.execution import open_executor
 from iterpref_core.execution.mutants import mutants_of
@@ -49,11 +49,12 @@ class _Function:
     broken: str
 
 
-def bench_speed(problems: Path, pairs: int = MEASURED) -> dict[str, float]:
+def bench_speed(problems: Path, params: LocalizationParams, pairs: int = MEASURED) -> dict[str, float]:
     """Pairs per second and peak memory of every localizer that runs no programs, one process each, one after another.
 
     Args:
         problems: problems with references that can be mutated.
+        params: `iterpref localize`'s, but for method and policy.
         pairs: how many pairs are made and localized.
 
     Returns:
@@ -69,13 +70,13 @@ def bench_speed(problems: Path, pairs: int = MEASURED) -> dict[str, float]:
         for method in ON_TEXT:
             context = multiprocessing.get_context("spawn")
             with ProcessPoolExecutor(1, mp_context=context) as alone:
-                result |= alone.submit(_measure, path, pairs, method).result()
+                settings = params.model_copy(update={"method": method, "empty": "anchor", "widen_lines": 0})
+                result |= alone.submit(_measure, path, pairs, settings).result()
     return result
 
 
-def _measure(path: Path, pairs: int, method: LocalizationMethod) -> dict[str, float]:
-    params = LocalizationParams(method=method, empty="anchor", max_executions=4, widen_lines=0, seed=0)
-    before = peak_mb()
+def _measure(path: Path, pairs: int, params: LocalizationParams) -> dict[str, float]:
+    method, before = params.method, peak_mb()
     started = time.perf_counter()
     localize_pairs(path, params, path.with_name("focal.jsonl"))
     seconds = time.perf_counter() - started
@@ -123,14 +124,14 @@ MUTANTS, REWRITES = 2, 4
 
 
 def bench_localization(
-    problems: Path, execution: ExecutionParams, max_executions: int, timed: int = MEASURED
+    problems: Path, execution: ExecutionParams, params: LocalizationParams, timed: int = MEASURED
 ) -> dict[str, float]:
     """Precision and recall of the marked lines, for every localizer, and the speed of those that run no programs.
 
     Args:
         problems: problems with references and tests, such as MBPP's.
         execution: what runs the tests.
-        max_executions: of `causal`, for one pair.
+        params: how many programs `causal` runs for one pair.
         timed: pairs that speed and memory are measured on.
 
     Returns:
@@ -147,7 +148,7 @@ def bench_localization(
     tallies = {method: SpanCounts() for method in (*ON_TEXT, "causal")}
     executions: Counter[str] = Counter()
     with open_executor(execution) as executor, show_progress("localize", len(made), unit="pairs") as advance:
-        causes = find_causes(((pair, problem) for pair, problem, _ in made), executor, max_executions)
+        causes = find_causes(((pair, problem) for pair, problem, _ in made), executor, params.max_executions)
         for pair, cause in causes:
             advance()
             if cause.unusable:
@@ -163,7 +164,7 @@ def bench_localization(
         rates[f"{method}/precision"] = round(tally.precision, 3)
         rates[f"{method}/recall"] = round(tally.recall, 3)
         rates[f"{method}/executions_per_pair"] = round(executions[method] / max(tally.pairs, 1), 1)
-    return rates | bench_speed(problems, timed)
+    return rates | bench_speed(problems, params, timed)
 
 
 def _make_pairs(problems: Path) -> Iterator[tuple[PreferencePair, Problem, set[int]]]:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from iterpref_core.config import Params
+from iterpref_core.config import WITH_WEIGHTS, Params
 from iterpref_core.errors import InputError, IterPrefError
 from tasks.orchestration.services import answers
 from tasks.recording.outbox import public_address
@@ -111,7 +111,7 @@ def _models(params: Params) -> Iterator[Diagnosis]:
     asked = params.inference
     for role, name in (("student", params.model.student), ("debugger", params.model.debugger)):
         try:
-            if role == "debugger" and asked.backend in {"openai", "replay"}:
+            if role == "debugger" and asked.backend not in WITH_WEIGHTS:
                 source = describe_endpoint(asked)
             else:
                 source = "embedded" if name == "nanolab" else str(pin_model(name).name_or_path)

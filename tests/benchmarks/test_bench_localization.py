@@ -77,7 +77,7 @@ def test_localizers_are_scored_by_the_mutated_lines(tmp_path: Path) -> None:
     problem = Problem(task_id="p", prompt="p", entry_point="example", tests=tests, reference=REFERENCE)
     write_jsonl(tmp_path / "problems.jsonl", [problem.model_copy(update={"task_id": f"p{i}"}) for i in range(8)])
     settings = load_params(ROOT / "params.yaml")
-    result = bench_localization(tmp_path / "problems.jsonl", settings.execution, 64, timed=40)
+    result = bench_localization(tmp_path / "problems.jsonl", settings.execution, settings.localization, timed=40)
     assert result["pairs"] >= 8
     assert result["causal/precision"] > result["line_lcs/precision"]
     assert result["causal/executions_per_pair"] > 3
@@ -90,4 +90,4 @@ def test_localizers_are_scored_by_the_mutated_lines(tmp_path: Path) -> None:
     assert 30 <= result["timed_lines_mean"] <= 100
     write_jsonl(tmp_path / "problems.jsonl", [problem.model_copy(update={"reference": None})])
     with pytest.raises(InputError, match="no problem has a reference"):
-        bench_localization(tmp_path / "problems.jsonl", settings.execution, 64)
+        bench_localization(tmp_path / "problems.jsonl", settings.execution, settings.localization)

@@ -13,6 +13,7 @@ from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.codeflow_prompts import refine_prompt
 from iterpref_core.inference.replay import ReplayBackend
 from iterpref_core.records import IoTest, Problem, Trajectory
+from tests.settings import section
 
 LIMITS = Limits(cpu_s=2.0, wall_s=10.0, memory_mb=256, output_kb=64, file_mb=1)
 GOOD = "def f(x):\n    return x + 1\n"
@@ -41,7 +42,8 @@ def problem(name: str) -> Problem:
 
 
 def params(concurrency: int = 4, max_iterations: int = 5) -> CodeflowParams:
-    return CodeflowParams(
+    return section(
+        CodeflowParams,
         seed=11,
         source="debugging",
         max_iterations=max_iterations,

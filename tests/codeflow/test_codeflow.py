@@ -22,9 +22,10 @@ from iterpref_core.inference.backend import Backend, Completion, Request, Sampli
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import Attempt, IoTest, Problem, Trajectory
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
-from tests.settings import EXECUTION
+from tests.settings import EXECUTION, section
 
-PARAMS = CodeflowParams(
+PARAMS = section(
+    CodeflowParams,
     seed=11,
     source="debugging",
     max_iterations=2,
@@ -239,7 +240,8 @@ def test_bad_problems_are_refused_before_any_work(tmp_path: Path) -> None:
     assert not (tmp_path / "out.jsonl").exists()
 
 
-INFERENCE = InferenceParams(
+INFERENCE = section(
+    InferenceParams,
     backend="transformers", bf16=False, base_url=None, api="chat", timeout_s=1.0, attempts=2, recording=None,
     price_prompt=0.0, price_completion=0.0,
 )  # fmt: skip

@@ -17,9 +17,10 @@ from iterpref_core.inference.backend import Backend, Completion, Request, Sampli
 from iterpref_core.pairs.pairs import select_pairs
 from iterpref_core.records import IoTest, PreferencePair, Problem, Trajectory
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
-from tests.settings import EXECUTION
+from tests.settings import EXECUTION, section
 
-PARAMS = CodeflowParams(
+PARAMS = section(
+    CodeflowParams,
     seed=11,
     source="sampling",
     max_iterations=2,
@@ -190,7 +191,8 @@ def test_a_passing_and_a_failing_sample_make_a_pair(
     tmp_path: Path, sampled: tuple[Path, dict[str, float]], word_model: Path, rejected: str
 ) -> None:
     folder, metrics = sampled
-    params = PairsParams(
+    params = section(
+        PairsParams,
         seed=13,
         rejected=rejected,  # type: ignore[arg-type]
         pass_hidden=False,

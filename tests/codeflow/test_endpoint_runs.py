@@ -22,10 +22,11 @@ from iterpref_core.inference.openai.mock_endpoint import FAULTS, Behavior, MockE
 from iterpref_core.inference.openai.openai_backend import OpenAIBackend
 from iterpref_core.records import IoTest, Problem, Trajectory
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
-from tests.settings import EXECUTION, ROOT
+from tests.settings import EXECUTION, ROOT, section
 
 CONCURRENCY, PROBLEMS = 8, 40
-PARAMS = CodeflowParams(
+PARAMS = section(
+    CodeflowParams,
     seed=11, source="debugging", max_iterations=5, draft_model="debugger", wording="terse", temperature=0.8,
     max_new_tokens=64, concurrency=CONCURRENCY, sampling=SamplingParams(samples=2, temperature=0.6),
 )  # fmt: skip

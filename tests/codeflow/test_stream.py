@@ -25,13 +25,15 @@ from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.concurrent_prompts import ConcurrentEndpoint
 from iterpref_core.inference.local.batching_endpoint import Batched
 from iterpref_core.records import IoTest, Problem, Trajectory
+from tests.settings import section
 
 GOOD, BAD = "def f(x):\n    return x + 1\n", "def f(x):\n    return x\n"
 RIGHT_FOR_ONE = "def f(x):\n    return 2\n"
 
 
 def params(concurrency: int = 4, max_iterations: int = 5, samples: int = 3) -> CodeflowParams:
-    return CodeflowParams(
+    return section(
+        CodeflowParams,
         seed=11,
         source="debugging",
         max_iterations=max_iterations,

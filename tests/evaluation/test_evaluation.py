@@ -29,9 +29,10 @@ from iterpref_core.inference.backend import Backend, Completion, Request, Sampli
 from iterpref_core.inference.local.checkpoints import ModelSource, write_pointer
 from iterpref_core.inference.openai.mock_endpoint import Behavior, MockEndpoint, serve
 from iterpref_core.inference.replay import ReplayBackend
-from tests.settings import ROOT
+from tests.settings import ROOT, section
 
-PARAMS = EvaluationParams(
+PARAMS = section(
+    EvaluationParams,
     seed=1,
     benchmarks=("heldout",),
     samples=1,
@@ -191,11 +192,12 @@ def test_a_model_behind_an_endpoint_is_measured_and_its_answers_are_paid_for_onc
     problems: Path, execution: ExecutionParams, tmp_path: Path
 ) -> None:
     params = PARAMS
-    budget = BudgetParams(calls=1, tokens=None, dollars=None)
+    budget = section(BudgetParams, calls=1, tokens=None, dollars=None)
     write_pointer(tmp_path / "debugger", ModelSource("big-model", served=True))
     mock = MockEndpoint(lambda prompt, _: ANSWERS[prompt][0], Behavior())
     with serve(mock) as url:
-        inference = InferenceParams(
+        inference = section(
+            InferenceParams,
             backend="openai",
             bf16=False,
             base_url=url,

@@ -15,8 +15,9 @@ from iterpref_core.inference.backend_factory import describe_endpoint, model_ide
 from iterpref_core.inference.local.checkpoints import ModelSource, is_served, locate_model, served_name, write_pointer
 from iterpref_core.inference.local.fingerprint import model_fingerprint
 from iterpref_core.inference.openai.mock_endpoint import Behavior, MockEndpoint, serve
+from tests.settings import section
 
-FREE = BudgetParams(calls=None, tokens=None, dollars=None)
+FREE = section(BudgetParams, calls=None, tokens=None, dollars=None)
 SAMPLING = Sampling(temperature=0.0, max_new_tokens=4)
 REQUESTS = [Request("x x", 1), Request("return", 2)]
 
@@ -32,7 +33,7 @@ def inference(backend: BackendName, **values: Any) -> InferenceParams:
         "price_prompt": 1,
         "price_completion": 1,
     }
-    return InferenceParams(backend=backend, **(defaults | values))
+    return section(InferenceParams, backend=backend, **(defaults | values))
 
 
 def test_the_same_answers_from_the_store_whatever_answered_first(word_model: Path, tmp_path: Path) -> None:

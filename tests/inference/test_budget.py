@@ -16,10 +16,12 @@ from iterpref_core.inference.budget import TEMPLATE_TOKENS, Budget, MeteredBacke
 from iterpref_core.inference.openai.mock_endpoint import Behavior, MockEndpoint, serve
 from iterpref_core.inference.openai.openai_backend import OpenAIBackend
 from iterpref_core.inference.replay import ReplayBackend
+from tests.settings import section
 
 SAMPLING = Sampling(temperature=0.5, max_new_tokens=20)
-FREE = BudgetParams(calls=None, tokens=None, dollars=None)
-PRICES = InferenceParams(
+FREE = section(BudgetParams, calls=None, tokens=None, dollars=None)
+PRICES = section(
+    InferenceParams,
     backend="openai",
     bf16=False,
     base_url=None,

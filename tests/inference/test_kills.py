@@ -13,13 +13,15 @@ from iterpref_core.inference.answer_store import AnswerStore, Spent
 from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.backend_factory import open_model
 from iterpref_core.inference.openai.mock_endpoint import Behavior, MockEndpoint, serve
+from tests.settings import section
 
 CONCURRENCY, KILLS, COUNT = 4, 2, 80
 REQUESTS = [Request(f"prompt {number}", number) for number in range(COUNT)]
 
 
 def ask_all(url: str, store: Path) -> tuple[list[Completion], Spent]:
-    inference = InferenceParams(
+    inference = section(
+        InferenceParams,
         backend="openai",
         bf16=False,
         base_url=url,
@@ -30,7 +32,7 @@ def ask_all(url: str, store: Path) -> tuple[list[Completion], Spent]:
         price_prompt=0,
         price_completion=0,
     )
-    caps = BudgetParams(calls=COUNT + KILLS * CONCURRENCY, tokens=None, dollars=None)
+    caps = section(BudgetParams, calls=COUNT + KILLS * CONCURRENCY, tokens=None, dollars=None)
     with (
         AnswerStore(store, "run") as answers,
         open_model("m", "auto", inference, caps, answers, CONCURRENCY) as backend,

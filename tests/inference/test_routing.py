@@ -21,9 +21,10 @@ from iterpref_core.inference.openai.openai_backend import OpenAIBackend
 from iterpref_core.inference.openai.rate_limits import RateLimiter
 from iterpref_core.inference.openai.routing import EndpointServer, RoutedEndpoint
 from tests.inference.conftest import Clock
+from tests.settings import section
 
 SAMPLING = Sampling(temperature=0.5, max_new_tokens=20)
-FREE = BudgetParams(calls=None, tokens=None, dollars=None)
+FREE = section(BudgetParams, calls=None, tokens=None, dollars=None)
 
 
 def echo(prompt: str, seed: int) -> str:
@@ -39,7 +40,8 @@ def answers_to(requests: list[Request]) -> list[str]:
 
 
 def inference(base_url: str | tuple[str, ...] | None, attempts: int = 4) -> InferenceParams:
-    return InferenceParams(
+    return section(
+        InferenceParams,
         backend="openai", bf16=False, base_url=base_url, api="chat", timeout_s=20.0, attempts=attempts, recording=None,
         price_prompt=1.0, price_completion=1.0,
     )  # fmt: skip

@@ -36,7 +36,7 @@ from iterpref_core.inference.vllm.vllm_server import SERVED_NAME, find_vllm, ser
 from iterpref_core.nanolab.nanolab import build_models
 from iterpref_core.records import IoTest, Problem
 from iterpref_core.storage.jsonl import write_jsonl
-from tests.settings import EXECUTION
+from tests.settings import EXECUTION, section
 
 StandIn = Callable[[str], Path]
 STAND_IN = Path(__file__).with_name("stand_in_vllm.py")
@@ -214,7 +214,8 @@ def test_answers_that_transformers_gave_are_not_asked_of_vllm(
 
 
 def _opened(model: Path, name: BackendName, store: AnswerStore | None) -> AbstractContextManager[Backend]:
-    inference = InferenceParams(
+    inference = section(
+        InferenceParams,
         backend=name,
         bf16=False,
         base_url=None,
@@ -225,7 +226,7 @@ def _opened(model: Path, name: BackendName, store: AnswerStore | None) -> Abstra
         price_prompt=0,
         price_completion=0,
     )
-    return open_model(model, "auto", inference, BudgetParams(calls=None, tokens=None, dollars=None), store, 8)
+    return open_model(model, "auto", inference, section(BudgetParams, calls=None, tokens=None, dollars=None), store, 8)
 
 
 def test_an_absent_environment_is_told_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,7 +304,8 @@ PROBLEMS = tuple(
     for split in ("student", "debugger")
     for start, end, answer in ((1, "sum", 17), (2, "max", 9), (1, "len", 3), (2, "sorted", [3, 9]))
 )
-NANOLAB = NanolabParams(
+NANOLAB = section(
+    NanolabParams,
     seed=1,
     vocab_size=320,
     hidden_size=64,
@@ -333,7 +335,7 @@ def debugger(vllm: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small embedded debugger, as stage `nanolab` writes it."""
     folder = tmp_path_factory.mktemp("nanolab")
     write_jsonl(folder / "problems.jsonl", PROBLEMS)
-    models = ModelParams(student="nanolab", debugger="nanolab", prompt="auto")
+    models = section(ModelParams, student="nanolab", debugger="nanolab", prompt="auto")
     build_models(folder / "problems.jsonl", models, NANOLAB, EXECUTION, folder / "models")
     return folder / "models" / "debugger"
 

@@ -13,7 +13,7 @@ from iterpref_core.localization.hunks import apply_hunks, find_hunks, undo_renam
 from iterpref_core.localization.localization import localize_pairs
 from iterpref_core.records import FocalSpans, IoTest, PreferencePair, Problem
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
-from tests.settings import EXECUTION
+from tests.settings import EXECUTION, section
 
 PROBLEM = Problem(
     task_id="t",
@@ -127,7 +127,7 @@ def test_the_stage_runs_visible_tests_alone(tmp_path: Path) -> None:
     chosen = REJECTED.replace("total = 1", "total = 0").replace("total += n", "total += n  # add")
     pair = PreferencePair(task_id="t", prompt="p", chosen=chosen, rejected=REJECTED)
     write_jsonl(tmp_path / "pairs.jsonl", [pair, pair.model_copy(update={"task_id": "u"})])
-    params = LocalizationParams(method="causal", empty="anchor", max_executions=64, widen_lines=0, seed=1)
+    params = section(LocalizationParams, method="causal", empty="anchor", max_executions=64, widen_lines=0, seed=1)
     out = tmp_path / "focal.jsonl"
     with pytest.raises(InputError, match=r"problems\.jsonl: the problem of pair 'u' is not there; method causal needs"):
         localize_pairs(tmp_path / "pairs.jsonl", params, out, tmp_path / "problems.jsonl", EXECUTION)

@@ -11,6 +11,7 @@ from iterpref_core.localization.localization import localize_pairs
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.source_code import line_diff
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+from tests.settings import section
 
 REPLACED = PreferencePair(task_id="replaced", prompt="p", rejected="a\nb\nc\nd\n", chosen="a\nB\nc\nd\n")
 INSERTED = PreferencePair(task_id="inserted", prompt="p", rejected="a\nc\n", chosen="a\nb\nc\n")
@@ -22,7 +23,7 @@ def localize(folder: Path, empty: Literal["anchor", "drop", "keep"]) -> tuple[di
     out = folder / "focal.jsonl"
     metrics = localize_pairs(
         folder / "pairs.jsonl",
-        LocalizationParams(method="line_lcs", empty=empty, max_executions=8, widen_lines=0, seed=1),
+        section(LocalizationParams, method="line_lcs", empty=empty, max_executions=8, widen_lines=0, seed=1),
         out,
     )
     return metrics, {spans.task_id: spans for spans in read_jsonl(out, FocalSpans)}
@@ -63,7 +64,7 @@ def test_anybodys_pairs_will_do(tmp_path: Path) -> None:
     (tmp_path / "pairs.jsonl").write_text('{"prompt": "p", "chosen": "x\\n", "rejected": "y\\n", "score": 1}\n')
     localize_pairs(
         tmp_path / "pairs.jsonl",
-        LocalizationParams(method="line_lcs", empty="keep", max_executions=8, widen_lines=0, seed=1),
+        section(LocalizationParams, method="line_lcs", empty="keep", max_executions=8, widen_lines=0, seed=1),
         tmp_path / "focal.jsonl",
     )
     (spans,) = read_jsonl(tmp_path / "focal.jsonl", FocalSpans)
@@ -78,7 +79,7 @@ def test_a_broken_line_overwrites_nothing(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match=r"pairs\.jsonl:4: field 'rejected' is missing"):
         localize_pairs(
             tmp_path / "pairs.jsonl",
-            LocalizationParams(method="line_lcs", empty="keep", max_executions=8, widen_lines=0, seed=1),
+            section(LocalizationParams, method="line_lcs", empty="keep", max_executions=8, widen_lines=0, seed=1),
             tmp_path / "focal.jsonl",
         )
     assert (tmp_path / "focal.jsonl").read_bytes() == before
@@ -98,7 +99,7 @@ def test_the_programs_of_a_pair_are_compared_once(tmp_path: Path, monkeypatch: p
     write_jsonl(tmp_path / "pairs.jsonl", pairs)
     localize_pairs(
         tmp_path / "pairs.jsonl",
-        LocalizationParams(method="line_lcs", empty="keep", max_executions=8, widen_lines=0, seed=1),
+        section(LocalizationParams, method="line_lcs", empty="keep", max_executions=8, widen_lines=0, seed=1),
         tmp_path / "focal.jsonl",
     )
     assert compared == [40] * 100

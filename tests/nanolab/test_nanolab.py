@@ -30,9 +30,10 @@ from iterpref_core.nanolab.pretrain import (
 from iterpref_core.nanolab.repairs import break_reference, make_repairs
 from iterpref_core.records import IoTest, Problem
 from iterpref_core.storage.jsonl import write_jsonl
-from tests.settings import EXECUTION
+from tests.settings import EXECUTION, section
 
-PARAMS = NanolabParams(
+PARAMS = section(
+    NanolabParams,
     seed=1,
     vocab_size=320,
     hidden_size=32,
@@ -47,7 +48,7 @@ PARAMS = NanolabParams(
     repairs_per_problem=1,
     bf16=False,
 )
-EMBEDDED = ModelParams(student="nanolab", debugger="nanolab", prompt="auto")
+EMBEDDED = section(ModelParams, student="nanolab", debugger="nanolab", prompt="auto")
 REFERENCES = tuple(
     f"def solve(nums):\n    part = nums[{start}:]\n    kept = [n for n in part if n {test} 3]\n    return {end}(kept)\n"
     for start, test, end in ((0, ">", "sum"), (1, "<", "len"), (2, "!=", "sorted"))
@@ -181,7 +182,7 @@ def test_named_models_are_pinned_and_nothing_is_trained(tmp_path: Path) -> None:
         tmp_path / "a",
     )
     assert locate_model(tmp_path / "a" / "debugger").name_or_path == str((tmp_path / "own").resolve())
-    named = ModelParams(prompt="auto", student=str(tmp_path / "own"), debugger=str(tmp_path / "own"))
+    named = section(ModelParams, prompt="auto", student=str(tmp_path / "own"), debugger=str(tmp_path / "own"))
     assert build_models(tmp_path / "absent.jsonl", named, PARAMS, EXECUTION, tmp_path / "b") == {}
 
 
@@ -190,7 +191,7 @@ def test_a_debugger_behind_an_endpoint_is_a_name_that_no_hub_is_asked_about(
     tmp_path: Path, backend: BackendName
 ) -> None:
     own = str(_checkpoint(tmp_path))
-    named = ModelParams(prompt="auto", student=own, debugger="vendor/big-model")
+    named = section(ModelParams, prompt="auto", student=own, debugger="vendor/big-model")
     assert build_models(tmp_path / "absent.jsonl", named, PARAMS, EXECUTION, tmp_path / "m", backend) == {}
     assert served_name(tmp_path / "m" / "debugger") == "vendor/big-model"
     assert locate_model(tmp_path / "m" / "student").name_or_path == own

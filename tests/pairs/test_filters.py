@@ -8,10 +8,12 @@ from iterpref_core.config import PairsParams
 from iterpref_core.pairs import filters
 from iterpref_core.pairs.filters import drop_reason, only_comments, same_tree
 from iterpref_core.records import PreferencePair
+from tests.settings import section
 
 
 def reason(rejected: str, chosen: str, *, max_error_lines: int = 2, max_tokens: int = 100) -> str | None:
-    params = PairsParams(
+    params = section(
+        PairsParams,
         seed=1,
         rejected="random",
         pass_hidden=False,

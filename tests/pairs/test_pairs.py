@@ -8,9 +8,10 @@ import pytest
 
 from iterpref_core.config import PairsParams
 from iterpref_core.errors import InputError, ModelError, RecordError
-from iterpref_core.pairs.pairs import make_pair, select_pairs
+from iterpref_core.pairs.pairs import DROPPED, make_pair, select_pairs
 from iterpref_core.records import Attempt, IoTest, PreferencePair, Problem, Trajectory, Verdict
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+from tests.settings import section
 
 
 def trajectory(name: str, versions: Sequence[tuple[str, Verdict]]) -> Trajectory:
@@ -22,7 +23,8 @@ def trajectory(name: str, versions: Sequence[tuple[str, Verdict]]) -> Trajectory
 
 
 def params(rejected: Literal["random", "first", "last"] = "random", seed: int = 13) -> PairsParams:
-    return PairsParams(
+    return section(
+        PairsParams,
         seed=seed,
         rejected=rejected,
         pass_hidden=False,
@@ -66,24 +68,12 @@ def test_every_trajectory_becomes_a_pair_or_is_counted_as_dropped(tmp_path: Path
             trajectory("t0", [("x = 0", "wrong_answer"), ("x = 3", "passed")]),
         ],
     )
-    assert metrics == {
-        "pairs": 2,
-        "dropped/unsolved": 1,
-        "dropped/fails_hidden_tests": 0,
-        "dropped/solved_by_draft": 1,
-        "dropped/comments_only": 1,
-        "dropped/long_error_region": 1,
-        "dropped/too_long": 1,
-        "dropped/identical_ast": 1,
-        "dropped/cosmetic": 0,
-        "dropped/contaminated": 0,
-        "dropped/near_duplicate": 0,
-        "dropped/judge_formatting": 0,
-        "dropped/judge_comment": 0,
-        "dropped/judge_rename": 0,
-        "dropped/judge_whitespace": 0,
-        "contaminated": 0,
-    }
+    dropped = ("unsolved", "solved_by_draft", "comments_only", "long_error_region", "too_long", "identical_ast")
+    assert metrics == (
+        {"pairs": 2, "contaminated": 0}
+        | {f"dropped/{reason}": 0 for reason in DROPPED}
+        | {f"dropped/{reason}": 1 for reason in dropped}
+    )
     assert [pair.task_id for pair in pairs] == ["t8", "t0"]
     assert pairs[1] == PreferencePair(task_id="t0", prompt="Task 0", chosen="x = 3", rejected="x = 0")
 

@@ -14,6 +14,7 @@ from iterpref_core.problems.formats import codeflow_pairs as codeflow
 from iterpref_core.problems.formats.codeflow_pairs import ingest_pairs
 from iterpref_core.records import FocalSpans
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs
+from tests.settings import section
 
 CHOSEN = "def f(x):\n    return x + 1\n"
 REJECTED = "def f(x):\n    return x\n"
@@ -42,7 +43,7 @@ def test_programs_come_out_of_their_fences_and_can_be_localized(tmp_path: Path, 
         ("pair-1", CHOSEN, REJECTED),
         ("pair-3", CHOSEN, REJECTED),
     ]
-    focal = LocalizationParams(method="line_lcs", empty="anchor", max_executions=8, widen_lines=0, seed=1)
+    focal = section(LocalizationParams, method="line_lcs", empty="anchor", max_executions=8, widen_lines=0, seed=1)
     assert localize_pairs(out, focal, spans)["pairs"] == 2
     ((start, end),) = next(read_jsonl(spans, FocalSpans)).rejected
     assert REJECTED[start:end] == "    return x"

@@ -13,7 +13,7 @@ from iterpref_core.localization.span_agreement import compare_spans
 from iterpref_core.problems.injection import InjectionOptions, inject_bugs
 from iterpref_core.records import FocalSpans, IoTest, PreferencePair, Problem
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
-from tests.settings import EXECUTION
+from tests.settings import EXECUTION, section
 
 ADD = Problem(
     task_id="add",
@@ -123,7 +123,7 @@ def test_rewritten_references_differ_in_more_than_the_bug(tmp_path: Path, execut
     counts, _, spans = inject(tmp_path, [ADD, LOOP], executor, options)
     assert counts["pairs"] == counts["mutants/killed"]
     assert all(len(region.rejected) == 1 and not region.chosen for region in spans)
-    focal = LocalizationParams(method="line_lcs", empty="anchor", max_executions=8, widen_lines=0, seed=0)
+    focal = section(LocalizationParams, method="line_lcs", empty="anchor", max_executions=8, widen_lines=0, seed=0)
     paths = tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl", tmp_path / "true.jsonl"
     localize_pairs(paths[0], focal, paths[1])
     agreement = compare_spans(*paths)
@@ -133,7 +133,7 @@ def test_rewritten_references_differ_in_more_than_the_bug(tmp_path: Path, execut
 
 def test_causal_finds_the_problem_of_each_of_its_pairs(tmp_path: Path, executor: Engine) -> None:
     inject(tmp_path, [ADD, LOOP], executor)
-    focal = LocalizationParams(method="causal", empty="anchor", max_executions=32, widen_lines=0, seed=0)
+    focal = section(LocalizationParams, method="causal", empty="anchor", max_executions=32, widen_lines=0, seed=0)
     paths = tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl", tmp_path / "true.jsonl"
     localize_pairs(paths[0], focal, paths[1], tmp_path / "problems.jsonl", EXECUTION)
     assert compare_spans(*paths)["lines/exact"] > 0.9

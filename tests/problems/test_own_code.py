@@ -15,9 +15,10 @@ from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import read_jsonl
 from iterpref_core.validity.mutation_score import QualityOptions, measure_quality
 from tests import settings
+from tests.settings import section
 
 EXECUTION = settings.EXECUTION.model_copy(update={"cpu_s": 5, "wall_s": 60, "memory_mb": 512, "file_mb": 4})
-PARAMS = OwnCodeParams(repeats=2, max_test_s=0.5, max_tests=5, max_prompt_chars=5000, licenses=("MIT",))
+PARAMS = section(OwnCodeParams, repeats=2, max_test_s=0.5, max_tests=5, max_prompt_chars=5000, licenses=("MIT",))
 
 PRICES = '''
 """Prices."""

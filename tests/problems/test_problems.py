@@ -11,8 +11,10 @@ from iterpref_core.execution import Executor, Limits, reference_outcomes
 from iterpref_core.problems.problems import build_problems, synthesize
 from iterpref_core.records import IoTest, Problem
 from iterpref_core.storage.jsonl import read_jsonl
+from tests.settings import section
 
-PARAMS = ProblemsParams(
+PARAMS = section(
+    ProblemsParams,
     seed=1,
     student=30,
     debugger=40,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.errors import InputError, RecordError, StorageError, storage_error
-from iterpref_core.records import PreferencePair
+from iterpref_core.records import PreferencePair, Problem
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, read_pairs, write_jsonl
 
 PAIR = PreferencePair(task_id="t", prompt="p", chosen="é\u2028\n", rejected="b")
@@ -41,6 +41,12 @@ def test_errors_name_file_line_and_field(tmp_path: Path, line: str, message: str
             list(read())
         assert str(caught.value).startswith(f"{path}:3: ")
         assert message in str(caught.value)
+
+
+def test_a_test_without_a_kind_is_told_so(tmp_path: Path) -> None:
+    path = written(tmp_path / "problems.jsonl", '{"task_id": "t", "prompt": "p", "entry_point": "f", "tests": [{}]}\n')
+    with pytest.raises(RecordError, match=r"problems\.jsonl:1: field 'tests\.0\.kind' is missing"):
+        list(read_jsonl(path, Problem))
 
 
 def test_an_absent_file_and_a_folder_are_input_errors(tmp_path: Path) -> None:

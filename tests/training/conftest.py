@@ -15,6 +15,7 @@ from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.attention import dense_mask
 from iterpref_core.training.dataset import TokenizedPair, load_pairs
 from iterpref_core.training.layouts import Batch
+from tests.settings import section
 
 WeightedSums = Callable[[PreTrainedModel, Batch], torch.Tensor]
 
@@ -24,7 +25,8 @@ BAD = "def solve(nums):\n    kept = [n for n in nums if n < {k}]\n    return sum
 
 @pytest.fixture(scope="session")
 def params() -> TrainingParams:
-    return TrainingParams(
+    return section(
+        TrainingParams,
         seed=3,
         beta=0.1,
         epochs=2,

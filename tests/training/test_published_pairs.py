@@ -11,6 +11,7 @@ from iterpref_core.problems.formats.codeflow_pairs import ingest_pairs
 from iterpref_core.records import PreferencePair
 from iterpref_core.training.dataset import load_pairs
 from iterpref_core.training.training import train_objective
+from tests.settings import section
 
 
 def test_fenced_pairs_train_like_the_same_pairs_of_ones_own(
@@ -23,7 +24,7 @@ def test_fenced_pairs_train_like_the_same_pairs_of_ones_own(
     params: TrainingParams,
 ) -> None:
     published, pairs, spans = tmp_path / "codeflow.json", tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl"
-    focal = LocalizationParams(method="line_lcs", empty="anchor", max_executions=8, widen_lines=0, seed=1)
+    focal = section(LocalizationParams, method="line_lcs", empty="anchor", max_executions=8, widen_lines=0, seed=1)
     records = [
         {
             "prompt": pair.prompt,

@@ -41,6 +41,7 @@ from iterpref_core.training.workload import (
     lengths_of_tokens,
     measure_workload,
 )
+from tests.settings import section
 
 QWEN_7B = {
     "vocab_size": 152_064, "hidden_size": 3584, "intermediate_size": 18_944, "num_hidden_layers": 28,
@@ -107,7 +108,8 @@ def test_a_small_model_is_counted_by_hand() -> None:
         assert default_precision(read_shape(saved), PARAMS.model_copy(update=values)) == "bf16"
 
 
-PARAMS = TrainingParams(
+PARAMS = section(
+    TrainingParams,
     seed=3, beta=0.1, epochs=2, batch_size=4, micro_batch_size=2, warmup_ratio=0.1, max_prompt_length=64,
     max_length=256, layout="padded", nll="mean", answer="bare", bf16=False, gradient_checkpointing=False, objectives={},
     weights="float32", lora_rank=0, lora_alpha=16, validation_share=0.0, select="last", max_margin=0.0, accelerate=None,

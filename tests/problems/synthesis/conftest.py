@@ -7,6 +7,7 @@ import pytest
 
 from iterpref_core.config import SynthesisParams
 from iterpref_core.inference.backend import Completion, Request, Sampling
+from tests.settings import section
 
 Answer = Callable[[str], str]
 
@@ -60,7 +61,8 @@ FILES = {"doubling.py": SOLUTION, "test.py": TEST}
 
 @pytest.fixture
 def params() -> SynthesisParams:
-    return SynthesisParams(
+    return section(
+        SynthesisParams,
         seed=1,
         seed_chars=200,
         rounds=2,
