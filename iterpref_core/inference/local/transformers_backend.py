@@ -19,6 +19,7 @@ from iterpref_core.errors import ModelError
 from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.local.checkpoints import locate_model
 from iterpref_core.inference.local.decode_attention import use_decode_attention
+from iterpref_core.inference.local.generation_settings import plain_generation
 from iterpref_core.inference.local.growing_cache import can_drop_rows, growing_cache
 from iterpref_core.inference.local.precision import generation_dtype
 from iterpref_core.inference.local.tokenizers import load_tokenizer
@@ -106,6 +107,8 @@ class TransformersBackend:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         loaded = load_model(model)
         self._model = use_decode_attention(loaded.to(device, generation_dtype(bf16, loaded.dtype)).eval())
+        # In the model's own place: what a config that is passed leaves unset, transformers looks up here.
+        self._model.generation_config = plain_generation(loaded.generation_config)
         self._batch_size = batch_size
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
@@ -148,10 +151,6 @@ class TransformersBackend:
                 attention_mask=attention_mask,
                 past_key_values=cache,
                 max_new_tokens=limit - input_ids.shape[1],
-                do_sample=False,
-                temperature=None,
-                top_p=None,
-                top_k=None,
                 logits_processor=LogitsProcessorList([sampler] if sampler else []),
                 stopping_criteria=StoppingCriteriaList([ShareEnded(ends, _LEAVING)] if early else []),
                 pad_token_id=self.tokenizer.pad_token_id,
