@@ -15,10 +15,11 @@ from transformers import (
     MistralConfig,
     PreTrainedConfig,
     PreTrainedTokenizerBase,
+    Qwen3NextConfig,
 )
 
 from iterpref_core.config import load_params
-from iterpref_core.inference.backend import Request, Sampling
+from iterpref_core.inference.backend import Request, Sampling, cut
 from iterpref_core.inference.backend_factory import model_identity
 from iterpref_core.inference.local import precision
 from iterpref_core.inference.local.fingerprint import model_fingerprint
@@ -242,6 +243,44 @@ def test_greedy_is_an_argmax_for_rows_that_end_at_different_times(
     texts = [tokenizer.decode(tokens, skip_special_tokens=True) for tokens in expected]
     assert [answer.text for answer in answers] == texts
     assert can_drop_rows(growing_cache(shape))
+
+
+@pytest.mark.parametrize("config", [LlamaConfig, Qwen3NextConfig])
+def test_a_row_ends_before_an_end_string_whoever_is_in_its_batch(
+    config: type[PreTrainedConfig], tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    layers = {"layer_types": ["linear_attention", "full_attention"], "num_experts": 2, "num_experts_per_tok": 1}
+    more = {} if config is LlamaConfig else layers  # of the latter no row can leave its batch
+    shape = config(**SHAPE, **more, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
+    folder = save(shape, tokenizer, tmp_path)
+    backend = TransformersBackend(folder, len(PROMPTS), bf16=False)
+    requests = [Request(prompt, 0) for prompt in PROMPTS]
+    whole = backend.generate(requests, Sampling(0.0, LIMIT))
+    stops = tuple(answer.text[len(answer.text) // 2 :][:2] for answer in whole[::2] if len(answer.text) > 9)
+    steps: list[int] = []
+    backend._model.register_forward_hook(lambda *_: steps.append(1))
+    answers = backend.generate(requests, Sampling(0.0, LIMIT, stops))
+    for answer, before in zip(answers, whole, strict=True):
+        assert answer.text == cut(before.text, stops)
+        assert answer.truncated == (before.truncated and answer.text == before.text)
+    alone = TransformersBackend(folder, 1, bf16=False)
+    assert alone.generate(requests[:3], Sampling(0.0, LIMIT, stops)) == answers[:3]
+    assert sum(answer != before for answer, before in zip(answers, whole, strict=True)) > 2
+    lengths = [(answer.completion_tokens, old.completion_tokens) for answer, old in zip(answers, whole, strict=True)]
+    early = next(row for row, (short, long) in enumerate(lengths) if short + 8 < long)
+    steps.clear()
+    backend.generate([requests[early]], Sampling(0.0, LIMIT, stops))
+    assert len(steps) < lengths[early][1], "it was not generated to its end"
+
+
+def test_a_verbatim_prompt_is_all_that_is_read(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
+    config = LlamaConfig(**SHAPE, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
+    backend = TransformersBackend(save(config, tokenizer, tmp_path), 4, bf16=False)
+    rendered = render_prompt(tokenizer, "add one")
+    requests = [Request("add one", 0), Request(rendered, 0, verbatim=True), Request("add one", 0, verbatim=True)]
+    chat, verbatim, bare = backend.generate(requests, Sampling(0.0, LIMIT))
+    assert chat == verbatim
+    assert bare.prompt_tokens == len(tokenizer("add one")["input_ids"]) < chat.prompt_tokens
 
 
 def test_a_sample_goes_on_with_its_own_random_numbers_when_others_leave(
