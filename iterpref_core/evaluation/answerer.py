@@ -4,9 +4,10 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptStyle
 from iterpref_core.inference.answer_store import AnswerStore, StoredBackend, answer_key
@@ -14,6 +15,9 @@ from iterpref_core.inference.backend import Backend, Endpoint, Request, Sampling
 from iterpref_core.inference.backend_factory import model_identity, open_model, precision_of
 from iterpref_core.inference.local.checkpoints import is_served
 from iterpref_core.progress import show_progress
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 STEP = 4
 """Times `batch_size` prompts that an endpoint is handed at once: it has others to answer while one takes long."""
@@ -33,6 +37,7 @@ class Answerer:
         samples: of each prompt; one is greedy.
         temperature: of each sample, where there are several.
         precision: what the model computes in, where it does so in this process.
+        tokenizer: of a model with weights here, for benchmarks that render what it reads; None behind an endpoint.
     """
 
     def __init__(
@@ -47,11 +52,13 @@ class Answerer:
         samples: int = 1,
         temperature: float = 0.0,
         precision: str | None = None,
+        tokenizer: "PreTrainedTokenizerBase | None" = None,
     ) -> None:
         self._open, self._identity, self._store = open_backend, identity, store
         self._sampling = Sampling(temperature if samples > 1 else 0.0, max_new_tokens)
         self._seed, self._batch_size, self._samples = seed, batch_size, samples
         self._precision = precision
+        self.tokenizer = tokenizer
 
     @cached_property
     def _backend(self) -> Backend:
@@ -60,17 +67,38 @@ class Answerer:
     @property
     def sampling(self) -> dict[str, Any]:
         """As it stands in results.json."""
-        described = {**vars(self._sampling), "seed": self._seed, "samples": self._samples}
+        asked = self._sampling
+        described = {"temperature": asked.temperature, "max_new_tokens": asked.max_new_tokens}
+        described |= {"seed": self._seed, "samples": self._samples}
         return described | ({"precision": self._precision} if self._precision else {})
 
-    def answer(self, benchmark: str, prompts: Sequence[str]) -> list[list[str]]:
-        """The model's answers to each prompt, in order: as many as there are samples."""
+    def answer(
+        self,
+        benchmark: str,
+        prompts: Sequence[str],
+        *,
+        system: str = "",
+        verbatim: bool = False,
+        stops: tuple[str, ...] = (),
+    ) -> list[list[str]]:
+        """The model's answers to each prompt, in order: as many as there are samples.
+
+        Args:
+            benchmark: for the progress bar.
+            prompts: what it is asked.
+            system: a message for the system before each.
+            verbatim: the prompts are all that the model reads.
+            stops: where an answer may end. Behind an endpoint it goes on, since many servers take only four of them.
+        """
         wanted = [
-            Request(prompt, self._seed_of(prompt, number)) for prompt in prompts for number in range(self._samples)
+            Request(prompt, self._seed_of(prompt, number), system=system, verbatim=verbatim)
+            for prompt in prompts
+            for number in range(self._samples)
         ]
+        sampling = replace(self._sampling, stops=stops if self.tokenizer is not None else ())
         with AnswerStore(self._store, f"evaluate {self._identity}") as store:
-            self._ask_missing(benchmark, wanted, store)
-            texts = [self._kept(request, store) for request in wanted]
+            self._ask_missing(benchmark, wanted, sampling, store)
+            texts = [self._kept(request, sampling, store) for request in wanted]
         return [texts[start : start + self._samples] for start in range(0, len(texts), self._samples)]
 
     def _seed_of(self, prompt: str, number: int) -> int:
@@ -80,9 +108,9 @@ class Answerer:
         digest = hashlib.sha256(json.dumps([self._seed, prompt, number]).encode()).digest()
         return int.from_bytes(digest[:4], "big") >> 1
 
-    def _ask_missing(self, benchmark: str, wanted: Sequence[Request], store: AnswerStore) -> None:
+    def _ask_missing(self, benchmark: str, wanted: Sequence[Request], sampling: Sampling, store: AnswerStore) -> None:
         """Have all answers in the store; prompts of like length share a batch."""
-        missing = [r for r in dict.fromkeys(wanted) if store.get(self._key(r)) is None]
+        missing = [r for r in dict.fromkeys(wanted) if store.get(answer_key(self._identity, r, sampling)) is None]
         if not missing:
             return
         missing.sort(key=lambda request: len(request.prompt))
@@ -92,14 +120,11 @@ class Answerer:
         with show_progress(f"{benchmark}: generate", total, done=total - len(missing)) as advance:
             for start in range(0, len(missing), step):
                 batch = missing[start : start + step]
-                asked.generate(batch, self._sampling)
+                asked.generate(batch, sampling)
                 advance(len(batch))
 
-    def _key(self, request: Request) -> bytes:
-        return answer_key(self._identity, request, self._sampling)
-
-    def _kept(self, request: Request, store: AnswerStore) -> str:
-        answer = store.get(self._key(request))
+    def _kept(self, request: Request, sampling: Sampling, store: AnswerStore) -> str:
+        answer = store.get(answer_key(self._identity, request, sampling))
         assert answer is not None
         return answer.text
 
@@ -127,14 +152,15 @@ def open_answerer(
         InputError: the model or the endpoint cannot be used.
     """
     if is_served(model):
-        asked, cap, prompt = inference, budget, "auto"
+        asked, cap, prompt, tokenizer = inference, budget, "auto", None
         instruct = inference.api == "chat"
     else:
         # Scoring samples that exist needs neither torch nor transformers.
         from iterpref_core.inference.local.tokenizers import load_tokenizer
 
         asked, cap = inference.model_copy(update={"backend": params.backend}), NO_CAP
-        instruct = load_tokenizer(model, prompt).chat_template is not None
+        tokenizer = load_tokenizer(model, prompt)
+        instruct = tokenizer.chat_template is not None
     identity = model_identity(model, prompt, asked)
     with ExitStack() as opened:
 
@@ -153,6 +179,7 @@ def open_answerer(
                 samples=params.samples,
                 temperature=params.temperature,
                 precision=precision_of(model, asked)[0] if asked.backend == "transformers" else None,
+                tokenizer=tokenizer,
             ),
             instruct,
         )

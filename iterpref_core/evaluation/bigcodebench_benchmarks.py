@@ -2,11 +2,19 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from iterpref_core.config import Benchmark, ExecutionParams
 from iterpref_core.errors import ConfigError
 from iterpref_core.evaluation.answerer import Answerer
+from iterpref_core.evaluation.begun_answers import (
+    INSTRUCTION,
+    STOPS,
+    begin_answer,
+    continuation,
+    describe_form,
+    fenced,
+)
 from iterpref_core.evaluation.bigcodebench_data import BigCodeBenchTask, Subset, find_data
 from iterpref_core.evaluation.bigcodebench_environment import contents_digest, find_python, missing_libraries
 from iterpref_core.evaluation.bigcodebench_programs import (
@@ -25,27 +33,14 @@ from iterpref_core.evaluation.scores import Evaluated, GroundTruth, Provenance, 
 from iterpref_core.execution import Engine
 from iterpref_core.records import Sample
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 Split = Literal["complete", "instruct"]
 
-INSTRUCTION = (
-    "Please provide a self-contained Python script that solves the following problem in a markdown code block:"
-)
-"""bigcodebench's instruction for chat models (`bigcodebench.generate`, 0.2.5)."""
-
-STOPS = (
-    "<|endoftext|>",
-    "<|endofmask|>",
-    "</s>",
-    "\nif __name__",
-    "\ndef main(",
-    "\nprint(",
-    "\ndef ",
-    "\nclass ",
-    "\nimport ",
-    "\nfrom ",
-    "\nassert ",
-)
-"""Where bigcodebench (0.2.5, `provider.utility`) stops a model that continues a program."""
+PROTOCOL = "bigcodebench 0.2.5"
+COMPLETION_STOPS = (*STOPS, "\ndef ", "\nclass ", "\nimport ", "\nfrom ", "\nassert ")
+"""Where bigcodebench (`provider.utility`) stops a model that continues a program; a chat model's are `STOPS` alone."""
 
 
 def subset_of(benchmark: Benchmark) -> Subset:
@@ -62,23 +57,29 @@ def split_of(benchmark: Benchmark) -> Split:
     return cast("Split", benchmark.split("-")[2])
 
 
-def make_prompt(task: BigCodeBenchTask, split: Split, *, instruct: bool) -> str:
+def make_prompt(
+    task: BigCodeBenchTask, split: Split, *, instruct: bool, tokenizer: "PreTrainedTokenizerBase | None" = None
+) -> str:
     """What the model is asked.
 
-    Chat models read what bigcodebench sends to chat models behind an API. (For local ones it also begins the answer; a
-    backend is handed plain prompts, so that is left out.) Other models continue the task's own text.
+    A chat model with weights here goes on with an answer that is begun for it (all that it reads is returned); one
+    behind an endpoint, without `tokenizer`, is asked the same. Other models continue the task's own text, verbatim.
     """
-    if split == "instruct":
-        return f"{INSTRUCTION}\n{task.instruct_prompt.strip()}\n"
-    return f"{INSTRUCTION}\n```\n{task.complete_prompt.strip()}\n```\n" if instruct else task.complete_prompt
+    if not instruct:
+        return task.complete_prompt
+    instructed = f"{INSTRUCTION}\n{task.instruct_prompt.strip()}\n"
+    message = fenced(task.complete_prompt) if split == "complete" else instructed
+    return message if tokenizer is None else begin_answer(tokenizer, message)
 
 
-def make_solution(task: BigCodeBenchTask, answer: str, *, instruct: bool) -> str:
-    """The text that bigcodebench's `sanitize` takes the program out of: a continuation stands behind its prompt."""
+def make_solution(task: BigCodeBenchTask, answer: str, *, instruct: bool, begun: bool = False) -> str:
+    """The text that bigcodebench's `sanitize` takes the program out of: a continuation stands behind its prompt.
+
+    That of a chat is the answer alone; an endpoint's chat stays as it is.
+    """
     if instruct:
-        return answer
-    end = min((answer.index(stop) for stop in STOPS if stop in answer), default=len(answer))
-    return task.complete_prompt + answer[:end].replace("\t", "    ")
+        return continuation(answer, STOPS) if begun else answer
+    return task.complete_prompt + continuation(answer, COMPLETION_STOPS)
 
 
 class BigCodeBench:
@@ -132,16 +133,25 @@ class BigCodeBench:
         if split == "instruct" and not instruct:
             reason = "BigCodeBench-Instruct is for chat models, and this one has no chat template; ask for Complete"
             return Evaluated({"available": False, "reason": reason}, ())
-        answers = answerer.answer(benchmark, [make_prompt(task, split, instruct=instruct) for task in tasks])
+        tokenizer = answerer.tokenizer
+        begun = instruct and tokenizer is not None
+        answers = answerer.answer(
+            benchmark,
+            [make_prompt(task, split, instruct=instruct, tokenizer=tokenizer) for task in tasks],
+            verbatim=begun or not instruct,
+            stops=STOPS if instruct else COMPLETION_STOPS,
+        )
         given = [(task, answer) for task, several in zip(tasks, answers, strict=True) for answer in several]
-        texts = [(make_solution(task, answer, instruct=instruct), task.entry_point) for task, answer in given]
+        texts = [
+            (make_solution(task, answer, instruct=instruct, begun=begun), task.entry_point) for task, answer in given
+        ]
         solutions = sanitize_all(
             texts, self._execution, "bigcodebench.sanitize", f"{benchmark}: sanitize", self._python
         )
         samples = [
             Sample(task_id=task.task_id, solution=text) for (task, _), text in zip(given, solutions, strict=True)
         ]
-        return self._score(samples, {**answerer.sampling, "prompt": "instruct" if instruct else "completion"})
+        return self._score(samples, answerer.sampling | describe_form(PROTOCOL, instruct=instruct, begun=begun))
 
     def _score(self, samples: Sequence[Sample], sampling: dict[str, object] | None) -> Evaluated:
         whole = [sample if sample.solution is not None else self._completed(sample) for sample in samples]

@@ -6,11 +6,19 @@ A data set is asked and run once: its base tests make `humaneval`, base and plus
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from iterpref_core.config import Benchmark, ExecutionParams
 from iterpref_core.errors import ConfigError
 from iterpref_core.evaluation.answerer import Answerer
+from iterpref_core.evaluation.begun_answers import (
+    INSTRUCTION,
+    STOPS,
+    begin_answer,
+    continuation,
+    describe_form,
+    fenced,
+)
 from iterpref_core.evaluation.evalplus_data import DatasetName, EvalPlusData, EvalPlusTask, find_data
 from iterpref_core.evaluation.evalplus_oracle import Oracle, prepare_oracle
 from iterpref_core.evaluation.evalplus_programs import (
@@ -29,10 +37,12 @@ from iterpref_core.execution import Engine
 from iterpref_core.execution.executor import LOOK_AHEAD
 from iterpref_core.records import Sample
 
-INSTRUCTION = (
-    "Please provide a self-contained Python script that solves the following problem in a markdown code block:"
-)
-"""EvalPlus's instruction for chat models (`evalplus.codegen`, 0.3.1)."""
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+SYSTEM = "You are a helpful assistant good at coding."
+"""What EvalPlus tells chat models behind an endpoint (`evalplus.gen.util.openai_request`, 0.3.1)."""
+PROTOCOL = "evalplus 0.3.1"
 
 
 def dataset_of(benchmark: Benchmark) -> DatasetName:
@@ -47,28 +57,37 @@ def dataset_of(benchmark: Benchmark) -> DatasetName:
     raise ConfigError(f"{benchmark} is no benchmark of EvalPlus")
 
 
-def make_prompt(task: EvalPlusTask, *, instruct: bool) -> str:
+def make_prompt(task: EvalPlusTask, *, instruct: bool, tokenizer: "PreTrainedTokenizerBase | None" = None) -> str:
     """What the model is asked.
 
-    Chat models read what EvalPlus sends to chat models behind an API. (For local ones it also begins the answer; a
-    backend is handed plain prompts, so that is left out.) Other models continue the task's own text.
+    A chat model with weights here goes on with an answer that is begun for it (all that it reads is returned); one
+    behind an endpoint, without `tokenizer`, is asked. Other models continue the task's own text, and a newline.
     """
     text = task.prompt.strip()
-    return f"{INSTRUCTION}\n```python\n{text}\n```" if instruct else text
+    if not instruct:
+        return text
+    return f"{INSTRUCTION}\n```python\n{text}\n```" if tokenizer is None else begin_answer(tokenizer, fenced(text))
 
 
-def make_solution(task: EvalPlusTask, answer: str, dataset: DatasetName, *, instruct: bool) -> str:
+def stops_of(dataset: DatasetName, *, instruct: bool) -> tuple[str, ...]:
+    """Where EvalPlus ends a local model's answer."""
+    if instruct:
+        return (*STOPS, "\n```\n")
+    from evalplus.provider.utility import extra_eos_for_direct_completion
+
+    return (*STOPS, *extra_eos_for_direct_completion(dataset))
+
+
+def make_solution(task: EvalPlusTask, answer: str, dataset: DatasetName, *, instruct: bool, begun: bool = False) -> str:
     """The text that EvalPlus takes the program out of.
 
-    A continuation ends where EvalPlus would have stopped generating, and is put behind its prompt.
+    A continuation ends where EvalPlus would have stopped generating, and is put behind its prompt, unless that is a
+    chat. An endpoint's chat stays as it is.
     """
-    if instruct:
+    if instruct and not begun:
         return answer
-    from evalplus.provider.utility import EOS, extra_eos_for_direct_completion
-
-    stops = [*EOS, *extra_eos_for_direct_completion(dataset)]
-    end = min((answer.index(stop) for stop in stops if stop in answer), default=len(answer))
-    return task.prompt.strip() + "\n" + answer[:end].replace("\t", "    ")
+    continued = continuation(answer, stops_of(dataset, instruct=instruct))
+    return continued if instruct else task.prompt.strip() + "\n" + continued
 
 
 class EvalPlus:
@@ -104,16 +123,25 @@ class EvalPlus:
         tasks = self.data.tasks
         with open_harness(self._execution) as executor:
             self._ground_truth(executor)
-        answers = answerer.answer(self.data.name, [make_prompt(task, instruct=instruct) for task in tasks])
+        tokenizer = answerer.tokenizer
+        begun = instruct and tokenizer is not None
+        answers = answerer.answer(
+            self.data.name,
+            [make_prompt(task, instruct=instruct, tokenizer=tokenizer) for task in tasks],
+            system=SYSTEM if instruct and not begun else "",
+            verbatim=begun,
+            stops=stops_of(self.data.name, instruct=instruct),
+        )
         given = [(task, answer) for task, several in zip(tasks, answers, strict=True) for answer in several]
         texts = [
-            (make_solution(task, answer, self.data.name, instruct=instruct), task.entry_point) for task, answer in given
+            (make_solution(task, answer, self.data.name, instruct=instruct, begun=begun), task.entry_point)
+            for task, answer in given
         ]
         solutions = sanitize_all(texts, self._execution, "evalplus.sanitize", f"{self.data.name}: sanitize")
         samples = [
             Sample(task_id=task.task_id, solution=text) for (task, _), text in zip(given, solutions, strict=True)
         ]
-        sampling = {**answerer.sampling, "prompt": "instruct" if instruct else "completion"}
+        sampling = answerer.sampling | describe_form(PROTOCOL, instruct=instruct, begun=begun)
         return self._score(benchmarks, samples, sampling)
 
     def score(self, benchmarks: Sequence[Benchmark], samples: Sequence[Sample]) -> dict[Benchmark, Evaluated]:

@@ -14,7 +14,7 @@ from iterpref_core.config import Benchmark, ExecutionParams, LiveCodeBenchParams
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.evaluation.answerer import Answerer
 from iterpref_core.evaluation.livecodebench_data import LiveTask, LiveTests, find_live_data, read_tests
-from iterpref_core.evaluation.livecodebench_prompts import extract_program, make_prompt
+from iterpref_core.evaluation.livecodebench_prompts import STOP, SYSTEM, extract_program, make_prompt, style_of
 from iterpref_core.evaluation.livecodebench_tests import PublishedTest, RightOutput, RightValue, parse_arguments
 from iterpref_core.evaluation.program_runs import Candidate, Journals, ProgramRun, name_of, run_all
 from iterpref_core.evaluation.scores import Entry, Evaluated, Provenance, make_entry
@@ -69,14 +69,23 @@ class LiveCodeBench:
         self, benchmarks: Sequence[Benchmark], answerer: Answerer, *, instruct: bool
     ) -> dict[Benchmark, Evaluated]:
         """Ask the model for programs of every task and score them; `instruct`: it has a chat template."""
-        prompts = [make_prompt(task, instruct=instruct) for task in self._tasks.values()]
-        answers = answerer.answer("livecodebench", prompts)
+        tokenizer = answerer.tokenizer
+        style = style_of(tokenizer, instruct=instruct)
+        asked = style == "OpenAIChat"  # the runner gives its stop text to models that it has generate, and to no server
+        answers = answerer.answer(
+            "livecodebench",
+            [make_prompt(task, style, tokenizer) for task in self._tasks.values()],
+            system=SYSTEM if asked else "",
+            verbatim=not asked,
+            stops=() if asked else (STOP,),
+        )
         samples = [
-            Sample(task_id=task_id, solution=extract_program(answer, instruct=instruct))
+            Sample(task_id=task_id, solution=extract_program(answer, style))
             for task_id, given in zip(self._tasks, answers, strict=True)
             for answer in given
         ]
-        sampling = {**answerer.sampling, "prompt": "instruct" if instruct else "completion"}
+        form = {"prompt": "instruct" if instruct else "completion", "protocol": f"lcb_runner, {style}"}
+        sampling = answerer.sampling | form
         return dict.fromkeys(benchmarks, self._score(samples, sampling))
 
     def score(self, benchmarks: Sequence[Benchmark], samples: Sequence[Sample]) -> dict[Benchmark, Evaluated]:

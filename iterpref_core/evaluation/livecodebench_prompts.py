@@ -1,16 +1,32 @@
-"""LiveCodeBench prompts, and how the program is taken out of an answer.
+"""LiveCodeBench prompts by family of model, and how the program is taken out of an answer.
 
-Wording and form are the benchmark's (`lcb_runner/prompts/code_generation.py`, `GenericBase` and the generic chat
-style), so that scores can be compared. A backend is handed one text: its message for the system stands first, as for
-those models that take none. The example that base models read before the question is our own.
+Wording and form are those of the benchmark's runner (`lcb_runner/prompts/code_generation.py`), so that scores can be
+compared; a style has its name there (`LMStyle`). The example that base models read before the question is our own.
 """
 
+from typing import TYPE_CHECKING, Literal
+
+from jinja2 import TemplateError
+
 from iterpref_core.evaluation.livecodebench_data import LiveTask
+from iterpref_core.inference.prompts import render_prompt
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Style = Literal["GenericBase", "OpenAIChat", "LLaMa3", "CodeQwenInstruct", "DeepSeekCodeInstruct"]
 
 SYSTEM = (
     "You are an expert Python programmer. You will be given a question (problem specification) and will generate a "
-    "correct Python program that matches the specification and passes all tests. You will NOT return anything except "
-    "for the program."
+    "correct Python program that matches the specification and passes all tests."
+)
+DEEPSEEK_SYSTEM = (
+    "You are an AI programming assistant, utilizing the DeepSeek Coder model, developed by DeepSeek Company, and you "
+    "answer questions related to computer science."
+)
+TOLD_TO_THE_USER = (
+    "You will be given a question (problem specification) and will generate a correct Python program that matches the "
+    "specification and passes all tests. You will NOT return anything except for the program."
 )
 WITH_STARTER_CODE = (
     "You will use the following starter code to write the solution to the problem and enclose your code within "
@@ -18,10 +34,11 @@ WITH_STARTER_CODE = (
 )
 WITHOUT_STARTER_CODE = (
     "Read the inputs from stdin solve the problem and write the answer to stdout (do not directly test on the sample "
-    "inputs). Enclose your code within delimiters as follows."
+    "inputs). Enclose your code within delimiters as follows. Ensure that when the python program runs, it reads the "
+    "inputs, runs the algorithm and writes output to STDOUT."
 )
 STOP = "###"
-"""Where a base model's answer ends: the benchmark's default stop text."""
+"""Where a local model's answer ends: the runner's default stop text."""
 
 _STDIN_EXAMPLE = (
     (
@@ -40,17 +57,47 @@ _FUNCTION_EXAMPLE = (
 )
 
 
-def make_prompt(task: LiveTask, *, instruct: bool) -> str:
-    """What the model is asked; `instruct`: as a chat model."""
-    if instruct:
-        form = WITH_STARTER_CODE if task.starter_code else WITHOUT_STARTER_CODE
+def style_of(tokenizer: "PreTrainedTokenizerBase | None", *, instruct: bool) -> Style:
+    """The family of a model: of one with weights here by its chat template, since the runner's own list is of names."""
+    if not instruct:
+        return "GenericBase"
+    if tokenizer is None:
+        return "OpenAIChat"
+    template = str(tokenizer.chat_template)
+    if "<|im_start|>" in template:
+        return "CodeQwenInstruct"
+    return "DeepSeekCodeInstruct" if "### Instruction:" in template and "### Response:" in template else "LLaMa3"
+
+
+def make_prompt(task: LiveTask, style: Style, tokenizer: "PreTrainedTokenizerBase | None" = None) -> str:
+    """What the model is asked; of a model with weights here all that it reads."""
+    form = WITH_STARTER_CODE if task.starter_code else WITHOUT_STARTER_CODE
+    code = f"```python\n{task.starter_code or '# YOUR CODE HERE'}\n```\n\n"
+    if style == "GenericBase":
+        example = _FUNCTION_EXAMPLE if task.starter_code else _STDIN_EXAMPLE
+        return _shown(*example) + "\n\n" + _shown(task.content, task.starter_code, "")
+    if style == "CodeQwenInstruct":
         return (
-            f"{SYSTEM}\n\n### Question:\n{task.content}\n\n### Format: {form}\n"
-            f"```python\n{task.starter_code or '# YOUR CODE HERE'}\n```\n\n"
-            "### Answer: (use the provided format with backticks)\n\n"
+            "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n\n"
+            f"{TOLD_TO_THE_USER}\n\nQuestion: {task.content}\n\n{form}\n{code}<|im_end|>\n<|im_start|>assistant\n"
         )
-    example = _FUNCTION_EXAMPLE if task.starter_code else _STDIN_EXAMPLE
-    return _shown(*example) + "\n\n" + _shown(task.content, task.starter_code, "")
+    if style == "DeepSeekCodeInstruct":
+        return (
+            f"{DEEPSEEK_SYSTEM}\n\n### Instruction: {TOLD_TO_THE_USER}\n\nQuestion:\n{task.content}\n\n"
+            f"### Instruction: {form}\n{code}### Response:\n\n"
+        )
+    question = (
+        f"### Question:\n{task.content}\n\n### Format: {form}\n{code}"
+        "### Answer: (use the provided format with backticks)\n\n"
+    )
+    return question if tokenizer is None else _chat(tokenizer, question)
+
+
+def _chat(tokenizer: "PreTrainedTokenizerBase", question: str) -> str:
+    try:
+        return render_prompt(tokenizer, question, SYSTEM)
+    except TemplateError:  # a template that knows no message for the system
+        return render_prompt(tokenizer, f"{SYSTEM}\n\n{question}")
 
 
 def _shown(question: str, starter_code: str, answer: str) -> str:
@@ -58,18 +105,20 @@ def _shown(question: str, starter_code: str, answer: str) -> str:
     return f"### Question\n{question}\n\n{starter}### Answer\n\n{answer}"
 
 
-def extract_program(answer: str, *, instruct: bool) -> str:
-    r"""The program: of a chat model, what stands between the last two fences; of a base model, its text up to `STOP`.
+def extract_program(answer: str, style: Style) -> str:
+    r"""The program: of a chat model, what stands between the last two fences; of a base model, all of its text.
 
-    A chat model's answer with fewer than two fences has none.
+    Either up to `STOP`, but for an endpoint's chat. A chat model's answer with fewer than two fences has no program.
 
-    >>> extract_program("First:\n```\n1\n```\nNo:\n```python\n2\n```\n", instruct=True)
+    >>> extract_program("First:\n```\n1\n```\nNo:\n```python\n2\n```\n", "LLaMa3")
     '2'
-    >>> extract_program("print(1)\n\n### Question\nMore", instruct=False)
+    >>> extract_program("print(1)\n\n### Question\nMore", "GenericBase")
     'print(1)'
     """
-    if not instruct:
-        return answer.partition(STOP)[0].strip()
+    if style != "OpenAIChat":
+        answer = answer.partition(STOP)[0]
+    if style == "GenericBase":
+        return answer.strip()
     lines = answer.split("\n")
     fences = [number for number, line in enumerate(lines) if "```" in line]
     return "\n".join(lines[fences[-2] + 1 : fences[-1]]) if len(fences) >= 2 else ""

@@ -54,8 +54,16 @@ class Spent:
 
 
 def answer_key(model: str, request: Request, sampling: Sampling) -> bytes:
-    """What an answer is kept under: model, prompt, sampling parameters and the seed, which numbers the samples."""
-    decisive = [model, request.prompt, sampling.temperature, sampling.max_new_tokens, request.seed]
+    """What an answer is kept under: model, prompt, sampling parameters and the seed, which numbers the samples.
+
+    A request in no special form has the key that it had before there were any.
+    """
+    decisive: list[object] = [
+        *(model, request.prompt, sampling.temperature, sampling.max_new_tokens, request.seed),
+    ]
+    form = (request.system, request.verbatim, sampling.stops)
+    if any(form):
+        decisive += form
     return hashlib.sha256(json.dumps(decisive).encode()).digest()
 
 

@@ -42,20 +42,24 @@ class Request:
     """One prompt.
 
     `seed` alone decides its random numbers, whatever else is in the batch: it tells samples apart. `private`: the
-    prompt is made of somebody's own code, and is looked at before it goes to another machine.
+    prompt is made of somebody's own code, and is looked at before it goes to another machine. `system`: a message for
+    the system before it, of a model that chats. `verbatim`: the prompt is all that the model reads, without a template.
     """
 
     prompt: str
     seed: int
     private: bool = False
+    system: str = ""
+    verbatim: bool = False
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How to sample: temperature 0 is greedy; lengths in tokens."""
+    """How to sample: temperature 0 is greedy; lengths in tokens. An answer ends before the first of `stops` in it."""
 
     temperature: float
     max_new_tokens: int
+    stops: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,15 @@ class Completion:
     prompt_tokens: int
     completion_tokens: int
     truncated: bool
+
+
+def cut(text: str, stops: Sequence[str]) -> str:
+    r"""The text up to the first end string in it.
+
+    >>> cut("x = 1\nprint(x)\ndef f", ["\ndef ", "\nprint("])
+    'x = 1'
+    """
+    return text[: min((text.index(stop) for stop in stops if stop in text), default=len(text))]
 
 
 class Backend(Protocol):

@@ -11,7 +11,7 @@ from iterpref_core.errors import ConfigError
 from iterpref_core.inference.answer_store import AnswerStore, StoredBackend, StoredEndpoint
 from iterpref_core.inference.backend import Backend, Endpoint
 from iterpref_core.inference.budget import Budget, MeteredBackend, MeteredEndpoint
-from iterpref_core.inference.local.checkpoints import served_name
+from iterpref_core.inference.local.checkpoints import locate_model, served_name
 from iterpref_core.inference.local.fingerprint import model_fingerprint
 
 
@@ -132,8 +132,9 @@ def _serving(
 def model_identity(model: Path | str, prompt: PromptStyle, inference: InferenceParams) -> str:
     """What a model's answers depend on besides prompt and sampling: the key under which they are kept.
 
-    Of a checkpoint, its content, and the precision it computes in where that is not its own. Of an endpoint, the
-    model's name alone, so that a server that has moved costs nothing twice. Of a recording, its content.
+    Of a checkpoint, its content, and the precision it computes in where that is not its own; one whose generation
+    config was once in force has a key of its own since it no longer is. Of an endpoint, the model's name alone, so that
+    a server that has moved costs nothing twice. Of a recording, its content.
 
     Raises:
         InputError: the model or the recording cannot be used.
@@ -145,11 +146,17 @@ def model_identity(model: Path | str, prompt: PromptStyle, inference: InferenceP
             with _recording(inference).open("rb") as file:
                 return "replay " + hashlib.file_digest(file, "sha256").hexdigest()
         case "vllm":
-            return model_fingerprint(model, prompt)
+            return _checkpoint_identity(model, prompt)
         case "transformers":
-            fingerprint = model_fingerprint(model, prompt)
+            identity = _checkpoint_identity(model, prompt)
             computed, saved = precision_of(model, inference)
-            return fingerprint if computed == saved else f"{fingerprint} {computed}"
+            return identity if computed == saved else f"{identity} {computed}"
+
+
+def _checkpoint_identity(model: Path | str, prompt: PromptStyle) -> str:
+    from iterpref_core.inference.local.generation_settings import suggests_otherwise
+
+    return model_fingerprint(model, prompt) + " plain" * suggests_otherwise(locate_model(model))
 
 
 def precision_of(model: Path | str, inference: InferenceParams) -> tuple[str, str]:

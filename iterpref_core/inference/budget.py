@@ -125,7 +125,7 @@ class Charge:
 
 def at_most(request: Request, sampling: Sampling) -> Spent:
     """What one call can cost: no tokenizer makes more tokens of a text than it has bytes."""
-    return Spent(1, len(request.prompt.encode()) + TEMPLATE_TOKENS, sampling.max_new_tokens)
+    return Spent(1, len((request.system + request.prompt).encode()) + TEMPLATE_TOKENS, sampling.max_new_tokens)
 
 
 class MeteredEndpoint(ConcurrentEndpoint):

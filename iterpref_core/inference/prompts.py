@@ -37,13 +37,13 @@ def read_template(path: Path) -> str:
     return path.read_text(encoding="utf-8").removesuffix("\n")
 
 
-def render_prompt(tokenizer: "PreTrainedTokenizerBase", prompt: str) -> str:
+def render_prompt(tokenizer: "PreTrainedTokenizerBase", prompt: str, system: str = "") -> str:
     """The prompt as a model sees it: its chat template when it has one, else the plain text and a newline.
 
     `load_tokenizer` takes the template away from a model that is to read plain text in spite of it.
     """
     if tokenizer.chat_template:
-        messages = [{"role": "user", "content": prompt}]
+        messages = [{"role": "system", "content": system}] * bool(system) + [{"role": "user", "content": prompt}]
         return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
     return prompt + "\n"
 

@@ -141,16 +141,8 @@ def test_libraries_are_missed_wherever_they_are_imported() -> None:
     assert missing_libraries([task_of(DOUBLE)], Path(sys.executable)) == {}
 
 
-def test_prompts_are_the_official_ones() -> None:
-    task = task_of(DOUBLE)
-    instruction = (
-        "Please provide a self-contained Python script that solves the following problem in a markdown code block:"
-    )
-    assert make_prompt(task, "complete", instruct=False) == DOUBLE["complete_prompt"]
-    body = DOUBLE["complete_prompt"].strip()
-    assert make_prompt(task, "complete", instruct=True) == f"{instruction}\n```\n{body}\n```\n"
-    assert make_prompt(task, "instruct", instruct=True) == f"{instruction}\n{DOUBLE['instruct_prompt']}\n"
-    continued = make_solution(task, "\treturn x + x\ndef other():\n    pass", instruct=False)
+def test_a_continuation_stands_behind_its_prompt() -> None:
+    continued = make_solution(task_of(DOUBLE), "\treturn x + x\ndef other():\n    pass", instruct=False)
     assert continued == DOUBLE["complete_prompt"] + "    return x + x"
 
 
@@ -203,6 +195,7 @@ def test_a_models_answers_become_programs_by_the_official_sanitize(
     )
     entry = entry_of(out, "bigcodebench-full-instruct")
     assert (entry["passed"], entry["sampling"]["prompt"]) == (["BigCodeBench/0"], "instruct")
+    assert entry["sampling"]["protocol"] == "bigcodebench 0.2.5, chat endpoint"
     first = json.loads((out / "samples.jsonl").read_text().splitlines()[0])
     assert first["solution"].split() == program.split()
 

@@ -151,6 +151,7 @@ def test_an_answer_is_sanitized_and_both_suites_come_from_one_run(
     assert len(backend.requests) == 1
     assert found["humaneval+"].entry["harness"] == HARNESS
     assert found["humaneval+"].entry["sampling"]["prompt"] == "instruct"
+    assert found["humaneval+"].entry["sampling"]["protocol"] == "evalplus 0.3.1, chat endpoint"
 
 
 def test_the_benchmark_s_own_solutions_are_scored_before_the_model_is_asked(

@@ -9,14 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
 from iterpref_core.errors import DataUnavailableError, InputError, RecordError
+from iterpref_core.evaluation.answerer import Answerer
 from iterpref_core.evaluation.livecodebench import LIMITS, LiveCodeBench, programs_of
 from iterpref_core.evaluation.livecodebench_data import VARIABLE, find_live_data, read_tests
-from iterpref_core.evaluation.livecodebench_prompts import extract_program, make_prompt
+from iterpref_core.evaluation.livecodebench_prompts import extract_program, make_prompt, style_of
 from iterpref_core.evaluation.program_runs import Candidate, Journals, run_candidates
 from iterpref_core.execution import open_executor
+from iterpref_core.inference.backend import Completion, Request, Sampling
+from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import Sample
 
 WHOLE = LiveCodeBenchParams(release="release_v5", since=None, until=None)
@@ -221,16 +225,115 @@ def test_there_are_no_solutions_to_score(execution: ExecutionParams, journals: J
         LiveCodeBench(WHOLE, execution, journals).ground_truth_samples()
 
 
+INSTRUCTED = (
+    "You will be given a question (problem specification) and will generate a correct Python program that matches the "
+    "specification and passes all tests. You will NOT return anything except for the program."
+)
+READS = (
+    "Read the inputs from stdin solve the problem and write the answer to stdout (do not directly test on the sample "
+    "inputs). Enclose your code within delimiters as follows. Ensure that when the python program runs, it reads the "
+    "inputs, runs the algorithm and writes output to STDOUT."
+)
+CALLS = (
+    "You will use the following starter code to write the solution to the problem and enclose your code within "
+    "delimiters."
+)
+TEMPLATES = {
+    "CodeQwenInstruct": "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>{% endfor %}",
+    "DeepSeekCodeInstruct": "{% for m in messages %}### Instruction:\n{{ m['content'] }}\n{% endfor %}### Response:\n",
+    "LLaMa3": "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|eot|>{% endfor %}<|assistant|>",
+}
+# What `format_prompt_generation` of lcb_runner/prompts/code_generation.py makes; the runner is in no package.
+GENERIC = (
+    "You are an expert Python programmer. You will be given a question (problem specification) and will generate a "
+    "correct Python program that matches the specification and passes all tests."
+)
+OFFICIAL = {
+    "CodeQwenInstruct": "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n\n"
+    f"{INSTRUCTED}\n\nQuestion: {{0}}\n\n{{1}}\n```python\n{{2}}\n```\n\n<|im_end|>\n<|im_start|>assistant\n",
+    "DeepSeekCodeInstruct": "You are an AI programming assistant, utilizing the DeepSeek Coder model, developed by "
+    "DeepSeek Company, and you answer questions related to computer science.\n\n"
+    f"### Instruction: {INSTRUCTED}\n\nQuestion:\n{{0}}\n\n### Instruction: {{1}}\n```python\n{{2}}\n```\n\n"
+    "### Response:\n\n",
+    "LLaMa3": f"<|system|>{GENERIC}<|eot|><|user|>### Question:\n{{0}}\n\n### Format: {{1}}\n```python\n{{2}}\n```\n\n"
+    "### Answer: (use the provided format with backticks)\n\n<|eot|><|assistant|>",
+}
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> PreTrainedTokenizerBase:
+    return train_tokenizer(["one two"], 300)
+
+
 @pytest.mark.usefixtures("data")
-def test_prompts_have_the_question_and_what_the_answer_should_look_like() -> None:
+@pytest.mark.parametrize("style", TEMPLATES)
+def test_a_chat_model_here_reads_what_the_runner_writes_for_its_family(
+    style: str, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    tokenizer.chat_template = TEMPLATES[style]
+    assert style_of(tokenizer, instruct=True) == style
     reads, calls = (find_live_data(WHOLE).tasks[index] for index in (0, 2))
-    assert "### Question:\nSolve sum.\n\n### Format: Read the inputs from stdin" in make_prompt(reads, instruct=True)
-    assert f"```python\n{LARGEST['starter_code']}\n```" in make_prompt(calls, instruct=True)
-    assert make_prompt(reads, instruct=False).endswith("### Question\nSolve sum.\n\n### Answer\n\n")
-    assert make_prompt(calls, instruct=False).endswith(f"### Starter Code\n{LARGEST['starter_code']}\n\n### Answer\n\n")
+    for task, values in ((reads, (READS, "# YOUR CODE HERE")), (calls, (CALLS, LARGEST["starter_code"]))):
+        assert make_prompt(task, style, tokenizer) == OFFICIAL[style].format(task.content, *values)  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("data")
+def test_a_template_without_a_message_for_the_system_has_it_before_the_question(
+    tokenizer: PreTrainedTokenizerBase,
+) -> None:
+    refusing = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    tokenizer.chat_template = refusing + TEMPLATES["LLaMa3"]
+    prompt = make_prompt(find_live_data(WHOLE).tasks[0], "LLaMa3", tokenizer)
+    assert prompt.startswith(f"<|user|>{GENERIC}\n\n### Question:\nSolve sum.\n\n### Format: {READS}\n")
+
+
+@pytest.mark.usefixtures("data")
+def test_a_base_model_reads_an_example_and_the_question_and_nothing_behind_it() -> None:
+    reads, calls = (find_live_data(WHOLE).tasks[index] for index in (0, 2))
+    assert style_of(None, instruct=False) == "GenericBase"
+    assert make_prompt(reads, "GenericBase").endswith("### Question\nSolve sum.\n\n### Answer\n\n")
+    assert make_prompt(calls, "GenericBase").endswith(
+        f"### Question\nSolve largest.\n\n### Starter Code\n{LARGEST['starter_code']}\n\n### Answer\n\n"
+    )
+
+
+@pytest.mark.usefixtures("data")
+@pytest.mark.parametrize("local", [True, False])
+def test_results_say_by_which_form_a_model_was_asked(
+    local: bool,
+    tokenizer: PreTrainedTokenizerBase,
+    execution: ExecutionParams,
+    journals: Journals,
+    tmp_path: Path,
+) -> None:
+    tokenizer.chat_template = TEMPLATES["LLaMa3"]
+    asked: list[tuple[Request, Sampling]] = []
+
+    class Noted:
+        def generate(self, requests: list[Request], sampling: Sampling) -> list[Completion]:
+            asked.extend((request, sampling) for request in requests)
+            return [Completion("```python\nprint(3)\n```", 1, 1, truncated=False) for _ in requests]
+
+    answerer = Answerer(
+        Noted,
+        "m",
+        tmp_path / "a.sqlite",
+        max_new_tokens=9,
+        seed=0,
+        batch_size=8,
+        tokenizer=tokenizer if local else None,
+    )
+    bench = LiveCodeBench(WHOLE, execution, journals)
+    entry = bench.evaluate(["livecodebench"], answerer, instruct=True)["livecodebench"].entry
+    assert entry["sampling"]["protocol"] == ("lcb_runner, LLaMa3" if local else "lcb_runner, OpenAIChat")
+    forms = {(request.system, request.verbatim, sampling.stops) for request, sampling in asked}
+    assert forms == {("", True, ("###",)) if local else (GENERIC, False, ())}
 
 
 def test_the_program_is_what_the_last_two_fences_enclose() -> None:
-    assert extract_program("```python\na\n```\nor\n```python\nb\nc\n```", instruct=True) == "b\nc"
-    assert extract_program("print(1)", instruct=True) == ""
-    assert extract_program("print(1)\n### Question", instruct=False) == "print(1)"
+    assert extract_program("```python\na\n```\nor\n```python\nb\nc\n```", "LLaMa3") == "b\nc"
+    assert extract_program("print(1)", "LLaMa3") == ""
+    assert extract_program("print(1)\n### Question", "GenericBase") == "print(1)"
+    fenced = "```python\n### first\na\n```"
+    assert extract_program(fenced, "OpenAIChat") == "### first\na"
+    assert extract_program(fenced, "CodeQwenInstruct") == "", "the runner stops a local model there"

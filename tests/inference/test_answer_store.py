@@ -1,6 +1,7 @@
 """Answers that are kept: asked for once, whatever happens afterwards."""
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -61,10 +62,18 @@ def test_a_run_is_told_what_it_spent_over_all_its_restarts(tmp_path: Path) -> No
         ("model", Request("p", 2), SAMPLING),
         ("model", Request("p", 1), replace(SAMPLING, temperature=0.6)),
         ("model", Request("p", 1), replace(SAMPLING, max_new_tokens=9)),
+        ("model", Request("p", 1), replace(SAMPLING, stops=("#",))),
+        ("model", Request("p", 1, verbatim=True), SAMPLING),
+        ("model", Request("p", 1, system="s"), SAMPLING),
     ],
 )
 def test_everything_that_decides_an_answer_is_in_its_key(model: str, request_: Request, sampling: Sampling) -> None:
     assert answer_key("model", Request("p", 1), SAMPLING) != answer_key(model, request_, sampling)
+
+
+def test_answers_in_no_special_form_are_found_where_they_always_were() -> None:
+    key = answer_key("model", Request("p", 1, private=True), Sampling(0.5, 8))
+    assert key == hashlib.sha256(b'["model", "p", 0.5, 8, 1]').digest()
 
 
 def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:

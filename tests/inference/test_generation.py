@@ -1,22 +1,28 @@
 """Generation in this process: greedy is an argmax, whoever leaves the batch; and the precision it computes in."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from transformers import (
     AutoModelForCausalLM,
     Gemma2Config,
+    GenerationConfig,
     LlamaConfig,
     MistralConfig,
     PreTrainedConfig,
     PreTrainedTokenizerBase,
+    Qwen3NextConfig,
 )
 
 from iterpref_core.config import load_params
-from iterpref_core.inference.backend import Request, Sampling
+from iterpref_core.inference.backend import Request, Sampling, cut
 from iterpref_core.inference.backend_factory import model_identity
 from iterpref_core.inference.local import precision
+from iterpref_core.inference.local.fingerprint import model_fingerprint
 from iterpref_core.inference.local.growing_cache import can_drop_rows, growing_cache
 from iterpref_core.inference.local.transformers_backend import TransformersBackend
 from iterpref_core.inference.prompts import render_prompt
@@ -66,13 +72,160 @@ def save(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase, folder: P
 
 def argmax_loop(folder: Path, prompt: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """Greedy decoding as plain as it can be: no cache, no batch."""
+    return decoding_loop(folder, prompt, tokenizer, lambda logits: logits)
+
+
+def decoding_loop(
+    folder: Path,
+    prompt: str,
+    tokenizer: PreTrainedTokenizerBase,
+    noisy: Callable[[torch.Tensor], torch.Tensor],
+) -> list[int]:
+    """The largest of `noisy(logits)`, token by token."""
     model = AutoModelForCausalLM.from_pretrained(folder).eval()
     ids = tokenizer(render_prompt(tokenizer, prompt), add_special_tokens=False)["input_ids"]
     new: list[int] = []
     while len(new) < LIMIT and not (new and new[-1] in model.generation_config.eos_token_id):
         with torch.no_grad():
-            new.append(int(model(torch.tensor([ids + new])).logits[0, -1].argmax()))
+            new.append(int(noisy(model(torch.tensor([ids + new])).logits[0, -1]).argmax()))
     return new
+
+
+EVERYTHING = {
+    "repetition_penalty": 3.0,
+    "no_repeat_ngram_size": 1,
+    "bad_words_ids": [[number] for number in range(6, 60)],
+    "forced_bos_token_id": 7,
+    "forced_eos_token_id": 7,
+    "suppress_tokens": [*range(60, 120)],
+    "begin_suppress_tokens": [*range(120, 200)],
+    "min_length": 500,
+    "min_new_tokens": 500,
+    "num_beams": 4,
+    "num_beam_groups": 2,
+    "diversity_penalty": 0.5,
+    "num_return_sequences": 3,
+    "early_stopping": True,
+    "length_penalty": 2.0,
+    "guidance_scale": 3.0,
+    "exponential_decay_length_penalty": [1, 2.0],
+    "sequence_bias": [[[8], 50.0]],
+    "renormalize_logits": True,
+    "remove_invalid_values": True,
+    "encoder_repetition_penalty": 3.0,
+    "encoder_no_repeat_ngram_size": 1,
+    "watermarking_config": {"greenlist_ratio": 0.1, "bias": 20.0},
+    "penalty_alpha": 0.6,
+    "dola_layers": "high",
+    "constraints": None,
+    "force_words_ids": [[9]],
+    "do_sample": True,
+    "temperature": 0.1,
+    "top_k": 2,
+    "top_p": 0.1,
+    "min_p": 0.5,
+    "top_h": 0.1,
+    "typical_p": 0.1,
+    "epsilon_cutoff": 0.1,
+    "eta_cutoff": 0.1,
+    "stop_strings": ["a", "e", "o"],
+    "max_time": 1e-9,
+    "max_length": 3,
+    "max_new_tokens": 2,
+    "token_healing": True,
+    "is_assistant": True,
+    "num_assistant_tokens": 5,
+    "prompt_lookup_num_tokens": 4,
+    "max_matching_ngram_size": 2,
+    "assistant_early_exit": 1,
+    "use_cache": False,
+    "use_mtp": True,
+    "cache_implementation": "static",
+    "prefill_chunk_size": 2,
+    "return_dict_in_generate": True,
+    "output_scores": True,
+    "output_logits": True,
+    "output_attentions": True,
+    "output_hidden_states": True,
+    "low_memory": True,
+}
+
+
+def suggest(folder: Path, values: dict[str, Any]) -> None:
+    """Have a checkpoint suggest this too."""
+    file = folder / "generation_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+
+@pytest.fixture(scope="module")
+def opinionated(tokenizer: PreTrainedTokenizerBase, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint that suggests everything that transformers knows."""
+    config = LlamaConfig(**SHAPE, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
+    folder = save(config, tokenizer, tmp_path_factory.mktemp("opinionated"))
+    suggest(folder, EVERYTHING)
+    return folder
+
+
+def test_what_a_checkpoint_suggests_has_no_say_in_a_greedy_answer(
+    opinionated: Path, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    backend = TransformersBackend(opinionated, len(PROMPTS), bf16=False)
+    answers = backend.generate([Request(prompt, 0) for prompt in PROMPTS], Sampling(0.0, LIMIT))
+    expected = [argmax_loop(opinionated, prompt, tokenizer) for prompt in PROMPTS]
+    assert [answer.completion_tokens for answer in answers] == [len(tokens) for tokens in expected]
+    assert [answer.text for answer in answers] == [tokenizer.decode(t, skip_special_tokens=True) for t in expected]
+
+
+def test_a_sample_is_drawn_at_a_temperature_and_by_nothing_else(
+    opinionated: Path, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    backend = TransformersBackend(opinionated, len(PROMPTS), bf16=False)
+    requests = [Request(prompt, seed) for seed, prompt in enumerate(PROMPTS)]
+    answers = backend.generate(requests, Sampling(0.7, LIMIT))
+    for request, answer in zip(requests, answers, strict=True):
+        own = torch.Generator().manual_seed(request.seed)
+
+        def noisy(logits: torch.Tensor, own: torch.Generator = own) -> torch.Tensor:
+            uniform = torch.rand(len(logits), generator=own).clamp(1e-20, 1 - 1e-7)
+            return logits.float() / 0.7 - torch.log(-torch.log(uniform))
+
+        tokens = decoding_loop(opinionated, request.prompt, tokenizer, noisy)
+        assert answer.text == tokenizer.decode(tokens, skip_special_tokens=True)
+
+
+def test_every_setting_that_transformers_knows_is_tried_here() -> None:
+    ids = {"bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id"}
+    # Objects that no file holds a working one of, knobs of speculation that need another model, and what is no setting.
+    apart = {
+        *("compile_config", "disable_compile", "continuous_batching_config", "cache_config", "max_cache_len"),
+        *("num_assistant_tokens_schedule", "assistant_confidence_threshold", "assistant_lookbehind"),
+        *("target_lookbehind", "assistant_ensemble_weight", "speculation_type"),
+        *("transformers_version", "_from_model_config"),
+    }
+    known = {name for name in vars(GenerationConfig()) if name != "_original_object_hash"}
+    assert known - apart - ids == set(EVERYTHING)
+
+
+def test_answers_under_a_suggestion_that_was_in_force_are_asked_for_again(
+    tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    config = LlamaConfig(**SHAPE, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
+    folder = save(config, tokenizer, tmp_path)
+    params = load_params(ROOT / "params.yaml").inference.model_copy(update={"bf16": False})
+
+    def key() -> str:
+        return model_identity(folder, "auto", params).replace(model_fingerprint(folder), "content")
+
+    assert key() == "content", "what our own models were asked stays valid"
+    suggest(folder, {"do_sample": True, "temperature": 0.7, "top_k": 20, "top_p": 0.8, "repetition_penalty": 1.0})
+    assert key() == "content"
+    suggest(folder, {"repetition_penalty": 1.1})
+    assert key() == "content plain"
+    (folder / "generation_config.json").unlink()
+    assert key() == "content"
+    written = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(written | {"no_repeat_ngram_size": 3}))
+    assert key() == "content plain", "an old checkpoint, whose config.json has such settings"
 
 
 @pytest.mark.parametrize("config", [LlamaConfig, MistralConfig, Gemma2Config])
@@ -90,6 +243,44 @@ def test_greedy_is_an_argmax_for_rows_that_end_at_different_times(
     texts = [tokenizer.decode(tokens, skip_special_tokens=True) for tokens in expected]
     assert [answer.text for answer in answers] == texts
     assert can_drop_rows(growing_cache(shape))
+
+
+@pytest.mark.parametrize("config", [LlamaConfig, Qwen3NextConfig])
+def test_a_row_ends_before_an_end_string_whoever_is_in_its_batch(
+    config: type[PreTrainedConfig], tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    layers = {"layer_types": ["linear_attention", "full_attention"], "num_experts": 2, "num_experts_per_tok": 1}
+    more = {} if config is LlamaConfig else layers  # of the latter no row can leave its batch
+    shape = config(**SHAPE, **more, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
+    folder = save(shape, tokenizer, tmp_path)
+    backend = TransformersBackend(folder, len(PROMPTS), bf16=False)
+    requests = [Request(prompt, 0) for prompt in PROMPTS]
+    whole = backend.generate(requests, Sampling(0.0, LIMIT))
+    stops = tuple(answer.text[len(answer.text) // 2 :][:2] for answer in whole[::2] if len(answer.text) > 9)
+    steps: list[int] = []
+    backend._model.register_forward_hook(lambda *_: steps.append(1))
+    answers = backend.generate(requests, Sampling(0.0, LIMIT, stops))
+    for answer, before in zip(answers, whole, strict=True):
+        assert answer.text == cut(before.text, stops)
+        assert answer.truncated == (before.truncated and answer.text == before.text)
+    alone = TransformersBackend(folder, 1, bf16=False)
+    assert alone.generate(requests[:3], Sampling(0.0, LIMIT, stops)) == answers[:3]
+    assert sum(answer != before for answer, before in zip(answers, whole, strict=True)) > 2
+    lengths = [(answer.completion_tokens, old.completion_tokens) for answer, old in zip(answers, whole, strict=True)]
+    early = next(row for row, (short, long) in enumerate(lengths) if short + 8 < long)
+    steps.clear()
+    backend.generate([requests[early]], Sampling(0.0, LIMIT, stops))
+    assert len(steps) < lengths[early][1], "it was not generated to its end"
+
+
+def test_a_verbatim_prompt_is_all_that_is_read(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
+    config = LlamaConfig(**SHAPE, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
+    backend = TransformersBackend(save(config, tokenizer, tmp_path), 4, bf16=False)
+    rendered = render_prompt(tokenizer, "add one")
+    requests = [Request("add one", 0), Request(rendered, 0, verbatim=True), Request("add one", 0, verbatim=True)]
+    chat, verbatim, bare = backend.generate(requests, Sampling(0.0, LIMIT))
+    assert chat == verbatim
+    assert bare.prompt_tokens == len(tokenizer("add one")["input_ids"]) < chat.prompt_tokens
 
 
 def test_a_sample_goes_on_with_its_own_random_numbers_when_others_leave(

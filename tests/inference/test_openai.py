@@ -90,6 +90,26 @@ def test_plain_text_is_asked_for_as_a_model_without_a_template_reads_it(ask: Cal
     assert "messages" not in mock.bodies[0]
 
 
+def test_a_verbatim_prompt_goes_to_completions_with_its_end_strings(ask: Callable[..., OpenAIBackend]) -> None:
+    mock = Scripted(lambda _: web.json_response({"choices": [{"text": "", "finish_reason": "stop"}]}))
+    backend = ask(mock)
+    ends = Sampling(0.5, 20, stops=("\n```\n", "</s>"))
+    assert asyncio.run(backend.answer(Request("<chat>", 3, verbatim=True), ends)).text == ""
+    assert not backend.faults, "an answer may begin with an end string"
+    (body,) = mock.bodies
+    assert (body["prompt"], body["stop"]) == ("<chat>", ["\n```\n", "</s>"])
+    assert "messages" not in body
+
+
+def test_a_message_for_the_system_stands_before_the_prompt(ask: Callable[..., OpenAIBackend]) -> None:
+    mock = Scripted()
+    asyncio.run(ask(mock).answer(Request("a prompt", 3, system="Be good."), SAMPLING))
+    assert mock.bodies[0]["messages"] == [
+        {"role": "system", "content": "Be good."},
+        {"role": "user", "content": "a prompt"},
+    ]
+
+
 def test_a_server_that_wants_the_newer_name_of_the_length_limit_gets_it_from_then_on(
     ask: Callable[..., OpenAIBackend],
 ) -> None:

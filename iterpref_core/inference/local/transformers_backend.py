@@ -1,6 +1,8 @@
 """Transformers backend: batched generation in this process, on whatever accelerator there is."""
 
-from collections.abc import Collection, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Sequence
+from itertools import groupby
 from pathlib import Path
 
 import torch
@@ -16,14 +18,17 @@ from transformers import (
 
 from iterpref_core.config import Bf16, PromptStyle
 from iterpref_core.errors import ModelError
-from iterpref_core.inference.backend import Completion, Request, Sampling
+from iterpref_core.inference.backend import Completion, Request, Sampling, cut
 from iterpref_core.inference.local.checkpoints import locate_model
 from iterpref_core.inference.local.decode_attention import use_decode_attention
+from iterpref_core.inference.local.generation_settings import plain_generation
 from iterpref_core.inference.local.growing_cache import can_drop_rows, growing_cache
 from iterpref_core.inference.local.precision import generation_dtype
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.inference.prompts import render_prompt
 
+_STOPS_EVERY, _STOPS_WITHIN = 8, 48
+"""Tokens between two looks for end strings, and the latest tokens that are looked at: no end string has forty."""
 _LEAVING = 0.25
 """Share of a batch that has ended when it leaves: of 256 answers each row waits for the last of its batch otherwise."""
 
@@ -51,18 +56,34 @@ class SeededSampling(LogitsProcessor):
 
 
 class ShareEnded(StoppingCriteria):
-    """Stops a batch once a share of its rows has ended: the others go on without them."""
+    """Stops a batch once a share of its rows has ended: the others go on without them.
 
-    def __init__(self, ends: Collection[int], share: float) -> None:
+    Args:
+        ends: tokens that end a row.
+        share: of the rows.
+        has_stop: for new tokens of each row, whether there is an end string in them.
+        start: where in `input_ids` new tokens begin.
+    """
+
+    def __init__(
+        self,
+        ends: Collection[int],
+        share: float,
+        has_stop: Callable[[list[list[int]]], list[bool]] | None = None,
+        start: int = 0,
+    ) -> None:
         self._ends = torch.tensor(sorted(ends), dtype=torch.long)
-        self._share = share
-        self._ended: torch.Tensor | None = None
+        self._share, self._has_stop, self._start = share, has_stop, start
+        self.ended: torch.Tensor | None = None
 
     def __call__(self, input_ids: torch.Tensor, scores: object, **_: object) -> torch.Tensor:  # noqa: ARG002 - the protocol's
         """Shapes: input_ids (rows, tokens), result (rows,)."""
         last = torch.isin(input_ids[:, -1], self._ends.to(input_ids.device))
-        self._ended = last if self._ended is None else self._ended | last
-        return torch.full_like(last, bool(self._ended.float().mean() >= self._share))
+        self.ended = last if self.ended is None else self.ended | last
+        if self._has_stop and input_ids.shape[1] % _STOPS_EVERY == 0:
+            latest = input_ids[:, max(self._start, input_ids.shape[1] - _STOPS_WITHIN) :]
+            self.ended |= torch.tensor(self._has_stop(latest.tolist()), device=last.device)
+        return torch.full_like(last, bool(self.ended.float().mean() >= self._share))
 
 
 def load_model(model: Path | str) -> PreTrainedModel:
@@ -106,24 +127,38 @@ class TransformersBackend:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         loaded = load_model(model)
         self._model = use_decode_attention(loaded.to(device, generation_dtype(bf16, loaded.dtype)).eval())
+        # In the model's own place: what a config that is passed leaves unset, transformers looks up here.
+        self._model.generation_config = plain_generation(loaded.generation_config)
         self._batch_size = batch_size
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
         """Answer every request, in order."""
-        prompts = [render_prompt(self.tokenizer, request.prompt) for request in requests]
-        order = sorted(range(len(requests)), key=lambda index: (len(prompts[index]), index))
+        prompts = [
+            request.prompt if request.verbatim else render_prompt(self.tokenizer, request.prompt, request.system)
+            for request in requests
+        ]
+        order = sorted(range(len(requests)), key=lambda row: (requests[row].verbatim, len(prompts[row]), row))
         answers: dict[int, Completion] = {}
-        for start in range(0, len(order), self._batch_size):
-            rows = order[start : start + self._batch_size]
-            batch = self._generate_batch([prompts[row] for row in rows], [requests[row].seed for row in rows], sampling)
-            answers.update(zip(rows, batch, strict=True))
+        for verbatim, group in groupby(order, key=lambda row: requests[row].verbatim):
+            alike = list(group)
+            for start in range(0, len(alike), self._batch_size):
+                rows = alike[start : start + self._batch_size]
+                texts, seeds = [prompts[row] for row in rows], [requests[row].seed for row in rows]
+                batch = self._generate_batch(texts, seeds, sampling, verbatim=verbatim)
+                answers.update(zip(rows, batch, strict=True))
         return [answers[index] for index in range(len(requests))]
 
     @torch.inference_mode()
-    def _generate_batch(self, prompts: list[str], seeds: list[int], sampling: Sampling) -> list[Completion]:
-        # The template has written the special tokens that belong at the start; a plain prompt gets them here.
+    def _generate_batch(
+        self, prompts: list[str], seeds: list[int], sampling: Sampling, *, verbatim: bool
+    ) -> list[Completion]:
+        # The template has written the special tokens that belong at the start; a plain prompt gets them here. So does a
+        # verbatim one, as in vLLM and where the benchmarks' own generators encode what they have rendered.
         encoded = self.tokenizer(
-            prompts, return_tensors="pt", padding=True, add_special_tokens=self.tokenizer.chat_template is None
+            prompts,
+            return_tensors="pt",
+            padding=True,
+            add_special_tokens=verbatim or self.tokenizer.chat_template is None,
         ).to(self._model.device)
         lengths = encoded["attention_mask"].sum(dim=1).tolist()
         new = self._decode(encoded["input_ids"], encoded["attention_mask"], seeds, sampling)
@@ -139,28 +174,28 @@ class TransformersBackend:
         width, limit, ends = input_ids.shape[1], input_ids.shape[1] + sampling.max_new_tokens, self._end_tokens()
         sampler = SeededSampling(seeds, sampling.temperature) if sampling.temperature > 0 else None
         cache = growing_cache(self._model.config)
-        early = can_drop_rows(cache)
+        share = _LEAVING if can_drop_rows(cache) else 1.0
         found: dict[int, list[int]] = {}
         rows = list(range(len(seeds)))
         while rows:
+            watch = ShareEnded(ends, share, self._stop_finder(sampling), width)
             input_ids = self._model.generate(
                 input_ids=input_ids,
                 attention_mask=attention_mask,
                 past_key_values=cache,
                 max_new_tokens=limit - input_ids.shape[1],
-                do_sample=False,
-                temperature=None,
-                top_p=None,
-                top_k=None,
                 logits_processor=LogitsProcessorList([sampler] if sampler else []),
-                stopping_criteria=StoppingCriteriaList([ShareEnded(ends, _LEAVING)] if early else []),
+                stopping_criteria=StoppingCriteriaList([watch]),
                 pad_token_id=self.tokenizer.pad_token_id,
             )
             new = input_ids[:, width:].tolist()
             full = input_ids.shape[1] == limit
-            staying = [place for place, tokens in enumerate(new) if not full and ends.isdisjoint(tokens)]
+            assert watch.ended is not None
+            staying = [place for place, ended in enumerate(watch.ended.tolist()) if not full and not ended]
             found |= dict(zip(rows, new, strict=True))
             rows = [rows[place] for place in staying]
+            if not rows:  # a cache that keeps a recurrent state can drop none, nor all
+                break
             cache.batch_select_indices(torch.tensor(staying, dtype=torch.long, device=input_ids.device))
             if sampler:
                 sampler.keep_rows(staying)
@@ -171,9 +206,27 @@ class TransformersBackend:
     def _completion(self, tokens: list[int], prompt_tokens: int, sampling: Sampling) -> Completion:
         ends = self._end_tokens()
         length = next((index + 1 for index, token in enumerate(tokens) if token in ends), len(tokens))
-        truncated = length == sampling.max_new_tokens and tokens[length - 1] not in ends
-        text = self.tokenizer.decode(tokens[:length], skip_special_tokens=True)
-        return Completion(text, prompt_tokens, length, truncated)
+        text = self._text(tokens[:length])
+        kept = cut(text, sampling.stops)
+        stopped = kept != text
+        if stopped:  # the token that completes the end string is the last one, whenever the row left its batch
+            length = bisect_left(
+                range(length), True, key=lambda count: cut(t := self._text(tokens[:count]), sampling.stops) != t
+            )
+        truncated = not stopped and length == sampling.max_new_tokens and tokens[length - 1] not in ends
+        return Completion(kept, prompt_tokens, length, truncated)
+
+    def _text(self, tokens: list[int]) -> str:
+        return str(self.tokenizer.decode(tokens, skip_special_tokens=True))
+
+    def _stop_finder(self, sampling: Sampling) -> Callable[[list[list[int]]], list[bool]] | None:
+        if not sampling.stops:
+            return None
+
+        def has_stop(rows: list[list[int]]) -> list[bool]:
+            return [any(stop in text for stop in sampling.stops) for text in map(self._text, rows)]
+
+        return has_stop
 
     def _end_tokens(self) -> set[int]:
         configured = self._model.generation_config.eos_token_id

@@ -82,7 +82,7 @@ class OpenAIBackend(ConcurrentEndpoint):
         """
         patience = _Patience(self, self._attempts, len(self._endpoint.servers))
         retrying = AsyncRetrying(
-            retry=retry_if_exception_type(CallError) | retry_if_result(_is_empty),
+            retry=retry_if_exception_type(CallError) | retry_if_result(lambda answer: _is_empty(answer, sampling)),
             wait=self._pause,
             stop=patience.is_at_end,
             retry_error_callback=self._give_up,
@@ -101,7 +101,7 @@ class OpenAIBackend(ConcurrentEndpoint):
                 self.faults["refused"] += 1
                 raise
         self.answered += 1
-        if _is_empty(answer):
+        if _is_empty(answer, sampling):
             self.faults["empty"] += 1
         return answer
 
@@ -140,8 +140,9 @@ class _Patience:
         return self._failed >= most * self._servers
 
 
-def _is_empty(answer: Completion) -> bool:
-    return not answer.text.strip() and not answer.truncated
+def _is_empty(answer: Completion, sampling: Sampling) -> bool:
+    """Whether nothing came, where no end string can be the reason."""
+    return not answer.text.strip() and not answer.truncated and not sampling.stops
 
 
 async def _nothing_to_close(_: object) -> None:

@@ -59,6 +59,7 @@ class OpenAICalls(ConcurrentEndpoint):
         model: the name it is served under.
         base_url: where, up to and including the version: `https://api.openai.com/v1`.
         api: `chat`: the server puts the prompt into the model's chat template; `completions`: the prompt and a newline.
+            A verbatim request goes to the latter as it is.
         timeout_s: real seconds that a call may take, from the first byte sent to the last one received.
         concurrency: calls at once; it is for the caller to keep to it.
         gate: what the server says about its pace goes here.
@@ -124,13 +125,20 @@ class OpenAICalls(ConcurrentEndpoint):
             "seed": request.seed,
             limit: sampling.max_new_tokens,
         }
-        chat = self._api == "chat"
-        settings |= (
-            {"messages": [{"role": "user", "content": request.prompt}]} if chat else {"prompt": request.prompt + "\n"}
-        )
+        chat = self._chats(request)
+        if chat:
+            system = [{"role": "system", "content": request.system}] * bool(request.system)
+            settings["messages"] = [*system, {"role": "user", "content": request.prompt}]
+        else:
+            settings["prompt"] = request.prompt if request.verbatim else request.prompt + "\n"
+        if sampling.stops:
+            settings["stop"] = list(sampling.stops)
         # The library's methods by endpoint spend a fifth of a call's CPU time on checking what is sent.
         path = "/chat/completions" if chat else "/completions"
         return await client.post(path, cast_to=httpx2.Response, body=settings)
+
+    def _chats(self, request: Request) -> bool:
+        return self._api == "chat" and not request.verbatim
 
     def _read(self, response: httpx2.Response, request: Request) -> Completion:
         try:
@@ -139,7 +147,7 @@ class OpenAICalls(ConcurrentEndpoint):
             reason = error.errors()[0]
             raise CallError("malformed", f"{'.'.join(map(str, reason['loc']))} {reason['msg']}".strip()) from None
         choice, usage = reply.choices[0], reply.usage
-        if self._api == "chat" and choice.message is None:
+        if self._chats(request) and choice.message is None:
             raise CallError("malformed", "a choice without a message")
         text = (choice.message.content if choice.message else choice.text) or ""
         usage = usage or _Usage(prompt_tokens=guess_tokens(request.prompt), completion_tokens=guess_tokens(text))

@@ -1,7 +1,6 @@
 """vLLM server for the length of a `with` block: started in an environment of its own, ended with its workers."""
 
 import http.client
-import json
 import os
 import shlex
 import socket
@@ -153,23 +152,18 @@ def _command(python: Path, source: ModelSource, port: int) -> list[str]:
 def _as_in_transformers(source: ModelSource) -> list[str]:
     """Arguments that make the server answer as `TransformersBackend` does, since they share stored answers.
 
-    By itself vLLM halves the precision of float32 models, and samples with the top-p and top-k that a checkpoint names.
+    By itself vLLM halves the precision of float32 models, and decodes with the top-p, top-k and penalties that a
+    checkpoint names. Of `generation_config.json` it now reads the end tokens alone.
     """
-    from transformers import AutoConfig, GenerationConfig
+    from transformers import AutoConfig
 
     try:
         dtype = AutoConfig.from_pretrained(source.name_or_path, revision=source.revision).dtype
     except (OSError, ValueError) as error:
         raise ModelError(f"{source.name_or_path}: unusable config.json ({str(error).splitlines()[0]})") from None
-    try:
-        suggested = GenerationConfig.from_pretrained(source.name_or_path, revision=source.revision)
-        penalty = suggested.repetition_penalty
-    except OSError:  # a checkpoint need not have one
-        penalty = None
     return [
         *("--tokenizer-mode", "hf", "--generation-config", "vllm"),
         *(("--dtype", str(dtype).removeprefix("torch.")) if dtype else ()),
-        *(("--override-generation-config", json.dumps({"repetition_penalty": penalty})) if penalty else ()),
     ]
 
 
