@@ -190,8 +190,8 @@ def _given(path: Path, release: LiveCodeBenchRelease) -> tuple[Path, ...]:
 
 def _from_hub(release: LiveCodeBenchRelease) -> tuple[Path, ...]:
     """The release's files from the hub's cache, or downloaded into it."""
+    from httpx2 import HTTPError  # which the hub's library lets through, where there is no network
     from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
-    from huggingface_hub.errors import HfHubHTTPError
 
     cached = [try_to_load_from_cache(REPOSITORY, name, repo_type="dataset") for name in FILES[release]]
     if all(isinstance(path, str) for path in cached):
@@ -200,7 +200,7 @@ def _from_hub(release: LiveCodeBenchRelease) -> tuple[Path, ...]:
         # Asked first, since a download is tried for half a minute where there is no network.
         revision = HfApi().dataset_info(REPOSITORY, timeout=CONNECT_S).sha
         paths = [hf_hub_download(REPOSITORY, name, repo_type="dataset", revision=revision) for name in FILES[release]]
-    except (HfHubHTTPError, OSError) as error:
+    except (HTTPError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise DataUnavailableError(
             f"LiveCodeBench {release} is neither cached here nor could it be downloaded ({reason}); "

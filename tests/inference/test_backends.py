@@ -134,10 +134,13 @@ def test_absent_models_are_named(tmp_path: Path) -> None:
         locate_model("./absent")
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"), [("HF_HUB_OFFLINE", True), ("ENDPOINT", "http://127.0.0.1:9")], ids=["told", "found out"]
+)
 def test_a_hub_model_that_cannot_be_had_is_named_with_the_remedy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str, value: object
 ) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(f"huggingface_hub.constants.{setting}", value)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(ModelError, match=r"model 'no-such-org/no-such-model'.*params\.yaml"):
         pin_model("no-such-org/no-such-model")

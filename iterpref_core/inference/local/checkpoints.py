@@ -89,15 +89,16 @@ def pin_model(name: str) -> ModelSource:
     Raises:
         ModelError: the folder is no model, or the hub has no such model or cannot be reached.
     """
+    from httpx2 import HTTPError  # which the hub's library lets through, where there is no network
     from huggingface_hub import HfApi, try_to_load_from_cache
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub.errors import HFValidationError
 
     source = locate_model(name)
     if Path(source.name_or_path).exists():
         return ModelSource(str(Path(source.name_or_path).resolve()))
     try:
         return ModelSource(name, HfApi().model_info(name).sha)
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
+    except (HTTPError, HFValidationError, OSError) as error:
         cached = try_to_load_from_cache(name, "config.json") if not isinstance(error, HFValidationError) else None
         if isinstance(cached, str):
             return ModelSource(name, Path(cached).parent.name)
