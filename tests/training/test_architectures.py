@@ -50,6 +50,7 @@ _OWN: dict[str, dict[str, Any]] = {
     "mamba2": {"num_heads": 8, "n_groups": 1, "state_size": 16, "chunk_size": 8},
     "falcon": {"num_kv_heads": 4, "head_dim": None},
     "gpt_neo": {"num_layers": 2, "num_heads": 4, "attention_types": [[["global", "local"], 1]]},
+    "kimi_linear": {"linear_head_dim": 8, "linear_num_heads": 4},
     "dots1": {"n_shared_experts": 1, "first_k_dense_replace": 0},
 }  # fmt: skip
 _LARGEST = 3e7
