@@ -1,8 +1,8 @@
 """Attempt: a model's answer, made a program with the problem's own tests, which no answer can reach."""
 
 from iterpref_core.execution import Outcome, Program
+from iterpref_core.inference.answer_extraction import extract_code
 from iterpref_core.inference.backend import Completion
-from iterpref_core.inference.prompts import extract_code
 from iterpref_core.records import Attempt, Problem, Trajectory
 
 

@@ -12,8 +12,8 @@ from iterpref_core.evaluation.answerer import Answerer
 from iterpref_core.evaluation.program_runs import Journals, ProgramRun, name_of, own_solutions, run_all, single
 from iterpref_core.evaluation.scores import Evaluated, GroundTruth, Provenance, make_entry
 from iterpref_core.execution import ENGINE, REFERENCE_FACTOR, Engine, limits_of, open_executor, program_of, time_limit
+from iterpref_core.inference.answer_extraction import extract_code
 from iterpref_core.inference.codeflow_prompts import draft_prompt
-from iterpref_core.inference.prompts import extract_code
 from iterpref_core.records import Problem, Sample
 from iterpref_core.storage.jsonl import read_jsonl
 

@@ -1,4 +1,4 @@
-"""Prompts: templates as text files, what a model reads, what it is trained to answer, and the program in an answer."""
+"""Prompts: templates as text files, what a model reads, and what it is trained to answer."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,6 @@ from iterpref_core.config import AnswerStyle
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_FENCE = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL | re.IGNORECASE)
 _FIELD = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -60,13 +59,3 @@ def render_answer(program: str, style: AnswerStyle) -> tuple[str, int]:
         return program, 0
     fence, end = "```python\n", "" if program.endswith("\n") else "\n"
     return f"{fence}{program}{end}```", len(fence)
-
-
-def extract_code(answer: str) -> str:
-    r"""The program in an answer: its longest fenced block, or the whole text where nothing is fenced.
-
-    >>> extract_code("Sure:\n```python\nx = 1\n```\nDone.")
-    'x = 1\n'
-    """
-    blocks = _FENCE.findall(answer)
-    return max(blocks, key=len) if blocks else answer

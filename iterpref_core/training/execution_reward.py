@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from iterpref_core.errors import InputError
 from iterpref_core.execution import Program, ProgramRunner
-from iterpref_core.inference.prompts import extract_code
+from iterpref_core.inference.answer_extraction import extract_code
 from iterpref_core.records import AssertTest, Test
 from iterpref_core.storage.jsonl import describe_validation_error
 

@@ -8,12 +8,13 @@ import torch
 from transformers import LlamaConfig, PreTrainedTokenizerBase, Qwen2Config
 
 from iterpref_core.errors import ModelError
+from iterpref_core.inference.answer_extraction import extract_code
 from iterpref_core.inference.backend import Request, Sampling
 from iterpref_core.inference.local.checkpoints import ModelSource, locate_model, pin_model, write_pointer
 from iterpref_core.inference.local.fingerprint import model_fingerprint
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.inference.local.transformers_backend import SeededSampling, TransformersBackend, load_model
-from iterpref_core.inference.prompts import extract_code, render_answer, render_prompt
+from iterpref_core.inference.prompts import render_answer, render_prompt
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 
 PROMPTS = ("add one", "sort the numbers of the list", "x", "join all letters")
@@ -91,20 +92,6 @@ def test_a_rendered_answer_holds_the_program_where_it_says(program: str) -> None
     assert answer.endswith("\n```")
     if "`" not in program:
         assert extract_code(answer).rstrip("\n") == program.rstrip("\n")
-
-
-@pytest.mark.parametrize(
-    ("answer", "code"),
-    [
-        ("x = 1\n", "x = 1\n"),
-        ("Sure!\n```python\nx = 1\n```\nThis sets x.", "x = 1\n"),
-        ("```py\nshort\n```\nor\n```\nx = 1\ny = 2\n```", "x = 1\ny = 2\n"),
-        ("```Python\nx = 1\ncut off", "x = 1\ncut off"),
-        ("", ""),
-    ],
-)
-def test_code_is_read_from_answers(answer: str, code: str) -> None:
-    assert extract_code(answer) == code
 
 
 def test_a_pointer_leads_to_the_weights(tmp_path: Path, folder: Path) -> None:

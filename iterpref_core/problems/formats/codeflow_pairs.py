@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from iterpref_core.errors import InputError
-from iterpref_core.inference.prompts import extract_code
+from iterpref_core.inference.answer_extraction import extract_code
 from iterpref_core.problems.formats.json_items import count_items, parse_item, read_items
 from iterpref_core.progress import show_progress
 from iterpref_core.records import PreferencePair, Record
