@@ -143,7 +143,11 @@ def _localization(folder: Path, params: Params) -> None:
 
 
 def _training(folder: Path, params: Params) -> None:
+    import torch
+
     from iterpref_core.training.training import train_objective
+
+    torch.set_num_threads(1)  # for so small a model more would wait for each other
 
     def stop(_metrics: dict[str, float], _step: int) -> None:
         raise _FirstStepsError
