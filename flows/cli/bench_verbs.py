@@ -82,6 +82,18 @@ def localization(
 
 
 @bench.command()
+def scale(
+    large: Annotated[bool, typer.Option("--large", help="100,000 records too.")] = False,
+    params: ParamsOption = DEFAULT_PARAMS,
+    json_: JsonOption = False,
+) -> None:
+    """Seconds and memory of each stage's body on 1,000 and 10,000 made-up records, and the slope of both."""
+    from tasks.benchmarks.bench_scale import LARGE, SIZES, bench_scale
+
+    _show("scale", bench_scale(load_params(params), (*SIZES, LARGE) if large else SIZES), json_)
+
+
+@bench.command()
 def training(
     problems: ReferencesOption = MBPP, params: ParamsOption = DEFAULT_PARAMS, json_: JsonOption = False
 ) -> None:

@@ -14,6 +14,7 @@ from iterpref_core.errors import InputError
 from iterpref_core.records import Attempt, Trajectory
 from iterpref_core.statistics.paired_tests import PairedComparison, compare_paired
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
+from iterpref_core.storage.record_index import RecordIndex
 
 COLUMNS = (
     *("calls", "problems", "debugging_solved", "debugging_spent", "sampling_solved", "sampling_spent"),
@@ -117,15 +118,15 @@ def compare_sources(
     Raises:
         InputError: such a problem was not sampled, or there is none.
     """
-    drawn = {trajectory.task_id: trajectory for trajectory in read_jsonl(sampling, Trajectory, unique=True)}
+    drawn = RecordIndex(read_jsonl(sampling, Trajectory, unique=True), Trajectory)
     compared: list[tuple[float, str, Course, Course]] = []
     for trajectory in filter(draft_fails, read_jsonl(debugging, Trajectory, unique=True)):
-        if trajectory.task_id not in drawn:
+        sampled = drawn.get(trajectory.task_id)
+        if sampled is None:
             raise InputError(
                 f"{sampling}: problem {trajectory.task_id!r}, whose draft fails in {debugging}, is not there; "
                 "sample every problem that was debugged"
             )
-        sampled = drawn[trajectory.task_id]
         compared.append((solving_share(sampled), trajectory.task_id, *courses(trajectory, sampled)))
     if not compared:
         raise InputError(f"{debugging}: no draft fails, so there is nothing to compare; give harder problems")

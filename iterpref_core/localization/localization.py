@@ -13,6 +13,7 @@ from iterpref_core.localization.context_widening import widen_spans
 from iterpref_core.localization.line_lcs import ErrorRegion
 from iterpref_core.records import FocalSpans, PreferencePair, Problem, Span, split_lines
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
+from iterpref_core.storage.record_index import RecordIndex
 
 Located = tuple[PreferencePair, ErrorRegion, tuple[Span, ...]]
 """A pair, its regions, and the anchors of what its fix inserts (needed only where D- is empty)."""
@@ -100,7 +101,7 @@ def _by_execution(
 
 
 def _with_tests(pairs: Path, problems: Path) -> Iterator[tuple[PreferencePair, Problem]]:
-    known = {problem.task_id: problem for problem in read_jsonl(problems, Problem, unique=True)}
+    known = RecordIndex(read_jsonl(problems, Problem, unique=True), Problem)
     for pair in read_pairs(pairs):
         problem = known.get(pair.task_id) or known.get(pair.problem_id)
         if problem is None or not problem.tests:

@@ -4,7 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import get_args
 
 from iterpref_core.config import PairsParams
 from iterpref_core.errors import InputError
@@ -14,6 +14,7 @@ from iterpref_core.pairs.pair_judge import Kind, judge_pairs
 from iterpref_core.records import Attempt, PreferencePair, Problem, Trajectory
 from iterpref_core.screening.contamination import Decontamination
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+from iterpref_core.storage.record_index import RecordIndex
 
 _JUDGED = tuple(f"judge_{kind}" for kind in get_args(Kind) if kind != "substantive")
 DROPPED = (
@@ -21,15 +22,6 @@ DROPPED = (
     *("contaminated", "near_duplicate", *_JUDGED),
 )
 """Every reason, in the order in which pairs are asked for them."""
-
-
-class _Task(NamedTuple):
-    """What pairs need of a problem; `tests` is a digest."""
-
-    prompt: str
-    entry_point: str
-    tests: str
-    own_code: bool
 
 
 def select_pairs(
@@ -73,11 +65,11 @@ def select_pairs(
     counts: Counter[str] = Counter()
     every = read_jsonl(trajectories, Trajectory, unique=True)
     benchmarks = Decontamination(params.benchmarks, problems, drop=params.contaminated == "drop")
-    tasks = _read_tasks(problems)
+    tasks = RecordIndex(read_jsonl(problems, Problem, unique=True), Problem)
     pairs = _select(every, tasks, params, count_tokens, counts)
     pairs = _without_repetitions(benchmarks.clean(pairs), params, counts)
     if judge is not None:
-        own_code = {task_id for task_id, task in tasks.items() if task.own_code}
+        own_code = {problem.task_id for problem in tasks.values() if problem.own_code}
         pairs = judge_pairs(pairs, judge, params.seed, counts, own_code)
     written = write_jsonl(out, pairs)
     counts["contaminated"] = benchmarks.dropped
@@ -117,19 +109,19 @@ def eligible(trajectory: Trajectory, params: PairsParams) -> list[Attempt]:
 
 def _select(
     trajectories: Iterable[Trajectory],
-    tasks: Mapping[str, _Task],
+    tasks: Mapping[str, Problem],
     params: PairsParams,
     count_tokens: Callable[[str], int],
     counts: Counter[str],
 ) -> Iterator[PreferencePair]:
     for trajectory in trajectories:
-        if trajectory.task_id not in tasks:
+        task = tasks.get(trajectory.task_id)
+        if task is None:
             raise InputError(
                 f"trajectory {trajectory.task_id!r}: its problem is not in the problems file; "
                 "give the file that the trajectories were made from"
             )
-        task = tasks[trajectory.task_id]
-        if trajectory.tests not in {None, task.tests}:
+        if trajectory.tests not in {None, task.tests_digest}:
             raise InputError(
                 f"trajectory {trajectory.task_id!r}: its problem's tests are no longer those that judged it; "
                 "give the file that the trajectories were made from, or debug again"
@@ -142,7 +134,7 @@ def _select(
 
 
 def _pair_or_reason(
-    trajectory: Trajectory, task: _Task, params: PairsParams, count_tokens: Callable[[str], int]
+    trajectory: Trajectory, task: Problem, params: PairsParams, count_tokens: Callable[[str], int]
 ) -> PreferencePair | str:
     if not any(attempt.verdict == "passed" for attempt in trajectory.attempts):
         return "unsolved"
@@ -168,9 +160,3 @@ def _without_repetitions(
             yield pair
         else:
             counts["near_duplicate"] += 1
-
-
-def _read_tasks(problems: Path) -> dict[str, _Task]:
-    """All that is held of the problems, by task_id, since trajectories may come in any order."""
-    every = read_jsonl(problems, Problem, unique=True)
-    return {item.task_id: _Task(item.prompt, item.entry_point, item.tests_digest, item.own_code) for item in every}

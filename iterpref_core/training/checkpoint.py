@@ -7,6 +7,7 @@ from pathlib import Path
 from iterpref_core.config import TrainingParams
 from iterpref_core.objectives.objectives import find_objective
 from iterpref_core.storage.code_digest import code_digest
+from iterpref_core.storage.file_digest import file_digest
 
 TRAINED_BY = ("iterpref_core.inference", "iterpref_core.objectives", "iterpref_core.training")
 """The code that decides trained weights: what dvc.yaml names for the stage."""
@@ -26,7 +27,7 @@ def run_key(pairs: Path, spans: Path, fingerprint: str, objective: str, params: 
     """
     digest = hashlib.sha256()
     for path in (pairs, spans):
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+        digest.update(bytes.fromhex(file_digest(path)))
     settings = params.model_dump(exclude={"accelerate", "objectives"})
     own = find_objective(objective, params.objectives).values()
     decisive = [fingerprint, objective, settings, own, code_digest(*TRAINED_BY)]

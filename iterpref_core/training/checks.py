@@ -3,9 +3,10 @@
 import logging
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
@@ -41,6 +42,7 @@ class PairChecks:
     part. `same_pair` repeats an earlier pair, `same_chosen` an earlier prompt and chosen program with another rejected
     one. `no_difference`: both programs are the same tokens. `tokens_forked`: what the layout `fork` computes of the
     `tokens_padded`; it leaves out the rejected tokens that are shared with the chosen program or come after D-.
+    `tokens_focal`: those of D-, and `tokens_focal_cut` those of D- that the length limit cuts off.
     """
 
     pairs: int = 0
@@ -57,6 +59,8 @@ class PairChecks:
     tokens_rejected: int = 0
     tokens_shared: int = 0
     tokens_after_focal: int = 0
+    tokens_focal: int = 0
+    tokens_focal_cut: int = 0
     lengths: dict[str, Counter[int]] = field(default_factory=lambda: {name: Counter() for name in LENGTHS})
     _pairs_seen: set[bytes] = field(default_factory=set)
     _chosen_seen: set[bytes] = field(default_factory=set)
@@ -100,8 +104,23 @@ class PairChecks:
         self.tokens_shared += shared
         self.tokens_rejected += len(row.rejected_ids)
         self.tokens_after_focal += len(row.rejected_ids) - last
+        self.tokens_focal += sum(row.focal)
+        self.tokens_focal_cut += row.cut
         self.tokens_padded += trunk + len(row.prompt_ids) + len(row.rejected_ids)
         self.tokens_forked += trunk + max(0, last - shared)
+
+    def counts(self) -> dict[str, Any]:
+        """All sums, as JSON takes them; not the digests."""
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+
+    @classmethod
+    def from_counts(cls, counts: Mapping[str, Any]) -> "PairChecks":
+        """Checks whose `counts` were read back from JSON; to add pairs would not find what these repeat."""
+        lengths = {
+            name: Counter({int(size): number for size, number in sizes.items()})
+            for name, sizes in counts["lengths"].items()
+        }
+        return cls(**{**counts, "lengths": lengths})
 
     def numbers(self) -> dict[str, float]:
         """The key numbers: shares of the pairs, or of tokens where the name says so; lengths in tokens."""

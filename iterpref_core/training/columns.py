@@ -1,6 +1,11 @@
 """Data set columns: token ids, reference log-probabilities, and the weights that the objective gives tokens."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
+
+import numpy as np
+from datasets import Dataset, concatenate_datasets
 
 from iterpref_core.objectives.objectives import Objective
 from iterpref_core.training.dataset import TokenizedPair
@@ -17,54 +22,98 @@ COLUMNS = (
     "ref_rejected_token_logps",
 )
 
+STORED = ("prompt_ids", "chosen_ids", "rejected_ids", "focal", "focal_chosen", "half")
+"""What weights are made of: fields of `TokenizedPair`, and which of its two ways a pair is read in (`halves`)."""
+
 Columns = dict[str, list[Any]]
 
 
-def objective_columns(rows: list[TokenizedPair], objective: Objective, reference: ReferenceLogps | None) -> Columns:
-    """The data set's columns: w+, w- and v stand in the data, so that no cache can mix up two objectives.
-
-    An objective that treats one half of every batch differently has each pair twice, in both ways: those of whole
-    programs first, then those of error regions. `sampling.AlternatingSampler` draws one of the two.
+def objective_columns(rows: Sequence[TokenizedPair], objective: Objective, reference: ReferenceLogps | None) -> Columns:
+    """The columns of pairs in memory, weights included.
 
     Args:
         rows: the tokenized pairs.
         objective: which tokens count.
         reference: per-token log-probabilities; None for an objective that has no preference term.
     """
+    stored: Columns = {name: [getattr(row, name) for row in rows] for name in STORED[:5]}
+    if reference is not None:
+        stored |= {"ref_chosen_token_logps": reference.chosen, "ref_rejected_token_logps": reference.rejected}
+    if halves(objective) == 1:
+        return weigh_tokens(stored, objective)
+    stored = {name: values * 2 for name, values in stored.items()}
+    return weigh_tokens(stored | {"half": [half for half in range(2) for _ in rows]}, objective)
+
+
+def objective_dataset(pairs: Dataset, reference: Dataset | None, objective: Objective) -> Dataset:
+    """The same of pairs on disk: weights are made when rows are read, so that nothing is held or stored twice.
+
+    Args:
+        pairs: `PairTable.dataset`.
+        reference: of `reference_logps`, the same pairs.
+        objective: which tokens count.
+    """
+    joined = pairs if reference is None else concatenate_datasets([pairs, reference], axis=1)
+    if halves(objective) == 2:
+        half = Dataset.from_dict({"half": np.repeat(np.arange(2, dtype=np.int8), len(joined))})
+        joined = concatenate_datasets([concatenate_datasets([joined, joined]), half], axis=1)
+    return joined.with_transform(partial(weigh_tokens, objective=objective))
+
+
+def halves(objective: Objective) -> int:
+    """How many times the data set has each pair.
+
+    An objective that treats one half of every batch differently has it twice, in both ways: those of whole programs
+    first, then those of error regions. `half_batches.AlternatingSampler` draws one of the two.
+    """
+    return 2 if objective.preference and objective.rejected == "half focal" else 1
+
+
+def weigh_tokens(stored: Columns, objective: Objective) -> Columns:
+    """The data set's columns of some rows: w+, w- and v stand in the data, so that no cache can mix up two objectives.
+
+    Args:
+        stored: the columns `STORED` and the reference's, as far as the objective needs them.
+        objective: which tokens count.
+    """
     if not objective.preference:
-        return _nll_columns([row.chosen_ids if objective.nll == "chosen" else row.rejected_ids for row in rows], rows)
-    assert reference is not None, "a preference term is relative to a reference"
-    weights = {
-        "all": [[1] * len(row.rejected_ids) for row in rows],
-        "focal": [row.focal for row in rows],
-    }
-    of_rejected = [weights[objective.rejected]] if objective.rejected in weights else list(weights.values())
-    once: Columns = {
-        "prompt_ids": [row.prompt_ids for row in rows],
-        "chosen_ids": [row.chosen_ids for row in rows],
-        "rejected_ids": [row.rejected_ids for row in rows],
-        "chosen_weights": [
-            row.focal_chosen if objective.chosen == "focal" else [1] * len(row.chosen_ids) for row in rows
-        ],
-        "nll_weights": [[1] * len(row.chosen_ids) for row in rows],
-        "ref_chosen_token_logps": reference.chosen,
-        "ref_rejected_token_logps": reference.rejected,
-    }
-    return {name: values * len(of_rejected) for name, values in once.items()} | {
-        "rejected_weights": [row for ways in of_rejected for row in ways]
-    }
-
-
-def _nll_columns(programs: list[list[int]], rows: list[TokenizedPair]) -> Columns:
-    """What the NLL is of stands where otherwise the chosen program does; nothing else counts."""
-    zeros = [[0.0] * len(program) for program in programs]
+        return _nll_columns(stored, "chosen_ids" if objective.nll == "chosen" else "rejected_ids")
+    chosen, rejected = _ones(stored["chosen_ids"]), _ones(stored["rejected_ids"])
+    if objective.rejected == "focal":
+        rejected = stored["focal"]
+    elif objective.rejected == "half focal":
+        rejected = [
+            focal if half else whole
+            for half, focal, whole in zip(stored["half"], stored["focal"], rejected, strict=True)
+        ]
     return {
-        "prompt_ids": [row.prompt_ids for row in rows],
+        "prompt_ids": stored["prompt_ids"],
+        "chosen_ids": stored["chosen_ids"],
+        "rejected_ids": stored["rejected_ids"],
+        "chosen_weights": stored["focal_chosen"] if objective.chosen == "focal" else chosen,
+        "rejected_weights": rejected,
+        "nll_weights": chosen,
+        "ref_chosen_token_logps": stored["ref_chosen_token_logps"],
+        "ref_rejected_token_logps": stored["ref_rejected_token_logps"],
+    }
+
+
+def _ones(programs: Sequence[Sequence[int]]) -> list[list[int]]:
+    return [[1] * len(program) for program in programs]
+
+
+def _nll_columns(stored: Columns, program: str) -> Columns:
+    """What the NLL is of stands where otherwise the chosen program does; nothing else counts."""
+    programs = stored[program]
+    zeros = [[0.0] * len(program) for program in programs]
+    nothing: list[list[int]] = [[] for _ in programs]
+    return {
+        "prompt_ids": stored["prompt_ids"],
         "chosen_ids": programs,
-        "rejected_ids": [[] for _ in rows],
+        "rejected_ids": nothing,
         "chosen_weights": zeros,
-        "rejected_weights": [[] for _ in rows],
-        "nll_weights": [[1] * len(program) for program in programs],
+        "rejected_weights": nothing,
+        "nll_weights": _ones(programs),
         "ref_chosen_token_logps": zeros,
-        "ref_rejected_token_logps": [[] for _ in rows],
+        "ref_rejected_token_logps": nothing,
     }

@@ -1,19 +1,23 @@
 """Pairs, tokenized once: token ids and the masks that objectives choose from, as named columns."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.config import AnswerStyle, TrainingParams
+from iterpref_core.config import AnswerStyle
 from iterpref_core.errors import InputError, ModelError, RecordError
 from iterpref_core.inference.prompts import render_answer, render_prompt
 from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs
 from iterpref_core.training.masks import mask_from_spans
-from iterpref_core.training.tokenized_programs import encode_program
+from iterpref_core.training.tokenized_programs import encode_programs
+
+_BATCH = 64
+"""Pairs tokenized at once: enough for many cores, and some megabytes."""
 
 
 @dataclass(frozen=True)
@@ -80,60 +84,89 @@ def join_spans(pairs: Path, spans: Path) -> Iterator[tuple[PreferencePair, Focal
 def tokenize_pair(
     pair: PreferencePair, spans: FocalSpans, tokenizer: PreTrainedTokenizerBase, params: PairForm
 ) -> TokenizedPair:
-    """Tokenize one pair; a long prompt loses its start (but not the token that opens every text), a program its end.
+    """Tokenize one pair, as `tokenize_pairs` does."""
+    return next(tokenize_pairs([(pair, spans)], tokenizer, params))
+
+
+def tokenize_pairs(
+    pairs: Iterable[tuple[PreferencePair, FocalSpans]], tokenizer: PreTrainedTokenizerBase, params: PairForm
+) -> Iterator[TokenizedPair]:
+    """Tokenize pairs; a long prompt loses its start (but not the token that opens every text), a program its end.
+
+    They are read some dozens at a time, and tokenized on all cores.
 
     Args:
-        pair: the programs.
-        spans: D- and D+, as characters of its programs.
+        pairs: the programs, and D- and D+ as characters of them.
         tokenizer: must give offsets and have an end token.
         params: length limits, in tokens, and the form of the answers.
 
     Raises:
         ModelError: the tokenizer gives no offsets or has no end token.
     """
-    prompt = _tokenize_prompt(pair.prompt, tokenizer, params.max_prompt_length)
-    room = params.max_length - len(prompt)
-    chosen_ids, focal_chosen = _tokenize_answer(pair.chosen, spans.chosen, params.answer, tokenizer)
-    rejected_ids, focal = _tokenize_answer(pair.rejected, spans.rejected, params.answer, tokenizer)
-    return TokenizedPair(
-        prompt_ids=prompt,
-        chosen_ids=chosen_ids[:room],
-        rejected_ids=rejected_ids[:room],
-        focal=focal[:room],
-        focal_chosen=focal_chosen[:room],
-        cut=sum(focal[room:]),
-        task_id=pair.task_id,
+    waiting = iter(pairs)
+    while batch := list(islice(waiting, _BATCH)):
+        yield from _tokenize_batch(batch, tokenizer, params)
+
+
+def _tokenize_batch(
+    batch: Sequence[tuple[PreferencePair, FocalSpans]], tokenizer: PreTrainedTokenizerBase, params: PairForm
+) -> Iterator[TokenizedPair]:
+    prompts = _tokenize_prompts([pair.prompt for pair, _ in batch], tokenizer, params.max_prompt_length)
+    answers = _tokenize_answers(
+        [(text, own) for pair, spans in batch for text, own in _programs(pair, spans)], params.answer, tokenizer
     )
-
-
-def _tokenize_prompt(prompt: str, tokenizer: PreTrainedTokenizerBase, longest: int) -> list[int]:
-    text = render_prompt(tokenizer, prompt)
-    ids: list[int] = tokenizer(text, add_special_tokens=tokenizer.chat_template is None)["input_ids"]
-    # Models that begin every text with the same token are lost without it.
-    bos = ids[:1] if ids and ids[0] == tokenizer.bos_token_id else []
-    return ids if len(ids) <= longest else bos + ids[len(ids) - longest + len(bos) :]
-
-
-def _tokenize_answer(
-    program: str, spans: tuple[Span, ...], style: AnswerStyle, tokenizer: PreTrainedTokenizerBase
-) -> tuple[list[int], list[int]]:
-    """Token ids, closed by the end token, and which of them a span of the program touches."""
-    answer, begin = render_answer(program, style)
-    ids, offsets = encode_program(tokenizer, answer)
-    if tokenizer.eos_token_id is None:
-        raise ModelError(
-            f"{tokenizer.name_or_path}: this tokenizer has no end token, so no model could learn where a program "
-            "ends; name one as eos_token in tokenizer_config.json"
+    for (pair, _), prompt in zip(batch, prompts, strict=True):
+        (chosen_ids, focal_chosen), (rejected_ids, focal) = next(answers), next(answers)
+        room = params.max_length - len(prompt)
+        yield TokenizedPair(
+            prompt_ids=prompt,
+            chosen_ids=chosen_ids[:room],
+            rejected_ids=rejected_ids[:room],
+            focal=focal[:room],
+            focal_chosen=focal_chosen[:room],
+            cut=sum(focal[room:]),
+            task_id=pair.task_id,
         )
-    spans = tuple((begin + start, begin + end) for start, end in spans)
-    # Spans are in the program: the end token after it was not wrong, only what it came after.
-    return [*ids, tokenizer.eos_token_id], [*mask_from_spans(offsets, spans), 0]
 
 
-def load_pairs(
-    pairs: Path, spans: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams
-) -> list[TokenizedPair]:
-    """All pairs, tokenized.
+def _programs(pair: PreferencePair, spans: FocalSpans) -> tuple[tuple[str, tuple[Span, ...]], ...]:
+    return (pair.chosen, spans.chosen), (pair.rejected, spans.rejected)
+
+
+def _tokenize_prompts(prompts: Sequence[str], tokenizer: PreTrainedTokenizerBase, longest: int) -> Iterator[list[int]]:
+    texts = [render_prompt(tokenizer, prompt) for prompt in prompts]
+    for ids in tokenizer(texts, add_special_tokens=tokenizer.chat_template is None)["input_ids"]:
+        # Models that begin every text with the same token are lost without it.
+        bos = ids[:1] if ids and ids[0] == tokenizer.bos_token_id else []
+        yield ids if len(ids) <= longest else bos + ids[len(ids) - longest + len(bos) :]
+
+
+def _tokenize_answers(
+    programs: Sequence[tuple[str, tuple[Span, ...]]], style: AnswerStyle, tokenizer: PreTrainedTokenizerBase
+) -> Iterator[tuple[list[int], list[int]]]:
+    """Token ids, closed by the end token, and which of them a span of the program touches."""
+    answers = [render_answer(program, style) for program, _ in programs]
+    encoded = encode_programs(tokenizer, [answer for answer, _ in answers])
+    for (ids, offsets), (_, begin), (_, spans) in zip(encoded, answers, programs, strict=True):
+        if tokenizer.eos_token_id is None:
+            raise ModelError(
+                f"{tokenizer.name_or_path}: this tokenizer has no end token, so no model could learn where a program "
+                "ends; name one as eos_token in tokenizer_config.json"
+            )
+        moved = tuple((begin + start, begin + end) for start, end in spans)
+        # Spans are in the program: the end token after it was not wrong, only what it came after.
+        yield [*ids, tokenizer.eos_token_id], [*mask_from_spans(offsets, moved), 0]
+
+
+def load_pairs(pairs: Path, spans: Path, tokenizer: PreTrainedTokenizerBase, params: PairForm) -> list[TokenizedPair]:
+    """All pairs that `stream_pairs` gives, in memory."""
+    return list(stream_pairs(pairs, spans, tokenizer, params))
+
+
+def stream_pairs(
+    pairs: Path, spans: Path, tokenizer: PreTrainedTokenizerBase, params: PairForm
+) -> Iterator[TokenizedPair]:
+    """The pairs that have spans, tokenized.
 
     Raises:
         InputError: there is no pair, or `max_length` leaves no room for programs.
@@ -143,7 +176,9 @@ def load_pairs(
             f"params.yaml: training.max_length: {params.max_length} tokens leave no room for a program beside a prompt "
             f"of up to training.max_prompt_length = {params.max_prompt_length}; raise the former or lower the latter"
         )
-    rows = [tokenize_pair(pair, found, tokenizer, params) for pair, found in join_spans(pairs, spans)]
-    if not rows:
+    rows = tokenize_pairs(join_spans(pairs, spans), tokenizer, params)
+    first = next(rows, None)
+    if first is None:
         raise InputError(f"{spans}: no pair to train on; look at the drop reasons of the stages before")
-    return rows
+    yield first
+    yield from rows

@@ -15,13 +15,13 @@ from iterpref_core.errors import InputError
 from iterpref_core.objectives.objectives import OBJECTIVES, Objective, ObjectiveName, check_objective
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.training.columns import objective_columns
-from iterpref_core.training.dataset import TokenizedPair, tokenize_pair
+from iterpref_core.training.dataset import TokenizedPair, tokenize_pairs
 from iterpref_core.training.reference import ReferenceLogps, score_pairs
 
 
 @dataclass(frozen=True)
 class _Form:
-    """Length limits in tokens, and the form of the answers, as `tokenize_pair` asks for them."""
+    """Length limits in tokens, and the form of the answers, as `tokenize_pairs` asks for them."""
 
     max_prompt_length: int
     max_length: int
@@ -67,7 +67,7 @@ def focal_dataset(
             f"args.max_length: {form.max_length} tokens leave no room for a program beside a prompt of up to "
             f"max_prompt_length = {max_prompt_length}; raise the former or lower the latter"
         )
-    rows = [tokenize_pair(*_as_records(number, pair), tokenizer, form) for number, pair in enumerate(pairs)]
+    rows = list(tokenize_pairs((_as_records(number, pair) for number, pair in enumerate(pairs)), tokenizer, form))
     reference = _score(model, rows, args) if row.preference else None
     return Dataset.from_dict(objective_columns(rows, row, reference))
 

@@ -44,4 +44,8 @@ def mask_from_spans(offsets: Sequence[Span], spans: Sequence[Span]) -> list[int]
     ordered = sorted((first, last) for first, last in spans if first < last)
     firsts = [first for first, _ in ordered]
     reach = [0, *accumulate((last for _, last in ordered), max)]  # how far the first n spans go
-    return [int(start < end and reach[bisect_left(firsts, end)] > start) for start, end in offsets]
+    low, high = min(firsts, default=0), reach[-1]  # most tokens lie outside of both
+    return [
+        int(start < high and low < end and start < end and reach[bisect_left(firsts, end)] > start)
+        for start, end in offsets
+    ]

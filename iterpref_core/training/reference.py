@@ -1,26 +1,35 @@
 """Reference log-probabilities: per token, computed once, shared by all objectives.
 
 Whatever tokens an objective weighs, its reference term is a weighted sum of these. They are kept outside of DVC's
-outputs under a key of everything that decides them: model, token ids and precision.
+outputs under a key of everything that decides them (model, token ids, precision), in a memory-mapped Arrow file that
+all processes and objectives share.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from accelerate import PartialState
+from datasets import Dataset, Features, List, Value
+from datasets.arrow_writer import ArrowWriter
 from filelock import FileLock
-from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
 from iterpref_core.progress import show_progress
 from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.label_head import decoder_of, label_logps, logit_transform
+
+_FEATURES = Features({f"ref_{side}_token_logps": List(Value("float32")) for side in ("chosen", "rejected")})
+_ROWS = 256
+
+Program = tuple[list[int], list[int]]
+"""Prompt ids, completion ids."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +40,10 @@ class ReferenceLogps:
     rejected: list[list[float]]
 
 
-def reference_key(rows: Sequence[TokenizedPair], fingerprint: str, weights: torch.dtype, bf16: bool) -> str:
-    """A digest of what decides the log-probabilities; masks do not."""
-    digest = hashlib.sha256(json.dumps([fingerprint, str(weights), bf16, torch.__version__]).encode())
-    for row in rows:
-        digest.update(json.dumps([row.prompt_ids, row.chosen_ids, row.rejected_ids]).encode())
-    return digest.hexdigest()[:32]
+def reference_key(tokens: str, fingerprint: str, weights: torch.dtype, bf16: bool) -> str:
+    """A digest of what decides the log-probabilities; masks do not. `tokens` is a digest of all token ids."""
+    decisive = [tokens, fingerprint, str(weights), bf16, torch.__version__]
+    return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:32]
 
 
 def reference_logps(
@@ -48,8 +55,8 @@ def reference_logps(
     batch_size: int,
     bf16: bool,
     processes: PartialState,
-) -> ReferenceLogps:
-    """Read the log-probabilities from the cache, or compute and keep them.
+) -> Dataset:
+    """The log-probabilities on disk, as columns; computed unless they are there.
 
     A lock makes objectives that train at the same time compute them once. Several processes each score their share.
 
@@ -63,66 +70,84 @@ def reference_logps(
         processes: those that train together.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    path = cache / f"{key}.safetensors"
+    path = cache / f"{key}.arrow"
     with FileLock(f"{path}.lock") if processes.is_main_process else nullcontext():
         processes.wait_for_everyone()  # whoever waits here finds what the lock's last holder wrote
         if not path.exists():
-            sequences = _sequences(rows)
-            own = sequences[processes.process_index :: processes.num_processes]
-            scores = score_sequences(load(), own, batch_size=batch_size, bf16=bf16)
-            _write(_share(path, processes.process_index), scores)
+            prompts, lengths = _lengths(rows)
+            starts = np.concatenate([[0], np.cumsum(lengths)])
+            own = range(processes.process_index, len(lengths), processes.num_processes)
+            share = np.memmap(_share(path, processes.process_index), np.float32, "w+", shape=int(starts[-1]))
+            totals = (prompts + lengths)[own.start :: own.step]
+            scores = _score_each(load(), _Programs(rows, own), totals, batch_size=batch_size, bf16=bf16)
+            for index, score in scores:
+                share[starts[own[index]] : starts[own[index] + 1]] = score.numpy()
+            share.flush()
             processes.wait_for_everyone()
             if processes.is_main_process:
-                _merge(path, sequences, processes.num_processes)
+                _merge(path, starts, processes.num_processes)
             processes.wait_for_everyone()
-    return _split(load_file(path)["logps"], rows)
+    return Dataset.from_file(str(path))
+
+
+class _Programs(Sequence[Program]):
+    """Those of some numbers; all chosen programs come first, then all rejected ones. Read when they are asked for."""
+
+    def __init__(self, rows: Sequence[TokenizedPair], numbers: range) -> None:
+        self._rows, self._numbers = rows, numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, index: int) -> Program:  # type: ignore[override]  # no slices of it are taken
+        rejected, place = divmod(self._numbers[index], len(self._rows))
+        row = self._rows[place]
+        return row.prompt_ids, row.rejected_ids if rejected else row.chosen_ids
+
+
+def _lengths(rows: Sequence[TokenizedPair]) -> tuple[np.ndarray, np.ndarray]:
+    """Tokens of the prompt and of the program, of all chosen programs, then of all rejected ones."""
+    programs = ((row.prompt_ids, row.chosen_ids, row.rejected_ids) for row in rows)
+    prompts, chosen, rejected = np.fromiter((len(ids) for own in programs for ids in own), np.int64).reshape(-1, 3).T
+    return np.concatenate([prompts, prompts]), np.concatenate([chosen, rejected])
 
 
 def score_pairs(
     model: PreTrainedModel, rows: Sequence[TokenizedPair], *, batch_size: int, bf16: bool
 ) -> ReferenceLogps:
     """The log-probabilities under a model in this process, kept nowhere; arguments as of `score_sequences`."""
-    scores = score_sequences(model, _sequences(rows), batch_size=batch_size, bf16=bf16)
-    return _split(torch.cat([torch.empty(0), *scores]), rows)
-
-
-def _sequences(rows: Sequence[TokenizedPair]) -> list[tuple[list[int], list[int]]]:
-    """(prompt ids, completion ids): of all chosen programs, then of all rejected ones, as `_split` takes them apart."""
-    chosen = [(row.prompt_ids, row.chosen_ids) for row in rows]
-    return chosen + [(row.prompt_ids, row.rejected_ids) for row in rows]
+    programs = _Programs(rows, range(2 * len(rows)))
+    scores = [score.tolist() for score in score_sequences(model, programs, batch_size=batch_size, bf16=bf16)]
+    return ReferenceLogps(chosen=scores[: len(rows)], rejected=scores[len(rows) :])
 
 
 def _share(path: Path, process: int) -> Path:
     return path.with_suffix(f".{process}.share")
 
 
-def _write(path: Path, scores: Sequence[torch.Tensor]) -> None:
+def _merge(path: Path, starts: np.ndarray, processes: int) -> None:
+    """Put the shares of all processes together, each of which has its own programs in their places."""
+    paths = [_share(path, process) for process in range(processes)]
+    shares = [np.memmap(share, np.float32, "r") for share in paths]
+    pairs = len(starts) // 2
+
+    def scores(number: int) -> np.ndarray:
+        return shares[number % processes][starts[number] : starts[number + 1]]
+
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    save_file({"logps": torch.cat([torch.empty(0), *scores])}, temporary)
+    with ArrowWriter(features=_FEATURES, path=str(temporary)) as writer:
+        for start in range(0, pairs, _ROWS):
+            places = range(start, min(start + _ROWS, pairs))
+            both = ([scores(side * pairs + place) for place in places] for side in range(2))
+            writer.write_batch(dict(zip(_FEATURES, both, strict=True)))
+        writer.finalize()
     temporary.replace(path)
-
-
-def _merge(path: Path, sequences: Sequence[tuple[list[int], list[int]]], processes: int) -> None:
-    """Put the shares of all processes in the order of the sequences."""
-    shares = [_share(path, process) for process in range(processes)]
-    scores: list[torch.Tensor] = [torch.empty(0)] * len(sequences)
-    for process, share in enumerate(shares):
-        lengths = [len(completion) for _, completion in sequences[process::processes]]
-        scores[process::processes] = load_file(share)["logps"].split(lengths)
-    _write(path, scores)
-    for share in shares:
+    for share in paths:
         share.unlink()
 
 
-def _split(flat: torch.Tensor, rows: Sequence[TokenizedPair]) -> ReferenceLogps:
-    lengths = [len(row.chosen_ids) for row in rows] + [len(row.rejected_ids) for row in rows]
-    pieces = [piece.tolist() for piece in flat.split(lengths)]
-    return ReferenceLogps(chosen=pieces[: len(rows)], rejected=pieces[len(rows) :])
-
-
-@torch.inference_mode()
 def score_sequences(
-    model: PreTrainedModel, sequences: Sequence[tuple[list[int], list[int]]], *, batch_size: int, bf16: bool
+    model: PreTrainedModel, sequences: Sequence[Program], *, batch_size: int, bf16: bool
 ) -> list[torch.Tensor]:
     """Log-probability of every completion token given all before it.
 
@@ -135,18 +160,26 @@ def score_sequences(
     Returns:
         For each sequence a float32 tensor as long as its completion, nats.
     """
-    model.eval()
-    order = sorted(range(len(sequences)), key=lambda index: sum(map(len, sequences[index])))
-    scores: dict[int, torch.Tensor] = {}
-    with show_progress("reference log-probabilities", len(order), unit="programs") as advance:
-        for start in range(0, len(order), batch_size):
-            batch = order[start : start + batch_size]
-            scores.update(zip(batch, _score_batch(model, [sequences[index] for index in batch], bf16), strict=True))
-            advance(len(batch))
+    totals = np.array([len(prompt) + len(completion) for prompt, completion in sequences], dtype=np.int64)
+    scores = dict(_score_each(model, sequences, totals, batch_size=batch_size, bf16=bf16))
     return [scores[index] for index in range(len(sequences))]
 
 
-def _score_batch(model: PreTrainedModel, batch: list[tuple[list[int], list[int]]], bf16: bool) -> list[torch.Tensor]:
+@torch.inference_mode()
+def _score_each(
+    model: PreTrainedModel, sequences: Sequence[Program], totals: np.ndarray, *, batch_size: int, bf16: bool
+) -> Iterator[tuple[int, torch.Tensor]]:
+    """Index and score of each sequence, the shortest first by their lengths, `totals`."""
+    model.eval()
+    order = np.argsort(totals, kind="stable")
+    with show_progress("reference log-probabilities", len(order), unit="programs") as advance:
+        for start in range(0, len(order), batch_size):
+            batch = order[start : start + batch_size].tolist()
+            yield from zip(batch, _score_batch(model, [sequences[index] for index in batch], bf16), strict=True)
+            advance(len(batch))
+
+
+def _score_batch(model: PreTrainedModel, batch: list[Program], bf16: bool) -> list[torch.Tensor]:
     tokens = [torch.tensor(prompt + completion, device=model.device) for prompt, completion in batch]
     input_ids = torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True)
     lengths = torch.tensor([len(row) for row in tokens], device=model.device)

@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import groupby
+from operator import eq
 from typing import Any
 
 from tokenizers import Tokenizer
@@ -23,16 +24,24 @@ from iterpref_core.records import Span
 
 
 def encode_program(tokenizer: PreTrainedTokenizerBase, program: str) -> tuple[list[int], list[Span]]:
-    """The tokens of a program that continues a prompt, without any special token.
+    """One program's tokens, as `encode_programs` gives them."""
+    return next(encode_programs(tokenizer, [program]))
 
-    Returns:
-        Ids, and for each the [start, end) of its characters in `program`; empty for a token that stands for none.
+
+def encode_programs(
+    tokenizer: PreTrainedTokenizerBase, programs: Sequence[str]
+) -> Iterator[tuple[list[int], list[Span]]]:
+    """The tokens of programs that continue prompts, without any special token; on all cores.
+
+    Yields:
+        Ids, and for each the [start, end) of its characters in the program; empty for a token that stands for none.
 
     Raises:
         ModelError: the tokenizer gives no offsets.
     """
-    encoding = _continuing(tokenizer).encode(program, add_special_tokens=False)
-    return encoding.ids, list(_own_characters(encoding.offsets, program))
+    encodings = _continuing(tokenizer).encode_batch(programs, add_special_tokens=False)
+    for encoding, program in zip(encodings, programs, strict=True):
+        yield encoding.ids, _own_characters(encoding.offsets, program)
 
 
 @lru_cache(maxsize=2)
@@ -71,8 +80,14 @@ def _adding_nothing(steps: list[Any]) -> list[Any]:
     return changed
 
 
-def _own_characters(offsets: Sequence[Span], text: str) -> Iterator[Span]:
+def _own_characters(offsets: list[Span], text: str) -> list[Span]:
     """Where tokens of the same characters are as many as their UTF-8 bytes, each is one byte: of one character."""
+    if not any(map(eq, offsets, offsets[1:])):
+        return offsets
+    return list(_shared_out(offsets, text))
+
+
+def _shared_out(offsets: Sequence[Span], text: str) -> Iterator[Span]:
     for (start, end), run in groupby(offsets):
         tokens = len(list(run))
         owners = [place for place in range(start, end) for _ in text[place].encode()]

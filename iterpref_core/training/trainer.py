@@ -23,7 +23,7 @@ from iterpref_core.training.batch_statistics import (
     CountingCollator,
 )
 from iterpref_core.training.checkpoint import mark_whole
-from iterpref_core.training.columns import COLUMNS
+from iterpref_core.training.columns import COLUMNS, STORED
 from iterpref_core.training.dpo_settings import refuse_ignored
 from iterpref_core.training.exactness import switch_off_randomness
 from iterpref_core.training.half_batches import AlternatingSampler
@@ -95,7 +95,7 @@ class FocalDPOTrainer(DPOTrainer):
         return AlternatingSampler(len(train_dataset or self.train_dataset) // 2, self.args.seed)
 
     def _set_signature_columns_if_needed(self) -> None:
-        self._signature_columns = list(COLUMNS)
+        self._signature_columns = list({*COLUMNS, *STORED})
 
     def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> torch.Tensor:
         """`counts` of the whole batch: all its accumulation steps, in all processes."""

@@ -5,6 +5,7 @@ import shutil
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
 import torch
 from accelerate import PartialState
 from datasets import Dataset
@@ -21,14 +22,14 @@ from iterpref_core.objectives.objectives import Objective, find_objective
 from iterpref_core.training.attention import check_fork, choose_attention
 from iterpref_core.training.callbacks import Forward, OnLog, ShowSteps
 from iterpref_core.training.checkpoint import last_checkpoint, run_key
-from iterpref_core.training.checks import check_rows, report_findings
-from iterpref_core.training.columns import objective_columns
-from iterpref_core.training.dataset import TokenizedPair, load_pairs
+from iterpref_core.training.checks import PairChecks, report_findings
+from iterpref_core.training.columns import halves, objective_dataset
 from iterpref_core.training.exactness import check_adapters, check_exactness, switch_off_randomness
 from iterpref_core.training.launch import launch_training
 from iterpref_core.training.layouts import PAD_TO_MULTIPLE_OF, Collator, make_collator
+from iterpref_core.training.pair_table import PairTable, open_pair_table
 from iterpref_core.training.ranks import accumulation_steps, is_launched, join_processes, sharding, whole_models
-from iterpref_core.training.reference import ReferenceLogps, reference_key, reference_logps
+from iterpref_core.training.reference import reference_key, reference_logps
 from iterpref_core.training.trained_model import REWARDS, lora_config, write_curve, write_model
 from iterpref_core.training.trainer import DivergedError, FocalDPOTrainer
 from iterpref_core.training.validation import held_out
@@ -63,7 +64,7 @@ def train_objective(
         params: settings; with `accelerate` this process starts others, which train.
         out: folder for the trained checkpoint.
         curve: CSV of the training curve, one row per logged step.
-        work: folder for checkpoints and reference log-probabilities, kept outside of `out`.
+        work: folder for checkpoints, tokenized pairs and reference log-probabilities, kept outside of `out`.
         on_log: called with (metrics, step) while training runs.
         prompt: whether the model reads prompts in its chat template; the trained model keeps to it.
 
@@ -94,28 +95,27 @@ def train_objective(
     tokenizer = load_tokenizer(model, prompt)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    rows = load_pairs(pairs, spans, tokenizer, params)
-    held = held_out(rows, params, processes.num_processes)
     fingerprint = model_fingerprint(model, prompt)
+    rows = open_pair_table(pairs, spans, tokenizer, fingerprint, params, work / "pairs")
+    held = np.array(held_out(rows.task_ids, params, processes.num_processes))
     key = run_key(pairs, spans, fingerprint, objective, params)
     checkpoints = work / "checkpoints" / f"{objective}-{key}{sharding(processes)}"
-    checks = check_rows(rows, tokenizer.eos_token_id)
-    report_findings(checks.findings(params), needs_focal="focal" in row.rejected)
-    arguments = _arguments(params, row, accumulation, len(rows) - sum(held), checkpoints)
+    report_findings(rows.checks.findings(params), needs_focal="focal" in row.rejected)
+    arguments = _arguments(params, row, accumulation, int(np.sum(~held)), checkpoints)
     policy = _load_policy(model, params)
     collator = make_collator(
         params.layout, tokenizer.pad_token_id, preference=row.preference, pad_to_multiple_of=PAD_TO_MULTIPLE_OF
     )
     if params.layout == "fork":
         choose_attention(policy)
-        check_fork(policy.config, max(row.length for row in rows))
+        check_fork(policy.config, max(rows.checks.lengths["pair"]))
     if processes.num_processes == 1:  # of several, each may hold but a part of it
         check_exactness(policy.to(processes.device), collator, params.layout)
     reference = None
     if row.preference:
         reference = _reference(policy, model, rows, fingerprint, params, work, processes, collator)
-    columns = Dataset.from_dict(objective_columns(rows, row, reference))
-    kept = [index for index in range(len(columns)) if not held[index % len(rows)]]
+    columns = objective_dataset(rows.dataset, reference, row)
+    kept_out = np.tile(held, halves(row))
     try:
         trainer = FocalDPOTrainer(
             objective=row,
@@ -124,8 +124,8 @@ def train_objective(
             model=policy,
             args=arguments,
             data_collator=collator,
-            train_dataset=columns.select(kept),
-            eval_dataset=columns.select(sorted(set(range(len(columns))) - set(kept))) if any(held) else None,
+            train_dataset=columns.select(np.flatnonzero(~kept_out)) if held.any() else columns,
+            eval_dataset=columns.select(np.flatnonzero(kept_out)) if held.any() else None,
             processing_class=tokenizer,
             callbacks=[Forward(on_log)] if on_log and processes.is_main_process else None,
             peft_config=lora_config(params),
@@ -146,7 +146,8 @@ def train_objective(
         write_curve(curve, trainer.state.log_history, chosen)
         shutil.rmtree(checkpoints, ignore_errors=True)
     processes.wait_for_everyone()
-    return _metrics(rows, held, trainer, chosen, diverged) | checks.metrics() | {"bf16": float(params.bf16 is True)}
+    metrics = _metrics(rows.checks, int(held.sum()), trainer, chosen, diverged)
+    return metrics | rows.checks.metrics() | {"bf16": float(params.bf16 is True)}
 
 
 def _load_policy(model: Path, params: TrainingParams) -> PreTrainedModel:
@@ -195,13 +196,13 @@ def _choose(trainer: FocalDPOTrainer, checkpoints: Path, diverged: DivergedError
 def _reference(
     policy: PreTrainedModel,
     model: Path,
-    rows: list[TokenizedPair],
+    rows: PairTable,
     fingerprint: str,
     params: TrainingParams,
     work: Path,
     processes: PartialState,
     collator: Collator,
-) -> ReferenceLogps:
+) -> Dataset:
     """The policy before training is the reference; of several processes each may hold but a part of it."""
 
     def load() -> PreTrainedModel:
@@ -216,7 +217,7 @@ def _reference(
         load,
         rows,
         work / "reference",
-        reference_key(rows, fingerprint, policy.dtype, params.bf16 is True),
+        reference_key(rows.tokens, fingerprint, policy.dtype, params.bf16 is True),
         batch_size=2 * params.micro_batch_size,
         bf16=params.bf16 is True,
         processes=processes,
@@ -260,8 +261,8 @@ def _arguments(params: TrainingParams, objective: Objective, accumulation: int, 
 
 
 def _metrics(
-    rows: list[TokenizedPair],
-    held: list[bool],
+    checks: PairChecks,
+    held: int,
     trainer: FocalDPOTrainer,
     chosen: int,
     diverged: DivergedError | None,
@@ -269,17 +270,16 @@ def _metrics(
     history: list[dict[str, float]] = trainer.state.log_history
     last = next((entry for entry in reversed(history) if "loss" in entry), {"loss": 0.0})
     scored = [entry for entry in history if "eval_loss" in entry and entry["step"] == chosen]
-    rejected = sum(len(row.rejected_ids) for row in rows)
     metrics = {
-        "pairs": float(len(rows) - sum(held)),
+        "pairs": float(checks.pairs - held),
         "steps": float(trainer.state.global_step),
         "model_step": float(chosen),
         "loss": float(last["loss"] if trainer.mean_loss is None else trainer.mean_loss),
         **{name: float(last[name]) for name in REWARDS if name in last},
-        "focal_token_share": sum(sum(row.focal) for row in rows) / rejected,
-        "pairs_without_focal_tokens": float(sum(not any(row.focal) for row in rows)),
-        "focal_tokens_cut": float(sum(row.cut for row in rows)),
+        "focal_token_share": checks.tokens_focal / checks.tokens_rejected,
+        "pairs_without_focal_tokens": float(checks.focal_empty + checks.focal_lost),
+        "focal_tokens_cut": float(checks.tokens_focal_cut),
     }
     if scored:
-        metrics |= {"validation_pairs": float(sum(held)), "validation/loss": float(scored[-1]["eval_loss"])}
+        metrics |= {"validation_pairs": float(held), "validation/loss": float(scored[-1]["eval_loss"])}
     return metrics | ({f"stopped/{diverged.reason}": float(diverged.step)} if diverged else {})

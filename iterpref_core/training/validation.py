@@ -1,20 +1,19 @@
 """Validation split of pairs: which are kept from training to choose a checkpoint by."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from random import Random
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError
-from iterpref_core.training.dataset import TokenizedPair
 
 
-def held_out(rows: Sequence[TokenizedPair], params: TrainingParams, processes: int) -> list[bool]:
+def held_out(task_ids: Iterable[str], params: TrainingParams, processes: int) -> list[bool]:
     """For every pair whether it is kept from training.
 
     Each pair is drawn by itself, from the seed and its `task_id`: it stays on its side when others come or go.
 
     Args:
-        rows: the tokenized pairs.
+        task_ids: of all pairs.
         params: `validation_share`, `seed`, and `select`, which needs pairs to choose by.
         processes: how many score them; each needs a pair.
 
@@ -28,11 +27,11 @@ def held_out(rows: Sequence[TokenizedPair], params: TrainingParams, processes: i
                 "params.yaml: training.select: best needs pairs to choose by; set training.validation_share, "
                 "such as 0.05"
             )
-        return [False] * len(rows)
-    held = [Random(f"{params.seed}/{row.task_id}").random() < share for row in rows]
-    if not processes <= sum(held) < len(rows):
+        return [False for _ in task_ids]
+    held = [Random(f"{params.seed}/{task_id}").random() < share for task_id in task_ids]
+    if not processes <= sum(held) < len(held):
         raise ConfigError(
-            f"params.yaml: training.validation_share: {share:g} of {len(rows)} pairs keeps {sum(held)} from training; "
+            f"params.yaml: training.validation_share: {share:g} of {len(held)} pairs keeps {sum(held)} from training; "
             f"it must keep at least {processes} and leave one; change it"
         )
     return held

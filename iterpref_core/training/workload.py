@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 from iterpref_core.config import TrainingParams
 from iterpref_core.objectives.objectives import Objective
 from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.training.dataset import TokenizedPair, join_spans, load_pairs
+from iterpref_core.training.dataset import TokenizedPair, join_spans, stream_pairs
 from iterpref_core.training.layouts import PAD_TO_MULTIPLE_OF, pack
 from iterpref_core.training.masks import marked_end, shared_prefix
 
@@ -104,7 +104,7 @@ def read_lengths(
         InputError: the pairs cannot be used.
     """
     if tokenizer is not None:
-        return [lengths_of_tokens(row) for row in load_pairs(pairs, spans, tokenizer, params)]
+        return [lengths_of_tokens(row) for row in stream_pairs(pairs, spans, tokenizer, params)]
     return [lengths_of_text(pair, found, params) for pair, found in join_spans(pairs, spans)]
 
 

@@ -46,11 +46,12 @@ def _rate(params: TrainingParams, rate: float) -> dict[str, object]:
 
 def test_a_pair_stays_on_its_side_when_others_go(rows: list[TokenizedPair], params: TrainingParams) -> None:
     settings = params.model_copy(update={"validation_share": 0.4})
-    held = held_out(rows, settings, 1)
+    task_ids = [row.task_id for row in rows]
+    held = held_out(task_ids, settings, 1)
     assert 0 < sum(held) < len(rows)
-    assert held_out(rows[3:], settings, 1) == held[3:]
-    assert held_out(rows, settings.model_copy(update={"seed": 4}), 1) != held
-    assert held_out(rows, params, 1) == [False] * len(rows)
+    assert held_out(task_ids[3:], settings, 1) == held[3:]
+    assert held_out(task_ids, settings.model_copy(update={"seed": 4}), 1) != held
+    assert held_out(task_ids, params, 1) == [False] * len(rows)
 
 
 def test_the_best_checkpoint_is_the_model(tmp_path: Path, train: Train, params: TrainingParams) -> None:

@@ -185,10 +185,10 @@ def test_reference_is_computed_once_and_read_back(
         for _ in range(2)
     )
     assert loads == []
-    assert first == again
-    assert [len(values) for values in first.rejected] == [len(row.rejected_ids) for row in rows]
+    assert first[:] == again[:]
+    assert list(map(len, first["ref_rejected_token_logps"])) == [len(row.rejected_ids) for row in rows]
     one = score_sequences(model, [(rows[0].prompt_ids, rows[0].chosen_ids)], batch_size=1, bf16=False)[0]
-    torch.testing.assert_close(torch.tensor(first.chosen[0]), one, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(torch.tensor(first["ref_chosen_token_logps"][0]), one, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("objective", list(OBJECTIVES))

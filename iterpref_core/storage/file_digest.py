@@ -1,0 +1,10 @@
+"""File digest: SHA-256 of a file of any size, read piece by piece."""
+
+import hashlib
+from pathlib import Path
+
+
+def file_digest(path: Path) -> str:
+    """The digest, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
