@@ -94,9 +94,11 @@ def test_a_run_at_a_prefect_server_that_is_gone_for_good_keeps_what_was_finished
 def completed(server: Server, run: str) -> bool:
     """Whether a run has ended well; a server that is being started again cannot say."""
     try:
-        return server.state(run) == "Completed"
+        state = server.state(run)
     except OSError:
         return False
+    assert state not in ("Failed", "Crashed", "Cancelled"), f"the run ended as {state}"
+    return state == "Completed"
 
 
 def test_servers_of_the_interfaces_that_are_killed_come_back(copy: "Small", wait_until: Wait) -> None:
