@@ -4,6 +4,7 @@ import logging
 import shutil
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -114,31 +115,22 @@ def train_objective(
     reference = None
     if row.preference:
         reference = _reference(policy, model, rows, fingerprint, params, work, processes, collator)
-    columns = objective_dataset(rows.dataset, reference, row)
-    kept_out = np.tile(held, halves(row))
-    try:
-        trainer = FocalDPOTrainer(
-            objective=row,
-            nll=params.nll,
-            max_margin=params.max_margin,
-            model=policy,
-            args=arguments,
-            data_collator=collator,
-            train_dataset=columns.select(np.flatnonzero(~kept_out)) if held.any() else columns,
-            eval_dataset=columns.select(np.flatnonzero(kept_out)) if held.any() else None,
-            processing_class=tokenizer,
-            callbacks=[Forward(on_log)] if on_log and processes.is_main_process else None,
-            peft_config=lora_config(params),
-        )
-    except ValueError as error:
-        if "[PEFT" not in str(error):
-            raise
-        raise ConfigError(
-            f"params.yaml: training.lora_rank: {error}; set training.lora_rank: 0 to train all weights"
-        ) from None
+    columns, kept_out = objective_dataset(rows.dataset, reference, row), np.tile(held, halves(row))
+    trainer = _make_trainer(
+        params,
+        objective=row,
+        nll=params.nll,
+        max_margin=params.max_margin,
+        model=policy,
+        args=arguments,
+        data_collator=collator,
+        train_dataset=columns.select(np.flatnonzero(~kept_out)) if held.any() else columns,
+        eval_dataset=columns.select(np.flatnonzero(kept_out)) if held.any() else None,
+        processing_class=tokenizer,
+        callbacks=[Forward(on_log)] if on_log and processes.is_main_process else None,
+    )
     if params.lora_rank and processes.num_processes == 1:
         check_adapters(trainer.model, collator, params.layout)
-    trainer.remove_callback(PrinterCallback)
     diverged = _train(trainer, checkpoints, f"train {objective}")
     chosen = _choose(trainer, checkpoints, diverged, params)
     write_model(trainer, model, out)
@@ -148,6 +140,24 @@ def train_objective(
     processes.wait_for_everyone()
     metrics = _metrics(rows.checks, int(held.sum()), trainer, chosen, diverged)
     return metrics | rows.checks.metrics() | {"bf16": float(params.bf16 is True)}
+
+
+def _make_trainer(params: TrainingParams, **arguments: Any) -> FocalDPOTrainer:
+    """The trainer, with adapters where they are asked for.
+
+    Raises:
+        ConfigError: PEFT has none for this model.
+    """
+    try:
+        trainer = FocalDPOTrainer(peft_config=lora_config(params), **arguments)
+    except ValueError as error:
+        if "[PEFT" not in str(error):
+            raise
+        raise ConfigError(
+            f"params.yaml: training.lora_rank: {error}; set training.lora_rank: 0 to train all weights"
+        ) from None
+    trainer.remove_callback(PrinterCallback)
+    return trainer
 
 
 def _load_policy(model: Path, params: TrainingParams) -> PreTrainedModel:
