@@ -6,7 +6,6 @@ learns so within `CONNECT_S`, and a download lands in the cache folder it is giv
 """
 
 import gzip
-import hashlib
 import http.client
 import json
 import os
@@ -22,6 +21,7 @@ from typing import Any, Literal
 
 from iterpref_core.errors import DataUnavailableError
 from iterpref_core.evaluation.downloads import cached_or_downloaded, official_cache
+from iterpref_core.storage.file_digest import file_digest
 
 DatasetName = Literal["humaneval", "mbpp"]
 
@@ -126,7 +126,7 @@ def find_data(name: DatasetName, cache_folder: Path) -> EvalPlusData:
         ) from None
     if not tasks:
         raise DataUnavailableError(f"{path}: holds no task; set {release.variable} to a complete file")
-    return EvalPlusData(name, path, hashlib.sha256(path.read_bytes()).hexdigest(), tasks)
+    return EvalPlusData(name, path, file_digest(path), tasks)
 
 
 def _check_override(release: Release, path: Path) -> Path:

@@ -1,6 +1,5 @@
 """Backend factory: a model ready to be asked, whatever `inference.backend` says, with its budget and answer store."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from iterpref_core.inference.backend import Backend, Endpoint
 from iterpref_core.inference.budget import Budget, MeteredBackend, MeteredEndpoint
 from iterpref_core.inference.local.checkpoints import locate_model, served_name
 from iterpref_core.inference.local.fingerprint import model_fingerprint
+from iterpref_core.storage.file_digest import file_digest
 
 
 @contextmanager
@@ -143,8 +143,7 @@ def model_identity(model: Path | str, prompt: PromptStyle, inference: InferenceP
         case "openai":
             return served_name(model) + (" (completions)" if inference.api == "completions" else "")
         case "replay":
-            with _recording(inference).open("rb") as file:
-                return "replay " + hashlib.file_digest(file, "sha256").hexdigest()
+            return "replay " + file_digest(_recording(inference))
         case "vllm":
             return _checkpoint_identity(model, prompt)
         case "transformers":

@@ -1,6 +1,5 @@
 """Benchmark tasks, to screen against: their files, found by name or path, and what they ask."""
 
-import hashlib
 import json
 import logging
 import os
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iterpref_core.errors import InputError, RecordError
+from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import parse_lines
 
 logger = logging.getLogger(__name__)
@@ -95,8 +95,7 @@ def _open_files(name: str, problems: Path | None) -> list[BenchmarkFile]:
 
 
 def _digest(name: str, path: Path) -> BenchmarkFile:
-    with path.open("rb") as file:
-        return BenchmarkFile(name, path, hashlib.file_digest(file, "sha256").hexdigest())
+    return BenchmarkFile(name, path, file_digest(path))
 
 
 def read_benchmark(path: Path, *, only_heldout: bool = False) -> Iterator[BenchmarkTask]:

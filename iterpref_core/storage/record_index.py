@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from iterpref_core.records import Record
+from iterpref_core.storage.sqlite import key_bytes
 
 R = TypeVar("R", bound=Record)
 
@@ -22,11 +23,11 @@ class RecordIndex(Mapping[str, R]):
         self._data = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._data.execute("CREATE TABLE records (task_id BLOB PRIMARY KEY, text BLOB NOT NULL) WITHOUT ROWID")
         self._data.execute("BEGIN")
-        rows = ((_encode(vars(item)["task_id"]), _encode(item.to_json())) for item in records)
+        rows = ((key_bytes(vars(item)["task_id"]), key_bytes(item.to_json())) for item in records)
         self._data.executemany("INSERT INTO records VALUES (?, ?)", rows)
 
     def __getitem__(self, task_id: str) -> R:
-        found = self._data.execute("SELECT text FROM records WHERE task_id = ?", (_encode(task_id),)).fetchone()
+        found = self._data.execute("SELECT text FROM records WHERE task_id = ?", (key_bytes(task_id),)).fetchone()
         if found is None:
             raise KeyError(task_id)
         return self._kind.model_validate_json(found[0])
@@ -37,7 +38,3 @@ class RecordIndex(Mapping[str, R]):
     def __iter__(self) -> Iterator[str]:
         for (task_id,) in self._data.execute("SELECT task_id FROM records"):
             yield task_id.decode("utf-8", "surrogatepass")
-
-
-def _encode(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from iterpref_core.storage.sqlite import Database
+from iterpref_core.storage.sqlite import Database, key_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ _SCHEMA = (
 
 def digest(text: str) -> str:
     """A short name for a text."""
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+    return hashlib.blake2b(key_bytes(text), digest_size=12).hexdigest()
 
 
 class RunStore:
@@ -50,16 +50,16 @@ class RunStore:
             self._data.execute("INSERT INTO run VALUES (?)", (identity,))
 
     def __contains__(self, key: str) -> bool:
-        return self._data.row("SELECT 1 FROM entries WHERE key = ?", (_encoded(key),)) is not None
+        return self._data.row("SELECT 1 FROM entries WHERE key = ?", (key_bytes(key),)) is not None
 
     def __getitem__(self, key: str) -> Any:
-        row = self._data.row("SELECT value FROM entries WHERE key = ?", (_encoded(key),))
+        row = self._data.row("SELECT value FROM entries WHERE key = ?", (key_bytes(key),))
         if row is None:
             raise KeyError(key)
         return json.loads(row[0])
 
     def __setitem__(self, key: str, value: Any) -> None:
-        self._data.execute("INSERT OR REPLACE INTO entries VALUES (?, ?)", (_encoded(key), json.dumps(value)))
+        self._data.execute("INSERT OR REPLACE INTO entries VALUES (?, ?)", (key_bytes(key), json.dumps(value)))
 
     def remove(self) -> None:
         """Delete the file: the entries have reached their destination."""
@@ -74,7 +74,3 @@ class RunStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._data.close()
-
-
-def _encoded(key: str) -> bytes:
-    return key.encode("utf-8", "surrogatepass")

@@ -13,6 +13,11 @@ _WAIT_S = 60.0
 """How long one process waits for another that writes to the same file."""
 
 
+def key_bytes(text: str) -> bytes:
+    """A text as a key: SQLite's own texts cannot hold lone surrogates, and names of foreign data may."""
+    return text.encode("utf-8", "surrogatepass")
+
+
 class Database:
     """An SQLite file whose every statement is a transaction; may be used by several threads.
 

@@ -7,7 +7,8 @@ own. What an architecture's code does about it is tried on one made-up pair, bef
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 from peft import PeftModel
@@ -45,9 +46,9 @@ def switch_off_randomness(model: torch.nn.Module) -> None:
                 setattr(holder, name, 0.0)
 
 
-def _nested(configs: object) -> Iterator[object]:
+def _nested(configs: Iterable[Any]) -> Iterator[Any]:
     """Configurations and those inside of them."""
-    for config in configs:  # type: ignore[attr-defined]
+    for config in configs:
         yield config
         yield from _nested([value for value in vars(config).values() if hasattr(value, "to_diff_dict")])
 

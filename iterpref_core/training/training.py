@@ -25,7 +25,7 @@ from iterpref_core.training.callbacks import Forward, OnLog, ShowSteps
 from iterpref_core.training.checkpoint import last_checkpoint, run_key
 from iterpref_core.training.checks import PairChecks, report_findings
 from iterpref_core.training.columns import halves, objective_dataset
-from iterpref_core.training.exactness import check_adapters, check_exactness, switch_off_randomness
+from iterpref_core.training.exactness import check_adapters, check_exactness
 from iterpref_core.training.launch import launch_training
 from iterpref_core.training.layouts import PAD_TO_MULTIPLE_OF, Collator, make_collator
 from iterpref_core.training.pair_table import PairTable, open_pair_table
@@ -163,7 +163,6 @@ def _make_trainer(params: TrainingParams, **arguments: Any) -> FocalDPOTrainer:
 def _load_policy(model: Path, params: TrainingParams) -> PreTrainedModel:
     """Frozen weights may stay as they are; trained ones would lose small updates in bfloat16."""
     policy = load_model(model)
-    switch_off_randomness(policy)
     return policy.float() if params.weights == "float32" and not params.lora_rank else policy
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from iterpref_core.config import Params
 from iterpref_core.errors import InputError
 from iterpref_core.storage.code_digest import code_digest
+from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.make_once import make_once
 from tasks.common.paths import ANSWERS, DEBUGGER, FOCAL, PAIRS, PROBLEMS, STUDENT, TRAJECTORIES, WORK
 
@@ -85,7 +86,7 @@ def digest(*decisive: object) -> str:
 
 def _digest_file(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return file_digest(path)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run `iterpref run localization` first") from None
 

@@ -174,9 +174,9 @@ class Sweep:
         ]
         self.name = self._digest()
         self.targets = [f"evaluation@{name}" for name in (BASE, *self.objectives)]
-        self._stages = list(select_stages(load_graph(), tuple(self.targets)))
+        stages = select_stages(load_graph(), tuple(self.targets))
         own = {f"{stage}@{name}" for stage in ("training", "evaluation") for name in self.objectives}
-        self.shared = [stage for stage in self._stages if stage not in own]
+        self.shared = [stage for stage in stages if stage not in own]
         self._scores: dict[Point, Scores] = {}
         self._failed: dict[Point, IterPrefError] = {}
 
@@ -274,7 +274,9 @@ class Sweep:
         Raises:
             FileNotFoundError: the results are not there.
         """
-        found = json.loads(dvc.api.read(str(RESULTS / model / "results.json"), rev=commit))["benchmarks"]
+        path = RESULTS / model / "results.json"
+        text = dvc.api.read(str(path), rev=commit) if commit else path.read_text(encoding="utf-8")
+        found = json.loads(text)["benchmarks"]
         return {
             name: TrialScore(pass_at_1=entry["pass_at_1"], n=entry["n"], passed=tuple(entry["passed"]))
             for name, entry in found.items()
