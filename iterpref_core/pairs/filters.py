@@ -8,7 +8,7 @@ from typing import Literal
 from iterpref_core.config import PairsParams
 from iterpref_core.records import PreferencePair, split_lines
 from iterpref_core.source_code.line_diff import diff_lines
-from iterpref_core.source_code.normal_form import parse_program, same_form
+from iterpref_core.source_code.normal_form import may_share_form, parse_program, same_form
 
 DropReason = Literal["comments_only", "long_error_region", "too_long", "identical_ast", "cosmetic"]
 
@@ -40,6 +40,8 @@ def _reasons(
         yield "long_error_region"
     if max(count_tokens(pair.chosen), count_tokens(pair.rejected)) > params.max_tokens:
         yield "too_long"
+    if not may_share_form(pair.rejected, pair.chosen):
+        return
     if same_tree(pair.rejected, pair.chosen):
         yield "identical_ast"
     if same_form(pair.rejected, pair.chosen, entry_point):

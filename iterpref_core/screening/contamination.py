@@ -169,7 +169,7 @@ class ContaminationIndex:
                 yield self._texts[text].owner
 
     def _shared_forms(self, code: str) -> Iterator[tuple[str, str]]:
-        for form in solution_forms(code, self._outlines):
+        for form in solution_forms(code, self._outlines) if self._outlines else ():
             if form.size >= FORM:
                 yield from self._forms.get(_digest(form.text), ())
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iterpref_core.source_code.normal_form import same_form, solution_forms
+from iterpref_core.source_code.normal_form import may_share_form, same_form, solution_forms
 
 PROGRAM = """
 import math
@@ -38,6 +38,7 @@ def fill(five: list[str]) -> str:
 @given(names, names)
 def test_a_consistent_renaming_is_the_same_program(one: list[str], other: list[str]) -> None:
     assert same_form(fill(one), fill(other), "f")
+    assert may_share_form(fill(one), fill(other))
     assert [form.text for form in solution_forms(fill(one))] == [form.text for form in solution_forms(fill(other))]
 
 
@@ -56,6 +57,7 @@ def test_a_changed_constant_operator_or_name_is_another_program(five: list[str],
     else:
         node.op = ast.Sub()
     assert not same_form(code, ast.unparse(tree), "f")
+    assert not may_share_form(code, ast.unparse(tree))
 
 
 @pytest.mark.parametrize(
@@ -84,6 +86,7 @@ def test_a_changed_constant_operator_or_name_is_another_program(five: list[str],
 )  # fmt: skip
 def test_known_answers(one: str, other: str, same: bool) -> None:
     assert same_form(one, other, "f") is same
+    assert may_share_form(one, other) or not same
 
 
 def test_without_an_entry_point_public_names_stay_and_private_ones_do_not() -> None:

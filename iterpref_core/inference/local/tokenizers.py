@@ -1,12 +1,18 @@
 """Tokenizers, for those who need no model: nothing here imports PyTorch."""
 
+import json
 from pathlib import Path
+from typing import Any
 
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers.utils import cached_file
 
 from iterpref_core.config import PromptStyle
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.local.checkpoints import locate_model
+
+_READS_TEXT = ("normalizer", "pre_tokenizer", "decoder")
+"""Parts of tokenizer.json that some classes of transformers put their own in place of."""
 
 
 def load_tokenizer(
@@ -22,10 +28,11 @@ def load_tokenizer(
         ModelError: there is none, or it cannot be read.
     """
     source = locate_model(model)
+    where = {"revision": source.revision, "local_files_only": local_only}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            source.name_or_path, revision=source.revision, local_files_only=local_only
-        )
+        tokenizer = AutoTokenizer.from_pretrained(source.name_or_path, **where)
+        if not _reads_as_written(tokenizer, source.name_or_path, where):
+            tokenizer = PreTrainedTokenizerFast.from_pretrained(source.name_or_path, **where)
     except (OSError, ValueError) as error:
         raise ModelError(f"{model}: no usable tokenizer ({str(error).splitlines()[0]})") from None
     if not tokenizer("x", add_special_tokens=False)["input_ids"]:  # made from config.json alone, without any words
@@ -35,3 +42,20 @@ def load_tokenizer(
     if prompt == "plain":
         tokenizer.chat_template = None
     return tokenizer
+
+
+def _reads_as_written(tokenizer: PreTrainedTokenizerBase, name_or_path: str, where: dict[str, Any]) -> bool:
+    """Whether it splits text as tokenizer.json says, which the model was trained with.
+
+    The class is chosen by the configuration, and Qwen2's and Llama's, among others, split text in their own way: other
+    tokens without a word, or none for blanks.
+    """
+    written = cached_file(name_or_path, "tokenizer.json", _raise_exceptions_for_missing_entries=False, **where)
+    if written is None or not tokenizer.is_fast:
+        return True
+    engine, file = tokenizer.backend_tokenizer, json.loads(Path(written).read_bytes())
+    return all(_state(getattr(engine, part)) == file.get(part) for part in _READS_TEXT)
+
+
+def _state(part: Any) -> Any:  # of the tokenizer's engine, as tokenizer.json has it
+    return None if part is None else json.loads(part.__getstate__())
