@@ -1,7 +1,6 @@
 """Data checks before training: whether the pairs are worth the time on an accelerator."""
 
 import logging
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import InputError
 from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.training.dataset import TokenizedPair, tokenize_pair
+from iterpref_core.training.dataset import TokenizedPair, cut_to_length, tokenize_whole_pairs
 from iterpref_core.training.masks import marked_end, shared_prefix
 
 logger = logging.getLogger(__name__)
@@ -200,7 +199,7 @@ def check_rows(rows: Iterable[TokenizedPair], end_token: int) -> PairChecks:
 def check_pairs(
     joined: Iterable[tuple[PreferencePair, FocalSpans]], tokenizer: PreTrainedTokenizerBase, params: TrainingParams
 ) -> PairChecks:
-    """Check pairs as they stand in the files, one at a time; lengths are those before anything is cut.
+    """Check pairs as they stand in the files, some dozens at a time; lengths are those before anything is cut.
 
     Args:
         joined: pairs with their error regions.
@@ -210,13 +209,9 @@ def check_pairs(
     Raises:
         ModelError: the tokenizer gives no offsets.
     """
-    unlimited = params.model_copy(update={"max_prompt_length": sys.maxsize, "max_length": 2 * sys.maxsize})
     checks = PairChecks()
-    for pair, spans in joined:
-        whole = tokenize_pair(pair, spans, tokenizer, unlimited)
-        fits = len(whole.prompt_ids) <= params.max_prompt_length and whole.length <= params.max_length
-        row = whole if fits else tokenize_pair(pair, spans, tokenizer, params)
-        checks.add(row, whole, tokenizer.eos_token_id)
+    for whole in tokenize_whole_pairs(joined, tokenizer, params.answer):
+        checks.add(cut_to_length(whole, params, tokenizer.bos_token_id), whole, tokenizer.eos_token_id)
     return checks
 
 

@@ -91,54 +91,65 @@ def tokenize_pair(
 def tokenize_pairs(
     pairs: Iterable[tuple[PreferencePair, FocalSpans]], tokenizer: PreTrainedTokenizerBase, params: PairForm
 ) -> Iterator[TokenizedPair]:
-    """Tokenize pairs; a long prompt loses its start (but not the token that opens every text), a program its end.
+    """Tokenize pairs, as `tokenize_whole_pairs` does, and cut them to length, as `cut_to_length` does."""
+    for row in tokenize_whole_pairs(pairs, tokenizer, params.answer):
+        yield cut_to_length(row, params, tokenizer.bos_token_id)
 
-    They are read some dozens at a time, and tokenized on all cores.
+
+def tokenize_whole_pairs(
+    pairs: Iterable[tuple[PreferencePair, FocalSpans]], tokenizer: PreTrainedTokenizerBase, answer: AnswerStyle
+) -> Iterator[TokenizedPair]:
+    """Tokenize pairs of any length: they are read some dozens at a time, and tokenized on all cores.
 
     Args:
         pairs: the programs, and D- and D+ as characters of them.
         tokenizer: must give offsets and have an end token.
-        params: length limits, in tokens, and the form of the answers.
+        answer: the form of the answers.
 
     Raises:
         ModelError: the tokenizer gives no offsets or has no end token.
     """
     waiting = iter(pairs)
     while batch := list(islice(waiting, _BATCH)):
-        yield from _tokenize_batch(batch, tokenizer, params)
+        prompts = _tokenize_prompts([pair.prompt for pair, _ in batch], tokenizer)
+        programs = [(text, own) for pair, spans in batch for text, own in _programs(pair, spans)]
+        answers = _tokenize_answers(programs, answer, tokenizer)
+        for (pair, _), prompt in zip(batch, prompts, strict=True):
+            (chosen_ids, focal_chosen), (rejected_ids, focal) = next(answers), next(answers)
+            yield TokenizedPair(prompt, chosen_ids, rejected_ids, focal, focal_chosen, cut=0, task_id=pair.task_id)
 
 
-def _tokenize_batch(
-    batch: Sequence[tuple[PreferencePair, FocalSpans]], tokenizer: PreTrainedTokenizerBase, params: PairForm
-) -> Iterator[TokenizedPair]:
-    prompts = _tokenize_prompts([pair.prompt for pair, _ in batch], tokenizer, params.max_prompt_length)
-    answers = _tokenize_answers(
-        [(text, own) for pair, spans in batch for text, own in _programs(pair, spans)], params.answer, tokenizer
+def cut_to_length(row: TokenizedPair, params: PairForm, bos: int | None) -> TokenizedPair:
+    """Cut a pair to length: a long prompt loses its start, a program its end.
+
+    `bos`, the token that opens every text for some models, stays: they are lost without it.
+    """
+    prompt, longest = row.prompt_ids, params.max_prompt_length
+    if len(prompt) > longest:
+        begin = prompt[:1] if prompt[0] == bos else []
+        prompt = begin + prompt[len(prompt) - longest + len(begin) :]
+    room = params.max_length - len(prompt)
+    if len(prompt) == len(row.prompt_ids) and row.length <= params.max_length:
+        return row
+    return TokenizedPair(
+        prompt_ids=prompt,
+        chosen_ids=row.chosen_ids[:room],
+        rejected_ids=row.rejected_ids[:room],
+        focal=row.focal[:room],
+        focal_chosen=row.focal_chosen[:room],
+        cut=sum(row.focal[room:]),
+        task_id=row.task_id,
     )
-    for (pair, _), prompt in zip(batch, prompts, strict=True):
-        (chosen_ids, focal_chosen), (rejected_ids, focal) = next(answers), next(answers)
-        room = params.max_length - len(prompt)
-        yield TokenizedPair(
-            prompt_ids=prompt,
-            chosen_ids=chosen_ids[:room],
-            rejected_ids=rejected_ids[:room],
-            focal=focal[:room],
-            focal_chosen=focal_chosen[:room],
-            cut=sum(focal[room:]),
-            task_id=pair.task_id,
-        )
 
 
 def _programs(pair: PreferencePair, spans: FocalSpans) -> tuple[tuple[str, tuple[Span, ...]], ...]:
     return (pair.chosen, spans.chosen), (pair.rejected, spans.rejected)
 
 
-def _tokenize_prompts(prompts: Sequence[str], tokenizer: PreTrainedTokenizerBase, longest: int) -> Iterator[list[int]]:
+def _tokenize_prompts(prompts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[list[int]]:
     texts = [render_prompt(tokenizer, prompt) for prompt in prompts]
-    for ids in tokenizer(texts, add_special_tokens=tokenizer.chat_template is None)["input_ids"]:
-        # Models that begin every text with the same token are lost without it.
-        bos = ids[:1] if ids and ids[0] == tokenizer.bos_token_id else []
-        yield ids if len(ids) <= longest else bos + ids[len(ids) - longest + len(bos) :]
+    ids: list[list[int]] = tokenizer(texts, add_special_tokens=tokenizer.chat_template is None)["input_ids"]
+    return ids
 
 
 def _tokenize_answers(

@@ -25,8 +25,8 @@ from iterpref_core.storage.jsonl import write_jsonl
 from tasks.common.stage_body import cpu_s, peak_mb
 
 SIZES, LARGE = (1_000, 10_000), 100_000
-_LINES = 45
-"""Of a made-up program: about 600 tokens of the tokenizer that is made for them, with the prompt 1,260 a pair."""
+_LINES = 30
+"""Of a made-up program: about 560 tokens of the tokenizer that is made for them, with the prompt 1,240 a pair."""
 _VOCABULARY = 512
 _MODEL = "base"
 
