@@ -110,8 +110,10 @@ def train_objective(
     if params.layout == "fork":
         choose_attention(policy)
         check_fork(policy.config, max(rows.checks.lengths["pair"]))
-    if processes.num_processes == 1:  # of several, each may hold but a part of it
+    if processes.num_processes == 1:
         check_exactness(policy.to(processes.device), collator, params.layout)
+    elif not row.preference:  # with a reference it is that which is checked
+        _whole_model(model, params, processes, collator)
     reference = None
     if row.preference:
         reference = _reference(policy, model, rows, fingerprint, params, work, processes, collator)
@@ -166,6 +168,14 @@ def _load_policy(model: Path, params: TrainingParams) -> PreTrainedModel:
     return policy.float() if params.weights == "float32" and not params.lora_rank else policy
 
 
+def _whole_model(model: Path, params: TrainingParams, processes: PartialState, collator: Collator) -> PreTrainedModel:
+    """The model before training, checked: of a policy each of several processes may hold but a part."""
+    with whole_models():
+        whole = _load_policy(model, params).to(processes.device)
+    check_exactness(whole, collator, params.layout)
+    return whole
+
+
 def _train(trainer: FocalDPOTrainer, checkpoints: Path, label: str) -> DivergedError | None:
     """Train to the end, from the last checkpoint if there is one; returns why it ended before, if it did."""
     resume = last_checkpoint(checkpoints)
@@ -217,10 +227,7 @@ def _reference(
     def load() -> PreTrainedModel:
         if processes.num_processes == 1:
             return policy.to(processes.device)
-        with whole_models():
-            whole = _load_policy(model, params).to(processes.device)
-        check_exactness(whole, collator, params.layout)
-        return whole
+        return _whole_model(model, params, processes, collator)
 
     return reference_logps(
         load,

@@ -3,10 +3,11 @@
 `DynamicCache` copies all of itself for every token, which on a CPU takes about as long as the attention that reads it.
 """
 
+from inspect import signature
 from typing import Any
 
 import torch
-from transformers import PreTrainedConfig
+from transformers import PreTrainedModel
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 STEP = 64
@@ -45,13 +46,14 @@ def _grown(room: torch.Tensor, held: int, size: int) -> torch.Tensor:
     return larger
 
 
-def growing_cache(config: PreTrainedConfig) -> DynamicCache:
-    """An empty cache for one batch of a model. Layers that keep a window or a recurrent state are left as they are."""
-    cache = DynamicCache(config=config)
+def growing_cache(model: PreTrainedModel) -> DynamicCache | None:
+    """An empty cache for one batch, from which rows can leave.
+
+    None where a layer keeps a recurrent state, or the model has a cache of another kind or none: it makes its own.
+    """
+    cache = DynamicCache(config=model.config)
+    known = all(type(layer) in {DynamicLayer, DynamicSlidingWindowLayer} for layer in cache.layers)
+    if not known or "past_key_values" not in signature(model.forward).parameters:
+        return None
     cache.layers = [_GrowingLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache
-
-
-def can_drop_rows(cache: DynamicCache) -> bool:
-    """Whether rows can leave the batch: not where a layer keeps a recurrent state."""
-    return all(type(layer) in {_GrowingLayer, DynamicSlidingWindowLayer} for layer in cache.layers)

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name it has everywhere
 from transformers import (
     AutoModelForCausalLM,
+    BatchEncoding,
     LogitsProcessor,
     LogitsProcessorList,
     PreTrainedModel,
@@ -21,8 +22,9 @@ from iterpref_core.errors import ModelError
 from iterpref_core.inference.backend import Completion, Request, Sampling, cut
 from iterpref_core.inference.local.checkpoints import locate_model
 from iterpref_core.inference.local.decode_attention import use_decode_attention
+from iterpref_core.inference.local.decoding_check import check_decoding
 from iterpref_core.inference.local.generation_settings import plain_generation
-from iterpref_core.inference.local.growing_cache import can_drop_rows, growing_cache
+from iterpref_core.inference.local.growing_cache import growing_cache
 from iterpref_core.inference.local.precision import generation_dtype
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.inference.prompts import render_prompt
@@ -129,6 +131,7 @@ class TransformersBackend:
         self._model = use_decode_attention(loaded.to(device, generation_dtype(bf16, loaded.dtype)).eval())
         # In the model's own place: what a config that is passed leaves unset, transformers looks up here.
         self._model.generation_config = plain_generation(loaded.generation_config)
+        self._pads = check_decoding(self._model)
         self._batch_size = batch_size
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
@@ -137,9 +140,14 @@ class TransformersBackend:
             request.prompt if request.verbatim else render_prompt(self.tokenizer, request.prompt, request.system)
             for request in requests
         ]
-        order = sorted(range(len(requests)), key=lambda row: (requests[row].verbatim, len(prompts[row]), row))
+        # Where padding changes answers, texts share a batch if they are as long as each other.
+        kinds = [
+            (request.verbatim, 0 if self._pads else self._encode([prompt], request.verbatim)["input_ids"].shape[1])
+            for request, prompt in zip(requests, prompts, strict=True)
+        ]
+        order = sorted(range(len(requests)), key=lambda row: (kinds[row], len(prompts[row]), row))
         answers: dict[int, Completion] = {}
-        for verbatim, group in groupby(order, key=lambda row: requests[row].verbatim):
+        for (verbatim, _), group in groupby(order, key=kinds.__getitem__):
             alike = list(group)
             for start in range(0, len(alike), self._batch_size):
                 rows = alike[start : start + self._batch_size]
@@ -152,17 +160,20 @@ class TransformersBackend:
     def _generate_batch(
         self, prompts: list[str], seeds: list[int], sampling: Sampling, *, verbatim: bool
     ) -> list[Completion]:
+        encoded = self._encode(prompts, verbatim).to(self._model.device)
+        lengths = encoded["attention_mask"].sum(dim=1).tolist()
+        new = self._decode(encoded["input_ids"], encoded["attention_mask"], seeds, sampling)
+        return [self._completion(tokens, length, sampling) for tokens, length in zip(new, lengths, strict=True)]
+
+    def _encode(self, prompts: list[str], verbatim: bool) -> BatchEncoding:
         # The template has written the special tokens that belong at the start; a plain prompt gets them here. So does a
         # verbatim one, as in vLLM and where the benchmarks' own generators encode what they have rendered.
-        encoded = self.tokenizer(
+        return self.tokenizer(
             prompts,
             return_tensors="pt",
             padding=True,
             add_special_tokens=verbatim or self.tokenizer.chat_template is None,
-        ).to(self._model.device)
-        lengths = encoded["attention_mask"].sum(dim=1).tolist()
-        new = self._decode(encoded["input_ids"], encoded["attention_mask"], seeds, sampling)
-        return [self._completion(tokens, length, sampling) for tokens, length in zip(new, lengths, strict=True)]
+        )
 
     def _decode(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor, seeds: list[int], sampling: Sampling
@@ -173,8 +184,8 @@ class TransformersBackend:
         """
         width, limit, ends = input_ids.shape[1], input_ids.shape[1] + sampling.max_new_tokens, self._end_tokens()
         sampler = SeededSampling(seeds, sampling.temperature) if sampling.temperature > 0 else None
-        cache = growing_cache(self._model.config)
-        share = _LEAVING if can_drop_rows(cache) else 1.0
+        cache = growing_cache(self._model)
+        share = 1.0 if cache is None else _LEAVING
         found: dict[int, list[int]] = {}
         rows = list(range(len(seeds)))
         while rows:
@@ -194,8 +205,9 @@ class TransformersBackend:
             staying = [place for place, ended in enumerate(watch.ended.tolist()) if not full and not ended]
             found |= dict(zip(rows, new, strict=True))
             rows = [rows[place] for place in staying]
-            if not rows:  # a cache that keeps a recurrent state can drop none, nor all
+            if not rows:
                 break
+            assert cache is not None, "without one all rows end together"
             cache.batch_select_indices(torch.tensor(staying, dtype=torch.long, device=input_ids.device))
             if sampler:
                 sampler.keep_rows(staying)
