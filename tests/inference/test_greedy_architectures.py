@@ -22,7 +22,7 @@ _REFUSED = {
     "cannot generate text": ("qwen4_exp_text", "xlstm", "xmod"),
 }  # fmt: skip
 """Why an architecture is refused, by words of the message. Qwen4's small form has no layer that counts tokens."""
-_NEW = 12
+_NEW = 8
 _PROMPTS = ["5 17 99 3 64", "8 8 40", "101 77 23 54 90 31 12 66 70 45 38"]  # of different lengths: a batch pads them
 
 
