@@ -30,7 +30,7 @@ _NAMES = frozenset({"annotation", "arg", "id", "name", "names", "rest", "returns
 
 @dataclass(frozen=True)
 class SolutionForm:
-    """The normal form of a function or program, its size in nodes of the syntax tree, and its kinds of statements."""
+    """The normal form of a function or program, its size in nodes of the syntax tree, and what `_outline` says."""
 
     text: str
     size: int
@@ -133,7 +133,7 @@ def solution_forms(code: str, outlines: Container[str] | None = None) -> list[So
         return []
     parts = [ast.Module(body=[node], type_ignores=[]) for node in _functions(tree.body)] or [tree]
     try:
-        outlined = [(part, _outline(part.body)) for part in parts]
+        outlined = [(part, f"{_outline(part.body)} {_constants(part)}") for part in parts]
         return [_solution_form(part, outline) for part, outline in outlined if outlines is None or outline in outlines]
     except RecursionError:
         return []
@@ -156,6 +156,23 @@ def _outline(body: Sequence[ast.AST]) -> str:
         inside = "|".join(_outline(block) for block in blocks if isinstance(block, list))
         pieces.append(f"{kind} {type(about).__name__}({inside})")
     return "".join(pieces)
+
+
+def _constants(tree: ast.AST) -> str:
+    """The constants of a program, but for those of idle statements and annotations: the same for all of one form."""
+    found, waiting = [], [tree]
+    while waiting:
+        node = waiting.pop()
+        if is_idle(node):
+            continue
+        if isinstance(node, ast.Constant):
+            found.append(repr(node.value))
+        for name in node._fields:
+            if name not in _NAMES:
+                value = getattr(node, name, None)
+                values = value if isinstance(value, list) else [value]
+                waiting += [item for item in values if isinstance(item, ast.AST)]
+    return " ".join(sorted(found))
 
 
 def _functions(body: Sequence[ast.stmt]) -> Iterator[Definition]:
