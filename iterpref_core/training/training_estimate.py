@@ -49,17 +49,18 @@ and FSDP2 do. `autocast`: float32 weights and bf16 arithmetic."""
 
 @dataclass(frozen=True)
 class Accelerator:
-    """A card: dense bf16 FLOP/s and bytes of memory, both the vendor's."""
+    """A card: dense bf16 FLOP/s and bytes of memory, both the vendor's. `reported`: what CUDA calls it."""
 
     name: str
     flops: float
     memory: float
+    reported: str
 
 
 ACCELERATORS = (
-    Accelerator("H200 SXM", 989e12, 141e9),
-    Accelerator("H100 SXM", 989e12, 80e9),
-    Accelerator("A100 SXM", 312e12, 80e9),
+    Accelerator("H200 SXM", 989e12, 141e9, "NVIDIA H200"),
+    Accelerator("H100 SXM", 989e12, 80e9, "NVIDIA H100 80GB HBM3"),
+    Accelerator("A100 SXM", 312e12, 80e9, "NVIDIA A100-SXM4-80GB"),
 )
 """NVIDIA's data sheets: H200 and H100 SXM 1,979 TFLOP/s in bf16 with sparsity, half of that without; A100 312."""
 
