@@ -27,6 +27,9 @@ CARDS = (1, 2, 4, 8, 16, 32, 64)
 MODELS = ("Qwen2.5-Coder-1.5B", "Qwen2.5-Coder-7B", "Qwen2.5-Coder-32B", "Llama-3.1-70B")
 H100: Accelerator = next(card for card in ACCELERATORS if card.name.startswith("H100"))
 
+WRONG_TOKENS = 13
+"""One line of about 40 characters."""
+
 _BATCH = 128
 _CHECKPOINTS = 2
 """Kept to resume from (`save_total_limit` of the trainer)."""
@@ -144,8 +147,8 @@ def scale_training(model: str, shape: ModelShape, pairs: int, params: TrainingPa
     """
     length = assumed.lengths
     prompt, program = (round(chars / length.characters_per_token) for chars in (length.prompt, length.program))
-    shared, wrong = program // 2, 13  # one line of about 40 characters, in the middle
-    one = PairLengths(prompt, program + 1, program + 1, shared, wrong, shared + wrong)
+    shared = program // 2
+    one = PairLengths(prompt, program + 1, program + 1, shared, WRONG_TOKENS, shared + WRONG_TOKENS)
     objective = OBJECTIVES["target-rpo"]
     workload = measure_workload([one] * _BATCH, objective, params)
     for gpus in CARDS:
