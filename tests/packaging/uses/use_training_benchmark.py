@@ -12,4 +12,4 @@ if __name__ == "__main__":
     absent = Path("absent")
     found = bench_training(None, absent, absent, absent, load_params().training, effort)
     assert found["fork_speedup"].keys() == {"made_up"}, found
-    assert found["loss_difference"] < 1e-4, found
+    assert found["loss_difference"] < 1e-3, found
