@@ -1,12 +1,14 @@
 """`iterpref bench NAME`: benchmarks of this project itself, side by side in one run, ratios first."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, show_result
+from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, show_result
 from iterpref_core.config import load_params
+from iterpref_core.objectives.objectives import OBJECTIVES
 from tasks.common.paths import FOCAL, PAIRS, STUDENT, WORK
 
 PANEL = "Measurements"
@@ -16,6 +18,7 @@ ReferencesOption = Annotated[
     Path, typer.Option("--problems", help="JSONL of problems with references and tests, such as MBPP's.")
 ]
 MBPP = Path("problems/mbpp.jsonl")
+SHAPES = ("0.5B", "1.5B", "7B", "32B", "tiny")
 
 bench = typer.Typer(no_args_is_help=True, help="Measure something side by side.")
 
@@ -59,13 +62,22 @@ def generation(
     trajectories: Annotated[int, typer.Option(min=1, help="Problems that are debugged.")] = 2000,
     latency: Annotated[float, typer.Option(min=0, help="Median of an answer's time, seconds.")] = 1.0,
     many: Annotated[int, typer.Option(min=1000, help="Problems of the run for memory.")] = 100_000,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a model: ask it for drafts in this process and in vLLM instead."),
+    ] = None,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
     """CodeFlow against a busy endpoint, beside the time that no loop could fall short of; and its memory."""
+    settings = load_params(params)
+    if model is not None:
+        from tasks.benchmarks.bench_backends import bench_backends
+
+        _show("generation", bench_backends(model, settings, trajectories), json_)
+        return
     from tasks.benchmarks.bench_generation import bench_generation
 
-    settings = load_params(params)
     _show("generation", bench_generation(settings.codeflow, settings.execution, trajectories, latency, many), json_)
 
 
@@ -95,9 +107,38 @@ def scale(
 
 @bench.command()
 def training(
-    problems: ReferencesOption = MBPP, params: ParamsOption = DEFAULT_PARAMS, json_: JsonOption = False
+    problems: Annotated[
+        Path | None,
+        typer.Option(help=f"JSONL of problems with references; else {MBPP}, if it is there."),
+    ] = None,
+    narrower: Annotated[
+        int | None, typer.Option(min=1, help="Divides the models' width; by default 1 on a GPU, and 4 on a CPU.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="In each, a step of each contestant on each kind of pairs.")] = 5,
+    params: ParamsOption = DEFAULT_PARAMS,
+    json_: JsonOption = False,
 ) -> None:
-    """TRL's trainer, the padded layout and the forked one, step by step on the same pairs."""
-    from tasks.benchmarks.bench_training import bench_training
+    """TRL's trainer, the padded layout and the forked one, step by step on the same pairs; on a GPU if there is one."""
+    from tasks.benchmarks.bench_training import bench_training, default_effort
 
-    _show("training", bench_training(problems, PAIRS, FOCAL, STUDENT, load_params(params).training), json_)
+    usual = default_effort()
+    effort = replace(usual, rounds=rounds, narrower=narrower or usual.narrower)
+    given = problems or (MBPP if MBPP.exists() else None)
+    settings = load_params(params).training
+    _show("training", bench_training(given, PAIRS, FOCAL, STUDENT, settings, effort), json_)
+
+
+@bench.command()
+def recipe(
+    shape: Annotated[str, typer.Option(help=f"One of: {', '.join(SHAPES)}.")] = "7B",
+    objective: Annotated[str, typer.Option(help=f"One of: {', '.join(OBJECTIVES)}.")] = "target-rpo",
+    pairs: Annotated[int, typer.Option(min=1, help="That are made up; at least as many as a batch has.")] = 256,
+    steps: Annotated[int, typer.Option(min=2, help="Of the optimizer; the first is not counted.")] = 5,
+    params: ParamsOption = DEFAULT_PARAMS,
+    json_: JsonOption = False,
+) -> None:
+    """Some steps of training at a real size: slots a second, MFU, memory beside the estimate, hours for the paper."""
+    from tasks.benchmarks.bench_recipe import bench_recipe
+
+    size, name = choose("--shape", shape, SHAPES), choose("--objective", objective, tuple(OBJECTIVES))
+    _show("recipe", bench_recipe(size, name, load_params(params).training, pairs, steps), json_)

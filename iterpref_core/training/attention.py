@@ -9,6 +9,8 @@ from iterpref_core.errors import ConfigError
 PACKABLE = ("sdpa", "eager", "flex_attention")
 """The attentions that take a mask of one's own."""
 
+_COMPILED_FORMS = 64
+
 
 def dense_mask(visible: torch.Tensor) -> torch.Tensor:
     """The mask as booleans.
@@ -67,8 +69,13 @@ def attention_mask(visible: torch.Tensor, implementation: str) -> torch.Tensor |
 
 
 def choose_attention(model: PreTrainedModel) -> None:
-    """Use `flex_attention` on a GPU, which skips what the mask hides; on a CPU it has no backward pass."""
+    """Use `flex_attention` on a GPU, which skips what the mask hides; on a CPU it has no backward pass.
+
+    It is compiled for each kind of mask, with gradients and without, for one row and for several. Beyond so many kinds
+    PyTorch would go on without its kernel, and make all scores of a layer at once.
+    """
     if torch.cuda.is_available():
+        torch.compiler.config.recompile_limit = max(_COMPILED_FORMS, torch.compiler.config.recompile_limit)
         model.set_attn_implementation("flex_attention")
 
 

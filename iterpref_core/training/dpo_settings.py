@@ -1,4 +1,7 @@
-"""Settings of TRL's `DPOConfig` that do nothing here: refused, because a run would be another than it seems."""
+"""Settings of TRL's `DPOConfig`: names that differ by version, and those that do nothing here.
+
+The latter are refused, because a run would be another than it seems.
+"""
 
 from dataclasses import fields
 
@@ -6,6 +9,13 @@ from datasets import Dataset
 from trl import DPOConfig
 
 from iterpref_core.errors import ConfigError
+
+CHECKPOINTING = next(
+    name
+    for name in ("activation_checkpointing", "gradient_checkpointing")
+    if name in {field.name for field in fields(DPOConfig)}
+)
+"""The setting for gradient checkpointing; the latter before transformers renamed it."""
 
 _OF_ANOTHER_LOSS = (
     "loss_type", "loss_weights", "ld_alpha", "f_divergence_type", "label_smoothing", "use_weighting", "sync_ref_model",

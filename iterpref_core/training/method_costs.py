@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from transformers import LlamaConfig, PreTrainedConfig, Qwen2Config
-
 from iterpref_core.config import TrainingParams
 from iterpref_core.inference.budget import cost_usd
 from iterpref_core.objectives.objectives import OBJECTIVES
 from iterpref_core.training.model_shape import ModelShape, read_shape
+from iterpref_core.training.published_models import published_models
 from iterpref_core.training.training_estimate import (
     ACCELERATORS,
     PRECISIONS,
@@ -25,7 +24,11 @@ from iterpref_core.training.training_estimate import (
 from iterpref_core.training.workload import CHARACTERS_PER_TOKEN, PairLengths, measure_workload
 
 CARDS = (1, 2, 4, 8, 16, 32, 64)
+MODELS = ("Qwen2.5-Coder-1.5B", "Qwen2.5-Coder-7B", "Qwen2.5-Coder-32B", "Llama-3.1-70B")
 H100: Accelerator = next(card for card in ACCELERATORS if card.name.startswith("H100"))
+
+WRONG_TOKENS = 13
+"""One line of about 40 characters."""
 
 _BATCH = 128
 _CHECKPOINTS = 2
@@ -104,29 +107,6 @@ class Scaled:
     disk: int
 
 
-def models() -> dict[str, PreTrainedConfig]:
-    """Published shapes, by name."""
-    qwen = {"tie_word_embeddings": False, "vocab_size": 152_064, "dtype": "bfloat16"}
-    return {
-        "Qwen2.5-Coder-1.5B": Qwen2Config(
-            **qwen | {"tie_word_embeddings": True, "vocab_size": 151_936}, hidden_size=1536, intermediate_size=8960,
-            num_hidden_layers=28, num_attention_heads=12, num_key_value_heads=2,
-        ),
-        "Qwen2.5-Coder-7B": Qwen2Config(
-            **qwen, hidden_size=3584, intermediate_size=18_944, num_hidden_layers=28, num_attention_heads=28,
-            num_key_value_heads=4,
-        ),
-        "Qwen2.5-Coder-32B": Qwen2Config(
-            **qwen, hidden_size=5120, intermediate_size=27_648, num_hidden_layers=64, num_attention_heads=40,
-            num_key_value_heads=8,
-        ),
-        "Llama-3.1-70B": LlamaConfig(
-            vocab_size=128_256, hidden_size=8192, intermediate_size=28_672, num_hidden_layers=80,
-            num_attention_heads=64, num_key_value_heads=8, tie_word_embeddings=False, dtype="bfloat16",
-        ),
-    }  # fmt: skip
-
-
 def calls_per_problem(pass_rates: Sequence[float]) -> float:
     """A draft, and a refinement for every version but the last that fails.
 
@@ -167,8 +147,8 @@ def scale_training(model: str, shape: ModelShape, pairs: int, params: TrainingPa
     """
     length = assumed.lengths
     prompt, program = (round(chars / length.characters_per_token) for chars in (length.prompt, length.program))
-    shared, wrong = program // 2, 13  # one line of about 40 characters, in the middle
-    one = PairLengths(prompt, program + 1, program + 1, shared, wrong, shared + wrong)
+    shared = program // 2
+    one = PairLengths(prompt, program + 1, program + 1, shared, WRONG_TOKENS, shared + WRONG_TOKENS)
     objective = OBJECTIVES["target-rpo"]
     workload = measure_workload([one] * _BATCH, objective, params)
     for gpus in CARDS:
@@ -206,6 +186,6 @@ def scale(
         }
     )  # fmt: skip
     generation = {count: scale_generation(round(count / assumed.pairs_per_problem), assumed, count) for count in pairs}
-    shapes = {name: read_shape(config) for name, config in models().items()}
+    shapes = {name: read_shape(config) for name, config in published_models().items() if name in MODELS}
     trained = [scale_training(name, shape, count, paper, assumed) for name, shape in shapes.items() for count in pairs]
     return generation, trained

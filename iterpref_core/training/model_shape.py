@@ -15,7 +15,8 @@ class ModelShape:
 
     `parameters`: all of them, shared ones once. `layer`: those of one layer. `matrices`: entries of the linear layers
     of all decoder layers: each is one multiplication and one addition a token. `adapter`: parameters of LoRA on all of
-    these, for every rank. `vocabulary` x `hidden`: the output head. `queries`, `keys`: width of all heads together.
+    these, for every rank. `vocabulary` x `hidden`: the output head, `tied`
+    if it is the embeddings too. `queries`, `keys`: width of all heads together.
     """
 
     parameters: int
@@ -29,6 +30,7 @@ class ModelShape:
     keys: int
     heads: int
     vocabulary: int
+    tied: bool
     gated: bool
     rms_norm: bool
     saved_in_bf16: bool
@@ -91,6 +93,7 @@ def read_shape(config: PreTrainedConfig) -> ModelShape:
         keys=(getattr(text, "num_key_value_heads", None) or text.num_attention_heads) * head_size,
         heads=text.num_attention_heads,
         vocabulary=text.vocab_size,
+        tied=bool(text.tie_word_embeddings),
         gated="gate_proj" in named or "gate_up_proj" in named,
         rms_norm=not any(isinstance(module, torch.nn.LayerNorm) for module in layers.modules()),
         saved_in_bf16=config.dtype in (torch.bfloat16, torch.float16),

@@ -3,42 +3,37 @@
 import logging
 import shutil
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from accelerate import PartialState
 from datasets import Dataset
-from transformers import PreTrainedModel, PrinterCallback
-from trl import DPOConfig
+from transformers import PreTrainedModel
 
 from iterpref_core.config import PromptStyle, TrainingParams
-from iterpref_core.errors import ConfigError, TrainingError
+from iterpref_core.errors import TrainingError
 from iterpref_core.inference.local.fingerprint import model_fingerprint
 from iterpref_core.inference.local.precision import uses_bf16
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.inference.local.transformers_backend import load_model
 from iterpref_core.objectives.objectives import Objective, find_objective
-from iterpref_core.training.attention import check_fork, choose_attention
 from iterpref_core.training.callbacks import Forward, OnLog, ShowSteps
 from iterpref_core.training.checkpoint import last_checkpoint, run_key
 from iterpref_core.training.checks import PairChecks, report_findings
-from iterpref_core.training.columns import halves, objective_dataset
-from iterpref_core.training.exactness import check_adapters, check_exactness
+from iterpref_core.training.exactness import check_exactness
 from iterpref_core.training.launch import launch_training
-from iterpref_core.training.layouts import PAD_TO_MULTIPLE_OF, Collator, make_collator
+from iterpref_core.training.layouts import Collator
 from iterpref_core.training.pair_table import PairTable, open_pair_table
+from iterpref_core.training.prepared_trainer import prepare_trainer, training_arguments
 from iterpref_core.training.ranks import accumulation_steps, is_launched, join_processes, sharding, whole_models
 from iterpref_core.training.reference import reference_key, reference_logps
-from iterpref_core.training.trained_model import REWARDS, lora_config, write_curve, write_model
+from iterpref_core.training.trained_model import REWARDS, write_curve, write_model
 from iterpref_core.training.trainer import DivergedError, FocalDPOTrainer
 from iterpref_core.training.validation import held_out
 
 logger = logging.getLogger(__name__)
-
-_LOGGING_STEPS = 5
-_SAVES_PER_RUN = 8
 
 
 def train_objective(
@@ -102,37 +97,20 @@ def train_objective(
     key = run_key(pairs, spans, fingerprint, objective, params)
     checkpoints = work / "checkpoints" / f"{objective}-{key}{sharding(processes)}"
     report_findings(rows.checks.findings(params), needs_focal="focal" in row.rejected)
-    arguments = _arguments(params, row, accumulation, int(np.sum(~held)), checkpoints)
+    arguments = training_arguments(params, row, accumulation, int(np.sum(~held)), checkpoints)
     policy = _load_policy(model, params)
-    collator = make_collator(
-        params.layout, tokenizer.pad_token_id, preference=row.preference, pad_to_multiple_of=PAD_TO_MULTIPLE_OF
-    )
-    if params.layout == "fork":
-        choose_attention(policy)
-        check_fork(policy.config, max(rows.checks.lengths["pair"]))
-    if processes.num_processes == 1:
-        check_exactness(policy.to(processes.device), collator, params.layout)
-    elif not row.preference:  # with a reference it is that which is checked
-        _whole_model(model, params, processes, collator)
-    reference = None
-    if row.preference:
-        reference = _reference(policy, model, rows, fingerprint, params, work, processes, collator)
-    columns, kept_out = objective_dataset(rows.dataset, reference, row), np.tile(held, halves(row))
-    trainer = _make_trainer(
+    trainer = prepare_trainer(
+        policy,
+        tokenizer,
+        rows,
+        held,
+        row,
         params,
-        objective=row,
-        nll=params.nll,
-        max_margin=params.max_margin,
-        model=policy,
-        args=arguments,
-        data_collator=collator,
-        train_dataset=columns.select(np.flatnonzero(~kept_out)) if held.any() else columns,
-        eval_dataset=columns.select(np.flatnonzero(kept_out)) if held.any() else None,
-        processing_class=tokenizer,
+        arguments,
+        partial(_reference, policy, model, rows, row, fingerprint, params, work, processes),
+        processes,
         callbacks=[Forward(on_log)] if on_log and processes.is_main_process else None,
     )
-    if params.lora_rank and processes.num_processes == 1:
-        check_adapters(trainer.model, collator, params.layout)
     diverged = _train(trainer, checkpoints, f"train {objective}")
     chosen = _choose(trainer, checkpoints, diverged, params)
     write_model(trainer, model, out)
@@ -144,36 +122,10 @@ def train_objective(
     return metrics | rows.checks.metrics() | {"bf16": float(params.bf16 is True)}
 
 
-def _make_trainer(params: TrainingParams, **arguments: Any) -> FocalDPOTrainer:
-    """The trainer, with adapters where they are asked for.
-
-    Raises:
-        ConfigError: PEFT has none for this model.
-    """
-    try:
-        trainer = FocalDPOTrainer(peft_config=lora_config(params), **arguments)
-    except ValueError as error:
-        if "[PEFT" not in str(error):
-            raise
-        raise ConfigError(
-            f"params.yaml: training.lora_rank: {error}; set training.lora_rank: 0 to train all weights"
-        ) from None
-    trainer.remove_callback(PrinterCallback)
-    return trainer
-
-
 def _load_policy(model: Path, params: TrainingParams) -> PreTrainedModel:
     """Frozen weights may stay as they are; trained ones would lose small updates in bfloat16."""
     policy = load_model(model)
     return policy.float() if params.weights == "float32" and not params.lora_rank else policy
-
-
-def _whole_model(model: Path, params: TrainingParams, processes: PartialState, collator: Collator) -> PreTrainedModel:
-    """The model before training, checked: of a policy each of several processes may hold but a part."""
-    with whole_models():
-        whole = _load_policy(model, params).to(processes.device)
-    check_exactness(whole, collator, params.layout)
-    return whole
 
 
 def _train(trainer: FocalDPOTrainer, checkpoints: Path, label: str) -> DivergedError | None:
@@ -216,19 +168,26 @@ def _reference(
     policy: PreTrainedModel,
     model: Path,
     rows: PairTable,
+    objective: Objective,
     fingerprint: str,
     params: TrainingParams,
     work: Path,
     processes: PartialState,
     collator: Collator,
-) -> Dataset:
+) -> Dataset | None:
     """The policy before training is the reference; of several processes each may hold but a part of it."""
 
     def load() -> PreTrainedModel:
         if processes.num_processes == 1:
             return policy.to(processes.device)
-        return _whole_model(model, params, processes, collator)
+        with whole_models():
+            whole = _load_policy(model, params).to(processes.device)
+        check_exactness(whole, collator, params.layout)
+        return whole
 
+    if not objective.preference:
+        load()  # which checks what the policy alone could not
+        return None
     return reference_logps(
         load,
         rows,
@@ -237,42 +196,6 @@ def _reference(
         batch_size=2 * params.micro_batch_size,
         bf16=params.bf16 is True,
         processes=processes,
-    )
-
-
-def _arguments(params: TrainingParams, objective: Objective, accumulation: int, pairs: int, folder: Path) -> DPOConfig:
-    steps = max(1, -(-pairs // params.batch_size) * params.epochs)
-    every = max(1, steps // _SAVES_PER_RUN)
-    return DPOConfig(
-        output_dir=str(folder),
-        beta=params.beta,
-        learning_rate=objective.learning_rate,
-        num_train_epochs=params.epochs,
-        per_device_train_batch_size=params.micro_batch_size,
-        gradient_accumulation_steps=accumulation,
-        lr_scheduler_type="cosine",
-        warmup_steps=int(params.warmup_ratio * steps),
-        bf16=params.bf16,
-        activation_checkpointing=params.gradient_checkpointing,
-        seed=params.seed,
-        data_seed=params.seed,
-        max_length=None,  # the pairs come cut to length
-        precompute_ref_log_probs=True,  # no second model in memory: the reference is in the data
-        logging_steps=_LOGGING_STEPS,
-        save_strategy="steps",
-        save_steps=every,
-        save_total_limit=2,
-        eval_strategy="steps" if params.validation_share else "no",
-        eval_steps=every,
-        per_device_eval_batch_size=params.micro_batch_size,
-        metric_for_best_model="loss" if params.select == "best" else None,
-        greater_is_better=False if params.select == "best" else None,
-        ddp_find_unused_parameters=False,
-        logging_nan_inf_filter=False,  # a loss that is not finite ends training
-        report_to="none",
-        disable_tqdm=True,
-        dataloader_pin_memory=torch.cuda.is_available(),
-        use_cpu=not torch.cuda.is_available(),
     )
 
 

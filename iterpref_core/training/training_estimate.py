@@ -49,17 +49,18 @@ and FSDP2 do. `autocast`: float32 weights and bf16 arithmetic."""
 
 @dataclass(frozen=True)
 class Accelerator:
-    """A card: dense bf16 FLOP/s and bytes of memory, both the vendor's."""
+    """A card: dense bf16 FLOP/s and bytes of memory, both the vendor's. `reported`: what CUDA calls it."""
 
     name: str
     flops: float
     memory: float
+    reported: str
 
 
 ACCELERATORS = (
-    Accelerator("H200 SXM", 989e12, 141e9),
-    Accelerator("H100 SXM", 989e12, 80e9),
-    Accelerator("A100 SXM", 312e12, 80e9),
+    Accelerator("H200 SXM", 989e12, 141e9, "NVIDIA H200"),
+    Accelerator("H100 SXM", 989e12, 80e9, "NVIDIA H100 80GB HBM3"),
+    Accelerator("A100 SXM", 312e12, 80e9, "NVIDIA A100-SXM4-80GB"),
 )
 """NVIDIA's data sheets: H200 and H100 SXM 1,979 TFLOP/s in bf16 with sparsity, half of that without; A100 312."""
 
@@ -197,20 +198,22 @@ def estimate_memory(shape: ModelShape, workload: Workload, params: TrainingParam
 
     Weights, gradients and optimizer state: bytes a parameter times parameters, over the cards (ZeRO-3, arXiv
     1910.02054, section 5). Sharded, a card gathers the layer it computes, the next one and the output head, and holds
-    the gradients of a layer and of the head before it hands them on.
+    the gradients of a layer and of the head before it hands them on. On one card a micro-batch's gradient of the head
+    stands beside the accumulated one for a moment; if it is the embeddings too, until theirs is there as well.
     """
     precision = PRECISIONS[setting.precision]
     adapters = setting.lora_rank * shape.adapter
     trained = adapters or shape.parameters
     weights = precision.weights * (shape.parameters + adapters) / setting.gpus
     head = shape.vocabulary * shape.hidden
+    fresh = 0 if adapters or setting.gpus > 1 else precision.gradients * head * (2 if shape.tied else 1)
     gathered = precision.compute * (3 * shape.layer + 2 * head) if setting.gpus > 1 else 0
     return Memory(
         weights=weights + (precision.casts * shape.matrices / setting.gpus),
         gradients=precision.gradients * trained / setting.gpus,
         optimizer=precision.optimizer * trained / setting.gpus,
         activations=activation_bytes(shape, precision, workload.largest, params),
-        head=head_bytes(shape, precision, workload.largest),
+        head=head_bytes(shape, precision, workload.largest) + fresh,
         gathered=gathered,
         reference=_reference_bytes(shape, precision, workload.reference_largest),
     )

@@ -14,7 +14,7 @@ from iterpref_core.errors import IterPrefError
 from iterpref_core.evaluation.evalplus_data import RELEASES, EvalPlusData, find_data
 from iterpref_core.records import Sample
 from iterpref_core.storage.jsonl import write_jsonl
-from tasks.benchmarks.bench_execution import spread
+from tasks.benchmarks.spread import spread
 
 _BROKEN = "HumanEval/32"
 """evalplus 0.3.1 fails every program on it, its own solution included."""

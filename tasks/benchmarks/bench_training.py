@@ -5,9 +5,9 @@ import os
 import platform
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -24,15 +24,16 @@ from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.progress import show_progress
 from iterpref_core.records import FocalSpans, PreferencePair, Problem
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
-from iterpref_core.training.attention import dense_mask
+from iterpref_core.training.attention import attention_mask
 from iterpref_core.training.columns import objective_columns
 from iterpref_core.training.dataset import TokenizedPair, load_pairs
 from iterpref_core.training.label_head import label_logps
 from iterpref_core.training.layouts import PAD_TO_MULTIPLE_OF, Batch, ForkCollator, PaddedCollator, Pair
 from iterpref_core.training.masks import shared_prefix
 from iterpref_core.training.reference import ReferenceLogps
-from tasks.benchmarks.bench_execution import spread
-from tasks.benchmarks.tensor_memory import peak_bytes
+from tasks.benchmarks.device_meters import Device, this_device
+from tasks.benchmarks.made_up_pairs import made_up_pairs
+from tasks.benchmarks.spread import spread
 from tasks.benchmarks.training_contestants import OBJECTIVE, SHAPES, Shape, our_trainer, trl_batch, trl_trainer
 
 _SEED = 23
@@ -47,9 +48,10 @@ class TrainingEffort:
 
     Attributes:
         rounds: in each, every contestant makes one step on each quartile of the pairs.
-        pairs: of a step.
-        narrower: by which the width of the models is divided.
-        layers: of the models.
+        pairs: of a step; of the made-up ones, which are long, a quarter as many.
+        narrower: by which the width of the models is divided; 1 for the published shapes.
+        layers: of narrower models.
+        made_up: pairs that are made up.
         memory: the head whose memory is measured.
         memory_pairs: of the batch that it is measured with.
     """
@@ -58,13 +60,19 @@ class TrainingEffort:
     pairs: int = 16
     narrower: int = 4
     layers: int = 2
+    made_up: int = 64
     memory: Shape = SHAPES["0.5B"]
     memory_pairs: int = 8
 
 
+def default_effort() -> TrainingEffort:
+    """The published shapes on a GPU, a quarter of their width on a CPU."""
+    return TrainingEffort(narrower=1) if this_device().kind == "cuda" else TrainingEffort()
+
+
 @dataclass
 class _Step:
-    """One step: CPU seconds, those of batch and mask among them, the loss, and the slots computed."""
+    """One step: seconds by the device's clock, those of batch and mask among them, the loss, and the slots computed."""
 
     seconds: float
     layout_seconds: float
@@ -75,24 +83,25 @@ class _Step:
 class _Contestant:
     """A way to make a training step. The learning rate is 0: the work of a step, and the same weights before each."""
 
-    def __init__(self, trainer: Any, lay_out: Callable[[Sequence[Pair]], Batch]) -> None:
-        self._trainer, self._lay_out = trainer, lay_out
-        self._optimizer = torch.optim.AdamW(trainer.model.parameters(), lr=0.0)
+    def __init__(self, device: Device, trainer: Any, lay_out: Callable[[Sequence[Pair]], Batch]) -> None:
+        self._device, self._trainer, self._lay_out = device, trainer, lay_out
+        self._optimizer = torch.optim.AdamW(trainer.model.parameters(), lr=0.0, fused=True)  # the trainer's default
 
     def step(self, pairs: Sequence[Pair]) -> _Step:
         """Collate, forward, backward, update."""
-        start = time.process_time()
-        batch = self._lay_out(pairs)
-        layout = time.process_time() - start
+        clock = self._device.clock
+        start = clock()
+        batch = {name: values.to(self._device.place) for name, values in self._lay_out(pairs).items()}
+        layout = clock() - start
         loss = self._trainer.compute_loss(self._trainer.model, batch)
         loss.backward()
         self._optimizer.step()
         self._optimizer.zero_grad()
-        seconds = time.process_time() - start
+        seconds = clock() - start
         if "visible" in batch:  # the loss has made this mask; how long that took is seen by making it again
-            start = time.process_time()
-            dense_mask(batch["visible"])
-            layout += time.process_time() - start
+            start = clock()
+            attention_mask(batch["visible"], self._trainer.model.config._attn_implementation)  # noqa: SLF001 - as ever
+            layout += clock() - start
         return _Step(seconds, layout, loss.item(), batch["input_ids"].numel())
 
 
@@ -218,21 +227,23 @@ def _bound(steps: list[dict[str, _Step]], batches: list[list[Pair]], shape: Shap
 
 
 def _compare(
-    shape: Shape, tokenizer: PreTrainedTokenizerBase, pairs: list[Pair], effort: TrainingEffort
+    shape: Shape, device: Device, tokenizer: PreTrainedTokenizerBase, pairs: list[Pair], effort: TrainingEffort
 ) -> dict[str, Any]:
     """All contestants on one model and one list of pairs."""
     assert len(tokenizer) <= shape.vocabulary, "the scaled model's vocabulary is what its head's share leaves"
     fork, padded = ForkCollator(0, PAD_TO_MULTIPLE_OF), PaddedCollator(0, True, PAD_TO_MULTIPLE_OF)
     with tempfile.TemporaryDirectory() as folder:
         ours = {
-            "padded": our_trainer(shape, tokenizer, padded, Path(folder)),
-            "fork": our_trainer(shape, tokenizer, fork, Path(folder)),
+            "padded": our_trainer(shape, device, tokenizer, padded, Path(folder)),
+            "fork": our_trainer(shape, device, tokenizer, fork, Path(folder)),
         }
-        contestants = {"trl": _Contestant(trl_trainer(shape, tokenizer, Path(folder)), trl_batch)} | {
-            kind: _Contestant(trainer, trainer.data_collator) for kind, trainer in ours.items()
+        contestants = {"trl": _Contestant(device, trl_trainer(shape, device, tokenizer, Path(folder)), trl_batch)} | {
+            kind: _Contestant(device, trainer, trainer.data_collator) for kind, trainer in ours.items()
         }
         parts = _quartiles(pairs)
         steps = _race(contestants, parts, effort)
+        first = parts[0][: effort.pairs]
+        peaks = {kind: device.peak_bytes(partial(one.step, first)) for kind, one in contestants.items()}
     quartiles = []
     for part, own in zip(parts, steps, strict=True):
         bound = _bound(own, list(_batches(part, effort)), shape)
@@ -252,9 +263,10 @@ def _compare(
         "fork_speedup": spread(_speedup(rounds, "fork")),
         "padded_speedup": spread(_speedup(rounds, "padded")),
         "quartiles": quartiles,
-        "step_cpu_s": {kind: round(statistics.median(step[kind].seconds for step in every), 3) for kind in every[0]},
+        "step_s": {kind: round(statistics.median(step[kind].seconds for step in every), 3) for kind in every[0]},
         "mask_share": round(statistics.median(s["fork"].layout_seconds / s["fork"].seconds for s in every), 5),
         "loss_difference": max(abs(s["trl"].loss - s[kind].loss) for s in every for kind in ("padded", "fork")),
+        "step_mb": {kind: round(peak / 2**20, 1) for kind, peak in peaks.items()},
         "head_share": round(shape.head_share, 4),
         "pairs": len(pairs),
     }
@@ -280,22 +292,24 @@ def _of_middle_length(pairs: list[Pair], count: int) -> list[Pair]:
     return ordered[first : first + count]
 
 
-def measure_memory(pairs: list[Pair], head: Shape) -> dict[str, float]:
+def measure_memory(pairs: list[Pair], head: Shape, device: Device) -> dict[str, float]:
     """Peak of the tensors that the loss makes, forward and backward, over that of plain logits in every slot.
 
     Args:
         pairs: of one padded batch, the same for both.
         head: hidden size and vocabulary.
+        device: where.
 
     Returns:
         `memory_ratio`, with the gradient of the head's weights, which both make, and `memory_ratio_of_activations`
         without it; megabytes of both.
     """
-    batch = PaddedCollator(0, True)(pairs)
+    batch = {name: values.to(device.place) for name, values in PaddedCollator(0, True)(pairs).items()}
+    options: dict[str, Any] = {"device": device.place, "dtype": device.dtype}
     slots, targets = batch["label_slots"], batch["label_targets"]
     torch.manual_seed(0)
-    hidden = torch.randn(batch["input_ids"].numel(), head.hidden).requires_grad_()
-    weight = (0.02 * torch.randn(head.vocabulary, head.hidden)).requires_grad_()
+    hidden = torch.randn(batch["input_ids"].numel(), head.hidden, **options).requires_grad_()
+    weight = (0.02 * torch.randn(head.vocabulary, head.hidden, **options)).requires_grad_()
     factors = batch["chosen_weights"] - batch["rejected_weights"]
 
     def plain() -> None:
@@ -308,7 +322,7 @@ def measure_memory(pairs: list[Pair], head: Shape) -> dict[str, float]:
     peaks = {}
     for name, compute in {"plain": plain, "ours": ours}.items():
         hidden.grad = weight.grad = None
-        peaks[name] = peak_bytes(compute)
+        peaks[name] = device.peak_bytes(compute)
     gradient = weight.nbytes
     return {
         "memory_ratio": round(peaks["ours"] / peaks["plain"], 4),
@@ -318,17 +332,17 @@ def measure_memory(pairs: list[Pair], head: Shape) -> dict[str, float]:
 
 
 def bench_training(
-    problems: Path,
+    problems: Path | None,
     pairs: Path,
     spans: Path,
     student: Path,
     params: TrainingParams,
-    effort: TrainingEffort = TrainingEffort(),
+    effort: TrainingEffort,
 ) -> dict[str, Any]:
-    """Measure steps of Target-DPO: CPU seconds of one process, so that what else runs here counts little.
+    """Measure steps of Target-DPO, on the GPU if there is one.
 
     Args:
-        problems: problems with references, such as MBPP's; they are mutated.
+        problems: problems with references, such as MBPP's; they are mutated. None leaves them out.
         pairs: an experiment's pairs, if it has been run here.
         spans: their error regions.
         student: the model whose tokenizer reads them.
@@ -343,29 +357,44 @@ def bench_training(
     Raises:
         InputError: no problem can be mutated.
     """
-    load = os.getloadavg()[0]
-    lists = {"mbpp": _mutated_rows(problems, params)}
-    if pairs.exists() and spans.exists() and student.exists():
-        tokenizer = load_tokenizer(student)
-        lists["nanolab"] = tokenizer, load_pairs(pairs, spans, tokenizer, params)
+    load, device = os.getloadavg()[0], this_device()
+    shapes = {name: shape.scaled(effort.narrower, effort.layers) for name, shape in SHAPES.items()}
+    lists = _pair_lists(problems, pairs, spans, student, params, effort)
     models = {
         name: {
-            kind: _compare(shape.scaled(effort.narrower, effort.layers), tokenizer, _columns(rows), effort)
-            for kind, (tokenizer, rows) in lists.items()
+            kind: _compare(shape, device, tokenizer, _columns(rows), own)
+            for kind, (tokenizer, rows, own) in lists.items()
         }
-        for name, shape in SHAPES.items()
+        for name, shape in shapes.items()
     }
     found = [own for by_list in models.values() for own in by_list.values()]
+    first = _columns(next(iter(lists.values()))[1])
     return {
         "fork_speedup": {
             kind: min(model[kind]["fork_speedup"]["median"] for model in models.values()) for kind in lists
         },
         "loss_difference": max(own["loss_difference"] for own in found),
         "mask_share": max(own["mask_share"] for own in found),
-        **measure_memory(_of_middle_length(_columns(lists["mbpp"][1]), effort.memory_pairs), effort.memory),
+        **measure_memory(_of_middle_length(first, effort.memory_pairs), effort.memory, device),
         "models": models,
+        "device": device.name,
+        "precision": str(device.dtype).removeprefix("torch."),
         "threads": torch.get_num_threads(),
         "machine": f"{len(os.sched_getaffinity(0))} cores, {platform.machine()}, {platform.system()}",
         "load_before": round(load, 2),
         "load_after": round(os.getloadavg()[0], 2),
     }
+
+
+def _pair_lists(
+    problems: Path | None, pairs: Path, spans: Path, student: Path, params: TrainingParams, effort: TrainingEffort
+) -> dict[str, tuple[PreTrainedTokenizerBase, list[TokenizedPair], TrainingEffort]]:
+    """By name, pairs, the tokenizer that made them, and how much to measure with them."""
+    lists = {"mbpp": (*_mutated_rows(problems, params), effort)} if problems else {}
+    if pairs.exists() and spans.exists() and student.exists():
+        tokenizer = load_tokenizer(student)
+        lists["nanolab"] = tokenizer, load_pairs(pairs, spans, tokenizer, params), effort
+    tokenizer = train_tokenizer(["def f(x):\n    return x\n"], _VOCABULARY)
+    long = replace(effort, pairs=max(1, effort.pairs // 4))
+    lists["made_up"] = tokenizer, made_up_pairs(effort.made_up, len(tokenizer), params), long
+    return lists

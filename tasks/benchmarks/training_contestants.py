@@ -9,13 +9,17 @@ from typing import Any
 import torch
 from datasets import Dataset
 from torch.nn.utils.rnn import pad_sequence
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
+from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase, Qwen2Config
 from trl import DPOConfig, DPOTrainer
 from trl.trainer.utils import FusedCausalLMOutput
 
 from iterpref_core.objectives.objectives import OBJECTIVES
-from iterpref_core.training.layouts import Batch, Pair
+from iterpref_core.training.attention import choose_attention
+from iterpref_core.training.dpo_settings import CHECKPOINTING
+from iterpref_core.training.layouts import Batch, ForkCollator, Pair
+from iterpref_core.training.published_models import published_models
 from iterpref_core.training.trainer import FocalDPOTrainer
+from tasks.benchmarks.device_meters import Device
 
 _IGNORED = -100
 _BETA = 0.1
@@ -49,6 +53,18 @@ class Shape:
         """Of the floating-point operations of a slot with a label."""
         return self.head_weights / (self.head_weights + self.decoder_weights)
 
+    @classmethod
+    def of(cls, config: PreTrainedConfig) -> "Shape":
+        """That of a configuration."""
+        return cls(
+            hidden=config.hidden_size,
+            intermediate=config.intermediate_size,
+            layers=config.num_hidden_layers,
+            heads=config.num_attention_heads,
+            kv_heads=config.num_key_value_heads,
+            vocabulary=config.vocab_size,
+        )
+
     def scaled(self, narrower: int, layers: int) -> "Shape":
         """A small model whose head has the same share.
 
@@ -56,9 +72,11 @@ class Shape:
         for more than it does.
 
         Args:
-            narrower: by which the width is divided.
+            narrower: by which the width is divided; 1 keeps it, and with it the layers.
             layers: of the small model.
         """
+        if narrower == 1:
+            return self
         small = Shape(
             hidden=self.hidden // narrower,
             intermediate=self.intermediate // narrower,
@@ -70,8 +88,8 @@ class Shape:
         head = small.decoder_weights * self.head_share / (1 - self.head_share)
         return Shape(**{**vars(small), "vocabulary": round(head / small.hidden)})
 
-    def build(self) -> PreTrainedModel:
-        """A model of random weights, the same for the same shape."""
+    def build(self, device: Device) -> PreTrainedModel:
+        """A model of random weights, the same for the same shape and device; on a GPU in bfloat16."""
         torch.manual_seed(0)
         config = Qwen2Config(
             vocab_size=self.vocabulary,
@@ -85,14 +103,11 @@ class Shape:
             bos_token_id=None,
             eos_token_id=1,
         )
-        return Qwen2ForCausalLM(config)
+        with device.place:
+            return AutoModelForCausalLM.from_config(config, dtype=device.dtype)
 
 
-SHAPES = {
-    "0.5B": Shape(hidden=896, intermediate=4864, layers=24, heads=14, kv_heads=2, vocabulary=151_936),
-    "1.5B": Shape(hidden=1536, intermediate=8960, layers=28, heads=12, kv_heads=2, vocabulary=151_936),
-}
-"""Qwen2.5-Coder's, from their config.json."""
+SHAPES = {size: Shape.of(published_models()[f"Qwen2.5-Coder-{size}"]) for size in ("0.5B", "1.5B")}
 
 
 class _UnpreparedDPOTrainer(DPOTrainer):
@@ -105,43 +120,49 @@ class _UnpreparedDPOTrainer(DPOTrainer):
         return dataset
 
 
-def _arguments(folder: Path) -> DPOConfig:
+def _arguments(device: Device, folder: Path) -> DPOConfig:
     return DPOConfig(
         output_dir=str(folder),
         beta=_BETA,
         max_length=None,
         bf16=False,
-        activation_checkpointing=False,
+        **{CHECKPOINTING: False},
         precompute_ref_log_probs=True,
         dataloader_pin_memory=False,
         report_to="none",
-        use_cpu=True,
+        use_cpu=device.kind == "cpu",
         disable_tqdm=True,
     )
 
 
-def our_trainer(shape: Shape, tokenizer: PreTrainedTokenizerBase, collator: Any, folder: Path) -> FocalDPOTrainer:
+def our_trainer(
+    shape: Shape, device: Device, tokenizer: PreTrainedTokenizerBase, collator: Any, folder: Path
+) -> FocalDPOTrainer:
     """Ours, with the layout of a collator."""
+    model = shape.build(device)
+    if isinstance(collator, ForkCollator):
+        choose_attention(model)
     return FocalDPOTrainer(
         objective=OBJECTIVE,
         nll="mean",
-        model=shape.build(),
-        args=_arguments(folder),
+        model=model,
+        args=_arguments(device, folder),
         data_collator=collator,
         train_dataset=Dataset.from_dict({"prompt_ids": [[0]]}),
         processing_class=tokenizer,
     )
 
 
-def trl_trainer(shape: Shape, tokenizer: PreTrainedTokenizerBase, folder: Path) -> DPOTrainer:
-    """TRL's, with the tuned head."""
+def trl_trainer(shape: Shape, device: Device, tokenizer: PreTrainedTokenizerBase, folder: Path) -> DPOTrainer:
+    """TRL's: on a GPU as it is, on a CPU with the tuned head."""
     trainer = _UnpreparedDPOTrainer(
-        model=shape.build(),
-        args=_arguments(folder),
+        model=shape.build(device),
+        args=_arguments(device, folder),
         train_dataset=Dataset.from_dict({"prompt_ids": [[0]]}),
         processing_class=tokenizer,
     )
-    _tune_head(trainer.model)
+    if device.kind == "cpu":
+        _tune_head(trainer.model)
     return trainer
 
 

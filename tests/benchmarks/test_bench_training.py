@@ -5,15 +5,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from iterpref_core.config import load_params
+from iterpref_core.config import TrainingParams
 from iterpref_core.errors import InputError
 from iterpref_core.localization.localization import ON_TEXT
 from iterpref_core.records import AssertTest, FocalSpans, Problem
 from iterpref_core.storage.jsonl import write_jsonl
-from tasks.benchmarks.bench_training import TrainingEffort, bench_training, mutated_pairs
+from tasks.benchmarks.bench_training import TrainingEffort, bench_training, default_effort, mutated_pairs
+from tasks.benchmarks.device_meters import Device
 from tasks.benchmarks.tensor_memory import peak_bytes
 from tasks.benchmarks.training_contestants import SHAPES, Shape
-from tests.settings import ROOT
+from tests.settings import section
+
+PARAMS = section(TrainingParams, max_prompt_length=64, max_length=192)
+CPU = Device("cpu")
 
 
 @pytest.fixture
@@ -53,26 +57,56 @@ def test_three_contestants_have_one_loss_on_both_lists_of_pairs(
         ],
     )
     effort = TrainingEffort(
-        rounds=1, pairs=2, narrower=16, layers=2, memory=Shape(32, 0, 0, 1, 1, vocabulary=30_000), memory_pairs=2
+        rounds=1,
+        pairs=2,
+        made_up=4,
+        narrower=16,
+        layers=2,
+        memory=Shape(32, 0, 0, 1, 1, vocabulary=30_000),
+        memory_pairs=2,
     )
-    result = bench_training(problems, pairs, spans, word_model, load_params(ROOT / "params.yaml").training, effort)
-    assert result["fork_speedup"].keys() == {"mbpp", "nanolab"}
-    assert result["loss_difference"] < 1e-5
+    result = bench_training(problems, pairs, spans, word_model, PARAMS, effort)
+    assert result["fork_speedup"].keys() == {"mbpp", "nanolab", "made_up"}
+    assert result["loss_difference"] < 1e-4
     assert result["memory_ratio"] < 0.35
     assert result["models"].keys() == SHAPES.keys()
     for lists in result["models"].values():
         assert len(lists["mbpp"]["quartiles"]) == 4
         bounds = [quartile["bound"] for quartile in lists["mbpp"]["quartiles"]]
         assert all(bound > 1 for bound in bounds)
+        assert all(own["step_mb"].keys() == {"trl", "padded", "fork"} for own in lists.values())
+    assert (result["device"], result["precision"]) == (CPU.name, "float32")
 
 
 def test_without_an_experiment_only_the_problems_are_measured(problems: Path, tmp_path: Path) -> None:
     absent = tmp_path / "absent"
     effort = TrainingEffort(
-        rounds=1, pairs=2, narrower=16, layers=2, memory=Shape(8, 0, 0, 1, 1, vocabulary=9_000), memory_pairs=1
+        rounds=1,
+        pairs=2,
+        made_up=4,
+        narrower=16,
+        layers=2,
+        memory=Shape(8, 0, 0, 1, 1, vocabulary=9_000),
+        memory_pairs=1,
     )
-    result = bench_training(problems, absent, absent, absent, load_params(ROOT / "params.yaml").training, effort)
-    assert result["fork_speedup"].keys() == {"mbpp"}
+    result = bench_training(problems, absent, absent, absent, PARAMS, effort)
+    assert result["fork_speedup"].keys() == {"mbpp", "made_up"}
+
+
+def test_without_problems_pairs_are_made_up(tmp_path: Path) -> None:
+    absent = tmp_path / "absent"
+    effort = TrainingEffort(
+        rounds=1, pairs=4, made_up=4, narrower=16, memory=Shape(8, 0, 0, 1, 1, vocabulary=9_000), memory_pairs=1
+    )
+    result = bench_training(None, absent, absent, absent, PARAMS, effort)
+    assert result["fork_speedup"].keys() == {"made_up"}
+
+
+def test_a_gpu_is_given_the_published_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert default_effort() == TrainingEffort()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    effort = default_effort()
+    assert {name: shape.scaled(effort.narrower, effort.layers) for name, shape in SHAPES.items()} == SHAPES
 
 
 def test_problems_without_references_are_refused(tmp_path: Path) -> None:
@@ -87,7 +121,7 @@ def test_a_scaled_model_keeps_the_share_of_the_head(name: str) -> None:
     shape = SHAPES[name]
     small = shape.scaled(4, 2)
     assert small.head_share == pytest.approx(shape.head_share, rel=1e-3)
-    matrices = [weight for weight in small.build().model.layers.parameters() if weight.ndim == 2]
+    matrices = [weight for weight in small.build(CPU).model.layers.parameters() if weight.ndim == 2]
     assert sum(weight.numel() for weight in matrices) == small.decoder_weights
 
 

@@ -27,6 +27,8 @@ NEEDS = {
     "iterpref_core.inference.openai": "endpoints",
     "iterpref_core.execution.ray_executor": "ray",
     "tasks": "pipeline",
+    "tasks.benchmarks.bench_recipe": "training",
+    "tasks.benchmarks.bench_training": "training",
     "flows": "pipeline",
 }
 """What begins with such a name may import an extra when it is imported; all else in the core gets by without."""

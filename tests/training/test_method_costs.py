@@ -10,11 +10,11 @@ from iterpref_core.training.method_costs import (
     Assumptions,
     Lengths,
     calls_per_problem,
-    models,
     scale,
     scale_generation,
 )
 from iterpref_core.training.model_shape import read_shape
+from iterpref_core.training.published_models import published_models
 from tests.settings import ROOT
 
 
@@ -53,8 +53,9 @@ def test_what_codeflow_takes_is_near_what_was_measured(measured: Measured) -> No
 
 
 def test_shapes_have_the_published_numbers_of_parameters() -> None:
-    found = {name: read_shape(config).parameters for name, config in models().items()}
+    found = {name: read_shape(config).parameters for name, config in published_models().items()}
     assert found == {
+        "Qwen2.5-Coder-0.5B": 494_032_768,
         "Qwen2.5-Coder-1.5B": 1_543_714_304,
         "Qwen2.5-Coder-7B": 7_615_616_512,
         "Qwen2.5-Coder-32B": 32_763_876_352,
