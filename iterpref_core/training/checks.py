@@ -164,7 +164,7 @@ class PairChecks:
         if 0 < self.pairs < params.batch_size:
             yield Finding(
                 False,
-                f"{self.pairs} pairs do not fill one batch, training.batch_size = {params.batch_size}: each of "
+                f"fewer pairs than one batch: {self.pairs}, and training.batch_size = {params.batch_size}, so each of "
                 f"{params.epochs} epochs is one step; lower it, or make more pairs (problems.codeflow)",
             )
         for count, what, remedy in (

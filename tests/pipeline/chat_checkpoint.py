@@ -44,7 +44,7 @@ def write_chat_checkpoint(folder: Path, answers: Mapping[str, str]) -> None:
     )
     rows = [encode_example(Example(prompt, answer), tokenizer) for prompt, answer in answers.items()]
     batch = pad_batch(rows, tokenizer.pad_token_id)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=6e-3)
     loss = torch.tensor(1.0)
     while loss > _LEARNED:
         loss = model(**batch).loss

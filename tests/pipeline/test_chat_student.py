@@ -36,7 +36,7 @@ from tests.settings import ROOT
 
 pytestmark = [pytest.mark.timeout(2400), pytest.mark.xdist_group("chat")]
 
-SIZES = {"student": 1, "debugger": 1, "codeflow": 6, "validation": 1, "heldout": 4, "two_step_share": 0.0}
+SIZES = {"student": 1, "debugger": 1, "codeflow": 4, "validation": 1, "heldout": 2, "two_step_share": 0.0}
 PROSE = "I am sorry, I cannot write this for you."
 OBJECTIVE = "target-rpo"
 
@@ -168,9 +168,9 @@ def test_the_experiment_trains_the_checkpoint_on_what_the_endpoint_repaired(
     drafted = [problem for problem in problems if problem.split == "codeflow"]
     pairs = list(read_jsonl(path / "data/pairs.jsonl", PreferencePair))
     assert [(pair.rejected, pair.chosen) for pair in pairs] == [(program(wrong(p)), p.reference) for p in drafted]
-    assert "6 pairs do not fill one batch, training.batch_size = 32" in output
+    assert "fewer pairs than one batch: 4, and training.batch_size = 32" in output
     trained = setting.metrics(f"training/{OBJECTIVE}")
-    assert (trained["pairs"], trained["steps"]) == (6, 2)
+    assert (trained["pairs"], trained["steps"]) == (4, 2)
     assert trained["rewards/margins"] > 0
     curve = (path / f"metrics/training/{OBJECTIVE}.curve.csv").read_text("utf-8").splitlines()
     assert len(curve) == 2, "fewer steps than are between two rows have one row"
@@ -179,7 +179,7 @@ def test_the_experiment_trains_the_checkpoint_on_what_the_endpoint_repaired(
     scores = {name: found["heldout"]["pass_at_1"] for name, found in summary["models"].items()}
     assert scores.keys() == {"base", "debugger", OBJECTIVE}
     assert (scores["base"], scores["debugger"]) == (0.5, 1.0)
-    assert (summary["codeflow"]["pairs"], summary["codeflow"]["pass_rate_by_iteration"][:2]) == (6, [0.0, 1.0])
+    assert (summary["codeflow"]["pairs"], summary["codeflow"]["pass_rate_by_iteration"][:2]) == (4, [0.0, 1.0])
     assert (path / "reports/index.html").stat().st_size > 10_000
     assert {name.name for name in (path / "results").iterdir()} == scores.keys()
 
@@ -193,7 +193,7 @@ def test_both_models_were_asked_as_chat_models(setting: Setting, problems: list[
         assert read.startswith("<|im_start|>system\nYou are Qwen")
         assert trajectory.attempts[0].prompt_tokens == len(tokenizer(read, add_special_tokens=False)["input_ids"])
     refinements = [prompt for prompt in setting.debugger.asked if "What running it against the tests said:" in prompt]
-    assert len(refinements) == 6
+    assert len(refinements) == 4
     assert not any("<|im_start|>" in prompt for prompt in setting.debugger.asked), "the template is the server's"
 
 
@@ -219,7 +219,7 @@ def test_no_problem_solved_ends_the_run_with_the_reason_and_keeps_what_was_there
     assert done.returncode == 2
     message = done.stdout[done.stdout.index("\nerror: ") :].strip()
     assert message.startswith(
-        "error: stage pairs: data/trajectories.jsonl: of 6 problems none gave a pair: unsolved 6\n  versions failed by "
+        "error: stage pairs: data/trajectories.jsonl: of 4 problems none gave a pair: unsolved 4\n  versions failed by "
     )
     assert message.endswith(
         "  unsolved: name a stronger model.debugger, raise codeflow.max_iterations or codeflow.max_new_tokens, "
@@ -249,7 +249,7 @@ def test_drafts_that_all_pass_are_named_as_the_reason(pairing: Callable[..., Any
     with pytest.raises(InputError) as caught:
         pairing("right", right)
     first, second = str(caught.value).splitlines()
-    assert first.endswith("trajectories.jsonl: of 6 problems none gave a pair: solved_by_draft 6")
+    assert first.endswith("trajectories.jsonl: of 4 problems none gave a pair: solved_by_draft 4")
     assert second.startswith("  solved_by_draft: no version failed: take harder problems, raise codeflow.temperature")
     assert not (tmp_path / "pairs.jsonl").exists()
 
@@ -258,9 +258,9 @@ def test_answers_in_prose_are_counted_and_shown(pairing: Callable[..., Any], tmp
     with pytest.raises(InputError) as caught:
         pairing("prose", prose)
     flow = json.loads((tmp_path / "codeflow.json").read_text("utf-8"))
-    assert flow["no_program"] == flow["verdicts/syntax_error"] == flow["llm_calls"] == 36
+    assert flow["no_program"] == flow["verdicts/syntax_error"] == flow["llm_calls"] == 24
     message = str(caught.value)
-    assert f"  6 of 6 first and 30 of 30 later answers hold no program; one begins {PROSE!r}: " in message
+    assert f"  4 of 4 first and 20 of 20 later answers hold no program; one begins {PROSE!r}: " in message
     assert "codeflow.wording: instruct" in message
 
 
@@ -268,5 +268,5 @@ def test_prose_that_the_debugger_replaces_is_warned_of(
     pairing: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     flow, pairs = pairing("prose", right)
-    assert (flow["no_program"], pairs["pairs"]) == (6, 6)
-    assert "6 of 6 first and 0 of 6 later answers hold no program; " in caplog.text
+    assert (flow["no_program"], pairs["pairs"]) == (4, 4)
+    assert "4 of 4 first and 0 of 4 later answers hold no program; " in caplog.text

@@ -126,8 +126,8 @@ def test_every_finding_says_what_to_do_and_good_data_has_none(params: TrainingPa
     (few,) = good.findings(params)
     assert few == Finding(
         False,
-        "2 pairs do not fill one batch, training.batch_size = 4: each of 2 epochs is one step; lower it, or make more "
-        "pairs (problems.codeflow)",
+        "fewer pairs than one batch: 2, and training.batch_size = 4, so each of 2 epochs is one step; lower it, or "
+        "make more pairs (problems.codeflow)",
     )
     bad = [row(1, "129", "139", "01"), row(1, "129", "139", "01"), row(1, "129", "149", "01"), row(1, "19", "19")]
     checks = check_rows([*bad, row(1, "12", "13", "01")], END)
