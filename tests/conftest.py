@@ -113,7 +113,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["PREFECT_HOME"] = folder.name
 
 
-LONG_GROUPS = ["experiment", "sweep", "interfaces", "deployed"]
+LONG_GROUPS = ["experiment", "sweep", "chat", "interfaces", "deployed"]
 """Of pytest-xdist: their tests share what takes minutes to make, so that they start first, the longest before all."""
 
 

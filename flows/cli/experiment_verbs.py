@@ -58,7 +58,7 @@ def ui() -> None:
 def doctor(params: ParamsOption = DEFAULT_PARAMS, json_: JsonOption = False) -> None:
     """Probe isolation, versions, data, services and accelerator; exit 1 if something needed is missing."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from tasks.orchestration.doctor import examine
 
@@ -66,7 +66,7 @@ def doctor(params: ParamsOption = DEFAULT_PARAMS, json_: JsonOption = False) -> 
     if json_:
         typer.echo(json.dumps([finding.model_dump() for finding in findings], indent=2))
     else:
-        table = Table("", "what", "found", "remedy", box=None)
+        table = Table("", "what", Column("found", overflow="fold"), "remedy", box=None)
         for finding in findings:
             table.add_row(finding.mark, finding.name, finding.found, finding.remedy)
         Console().print(table)

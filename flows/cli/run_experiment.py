@@ -51,7 +51,7 @@ def _finish(total_s: float, in_flow_s: float, folders: list[Path]) -> None:
     cost = cost.model_copy(update={"total_s": total_s, "server_s": total_s - in_flow_s} | used)
     LAST_RUN.write_text(cost.model_dump_json(indent=2) + "\n", encoding="utf-8")
     for folder in folders:
-        _print_table(folder / SUMMARY)
+        _print_results(folder / SUMMARY)
         report = folder / REPORTS / "index.html"
         typer.echo(f"report         {os.path.relpath(report)}")
     typer.echo("runs           mlflow.db (`make ui` shows them)")
@@ -63,13 +63,14 @@ def _finish(total_s: float, in_flow_s: float, folders: list[Path]) -> None:
         typer.echo(f"processor      {cost.cpu_share:.0%} of {cost.cores} cores used")
 
 
-def _print_table(path: Path) -> None:
+def _print_results(path: Path) -> None:
     from rich.console import Console
 
     from iterpref_core.report.summary import read_summary
-    from iterpref_core.report.terminal_table import benchmark_table, results_table
+    from iterpref_core.report.terminal_table import benchmark_table, pairs_line, results_table
 
     summary = read_summary(path)
     for table in (results_table(summary), benchmark_table(summary)):
         if table is not None:
             Console().print(table)
+    typer.echo(f"pairs          {pairs_line(summary)}")

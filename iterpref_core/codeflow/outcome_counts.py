@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import get_args
 
+from iterpref_core.inference.answer_extraction import lacks_program
 from iterpref_core.records import UNDECIDED, Trajectory, Verdict
 
 
@@ -12,7 +13,8 @@ class OutcomeCounts:
 
     `pass_rate/i` is the share of *all* problems solved by iteration i (with sampling: sample i) or an earlier one, the
     paper's figure 6. `mixed` problems have an attempt that passes and one that fails. `solved_but_fails_hidden` have a
-    version that passes the visible tests and fails the hidden ones. `refused` prompts were not answered.
+    version that passes the visible tests and fails the hidden ones. `refused` prompts were not answered. `no_program`
+    answers are prose, or nothing.
     """
 
     def __init__(self, last_iteration: int) -> None:
@@ -21,6 +23,7 @@ class OutcomeCounts:
         self.mixed = 0
         self._refused = 0
         self._fails_hidden = 0
+        self._no_program = 0
         self._solved_at: Counter[int] = Counter()
         self._verdicts: Counter[tuple[int, str]] = Counter()
         self._prompt_tokens = 0
@@ -38,6 +41,7 @@ class OutcomeCounts:
             self._refused += trajectory.refused or 0
             self._fails_hidden += any(attempt.fails_hidden for attempt in trajectory.attempts)
             for attempt in trajectory.attempts:
+                self._no_program += attempt.verdict != "passed" and lacks_program(attempt.code)
                 self._verdicts[attempt.iteration, attempt.verdict] += 1
                 self._prompt_tokens += attempt.prompt_tokens
                 self._completion_tokens += attempt.completion_tokens
@@ -60,6 +64,7 @@ class OutcomeCounts:
             "solved": self._solved_at.total(),
             "solved_but_fails_hidden": self._fails_hidden,
             "refused": self._refused,
+            "no_program": self._no_program,
             **{f"pass_rate/{iteration}": rate for iteration, rate in enumerate(curve)},
             "llm_calls": self._verdicts.total(),
             "prompt_tokens": self._prompt_tokens,

@@ -12,6 +12,10 @@ from collections.abc import Iterator
 _REASONING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 _OPENING = re.compile(r"(?P<fence>`{3,}|~{3,})[ \t]*(?P<tag>[\w+.-]*)[^\n`]*\n")
 _PYTHON = {"python", "py", "python3", "py3"}
+_STATEMENT = re.compile(
+    r"^[ \t]*(?:(?:async )?def \w+ *\(|class \w+ *[(:]|import \w|from \S+ import\b|\w+ *=[^=])",
+    re.MULTILINE,
+)
 
 
 def extract_code(answer: str) -> str:
@@ -27,6 +31,15 @@ def extract_code(answer: str) -> str:
     tagged = [block for tag, block in blocks if tag in _PYTHON]
     chosen = tagged or [block for tag, block in blocks if not tag] or [block for _, block in blocks]
     return max([block for block in chosen if _parses(block)] or chosen, key=len)
+
+
+def lacks_program(code: str) -> bool:
+    r"""Whether what was taken for the program is none: it is empty, or prose, in which Python finds no statement.
+
+    >>> lacks_program("I cannot do that."), lacks_program("def f(x:\n"), lacks_program("print(1)")
+    (True, False, False)
+    """
+    return not code.strip() or (not _STATEMENT.search(code) and not _parses(code))
 
 
 def _without_reasoning(answer: str) -> str:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 
 from iterpref_core.config import BudgetParams, InferenceParams
-from iterpref_core.errors import BudgetError, IterPrefError
+from iterpref_core.errors import BudgetError, ConfigError, IterPrefError
 from iterpref_core.inference.answer_store import AnswerStore, Spent
 from iterpref_core.inference.backend import Backend, CallError, Completion, Endpoint, Request, Sampling
 from iterpref_core.inference.concurrent_prompts import ConcurrentEndpoint
@@ -25,9 +25,17 @@ class Budget:
         caps: of all calls together.
         prices: dollars per million tokens.
         store: remembers over restarts what its run has spent; without one, this process counts for itself.
+
+    Raises:
+        ConfigError: dollars of an endpoint are capped, and its prices are not there: nothing would ever reach the cap.
     """
 
     def __init__(self, caps: BudgetParams, prices: InferenceParams, store: AnswerStore | None = None) -> None:
+        if caps.dollars and prices.backend == "openai" and not prices.price_prompt + prices.price_completion:
+            raise ConfigError(
+                "budget.dollars caps nothing while inference.price_prompt and inference.price_completion are 0; "
+                "give the endpoint's prices, in dollars per million tokens, or cap budget.tokens instead"
+            )
         self._caps, self._prices, self._store = caps, prices, store
         self._charged = store.charged() if store else Spent()
         self._reserved = Spent()

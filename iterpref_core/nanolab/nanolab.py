@@ -7,18 +7,16 @@ from pathlib import Path
 from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import WITH_WEIGHTS, BackendName, ExecutionParams, ModelParams, NanolabParams
-from iterpref_core.errors import InputError, ModelError
+from iterpref_core.errors import InputError
 from iterpref_core.execution import open_executor
 from iterpref_core.inference.codeflow_prompts import draft_prompt, refine_prompt
-from iterpref_core.inference.local.checkpoints import ModelSource, pin_model, served_name, write_pointer
+from iterpref_core.inference.local.checkpoints import EMBEDDED, name_served, pin_model, write_pointer
 from iterpref_core.inference.local.precision import uses_bf16
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.nanolab.pretrain import Example, pretrain
 from iterpref_core.nanolab.repairs import make_repairs
 from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import read_jsonl
-
-EMBEDDED = "nanolab"
 
 
 def build_models(
@@ -54,7 +52,7 @@ def build_models(
     names = {"student": model.student, "debugger": model.debugger}
     sources = {}
     if backend not in WITH_WEIGHTS:
-        sources["debugger"] = _name_served(names["debugger"], backend)
+        sources["debugger"] = name_served(names["debugger"], backend)
     sources |= {role: pin_model(name) for role, name in names.items() if name != EMBEDDED and role not in sources}
     for role, source in sources.items():
         write_pointer(_emptied(out / role), source)
@@ -73,15 +71,6 @@ def build_models(
             examples += _refinements(split, nanolab, execution)
         metrics |= _train(role, examples, tokenizer, nanolab, out)
     return metrics
-
-
-def _name_served(name: str, backend: BackendName) -> ModelSource:
-    if name == EMBEDDED and backend == "openai":
-        raise ModelError(
-            "model.debugger: 'nanolab' is a model of this experiment, and inference.backend says that an endpoint is "
-            "asked; give the name under which the endpoint serves its model, or choose another backend"
-        )
-    return ModelSource(served_name(name), served=True)
 
 
 def _emptied(folder: Path) -> Path:

@@ -1,5 +1,6 @@
 """Stage `pairs`: trajectories in, at most one preference pair per problem out."""
 
+import logging
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,10 +12,13 @@ from iterpref_core.errors import InputError
 from iterpref_core.inference.backend import Backend, derive_seed
 from iterpref_core.pairs.filters import DropReason, drop_reason
 from iterpref_core.pairs.pair_judge import Kind, judge_pairs
+from iterpref_core.pairs.trajectory_survey import TrajectorySurvey
 from iterpref_core.records import Attempt, PreferencePair, Problem, Trajectory
 from iterpref_core.screening.contamination import Decontamination
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.storage.record_index import RecordIndex
+
+logger = logging.getLogger(__name__)
 
 _JUDGED = tuple(f"judge_{kind}" for kind in get_args(Kind) if kind != "substantive")
 DROPPED = (
@@ -53,7 +57,7 @@ def select_pairs(
 
     Raises:
         InputError: a trajectory's problem is not there or has other tests now, or there is no tokenizer, or no file
-            where a benchmark's was named.
+            where a benchmark's was named; or there is no pair, for reasons that the message names.
     """
     from iterpref_core.inference.local.tokenizers import load_tokenizer
 
@@ -63,7 +67,8 @@ def select_pairs(
         return len(encode(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     counts: Counter[str] = Counter()
-    every = read_jsonl(trajectories, Trajectory, unique=True)
+    survey = TrajectorySurvey()
+    every = survey.watch(read_jsonl(trajectories, Trajectory, unique=True))
     benchmarks = Decontamination(params.benchmarks, problems, drop=params.contaminated == "drop")
     tasks = RecordIndex(read_jsonl(problems, Problem, unique=True), Problem)
     pairs = _select(every, tasks, params, count_tokens, counts)
@@ -71,8 +76,10 @@ def select_pairs(
     if judge is not None:
         own_code = {problem.task_id for problem in tasks.values() if problem.own_code}
         pairs = judge_pairs(pairs, judge, params.seed, counts, own_code)
-    written = write_jsonl(out, pairs)
+    written = write_jsonl(out, _at_least_one(pairs, trajectories, survey, benchmarks, counts))
     counts["contaminated"] = benchmarks.dropped
+    if prose := survey.explain_prose():
+        logger.warning("%s", prose)
     if report is not None:
         benchmarks.write_report(report)
     asked = {} if judge is None else {f"judge/{name}": counts[name] for name in ("asked", "asked_again", "unreadable")}
@@ -144,6 +151,23 @@ def _pair_or_reason(
     if pair is None:
         return "solved_by_draft"
     return drop_reason(pair, params, count_tokens, task.entry_point) or pair
+
+
+def _at_least_one(
+    pairs: Iterable[PreferencePair],
+    trajectories: Path,
+    survey: TrajectorySurvey,
+    benchmarks: Decontamination,
+    counts: Counter[str],
+) -> Iterator[PreferencePair]:
+    """Pass the pairs on; where none comes, nothing is written, and the stages after this one are not begun."""
+    none = True
+    for pair in pairs:
+        none = False
+        yield pair
+    if none:
+        dropped = {reason: counts[reason] for reason in DROPPED} | {"contaminated": benchmarks.dropped}
+        raise InputError(f"{trajectories}: {survey.explain_none(dropped)}")
 
 
 def _without_repetitions(

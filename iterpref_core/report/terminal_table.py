@@ -79,6 +79,13 @@ def benchmark_table(summary: Summary) -> Table | None:
     return table
 
 
+def pairs_line(summary: Summary) -> str:
+    """How many problems gave a pair, and what became of the others."""
+    codeflow = summary["codeflow"]
+    dropped = [f"{count} {reason}" for reason, count in codeflow["dropped"].items() if count]
+    return "; ".join([f"{codeflow['pairs']} of {codeflow['problems']} problems", ", ".join(dropped)]).removesuffix("; ")
+
+
 def _unsolved(summary: Summary) -> list[str]:
     """The benchmarks that were measured, and of which no model solves any task."""
     found = [(name, score["pass_at_1"]) for scores in summary["models"].values() for name, score in scores.items()]

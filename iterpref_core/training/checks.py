@@ -160,6 +160,12 @@ class PairChecks:
         elif self.focal_empty:
             yield Finding(False, f"D- is empty in {self._of(self.focal_empty)}: localization.empty decides about them")
         yield from self._cut_findings(params)
+        if 0 < self.pairs < params.batch_size:
+            yield Finding(
+                False,
+                f"fewer pairs than one batch: {self.pairs}, and training.batch_size = {params.batch_size}, so each of "
+                f"{params.epochs} epochs is one step; lower it, or make more pairs (problems.codeflow)",
+            )
         for count, what, remedy in (
             (self.no_difference, "chosen and rejected are the same tokens", "drop these pairs"),
             (self.same_pair, "prompt, chosen and rejected stand there already", "drop the repetitions"),

@@ -190,6 +190,9 @@ def stream_pairs(
     rows = tokenize_pairs(join_spans(pairs, spans), tokenizer, params)
     first = next(rows, None)
     if first is None:
-        raise InputError(f"{spans}: no pair to train on; look at the drop reasons of the stages before")
+        raise InputError(
+            f"{spans}: no pair to train on: localization kept none, and localization.empty decides about fixes that "
+            "only insert"
+        )
     yield first
     yield from rows

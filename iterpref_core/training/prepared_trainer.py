@@ -134,7 +134,7 @@ def training_arguments(
         "data_seed": params.seed,
         "max_length": None,  # the pairs come cut to length
         "precompute_ref_log_probs": True,  # no second model in memory: the reference is in the data
-        "logging_steps": _LOGGING_STEPS,
+        "logging_steps": min(_LOGGING_STEPS, steps),
         "save_strategy": "steps",
         "save_steps": every,
         "save_total_limit": 2,

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from iterpref_core.config import WITH_WEIGHTS, Params
 from iterpref_core.errors import InputError, IterPrefError
-from tasks.orchestration.services import answers
+from tasks.orchestration.services import answers, responds
 from tasks.recording.outbox import public_address
 
 LOCK = Path("requirements.lock")
@@ -105,19 +105,41 @@ def _installed(name: str) -> str:
 
 
 def _models(params: Params) -> Iterator[Diagnosis]:
-    from iterpref_core.inference.backend_factory import describe_endpoint
     from iterpref_core.inference.local.checkpoints import pin_model
 
-    asked = params.inference
     for role, name in (("student", params.model.student), ("debugger", params.model.debugger)):
         try:
-            if role == "debugger" and asked.backend not in WITH_WEIGHTS:
-                source = describe_endpoint(asked)
-            else:
-                source = "embedded" if name == "nanolab" else str(pin_model(name).name_or_path)
+            if role == "debugger" and params.inference.backend not in WITH_WEIGHTS:
+                yield _served(params)
+                continue
+            source = "embedded" if name == "nanolab" else str(pin_model(name).name_or_path)
             yield Diagnosis(name=f"model: {role}", status="ok", found=source)
         except InputError as error:
             yield Diagnosis(name=f"model: {role}", status="missing", found="not to be had", remedy=str(error))
+
+
+def _served(params: Params) -> Diagnosis:
+    """A debugger behind an endpoint, which is asked for its list of models: that costs nothing, and needs no key.
+
+    Raises:
+        InputError: a parameter of `inference`, the key or a price is missing.
+    """
+    from iterpref_core.inference.backend_factory import describe_endpoint
+    from iterpref_core.inference.budget import Budget
+    from iterpref_core.inference.local.checkpoints import name_served
+
+    asked = params.inference
+    Budget(params.budget, asked)
+    found = f"{name_served(params.model.debugger, asked.backend).name_or_path}, {describe_endpoint(asked)}"
+    silent = [url for url in asked.base_urls if not responds(f"{url}/models")] if asked.backend == "openai" else []
+    if silent:
+        remedy = "start the server, or correct inference.base_url"
+        return Diagnosis(
+            name="model: debugger", status="missing", found=f"{', '.join(silent)}: no answer", remedy=remedy
+        )
+    free = asked.backend == "openai" and not asked.price_prompt + asked.price_completion
+    remedy = "costs are told as 0: if it is billed, set inference.price_prompt and price_completion" if free else ""
+    return Diagnosis(name="model: debugger", status="ok", found=found, remedy=remedy)
 
 
 def _vllm(params: Params) -> Diagnosis:

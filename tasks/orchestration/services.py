@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from http.client import HTTPException
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -47,6 +48,17 @@ def answers(url: str) -> bool:
             return bool(response.status == 200)
     except (urllib.error.URLError, OSError, ValueError):
         return False
+
+
+def responds(url: str) -> bool:
+    """Whether a GET of the address is answered within three seconds, if only by a refusal; no key is sent."""
+    try:
+        urllib.request.urlopen(url, timeout=3).close()
+    except urllib.error.HTTPError:
+        return True
+    except (urllib.error.URLError, OSError, ValueError, HTTPException):
+        return False
+    return True
 
 
 @contextmanager

@@ -193,8 +193,10 @@ def test_check_says_what_is_wrong_with_the_data_and_ends_with_1_where_a_run_must
     assert code == 1
     result = json.loads(out)
     assert (result["pairs"], result["benchmark_tasks"], result["focal_empty_share"]) == (1, 1, 0)
-    assert [finding["stops"] for finding in result["findings"]] == [True]
-    assert "a = B/0" in result["findings"][0]["text"]
+    overlap, few = result["findings"]
+    assert (overlap["stops"], few["stops"]) == (True, False)
+    assert "a = B/0" in overlap["text"]
+    assert "fewer pairs than one batch: 1, " in few["text"]
     monkeypatch.setenv("MBPP_OVERRIDE_PATH", str(benchmark))
     assert iterpref("check", *inputs)[0] == 1
     monkeypatch.delenv("MBPP_OVERRIDE_PATH")

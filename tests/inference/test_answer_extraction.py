@@ -5,7 +5,7 @@ import doctest
 import pytest
 
 from iterpref_core.inference import answer_extraction
-from iterpref_core.inference.answer_extraction import extract_code
+from iterpref_core.inference.answer_extraction import extract_code, lacks_program
 
 PROGRAM = "def add(a, b):\n    return a + b\n"
 FENCED = f"```python\n{PROGRAM}```"
@@ -60,6 +60,23 @@ def test_a_program_that_is_cut_off_is_as_long_as_it_came() -> None:
 
 def test_reasoning_without_an_end_is_no_program() -> None:
     assert extract_code(f"<think>\nPerhaps:\n{FENCED}\nor") == ""
+
+
+@pytest.mark.parametrize(
+    ("code", "lacks"),
+    [
+        ("", True),
+        (" \n", True),
+        ("Sorry, from what I see I cannot.", True),
+        ("1. Sort the list.\n2. Return its sum = 3.", True),
+        ("def solve(nums:\n    return", False),
+        ("Here it is:\n    total = 0", False),
+        ("from math import sqrt\n(", False),
+        ("print(sum(map(int, input().split())))", False),
+    ],
+)
+def test_prose_is_told_from_a_program_that_does_not_parse(code: str, *, lacks: bool) -> None:
+    assert lacks_program(code) == lacks
 
 
 def test_the_example_in_the_docstring_is_true() -> None:

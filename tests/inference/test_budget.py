@@ -9,7 +9,7 @@ import pytest
 from tenacity import wait_none
 
 from iterpref_core.config import BudgetParams, InferenceParams
-from iterpref_core.errors import BudgetError, RefusedError
+from iterpref_core.errors import BudgetError, ConfigError, RefusedError
 from iterpref_core.inference.answer_store import AnswerStore, Spent, StoredEndpoint
 from iterpref_core.inference.backend import CallError, Completion, Request, Sampling
 from iterpref_core.inference.budget import TEMPLATE_TOKENS, Budget, MeteredBackend, MeteredEndpoint, at_most
@@ -34,6 +34,15 @@ PRICES = section(
 )
 ONE = at_most(Request("prompt 0", 0), SAMPLING)
 COST = Budget(FREE, PRICES).cost(ONE)
+
+
+def test_a_cap_on_dollars_needs_prices_where_an_endpoint_is_billed() -> None:
+    caps = section(BudgetParams, calls=None, tokens=None, dollars=3.0)
+    free = PRICES.model_copy(update={"price_prompt": 0.0, "price_completion": 0.0})
+    with pytest.raises(ConfigError, match=r"budget\.dollars caps nothing while inference\.price_prompt and"):
+        Budget(caps, free)
+    Budget(caps, free.model_copy(update={"backend": "transformers"}))
+    Budget(caps, PRICES.model_copy(update={"price_completion": 0.0}))
 
 
 class Watched:

@@ -96,8 +96,8 @@ class Workspace:
         path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def copy_tree(target: Path) -> Workspace:
-    """Tracked and new files, without what git ignores, as a fresh repository with the tiny profile."""
+def copy_tree(target: Path, profile: str = "tiny") -> Workspace:
+    """Tracked and new files, without what git ignores, as a fresh repository with a profile's values."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout.decode()
     for name in filter(None, listed.split("\0")):
@@ -106,7 +106,7 @@ def copy_tree(target: Path) -> Workspace:
             shutil.copy2(ROOT / name, target / name)
     workspace = Workspace(target)
     assert workspace.run("git", "init", "--quiet").returncode == 0
-    apply_profile("tiny", target / "params.yaml", target / "profiles")
+    apply_profile(profile, target / "params.yaml", target / "profiles")
     return workspace
 
 

@@ -49,6 +49,7 @@ def test_the_experiment_ends_with_a_table_of_all_models(experiment: "Workspace")
     output = (experiment.path / ".iterpref" / "run.log").read_text(encoding="utf-8")
     assert "Target-RPO" in output
     assert "orchestration" in output
+    assert f"\npairs          {content['codeflow']['pairs']} of 160 problems; " in output
     assert (experiment.path / "reports" / "index.html").stat().st_size > 10_000
 
 

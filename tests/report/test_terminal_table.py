@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from iterpref_core.report.summary import Summary, build_summary
-from iterpref_core.report.terminal_table import benchmark_table, results_table
+from iterpref_core.report.terminal_table import benchmark_table, pairs_line, results_table
 
 
 def render(experiment: SimpleNamespace, width: int = 80) -> str:
@@ -47,6 +47,13 @@ def test_what_could_not_be_measured_is_named(experiment: SimpleNamespace) -> Non
     text = render(experiment)
     assert "¹ MBPP+ data: set MBPP_OVERRIDE_PATH" in text
     assert "not measured: dpo" in text
+
+
+def test_a_line_says_what_became_of_the_problems(experiment: SimpleNamespace) -> None:
+    summary = build_summary(experiment.results, experiment.metrics, experiment.params, experiment.lock)
+    assert pairs_line(summary) == "80 of 100 problems; 7 identical_ast, 10 solved_by_draft, 3 unsolved"
+    summary["codeflow"] |= {"pairs": 100, "dropped": {"unsolved": 0}}
+    assert pairs_line(summary) == "100 of 100 problems"
 
 
 def render_benchmarks(summary: Summary) -> str:

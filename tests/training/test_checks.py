@@ -121,7 +121,14 @@ def test_a_run_stops_where_d_minus_is_missing_or_cut_too_often_and_only_there(pa
 
 
 def test_every_finding_says_what_to_do_and_good_data_has_none(params: TrainingParams) -> None:
-    assert list(check_rows([row(1, "129", "139", "01"), row(2, "149", "159", "01")], END).findings(params)) == []
+    good = check_rows([row(1, "129", "139", "01"), row(2, "149", "159", "01")], END)
+    assert list(good.findings(params.model_copy(update={"batch_size": 2}))) == []
+    (few,) = good.findings(params)
+    assert few == Finding(
+        False,
+        "fewer pairs than one batch: 2, and training.batch_size = 4, so each of 2 epochs is one step; lower it, or "
+        "make more pairs (problems.codeflow)",
+    )
     bad = [row(1, "129", "139", "01"), row(1, "129", "139", "01"), row(1, "129", "149", "01"), row(1, "19", "19")]
     checks = check_rows([*bad, row(1, "12", "13", "01")], END)
     texts = [finding.text for finding in checks.findings(params)]

@@ -11,10 +11,13 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from iterpref_core.config import BackendName
 from iterpref_core.errors import ModelError
 from iterpref_core.storage.jsonl import atomic_writer
 
 SOURCE_FILE = "source.json"
+EMBEDDED = "nanolab"
+"""Names the models that stage `nanolab` trains."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,20 @@ def served_name(path: Path | str) -> str:
             "the name under which the model is served"
         )
     return path
+
+
+def name_served(name: str, backend: BackendName) -> ModelSource:
+    """A debugger that has no weights here.
+
+    Raises:
+        ModelError: it is the embedded one, and an endpoint is asked.
+    """
+    if name == EMBEDDED and backend == "openai":
+        raise ModelError(
+            "model.debugger: 'nanolab' is a model of this experiment, and inference.backend says that an endpoint is "
+            "asked; give the name under which the endpoint serves its model, or choose another backend"
+        )
+    return ModelSource(served_name(name), served=True)
 
 
 def is_served(path: Path | str) -> bool:
