@@ -6,6 +6,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from iterpref_core.config import PromptStyle
 from iterpref_core.errors import ModelError
+from iterpref_core.inference.local.checkpoint_errors import reading
 from iterpref_core.inference.local.checkpoints import locate_model
 
 
@@ -22,15 +23,13 @@ def load_tokenizer(
         ModelError: there is none, or it cannot be read.
     """
     source = locate_model(model)
-    try:
+    with reading(source, "tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(
-            source.name_or_path, revision=source.revision, local_files_only=local_only
+            source.name_or_path, revision=source.revision, local_files_only=local_only, trust_remote_code=False
         )
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{model}: no usable tokenizer ({str(error).splitlines()[0]})") from None
     if not tokenizer("x", add_special_tokens=False)["input_ids"]:  # made from config.json alone, without any words
         raise ModelError(
-            f"{model}: no usable tokenizer (it has no vocabulary); put its tokenizer.json beside config.json"
+            f"{source}: no usable tokenizer (it has no vocabulary); put its tokenizer.json beside config.json"
         )
     if prompt == "plain":
         tokenizer.chat_template = None
