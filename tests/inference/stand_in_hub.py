@@ -115,4 +115,5 @@ def use_hub(monkeypatch: pytest.MonkeyPatch, address: str, cache: Path) -> None:
     values = {"ENDPOINT": address, "HUGGINGFACE_CO_URL_TEMPLATE": files, "HF_HUB_CACHE": str(cache)}
     for name, value in (values | {"HF_HUB_OFFLINE": False}).items():
         monkeypatch.setattr(f"huggingface_hub.constants.{name}", value)
+    monkeypatch.setattr("transformers.utils.hub._hf_api", None)  # it keeps the address that it had first
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")  # as the constant, set where the hub is gone

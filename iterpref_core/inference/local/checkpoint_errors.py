@@ -38,12 +38,7 @@ def reading(
 
 def hub_remedy(error: BaseException) -> str:
     """What to do about a refusal of the hub, which may be the cause of what was raised; empty for other errors."""
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
     cause: BaseException | None = error
     while cause is not None:
@@ -52,8 +47,6 @@ def hub_remedy(error: BaseException) -> str:
                 return f"; it is gated: accept its license on its page of the hub, then {_LOG_IN}"
             case RepositoryNotFoundError():
                 return f"; correct the name or, if it is private, {_LOG_IN}"
-            case LocalEntryNotFoundError():
-                return "; the hub's cache on this machine has it not: run again where the hub can be reached"
             case RevisionNotFoundError():
                 return "; behind the @ of its name give a commit, tag or branch that it has"
         cause = cause.__cause__
