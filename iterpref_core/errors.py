@@ -130,6 +130,12 @@ def storage_message(number: int, where: str = "") -> str:
     return f"{where}: {os.strerror(number)}; {_STORAGE[number]}"
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, and the one behind a colon; its name where it says nothing."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+
+
 def unknown_name(kind: str, name: str, names: Iterable[str]) -> str:
     """The message for a name that is not there: the nearest that is, or all of them.
 

@@ -40,7 +40,7 @@ def execute(
 def evaluate(
     benchmark: Annotated[str, typer.Option(help=f"One of: {', '.join(BENCHMARKS)}.")],
     out: Annotated[Path, typer.Option(help="Folder for results.json and samples.jsonl.")],
-    model: Annotated[Path | None, typer.Option(help="Folder of the model that answers.")] = None,
+    model: Annotated[str | None, typer.Option(help="Folder or hub id of the model that answers.")] = None,
     samples: Annotated[Path | None, typer.Option(help="Score these samples instead.")] = None,
     ground_truth: Annotated[bool, typer.Option(help="Score the benchmark's own solutions instead.")] = False,
     problems: Annotated[Path, typer.Option(help="JSONL of problems, for heldout and validation.")] = Path(
@@ -64,7 +64,7 @@ def evaluate(
         chosen = override(settings.evaluation, {"benchmarks": (name,)})
         asked = (settings.inference, settings.budget, settings.model.prompt)
         result = core.evaluate_model(
-            model.name, model, problems, chosen, settings.execution, out, cache, *asked, bought=ANSWERS
+            Path(model).name, model, problems, chosen, settings.execution, out, cache, *asked, bought=ANSWERS
         )
     else:
         result = core.score_ground_truth(name, problems, *limits, out=out, cache=cache)

@@ -13,7 +13,7 @@ from iterpref_core.config import PromptStyle, TrainingParams
 from iterpref_core.errors import ConfigError, ModelError
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.objectives.objectives import find_objective
-from iterpref_core.training.model_shape import read_config, read_shape
+from iterpref_core.training.model_shape import read_local_config, read_shape
 from iterpref_core.training.training_estimate import (
     ACCELERATORS,
     MARGIN,
@@ -54,7 +54,7 @@ def show_estimate(
     Raises:
         InputError: configuration or pairs cannot be used.
     """
-    shape = read_shape(read_config(model))
+    shape = read_shape(read_local_config(model))
     tokenizer = _tokenizer(model, prompt)
     lengths = read_lengths(pairs, spans, tokenizer, params)
     row = find_objective(objective, params.objectives)

@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 def check(
     pairs: Annotated[Path, typer.Option(help="JSONL of pairs.")],
     spans: Annotated[Path, typer.Option(help="JSONL of spans.")],
-    model: Annotated[Path, typer.Option(help="Folder of the model to train: its tokenizer measures lengths.")],
+    model: Annotated[str, typer.Option(help="Folder or hub id of the model to train: its tokenizer measures lengths.")],
     against: Annotated[
         list[Path] | None,
         typer.Option(help="JSONL of benchmark tasks or held-out problems; those that variables name are always read."),
@@ -34,6 +34,7 @@ def check(
     json_: JsonOption = False,
 ) -> None:
     """Look at the data before training: lengths, D-, repetitions, benchmarks; exit 1 if something must stop a run."""
+    from iterpref_core.inference.local.checkpoint_checks import check_checkpoint
     from iterpref_core.inference.local.tokenizers import load_tokenizer
     from iterpref_core.screening.benchmark_tasks import VARIABLES
     from iterpref_core.screening.contamination import Decontamination
@@ -46,7 +47,10 @@ def check(
     settings = every.training
     given = [name for name, variable in VARIABLES.items() if variable in os.environ]
     benchmarks = Decontamination([*map(str, against or []), *given], None, drop=False)
-    checks = check_pairs(join_spans(pairs, spans), load_tokenizer(model, every.model.prompt), settings)
+    tokenizer = load_tokenizer(
+        check_checkpoint(model, every.model.prompt, loaded=False, trained=True), every.model.prompt
+    )
+    checks = check_pairs(join_spans(pairs, spans), tokenizer, settings)
     if not checks.pairs:
         raise InputError(f"{spans}: no pair to check; look at the drop reasons of the stages before")
     for _ in benchmarks.clean(read_pairs(pairs)):
@@ -74,7 +78,7 @@ def train(
     pairs: Annotated[Path, typer.Option(help="JSONL of pairs.")],
     spans: Annotated[Path, typer.Option(help="JSONL of spans.")],
     objective: Annotated[str, typer.Option(help=f"One of: {', '.join(NAMES)}.")],
-    model: Annotated[Path, typer.Option(help="Folder of the model to train; with --estimate also a hub id.")],
+    model: Annotated[str, typer.Option(help="Folder or hub id of the model to train.")],
     out: Annotated[
         Path | None, typer.Option(help="Folder for the trained model; its curve goes beside it. Not with --estimate.")
     ] = None,
@@ -102,7 +106,7 @@ def train(
         from flows.cli.training_costs import show_estimate
 
         options = {"gpus": gpus, "precision": precision, "mfu": mfu, "total_pairs": total_pairs}
-        show_estimate(pairs, spans, str(model), name, settings, every.model.prompt, options, as_json=json_)
+        show_estimate(pairs, spans, model, name, settings, every.model.prompt, options, as_json=json_)
         return
     if out is None:
         raise InputError("--out is missing; name the folder for the trained model (only --estimate needs none)")

@@ -9,7 +9,7 @@ from pathlib import Path
 from iterpref_core.config import BudgetParams, CodeflowParams, InferenceParams, PromptStyle
 from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.inference.backend import Backend
-from iterpref_core.inference.backend_factory import model_identity, open_model
+from iterpref_core.inference.backend_factory import check_model, model_identity, open_model
 from iterpref_core.inference.budget import cost_usd
 from iterpref_core.records import Trajectory
 
@@ -81,6 +81,10 @@ def choose_models(
     if not drafts_itself and inference.backend == "transformers" and (student, prompt) == (debugger, "auto"):
         drafts_itself = True
     own = _of_student(inference, prompt)
+    if drafts_itself or params.source == "debugging":
+        debugger = check_model(debugger, "auto", inference)
+    if not drafts_itself:
+        student = check_model(student, prompt, own)
     refiner_identity = model_identity(debugger, "auto", inference)
     drafter_identity = refiner_identity if drafts_itself else model_identity(student, prompt, own)
 

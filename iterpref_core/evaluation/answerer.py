@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptStyle
 from iterpref_core.inference.answer_store import AnswerStore, StoredBackend, answer_key
 from iterpref_core.inference.backend import Backend, Endpoint, Request, Sampling
-from iterpref_core.inference.backend_factory import model_identity, open_model, precision_of
+from iterpref_core.inference.backend_factory import check_model, model_identity, open_model, precision_of
 from iterpref_core.inference.local.checkpoints import is_served
 from iterpref_core.progress import show_progress
 
@@ -159,6 +159,7 @@ def open_answerer(
         from iterpref_core.inference.local.tokenizers import load_tokenizer
 
         asked, cap = inference.model_copy(update={"backend": params.backend}), NO_CAP
+        model = check_model(model, prompt, asked)
         tokenizer = load_tokenizer(model, prompt)
         instruct = tokenizer.chat_template is not None
     identity = model_identity(model, prompt, asked)

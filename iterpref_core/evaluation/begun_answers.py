@@ -7,6 +7,7 @@ Wording and form are those of `evalplus` 0.3.1 and `bigcodebench` 0.2.5 (`codege
 from typing import TYPE_CHECKING
 
 from iterpref_core.inference.backend import cut
+from iterpref_core.inference.prompts import render_messages
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -39,7 +40,7 @@ def begin_answer(tokenizer: "PreTrainedTokenizerBase", message: str) -> str:
         {"role": "user", "content": message},
         {"role": "assistant", "content": f"{RESPONSE}\n```python\n{_SPLITTER}\n```\n"},
     ]
-    return str(tokenizer.apply_chat_template(chat, tokenize=False)).split(_SPLITTER)[0]
+    return render_messages(tokenizer, chat).split(_SPLITTER)[0]
 
 
 def continuation(answer: str, stops: tuple[str, ...]) -> str:

@@ -6,8 +6,7 @@ compared; a style has its name there (`LMStyle`). The example that base models r
 
 from typing import TYPE_CHECKING, Literal
 
-from jinja2 import TemplateError
-
+from iterpref_core.errors import ModelError
 from iterpref_core.evaluation.livecodebench_data import LiveTask
 from iterpref_core.inference.prompts import render_prompt
 
@@ -96,7 +95,7 @@ def make_prompt(task: LiveTask, style: Style, tokenizer: "PreTrainedTokenizerBas
 def _chat(tokenizer: "PreTrainedTokenizerBase", question: str) -> str:
     try:
         return render_prompt(tokenizer, question, SYSTEM)
-    except TemplateError:  # a template that knows no message for the system
+    except ModelError:  # a template that knows no message for the system
         return render_prompt(tokenizer, f"{SYSTEM}\n\n{question}")
 
 

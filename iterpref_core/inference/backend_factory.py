@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from iterpref_core.config import Api, BudgetParams, InferenceParams, PromptStyle
+from iterpref_core.config import WITH_WEIGHTS, Api, BudgetParams, InferenceParams, PromptStyle
 from iterpref_core.errors import ConfigError
 from iterpref_core.inference.answer_store import AnswerStore, StoredBackend, StoredEndpoint
 from iterpref_core.inference.backend import Backend, Endpoint
@@ -40,6 +40,7 @@ def open_model(
     Raises:
         InputError: the model or a parameter of `inference` cannot be used.
     """
+    model = check_model(model, prompt, inference)
     ledger = Budget(budget, inference, store)
     identity = model_identity(model, prompt, inference) if store else ""
     if inference.backend == "transformers":
@@ -127,6 +128,22 @@ def _serving(
             yield SERVED_NAME, (base_url,), served_api(model, prompt)
         return
     yield served_name(model), _base_urls(inference), inference.api
+
+
+def check_model(model: Path | str, prompt: PromptStyle, inference: InferenceParams) -> Path | str:
+    """Look at a model with weights here before anything is spent on it; of an endpoint's there is nothing to look at.
+
+    Returns:
+        The model; a hub id with the commit that it stands for.
+
+    Raises:
+        ModelError: its checkpoint cannot be used.
+    """
+    if inference.backend not in WITH_WEIGHTS:
+        return model
+    from iterpref_core.inference.local.checkpoint_checks import check_checkpoint  # imports transformers
+
+    return check_checkpoint(model, prompt, loaded=inference.backend == "transformers")
 
 
 def model_identity(model: Path | str, prompt: PromptStyle, inference: InferenceParams) -> str:

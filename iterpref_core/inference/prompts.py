@@ -1,7 +1,7 @@
 """Prompts: templates as text files, what a model reads, and what it is trained to answer."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,9 @@ from iterpref_core.config import AnswerStyle
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+TEMPLATE_REMEDY = (
+    "correct chat_template.jinja (or chat_template in tokenizer_config.json), or, of a student, set model.prompt: plain"
+)
 _FIELD = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -43,8 +46,22 @@ def render_prompt(tokenizer: "PreTrainedTokenizerBase", prompt: str, system: str
     """
     if tokenizer.chat_template:
         messages = [{"role": "system", "content": system}] * bool(system) + [{"role": "user", "content": prompt}]
-        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+        return render_messages(tokenizer, messages, add_generation_prompt=True)
     return prompt + "\n"
+
+
+def render_messages(
+    tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Mapping[str, str]], *, add_generation_prompt: bool = False
+) -> str:
+    """A chat as a model sees it, in its chat template.
+
+    Raises:
+        ModelError: the template cannot be read, or refuses such a chat.
+    """
+    from iterpref_core.inference.local.checkpoint_errors import reading
+
+    with reading(tokenizer.name_or_path, "chat template", TEMPLATE_REMEDY):
+        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=add_generation_prompt))
 
 
 def render_answer(program: str, style: AnswerStyle) -> tuple[str, int]:

@@ -10,6 +10,7 @@ from iterpref_core.config import WITH_WEIGHTS, BackendName, ExecutionParams, Mod
 from iterpref_core.errors import InputError
 from iterpref_core.execution import open_executor
 from iterpref_core.inference.codeflow_prompts import draft_prompt, refine_prompt
+from iterpref_core.inference.local.checkpoint_checks import check_checkpoint
 from iterpref_core.inference.local.checkpoints import EMBEDDED, name_served, pin_model, write_pointer
 from iterpref_core.inference.local.precision import uses_bf16
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
@@ -54,6 +55,11 @@ def build_models(
     if backend not in WITH_WEIGHTS:
         sources["debugger"] = name_served(names["debugger"], backend)
     sources |= {role: pin_model(name) for role, name in names.items() if name != EMBEDDED and role not in sources}
+    for role, source in sources.items():
+        if not source.served:
+            own = role == "student"  # trained, and therefore loaded in this process
+            prompt, loaded = model.prompt if own else "auto", own or backend == "transformers"
+            check_checkpoint(str(source), prompt, loaded=loaded, trained=own)
     for role, source in sources.items():
         write_pointer(_emptied(out / role), source)
     embedded = [role for role in names if role not in sources]

@@ -14,7 +14,7 @@ import torch
 from peft import PeftModel
 from transformers import PreTrainedModel
 
-from iterpref_core.errors import ConfigError, ModelError
+from iterpref_core.errors import ConfigError, ModelError, first_line
 from iterpref_core.training.attention import attention_mask
 from iterpref_core.training.label_head import add_label_head
 from iterpref_core.training.layouts import Collator, Pair
@@ -124,7 +124,7 @@ def _from_logits(model: PreTrainedModel | PeftModel, pair: Pair, kind: str) -> l
         logits = [model(input_ids=row, use_cache=False).logits[0].float() for row in (*rows, rows[0])]
     except _FAILURES as error:
         raise ModelError(
-            f"{kind}: cannot be run on tokens alone ({_first_line(error)}); train a causal language model"
+            f"{kind}: cannot be run on tokens alone ({first_line(error)}); train a causal language model"
         ) from None
     chosen, rejected, again = logits
     if not torch.equal(chosen.nan_to_num(), again.nan_to_num()):  # what is no number, training itself will tell
@@ -152,7 +152,7 @@ def _check_layout(model: PreTrainedModel | PeftModel, collator: Collator, pair: 
         found = model(attention_mask=mask, use_cache=False, **{name: batch[name] for name in names})
     except _FAILURES as error:
         raise ConfigError(
-            f"params.yaml: training.layout: {layout}: {kind} cannot be run so ({_first_line(error)}); "
+            f"params.yaml: training.layout: {layout}: {kind} cannot be run so ({first_line(error)}); "
             + ("set training.layout: padded" if layout == "fork" else "train another model")
         ) from None
     chosen, rejected = (batch[side] > 0 for side in ("chosen_weights", "rejected_weights"))
@@ -166,10 +166,6 @@ def _check_layout(model: PreTrainedModel | PeftModel, collator: Collator, pair: 
             f"params.yaml: training.layout: {layout}: {kind} computes a branch otherwise than a row of its own, since "
             "it takes its mask or its positions from elsewhere; set training.layout: padded"
         )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _differ(one: torch.Tensor, other: torch.Tensor, dtype: torch.dtype) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from iterpref_core.errors import InputError, ModelError
+from iterpref_core.inference.local.checkpoint_errors import reading
 from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 
@@ -49,17 +50,27 @@ def export_model(model: Path, out: Path, card: str) -> dict[str, float | str]:
 
 def _load(model: Path) -> tuple[Any, Any]:
     from iterpref_core.inference.local.tokenizers import load_tokenizer
-    from iterpref_core.inference.local.transformers_backend import load_model
+    from iterpref_core.inference.local.weights import load_model
 
     if not (model / "adapter_config.json").is_file():
         return load_model(model), load_tokenizer(model)
     from peft import PeftConfig, PeftModel
+    from transformers import AutoTokenizer
 
-    base = PeftConfig.from_pretrained(str(model)).base_model_name_or_path
+    with reading(model, "adapter_config.json"):
+        base = PeftConfig.from_pretrained(str(model)).base_model_name_or_path
     if not base:
         raise ModelError(f"{model}: adapter_config.json names no base model; add base_model_name_or_path")
-    merged = PeftModel.from_pretrained(load_model(base), str(model)).merge_and_unload()
-    return merged, load_tokenizer(model if (model / "tokenizer_config.json").is_file() else base)
+    try:
+        loaded = load_model(base)
+    except ModelError as error:
+        raise ModelError(f"{model}: base_model_name_or_path in its adapter_config.json: {error}") from None
+    with reading(model, "adapters"):
+        merged = PeftModel.from_pretrained(loaded, str(model)).merge_and_unload()
+    if not (model / "tokenizer_config.json").is_file():
+        return merged, load_tokenizer(base)
+    with reading(model, "tokenizer"):
+        return merged, AutoTokenizer.from_pretrained(str(model), trust_remote_code=False)
 
 
 def find_license(base: str) -> str | None:

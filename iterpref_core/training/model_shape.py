@@ -1,12 +1,14 @@
 """Model shape: what a configuration says about a model's size, without its weights."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig
+from huggingface_hub import try_to_load_from_cache
+from transformers import AutoModelForCausalLM, PreTrainedConfig
 
 from iterpref_core.errors import ModelError
-from iterpref_core.inference.local.checkpoints import locate_model
+from iterpref_core.inference.local.checkpoints import locate_model, read_config
 
 
 @dataclass(frozen=True)
@@ -36,25 +38,21 @@ class ModelShape:
     saved_in_bf16: bool
 
 
-def read_config(model: str) -> PreTrainedConfig:
+def read_local_config(model: str) -> PreTrainedConfig:
     """The configuration of a folder or hub id, from this machine alone.
 
     Raises:
         ModelError: it is not here, or of no known kind.
     """
     source = locate_model(model)
-    try:
-        return AutoConfig.from_pretrained(source.name_or_path, revision=source.revision, local_files_only=True)
-    except ValueError as error:
+    if not Path(source.name_or_path).is_dir() and not isinstance(
+        try_to_load_from_cache(source.name_or_path, "config.json", revision=source.revision), str
+    ):
         raise ModelError(
-            f"model {model!r}: its config.json is of no kind that transformers knows ({str(error).splitlines()[0]}); "
-            "name another model"
-        ) from None
-    except OSError as error:
-        raise ModelError(
-            f"model {model!r}: its config.json is not on this machine ({str(error).splitlines()[0]}); name a folder "
-            f"that holds it, or get it with `hf download {source.name_or_path} config.json`; weights are not needed"
-        ) from None
+            f"model {model!r}: its config.json is not on this machine; name a folder that holds it, or get it with "
+            f"`hf download {source.name_or_path} config.json`; weights are not needed"
+        )
+    return read_config(model, local_only=True)
 
 
 def read_shape(config: PreTrainedConfig) -> ModelShape:

@@ -21,7 +21,7 @@ def main() -> None:
 
     request = json.loads(sys.argv[1])
     params = TrainingParams.model_validate(request.pop("params"))
-    chosen: dict[str, Any] = {name: request.pop(name) for name in ("objective", "prompt")}
+    chosen: dict[str, Any] = {name: request.pop(name) for name in ("objective", "prompt", "model")}
     paths: dict[str, Any] = {name: Path(path) for name, path in request.items()}
     try:
         with watched_progress(_tell_progress):

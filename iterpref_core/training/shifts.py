@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerBase
 from iterpref_core.config import AnswerStyle, PromptStyle, TrainingParams
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.local.tokenizers import load_tokenizer
-from iterpref_core.inference.local.transformers_backend import load_model
+from iterpref_core.inference.local.weights import load_model
 from iterpref_core.inference.prompts import render_answer
 from iterpref_core.records import FocalSpans, PairShifts, PreferencePair, Span, TokenShift
 from iterpref_core.training.dataset import TokenizedPair, tokenize_pair

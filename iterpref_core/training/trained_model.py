@@ -11,7 +11,7 @@ from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dic
 from transformers import PreTrainedModel
 
 from iterpref_core.config import TrainingParams
-from iterpref_core.inference.local.transformers_backend import load_model
+from iterpref_core.inference.local.weights import load_model
 from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.training.ranks import whole_models
 from iterpref_core.training.trainer import FocalDPOTrainer
@@ -37,14 +37,14 @@ def lora_config(params: TrainingParams) -> LoraConfig | None:
     )
 
 
-def write_model(trainer: FocalDPOTrainer, base: Path, out: Path) -> None:
+def write_model(trainer: FocalDPOTrainer, base: Path | str, out: Path) -> None:
     """Write the trained weights in place of the base model's: whole, merged, and in its precision and files.
 
     All processes take part in gathering, one of them writes.
 
     Args:
         trainer: holds the trained weights, sharded or not, in full or as adapters.
-        base: folder of the model that training started from.
+        base: the model that training started from.
         out: folder for the checkpoint.
     """
     weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)

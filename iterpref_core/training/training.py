@@ -14,10 +14,11 @@ from transformers import PreTrainedModel
 
 from iterpref_core.config import PromptStyle, TrainingParams
 from iterpref_core.errors import TrainingError
+from iterpref_core.inference.local.checkpoint_checks import check_checkpoint
 from iterpref_core.inference.local.fingerprint import model_fingerprint
 from iterpref_core.inference.local.precision import uses_bf16
 from iterpref_core.inference.local.tokenizers import load_tokenizer
-from iterpref_core.inference.local.transformers_backend import load_model
+from iterpref_core.inference.local.weights import load_model
 from iterpref_core.objectives.objectives import Objective, find_objective
 from iterpref_core.training.callbacks import Forward, OnLog, ShowSteps
 from iterpref_core.training.checkpoint import last_checkpoint, run_key
@@ -39,7 +40,7 @@ logger = logging.getLogger(__name__)
 def train_objective(
     pairs: Path,
     spans: Path,
-    model: Path,
+    model: Path | str,
     objective: str,
     params: TrainingParams,
     out: Path,
@@ -55,7 +56,7 @@ def train_objective(
     Args:
         pairs: preference pairs.
         spans: error regions; pairs without a record there take no part.
-        model: the model to start from, which is also the reference.
+        model: the model to start from, which is also the reference; a folder or hub id.
         objective: a row of `OBJECTIVES`.
         params: settings; with `accelerate` this process starts others, which train.
         out: folder for the trained checkpoint.
@@ -79,6 +80,7 @@ def train_objective(
     """
     row = find_objective(objective, params.objectives)
     params = params.model_copy(update={"bf16": uses_bf16(params.bf16, "cuda" if torch.cuda.is_available() else "cpu")})
+    model = check_checkpoint(model, prompt, trained=True)
     if params.accelerate and not is_launched():
         alone = params.model_copy(update={"accelerate": None}).model_dump(mode="json")
         paths = {"pairs": pairs, "spans": spans, "model": model, "out": out, "curve": curve, "work": work}
@@ -122,7 +124,7 @@ def train_objective(
     return metrics | rows.checks.metrics() | {"bf16": float(params.bf16 is True)}
 
 
-def _load_policy(model: Path, params: TrainingParams) -> PreTrainedModel:
+def _load_policy(model: Path | str, params: TrainingParams) -> PreTrainedModel:
     """Frozen weights may stay as they are; trained ones would lose small updates in bfloat16."""
     policy = load_model(model)
     return policy.float() if params.weights == "float32" and not params.lora_rank else policy
@@ -166,7 +168,7 @@ def _choose(trainer: FocalDPOTrainer, checkpoints: Path, diverged: DivergedError
 
 def _reference(
     policy: PreTrainedModel,
-    model: Path,
+    model: Path | str,
     rows: PairTable,
     objective: Objective,
     fingerprint: str,

@@ -105,14 +105,13 @@ def _installed(name: str) -> str:
 
 
 def _models(params: Params) -> Iterator[Diagnosis]:
-    from iterpref_core.inference.local.checkpoints import pin_model
 
     for role, name in (("student", params.model.student), ("debugger", params.model.debugger)):
         try:
             if role == "debugger" and params.inference.backend not in WITH_WEIGHTS:
                 yield _served(params)
                 continue
-            source = "embedded" if name == "nanolab" else str(pin_model(name).name_or_path)
+            source = "embedded" if name == "nanolab" else _look_at(role, name, params)
             yield Diagnosis(name=f"model: {role}", status="ok", found=source)
         except InputError as error:
             yield Diagnosis(name=f"model: {role}", status="missing", found="not to be had", remedy=str(error))
@@ -140,6 +139,17 @@ def _served(params: Params) -> Diagnosis:
     free = asked.backend == "openai" and not asked.price_prompt + asked.price_completion
     remedy = "costs are told as 0: if it is billed, set inference.price_prompt and price_completion" if free else ""
     return Diagnosis(name="model: debugger", status="ok", found=found, remedy=remedy)
+
+
+def _look_at(role: str, name: str, params: Params) -> str:
+    """A model with weights here, its hub id with a commit; of a hub id weights are looked at when they are used."""
+    from iterpref_core.inference.local.checkpoint_checks import check_checkpoint
+    from iterpref_core.inference.local.checkpoints import pin_model
+
+    source, own = pin_model(name), role == "student"
+    loaded = Path(source.name_or_path).is_dir() and (own or params.inference.backend == "transformers")
+    check_checkpoint(str(source), params.model.prompt if own else "auto", loaded=loaded, trained=own)
+    return str(source)
 
 
 def _vllm(params: Params) -> Diagnosis:

@@ -70,7 +70,7 @@ def params(tmp_path: Path) -> Path:
         (["tune", "--objective", "dop"], "did you mean 'dpo'? available: sft"),
         (["tune"], "all of them are "),
         (["tune", "--objective", "dpo", "--all"], "give --objective or --all, not both"),
-        (["check", "--pairs", "p", "--spans", "s", "--model", "absent"], "absent: no such folder"),
+        (["check", "--pairs", "p", "--spans", "s", "--model", "./absent"], "absent: no such folder"),
         (["show", "--pairs", "absent.jsonl"], "absent.jsonl: no such file"),
         (["show", "--pairs", "p", "--model", "m"], "--model and --trained belong together"),
     ],

@@ -146,4 +146,4 @@ def test_a_configuration_that_is_not_here_or_not_known_is_one_message(
     (other / "config.json").write_text('{"model_type": "unheard-of"}', encoding="utf-8")
     code, _, err = estimate("--estimate", model=other)
     assert code == 2
-    assert "of no kind that transformers knows" in err
+    assert "transformers knows no model_type 'unheard-of'" in err

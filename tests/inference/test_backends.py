@@ -13,7 +13,8 @@ from iterpref_core.inference.backend import Request, Sampling
 from iterpref_core.inference.local.checkpoints import ModelSource, locate_model, pin_model, write_pointer
 from iterpref_core.inference.local.fingerprint import model_fingerprint
 from iterpref_core.inference.local.tokenizers import load_tokenizer
-from iterpref_core.inference.local.transformers_backend import SeededSampling, TransformersBackend, load_model
+from iterpref_core.inference.local.transformers_backend import SeededSampling, TransformersBackend
+from iterpref_core.inference.local.weights import load_model
 from iterpref_core.inference.prompts import render_answer, render_prompt
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from iterpref_core.config import Layout, TrainingParams
-from iterpref_core.inference.local.transformers_backend import load_model
+from iterpref_core.inference.local.weights import load_model
 from iterpref_core.training.training import train_objective
 from tests.training.test_training import train_and_die
 

@@ -339,7 +339,7 @@ def save_model(make_model: Callable[[PreTrainedTokenizerBase], Path], tokenizer:
         (ByT5Tokenizer, "this tokenizer gives no character offsets; convert it to a fast tokenizer"),
         (
             lambda: PreTrainedTokenizerFast(tokenizer_object=byte_level().backend_tokenizer),
-            "this tokenizer has no end token, .* name one as eos_token in tokenizer_config.json",
+            "its tokenizer has no end token, .* name one as eos_token in tokenizer_config.json",
         ),
     ],
     ids=["no offsets", "neither end nor padding"],

@@ -20,7 +20,7 @@ from trl import DPOConfig, DPOTrainer
 from iterpref_core.config import Layout, PromptStyle, TrainingParams
 from iterpref_core.errors import ConfigError, ModelError
 from iterpref_core.inference.local.tokenizers import load_tokenizer
-from iterpref_core.inference.local.transformers_backend import load_model
+from iterpref_core.inference.local.weights import load_model
 from iterpref_core.objectives.objectives import OBJECTIVES, ObjectiveName
 from iterpref_core.training.checkpoint import last_checkpoint, mark_whole, run_key
 from iterpref_core.training.columns import objective_columns

@@ -1,6 +1,7 @@
 """Checkpoint resolution: an ordinary Hugging Face folder, a hub id, or a stage's folder that points at either.
 
-Or behind an endpoint, which knows it by a name; then there are no weights to be found.
+Or behind an endpoint, which knows it by a name; then there are no weights to be found. A hub id may name a revision
+behind an `@`: a commit, a tag or a branch.
 
 Stage `nanolab` writes `models/student` and `models/debugger`. With the embedded models these are checkpoints.
 With another model the folder holds one file, `source.json`, that says where the weights are, so that nothing
@@ -8,12 +9,18 @@ downstream knows the difference.
 """
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from iterpref_core.config import BackendName
-from iterpref_core.errors import ModelError
+from iterpref_core.errors import ModelError, first_line
+from iterpref_core.inference.local.checkpoint_errors import hub_remedy, reading
 from iterpref_core.storage.jsonl import atomic_writer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 SOURCE_FILE = "source.json"
 EMBEDDED = "nanolab"
@@ -31,6 +38,10 @@ class ModelSource:
     revision: str | None = None
     served: bool = False
 
+    def __str__(self) -> str:
+        """As `locate_model` reads it."""
+        return f"{self.name_or_path}@{self.revision}" if self.revision else self.name_or_path
+
 
 def locate_model(path: Path | str) -> ModelSource:
     """Follow a stage's folder, a checkpoint folder or a hub id to the weights.
@@ -47,13 +58,52 @@ def locate_model(path: Path | str) -> ModelSource:
         )
     if source is not None:
         return source
+    if (folder / "adapter_config.json").is_file():
+        raise _adapters_alone(folder)
     if (folder / "config.json").is_file():
         return ModelSource(str(folder))
     if folder.exists():
         raise ModelError(f"{folder}: holds no model (no config.json); give a Hugging Face folder or a hub id")
     if isinstance(path, Path) or len(folder.parts) > 2 or str(path).startswith((".", "/", "~")):
         raise ModelError(f"{folder}: no such folder; run the stage that writes it or correct the path")
-    return ModelSource(str(path))
+    name, _, revision = str(path).partition("@")
+    return ModelSource(name, revision or None)
+
+
+def _adapters_alone(where: object) -> ModelError:
+    return ModelError(
+        f"{where}: holds LoRA adapters (adapter_config.json) and no model; merge a folder of them into their base with "
+        "`iterpref export --model FOLDER --out NEW`, and name NEW"
+    )
+
+
+def read_config(model: Path | str, *, local_only: bool = False) -> "PreTrainedConfig":
+    """The configuration of a model.
+
+    Args:
+        model: a folder or hub id, or a stage's folder.
+        local_only: nothing is downloaded.
+
+    Raises:
+        ModelError: there is none, or adapters lie there, or it is of a type that transformers does not know, as where
+            a checkpoint brings code of its own: that is never run.
+    """
+    from transformers import CONFIG_MAPPING, AutoConfig, PreTrainedConfig
+    from transformers.utils import cached_file
+
+    source = locate_model(model)
+    name, options = source.name_or_path, {"revision": source.revision, "local_files_only": local_only}
+    with reading(source, "config.json"):
+        if cached_file(name, "adapter_config.json", **options, _raise_exceptions_for_missing_entries=False):
+            raise _adapters_alone(source)
+        written, _ = PreTrainedConfig.get_config_dict(name, **options)
+        kind, own_code = written.get("model_type"), "auto_map" in written
+        if kind not in CONFIG_MAPPING and (kind or own_code):
+            reason = " needs code that it brings along (auto_map), which is never run here:" if own_code else ""
+            raise ModelError(
+                f"{source}:{reason} transformers knows no model_type {kind!r} (config.json); name a model of another"
+            )
+        return AutoConfig.from_pretrained(name, trust_remote_code=False, **options)
 
 
 def served_name(path: Path | str) -> str:
@@ -100,8 +150,10 @@ def _read_pointer(folder: Path) -> ModelSource | None:
         return None
 
 
-def pin_model(name: str) -> ModelSource:
-    """Check that a model named in params can be had here, and pin a hub id to its present commit.
+def pin_model(name: Path | str) -> ModelSource:
+    """Check that a model that is named can be had here, and pin a hub id to the commit that its revision is now.
+
+    Where the hub cannot be asked, what its cache on this machine has stands for it, until this process ends.
 
     Raises:
         ModelError: the folder is no model, or the hub has no such model or cannot be reached.
@@ -111,19 +163,34 @@ def pin_model(name: str) -> ModelSource:
     from huggingface_hub.errors import HFValidationError
 
     source = locate_model(name)
-    if Path(source.name_or_path).exists():
-        return ModelSource(str(Path(source.name_or_path).resolve()))
+    model, revision = source.name_or_path, source.revision
+    if Path(model).exists():
+        return ModelSource(str(Path(model).resolve()))
     try:
-        return ModelSource(name, HfApi().model_info(name).sha)
+        HfApi().model_info(model, revision=revision)
+        return ModelSource(model, HfApi().resolve_revision(model, revision=revision).resolved)
     except (HTTPError, HFValidationError, OSError) as error:
-        cached = try_to_load_from_cache(name, "config.json") if not isinstance(error, HFValidationError) else None
-        if isinstance(cached, str):
-            return ModelSource(name, Path(cached).parent.name)
-        reason = str(error).strip().splitlines()[0]
+        if not isinstance(error, HFValidationError):
+            cached = try_to_load_from_cache(model, "config.json", revision=revision)
+            if isinstance(cached, str):
+                _ask_the_cache_alone()
+                return ModelSource(model, Path(cached).parent.name)
+        otherwise = "; correct the name (`model` in params.yaml), or put the checkpoint in a folder and name that"
         raise ModelError(
-            f"model {name!r}: neither a folder here nor a model on the hub that can be reached ({reason}); "
-            "correct `model` in params.yaml, or put the checkpoint in a folder and name that"
+            f"model {str(name)!r}: neither a folder here nor a model on the hub that can be reached "
+            f"({first_line(error)}){hub_remedy(error) or otherwise}"
         ) from None
+
+
+def _ask_the_cache_alone() -> None:
+    """For this process and those that it starts: else every file that a checkpoint need not have is asked for again.
+
+    With their pauses these attempts took 47 s for a checkpoint that was in the cache.
+    """
+    from huggingface_hub import constants
+
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    constants.HF_HUB_OFFLINE = True
 
 
 def write_pointer(folder: Path, source: ModelSource) -> None:

@@ -4,8 +4,9 @@ transformers fills what a call leaves unset from the checkpoint's: a repetition 
 """
 
 from transformers import GenerationConfig
+from transformers.utils import cached_file
 
-from iterpref_core.errors import ModelError
+from iterpref_core.inference.local.checkpoint_errors import reading
 from iterpref_core.inference.local.checkpoints import ModelSource
 
 _TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
@@ -30,19 +31,27 @@ def suggests_otherwise(source: ModelSource) -> bool:
     defaults = GenerationConfig._get_default_generation_params()  # noqa: SLF001 - written nowhere else
     return any(
         value not in (None, False, defaults.get(name))
-        for name, value in _suggested(source).to_diff_dict().items()
+        for name, value in suggested_generation(source).to_diff_dict().items()
         if name not in {*_TOKEN_IDS, *_WITHOUT_EFFECT}
     )
 
 
-def _suggested(source: ModelSource) -> GenerationConfig:
-    try:
-        return GenerationConfig.from_pretrained(source.name_or_path, revision=source.revision)
-    except OSError:  # a checkpoint need not have one; older ones have such settings in config.json
-        pass
-    try:
+def suggested_generation(source: ModelSource) -> GenerationConfig:
+    """A checkpoint's `generation_config.json`; where it has none, such settings in config.json, as in older ones.
+
+    Raises:
+        ModelError: the file cannot be read.
+    """
+    with reading(source, "generation_config.json"):
+        own = cached_file(
+            source.name_or_path,
+            "generation_config.json",
+            revision=source.revision,
+            _raise_exceptions_for_missing_entries=False,
+        )
+        if own is not None:
+            return GenerationConfig.from_pretrained(source.name_or_path, revision=source.revision)
+    with reading(source, "config.json"):
         return GenerationConfig.from_pretrained(
             source.name_or_path, config_file_name="config.json", revision=source.revision, _from_model_config=True
         )
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{source.name_or_path}: unusable config.json ({str(error).splitlines()[0]})") from None

@@ -9,11 +9,9 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig
 
 from iterpref_core.config import Bf16
-from iterpref_core.errors import ModelError
-from iterpref_core.inference.local.checkpoints import locate_model
+from iterpref_core.inference.local.checkpoints import read_config
 
 _SIZE = 768
 _ROUNDS = 12
@@ -49,12 +47,7 @@ def saved_dtype(model: Path | str) -> torch.dtype:
     Raises:
         ModelError: there is no such model.
     """
-    source = locate_model(model)
-    try:
-        config = AutoConfig.from_pretrained(source.name_or_path, revision=source.revision)
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{model}: no usable configuration ({str(error).splitlines()[0]})") from None
-    return config.dtype or torch.float32
+    return read_config(model).dtype or torch.float32
 
 
 @cache

@@ -9,6 +9,7 @@ from transformers.utils import cached_file
 
 from iterpref_core.config import PromptStyle
 from iterpref_core.errors import ModelError
+from iterpref_core.inference.local.checkpoint_errors import reading
 from iterpref_core.inference.local.checkpoints import locate_model
 
 _READS_TEXT = ("normalizer", "pre_tokenizer", "decoder")
@@ -29,15 +30,13 @@ def load_tokenizer(
     """
     source = locate_model(model)
     where = {"revision": source.revision, "local_files_only": local_only}
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source.name_or_path, **where)
+    with reading(source, "tokenizer"):
+        tokenizer = AutoTokenizer.from_pretrained(source.name_or_path, trust_remote_code=False, **where)
         if not _reads_as_written(tokenizer, source.name_or_path, where):
             tokenizer = PreTrainedTokenizerFast.from_pretrained(source.name_or_path, **where)
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{model}: no usable tokenizer ({str(error).splitlines()[0]})") from None
     if not tokenizer("x", add_special_tokens=False)["input_ids"]:  # made from config.json alone, without any words
         raise ModelError(
-            f"{model}: no usable tokenizer (it has no vocabulary); put its tokenizer.json beside config.json"
+            f"{source}: no usable tokenizer (it has no vocabulary); put its tokenizer.json beside config.json"
         )
     if prompt == "plain":
         tokenizer.chat_template = None

@@ -8,11 +8,9 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name it has everywhere
 from transformers import (
-    AutoModelForCausalLM,
     BatchEncoding,
     LogitsProcessor,
     LogitsProcessorList,
-    PreTrainedModel,
     StoppingCriteria,
     StoppingCriteriaList,
 )
@@ -20,13 +18,13 @@ from transformers import (
 from iterpref_core.config import Bf16, PromptStyle
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.backend import Completion, Request, Sampling, cut
-from iterpref_core.inference.local.checkpoints import locate_model
 from iterpref_core.inference.local.decode_attention import use_decode_attention
 from iterpref_core.inference.local.decoding_check import check_decoding
 from iterpref_core.inference.local.generation_settings import plain_generation
 from iterpref_core.inference.local.growing_cache import growing_cache
 from iterpref_core.inference.local.precision import generation_dtype
 from iterpref_core.inference.local.tokenizers import load_tokenizer
+from iterpref_core.inference.local.weights import load_model
 from iterpref_core.inference.prompts import render_prompt
 
 _STOPS_EVERY, _STOPS_WITHIN = 8, 48
@@ -86,21 +84,6 @@ class ShareEnded(StoppingCriteria):
             latest = input_ids[:, max(self._start, input_ids.shape[1] - _STOPS_WITHIN) :]
             self.ended |= torch.tensor(self._has_stop(latest.tolist()), device=last.device)
         return torch.full_like(last, bool(self.ended.float().mean() >= self._share))
-
-
-def load_model(model: Path | str) -> PreTrainedModel:
-    """The causal language model of a folder or hub id, in the precision it was saved in.
-
-    Raises:
-        ModelError: there is none, or it cannot be read.
-    """
-    source = locate_model(model)
-    try:
-        return AutoModelForCausalLM.from_pretrained(source.name_or_path, revision=source.revision, dtype="auto")
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"{model}: cannot be loaded as a causal language model ({str(error).splitlines()[0]})"
-        ) from None
 
 
 class TransformersBackend:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from iterpref_core.config import KEY_VARIABLE, Api, PromptStyle
 from iterpref_core.errors import EndpointError, ModelError
-from iterpref_core.inference.local.checkpoints import ModelSource, locate_model
+from iterpref_core.inference.local.checkpoints import ModelSource, locate_model, read_config
 from iterpref_core.inference.vllm.server_guard import SIGNALLED
 from iterpref_core.inference.vllm.vllm_log import last_meaningful_line
 from iterpref_core.progress import show_progress
@@ -155,12 +155,7 @@ def _as_in_transformers(source: ModelSource) -> list[str]:
     By itself vLLM halves the precision of float32 models, and decodes with the top-p, top-k and penalties that a
     checkpoint names. Of `generation_config.json` it now reads the end tokens alone.
     """
-    from transformers import AutoConfig
-
-    try:
-        dtype = AutoConfig.from_pretrained(source.name_or_path, revision=source.revision).dtype
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{source.name_or_path}: unusable config.json ({str(error).splitlines()[0]})") from None
+    dtype = read_config(str(source)).dtype
     return [
         *("--tokenizer-mode", "hf", "--generation-config", "vllm"),
         *(("--dtype", str(dtype).removeprefix("torch.")) if dtype else ()),
