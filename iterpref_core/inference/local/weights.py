@@ -29,8 +29,9 @@ def load_model(model: Path | str) -> PreTrainedModel:
     """
     loaded = _load(model)
     for name, weight in loaded.named_parameters():
-        # A sum is one pass, at the speed of memory; one that is not finite may only have been too large.
-        if weight.dtype in _SUMMED and not weight.detach().sum().isfinite():
+        # A sum is one pass, at the speed of memory; one that is not finite may only have been too large. Of processes
+        # that shard a model, those that are sent its weights later hold none (meta).
+        if weight.dtype in _SUMMED and not weight.is_meta and not weight.detach().sum().isfinite():
             bad = weight.numel() - int(weight.isfinite().sum())
             if bad:
                 raise ModelError(
