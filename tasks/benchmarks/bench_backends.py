@@ -13,6 +13,7 @@ from iterpref_core.config import BackendName, Params
 from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.backend_factory import open_model
 from iterpref_core.inference.codeflow_prompts import draft_prompt
+from iterpref_core.inference.local.precision import saved_dtype
 from iterpref_core.inference.vllm.vllm_server import find_vllm, vllm_version
 from tasks.benchmarks.bench_generation import made_up_problems
 from tasks.benchmarks.device_meters import this_device
@@ -66,7 +67,9 @@ def _ask(
     backend: BackendName, model: Path, params: Params, warm: Sequence[Request], requests: Sequence[Request]
 ) -> tuple[list[Completion], float]:
     """The answers, and the seconds that they took."""
-    inference = params.inference.model_copy(update={"backend": backend})
+    # A CPU may be faster in another precision than the checkpoint's, which is vLLM's.
+    bf16 = "auto" if torch.cuda.is_available() else saved_dtype(model) is torch.bfloat16
+    inference = params.inference.model_copy(update={"backend": backend, "bf16": bf16})
     greedy = Sampling(0.0, params.codeflow.max_new_tokens)
     with open_model(model, params.model.prompt, inference, params.budget, None, params.codeflow.concurrency) as opened:
         opened.generate(warm, greedy)
