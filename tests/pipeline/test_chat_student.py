@@ -16,10 +16,11 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer, GenerationConfig
 
 from iterpref_core.config import load_params
-from iterpref_core.errors import InputError
+from iterpref_core.errors import InputError, ModelError
 from iterpref_core.inference.codeflow_prompts import draft_prompt
 from iterpref_core.inference.openai.mock_endpoint import Behavior, MockEndpoint, NoAnswerError, serve
 from iterpref_core.inference.prompts import render_prompt
+from iterpref_core.inference.vllm.vllm_server import find_vllm
 from iterpref_core.pairs.pairs import select_pairs
 from iterpref_core.problems.problems import synthesize
 from iterpref_core.records import PreferencePair, Problem, Trajectory
@@ -210,6 +211,31 @@ def test_the_trained_model_is_a_chat_checkpoint_of_the_same_form(setting: Settin
     old, new = (GenerationConfig.from_pretrained(folder) for folder in (student, trained))
     assert new.to_diff_dict() == old.to_diff_dict()
     assert (new.repetition_penalty, len(new.eos_token_id)) == (1.1, 2)
+
+
+def test_a_debugger_of_ours_in_a_vllm_server_gives_the_same_pairs(setting: Setting, problems: list[Problem]) -> None:
+    try:
+        python = find_vllm()
+    except ModelError as error:
+        pytest.skip(str(error))
+    workspace, mender = setting.workspace, setting.students / "mender"
+    refinements = [prompt for prompt in setting.debugger.asked if "What running it against the tests said:" in prompt]
+    write_chat_checkpoint(mender, {text: right(p) for text in refinements for p in problems if p.prompt in text})
+    before = list(read_jsonl(workspace.path / "data/pairs.jsonl", PreferencePair))
+    values = {"model.debugger": str(mender), "inference.backend": "vllm", "evaluation.backend": "vllm"}
+    write_values(values, workspace.path / "params.yaml")
+    workspace.environment["ITERPREF_VLLM_PYTHON"] = str(python)
+    try:
+        workspace.must("dvc", "repro")
+    finally:
+        write_values(
+            {"inference.backend": "openai", "evaluation.backend": "transformers"}, workspace.path / "params.yaml"
+        )
+    assert list(read_jsonl(workspace.path / "data/pairs.jsonl", PreferencePair)) == before
+    summary = json.loads((workspace.path / "reports/summary.json").read_text("utf-8"))
+    scores = {name: found["heldout"]["pass_at_1"] for name, found in summary["models"].items()}
+    assert scores.keys() == {"base", "debugger", OBJECTIVE}
+    assert scores["base"] == 0.5
 
 
 def test_no_problem_solved_ends_the_run_with_the_reason_and_keeps_what_was_there(setting: Setting) -> None:
