@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import InputError
 from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.training.dataset import TokenizedPair, cut_to_length, tokenize_whole_pairs
+from iterpref_core.training.dataset import TokenizedPair, cut_to_length, ids_as_bytes, tokenize_whole_pairs
 from iterpref_core.training.masks import marked_end, shared_prefix
 
 logger = logging.getLogger(__name__)
@@ -86,9 +86,9 @@ class PairChecks:
             self.lengths[name][size] += 1
 
     def _count_repetition(self, row: TokenizedPair) -> None:
-        chosen = blake2b(repr((row.prompt_ids, row.chosen_ids)).encode(), digest_size=16)
+        chosen = blake2b(ids_as_bytes(row.prompt_ids, row.chosen_ids), digest_size=16)
         pair = chosen.copy()
-        pair.update(repr(row.rejected_ids).encode())
+        pair.update(ids_as_bytes(row.rejected_ids))
         if pair.digest() in self._pairs_seen:
             self.same_pair += 1
         elif chosen.digest() in self._chosen_seen:

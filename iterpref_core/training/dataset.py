@@ -1,5 +1,6 @@
 """Pairs, tokenized once: token ids and the masks that objectives choose from, as named columns."""
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -117,6 +118,11 @@ def tokenize_whole_pairs(
         for (pair, _), prompt in zip(batch, prompts, strict=True):
             (chosen_ids, focal_chosen), (rejected_ids, focal) = next(answers), next(answers)
             yield TokenizedPair(prompt, chosen_ids, rejected_ids, focal, focal_chosen, cut=0, task_id=pair.task_id)
+
+
+def ids_as_bytes(*sequences: Sequence[int]) -> bytes:
+    """Sequences of token ids as bytes, each with its length before it: others for all others, for digests."""
+    return b"".join(array("q", [len(ids), *ids]).tobytes() for ids in sequences)
 
 
 def cut_to_length(row: TokenizedPair, params: PairForm, bos: int | None) -> TokenizedPair:

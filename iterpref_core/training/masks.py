@@ -2,7 +2,8 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import accumulate, takewhile
+from itertools import accumulate
+from operator import le
 
 from iterpref_core.records import Span
 
@@ -13,7 +14,8 @@ def shared_prefix(first: Sequence[object], second: Sequence[object]) -> int:
     >>> shared_prefix([1, 2, 3], [1, 2, 4, 3])
     2
     """
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
+    places = enumerate(zip(first, second, strict=False))
+    return next((place for place, (one, other) in places if one != other), min(len(first), len(second)))
 
 
 def marked_end(marks: Sequence[float]) -> int:
@@ -22,7 +24,7 @@ def marked_end(marks: Sequence[float]) -> int:
     >>> marked_end([0, 1, 0, 1, 0])
     4
     """
-    return max((place for place, mark in enumerate(marks, 1) if mark), default=0)
+    return next((place for place in range(len(marks), 0, -1) if marks[place - 1]), 0)
 
 
 def mask_from_spans(offsets: Sequence[Span], spans: Sequence[Span]) -> list[int]:
@@ -44,8 +46,11 @@ def mask_from_spans(offsets: Sequence[Span], spans: Sequence[Span]) -> list[int]
     ordered = sorted((first, last) for first, last in spans if first < last)
     firsts = [first for first, _ in ordered]
     reach = [0, *accumulate((last for _, last in ordered), max)]  # how far the first n spans go
-    low, high = min(firsts, default=0), reach[-1]  # most tokens lie outside of both
-    return [
+    low, high = min(firsts, default=0), reach[-1]
+    ordered_tokens = all(map(le, offsets, offsets[1:]))  # as nearly always: then those behind all spans need no look
+    last = bisect_left(offsets, (high, 0)) if ordered_tokens else len(offsets)
+    marks = [
         int(start < high and low < end and start < end and reach[bisect_left(firsts, end)] > start)
-        for start, end in offsets
+        for start, end in offsets[:last]
     ]
+    return marks + [0] * (len(offsets) - last)

@@ -23,7 +23,7 @@ from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import parse_lines
 from iterpref_core.storage.make_once import make_once
 from iterpref_core.training.checks import PairChecks
-from iterpref_core.training.dataset import TokenizedPair, stream_pairs
+from iterpref_core.training.dataset import TokenizedPair, ids_as_bytes, stream_pairs
 
 ROWS = 64
 """Rows read or written at once."""
@@ -130,7 +130,7 @@ def write_pair_table(
         while batch := list(islice(waiting, ROWS)):
             for row in batch:
                 checks.add(row, row, end_token)
-                tokens.update(json.dumps([row.prompt_ids, row.chosen_ids, row.rejected_ids]).encode())
+                tokens.update(ids_as_bytes(row.prompt_ids, row.chosen_ids, row.rejected_ids))
             writer.write_batch({name: [getattr(row, name) for row in batch] for name in _FEATURES})
             advance(len(batch))
         writer.finalize()
