@@ -30,7 +30,10 @@ _NAMES = frozenset({"annotation", "arg", "id", "name", "names", "rest", "returns
 
 @dataclass(frozen=True)
 class SolutionForm:
-    """The normal form of a function or program, its size in nodes of the syntax tree, and what `_outline` says."""
+    """The normal form of a function or program, and its size in nodes of the syntax tree.
+
+    `outline`: its kinds of statements, and its constants.
+    """
 
     text: str
     size: int

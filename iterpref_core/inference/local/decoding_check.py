@@ -9,7 +9,7 @@ import torch
 from torch.nn.functional import pad
 from transformers import PreTrainedModel
 
-from iterpref_core.errors import ModelError
+from iterpref_core.errors import ModelError, first_line
 from iterpref_core.inference.local.growing_cache import growing_cache
 
 _TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}
@@ -43,8 +43,9 @@ def check_decoding(model: PreTrainedModel) -> bool:
         alone = [_decode(model, row, torch.ones_like(row)) for row in rows]
         expected = [model(input_ids=text[:, :-1], use_cache=False).logits[0, -_NEW:] for text, _ in alone]
     except Exception as error:  # noqa: BLE001 - whatever a model's own code raises
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"{kind}: cannot generate text from tokens alone ({reason}); use another model") from None
+        raise ModelError(
+            f"{kind}: cannot generate text from tokens alone ({first_line(error)}); use another model"
+        ) from None
     found = [logits[:, 0] for _, logits in alone]
     if any(_differ(*pair, model.dtype) for pair in zip(found, expected, strict=True)):
         raise ModelError(
