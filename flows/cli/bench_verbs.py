@@ -8,6 +8,7 @@ import typer
 
 from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, show_result
 from iterpref_core.config import load_params
+from iterpref_core.errors import InputError
 from iterpref_core.objectives.objectives import OBJECTIVES
 from tasks.common.paths import FOCAL, PAIRS, STUDENT, WORK
 
@@ -95,14 +96,20 @@ def localization(
 
 @bench.command()
 def scale(
-    large: Annotated[bool, typer.Option("--large", help="100,000 records too.")] = False,
+    records: Annotated[
+        list[int] | None, typer.Option(min=10, help="How many; repeat, from few to many. [default: 1000 and 10000]")
+    ] = None,
+    training: Annotated[bool, typer.Option(help="Train, too: mostly the scoring of the reference.")] = True,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
-    """Seconds and memory of each stage's body on 1,000 and 10,000 made-up records, and the slope of both."""
-    from tasks.benchmarks.bench_scale import LARGE, SIZES, bench_scale
+    """Seconds and memory of each stage's body as made-up records grow, and the slope of both."""
+    from tasks.benchmarks.bench_scale import SIZES, bench_scale
 
-    _show("scale", bench_scale(load_params(params), (*SIZES, LARGE) if large else SIZES), json_)
+    sizes = tuple(records or SIZES)
+    if len(sizes) < 2 or list(sizes) != sorted(set(sizes)):
+        raise InputError("--records: give it at least twice, from few to many: --records 1000 --records 10000")
+    _show("scale", bench_scale(load_params(params), sizes, () if training else ("training",)), json_)
 
 
 @bench.command()

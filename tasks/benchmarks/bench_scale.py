@@ -9,22 +9,22 @@ import json
 import math
 import multiprocessing
 import re
+import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from random import Random
 
 from iterpref_core.config import Params
-from iterpref_core.progress import show_progress
 from iterpref_core.records import Attempt, IoTest, Problem, Sample, Trajectory
 from iterpref_core.storage.jsonl import write_jsonl
 from tasks.common.stage_body import cpu_s, peak_mb
 
-SIZES, LARGE = (1_000, 10_000), 100_000
+SIZES = (1_000, 10_000)
 _LINES = 30
 """Of a made-up program: about 560 tokens of the tokenizer that is made for them, with the prompt 1,240 a pair."""
 _VOCABULARY = 512
@@ -37,12 +37,13 @@ class _FirstStepsError(Exception):
     """Ends training where its preparation does."""
 
 
-def bench_scale(params: Params, sizes: Sequence[int] = SIZES) -> Figures:
-    """Run every body on so many records, from few to many.
+def bench_scale(params: Params, sizes: Sequence[int] = SIZES, leave_out: Collection[str] = ()) -> Figures:
+    """Run every body on so many records, from few to many; what came of each is said on stderr as it ends.
 
     Args:
         params: of the experiment.
         sizes: at least two, ascending.
+        leave_out: stages that are not run. None but `training`, which no other stage needs.
 
     Returns:
         For each stage and size `<stage>/<records>/s` (on the wall), `/cpu_s` (with the programs that were run),
@@ -51,15 +52,17 @@ def bench_scale(params: Params, sizes: Sequence[int] = SIZES) -> Figures:
         `/ms_per_record` of CPU and `/kb_per_record` of its own memory.
     """
     result: Figures = {}
-    with show_progress("stages", len(sizes) * len(BODIES), unit="stages") as advance:
-        for size in sizes:
-            with tempfile.TemporaryDirectory(prefix="iterpref-scale-") as folder:
-                _write_inputs(Path(folder), size)
-                for name in BODIES:
-                    found = _in_own_process(name, Path(folder), params)
-                    advance(note=f"{name}, {size} records")
-                    result |= {f"{name}/{size}/{figure}": round(value, 2) for figure, value in found.items()}
-    for name in BODIES:
+    names = [name for name in BODIES if name not in leave_out]
+    for size in sizes:
+        with tempfile.TemporaryDirectory(prefix="iterpref-scale-") as folder:
+            _write_inputs(Path(folder), size)
+            for name in names:
+                found = {
+                    figure: round(value, 2) for figure, value in _in_own_process(name, Path(folder), params).items()
+                }
+                print(f"{name}, {size} records: {found['cpu_s']} s of CPU, {found['own_mb']} MiB", file=sys.stderr)
+                result |= {f"{name}/{size}/{figure}": value for figure, value in found.items()}
+    for name in names:
         result |= _slopes(name, result, sizes[0], sizes[-1])
     return result
 

@@ -30,7 +30,7 @@ def test_a_slope_is_of_logarithms_and_of_a_record() -> None:
     }
 
 
-def test_a_small_run_measures_every_stage() -> None:
+def test_a_small_run_measures_every_stage(capsys: pytest.CaptureFixture[str]) -> None:
     result = bench_scale.bench_scale(load_params(ROOT / "params.yaml"), (50, 200))
     figures = {"s", "cpu_s", "peak_mb", "own_mb"}
     expected = {f"{stage}/{size}/{figure}" for stage in bench_scale.BODIES for size in (50, 200) for figure in figures}
@@ -38,3 +38,4 @@ def test_a_small_run_measures_every_stage() -> None:
     assert set(result) == expected | {f"{stage}/{slope}" for stage in bench_scale.BODIES for slope in slopes}
     assert all(result[name] > 0 for name in expected)
     assert all(result[f"{stage}/200/own_mb"] < result[f"{stage}/200/peak_mb"] for stage in bench_scale.BODIES)
+    assert f"report, 200 records: {result['report/200/cpu_s']} s of CPU" in capsys.readouterr().err
