@@ -203,6 +203,7 @@ class NanolabParams(Settings):
     muon_learning_rate: PositiveFloat
     bf16: Bf16
     repairs_per_problem: PositiveInt
+    habits: Annotated[float, Field(ge=0, le=1)]
 
 
 class SamplingParams(Settings):
@@ -291,6 +292,12 @@ class TrainingParams(Settings):
     objectives: dict[str, ObjectiveParams]
 
 
+def _check_range(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] > bounds[1]:
+        raise ValueError("the smallest comes first")
+    return bounds
+
+
 class TuneParams(Settings):
     """The grid that learning rate and alpha of every objective are chosen from."""
 
@@ -298,12 +305,41 @@ class TuneParams(Settings):
     alphas: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
 
 
-class StudyParams(Settings):
-    """How often, and on how many problems, `iterpref study` measures."""
+PositiveRange = Annotated[tuple[PositiveFloat, PositiveFloat], AfterValidator(_check_range)]
+"""Smallest and largest value."""
 
+
+class StudyEffort(Settings):
+    """How many problems a study has, and how much it trains; the ranges that every method's configurations are of."""
+
+    seed: Seed
     seeds: PositiveInt
+    codeflow: PositiveInt
+    validation: PositiveInt
     heldout: PositiveInt
-    learning_rates: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
+    configurations: PositiveInt
+    learning_rate: PositiveRange
+    alpha: PositiveRange
+    beta: PositiveRange
+    epochs: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+
+
+class StudySetting(Settings):
+    """One configuration for all methods."""
+
+    learning_rate: PositiveFloat
+    alpha: PositiveFloat
+    beta: PositiveFloat
+    epochs: PositiveInt
+    nll: Literal["mean", "sum"]
+
+
+class StudyParams(Settings):
+    """`iterpref study`: all of it, its quick form, and the setting at which no method is tuned."""
+
+    full: StudyEffort
+    quick: StudyEffort
+    published: StudySetting
 
 
 def _check_day(text: str) -> str:

@@ -16,8 +16,10 @@ def debug_problems(params: Params) -> Metrics:
     return run_body("codeflow", debug_with, STUDENT, DEBUGGER, params, TRAJECTORIES, WORK / "codeflow")
 
 
-def debug_with(student: Path, debugger: Path, params: Params, out: Path, work: Path) -> Metrics:
-    """CodeFlow on the experiment's problems with any two models."""
+def debug_with(
+    student: Path, debugger: Path, params: Params, out: Path, work: Path, problems: Path = PROBLEMS
+) -> Metrics:
+    """CodeFlow with any two models; on the experiment's problems by default."""
     from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
     from iterpref_core.codeflow.roles import choose_models
     from iterpref_core.inference.backend_factory import precision_of
@@ -25,5 +27,5 @@ def debug_with(student: Path, debugger: Path, params: Params, out: Path, work: P
     models = choose_models(
         student, debugger, params.codeflow, params.inference, params.budget, prompt=params.model.prompt
     )
-    metrics = run_codeflow(CodeflowRun(PROBLEMS, models, params.codeflow, params.execution, work, ANSWERS), out)
+    metrics = run_codeflow(CodeflowRun(problems, models, params.codeflow, params.execution, work, ANSWERS), out)
     return metrics | {"bf16": float(precision_of(student, params.inference)[0] == "bfloat16")}

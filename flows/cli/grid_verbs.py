@@ -72,28 +72,32 @@ def ablate(
 
 
 def study(
-    regime: Annotated[list[str] | None, typer.Option(help="base or sft; both by default.")] = None,
+    regime: Annotated[
+        list[str] | None, typer.Option(help="Where training starts (docs/study.md); repeatable, all by default.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="The smaller effort of params.yaml: an hour.")] = False,
     figure: Annotated[Path | None, typer.Option(help="Draw it, as SVG.")] = None,
     jobs: JobsOption = 2,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
-    """Compare all methods over fresh seeds on held-out problems; hours, resumable. Needs all up to localization."""
+    """Compare all methods, tuned and as published, over fresh seeds on held-out problems; hours, resumable."""
     from tasks.grids.study import REGIMES, run_study
     from tasks.grids.study_figure import draw_study
 
-    chosen = [choose("--regime", name, REGIMES) for name in regime or REGIMES]
+    chosen = [choose("--regime", name, tuple(REGIMES)) for name in regime or REGIMES]
     if figure is not None and figure.suffix != ".svg":
         raise InputError(f"--figure {figure}: the picture is drawn as SVG; end its name in .svg")
-    found = run_study(load_params(params), chosen, jobs)
+    found = run_study(load_params(params), chosen, jobs, quick=quick)
     if figure is not None:
         draw_study(found, figure)
     if json_:
         typer.echo(json.dumps([one.model_dump() for one in found], indent=2))
         return
     for one in found:
-        show_rows(f"start: {one.regime}, compared to it", one.rows, as_json=False)
-        show_rows(f"start: {one.regime}, compared to SFT", one.against_sft, as_json=False)
+        for how, rows in (("tuned", one.tuned), ("as published", one.published)):
+            show_rows(f"{one.regime}, {how}, compared to the start", rows, as_json=False)
+        show_rows(f"{one.regime}, tuned, compared to SFT", one.tuned_against_sft, as_json=False)
 
 
 def sweep(

@@ -14,6 +14,7 @@ from iterpref_core.inference.local.checkpoint_checks import check_checkpoint
 from iterpref_core.inference.local.checkpoints import EMBEDDED, name_served, pin_model, write_pointer
 from iterpref_core.inference.local.precision import uses_bf16
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
+from iterpref_core.nanolab.habits import add_habits
 from iterpref_core.nanolab.pretrain import Example, pretrain
 from iterpref_core.nanolab.repairs import make_repairs
 from iterpref_core.records import Problem
@@ -27,6 +28,7 @@ def build_models(
     execution: ExecutionParams,
     out: Path,
     backend: BackendName = "transformers",
+    only: str | None = None,
 ) -> dict[str, float]:
     """Write `student/` and `debugger/` below `out`.
 
@@ -41,6 +43,7 @@ def build_models(
         execution: limits for the broken references whose feedback the debugger learns from.
         out: folder to write to.
         backend: how the debugger is asked.
+        only: `student` or `debugger`, if the other is not wanted.
 
     Returns:
         For every model trained: `<model>/loss` (nats a token) and `<model>/examples`, and whether in `bf16`; empty for
@@ -50,9 +53,9 @@ def build_models(
         ModelError: a named model cannot be had.
         InputError: there is nothing to train on.
     """
-    names = {"student": model.student, "debugger": model.debugger}
+    names = {role: getattr(model, role) for role in ("student", "debugger") if only in {None, role}}
     sources = {}
-    if backend not in WITH_WEIGHTS:
+    if "debugger" in names and backend not in WITH_WEIGHTS:
         sources["debugger"] = name_served(names["debugger"], backend)
     sources |= {role: pin_model(name) for role, name in names.items() if name != EMBEDDED and role not in sources}
     for role, source in sources.items():
@@ -72,7 +75,8 @@ def build_models(
         split = [problem for problem in every if problem.split == role]
         if not split:
             raise InputError(f"{problems}: no problem of split '{role}'; the embedded {role} needs some to learn from")
-        examples = _drafts(split)
+        learned = add_habits(split, nanolab.habits, nanolab.seed) if role == "student" else split
+        examples = _drafts(learned)
         if role == "debugger":
             examples += _refinements(split, nanolab, execution)
         metrics |= _train(role, examples, tokenizer, nanolab, out)

@@ -20,12 +20,13 @@ from pydantic import AfterValidator, WithJsonSchema
 
 from iterpref_core.config import ObjectiveParams
 from iterpref_core.errors import ConfigError, unknown_name
+from iterpref_core.objectives.weightings import OF_REFERENCE, OF_REGION, WEIGHTINGS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Tokens = Literal["all", "focal", "half focal"]
-"""All tokens of a program, those of its error region alone, or the latter for one half of every batch."""
+HALF = "half focal"
+"""All tokens of the rejected program in one half of every batch, those of its error region in the other."""
 
 PreferenceLoss = Callable[["Tensor", "Tensor", float], "Tensor"]
 """(batch,) K+, (batch,) K- and beta → (batch,) losses."""
@@ -47,6 +48,10 @@ def sigmoid_loss(chosen_logratio: "Tensor", rejected_logratio: "Tensor", beta: f
     return -logsigmoid(beta * (chosen_logratio - rejected_logratio))
 
 
+DECISIVE = ("learning_rate", "chosen", "rejected", "nll", "nll_tokens", "alpha")
+"""Fields of a row that decide a training, beside its loss."""
+
+
 @dataclass(frozen=True)
 class Objective:
     """A row of the table: all that is known of an objective.
@@ -55,9 +60,10 @@ class Objective:
         label: its name for readers.
         learning_rate: what it trains with unless `training.objectives` in params.yaml says otherwise.
         loss: the preference term; None for an objective without one, which needs no reference.
-        chosen: the tokens of y+ in K+.
-        rejected: the tokens of y- in K-.
-        nll: the program whose every token is in the NLL; None where there is no NLL.
+        chosen: how the tokens of y+ count in K+: a name in `WEIGHTINGS`.
+        rejected: how those of y- count in K-: another such name, or `HALF`.
+        nll: the program that is in the NLL; None where there is no NLL.
+        nll_tokens: how its tokens count there.
         alpha: the weight of the NLL, unless params.yaml says otherwise.
         counterpart: the same objective over all of y-, which the report compares it to.
     """
@@ -65,9 +71,10 @@ class Objective:
     label: str
     learning_rate: float
     loss: PreferenceLoss | None = None
-    chosen: Literal["all", "focal"] = "all"
-    rejected: Tokens = "all"
+    chosen: str = "all"
+    rejected: str = "all"
     nll: Literal["chosen", "rejected"] | None = None
+    nll_tokens: str = "all"
     alpha: float = 0.0
     counterpart: str | None = None
 
@@ -76,11 +83,19 @@ class Objective:
         assert self.loss or self.nll, f"{self.label}: neither a loss nor an NLL, so nothing to learn from"
         assert not (self.loss and self.nll == "rejected"), f"{self.label}: beside a loss the NLL is of y+"
         assert self.nll or not self.alpha, f"{self.label}: alpha weighs an NLL, and there is none"
+        assert {self.chosen, self.rejected, self.nll_tokens} <= {*WEIGHTINGS, HALF}, f"{self.label}: no such weighting"
+        assert self.loss or self.nll_tokens not in OF_REFERENCE, f"{self.label}: without a loss there is no reference"
 
     @property
     def preference(self) -> bool:
         """Whether there is a preference term, and so a reference."""
         return self.loss is not None
+
+    @property
+    def regional(self) -> bool:
+        """Whether it needs to know where the error is."""
+        used = {self.nll_tokens} | ({self.chosen, self.rejected} if self.loss else set())
+        return bool(used & {*OF_REGION, HALF})
 
     @property
     def focal(self) -> bool:
@@ -89,7 +104,7 @@ class Objective:
 
     def values(self) -> dict[str, Any]:
         """What decides a training, as JSON. The loss goes by its name: its code counts in `storage.code_digest`."""
-        decisive = {name: getattr(self, name) for name in ("learning_rate", "chosen", "rejected", "nll", "alpha")}
+        decisive = {name: getattr(self, name) for name in DECISIVE}
         return decisive | {"loss": self.loss and self.loss.__name__}
 
 
@@ -102,12 +117,29 @@ OBJECTIVES: dict[str, Objective] = {
         "Target-RPO", 3e-4, sigmoid_loss, rejected="focal", nll="chosen", alpha=20.0, counterpart="rpo"
     ),
     "sft-rejected": Objective("SFT-rejected", 3e-4, nll="rejected", alpha=1.0),
-    "hybrid-dpo": Objective("Hybrid-DPO", 5e-6, sigmoid_loss, rejected="half focal"),
-    "hybrid-rpo": Objective("Hybrid-RPO", 3e-4, sigmoid_loss, rejected="half focal", nll="chosen", alpha=20.0),
+    "hybrid-dpo": Objective("Hybrid-DPO", 5e-6, sigmoid_loss, rejected=HALF),
+    "hybrid-rpo": Objective("Hybrid-RPO", 3e-4, sigmoid_loss, rejected=HALF, nll="chosen", alpha=20.0),
     "symmetric-dpo": Objective("Symmetric-DPO", 5e-6, sigmoid_loss, chosen="focal", rejected="focal"),
     "symmetric-rpo": Objective(
         "Symmetric-RPO", 3e-4, sigmoid_loss, chosen="focal", rejected="focal", nll="chosen", alpha=20.0
     ),
+    "fork-rpo": Objective("Fork-RPO", 3e-4, sigmoid_loss, chosen="first", rejected="first", nll="chosen", alpha=20.0),
+    "sure-rpo": Objective("Sure-RPO", 3e-4, sigmoid_loss, rejected="sure", nll="chosen", alpha=20.0),
+    "balanced-rpo": Objective("Balanced-RPO", 3e-4, sigmoid_loss, rejected="balanced", nll="chosen", alpha=20.0),
+    "counterpart-rpo": Objective(
+        "Counterpart-RPO",
+        3e-4,
+        sigmoid_loss,
+        chosen="counterpart",
+        rejected="focal",
+        nll="chosen",
+        nll_tokens="counterpart",
+        alpha=20.0,
+    ),
+    "unsure-rpo": Objective(
+        "Unsure-RPO", 3e-4, sigmoid_loss, rejected="focal", nll="chosen", nll_tokens="unsure", alpha=20.0
+    ),
+    "focal-sft": Objective("Focal SFT", 3e-4, nll="chosen", nll_tokens="counterpart", alpha=1.0),
 }
 """RPO is DPO with an NLL; SFT has the NLL alone. Rates and alphas are those of docs/tuning.md, for the embedded model.
 

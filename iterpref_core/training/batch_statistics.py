@@ -8,7 +8,7 @@ import torch
 from iterpref_core.training.layouts import Batch, Collator, Pair
 
 PAIRS, NLL_TOKENS, REJECTED_COUNTED, REJECTED_TOKENS = range(4)
-"""Places in `counts`: pairs, tokens in the NLL, tokens of y- that count in K-, all tokens of y-."""
+"""Places in `counts`: pairs, weights in the NLL, tokens of y- that count in K-, all tokens of y-."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class CountingCollator:
         """See `Collator`."""
         counts = (
             len(pairs),
-            sum(sum(weight != 0 for weight in pair["nll_weights"][not pair["prompt_ids"] :]) for pair in pairs),
+            sum(sum(pair["nll_weights"][not pair["prompt_ids"] :]) for pair in pairs),
             sum(sum(weight != 0 for weight in pair["rejected_weights"]) for pair in pairs),
             sum(len(pair["rejected_weights"]) for pair in pairs),
         )

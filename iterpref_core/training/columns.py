@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from datasets import Dataset, concatenate_datasets
 
-from iterpref_core.objectives.objectives import Objective
+from iterpref_core.objectives.objectives import HALF, Objective
+from iterpref_core.objectives.weightings import WEIGHTINGS
 from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.reference import ReferenceLogps
 
@@ -66,7 +67,7 @@ def halves(objective: Objective) -> int:
     An objective that treats one half of every batch differently has it twice, in both ways: those of whole programs
     first, then those of error regions. `half_batches.AlternatingSampler` draws one of the two.
     """
-    return 2 if objective.preference and objective.rejected == "half focal" else 1
+    return 2 if objective.preference and objective.rejected == HALF else 1
 
 
 def weigh_tokens(stored: Columns, objective: Objective) -> Columns:
@@ -74,36 +75,38 @@ def weigh_tokens(stored: Columns, objective: Objective) -> Columns:
 
     Args:
         stored: the columns `STORED` and the reference's, as far as the objective needs them.
-        objective: which tokens count.
+        objective: how tokens count.
     """
     if not objective.preference:
-        return _nll_columns(stored, "chosen_ids" if objective.nll == "chosen" else "rejected_ids")
-    chosen, rejected = _ones(stored["chosen_ids"]), _ones(stored["rejected_ids"])
-    if objective.rejected == "focal":
-        rejected = stored["focal"]
-    elif objective.rejected == "half focal":
-        rejected = [
-            focal if half else whole
-            for half, focal, whole in zip(stored["half"], stored["focal"], rejected, strict=True)
-        ]
+        return _nll_columns(stored, objective)
+    chosen, rejected = (
+        list(zip(stored[marks], stored[f"ref_{side}_token_logps"], strict=True))
+        for side, marks in (("chosen", "focal_chosen"), ("rejected", "focal"))
+    )
     return {
         "prompt_ids": stored["prompt_ids"],
         "chosen_ids": stored["chosen_ids"],
         "rejected_ids": stored["rejected_ids"],
-        "chosen_weights": stored["focal_chosen"] if objective.chosen == "focal" else chosen,
-        "rejected_weights": rejected,
-        "nll_weights": chosen,
+        "chosen_weights": [WEIGHTINGS[objective.chosen](*row) for row in chosen],
+        "rejected_weights": [
+            WEIGHTINGS[name](*row) for name, row in zip(_by_row(stored, objective), rejected, strict=True)
+        ],
+        "nll_weights": [WEIGHTINGS[objective.nll_tokens](*row) for row in chosen],
         "ref_chosen_token_logps": stored["ref_chosen_token_logps"],
         "ref_rejected_token_logps": stored["ref_rejected_token_logps"],
     }
 
 
-def _ones(programs: Sequence[Sequence[int]]) -> list[list[int]]:
-    return [[1] * len(program) for program in programs]
+def _by_row(stored: Columns, objective: Objective) -> list[str]:
+    """How the tokens of each row's rejected program count."""
+    if objective.rejected != HALF:
+        return [objective.rejected] * len(stored["focal"])
+    return ["focal" if half else "all" for half in stored["half"]]
 
 
-def _nll_columns(stored: Columns, program: str) -> Columns:
+def _nll_columns(stored: Columns, objective: Objective) -> Columns:
     """What the NLL is of stands where otherwise the chosen program does; nothing else counts."""
+    program, marks = ("chosen_ids", "focal_chosen") if objective.nll == "chosen" else ("rejected_ids", "focal")
     programs = stored[program]
     zeros = [[0.0] * len(program) for program in programs]
     nothing: list[list[int]] = [[] for _ in programs]
@@ -113,7 +116,7 @@ def _nll_columns(stored: Columns, program: str) -> Columns:
         "rejected_ids": nothing,
         "chosen_weights": zeros,
         "rejected_weights": nothing,
-        "nll_weights": _ones(programs),
+        "nll_weights": [WEIGHTINGS[objective.nll_tokens](own, ()) for own in stored[marks]],
         "ref_chosen_token_logps": zeros,
         "ref_rejected_token_logps": nothing,
     }

@@ -73,8 +73,7 @@ def focal_dataset(
 
 
 def _check_columns(pairs: Dataset, row: Objective, objective: ObjectiveName) -> None:
-    focal = "focal" in row.rejected or row.chosen == "focal"
-    wanted = ("prompt", "chosen", "rejected", *(("rejected_spans", "chosen_spans") if focal else ()))
+    wanted = ("prompt", "chosen", "rejected", *(("rejected_spans", "chosen_spans") if row.regional else ()))
     if missing := [name for name in wanted if name not in pairs.column_names]:
         advice = "call `pairs.map(mark_errors)` of `iterpref_core.localization.row_spans` first"
         raise InputError(

@@ -12,7 +12,7 @@ from torch.utils.data import Sampler
 from trl import DPOTrainer
 
 from iterpref_core.errors import ConfigError
-from iterpref_core.objectives.objectives import Objective, nll_loss, sequence_logratio
+from iterpref_core.objectives.objectives import HALF, Objective, nll_loss, sequence_logratio
 from iterpref_core.training.attention import attention_mask
 from iterpref_core.training.batch_statistics import (
     NLL_TOKENS,
@@ -90,7 +90,7 @@ class FocalDPOTrainer(DPOTrainer):
         return dataset
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int] | None:
-        if self._objective.rejected != "half focal":
+        if self._objective.rejected != HALF:
             return super()._get_train_sampler(train_dataset)  # type: ignore[no-any-return]
         return AlternatingSampler(len(train_dataset or self.train_dataset) // 2, self.args.seed)
 

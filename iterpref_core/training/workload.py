@@ -9,7 +9,7 @@ from typing import TypeVar
 from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import TrainingParams
-from iterpref_core.objectives.objectives import Objective
+from iterpref_core.objectives.objectives import HALF, Objective
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.training.dataset import TokenizedPair, join_spans, stream_pairs
 from iterpref_core.training.layouts import PAD_TO_MULTIPLE_OF, pack
@@ -159,7 +159,7 @@ def _micro_batch(pairs: Sequence[PairLengths], number: int, objective: Objective
             pieces.append(pair.prompt + program - 1)
             labels += program
             continue
-        whole = objective.rejected == "all" or (objective.rejected == "half focal" and number % 2 == 1)
+        whole = objective.rejected == "all" or (objective.rejected == HALF and number % 2 == 1)
         counted, end = (pair.rejected, pair.rejected) if whole else (pair.focal, pair.branch)
         trunk = pair.prompt + pair.chosen - 1
         if params.layout == "fork":

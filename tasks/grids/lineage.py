@@ -14,11 +14,13 @@ from iterpref_core.config import Params
 from iterpref_core.errors import InputError
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.file_digest import file_digest
+from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.storage.make_once import make_once
 from tasks.common.paths import ANSWERS, DEBUGGER, FOCAL, PAIRS, PROBLEMS, STUDENT, TRAJECTORIES, WORK
 
 FOLDER = WORK / "trials"
 CODE = {
+    "problems": ("problems",),
     "nanolab": ("execution", "inference", "nanolab"),
     "codeflow": ("codeflow", "execution", "inference", "screening"),
     "pairs": ("inference", "pairs", "screening", "source_code"),
@@ -27,17 +29,27 @@ CODE = {
 }
 """The core's packages that decide what a stage writes, as dvc.yaml names them; training knows its own."""
 
+_OF_THE_OTHER = {"student": ("debugger_steps", "repairs_per_problem"), "debugger": ("student_steps", "habits")}
+"""By embedded model, the parameters of `nanolab` that decide nothing of it."""
 
-class Inputs(NamedTuple):
-    """A student, and the pairs and spans it is trained on."""
 
+class Artifacts(NamedTuple):
+    """What the stages of an experiment write before it trains."""
+
+    problems: Path
     student: Path
+    debugger: Path
+    trajectories: Path
     pairs: Path
     spans: Path
 
 
-def find_inputs(params: Params, changed: Iterable[str]) -> Inputs:
-    """The inputs of a trial.
+EXPERIMENT = Artifacts(PROBLEMS, STUDENT, DEBUGGER, TRAJECTORIES, PAIRS, FOCAL)
+"""The one that dvc.yaml describes."""
+
+
+def find_inputs(params: Params, changed: Iterable[str], own: Artifacts = EXPERIMENT) -> Artifacts:
+    """What a trial trains on.
 
     Another student learns from the same pairs, as in the paper, where models of all sizes train on one set; another
     teacher refines the same student's drafts.
@@ -45,6 +57,7 @@ def find_inputs(params: Params, changed: Iterable[str]) -> Inputs:
     Args:
         params: the trial's parameters.
         changed: dotted keys of those that differ from the experiment's.
+        own: the experiment's artifacts.
 
     Raises:
         InputError: an artifact of the experiment is not there, or the parameters cannot be used.
@@ -52,14 +65,33 @@ def find_inputs(params: Params, changed: Iterable[str]) -> Inputs:
     keys = set(changed)
     of_teacher = {key for key in keys if key in ("model.debugger", "nanolab.debugger_steps")}
     of_student = {key for key in keys - of_teacher if key.startswith(("model.student", "nanolab."))}
-    teacher = _build_model("debugger", params) if of_teacher else DEBUGGER
-    of_trajectories = {key for key in keys if key.startswith("codeflow.")}
-    trajectories = _debug(teacher, params) if of_teacher or of_trajectories else TRAJECTORIES
-    of_pairs = {key for key in keys if key.startswith("pairs.")}
-    pairs = _pair(trajectories, params) if of_pairs or trajectories != TRAJECTORIES else PAIRS
-    of_spans = {key for key in keys if key.startswith("localization.")}
-    spans = _localize(pairs, params) if of_spans or pairs != PAIRS else FOCAL
-    return Inputs(_build_model("student", params) if of_student else STUDENT, pairs, spans)
+    found = own._replace(debugger=_build_model("debugger", params, own.problems)) if of_teacher else own
+    if of_teacher or any(key.startswith("codeflow.") for key in keys):
+        found = found._replace(trajectories=_debug(found, params))
+    if found.trajectories != own.trajectories or any(key.startswith("pairs.") for key in keys):
+        found = found._replace(pairs=_pair(found, params))
+    if found.pairs != own.pairs or any(key.startswith("localization.") for key in keys):
+        found = found._replace(spans=_localize(found, params))
+    return found._replace(student=_build_model("student", params, own.problems)) if of_student else found
+
+
+def make_experiment(params: Params) -> Artifacts:
+    """Another experiment, on composed problems alone: all that its stages before training would write.
+
+    Raises:
+        InputError: the parameters cannot be used.
+    """
+    problems = _compose(params)
+    student, debugger = (_build_model(role, params, problems) for role in ("student", "debugger"))
+    return draft_again(EXPERIMENT._replace(problems=problems, student=student, debugger=debugger), student, params)
+
+
+def draft_again(experiment: Artifacts, student: Path, params: Params) -> Artifacts:
+    """The same experiment with another student, whose own drafts are debugged and paired."""
+    found = experiment._replace(student=student)
+    found = found._replace(trajectories=_debug(found, params))
+    found = found._replace(pairs=_pair(found, params))
+    return found._replace(spans=_localize(found, params))
 
 
 def code_of(stage: str) -> str:
@@ -91,30 +123,41 @@ def _digest_file(path: Path) -> str:
         raise InputError(f"{path}: no such file; run `iterpref run localization` first") from None
 
 
-def _build_model(role: str, params: Params) -> Path:
-    """The student or the debugger alone: the other one is the experiment's."""
+def _compose(params: Params) -> Path:
+    from iterpref_core.problems.problems import synthesize
+
+    path = FOLDER / "problems" / f"{digest(params.problems.model_dump(), code_of('problems'))}.jsonl"
+    return make_once(path, lambda out: write_jsonl(out, synthesize(params.problems)))
+
+
+def _build_model(role: str, params: Params, problems: Path) -> Path:
+    """The student or the debugger alone."""
     from iterpref_core.nanolab.nanolab import build_models
 
-    other = {"student": ("debugger", DEBUGGER), "debugger": ("student", STUDENT)}[role]
-    model = params.model.model_copy(update={other[0]: str(other[1].resolve())})
-    folder = FOLDER / "models" / digest(PROBLEMS, model.model_dump(), params.nanolab.model_dump(), code_of("nanolab"))
+    shape = params.nanolab.model_dump(exclude={*_OF_THE_OTHER[role]})
+    key = digest(problems, role, getattr(params.model, role), params.model.prompt, shape, code_of("nanolab"))
+    folder = FOLDER / "models" / key
     backend = params.inference.backend
-    make_once(folder, lambda out: build_models(PROBLEMS, model, params.nanolab, params.execution, out, backend))
+    make_once(
+        folder,
+        lambda out: build_models(problems, params.model, params.nanolab, params.execution, out, backend, only=role),
+    )
     return folder / role
 
 
-def _debug(teacher: Path, params: Params) -> Path:
+def _debug(own: Artifacts, params: Params) -> Path:
     from tasks.codeflow import debug_with  # Prefect comes with it, which takes a second and reads its settings
 
     settings = params.codeflow.model_dump(exclude={"concurrency"})
-    key = digest(PROBLEMS, STUDENT, teacher, settings, code_of("codeflow"))
+    key = digest(own.problems, own.student, own.debugger, settings, code_of("codeflow"))
     work = FOLDER / "codeflow" / key
     return make_once(
-        FOLDER / "trajectories" / f"{key}.jsonl", lambda out: debug_with(STUDENT, teacher, params, out, work)
+        FOLDER / "trajectories" / f"{key}.jsonl",
+        lambda out: debug_with(own.student, own.debugger, params, out, work, own.problems),
     )
 
 
-def _pair(trajectories: Path, params: Params) -> Path:
+def _pair(own: Artifacts, params: Params) -> Path:
     from iterpref_core.inference.backend_factory import open_judge
     from iterpref_core.pairs.pairs import select_pairs
 
@@ -122,20 +165,17 @@ def _pair(trajectories: Path, params: Params) -> Path:
         with open_judge(
             params.pairs.judge, params.inference, params.budget, params.codeflow.concurrency, ANSWERS, "pairs"
         ) as judge:
-            return select_pairs(trajectories, PROBLEMS, STUDENT, params.pairs, out, judge=judge)
+            return select_pairs(own.trajectories, own.problems, own.student, params.pairs, out, judge=judge)
 
-    key = digest(trajectories, STUDENT, params.pairs.model_dump(), code_of("pairs"))
-    return make_once(
-        FOLDER / "pairs" / f"{key}.jsonl",
-        write,
-    )
+    key = digest(own.trajectories, own.student, params.pairs.model_dump(), code_of("pairs"))
+    return make_once(FOLDER / "pairs" / f"{key}.jsonl", write)
 
 
-def _localize(pairs: Path, params: Params) -> Path:
+def _localize(own: Artifacts, params: Params) -> Path:
     from iterpref_core.localization.localization import localize_pairs
 
-    key = digest(pairs, params.localization.model_dump(), code_of("localization"))
+    key = digest(own.pairs, params.localization.model_dump(), code_of("localization"))
     return make_once(
         FOLDER / "spans" / f"{key}.jsonl",
-        lambda out: localize_pairs(pairs, params.localization, out, PROBLEMS, params.execution),
+        lambda out: localize_pairs(own.pairs, params.localization, out, own.problems, params.execution),
     )

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,12 @@ from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.storage.make_once import make_once
 from iterpref_core.training.checkpoint import TRAINED_BY
-from tasks.common.paths import PROBLEMS, WORK
-from tasks.grids.lineage import FOLDER, Inputs, code_of, digest, find_inputs
+from tasks.common.paths import WORK
+from tasks.grids.lineage import EXPERIMENT, FOLDER, Artifacts, code_of, digest, find_inputs
 from tasks.recording.trial_runs import record_trials
+
+Training = tuple[ObjectiveName, dict[str, Any]]
+"""An objective, and the parameters that differ from the experiment's, by dotted key."""
 
 
 class Trial(Record):
@@ -32,14 +36,14 @@ class Trial(Record):
         objective: of the table of objectives; None for the model as it is.
         values: the parameters that differ from the experiment's, by dotted key.
         split: `validation` for choosing anything, `heldout` for results.
-        after: trainings that come first, each as (objective, values): their result is model and reference.
+        after: trainings that come first: their result is model and reference.
     """
 
     label: str
     objective: ObjectiveName | None
     values: dict[str, Any] = Field(default_factory=dict)
     split: str = "validation"
-    after: tuple[tuple[ObjectiveName, dict[str, Any]], ...] = ()
+    after: tuple[Training, ...] = ()
 
 
 class TrialScore(Record):
@@ -51,7 +55,7 @@ class TrialScore(Record):
 
 
 def run_trials(
-    title: str, trials: Sequence[Trial], params: Params, jobs: int, problems: Path = PROBLEMS
+    title: str, trials: Sequence[Trial], params: Params, jobs: int, own: Artifacts = EXPERIMENT
 ) -> list[TrialScore]:
     """Run what has not been run before, and record all of it in MLflow.
 
@@ -60,7 +64,7 @@ def run_trials(
         trials: in any number; equal ones are run once.
         params: of the experiment.
         jobs: trials at once, sharing the cores.
-        problems: JSONL with the split that is scored.
+        own: the experiment's artifacts.
 
     Returns:
         The scores, in order.
@@ -68,10 +72,10 @@ def run_trials(
     Raises:
         InputError: artifacts of the experiment are not there (run stage `localization` first), or values are wrong.
     """
-    paths = [_path_of(trial, params, problems) for trial in trials]
+    paths = [_path_of(trial, params, own) for trial in trials]
     waiting = {path: trial for path, trial in zip(paths, trials, strict=True) if not path.exists()}
     with show_progress("trials", len(set(paths)), done=len(set(paths)) - len(waiting), unit="trials") as advance:
-        for path, score in _run_all(waiting, params, jobs, problems):
+        for path, score in _run_all(waiting, params, jobs, own):
             advance(note=f"{waiting[path].label}: {score.pass_at_1:.1%}")
     scores = [read_score(path) for path in paths]
     record_trials(title, [_record_of(trial, score) for trial, score in zip(trials, scores, strict=True)], params)
@@ -96,13 +100,14 @@ def read_score(path: Path) -> TrialScore:
         raise RecordError(f"{path}: not a score; delete the file and run again") from None
 
 
-def _path_of(trial: Trial, params: Params, problems: Path) -> Path:
+def _path_of(trial: Trial, params: Params, own: Artifacts) -> Path:
     """Where a trial's score is kept: named by all that decides it."""
     asked = params.evaluation.model_dump(exclude={"benchmarks", "bootstrap"})
-    decisive: list[object] = [problems, trial.split, asked, code_of("evaluation")]
+    decisive: list[object] = [own.problems, trial.split, asked, code_of("evaluation")]
     for objective, values in (*trial.after, (trial.objective, trial.values)):
-        own = with_values(params, values)
-        decisive += [*find_inputs(own, values), objective, _settings(own, objective)]
+        changed = with_values(params, values)
+        found = find_inputs(changed, values, own)
+        decisive += [found.student, found.pairs, found.spans, objective, _settings(changed, objective)]
     return FOLDER / "scores" / f"{digest(*decisive)}.json"
 
 
@@ -119,12 +124,12 @@ def _settings(params: Params, objective: ObjectiveName | None) -> dict[str, Any]
 
 
 def _run_all(
-    waiting: dict[Path, Trial], params: Params, jobs: int, problems: Path
+    waiting: dict[Path, Trial], params: Params, jobs: int, own: Artifacts
 ) -> Iterator[tuple[Path, TrialScore]]:
     context = multiprocessing.get_context("spawn")
     threads = max(1, (os.cpu_count() or 1) // jobs)
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_limit_threads, initargs=(threads,)) as pool:
-        runs = {pool.submit(_run_one, trial, params, problems, path): path for path, trial in waiting.items()}
+        runs = {pool.submit(_run_one, trial, params, own, path): path for path, trial in waiting.items()}
         for finished in as_completed(runs):
             yield runs[finished], finished.result()
 
@@ -135,17 +140,17 @@ def _limit_threads(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def _run_one(trial: Trial, params: Params, problems: Path, path: Path) -> TrialScore:
+def _run_one(trial: Trial, params: Params, own: Artifacts, path: Path) -> TrialScore:
     from iterpref_core.evaluation.answerer import open_answerer
     from iterpref_core.evaluation.evaluation import JOURNALS
     from iterpref_core.evaluation.heldout import Heldout
     from iterpref_core.evaluation.program_runs import Journals
 
     folder = FOLDER / "running" / path.stem
-    model = _train(trial, params, folder)
+    model = _train(trial, params, own, folder)
     asked = (params.evaluation, params.inference, params.budget, FOLDER / "answers.sqlite", params.model.prompt)
     with open_answerer(model, *asked) as (answerer, instruct), Journals(WORK / "evaluation" / JOURNALS) as journals:
-        heldout = Heldout(problems, WORK / "evaluation", params.execution, journals, trial.split)
+        heldout = Heldout(own.problems, WORK / "evaluation", params.execution, journals, trial.split)
         entry = heldout.evaluate(["heldout"], answerer, instruct=instruct)["heldout"].entry
     score = TrialScore(pass_at_1=entry["pass_at_1"], n=entry["n"], passed=tuple(entry["passed"]))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -154,27 +159,30 @@ def _run_one(trial: Trial, params: Params, problems: Path, path: Path) -> TrialS
     return score
 
 
-def _train(trial: Trial, params: Params, folder: Path) -> Path:
+def _train(trial: Trial, params: Params, own: Artifacts, folder: Path) -> Path:
     """The trial's model: that of the trainings before it, trained further."""
-    inputs = find_inputs(with_values(params, trial.values), trial.values)
-    model = inputs.student
-    for objective, values in trial.after:
-        model = _trained_before(objective, with_values(params, values), inputs._replace(student=model))
+    changed = with_values(params, trial.values)
+    inputs = find_inputs(changed, trial.values, own)
+    model = train_before(trial.after, params, inputs)
     if trial.objective is None:
         return model
-    own = with_values(params, trial.values)
-    return _train_once(trial.objective, own, inputs._replace(student=model), folder)
+    return _train_once(trial.objective, changed, inputs._replace(student=model), folder)
 
 
-def _trained_before(objective: ObjectiveName, params: Params, inputs: Inputs) -> Path:
-    """A model that several trials start from is kept."""
-    key = digest(*inputs, objective, _settings(params, objective))
-    folder = FOLDER / "starts" / key
-    return make_once(folder / "model", lambda out: _train_once(objective, params, inputs, folder / "work", out))
+def train_before(after: Sequence[Training], params: Params, inputs: Artifacts) -> Path:
+    """The model that trainings, one after another, make of the student; it is kept: several trials start from it."""
+    model = inputs.student
+    for objective, values in after:
+        changed, start = with_values(params, values), inputs._replace(student=model)
+        key = digest(start.student, start.pairs, start.spans, objective, _settings(changed, objective))
+        folder = FOLDER / "starts" / key
+        train = partial(_train_once, objective, changed, start, folder / "work")
+        model = make_once(folder / "model", train)
+    return model
 
 
 def _train_once(
-    objective: ObjectiveName, params: Params, inputs: Inputs, folder: Path, out: Path | None = None
+    objective: ObjectiveName, params: Params, inputs: Artifacts, folder: Path, out: Path | None = None
 ) -> Path:
     from iterpref_core.training.training import train_objective
 
