@@ -324,6 +324,18 @@ class StudyEffort(Settings):
     epochs: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
 
 
+class GrpoParams(Settings):
+    """GRPO, a baseline of the study: on-policy training with tests as the reward."""
+
+    learning_rate: PositiveFloat
+    steps: PositiveInt
+    prompts: PositiveInt
+    generations: Annotated[int, Field(ge=2)]
+    temperature: Annotated[float, Field(gt=0, le=2)]
+    kl: Annotated[float, Field(ge=0)]
+    max_new_tokens: PositiveInt
+
+
 class StudySetting(Settings):
     """One configuration for all methods."""
 
@@ -340,6 +352,7 @@ class StudyParams(Settings):
     full: StudyEffort
     quick: StudyEffort
     published: StudySetting
+    grpo: GrpoParams
 
 
 def _check_day(text: str) -> str:

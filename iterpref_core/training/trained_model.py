@@ -8,13 +8,12 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, Trainer
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.inference.local.weights import load_model
 from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.training.ranks import whole_models
-from iterpref_core.training.trainer import FocalDPOTrainer
 
 Entry = Mapping[str, float]
 
@@ -37,7 +36,7 @@ def lora_config(params: TrainingParams) -> LoraConfig | None:
     )
 
 
-def write_model(trainer: FocalDPOTrainer, base: Path | str, out: Path) -> None:
+def write_model(trainer: Trainer, base: Path | str, out: Path) -> None:
     """Write the trained weights in place of the base model's: whole, merged, and in its precision and files.
 
     All processes take part in gathering, one of them writes.

@@ -98,7 +98,7 @@ def train_objective(
     held = np.array(held_out(rows.task_ids, params, processes.num_processes))
     key = run_key(pairs, spans, fingerprint, objective, params)
     checkpoints = work / "checkpoints" / f"{objective}-{key}{sharding(processes)}"
-    report_findings(rows.checks.findings(params), needs_focal="focal" in row.rejected)
+    report_findings(rows.checks.findings(params), needs_focal=row.regional)
     arguments = training_arguments(params, row, accumulation, int(np.sum(~held)), checkpoints)
     policy = _load_policy(model, params)
     trainer = prepare_trainer(

@@ -10,11 +10,11 @@ from random import Random
 from typing import Any, NamedTuple
 
 from iterpref_core.config import Params, StudyEffort, with_values
-from iterpref_core.objectives.objectives import ObjectiveName, find_objective
+from iterpref_core.objectives.objectives import find_objective
 from iterpref_core.records import Record
 from tasks.grids.comparison import ComparisonRow, compare_rows
 from tasks.grids.lineage import Artifacts, draft_again, make_experiment
-from tasks.grids.trial import Training, Trial, TrialScore, run_trials, train_before
+from tasks.grids.trial import GRPO, Training, TrainingName, Trial, TrialScore, run_trials, train_before
 
 MAX_ROUNDS = 6
 """Of SFT before a saturated start."""
@@ -52,7 +52,7 @@ class Method(NamedTuple):
     """A row of the study: an objective, and what else it changes."""
 
     label: str
-    objective: ObjectiveName
+    objective: TrainingName
     values: Mapping[str, Any] = {}
 
 
@@ -63,6 +63,7 @@ METHODS = (
     Method("RPO", "rpo"),
     Method("Target-DPO", "target-dpo"),
     Method("Target-RPO", "target-rpo"),
+    Method("GRPO", GRPO),
 )
 
 
@@ -217,11 +218,14 @@ class _Study:
         return compare_rows(scores, against=against, resamples=asked.bootstrap, seed=asked.seed)
 
 
-def _values(objective: ObjectiveName, setting: Setting, params: Params) -> dict[str, Any]:
+def _values(objective: TrainingName, setting: Setting, params: Params) -> dict[str, Any]:
     """A configuration as parameters: what the objective does not read is left as it is."""
+    if objective == GRPO:
+        return {"study.grpo.learning_rate": setting.learning_rate}
     row = find_objective(objective, params.training.objectives)
     own = f"training.objectives.{objective}"
     values: dict[str, Any] = {f"{own}.learning_rate": setting.learning_rate, "training.epochs": setting.epochs}
+    values["training.max_margin"] = 0.0  # what a setting does to a model is for its score to say
     if row.preference:
         values["training.beta"] = setting.beta
         if row.nll:

@@ -1,4 +1,4 @@
-"""The study's figure: what each method gained over its start, tuned and as published, and whether SFT gained as much."""
+"""The study's figure: what each method gained over its start, tuned and as published, beside what SFT gained."""
 
 from collections.abc import Sequence
 from pathlib import Path

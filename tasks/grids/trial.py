@@ -1,5 +1,6 @@
 """Trials: train, score, keep the result. A finished one is never run again."""
 
+import logging
 import multiprocessing
 import os
 import shutil
@@ -7,25 +8,31 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from iterpref_core.config import Params, with_values
-from iterpref_core.errors import RecordError
+from iterpref_core.errors import RecordError, TrainingError
 from iterpref_core.objectives.objectives import ObjectiveName, find_objective
 from iterpref_core.progress import show_progress
-from iterpref_core.records import Record
+from iterpref_core.records import Problem, Record
 from iterpref_core.storage.code_digest import code_digest
-from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.storage.make_once import make_once
 from iterpref_core.training.checkpoint import TRAINED_BY
 from tasks.common.paths import WORK
+from tasks.common.stage_body import cpu_s
 from tasks.grids.lineage import EXPERIMENT, FOLDER, Artifacts, code_of, digest, find_inputs
 from tasks.recording.trial_runs import record_trials
 
-Training = tuple[ObjectiveName, dict[str, Any]]
-"""An objective, and the parameters that differ from the experiment's, by dotted key."""
+logger = logging.getLogger(__name__)
+
+GRPO = "grpo"
+"""Stands for training on the model's own answers, where an objective trains on pairs."""
+TrainingName = ObjectiveName | Literal["grpo"]
+Training = tuple[TrainingName, dict[str, Any]]
+"""What to train with, and the parameters that differ from the experiment's, by dotted key."""
 
 
 class Trial(Record):
@@ -33,25 +40,26 @@ class Trial(Record):
 
     Attributes:
         label: the row's name; of no consequence for the result.
-        objective: of the table of objectives; None for the model as it is.
+        objective: of the table of objectives, or `grpo`; None for the model as it is.
         values: the parameters that differ from the experiment's, by dotted key.
         split: `validation` for choosing anything, `heldout` for results.
         after: trainings that come first: their result is model and reference.
     """
 
     label: str
-    objective: ObjectiveName | None
+    objective: TrainingName | None
     values: dict[str, Any] = Field(default_factory=dict)
     split: str = "validation"
     after: tuple[Training, ...] = ()
 
 
 class TrialScore(Record):
-    """What became of a trial: the share of problems solved, and which ones."""
+    """What became of a trial: the share of problems solved, and which ones; and the CPU seconds it took to train."""
 
     pass_at_1: float
     n: int
     passed: tuple[str, ...]
+    cpu_s: float = 0.0
 
 
 def run_trials(
@@ -111,7 +119,7 @@ def _path_of(trial: Trial, params: Params, own: Artifacts) -> Path:
     return FOLDER / "scores" / f"{digest(*decisive)}.json"
 
 
-def _settings(params: Params, objective: ObjectiveName | None) -> dict[str, Any] | None:
+def _settings(params: Params, objective: TrainingName | None) -> dict[str, Any] | None:
     """What decides a training beside its data: settings, the objective's row and the code.
 
     `layout` is a way of computing the same.
@@ -119,6 +127,9 @@ def _settings(params: Params, objective: ObjectiveName | None) -> dict[str, Any]
     if objective is None:
         return None
     shared = params.training.model_dump(exclude={"objectives", "layout"}) | {"prompt": params.model.prompt}
+    if objective == GRPO:
+        read = {name: shared[name] for name in ("seed", "warmup_ratio", "bf16", "prompt")}
+        return read | params.study.grpo.model_dump() | {"code": code_digest(*TRAINED_BY)}
     row = find_objective(objective, params.training.objectives)
     return shared | {"row": row.values(), "code": code_digest(*TRAINED_BY)}
 
@@ -147,16 +158,32 @@ def _run_one(trial: Trial, params: Params, own: Artifacts, path: Path) -> TrialS
     from iterpref_core.evaluation.program_runs import Journals
 
     folder = FOLDER / "running" / path.stem
-    model = _train(trial, params, own, folder)
+    before = cpu_s()
+    try:
+        model = _train(trial, params, own, folder)
+    except TrainingError as error:
+        return _write_score(path, _diverged(trial, own, error, cpu_s() - before))
+    spent = cpu_s() - before
     asked = (params.evaluation, params.inference, params.budget, FOLDER / "answers.sqlite", params.model.prompt)
     with open_answerer(model, *asked) as (answerer, instruct), Journals(WORK / "evaluation" / JOURNALS) as journals:
         heldout = Heldout(own.problems, WORK / "evaluation", params.execution, journals, trial.split)
         entry = heldout.evaluate(["heldout"], answerer, instruct=instruct)["heldout"].entry
-    score = TrialScore(pass_at_1=entry["pass_at_1"], n=entry["n"], passed=tuple(entry["passed"]))
+    shutil.rmtree(folder, ignore_errors=True)
+    passed = tuple(entry["passed"])
+    return _write_score(path, TrialScore(pass_at_1=entry["pass_at_1"], n=entry["n"], passed=passed, cpu_s=spent))
+
+
+def _write_score(path: Path, score: TrialScore) -> TrialScore:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_jsonl(path, [score])
-    shutil.rmtree(folder, ignore_errors=True)
     return score
+
+
+def _diverged(trial: Trial, own: Artifacts, error: TrainingError, spent: float) -> TrialScore:
+    """A setting that ends in numbers that are none leaves a model that solves nothing; the grid goes on."""
+    logger.warning("%s: %s", trial.label, error)
+    count = sum(problem.split == trial.split for problem in read_jsonl(own.problems, Problem))
+    return TrialScore(pass_at_1=0.0, n=count, passed=(), cpu_s=spent)
 
 
 def _train(trial: Trial, params: Params, own: Artifacts, folder: Path) -> Path:
@@ -181,15 +208,17 @@ def train_before(after: Sequence[Training], params: Params, inputs: Artifacts) -
     return model
 
 
-def _train_once(
-    objective: ObjectiveName, params: Params, inputs: Artifacts, folder: Path, out: Path | None = None
-) -> Path:
+def _train_once(name: TrainingName, params: Params, inputs: Artifacts, folder: Path, out: Path | None = None) -> Path:
+    from iterpref_core.training.grpo import train_grpo
     from iterpref_core.training.training import train_objective
 
     model = out or folder / "model"
-    curve, work = folder / "curve.csv", WORK / "training"
+    if name == GRPO:
+        asked = params.study.grpo, params.training, params.execution
+        train_grpo(inputs.problems, inputs.student, *asked, model, folder / "work", params.model.prompt)
+        return model
     train_objective(
-        inputs.pairs, inputs.spans, inputs.student, objective, params.training, model, curve, work,
-        prompt=params.model.prompt,
+        inputs.pairs, inputs.spans, inputs.student, name, params.training, model, folder / "curve.csv",
+        WORK / "training", prompt=params.model.prompt,
     )  # fmt: skip
     return model
