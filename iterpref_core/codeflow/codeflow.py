@@ -32,7 +32,7 @@ class CodeflowRun:
     """All that decides a run's trajectories, and where it keeps what it has.
 
     Attributes:
-        problems: Problem records; all of them take part when none names a split, else those of split `codeflow`.
+        problems: Problem records; those of split `codeflow`, and those that name no split, take part.
         models: who drafts and who refines.
         params: the loop's settings.
         execution: limits of each program run.
