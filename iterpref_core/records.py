@@ -32,6 +32,9 @@ Verdict = Literal[
     "infra_error",
 ]
 
+COMPOSED = "synthetic"
+"""The `source` of problems from this project's feature tree."""
+
 OWN_CODE = "own_code:"
 """How the `source` of a problem begins that was made of a project's code; the project's name follows."""
 

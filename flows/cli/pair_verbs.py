@@ -52,12 +52,15 @@ def decontaminate(
     ],
     out: Annotated[Path, typer.Option(help="The pairs that share nothing with a benchmark.")],
     report: Annotated[Path, typer.Option(help="JSON: per benchmark what the others share with it.")],
+    problems: Annotated[Path, typer.Option(help="JSONL of problems, for --against heldout.")] = Path(
+        "data/problems.jsonl"
+    ),
     json_: JsonOption = False,
 ) -> None:
     """Leave out the pairs, ours or anybody's, that overlap with benchmarks."""
     from iterpref_core.screening import contamination
 
-    show_result(contamination.decontaminate(pairs, against, out, report), json_)
+    show_result(contamination.decontaminate(pairs, against, out, report, problems), json_)
 
 
 def localize(

@@ -27,9 +27,15 @@ def check(
     spans: Annotated[Path, typer.Option(help="JSONL of spans.")],
     model: Annotated[str, typer.Option(help="Folder or hub id of the model to train: its tokenizer measures lengths.")],
     against: Annotated[
-        list[Path] | None,
-        typer.Option(help="JSONL of benchmark tasks or held-out problems; those that variables name are always read."),
+        list[str] | None,
+        typer.Option(
+            help="A benchmark's JSONL file, or its name; may be given several times. Those that variables name are "
+            "always read."
+        ),
     ] = None,
+    problems: Annotated[Path, typer.Option(help="JSONL of problems, for --against heldout.")] = Path(
+        "data/problems.jsonl"
+    ),
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
@@ -46,7 +52,7 @@ def check(
     every = load_params(params)
     settings = every.training
     given = [name for name, variable in VARIABLES.items() if variable in os.environ]
-    benchmarks = Decontamination([*map(str, against or []), *given], None, drop=False)
+    benchmarks = Decontamination([*(against or []), *given], problems, drop=False)
     tokenizer = load_tokenizer(
         check_checkpoint(model, every.model.prompt, loaded=False, trained=True), every.model.prompt
     )

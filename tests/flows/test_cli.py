@@ -199,6 +199,11 @@ def test_check_says_what_is_wrong_with_the_data_and_ends_with_1_where_a_run_must
     assert "fewer pairs than one batch: 1, " in few["text"]
     monkeypatch.setenv("MBPP_OVERRIDE_PATH", str(benchmark))
     assert iterpref("check", *inputs)[0] == 1
+    benchmark.write_text('{"task_id": "B/0", "prompt": "return X", "split": "heldout"}\n', encoding="utf-8")
+    against = ("--against", "heldout", "--problems")
+    assert "a = B/0" in iterpref("check", *inputs, *against, benchmark)[1]
+    code, _, error = iterpref("check", *inputs, *against, tmp_path / "absent.jsonl")
+    assert (code, "absent.jsonl: no such file" in error) == (2, True)
     monkeypatch.delenv("MBPP_OVERRIDE_PATH")
     spans.write_text(json.dumps(span | {"rejected": []}) + "\n", encoding="utf-8")
     code, out, _ = iterpref("check", *inputs)
