@@ -138,19 +138,26 @@ def export(
     json_: JsonOption = False,
 ) -> None:
     """Write a trained model as a plain Hugging Face folder with a model card made from its results."""
-    from iterpref_core.report.model_card import EMBEDDED, model_card
+    from iterpref_core.inference.local.fingerprint import model_fingerprint
+    from iterpref_core.inference.local.model_lineage import read_lineage
+    from iterpref_core.report.model_card import first_base, model_card
     from iterpref_core.report.summary import read_summary
+    from iterpref_core.storage.file_digest import file_md5
     from iterpref_core.training.export_model import count_sources, export_model, find_license
     from tasks.recording.tracking import clean_commit
 
     found = read_summary(summary)
-    base = found["provenance"]["params"]["model"]["student"]
+    lineage = read_lineage(model)
+    first = first_base(lineage)
+    license = (first.license or (find_license(first.base) if first.revision else None)) if first else None
+    unchanged = problems.is_file() and file_md5(problems) == found["provenance"]["inputs"].get("data/problems.jsonl")
     card = model_card(
         found,
-        model.name,
         name or out.name,
-        license=None if base == EMBEDDED else find_license(base),
-        sources=count_sources(problems),
+        lineage,
+        model_fingerprint(model),
+        license=license,
+        sources=count_sources(problems) if unchanged else {},
         commit=clean_commit(),
     )
     show_result(export_model(model, out, card), json_)
