@@ -140,6 +140,16 @@ def test_results_come_as_json(iterpref, params: Path, tmp_path: Path) -> None:  
     code, out, _ = iterpref("show", "--pairs", pairs, "--spans", spans)
     assert code == 0
     assert "y = 3" in out
+    assert "marked: the error region D−" in out
+    out = iterpref("show", "--pairs", pairs)[1]
+    assert ("the lines outside the LCS" in out, "D−" in out) == (True, False)
+    span = {"task_id": "pair-1", "method": "line_lcs", "rejected": [[0, 999]], "chosen": []}
+    for wrong, message in ((span, "a span lies outside of the program"), (span | {"task_id": "q"}, "has spans of")):
+        spans.write_text(json.dumps(wrong) + "\n", encoding="utf-8")
+        for asked in ((), ("--task-id", "pair-1")):
+            code, _, error = iterpref("show", "--pairs", pairs, "--spans", spans, *asked)
+            assert code == 2
+            assert message in " ".join(error.split())
 
 
 def test_show_makes_a_page_of_several_pairs_in_the_colors_of_training(
