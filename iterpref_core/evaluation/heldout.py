@@ -140,7 +140,8 @@ class Heldout:
         )
 
     def _identity(self, executor: Engine) -> list[Any]:
-        return [HARNESS, self._digest, asdict(limits_of(self._execution)), executor.isolation]
+        interpreters = self._execution.model_dump(mode="json", include={"environments"})
+        return [HARNESS, self._digest, asdict(limits_of(self._execution)), interpreters, executor.isolation]
 
     def _references(self, executor: Engine) -> dict[str, ProgramRun]:
         """How the problems' references fare, before any model's programs do; they have time to spare."""

@@ -29,7 +29,7 @@ from iterpref_core.training.checkpoint import last_checkpoint, mark_whole, run_k
 from iterpref_core.training.columns import objective_columns
 from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.layouts import make_collator
-from iterpref_core.training.reference import ReferenceLogps, reference_logps, score_sequences
+from iterpref_core.training.reference import ReferenceLogps, reference_key, reference_logps, score_sequences
 from iterpref_core.training.trainer import FocalDPOTrainer
 from iterpref_core.training.training import train_objective
 
@@ -337,6 +337,20 @@ def test_a_checkpoint_belongs_to_its_settings_alone(inputs: tuple[Path, Path, Pa
     assert run_key(*inputs[:2], "model", "dpo", params.model_copy(update={"beta": 0.2})) != key
     assert run_key(*inputs[:2], "model", "rpo", params) != key
     assert run_key(*inputs[:2], "other", "dpo", params) != key
+
+
+def test_reference_log_probabilities_belong_to_the_code_and_the_packages_that_made_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def key() -> str:
+        return reference_key("tokens", "model", torch.float32, bf16=False)
+
+    before = key()
+    assert key() == before
+    for name in ("code_digest", "training_versions"):
+        with monkeypatch.context() as patched:
+            patched.setattr(f"iterpref_core.training.reference.{name}", lambda *_: "another version")
+            assert key() != before
 
 
 def test_a_checkpoint_belongs_to_its_row_and_its_code(
