@@ -32,6 +32,9 @@ Verdict = Literal[
     "infra_error",
 ]
 
+COMPOSED = "synthetic"
+"""The `source` of problems from this project's feature tree."""
+
 OWN_CODE = "own_code:"
 """How the `source` of a problem begins that was made of a project's code; the project's name follows."""
 
@@ -241,6 +244,40 @@ class PreferencePair(Record):
     def problem_id(self) -> str:
         """The `task_id` of the pair's problem."""
         return self.task_id.rpartition("#")[0] or self.task_id
+
+
+class ModelLineage(Record):
+    """What a checkpoint was made of, as it stands beside the weights.
+
+    Attributes:
+        base: hub id or folder's name of the model that training started from; `nanolab` for an embedded one, which has
+            none.
+        revision: of a hub id, its commit.
+        base_weights: fingerprint of that model.
+        license: what the base's own card says, where the base is a folder.
+        objective: the row of the table of objectives; None: no preference training.
+        settings: of that training, the objective's row among them.
+        pairs: that were trained on, without those kept for validation.
+        steps: of the optimizer; `model_step` is the one whose weights these are.
+        localization: the methods that the spans name.
+        data: MD5 of the files of pairs and spans, by which DVC knows them.
+        versions: of Python and packages.
+        before: the record of the base, where it has one.
+    """
+
+    base: str
+    revision: str | None = None
+    base_weights: str | None = None
+    license: str | None = None
+    objective: str | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+    pairs: int | None = None
+    steps: int
+    model_step: int | None = None
+    localization: tuple[str, ...] = ()
+    data: dict[str, str] = Field(default_factory=dict)
+    versions: dict[str, str]
+    before: "ModelLineage | None" = None
 
 
 class FocalSpans(Record):

@@ -10,7 +10,7 @@ from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, ProblemsO
 from iterpref_core.config import LocalizationMethod, load_params
 from iterpref_core.errors import InputError
 from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.storage.jsonl import read_jsonl, read_pairs
+from iterpref_core.storage.jsonl import check_spans, read_jsonl, read_pairs
 
 PANEL = "Pairs and error regions"
 
@@ -52,12 +52,15 @@ def decontaminate(
     ],
     out: Annotated[Path, typer.Option(help="The pairs that share nothing with a benchmark.")],
     report: Annotated[Path, typer.Option(help="JSON: per benchmark what the others share with it.")],
+    problems: Annotated[Path, typer.Option(help="JSONL of problems, for --against heldout.")] = Path(
+        "data/problems.jsonl"
+    ),
     json_: JsonOption = False,
 ) -> None:
     """Leave out the pairs, ours or anybody's, that overlap with benchmarks."""
     from iterpref_core.screening import contamination
 
-    show_result(contamination.decontaminate(pairs, against, out, report), json_)
+    show_result(contamination.decontaminate(pairs, against, out, report, problems), json_)
 
 
 def localize(
@@ -95,7 +98,7 @@ def show(
 
     if (model is None) != (trained is None):
         raise InputError("--model and --trained belong together: the model before and the one after training")
-    shown = _find_pairs(pairs, task_id, limit or (1 if html is None else 10))
+    shown = _find_pairs(pairs, task_id, limit or (1 if html is None else 10), spans)
     regions = _regions_of(shown, spans)
     shifts = {}
     if model is not None and trained is not None:
@@ -113,22 +116,30 @@ def show(
         console.print(render_terminal(item, regions[item.task_id], shifts.get(item.task_id)))
 
 
-def _find_pairs(path: Path, task_id: str | None, limit: int) -> list[PreferencePair]:
-    found = list(islice((pair for pair in read_pairs(path) if task_id in (None, pair.task_id)), limit))
+def _find_pairs(path: Path, task_id: str | None, limit: int, spans: Path | None) -> list[PreferencePair]:
+    """The pairs to show: of a file of spans those that it has a region of."""
+    marked = {item.task_id for item in read_jsonl(spans, FocalSpans, unique=True)} if spans is not None else None
+    asked = (pair for pair in read_pairs(path) if task_id in (None, pair.task_id))
+    found = list(islice((pair for pair in asked if marked is None or pair.task_id in marked), limit))
     if not found:
         wanted = "holds no pair" if task_id is None else f"has no pair with task_id {task_id!r}"
-        raise InputError(f"{path}: {wanted}; give another file or --task-id")
+        whose = f" that {spans} has spans of; give the spans that were made for these pairs" if spans else ""
+        raise InputError(f"{path}: {wanted}{whose or '; give another file or --task-id'}")
     return found
 
 
 def _regions_of(pairs: list[PreferencePair], spans: Path | None) -> dict[str, FocalSpans]:
-    """Those of the file; a pair without any there has the lines outside the line LCS."""
+    """Those of the file; without one the lines outside the line LCS, which are called that."""
     from iterpref_core.localization.line_lcs import differing_lines
+    from iterpref_core.report.pair_view import NO_SPANS
 
-    wanted = {pair.task_id for pair in pairs}
-    records = read_jsonl(spans, FocalSpans) if spans is not None else ()
-    found = {item.task_id: item for item in records if item.task_id in wanted}
-    return found | {pair.task_id: differing_lines(pair) for pair in pairs if pair.task_id not in found}
+    if spans is None:
+        return {pair.task_id: differing_lines(pair).model_copy(update={"method": NO_SPANS}) for pair in pairs}
+    shown = {pair.task_id: pair for pair in pairs}
+    found = {item.task_id: item for item in read_jsonl(spans, FocalSpans) if item.task_id in shown}
+    for task_id, item in found.items():
+        check_spans(item, shown[task_id], spans)
+    return found
 
 
 def compare_spans(

@@ -27,9 +27,15 @@ def check(
     spans: Annotated[Path, typer.Option(help="JSONL of spans.")],
     model: Annotated[str, typer.Option(help="Folder or hub id of the model to train: its tokenizer measures lengths.")],
     against: Annotated[
-        list[Path] | None,
-        typer.Option(help="JSONL of benchmark tasks or held-out problems; those that variables name are always read."),
+        list[str] | None,
+        typer.Option(
+            help="A benchmark's JSONL file, or its name; may be given several times. Those that variables name are "
+            "always read."
+        ),
     ] = None,
+    problems: Annotated[Path, typer.Option(help="JSONL of problems, for --against heldout.")] = Path(
+        "data/problems.jsonl"
+    ),
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
@@ -46,7 +52,7 @@ def check(
     every = load_params(params)
     settings = every.training
     given = [name for name, variable in VARIABLES.items() if variable in os.environ]
-    benchmarks = Decontamination([*map(str, against or []), *given], None, drop=False)
+    benchmarks = Decontamination([*(against or []), *given], problems, drop=False)
     tokenizer = load_tokenizer(
         check_checkpoint(model, every.model.prompt, loaded=False, trained=True), every.model.prompt
     )
@@ -132,19 +138,26 @@ def export(
     json_: JsonOption = False,
 ) -> None:
     """Write a trained model as a plain Hugging Face folder with a model card made from its results."""
-    from iterpref_core.report.model_card import EMBEDDED, model_card
+    from iterpref_core.inference.local.fingerprint import model_fingerprint
+    from iterpref_core.inference.local.model_lineage import read_lineage
+    from iterpref_core.report.model_card import first_base, model_card
     from iterpref_core.report.summary import read_summary
+    from iterpref_core.storage.file_digest import file_md5
     from iterpref_core.training.export_model import count_sources, export_model, find_license
     from tasks.recording.tracking import clean_commit
 
     found = read_summary(summary)
-    base = found["provenance"]["params"]["model"]["student"]
+    lineage = read_lineage(model)
+    first = first_base(lineage)
+    license = (first.license or (find_license(first.base) if first.revision else None)) if first else None
+    unchanged = problems.is_file() and file_md5(problems) == found["provenance"]["inputs"].get("data/problems.jsonl")
     card = model_card(
         found,
-        model.name,
         name or out.name,
-        license=None if base == EMBEDDED else find_license(base),
-        sources=count_sources(problems),
+        lineage,
+        model_fingerprint(model),
+        license=license,
+        sources=count_sources(problems) if unchanged else {},
         commit=clean_commit(),
     )
     show_result(export_model(model, out, card), json_)

@@ -79,7 +79,9 @@ class Heldout:
         """Run the references, then ask the model for programs of every problem and run them."""
         with open_executor(self._execution) as executor:
             self._references(executor)
-        answers = answerer.answer(self._split, [draft_prompt(problem.prompt) for problem in self.problems])
+        prompts = [draft_prompt(problem.prompt) for problem in self.problems]
+        private = {prompt for problem, prompt in zip(self.problems, prompts, strict=True) if problem.own_code}
+        answers = answerer.answer(self._split, prompts, private=private)
         samples = tuple(
             Sample(task_id=problem.task_id, solution=extract_code(answer))
             for problem, given in zip(self.problems, answers, strict=True)
@@ -138,7 +140,8 @@ class Heldout:
         )
 
     def _identity(self, executor: Engine) -> list[Any]:
-        return [HARNESS, self._digest, asdict(limits_of(self._execution)), executor.isolation]
+        interpreters = self._execution.model_dump(mode="json", include={"environments"})
+        return [HARNESS, self._digest, asdict(limits_of(self._execution)), interpreters, executor.isolation]
 
     def _references(self, executor: Engine) -> dict[str, ProgramRun]:
         """How the problems' references fare, before any model's programs do; they have time to spare."""

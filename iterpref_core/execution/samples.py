@@ -14,6 +14,7 @@ from iterpref_core.execution.engine import Engine
 from iterpref_core.execution.programs import Outcome, Program
 from iterpref_core.execution.steps import expect
 from iterpref_core.records import IoTest, Problem, Result, Sample
+from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error, parse_lines, read_jsonl
 from iterpref_core.storage.run_store import RunStore, digest
 
@@ -103,7 +104,8 @@ def execute_samples(problems: Path, samples: Path, out: Path, timings: Path | No
 
     The results hold no times, so that the same input gives the same bytes. Memory does not grow with the number of
     samples. Both files appear whole or not at all. A run that was interrupted goes on where it stopped, if problems,
-    limits and isolation are the same: until the results are written, a hidden file beside them holds what is done.
+    limits, isolation and code are the same: until the results are written, a hidden file beside them holds what is
+    done.
 
     Args:
         problems: JSONL of `Problem`.
@@ -120,7 +122,8 @@ def execute_samples(problems: Path, samples: Path, out: Path, timings: Path | No
         ExecutionError: the engine failed.
     """
     known = read_problems(problems)
-    identity = digest(f"{problems.read_text(encoding='utf-8')} {executor.limits} {executor.isolation}")
+    code = code_digest("iterpref_core.execution")
+    identity = digest(f"{problems.read_text(encoding='utf-8')} {executor.limits} {executor.isolation} {code}")
     with RunStore(out.with_name(f".{out.name}.unfinished.sqlite"), identity) as store:
         _run_rest(_read_samples(samples, known), executor, store)
         total = _write((sample for _, sample in _read_samples(samples, known)), store, out, timings)

@@ -69,7 +69,7 @@ def select_pairs(
     counts: Counter[str] = Counter()
     survey = TrajectorySurvey()
     every = survey.watch(read_jsonl(trajectories, Trajectory, unique=True))
-    benchmarks = Decontamination(params.benchmarks, problems, drop=params.contaminated == "drop")
+    benchmarks = Decontamination(params.benchmarks, problems, drop=params.contaminated == "drop", pass_over=True)
     tasks = RecordIndex(read_jsonl(problems, Problem, unique=True), Problem)
     pairs = _select(every, tasks, params, count_tokens, counts)
     pairs = _without_repetitions(benchmarks.clean(pairs), params, counts)

@@ -16,6 +16,7 @@ from iterpref_core.problems.formats.evalplus_format import read_evalplus
 from iterpref_core.problems.formats.humaneval_format import parse_humaneval
 from iterpref_core.problems.formats.json_items import Broken, Entry, count_items, read_entries
 from iterpref_core.problems.formats.mbpp_format import parse_mbpp
+from iterpref_core.problems.problems import own_split
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Problem, Record, Verdict
 from iterpref_core.storage.jsonl import atomic_writer
@@ -112,8 +113,8 @@ def ingest(
         verdicts: where to write JSONL of `ReferenceVerdict`, one for each problem that is not left out unseen.
 
     Raises:
-        RecordError: a line is broken, lacks a field, has no test or repeats a task_id; or its reference fails its
-            tests, and broken problems are not skipped.
+        RecordError: a line is broken, lacks a field, has no test, names an unknown split or repeats a task_id; or its
+            reference fails its tests, and broken problems are not skipped.
         InputError: the file is absent, or no problem of it can be taken.
     """
     with ExitStack() as stack:
@@ -152,6 +153,7 @@ class _Intake:
             self._check_id(entry, entry.found.task_id)
             self._waiting.append(entry)
             if isinstance(entry.found, Problem):
+                own_split(entry.found, entry.where)
                 if not entry.found.tests:
                     raise RecordError(f"{entry.where}: field 'tests' of {entry.found.task_id!r}: is empty; add a test")
                 yield entry.found

@@ -21,6 +21,7 @@ from iterpref_core.problems.rewrites import rewrite
 from iterpref_core.progress import show_progress
 from iterpref_core.records import FocalSpans, PreferencePair, Problem, Record, Sample
 from iterpref_core.source_code.line_diff import diff_lines, span_lines
+from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from iterpref_core.storage.run_store import RunStore, digest
 
@@ -86,8 +87,8 @@ def inject_bugs(
 ) -> dict[str, float]:
     """Write pairs with injected bugs and their true regions.
 
-    Both files appear whole. A run that was interrupted goes on where it stopped, if problems, options, limits and
-    isolation are the same: until then a hidden file beside `out` holds what is done.
+    Both files appear whole. A run that was interrupted goes on where it stopped, if problems, options, limits,
+    isolation and code are the same: until then a hidden file beside `out` holds what is done.
 
     Args:
         problems: JSONL of problems with references and tests.
@@ -107,7 +108,8 @@ def inject_bugs(
         ExecutionError: the engine failed.
     """
     total = sum(1 for _ in read_jsonl(problems, Problem, unique=True))
-    identity = digest(f"{options} {executor.limits} {executor.isolation}")
+    code = code_digest(*(f"iterpref_core.{name}" for name in ("execution", "problems", "source_code")))
+    identity = digest(f"{options} {executor.limits} {executor.isolation} {code}")
     with RunStore(out.with_name(f".{out.name}.unfinished.sqlite"), identity) as store:
         done = sum(_key(problem) in store for problem in read_jsonl(problems, Problem))
         rest = (problem for problem in read_jsonl(problems, Problem) if _key(problem) not in store)

@@ -85,9 +85,10 @@ class Unavailable(_Input):
 
 
 class ModelResults(_Input):
-    """One model's results.json."""
+    """One model's results.json; `weights` is the fingerprint of what was measured, where a model was."""
 
     model: str
+    weights: str | None = None
     benchmarks: dict[str, Measured | Unavailable]
 
     @property

@@ -68,6 +68,7 @@ def build_summary(
         "provenance": {
             "params": params.model_dump(mode="json"),
             "inputs": load_hashes(lock),
+            "weights": {name: model.weights for name, model in models.items() if model.weights},
             "data": _data_hashes(models),
             "isolation": "; ".join(_isolation(models)),
             "versions": _versions(),

@@ -11,7 +11,7 @@ from typing import IO, TypeVar
 from pydantic import ValidationError
 
 from iterpref_core.errors import InputError, RecordError, StorageError, storage_error, storage_message
-from iterpref_core.records import PreferencePair, Record
+from iterpref_core.records import FocalSpans, PreferencePair, Record
 
 R = TypeVar("R", bound=Record)
 
@@ -84,6 +84,20 @@ def read_pairs(path: Path | str) -> Iterator[PreferencePair]:
         return PreferencePair(**{**dict(pair), "task_id": pair.task_id or f"pair-{number}"})
 
     return _read(Path(path), parse, unique=True)
+
+
+def check_spans(spans: FocalSpans, pair: PreferencePair, path: Path) -> None:
+    """Look whether spans can be of a pair; `path` is the file they are from.
+
+    Raises:
+        RecordError: one lies outside of the program.
+    """
+    for field, program in (("rejected", pair.rejected), ("chosen", pair.chosen)):
+        if any(not 0 <= start <= end <= len(program) for start, end in getattr(spans, field)):
+            raise RecordError(
+                f"{path}: field {field!r} of {spans.task_id!r}: a span lies outside of the program, "
+                f"which has {len(program)} characters; localize these pairs again"
+            )
 
 
 def _read(path: Path, parse: Callable[[int, str], R], *, unique: bool) -> Iterator[R]:

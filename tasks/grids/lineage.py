@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from iterpref_core.config import Params
 from iterpref_core.errors import InputError
+from iterpref_core.inference.local.model_lineage import training_versions
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.make_once import make_once
@@ -70,18 +71,32 @@ def code_of(stage: str) -> str:
 def digest(*decisive: object) -> str:
     """A key made of everything that decides an artifact: files count by their content, folders as models.
 
+    The versions of the packages that train and answer are always part of it.
+
     Raises:
         InputError: an artifact of the experiment is not there.
     """
     from iterpref_core.inference.local.fingerprint import model_fingerprint
 
-    sha256 = hashlib.sha256()
+    sha256 = hashlib.sha256(json.dumps(training_versions()).encode())
     for part in decisive:
         if isinstance(part, Path):
             sha256.update((model_fingerprint(part) if part.is_dir() else _digest_file(part)).encode())
         else:
             sha256.update(json.dumps(part, sort_keys=True).encode())
     return sha256.hexdigest()[:16]
+
+
+def limits(params: Params) -> dict[str, object]:
+    """What decides verdicts, besides programs and code."""
+    return params.execution.model_dump(mode="json", exclude={"engine", "workers"})
+
+
+def asked(params: Params) -> list[object]:
+    """What decides answers, besides models, prompts, sampling and code."""
+    inference = params.inference.model_dump(mode="json", include={"api", "backend", "bf16", "recording"})
+    recording = params.inference.recording
+    return [inference, params.model.prompt, *([Path(recording)] if recording else [])]
 
 
 def _digest_file(path: Path) -> str:
@@ -97,7 +112,8 @@ def _build_model(role: str, params: Params) -> Path:
 
     other = {"student": ("debugger", DEBUGGER), "debugger": ("student", STUDENT)}[role]
     model = params.model.model_copy(update={other[0]: str(other[1].resolve())})
-    folder = FOLDER / "models" / digest(PROBLEMS, model.model_dump(), params.nanolab.model_dump(), code_of("nanolab"))
+    decisive = (model.model_dump(), params.nanolab.model_dump(), limits(params), *asked(params), code_of("nanolab"))
+    folder = FOLDER / "models" / digest(PROBLEMS, *decisive)
     backend = params.inference.backend
     make_once(folder, lambda out: build_models(PROBLEMS, model, params.nanolab, params.execution, out, backend))
     return folder / role
@@ -107,7 +123,7 @@ def _debug(teacher: Path, params: Params) -> Path:
     from tasks.codeflow import debug_with  # Prefect comes with it, which takes a second and reads its settings
 
     settings = params.codeflow.model_dump(exclude={"concurrency"})
-    key = digest(PROBLEMS, STUDENT, teacher, settings, code_of("codeflow"))
+    key = digest(PROBLEMS, STUDENT, teacher, settings, limits(params), *asked(params), code_of("codeflow"))
     work = FOLDER / "codeflow" / key
     return make_once(
         FOLDER / "trajectories" / f"{key}.jsonl", lambda out: debug_with(STUDENT, teacher, params, out, work)
@@ -117,6 +133,7 @@ def _debug(teacher: Path, params: Params) -> Path:
 def _pair(trajectories: Path, params: Params) -> Path:
     from iterpref_core.inference.backend_factory import open_judge
     from iterpref_core.pairs.pairs import select_pairs
+    from iterpref_core.screening.benchmark_tasks import find_benchmarks
 
     def write(out: Path) -> object:
         with open_judge(
@@ -124,7 +141,9 @@ def _pair(trajectories: Path, params: Params) -> Path:
         ) as judge:
             return select_pairs(trajectories, PROBLEMS, STUDENT, params.pairs, out, judge=judge)
 
-    key = digest(trajectories, STUDENT, params.pairs.model_dump(), code_of("pairs"))
+    benchmarks = [file.sha256 for file in find_benchmarks(params.pairs.benchmarks, PROBLEMS)[0]]
+    decisive = (params.pairs.model_dump(), benchmarks, *asked(params), code_of("pairs"))
+    key = digest(PROBLEMS, trajectories, STUDENT, *decisive)
     return make_once(
         FOLDER / "pairs" / f"{key}.jsonl",
         write,
@@ -134,7 +153,7 @@ def _pair(trajectories: Path, params: Params) -> Path:
 def _localize(pairs: Path, params: Params) -> Path:
     from iterpref_core.localization.localization import localize_pairs
 
-    key = digest(pairs, params.localization.model_dump(), code_of("localization"))
+    key = digest(PROBLEMS, pairs, params.localization.model_dump(), limits(params), code_of("localization"))
     return make_once(
         FOLDER / "spans" / f"{key}.jsonl",
         lambda out: localize_pairs(pairs, params.localization, out, PROBLEMS, params.execution),

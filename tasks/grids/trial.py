@@ -20,7 +20,7 @@ from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.storage.make_once import make_once
 from iterpref_core.training.checkpoint import TRAINED_BY
 from tasks.common.paths import PROBLEMS, WORK
-from tasks.grids.lineage import FOLDER, Inputs, code_of, digest, find_inputs
+from tasks.grids.lineage import FOLDER, Inputs, asked, code_of, digest, find_inputs, limits
 from tasks.recording.trial_runs import record_trials
 
 
@@ -98,8 +98,8 @@ def read_score(path: Path) -> TrialScore:
 
 def _path_of(trial: Trial, params: Params, problems: Path) -> Path:
     """Where a trial's score is kept: named by all that decides it."""
-    asked = params.evaluation.model_dump(exclude={"benchmarks", "bootstrap"})
-    decisive: list[object] = [problems, trial.split, asked, code_of("evaluation")]
+    settings = params.evaluation.model_dump(exclude={"benchmarks", "bootstrap"})
+    decisive: list[object] = [problems, trial.split, settings, limits(params), *asked(params), code_of("evaluation")]
     for objective, values in (*trial.after, (trial.objective, trial.values)):
         own = with_values(params, values)
         decisive += [*find_inputs(own, values), objective, _settings(own, objective)]
@@ -143,8 +143,8 @@ def _run_one(trial: Trial, params: Params, problems: Path, path: Path) -> TrialS
 
     folder = FOLDER / "running" / path.stem
     model = _train(trial, params, folder)
-    asked = (params.evaluation, params.inference, params.budget, FOLDER / "answers.sqlite", params.model.prompt)
-    with open_answerer(model, *asked) as (answerer, instruct), Journals(WORK / "evaluation" / JOURNALS) as journals:
+    options = (params.evaluation, params.inference, params.budget, FOLDER / "answers.sqlite", params.model.prompt)
+    with open_answerer(model, *options) as (answerer, instruct), Journals(WORK / "evaluation" / JOURNALS) as journals:
         heldout = Heldout(problems, WORK / "evaluation", params.execution, journals, trial.split)
         entry = heldout.evaluate(["heldout"], answerer, instruct=instruct)["heldout"].entry
     score = TrialScore(pass_at_1=entry["pass_at_1"], n=entry["n"], passed=tuple(entry["passed"]))

@@ -140,6 +140,16 @@ def test_results_come_as_json(iterpref, params: Path, tmp_path: Path) -> None:  
     code, out, _ = iterpref("show", "--pairs", pairs, "--spans", spans)
     assert code == 0
     assert "y = 3" in out
+    assert "marked: the error region D−" in out
+    out = iterpref("show", "--pairs", pairs)[1]
+    assert ("the lines outside the LCS" in out, "D−" in out) == (True, False)
+    span = {"task_id": "pair-1", "method": "line_lcs", "rejected": [[0, 999]], "chosen": []}
+    for wrong, message in ((span, "a span lies outside of the program"), (span | {"task_id": "q"}, "has spans of")):
+        spans.write_text(json.dumps(wrong) + "\n", encoding="utf-8")
+        for asked in ((), ("--task-id", "pair-1")):
+            code, _, error = iterpref("show", "--pairs", pairs, "--spans", spans, *asked)
+            assert code == 2
+            assert message in " ".join(error.split())
 
 
 def test_show_makes_a_page_of_several_pairs_in_the_colors_of_training(
@@ -199,6 +209,11 @@ def test_check_says_what_is_wrong_with_the_data_and_ends_with_1_where_a_run_must
     assert "fewer pairs than one batch: 1, " in few["text"]
     monkeypatch.setenv("MBPP_OVERRIDE_PATH", str(benchmark))
     assert iterpref("check", *inputs)[0] == 1
+    benchmark.write_text('{"task_id": "B/0", "prompt": "return X", "split": "heldout"}\n', encoding="utf-8")
+    against = ("--against", "heldout", "--problems")
+    assert "a = B/0" in iterpref("check", *inputs, *against, benchmark)[1]
+    code, _, error = iterpref("check", *inputs, *against, tmp_path / "absent.jsonl")
+    assert (code, "absent.jsonl: no such file" in error) == (2, True)
     monkeypatch.delenv("MBPP_OVERRIDE_PATH")
     spans.write_text(json.dumps(span | {"rejected": []}) + "\n", encoding="utf-8")
     code, out, _ = iterpref("check", *inputs)

@@ -1,5 +1,8 @@
 """What a trial trains on: the experiment's own artifacts wherever its parameters do not decide them."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from iterpref_core.config import Params, with_values
@@ -44,6 +47,25 @@ def test_what_an_artifact_is_made_from_decides_its_place(params: Params) -> None
     lines = TRAJECTORIES.read_text().splitlines(keepends=True)
     TRAJECTORIES.write_text("".join(lines[:-1]))
     assert _inputs(params, {"pairs.rejected": "first"}).pairs != before
+
+
+def test_pairs_belong_to_the_benchmarks_that_they_were_compared_with(
+    experiment: Path, params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = set()
+    for prompt in ("Add two numbers.", "Multiply two numbers."):
+        benchmark = experiment / "mbpp.jsonl"
+        benchmark.write_text(json.dumps({"task_id": 1, "prompt": prompt}) + "\n")
+        monkeypatch.setenv("MBPP_OVERRIDE_PATH", str(benchmark))
+        found.add(_inputs(params, {"pairs.rejected": "first"}).pairs)
+    assert len(found) == 2
+
+
+@pytest.mark.usefixtures("experiment")
+def test_spans_belong_to_the_limits_of_the_programs_that_causal_runs(params: Params) -> None:
+    changed = params.model_copy(update={"execution": params.execution.model_copy(update={"cpu_s": 9.0})})
+    values = {"localization.method": "causal"}
+    assert _inputs(params, values).spans != _inputs(changed, values).spans
 
 
 @pytest.mark.usefixtures("experiment")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from mlflow.tracking import MlflowClient
 
-from iterpref_core.config import Params
+from iterpref_core.config import Params, with_values
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.objectives.objectives import OBJECTIVES
 from tasks.common.paths import FOCAL, PROBLEMS
@@ -68,6 +68,29 @@ def test_a_score_is_kept_under_what_decides_it(
         with monkeypatch.context() as patched:
             patched.setattr(trial_module, digest, lambda *_: "another version")
             assert [now == then for now, then in zip(places(), before, strict=True)] == same
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"execution.cpu_s": 9.0}, {"execution.memory_mb": 99}, {"inference.bf16": False}, {"model.prompt": "plain"}],
+)
+@pytest.mark.usefixtures("experiment")
+def test_a_score_is_kept_under_the_limits_of_programs_and_how_models_are_asked(
+    params: Params, change: dict[str, Any]
+) -> None:
+    for trial in (Trial(label="trained", objective="dpo"), Trial(label="as it is", objective=None)):
+        assert _path_of(trial, with_values(params, change), PROBLEMS) != _path_of(trial, params, PROBLEMS)
+
+
+@pytest.mark.usefixtures("experiment")
+def test_a_score_is_kept_under_the_packages_that_trained_and_not_under_what_runs_at_once(
+    params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = Trial(label="as it is", objective=None)
+    before = _path_of(trial, params, PROBLEMS)
+    assert _path_of(trial, with_values(params, {"execution.workers": 7}), PROBLEMS) == before
+    monkeypatch.setattr("tasks.grids.lineage.training_versions", lambda: {"torch": "9"})
+    assert _path_of(trial, params, PROBLEMS) != before
 
 
 @pytest.mark.usefixtures("experiment")
