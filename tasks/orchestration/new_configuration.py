@@ -83,11 +83,11 @@ def write_configuration(
     changes = {key: (old, new) for key, old, new in _differences(before, after)}
     if not force:
         _refuse_losses(params, before, changes)
-    if examples:
-        given.problems.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(EXAMPLES, given.problems)
     with atomic_writer(params) as file:
         file.write(text)
+        if examples:  # within: where this cannot be written, params.yaml stays as well
+            with atomic_writer(given.problems) as copy:
+                copy.write(EXAMPLES.read_text(encoding="utf-8"))
     return Configured(profile, reason, [f"{key}: {old} → {new}" for key, (old, new) in changes.items()], examples)
 
 

@@ -121,6 +121,14 @@ def test_problems_that_cannot_be_used_change_nothing(given: OwnInputs, line: str
     assert PARAMS.read_bytes() == original
 
 
+def test_examples_that_cannot_be_written_leave_params_yaml_as_it_was(given: OwnInputs) -> None:
+    original = PARAMS.read_bytes()
+    Path("file").touch()
+    with pytest.raises(OSError, match="file"):
+        write_configuration(given._replace(problems=Path("file/mine.jsonl")), PARAMS)
+    assert PARAMS.read_bytes() == original
+
+
 def test_a_model_that_is_not_there_changes_nothing(given: OwnInputs) -> None:
     original = PARAMS.read_bytes()
     with pytest.raises(ModelError, match="absent: no such folder"):
