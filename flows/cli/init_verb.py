@@ -8,10 +8,12 @@ import typer
 
 from flows.cli.method_cost_verbs import PANEL
 from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption
-from iterpref_core.config import load_params
+from iterpref_core.config import Params, load_params
 from iterpref_core.errors import InputError
 
 PROBLEMS = Path("my_problems.jsonl")
+NONE = "none"
+"""The answer that there is no endpoint."""
 
 
 def register(app: typer.Typer) -> None:
@@ -47,10 +49,7 @@ def init(
     from tasks.orchestration.new_configuration import OwnInputs, write_configuration
 
     if model is None or debugger is None:
-        problems = problems or Path(_ask("--problems", "Your problems, a JSONL file (Enter: examples)", PROBLEMS))
-        model = model or _ask("--model", "The model to train, a folder or hub id")
-        debugger = debugger or _ask("--debugger", "What repairs its programs: folder, hub id, or an endpoint's name")
-        base_url = base_url or _ask("--base-url", "The endpoint's base URL (Enter: it runs here)", "") or None
+        problems, model, debugger, base_url = _ask_for(problems, model, debugger, base_url, load_params(params))
     given = OwnInputs(problems or PROBLEMS, model, debugger, base_url)
     done = write_configuration(given, params, profile, force=force)
     if json_:
@@ -63,14 +62,32 @@ def init(
     typer.echo(f"next: iterpref ingest {given.problems} --format jsonl --out problems/mine.jsonl")
 
 
-def _ask(option: str, question: str, default: object = None) -> str:
+def _ask_for(
+    problems: Path | None, model: str | None, debugger: str | None, base_url: str | None, now: Params
+) -> tuple[Path, str, str, str | None]:
+    """What is not given, asked on the terminal; what the parameters name now is the default."""
+    from iterpref_core.inference.local.checkpoints import EMBEDDED
+
+    student, refiner = (None if name == EMBEDDED else name for name in (now.model.student, now.model.debugger))
+    problems = problems or Path(
+        _ask("--problems", "Your problems, a JSONL file (if there is none: examples)", PROBLEMS)
+    )
+    model = model or _ask("--model", "The model to train, a folder or hub id", student)
+    debugger = debugger or _ask(
+        "--debugger", "What repairs its programs: folder, hub id, or an endpoint's name", refiner
+    )
+    url = base_url or _ask("--base-url", "The endpoint's base URL", ",".join(now.inference.base_urls) or NONE)
+    return problems, model, debugger, None if url == NONE else url
+
+
+def _ask(option: str, question: str, default: object) -> str:
     """An answer on the terminal.
 
     Raises:
         InputError: there is none to be had.
     """
     try:
-        answer = str(typer.prompt(question, default=default, show_default=bool(default)))
+        answer = str(typer.prompt(question, default=default))
     except typer.Abort:
         raise InputError(f"{option}: no answer; give the option, or answer the question") from None
     return str(Path(answer).expanduser()) if answer.startswith("~") else answer  # no shell has done so

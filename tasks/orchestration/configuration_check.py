@@ -114,7 +114,7 @@ def _training(params: Params, sample: Sequence[Problem], total: int) -> Iterator
         found.memory.total / (1 - MARGIN),
         device.memory,
         f"({device.name})",
-        "iterpref init --profile own-lora --force, a smaller training.max_length, or training.accelerate on more GPUs",
+        "iterpref init --profile own-lora, a smaller training.max_length, or training.accelerate on more GPUs",
     )
     hours = found.gpu_hours(device) / gpus
     time = f"about {hours:.1f} hours" if hours >= 1 else f"about {60 * hours:.0f} minutes"

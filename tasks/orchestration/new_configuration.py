@@ -125,8 +125,10 @@ def _copied(params: Path, profile: str, values: Mapping[str, object]) -> Iterato
 
 
 def _refuse_losses(params: Path, before: Params, changes: Mapping[str, tuple[object, object]]) -> None:
-    with _copied(params, "nano", _DELIVERED) as fresh:
-        own = {key for key, _, _ in _differences(before, load_params(fresh))}
+    own = set(changes)
+    for profile in ("nano", WHOLE, LORA):  # a file as it is delivered, or as init left it
+        with _copied(params, profile, _DELIVERED) as fresh:
+            own &= {key for key, _, _ in _differences(before, load_params(fresh))}
     lost = [f"{key}: {old} → {new}" for key, (old, new) in changes.items() if key in own]
     if lost:
         raise ConfigError(

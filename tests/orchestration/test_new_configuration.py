@@ -149,6 +149,27 @@ def test_what_is_not_given_is_asked_for(
     assert Path("mine.jsonl").is_file()
 
 
+def test_what_params_yaml_names_is_the_default_and_none_is_no_endpoint(
+    iterpref: Cli, given: OwnInputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_configuration(given._replace(debugger=given.model), PARAMS)
+    monkeypatch.setattr("typer.prompt", lambda question, default: "none" if "base URL" in question else default)
+    code, _, err = iterpref("init", "--profile", "own-lora", "--force")
+    assert code == 0, err
+    found = load_params(PARAMS)
+    assert (found.model.student, found.inference.backend, found.training.lora_rank) == (
+        given.model,
+        "transformers",
+        16,
+    )
+
+
+def test_another_profile_of_its_own_needs_no_force(given: OwnInputs) -> None:
+    write_configuration(given, PARAMS)
+    write_configuration(given, PARAMS, "own-lora")
+    assert load_params(PARAMS).training.objectives["target-rpo"].learning_rate == 1e-4
+
+
 def test_without_an_answer_it_ends_with_the_option(iterpref: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     import io
 
