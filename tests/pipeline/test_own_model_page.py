@@ -137,7 +137,8 @@ def test_the_commands_do_what_the_page_says(iterpref: Cli, clone: Path) -> None:
             code, out, err = iterpref(*words[1:])
             assert code == 0, f"{line}\n{out}\n{err}"
             printed += [*out.splitlines(), *err.splitlines()]
-    card = (clone / "mine/export/README.md").read_text(encoding="utf-8")
+    card = (clone / "mine/my-model/README.md").read_text(encoding="utf-8")
+    assert "# my-model" in card
     assert "3 preference pairs" in card
     assert (clone / "reports/index.html").stat().st_size > 10_000
 
