@@ -141,14 +141,14 @@ class ExecutionParams(Settings):
 
 
 class ProblemsParams(Settings):
-    """How many problems are composed for which purpose."""
+    """How many problems are composed for which purpose; 0 everywhere leaves the users' own ones alone."""
 
     seed: Seed
-    student: PositiveInt
-    debugger: PositiveInt
-    codeflow: PositiveInt
-    validation: PositiveInt
-    heldout: PositiveInt
+    student: Count
+    debugger: Count
+    codeflow: Count
+    validation: Count
+    heldout: Count
     two_step_share: Share
     visible_tests: Annotated[int, Field(ge=6)]
     hidden_tests: Annotated[int, Field(ge=6)]

@@ -48,6 +48,7 @@ class _Asked:
     problems: Path
     out: Path
     model: str | None
+    drafter: str | None
     backend: str | None
     base_url: str | None
     estimate: bool
@@ -58,6 +59,9 @@ def debug(
     problems: ProblemsOption,
     out: Annotated[Path, typer.Option(help="Trajectories.")],
     model: Model = None,
+    draft_model: Annotated[
+        str | None, typer.Option(help="Folder or hub id of the model that drafts; by default the one that refines.")
+    ] = None,
     backend: Backend = None,
     base_url: BaseUrl = None,
     concurrency: Concurrency = None,
@@ -72,17 +76,18 @@ def debug(
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
-    """CodeFlow with one model: draft, run, refine; a killed run continues where it stopped."""
+    """CodeFlow: draft, run, refine; a killed run continues where it stopped."""
     settings = load_params(params)
     drafts = {"samples": samples, "temperature": temperature}
     if choose("--source", source, SOURCES) == "debugging" and any(value is not None for value in drafts.values()):
         raise ConfigError("--samples and --temperature are of drafts that are not refined; add --source sampling")
     values = {
         "source": source, "concurrency": concurrency, "max_iterations": max_iterations, "seed": seed,
-        "sampling": override(settings.codeflow.sampling, drafts).model_dump(), "draft_model": "debugger",
+        "sampling": override(settings.codeflow.sampling, drafts).model_dump(),
+        "draft_model": "debugger" if draft_model is None else "student",
     }  # fmt: skip
     codeflow = override(settings.codeflow, values)
-    _run(_Asked(problems, out, model, backend, base_url, estimate, json_), settings, codeflow)
+    _run(_Asked(problems, out, model, draft_model, backend, base_url, estimate, json_), settings, codeflow)
 
 
 def _run(asked: _Asked, settings: Params, codeflow: CodeflowParams) -> None:
@@ -90,13 +95,16 @@ def _run(asked: _Asked, settings: Params, codeflow: CodeflowParams) -> None:
     from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
     from iterpref_core.codeflow.pilot_estimate import estimate_codeflow
     from iterpref_core.codeflow.roles import choose_models
+    from iterpref_core.inference.local.checkpoints import EMBEDDED
     from tasks.common.paths import DEBUGGER
 
     if asked.backend is not None:
         choose("--backend", asked.backend, BACKENDS)
     inference = override(settings.inference, {"backend": asked.backend, "base_url": asked.base_url})
-    model = asked.model or DEBUGGER
-    models = choose_models(model, model, codeflow, inference, settings.budget)
+    named = settings.model.debugger
+    model = asked.model or (DEBUGGER if named == EMBEDDED else named)
+    prompt = settings.model.prompt if asked.drafter else "auto"
+    models = choose_models(asked.drafter or model, model, codeflow, inference, settings.budget, prompt)
     out = asked.out
     work, store = out.with_name(f".{out.name}.work"), out.with_name(f".{out.name}.answers.sqlite")
     run = CodeflowRun(asked.problems, models, codeflow, settings.execution, work, store)

@@ -28,21 +28,25 @@ def pair(
     trajectories: Annotated[Path, typer.Option(help="JSONL of trajectories.")],
     problems: ProblemsOption,
     out: Annotated[Path, typer.Option(help="Pairs.")],
-    model: Annotated[Path, typer.Option(help="The model to train: its tokenizer measures lengths.")] = Path(
-        "models/student"
-    ),
+    model: Annotated[
+        str | None,
+        typer.Option(help="Folder or hub id of the model to train, whose tokenizer counts; model.student by default."),
+    ] = None,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
     """Choose and filter preference pairs."""
     from iterpref_core.inference.backend_factory import open_judge
+    from iterpref_core.inference.local.checkpoints import EMBEDDED
     from iterpref_core.pairs.pairs import select_pairs
-    from tasks.common.paths import ANSWERS
+    from tasks.common.paths import ANSWERS, STUDENT
 
     settings = load_params(params)
+    named = settings.model.student
+    student = model or (STUDENT if named == EMBEDDED else named)
     run, at_once = f"pair {out.resolve()}", settings.codeflow.concurrency
     with open_judge(settings.pairs.judge, settings.inference, settings.budget, at_once, ANSWERS, run) as judge:
-        show_result(select_pairs(trajectories, problems, model, settings.pairs, out, judge=judge), json_)
+        show_result(select_pairs(trajectories, problems, student, settings.pairs, out, judge=judge), json_)
 
 
 def decontaminate(
@@ -86,8 +90,8 @@ def show(
     task_id: Annotated[str | None, typer.Option(help="Which pair; the first ones by default.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="How many pairs: 1 in the terminal, 10 on a page.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page instead of printing.")] = None,
-    model: Annotated[Path | None, typer.Option(help="Model before training; with --trained, colors.")] = None,
-    trained: Annotated[Path | None, typer.Option(help="Model after training: colors each token's change.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model before training; with --trained, colors.")] = None,
+    trained: Annotated[str | None, typer.Option(help="Model after training: colors each token's change.")] = None,
     params: ParamsOption = DEFAULT_PARAMS,
 ) -> None:
     """Show pairs with their error region marked, and what training did to each token."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from random import Random
 
 from iterpref_core.config import ProblemsParams
-from iterpref_core.errors import ConfigError, RecordError, unknown_name
+from iterpref_core.errors import ConfigError, InputError, RecordError, unknown_name
 from iterpref_core.problems.composition import compose_problem, draw_combinations
 from iterpref_core.problems.diversity import Diversity
 from iterpref_core.problems.features import total_combinations
@@ -87,6 +87,9 @@ def build_problems(params: ProblemsParams, ingested: Path, out: Path) -> dict[st
     Returns:
         `problems/<split>`: how many each split has; `problems/ingested`; `combinations`: size of the tree; and, of what
         becomes trajectories, how many different `features` there are (see `Diversity.metrics`).
+
+    Raises:
+        InputError: a file of users is broken, or there is no problem at all.
     """
     diversity = Diversity()
     counts = {f"problems/{split}": 0.0 for split in SPLITS} | {"problems/ingested": 0.0}
@@ -105,6 +108,11 @@ def build_problems(params: ProblemsParams, ingested: Path, out: Path) -> dict[st
         for problem in read_ingested(ingested, taken):
             counts["problems/ingested"] += 1
             yield count(problem)
+        if not taken:
+            raise InputError(
+                f"{ingested}: no problem: no JSONL file in this folder holds one, and params.yaml composes none; run "
+                f"`iterpref ingest FILE --format jsonl --out {ingested}/mine.jsonl`, or raise problems.codeflow"
+            )
 
     write_jsonl(out, counted())
     return counts | {"combinations": float(total_combinations())} | diversity.metrics()

@@ -7,7 +7,7 @@ import pytest
 
 from iterpref_core.codeflow.problem_selection import selected
 from iterpref_core.config import ProblemsParams
-from iterpref_core.errors import ConfigError, RecordError
+from iterpref_core.errors import ConfigError, InputError, RecordError
 from iterpref_core.evaluation.heldout import load_split
 from iterpref_core.execution import Executor, Limits, reference_outcomes
 from iterpref_core.problems.problems import build_problems, synthesize
@@ -112,3 +112,26 @@ def test_a_task_id_in_two_files_is_refused_and_nothing_is_written(tmp_path: Path
 def test_more_problems_than_the_tree_serves_are_refused() -> None:
     with pytest.raises(ConfigError, match="lower the sizes"):
         next(synthesize(PARAMS.model_copy(update={"debugger": 100_000})))
+
+
+NOTHING_COMPOSED = PARAMS.model_copy(
+    update=dict.fromkeys(("student", "debugger", "codeflow", "validation", "heldout"), 0)
+)
+
+
+def test_composed_problems_can_be_left_out_altogether(tmp_path: Path, problems: list[Problem]) -> None:
+    own = [problems[0].model_copy(update={"task_id": f"own/{split}", "split": split}) for split in (None, "heldout")]
+    write_jsonl(tmp_path / "own.jsonl", own)
+    counts = build_problems(NOTHING_COMPOSED, tmp_path, tmp_path / "out" / "problems.jsonl")
+    written = read_jsonl(tmp_path / "out" / "problems.jsonl", Problem)
+    assert [(problem.task_id, problem.split) for problem in written] == [
+        ("own/None", "codeflow"),
+        ("own/heldout", "heldout"),
+    ]
+    assert (counts["problems/codeflow"], counts["problems/heldout"], counts["problems/student"]) == (1, 1, 0)
+
+
+def test_without_composed_and_own_problems_there_is_nothing_to_do(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no problem: .*iterpref ingest FILE --format jsonl --out .*mine\.jsonl"):
+        build_problems(NOTHING_COMPOSED, tmp_path, tmp_path / "out" / "problems.jsonl")
+    assert not (tmp_path / "out" / "problems.jsonl").exists()
