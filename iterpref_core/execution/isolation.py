@@ -43,9 +43,10 @@ HOW_TO_GET = {
     "rlimits": "Linux with /proc mounted",
 }
 IN_A_CONTAINER = (
-    "docker build --target worker -t iterpref -f docker/pipeline.Dockerfile . && "
-    "docker run --name iterpref --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
-    "--security-opt systempaths=unconfined iterpref iterpref run && docker cp iterpref:/srv/iterpref/reports ."
+    "docker build --target worker -t iterpref-demo -f docker/pipeline.Dockerfile . && "
+    "docker run --name iterpref-demo --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
+    "--security-opt systempaths=unconfined iterpref-demo iterpref run && "
+    "docker cp iterpref-demo:/srv/iterpref/reports ."
 )
 """What `make demo` does, in a container: its image has bubblewrap, and may use namespaces."""
 WITHOUT = "What executes no program works all the same: localize, show, check, train, estimate."

@@ -28,7 +28,7 @@ def problems_of(words: list[str]) -> list[str]:
     """Of words behind `iterpref`: a verb that is not there, or options that it does not have."""
     command: Any = typer.main.get_command(cli.app)
     for word in words:
-        if not hasattr(command, "commands") or not re.fullmatch(r"[a-z-]+", word):
+        if not hasattr(command, "commands") or not re.fullmatch(r"[a-z][a-z-]*", word):
             break
         if word not in command.commands:
             return [] if word in OLD_NAMES else [f"no verb {word}"]

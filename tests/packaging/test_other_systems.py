@@ -156,7 +156,7 @@ def test_another_system_is_named_with_the_container_that_does_the_same(clone: Pa
     done = demo(clone, MACOS)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "this is Darwin" in done.stderr
-    assert "docker run --name iterpref " in done.stderr
+    assert "docker run --name iterpref-demo " in done.stderr
     assert "--allow-unsafe" not in done.stderr
 
 
