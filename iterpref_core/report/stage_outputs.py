@@ -110,7 +110,7 @@ def load_results(folder: Path) -> dict[str, ModelResults]:
     """
     found = {path.parent.name: path for path in folder.glob("*/results.json")}
     if not found:
-        raise InputError(f"{folder}: no model has results here; run `dvc repro` (stage evaluate) first")
+        raise InputError(f"{folder}: no model has results here; run `dvc repro` (stage evaluation) first")
     return {name: load_model_results(found[name]) for name in in_order(set(found), MODELS)}
 
 
@@ -126,7 +126,7 @@ def load_model_results(path: Path) -> ModelResults:
     try:
         return ModelResults.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise InputError(f"{path}: {describe_validation_error(error)}; run stage evaluate again") from None
+        raise InputError(f"{path}: {describe_validation_error(error)}; run stage evaluation again") from None
 
 
 def load_metrics(path: Path, needed: Sequence[str] = ()) -> dict[str, float]:
@@ -143,7 +143,7 @@ def load_metrics(path: Path, needed: Sequence[str] = ()) -> dict[str, float]:
         raise InputError(f"{path}: {describe_validation_error(error)}; run `dvc repro {path.stem}` again") from None
     for name in needed:
         if name not in metrics:
-            raise InputError(f"{path}: metric '{name}' is missing; run `dvc repro --force {path.stem}`")
+            raise InputError(f"{path}: metric '{name}' is missing; run `dvc repro --force --single-item {path.stem}`")
     return metrics
 
 
