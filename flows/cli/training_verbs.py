@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.path_options import input_option, output_option
 from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, override, show_result
 from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
@@ -23,12 +24,18 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    pairs: Annotated[Path, typer.Option(help="JSONL of pairs.")],
-    spans: Annotated[Path, typer.Option(help="JSONL of spans.")],
-    model: Annotated[str, typer.Option(help="Folder or hub id of the model to train: its tokenizer measures lengths.")],
+    pairs: Annotated[Path, input_option("JSONL of pairs.")],
+    spans: Annotated[Path, input_option("JSONL of spans.")],
+    model: Annotated[
+        str,
+        input_option("Folder or hub id of the model to train: its tokenizer measures lengths.", kind="path or name"),
+    ],
     against: Annotated[
         list[Path] | None,
-        typer.Option(help="JSONL of benchmark tasks or held-out problems; those that variables name are always read."),
+        input_option(
+            "JSONL of benchmark tasks or held-out problems; those that variables name are always read.",
+            kind="path or name",
+        ),
     ] = None,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
@@ -75,12 +82,13 @@ def check(
 
 
 def train(
-    pairs: Annotated[Path, typer.Option(help="JSONL of pairs.")],
-    spans: Annotated[Path, typer.Option(help="JSONL of spans.")],
+    pairs: Annotated[Path, input_option("JSONL of pairs.")],
+    spans: Annotated[Path, input_option("JSONL of spans.")],
     objective: Annotated[str, typer.Option(help=f"One of: {', '.join(NAMES)}.")],
-    model: Annotated[str, typer.Option(help="Folder or hub id of the model to train.")],
+    model: Annotated[str, input_option("Folder or hub id of the model to train.", kind="path or name")],
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the trained model; its curve goes beside it. Not with --estimate.")
+        Path | None,
+        output_option("Folder for the trained model; its curve goes beside it. Not with --estimate.", kind="folder"),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Decides the order of the data.")] = None,
     estimate: Annotated[bool, typer.Option("--estimate", help="Print memory and GPU-hours; train nothing.")] = False,
@@ -120,13 +128,15 @@ def train(
 
 
 def export(
-    model: Annotated[Path, typer.Option(help="Folder of the trained model, such as models/trained/target-rpo.")],
-    out: Annotated[Path, typer.Option(help="Folder to write; one that holds something is refused.")],
+    model: Annotated[
+        Path, input_option("Folder of the trained model, such as models/trained/target-rpo.", kind="folder")
+    ],
+    out: Annotated[Path, output_option("Folder to write; one that holds something is refused.", kind="folder")],
     name: Annotated[str | None, typer.Option(help="Title of the model card; by default the folder's name.")] = None,
-    summary: Annotated[Path, typer.Option(help="The report's summary.json: scores, data, parameters.")] = Path(
+    summary: Annotated[Path, input_option("The report's summary.json: scores, data, parameters.")] = Path(
         "reports/summary.json"
     ),
-    problems: Annotated[Path, typer.Option(help="JSONL of problems, whose sources the card names.")] = Path(
+    problems: Annotated[Path, input_option("JSONL of problems, whose sources the card names.")] = Path(
         "data/problems.jsonl"
     ),
     json_: JsonOption = False,

@@ -76,7 +76,7 @@ def _unknown_field(place: Sequence[int | str], expected: type[Record]) -> str:
 
 
 def parse_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (line number from 1, text without its line end) of the non-empty lines of a UTF-8 file, gzipped where its name ends in `.gz`.
+    """Yield (number from 1, text) of the non-empty lines of a UTF-8 file, gzipped where its name ends in `.gz`.
 
     Raises:
         InputError: the file is absent, or a line is not UTF-8.

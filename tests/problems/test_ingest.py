@@ -169,7 +169,7 @@ def test_a_json_array_is_read_like_lines(tmp_path: Path) -> None:
         ingest(source, "jsonl", out)
     for text, message in {
         "[3]": "in.json:1:2: is no JSON object",
-        json.dumps([SOUND])[:-1]: r"in.json:1:171: not valid JSON",
+        json.dumps([SOUND])[:-1]: r"in.json:1:170: not valid JSON",
     }.items():
         source.write_text(text)
         with pytest.raises(RecordError, match=message):
