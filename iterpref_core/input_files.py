@@ -2,6 +2,7 @@
 
 import codecs
 import gzip
+import json
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -94,7 +95,22 @@ def read_text(path: Path, absent: str = ABSENT) -> str:
     return "".join(line for _, line in read_lines(path, absent))
 
 
-class _OnceLoader(yaml.SafeLoader):
+def parse_json(text: str, where: Place) -> Any:
+    """The value of a JSON text that begins somewhere in a file.
+
+    Raises:
+        InputError: it is not valid JSON; the message says line and column of the file.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{where.after(text[: error.pos])}: not valid JSON ({error.msg}); correct it") from None
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise InputError(f"{where}: not valid JSON ({reason}); correct it") from None
+
+
+class _OnceLoader(yaml.SafeLoader):  # not libyaml's, which a deep nest ends by a segmentation fault
     """YAML in which a key that stands twice is an error; else the last one would hold without a word."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

@@ -83,7 +83,9 @@ def show(
     pairs: Pairs,
     spans: Annotated[Path | None, input_option("JSONL of spans; by default the lines outside the LCS.")] = None,
     task_id: Annotated[str | None, typer.Option(help="Which pair; the first ones by default.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="How many pairs: 1 in the terminal, 10 on a page.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="How many pairs: 1 in the terminal, 10 on a page.")
+    ] = None,
     html: Annotated[Path | None, output_option("Write a page instead of printing.")] = None,
     model: Annotated[Path | None, input_option("Model before training; with --trained, colors.", kind="folder")] = None,
     trained: Annotated[

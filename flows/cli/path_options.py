@@ -21,17 +21,17 @@ Callback = Callable[[typer.Context, typer.CallbackParam, Any], Any]
 LONGEST_NAME = 200
 """Bytes of an output's name: what is unfinished lies beside it, under names that are longer."""
 
-_SEEN = "flows.cli.path_options"
+_SEEN_HERE = "flows.cli.path_options"
 
 
-class _Seen(NamedTuple):
+class Seen(NamedTuple):
     """A path of this call, how it is named there, and whether the verb writes it."""
 
     path: Path
     option: str
     written: bool
 
-    def lies_below(self, other: "_Seen") -> bool:
+    def lies_below(self, other: "Seen") -> bool:
         """Whether it is inside of what the other one names."""
         return Path(os.path.realpath(other.path)) in Path(os.path.realpath(self.path)).parents
 
@@ -75,7 +75,7 @@ def _checking(kind: Kind, *, written: bool) -> Callback:
             elif stated:
                 _check_input(one, option, kind)
             if kind != "path or name" or Path(one).exists():
-                _claim(context, _Seen(Path(one), option, written))
+                _claim(context, Seen(Path(one), option, written))
         return value
 
     return check
@@ -127,9 +127,9 @@ def _check_output(path: Path, option: str, kind: Kind) -> None:
         ) from None
 
 
-def _claim(context: typer.Context, new: _Seen) -> None:
+def _claim(context: typer.Context, new: Seen) -> None:
     """Refuse a path that is written and named by another option of this call, be it by a link or in other words."""
-    seen: list[_Seen] = context.meta.setdefault(_SEEN, [])
+    seen: list[Seen] = context.meta.setdefault(_SEEN_HERE, [])
     for other in seen:
         if (new.written or other.written) and _same(new.path, other.path):
             raise InputError(f"{new.path}: {other.option} and {new.option} name the same; give each its own")

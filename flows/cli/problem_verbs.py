@@ -165,6 +165,9 @@ def diversity(
     from iterpref_core.records import Problem
     from iterpref_core.storage.jsonl import read_jsonl
 
+    if split is not None:
+        splits = {problem.split for problem in read_jsonl(problems, Problem)}
+        choose("--split", split, tuple(sorted(name for name in splits if name is not None)))
     chosen = (problem for problem in read_jsonl(problems, Problem) if split in (None, problem.split))
     show_result(measure_diversity(chosen), json_)
 

@@ -49,7 +49,9 @@ def choose(option: str, value: str, available: tuple[str, ...]) -> str:
     if value not in available:
         near = get_close_matches(value, available, n=1)
         meant = f"did you mean {near[0]!r}? " if near else ""
-        raise ConfigError(f"{option} {value!r}: there is no such choice; {meant}available: {', '.join(available)}")
+        raise ConfigError(
+            f"{option} {value!r}: there is no such choice; {meant}available: {', '.join(available) or 'none'}"
+        )
     return value
 
 

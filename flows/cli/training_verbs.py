@@ -143,18 +143,18 @@ def export(
 ) -> None:
     """Write a trained model as a plain Hugging Face folder with a model card made from its results."""
     from iterpref_core.report.model_card import EMBEDDED, model_card
-    from iterpref_core.report.summary import read_summary
+    from iterpref_core.report.summary import using_summary
     from iterpref_core.training.export_model import count_sources, export_model, find_license
     from tasks.recording.tracking import clean_commit
 
-    found = read_summary(summary)
-    base = found["provenance"]["params"]["model"]["student"]
-    card = model_card(
-        found,
-        model.name,
-        name or out.name,
-        license=None if base == EMBEDDED else find_license(base),
-        sources=count_sources(problems),
-        commit=clean_commit(),
-    )
+    with using_summary(summary) as found:
+        base = found["provenance"]["params"]["model"]["student"]
+        card = model_card(
+            found,
+            model.name,
+            name or out.name,
+            license=None if base == EMBEDDED else find_license(base),
+            sources=count_sources(problems),
+            commit=clean_commit(),
+        )
     show_result(export_model(model, out, card), json_)

@@ -127,6 +127,8 @@ def execute_samples(problems: Path, samples: Path, out: Path, timings: Path | No
         ExecutionError: the engine failed.
     """
     known = read_problems(problems)
+    for _ in _read_samples(samples, known):  # to its end before anything runs: a broken line costs nothing
+        pass
     identity = digest(f"{read_text(problems)} {executor.limits} {executor.isolation}")
     with RunStore(out.with_name(f".{out.name}.unfinished.sqlite"), identity) as store:
         _run_rest(_read_samples(samples, known), executor, store)

@@ -125,6 +125,7 @@ def inject_bugs(
                 pairs_file.writelines(pair.to_json() + "\n" for pair in found.pairs)
                 spans_file.writelines(region.to_json() + "\n" for region in found.spans)
             if not counts["pairs"]:
+                store.remove()
                 shown = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "it is empty"
                 raise InputError(f"{problems}: no bug that the tests catch ({shown}); give problems with references")
         store.remove()
