@@ -7,7 +7,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -22,6 +21,7 @@ from pydantic import (
 )
 
 from iterpref_core.errors import ConfigError
+from iterpref_core.input_files import read_yaml
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -370,15 +370,11 @@ def load_params(path: Path | str = "params.yaml") -> Params:
     """Read and check the parameters.
 
     Raises:
-        ConfigError: the file is absent or not YAML, or a key is unknown, missing or out of range.
+        InputError: the file is absent or not YAML, or a key stands twice in it.
+        ConfigError: a key is unknown, missing or out of range.
     """
     path = Path(path)
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; run from the repository's root") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+    values = read_yaml(path, "run from the repository's root")
     try:
         return Params.model_validate(values)
     except ValidationError as error:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.cli.path_options import input_option, output_option
 from flows.cli.shared import (
     BACKENDS,
     DEFAULT_PARAMS,
@@ -24,7 +25,8 @@ PANEL = "CodeFlow"
 
 SOURCES = ("debugging", "sampling")
 Model = Annotated[
-    str | None, typer.Option(help="Folder, hub id, or an endpoint's name for it; model.debugger by default.")
+    str | None,
+    input_option("Folder, hub id, or an endpoint's name for it; model.debugger by default.", kind="path or name"),
 ]
 Backend = Annotated[str | None, typer.Option(help=f"How it is asked; one of: {', '.join(BACKENDS)}.")]
 BaseUrl = Annotated[
@@ -57,7 +59,7 @@ class _Asked:
 
 def debug(
     problems: ProblemsOption,
-    out: Annotated[Path, typer.Option(help="Trajectories.")],
+    out: Annotated[Path, output_option("Trajectories.")],
     model: Model = None,
     draft_model: Annotated[
         str | None, typer.Option(help="Folder or hub id of the model that drafts; by default the one that refines.")
@@ -126,11 +128,10 @@ def _for_people(found: dict[str, Any]) -> dict[str, str]:
 
 
 def compare_sources(
-    debugging: Annotated[Path, typer.Option(help="JSONL of trajectories that debug wrote.")],
-    sampling: Annotated[Path, typer.Option(help="JSONL of trajectories of --source sampling, of the same problems.")],
+    debugging: Annotated[Path, input_option("JSONL of trajectories that debug wrote.")],
+    sampling: Annotated[Path, input_option("JSONL of trajectories of --source sampling, of the same problems.")],
     out: Annotated[
-        Path | None,
-        typer.Option(help="CSV with a row for every number of calls; the report draws report_data/calls.csv."),
+        Path | None, output_option("CSV with a row for every number of calls; the report draws report_data/calls.csv.")
     ] = None,
     hardest: Annotated[
         int | None,
@@ -165,8 +166,8 @@ def compare_sources(
 
 
 def answers(
-    store: Annotated[Path, typer.Option(help="SQLite file of answers that a run has kept.")],
-    out: Annotated[Path, typer.Option(help="JSONL of recorded answers, for backend replay.")],
+    store: Annotated[Path, input_option("SQLite file of answers that a run has kept.")],
+    out: Annotated[Path, output_option("JSONL of recorded answers, for backend replay.")],
     model: Annotated[
         str | None, typer.Option(help="Whose; needed where the store has several models' answers.")
     ] = None,

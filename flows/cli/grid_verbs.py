@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.path_options import output_option
 from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, show_result, show_rows
 from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
@@ -73,7 +74,7 @@ def ablate(
 
 def study(
     regime: Annotated[list[str] | None, typer.Option(help="base or sft; both by default.")] = None,
-    figure: Annotated[Path | None, typer.Option(help="Draw it, as SVG.")] = None,
+    figure: Annotated[Path | None, output_option("Draw it, as SVG.")] = None,
     jobs: JobsOption = 2,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,

@@ -6,6 +6,7 @@ from typing import Annotated, get_args
 
 import typer
 
+from flows.cli.path_options import input_option, output_option
 from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, ProblemsOption, choose, override, show_result
 from iterpref_core.config import LocalizationMethod, load_params
 from iterpref_core.errors import InputError
@@ -15,7 +16,7 @@ from iterpref_core.storage.jsonl import check_spans, read_jsonl, read_pairs
 PANEL = "Pairs and error regions"
 
 METHODS: tuple[str, ...] = get_args(LocalizationMethod)
-Pairs = Annotated[Path, typer.Option("--pairs", help="JSONL of pairs; prompt, chosen and rejected are enough.")]
+Pairs = Annotated[Path, input_option("JSONL of pairs; prompt, chosen and rejected are enough.", "--pairs")]
 
 
 def register(app: typer.Typer) -> None:
@@ -25,12 +26,15 @@ def register(app: typer.Typer) -> None:
 
 
 def pair(
-    trajectories: Annotated[Path, typer.Option(help="JSONL of trajectories.")],
+    trajectories: Annotated[Path, input_option("JSONL of trajectories.")],
     problems: ProblemsOption,
-    out: Annotated[Path, typer.Option(help="Pairs.")],
+    out: Annotated[Path, output_option("Pairs.")],
     model: Annotated[
         str | None,
-        typer.Option(help="Folder or hub id of the model to train, whose tokenizer counts; model.student by default."),
+        input_option(
+            "Folder or hub id of the model to train, whose tokenizer counts; model.student by default.",
+            kind="path or name",
+        ),
     ] = None,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
@@ -52,13 +56,12 @@ def pair(
 def decontaminate(
     pairs: Pairs,
     against: Annotated[
-        list[str], typer.Option(help="A benchmark's JSONL file, or its name; may be given several times.")
+        list[str],
+        input_option("A benchmark's JSONL file, or its name; may be given several times.", kind="path or name"),
     ],
-    out: Annotated[Path, typer.Option(help="The pairs that share nothing with a benchmark.")],
-    report: Annotated[Path, typer.Option(help="JSON: per benchmark what the others share with it.")],
-    problems: Annotated[Path, typer.Option(help="JSONL of problems, for --against heldout.")] = Path(
-        "data/problems.jsonl"
-    ),
+    out: Annotated[Path, output_option("The pairs that share nothing with a benchmark.")],
+    report: Annotated[Path, output_option("JSON: per benchmark what the others share with it.")],
+    problems: Annotated[Path, input_option("JSONL of problems, for --against heldout.")] = Path("data/problems.jsonl"),
     json_: JsonOption = False,
 ) -> None:
     """Leave out the pairs, ours or anybody's, that overlap with benchmarks."""
@@ -69,9 +72,9 @@ def decontaminate(
 
 def localize(
     pairs: Pairs,
-    out: Annotated[Path, typer.Option(help="Spans.")],
+    out: Annotated[Path, output_option("Spans.")],
     method: Annotated[str, typer.Option(help=f"One of: {', '.join(METHODS)}.")] = METHODS[0],
-    problems: Annotated[Path | None, typer.Option(help="JSONL of problems, for causal: it runs their tests.")] = None,
+    problems: Annotated[Path | None, input_option("JSONL of problems, for causal: it runs their tests.")] = None,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
@@ -86,12 +89,18 @@ def localize(
 
 def show(
     pairs: Pairs,
-    spans: Annotated[Path | None, typer.Option(help="JSONL of spans; by default the lines outside the LCS.")] = None,
+    spans: Annotated[Path | None, input_option("JSONL of spans; by default the lines outside the LCS.")] = None,
     task_id: Annotated[str | None, typer.Option(help="Which pair; the first ones by default.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="How many pairs: 1 in the terminal, 10 on a page.")] = None,
-    html: Annotated[Path | None, typer.Option(help="Write a page instead of printing.")] = None,
-    model: Annotated[str | None, typer.Option(help="Model before training; with --trained, colors.")] = None,
-    trained: Annotated[str | None, typer.Option(help="Model after training: colors each token's change.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="How many pairs: 1 in the terminal, 10 on a page.")
+    ] = None,
+    html: Annotated[Path | None, output_option("Write a page instead of printing.")] = None,
+    model: Annotated[
+        str | None, input_option("Model before training; with --trained, colors.", kind="path or name")
+    ] = None,
+    trained: Annotated[
+        str | None, input_option("Model after training: colors each token's change.", kind="path or name")
+    ] = None,
     params: ParamsOption = DEFAULT_PARAMS,
 ) -> None:
     """Show pairs with their error region marked, and what training did to each token."""
@@ -148,8 +157,8 @@ def _regions_of(pairs: list[PreferencePair], spans: Path | None) -> dict[str, Fo
 
 def compare_spans(
     pairs: Pairs,
-    spans: Annotated[Path, typer.Option(help="JSONL of spans, as localize writes them.")],
-    truth: Annotated[Path, typer.Option(help="JSONL of the true spans, as inject writes them.")],
+    spans: Annotated[Path, input_option("JSONL of spans, as localize writes them.")],
+    truth: Annotated[Path, input_option("JSONL of the true spans, as inject writes them.")],
     json_: JsonOption = False,
 ) -> None:
     """Compare marked error regions with the true ones: precision and recall, by lines and by characters."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iterpref_core.errors import InputError
+from iterpref_core.execution import check_tests
 from iterpref_core.inference.backend import derive_seed
 from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import read_jsonl
@@ -31,8 +32,7 @@ def survey(path: Path) -> Survey:
     """
     count, digest, tests = 0, hashlib.sha256(), hashlib.sha256()
     for problem in selected(path, unique=True):
-        if not problem.tests:
-            raise InputError(f"{path}: problem {problem.task_id!r}: field 'tests' is empty; add a test or remove it")
+        check_tests(problem, path, visible=True)
         count += 1
         digest.update(problem.to_json().encode())
         tests.update(f"{problem.task_id} {problem.tests_digest}\n".encode())

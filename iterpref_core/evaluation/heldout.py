@@ -11,7 +11,16 @@ from iterpref_core.errors import InputError
 from iterpref_core.evaluation.answerer import Answerer
 from iterpref_core.evaluation.program_runs import Journals, ProgramRun, name_of, own_solutions, run_all, single
 from iterpref_core.evaluation.scores import Evaluated, GroundTruth, Provenance, make_entry
-from iterpref_core.execution import ENGINE, REFERENCE_FACTOR, Engine, limits_of, open_executor, program_of, time_limit
+from iterpref_core.execution import (
+    ENGINE,
+    REFERENCE_FACTOR,
+    Engine,
+    check_tests,
+    limits_of,
+    open_executor,
+    program_of,
+    time_limit,
+)
 from iterpref_core.inference.answer_extraction import extract_code
 from iterpref_core.inference.codeflow_prompts import draft_prompt
 from iterpref_core.records import Problem, Sample
@@ -30,8 +39,7 @@ def load_split(problems: Path, split: str) -> tuple[Problem, ...]:
     if not found:
         raise InputError(f"{problems}: no problem of split {split!r}; run stage problems or name another file")
     for problem in found:
-        if not problem.tests + problem.hidden_tests:
-            raise InputError(f"{problems}: problem {problem.task_id!r}: field 'tests' is empty; give it at least one")
+        check_tests(problem, problems)
     return found
 
 

@@ -8,7 +8,6 @@ reference, as it is or after rewrites that keep its meaning (a model's fix does 
 import ast
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -22,7 +21,7 @@ from iterpref_core.progress import show_progress
 from iterpref_core.records import FocalSpans, PreferencePair, Problem, Record, Sample
 from iterpref_core.source_code.line_diff import diff_lines, span_lines
 from iterpref_core.storage.code_digest import code_digest
-from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
+from iterpref_core.storage.jsonl import atomic_writers, read_jsonl
 from iterpref_core.storage.run_store import RunStore, digest
 
 METHOD = "injected"
@@ -119,15 +118,16 @@ def inject_bugs(
                     store[_key(problem)] = found.model_dump(mode="json")
                     advance()
         counts = Counter({"problems": total, "pairs": 0, "mutants": 0})
-        with ExitStack() as stack:
-            pairs_file = stack.enter_context(atomic_writer(out))
-            spans_file = stack.enter_context(atomic_writer(spans))
+        with atomic_writers(out, spans) as (pairs_file, spans_file):
+            assert pairs_file is not None
+            assert spans_file is not None
             for problem in read_jsonl(problems, Problem):
                 found = Injected.model_validate(store[_key(problem)])
                 counts.update({**found.counts, "pairs": len(found.pairs)})
                 pairs_file.writelines(pair.to_json() + "\n" for pair in found.pairs)
                 spans_file.writelines(region.to_json() + "\n" for region in found.spans)
             if not counts["pairs"]:
+                store.remove()
                 shown = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "it is empty"
                 raise InputError(f"{problems}: no bug that the tests catch ({shown}); give problems with references")
         store.remove()

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from iterpref_core.errors import InputError
+from iterpref_core.input_files import read_text
 from iterpref_core.report.labels import MODELS, in_order
 from iterpref_core.storage.jsonl import describe_validation_error
 
@@ -121,10 +122,9 @@ def load_model_results(path: Path) -> ModelResults:
         InputError: it is absent or cannot be read.
     """
     path = path / "results.json" if path.is_dir() else path
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; give a folder of `iterpref evaluate`, or its results.json")
+    text = read_text(path, "give a folder of `iterpref evaluate`, or its results.json")
     try:
-        return ModelResults.model_validate_json(path.read_bytes())
+        return ModelResults.model_validate_json(text)
     except ValidationError as error:
         raise InputError(f"{path}: {describe_validation_error(error)}; run stage evaluation again") from None
 
@@ -136,9 +136,7 @@ def load_metrics(path: Path, needed: Sequence[str] = ()) -> dict[str, float]:
         InputError: the file is absent, is not a JSON object of numbers, or lacks a metric that is needed.
     """
     try:
-        metrics = TypeAdapter(dict[str, float]).validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run `dvc repro {path.stem}` first") from None
+        metrics = TypeAdapter(dict[str, float]).validate_json(read_text(path, f"run `dvc repro {path.stem}` first"))
     except ValidationError as error:
         raise InputError(f"{path}: {describe_validation_error(error)}; run `dvc repro {path.stem}` again") from None
     for name in needed:

@@ -1,12 +1,12 @@
 """Benchmark tasks, to screen against: their files, found by name or path, and what they ask."""
 
-import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from iterpref_core.errors import InputError, RecordError
+from iterpref_core.input_files import Place, parse_json
 from iterpref_core.records import COMPOSED
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import parse_lines
@@ -100,14 +100,11 @@ def read_benchmark(path: Path, *, only_heldout: bool = False) -> Iterator[Benchm
         RecordError: a line is no JSON object, or has neither a prompt nor a solution.
     """
     for number, text in parse_lines(path):
-        try:
-            task = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise RecordError(f"{path}:{number}: not valid JSON ({error.msg}); correct or remove this line") from None
+        task = parse_json(text, Place(path, number))
         if not isinstance(task, dict) or not any(isinstance(task.get(name), str) for name in PROMPTS + SOLUTIONS):
             fields = ", ".join(PROMPTS + SOLUTIONS)
             raise RecordError(f"{path}:{number}: no text under any of the fields {fields}; give a benchmark's file")
-        if task.get("split") in ({HELDOUT} if only_heldout else {None, HELDOUT}):
+        if task.get("split") in ((HELDOUT,) if only_heldout else (None, HELDOUT)):
             prompts, solutions = (_texts(task, names) for names in (PROMPTS, SOLUTIONS))
             name = next((str(task[field]) for field in NAMES if field in task), f"{path.name}:{number}")
             yield BenchmarkTask(name, prompts, solutions, composed=task.get("source") == COMPOSED)

@@ -96,7 +96,7 @@ def _choose_profile(model: str, problems: Path, params: Path) -> tuple[str, str]
     from iterpref_core.training.problem_estimate import estimate_from_problems
     from iterpref_core.training.this_device import this_device
 
-    entries = (entry.found for entry in read_entries(problems, Problem.model_validate_json))
+    entries = (entry.found for entry in read_entries(problems, Problem, lambda problem: problem))
     sample = [found for found in islice(entries, SAMPLE) if isinstance(found, Problem)]
     if not sample:
         raise InputError(f"{problems}: holds no problem; give another file, or none for examples")

@@ -39,7 +39,7 @@ def test_errors_name_file_line_and_field(tmp_path: Path, line: str, message: str
     for read in (lambda: read_jsonl(path, PreferencePair, unique=True), lambda: read_pairs(path)):
         with pytest.raises(RecordError) as caught:
             list(read())
-        assert str(caught.value).startswith(f"{path}:3: ")
+        assert str(caught.value).startswith(f"{path}:3:")
         assert message in str(caught.value)
 
 
