@@ -1,8 +1,8 @@
 """This device: the card, or the processor, that training would run on here, with its memory and speed."""
 
+import os
 import time
 
-import psutil
 import torch
 
 from iterpref_core.training.training_estimate import ACCELERATORS, Accelerator
@@ -16,7 +16,8 @@ def this_device() -> Accelerator:
     FLOP/s of a card in the table are the vendor's; of others those of a matrix product, which takes some milliseconds.
     """
     if not torch.cuda.is_available():
-        return Accelerator("this processor", _matmul_flops("cpu", torch.float32), psutil.virtual_memory().total, "cpu")
+        memory = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+        return Accelerator("this processor", _matmul_flops("cpu", torch.float32), memory, "cpu")
     name, memory = torch.cuda.get_device_name(0), float(torch.cuda.get_device_properties(0).total_memory)
     known = next((card.flops for card in ACCELERATORS if card.reported == name), None)
     return Accelerator(name, known or _matmul_flops("cuda", torch.bfloat16), memory, name)
