@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from flows.cli.method_cost_verbs import PANEL
+from flows.cli.path_options import input_option
 from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption
 from iterpref_core.config import Params, load_params
 from iterpref_core.errors import InputError
@@ -23,9 +24,10 @@ def register(app: typer.Typer) -> None:
 
 def init(
     problems: Annotated[
-        Path | None, typer.Option(help=f"JSONL of your problems; examples go there if there is none. [{PROBLEMS}]")
+        Path | None,
+        input_option(f"JSONL of your problems; examples go there if there is none. [{PROBLEMS}]", kind="path or name"),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="The model to train: a folder or hub id.")] = None,
+    model: Annotated[str | None, input_option("The model to train: a folder or hub id.", kind="path or name")] = None,
     debugger: Annotated[
         str | None, typer.Option(help="What repairs its programs: folder, hub id, or the name that --base-url serves.")
     ] = None,

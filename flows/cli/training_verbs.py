@@ -38,9 +38,7 @@ def check(
             kind="path or name",
         ),
     ] = None,
-    problems: Annotated[Path, typer.Option(help="JSONL of problems, for --against heldout.")] = Path(
-        "data/problems.jsonl"
-    ),
+    problems: Annotated[Path, input_option("JSONL of problems, for --against heldout.")] = Path("data/problems.jsonl"),
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:

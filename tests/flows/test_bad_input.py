@@ -107,7 +107,8 @@ WORK = (
     "iterpref_core.training.export_model", "iterpref_core.training.shifts", "tasks.benchmarks.bench_backends",
     "tasks.benchmarks.bench_evaluation", "tasks.benchmarks.bench_execution", "tasks.benchmarks.bench_generation",
     "tasks.benchmarks.bench_localization", "tasks.benchmarks.bench_pipeline", "tasks.benchmarks.bench_recipe",
-    "tasks.benchmarks.bench_scale", "tasks.benchmarks.bench_training", "tasks.orchestration.doctor",
+    "tasks.benchmarks.bench_scale", "tasks.benchmarks.bench_training", "tasks.orchestration.configuration_check",
+    "tasks.orchestration.doctor",
     "tasks.recording.tracking",
 )  # fmt: skip
 
@@ -147,6 +148,8 @@ def _judge(name: str | None, *_: object) -> Iterator[Any]:
 @pytest.fixture
 def without_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """No program runs and no model is asked; the present folder is a workspace of its own."""
+    import iterpref_core.training.problem_estimate  # noqa: F401 - would keep what is put in the place of others' work
+    import tasks.orchestration.new_configuration  # noqa: F401 - the same
     from iterpref_core.input_files import read_yaml
     from iterpref_core.training.dataset import join_spans
 
@@ -157,6 +160,7 @@ def without_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         shutil.copy2(ROOT / name, workspace)
     shutil.copytree(ROOT / "profiles", workspace / "profiles")
     monkeypatch.chdir(workspace)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
     # Parsing YAML takes 20 ms; what nobody has changed is read once.
     text = (ROOT / "params.yaml").read_bytes()
     parsed = known[ROOT / "params.yaml"]
