@@ -266,6 +266,24 @@ CHOICES = {
 }  # fmt: skip
 NUMBERS = ["-1", "0", "1", "2", "0.5", "1e400", "nan", "99999999999999999999", "x", ""]
 WRITTEN = {"out", "verdicts", "timings", "kept", "html", "report", "figure"}
+YAML = [
+    "",
+    "null",
+    "{}",
+    "[]",
+    "-1",
+    "0",
+    "x",
+    "[",
+    "*a",
+    "\t",
+    ".nan",
+    "1e400",
+    "9" * 5000,
+    "{a: 1, a: 2}",
+    "2001-99-99",
+    '"',
+]
 VALUES = [
     None, True, -1, 0, 1e308, float("nan"), float("inf"), 10**400, "", "hello", "\ud800", "\0", "é\u2028",
     [], {}, [[]], [None],
@@ -372,7 +390,7 @@ class Case:
             ("scores", "quality"),
             ("tree", "synthesize"),
         }
-        if name == "params" and random.random() < 0.8:
+        if name == "params" and random.random() < 0.6:
             return None
         if random.random() < 0.06:
             strange = [
@@ -414,12 +432,11 @@ class Case:
     def _fill(self, path: Path, name: str) -> None:
         random = self.random
         if name == "params":
-            text = (ROOT / "params.yaml").read_text("utf-8")
-            old = random.choice(["beta:", "0.1", "training:", "codeflow", "[", ": 1", "seed"])
-            path.write_text(
-                text.replace(old, random.choice(["x:", "[", "-1", "null", "{", "\t", "a: *b"]), random.choice([1, -1])),
-                "utf-8",
-            )
+            lines = (ROOT / "params.yaml").read_text("utf-8").splitlines()
+            place = random.randrange(len(lines))
+            before, colon, _ = lines[place].partition(":")
+            lines[place] = f"{before}{colon} {random.choice(YAML)}"
+            path.write_text("\n".join(lines) + "\n", "utf-8")
         elif name == "marks":
             path.write_text(
                 MARKS.replace(
