@@ -79,7 +79,7 @@ def test_benchmarks_of_every_kind_are_read_and_of_split_problems_the_held_out_on
 
 
 @pytest.mark.parametrize(
-    ("line", "message"), [("{", r"b\.jsonl:1: not valid JSON"), ('{"question": 1}', r"b\.jsonl:1: no text under any")]
+    ("line", "message"), [("{", r"b\.jsonl:1:2: not valid JSON"), ('{"question": 1}', r"b\.jsonl:1: no text under any")]
 )
 def test_files_that_are_no_benchmark_are_refused(tmp_path: Path, line: str, message: str) -> None:
     (tmp_path / "b.jsonl").write_text(line, encoding="utf-8")

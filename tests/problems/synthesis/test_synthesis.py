@@ -131,7 +131,7 @@ def test_seed_code_that_is_none_is_refused(tmp_path: Path, params: SynthesisPara
         ("empty", InputError, "no feature was found in 0 programs"),
         ("absent", InputError, "no such file"),
         ("bad.jsonl", RecordError, r"bad.jsonl:1: field 'code' is missing; such a record is"),
-        ("latin", InputError, r"a\.py: not UTF-8"),
+        ("latin", InputError, r"a\.py:1:3: not UTF-8"),
     ]:
         with pytest.raises(error, match=message):
             make_tree(tmp_path / name, ScriptedModel(_features), params, None, tmp_path / "tree.json")
