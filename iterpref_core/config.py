@@ -424,8 +424,11 @@ def _explain_one(item: dict) -> str:  # type: ignore[type-arg]
         return f"{key}: missing; add it (git show HEAD:params.yaml has a complete file)"
     if item["type"] == "extra_forbidden":
         renamed = _RENAMED.get(key)
-        near = [renamed] if renamed else get_close_matches(location[-1], _known_keys(location[:-1]), n=1)
-        return f"{key}: unknown parameter; " + (f"did you mean {near[0]!r}?" if near else "remove it")
+        known = _known_keys(location[:-1])
+        near = [renamed] if renamed else get_close_matches(location[-1], known, n=1)
+        return f"{key}: unknown parameter; " + (
+            f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+        )
     return f"{key}: {item['msg'][0].lower() + item['msg'][1:]} (got {item['input']!r})"
 
 

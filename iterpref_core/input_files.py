@@ -11,7 +11,7 @@ from typing import IO, Any, NamedTuple, cast
 
 import yaml
 
-from iterpref_core.errors import InputError
+from iterpref_core.errors import InputError, RecordError
 
 ABSENT = "check the path or run the stage that writes it"
 
@@ -99,15 +99,15 @@ def parse_json(text: str, where: Place) -> Any:
     """The value of a JSON text that begins somewhere in a file.
 
     Raises:
-        InputError: it is not valid JSON; the message says line and column of the file.
+        RecordError: it is not valid JSON; the message says line and column of the file.
     """
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise InputError(f"{where.after(text[: error.pos])}: not valid JSON ({error.msg}); correct it") from None
+        raise RecordError(f"{where.after(text[: error.pos])}: not valid JSON ({error.msg}); correct it") from None
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise InputError(f"{where}: not valid JSON ({reason}); correct it") from None
+        raise RecordError(f"{where}: not valid JSON ({reason}); correct it") from None
 
 
 class _OnceLoader(yaml.SafeLoader):  # not libyaml's, which a deep nest ends by a segmentation fault

@@ -195,8 +195,6 @@ def mutants_of(code: str, limit: int, seed: str) -> list[Mutant]:
                 break
             mutant = _apply(sites[place], tree)
             found.setdefault(mutant.code, (place, mutant))
-    except (RecursionError, MemoryError):
-        return []  # nested too deeply to be written down
-    except (SyntaxError, ValueError) as error:  # ValueError: NUL, before Python 3.11.4
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # ValueError: NUL, before Python 3.11.4
         raise ValueError(f"the program cannot be parsed ({type(error).__name__}: {error})") from None
     return [mutant for place, mutant in sorted(found.values(), key=lambda item: item[0]) if place >= 0]

@@ -190,5 +190,7 @@ def load_hashes(lock: Path) -> dict[str, str]:
         stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"].items()
         outs = {out["path"]: out["md5"] for name, stage in stages if name != "report" for out in stage.get("outs", ())}
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{lock}: not a dvc.lock ({error}); restore it, or delete it and run `dvc repro`") from None
+        raise InputError(
+            f"{lock}: not a dvc.lock ({error}); restore it (git has it), or move it away and run `dvc repro`"
+        ) from None
     return {path: md5 for path, md5 in sorted(outs.items()) if not path.startswith("metrics/")}

@@ -107,7 +107,10 @@ def _reference(problem: Problem, limit_s: float) -> Program:
 
 
 def _mutants(problem: Problem, options: QualityOptions) -> list[Mutant]:
-    return mutants_of(problem.reference or "", options.max_mutants, f"{options.seed} {problem.task_id}")
+    try:
+        return mutants_of(problem.reference or "", options.max_mutants, f"{options.seed} {problem.task_id}")
+    except ValueError:  # it passes its tests, and is nested more deeply than a tree can be written down
+        return []
 
 
 def _judge(problem: Problem, reference: Outcome, runs: list[tuple[Mutant, Outcome]]) -> ProblemQuality:

@@ -86,7 +86,7 @@ def _read_profile(name: str, profiles: Path, builders: tuple[str, ...]) -> dict[
     if name not in {path.stem for path in profiles.glob("*.yaml")}:  # a path would lead out of the folder
         known = ", ".join(sorted(path.stem for path in profiles.glob("*.yaml")))
         named_by = f"{profiles / builders[-1]}.yaml: base: " if builders else ""
-        raise ConfigError(f"{named_by}profile {name!r}: there is no {source}; available: {known}")
+        raise ConfigError(f"{named_by}profile {name!r}: there is no such file in {profiles}; available: {known}")
     text, content = read_text(source), read_yaml(source)
     if not isinstance(content, dict):
         raise ConfigError(f"{source}: holds no parameters; correct the profile")

@@ -42,6 +42,7 @@ from iterpref_core.records import (
     ScriptTest,
     UnittestTest,
 )
+from iterpref_core.screening.benchmark_tasks import VARIABLES
 from tests.settings import ROOT
 
 CASES = 2000
@@ -170,6 +171,8 @@ def without_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     )
     monkeypatch.setattr("tasks.grids.ablations.read_yaml", lambda *_: known[ROOT / "ablations.yaml"])
     monkeypatch.setattr("typer.main.get_command", cache(typer.main.get_command))  # else made anew for every call
+    for variable in VARIABLES.values():
+        monkeypatch.delenv(variable, raising=False)
     for name in WORK:
         monkeypatch.setitem(sys.modules, name, _Work(name))
     monkeypatch.setitem(sys.modules, "iterpref_core.training.training", ModuleType("training"))
@@ -267,6 +270,24 @@ CHOICES = {
 }  # fmt: skip
 NUMBERS = ["-1", "0", "1", "2", "0.5", "1e400", "nan", "99999999999999999999", "x", ""]
 WRITTEN = {"out", "verdicts", "timings", "kept", "html", "report", "figure"}
+YAML = [
+    "",
+    "null",
+    "{}",
+    "[]",
+    "-1",
+    "0",
+    "x",
+    "[",
+    "*a",
+    "\t",
+    ".nan",
+    "1e400",
+    "9" * 5000,
+    "{a: 1, a: 2}",
+    "2001-99-99",
+    '"',
+]
 VALUES = [
     None, True, -1, 0, 1e308, float("nan"), float("inf"), 10**400, "", "hello", "\ud800", "\0", "é\u2028",
     [], {}, [[]], [None],
@@ -373,7 +394,7 @@ class Case:
             ("scores", "quality"),
             ("tree", "synthesize"),
         }
-        if name == "params" and random.random() < 0.8:
+        if name == "params" and random.random() < 0.6:
             return None
         if random.random() < 0.06:
             strange = [
@@ -415,12 +436,11 @@ class Case:
     def _fill(self, path: Path, name: str) -> None:
         random = self.random
         if name == "params":
-            text = (ROOT / "params.yaml").read_text("utf-8")
-            old = random.choice(["beta:", "0.1", "training:", "codeflow", "[", ": 1", "seed"])
-            path.write_text(
-                text.replace(old, random.choice(["x:", "[", "-1", "null", "{", "\t", "a: *b"]), random.choice([1, -1])),
-                "utf-8",
-            )
+            lines = (ROOT / "params.yaml").read_text("utf-8").splitlines()
+            place = random.randrange(len(lines))
+            before, colon, _ = lines[place].partition(":")
+            lines[place] = f"{before}{colon} {random.choice(YAML)}"
+            path.write_text("\n".join(lines) + "\n", "utf-8")
         elif name == "marks":
             path.write_text(
                 MARKS.replace(
@@ -462,6 +482,47 @@ def call(words: list[str]) -> tuple[int, str, str]:
     finally:
         sys.argv = before
     return code, err.getvalue(), found
+
+
+def _said(*words: object) -> str:
+    code, said, trace = call([str(word) for word in words])
+    assert (code, trace) == (2, ""), f"{said}{trace}"
+    return said
+
+
+def test_paths_that_would_do_harm_are_refused_before_any_work(without_work: Path, tmp_path: Path) -> None:
+    pairs, link, hard = (tmp_path / name for name in ("pairs.jsonl", "link", "hard"))
+    pairs.write_text(json.dumps(PAIR) + "\n", "utf-8")
+    link.symlink_to(pairs)
+    hard.hardlink_to(pairs)
+    before = pairs.read_bytes()
+    for same in (pairs, link, hard, tmp_path / "workspace" / ".." / "pairs.jsonl"):
+        assert "--pairs and --out name the same" in _said("localize", "--pairs", pairs, "--out", same)
+    clean = ("decontaminate", "--pairs", pairs, "--against", pairs)
+    assert "--out and --report name the same" in _said(*clean, "--out", "x", "--report", "./x")
+    assert "--out and --report lie in each other" in _said(*clean, "--out", "x", "--report", "x/y")
+    assert "is a folder (--report)" in _said(*clean, "--out", "x", "--report", tmp_path)
+    assert "--out: is empty or the present folder" in _said("localize", "--pairs", pairs, "--out", "")
+    assert "is no folder (--out)" in _said("localize", "--pairs", pairs, "--out", pairs / "x")
+    assert "no plain file (--out)" in _said("localize", "--pairs", pairs, "--out", "/dev/null")
+    assert "is a folder (--pairs); a file is needed" in _said("localize", "--pairs", tmp_path, "--out", "x")
+    (tmp_path / "empty").write_text(" \n\n")
+    assert "is empty (--pairs)" in _said("localize", "--pairs", tmp_path / "empty", "--out", "x")
+    assert pairs.read_bytes() == before
+    assert not (without_work / "x").exists()
+
+
+def test_what_passed_without_a_word_is_refused(without_work: Path, tmp_path: Path) -> None:
+    problems, params = tmp_path / "problems.jsonl", without_work / "params.yaml"
+    problems.write_text(json.dumps(PROBLEM | {"tests": [TEST | {"expected": "hello"}]}) + "\n", "utf-8")
+    for verb in (("ingest", problems, "--format", "jsonl"), ("debug", "--problems", problems)):
+        assert "field 'expected' of test 'f(1)': not a Python literal: 'hello'" in _said(*verb, "--out", "x")
+    assert "available: codeflow" in _said("diversity", "--problems", problems, "--split", "nope")
+    assert "available: authors-code" in _said("profile", "../params")
+    params.write_text(params.read_text("utf-8") + "\nbudget: {calls: null, tokens: null, dollars: null}\n", "utf-8")
+    assert "'budget' stands on line" in _said("localize", "--pairs", problems, "--out", "x")
+    for verb in (("quality", "--problems", problems), ("inject", "--problems", problems, "--out", "x", "--spans", "y")):
+        assert "--seed" in _said(*verb, "--seed", "-1")
 
 
 @pytest.mark.timeout(600)
