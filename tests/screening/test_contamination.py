@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.errors import InputError, RecordError
+from iterpref_core.errors import InputError
 from iterpref_core.problems.formats.benchmark_membership import mbpp_plus_ids
 from iterpref_core.records import PreferencePair
 from iterpref_core.screening.benchmark_tasks import BenchmarkTask, find_benchmarks, read_benchmark
