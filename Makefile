@@ -13,7 +13,9 @@ export OMP_WAIT_POLICY ?= PASSIVE
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
 
-demo: $(INSTALLED) ## run the whole experiment and print its results table
+demo: ## run the whole experiment and print its results table
+	@$(PYTHON) environments/check_isolation.py
+	@$(MAKE) --no-print-directory $(INSTALLED)
 	$(BIN)/iterpref run
 
 # One worker more than there are cores: tests of servers and pages wait for a third of their time. Tests that share something

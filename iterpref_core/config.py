@@ -7,7 +7,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -22,6 +21,7 @@ from pydantic import (
 )
 
 from iterpref_core.errors import ConfigError
+from iterpref_core.input_files import read_yaml
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -141,14 +141,14 @@ class ExecutionParams(Settings):
 
 
 class ProblemsParams(Settings):
-    """How many problems are composed for which purpose."""
+    """How many problems are composed for which purpose; 0 everywhere leaves the users' own ones alone."""
 
     seed: Seed
-    student: PositiveInt
-    debugger: PositiveInt
-    codeflow: PositiveInt
-    validation: PositiveInt
-    heldout: PositiveInt
+    student: Count
+    debugger: Count
+    codeflow: Count
+    validation: Count
+    heldout: Count
     two_step_share: Share
     visible_tests: Annotated[int, Field(ge=6)]
     hidden_tests: Annotated[int, Field(ge=6)]
@@ -419,15 +419,11 @@ def load_params(path: Path | str = "params.yaml") -> Params:
     """Read and check the parameters.
 
     Raises:
-        ConfigError: the file is absent or not YAML, or a key is unknown, missing or out of range.
+        InputError: the file is absent or not YAML, or a key stands twice in it.
+        ConfigError: a key is unknown, missing or out of range.
     """
     path = Path(path)
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; run from the repository's root") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+    values = read_yaml(path, "run from the repository's root")
     try:
         return Params.model_validate(values)
     except ValidationError as error:
@@ -477,8 +473,11 @@ def _explain_one(item: dict) -> str:  # type: ignore[type-arg]
         return f"{key}: missing; add it (git show HEAD:params.yaml has a complete file)"
     if item["type"] == "extra_forbidden":
         renamed = _RENAMED.get(key)
-        near = [renamed] if renamed else get_close_matches(location[-1], _known_keys(location[:-1]), n=1)
-        return f"{key}: unknown parameter; " + (f"did you mean {near[0]!r}?" if near else "remove it")
+        known = _known_keys(location[:-1])
+        near = [renamed] if renamed else get_close_matches(location[-1], known, n=1)
+        return f"{key}: unknown parameter; " + (
+            f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+        )
     return f"{key}: {item['msg'][0].lower() + item['msg'][1:]} (got {item['input']!r})"
 
 

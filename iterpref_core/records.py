@@ -1,6 +1,7 @@
 """Records that cross stages, frozen, exactly as they stand in the JSONL files.
 
-Optional fields that are None are left out of the files. Unknown fields of foreign data are ignored.
+Optional fields that are None are left out of the files. Unknown fields of foreign data are ignored; those of a problem
+and of its tests are not, since what a misspelt one says would be lost.
 
 Every kind of record has a version. A record without `schema_version` is of version 1, so that no line of today's files
 spends bytes on it; from version 2 on each line of that kind states it. Whoever changes what a field means, or makes one
@@ -32,6 +33,9 @@ Verdict = Literal[
     "infra_error",
 ]
 
+COMPOSED = "synthetic"
+"""The `source` of problems from this project's feature tree."""
+
 OWN_CODE = "own_code:"
 """How the `source` of a problem begins that was made of a project's code; the project's name follows."""
 
@@ -45,11 +49,13 @@ class Record(BaseModel):
 
     Attributes:
         schema_version: of this kind of record, which is what files are written in.
+        example: one as it stands in a file, for messages about others; empty for those that nobody writes by hand.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     schema_version: ClassVar[int] = 1
+    example: ClassVar[str] = ""
 
     def to_json(self) -> str:
         """One line of JSON without its newline; non-ASCII text is kept readable."""
@@ -64,8 +70,13 @@ class Record(BaseModel):
             ValidationError: the text is no such record, or one of another version.
         """
         text = json_data if isinstance(json_data, str) else json_data.decode("utf-8", "replace")
-        if not text.startswith(f"{cls._head()},") and (cls.schema_version > 1 or '"schema_version"' in text):
-            cls._refuse_other_version(text)
+        strict = cls.model_config["extra"] == "forbid"
+        if (strict or not text.startswith(f"{cls._head()},")) and (
+            cls.schema_version > 1 or '"schema_version"' in text
+        ):
+            fields = cls._refuse_other_version(text)
+            if strict and isinstance(fields, dict):
+                json_data = json.dumps({name: value for name, value in fields.items() if name != "schema_version"})
         return super().model_validate_json(json_data, **options)
 
     @classmethod
@@ -73,16 +84,16 @@ class Record(BaseModel):
         return f'{{"schema_version":{cls.schema_version}'
 
     @classmethod
-    def _refuse_other_version(cls, text: str) -> None:
-        """Raise where a record states another version. One that is no integer is foreign data's own."""
+    def _refuse_other_version(cls, text: str) -> Any:
+        """Raise where a record states another version, else return it. One that is no integer is foreign data's own."""
         try:
             found = json.loads(text)
-        except ValueError:
-            return  # pydantic says what is wrong with it
+        except (ValueError, RecursionError):
+            return None  # pydantic says what is wrong with it
         stated = found.get("schema_version") if isinstance(found, dict) else cls.schema_version
         version = stated if type(stated) is int else 1
         if version == cls.schema_version:
-            return
+            return found
         later = version > cls.schema_version
         remedy = "a later IterPref wrote it; use that one" if later else "run again what wrote it"
         message = f"{cls.__name__} of version {version}, and this program reads {cls.schema_version}: {remedy}"
@@ -92,11 +103,13 @@ class Record(BaseModel):
         )
 
 
-class IoTest(Record):
+class IoTest(Record, extra="forbid"):
     """Call an expression; the value must equal a Python literal, in its type too.
 
     With `atol` it must be equal by `==`, or within 1e-7 of it relatively plus `atol` absolutely: EvalPlus's equality.
     """
+
+    example: ClassVar[str] = '{"kind": "io", "call": "f(1)", "expected": "2"}'
 
     kind: Literal["io"] = "io"
     call: str
@@ -104,25 +117,33 @@ class IoTest(Record):
     atol: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
 
-class AssertTest(Record):
+class AssertTest(Record, extra="forbid"):
     """Statements that raise AssertionError when the program is wrong."""
+
+    example: ClassVar[str] = '{"kind": "assert", "code": "assert f(1) == 2"}'
 
     kind: Literal["assert"] = "assert"
     code: str
 
 
-class UnittestTest(Record):
+class UnittestTest(Record, extra="forbid"):
     """Source of one or more `unittest.TestCase` classes."""
+
+    example: ClassVar[str] = '{"kind": "unittest", "code": "class Tests(unittest.TestCase): ..."}'
 
     kind: Literal["unittest"] = "unittest"
     code: str
 
 
-class ScriptTest(Record):
+class ScriptTest(Record, extra="forbid"):
     """A test script that imports the solution by module name.
 
     `environment` names the interpreter that it needs, among `execution.environments`; None is this project's own.
     """
+
+    example: ClassVar[str] = (
+        '{"kind": "script", "module": "solution", "files": {"test.py": "from solution import f ..."}, "run": "test.py"}'
+    )
 
     kind: Literal["script"] = "script"
     module: str
@@ -135,13 +156,18 @@ class ScriptTest(Record):
 Test = Annotated[IoTest | AssertTest | UnittestTest | ScriptTest, Field(discriminator="kind")]
 
 
-class Problem(Record):
+class Problem(Record, extra="forbid"):
     """A programming task with executable tests.
 
     `tests` are visible: their feedback reaches the model during CodeFlow. `hidden_tests` are only ever
     used for scoring: nothing about them reaches a model. `features` name the combination the problem was
     composed from; splits are made by combination.
     """
+
+    example: ClassVar[str] = (
+        '{"task_id": "one", "prompt": "Add 1 to n.", "entry_point": "f", '
+        '"tests": [{"kind": "io", "call": "f(1)", "expected": "2"}]}'
+    )
 
     task_id: str = Field(min_length=1)
     prompt: str = Field(min_length=1)
@@ -168,6 +194,8 @@ class Problem(Record):
 
 class Sample(Record):
     """A candidate program: `solution` is whole, `completion` is appended to the problem's prompt."""
+
+    example: ClassVar[str] = '{"task_id": "one", "solution": "def f(n): ..."}'
 
     task_id: str
     solution: str | None = None
@@ -232,6 +260,8 @@ class PreferencePair(Record):
     Where a problem has several pairs, they are called by its `task_id`, `#` and a number.
     """
 
+    example: ClassVar[str] = '{"task_id": "one", "prompt": "...", "chosen": "def f(n): ...", "rejected": "..."}'
+
     task_id: str
     prompt: str
     chosen: str
@@ -243,8 +273,44 @@ class PreferencePair(Record):
         return self.task_id.rpartition("#")[0] or self.task_id
 
 
+class ModelLineage(Record):
+    """What a checkpoint was made of, as it stands beside the weights.
+
+    Attributes:
+        base: hub id or folder's name of the model that training started from; `nanolab` for an embedded one, which has
+            none.
+        revision: of a hub id, its commit.
+        base_weights: fingerprint of that model.
+        license: what the base's own card says, where the base is a folder.
+        objective: the row of the table of objectives; None: no preference training.
+        settings: of that training, the objective's row among them.
+        pairs: that were trained on, without those kept for validation.
+        steps: of the optimizer; `model_step` is the one whose weights these are.
+        localization: the methods that the spans name.
+        data: MD5 of the files of pairs and spans, by which DVC knows them.
+        versions: of Python and packages.
+        before: the record of the base, where it has one.
+    """
+
+    base: str
+    revision: str | None = None
+    base_weights: str | None = None
+    license: str | None = None
+    objective: str | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+    pairs: int | None = None
+    steps: int
+    model_step: int | None = None
+    localization: tuple[str, ...] = ()
+    data: dict[str, str] = Field(default_factory=dict)
+    versions: dict[str, str]
+    before: "ModelLineage | None" = None
+
+
 class FocalSpans(Record):
     """The error region D- of a pair, and its counterpart in the chosen text, as character offsets."""
+
+    example: ClassVar[str] = '{"task_id": "one", "method": "line_lcs", "rejected": [[4, 9]], "chosen": [[4, 8]]}'
 
     task_id: str
     method: str

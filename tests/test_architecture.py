@@ -15,7 +15,8 @@ LAYERS = ("iterpref_core", "tasks", "flows")
 
 CORE = (
     ("errors", "records"),
-    ("config", "progress"),
+    ("input_files",),
+    ("config", "cores", "progress"),
     ("storage",),
     ("objectives", "source_code", "statistics"),
     ("screening",),
@@ -25,7 +26,7 @@ CORE = (
 """The core's rooms from the ground up: each imports itself and lower floors, and never its neighbors, which are others'
 stages on the top floor. docs/architecture.md shows the same picture."""
 
-GROUND = ("iterpref_core.config", "iterpref_core.errors", "iterpref_core.progress", "iterpref_core.records")
+GROUND = tuple(f"iterpref_core.{name}" for name in ("config", "cores", "errors", "input_files", "progress", "records"))
 CONTRACTS = (*GROUND, "iterpref_core.storage", "tasks.common")
 """What no stage depends on, though all execute it: the value of a knob is a parameter, a record whose meaning changes
 gets another version, and the rest is messages and files (docs/decisions.md)."""

@@ -68,5 +68,5 @@ def test_foreign_data_may_use_the_name_for_its_own(tmp_path: Path) -> None:
 def test_what_is_no_record_is_still_said_to_be_none(tmp_path: Path, line: str) -> None:
     path = tmp_path / "p.jsonl"
     path.write_text(line + "\n", encoding="utf-8")
-    with pytest.raises(RecordError, match=r"p\.jsonl:1: .*; correct or remove this line"):
+    with pytest.raises(RecordError, match=r"p\.jsonl:1:.*; correct it"):
         list(read_jsonl(path, Person))

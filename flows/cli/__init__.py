@@ -13,6 +13,7 @@ from flows.cli import (
     evaluation_verbs,
     experiment_verbs,
     grid_verbs,
+    init_verb,
     method_cost_verbs,
     pair_verbs,
     problem_verbs,
@@ -30,6 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for group in (  # in the order in which `iterpref --help` shows them: the pipeline's
+    init_verb,
     experiment_verbs,
     method_cost_verbs,
     problem_verbs,

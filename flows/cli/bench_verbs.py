@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.cli.path_options import input_option
 from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, show_result
 from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
@@ -16,7 +17,7 @@ PANEL = "Measurements"
 CACHE = WORK / "evaluation"
 
 ReferencesOption = Annotated[
-    Path, typer.Option("--problems", help="JSONL of problems with references and tests, such as MBPP's.")
+    Path, input_option("JSONL of problems with references and tests, such as MBPP's.", "--problems")
 ]
 MBPP = Path("problems/mbpp.jsonl")
 SHAPES = ("0.5B", "1.5B", "7B", "32B", "tiny")
@@ -65,7 +66,7 @@ def generation(
     many: Annotated[int, typer.Option(min=1000, help="Problems of the run for memory.")] = 100_000,
     model: Annotated[
         Path | None,
-        typer.Option(help="Folder of a model: ask it for drafts in this process and in vLLM instead."),
+        input_option("Folder of a model: ask it for drafts in this process and in vLLM instead.", kind="folder"),
     ] = None,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
@@ -115,8 +116,7 @@ def scale(
 @bench.command()
 def training(
     problems: Annotated[
-        Path | None,
-        typer.Option(help=f"JSONL of problems with references; else {MBPP}, if it is there."),
+        Path | None, input_option(f"JSONL of problems with references; else {MBPP}, if it is there.")
     ] = None,
     narrower: Annotated[
         int | None, typer.Option(min=1, help="Divides the models' width; by default 1 on a GPU, and 4 on a CPU.")

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.cli.path_options import input_option, output_option
 from flows.cli.shared import (
     BACKENDS,
     DEFAULT_PARAMS,
@@ -24,7 +25,8 @@ PANEL = "CodeFlow"
 
 SOURCES = ("debugging", "sampling")
 Model = Annotated[
-    str | None, typer.Option(help="Folder, hub id, or an endpoint's name for it; model.debugger by default.")
+    str | None,
+    input_option("Folder, hub id, or an endpoint's name for it; model.debugger by default.", kind="path or name"),
 ]
 Backend = Annotated[str | None, typer.Option(help=f"How it is asked; one of: {', '.join(BACKENDS)}.")]
 BaseUrl = Annotated[
@@ -48,6 +50,7 @@ class _Asked:
     problems: Path
     out: Path
     model: str | None
+    drafter: str | None
     backend: str | None
     base_url: str | None
     estimate: bool
@@ -56,8 +59,11 @@ class _Asked:
 
 def debug(
     problems: ProblemsOption,
-    out: Annotated[Path, typer.Option(help="Trajectories.")],
+    out: Annotated[Path, output_option("Trajectories.")],
     model: Model = None,
+    draft_model: Annotated[
+        str | None, typer.Option(help="Folder or hub id of the model that drafts; by default the one that refines.")
+    ] = None,
     backend: Backend = None,
     base_url: BaseUrl = None,
     concurrency: Concurrency = None,
@@ -72,17 +78,18 @@ def debug(
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
-    """CodeFlow with one model: draft, run, refine; a killed run continues where it stopped."""
+    """CodeFlow: draft, run, refine; a killed run continues where it stopped."""
     settings = load_params(params)
     drafts = {"samples": samples, "temperature": temperature}
     if choose("--source", source, SOURCES) == "debugging" and any(value is not None for value in drafts.values()):
         raise ConfigError("--samples and --temperature are of drafts that are not refined; add --source sampling")
     values = {
         "source": source, "concurrency": concurrency, "max_iterations": max_iterations, "seed": seed,
-        "sampling": override(settings.codeflow.sampling, drafts).model_dump(), "draft_model": "debugger",
+        "sampling": override(settings.codeflow.sampling, drafts).model_dump(),
+        "draft_model": "debugger" if draft_model is None else "student",
     }  # fmt: skip
     codeflow = override(settings.codeflow, values)
-    _run(_Asked(problems, out, model, backend, base_url, estimate, json_), settings, codeflow)
+    _run(_Asked(problems, out, model, draft_model, backend, base_url, estimate, json_), settings, codeflow)
 
 
 def _run(asked: _Asked, settings: Params, codeflow: CodeflowParams) -> None:
@@ -90,13 +97,16 @@ def _run(asked: _Asked, settings: Params, codeflow: CodeflowParams) -> None:
     from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
     from iterpref_core.codeflow.pilot_estimate import estimate_codeflow
     from iterpref_core.codeflow.roles import choose_models
+    from iterpref_core.inference.local.checkpoints import EMBEDDED
     from tasks.common.paths import DEBUGGER
 
     if asked.backend is not None:
         choose("--backend", asked.backend, BACKENDS)
     inference = override(settings.inference, {"backend": asked.backend, "base_url": asked.base_url})
-    model = asked.model or DEBUGGER
-    models = choose_models(model, model, codeflow, inference, settings.budget)
+    named = settings.model.debugger
+    model = asked.model or (DEBUGGER if named == EMBEDDED else named)
+    prompt = settings.model.prompt if asked.drafter else "auto"
+    models = choose_models(asked.drafter or model, model, codeflow, inference, settings.budget, prompt)
     out = asked.out
     work, store = out.with_name(f".{out.name}.work"), out.with_name(f".{out.name}.answers.sqlite")
     run = CodeflowRun(asked.problems, models, codeflow, settings.execution, work, store)
@@ -118,11 +128,10 @@ def _for_people(found: dict[str, Any]) -> dict[str, str]:
 
 
 def compare_sources(
-    debugging: Annotated[Path, typer.Option(help="JSONL of trajectories that debug wrote.")],
-    sampling: Annotated[Path, typer.Option(help="JSONL of trajectories of --source sampling, of the same problems.")],
+    debugging: Annotated[Path, input_option("JSONL of trajectories that debug wrote.")],
+    sampling: Annotated[Path, input_option("JSONL of trajectories of --source sampling, of the same problems.")],
     out: Annotated[
-        Path | None,
-        typer.Option(help="CSV with a row for every number of calls; the report draws report_data/calls.csv."),
+        Path | None, output_option("CSV with a row for every number of calls; the report draws report_data/calls.csv.")
     ] = None,
     hardest: Annotated[
         int | None,
@@ -157,8 +166,8 @@ def compare_sources(
 
 
 def answers(
-    store: Annotated[Path, typer.Option(help="SQLite file of answers that a run has kept.")],
-    out: Annotated[Path, typer.Option(help="JSONL of recorded answers, for backend replay.")],
+    store: Annotated[Path, input_option("SQLite file of answers that a run has kept.")],
+    out: Annotated[Path, output_option("JSONL of recorded answers, for backend replay.")],
     model: Annotated[
         str | None, typer.Option(help="Whose; needed where the store has several models' answers.")
     ] = None,

@@ -6,6 +6,7 @@ from typing import Annotated, cast, get_args
 
 import typer
 
+from flows.cli.path_options import input_option, output_option
 from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, ProblemsOption, choose, override, show_result
 from iterpref_core.config import Benchmark, load_params
 from iterpref_core.errors import InputError
@@ -23,9 +24,9 @@ def register(app: typer.Typer) -> None:
 
 def execute(
     problems: ProblemsOption,
-    samples: Annotated[Path, typer.Option(help="JSONL of samples.")],
-    out: Annotated[Path, typer.Option(help="Results, in the samples' order.")],
-    timings: Annotated[Path | None, typer.Option(help="CPU and real seconds of each run.")] = None,
+    samples: Annotated[Path, input_option("JSONL of samples.")],
+    out: Annotated[Path, output_option("Results, in the samples' order.")],
+    timings: Annotated[Path | None, output_option("CPU and real seconds of each run.")] = None,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
@@ -39,11 +40,13 @@ def execute(
 
 def evaluate(
     benchmark: Annotated[str, typer.Option(help=f"One of: {', '.join(BENCHMARKS)}.")],
-    out: Annotated[Path, typer.Option(help="Folder for results.json and samples.jsonl.")],
-    model: Annotated[str | None, typer.Option(help="Folder or hub id of the model that answers.")] = None,
-    samples: Annotated[Path | None, typer.Option(help="Score these samples instead.")] = None,
+    out: Annotated[Path, output_option("Folder for results.json and samples.jsonl.", kind="folder")],
+    model: Annotated[
+        str | None, input_option("Folder or hub id of the model that answers.", kind="path or name")
+    ] = None,
+    samples: Annotated[Path | None, input_option("Score these samples instead.")] = None,
     ground_truth: Annotated[bool, typer.Option(help="Score the benchmark's own solutions instead.")] = False,
-    problems: Annotated[Path, typer.Option(help="JSONL of problems, for heldout and validation.")] = Path(
+    problems: Annotated[Path, input_option("JSONL of problems, for heldout and validation.")] = Path(
         "data/problems.jsonl"
     ),
     params: ParamsOption = DEFAULT_PARAMS,
@@ -72,8 +75,10 @@ def evaluate(
 
 
 def gate(
-    baseline: Annotated[Path, typer.Option(help="Folder of results, or a results.json: what to compare with.")],
-    candidate: Annotated[Path, typer.Option(help="The same of the model in question.")],
+    baseline: Annotated[
+        Path, input_option("Folder of results, or a results.json: what to compare with.", kind="file or folder")
+    ],
+    candidate: Annotated[Path, input_option("The same of the model in question.", kind="file or folder")],
     benchmark: Annotated[
         list[str] | None, typer.Option(help="May be given several times; by default all that the baseline has.")
     ] = None,

@@ -1,13 +1,19 @@
 """Verbs of the whole experiment."""
 
 import json
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.cli.method_cost_verbs import PANEL
 from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption
 from iterpref_core.config import RENAMED_STAGES, load_params
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from tasks.orchestration.doctor import Diagnosis
 
 
 def register(app: typer.Typer) -> None:
@@ -58,7 +64,6 @@ def ui() -> None:
 def doctor(params: ParamsOption = DEFAULT_PARAMS, json_: JsonOption = False) -> None:
     """Probe isolation, versions, data, services and accelerator; exit 1 if something needed is missing."""
     from rich.console import Console
-    from rich.table import Column, Table
 
     from tasks.orchestration.doctor import examine
 
@@ -66,12 +71,19 @@ def doctor(params: ParamsOption = DEFAULT_PARAMS, json_: JsonOption = False) -> 
     if json_:
         typer.echo(json.dumps([finding.model_dump() for finding in findings], indent=2))
     else:
-        table = Table("", "what", Column("found", overflow="fold"), "remedy", box=None)
-        for finding in findings:
-            table.add_row(finding.mark, finding.name, finding.found, finding.remedy)
-        Console().print(table)
+        Console().print(findings_table(findings))
     if any(finding.blocks for finding in findings):
         raise typer.Exit(1)
+
+
+def findings_table(findings: "Sequence[Diagnosis]") -> "Table":
+    """What was looked at, a row each."""
+    from rich.table import Column, Table
+
+    table = Table("", "what", Column("found", overflow="fold"), "remedy", box=None)
+    for finding in findings:
+        table.add_row(finding.mark, finding.name, finding.found, finding.remedy)
+    return table
 
 
 def profile(

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.path_options import output_option
 from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, show_result, show_rows
 from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
@@ -76,7 +77,7 @@ def study(
         list[str] | None, typer.Option(help="Where training starts (docs/study.md); repeatable, all by default.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="The smaller effort of params.yaml: an hour.")] = False,
-    figure: Annotated[Path | None, typer.Option(help="Draw it, as SVG.")] = None,
+    figure: Annotated[Path | None, output_option("Draw it, as SVG.")] = None,
     jobs: JobsOption = 2,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,

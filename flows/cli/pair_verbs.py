@@ -6,16 +6,17 @@ from typing import Annotated, get_args
 
 import typer
 
+from flows.cli.path_options import input_option, output_option
 from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, ProblemsOption, choose, override, show_result
 from iterpref_core.config import LocalizationMethod, load_params
 from iterpref_core.errors import InputError
 from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.storage.jsonl import read_jsonl, read_pairs
+from iterpref_core.storage.jsonl import check_spans, read_jsonl, read_pairs
 
 PANEL = "Pairs and error regions"
 
 METHODS: tuple[str, ...] = get_args(LocalizationMethod)
-Pairs = Annotated[Path, typer.Option("--pairs", help="JSONL of pairs; prompt, chosen and rejected are enough.")]
+Pairs = Annotated[Path, input_option("JSONL of pairs; prompt, chosen and rejected are enough.", "--pairs")]
 
 
 def register(app: typer.Typer) -> None:
@@ -25,46 +26,55 @@ def register(app: typer.Typer) -> None:
 
 
 def pair(
-    trajectories: Annotated[Path, typer.Option(help="JSONL of trajectories.")],
+    trajectories: Annotated[Path, input_option("JSONL of trajectories.")],
     problems: ProblemsOption,
-    out: Annotated[Path, typer.Option(help="Pairs.")],
-    model: Annotated[Path, typer.Option(help="The model to train: its tokenizer measures lengths.")] = Path(
-        "models/student"
-    ),
+    out: Annotated[Path, output_option("Pairs.")],
+    model: Annotated[
+        str | None,
+        input_option(
+            "Folder or hub id of the model to train, whose tokenizer counts; model.student by default.",
+            kind="path or name",
+        ),
+    ] = None,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
     """Choose and filter preference pairs."""
     from iterpref_core.inference.backend_factory import open_judge
+    from iterpref_core.inference.local.checkpoints import EMBEDDED
     from iterpref_core.pairs.pairs import select_pairs
-    from tasks.common.paths import ANSWERS
+    from tasks.common.paths import ANSWERS, STUDENT
 
     settings = load_params(params)
+    named = settings.model.student
+    student = model or (STUDENT if named == EMBEDDED else named)
     run, at_once = f"pair {out.resolve()}", settings.codeflow.concurrency
     with open_judge(settings.pairs.judge, settings.inference, settings.budget, at_once, ANSWERS, run) as judge:
-        show_result(select_pairs(trajectories, problems, model, settings.pairs, out, judge=judge), json_)
+        show_result(select_pairs(trajectories, problems, student, settings.pairs, out, judge=judge), json_)
 
 
 def decontaminate(
     pairs: Pairs,
     against: Annotated[
-        list[str], typer.Option(help="A benchmark's JSONL file, or its name; may be given several times.")
+        list[str],
+        input_option("A benchmark's JSONL file, or its name; may be given several times.", kind="path or name"),
     ],
-    out: Annotated[Path, typer.Option(help="The pairs that share nothing with a benchmark.")],
-    report: Annotated[Path, typer.Option(help="JSON: per benchmark what the others share with it.")],
+    out: Annotated[Path, output_option("The pairs that share nothing with a benchmark.")],
+    report: Annotated[Path, output_option("JSON: per benchmark what the others share with it.")],
+    problems: Annotated[Path, input_option("JSONL of problems, for --against heldout.")] = Path("data/problems.jsonl"),
     json_: JsonOption = False,
 ) -> None:
     """Leave out the pairs, ours or anybody's, that overlap with benchmarks."""
     from iterpref_core.screening import contamination
 
-    show_result(contamination.decontaminate(pairs, against, out, report), json_)
+    show_result(contamination.decontaminate(pairs, against, out, report, problems), json_)
 
 
 def localize(
     pairs: Pairs,
-    out: Annotated[Path, typer.Option(help="Spans.")],
+    out: Annotated[Path, output_option("Spans.")],
     method: Annotated[str, typer.Option(help=f"One of: {', '.join(METHODS)}.")] = METHODS[0],
-    problems: Annotated[Path | None, typer.Option(help="JSONL of problems, for causal: it runs their tests.")] = None,
+    problems: Annotated[Path | None, input_option("JSONL of problems, for causal: it runs their tests.")] = None,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
@@ -79,12 +89,18 @@ def localize(
 
 def show(
     pairs: Pairs,
-    spans: Annotated[Path | None, typer.Option(help="JSONL of spans; by default the lines outside the LCS.")] = None,
+    spans: Annotated[Path | None, input_option("JSONL of spans; by default the lines outside the LCS.")] = None,
     task_id: Annotated[str | None, typer.Option(help="Which pair; the first ones by default.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="How many pairs: 1 in the terminal, 10 on a page.")] = None,
-    html: Annotated[Path | None, typer.Option(help="Write a page instead of printing.")] = None,
-    model: Annotated[Path | None, typer.Option(help="Model before training; with --trained, colors.")] = None,
-    trained: Annotated[Path | None, typer.Option(help="Model after training: colors each token's change.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="How many pairs: 1 in the terminal, 10 on a page.")
+    ] = None,
+    html: Annotated[Path | None, output_option("Write a page instead of printing.")] = None,
+    model: Annotated[
+        str | None, input_option("Model before training; with --trained, colors.", kind="path or name")
+    ] = None,
+    trained: Annotated[
+        str | None, input_option("Model after training: colors each token's change.", kind="path or name")
+    ] = None,
     params: ParamsOption = DEFAULT_PARAMS,
 ) -> None:
     """Show pairs with their error region marked, and what training did to each token."""
@@ -95,7 +111,7 @@ def show(
 
     if (model is None) != (trained is None):
         raise InputError("--model and --trained belong together: the model before and the one after training")
-    shown = _find_pairs(pairs, task_id, limit or (1 if html is None else 10))
+    shown = _find_pairs(pairs, task_id, limit or (1 if html is None else 10), spans)
     regions = _regions_of(shown, spans)
     shifts = {}
     if model is not None and trained is not None:
@@ -113,28 +129,36 @@ def show(
         console.print(render_terminal(item, regions[item.task_id], shifts.get(item.task_id)))
 
 
-def _find_pairs(path: Path, task_id: str | None, limit: int) -> list[PreferencePair]:
-    found = list(islice((pair for pair in read_pairs(path) if task_id in (None, pair.task_id)), limit))
+def _find_pairs(path: Path, task_id: str | None, limit: int, spans: Path | None) -> list[PreferencePair]:
+    """The pairs to show: of a file of spans those that it has a region of."""
+    marked = {item.task_id for item in read_jsonl(spans, FocalSpans, unique=True)} if spans is not None else None
+    asked = (pair for pair in read_pairs(path) if task_id in (None, pair.task_id))
+    found = list(islice((pair for pair in asked if marked is None or pair.task_id in marked), limit))
     if not found:
         wanted = "holds no pair" if task_id is None else f"has no pair with task_id {task_id!r}"
-        raise InputError(f"{path}: {wanted}; give another file or --task-id")
+        whose = f" that {spans} has spans of; give the spans that were made for these pairs" if spans else ""
+        raise InputError(f"{path}: {wanted}{whose or '; give another file or --task-id'}")
     return found
 
 
 def _regions_of(pairs: list[PreferencePair], spans: Path | None) -> dict[str, FocalSpans]:
-    """Those of the file; a pair without any there has the lines outside the line LCS."""
+    """Those of the file; without one the lines outside the line LCS, which are called that."""
     from iterpref_core.localization.line_lcs import differing_lines
+    from iterpref_core.report.pair_view import NO_SPANS
 
-    wanted = {pair.task_id for pair in pairs}
-    records = read_jsonl(spans, FocalSpans) if spans is not None else ()
-    found = {item.task_id: item for item in records if item.task_id in wanted}
-    return found | {pair.task_id: differing_lines(pair) for pair in pairs if pair.task_id not in found}
+    if spans is None:
+        return {pair.task_id: differing_lines(pair).model_copy(update={"method": NO_SPANS}) for pair in pairs}
+    shown = {pair.task_id: pair for pair in pairs}
+    found = {item.task_id: item for item in read_jsonl(spans, FocalSpans) if item.task_id in shown}
+    for task_id, item in found.items():
+        check_spans(item, shown[task_id], spans)
+    return found
 
 
 def compare_spans(
     pairs: Pairs,
-    spans: Annotated[Path, typer.Option(help="JSONL of spans, as localize writes them.")],
-    truth: Annotated[Path, typer.Option(help="JSONL of the true spans, as inject writes them.")],
+    spans: Annotated[Path, input_option("JSONL of spans, as localize writes them.")],
+    truth: Annotated[Path, input_option("JSONL of the true spans, as inject writes them.")],
     json_: JsonOption = False,
 ) -> None:
     """Compare marked error regions with the true ones: precision and recall, by lines and by characters."""

@@ -6,6 +6,7 @@ from typing import Annotated, cast, get_args
 
 import typer
 
+from flows.cli.path_options import input_argument, input_option, output_option
 from flows.cli.shared import BACKENDS, DEFAULT_PARAMS, JsonOption, ParamsOption, choose, override, show_result
 from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
@@ -26,10 +27,12 @@ def register(app: typer.Typer) -> None:
 
 
 def ingest(
-    source: Annotated[str, typer.Argument(help="A file (JSONL or JSON array; .gz too), a folder, or a package.")],
+    source: Annotated[
+        str, input_argument("A file (JSONL or JSON array; .gz too), a folder, or a package.", kind="path or name")
+    ],
     format_: Annotated[str, typer.Option("--format", help=f"One of: {', '.join(FORMATS)}.")],
-    out: Annotated[Path, typer.Option(help="JSONL of problems (in problems/ they join the experiment), or of pairs.")],
-    verdicts: Annotated[Path | None, typer.Option(help="Files: JSONL with the verdict on every reference.")] = None,
+    out: Annotated[Path, output_option("JSONL of problems (in problems/ they join the experiment), or of pairs.")],
+    verdicts: Annotated[Path | None, output_option("Files: JSONL with the verdict on every reference.")] = None,
     skip_broken: Annotated[
         bool | None,
         typer.Option(
@@ -41,7 +44,9 @@ def ingest(
         bool, typer.Option(help="Files: take benchmarks' own tasks too, to measure with, not to train on.")
     ] = False,
     python: Annotated[str | None, typer.Option(help="package, folder: the project's own interpreter.")] = None,
-    tests: Annotated[Path | None, typer.Option(help="package, folder: where its tests are, if elsewhere.")] = None,
+    tests: Annotated[
+        Path | None, input_option("package, folder: where its tests are, if elsewhere.", kind="file or folder")
+    ] = None,
     license: Annotated[
         str | None,
         typer.Option("--license", "--licence", help="package, folder: an SPDX expression, if it names none."),
@@ -84,10 +89,11 @@ def _show_ingested(found: Ingested, verdicts: Path | None, *, as_json: bool) -> 
 
 
 def synthesize(
-    out: Annotated[Path, typer.Option(help="JSONL of problems; in problems/ they join the experiment.")],
+    out: Annotated[Path, output_option("JSONL of problems; in problems/ they join the experiment.")],
     count: Annotated[int, typer.Option(min=1, help="Problems to ask for; those that are sound are kept.")],
     seed_code: Annotated[
-        Path | None, typer.Option(help="Folder with Python files, or JSONL with a field code; makes the tree.")
+        Path | None,
+        input_option("Folder with Python files, or JSONL with a field code; makes the tree.", kind="file or folder"),
     ] = None,
     license: Annotated[
         str | None,
@@ -96,9 +102,11 @@ def synthesize(
         ),
     ] = None,
     tree: Annotated[
-        Path | None, typer.Option(help="JSON of the feature tree: written with --seed-code, read without.")
+        Path | None, output_option("JSON of the feature tree: written with --seed-code, read without.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="The model that is asked; model.debugger by default.")] = None,
+    model: Annotated[
+        str | None, input_option("The model that is asked; model.debugger by default.", kind="path or name")
+    ] = None,
     backend: Annotated[str | None, typer.Option(help=f"One of: {', '.join(BACKENDS)}.")] = None,
     base_url: Annotated[str | None, typer.Option(help="Of --backend openai.")] = None,
     concurrency: Annotated[int | None, typer.Option(min=1, help="Prompts at once.")] = None,
@@ -148,7 +156,7 @@ def synthesize(
 
 
 def diversity(
-    problems: Annotated[Path, typer.Option(help="JSONL of problems.")],
+    problems: Annotated[Path, input_option("JSONL of problems.")],
     split: Annotated[str | None, typer.Option(help="Only the problems of this split.")] = None,
     json_: JsonOption = False,
 ) -> None:
@@ -157,21 +165,24 @@ def diversity(
     from iterpref_core.records import Problem
     from iterpref_core.storage.jsonl import read_jsonl
 
+    if split is not None:
+        splits = {problem.split for problem in read_jsonl(problems, Problem)}
+        choose("--split", split, tuple(sorted(name for name in splits if name is not None)))
     chosen = (problem for problem in read_jsonl(problems, Problem) if split in (None, problem.split))
     show_result(measure_diversity(chosen), json_)
 
 
 def inject(
-    problems: Annotated[Path, typer.Option(help="JSONL of problems with references and tests.")],
-    out: Annotated[Path, typer.Option(help="Pairs: a reference, and a mutant of it that the tests catch.")],
-    spans: Annotated[Path, typer.Option(help="Their true error regions.")],
+    problems: Annotated[Path, input_option("JSONL of problems with references and tests.")],
+    out: Annotated[Path, output_option("Pairs: a reference, and a mutant of it that the tests catch.")],
+    spans: Annotated[Path, output_option("Their true error regions.")],
     mutations: Annotated[
         int, typer.Option("--mutations-per-problem", min=1, help="Mutants tried of each reference, at most.")
     ] = 4,
     rewrites: Annotated[
         int, typer.Option(min=0, help="Rewrites that keep the meaning, of the passing program, at most.")
     ] = 0,
-    seed: Annotated[int, typer.Option(help="Decides which mutants and rewrites.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Decides which mutants and rewrites.")] = 0,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:

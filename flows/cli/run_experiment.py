@@ -10,6 +10,7 @@ import typer
 
 from flows.cli.prefect_runs import prepared_workspace, run_in_prefect
 from iterpref_core.config import load_params
+from iterpref_core.cores import usable_cores
 from tasks.common.paths import REPORTS, SUMMARY
 from tasks.common.stage_body import cpu_s
 from tasks.orchestration.disk_space import check_workspace
@@ -47,7 +48,7 @@ def _load_flow() -> Callable[..., list[str]]:
 def _finish(total_s: float, in_flow_s: float, folders: list[Path]) -> None:
     """Record the whole cost, and print the results of the experiments in these folders."""
     cost = RunCost.model_validate_json(LAST_RUN.read_bytes())
-    used = {"cpu_s": cpu_s(), "cores": len(os.sched_getaffinity(0))}
+    used = {"cpu_s": cpu_s(), "cores": usable_cores()}
     cost = cost.model_copy(update={"total_s": total_s, "server_s": total_s - in_flow_s} | used)
     LAST_RUN.write_text(cost.model_dump_json(indent=2) + "\n", encoding="utf-8")
     for folder in folders:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 import typer
 from pydantic import ValidationError
 
+from flows.cli.path_options import input_option
 from iterpref_core.config import BackendName, Settings
 from iterpref_core.errors import ConfigError
 from iterpref_core.report.number_formats import p_value, points
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=Settings)
 
-ParamsOption = Annotated[Path, typer.Option("--params", help="The file with all knobs.")]
-ProblemsOption = Annotated[Path, typer.Option("--problems", help="JSONL of problems.")]
+ParamsOption = Annotated[Path, input_option("The file with all knobs.", "--params")]
+ProblemsOption = Annotated[Path, input_option("JSONL of problems.", "--problems")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 DEFAULT_PARAMS = Path("params.yaml")
 BACKENDS: tuple[str, ...] = get_args(BackendName)
@@ -48,7 +49,9 @@ def choose(option: str, value: str, available: tuple[str, ...]) -> str:
     if value not in available:
         near = get_close_matches(value, available, n=1)
         meant = f"did you mean {near[0]!r}? " if near else ""
-        raise ConfigError(f"{option} {value!r}: there is no such choice; {meant}available: {', '.join(available)}")
+        raise ConfigError(
+            f"{option} {value!r}: there is no such choice; {meant}available: {', '.join(available) or 'none'}"
+        )
     return value
 
 

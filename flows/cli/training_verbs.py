@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.path_options import input_option, output_option
 from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, override, show_result
 from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
@@ -23,13 +24,21 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    pairs: Annotated[Path, typer.Option(help="JSONL of pairs.")],
-    spans: Annotated[Path, typer.Option(help="JSONL of spans.")],
-    model: Annotated[str, typer.Option(help="Folder or hub id of the model to train: its tokenizer measures lengths.")],
+    pairs: Annotated[Path, input_option("JSONL of pairs.")],
+    spans: Annotated[Path, input_option("JSONL of spans.")],
+    model: Annotated[
+        str,
+        input_option("Folder or hub id of the model to train: its tokenizer measures lengths.", kind="path or name"),
+    ],
     against: Annotated[
-        list[Path] | None,
-        typer.Option(help="JSONL of benchmark tasks or held-out problems; those that variables name are always read."),
+        list[str] | None,
+        input_option(
+            "A benchmark's JSONL file, or its name; may be given several times. Those that variables name are "
+            "always read.",
+            kind="path or name",
+        ),
     ] = None,
+    problems: Annotated[Path, input_option("JSONL of problems, for --against heldout.")] = Path("data/problems.jsonl"),
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
@@ -46,7 +55,7 @@ def check(
     every = load_params(params)
     settings = every.training
     given = [name for name, variable in VARIABLES.items() if variable in os.environ]
-    benchmarks = Decontamination([*map(str, against or []), *given], None, drop=False)
+    benchmarks = Decontamination([*(against or []), *given], problems, drop=False)
     tokenizer = load_tokenizer(
         check_checkpoint(model, every.model.prompt, loaded=False, trained=True), every.model.prompt
     )
@@ -75,12 +84,13 @@ def check(
 
 
 def train(
-    pairs: Annotated[Path, typer.Option(help="JSONL of pairs.")],
-    spans: Annotated[Path, typer.Option(help="JSONL of spans.")],
+    pairs: Annotated[Path, input_option("JSONL of pairs.")],
+    spans: Annotated[Path, input_option("JSONL of spans.")],
     objective: Annotated[str, typer.Option(help=f"One of: {', '.join(NAMES)}.")],
-    model: Annotated[str, typer.Option(help="Folder or hub id of the model to train.")],
+    model: Annotated[str, input_option("Folder or hub id of the model to train.", kind="path or name")],
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the trained model; its curve goes beside it. Not with --estimate.")
+        Path | None,
+        output_option("Folder for the trained model; its curve goes beside it. Not with --estimate.", kind="folder"),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Decides the order of the data.")] = None,
     estimate: Annotated[bool, typer.Option("--estimate", help="Print memory and GPU-hours; train nothing.")] = False,
@@ -120,31 +130,41 @@ def train(
 
 
 def export(
-    model: Annotated[Path, typer.Option(help="Folder of the trained model, such as models/trained/target-rpo.")],
-    out: Annotated[Path, typer.Option(help="Folder to write; one that holds something is refused.")],
+    model: Annotated[
+        Path, input_option("Folder of the trained model, such as models/trained/target-rpo.", kind="folder")
+    ],
+    out: Annotated[Path, output_option("Folder to write; one that holds something is refused.", kind="folder")],
     name: Annotated[str | None, typer.Option(help="Title of the model card; by default the folder's name.")] = None,
-    summary: Annotated[Path, typer.Option(help="The report's summary.json: scores, data, parameters.")] = Path(
+    summary: Annotated[Path, input_option("The report's summary.json: scores, data, parameters.")] = Path(
         "reports/summary.json"
     ),
-    problems: Annotated[Path, typer.Option(help="JSONL of problems, whose sources the card names.")] = Path(
+    problems: Annotated[Path, input_option("JSONL of problems, whose sources the card names.")] = Path(
         "data/problems.jsonl"
     ),
     json_: JsonOption = False,
 ) -> None:
     """Write a trained model as a plain Hugging Face folder with a model card made from its results."""
-    from iterpref_core.report.model_card import EMBEDDED, model_card
-    from iterpref_core.report.summary import read_summary
+    from iterpref_core.inference.local.fingerprint import model_fingerprint
+    from iterpref_core.inference.local.model_lineage import read_lineage
+    from iterpref_core.report.model_card import first_base, model_card
+    from iterpref_core.report.summary import using_summary
+    from iterpref_core.storage.file_digest import file_md5
     from iterpref_core.training.export_model import count_sources, export_model, find_license
     from tasks.recording.tracking import clean_commit
 
-    found = read_summary(summary)
-    base = found["provenance"]["params"]["model"]["student"]
-    card = model_card(
-        found,
-        model.name,
-        name or out.name,
-        license=None if base == EMBEDDED else find_license(base),
-        sources=count_sources(problems),
-        commit=clean_commit(),
-    )
+    lineage = read_lineage(model)
+    first = first_base(lineage)
+    license = (first.license or (find_license(first.base) if first.revision else None)) if first else None
+    with using_summary(summary) as found:
+        inputs = found["provenance"]["inputs"]
+        unchanged = problems.is_file() and file_md5(problems) == inputs.get("data/problems.jsonl")
+        card = model_card(
+            found,
+            name or out.name,
+            lineage,
+            model_fingerprint(model),
+            license=license,
+            sources=count_sources(problems) if unchanged else {},
+            commit=clean_commit(),
+        )
     show_result(export_model(model, out, card), json_)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.path_options import input_option, output_option
 from flows.cli.shared import BACKENDS, DEFAULT_PARAMS, JsonOption, ParamsOption, choose, override, show_result
 from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
@@ -19,9 +20,9 @@ def register(app: typer.Typer) -> None:
 
 
 def quality(
-    problems: Annotated[Path, typer.Option(help="JSONL of problems.")],
-    out: Annotated[Path | None, typer.Option(help="JSONL of the problems that are kept.")] = None,
-    scores: Annotated[Path | None, typer.Option(help="JSONL of what was found for each problem.")] = None,
+    problems: Annotated[Path, input_option("JSONL of problems.")],
+    out: Annotated[Path | None, output_option("JSONL of the problems that are kept.")] = None,
+    scores: Annotated[Path | None, output_option("JSONL of what was found for each problem.")] = None,
     min_coverage: Annotated[
         float | None, typer.Option(min=0, max=1, help="Drop problems whose tests reach less of the reference.")
     ] = None,
@@ -29,7 +30,7 @@ def quality(
         float | None, typer.Option(min=0, max=1, help="Drop problems whose tests tell fewer mutants apart.")
     ] = None,
     mutants: Annotated[int, typer.Option(min=1, help="Mutants of each reference, at most.")] = 30,
-    seed: Annotated[int, typer.Option(help="Decides which mutants.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Decides which mutants.")] = 0,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
@@ -43,17 +44,17 @@ def quality(
 
 
 def judge(
-    problems: Annotated[Path, typer.Option(help="JSONL of problems.")],
-    out: Annotated[Path, typer.Option(help="JSONL of the scores.")],
+    problems: Annotated[Path, input_option("JSONL of problems.")],
+    out: Annotated[Path, output_option("JSONL of the scores.")],
     sample: Annotated[int | None, typer.Option(min=1, help="Judge so many, drawn at random; all by default.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Decides which; by default validity.seed.")] = None,
-    model: Annotated[str | None, typer.Option(help="The judge; by default validity.judge.")] = None,
+    model: Annotated[str | None, input_option("The judge; by default validity.judge.", kind="path or name")] = None,
     backend: Annotated[str | None, typer.Option(help=f"How it is asked: {', '.join(BACKENDS)}.")] = None,
     base_url: Annotated[str | None, typer.Option(help="Of backend openai.")] = None,
     min_score: Annotated[
         int | None, typer.Option(min=1, max=5, help="Drop problems that score less in any criterion.")
     ] = None,
-    kept: Annotated[Path | None, typer.Option(help="JSONL of the problems that are kept; not with --sample.")] = None,
+    kept: Annotated[Path | None, output_option("JSONL of the problems that are kept; not with --sample.")] = None,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
@@ -78,13 +79,13 @@ def judge(
 
 
 def review(
-    problems: Annotated[Path | None, typer.Option(help="JSONL of problems to draw from.")] = None,
-    out: Annotated[Path | None, typer.Option(help="CSV to mark; a file that is there is never overwritten.")] = None,
+    problems: Annotated[Path | None, input_option("JSONL of problems to draw from.")] = None,
+    out: Annotated[Path | None, output_option("CSV to mark; a file that is there is never overwritten.")] = None,
     sample: Annotated[int, typer.Option(min=1, help="How many problems.")] = 100,
     seed: Annotated[int | None, typer.Option(min=0, help="Decides which; by default validity.seed.")] = None,
-    html: Annotated[Path | None, typer.Option(help="A page of the same problems, to read.")] = None,
-    marks: Annotated[Path | None, typer.Option(help="A marked CSV, to read back.")] = None,
-    scores: Annotated[Path | None, typer.Option(help="JSONL of a judge's scores to compare the marks with.")] = None,
+    html: Annotated[Path | None, output_option("A page of the same problems, to read.")] = None,
+    marks: Annotated[Path | None, input_option("A marked CSV, to read back.")] = None,
+    scores: Annotated[Path | None, input_option("JSONL of a judge's scores to compare the marks with.")] = None,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:

@@ -20,11 +20,14 @@ from iterpref_core.config import CodeflowParams, ExecutionParams
 from iterpref_core.errors import InputError
 from iterpref_core.execution import Engine, open_executor
 from iterpref_core.inference.backend import Backend, Endpoint
-from iterpref_core.inference.codeflow_prompts import draft_prompt, refine_prompt
 from iterpref_core.inference.local.batching_endpoint import Batched
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Problem, Trajectory
+from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.jsonl import write_jsonl
+
+DECIDED_BY = tuple(f"iterpref_core.{name}" for name in ("codeflow", "execution", "inference", "screening"))
+"""The code that decides trajectories: what dvc.yaml names for the stage."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class CodeflowRun:
     """All that decides a run's trajectories, and where it keeps what it has.
 
     Attributes:
-        problems: Problem records; all of them take part when none names a split, else those of split `codeflow`.
+        problems: Problem records; those of split `codeflow`, and those that name no split, take part.
         models: who drafts and who refines.
         params: the loop's settings.
         execution: limits of each program run.
@@ -60,7 +63,7 @@ class CodeflowRun:
             self.models.identity,
             params.model_dump(exclude=unread),
             self.execution.model_dump(exclude={"workers", "engine"}),
-            [draft_prompt("prompt", params.wording), refine_prompt("prompt", "code", "feedback", params.wording)],
+            code_digest(*DECIDED_BY),  # the templates of the prompts are among it
         ]
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 

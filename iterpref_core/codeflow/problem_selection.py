@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iterpref_core.errors import InputError
+from iterpref_core.execution import check_tests
 from iterpref_core.inference.backend import derive_seed
 from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import read_jsonl
@@ -31,21 +32,18 @@ def survey(path: Path) -> Survey:
     """
     count, digest, tests = 0, hashlib.sha256(), hashlib.sha256()
     for problem in selected(path, unique=True):
-        if not problem.tests:
-            raise InputError(f"{path}: problem {problem.task_id!r}: field 'tests' is empty; add a test or remove it")
+        check_tests(problem, path, visible=True)
         count += 1
         digest.update(problem.to_json().encode())
         tests.update(f"{problem.task_id} {problem.tests_digest}\n".encode())
     if not count:
-        raise InputError(f"{path}: no problem of split '{SPLIT}'; give some problems this split, or none any split")
+        raise InputError(f"{path}: no problem of split '{SPLIT}'; give some problems this split, or none")
     return Survey(count, digest.hexdigest(), tests.hexdigest())
 
 
 def selected(path: Path, *, unique: bool = False) -> Iterator[Problem]:
-    """The problems of split `codeflow`, or all where no problem has a split."""
-    has_splits = any(problem.split is not None for problem in read_jsonl(path, Problem))
-    every = read_jsonl(path, Problem, unique=unique)
-    return (problem for problem in every if not has_splits or problem.split == SPLIT)
+    """The problems of split `codeflow`, and those that name no split."""
+    return (problem for problem in read_jsonl(path, Problem, unique=unique) if problem.split in (None, SPLIT))
 
 
 def pick(path: Path, count: int) -> list[str]:

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -18,6 +19,8 @@ from iterpref_core.progress import show_progress
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+logger = logging.getLogger(__name__)
 
 STEP = 4
 """Times `batch_size` prompts that an endpoint is handed at once: it has others to answer while one takes long."""
@@ -80,25 +83,33 @@ class Answerer:
         system: str = "",
         verbatim: bool = False,
         stops: tuple[str, ...] = (),
+        private: Collection[str] = (),
     ) -> list[list[str]]:
-        """The model's answers to each prompt, in order: as many as there are samples.
+        """The model's answers to each prompt, in order: as many as there are samples; empty to one that is refused.
 
         Args:
             benchmark: for the progress bar.
             prompts: what it is asked.
             system: a message for the system before each.
             verbatim: the prompts are all that the model reads.
+            private: prompts made of somebody's own code, which are looked at before they go to another machine.
             stops: where an answer may end. Behind an endpoint it goes on, since many servers take only four of them.
         """
         wanted = [
-            Request(prompt, self._seed_of(prompt, number), system=system, verbatim=verbatim)
+            Request(prompt, self._seed_of(prompt, number), prompt in private, system, verbatim)
             for prompt in prompts
             for number in range(self._samples)
         ]
         sampling = replace(self._sampling, stops=stops if self.tokenizer is not None else ())
         with AnswerStore(self._store, f"evaluate {self._identity}") as store:
             self._ask_missing(benchmark, wanted, sampling, store)
-            texts = [self._kept(request, sampling, store) for request in wanted]
+            kept = [store.get(answer_key(self._identity, request, sampling)) for request in wanted]
+        if refused := kept.count(None):
+            logger.warning(
+                "%s: %d of %d prompts were refused, or withheld from another machine, and have no answer",
+                *(benchmark, refused, len(kept)),
+            )
+        texts = [answer.text if answer is not None else "" for answer in kept]
         return [texts[start : start + self._samples] for start in range(0, len(texts), self._samples)]
 
     def _seed_of(self, prompt: str, number: int) -> int:
@@ -122,11 +133,6 @@ class Answerer:
                 batch = missing[start : start + step]
                 asked.generate(batch, sampling)
                 advance(len(batch))
-
-    def _kept(self, request: Request, sampling: Sampling, store: AnswerStore) -> str:
-        answer = store.get(answer_key(self._identity, request, sampling))
-        assert answer is not None
-        return answer.text
 
 
 @contextmanager

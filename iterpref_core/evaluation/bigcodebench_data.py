@@ -83,7 +83,7 @@ def find_data(subset: Subset, cache: Path) -> BigCodeBenchData:
         known = {row["task_id"]: row for row in _read("full", full)}
         unknown = [row["task_id"] for row in rows if row["task_id"] not in known]
         if unknown:
-            raise DataUnavailableError(f"{path}: task_id {unknown[0]!r} is no task of {full}; correct or remove it")
+            raise DataUnavailableError(f"{path}: task_id {unknown[0]!r} is no task of {full}; correct it")
         rows = [known[row["task_id"]] for row in rows]
         digest.update(full.read_bytes())
     return BigCodeBenchData(subset, _name(subset, path), digest.hexdigest(), tuple(_tasks(subset, path, rows)))

@@ -20,10 +20,12 @@ from filelock import FileLock
 
 from iterpref_core.config import ExecutionParams
 from iterpref_core.evaluation.evalplus_data import EvalPlusData, EvalPlusTask
+from iterpref_core.evaluation.program_runs import JUDGED_BY
 from iterpref_core.execution import Executor, Limits, Program, ValueTest
 from iterpref_core.execution.evalplus_tasks import program_of_task, result_function
 from iterpref_core.execution.sandbox.encoding import Digest, decode, encode
 from iterpref_core.progress import show_progress
+from iterpref_core.storage.code_digest import code_digest
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +34,6 @@ SUITES: tuple[Suite, Suite] = ("base", "plus")
 
 _LIMITS = Limits(cpu_s=240, wall_s=960, memory_mb=4096, output_kb=16 * 1024, file_mb=64)
 """Of a canonical solution with all inputs of a suite: the slowest takes seconds."""
-_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def prepare_oracle(data: EvalPlusData, cache: Path, execution: ExecutionParams) 
 
     How long the canonical solutions take decides the time limits, so another machine computes its own.
     """
-    machine = [_VERSION, data.sha256, platform.node(), platform.machine(), platform.python_version()]
+    machine = [code_digest(*JUDGED_BY), data.sha256, platform.node(), platform.machine()]
     key = hashlib.sha256(json.dumps(machine).encode()).hexdigest()[:32]
     path = cache / f"expected-{data.name}-{key}.jsonl.gz"
     path.parent.mkdir(parents=True, exist_ok=True)

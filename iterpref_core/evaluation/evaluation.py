@@ -21,6 +21,7 @@ from iterpref_core.evaluation.benchmark_services import BenchmarkService, Setup,
 from iterpref_core.evaluation.program_runs import Journals
 from iterpref_core.evaluation.scores import Evaluated, metrics_of
 from iterpref_core.inference.local.checkpoints import is_served
+from iterpref_core.inference.local.fingerprint import model_fingerprint
 from iterpref_core.records import Sample
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, write_jsonl
 
@@ -72,7 +73,17 @@ def evaluate_model(
     """
     store = bought if bought and is_served(model) else cache / "answers.sqlite"
     with open_answerer(model, params, inference, budget, store, prompt) as (answerer, instruct):
-        return run_benchmarks(name, answerer, problems, params, execution, out=out, cache=cache, instruct=instruct)
+        return run_benchmarks(
+            name,
+            answerer,
+            problems,
+            params,
+            execution,
+            out=out,
+            cache=cache,
+            instruct=instruct,
+            weights=model_fingerprint(model),
+        )
 
 
 def run_benchmarks(
@@ -85,13 +96,22 @@ def run_benchmarks(
     out: Path,
     cache: Path,
     instruct: bool,
+    weights: str | None = None,
 ) -> dict[str, float]:
-    """`evaluate_model` with whatever answers prompts; `instruct`: prompts for a chat model."""
+    """`evaluate_model` with whatever answers prompts.
+
+    `instruct`: prompts for a chat model; `weights`: the model's fingerprint, for the results.
+    """
 
     def measure(wanted: Sequence[Benchmark], service: BenchmarkService) -> dict[Benchmark, Evaluated]:
         return service.evaluate(wanted, answerer, instruct=instruct)
 
-    return _run(name, params.benchmarks, measure, problems, params.livecodebench, execution, out=out, cache=cache)
+    return _run(
+        *(name, params.benchmarks, measure, problems, params.livecodebench, execution),
+        out=out,
+        cache=cache,
+        weights=weights,
+    )
 
 
 def score_samples(
@@ -160,6 +180,7 @@ def _run(
     *,
     out: Path,
     cache: Path,
+    weights: str | None = None,
 ) -> dict[str, float]:
     """Measure all benchmarks, each data set once; what cannot be had is an entry that says why.
 
@@ -178,10 +199,10 @@ def _run(
         if not any(evaluated.entry["available"] for evaluated in found.values()):
             reasons = dict.fromkeys(evaluated.entry["reason"] for evaluated in found.values())
             raise DataUnavailableError("; ".join(reasons))
-        return _write(name, {benchmark: found[benchmark] for benchmark in benchmarks}, out)
+        return _write(name, {benchmark: found[benchmark] for benchmark in benchmarks}, out, weights)
 
 
-def _write(name: str, results: dict[Benchmark, Evaluated], out: Path) -> dict[str, float]:
+def _write(name: str, results: dict[Benchmark, Evaluated], out: Path, weights: str | None) -> dict[str, float]:
     """Write both files of a run, samples first: results.json never stands beside another run's samples."""
     # Two benchmarks of one data set have the same samples; of one task, equal ones count as often as they were drawn.
     samples = chain.from_iterable(dict.fromkeys(evaluated.samples for evaluated in results.values()))
@@ -189,7 +210,8 @@ def _write(name: str, results: dict[Benchmark, Evaluated], out: Path) -> dict[st
     write_jsonl(out / SAMPLES, samples)
     entries = {benchmark: evaluated.entry for benchmark, evaluated in results.items()}
     with atomic_writer(out / RESULTS) as file:
-        json.dump({"model": name, "benchmarks": entries}, file, indent=2, sort_keys=True)
+        about = {"model": name} | ({"weights": weights} if weights else {})
+        json.dump(about | {"benchmarks": entries}, file, indent=2, sort_keys=True)
         file.write("\n")
     metrics: dict[str, float] = {}
     for benchmark, entry in entries.items():

@@ -11,7 +11,16 @@ from iterpref_core.errors import InputError
 from iterpref_core.evaluation.answerer import Answerer
 from iterpref_core.evaluation.program_runs import Journals, ProgramRun, name_of, own_solutions, run_all, single
 from iterpref_core.evaluation.scores import Evaluated, GroundTruth, Provenance, make_entry
-from iterpref_core.execution import ENGINE, REFERENCE_FACTOR, Engine, limits_of, open_executor, program_of, time_limit
+from iterpref_core.execution import (
+    ENGINE,
+    REFERENCE_FACTOR,
+    Engine,
+    check_tests,
+    limits_of,
+    open_executor,
+    program_of,
+    time_limit,
+)
 from iterpref_core.inference.answer_extraction import extract_code
 from iterpref_core.inference.codeflow_prompts import draft_prompt
 from iterpref_core.records import Problem, Sample
@@ -30,8 +39,7 @@ def load_split(problems: Path, split: str) -> tuple[Problem, ...]:
     if not found:
         raise InputError(f"{problems}: no problem of split {split!r}; run stage problems or name another file")
     for problem in found:
-        if not problem.tests + problem.hidden_tests:
-            raise InputError(f"{problems}: problem {problem.task_id!r}: field 'tests' is empty; give it at least one")
+        check_tests(problem, problems)
     return found
 
 
@@ -79,7 +87,9 @@ class Heldout:
         """Run the references, then ask the model for programs of every problem and run them."""
         with open_executor(self._execution) as executor:
             self._references(executor)
-        answers = answerer.answer(self._split, [draft_prompt(problem.prompt) for problem in self.problems])
+        prompts = [draft_prompt(problem.prompt) for problem in self.problems]
+        private = {prompt for problem, prompt in zip(self.problems, prompts, strict=True) if problem.own_code}
+        answers = answerer.answer(self._split, prompts, private=private)
         samples = tuple(
             Sample(task_id=problem.task_id, solution=extract_code(answer))
             for problem, given in zip(self.problems, answers, strict=True)
@@ -138,7 +148,8 @@ class Heldout:
         )
 
     def _identity(self, executor: Engine) -> list[Any]:
-        return [HARNESS, self._digest, asdict(limits_of(self._execution)), executor.isolation]
+        interpreters = self._execution.model_dump(mode="json", include={"environments"})
+        return [HARNESS, self._digest, asdict(limits_of(self._execution)), interpreters, executor.isolation]
 
     def _references(self, executor: Engine) -> dict[str, ProgramRun]:
         """How the problems' references fare, before any model's programs do; they have time to spare."""

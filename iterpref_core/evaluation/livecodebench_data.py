@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ValidationError
 
 from iterpref_core.config import LiveCodeBenchParams, LiveCodeBenchRelease
-from iterpref_core.errors import DataUnavailableError, RecordError
+from iterpref_core.errors import DataUnavailableError, RecordError, first_line
 from iterpref_core.evaluation.livecodebench_tests import PublishedTest, decode_tests
 from iterpref_core.records import Record
 from iterpref_core.storage.jsonl import describe_validation_error
@@ -190,7 +190,6 @@ def _given(path: Path, release: LiveCodeBenchRelease) -> tuple[Path, ...]:
 
 def _from_hub(release: LiveCodeBenchRelease) -> tuple[Path, ...]:
     """The release's files from the hub's cache, or downloaded into it."""
-    from httpx2 import HTTPError  # which the hub's library lets through, where there is no network
     from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
 
     cached = [try_to_load_from_cache(REPOSITORY, name, repo_type="dataset") for name in FILES[release]]
@@ -200,8 +199,8 @@ def _from_hub(release: LiveCodeBenchRelease) -> tuple[Path, ...]:
         # Asked first, since a download is tried for half a minute where there is no network.
         revision = HfApi().dataset_info(REPOSITORY, timeout=CONNECT_S).sha
         paths = [hf_hub_download(REPOSITORY, name, repo_type="dataset", revision=revision) for name in FILES[release]]
-    except (HTTPError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except Exception as error:  # noqa: BLE001 - its library lets through the errors of what it speaks HTTP with
+        reason = first_line(error)
         raise DataUnavailableError(
             f"LiveCodeBench {release} is neither cached here nor could it be downloaded ({reason}); "
             f"set {VARIABLE} to a folder with {', '.join(FILES[release])} from {_url()}"

@@ -21,12 +21,15 @@ from filelock import FileLock
 from iterpref_core.execution import Program, ProgramRunner
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Sample, Verdict
+from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.storage.make_once import make_once
 from iterpref_core.storage.run_store import RunStore, digest
 
 logger = logging.getLogger(__name__)
 
+JUDGED_BY = ("iterpref_core.evaluation", "iterpref_core.execution")
+"""The code that decides verdicts."""
 NAMED = 10
 """Tasks that a warning names."""
 WINDOW = 32
@@ -146,12 +149,12 @@ def run_all(
         candidates: the samples. Those that a killed evaluation had finished are not even looked at twice.
         names: what tells each of them from all others of this run, such as its text's digest.
         what: for the progress bar.
-        identity: everything else that the verdicts depend on, as JSON values.
+        identity: everything else that the verdicts depend on besides the code, as JSON values.
         journals: where this evaluation keeps what it has run.
         window: samples whose programs are at hand at once.
     """
     with ExitStack() as stack:
-        store = journals.open(stack, json.dumps([list(identity), digest("\n".join(names))]))
+        store = journals.open(stack, json.dumps([list(identity), code_digest(*JUDGED_BY), digest("\n".join(names))]))
         keys = [str(place) for place in range(len(names))]
         wanted = [key not in store for key in keys]
         rest = list(compress(keys, wanted))
@@ -184,9 +187,9 @@ def own_solutions(
         samples: its own solutions, one a task.
         run: runs samples.
         folder: where outcomes are kept.
-        identity: everything that they depend on besides the machine, as JSON values.
+        identity: everything that they depend on besides the machine and the code, as JSON values.
     """
-    machine = [platform.node(), platform.machine(), platform.python_version()]
+    machine = [platform.node(), platform.machine(), code_digest(*JUDGED_BY)]
     key = json.dumps([list(identity), machine], sort_keys=True)
     path = folder / f"ground-truth-{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
 

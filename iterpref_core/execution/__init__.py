@@ -19,7 +19,7 @@ from iterpref_core.execution.programs import (
     ValueTest,
     time_limit,
 )
-from iterpref_core.execution.samples import execute_samples, program_of, reference_outcomes
+from iterpref_core.execution.samples import check_tests, execute_samples, program_of, reference_outcomes
 
 __all__ = [
     "ENGINE",
@@ -36,6 +36,7 @@ __all__ = [
     "ProgramRunner",
     "StdinTest",
     "ValueTest",
+    "check_tests",
     "execute_samples",
     "limits_of",
     "open_executor",

@@ -7,8 +7,10 @@ a plain Docker container: Landlock, seccomp and resource limits. Tier C: anythin
 
 import functools
 import json
+import platform
 import shutil
 import subprocess
+import sys
 import tempfile
 import warnings
 from dataclasses import dataclass
@@ -40,6 +42,14 @@ HOW_TO_GET = {
     "seccomp": "a Linux kernel with CONFIG_SECCOMP_FILTER on x86_64 or aarch64",
     "rlimits": "Linux with /proc mounted",
 }
+IN_A_CONTAINER = (
+    "docker build --target worker -t iterpref-demo -f docker/pipeline.Dockerfile . && "
+    "docker run --name iterpref-demo --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
+    "--security-opt systempaths=unconfined iterpref-demo iterpref run && "
+    "docker cp iterpref-demo:/srv/iterpref/reports ."
+)
+"""What `make demo` does, in a container: its image has bubblewrap, and may use namespaces."""
+WITHOUT = "What executes no program works all the same: localize, show, check, train, estimate."
 
 
 @dataclass(frozen=True)
@@ -142,6 +152,8 @@ def _run_canary(plan: Plan) -> dict[str, str]:
 @functools.cache
 def _problems() -> dict[str, str]:
     """Problems of all layers; found once per process."""
+    if sys.platform != "linux":
+        return dict.fromkeys(LAYERS, f"this is {platform.system()}, and it is made of what Linux has")
     if not shutil.which("bwrap"):
         bwrap = "bubblewrap is not installed"
     else:
@@ -166,20 +178,26 @@ def choose(*, allow_unsafe: bool, namespaces: bool = True) -> Plan:
         namespaces: use bubblewrap where it works.
 
     Raises:
-        IsolationError: less than tier B is to be had and that was not accepted.
+        IsolationError: less than tier B is to be had and that was not accepted; or this is not Linux.
     """
     problems = _problems()
+    if sys.platform != "linux":
+        raise IsolationError(
+            f"untrusted programs cannot be isolated here: {problems['seccomp']}. The whole experiment in a container: "
+            f"`{IN_A_CONTAINER}`. {WITHOUT}"
+        )
     held = tuple(layer for layer in LAYERS if not problems[layer] and (namespaces or layer != "bwrap"))
     if {"bwrap", "seccomp", "rlimits"} <= set(held):
         return Plan("A", held)
     if {"landlock", "seccomp", "rlimits"} <= set(held):
         return Plan("B", held)
-    missing = [layer for layer in ("landlock", "seccomp", "rlimits") if layer not in held]
+    missing = [layer for layer in LAYERS if layer not in held]
     reasons = "; ".join(f"{layer}: {problems[layer]}. To get it: {HOW_TO_GET[layer]}" for layer in missing)
     if not allow_unsafe:
         raise IsolationError(
-            f"untrusted programs cannot be isolated here. Missing: {reasons}. "
-            "Programs you trust can be run with --allow-unsafe."
+            "untrusted programs cannot be isolated here. Needed are seccomp, rlimits and one of bwrap and landlock. "
+            f"Missing: {reasons}. In a container, which has the kernel of the machine under it: `{IN_A_CONTAINER}`. "
+            f"{WITHOUT} Programs you trust can be run with --allow-unsafe."
         )
     warnings.warn(f"running programs with weak isolation ({'+'.join(held) or 'none'}). {reasons}", stacklevel=3)
     return Plan("C", held)

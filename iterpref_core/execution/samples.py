@@ -3,19 +3,20 @@
 import json
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from iterpref_core.errors import RecordError
 from iterpref_core.execution.engine import Engine
 from iterpref_core.execution.programs import Outcome, Program
 from iterpref_core.execution.steps import expect
+from iterpref_core.input_files import Place, read_text
 from iterpref_core.records import IoTest, Problem, Result, Sample
-from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error, parse_lines, read_jsonl
+from iterpref_core.storage.code_digest import code_digest
+from iterpref_core.storage.jsonl import atomic_writers, parse_lines, parse_record, read_jsonl
 from iterpref_core.storage.run_store import RunStore, digest
+
+TEXT_TEST = IoTest(call="f(1)", expected="'hello'").to_json()
 
 
 def program_of(problem: Problem, sample: Sample) -> Program:
@@ -26,11 +27,7 @@ def program_of(problem: Problem, sample: Sample) -> Program:
 
 def _read_samples(path: Path, problems: dict[str, Problem]) -> Iterator[tuple[Problem, Sample]]:
     for number, text in parse_lines(path):
-        try:
-            sample = Sample.model_validate_json(text)
-        except ValidationError as error:
-            message = describe_validation_error(error)
-            raise RecordError(f"{path}:{number}: {message}; correct or remove this line") from None
+        sample = parse_record(Place(path, number), text, Sample)
         if sample.task_id not in problems:
             raise RecordError(
                 f"{path}:{number}: field 'task_id': no problem has the id {sample.task_id!r}; "
@@ -39,11 +36,28 @@ def _read_samples(path: Path, problems: dict[str, Problem]) -> Iterator[tuple[Pr
         yield problems[sample.task_id], sample
 
 
-def _check_expected(test: IoTest, where: str) -> None:
-    try:
-        expect(test.expected)
-    except ValueError as error:
-        raise RecordError(f"{where}: field 'expected' of test {test.call!r}: {error}; write a literal") from None
+def check_tests(problem: Problem, where: object, *, visible: bool = False) -> None:
+    """Whether a problem has tests that can be run.
+
+    Args:
+        problem: the problem.
+        where: it stands: its file, and perhaps its line.
+        visible: whether one of them must be visible.
+
+    Raises:
+        RecordError: it has none, or an expected value is no literal.
+    """
+    if not problem.tests + (() if visible else problem.hidden_tests):
+        raise RecordError(f"{where}: problem {problem.task_id!r}: field 'tests' is empty; a test is {IoTest.example}")
+    for test in problem.tests + problem.hidden_tests:
+        if isinstance(test, IoTest):
+            try:
+                expect(test.expected)
+            except ValueError as error:
+                raise RecordError(
+                    f"{where}: problem {problem.task_id!r}: field 'expected' of test {test.call!r}: {error}; it is "
+                    f"Python, in which a text has quotes of its own: a test is {TEXT_TEST}"
+                ) from None
 
 
 def read_problems(path: Path) -> dict[str, Problem]:
@@ -54,12 +68,7 @@ def read_problems(path: Path) -> dict[str, Problem]:
     """
     problems = {problem.task_id: problem for problem in read_jsonl(path, Problem, unique=True)}
     for problem in problems.values():
-        where = f"{path}: problem {problem.task_id!r}"
-        if not problem.tests + problem.hidden_tests:
-            raise RecordError(f"{where}: field 'tests' is empty; give it at least one test")
-        for test in problem.tests + problem.hidden_tests:
-            if isinstance(test, IoTest):
-                _check_expected(test, where)
+        check_tests(problem, path)
     return problems
 
 
@@ -85,9 +94,8 @@ def _run_rest(pairs: Iterable[tuple[Problem, Sample]], executor: Engine, store: 
 def _write(samples: Iterable[Sample], store: RunStore, out: Path, timings: Path | None) -> int:
     """Turn the outcomes into the results, and the timings if they are wanted."""
     counts: dict[str, int] = {}
-    with ExitStack() as stack:
-        results = stack.enter_context(atomic_writer(out))
-        times = stack.enter_context(atomic_writer(timings)) if timings is not None else None
+    with atomic_writers(out, timings) as (results, times):
+        assert results is not None
         for place, sample in enumerate(samples):
             outcome = Outcome(**store[_key(place, sample)])
             serial = counts.get(sample.task_id, 0)
@@ -103,7 +111,8 @@ def execute_samples(problems: Path, samples: Path, out: Path, timings: Path | No
 
     The results hold no times, so that the same input gives the same bytes. Memory does not grow with the number of
     samples. Both files appear whole or not at all. A run that was interrupted goes on where it stopped, if problems,
-    limits and isolation are the same: until the results are written, a hidden file beside them holds what is done.
+    limits, isolation and code are the same: until the results are written, a hidden file beside them holds what is
+    done.
 
     Args:
         problems: JSONL of `Problem`.
@@ -120,7 +129,10 @@ def execute_samples(problems: Path, samples: Path, out: Path, timings: Path | No
         ExecutionError: the engine failed.
     """
     known = read_problems(problems)
-    identity = digest(f"{problems.read_text(encoding='utf-8')} {executor.limits} {executor.isolation}")
+    for _ in _read_samples(samples, known):  # to its end before anything runs: a broken line costs nothing
+        pass
+    code = code_digest("iterpref_core.execution")
+    identity = digest(f"{read_text(problems)} {executor.limits} {executor.isolation} {code}")
     with RunStore(out.with_name(f".{out.name}.unfinished.sqlite"), identity) as store:
         _run_rest(_read_samples(samples, known), executor, store)
         total = _write((sample for _, sample in _read_samples(samples, known)), store, out, timings)

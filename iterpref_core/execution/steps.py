@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from iterpref_core.errors import RecordError
 from iterpref_core.execution.feedback import shorten
 from iterpref_core.execution.programs import Program, StdinTest, ValueTest
 from iterpref_core.execution.sandbox.encoding import summarize
@@ -143,7 +144,11 @@ def _steps_of(index: int, test: Test | ValueTest | StdinTest, judged: bool) -> l
         return [Step(index, "stdin", test.stdin, shown=lambda: f"the program, given {shorten(test.stdin, 80)!r},")]
     if isinstance(test, IoTest):
         kind: StepKind = "lenient" if judged or test.atol is not None else "call"
-        return [Step(index, kind, test.call, None if judged else expect(test.expected), test.atol or 0.0)]
+        try:
+            expected = None if judged else expect(test.expected)
+        except ValueError as error:
+            raise RecordError(f"test {test.call!r}: field 'expected': {error}; write it as Python does") from None
+        return [Step(index, kind, test.call, expected, test.atol or 0.0)]
     if isinstance(test, AssertTest):
         calls = rewrite_assert(test.code)
         if calls is None:
@@ -159,7 +164,7 @@ def steps_of(program: Program) -> tuple[Step, ...]:
     """The steps of a program's tests, in order.
 
     Raises:
-        ValueError: the expected value of an `io` test is not a literal.
+        RecordError: the expected value of an `io` test is not a literal.
     """
     judged = program.judge is not None
     return tuple(step for index, test in enumerate(program.tests) for step in _steps_of(index, test, judged))

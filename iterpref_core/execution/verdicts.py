@@ -13,7 +13,7 @@ from iterpref_core.execution import feedback
 from iterpref_core.execution.evalplus_tasks import is_close
 from iterpref_core.execution.programs import Coverage, Limits, Program
 from iterpref_core.execution.sandbox.encoding import Digest, MalformedError, decode
-from iterpref_core.execution.sandbox.pid_namespace import MAX_PROCESSES, MAX_THREADS
+from iterpref_core.execution.sandbox.process_limits import MAX_PROCESSES, MAX_THREADS
 from iterpref_core.execution.steps import RETURNING, Step
 from iterpref_core.records import Verdict
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from iterpref_core.inference.backend import Backend, Completion, Endpoint, Request, Sampling
+from iterpref_core.inference.backend import REFUSED, Backend, Completion, Endpoint, Request, Sampling
 from iterpref_core.inference.concurrent_prompts import ConcurrentEndpoint
 from iterpref_core.storage.sqlite import Database
 
@@ -168,7 +168,8 @@ class StoredBackend:
         if wanted:
             answers = self._inner.generate(list(wanted.values()), sampling)
             for (key, request), answer in zip(wanted.items(), answers, strict=True):
-                self._store.put(key, answer, self._model, request)
+                if answer != REFUSED:
+                    self._store.put(key, answer, self._model, request)
                 known[key] = answer
         return [known[key] for key in keys]
 

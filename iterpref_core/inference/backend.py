@@ -81,6 +81,10 @@ def cut(text: str, stops: Sequence[str]) -> str:
     return text[: min((text.index(stop) for stop in stops if stop in text), default=len(text))]
 
 
+REFUSED = Completion("", 0, 0, truncated=False)
+"""Stands for the answer to a prompt that is refused or withheld; it is never kept."""
+
+
 class Backend(Protocol):
     """Anything that answers prompts, many at a time."""
 

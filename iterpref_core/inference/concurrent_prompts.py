@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
 from iterpref_core.errors import RefusedError
-from iterpref_core.inference.backend import Completion, Endpoint, Request, Sampling
+from iterpref_core.inference.backend import REFUSED, Completion, Endpoint, Request, Sampling
 
 
 class ConcurrentEndpoint(ABC):
@@ -40,7 +40,7 @@ def ask_together(
             try:
                 found[request] = await endpoint.answer(request, sampling)
             except RefusedError:
-                found[request] = Completion("", 0, 0, truncated=False)
+                found[request] = REFUSED
             except Exception as failure:  # noqa: BLE001 - raised below, when the others are done
                 failures.append(failure)
             if failures:

@@ -1,19 +1,21 @@
 """Replay backend: recorded answers in place of a model, for tests, demonstrations and dry runs."""
 
 import hashlib
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.inference.backend import Completion, Request, Sampling
+from iterpref_core.input_files import Place, decode_line, open_input
 from iterpref_core.records import Record
-from iterpref_core.storage.jsonl import describe_validation_error, write_jsonl
+from iterpref_core.storage.jsonl import parse_record, write_jsonl
 
 
 class Recorded(Record):
@@ -86,16 +88,13 @@ def open_recording(path: Path) -> Callable[[str], Recorded | None]:
         InputError: there is no such file.
         RecordError: a line is broken, or repeats a prompt.
     """
-    try:
-        file = path.open("rb")
-    except (FileNotFoundError, IsADirectoryError):
-        raise InputError(f"{path}: no such file; correct inference.recording in params.yaml") from None
     places: dict[bytes, int] = {}
-    with file:
+    with open_input(path, "correct inference.recording in params.yaml") as file:
         place = 0
         for number, line in enumerate(file, 1):
             if line.strip():
-                key = _digest(_parse(path, number, line).prompt)
+                text = decode_line(line, path, number).rstrip()
+                key = _digest(parse_record(Place(path, number), text, Recorded).prompt)
                 if places.setdefault(key, place) != place:
                     raise RecordError(f"{path}:{number}: field 'prompt': stands on an earlier line too; join the two")
             place += len(line)
@@ -104,9 +103,9 @@ def open_recording(path: Path) -> Callable[[str], Recorded | None]:
         known = places.get(_digest(prompt))
         if known is None:
             return None
-        with path.open("rb") as file:
+        with open_input(path) as file:
             file.seek(known)
-            return Recorded.model_validate_json(file.readline())
+            return Recorded.model_validate_json(file.readline().removeprefix(BOM_UTF8))
 
     return find
 
@@ -140,14 +139,6 @@ def write_recording(store: Path, out: Path, model: str | None = None) -> dict[st
                 yield Recorded(prompt=prompt, answers=tuple(texts.values()), seeds=tuple(texts))
 
         return {"prompts": write_jsonl(out, lines()), "answers": total}
-
-
-def _parse(path: Path, number: int, line: bytes) -> Recorded:
-    try:
-        return Recorded.model_validate_json(line)
-    except ValidationError as error:
-        message = describe_validation_error(error)
-        raise RecordError(f"{path}:{number}: {message}; correct or remove this line") from None
 
 
 def _digest(prompt: str) -> bytes:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from iterpref_core.errors import InputError
 from iterpref_core.records import FocalSpans, Span, line_spans
-from iterpref_core.storage.jsonl import read_jsonl, read_pairs
+from iterpref_core.storage.jsonl import check_spans, read_jsonl, read_pairs
 
 
 @dataclass
@@ -68,23 +68,27 @@ def compare_spans(pairs: Path, spans: Path, truth: Path) -> dict[str, float]:
 
     Raises:
         RecordError: a line of a file is broken, or a span lies outside of its program.
-        InputError: no pair has a true region.
+        InputError: `spans` are of a pair that is not there, or no pair has a true region.
     """
-    found, true = ({item.task_id: item.rejected for item in _read_spans(path)} for path in (spans, truth))
+    found, true = (
+        {item.task_id: item for item in read_jsonl(path, FocalSpans, unique=True)} for path in (spans, truth)
+    )
+    others = set(found)
     lines, characters, missing = SpanCounts(), SpanCounts(), 0
     for pair in read_pairs(pairs):
+        others.discard(pair.task_id)
+        for path, regions in ((spans, found), (truth, true)):
+            if pair.task_id in regions:
+                check_spans(regions[pair.task_id], pair, path)
         if pair.task_id not in true:
             continue
         missing += pair.task_id not in found
-        marked, wrong = found.get(pair.task_id, ()), true[pair.task_id]
-        for path, regions in ((spans, marked), (truth, wrong)):
-            if any(end > len(pair.rejected) for _, end in regions):
-                raise InputError(
-                    f"{path}: the spans of {pair.task_id!r} end after its failing program; "
-                    "give the spans that were made for these pairs"
-                )
+        marked = found[pair.task_id].rejected if pair.task_id in found else ()
+        wrong = true[pair.task_id].rejected
         lines.add(lines_in(pair.rejected, marked), lines_in(pair.rejected, wrong))
         characters.add(characters_in(pair.rejected, marked), characters_in(pair.rejected, wrong))
+    if others:
+        raise InputError(f"{spans}: {min(others)!r} is none of {pairs}; give the spans that were made for these pairs")
     if not lines.pairs:
         raise InputError(f"{truth}: has the region of no pair of {pairs}; give the spans that `iterpref inject` wrote")
     return {
@@ -96,7 +100,3 @@ def compare_spans(pairs: Path, spans: Path, truth: Path) -> dict[str, float]:
         "characters/precision": characters.precision,
         "characters/recall": characters.recall,
     }
-
-
-def _read_spans(path: Path) -> Iterable[FocalSpans]:
-    return read_jsonl(path, FocalSpans, unique=True)

@@ -12,12 +12,13 @@ from iterpref_core.execution import open_executor
 from iterpref_core.inference.codeflow_prompts import draft_prompt, refine_prompt
 from iterpref_core.inference.local.checkpoint_checks import check_checkpoint
 from iterpref_core.inference.local.checkpoints import EMBEDDED, name_served, pin_model, write_pointer
+from iterpref_core.inference.local.model_lineage import training_versions, write_lineage
 from iterpref_core.inference.local.precision import uses_bf16
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.nanolab.habits import add_habits
 from iterpref_core.nanolab.pretrain import Example, pretrain
 from iterpref_core.nanolab.repairs import make_repairs
-from iterpref_core.records import Problem
+from iterpref_core.records import ModelLineage, Problem
 from iterpref_core.storage.jsonl import read_jsonl
 
 
@@ -97,6 +98,8 @@ def _train(
     partial = _emptied(out / f".{role}.partial")
     model.save_pretrained(partial)
     tokenizer.save_pretrained(partial)
+    settings = nanolab.model_dump(mode="json") | {"examples": len(examples), "loss": loss}
+    write_lineage(partial, ModelLineage(base=EMBEDDED, settings=settings, steps=steps, versions=training_versions()))
     partial.replace(_emptied(out / role))
     precision = {"bf16": float(uses_bf16(nanolab.bf16, "cpu"))}
     return {f"{role}/loss": loss, f"{role}/examples": float(len(examples))} | precision

@@ -5,7 +5,6 @@ weights depend neither on how many cores there are nor on what else runs on them
 """
 
 import math
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from iterpref_core.config import NanolabParams
+from iterpref_core.cores import usable_cores
 from iterpref_core.inference.local.precision import uses_bf16
 from iterpref_core.inference.prompts import render_prompt
 from iterpref_core.progress import show_progress
@@ -115,7 +115,7 @@ def single_threads() -> Iterator[Executor]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        cores = len(os.sched_getaffinity(0))
+        cores = usable_cores()
         with ThreadPoolExecutor(cores, initializer=partial(torch.set_num_threads, 1)) as pool:
             yield pool
     finally:

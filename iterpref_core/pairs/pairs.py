@@ -31,7 +31,7 @@ DROPPED = (
 def select_pairs(
     trajectories: Path,
     problems: Path,
-    tokenizer: Path,
+    tokenizer: Path | str,
     params: PairsParams,
     out: Path,
     report: Path | None = None,
@@ -43,7 +43,7 @@ def select_pairs(
         trajectories: Trajectory records.
         problems: Problem records, for the prompts; at least those of the trajectories. The held-out ones among them
             are a benchmark.
-        tokenizer: model folder whose tokenizer counts the tokens: the model to be trained.
+        tokenizer: model folder or hub id whose tokenizer counts the tokens: the model to be trained.
         params: which failing version is rejected, and the filters' bounds.
         out: where the PreferencePair records go; written whole or not at all.
         report: where to write which benchmarks were looked at, and what pairs share with them; nowhere by default.
@@ -69,7 +69,7 @@ def select_pairs(
     counts: Counter[str] = Counter()
     survey = TrajectorySurvey()
     every = survey.watch(read_jsonl(trajectories, Trajectory, unique=True))
-    benchmarks = Decontamination(params.benchmarks, problems, drop=params.contaminated == "drop")
+    benchmarks = Decontamination(params.benchmarks, problems, drop=params.contaminated == "drop", pass_over=True)
     tasks = RecordIndex(read_jsonl(problems, Problem, unique=True), Problem)
     pairs = _select(every, tasks, params, count_tokens, counts)
     pairs = _without_repetitions(benchmarks.clean(pairs), params, counts)

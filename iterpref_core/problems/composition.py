@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from random import Random
 
 from iterpref_core.problems.features import KINDS, Feature, Kind
-from iterpref_core.records import IoTest, Problem
+from iterpref_core.records import COMPOSED, IoTest, Problem
 
 ENTRY_POINT = "solve"
 
@@ -122,7 +122,7 @@ def compose_problem(
         tests=tests[:visible],
         hidden_tests=tests[visible:],
         reference=reference,
-        source="synthetic",
+        source=COMPOSED,
         features=combination.features,
         split=split,
     )

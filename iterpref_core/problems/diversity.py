@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from iterpref_core.problems.features import BRANCHES
 from iterpref_core.problems.synthesis.feature_tree import SEPARATOR
-from iterpref_core.records import Problem
+from iterpref_core.records import COMPOSED, Problem
 
 DRAWN = 1000
 """Problems that sets of different size are compared by."""
@@ -25,7 +25,7 @@ def features_of(problem: Problem) -> set[tuple[str, str]]:
     ...     features=("algorithm > sorting > stable",)))
     {('algorithm', 'sorting > stable')}
     """
-    if problem.source == "synthetic":
+    if problem.source == COMPOSED:
         kind, *leaves = zip(BRANCHES, problem.features, strict=True)
         # A leaf belongs to a kind of input: the sum of a list is not the sum of a table's values.
         below = {(branch, f"{kind[1]}{SEPARATOR}{leaf}") for branch, names in leaves for leaf in names.split("+")}

@@ -10,15 +10,17 @@ from typing import IO, NamedTuple
 
 from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import InputError, RecordError
-from iterpref_core.execution import Outcome, open_executor, reference_outcomes
+from iterpref_core.execution import Outcome, check_tests, open_executor, reference_outcomes
+from iterpref_core.input_files import Place
 from iterpref_core.problems.formats import ProblemFormat
 from iterpref_core.problems.formats.evalplus_format import read_evalplus
-from iterpref_core.problems.formats.humaneval_format import parse_humaneval
+from iterpref_core.problems.formats.humaneval_format import HumanEvalTask, convert_humaneval
 from iterpref_core.problems.formats.json_items import Broken, Entry, count_items, read_entries
-from iterpref_core.problems.formats.mbpp_format import parse_mbpp
+from iterpref_core.problems.formats.mbpp_format import MbppTask, convert_mbpp
+from iterpref_core.problems.problems import own_split
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Problem, Record, Verdict
-from iterpref_core.storage.jsonl import atomic_writer
+from iterpref_core.storage.jsonl import atomic_writers
 
 NAMED = 10
 """Broken problems that the result names; the file of verdicts has them all."""
@@ -56,15 +58,15 @@ class Form(NamedTuple):
 
 
 def _read_jsonl(path: Path, _execution: ExecutionParams, _options: IngestOptions) -> Iterator[Entry]:
-    return read_entries(path, Problem.model_validate_json)
+    return read_entries(path, Problem, lambda problem: problem)
 
 
 def _read_mbpp(path: Path, _execution: ExecutionParams, options: IngestOptions) -> Iterator[Entry]:
-    return read_entries(path, partial(parse_mbpp, keep_benchmarks=options.keep_benchmarks))
+    return read_entries(path, MbppTask, partial(convert_mbpp, keep_benchmarks=options.keep_benchmarks))
 
 
 def _read_humaneval(path: Path, _execution: ExecutionParams, options: IngestOptions) -> Iterator[Entry]:
-    return read_entries(path, partial(parse_humaneval, keep_benchmarks=options.keep_benchmarks))
+    return read_entries(path, HumanEvalTask, partial(convert_humaneval, keep_benchmarks=options.keep_benchmarks))
 
 
 def _read_evalplus(path: Path, execution: ExecutionParams, options: IngestOptions) -> Iterator[Entry]:
@@ -112,17 +114,15 @@ def ingest(
         verdicts: where to write JSONL of `ReferenceVerdict`, one for each problem that is not left out unseen.
 
     Raises:
-        RecordError: a line is broken, lacks a field, has no test or repeats a task_id; or its reference fails its
-            tests, and broken problems are not skipped.
+        RecordError: a line is broken, lacks a field, has no test, names an unknown split or repeats a task_id; or its
+            reference fails its tests, and broken problems are not skipped.
         InputError: the file is absent, or no problem of it can be taken.
     """
     with ExitStack() as stack:
-        intake = _Intake(
-            source,
-            skip_broken=FORMS[form].published if options.skip_broken is None else options.skip_broken,
-            out=stack.enter_context(atomic_writer(out)),
-            verdicts=stack.enter_context(atomic_writer(verdicts)) if verdicts is not None else None,
-        )
+        skip_broken = FORMS[form].published if options.skip_broken is None else options.skip_broken
+        out_file, verdicts_file = stack.enter_context(atomic_writers(out, verdicts))
+        assert out_file is not None
+        intake = _Intake(source, skip_broken=skip_broken, out=out_file, verdicts=verdicts_file)
         executor = stack.enter_context(open_executor(execution))
         advance = stack.enter_context(show_progress("ingest", FORMS[form].count(source), unit="problems"))
         problems = intake.take(FORMS[form].read(source, execution, options), advance)
@@ -138,7 +138,7 @@ class _Intake:
         self._source, self._skip_broken, self._out, self._verdicts = source, skip_broken, out, verdicts
         self._counts: Counter[str] = Counter(problems=0)
         self._broken: list[ReferenceVerdict] = []
-        self._seen: dict[str, int] = {}
+        self._seen: dict[str, Place] = {}
         self._waiting: deque[Entry] = deque()
 
     def take(self, entries: Iterator[Entry], advance: Callable[[], None]) -> Iterator[Problem]:
@@ -152,8 +152,8 @@ class _Intake:
             self._check_id(entry, entry.found.task_id)
             self._waiting.append(entry)
             if isinstance(entry.found, Problem):
-                if not entry.found.tests:
-                    raise RecordError(f"{entry.where}: field 'tests' of {entry.found.task_id!r}: is empty; add a test")
+                own_split(entry.found, str(entry.where))
+                check_tests(entry.found, entry.where, visible=True)
                 yield entry.found
 
     def settle(self, problem: Problem, outcome: Outcome | None) -> None:
@@ -187,10 +187,10 @@ class _Intake:
     def _check_id(self, entry: Entry, task_id: str) -> None:
         if task_id in self._seen:
             raise RecordError(
-                f"{entry.where}: field 'task_id': {task_id!r} was already used on line {self._seen[task_id]}; "
+                f"{entry.where}: field 'task_id': {task_id!r} was already used at {self._seen[task_id]}; "
                 "give every problem its own"
             )
-        self._seen[task_id] = entry.number
+        self._seen[task_id] = entry.where
 
     def _judge(self, entry: Entry, task_id: str, outcome: Outcome | None) -> bool:
         """Report the verdict on a reference; whether the problem is to be taken."""
@@ -205,7 +205,7 @@ class _Intake:
             task_id=task_id,
             verdict=outcome.verdict if outcome else None,
             feedback=outcome.feedback if outcome else "",
-            line=entry.number,
+            line=entry.where.line,
         )
         self._counts[f"references/{found.verdict or 'none'}"] += 1
         if self._verdicts is not None:

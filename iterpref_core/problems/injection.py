@@ -8,7 +8,6 @@ reference, as it is or after rewrites that keep its meaning (a model's fix does 
 import ast
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -21,7 +20,8 @@ from iterpref_core.problems.rewrites import rewrite
 from iterpref_core.progress import show_progress
 from iterpref_core.records import FocalSpans, PreferencePair, Problem, Record, Sample
 from iterpref_core.source_code.line_diff import diff_lines, span_lines
-from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
+from iterpref_core.storage.code_digest import code_digest
+from iterpref_core.storage.jsonl import atomic_writers, read_jsonl
 from iterpref_core.storage.run_store import RunStore, digest
 
 METHOD = "injected"
@@ -86,8 +86,8 @@ def inject_bugs(
 ) -> dict[str, float]:
     """Write pairs with injected bugs and their true regions.
 
-    Both files appear whole. A run that was interrupted goes on where it stopped, if problems, options, limits and
-    isolation are the same: until then a hidden file beside `out` holds what is done.
+    Both files appear whole. A run that was interrupted goes on where it stopped, if problems, options, limits,
+    isolation and code are the same: until then a hidden file beside `out` holds what is done.
 
     Args:
         problems: JSONL of problems with references and tests.
@@ -107,7 +107,8 @@ def inject_bugs(
         ExecutionError: the engine failed.
     """
     total = sum(1 for _ in read_jsonl(problems, Problem, unique=True))
-    identity = digest(f"{options} {executor.limits} {executor.isolation}")
+    code = code_digest(*(f"iterpref_core.{name}" for name in ("execution", "problems", "source_code")))
+    identity = digest(f"{options} {executor.limits} {executor.isolation} {code}")
     with RunStore(out.with_name(f".{out.name}.unfinished.sqlite"), identity) as store:
         done = sum(_key(problem) in store for problem in read_jsonl(problems, Problem))
         rest = (problem for problem in read_jsonl(problems, Problem) if _key(problem) not in store)
@@ -117,15 +118,16 @@ def inject_bugs(
                     store[_key(problem)] = found.model_dump(mode="json")
                     advance()
         counts = Counter({"problems": total, "pairs": 0, "mutants": 0})
-        with ExitStack() as stack:
-            pairs_file = stack.enter_context(atomic_writer(out))
-            spans_file = stack.enter_context(atomic_writer(spans))
+        with atomic_writers(out, spans) as (pairs_file, spans_file):
+            assert pairs_file is not None
+            assert spans_file is not None
             for problem in read_jsonl(problems, Problem):
                 found = Injected.model_validate(store[_key(problem)])
                 counts.update({**found.counts, "pairs": len(found.pairs)})
                 pairs_file.writelines(pair.to_json() + "\n" for pair in found.pairs)
                 spans_file.writelines(region.to_json() + "\n" for region in found.spans)
             if not counts["pairs"]:
+                store.remove()
                 shown = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "it is empty"
                 raise InputError(f"{problems}: no bug that the tests catch ({shown}); give problems with references")
         store.remove()

@@ -86,7 +86,7 @@ def _compare(
     if ours.data.sha256 != theirs.data.sha256:
         raise InputError(
             f"results: {benchmark} of {model.model} and of {against.model} were measured on different data; "
-            "run stage evaluate again for both"
+            "run stage evaluation again for both"
         )
     comparison = compare_results(ours, theirs, (), resamples, seed)
     if not comparison:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from iterpref_core.records import FocalSpans, PairShifts, PreferencePair, Span
-from iterpref_core.report.pair_view import legend, mark_lines, nats, sums
+from iterpref_core.report.pair_view import legend, mark_lines, nats, region_name, sums
 from iterpref_core.report.token_colors import ColoredLine, Shown, choose_scale, color_lines, level
 
 SIDE_BY_SIDE = 110
@@ -33,7 +33,7 @@ def render_terminal(pair: PreferencePair, spans: FocalSpans, shifts: PairShifts 
     """
     title = Text(pair.task_id, style="bold")
     prompt = Text(pair.prompt, style="italic")
-    left, right = "rejected y−: the error region D− is marked", "chosen y+"
+    left, right = f"rejected y−, marked: {region_name(spans)}", "chosen y+"
     if shifts is None:
         rejected = _plain_lines(pair.rejected, spans.rejected, "−", "red")
         chosen = _plain_lines(pair.chosen, spans.chosen, "+", "green")
@@ -42,7 +42,7 @@ def render_terminal(pair: PreferencePair, spans: FocalSpans, shifts: PairShifts 
     total = sums(shifts, spans)
     rejected = _colored_lines(color_lines(pair.rejected, spans.rejected, shifts.rejected), "−", "red", scale)
     chosen = _colored_lines(color_lines(pair.chosen, spans.chosen, shifts.chosen), "+", "green", scale)
-    left = f"rejected y−: K− = {total['region']} nats in D−, {total['rejected']} in all"
+    left = f"rejected y−: K− = {total['region']} nats in {region_name(spans)}, {total['rejected']} in all"
     right = f"chosen y+: K+ = {total['chosen']} nats"
     return Group(title, prompt, _Sides(_panel(left, rejected, "red"), _panel(right, chosen, "green")), _key(scale))
 

@@ -71,12 +71,21 @@ def style() -> str:
     return Path(__file__).with_name("templates").joinpath("style.css").read_text(encoding="utf-8")
 
 
+NO_SPANS = "no spans"
+"""The method of a region that nobody marked: the lines outside the line LCS stand in for it."""
+
+
+def region_name(spans: FocalSpans) -> str:
+    """What is marked in the rejected program, for readers."""
+    return "the lines outside the LCS (no spans were given)" if spans.method == NO_SPANS else "the error region D−"
+
+
 def pair_context(pair: PreferencePair, spans: FocalSpans, shifts: PairShifts | None = None) -> dict[str, object]:
     """What the macro `pair` of the templates needs to show a pair, in the colors of `shifts` where they are given."""
     context: dict[str, object] = {
         "task_id": pair.task_id,
         "prompt": pair.prompt,
-        "method": spans.method,
+        "region": region_name(spans),
         "empty": not spans.rejected,
         "sums": None,
     }

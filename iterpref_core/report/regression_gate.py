@@ -78,7 +78,10 @@ def compare_with_baseline(
         )
         _check_same_tasks(before, after, name, baseline, candidate)
         comparison = compare_results(after, before, (), resamples, seed)
-        assert comparison
+        if not comparison:
+            raise InputError(
+                f"{candidate}: {name} has no task with a verdict that {baseline} has one of; evaluate again"
+            )
         found[name] = {
             "baseline": before.pass_at_1,
             "candidate": after.pass_at_1,

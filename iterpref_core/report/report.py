@@ -11,7 +11,7 @@ from iterpref_core.report.failing_programs import failing_programs
 from iterpref_core.report.page import write_page
 from iterpref_core.report.stage_outputs import load_curves
 from iterpref_core.report.summary import build_summary, write_summary
-from iterpref_core.storage.jsonl import read_jsonl
+from iterpref_core.storage.jsonl import check_spans, read_jsonl
 
 
 def build_report(
@@ -70,10 +70,12 @@ def choose_pairs(pairs: Path, spans: Path, count: int) -> list[tuple[PreferenceP
     Both files are streamed; only what is shown is held.
 
     Raises:
-        RecordError: a line of either file is broken.
+        RecordError: a line of either file is broken, or a span lies outside of its program.
     """
     regions = {item.task_id: item for item in heapq.nsmallest(count, read_jsonl(spans, FocalSpans), key=_draw)}
     found = {pair.task_id: pair for pair in read_jsonl(pairs, PreferencePair) if pair.task_id in regions}
+    for task_id, pair in found.items():
+        check_spans(regions[task_id], pair, spans)
     return [(found[task_id], item) for task_id, item in regions.items() if task_id in found]
 
 

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from iterpref_core.errors import InputError
+from iterpref_core.input_files import read_text
 from iterpref_core.report.labels import MODELS, in_order
 from iterpref_core.storage.jsonl import describe_validation_error
 
@@ -85,9 +86,10 @@ class Unavailable(_Input):
 
 
 class ModelResults(_Input):
-    """One model's results.json."""
+    """One model's results.json; `weights` is the fingerprint of what was measured, where a model was."""
 
     model: str
+    weights: str | None = None
     benchmarks: dict[str, Measured | Unavailable]
 
     @property
@@ -109,7 +111,7 @@ def load_results(folder: Path) -> dict[str, ModelResults]:
     """
     found = {path.parent.name: path for path in folder.glob("*/results.json")}
     if not found:
-        raise InputError(f"{folder}: no model has results here; run `dvc repro` (stage evaluate) first")
+        raise InputError(f"{folder}: no model has results here; run `dvc repro` (stage evaluation) first")
     return {name: load_model_results(found[name]) for name in in_order(set(found), MODELS)}
 
 
@@ -120,12 +122,11 @@ def load_model_results(path: Path) -> ModelResults:
         InputError: it is absent or cannot be read.
     """
     path = path / "results.json" if path.is_dir() else path
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; give a folder of `iterpref evaluate`, or its results.json")
+    text = read_text(path, "give a folder of `iterpref evaluate`, or its results.json")
     try:
-        return ModelResults.model_validate_json(path.read_bytes())
+        return ModelResults.model_validate_json(text)
     except ValidationError as error:
-        raise InputError(f"{path}: {describe_validation_error(error)}; run stage evaluate again") from None
+        raise InputError(f"{path}: {describe_validation_error(error)}; run stage evaluation again") from None
 
 
 def load_metrics(path: Path, needed: Sequence[str] = ()) -> dict[str, float]:
@@ -135,14 +136,12 @@ def load_metrics(path: Path, needed: Sequence[str] = ()) -> dict[str, float]:
         InputError: the file is absent, is not a JSON object of numbers, or lacks a metric that is needed.
     """
     try:
-        metrics = TypeAdapter(dict[str, float]).validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run `dvc repro {path.stem}` first") from None
+        metrics = TypeAdapter(dict[str, float]).validate_json(read_text(path, f"run `dvc repro {path.stem}` first"))
     except ValidationError as error:
         raise InputError(f"{path}: {describe_validation_error(error)}; run `dvc repro {path.stem}` again") from None
     for name in needed:
         if name not in metrics:
-            raise InputError(f"{path}: metric '{name}' is missing; run `dvc repro --force {path.stem}`")
+            raise InputError(f"{path}: metric '{name}' is missing; run `dvc repro --force --single-item {path.stem}`")
     return metrics
 
 
@@ -191,5 +190,7 @@ def load_hashes(lock: Path) -> dict[str, str]:
         stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"].items()
         outs = {out["path"]: out["md5"] for name, stage in stages if name != "report" for out in stage.get("outs", ())}
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{lock}: not a dvc.lock ({error}); restore it, or delete it and run `dvc repro`") from None
+        raise InputError(
+            f"{lock}: not a dvc.lock ({error}); restore it (git has it), or move it away and run `dvc repro`"
+        ) from None
     return {path: md5 for path, md5 in sorted(outs.items()) if not path.startswith("metrics/")}

@@ -5,13 +5,15 @@ It holds nothing that changes when nothing was changed: no time, no duration, no
 
 import json
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from iterpref_core.config import Params
 from iterpref_core.errors import InputError
+from iterpref_core.input_files import Place, parse_json, read_text
 from iterpref_core.report.comparisons import compare_models, scores_of
 from iterpref_core.report.labels import EXPERIMENT
 from iterpref_core.report.stage_outputs import ModelResults, group, load_hashes, load_metrics, load_results
@@ -68,6 +70,7 @@ def build_summary(
         "provenance": {
             "params": params.model_dump(mode="json"),
             "inputs": load_hashes(lock),
+            "weights": {name: model.weights for name, model in models.items() if model.weights},
             "data": _data_hashes(models),
             "isolation": "; ".join(_isolation(models)),
             "versions": _versions(),
@@ -91,18 +94,31 @@ def read_summary(path: Path) -> Summary:
     return read_object(path, "report")
 
 
+@contextmanager
+def using_summary(path: Path) -> Iterator[Summary]:
+    """Read a summary, and use it within the block.
+
+    Raises:
+        InputError: the file is absent or broken, or what the block looks for is not in it.
+    """
+    try:
+        yield read_summary(path)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{path}: is no whole summary ({type(error).__name__}: {error}); "
+            "run `dvc repro --force --single-item report`"
+        ) from None
+
+
 def read_object(path: Path, stage: str) -> Summary:
     """Read a JSON object that a stage wrote.
 
     Raises:
         InputError: the file is absent or broken.
     """
-    try:
-        found: Summary = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run `dvc repro {stage}` first") from None
-    except ValueError as error:
-        raise InputError(f"{path}: {error}; run `dvc repro --force --single-item {stage}`") from None
+    found = parse_json(read_text(path, f"run `dvc repro {stage}` first"), Place(path, 1))
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: is no JSON object; run `dvc repro --force --single-item {stage}`")
     return found
 
 

@@ -1,17 +1,15 @@
 """Benchmark tasks, to screen against: their files, found by name or path, and what they ask."""
 
-import json
-import logging
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from iterpref_core.errors import InputError, RecordError
+from iterpref_core.input_files import Place, parse_json
+from iterpref_core.records import COMPOSED
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import parse_lines
-
-logger = logging.getLogger(__name__)
 
 HELDOUT = "heldout"
 VARIABLES = {
@@ -50,14 +48,12 @@ class BenchmarkFile:
     sha256: str
 
 
-def find_benchmarks(asked: Iterable[str], problems: Path | None) -> tuple[list[BenchmarkFile], dict[str, str]]:
-    """The files of benchmarks, and of those that are not here the reason.
-
-    A path that somebody wrote must exist; a name may be unavailable on this machine, which is said in a warning.
+def find_benchmarks(asked: Iterable[str], problems: Path) -> tuple[list[BenchmarkFile], dict[str, str]]:
+    """The files of benchmarks, and of names without one on this machine the reason. A path must exist.
 
     Args:
         asked: names (`heldout` and those of `VARIABLES`), or paths of JSONL files.
-        problems: where the held-out problems are.
+        problems: JSONL with the held-out problems.
 
     Raises:
         InputError: a path, or what a variable says, is no file.
@@ -67,19 +63,13 @@ def find_benchmarks(asked: Iterable[str], problems: Path | None) -> tuple[list[B
     for name in dict.fromkeys(asked):
         if name in VARIABLES and VARIABLES[name] not in os.environ:
             absent[name] = f"{VARIABLES[name]} is not set"
-        elif name == HELDOUT and problems is None:
-            absent[name] = "no file of problems was given"
         else:
             found.extend(_open_files(name, problems))
-    if absent:
-        reasons = ", ".join(f"{name} ({reason})" for name, reason in absent.items())
-        logger.warning("contamination is not looked for in: %s", reasons)
     return found, absent
 
 
-def _open_files(name: str, problems: Path | None) -> list[BenchmarkFile]:
+def _open_files(name: str, problems: Path) -> list[BenchmarkFile]:
     if name == HELDOUT:
-        assert problems is not None
         path, source = problems, str(problems)
     elif name in VARIABLES:
         path, source = Path(os.environ[VARIABLES[name]]), f"{VARIABLES[name]}={os.environ[VARIABLES[name]]}"
@@ -110,17 +100,14 @@ def read_benchmark(path: Path, *, only_heldout: bool = False) -> Iterator[Benchm
         RecordError: a line is no JSON object, or has neither a prompt nor a solution.
     """
     for number, text in parse_lines(path):
-        try:
-            task = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise RecordError(f"{path}:{number}: not valid JSON ({error.msg}); correct or remove this line") from None
+        task = parse_json(text, Place(path, number))
         if not isinstance(task, dict) or not any(isinstance(task.get(name), str) for name in PROMPTS + SOLUTIONS):
             fields = ", ".join(PROMPTS + SOLUTIONS)
             raise RecordError(f"{path}:{number}: no text under any of the fields {fields}; give a benchmark's file")
-        if task.get("split") in ({HELDOUT} if only_heldout else {None, HELDOUT}):
+        if task.get("split") in ((HELDOUT,) if only_heldout else (None, HELDOUT)):
             prompts, solutions = (_texts(task, names) for names in (PROMPTS, SOLUTIONS))
             name = next((str(task[field]) for field in NAMES if field in task), f"{path.name}:{number}")
-            yield BenchmarkTask(name, prompts, solutions, composed=bool(task.get("features")))
+            yield BenchmarkTask(name, prompts, solutions, composed=task.get("source") == COMPOSED)
 
 
 def _texts(task: dict[str, object], names: tuple[str, ...]) -> tuple[str, ...]:

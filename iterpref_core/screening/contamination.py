@@ -17,6 +17,7 @@ Coverage by n-grams is the measure of Lambert et al., "Tulu 3" (2024), who count
 
 import hashlib
 import json
+import logging
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,10 +25,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
+from iterpref_core.errors import InputError
 from iterpref_core.records import PreferencePair
-from iterpref_core.screening.benchmark_tasks import HELDOUT, BenchmarkTask, find_benchmarks, read_benchmark
+from iterpref_core.screening.benchmark_tasks import (
+    HELDOUT,
+    BenchmarkFile,
+    BenchmarkTask,
+    find_benchmarks,
+    read_benchmark,
+)
 from iterpref_core.source_code.normal_form import solution_forms
 from iterpref_core.storage.jsonl import atomic_writer, read_pairs, write_jsonl
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Kind = Literal["prompt", "example", "ngram", "ast"]
@@ -178,22 +188,38 @@ class Decontamination:
     """Looks every pair up in benchmarks, and leaves out those that share something with one.
 
     Args:
-        benchmarks: names, or paths of JSONL files. A name that is not available here is said in a warning and in the
-            report.
-        problems: where the held-out problems are.
+        benchmarks: names, or paths of JSONL files.
+        problems: JSONL with the held-out problems.
         drop: leave such pairs out; otherwise only count them.
+        pass_over: a name that is not available here is said in a warning and in the report, and is no error.
 
     Raises:
-        InputError: a path is no file, or no benchmark's.
+        InputError: a path is no file, or no benchmark's, or one without a task; or a name is not available here.
     """
 
-    def __init__(self, benchmarks: Iterable[str], problems: Path | None, *, drop: bool) -> None:
-        self._files, self._absent = find_benchmarks(benchmarks, problems)
+    def __init__(self, benchmarks: Iterable[str], problems: Path, *, drop: bool, pass_over: bool = False) -> None:
+        files, self._absent = find_benchmarks(benchmarks, problems)
+        self._files: list[BenchmarkFile] = []
         self._drop = drop
         self._index = ContaminationIndex()
-        for file in self._files:
-            self._index.add(file.name, read_benchmark(file.path, only_heldout=file.name == HELDOUT))
+        for file in files:
+            self._add(file)
+        if self._absent:
+            reasons = ", ".join(f"{name} ({reason})" for name, reason in self._absent.items())
+            if not pass_over:
+                raise InputError(f"cannot look for contamination in: {reasons}; say where these tasks are")
+            logger.warning("contamination is not looked for in: %s", reasons)
         self.found = 0
+
+    def _add(self, file: BenchmarkFile) -> None:
+        self._index.add(file.name, read_benchmark(file.path, only_heldout=file.name == HELDOUT))
+        if self.overlaps[file.name].tasks:
+            self._files.append(file)
+        elif file.name == HELDOUT:
+            self._absent[HELDOUT] = f"{file.path}: no problem of split {HELDOUT!r}"
+            del self.overlaps[HELDOUT]
+        else:
+            raise InputError(f"{file.path}: no task to compare pairs with; give a benchmark's JSONL file")
 
     @property
     def dropped(self) -> int:
@@ -232,7 +258,7 @@ class Decontamination:
             file.write("\n")
 
 
-def decontaminate(pairs: Path, benchmarks: Sequence[str], out: Path, report: Path) -> dict[str, float]:
+def decontaminate(pairs: Path, benchmarks: Sequence[str], out: Path, report: Path, problems: Path) -> dict[str, float]:
     """Write the pairs that share nothing with benchmarks, ours or anybody's, and what the others share.
 
     Args:
@@ -240,14 +266,15 @@ def decontaminate(pairs: Path, benchmarks: Sequence[str], out: Path, report: Pat
         benchmarks: names, or paths of JSONL files.
         out: the pairs that stay.
         report: JSON, per benchmark.
+        problems: JSONL with the held-out problems, for the name `heldout`.
 
     Returns:
         `pairs` written and `dropped/contaminated`.
 
     Raises:
-        InputError: a file is absent or broken.
+        InputError: a file is absent or broken, or a benchmark is not available here or has no task.
     """
-    benchmark = Decontamination(benchmarks, None, drop=True)
+    benchmark = Decontamination(benchmarks, problems, drop=True)
     written = write_jsonl(out, benchmark.clean(read_pairs(pairs)))
     benchmark.write_report(report)
     return {"pairs": written, "dropped/contaminated": benchmark.dropped}

@@ -14,12 +14,12 @@ looks its names up at run time (`locals()`, `eval`, ...) keeps all of them.
 
 import ast
 import builtins
-import warnings
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 
 from iterpref_core.source_code.scopes import Scope, find_scopes, imported_name, parameters
 from iterpref_core.source_code.stripping import Definition, Import, is_idle, strip
+from iterpref_core.source_code.syntax_tree import parse_source
 
 _LOOKS_NAMES_UP = frozenset({"dir", "eval", "exec", "globals", "locals", "vars"})
 _BUILTINS = frozenset(dir(builtins))
@@ -42,11 +42,10 @@ class SolutionForm:
 
 def parse_program(code: str) -> ast.Module | None:
     """The syntax tree of a program; None where it has none."""
-    with warnings.catch_warnings(action="ignore"):  # the program's own, such as invalid escapes
-        try:
-            return ast.parse(code)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return None
+    try:
+        return parse_source(code)
+    except SyntaxError:
+        return None
 
 
 def may_share_form(code: str, other: str) -> bool:

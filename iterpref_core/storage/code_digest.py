@@ -1,6 +1,7 @@
 """Code digest: what is kept under the digest of the code that made it is never taken for another version's."""
 
 import hashlib
+import platform
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,12 +9,12 @@ from pathlib import Path
 
 @cache
 def code_digest(*packages: str) -> str:
-    """A hash of all files of packages, read once: a process goes on with the code that it has loaded.
+    """A hash of all files of packages and of Python's version, read once: a process goes on with what it has loaded.
 
     Args:
         packages: dotted names, such as `iterpref_core.training`.
     """
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(platform.python_version().encode())
     for package in sorted(packages):
         spec = find_spec(package)
         assert spec, f"there is no {package}"

@@ -73,4 +73,6 @@ class RunStore:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._path.exists() and self._data.row("SELECT 1 FROM entries") is None:
+            self.remove()  # nothing was done that could be gone on from
         self._data.close()

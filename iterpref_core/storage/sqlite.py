@@ -95,4 +95,4 @@ def _explanation(path: Path, error: sqlite3.DatabaseError) -> IterPrefError:
         return InputError(f"{path}: the same run is in progress elsewhere; wait for it or end it")
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR):
         return StorageError(f"{path}: cannot be written ({error}); check the folder's permissions and the disk")
-    return InputError(f"{path}: cannot be used ({error}); move it away, or remove it")
+    return InputError(f"{path}: cannot be used ({error}); move it away")

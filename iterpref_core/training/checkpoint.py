@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from iterpref_core.config import TrainingParams
+from iterpref_core.inference.local.model_lineage import training_versions
 from iterpref_core.objectives.objectives import find_objective
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.file_digest import file_digest
@@ -30,7 +31,7 @@ def run_key(pairs: Path, spans: Path, fingerprint: str, objective: str, params: 
         digest.update(bytes.fromhex(file_digest(path)))
     settings = params.model_dump(exclude={"accelerate", "objectives"})
     own = find_objective(objective, params.objectives).values()
-    decisive = [fingerprint, objective, settings, own, code_digest(*TRAINED_BY)]
+    decisive = [fingerprint, objective, settings, own, code_digest(*TRAINED_BY), training_versions()]
     digest.update(json.dumps(decisive, sort_keys=True).encode())
     return digest.hexdigest()[:16]
 

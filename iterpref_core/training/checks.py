@@ -164,7 +164,7 @@ class PairChecks:
             yield Finding(
                 False,
                 f"fewer pairs than one batch: {self.pairs}, and training.batch_size = {params.batch_size}, so each of "
-                f"{params.epochs} epochs is one step; lower it, or make more pairs (problems.codeflow)",
+                f"{params.epochs} epochs is one step; lower it, or bring more problems",
             )
         for count, what, remedy in (
             (self.no_difference, "chosen and rejected are the same tokens", "drop these pairs"),

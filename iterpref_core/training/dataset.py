@@ -13,7 +13,7 @@ from iterpref_core.config import AnswerStyle
 from iterpref_core.errors import InputError, ModelError, RecordError
 from iterpref_core.inference.prompts import render_answer, render_prompt
 from iterpref_core.records import FocalSpans, PreferencePair, Span
-from iterpref_core.storage.jsonl import read_jsonl, read_pairs
+from iterpref_core.storage.jsonl import check_spans, read_jsonl, read_pairs
 from iterpref_core.training.masks import mask_from_spans
 from iterpref_core.training.tokenized_programs import encode_programs
 
@@ -73,12 +73,7 @@ def join_spans(pairs: Path, spans: Path) -> Iterator[tuple[PreferencePair, Focal
                 f"{spans}: field 'task_id': {found.task_id!r} is not in {pairs} or not in its order; "
                 "localize these pairs again"
             )
-        for field, program in (("rejected", pair.rejected), ("chosen", pair.chosen)):
-            if any(not 0 <= start <= end <= len(program) for start, end in getattr(found, field)):
-                raise RecordError(
-                    f"{spans}: field {field!r} of {found.task_id!r}: a span lies outside of the program, "
-                    f"which has {len(program)} characters; localize these pairs again"
-                )
+        check_spans(found, pair, spans)
         yield pair, found
 
 

@@ -9,6 +9,7 @@ import yaml
 
 from iterpref_core.errors import InputError, ModelError
 from iterpref_core.inference.local.checkpoint_errors import reading
+from iterpref_core.inference.local.model_lineage import read_lineage, write_lineage
 from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 
@@ -16,7 +17,9 @@ CARD = "README.md"
 
 
 def export_model(model: Path, out: Path, card: str) -> dict[str, float | str]:
-    """Write weights (safetensors), tokenizer, generation config and model card; the folder appears whole or not at all.
+    """Write weights (safetensors), tokenizer, generation config, model card, and the lineage where it is known.
+
+    The folder appears whole or not at all.
 
     Args:
         model: a checkpoint folder, or one of LoRA adapters, which are merged into their base.
@@ -40,6 +43,8 @@ def export_model(model: Path, out: Path, card: str) -> dict[str, float | str]:
         tokenizer.save_pretrained(partial)
         with atomic_writer(partial / CARD) as file:
             file.write(card)
+        if lineage := read_lineage(model):
+            write_lineage(partial, lineage)
         for path in partial.glob("*.safetensors"):  # written for their owner alone, whatever the umask says
             path.chmod((partial / CARD).stat().st_mode)
         partial.replace(out)

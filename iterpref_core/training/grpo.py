@@ -17,11 +17,13 @@ from iterpref_core.config import ExecutionParams, GrpoParams, PromptStyle, Train
 from iterpref_core.errors import InputError
 from iterpref_core.execution import open_executor
 from iterpref_core.inference.codeflow_prompts import draft_prompt
+from iterpref_core.inference.local.fingerprint import model_fingerprint
+from iterpref_core.inference.local.model_lineage import training_versions
 from iterpref_core.inference.local.precision import uses_bf16
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.inference.local.weights import load_model
 from iterpref_core.inference.prompts import render_prompt
-from iterpref_core.records import Problem
+from iterpref_core.records import ModelLineage, Problem
 from iterpref_core.storage.jsonl import read_jsonl
 from iterpref_core.training.execution_reward import execution_reward
 from iterpref_core.training.trained_model import write_model
@@ -63,12 +65,25 @@ def train_grpo(
         raise InputError(f"{problems}: no problem of split 'codeflow'; GRPO has nothing to answer")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     arguments = GRPOConfig(
-        str(work), learning_rate=grpo.learning_rate, warmup_steps=int(params.warmup_ratio * grpo.steps), lr_scheduler_type="cosine",
-        max_steps=grpo.steps, per_device_train_batch_size=grpo.prompts * grpo.generations,
-        num_generations=grpo.generations, max_completion_length=grpo.max_new_tokens, temperature=grpo.temperature,
-        beta=grpo.kl, seed=params.seed, bf16=uses_bf16(params.bf16, device), use_cpu=device == "cpu", gradient_checkpointing=False,
-        logging_steps=5, save_strategy="no", report_to="none", disable_tqdm=True,
-    )  # fmt: skip
+        str(work),
+        learning_rate=grpo.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=int(params.warmup_ratio * grpo.steps),
+        max_steps=grpo.steps,
+        per_device_train_batch_size=grpo.prompts * grpo.generations,
+        num_generations=grpo.generations,
+        max_completion_length=grpo.max_new_tokens,
+        temperature=grpo.temperature,
+        beta=grpo.kl,
+        seed=params.seed,
+        bf16=uses_bf16(params.bf16, device),
+        use_cpu=device == "cpu",
+        gradient_checkpointing=False,
+        logging_steps=5,
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+    )
     with open_executor(execution) as executor:
         trainer = GRPOTrainer(
             load_model(model).float(),
@@ -78,7 +93,11 @@ def train_grpo(
             processing_class=tokenizer,
         )
         trainer.train()
-    write_model(trainer, model, out)
+    lineage = ModelLineage(
+        base=Path(model).name, base_weights=model_fingerprint(model), objective="grpo", versions=training_versions(),
+        settings=grpo.model_dump() | {"seed": params.seed}, steps=trainer.state.global_step,
+    )  # fmt: skip
+    write_model(trainer, model, out, lineage)
     shutil.rmtree(work, ignore_errors=True)
     logged = [entry["reward"] for entry in trainer.state.log_history if "reward" in entry]
     return {"steps": float(trainer.state.global_step), "reward": logged[-1] if logged else 0.0}

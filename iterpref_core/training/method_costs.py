@@ -30,7 +30,9 @@ H100: Accelerator = next(card for card in ACCELERATORS if card.name.startswith("
 WRONG_TOKENS = 13
 """One line of about 40 characters."""
 
-_BATCH = 128
+BATCH = 128
+"""Pairs an optimizer step, the paper's."""
+
 _CHECKPOINTS = 2
 """Kept to resume from (`save_total_limit` of the trainer)."""
 _ATTEMPT_BYTES, _PAIR_BYTES, _SPAN_BYTES, _ANSWER_BYTES, _TEST_BYTES = 140, 75, 100, 330, 1000
@@ -139,25 +141,39 @@ def scale_generation(problems: int, assumed: Assumptions, pairs: int) -> Generat
     )
 
 
+def assumed_pair(length: Lengths) -> PairLengths:
+    """A pair with one wrong line in the middle of its program, in tokens."""
+    prompt, program = (round(chars / length.characters_per_token) for chars in (length.prompt, length.program))
+    shared = program // 2
+    return PairLengths(prompt, program + 1, program + 1, shared, WRONG_TOKENS, shared + WRONG_TOKENS)
+
+
+def as_in_the_paper(params: TrainingParams) -> TrainingParams:
+    """The paper's epochs, batch and lengths, every parameter, one pair at once on a card, layout `fork`."""
+    return params.model_copy(
+        update={
+            "epochs": 3, "batch_size": BATCH, "micro_batch_size": 1, "gradient_checkpointing": True, "lora_rank": 0,
+            "layout": "fork", "max_length": 2048, "max_prompt_length": 1024, "nll": "sum", "validation_share": 0.0,
+        }
+    )  # fmt: skip
+
+
 def scale_training(model: str, shape: ModelShape, pairs: int, params: TrainingParams, assumed: Assumptions) -> Scaled:
     """Training as the paper does it on the fewest H100 that hold the model, and evaluating base and result.
 
     Raises:
         ValueError: no number of cards in `CARDS` holds it.
     """
-    length = assumed.lengths
-    prompt, program = (round(chars / length.characters_per_token) for chars in (length.prompt, length.program))
-    shared = program // 2
-    one = PairLengths(prompt, program + 1, program + 1, shared, WRONG_TOKENS, shared + WRONG_TOKENS)
+    pair = assumed_pair(assumed.lengths)
     objective = OBJECTIVES["target-rpo"]
-    workload = measure_workload([one] * _BATCH, objective, params)
+    workload = measure_workload([pair] * BATCH, objective, params)
     for gpus in CARDS:
         found = estimate_training(shape, workload, objective, params, Setting("mixed", gpus, 0, assumed.mfu), pairs)
         if found.fits(H100):
             break
     else:
         raise ValueError(f"{model}: does not fit on {CARDS[-1]} cards")
-    tokens = 2 * assumed.programs_evaluated * (prompt + program)
+    tokens = 2 * assumed.programs_evaluated * (pair.prompt + pair.chosen - 1)
     evaluation = 2 * shape.parameters * tokens / (H100.flops * assumed.generation_mfu) / 3600
     training = found.gpu_hours(H100)
     mixed = PRECISIONS["mixed"]
@@ -179,12 +195,7 @@ def scale(
     pairs: Sequence[int], params: TrainingParams, assumed: Assumptions
 ) -> tuple[dict[int, Generation], list[Scaled]]:
     """CodeFlow by number of pairs, and training by model and number of pairs."""
-    paper = params.model_copy(
-        update={
-            "epochs": 3, "batch_size": _BATCH, "micro_batch_size": 1, "gradient_checkpointing": True, "lora_rank": 0,
-            "layout": "fork", "max_length": 2048, "max_prompt_length": 1024, "nll": "sum", "validation_share": 0.0,
-        }
-    )  # fmt: skip
+    paper = as_in_the_paper(params)
     generation = {count: scale_generation(round(count / assumed.pairs_per_problem), assumed, count) for count in pairs}
     shapes = {name: read_shape(config) for name, config in published_models().items() if name in MODELS}
     trained = [scale_training(name, shape, count, paper, assumed) for name, shape in shapes.items() for count in pairs]

@@ -21,7 +21,9 @@ from datasets.arrow_writer import ArrowWriter
 from filelock import FileLock
 from transformers import PreTrainedModel
 
+from iterpref_core.inference.local.model_lineage import training_versions
 from iterpref_core.progress import show_progress
+from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.label_head import decoder_of, label_logps, logit_transform
 
@@ -42,7 +44,8 @@ class ReferenceLogps:
 
 def reference_key(tokens: str, fingerprint: str, weights: torch.dtype, bf16: bool) -> str:
     """A digest of what decides the log-probabilities; masks do not. `tokens` is a digest of all token ids."""
-    decisive = [tokens, fingerprint, str(weights), bf16, torch.__version__]
+    code = code_digest("iterpref_core.inference", "iterpref_core.training")
+    decisive = [tokens, fingerprint, str(weights), bf16, code, training_versions()]
     return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:32]
 
 

@@ -23,8 +23,8 @@ _NOTHING = FocalSpans(task_id="", method="", rejected=(), chosen=())
 
 def score_shifts(
     pairs: Sequence[PreferencePair],
-    before: Path,
-    after: Path,
+    before: Path | str,
+    after: Path | str,
     params: TrainingParams,
     prompt: PromptStyle = "auto",
     batch_size: int = 8,
@@ -69,7 +69,7 @@ def _programs(row: TokenizedPair) -> tuple[tuple[list[int], list[int]], tuple[li
     return (row.prompt_ids, row.chosen_ids), (row.prompt_ids, row.rejected_ids)
 
 
-def _score(model: Path, sequences: list[tuple[list[int], list[int]]], batch_size: int) -> list[torch.Tensor]:
+def _score(model: Path | str, sequences: list[tuple[list[int], list[int]]], batch_size: int) -> list[torch.Tensor]:
     loaded = load_model(model).float().to("cuda" if torch.cuda.is_available() else "cpu")
     return score_sequences(loaded, sequences, batch_size=batch_size, bf16=False)
 

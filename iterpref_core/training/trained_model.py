@@ -11,7 +11,9 @@ from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dic
 from transformers import PreTrainedModel, Trainer
 
 from iterpref_core.config import TrainingParams
+from iterpref_core.inference.local.model_lineage import write_lineage
 from iterpref_core.inference.local.weights import load_model
+from iterpref_core.records import ModelLineage
 from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.training.ranks import whole_models
 
@@ -36,7 +38,7 @@ def lora_config(params: TrainingParams) -> LoraConfig | None:
     )
 
 
-def write_model(trainer: Trainer, base: Path | str, out: Path) -> None:
+def write_model(trainer: Trainer, base: Path | str, out: Path, lineage: ModelLineage) -> None:
     """Write the trained weights in place of the base model's: whole, merged, and in its precision and files.
 
     All processes take part in gathering, one of them writes.
@@ -45,6 +47,7 @@ def write_model(trainer: Trainer, base: Path | str, out: Path) -> None:
         trainer: holds the trained weights, sharded or not, in full or as adapters.
         base: the model that training started from.
         out: folder for the checkpoint.
+        lineage: what it was made of.
     """
     weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     if trainer.accelerator.is_main_process:
@@ -56,6 +59,7 @@ def write_model(trainer: Trainer, base: Path | str, out: Path) -> None:
                 shutil.rmtree(folder)
         _with_weights(model, trainer.accelerator.unwrap_model(trainer.model), weights).save_pretrained(partial)
         trainer.processing_class.save_pretrained(partial)
+        write_lineage(partial, lineage)
         partial.replace(out)
     trainer.accelerator.wait_for_everyone()
 

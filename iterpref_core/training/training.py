@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -15,15 +16,21 @@ from transformers import PreTrainedModel
 from iterpref_core.config import PromptStyle, TrainingParams
 from iterpref_core.errors import TrainingError
 from iterpref_core.inference.local.checkpoint_checks import check_checkpoint
+from iterpref_core.inference.local.checkpoints import locate_model
 from iterpref_core.inference.local.fingerprint import model_fingerprint
+from iterpref_core.inference.local.model_lineage import read_lineage, training_versions
 from iterpref_core.inference.local.precision import uses_bf16
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.inference.local.weights import load_model
 from iterpref_core.objectives.objectives import Objective, find_objective
+from iterpref_core.records import FocalSpans, ModelLineage
+from iterpref_core.storage.file_digest import file_md5
+from iterpref_core.storage.jsonl import read_jsonl
 from iterpref_core.training.callbacks import Forward, OnLog, ShowSteps
 from iterpref_core.training.checkpoint import last_checkpoint, run_key
 from iterpref_core.training.checks import PairChecks, report_findings
 from iterpref_core.training.exactness import check_exactness
+from iterpref_core.training.export_model import find_license
 from iterpref_core.training.launch import launch_training
 from iterpref_core.training.layouts import Collator
 from iterpref_core.training.pair_table import PairTable, open_pair_table
@@ -115,12 +122,12 @@ def train_objective(
     )
     diverged = _train(trainer, checkpoints, f"train {objective}")
     chosen = _choose(trainer, checkpoints, diverged, params)
-    write_model(trainer, model, out)
+    metrics = _metrics(rows.checks, int(held.sum()), trainer, chosen, diverged)
+    write_model(trainer, model, out, _lineage(pairs, spans, model, objective, row, params, prompt, metrics))
     if processes.is_main_process:
         write_curve(curve, trainer.state.log_history, chosen)
         shutil.rmtree(checkpoints, ignore_errors=True)
     processes.wait_for_everyone()
-    metrics = _metrics(rows.checks, int(held.sum()), trainer, chosen, diverged)
     return metrics | rows.checks.metrics() | {"bf16": float(params.bf16 is True)}
 
 
@@ -198,6 +205,36 @@ def _reference(
         batch_size=2 * params.micro_batch_size,
         bf16=params.bf16 is True,
         processes=processes,
+    )
+
+
+def _lineage(
+    pairs: Path,
+    spans: Path,
+    model: Path | str,
+    objective: str,
+    row: Objective,
+    params: TrainingParams,
+    prompt: PromptStyle,
+    metrics: Mapping[str, float],
+) -> ModelLineage:
+    source = locate_model(model)
+    folder = Path(source.name_or_path)
+    settings = params.model_dump(mode="json", exclude={"accelerate", "objectives"}) | row.values()
+    return ModelLineage(
+        base=folder.resolve().name if folder.is_dir() else source.name_or_path,
+        revision=source.revision,
+        base_weights=model_fingerprint(model),
+        license=find_license(str(folder)) if folder.is_dir() else None,
+        objective=objective,
+        settings=settings | {"prompt": prompt},
+        pairs=int(metrics["pairs"]),
+        steps=int(metrics["steps"]),
+        model_step=int(metrics["model_step"]),
+        localization=tuple(sorted({item.method for item in read_jsonl(spans, FocalSpans)})),
+        data={"pairs": file_md5(pairs), "spans": file_md5(spans)},
+        versions=training_versions(),
+        before=read_lineage(folder),
     )
 
 

@@ -8,6 +8,7 @@ from io import StringIO
 from pathlib import Path
 
 from iterpref_core.errors import InputError, RecordError
+from iterpref_core.input_files import read_text
 from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from iterpref_core.validity.distributions import of_scores
@@ -128,19 +129,15 @@ def read_marks(path: Path) -> Marks:
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, str | None]]]:
     """Every row with where it begins: its cells may have line ends of their own."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; check the path") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 ({error.reason}); save it as CSV in UTF-8") from None
+    text = read_text(path)
     header = text.partition("\n")[0]
     rows = csv.DictReader(StringIO(text, newline=""), delimiter=max(",;\t", key=header.count), strict=True)
-    missing = [name for name in ("task_id", *CRITERIA) if name not in (rows.fieldnames or ())]
-    if missing:
-        raise InputError(f"{path}:1: column '{missing[0]}' is missing; keep the first row as it was exported")
-    line = rows.line_num + 1
+    line = 1
     try:
+        missing = [name for name in ("task_id", *CRITERIA) if name not in (rows.fieldnames or ())]
+        if missing:
+            raise InputError(f"{path}:1: column '{missing[0]}' is missing; keep the first row as it was exported")
+        line = rows.line_num + 1
         for row in rows:
             yield f"{path}:{line}", row
             line = rows.line_num + 1

@@ -19,7 +19,7 @@ from iterpref_core.execution.programs import Outcome, Program, time_limit
 from iterpref_core.execution.samples import program_of, read_problems
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Problem, Record, Sample, Verdict
-from iterpref_core.storage.jsonl import atomic_writer
+from iterpref_core.storage.jsonl import atomic_writers
 
 PRELOAD = ("coverage",)
 """What an executor should have imported to measure quickly."""
@@ -107,7 +107,10 @@ def _reference(problem: Problem, limit_s: float) -> Program:
 
 
 def _mutants(problem: Problem, options: QualityOptions) -> list[Mutant]:
-    return mutants_of(problem.reference or "", options.max_mutants, f"{options.seed} {problem.task_id}")
+    try:
+        return mutants_of(problem.reference or "", options.max_mutants, f"{options.seed} {problem.task_id}")
+    except ValueError:  # it passes its tests, and is nested more deeply than a tree can be written down
+        return []
 
 
 def _judge(problem: Problem, reference: Outcome, runs: list[tuple[Mutant, Outcome]]) -> ProblemQuality:
@@ -218,8 +221,7 @@ def assess_tests(
     known = read_problems(problems)
     summary = _Summary()
     with ExitStack() as stack:
-        score_file = stack.enter_context(atomic_writer(scores)) if scores is not None else None
-        kept_file = stack.enter_context(atomic_writer(out)) if out is not None else None
+        score_file, kept_file = stack.enter_context(atomic_writers(scores, out))
         advance = stack.enter_context(show_progress("quality", len(known)))
         for problem, found in measure_quality(known.values(), executor, options):
             reason = options.reason_against(found)

@@ -20,7 +20,7 @@ from iterpref_core.inference.prompts import fill
 from iterpref_core.inference.structured_answers import ask_parsed
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Problem, Record
-from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error, read_jsonl
+from iterpref_core.storage.jsonl import atomic_writers, describe_validation_error, read_jsonl
 from iterpref_core.validity.distributions import of_scores
 from iterpref_core.validity.problem_sample import draw_problems, show_tests
 
@@ -145,8 +145,8 @@ def judge_file(
     counts: Counter[str] = Counter(problems=0, kept=0, asked=0, asked_again=0, unreadable=0)
     found: list[Scores] = []
     with ExitStack() as stack:
-        score_file = stack.enter_context(atomic_writer(out))
-        kept_file = stack.enter_context(atomic_writer(kept)) if kept is not None else None
+        score_file, kept_file = stack.enter_context(atomic_writers(out, kept))
+        assert score_file is not None
         advance = stack.enter_context(show_progress("judge", total))
         for problem, scores in zip(source, judge_tests(asked, backend, counts), strict=True):
             reason = _reason_against(scores, min_score)

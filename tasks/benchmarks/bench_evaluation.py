@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from iterpref_core.cores import usable_cores
 from iterpref_core.errors import IterPrefError
 from iterpref_core.evaluation.evalplus_data import RELEASES, EvalPlusData, find_data
 from iterpref_core.records import Sample
@@ -65,7 +66,7 @@ def bench_evaluation(cache: Path, workers: int, rounds: int = 5) -> dict[str, An
         "left_out": [_BROKEN],
         "isolation": entry["isolation"],
         "workers": workers,
-        "machine": f"{len(os.sched_getaffinity(0))} cores",
+        "machine": f"{usable_cores()} cores",
         "load_before": round(load, 2),
         "load_after": round(os.getloadavg()[0], 2),
     }

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from iterpref_core.cores import usable_cores
 from iterpref_core.errors import DataUnavailableError, IterPrefError
 from iterpref_core.evaluation.evalplus_data import RELEASES, find_data
 from iterpref_core.execution.executor import CROSS_CHECK_EVERY
@@ -174,7 +175,7 @@ def bench_execution(cache: Path, effort: ExecutionEffort = ExecutionEffort()) ->
     if effort.ground_truths:
         result |= _ground_truths(cache)
     return result | {
-        "machine": f"{len(os.sched_getaffinity(0))} cores, {platform.machine()}, {platform.system()}",
+        "machine": f"{usable_cores()} cores, {platform.machine()}, {platform.system()}",
         "load_before": round(load, 2),
         "load_after": round(os.getloadavg()[0], 2),
     }

@@ -24,6 +24,7 @@ from iterpref_core.codeflow.roles import Opened
 from iterpref_core.codeflow.rollouts import Rollout, RolloutStore
 from iterpref_core.codeflow.stream import stream_debugging
 from iterpref_core.config import CodeflowParams, ExecutionParams
+from iterpref_core.cores import usable_cores
 from iterpref_core.execution import Engine, Executor, Outcome, Program, limits_of
 from iterpref_core.inference.answer_store import AnswerStore, StoredEndpoint
 from iterpref_core.inference.backend import Completion, Request, Sampling, derive_seed
@@ -178,7 +179,7 @@ def bench_generation(
 
 
 def _cores() -> int:
-    return len(os.sched_getaffinity(0))
+    return usable_cores()
 
 
 def _measure(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from iterpref_core.cores import usable_cores
 from iterpref_core.errors import IterPrefError
 from tasks.orchestration.experiment_run import LAST_RUN, RunCost
 from tasks.orchestration.workspaces import copy_files, list_files
@@ -48,7 +49,7 @@ def bench_pipeline(root: Path) -> dict[str, float | str | dict[str, float]]:
         "stages": {
             stage.stage: round(stage.cpu_s / (stage.body_s * cost.cores), 3) for stage in cost.stages if stage.body_s
         },
-        "machine": f"{len(os.sched_getaffinity(0))} cores, {platform.machine()}, {platform.system()}",
+        "machine": f"{usable_cores()} cores, {platform.machine()}, {platform.system()}",
         "load_before": round(load, 2),
     }
 

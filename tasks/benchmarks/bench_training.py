@@ -16,6 +16,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import TrainingParams
+from iterpref_core.cores import usable_cores
 from iterpref_core.errors import InputError
 from iterpref_core.execution.mutants import mutants_of
 from iterpref_core.inference.local.tokenizers import load_tokenizer
@@ -380,7 +381,7 @@ def bench_training(
         "device": device.name,
         "precision": str(device.dtype).removeprefix("torch."),
         "threads": torch.get_num_threads(),
-        "machine": f"{len(os.sched_getaffinity(0))} cores, {platform.machine()}, {platform.system()}",
+        "machine": f"{usable_cores()} cores, {platform.machine()}, {platform.system()}",
         "load_before": round(load, 2),
         "load_after": round(os.getloadavg()[0], 2),
     }

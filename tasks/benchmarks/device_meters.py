@@ -1,6 +1,5 @@
 """Device meters: the clock, the memory and the name of the device that a benchmark runs on, a GPU or this CPU."""
 
-import os
 import platform
 import statistics
 import time
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from iterpref_core.cores import usable_cores
 from tasks.benchmarks.tensor_memory import peak_bytes
 
 _PRODUCTS = 10
@@ -36,7 +36,7 @@ class Device:
         """What CUDA calls the card; of a CPU the cores that this process may use."""
         if self.kind == "cuda":
             return torch.cuda.get_device_name()
-        return f"CPU, {len(os.sched_getaffinity(0))} cores, {platform.machine()}"
+        return f"CPU, {usable_cores()} cores, {platform.machine()}"
 
     @property
     def memory(self) -> int | None:

@@ -9,7 +9,6 @@ For every line with a number, so many trivial programs are run, and a JSON line 
 import gc
 import json
 import os
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +24,8 @@ Workers = Callable[[], list[int]]
 
 def _reaped_cpu_s() -> float:
     """CPU seconds of this process and of all its ended children."""
+    import resource  # not on Windows, where nothing is benchmarked
+
     usages = (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from iterpref_core.config import Params, with_values
 from iterpref_core.errors import ConfigError
+from iterpref_core.input_files import read_yaml
 from iterpref_core.objectives.objectives import find_objective
 from iterpref_core.storage.jsonl import describe_validation_error
 from tasks.grids.comparison import ComparisonRow, compare_rows
@@ -30,14 +30,10 @@ def load_grid(name: str, params: Params, path: Path = ABLATIONS) -> list[Trial]:
     """The rows of one grid, checked.
 
     Raises:
-        ConfigError: no such file or grid, or a row names an objective or a parameter that does not exist.
+        InputError: the file cannot be read.
+        ConfigError: there is no such grid, or a row names an objective or a parameter that does not exist.
     """
-    try:
-        grids = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; run from the repository's root") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+    grids = read_yaml(path, "run from the repository's root")
     if not isinstance(grids, dict) or not isinstance(grids.get(name), list) or not grids[name]:
         known = ", ".join(grids) if isinstance(grids, dict) else "none"
         raise ConfigError(f"{path}: there is no grid {name!r}; available: {known}")

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from iterpref_core.config import Params
 from iterpref_core.errors import InputError
+from iterpref_core.inference.local.model_lineage import training_versions
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import write_jsonl
@@ -102,18 +103,32 @@ def code_of(stage: str) -> str:
 def digest(*decisive: object) -> str:
     """A key made of everything that decides an artifact: files count by their content, folders as models.
 
+    The versions of the packages that train and answer are always part of it.
+
     Raises:
         InputError: an artifact of the experiment is not there.
     """
     from iterpref_core.inference.local.fingerprint import model_fingerprint
 
-    sha256 = hashlib.sha256()
+    sha256 = hashlib.sha256(json.dumps(training_versions()).encode())
     for part in decisive:
         if isinstance(part, Path):
             sha256.update((model_fingerprint(part) if part.is_dir() else _digest_file(part)).encode())
         else:
             sha256.update(json.dumps(part, sort_keys=True).encode())
     return sha256.hexdigest()[:16]
+
+
+def limits(params: Params) -> dict[str, object]:
+    """What decides verdicts, besides programs and code."""
+    return params.execution.model_dump(mode="json", exclude={"engine", "workers"})
+
+
+def asked(params: Params) -> list[object]:
+    """What decides answers, besides models, prompts, sampling and code."""
+    inference = params.inference.model_dump(mode="json", include={"api", "backend", "bf16", "recording"})
+    recording = params.inference.recording
+    return [inference, params.model.prompt, *([Path(recording)] if recording else [])]
 
 
 def _digest_file(path: Path) -> str:
@@ -135,7 +150,8 @@ def _build_model(role: str, params: Params, problems: Path) -> Path:
     from iterpref_core.nanolab.nanolab import build_models
 
     shape = params.nanolab.model_dump(exclude={*_OF_THE_OTHER[role]})
-    key = digest(problems, role, getattr(params.model, role), params.model.prompt, shape, code_of("nanolab"))
+    name = getattr(params.model, role), params.model.prompt
+    key = digest(problems, role, *name, shape, limits(params), *asked(params), code_of("nanolab"))
     folder = FOLDER / "models" / key
     backend = params.inference.backend
     make_once(
@@ -149,7 +165,8 @@ def _debug(own: Artifacts, params: Params) -> Path:
     from tasks.codeflow import debug_with  # Prefect comes with it, which takes a second and reads its settings
 
     settings = params.codeflow.model_dump(exclude={"concurrency"})
-    key = digest(own.problems, own.student, own.debugger, settings, code_of("codeflow"))
+    decisive = settings, limits(params), *asked(params), code_of("codeflow")
+    key = digest(own.problems, own.student, own.debugger, *decisive)
     work = FOLDER / "codeflow" / key
     return make_once(
         FOLDER / "trajectories" / f"{key}.jsonl",
@@ -160,6 +177,7 @@ def _debug(own: Artifacts, params: Params) -> Path:
 def _pair(own: Artifacts, params: Params) -> Path:
     from iterpref_core.inference.backend_factory import open_judge
     from iterpref_core.pairs.pairs import select_pairs
+    from iterpref_core.screening.benchmark_tasks import find_benchmarks
 
     def write(out: Path) -> object:
         with open_judge(
@@ -167,14 +185,16 @@ def _pair(own: Artifacts, params: Params) -> Path:
         ) as judge:
             return select_pairs(own.trajectories, own.problems, own.student, params.pairs, out, judge=judge)
 
-    key = digest(own.trajectories, own.student, params.pairs.model_dump(), code_of("pairs"))
+    benchmarks = [file.sha256 for file in find_benchmarks(params.pairs.benchmarks, own.problems)[0]]
+    decisive = (params.pairs.model_dump(), benchmarks, *asked(params), code_of("pairs"))
+    key = digest(own.problems, own.trajectories, own.student, *decisive)
     return make_once(FOLDER / "pairs" / f"{key}.jsonl", write)
 
 
 def _localize(own: Artifacts, params: Params) -> Path:
     from iterpref_core.localization.localization import localize_pairs
 
-    key = digest(own.pairs, params.localization.model_dump(), code_of("localization"))
+    key = digest(own.problems, own.pairs, params.localization.model_dump(), limits(params), code_of("localization"))
     return make_once(
         FOLDER / "spans" / f"{key}.jsonl",
         lambda out: localize_pairs(own.pairs, params.localization, out, own.problems, params.execution),

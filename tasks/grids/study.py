@@ -145,15 +145,15 @@ class _Study:
         self._regime, self._name, self._effort, self._jobs = REGIMES[regime], regime, effort, jobs
         self._params = with_values(params, sizes | {"pairs.benchmarks": ["heldout"], **self._regime.values})
         self._own: Artifacts = make_experiment(self._params)
-        self._start: tuple[Training, ...] = ()
+        self.start: tuple[Training, ...] = ()
 
     def run(self) -> RegimeResult:
         if self._regime.saturated:
-            self._saturate()
+            self.saturate()
         if self._regime.own_drafts:
-            model = train_before(self._start, self._params, self._own)
-            self._own, self._start = draft_again(self._own, model, self._params), ()
-        [start] = self._score("start", [Trial(label=START, objective=None, after=self._start)])
+            model = train_before(self.start, self._params, self._own)
+            self._own, self.start = draft_again(self._own, model, self._params), ()
+        [start] = self._score("start", [Trial(label=START, objective=None, after=self.start)])
         tried = self._tune(METHODS)
         chosen = {method.label: _best(tried, method.label) for method in METHODS}
         tuned = self._over_seeds("tuned", chosen)
@@ -166,17 +166,17 @@ class _Study:
             published=self._compare(published, START), published_against_sft=self._compare(published, REFERENCE),
         )  # fmt: skip
 
-    def _saturate(self) -> None:
+    def saturate(self) -> None:
         """Rounds of SFT at its best configuration, as long as the next one gains something on validation."""
         sft = METHODS[0]
         best = _best(self._tune([sft]), sft.label)
         reached = 0.0
-        while len(self._start) < MAX_ROUNDS:
+        while len(self.start) < MAX_ROUNDS:
             [score] = self._score("saturating", [self._trial(sft, best, None)])
             if score.pass_at_1 <= reached:
                 break
             values = self._trial(sft, best, None).values
-            self._start, reached = (*self._start, (sft.objective, values)), score.pass_at_1
+            self.start, reached = (*self.start, (sft.objective, values)), score.pass_at_1
 
     def _tune(self, methods: Sequence[Method]) -> list[Tried]:
         """Every method at every configuration, one seed, on validation."""
@@ -189,7 +189,7 @@ class _Study:
 
     def _over_seeds(self, how: str, settings: Mapping[str, Setting]) -> dict[str, list[TrialScore]]:
         """Held-out scores of the start and of every method, each with fresh seeds."""
-        trials = [Trial(label=START, objective=None, split="heldout", after=self._start)] + [
+        trials = [Trial(label=START, objective=None, split="heldout", after=self.start)] + [
             self._trial(method, settings[method.label], seed) for seed in self._fresh_seeds() for method in METHODS
         ]
         scores: dict[str, list[TrialScore]] = {}
@@ -208,7 +208,7 @@ class _Study:
         if seed is not None:
             values["training.seed"] = seed
         split = "validation" if seed is None else "heldout"
-        return Trial(label=method.label, objective=method.objective, values=values, split=split, after=self._start)
+        return Trial(label=method.label, objective=method.objective, values=values, split=split, after=self.start)
 
     def _score(self, what: str, trials: Sequence[Trial]) -> list[TrialScore]:
         return run_trials(f"study {self._name}: {what}", trials, self._params, self._jobs, self._own)

@@ -23,7 +23,7 @@ from iterpref_core.storage.make_once import make_once
 from iterpref_core.training.checkpoint import TRAINED_BY
 from tasks.common.paths import WORK
 from tasks.common.stage_body import cpu_s
-from tasks.grids.lineage import EXPERIMENT, FOLDER, Artifacts, code_of, digest, find_inputs
+from tasks.grids.lineage import EXPERIMENT, FOLDER, Artifacts, asked, code_of, digest, find_inputs, limits
 from tasks.recording.trial_runs import record_trials
 
 logger = logging.getLogger(__name__)
@@ -110,8 +110,9 @@ def read_score(path: Path) -> TrialScore:
 
 def _path_of(trial: Trial, params: Params, own: Artifacts) -> Path:
     """Where a trial's score is kept: named by all that decides it."""
-    asked = params.evaluation.model_dump(exclude={"benchmarks", "bootstrap"})
-    decisive: list[object] = [own.problems, trial.split, asked, code_of("evaluation")]
+    settings = params.evaluation.model_dump(exclude={"benchmarks", "bootstrap"})
+    decisive: list[object] = [own.problems, trial.split, settings, limits(params), *asked(params)]
+    decisive.append(code_of("evaluation"))
     for objective, values in (*trial.after, (trial.objective, trial.values)):
         changed = with_values(params, values)
         found = find_inputs(changed, values, own)
@@ -164,8 +165,8 @@ def _run_one(trial: Trial, params: Params, own: Artifacts, path: Path) -> TrialS
     except TrainingError as error:
         return _write_score(path, _diverged(trial, own, error, cpu_s() - before))
     spent = cpu_s() - before
-    asked = (params.evaluation, params.inference, params.budget, FOLDER / "answers.sqlite", params.model.prompt)
-    with open_answerer(model, *asked) as (answerer, instruct), Journals(WORK / "evaluation" / JOURNALS) as journals:
+    options = (params.evaluation, params.inference, params.budget, FOLDER / "answers.sqlite", params.model.prompt)
+    with open_answerer(model, *options) as (answerer, instruct), Journals(WORK / "evaluation" / JOURNALS) as journals:
         heldout = Heldout(own.problems, WORK / "evaluation", params.execution, journals, trial.split)
         entry = heldout.evaluate(["heldout"], answerer, instruct=instruct)["heldout"].entry
     shutil.rmtree(folder, ignore_errors=True)

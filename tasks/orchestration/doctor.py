@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from iterpref_core.config import WITH_WEIGHTS, Params
+from iterpref_core.cores import usable_cores
 from iterpref_core.errors import InputError, IterPrefError
 from tasks.orchestration.services import answers, responds
 from tasks.recording.outbox import public_address
@@ -227,7 +228,7 @@ def _accelerator() -> Diagnosis:
 
     if torch.cuda.is_available():
         return Diagnosis(name="accelerator", status="ok", found=torch.cuda.get_device_name(0))
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     remedy = "the embedded models need none; a model of billions of parameters does"
     return Diagnosis(name="accelerator", status="absent", found=f"none; {cores} CPU cores", remedy=remedy)
 

@@ -1,7 +1,6 @@
 """Experiment run: its stages, what each cost, and its record in MLflow."""
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -13,6 +12,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from iterpref_core.config import Params
+from iterpref_core.cores import usable_cores
 from iterpref_core.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.common.paths import STATE
@@ -119,7 +119,7 @@ class ExperimentRun:
         self.naming = naming
         self.forced = frozenset(forced)
         self._reproduced = self.forced | stale_stages()
-        self.slots = Slots(graph, jobs, len(os.sched_getaffinity(0)))
+        self.slots = Slots(graph, jobs, usable_cores())
         self.tracker: Tracker = Tracker()
         self.mlflow_run = self.tracker.start_experiment(params, naming.run, naming.tags)
         self.warned: set[str] = set()  # what stages warned of: seven models need not say seven times what is missing

@@ -15,6 +15,7 @@ import yaml
 
 from iterpref_core.config import load_params
 from iterpref_core.errors import ConfigError
+from iterpref_core.input_files import read_text, read_yaml
 from iterpref_core.storage.jsonl import atomic_writer
 
 PROFILES = Path("profiles")
@@ -82,12 +83,13 @@ def _read_profile(name: str, profiles: Path, builders: tuple[str, ...]) -> dict[
     source = profiles / f"{name}.yaml"
     if name in builders:
         raise ConfigError(f"{source}: base: {' → '.join((*builders, name))} builds on itself; correct one of them")
-    if not source.is_file():
+    if name not in {path.stem for path in profiles.glob("*.yaml")}:  # a path would lead out of the folder
         known = ", ".join(sorted(path.stem for path in profiles.glob("*.yaml")))
         named_by = f"{profiles / builders[-1]}.yaml: base: " if builders else ""
-        raise ConfigError(f"{named_by}profile {name!r}: there is no {source}; available: {known}")
-    text = source.read_text(encoding="utf-8")
-    content = yaml.safe_load(text)
+        raise ConfigError(f"{named_by}profile {name!r}: there is no such file in {profiles}; available: {known}")
+    text, content = read_text(source), read_yaml(source)
+    if not isinstance(content, dict):
+        raise ConfigError(f"{source}: holds no parameters; correct the profile")
     own = {
         key: _Value(_one_line(text[start:end], reduce(getitem, key.split("."), content)), source)
         for key, (start, end) in _places(yaml.compose(text), "")

@@ -1,10 +1,11 @@
-"""Workspace lock: one process at a time; the file names its holder, and the kernel lets go when the holder dies."""
+"""Workspace lock: one process at a time; a file beside it names the holder. The system lets go when the holder dies."""
 
-import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 
 @contextmanager
@@ -17,14 +18,14 @@ def only_one(path: Path, on_busy: Callable[[str], None]) -> Iterator[None]:
             to wait until it is free.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            on_busy(file.read() or "?")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+    lock, holder = FileLock(path), path.with_suffix(".pid")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        on_busy(holder.read_text(encoding="ascii") if holder.is_file() else "?")
+        lock.acquire()
+    try:
+        holder.write_text(str(os.getpid()), encoding="ascii")
         yield
+    finally:
+        lock.release()

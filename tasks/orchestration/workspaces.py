@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
+from configparser import ConfigParser
 from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
@@ -211,8 +212,12 @@ def _share_cache(origin: Path) -> None:
     settings = origin / ".dvc" / "config.local"
     if settings.is_file():
         shutil.copy2(settings, ".dvc/config.local")
-    with Repo(".") as repo, repo.config.edit("local") as config:
-        config.setdefault("cache", {})["dir"] = cache
+    # Not by DVC's own writer, which takes ASCII alone; its reader does not mind.
+    config = ConfigParser(interpolation=None)
+    config.read(".dvc/config.local", encoding="utf-8")
+    config.read_dict({"cache": {"dir": f'"{cache}"'}})
+    with atomic_writer(".dvc/config.local") as file:
+        config.write(file)
 
 
 def _bring_results(lock: Path) -> None:

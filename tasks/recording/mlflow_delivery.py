@@ -3,7 +3,6 @@
 An item may be delivered twice, if the process is killed in between: nothing is then recorded twice.
 """
 
-import fcntl
 import json
 import logging
 import os
@@ -18,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import mlflow
+from filelock import FileLock
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, LoggedModelOutput, Metric, Param
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
@@ -238,6 +238,5 @@ def locked(name: str) -> Iterator[None]:
     """Hold one of the workspace's locks; of two names, so that one may be taken under the other."""
     path = workspace() / STATE / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with FileLock(path):
         yield

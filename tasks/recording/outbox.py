@@ -4,7 +4,6 @@ One JSON line an item in `.iterpref/outbox/`, the files it speaks of beside it. 
 that is killed, leaves its file there, and the next one delivers it.
 """
 
-import fcntl
 import json
 import logging
 import re
@@ -13,8 +12,9 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
+from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
 PAUSE_S = 10.0
@@ -68,8 +68,9 @@ class Outbox:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / f"{time.time_ns()}.jsonl"
         self._box = _Box(self._path, send)
+        self._owned = _lock_of(self._path)
+        self._owned.acquire()  # before there is a box, so that nobody takes it for one that was left
         self._file = self._path.open("x", encoding="utf-8", buffering=1)
-        fcntl.flock(self._file, fcntl.LOCK_EX)
         self._file.write(json.dumps({"uri": uri}) + "\n")
         self._lock = threading.Lock()
         self._away_until = 0.0
@@ -96,9 +97,12 @@ class Outbox:
             self._away_until = 0.0
             self._deliver()
             waiting = self._box.waiting()
+            self._file.close()
             if not waiting:
                 self._box.remove()
-            self._file.close()
+            self._owned.release()
+            if not waiting:
+                self._path.with_suffix(".lock").unlink(missing_ok=True)
         return waiting
 
     def _deliver(self) -> None:
@@ -115,25 +119,30 @@ class Outbox:
 def deliver_leftovers(folder: Path, uri: str, send: Send) -> None:
     """Deliver what earlier processes left for this server, the oldest first; nobody else's who is still at work."""
     for path in sorted(folder.glob("*.jsonl")):
-        with path.open("rb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            if _header(file) != uri:
-                continue
-            box = _Box(path, send)
-            try:
-                box.deliver()
-            except AwayError:
-                return
-            box.remove()
+        try:
+            with _lock_of(path).acquire(blocking=False):
+                if _header(path) == uri:
+                    box = _Box(path, send)
+                    box.deliver()
+                    box.remove()
+        except Timeout:
+            continue
+        except AwayError:
+            return
+        if not path.exists():
+            path.with_suffix(".lock").unlink(missing_ok=True)
 
 
-def _header(file: IO[bytes]) -> str | None:
+def _lock_of(box: Path) -> FileLock:
+    """Held by whoever writes to a box, from any thread, or delivers it."""
+    return FileLock(box.with_suffix(".lock"), thread_local=False)
+
+
+def _header(path: Path) -> str | None:
     try:
-        return str(json.loads(file.readline())["uri"])
-    except (ValueError, KeyError):
+        with path.open("rb") as file:
+            return str(json.loads(file.readline())["uri"])
+    except (FileNotFoundError, ValueError, KeyError):  # another process has delivered it; or it was cut off
         return None
 
 

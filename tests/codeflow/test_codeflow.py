@@ -13,6 +13,7 @@ import pytest
 from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
+from iterpref_core.codeflow.problem_selection import survey
 from iterpref_core.codeflow.roles import NO_CAPS, Models, Opened, choose_models
 from iterpref_core.codeflow.rollouts import RolloutStore
 from iterpref_core.config import CodeflowParams, InferenceParams, SamplingParams
@@ -279,6 +280,18 @@ def test_the_prompt_style_is_the_drafting_students(
             assert opened == styles
             assert (found.drafter is found.refiner) == (draft_model == "debugger")
         assert (models.identity[0] != models.identity[1]) == (draft_model == "student")
+
+
+def test_trajectories_belong_to_the_code_that_made_them(
+    tmp_path: Path, word_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_problems(tmp_path / "problems.jsonl", [0])
+    run = local_run(tmp_path, word_model, word_model, PARAMS)
+    found = survey(run.problems)
+    key = run.key(found)
+    assert run.key(found) == key
+    monkeypatch.setattr("iterpref_core.codeflow.codeflow.code_digest", lambda *_: "another version")
+    assert run.key(found) != key
 
 
 @pytest.mark.parametrize("draft_model", ["student", "debugger"])

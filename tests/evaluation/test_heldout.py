@@ -1,11 +1,17 @@
-"""Time limits of the held-out benchmark: a multiple of what the reference needs."""
+"""Held-out benchmark: time limits are a multiple of what the reference needs; own code stays on this machine."""
+
+from collections import Counter
 
 import pytest
 
+from iterpref_core.evaluation.answerer import Answerer
 from iterpref_core.evaluation.heldout import Heldout
-from iterpref_core.records import IoTest, Problem, Sample
+from iterpref_core.inference.answer_store import AnswerStore
+from iterpref_core.inference.privacy_guard import GuardedEndpoint
+from iterpref_core.records import OWN_CODE, IoTest, Problem, Sample
 from iterpref_core.storage.jsonl import write_jsonl
 from tests import settings
+from tests.inference.test_privacy_guard import Elsewhere
 
 EXECUTION = settings.EXECUTION.model_copy(update={"cpu_s": 0.1, "wall_s": 5, "file_mb": 4})
 
@@ -56,3 +62,29 @@ def test_results_name_the_rule_and_the_failing_reference(heldout, caplog):
     assert (entry["n"], entry["without_failed_truth"]["n"]) == (4, 3)
     assert entry["harness"].startswith("iterpref-execution-")
     assert "own solutions fail for hangs" in caplog.text
+
+
+def test_own_code_with_a_secret_is_withheld_from_another_machine_and_its_absence_is_never_kept(
+    tmp_path, journals, caplog
+):
+    secret = problem("acme/1", spin(0)).model_copy(
+        update={"prompt": "Mail jane.doe@acme.io the total.", "source": f"{OWN_CODE}acme"}
+    )
+    path = tmp_path / "problems.jsonl"
+    write_jsonl(path, [secret, problem("plain", spin(0))])
+    server = Elsewhere()
+    answerer = Answerer(
+        lambda: GuardedEndpoint(server, 2, Counter()),
+        *("m", tmp_path / "answers.sqlite"),
+        max_new_tokens=9,
+        seed=1,
+        batch_size=2,
+    )
+    heldout = Heldout(path, tmp_path / "cache", EXECUTION, journals)
+    for _ in range(2):
+        samples = heldout.evaluate(["heldout"], answerer, instruct=False)["heldout"].samples
+        assert [sample.solution for sample in samples] == ["", "ok"]
+    assert server.sent == ["?"]
+    assert "heldout: 1 of 2 prompts were refused" in caplog.text
+    with AnswerStore(tmp_path / "answers.sqlite", "r") as store:
+        assert [text for _, _, text in store.recorded()] == ["ok"]

@@ -134,3 +134,19 @@ def test_own_solutions_are_run_once_and_those_that_fail_are_named(
     assert "and 3 more" in caplog.text
     own_solutions("set", samples, outcomes, tmp_path, ["b"])
     assert asked == [14, 14]
+
+
+def test_verdicts_of_other_code_are_not_reused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def own(samples: Sequence[Sample]) -> list[ProgramRun]:
+        asked.append(len(samples))
+        return [ProgramRun("passed", "", 1, 0.1)] * len(samples)
+
+    asked: list[int] = []
+    samples = [Sample(task_id="a", solution="x = 1")]
+    for version in ("one", "one", "other"):
+        monkeypatch.setattr("iterpref_core.evaluation.program_runs.code_digest", lambda *_, now=version: now)
+        own_solutions("b", samples, own, tmp_path / "own", ["v1"])
+        with pytest.raises(KilledError):
+            run(Counting(1), ["a", "b", "c", "d"], tmp_path)
+    assert asked == [1, 1]
+    assert len(journals_in(tmp_path)) == 2

@@ -111,6 +111,17 @@ def test_a_changed_sample_is_run_again(executor, files, monkeypatch):
     assert [result.task_id for result in read_jsonl(out, Result)] == ["square"]
 
 
+def test_outcomes_of_other_code_are_not_reused(executor, files, monkeypatch, caplog):
+    problems, samples, out, _ = files
+    with monkeypatch.context() as patch:
+        patch.setattr(executor, "run", interrupt_after(executor, 2)[0])
+        patch.setattr("iterpref_core.execution.samples.code_digest", lambda *_: "another version")
+        with pytest.raises(KeyboardInterrupt):
+            execute_samples(problems, samples, out, None, executor)
+    execute_samples(problems, samples, out, None, executor)
+    assert "begun anew" in caplog.text
+
+
 def test_an_unknown_task_is_named_with_its_line(executor, files):
     problems, samples, out, _ = files
     with samples.open("a") as file:

@@ -45,11 +45,29 @@ def params(tmp_path: Path) -> Path:
     ("arguments", "message"),
     [
         (["localize", "--pairs", "absent.jsonl", "--out", "o"], "error: absent.jsonl: no such file"),
-        (["localize", "--pairs", "p", "--out", "o", "--method", "guess"], "available: line_lcs"),
-        (["debug", "--problems", "p", "--out", "o", "--model", "m", "--backend", "gpt"], "available: transformers"),
-        (["debug", "--problems", "p", "--out", "o", "--model", "m", "--max-iterations", "-1"], "'max_iterations'"),
+        (["localize", "--pairs", "README.md", "--out", "o", "--method", "guess"], "available: line_lcs"),
         (
-            ["debug", "--source", "sampling", "--problems", "p", "--out", "o", "--model", "m", "--samples", "1"],
+            ["debug", "--problems", "README.md", "--out", "o", "--model", "m", "--backend", "gpt"],
+            "available: transformers",
+        ),
+        (
+            ["debug", "--problems", "README.md", "--out", "o", "--model", "m", "--max-iterations", "-1"],
+            "'max_iterations'",
+        ),
+        (
+            [
+                "debug",
+                "--source",
+                "sampling",
+                "--problems",
+                "README.md",
+                "--out",
+                "o",
+                "--model",
+                "m",
+                "--samples",
+                "1",
+            ],
             "'samples'",
         ),
         (
@@ -58,21 +76,36 @@ def params(tmp_path: Path) -> Path:
         ),
         (["evaluate", "--benchmark", "apps", "--out", "o", "--model", "m"], "available: heldout"),
         (["evaluate", "--benchmark", "heldout", "--out", "o"], "exactly one of --model, --samples and --ground-truth"),
-        (["ingest", "s", "--format", "csv", "--out", "o"], "available: jsonl, mbpp, humaneval, evalplus, codeflow"),
+        (
+            ["ingest", "README.md", "--format", "csv", "--out", "o"],
+            "available: jsonl, mbpp, humaneval, evalplus, codeflow",
+        ),
         (["gate", "--baseline", "absent", "--candidate", "absent"], "absent: no such file"),
-        (["export", "--model", "m", "--out", "o", "--summary", "absent.json"], "absent.json: no such file"),
+        (["export", "--model", "docs", "--out", "o", "--summary", "absent.json"], "absent.json: no such file"),
         (["profile", "huge"], "available: "),
         (["run", "trane"], "no stage 'trane' in dvc.yaml; there are problems, nanolab"),
         (
-            ["train", "--pairs", "p", "--spans", "s", "--objective", "kto", "--model", "m", "--out", "o"],
+            [
+                "train",
+                "--pairs",
+                "README.md",
+                "--spans",
+                "README.md",
+                "--objective",
+                "kto",
+                "--model",
+                "m",
+                "--out",
+                "o",
+            ],
             "available: sft",
         ),
         (["tune", "--objective", "dop"], "did you mean 'dpo'? available: sft"),
         (["tune"], "all of them are "),
         (["tune", "--objective", "dpo", "--all"], "give --objective or --all, not both"),
-        (["check", "--pairs", "p", "--spans", "s", "--model", "./absent"], "absent: no such folder"),
+        (["check", "--pairs", "README.md", "--spans", "README.md", "--model", "./absent"], "absent: no such folder"),
         (["show", "--pairs", "absent.jsonl"], "absent.jsonl: no such file"),
-        (["show", "--pairs", "p", "--model", "m"], "--model and --trained belong together"),
+        (["show", "--pairs", "README.md", "--model", "docs"], "--model and --trained belong together"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
@@ -140,6 +173,16 @@ def test_results_come_as_json(iterpref, params: Path, tmp_path: Path) -> None:  
     code, out, _ = iterpref("show", "--pairs", pairs, "--spans", spans)
     assert code == 0
     assert "y = 3" in out
+    assert "marked: the error region D−" in out
+    out = iterpref("show", "--pairs", pairs)[1]
+    assert ("the lines outside the LCS" in out, "D−" in out) == (True, False)
+    span = {"task_id": "pair-1", "method": "line_lcs", "rejected": [[0, 999]], "chosen": []}
+    for wrong, message in ((span, "a span lies outside of the program"), (span | {"task_id": "q"}, "has spans of")):
+        spans.write_text(json.dumps(wrong) + "\n", encoding="utf-8")
+        for asked in ((), ("--task-id", "pair-1")):
+            code, _, error = iterpref("show", "--pairs", pairs, "--spans", spans, *asked)
+            assert code == 2
+            assert message in " ".join(error.split())
 
 
 def test_show_makes_a_page_of_several_pairs_in_the_colors_of_training(
@@ -199,6 +242,11 @@ def test_check_says_what_is_wrong_with_the_data_and_ends_with_1_where_a_run_must
     assert "fewer pairs than one batch: 1, " in few["text"]
     monkeypatch.setenv("MBPP_OVERRIDE_PATH", str(benchmark))
     assert iterpref("check", *inputs)[0] == 1
+    benchmark.write_text('{"task_id": "B/0", "prompt": "return X", "split": "heldout"}\n', encoding="utf-8")
+    against = ("--against", "heldout", "--problems")
+    assert "a = B/0" in iterpref("check", *inputs, *against, benchmark)[1]
+    code, _, error = iterpref("check", *inputs, *against, tmp_path / "absent.jsonl")
+    assert (code, "absent.jsonl: no such file" in error) == (2, True)
     monkeypatch.delenv("MBPP_OVERRIDE_PATH")
     spans.write_text(json.dumps(span | {"rejected": []}) + "\n", encoding="utf-8")
     code, out, _ = iterpref("check", *inputs)

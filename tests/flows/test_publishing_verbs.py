@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.config import load_params
+from iterpref_core.inference.local.model_lineage import read_lineage, write_lineage
+from iterpref_core.records import ModelLineage
 from tests.settings import ROOT
 
 
@@ -61,7 +63,15 @@ def test_a_model_is_exported_with_a_card(
     summary.write_text(json.dumps(found), encoding="utf-8")
     arguments = ("export", "--model", word_model, "--out", tmp_path / "mine", "--summary", summary)
     assert iterpref(*arguments)[0] == 0
-    assert "# mine\n" in (tmp_path / "mine/README.md").read_text(encoding="utf-8")
+    card = (tmp_path / "mine/README.md").read_text(encoding="utf-8")
+    assert "# mine\n" in card
+    assert "How it was trained is unknown" in card
+    lineage = ModelLineage(base="student", objective="dpo", pairs=1, steps=3, versions={})
+    write_lineage(tmp_path / "mine", lineage)
+    arguments = ("export", "--model", tmp_path / "mine", "--out", tmp_path / "again", "--summary", summary)
+    assert iterpref(*arguments)[0] == 0
+    assert "1 preference pairs" in (tmp_path / "again/README.md").read_text(encoding="utf-8")
+    assert read_lineage(tmp_path / "again") == lineage
     code, _, err = iterpref(*arguments)
     assert code == 2
     assert "is not empty" in err

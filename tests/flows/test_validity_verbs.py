@@ -107,7 +107,7 @@ def test_review_goes_out_and_comes_back_and_agrees_with_the_judge(iterpref, work
         ([*JUDGE[:-1], "fax", "--out", "o"], "available: transformers, vllm, openai, replay"),
         ([*JUDGE, "--out", "o", "--sample", "1", "--kept", "k"], "leave one of both out"),
         (["review"], "give --problems and --out to export, or --marks"),
-        (["review", "--marks", "m.csv", "--out", "o"], "give one or the other"),
+        (["review", "--marks", "data/problems.jsonl", "--out", "o"], "give one or the other"),
         (["review", "--marks", "absent.csv"], "absent.csv: no such file"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from iterpref_core.config import Params, with_values
-from iterpref_core.errors import ConfigError
+from iterpref_core.errors import ConfigError, InputError
 from tasks.grids.ablations import load_grid
 from tasks.grids.study import METHODS, fresh_seeds
 from tasks.grids.trial import TrialScore
@@ -52,7 +52,7 @@ def test_an_unknown_grid_is_answered_with_those_there_are(params: Params, tmp_pa
     for name in ("three", "two"):
         with pytest.raises(ConfigError, match=f"there is no grid '{name}'; available: one, two"):
             load_grid(name, params, tmp_path / "own.yaml")
-    with pytest.raises(ConfigError, match=r"absent\.yaml: no such file"):
+    with pytest.raises(InputError, match=r"absent\.yaml: no such file"):
         load_grid("one", params, tmp_path / "absent.yaml")
 
 

@@ -1,29 +1,33 @@
 """What a trial trains on: the experiment's own artifacts wherever its parameters do not decide them."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from iterpref_core.config import Params, with_values
 from iterpref_core.errors import InputError
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import read_jsonl
-from tasks.common.paths import FOCAL, PAIRS, STUDENT, TRAJECTORIES
-from tasks.grids.lineage import Inputs, find_inputs
+from tasks.common.paths import FOCAL, STUDENT, TRAJECTORIES
+from tasks.grids.lineage import EXPERIMENT, Artifacts, find_inputs
 
 
-def _inputs(params: Params, values: dict[str, object]) -> Inputs:
+def _inputs(params: Params, values: dict[str, object]) -> Artifacts:
     return find_inputs(with_values(params, values), values)
 
 
 @pytest.mark.usefixtures("experiment")
 def test_training_parameters_change_no_input(params: Params) -> None:
-    assert _inputs(params, {"training.beta": 0.3}) == (STUDENT, PAIRS, FOCAL)
+    assert _inputs(params, {"training.beta": 0.3}) == EXPERIMENT
 
 
 @pytest.mark.usefixtures("experiment")
 def test_another_localizer_makes_spans_of_the_same_pairs_once(params: Params) -> None:
     found = _inputs(params, {"localization.widen_lines": 2})
-    assert found[:2] == (STUDENT, PAIRS)
-    wide, narrow = (sum(e - s for one in read_jsonl(p, FocalSpans) for s, e in one.rejected) for p in (found[2], FOCAL))
+    assert found == EXPERIMENT._replace(spans=found.spans)
+    files = found.spans, FOCAL
+    wide, narrow = (sum(e - s for one in read_jsonl(p, FocalSpans) for s, e in one.rejected) for p in files)
     assert wide > narrow
     written = found.spans.stat().st_mtime_ns
     assert _inputs(params, {"localization.widen_lines": 2}).spans.stat().st_mtime_ns == written
@@ -44,6 +48,25 @@ def test_what_an_artifact_is_made_from_decides_its_place(params: Params) -> None
     lines = TRAJECTORIES.read_text().splitlines(keepends=True)
     TRAJECTORIES.write_text("".join(lines[:-1]))
     assert _inputs(params, {"pairs.rejected": "first"}).pairs != before
+
+
+def test_pairs_belong_to_the_benchmarks_that_they_were_compared_with(
+    experiment: Path, params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = set()
+    for prompt in ("Add two numbers.", "Multiply two numbers."):
+        benchmark = experiment / "mbpp.jsonl"
+        benchmark.write_text(json.dumps({"task_id": 1, "prompt": prompt}) + "\n")
+        monkeypatch.setenv("MBPP_OVERRIDE_PATH", str(benchmark))
+        found.add(_inputs(params, {"pairs.rejected": "first"}).pairs)
+    assert len(found) == 2
+
+
+@pytest.mark.usefixtures("experiment")
+def test_spans_belong_to_the_limits_of_the_programs_that_causal_runs(params: Params) -> None:
+    changed = params.model_copy(update={"execution": params.execution.model_copy(update={"cpu_s": 9.0})})
+    values = {"localization.method": "causal"}
+    assert _inputs(params, values).spans != _inputs(changed, values).spans
 
 
 @pytest.mark.usefixtures("experiment")

@@ -1,38 +1,108 @@
-"""The study's starts, from made-up scores."""
+"""The study's protocols, from made-up scores."""
 
 from collections.abc import Sequence
+from math import log
 from typing import Any
 
 import pytest
 
-from iterpref_core.config import Params
+from iterpref_core.config import Params, with_values
+from iterpref_core.objectives.objectives import find_objective
 from tasks.grids import study
-from tasks.grids.study import MAX_ROUNDS, saturate
-from tasks.grids.trial import Trial, TrialScore
+from tasks.grids.lineage import EXPERIMENT
+from tasks.grids.study import MAX_ROUNDS, METHODS, REFERENCE, START, Setting, _Study, _values, draw_settings, run_study
+from tasks.grids.trial import GRPO, Trial, TrialScore
 
 
-@pytest.mark.parametrize(("by_round", "rounds"), [([0.4, 0.5, 0.52, 0.51], 3), ([0.4, 0.4], 1), ([0.3] * 9, 1)])
+class Scores:
+    """Stands for `run_trials`: what a trial scores is a function of it, and all that were asked for are kept."""
+
+    def __init__(self, best: float = 3e-4, gains: Sequence[float] = (0.1,)) -> None:
+        self.asked: list[tuple[str, Trial]] = []
+        self._best, self._gains = best, gains
+
+    def __call__(self, title: str, trials: Sequence[Trial], *_: Any) -> list[TrialScore]:
+        self.asked += [(title, trial) for trial in trials]
+        return [self._score(trial) for trial in trials]
+
+    def _score(self, trial: Trial) -> TrialScore:
+        rate = next((value for key, value in trial.values.items() if key.endswith("learning_rate")), None)
+        rounds = len(trial.after) + (trial.objective is not None)
+        reached = 0.2 + sum(self._gains[:rounds]) - (abs(rate - self._best) if rate is not None else 0.0)
+        return TrialScore(pass_at_1=reached, n=10, passed=tuple(map(str, range(round(10 * reached)))))
+
+
+@pytest.fixture
+def scores(monkeypatch: pytest.MonkeyPatch) -> Scores:
+    found = Scores()
+    monkeypatch.setattr(study, "run_trials", found)
+    monkeypatch.setattr(study, "make_experiment", lambda _: EXPERIMENT)
+    return found
+
+
+def test_configurations_fill_their_ranges_and_are_the_same_for_every_method(params: Params) -> None:
+    effort = params.study.full
+    drawn = draw_settings(effort)
+    assert len(drawn) == effort.configurations
+    assert drawn == draw_settings(effort)
+    for name in ("learning_rate", "alpha", "beta"):
+        low, high = getattr(effort, name)
+        places = sorted(effort.configurations * log(getattr(one, name) / low) / log(high / low) for one in drawn)
+        assert all(abs(place - stratum - 0.5) < 0.6 for stratum, place in enumerate(places)), "one in every stratum"
+    assert {one.epochs for one in drawn} == set(effort.epochs)
+
+
+def test_every_method_is_tuned_alike_and_chosen_on_validation(params: Params, scores: Scores) -> None:
+    [found] = run_study(params, ["scratch"], jobs=1, quick=True)
+    effort = params.study.quick
+    tuning = [trial for title, trial in scores.asked if title.endswith("tuning")]
+    assert {trial.split for trial in tuning} == {"validation"}
+    assert [sum(trial.label == method.label for trial in tuning) for method in METHODS] == [
+        effort.configurations
+    ] * len(METHODS)
+    nearest = min(draw_settings(effort), key=lambda one: abs(one.learning_rate - 3e-4))
+    assert set(found.chosen) == {method.label for method in METHODS}
+    assert all(chosen == nearest for chosen in found.chosen.values())
+    heldout = [trial for title, trial in scores.asked if trial.split == "heldout" and trial.objective]
+    assert len(heldout) == 2 * effort.seeds * len(METHODS)
+    seeds = {trial.values["training.seed"] for trial in heldout}
+    assert len(seeds) == effort.seeds
+    assert params.training.seed not in seeds, "tuning's own"
+    assert [row.label for row in found.tuned] == [START, *(method.label for method in METHODS)]
+    assert found.tuned[0].difference is None
+    assert next(row for row in found.tuned_against_sft if row.label == REFERENCE).difference is None
+
+
+def test_one_setting_for_all_is_the_paper_s(params: Params, scores: Scores) -> None:
+    run_study(params, ["scratch"], jobs=1, quick=True)
+    one = params.study.published
+    rpo = [trial.values for title, trial in scores.asked if title.endswith("as published") and trial.label == "RPO"]
+    assert rpo
+    for values in rpo:
+        assert values["training.beta"] == one.beta
+        assert values["training.nll"] == "sum"
+        assert values["training.objectives.rpo.alpha"] == one.alpha == 1.0
+
+
+@pytest.mark.parametrize(("gains", "rounds"), [([0.2, 0.1, 0.02, -0.01], 3), ([0.1, 0.0], 1), ([0.05] * 9, MAX_ROUNDS)])
 def test_sft_goes_on_until_it_gains_nothing(
-    params: Params, monkeypatch: pytest.MonkeyPatch, by_round: list[float], rounds: int
+    params: Params, monkeypatch: pytest.MonkeyPatch, gains: list[float], rounds: int
 ) -> None:
-    best = 2
-
-    def score(_: str, trials: Sequence[Trial], *__: Any) -> list[TrialScore]:
-        """The third rate is the best of every round."""
-        reached = by_round[len(trials[0].after)]
-        return [
-            TrialScore(pass_at_1=reached - 0.01 * abs(place - best), n=100, passed=()) for place in range(len(trials))
-        ]
-
-    monkeypatch.setattr(study, "run_trials", score)
-    start = saturate(params, jobs=1)
-    rate = params.study.learning_rates[best]
-    assert start == (("sft", {"training.objectives.sft.learning_rate": rate}),) * rounds
+    monkeypatch.setattr(study, "run_trials", Scores(gains=gains))
+    monkeypatch.setattr(study, "make_experiment", lambda _: EXPERIMENT)
+    started = _Study(params, params.study.quick, "saturated", jobs=1)
+    started.saturate()
+    assert [name for name, _ in started.start] == ["sft"] * rounds
 
 
-def test_it_ends_even_if_every_round_gains(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
-    def score(_: str, trials: Sequence[Trial], *__: Any) -> list[TrialScore]:
-        return [TrialScore(pass_at_1=0.1 * (1 + len(trials[0].after)), n=100, passed=()) for _ in trials]
-
-    monkeypatch.setattr(study, "run_trials", score)
-    assert len(saturate(params, jobs=1)) == MAX_ROUNDS
+def test_a_method_reads_of_a_configuration_what_it_has(params: Params) -> None:
+    setting = Setting(learning_rate=1e-4, alpha=5.0, beta=0.7, epochs=10)
+    for method in METHODS:
+        values = _values(method.objective, setting, params)
+        with_values(params, values)
+        if method.objective == GRPO:
+            assert values == {"study.grpo.learning_rate": 1e-4}
+            continue
+        row = find_objective(method.objective, params.training.objectives)
+        assert ("training.beta" in values) == row.preference
+        assert (f"training.objectives.{method.objective}.alpha" in values) == bool(row.preference and row.nll)

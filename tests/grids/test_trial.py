@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from mlflow.tracking import MlflowClient
 
-from iterpref_core.config import Params
+from iterpref_core.config import Params, with_values
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.objectives.objectives import OBJECTIVES
-from tasks.common.paths import FOCAL, PROBLEMS
+from tasks.common.paths import FOCAL
 from tasks.grids import trial as trial_module
+from tasks.grids.lineage import EXPERIMENT
 from tasks.grids.trial import Trial, _path_of, read_score, run_trials
 
 
@@ -53,7 +54,7 @@ def test_a_score_is_kept_under_what_decides_it(
             Trial(label="further", objective=None, after=(("dpo", {}),)),
             Trial(label="as it is", objective=None),
         )
-        return [_path_of(trial, params, PROBLEMS) for trial in trials]
+        return [_path_of(trial, params, EXPERIMENT) for trial in trials]
 
     before = places()
     assert len(set(before)) == 3
@@ -68,6 +69,29 @@ def test_a_score_is_kept_under_what_decides_it(
         with monkeypatch.context() as patched:
             patched.setattr(trial_module, digest, lambda *_: "another version")
             assert [now == then for now, then in zip(places(), before, strict=True)] == same
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"execution.cpu_s": 9.0}, {"execution.memory_mb": 99}, {"inference.bf16": False}, {"model.prompt": "plain"}],
+)
+@pytest.mark.usefixtures("experiment")
+def test_a_score_is_kept_under_the_limits_of_programs_and_how_models_are_asked(
+    params: Params, change: dict[str, Any]
+) -> None:
+    for trial in (Trial(label="trained", objective="dpo"), Trial(label="as it is", objective=None)):
+        assert _path_of(trial, with_values(params, change), EXPERIMENT) != _path_of(trial, params, EXPERIMENT)
+
+
+@pytest.mark.usefixtures("experiment")
+def test_a_score_is_kept_under_the_packages_that_trained_and_not_under_what_runs_at_once(
+    params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = Trial(label="as it is", objective=None)
+    before = _path_of(trial, params, EXPERIMENT)
+    assert _path_of(trial, with_values(params, {"execution.workers": 7}), EXPERIMENT) == before
+    monkeypatch.setattr("tasks.grids.lineage.training_versions", lambda: {"torch": "9"})
+    assert _path_of(trial, params, EXPERIMENT) != before
 
 
 @pytest.mark.usefixtures("experiment")

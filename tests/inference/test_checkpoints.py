@@ -298,3 +298,21 @@ def test_without_a_hub_its_cache_has_to_do(
         check_checkpoint("org/tiny")
     with pytest.raises(ModelError, match="'org/other': neither a folder here nor a model on the hub"):
         check_checkpoint("org/other")
+
+
+def test_a_hub_whose_library_lets_foreign_errors_through_is_a_hub_that_is_gone(
+    word_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class ConnectError(Exception):
+        """Of whatever the hub's library speaks HTTP with; no OSError."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise ConnectError("Name or service not known")
+
+    with serving_hub({"org/tiny": {"main": word_model}}) as address:
+        use_hub(monkeypatch, address, tmp_path / "cache")
+        check_checkpoint("org/tiny")
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", fail)
+    assert check_checkpoint("org/tiny", trained=True) == f"org/tiny@{commit_of(word_model)}"
+    with pytest.raises(ModelError, match=r"'org/other': neither a folder here nor .*\(Name or service not known\)"):
+        check_checkpoint("org/other")

@@ -46,5 +46,9 @@ def test_the_same_regions_agree_whatever_blanks_they_take_in(tmp_path: Path) -> 
 def test_spans_of_other_pairs_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="truth: has the region of no pair"):
         compare(tmp_path, [spans("one", (0, 2))], [spans("three", (0, 2))])
-    with pytest.raises(InputError, match="spans: the spans of 'one' end after its failing program"):
-        compare(tmp_path, [spans("one", (0, 99))], [spans("one", (0, 2))])
+    true = [spans("one", (0, 2))]
+    for wrong in ((0, 99), (-1, 2), (3, 2)):
+        with pytest.raises(InputError, match="spans: field 'rejected' of 'one': a span lies outside of the program"):
+            compare(tmp_path, [spans("one", wrong)], true)
+    with pytest.raises(InputError, match=r"spans: 'three' is none of .*pairs"):
+        compare(tmp_path, [spans("one", (0, 2)), spans("three", (0, 2))], true)

@@ -158,7 +158,7 @@ def test_a_value_over_several_lines_is_written_on_one(params: Path, tmp_path: Pa
 
 
 def test_an_unknown_profile_names_those_there_are(params: Path) -> None:
-    with pytest.raises(ConfigError, match=r"profile 'huge': .*available: .*nano, paper, .*tiny"):
+    with pytest.raises(ConfigError, match=r"profile 'huge': .*available: .*nano, .*paper, .*tiny"):
         apply_profile("huge", params, PROFILES)
 
 

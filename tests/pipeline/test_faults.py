@@ -39,11 +39,11 @@ def start(workspace: Workspace) -> tuple["subprocess.Popen[bytes]", int]:
     command = [sys.executable, "-m", "dvc", "repro", "--force", "--single-item", STAGE]
     with (workspace.path / "first.log").open("wb") as log:
         dvc = subprocess.Popen(command, cwd=workspace.path, env=workspace.environment, stdout=log, stderr=log)
-    lock = workspace.path / ".iterpref" / "locks" / f"{STAGE}.lock"
+    named = workspace.path / ".iterpref" / "locks" / f"{STAGE}.pid"
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline and dvc.poll() is None:
         children = {child.pid for child in psutil.Process(dvc.pid).children(recursive=True)}
-        holder = lock.read_text(encoding="ascii") if lock.exists() else ""
+        holder = named.read_text(encoding="ascii") if named.exists() else ""
         if holder and int(holder) in children:
             return dvc, int(holder)
         time.sleep(0.02)

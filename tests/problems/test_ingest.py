@@ -84,10 +84,12 @@ def test_a_gzipped_file_is_read_by_its_suffix(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("form", "records", "message"),
     [
-        ("jsonl", [SOUND, SOUND], r"in.jsonl:2: field 'task_id': 'own/1' was already used on line 1"),
+        ("jsonl", [SOUND, SOUND], r"in.jsonl:2: field 'task_id': 'own/1' was already used at .*in.jsonl:1;"),
         ("jsonl", [SOUND, {**SOUND, "task_id": "b", "prompt": ""}], r"in.jsonl:2: field 'prompt'"),
         ("jsonl", [{"task_id": "a", "prompt": "p", "tests": []}], r"in.jsonl:1: field 'entry_point' is missing"),
-        ("jsonl", [SOUND | {"tests": []}], r"in.jsonl:1: field 'tests' of 'own/1': is empty"),
+        ("jsonl", [SOUND | {"split": "held-out"}],
+         r"in.jsonl:1: field 'split' of 'own/1': no split for own problems 'held-out'; did you mean 'heldout'\?"),
+        ("jsonl", [SOUND | {"tests": []}], r"in.jsonl:1: problem 'own/1': field 'tests' is empty"),
         ("jsonl", [SOUND, SOUND | {"task_id": "b", "reference": "def f(x): return x"}],
          r"in.jsonl:2: field 'reference' of 'b': fails its own tests \(wrong_answer: f\(1\) returned 1, expected 2"),
         ("mbpp", [MBPP | {"test_list": []}], r"in.jsonl:1: field 'test_list'"),
@@ -165,11 +167,11 @@ def test_a_json_array_is_read_like_lines(tmp_path: Path) -> None:
     assert ingest(source, "jsonl", out).counts["problems"] == 2
     assert [problem.prompt for problem in read_jsonl(out, Problem)] == ["Add one.", "] } and [ {"]
     source.write_text(json.dumps([SOUND, {"task_id": "b"}]))
-    with pytest.raises(RecordError, match=r"in.json: item 2: field 'prompt' is missing"):
+    with pytest.raises(RecordError, match=r"in.json:1:172: field 'prompt' is missing"):
         ingest(source, "jsonl", out)
     for text, message in {
-        "[3]": "item 1: is no JSON object",
-        json.dumps([SOUND])[:-1]: "item 2: not valid JSON",
+        "[3]": "in.json:1:2: is no JSON object",
+        json.dumps([SOUND])[:-1]: r"in.json:1:170: not valid JSON",
     }.items():
         source.write_text(text)
         with pytest.raises(RecordError, match=message):

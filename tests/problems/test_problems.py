@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from iterpref_core.codeflow.problem_selection import selected
 from iterpref_core.config import ProblemsParams
-from iterpref_core.errors import ConfigError, RecordError
+from iterpref_core.errors import ConfigError, InputError, RecordError
+from iterpref_core.evaluation.heldout import load_split
 from iterpref_core.execution import Executor, Limits, reference_outcomes
 from iterpref_core.problems.problems import build_problems, synthesize
 from iterpref_core.records import IoTest, Problem
-from iterpref_core.storage.jsonl import read_jsonl
+from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.settings import section
 
 PARAMS = section(
@@ -68,19 +70,39 @@ def test_another_number_of_tests_leaves_the_tasks_alone(problems: list[Problem])
     assert [(p.task_id, p.features) for p in more] == [(p.task_id, p.features) for p in problems]
 
 
-def test_ingested_problems_join_codeflow(tmp_path: Path, problems: list[Problem]) -> None:
-    own = problems[0].model_copy(update={"task_id": "own/1", "split": None})
-    (tmp_path / "own.jsonl").write_text(own.to_json() + "\n")
-    counts = build_problems(PARAMS, tmp_path, tmp_path / "out" / "problems.jsonl")
-    written = list(read_jsonl(tmp_path / "out" / "problems.jsonl", Problem, unique=True))
-    assert counts["problems/ingested"] == 1
-    assert counts["problems/codeflow"] == 21
-    assert (written[-1].task_id, written[-1].split) == ("own/1", "codeflow")
+def test_ingested_problems_join_codeflow_or_the_split_that_they_name(tmp_path: Path, problems: list[Problem]) -> None:
+    splits = {"own/1": None, "own/2": "codeflow", "own/3": "heldout", "own/4": "validation"}
+    own = [problems[0].model_copy(update={"task_id": name, "split": split}) for name, split in splits.items()]
+    write_jsonl(tmp_path / "own.jsonl", own)
+    out = tmp_path / "out" / "problems.jsonl"
+    counts = build_problems(PARAMS, tmp_path, out)
+    written = list(read_jsonl(out, Problem, unique=True))
+    assert {problem.task_id: problem.split for problem in written[-4:]} == splits | {"own/1": "codeflow"}
+    found = {name: counts[f"problems/{name}"] for name in ("ingested", "codeflow", "heldout", "validation")}
+    assert found == {"ingested": 4, "codeflow": 22, "heldout": 51, "validation": 11}
+    trained_on = {problem.task_id for problem in selected(out)}
+    assert trained_on & splits.keys() == {"own/1", "own/2"}
+    assert "own/3" in {problem.task_id for problem in load_split(out, "heldout")}
+
+
+@pytest.mark.parametrize("split", ["held-out", "student", "test", ""])
+def test_an_own_problem_of_a_split_that_it_cannot_have_is_refused(
+    tmp_path: Path, problems: list[Problem], split: str
+) -> None:
+    out = tmp_path / "out.jsonl.out"
+    write_jsonl(tmp_path / "own.jsonl", [problems[0].model_copy(update={"task_id": "own/1", "split": split})])
+    with pytest.raises(
+        RecordError, match=rf"own\.jsonl: field 'split' of 'own/1': no split for own problems '{split}'"
+    ):
+        build_problems(PARAMS, tmp_path, out)
+    assert not out.exists()
 
 
 def test_a_task_id_in_two_files_is_refused_and_nothing_is_written(tmp_path: Path, problems: list[Problem]) -> None:
     for name in ("a.jsonl", "b.jsonl"):
-        (tmp_path / name).write_text(problems[0].model_copy(update={"task_id": "own/1"}).to_json() + "\n")
+        (tmp_path / name).write_text(
+            problems[0].model_copy(update={"task_id": "own/1", "split": None}).to_json() + "\n"
+        )
     out = tmp_path / "problems.jsonl.out"
     with pytest.raises(RecordError, match=r"b\.jsonl.*own/1"):
         build_problems(PARAMS, tmp_path, out)
@@ -90,3 +112,26 @@ def test_a_task_id_in_two_files_is_refused_and_nothing_is_written(tmp_path: Path
 def test_more_problems_than_the_tree_serves_are_refused() -> None:
     with pytest.raises(ConfigError, match="lower the sizes"):
         next(synthesize(PARAMS.model_copy(update={"debugger": 100_000})))
+
+
+NOTHING_COMPOSED = PARAMS.model_copy(
+    update=dict.fromkeys(("student", "debugger", "codeflow", "validation", "heldout"), 0)
+)
+
+
+def test_composed_problems_can_be_left_out_altogether(tmp_path: Path, problems: list[Problem]) -> None:
+    own = [problems[0].model_copy(update={"task_id": f"own/{split}", "split": split}) for split in (None, "heldout")]
+    write_jsonl(tmp_path / "own.jsonl", own)
+    counts = build_problems(NOTHING_COMPOSED, tmp_path, tmp_path / "out" / "problems.jsonl")
+    written = read_jsonl(tmp_path / "out" / "problems.jsonl", Problem)
+    assert [(problem.task_id, problem.split) for problem in written] == [
+        ("own/None", "codeflow"),
+        ("own/heldout", "heldout"),
+    ]
+    assert (counts["problems/codeflow"], counts["problems/heldout"], counts["problems/student"]) == (1, 1, 0)
+
+
+def test_without_composed_and_own_problems_there_is_nothing_to_do(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no problem: .*iterpref ingest FILE --format jsonl --out .*mine\.jsonl"):
+        build_problems(NOTHING_COMPOSED, tmp_path, tmp_path / "out" / "problems.jsonl")
+    assert not (tmp_path / "out" / "problems.jsonl").exists()

@@ -1,4 +1,4 @@
-"""The model card: what was measured, and nothing else."""
+"""The model card: what was recorded of these very weights, and nothing else."""
 
 import json
 from types import SimpleNamespace
@@ -6,22 +6,48 @@ from typing import Any
 
 import yaml
 
+from iterpref_core.records import ModelLineage
 from iterpref_core.report.model_card import model_card
 from iterpref_core.report.summary import Summary, build_summary
 
+EMBEDDED = ModelLineage(base="nanolab", steps=75, settings={"student_steps": 75}, versions={"torch": "2"})
+TRAINED = ModelLineage(
+    base="student",
+    base_weights="of base",
+    objective="target-rpo",
+    settings={"learning_rate": 0.000321, "beta": 0.1, "lora_alpha": None},
+    pairs=72,
+    steps=15,
+    model_step=10,
+    localization=("causal",),
+    data={"pairs": "0123abc", "spans": "fed"},
+    versions={"torch": "2.13.0"},
+    before=EMBEDDED,
+)
+QWEN = TRAINED.model_copy(update={"base": "Qwen/Qwen2.5-Coder-7B", "revision": "c0ffee", "before": None})
 
-def summary_of(experiment: SimpleNamespace, student: str = "nanolab", found: dict[str, Any] | None = None) -> Summary:
+
+def summary_of(experiment: SimpleNamespace, found: dict[str, Any] | None = None) -> Summary:
     path = experiment.root / "contamination.json"
     path.write_text(json.dumps(found))
+    for file in experiment.results.glob("*/results.json"):
+        results = json.loads(file.read_text())
+        file.write_text(json.dumps(results | {"weights": f"of {results['model']}"}))
     summary = build_summary(
         experiment.results, experiment.metrics, experiment.params, experiment.lock, path if found else None
     )
-    summary["provenance"]["params"]["model"]["student"] = student
+    summary["provenance"]["inputs"]["data/focal.jsonl"] = "fed"
     return summary
 
 
-def card(summary: Summary, model: str = "target-rpo", license: str | None = None, commit: str | None = None) -> str:
-    return model_card(summary, model, "My model", license=license, sources={"synthetic": 100}, commit=commit)
+def card(
+    summary: Summary,
+    lineage: ModelLineage | None = TRAINED,
+    weights: str = "of target-rpo",
+    license: str | None = None,
+    commit: str | None = None,
+) -> str:
+    return model_card(summary, "My model", lineage, weights, license=license, sources={"synthetic": 100}, commit=commit)
 
 
 def test_scores_stand_beside_the_base_with_intervals_and_p(experiment: SimpleNamespace) -> None:
@@ -31,21 +57,55 @@ def test_scores_stand_beside_the_base_with_intervals_and_p(experiment: SimpleNam
     difference = f"+45.0 [+{100 * low:.1f}, +{100 * high:.1f}], p < 0.001"
     assert f"| held-out | 200 | 35.0% [29.0%, 41.0%] | 80.0% [74.0%, 86.0%] | {difference} |" in text
     assert "MBPP+" not in text
-    assert "80 preference pairs from 100 problems" in text
-    assert "- synthetic: 100 problems" in text
-    rate = summary["provenance"]["params"]["training"]["objectives"]["target-rpo"]["learning_rate"]
-    assert f"| learning_rate | {rate} |" in text
     assert "Not looked for." in text
 
 
+def test_training_is_told_from_the_record_beside_the_weights(experiment: SimpleNamespace) -> None:
+    text = card(summary_of(experiment))
+    assert "Trained with Target-RPO (target-rpo) from a small model that this project trains from scratch" in text
+    assert "72 preference pairs from 100 problems" in text
+    assert "- synthetic: 100 problems" in text
+    for line in (
+        "learning_rate | 0.000321",
+        "steps | 15",
+        "step of these weights | 10",
+        "localization.method | causal",
+    ):
+        assert f"| {line} |" in text
+    assert "None" not in text
+    sft = TRAINED.model_copy(update={"objective": "sft"})
+    twice = TRAINED.model_copy(update={"objective": "dpo", "before": sft})
+    assert "Trained with SFT on chosen (sft), then DPO (dpo) from a small" in card(summary_of(experiment), twice)
+
+
+def test_what_is_not_recorded_of_these_weights_is_unknown(experiment: SimpleNamespace) -> None:
+    summary = summary_of(experiment)
+    untrained = card(summary, EMBEDDED, "of base")
+    assert "This is a small model that this project trains from scratch, without preference training." in untrained
+    assert "No preference pairs." in untrained
+    assert "| held-out | 200 | – | 35.0% [29.0%, 41.0%] | – |" in untrained
+    nothing = card(summary, None, "other")
+    assert "How it was trained is unknown: no `lineage.json` stands beside its weights." in nothing
+    assert nothing.count("Unknown.") == 4
+    assert "Not measured: the report has no scores of exactly these weights." in nothing
+    other = card(summary, TRAINED.model_copy(update={"pairs": 1, "steps": 3, "data": {"pairs": "77"}}), "other")
+    assert "1 preference pairs from problems that are not recorded" in other
+    assert "| steps | 3 |" in other
+    for text in (untrained, nothing, other):
+        assert "dropped" not in text
+        assert "dvc repro" not in text
+        assert "80 preference pairs" not in text
+
+
 def test_the_front_matter_is_yaml_and_an_unknown_license_is_called_that(experiment: SimpleNamespace) -> None:
-    _, front, text = card(summary_of(experiment, "Qwen/Qwen2.5-Coder-7B")).split("---\n", 2)
+    _, front, text = card(summary_of(experiment), QWEN).split("---\n", 2)
     fields = yaml.safe_load(front)
     assert (fields["license"], fields["base_model"]) == ("unknown", "Qwen/Qwen2.5-Coder-7B")
+    assert fields["tags"] == ["code", "preference-optimization", "target-rpo"]
     assert "License of the base model: unknown: check." in text
-    known = card(summary_of(experiment, "Qwen/Qwen2.5-Coder-7B"), license="apache-2.0")
+    known = card(summary_of(experiment), QWEN, license="apache-2.0")
     assert "license: apache-2.0\n" in known
-    assert "base_model" not in card(summary_of(experiment, "/models/mine"))
+    assert "base_model" not in card(summary_of(experiment), QWEN.model_copy(update={"base": "mine"}))
 
 
 def test_contamination_and_the_way_to_reproduce_are_told(experiment: SimpleNamespace) -> None:
@@ -62,7 +122,3 @@ def test_contamination_and_the_way_to_reproduce_are_told(experiment: SimpleNames
     assert "| held-out ² | 199 |" in text
     assert "- code: git commit `abc123`" in text
     assert "- `data/pairs.jsonl`: MD5 `0123abc` (DVC)" in text
-
-
-def test_a_model_that_was_not_measured_has_no_scores(experiment: SimpleNamespace) -> None:
-    assert "## Scores\n\nNot measured." in card(summary_of(experiment), model="mine")

@@ -11,6 +11,8 @@ import pytest
 
 from iterpref_core.errors import InputError
 from iterpref_core.report.report import choose_pairs
+from tests.packaging.without_linux import without_linux
+from tests.settings import ROOT
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -51,6 +53,18 @@ def test_same_inputs_give_the_same_report(experiment: SimpleNamespace, tmp_path:
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
 
 
+def test_it_is_built_where_there_is_no_linux(experiment: SimpleNamespace, tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from iterpref_core.config import load_params; "
+        "from iterpref_core.report.report import build_report; *given, params, lock, out = map(Path, sys.argv[1:]); "
+        "build_report(*given, load_params(params), lock, out)"
+    )
+    given = (experiment.results, experiment.metrics, experiment.pairs, experiment.spans, ROOT / "params.yaml")
+    without_linux(program, *map(str, (*given, experiment.lock, tmp_path / "there")), cwd=tmp_path)
+    experiment.build(tmp_path / "here")
+    assert (tmp_path / "there/results.csv").read_bytes() == (tmp_path / "here/results.csv").read_bytes()
+
+
 def test_a_bad_input_leaves_the_report_before_as_it_was(experiment: SimpleNamespace, tmp_path: Path) -> None:
     out = tmp_path / "reports"
     experiment.build(out)
@@ -58,7 +72,7 @@ def test_a_bad_input_leaves_the_report_before_as_it_was(experiment: SimpleNamesp
     with experiment.pairs.open("a", encoding="utf-8") as file:
         file.write('{"task_id": "half')
 
-    with pytest.raises(InputError, match=r"pairs\.jsonl:13: not valid JSON"):
+    with pytest.raises(InputError, match=r"pairs\.jsonl:13:17: not valid JSON"):
         experiment.build(out)
 
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before

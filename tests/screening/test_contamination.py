@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.errors import InputError, RecordError
+from iterpref_core.errors import InputError
 from iterpref_core.problems.formats.benchmark_membership import mbpp_plus_ids
 from iterpref_core.records import PreferencePair
 from iterpref_core.screening.benchmark_tasks import BenchmarkTask, find_benchmarks, read_benchmark
-from iterpref_core.screening.contamination import ContaminationIndex, decontaminate
+from iterpref_core.screening.contamination import ContaminationIndex, Decontamination, decontaminate
 from iterpref_core.storage.jsonl import parse_lines, read_pairs, write_jsonl
 
 TEN = "one two three four five six seven eight nine ten"
@@ -65,7 +65,7 @@ def test_benchmarks_of_every_kind_are_read_and_of_split_problems_the_held_out_on
         {"task_id": "HumanEval/0", "prompt": "def f():\n", "canonical_solution": "    pass\n"},
         {"text": "Do it.", "code": "x = 1"},
         {"question_id": "L/1", "question_content": "c"},
-        {"task_id": "heldout/0", "prompt": "p", "split": "heldout", "reference": "r", "features": ["x"]},
+        {"task_id": "heldout/0", "prompt": "p", "split": "heldout", "reference": "r", "source": "synthetic"},
         {"task_id": "codeflow/0", "prompt": "p", "split": "codeflow", "reference": "r"},
     ]
     path = tmp_path / "benchmark.jsonl.gz"
@@ -79,14 +79,14 @@ def test_benchmarks_of_every_kind_are_read_and_of_split_problems_the_held_out_on
 
 
 @pytest.mark.parametrize(
-    ("line", "message"), [("{", r"b\.jsonl:1: not valid JSON"), ('{"question": 1}', r"b\.jsonl:1: no text under any")]
+    ("line", "message"), [("{", r"b\.jsonl:1:2: not valid JSON"), ('{"question": 1}', r"b\.jsonl:1: no text under any")]
 )
 def test_files_that_are_no_benchmark_are_refused(tmp_path: Path, line: str, message: str) -> None:
     (tmp_path / "b.jsonl").write_text(line, encoding="utf-8")
-    with pytest.raises(RecordError, match=message):
+    with pytest.raises(InputError, match=message):
         list(read_benchmark(tmp_path / "b.jsonl"))
     with pytest.raises(InputError, match="no such file"):
-        find_benchmarks([str(tmp_path / "absent.jsonl")], None)
+        find_benchmarks([str(tmp_path / "absent.jsonl")], tmp_path)
 
 
 def test_an_absent_benchmark_is_named_and_a_used_one_has_its_hash(
@@ -94,17 +94,46 @@ def test_an_absent_benchmark_is_named_and_a_used_one_has_its_hash(
 ) -> None:
     monkeypatch.delenv("LIVECODEBENCH_PATH", raising=False)
     (tmp_path / "b.jsonl").write_text(json.dumps({"prompt": "Add two numbers"}), encoding="utf-8")
-    write_jsonl(tmp_path / "pairs.jsonl", [pair("a", "add two numbers!"), pair("b")])
-    out, report = tmp_path / "out.jsonl", tmp_path / "report.json"
-    counts = decontaminate(tmp_path / "pairs.jsonl", ["livecodebench", str(tmp_path / "b.jsonl")], out, report)
-    assert counts == {"pairs": 1, "dropped/contaminated": 1}
-    assert [item.task_id for item in read_pairs(out)] == ["b"]
-    found = json.loads(report.read_text())
-    assert found["absent"] == {"livecodebench": "LIVECODEBENCH_PATH is not set"}
+    asked = ["livecodebench", "heldout", str(tmp_path / "b.jsonl")]
+    problems = tmp_path / "problems.jsonl"
+    problems.write_text('{"prompt": "p", "split": "codeflow"}\n')
+    screen = Decontamination(asked, problems, drop=True, pass_over=True)
+    assert [item.task_id for item in screen.clean([pair("a", "add two numbers!"), pair("b")])] == ["b"]
+    found = screen.report()
+    assert found["absent"] == {
+        "livecodebench": "LIVECODEBENCH_PATH is not set",
+        "heldout": f"{problems}: no problem of split 'heldout'",
+    }
+    assert list(found["benchmarks"]) == ["b.jsonl"]
     assert "livecodebench (LIVECODEBENCH_PATH is not set)" in caplog.text
     assert found["benchmarks"]["b.jsonl"]["examples"] == [{"pair": "a", "task": "b.jsonl:1", "by": ["prompt"]}]
     assert found["benchmarks"]["b.jsonl"]["overlapping"] == ["b.jsonl:1"]
     assert len(found["benchmarks"]["b.jsonl"]["sha256"]) == 64
+
+
+def test_what_is_asked_for_by_name_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MBPP_OVERRIDE_PATH", raising=False)
+    pairs, out, report = (tmp_path / name for name in ("pairs.jsonl", "out.jsonl", "report.json"))
+    write_jsonl(pairs, [pair("a", "add two numbers!"), pair("b")])
+    lines = {"some": {"prompt": "Add two numbers", "split": "heldout"}, "none": {"prompt": "q", "split": "codeflow"}}
+    for name, line in lines.items():
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(line) + "\n")
+    empty = tmp_path / "empty.jsonl"
+    empty.write_text("\n")
+    for asked, problems, message in (
+        ("heldout", "none", r"heldout \(.*none\.jsonl: no problem of split 'heldout'\)"),
+        ("heldout", "absent", r"absent\.jsonl: no such file"),
+        ("mbpp", "some", r"mbpp \(MBPP_OVERRIDE_PATH is not set\)"),
+        (str(empty), "some", r"empty\.jsonl: no task to compare pairs with"),
+        (str(tmp_path / "none.jsonl"), "some", r"none\.jsonl: no task to compare pairs with"),
+    ):
+        with pytest.raises(InputError, match=message):
+            decontaminate(pairs, [asked], out, report, tmp_path / f"{problems}.jsonl")
+        assert not out.exists()
+    counts = decontaminate(pairs, ["heldout"], out, report, tmp_path / "some.jsonl")
+    assert counts == {"pairs": 1, "dropped/contaminated": 1}
+    assert [item.task_id for item in read_pairs(out)] == ["b"]
+    assert json.loads(report.read_text())["benchmarks"]["heldout"]["tasks"] == 1
 
 
 def test_the_overlap_of_mbpp_with_mbpp_plus_is_found() -> None:
@@ -128,6 +157,6 @@ def test_the_files_of_a_folder_are_one_benchmark_each(tmp_path: Path, monkeypatc
     for number in (1, 2):
         line = json.dumps({"question_content": f"Add {number} numbers", "question_id": str(number)})
         (tmp_path / f"test{number}.jsonl").write_text(line, encoding="utf-8")
-    found, absent = find_benchmarks(["livecodebench"], None)
+    found, absent = find_benchmarks(["livecodebench"], tmp_path)
     assert [file.name for file in found] == ["livecodebench/test1.jsonl", "livecodebench/test2.jsonl"]
     assert not absent

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from iterpref_core.codeflow.codeflow import DECIDED_BY
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.training.checkpoint import TRAINED_BY
 from tasks.grids.lineage import CODE
@@ -42,6 +43,7 @@ def test_any_file_counts_and_what_python_writes_does_not(tmp_path: Path, monkeyp
     ("stage", "packages"),
     [
         ("training", TRAINED_BY),
+        ("codeflow", DECIDED_BY),
         *((stage, [f"iterpref_core.{name}" for name in names]) for stage, names in CODE.items()),
     ],
 )

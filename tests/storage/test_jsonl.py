@@ -8,7 +8,7 @@ import pytest
 
 from iterpref_core.errors import InputError, RecordError, StorageError, storage_error
 from iterpref_core.records import PreferencePair, Problem
-from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, read_pairs, write_jsonl
+from iterpref_core.storage.jsonl import atomic_writer, atomic_writers, read_jsonl, read_pairs, write_jsonl
 
 PAIR = PreferencePair(task_id="t", prompt="p", chosen="é\u2028\n", rejected="b")
 
@@ -39,7 +39,7 @@ def test_errors_name_file_line_and_field(tmp_path: Path, line: str, message: str
     for read in (lambda: read_jsonl(path, PreferencePair, unique=True), lambda: read_pairs(path)):
         with pytest.raises(RecordError) as caught:
             list(read())
-        assert str(caught.value).startswith(f"{path}:3: ")
+        assert str(caught.value).startswith(f"{path}:3:")
         assert message in str(caught.value)
 
 
@@ -47,6 +47,65 @@ def test_a_test_without_a_kind_is_told_so(tmp_path: Path) -> None:
     path = written(tmp_path / "problems.jsonl", '{"task_id": "t", "prompt": "p", "entry_point": "f", "tests": [{}]}\n')
     with pytest.raises(RecordError, match=r"problems\.jsonl:1: field 'tests\.0\.kind' is missing"):
         list(read_jsonl(path, Problem))
+
+
+PROBLEM = '{"task_id": "t", "prompt": "p", "entry_point": "f", "tests": [%s]%s}'
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (PROBLEM % ("", ', "hiden_tests": []'), "field 'hiden_tests' is unknown; did you mean 'hidden_tests'?"),
+        (PROBLEM % ("", ', "license": 1'), "field 'license' is unknown; there are task_id, prompt, "),
+        (
+            PROBLEM % ('{"kind": "io", "call": "f(1)"}', ""),
+            '; a test is {"kind": "io", "call": "f(1)", "expected": "2"}',
+        ),
+        (PROBLEM % ('"assert f(1) == 2"', ""), '; a test is {"kind": "io", "call": "f(1)", "expected": "2"}'),
+        (PROBLEM % ('{"kind": "assert", "cod": "x"}', ""), "is missing; did you mean it by 'cod'?; a test is {"),
+        (PROBLEM.replace("prompt", "promt") % ("", ""), "'prompt' is missing; did you mean it by 'promt'?"),
+        (PROBLEM % ("1 2", ""), "p.jsonl:1:65: not valid JSON (expected `,` or `]`)"),
+        (PROBLEM % ("[" * 5000, ""), "not valid JSON (recursion limit exceeded)"),
+    ],
+)
+def test_a_message_says_what_was_meant_and_what_is_expected(tmp_path: Path, line: str, message: str) -> None:
+    with pytest.raises(RecordError) as caught:
+        list(read_jsonl(written(tmp_path / "p.jsonl", line), Problem))
+    assert message in str(caught.value)
+    assert "remove" not in str(caught.value)
+
+
+def test_a_problem_may_state_its_version(tmp_path: Path) -> None:
+    for line in (PROBLEM % ("", ', "schema_version": 1'), '{"schema_version": 1, ' + (PROBLEM % ("", ""))[1:]):
+        (problem,) = read_jsonl(written(tmp_path / "p.jsonl", line), Problem)
+        assert problem.task_id == "t"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_another_encoding_is_named_and_a_mark_before_utf_8_is_no_matter(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "pairs.jsonl"
+    path.write_bytes((PAIR.to_json() + "\n").encode("utf-8-sig"))
+    assert list(read_pairs(path)) == [PAIR]
+    path.write_bytes((PAIR.to_json() + "\n").encode(encoding))
+    with pytest.raises(InputError, match=r"is UTF-16 or no text; save it as UTF-8 \(`iconv"):
+        list(read_pairs(path))
+    path.write_bytes(PAIR.to_json().encode() + "\n{'é".encode("latin-1"))
+    with pytest.raises(InputError, match=r"pairs\.jsonl:2:3: not UTF-8"):
+        list(read_pairs(path))
+
+
+def test_of_two_files_none_appears_where_one_cannot(tmp_path: Path) -> None:
+    def write_and_fail() -> None:
+        with atomic_writers(tmp_path / "one", None, tmp_path / "new" / "other") as (first, nothing, second):
+            assert nothing is None
+            for file in (first, second):
+                assert file is not None
+                file.write("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_and_fail()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_absent_file_and_a_folder_are_input_errors(tmp_path: Path) -> None:

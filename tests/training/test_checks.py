@@ -127,7 +127,7 @@ def test_every_finding_says_what_to_do_and_good_data_has_none(params: TrainingPa
     assert few == Finding(
         False,
         "fewer pairs than one batch: 2, and training.batch_size = 4, so each of 2 epochs is one step; lower it, or "
-        "make more pairs (problems.codeflow)",
+        "bring more problems",
     )
     bad = [row(1, "129", "139", "01"), row(1, "129", "139", "01"), row(1, "129", "149", "01"), row(1, "19", "19")]
     checks = check_rows([*bad, row(1, "12", "13", "01")], END)

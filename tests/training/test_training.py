@@ -1,6 +1,7 @@
 """The trainer: its loss against TRL's own, its masks, its resume, its bad input."""
 
 import csv
+import hashlib
 import json
 import multiprocessing
 import os
@@ -18,7 +19,9 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 from trl import DPOConfig, DPOTrainer
 
 from iterpref_core.config import Layout, PromptStyle, TrainingParams
-from iterpref_core.errors import ConfigError, ModelError
+from iterpref_core.errors import ConfigError, InputError, ModelError
+from iterpref_core.inference.local.fingerprint import model_fingerprint
+from iterpref_core.inference.local.model_lineage import LINEAGE, ancestors, read_lineage
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.inference.local.weights import load_model
 from iterpref_core.objectives.objectives import OBJECTIVES, ObjectiveName
@@ -26,7 +29,7 @@ from iterpref_core.training.checkpoint import last_checkpoint, mark_whole, run_k
 from iterpref_core.training.columns import objective_columns
 from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.layouts import make_collator
-from iterpref_core.training.reference import ReferenceLogps, reference_logps, score_sequences
+from iterpref_core.training.reference import ReferenceLogps, reference_key, reference_logps, score_sequences
 from iterpref_core.training.trainer import FocalDPOTrainer
 from iterpref_core.training.training import train_objective
 
@@ -204,6 +207,16 @@ def test_every_objective_trains_and_lowers_its_loss(
     assert {"model.safetensors", "tokenizer.json", "config.json"} <= {
         path.name for path in (tmp_path / "out").iterdir()
     }
+    lineage = read_lineage(tmp_path / "out")
+    assert lineage
+    assert (lineage.objective, lineage.pairs, lineage.steps, lineage.model_step) == (
+        objective,
+        metrics["pairs"],
+        24,
+        24,
+    )
+    assert lineage.settings["epochs"] == 8
+    assert lineage.data["pairs"] == hashlib.md5(inputs[0].read_bytes(), usedforsecurity=False).hexdigest()
     assert list((tmp_path / "work" / "checkpoints").iterdir()) == []
 
 
@@ -225,6 +238,30 @@ def test_the_seed_decides_the_weights(tmp_path: Path, inputs: tuple[Path, Path, 
         _train(tmp_path / name, inputs, "target-rpo", params)
     a, b = (load_file(tmp_path / name / "out" / "model.safetensors") for name in ("a", "b"))
     assert all(torch.equal(a[key], b[key]) for key in a)
+    written = [(tmp_path / name / "out" / LINEAGE).read_text() for name in ("a", "b")]
+    assert written[0] == written[1]
+    assert str(tmp_path.parent) not in written[0]
+    assert model_fingerprint(tmp_path / "a" / "out") == model_fingerprint(tmp_path / "b" / "out")
+
+
+def test_the_lineage_of_a_model_that_was_trained_twice_names_both_trainings_and_no_fingerprint_depends_on_it(
+    tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainingParams
+) -> None:
+    once = params.model_copy(update={"epochs": 1})
+    _train(tmp_path / "first", inputs, "sft", once)
+    first = tmp_path / "first" / "out"
+    weights = model_fingerprint(first)
+    _train(tmp_path / "second", (*inputs[:2], first), "dpo", once)
+    found = read_lineage(tmp_path / "second" / "out")
+    assert found
+    assert [one.objective for one in ancestors(found)] == ["dpo", "sft"]
+    assert (found.base, found.base_weights) == ("out", weights)
+    (first / LINEAGE).unlink()
+    assert model_fingerprint(first) == weights
+    assert read_lineage(first) is None
+    (first / LINEAGE).write_text("{}")
+    with pytest.raises(InputError, match=r"lineage\.json: field 'base' is missing"):
+        read_lineage(first)
 
 
 def test_small_updates_of_a_model_saved_in_bfloat16_are_not_lost(
@@ -300,6 +337,20 @@ def test_a_checkpoint_belongs_to_its_settings_alone(inputs: tuple[Path, Path, Pa
     assert run_key(*inputs[:2], "model", "dpo", params.model_copy(update={"beta": 0.2})) != key
     assert run_key(*inputs[:2], "model", "rpo", params) != key
     assert run_key(*inputs[:2], "other", "dpo", params) != key
+
+
+def test_reference_log_probabilities_belong_to_the_code_and_the_packages_that_made_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def key() -> str:
+        return reference_key("tokens", "model", torch.float32, bf16=False)
+
+    before = key()
+    assert key() == before
+    for name in ("code_digest", "training_versions"):
+        with monkeypatch.context() as patched:
+            patched.setattr(f"iterpref_core.training.reference.{name}", lambda *_: "another version")
+            assert key() != before
 
 
 def test_a_checkpoint_belongs_to_its_row_and_its_code(

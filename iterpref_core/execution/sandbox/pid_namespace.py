@@ -13,11 +13,7 @@ import signal
 import struct
 
 from . import seccomp
-
-MAX_PROCESSES = max(64, 2 * (os.cpu_count() or 1) + 16)
-"""Processes of a program at a time: room for a pool with one process per CPU."""
-MAX_THREADS = 16 * MAX_PROCESSES
-"""Threads of all of them at a time; counted at every look, since threads are not announced."""
+from .process_limits import MAX_PROCESSES, MAX_THREADS
 
 _RECEIVE, _SEND = 0xC0502100, 0xC0182101  # SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_NOTIF_SEND
 _NOTIFICATION_BYTES = 80

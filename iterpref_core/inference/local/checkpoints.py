@@ -14,9 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import TypeAdapter, ValidationError
+
 from iterpref_core.config import BackendName
 from iterpref_core.errors import ModelError, first_line
 from iterpref_core.inference.local.checkpoint_errors import hub_remedy, reading
+from iterpref_core.input_files import read_text
 from iterpref_core.storage.jsonl import atomic_writer
 
 if TYPE_CHECKING:
@@ -41,6 +44,9 @@ class ModelSource:
     def __str__(self) -> str:
         """As `locate_model` reads it."""
         return f"{self.name_or_path}@{self.revision}" if self.revision else self.name_or_path
+
+
+_POINTER = TypeAdapter(ModelSource)
 
 
 def locate_model(path: Path | str) -> ModelSource:
@@ -144,10 +150,13 @@ def is_served(path: Path | str) -> bool:
 
 
 def _read_pointer(folder: Path) -> ModelSource | None:
-    try:
-        return ModelSource(**json.loads((folder / SOURCE_FILE).read_text(encoding="utf-8")))
-    except (FileNotFoundError, NotADirectoryError):
+    file = folder / SOURCE_FILE
+    if not file.is_file():
         return None
+    try:
+        return _POINTER.validate_json(read_text(file))
+    except ValidationError:
+        raise ModelError(f"{file}: says of no model where it is; run stage nanolab again") from None
 
 
 def pin_model(name: Path | str) -> ModelSource:
@@ -158,7 +167,6 @@ def pin_model(name: Path | str) -> ModelSource:
     Raises:
         ModelError: the folder is no model, or the hub has no such model or cannot be reached.
     """
-    from httpx2 import HTTPError  # which the hub's library lets through, where there is no network
     from huggingface_hub import HfApi, try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
@@ -169,7 +177,7 @@ def pin_model(name: Path | str) -> ModelSource:
     try:
         HfApi().model_info(model, revision=revision)
         return ModelSource(model, HfApi().resolve_revision(model, revision=revision).resolved)
-    except (HTTPError, HFValidationError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - its library lets through the errors of what it speaks HTTP with
         if not isinstance(error, HFValidationError):
             cached = try_to_load_from_cache(model, "config.json", revision=revision)
             if isinstance(cached, str):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from iterpref_core.config import PromptStyle
 from iterpref_core.inference.local.checkpoints import is_served, locate_model, served_name
+from iterpref_core.inference.local.model_lineage import LINEAGE
 
 _BLOCK = 1 << 20
 _BLOCKS = 64
@@ -31,7 +32,7 @@ def model_fingerprint(path: Path | str, prompt: PromptStyle = "auto") -> str:
         digest.update(json.dumps([source.name_or_path, source.revision]).encode())
         return digest.hexdigest()
     for file in sorted(folder.iterdir()):
-        if file.is_file():
+        if file.is_file() and file.name != LINEAGE:  # the same weights answer alike, wherever they come from
             digest.update(json.dumps([file.name, _digest_file(file)]).encode())
     return digest.hexdigest()
 

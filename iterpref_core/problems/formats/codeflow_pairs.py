@@ -4,17 +4,17 @@ No ids and no tests: such pairs enter at localization. Texts may also be lists o
 for chat models have them.
 """
 
-import ast
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from iterpref_core.errors import InputError
 from iterpref_core.inference.answer_extraction import extract_code
 from iterpref_core.problems.formats.json_items import count_items, parse_item, read_items
 from iterpref_core.progress import show_progress
 from iterpref_core.records import PreferencePair, Record
+from iterpref_core.source_code.normal_form import parse_program
 from iterpref_core.storage.jsonl import write_jsonl
 
 Reason = Literal["several_turns", "no_answer", "no_code", "same_program"]
@@ -33,6 +33,8 @@ Text = str | tuple[Message, ...]
 
 class RawPair(Record):
     """A line of a file of such pairs; where `chosen` is a chat, the prompt may be in there."""
+
+    example: ClassVar[str] = PreferencePair.example
 
     prompt: Text = ""
     chosen: Text
@@ -60,7 +62,7 @@ def ingest_pairs(source: Path, out: Path) -> dict[str, float]:
 
         def pairs() -> Iterator[PreferencePair]:
             for item in read_items(source):
-                raw = parse_item(item, _parse)
+                raw = parse_item(item, RawPair, lambda pair: pair)
                 found = read_pair(raw, f"pair-{item.number}")
                 advance()
                 if isinstance(found, str):
@@ -103,10 +105,6 @@ def read_pair(raw: RawPair, task_id: str) -> PreferencePair | Reason:
     return PreferencePair(task_id=task_id, prompt=prompt, chosen=programs[0], rejected=programs[1])
 
 
-def _parse(text: str) -> RawPair:
-    return RawPair.model_validate_json(text)
-
-
 def _prompt(raw: RawPair) -> str | None:
     """What is asked; None for a conversation of several turns."""
     asked = raw.prompt or raw.chosen
@@ -125,8 +123,4 @@ def _answer(text: Text) -> str:
 
 
 def _is_python(text: str) -> bool:
-    try:
-        ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
+    return parse_program(text) is not None

@@ -26,6 +26,7 @@ from iterpref_core.execution.sandbox.encoding import Digest
 from iterpref_core.problems.formats.benchmark_membership import benchmark_of
 from iterpref_core.problems.formats.json_items import Broken, Entry, JsonItem, parse_item, read_items
 from iterpref_core.records import IoTest, Problem, Record
+from iterpref_core.source_code.syntax_tree import parse_source
 
 TestReason = Literal["contract_refuses", "too_long"]
 """Why a test is left out: its input is illegal, or it takes more than `MAX_CHARACTERS` to write down."""
@@ -104,7 +105,7 @@ def read_evalplus(path: Path, execution: ExecutionParams, *, keep_benchmarks: bo
 
 
 def _start(item: JsonItem, keep_benchmarks: bool) -> _Draft | str:
-    task = parse_item(item, _parse)
+    task = parse_item(item, EvalPlusEntry, _checked)
     reason = benchmark_of(task.task_id)
     if reason is not None and not keep_benchmarks:
         return reason
@@ -113,8 +114,7 @@ def _start(item: JsonItem, keep_benchmarks: bool) -> _Draft | str:
     return _Draft(item, task, _inputs(task), len(task.base_input), {}, {})
 
 
-def _parse(text: str) -> EvalPlusEntry:
-    task = EvalPlusEntry.model_validate_json(text)
+def _checked(task: EvalPlusEntry) -> EvalPlusEntry:
     try:
         _legality(task)
     except SyntaxError as error:
@@ -138,8 +138,8 @@ def _legality(task: EvalPlusEntry) -> str:
     Raises:
         SyntaxError: the solution or the contract is no Python, or defines no entry point.
     """
-    tree = ast.parse(task.reference)
-    contract = ast.parse(textwrap.dedent(task.contract.expandtabs(4).strip("\n")))
+    tree = parse_source(task.reference)
+    contract = parse_source(textwrap.dedent(task.contract.expandtabs(4).strip("\n")))
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == task.entry_point]
     if not functions:
         raise SyntaxError(f"no function {task.entry_point}")

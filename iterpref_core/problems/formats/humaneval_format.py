@@ -4,6 +4,7 @@ import ast
 
 from iterpref_core.problems.formats.benchmark_membership import benchmark_of
 from iterpref_core.records import AssertTest, Problem, Record
+from iterpref_core.source_code.syntax_tree import parse_source
 
 
 class HumanEvalTask(Record):
@@ -16,17 +17,16 @@ class HumanEvalTask(Record):
     test: str
 
 
-def parse_humaneval(text: str, *, keep_benchmarks: bool) -> Problem | str:
-    """A line as a problem, or the reason why it is left out.
+def convert_humaneval(task: HumanEvalTask, *, keep_benchmarks: bool) -> Problem | str:
+    """A task as a problem, or the reason why it is left out.
 
     Args:
-        text: the line.
+        task: a line.
         keep_benchmarks: take HumanEval's own tasks too.
 
     Raises:
         ValueError: the line cannot be used.
     """
-    task = HumanEvalTask.model_validate_json(text)
     reason = benchmark_of(task.task_id)
     if reason is not None and not keep_benchmarks:
         return reason
@@ -60,7 +60,7 @@ def split_check(test: str, entry_point: str) -> tuple[AssertTest, ...]:
     >>> split_check("def check(candidate):\n    assert candidate(1) == 2\n    assert True", "f")
     (AssertTest(kind='assert', code='assert f(1) == 2'),)
     """
-    tree = ast.parse(test)
+    tree = parse_source(test)
     checks = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "check"]
     if not checks or len(checks[-1].args.args) != 1:
         raise ValueError("defines no check(candidate)")

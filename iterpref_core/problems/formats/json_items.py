@@ -1,21 +1,22 @@
 """JSON items: the objects of a JSONL file or of a JSON array, one after another, each with its place for messages."""
 
 import codecs
-import gzip
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO, NamedTuple, TypeVar, cast
+from typing import NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.execution import Outcome
-from iterpref_core.records import Problem
-from iterpref_core.storage.jsonl import describe_validation_error, parse_lines
+from iterpref_core.input_files import Place, open_input, read_lines
+from iterpref_core.records import Problem, Record
+from iterpref_core.storage.jsonl import describe_validation_error, parse_lines, parse_record
 
+R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 
 _CHUNK = 1 << 20
@@ -23,10 +24,10 @@ _BETWEEN = re.compile(r"[\s,]*")
 
 
 class JsonItem(NamedTuple):
-    """One object of a file: its JSON text, its number from 1 (of the line, or in the array) and `FILE:LINE`."""
+    """One object of a file: its JSON text, its number from 1 (of the line, or in the array) and where it begins."""
 
     number: int
-    where: str
+    where: Place
     text: str
 
 
@@ -41,7 +42,7 @@ class Entry(NamedTuple):
     """What was made of one object: a problem, a broken one, or the reason why it is left out; and tests it lost."""
 
     number: int
-    where: str
+    where: Place
     found: Problem | Broken | str
     dropped_tests: Mapping[str, int] = MappingProxyType({})
 
@@ -53,11 +54,11 @@ def read_items(path: Path) -> Iterator[JsonItem]:
         InputError: the file is absent or not whole, a line is not UTF-8, or the array is broken.
     """
     if _is_array(path):
-        for position, text in enumerate(_array_items(path), 1):
-            yield JsonItem(position, f"{path}: item {position}", text)
+        for number, (where, text) in enumerate(_array_items(path), 1):
+            yield JsonItem(number, where, text)
     else:
         for number, text in parse_lines(path):
-            yield JsonItem(number, f"{path}:{number}", text)
+            yield JsonItem(number, Place(path, number), text)
 
 
 def count_items(path: Path) -> int:
@@ -65,62 +66,69 @@ def count_items(path: Path) -> int:
     return sum(1 for _ in read_items(path))
 
 
-def read_entries(path: Path, parse: Callable[[str], Problem | str]) -> Iterator[Entry]:
-    """What a parser makes of each object of a file.
+def read_entries(path: Path, record: type[R], convert: Callable[[R], Problem | str]) -> Iterator[Entry]:
+    """What becomes of each object of a file.
+
+    Args:
+        path: the file.
+        record: the class of its objects.
+        convert: makes a problem of one, or says why it is left out.
 
     Raises:
-        RecordError: the parser refuses one.
+        RecordError: an object is no such record, or cannot be converted.
     """
     for item in read_items(path):
-        yield Entry(item.number, item.where, parse_item(item, parse))
+        yield Entry(item.number, item.where, parse_item(item, record, convert))
 
 
-def parse_item(item: JsonItem, parse: Callable[[str], T]) -> T:
-    """What a parser makes of one object.
+def parse_item(item: JsonItem, record: type[R], convert: Callable[[R], T]) -> T:
+    """What becomes of one object.
 
     Raises:
-        RecordError: the parser raises a ValueError, which names the field; the message adds where.
+        RecordError: it is no such record, or `convert` raises a ValueError, which names the field; the message says
+            where.
     """
+    parsed = parse_record(item.where, item.text, record)
     try:
-        return parse(item.text)
-    except ValidationError as error:
-        message = describe_validation_error(error)
+        return convert(parsed)
+    except ValidationError as error:  # of what is made of it
+        reason = describe_validation_error(error)
     except ValueError as error:
-        message = str(error)
-    raise RecordError(f"{item.where}: {message}; correct or remove this line")
-
-
-def _open(path: Path) -> IO[bytes]:
-    return cast("IO[bytes]", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+        reason = str(error)
+    except RecursionError:
+        reason = "a program is nested too deeply"
+    raise RecordError(f"{item.where}: {reason}; correct it")
 
 
 def _is_array(path: Path) -> bool:
     """Whether a file begins with `[`. What cannot be opened is none: whoever reads its lines says what is wrong."""
     try:
-        with _open(path) as file:
-            return file.read(64).removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"[")
-    except (OSError, EOFError):
+        with open_input(path) as file:
+            head = file.read(64)
+    except (InputError, OSError):
         return False
+    return head.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"[") and b"\0" not in head
 
 
-def _array_items(path: Path) -> Iterator[str]:
-    """The texts of an array's objects; holds one chunk and one object at a time."""
+def _array_items(path: Path) -> Iterator[tuple[Place, str]]:
+    """An array's objects, each with where it begins; holds one chunk and one object at a time."""
     try:
-        with _open(path) as raw, codecs.getreader("utf-8-sig")(raw) as file:
-            yield from _split(file, path)
-    except UnicodeDecodeError as error:
-        raise RecordError(f"{path}: not UTF-8 ({error.reason}); re-encode the file") from None
-    except (gzip.BadGzipFile, EOFError) as error:
-        raise InputError(f"{path}: not a whole gzip file ({error}); fetch it again") from None
+        with open_input(path) as raw, codecs.getreader("utf-8-sig")(raw) as file:
+            yield from _split(file, Place(path, 1))
+    except UnicodeDecodeError:
+        for _ in read_lines(path):  # says which line
+            pass
+        raise
 
 
-def _split(file: codecs.StreamReader, path: Path) -> Iterator[str]:
+def _split(file: codecs.StreamReader, place: Place) -> Iterator[tuple[Place, str]]:
     decoder = json.JSONDecoder()
     buffer = str(file.read(_CHUNK))
-    position, number = buffer.index("[") + 1, 1
+    position = buffer.index("[") + 1
+    place = place.after(buffer[:position])
     while True:
-        found = _BETWEEN.match(buffer, position)
-        position = found.end() if found else position
+        if found := _BETWEEN.match(buffer, position):
+            place, position = place.after(found[0]), found.end()
         if buffer.startswith("]", position):
             return
         try:
@@ -129,11 +137,14 @@ def _split(file: codecs.StreamReader, path: Path) -> Iterator[str]:
             # Perhaps only because the chunk ends within the object. Reading ever more at once keeps this linear.
             more = file.read(max(_CHUNK, len(buffer) - position))
             if not more:
-                raise RecordError(f"{path}: item {number}: not valid JSON ({error.msg}); correct the file") from None
+                where = place.after(buffer[position : error.pos])
+                raise RecordError(f"{where}: not valid JSON ({error.msg}); correct it") from None
             buffer, position = buffer[position:] + more, 0
             continue
+        except RecursionError:
+            raise RecordError(f"{place}: nested too deeply; correct it") from None
         if not isinstance(value, dict):
-            raise RecordError(f"{path}: item {number}: is no JSON object; correct the file")
-        yield buffer[position:end]
-        position = end
-        number += 1
+            raise RecordError(f"{place}: is no JSON object; correct it")
+        text = buffer[position:end]
+        yield place, text
+        place, position = place.after(text), end

@@ -6,6 +6,7 @@ import re
 
 from iterpref_core.problems.formats.benchmark_membership import mbpp_plus_ids
 from iterpref_core.records import AssertTest, Problem, Record
+from iterpref_core.source_code.syntax_tree import parse_source
 
 
 class MbppTask(Record):
@@ -29,7 +30,7 @@ def tested_function(test: str, program: str) -> str:
     'similar'
     """
     try:
-        tree = ast.parse(test)
+        tree = parse_source(test)
     except SyntaxError as error:
         raise ValueError(f"not valid Python ({error.msg})") from None
     names = [node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
@@ -40,19 +41,18 @@ def tested_function(test: str, program: str) -> str:
     return own[0]
 
 
-def parse_mbpp(text: str, *, keep_benchmarks: bool) -> Problem | str:
-    """A line of MBPP's file as a problem, or the reason why it is left out.
+def convert_mbpp(task: MbppTask, *, keep_benchmarks: bool) -> Problem | str:
+    """A task as a problem, or the reason why it is left out.
 
     As MBPP's authors prompt it, the task comes with an assertion, which tells the function's name.
 
     Args:
-        text: the line.
+        task: a line.
         keep_benchmarks: take the tasks of MBPP+ too.
 
     Raises:
         ValueError: the line cannot be used.
     """
-    task = MbppTask.model_validate_json(text)
     if task.task_id in mbpp_plus_ids() and not keep_benchmarks:
         return "in_mbpp_plus"
     if not task.test_list:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 from iterpref_core.errors import InputError
+from iterpref_core.input_files import read_text
 from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error
 
 CATEGORIES = (
@@ -129,9 +130,7 @@ def load_tree(path: Path) -> FeatureTree:
         InputError: the file is absent or holds no tree.
     """
     try:
-        return _TREE.validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; --seed-code makes a tree") from None
+        return _TREE.validate_json(read_text(path, "--seed-code makes a tree"))
     except ValidationError as error:
         raise InputError(f"{path}: {describe_validation_error(error)}; make the tree anew (--seed-code)") from None
 

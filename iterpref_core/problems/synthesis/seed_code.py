@@ -3,18 +3,21 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import ClassVar
 
-from pydantic import AliasChoices, Field, ValidationError
+from pydantic import AliasChoices, Field
 
-from iterpref_core.errors import InputError, RecordError
+from iterpref_core.input_files import Place, read_text
 from iterpref_core.problems.own_code.license import UNKNOWN, is_allowed, license_of_folder, license_of_source
 from iterpref_core.records import Record
 from iterpref_core.screening.privacy import reason_to_withhold
-from iterpref_core.storage.jsonl import describe_validation_error, parse_lines
+from iterpref_core.storage.jsonl import parse_lines, parse_record
 
 
 class SeedProgram(Record):
     """A line of a JSONL file of code; other fields are ignored."""
+
+    example: ClassVar[str] = '{"code": "def f(n): ..."}'
 
     code: str = Field(validation_alias=AliasChoices("code", "content"))
 
@@ -29,21 +32,10 @@ def read_seeds(source: Path) -> Iterator[str]:
     if source.is_dir():
         for path in sorted(source.rglob("*.py")):
             if path.is_file():
-                yield _read_file(path)
+                yield read_text(path)
         return
     for number, text in parse_lines(source):
-        try:
-            yield SeedProgram.model_validate_json(text).code
-        except ValidationError as error:
-            message = describe_validation_error(error)
-            raise RecordError(f"{source}:{number}: {message}; give every line a field 'code' or 'content'") from None
-
-
-def _read_file(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 ({error.reason}); re-encode it or leave it out") from None
+        yield parse_record(Place(source, number), text, SeedProgram).code
 
 
 def filter_for_others(source: Path, license: str | None, allowed: Collection[str]) -> Callable[[str], str | None]:

@@ -1,0 +1,50 @@
+"""Model lineage: the record beside a checkpoint's weights of what they were made of, written with them."""
+
+import platform
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from iterpref_core.errors import InputError
+from iterpref_core.records import ModelLineage
+from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error
+
+LINEAGE = "lineage.json"
+"""The record's file. It holds no time and no folder of this machine: the same input gives the same bytes."""
+
+
+def write_lineage(folder: Path, lineage: ModelLineage) -> None:
+    """Write the record into a checkpoint's folder."""
+    with atomic_writer(folder / LINEAGE) as file:
+        file.write(lineage.model_dump_json(indent=2, exclude_none=True) + "\n")
+
+
+def read_lineage(folder: Path | str) -> ModelLineage | None:
+    """The record of a checkpoint's folder; None where there is none.
+
+    Raises:
+        InputError: the file is no such record.
+    """
+    path = Path(folder) / LINEAGE
+    try:
+        return ModelLineage.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except ValidationError as error:
+        raise InputError(f"{path}: {describe_validation_error(error)}; remove the file, or train again") from None
+
+
+def ancestors(lineage: ModelLineage) -> Iterator[ModelLineage]:
+    """The record, that of the model its training started from, and so on."""
+    found: ModelLineage | None = lineage
+    while found is not None:
+        yield found
+        found = found.before
+
+
+def training_versions() -> dict[str, str]:
+    """The versions of Python and of the packages that decide trained weights."""
+    packages = ("peft", "tokenizers", "torch", "transformers", "trl")
+    return {"python": platform.python_version()} | {name: version(name) for name in packages}

@@ -1,0 +1,141 @@
+"""Input files: text that users give, read in one way, with one message for each that cannot be read."""
+
+import codecs
+import gzip
+import json
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, NamedTuple, cast
+
+import yaml
+
+from iterpref_core.errors import InputError, RecordError
+
+ABSENT = "check the path or run the stage that writes it"
+
+
+class Place(NamedTuple):
+    """Where a text stands in a file: line and column from 1."""
+
+    path: Path
+    line: int
+    column: int = 1
+
+    def __str__(self) -> str:
+        """`FILE:LINE`, with the column where that is not the first."""
+        return f"{self.path}:{self.line}" + (f":{self.column}" if self.column > 1 else "")
+
+    def after(self, text: str) -> "Place":
+        """Where what follows a text begins."""
+        lines = text.count("\n")
+        column = len(text) - text.rfind("\n") if lines else self.column + len(text)
+        return Place(self.path, self.line + lines, column)
+
+
+@contextmanager
+def open_input(path: Path, absent: str = ABSENT) -> Iterator[IO[bytes]]:
+    """Open a file for reading, unpacked where its name ends in `.gz`.
+
+    Args:
+        path: the file.
+        absent: what to do where there is none.
+
+    Raises:
+        InputError: it is absent, a folder, or not a whole gzip file.
+    """
+    try:
+        with cast("IO[bytes]", gzip.open(path)) if path.suffix == ".gz" else path.open("rb") as file:
+            yield file
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"{path}: no such file; {absent}") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a folder; a file is needed") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(f"{path}: not a whole gzip file ({error}); fetch it again") from None
+
+
+def decode_line(raw: bytes, path: Path, line: int) -> str:
+    """A line of UTF-8; on the first one the mark that editors put before it (BOM) is left out.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if line == 1:
+        raw = raw.removeprefix(codecs.BOM_UTF8)
+        if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw[:4]:
+            raise InputError(
+                f"{path}: is UTF-16 or no text; save it as UTF-8 (`iconv -f UTF-16 -t UTF-8 {path.name} > NEW`)"
+            )
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        where = Place(path, line).after(raw[: error.start].decode("utf-8"))
+        raise InputError(f"{where}: not UTF-8 ({error.reason}); save the file as UTF-8") from None
+
+
+def read_lines(path: Path, absent: str = ABSENT) -> Iterator[tuple[int, str]]:
+    """Stream (line number from 1, line with its end) of a file of UTF-8.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    with open_input(path, absent) as file:
+        for number, raw in enumerate(file, 1):
+            yield number, decode_line(raw, path, number)
+
+
+def read_text(path: Path, absent: str = ABSENT) -> str:
+    """The text of a file of UTF-8.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    return "".join(line for _, line in read_lines(path, absent))
+
+
+def parse_json(text: str, where: Place) -> Any:
+    """The value of a JSON text that begins somewhere in a file.
+
+    Raises:
+        RecordError: it is not valid JSON; the message says line and column of the file.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise RecordError(f"{where.after(text[: error.pos])}: not valid JSON ({error.msg}); correct it") from None
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise RecordError(f"{where}: not valid JSON ({reason}); correct it") from None
+
+
+class _OnceLoader(yaml.SafeLoader):  # not libyaml's, which a deep nest ends by a segmentation fault
+    """YAML in which a key that stands twice is an error; else the last one would hold without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        first: dict[str, int] = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in first:
+                problem = f"{key.value!r} stands on line {first[key.value]} too; leave one of them"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            first[str(key.value)] = key.start_mark.line + 1
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path, absent: str = ABSENT) -> Any:
+    """The content of a YAML file, in which no key stands twice in one mapping.
+
+    Raises:
+        InputError: it cannot be read; the message says line and column.
+    """
+    text = read_text(path, absent)
+    try:
+        return yaml.load(text, Loader=_OnceLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = Place(path, mark.line + 1, mark.column + 1) if mark else path
+        raise InputError(f"{where}: not valid YAML: {error.problem or error.context}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # such as 2001-99-99, which is taken for a date
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error).splitlines()[0]
+        raise InputError(f"{path}: not valid YAML: {reason}") from None

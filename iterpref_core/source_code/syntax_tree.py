@@ -1,0 +1,21 @@
+"""Syntax tree of a Python program, and one error for all that has none."""
+
+import ast
+import warnings
+
+
+def parse_source(code: str) -> ast.Module:
+    r"""The syntax tree of a program.
+
+    Raises:
+        SyntaxError: it is no Python, or holds what Python's parser gives up at, such as too deep a nest.
+
+    >>> parse_source("x = 1\0")
+    Traceback (most recent call last):
+    SyntaxError: source code string cannot contain null bytes
+    """
+    with warnings.catch_warnings(action="ignore"):  # the program's own, such as invalid escapes
+        try:
+            return ast.parse(code)
+        except (ValueError, RecursionError, MemoryError) as error:
+            raise SyntaxError(str(error) if isinstance(error, ValueError) else "nested too deeply") from None

@@ -1,0 +1,55 @@
+"""Commands in README and docs: verbs, options and stages that exist."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+import yaml
+
+from flows import cli
+from tests.settings import ROOT
+
+PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")} - {ROOT / "CHANGELOG.md"})
+OLD_NAMES = {"sample", "synthesise"}
+"""docs/decisions.md says that they still work."""
+
+
+def commands(text: str, program: str) -> Iterator[list[str]]:
+    """The words behind a program's name, in code, up to a comment or another command."""
+    for block in re.findall(r"(?s)```.*?```|`[^`]+`", text):
+        for line in re.findall(rf"(?m)(?:^|[\s`]){program} ([^\n`#|;&]+)", block.replace("\\\n", " ")):
+            yield line.split()
+
+
+def problems_of(words: list[str]) -> list[str]:
+    """Of words behind `iterpref`: a verb that is not there, or options that it does not have."""
+    command: Any = typer.main.get_command(cli.app)
+    for word in words:
+        if not hasattr(command, "commands") or not re.fullmatch(r"[a-z][a-z-]*", word):
+            break
+        if word not in command.commands:
+            return [] if word in OLD_NAMES else [f"no verb {word}"]
+        command = command.commands[word]
+    known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    asked = {option for word in words for option in re.findall(r"^\[?(--[a-z][a-z-]*)", word)}
+    return [f"{command.name} has no {option}" for option in sorted(asked - known - {"--help"})]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_verbs_and_options_are_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert [found for words in commands(text, "iterpref") for found in problems_of(words)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_stages_are_there_and_forced_alone(page: Path) -> None:
+    """Without `--single-item` DVC runs everything again that a forced stage depends on, trainings included."""
+    graph = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    known = {f"evaluation@{model}" for model in graph["evaluation"]["foreach"]} | set(graph)
+    known |= {f"training@{objective}" for objective in graph["training"]["matrix"]["objective"]}
+    for words in commands(page.read_text(encoding="utf-8"), "dvc repro"):
+        assert {word for word in words if not word.startswith("-")} <= known, words
+        assert "--force" not in words or "--single-item" in words, words
