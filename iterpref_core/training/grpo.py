@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from datasets import Dataset
+from transformers import PrinterCallback
 from trl import GRPOConfig, GRPOTrainer
 
 from iterpref_core.config import ExecutionParams, GrpoParams, PromptStyle, TrainingParams
@@ -25,6 +26,7 @@ from iterpref_core.inference.local.weights import load_model
 from iterpref_core.inference.prompts import render_prompt
 from iterpref_core.records import ModelLineage, Problem
 from iterpref_core.storage.jsonl import read_jsonl
+from iterpref_core.training.dpo_settings import CHECKPOINTING
 from iterpref_core.training.execution_reward import execution_reward
 from iterpref_core.training.trained_model import write_model
 
@@ -78,7 +80,7 @@ def train_grpo(
         seed=params.seed,
         bf16=uses_bf16(params.bf16, device),
         use_cpu=device == "cpu",
-        gradient_checkpointing=False,
+        **{CHECKPOINTING: False},
         logging_steps=5,
         save_strategy="no",
         report_to="none",
@@ -92,6 +94,7 @@ def train_grpo(
             Dataset.from_list(rows),
             processing_class=tokenizer,
         )
+        trainer.remove_callback(PrinterCallback)
         trainer.train()
     lineage = ModelLineage(
         base=Path(model).name, base_weights=model_fingerprint(model), objective="grpo", versions=training_versions(),
