@@ -234,7 +234,7 @@ def _write_model(folder: Path) -> None:
 
 
 def _split(number: int) -> str:
-    return "heldout" if number % 10 == 0 else "train"
+    return "heldout" if number % 10 == 0 else "codeflow"
 
 
 def _problem(number: int) -> Problem:

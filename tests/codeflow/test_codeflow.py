@@ -145,7 +145,7 @@ def test_a_stopped_run_resumes_without_repeating_finished_problems(tmp_path: Pat
 def test_work_of_the_form_before_is_begun_anew_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_problems(tmp_path / "problems.jsonl", [0, 0, 0])
     with pytest.raises(KeyboardInterrupt):
-        debug(tmp_path, Patient(fail_at=1))
+        debug(tmp_path, Patient(fail_at=2))
     (file,) = (tmp_path / "work").glob("*.sqlite")
     with closing(sqlite3.connect(file)) as data:
         data.execute("CREATE TABLE finished (task_id BLOB PRIMARY KEY, record TEXT NOT NULL)")

@@ -271,7 +271,7 @@ def test_a_samples_file_that_is_broken_names_its_line(
     samples = tmp_path / "mine.jsonl"
     samples.write_text('{"task_id": "h/double", "solution": "pass"}\n{"task_id": "h/square", "soluti')
     where = {"out": tmp_path / "out", "cache": tmp_path}
-    with pytest.raises(InputError, match=r"mine\.jsonl:2: not valid JSON"):
+    with pytest.raises(InputError, match=r"mine\.jsonl:2:\d+: not valid JSON"):
         score_samples(samples, "heldout", problems, PARAMS.livecodebench, execution, **where)
 
 

@@ -154,7 +154,7 @@ def test_bad_input_stops_a_stage_with_one_message(experiment: "Workspace") -> No
     assert "Traceback" not in done.stdout
     lines = done.stdout.splitlines()
     (message,) = [line for line in lines if not line.startswith("WARNING: ")]  # of benchmarks that are not here
-    assert message.startswith(f"error: data/trajectories.jsonl:{len(whole.splitlines())}: ")
+    assert message.startswith(f"error: data/trajectories.jsonl:{len(whole.splitlines())}:")
     assert (experiment.path / "data" / "pairs.jsonl").read_bytes() == before
 
 
