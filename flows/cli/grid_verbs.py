@@ -1,4 +1,4 @@
-"""Verbs that train grids: tune, ablate, study, sweep."""
+"""Verbs that train grids: tune, ablate, study, sweep, rounds."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ JobsOption = Annotated[int, typer.Option("--jobs", min=1, help="Trials at once, 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    for verb in (tune, ablate, study, sweep):
+    for verb in (tune, ablate, study, sweep, rounds):
         app.command(rich_help_panel=PANEL)(verb)
 
 
@@ -121,3 +121,22 @@ def sweep(
 
     grid = parse_grid(objective or (), beta or (), seed or (), benchmark or ("validation",))
     run_sweep(jobs, json_, **grid)
+
+
+def rounds(
+    count: Annotated[int, typer.Option(min=1, max=20, help="Rounds of each objective.")] = 2,
+    objective: Annotated[
+        list[str] | None, typer.Option(help="Repeatable, each on its own. By default sft and target-rpo.")
+    ] = None,
+    benchmark: Annotated[
+        list[str] | None, typer.Option(help="Evaluate on this one; repeatable. `validation` by default.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="How many stages may run at once.")] = 2,
+    json_: JsonOption = False,
+) -> None:
+    """Let the trained model draft again, debug its failures and train on; each round is a DVC experiment."""
+    from flows.cli.run_rounds import run_rounds
+    from tasks.orchestration.run_options import parse_grid
+
+    grid = parse_grid(objective or ("sft", "target-rpo"), (), (), benchmark or ("validation",))
+    run_rounds(jobs, json_, count=count, objectives=grid["objectives"], benchmarks=grid["benchmarks"])

@@ -7,31 +7,27 @@ out once. DVC's cache has what earlier points, sweeps and runs have computed.
 import hashlib
 import json
 import logging
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import product
-from pathlib import Path
 from typing import NamedTuple
 
 import dvc.api
 
 from iterpref_core.config import Benchmark, load_params
-from iterpref_core.errors import InputError, IterPrefError
+from iterpref_core.errors import IterPrefError
 from iterpref_core.objectives.objectives import ObjectiveName
 from iterpref_core.records import Record
 from iterpref_core.report.number_formats import interval, p_value, points, share
-from tasks.common.paths import LOCK, PARAMS, RESULTS, STATE
+from tasks.common.paths import PARAMS, RESULTS
 from tasks.grids.comparison import ComparisonRow, compare_rows
 from tasks.grids.dvc_experiments import Experiments
+from tasks.grids.experiment_copy import experiment_copy
 from tasks.grids.trial import TrialScore
-from tasks.orchestration.experiment_run import Naming, clear_crashed_run
+from tasks.orchestration.experiment_run import Naming
 from tasks.orchestration.prefect_artifacts import show_table
 from tasks.orchestration.profiles import write_values
 from tasks.orchestration.reproduce import StageError
-from tasks.orchestration.run_options import Choice
-from tasks.orchestration.workspace_lock import only_one
-from tasks.orchestration.workspaces import copied, graph_objectives
 from tasks.recording.dvc_graph import load_graph, select_stages, stale_stages
 
 log = logging.getLogger("iterpref.run")
@@ -40,7 +36,6 @@ BASE = "base"
 """What every row is compared to: the model that training starts from."""
 TAG = "iterpref.sweep"
 """Of the runs in MLflow: which sweep they belong to."""
-_COPY = "sweep"
 
 Scores = dict[str, dict[str, TrialScore]]
 """Model → benchmark → score."""
@@ -121,36 +116,8 @@ def opened_sweep(
     Raises:
         InputError: another process sweeps here; the folder has no commit, or its params.yaml asks for several samples.
     """
-    with only_one(STATE / "sweep.lock", _refuse):
-        workspace = Path.cwd()
-        if (samples := load_params().evaluation.samples) > 1:
-            raise InputError(
-                f"{PARAMS}: evaluation.samples is {samples}, and a sweep compares which problems were solved by one "
-                "greedy answer; set it to 1"
-            )
-        listed = graph_objectives()
-        added = set(objectives) - set(listed)
-        # An experiment that is applied brings its dvc.yaml: it is the workspace's own as long as that will do.
-        choice = Choice(objectives=(*listed, *sorted(added)) if added else (), benchmarks=tuple(benchmarks))
-        with copied(choice, _COPY):
-            clear_crashed_run()
-            _take_lock(workspace)
-            yield Sweep(Experiments(workspace), tuple(dict.fromkeys(objectives)) or listed, betas, seeds)
-
-
-def _refuse(holder: str) -> None:
-    raise InputError(f"process {holder} already sweeps here; wait for it or end it")
-
-
-def _take_lock(workspace: Path) -> None:
-    """Let DVC's lock say of all stages what the workspace's says: here an earlier sweep may have run others.
-
-    They have to be in an experiment: `dvc exp apply` removes the outputs of stages that are not, and fails.
-    """
-    if (workspace / LOCK).is_file():
-        shutil.copyfile(workspace / LOCK, LOCK)
-    else:
-        LOCK.unlink(missing_ok=True)
+    with experiment_copy("sweep", objectives, benchmarks) as (experiments, chosen):
+        yield Sweep(experiments, chosen, betas, seeds)
 
 
 class Sweep:
