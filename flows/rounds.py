@@ -10,7 +10,7 @@ from flows.stage_flow import log_messages_only
 from iterpref_core.objectives.objectives import ObjectiveName
 from tasks.grids.rounds import RoundResult, opened_rounds, show_rounds
 from tasks.orchestration.fork_server import ForkServer
-from tasks.orchestration.run_options import Benchmarks, Jobs
+from tasks.orchestration.run_options import UNCHANGED, Benchmarks, Jobs, ProfileName
 
 
 @flow(name="rounds", task_runner=THREADS, persist_result=False)
@@ -18,6 +18,7 @@ def rounds(
     objectives: tuple[ObjectiveName, ...] = ("sft", "target-rpo"),
     count: Annotated[int, Field(ge=1, le=20)] = 2,
     benchmarks: Benchmarks = ("validation",),
+    profile: ProfileName = UNCHANGED,
     jobs: Jobs = 2,
 ) -> list[RoundResult]:
     """Let the trained model draft again, debug its failures, and train on: so many rounds of each objective.
@@ -28,13 +29,14 @@ def rounds(
         objectives: each with a chain of rounds of its own.
         count: of rounds of each.
         benchmarks: to evaluate on. To choose anything: `validation`, and never `heldout`.
+        profile: whose values replace those of params.yaml.
         jobs: how many stages may run at once.
 
     Returns:
         What each round did.
     """
     log_messages_only()
-    with opened_rounds(objectives, count, benchmarks) as chain, ForkServer() as fork_server:
+    with opened_rounds(objectives, count, benchmarks, profile) as chain, ForkServer() as fork_server:
         for one in chain.rounds:
             chain.begin(one)
             if not chain.recall(one):

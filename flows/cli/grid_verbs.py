@@ -131,12 +131,14 @@ def rounds(
     benchmark: Annotated[
         list[str] | None, typer.Option(help="Evaluate on this one; repeatable. `validation` by default.")
     ] = None,
+    profile: Annotated[str | None, typer.Option(help="A file in profiles/; by default params.yaml as it is.")] = None,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="How many stages may run at once.")] = 2,
     json_: JsonOption = False,
 ) -> None:
     """Let the trained model draft again, debug its failures and train on; each round is a DVC experiment."""
     from flows.cli.run_rounds import run_rounds
-    from tasks.orchestration.run_options import parse_grid
+    from tasks.orchestration.run_options import UNCHANGED, parse_choice
 
-    grid = parse_grid(objective or ("sft", "target-rpo"), (), (), benchmark or ("validation",))
-    run_rounds(jobs, json_, count=count, objectives=grid["objectives"], benchmarks=grid["benchmarks"])
+    chosen = parse_choice(profile or UNCHANGED, objective or ("sft", "target-rpo"), benchmark or ("validation",), ())
+    del chosen["seeds"]
+    run_rounds(jobs, json_, count=count, **chosen)

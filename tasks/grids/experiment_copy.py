@@ -14,14 +14,14 @@ from iterpref_core.objectives.objectives import ObjectiveName
 from tasks.common.paths import LOCK, PARAMS, STATE
 from tasks.grids.dvc_experiments import Experiments
 from tasks.orchestration.experiment_run import clear_crashed_run
-from tasks.orchestration.run_options import Choice
+from tasks.orchestration.run_options import UNCHANGED, Choice
 from tasks.orchestration.workspace_lock import only_one
 from tasks.orchestration.workspaces import copied, graph_objectives
 
 
 @contextmanager
 def experiment_copy(
-    what: str, objectives: Sequence[ObjectiveName], benchmarks: Sequence[Benchmark]
+    what: str, objectives: Sequence[ObjectiveName], benchmarks: Sequence[Benchmark], profile: str = UNCHANGED
 ) -> Iterator[tuple[Experiments, tuple[ObjectiveName, ...]]]:
     """Make a copy of the present folder, in which experiments happen, the present one.
 
@@ -29,6 +29,7 @@ def experiment_copy(
         what: happens there, such as `sweep`: the copy's name.
         objectives: to train; none for those of dvc.yaml.
         benchmarks: to evaluate on.
+        profile: whose values replace those of params.yaml.
 
     Yields:
         The workspace's experiments, and the objectives.
@@ -51,7 +52,8 @@ def experiment_copy(
         listed = graph_objectives()
         added = set(objectives) - set(listed)
         # An experiment that is applied brings its dvc.yaml: it is the workspace's own as long as that will do.
-        choice = Choice(objectives=(*listed, *sorted(added)) if added else (), benchmarks=tuple(benchmarks))
+        trained = (*listed, *sorted(added)) if added else ()
+        choice = Choice(profile=profile, objectives=trained, benchmarks=tuple(benchmarks))
         with copied(choice, what):
             clear_crashed_run()
             _take_lock(workspace)

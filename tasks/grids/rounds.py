@@ -28,6 +28,7 @@ from tasks.grids.experiment_copy import experiment_copy
 from tasks.orchestration.experiment_run import Naming
 from tasks.orchestration.prefect_artifacts import show_table
 from tasks.orchestration.profiles import write_values
+from tasks.orchestration.run_options import UNCHANGED
 
 log = logging.getLogger("iterpref.run")
 
@@ -91,7 +92,7 @@ def describe_round(one: RoundResult) -> dict[str, str | int]:
 
 @contextmanager
 def opened_rounds(
-    objectives: Sequence[ObjectiveName], count: int, benchmarks: Sequence[Benchmark]
+    objectives: Sequence[ObjectiveName], count: int, benchmarks: Sequence[Benchmark], profile: str = UNCHANGED
 ) -> Iterator["Rounds"]:
     """Make a copy of the present folder, in which rounds happen, the present one.
 
@@ -99,12 +100,13 @@ def opened_rounds(
         objectives: each with a chain of rounds of its own.
         count: of rounds of each.
         benchmarks: to evaluate on.
+        profile: whose values replace those of params.yaml.
 
     Raises:
         InputError: another process does rounds here; the folder has no commit, or its params.yaml asks for several
             samples.
     """
-    with experiment_copy("rounds", objectives, benchmarks) as (experiments, chosen):
+    with experiment_copy("rounds", objectives, benchmarks, profile) as (experiments, chosen):
         yield Rounds(experiments, chosen, count)
 
 
