@@ -132,7 +132,7 @@ class _Measured:
 
     def ideal(self) -> float:
         """Seconds that no loop can do without: the calls, as many at once as may be, or the programs on all cores."""
-        return max(self.latency_s / CONCURRENCY, self.cpu_s / _cores())
+        return max(self.latency_s / CONCURRENCY, self.cpu_s / usable_cores())
 
 
 def bench_generation(
@@ -173,13 +173,9 @@ def bench_generation(
         "barrier_seconds": round(barrier.seconds, 1),
         "barrier_ideal_s": round(barrier.ideal(), 1),
         **bench_memory(settings, FEW, problems),
-        "machine": f"{_cores()} cores, {platform.machine()}, {platform.system()}",
+        "machine": f"{usable_cores()} cores, {platform.machine()}, {platform.system()}",
         "load_before": round(load, 2),
     }
-
-
-def _cores() -> int:
-    return usable_cores()
 
 
 def _measure(

@@ -13,7 +13,7 @@ from iterpref_core.errors import ConfigError, InputError, ModelError
 from iterpref_core.inference.local.checkpoints import name_served, pin_model
 from iterpref_core.problems.formats.json_items import read_entries
 from iterpref_core.records import Problem
-from iterpref_core.storage.jsonl import atomic_writer
+from iterpref_core.storage.jsonl import atomic_writers
 from tasks.orchestration.configuration_check import SAMPLE
 from tasks.orchestration.profiles import PROFILES, apply_profile, write_values
 
@@ -83,11 +83,11 @@ def write_configuration(
     changes = {key: (old, new) for key, old, new in _differences(before, after)}
     if not force:
         _refuse_losses(params, before, changes)
-    with atomic_writer(params) as file:
+    with atomic_writers(params, given.problems if examples else None) as (file, copy):
+        assert file is not None
         file.write(text)
-        if examples:  # within: where this cannot be written, params.yaml stays as well
-            with atomic_writer(given.problems) as copy:
-                copy.write(EXAMPLES.read_text(encoding="utf-8"))
+        if copy is not None:
+            copy.write(EXAMPLES.read_text(encoding="utf-8"))
     return Configured(profile, reason, [f"{key}: {old} → {new}" for key, (old, new) in changes.items()], examples)
 
 

@@ -83,10 +83,12 @@ def _read_profile(name: str, profiles: Path, builders: tuple[str, ...]) -> dict[
     source = profiles / f"{name}.yaml"
     if name in builders:
         raise ConfigError(f"{source}: base: {' → '.join((*builders, name))} builds on itself; correct one of them")
-    if name not in {path.stem for path in profiles.glob("*.yaml")}:  # a path would lead out of the folder
-        known = ", ".join(sorted(path.stem for path in profiles.glob("*.yaml")))
+    known = sorted(path.stem for path in profiles.glob("*.yaml"))
+    if name not in known:  # a path would lead out of the folder
         named_by = f"{profiles / builders[-1]}.yaml: base: " if builders else ""
-        raise ConfigError(f"{named_by}profile {name!r}: there is no such file in {profiles}; available: {known}")
+        raise ConfigError(
+            f"{named_by}profile {name!r}: there is no such file in {profiles}; available: {', '.join(known)}"
+        )
     text, content = read_text(source), read_yaml(source)
     if not isinstance(content, dict):
         raise ConfigError(f"{source}: holds no parameters; correct the profile")

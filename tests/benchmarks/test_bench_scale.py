@@ -1,5 +1,7 @@
 """The benchmark of scale: its records are what they claim to be, and every stage takes them."""
 
+from pathlib import Path
+
 import pytest
 
 from iterpref_core.config import load_params
@@ -28,6 +30,17 @@ def test_a_slope_is_of_logarithms_and_of_a_record() -> None:
         "pairs/ms_per_record": pytest.approx(9.091, abs=1e-3),
         "pairs/kb_per_record": 0.0,
     }
+
+
+def test_a_body_too_quick_for_the_clock_of_cpu_time_has_a_slope_still(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(bench_scale.BODIES, "report", (lambda _folder, _params: None, "json"))
+    monkeypatch.setattr(bench_scale, "cpu_s", lambda: 7.0)
+    figures = bench_scale._measure("report", tmp_path, load_params(ROOT / "params.yaml"))
+    assert figures["cpu_s"] == 0.01
+    both = {f"report/{size}/{name}": value for size in (1, 2) for name, value in figures.items()}
+    assert bench_scale._slopes("report", both, 1, 2)["report/slope_cpu"] == 0
 
 
 def test_a_small_run_measures_every_stage(capsys: pytest.CaptureFixture[str]) -> None:
