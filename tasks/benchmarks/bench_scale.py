@@ -30,7 +30,7 @@ _LINES = 30
 _VOCABULARY = 512
 _MODEL = "base"
 _CLOCK_S = 0.01
-"""What the system's account of CPU time can tell apart: a body that took less is given as this, so that slopes exist."""
+"""What the system's account of CPU time can tell apart: less is given as this, so that there is a slope."""
 
 Figures = dict[str, float]
 
