@@ -48,7 +48,27 @@ def sigmoid_loss(chosen_logratio: "Tensor", rejected_logratio: "Tensor", beta: f
     return -logsigmoid(beta * (chosen_logratio - rejected_logratio))
 
 
-DECISIVE = ("learning_rate", "chosen", "rejected", "nll", "nll_tokens", "alpha")
+SIMPO_MARGIN = 0.5
+"""gamma of SimPO's loss: TRL's default (`simpo_gamma`)."""
+
+
+def simpo_loss(chosen_logratio: "Tensor", rejected_logratio: "Tensor", beta: float) -> "Tensor":
+    """-log sigmoid(beta (K+ - K-) - gamma) for each pair: SimPO's loss (arXiv 2405.14734, equation 6).
+
+    Args:
+        chosen_logratio: (batch,) K+: there mean log-probabilities, without a reference.
+        rejected_logratio: (batch,) K-.
+        beta: scale of the difference.
+
+    Returns:
+        (batch,)
+    """
+    from torch.nn.functional import logsigmoid
+
+    return -logsigmoid(beta * (chosen_logratio - rejected_logratio) - SIMPO_MARGIN)
+
+
+DECISIVE = ("learning_rate", "reference", "chosen", "rejected", "nll", "nll_tokens", "alpha")
 """Fields of a row that decide a training, beside its loss."""
 
 
@@ -59,7 +79,8 @@ class Objective:
     Attributes:
         label: its name for readers.
         learning_rate: what it trains with unless `training.objectives` in params.yaml says otherwise.
-        loss: the preference term; None for an objective without one, which needs no reference.
+        loss: the preference term; None for an objective without one.
+        reference: whether its log-ratios are to a reference; else they are log-probabilities.
         chosen: how the tokens of y+ count in K+: a name in `WEIGHTINGS`.
         rejected: how those of y- count in K-: another such name, or `HALF`.
         nll: the program that is in the NLL; None where there is no NLL.
@@ -71,6 +92,7 @@ class Objective:
     label: str
     learning_rate: float
     loss: PreferenceLoss | None = None
+    reference: bool = True
     chosen: str = "all"
     rejected: str = "all"
     nll: Literal["chosen", "rejected"] | None = None
@@ -84,12 +106,18 @@ class Objective:
         assert not (self.loss and self.nll == "rejected"), f"{self.label}: beside a loss the NLL is of y+"
         assert self.nll or not self.alpha, f"{self.label}: alpha weighs an NLL, and there is none"
         assert {self.chosen, self.rejected, self.nll_tokens} <= {*WEIGHTINGS, HALF}, f"{self.label}: no such weighting"
-        assert self.loss or self.nll_tokens not in OF_REFERENCE, f"{self.label}: without a loss there is no reference"
+        weightings = {self.chosen, self.rejected, self.nll_tokens}
+        assert self.referenced or not weightings & OF_REFERENCE, f"{self.label}: no reference to weigh tokens by"
 
     @property
     def preference(self) -> bool:
-        """Whether there is a preference term, and so a reference."""
+        """Whether there is a preference term, and so a rejected program."""
         return self.loss is not None
+
+    @property
+    def referenced(self) -> bool:
+        """Whether a reference has to be scored."""
+        return self.preference and self.reference
 
     @property
     def regional(self) -> bool:
@@ -138,6 +166,10 @@ OBJECTIVES: dict[str, Objective] = {
     ),
     "unsure-rpo": Objective(
         "Unsure-RPO", 3e-4, sigmoid_loss, rejected="focal", nll="chosen", nll_tokens="unsure", alpha=20.0
+    ),
+    "simpo": Objective("SimPO", 1e-5, simpo_loss, reference=False, chosen="mean", rejected="mean"),
+    "target-simpo": Objective(
+        "Target-SimPO", 1e-5, simpo_loss, reference=False, chosen="mean", rejected="focal mean", counterpart="simpo"
     ),
     "focal-sft": Objective("Focal SFT", 3e-4, nll="chosen", nll_tokens="counterpart", alpha=1.0),
 }

@@ -23,6 +23,16 @@ def _focal(marks: Sequence[int], _: Sequence[float]) -> Weights:
     return [float(mark) for mark in marks]
 
 
+def _mean(marks: Sequence[int], _: Sequence[float]) -> Weights:
+    """All tokens, so that their sum is a mean: of long programs as large as of short ones."""
+    return [1 / len(marks)] * len(marks)
+
+
+def _focal_mean(marks: Sequence[int], _: Sequence[float]) -> Weights:
+    """Marked tokens, so that their sum is a mean."""
+    return [mark / max(sum(marks), 1) for mark in marks]
+
+
 def _first(marks: Sequence[int], _: Sequence[float]) -> Weights:
     """The first marked token alone: up to there both programs may read the same, and what follows follows from it."""
     place = next((place for place, mark in enumerate(marks) if mark), len(marks))
@@ -53,13 +63,15 @@ def _unsure(marks: Sequence[int], ref_logps: Sequence[float]) -> Weights:
 WEIGHTINGS: dict[str, Weighting] = {
     "all": _all,
     "focal": _focal,
+    "mean": _mean,
+    "focal mean": _focal_mean,
     "first": _first,
     "sure": _sure,
     "balanced": _balanced,
     "counterpart": _counterpart,
     "unsure": _unsure,
 }
-OF_REGION = frozenset(WEIGHTINGS) - {"all", "unsure"}
+OF_REGION = frozenset(WEIGHTINGS) - {"all", "mean", "unsure"}
 """Those that need to know the error region."""
 OF_REFERENCE = frozenset({"sure", "unsure"})
 """Those that need a reference."""

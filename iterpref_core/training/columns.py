@@ -35,7 +35,7 @@ def objective_columns(rows: Sequence[TokenizedPair], objective: Objective, refer
     Args:
         rows: the tokenized pairs.
         objective: which tokens count.
-        reference: per-token log-probabilities; None for an objective that has no preference term.
+        reference: per-token log-probabilities; None for an objective that needs none.
     """
     stored: Columns = {name: [getattr(row, name) for row in rows] for name in STORED[:5]}
     if reference is not None:
@@ -79,10 +79,12 @@ def weigh_tokens(stored: Columns, objective: Objective) -> Columns:
     """
     if not objective.preference:
         return _nll_columns(stored, objective)
-    chosen, rejected = (
-        list(zip(stored[marks], stored[f"ref_{side}_token_logps"], strict=True))
-        for side, marks in (("chosen", "focal_chosen"), ("rejected", "focal"))
-    )
+    marks = {"chosen": stored["focal_chosen"], "rejected": stored["focal"]}
+    logps = {
+        side: stored[f"ref_{side}_token_logps"] if objective.reference else [[0.0] * len(row) for row in own]
+        for side, own in marks.items()
+    }
+    chosen, rejected = (list(zip(own, logps[side], strict=True)) for side, own in marks.items())
     return {
         "prompt_ids": stored["prompt_ids"],
         "chosen_ids": stored["chosen_ids"],
@@ -92,8 +94,8 @@ def weigh_tokens(stored: Columns, objective: Objective) -> Columns:
             WEIGHTINGS[name](*row) for name, row in zip(_by_row(stored, objective), rejected, strict=True)
         ],
         "nll_weights": [WEIGHTINGS[objective.nll_tokens](*row) for row in chosen],
-        "ref_chosen_token_logps": stored["ref_chosen_token_logps"],
-        "ref_rejected_token_logps": stored["ref_rejected_token_logps"],
+        "ref_chosen_token_logps": logps["chosen"],
+        "ref_rejected_token_logps": logps["rejected"],
     }
 
 

@@ -194,7 +194,7 @@ def _reference(
         check_exactness(whole, collator, params.layout)
         return whole
 
-    if not objective.preference:
+    if not objective.referenced:
         load()  # which checks what the policy alone could not
         return None
     return reference_logps(

@@ -8,7 +8,6 @@ import yaml
 from iterpref_core.config import Params, with_values
 from iterpref_core.errors import ConfigError, InputError
 from tasks.grids.ablations import load_grid
-from tasks.grids.study import METHODS, fresh_seeds
 from tasks.grids.trial import TrialScore
 from tasks.grids.tuning import best_of, count_trainings, grid
 from tests.settings import ROOT
@@ -78,10 +77,3 @@ def test_the_best_of_equals_is_the_first(params: Params) -> None:
     points = grid("dpo", params)
     scores = [TrialScore(pass_at_1=share, n=10, passed=()) for share in (0.1, 0.3, 0.3, 0.2, 0.0)]
     assert best_of(zip(points, scores, strict=True))["dpo"] is points[1]
-
-
-def test_the_study_s_seeds_are_not_the_one_it_tuned_with(params: Params) -> None:
-    seeds = fresh_seeds(params)
-    assert len(set(seeds)) == params.study.seeds
-    assert params.training.seed not in seeds
-    assert len({method.label for method in METHODS}) == len(METHODS)

@@ -42,14 +42,12 @@ def test_tokens_and_masks_are_the_pipeline_s(
     rows: list[TokenizedPair], tmp_path: Path,
 ) -> None:  # fmt: skip
     found = focal_dataset(pairs.map(mark_errors), model, tokenizer, objective, settings(tmp_path), max_prompt_length=64)
-    zeros = ReferenceLogps(
-        [[0.0] * len(row.chosen_ids) for row in rows], [[0.0] * len(row.rejected_ids) for row in rows]
-    )
-    expected = objective_columns(rows, OBJECTIVES[objective], zeros)
-    for name in expected.keys() - {"ref_chosen_token_logps", "ref_rejected_token_logps"}:
-        assert found[name] == expected[name], name
+    scored = ReferenceLogps(*(found[f"ref_{side}_token_logps"][: len(rows)] for side in ("chosen", "rejected")))
+    expected = objective_columns(rows, OBJECTIVES[objective], scored)
+    for name, values in expected.items():
+        assert found[name][:] == values, name
     assert list(map(len, found["ref_chosen_token_logps"])) == list(map(len, found["chosen_ids"]))
-    assert all(value < 0 for value in found["ref_chosen_token_logps"][0]) == OBJECTIVES[objective].preference
+    assert all(value < 0 for value in found["ref_chosen_token_logps"][0]) == OBJECTIVES[objective].referenced
 
 
 def test_an_adapter_that_was_put_on_before_does_not_change_the_reference(

@@ -160,6 +160,21 @@ def _counterpart(scored: list[Scored]) -> torch.Tensor:
     return _mean([_sigmoid(_plus(one) + 4 * _focal_plus(one), _focal_minus(one)) for one in scored])
 
 
+def _simpo(scored: list[Scored], minus: Callable[[Scored], list[torch.Tensor]]) -> torch.Tensor:
+    """No reference, means over tokens, and a margin of one half."""
+
+    def loss(one: Scored) -> torch.Tensor:
+        pushed = minus(one)
+        difference = sum(one.chosen) / len(one.chosen) - sum(pushed, _ratio([], [])) / max(len(pushed), 1)
+        return torch.log1p(torch.exp(0.5 - BETA * difference))
+
+    return _mean([loss(one) for one in scored])
+
+
+def _marked(one: Scored) -> list[torch.Tensor]:
+    return [logp for logp, mark in zip(one.rejected, one.pair.focal, strict=True) if mark]
+
+
 def _symmetric(scored: list[Scored]) -> torch.Tensor:
     return _mean([_sigmoid(_focal_plus(one), _focal_minus(one)) for one in scored])
 
@@ -186,6 +201,8 @@ ORACLES: dict[str, Callable[[list[Scored], Reduction], torch.Tensor]] = {
     "balanced-rpo": lambda scored, nll: _balanced(scored) + _of_chosen(scored, nll),
     "counterpart-rpo": lambda scored, nll: _counterpart(scored) + _weighted_nll(scored, _fix_five_times, nll),
     "unsure-rpo": lambda scored, nll: _target(scored) + _weighted_nll(scored, _by_doubt, nll),
+    "simpo": lambda scored, _: _simpo(scored, lambda one: one.rejected),
+    "target-simpo": lambda scored, _: _simpo(scored, _marked),
     "focal-sft": lambda scored, nll: _weighted_nll(scored, _fix_five_times, nll),
 }
 """Each objective's loss as the paper that has it describes it. One that is not here by its own name is unproven."""
@@ -242,7 +259,7 @@ def test_loss_and_gradient_are_the_paper_s_equations(
     reference = {id(pair): _random_reference(pair) for pair in pairs}
     row = replace(OBJECTIVES[objective], alpha=ALPHA if OBJECTIVES[objective].nll else 0.0)
     logps = ReferenceLogps([reference[id(p)][0] for p in pairs], [reference[id(p)][1] for p in pairs])
-    columns = objective_columns(pairs, row, logps if row.preference else None)
+    columns = objective_columns(pairs, row, logps if row.referenced else None)
     rows = len(columns["prompt_ids"])
     scored = [
         Scored(
