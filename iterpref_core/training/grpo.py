@@ -54,7 +54,8 @@ def train_grpo(
         prompt: whether the model reads prompts in its chat template.
 
     Returns:
-        `steps`, and `reward` of the last step that was logged: the share of answers that passed.
+        `steps`; `reward` of the last step that was logged, the share of answers that passed; and `own_tokens`, of all
+        prompts and answers.
 
     Raises:
         InputError: no problem is of that split.
@@ -102,8 +103,9 @@ def train_grpo(
     )  # fmt: skip
     write_model(trainer, model, out, lineage)
     shutil.rmtree(work, ignore_errors=True)
-    logged = [entry["reward"] for entry in trainer.state.log_history if "reward" in entry]
-    return {"steps": float(trainer.state.global_step), "reward": logged[-1] if logged else 0.0}
+    last: dict[str, float] = next((entry for entry in reversed(trainer.state.log_history) if "reward" in entry), {})
+    found = {"reward": last.get("reward", 0.0), "own_tokens": last.get("num_tokens", 0.0)}
+    return {"steps": float(trainer.state.global_step)} | found
 
 
 def _rows(problems: Path, tokenizer: Any) -> Iterator[dict[str, Any]]:

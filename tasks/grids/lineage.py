@@ -6,7 +6,7 @@ that does decide it, by the same calls of the core as in the stages.
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,9 +15,10 @@ from iterpref_core.errors import InputError
 from iterpref_core.inference.local.model_lineage import training_versions
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.file_digest import file_digest
-from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.storage.jsonl import atomic_writer, write_jsonl
 from iterpref_core.storage.make_once import make_once
 from tasks.common.paths import ANSWERS, DEBUGGER, FOCAL, PAIRS, PROBLEMS, STUDENT, TRAJECTORIES, WORK
+from tasks.common.stage_body import cpu_s
 
 FOLDER = WORK / "trials"
 CODE = {
@@ -95,6 +96,27 @@ def draft_again(experiment: Artifacts, student: Path, params: Params) -> Artifac
     return found._replace(spans=_localize(found, params))
 
 
+def cpu_s_of(artifact: Path) -> float:
+    """CPU seconds that it took to make an artifact here; of one that was begun by another process, the last part."""
+    return float(json.loads(_cost_path(artifact).read_text(encoding="utf-8"))["cpu_s"])
+
+
+def _cost_path(artifact: Path) -> Path:
+    return artifact.with_name(f"{artifact.name}.cost.json")
+
+
+def _make(artifact: Path, make: Callable[[Path], object]) -> Path:
+    """`make_once`, and beside it what that took."""
+
+    def measured(out: Path) -> None:
+        before = cpu_s()
+        make(out)
+        with atomic_writer(_cost_path(artifact)) as file:
+            json.dump({"cpu_s": cpu_s() - before}, file)
+
+    return make_once(artifact, measured)
+
+
 def code_of(stage: str) -> str:
     """A digest of the code that decides what a stage writes."""
     return code_digest(*(f"iterpref_core.{name}" for name in CODE[stage]))
@@ -142,7 +164,7 @@ def _compose(params: Params) -> Path:
     from iterpref_core.problems.problems import synthesize
 
     path = FOLDER / "problems" / f"{digest(params.problems.model_dump(), code_of('problems'))}.jsonl"
-    return make_once(path, lambda out: write_jsonl(out, synthesize(params.problems)))
+    return _make(path, lambda out: write_jsonl(out, synthesize(params.problems)))
 
 
 def _build_model(role: str, params: Params, problems: Path) -> Path:
@@ -168,7 +190,7 @@ def _debug(own: Artifacts, params: Params) -> Path:
     decisive = settings, limits(params), *asked(params), code_of("codeflow")
     key = digest(own.problems, own.student, own.debugger, *decisive)
     work = FOLDER / "codeflow" / key
-    return make_once(
+    return _make(
         FOLDER / "trajectories" / f"{key}.jsonl",
         lambda out: debug_with(own.student, own.debugger, params, out, work, own.problems),
     )
@@ -188,14 +210,14 @@ def _pair(own: Artifacts, params: Params) -> Path:
     benchmarks = [file.sha256 for file in find_benchmarks(params.pairs.benchmarks, own.problems)[0]]
     decisive = (params.pairs.model_dump(), benchmarks, *asked(params), code_of("pairs"))
     key = digest(own.problems, own.trajectories, own.student, *decisive)
-    return make_once(FOLDER / "pairs" / f"{key}.jsonl", write)
+    return _make(FOLDER / "pairs" / f"{key}.jsonl", write)
 
 
 def _localize(own: Artifacts, params: Params) -> Path:
     from iterpref_core.localization.localization import localize_pairs
 
     key = digest(own.problems, own.pairs, params.localization.model_dump(), limits(params), code_of("localization"))
-    return make_once(
+    return _make(
         FOLDER / "spans" / f"{key}.jsonl",
         lambda out: localize_pairs(own.pairs, params.localization, out, own.problems, params.execution),
     )

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,9 +15,10 @@ from pydantic import Field
 
 from iterpref_core.config import Params, with_values
 from iterpref_core.errors import RecordError, TrainingError
+from iterpref_core.evaluation.scores import Entry
 from iterpref_core.objectives.objectives import ObjectiveName, find_objective
 from iterpref_core.progress import show_progress
-from iterpref_core.records import Problem, Record
+from iterpref_core.records import Divergence, Problem, Record
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.storage.make_once import make_once
@@ -28,11 +30,24 @@ from tasks.recording.trial_runs import record_trials
 
 logger = logging.getLogger(__name__)
 
+INSIDE = {"pairs": 200, "problems": 150, "samples": 10, "temperature": 0.8}
+"""How much of a trial is looked into: pairs, as many other programs, and problems that are answered several times."""
+
 GRPO = "grpo"
 """Stands for training on the model's own answers, where an objective trains on pairs."""
 TrainingName = ObjectiveName | Literal["grpo"]
 Training = tuple[TrainingName, dict[str, Any]]
 """What to train with, and the parameters that differ from the experiment's, by dotted key."""
+
+
+class Inside(Record):
+    """What a model became beside its score: `pass_at_10` of the first problems, and how far it is from its start.
+
+    `divergence` is None for the start itself.
+    """
+
+    pass_at_10: float
+    divergence: Divergence | None
 
 
 class Trial(Record):
@@ -44,6 +59,7 @@ class Trial(Record):
         values: the parameters that differ from the experiment's, by dotted key.
         split: `validation` for choosing anything, `heldout` for results.
         after: trainings that come first: their result is model and reference.
+        inside: whether what changed inside the model is measured as well.
     """
 
     label: str
@@ -51,15 +67,27 @@ class Trial(Record):
     values: dict[str, Any] = Field(default_factory=dict)
     split: str = "validation"
     after: tuple[Training, ...] = ()
+    inside: bool = False
 
 
 class TrialScore(Record):
-    """What became of a trial: the share of problems solved, and which ones; and the CPU seconds it took to train."""
+    """What became of a trial.
+
+    Attributes:
+        pass_at_1: share of the problems solved.
+        n: problems.
+        passed: those that were solved.
+        cpu_s: CPU seconds of the training.
+        own_tokens: that the model made of itself while it trained, prompts included.
+        inside: what changed inside the model, where that was asked for.
+    """
 
     pass_at_1: float
     n: int
     passed: tuple[str, ...]
     cpu_s: float = 0.0
+    own_tokens: float = 0.0
+    inside: Inside | None = None
 
 
 def run_trials(
@@ -113,6 +141,8 @@ def _path_of(trial: Trial, params: Params, own: Artifacts) -> Path:
     settings = params.evaluation.model_dump(exclude={"benchmarks", "bootstrap"})
     decisive: list[object] = [own.problems, trial.split, settings, limits(params), *asked(params)]
     decisive.append(code_of("evaluation"))
+    if trial.inside:
+        decisive.append(INSIDE)
     for objective, values in (*trial.after, (trial.objective, trial.values)):
         changed = with_values(params, values)
         found = find_inputs(changed, values, own)
@@ -153,25 +183,56 @@ def _limit_threads(threads: int) -> None:
 
 
 def _run_one(trial: Trial, params: Params, own: Artifacts, path: Path) -> TrialScore:
+    folder = FOLDER / "running" / path.stem
+    before = cpu_s()
+    try:
+        model, metrics = _train(trial, params, own, folder)
+    except TrainingError as error:
+        return _write_score(path, _diverged(trial, own, error, cpu_s() - before))
+    spent = cpu_s() - before
+    entry = _evaluate(model, own.problems, trial.split, params)
+    inside = _look_inside(trial, model, params, own, folder) if trial.inside else None
+    shutil.rmtree(folder, ignore_errors=True)
+    score = TrialScore(
+        pass_at_1=entry["pass_at_1"], n=entry["n"], passed=tuple(entry["passed"]), cpu_s=spent,
+        own_tokens=metrics.get("own_tokens", 0.0), inside=inside,
+    )  # fmt: skip
+    return _write_score(path, score)
+
+
+def _evaluate(model: Path, problems: Path, split: str, params: Params) -> Entry:
     from iterpref_core.evaluation.answerer import open_answerer
     from iterpref_core.evaluation.evaluation import JOURNALS
     from iterpref_core.evaluation.heldout import Heldout
     from iterpref_core.evaluation.program_runs import Journals
 
-    folder = FOLDER / "running" / path.stem
-    before = cpu_s()
-    try:
-        model = _train(trial, params, own, folder)
-    except TrainingError as error:
-        return _write_score(path, _diverged(trial, own, error, cpu_s() - before))
-    spent = cpu_s() - before
     options = (params.evaluation, params.inference, params.budget, FOLDER / "answers.sqlite", params.model.prompt)
     with open_answerer(model, *options) as (answerer, instruct), Journals(WORK / "evaluation" / JOURNALS) as journals:
-        heldout = Heldout(own.problems, WORK / "evaluation", params.execution, journals, trial.split)
-        entry = heldout.evaluate(["heldout"], answerer, instruct=instruct)["heldout"].entry
-    shutil.rmtree(folder, ignore_errors=True)
-    passed = tuple(entry["passed"])
-    return _write_score(path, TrialScore(pass_at_1=entry["pass_at_1"], n=entry["n"], passed=passed, cpu_s=spent))
+        heldout = Heldout(problems, WORK / "evaluation", params.execution, journals, split)
+        return heldout.evaluate(["heldout"], answerer, instruct=instruct)["heldout"].entry
+
+
+def _look_inside(trial: Trial, model: Path, params: Params, own: Artifacts, folder: Path) -> Inside:
+    from iterpref_core.training.divergence import divergence_of
+
+    inputs = find_inputs(with_values(params, trial.values), trial.values, own)
+    start = train_before(trial.after, params, inputs)
+    several = {"evaluation.samples": INSIDE["samples"], "evaluation.temperature": INSIDE["temperature"]}
+    some = folder / "problems.jsonl"
+    write_jsonl(some, _first_of(own.problems, trial.split))
+    solved = _evaluate(model, some, trial.split, with_values(params, several))
+    unrelated = list(_first_of(own.problems, "validation"))
+    divergence = None
+    if model != start:
+        count = int(INSIDE["pairs"])
+        divergence = divergence_of(start, model, inputs.pairs, inputs.spans, unrelated, params, count)
+    return Inside(pass_at_10=len(solved["passed"]) / solved["n"], divergence=divergence)
+
+
+def _first_of(problems: Path, split: str) -> Iterator[Problem]:
+    """The first problems of a split."""
+    found = (problem for problem in read_jsonl(problems, Problem) if problem.split == split)
+    return islice(found, int(INSIDE["problems"]))
 
 
 def _write_score(path: Path, score: TrialScore) -> TrialScore:
@@ -187,14 +248,15 @@ def _diverged(trial: Trial, own: Artifacts, error: TrainingError, spent: float) 
     return TrialScore(pass_at_1=0.0, n=count, passed=(), cpu_s=spent)
 
 
-def _train(trial: Trial, params: Params, own: Artifacts, folder: Path) -> Path:
-    """The trial's model: that of the trainings before it, trained further."""
+def _train(trial: Trial, params: Params, own: Artifacts, folder: Path) -> tuple[Path, dict[str, float]]:
+    """The trial's model, that of the trainings before it trained further; and the training's metrics."""
     changed = with_values(params, trial.values)
     inputs = find_inputs(changed, trial.values, own)
     model = train_before(trial.after, params, inputs)
     if trial.objective is None:
-        return model
-    return _train_once(trial.objective, changed, inputs._replace(student=model), folder)
+        return model, {}
+    trained = folder / "model"
+    return trained, _train_once(trial.objective, changed, inputs._replace(student=model), folder, trained)
 
 
 def train_before(after: Sequence[Training], params: Params, inputs: Artifacts) -> Path:
@@ -209,17 +271,14 @@ def train_before(after: Sequence[Training], params: Params, inputs: Artifacts) -
     return model
 
 
-def _train_once(name: TrainingName, params: Params, inputs: Artifacts, folder: Path, out: Path | None = None) -> Path:
+def _train_once(name: TrainingName, params: Params, inputs: Artifacts, folder: Path, out: Path) -> dict[str, float]:
     from iterpref_core.training.grpo import train_grpo
     from iterpref_core.training.training import train_objective
 
-    model = out or folder / "model"
     if name == GRPO:
         asked = params.study.grpo, params.training, params.execution
-        train_grpo(inputs.problems, inputs.student, *asked, model, folder / "work", params.model.prompt)
-        return model
-    train_objective(
-        inputs.pairs, inputs.spans, inputs.student, name, params.training, model, folder / "curve.csv",
+        return train_grpo(inputs.problems, inputs.student, *asked, out, folder / "work", params.model.prompt)
+    return train_objective(
+        inputs.pairs, inputs.spans, inputs.student, name, params.training, out, folder / "curve.csv",
         WORK / "training", prompt=params.model.prompt,
     )  # fmt: skip
-    return model
