@@ -6,11 +6,11 @@ that does decide it, by the same calls of the core as in the stages.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from iterpref_core.config import Params
+from iterpref_core.config import Params, with_values
 from iterpref_core.errors import InputError
 from iterpref_core.inference.local.model_lineage import training_versions
 from iterpref_core.storage.code_digest import code_digest
@@ -77,15 +77,19 @@ def find_inputs(params: Params, changed: Iterable[str], own: Artifacts = EXPERIM
     return found._replace(student=_build_model("student", params, own.problems)) if of_student else found
 
 
-def make_experiment(params: Params) -> Artifacts:
+def make_experiment(params: Params, student: Mapping[str, Any]) -> Artifacts:
     """Another experiment, on composed problems alone: all that its stages before training would write.
+
+    Args:
+        params: of the experiment.
+        student: parameters of the embedded student, by dotted key, which are not those of its debugger.
 
     Raises:
         InputError: the parameters cannot be used.
     """
     problems = _compose(params)
-    student, debugger = (_build_model(role, params, problems) for role in ("student", "debugger"))
-    return draft_again(EXPERIMENT._replace(problems=problems, student=student, debugger=debugger), student, params)
+    own = EXPERIMENT._replace(problems=problems, debugger=_build_model("debugger", params, problems))
+    return draft_again(own, _build_model("student", with_values(params, student), problems), params)
 
 
 def draft_again(experiment: Artifacts, student: Path, params: Params) -> Artifacts:
