@@ -314,7 +314,7 @@ class StudyEffort(Settings):
 
     seed: Seed
     seeds: PositiveInt
-    codeflow: PositiveInt
+    pairs: PositiveInt
     validation: PositiveInt
     heldout: PositiveInt
     configurations: PositiveInt

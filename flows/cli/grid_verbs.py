@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.path_options import output_option
+from flows.cli.path_options import input_option, output_option
 from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, choose, show_result, show_rows
 from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
@@ -77,28 +77,44 @@ def study(
         list[str] | None, typer.Option(help="Where training starts (docs/study.md); repeatable, all by default.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="The smaller effort of params.yaml: an hour.")] = False,
-    figure: Annotated[Path | None, output_option("Draw it, as SVG.")] = None,
+    choose_only: Annotated[
+        Path | None, output_option("Tune alone, and write what was chosen here, for you to commit.", "--choose")
+    ] = None,
+    chosen: Annotated[
+        Path | None, input_option("Configurations of `--choose`, committed: train these, and hold out.")
+    ] = None,
+    figures: Annotated[Path | None, output_option("Draw figures there, as SVG.", kind="folder")] = None,
     jobs: JobsOption = 2,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
     """Compare all methods, tuned and as published, over fresh seeds on held-out problems; hours, resumable."""
-    from tasks.grids.study import REGIMES, run_study
+    from tasks.grids.study import REGIMES, Study
+    from tasks.grids.study_choices import read_choices, write_choices
     from tasks.grids.study_figure import draw_study
 
-    chosen = [choose("--regime", name, tuple(REGIMES)) for name in regime or REGIMES]
-    if figure is not None and figure.suffix != ".svg":
-        raise InputError(f"--figure {figure}: the picture is drawn as SVG; end its name in .svg")
-    found = run_study(load_params(params), chosen, jobs, quick=quick)
-    if figure is not None:
-        draw_study(found, figure)
-    if json_:
-        typer.echo(json.dumps([one.model_dump() for one in found], indent=2))
+    if choose_only is not None and (chosen is not None or figures is not None):
+        raise InputError("--choose: holds nothing out, so there is nothing to draw; leave --chosen and --figures out")
+    names = [choose("--regime", name, tuple(REGIMES)) for name in regime or REGIMES]
+    committed, commit = read_choices(chosen, names) if chosen is not None else ({}, None)
+    loaded, found = load_params(params), []
+    for name in names:
+        one = Study(loaded, name, jobs, quick=quick)
+        found.append((one, committed[name] if chosen is not None else one.choose()))
+        if choose_only is not None:
+            write_choices(choose_only, [choice for _, choice in found])
+    if choose_only is not None:
         return
-    for one in found:
-        for how, rows in (("tuned", one.tuned), ("as published", one.published)):
-            show_rows(f"{one.regime}, {how}, compared to the start", rows, as_json=False)
-        show_rows(f"{one.regime}, tuned, compared to SFT", one.tuned_against_sft, as_json=False)
+    results = [one.hold_out(choice, commit) for one, choice in found]
+    if figures is not None:
+        draw_study(results, figures)
+    if json_:
+        typer.echo(json.dumps([one.model_dump() for one in results], indent=2))
+        return
+    for result in results:
+        for how, rows in (("tuned", result.tuned), ("as published", result.published)):
+            show_rows(f"{result.choice.regime}, {how}, compared to the start", rows, as_json=False)
+        show_rows(f"{result.choice.regime}, tuned, compared to SFT", result.tuned_against_sft, as_json=False)
 
 
 def sweep(

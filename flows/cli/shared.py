@@ -64,14 +64,14 @@ def show_rows(title: str, rows: Sequence["ComparisonRow"], as_json: bool) -> Non
         typer.echo(json.dumps([row.model_dump() for row in rows], indent=2))
         return
     table = Table(title=title, title_justify="left")
-    for column in ("", "pass@1", "seeds", "std", "points", "95% interval", "p"):
+    for column in ("", "pass@1", "seeds", "std", "points", "95% interval", "p", "p, Holm"):
         table.add_column(column, justify="left" if not column else "right")
     for row in rows:
         spread = f"{100 * row.spread:.1f}" if row.spread is not None else ""
         difference = points(row.difference) if row.difference is not None else ""
         ends = f"[{points(row.ci95[0])}, {points(row.ci95[1])}]" if row.ci95 else ""
-        p = p_value(row.p_value) if row.p_value is not None else ""
-        table.add_row(row.label, f"{row.pass_at_1:.1%}", str(len(row.scores)), spread, difference, ends, p)
+        tests = [p_value(p) if p is not None else "" for p in (row.p_value, row.p_holm)]
+        table.add_row(row.label, f"{row.pass_at_1:.1%}", str(len(row.scores)), spread, difference, ends, *tests)
     Console().print(table)
 
 

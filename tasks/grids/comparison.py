@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from iterpref_core.records import Record
-from iterpref_core.statistics.paired_tests import ROUNDING
+from iterpref_core.statistics.paired_tests import ROUNDING, holm
 from tasks.grids.trial import TrialScore
 
 
@@ -23,6 +23,7 @@ class ComparisonRow(Record):
         difference: mean pass@1 less that of the row compared to, a share of 1; None for that row itself.
         ci95: interval of the difference.
         p_value: two-sided bootstrap test of "no difference", from the same resamples as the interval.
+        p_holm: the same, corrected for the number of rows that are compared (Holm 1979).
     """
 
     label: str
@@ -33,6 +34,7 @@ class ComparisonRow(Record):
     difference: float | None
     ci95: tuple[float, float] | None
     p_value: float | None
+    p_holm: float | None = None
 
 
 class Spread(NamedTuple):
@@ -70,7 +72,8 @@ def compare_rows(
                 p_value=found.p_value if found else None,
             )
         )
-    return rows
+    corrected = iter(holm([row.p_value for row in rows if row.p_value is not None]))
+    return [row if row.p_value is None else row.model_copy(update={"p_holm": next(corrected)}) for row in rows]
 
 
 def bootstrap_difference(own: Sequence[TrialScore], other: Sequence[TrialScore], resamples: int, seed: int) -> Spread:

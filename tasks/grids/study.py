@@ -7,19 +7,22 @@ are drawn once from declared ranges and chosen on validation; held-out problems 
 
 from collections.abc import Mapping, Sequence
 from random import Random
+from statistics import fmean
 from typing import Any, NamedTuple
 
 from iterpref_core.config import Params, StudyEffort, with_values
 from iterpref_core.objectives.objectives import find_objective
-from iterpref_core.records import Record
+from iterpref_core.records import FocalSpans, Record
+from iterpref_core.storage.jsonl import read_jsonl
 from tasks.grids.comparison import ComparisonRow, compare_rows
-from tasks.grids.lineage import Artifacts, draft_again, make_experiment
-from tasks.grids.trial import GRPO, Training, TrainingName, Trial, TrialScore, run_trials, train_before
+from tasks.grids.compute_cost import ComputeCost, cost_of_own_answers, cost_on_pairs
+from tasks.grids.lineage import EXPERIMENT, draft_again, find_inputs, make_experiment
+from tasks.grids.study_methods import HYPOTHESES, METHODS, REFERENCE, Method
+from tasks.grids.trial import GRPO, Inside, Training, TrainingName, Trial, TrialScore, run_trials, train_before
 
 MAX_ROUNDS = 6
 """Of SFT before a saturated start."""
 START = "start"
-REFERENCE = "SFT"
 
 
 class Regime(NamedTuple):
@@ -27,44 +30,37 @@ class Regime(NamedTuple):
 
     Attributes:
         says: what it is, for readers.
-        values: parameters of its experiment that differ from the study's, by dotted key.
+        problems_per_pair: about how many become one pair: regimes are to train on as many pairs.
+        student: parameters of the embedded student, by dotted key.
+        values: of its experiment.
         saturated: SFT goes on before, round after round, until another one gains nothing on validation.
         own_drafts: the start drafts the problems again, and pairs are of these drafts.
+        hypotheses: whether the objectives that were made to win take part.
     """
 
     says: str
+    problems_per_pair: float
+    student: Mapping[str, Any]
     values: Mapping[str, Any] = {}
     saturated: bool = False
     own_drafts: bool = False
+    hypotheses: bool = False
 
 
-_HABITS = {"nanolab.habits": 0.62, "problems.student": 3000, "nanolab.student_steps": 200}
+_NARROW = {"nanolab.hidden_size": 128, "nanolab.intermediate_size": 352}
+_HABITS = {"nanolab.habits": 0.62, "nanolab.student_steps": 200}
+_CORPUS = {"problems.student": 3000}
 REGIMES = {
-    "scratch": Regime("a student that has much to learn from any correct program"),
-    "saturated": Regime("the student after SFT, until more of it gains nothing", saturated=True),
-    "habits": Regime("a student whose corpus had systematic mistakes", _HABITS),
-    "habits-small": Regime("the same, half as wide", _HABITS | {"nanolab.hidden_size": 128}),
-    "on-policy": Regime("the saturated student, on pairs of its own drafts", saturated=True, own_drafts=True),
+    "scratch": Regime("a student that has much to learn from any correct program", 1.6, _NARROW),
+    "saturated": Regime("the student after SFT, until more of it gains nothing", 1.6, _NARROW, saturated=True),
+    "habits": Regime(
+        "a student whose corpus had systematic mistakes", 2.5, _NARROW | _HABITS, _CORPUS, hypotheses=True
+    ),
+    "habits-wide": Regime("the same, twice as wide", 2.5, _HABITS, _CORPUS),
+    "on-policy": Regime(
+        "the saturated student, on pairs of its own drafts", 1.6, _NARROW, saturated=True, own_drafts=True
+    ),
 }
-
-
-class Method(NamedTuple):
-    """A row of the study: an objective, and what else it changes."""
-
-    label: str
-    objective: TrainingName
-    values: Mapping[str, Any] = {}
-
-
-METHODS = (
-    Method(REFERENCE, "sft"),
-    Method("RAFT", "sft", {"codeflow.source": "sampling"}),
-    Method("DPO", "dpo"),
-    Method("RPO", "rpo"),
-    Method("Target-DPO", "target-dpo"),
-    Method("Target-RPO", "target-rpo"),
-    Method("GRPO", GRPO),
-)
 
 
 class Setting(Record):
@@ -85,28 +81,64 @@ class Tried(Record):
     pass_at_1: float
 
 
+class Choice(Record):
+    """What a regime chose on validation, before anything of it was held out.
+
+    Attributes:
+        regime: of `REGIMES`.
+        pairs: that its methods train on.
+        rounds: of SFT before the start.
+        start: pass@1 of the starting model on validation.
+        tried: every method at every configuration.
+        chosen: label → the configuration with the highest score.
+    """
+
+    regime: str
+    pairs: int
+    rounds: int
+    start: float
+    tried: list[Tried]
+    chosen: dict[str, Setting]
+
+
+class Change(Record):
+    """A tuned method against the start: tasks that only the one solves and only the other, and what moved inside.
+
+    Attributes:
+        fixed: held-out problems that training brought, mean over seeds.
+        broken: those that it lost.
+        inside: of the first seed.
+    """
+
+    fixed: float
+    broken: float
+    inside: Inside
+
+
 class RegimeResult(Record):
     """What one regime showed.
 
     Attributes:
-        regime: of `REGIMES`.
-        start: pass@1 of the starting model on validation.
-        tried: every method at every configuration.
-        chosen: label → the configuration with the highest score on validation.
+        choice: its configurations.
+        commit: that these were read from, if they were committed before.
         tuned: held-out scores at these, compared to the start.
         tuned_against_sft: the same, compared to SFT.
         published: held-out scores at the one setting for all, compared to the start.
         published_against_sft: the same, compared to SFT.
+        start_inside: the start itself, looked into.
+        changes: label → what tuned training changed.
+        costs: label → what tuned training took.
     """
 
-    regime: str
-    start: float
-    tried: list[Tried]
-    chosen: dict[str, Setting]
+    choice: Choice
+    commit: str | None
     tuned: list[ComparisonRow]
     tuned_against_sft: list[ComparisonRow]
     published: list[ComparisonRow]
     published_against_sft: list[ComparisonRow]
+    start_inside: Inside
+    changes: dict[str, Change]
+    costs: dict[str, ComputeCost]
 
 
 def draw_settings(effort: StudyEffort) -> list[Setting]:
@@ -124,47 +156,77 @@ def draw_settings(effort: StudyEffort) -> list[Setting]:
     ]
 
 
-def run_study(params: Params, regimes: Sequence[str], jobs: int, *, quick: bool = False) -> list[RegimeResult]:
-    """Make each regime's experiment, tune every method in it, and train each over fresh seeds.
+class Study:
+    """One regime.
 
     What an earlier, interrupted study finished is kept; seed follows seed, so that it is balanced wherever it stops.
 
     Args:
         params: of the experiment; `params.study` says how much is done.
-        regimes: of `REGIMES`.
+        regime: of `REGIMES`.
         jobs: trials at once, sharing the cores.
         quick: with the smaller effort.
     """
-    effort = params.study.quick if quick else params.study.full
-    return [_Study(params, effort, regime, jobs).run() for regime in regimes]
 
-
-class _Study:
-    def __init__(self, params: Params, effort: StudyEffort, regime: str, jobs: int) -> None:
-        sizes = {f"problems.{split}": getattr(effort, split) for split in ("codeflow", "validation", "heldout")}
+    def __init__(self, params: Params, regime: str, jobs: int, *, quick: bool = False) -> None:
+        effort = params.study.quick if quick else params.study.full
         self._regime, self._name, self._effort, self._jobs = REGIMES[regime], regime, effort, jobs
+        sizes = {f"problems.{split}": getattr(effort, split) for split in ("validation", "heldout")}
+        sizes["problems.codeflow"] = round(effort.pairs * self._regime.problems_per_pair)
         self._params = with_values(params, sizes | {"pairs.benchmarks": ["heldout"], **self._regime.values})
-        self._own: Artifacts = make_experiment(self._params)
-        self.start: tuple[Training, ...] = ()
+        self._own, self.start = EXPERIMENT, tuple[Training, ...]()
+        self._methods = METHODS + (HYPOTHESES if self._regime.hypotheses else ())
 
-    def run(self) -> RegimeResult:
+    def choose(self) -> Choice:
+        """Make the regime's experiment, and tune every method in it, on validation."""
+        self._begin()
+        [start] = self._score("start", [Trial(label=START, objective=None, after=self.start)])
+        tried = self._tune(self._methods)
+        return Choice(
+            regime=self._name,
+            pairs=sum(1 for _ in read_jsonl(self._own.spans, FocalSpans)),
+            rounds=len(self.start),
+            start=start.pass_at_1,
+            tried=tried,
+            chosen={method.label: _best(tried, method.label) for method in self._methods},
+        )
+
+    def hold_out(self, choice: Choice, commit: str | None) -> RegimeResult:
+        """Train every method over fresh seeds, at what was chosen and as published, and score held-out problems.
+
+        Args:
+            choice: of this regime.
+            commit: that it was read from.
+        """
+        self._begin()
+        tuned = self._over_seeds("tuned", choice.chosen, inside=True)
+        published = self._over_seeds(
+            "as published", dict.fromkeys(choice.chosen, Setting(**self._params.study.published.model_dump()))
+        )
+        [start] = tuned[START]
+        assert start.inside, "it was asked for"
+        return RegimeResult(
+            choice=choice, commit=commit,
+            tuned=self._compare(tuned, START), tuned_against_sft=self._compare(tuned, REFERENCE),
+            published=self._compare(published, START), published_against_sft=self._compare(published, REFERENCE),
+            start_inside=start.inside,
+            changes={method.label: _change(start, tuned[method.label]) for method in self._methods},
+            costs={
+                method.label: self._cost(method, choice.chosen[method.label], tuned[method.label])
+                for method in self._methods
+            },
+        )  # fmt: skip
+
+    def _begin(self) -> None:
+        """Make the artifacts that all methods share, and the start."""
+        if self._own != EXPERIMENT:
+            return
+        self._own = make_experiment(self._params, self._regime.student)
         if self._regime.saturated:
             self.saturate()
         if self._regime.own_drafts:
             model = train_before(self.start, self._params, self._own)
             self._own, self.start = draft_again(self._own, model, self._params), ()
-        [start] = self._score("start", [Trial(label=START, objective=None, after=self.start)])
-        tried = self._tune(METHODS)
-        chosen = {method.label: _best(tried, method.label) for method in METHODS}
-        tuned = self._over_seeds("tuned", chosen)
-        published = self._over_seeds(
-            "as published", dict.fromkeys(chosen, Setting(**self._params.study.published.model_dump()))
-        )
-        return RegimeResult(
-            regime=self._name, start=start.pass_at_1, tried=tried, chosen=chosen,
-            tuned=self._compare(tuned, START), tuned_against_sft=self._compare(tuned, REFERENCE),
-            published=self._compare(published, START), published_against_sft=self._compare(published, REFERENCE),
-        )  # fmt: skip
 
     def saturate(self) -> None:
         """Rounds of SFT at its best configuration, as long as the next one gains something on validation."""
@@ -187,10 +249,14 @@ class _Study:
             for (method, setting), score in zip(plan, scores, strict=True)
         ]
 
-    def _over_seeds(self, how: str, settings: Mapping[str, Setting]) -> dict[str, list[TrialScore]]:
-        """Held-out scores of the start and of every method, each with fresh seeds."""
-        trials = [Trial(label=START, objective=None, split="heldout", after=self.start)] + [
-            self._trial(method, settings[method.label], seed) for seed in self._fresh_seeds() for method in METHODS
+    def _over_seeds(
+        self, how: str, settings: Mapping[str, Setting], *, inside: bool = False
+    ) -> dict[str, list[TrialScore]]:
+        """Held-out scores of the start and of every method, each with fresh seeds; the first is looked into."""
+        trials = [Trial(label=START, objective=None, split="heldout", after=self.start, inside=inside)] + [
+            self._trial(method, settings[method.label], seed, inside=inside and not number)
+            for number, seed in enumerate(self._fresh_seeds())
+            for method in self._methods
         ]
         scores: dict[str, list[TrialScore]] = {}
         for trial, score in zip(trials, self._score(how, trials), strict=True):
@@ -202,13 +268,15 @@ class _Study:
         first = self._params.training.seed + 1
         return range(first, first + self._effort.seeds)
 
-    def _trial(self, method: Method, setting: Setting, seed: int | None) -> Trial:
+    def _trial(self, method: Method, setting: Setting, seed: int | None, *, inside: bool = False) -> Trial:
         """One training; with a seed of its own it is scored on held-out problems, else on validation."""
         values = {**method.values, **_values(method.objective, setting, self._params)}
         if seed is not None:
             values["training.seed"] = seed
         split = "validation" if seed is None else "heldout"
-        return Trial(label=method.label, objective=method.objective, values=values, split=split, after=self.start)
+        return Trial(
+            label=method.label, objective=method.objective, values=values, split=split, after=self.start, inside=inside
+        )
 
     def _score(self, what: str, trials: Sequence[Trial]) -> list[TrialScore]:
         return run_trials(f"study {self._name}: {what}", trials, self._params, self._jobs, self._own)
@@ -216,6 +284,14 @@ class _Study:
     def _compare(self, scores: Mapping[str, Sequence[TrialScore]], against: str) -> list[ComparisonRow]:
         asked = self._params.evaluation
         return compare_rows(scores, against=against, resamples=asked.bootstrap, seed=asked.seed)
+
+    def _cost(self, method: Method, setting: Setting, scores: Sequence[TrialScore]) -> ComputeCost:
+        values = self._trial(method, setting, None).values
+        changed = with_values(self._params, values)
+        inputs = find_inputs(changed, values, self._own)
+        if method.objective == GRPO:
+            return cost_of_own_answers(inputs, scores)
+        return cost_on_pairs(method.objective, inputs, changed, scores)
 
 
 def _values(objective: TrainingName, setting: Setting, params: Params) -> dict[str, Any]:
@@ -237,3 +313,14 @@ def _best(tried: Sequence[Tried], label: str) -> Setting:
     """The configuration of a method with the highest score; of equals the one that was drawn first."""
     own = [one for one in tried if one.label == label]
     return max(own, key=lambda one: one.pass_at_1).setting
+
+
+def _change(start: TrialScore, scores: Sequence[TrialScore]) -> Change:
+    before = set(start.passed)
+    inside = scores[0].inside
+    assert inside, "it was asked for of the first seed"
+    return Change(
+        fixed=fmean(len(set(score.passed) - before) for score in scores),
+        broken=fmean(len(before - set(score.passed)) for score in scores),
+        inside=inside,
+    )

@@ -1,28 +1,88 @@
-"""The study's figure: what each method gained over its start, tuned and as published, beside what SFT gained."""
+"""The study's figures: gains over the start, pass@1 over the learning rate, and what changed inside, a row a regime."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from math import log10
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from iterpref_core.report.charts import FOREST_WIDTH, ForestPlot, ForestRow, forest_plot
+from iterpref_core.report.charts import FOREST_WIDTH, ForestPlot, ForestRow, forest_plot, ticks
 from iterpref_core.report.pair_view import templates
-from iterpref_core.storage.jsonl import atomic_writer
+from iterpref_core.storage.jsonl import atomic_writers
 from tasks.grids.comparison import ComparisonRow
-from tasks.grids.study import REFERENCE, RegimeResult
+from tasks.grids.study import Change, Choice, RegimeResult, Tried
+from tasks.grids.study_methods import REFERENCE
+
+FIGURES = ("gains.svg", "rates.svg", "changes.svg")
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 190, 170, 40, 180, 36, 132
+
+_CHANGES: tuple[tuple[str, Callable[[Change], float]], ...] = (
+    ("held-out problems fixed", lambda one: one.fixed),
+    ("held-out problems broken", lambda one: one.broken),
+    ("pass@10, points", lambda one: 100 * one.inside.pass_at_10),
+    ("log-probability of y+, nats gained", lambda one: _gain(one, "chosen_logp")),
+    ("probability of the first wrong token, gain", lambda one: _gain(one, "first_wrong")),
+    ("KL on D-, nats a token", lambda one: _inside(one, "kl_error")),
+    ("KL on the rest of y-", lambda one: _inside(one, "kl_rejected")),
+    ("KL on y+", lambda one: _inside(one, "kl_chosen")),
+    ("KL on other programs", lambda one: _inside(one, "kl_unrelated")),
+)
 
 
-def draw_study(regimes: Sequence[RegimeResult], path: Path) -> None:
-    """Draw held-out gains with their 95% intervals as SVG, two panels a regime; each training is a dot of its own."""
-    plots = [
-        _panel(f"{found.regime}, {how}", rows)
+class _Panel(NamedTuple):
+    """One method's scores over the rate, in the figure's own units. Ticks are (position, label)."""
+
+    title: str
+    note: str
+    points: tuple[tuple[float, float], ...]
+    start: float
+    x_ticks: tuple[tuple[float, str], ...]
+    y_ticks: tuple[tuple[float, str], ...]
+
+
+def draw_study(regimes: Sequence[RegimeResult], folder: Path) -> None:
+    """Draw the `FIGURES` into a folder, as SVG.
+
+    `gains.svg`: held-out gains with their 95% intervals, tuned and as published; each training is a dot of its own.
+    `rates.svg`: pass@1 on validation over the learning rate, a panel a method. `changes.svg`: a panel a measure.
+    """
+    gains = [
+        _gains_panel(f"{found.choice.regime}, {how}", rows)
         for found in regimes
         for how, rows in (("tuned", found.tuned), ("as published", found.published))
     ]
+    columns = max(len(found.choice.chosen) for found in regimes)
+    rates = [panel for found in regimes for panel in _rate_panels(found.choice, columns)]
+    changes = [_change_panel(found, *measure) for found in regimes for measure in _CHANGES]
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = (
+        _forest(gains, 2),
+        _render("rate_panels.svg", panels=rates, columns=columns, rows=len(regimes), width=_WIDTH, height=_HEIGHT,
+            left=_LEFT, right=_RIGHT, bottom=_BOTTOM),
+        _forest(changes, len(_CHANGES) // 3),
+    )  # fmt: skip
+    with atomic_writers(*(folder / name for name in FIGURES)) as files:
+        for file, text in zip(files, drawn, strict=True):
+            assert file, "all of them were asked for"
+            file.write(text)
+
+
+def share_above_start(choice: Choice, label: str) -> float:
+    """The share of a method's configurations in which it improves on its start."""
+    scores = [one.pass_at_1 for one in choice.tried if one.label == label]
+    return sum(score > choice.start for score in scores) / len(scores)
+
+
+def _render(template: str, **values: Any) -> str:
+    return templates().get_template(template).render(**values)
+
+
+def _forest(plots: Sequence[ForestPlot], columns: int) -> str:
     height = max(plot.bottom for plot in plots) + 45
-    with atomic_writer(path) as file:
-        file.write(templates().get_template("forest_plots.svg").render(plots=plots, width=FOREST_WIDTH, height=height))
+    rows = -(-len(plots) // columns)
+    return _render("forest_plots.svg", plots=plots, width=FOREST_WIDTH, height=height, columns=columns, rows=rows)
 
 
-def _panel(title: str, rows: Sequence[ComparisonRow]) -> ForestPlot:
+def _gains_panel(title: str, rows: Sequence[ComparisonRow]) -> ForestPlot:
     start, *trained = rows
     drawn = [_row(row, start.pass_at_1) for row in trained]
     return forest_plot(
@@ -39,3 +99,51 @@ def _row(row: ComparisonRow, start: float) -> ForestRow:
     low, high = row.ci95
     gains = tuple(100 * (score - start) for score in row.scores)
     return ForestRow(row.label, 100 * row.difference, (100 * low, 100 * high), gains)
+
+
+def _rate_panels(choice: Choice, columns: int) -> list[_Panel]:
+    """A panel a method, on the same axes; empty ones fill the row."""
+    by_label: dict[str, list[Tried]] = {}
+    for one in choice.tried:
+        by_label.setdefault(one.label, []).append(one)
+    rates = [log10(one.setting.learning_rate) for one in choice.tried]
+    low, high = min(rates), max(rates)
+    scores = [choice.start, *(one.pass_at_1 for one in choice.tried)]
+    y_values = ticks(min(scores), max(scores))[::2]
+    ends = min(scores + y_values), max(scores + y_values)
+
+    def to_x(rate: float) -> float:
+        return round(_LEFT + (rate - low) / ((high - low) or 1) * (_RIGHT - _LEFT), 1)
+
+    def to_y(score: float) -> float:
+        return round(_BOTTOM - (score - ends[0]) / ((ends[1] - ends[0]) or 1) * (_BOTTOM - _TOP), 1)
+
+    x_ticks = tuple((to_x(power), f"1e{power}") for power in range(-9, 1) if low <= power <= high)
+    y_ticks = tuple((to_y(value), f"{value:.0%}") for value in y_values)
+    panels = [
+        _Panel(
+            f"{choice.regime}: {label}",
+            f"{share_above_start(choice, label):.0%} of the grid above the start",
+            tuple((to_x(log10(one.setting.learning_rate)), to_y(one.pass_at_1)) for one in tried),
+            to_y(choice.start), x_ticks, y_ticks,
+        )
+        for label, tried in by_label.items()
+    ]  # fmt: skip
+    return panels + [_Panel("", "", (), -10, (), ())] * (columns - len(panels))
+
+
+def _change_panel(found: RegimeResult, title: str, measure: Callable[[Change], float]) -> ForestPlot:
+    values: Mapping[str, float] = {label: measure(change) for label, change in found.changes.items()}
+    rows = [ForestRow(label, value, (value, value), ()) for label, value in values.items()]
+    return forest_plot(f"{found.choice.regime}: {title}", f"dotted: {REFERENCE}", rows, values[REFERENCE])
+
+
+def _inside(change: Change, name: str) -> float:
+    assert change.inside.divergence, "a trained model was compared to its start"
+    return float(getattr(change.inside.divergence, name))
+
+
+def _gain(change: Change, name: str) -> float:
+    assert change.inside.divergence, "a trained model was compared to its start"
+    before, after = getattr(change.inside.divergence, name)
+    return float(after - before)

@@ -1,7 +1,9 @@
 """The study's protocols, from made-up scores."""
 
+import os
 from collections.abc import Sequence
 from math import log
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,9 +11,13 @@ import pytest
 from iterpref_core.config import Params, with_values
 from iterpref_core.objectives.objectives import find_objective
 from tasks.grids import study
+from tasks.grids.compute_cost import ComputeCost
 from tasks.grids.lineage import EXPERIMENT
-from tasks.grids.study import MAX_ROUNDS, METHODS, REFERENCE, START, Setting, _Study, _values, draw_settings, run_study
-from tasks.grids.trial import GRPO, Trial, TrialScore
+from tasks.grids.study import MAX_ROUNDS, REGIMES, START, RegimeResult, Setting, Study, _values, draw_settings
+from tasks.grids.study_methods import HYPOTHESES, METHODS, REFERENCE
+from tasks.grids.trial import GRPO, Inside, Trial, TrialScore
+
+EMPTY = Path(os.devnull)
 
 
 class Scores:
@@ -29,15 +35,26 @@ class Scores:
         rate = next((value for key, value in trial.values.items() if key.endswith("learning_rate")), None)
         rounds = len(trial.after) + (trial.objective is not None)
         reached = 0.2 + sum(self._gains[:rounds]) - (abs(rate - self._best) if rate is not None else 0.0)
-        return TrialScore(pass_at_1=reached, n=10, passed=tuple(map(str, range(round(10 * reached)))))
+        inside = Inside(pass_at_10=reached, divergence=None) if trial.inside else None
+        return TrialScore(pass_at_1=reached, n=10, passed=tuple(map(str, range(round(10 * reached)))), inside=inside)
 
 
 @pytest.fixture
 def scores(monkeypatch: pytest.MonkeyPatch) -> Scores:
     found = Scores()
     monkeypatch.setattr(study, "run_trials", found)
-    monkeypatch.setattr(study, "make_experiment", lambda _: EXPERIMENT)
+    _without_artifacts(monkeypatch)
     return found
+
+
+def _without_artifacts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(study, "make_experiment", lambda *_: EXPERIMENT._replace(spans=EMPTY))
+    monkeypatch.setattr(Study, "_cost", lambda *_: ComputeCost(training_cpu_s=1.0, training_flops=1.0))
+
+
+def _run(params: Params, regime: str = "scratch") -> RegimeResult:
+    one = Study(params, regime, jobs=1, quick=True)
+    return one.hold_out(one.choose(), commit=None)
 
 
 def test_configurations_fill_their_ranges_and_are_the_same_for_every_method(params: Params) -> None:
@@ -53,7 +70,7 @@ def test_configurations_fill_their_ranges_and_are_the_same_for_every_method(para
 
 
 def test_every_method_is_tuned_alike_and_chosen_on_validation(params: Params, scores: Scores) -> None:
-    [found] = run_study(params, ["scratch"], jobs=1, quick=True)
+    found = _run(params)
     effort = params.study.quick
     tuning = [trial for title, trial in scores.asked if title.endswith("tuning")]
     assert {trial.split for trial in tuning} == {"validation"}
@@ -61,8 +78,9 @@ def test_every_method_is_tuned_alike_and_chosen_on_validation(params: Params, sc
         effort.configurations
     ] * len(METHODS)
     nearest = min(draw_settings(effort), key=lambda one: abs(one.learning_rate - 3e-4))
-    assert set(found.chosen) == {method.label for method in METHODS}
-    assert all(chosen == nearest for chosen in found.chosen.values())
+    chosen = found.choice.chosen
+    assert set(chosen) == {method.label for method in METHODS}
+    assert all(one == nearest for one in chosen.values())
     heldout = [trial for title, trial in scores.asked if trial.split == "heldout" and trial.objective]
     assert len(heldout) == 2 * effort.seeds * len(METHODS)
     seeds = {trial.values["training.seed"] for trial in heldout}
@@ -74,7 +92,7 @@ def test_every_method_is_tuned_alike_and_chosen_on_validation(params: Params, sc
 
 
 def test_one_setting_for_all_is_the_paper_s(params: Params, scores: Scores) -> None:
-    run_study(params, ["scratch"], jobs=1, quick=True)
+    _run(params)
     one = params.study.published
     rpo = [trial.values for title, trial in scores.asked if title.endswith("as published") and trial.label == "RPO"]
     assert rpo
@@ -89,15 +107,15 @@ def test_sft_goes_on_until_it_gains_nothing(
     params: Params, monkeypatch: pytest.MonkeyPatch, gains: list[float], rounds: int
 ) -> None:
     monkeypatch.setattr(study, "run_trials", Scores(gains=gains))
-    monkeypatch.setattr(study, "make_experiment", lambda _: EXPERIMENT)
-    started = _Study(params, params.study.quick, "saturated", jobs=1)
+    _without_artifacts(monkeypatch)
+    started = Study(params, "saturated", jobs=1, quick=True)
     started.saturate()
     assert [name for name, _ in started.start] == ["sft"] * rounds
 
 
 def test_a_method_reads_of_a_configuration_what_it_has(params: Params) -> None:
     setting = Setting(learning_rate=1e-4, alpha=5.0, beta=0.7, epochs=10)
-    for method in METHODS:
+    for method in METHODS + HYPOTHESES:
         values = _values(method.objective, setting, params)
         with_values(params, values)
         if method.objective == GRPO:
@@ -106,3 +124,22 @@ def test_a_method_reads_of_a_configuration_what_it_has(params: Params) -> None:
         row = find_objective(method.objective, params.training.objectives)
         assert ("training.beta" in values) == row.preference
         assert (f"training.objectives.{method.objective}.alpha" in values) == bool(row.preference and row.nll)
+
+
+def test_what_was_made_to_win_says_why_and_takes_part_where_it_is_asked_for(params: Params, scores: Scores) -> None:
+    assert all(method.hypothesis for method in HYPOTHESES)
+    assert len({method.label for method in METHODS + HYPOTHESES}) == len(METHODS + HYPOTHESES)
+    asked = [name for name, regime in REGIMES.items() if regime.hypotheses]
+    found = Study(params, asked[0], jobs=1, quick=True).choose()
+    assert list(found.chosen) == [method.label for method in METHODS + HYPOTHESES]
+    assert scores.asked
+
+
+def test_the_first_seed_at_its_own_configuration_is_looked_into(params: Params, scores: Scores) -> None:
+    found = _run(params)
+    looked = [trial for title, trial in scores.asked if trial.inside]
+    assert [trial.label for trial in looked] == [START, *(method.label for method in METHODS)]
+    assert {trial.values.get("training.seed") for trial in looked[1:]} == {params.training.seed + 1}
+    assert {"as published" in title for title, trial in scores.asked if trial.inside} == {False}
+    best = found.changes[REFERENCE]
+    assert (best.fixed, best.broken) == (1, 0)

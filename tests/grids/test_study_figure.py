@@ -8,9 +8,11 @@ from typer.testing import CliRunner
 
 from flows import cli
 from iterpref_core.errors import InputError
+from iterpref_core.records import Divergence
 from tasks.grids.comparison import ComparisonRow
-from tasks.grids.study import RegimeResult
-from tasks.grids.study_figure import draw_study
+from tasks.grids.study import Change, Choice, RegimeResult, Setting, Tried
+from tasks.grids.study_figure import FIGURES, draw_study, share_above_start
+from tasks.grids.trial import Inside
 
 
 def _regime(name: str) -> RegimeResult:
@@ -23,9 +25,21 @@ def _regime(name: str) -> RegimeResult:
         for label, gain in (("SFT", 0.08), ("Target-RPO", 0.1))
     ]  # fmt: skip
     both = [start, *rows]
+    moved = Divergence(kl_error=0.4, kl_rejected=0.1, kl_chosen=0.05, kl_unrelated=0.01, chosen_logp=(-9, -4),
+                first_wrong=(0.5, 0.1))  # fmt: skip
+    tried = [
+        Tried(label=row.label, setting=Setting(learning_rate=rate, alpha=1, beta=1, epochs=1), pass_at_1=score)
+        for row in rows
+        for rate, score in ((1e-5, 0.29), (1e-4, 0.35), (1e-3, 0.4), (2e-3, 0.1))
+    ]
+    choice = Choice(
+        regime=name, pairs=900, rounds=0, start=0.3, tried=tried, chosen={row.label: tried[1].setting for row in rows}
+    )
+    inside = Inside(pass_at_10=0.6, divergence=moved)
     return RegimeResult(
-        regime=name, start=0.3, tried=[], chosen={}, tuned=both, tuned_against_sft=[], published=both,
-        published_against_sft=[],
+        choice=choice, commit=None, tuned=both, tuned_against_sft=[], published=both, published_against_sft=[],
+        start_inside=Inside(pass_at_10=0.5, divergence=None),
+        changes={row.label: Change(fixed=300, broken=60, inside=inside) for row in rows}, costs={},
     )  # fmt: skip
 
 
@@ -34,8 +48,8 @@ def _drawn(path: Path, name: str) -> list[ET.Element]:
 
 
 def test_two_panels_a_regime_with_a_row_a_method_and_a_dot_a_seed(tmp_path: Path) -> None:
-    path = tmp_path / "study.svg"
-    draw_study([_regime("scratch"), _regime("habits")], path)
+    draw_study([_regime("scratch"), _regime("habits")], tmp_path)
+    path = tmp_path / "gains.svg"
     assert [one.text for one in _drawn(path, "title")] == [
         f"{name}, {how}: 3,000 problems, 2 seeds" for name in ("scratch", "habits") for how in ("tuned", "as published")
     ]
@@ -44,8 +58,8 @@ def test_two_panels_a_regime_with_a_row_a_method_and_a_dot_a_seed(tmp_path: Path
 
 
 def test_gains_intervals_and_the_reference_are_on_one_scale(tmp_path: Path) -> None:
-    path = tmp_path / "study.svg"
-    draw_study([_regime("scratch")], path)
+    draw_study([_regime("scratch")], tmp_path)
+    path = tmp_path / "gains.svg"
     found = [one for one in _drawn(path, "tick") if not (one.text or "").startswith("points")]
     ticks = {float(one.text or ""): float(one.get("x", "")) for one in found}
 
@@ -59,7 +73,30 @@ def test_gains_intervals_and_the_reference_are_on_one_scale(tmp_path: Path) -> N
     assert [points(_drawn(path, name)[0], "x1") for name in ("zero", "reference")] == pytest.approx([0, 8], abs=0.02)
 
 
-def test_another_kind_of_picture_is_refused_before_anything_is_trained() -> None:
-    done = CliRunner().invoke(cli.app, ["study", "--figure", "study.png"])
+def test_every_configuration_is_a_point_over_its_rate(tmp_path: Path) -> None:
+    regimes = [_regime("scratch"), _regime("habits")]
+    draw_study(regimes, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(FIGURES)
+    path = tmp_path / "rates.svg"
+    assert [one.text for one in _drawn(path, "title")] == [
+        f"{name}: {label}" for name in ("scratch", "habits") for label in ("SFT", "Target-RPO")
+    ]
+    points, starts = _drawn(path, "point"), _drawn(path, "start")
+    assert (len(points), len(starts)) == (16, 4)
+    higher = [float(one.get("cy", "")) < float(starts[0].get("y1", "")) for one in points[:4]]
+    assert higher == [False, True, True, False]
+    assert share_above_start(regimes[0].choice, "SFT") == 0.5
+    assert "50% of the grid above the start" in path.read_text()
+
+
+def test_what_changed_inside_has_a_panel_a_measure(tmp_path: Path) -> None:
+    draw_study([_regime("scratch")], tmp_path)
+    titles = [one.text for one in _drawn(tmp_path / "changes.svg", "title")]
+    assert len(titles) == 9
+    assert titles[0] == "scratch: held-out problems fixed"
+
+
+def test_drawing_and_choosing_alone_do_not_go_together() -> None:
+    done = CliRunner().invoke(cli.app, ["study", "--choose", "chosen.json", "--figures", "figures"])
     assert isinstance(done.exception, InputError)
-    assert "study.png: the picture is drawn as SVG" in str(done.exception)
+    assert "--choose: holds nothing out" in str(done.exception)

@@ -1,0 +1,52 @@
+"""Configurations that a study chose on validation, in a file that is committed before anything is held out."""
+
+import json
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from iterpref_core.errors import InputError
+from iterpref_core.storage.jsonl import atomic_writer
+from tasks.grids.study import Choice
+
+
+def write_choices(path: Path, choices: Sequence[Choice]) -> None:
+    """Write them as JSON."""
+    with atomic_writer(path) as file:
+        json.dump([choice.model_dump() for choice in choices], file, indent=1)
+        file.write("\n")
+
+
+def read_choices(path: Path, regimes: Sequence[str]) -> tuple[dict[str, Choice], str]:
+    """The choices of some regimes, and the commit in which the file became what it is.
+
+    Raises:
+        InputError: the file is none of choices, lacks a regime, or has changes that no commit has.
+    """
+    try:
+        found = {choice.regime: choice for choice in map(Choice.model_validate, json.loads(path.read_bytes()))}
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path}: no configurations of a study ({error}); `iterpref study --choose {path}`") from None
+    if missing := [name for name in regimes if name not in found]:
+        raise InputError(f"{path}: nothing was chosen for {', '.join(missing)}; `iterpref study --choose {path}` does")
+    return found, _commit_of(path)
+
+
+def _commit_of(path: Path) -> str:
+    remedy = "commit it first: what is chosen has to be fixed before anything is held out"
+    changed = _git(path, "status", "--porcelain")
+    commit = _git(path, "log", "-1", "--format=%H")
+    if changed is None or changed or not commit:
+        raise InputError(f"{path}: is not committed as it stands; {remedy}")
+    return commit
+
+
+def _git(path: Path, *arguments: str) -> str | None:
+    """What Git says of a file; None where it has no repository, or there is no Git."""
+    try:
+        done = subprocess.run(
+            ["git", *arguments, "--", path.name], cwd=path.parent, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

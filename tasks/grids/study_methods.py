@@ -1,0 +1,59 @@
+"""The study's methods: what somebody would train with today, and objectives that were made to win."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from tasks.grids.trial import GRPO, TrainingName
+
+REFERENCE = "SFT"
+
+
+class Method(NamedTuple):
+    """A row of the study: an objective, what else it changes, and why it should win, where it was made to."""
+
+    label: str
+    objective: TrainingName
+    values: Mapping[str, Any] = {}
+    hypothesis: str = ""
+
+
+METHODS = (
+    Method(REFERENCE, "sft"),
+    Method("RAFT", "sft", {"codeflow.source": "sampling"}),
+    Method("DPO", "dpo"),
+    Method("SimPO", "simpo"),
+    Method("RPO", "rpo"),
+    Method("Target-DPO", "target-dpo"),
+    Method("Target-RPO", "target-rpo"),
+    Method("GRPO", GRPO),
+)
+"""The first is what others are compared to."""
+
+HYPOTHESES = (
+    Method(
+        "Target-RPO, causal", "target-rpo", {"localization.method": "causal"},
+        "a mask of hunks that make tests fail pushes down no line that was right",
+    ),
+    Method(
+        "Fork-RPO", "fork-rpo", {},
+        "the first wrong token decides all that follows it, which is right where it stands: only it should fall",
+    ),
+    Method(
+        "Counterpart-RPO", "counterpart-rpo", {},
+        "what replaces the error is a tenth of the chosen program's tokens: it should weigh as much as the rest",
+    ),
+    Method(
+        "Balanced-RPO", "balanced-rpo", {},
+        "a short error region weighs little in K beside a whole program: it should weigh as much",
+    ),
+    Method(
+        "Sure-RPO", "sure-rpo", {},
+        "pushing down what the reference hardly believes only breaks its distribution: push what it is sure of",
+    ),
+    Method(
+        "Unsure-RPO", "unsure-rpo", {},
+        "an NLL on tokens that the reference knows only repeats them: all of it should go where it is unsure",
+    ),
+    Method("Focal SFT", "focal-sft", {}, "without any preference: SFT that learns the fix before the rest"),
+    Method("Target-SimPO", "target-simpo", {}, "means over tokens make long and short regions count alike"),
+)  # fmt: skip

@@ -1,0 +1,60 @@
+"""What a study chose is read back only as it was committed."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.errors import InputError
+from tasks.grids.study import Choice, Setting
+from tasks.grids.study_choices import read_choices, write_choices
+
+CHOICE = Choice(
+    regime="scratch", pairs=9, rounds=0, start=0.3, tried=[],
+    chosen={"SFT": Setting(learning_rate=1e-4, alpha=1, beta=1, epochs=2)},
+)  # fmt: skip
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    names = "-c", "user.name=t", "-c", "user.email=t@localhost"
+    done = subprocess.run(["git", *names, *arguments], cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def chosen(tmp_path: Path) -> Path:
+    """A file of choices that is committed."""
+    path = tmp_path / "chosen.json"
+    write_choices(path, [CHOICE])
+    _git(tmp_path, "init", "--quiet")
+    _git(tmp_path, "add", "--all")
+    _git(tmp_path, "commit", "--quiet", "--message", "chosen")
+    return path
+
+
+def test_they_come_back_with_their_commit(chosen: Path) -> None:
+    commit = _git(chosen.parent, "rev-parse", "HEAD")
+    (chosen.parent / "other").write_text("later")
+    _git(chosen.parent, "add", "--all")
+    _git(chosen.parent, "commit", "--quiet", "--message", "other")
+    assert read_choices(chosen, ["scratch"]) == ({"scratch": CHOICE}, commit)
+
+
+def test_a_change_that_no_commit_has_is_refused(chosen: Path) -> None:
+    write_choices(chosen, [CHOICE.model_copy(update={"start": 0.9})])
+    with pytest.raises(InputError, match=r"chosen\.json: is not committed as it stands; commit it first"):
+        read_choices(chosen, ["scratch"])
+
+
+def test_a_file_outside_of_a_repository_is_refused(tmp_path: Path) -> None:
+    write_choices(tmp_path / "chosen.json", [CHOICE])
+    with pytest.raises(InputError, match="is not committed"):
+        read_choices(tmp_path / "chosen.json", ["scratch"])
+
+
+@pytest.mark.parametrize(("text", "message"), [("{", "no configurations of a study"), ("[]", "nothing was chosen for")])
+def test_another_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "chosen.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_choices(path, ["scratch"])
