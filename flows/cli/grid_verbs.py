@@ -89,13 +89,13 @@ def study(
     json_: JsonOption = False,
 ) -> None:
     """Compare all methods, tuned and as published, over fresh seeds on held-out problems; hours, resumable."""
-    from tasks.grids.study import REGIMES, Study
+    from tasks.grids.study import QUICK, REGIMES, Study
     from tasks.grids.study_choices import read_choices, write_choices
     from tasks.grids.study_figure import draw_study
 
     if choose_only is not None and (chosen is not None or figures is not None):
         raise InputError("--choose: holds nothing out, so there is nothing to draw; leave --chosen and --figures out")
-    names = [choose("--regime", name, tuple(REGIMES)) for name in regime or REGIMES]
+    names = [choose("--regime", name, tuple(REGIMES)) for name in regime or (QUICK if quick else REGIMES)]
     committed, commit = read_choices(chosen, names) if chosen is not None else ({}, None)
     loaded, found = load_params(params), []
     for name in names:

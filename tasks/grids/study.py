@@ -35,7 +35,8 @@ class Regime(NamedTuple):
         values: of its experiment.
         saturated: SFT goes on before, round after round, until another one gains nothing on validation.
         own_drafts: the start drafts the problems again, and pairs are of these drafts.
-        hypotheses: whether the objectives that were made to win take part.
+        left_out: labels of methods that would take too long here.
+        hypotheses: whether the objectives that were made to win take part, unless the study is quick.
     """
 
     says: str
@@ -44,23 +45,31 @@ class Regime(NamedTuple):
     values: Mapping[str, Any] = {}
     saturated: bool = False
     own_drafts: bool = False
+    left_out: tuple[str, ...] = ()
     hypotheses: bool = False
 
 
 _NARROW = {"nanolab.hidden_size": 128, "nanolab.intermediate_size": 352}
 _HABITS = {"nanolab.habits": 0.62, "nanolab.student_steps": 200}
+_SMALL = {"nanolab.hidden_size": 64, "nanolab.intermediate_size": 176}
 _CORPUS = {"problems.student": 3000}
+_DEAR = ("RAFT", "SimPO", "GRPO")
 REGIMES = {
     "scratch": Regime("a student that has much to learn from any correct program", 1.6, _NARROW),
-    "saturated": Regime("the student after SFT, until more of it gains nothing", 1.6, _NARROW, saturated=True),
+    "saturated": Regime(
+        "the student after SFT, until more of it gains nothing", 1.6, _NARROW, saturated=True, left_out=_DEAR
+    ),
     "habits": Regime(
-        "a student whose corpus had systematic mistakes", 2.5, _NARROW | _HABITS, _CORPUS, hypotheses=True
+        "a student whose corpus had systematic mistakes", 2.2, _NARROW | _HABITS, _CORPUS, hypotheses=True
     ),
-    "habits-wide": Regime("the same, twice as wide", 2.5, _HABITS, _CORPUS),
+    "habits-small": Regime("the same, half as wide", 2.2, _SMALL | _HABITS, _CORPUS, left_out=_DEAR),
     "on-policy": Regime(
-        "the saturated student, on pairs of its own drafts", 1.6, _NARROW, saturated=True, own_drafts=True
+        "the saturated student, on pairs of its own drafts", 2.2, _NARROW, saturated=True, own_drafts=True,
+        left_out=("GRPO",),
     ),
-}
+}  # fmt: skip
+QUICK = ("scratch", "habits")
+"""Regimes of the quick study, unless others are asked for."""
 
 
 class Setting(Record):
@@ -175,7 +184,10 @@ class Study:
         sizes["problems.codeflow"] = round(effort.pairs * self._regime.problems_per_pair)
         self._params = with_values(params, sizes | {"pairs.benchmarks": ["heldout"], **self._regime.values})
         self._own, self.start = EXPERIMENT, tuple[Training, ...]()
-        self._methods = METHODS + (HYPOTHESES if self._regime.hypotheses else ())
+        self._methods = tuple(method for method in METHODS if method.label not in self._regime.left_out)
+        self._methods += HYPOTHESES if self._regime.hypotheses and not quick else ()
+        # GRPO answers problems for as long as pairs would take, and so the longer, the more pairs there are.
+        self._grpo_steps = max(1, round(params.study.grpo.steps * effort.pairs / params.study.full.pairs))
 
     def choose(self) -> Choice:
         """Make the regime's experiment, and tune every method in it, on validation."""
@@ -200,9 +212,9 @@ class Study:
         """
         self._begin()
         tuned = self._over_seeds("tuned", choice.chosen, inside=True)
-        published = self._over_seeds(
-            "as published", dict.fromkeys(choice.chosen, Setting(**self._params.study.published.model_dump()))
-        )
+        one_for_all = Setting(**self._params.study.published.model_dump())
+        known = [method.label for method in self._methods if not method.hypothesis]
+        published = self._over_seeds("as published", dict.fromkeys(known, one_for_all))
         [start] = tuned[START]
         assert start.inside, "it was asked for"
         return RegimeResult(
@@ -257,6 +269,7 @@ class Study:
             self._trial(method, settings[method.label], seed, inside=inside and not number)
             for number, seed in enumerate(self._fresh_seeds())
             for method in self._methods
+            if method.label in settings
         ]
         scores: dict[str, list[TrialScore]] = {}
         for trial, score in zip(trials, self._score(how, trials), strict=True):
@@ -271,6 +284,8 @@ class Study:
     def _trial(self, method: Method, setting: Setting, seed: int | None, *, inside: bool = False) -> Trial:
         """One training; with a seed of its own it is scored on held-out problems, else on validation."""
         values = {**method.values, **_values(method.objective, setting, self._params)}
+        if method.objective == GRPO:
+            values["study.grpo.steps"] = self._grpo_steps
         if seed is not None:
             values["training.seed"] = seed
         split = "validation" if seed is None else "heldout"

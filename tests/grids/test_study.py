@@ -130,9 +130,28 @@ def test_what_was_made_to_win_says_why_and_takes_part_where_it_is_asked_for(para
     assert all(method.hypothesis for method in HYPOTHESES)
     assert len({method.label for method in METHODS + HYPOTHESES}) == len(METHODS + HYPOTHESES)
     asked = [name for name, regime in REGIMES.items() if regime.hypotheses]
-    found = Study(params, asked[0], jobs=1, quick=True).choose()
-    assert list(found.chosen) == [method.label for method in METHODS + HYPOTHESES]
+    full = Study(params, asked[0], jobs=1)
+    choice = full.choose()
+    assert list(choice.chosen) == [method.label for method in METHODS + HYPOTHESES]
+    found = full.hold_out(choice, commit=None)
+    assert [row.label for row in found.published] == [START, *(method.label for method in METHODS)], "none is published"
+    assert list(Study(params, asked[0], jobs=1, quick=True).choose().chosen) == [method.label for method in METHODS]
     assert scores.asked
+
+
+def test_a_method_that_takes_too_long_is_left_out_by_name(params: Params, scores: Scores) -> None:
+    labels = [method.label for method in METHODS]
+    assert all(set(regime.left_out) < set(labels) for regime in REGIMES.values())
+    chosen = Study(params, "saturated", jobs=1, quick=True).choose().chosen
+    assert list(chosen) == [label for label in labels if label not in REGIMES["saturated"].left_out]
+    assert scores.asked
+
+
+def test_grpo_answers_the_longer_the_more_pairs_others_have(params: Params, scores: Scores) -> None:
+    _run(params)
+    steps = {trial.values["study.grpo.steps"] for _, trial in scores.asked if trial.objective == GRPO}
+    effort = params.study
+    assert steps == {round(effort.grpo.steps * effort.quick.pairs / effort.full.pairs)}
 
 
 def test_the_first_seed_at_its_own_configuration_is_looked_into(params: Params, scores: Scores) -> None:
