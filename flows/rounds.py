@@ -8,7 +8,7 @@ from pydantic import Field
 from flows.experiment import THREADS, run_stages
 from flows.stage_flow import log_messages_only
 from iterpref_core.objectives.objectives import ObjectiveName
-from tasks.grids.rounds import RoundResult, opened_rounds, show_rounds
+from tasks.grids.experiment_rounds import RoundResult, opened_rounds, show_rounds
 from tasks.orchestration.fork_server import ForkServer
 from tasks.orchestration.run_options import UNCHANGED, Benchmarks, Jobs, ProfileName
 

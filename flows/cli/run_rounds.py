@@ -45,7 +45,7 @@ def _print(found: Sequence[Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from tasks.grids.rounds import describe_round
+    from tasks.grids.experiment_rounds import describe_round
 
     rows = [describe_round(one) for one in found]
     table = Table(title="rounds", title_justify="left")

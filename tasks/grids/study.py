@@ -72,7 +72,7 @@ QUICK = ("scratch", "habits")
 """Regimes of the quick study, unless others are asked for."""
 
 
-class Setting(Record):
+class Configuration(Record):
     """A configuration; an objective reads of it what it has."""
 
     learning_rate: float
@@ -86,11 +86,11 @@ class Tried(Record):
     """A method at a configuration, one seed: pass@1 on validation."""
 
     label: str
-    setting: Setting
+    setting: Configuration
     pass_at_1: float
 
 
-class Choice(Record):
+class StudyChoice(Record):
     """What a regime chose on validation, before anything of it was held out.
 
     Attributes:
@@ -107,7 +107,7 @@ class Choice(Record):
     rounds: int
     start: float
     tried: list[Tried]
-    chosen: dict[str, Setting]
+    chosen: dict[str, Configuration]
 
 
 class Change(Record):
@@ -139,7 +139,7 @@ class RegimeResult(Record):
         costs: label → what tuned training took.
     """
 
-    choice: Choice
+    choice: StudyChoice
     commit: str | None
     tuned: list[ComparisonRow]
     tuned_against_sft: list[ComparisonRow]
@@ -150,7 +150,7 @@ class RegimeResult(Record):
     costs: dict[str, ComputeCost]
 
 
-def draw_settings(effort: StudyEffort) -> list[Setting]:
+def draw_settings(effort: StudyEffort) -> list[Configuration]:
     """The configurations that every method is tuned on, a Latin hypercube: rate, alpha and beta log-uniform."""
     random, count = Random(effort.seed), effort.configurations
 
@@ -160,7 +160,7 @@ def draw_settings(effort: StudyEffort) -> list[Setting]:
 
     rates, alphas, betas = spread(*effort.learning_rate), spread(*effort.alpha), spread(*effort.beta)
     return [
-        Setting(learning_rate=rate, alpha=alpha, beta=beta, epochs=effort.epochs[place % len(effort.epochs)])
+        Configuration(learning_rate=rate, alpha=alpha, beta=beta, epochs=effort.epochs[place % len(effort.epochs)])
         for place, (rate, alpha, beta) in enumerate(zip(sorted(rates), alphas, betas, strict=True))
     ]
 
@@ -189,12 +189,12 @@ class Study:
         # GRPO answers problems for as long as pairs would take, and so the longer, the more pairs there are.
         self._grpo_steps = max(1, round(params.study.grpo.steps * effort.pairs / params.study.full.pairs))
 
-    def choose(self) -> Choice:
+    def choose(self) -> StudyChoice:
         """Make the regime's experiment, and tune every method in it, on validation."""
         self._begin()
         [start] = self._score("start", [Trial(label=START, objective=None, after=self.start)])
         tried = self._tune(self._methods)
-        return Choice(
+        return StudyChoice(
             regime=self._name,
             pairs=sum(1 for _ in read_jsonl(self._own.spans, FocalSpans)),
             rounds=len(self.start),
@@ -203,7 +203,7 @@ class Study:
             chosen={method.label: _best(tried, method.label) for method in self._methods},
         )
 
-    def hold_out(self, choice: Choice, commit: str | None) -> RegimeResult:
+    def hold_out(self, choice: StudyChoice, commit: str | None) -> RegimeResult:
         """Train every method over fresh seeds, at what was chosen and as published, and score held-out problems.
 
         Args:
@@ -212,7 +212,7 @@ class Study:
         """
         self._begin()
         tuned = self._over_seeds("tuned", choice.chosen, inside=True)
-        one_for_all = Setting(**self._params.study.published.model_dump())
+        one_for_all = Configuration(**self._params.study.published.model_dump())
         known = [method.label for method in self._methods if not method.hypothesis]
         published = self._over_seeds("as published", dict.fromkeys(known, one_for_all))
         [start] = tuned[START]
@@ -262,7 +262,7 @@ class Study:
         ]
 
     def _over_seeds(
-        self, how: str, settings: Mapping[str, Setting], *, inside: bool = False
+        self, how: str, settings: Mapping[str, Configuration], *, inside: bool = False
     ) -> dict[str, list[TrialScore]]:
         """Held-out scores of the start and of every method, each with fresh seeds; the first is looked into."""
         trials = [Trial(label=START, objective=None, split="heldout", after=self.start, inside=inside)] + [
@@ -281,7 +281,7 @@ class Study:
         first = self._params.training.seed + 1
         return range(first, first + self._effort.seeds)
 
-    def _trial(self, method: Method, setting: Setting, seed: int | None, *, inside: bool = False) -> Trial:
+    def _trial(self, method: Method, setting: Configuration, seed: int | None, *, inside: bool = False) -> Trial:
         """One training; with a seed of its own it is scored on held-out problems, else on validation."""
         values = {**method.values, **_values(method.objective, setting, self._params)}
         if method.objective == GRPO:
@@ -300,7 +300,7 @@ class Study:
         asked = self._params.evaluation
         return compare_rows(scores, against=against, resamples=asked.bootstrap, seed=asked.seed)
 
-    def _cost(self, method: Method, setting: Setting, scores: Sequence[TrialScore]) -> ComputeCost:
+    def _cost(self, method: Method, setting: Configuration, scores: Sequence[TrialScore]) -> ComputeCost:
         values = self._trial(method, setting, None).values
         changed = with_values(self._params, values)
         inputs = find_inputs(changed, values, self._own)
@@ -309,7 +309,7 @@ class Study:
         return cost_on_pairs(method.objective, inputs, changed, scores)
 
 
-def _values(objective: TrainingName, setting: Setting, params: Params) -> dict[str, Any]:
+def _values(objective: TrainingName, setting: Configuration, params: Params) -> dict[str, Any]:
     """A configuration as parameters: what the objective does not read is left as it is."""
     if objective == GRPO:
         return {"study.grpo.learning_rate": setting.learning_rate}
@@ -324,7 +324,7 @@ def _values(objective: TrainingName, setting: Setting, params: Params) -> dict[s
     return values
 
 
-def _best(tried: Sequence[Tried], label: str) -> Setting:
+def _best(tried: Sequence[Tried], label: str) -> Configuration:
     """The configuration of a method with the highest score; of equals the one that was drawn first."""
     own = [one for one in tried if one.label == label]
     return max(own, key=lambda one: one.pass_at_1).setting

@@ -7,24 +7,24 @@ from pathlib import Path
 
 from iterpref_core.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
-from tasks.grids.study import Choice
+from tasks.grids.study import StudyChoice
 
 
-def write_choices(path: Path, choices: Sequence[Choice]) -> None:
+def write_choices(path: Path, choices: Sequence[StudyChoice]) -> None:
     """Write them as JSON."""
     with atomic_writer(path) as file:
         json.dump([choice.model_dump() for choice in choices], file, indent=1)
         file.write("\n")
 
 
-def read_choices(path: Path, regimes: Sequence[str]) -> tuple[dict[str, Choice], str]:
+def read_choices(path: Path, regimes: Sequence[str]) -> tuple[dict[str, StudyChoice], str]:
     """The choices of some regimes, and the commit in which the file became what it is.
 
     Raises:
         InputError: the file is none of choices, lacks a regime, or has changes that no commit has.
     """
     try:
-        found = {choice.regime: choice for choice in map(Choice.model_validate, json.loads(path.read_bytes()))}
+        found = {choice.regime: choice for choice in map(StudyChoice.model_validate, json.loads(path.read_bytes()))}
     except (TypeError, ValueError) as error:
         raise InputError(f"{path}: no configurations of a study ({error}); `iterpref study --choose {path}`") from None
     if missing := [name for name in regimes if name not in found]:

@@ -9,7 +9,7 @@ from iterpref_core.report.charts import FOREST_WIDTH, ForestPlot, ForestRow, for
 from iterpref_core.report.pair_view import templates
 from iterpref_core.storage.jsonl import atomic_writers
 from tasks.grids.comparison import ComparisonRow
-from tasks.grids.study import Change, Choice, RegimeResult, Tried
+from tasks.grids.study import Change, RegimeResult, StudyChoice, Tried
 from tasks.grids.study_methods import REFERENCE
 
 FIGURES = ("gains.svg", "rates.svg", "changes.svg")
@@ -66,7 +66,7 @@ def draw_study(regimes: Sequence[RegimeResult], folder: Path) -> None:
             file.write(text)
 
 
-def share_above_start(choice: Choice, label: str) -> float:
+def share_above_start(choice: StudyChoice, label: str) -> float:
     """The share of a method's configurations in which it improves on its start."""
     scores = [one.pass_at_1 for one in choice.tried if one.label == label]
     return sum(score > choice.start for score in scores) / len(scores)
@@ -101,7 +101,7 @@ def _row(row: ComparisonRow, start: float) -> ForestRow:
     return ForestRow(row.label, 100 * row.difference, (100 * low, 100 * high), gains)
 
 
-def _rate_panels(choice: Choice, columns: int) -> list[_Panel]:
+def _rate_panels(choice: StudyChoice, columns: int) -> list[_Panel]:
     """A panel a method, on the same axes; empty ones fill the row."""
     by_label: dict[str, list[Tried]] = {}
     for one in choice.tried:

@@ -104,7 +104,8 @@ class _Work(ModuleType):
 
 
 WORK = (
-    "flows.cli.interfaces", "flows.cli.run_experiment", "flows.cli.run_sweep", "flows.cli.training_costs",
+    "flows.cli.interfaces", "flows.cli.run_experiment", "flows.cli.run_rounds", "flows.cli.run_sweep",
+    "flows.cli.training_costs",
     "iterpref_core.training.export_model", "iterpref_core.training.shifts", "tasks.benchmarks.bench_backends",
     "tasks.benchmarks.bench_evaluation", "tasks.benchmarks.bench_execution", "tasks.benchmarks.bench_generation",
     "tasks.benchmarks.bench_localization", "tasks.benchmarks.bench_pipeline", "tasks.benchmarks.bench_recipe",
@@ -192,7 +193,8 @@ def without_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr("iterpref_core.training.method_costs.scale", _begin)
     monkeypatch.setattr("tasks.grids.ablations.run_grid", _begin)
     monkeypatch.setattr("tasks.grids.tuning.tune", _begin)
-    monkeypatch.setattr("tasks.grids.study.run_study", _begin)
+    for name in ("choose", "hold_out"):
+        monkeypatch.setattr(f"tasks.grids.study.Study.{name}", _begin)
     monkeypatch.setattr("iterpref_core.problems.own_code.own_code.ingest_own_code", _begin)
 
     def read_only(pairs: Path, spans: Path, *_: object, **__: object) -> NoReturn:
@@ -250,6 +252,7 @@ RECORDS: dict[str, Any] = {
     "trajectories": {"task_id": "own/1", "solved": True, "attempts": [ATTEMPT, PASSED]},
     "samples": {"task_id": "own/1", "solution": "def f(x):\n    return x + 1\n"},
     "scores": {"task_id": "own/1", "judge": SCORES},
+    "chosen": {"regime": "scratch", "pairs": 9, "rounds": 0, "start": 0.3, "tried": [], "chosen": {}},
     "baseline": {"model": "m", "benchmarks": {"heldout": MEASURED}},
     "tree": {"seeds": 1, "rounds": 0,
              "categories": {"algorithm": {"frequency": 1, "children": {"sorting": {"frequency": 1}}}}},
@@ -263,13 +266,13 @@ CHOICES = {
     "benchmark": ["heldout", "validation", "apps"], "objective": ["dpo", "sft", "dop"],
     "backend": ["openai", "replay", "x"],
     "profile": ["tiny", "nope", "../params", "."],
-    "name": ["tiny", "beta", "alpha", "../params", "nope"], "regime": ["base", "x"],
+    "name": ["tiny", "beta", "alpha", "../params", "nope"], "regime": ["scratch", "x"],
     "stages": ["pairs", "trane"], "source": ["debugging", "sampling", "x"],
     "precision": ["bf16", "x"], "shape": ["tiny", "x"],
     "task_id": ["own/1", "x"], "python": ["/absent/python"],
 }  # fmt: skip
 NUMBERS = ["-1", "0", "1", "2", "0.5", "1e400", "nan", "99999999999999999999", "x", ""]
-WRITTEN = {"out", "verdicts", "timings", "kept", "html", "report", "figure"}
+WRITTEN = {"out", "verdicts", "timings", "kept", "html", "report", "figures", "choose_only"}
 YAML = [
     "",
     "null",

@@ -13,7 +13,7 @@ from iterpref_core.objectives.objectives import find_objective
 from tasks.grids import study
 from tasks.grids.compute_cost import ComputeCost
 from tasks.grids.lineage import EXPERIMENT
-from tasks.grids.study import MAX_ROUNDS, REGIMES, START, RegimeResult, Setting, Study, _values, draw_settings
+from tasks.grids.study import MAX_ROUNDS, REGIMES, START, Configuration, RegimeResult, Study, _values, draw_settings
 from tasks.grids.study_methods import HYPOTHESES, METHODS, REFERENCE
 from tasks.grids.trial import GRPO, Inside, Trial, TrialScore
 
@@ -114,7 +114,7 @@ def test_sft_goes_on_until_it_gains_nothing(
 
 
 def test_a_method_reads_of_a_configuration_what_it_has(params: Params) -> None:
-    setting = Setting(learning_rate=1e-4, alpha=5.0, beta=0.7, epochs=10)
+    setting = Configuration(learning_rate=1e-4, alpha=5.0, beta=0.7, epochs=10)
     for method in METHODS + HYPOTHESES:
         values = _values(method.objective, setting, params)
         with_values(params, values)

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.errors import InputError
-from tasks.grids.study import Choice, Setting
+from tasks.grids.study import Configuration, StudyChoice
 from tasks.grids.study_choices import read_choices, write_choices
 
-CHOICE = Choice(
+CHOICE = StudyChoice(
     regime="scratch", pairs=9, rounds=0, start=0.3, tried=[],
-    chosen={"SFT": Setting(learning_rate=1e-4, alpha=1, beta=1, epochs=2)},
+    chosen={"SFT": Configuration(learning_rate=1e-4, alpha=1, beta=1, epochs=2)},
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from flows import cli
 from iterpref_core.errors import InputError
 from iterpref_core.records import Divergence
 from tasks.grids.comparison import ComparisonRow
-from tasks.grids.study import Change, Choice, RegimeResult, Setting, Tried
+from tasks.grids.study import Change, Configuration, RegimeResult, StudyChoice, Tried
 from tasks.grids.study_figure import FIGURES, draw_study, share_above_start
 from tasks.grids.trial import Inside
 
@@ -28,11 +28,11 @@ def _regime(name: str) -> RegimeResult:
     moved = Divergence(kl_error=0.4, kl_rejected=0.1, kl_chosen=0.05, kl_unrelated=0.01, chosen_logp=(-9, -4),
                 first_wrong=(0.5, 0.1))  # fmt: skip
     tried = [
-        Tried(label=row.label, setting=Setting(learning_rate=rate, alpha=1, beta=1, epochs=1), pass_at_1=score)
+        Tried(label=row.label, setting=Configuration(learning_rate=rate, alpha=1, beta=1, epochs=1), pass_at_1=score)
         for row in rows
         for rate, score in ((1e-5, 0.29), (1e-4, 0.35), (1e-3, 0.4), (2e-3, 0.1))
     ]
-    choice = Choice(
+    choice = StudyChoice(
         regime=name, pairs=900, rounds=0, start=0.3, tried=tried, chosen={row.label: tried[1].setting for row in rows}
     )
     inside = Inside(pass_at_10=0.6, divergence=moved)
