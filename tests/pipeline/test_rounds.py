@@ -10,7 +10,7 @@ import yaml
 if TYPE_CHECKING:
     from tests.pipeline.conftest import Workspace
 
-pytestmark = [pytest.mark.timeout(2400), pytest.mark.xdist_group("rounds")]
+pytestmark = [pytest.mark.timeout(2400), pytest.mark.xdist_group("experiment")]
 
 ROUNDS = ("rounds", "--count", "2", "--objective", "sft", "--json")
 
