@@ -1,6 +1,7 @@
 """Rewards from execution: what is read, what is not, and what a hostile program gets."""
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import pytest
 from datasets import Dataset
@@ -8,6 +9,10 @@ from datasets import Dataset
 from iterpref_core.errors import InputError
 from iterpref_core.execution import Executor, Limits, Outcome, Program
 from iterpref_core.training.execution_reward import Reward, execution_reward
+from tests.execution.test_hostile import HOSTILE as HOSTILE_PROGRAMS
+from tests.execution.test_hostile import LIMITS as HOSTILE_LIMITS
+from tests.execution.test_hostile import TESTS as HOSTILE_TESTS
+from tests.execution.test_hostile import header_of
 
 RIGHT, WRONG = "def f(x):\n    return x + 1\n", "def f(x):\n    return x - 1\n"
 TESTS = ["assert f(1) == 2"]
@@ -34,6 +39,24 @@ def test_a_program_is_rewarded_for_passing_its_own_row_s_tests(reward: Reward) -
 
 def test_hostile_programs_get_nothing(reward: Reward) -> None:
     assert reward(["?"] * len(HOSTILE), HOSTILE, tests=[TESTS] * len(HOSTILE)) == [0.0] * len(HOSTILE)
+
+
+def test_no_program_of_the_hostile_suite_is_rewarded_for_anything_but_passing(tmp_path: Path) -> None:
+    words = {"@CANARY@": str(tmp_path / "canary"), "PARENT_PID": "999999999", "TCP_PORT": "1", "UDP_PORT": "1"}
+    words |= dict.fromkeys(("@NOTE@", "iterpref-hostile"), "note-of-a-reward")
+    sources = [path.read_text(encoding="utf-8") for path in HOSTILE_PROGRAMS]
+    headers = [header_of(source) for source in sources]
+    for word, meaning in words.items():
+        sources = [source.replace(word, meaning) for source in sources]
+    tests = [[test.model_dump() for test in HOSTILE_TESTS[header["tests"]]] for header in headers]
+    with Executor(HOSTILE_LIMITS, workers=2) as executor:
+        rewards = execution_reward(executor)(["?"] * len(sources), sources, tests=tests)
+    assert len(rewards) > 100
+    assert [
+        path.stem
+        for path, header, reward in zip(HOSTILE_PROGRAMS, headers, rewards, strict=True)
+        if reward and "passed" not in header["verdict"]
+    ] == []
 
 
 def test_tests_of_several_kinds_come_back_from_a_data_set_and_hidden_ones_are_not_read(reward: Reward) -> None:
