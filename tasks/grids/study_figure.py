@@ -1,6 +1,6 @@
 """The study's figures: gains over the start, pass@1 over the learning rate, and what changed inside, a row a regime."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from math import log10
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +11,7 @@ from iterpref_core.storage.jsonl import atomic_writers
 from tasks.grids.comparison import ComparisonRow
 from tasks.grids.study import Change, RegimeResult, StudyChoice, Tried
 from tasks.grids.study_methods import REFERENCE
+from tasks.grids.trial import Inside
 
 FIGURES = ("gains.svg", "rates.svg", "changes.svg")
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 190, 170, 40, 180, 36, 132
@@ -18,13 +19,13 @@ _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 190, 170, 40, 180, 36, 132
 _CHANGES: tuple[tuple[str, Callable[[Change], float]], ...] = (
     ("held-out problems fixed", lambda one: one.fixed),
     ("held-out problems broken", lambda one: one.broken),
-    ("pass@10, points", lambda one: 100 * one.inside.pass_at_10),
+    ("pass@10, points", lambda one: 100 * _inside(one).pass_at_10),
     ("log-probability of y+, nats gained", lambda one: _gain(one, "chosen_logp")),
     ("probability of the first wrong token, gain", lambda one: _gain(one, "first_wrong")),
-    ("KL on D-, nats a token", lambda one: _inside(one, "kl_error")),
-    ("KL on the rest of y-", lambda one: _inside(one, "kl_rejected")),
-    ("KL on y+", lambda one: _inside(one, "kl_chosen")),
-    ("KL on other programs", lambda one: _inside(one, "kl_unrelated")),
+    ("KL on D-, nats a token", lambda one: _moved(one, "kl_error")),
+    ("KL on the rest of y-", lambda one: _moved(one, "kl_rejected")),
+    ("KL on y+", lambda one: _moved(one, "kl_chosen")),
+    ("KL on other programs", lambda one: _moved(one, "kl_unrelated")),
 )
 
 
@@ -133,17 +134,21 @@ def _rate_panels(choice: StudyChoice, columns: int) -> list[_Panel]:
 
 
 def _change_panel(found: RegimeResult, title: str, measure: Callable[[Change], float]) -> ForestPlot:
-    values: Mapping[str, float] = {label: measure(change) for label, change in found.changes.items()}
+    """What diverged has no row."""
+    values = {label: measure(change) for label, change in found.changes.items() if change.inside}
     rows = [ForestRow(label, value, (value, value), ()) for label, value in values.items()]
     return forest_plot(f"{found.choice.regime}: {title}", f"dotted: {REFERENCE}", rows, values[REFERENCE])
 
 
-def _inside(change: Change, name: str) -> float:
-    assert change.inside.divergence, "a trained model was compared to its start"
-    return float(getattr(change.inside.divergence, name))
+def _inside(change: Change) -> Inside:
+    assert change.inside, "left out before"
+    return change.inside
+
+
+def _moved(change: Change, name: str) -> float:
+    return float(getattr(_inside(change).divergence, name))
 
 
 def _gain(change: Change, name: str) -> float:
-    assert change.inside.divergence, "a trained model was compared to its start"
-    before, after = getattr(change.inside.divergence, name)
+    before, after = getattr(_inside(change).divergence, name)
     return float(after - before)

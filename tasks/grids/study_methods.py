@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from tasks.grids.trial import GRPO, TrainingName
+from tasks.grids.trial_training import GRPO, TrainingName
 
 REFERENCE = "SFT"
 

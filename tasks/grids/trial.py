@@ -6,38 +6,28 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
 from iterpref_core.config import Params, with_values
 from iterpref_core.errors import RecordError, TrainingError
 from iterpref_core.evaluation.scores import Entry
-from iterpref_core.objectives.objectives import ObjectiveName, find_objective
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Divergence, Problem, Record
-from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
-from iterpref_core.storage.make_once import make_once
-from iterpref_core.training.checkpoint import TRAINED_BY
 from tasks.common.paths import WORK
 from tasks.common.stage_body import cpu_s
 from tasks.grids.lineage import EXPERIMENT, FOLDER, Artifacts, asked, code_of, digest, find_inputs, limits
+from tasks.grids.trial_training import Training, TrainingName, train_before, train_once, training_settings
 from tasks.recording.trial_runs import record_trials
 
 logger = logging.getLogger(__name__)
 
 INSIDE = {"pairs": 200, "problems": 150, "samples": 10, "temperature": 0.8}
 """How much of a trial is looked into: pairs, as many other programs, and problems that are answered several times."""
-
-GRPO = "grpo"
-"""Stands for training on the model's own answers, where an objective trains on pairs."""
-TrainingName = ObjectiveName | Literal["grpo"]
-Training = tuple[TrainingName, dict[str, Any]]
-"""What to train with, and the parameters that differ from the experiment's, by dotted key."""
 
 
 class Inside(Record):
@@ -146,23 +136,8 @@ def _path_of(trial: Trial, params: Params, own: Artifacts) -> Path:
     for objective, values in (*trial.after, (trial.objective, trial.values)):
         changed = with_values(params, values)
         found = find_inputs(changed, values, own)
-        decisive += [found.student, found.pairs, found.spans, objective, _settings(changed, objective)]
+        decisive += [found.student, found.pairs, found.spans, objective, training_settings(changed, objective)]
     return FOLDER / "scores" / f"{digest(*decisive)}.json"
-
-
-def _settings(params: Params, objective: TrainingName | None) -> dict[str, Any] | None:
-    """What decides a training beside its data: settings, the objective's row and the code.
-
-    `layout` is a way of computing the same.
-    """
-    if objective is None:
-        return None
-    shared = params.training.model_dump(exclude={"objectives", "layout"}) | {"prompt": params.model.prompt}
-    if objective == GRPO:
-        read = {name: shared[name] for name in ("seed", "warmup_ratio", "bf16", "prompt")}
-        return read | params.study.grpo.model_dump() | {"code": code_digest(*TRAINED_BY)}
-    row = find_objective(objective, params.training.objectives)
-    return shared | {"row": row.values(), "code": code_digest(*TRAINED_BY)}
 
 
 def _run_all(
@@ -256,29 +231,4 @@ def _train(trial: Trial, params: Params, own: Artifacts, folder: Path) -> tuple[
     if trial.objective is None:
         return model, {}
     trained = folder / "model"
-    return trained, _train_once(trial.objective, changed, inputs._replace(student=model), folder, trained)
-
-
-def train_before(after: Sequence[Training], params: Params, inputs: Artifacts) -> Path:
-    """The model that trainings, one after another, make of the student; it is kept: several trials start from it."""
-    model = inputs.student
-    for objective, values in after:
-        changed, start = with_values(params, values), inputs._replace(student=model)
-        key = digest(start.student, start.pairs, start.spans, objective, _settings(changed, objective))
-        folder = FOLDER / "starts" / key
-        train = partial(_train_once, objective, changed, start, folder / "work")
-        model = make_once(folder / "model", train)
-    return model
-
-
-def _train_once(name: TrainingName, params: Params, inputs: Artifacts, folder: Path, out: Path) -> dict[str, float]:
-    from iterpref_core.training.grpo import train_grpo
-    from iterpref_core.training.training import train_objective
-
-    if name == GRPO:
-        asked = params.study.grpo, params.training, params.execution
-        return train_grpo(inputs.problems, inputs.student, *asked, out, folder / "work", params.model.prompt)
-    return train_objective(
-        inputs.pairs, inputs.spans, inputs.student, name, params.training, out, folder / "curve.csv",
-        WORK / "training", prompt=params.model.prompt,
-    )  # fmt: skip
+    return trained, train_once(trial.objective, changed, inputs._replace(student=model), folder, trained)

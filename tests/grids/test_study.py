@@ -15,7 +15,8 @@ from tasks.grids.compute_cost import ComputeCost
 from tasks.grids.lineage import EXPERIMENT
 from tasks.grids.study import MAX_ROUNDS, REGIMES, START, Configuration, RegimeResult, Study, _values, draw_settings
 from tasks.grids.study_methods import HYPOTHESES, METHODS, REFERENCE
-from tasks.grids.trial import GRPO, Inside, Trial, TrialScore
+from tasks.grids.trial import Inside, Trial, TrialScore
+from tasks.grids.trial_training import GRPO
 
 EMPTY = Path(os.devnull)
 

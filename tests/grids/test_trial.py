@@ -12,6 +12,7 @@ from iterpref_core.errors import InputError, RecordError
 from iterpref_core.objectives.objectives import OBJECTIVES
 from tasks.common.paths import FOCAL
 from tasks.grids import trial as trial_module
+from tasks.grids import trial_training
 from tasks.grids.lineage import EXPERIMENT
 from tasks.grids.trial import Trial, _path_of, read_score, run_trials
 
@@ -65,9 +66,12 @@ def test_a_score_is_kept_under_what_decides_it(
         with monkeypatch.context() as patched:
             patched.setitem(OBJECTIVES, "dpo", replace(OBJECTIVES["dpo"], **change))
             assert [now == then for now, then in zip(places(), before, strict=True)] == [False, False, True]
-    for digest, same in (("code_digest", [False, False, True]), ("code_of", [False, False, False])):
+    for module, digest, same in (
+        (trial_training, "code_digest", [False, False, True]),
+        (trial_module, "code_of", [False, False, False]),
+    ):
         with monkeypatch.context() as patched:
-            patched.setattr(trial_module, digest, lambda *_: "another version")
+            patched.setattr(module, digest, lambda *_: "another version")
             assert [now == then for now, then in zip(places(), before, strict=True)] == same
 
 
