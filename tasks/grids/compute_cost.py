@@ -17,13 +17,14 @@ class ComputeCost(Record):
     """What a method takes from its start to its trained model.
 
     Attributes:
-        pairs_cpu_s: CPU seconds for trajectories, pairs and error regions, programs that are run included.
+        pairs_cpu_s: CPU seconds for trajectories, pairs and error regions, programs that are run included; None where
+            they were not made for this.
         pairs_flops: of the models that draft and refine.
         training_cpu_s: CPU seconds of the training, mean over seeds.
         training_flops: of the same.
     """
 
-    pairs_cpu_s: float = 0.0
+    pairs_cpu_s: float | None = 0.0
     pairs_flops: float = 0.0
     training_cpu_s: float
     training_flops: float
@@ -51,8 +52,9 @@ def cost_on_pairs(objective: str, inputs: Artifacts, params: Params, scores: Ite
     workload = measure_workload(lengths, row, params.training)
     setting = Setting(default_precision(shape, params.training))
     flops = estimate_training(shape, workload, row, params.training, setting).flops
+    spent = [cpu_s_of(artifact) for artifact in (inputs.trajectories, inputs.pairs, inputs.spans)]
     return ComputeCost(
-        pairs_cpu_s=sum(map(cpu_s_of, (inputs.trajectories, inputs.pairs, inputs.spans))),
+        pairs_cpu_s=sum(filter(None, spent)) if None not in spent else None,
         pairs_flops=_flops_of_trajectories(inputs, params),
         training_cpu_s=_mean_cpu_s(scores),
         training_flops=flops.training + flops.reference,

@@ -100,9 +100,13 @@ def draft_again(experiment: Artifacts, student: Path, params: Params) -> Artifac
     return found._replace(spans=_localize(found, params))
 
 
-def cpu_s_of(artifact: Path) -> float:
-    """CPU seconds that it took to make an artifact here; of one that was begun by another process, the last part."""
-    return float(json.loads(_cost_path(artifact).read_text(encoding="utf-8"))["cpu_s"])
+def cpu_s_of(artifact: Path) -> float | None:
+    """CPU seconds that it took to make an artifact; what was begun by a process that was killed counts from its end.
+
+    None for one that was not made here, such as the experiment's own.
+    """
+    cost = _cost_path(artifact)
+    return float(json.loads(cost.read_text(encoding="utf-8"))["cpu_s"]) if cost.exists() else None
 
 
 def _cost_path(artifact: Path) -> Path:

@@ -122,7 +122,7 @@ class Change(Record):
 
     fixed: float
     broken: float
-    inside: Inside | None
+    inside: Inside | None = None
 
 
 class RegimeResult(Record):
@@ -141,7 +141,7 @@ class RegimeResult(Record):
     """
 
     choice: StudyChoice
-    commit: str | None
+    commit: str | None = None
     tuned: list[ComparisonRow]
     tuned_against_sft: list[ComparisonRow]
     published: list[ComparisonRow]

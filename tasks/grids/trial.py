@@ -37,7 +37,7 @@ class Inside(Record):
     """
 
     pass_at_10: float
-    divergence: Divergence | None
+    divergence: Divergence | None = None
 
 
 class Trial(Record):

@@ -46,6 +46,23 @@ def test_trials_run_once_whatever_they_are_called(
     assert kept == {path: path.stat().st_mtime_ns for path in kept}
 
 
+@pytest.mark.usefixtures("experiment")
+def test_a_trial_that_is_looked_into_says_what_changed(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial_module, "INSIDE", trial_module.INSIDE | {"pairs": 3, "problems": 2})
+    start = Trial(label="start", objective=None, inside=True)
+    trained = Trial(label="trained", objective="sft", inside=True)
+    scores = [trial_module._run_one(trial, params, EXPERIMENT, Path(trial.label)) for trial in (start, trained)]
+    assert [read_score(Path(trial.label)) for trial in (start, trained)] == scores
+    before, after = (score.inside for score in scores)
+    assert before
+    assert after
+    assert before.divergence is None
+    assert after.divergence
+    assert after.divergence.kl_chosen > 0
+    assert after.divergence.chosen_logp[1] > after.divergence.chosen_logp[0], "SFT raises it"
+    assert 0 <= after.pass_at_10 <= 1
+
+
 def test_a_score_is_kept_under_what_decides_it(
     experiment: Path, params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
