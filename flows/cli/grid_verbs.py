@@ -16,6 +16,7 @@ PANEL = "Grids of trainings"
 
 NAMES = tuple(OBJECTIVES)
 SPLITS = ("validation", "heldout")
+STUDY_FIGURES = Path(".iterpref/study")
 JobsOption = Annotated[int, typer.Option("--jobs", min=1, help="Trials at once, sharing the cores.")]
 
 
@@ -83,7 +84,7 @@ def study(
     chosen: Annotated[
         Path | None, input_option("Configurations of `--choose`, committed: train these, and hold out.")
     ] = None,
-    figures: Annotated[Path | None, output_option("Draw figures there, as SVG.", kind="folder")] = None,
+    figures: Annotated[Path, output_option("Draw figures there, as SVG.", kind="folder")] = STUDY_FIGURES,
     jobs: JobsOption = 2,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
@@ -91,10 +92,10 @@ def study(
     """Compare all methods, tuned and as published, over fresh seeds on held-out problems; hours, resumable."""
     from tasks.grids.study import QUICK, REGIMES, Study
     from tasks.grids.study_choices import read_choices, write_choices
-    from tasks.grids.study_figure import draw_study
+    from tasks.grids.study_figure import FIGURES, draw_study
 
-    if choose_only is not None and (chosen is not None or figures is not None):
-        raise InputError("--choose: holds nothing out, so there is nothing to draw; leave --chosen and --figures out")
+    if choose_only is not None and chosen is not None:
+        raise InputError("--choose and --chosen: the one chooses, the other trains what was chosen; give one of them")
     names = [choose("--regime", name, tuple(REGIMES)) for name in regime or (QUICK if quick else REGIMES)]
     committed, commit = read_choices(chosen, names) if chosen is not None else ({}, None)
     loaded, found = load_params(params), []
@@ -106,8 +107,7 @@ def study(
     if choose_only is not None:
         return
     results = [one.hold_out(choice, commit) for one, choice in found]
-    if figures is not None:
-        draw_study(results, figures)
+    draw_study(results, figures)
     if json_:
         typer.echo(json.dumps([one.model_dump() for one in results], indent=2))
         return
@@ -115,6 +115,7 @@ def study(
         for how, rows in (("tuned", result.tuned), ("as published", result.published)):
             show_rows(f"{result.choice.regime}, {how}, compared to the start", rows, as_json=False)
         show_rows(f"{result.choice.regime}, tuned, compared to SFT", result.tuned_against_sft, as_json=False)
+    typer.echo(f"figures  {', '.join(str(figures / name) for name in FIGURES)}")
 
 
 def sweep(

@@ -96,7 +96,9 @@ def test_what_changed_inside_has_a_panel_a_measure(tmp_path: Path) -> None:
     assert titles[0] == "scratch: held-out problems fixed"
 
 
-def test_drawing_and_choosing_alone_do_not_go_together() -> None:
-    done = CliRunner().invoke(cli.app, ["study", "--choose", "chosen.json", "--figures", "figures"])
+def test_choosing_and_what_was_chosen_do_not_go_together(tmp_path: Path) -> None:
+    chosen = tmp_path / "chosen.json"
+    chosen.write_text("[]")
+    done = CliRunner().invoke(cli.app, ["study", "--choose", str(tmp_path / "new.json"), "--chosen", str(chosen)])
     assert isinstance(done.exception, InputError)
-    assert "--choose: holds nothing out" in str(done.exception)
+    assert "give one of them" in str(done.exception)
