@@ -76,7 +76,7 @@ release: build/release-tools/.installed ## build wheel and sdist of the last com
 	rm -rf build/dist build/source
 	mkdir -p build/source
 	git archive HEAD | tar --extract --directory build/source
-	$(RELEASE) -m build --no-isolation --outdir build/dist build/source
+	$(RELEASE) -m build --quiet --no-isolation --outdir build/dist build/source
 	$(RELEASE) -m twine check --strict build/dist/*
 	$(RELEASE) environments/check_release.py build/dist
 

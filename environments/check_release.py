@@ -64,10 +64,10 @@ def in_sdist(sdist: Path) -> set[str]:
 def installation_faults(wheel: Path, wanted: set[str], version: str) -> Iterator[str]:
     """What is wrong where the wheel alone is installed: its version, a file, or what `iterpref` says is missing."""
     with tempfile.TemporaryDirectory(prefix="iterpref-release-") as folder:
-        venv.create(folder, with_pip=True)
+        venv.create(folder)
         programs = Path(folder, "bin")
-        install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index", "--no-deps", wheel]
-        subprocess.run([programs / "python", "-I", *install], cwd=folder, check=True)
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", programs / "python"]
+        subprocess.run([*pip, "install", "--quiet", "--no-index", "--no-deps", wheel], cwd=folder, check=True)
         asked = [programs / "python", "-I", "-c", INSTALLED]
         place, found = subprocess.run(asked, cwd=folder, capture_output=True, text=True, check=True).stdout.split()
         if found != version:
