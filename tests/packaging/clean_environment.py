@@ -99,12 +99,13 @@ def _link(distribution: Distribution, site: Path) -> None:
             place.symlink_to(Path(str(distribution.locate_file(part))).absolute())
 
 
-def build_wheel(root: Path, folder: Path) -> None:
-    """Build the wheel in a folder, from a copy of the sources, without a network."""
+def build_distributions(root: Path, folder: Path) -> None:
+    """Build wheel and sdist in a folder, from a copy of the sources, without a network."""
     source = folder / "source"
     for name in ("flows", "tasks", "iterpref_core"):
         shutil.copytree(root / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff", "MANIFEST.in"):
         shutil.copy2(root / name, source)
-    build = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
-    subprocess.run([sys.executable, "-c", build, folder], cwd=source, check=True, capture_output=True, text=True)
+    for kind in ("sdist", "wheel"):
+        build = f"import sys; from setuptools import build_meta; build_meta.build_{kind}(sys.argv[1])"
+        subprocess.run([sys.executable, "-c", build, folder], cwd=source, check=True, capture_output=True, text=True)

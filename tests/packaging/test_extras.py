@@ -13,8 +13,7 @@ import yaml
 from packaging.metadata import Metadata
 from packaging.specifiers import SpecifierSet
 
-from tests.once import made_once
-from tests.packaging.clean_environment import AbsentError, build_wheel, closure, make_environment
+from tests.packaging.clean_environment import AbsentError, closure, make_environment
 from tests.settings import ROOT
 
 USES = Path(__file__).parent / "uses"
@@ -36,9 +35,8 @@ Make = Callable[[str], Path]
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = made_once(tmp_path_factory, "wheel", lambda folder: build_wheel(ROOT, folder))
-    return next(folder.glob("*.whl"))
+def wheel(distributions: Path) -> Path:
+    return next(distributions.glob("*.whl"))
 
 
 def metadata(wheel: Path) -> Metadata:
@@ -91,22 +89,6 @@ def test_an_extra_brings_what_belongs_to_it_and_nothing_else(extra: str, environ
     assert run(python, "-c", find, *ABSENT[extra], cwd=tmp_path).stdout.strip() == "[]"
     done = run(python, USES / f"use_{extra or 'core'}.py", tmp_path / "out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
-
-
-def test_the_wheel_has_no_tests_and_all_its_data(wheel: Path) -> None:
-    names = set(zipfile.ZipFile(wheel).namelist())
-    assert {name.partition("/")[0].partition("-")[0] for name in names} == {
-        "flows",
-        "tasks",
-        "iterpref_core",
-        "iterpref",
-    }
-    data = subprocess.run(
-        ["git", "ls-files", "flows", "tasks", "iterpref_core"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    if data.returncode:
-        pytest.skip("this is no git repository: nothing says which files belong to the packages")
-    assert {name for name in data.stdout.splitlines() if not name.endswith("ruff.toml")} - names == set()
 
 
 def test_without_its_extra_the_command_line_says_what_to_install(environment: Make, tmp_path: Path) -> None:
