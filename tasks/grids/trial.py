@@ -26,6 +26,9 @@ from tasks.recording.trial_runs import record_trials
 
 logger = logging.getLogger(__name__)
 
+_TRIALS_A_PROCESS = 8
+"""After which a process ends: its memory grows by some hundred MB with each, and starting one takes ten seconds."""
+
 INSIDE = {"pairs": 200, "problems": 150, "samples": 10, "temperature": 0.8}
 """How much of a trial is looked into: pairs, as many other programs, and problems that are answered several times."""
 
@@ -145,7 +148,9 @@ def _run_all(
 ) -> Iterator[tuple[Path, TrialScore]]:
     context = multiprocessing.get_context("spawn")
     threads = max(1, (os.cpu_count() or 1) // jobs)
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_limit_threads, initargs=(threads,)) as pool:
+    with ProcessPoolExecutor(
+        jobs, context, initializer=_limit_threads, initargs=(threads,), max_tasks_per_child=_TRIALS_A_PROCESS
+    ) as pool:
         runs = {pool.submit(_run_one, trial, params, own, path): path for path, trial in waiting.items()}
         for finished in as_completed(runs):
             yield runs[finished], finished.result()
