@@ -65,12 +65,18 @@ def ablate(
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
-    """Train and score the rows of one of the paper's ablations; needs all up to localization."""
+    """Train and score the rows of one of the paper's ablations, beside its figures; needs all up to localization."""
+    from iterpref_core.report.paper_ablations import describe_figures, paper_figures
+    from iterpref_core.report.score_table import model_title
+    from tasks.common.paths import REPORT_DATA
     from tasks.grids.ablations import load_grid, run_grid
 
     settings = load_params(params)
-    rows = run_grid(name, load_grid(name, settings), settings, choose("--split", split, SPLITS), seeds, jobs)
-    show_rows(name, rows, json_)
+    grid = load_grid(name, settings)
+    paper = paper_figures(REPORT_DATA, name, [row.label for row in grid])  # a broken file costs no training
+    rows = run_grid(name, grid, settings, choose("--split", split, SPLITS), seeds, jobs)
+    ours = f"{model_title(settings.model.student)}, {rows[0].n} problems of split {split}"
+    show_rows(name, rows, json_, paper, describe_figures(paper, ours) if paper else None)
 
 
 def study(

@@ -6,7 +6,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.report.calls_curve import compared_curves, own_curve
+from iterpref_core.report.calls_curve import compared_curves, own_curve, paper_curve
 from iterpref_core.report.failures import failure_kinds
 from iterpref_core.report.labels import BENCHMARKS, DIFFICULTIES, MODELS, in_order
 from iterpref_core.report.summary import Summary
@@ -63,7 +63,8 @@ def _failures(summary: Summary) -> Rows:
 
 
 def _calls(summary: Summary) -> Rows:
-    for source, curve in chain([("this run", own_curve(summary))], compared_curves(summary).items()):
+    own, paper = ("this run", own_curve(summary)), ("the paper, debugging", paper_curve())
+    for source, curve in chain([own], compared_curves(summary).items(), [paper]):
         yield from ((source, calls, share) for calls, share in curve)
 
 

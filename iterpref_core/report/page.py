@@ -8,7 +8,7 @@ import yaml
 
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.report import number_formats as figures
-from iterpref_core.report.calls_curve import calls_chart, calls_rows
+from iterpref_core.report.calls_curve import calls_chart, calls_rows, paper_calls_rows
 from iterpref_core.report.charts import Chart, Series, line_chart
 from iterpref_core.report.failing_programs import OfModel
 from iterpref_core.report.failures import changes_from_base, failure_tables, partial_scores
@@ -27,7 +27,7 @@ from iterpref_core.report.labels import (
     model_name,
 )
 from iterpref_core.report.pair_view import pair_context, style, templates
-from iterpref_core.report.score_table import difficulty_table, score_table
+from iterpref_core.report.score_table import absent_benchmarks, difficulty_table, published_table, score_table
 from iterpref_core.report.stage_outputs import Curve
 from iterpref_core.report.summary import Summary
 from iterpref_core.report.validity_section import judge_charts, share_charts
@@ -63,6 +63,8 @@ def write_page(
         findings=findings(summary),
         results=_results(summary),
         scores=score_table(summary),
+        published=published_table(summary),
+        absent=absent_benchmarks(summary),
         main_truth=summary["ground_truth"].get(MAIN_BENCHMARK),
         reasons=_reasons(summary),
         difficulty=difficulty_table(summary),
@@ -73,6 +75,7 @@ def write_page(
         sampled=_sampled(summary),
         calls=calls_chart(summary, "this run"),
         calls_rows=calls_rows(summary),
+        paper_calls_rows=paper_calls_rows(summary),
         paper_calls=PAPER_CALLS_PER_PROBLEM,
         funnel=_funnel(summary),
         share_charts=share_charts(summary["validity"]),

@@ -20,8 +20,6 @@ from iterpref_core.report.labels import (
 from iterpref_core.report.number_formats import interval, p_equation, points, share
 from iterpref_core.report.summary import Summary
 
-EMBEDDED = {"nanolab": "nanolab, the embedded model"}
-
 
 @dataclass(frozen=True)
 class Cell:
@@ -60,40 +58,59 @@ class Group:
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """`columns` are groups of benchmarks, each with the names of its columns; `absent` benchmarks have no column."""
+    """`columns` are groups of benchmarks, each with the names of its columns."""
 
     columns: tuple[tuple[str, tuple[str, ...]], ...]
     groups: tuple[Group, ...]
-    absent: tuple[str, ...]
-    published: bool
+
+    @property
+    def published(self) -> bool:
+        """Whether some of the rows are published ones."""
+        return any(row.style == "published" for group in self.groups for row in group.rows)
+
+    @property
+    def width(self) -> int:
+        """Columns, that of the methods' names included."""
+        return 1 + sum(len(names) for _, names in self.columns)
 
 
 def score_table(summary: Summary) -> ScoreTable | None:
     """Lay the table out; None where there is nothing but held-out problems, which have a table of their own.
 
-    It has a column for every benchmark that was asked for or that somebody published a score of. Published scores of
-    the student stand under the same heading as ours, method by method; other models follow in the file's order.
+    It has a column for every benchmark that was asked for. Published scores of the student stand beside ours, method by
+    method; `published_table` has those of other models.
     """
-    found = [*summary["models"].values(), *summary["unavailable"].values()]
-    published: Sequence[Mapping[str, Any]] = summary["published"]
-    shown = {name for of_model in found for name in of_model} | {row["benchmark"] for row in published}
-    columns = {title: [key for key in keys if key in shown] for title, keys in COLUMNS.items()}
-    keys = [key for group in columns.values() for key in group]
-    if not set(keys) - {MAIN_BENCHMARK}:
+    shown = _asked_for(summary)
+    if not shown - {MAIN_BENCHMARK}:
         return None
+    keys, columns = _columns(shown)
     student = summary["provenance"]["params"]["model"]["student"]
-    rows: dict[str, list[tuple[str, TableRow]]] = {_base(student): _own_rows(summary, keys)}
-    titles = {_base(student): EMBEDDED.get(student, student)}
-    for (model, method, source), scores in _by_method(published).items():
-        cells = tuple(Cell(share(scores[key])) if key in scores else Cell("–") for key in keys)
-        titles.setdefault(_base(model), model)
-        rows.setdefault(_base(model), []).append((_method(method), TableRow(method, "published", cells, source)))
-    return ScoreTable(
-        tuple((title, tuple(COLUMNS[title][key] for key in group)) for title, group in columns.items() if group),
-        tuple(Group(titles[model], _sorted(of_model)) for model, of_model in rows.items() if of_model),
-        tuple(benchmark_name(name) for name in BENCHMARKS if name not in (*shown, CHOOSING_BENCHMARK)),
-        bool(published),
-    )
+    published = _published_rows(summary, keys).get(_base(student), [])
+    rows = _sorted([*_own_rows(summary, keys), *published])
+    return ScoreTable(columns, (Group(model_title(student), rows),) if rows else ())
+
+
+def published_table(summary: Summary) -> ScoreTable | None:
+    """Published scores of other models, on the benchmarks that were measured here; None where there are none."""
+    student = _base(summary["provenance"]["params"]["model"]["student"])
+    others = [row for row in _published(summary) if _base(row["model"]) != student]
+    if not others:
+        return None
+    keys, columns = _columns({row["benchmark"] for row in others})
+    titles = {_base(row["model"]): row["model"] for row in reversed(others)}
+    rows = {model: of_model for model, of_model in _published_rows(summary, keys).items() if model in titles}
+    return ScoreTable(columns, tuple(Group(titles[model], _sorted(of_model)) for model, of_model in rows.items()))
+
+
+def model_title(student: str) -> str:
+    """The student for readers: `model.student`, explained where it is the embedded one."""
+    return "nanolab, the embedded model" if student == "nanolab" else student
+
+
+def absent_benchmarks(summary: Summary) -> list[str]:
+    """Names of the benchmarks that nobody asked for here."""
+    shown = (*_asked_for(summary), CHOOSING_BENCHMARK)
+    return [benchmark_name(name) for name in BENCHMARKS if name not in shown]
 
 
 def difficulty_table(summary: Summary) -> tuple[list[str], list[tuple[str, list[Cell]]]] | None:
@@ -113,6 +130,34 @@ def difficulty_table(summary: Summary) -> tuple[list[str], list[tuple[str, list[
         against = compared.get("by_difficulty", {})
         rows.append((model_name(model), [_cell(scores[model].get(name), against.get(name)) for name in names]))
     return [f"{name}, {sizes[name]} tasks" for name in names], rows
+
+
+def _asked_for(summary: Summary) -> set[str]:
+    found = [*summary["models"].values(), *summary["unavailable"].values()]
+    return {name for of_model in found for name in of_model}
+
+
+def _columns(shown: set[str]) -> tuple[list[str], tuple[tuple[str, tuple[str, ...]], ...]]:
+    """These benchmarks in the order of the columns, and the groups with their headings."""
+    groups = {title: [key for key in keys if key in shown] for title, keys in COLUMNS.items()}
+    return [key for group in groups.values() for key in group], tuple(
+        (title, tuple(COLUMNS[title][key] for key in group)) for title, group in groups.items() if group
+    )
+
+
+def _published(summary: Summary) -> list[Mapping[str, Any]]:
+    """Published scores on the benchmarks that some model was measured on here."""
+    measured = {name for scores in summary["models"].values() for name in scores}
+    return [row for row in summary["published"] if row["benchmark"] in measured]
+
+
+def _published_rows(summary: Summary, keys: Sequence[str]) -> dict[str, list[tuple[str, TableRow]]]:
+    """Model, by what its names have in common → (method, row) of what was published, in the file's order."""
+    rows: dict[str, list[tuple[str, TableRow]]] = {}
+    for (model, method, source), scores in _by_method(_published(summary)).items():
+        cells = tuple(Cell(share(scores[key])) if key in scores else Cell("–") for key in keys)
+        rows.setdefault(_base(model), []).append((_method(method), TableRow(method, "published", cells, source)))
+    return rows
 
 
 def _own_rows(summary: Summary, keys: Sequence[str]) -> list[tuple[str, TableRow]]:

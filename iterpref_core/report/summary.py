@@ -43,7 +43,7 @@ def build_summary(
         params: the parameters, recorded whole.
         lock: `dvc.lock`, for the hashes of all artifacts.
         contamination: what pairs share with benchmarks, as stage pairs wrote it; nothing is said of it by default.
-        supplied: folder of published scores and of debugging against sampling; either may be absent.
+        supplied: folder of published scores and of debugging against sampling; each may be absent.
 
     Raises:
         InputError: a file is absent or unusable, or models were measured on different data.

@@ -1,10 +1,10 @@
-"""Supplied results, put there by hand: published scores, debugging against sampling.
+"""Supplied results, put there by hand: published scores, the paper's ablations, debugging against sampling.
 
-Both are CSV files in one folder, described in `report_data/README.md`; either may be absent.
+All are CSV files in one folder, described in `report_data/README.md`; each may be absent.
 """
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -14,7 +14,7 @@ from iterpref_core.errors import InputError
 from iterpref_core.report.labels import BENCHMARKS, OWN_BENCHMARKS
 from iterpref_core.storage.jsonl import describe_validation_error
 
-PUBLISHED, CALLS = "published.csv", "calls.csv"
+PUBLISHED, PAPER_ABLATIONS, CALLS = "published.csv", "paper_ablations.csv", "calls.csv"
 
 Text = Annotated[str, Field(min_length=1)]
 Share = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1)]
@@ -27,14 +27,23 @@ class _Row(BaseModel):
 R = TypeVar("R", bound=_Row)
 
 
-class Published(_Row):
-    """A score that somebody published: `pass_at_1` is a share of 1, `source` says where it stands."""
-
+class _Score(_Row):
     model: Text
     method: Text
     benchmark: Text
     pass_at_1: float
     source: Text
+
+    @field_validator("pass_at_1")
+    @classmethod
+    def _is_a_share(cls, value: float) -> float:
+        if not 0 <= value <= 1:
+            raise ValueError(f"{value:g} is not a share of 1; write 0.616 for 61.6%")
+        return value
+
+
+class Published(_Score):
+    """A score that somebody published: `pass_at_1` is a share of 1, `source` says where it stands."""
 
     @field_validator("benchmark")
     @classmethod
@@ -45,12 +54,15 @@ class Published(_Row):
             raise ValueError(f"{name!r} is not one of {known}")
         return name
 
-    @field_validator("pass_at_1")
-    @classmethod
-    def _is_a_share(cls, value: float) -> float:
-        if not 0 <= value <= 1:
-            raise ValueError(f"{value:g} is not a share of 1; write 0.616 for 61.6%")
-        return value
+
+class PaperScore(_Score):
+    """A score of the paper's ablations: `label` is the row that does the same in a `grid` of ablations.yaml.
+
+    `benchmark` is free text: some of the paper's columns are averages.
+    """
+
+    grid: Text
+    label: Text
 
 
 class CallsRow(_Row):
@@ -89,18 +101,36 @@ def load_published(folder: Path) -> list[Published]:
         InputError: a line is broken, or says again what an earlier one said.
     """
     path = folder / PUBLISHED
-    found: dict[tuple[str, ...], int] = {}
-    rows = []
-    for line, row in _read(path, Published):
-        key = (row.model, row.method, row.benchmark, row.source)
-        if key in found:
+    rows = list(_read(path, Published))
+    _check_distinct(
+        path,
+        (
+            (line, (f"{row.method} of {row.model} on {row.benchmark} from this source", row.source))
+            for line, row in rows
+        ),
+    )
+    return [row for _, row in rows]
+
+
+def load_paper_ablations(folder: Path) -> list[PaperScore]:
+    """The scores of the paper's ablations, in the file's order; none where there is no file.
+
+    Raises:
+        InputError: a line is broken, says again what an earlier one said, or names another model, method or source than
+            the lines of the same row.
+    """
+    path = folder / PAPER_ABLATIONS
+    rows = list(_read(path, PaperScore))
+    _check_distinct(path, ((line, (f"{row.grid}, {row.label} on {row.benchmark}",)) for line, row in rows))
+    of_row: dict[tuple[str, str], tuple[str, str, str]] = {}
+    for line, row in rows:
+        known = of_row.setdefault((row.grid, row.label), (row.model, row.method, row.source))
+        if known != (row.model, row.method, row.source):
             raise InputError(
-                f"{path}:{line}: {row.method} of {row.model} on {row.benchmark} from this source stands in line "
-                f"{found[key]} already; remove one of them"
+                f"{path}:{line}: {row.grid}, {row.label} is of {', '.join(known)} in an earlier line; "
+                "a row has one model, one method and one source"
             )
-        found[key] = line
-        rows.append(row)
-    return rows
+    return [row for _, row in rows]
 
 
 def load_calls(folder: Path) -> list[CallsRow]:
@@ -136,6 +166,15 @@ def _read(path: Path, record: type[R]) -> Iterator[tuple[int, R]]:
                 yield rows.line_num, _parse(f"{path}:{rows.line_num}", record, header, cells)
         except (csv.Error, UnicodeDecodeError) as error:
             raise InputError(f"{path}:{rows.line_num + 1}: not UTF-8 CSV ({error}); save it as such") from None
+
+
+def _check_distinct(path: Path, keys: Iterable[tuple[int, tuple[str, ...]]]) -> None:
+    """Refuse (line, key) pairs of which a key stands twice; a key begins with what it says."""
+    found: dict[tuple[str, ...], int] = {}
+    for line, key in keys:
+        if key in found:
+            raise InputError(f"{path}:{line}: {key[0]} stands in line {found[key]} already; remove one of them")
+        found[key] = line
 
 
 def _check_header(path: Path, header: Sequence[str], wanted: Sequence[str]) -> None:

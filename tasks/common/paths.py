@@ -22,7 +22,7 @@ METRICS = Path("metrics")
 HEADLINE = Path("metrics.json")
 REPORTS = Path("reports")
 REPORT_DATA = Path("report_data")
-"""What users lay beside the experiment: published scores, debugging against sampling."""
+"""What stands beside the experiment: published scores, the paper's ablations, debugging against sampling."""
 SUMMARY = REPORTS / "summary.json"
 
 STATE = Path(".iterpref")

@@ -1,14 +1,20 @@
 """ablations.yaml: every row can be run, and mistakes are named."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from flows.cli import app
 from iterpref_core.config import Params, with_values
 from iterpref_core.errors import ConfigError, InputError
+from tasks.grids import ablations
 from tasks.grids.ablations import load_grid
-from tasks.grids.trial import TrialScore
+from tasks.grids.comparison import ComparisonRow, compare_rows
+from tasks.grids.trial import Trial, TrialScore
 from tasks.grids.tuning import best_of, count_trainings, grid
 from tests.settings import ROOT
 
@@ -77,3 +83,41 @@ def test_the_best_of_equals_is_the_first(params: Params) -> None:
     points = grid("dpo", params)
     scores = [TrialScore(pass_at_1=share, n=10, passed=()) for share in (0.1, 0.3, 0.3, 0.2, 0.0)]
     assert best_of(zip(points, scores, strict=True))["dpo"] is points[1]
+
+
+@pytest.fixture
+def ablate(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Runs the verb in the repository with scores made up in place of trainings; returns what it printed."""
+
+    def scored(name: str, rows: list[Trial], params: Params, *_: object) -> list[ComparisonRow]:
+        scores = {row.label: [TrialScore(pass_at_1=0.5, n=2, passed=("a",))] for row in rows}
+        return compare_rows(scores, against=rows[0].label, resamples=10, seed=0)
+
+    def run(*words: str) -> str:
+        result = CliRunner().invoke(app, ["ablate", *words])
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("COLUMNS", "150")
+    monkeypatch.setattr(ablations, "run_grid", scored)
+    return run
+
+
+def test_the_papers_figures_stand_beside_ours(ablate: Callable[..., str]) -> None:
+    printed = ablate("localizer")
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in printed.splitlines() if "│" in line]
+    assert [(row[0], *row[-2:]) for row in cells] == [
+        ("line LCS", "64.4%", ""),
+        ("prefix and suffix", "61.9%", "−2.6"),
+        ("token diff", "–", "–"),
+        ("causal", "–", "–"),
+    ]
+    assert "Ours: nanolab, the embedded model, 2 problems of split validation." in printed
+    assert "prefix and suffix: Qwen2.5-Coder-7B, Target-DPO, prefix-suffix (arXiv 2503.02783, table 19)" in printed
+
+
+def test_the_papers_figures_are_in_the_json(ablate: Callable[..., str]) -> None:
+    found = {row["label"]: row for row in json.loads(ablate("source", "--json"))}
+    assert found["sampling"]["paper"]["scores"]["humaneval"] == 0.841
+    assert "paper" not in found["sampling, DPO"], "table 7 has no such row"

@@ -76,7 +76,7 @@ FENCED = "```python\nx + 1\n```"
         ("qwen2.5-coder-7b", "Qwen/Qwen2.5-Coder-7B", 1e-5, PLAIN),
         ("qwen2.5-coder-32b", "Qwen/Qwen2.5-Coder-32B", 5e-6, PLAIN),
         ("deepseek-coder-7b", "deepseek-ai/deepseek-coder-7b-instruct-v1.5", 1e-5, QWEN),
-        ("codeqwen1.5-7b", "Qwen/CodeQwen1.5-7B", 1e-5, PLAIN),
+        ("codeqwen1.5-7b", "Qwen/CodeQwen1.5-7B-Chat", 1e-5, QWEN),
         ("starcoder2-15b", "bigcode/starcoder2-15b", 5e-6, PLAIN),
     ],
 )

@@ -6,7 +6,7 @@ from typing import get_args
 
 from iterpref_core.config import Benchmark
 from iterpref_core.report.labels import BENCHMARKS, COLUMNS, benchmark_name
-from iterpref_core.report.score_table import Cell, difficulty_table, score_table
+from iterpref_core.report.score_table import Cell, absent_benchmarks, difficulty_table, published_table, score_table
 from iterpref_core.report.summary import build_summary
 
 
@@ -25,15 +25,17 @@ def test_columns_are_those_of_the_papers_table(rich: SimpleNamespace) -> None:
         ("LiveCodeBench", ("",)),
         ("held-out", ("",)),
     )
-    assert not {benchmark_name(name) for found in summary["models"].values() for name in found} & set(table.absent)
-    width = sum(len(names) for _, names in table.columns)
-    assert {len(row.cells) for group in table.groups for row in group.rows} == {width}
+    measured = {benchmark_name(name) for found in summary["models"].values() for name in found}
+    assert not measured & set(absent_benchmarks(summary))
+    assert {1 + len(row.cells) for group in table.groups for row in group.rows} == {table.width}
 
 
 def test_published_rows_stand_beside_ours_where_the_model_is_the_same(rich: SimpleNamespace) -> None:
-    table = score_table(rich.summarize())
+    summary = rich.summarize()
+    table, others = score_table(summary), published_table(summary)
     assert table is not None
-    own, other = table.groups
+    assert others is not None
+    (own,), (other,) = table.groups, others.groups
     assert own.name == "nanolab, the embedded model"
     names = ["ground truth", "base", "SFT on chosen", "DPO", "RPO", "RPO", "Target-DPO", "Target-RPO"]
     assert [row.name for row in own.rows] == [*names, "debugger (ceiling)"]
@@ -42,9 +44,25 @@ def test_published_rows_stand_beside_ours_where_the_model_is_the_same(rich: Simp
     assert published.cells[:2] == (Cell("12.5"), Cell("–")), "a published row has neither interval nor p"
     assert other.name == "made-up/Coder-7B"
     assert [row.name for row in other.rows] == ["base", "DPO", "Target-DPO", "KTO"]
-    assert [cell.score for cell in other.rows[0].cells] == [
-        "40.0", "41.0", "42.0", "43.0", "44.0", "–", "–", "–", "45.0", "–"
-    ]  # fmt: skip
+    assert [cell.score for cell in other.rows[0].cells] == ["40.0", "41.0", "42.0", "43.0", "44.0", "45.0"]
+    titles = [title for title, _ in others.columns]
+    assert titles == ["EvalPlus", "BigCodeBench Full", "LiveCodeBench"], "no column that nobody published"
+
+
+def test_published_scores_stand_where_the_benchmark_was_measured(rich: SimpleNamespace) -> None:
+    summary = rich.summarize()
+    for scores in summary["models"].values():
+        for name in ("humaneval", "livecodebench"):
+            del scores[name]
+    for unavailable in summary["unavailable"].values():
+        unavailable["livecodebench"] = "no data"
+    table, others = score_table(summary), published_table(summary)
+    assert table is not None
+    assert others is not None
+    assert not table.published, "the one score of this model is on a benchmark that nobody measured"
+    assert table.columns[0] == ("EvalPlus", ("HumanEval+", "MBPP", "MBPP+"))
+    assert [cell.score for cell in others.groups[0].rows[0].cells] == ["41.0", "42.0", "43.0", "44.0"]
+    assert published_table(summary | {"models": {"dpo": {"heldout": summary["models"]["dpo"]["heldout"]}}}) is None
 
 
 def test_a_cell_says_score_interval_difference_and_p(rich: SimpleNamespace) -> None:
@@ -58,11 +76,10 @@ def test_a_cell_says_score_interval_difference_and_p(rich: SimpleNamespace) -> N
     assert rows["Target-RPO"].cells[7] == Cell("n/a")
     live = rows["Target-RPO"].cells[8]
     assert ("pass@5 65.0",) in live.notes
-    for model in summary["models"]:
-        del summary["models"][model]["humaneval"]
+    del summary["models"]["base"]["humaneval"]
     table = score_table(summary)
     assert table is not None
-    assert table.groups[0].rows[1].cells[0] == Cell("–"), "somebody published it: the column stays"
+    assert table.groups[0].rows[1].cells[0] == Cell("–"), "others were asked for it"
 
 
 def test_a_difference_that_may_be_chance_is_not_colored(rich: SimpleNamespace) -> None:
@@ -79,8 +96,8 @@ def test_benchmarks_that_nobody_asked_for_have_no_column(experiment: SimpleNames
     table = score_table(summary)
     assert table is not None
     assert [title for title, _ in table.columns] == ["EvalPlus", "held-out"]
-    assert "LiveCodeBench" in table.absent
-    assert "validation split" not in table.absent, "things are chosen on it: nobody misses its scores"
+    assert "LiveCodeBench" in absent_benchmarks(summary)
+    assert "validation split" not in absent_benchmarks(summary), "things are chosen on it: nobody misses its scores"
     assert difficulty_table(summary) is None
     heldout = {model: {"heldout": scores["heldout"]} for model, scores in summary["models"].items()}
     assert score_table(summary | {"models": heldout, "unavailable": {}}) is None, "it has a table of its own"
