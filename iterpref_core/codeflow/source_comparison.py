@@ -111,7 +111,8 @@ def compare_sources(
         debugging: trajectories of CodeFlow.
         sampling: those of sampling, at least of the problems whose draft fails.
         hardest: only so many of the problems whose draft fails: those that the fewest samples solve (of samples that
-            could be judged), and of equals those whose task_id comes first. The paper takes 5,000 and does not say how.
+            could be judged), and of equals those whose task_id comes first. The paper takes
+            5,000 that five debugging iterations did not solve (table 6).
         resamples: bootstrap resamples of the intervals.
         seed: of the resampling.
 
