@@ -1,22 +1,10 @@
-"""Docstrings as mkdocstrings must be given them: their lists and doctests as GitHub's Markdown would show them."""
+"""Griffe extension: docstrings as mkdocstrings must be given them to show their lists and doctests."""
 
-import re
 from typing import Any
 
 import griffe
 
-from docs.website.github_markdown import for_python_markdown
-
-_DOCTEST = re.compile(r"(?m)(?:^>>> .*\n?)(?:^.+\n?)*")
-
-
-def docstring_markdown(text: str) -> str:
-    """A docstring with its doctests as blocks of code, up to the next empty line.
-
-    Args:
-        text: without the indentation that all its lines share.
-    """
-    return for_python_markdown(_DOCTEST.sub(lambda block: f"```pycon\n{block[0].rstrip()}\n```\n", text), None)
+from docs.website.github_markdown import docstring_markdown
 
 
 class Docstrings(griffe.Extension):

@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 
 _FENCE = re.compile(r"^\s*(`{3,}|~{3,})")
 _LIST_ITEM = re.compile(r"^( *)(?:[-*+]|\d+\.) ")
+_DOCTEST = re.compile(r"(?m)(?:^>>> .*\n?)(?:^.+\n?)*")
 _LEAVING = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(\.\./([^)#]*)(#[^)]*)?\)")
 
 
@@ -30,6 +31,15 @@ def for_python_markdown(text: str, repository: str | None) -> str:
             lines.append(_LEAVING.sub(lambda link: _link(link[1], link[2], link[3], repository), indented))
         before = line
     return "\n".join(lines) + "\n"
+
+
+def docstring_markdown(text: str) -> str:
+    """A docstring with its doctests, each up to the next empty line, as blocks of code.
+
+    Args:
+        text: without the indentation that all its lines share.
+    """
+    return for_python_markdown(_DOCTEST.sub(lambda block: f"```pycon\n{block[0].rstrip()}\n```\n", text), None)
 
 
 def _starts_block(line: str, before: str) -> bool:

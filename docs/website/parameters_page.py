@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from docs.website.schema_types import Schema, as_code, describe, table
+from docs.website.schema_types import Schema, describe, table
 from iterpref_core.config import Params
 
 _COMMENT = re.compile(r"(?:^|\s)# (.*)")
@@ -48,11 +48,17 @@ def _rows(
         comment = comments.get(key, "")
         if not deeper or comment or not values.get(name):
             kind = describe(below, str) if not below.get("properties") else "section"
-            shown = "" if deeper and values.get(name) else as_code(values.get(name))
+            shown = "" if deeper and values.get(name) else _as_yaml(values.get(name))
             rows.append((f"`{key}`", kind, shown, comment))
         if deeper:
             rows += _rows(below, schema, key, values.get(name) or {}, comments)
     return rows
+
+
+def _as_yaml(value: Any) -> str:
+    """A value as it may stand in params.yaml, on one line, as code."""
+    text = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), allow_unicode=True)
+    return f"`{text.splitlines()[0]}`"
 
 
 def _fields(model: Schema, values: dict[str, Any]) -> dict[str, Schema]:

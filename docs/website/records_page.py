@@ -1,9 +1,10 @@
 """Reference of the records that stages exchange: what each is, its fields, and one as it stands in a file."""
 
 import inspect
+import json
 import re
 
-from docs.website.schema_types import as_code, describe, table
+from docs.website.schema_types import describe, table
 from iterpref_core import records
 from iterpref_core.records import Record
 
@@ -36,7 +37,7 @@ def _section(kind: type[Record]) -> str:
         (
             f"`{name}`",
             describe(field, lambda other: f"[{other}](#{other.lower()})"),
-            "required" if name in required else as_code(field["default"]) if "default" in field else "",
+            "required" if name in required else f"`{json.dumps(field['default'])}`" if "default" in field else "",
             *([said.get(name, "")] if said else []),
         )
         for name, field in own["properties"].items()

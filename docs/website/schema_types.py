@@ -1,6 +1,5 @@
 """What a JSON schema allows, in words."""
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -45,11 +44,6 @@ def _kind(schema: Schema, name_of: Callable[[str], str]) -> str:
     if kind == "object" and isinstance(schema.get("additionalProperties"), dict):
         return f"mapping of names to {describe(schema['additionalProperties'], name_of)}"
     return _NAMES.get(kind, kind)
-
-
-def as_code(value: Any) -> str:
-    """A value as YAML and JSON both read it, as code."""
-    return f"`{json.dumps(value, ensure_ascii=False)}`"
 
 
 def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
