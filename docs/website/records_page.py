@@ -4,6 +4,8 @@ import inspect
 import json
 import re
 
+from pydantic.fields import FieldInfo
+
 from docs.website.schema_types import describe, table
 from iterpref_core import records
 from iterpref_core.records import Record
@@ -32,12 +34,11 @@ def _section(kind: type[Record]) -> str:
     said = dict(_ATTRIBUTE.findall(attributes))
     schema = kind.model_json_schema()
     own = schema if "properties" in schema else schema["$defs"][kind.__name__]  # one that has itself as a field
-    required = set(own.get("required", ()))
     rows = [
         (
             f"`{name}`",
             describe(field, lambda other: f"[{other}](#{other.lower()})"),
-            "required" if name in required else f"`{json.dumps(field['default'])}`" if "default" in field else "",
+            _default(kind.model_fields[name]),
             *([said.get(name, "")] if said else []),
         )
         for name, field in own["properties"].items()
@@ -45,3 +46,8 @@ def _section(kind: type[Record]) -> str:
     shown = table(("field", "type", "default", "meaning")[: 4 if said else 3], rows)
     example = f"```json\n{kind.example}\n```\n" if kind.example else ""
     return "\n".join([f"## {kind.__name__}\n", f"{text}\n", f"Version {kind.schema_version}.\n", shown, example])
+
+
+def _default(field: FieldInfo) -> str:
+    """The value of a field that a line leaves out."""
+    return "required" if field.is_required() else f"`{json.dumps(field.get_default(call_default_factory=True))}`"

@@ -47,7 +47,9 @@ def _kind(schema: Schema, name_of: Callable[[str], str]) -> str:
 
 
 def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    """A table in Markdown; empty without rows."""
+    """A table in Markdown, whose cells stand below each other on a phone (theme/main.html); empty without rows."""
     lines = [head, ("---",) * len(head), *rows]
     cells = [" | ".join(" ".join(cell.split()).replace("|", r"\|") for cell in line) for line in lines]
-    return "\n".join(f"| {line} |" for line in cells) + "\n" if rows else ""
+    return (
+        "\n".join(["<div class=stacked markdown>\n", *(f"| {line} |" for line in cells), "\n</div>\n"]) if rows else ""
+    )

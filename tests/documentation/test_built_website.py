@@ -112,6 +112,10 @@ def test_a_page_fits_its_window_and_asks_its_own_server_alone(
 ) -> None:
     browser.visit(f"{address}/{page}", width, dark=width == 390)
     assert browser.evaluate("document.documentElement.scrollWidth") <= width
+    beyond = (
+        f"[...document.querySelectorAll('.stacked td')].filter(e => e.getBoundingClientRect().right > {width}).length"
+    )
+    assert browser.evaluate(beyond) == 0
     assert browser.complaints == []
     assert [request for request in browser.requests if not request.startswith((address, "data:"))] == []
 
