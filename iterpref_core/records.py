@@ -349,7 +349,7 @@ class Divergence(Record):
         kl_chosen: of the tokens of y+.
         kl_unrelated: of the tokens of programs that no pair has.
         chosen_logp: mean log-probability of y+, nats a program, before and after.
-        first_wrong: mean probability of the first token of D-, before and after.
+        first_wrong: mean probability of the first token of y- that is not that of y+, before and after.
     """
 
     kl_error: float

@@ -14,6 +14,7 @@ from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.inference.local.weights import load_model
 from iterpref_core.records import Divergence, FocalSpans, PreferencePair, Problem
 from iterpref_core.training.dataset import TokenizedPair, stream_pairs, tokenize_pair
+from iterpref_core.training.masks import shared_prefix
 from iterpref_core.training.reference import Program
 
 
@@ -46,7 +47,8 @@ def measure_divergence(
     rejected = list(_compare(start, trained, [(row.prompt_ids, row.rejected_ids) for row in pairs], batch_size))
     others = list(_compare(start, trained, unrelated, batch_size))
     marks = [torch.tensor(row.focal, dtype=torch.bool) for row in pairs]
-    first = [(own, int(mark.nonzero()[0])) for own, mark in zip(rejected, marks, strict=True) if mark.any()]
+    places = (shared_prefix(row.chosen_ids, row.rejected_ids) for row in pairs)
+    first = [(own, place) for own, place in zip(rejected, places, strict=True) if place < len(own.kl)]
     return Divergence(
         kl_error=_mean(own.kl[mark] for own, mark in zip(rejected, marks, strict=True)),
         kl_rejected=_mean(own.kl[~mark] for own, mark in zip(rejected, marks, strict=True)),

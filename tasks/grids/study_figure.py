@@ -14,7 +14,7 @@ from tasks.grids.study_methods import REFERENCE
 from tasks.grids.trial import Inside
 
 FIGURES = ("gains.svg", "rates.svg", "changes.svg")
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 190, 170, 40, 180, 36, 132
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 200, 170, 45, 188, 36, 132
 
 _CHANGES: tuple[tuple[str, Callable[[Change], float]], ...] = (
     ("held-out problems fixed", lambda one: one.fixed),
@@ -124,7 +124,7 @@ def _rate_panels(choice: StudyChoice, columns: int) -> list[_Panel]:
     panels = [
         _Panel(
             f"{choice.regime}: {label}",
-            f"{share_above_start(choice, label):.0%} of the grid above the start",
+            f"{share_above_start(choice, label):.0%} above the start",
             tuple((to_x(log10(one.setting.learning_rate)), to_y(one.pass_at_1)) for one in tried),
             to_y(choice.start), x_ticks, y_ticks,
         )

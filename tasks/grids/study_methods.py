@@ -35,7 +35,7 @@ HYPOTHESES = (
         "a mask of hunks that make tests fail pushes down no line that was right",
     ),
     Method(
-        "Fork-RPO", "fork-rpo", {},
+        "Fork-RPO", "fork-rpo", {"localization.method": "token"},
         "the first wrong token decides all that follows it, which is right where it stands: only it should fall",
     ),
     Method(

@@ -86,7 +86,7 @@ def test_every_configuration_is_a_point_over_its_rate(tmp_path: Path) -> None:
     higher = [float(one.get("cy", "")) < float(starts[0].get("y1", "")) for one in points[:4]]
     assert higher == [False, True, True, False]
     assert share_above_start(regimes[0].choice, "SFT") == 0.5
-    assert "50% of the grid above the start" in path.read_text()
+    assert "50% above the start" in path.read_text()
 
 
 def test_what_changed_inside_has_a_panel_a_measure(tmp_path: Path) -> None:

@@ -50,8 +50,10 @@ def test_it_is_what_the_two_models_say_of_each_token(
             for total, own in zip(totals, labels, strict=True):
                 total.append(sum(own))
         if "error" in kinds:
+            right = next(row.chosen_ids for row in pairs if row.rejected_ids == program)
+            place = next(place for place, (one, other) in enumerate(zip(right, program, strict=False)) if one != other)
             for one, own in zip(first, labels, strict=True):
-                one.append(torch.tensor(own[kinds.index("error")]).exp().item())
+                one.append(torch.tensor(own[place]).exp().item())
     assert found.kl_error > 0
     for name, values in kl.items():
         assert getattr(found, f"kl_{name}") == pytest.approx(fmean(values), rel=1e-4), name
