@@ -114,10 +114,10 @@ def test_repeating_does_nothing(experiment: "Workspace") -> None:
 
 
 def test_beta_concerns_training_and_what_follows(experiment: "Workspace") -> None:
-    experiment.set_param("beta: 0.1", "beta: 0.2")
+    experiment.set_param("beta: 0.1 #", "beta: 0.2 #")
     trained = {f"training@{name}" for name in MODELS - {"base", "debugger"}}
     assert experiment.stale() == trained | {"report"}, "the report records all values"
-    experiment.set_param("beta: 0.2", "beta: 0.1")
+    experiment.set_param("beta: 0.2 #", "beta: 0.1 #")
 
 
 @pytest.mark.faults
@@ -161,11 +161,11 @@ def test_bad_input_stops_a_stage_with_one_message(experiment: "Workspace") -> No
 def test_bad_parameters_stop_everything_before_it_starts(
     fresh: "Workspace", iterpref: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fresh.set_param("beta: 0.1", "beta: -1")
+    fresh.set_param("beta: 0.1 #", "beta: -1 #")
     stage = fresh.run("python", "-m", "flows.problems")
     monkeypatch.chdir(fresh.path)
     code, out, err = iterpref("run")
-    fresh.set_param("beta: -1", "beta: 0.1")
+    fresh.set_param("beta: -1 #", "beta: 0.1 #")
     assert stage.returncode == code == 2
     expected = "error: params.yaml: training.beta: input should be greater than 0 (got -1)\n"
     assert (stage.stdout, out, err) == (expected, "", expected)
