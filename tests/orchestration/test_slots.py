@@ -76,6 +76,7 @@ def test_the_longest_chain_goes_first(workers: Workers) -> None:
 
 def test_a_stage_alone_gets_all_cores_and_a_pair_shares_them(workers: Workers) -> None:
     workers.finish("models")
+    assert workers.started["draft"].wait(PATIENCE_S), "while the scores still run or wait: the longest chain goes first"
     for name in ("score@base", "score@best", "draft", "pair", "train", "report"):
         workers.finish(name)
     assert workers.started["report"].wait(PATIENCE_S)
