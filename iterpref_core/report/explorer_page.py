@@ -25,7 +25,7 @@ from iterpref_core.report.explorer_data import (
     trajectory_entry,
     within,
 )
-from iterpref_core.report.labels import OUTCOMES, benchmark_name, model_name
+from iterpref_core.report.labels import FOCAL, OUTCOMES, benchmark_name, model_name
 from iterpref_core.report.model_answers import answer_entries, compared_benchmark
 from iterpref_core.report.pair_view import legend, style, templates
 from iterpref_core.report.token_colors import choose_scale
@@ -102,6 +102,10 @@ def write_explorer(files: Explored, out: Path, choice: Choice = Choice(), report
     chosen = [(task_id, found) for task_id, found in order if _is_chosen(task_id, found, choice)]
     if files.trajectories is not None:
         _refuse_what_is_not_there(files.trajectories, {task_id for task_id, _ in order}, chosen, choice)
+    if files.spans is not None:
+        for item in spans.values():
+            if item.task_id in pairs:
+                check_spans(item, pairs[item.task_id], files.spans)
     entries = _Entries(files, _index(files.problems, Problem), pairs, spans, dict(chosen))
     pages = chain.from_iterable(map(entries.cut_pages, _chunks(files.trajectories, chosen, choice)))
     answers = _answers(files)
@@ -195,8 +199,6 @@ class _Entries:
         if pair is None:
             return entry
         spans = self.spans.get(item.task_id)
-        if spans is not None and self.files.spans is not None:
-            check_spans(spans, pair, self.files.spans)
         return entry | {"pair": pair_entry(pair, spans, shifts.get(item.task_id), scale)}
 
 
@@ -210,7 +212,14 @@ def _answers(files: Explored) -> Json:
     shown = next(within(entries, ANSWER_BYTES), [])
     every = set().union(*(result.verdicts for result in measured.values()))
     names = {model: model_name(model) for model in measured}
-    return {"tasks": shown, "models": names, "benchmark": benchmark_name(name), "tasks_in_all": len(every)}
+    second = next((model for model in reversed(names) if model in FOCAL), list(names)[-1])
+    return {
+        "tasks": shown,
+        "models": names,
+        "second": second,
+        "benchmark": benchmark_name(name),
+        "tasks_in_all": len(every),
+    }
 
 
 def _told(choice: Choice, chosen: int, total: int, shown: int) -> str:

@@ -224,6 +224,7 @@ function move(by) {
 }
 
 function aside(by) {
+  if (open[last] === null) return;
   if (last === "problem") choose("problem", open.problem, open.step + by);
   else {
     const models = Object.keys(data.models), place = models.indexOf($("second").value) + by;
@@ -245,6 +246,8 @@ document.addEventListener("keydown", event => {
 });
 
 function begin() {
+  const order = new Intl.Collator("en", {numeric: true});
+  for (const items of [data.trajectories, data.tasks]) items.sort((one, other) => order.compare(one.id, other.id));
   if (data.trajectories.length) {
     const count = (values, name) => values.filter(value => value === name).length, attempts = data.trajectories.flatMap(item => item.attempts);
     const outcomes = data.trajectories.map(item => item.outcome), distinct = values => [...new Set(values)].sort();
@@ -255,15 +258,13 @@ function begin() {
     fill($("iteration"), [["", "any"], ...[...new Set(attempts.map(one => one.iteration))].sort((one, other) => one - other).map(at => [String(at), at || data.sampling ? String(at) : "0, the draft"])]);
     fill($("model"), [["", "any"], ...distinct(attempts.map(one => one.model)).map(name => [name, name])]);
     for (const id of ["outcome", "verdict", "iteration", "model", "search"]) $(id).addEventListener("input", filterProblems);
-    const order = new Intl.Collator("en", {numeric: true});
-    data.trajectories.sort((one, other) => order.compare(one.id, other.id));
     open.problem = data.trajectories[0].id;
     filterProblems();
   }
   if (data.tasks.length) {
     const models = Object.entries(data.models);
     for (const id of ["first", "second"]) fill($(id), models);
-    $("second").value = models.at(-1)[0];
+    $("second").value = data.second;
     fill($("solved"), SOLVED);
     for (const id of ["first", "second", "solved"]) $(id).addEventListener("input", filterTasks);
     open.task = data.tasks[0].id;
