@@ -153,7 +153,7 @@ def explore(
     params: ParamsOption = DEFAULT_PARAMS,
 ) -> None:
     """Write a page of trajectories to step through, attempt by attempt, and of models' answers to the same tasks."""
-    from iterpref_core.report.explorer_page import Choice, Explored, write_explorer
+    from iterpref_core.report.explorer_page import Explored, Selection, write_explorer
 
     if (model is None) != (trained is None):
         raise InputError("--model and --trained belong together: the model before and the one after training")
@@ -167,7 +167,7 @@ def explore(
         training, style = settings.training, settings.model.prompt
         shifts = partial(score_shifts, before=model, after=trained, params=training, prompt=style)
     files = Explored(trajectories, problems, pairs, spans, results, settings, shifts)
-    pages = write_explorer(files, out, Choice(task_id or (), outcomes, limit, every))
+    pages = write_explorer(files, out, Selection(task_id or (), outcomes, limit, every))
     typer.echo(f"{out}" if pages == 1 else f"{out} and {pages - 1:,} more")
 
 

@@ -6,7 +6,7 @@ the page names that script and the style sheet by their hashes, and allows nothi
 
 import base64
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import chain, islice
@@ -66,14 +66,14 @@ class Explored:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Selection:
     """Which trajectories are shown.
 
     Attributes:
         task_ids: these alone; all where there are none.
         outcomes: with one of these alone; with any where there are none.
         count: on a page, at most.
-        every: on as many pages as it takes, in the order of the file, and not a choice of them on one.
+        every: on as many pages as it takes, in the order of the file, in place of a choice on one.
     """
 
     task_ids: Collection[str] = ()
@@ -82,13 +82,13 @@ class Choice:
     every: bool = False
 
 
-def write_explorer(files: Explored, out: Path, choice: Choice = Choice(), report: str = "") -> int:
-    """Write the page, or with `choice.every` as many as it takes: `out`, then `<out>-2.html` and so on.
+def write_explorer(files: Explored, out: Path, selection: Selection = Selection(), report: str = "") -> int:
+    """Write the page, or with `selection.every` as many as it takes: `out`, then `<out>-2.html` and so on.
 
     Args:
         files: what it is made of.
         out: the page.
-        choice: which trajectories are shown.
+        selection: which trajectories are shown.
         report: address of the report beside it, for a link; none where it is empty.
 
     Returns:
@@ -98,37 +98,21 @@ def write_explorer(files: Explored, out: Path, choice: Choice = Choice(), report
         InputError: a file is unusable, or no trajectory is as chosen.
     """
     pairs, spans = _index(files.pairs, PreferencePair), _index(files.spans, FocalSpans)
-    totals, order = (Counter[str](), []) if files.trajectories is None else survey_outcomes(files.trajectories, pairs)
-    chosen = [(task_id, found) for task_id, found in order if _is_chosen(task_id, found, choice)]
-    if files.trajectories is not None:
-        _refuse_what_is_not_there(files.trajectories, {task_id for task_id, _ in order}, chosen, choice)
-    if files.spans is not None:
-        for item in spans.values():
-            if item.task_id in pairs:
-                check_spans(item, pairs[item.task_id], files.spans)
+    for item in spans.values():
+        if files.spans is not None and item.task_id in pairs:
+            check_spans(item, pairs[item.task_id], files.spans)
+    totals, chosen = _select(files.trajectories, pairs, selection)
     entries = _Entries(files, _index(files.problems, Problem), pairs, spans, dict(chosen))
-    pages = chain.from_iterable(map(entries.cut_pages, _chunks(files.trajectories, chosen, choice)))
-    answers = _answers(files)
+    pages = chain.from_iterable(map(entries.cut_pages, _chunks(files.trajectories, chosen, selection)))
+    sampling = files.params.codeflow.source == "sampling"
+    same = {"totals": totals, "outcomes": OUTCOMES, "sampling": sampling, **_answers(files)}
     page, number = next(pages, Page([], [])), 0
     while True:
         number += 1
-        following = next(pages, None) if choice.every else None
-        links = _links(out, number, following is not None)
-        sampling = files.params.codeflow.source == "sampling"
-        trajectories = {
-            "trajectories": page.entries,
-            "legend": page.legend,
-            "totals": totals,
-            "sampling": sampling,
-            "outcomes": OUTCOMES,
-        }
-        _write(
-            _name(out, number),
-            trajectories | answers,
-            _told(choice, len(chosen), sum(totals.values()), len(page.entries)),
-            links,
-            report,
-        )
+        following = next(pages, None) if selection.every else None
+        told = _told(selection, len(chosen), totals.total(), len(page.entries))
+        data = {"trajectories": page.entries, "legend": page.legend, **same}
+        _write(_name(out, number), data, told, _links(out, number, following is not None), report)
         if following is None:
             return number
         page = following
@@ -138,26 +122,36 @@ def _index(path: Path | None, kind: type[R]) -> Mapping[str, R]:
     return {} if path is None else RecordIndex(read_jsonl(path, kind, unique=True), kind)
 
 
-def _is_chosen(task_id: str, outcome: str, choice: Choice) -> bool:
-    return task_id in (choice.task_ids or (task_id,)) and outcome in (choice.outcomes or OUTCOMES)
+def _select(
+    path: Path | None, paired: Iterable[str], selection: Selection
+) -> tuple[Counter[str], list[tuple[str, str]]]:
+    """Outcome → trajectories of the file, and (task_id, outcome) of those that are asked for, in the order of a choice.
 
-
-def _refuse_what_is_not_there(path: Path, known: set[str], chosen: Sequence[object], choice: Choice) -> None:
-    absent = [task_id for task_id in choice.task_ids if task_id not in known]
+    Raises:
+        InputError: a line is broken, or nothing is as asked.
+    """
+    if path is None:
+        return Counter(), []
+    totals, order = survey_outcomes(path, paired)
+    known = {task_id for task_id, _ in order}
+    absent = [task_id for task_id in selection.task_ids if task_id not in known]
     if absent:
         raise InputError(f"{path}: has no trajectory with task_id {absent[0]!r}; give one of its own")
-    if known and not chosen:
-        raise InputError(f"{path}: no trajectory is as asked ({', '.join(choice.outcomes)}); ask for another outcome")
+    task_ids, outcomes = selection.task_ids or known, selection.outcomes or OUTCOMES
+    chosen = [(task_id, found) for task_id, found in order if task_id in task_ids and found in outcomes]
+    if order and not chosen:
+        raise InputError(f"{path}: no trajectory is as asked ({', '.join(outcomes)}); ask for another outcome")
+    return totals, chosen
 
 
-def _chunks(path: Path | None, chosen: Sequence[tuple[str, str]], choice: Choice) -> Iterator[list[Trajectory]]:
+def _chunks(path: Path | None, chosen: Sequence[tuple[str, str]], selection: Selection) -> Iterator[list[Trajectory]]:
     """Trajectories that may stand on one page: the first ones chosen, or with `every` all of them, in their order."""
     if path is None:
         return
-    wanted = {task_id: None for task_id, _ in (chosen if choice.every else chosen[: choice.count])}
+    wanted = {task_id: None for task_id, _ in (chosen if selection.every else chosen[: selection.count])}
     found = (item for item in read_jsonl(path, Trajectory) if item.task_id in wanted)
-    if choice.every:
-        while chunk := list(islice(found, choice.count)):
+    if selection.every:
+        while chunk := list(islice(found, selection.count)):
             yield chunk
         return
     by_id = {item.task_id: item for item in found}
@@ -222,7 +216,7 @@ def _answers(files: Explored) -> Json:
     }
 
 
-def _told(choice: Choice, chosen: int, total: int, shown: int) -> str:
+def _told(selection: Selection, chosen: int, total: int, shown: int) -> str:
     """Which trajectories a page shows, in words."""
     if not total:
         return "There are no trajectories here."
@@ -230,7 +224,7 @@ def _told(choice: Choice, chosen: int, total: int, shown: int) -> str:
     start = f"{shown:,} of {chosen:,} trajectories{asked}"
     if shown == chosen:
         return f"{start}."
-    if choice.every:
+    if selection.every:
         return f"{start}, in the order of the file; the other pages have the others."
     return (
         f"{start}: kinds of outcome and failure took turns, so that rare ones are here, and shares are not those of "

@@ -20,7 +20,7 @@ from iterpref_core.errors import InputError
 from iterpref_core.records import Attempt, FocalSpans, PairShifts, PreferencePair, TokenShift, Trajectory, Verdict
 from iterpref_core.report import explorer_data
 from iterpref_core.report.explorer_data import embed, line_edits, outcome, pair_entry, survey_outcomes
-from iterpref_core.report.explorer_page import Choice, Explored, write_explorer
+from iterpref_core.report.explorer_page import Explored, Selection, write_explorer
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.report.conftest import HOSTILE
 
@@ -118,7 +118,7 @@ def test_five_hundred_trajectories_take_five_megabytes_and_fewer_are_shown_befor
         assert (tmp_path / "explorer.html").stat().st_size < 5_000_000
         shown = data_of(tmp_path / "explorer.html")["trajectories"]
         assert number in {len(shown), None}
-        assert 20 < len(shown) <= 500
+        assert 10 < len(shown) <= 500
         assert f"{len(shown)} of 600 trajectories: kinds of outcome" in (tmp_path / "explorer.html").read_text("utf-8")
 
 
@@ -127,7 +127,7 @@ def test_with_every_each_trajectory_stands_on_one_page_and_pages_lead_to_each_ot
 ) -> None:
     write_jsonl(tmp_path / "in", (trajectory(f"t/{n}", attempt(number=0)) for n in range(25)))
     out = tmp_path / "a page.html"
-    assert write_explorer(explored(experiment, tmp_path / "in"), out, Choice(count=10, every=True)) == 3
+    assert write_explorer(explored(experiment, tmp_path / "in"), out, Selection(count=10, every=True)) == 3
     pages = [out, tmp_path / "a page-2.html", tmp_path / "a page-3.html"]
     shown = [[item["id"] for item in data_of(page)["trajectories"]] for page in pages]
     assert [len(ids) for ids in shown] == [10, 10, 5]
@@ -144,15 +144,15 @@ def test_trajectories_that_are_asked_for_are_shown_and_absent_ones_named(
     records = [trajectory(f"t/{n}", attempt("passed" if n < 3 else "timeout")) for n in range(9)]
     write_jsonl(tmp_path / "in", records)
     files, out = explored(experiment, tmp_path / "in"), tmp_path / "out.html"
-    write_explorer(files, out, Choice(task_ids=["t/1", "t/8"]))
+    write_explorer(files, out, Selection(task_ids=["t/1", "t/8"]))
     assert {item["id"] for item in data_of(out)["trajectories"]} == {"t/1", "t/8"}
     assert "2 of 2 trajectories that were asked for, of 9 in all." in out.read_text("utf-8")
-    write_explorer(files, out, Choice(outcomes=["solved_by_draft"]))
+    write_explorer(files, out, Selection(outcomes=["solved_by_draft"]))
     assert Counter(item["outcome"] for item in data_of(out)["trajectories"]) == {"solved_by_draft": 3}
     out.unlink()
     for choice, message in (
-        (Choice(task_ids=["t/99"]), "no trajectory with task_id 't/99'"),
-        (Choice(outcomes=["pair"]), r"no trajectory is as asked \(pair\)"),
+        (Selection(task_ids=["t/99"]), "no trajectory with task_id 't/99'"),
+        (Selection(outcomes=["pair"]), r"no trajectory is as asked \(pair\)"),
     ):
         with pytest.raises(InputError, match=message):
             write_explorer(files, out, choice)
