@@ -11,6 +11,7 @@ from tasks.common.paths import (
     REPORT_DATA,
     REPORTS,
     RESULTS,
+    TRAJECTORIES,
 )
 from tasks.common.stage_body import Metrics, run_body
 from tasks.common.stage_task import stage_task
@@ -18,8 +19,8 @@ from tasks.common.stage_task import stage_task
 
 @stage_task
 def build_report(params: Params) -> Metrics:
-    """Gather the summary, the page and the tables."""
+    """Gather the summary, the pages and the tables."""
     from iterpref_core.report.report import build_report as entry
 
-    optional = CONTAMINATION, PROBLEMS, REPORT_DATA
+    optional = CONTAMINATION, PROBLEMS, REPORT_DATA, TRAJECTORIES
     return run_body("report", entry, RESULTS, METRICS, PAIRS, FOCAL, params, LOCK, REPORTS, *optional)

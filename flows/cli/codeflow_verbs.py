@@ -1,6 +1,7 @@
 """Verbs that make trajectories, and what models answered for them."""
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +19,8 @@ from flows.cli.shared import (
     show_result,
 )
 from iterpref_core.config import CodeflowParams, Params, load_params
-from iterpref_core.errors import ConfigError
+from iterpref_core.errors import ConfigError, InputError
+from iterpref_core.report.labels import OUTCOMES
 from iterpref_core.report.number_formats import difference
 
 PANEL = "CodeFlow"
@@ -39,7 +41,7 @@ Estimate = Annotated[bool, typer.Option("--estimate", help="Work on 1% and say w
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    for verb in (debug, compare_sources, answers):
+    for verb in (debug, explore, compare_sources, answers):
         app.command(rich_help_panel=PANEL)(verb)
 
 
@@ -125,6 +127,48 @@ def _for_people(found: dict[str, Any]) -> dict[str, str]:
     sample = ", ".join(f"{value:,.4g} {name}" for name, value in found["sample"].items())
     tried = f"{found['sampled']:,} of them, {found['solved']:,} solved; this took {sample}, and is kept"
     return {"problems": f"{found['problems']:,}", "tried": tried, **expected}
+
+
+def explore(
+    trajectories: Annotated[Path, input_option("JSONL of trajectories.")],
+    out: Annotated[Path, output_option("The page; with --every also FILE-2.html and so on.")],
+    problems: Annotated[Path | None, input_option("JSONL of problems, for their prompts.")] = None,
+    pairs: Annotated[Path | None, input_option("JSONL of the pairs that were made of the trajectories.")] = None,
+    spans: Annotated[Path | None, input_option("JSONL of the pairs' spans.")] = None,
+    results: Annotated[
+        Path | None, input_option("Folder with a folder of `evaluate` for each model.", kind="folder")
+    ] = None,
+    task_id: Annotated[list[str] | None, typer.Option(help="Show this problem; repeatable.")] = None,
+    outcome: Annotated[
+        list[str] | None, typer.Option(help=f"Show this outcome; repeatable; one of: {', '.join(OUTCOMES)}.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Trajectories of a page, at most.")] = 500,
+    every: Annotated[bool, typer.Option("--every", help="All of them, on several pages, in the file's order.")] = False,
+    model: Annotated[
+        str | None, input_option("Model before training; with --trained, colors tokens.", kind="path or name")
+    ] = None,
+    trained: Annotated[
+        str | None, input_option("Model after training: colors each token's change.", kind="path or name")
+    ] = None,
+    params: ParamsOption = DEFAULT_PARAMS,
+) -> None:
+    """Write a page of trajectories to step through, attempt by attempt, and of models' answers to the same tasks."""
+    from iterpref_core.report.explorer_page import Explored, Selection, write_explorer
+
+    if (model is None) != (trained is None):
+        raise InputError("--model and --trained belong together: the model before and the one after training")
+    if model is not None and pairs is None:
+        raise InputError("--model and --trained color the tokens of pairs; name these with --pairs")
+    outcomes = [choose("--outcome", name, tuple(OUTCOMES)) for name in outcome or ()]
+    settings, shifts = load_params(params), None
+    if model is not None and trained is not None:
+        from iterpref_core.training.shifts import score_shifts
+
+        training, style = settings.training, settings.model.prompt
+        shifts = partial(score_shifts, before=model, after=trained, params=training, prompt=style)
+    files = Explored(trajectories, problems, pairs, spans, results, settings, shifts)
+    pages = write_explorer(files, out, Selection(task_id or (), outcomes, limit, every))
+    typer.echo(f"{out}" if pages == 1 else f"{out} and {pages - 1:,} more")
 
 
 def compare_sources(

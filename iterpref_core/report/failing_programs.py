@@ -39,7 +39,9 @@ class OfModel:
 
 
 @dataclass(frozen=True)
-class _Chosen:
+class JudgedSample:
+    """A task's sample, from 0, of a benchmark; its program is in samples.jsonl."""
+
     task_id: str
     sample: int
     benchmark: str
@@ -63,7 +65,7 @@ def failing_programs(results: Path, problems: Path | None, benchmarks: Sequence[
     models = load_results(results)
     chosen = {name: _choose(model, count) for name, model in models.items()}
     own = {one.task_id for of_model in chosen.values() for one in of_model if one.benchmark in OWN_BENCHMARKS}
-    prompts = _read_prompts(problems, own) if problems is not None and own else {}
+    prompts = read_prompts(problems, own) if problems is not None and own else {}
     return [
         _show(model, results / name / "samples.jsonl", benchmarks, chosen[name], prompts)
         for name, model in models.items()
@@ -71,15 +73,19 @@ def failing_programs(results: Path, problems: Path | None, benchmarks: Sequence[
 
 
 def _show(
-    model: ModelResults, samples: Path, benchmarks: Sequence[str], chosen: Sequence[_Chosen], prompts: Mapping[str, str]
+    model: ModelResults,
+    samples: Path,
+    benchmarks: Sequence[str],
+    chosen: Sequence[JudgedSample],
+    prompts: Mapping[str, str],
 ) -> OfModel:
     failed = len(set(_failures(model)))
     if not samples.is_file():
         return OfModel(model_name(model.model), failed, (), unknown=True)
-    programs = _read_programs(samples, {one.task_id for one in chosen})
+    programs = read_programs(samples, {one.task_id for one in chosen})
     shown = []
     for one in chosen:
-        found = _find(model, benchmarks, programs.get(one.task_id, []), one)
+        found = find_program(model, benchmarks, programs.get(one.task_id, []), one)
         if found is not None:
             result = model.measured[one.benchmark]
             told = (result.feedback or {}).get(one.task_id, ())
@@ -88,17 +94,17 @@ def _show(
                     task_id=one.task_id,
                     benchmark=benchmark_name(one.benchmark),
                     verdict=result.verdicts[one.task_id][one.sample],
-                    program=_cut(found, PROGRAM),
-                    prompt=_cut(prompts.get(one.task_id, ""), PROMPT),
-                    feedback=_cut(told[one.sample] if one.sample < len(told) else "", FEEDBACK),
+                    program=cut(found, PROGRAM),
+                    prompt=cut(prompts.get(one.task_id, ""), PROMPT),
+                    feedback=cut(told[one.sample] if one.sample < len(told) else "", FEEDBACK),
                 )
             )
     return OfModel(model_name(model.model), failed, tuple(shown), unknown=False)
 
 
-def _choose(model: ModelResults, count: int) -> list[_Chosen]:
+def _choose(model: ModelResults, count: int) -> list[JudgedSample]:
     """One benchmark after the other in turn, so that none crowds the others out."""
-    by_family: dict[str, list[_Chosen]] = {}
+    by_family: dict[str, list[JudgedSample]] = {}
     seen = set()
     for one in _failures(model):
         if (key := (_family(one.benchmark), one.task_id)) not in seen:  # one sample of a task will do
@@ -108,12 +114,12 @@ def _choose(model: ModelResults, count: int) -> list[_Chosen]:
     return [one for one in chain.from_iterable(zip_longest(*drawn)) if one is not None][:count]
 
 
-def _failures(model: ModelResults) -> Iterator[_Chosen]:
+def _failures(model: ModelResults) -> Iterator[JudgedSample]:
     for benchmark, result in model.measured.items():
         for task_id, verdicts in result.verdicts.items():
             for number, verdict in enumerate(verdicts):
                 if verdict not in NOT_FAILURES:
-                    yield _Chosen(task_id, number, benchmark)
+                    yield JudgedSample(task_id, number, benchmark)
 
 
 def _family(benchmark: str) -> str:
@@ -121,7 +127,9 @@ def _family(benchmark: str) -> str:
     return benchmark.rstrip("+")
 
 
-def _find(model: ModelResults, benchmarks: Sequence[str], programs: Sequence[str], wanted: _Chosen) -> str | None:
+def find_program(
+    model: ModelResults, benchmarks: Sequence[str], programs: Sequence[str], wanted: JudgedSample
+) -> str | None:
     """The program behind a verdict, from all of its task's programs in the file; None where that is not certain.
 
     Both splits of BigCodeBench have the same task_ids. Their programs follow each other in the file, in the order in
@@ -138,7 +146,12 @@ def _find(model: ModelResults, benchmarks: Sequence[str], programs: Sequence[str
     return programs[place] if place is not None and total == len(programs) else None
 
 
-def _read_programs(path: Path, task_ids: set[str]) -> dict[str, list[str]]:
+def read_programs(path: Path, task_ids: set[str]) -> dict[str, list[str]]:
+    """Task → its programs in a file of samples, in the file's order.
+
+    Raises:
+        InputError: the file is unusable.
+    """
     found: dict[str, list[str]] = {}
     for sample in read_jsonl(path, Sample):
         if sample.task_id in task_ids:
@@ -147,15 +160,20 @@ def _read_programs(path: Path, task_ids: set[str]) -> dict[str, list[str]]:
     return found
 
 
-def _read_prompts(path: Path, task_ids: set[str]) -> dict[str, str]:
+def read_prompts(path: Path, task_ids: set[str]) -> dict[str, str]:
+    """Task → its prompt in a file of problems.
+
+    Raises:
+        InputError: the file is unusable.
+    """
     problems: Iterable[Problem] = read_jsonl(path, Problem)
     return {problem.task_id: problem.prompt for problem in problems if problem.task_id in task_ids}
 
 
-def _cut(text: str, longest: int) -> str:
+def cut(text: str, longest: int) -> str:
     r"""The text's beginning, which says how much was left out.
 
-    >>> _cut("abcdef", 4)
+    >>> cut("abcdef", 4)
     'abcd\n… 2 characters more'
     """
     return text if len(text) <= longest else f"{text[:longest]}\n… {len(text) - longest:,} characters more"

@@ -7,6 +7,7 @@ from pathlib import Path
 from iterpref_core.config import Params
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.report.csv_tables import write_tables
+from iterpref_core.report.explorer_page import Explored, write_explorer
 from iterpref_core.report.failing_programs import failing_programs
 from iterpref_core.report.page import write_page
 from iterpref_core.report.stage_outputs import load_curves
@@ -25,8 +26,9 @@ def build_report(
     contamination: Path | None = None,
     problems: Path | None = None,
     supplied: Path | None = None,
+    trajectories: Path | None = None,
 ) -> dict[str, float]:
-    """Write `summary.json`, `index.html`, and its figures as CSV files (`iterpref_core.report.csv_tables`).
+    """Write `summary.json`, `index.html`, `explorer.html` and figures as CSV files (`iterpref_core.report.csv_tables`).
 
     Args:
         results: folder of `<model>/results.json` and `<model>/samples.jsonl`; models that are absent are named
@@ -40,6 +42,7 @@ def build_report(
         contamination: `contamination.json`.
         problems: `problems.jsonl`, for the prompts of held-out tasks that a model fails.
         supplied: folder of what is shown beside the experiment (`report_data/README.md`).
+        trajectories: `trajectories.jsonl`, for the explorer; may be absent.
 
     Returns:
         `<benchmark>/<model>` → pass@1, with `_plus` for `+`; the number of models that are missing; and what a pair
@@ -52,6 +55,9 @@ def build_report(
     curves = load_curves(metrics)
     shown = choose_pairs(pairs, spans, params.report.pairs_shown)
     failing = failing_programs(results, problems, params.evaluation.benchmarks, params.report.failures_shown)
+    happened = trajectories if trajectories is not None and trajectories.is_file() else None
+    files = Explored(happened, problems, pairs, spans, results, params)
+    write_explorer(files, out / "explorer.html", report="index.html")
     write_summary(summary, out / "summary.json")
     write_page(summary, curves, shown, failing, out / "index.html")
     write_tables(summary, out)

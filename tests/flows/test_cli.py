@@ -106,6 +106,12 @@ def params(tmp_path: Path) -> Path:
         (["check", "--pairs", "README.md", "--spans", "README.md", "--model", "./absent"], "absent: no such folder"),
         (["show", "--pairs", "absent.jsonl"], "absent.jsonl: no such file"),
         (["show", "--pairs", "README.md", "--model", "docs"], "--model and --trained belong together"),
+        (
+            ["explore", "--trajectories", "README.md", "--out", "x", "--model", "m"],
+            "--model and --trained belong together",
+        ),
+        (["explore", "--trajectories", "README.md", "--out", "x", "--model", "m", "--trained", "t"], "with --pairs"),
+        (["explore", "--trajectories", "README.md", "--out", "x", "--outcome", "pairs"], "did you mean 'pair'?"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
@@ -205,6 +211,39 @@ def test_show_makes_a_page_of_several_pairs_in_the_colors_of_training(
     assert code == 0
     assert "pair-7" in out
     assert "K+ = 0.00 nats" in out
+
+
+def test_explore_makes_a_page_of_trajectories_in_the_colors_of_training(
+    iterpref,
+    params: Path,
+    tmp_path: Path,
+    word_model: Path,  # type: ignore[no-untyped-def]
+) -> None:
+    trajectories, pairs, page = (tmp_path / name for name in ("t.jsonl", "p.jsonl", "page.html"))
+    one = {"feedback": "", "prompt_tokens": 1, "completion_tokens": 1}
+    attempts = [
+        {"iteration": 0, "code": "return", "verdict": "exception", **one},
+        {"iteration": 1, "code": "return x", "verdict": "passed", **one},
+    ]
+    records = ({"task_id": f"t/{number}", "solved": True, "attempts": attempts} for number in range(3))
+    trajectories.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    pair = {"task_id": "t/1", "prompt": "p", "chosen": "return x", "rejected": "return"}
+    pairs.write_text(json.dumps(pair) + "\n", encoding="utf-8")
+    asked = ("explore", "--trajectories", trajectories, "--pairs", pairs, "--out", page, "--params", params)
+    code, out, _ = iterpref(*asked, "--model", word_model, "--trained", word_model)
+    assert (code, out) == (0, f"{page}\n")
+    text = page.read_text(encoding="utf-8")
+    assert "3 of 3 trajectories." in text
+    assert '"sums":{"chosen":"0.00"' in text
+    assert iterpref(*asked, "--every", "--limit", "2")[1] == f"{page} and 1 more\n"
+    assert page.with_name("page-2.html").is_file()
+    code, _, error = iterpref(*asked, "--task-id", "t/9")
+    assert (code, "no trajectory with task_id 't/9'" in error) == (2, True)
+    spans = tmp_path / "s.jsonl"
+    spans.write_text('{"task_id": "t/1", "method": "m", "rejected": [[0, 99]], "chosen": []}\n', encoding="utf-8")
+    page.unlink()
+    code, _, error = iterpref(*asked, "--spans", spans)
+    assert (code, "a span lies outside of the program" in error, page.exists()) == (2, True, False)
 
 
 def test_check_says_what_is_wrong_with_the_data_and_ends_with_1_where_a_run_must_stop(

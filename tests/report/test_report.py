@@ -25,7 +25,12 @@ def test_everything_is_written_and_the_scores_are_returned(experiment: SimpleNam
     metrics = experiment.build(out)
 
     tables = ("calls", "failures", "outcomes", "pass_rate", "published", "results", "validity")
-    assert {path.name for path in out.iterdir()} == {"index.html", "summary.json", *(f"{name}.csv" for name in tables)}
+    assert {path.name for path in out.iterdir()} == {
+        "index.html",
+        "explorer.html",
+        "summary.json",
+        *(f"{name}.csv" for name in tables),
+    }
     assert metrics["heldout/target-rpo"] == 0.8
     assert metrics["humaneval_plus/base"] == 0
     assert metrics["models_missing"] == 0

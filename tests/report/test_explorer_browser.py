@@ -1,0 +1,241 @@
+"""The explorer in a headless browser: filters, steps, comparison and keys; text stays text; silent and readable."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from iterpref_core.records import FocalSpans, PairShifts, PreferencePair, Problem, TokenShift
+from iterpref_core.report.explorer_page import Explored, write_explorer
+from iterpref_core.storage.jsonl import write_jsonl
+from tests.browser import Page
+from tests.report.conftest import HOSTILE, MEASURE
+from tests.report.test_browser import CONTRAST, ENTER, FOCUSED, STOPS, TAB
+from tests.report.test_explorer import attempt, trajectory
+
+UNSEEN = "user = 'a\u202e\u2066b'\u200b # \x1b[31m\x00\ufeff \u00e9 \U000e0041\n"
+SHOWN = "user = 'a\\u202e\\u2066b'\\u200b # \\u001b[31m\\u0000\\ufeff \u00e9 \\u{e0041}"
+KEY = {"ArrowRight": 39, "ArrowLeft": 37}
+
+DETAIL = "document.getElementById('{}-detail').innerText"
+DRAFT = "def f(x):\n    y = x\n    return y\n"
+FIXED = "def f(x):\n    y = x + 1\n    return y\n"
+
+
+@pytest.fixture
+def page(rich: SimpleNamespace, tmp_path: Path) -> Path:
+    hostile = f"</script>{HOSTILE}<img src=x onerror=alert(1)>\n{UNSEEN}"
+    write_jsonl(
+        tmp_path / "trajectories",
+        [
+            trajectory("codeflow/1", attempt(code=DRAFT), attempt(code=DRAFT.replace("y", "z"), number=1),
+                       attempt("passed", "passed", 2, code=FIXED, feedback="")),
+            trajectory("codeflow/2", attempt("passed", "timeout", code=FIXED, feedback="")),
+            trajectory("codeflow/10", attempt("timeout", code="x" * 10_000_000)),
+            trajectory(hostile, attempt("crash", code=hostile, feedback=hostile), attempt("crash", number=1, code="")),
+        ],
+    )  # fmt: skip
+    pair = PreferencePair(task_id="codeflow/1", prompt="p", chosen=FIXED, rejected=DRAFT)
+    write_jsonl(tmp_path / "pairs", [pair])
+    write_jsonl(tmp_path / "spans", [FocalSpans(task_id=pair.task_id, method="m", rejected=((14, 19),), chosen=())])
+    heldout = [
+        Problem(task_id=f"task/{n:04}", prompt=f"Do it. {hostile}", entry_point="f", tests=()) for n in range(200)
+    ]
+    own = [Problem(task_id="codeflow/1", prompt="Add one.", entry_point="f", tests=())]
+    write_jsonl(tmp_path / "problems", [*heldout, *own])
+
+    def shifts(pairs: Any) -> list[PairShifts]:
+        tokens = tuple(TokenShift(start=n, end=n + 1, before=-1, after=-1 - n % 9 / 4) for n in range(len(DRAFT)))
+        return [PairShifts(task_id=one.task_id, chosen=tokens, rejected=tokens) for one in pairs]
+
+    paths = [tmp_path / name for name in ("trajectories", "problems", "pairs", "spans")]
+    write_explorer(Explored(*paths, rich.results, rich.params, shifts), tmp_path / "explorer.html", report="index.html")
+    return tmp_path / "explorer.html"
+
+
+def press(browser: Page, *keys: str) -> None:
+    for key in keys:
+        browser.press(key, KEY.get(key) or ord(key.upper()), "" if key in KEY else key)
+
+
+def text(browser: Page, kind: str) -> str:
+    return str(browser.evaluate(DETAIL.format(kind)))
+
+
+def listed(browser: Page, kind: str) -> list[str]:
+    found: list[str] = browser.evaluate(f"[...document.querySelectorAll('#{kind}-list b')].map(b => b.textContent)")
+    return found
+
+
+def choose(browser: Page, name: str, value: str) -> None:
+    change = f"s.value = {value!r}; s.dispatchEvent(new Event('input')); return s.value"
+    assert browser.evaluate(f"(s => {{{change}}})(document.getElementById('{name}'))") == value
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [390, 768, 1280])
+def test_it_fits_is_silent_asks_for_nothing_and_stands_out(page: Path, browser: Page, width: int, dark: bool) -> None:
+    browser.open(page, width, dark=dark)
+    for step in (0, 1, 2, 3):
+        browser.evaluate(f"location.hash = '#problem=codeflow/1&step={step}'")
+        browser.wait(
+            lambda step=step: browser.evaluate(
+                f"document.querySelectorAll('.steps button')[{step + 1}].ariaCurrent === 'step'"
+            ),
+            f"step {step}",
+        )
+        found = browser.evaluate(MEASURE)
+        assert (found["scroll"], found["wide"]) == (width, [])
+        low = [item for item in browser.evaluate(CONTRAST) if item["ratio"] < 4.5]
+        assert [item for item in low if "disabled" not in item["where"]] == []
+    assert browser.evaluate("document.querySelectorAll('.token').length") > 50
+    assert browser.complaints == []
+    assert {url for url in browser.requests if not url.startswith("data:")} == {page.as_uri()}
+
+
+def test_filters_leave_what_matches_all_of_them(page: Path, browser: Page) -> None:
+    browser.open(page, 1280)
+    hostile = listed(browser, "problem")[0]
+    every = [hostile, "codeflow/1", "codeflow/2", "codeflow/10"]
+    assert listed(browser, "problem") == every
+    for filters, expected in (
+        ({"outcome": "unsolved"}, [hostile, "codeflow/10"]),
+        ({"outcome": ""}, every),
+        ({"verdict": "wrong_answer"}, ["codeflow/1"]),
+        ({"iteration": "2"}, []),
+        ({"verdict": "passed"}, ["codeflow/1"]),
+        ({"iteration": "0"}, ["codeflow/2"]),
+        ({"verdict": "hidden timeout"}, ["codeflow/2"]),
+        ({"verdict": "", "iteration": "", "model": "debugger"}, [hostile, "codeflow/1"]),
+        ({"model": "", "search": "ADD one"}, ["codeflow/1"]),
+    ):
+        for name, value in filters.items():
+            choose(browser, name, value)
+        assert listed(browser, "problem") == expected, filters
+        assert browser.shows(f"{len(expected)} of 4 match")
+        if expected:
+            assert text(browser, "problem").startswith(expected[0].split("\n")[0])
+
+
+def test_attempts_are_stepped_through_with_what_changed(page: Path, browser: Page) -> None:
+    browser.open(page, 1280)
+    browser.click("link", "codeflow/1.*")
+    browser.wait(lambda: "Draft by student: wrong answer" in text(browser, "problem"), "draft")
+    changes = "[...document.querySelectorAll('#problem-detail :is(ins, del)')].map(e => e.tagName + e.textContent)"
+    assert browser.evaluate(changes) == []
+    assert "f() returned" not in text(browser, "problem").partition("Feedback")[0]
+    browser.click("button", "Next ›")
+    assert "Attempt 1 by debugger: wrong answer, against draft" in text(browser, "problem")
+    assert browser.evaluate(changes) == ["DEL    y = x", "DEL    return y", "INS    z = x", "INS    return z"]
+    browser.click("button", "Attempt 2")
+    assert browser.evaluate(changes) == ["DEL    z = x", "DEL    return z", "INS    y = x + 1", "INS    return y"]
+    browser.click("button", "Program alone")
+    assert browser.evaluate(changes) == []
+    assert browser.evaluate("document.activeElement.tagName") in {"BUTTON", "BODY"}
+    browser.click("button", "Pair")
+    assert browser.evaluate("document.querySelectorAll('.del-side .line.marked').length") == 1
+    assert browser.evaluate("document.querySelector('#problem-detail .token').title").endswith("before, −1.000 after)")
+    assert "K− =" in text(browser, "problem")
+    browser.wait(lambda: browser.evaluate("location.hash") == "#problem=codeflow%2F1&step=3", "address")
+    browser.click("link", "codeflow/2.*")
+    browser.wait(lambda: "hidden tests: timeout" in text(browser, "problem"), "the next problem")
+    browser.evaluate("history.back()")
+    browser.wait(lambda: "K− =" in text(browser, "problem"), "the pair again")
+
+
+def test_what_models_wrote_is_text_and_what_cannot_be_seen_is(page: Path, browser: Page) -> None:
+    browser.open(page, 390)
+    assert SHOWN in text(browser, "problem")
+    code = browser.evaluate("document.querySelector('#problem-detail .line:nth-of-type(2) .source').textContent")
+    assert code == SHOWN
+    assert "<img src=x onerror=alert(1)>" in text(browser, "problem")
+    assert browser.evaluate("document.title") == "IterPref: what happened, attempt by attempt"
+    assert browser.evaluate("document.images.length + document.scripts.length") == 2
+    browser.click("link", "codeflow/10.*")
+    browser.wait(lambda: "9,994,000 characters more" in text(browser, "problem"), "the end of a long line")
+    assert browser.evaluate("document.documentElement.scrollWidth") == 390
+    assert browser.complaints == []
+    # Whatever finds its way into the page otherwise is refused.
+    refused = "(() => { try { document.body.innerHTML = '<b>x</b>'; return 'taken'; } catch (e) { return e.name; } })()"
+    assert browser.evaluate(refused) == "TypeError"
+
+
+def test_two_models_stand_side_by_side(page: Path, browser: Page) -> None:
+    browser.open(page, 1280)
+    assert "base: passed" in text(browser, "task")
+    assert "Target-RPO: passed" in text(browser, "task")
+    choose(browser, "solved", "01")
+    assert browser.evaluate("document.getElementById('task-count').textContent").endswith("of 200 match")
+    names = listed(browser, "task")
+    assert names
+    assert all(70 <= int(name[-4:]) < 160 for name in names)
+    shown = "[...document.querySelectorAll('#task-detail .source')].map(e => e.textContent)"
+    first, second = (f"# {model}, heldout {HOSTILE}" for model in ("base", "target-rpo"))
+    assert [line for line in browser.evaluate(shown) if line.startswith("#")] == [first, second]
+    assert browser.evaluate("document.querySelectorAll('#task-detail .removed, #task-detail .added').length") == 2
+    choose(browser, "second", "base")
+    choose(browser, "solved", "")
+    assert "Both wrote the same program." in text(browser, "task")
+    assert browser.evaluate("document.querySelectorAll('#task-detail .removed, #task-detail .added').length") == 0
+
+
+def test_keys_move_through_problems_attempts_and_models(page: Path, browser: Page) -> None:
+    browser.open(page, 1280)
+    current = "document.querySelector('#{}-list [aria-current] b').textContent"
+    press(browser, "j", "j", "k", "ArrowRight", "ArrowRight", "d")
+    assert browser.evaluate(current.format("problem")) == "codeflow/1"
+    assert "Attempt 2 by debugger: passed\n" in text(browser, "problem")
+    press(browser, "d", "ArrowLeft", "ArrowLeft", "ArrowLeft")
+    assert "Draft by student" in text(browser, "problem")
+    press(browser, "/")
+    assert browser.evaluate("document.activeElement.id") == "search"
+    press(browser, "1", "0", "j")
+    assert browser.evaluate("search.value") == "10j", "what is typed into a field is no command"
+    assert "Draft by student" in text(browser, "problem")
+    browser.evaluate("location.hash = '#task=task%2F0000&first=base&second=dpo'")
+    browser.wait(lambda: "DPO: passed" in text(browser, "task"), "the task of the address")
+    browser.evaluate("document.activeElement.blur()")
+    press(browser, "x", "ArrowRight")
+    assert browser.evaluate("[first.value, second.value]") == ["dpo", "sft"]
+    task = browser.evaluate(current.format("task"))
+    press(browser, "j")
+    assert browser.evaluate(current.format("task")) > task
+    browser.evaluate("document.getElementById('keys').click()")
+    press(browser, "k")
+    assert browser.evaluate(current.format("task")) > task, "keys can be switched off"
+    for _ in range(300):
+        press(browser, "j")
+    assert browser.complaints == [], "a key that is held stops nothing"
+
+
+def test_the_keyboard_reaches_everything_in_sight_and_stays_where_a_button_was(page: Path, browser: Page) -> None:
+    browser.open(page, 1280)
+    browser.evaluate("document.querySelector('.keys').open = true")
+    choose(browser, "solved", "10")  # shortens the list
+    number, reached = browser.evaluate(STOPS), []
+    for _ in range(2 * number):
+        browser.press(*TAB)
+        browser.wait(lambda: browser.evaluate(f"(f => f.stop === null || f.seen)({FOCUSED})"), "focus in sight")
+        found = browser.evaluate(FOCUSED)
+        if found["stop"] is None:
+            break
+        assert found["drawn"], found
+        reached.append(found["stop"])
+    disabled = browser.evaluate("[...document.querySelectorAll(':disabled')].map(e => Number(e.dataset.stop))")
+    assert [stop for stop in reached if stop >= 0] == [stop for stop in range(number) if stop not in disabled]
+    browser.evaluate("document.querySelectorAll('.steps button')[2].focus()")
+    browser.press(*ENTER)
+    assert browser.evaluate("document.activeElement.textContent") == "Attempt 1"
+    assert browser.evaluate("document.activeElement.ariaCurrent") == "step"
+
+
+def test_a_page_without_trajectories_or_models_says_so(rich: SimpleNamespace, browser: Page, tmp_path: Path) -> None:
+    for number, results in enumerate((None, rich.results)):
+        out = tmp_path / f"{number}.html"
+        write_explorer(Explored(None, None, None, None, results, rich.params), out)
+        browser.open(out, 1280)
+        press(browser, "j", "d", "x", "/", "ArrowRight")
+        assert browser.shows("There is no trajectory to show.")
+        assert browser.shows("No benchmark was measured for two models.") == (results is None)
+    assert browser.complaints == []
