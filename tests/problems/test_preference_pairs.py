@@ -10,8 +10,8 @@ import pytest
 from iterpref_core.config import LocalizationParams
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.localization.localization import localize_pairs
-from iterpref_core.problems.formats import codeflow_pairs as codeflow
-from iterpref_core.problems.formats.codeflow_pairs import ingest_pairs
+from iterpref_core.problems.formats import preference_pairs
+from iterpref_core.problems.formats.preference_pairs import ingest_pairs
 from iterpref_core.records import FocalSpans
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs
 from tests.settings import section
@@ -28,7 +28,7 @@ PAIR = {"prompt": "Add one.", "chosen": fenced(CHOSEN), "rejected": fenced(REJEC
 
 
 def test_the_example_holds() -> None:
-    assert doctest.testmod(codeflow).failed == 0
+    assert doctest.testmod(preference_pairs).failed == 0
 
 
 @pytest.mark.parametrize("as_array", [False, True])
