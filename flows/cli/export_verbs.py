@@ -1,6 +1,7 @@
 """Verbs that take things along: a model, a data set, an evaluation that somebody else can check."""
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,7 +52,8 @@ def export(
         raise InputError("give one of --model, --pairs and --results, or --problems alone")
     if spans is not None and pairs is None:
         raise InputError("--spans goes with --pairs; leave it out")
-    title, known = name or out.name, problems or PROBLEMS
+    title = os.fsencode(name or out.name).decode("utf-8", "replace")  # a file's name may be no text
+    known = problems or PROBLEMS
     if model is not None:
         found = _export_model(model, out, title, summary, known)
     elif pairs is not None:
@@ -108,7 +110,7 @@ def _export_pairs(
 
     def card(data: DataSet) -> str:
         def write(found: dict[str, Any] | None) -> str:
-            inputs = found["provenance"]["inputs"] if found else {}
+            inputs = found["provenance"]["inputs"] if found is not None else {}
             about = inputs.get("data/pairs.jsonl") == file_md5(pairs)
             regions = about and spans is not None and inputs.get("data/focal.jsonl") == file_md5(spans)
             return pairs_card(

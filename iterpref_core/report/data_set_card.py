@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from iterpref_core.inference.local.checkpoints import EMBEDDED
 from iterpref_core.records import COMPOSED
 from iterpref_core.report.export_data_set import DATA, DataSet
 from iterpref_core.report.model_card import UNKNOWN, contamination, params_digest
@@ -27,9 +28,9 @@ _PAIR_COLUMNS = """\
 | `rejected` | a version that fails them |
 """
 _SPAN_COLUMNS = """\
-| `error_region` | what is wrong in `rejected`: [start, end) in characters; null where none was found |
-| `counterpart` | what stands in its place in `chosen` |
-| `localization` | how these were found |
+| `rejected_spans` | what is wrong in `rejected`: [start, end) in characters; null where none was found |
+| `chosen_spans` | what stands in its place in `chosen` |
+| `spans_method` | how these were found |
 """
 _PROBLEM_COLUMNS = """\
 | column | holds |
@@ -115,22 +116,27 @@ def _license(source: str | None) -> str | None:
 def _sources(found: DataSet, what: str) -> Iterator[str]:
     yield "## Sources and licenses\n"
     for source, count in sorted(found.sources.items(), key=lambda item: (-item[1], item[0] or "")):
-        where = f"problems of `{source}`" if source else "problems whose source is not recorded"
-        yield f"- {count:,} {what}, {where}: license {_license(source) or UNKNOWN}"
+        name = source or "of a source that is not recorded"
+        yield f"- {name}: {count:,} {what}, license {_license(source) or UNKNOWN}"
     yield ""
 
 
 def _filters(summary: Summary | None) -> Iterator[str]:
     yield "## How the pairs were chosen\n"
     if summary is None:
-        yield "Unknown: these are not the pairs that the report's summary is about.\n"
+        yield "Unknown: nothing is recorded of these very pairs.\n"
         return
     flow, params = summary["codeflow"], summary["provenance"]["params"]
-    yield f"From {flow['problems']:,} problems, drafted by `{params['model']['student']}` and repaired by"
-    yield f"`{params['model']['debugger']}`, whose own licenses and terms were not looked at. Dropped, by reason:\n"
+    models = [params["model"][role] for role in ("student", "debugger")]
+    if set(models) == {EMBEDDED}:
+        yield f"From {flow['problems']:,} problems; the programs are by small models that IterPref trains from scratch."
+    else:
+        yield f"From {flow['problems']:,} problems, drafted by `{models[0]}` and repaired by `{models[1]}`, whose own"
+        yield "licenses and terms were not looked at."
     dropped = {reason: number for reason, number in flow["dropped"].items() if number}
+    yield f"Dropped, by reason:{'' if dropped else ' none.'}\n"
     yield from (f"- {reason}: {number:,.0f}" for reason, number in dropped.items())
-    yield ("" if dropped else "none\n") + _settings(params["pairs"]) + "\n"
+    yield f"\n{_settings(params['pairs'])}\n"
 
 
 def _regions(found: DataSet, total: int, summary: Summary | None, *, localized: bool) -> Iterator[str]:

@@ -74,7 +74,11 @@ def export_pairs(
             row = pair.model_dump()
             if regions is not None:
                 found.methods[regions.method] += 1
-                row |= {"localization": regions.method, "error_region": regions.rejected, "counterpart": regions.chosen}
+                row |= {
+                    "spans_method": regions.method,
+                    "rejected_spans": regions.rejected,
+                    "chosen_spans": regions.chosen,
+                }
             yield TRAIN, row
 
     _write(out, rows(), _pair_schema(localized=spans is not None), found, describe, pairs)
@@ -157,7 +161,7 @@ def _pair_schema(*, localized: bool) -> Any:
     text, spans = pa.string(), pa.list_(pa.list_(pa.int64()))
     columns = dict.fromkeys(("task_id", "prompt", "chosen", "rejected"), text)
     return pa.schema(
-        columns | ({"localization": text, "error_region": spans, "counterpart": spans} if localized else {})
+        columns | ({"spans_method": text, "rejected_spans": spans, "chosen_spans": spans} if localized else {})
     )
 
 

@@ -37,7 +37,7 @@ def read_rows(path: Path) -> Iterator[str]:
     from pyarrow.parquet import ParquetFile
 
     try:
-        with ParquetFile(path) as file:
+        with path.open("rb") as raw, ParquetFile(raw) as file:
             kind = pa.struct(file.schema_arrow)
             for batch in file.iter_batches(BATCH):
                 for row in batch.to_pylist():
@@ -72,8 +72,8 @@ def write_splits(folder: Path, rows: Iterable[tuple[str, Mapping[str, Any]]], sc
 
         for split, row in rows:
             if split not in files:
-                path = folder / f"{split}.parquet"
-                files[split] = stack.enter_context(ParquetWriter(path, schema, compression="zstd"))
+                raw = stack.enter_context((folder / f"{split}.parquet").open("wb"))
+                files[split] = stack.enter_context(ParquetWriter(raw, schema, compression="zstd"))
                 waiting[split], counts[split] = [], 0
             waiting[split].append(row)
             counts[split] += 1

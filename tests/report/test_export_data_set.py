@@ -109,8 +109,8 @@ def test_pairs_go_to_trl_and_come_back_as_they_were(tmp_path: Path, load: Any) -
     rows = load(out)
     assert list(rows) == ["train"]
     row = rows["train"][0]
-    assert (row["error_region"], row["counterpart"], row["localization"]) == ([[11, 14]], [[10, 26]], "line_lcs")
-    assert [row["error_region"] is None for row in rows["train"]] == [False, True, False]
+    assert (row["rejected_spans"], row["chosen_spans"], row["spans_method"]) == ([[11, 14]], [[10, 26]], "line_lcs")
+    assert [row["rejected_spans"] is None for row in rows["train"]] == [False, True, False]
     assert not is_conversational(row)
     assert {name: maybe_extract_prompt(row)[name] for name in ("prompt", "chosen", "rejected")} == {
         name: getattr(PAIRS[0], name) for name in ("prompt", "chosen", "rejected")
@@ -146,7 +146,7 @@ def test_problems_of_every_kind_of_test_come_back_as_they_were(tmp_path: Path, l
     assert back == PROBLEMS
     card = (out / "README.md").read_text(encoding="utf-8")
     assert front_matter(card)["license"] == "unknown"
-    assert "- 1 problems, problems of `mbpp`: license cc-by-4.0" in card
+    assert "- mbpp: 1 problems, license cc-by-4.0" in card
     assert "Nobody should train on the splits `heldout` and `validation`" in card
 
 
@@ -155,6 +155,7 @@ def test_a_card_says_what_the_summary_knows_of_these_pairs(tmp_path: Path) -> No
     problems = written(tmp_path / "p.jsonl", [problem.model_copy(update={"task_id": name}) for problem, name in zip(
         PROBLEMS, "abc", strict=True)])  # fmt: skip
     params = load_params(ROOT / "params.yaml").model_dump(mode="json")
+    params["model"]["debugger"] = "gpt-x"
     summary = {
         "codeflow": {"problems": 1400, "dropped": {"unsolved": 7, "too_long": 0}},
         "contamination": {"pairs": 2, "dropped": 2, "absent": {"mbpp": "no file"}, "benchmarks": {
@@ -169,9 +170,9 @@ def test_a_card_says_what_the_summary_knows_of_these_pairs(tmp_path: Path) -> No
     text = (tmp_path / "set/README.md").read_text(encoding="utf-8")
     for line in (
         "3 preference pairs of Python programs",
-        "- 2 pairs, problems of `mbpp`: license cc-by-4.0",
-        "- 1 pairs, problems of `own_code:mine`: license unknown: check",
-        "From 1,400 problems, drafted by `nanolab`",
+        "- mbpp: 2 pairs, license cc-by-4.0",
+        "- own_code:mine: 1 pairs, license unknown: check",
+        "From 1,400 problems, drafted by `nanolab` and repaired by `gpt-x`, whose own\n",
         "- unsolved: 7\n",
         "`max_error_lines` 20",
         "- 1 pairs by `line_lcs`",
@@ -187,7 +188,7 @@ def test_a_card_says_what_the_summary_knows_of_these_pairs(tmp_path: Path) -> No
     export_pairs(pairs, spans, None, tmp_path / "foreign", describe)
     text = (tmp_path / "foreign/README.md").read_text(encoding="utf-8")
     assert text.count("Unknown") == 2
-    assert "3 pairs, problems whose source is not recorded: license unknown" in text
+    assert "- of a source that is not recorded: 3 pairs, license unknown: check" in text
 
 
 def test_what_cannot_be_exported_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -217,6 +218,6 @@ def test_parquet_that_is_broken_or_lacks_a_column_is_refused_with_its_row(tmp_pa
     datasets.Dataset.from_list(rows).to_parquet(str(cut))
     with pytest.raises(RecordError, match=r"cut.parquet:2: field 'rejected' is missing"):
         ingest_pairs(cut, tmp_path / "x.jsonl")
-    with pytest.raises(InputError, match="no pair has a field 'error_region'"):
+    with pytest.raises(InputError, match="no pair has a field 'rejected_spans'"):
         ingest_pairs(pairs, tmp_path / "x.jsonl", "trl", tmp_path / "spans.jsonl")
     assert not (tmp_path / "x.jsonl").exists()

@@ -38,9 +38,9 @@ class RawPair(Record):
 
     Attributes:
         task_id: the pair's name, where the set gives it one.
-        localization: how the error region was found, where it was; so `iterpref export` writes it.
-        error_region: characters of `rejected`.
-        counterpart: characters of `chosen`.
+        spans_method: how the error region was found, where it was; so `iterpref export` writes it.
+        rejected_spans: the error region, characters of `rejected`.
+        chosen_spans: its counterpart, characters of `chosen`.
     """
 
     example: ClassVar[str] = PreferencePair.example
@@ -49,9 +49,9 @@ class RawPair(Record):
     prompt: Text = ""
     chosen: Text
     rejected: Text
-    localization: str | None = None
-    error_region: tuple[Span, ...] | None = None
-    counterpart: tuple[Span, ...] = ()
+    spans_method: str | None = None
+    rejected_spans: tuple[Span, ...] | None = None
+    chosen_spans: tuple[Span, ...] = ()
 
 
 class ScoredAnswer(Record):
@@ -162,7 +162,9 @@ def ingest_pairs(source: Path, out: Path, form: PairFormat = "trl", spans: Path 
             dropped = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "it is empty"
             raise InputError(f"{source}: no pair to ingest ({dropped}); check the file and --format")
         if spans is not None and not counts["spans"]:
-            raise InputError(f"{source}: no pair has a field 'error_region'; leave --spans out, and localize the pairs")
+            raise InputError(
+                f"{source}: no pair has a field 'rejected_spans'; leave --spans out, and localize the pairs"
+            )
     return {name: float(count) for name, count in counts.items()}
 
 
@@ -193,10 +195,10 @@ def _name(wanted: str, used: Counter[str]) -> str:
 
 def _regions(raw: RawPair, pair: PreferencePair) -> FocalSpans | None:
     """The error region that comes with a pair, where its programs are the very texts that the region counts in."""
-    if raw.error_region is None or (raw.chosen, raw.rejected) != (pair.chosen, pair.rejected):
+    if raw.rejected_spans is None or (raw.chosen, raw.rejected) != (pair.chosen, pair.rejected):
         return None
-    method = raw.localization or "unknown"
-    return FocalSpans(task_id=pair.task_id, method=method, rejected=raw.error_region, chosen=raw.counterpart)
+    method = raw.spans_method or "unknown"
+    return FocalSpans(task_id=pair.task_id, method=method, rejected=raw.rejected_spans, chosen=raw.chosen_spans)
 
 
 def read_pair(raw: RawPair, otherwise: str) -> PreferencePair | Reason:
