@@ -13,6 +13,7 @@ from trl.data_utils import maybe_extract_prompt
 
 from iterpref_core.config import load_params
 from iterpref_core.errors import InputError, RecordError
+from iterpref_core.localization.row_spans import mark_errors
 from iterpref_core.problems.formats.preference_pairs import ingest_pairs
 from iterpref_core.problems.ingest import IngestOptions, ingest
 from iterpref_core.records import (
@@ -112,6 +113,7 @@ def test_pairs_go_to_trl_and_come_back_as_they_were(tmp_path: Path, load: Any) -
     assert (row["rejected_spans"], row["chosen_spans"], row["spans_method"]) == ([[11, 14]], [[10, 26]], "line_lcs")
     assert [row["rejected_spans"] is None for row in rows["train"]] == [False, True, False]
     assert not is_conversational(row)
+    assert mark_errors(row).keys() <= row.keys(), "FocalDPOTrainer reads the regions as they are"
     assert {name: maybe_extract_prompt(row)[name] for name in ("prompt", "chosen", "rejected")} == {
         name: getattr(PAIRS[0], name) for name in ("prompt", "chosen", "rejected")
     }

@@ -221,7 +221,7 @@ def read_pair(raw: RawPair, otherwise: str) -> PreferencePair | Reason:
     # The rejected one may not be Python, but then the set must be one that does without fences.
     if not whole and (_FENCE not in chosen or (_FENCE not in rejected and not _is_python(rejected))):
         return "no_code"
-    stands = _is_python(rejected) or (whole and raw.task_id is not None)
+    stands = (whole and raw.task_id is not None) or _is_python(rejected)
     programs = chosen if whole else extract_code(chosen), rejected if stands else extract_code(rejected)
     if not all(program.strip() for program in programs) or not prompt.strip():
         return "no_code"
