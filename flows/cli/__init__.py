@@ -12,6 +12,7 @@ from flows.cli import (
     codeflow_verbs,
     evaluation_verbs,
     experiment_verbs,
+    export_verbs,
     grid_verbs,
     init_verb,
     method_cost_verbs,
@@ -40,6 +41,7 @@ for group in (  # in the order in which `iterpref --help` shows them: the pipeli
     pair_verbs,
     training_verbs,
     evaluation_verbs,
+    export_verbs,
     grid_verbs,
     bench_verbs,
 ):

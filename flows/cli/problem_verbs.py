@@ -28,10 +28,12 @@ def register(app: typer.Typer) -> None:
 
 def ingest(
     source: Annotated[
-        str, input_argument("A file (JSONL or JSON array; .gz too), a folder, or a package.", kind="path or name")
+        str,
+        input_argument("A file (JSONL or JSON array, .gz too; Parquet), a folder, or a package.", kind="path or name"),
     ],
     format_: Annotated[str, typer.Option("--format", help=f"One of: {', '.join(FORMATS)}.")],
     out: Annotated[Path, output_option("JSONL of problems (in problems/ they join the experiment), or of pairs.")],
+    spans: Annotated[Path | None, output_option("Pairs: JSONL of the error regions that come with them.")] = None,
     verdicts: Annotated[Path | None, output_option("Files: JSONL with the verdict on every reference.")] = None,
     skip_broken: Annotated[
         bool | None,
@@ -57,10 +59,12 @@ def ingest(
     """Turn a file, or your own code, into problems whose references pass their own tests; or a file into pairs."""
     form = choose("--format", format_, FORMATS)
     if form in PAIR_FORMATS:
-        from iterpref_core.problems.formats.codeflow_pairs import ingest_pairs
+        from iterpref_core.problems.formats.preference_pairs import ingest_pairs
 
-        show_result(ingest_pairs(Path(source), out), json_)
+        show_result(ingest_pairs(Path(source), out, cast("PairFormat", form), spans), json_)
         return
+    if spans is not None:
+        raise InputError(f"--spans goes with formats of pairs ({', '.join(PAIR_FORMATS)}), not with {form}")
     settings = load_params(params)
     if form in OWN_CODE_FORMATS:
         from iterpref_core.problems.own_code import own_code

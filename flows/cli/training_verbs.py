@@ -19,7 +19,7 @@ NAMES = tuple(OBJECTIVES)
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    for verb in (check, train, export):
+    for verb in (check, train):
         app.command(rich_help_panel=PANEL)(verb)
 
 
@@ -127,44 +127,3 @@ def train(
     result = train_objective(pairs, spans, model, name, settings, out, curve, work, prompt=every.model.prompt)
     if is_main_process():
         show_result(result, json_)
-
-
-def export(
-    model: Annotated[
-        Path, input_option("Folder of the trained model, such as models/trained/target-rpo.", kind="folder")
-    ],
-    out: Annotated[Path, output_option("Folder to write; one that holds something is refused.", kind="folder")],
-    name: Annotated[str | None, typer.Option(help="Title of the model card; by default the folder's name.")] = None,
-    summary: Annotated[Path, input_option("The report's summary.json: scores, data, parameters.")] = Path(
-        "reports/summary.json"
-    ),
-    problems: Annotated[Path, input_option("JSONL of problems, whose sources the card names.")] = Path(
-        "data/problems.jsonl"
-    ),
-    json_: JsonOption = False,
-) -> None:
-    """Write a trained model as a plain Hugging Face folder with a model card made from its results."""
-    from iterpref_core.inference.local.fingerprint import model_fingerprint
-    from iterpref_core.inference.local.model_lineage import read_lineage
-    from iterpref_core.report.model_card import first_base, model_card
-    from iterpref_core.report.summary import using_summary
-    from iterpref_core.storage.file_digest import file_md5
-    from iterpref_core.training.export_model import count_sources, export_model, find_license
-    from tasks.recording.tracking import clean_commit
-
-    lineage = read_lineage(model)
-    first = first_base(lineage)
-    license = (first.license or (find_license(first.base) if first.revision else None)) if first else None
-    with using_summary(summary) as found:
-        inputs = found["provenance"]["inputs"]
-        unchanged = problems.is_file() and file_md5(problems) == inputs.get("data/problems.jsonl")
-        card = model_card(
-            found,
-            name or out.name,
-            lineage,
-            model_fingerprint(model),
-            license=license,
-            sources=count_sources(problems) if unchanged else {},
-            commit=clean_commit(),
-        )
-    show_result(export_model(model, out, card), json_)

@@ -2,9 +2,10 @@
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from iterpref_core.config import (
     Benchmark,
@@ -202,6 +203,13 @@ def _run(
         return _write(name, {benchmark: found[benchmark] for benchmark in benchmarks}, out, weights)
 
 
+def write_results(results: Mapping[str, Any], path: Path) -> None:
+    """Write results.json: the same results are the same bytes."""
+    with atomic_writer(path) as file:
+        json.dump(results, file, indent=2, sort_keys=True)
+        file.write("\n")
+
+
 def _write(name: str, results: dict[Benchmark, Evaluated], out: Path, weights: str | None) -> dict[str, float]:
     """Write both files of a run, samples first: results.json never stands beside another run's samples."""
     # Two benchmarks of one data set have the same samples; of one task, equal ones count as often as they were drawn.
@@ -209,10 +217,8 @@ def _write(name: str, results: dict[Benchmark, Evaluated], out: Path, weights: s
     (out / RESULTS).unlink(missing_ok=True)
     write_jsonl(out / SAMPLES, samples)
     entries = {benchmark: evaluated.entry for benchmark, evaluated in results.items()}
-    with atomic_writer(out / RESULTS) as file:
-        about = {"model": name} | ({"weights": weights} if weights else {})
-        json.dump(about | {"benchmarks": entries}, file, indent=2, sort_keys=True)
-        file.write("\n")
+    about = {"model": name} | ({"weights": weights} if weights else {})
+    write_results(about | {"benchmarks": entries}, out / RESULTS)
     metrics: dict[str, float] = {}
     for benchmark, entry in entries.items():
         metrics.update(metrics_of(benchmark, entry))

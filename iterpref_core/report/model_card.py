@@ -49,7 +49,10 @@ def model_card(
         "\n".join(_data(summary, lineage, sources)),
         "\n".join(_hyperparameters(lineage)),
         "\n".join(_scores(summary, lineage, weights)),
-        "\n".join(_contamination(summary, lineage)),
+        "## Contamination\n",
+        "\n".join(
+            contamination(summary.get("contamination") or {} if trained_on_the_pairs_of(summary, lineage) else None)
+        ),
         "\n".join(_reproduction(summary, lineage, weights, commit)),
     ]
     return "\n".join(parts) + "\n"
@@ -177,17 +180,20 @@ def _score(scores: Mapping[str, Any] | None) -> str:
     return f"{percent(scores['pass_at_1'])} [{low}, {high}]"
 
 
-def _contamination(summary: Summary, lineage: ModelLineage | None) -> Iterator[str]:
-    yield "## Contamination\n"
-    if not trained_on_the_pairs_of(summary, lineage):
+def contamination(found: Mapping[str, Any] | None) -> Iterator[str]:
+    """Lines of a card about what pairs share with benchmarks.
+
+    Args:
+        found: as stage `pairs` wrote it, empty where nothing was looked for; None where it is about other pairs.
+    """
+    if found is None:
         yield "Unknown.\n"
         return
-    found = summary.get("contamination") or {}
     if not found:
         yield "Not looked for.\n"
         return
     kept = found["pairs"] - found["dropped"]
-    yield f"{found['pairs']:,} pairs share something with a benchmark task; {kept:,} of them were trained on.\n"
+    yield f"{found['pairs']:,} pairs share something with a benchmark task; {kept:,} of them were kept.\n"
     for name, overlap in found["benchmarks"].items():
         yield f"- {name}: {overlap['pairs']:,} pairs, {len(overlap['overlapping']):,} of {overlap['tasks']:,} tasks"
     yield from (f"- {name}: not looked at ({reason})" for name, reason in found["absent"].items())

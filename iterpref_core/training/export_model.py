@@ -1,17 +1,17 @@
 """Model export: a trained model as a plain Hugging Face folder that stands by itself."""
 
-import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from iterpref_core.errors import InputError, ModelError
+from iterpref_core.errors import ModelError
 from iterpref_core.inference.local.checkpoint_errors import reading
 from iterpref_core.inference.local.model_lineage import read_lineage, write_lineage
 from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
+from iterpref_core.storage.new_folder import new_folder
 
 CARD = "README.md"
 
@@ -32,13 +32,8 @@ def export_model(model: Path, out: Path, card: str) -> dict[str, float | str]:
     Raises:
         InputError: `out` holds something, or the model cannot be loaded.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out}: is not empty; name a new folder, or remove this one")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    loaded, tokenizer = _load(model)
-    partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
+    with new_folder(out) as partial:
+        loaded, tokenizer = _load(model)
         loaded.save_pretrained(partial, safe_serialization=True)
         tokenizer.save_pretrained(partial)
         with atomic_writer(partial / CARD) as file:
@@ -47,9 +42,6 @@ def export_model(model: Path, out: Path, card: str) -> dict[str, float | str]:
             write_lineage(partial, lineage)
         for path in partial.glob("*.safetensors"):  # written for their owner alone, whatever the umask says
             path.chmod((partial / CARD).stat().st_mode)
-        partial.replace(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return {"out": str(out), "parameters": float(loaded.num_parameters())}
 
 

@@ -6,6 +6,7 @@ takes seconds on good input is cut off where it begins.
 
 import contextlib
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -29,6 +30,7 @@ from hypothesis import strategies as st
 from flows import cli
 from flows.cli.path_options import Seen
 from iterpref_core.errors import InputError
+from iterpref_core.evaluation.heldout import digest
 from iterpref_core.execution import Limits, Outcome, Program
 from iterpref_core.execution.steps import steps_of
 from iterpref_core.inference.answer_store import AnswerStore
@@ -242,7 +244,11 @@ MBPP = {"text": "Add.", "code": "def f(x): return x", "task_id": 601, "test_setu
 FORMS: dict[str, Any] = {
     "jsonl": PROBLEM, "humaneval": HUMANEVAL, "mbpp": MBPP,
     "evalplus": {**HUMANEVAL, "contract": "\n    assert x\n", "base_input": [[1]], "plus_input": [[2]], "atol": 0},
-    "codeflow": PAIR,
+    "codeflow": PAIR, "trl": PAIR | {"spans_method": "token", "rejected_spans": [[0, 3]], "chosen_spans": [[0, 2]]},
+    "ultrafeedback": {"instruction": "Add one.", "completions": [
+        {"response": PAIR["chosen"], "overall_score": 9}, {"response": PAIR["rejected"], "overall_score": 1.5}]},
+    "alpacaeval": {"instruction": "Add one.", "preference": 1,
+                   "output_1": PAIR["chosen"], "output_2": PAIR["rejected"]},
 }  # fmt: skip
 SCORES = {"accuracy": 5, "effectiveness": 4, "reasonableness": 3, "reason": "good"}
 MARKS = "task_id,prompt,tests,reference,accuracy,effectiveness,reasonableness,note\nown/1,p,t,r,5,4,3,\n"
@@ -259,6 +265,13 @@ RECORDS: dict[str, Any] = {
     "summary": {"codeflow": {}, "models": {}, "comparisons": {},
                 "provenance": {"params": {"model": {"student": "nanolab"}}}},
 }  # fmt: skip
+HELD_OUT = PROBLEM | {"split": "heldout"}
+OF_HELD_OUT = MEASURED | {"data": {"name": "heldout", "sha256": digest([Problem.model_validate(HELD_OUT)])},
+                          "limits": vars(Limits())}  # fmt: skip
+RESULTS: dict[str, dict[str, Any]] = {
+    "rescore": {"model": "m", "benchmarks": {"heldout": OF_HELD_OUT}},
+    "export": {"model": "m", "benchmarks": {"humaneval": MEASURED, "heldout": {"available": False, "reason": "none"}}},
+}
 RECORDS |= dict.fromkeys(("debugging", "sampling"), RECORDS["trajectories"]) | {"candidate": RECORDS["baseline"]}
 CHOICES = {
     "format_": [*FORMS, "csv"], "method": ["line_lcs", "token", "prefix_suffix", "causal", "line"],
@@ -351,6 +364,20 @@ def _content(record: Any, random: Random, *, lines: bool) -> bytes:
     )
 
 
+def _parquet(record: Any, random: Random) -> bytes:
+    """A Parquet file of such records, whole or broken in some way; plain JSON of what has no types."""
+    from pyarrow import ArrowException, BufferOutputStream, Table
+    from pyarrow.parquet import write_table
+
+    rows, file = [record, _mutate(record, random)], BufferOutputStream()
+    try:
+        write_table(Table.from_pylist(rows[: random.randrange(3)]), file)
+    except (ArrowException, OverflowError, UnicodeError):
+        return json.dumps(rows).encode()
+    raw: bytes = file.getvalue().to_pybytes()
+    return raw if random.random() < 0.8 else raw[: random.randrange(4, len(raw))]
+
+
 class Case:
     """One call: a folder with inputs, and a command line."""
 
@@ -376,6 +403,10 @@ class Case:
             else:
                 self.words += [called, value]
 
+    def writes(self, path: Path) -> bool:
+        """Whether a file is an output, or in a folder that is one."""
+        return not {path, *path.parents}.isdisjoint(self.outputs)
+
     def _value(self, verb: str, name: str, kind: Any) -> str | None:
         random = self.random
         if name == "format_":
@@ -394,6 +425,7 @@ class Case:
         random, folder = self.random, self.folder
         written = name in WRITTEN or (name, verb) in {
             ("spans", "inject"),
+            ("spans", "ingest"),
             ("scores", "quality"),
             ("tree", "synthesize"),
         }
@@ -428,11 +460,14 @@ class Case:
             path.mkdir()
             (path / "config.json").write_text("{}")
             return str(path)
-        if name == "results":
+        if name == "results" and verb == "explore":
             for model in ("base", "dpo"):
                 (path / model).mkdir(parents=True)
                 (path / model / "results.json").write_bytes(_content(RECORDS["baseline"], random, lines=False))
                 (path / model / "samples.jsonl").write_bytes(_content(RECORDS["samples"], random, lines=True))
+            return str(path)
+        if name in {"results", "folder"}:
+            self._fill_results(path, verb)
             return str(path)
         self._fill(path, name)
         if random.random() < 0.1:
@@ -464,7 +499,26 @@ class Case:
         else:
             record = FORMS.get(self.form, PROBLEM) if name == "source" else RECORDS[name]
             raw = _content(record, random, lines=name not in {"baseline", "candidate", "tree", "summary"})
+            if name == "source" and random.random() < 0.2:
+                raw = _parquet(record, random)
             path.write_bytes(gzip.compress(raw) if random.random() < 0.05 else raw)
+
+    def _fill_results(self, path: Path, verb: str) -> None:
+        """A folder of results, or a bundle, in which one file or none is broken."""
+        path.mkdir()
+        records = {"results.json": RESULTS[verb], "samples.jsonl": RECORDS["samples"], "problems.jsonl": HELD_OUT}
+        good = {name: (json.dumps(record) + "\n").encode() for name, record in records.items()}
+        window = {"release": "release_v5", "since": None, "until": "2025-01-01"}
+        hashes = {name: hashlib.sha256(raw).hexdigest() for name, raw in good.items()}
+        records["bundle.json"] = {"format": 1, "files": hashes, "livecodebench": window, "versions": {}}
+        good["bundle.json"] = json.dumps(records["bundle.json"]).encode()
+        broken = self.random.choice([*records, None, None])
+        for name, raw in good.items():
+            lines = name.endswith("l")
+            (path / name).write_bytes(raw if name != broken else _content(records[name], self.random, lines=lines))
+        if broken in hashes and self.random.random() < 0.8:
+            hashes[broken] = hashlib.sha256((path / broken).read_bytes()).hexdigest()
+            (path / "bundle.json").write_text(json.dumps(records["bundle.json"]))
 
 
 def _defaults(verb: Verb) -> set[str]:
@@ -560,14 +614,15 @@ def test_no_bad_input_ends_in_a_traceback_or_does_harm(without_work: Path, tmp_p
         assert code in (0, 1, 2), f"{shown}: {code}"
         assert code != 2 or said.count("error: ") == 1 or "Usage:" in said, f"{shown}\n{said}"
         after = _files(folder)
-        harmed = [path for path, raw in before.items() if after.get(path) != raw and path not in case.outputs]
+        harmed = [path for path, raw in before.items() if after.get(path) != raw and not case.writes(path)]
         new = set(after) - set(before)
         if VERBS[number][0] == ("profile",):
             harmed = [path for path in harmed if path.name[:6] != "params"]
         if VERBS[number][0] == ("explore",) and "--every" in case.words:
             new = {path for path in new if code or not path.stem[-1:].isdigit() or "-" not in path.stem}
         assert not harmed, f"{shown}\n{said}"
-        assert not {path for path in new if code or path not in case.outputs}, f"{shown}\n{said}\n{new}"
+        failed = code == 2 or (code == 1 and VERBS[number][0] != ("rescore",))  # which has found other verdicts then
+        assert not {path for path in new if failed or not case.writes(path)}, f"{shown}\n{said}\n{new}"
 
     started = time.process_time()
     try_one()

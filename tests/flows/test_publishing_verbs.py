@@ -1,4 +1,4 @@
-"""`gate` and `export` on the command line: exit codes, and what they leave behind."""
+"""`gate`, `export` and `rescore` on the command line: exit codes, and what they leave behind."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,9 @@ import pytest
 
 from iterpref_core.config import load_params
 from iterpref_core.inference.local.model_lineage import read_lineage, write_lineage
-from iterpref_core.records import ModelLineage
+from iterpref_core.records import FocalSpans, IoTest, ModelLineage, PreferencePair, Problem, Sample
+from iterpref_core.storage.file_digest import file_digest, file_md5
+from iterpref_core.storage.jsonl import write_jsonl
 from tests.settings import ROOT
 
 
@@ -75,3 +77,79 @@ def test_a_model_is_exported_with_a_card(
     code, _, err = iterpref(*arguments)
     assert code == 2
     assert "is not empty" in err
+
+
+def test_pairs_are_exported_with_what_the_summary_says_of_them(
+    iterpref, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.chdir(tmp_path)
+    pairs, spans = tmp_path / "pairs.jsonl", tmp_path / "spans.jsonl"
+    write_jsonl(pairs, [PreferencePair(task_id="a", prompt="p", chosen="x = 1", rejected="x = 2")])
+    write_jsonl(spans, [FocalSpans(task_id="a", method="line_lcs", rejected=((0, 5),), chosen=((0, 5),))])
+    arguments = ("export", "--pairs", pairs, "--spans", spans, "--out")
+    code, out, _ = iterpref(*arguments, tmp_path / "unknown", "--json")
+    assert (code, json.loads(out)["pairs"]) == (0, 1)
+    assert "Unknown: nothing is recorded of these very pairs" in (tmp_path / "unknown/README.md").read_text(
+        encoding="utf-8"
+    )
+    params = load_params(ROOT / "params.yaml").model_dump(mode="json")
+    inputs = {"data/pairs.jsonl": file_md5(pairs), "data/focal.jsonl": file_md5(spans)}
+    found = {
+        "codeflow": {"problems": 3, "dropped": {"cosmetic": 2}},
+        "provenance": {"params": params, "inputs": inputs, "versions": {}},
+    }
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports/summary.json").write_text(json.dumps(found), encoding="utf-8")
+    assert iterpref(*arguments, tmp_path / "known", "--name", "Mine")[0] == 0
+    card = (tmp_path / "known/README.md").read_text(encoding="utf-8")
+    assert all(
+        text in card
+        for text in ("# Mine\n", "- cosmetic: 2\n", "trains from scratch.\n", "`max_executions` 64", "Not looked for.")
+    )
+    (tmp_path / "reports/summary.json").write_text("{}", encoding="utf-8")
+    code, _, err = iterpref(*arguments, tmp_path / "broken")
+    assert (code, "is no whole summary" in err, (tmp_path / "broken").exists()) == (2, True, False)
+
+
+def test_an_evaluation_is_exported_and_scored_again(iterpref, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    tests = (IoTest(call="f(2)", expected="4"),)
+    problem = Problem(task_id="a", prompt="p", entry_point="f", tests=tests, split="heldout")
+    write_jsonl(tmp_path / "problems.jsonl", [problem])
+    write_jsonl(tmp_path / "samples.jsonl", [Sample(task_id="a", solution="def f(x):\n    return x + x\n")])
+    own = ("--problems", "problems.jsonl")
+    assert iterpref("evaluate", "--benchmark", "heldout", "--samples", "samples.jsonl", *own, "--out", "r")[0] == 0
+    assert iterpref("export", "--results", "r", *own, "--out", "bundle")[0] == 0
+    assert iterpref("rescore", "bundle")[:2] == (
+        0, "same verdicts: yes, all 1\nsame bytes of results.json: yes\n"
+    )  # fmt: skip
+    results = tmp_path / "bundle/results.json"
+    results.write_text(
+        results.read_text("utf-8").replace('"passed"\n        ]\n      }', '"timeout"\n        ]\n      }')
+    )
+    bundle = json.loads((tmp_path / "bundle/bundle.json").read_text("utf-8"))
+    bundle["files"]["results.json"] = file_digest(results)
+    (tmp_path / "bundle/bundle.json").write_text(json.dumps(bundle), "utf-8")
+    code, out, _ = iterpref("rescore", "bundle", "--json")
+    assert code == 1
+    assert json.loads(out)["different"] == [
+        {"benchmark": "heldout", "task_id": "a", "sample": 0, "exported": "timeout", "here": "passed"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "give what to export: --model, --pairs, --problems or --results"),
+        (("--pairs", "params.yaml", "--results", "docs"), "give one of --model, --pairs and --results"),
+        (("--problems", "params.yaml", "--spans", "LICENSE"), "--spans goes with --pairs"),
+        (("--results", "docs"), "docs/results.json: no such file"),
+    ],
+)
+def test_export_says_what_it_needs(
+    iterpref, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.chdir(ROOT)
+    code, _, err = iterpref("export", "--out", tmp_path / "o", *arguments)
+    assert (code, message in err) == (2, True), err

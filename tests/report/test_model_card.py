@@ -116,7 +116,7 @@ def test_contamination_and_the_way_to_reproduce_are_told(experiment: SimpleNames
         "absent": {"livecodebench": "LIVECODEBENCH_OVERRIDE_PATH is not set"},
     }
     text = card(summary_of(experiment, found=found), commit="abc123")
-    assert "3 pairs share something with a benchmark task; 0 of them were trained on." in text
+    assert "3 pairs share something with a benchmark task; 0 of them were kept." in text
     assert "- heldout: 3 pairs, 1 of 200 tasks" in text
     assert "- livecodebench: not looked at (LIVECODEBENCH_OVERRIDE_PATH is not set)" in text
     assert "| held-out ² | 199 |" in text

@@ -7,7 +7,7 @@ from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import LocalizationParams, TrainingParams
 from iterpref_core.localization.localization import localize_pairs
-from iterpref_core.problems.formats.codeflow_pairs import ingest_pairs
+from iterpref_core.problems.formats.preference_pairs import ingest_pairs
 from iterpref_core.records import PreferencePair
 from iterpref_core.training.dataset import load_pairs
 from iterpref_core.training.training import train_objective

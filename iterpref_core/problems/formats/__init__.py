@@ -4,5 +4,5 @@ from typing import Literal
 
 ProblemFormat = Literal["jsonl", "mbpp", "humaneval", "evalplus"]
 """Problems, whose references are run; the table of readers is in `ingest`."""
-PairFormat = Literal["codeflow"]
-"""Pairs of programs without tests, which enter at localization."""
+PairFormat = Literal["codeflow", "trl", "ultrafeedback", "alpacaeval"]
+"""Pairs of programs without tests, which enter at localization; the table of rows is in `preference_pairs`."""

@@ -1,4 +1,4 @@
-"""JSON items: the objects of a JSONL file or of a JSON array, one after another, each with its place for messages."""
+"""JSON items: objects of a JSONL file or a JSON array, or rows of a Parquet file, each with its place for messages."""
 
 import codecs
 import json
@@ -15,6 +15,7 @@ from iterpref_core.execution import Outcome
 from iterpref_core.input_files import Place, open_input, read_lines
 from iterpref_core.records import Problem, Record
 from iterpref_core.storage.jsonl import describe_validation_error, parse_lines, parse_record
+from iterpref_core.storage.parquet import is_parquet, read_rows
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
@@ -24,7 +25,7 @@ _BETWEEN = re.compile(r"[\s,]*")
 
 
 class JsonItem(NamedTuple):
-    """One object of a file: its JSON text, its number from 1 (of the line, or in the array) and where it begins."""
+    """One object of a file: its JSON text, its number from 1 (of the line or row, or in the array), where it begins."""
 
     number: int
     where: Place
@@ -48,12 +49,15 @@ class Entry(NamedTuple):
 
 
 def read_items(path: Path) -> Iterator[JsonItem]:
-    """Stream the objects of a file, gzipped where its name ends in `.gz`: one a line, or all in one JSON array.
+    """Stream the objects of a file: one a line, or all in one JSON array (`.gz` too), or the rows of Parquet.
 
     Raises:
         InputError: the file is absent or not whole, a line is not UTF-8, or the array is broken.
     """
-    if _is_array(path):
+    if is_parquet(path):
+        for number, text in enumerate(read_rows(path), 1):
+            yield JsonItem(number, Place(path, number), text)
+    elif _is_array(path):
         for number, (where, text) in enumerate(_array_items(path), 1):
             yield JsonItem(number, where, text)
     else:

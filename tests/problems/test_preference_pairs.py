@@ -1,4 +1,4 @@
-"""Pairs in the format of the published CodeFlow set: programs come out of their fences, and can be localized."""
+"""Preference pairs by others' columns: programs come out of their fences, and can be localized."""
 
 import doctest
 import json
@@ -10,8 +10,8 @@ import pytest
 from iterpref_core.config import LocalizationParams
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.localization.localization import localize_pairs
-from iterpref_core.problems.formats import codeflow_pairs as codeflow
-from iterpref_core.problems.formats.codeflow_pairs import ingest_pairs
+from iterpref_core.problems.formats import PairFormat, preference_pairs
+from iterpref_core.problems.formats.preference_pairs import ingest_pairs
 from iterpref_core.records import FocalSpans
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs
 from tests.settings import section
@@ -28,7 +28,7 @@ PAIR = {"prompt": "Add one.", "chosen": fenced(CHOSEN), "rejected": fenced(REJEC
 
 
 def test_the_example_holds() -> None:
-    assert doctest.testmod(codeflow).failed == 0
+    assert doctest.testmod(preference_pairs).failed == 0
 
 
 @pytest.mark.parametrize("as_array", [False, True])
@@ -103,3 +103,84 @@ def test_files_without_pairs_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match=r"in.jsonl:1: field 'rejected' is missing"):
         ingest_pairs(source, out)
     assert not out.exists()
+
+
+def answers(*scored: tuple[str, float | None]) -> dict[str, Any]:
+    completions = [{"model": "m", "response": text, "overall_score": score} for text, score in scored]
+    return {"source": "evol", "instruction": "Add one.", "completions": completions}
+
+
+def two(preference: float | None, **more: str) -> dict[str, Any]:
+    return {
+        "instruction": "Add one.",
+        "output_1": CHOSEN,
+        "output_2": fenced(REJECTED),
+        "preference": preference,
+    } | more
+
+
+SCORED = answers((fenced(REJECTED), 3), ("I cannot.", None), (fenced(CHOSEN), 8.5), (fenced("y = 1\n"), 5))
+
+
+@pytest.mark.parametrize(
+    ("form", "row", "found"),
+    [
+        ("trl", PAIR, (CHOSEN, REJECTED)),
+        ("ultrafeedback", SCORED, (CHOSEN, REJECTED)),
+        ("ultrafeedback", answers((CHOSEN, 3), (REJECTED, 3.0)), "no_preference"),
+        ("ultrafeedback", answers((CHOSEN, 3)), "no_preference"),
+        ("ultrafeedback", answers(("Paris", 3), ("42", 1)), "no_code"),
+        ("alpacaeval", two(1), (CHOSEN, REJECTED)),
+        ("alpacaeval", two(1.99), (REJECTED, CHOSEN)),
+        ("alpacaeval", two(1.5), "no_preference"),
+        ("alpacaeval", two(0), "no_preference"),
+        ("alpacaeval", two(None), "no_preference"),
+    ],
+)
+def test_others_columns_become_pairs(
+    tmp_path: Path, form: PairFormat, row: dict[str, Any], found: tuple[str, str] | str
+) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "pairs.jsonl"
+    source.write_text(json.dumps(row) + "\n" + json.dumps(row))
+    if isinstance(found, str):
+        with pytest.raises(InputError, match=rf"no pair to ingest \(2 dropped/{found}\)"):
+            ingest_pairs(source, out, form)
+        return
+    assert ingest_pairs(source, out, form)["pairs"] == 2
+    pairs = list(read_pairs(out))
+    assert [(pair.prompt, pair.chosen, pair.rejected) for pair in pairs] == [("Add one.", *found)] * 2
+    assert [pair.task_id for pair in pairs] == ["pair-1", "pair-2"]
+
+
+def test_an_input_stands_behind_its_instruction(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "pairs.jsonl"
+    source.write_text(json.dumps(two(2, input="x is a float.")))
+    ingest_pairs(source, out, "alpacaeval")
+    assert next(read_pairs(out)).prompt == "Add one.\n\nx is a float."
+
+
+@pytest.mark.parametrize(
+    ("form", "row", "message"),
+    [
+        ("ultrafeedback", PAIR, r"in.jsonl:1: field 'instruction' is missing"),
+        ("ultrafeedback", SCORED | {"completions": [{"overall_score": 1}]}, r"'completions.0.response' is missing"),
+        ("alpacaeval", two(3), r"in.jsonl:1: field 'preference': is 3, and must be from 1 to 2"),
+        ("alpacaeval", {"instruction": "a", "output_1": "b"}, r"in.jsonl:1: field 'output_2' is missing"),
+    ],
+)
+def test_a_row_of_another_form_is_refused_by_name(
+    tmp_path: Path, form: PairFormat, row: dict[str, Any], message: str
+) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "pairs.jsonl"
+    source.write_text(json.dumps(row))
+    with pytest.raises(RecordError, match=message):
+        ingest_pairs(source, out, form)
+    assert not out.exists()
+
+
+def test_pairs_keep_their_names_and_repeated_ones_get_a_number(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "pairs.jsonl"
+    names: list[object] = ["a", "a", "a#2", 7, "", None]
+    source.write_text("\n".join(json.dumps(PAIR | {"task_id": name}) for name in names))
+    ingest_pairs(source, out)
+    assert [pair.task_id for pair in read_pairs(out)] == ["a", "a#2", "a#2#2", "7", "pair-5", "pair-6"]

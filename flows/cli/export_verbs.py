@@ -1,0 +1,152 @@
+"""Verbs that take things along: a model, a data set, an evaluation that somebody else can check."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.cli.path_options import input_argument, input_option, output_option
+from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, show_result
+from iterpref_core.config import load_params
+from iterpref_core.errors import InputError
+
+PANEL = "Sharing"
+PROBLEMS = Path("data/problems.jsonl")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    for verb in (export, rescore):
+        app.command(rich_help_panel=PANEL)(verb)
+
+
+def export(
+    out: Annotated[Path, output_option("Folder to write; one that holds something is refused.", kind="folder")],
+    model: Annotated[
+        Path | None, input_option("Folder of the trained model, such as models/trained/target-rpo.", kind="folder")
+    ] = None,
+    pairs: Annotated[Path | None, input_option("JSONL of pairs: written as a data set.")] = None,
+    spans: Annotated[Path | None, input_option("With --pairs: JSONL of their error regions.")] = None,
+    results: Annotated[
+        Path | None,
+        input_option("Folder of results, such as results/target-rpo: written for `iterpref rescore`.", kind="folder"),
+    ] = None,
+    problems: Annotated[
+        Path | None,
+        input_option(
+            "JSONL of problems: alone, written as a data set; else for the sources of a card, or the tasks of "
+            f"results. {PROBLEMS} by default."
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Title of the card; by default the folder's name.")] = None,
+    summary: Annotated[Path, input_option("The report's summary.json: scores, data, parameters.")] = Path(
+        "reports/summary.json"
+    ),
+    params: ParamsOption = DEFAULT_PARAMS,
+    json_: JsonOption = False,
+) -> None:
+    """Write a model as a Hugging Face folder, pairs or problems as a data set, or results that others can check."""
+    if sum(given is not None for given in (model, pairs, results)) > 1:
+        raise InputError("give one of --model, --pairs and --results, or --problems alone")
+    if spans is not None and pairs is None:
+        raise InputError("--spans goes with --pairs; leave it out")
+    title = os.fsencode(name or out.name).decode("utf-8", "replace")  # a file's name may be no text
+    known = problems or PROBLEMS
+    if model is not None:
+        found = _export_model(model, out, title, summary, known)
+    elif pairs is not None:
+        found = _export_pairs(pairs, spans, out, title, summary, problems or (PROBLEMS if PROBLEMS.is_file() else None))
+    elif results is not None:
+        from iterpref_core.evaluation.result_bundle import export_bundle
+
+        found = export_bundle(results, known, load_params(params).evaluation.livecodebench, out)
+    elif problems is not None:
+        from iterpref_core.report.data_set_card import problems_card
+        from iterpref_core.report.export_data_set import export_problems
+
+        found = export_problems(problems, out, lambda data: problems_card(data, title))
+    else:
+        raise InputError("give what to export: --model, --pairs, --problems or --results")
+    show_result(found, json_)
+
+
+def _export_model(model: Path, out: Path, title: str, summary: Path, problems: Path) -> dict[str, float | str]:
+    from iterpref_core.inference.local.fingerprint import model_fingerprint
+    from iterpref_core.inference.local.model_lineage import read_lineage
+    from iterpref_core.report.model_card import first_base, model_card
+    from iterpref_core.report.summary import using_summary
+    from iterpref_core.storage.file_digest import file_md5
+    from iterpref_core.training.export_model import count_sources, export_model, find_license
+    from tasks.recording.tracking import clean_commit
+
+    lineage = read_lineage(model)
+    first = first_base(lineage)
+    license = (first.license or (find_license(first.base) if first.revision else None)) if first else None
+    with using_summary(summary) as found:
+        inputs = found["provenance"]["inputs"]
+        unchanged = problems.is_file() and file_md5(problems) == inputs.get("data/problems.jsonl")
+        card = model_card(
+            found,
+            title,
+            lineage,
+            model_fingerprint(model),
+            license=license,
+            sources=count_sources(problems) if unchanged else {},
+            commit=clean_commit(),
+        )
+    return export_model(model, out, card)
+
+
+def _export_pairs(
+    pairs: Path, spans: Path | None, out: Path, title: str, summary: Path, problems: Path | None
+) -> dict[str, float | str]:
+    from iterpref_core.report.data_set_card import pairs_card
+    from iterpref_core.report.export_data_set import DataSet, export_pairs
+    from iterpref_core.report.summary import using_summary
+    from iterpref_core.storage.file_digest import file_md5
+    from tasks.recording.tracking import clean_commit
+
+    def card(data: DataSet) -> str:
+        def write(found: dict[str, Any] | None) -> str:
+            inputs = found["provenance"]["inputs"] if found is not None else {}
+            about = inputs.get("data/pairs.jsonl") == file_md5(pairs)
+            regions = about and spans is not None and inputs.get("data/focal.jsonl") == file_md5(spans)
+            return pairs_card(
+                data,
+                title,
+                found if about else None,
+                localized=spans is not None,
+                regions_known=regions,
+                commit=clean_commit() if about else None,
+            )
+
+        if not summary.is_file():
+            return write(None)
+        with using_summary(summary) as found:
+            return write(found)
+
+    return export_pairs(pairs, spans, problems, out, card)
+
+
+def rescore(
+    folder: Annotated[Path, input_argument("A folder that `iterpref export --results` wrote.", kind="folder")],
+    benchmark: Annotated[
+        list[str] | None, typer.Option(help="May be given several times; by default all that are in it.")
+    ] = None,
+    out: Annotated[
+        Path | None, output_option("Folder for results.json as this machine has it, to compare.", kind="folder")
+    ] = None,
+    params: ParamsOption = DEFAULT_PARAMS,
+    json_: JsonOption = False,
+) -> None:
+    """Run somebody's samples again under the same limits; exit 1 unless every verdict is the same."""
+    from iterpref_core.evaluation.result_bundle import rescore_bundle
+    from tasks.common.paths import WORK
+
+    execution = load_params(params).execution
+    found = rescore_bundle(folder, execution, WORK / "evaluation", benchmark or (), out)
+    typer.echo(json.dumps(found.to_json(), indent=2) if json_ else "\n".join(found.lines()))
+    if found.differences:
+        raise typer.Exit(1)

@@ -1,0 +1,225 @@
+"""Data sets: what is exported, `datasets` and TRL read as it is, and it comes back as the same records."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pytest
+import yaml
+from trl import is_conversational
+from trl.data_utils import maybe_extract_prompt
+
+from iterpref_core.config import load_params
+from iterpref_core.errors import InputError, RecordError
+from iterpref_core.localization.row_spans import mark_errors
+from iterpref_core.problems.formats.preference_pairs import ingest_pairs
+from iterpref_core.problems.ingest import IngestOptions, ingest
+from iterpref_core.records import (
+    AssertTest,
+    FocalSpans,
+    IoTest,
+    PreferencePair,
+    Problem,
+    Record,
+    ScriptTest,
+    UnittestTest,
+)
+from iterpref_core.report.data_set_card import pairs_card, problems_card
+from iterpref_core.report.export_data_set import DataSet, export_pairs, export_problems
+from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
+from tests.settings import EXECUTION, ROOT
+
+PAIRS = [
+    PreferencePair(
+        task_id="a", prompt="Add one.", chosen="def f(x):\n    return x + 1\n", rejected="def f(x):\r\n  x\n"
+    ),
+    PreferencePair(
+        task_id="a#2", prompt="Ünï 😀\n", chosen='s = """\n```python\nno\n```\n"""\n', rejected="```python\ns ="
+    ),
+    PreferencePair(task_id="b", prompt="Three.", chosen="x = 3", rejected="x = 'é\u2028'"),
+]
+SPANS = [
+    FocalSpans(task_id="a", method="line_lcs", rejected=((11, 14),), chosen=((10, 26),)),
+    FocalSpans(task_id="b", method="token", rejected=((4, 8),), chosen=()),
+]
+PROBLEMS = [
+    Problem(
+        task_id="p/1",
+        prompt="Add one.",
+        entry_point="f",
+        tests=(IoTest(call="f(1)", expected="2"), AssertTest(code="assert f(2) == 3")),
+        hidden_tests=(IoTest(call="f(0.5)", expected="1.5", atol=1e-6),),
+        reference="def f(x):\n    return x + 1\n",
+        source="mbpp",
+        features=("a > b",),
+    ),
+    Problem(
+        task_id="p/2",
+        prompt="Count.",
+        entry_point="g",
+        tests=(ScriptTest(module="m", files={"t.py": "from m import g\nassert g() == 1\n", "w.txt": "é"}, run="t.py"),),
+        reference="def g():\n    return 1\n",
+        setup="import math\n",
+        source="own_code:mine",
+        split="heldout",
+    ),
+    Problem(
+        task_id="p/3",
+        prompt="None.",
+        entry_point="h",
+        tests=(UnittestTest(code="import unittest\nclass T(unittest.TestCase):\n    def test_it(self): pass\n"),),
+        split="heldout",
+    ),
+]
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Iterator[Any]:
+    def load(folder: Path) -> Any:
+        return datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
+
+    datasets.disable_progress_bars()
+    yield load
+    datasets.enable_progress_bars()
+
+
+def written(path: Path, records: list[Any]) -> Path:
+    write_jsonl(path, records)
+    return path
+
+
+def front_matter(card: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(card.split("---\n")[1])
+    return found
+
+
+def describe(data: DataSet) -> str:
+    return pairs_card(data, "mine", None, localized=True, regions_known=False, commit=None)
+
+
+def same(records: Iterator[Record], expected: list[Any]) -> None:
+    assert list(records) == expected
+
+
+def test_pairs_go_to_trl_and_come_back_as_they_were(tmp_path: Path, load: Any) -> None:
+    pairs, spans = written(tmp_path / "pairs.jsonl", PAIRS), written(tmp_path / "spans.jsonl", SPANS)
+    out = tmp_path / "set"
+    assert export_pairs(pairs, spans, None, out, describe) == {"out": str(out), "pairs": 3, "spans": 2}
+    rows = load(out)
+    assert list(rows) == ["train"]
+    row = rows["train"][0]
+    assert (row["rejected_spans"], row["chosen_spans"], row["spans_method"]) == ([[11, 14]], [[10, 26]], "line_lcs")
+    assert [row["rejected_spans"] is None for row in rows["train"]] == [False, True, False]
+    assert not is_conversational(row)
+    assert mark_errors(row).keys() <= row.keys(), "FocalDPOTrainer reads the regions as they are"
+    assert {name: maybe_extract_prompt(row)[name] for name in ("prompt", "chosen", "rejected")} == {
+        name: getattr(PAIRS[0], name) for name in ("prompt", "chosen", "rejected")
+    }
+    again, regions = tmp_path / "again.jsonl", tmp_path / "regions.jsonl"
+    counts = ingest_pairs(out / "data/train.parquet", again, "trl", regions)
+    assert counts == {"pairs": 3, "several_blocks": 0, "spans": 2}
+    same(read_pairs(again), PAIRS)
+    same(read_jsonl(regions, FocalSpans), SPANS)
+    assert again.read_bytes() == pairs.read_bytes()
+
+
+def test_the_same_pairs_are_the_same_bytes(tmp_path: Path) -> None:
+    pairs = written(tmp_path / "pairs.jsonl", PAIRS)
+    for name in ("one", "two"):
+        export_pairs(pairs, None, None, tmp_path / name, lambda _: "card")
+    files = [(tmp_path / name / "data/train.parquet").read_bytes() for name in ("one", "two")]
+    assert files[0] == files[1]
+
+
+def test_problems_of_every_kind_of_test_come_back_as_they_were(tmp_path: Path, load: Any) -> None:
+    problems, out = written(tmp_path / "problems.jsonl", PROBLEMS), tmp_path / "set"
+    found = export_problems(problems, out, lambda data: problems_card(data, "mine"))
+    assert found == {"out": str(out), "problems": 3, "problems/train": 1, "problems/heldout": 2}
+    rows = load(out)
+    assert {split: len(rows[split]) for split in rows} == {"train": 1, "heldout": 2}
+    assert rows["train"][0]["tests"][0]["call"] == "f(1)"
+    back: list[Problem] = []
+    for split in rows:
+        again = tmp_path / f"{split}.jsonl"
+        ingest(out / "data" / f"{split}.parquet", "jsonl", again, EXECUTION, IngestOptions())
+        back += read_jsonl(again, Problem)
+    assert back == PROBLEMS
+    card = (out / "README.md").read_text(encoding="utf-8")
+    assert front_matter(card)["license"] == "unknown"
+    assert "- mbpp: 1 problems, license cc-by-4.0" in card
+    assert "Nobody should train on the splits `heldout` and `validation`" in card
+
+
+def test_a_card_says_what_the_summary_knows_of_these_pairs(tmp_path: Path) -> None:
+    pairs, spans = written(tmp_path / "pairs.jsonl", PAIRS), written(tmp_path / "spans.jsonl", SPANS)
+    problems = written(tmp_path / "p.jsonl", [problem.model_copy(update={"task_id": name}) for problem, name in zip(
+        PROBLEMS, "abc", strict=True)])  # fmt: skip
+    params = load_params(ROOT / "params.yaml").model_dump(mode="json")
+    params["model"]["debugger"] = "gpt-x"
+    summary = {
+        "codeflow": {"problems": 1400, "dropped": {"unsolved": 7, "too_long": 0}},
+        "contamination": {"pairs": 2, "dropped": 2, "absent": {"mbpp": "no file"}, "benchmarks": {
+            "heldout": {"pairs": 2, "overlapping": ["h/1"], "tasks": 1000}}},
+        "provenance": {"params": params, "inputs": {"data/pairs.jsonl": "f00"}, "versions": {"python": "3.11"}},
+    }  # fmt: skip
+
+    def card(data: DataSet) -> str:
+        return pairs_card(data, "mine", summary, localized=True, regions_known=True, commit="c0ffee")
+
+    export_pairs(pairs, spans, problems, tmp_path / "set", card)
+    text = (tmp_path / "set/README.md").read_text(encoding="utf-8")
+    for line in (
+        "3 preference pairs of Python programs",
+        "- mbpp: 2 pairs, license cc-by-4.0",
+        "- own_code:mine: 1 pairs, license unknown: check",
+        "From 1,400 problems, drafted by `nanolab` and repaired by `gpt-x`, whose own\n",
+        "- unsolved: 7\n",
+        "`max_error_lines` 20",
+        "- 1 pairs by `line_lcs`",
+        "- 1 pairs without one",
+        "2 pairs share something with a benchmark task; 0 of them were kept.",
+        "- heldout: 2 pairs, 1 of 1,000 tasks",
+        "- mbpp: not looked at (no file)",
+        "- code: git commit `c0ffee`",
+    ):
+        assert line in text, line
+    assert "too_long" not in text
+    assert front_matter(text)["configs"][0]["data_files"] == [{"split": "train", "path": "data/train.parquet"}]
+    export_pairs(pairs, spans, None, tmp_path / "foreign", describe)
+    text = (tmp_path / "foreign/README.md").read_text(encoding="utf-8")
+    assert text.count("Unknown") == 2
+    assert "- of a source that is not recorded: 3 pairs, license unknown: check" in text
+
+
+def test_what_cannot_be_exported_leaves_nothing_behind(tmp_path: Path) -> None:
+    pairs, spans = written(tmp_path / "pairs.jsonl", PAIRS), written(tmp_path / "spans.jsonl", SPANS[::-1])
+    with pytest.raises(RecordError, match=r"'a' is not in .* or not in its order"):
+        export_pairs(pairs, spans, None, tmp_path / "set", describe)
+    problems = written(tmp_path / "p.jsonl", [PROBLEMS[0].model_copy(update={"split": "../x"})])
+    with pytest.raises(InputError, match=r"field 'split' of 'p/1': '../x' is no word"):
+        export_problems(problems, tmp_path / "set", lambda _: "")
+    assert {path.name for path in tmp_path.iterdir()} == {"pairs.jsonl", "spans.jsonl", "p.jsonl"}
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/mine").touch()
+    with pytest.raises(InputError, match="is not empty"):
+        export_pairs(pairs, None, None, tmp_path / "set", describe)
+
+
+def test_parquet_that_is_broken_or_lacks_a_column_is_refused_with_its_row(tmp_path: Path) -> None:
+    pairs, out = written(tmp_path / "pairs.jsonl", PAIRS), tmp_path / "set"
+    export_pairs(pairs, None, None, out, lambda _: "")
+    whole = (out / "data/train.parquet").read_bytes()
+    cut = tmp_path / "cut.parquet"
+    cut.write_bytes(whole[:-20])
+    with pytest.raises(InputError, match=r"cut.parquet: not a whole Parquet file"):
+        ingest_pairs(cut, tmp_path / "x.jsonl")
+    rows = [json.loads(pair.to_json()) for pair in PAIRS]
+    rows[1]["rejected"] = None
+    datasets.Dataset.from_list(rows).to_parquet(str(cut))
+    with pytest.raises(RecordError, match=r"cut.parquet:2: field 'rejected' is missing"):
+        ingest_pairs(cut, tmp_path / "x.jsonl")
+    with pytest.raises(InputError, match="no pair has a field 'rejected_spans'"):
+        ingest_pairs(pairs, tmp_path / "x.jsonl", "trl", tmp_path / "spans.jsonl")
+    assert not (tmp_path / "x.jsonl").exists()
