@@ -460,12 +460,6 @@ class Case:
             path.mkdir()
             (path / "config.json").write_text("{}")
             return str(path)
-        if name == "results" and verb == "explore":
-            for model in ("base", "dpo"):
-                (path / model).mkdir(parents=True)
-                (path / model / "results.json").write_bytes(_content(RECORDS["baseline"], random, lines=False))
-                (path / model / "samples.jsonl").write_bytes(_content(RECORDS["samples"], random, lines=True))
-            return str(path)
         if name in {"results", "folder"}:
             self._fill_results(path, verb)
             return str(path)
@@ -504,8 +498,15 @@ class Case:
             path.write_bytes(gzip.compress(raw) if random.random() < 0.05 else raw)
 
     def _fill_results(self, path: Path, verb: str) -> None:
-        """A folder of results, or a bundle, in which one file or none is broken."""
+        """Folders of two models' results; or one, or a bundle, in which one file or none is broken."""
         path.mkdir()
+        if verb == "explore":
+            for model in ("base", "dpo"):
+                (path / model).mkdir()
+                for file, like in (("results.json", "baseline"), ("samples.jsonl", "samples")):
+                    content = _content(RECORDS[like], self.random, lines=like == "samples")
+                    (path / model / file).write_bytes(content)
+            return
         records = {"results.json": RESULTS[verb], "samples.jsonl": RECORDS["samples"], "problems.jsonl": HELD_OUT}
         good = {name: (json.dumps(record) + "\n").encode() for name, record in records.items()}
         window = {"release": "release_v5", "since": None, "until": "2025-01-01"}
