@@ -16,8 +16,8 @@ from iterpref_core.report.model_card import UNKNOWN, contamination, params_diges
 from iterpref_core.report.summary import Summary
 
 LICENSES = {COMPOSED: "apache-2.0", "evalplus": "apache-2.0", "humaneval": "mit", "mbpp": "cc-by-4.0"}
-"""Of sources: those of this project's problems, and of published sets as their data set cards on the Hugging Face hub
-state them (`evalplus/humanevalplus`, `evalplus/mbppplus`, `openai/openai_humaneval`, `google-research-datasets/mbpp`)."""
+"""Of sources: those of this project's problems, and of published sets as their cards on the Hugging Face hub state them
+(`evalplus/humanevalplus`, `evalplus/mbppplus`, `openai/openai_humaneval`, `google-research-datasets/mbpp`)."""
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 """As the hub names them."""
 _PAIR_COLUMNS = """\
