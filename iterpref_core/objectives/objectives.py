@@ -105,8 +105,8 @@ class Objective:
         assert self.loss or self.nll, f"{self.label}: neither a loss nor an NLL, so nothing to learn from"
         assert not (self.loss and self.nll == "rejected"), f"{self.label}: beside a loss the NLL is of y+"
         assert self.nll or not self.alpha, f"{self.label}: alpha weighs an NLL, and there is none"
-        assert {self.chosen, self.rejected, self.nll_tokens} <= {*WEIGHTINGS, HALF}, f"{self.label}: no such weighting"
         weightings = {self.chosen, self.rejected, self.nll_tokens}
+        assert weightings <= {*WEIGHTINGS, HALF}, f"{self.label}: no such weighting"
         assert self.referenced or not weightings & OF_REFERENCE, f"{self.label}: no reference to weigh tokens by"
 
     @property

@@ -44,10 +44,9 @@ def _sure(marks: Sequence[int], ref_logps: Sequence[float]) -> Weights:
     return [mark * exp(logp) for mark, logp in zip(marks, ref_logps, strict=True)]
 
 
-def _balanced(marks: Sequence[int], _: Sequence[float]) -> Weights:
+def _balanced(marks: Sequence[int], ref_logps: Sequence[float]) -> Weights:
     """Marked tokens, which together weigh as much as all tokens of the program would."""
-    count = sum(marks)
-    return [mark * len(marks) / count if count else 0.0 for mark in marks]
+    return [len(marks) * weight for weight in _focal_mean(marks, ref_logps)]
 
 
 def _counterpart(marks: Sequence[int], _: Sequence[float]) -> Weights:

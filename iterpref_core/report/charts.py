@@ -127,7 +127,7 @@ def histogram(
     if not highest:
         return None
     y_ticks = [tick for tick in ticks(0, highest) if tick == int(tick)]
-    to_x, to_y = _scale(scale, (LEFT, RIGHT)), _scale((0, y_ticks[-1]), (BOTTOM, TOP))
+    to_x, to_y = linear_scale(scale, (LEFT, RIGHT)), linear_scale((0, y_ticks[-1]), (BOTTOM, TOP))
     width = (RIGHT - LEFT) / len(counts)
     bars = tuple(
         Bar(round(LEFT + place * width + 1, 1), to_y(count), round(width - 2, 1), BOTTOM - to_y(count), count, label)
@@ -166,8 +166,8 @@ def line_chart(
     xs, ys = [x for x, _ in points], [y for _, y in points]
     x_ticks, y_ticks = ticks(min(xs), max(xs)), ticks(*(y_range or (min(ys), max(ys))))
     x_ends = min(*xs, x_ticks[0]), max(*xs, x_ticks[0])
-    to_x = _scale(x_ends, (LEFT, RIGHT))
-    to_y = _scale((y_ticks[0], y_ticks[-1]), (BOTTOM, TOP))
+    to_x = linear_scale(x_ends, (LEFT, RIGHT))
+    to_y = linear_scale((y_ticks[0], y_ticks[-1]), (BOTTOM, TOP))
     return Chart(
         title,
         x_label,
@@ -188,7 +188,7 @@ def forest_plot(title: str, x_label: str, rows: Sequence[ForestRow], reference: 
     """
     values = [0, reference, *(value for row in rows for value in (*row.interval, row.effect, *row.observations))]
     low, high = min(values), max(values)
-    to_x = _scale((low, high), (FOREST_LEFT + 6, FOREST_RIGHT))
+    to_x = linear_scale((low, high), (FOREST_LEFT + 6, FOREST_RIGHT))
     placed = (
         ForestRow(r.label, to_x(r.effect), (to_x(r.interval[0]), to_x(r.interval[1])), tuple(map(to_x, r.observations)))
         for r in rows
@@ -222,7 +222,8 @@ def ticks(low: float, high: float) -> list[float]:
     return [float(f"{number * step:.12g}") for number in range(first, last + 1)]
 
 
-def _scale(source: Point, target: Point) -> Callable[[float], float]:
+def linear_scale(source: Point, target: Point) -> Callable[[float], float]:
+    """The linear map that takes both ends of `source` to those of `target`, to one decimal."""
     width = (source[1] - source[0]) or 1.0
     return lambda value: round(target[0] + (value - source[0]) / width * (target[1] - target[0]), 1)
 

@@ -12,10 +12,11 @@ from transformers import PreTrainedModel
 from iterpref_core.config import Params
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.inference.local.weights import load_model
-from iterpref_core.records import Divergence, FocalSpans, PreferencePair, Problem
+from iterpref_core.records import Divergence, PreferencePair, Problem
 from iterpref_core.training.dataset import TokenizedPair, stream_pairs, tokenize_pair
 from iterpref_core.training.masks import shared_prefix
-from iterpref_core.training.reference import Program
+from iterpref_core.training.reference import Program, pad_programs
+from iterpref_core.training.shifts import NOTHING_MARKED
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,11 @@ def divergence_of(
     """
     tokenizer = load_tokenizer(start, params.model.prompt)
     rows = list(islice(stream_pairs(pairs, spans, tokenizer, params.training), count))
-    nothing = FocalSpans(task_id="", method="", rejected=(), chosen=())
     written = ((one, one.reference or "") for one in others)
-    alike = [
+    alike = [  # programs are tokenized in pairs: of each of these both are the same
         PreferencePair(task_id=one.task_id, prompt=one.prompt, chosen=code, rejected=code) for one, code in written
     ]
-    unrelated = [tokenize_pair(pair, nothing, tokenizer, params.training) for pair in alike]
+    unrelated = [tokenize_pair(pair, NOTHING_MARKED, tokenizer, params.training) for pair in alike]
     device = "cuda" if torch.cuda.is_available() else "cpu"
     before, after = (load_model(model).float().eval().to(device) for model in (start, trained))
     programs = [(row.prompt_ids, row.chosen_ids) for row in unrelated]
@@ -104,10 +104,7 @@ def _compare(
     """Each program's tokens, in order; the first token of a program without a prompt is predicted from nothing."""
     for first in range(0, len(programs), batch_size):
         batch = programs[first : first + batch_size]
-        rows = [torch.tensor(prompt + program) for prompt, program in batch]
-        ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True).to(start.device)
-        lengths = torch.tensor([len(row) for row in rows], device=start.device)
-        mask = (torch.arange(ids.shape[1], device=start.device) < lengths[:, None]).long()
+        ids, mask = pad_programs(batch, start.device)
         before, after = (
             torch.log_softmax(model(input_ids=ids, attention_mask=mask, use_cache=False).logits.float(), dim=-1)
             for model in (start, trained)

@@ -182,11 +182,16 @@ def _score_each(
             advance(len(batch))
 
 
+def pad_programs(batch: Sequence[Program], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Prompts and completions as one batch, padded on the right: (programs, longest) ids and attention mask."""
+    rows = [torch.tensor(prompt + completion, device=device) for prompt, completion in batch]
+    lengths = torch.tensor([len(row) for row in rows], device=device)
+    ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    return ids, (torch.arange(ids.shape[1], device=device) < lengths[:, None]).long()
+
+
 def _score_batch(model: PreTrainedModel, batch: list[Program], bf16: bool) -> list[torch.Tensor]:
-    tokens = [torch.tensor(prompt + completion, device=model.device) for prompt, completion in batch]
-    input_ids = torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True)
-    lengths = torch.tensor([len(row) for row in tokens], device=model.device)
-    attention_mask = (torch.arange(input_ids.shape[1], device=model.device) < lengths[:, None]).long()
+    input_ids, attention_mask = pad_programs(batch, model.device)
     with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=bf16):
         hidden = decoder_of(model)(
             input_ids=input_ids, attention_mask=attention_mask, use_cache=False

@@ -17,7 +17,7 @@ from iterpref_core.training.dataset import TokenizedPair, tokenize_pair
 from iterpref_core.training.reference import score_sequences
 from iterpref_core.training.tokenized_programs import encode_program
 
-_NOTHING = FocalSpans(task_id="", method="", rejected=(), chosen=())
+NOTHING_MARKED = FocalSpans(task_id="", method="", rejected=(), chosen=())
 """Scores do not depend on what is marked."""
 
 
@@ -47,8 +47,8 @@ def score_shifts(
         ModelError: a model is not there, or the two cut the programs into different tokens.
     """
     tokenizer, other = load_tokenizer(before, prompt), load_tokenizer(after, prompt)
-    rows = [tokenize_pair(pair, _NOTHING, tokenizer, params) for pair in pairs]
-    if any(tokenize_pair(pair, _NOTHING, other, params) != row for pair, row in zip(pairs, rows, strict=True)):
+    rows = [tokenize_pair(pair, NOTHING_MARKED, tokenizer, params) for pair in pairs]
+    if any(tokenize_pair(pair, NOTHING_MARKED, other, params) != row for pair, row in zip(pairs, rows, strict=True)):
         raise ModelError(
             f"{after}: its tokens of these pairs are not those of {before}; give the model that was trained from it"
         )

@@ -247,11 +247,11 @@ class Study:
         best = _best(self._tune([sft]), sft.label)
         reached = 0.0
         while len(self.start) < MAX_ROUNDS:
-            [score] = self._score("saturating", [self._trial(sft, best, None)])
+            trial = self._trial(sft, best, None)
+            [score] = self._score("saturating", [trial])
             if score.pass_at_1 <= reached:
                 break
-            values = self._trial(sft, best, None).values
-            self.start, reached = (*self.start, (sft.objective, values)), score.pass_at_1
+            self.start, reached = (*self.start, (sft.objective, trial.values)), score.pass_at_1
 
     def _tune(self, methods: Sequence[Method]) -> list[Tried]:
         """Every method at every configuration, one seed, on validation."""

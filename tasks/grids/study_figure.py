@@ -5,7 +5,7 @@ from math import log10
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from iterpref_core.report.charts import FOREST_WIDTH, ForestPlot, ForestRow, forest_plot, ticks
+from iterpref_core.report.charts import FOREST_WIDTH, ForestPlot, ForestRow, forest_plot, linear_scale, ticks
 from iterpref_core.report.pair_view import templates
 from iterpref_core.storage.jsonl import atomic_writers
 from tasks.grids.comparison import ComparisonRow
@@ -112,13 +112,7 @@ def _rate_panels(choice: StudyChoice, columns: int) -> list[_Panel]:
     scores = [choice.start, *(one.pass_at_1 for one in choice.tried)]
     y_values = ticks(min(scores), max(scores))[::2]
     ends = min(scores + y_values), max(scores + y_values)
-
-    def to_x(rate: float) -> float:
-        return round(_LEFT + (rate - low) / ((high - low) or 1) * (_RIGHT - _LEFT), 1)
-
-    def to_y(score: float) -> float:
-        return round(_BOTTOM - (score - ends[0]) / ((ends[1] - ends[0]) or 1) * (_BOTTOM - _TOP), 1)
-
+    to_x, to_y = linear_scale((low, high), (_LEFT, _RIGHT)), linear_scale(ends, (_BOTTOM, _TOP))
     x_ticks = tuple((to_x(power), f"1e{power}") for power in range(-9, 1) if low <= power <= high)
     y_ticks = tuple((to_y(value), f"{value:.0%}") for value in y_values)
     panels = [
@@ -137,7 +131,7 @@ def _change_panel(found: RegimeResult, title: str, measure: Callable[[Change], f
     """What diverged has no row."""
     values = {label: measure(change) for label, change in found.changes.items() if change.inside}
     rows = [ForestRow(label, value, (value, value), ()) for label, value in values.items()]
-    return forest_plot(f"{found.choice.regime}: {title}", f"dotted: {REFERENCE}", rows, values[REFERENCE])
+    return forest_plot(f"{found.choice.regime}: {title}", f"dotted: {REFERENCE}", rows, values.get(REFERENCE, 0.0))
 
 
 def _inside(change: Change) -> Inside:
