@@ -62,9 +62,10 @@ def check(
     checks = check_pairs(join_spans(pairs, spans), tokenizer, settings)
     if not checks.pairs:
         raise InputError(f"{spans}: no pair to check; look at the drop reasons of the stages before")
-    for _ in benchmarks.clean(read_pairs(pairs)):
-        pass
     overlaps = benchmarks.overlaps
+    if overlaps:
+        for _ in benchmarks.clean(read_pairs(pairs)):  # counts what it finds
+            pass
     findings = sorted((*checks.findings(settings), *overlap_findings(overlaps)), key=lambda finding: not finding.stops)
     result = {
         "pairs": checks.pairs,

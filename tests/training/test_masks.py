@@ -26,6 +26,11 @@ def test_marked_tokens_are_those_with_a_marked_character(cuts: list[int], spans:
     characters = {index for start, end in ranges for index in range(start, end)}
     expected = [int(any(index in characters for index in range(start, end))) for start, end in offsets]
     assert mask_from_spans(offsets, ranges) == expected
+    twice = [offset for offset in offsets for _ in range(2)]  # as bytes of one character are
+    assert mask_from_spans(twice, ranges) == [mark for mark in expected for _ in range(2)]
+    assert mask_from_spans(offsets[::-1], ranges) == expected[::-1]
+    empty = [token for start, end in offsets for token in ((start, end), (end, end))]
+    assert mask_from_spans(empty, ranges) == [mark for own in expected for mark in (own, 0)]
 
 
 @given(st.text(alphabet="ab\n\t\r é漢🙂(=1", max_size=60), st.data())
