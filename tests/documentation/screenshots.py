@@ -59,7 +59,7 @@ def take_interfaces(browser: Browser, prefect: str, mlflow: str, *, dark: bool) 
         page.wait_for("Task runs", "problems")
         page.click_on("document.querySelector('button[title^=Recenter]')")
         time.sleep(3)  # the graph is a canvas that moves there
-        yield "prefect", shoot(page, (256, 0, WIDTH - 256, 500))
+        yield "prefect", shoot(page, (256, 0, WIDTH - 256, 480))
     with browser.tab() as page:
         page.visit(mlflow, WIDTH, dark=dark)
         page.evaluate(
@@ -76,7 +76,7 @@ def take_interfaces(browser: Browser, prefect: str, mlflow: str, *, dark: bool) 
         drawn = "document.querySelectorAll('.js-plotly-plot .scatterlayer path.js-line').length"
         page.wait(lambda: page.evaluate(drawn) >= 3, "curves")
         time.sleep(1)  # the end of their movement
-        yield "mlflow", shoot(page, (206, 0, WIDTH - 206, 500))
+        yield "mlflow", shoot(page, (206, 0, WIDTH - 206, 505))
 
 
 def shoot(page: Page, clip: Clip) -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.pictures.drawing import FOLDER, draw_all
+from docs.pictures.drawing import FOLDER, RECORDED, draw_all
 from docs.pictures.recorded_pages import SCREENSHOTS, made_from
 from docs.pictures.stage_graph import lay_out, stage_names
 from iterpref_core.errors import InputError
@@ -43,6 +43,15 @@ def test_screenshots_show_the_pages_that_the_code_makes_now() -> None:
         assert light
         assert dark
         assert light.groups() == dark.groups()
+
+
+def test_the_report_that_is_shown_has_the_scores_that_the_readme_quotes() -> None:
+    runs = [json.loads(path.read_bytes()) for path in (ROOT / "docs/demo_runs").glob("*.json")]
+    quoted = max(runs, key=lambda run: str(run["finished"]))["summary"]
+    shown = json.loads((RECORDED / "summary.json").read_bytes())
+    assert shown["codeflow"]["pass_rate_by_iteration"] == quoted["codeflow"]["pass_rate_by_iteration"]
+    for model, found in quoted["models"].items():
+        assert shown["models"][model]["heldout"]["pass_at_1"] == found["heldout"]["pass_at_1"], model
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
