@@ -77,7 +77,11 @@ def write_sources(folder: Path, pages: Mapping[str, str]) -> None:
         pages: Markdown by path, the index among them.
     """
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(DOCS, folder / "pages", ignore=shutil.ignore_patterns("website", "*.md", "*.json"))
+    shutil.copytree(
+        DOCS,
+        folder / "pages",
+        ignore=shutil.ignore_patterns("website", "run", "templates", "*.md", "*.json", "*.py", "__pycache__"),
+    )
     for name, text in pages.items():
         path = folder / "pages" / name
         path.parent.mkdir(exist_ok=True)

@@ -24,6 +24,14 @@ HELDOUT = 200
 PASSED = {"base": 70, "sft": 150, "dpo": 40, "rpo": 140, "target-dpo": 90, "target-rpo": 160, "debugger": 190}
 HOSTILE = "<script>document.title = 'owned'</script>"
 
+OVERLAP = {
+    "pairs": 2, "dropped": 2, "absent": {"mbpp": "no file"},
+    "benchmarks": {"humaneval": {
+        "sha256": "0", "tasks": 164, "pairs": 2, "prompt": 0, "example": 0, "ngram": 0, "ast": 2, "overlapping": [],
+        "examples": [{"pair": f"codeflow/{number}", "task": f"HumanEval/{number}"} for number in (100, 101)],
+    }},
+}  # fmt: skip
+
 
 def benchmark(n: int, passed: int, data: str) -> dict[str, object]:
     """A measured benchmark in the form of results.json; tasks are solved in order, the easiest first."""
@@ -239,7 +247,10 @@ def rich(experiment: SimpleNamespace) -> SimpleNamespace:
     params = experiment.params.model_copy(update={"evaluation": evaluate})
     given = experiment.root / "report_data"
     paths = experiment.results, experiment.metrics, experiment.pairs, experiment.spans
-    build = partial(build_report, *paths, params, experiment.lock, problems=problems, supplied=given)
+    shared = experiment.root / "contamination.json"
+    shared.write_text(json.dumps(OVERLAP), encoding="utf-8")
+    told = {"contamination": shared, "problems": problems, "supplied": given}
+    build = partial(build_report, *paths, params, experiment.lock, **told)
     summarize = partial(build_summary, *paths[:2], params, experiment.lock, supplied=given)
     own = {"params": params, "problems": problems, "given": given, "build": build, "summarize": summarize}
     return SimpleNamespace(**vars(experiment) | own)

@@ -1,0 +1,1 @@
+"""Pictures of README and docs: drawn from a recorded run, or taken of the pages that it made."""
