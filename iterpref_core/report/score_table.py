@@ -82,8 +82,8 @@ class ScoreTable:
 def score_table(summary: Summary) -> ScoreTable | None:
     """Lay the table out; None where there is nothing but held-out problems, which have a table of their own.
 
-    It has a column for every benchmark that some model was measured on. Published scores of the student stand beside ours, method by
-    method; `published_table` has those of other models.
+    It has a column for every benchmark that some model was measured on. Published scores of the student stand beside
+    ours, method by method; `published_table` has those of other models.
     """
     shown = {name for scores in summary["models"].values() for name in scores}
     if not shown - {MAIN_BENCHMARK}:
