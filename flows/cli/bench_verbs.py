@@ -22,7 +22,7 @@ ReferencesOption = Annotated[
 MBPP = Path("problems/mbpp.jsonl")
 SHAPES = ("0.5B", "1.5B", "7B", "32B", "tiny")
 
-bench = typer.Typer(no_args_is_help=True, help="Measure something side by side.")
+bench = typer.Typer(no_args_is_help=True, help="Measure speed, cost or accuracy against a baseline.")
 
 
 def register(app: typer.Typer) -> None:

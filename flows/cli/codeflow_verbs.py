@@ -30,13 +30,16 @@ Model = Annotated[
     str | None,
     input_option("Folder, hub id, or an endpoint's name for it; model.debugger by default.", kind="path or name"),
 ]
-Backend = Annotated[str | None, typer.Option(help=f"How it is asked; one of: {', '.join(BACKENDS)}.")]
+Backend = Annotated[str | None, typer.Option(help=f"How the model is run; one of: {', '.join(BACKENDS)}.")]
 BaseUrl = Annotated[
-    str | None, typer.Option(help="Of backend openai, or several, with commas; the key is read from OPENAI_API_KEY.")
+    str | None,
+    typer.Option(help="URL for backend openai, or several with commas; the key is read from OPENAI_API_KEY."),
 ]
 Concurrency = Annotated[int | None, typer.Option(help="Calls under way at once.")]
-Seed = Annotated[int | None, typer.Option(help="Decides all sampling.")]
-Estimate = Annotated[bool, typer.Option("--estimate", help="Work on 1% and say what all will take; that much is kept.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of all sampling.")]
+Estimate = Annotated[
+    bool, typer.Option("--estimate", help="Debug 1% of the problems, keep them, and estimate the rest.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -61,7 +64,7 @@ class _Asked:
 
 def debug(
     problems: ProblemsOption,
-    out: Annotated[Path, output_option("Trajectories.")],
+    out: Annotated[Path, output_option("JSONL to write trajectories to.")],
     model: Model = None,
     draft_model: Annotated[
         str | None, typer.Option(help="Folder or hub id of the model that drafts; by default the one that refines.")
@@ -73,14 +76,16 @@ def debug(
     source: Annotated[
         str, typer.Option(help="debugging, or sampling: many drafts of each problem, executed and not refined.")
     ] = "debugging",
-    samples: Annotated[int | None, typer.Option(help="With sampling: drafts of each problem.")] = None,
-    temperature: Annotated[float | None, typer.Option(help="With sampling: of the drafts.")] = None,
+    samples: Annotated[int | None, typer.Option(help="With --source sampling: drafts of each problem.")] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="With --source sampling: temperature of the drafts.")
+    ] = None,
     seed: Seed = None,
     estimate: Estimate = False,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
-    """CodeFlow: draft, run, refine; a killed run continues where it stopped."""
+    """Debug problems with CodeFlow: draft, run, refine; a killed run continues where it stopped."""
     settings = load_params(params)
     drafts = {"samples": samples, "temperature": temperature}
     if choose("--source", source, SOURCES) == "debugging" and any(value is not None for value in drafts.values()):

@@ -44,7 +44,7 @@ def evaluate(
     model: Annotated[
         str | None, input_option("Folder or hub id of the model that answers.", kind="path or name")
     ] = None,
-    samples: Annotated[Path | None, input_option("Score these samples instead.")] = None,
+    samples: Annotated[Path | None, input_option("JSONL of samples to score instead of a model's.")] = None,
     ground_truth: Annotated[bool, typer.Option(help="Score the benchmark's own solutions instead.")] = False,
     problems: Annotated[Path, input_option("JSONL of problems, for heldout and validation.")] = Path(
         "data/problems.jsonl"
@@ -52,7 +52,7 @@ def evaluate(
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
-    """Samples, verdicts, pass@1 (and pass@5) of one benchmark."""
+    """Score a model on one benchmark: samples, verdicts, pass@1 (and pass@5)."""
     from iterpref_core.evaluation import evaluation as core
     from tasks.common.paths import ANSWERS, WORK
 
@@ -82,9 +82,7 @@ def gate(
     benchmark: Annotated[
         list[str] | None, typer.Option(help="May be given several times; by default all that the baseline has.")
     ] = None,
-    alpha: Annotated[
-        float, typer.Option(min=0, max=1, help="How often a candidate that is no worse may fail, over all benchmarks.")
-    ] = 0.05,
+    alpha: Annotated[float, typer.Option(min=0, max=1, help="Significance level over all benchmarks.")] = 0.05,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:

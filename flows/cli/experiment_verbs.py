@@ -28,11 +28,17 @@ def run(
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="How many stages may run at once.")] = 2,
     profile: Annotated[
-        str, typer.Option(help="Run with this profile's values, in a copy; params.yaml stays.")
+        str, typer.Option(help="Run in a copy with this profile's values; params.yaml does not change.")
     ] = "unchanged",
-    objective: Annotated[list[str] | None, typer.Option(help="Train this one; repeatable. In a copy.")] = None,
-    benchmark: Annotated[list[str] | None, typer.Option(help="Evaluate on this one; repeatable. In a copy.")] = None,
-    seed: Annotated[list[int] | None, typer.Option(help="Train with this one; repeatable. In copies.")] = None,
+    objective: Annotated[
+        list[str] | None, typer.Option(help="Train only this objective; repeatable. Runs in a copy.")
+    ] = None,
+    benchmark: Annotated[
+        list[str] | None, typer.Option(help="Evaluate only on this benchmark; repeatable. Runs in a copy.")
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Train with this seed; repeatable. Each runs in a copy.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Run the named stages even where nothing changed.")] = False,
 ) -> None:
     """Run the experiment: DVC's stages as a Prefect flow, then the results table."""
@@ -62,7 +68,7 @@ def ui() -> None:
 
 
 def doctor(params: ParamsOption = DEFAULT_PARAMS, json_: JsonOption = False) -> None:
-    """Probe isolation, versions, data, services and accelerator; exit 1 if something needed is missing."""
+    """Check isolation, versions, data, services and accelerator; exit 1 if something needed is missing."""
     from rich.console import Console
 
     from tasks.orchestration.doctor import examine

@@ -35,7 +35,7 @@ def tune(
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
-    """Choose learning rate and alpha of objectives on the validation split; needs all up to localization."""
+    """Choose learning rate and alpha on the validation split; run `iterpref run localization` first."""
     from tasks.grids.tuning import best_of, count_trainings
     from tasks.grids.tuning import tune as run_grid
 
@@ -65,7 +65,7 @@ def ablate(
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
-    """Train and score the rows of one of the paper's ablations, beside its figures; needs all up to localization."""
+    """Train and score one of the paper's ablations, beside its figures; run `iterpref run localization` first."""
     from iterpref_core.report.paper_ablations import describe_figures, paper_figures
     from iterpref_core.report.score_table import model_title
     from tasks.common.paths import REPORT_DATA
@@ -85,10 +85,11 @@ def study(
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="The smaller effort of params.yaml: an hour.")] = False,
     choose_only: Annotated[
-        Path | None, output_option("Tune alone, and write what was chosen here, for you to commit.", "--choose")
+        Path | None,
+        output_option("Only tune, and write the chosen configurations to this file, for you to commit.", "--choose"),
     ] = None,
     chosen: Annotated[
-        Path | None, input_option("Configurations of `--choose`, committed: train these, and hold out.")
+        Path | None, input_option("A committed file of --choose: score its configurations on held-out problems.")
     ] = None,
     figures: Annotated[Path, output_option("Draw figures there, as SVG.", kind="folder")] = STUDY_FIGURES,
     jobs: JobsOption = 2,
@@ -101,7 +102,7 @@ def study(
     from tasks.grids.study_figure import FIGURES, draw_study
 
     if choose_only is not None and chosen is not None:
-        raise InputError("--choose and --chosen: the one chooses, the other trains what was chosen; give one of them")
+        raise InputError("--choose tunes, and --chosen trains what was tuned before; give one of them")
     names = [choose("--regime", name, tuple(REGIMES)) for name in regime or (QUICK if quick else REGIMES)]
     committed, commit = read_choices(chosen, names) if chosen is not None else ({}, None)
     loaded, found = load_params(params), []
@@ -126,11 +127,13 @@ def study(
 
 def sweep(
     objective: Annotated[
-        list[str] | None, typer.Option(help="Train this one; repeatable. Those of dvc.yaml by default.")
+        list[str] | None, typer.Option(help="Train this objective; repeatable. By default those of dvc.yaml.")
     ] = None,
-    beta: Annotated[list[float] | None, typer.Option(help="Repeatable. That of params.yaml by default.")] = None,
+    beta: Annotated[
+        list[float] | None, typer.Option(help="Train with this beta; repeatable. By default that of params.yaml.")
+    ] = None,
     seed: Annotated[
-        list[int] | None, typer.Option(help="Of training; repeatable. That of params.yaml by default.")
+        list[int] | None, typer.Option(help="Train with this seed; repeatable. By default that of params.yaml.")
     ] = None,
     benchmark: Annotated[
         list[str] | None, typer.Option(help="Evaluate on this one; repeatable. `validation` by default.")

@@ -25,29 +25,35 @@ def register(app: typer.Typer) -> None:
 def init(
     problems: Annotated[
         Path | None,
-        input_option(f"JSONL of your problems; examples go there if there is none. [{PROBLEMS}]", kind="path or name"),
+        input_option(
+            f"JSONL of your problems; if there is no such file, examples are written. [{PROBLEMS}]", kind="path or name"
+        ),
     ] = None,
     model: Annotated[str | None, input_option("The model to train: a folder or hub id.", kind="path or name")] = None,
     debugger: Annotated[
-        str | None, typer.Option(help="What repairs its programs: folder, hub id, or the name that --base-url serves.")
+        str | None,
+        typer.Option(help="The model that repairs its programs: a folder, a hub id, or its name at --base-url."),
     ] = None,
     base_url: Annotated[
-        str | None, typer.Option(help="Of the debugger's OpenAI-compatible endpoint; none if it runs here.")
+        str | None, typer.Option(help="URL of the debugger's OpenAI-compatible endpoint; leave out if it runs here.")
     ] = None,
-    profile: Annotated[str | None, typer.Option(help="A file in profiles/; by default the one that fits.")] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Name of a file in profiles/; by default own, or own-lora where memory is short.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace values that were changed before.")] = False,
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; try what params.yaml says, and spend nothing.")
+        bool, typer.Option("--check", help="Write nothing: check what params.yaml says, at no cost.")
     ] = False,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
-    """Set params.yaml up for your own model and problems, asking for what is not given; or --check it."""
+    """Write params.yaml for your own model and problems, asking for what no option gives; or --check it."""
     if check:
         if any((problems, model, debugger, base_url, profile, force)):
-            raise InputError("--check looks at params.yaml as it is; give it without what to write")
+            raise InputError("--check only reads params.yaml; leave out the options that write it")
         _check(params, as_json=json_)
         return
+    from tasks.common.paths import INGESTED
     from tasks.orchestration.new_configuration import OwnInputs, write_configuration
 
     if model is None or debugger is None:
@@ -61,7 +67,9 @@ def init(
     typer.echo(f"{params}: {len(done.changes)} values changed, which `git diff {params}` shows")
     if done.examples:
         typer.echo(f"{given.problems}: five examples, with every kind of test; put yours in their place")
-    typer.echo(f"next: iterpref ingest {given.problems} --format jsonl --out problems/mine.jsonl")
+    ingested = given.problems.resolve().parent == INGESTED.resolve()
+    ingest = f"ingest {given.problems} --format jsonl --out problems/mine.jsonl"
+    typer.echo(f"next: iterpref {'init --check' if ingested else ingest}")
 
 
 def _ask_for(

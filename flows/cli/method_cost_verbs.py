@@ -36,15 +36,15 @@ def register(app: typer.Typer) -> None:
 
 
 def estimate(
-    pairs: Annotated[list[int] | None, typer.Option(min=1, help="How many; may be given several times.")] = None,
-    price_prompt: Annotated[float | None, typer.Option(min=0, help="Dollars a million tokens.")] = None,
-    price_completion: Annotated[float | None, typer.Option(min=0, help="Dollars a million tokens.")] = None,
-    gpu_hour: Annotated[float | None, typer.Option(min=0, help="Dollars an hour of one H100.")] = None,
+    pairs: Annotated[list[int] | None, typer.Option(min=1, help="Number of pairs; repeatable.")] = None,
+    price_prompt: Annotated[float | None, typer.Option(min=0, help="Dollars per million prompt tokens.")] = None,
+    price_completion: Annotated[float | None, typer.Option(min=0, help="Dollars per million new tokens.")] = None,
+    gpu_hour: Annotated[float | None, typer.Option(min=0, help="Dollars per hour of one H100.")] = None,
     mfu: Annotated[float | None, typer.Option(min=0.01, max=1, help="Share of the peak that training reaches.")] = None,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
-    """Say what CodeFlow, training and evaluation cost for several numbers of pairs and models (docs/scaling.md)."""
+    """Estimate what CodeFlow, training and evaluation cost at several numbers of pairs and models (docs/scaling.md)."""
     from iterpref_core.training.method_costs import Assumptions, scale
 
     given: dict[str, Any] = {

@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 def pair(
     trajectories: Annotated[Path, input_option("JSONL of trajectories.")],
     problems: ProblemsOption,
-    out: Annotated[Path, output_option("Pairs.")],
+    out: Annotated[Path, output_option("JSONL to write pairs to.")],
     model: Annotated[
         str | None,
         input_option(
@@ -72,7 +72,7 @@ def decontaminate(
 
 def localize(
     pairs: Pairs,
-    out: Annotated[Path, output_option("Spans.")],
+    out: Annotated[Path, output_option("JSONL to write spans to.")],
     method: Annotated[str, typer.Option(help=f"One of: {', '.join(METHODS)}.")] = METHODS[0],
     problems: Annotated[Path | None, input_option("JSONL of problems, for causal: it runs their tests.")] = None,
     params: ParamsOption = DEFAULT_PARAMS,

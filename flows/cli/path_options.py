@@ -134,7 +134,7 @@ def _claim(context: typer.Context, new: Seen) -> None:
         if (new.written or other.written) and _same(new.path, other.path):
             raise InputError(f"{new.path}: {other.option} and {new.option} name the same; give each its own")
         if new.written and other.written and (new.lies_below(other) or other.lies_below(new)):
-            raise InputError(f"{new.path}: {other.option} and {new.option} lie in each other; give each its own place")
+            raise InputError(f"{new.path}: one of {other.option} and {new.option} is inside the other; keep them apart")
     seen.append(new)
 
 

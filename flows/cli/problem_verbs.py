@@ -33,17 +33,21 @@ def ingest(
     ],
     format_: Annotated[str, typer.Option("--format", help=f"One of: {', '.join(FORMATS)}.")],
     out: Annotated[Path, output_option("JSONL of problems (in problems/ they join the experiment), or of pairs.")],
-    spans: Annotated[Path | None, output_option("Pairs: JSONL of the error regions that come with them.")] = None,
-    verdicts: Annotated[Path | None, output_option("Files: JSONL with the verdict on every reference.")] = None,
+    spans: Annotated[
+        Path | None, output_option("Pair formats: JSONL to write error regions to, where the source has them.")
+    ] = None,
+    verdicts: Annotated[
+        Path | None, output_option("Problem files: JSONL to write the verdict on every reference to.")
+    ] = None,
     skip_broken: Annotated[
         bool | None,
         typer.Option(
             "--skip-broken/--no-skip-broken",
-            help="Files: leave problems whose reference fails out, instead of stopping; the default of published sets.",
+            help="Problem files: leave out problems whose reference fails, or stop; published sets: left out.",
         ),
     ] = None,
     keep_benchmarks: Annotated[
-        bool, typer.Option(help="Files: take benchmarks' own tasks too, to measure with, not to train on.")
+        bool, typer.Option(help="Problem files: keep benchmarks' own tasks, to measure with, not to train on.")
     ] = False,
     python: Annotated[str | None, typer.Option(help="package, folder: the project's own interpreter.")] = None,
     tests: Annotated[
@@ -53,11 +57,16 @@ def ingest(
         str | None,
         typer.Option("--license", "--licence", help="package, folder: an SPDX expression, if it names none."),
     ] = None,
+    heldout: Annotated[
+        float, typer.Option(min=0, max=1, help="package, folder: the share of problems to hold out, for evaluation.")
+    ] = 0.0,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
     """Turn a file, or your own code, into problems whose references pass their own tests; or a file into pairs."""
     form = choose("--format", format_, FORMATS)
+    if heldout and form not in OWN_CODE_FORMATS:
+        raise InputError("--heldout goes with --format package or folder; in a file, set each problem's field split")
     if form in PAIR_FORMATS:
         from iterpref_core.problems.formats.preference_pairs import ingest_pairs
 
@@ -69,7 +78,7 @@ def ingest(
     if form in OWN_CODE_FORMATS:
         from iterpref_core.problems.own_code import own_code
 
-        own = own_code.Source(source, cast("own_code.Format", form), python, tests, license)
+        own = own_code.Source(source, cast("own_code.Format", form), python, tests, license, heldout)
         show_result(own_code.ingest_own_code(own, out, settings.own_code, settings.execution), json_)
         return
     from iterpref_core.problems.ingest import IngestOptions
@@ -190,7 +199,7 @@ def inject(
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
-    """Put bugs in known places of references: pairs with their true error regions; a killed run continues."""
+    """Make pairs with known error regions by putting bugs into references; a killed run continues."""
     from iterpref_core.execution import open_executor
     from iterpref_core.problems.injection import InjectionOptions, inject_bugs
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=Settings)
 
-ParamsOption = Annotated[Path, input_option("The file with all knobs.", "--params")]
+ParamsOption = Annotated[Path, input_option("The file with all parameters.", "--params")]
 ProblemsOption = Annotated[Path, input_option("JSONL of problems.", "--problems")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 DEFAULT_PARAMS = Path("params.yaml")

@@ -42,7 +42,7 @@ def check(
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
-    """Look at the data before training: lengths, D-, repetitions, benchmarks; exit 1 if something must stop a run."""
+    """Check pairs before training: lengths, error regions, repetitions, overlap; exit 1 if something must stop it."""
     from iterpref_core.inference.local.checkpoint_checks import check_checkpoint
     from iterpref_core.inference.local.tokenizers import load_tokenizer
     from iterpref_core.screening.benchmark_tasks import VARIABLES
@@ -93,7 +93,7 @@ def train(
         Path | None,
         output_option("Folder for the trained model; its curve goes beside it. Not with --estimate.", kind="folder"),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Decides the order of the data.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the order of the data.")] = None,
     estimate: Annotated[bool, typer.Option("--estimate", help="Print memory and GPU-hours; train nothing.")] = False,
     gpus: Annotated[int, typer.Option(min=1, help="With --estimate: cards that share model and batch.")] = 1,
     precision: Annotated[
@@ -109,7 +109,7 @@ def train(
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
-    """Focal preference training; a killed run continues from its last checkpoint."""
+    """Train a model on pairs (focal preference training); a killed run continues from its last checkpoint."""
     name = choose("--objective", objective, NAMES)
     every = load_params(params)
     settings = override(every.training, {"seed": seed})

@@ -24,17 +24,17 @@ def quality(
     out: Annotated[Path | None, output_option("JSONL of the problems that are kept.")] = None,
     scores: Annotated[Path | None, output_option("JSONL of what was found for each problem.")] = None,
     min_coverage: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Drop problems whose tests reach less of the reference.")
+        float | None, typer.Option(min=0, max=1, help="Drop problems whose tests cover less of the reference.")
     ] = None,
     min_mutation: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Drop problems whose tests tell fewer mutants apart.")
+        float | None, typer.Option(min=0, max=1, help="Drop problems with a lower mutation score.")
     ] = None,
     mutants: Annotated[int, typer.Option(min=1, help="Mutants of each reference, at most.")] = 30,
     seed: Annotated[int, typer.Option(min=0, help="Decides which mutants.")] = 0,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
-    """Measure what problems' tests demand: coverage of their references, and mutants told apart."""
+    """Measure how strict problems' tests are: coverage of the references, and mutation score."""
     from iterpref_core.execution import open_executor
     from iterpref_core.validity.mutation_score import PRELOAD, QualityOptions, assess_tests
 
@@ -52,13 +52,13 @@ def judge(
     backend: Annotated[str | None, typer.Option(help=f"How it is asked: {', '.join(BACKENDS)}.")] = None,
     base_url: Annotated[str | None, typer.Option(help="Of backend openai.")] = None,
     min_score: Annotated[
-        int | None, typer.Option(min=1, max=5, help="Drop problems that score less in any criterion.")
+        int | None, typer.Option(min=1, max=5, help="Drop problems with a lower score in any criterion.")
     ] = None,
     kept: Annotated[Path | None, output_option("JSONL of the problems that are kept; not with --sample.")] = None,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
-    """Let a model score problems' tests for accuracy, effectiveness, reasonableness; it is asked nothing twice."""
+    """Have a model score problems' tests for accuracy, effectiveness and reasonableness; answers are kept."""
     from iterpref_core.inference.backend_factory import open_judge
     from iterpref_core.validity.test_judge import judge_file
     from tasks.common.paths import ANSWERS
@@ -89,7 +89,7 @@ def review(
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
-    """Export random problems for a human to mark their tests; or read the marks, and compare them with a judge."""
+    """Export random problems for people to rate their tests, or compare their ratings with a judge's."""
     from iterpref_core.report.review_page import write_review_page
     from iterpref_core.validity.human_review import export_review, read_marks, summarize_marks
     from iterpref_core.validity.problem_sample import show_tests

@@ -320,7 +320,7 @@ def _of_benchmark(samples: Sequence[Sample], entry: _Entry, path: Path, benchmar
         if not count or not given or given != given[:count] * (len(given) // count):
             raise InputError(
                 f"{path}: {len(given)} samples of {task_id!r}, and {count} verdicts of {benchmark} in {RESULTS}: which "
-                "are its samples cannot be told; evaluate its benchmarks one by one"
+                "samples belong to it is unknown; evaluate its benchmarks one by one"
             )
     left = Counter({task_id: len(verdicts) for task_id, verdicts in entry.verdicts.items()})
     chosen = []

@@ -157,7 +157,7 @@ def _ask(python: str) -> tuple[str, tuple[str | None, ...], tuple[str, ...], tup
         )
         version, interpreter, libraries, site, preload = json.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise ConfigError(f"{python}: is no Python interpreter that answers ({error}); correct the path") from None
+        raise ConfigError(f"{python}: is not a working Python interpreter ({error}); correct the path") from None
     if tuple(version) < OLDEST:
         found, needed = (".".join(map(str, numbers)) for numbers in (version, OLDEST))
         raise ConfigError(f"{python}: is Python {found}; programs need {needed} or later: give another environment")

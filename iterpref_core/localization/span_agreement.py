@@ -88,7 +88,7 @@ def compare_spans(pairs: Path, spans: Path, truth: Path) -> dict[str, float]:
         lines.add(lines_in(pair.rejected, marked), lines_in(pair.rejected, wrong))
         characters.add(characters_in(pair.rejected, marked), characters_in(pair.rejected, wrong))
     if others:
-        raise InputError(f"{spans}: {min(others)!r} is none of {pairs}; give the spans that were made for these pairs")
+        raise InputError(f"{spans}: {min(others)!r} is not a pair of {pairs}; give the spans of these pairs")
     if not lines.pairs:
         raise InputError(f"{truth}: has the region of no pair of {pairs}; give the spans that `iterpref inject` wrote")
     return {

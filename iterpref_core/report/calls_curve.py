@@ -44,7 +44,7 @@ def calls_chart(summary: Summary, own_name: str) -> Chart | None:
     if any(one.points for one in series):
         series.append(Series("the paper, debugging", "paper", paper_curve()))
     title = "Share solved of the problems whose draft fails"
-    return line_chart(title, "calls a problem, at most", series, (0, 1), "{:.0%}".format)
+    return line_chart(title, "calls per problem, at most", series, (0, 1), "{:.0%}".format)
 
 
 def calls_rows(summary: Summary) -> list[tuple[int, tuple[str, str], tuple[str, str], str, str]]:

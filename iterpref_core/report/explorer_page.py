@@ -140,7 +140,7 @@ def _select(
     task_ids, outcomes = selection.task_ids or known, selection.outcomes or OUTCOMES
     chosen = [(task_id, found) for task_id, found in order if task_id in task_ids and found in outcomes]
     if order and not chosen:
-        raise InputError(f"{path}: no trajectory is as asked ({', '.join(outcomes)}); ask for another outcome")
+        raise InputError(f"{path}: no trajectory has this outcome ({', '.join(outcomes)}); give another --outcome")
     return totals, chosen
 
 

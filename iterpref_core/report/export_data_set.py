@@ -107,7 +107,9 @@ def export_problems(problems: Path, out: Path, describe: Describe) -> dict[str, 
         for problem in read_jsonl(problems, Problem, unique=True):
             split = problem.split or TRAIN
             if not _SPLIT.fullmatch(split):
-                raise InputError(f"{problems}: field 'split' of {problem.task_id!r}: {split!r} is no word; change it")
+                raise InputError(
+                    f"{problems}: field 'split' of {problem.task_id!r}: {split!r} is not one word; change it"
+                )
             found.sources[problem.source or None] += 1
             found.tests.update({test.kind for test in (*problem.tests, *problem.hidden_tests)})
             found.references += problem.reference is not None

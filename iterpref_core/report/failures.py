@@ -15,10 +15,10 @@ TASKS_NAMED = 200
 """Tasks that a list on the page names at most; summary.json has all."""
 
 PARTS = {
-    "without_failed_truth": "tasks whose own solution fails here",
-    "without_overlap": "tasks that training pairs share something with",
+    "without_failed_truth": "whose own solution fails here",
+    "without_overlap": "that overlap with training pairs",
 }
-"""Scores of a part of the tasks in summary.json, by which tasks are left out."""
+"""Scores of a part of the tasks in summary.json, by the tasks that are left out."""
 
 
 def failure_kinds(scores: Mapping[str, Any]) -> dict[str, int]:
@@ -115,9 +115,9 @@ def _listed(tasks: Sequence[str]) -> str:
     return ", ".join(tasks[:TASKS_NAMED]) + (f" and {more:,} more, in summary.json" if more > 0 else "")
 
 
-def partial_scores(summary: Summary) -> list[tuple[str, str, str, str, str, str]]:
-    """Scores with and without some tasks: (model, benchmark, what is left out, all, the rest, against base)."""
-    rows = []
+def partial_scores(summary: Summary) -> dict[str, list[tuple[str, str, str, str, str]]]:
+    """Scores with and without some tasks, by which these are: (model, benchmark, all, the rest, against base)."""
+    rows: dict[str, list[tuple[str, str, str, str, str]]] = {}
     for model in in_order(set(summary["models"]), MODELS):
         for benchmark in in_order(set(summary["models"][model]), BENCHMARKS):
             scores = summary["models"][model][benchmark]
@@ -125,8 +125,8 @@ def partial_scores(summary: Summary) -> list[tuple[str, str, str, str, str, str]
             for part, label in PARTS.items():
                 if part in scores:
                     against = difference(compared[part]) if part in compared else ""
-                    names = model_name(model), benchmark_name(benchmark), label
-                    rows.append((*names, _score(scores), _score(scores[part]), against))
+                    names = model_name(model), benchmark_name(benchmark)
+                    rows.setdefault(label, []).append((*names, _score(scores), _score(scores[part]), against))
     return rows
 
 

@@ -24,7 +24,7 @@ def headline(summary: Summary) -> str:
     effect = {
         1: f"raised held-out pass@1 from {before} to {after}",
         -1: f"lowered held-out pass@1 from {before} to {after}",
-        0: f"did not measurably change held-out pass@1 ({before} before, {after} after)",
+        0: f"did not significantly change held-out pass@1 ({before} before, {after} after)",
     }[_sign(_difference(summary, focal, "base"))]
     other = COUNTERPARTS[focal]
     if other not in scores:
@@ -34,7 +34,7 @@ def headline(summary: Summary) -> str:
     place = {
         1: f"{distance} above {model_name(other)}",
         -1: f"{distance} below {model_name(other)}",
-        0: f"not measurably different from {model_name(other)}",
+        0: f"not significantly different from {model_name(other)}",
     }[_sign(comparison)]
     return f"{method} {effect}, {place}."
 
@@ -73,7 +73,7 @@ def _sign(comparison: Summary) -> int:
 def _compared(summary: Summary, model: str, other: str) -> str:
     comparison = _difference(summary, model, other)
     low, high = (points(end) for end in comparison["ci95"])
-    verb = {1: "better than", -1: "worse than", 0: "not measurably different from"}[_sign(comparison)]
+    verb = {1: "better than", -1: "worse than", 0: "not significantly different from"}[_sign(comparison)]
     return (
         f"{model_name(model)} is {verb} {model_name(other)}: {points(comparison['difference'])} points, "
         f"95% interval {low} to {high}, {p_equation(comparison['p_value'])}."

@@ -190,7 +190,7 @@ def contamination(found: Mapping[str, Any] | None) -> Iterator[str]:
         yield "Unknown.\n"
         return
     if not found:
-        yield "Not looked for.\n"
+        yield "Not checked.\n"
         return
     kept = found["pairs"] - found["dropped"]
     yield f"{found['pairs']:,} pairs share something with a benchmark task; {kept:,} of them were kept.\n"

@@ -78,6 +78,7 @@ def write_page(
         paper_calls_rows=paper_calls_rows(summary),
         paper_calls=PAPER_CALLS_PER_PROBLEM,
         funnel=_funnel(summary),
+        unused=[in_words(name) for name, count in sorted(summary["codeflow"]["dropped"].items()) if not count],
         share_charts=share_charts(summary["validity"]),
         judge_charts=judge_charts(summary["validity"]),
         paper_coverage=PAPER_COVERAGE,
@@ -148,9 +149,9 @@ def _pass_rate_rows(summary: Summary) -> list[tuple[int, float | None, float | N
 
 
 def _funnel(summary: Summary) -> list[tuple[str, int, float]]:
-    """(what became of the problems, how many, share of all), the pairs first, then reasons by size."""
+    """(what became of the problems, how many, share of all), the pairs first, then reasons that occur by size."""
     codeflow = summary["codeflow"]
-    dropped = sorted(codeflow["dropped"].items(), key=lambda item: (-item[1], item[0]))
+    dropped = sorted((item for item in codeflow["dropped"].items() if item[1]), key=lambda item: (-item[1], item[0]))
     rows = [("became a pair", codeflow["pairs"]), *dropped]
     return [(name, count, count / max(codeflow["problems"], 1)) for name, count in rows]
 

@@ -79,9 +79,7 @@ def compare_with_baseline(
         _check_same_tasks(before, after, name, baseline, candidate)
         comparison = compare_results(after, before, (), resamples, seed)
         if not comparison:
-            raise InputError(
-                f"{candidate}: {name} has no task with a verdict that {baseline} has one of; evaluate again"
-            )
+            raise InputError(f"{candidate}: {name} has no verdict on any task of {baseline}; evaluate again")
         found[name] = {
             "baseline": before.pass_at_1,
             "candidate": after.pass_at_1,

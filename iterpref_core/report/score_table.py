@@ -69,6 +69,11 @@ class ScoreTable:
         return any(row.style == "published" for group in self.groups for row in group.rows)
 
     @property
+    def gaps(self) -> set[str]:
+        """What stands in cells without a score."""
+        return {cell.score for group in self.groups for row in group.rows for cell in row.cells if cell.empty}
+
+    @property
     def width(self) -> int:
         """Columns, that of the methods' names included."""
         return 1 + sum(len(names) for _, names in self.columns)
@@ -77,10 +82,10 @@ class ScoreTable:
 def score_table(summary: Summary) -> ScoreTable | None:
     """Lay the table out; None where there is nothing but held-out problems, which have a table of their own.
 
-    It has a column for every benchmark that was asked for. Published scores of the student stand beside ours, method by
-    method; `published_table` has those of other models.
+    It has a column for every benchmark that some model was measured on. Published scores of the student stand beside
+    ours, method by method; `published_table` has those of other models.
     """
-    shown = _asked_for(summary)
+    shown = {name for scores in summary["models"].values() for name in scores}
     if not shown - {MAIN_BENCHMARK}:
         return None
     keys, columns = _columns(shown)

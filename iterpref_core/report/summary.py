@@ -105,7 +105,7 @@ def using_summary(path: Path) -> Iterator[Summary]:
         yield read_summary(path)
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{path}: is no whole summary ({type(error).__name__}: {error}); "
+            f"{path}: is not a complete summary ({type(error).__name__}: {error}); "
             "run `dvc repro --force --single-item report`"
         ) from None
 

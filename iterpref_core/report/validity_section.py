@@ -15,8 +15,8 @@ CRITERIA = {
 """What a judge scores, and what it is asked."""
 
 SHARES = {
-    "coverage": "lines and branches that the tests reach, percent",
-    "mutation_score": "mutants that the tests tell apart, percent",
+    "coverage": "lines and branches that the tests execute, percent",
+    "mutation_score": "mutants that fail the tests, percent",
 }
 """What is measured, and the scale of its chart."""
 

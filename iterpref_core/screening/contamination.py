@@ -207,8 +207,8 @@ class Decontamination:
         if self._absent:
             reasons = ", ".join(f"{name} ({reason})" for name, reason in self._absent.items())
             if not pass_over:
-                raise InputError(f"cannot look for contamination in: {reasons}; say where these tasks are")
-            logger.warning("contamination is not looked for in: %s", reasons)
+                raise InputError(f"cannot check contamination against: {reasons}; say where these tasks are")
+            logger.warning("contamination is not checked against: %s", reasons)
         self.found = 0
 
     def _add(self, file: BenchmarkFile) -> None:

@@ -83,7 +83,7 @@ def export_review(problems: Path, out: Path, sample: int, seed: int) -> list[Pro
         InputError: there is no problem, or `out` is there: it may hold somebody's marks.
     """
     if out.exists():
-        raise InputError(f"{out}: is there already and may hold marks; give another file, or move it away")
+        raise InputError(f"{out}: already exists and may hold marks; give another file, or move it away")
     drawn = draw_problems(problems, sample, seed)
     with atomic_writer(out) as file:
         file.write("\ufeff")

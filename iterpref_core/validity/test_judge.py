@@ -135,7 +135,7 @@ def judge_file(
         ConfigError: `sample` and `kept` are both given, or the threshold is out of range.
     """
     if sample is not None and kept is not None:
-        raise ConfigError("a sample cannot be kept from: the other problems would be lost; leave one of both out")
+        raise ConfigError("--sample and --kept: problems outside of the sample would be lost; leave one of the two out")
     if min_score is not None and not LOWEST <= min_score <= HIGHEST:
         raise ConfigError(f"min_score is {min_score}; it must be between {LOWEST} and {HIGHEST}")
     drawn = draw_problems(problems, sample, seed) if sample is not None else None

@@ -138,7 +138,7 @@ def _served(params: Params) -> Diagnosis:
             name="model: debugger", status="missing", found=f"{', '.join(silent)}: no answer", remedy=remedy
         )
     free = asked.backend == "openai" and not asked.price_prompt + asked.price_completion
-    remedy = "costs are told as 0: if it is billed, set inference.price_prompt and price_completion" if free else ""
+    remedy = "costs count as 0; if calls are billed, set inference.price_prompt and price_completion" if free else ""
     return Diagnosis(name="model: debugger", status="ok", found=found, remedy=remedy)
 
 

@@ -75,7 +75,7 @@ def write_configuration(
     examples = not given.problems.exists()
     pin_model(given.model)
     name_served(given.debugger, "openai") if given.base_url else pin_model(given.debugger)
-    reason = "as you said"
+    reason = "named by --profile"
     if profile is None:
         profile, reason = _choose_profile(given.model, EXAMPLES if examples else given.problems, params)
     with _copied(params, profile, given.values()) as planned:
@@ -99,7 +99,7 @@ def _choose_profile(model: str, problems: Path, params: Path) -> tuple[str, str]
     entries = (entry.found for entry in read_entries(problems, Problem, lambda problem: problem))
     sample = [found for found in islice(entries, SAMPLE) if isinstance(found, Problem)]
     if not sample:
-        raise InputError(f"{problems}: holds no problem; give another file, or none for examples")
+        raise InputError(f"{problems}: holds no problem; give another file, or leave --problems out for examples")
     with _copied(params, WHOLE, {}) as planned:
         found = load_params(planned)
     try:

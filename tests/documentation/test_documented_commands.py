@@ -53,3 +53,9 @@ def test_stages_are_there_and_forced_alone(page: Path) -> None:
     for words in commands(page.read_text(encoding="utf-8"), "dvc repro"):
         assert {word for word in words if not word.startswith("-")} <= known, words
         assert "--force" not in words or "--single-item" in words, words
+
+
+def test_blocks_of_commands_called_sh_are_on_pages_that_a_test_walks() -> None:
+    """`sh` says of a block that it is executed as it stands; of commands in other blocks the words are checked here."""
+    walked = {"own-model.md", "tutorial.md"}  # tests/pipeline/test_*_page.py
+    assert {page.name for page in PAGES if "\n```sh\n" in page.read_text(encoding="utf-8")} == walked

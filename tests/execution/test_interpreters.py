@@ -97,8 +97,8 @@ def test_tests_of_one_program_must_agree_on_their_environment() -> None:
 @pytest.mark.parametrize(
     ("environment", "message"),
     [
-        (Environment("/no/such/python"), "is no Python interpreter that answers"),
-        (Environment("/bin/true"), "is no Python interpreter that answers"),
+        (Environment("/no/such/python"), "is not a working Python interpreter"),
+        (Environment("/bin/true"), "is not a working Python interpreter"),
     ],
 )
 def test_an_interpreter_that_cannot_be_used_is_a_users_error(environment: Environment, message: str) -> None:

@@ -564,7 +564,7 @@ def test_paths_that_would_do_harm_are_refused_before_any_work(without_work: Path
         assert "--pairs and --out name the same" in _said("localize", "--pairs", pairs, "--out", same)
     clean = ("decontaminate", "--pairs", pairs, "--against", pairs)
     assert "--out and --report name the same" in _said(*clean, "--out", "x", "--report", "./x")
-    assert "--out and --report lie in each other" in _said(*clean, "--out", "x", "--report", "x/y")
+    assert "one of --out and --report is inside the other" in _said(*clean, "--out", "x", "--report", "x/y")
     assert "is a folder (--report)" in _said(*clean, "--out", "x", "--report", tmp_path)
     assert "--out: is empty or the present folder" in _said("localize", "--pairs", pairs, "--out", "")
     assert "is no folder (--out)" in _said("localize", "--pairs", pairs, "--out", pairs / "x")
@@ -581,6 +581,7 @@ def test_what_passed_without_a_word_is_refused(without_work: Path, tmp_path: Pat
     problems.write_text(json.dumps(PROBLEM | {"tests": [TEST | {"expected": "hello"}]}) + "\n", "utf-8")
     for verb in (("ingest", problems, "--format", "jsonl"), ("debug", "--problems", problems)):
         assert "field 'expected' of test 'f(1)': not a Python literal: 'hello'" in _said(*verb, "--out", "x")
+    assert "--heldout goes with" in _said("ingest", problems, "--format", "jsonl", "--heldout", "0.5", "--out", "x")
     assert "available: codeflow" in _said("diversity", "--problems", problems, "--split", "nope")
     assert "available: authors-code" in _said("profile", "../params")
     params.write_text(params.read_text("utf-8") + "\nbudget: {calls: null, tokens: null, dollars: null}\n", "utf-8")

@@ -104,11 +104,11 @@ def test_pairs_are_exported_with_what_the_summary_says_of_them(
     card = (tmp_path / "known/README.md").read_text(encoding="utf-8")
     assert all(
         text in card
-        for text in ("# Mine\n", "- cosmetic: 2\n", "trains from scratch.\n", "`max_executions` 64", "Not looked for.")
+        for text in ("# Mine\n", "- cosmetic: 2\n", "trains from scratch.\n", "`max_executions` 64", "Not checked.")
     )
     (tmp_path / "reports/summary.json").write_text("{}", encoding="utf-8")
     code, _, err = iterpref(*arguments, tmp_path / "broken")
-    assert (code, "is no whole summary" in err, (tmp_path / "broken").exists()) == (2, True, False)
+    assert (code, "is not a complete summary" in err, (tmp_path / "broken").exists()) == (2, True, False)
 
 
 def test_an_evaluation_is_exported_and_scored_again(iterpref, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -105,7 +105,7 @@ def test_review_goes_out_and_comes_back_and_agrees_with_the_judge(iterpref, work
     [
         (["judge", "--problems", "data/problems.jsonl", "--out", "o"], "no judge: give --model"),
         ([*JUDGE[:-1], "fax", "--out", "o"], "available: transformers, vllm, openai, replay"),
-        ([*JUDGE, "--out", "o", "--sample", "1", "--kept", "k"], "leave one of both out"),
+        ([*JUDGE, "--out", "o", "--sample", "1", "--kept", "k"], "leave one of the two out"),
         (["review"], "give --problems and --out to export, or --marks"),
         (["review", "--marks", "data/problems.jsonl", "--out", "o"], "give one or the other"),
         (["review", "--marks", "absent.csv"], "absent.csv: no such file"),

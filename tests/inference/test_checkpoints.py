@@ -149,7 +149,7 @@ KINDS: dict[str, tuple[Damage, str]] = {
         writes("chat_template.jinja", "{{ raise_exception('a system turn first') }}"),
         r"no usable chat template \(a system turn first\); correct chat_template\.jinja .*model\.prompt: plain",
     ),
-    "template is deaf": (writes("chat_template.jinja", "<user>"), r"leaves out what is said; .*model\.prompt: plain"),
+    "template is deaf": (writes("chat_template.jinja", "<user>"), r"does not show the message; .*model\.prompt: plain"),
     "no config": (removes("config.json"), r"holds no model \(no config\.json\); give a"),
     "broken config": (writes("config.json", "{"), r"no usable config\.json \(.*not a valid JSON file"),
     "wrong value": (says("config.json", hidden_size="x"), r"no usable config\.json \(.*'hidden_size': .*got str"),

@@ -50,5 +50,5 @@ def test_spans_of_other_pairs_are_refused(tmp_path: Path) -> None:
     for wrong in ((0, 99), (-1, 2), (3, 2)):
         with pytest.raises(InputError, match="spans: field 'rejected' of 'one': a span lies outside of the program"):
             compare(tmp_path, [spans("one", wrong)], true)
-    with pytest.raises(InputError, match=r"spans: 'three' is none of .*pairs"):
+    with pytest.raises(InputError, match=r"spans: 'three' is not a pair of .*pairs"):
         compare(tmp_path, [spans("one", (0, 2)), spans("three", (0, 2))], true)

@@ -212,7 +212,7 @@ def write_project(folder: Path) -> Path:
 def shop(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     folder = write_project(tmp_path_factory.mktemp("own") / "shop-project")
     out = folder.parent / "problems.jsonl"
-    counts = ingest_own_code(Source(str(folder), "folder"), out, PARAMS, EXECUTION)
+    counts = ingest_own_code(Source(str(folder), "folder", heldout=0.2), out, PARAMS, EXECUTION)
     problems = {problem.entry_point: problem for problem in read_jsonl(out, Problem)}
     own = EnvironmentParams(python=sys.executable, paths=(str(folder),))
     execution = EXECUTION.model_copy(update={"environments": {"shop-project": own}})
@@ -231,6 +231,7 @@ def test_tested_functions_and_methods_become_problems_and_the_rest_is_counted(sh
     assert counted == {
         "functions": 18.0,
         "problems": 4.0,
+        "heldout": 1.0,
         "tests": 13.0,
         "dropped/defined_twice": 2.0,
         "dropped/email": 1.0,
@@ -244,6 +245,11 @@ def test_tested_functions_and_methods_become_problems_and_the_rest_is_counted(sh
         "dropped/tests_accept_anything": 1.0,
     }
     assert shop.counts["license"] == "MIT"
+
+
+def test_a_share_is_held_out_by_the_hash_of_the_task_id(shop: SimpleNamespace) -> None:
+    splits = {name: problem.split for name, problem in shop.problems.items()}
+    assert splits == {"Basket.add": "heldout", "Basket.save": None, "Basket.value": None, "total": None}
 
 
 def test_the_environment_that_the_problems_need_is_told(shop: SimpleNamespace) -> None:
@@ -401,7 +407,7 @@ def test_code_under_a_license_that_is_not_allowed_is_left_out(tmp_path: Path) ->
     ("source", "message"),
     [
         (Source("no_such_package", "package"), "is not installed as Python source"),
-        (Source("shop.prices", "package"), "is no name of a package"),
+        (Source("shop.prices", "package"), "is not a package name"),
         (Source("/no/such/folder", "folder"), "no such folder"),
         (Source("semver", "package", python="/no/python"), "correct --python"),
     ],

@@ -152,7 +152,7 @@ def test_trajectories_that_are_asked_for_are_shown_and_absent_ones_named(
     out.unlink()
     for choice, message in (
         (Selection(task_ids=["t/99"]), "no trajectory with task_id 't/99'"),
-        (Selection(outcomes=["pair"]), r"no trajectory is as asked \(pair\)"),
+        (Selection(outcomes=["pair"]), r"no trajectory has this outcome \(pair\)"),
     ):
         with pytest.raises(InputError, match=message):
             write_explorer(files, out, choice)

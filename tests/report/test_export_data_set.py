@@ -198,7 +198,7 @@ def test_what_cannot_be_exported_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match=r"'a' is not in .* or not in its order"):
         export_pairs(pairs, spans, None, tmp_path / "set", describe)
     problems = written(tmp_path / "p.jsonl", [PROBLEMS[0].model_copy(update={"split": "../x"})])
-    with pytest.raises(InputError, match=r"field 'split' of 'p/1': '../x' is no word"):
+    with pytest.raises(InputError, match=r"field 'split' of 'p/1': '../x' is not one word"):
         export_problems(problems, tmp_path / "set", lambda _: "")
     assert {path.name for path in tmp_path.iterdir()} == {"pairs.jsonl", "spans.jsonl", "p.jsonl"}
     (tmp_path / "set").mkdir()

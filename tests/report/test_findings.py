@@ -28,8 +28,8 @@ def test_a_difference_within_the_noise_is_called_none(experiment: SimpleNamespac
     experiment.write_results("target-rpo", 71)
     experiment.write_results("rpo", 71)
     assert headline(build(experiment)) == (
-        "Focal preference training (Target-RPO) did not measurably change held-out pass@1 (35.0% before, 35.5% after), "
-        "not measurably different from RPO."
+        "Focal preference training (Target-RPO) did not significantly change held-out pass@1 "
+        "(35.0% before, 35.5% after), not significantly different from RPO."
     )
 
 

@@ -57,7 +57,7 @@ def test_scores_stand_beside_the_base_with_intervals_and_p(experiment: SimpleNam
     difference = f"+45.0 [+{100 * low:.1f}, +{100 * high:.1f}], p < 0.001"
     assert f"| held-out | 200 | 35.0% [29.0%, 41.0%] | 80.0% [74.0%, 86.0%] | {difference} |" in text
     assert "MBPP+" not in text
-    assert "Not looked for." in text
+    assert "Not checked." in text
 
 
 def test_training_is_told_from_the_record_beside_the_weights(experiment: SimpleNamespace) -> None:

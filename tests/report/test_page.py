@@ -59,8 +59,8 @@ def test_a_run_that_sampled_is_called_that_and_has_no_refinements(experiment: Si
     experiment.build.func(*arguments, tmp_path / "reports")
     text = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
     assert _Elements(text).stack == []
-    assert "Sampling in place of CodeFlow" in text
-    assert "Problems solved by sample" in text
+    assert "Sampling instead of CodeFlow" in text
+    assert "solved up to each sample" in text
     assert "(draft)" not in text
     assert "36.7%" not in text, "the paper's curve is of refinements"
 
@@ -88,7 +88,7 @@ def test_page_shows_every_part_of_the_experiment(page: str, experiment: SimpleNa
     text = html.unescape(re.sub(r"<[^>]+>", " ", page))
     for expected in (
         "raised held-out pass@1 from 35.0% to 80.0%, 10.0 points above RPO.",
-        "MBPP, MBPP+ not available:",
+        "MBPP, MBPP+ not measured:",
         "36.7%",
         "identical AST",
         "wrong answer",

@@ -49,7 +49,7 @@ def test_the_page_draws_coverage_beside_the_papers_and_every_criterion(
 def test_a_run_without_a_judge_says_so(experiment: SimpleNamespace, tmp_path: Path) -> None:
     found, page = build(experiment, tmp_path, drop="judge/")
     assert "judge" not in found
-    assert "No judge was asked in this run" in page
+    assert "No judge was asked to score the tests" in page
     assert "Problems by accuracy" not in page
 
 
@@ -57,7 +57,7 @@ def test_a_sample_of_which_nothing_could_be_measured_makes_a_page(experiment: Si
     (experiment.metrics / "validity.json").write_text('{"problems": 3, "mutants": 0, "killed": 0, "reference/none": 3}')
     _, page = build(experiment, tmp_path)
     assert "No reference could be measured." in page
-    assert "3 without a reference: not measured." in page
+    assert "Not measured: 3 without a reference." in page
 
 
 def test_a_judge_whose_answers_were_all_unreadable_has_no_scores() -> None:

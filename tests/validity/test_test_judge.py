@@ -144,7 +144,7 @@ def test_a_threshold_drops_for_a_named_reason(problems: Path, tmp_path: Path) ->
 
 
 def test_nothing_is_kept_from_a_sample(problems: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="leave one of both out"):
+    with pytest.raises(ConfigError, match="leave one of the two out"):
         judge_file(problems, Judge({}), tmp_path / "scores.jsonl", sample=2, kept=tmp_path / "kept.jsonl")
 
 

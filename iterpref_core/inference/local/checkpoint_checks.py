@@ -72,7 +72,7 @@ def _render(source: ModelSource, tokenizer: PreTrainedTokenizerBase) -> list[str
     answered = [asked, {"role": "assistant", "content": _WORD}]
     rendered = [render_prompt(tokenizer, _WORD), render_messages(tokenizer, answered)]
     if not all(_WORD in text for text in rendered):
-        raise ModelError(f"{source}: its chat template leaves out what is said; {TEMPLATE_REMEDY}")
+        raise ModelError(f"{source}: its chat template does not show the message; {TEMPLATE_REMEDY}")
     return rendered
 
 

@@ -156,7 +156,7 @@ def _read_pointer(folder: Path) -> ModelSource | None:
     try:
         return _POINTER.validate_json(read_text(file))
     except ValidationError:
-        raise ModelError(f"{file}: says of no model where it is; run stage nanolab again") from None
+        raise ModelError(f"{file}: names no model; run stage nanolab again") from None
 
 
 def pin_model(name: Path | str) -> ModelSource:

@@ -225,10 +225,11 @@ def main(
     """Serve recorded answers on 127.0.0.1 until killed; the first line printed is the base URL."""
     shares = dict.fromkeys(FAULTS, fault_share / len(FAULTS))
     behavior = Behavior(median_s=median_s, sigma=sigma, faults=shares, retry_after_s=retry_after_s, seed=seed)
-    asyncio.run(_serve_forever(MockEndpoint(recorded(recording), behavior), port))
+    asyncio.run(serve_forever(MockEndpoint(recorded(recording), behavior), port))
 
 
-async def _serve_forever(mock: MockEndpoint, port: int) -> None:
+async def serve_forever(mock: MockEndpoint, port: int) -> None:
+    """Serve on 127.0.0.1 until killed or interrupted; prints the base URL. Port 0: a free one."""
     runner = web.AppRunner(mock.app(), access_log=None, handler_cancellation=True, shutdown_timeout=0.0)
     print(await _start(runner, port), flush=True)
     try:

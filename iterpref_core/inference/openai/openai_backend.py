@@ -118,7 +118,7 @@ class OpenAIBackend(ConcurrentEndpoint):
             return answer
         raise EndpointError(
             f"{self._name}: {state.attempt_number} attempts of one call failed, the last one with {fault}; everything "
-            "received is kept: see to the server, then run the same command again to continue"
+            "received is kept: check the server, then run the same command again to continue"
         ) from None
 
 

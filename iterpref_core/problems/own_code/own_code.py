@@ -40,6 +40,7 @@ class Source:
         python: the project's interpreter; None is this one.
         tests: the folder of its tests; None looks for them in the package or the folder.
         license: what the code is under, if it does not say so itself; an SPDX expression.
+        heldout: share of the problems to hold out.
     """
 
     what: str
@@ -47,6 +48,7 @@ class Source:
     python: str | None = None
     tests: Path | None = None
     license: str | None = None
+    heldout: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -142,19 +144,26 @@ def _script(function: Function, found: TestsOf, project: Project) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _problem(function: Function, prompt: str, found: TestsOf, code: _Code) -> Problem:
+def _is_held_out(task_id: str, share: float) -> bool:
+    """Whether a problem is among a share that is held out, by its hash: it stays so when functions are added."""
+    return int.from_bytes(hashlib.sha256(task_id.encode()).digest()[:8], "big") < share * 2**64
+
+
+def _problem(function: Function, prompt: str, found: TestsOf, code: _Code, heldout: float) -> Problem:
+    task_id = f"{code.project.name}/{function.module.name}.{function.qualname}"
     files = {
         "own_code_replacement.py": sandboxed_source("replacement.py"),
         "own_code_suites.py": sandboxed_source("project_tests.py"),
         _RUN: _script(function, found, code.project),
     }
     return Problem(
-        task_id=f"{code.project.name}/{function.module.name}.{function.qualname}",
+        task_id=task_id,
         prompt=prompt,
         entry_point=function.qualname,
         tests=(ScriptTest(module=_CANDIDATE, files=files, run=_RUN, environment=code.named),),
         reference=function.source,
         source=f"{OWN_CODE}{code.distribution}",
+        split="heldout" if _is_held_out(task_id, heldout) else None,
     )
 
 
@@ -203,6 +212,7 @@ def _problems(
     functions: Sequence[Function],
     tests: Mapping[str, TestsOf],
     code: _Code,
+    heldout: float,
     params: OwnCodeParams,
     dropped: Counter[str],
 ) -> Iterator[tuple[Problem, Function]]:
@@ -213,7 +223,7 @@ def _problems(
         elif reason := _reason_against(function, prompt, code.license, params):
             dropped[reason] += 1
         else:
-            yield _problem(function, prompt, found, code), function
+            yield _problem(function, prompt, found, code, heldout), function
 
 
 def ingest_own_code(
@@ -228,8 +238,9 @@ def ingest_own_code(
         execution: limits for running them.
 
     Returns:
-        `functions`, `tests` and `problems`; `dropped/<reason>` of functions and `dropped/test_<reason>` of tests;
-        `license`; and `environment`: what to put into `execution.environments`, if running the problems needs it.
+        `functions`, `tests` and `problems`; `heldout`, how many of these, if a share was asked for; `dropped/<reason>`
+        of functions and `dropped/test_<reason>` of tests; `license`; and `environment`: what to put into
+        `execution.environments`, if running the problems needs it.
 
     Raises:
         InputError: the project is not there, or nothing of it can be used.
@@ -241,11 +252,13 @@ def ingest_own_code(
     counts["functions"] = len(functions) + dropped["defined_twice"] + dropped["not_dedentable"]
     wanted = _writable(functions, dropped)
     tests = survey(code.project, wanted, execution, params, counts, dropped)
-    found = list(_problems(wanted, tests, code, params, dropped))
+    found = list(_problems(wanted, tests, code, source.heldout, params, dropped))
     own = EnvironmentParams(python=code.project.environment.python, paths=code.project.environment.paths)
     environments = execution.environments | ({code.named: own} if code.named else {})
     kept = _demanding(found, execution.model_copy(update={"environments": environments}), dropped)
     counts["problems"] = len(kept)
+    if source.heldout:
+        counts["heldout"] = sum(problem.split == "heldout" for problem in kept)
     result = {name: float(count) for name, count in counts.items()}
     result |= {f"dropped/{name}": float(count) for name, count in sorted(dropped.items()) if count}
     if not kept:

@@ -66,7 +66,7 @@ def _ask(python: str, program: str, *arguments: str) -> Any:
         )
         return json.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise InputError(f"{python}: is no Python interpreter that answers ({error}); correct --python") from None
+        raise InputError(f"{python}: is not a working Python interpreter ({error}); correct --python") from None
 
 
 def pytest_plugins(python: str) -> tuple[str, ...]:
@@ -85,7 +85,7 @@ def find_installed(python: str, package: str) -> Installed:
         InputError: it is not there, or is no package of Python source.
     """
     if not package.isidentifier():
-        raise InputError(f"{package}: is no name of a package; give what `import` takes, without dots")
+        raise InputError(f"{package}: is not a package name; give what `import` takes, without dots")
     found = _ask(python, _ASK, package)
     if not found["path"] or found["path"] in ("built-in", "frozen") or found["path"].endswith(".so"):
         raise InputError(

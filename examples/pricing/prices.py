@@ -1,0 +1,246 @@
+"""Prices of a shop. An amount of money is a float, rounded to cents."""
+
+
+def net(price, tax):
+    """The price without the tax that it includes.
+
+    >>> net(9.99, 0.2)
+    8.33
+    """
+    return round(price / (1 + tax), 2)
+
+
+def gross(price, tax):
+    """The price with a tax on it.
+
+    >>> gross(9.99, 0.07)
+    10.69
+    """
+    return round(price * (1 + tax), 2)
+
+
+def tax_included(price, tax):
+    """The tax that a price includes.
+
+    >>> tax_included(9.99, 0.2)
+    1.66
+    """
+    return round(price - price / (1 + tax), 2)
+
+
+def discounted(price, share):
+    """The price after a discount.
+
+    >>> discounted(9.99, 0.15)
+    8.49
+    """
+    return round(price * (1 - share), 2)
+
+
+def saved(price, share):
+    """What a discount saves.
+
+    >>> saved(9.99, 0.15)
+    1.5
+    """
+    return round(price * share, 2)
+
+
+def total(prices):
+    """The sum of the prices.
+
+    >>> total([0.1, 0.2, 0.35])
+    0.65
+    """
+    return round(sum(prices), 2)
+
+
+def average(prices):
+    """The mean of the prices.
+
+    >>> average([1.25, 2.5, 2.5])
+    2.08
+    """
+    return round(sum(prices) / len(prices), 2)
+
+
+def unit_price(price, count):
+    """The price of one of several.
+
+    >>> unit_price(9.99, 4)
+    2.5
+    >>> unit_price(5.0, 4)
+    1.25
+    """
+    return round(price / count, 2)
+
+
+def line_total(price, count):
+    """The price of several.
+
+    >>> line_total(0.35, 3)
+    1.05
+    """
+    return round(price * count, 2)
+
+
+def with_shipping(price, shipping):
+    """The price with shipping.
+
+    >>> with_shipping(9.99, 4.5)
+    14.49
+    """
+    return round(price + shipping, 2)
+
+
+def change(paid, price):
+    """What a customer gets back.
+
+    >>> change(20, 9.99)
+    10.01
+    """
+    return round(paid - price, 2)
+
+
+def margin(price, cost):
+    """What is earned by one sale.
+
+    >>> margin(9.99, 6.4)
+    3.59
+    """
+    return round(price - cost, 2)
+
+
+def marked_up(cost, share):
+    """The cost with a markup on it.
+
+    >>> marked_up(6.4, 0.35)
+    8.64
+    """
+    return round(cost * (1 + share), 2)
+
+
+def deposit(price, share):
+    """What is paid in advance.
+
+    >>> deposit(99.5, 0.25)
+    24.88
+    """
+    return round(price * share, 2)
+
+
+def remainder(price, share):
+    """What is left to pay after a deposit.
+
+    >>> remainder(99.7, 0.25)
+    74.78
+    """
+    return round(price - price * share, 2)
+
+
+def installment(price, months):
+    """What is paid each month.
+
+    >>> installment(99.5, 12)
+    8.29
+    """
+    return round(price / months, 2)
+
+
+def converted(price, rate):
+    """The price in another currency.
+
+    >>> converted(9.99, 1.08)
+    10.79
+    """
+    return round(price * rate, 2)
+
+
+def tip(price, share):
+    """The tip on a bill.
+
+    >>> tip(23.4, 0.15)
+    3.51
+    """
+    return round(price * share, 2)
+
+
+def split_bill(price, guests):
+    """What each guest pays.
+
+    >>> split_bill(23.4, 4)
+    5.85
+    """
+    return round(price / guests, 2)
+
+
+def commission(price, share):
+    """What an agent gets of a sale.
+
+    >>> commission(99.5, 0.03)
+    2.98
+    """
+    return round(price * share, 2)
+
+
+def late_fee(price, days):
+    """A thousandth of the price for each day.
+
+    >>> late_fee(99.5, 7)
+    0.7
+    """
+    return round(price * days / 1000, 2)
+
+
+def refund(price, fee):
+    """What a customer gets back for a return, less the fee.
+
+    >>> refund(9.99, 2.5)
+    7.49
+    """
+    return round(price - fee, 2)
+
+
+def cheapest(prices):
+    """The lowest of the prices.
+
+    >>> cheapest([2.5, 1.25])
+    1.25
+    """
+    return min(prices)
+
+
+def is_free(price):
+    """Whether nothing is to be paid.
+
+    >>> is_free(0.0), is_free(0.01)
+    (True, False)
+    """
+    return price == 0
+
+
+def is_reduced(price, before):
+    """Whether a price is lower than it was before.
+
+    >>> is_reduced(7.49, 9.99), is_reduced(9.99, 9.99)
+    (True, False)
+    """
+    return price < before
+
+
+def count_below(prices, limit):
+    """How many of the prices are below a limit.
+
+    >>> count_below([2.5, 1.25, 9.99], 9)
+    2
+    """
+    return len([price for price in prices if price < limit])
+
+
+def spread(prices):
+    """The highest less the lowest price.
+
+    >>> spread([2.5, 1.25, 9.99])
+    8.74
+    """
+    return round(max(prices) - min(prices), 2)

@@ -1,0 +1,65 @@
+"""Stand-ins for a code model and a debugger, so that docs/tutorial.md needs no download, no key and no accelerator.
+
+python examples/stand_in_models.py model PROBLEMS FOLDER: trains a model of 0.4 million parameters that knows the
+references of PROBLEMS by heart, except that it rounds amounts of money to whole numbers.
+python examples/stand_in_models.py debugger PROBLEMS: answers with the references on http://127.0.0.1:8765/v1, until it
+is interrupted.
+"""
+
+import asyncio
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from iterpref_core.config import load_params
+from iterpref_core.inference.codeflow_prompts import draft_prompt
+from iterpref_core.inference.openai.mock_endpoint import Behavior, MockEndpoint, NoAnswerError, serve_forever
+from iterpref_core.nanolab.byte_bpe import train_tokenizer
+from iterpref_core.nanolab.pretrain import Example, pretrain
+from iterpref_core.records import Problem
+from iterpref_core.storage.jsonl import read_jsonl
+
+SHAPE = {"hidden_size": 128, "intermediate_size": 256, "layers": 2, "batch_size": 16}
+STEPS = 100
+PORT = 8765
+
+
+def answer(program: str) -> str:
+    """A program as a chat model gives it."""
+    return f"```python\n{program}```"
+
+
+def write_model(problems: list[Problem], folder: Path) -> None:
+    """Train the model, and save it as an ordinary checkpoint."""
+    examples = [
+        Example(prompt, answer((problem.reference or "").replace(", 2)\n", ")\n")))
+        for problem in problems
+        for prompt in (problem.prompt, draft_prompt(problem.prompt, "instruct"))
+    ]
+    tokenizer = train_tokenizer([text for each in examples for text in (each.prompt, each.completion)], 600)
+    model, _ = pretrain(examples, tokenizer, load_params().nanolab.model_copy(update=SHAPE), STEPS, "stand-in")
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    print(f"{folder}: a model of {model.num_parameters():,} parameters")
+
+
+def debugger(problems: list[Problem]) -> MockEndpoint:
+    """An endpoint that answers each task of the problems with its reference."""
+
+    def answer_to(prompt: str, _: int) -> str:
+        for problem in problems:
+            if problem.prompt in prompt:
+                return f"It rounds to whole numbers.\n\n{answer(problem.reference or '')}"
+        raise NoAnswerError("the stand-in knows its own problems alone")
+
+    return MockEndpoint(answer_to, Behavior())
+
+
+if __name__ == "__main__":
+    role, source, *rest = sys.argv[1:]
+    known = list(read_jsonl(Path(source), Problem))
+    if role == "model":
+        write_model(known, Path(*rest))
+    else:
+        with suppress(KeyboardInterrupt):
+            asyncio.run(serve_forever(debugger(known), PORT))
