@@ -227,8 +227,8 @@ def _told(selection: Selection, chosen: int, total: int, shown: int) -> str:
     if selection.every:
         return f"{start}, in the order of the file; the other pages have the others."
     return (
-        f"{start}: kinds of outcome and failure took turns, so that rare ones are here, and shares are not those of "
-        "all. Inside a kind, hashes of the task_ids decided."
+        f"{start}, sampled so that every outcome and every kind of failure is here: shares on this page are not those "
+        "of all trajectories. Within a kind, trajectories were chosen by the hash of their task_id."
     )
 
 

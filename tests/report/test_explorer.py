@@ -119,7 +119,7 @@ def test_five_hundred_trajectories_take_five_megabytes_and_fewer_are_shown_befor
         shown = data_of(tmp_path / "explorer.html")["trajectories"]
         assert number in {len(shown), None}
         assert 10 < len(shown) <= 500
-        assert f"{len(shown)} of 600 trajectories: kinds of outcome" in (tmp_path / "explorer.html").read_text("utf-8")
+        assert f"{len(shown)} of 600 trajectories, sampled so that" in (tmp_path / "explorer.html").read_text("utf-8")
 
 
 def test_with_every_each_trajectory_stands_on_one_page_and_pages_lead_to_each_other(
