@@ -15,6 +15,8 @@ from tasks.common.paths import STATE
 from tasks.orchestration.processes import end_leftovers
 from tasks.orchestration.services import (
     LOOPBACK,
+    MLFLOW_PORT,
+    PREFECT_PORT,
     Interfaces,
     LocalService,
     announced,
@@ -64,7 +66,7 @@ def serve_interfaces() -> None:
 def _preferred_ports() -> tuple[int, int]:
     """Prefect's and MLflow's: those of interfaces that were killed, to which a run may still report, or the usual."""
     if (left := announced_interfaces()) is None:
-        return 4200, 5000
+        return PREFECT_PORT, MLFLOW_PORT
     return urlsplit(left.prefect).port or 0, urlsplit(left.mlflow).port or 0
 
 
