@@ -53,11 +53,14 @@ def serve_interfaces() -> None:
             services.append(_start_mlflow(tracker.server.uri, mlflow_port))
             stack.callback(services[1].stop)
             mlflow = f"http://{LOOPBACK}:{mlflow_port}"
+        table = tracker.table(mlflow)
         tracker.close()
         for service in services:
             service.wait_healthy()
         typer.echo(f"Prefect  http://{LOOPBACK}:{prefect_port}  (Deployments → experiment or sweep → Run)")
         typer.echo(f"MLflow   {mlflow}  (Model training → Experiments → iterpref)")
+        if table:
+            typer.echo(f"         {table}  (models by pass@1)")
         typer.echo("Ctrl-C stops both.")
         stack.enter_context(announced(Interfaces(prefect=url, mlflow=mlflow)))
         _serve_flows()

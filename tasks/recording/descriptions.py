@@ -44,15 +44,10 @@ def describe_origin(commit: str | None, *, dirty: bool, root: Path, prefect: str
         root: of the repository.
         prefect: the run's page; None where Prefect did not start it.
     """
-    changed = ", and the tree differs from it" if dirty else ""
     page = _repository_page(root)
-    shown = f"[{commit[:10]}]({page}/commit/{commit})" if commit and page else f"`{commit}`"
-    return "\n".join(
-        [
-            f"- Prefect: [run]({prefect}) (while `iterpref ui` or its server runs)" if prefect else "- Prefect: none",
-            f"- Commit: {shown}{changed}" if commit else "- Commit: none",
-        ]
-    )
+    shown = f"[{commit[:10]}]({page}/commit/{commit})" if commit and page else f"`{(commit or '')[:10]}`"
+    commit_words = f"commit {shown}{' and changes' if dirty else ''}" if commit else "no commit"
+    return f"{f'[Prefect run]({prefect})' if prefect else 'No Prefect run'} · {commit_words}"
 
 
 def model_settings(stage: str, params: Params) -> dict[str, str]:

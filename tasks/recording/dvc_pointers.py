@@ -75,4 +75,5 @@ def _remote() -> str:
     if name is None:
         return "a remote, of which `.dvc/config` names none"
     address = config.get(f"'remote \"{name}\"'", "url", fallback="an unknown address")
-    return f"the remote `{name}` (`{public_address(address)}`)"
+    folder = Path(".dvc", address)  # where it is no address, it is relative to the file that names it
+    return f"the remote `{name}` (`{public_address(address) if '://' in address else folder.resolve()}`)"

@@ -129,8 +129,12 @@ class TrackingServer:
     def _tags_of_nested(self, parent_id: str, note: str) -> dict[str, str]:
         """What a nested run says of the one that it is in, whose id is known only here."""
         name = self.client.get_run(parent_id).info.run_name
-        link = f"- Experiment: [{name}](#/experiments/{self.experiment_id}/runs/{parent_id})"
-        return {MLFLOW_PARENT_RUN_ID: parent_id, EXPERIMENT_TAG: name, MLFLOW_RUN_NOTE: f"{note}\n{link}".strip()}
+        link = f"[{name}](#/experiments/{self.experiment_id}/runs/{parent_id})"
+        return {
+            MLFLOW_PARENT_RUN_ID: parent_id,
+            EXPERIMENT_TAG: name,
+            MLFLOW_RUN_NOTE: f"{note} · {link}" if note else link,
+        }
 
     def _send_tags(self, run_id: str, tags: dict[str, str]) -> None:
         self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])

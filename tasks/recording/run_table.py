@@ -1,7 +1,7 @@
 """Columns and order of MLflow's table of runs that answers what an experiment asks: one row for each evaluated model.
 
-MLflow (3.17) has no columns that a project could set for everybody who opens the page. What its button *Share* makes is
-such a view under an address: the state of the table as JSON, in a tag of the experiment.
+MLflow (3.17) has no columns that a project could set for everybody who opens the page. It has saved views, in the menu
+*Views* and each with an address: the state of the table, as JSON in a tag of the experiment.
 """
 
 import json
@@ -9,7 +9,7 @@ import json
 from iterpref_core.report.labels import BENCHMARKS, MAIN_BENCHMARK
 
 VIEW = "models"
-EXPERIMENT_TAG = "iterpref.experiment"
+EXPERIMENT_TAG = "experiment"
 """Of a nested run: the name of the run that it is in."""
 _SETTINGS = ("objective", "beta", "learning_rate", "seed")
 
@@ -26,17 +26,15 @@ def metric_name(key: str) -> str:
 def experiment_tags() -> dict[str, str]:
     """Tags of MLflow's experiment: that it is one of training, what it is, and the view."""
     scores = [f"metrics.`{metric_name(name)}/pass_at_1`" for name in BENCHMARKS]
-    view = {
+    columns = [f"tags.`{EXPERIMENT_TAG}`", *(f"params.`{name}`" for name in _SETTINGS), *scores]
+    state = {
         "searchFilter": "params.objective LIKE '%'",  # what has the parameter was evaluated
-        "orderByKey": f"metrics.`{MAIN_BENCHMARK}/pass_at_1`",
+        "orderByKey": f"metrics.`{metric_name(MAIN_BENCHMARK)}/pass_at_1`",
         "orderByAsc": False,
-        "selectedColumns": [
-            f"tags.`{EXPERIMENT_TAG}`",
-            *(f"params.`{name}`" for name in _SETTINGS),
-            *scores,
-            "attributes.`Dataset`",
-        ],
+        "selectedColumns": columns,
+        "columnOrder": columns,
     }
+    view = {"name": "models by pass@1", "createdAt": 0, "updatedAt": 0, "state": json.dumps(state)}
     return {
         "mlflow.experimentKind": "custom_model_development",
         f"mlflow.sharedViewState.{VIEW}": json.dumps(view),

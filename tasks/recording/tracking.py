@@ -36,7 +36,7 @@ from tasks.recording.mlflow_delivery import TrackingServer, locked, tracking_uri
 from tasks.recording.outbox import AwayError, Kind, Outbox, OutboxItem, deliver_leftovers, public_address
 from tasks.recording.previews import write_previews
 from tasks.recording.registry import describe_models
-from tasks.recording.run_table import metric_name
+from tasks.recording.run_table import metric_name, table_page
 from tasks.recording.stage_journal import read_events
 from tasks.recording.traces import sample_traces
 
@@ -162,6 +162,14 @@ class Tracker:
         except AwayError:
             return None
         return f"{pages.rstrip('/')}/#/experiments/{self.server.experiment_id}/runs/{run_id}" if run_id else None
+
+    def table(self, pages: str) -> str | None:
+        """Address of the table of all evaluated models, below that of MLflow's pages; None where the server is away."""
+        try:
+            self.server.set_up()
+        except AwayError:
+            return None
+        return f"{pages.rstrip('/')}{table_page(self.server.experiment_id)}"
 
     def log_metrics(self, run_id: str, metrics: Mapping[str, float], time: int = 0, step: int = 0) -> None:
         """Log metrics at a time (milliseconds since the epoch; 0 for the present) and step."""
