@@ -19,7 +19,6 @@ from tasks.common.paths import STATE
 from tasks.orchestration import processes
 from tasks.orchestration.disk_space import check_workspace
 from tasks.orchestration.fork_server import ForkServer
-from tasks.orchestration.prefect_artifacts import flow_run_page, task_run_page
 from tasks.orchestration.repair import mend_dvc
 from tasks.orchestration.slots import Slots
 from tasks.orchestration.stage_environment import child_environment, home
@@ -115,6 +114,8 @@ class ExperimentRun:
         naming: Naming,
         fork_server: ForkServer,
     ) -> None:
+        # Not above: the command line imports this module before it says where Prefect's server is.
+        from tasks.orchestration.prefect_artifacts import flow_run_page
         from tasks.recording.tracking import Tracker
 
         check_workspace()
@@ -147,6 +148,7 @@ class ExperimentRun:
 
     def record(self, stage: Stage, *, cached: bool = False) -> "StageRun":
         """Create the stage's run in MLflow; called in the stage's task."""
+        from tasks.orchestration.prefect_artifacts import task_run_page
         from tasks.recording.tracking import StageRun
 
         saved = self.naming.run if self.naming.saved else None
