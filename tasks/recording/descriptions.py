@@ -28,11 +28,10 @@ def describe_experiment(params: Params, stages: Iterable[str]) -> str:
 
 def describe_stage(stage: str, *, cached: bool) -> str:
     """What a stage's run is, by the first line of its package."""
-    name, _, of = stage.partition("@")
-    purpose = (import_module(f"iterpref_core.{name}").__doc__ or "").partition("\n")[0]
-    model = f" Of `{of}`." if of else ""
+    package = import_module(f"iterpref_core.{stage.partition('@')[0]}")
+    purpose = (package.__doc__ or "").partition("\n")[0]
     unchanged = " DVC had its results already: nothing ran here." if cached else ""
-    return f"Stage `{stage}`. {purpose}{model}{unchanged}"
+    return f"Stage `{stage}`. {purpose}{unchanged}"
 
 
 def describe_origin(commit: str | None, *, dirty: bool, root: Path, prefect: str | None) -> str:
