@@ -20,7 +20,7 @@ def describe_experiment(params: Params, stages: Iterable[str]) -> str:
     """
     trained = ", ".join(name.partition("@")[2] for name in stages if name.startswith("training@"))
     return (
-        f"Experiment: {f'trains {trained}' if trained else 'DVC stages'}; model `{params.model.student}`, "
+        f"Experiment{f': trains {trained}' if trained else ''} with model `{params.model.student}`, "
         f"beta {params.training.beta:g}, seed {params.training.seed}; evaluated on "
         f"{', '.join(params.evaluation.benchmarks)}. Its stages are nested in it."
     )

@@ -41,7 +41,7 @@ def failure_counts(outputs: Iterable[Path]) -> dict[str, float]:
         f"{name} failures/{kind}": float(count)
         for benchmarks in found
         for name, score in benchmarks.items()
-        if score["available"]
+        if score.get("errors")
         for kind, count in failure_kinds(score).items()
     }
 

@@ -13,7 +13,7 @@ import math
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -290,6 +290,16 @@ class StageRun:
             sample = [item.model_dump(mode="json") for item in sample_traces(TRAJECTORIES, PROBLEMS)]
             self.tracker.add("traces", self.run_id, sample=sample)
 
+    def _draw_figures(
+        self, metrics: Mapping[str, float], outputs: Iterable[Path], curve: Sequence[Mapping[str, str]]
+    ) -> str | None:
+        """The page of figures; where somebody's own stage writes other metrics or results than ours, a warning."""
+        try:
+            return figures_page(self.stage.name, {**metrics, **failure_counts(outputs)}, curve)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            log.warning("%s has no figures in MLflow: %r", self.stage.name, error)
+            return None
+
     def _log_shown(self, metrics: Mapping[str, float], digests: Mapping[Path, str]) -> None:
         """Log what the run's page shows of a stage whose bytes DVC holds: tables, figures, metrics, pointers."""
         metrics_file, curve = metrics_path(self.stage.name), read_curve(self.stage.name)
@@ -303,7 +313,7 @@ class StageRun:
                 shown = ["all of it"] if _is_kept(path) else []
                 shown += [f"`{table}`: {words}" for table, words in previews.items()]
                 pointers.append(Pointer(path, digest, "; ".join(shown) or "nothing: DVC alone has it"))
-            page = figures_page(self.stage.name, {**metrics, **failure_counts(digests)}, curve)
+            page = self._draw_figures(metrics, digests, curve)
             if page:
                 (folder / "figures.html").write_text(page, encoding="utf-8")
             if curve:

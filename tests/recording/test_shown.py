@@ -184,6 +184,24 @@ def test_evaluated_models_are_told_apart_by_what_they_were_trained_with(params: 
     assert model_settings("training@dpo", params) == {}
 
 
+def test_a_stage_of_one_s_own_has_no_figures_and_is_recorded(
+    workspace: Path, params: Params, caplog: pytest.LogCaptureFixture
+) -> None:
+    from tasks.recording.tracking import StageRun, Tracker
+
+    write_lines(workspace / "results" / "mine" / "results.json", ["[1]"])
+    tracker = Tracker()
+    experiment = tracker.start_experiment(params)
+    run_body("evaluation@mine", lambda: {"score": 1.0})
+    run = StageRun(tracker, Stage("evaluation@mine", (), (), ("results/mine",), ()), experiment, params)
+    run.finish("FINISHED")
+    found = tracker.server.client.get_run(tracker.server.find(run.run_id))
+    tracker.close()
+    assert found.data.metrics == {"score": 1.0}
+    assert found.info.status == "FINISHED"
+    assert "evaluation@mine has no figures in MLflow" in caplog.text
+
+
 def test_a_run_shows_its_outputs_and_the_experiment_has_the_data_sets(
     workspace: Path, params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,7 +247,7 @@ def test_a_run_shows_its_outputs_and_the_experiment_has_the_data_sets(
     whole = client.get_run(tracker.server.find(experiment))
     assert [item.dataset.name for item in whole.inputs.dataset_inputs] == ["data/pairs.jsonl"]
     assert whole.data.tags["mlflow.note.content"].startswith(
-        "Experiment: trains dpo; model `nanolab`, beta 0.1, seed 17"
+        "Experiment: trains dpo with model `nanolab`, beta 0.1, seed 17"
     )
     assert "[Prefect run](http://prefect/1)" in whole.data.tags["mlflow.note.content"]
     nested = client.get_run(runs[1])
