@@ -4,6 +4,7 @@ import re
 import subprocess
 from collections.abc import Iterable
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 from iterpref_core.config import Params
@@ -28,8 +29,9 @@ def describe_experiment(params: Params, stages: Iterable[str]) -> str:
 
 def describe_stage(stage: str, *, cached: bool) -> str:
     """What a stage's run is, by the first line of its package."""
-    package = import_module(f"iterpref_core.{stage.partition('@')[0]}")
-    purpose = (package.__doc__ or "").partition("\n")[0]
+    package = f"iterpref_core.{stage.partition('@')[0]}"
+    known = import_module(package).__doc__ if find_spec(package) else None
+    purpose = (known or "One that dvc.yaml adds.").partition("\n")[0]
     unchanged = " DVC had its results already: nothing ran here." if cached else ""
     return f"Stage `{stage}`. {purpose}{unchanged}"
 

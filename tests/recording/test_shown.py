@@ -165,6 +165,7 @@ def test_a_description_says_what_a_run_is_and_links_to_where_it_comes_from(tmp_p
     text = describe_stage("training@dpo", cached=True)
     assert text.startswith("Stage `training@dpo`. Focal preference training")
     assert text.endswith("nothing ran here.")
+    assert describe_stage("tables", cached=False) == "Stage `tables`. One that dvc.yaml adds."
     subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
     commit = "0123456789abcdef"
     assert describe_origin(commit, dirty=False, root=tmp_path, prefect=None) == "No Prefect run · commit `0123456789`"
