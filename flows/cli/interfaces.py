@@ -15,6 +15,8 @@ from tasks.common.paths import STATE
 from tasks.orchestration.processes import end_leftovers
 from tasks.orchestration.services import (
     LOOPBACK,
+    MLFLOW_PORT,
+    PREFECT_PORT,
     Interfaces,
     LocalService,
     announced,
@@ -51,11 +53,14 @@ def serve_interfaces() -> None:
             services.append(_start_mlflow(tracker.server.uri, mlflow_port))
             stack.callback(services[1].stop)
             mlflow = f"http://{LOOPBACK}:{mlflow_port}"
+        table = tracker.table(mlflow)
         tracker.close()
         for service in services:
             service.wait_healthy()
         typer.echo(f"Prefect  http://{LOOPBACK}:{prefect_port}  (Deployments → experiment or sweep → Run)")
         typer.echo(f"MLflow   {mlflow}  (Model training → Experiments → iterpref)")
+        if table:
+            typer.echo(f"         {table}  (models by pass@1)")
         typer.echo("Ctrl-C stops both.")
         stack.enter_context(announced(Interfaces(prefect=url, mlflow=mlflow)))
         _serve_flows()
@@ -64,7 +69,7 @@ def serve_interfaces() -> None:
 def _preferred_ports() -> tuple[int, int]:
     """Prefect's and MLflow's: those of interfaces that were killed, to which a run may still report, or the usual."""
     if (left := announced_interfaces()) is None:
-        return 4200, 5000
+        return PREFECT_PORT, MLFLOW_PORT
     return urlsplit(left.prefect).port or 0, urlsplit(left.mlflow).port or 0
 
 

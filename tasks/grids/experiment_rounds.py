@@ -124,7 +124,7 @@ class Rounds:
 
     def naming(self, one: Round) -> Naming:
         """By what a round's run is known."""
-        return Naming(f"{one}: ", self._experiment(one), {TAG: self.name})
+        return Naming(f"{one}: ", self._experiment(one), {TAG: self.name}, True)
 
     def targets(self, one: Round) -> list[str]:
         """The stages of a round."""

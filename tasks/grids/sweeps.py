@@ -154,7 +154,11 @@ class Sweep:
     def naming(self, point: Point | None = None) -> Naming:
         """By what a point's run is known; without one, the run of what all share."""
         tags = {TAG: self.name}
-        return Naming(f"{point}: ", self._experiment(point), tags) if point else Naming("", f"sweep-{self.name}", tags)
+        return (
+            Naming(f"{point}: ", self._experiment(point), tags, True)
+            if point
+            else Naming("", f"sweep-{self.name}", tags)
+        )
 
     @contextmanager
     def attempted(self, point: Point) -> Iterator[None]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from types import MappingProxyType, TracebackType
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -24,6 +24,9 @@ from tasks.orchestration.slots import Slots
 from tasks.orchestration.stage_environment import child_environment, home
 from tasks.orchestration.workspace_lock import only_one
 from tasks.recording.dvc_graph import Stage, stale_stages
+
+if TYPE_CHECKING:
+    from tasks.recording.tracking import StageRun
 
 log = logging.getLogger("iterpref.run")
 
@@ -77,11 +80,13 @@ class Naming(NamedTuple):
         label: stands before the names of its stages in Prefect.
         run: its run's name in MLflow; None for one made of its parameters.
         tags: of that run.
+        saved: whether it becomes a DVC experiment of that name.
     """
 
     label: str = ""
     run: str | None = None
     tags: Mapping[str, str] = MappingProxyType({})
+    saved: bool = False
 
 
 class ExperimentRun:
@@ -109,6 +114,8 @@ class ExperimentRun:
         naming: Naming,
         fork_server: ForkServer,
     ) -> None:
+        # Not above: the command line imports this module before it says where Prefect's server is.
+        from tasks.orchestration.prefect_artifacts import flow_run_page
         from tasks.recording.tracking import Tracker
 
         check_workspace()
@@ -121,7 +128,7 @@ class ExperimentRun:
         self._reproduced = self.forced | stale_stages()
         self.slots = Slots(graph, jobs, usable_cores())
         self.tracker: Tracker = Tracker()
-        self.mlflow_run = self.tracker.start_experiment(params, naming.run, naming.tags)
+        self.mlflow_run = self.tracker.start_experiment(params, naming.run, naming.tags, graph, flow_run_page())
         self.warned: set[str] = set()  # what stages warned of: seven models need not say seven times what is missing
         self._costs: list[StageCost] = []
         self._lock = threading.Lock()
@@ -138,6 +145,15 @@ class ExperimentRun:
                 self._reproduced |= {stage.name}
                 return True
         return False
+
+    def record(self, stage: Stage, *, cached: bool = False) -> "StageRun":
+        """Create the stage's run in MLflow; called in the stage's task."""
+        from tasks.orchestration.prefect_artifacts import task_run_page
+        from tasks.recording.tracking import StageRun
+
+        saved = self.naming.run if self.naming.saved else None
+        page = task_run_page()
+        return StageRun(self.tracker, stage, self.mlflow_run, self.params, cached=cached, saved=saved, prefect=page)
 
     def stage_environment(self, parent: UUID, cores: int) -> dict[str, str]:
         """The environment of a stage's process, which may use so many cores; `parent` is the flow run."""

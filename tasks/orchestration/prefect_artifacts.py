@@ -19,6 +19,8 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 from prefect.exceptions import PrefectException
+from prefect.runtime import flow_run, task_run
+from prefect.utilities.urls import url_for
 
 from iterpref_core.progress import tell_watchers
 from iterpref_core.report.summary import read_summary
@@ -87,6 +89,16 @@ def show_link(url: str | None, label: str = "") -> None:
         return
     with _tolerated("the link to MLflow"):
         create_link_artifact(url, link_text=f"{label}MLflow", key=_key(f"mlflow-{label}"), description="Its record")
+
+
+def flow_run_page() -> str | None:
+    """Address of the present flow run's page in Prefect; None outside of one."""
+    return url_for("flow-run", obj_id=flow_run.id) if flow_run.id else None
+
+
+def task_run_page() -> str | None:
+    """Address of the present task run's page in Prefect; None outside of one."""
+    return url_for("task-run", obj_id=task_run.id) if task_run.id else None
 
 
 def _key(text: str) -> str:

@@ -118,7 +118,7 @@ def _follow(stage: Stage, run: ExperimentRun, child: subprocess.Popen[bytes]) ->
         progress.follow()
         with tolerate_mlflow(stage.name):
             if record is None and journal_path(stage.name).exists():
-                record = StageRun(run.tracker, stage, run.mlflow_run, run.params)
+                record = run.record(stage)
             if record is not None:
                 record.follow()
         if child.returncode is not None:
@@ -127,7 +127,7 @@ def _follow(stage: Stage, run: ExperimentRun, child: subprocess.Popen[bytes]) ->
 
 def _record_cached(stage: Stage, run: ExperimentRun) -> None:
     with tolerate_mlflow(stage.name):
-        StageRun(run.tracker, stage, run.mlflow_run, run.params, cached=True).finish("FINISHED")
+        run.record(stage, cached=True).finish("FINISHED")
 
 
 def _flow_run_id() -> UUID:

@@ -26,6 +26,8 @@ from tasks.orchestration import processes
 from tasks.orchestration.stage_environment import home
 
 LOOPBACK = "127.0.0.1"
+PREFECT_PORT, MLFLOW_PORT = 4200, 5000
+"""Of the pages of `iterpref ui`, where nobody else has taken them."""
 START_TIMEOUT_S = 180.0
 """A first start migrates the data base: 10 s on a quiet machine."""
 
@@ -222,7 +224,12 @@ def prefect_server() -> Iterator[LocalService | None]:
             yield None
             return
     with reserved_port() as port:
-        os.environ |= {**prefect_environment(STATE / "prefect"), "PREFECT_API_URL": f"http://{LOOPBACK}:{port}/api"}
+        os.environ |= {
+            **prefect_environment(STATE / "prefect"),
+            "PREFECT_API_URL": f"http://{LOOPBACK}:{port}/api",
+            # It has no pages and ends with the run: links to it lead to `iterpref ui`, which reads the same data base.
+            "PREFECT_UI_URL": f"http://{LOOPBACK}:{PREFECT_PORT}",
+        }
         service = start_prefect(port, interface=False)
         try:
             yield service

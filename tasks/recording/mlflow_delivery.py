@@ -18,14 +18,15 @@ from urllib.parse import urlsplit
 
 import mlflow
 from filelock import FileLock
-from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, LoggedModelOutput, Metric, Param
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, LoggedModelOutput, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from tasks.common.paths import STATE
 from tasks.recording import registry
 from tasks.recording.outbox import AwayError, OutboxItem, RefusedItemError
+from tasks.recording.run_table import EXPERIMENT_TAG, experiment_tags
 from tasks.recording.traces import TraceSample, log_traces
 
 EXPERIMENT = "iterpref"
@@ -120,10 +121,23 @@ class TrackingServer:
         tags = {**tags, RUN_TAG: run}
         parent_id = self._find(parent) if parent else None
         if parent_id:
-            tags[MLFLOW_PARENT_RUN_ID] = parent_id
+            tags |= self._tags_of_nested(parent_id, tags.get(MLFLOW_RUN_NOTE, ""))
         if self._find(run) is None:
             created = self.client.create_run(self.experiment_id, start_time=time, run_name=name, tags=tags)
             self._ids[run] = str(created.info.run_id)
+
+    def _tags_of_nested(self, parent_id: str, note: str) -> dict[str, str]:
+        """What a nested run says of the one that it is in, whose id is known only here."""
+        name = self.client.get_run(parent_id).info.run_name
+        link = f"[{name}](#/experiments/{self.experiment_id}/runs/{parent_id})"
+        return {
+            MLFLOW_PARENT_RUN_ID: parent_id,
+            EXPERIMENT_TAG: name,
+            MLFLOW_RUN_NOTE: f"{note} · {link}" if note else link,
+        }
+
+    def _send_tags(self, run_id: str, tags: dict[str, str]) -> None:
+        self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
 
     def _send_params(self, run_id: str, params: dict[str, str]) -> None:
         items = [Param(key, value) for key, value in params.items()]
@@ -213,11 +227,14 @@ def _prepare(uri: str) -> str:
     if uri.startswith("sqlite:"):
         _upgrade(uri)
     client = MlflowClient(uri)
-    found = client.get_experiment_by_name(EXPERIMENT)
-    if found is not None:
-        return str(found.experiment_id)
-    artifacts = (workspace() / "mlartifacts").as_uri() if uri.startswith("sqlite:") else None
-    return str(client.create_experiment(EXPERIMENT, artifact_location=artifacts))
+    found, tags = client.get_experiment_by_name(EXPERIMENT), experiment_tags()
+    if found is None:
+        artifacts = (workspace() / "mlartifacts").as_uri() if uri.startswith("sqlite:") else None
+        return str(client.create_experiment(EXPERIMENT, artifact_location=artifacts, tags=tags))
+    for key, value in tags.items():
+        if found.tags.get(key) != value:
+            client.set_experiment_tag(found.experiment_id, key, value)
+    return str(found.experiment_id)
 
 
 def _upgrade(uri: str) -> None:

@@ -23,7 +23,7 @@ PAUSE_S = 10.0
 log = logging.getLogger("iterpref.run")
 
 
-Kind = Literal["run", "params", "metrics", "curve", "inputs", "model", "described", "artifact", "traces", "end"]
+Kind = Literal["run", "params", "metrics", "curve", "inputs", "model", "described", "artifact", "tags", "traces", "end"]
 
 
 class OutboxItem(BaseModel):

@@ -1,7 +1,8 @@
 """MLflow tracking: one run per experiment, the stages nested in it.
 
-Parameters, metrics (training curves over time), small artifacts, data sets and models by their DVC hash. Weights and
-data stay in DVC. MLflow's own imports are slow, so this module is imported only by whoever writes to MLflow.
+Parameters, metrics (training curves over time), small artifacts, previews of outputs, data sets and models by their DVC
+hash. Weights and data stay in DVC. MLflow's own imports are slow, so this module is imported only by whoever writes to
+MLflow.
 """
 
 import csv
@@ -10,28 +11,38 @@ import json
 import logging
 import math
 import os
+import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
 import mlflow
+from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_LOGGED_ARTIFACTS, MLFLOW_RUN_NOTE
 from mlflow.utils.time import get_current_time_millis
 
 from iterpref_core.config import Params
 from iterpref_core.report.summary import read_summary
 from tasks.common.paths import LOCK, PROBLEMS, REPORTS, STATE, SUMMARY, TRAJECTORIES, metrics_path
 from tasks.common.stage_body import read_metrics
+from tasks.recording.descriptions import describe_experiment, describe_origin, describe_stage, model_settings
 from tasks.recording.dvc_graph import Stage, dvc_md5
+from tasks.recording.dvc_pointers import POINTERS, Pointer, pointers_page
+from tasks.recording.figures import failure_counts, figures_page
 from tasks.recording.mlflow_delivery import TrackingServer, locked, tracking_uri, workspace
 from tasks.recording.outbox import AwayError, Kind, Outbox, OutboxItem, deliver_leftovers, public_address
+from tasks.recording.previews import write_previews
 from tasks.recording.registry import describe_models
+from tasks.recording.run_table import metric_name, table_page
 from tasks.recording.stage_journal import read_events
 from tasks.recording.traces import sample_traces
 
 log = logging.getLogger("iterpref.run")
+
+_DIRTY = "iterpref.dirty"
 
 
 class Tracker:
@@ -51,20 +62,60 @@ class Tracker:
         folder = workspace() / STATE / "outbox"
         deliver_leftovers(folder, self.address, self.server.send)
         self.outbox = Outbox(folder, self.address, self.server.send)
+        self._git = _git_tags()
 
-    def start_run(self, name: str, tags: Mapping[str, str], parent: str | None = None) -> str:
-        """Create a run, in another one or not; returns our name of it."""
+    def start_run(
+        self,
+        name: str,
+        tags: Mapping[str, str],
+        parent: str | None = None,
+        *,
+        note: str,
+        prefect: str | None = None,
+    ) -> str:
+        """Create a run.
+
+        Args:
+            name: of the run.
+            tags: of the run.
+            parent: our name of the run that it is nested in.
+            note: what it is, in Markdown; where it comes from is added.
+            prefect: address of its page in Prefect.
+
+        Returns:
+            Our name of it.
+        """
         run = uuid4().hex
-        self.add("run", run, name=name, tags=dict(tags), parent=parent, time=get_current_time_millis())
+        commit, dirty = self._git.get(MLFLOW_GIT_COMMIT), self._git.get(_DIRTY) == "True"
+        origin = describe_origin(commit, dirty=dirty, root=workspace(), prefect=prefect)
+        own = {MLFLOW_RUN_NOTE: f"{note}\n\n{origin}", **self._git}
+        self.add("run", run, name=name, tags=own | dict(tags), parent=parent, time=get_current_time_millis())
         return run
 
     def start_experiment(
-        self, params: Params, name: str | None = None, tags: Mapping[str, str] = MappingProxyType({})
+        self,
+        params: Params,
+        name: str | None = None,
+        tags: Mapping[str, str] = MappingProxyType({}),
+        stages: Iterable[str] = (),
+        prefect: str | None = None,
     ) -> str:
-        """Create the run that holds the stages, under a name and with tags besides its own; returns our name of it."""
+        """Create the run that holds the stages.
+
+        Args:
+            params: of the experiment.
+            name: of the run; None for one made of the parameters.
+            tags: besides its own.
+            stages: names of those that it will hold.
+            prefect: address of its page in Prefect.
+
+        Returns:
+            Our name of it.
+        """
         digest = params_digest(params)
-        own = {"iterpref.params_md5": digest, **_git_tags()}
-        run = self.start_run(name or f"experiment-{digest[:7]}", own | dict(tags))
+        note = describe_experiment(params, stages)
+        own = {"iterpref.params_md5": digest, **tags}
+        run = self.start_run(name or f"experiment-{digest[:7]}", own, note=note, prefect=prefect)
         self.log_params(run, flatten(params.model_dump(mode="json")))
         return run
 
@@ -112,6 +163,14 @@ class Tracker:
             return None
         return f"{pages.rstrip('/')}/#/experiments/{self.server.experiment_id}/runs/{run_id}" if run_id else None
 
+    def table(self, pages: str) -> str | None:
+        """Address of the table of all evaluated models, below that of MLflow's pages; None where the server is away."""
+        try:
+            self.server.set_up()
+        except AwayError:
+            return None
+        return f"{pages.rstrip('/')}{table_page(self.server.experiment_id)}"
+
     def log_metrics(self, run_id: str, metrics: Mapping[str, float], time: int = 0, step: int = 0) -> None:
         """Log metrics at a time (milliseconds since the epoch; 0 for the present) and step."""
         values = {metric_name(key): float(value) for key, value in metrics.items()}
@@ -140,20 +199,42 @@ class Tracker:
 
 
 class StageRun:
-    """The nested run of one stage, fed from its journal."""
+    """The nested run of one stage, fed from its journal.
 
-    def __init__(self, tracker: Tracker, stage: Stage, experiment_run: str, params: Params, *, cached: bool = False):
+    Args:
+        tracker: writes it.
+        stage: whose run it is.
+        experiment_run: our name of the run that it is nested in.
+        params: of the experiment.
+        cached: whether DVC had its results already.
+        saved: the DVC experiment that its outputs will be part of, if there will be one.
+        prefect: address of its page in Prefect.
+    """
+
+    def __init__(
+        self,
+        tracker: Tracker,
+        stage: Stage,
+        experiment_run: str,
+        params: Params,
+        *,
+        cached: bool = False,
+        saved: str | None = None,
+        prefect: str | None = None,
+    ):
         self.tracker = tracker
         self.stage = stage
         self._cached = cached
+        self._saved = saved
         self._offset = 0
         self._step = 0
         tags = {"iterpref.stage": stage.name, "iterpref.cached": str(cached)}
-        self.run_id = tracker.start_run(stage.name, tags, experiment_run)
+        note = describe_stage(stage.name, cached=cached)
+        self.run_id = tracker.start_run(stage.name, tags, experiment_run, note=note, prefect=prefect)
         self.experiment_run = experiment_run
         values = flatten(params.model_dump(mode="json"))
         chosen = {key: value for key, value in values.items() if _covered(key, stage.params)}
-        tracker.log_params(self.run_id, chosen)
+        tracker.log_params(self.run_id, chosen | model_settings(stage.name, params))
         inputs = [(path, dvc_md5(Path(path))) for path in self.stage.inputs]
         datasets = [(path, digest, "input") for path, digest in inputs if not _is_model(path)]
         models = [digest for path, digest in inputs if _is_model(path)]
@@ -188,18 +269,63 @@ class StageRun:
         self.tracker.log_metrics(self.run_id, metrics, step=self._step)
         group = self.stage.name.replace("@", "/")
         self.tracker.log_metrics(self.experiment_run, {f"{group}/{key}": value for key, value in metrics.items()})
-        for path in map(Path, self.stage.outputs):
-            if _is_model(str(path)):
-                self.tracker.add("model", self.run_id, name=path.name, path=path.as_posix(), digest=dvc_md5(path))
-            elif path.parts[0] in ("reports", "results"):
-                self.tracker.log_artifact(self.run_id, path, path.parent.as_posix())
-            else:
-                self.tracker.add("inputs", self.run_id, datasets=[(str(path), dvc_md5(path), "output")], models=[])
-            if path == REPORTS:
-                self.tracker.add("described", self.run_id, **describe_models(read_summary(SUMMARY)))
-            if path == TRAJECTORIES:
-                sample = [item.model_dump(mode="json") for item in sample_traces(TRAJECTORIES, PROBLEMS)]
-                self.tracker.add("traces", self.run_id, sample=sample)
+        digests = {Path(path): dvc_md5(Path(path)) for path in self.stage.outputs}
+        for path, digest in digests.items():
+            self._log_output(path, digest)
+        self._log_shown(metrics, digests)
+
+    def _log_output(self, path: Path, digest: str) -> None:
+        """Log an output by its hash, or all of it where people read it."""
+        name = path.as_posix()
+        if _is_model(name):
+            self.tracker.add("model", self.run_id, name=path.name, path=name, digest=digest)
+        elif _is_kept(path):
+            self.tracker.log_artifact(self.run_id, path, path.parent.as_posix())
+        else:
+            for run in (self.run_id, self.experiment_run):
+                self.tracker.add("inputs", run, datasets=[(name, digest, "output")], models=[])
+        if path == REPORTS:
+            self.tracker.add("described", self.run_id, **describe_models(read_summary(SUMMARY)))
+        if path == TRAJECTORIES:
+            sample = [item.model_dump(mode="json") for item in sample_traces(TRAJECTORIES, PROBLEMS)]
+            self.tracker.add("traces", self.run_id, sample=sample)
+
+    def _draw_figures(
+        self, metrics: Mapping[str, float], outputs: Iterable[Path], curve: Sequence[Mapping[str, str]]
+    ) -> str | None:
+        """The page of figures; where somebody's own stage writes other metrics or results than ours, a warning."""
+        try:
+            return figures_page(self.stage.name, {**metrics, **failure_counts(outputs)}, curve)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            log.warning("%s has no figures in MLflow: %r", self.stage.name, error)
+            return None
+
+    def _log_shown(self, metrics: Mapping[str, float], digests: Mapping[Path, str]) -> None:
+        """Log what the run's page shows of a stage whose bytes DVC holds: tables, figures, metrics, pointers."""
+        metrics_file, curve = metrics_path(self.stage.name), read_curve(self.stage.name)
+        tables: list[str] = []
+        pointers = []
+        with TemporaryDirectory() as name:
+            folder = Path(name)
+            for path, digest in digests.items():
+                previews = write_previews(path, folder)
+                tables += previews
+                shown = ["all of it"] if _is_kept(path) else []
+                shown += [f"`{table}`: {words}" for table, words in previews.items()]
+                pointers.append(Pointer(path, digest, "; ".join(shown) or "nothing: DVC alone has it"))
+            page = self._draw_figures(metrics, digests, curve)
+            if page:
+                (folder / "figures.html").write_text(page, encoding="utf-8")
+            if curve:
+                shutil.copy(metrics_file.with_suffix(".curve.csv"), folder / "curve.csv")
+            shutil.copy(metrics_file, folder / "metrics.json")
+            text = pointers_page(self.stage.name, pointers, self._saved)
+            (folder / POINTERS).write_text(text, encoding="utf-8")
+            for item in sorted(folder.iterdir()):
+                self.tracker.log_artifact(self.run_id, item)
+        if tables:
+            shown_as = json.dumps([{"path": table, "type": "table"} for table in tables])
+            self.tracker.add("tags", self.run_id, tags={MLFLOW_LOGGED_ARTIFACTS: shown_as})
 
 
 def publish(stage: Stage, params: Params, status: str) -> None:
@@ -220,15 +346,6 @@ def read_curve(stage: str) -> list[dict[str, str]]:
         return []
     with path.open(encoding="utf-8", newline="") as file:
         return [{key: value for key, value in row.items() if value and key != "chosen"} for row in csv.DictReader(file)]
-
-
-def metric_name(key: str) -> str:
-    """A name that MLflow takes: it refuses `+` and `@`.
-
-    >>> metric_name("humaneval+/pass_at_1")
-    'humaneval_plus/pass_at_1'
-    """
-    return key.replace("+", "_plus").replace("@", "_at_")
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -260,10 +377,14 @@ def _is_model(path: str) -> bool:
     return path.split("/", maxsplit=1)[0] == "models"
 
 
+def _is_kept(path: Path) -> bool:
+    return path.parts[0] in ("reports", "results")
+
+
 def clean_commit() -> str | None:
     """The commit of the tree; None where the tree differs from it, or there is no git repository."""
     tags = _git_tags()
-    return tags["mlflow.source.git.commit"] if tags.get("iterpref.dirty") == "False" else None
+    return tags[MLFLOW_GIT_COMMIT] if tags.get(_DIRTY) == "False" else None
 
 
 def _git_tags() -> dict[str, str]:
@@ -273,7 +394,7 @@ def _git_tags() -> dict[str, str]:
         dirty = bool(_git("status", "--porcelain", "--untracked-files=no"))
     except (OSError, subprocess.CalledProcessError):
         return {}
-    return {"mlflow.source.git.commit": commit, "iterpref.dirty": str(dirty)}
+    return {MLFLOW_GIT_COMMIT: commit, _DIRTY: str(dirty)}
 
 
 def _git(*arguments: str) -> str:

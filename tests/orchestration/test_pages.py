@@ -1,12 +1,17 @@
 """What a person does: Prefect's form, the page of a run and its buttons, MLflow's comparison, in a browser."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
 from mlflow.tracking import MlflowClient
 
-from tasks.recording.tracking import Tracker
+from iterpref_core.config import load_params
+from tasks.common.stage_body import run_body
+from tasks.recording.dvc_graph import Stage
+from tasks.recording.tracking import StageRun, Tracker
+from tests.settings import ROOT
 
 if TYPE_CHECKING:
     from tests.browser import Page
@@ -176,7 +181,7 @@ def test_a_model_shows_its_alias_and_its_hash(
     digest = "0123456789abcdef0123456789abcdef.dir"
     model = {"path": "models/trained/dpo", "digest": digest}
     tracker = Tracker()
-    run = tracker.start_run("training@dpo", {})
+    run = tracker.start_run("training@dpo", {}, note="A training.")
     tracker.add("model", run, name="dpo", **model)
     described = model | {"tags": {"heldout/pass_at_1": "0.61"}, "aliases": ["best"]}
     tracker.add("described", run, models=[described], judge="heldout")
@@ -189,4 +194,34 @@ def test_a_model_shows_its_alias_and_its_hash(
     newest = MlflowClient().get_model_version_by_alias("iterpref", "best").version
     browser.click("link", f"Version {newest}")
     browser.wait_for("dvc.md5", digest, "heldout/pass_at_1", "0.61")
+    assert asked_elsewhere(browser) == set()
+
+
+def test_an_evaluated_model_is_found_by_its_scores_and_shows_its_outputs(
+    server: "Server", browser: "Page", monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.addresses["mlflow"])
+    samples = Path("results/dpo/samples.jsonl")
+    samples.parent.mkdir(parents=True)
+    samples.write_text('{"task_id": "<b>heldout/0</b>", "solution": "a\\u202eb"}\n', encoding="utf-8")
+    params = load_params(ROOT / "params.yaml")
+    tracker = Tracker()
+    experiment = tracker.start_experiment(params, "one-of-two")
+    run_body("evaluation@dpo", lambda: {"heldout/pass_at_1": 0.875, "heldout/n": 8.0})
+    run = StageRun(tracker, Stage("evaluation@dpo", (), (), ("results/dpo",), ()), experiment, params)
+    run.finish("FINISHED")
+    tracker.end_experiment(experiment, "FINISHED", {})
+    table = tracker.table(server.addresses["mlflow"])
+    assert table is not None
+    browser.visit(table, 1900)
+    browser.wait_for("models by pass@1", "objective", "learning_rate", "heldout/pass_at_1", "0.875")
+    page = tracker.page(run.run_id, None)
+    assert page is not None
+    browser.visit(page)
+    browser.wait_for("Stage evaluation@dpo.", "No Prefect run", "one-of-two")
+    browser.visit(f"{page}/artifacts/previews/samples.json")
+    browser.wait_for("View as table", "1 of 1", "<b>heldout/0</b>", "a\\u202eb")
+    browser.visit(f"{page}/artifacts/outputs.md")
+    browser.wait_for("Outputs of evaluation@dpo", "dvc get")
     assert asked_elsewhere(browser) == set()
