@@ -24,13 +24,12 @@ _HEADERS = {
 def results_table(summary: Summary) -> Table:
     """pass@1 in percent: held-out with its interval and its difference from the base model, then the benchmarks.
 
-    What could not be measured says n/a, with the reason in a footnote; models without results are named there too.
+    A score that could not be measured says n/a, with the reason in a footnote. Benchmarks that no model could be
+    measured on have no column; a line names them with the reason, and another the models without results.
     """
-    asked = {
-        name for models in (summary["models"], summary["unavailable"]) for found in models.values() for name in found
-    }
-    others = [name for name in in_order(asked, BENCHMARKS) if name != MAIN_BENCHMARK]
-    notes = _reasons(summary)
+    measured = {name for scores in summary["models"].values() for name in scores}
+    others = [name for name in in_order(measured, BENCHMARKS) if name != MAIN_BENCHMARK]
+    notes = _reasons(summary, {MAIN_BENCHMARK, *measured})
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0, caption_justify="left")
     table.title, table.caption = "pass@1, percent", _caption(summary, notes)
     table.add_column("model", no_wrap=True)
@@ -129,17 +128,30 @@ def _truth(summary: Summary, benchmark: str) -> float | None:
     return truth["passed"] / truth["n"] if truth else None
 
 
-def _reasons(summary: Summary) -> dict[str, int]:
-    """Reason → the number of its footnote."""
-    found = {reason for reasons in summary["unavailable"].values() for reason in reasons.values()}
+def _reasons(summary: Summary, shown: set[str]) -> dict[str, int]:
+    """Reason why a score of the benchmarks that are shown is missing → the number of its footnote."""
+    found = {reason for why in summary["unavailable"].values() for name, reason in why.items() if name in shown}
     return {reason: number for number, reason in enumerate(sorted(found), 1)}
+
+
+def _unmeasured(summary: Summary) -> list[str]:
+    """A line for each reason why benchmarks have no column."""
+    measured = {MAIN_BENCHMARK, *(name for scores in summary["models"].values() for name in scores)}
+    reasons: dict[str, set[str]] = {}
+    for why in summary["unavailable"].values():
+        for name in why.keys() - measured:
+            reasons.setdefault(why[name], set()).add(name)
+    return [
+        f"{', '.join(benchmark_name(name) for name in in_order(names, BENCHMARKS))} not measured: {reason}"
+        for reason, names in sorted(reasons.items())
+    ]
 
 
 def _caption(summary: Summary, notes: dict[str, int]) -> Text:
     lines = []
     if "debugger" in summary["models"]:
         lines.append("* wrote the fixes that the pairs are made of: a ceiling, not a competitor")
-    lines += [f"{_superscript(number)} {reason}" for reason, number in notes.items()]
+    lines += [f"{_superscript(number)} {reason}" for reason, number in notes.items()] + _unmeasured(summary)
     if summary["missing"]:
         lines.append("not measured: " + ", ".join(summary["missing"]))
     return Text("\n".join(lines), style="dim", justify="left")

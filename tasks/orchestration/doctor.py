@@ -187,7 +187,7 @@ def _data(params: Params) -> Iterator[Diagnosis]:
                 remedy=f"correct {variable}",
             )
         else:
-            remedy = f"set {variable} to a copy of its data, or let it be downloaded; else the table says n/a"
+            remedy = f"set {variable} to a copy of its data, or let it be downloaded; else it is not measured"
             yield Diagnosis(name=f"data: {family}", status="absent", found=f"{variable} is not set", remedy=remedy)
 
 
