@@ -15,6 +15,10 @@ from tests.settings import ROOT
 PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")} - {ROOT / "CHANGELOG.md"})
 OLD_NAMES = {"sample", "synthesise"}
 """docs/decisions.md says that they still work."""
+COMMAND = re.compile(
+    r"(?m)^\s*(?:[A-Z_]+=\S+ |(?:\S*/bin/\S+|accelerate|cp|curl|docker|dvc|export|git|iterpref|make|mkdir|mlflow|pip"
+    r"|prefect|python3?|pytest|rm|sh|srun|tar) )"
+)
 
 
 def commands(text: str, program: str) -> Iterator[list[str]]:
@@ -53,6 +57,15 @@ def test_stages_are_there_and_forced_alone(page: Path) -> None:
     for words in commands(page.read_text(encoding="utf-8"), "dvc repro"):
         assert {word for word in words if not word.startswith("-")} <= known, words
         assert "--force" not in words or "--single-item" in words, words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_commands_that_no_test_executes_say_what_they_need(page: Path) -> None:
+    """README's first block, too: tests run the pipeline of `make demo`, and not that line as it stands."""
+    found = re.findall(r"(?ms)^ *(`{3,}|~{3,})([^\n`]*)\n(.*?)^ *\1 *$", page.read_text(encoding="utf-8"))
+    blocks = [text for _, language, text in found if language.strip() != "sh" and COMMAND.search(text)]
+    unmarked = [text.partition("\n")[0] for text in blocks if not re.match(r" *# needs: \S", text)]
+    assert unmarked == [], f"{page.relative_to(ROOT)}: blocks whose first line is not `# needs: …`: {unmarked}"
 
 
 def test_blocks_of_commands_called_sh_are_on_pages_that_a_test_walks() -> None:
