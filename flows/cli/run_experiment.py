@@ -68,10 +68,10 @@ def _print_results(path: Path) -> None:
     from rich.console import Console
 
     from iterpref_core.report.summary import read_summary
-    from iterpref_core.report.terminal_table import benchmark_table, pairs_line, results_table
+    from iterpref_core.report.terminal_table import benchmark_table, pairs_line, results_notes, results_table
 
     summary = read_summary(path)
-    for table in (results_table(summary), benchmark_table(summary)):
-        if table is not None:
-            Console().print(table)
+    for part in (results_table(summary), results_notes(summary), benchmark_table(summary)):
+        if part:
+            Console().print(part)
     typer.echo(f"pairs          {pairs_line(summary)}")

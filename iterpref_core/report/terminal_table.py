@@ -24,14 +24,13 @@ _HEADERS = {
 def results_table(summary: Summary) -> Table:
     """pass@1 in percent: held-out with its interval and its difference from the base model, then the benchmarks.
 
-    A score that could not be measured says n/a, with the reason in a footnote. Benchmarks that no model could be
-    measured on have no column; a line names them with the reason, and another the models without results.
+    A score that could not be measured says n/a, with the reason among the `results_notes`. Benchmarks that no model
+    could be measured on have no column.
     """
-    measured = {name for scores in summary["models"].values() for name in scores}
+    measured = _measured(summary)
     others = [name for name in in_order(measured, BENCHMARKS) if name != MAIN_BENCHMARK]
-    notes = _reasons(summary, {MAIN_BENCHMARK, *measured})
-    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0, caption_justify="left")
-    table.title, table.caption = "pass@1, percent", _caption(summary, notes)
+    notes = _reasons(summary, measured)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0, title="pass@1, percent")
     table.add_column("model", no_wrap=True)
     table.add_column("held-out\n[95% interval]", no_wrap=True, justify="right")
     table.add_column("against base\n[95% interval]", no_wrap=True, justify="right")
@@ -147,7 +146,14 @@ def _unmeasured(summary: Summary) -> list[str]:
     ]
 
 
-def _caption(summary: Summary, notes: dict[str, int]) -> Text:
+def _measured(summary: Summary) -> set[str]:
+    """The benchmarks that have a column."""
+    return {MAIN_BENCHMARK, *(name for scores in summary["models"].values() for name in scores)}
+
+
+def results_notes(summary: Summary) -> Text:
+    """What stands below the table: reasons for n/a, benchmarks without a column, and models without results."""
+    notes = _reasons(summary, _measured(summary))
     lines = []
     if "debugger" in summary["models"]:
         lines.append("* wrote the fixes that the pairs are made of: a ceiling, not a competitor")

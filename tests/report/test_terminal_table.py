@@ -8,14 +8,14 @@ import pytest
 from rich.console import Console
 
 from iterpref_core.report.summary import Summary, build_summary
-from iterpref_core.report.terminal_table import benchmark_table, pairs_line, results_table
+from iterpref_core.report.terminal_table import benchmark_table, pairs_line, results_notes, results_table
 
 
 def render(experiment: SimpleNamespace, width: int = 80) -> str:
     summary = build_summary(experiment.results, experiment.metrics, experiment.params, experiment.lock)
     console = Console(width=width, color_system=None)
     with console.capture() as captured:
-        console.print(results_table(summary))
+        console.print(results_table(summary), results_notes(summary))
     return captured.get()
 
 
