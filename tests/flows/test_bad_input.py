@@ -184,10 +184,11 @@ def without_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr("iterpref_core.problems.formats.evalplus_format.Executor", Engine)
     monkeypatch.setattr("iterpref_core.inference.backend_factory.open_judge", _judge)
     monkeypatch.setattr("iterpref_core.inference.backend_factory.open_model", _begin)
-    monkeypatch.setattr("iterpref_core.inference.local.tokenizers.load_tokenizer", lambda *_, **__: _encode)
     monkeypatch.setattr(
         "iterpref_core.inference.local.checkpoint_checks.check_checkpoint", lambda model, *_, **__: model
     )
+    # After it, whose module takes the function when it is imported, and would keep the stand-in.
+    monkeypatch.setattr("iterpref_core.inference.local.tokenizers.load_tokenizer", lambda *_, **__: _encode)
     monkeypatch.setattr(
         "iterpref_core.codeflow.roles.choose_models", lambda *_: SimpleNamespace(identity={}, open=_begin)
     )
