@@ -233,9 +233,6 @@ class Decontamination:
 
     def clean(self, pairs: Iterable[PreferencePair]) -> Iterator[PreferencePair]:
         """The pairs that stay; one is held at a time."""
-        if not self._files:
-            yield from pairs
-            return
         for pair in pairs:
             shared = bool(self._index.find(pair))
             self.found += shared

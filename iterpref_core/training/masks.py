@@ -1,9 +1,9 @@
 """Token masks from character spans."""
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import accumulate
-from operator import le, lt
+from operator import le
 
 from iterpref_core.records import Span
 
@@ -31,7 +31,7 @@ def mask_from_spans(offsets: Sequence[Span], spans: Sequence[Span]) -> list[int]
     """Mark the tokens that share at least one character with a span.
 
     A token that straddles the edge of a span is marked: the model chose the wrong character by choosing that token.
-    Takes time in proportion to tokens + spans (and their logarithms), where spans do not overlap.
+    Takes time in proportion to tokens + spans (and the logarithm of the latter).
 
     Args:
         offsets: for each token its [start, end) in the text.
@@ -44,20 +44,13 @@ def mask_from_spans(offsets: Sequence[Span], spans: Sequence[Span]) -> list[int]
     [0, 1, 1]
     """
     ordered = sorted((first, last) for first, last in spans if first < last)
-    if not ordered or not offsets:
-        return [0] * len(offsets)
-    starts, ends = zip(*offsets, strict=True)
-    if all(map(le, starts, starts[1:])) and all(map(le, ends, ends[1:])) and all(map(lt, starts, ends)):
-        return _mask_ordered(starts, ends, ordered)
     firsts = [first for first, _ in ordered]
     reach = [0, *accumulate((last for _, last in ordered), max)]  # how far the first n spans go
-    return [int(start < end and reach[bisect_left(firsts, end)] > start) for start, end in offsets]
-
-
-def _mask_ordered(starts: Sequence[int], ends: Sequence[int], spans: Sequence[Span]) -> list[int]:
-    """The mask of tokens that are in order and have characters, as nearly always: a look per span, not per token."""
-    marks = [0] * len(starts)
-    for first, last in spans:
-        begin, end = bisect_right(ends, first), bisect_left(starts, last)
-        marks[begin:end] = [1] * (end - begin)
-    return marks
+    low, high = min(firsts, default=0), reach[-1]
+    ordered_tokens = all(map(le, offsets, offsets[1:]))  # as nearly always: then those behind all spans need no look
+    last = bisect_left(offsets, (high, 0)) if ordered_tokens else len(offsets)
+    marks = [
+        int(start < high and low < end and start < end and reach[bisect_left(firsts, end)] > start)
+        for start, end in offsets[:last]
+    ]
+    return marks + [0] * (len(offsets) - last)
