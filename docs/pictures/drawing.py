@@ -77,10 +77,7 @@ def _results(run: Mapping[str, Any]) -> dict[str, Any]:
     }
     ends = [end for rows in groups.values() for found in rows.values() for end in found[MAIN_BENCHMARK]["ci95"]]
     low, high = 100 * float(min(*ends, 0)), 100 * float(max(*ends, 0))
-
-    def to_x(value: float) -> float:
-        return _NAMES + round((value - low) / (high - low) * (_VALUES - _NAMES), 1)
-
+    to_x = charts.linear_scale((low, high), (_NAMES, _VALUES))
     drawn, y = [], 58
     for heading, rows in groups.items():
         y += 20

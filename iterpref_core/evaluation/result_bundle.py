@@ -131,19 +131,18 @@ class Rescored:
 
 
 FROM_VERDICTS = (
-    *(
-        "n",
-        "pass_at_1",
-        "ci95",
-        "pass_at_5",
-        "pass_at_5_ci95",
-        "errors",
-        "exceptions",
-        "passed",
-        "verdicts",
-        "feedback",
-    ),
-    *("without_failed_truth", "by_difficulty"),
+    "n",
+    "pass_at_1",
+    "ci95",
+    "pass_at_5",
+    "pass_at_5_ci95",
+    "errors",
+    "exceptions",
+    "passed",
+    "verdicts",
+    "feedback",
+    "without_failed_truth",
+    "by_difficulty",
 )
 """Fields of an entry that follow from verdicts and feedback."""
 

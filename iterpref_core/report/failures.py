@@ -6,7 +6,7 @@ from typing import Any
 
 from iterpref_core.report.labels import BENCHMARKS, MAIN_BENCHMARK, MODELS, benchmark_name, in_order, model_name
 from iterpref_core.report.number_formats import difference, percent
-from iterpref_core.report.summary import Summary
+from iterpref_core.report.summary import Summary, measured_benchmarks
 
 KINDS_COLORED = 5
 """Kinds of failure with a color of their own; rarer ones share one, and the table beside them has all."""
@@ -44,7 +44,7 @@ def failure_tables(summary: Summary) -> list[dict[str, Any]]:
     `rows` (model, samples, counts by kind, pieces of its bar). A kind has one color on all benchmarks.
     """
     tables = {}
-    for benchmark in in_order({name for scores in summary["models"].values() for name in scores}, BENCHMARKS):
+    for benchmark in in_order(measured_benchmarks(summary), BENCHMARKS):
         tables[benchmark] = {
             model_name(model): summary["models"][model][benchmark]
             for model in in_order(set(summary["models"]), MODELS)

@@ -18,7 +18,7 @@ from iterpref_core.report.labels import (
     model_name,
 )
 from iterpref_core.report.number_formats import interval, p_equation, points, share
-from iterpref_core.report.summary import Summary
+from iterpref_core.report.summary import Summary, measured_benchmarks
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def score_table(summary: Summary) -> ScoreTable | None:
     It has a column for every benchmark that some model was measured on. Published scores of the student stand beside
     ours, method by method; `published_table` has those of other models.
     """
-    shown = {name for scores in summary["models"].values() for name in scores}
+    shown = measured_benchmarks(summary)
     if not shown - {MAIN_BENCHMARK}:
         return None
     keys, columns = _columns(shown)
@@ -152,7 +152,7 @@ def _columns(shown: set[str]) -> tuple[list[str], tuple[tuple[str, tuple[str, ..
 
 def _published(summary: Summary) -> list[Mapping[str, Any]]:
     """Published scores on the benchmarks that some model was measured on here."""
-    measured = {name for scores in summary["models"].values() for name in scores}
+    measured = measured_benchmarks(summary)
     return [row for row in summary["published"] if row["benchmark"] in measured]
 
 

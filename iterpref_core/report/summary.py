@@ -94,6 +94,11 @@ def read_summary(path: Path) -> Summary:
     return read_object(path, "report")
 
 
+def measured_benchmarks(summary: Summary) -> set[str]:
+    """The benchmarks that some model was measured on."""
+    return {name for scores in summary["models"].values() for name in scores}
+
+
 @contextmanager
 def using_summary(path: Path) -> Iterator[Summary]:
     """Read a summary, and use it within the block.

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from iterpref_core.report.labels import BENCHMARKS, FOCAL, MAIN_BENCHMARK, MODELS, benchmark_name, in_order, model_name
 from iterpref_core.report.number_formats import difference, p_value, percent, points
-from iterpref_core.report.summary import Summary
+from iterpref_core.report.summary import Summary, measured_benchmarks
 
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SHORT = {"sft": "SFT", "debugger": "debugger*"}
@@ -135,7 +135,7 @@ def _reasons(summary: Summary, shown: set[str]) -> dict[str, int]:
 
 def _unmeasured(summary: Summary) -> list[str]:
     """A line for each reason why benchmarks have no column."""
-    measured = {MAIN_BENCHMARK, *(name for scores in summary["models"].values() for name in scores)}
+    measured = _measured(summary)
     reasons: dict[str, set[str]] = {}
     for why in summary["unavailable"].values():
         for name in why.keys() - measured:
@@ -148,7 +148,7 @@ def _unmeasured(summary: Summary) -> list[str]:
 
 def _measured(summary: Summary) -> set[str]:
     """The benchmarks that have a column."""
-    return {MAIN_BENCHMARK, *(name for scores in summary["models"].values() for name in scores)}
+    return {MAIN_BENCHMARK} | measured_benchmarks(summary)
 
 
 def results_notes(summary: Summary) -> Text:
