@@ -27,8 +27,9 @@ Place = tuple[int, int]
 PAD_TO_MULTIPLE_OF = 16
 """Few distinct shapes: CPU kernels keep scratch memory for each, GPU kernels like multiples."""
 
-_WIDTH_THAT_DOUBLES = 4096
-"""At about this width attention, what its mask hides included, costs as much as all else in a slot of a small model."""
+_WIDTH_THAT_DOUBLES = 600
+"""At about this width attention, what its mask hides included, costs a CPU as much as all else in a slot of a small
+model. For larger models it costs less, but rows are full enough at any width."""
 
 _LABEL = ("chosen_weights", "rejected_weights", "nll_weights", "ref_logps")
 

@@ -62,8 +62,9 @@ def prepare_trainer(
         params.layout, tokenizer.pad_token_id, preference=objective.preference, pad_to_multiple_of=PAD_TO_MULTIPLE_OF
     )
     if params.layout == "fork":
-        choose_attention(policy)
-        check_fork(policy.config, max(rows.checks.lengths["pair"]))
+        longest = max(rows.checks.lengths["pair"])
+        choose_attention(policy, longest)
+        check_fork(policy.config, longest)
     if processes.num_processes == 1:  # of several, each may hold but a part of it
         check_exactness(policy.to(processes.device), collator, params.layout)
     reference = score_reference(collator)

@@ -233,10 +233,11 @@ def _compare(
     """All contestants on one model and one list of pairs."""
     assert len(tokenizer) <= shape.vocabulary, "the scaled model's vocabulary is what its head's share leaves"
     fork, padded = ForkCollator(0, PAD_TO_MULTIPLE_OF), PaddedCollator(0, True, PAD_TO_MULTIPLE_OF)
+    longest = max(len(pair["prompt_ids"]) + max(len(pair["chosen_ids"]), len(pair["rejected_ids"])) for pair in pairs)
     with tempfile.TemporaryDirectory() as folder:
         ours = {
-            "padded": our_trainer(shape, device, tokenizer, padded, Path(folder)),
-            "fork": our_trainer(shape, device, tokenizer, fork, Path(folder)),
+            kind: our_trainer(shape, device, tokenizer, collator, longest, Path(folder))
+            for kind, collator in (("padded", padded), ("fork", fork))
         }
         contestants = {"trl": _Contestant(device, trl_trainer(shape, device, tokenizer, Path(folder)), trl_batch)} | {
             kind: _Contestant(device, trainer, trainer.data_collator) for kind, trainer in ours.items()

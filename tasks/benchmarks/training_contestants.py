@@ -136,12 +136,12 @@ def _arguments(device: Device, folder: Path) -> DPOConfig:
 
 
 def our_trainer(
-    shape: Shape, device: Device, tokenizer: PreTrainedTokenizerBase, collator: Any, folder: Path
+    shape: Shape, device: Device, tokenizer: PreTrainedTokenizerBase, collator: Any, longest: int, folder: Path
 ) -> FocalDPOTrainer:
-    """Ours, with the layout of a collator."""
+    """Ours, with the layout of a collator, for pairs of at most `longest` tokens."""
     model = shape.build(device)
     if isinstance(collator, ForkCollator):
-        choose_attention(model)
+        choose_attention(model, longest)
     return FocalDPOTrainer(
         objective=OBJECTIVE,
         nll="mean",
