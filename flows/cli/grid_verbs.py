@@ -83,10 +83,13 @@ def study(
     regime: Annotated[
         list[str] | None, typer.Option(help="Where training starts (docs/study.md); repeatable, all by default.")
     ] = None,
+    method: Annotated[
+        list[str] | None, typer.Option(help="Only this one beside SFT (docs/study.md); repeatable, all by default.")
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="The smaller effort of params.yaml: an hour.")] = False,
     choose_only: Annotated[
         Path | None,
-        output_option("Only tune, and write the chosen configurations to this file, for you to commit.", "--choose"),
+        output_option("Only tune, and add the chosen configurations to this file, for you to commit.", "--choose"),
     ] = None,
     chosen: Annotated[
         Path | None, input_option("A committed file of --choose: score its configurations on held-out problems.")
@@ -98,19 +101,23 @@ def study(
 ) -> None:
     """Compare all methods, tuned and as published, over fresh seeds on held-out problems; hours, resumable."""
     from tasks.grids.study import QUICK, REGIMES, Study
-    from tasks.grids.study_choices import read_choices, write_choices
+    from tasks.grids.study_choices import add_choice, load_choices, read_choices, write_choices
     from tasks.grids.study_figure import FIGURES, draw_study
+    from tasks.grids.study_methods import HYPOTHESES, METHODS
 
     if choose_only is not None and chosen is not None:
         raise InputError("--choose tunes, and --chosen trains what was tuned before; give one of them")
     names = [choose("--regime", name, tuple(REGIMES)) for name in regime or (QUICK if quick else REGIMES)]
+    only = [choose("--method", label, tuple(one.label for one in METHODS + HYPOTHESES)) for label in method or ()]
     committed, commit = read_choices(chosen, names) if chosen is not None else ({}, None)
+    kept = load_choices(choose_only) if choose_only is not None else {}
     loaded, found = load_params(params), []
     for name in names:
-        one = Study(loaded, name, jobs, quick=quick)
+        one = Study(loaded, name, jobs, quick=quick, only=only)
         found.append((one, committed[name] if chosen is not None else one.choose()))
         if choose_only is not None:
-            write_choices(choose_only, [choice for _, choice in found])
+            kept = add_choice(kept, found[-1][1])
+            write_choices(choose_only, kept.values())
     if choose_only is not None:
         return
     results = [one.hold_out(choice, commit) for one, choice in found]

@@ -5,7 +5,7 @@ A regime says where training starts and where its pairs come from. In each, ever
 are drawn once from declared ranges and chosen on validation; held-out problems choose nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from random import Random
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -176,9 +176,12 @@ class Study:
         regime: of `REGIMES`.
         jobs: trials at once, sharing the cores.
         quick: with the smaller effort.
+        only: labels of the methods that take part, beside the one that they are compared to; all by default.
     """
 
-    def __init__(self, params: Params, regime: str, jobs: int, *, quick: bool = False) -> None:
+    def __init__(
+        self, params: Params, regime: str, jobs: int, *, quick: bool = False, only: Collection[str] = ()
+    ) -> None:
         effort = params.study.quick if quick else params.study.full
         self._regime, self._name, self._effort, self._jobs = REGIMES[regime], regime, effort, jobs
         sizes = {f"problems.{split}": getattr(effort, split) for split in ("validation", "heldout")}
@@ -187,6 +190,8 @@ class Study:
         self._own, self.start = EXPERIMENT, tuple[Training, ...]()
         self._methods = tuple(method for method in METHODS if method.label not in self._regime.left_out)
         self._methods += HYPOTHESES if self._regime.hypotheses and not quick else ()
+        if only:
+            self._methods = tuple(method for method in self._methods if method.label in {REFERENCE, *only})
         # GRPO answers problems for as long as pairs would take, and so the longer, the more pairs there are.
         self._grpo_steps = max(1, round(params.study.grpo.steps * effort.pairs / params.study.full.pairs))
 
@@ -208,13 +213,15 @@ class Study:
         """Train every method over fresh seeds, at what was chosen and as published, and score held-out problems.
 
         Args:
-            choice: of this regime.
+            choice: of this regime; methods that it does not have take no part.
             commit: that it was read from.
         """
         self._begin()
-        tuned = self._over_seeds("tuned", choice.chosen, inside=True)
+        methods = [method for method in self._methods if method.label in choice.chosen]
+        settings = {method.label: choice.chosen[method.label] for method in methods}
+        tuned = self._over_seeds("tuned", settings, inside=True)
         one_for_all = Configuration(**self._params.study.published.model_dump())
-        known = [method.label for method in self._methods if not method.hypothesis]
+        known = [method.label for method in methods if not method.hypothesis]
         published = self._over_seeds("as published", dict.fromkeys(known, one_for_all))
         [start] = tuned[START]
         assert start.inside, "it was asked for"
@@ -223,11 +230,8 @@ class Study:
             tuned=self._compare(tuned, START), tuned_against_sft=self._compare(tuned, REFERENCE),
             published=self._compare(published, START), published_against_sft=self._compare(published, REFERENCE),
             start_inside=start.inside,
-            changes={method.label: _change(start, tuned[method.label]) for method in self._methods},
-            costs={
-                method.label: self._cost(method, choice.chosen[method.label], tuned[method.label])
-                for method in self._methods
-            },
+            changes={method.label: _change(start, tuned[method.label]) for method in methods},
+            costs={method.label: self._cost(method, settings[method.label], tuned[method.label]) for method in methods},
         )  # fmt: skip
 
     def _begin(self) -> None:
@@ -254,8 +258,9 @@ class Study:
             self.start, reached = (*self.start, (sft.objective, trial.values)), score.pass_at_1
 
     def _tune(self, methods: Sequence[Method]) -> list[Tried]:
-        """Every method at every configuration, one seed, on validation."""
+        """Every method at every configuration, one seed, on validation; the objectives made to win come last."""
         plan = [(method, setting) for setting in draw_settings(self._effort) for method in methods]
+        plan.sort(key=lambda one: bool(one[0].hypothesis))
         scores = self._score("tuning", [self._trial(method, setting, None) for method, setting in plan])
         return [
             Tried(label=method.label, setting=setting, pass_at_1=score.pass_at_1)

@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from iterpref_core.errors import InputError
@@ -10,11 +10,34 @@ from iterpref_core.storage.jsonl import atomic_writer
 from tasks.grids.study import StudyChoice
 
 
-def write_choices(path: Path, choices: Sequence[StudyChoice]) -> None:
+def write_choices(path: Path, choices: Iterable[StudyChoice]) -> None:
     """Write them as JSON."""
     with atomic_writer(path) as file:
         json.dump([choice.model_dump() for choice in choices], file, indent=1)
         file.write("\n")
+
+
+def add_choice(kept: Mapping[str, StudyChoice], new: StudyChoice) -> dict[str, StudyChoice]:
+    """Choices by regime with a new one: what was chosen for other methods from the same start stays."""
+    old = kept.get(new.regime)
+    if old is not None and (old.pairs, old.rounds, old.start) == (new.pairs, new.rounds, new.start):
+        tried = [one for one in old.tried if one.label not in new.chosen] + new.tried
+        new = new.model_copy(update={"tried": tried, "chosen": old.chosen | new.chosen})
+    return {**kept, new.regime: new}
+
+
+def load_choices(path: Path) -> dict[str, StudyChoice]:
+    """The choices of a file, by regime; none where there is no file yet.
+
+    Raises:
+        InputError: the file is none of choices.
+    """
+    if not path.exists():
+        return {}
+    try:
+        return {choice.regime: choice for choice in map(StudyChoice.model_validate, json.loads(path.read_bytes()))}
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path}: no configurations of a study ({error}); `iterpref study --choose {path}`") from None
 
 
 def read_choices(path: Path, regimes: Sequence[str]) -> tuple[dict[str, StudyChoice], str]:
@@ -23,10 +46,7 @@ def read_choices(path: Path, regimes: Sequence[str]) -> tuple[dict[str, StudyCho
     Raises:
         InputError: the file is none of choices, lacks a regime, or has changes that no commit has.
     """
-    try:
-        found = {choice.regime: choice for choice in map(StudyChoice.model_validate, json.loads(path.read_bytes()))}
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{path}: no configurations of a study ({error}); `iterpref study --choose {path}`") from None
+    found = load_choices(path)
     if missing := [name for name in regimes if name not in found]:
         raise InputError(f"{path}: nothing was chosen for {', '.join(missing)}; `iterpref study --choose {path}` does")
     return found, _commit_of(path)

@@ -148,6 +148,15 @@ def test_a_method_that_takes_too_long_is_left_out_by_name(params: Params, scores
     assert scores.asked
 
 
+def test_methods_that_were_not_chosen_take_no_part(params: Params, scores: Scores) -> None:
+    whole = Study(params, "scratch", jobs=1, quick=True)
+    choice = Study(params, "scratch", jobs=1, quick=True, only=["Target-RPO"]).choose()
+    assert list(choice.chosen) == [REFERENCE, "Target-RPO"]
+    found = whole.hold_out(choice, commit=None)
+    assert [row.label for row in found.tuned] == [row.label for row in found.published] == [START, *choice.chosen]
+    assert {trial.label for _, trial in scores.asked} == {START, *choice.chosen}
+
+
 def test_grpo_answers_the_longer_the_more_pairs_others_have(params: Params, scores: Scores) -> None:
     _run(params)
     steps = {trial.values["study.grpo.steps"] for _, trial in scores.asked if trial.objective == GRPO}

@@ -6,13 +6,16 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.errors import InputError
-from tasks.grids.study import Configuration, StudyChoice
-from tasks.grids.study_choices import read_choices, write_choices
+from tasks.grids.study import Configuration, StudyChoice, Tried
+from tasks.grids.study_choices import add_choice, load_choices, read_choices, write_choices
 
 CHOICE = StudyChoice(
     regime="scratch", pairs=9, rounds=0, start=0.3, tried=[],
     chosen={"SFT": Configuration(learning_rate=1e-4, alpha=1, beta=1, epochs=2)},
 )  # fmt: skip
+
+
+SETTING = CHOICE.chosen["SFT"]
 
 
 def _git(folder: Path, *arguments: str) -> str:
@@ -58,3 +61,17 @@ def test_another_file_is_refused(tmp_path: Path, text: str, message: str) -> Non
     path.write_text(text)
     with pytest.raises(InputError, match=message):
         read_choices(path, ["scratch"])
+
+
+def test_what_was_chosen_before_stays(tmp_path: Path) -> None:
+    assert load_choices(tmp_path / "chosen.json") == {}
+    dpo = CHOICE.model_copy(
+        update={"tried": [Tried(label="DPO", setting=SETTING, pass_at_1=0.1)], "chosen": {"DPO": SETTING}}
+    )
+    kept = add_choice(add_choice({"habits": CHOICE}, CHOICE), dpo)
+    assert kept["habits"] == CHOICE
+    assert kept["scratch"].chosen == CHOICE.chosen | dpo.chosen
+    again = dpo.model_copy(update={"tried": [Tried(label="DPO", setting=SETTING, pass_at_1=0.2)]})
+    assert [one.pass_at_1 for one in add_choice(kept, again)["scratch"].tried] == [0.2], "a method is tuned anew"
+    moved = dpo.model_copy(update={"start": 0.4})
+    assert add_choice(kept, moved)["scratch"] == moved, "of another start nothing holds"
