@@ -26,6 +26,7 @@ from iterpref_core.objectives.objectives import Objective, find_objective
 from iterpref_core.records import FocalSpans, ModelLineage
 from iterpref_core.storage.file_digest import file_md5
 from iterpref_core.storage.jsonl import read_jsonl
+from iterpref_core.training.attention import choose_attention
 from iterpref_core.training.callbacks import Forward, OnLog, ShowSteps
 from iterpref_core.training.checkpoint import last_checkpoint, run_key
 from iterpref_core.training.checks import PairChecks, report_findings
@@ -191,6 +192,8 @@ def _reference(
             return policy.to(processes.device)
         with whole_models():
             whole = _load_policy(model, params).to(processes.device)
+        if params.layout == "fork":
+            choose_attention(whole, max(rows.checks.lengths["pair"]))  # the policy's own, whose rounding it shares
         check_exactness(whole, collator, params.layout)
         return whole
 

@@ -102,7 +102,7 @@ def test_a_run_that_diverges_before_its_first_checkpoint_is_an_error(
     tmp_path: Path, train: Train, model_folder: Path, params: TrainingParams, pairs_file: Path, spans_file: Path
 ) -> None:
     with pytest.raises(TrainingError, match=r"margin = .* at step \d, before its first checkpoint"):
-        train("margin", max_margin=1e-9, objectives=_rate(params, 1.0))
+        train("margin", max_margin=1e-9, objectives=_rate(params, 1e-3))
     assert not (tmp_path / "margin" / "out").exists()
     broken = tmp_path / "broken"
     broken.mkdir()
