@@ -26,8 +26,8 @@ from tasks.recording.trial_runs import record_trials
 
 logger = logging.getLogger(__name__)
 
-_TRIALS_A_PROCESS = 8
-"""After which a process ends: its memory grows by some hundred MB with each, and starting one takes ten seconds."""
+_TRIALS_A_PROCESS = 12
+"""After which a process ends, on average: its memory grows with each, and starting one takes ten seconds."""
 
 INSIDE = {"pairs": 200, "problems": 150, "samples": 10, "temperature": 0.8}
 """How much of a trial is looked into: pairs, as many other programs, and problems that are answered several times."""
@@ -148,12 +148,14 @@ def _run_all(
 ) -> Iterator[tuple[Path, TrialScore]]:
     context = multiprocessing.get_context("spawn")
     threads = max(1, (os.cpu_count() or 1) // jobs)
-    with ProcessPoolExecutor(
-        jobs, context, initializer=_limit_threads, initargs=(threads,), max_tasks_per_child=_TRIALS_A_PROCESS
-    ) as pool:
-        runs = {pool.submit(_run_one, trial, params, own, path): path for path, trial in waiting.items()}
-        for finished in as_completed(runs):
-            yield runs[finished], finished.result()
+    paths = iter(waiting)
+    # A pool after another, where `max_tasks_per_child` should do: with it a pool may wait for ever for processes that
+    # it has ended (CPython issue 115634).
+    while part := list(islice(paths, jobs * _TRIALS_A_PROCESS)):
+        with ProcessPoolExecutor(jobs, context, initializer=_limit_threads, initargs=(threads,)) as pool:
+            runs = {pool.submit(_run_one, waiting[path], params, own, path): path for path in part}
+            for finished in as_completed(runs):
+                yield runs[finished], finished.result()
 
 
 def _limit_threads(threads: int) -> None:
