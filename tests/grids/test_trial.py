@@ -24,13 +24,20 @@ def _runs(name: str) -> list[Any]:
     return list(client.search_runs([experiment.experiment_id], f"attributes.run_name = '{name}'"))
 
 
+@pytest.mark.parametrize("trials_a_process", [1, 12])
 def test_trials_run_once_whatever_they_are_called(
-    experiment: Path, params: Params, capsys: pytest.CaptureFixture[str]
+    experiment: Path,
+    params: Params,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    trials_a_process: int,
 ) -> None:
+    monkeypatch.setattr(trial_module, "_TRIALS_A_PROCESS", trials_a_process)
+    jobs = 1 if trials_a_process == 1 else 2
     trained = Trial(label="one", objective="target-rpo", values={"training.beta": 0.3})
     after = Trial(label="two", objective=None, after=(("sft", {}),))
     again = trained.model_copy(update={"label": "the same"})
-    scores = run_trials("some", [trained, after, again], params, jobs=2)
+    scores = run_trials("some", [trained, after, again], params, jobs=jobs)
     assert [score.n for score in scores] == [4, 4, 4]
     assert scores[0] == scores[2]
     kept = {path: path.stat().st_mtime_ns for path in (experiment / ".iterpref/work/trials/scores").iterdir()}
