@@ -24,7 +24,7 @@ def _runs(name: str) -> list[Any]:
     return list(client.search_runs([experiment.experiment_id], f"attributes.run_name = '{name}'"))
 
 
-@pytest.mark.parametrize("trials_a_process", [1, 12])
+@pytest.mark.parametrize("trials_a_process", [1, 40])
 def test_trials_run_once_whatever_they_are_called(
     experiment: Path,
     params: Params,
