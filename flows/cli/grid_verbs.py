@@ -102,7 +102,7 @@ def study(
     """Compare all methods, tuned and as published, over fresh seeds on held-out problems; hours, resumable."""
     from tasks.grids.study import QUICK, REGIMES, Study
     from tasks.grids.study_choices import add_choice, load_choices, read_choices, write_choices
-    from tasks.grids.study_figure import FIGURES, draw_study
+    from tasks.grids.study_figure import FIGURES, draw_rates, draw_study
     from tasks.grids.study_methods import HYPOTHESES, METHODS
 
     if choose_only is not None and chosen is not None:
@@ -119,6 +119,8 @@ def study(
             kept = add_choice(kept, found[-1][1])
             write_choices(choose_only, kept.values())
     if choose_only is not None:
+        draw_rates(list(kept.values()), figures)
+        typer.echo(f"chosen   {choose_only}; commit it, and go on with --chosen\nfigure   {figures / 'rates.svg'}")
         return
     results = [one.hold_out(choice, commit) for one, choice in found]
     draw_study(results, figures)

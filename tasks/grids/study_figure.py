@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 
 from iterpref_core.report.charts import FOREST_WIDTH, ForestPlot, ForestRow, forest_plot, linear_scale, ticks
 from iterpref_core.report.pair_view import templates
-from iterpref_core.storage.jsonl import atomic_writers
+from iterpref_core.storage.jsonl import atomic_writer, atomic_writers
 from tasks.grids.comparison import ComparisonRow
 from tasks.grids.study import Change, RegimeResult, StudyChoice, Tried
 from tasks.grids.study_methods import REFERENCE
 from tasks.grids.trial import Inside
 
 FIGURES = ("gains.svg", "rates.svg", "changes.svg")
+_MOST_COLUMNS = 5
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 200, 170, 45, 188, 36, 132
 
 _CHANGES: tuple[tuple[str, Callable[[Change], float]], ...] = (
@@ -51,20 +52,26 @@ def draw_study(regimes: Sequence[RegimeResult], folder: Path) -> None:
         for found in regimes
         for how, rows in (("tuned", found.tuned), ("as published", found.published))
     ]
-    columns = max(len(found.choice.chosen) for found in regimes)
-    rates = [panel for found in regimes for panel in _rate_panels(found.choice, columns)]
     changes = [_change_panel(found, *measure) for found in regimes for measure in _CHANGES]
-    folder.mkdir(parents=True, exist_ok=True)
-    drawn = (
-        _forest(gains, 2),
-        _render("rate_panels.svg", panels=rates, columns=columns, rows=len(regimes), width=_WIDTH, height=_HEIGHT,
-            left=_LEFT, right=_RIGHT, bottom=_BOTTOM),
-        _forest(changes, len(_CHANGES) // 3),
+    draw_rates([found.choice for found in regimes], folder)
+    with atomic_writers(folder / "gains.svg", folder / "changes.svg") as (gains_file, changes_file):
+        assert gains_file, "it was asked for"
+        assert changes_file, "as well"
+        gains_file.write(_forest(gains, 2))
+        changes_file.write(_forest(changes, len(_CHANGES) // 3))
+
+
+def draw_rates(choices: Sequence[StudyChoice], folder: Path) -> None:
+    """Draw `rates.svg` into a folder: all that is known before anything is held out."""
+    columns = min(_MOST_COLUMNS, max(len(choice.chosen) for choice in choices))
+    panels = [panel for choice in choices for panel in _rate_panels(choice, columns)]
+    drawn = _render(
+        "rate_panels.svg", panels=panels, columns=columns, rows=len(panels) // columns, width=_WIDTH, height=_HEIGHT,
+        left=_LEFT, right=_RIGHT, bottom=_BOTTOM,
     )  # fmt: skip
-    with atomic_writers(*(folder / name for name in FIGURES)) as files:
-        for file, text in zip(files, drawn, strict=True):
-            assert file, "all of them were asked for"
-            file.write(text)
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_writer(folder / "rates.svg") as file:
+        file.write(drawn)
 
 
 def share_above_start(choice: StudyChoice, label: str) -> float:
@@ -103,7 +110,7 @@ def _row(row: ComparisonRow, start: float) -> ForestRow:
 
 
 def _rate_panels(choice: StudyChoice, columns: int) -> list[_Panel]:
-    """A panel a method, on the same axes; empty ones fill the row."""
+    """A panel a method, on the same axes; empty ones fill the last row."""
     by_label: dict[str, list[Tried]] = {}
     for one in choice.tried:
         by_label.setdefault(one.label, []).append(one)
@@ -124,7 +131,7 @@ def _rate_panels(choice: StudyChoice, columns: int) -> list[_Panel]:
         )
         for label, tried in by_label.items()
     ]  # fmt: skip
-    return panels + [_Panel("", "", (), -10, (), ())] * (columns - len(panels))
+    return panels + [_Panel("", "", (), -10, (), ())] * (-len(panels) % columns)
 
 
 def _change_panel(found: RegimeResult, title: str, measure: Callable[[Change], float]) -> ForestPlot:

@@ -11,7 +11,7 @@ from iterpref_core.errors import InputError
 from iterpref_core.records import Divergence
 from tasks.grids.comparison import ComparisonRow
 from tasks.grids.study import Change, Configuration, RegimeResult, StudyChoice, Tried
-from tasks.grids.study_figure import FIGURES, draw_study, share_above_start
+from tasks.grids.study_figure import FIGURES, draw_rates, draw_study, share_above_start
 from tasks.grids.trial import Inside
 
 
@@ -87,6 +87,28 @@ def test_every_configuration_is_a_point_over_its_rate(tmp_path: Path) -> None:
     assert higher == [False, True, True, False]
     assert share_above_start(regimes[0].choice, "SFT") == 0.5
     assert "50% above the start" in path.read_text()
+
+
+def test_many_methods_have_several_rows_of_panels(tmp_path: Path) -> None:
+    choice = _regime("habits").choice
+    one = choice.tried[0]
+    labels = [f"method {number}" for number in range(7)]
+    many = choice.model_copy(
+        update={
+            "tried": [one.model_copy(update={"label": label}) for label in labels],
+            "chosen": dict.fromkeys(labels, one.setting),
+        }
+    )
+    draw_rates([many, choice], tmp_path)
+    titles = [title.text for title in _drawn(tmp_path / "rates.svg", "title")]
+    assert titles == [
+        *(f"habits: {label}" for label in labels),
+        *[None] * 3,
+        "habits: SFT",
+        "habits: Target-RPO",
+        *[None] * 3,
+    ]
+    assert {path.name for path in tmp_path.iterdir()} == {"rates.svg"}
 
 
 def test_what_changed_inside_has_a_panel_a_measure(tmp_path: Path) -> None:
