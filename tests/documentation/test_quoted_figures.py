@@ -25,9 +25,15 @@ from tests.settings import ROOT
 
 PAGES = {path.relative_to(ROOT).as_posix(): path for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))}
 RUNS = {path.stem: json.loads(path.read_bytes()) for path in (ROOT / "docs/demo_runs").glob("*.json")}
-LATER, EARLIER = sorted(RUNS.values(), key=lambda run: str(run["finished"]), reverse=True)
+LATER, *_BETWEEN, EARLIER = sorted(RUNS.values(), key=lambda run: str(run["finished"]), reverse=True)
 PARAMS = load_params(ROOT / "params.yaml")
 TRAINED = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["training"]["matrix"]["objective"]
+
+
+def _alone() -> tuple[dict[str, Any], RunCost]:
+    """The newest run that had the machine to itself, as the share of it says that it used: its time is quoted."""
+    runs = [(run, RunCost.model_validate(run["cost"] | {"stages": []})) for run in (LATER, *_BETWEEN, EARLIER)]
+    return next((run, cost) for run, cost in runs if cost.cpu_share and cost.cpu_share > 0.5)
 
 
 def says(page: str, *quotes: str) -> None:
@@ -51,15 +57,15 @@ def test_the_table_of_the_readme_is_what_the_later_run_printed() -> None:
 
 
 def test_the_readme_quotes_the_recorded_runs() -> None:
-    cost = RunCost.model_validate(LATER["cost"] | {"stages": []})
+    timed, cost = _alone()
     says(
         "README.md",
         f"{LATER['summary']['models']['base']['heldout']['n']:,} unseen problems",
         f"more than RPO ({gained(LATER, 'rpo')}) and than plain SFT on the same "
         f"{LATER['summary']['codeflow']['pairs']} correct programs ({gained(LATER, 'sft')})",
         f"the differences are {gained(EARLIER, 'rpo')} and {gained(EARLIER, 'sft')}",
-        f"The {LATER['cost']['stages']} stages took {cost.total_s:.0f} s on two cores of an {LATER['processor']} "
-        f"({LATER['finished'][:10]}), {cost.cpu_share:.0%} of whose time they used",
+        f"The {timed['cost']['stages']} stages took {cost.total_s:.0f} s on two cores of an {timed['processor']} "
+        f"({timed['finished'][:10]}), {cost.cpu_share:.0%} of whose time they used",
     )
     says("docs/problems.md", f"{total_combinations():,} combinations")
 
