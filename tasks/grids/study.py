@@ -11,6 +11,7 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from iterpref_core.config import Params, StudyEffort, with_values
+from iterpref_core.errors import InputError
 from iterpref_core.objectives.objectives import find_objective
 from iterpref_core.records import FocalSpans, Record
 from iterpref_core.storage.jsonl import read_jsonl
@@ -177,6 +178,9 @@ class Study:
         jobs: trials at once, sharing the cores.
         quick: with the smaller effort.
         only: labels of the methods that take part, beside the one that they are compared to; all by default.
+
+    Raises:
+        InputError: the regime leaves out one of these.
     """
 
     def __init__(
@@ -190,6 +194,9 @@ class Study:
         self._own, self.start = EXPERIMENT, tuple[Training, ...]()
         self._methods = tuple(method for method in METHODS if method.label not in self._regime.left_out)
         self._methods += HYPOTHESES if self._regime.hypotheses and not quick else ()
+        if absent := set(only).difference(method.label for method in self._methods):
+            named = ", ".join(sorted(absent))
+            raise InputError(f"--method {named}: regime {regime} leaves it out{' when it is quick' if quick else ''}")
         if only:
             self._methods = tuple(method for method in self._methods if method.label in {REFERENCE, *only})
         # GRPO answers problems for as long as pairs would take, and so the longer, the more pairs there are.

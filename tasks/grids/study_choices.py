@@ -40,15 +40,25 @@ def load_choices(path: Path) -> dict[str, StudyChoice]:
         raise InputError(f"{path}: no configurations of a study ({error}); `iterpref study --choose {path}`") from None
 
 
-def read_choices(path: Path, regimes: Sequence[str]) -> tuple[dict[str, StudyChoice], str]:
+def read_choices(path: Path, regimes: Sequence[str], labels: Sequence[str] = ()) -> tuple[dict[str, StudyChoice], str]:
     """The choices of some regimes, and the commit in which the file became what it is.
 
+    Args:
+        path: of `write_choices`.
+        regimes: that are to be there.
+        labels: of methods that each of them has to have a configuration for.
+
     Raises:
-        InputError: the file is none of choices, lacks a regime, or has changes that no commit has.
+        InputError: the file is none of choices, lacks a regime or a method, or has changes that no commit has.
     """
     found = load_choices(path)
     if missing := [name for name in regimes if name not in found]:
         raise InputError(f"{path}: nothing was chosen for {', '.join(missing)}; `iterpref study --choose {path}` does")
+    for name in regimes:
+        if missing := [label for label in labels if label not in found[name].chosen]:
+            raise InputError(
+                f"{path}: in {name} nothing was chosen for {', '.join(missing)}; others are named by --method"
+            )
     return found, _commit_of(path)
 
 

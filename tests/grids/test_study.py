@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from iterpref_core.config import Params, with_values
+from iterpref_core.errors import InputError
 from iterpref_core.objectives.objectives import find_objective
 from tasks.grids import study
 from tasks.grids.compute_cost import ComputeCost
@@ -155,6 +156,14 @@ def test_methods_that_were_not_chosen_take_no_part(params: Params, scores: Score
     found = whole.hold_out(choice, commit=None)
     assert [row.label for row in found.tuned] == [row.label for row in found.published] == [START, *choice.chosen]
     assert {trial.label for _, trial in scores.asked} == {START, *choice.chosen}
+
+
+def test_a_method_that_the_regime_leaves_out_is_refused_by_name(params: Params) -> None:
+    with pytest.raises(InputError, match=r"^--method GRPO: regime saturated leaves it out$"):
+        Study(params, "saturated", jobs=1, only=["GRPO", "DPO"])
+    assert Study(params, "habits", jobs=1, only=["Fork-RPO"])
+    with pytest.raises(InputError, match=r"^--method Fork-RPO: regime habits leaves it out when it is quick$"):
+        Study(params, "habits", jobs=1, quick=True, only=["Fork-RPO"])
 
 
 def test_grpo_answers_the_longer_the_more_pairs_others_have(params: Params, scores: Scores) -> None:

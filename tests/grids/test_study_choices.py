@@ -63,6 +63,12 @@ def test_another_file_is_refused(tmp_path: Path, text: str, message: str) -> Non
         read_choices(path, ["scratch"])
 
 
+def test_a_method_that_nothing_was_chosen_for_is_refused_by_name(chosen: Path) -> None:
+    assert read_choices(chosen, ["scratch"], ["SFT"])
+    with pytest.raises(InputError, match="in scratch nothing was chosen for RPO; others are named by --method"):
+        read_choices(chosen, ["scratch"], ["SFT", "RPO"])
+
+
 def test_what_was_chosen_before_stays(tmp_path: Path) -> None:
     assert load_choices(tmp_path / "chosen.json") == {}
     dpo = CHOICE.model_copy(
