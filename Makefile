@@ -43,7 +43,6 @@ bench: $(INSTALLED) ## measure the pipeline: demo time, share of orchestration, 
 	$(BIN)/iterpref bench pipeline
 
 study: $(INSTALLED) ## compare all methods over several seeds: hours, resumable
-	$(BIN)/iterpref run localization
 	$(BIN)/iterpref study
 
 vllm: .venv-vllm/.installed ## install vLLM into an environment of its own, for a GPU where there is one
