@@ -10,11 +10,12 @@ from iterpref_core.report.pair_view import templates
 from iterpref_core.storage.jsonl import atomic_writer, atomic_writers
 from tasks.grids.comparison import ComparisonRow
 from tasks.grids.study import Change, RegimeResult, StudyChoice, Tried
-from tasks.grids.study_methods import REFERENCE
+from tasks.grids.study_methods import HYPOTHESES, METHODS, REFERENCE
 from tasks.grids.trial import Inside
 
 FIGURES = ("gains.svg", "rates.svg", "changes.svg")
 _MOST_COLUMNS = 5
+_PLACES = {method.label: place for place, method in enumerate(METHODS + HYPOTHESES)}
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 200, 170, 45, 188, 36, 132
 
 _CHANGES: tuple[tuple[str, Callable[[Change], float]], ...] = (
@@ -109,8 +110,8 @@ def _row(row: ComparisonRow, start: float) -> ForestRow:
     return ForestRow(row.label, 100 * row.difference, (100 * low, 100 * high), gains)
 
 
-def _rate_panels(choice: StudyChoice, columns: int) -> list[_Panel]:
-    """A panel a method, on the same axes; empty ones fill the last row."""
+def _rate_panels(choice: StudyChoice, columns: int) -> list[_Panel | None]:
+    """A panel a method, on the same axes and in the study's order; None fills the last row."""
     by_label: dict[str, list[Tried]] = {}
     for one in choice.tried:
         by_label.setdefault(one.label, []).append(one)
@@ -122,16 +123,16 @@ def _rate_panels(choice: StudyChoice, columns: int) -> list[_Panel]:
     to_x, to_y = linear_scale((low, high), (_LEFT, _RIGHT)), linear_scale(ends, (_BOTTOM, _TOP))
     x_ticks = tuple((to_x(power), f"1e{power}") for power in range(-9, 1) if low <= power <= high)
     y_ticks = tuple((to_y(value), f"{value:.0%}") for value in y_values)
-    panels = [
+    panels: list[_Panel | None] = [
         _Panel(
             f"{choice.regime}: {label}",
             f"{share_above_start(choice, label):.0%} above the start",
-            tuple((to_x(log10(one.setting.learning_rate)), to_y(one.pass_at_1)) for one in tried),
+            tuple((to_x(log10(one.setting.learning_rate)), to_y(one.pass_at_1)) for one in by_label[label]),
             to_y(choice.start), x_ticks, y_ticks,
         )
-        for label, tried in by_label.items()
+        for label in sorted(by_label, key=lambda label: _PLACES.get(label, len(_PLACES)))
     ]  # fmt: skip
-    return panels + [_Panel("", "", (), -10, (), ())] * (-len(panels) % columns)
+    return panels + [None] * (-len(panels) % columns)
 
 
 def _change_panel(found: RegimeResult, title: str, measure: Callable[[Change], float]) -> ForestPlot:

@@ -89,6 +89,13 @@ def test_every_configuration_is_a_point_over_its_rate(tmp_path: Path) -> None:
     assert "50% above the start" in path.read_text()
 
 
+def test_panels_stand_in_the_study_s_order(tmp_path: Path) -> None:
+    choice = _regime("habits").choice
+    draw_rates([choice.model_copy(update={"tried": choice.tried[::-1]})], tmp_path)
+    titles = [title.text for title in _drawn(tmp_path / "rates.svg", "title")]
+    assert titles == ["habits: SFT", "habits: Target-RPO"]
+
+
 def test_many_methods_have_several_rows_of_panels(tmp_path: Path) -> None:
     choice = _regime("habits").choice
     one = choice.tried[0]
@@ -100,14 +107,13 @@ def test_many_methods_have_several_rows_of_panels(tmp_path: Path) -> None:
         }
     )
     draw_rates([many, choice], tmp_path)
-    titles = [title.text for title in _drawn(tmp_path / "rates.svg", "title")]
-    assert titles == [
-        *(f"habits: {label}" for label in labels),
-        *[None] * 3,
-        "habits: SFT",
-        "habits: Target-RPO",
-        *[None] * 3,
-    ]
+    path = tmp_path / "rates.svg"
+    titles = [title.text for title in _drawn(path, "title")]
+    assert titles == [*(f"habits: {label}" for label in labels), "habits: SFT", "habits: Target-RPO"]
+    assert len(_drawn(path, "start")) == len(titles), "nothing is drawn where the row has no more panels"
+    places = [one.get("transform", "") for one in ET.parse(path).iter() if one.get("transform")]
+    assert len(set(places)) == len(titles)
+    assert [place.split()[1] for place in places] == ["0)"] * 5 + ["170)"] * 2 + ["340)"] * 2, "a regime begins a row"
     assert {path.name for path in tmp_path.iterdir()} == {"rates.svg"}
 
 
