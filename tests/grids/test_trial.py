@@ -18,7 +18,7 @@ from tasks.grids.trial import Trial, _path_of, read_score, run_trials
 
 
 def _runs(name: str) -> list[Any]:
-    client = MlflowClient("sqlite:///mlflow.db")
+    client = MlflowClient(f"sqlite:///{Path('mlflow.db').resolve()}")  # MLflow keeps an open data base by its address
     experiment = client.get_experiment_by_name("iterpref")
     assert experiment is not None
     return list(client.search_runs([experiment.experiment_id], f"attributes.run_name = '{name}'"))

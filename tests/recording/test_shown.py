@@ -208,7 +208,7 @@ def test_a_run_shows_its_outputs_and_the_experiment_has_the_data_sets(
 ) -> None:
     from tasks.recording.tracking import StageRun, Tracker
 
-    client = MlflowClient("sqlite:///mlflow.db")
+    client = MlflowClient(f"sqlite:///{workspace / 'mlflow.db'}")
     client.create_experiment("iterpref", tags={"mine": "stays"})  # as before there was a view
     write_lines(workspace / "data" / "pairs.jsonl", [*HOSTILE[1:5], HOSTILE[0]])
     write_lines(workspace / "results" / "dpo" / "samples.jsonl", ['{"task_id": "a", "solution": "b"}'])
