@@ -56,7 +56,7 @@ COMPILE = build/uv/bin/uv pip compile --quiet --no-header --no-annotate --no-emi
 
 docs: $(INSTALLED) .venv-docs/.installed ## build the documentation site, build/site, out of docs/ and the code; any broken link is an error
 	$(BIN)/python -m docs.website.assemble build/site-source
-	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. .venv-docs/bin/mkdocs build --quiet --strict \
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. .venv-docs/bin/mkdocs build --strict \
 		--config-file build/site-source/mkdocs.yml --site-dir $(CURDIR)/build/site
 	@echo "to read it: $(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site"
 
