@@ -25,14 +25,15 @@ from tests.settings import ROOT
 
 PAGES = {path.relative_to(ROOT).as_posix(): path for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))}
 RUNS = {path.stem: json.loads(path.read_bytes()) for path in (ROOT / "docs/demo_runs").glob("*.json")}
-LATER, *_BETWEEN, EARLIER = sorted(RUNS.values(), key=lambda run: str(run["finished"]), reverse=True)
+NEWEST_FIRST = sorted(RUNS.values(), key=lambda run: str(run["finished"]), reverse=True)
+LATER, EARLIER = NEWEST_FIRST[0], NEWEST_FIRST[-1]
 PARAMS = load_params(ROOT / "params.yaml")
 TRAINED = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["training"]["matrix"]["objective"]
 
 
 def _alone() -> tuple[dict[str, Any], RunCost]:
     """The newest run that had the machine to itself, as the share of it says that it used: its time is quoted."""
-    runs = [(run, RunCost.model_validate(run["cost"] | {"stages": []})) for run in (LATER, *_BETWEEN, EARLIER)]
+    runs = [(run, RunCost.model_validate(run["cost"] | {"stages": []})) for run in NEWEST_FIRST]
     return next((run, cost) for run, cost in runs if cost.cpu_share and cost.cpu_share > 0.5)
 
 
