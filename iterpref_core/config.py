@@ -50,7 +50,7 @@ BackendName = Literal["transformers", "vllm", "openai", "replay"]
 WITH_WEIGHTS: tuple[BackendName, ...] = ("transformers", "vllm")
 """Backends that need the model's weights on this machine; the others know no more of a model than its name."""
 Bf16 = bool | Literal["auto"]
-"""Whether to compute in bfloat16; `auto`: where this machine computes it faster."""
+"""Whether to compute in bfloat16; `auto`: on GPUs, and on processors with instructions for it."""
 LocalizationMethod = Literal["line_lcs", "prefix_suffix", "token", "causal"]
 
 

@@ -296,15 +296,24 @@ def test_a_sample_goes_on_with_its_own_random_numbers_when_others_leave(
     assert len({answer.completion_tokens for answer in together}) > 3
 
 
-@pytest.mark.parametrize(("speedup", "chosen"), [(2.0, torch.bfloat16), (0.5, torch.float32)])
+@pytest.mark.parametrize(
+    ("capabilities", "chosen"),
+    [
+        ({"architecture": "x86_64", "avx512_f": True, "avx512_bf16": True, "amx_bf16": False}, torch.bfloat16),
+        ({"architecture": "x86_64", "avx512_f": True, "avx512_bf16": False, "amx_bf16": True}, torch.bfloat16),
+        ({"architecture": "arm64", "neon": True, "bf16": True}, torch.bfloat16),
+        ({"architecture": "x86_64", "avx512_f": True, "avx512_bf16": False, "amx_bf16": False}, torch.float32),
+        ({"architecture": "arm64", "neon": True, "bf16": False}, torch.float32),
+    ],
+)
 def test_a_cpu_computes_in_what_it_computes_faster(
-    speedup: float,
+    capabilities: dict[str, bool | str],
     chosen: torch.dtype,
     monkeypatch: pytest.MonkeyPatch,
     word_model: Path,
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(precision, "_cpu_bf16_speedup", lambda: speedup)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
     assert (
         precision.generation_dtype("auto", torch.float32)
         == precision.generation_dtype("auto", torch.bfloat16)
@@ -332,7 +341,3 @@ def test_answers_in_another_precision_are_others(word_model: Path) -> None:
     )
     assert own == model_identity(word_model, "auto", params.model_copy(update={"backend": "vllm"}))
     assert other == f"{own} bfloat16"
-
-
-def test_the_speed_of_both_precisions_is_measured() -> None:
-    assert precision._cpu_bf16_speedup() > 0

@@ -1,11 +1,10 @@
 """Precision of matrix products: bfloat16 or float32, whichever this machine computes faster.
 
-GPUs that are used for training compute bfloat16 faster. Of CPUs some do, by a factor of two, and others take twice as
-long: it depends on their instructions and on the library that PyTorch calls for them. So it is measured.
+GPUs that are used for training compute bfloat16 faster. Of CPUs those do that multiply it in one instruction, by a
+factor of two; others convert, and take twice as long. The processor is asked what it has, not timed: a timing on a
+busy machine sometimes says the opposite, and then a run has other weights than its repetition.
 """
 
-import time
-from functools import cache
 from pathlib import Path
 
 import torch
@@ -13,10 +12,8 @@ import torch
 from iterpref_core.config import Bf16
 from iterpref_core.inference.local.checkpoints import read_config
 
-_SIZE = 768
-_ROUNDS = 12
-_WORTH = 1.2
-"""How much faster bfloat16 must be: converting to it and back takes time as well."""
+_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
+"""That multiply matrices of bfloat16, as PyTorch names them: of x86 processors the first two, of ARM ones the third."""
 
 
 def uses_bf16(choice: Bf16, device: str) -> bool:
@@ -26,7 +23,7 @@ def uses_bf16(choice: Bf16, device: str) -> bool:
     False
     """
     if choice == "auto":
-        return _cpu_bf16_speedup() > _WORTH if device == "cpu" else True
+        return _cpu_multiplies_bf16() if device == "cpu" else True
     return choice
 
 
@@ -50,17 +47,5 @@ def saved_dtype(model: Path | str) -> torch.dtype:
     return read_config(model).dtype or torch.float32
 
 
-@cache
-def _cpu_bf16_speedup() -> float:
-    """How many times as fast a matrix product is in bfloat16 as in float32; measured once, within a second.
-
-    The fastest of several rounds of each, in turn: what else runs on the machine slows both, and some rounds less.
-    """
-    matrices = [torch.ones(_SIZE, _SIZE, dtype=dtype) for dtype in (torch.float32, torch.bfloat16)]
-    fastest = [float("inf"), float("inf")]
-    for _ in range(_ROUNDS):
-        for index, matrix in enumerate(matrices):
-            started = time.perf_counter()
-            matrix @ matrix
-            fastest[index] = min(fastest[index], time.perf_counter() - started)
-    return fastest[0] / fastest[1]
+def _cpu_multiplies_bf16() -> bool:
+    return any(torch.cpu.get_capabilities().get(name, False) for name in _INSTRUCTIONS)

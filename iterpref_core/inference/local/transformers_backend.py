@@ -93,7 +93,7 @@ class TransformersBackend:
         model: a checkpoint folder, a stage's folder that points at one, or a hub id.
         batch_size: prompts generated for at once.
         prompt: whether the model reads prompts in its chat template.
-        bf16: whether it computes in bfloat16; auto: on a CPU if that is faster here, else as it was saved.
+        bf16: whether it computes in bfloat16; auto: on a CPU if it has instructions for it, on a GPU as it was saved.
 
     Raises:
         ModelError: the model cannot be had or loaded, or its tokenizer cannot pad.
