@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from iterpref_core.config import Params, load_params
 from iterpref_core.errors import ConfigError, InputError, ModelError
@@ -14,6 +14,7 @@ from iterpref_core.inference.local.checkpoints import name_served, pin_model
 from iterpref_core.problems.formats.json_items import read_entries
 from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import atomic_writers
+from tasks.common.dotted_keys import flatten
 from tasks.orchestration.configuration_check import SAMPLE
 from tasks.orchestration.profiles import PROFILES, apply_profile, write_values
 
@@ -139,13 +140,5 @@ def _refuse_losses(params: Path, before: Params, changes: Mapping[str, tuple[obj
 
 def _differences(before: Params, after: Params) -> Iterator[tuple[str, object, object]]:
     """Dotted key, old and new value."""
-    old, new = (dict(_flat(params.model_dump(mode="json"), "")) for params in (before, after))
+    old, new = (dict(flatten(params.model_dump(mode="json"))) for params in (before, after))
     return ((key, old[key], new[key]) for key in new if old.get(key) != new[key])
-
-
-def _flat(section: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, object]]:
-    for key, value in section.items():
-        if isinstance(value, dict) and value:
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value

@@ -8,9 +8,10 @@ import json
 import math
 import random
 import re
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from tasks.common.dotted_keys import flatten
 
 RECORDS = 200
 """Records of a preview: all of a file that has no more, else a sample drawn with a fixed seed."""
@@ -69,7 +70,7 @@ def read_preview(path: Path) -> tuple[dict[str, list[Any]], int]:
     elif path.stat().st_size > WHOLE_BYTES:
         sample, total = [], 0
     else:
-        entries = _flat(_parse(path.read_bytes()))
+        entries = flatten(_parse(path.read_bytes()))
         sample, total = [], 0
         for total, (name, value) in enumerate(entries, 1):
             if total <= RECORDS:
@@ -123,12 +124,3 @@ def _cell(value: Any) -> Cell:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     shown = _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text[:CHARACTERS])
     return shown if len(text) <= CHARACTERS else f"{shown}… (cut: {len(text):,} characters)"
-
-
-def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The leaves of nested objects with their dotted names."""
-    if isinstance(value, Mapping) and value:
-        for name, item in value.items():
-            yield from _flat(item, f"{prefix}.{name}" if prefix else name)
-    else:
-        yield prefix, value

@@ -26,6 +26,7 @@ from mlflow.utils.time import get_current_time_millis
 
 from iterpref_core.config import Params
 from iterpref_core.report.summary import read_summary
+from tasks.common.dotted_keys import flatten
 from tasks.common.paths import LOCK, PROBLEMS, REPORTS, STATE, SUMMARY, TRAJECTORIES, metrics_path
 from tasks.common.stage_body import read_metrics
 from tasks.recording.descriptions import describe_experiment, describe_origin, describe_stage, model_settings
@@ -116,7 +117,7 @@ class Tracker:
         note = describe_experiment(params, stages)
         own = {"iterpref.params_md5": digest, **tags}
         run = self.start_run(name or f"experiment-{digest[:7]}", own, note=note, prefect=prefect)
-        self.log_params(run, flatten(params.model_dump(mode="json")))
+        self.log_params(run, params.model_dump(mode="json"))
         return run
 
     def find_experiment(self, params: Params) -> str:
@@ -178,9 +179,9 @@ class Tracker:
         shown = {key: value if math.isfinite(value) else str(value) for key, value in values.items()}
         self.add("metrics", run_id, metrics=shown, time=time or get_current_time_millis(), step=step)
 
-    def log_params(self, run_id: str, values: Mapping[str, str]) -> None:
-        """Log parameters, however many."""
-        self.add("params", run_id, params=dict(values))
+    def log_params(self, run_id: str, values: Mapping[str, Any]) -> None:
+        """Log parameters, however many and however nested."""
+        self.add("params", run_id, params={key: str(value) for key, value in flatten(values)})
 
     def log_artifact(self, run_id: str, path: Path, folder: str | None = None) -> None:
         """Keep a small file or folder, as it is now, with the run."""
@@ -233,7 +234,7 @@ class StageRun:
         self.run_id = tracker.start_run(stage.name, tags, experiment_run, note=note, prefect=prefect)
         self.experiment_run = experiment_run
         values = flatten(params.model_dump(mode="json"))
-        chosen = {key: value for key, value in values.items() if _covered(key, stage.params)}
+        chosen = {key: value for key, value in values if _covered(key, stage.params)}
         tracker.log_params(self.run_id, chosen | model_settings(stage.name, params))
         inputs = [(path, dvc_md5(Path(path))) for path in self.stage.inputs]
         datasets = [(path, digest, "input") for path, digest in inputs if not _is_model(path)]
@@ -346,21 +347,6 @@ def read_curve(stage: str) -> list[dict[str, str]]:
         return []
     with path.open(encoding="utf-8", newline="") as file:
         return [{key: value for key, value in row.items() if value and key != "chosen"} for row in csv.DictReader(file)]
-
-
-def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested settings as dotted keys.
-
-    >>> flatten({"training": {"beta": 0.1, "objectives": {"sft": {"alpha": 1.0}}}})
-    {'training.beta': '0.1', 'training.objectives.sft.alpha': '1.0'}
-    """
-    flat: dict[str, str] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat.update(flatten(value, f"{prefix}{key}."))
-        else:
-            flat[prefix + key] = str(value)
-    return flat
 
 
 def params_digest(params: Params) -> str:

@@ -17,17 +17,17 @@ def record_trials(title: str, trials: Sequence[tuple[str, dict[str, Any], dict[s
     """
     from mlflow.exceptions import MlflowException
 
-    from tasks.recording.tracking import Tracker, flatten
+    from tasks.recording.tracking import Tracker
 
     try:
         tracker = Tracker()
         parent = tracker.start_run(
             title, {}, note=f"{title}: {len(trials)} trainings beside the experiment, nested in it."
         )
-        tracker.log_params(parent, flatten(params.model_dump(mode="json")))
+        tracker.log_params(parent, params.model_dump(mode="json"))
         for label, values, metrics in trials:
             run = tracker.start_run(label, {"iterpref.trial": label}, parent, note=f"Training `{label}` of {title}.")
-            tracker.log_params(run, flatten(values))
+            tracker.log_params(run, values)
             tracker.log_metrics(run, metrics)
             tracker.end_run(run, "FINISHED")
         tracker.end_run(parent, "FINISHED")
