@@ -8,6 +8,7 @@ import json
 import math
 import random
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,8 @@ def read_preview(path: Path) -> tuple[dict[str, list[Any]], int]:
     elif path.stat().st_size > WHOLE_BYTES:
         sample, total = [], 0
     else:
-        entries = flatten(_parse(path.read_bytes()))
+        whole = _parse(path.read_bytes())
+        entries = flatten(whole) if isinstance(whole, Mapping) else [("", whole)]
         sample, total = [], 0
         for total, (name, value) in enumerate(entries, 1):
             if total <= RECORDS:
