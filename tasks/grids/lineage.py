@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 from iterpref_core.config import Params, with_values
 from iterpref_core.errors import InputError
 from iterpref_core.inference.local.model_lineage import training_versions
+from iterpref_core.records import Problem
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.file_digest import file_digest
-from iterpref_core.storage.jsonl import atomic_writer, write_jsonl
+from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, write_jsonl
 from iterpref_core.storage.make_once import make_once
 from tasks.common.paths import ANSWERS, DEBUGGER, FOCAL, PAIRS, PROBLEMS, STUDENT, TRAJECTORIES, WORK
 from tasks.common.stage_body import cpu_s
@@ -77,24 +78,52 @@ def find_inputs(params: Params, changed: Iterable[str], own: Artifacts = EXPERIM
     return found._replace(student=_build_model("student", params, own.problems)) if of_student else found
 
 
-def make_experiment(params: Params, student: Mapping[str, Any]) -> Artifacts:
+def make_experiment(params: Params, student: Mapping[str, Any], drafted: int) -> Artifacts:
     """Another experiment, on composed problems alone: all that its stages before training would write.
 
     Args:
         params: of the experiment.
         student: parameters of the embedded student, by dotted key, which are not those of its debugger.
+        drafted: how many problems of the split codeflow it drafts, the first.
 
     Raises:
         InputError: the parameters cannot be used.
     """
     problems = _compose(params)
     own = EXPERIMENT._replace(problems=problems, debugger=_build_model("debugger", params, problems))
-    return draft_again(own, _build_model("student", with_values(params, student), problems), params)
+    learned = _build_model("student", with_values(params, student), problems)
+    return _draft(own._replace(student=learned, problems=part_of_codeflow(problems, slice(drafted))), params)
 
 
-def draft_again(experiment: Artifacts, student: Path, params: Params) -> Artifacts:
-    """The same experiment with another student, whose own drafts are debugged and paired."""
-    found = experiment._replace(student=student)
+def draft_again(experiment: Artifacts, student: Path, params: Params, drafted: int) -> Artifacts:
+    """The same experiment with another student, and with pairs of its drafts of other problems.
+
+    Args:
+        experiment: made with the first problems alone.
+        student: that drafts.
+        params: of the experiment.
+        drafted: how many problems of the split codeflow were drafted already.
+    """
+    return _draft(
+        experiment._replace(student=student, problems=part_of_codeflow(_compose(params), slice(drafted, None))), params
+    )
+
+
+def part_of_codeflow(problems: Path, part: slice) -> Path:
+    """The same problems, of the split codeflow only a part; other splits stay whole."""
+
+    def write(out: Path) -> None:
+        composed = list(read_jsonl(problems, Problem))
+        dropped = [problem.task_id for problem in composed if problem.split == "codeflow"]
+        del dropped[part]
+        leave_out = set(dropped)
+        write_jsonl(out, (problem for problem in composed if problem.task_id not in leave_out))
+
+    return _make(FOLDER / "problems" / f"{digest(problems, part.start, part.stop)}.jsonl", write)
+
+
+def _draft(found: Artifacts, params: Params) -> Artifacts:
+    """The student's drafts, debugged and paired."""
     found = found._replace(trajectories=_debug(found, params))
     found = found._replace(pairs=_pair(found, params))
     return found._replace(spans=_localize(found, params))

@@ -33,10 +33,11 @@ class Regime(NamedTuple):
     Attributes:
         says: what it is, for readers.
         problems_per_pair: about how many become one pair: regimes are to train on as many pairs.
+        fresh_per_pair: about how many others become one pair, of drafts by the start itself; then the student's
+            pairs do no more than saturate it.
         student: parameters of the embedded student, by dotted key.
         values: of its experiment.
         saturated: SFT goes on before, round after round, until another one gains nothing on validation.
-        own_drafts: the start drafts the problems again, and pairs are of these drafts.
         left_out: labels of methods that would take too long here.
         hypotheses: whether the objectives that were made to win take part, unless the study is quick.
     """
@@ -46,7 +47,7 @@ class Regime(NamedTuple):
     student: Mapping[str, Any]
     values: Mapping[str, Any] = {}
     saturated: bool = False
-    own_drafts: bool = False
+    fresh_per_pair: float = 0.0
     left_out: tuple[str, ...] = ()
     hypotheses: bool = False
 
@@ -66,7 +67,7 @@ REGIMES = {
     ),
     "habits-small": Regime("the same, half as wide", 2.2, _SMALL | _HABITS, _CORPUS, left_out=_DEAR),
     "on-policy": Regime(
-        "the saturated student, on pairs of its own drafts", 2.2, _NARROW, saturated=True, own_drafts=True,
+        "the saturated student, on pairs of its own drafts", 0.6, _NARROW, saturated=True, fresh_per_pair=3.5,
         left_out=("GRPO",),
     ),
 }  # fmt: skip
@@ -189,7 +190,8 @@ class Study:
         effort = params.study.quick if quick else params.study.full
         self._regime, self._name, self._effort, self._jobs = REGIMES[regime], regime, effort, jobs
         sizes = {f"problems.{split}": getattr(effort, split) for split in ("validation", "heldout")}
-        sizes["problems.codeflow"] = round(effort.pairs * self._regime.problems_per_pair)
+        self._drafted = round(effort.pairs * self._regime.problems_per_pair)
+        sizes["problems.codeflow"] = self._drafted + round(effort.pairs * self._regime.fresh_per_pair)
         self._params = with_values(params, sizes | {"pairs.benchmarks": ["heldout"], **self._regime.values})
         self._own, self.start = EXPERIMENT, tuple[Training, ...]()
         self._methods = tuple(method for method in METHODS if method.label not in self._regime.left_out)
@@ -245,12 +247,12 @@ class Study:
         """Make the artifacts that all methods share, and the start."""
         if self._own != EXPERIMENT:
             return
-        self._own = make_experiment(self._params, self._regime.student)
+        self._own = make_experiment(self._params, self._regime.student, self._drafted)
         if self._regime.saturated:
             self.saturate()
-        if self._regime.own_drafts:
+        if self._regime.fresh_per_pair:
             model = train_before(self.start, self._params, self._own)
-            self._own, self.start = draft_again(self._own, model, self._params), ()
+            self._own, self.start = draft_again(self._own, model, self._params, self._drafted), ()
 
     def saturate(self) -> None:
         """Rounds of SFT at its best configuration, as long as the next one gains something on validation."""
