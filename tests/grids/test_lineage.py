@@ -7,10 +7,10 @@ import pytest
 
 from iterpref_core.config import Params, with_values
 from iterpref_core.errors import InputError
-from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.storage.jsonl import read_jsonl
+from iterpref_core.records import FocalSpans, PreferencePair, Problem
+from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tasks.common.paths import FOCAL, STUDENT, TRAJECTORIES
-from tasks.grids.lineage import EXPERIMENT, Artifacts, find_inputs
+from tasks.grids.lineage import EXPERIMENT, Artifacts, find_inputs, part_of_codeflow
 
 
 def _inputs(params: Params, values: dict[str, object]) -> Artifacts:
@@ -74,3 +74,16 @@ def test_an_experiment_without_artifacts_is_told_so(params: Params) -> None:
     TRAJECTORIES.unlink()
     with pytest.raises(InputError, match=r"data/trajectories\.jsonl.*run `iterpref run localization` first"):
         _inputs(params, {"pairs.rejected": "first"})
+
+
+def test_the_problems_of_codeflow_are_parted_and_other_splits_stay_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    splits = {"a": "student", "b": "codeflow", "c": "codeflow", "d": "heldout", "e": "codeflow"}
+    problems = [
+        Problem(task_id=name, prompt="Add 1.", entry_point="f", tests=(), split=split) for name, split in splits.items()
+    ]
+    write_jsonl(Path("problems.jsonl"), problems)
+    parts = [part_of_codeflow(Path("problems.jsonl"), part) for part in (slice(2), slice(2, None))]
+    assert ["".join(one.task_id for one in read_jsonl(part, Problem)) for part in parts] == ["abcd", "ade"]
