@@ -15,6 +15,7 @@ from pydantic import Field
 from iterpref_core.config import Params, with_values
 from iterpref_core.errors import RecordError, TrainingError
 from iterpref_core.evaluation.scores import Entry
+from iterpref_core.execution.sandbox.limits import die_with_parent
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Divergence, Problem, Record
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
@@ -153,15 +154,17 @@ def _run_all(
     # A pool after another, where `max_tasks_per_child` should do: with it a pool may wait for ever for processes that
     # it has ended (CPython issue 115634).
     while part := list(islice(paths, jobs * _TRIALS_A_PROCESS)):
-        with ProcessPoolExecutor(jobs, context, initializer=_limit_threads, initargs=(threads,)) as pool:
+        with ProcessPoolExecutor(jobs, context, initializer=begin_worker, initargs=(os.getpid(), threads)) as pool:
             runs = {pool.submit(_run_one, waiting[path], params, own, path): path for path in part}
             for finished in as_completed(runs):
                 yield runs[finished], finished.result()
 
 
-def _limit_threads(threads: int) -> None:
+def begin_worker(parent: int, threads: int) -> None:
+    """Begin a process that runs trials: it has so many threads, and ends with its parent, however that ends."""
     import torch
 
+    die_with_parent(parent)
     torch.set_num_threads(threads)
 
 

@@ -1,5 +1,8 @@
 """Trials for real, on models that solve nothing."""
 
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from tasks.grids import trial as trial_module
 from tasks.grids import trial_training
 from tasks.grids.lineage import EXPERIMENT
 from tasks.grids.trial import Trial, _path_of, read_score, run_trials
+from tests.settings import ROOT
 
 
 def _runs(name: str) -> list[Any]:
@@ -134,3 +138,21 @@ def test_a_broken_score_is_named(tmp_path: Path) -> None:
     path.write_text('{"pass_at_1": 0.')
     with pytest.raises(RecordError, match=r"score\.json: not a score; delete the file"):
         read_score(path)
+
+
+KILLED = """
+import multiprocessing, os, time
+from concurrent.futures import ProcessPoolExecutor
+from tasks.grids.trial import begin_worker
+
+pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), begin_worker, (os.getpid(), 1))
+pool.submit(os.getpid).result()
+pool.submit(time.sleep, 600)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_killed_study_leaves_no_training_behind() -> None:
+    # Whoever is left holds the pipes open, and nothing is returned before they are closed.
+    done = subprocess.run([sys.executable, "-c", KILLED], cwd=ROOT, capture_output=True, check=False, timeout=120)
+    assert done.returncode == -signal.SIGKILL, done.stderr
