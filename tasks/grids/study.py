@@ -193,7 +193,7 @@ class Study:
         self._drafted = round(effort.pairs * self._regime.problems_per_pair)
         sizes["problems.codeflow"] = self._drafted + round(effort.pairs * self._regime.fresh_per_pair)
         self._params = with_values(params, sizes | {"pairs.benchmarks": ["heldout"], **self._regime.values})
-        self._own, self.start = EXPERIMENT, tuple[Training, ...]()
+        self._own, self.start, self.rounds = EXPERIMENT, tuple[Training, ...](), 0
         self._methods = tuple(method for method in METHODS if method.label not in self._regime.left_out)
         self._methods += HYPOTHESES if self._regime.hypotheses and not quick else ()
         if absent := set(only).difference(method.label for method in self._methods):
@@ -212,7 +212,7 @@ class Study:
         return StudyChoice(
             regime=self._name,
             pairs=sum(1 for _ in read_jsonl(self._own.spans, FocalSpans)),
-            rounds=len(self.start),
+            rounds=self.rounds,
             start=start.pass_at_1,
             tried=tried,
             chosen={method.label: _best(tried, method.label) for method in self._methods},
@@ -250,6 +250,7 @@ class Study:
         self._own = make_experiment(self._params, self._regime.student, self._drafted)
         if self._regime.saturated:
             self.saturate()
+            self.rounds = len(self.start)
         if self._regime.fresh_per_pair:
             model = train_before(self.start, self._params, self._own)
             self._own, self.start = draft_again(self._own, model, self._params, self._drafted), ()
