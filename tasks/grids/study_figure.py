@@ -86,9 +86,13 @@ def _render(template: str, **values: Any) -> str:
 
 
 def _forest(plots: Sequence[ForestPlot], columns: int) -> str:
-    height = max(plot.bottom for plot in plots) + 45
-    rows = -(-len(plots) // columns)
-    return _render("forest_plots.svg", plots=plots, width=FOREST_WIDTH, height=height, columns=columns, rows=rows)
+    placed: list[tuple[float, float, ForestPlot]] = []
+    height = 0.0
+    for first in range(0, len(plots), columns):
+        row = plots[first : first + columns]
+        placed += [(FOREST_WIDTH * place, height, plot) for place, plot in enumerate(row)]
+        height += max(plot.bottom for plot in row) + 45
+    return _render("forest_plots.svg", placed=placed, plot_width=FOREST_WIDTH, columns=columns, height=height)
 
 
 def _gains_panel(title: str, rows: Sequence[ComparisonRow]) -> ForestPlot:
