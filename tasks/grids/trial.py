@@ -15,7 +15,6 @@ from pydantic import Field
 from iterpref_core.config import Params, with_values
 from iterpref_core.errors import RecordError, TrainingError
 from iterpref_core.evaluation.scores import Entry
-from iterpref_core.execution.sandbox.limits import die_with_parent
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Divergence, Problem, Record
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
@@ -163,6 +162,8 @@ def _run_all(
 def begin_worker(parent: int, threads: int) -> None:
     """Begin a process that runs trials: it has so many threads, and ends with its parent, however that ends."""
     import torch
+
+    from iterpref_core.execution.sandbox.limits import die_with_parent  # of Linux, as running programs is
 
     die_with_parent(parent)
     torch.set_num_threads(threads)
