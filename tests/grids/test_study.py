@@ -115,6 +115,17 @@ def test_sft_goes_on_until_it_gains_nothing(
     assert [name for name, _ in started.start] == ["sft"] * rounds
 
 
+@pytest.mark.parametrize("regime", ["saturated", "on-policy"])
+def test_a_choice_says_how_many_rounds_came_before(
+    params: Params, monkeypatch: pytest.MonkeyPatch, regime: str
+) -> None:
+    monkeypatch.setattr(study, "run_trials", Scores(gains=[0.2, 0.1, -0.01]))
+    _without_artifacts(monkeypatch)
+    monkeypatch.setattr(study, "train_before", lambda *_: EMPTY)
+    monkeypatch.setattr(study, "draft_again", lambda *_: EXPERIMENT._replace(spans=EMPTY))
+    assert Study(params, regime, jobs=1, quick=True).choose().rounds == 2
+
+
 def test_a_method_reads_of_a_configuration_what_it_has(params: Params) -> None:
     setting = Configuration(learning_rate=1e-4, alpha=5.0, beta=0.7, epochs=10)
     for method in METHODS + HYPOTHESES:
