@@ -72,7 +72,10 @@ def close_list(browser: "Page") -> None:
 
 
 def submitted(browser: "Page", server: "Server", known: set[str]) -> list[dict[str, Any]]:
-    """The runs that pressing Submit has made. On a busy SQLite the server refuses with 503: then one presses again."""
+    """The runs that pressing Submit has made; none where the server refuses: then one presses again.
+
+    It refuses with 503 once it has waited a whole minute for SQLite, as long as a page is waited for elsewhere.
+    """
     refused = len(browser.failures)
     browser.click("button", "Submit")
     found: list[dict[str, Any]] = []
@@ -83,6 +86,7 @@ def submitted(browser: "Page", server: "Server", known: set[str]) -> list[dict[s
             or any(" 503 " in failure for failure in browser.failures[refused:])
         ),
         "new run",
+        PATIENCE_S,
     )
     return found
 
@@ -107,7 +111,7 @@ def test_a_run_is_asked_for_watched_and_cancelled(
     close_list(browser)
     browser.click_on(field("force", "[role=switch]"))
     browser.wait(lambda: browser.evaluate(field("force", "[role=switch]") + ".ariaChecked") == "true", "force")
-    (run,) = browser.wait(lambda: submitted(browser, server, known), "new run")
+    (run,) = browser.wait(lambda: submitted(browser, server, known), "new run", PATIENCE_S)
     assert (run["parameters"]["stages"], run["parameters"]["force"]) == (["training@dpo"], True)
     browser.click("link", run["name"])
     browser.wait_for("Running", "Logs", patience_s=PATIENCE_S)
