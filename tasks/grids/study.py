@@ -18,7 +18,7 @@ from iterpref_core.storage.jsonl import read_jsonl
 from tasks.grids.comparison import ComparisonRow, compare_rows
 from tasks.grids.compute_cost import ComputeCost, cost_of_own_answers, cost_on_pairs
 from tasks.grids.lineage import EXPERIMENT, draft_again, find_inputs, make_experiment
-from tasks.grids.study_methods import HYPOTHESES, METHODS, REFERENCE, Method
+from tasks.grids.study_methods import HYPOTHESES, METHODS, REFERENCE, UNWEIGHED_SFT, Method
 from tasks.grids.trial import Inside, Trial, TrialScore, run_trials
 from tasks.grids.trial_training import GRPO, Training, TrainingName, train_before
 
@@ -256,8 +256,8 @@ class Study:
             self._own, self.start = draft_again(self._own, model, self._params, self._drafted), ()
 
     def saturate(self) -> None:
-        """Rounds of SFT at its best configuration, as long as the next one gains something on validation."""
-        sft = METHODS[0]
+        """Rounds of plain SFT at its best configuration, as long as the next one gains something on validation."""
+        sft = UNWEIGHED_SFT
         best = _best(self._tune([sft]), sft.label)
         reached = 0.0
         while len(self.start) < MAX_ROUNDS:
@@ -299,7 +299,7 @@ class Study:
 
     def _trial(self, method: Method, setting: Configuration, seed: int | None, *, inside: bool = False) -> Trial:
         """One training; with a seed of its own it is scored on held-out problems, else on validation."""
-        values = {**method.values, **_values(method.objective, setting, self._params)}
+        values = {**_values(method.objective, setting, self._params), **method.values}
         if method.objective == GRPO:
             values["study.grpo.steps"] = self._grpo_steps
         if seed is not None:
@@ -335,8 +335,8 @@ def _values(objective: TrainingName, setting: Configuration, params: Params) -> 
     values["training.max_margin"] = 0.0  # what a setting does to a model is for its score to say
     if row.preference:
         values["training.beta"] = setting.beta
-        if row.nll:
-            values |= {f"{own}.alpha": setting.alpha, "training.nll": setting.nll}
+    if row.nll:
+        values |= {f"{own}.alpha": setting.alpha, "training.nll": setting.nll}
     return values
 
 

@@ -9,7 +9,14 @@ REFERENCE = "SFT"
 
 
 class Method(NamedTuple):
-    """A row of the study: an objective, what else it changes, and why it should win, where it was made to."""
+    """A row of the study.
+
+    Attributes:
+        label: its name.
+        objective: what it trains with.
+        values: parameters that it fixes, by dotted key, whatever a configuration says.
+        hypothesis: why it should win, where it was made to.
+    """
 
     label: str
     objective: TrainingName
@@ -17,8 +24,13 @@ class Method(NamedTuple):
     hypothesis: str = ""
 
 
+UNWEIGHED_SFT = Method("SFT, alpha 1", "sft", {"training.objectives.sft.alpha": 1.0, "training.nll": "mean"})
+"""SFT as it is usually trained. Its gradients soon fall below the norm at which they are clipped, and its steps shrink
+with them; a loss that alpha weighs, as RPO's, is clipped in every step. Compared to this alone, RPO gains from that."""
+
 METHODS = (
     Method(REFERENCE, "sft"),
+    UNWEIGHED_SFT,
     Method("RAFT", "sft", {"codeflow.source": "sampling"}),
     Method("DPO", "dpo"),
     Method("SimPO", "simpo"),

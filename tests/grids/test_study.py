@@ -15,7 +15,7 @@ from tasks.grids import study
 from tasks.grids.compute_cost import ComputeCost
 from tasks.grids.lineage import EXPERIMENT
 from tasks.grids.study import MAX_ROUNDS, REGIMES, START, Configuration, RegimeResult, Study, _values, draw_settings
-from tasks.grids.study_methods import HYPOTHESES, METHODS, REFERENCE
+from tasks.grids.study_methods import HYPOTHESES, METHODS, REFERENCE, UNWEIGHED_SFT
 from tasks.grids.trial import Inside, Trial, TrialScore
 from tasks.grids.trial_training import GRPO
 
@@ -136,7 +136,18 @@ def test_a_method_reads_of_a_configuration_what_it_has(params: Params) -> None:
             continue
         row = find_objective(method.objective, params.training.objectives)
         assert ("training.beta" in values) == row.preference
-        assert (f"training.objectives.{method.objective}.alpha" in values) == bool(row.preference and row.nll)
+        assert (f"training.objectives.{method.objective}.alpha" in values) == bool(row.nll)
+
+
+def test_sft_is_weighed_as_rpo_is_but_where_it_is_said_to_be_plain(params: Params, scores: Scores) -> None:
+    _run(params)
+    key = "training.objectives.{}.alpha"
+    found: dict[str, set[float]] = {}
+    for title, trial in scores.asked:
+        if title.endswith("tuning") and trial.label in {"SFT", UNWEIGHED_SFT.label, "RPO"}:
+            found.setdefault(trial.label, set()).add(trial.values[key.format(trial.objective)])
+    assert found["SFT"] == found["RPO"] == {one.alpha for one in draw_settings(params.study.quick)}
+    assert found[UNWEIGHED_SFT.label] == {1.0}
 
 
 def test_what_was_made_to_win_says_why_and_takes_part_where_it_is_asked_for(params: Params, scores: Scores) -> None:
