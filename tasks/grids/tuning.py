@@ -12,13 +12,13 @@ from tasks.grids.trial import Trial, TrialScore, run_trials
 
 
 def grid(objective: ObjectiveName, params: Params) -> list[Trial]:
-    """The points of one objective: every learning rate, with every alpha where the objective has one to choose.
+    """The points of one objective: every learning rate, with every alpha where the objective has an NLL.
 
-    An objective without an NLL has alpha = 0. SFT has the NLL as its only term, whose scale an adaptive optimizer
-    does not see.
+    Without one alpha is 0. SFT, whose NLL is its only term, has a choice too: an adaptive optimizer would not see the
+    scale of a loss, but gradients are clipped, and only those that alpha makes large are.
     """
     row = find_objective(objective, params.training.objectives)
-    alphas = params.tune.alphas if row.preference and row.nll else (row.alpha,)
+    alphas = params.tune.alphas if row.nll else (row.alpha,)
     return [
         Trial(label=f"{objective} lr={rate:g} alpha={alpha:g}", objective=objective, values=at(objective, rate, alpha))
         for alpha in alphas

@@ -61,14 +61,12 @@ def test_an_unknown_grid_is_answered_with_those_there_are(params: Params, tmp_pa
         load_grid("one", params, tmp_path / "absent.yaml")
 
 
-def test_objectives_without_a_choice_of_alpha_keep_theirs(params: Params) -> None:
+def test_alpha_is_chosen_for_objectives_that_have_an_nll(params: Params) -> None:
     rates, alphas = params.tune.learning_rates, params.tune.alphas
-    assert len(grid("target-rpo", params)) == len(rates) * len(alphas)
-    for objective in ("sft", "dpo", "hybrid-dpo"):
+    for objective, weights in {"target-rpo": alphas, "sft": alphas, "dpo": (0.0,), "hybrid-dpo": (0.0,)}.items():
         points = grid(objective, params)
-        assert len(points) == len(rates)
-        own = params.training.objectives[objective].alpha
-        assert {point.values[f"training.objectives.{objective}.alpha"] for point in points} == {own}
+        assert len(points) == len(rates) * len(weights)
+        assert {point.values[f"training.objectives.{objective}.alpha"] for point in points} == set(weights)
 
 
 def test_an_objective_that_params_do_not_name_has_its_grid(params: Params) -> None:
