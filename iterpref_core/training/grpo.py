@@ -47,7 +47,7 @@ def train_grpo(
         problems: Problem records. Their visible tests are the reward, and nothing else of them is read.
         model: the model to start from; a folder or hub id.
         grpo: rate, steps, problems a step, and answers a problem.
-        params: seed, warm-up and precision.
+        params: seed, warm-up, clipping and precision.
         execution: limits of each answer's run.
         out: folder for the trained checkpoint.
         work: folder for what the trainer keeps; removed at the end.
@@ -72,6 +72,7 @@ def train_grpo(
         learning_rate=grpo.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=int(params.warmup_ratio * grpo.steps),
+        max_grad_norm=params.max_grad_norm,
         max_steps=grpo.steps,
         per_device_train_batch_size=grpo.prompts * grpo.generations,
         num_generations=grpo.generations,

@@ -129,6 +129,7 @@ def training_arguments(
         "gradient_accumulation_steps": accumulation,
         "lr_scheduler_type": "cosine",
         "warmup_steps": int(params.warmup_ratio * steps),
+        "max_grad_norm": params.max_grad_norm,
         "bf16": params.bf16,
         CHECKPOINTING: params.gradient_checkpointing,
         "seed": params.seed,

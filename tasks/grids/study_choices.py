@@ -8,6 +8,7 @@ from pathlib import Path
 from iterpref_core.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.grids.study import StudyChoice
+from tasks.grids.study_methods import HYPOTHESES, METHODS
 
 
 def write_choices(path: Path, choices: Iterable[StudyChoice]) -> None:
@@ -49,12 +50,19 @@ def read_choices(path: Path, regimes: Sequence[str], labels: Sequence[str] = ())
         labels: of methods that each of them has to have a configuration for.
 
     Raises:
-        InputError: the file is none of choices, lacks a regime or a method, or has changes that no commit has.
+        InputError: the file is none of choices, lacks a regime or a method, has one that the study does not, or has
+            changes that no commit has.
     """
     found = load_choices(path)
     if missing := [name for name in regimes if name not in found]:
         raise InputError(f"{path}: nothing was chosen for {', '.join(missing)}; `iterpref study --choose {path}` does")
+    methods = {method.label for method in METHODS + HYPOTHESES}
     for name in regimes:
+        if unknown := found[name].chosen.keys() - methods:
+            raise InputError(
+                f"{path}: in {name} configurations were chosen for {', '.join(sorted(unknown))}, which the study does "
+                "not have (any more); delete them there"
+            )
         if missing := [label for label in labels if label not in found[name].chosen]:
             raise InputError(
                 f"{path}: in {name} nothing was chosen for {', '.join(missing)}; others are named by --method"

@@ -29,7 +29,7 @@ def training_settings(params: Params, objective: TrainingName | None) -> dict[st
         return None
     shared = params.training.model_dump(exclude={"objectives", "layout"}) | {"prompt": params.model.prompt}
     if objective == GRPO:
-        read = {name: shared[name] for name in ("seed", "warmup_ratio", "bf16", "prompt")}
+        read = {name: shared[name] for name in ("seed", "warmup_ratio", "max_grad_norm", "bf16", "prompt")}
         return read | params.study.grpo.model_dump() | {"code": code_digest(*TRAINED_BY)}
     row = find_objective(objective, params.training.objectives)
     return shared | {"row": row.values(), "code": code_digest(*TRAINED_BY)}

@@ -69,6 +69,13 @@ def test_a_method_that_nothing_was_chosen_for_is_refused_by_name(chosen: Path) -
         read_choices(chosen, ["scratch"], ["SFT", "RPO"])
 
 
+def test_a_method_that_the_study_has_no_more_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "chosen.json"
+    write_choices(path, [CHOICE.model_copy(update={"chosen": CHOICE.chosen | {"SFT, old": SETTING}})])
+    with pytest.raises(InputError, match=r"in scratch configurations were chosen for SFT, old, which the study does not"):
+        read_choices(path, ["scratch"])
+
+
 def test_what_was_chosen_before_stays(tmp_path: Path) -> None:
     assert load_choices(tmp_path / "chosen.json") == {}
     dpo = CHOICE.model_copy(

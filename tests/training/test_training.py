@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 from trl import DPOConfig, DPOTrainer
 
-from iterpref_core.config import Layout, PromptStyle, TrainingParams
+from iterpref_core.config import Layout, ObjectiveParams, PromptStyle, TrainingParams
 from iterpref_core.errors import ConfigError, InputError, ModelError
 from iterpref_core.inference.local.fingerprint import model_fingerprint
 from iterpref_core.inference.local.model_lineage import LINEAGE, ancestors, read_lineage
@@ -242,6 +242,24 @@ def test_the_seed_decides_the_weights(tmp_path: Path, inputs: tuple[Path, Path, 
     assert written[0] == written[1]
     assert str(tmp_path.parent) not in written[0]
     assert model_fingerprint(tmp_path / "a" / "out") == model_fingerprint(tmp_path / "b" / "out")
+
+
+def test_alpha_decides_what_sft_learns_by_the_clipping_of_gradients_alone(
+    tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainingParams
+) -> None:
+    """AdamW sees no factor before a loss, but clipping does (docs/study.md, "The scale of a loss")."""
+    moved = {}
+    for norm in (10.0, 1e9):
+        weights = []
+        for alpha in (1.0, 100.0):
+            own = {"sft": ObjectiveParams(learning_rate=1e-3, alpha=alpha)}
+            folder = tmp_path / f"{norm}-{alpha}"
+            changed = params.model_copy(update={"max_grad_norm": norm, "epochs": 8, "objectives": own})
+            _train(folder, inputs, "sft", changed)
+            weights.append(load_file(folder / "out" / "model.safetensors"))
+        plain, weighed = weights
+        moved[norm] = max(float((plain[name] - weighed[name]).abs().max()) for name in plain)
+    assert moved[1e9] < moved[10.0] / 10
 
 
 def test_the_lineage_of_a_model_that_was_trained_twice_names_both_trainings_and_no_fingerprint_depends_on_it(

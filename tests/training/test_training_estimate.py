@@ -101,9 +101,10 @@ def test_a_small_model_is_counted_by_hand() -> None:
 
 PARAMS = section(
     TrainingParams,
-    seed=3, beta=0.1, epochs=2, batch_size=4, micro_batch_size=2, warmup_ratio=0.1, max_prompt_length=64,
-    max_length=256, layout="padded", nll="mean", answer="bare", bf16=False, gradient_checkpointing=False, objectives={},
-    weights="float32", lora_rank=0, lora_alpha=16, validation_share=0.0, select="last", max_margin=0.0, accelerate=None,
+    seed=3, beta=0.1, epochs=2, batch_size=4, micro_batch_size=2, warmup_ratio=0.1, max_grad_norm=1.0,
+    max_prompt_length=64, max_length=256, layout="padded", nll="mean", answer="bare", bf16=False,
+    gradient_checkpointing=False, weights="float32", lora_rank=0, lora_alpha=16, validation_share=0.0, select="last",
+    max_margin=0.0, accelerate=None, objectives={},
 )  # fmt: skip
 
 
