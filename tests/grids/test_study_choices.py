@@ -72,7 +72,7 @@ def test_a_method_that_nothing_was_chosen_for_is_refused_by_name(chosen: Path) -
 def test_a_method_that_the_study_has_no_more_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "chosen.json"
     write_choices(path, [CHOICE.model_copy(update={"chosen": CHOICE.chosen | {"SFT, old": SETTING}})])
-    with pytest.raises(InputError, match=r"in scratch configurations were chosen for SFT, old, which the study does not"):
+    with pytest.raises(InputError, match=r"in scratch .* chosen for SFT, old, which the study does not have"):
         read_choices(path, ["scratch"])
 
 
