@@ -103,12 +103,12 @@ def study(
     from tasks.grids.study import QUICK, REGIMES, Study
     from tasks.grids.study_choices import add_choice, load_choices, read_choices, write_choices
     from tasks.grids.study_figure import FIGURES, draw_rates, draw_study
-    from tasks.grids.study_methods import HYPOTHESES, METHODS, REFERENCE
+    from tasks.grids.study_methods import LABELS, REFERENCE
 
     if choose_only is not None and chosen is not None:
         raise InputError("--choose tunes, and --chosen trains what was tuned before; give one of them")
     names = [choose("--regime", name, tuple(REGIMES)) for name in regime or (QUICK if quick else REGIMES)]
-    only = [choose("--method", label, tuple(one.label for one in METHODS + HYPOTHESES)) for label in method or ()]
+    only = [choose("--method", label, LABELS) for label in method or ()]
     committed, commit = read_choices(chosen, names, [REFERENCE, *only]) if chosen is not None else ({}, None)
     kept = load_choices(choose_only) if choose_only is not None else {}
     loaded, found = load_params(params), []

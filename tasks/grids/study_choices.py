@@ -8,7 +8,7 @@ from pathlib import Path
 from iterpref_core.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.grids.study import StudyChoice
-from tasks.grids.study_methods import HYPOTHESES, METHODS
+from tasks.grids.study_methods import LABELS
 
 
 def write_choices(path: Path, choices: Iterable[StudyChoice]) -> None:
@@ -56,9 +56,8 @@ def read_choices(path: Path, regimes: Sequence[str], labels: Sequence[str] = ())
     found = load_choices(path)
     if missing := [name for name in regimes if name not in found]:
         raise InputError(f"{path}: nothing was chosen for {', '.join(missing)}; `iterpref study --choose {path}` does")
-    methods = {method.label for method in METHODS + HYPOTHESES}
     for name in regimes:
-        if unknown := found[name].chosen.keys() - methods:
+        if unknown := found[name].chosen.keys() - LABELS:
             raise InputError(
                 f"{path}: in {name} configurations were chosen for {', '.join(sorted(unknown))}, which the study does "
                 "not have (any more); delete them there"

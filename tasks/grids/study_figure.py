@@ -10,12 +10,12 @@ from iterpref_core.report.pair_view import templates
 from iterpref_core.storage.jsonl import atomic_writer, atomic_writers
 from tasks.grids.comparison import ComparisonRow
 from tasks.grids.study import Change, RegimeResult, StudyChoice, Tried
-from tasks.grids.study_methods import HYPOTHESES, METHODS, REFERENCE
+from tasks.grids.study_methods import LABELS, REFERENCE
 from tasks.grids.trial import Inside
 
 FIGURES = ("gains.svg", "rates.svg", "changes.svg")
 _MOST_COLUMNS = 5
-_PLACES = {method.label: place for place, method in enumerate(METHODS + HYPOTHESES)}
+_PLACES = {label: place for place, label in enumerate(LABELS)}
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 200, 170, 45, 188, 36, 132
 
 _CHANGES: tuple[tuple[str, Callable[[Change], float]], ...] = (

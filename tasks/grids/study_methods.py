@@ -69,3 +69,6 @@ HYPOTHESES = (
     Method("Focal SFT", "focal-sft", {}, "without any preference: SFT that learns the fix before the rest"),
     Method("Target-SimPO", "target-simpo", {}, "means over tokens make long and short regions count alike"),
 )  # fmt: skip
+
+LABELS = tuple(method.label for method in METHODS + HYPOTHESES)
+"""Of all rows that a study can have, in their order."""
