@@ -116,7 +116,7 @@ def study(
     for name, one in studies.items():
         found.append((one, committed[name] if chosen is not None else one.choose()))
         if choose_only is not None:
-            kept = add_choice(kept, found[-1][1])
+            kept = add_choice(choose_only, kept, found[-1][1])
             write_choices(choose_only, kept.values())
     if choose_only is not None:
         draw_rates(list(kept.values()), figures)

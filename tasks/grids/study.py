@@ -133,6 +133,7 @@ class RegimeResult(Record):
     Attributes:
         choice: its configurations.
         commit: that these were read from, if they were committed before.
+        pairs: that were trained on here; another kind of processor than chose makes a few others.
         tuned: held-out scores at these, compared to the start.
         tuned_against_sft: the same, compared to SFT.
         published: held-out scores at the one setting for all, compared to the start.
@@ -144,6 +145,7 @@ class RegimeResult(Record):
 
     choice: StudyChoice
     commit: str | None = None
+    pairs: int
     tuned: list[ComparisonRow]
     tuned_against_sft: list[ComparisonRow]
     published: list[ComparisonRow]
@@ -211,7 +213,7 @@ class Study:
         tried = self._tune(self._methods)
         return StudyChoice(
             regime=self._name,
-            pairs=sum(1 for _ in read_jsonl(self._own.spans, FocalSpans)),
+            pairs=self._count_pairs(),
             rounds=self.rounds,
             start=start.pass_at_1,
             tried=tried,
@@ -235,13 +237,16 @@ class Study:
         [start] = tuned[START]
         assert start.inside, "it was asked for"
         return RegimeResult(
-            choice=choice, commit=commit,
+            choice=choice, commit=commit, pairs=self._count_pairs(),
             tuned=self._compare(tuned, START), tuned_against_sft=self._compare(tuned, REFERENCE),
             published=self._compare(published, START), published_against_sft=self._compare(published, REFERENCE),
             start_inside=start.inside,
             changes={method.label: _change(start, tuned[method.label]) for method in methods},
             costs={method.label: self._cost(method, settings[method.label], tuned[method.label]) for method in methods},
         )  # fmt: skip
+
+    def _count_pairs(self) -> int:
+        return sum(1 for _ in read_jsonl(self._own.spans, FocalSpans))
 
     def _begin(self) -> None:
         """Make the artifacts that all methods share, and the start."""

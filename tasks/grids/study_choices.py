@@ -18,13 +18,24 @@ def write_choices(path: Path, choices: Iterable[StudyChoice]) -> None:
         file.write("\n")
 
 
-def add_choice(kept: Mapping[str, StudyChoice], new: StudyChoice) -> dict[str, StudyChoice]:
-    """Choices by regime with a new one: what was chosen for other methods from the same start stays."""
+def add_choice(path: Path, kept: Mapping[str, StudyChoice], new: StudyChoice) -> dict[str, StudyChoice]:
+    """Choices by regime with a new one: what was chosen for other methods from the same start stays.
+
+    Raises:
+        InputError: other methods were chosen from another start, so that the two cannot stand side by side.
+    """
     old = kept.get(new.regime)
-    if old is not None and (old.pairs, old.rounds, old.start) == (new.pairs, new.rounds, new.start):
-        tried = [one for one in old.tried if one.label not in new.chosen] + new.tried
-        new = new.model_copy(update={"tried": tried, "chosen": old.chosen | new.chosen})
-    return {**kept, new.regime: new}
+    if old is None or new.chosen.keys() >= old.chosen.keys():
+        return {**kept, new.regime: new}
+    if (old.pairs, old.rounds, old.start) != (new.pairs, new.rounds, new.start):
+        others = [label for label in old.chosen if label not in new.chosen]
+        raise InputError(
+            f"{path}: in {new.regime} it has what was chosen for {', '.join(others)} from another start "
+            f"({old.pairs} pairs, {old.start:.1%}; now {new.pairs}, {new.start:.1%}), as another version or kind of "
+            "processor makes it; name another file, the finished trainings are kept"
+        )
+    tried = [one for one in old.tried if one.label not in new.chosen] + new.tried
+    return {**kept, new.regime: new.model_copy(update={"tried": tried, "chosen": old.chosen | new.chosen})}
 
 
 def load_choices(path: Path) -> dict[str, StudyChoice]:

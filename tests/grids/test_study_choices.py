@@ -81,10 +81,17 @@ def test_what_was_chosen_before_stays(tmp_path: Path) -> None:
     dpo = CHOICE.model_copy(
         update={"tried": [Tried(label="DPO", setting=SETTING, pass_at_1=0.1)], "chosen": {"DPO": SETTING}}
     )
-    kept = add_choice(add_choice({"habits": CHOICE}, CHOICE), dpo)
+    path = tmp_path / "chosen.json"
+    kept = add_choice(path, add_choice(path, {"habits": CHOICE}, CHOICE), dpo)
     assert kept["habits"] == CHOICE
     assert kept["scratch"].chosen == CHOICE.chosen | dpo.chosen
     again = dpo.model_copy(update={"tried": [Tried(label="DPO", setting=SETTING, pass_at_1=0.2)]})
-    assert [one.pass_at_1 for one in add_choice(kept, again)["scratch"].tried] == [0.2], "a method is tuned anew"
-    moved = dpo.model_copy(update={"start": 0.4})
-    assert add_choice(kept, moved)["scratch"] == moved, "of another start nothing holds"
+    assert [one.pass_at_1 for one in add_choice(path, kept, again)["scratch"].tried] == [0.2], "a method is tuned anew"
+
+
+def test_choices_from_different_starts_are_not_mixed(tmp_path: Path) -> None:
+    path, moved = tmp_path / "chosen.json", CHOICE.model_copy(update={"pairs": 8, "start": 0.4})
+    assert add_choice(path, {"scratch": CHOICE}, moved) == {"scratch": moved}, "all of it is tuned anew"
+    more = CHOICE.model_copy(update={"chosen": CHOICE.chosen | {"DPO": SETTING}})
+    with pytest.raises(InputError, match=r"scratch .* for DPO from another start \(9 pairs, 30\.0%; now 8, 40\.0%\)"):
+        add_choice(path, {"scratch": more}, moved)

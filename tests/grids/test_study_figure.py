@@ -37,7 +37,8 @@ def _regime(name: str) -> RegimeResult:
     )
     inside = Inside(pass_at_10=0.6, divergence=moved)
     return RegimeResult(
-        choice=choice, commit=None, tuned=both, tuned_against_sft=[], published=both, published_against_sft=[],
+        choice=choice, commit=None, pairs=900,
+        tuned=both, tuned_against_sft=[], published=both, published_against_sft=[],
         start_inside=Inside(pass_at_10=0.5, divergence=None),
         changes={row.label: Change(fixed=300, broken=60, inside=inside) for row in rows}, costs={},
     )  # fmt: skip
