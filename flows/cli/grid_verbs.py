@@ -86,7 +86,9 @@ def study(
     method: Annotated[
         list[str] | None, typer.Option(help="Only this one beside SFT (docs/study.md); repeatable, all by default.")
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="The smaller effort of params.yaml: an hour.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="The smaller effort of params.yaml, habits alone: an hour.")
+    ] = False,
     choose_only: Annotated[
         Path | None,
         output_option("Only tune, and add the chosen configurations to this file, for you to commit.", "--choose"),

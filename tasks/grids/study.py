@@ -71,7 +71,7 @@ REGIMES = {
         left_out=("GRPO",),
     ),
 }  # fmt: skip
-QUICK = ("scratch", "habits")
+QUICK = ("habits",)
 """Regimes of the quick study, unless others are asked for."""
 
 
