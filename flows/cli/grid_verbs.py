@@ -87,7 +87,7 @@ def study(
         list[str] | None, typer.Option(help="Only this one beside SFT (docs/study.md); repeatable, all by default.")
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="The smaller effort of params.yaml, habits alone: an hour.")
+        bool, typer.Option("--quick", help="The smaller effort of params.yaml, habits alone: 45 minutes.")
     ] = False,
     choose_only: Annotated[
         Path | None,
