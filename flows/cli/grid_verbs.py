@@ -84,7 +84,8 @@ def study(
         list[str] | None, typer.Option(help="Where training starts (docs/study.md); repeatable, all by default.")
     ] = None,
     method: Annotated[
-        list[str] | None, typer.Option(help="Only this one beside SFT (docs/study.md); repeatable, all by default.")
+        list[str] | None,
+        typer.Option(help="Only this one beside SFT; repeatable. By default those of the regime (docs/study.md)."),
     ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="The smaller effort of params.yaml, habits alone: 45 minutes.")

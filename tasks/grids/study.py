@@ -11,14 +11,13 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from iterpref_core.config import Params, StudyEffort, with_values
-from iterpref_core.errors import InputError
 from iterpref_core.objectives.objectives import find_objective
 from iterpref_core.records import FocalSpans, Record
 from iterpref_core.storage.jsonl import read_jsonl
 from tasks.grids.comparison import ComparisonRow, compare_rows
 from tasks.grids.compute_cost import ComputeCost, cost_of_own_answers, cost_on_pairs
 from tasks.grids.lineage import EXPERIMENT, draft_again, find_inputs, make_experiment
-from tasks.grids.study_methods import HYPOTHESES, METHODS, REFERENCE, UNWEIGHED_SFT, Method
+from tasks.grids.study_methods import CONTENDERS, HYPOTHESES, METHODS, REFERENCE, UNWEIGHED_SFT, Method
 from tasks.grids.trial import Inside, Trial, TrialScore, run_trials
 from tasks.grids.trial_training import GRPO, Training, TrainingName, train_before
 
@@ -38,8 +37,7 @@ class Regime(NamedTuple):
         student: parameters of the embedded student, by dotted key.
         values: of its experiment.
         saturated: SFT goes on before, round after round, until another one gains nothing on validation.
-        left_out: labels of methods that would take too long here.
-        hypotheses: whether the objectives that were made to win take part, unless the study is quick.
+        methods: that are trained, unless others are named.
     """
 
     says: str
@@ -48,29 +46,24 @@ class Regime(NamedTuple):
     values: Mapping[str, Any] = {}
     saturated: bool = False
     fresh_per_pair: float = 0.0
-    left_out: tuple[str, ...] = ()
-    hypotheses: bool = False
+    methods: tuple[Method, ...] = CONTENDERS
 
 
 _NARROW = {"nanolab.hidden_size": 128, "nanolab.intermediate_size": 352}
 _HABITS = {"nanolab.habits": 0.62, "nanolab.student_steps": 200}
 _SMALL = {"nanolab.hidden_size": 64, "nanolab.intermediate_size": 176}
 _CORPUS = {"problems.student": 3000}
-_DEAR = ("RAFT", "SimPO", "GRPO")
 REGIMES = {
     "scratch": Regime("a student that has much to learn from any correct program", 1.6, _NARROW),
-    "saturated": Regime(
-        "the student after SFT, until more of it gains nothing", 1.6, _NARROW, saturated=True, left_out=_DEAR
-    ),
+    "saturated": Regime("the student after SFT, until more of it gains nothing", 1.6, _NARROW, saturated=True),
     "habits": Regime(
-        "a student whose corpus had systematic mistakes", 2.2, _NARROW | _HABITS, _CORPUS, hypotheses=True
+        "a student whose corpus had systematic mistakes", 2.2, _NARROW | _HABITS, _CORPUS, methods=METHODS + HYPOTHESES
     ),
-    "habits-small": Regime("the same, half as wide", 2.2, _SMALL | _HABITS, _CORPUS, left_out=_DEAR),
+    "habits-small": Regime("the same, half as wide", 2.2, _SMALL | _HABITS, _CORPUS),
     "on-policy": Regime(
-        "the saturated student, on pairs of its own drafts", 0.6, _NARROW, saturated=True, fresh_per_pair=3.5,
-        left_out=("GRPO",),
+        "the saturated student, on pairs of its own drafts", 0.6, _NARROW, saturated=True, fresh_per_pair=3.5
     ),
-}  # fmt: skip
+}
 QUICK = ("habits",)
 """Regimes of the quick study, unless others are asked for."""
 
@@ -180,10 +173,8 @@ class Study:
         regime: of `REGIMES`.
         jobs: trials at once, sharing the cores.
         quick: with the smaller effort.
-        only: labels of the methods that take part, beside the one that they are compared to; all by default.
-
-    Raises:
-        InputError: the regime leaves out one of these.
+        only: labels of the methods that take part, beside the one that they are compared to; by default those of the
+            regime, of which a quick study leaves out the objectives made to win.
     """
 
     def __init__(
@@ -196,13 +187,7 @@ class Study:
         sizes["problems.codeflow"] = self._drafted + round(effort.pairs * self._regime.fresh_per_pair)
         self._params = with_values(params, sizes | {"pairs.benchmarks": ["heldout"], **self._regime.values})
         self._own, self.start, self.rounds = EXPERIMENT, tuple[Training, ...](), 0
-        self._methods = tuple(method for method in METHODS if method.label not in self._regime.left_out)
-        self._methods += HYPOTHESES if self._regime.hypotheses and not quick else ()
-        if absent := set(only).difference(method.label for method in self._methods):
-            named = ", ".join(sorted(absent))
-            raise InputError(f"--method {named}: regime {regime} leaves it out{' when it is quick' if quick else ''}")
-        if only:
-            self._methods = tuple(method for method in self._methods if method.label in {REFERENCE, *only})
+        self._quick, self._only = quick, {REFERENCE, *only} if only else set[str]()
         # GRPO answers problems for as long as pairs would take, and so the longer, the more pairs there are.
         self._grpo_steps = max(1, round(params.study.grpo.steps * effort.pairs / params.study.full.pairs))
 
@@ -210,30 +195,38 @@ class Study:
         """Make the regime's experiment, and tune every method in it, on validation."""
         self._begin()
         [start] = self._score("start", [Trial(label=START, objective=None, after=self.start)])
-        tried = self._tune(self._methods)
+        if self._only:
+            methods = [method for method in METHODS + HYPOTHESES if method.label in self._only]
+        else:
+            methods = [method for method in self._regime.methods if not (self._quick and method.hypothesis)]
+        tried = self._tune(methods)
         return StudyChoice(
             regime=self._name,
             pairs=self._count_pairs(),
             rounds=self.rounds,
             start=start.pass_at_1,
             tried=tried,
-            chosen={method.label: _best(tried, method.label) for method in self._methods},
+            chosen={method.label: _best(tried, method.label) for method in methods},
         )
 
     def hold_out(self, choice: StudyChoice, commit: str | None) -> RegimeResult:
         """Train every method over fresh seeds, at what was chosen and as published, and score held-out problems.
 
         Args:
-            choice: of this regime; methods that it does not have take no part.
+            choice: of this regime, whose methods are trained, but for those that are not named where some are.
             commit: that it was read from.
         """
         self._begin()
-        methods = [method for method in self._methods if method.label in choice.chosen]
-        settings = {method.label: choice.chosen[method.label] for method in methods}
+        labels = self._only or choice.chosen.keys()
+        settings = [
+            (method, choice.chosen[method.label])
+            for method in METHODS + HYPOTHESES
+            if method.label in choice.chosen and method.label in labels
+        ]
         tuned = self._over_seeds("tuned", settings, inside=True)
         one_for_all = Configuration(**self._params.study.published.model_dump())
-        known = [method.label for method in methods if not method.hypothesis]
-        published = self._over_seeds("as published", dict.fromkeys(known, one_for_all))
+        known = [(method, one_for_all) for method, _ in settings if not method.hypothesis]
+        published = self._over_seeds("as published", known)
         [start] = tuned[START]
         assert start.inside, "it was asked for"
         return RegimeResult(
@@ -241,8 +234,8 @@ class Study:
             tuned=self._compare(tuned, START), tuned_against_sft=self._compare(tuned, REFERENCE),
             published=self._compare(published, START), published_against_sft=self._compare(published, REFERENCE),
             start_inside=start.inside,
-            changes={method.label: _change(start, tuned[method.label]) for method in methods},
-            costs={method.label: self._cost(method, settings[method.label], tuned[method.label]) for method in methods},
+            changes={method.label: _change(start, tuned[method.label]) for method, _ in settings},
+            costs={method.label: self._cost(method, setting, tuned[method.label]) for method, setting in settings},
         )  # fmt: skip
 
     def _count_pairs(self) -> int:
@@ -283,14 +276,13 @@ class Study:
         ]
 
     def _over_seeds(
-        self, how: str, settings: Mapping[str, Configuration], *, inside: bool = False
+        self, how: str, settings: Sequence[tuple[Method, Configuration]], *, inside: bool = False
     ) -> dict[str, list[TrialScore]]:
         """Held-out scores of the start and of every method, each with fresh seeds; the first is looked into."""
         trials = [Trial(label=START, objective=None, split="heldout", after=self.start, inside=inside)] + [
-            self._trial(method, settings[method.label], seed, inside=inside and not number)
+            self._trial(method, setting, seed, inside=inside and not number)
             for number, seed in enumerate(self._fresh_seeds())
-            for method in self._methods
-            if method.label in settings
+            for method, setting in settings
         ]
         scores: dict[str, list[TrialScore]] = {}
         for trial, score in zip(trials, self._score(how, trials), strict=True):

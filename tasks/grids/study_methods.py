@@ -41,6 +41,11 @@ METHODS = (
 )
 """The first is what others are compared to."""
 
+CONTENDERS = tuple(
+    method for method in METHODS if method.label in (REFERENCE, UNWEIGHED_SFT.label, "RPO", "Target-RPO")
+)
+"""SFT and RPO with and without the mask, the question itself: what every regime trains."""
+
 HYPOTHESES = (
     Method(
         "Target-RPO, causal", "target-rpo", {"localization.method": "causal"},

@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 
 from iterpref_core.config import Params, with_values
-from iterpref_core.errors import InputError
 from iterpref_core.objectives.objectives import find_objective
 from tasks.grids import study
 from tasks.grids.compute_cost import ComputeCost
 from tasks.grids.lineage import EXPERIMENT
 from tasks.grids.study import MAX_ROUNDS, REGIMES, START, Configuration, RegimeResult, Study, _values, draw_settings
-from tasks.grids.study_methods import HYPOTHESES, METHODS, REFERENCE, UNWEIGHED_SFT
+from tasks.grids.study_methods import CONTENDERS, HYPOTHESES, METHODS, REFERENCE, UNWEIGHED_SFT
 from tasks.grids.trial import Inside, Trial, TrialScore
 from tasks.grids.trial_training import GRPO
 
@@ -54,7 +53,7 @@ def _without_artifacts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Study, "_cost", lambda *_: ComputeCost(training_cpu_s=1.0, training_flops=1.0))
 
 
-def _run(params: Params, regime: str = "scratch") -> RegimeResult:
+def _run(params: Params, regime: str = "habits") -> RegimeResult:
     one = Study(params, regime, jobs=1, quick=True)
     return one.hold_out(one.choose(), commit=None)
 
@@ -150,24 +149,28 @@ def test_sft_is_weighed_as_rpo_is_but_where_it_is_said_to_be_plain(params: Param
     assert found[UNWEIGHED_SFT.label] == {1.0}
 
 
-def test_what_was_made_to_win_says_why_and_takes_part_where_it_is_asked_for(params: Params, scores: Scores) -> None:
+def test_what_was_made_to_win_says_why_and_is_neither_published_nor_quick(params: Params, scores: Scores) -> None:
     assert all(method.hypothesis for method in HYPOTHESES)
     assert len({method.label for method in METHODS + HYPOTHESES}) == len(METHODS + HYPOTHESES)
-    asked = [name for name, regime in REGIMES.items() if regime.hypotheses]
-    full = Study(params, asked[0], jobs=1)
+    full = Study(params, "habits", jobs=1)
     choice = full.choose()
     assert list(choice.chosen) == [method.label for method in METHODS + HYPOTHESES]
     found = full.hold_out(choice, commit=None)
-    assert [row.label for row in found.published] == [START, *(method.label for method in METHODS)], "none is published"
-    assert list(Study(params, asked[0], jobs=1, quick=True).choose().chosen) == [method.label for method in METHODS]
+    assert [row.label for row in found.published] == [START, *(method.label for method in METHODS)]
+    assert list(Study(params, "habits", jobs=1, quick=True).choose().chosen) == [method.label for method in METHODS]
     assert scores.asked
 
 
-def test_a_method_that_takes_too_long_is_left_out_by_name(params: Params, scores: Scores) -> None:
-    labels = [method.label for method in METHODS]
-    assert all(set(regime.left_out) < set(labels) for regime in REGIMES.values())
-    chosen = Study(params, "saturated", jobs=1, quick=True).choose().chosen
-    assert list(chosen) == [label for label in labels if label not in REGIMES["saturated"].left_out]
+def test_other_regimes_have_what_comes_near_sft_and_whatever_is_named(params: Params, scores: Scores) -> None:
+    contenders = [method.label for method in CONTENDERS]
+    assert contenders[0] == REFERENCE
+    assert {"RPO", "Target-RPO"} < set(contenders)
+    assert {name for name, regime in REGIMES.items() if regime.methods != CONTENDERS} == {"habits"}
+    assert list(Study(params, "scratch", jobs=1).choose().chosen) == contenders
+    named = Study(params, "scratch", jobs=1, quick=True, only=["Fork-RPO", "GRPO"]).choose()
+    assert list(named.chosen) == [REFERENCE, "GRPO", "Fork-RPO"]
+    found = Study(params, "scratch", jobs=1).hold_out(named, commit=None)
+    assert [row.label for row in found.tuned] == [START, *named.chosen], "all that was chosen, named again or not"
     assert scores.asked
 
 
@@ -178,14 +181,6 @@ def test_methods_that_were_not_chosen_take_no_part(params: Params, scores: Score
     found = whole.hold_out(choice, commit=None)
     assert [row.label for row in found.tuned] == [row.label for row in found.published] == [START, *choice.chosen]
     assert {trial.label for _, trial in scores.asked} == {START, *choice.chosen}
-
-
-def test_a_method_that_the_regime_leaves_out_is_refused_by_name(params: Params) -> None:
-    with pytest.raises(InputError, match=r"^--method GRPO: regime saturated leaves it out$"):
-        Study(params, "saturated", jobs=1, only=["GRPO", "DPO"])
-    assert Study(params, "habits", jobs=1, only=["Fork-RPO"])
-    with pytest.raises(InputError, match=r"^--method Fork-RPO: regime habits leaves it out when it is quick$"):
-        Study(params, "habits", jobs=1, quick=True, only=["Fork-RPO"])
 
 
 def test_grpo_answers_the_longer_the_more_pairs_others_have(params: Params, scores: Scores) -> None:
