@@ -231,7 +231,7 @@ class PairsParams(Settings):
     """Choice of the rejected version, and the quality filters."""
 
     seed: Seed
-    rejected: Literal["random", "first", "last"]
+    rejected: Literal["random", "first", "last", "all"]
     pass_hidden: bool
     max_error_lines: PositiveInt
     max_tokens: PositiveInt

@@ -1,9 +1,10 @@
-"""Stage `pairs`: trajectories in, at most one preference pair per problem out."""
+"""Stage `pairs`: trajectories in, preference pairs out, one of a problem or one of each version that failed."""
 
 import logging
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import get_args
 
@@ -37,7 +38,9 @@ def select_pairs(
     report: Path | None = None,
     judge: Backend | None = None,
 ) -> dict[str, float]:
-    """Write one pair per solved problem that had a failing version and passes the filters, in the trajectories' order.
+    """Write the pairs of solved problems that had a failing version and pass the filters, in the trajectories' order.
+
+    A problem's first pair is called by its `task_id`, what `rejected: all` makes beside it by `#2`, `#3` after that.
 
     Args:
         trajectories: Trajectory records.
@@ -50,7 +53,9 @@ def select_pairs(
         judge: says which of the pairs that are left are not substantive; nobody does by default.
 
     Returns:
-        `pairs` written, and `dropped/<reason>` for each reason in `DROPPED`: together, all trajectories.
+        `pairs` written, and `dropped/<reason>` for each reason in `DROPPED`: together, all trajectories. With
+        `rejected: all` also `further_pairs`, those beside the first of a problem; overlaps, near-duplicates and what a
+        judge drops count by pair then, the other reasons where a problem has no pair for them.
         `solved_by_draft` means that no version failed: with sampling, none of the samples. `fails_hidden_tests`: with
         `params.pass_hidden`, every version that passes the visible tests fails the hidden ones. `contaminated` counts
         the pairs that overlap with a benchmark, dropped or not; with a judge, also `judge/<count>`.
@@ -76,6 +81,7 @@ def select_pairs(
     if judge is not None:
         own_code = {problem.task_id for problem in tasks.values() if problem.own_code}
         pairs = judge_pairs(pairs, judge, params.seed, counts, own_code)
+    pairs = _number(pairs, counts)
     written = write_jsonl(out, _at_least_one(pairs, trajectories, survey, benchmarks, counts))
     counts["contaminated"] = benchmarks.dropped
     if prose := survey.explain_prose():
@@ -84,28 +90,30 @@ def select_pairs(
         benchmarks.write_report(report)
     asked = {} if judge is None else {f"judge/{name}": counts[name] for name in ("asked", "asked_again", "unreadable")}
     dropped = {f"dropped/{reason}": counts[reason] for reason in DROPPED}
-    return {"pairs": written, **dropped, "contaminated": benchmarks.found, **asked}
+    further = {"further_pairs": counts["further"]} if params.rejected == "all" else {}
+    return {"pairs": written, **further, **dropped, "contaminated": benchmarks.found, **asked}
 
 
-def make_pair(trajectory: Trajectory, prompt: str, params: PairsParams) -> PreferencePair | None:
-    """The pair of a trajectory with a version that may be chosen, or None where no version failed.
+def make_pairs(trajectory: Trajectory, prompt: str, params: PairsParams) -> list[PreferencePair]:
+    """The pairs of a trajectory with a version that may be chosen; none where no version failed.
 
     Chosen is a version that passes: of debugging the final one, of sampling a random one. Rejected is the first, the
-    last or a random one of those that failed. What is random is a function of `params.seed` and the problem, whatever
-    else is in the file. A version that could not be judged (`infra_error`) is not known to fail.
+    last or a random one of those that failed, or with `all` each different one, for a pair of its own. What is random
+    is a function of `params.seed` and the problem, whatever else is in the file. A version that could not be judged
+    (`infra_error`) is not known to fail.
     """
     passing = [attempt.code for attempt in eligible(trajectory, params)]
     failing = [attempt.code for attempt in trajectory.attempts if attempt.verdict not in {"passed", "infra_error"}]
     if not failing:
-        return None
+        return []
     chance = random.Random(derive_seed(params.seed, trajectory.task_id))
-    choices = {"first": failing[0], "last": failing[-1], "random": chance.choice(failing)}
-    return PreferencePair(
-        task_id=trajectory.task_id,
-        prompt=prompt,
-        chosen=chance.choice(passing),
-        rejected=choices[params.rejected],
-    )
+    drawn = chance.choice(failing)
+    choices = {"first": failing[:1], "last": failing[-1:], "random": [drawn], "all": list(dict.fromkeys(failing))}
+    chosen = chance.choice(passing)
+    return [
+        PreferencePair(task_id=trajectory.task_id, prompt=prompt, chosen=chosen, rejected=rejected)
+        for rejected in choices[params.rejected]
+    ]
 
 
 def eligible(trajectory: Trajectory, params: PairsParams) -> list[Attempt]:
@@ -133,24 +141,25 @@ def _select(
                 f"trajectory {trajectory.task_id!r}: its problem's tests are no longer those that judged it; "
                 "give the file that the trajectories were made from, or debug again"
             )
-        result = _pair_or_reason(trajectory, task, params, count_tokens)
+        result = _pairs_or_reason(trajectory, task, params, count_tokens)
         if isinstance(result, str):
             counts[result] += 1
         else:
-            yield result
+            yield from result
 
 
-def _pair_or_reason(
+def _pairs_or_reason(
     trajectory: Trajectory, task: Problem, params: PairsParams, count_tokens: Callable[[str], int]
-) -> PreferencePair | str:
+) -> list[PreferencePair] | str:
     if not any(attempt.verdict == "passed" for attempt in trajectory.attempts):
         return "unsolved"
     if not eligible(trajectory, params):
         return "fails_hidden_tests"
-    pair = make_pair(trajectory, task.prompt, params)
-    if pair is None:
+    pairs = make_pairs(trajectory, task.prompt, params)
+    if not pairs:
         return "solved_by_draft"
-    return drop_reason(pair, params, count_tokens, task.entry_point) or pair
+    reasons = [drop_reason(pair, params, count_tokens, task.entry_point) for pair in pairs]
+    return [pair for pair, reason in zip(pairs, reasons, strict=True) if reason is None] or str(reasons[0])
 
 
 def _at_least_one(
@@ -179,8 +188,18 @@ def _without_repetitions(
     from iterpref_core.screening.near_duplicates import NearDuplicates, token_shingles
 
     known = NearDuplicates(params.near_duplicate, token_shingles)
-    for pair in pairs:
-        if known.add(f"{pair.prompt}\n{pair.chosen}"):
-            yield pair
+    for _, same_problem in groupby(pairs, key=lambda pair: pair.task_id):
+        alike = list(same_problem)
+        if known.add(f"{alike[0].prompt}\n{alike[0].chosen}"):
+            yield from alike
         else:
-            counts["near_duplicate"] += 1
+            counts["near_duplicate"] += len(alike)
+
+
+def _number(pairs: Iterable[PreferencePair], counts: Counter[str]) -> Iterator[PreferencePair]:
+    """Name a problem's pairs: the first stays, so that who looks for the problem's own pair finds it."""
+    for task_id, same_problem in groupby(pairs, key=lambda pair: pair.task_id):
+        yield next(same_problem)
+        for number, pair in enumerate(same_problem, 2):
+            counts["further"] += 1
+            yield pair.model_copy(update={"task_id": f"{task_id}#{number}"})

@@ -73,6 +73,14 @@ HYPOTHESES = (
     ),
     Method("Focal SFT", "focal-sft", {}, "without any preference: SFT that learns the fix before the rest"),
     Method("Target-SimPO", "target-simpo", {}, "means over tokens make long and short regions count alike"),
+    Method(
+        "Target-RPO, all versions", "target-rpo", {"pairs.rejected": "all"},
+        "a fix is better than every version that failed before it, of which one pair shows one alone",
+    ),
+    Method(
+        "SFT, all versions", "sft", {"pairs.rejected": "all"},
+        "its control: the same programs as often, so as many steps, and those most often that were hard to repair",
+    ),
 )  # fmt: skip
 
 LABELS = tuple(method.label for method in METHODS + HYPOTHESES)

@@ -8,7 +8,7 @@ import pytest
 
 from iterpref_core.config import PairsParams
 from iterpref_core.errors import InputError, ModelError, RecordError
-from iterpref_core.pairs.pairs import DROPPED, make_pair, select_pairs
+from iterpref_core.pairs.pairs import DROPPED, make_pairs, select_pairs
 from iterpref_core.records import Attempt, IoTest, PreferencePair, Problem, Trajectory, Verdict
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.settings import section
@@ -22,7 +22,7 @@ def trajectory(name: str, versions: Sequence[tuple[str, Verdict]]) -> Trajectory
     return Trajectory(task_id=name, solved=versions[-1][1] == "passed", attempts=attempts)
 
 
-def params(rejected: Literal["random", "first", "last"] = "random", seed: int = 13) -> PairsParams:
+def params(rejected: Literal["random", "first", "last", "all"] = "random", seed: int = 13) -> PairsParams:
     return section(
         PairsParams,
         seed=seed,
@@ -80,13 +80,32 @@ def test_every_trajectory_becomes_a_pair_or_is_counted_as_dropped(tmp_path: Path
 
 def test_first_last_or_random_failing_version() -> None:
     for rejected, code in (("first", "x = 0"), ("last", "x = 2")):
-        pair = make_pair(trajectory("t", THREE), "p", params(rejected))
-        assert pair is not None
+        (pair,) = make_pairs(trajectory("t", THREE), "p", params(rejected))
         assert (pair.chosen, pair.rejected) == ("x = 3", code)
-    drawn = [make_pair(trajectory(f"t{i}", THREE), "p", params()) for i in range(300)]
-    counts = [sum(pair is not None and pair.rejected == code for pair in drawn) for code, _ in THREE]
+    drawn = [pair for i in range(300) for pair in make_pairs(trajectory(f"t{i}", THREE), "p", params())]
+    assert len(drawn) == 300
+    counts = [sum(pair.rejected == code for pair in drawn) for code, _ in THREE]
     assert counts[3] == 0
     assert min(counts[:3]) > 70
+
+
+def test_every_different_failing_version_makes_a_pair(tmp_path: Path, word_model: Path) -> None:
+    again, commented = [*THREE[:2], THREE[0], *THREE[2:]], [("# a\nx = 3", "timeout"), *THREE]
+    many = [trajectory("t0", again), trajectory("t1", commented), trajectory("t2", commented[:1] + THREE[-1:])]
+    metrics, pairs = select(tmp_path, word_model, many, params("all"))
+    failing = [code for code, _ in THREE[:3]]
+    names = [f"{name}{number}" for name in ("t0", "t1") for number in ("", "#2", "#3")]
+    assert [(pair.task_id, pair.rejected) for pair in pairs] == list(zip(names, failing * 2, strict=True))
+    assert {pair.chosen for pair in pairs} == {"x = 3"}
+    assert [pair.problem_id for pair in pairs] == ["t0"] * 3 + ["t1"] * 3
+    assert (metrics["pairs"], metrics["further_pairs"], metrics["dropped/comments_only"]) == (6, 4, 1)
+
+
+def test_pairs_of_one_problem_are_not_each_others_near_duplicates(tmp_path: Path, word_model: Path) -> None:
+    settings = params("all").model_copy(update={"near_duplicate": 0.8})
+    metrics, pairs = select(tmp_path, word_model, [trajectory("t0", THREE), trajectory("t1", THREE)], settings)
+    assert len(pairs) == 6 - metrics["dropped/near_duplicate"]
+    assert [pair.task_id for pair in pairs][:3] == ["t0", "t0#2", "t0#3"]
 
 
 def test_chance_depends_on_seed_and_problem_alone(tmp_path: Path, word_model: Path) -> None:
@@ -94,7 +113,8 @@ def test_chance_depends_on_seed_and_problem_alone(tmp_path: Path, word_model: Pa
     _, pairs = select(tmp_path, word_model, many)
     _, backwards = select(tmp_path, word_model, reversed(many))
     assert pairs == backwards[::-1]
-    assert [make_pair(item, "p", params(seed=14)) for item in many] != [make_pair(item, "p", params()) for item in many]
+    other, same = ([make_pairs(item, "p", params(seed=seed)) for item in many] for seed in (14, 13))
+    assert other != same
 
 
 def test_what_fails_the_hidden_tests_may_become_a_pair_unless_that_is_turned_off(
@@ -129,7 +149,7 @@ def test_trajectories_that_other_tests_judged_are_refused(tmp_path: Path, word_m
 
 def test_an_unjudged_version_is_never_rejected() -> None:
     unjudged = trajectory("t", [("x = 0", "infra_error"), ("x = 3", "passed")])
-    assert make_pair(unjudged, "p", params()) is None
+    assert make_pairs(unjudged, "p", params("all")) == []
 
 
 def test_a_trajectory_without_its_problem_is_refused(tmp_path: Path, word_model: Path) -> None:
