@@ -254,10 +254,19 @@ class Trajectory(Record):
     tests: str | None = None
 
 
+def problem_of(pair: str) -> str:
+    """The `task_id` of a pair's problem, of the pair's own.
+
+    >>> problem_of("t7#2"), problem_of("t7")
+    ('t7', 't7')
+    """
+    return pair.rpartition("#")[0] or pair
+
+
 class PreferencePair(Record):
     """A program that passes (`chosen`) and an earlier version, or another sample, that fails (`rejected`).
 
-    Where a problem has several pairs, they are called by its `task_id`, `#` and a number.
+    Where a problem has several pairs, they are called by its `task_id`, `#` and a number; the first may be without.
     """
 
     example: ClassVar[str] = '{"task_id": "one", "prompt": "...", "chosen": "def f(n): ...", "rejected": "..."}'
@@ -270,7 +279,7 @@ class PreferencePair(Record):
     @property
     def problem_id(self) -> str:
         """The `task_id` of the pair's problem."""
-        return self.task_id.rpartition("#")[0] or self.task_id
+        return problem_of(self.task_id)
 
 
 class ModelLineage(Record):

@@ -9,7 +9,7 @@ from typing import Any
 from iterpref_core.report.calls_curve import compared_curves, own_curve, paper_curve
 from iterpref_core.report.failures import failure_kinds
 from iterpref_core.report.labels import BENCHMARKS, DIFFICULTIES, MODELS, in_order
-from iterpref_core.report.summary import Summary
+from iterpref_core.report.summary import Summary, paired_problems
 from iterpref_core.report.validity_section import CRITERIA, SHARES
 from iterpref_core.storage.jsonl import atomic_writer
 
@@ -69,8 +69,8 @@ def _calls(summary: Summary) -> Rows:
 
 
 def _outcomes(summary: Summary) -> Rows:
-    codeflow = summary["codeflow"]
-    yield "became a pair", codeflow["pairs"], codeflow["pairs"] / max(codeflow["problems"], 1)
+    codeflow, paired = summary["codeflow"], paired_problems(summary)
+    yield "became a pair", paired, paired / max(codeflow["problems"], 1)
     for reason, count in sorted(codeflow["dropped"].items(), key=lambda item: (-item[1], item[0])):
         yield reason, count, count / max(codeflow["problems"], 1)
 

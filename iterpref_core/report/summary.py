@@ -115,6 +115,12 @@ def using_summary(path: Path) -> Iterator[Summary]:
         ) from None
 
 
+def paired_problems(summary: Summary) -> int:
+    """How many problems gave a pair; some gave several where `pairs.rejected` is `all`."""
+    codeflow = summary["codeflow"]
+    return int(codeflow["pairs"] - codeflow.get("further_pairs", 0))
+
+
 def read_object(path: Path, stage: str) -> Summary:
     """Read a JSON object that a stage wrote.
 
@@ -140,6 +146,7 @@ def _codeflow(metrics: Path) -> Summary:
         "problems": int(codeflow["problems"]),
         "pass_rate_by_iteration": [by_iteration[iteration] for iteration in sorted(by_iteration)],
         "pairs": accepted,
+        **({"further_pairs": int(pairs["further_pairs"])} if "further_pairs" in pairs else {}),
         "dropped": group(pairs, "dropped"),
         "verdicts": group(codeflow, "verdicts"),
         "llm_calls": calls,

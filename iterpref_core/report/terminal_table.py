@@ -6,7 +6,7 @@ from rich.text import Text
 
 from iterpref_core.report.labels import BENCHMARKS, FOCAL, MAIN_BENCHMARK, MODELS, benchmark_name, in_order, model_name
 from iterpref_core.report.number_formats import difference, p_value, percent, points
-from iterpref_core.report.summary import Summary, measured_benchmarks
+from iterpref_core.report.summary import Summary, measured_benchmarks, paired_problems
 
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SHORT = {"sft": "SFT", "debugger": "debugger*"}
@@ -81,7 +81,8 @@ def pairs_line(summary: Summary) -> str:
     """How many problems gave a pair, and what became of the others."""
     codeflow = summary["codeflow"]
     dropped = [f"{count} {reason}" for reason, count in codeflow["dropped"].items() if count]
-    return "; ".join([f"{codeflow['pairs']} of {codeflow['problems']} problems", ", ".join(dropped)]).removesuffix("; ")
+    paired = f"{paired_problems(summary)} of {codeflow['problems']} problems"
+    return "; ".join([paired, ", ".join(dropped)]).removesuffix("; ")
 
 
 def _unsolved(summary: Summary) -> list[str]:

@@ -5,12 +5,14 @@ from random import Random
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError
+from iterpref_core.records import problem_of
 
 
 def held_out(task_ids: Iterable[str], params: TrainingParams, processes: int) -> list[bool]:
     """For every pair whether it is kept from training.
 
-    Each pair is drawn by itself, from the seed and its `task_id`: it stays on its side when others come or go.
+    Each problem is drawn by itself, from the seed and its `task_id`: it stays on its side when others come or go, and
+    further pairs of it (`pairs.rejected: all`), which have its chosen program, are on the same.
 
     Args:
         task_ids: of all pairs.
@@ -28,7 +30,10 @@ def held_out(task_ids: Iterable[str], params: TrainingParams, processes: int) ->
                 "such as 0.05"
             )
         return [False for _ in task_ids]
-    held = [Random(f"{params.seed}/{task_id}").random() < share for task_id in task_ids]
+    known = list(task_ids)
+    first = set(known)
+    problems = [name if (name := problem_of(task_id)) in first else task_id for task_id in known]
+    held = [Random(f"{params.seed}/{problem}").random() < share for problem in problems]
     if not processes <= sum(held) < len(held):
         raise ConfigError(
             f"params.yaml: training.validation_share: {share:g} of {len(held)} pairs keeps {sum(held)} from training; "

@@ -66,6 +66,7 @@ def test_a_line_says_what_became_of_the_problems(experiment: SimpleNamespace) ->
     assert pairs_line(summary) == "80 of 100 problems; 7 identical_ast, 10 solved_by_draft, 3 unsolved"
     summary["codeflow"] |= {"pairs": 100, "dropped": {"unsolved": 0}}
     assert pairs_line(summary) == "100 of 100 problems"
+    assert pairs_line({"codeflow": summary["codeflow"] | {"further_pairs": 40}}) == "60 of 100 problems"
 
 
 def render_benchmarks(summary: Summary) -> str:

@@ -50,6 +50,9 @@ def test_a_pair_stays_on_its_side_when_others_go(rows: list[TokenizedPair], para
     held = held_out(task_ids, settings, 1)
     assert 0 < sum(held) < len(rows)
     assert held_out(task_ids[3:], settings, 1) == held[3:]
+    further = [f"{task_id}#2" for task_id in task_ids]
+    assert held_out([*task_ids, *further], settings, 1) == held * 2
+    assert held_out(further, settings, 1) != held, "of others' pairs no `#` means one problem"
     assert held_out(task_ids, settings.model_copy(update={"seed": 4}), 1) != held
     assert held_out(task_ids, params, 1) == [False] * len(rows)
 
