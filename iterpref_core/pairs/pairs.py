@@ -14,7 +14,7 @@ from iterpref_core.inference.backend import Backend, derive_seed
 from iterpref_core.pairs.filters import DropReason, drop_reason
 from iterpref_core.pairs.pair_judge import Kind, judge_pairs
 from iterpref_core.pairs.trajectory_survey import TrajectorySurvey
-from iterpref_core.records import Attempt, PreferencePair, Problem, Trajectory
+from iterpref_core.records import UNDECIDED, Attempt, PreferencePair, Problem, Trajectory
 from iterpref_core.screening.contamination import Decontamination
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.storage.record_index import RecordIndex
@@ -103,7 +103,7 @@ def make_pairs(trajectory: Trajectory, prompt: str, params: PairsParams) -> list
     (`infra_error`) is not known to fail.
     """
     passing = [attempt.code for attempt in eligible(trajectory, params)]
-    failing = [attempt.code for attempt in trajectory.attempts if attempt.verdict not in {"passed", "infra_error"}]
+    failing = [attempt.code for attempt in trajectory.attempts if attempt.verdict not in UNDECIDED]
     if not failing:
         return []
     chance = random.Random(derive_seed(params.seed, trajectory.task_id))
@@ -188,18 +188,22 @@ def _without_repetitions(
     from iterpref_core.screening.near_duplicates import NearDuplicates, token_shingles
 
     known = NearDuplicates(params.near_duplicate, token_shingles)
-    for _, same_problem in groupby(pairs, key=lambda pair: pair.task_id):
-        alike = list(same_problem)
-        if known.add(f"{alike[0].prompt}\n{alike[0].chosen}"):
-            yield from alike
+    for same_problem in _by_problem(pairs):
+        if known.add(f"{same_problem[0].prompt}\n{same_problem[0].chosen}"):
+            yield from same_problem
         else:
-            counts["near_duplicate"] += len(alike)
+            counts["near_duplicate"] += len(same_problem)
 
 
 def _number(pairs: Iterable[PreferencePair], counts: Counter[str]) -> Iterator[PreferencePair]:
     """Name a problem's pairs: the first stays, so that who looks for the problem's own pair finds it."""
-    for task_id, same_problem in groupby(pairs, key=lambda pair: pair.task_id):
-        yield next(same_problem)
-        for number, pair in enumerate(same_problem, 2):
-            counts["further"] += 1
-            yield pair.model_copy(update={"task_id": f"{task_id}#{number}"})
+    for first, *further in _by_problem(pairs):
+        yield first
+        counts["further"] += len(further)
+        for number, pair in enumerate(further, 2):
+            yield pair.model_copy(update={"task_id": f"{first.task_id}#{number}"})
+
+
+def _by_problem(pairs: Iterable[PreferencePair]) -> Iterator[list[PreferencePair]]:
+    """A problem's pairs, which stand together and are not numbered yet."""
+    return (list(same) for _, same in groupby(pairs, key=lambda pair: pair.task_id))

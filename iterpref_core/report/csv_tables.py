@@ -9,11 +9,11 @@ from typing import Any
 from iterpref_core.report.calls_curve import compared_curves, own_curve, paper_curve
 from iterpref_core.report.failures import failure_kinds
 from iterpref_core.report.labels import BENCHMARKS, DIFFICULTIES, MODELS, in_order
-from iterpref_core.report.summary import Summary, paired_problems
+from iterpref_core.report.summary import Summary, problem_outcomes
 from iterpref_core.report.validity_section import CRITERIA, SHARES
 from iterpref_core.storage.jsonl import atomic_writer
 
-Rows = Iterator[tuple[object, ...]]
+Rows = Iterable[tuple[object, ...]]
 
 
 def write_tables(summary: Summary, out: Path) -> None:
@@ -68,13 +68,6 @@ def _calls(summary: Summary) -> Rows:
         yield from ((source, calls, share) for calls, share in curve)
 
 
-def _outcomes(summary: Summary) -> Rows:
-    codeflow, paired = summary["codeflow"], paired_problems(summary)
-    yield "became a pair", paired, paired / max(codeflow["problems"], 1)
-    for reason, count in sorted(codeflow["dropped"].items(), key=lambda item: (-item[1], item[0])):
-        yield reason, count, count / max(codeflow["problems"], 1)
-
-
 def _validity(summary: Summary) -> Rows:
     """Tenths of a share, and a judge's scores: `bin` counts from the lowest, `label` names it."""
     validity = summary["validity"]
@@ -94,7 +87,7 @@ TABLES: dict[str, tuple[tuple[str, ...], Callable[[Summary], Rows]]] = {
     "published": (("model", "method", "benchmark", "pass_at_1", "source"), _published),
     "failures": (("benchmark", "model", "kind", "samples", "share"), _failures),
     "calls": (("source", "calls", "solved"), _calls),
-    "outcomes": (("outcome", "problems", "share"), _outcomes),
+    "outcomes": (("outcome", "problems", "share"), problem_outcomes),
     "validity": (("measure", "bin", "label", "problems"), _validity),
 }
 """Name of the file → its columns, and what makes its rows. Differences are from the base model."""

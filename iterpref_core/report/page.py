@@ -29,7 +29,7 @@ from iterpref_core.report.labels import (
 from iterpref_core.report.pair_view import pair_context, style, templates
 from iterpref_core.report.score_table import absent_benchmarks, difficulty_table, published_table, score_table
 from iterpref_core.report.stage_outputs import Curve
-from iterpref_core.report.summary import Summary, paired_problems
+from iterpref_core.report.summary import Summary, problem_outcomes
 from iterpref_core.report.validity_section import judge_charts, share_charts
 from iterpref_core.storage.jsonl import atomic_writer
 
@@ -149,11 +149,9 @@ def _pass_rate_rows(summary: Summary) -> list[tuple[int, float | None, float | N
 
 
 def _funnel(summary: Summary) -> list[tuple[str, int, float]]:
-    """(what became of the problems, how many, share of all), the pairs first, then reasons that occur by size."""
-    codeflow = summary["codeflow"]
-    dropped = sorted((item for item in codeflow["dropped"].items() if item[1]), key=lambda item: (-item[1], item[0]))
-    rows = [("became a pair", paired_problems(summary)), *dropped]
-    return [(name, count, count / max(codeflow["problems"], 1)) for name, count in rows]
+    """What became of the problems, without the reasons that do not occur."""
+    pairs, *dropped = problem_outcomes(summary)
+    return [pairs, *(row for row in dropped if row[1])]
 
 
 def _loss_charts(curves: Mapping[str, Curve]) -> list[Chart]:

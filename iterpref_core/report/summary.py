@@ -121,6 +121,14 @@ def paired_problems(summary: Summary) -> int:
     return int(codeflow["pairs"] - codeflow.get("further_pairs", 0))
 
 
+def problem_outcomes(summary: Summary) -> list[tuple[str, int, float]]:
+    """(what became of the problems, how many, share of all), the pairs first, then every reason by size."""
+    codeflow = summary["codeflow"]
+    dropped = sorted(codeflow["dropped"].items(), key=lambda item: (-item[1], item[0]))
+    rows = [("became a pair", paired_problems(summary)), *dropped]
+    return [(name, count, count / max(codeflow["problems"], 1)) for name, count in rows]
+
+
 def read_object(path: Path, stage: str) -> Summary:
     """Read a JSON object that a stage wrote.
 
