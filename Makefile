@@ -8,7 +8,7 @@ TOOLS := .venv/.installed-tests
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all retest check ui bench study vllm bigcodebench docs pictures lock release clean
+.PHONY: help demo test test-all retest check ui bench vllm bigcodebench docs pictures lock release clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -41,9 +41,6 @@ ui: $(INSTALLED) ## start the Prefect and MLflow UIs on loopback
 
 bench: $(INSTALLED) ## measure the pipeline: demo time, share of orchestration, no-op time
 	$(BIN)/iterpref bench pipeline
-
-study: $(INSTALLED) ## compare all methods over several seeds: hours, resumable
-	$(BIN)/iterpref study
 
 vllm: .venv-vllm/.installed ## install vLLM into an environment of its own, for a GPU where there is one
 

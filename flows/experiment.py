@@ -13,7 +13,6 @@ from iterpref_core.config import Benchmark, Seed, load_params
 from iterpref_core.objectives.objectives import ObjectiveName
 from tasks.common.paths import SUMMARY
 from tasks.orchestration.experiment_run import ExperimentRun, Naming
-from tasks.orchestration.fork_server import ForkServer
 from tasks.orchestration.prefect_artifacts import show_link, show_results
 from tasks.orchestration.reproduce import reproduce
 from tasks.orchestration.run_options import UNCHANGED, Choice, Jobs, ProfileName, StageName
@@ -58,20 +57,18 @@ def experiment(
     for seed in dict.fromkeys(seeds) or (None,):
         choice = Choice(profile=profile, objectives=objectives, benchmarks=benchmarks, seed=seed)
         naming = Naming(f"seed {seed}: " if len(set(seeds)) > 1 else "")
-        with entered(choice) as folder, ForkServer() as fork_server:
-            run_stages(stages, jobs, naming, fork_server, force=force)
+        with entered(choice) as folder:
+            run_stages(stages, jobs, naming, force=force)
         folders.append(str(folder))
     return folders
 
 
-def run_stages(
-    stages: Iterable[str], jobs: int, naming: Naming, fork_server: ForkServer, *, force: bool = False
-) -> None:
+def run_stages(stages: Iterable[str], jobs: int, naming: Naming, *, force: bool = False) -> None:
     """Run the present folder's stages, each as a task of the present flow run, and show what came out."""
     whole, targets = load_graph(), tuple(stages)
     graph = select_stages(whole, targets)
     forced = name_stages(whole, targets) if force else ()
-    with ExperimentRun(load_params(), graph, jobs, forced, naming, fork_server) as run:
+    with ExperimentRun(load_params(), graph, jobs, forced, naming) as run:
         interfaces = announced_interfaces()
         show_link(run.tracker.page(run.mlflow_run, interfaces.mlflow if interfaces else None), naming.label)
         futures: dict[str, PrefectFuture[Any]] = {}

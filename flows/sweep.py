@@ -7,7 +7,6 @@ from flows.stage_flow import log_messages_only
 from iterpref_core.config import Beta, Seed
 from iterpref_core.objectives.objectives import ObjectiveName
 from tasks.grids.sweeps import SweepResult, opened_sweep, show_sweep
-from tasks.orchestration.fork_server import ForkServer
 from tasks.orchestration.run_options import Benchmarks, Jobs
 
 
@@ -35,13 +34,13 @@ def sweep(
         The experiments, and a table of their scores.
     """
     log_messages_only()
-    with opened_sweep(objectives, betas, seeds, benchmarks) as grid, ForkServer() as fork_server:
+    with opened_sweep(objectives, betas, seeds, benchmarks) as grid:
         if grid.shared_is_stale():
-            run_stages(grid.shared, jobs, grid.naming(), fork_server)
+            run_stages(grid.shared, jobs, grid.naming())
         for point in grid.points:
             with grid.attempted(point):
                 if not grid.recall(point):
-                    run_stages(grid.targets, jobs, grid.naming(point), fork_server)
+                    run_stages(grid.targets, jobs, grid.naming(point))
                     grid.save(point)
         result = grid.result()
         show_sweep(result)

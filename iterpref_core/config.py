@@ -299,32 +299,6 @@ def _check_range(bounds: tuple[float, float]) -> tuple[float, float]:
     return bounds
 
 
-class TuneParams(Settings):
-    """The grid that learning rate and alpha of every objective are chosen from."""
-
-    learning_rates: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
-    alphas: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
-
-
-PositiveRange = Annotated[tuple[PositiveFloat, PositiveFloat], AfterValidator(_check_range)]
-"""Smallest and largest value."""
-
-
-class StudyEffort(Settings):
-    """How many problems a study has, and how much it trains; the ranges that every method's configurations are of."""
-
-    seed: Seed
-    seeds: PositiveInt
-    pairs: PositiveInt
-    validation: PositiveInt
-    heldout: PositiveInt
-    configurations: PositiveInt
-    learning_rate: PositiveRange
-    alpha: PositiveRange
-    beta: PositiveRange
-    epochs: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
-
-
 class GrpoParams(Settings):
     """GRPO, a baseline of the study: on-policy training with tests as the reward."""
 
@@ -335,25 +309,6 @@ class GrpoParams(Settings):
     temperature: Annotated[float, Field(gt=0, le=2)]
     kl: Annotated[float, Field(ge=0)]
     max_new_tokens: PositiveInt
-
-
-class StudySetting(Settings):
-    """One configuration for all methods."""
-
-    learning_rate: PositiveFloat
-    alpha: PositiveFloat
-    beta: PositiveFloat
-    epochs: PositiveInt
-    nll: Literal["mean", "sum"]
-
-
-class StudyParams(Settings):
-    """`iterpref study`: all of it, its quick form, and the setting at which no method is tuned."""
-
-    full: StudyEffort
-    quick: StudyEffort
-    published: StudySetting
-    grpo: GrpoParams
 
 
 def _check_day(text: str) -> str:
@@ -410,8 +365,6 @@ class Params(Settings):
     pairs: PairsParams
     localization: LocalizationParams
     training: TrainingParams
-    tune: TuneParams
-    study: StudyParams
     evaluation: EvaluationParams
     report: ReportParams
 

@@ -8,14 +8,12 @@ import sys
 import typer
 
 from flows.cli import (
-    bench_verbs,
     codeflow_verbs,
     evaluation_verbs,
     experiment_verbs,
     export_verbs,
     grid_verbs,
     init_verb,
-    method_cost_verbs,
     pair_verbs,
     problem_verbs,
     training_verbs,
@@ -34,7 +32,6 @@ app = typer.Typer(
 for group in (  # in the order in which `iterpref --help` shows them: the pipeline's
     init_verb,
     experiment_verbs,
-    method_cost_verbs,
     problem_verbs,
     validity_verbs,
     codeflow_verbs,
@@ -43,33 +40,15 @@ for group in (  # in the order in which `iterpref --help` shows them: the pipeli
     evaluation_verbs,
     export_verbs,
     grid_verbs,
-    bench_verbs,
 ):
     group.register(app)
-
-
-RENAMED = {
-    ("sample",): ("debug", "--source", "sampling"),
-    ("synthesise",): ("synthesize",),
-    ("bench", "localisation"): ("bench", "localization"),
-}
-"""Words of the release before and what they are now; the old ones work for one release."""
-
-
-def rename_words(words: list[str]) -> list[str]:
-    """A command line in today's words; says on stderr which old ones it had."""
-    for old, new in RENAMED.items():
-        if tuple(words[: len(old)]) == old:
-            print(f"note: `iterpref {' '.join(old)}` is `iterpref {' '.join(new)}` now", file=sys.stderr)
-            return [*new, *words[len(old) :]]
-    return words
 
 
 def main() -> None:
     """Run a verb; bad input ends with one message and exit code 2, never with a traceback."""
     set_up_libraries()
     try:
-        app(rename_words(sys.argv[1:]))
+        app()
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.method_cost_verbs import PANEL
 from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption
-from iterpref_core.config import RENAMED_STAGES, load_params
+from iterpref_core.config import load_params
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from tasks.orchestration.doctor import Diagnosis
+
+
+PANEL = "Experiment"
 
 
 def register(app: typer.Typer) -> None:
@@ -45,18 +47,8 @@ def run(
     from flows.cli.run_experiment import run_experiment
     from tasks.orchestration.run_options import parse_choice
 
-    stages = [rename_stage(name) for name in stages or ()]
     chosen = parse_choice(profile, objective or (), benchmark or (), seed or ())
-    run_experiment(stages, jobs, force=force, **chosen)
-
-
-def rename_stage(name: str) -> str:
-    """A stage's name of today; says on stderr if it was one of the release before, which works for one release."""
-    stage, at, item = name.partition("@")
-    if (new := RENAMED_STAGES.get(stage)) is None:
-        return name
-    typer.echo(f"note: stage {name} is {new}{at}{item} now", err=True)
-    return f"{new}{at}{item}"
+    run_experiment(stages or [], jobs, force=force, **chosen)
 
 
 def ui() -> None:

@@ -1,15 +1,13 @@
-"""Verbs that take things along: a model, a data set, an evaluation that somebody else can check."""
+"""Verb that takes things along: a model or a data set."""
 
-import json
 import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from flows.cli.path_options import input_argument, input_option, output_option
-from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption, show_result
-from iterpref_core.config import load_params
+from flows.cli.path_options import input_option, output_option
+from flows.cli.shared import JsonOption, show_result
 from iterpref_core.errors import InputError
 
 PANEL = "Sharing"
@@ -18,8 +16,7 @@ PROBLEMS = Path("data/problems.jsonl")
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    for verb in (export, rescore):
-        app.command(rich_help_panel=PANEL)(verb)
+    app.command(rich_help_panel=PANEL)(export)
 
 
 def export(
@@ -29,27 +26,21 @@ def export(
     ] = None,
     pairs: Annotated[Path | None, input_option("JSONL of pairs: written as a data set.")] = None,
     spans: Annotated[Path | None, input_option("With --pairs: JSONL of their error regions.")] = None,
-    results: Annotated[
-        Path | None,
-        input_option("Folder of results, such as results/target-rpo: written for `iterpref rescore`.", kind="folder"),
-    ] = None,
     problems: Annotated[
         Path | None,
         input_option(
-            "JSONL of problems: alone, written as a data set; else for the sources of a card, or the tasks of "
-            f"results. {PROBLEMS} by default."
+            f"JSONL of problems: alone, written as a data set; else for the sources of a card. {PROBLEMS} by default."
         ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Title of the card; by default the folder's name.")] = None,
     summary: Annotated[Path, input_option("The report's summary.json: scores, data, parameters.")] = Path(
         "reports/summary.json"
     ),
-    params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
-    """Write a model as a Hugging Face folder, pairs or problems as a data set, or results that others can check."""
-    if sum(given is not None for given in (model, pairs, results)) > 1:
-        raise InputError("give one of --model, --pairs and --results, or --problems alone")
+    """Write a model as a Hugging Face folder, or pairs or problems as a data set."""
+    if sum(given is not None for given in (model, pairs)) > 1:
+        raise InputError("give one of --model and --pairs, or --problems alone")
     if spans is not None and pairs is None:
         raise InputError("--spans goes with --pairs; leave it out")
     title = os.fsencode(name or out.name).decode("utf-8", "replace")  # a file's name may be no text
@@ -58,17 +49,13 @@ def export(
         found = _export_model(model, out, title, summary, known)
     elif pairs is not None:
         found = _export_pairs(pairs, spans, out, title, summary, problems or (PROBLEMS if PROBLEMS.is_file() else None))
-    elif results is not None:
-        from iterpref_core.evaluation.result_bundle import export_bundle
-
-        found = export_bundle(results, known, load_params(params).evaluation.livecodebench, out)
     elif problems is not None:
         from iterpref_core.report.data_set_card import problems_card
         from iterpref_core.report.export_data_set import export_problems
 
         found = export_problems(problems, out, lambda data: problems_card(data, title))
     else:
-        raise InputError("give what to export: --model, --pairs, --problems or --results")
+        raise InputError("give what to export: --model, --pairs or --problems")
     show_result(found, json_)
 
 
@@ -128,25 +115,3 @@ def _export_pairs(
             return write(found)
 
     return export_pairs(pairs, spans, problems, out, card)
-
-
-def rescore(
-    folder: Annotated[Path, input_argument("A folder that `iterpref export --results` wrote.", kind="folder")],
-    benchmark: Annotated[
-        list[str] | None, typer.Option(help="May be given several times; by default all that are in it.")
-    ] = None,
-    out: Annotated[
-        Path | None, output_option("Folder for results.json as this machine has it, to compare.", kind="folder")
-    ] = None,
-    params: ParamsOption = DEFAULT_PARAMS,
-    json_: JsonOption = False,
-) -> None:
-    """Run somebody's samples again under the same limits; exit 1 unless every verdict is the same."""
-    from iterpref_core.evaluation.result_bundle import rescore_bundle
-    from tasks.common.paths import WORK
-
-    execution = load_params(params).execution
-    found = rescore_bundle(folder, execution, WORK / "evaluation", benchmark or (), out)
-    typer.echo(json.dumps(found.to_json(), indent=2) if json_ else "\n".join(found.lines()))
-    if found.differences:
-        raise typer.Exit(1)

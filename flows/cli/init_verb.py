@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.method_cost_verbs import PANEL
+from flows.cli.experiment_verbs import PANEL
 from flows.cli.path_options import input_option
 from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption
 from iterpref_core.config import Params, load_params

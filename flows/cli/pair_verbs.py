@@ -21,7 +21,7 @@ Pairs = Annotated[Path, input_option("JSONL of pairs; prompt, chosen and rejecte
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    for verb in (pair, decontaminate, localize, show, compare_spans):
+    for verb in (pair, decontaminate, localize, show):
         app.command(rich_help_panel=PANEL)(verb)
 
 
@@ -153,15 +153,3 @@ def _regions_of(pairs: list[PreferencePair], spans: Path | None) -> dict[str, Fo
     for task_id, item in found.items():
         check_spans(item, shown[task_id], spans)
     return found
-
-
-def compare_spans(
-    pairs: Pairs,
-    spans: Annotated[Path, input_option("JSONL of spans, as localize writes them.")],
-    truth: Annotated[Path, input_option("JSONL of the true spans, as inject writes them.")],
-    json_: JsonOption = False,
-) -> None:
-    """Compare marked error regions with the true ones: precision and recall, by lines and by characters."""
-    from iterpref_core.localization import span_agreement as agreement
-
-    show_result(agreement.compare_spans(pairs, spans, truth), json_)

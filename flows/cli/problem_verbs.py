@@ -22,7 +22,7 @@ FORMATS: tuple[str, ...] = (*get_args(ProblemFormat), *PAIR_FORMATS, *OWN_CODE_F
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    for verb in (ingest, synthesize, diversity, inject):
+    for verb in (ingest, synthesize, inject):
         app.command(rich_help_panel=PANEL)(verb)
 
 
@@ -166,23 +166,6 @@ def synthesize(
     dollars = cost_usd(spent.prompt_tokens, spent.completion_tokens, inference.price_prompt, inference.price_completion)
     found |= {"calls": spent.calls, "tokens": spent.tokens, "cost_usd": dollars}
     show_result(found | {f"faults/{kind}": float(number) for kind, number in faults.items()}, json_)
-
-
-def diversity(
-    problems: Annotated[Path, input_option("JSONL of problems.")],
-    split: Annotated[str | None, typer.Option(help="Only the problems of this split.")] = None,
-    json_: JsonOption = False,
-) -> None:
-    """Count the different features of a set of problems, over all and by category."""
-    from iterpref_core.problems.diversity import measure_diversity
-    from iterpref_core.records import Problem
-    from iterpref_core.storage.jsonl import read_jsonl
-
-    if split is not None:
-        splits = {problem.split for problem in read_jsonl(problems, Problem)}
-        choose("--split", split, tuple(sorted(name for name in splits if name is not None)))
-    chosen = (problem for problem in read_jsonl(problems, Problem) if split in (None, problem.split))
-    show_result(measure_diversity(chosen), json_)
 
 
 def inject(

@@ -15,7 +15,7 @@ PANEL = "Validity of tests"
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    for verb in (quality, judge, review):
+    for verb in (quality, judge):
         app.command(rich_help_panel=PANEL)(verb)
 
 
@@ -76,33 +76,3 @@ def judge(
         assert opened is not None
         found = judge_file(problems, opened, out, sample=sample, seed=chosen, min_score=min_score, kept=kept)
     show_result(found, json_)
-
-
-def review(
-    problems: Annotated[Path | None, input_option("JSONL of problems to draw from.")] = None,
-    out: Annotated[Path | None, output_option("CSV to mark; a file that is there is never overwritten.")] = None,
-    sample: Annotated[int, typer.Option(min=1, help="How many problems.")] = 100,
-    seed: Annotated[int | None, typer.Option(min=0, help="Decides which; by default validity.seed.")] = None,
-    html: Annotated[Path | None, output_option("A page of the same problems, to read.")] = None,
-    marks: Annotated[Path | None, input_option("A marked CSV, to read back.")] = None,
-    scores: Annotated[Path | None, input_option("JSONL of a judge's scores to compare the marks with.")] = None,
-    params: ParamsOption = DEFAULT_PARAMS,
-    json_: JsonOption = False,
-) -> None:
-    """Export random problems for people to rate their tests, or compare their ratings with a judge's."""
-    from iterpref_core.report.review_page import write_review_page
-    from iterpref_core.validity.human_review import export_review, read_marks, summarize_marks
-    from iterpref_core.validity.problem_sample import show_tests
-
-    if marks is not None:
-        if problems or out or html:
-            raise InputError("--marks reads marks, and --problems, --out and --html export; give one or the other")
-        show_result(summarize_marks(read_marks(marks), scores), json_)
-        return
-    if problems is None or out is None or scores is not None:
-        raise InputError("give --problems and --out to export, or --marks (and perhaps --scores) to read marks back")
-    chosen = load_params(params).validity.seed if seed is None else seed
-    drawn = export_review(problems, out, sample, chosen)
-    if html is not None:
-        write_review_page([(problem, show_tests(problem)) for problem in drawn], out, html)
-    show_result({"problems": len(drawn), "out": str(out)}, json_)

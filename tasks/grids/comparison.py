@@ -8,7 +8,14 @@ import numpy as np
 
 from iterpref_core.records import Record
 from iterpref_core.statistics.paired_tests import ROUNDING, holm
-from tasks.grids.trial import TrialScore
+
+
+class TrialScore(Record):
+    """What one training scored: the share of `n` problems that are solved, and the names of those."""
+
+    pass_at_1: float
+    n: int
+    passed: tuple[str, ...]
 
 
 class ComparisonRow(Record):

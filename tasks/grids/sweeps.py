@@ -20,10 +20,9 @@ from iterpref_core.objectives.objectives import ObjectiveName
 from iterpref_core.records import Record
 from iterpref_core.report.number_formats import interval, p_value, points, share
 from tasks.common.paths import PARAMS, RESULTS
-from tasks.grids.comparison import ComparisonRow, compare_rows
+from tasks.grids.comparison import ComparisonRow, TrialScore, compare_rows
 from tasks.grids.dvc_experiments import Experiments
 from tasks.grids.experiment_copy import experiment_copy
-from tasks.grids.trial import TrialScore
 from tasks.orchestration.experiment_run import Naming
 from tasks.orchestration.prefect_artifacts import show_table
 from tasks.orchestration.profiles import write_values

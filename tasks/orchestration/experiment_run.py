@@ -18,7 +18,6 @@ from iterpref_core.storage.jsonl import atomic_writer
 from tasks.common.paths import STATE
 from tasks.orchestration import processes
 from tasks.orchestration.disk_space import check_workspace
-from tasks.orchestration.fork_server import ForkServer
 from tasks.orchestration.repair import mend_dvc
 from tasks.orchestration.slots import Slots
 from tasks.orchestration.stage_environment import child_environment, home
@@ -98,7 +97,6 @@ class ExperimentRun:
         jobs: how many of them may run at once.
         forced: names of those that run even where nothing has changed.
         naming: by what it is known, where a flow run holds several experiments.
-        fork_server: forks its stages.
 
     Raises:
         InputError: another process runs the experiment in this workspace.
@@ -112,7 +110,6 @@ class ExperimentRun:
         jobs: int,
         forced: Iterable[str],
         naming: Naming,
-        fork_server: ForkServer,
     ) -> None:
         # Not above: the command line imports this module before it says where Prefect's server is.
         from tasks.orchestration.prefect_artifacts import flow_run_page
@@ -132,7 +129,6 @@ class ExperimentRun:
         self.warned: set[str] = set()  # what stages warned of: seven models need not say seven times what is missing
         self._costs: list[StageCost] = []
         self._lock = threading.Lock()
-        self._fork_server = fork_server
         self._started = time.monotonic()
 
     def needs_dvc(self, stage: Stage) -> bool:
@@ -157,8 +153,7 @@ class ExperimentRun:
 
     def stage_environment(self, parent: UUID, cores: int) -> dict[str, str]:
         """The environment of a stage's process, which may use so many cores; `parent` is the flow run."""
-        with self._lock:
-            return self._fork_server.offer(child_environment(parent, cores, self.naming.label))
+        return child_environment(parent, cores, self.naming.label)
 
     def add(self, cost: StageCost) -> None:
         """Note what a stage cost."""

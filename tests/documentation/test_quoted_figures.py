@@ -19,7 +19,6 @@ from iterpref_core.training.model_shape import read_shape
 from iterpref_core.training.published_models import published_models
 from iterpref_core.training.training_estimate import ACCELERATORS, Estimate, Setting, estimate_training
 from iterpref_core.training.workload import PairLengths, measure_workload
-from tasks.grids.tuning import count_trainings
 from tasks.orchestration.experiment_run import RunCost
 from tests.settings import ROOT
 
@@ -125,11 +124,6 @@ def test_what_was_measured_says_when() -> None:
         if measured.search(section) and not re.search(r"\b20\d\d-\d\d-\d\d\b", section)
     ]
     assert undated == [], "say when, and on what"
-
-
-def test_numbers_of_trainings_are_those_that_tune_plans() -> None:
-    listed, every = (count_trainings(names, PARAMS).split()[0] for names in (TRAINED, OBJECTIVES))
-    says("docs/tuning.md", f"are {listed} trainings, of the five objectives of `dvc.yaml`", f"included, plans {every}.")
 
 
 def column(pair: PairLengths) -> list[str]:

@@ -1,4 +1,4 @@
-"""`gate`, `export` and `rescore` on the command line: exit codes, and what they leave behind."""
+"""`gate` and `export` on the command line: exit codes, and what they leave behind."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,8 @@ import pytest
 
 from iterpref_core.config import load_params
 from iterpref_core.inference.local.model_lineage import read_lineage, write_lineage
-from iterpref_core.records import FocalSpans, IoTest, ModelLineage, PreferencePair, Problem, Sample
-from iterpref_core.storage.file_digest import file_digest, file_md5
+from iterpref_core.records import FocalSpans, ModelLineage, PreferencePair
+from iterpref_core.storage.file_digest import file_md5
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.settings import ROOT
 
@@ -111,40 +111,11 @@ def test_pairs_are_exported_with_what_the_summary_says_of_them(
     assert (code, "is not a complete summary" in err, (tmp_path / "broken").exists()) == (2, True, False)
 
 
-def test_an_evaluation_is_exported_and_scored_again(iterpref, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
-    tests = (IoTest(call="f(2)", expected="4"),)
-    problem = Problem(task_id="a", prompt="p", entry_point="f", tests=tests, split="heldout")
-    write_jsonl(tmp_path / "problems.jsonl", [problem])
-    write_jsonl(tmp_path / "samples.jsonl", [Sample(task_id="a", solution="def f(x):\n    return x + x\n")])
-    own = ("--problems", "problems.jsonl")
-    assert iterpref("evaluate", "--benchmark", "heldout", "--samples", "samples.jsonl", *own, "--out", "r")[0] == 0
-    assert iterpref("export", "--results", "r", *own, "--out", "bundle")[0] == 0
-    assert iterpref("rescore", "bundle")[:2] == (
-        0, "same verdicts: yes, all 1\nsame bytes of results.json: yes\n"
-    )  # fmt: skip
-    results = tmp_path / "bundle/results.json"
-    results.write_text(
-        results.read_text("utf-8").replace('"passed"\n        ]\n      }', '"timeout"\n        ]\n      }')
-    )
-    bundle = json.loads((tmp_path / "bundle/bundle.json").read_text("utf-8"))
-    bundle["files"]["results.json"] = file_digest(results)
-    (tmp_path / "bundle/bundle.json").write_text(json.dumps(bundle), "utf-8")
-    code, out, _ = iterpref("rescore", "bundle", "--json")
-    assert code == 1
-    assert json.loads(out)["different"] == [
-        {"benchmark": "heldout", "task_id": "a", "sample": 0, "exported": "timeout", "here": "passed"}
-    ]
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "give what to export: --model, --pairs, --problems or --results"),
-        (("--pairs", "params.yaml", "--results", "docs"), "give one of --model, --pairs and --results"),
+        ((), "give what to export: --model, --pairs or --problems"),
         (("--problems", "params.yaml", "--spans", "LICENSE"), "--spans goes with --pairs"),
-        (("--results", "docs"), "docs/results.json: no such file"),
     ],
 )
 def test_export_says_what_it_needs(

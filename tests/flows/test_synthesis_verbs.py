@@ -1,4 +1,4 @@
-"""The verbs `synthesize` and `diversity`, against a served model on this machine."""
+"""The verb `synthesize`, against a served model on this machine."""
 
 import json
 import re
@@ -77,12 +77,6 @@ def test_problems_are_synthesized_from_seed_code_and_again_from_the_tree(
     assert load_tree(tree).rounds == 2
     problems = list(read_jsonl(out, Problem, unique=True))
     assert [problem.task_id for problem in problems] == ["new/0", "new/1", "new/2"]
-    code, stdout, stderr = iterpref("diversity", "--problems", out, "--json")
-    assert code == 0, stderr
-    found = json.loads(stdout)
-    assert found["problems"] == 3
-    assert found["features/in/algorithm"] == 1
-    assert found["features"] == len({feature for problem in problems for feature in problem.features})
 
 
 def test_synthesis_needs_seed_code_or_a_tree(iterpref: Run, tmp_path: Path) -> None:

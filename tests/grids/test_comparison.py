@@ -4,8 +4,7 @@ from random import Random
 
 import pytest
 
-from tasks.grids.comparison import bootstrap_difference, compare_rows
-from tasks.grids.trial import TrialScore
+from tasks.grids.comparison import TrialScore, bootstrap_difference, compare_rows
 
 
 def _score(solved: set[int], n: int = 400) -> TrialScore:

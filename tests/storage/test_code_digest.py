@@ -9,7 +9,6 @@ import yaml
 from iterpref_core.codeflow.codeflow import DECIDED_BY
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.training.checkpoint import TRAINED_BY
-from tasks.grids.lineage import CODE
 from tests.settings import ROOT
 
 
@@ -44,7 +43,6 @@ def test_any_file_counts_and_what_python_writes_does_not(tmp_path: Path, monkeyp
     [
         ("training", TRAINED_BY),
         ("codeflow", DECIDED_BY),
-        *((stage, [f"iterpref_core.{name}" for name in names]) for stage, names in CODE.items()),
     ],
 )
 def test_results_outside_of_dvc_depend_on_the_code_that_a_stage_depends_on(
