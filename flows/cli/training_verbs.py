@@ -50,7 +50,7 @@ def check(
     from iterpref_core.storage.jsonl import read_pairs
     from iterpref_core.training.benchmark_overlap import overlap_findings
     from iterpref_core.training.checks import check_pairs
-    from iterpref_core.training.dataset import join_spans
+    from iterpref_core.training.dataset import count_without_spans, join_spans
 
     every = load_params(params)
     settings = every.training
@@ -59,7 +59,7 @@ def check(
     tokenizer = load_tokenizer(
         check_checkpoint(model, every.model.prompt, loaded=False, trained=True), every.model.prompt
     )
-    checks = check_pairs(join_spans(pairs, spans), tokenizer, settings)
+    checks = check_pairs(join_spans(pairs, spans), tokenizer, settings, count_without_spans(pairs, spans))
     if not checks.pairs:
         raise InputError(f"{spans}: no pair to check; look at the drop reasons of the stages before")
     overlaps = benchmarks.overlaps

@@ -68,7 +68,7 @@ def simpo_loss(chosen_logratio: "Tensor", rejected_logratio: "Tensor", beta: flo
     return -logsigmoid(beta * (chosen_logratio - rejected_logratio) - SIMPO_MARGIN)
 
 
-DECISIVE = ("learning_rate", "reference", "chosen", "rejected", "nll", "nll_tokens", "alpha")
+DECISIVE = ("learning_rate", "reference", "chosen", "rejected", "nll_of", "nll_tokens", "alpha")
 """Fields of a row that decide a training, beside its loss."""
 
 
@@ -83,7 +83,7 @@ class Objective:
         reference: whether its log-ratios are to a reference; else they are log-probabilities.
         chosen: how the tokens of y+ count in K+: a name in `WEIGHTINGS`.
         rejected: how those of y- count in K-: another such name, or `HALF`.
-        nll: the program that is in the NLL; None where there is no NLL.
+        nll_of: the program that is in the NLL; None where there is no NLL.
         nll_tokens: how its tokens count there.
         alpha: the weight of the NLL, unless params.yaml says otherwise.
         counterpart: the same objective over all of y-, which the report compares it to.
@@ -95,16 +95,16 @@ class Objective:
     reference: bool = True
     chosen: str = "all"
     rejected: str = "all"
-    nll: Literal["chosen", "rejected"] | None = None
+    nll_of: Literal["chosen", "rejected"] | None = None
     nll_tokens: str = "all"
     alpha: float = 0.0
     counterpart: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse rows that training has no meaning for."""
-        assert self.loss or self.nll, f"{self.label}: neither a loss nor an NLL, so nothing to learn from"
-        assert not (self.loss and self.nll == "rejected"), f"{self.label}: beside a loss the NLL is of y+"
-        assert self.nll or not self.alpha, f"{self.label}: alpha weighs an NLL, and there is none"
+        assert self.loss or self.nll_of, f"{self.label}: neither a loss nor an NLL, so nothing to learn from"
+        assert not (self.loss and self.nll_of == "rejected"), f"{self.label}: beside a loss the NLL is of y+"
+        assert self.nll_of or not self.alpha, f"{self.label}: alpha weighs an NLL, and there is none"
         weightings = {self.chosen, self.rejected, self.nll_tokens}
         assert weightings <= {*WEIGHTINGS, HALF}, f"{self.label}: no such weighting"
         assert self.referenced or not weightings & OF_REFERENCE, f"{self.label}: no reference to weigh tokens by"
@@ -137,41 +137,43 @@ class Objective:
 
 
 OBJECTIVES: dict[str, Objective] = {
-    "sft": Objective("SFT on chosen", 3e-4, nll="chosen", alpha=1.0),
+    "sft": Objective("SFT on chosen", 3e-4, nll_of="chosen", alpha=1.0),
     "dpo": Objective("DPO", 5e-6, sigmoid_loss),
-    "rpo": Objective("RPO", 1e-3, sigmoid_loss, nll="chosen", alpha=20.0),
+    "rpo": Objective("RPO", 1e-3, sigmoid_loss, nll_of="chosen", alpha=20.0),
     "target-dpo": Objective("Target-DPO", 5e-6, sigmoid_loss, rejected="focal", counterpart="dpo"),
     "target-rpo": Objective(
-        "Target-RPO", 3e-4, sigmoid_loss, rejected="focal", nll="chosen", alpha=20.0, counterpart="rpo"
+        "Target-RPO", 3e-4, sigmoid_loss, rejected="focal", nll_of="chosen", alpha=20.0, counterpart="rpo"
     ),
-    "sft-rejected": Objective("SFT-rejected", 3e-4, nll="rejected", alpha=1.0),
+    "sft-rejected": Objective("SFT-rejected", 3e-4, nll_of="rejected", alpha=1.0),
     "hybrid-dpo": Objective("Hybrid-DPO", 5e-6, sigmoid_loss, rejected=HALF),
-    "hybrid-rpo": Objective("Hybrid-RPO", 3e-4, sigmoid_loss, rejected=HALF, nll="chosen", alpha=20.0),
+    "hybrid-rpo": Objective("Hybrid-RPO", 3e-4, sigmoid_loss, rejected=HALF, nll_of="chosen", alpha=20.0),
     "symmetric-dpo": Objective("Symmetric-DPO", 5e-6, sigmoid_loss, chosen="focal", rejected="focal"),
     "symmetric-rpo": Objective(
-        "Symmetric-RPO", 3e-4, sigmoid_loss, chosen="focal", rejected="focal", nll="chosen", alpha=20.0
+        "Symmetric-RPO", 3e-4, sigmoid_loss, chosen="focal", rejected="focal", nll_of="chosen", alpha=20.0
     ),
-    "fork-rpo": Objective("Fork-RPO", 3e-4, sigmoid_loss, chosen="first", rejected="first", nll="chosen", alpha=20.0),
-    "sure-rpo": Objective("Sure-RPO", 3e-4, sigmoid_loss, rejected="sure", nll="chosen", alpha=20.0),
-    "balanced-rpo": Objective("Balanced-RPO", 3e-4, sigmoid_loss, rejected="balanced", nll="chosen", alpha=20.0),
+    "fork-rpo": Objective(
+        "Fork-RPO", 3e-4, sigmoid_loss, chosen="first", rejected="first", nll_of="chosen", alpha=20.0
+    ),
+    "sure-rpo": Objective("Sure-RPO", 3e-4, sigmoid_loss, rejected="sure", nll_of="chosen", alpha=20.0),
+    "balanced-rpo": Objective("Balanced-RPO", 3e-4, sigmoid_loss, rejected="balanced", nll_of="chosen", alpha=20.0),
     "counterpart-rpo": Objective(
         "Counterpart-RPO",
         3e-4,
         sigmoid_loss,
         chosen="counterpart",
         rejected="focal",
-        nll="chosen",
+        nll_of="chosen",
         nll_tokens="counterpart",
         alpha=20.0,
     ),
     "unsure-rpo": Objective(
-        "Unsure-RPO", 3e-4, sigmoid_loss, rejected="focal", nll="chosen", nll_tokens="unsure", alpha=20.0
+        "Unsure-RPO", 3e-4, sigmoid_loss, rejected="focal", nll_of="chosen", nll_tokens="unsure", alpha=20.0
     ),
     "simpo": Objective("SimPO", 1e-5, simpo_loss, reference=False, chosen="mean", rejected="mean"),
     "target-simpo": Objective(
         "Target-SimPO", 1e-5, simpo_loss, reference=False, chosen="mean", rejected="focal mean", counterpart="simpo"
     ),
-    "focal-sft": Objective("Focal SFT", 3e-4, nll="chosen", nll_tokens="counterpart", alpha=1.0),
+    "focal-sft": Objective("Focal SFT", 3e-4, nll_of="chosen", nll_tokens="counterpart", alpha=1.0),
 }
 """RPO is DPO with an NLL; SFT has the NLL alone. Rates and alphas are those of docs/tuning.md, for the embedded model.
 
@@ -222,7 +224,7 @@ def find_objective(name: str, stated: Mapping[str, ObjectiveParams]) -> Objectiv
         check_objective(other, "training.objectives")
     row = OBJECTIVES[name]
     own = stated[name].model_dump() if name in stated else {}
-    if own.get("alpha") and row.nll is None:
+    if own.get("alpha") and row.nll_of is None:
         raise ConfigError(
             f"training.objectives.{name}.alpha: {own['alpha']:g} weighs an NLL, and {name} has none; set it to 0"
         )

@@ -35,6 +35,14 @@ class ShowSteps(TrainerCallback):
         self._advance(note=self._note)
 
 
+class LogLastStep(TrainerCallback):
+    """Logs the last step too, where the number of steps is no multiple of those between two logged ones."""
+
+    def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Before the trainer asks what is to be done after this step."""
+        control.should_log = control.should_log or state.global_step == state.max_steps
+
+
 class Forward(TrainerCallback):
     """Hands every log line on to the caller while training runs."""
 

@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 MAX_CUT_SHARE = 0.05
 """Pairs whose D- `max_length` cuts, wholly or partly: above this share of all, training on D- is refused."""
+WHOLE_SHARE = 0.95
+"""Of the rejected programs' tokens: D- that has more is no region of them."""
 MAX_EMPTY_SHARE = 0.5
 """Pairs without a token in D-: above this share of all, training on D- is refused."""
 LENGTHS = ("prompt", "chosen", "rejected", "pair")
@@ -37,6 +39,7 @@ class Finding:
 class PairChecks:
     """Sums over pairs. Kept for each pair: two digests, by which repetitions are found.
 
+    `without_spans`: pairs that have no record of their error region, and are in none of the other numbers.
     `focal_empty`: pairs without D-. `focal_lost`, `focal_cut`: those whose D- the length limit cuts off, wholly or in
     part. `same_pair` repeats an earlier pair, `same_chosen` an earlier prompt and chosen program with another rejected
     one. `no_difference`: both programs are the same tokens. `tokens_forked`: what the layout `fork` computes of the
@@ -45,6 +48,7 @@ class PairChecks:
     """
 
     pairs: int = 0
+    without_spans: int = 0
     focal_empty: int = 0
     focal_lost: int = 0
     focal_cut: int = 0
@@ -150,6 +154,10 @@ class PairChecks:
 
     def findings(self, params: TrainingParams) -> Iterator[Finding]:
         """What is wrong, the worst first, each with what to do."""
+        if self.without_spans:
+            every = self.without_spans + self.pairs
+            text = f"{self.without_spans} of {every} pairs have no spans and take no part"
+            yield Finding(False, f"{text}: localization left them out (localization.empty), or has not seen them")
         if self.pairs and self.focal_empty + self.focal_lost == self.pairs:
             yield Finding(True, "no pair has a token in D-: localize the pairs again, or raise training.max_length")
         elif self.focal_empty > MAX_EMPTY_SHARE * self.pairs:
@@ -159,6 +167,10 @@ class PairChecks:
             )
         elif self.focal_empty:
             yield Finding(False, f"D- is empty in {self._of(self.focal_empty)}: localization.empty decides about them")
+        share = self.tokens_focal / max(self.tokens_rejected - self.pairs, 1)  # the end token is never in D-
+        if share > WHOLE_SHARE:
+            text = f"D- is {share:.1%} of the rejected programs, so that focal objectives do what plain ones do"
+            yield Finding(False, f"{text}: pair each program with a closer fix, or choose another localization.method")
         yield from self._cut_findings(params)
         if 0 < self.pairs < params.batch_size:
             yield Finding(
@@ -203,7 +215,10 @@ def check_rows(rows: Iterable[TokenizedPair], end_token: int) -> PairChecks:
 
 
 def check_pairs(
-    joined: Iterable[tuple[PreferencePair, FocalSpans]], tokenizer: PreTrainedTokenizerBase, params: TrainingParams
+    joined: Iterable[tuple[PreferencePair, FocalSpans]],
+    tokenizer: PreTrainedTokenizerBase,
+    params: TrainingParams,
+    without_spans: int = 0,
 ) -> PairChecks:
     """Check pairs as they stand in the files, some dozens at a time; lengths are those before anything is cut.
 
@@ -211,11 +226,12 @@ def check_pairs(
         joined: pairs with their error regions.
         tokenizer: of the model that would be trained.
         params: length limits.
+        without_spans: how many pairs have none.
 
     Raises:
         ModelError: the tokenizer gives no offsets.
     """
-    checks = PairChecks()
+    checks = PairChecks(without_spans=without_spans)
     for whole in tokenize_whole_pairs(joined, tokenizer, params.answer):
         checks.add(cut_to_length(whole, params, tokenizer.bos_token_id), whole, tokenizer.eos_token_id)
     return checks

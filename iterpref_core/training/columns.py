@@ -108,7 +108,7 @@ def _by_row(stored: Columns, objective: Objective) -> list[str]:
 
 def _nll_columns(stored: Columns, objective: Objective) -> Columns:
     """What the NLL is of stands where otherwise the chosen program does; nothing else counts."""
-    program, marks = ("chosen_ids", "focal_chosen") if objective.nll == "chosen" else ("rejected_ids", "focal")
+    program, marks = ("chosen_ids", "focal_chosen") if objective.nll_of == "chosen" else ("rejected_ids", "focal")
     programs = stored[program]
     zeros = [[0.0] * len(program) for program in programs]
     nothing: list[list[int]] = [[] for _ in programs]

@@ -13,7 +13,7 @@ from iterpref_core.config import AnswerStyle
 from iterpref_core.errors import InputError, ModelError, RecordError
 from iterpref_core.inference.prompts import render_answer, render_prompt
 from iterpref_core.records import FocalSpans, PreferencePair, Span
-from iterpref_core.storage.jsonl import check_spans, read_jsonl, read_pairs
+from iterpref_core.storage.jsonl import check_spans, parse_lines, read_jsonl, read_pairs
 from iterpref_core.training.masks import mask_from_spans
 from iterpref_core.training.tokenized_programs import encode_programs
 
@@ -75,6 +75,11 @@ def join_spans(pairs: Path, spans: Path) -> Iterator[tuple[PreferencePair, Focal
             )
         check_spans(found, pair, spans)
         yield pair, found
+
+
+def count_without_spans(pairs: Path, spans: Path) -> int:
+    """How many pairs have no record in `spans`, each of which is of one pair."""
+    return sum(1 for _ in parse_lines(pairs)) - sum(1 for _ in parse_lines(spans))
 
 
 def tokenize_pair(

@@ -23,7 +23,7 @@ from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import parse_lines
 from iterpref_core.storage.make_once import make_once
 from iterpref_core.training.checks import PairChecks
-from iterpref_core.training.dataset import TokenizedPair, ids_as_bytes, stream_pairs
+from iterpref_core.training.dataset import TokenizedPair, count_without_spans, ids_as_bytes, stream_pairs
 
 ROWS = 64
 """Rows read or written at once."""
@@ -108,13 +108,17 @@ def open_pair_table(
     def make(partial: Path) -> None:
         rows = stream_pairs(pairs, spans, tokenizer, params)
         with show_progress("tokenize", sum(1 for _ in parse_lines(spans)), unit="pairs") as advance:
-            write_pair_table(rows, partial, tokenizer.eos_token_id, advance)
+            write_pair_table(rows, partial, tokenizer.eos_token_id, advance, count_without_spans(pairs, spans))
 
     return PairTable(make_once(folder / key, make))
 
 
 def write_pair_table(
-    rows: Iterable[TokenizedPair], folder: Path, end_token: int, advance: Callable[[int], None]
+    rows: Iterable[TokenizedPair],
+    folder: Path,
+    end_token: int,
+    advance: Callable[[int], None],
+    without_spans: int = 0,
 ) -> None:
     """Write a table, and look at every pair on its way.
 
@@ -123,9 +127,10 @@ def write_pair_table(
         folder: is made.
         end_token: closes every program that was not cut.
         advance: told how many more are written.
+        without_spans: how many pairs are not in it, since they have none.
     """
     folder.mkdir(parents=True)
-    checks, tokens, waiting = PairChecks(), hashlib.sha256(), iter(rows)
+    checks, tokens, waiting = PairChecks(without_spans=without_spans), hashlib.sha256(), iter(rows)
     with ArrowWriter(features=_FEATURES, path=str(folder / _PAIRS)) as writer:
         while batch := list(islice(waiting, ROWS)):
             for row in batch:

@@ -23,8 +23,7 @@ from iterpref_core.training.pair_table import PairTable
 from iterpref_core.training.trained_model import lora_config
 from iterpref_core.training.trainer import FocalDPOTrainer
 
-_LOGGING_STEPS = 5
-_SAVES_PER_RUN = 8
+_POINTS, _SAVES = 20, 8
 
 
 def prepare_trainer(
@@ -119,7 +118,8 @@ def training_arguments(
         **others: of `DPOConfig`, in place of what follows from the settings.
     """
     steps = max(1, -(-pairs // params.batch_size) * params.epochs)
-    every = max(1, steps // _SAVES_PER_RUN)
+    log_every = max(1, steps // _POINTS)
+    every = log_every * max(1, steps // (_SAVES * log_every))  # no logged mean covers steps of two runs
     own = {
         "output_dir": str(folder),
         "beta": params.beta,
@@ -136,7 +136,7 @@ def training_arguments(
         "data_seed": params.seed,
         "max_length": None,  # the pairs come cut to length
         "precompute_ref_log_probs": True,  # no second model in memory: the reference is in the data
-        "logging_steps": min(_LOGGING_STEPS, steps),
+        "logging_steps": log_every,
         "save_strategy": "steps",
         "save_steps": every,
         "save_total_limit": 2,

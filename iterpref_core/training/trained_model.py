@@ -11,7 +11,8 @@ from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dic
 from transformers import PreTrainedModel, Trainer
 
 from iterpref_core.config import TrainingParams
-from iterpref_core.inference.local.model_lineage import write_lineage
+from iterpref_core.errors import InputError
+from iterpref_core.inference.local.model_lineage import read_lineage, write_lineage
 from iterpref_core.inference.local.weights import load_model
 from iterpref_core.records import ModelLineage
 from iterpref_core.storage.jsonl import atomic_writer
@@ -36,6 +37,20 @@ def lora_config(params: TrainingParams) -> LoraConfig | None:
     return LoraConfig(
         r=params.lora_rank, lora_alpha=params.lora_alpha, target_modules="all-linear", task_type="CAUSAL_LM"
     )
+
+
+def check_out(out: Path, objective: str) -> None:
+    """Refuse a folder whose content training would remove, unless that is an earlier model of the same objective.
+
+    Raises:
+        InputError: it holds something else.
+    """
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    lineage = read_lineage(out) if out.is_dir() else None
+    if lineage is None or lineage.objective != objective:
+        kept = f"a model trained with {lineage.objective}" if lineage and lineage.objective else "other files"
+        raise InputError(f"{out}: holds {kept}, which training with {objective} would replace; choose another folder")
 
 
 def write_model(trainer: Trainer, base: Path | str, out: Path, lineage: ModelLineage) -> None:

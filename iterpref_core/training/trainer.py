@@ -72,7 +72,6 @@ class FocalDPOTrainer(DPOTrainer):
     ) -> None:
         self._objective, self._alpha, self._nll = objective, objective.alpha, nll
         self._max_margin, self._tally = max_margin, BatchStatistics()
-        self._losses: list[float] = []
         refuse_ignored(kwargs.get("args"), kwargs.get("train_dataset"))
         super().__init__(data_collator=CountingCollator(data_collator), **kwargs)
         if self.args.n_gpu > 1:
@@ -193,15 +192,9 @@ class FocalDPOTrainer(DPOTrainer):
             raise DivergedError("gradient", step, gradient)
         if self._max_margin and margin > self._max_margin:
             raise DivergedError("margin", step, margin)
-        self._losses.append(means["loss"])
         for name in means.keys() - {"loss"}:
             self._metrics["train"][name].append(means[name])
         return norm
-
-    @property
-    def mean_loss(self) -> float | None:
-        """Mean over the steps that this process trained; the trainer's own leaves out other processes' last steps."""
-        return sum(self._losses) / len(self._losses) if self._losses else None
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Loss, NLL and rewards of the validation pairs, the same however they are spread over processes."""

@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from iterpref_core.records import FocalSpans, ModelLineage
 from iterpref_core.storage.file_digest import file_md5
 from iterpref_core.storage.jsonl import read_jsonl
 from iterpref_core.training.attention import choose_attention
-from iterpref_core.training.callbacks import Forward, OnLog, ShowSteps
+from iterpref_core.training.callbacks import Forward, LogLastStep, OnLog, ShowSteps
 from iterpref_core.training.checkpoint import last_checkpoint, run_key
 from iterpref_core.training.checks import PairChecks, report_findings
 from iterpref_core.training.exactness import check_exactness
@@ -38,7 +38,7 @@ from iterpref_core.training.pair_table import PairTable, open_pair_table
 from iterpref_core.training.prepared_trainer import prepare_trainer, training_arguments
 from iterpref_core.training.ranks import accumulation_steps, is_launched, join_processes, sharding, whole_models
 from iterpref_core.training.reference import reference_key, reference_logps
-from iterpref_core.training.trained_model import REWARDS, write_curve, write_model
+from iterpref_core.training.trained_model import REWARDS, check_out, write_curve, write_model
 from iterpref_core.training.trainer import DivergedError, FocalDPOTrainer
 from iterpref_core.training.validation import held_out
 
@@ -83,10 +83,12 @@ def train_objective(
     Raises:
         ConfigError: there is no such objective, settings do not fit each other or the number of processes, or the
             model cannot take the layout `fork`, or `accelerate` cannot be used here.
-        InputError: pairs, spans or model cannot be used, or the objective needs D- and too little of it is there.
+        InputError: pairs, spans or model cannot be used, the objective needs D- and too little of it is there, or `out`
+            holds something other than a model of this objective.
         TrainingError: training diverged before its first checkpoint.
     """
     row = find_objective(objective, params.objectives)
+    check_out(out, objective)
     params = params.model_copy(update={"bf16": uses_bf16(params.bf16, "cuda" if torch.cuda.is_available() else "cpu")})
     model = check_checkpoint(model, prompt, trained=True)
     if params.accelerate and not is_launched():
@@ -119,7 +121,7 @@ def train_objective(
         arguments,
         partial(_reference, policy, model, rows, row, fingerprint, params, work, processes),
         processes,
-        callbacks=[Forward(on_log)] if on_log and processes.is_main_process else None,
+        callbacks=[LogLastStep(), *([Forward(on_log)] if on_log and processes.is_main_process else ())],
     )
     diverged = _train(trainer, checkpoints, f"train {objective}")
     chosen = _choose(trainer, checkpoints, diverged, params)
@@ -249,13 +251,13 @@ def _metrics(
     diverged: DivergedError | None,
 ) -> dict[str, float]:
     history: list[dict[str, float]] = trainer.state.log_history
-    last = next((entry for entry in reversed(history) if "loss" in entry), {"loss": 0.0})
+    last: dict[str, float] = next((entry for entry in reversed(history) if "loss" in entry), {})
     scored = [entry for entry in history if "eval_loss" in entry and entry["step"] == chosen]
     metrics = {
         "pairs": float(checks.pairs - held),
         "steps": float(trainer.state.global_step),
         "model_step": float(chosen),
-        "loss": float(last["loss"] if trainer.mean_loss is None else trainer.mean_loss),
+        "loss": _mean_loss(history),
         **{name: float(last[name]) for name in REWARDS if name in last},
         "focal_token_share": checks.tokens_focal / checks.tokens_rejected,
         "pairs_without_focal_tokens": float(checks.focal_empty + checks.focal_lost),
@@ -264,3 +266,12 @@ def _metrics(
     if scored:
         metrics |= {"validation_pairs": float(held), "validation/loss": float(scored[-1]["eval_loss"])}
     return metrics | ({f"stopped/{diverged.reason}": float(diverged.step)} if diverged else {})
+
+
+def _mean_loss(history: Sequence[Mapping[str, float]]) -> float:
+    """Mean over all steps, those before a resume included: each logged loss is the mean since the one before."""
+    total = step = 0.0
+    for entry in history:
+        if "loss" in entry:
+            total, step = total + entry["loss"] * (entry["step"] - step), entry["step"]
+    return total / step if step else 0.0

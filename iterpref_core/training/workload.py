@@ -155,7 +155,7 @@ def _micro_batch(pairs: Sequence[PairLengths], number: int, objective: Objective
     pieces, labels = [], 0
     for pair in pairs:
         if not objective.preference:
-            program = pair.chosen if objective.nll == "chosen" else pair.rejected
+            program = pair.chosen if objective.nll_of == "chosen" else pair.rejected
             pieces.append(pair.prompt + program - 1)
             labels += program
             continue

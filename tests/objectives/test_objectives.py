@@ -82,7 +82,12 @@ def test_a_counterpart_differs_in_what_is_rejected_alone() -> None:
     for row in OBJECTIVES.values():
         if row.counterpart:
             other = OBJECTIVES[row.counterpart]
-            assert (row.loss, row.chosen, row.nll, row.alpha) == (other.loss, other.chosen, other.nll, other.alpha)
+            assert (row.loss, row.chosen, row.nll_of, row.alpha) == (
+                other.loss,
+                other.chosen,
+                other.nll_of,
+                other.alpha,
+            )
             assert (row.rejected, other.rejected) in {("focal", "all"), ("focal mean", "mean")}
 
 
@@ -91,7 +96,7 @@ def test_labels_tell_rows_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    "row", [{}, {"loss": sigmoid_loss, "nll": "rejected", "alpha": 1.0}, {"loss": sigmoid_loss, "alpha": 1.0}]
+    "row", [{}, {"loss": sigmoid_loss, "nll_of": "rejected", "alpha": 1.0}, {"loss": sigmoid_loss, "alpha": 1.0}]
 )
 def test_a_row_that_means_nothing_cannot_be_written(row: dict[str, Any]) -> None:
     with pytest.raises(AssertionError, match="mine: "):

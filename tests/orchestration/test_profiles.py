@@ -94,7 +94,7 @@ def test_each_model_of_the_paper_has_both_recipes(
         assert found.model.student == student
         assert {own.learning_rate for own in training.objectives.values()} == {learning_rate}
         assert {key: own.alpha for key, own in training.objectives.items()} == {
-            key: 1.0 if OBJECTIVES[key].nll else 0.0 for key in training.objectives
+            key: 1.0 if OBJECTIVES[key].nll_of else 0.0 for key in training.objectives
         }
         assert (training.epochs, training.nll, training.batch_size, training.micro_batch_size) == (epochs, nll, 128, 1)
         assert (training.beta, training.warmup_ratio, training.max_prompt_length, training.max_length) == (

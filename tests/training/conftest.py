@@ -49,7 +49,8 @@ def params() -> TrainingParams:
         max_margin=100.0,
         accelerate=None,
         objectives={
-            name: ObjectiveParams(learning_rate=1e-3, alpha=1.0 if row.nll else 0.0) for name, row in OBJECTIVES.items()
+            name: ObjectiveParams(learning_rate=1e-3, alpha=1.0 if row.nll_of else 0.0)
+            for name, row in OBJECTIVES.items()
         },
     )
 

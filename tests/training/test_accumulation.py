@@ -56,10 +56,8 @@ def test_one_by_eight_is_eight_by_one(
     params: TrainingParams,
     objective: ObjectiveName,
     nll: str,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With 11 pairs the second batch has three: its parts count by their pairs and tokens, not as parts."""
-    monkeypatch.setattr("iterpref_core.training.prepared_trainer._LOGGING_STEPS", 1)
     settings = params.model_copy(update={"batch_size": 8, "nll": nll, "epochs": 3})
     runs = {
         micro: _train(tmp_path / str(micro), uneven, objective, settings.model_copy(update={"micro_batch_size": micro}))

@@ -179,6 +179,17 @@ def test_training_reports_the_numbers_and_refuses_useless_regions_only_where_the
     assert "no pair has a token in D-" in caplog.text
 
 
+def test_pairs_without_spans_and_regions_that_are_whole_programs_are_said_with_their_number(
+    params: TrainingParams,
+) -> None:
+    rows = [row(1, "12349", "56789", "1111"), row(1, "1239", "5679", "111")]
+    checks = check_rows(rows, END)
+    checks.without_spans = 3
+    absent, whole = [item.text for item in checks.findings(params.model_copy(update={"batch_size": 2}))]
+    assert absent.startswith("3 of 5 pairs have no spans and take no part: ")
+    assert whole.startswith("D- is 100.0% of the rejected programs")
+
+
 def test_what_stops_a_run_is_logged_even_where_it_does_not(caplog: pytest.LogCaptureFixture) -> None:
     findings = [Finding(True, "a: do b"), Finding(False, "c: do d"), Finding(True, "e: do f")]
     with caplog.at_level(logging.WARNING):

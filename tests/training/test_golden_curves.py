@@ -25,9 +25,7 @@ def test_losses_are_those_of_before(
     model_folder: Path,
     params: TrainingParams,
     objective: ObjectiveName,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("iterpref_core.training.prepared_trainer._LOGGING_STEPS", 1)
     curve = tmp_path / "curve.csv"
     settings = params.model_copy(update={"epochs": 4})
     train_objective(

@@ -257,7 +257,7 @@ def test_loss_and_gradient_are_the_paper_s_equations(
     by_hand, model = load(), load()
     pairs = _random_pairs(len(objective) + len(layout), tokenizer.vocab_size)
     reference = {id(pair): _random_reference(pair) for pair in pairs}
-    row = replace(OBJECTIVES[objective], alpha=ALPHA if OBJECTIVES[objective].nll else 0.0)
+    row = replace(OBJECTIVES[objective], alpha=ALPHA if OBJECTIVES[objective].nll_of else 0.0)
     logps = ReferenceLogps([reference[id(p)][0] for p in pairs], [reference[id(p)][1] for p in pairs])
     columns = objective_columns(pairs, row, logps if row.referenced else None)
     rows = len(columns["prompt_ids"])

@@ -320,7 +320,7 @@ def test_a_killed_run_resumes_and_ends_with_the_same_weights(
     tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainingParams
 ) -> None:
     longer = params.model_copy(update={"epochs": 8})
-    _train(tmp_path / "whole", inputs, "target-rpo", longer)
+    uninterrupted = _train(tmp_path / "whole", inputs, "target-rpo", longer)
     killed = tmp_path / "killed"
     train_and_die(killed, inputs, longer)
     assert not (killed / "out").exists()
@@ -328,10 +328,36 @@ def test_a_killed_run_resumes_and_ends_with_the_same_weights(
     assert checkpoint is not None
     assert checkpoint.name in ("checkpoint-12", "checkpoint-15")
     metrics = _train(killed, inputs, "target-rpo", longer)
-    assert metrics["steps"] == 24
+    assert metrics == uninterrupted
+    assert (killed / "curve.csv").read_bytes() == (tmp_path / "whole" / "curve.csv").read_bytes()
     whole, resumed = (load_file(tmp_path / name / "out" / "model.safetensors") for name in ("whole", "killed"))
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
-    assert [row["step"] for row in _read_curve(killed / "curve.csv")] == ["5", "10", "15", "20"]
+
+
+def test_a_curve_has_twenty_points_or_every_step_and_the_last_one(
+    tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainingParams
+) -> None:
+    for epochs, batch_size, steps in ((1, 4, [1, 2, 3]), (41, 12, [*range(2, 42, 2), 41])):
+        folder = tmp_path / str(epochs)
+        _train(folder, inputs, "sft", params.model_copy(update={"epochs": epochs, "batch_size": batch_size}))
+        assert [int(row["step"]) for row in _read_curve(folder / "curve.csv")] == steps
+
+
+def test_a_folder_that_holds_anything_but_a_model_of_the_objective_is_left_alone(
+    tmp_path: Path, inputs: tuple[Path, Path, Path], params: TrainingParams
+) -> None:
+    short = params.model_copy(update={"epochs": 1, "nll": "sum"})
+    for _ in range(2):
+        _train(tmp_path, inputs, "sft", short)
+    lineage = read_lineage(tmp_path / "out")
+    assert lineage
+    assert (lineage.settings["nll"], lineage.settings["nll_of"]) == ("sum", "chosen")
+    with pytest.raises(InputError, match="out: holds a model trained with sft, which training with rpo would replace"):
+        _train(tmp_path, inputs, "rpo", short)
+    (tmp_path / "out" / LINEAGE).unlink()
+    with pytest.raises(InputError, match="out: holds other files"):
+        _train(tmp_path, inputs, "sft", short)
+    assert (tmp_path / "out" / "model.safetensors").is_file()
 
 
 def test_a_checkpoint_cut_off_in_mid_write_is_passed_over(tmp_path: Path) -> None:
@@ -381,7 +407,7 @@ def test_a_checkpoint_belongs_to_its_row_and_its_code(
         return run_key(*inputs[:2], "model", "dpo", params)
 
     before = key()
-    for change in ({"rejected": "focal"}, {"chosen": "focal"}, {"loss": other_loss}, {"nll": "chosen"}):
+    for change in ({"rejected": "focal"}, {"chosen": "focal"}, {"loss": other_loss}, {"nll_of": "chosen"}):
         with monkeypatch.context() as patched:
             patched.setitem(OBJECTIVES, "dpo", replace(OBJECTIVES["dpo"], **change))
             assert key() != before, change
