@@ -30,8 +30,10 @@ Verdict = Literal[
     "output_limit",
     "bad_return_type",
     "tampered",
+    "truncated",
     "infra_error",
 ]
+"""What became of a program. `truncated`: the answer ended at the limit of its length, and the program does not pass."""
 
 COMPOSED = "synthetic"
 """The `source` of problems from this project's feature tree."""

@@ -3,7 +3,7 @@
 from iterpref_core.execution import Outcome, Program
 from iterpref_core.inference.answer_extraction import extract_code
 from iterpref_core.inference.backend import Completion
-from iterpref_core.records import Attempt, Problem, Trajectory
+from iterpref_core.records import UNDECIDED, Attempt, Problem, Trajectory
 
 
 def visible_program(problem: Problem, answer: Completion) -> Program:
@@ -12,11 +12,15 @@ def visible_program(problem: Problem, answer: Completion) -> Program:
 
 
 def attempt_of(iteration: int, answer: Completion, program: Program, outcome: Outcome) -> Attempt:
-    """The record of an answer, its program and the outcome of running that."""
+    """The record of an answer, its program and the outcome of running that.
+
+    An answer that was cut off at `codeflow.max_new_tokens` is `truncated`, unless its program passes all the same.
+    """
+    cut = answer.truncated and outcome.verdict not in UNDECIDED
     return Attempt(
         iteration=iteration,
         code=program.code,
-        verdict=outcome.verdict,
+        verdict="truncated" if cut else outcome.verdict,
         feedback=outcome.feedback,
         prompt_tokens=answer.prompt_tokens,
         completion_tokens=answer.completion_tokens,

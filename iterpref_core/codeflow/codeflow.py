@@ -5,6 +5,7 @@ A trajectory comes from debugging, or, as the baseline, from sampling: `codeflow
 
 import hashlib
 import json
+import logging
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ from iterpref_core.progress import show_progress
 from iterpref_core.records import Problem, Trajectory
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.jsonl import write_jsonl
+
+logger = logging.getLogger(__name__)
 
 DECIDED_BY = tuple(f"iterpref_core.{name}" for name in ("codeflow", "execution", "inference", "screening"))
 """The code that decides trajectories: what dvc.yaml names for the stage."""
@@ -105,6 +108,8 @@ def run_codeflow(run: CodeflowRun, out: Path) -> dict[str, float]:
         write_jsonl(out, priced(tally.watch(in_order(run.problems, work))))
         faults = work.faults()
         work.remove()
+    if advice := tally.advice():
+        logger.warning("%s", advice)
     return {
         **tally.metrics(),
         "cost_usd": round(cost, 6),

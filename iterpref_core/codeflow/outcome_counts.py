@@ -7,6 +7,9 @@ from typing import get_args
 from iterpref_core.inference.answer_extraction import lacks_program
 from iterpref_core.records import UNDECIDED, Trajectory, Verdict
 
+MAX_CUT_SHARE = 0.02
+"""Share of answers cut off at the length limit above which a run says so."""
+
 
 class OutcomeCounts:
     """Counts over trajectories.
@@ -46,6 +49,12 @@ class OutcomeCounts:
                 self._prompt_tokens += attempt.prompt_tokens
                 self._completion_tokens += attempt.completion_tokens
             yield trajectory
+
+    def advice(self) -> str:
+        """What to change where more than `MAX_CUT_SHARE` of the answers were cut off; empty where fewer were."""
+        answers = self._verdicts.total()
+        cut = sum(count for (_, verdict), count in self._verdicts.items() if verdict == "truncated")
+        return f"{cut} of {answers} answers were cut: raise codeflow.max_new_tokens" * (cut > MAX_CUT_SHARE * answers)
 
     def metrics(self) -> dict[str, float]:
         """The counts so far; at least one problem must have passed.

@@ -10,6 +10,7 @@ from typing import get_args
 
 from iterpref_core.config import PairsParams
 from iterpref_core.errors import InputError
+from iterpref_core.inference.answer_extraction import lacks_program
 from iterpref_core.inference.backend import Backend, derive_seed
 from iterpref_core.pairs.filters import DropReason, drop_reason
 from iterpref_core.pairs.pair_judge import Kind, judge_pairs
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 _JUDGED = tuple(f"judge_{kind}" for kind in get_args(Kind) if kind != "substantive")
 DROPPED = (
-    *("unsolved", "fails_hidden_tests", "solved_by_draft", *get_args(DropReason)),
+    *("unsolved", "fails_hidden_tests", "solved_by_draft", "truncated", "no_program", *get_args(DropReason)),
     *("contaminated", "near_duplicate", *_JUDGED),
 )
 """Every reason, in the order in which pairs are asked for them."""
@@ -57,7 +58,8 @@ def select_pairs(
         `rejected: all` also `further_pairs`, those beside the first of a problem; overlaps, near-duplicates and what a
         judge drops count by pair then, the other reasons where a problem has no pair for them.
         `solved_by_draft` means that no version failed: with sampling, none of the samples. `fails_hidden_tests`: with
-        `params.pass_hidden`, every version that passes the visible tests fails the hidden ones. `contaminated` counts
+        `params.pass_hidden`, every version that passes the visible tests fails the hidden ones. `truncated` and
+        `no_program`: every version that failed was cut off at the length limit, or is prose. `contaminated` counts
         the pairs that overlap with a benchmark, dropped or not; with a judge, also `judge/<count>`.
 
     Raises:
@@ -95,15 +97,14 @@ def select_pairs(
 
 
 def make_pairs(trajectory: Trajectory, prompt: str, params: PairsParams) -> list[PreferencePair]:
-    """The pairs of a trajectory with a version that may be chosen; none where no version failed.
+    """The pairs of a trajectory with a version that may be chosen; none where no version may be rejected.
 
     Chosen is a version that passes: of debugging the final one, of sampling a random one. Rejected is the first, the
     last or a random one of those that failed, or with `all` each different one, for a pair of its own. What is random
-    is a function of `params.seed` and the problem, whatever else is in the file. A version that could not be judged
-    (`infra_error`) is not known to fail.
+    is a function of `params.seed` and the problem, whatever else is in the file.
     """
     passing = [attempt.code for attempt in eligible(trajectory, params)]
-    failing = [attempt.code for attempt in trajectory.attempts if attempt.verdict not in UNDECIDED]
+    failing = [attempt.code for attempt in trajectory.attempts if reason_against(attempt) is None]
     if not failing:
         return []
     chance = random.Random(derive_seed(params.seed, trajectory.task_id))
@@ -120,6 +121,19 @@ def eligible(trajectory: Trajectory, params: PairsParams) -> list[Attempt]:
     """The versions that may be chosen: they pass the visible tests, with `params.pass_hidden` the hidden ones too."""
     passing = (attempt for attempt in trajectory.attempts if attempt.verdict == "passed")
     return [attempt for attempt in passing if not (params.pass_hidden and attempt.fails_hidden)]
+
+
+def reason_against(attempt: Attempt) -> str | None:
+    """Why a version may not be rejected, or None: it is a program that somebody ended, and the tests failed it.
+
+    A version that could not be judged (`infra_error`) is not known to fail. One that was cut off would teach a model
+    to write less.
+    """
+    if attempt.verdict in UNDECIDED:
+        return "solved_by_draft"
+    if attempt.verdict == "truncated":
+        return "truncated"
+    return "no_program" if lacks_program(attempt.code) else None
 
 
 def _select(
@@ -157,7 +171,8 @@ def _pairs_or_reason(
         return "fails_hidden_tests"
     pairs = make_pairs(trajectory, task.prompt, params)
     if not pairs:
-        return "solved_by_draft"
+        found = {reason_against(attempt) for attempt in trajectory.attempts}
+        return next((reason for reason in ("truncated", "no_program") if reason in found), "solved_by_draft")
     reasons = [drop_reason(pair, params, count_tokens, task.entry_point) for pair in pairs]
     return [pair for pair, reason in zip(pairs, reasons, strict=True) if reason is None] or str(reasons[0])
 

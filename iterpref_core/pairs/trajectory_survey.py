@@ -16,6 +16,8 @@ _REMEDIES = {
     "easier problems",
     "solved_by_draft": "no version failed: take harder problems, raise codeflow.temperature, or have a weaker model "
     "draft (codeflow.draft_model)",
+    "truncated": "raise codeflow.max_new_tokens",
+    "no_program": "name models that follow instructions, or set codeflow.wording: instruct",
     "fails_hidden_tests": "set pairs.pass_hidden: false, or name a stronger model.debugger",
     "long_error_region": "raise pairs.max_error_lines",
     "too_long": "raise pairs.max_tokens",

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -352,6 +353,17 @@ def test_metrics_by_iteration_and_what_the_hidden_tests_find(tmp_path: Path) -> 
     digests = [trajectory.tests for trajectory in read_jsonl(tmp_path / "out.jsonl", Trajectory)]
     assert digests == [problem.tests_digest for problem in read_jsonl(path, Problem)]
     assert len(set(digests)) == 2
+
+
+def test_a_run_whose_answers_are_cut_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class Cut(Patient):
+        def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+            return [replace(answer, truncated=True) for answer in super().generate(requests, sampling)]
+
+    write_problems(tmp_path / "problems.jsonl", [1, 0, 9])
+    metrics = debug(tmp_path, Cut())
+    assert metrics["verdicts/truncated"] == 4
+    assert caplog.messages == ["4 of 6 answers were cut: raise codeflow.max_new_tokens"]
 
 
 def test_problems_that_change_under_a_run_are_noticed(tmp_path: Path) -> None:

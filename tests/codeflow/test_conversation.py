@@ -20,8 +20,10 @@ PROBLEM = Problem(
 )
 
 
-def step(conversation: Conversation, text: str, verdict: Verdict, feedback: str = "") -> Conversation:
-    answer = Completion(text, prompt_tokens=3, completion_tokens=2, truncated=False)
+def step(
+    conversation: Conversation, text: str, verdict: Verdict, feedback: str = "", *, truncated: bool = False
+) -> Conversation:
+    answer = Completion(text, prompt_tokens=3, completion_tokens=2, truncated=truncated)
     outcome = Outcome(
         verdict=verdict, feedback=feedback, tests_passed=0, tests_total=1, isolation="test", cpu_s=0.0, wall_s=0.0
     )
@@ -69,6 +71,16 @@ def test_an_unjudged_program_ends_it_unsolved() -> None:
     conversation = step(Conversation(PROBLEM, max_iterations=5, seed=1), "any", "infra_error")
     assert conversation.finished
     assert not conversation.solved
+
+
+@pytest.mark.parametrize(
+    ("verdict", "recorded"),
+    [("syntax_error", "truncated"), ("wrong_answer", "truncated"), ("passed", "passed"), ("infra_error",) * 2],
+)
+def test_an_answer_cut_off_at_the_limit_is_truncated_unless_it_passes(verdict: Verdict, recorded: Verdict) -> None:
+    conversation = step(Conversation(PROBLEM, max_iterations=5, seed=1), "longest_chain =", verdict, truncated=True)
+    assert [attempt.verdict for attempt in conversation.attempts] == [recorded]
+    assert conversation.finished == (verdict == recorded)
 
 
 def test_only_visible_tests_of_the_record_are_run() -> None:

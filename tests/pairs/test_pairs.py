@@ -38,7 +38,9 @@ def params(rejected: Literal["random", "first", "last", "all"] = "random", seed:
 
 
 PROBLEM = Problem(task_id="t", prompt="Task", entry_point="", tests=(IoTest(call="x", expected="3"),))
-THREE = [("x = 0", "wrong_answer"), ("x = (", "syntax_error"), ("x = 2", "timeout"), ("x = 3", "passed")]
+THREE: list[tuple[str, Verdict]] = [
+    ("x = 0", "wrong_answer"), ("x = (", "syntax_error"), ("x = 2", "timeout"), ("x = 3", "passed"),
+]  # fmt: skip
 
 
 def select(
@@ -147,9 +149,14 @@ def test_trajectories_that_other_tests_judged_are_refused(tmp_path: Path, word_m
         select(tmp_path, word_model, [other])
 
 
-def test_an_unjudged_version_is_never_rejected() -> None:
-    unjudged = trajectory("t", [("x = 0", "infra_error"), ("x = 3", "passed")])
-    assert make_pairs(unjudged, "p", params("all")) == []
+def test_unjudged_cut_and_prose_versions_are_never_rejected(tmp_path: Path, word_model: Path) -> None:
+    cut, prose, unjudged = ("x =", "truncated"), ("I cannot.", "syntax_error"), ("x = 0", "infra_error")
+    unusable = [cut, prose, unjudged]
+    many = [trajectory(f"t{i}", [version, THREE[-1]]) for i, version in enumerate(unusable)]
+    metrics, pairs = select(tmp_path, word_model, [*many, trajectory("t3", [*unusable, *THREE])], params("all"))
+    assert [pair.rejected for pair in pairs] == ["x = 0", "x = (", "x = 2"]
+    dropped = {name: count for name, count in metrics.items() if name.startswith("dropped/") and count}
+    assert dropped == {"dropped/truncated": 1, "dropped/no_program": 1, "dropped/solved_by_draft": 1}
 
 
 def test_a_trajectory_without_its_problem_is_refused(tmp_path: Path, word_model: Path) -> None:
