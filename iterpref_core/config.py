@@ -203,7 +203,6 @@ class NanolabParams(Settings):
     muon_learning_rate: PositiveFloat
     bf16: Bf16
     repairs_per_problem: PositiveInt
-    habits: Annotated[float, Field(ge=0, le=1)]
 
 
 class SamplingParams(Settings):
@@ -291,24 +290,6 @@ class TrainingParams(Settings):
     max_margin: Annotated[float, Field(ge=0)]
     accelerate: Annotated[str, Field(min_length=1)] | None
     objectives: dict[str, ObjectiveParams]
-
-
-def _check_range(bounds: tuple[float, float]) -> tuple[float, float]:
-    if bounds[0] > bounds[1]:
-        raise ValueError("the smallest comes first")
-    return bounds
-
-
-class GrpoParams(Settings):
-    """GRPO, a baseline of the study: on-policy training with tests as the reward."""
-
-    learning_rate: PositiveFloat
-    steps: PositiveInt
-    prompts: PositiveInt
-    generations: Annotated[int, Field(ge=2)]
-    temperature: Annotated[float, Field(gt=0, le=2)]
-    kl: Annotated[float, Field(ge=0)]
-    max_new_tokens: PositiveInt
 
 
 def _check_day(text: str) -> str:

@@ -351,26 +351,6 @@ class PairShifts(Record):
     rejected: tuple[TokenShift, ...]
 
 
-class Divergence(Record):
-    """How far training moved a model's distributions, and what the right and the wrong program became.
-
-    Attributes:
-        kl_error: mean KL(trained || start) of a token of D-, nats.
-        kl_rejected: of the other tokens of y-.
-        kl_chosen: of the tokens of y+.
-        kl_unrelated: of the tokens of programs that no pair has.
-        chosen_logp: mean log-probability of y+, nats a program, before and after.
-        first_wrong: mean probability of the first token of y- that is not that of y+, before and after.
-    """
-
-    kl_error: float
-    kl_rejected: float
-    kl_chosen: float
-    kl_unrelated: float
-    chosen_logp: tuple[float, float]
-    first_wrong: tuple[float, float]
-
-
 def line_spans(text: str) -> list[Span]:
     r"""Character offsets of the lines, without their ends.
 

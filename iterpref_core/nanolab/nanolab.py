@@ -15,7 +15,6 @@ from iterpref_core.inference.local.checkpoints import EMBEDDED, name_served, pin
 from iterpref_core.inference.local.model_lineage import training_versions, write_lineage
 from iterpref_core.inference.local.precision import uses_bf16
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
-from iterpref_core.nanolab.habits import add_habits
 from iterpref_core.nanolab.pretrain import Example, pretrain
 from iterpref_core.nanolab.repairs import make_repairs
 from iterpref_core.records import ModelLineage, Problem
@@ -76,8 +75,7 @@ def build_models(
         split = [problem for problem in every if problem.split == role]
         if not split:
             raise InputError(f"{problems}: no problem of split '{role}'; the embedded {role} needs some to learn from")
-        learned = add_habits(split, nanolab.habits, nanolab.seed) if role == "student" else split
-        examples = _drafts(learned)
+        examples = _drafts(split)
         if role == "debugger":
             examples += _refinements(split, nanolab, execution)
         metrics |= _train(role, examples, tokenizer, nanolab, out)

@@ -1,7 +1,6 @@
 """Preference objectives: one loss, and the table of its variants.
 
-IterPref's loss (arXiv 2503.02783, section 3.3) and its baselines differ in which tokens count, and a row may name
-another preference loss:
+IterPref's loss (arXiv 2503.02783, section 3.3) and its baselines differ in which tokens count:
 
     K+ = sum_t w+_t (log pi - log pi_ref)(y+_t)        K- = sum_t w-_t (log pi - log pi_ref)(y-_t)
     L  = -log sigmoid(beta (K+ - K-)) + alpha * NLL(y+)
@@ -20,12 +19,14 @@ from pydantic import AfterValidator, WithJsonSchema
 
 from iterpref_core.config import ObjectiveParams
 from iterpref_core.errors import ConfigError, unknown_name
-from iterpref_core.objectives.weightings import OF_REFERENCE, OF_REGION, WEIGHTINGS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-HALF = "half focal"
+Tokens = Literal["all", "focal"]
+"""Which tokens of a program count: all of them, or those of its error region (of y+, what the fix changed)."""
+
+HALF: Literal["half focal"] = "half focal"
 """All tokens of the rejected program in one half of every batch, those of its error region in the other."""
 
 PreferenceLoss = Callable[["Tensor", "Tensor", float], "Tensor"]
@@ -48,27 +49,7 @@ def sigmoid_loss(chosen_logratio: "Tensor", rejected_logratio: "Tensor", beta: f
     return -logsigmoid(beta * (chosen_logratio - rejected_logratio))
 
 
-SIMPO_MARGIN = 0.5
-"""gamma of SimPO's loss: TRL's default (`simpo_gamma`)."""
-
-
-def simpo_loss(chosen_logratio: "Tensor", rejected_logratio: "Tensor", beta: float) -> "Tensor":
-    """-log sigmoid(beta (K+ - K-) - gamma) for each pair: SimPO's loss (arXiv 2405.14734, equation 6).
-
-    Args:
-        chosen_logratio: (batch,) K+: there mean log-probabilities, without a reference.
-        rejected_logratio: (batch,) K-.
-        beta: scale of the difference.
-
-    Returns:
-        (batch,)
-    """
-    from torch.nn.functional import logsigmoid
-
-    return -logsigmoid(beta * (chosen_logratio - rejected_logratio) - SIMPO_MARGIN)
-
-
-DECISIVE = ("learning_rate", "reference", "chosen", "rejected", "nll_of", "nll_tokens", "alpha")
+DECISIVE = ("learning_rate", "chosen", "rejected", "nll_of", "alpha")
 """Fields of a row that decide a training, beside its loss."""
 
 
@@ -80,11 +61,9 @@ class Objective:
         label: its name for readers.
         learning_rate: what it trains with unless `training.objectives` in params.yaml says otherwise.
         loss: the preference term; None for an objective without one.
-        reference: whether its log-ratios are to a reference; else they are log-probabilities.
-        chosen: how the tokens of y+ count in K+: a name in `WEIGHTINGS`.
-        rejected: how those of y- count in K-: another such name, or `HALF`.
+        chosen: which tokens of y+ count in K+.
+        rejected: which of y- count in K-.
         nll_of: the program that is in the NLL; None where there is no NLL.
-        nll_tokens: how its tokens count there.
         alpha: the weight of the NLL, unless params.yaml says otherwise.
         counterpart: the same objective over all of y-, which the report compares it to.
     """
@@ -92,11 +71,9 @@ class Objective:
     label: str
     learning_rate: float
     loss: PreferenceLoss | None = None
-    reference: bool = True
-    chosen: str = "all"
-    rejected: str = "all"
+    chosen: Tokens = "all"
+    rejected: Literal["all", "focal", "half focal"] = "all"
     nll_of: Literal["chosen", "rejected"] | None = None
-    nll_tokens: str = "all"
     alpha: float = 0.0
     counterpart: str | None = None
 
@@ -105,25 +82,16 @@ class Objective:
         assert self.loss or self.nll_of, f"{self.label}: neither a loss nor an NLL, so nothing to learn from"
         assert not (self.loss and self.nll_of == "rejected"), f"{self.label}: beside a loss the NLL is of y+"
         assert self.nll_of or not self.alpha, f"{self.label}: alpha weighs an NLL, and there is none"
-        weightings = {self.chosen, self.rejected, self.nll_tokens}
-        assert weightings <= {*WEIGHTINGS, HALF}, f"{self.label}: no such weighting"
-        assert self.referenced or not weightings & OF_REFERENCE, f"{self.label}: no reference to weigh tokens by"
 
     @property
     def preference(self) -> bool:
-        """Whether there is a preference term, and so a rejected program."""
+        """Whether there is a preference term, and so a rejected program and a reference to score."""
         return self.loss is not None
-
-    @property
-    def referenced(self) -> bool:
-        """Whether a reference has to be scored."""
-        return self.preference and self.reference
 
     @property
     def regional(self) -> bool:
         """Whether it needs to know where the error is."""
-        used = {self.nll_tokens} | ({self.chosen, self.rejected} if self.loss else set())
-        return bool(used & {*OF_REGION, HALF})
+        return self.preference and {self.chosen, self.rejected} != {"all"}
 
     @property
     def focal(self) -> bool:
@@ -151,29 +119,6 @@ OBJECTIVES: dict[str, Objective] = {
     "symmetric-rpo": Objective(
         "Symmetric-RPO", 3e-4, sigmoid_loss, chosen="focal", rejected="focal", nll_of="chosen", alpha=20.0
     ),
-    "fork-rpo": Objective(
-        "Fork-RPO", 3e-4, sigmoid_loss, chosen="first", rejected="first", nll_of="chosen", alpha=20.0
-    ),
-    "sure-rpo": Objective("Sure-RPO", 3e-4, sigmoid_loss, rejected="sure", nll_of="chosen", alpha=20.0),
-    "balanced-rpo": Objective("Balanced-RPO", 3e-4, sigmoid_loss, rejected="balanced", nll_of="chosen", alpha=20.0),
-    "counterpart-rpo": Objective(
-        "Counterpart-RPO",
-        3e-4,
-        sigmoid_loss,
-        chosen="counterpart",
-        rejected="focal",
-        nll_of="chosen",
-        nll_tokens="counterpart",
-        alpha=20.0,
-    ),
-    "unsure-rpo": Objective(
-        "Unsure-RPO", 3e-4, sigmoid_loss, rejected="focal", nll_of="chosen", nll_tokens="unsure", alpha=20.0
-    ),
-    "simpo": Objective("SimPO", 1e-5, simpo_loss, reference=False, chosen="mean", rejected="mean"),
-    "target-simpo": Objective(
-        "Target-SimPO", 1e-5, simpo_loss, reference=False, chosen="mean", rejected="focal mean", counterpart="simpo"
-    ),
-    "focal-sft": Objective("Focal SFT", 3e-4, nll_of="chosen", nll_tokens="counterpart", alpha=1.0),
 }
 """RPO is DPO with an NLL; SFT has the NLL alone. Rates and alphas are those of docs/tuning.md, for the embedded model.
 

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from datasets import Dataset, concatenate_datasets
 
-from iterpref_core.objectives.objectives import HALF, Objective
-from iterpref_core.objectives.weightings import WEIGHTINGS
+from iterpref_core.objectives.objectives import HALF, Objective, Tokens
 from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.reference import ReferenceLogps
 
@@ -79,27 +78,27 @@ def weigh_tokens(stored: Columns, objective: Objective) -> Columns:
     """
     if not objective.preference:
         return _nll_columns(stored, objective)
-    marks = {"chosen": stored["focal_chosen"], "rejected": stored["focal"]}
-    logps = {
-        side: stored[f"ref_{side}_token_logps"] if objective.reference else [[0.0] * len(row) for row in own]
-        for side, own in marks.items()
-    }
-    chosen, rejected = (list(zip(own, logps[side], strict=True)) for side, own in marks.items())
+    logps = {side: stored[f"ref_{side}_token_logps"] for side in ("chosen", "rejected")}
     return {
         "prompt_ids": stored["prompt_ids"],
         "chosen_ids": stored["chosen_ids"],
         "rejected_ids": stored["rejected_ids"],
-        "chosen_weights": [WEIGHTINGS[objective.chosen](*row) for row in chosen],
+        "chosen_weights": [token_weights(objective.chosen, marks) for marks in stored["focal_chosen"]],
         "rejected_weights": [
-            WEIGHTINGS[name](*row) for name, row in zip(_by_row(stored, objective), rejected, strict=True)
+            token_weights(name, marks) for name, marks in zip(_by_row(stored, objective), stored["focal"], strict=True)
         ],
-        "nll_weights": [WEIGHTINGS[objective.nll_tokens](*row) for row in chosen],
+        "nll_weights": [token_weights("all", marks) for marks in stored["focal_chosen"]],
         "ref_chosen_token_logps": logps["chosen"],
         "ref_rejected_token_logps": logps["rejected"],
     }
 
 
-def _by_row(stored: Columns, objective: Objective) -> list[str]:
+def token_weights(tokens: Tokens, marks: Sequence[int]) -> list[float]:
+    """How much each token of a program counts, of which `marks` are 1 in the error region, else 0."""
+    return [1.0] * len(marks) if tokens == "all" else [float(mark) for mark in marks]
+
+
+def _by_row(stored: Columns, objective: Objective) -> list[Tokens]:
     """How the tokens of each row's rejected program count."""
     if objective.rejected != HALF:
         return [objective.rejected] * len(stored["focal"])
@@ -118,7 +117,7 @@ def _nll_columns(stored: Columns, objective: Objective) -> Columns:
         "rejected_ids": nothing,
         "chosen_weights": zeros,
         "rejected_weights": nothing,
-        "nll_weights": [WEIGHTINGS[objective.nll_tokens](own, ()) for own in stored[marks]],
+        "nll_weights": [token_weights("all", own) for own in stored[marks]],
         "ref_chosen_token_logps": zeros,
         "ref_rejected_token_logps": nothing,
     }

@@ -68,7 +68,7 @@ def focal_dataset(
             f"max_prompt_length = {max_prompt_length}; raise the former or lower the latter"
         )
     rows = list(tokenize_pairs((_as_records(number, pair) for number, pair in enumerate(pairs)), tokenizer, form))
-    reference = _score(model, rows, args) if row.referenced else None
+    reference = _score(model, rows, args) if row.preference else None
     return Dataset.from_dict(objective_columns(rows, row, reference))
 
 

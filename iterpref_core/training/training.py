@@ -199,7 +199,7 @@ def _reference(
         check_exactness(whole, collator, params.layout)
         return whole
 
-    if not objective.referenced:
+    if not objective.preference:
         load()  # which checks what the policy alone could not
         return None
     return reference_logps(

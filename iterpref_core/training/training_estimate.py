@@ -189,7 +189,7 @@ def estimate_training(
         trained=setting.lora_rank * shape.adapter or shape.parameters,
         memory=estimate_memory(shape, workload, params, setting),
         flops=_scale(estimate_flops(shape, workload, params, setting), params.epochs * factor, factor),
-        reference_cache=round(_LOGPROB_BYTES * workload.programs * factor) if objective.referenced else 0,
+        reference_cache=round(_LOGPROB_BYTES * workload.programs * factor) if objective.preference else 0,
     )
 
 

@@ -122,7 +122,7 @@ def measure_workload(lengths: Sequence[PairLengths], objective: Objective, param
         _micro_batch(pairs, number, objective, params)
         for number, pairs in enumerate(_parts(order, params.micro_batch_size))
     ]
-    scored = sorted(_reference_lengths(lengths)) if objective.referenced else []
+    scored = sorted(_reference_lengths(lengths)) if objective.preference else []
     reference = [
         _row([width for width, _ in part], sum(program for _, program in part))
         for part in _parts(scored, 2 * params.micro_batch_size)
@@ -136,7 +136,7 @@ def measure_workload(lengths: Sequence[PairLengths], objective: Objective, param
         reference_slots=sum(batch.rows * batch.width for batch in reference),
         reference_attended=sum(batch.rows * batch.width**2 for batch in reference),
         reference_largest=max(reference, key=lambda batch: batch.rows * batch.width, default=MicroBatch(0, 0, 0)),
-        programs=sum(pair.chosen + pair.rejected for pair in lengths) if objective.referenced else 0,
+        programs=sum(pair.chosen + pair.rejected for pair in lengths) if objective.preference else 0,
     )
 
 

@@ -154,7 +154,7 @@ def bench_recipe(shape: str, objective: str, params: TrainingParams, pairs: int,
             row,
             params,
             arguments,
-            partial(reference, folder=work / "reference") if row.referenced else lambda _: None,
+            partial(reference, folder=work / "reference") if row.preference else lambda _: None,
             processes,
             callbacks=[timer],
         )

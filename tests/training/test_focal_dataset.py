@@ -47,7 +47,7 @@ def test_tokens_and_masks_are_the_pipeline_s(
     for name, values in expected.items():
         assert found[name][:] == values, name
     assert list(map(len, found["ref_chosen_token_logps"])) == list(map(len, found["chosen_ids"]))
-    assert all(value < 0 for value in found["ref_chosen_token_logps"][0]) == OBJECTIVES[objective].referenced
+    assert all(value < 0 for value in found["ref_chosen_token_logps"][0]) == OBJECTIVES[objective].preference
 
 
 def test_an_adapter_that_was_put_on_before_does_not_change_the_reference(

@@ -119,8 +119,8 @@ def test_columns_from_disk_are_those_from_memory(
     )
     kept = Dataset.from_dict({"ref_chosen_token_logps": logps.chosen, "ref_rejected_token_logps": logps.rejected})
     row = OBJECTIVES[objective]
-    expected = objective_columns(rows, row, logps if row.referenced else None)
-    found = objective_dataset(open_table().dataset, kept if row.referenced else None, row)
+    expected = objective_columns(rows, row, logps if row.preference else None)
+    found = objective_dataset(open_table().dataset, kept if row.preference else None, row)
     assert found[:] == expected
     assert set(expected) == set(COLUMNS)
     assert len(found) == len(rows) * (2 if "hybrid" in objective else 1)

@@ -64,23 +64,6 @@ def _nll(programs: list[list[torch.Tensor]], reduction: Reduction) -> torch.Tens
     return total / (sum(map(len, programs)) if reduction == "mean" else len(programs))
 
 
-def _weighted_nll(scored: list[Scored], weigh: Callable[[Scored], list[float]], reduction: Reduction) -> torch.Tensor:
-    """The NLL of the chosen programs, each token by its own weight."""
-    total, weight = torch.zeros((), dtype=torch.float64), 0.0
-    for one in scored:
-        for logp, own in zip(one.chosen, weigh(one), strict=True):
-            total, weight = total - own * logp, weight + own
-    return ALPHA * total / (weight if reduction == "mean" else len(scored))
-
-
-def _fix_five_times(one: Scored) -> list[float]:
-    return [5.0 if mark else 1.0 for mark in one.pair.focal_chosen]
-
-
-def _by_doubt(one: Scored) -> list[float]:
-    return [-math.expm1(logp) for logp in one.ref_chosen]
-
-
 def _of_chosen(scored: list[Scored], reduction: Reduction) -> torch.Tensor:
     return ALPHA * _nll([one.chosen for one in scored], reduction)
 
@@ -121,60 +104,6 @@ def _target(scored: list[Scored]) -> torch.Tensor:
     return _mean([_sigmoid(_plus(one), _focal_minus(one)) for one in scored])
 
 
-def _fork(scored: list[Scored]) -> torch.Tensor:
-    """The first token of each marked region alone."""
-
-    def at_first(logps: list[torch.Tensor], ref: list[float], marks: list[int]) -> torch.Tensor:
-        place = marks.index(1) if 1 in marks else None
-        return _ratio([], []) if place is None else logps[place] - ref[place]
-
-    return _mean(
-        [
-            _sigmoid(
-                at_first(one.chosen, one.ref_chosen, one.pair.focal_chosen),
-                at_first(one.rejected, one.ref_rejected, one.pair.focal),
-            )
-            for one in scored
-        ]
-    )
-
-
-def _sure(scored: list[Scored]) -> torch.Tensor:
-    def minus(one: Scored) -> torch.Tensor:
-        total = _ratio([], [])
-        for own, ref, mark in zip(one.rejected, one.ref_rejected, one.pair.focal, strict=True):
-            total = total + mark * math.exp(ref) * (own - ref)
-        return total
-
-    return _mean([_sigmoid(_plus(one), minus(one)) for one in scored])
-
-
-def _balanced(scored: list[Scored]) -> torch.Tensor:
-    def minus(one: Scored) -> torch.Tensor:
-        return _focal_minus(one) * len(one.rejected) / max(sum(one.pair.focal), 1)
-
-    return _mean([_sigmoid(_plus(one), minus(one)) for one in scored])
-
-
-def _counterpart(scored: list[Scored]) -> torch.Tensor:
-    return _mean([_sigmoid(_plus(one) + 4 * _focal_plus(one), _focal_minus(one)) for one in scored])
-
-
-def _simpo(scored: list[Scored], minus: Callable[[Scored], list[torch.Tensor]]) -> torch.Tensor:
-    """No reference, means over tokens, and a margin of one half."""
-
-    def loss(one: Scored) -> torch.Tensor:
-        pushed = minus(one)
-        difference = sum(one.chosen) / len(one.chosen) - sum(pushed, _ratio([], [])) / max(len(pushed), 1)
-        return torch.log1p(torch.exp(0.5 - BETA * difference))
-
-    return _mean([loss(one) for one in scored])
-
-
-def _marked(one: Scored) -> list[torch.Tensor]:
-    return [logp for logp, mark in zip(one.rejected, one.pair.focal, strict=True) if mark]
-
-
 def _symmetric(scored: list[Scored]) -> torch.Tensor:
     return _mean([_sigmoid(_focal_plus(one), _focal_minus(one)) for one in scored])
 
@@ -196,14 +125,6 @@ ORACLES: dict[str, Callable[[list[Scored], Reduction], torch.Tensor]] = {
     "hybrid-rpo": lambda scored, nll: _hybrid(scored) + _of_chosen(scored, nll),
     "symmetric-dpo": lambda scored, _: _symmetric(scored),
     "symmetric-rpo": lambda scored, nll: _symmetric(scored) + _of_chosen(scored, nll),
-    "fork-rpo": lambda scored, nll: _fork(scored) + _of_chosen(scored, nll),
-    "sure-rpo": lambda scored, nll: _sure(scored) + _of_chosen(scored, nll),
-    "balanced-rpo": lambda scored, nll: _balanced(scored) + _of_chosen(scored, nll),
-    "counterpart-rpo": lambda scored, nll: _counterpart(scored) + _weighted_nll(scored, _fix_five_times, nll),
-    "unsure-rpo": lambda scored, nll: _target(scored) + _weighted_nll(scored, _by_doubt, nll),
-    "simpo": lambda scored, _: _simpo(scored, lambda one: one.rejected),
-    "target-simpo": lambda scored, _: _simpo(scored, _marked),
-    "focal-sft": lambda scored, nll: _weighted_nll(scored, _fix_five_times, nll),
 }
 """Each objective's loss as the paper that has it describes it. One that is not here by its own name is unproven."""
 
@@ -259,7 +180,7 @@ def test_loss_and_gradient_are_the_paper_s_equations(
     reference = {id(pair): _random_reference(pair) for pair in pairs}
     row = replace(OBJECTIVES[objective], alpha=ALPHA if OBJECTIVES[objective].nll_of else 0.0)
     logps = ReferenceLogps([reference[id(p)][0] for p in pairs], [reference[id(p)][1] for p in pairs])
-    columns = objective_columns(pairs, row, logps if row.referenced else None)
+    columns = objective_columns(pairs, row, logps if row.preference else None)
     rows = len(columns["prompt_ids"])
     scored = [
         Scored(

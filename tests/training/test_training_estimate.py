@@ -173,7 +173,7 @@ def _batch(rows: list[TokenizedPair], layout: Layout, objective: ObjectiveName) 
     reference = ReferenceLogps(
         [[0.0] * len(one.chosen_ids) for one in rows], [[0.0] * len(one.rejected_ids) for one in rows]
     )
-    columns = objective_columns(rows, row, reference if row.referenced else None)
+    columns = objective_columns(rows, row, reference if row.preference else None)
     collator = make_collator(layout, 0, preference=row.preference, pad_to_multiple_of=PAD_TO_MULTIPLE_OF)
     return collator([dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)])
 
