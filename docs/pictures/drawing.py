@@ -132,7 +132,7 @@ def _pair(pair: PreferencePair, spans: FocalSpans, shifts: PairShifts) -> dict[s
     }
     programs = []
     for name, (title, text, marked, tokens) in sides.items():
-        drawn = list(_lines(color_lines(text, marked, tokens), y, scale))
+        drawn = list(_lines(color_lines(text, marked, tokens, penalized=name == "y-minus"), y, scale))
         height = _LINE * len(drawn) + 12
         programs.append({"style": name, "title": title, "y": y, "height": height, "lines": drawn})
         y += height + 40

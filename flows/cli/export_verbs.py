@@ -12,6 +12,7 @@ from iterpref_core.errors import InputError
 
 PANEL = "Sharing"
 PROBLEMS = Path("data/problems.jsonl")
+SUMMARY = Path("reports/summary.json")
 
 
 def register(app: typer.Typer) -> None:
@@ -33,9 +34,12 @@ def export(
         ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Title of the card; by default the folder's name.")] = None,
-    summary: Annotated[Path, input_option("The report's summary.json: scores, data, parameters.")] = Path(
-        "reports/summary.json"
-    ),
+    summary: Annotated[
+        Path | None,
+        input_option(
+            f"The report's summary.json, for scores, data and parameters of a card; {SUMMARY} if it is there."
+        ),
+    ] = None,
     json_: JsonOption = False,
 ) -> None:
     """Write a model as a Hugging Face folder, or pairs or problems as a data set."""
@@ -45,6 +49,7 @@ def export(
         raise InputError("--spans goes with --pairs; leave it out")
     title = os.fsencode(name or out.name).decode("utf-8", "replace")  # a file's name may be no text
     known = problems or PROBLEMS
+    summary = summary or (SUMMARY if SUMMARY.is_file() else None)
     if model is not None:
         found = _export_model(model, out, title, summary, known)
     elif pairs is not None:
@@ -59,7 +64,7 @@ def export(
     show_result(found, json_)
 
 
-def _export_model(model: Path, out: Path, title: str, summary: Path, problems: Path) -> dict[str, float | str]:
+def _export_model(model: Path, out: Path, title: str, summary: Path | None, problems: Path) -> dict[str, float | str]:
     from iterpref_core.inference.local.fingerprint import model_fingerprint
     from iterpref_core.inference.local.model_lineage import read_lineage
     from iterpref_core.report.model_card import first_base, model_card
@@ -72,7 +77,7 @@ def _export_model(model: Path, out: Path, title: str, summary: Path, problems: P
     first = first_base(lineage)
     license = (first.license or (find_license(first.base) if first.revision else None)) if first else None
     with using_summary(summary) as found:
-        inputs = found["provenance"]["inputs"]
+        inputs = found["provenance"]["inputs"] if found else {}
         unchanged = problems.is_file() and file_md5(problems) == inputs.get("data/problems.jsonl")
         card = model_card(
             found,
@@ -87,7 +92,7 @@ def _export_model(model: Path, out: Path, title: str, summary: Path, problems: P
 
 
 def _export_pairs(
-    pairs: Path, spans: Path | None, out: Path, title: str, summary: Path, problems: Path | None
+    pairs: Path, spans: Path | None, out: Path, title: str, summary: Path | None, problems: Path | None
 ) -> dict[str, float | str]:
     from iterpref_core.report.data_set_card import pairs_card
     from iterpref_core.report.export_data_set import DataSet, export_pairs
@@ -109,8 +114,6 @@ def _export_pairs(
                 commit=clean_commit() if about else None,
             )
 
-        if not summary.is_file():
-            return write(None)
         with using_summary(summary) as found:
             return write(found)
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from flows.cli.path_options import input_option
 from iterpref_core.config import BackendName, Settings
 from iterpref_core.errors import ConfigError
-from iterpref_core.report.number_formats import p_value, percent, points
+from iterpref_core.report.number_formats import p_value, percent, points, readable
 from iterpref_core.storage.jsonl import describe_validation_error
 
 if TYPE_CHECKING:
@@ -104,13 +104,14 @@ def _paper_cells(figure: "PaperFigure | None") -> tuple[str, str]:
 
 
 def show_result(result: Mapping[str, Any], as_json: bool) -> None:
-    """Print a result, one value a line, or as one JSON object."""
+    """Print a result, one value a line without counts of nothing, or whole as one JSON object."""
     if as_json:
         typer.echo(json.dumps(result, indent=2))
         return
     flat: dict[str, Any] = {}
     for key, value in result.items():
         flat |= {f"{key} {part}": found for part, found in value.items()} if isinstance(value, dict) else {key: value}
-    width = max((len(key) for key in flat), default=0)
-    for key, value in flat.items():
-        typer.echo(f"{key:<{width}}  {value:g}" if isinstance(value, float) else f"{key:<{width}}  {value}")
+    shown = {key: value for key, value in flat.items() if value != 0 or "/" not in key}
+    width = max((len(key) for key in shown), default=0)
+    for key, value in shown.items():
+        typer.echo(f"{key:<{width}}  {readable(value)}")

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from iterpref_core.errors import InputError
-from iterpref_core.report.labels import COUNTERPARTS
+from iterpref_core.report.labels import BASELINES, FOCAL
 from iterpref_core.report.stage_outputs import Measured, ModelResults
 from iterpref_core.statistics.paired_tests import ROUNDING, compare_shares
 from iterpref_core.statistics.pass_at_k import score_tasks, shares_passed
@@ -54,7 +54,7 @@ def scores_of(benchmark: str, result: Measured, overlapping: Overlapping) -> dic
 def compare_models(
     models: Mapping[str, ModelResults], overlapping: Overlapping, resamples: int, seed: int
 ) -> dict[str, dict[str, dict[str, Comparison]]]:
-    """Model → against → benchmark → paired difference: each model against base, focal objectives against their own.
+    """Model → against → benchmark → paired difference: each model to base, focal objectives to every baseline too.
 
     Args:
         models: results by model.
@@ -67,9 +67,8 @@ def compare_models(
     """
     compared: dict[str, dict[str, dict[str, Comparison]]] = {}
     for name, model in models.items():
-        for against in ("base", COUNTERPARTS.get(name), "sft" if name in COUNTERPARTS else None):
+        for against in ("base", *(BASELINES if name in FOCAL else ())):
             if against in models and against != name:
-                assert against is not None
                 found = {
                     benchmark: _compare(model, models[against], benchmark, overlapping, resamples, seed)
                     for benchmark in model.measured

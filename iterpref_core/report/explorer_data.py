@@ -17,13 +17,12 @@ from iterpref_core.records import (
     PairShifts,
     PreferencePair,
     Span,
-    TokenShift,
     Trajectory,
     split_lines,
 )
 from iterpref_core.report.failing_programs import FEEDBACK, PROGRAM, PROMPT, cut
 from iterpref_core.report.pair_view import mark_lines, region_name, sums
-from iterpref_core.report.token_colors import Piece, color_lines, level
+from iterpref_core.report.token_colors import ColoredLine, Piece, color_lines, level
 from iterpref_core.source_code.line_diff import match_lines
 from iterpref_core.storage.jsonl import read_jsonl
 
@@ -154,7 +153,11 @@ def pair_entry(pair: PreferencePair, spans: FocalSpans | None, shifts: PairShift
         entry["sums"] = sums(shifts, spans)
     for side in ("rejected", "chosen"):
         text, marked = cut(getattr(pair, side), PROGRAM), getattr(spans, side)
-        entry[side] = _colored(text, marked, getattr(shifts, side), scale) if colored else _marked(text, marked)
+        if colored:
+            lines = color_lines(text, marked, getattr(shifts, side), penalized=side == "rejected")
+            entry[side] = [_colored_line(line, scale) for line in lines]
+        else:
+            entry[side] = _marked(text, marked)
     return entry
 
 
@@ -163,9 +166,8 @@ def _marked(text: str, spans: Sequence[Span]) -> list[Line]:
     return [[int(line.marked), [[piece, 1] if inside else piece for piece, inside in line.segments]] for line in lines]
 
 
-def _colored(text: str, spans: Sequence[Span], tokens: Sequence[TokenShift], scale: float) -> list[Line]:
-    lines = color_lines(text, spans, tokens)
-    return [[int(line.marked), [_piece(one, scale) for one in line.pieces], round(line.change, 2)] for line in lines]
+def _colored_line(line: ColoredLine, scale: float) -> Line:
+    return [int(line.marked), [_piece(piece, scale) for piece in line.pieces], round(line.change, 2)]
 
 
 def _piece(piece: Piece, scale: float) -> str | list[Any]:

@@ -1,6 +1,9 @@
 """Findings in sentences, composed from the data; they say it too when nothing was gained."""
 
-from iterpref_core.report.labels import COUNTERPARTS, MAIN_BENCHMARK, model_name
+from collections.abc import Mapping
+from typing import Any
+
+from iterpref_core.report.labels import BASELINES, COUNTERPARTS, MAIN_BENCHMARK, model_name
 from iterpref_core.report.number_formats import p_equation, percent, points
 from iterpref_core.report.summary import Summary
 
@@ -9,7 +12,7 @@ SIGNIFICANT = 0.05
 
 
 def headline(summary: Summary) -> str:
-    """One sentence: what focal preference training did to held-out pass@1.
+    """One sentence: what focal preference training did to held-out pass@1, and where that is from the best baseline.
 
     The focal objective with the NLL term speaks for the method where it was trained, else the one without.
     """
@@ -25,18 +28,32 @@ def headline(summary: Summary) -> str:
         1: f"raised held-out pass@1 from {before} to {after}",
         -1: f"lowered held-out pass@1 from {before} to {after}",
         0: f"did not significantly change held-out pass@1 ({before} before, {after} after)",
-    }[_sign(_difference(summary, focal, "base"))]
-    other = COUNTERPARTS[focal]
-    if other not in scores:
-        return f"{method} {effect}."
-    comparison = _difference(summary, focal, other)
+    }[effect_sign(_difference(summary, focal, "base"))]
+    baseline = best_baseline(summary)
+    if baseline is None:
+        return f"{method} {effect}; no baseline was measured."
+    comparison = _difference(summary, focal, baseline)
     distance = f"{abs(100 * comparison['difference']):.1f} points"
     place = {
-        1: f"{distance} above {model_name(other)}",
-        -1: f"{distance} below {model_name(other)}",
-        0: f"not significantly different from {model_name(other)}",
-    }[_sign(comparison)]
-    return f"{method} {effect}, {place}."
+        1: f"{distance} above",
+        -1: f"{distance} below",
+        0: "not significantly different from",
+    }[effect_sign(comparison)]
+    return f"{method} {effect}, {place} the best baseline, {model_name(baseline)} ({percent(scores[baseline])})."
+
+
+def best_baseline(summary: Summary) -> str | None:
+    """The baseline with the highest held-out pass@1, SFT included; None where none was measured."""
+    scores = _scores(summary)
+    return max((name for name in BASELINES if name in scores), key=lambda name: scores[name], default=None)
+
+
+def effect_sign(comparison: Mapping[str, Any]) -> int:
+    """1 better, -1 worse, 0 within what chance explains: p is 0.05 or more, or the interval includes 0."""
+    low, high = comparison["ci95"]
+    if comparison["p_value"] >= SIGNIFICANT or low <= 0 <= high:
+        return 0
+    return 1 if comparison["difference"] > 0 else -1
 
 
 def findings(summary: Summary) -> list[str]:
@@ -63,17 +80,10 @@ def _difference(summary: Summary, model: str, against: str) -> Summary:
     return found
 
 
-def _sign(comparison: Summary) -> int:
-    """1 better, -1 worse, 0 within what chance explains."""
-    if comparison["p_value"] >= SIGNIFICANT:
-        return 0
-    return 1 if comparison["difference"] > 0 else -1
-
-
 def _compared(summary: Summary, model: str, other: str) -> str:
     comparison = _difference(summary, model, other)
     low, high = (points(end) for end in comparison["ci95"])
-    verb = {1: "better than", -1: "worse than", 0: "not significantly different from"}[_sign(comparison)]
+    verb = {1: "better than", -1: "worse than", 0: "not significantly different from"}[effect_sign(comparison)]
     return (
         f"{model_name(model)} is {verb} {model_name(other)}: {points(comparison['difference'])} points, "
         f"95% interval {low} to {high}, {p_equation(comparison['p_value'])}."
@@ -82,4 +92,4 @@ def _compared(summary: Summary, model: str, other: str) -> str:
 
 def _is_worse(summary: Summary, model: str) -> bool:
     compared = summary["comparisons"].get(model, {}).get("base", {}).get(MAIN_BENCHMARK)
-    return compared is not None and _sign(compared) < 0
+    return compared is not None and effect_sign(compared) < 0

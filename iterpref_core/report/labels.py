@@ -65,6 +65,9 @@ OWN_BENCHMARKS = (MAIN_BENCHMARK, CHOOSING_BENCHMARK)
 FOCAL = {name for name, row in OBJECTIVES.items() if row.focal}
 """The paper's method; its rows stand out."""
 
+BASELINES = tuple(name for name, row in OBJECTIVES.items() if not row.regional)
+"""Objectives that know nothing of error regions; the best of them is what a focal one has to beat."""
+
 COUNTERPARTS = {name: row.counterpart for name, row in OBJECTIVES.items() if row.counterpart}
 """Each focal objective, and the same objective over the whole rejected program: the paper's comparison."""
 
@@ -111,10 +114,10 @@ def benchmark_name(benchmark: str) -> str:
 def in_words(name: str) -> str:
     """A reason's or a verdict's name for readers.
 
-    >>> in_words("identical_ast")
-    'identical AST'
+    >>> in_words("identical_ast"), in_words("truncated")
+    ('identical AST', 'cut off at the limit')
     """
-    return name.replace("_ast", " AST").replace("_", " ")
+    return "cut off at the limit" if name == "truncated" else name.replace("_ast", " AST").replace("_", " ")
 
 
 def in_order(names: set[str], known: dict[str, str]) -> list[str]:

@@ -19,10 +19,12 @@ from iterpref_core.report.number_formats import difference, percent
 from iterpref_core.report.summary import Summary
 
 UNKNOWN = "unknown: check"
+NO_SUMMARY: Summary = {"models": {}, "comparisons": {}, "provenance": {"inputs": {}}}
+"""Of a model that no report is about: its card says what its record says."""
 
 
 def model_card(
-    summary: Summary,
+    summary: Summary | None,
     title: str,
     lineage: ModelLineage | None,
     weights: str,
@@ -34,7 +36,7 @@ def model_card(
     """Write README.md: YAML front matter for the hub, then the text.
 
     Args:
-        summary: the object of summary.json; what it says of other models and other pairs is left out.
+        summary: the object of summary.json, where there is one; what it says of other models and pairs is left out.
         title: of the card.
         lineage: the record beside the model's weights; without one nothing is known of its training.
         weights: the model's fingerprint, by which the summary names what it has scores of.
@@ -42,6 +44,7 @@ def model_card(
         sources: source of problems → how many.
         commit: of this project's code, where the tree was clean.
     """
+    summary = summary or NO_SUMMARY
     parts = [
         _front(lineage, license),
         f"# {title}\n",
@@ -116,14 +119,15 @@ def _data(summary: Summary, lineage: ModelLineage | None, sources: Mapping[str, 
     if lineage.pairs is None:
         yield "No preference pairs.\n"
         return
-    flow = summary["codeflow"]
     known = trained_on_the_pairs_of(summary, lineage)
-    whence = f"{flow['problems']:,} problems" if known else "problems that are not recorded"
+    whence = f"{summary['codeflow']['problems']:,} problems" if known else "problems that are not recorded"
     yield f"{lineage.pairs:,} preference pairs from {whence}; each is a program that passes its"
     yield "problem's tests, and a version of it that fails.\n"
     if known:
         yield from (f"- {name}: {number:,} problems" for name, number in sources.items())
-        dropped = ", ".join(f"{reason} {number:,}" for reason, number in flow["dropped"].items() if number)
+        dropped = ", ".join(
+            f"{reason} {number:,}" for reason, number in summary["codeflow"]["dropped"].items() if number
+        )
         yield f"- dropped: {dropped or 'none'}\n"
 
 
@@ -147,7 +151,7 @@ def _scores(summary: Summary, lineage: ModelLineage | None, weights: str) -> Ite
     model = next((name for name, found in measured.items() if found == weights), None)
     scores = summary["models"].get(model, {})
     if not scores:
-        yield "Not measured: the report has no scores of exactly these weights.\n"
+        yield "Not measured: no report has scores of exactly these weights.\n"
         return
     # The experiment's base is this model's only where training started from these very weights.
     started_there = lineage is not None and lineage.base_weights == measured.get("base")

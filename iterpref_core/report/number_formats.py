@@ -1,6 +1,7 @@
 """Number formats: the same in the terminal, on the page and in sentences."""
 
 from collections.abc import Mapping, Sequence
+from math import floor, isfinite, log10
 from typing import Any
 
 
@@ -11,6 +12,21 @@ def percent(share: float) -> str:
     '34.6%'
     """
     return f"{100 * share:.1f}%"
+
+
+def readable(value: object) -> str:
+    """A value for people: thousands are grouped, four digits behind the point at most, no powers of ten.
+
+    >>> readable(43300.0), readable(1234567), readable(0.73456), readable(0.00012), readable("text")
+    ('43,300', '1,234,567', '0.7346', '0.00012', 'text')
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        return str(value)
+    if value == int(value):
+        return f"{int(value):,}"
+    if abs(value) >= 1:
+        return f"{value:,.4f}".rstrip("0").rstrip(".")
+    return f"{value:.{3 - floor(log10(abs(value)))}f}".rstrip("0")
 
 
 def points(share: float) -> str:

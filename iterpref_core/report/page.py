@@ -78,7 +78,6 @@ def write_page(
         paper_calls_rows=paper_calls_rows(summary),
         paper_calls=PAPER_CALLS_PER_PROBLEM,
         funnel=_funnel(summary),
-        unused=[in_words(name) for name, count in sorted(summary["codeflow"]["dropped"].items()) if not count],
         share_charts=share_charts(summary["validity"]),
         judge_charts=judge_charts(summary["validity"]),
         paper_coverage=PAPER_COVERAGE,

@@ -40,8 +40,10 @@ def render_terminal(pair: PreferencePair, spans: FocalSpans, shifts: PairShifts 
         return Group(title, prompt, _Sides(_panel(left, rejected, "red"), _panel(right, chosen, "green")))
     scale = choose_scale([shifts])
     total = sums(shifts, spans)
-    rejected = _colored_lines(color_lines(pair.rejected, spans.rejected, shifts.rejected), "−", "red", scale)
-    chosen = _colored_lines(color_lines(pair.chosen, spans.chosen, shifts.chosen), "+", "green", scale)
+    rejected = _colored_lines(
+        color_lines(pair.rejected, spans.rejected, shifts.rejected, penalized=True), "−", "red", scale
+    )
+    chosen = _colored_lines(color_lines(pair.chosen, spans.chosen, shifts.chosen, penalized=False), "+", "green", scale)
     left = f"rejected y−: K− = {total['region']} nats in {region_name(spans)}, {total['rejected']} in all"
     right = f"chosen y+: K+ = {total['chosen']} nats"
     return Group(title, prompt, _Sides(_panel(left, rejected, "red"), _panel(right, chosen, "green")), _key(scale))
@@ -112,5 +114,8 @@ def _key(scale: float) -> Text:
     text = Text("log π after − log π before, nats: ")
     for step, label in legend(scale):
         text.append(f" {label} ", style=_ground(step))
-    text.append("\norange: less likely after training, blue: more; D− is underlined; each line begins with its sum")
+    text.append(
+        "\norange: less likely after training, blue: more; D− is underlined; each line begins with its sum,\n"
+        "a marked one of y− with that of its tokens in D−, which add up to K−"
+    )
     return text

@@ -93,8 +93,8 @@ def pair_context(pair: PreferencePair, spans: FocalSpans, shifts: PairShifts | N
         lines = {"rejected": mark_lines(pair.rejected, spans.rejected), "chosen": mark_lines(pair.chosen, spans.chosen)}
         return context | lines
     return context | {
-        "rejected": color_lines(pair.rejected, spans.rejected, shifts.rejected),
-        "chosen": color_lines(pair.chosen, spans.chosen, shifts.chosen),
+        "rejected": color_lines(pair.rejected, spans.rejected, shifts.rejected, penalized=True),
+        "chosen": color_lines(pair.chosen, spans.chosen, shifts.chosen, penalized=False),
         "sums": sums(shifts, spans),
     }
 

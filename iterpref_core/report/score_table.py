@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from iterpref_core.report.findings import SIGNIFICANT
+from iterpref_core.report.findings import effect_sign
 from iterpref_core.report.labels import (
     BENCHMARKS,
     CHOOSING_BENCHMARK,
@@ -195,8 +195,7 @@ def _cell(scores: Mapping[str, Any] | None, compared: Mapping[str, Any] | None) 
         return Cell(share(scores["pass_at_1"]), tuple(notes))
     ends = f"{interval(compared['ci95'])},"
     notes.append((points(compared["difference"]), ends, p_equation(compared["p_value"])))
-    sign = (compared["difference"] > 0) - (compared["difference"] < 0)
-    return Cell(share(scores["pass_at_1"]), tuple(notes), sign if compared["p_value"] < SIGNIFICANT else 0)
+    return Cell(share(scores["pass_at_1"]), tuple(notes), effect_sign(compared))
 
 
 def _truth(truth: Mapping[str, Any] | None) -> Cell:

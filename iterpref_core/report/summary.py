@@ -100,12 +100,15 @@ def measured_benchmarks(summary: Summary) -> set[str]:
 
 
 @contextmanager
-def using_summary(path: Path) -> Iterator[Summary]:
-    """Read a summary, and use it within the block.
+def using_summary(path: Path | None) -> Iterator[Summary | None]:
+    """Read a summary, and use it within the block; None where there is none.
 
     Raises:
         InputError: the file is absent or broken, or what the block looks for is not in it.
     """
+    if path is None:
+        yield None
+        return
     try:
         yield read_summary(path)
     except (KeyError, TypeError, AttributeError) as error:

@@ -24,7 +24,10 @@ END_GLYPH = "■"
 
 @dataclass(frozen=True)
 class Shown:
-    """Tokens that are shown as one: `count` of them, with summed log-probabilities (nats)."""
+    """Tokens that are shown as one: `count` of them, with summed log-probabilities (nats).
+
+    `region_change` is what those of them add that are in the region.
+    """
 
     start: int
     end: int
@@ -32,6 +35,7 @@ class Shown:
     after: float
     count: int
     in_region: bool
+    region_change: float
 
     @property
     def change(self) -> float:
@@ -60,7 +64,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class ColoredLine:
-    """A line of a program. `change`: nats, summed over the tokens that begin in it."""
+    """A line of a program. `change`: nats, summed over tokens as `color_lines` says."""
 
     number: int
     marked: bool
@@ -96,17 +100,22 @@ def sum_changes(tokens: Iterable[TokenShift], spans: Sequence[Span] | None = Non
     return sum(token.change for token in tokens if spans is None or _touches(token, spans))
 
 
-def color_lines(text: str, spans: Sequence[Span], tokens: Sequence[TokenShift]) -> list[ColoredLine]:
+def color_lines(
+    text: str, spans: Sequence[Span], tokens: Sequence[TokenShift], *, penalized: bool
+) -> list[ColoredLine]:
     """Cut a program into lines, and every line at the edges of spans and tokens.
 
     Args:
         text: the program.
         spans: its region, as characters.
         tokens: in order; those of a long program's end may be missing.
+        penalized: only the region counts in K-, so a marked line's `change` is that of its tokens there: the marked
+            lines add up to K-. Else a line's is that of all tokens that begin in it: all lines add up to K+.
     """
     shown = _join_overlapping(tokens, spans)
     bounds = line_spans(text) or [(0, 0)]
-    lines = []
+    lines: list[ColoredLine] = []
+    counted: set[int] = set()
     for number, (start, end) in enumerate(bounds, 1):
         last = number == len(bounds)
         following = len(text) if last else bounds[number][0]
@@ -114,7 +123,13 @@ def color_lines(text: str, spans: Sequence[Span], tokens: Sequence[TokenShift]) 
         if last and shown and shown[-1].start == len(text):
             pieces += (Piece(END_GLYPH, marked=False, token=shown[-1], glyph=True, first=True),)
         marked = any((s < following and e > start) or s == e == start == end for s, e in spans)
-        change = sum(piece.token.change for piece in pieces if piece.token and piece.first)
+        if penalized and marked:
+            region = {id(token): token for p in pieces if (token := p.token) and token.in_region}
+            change = sum(token.region_change for key, token in region.items() if key not in counted)
+            counted |= region.keys()
+        else:
+            begun = [piece.token for piece in pieces if piece.token and piece.first]
+            change = sum(token.change for token in begun if not (penalized and token.in_region))
         lines.append(ColoredLine(number, marked, pieces, change))
     return lines
 
@@ -148,6 +163,7 @@ def _merge(tokens: Sequence[TokenShift], spans: Sequence[Span], before: Shown | 
         sum(token.after for token in tokens),
         len(tokens),
         _touches(last, spans),
+        sum_changes(tokens, spans),
     )
     if before is None:
         return merged
@@ -158,6 +174,7 @@ def _merge(tokens: Sequence[TokenShift], spans: Sequence[Span], before: Shown | 
         before.after + merged.after,
         before.count + merged.count,
         before.in_region or merged.in_region,
+        before.region_change + merged.region_change,
     )
 
 

@@ -68,6 +68,9 @@ def test_a_model_is_exported_with_a_card(
     card = (tmp_path / "mine/README.md").read_text(encoding="utf-8")
     assert "# mine\n" in card
     assert "How it was trained is unknown" in card
+    monkeypatch.chdir(tmp_path)
+    assert iterpref("export", "--model", word_model, "--out", "alone")[0] == 0, "no report is needed"
+    assert "no report has scores of exactly these weights" in (tmp_path / "alone/README.md").read_text("utf-8")
     lineage = ModelLineage(base="student", objective="dpo", pairs=1, steps=3, versions={})
     write_lineage(tmp_path / "mine", lineage)
     arguments = ("export", "--model", tmp_path / "mine", "--out", tmp_path / "again", "--summary", summary)

@@ -3,7 +3,7 @@
 import shutil
 from types import SimpleNamespace
 
-from iterpref_core.report.findings import findings, headline
+from iterpref_core.report.findings import effect_sign, findings, headline
 from iterpref_core.report.summary import Summary, build_summary
 
 
@@ -13,23 +13,26 @@ def build(experiment: SimpleNamespace) -> Summary:
 
 def test_a_gain_is_called_a_gain(experiment: SimpleNamespace) -> None:
     assert headline(build(experiment)) == (
-        "Focal preference training (Target-RPO) raised held-out pass@1 from 35.0% to 80.0%, 10.0 points above RPO."
+        "Focal preference training (Target-RPO) raised held-out pass@1 from 35.0% to 80.0%, "
+        "5.0 points above the best baseline, SFT on chosen (75.0%)."
     )
 
 
 def test_a_loss_is_called_a_loss(experiment: SimpleNamespace) -> None:
     experiment.write_results("target-rpo", 30)
     assert headline(build(experiment)) == (
-        "Focal preference training (Target-RPO) lowered held-out pass@1 from 35.0% to 15.0%, 55.0 points below RPO."
+        "Focal preference training (Target-RPO) lowered held-out pass@1 from 35.0% to 15.0%, "
+        "60.0 points below the best baseline, SFT on chosen (75.0%)."
     )
 
 
 def test_a_difference_within_the_noise_is_called_none(experiment: SimpleNamespace) -> None:
     experiment.write_results("target-rpo", 71)
-    experiment.write_results("rpo", 71)
+    experiment.write_results("rpo", 72)
+    experiment.write_results("sft", 69)
     assert headline(build(experiment)) == (
         "Focal preference training (Target-RPO) did not significantly change held-out pass@1 "
-        "(35.0% before, 35.5% after), not significantly different from RPO."
+        "(35.0% before, 35.5% after), not significantly different from the best baseline, RPO (36.0%)."
     )
 
 
@@ -43,13 +46,21 @@ def test_comparisons_and_harm_stand_under_the_headline(experiment: SimpleNamespa
     assert sentences[3] == "Worse than the base model (35.0%): DPO (20.0%)."
 
 
+def test_an_interval_that_includes_0_is_no_difference_whatever_p_says() -> None:
+    compared = {"difference": 0.02, "p_value": 0.04}
+    assert [effect_sign(compared | {"ci95": ends}) for ends in ([0.0, 0.04], [0.001, 0.04])] == [0, 1]
+
+
 def test_headline_without_the_full_set_of_models(experiment: SimpleNamespace) -> None:
+    shutil.rmtree(experiment.results / "sft")
+    assert headline(build(experiment)).endswith("10.0 points above the best baseline, RPO (70.0%).")
     shutil.rmtree(experiment.results / "rpo")
-    assert headline(build(experiment)).endswith("(Target-RPO) raised held-out pass@1 from 35.0% to 80.0%.")
     shutil.rmtree(experiment.results / "target-rpo")
     assert headline(build(experiment)).endswith(
-        "(Target-DPO) raised held-out pass@1 from 35.0% to 45.0%, 25.0 points above DPO."
+        "(Target-DPO) raised held-out pass@1 from 35.0% to 45.0%, 25.0 points above the best baseline, DPO (20.0%)."
     )
+    shutil.rmtree(experiment.results / "dpo")
+    assert headline(build(experiment)).endswith("from 35.0% to 45.0%; no baseline was measured.")
     shutil.rmtree(experiment.results / "base")
     assert headline(build(experiment)).endswith(
         "solves 45.0% of the held-out problems; the base model was not measured."

@@ -87,7 +87,7 @@ def test_what_is_not_recorded_of_these_weights_is_unknown(experiment: SimpleName
     nothing = card(summary, None, "other")
     assert "How it was trained is unknown: no `lineage.json` stands beside its weights." in nothing
     assert nothing.count("Unknown.") == 4
-    assert "Not measured: the report has no scores of exactly these weights." in nothing
+    assert "Not measured: no report has scores of exactly these weights." in nothing
     other = card(summary, TRAINED.model_copy(update={"pairs": 1, "steps": 3, "data": {"pairs": "77"}}), "other")
     assert "1 preference pairs from problems that are not recorded" in other
     assert "| steps | 3 |" in other

@@ -39,7 +39,7 @@ def test_summary_has_the_fields_of_the_contract(experiment: SimpleNamespace) -> 
     assert {"python", "torch"} <= provenance["versions"].keys()
 
 
-def test_every_model_is_compared_with_base_and_focal_ones_with_their_counterpart_and_sft(
+def test_every_model_is_compared_with_base_and_focal_ones_with_every_baseline(
     experiment: SimpleNamespace,
 ) -> None:
     compared = build(experiment)["comparisons"]
@@ -48,8 +48,8 @@ def test_every_model_is_compared_with_base_and_focal_ones_with_their_counterpart
         "sft": ["base"],
         "dpo": ["base"],
         "rpo": ["base"],
-        "target-dpo": ["base", "dpo", "sft"],
-        "target-rpo": ["base", "rpo", "sft"],
+        "target-dpo": ["base", "dpo", "rpo", "sft"],
+        "target-rpo": ["base", "dpo", "rpo", "sft"],
         "debugger": ["base"],
     }
     against_rpo = compared["target-rpo"]["rpo"]["heldout"]
@@ -74,7 +74,7 @@ def test_models_without_results_and_benchmarks_without_data_are_named(experiment
     summary = build(experiment)
 
     assert summary["missing"] == ["sft", "rpo"]
-    assert summary["comparisons"]["target-rpo"].keys() == {"base"}
+    assert summary["comparisons"]["target-rpo"].keys() == {"base", "dpo"}
     assert summary["unavailable"]["base"]["mbpp+"].startswith("MBPP+ data:")
     assert "mbpp+" not in summary["models"]["base"]
 

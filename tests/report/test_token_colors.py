@@ -38,7 +38,7 @@ def test_the_pieces_are_the_text_and_every_change_is_counted_once(text: str, see
     tokens = tokens_of(text, seed)
     random = Random(seed)
     start, end = sorted(random.choices(range(len(text) + 1), k=2))
-    lines = color_lines(text, [(start, end)], tokens)
+    lines = color_lines(text, [(start, end)], tokens, penalized=False)
     unseen = {glyph: char for char, glyph in GLYPHS.items()} | {"■": ""}
     rebuilt = "".join(unseen[p.text] if p.glyph else p.text for line in lines for p in line.pieces)
     assert rebuilt == text
@@ -46,13 +46,16 @@ def test_the_pieces_are_the_text_and_every_change_is_counted_once(text: str, see
     assert marked == re.sub(r"[\r\n]", "", text[start:end])
     assert sum(line.change for line in lines) == pytest.approx(sum(t.after - t.before for t in tokens))
     assert [line.number for line in lines] == list(range(1, len(lines) + 1))
+    penalized = color_lines(text, [(start, end)], tokens, penalized=True)
+    k_minus = sum_changes(tokens, [(start, end)])
+    assert sum(line.change for line in penalized if line.marked) == pytest.approx(k_minus), "as it stands above them"
 
 
 def test_a_token_that_holds_a_line_end_and_an_indentation_colors_both_and_counts_in_the_first_line() -> None:
     text = "if x:\n    y"
     shifts = [(0, 5, 0.0), (5, 10, 2.0), (10, 11, -1.0), (11, 11, 0.5)]
     tokens = [TokenShift(start=s, end=e, before=-1.0, after=c - 1.0) for s, e, c in shifts]
-    first, second = color_lines(text, [(6, 11)], tokens)
+    first, second = color_lines(text, [(6, 11)], tokens, penalized=False)
     assert [(p.text, p.token.change if p.token else None, p.first) for p in first.pieces] == [
         ("if x:", 0.0, True),
         ("↵", 2.0, True),
@@ -64,13 +67,17 @@ def test_a_token_that_holds_a_line_end_and_an_indentation_colors_both_and_counts
     ]
     assert (first.marked, second.marked) == (False, True)
     assert (first.change, second.change) == (2.0, -0.5)
+    penalized = color_lines(text, [(6, 11)], tokens, penalized=True)
+    assert [line.change for line in penalized] == [0.0, 1.0], (
+        "K- is +1: the end of the program is outside of D-, the indentation inside"
+    )
     assert second.pieces[0].token is not None
     assert second.pieces[0].token.note == "+2.000 nats (log π −1.000 before, 1.000 after, in D−)"
 
 
 def test_the_bytes_of_one_character_are_shown_as_one_and_a_cut_end_has_no_color() -> None:
     tokens = [TokenShift(start=0, end=1, before=-1.0, after=-2.0) for _ in range(3)]
-    (line,) = color_lines("🙂 = 1", [], tokens)
+    (line,) = color_lines("🙂 = 1", [], tokens, penalized=False)
     shown, rest = line.pieces
     assert shown.token is not None
     assert (shown.text, shown.token.count, shown.token.change) == ("🙂", 3, -3.0)
@@ -81,7 +88,7 @@ def test_the_bytes_of_one_character_are_shown_as_one_and_a_cut_end_has_no_color(
 def test_tokens_without_characters_go_with_the_one_after_them_wherever_they_say_they_are() -> None:
     places = [(0, 2), (0, 0), (2, 3), (3, 3), (3, 3)]
     tokens = [TokenShift(start=s, end=e, before=0.0, after=float(10**n)) for n, (s, e) in enumerate(places)]
-    (line,) = color_lines("abc", [], tokens)
+    (line,) = color_lines("abc", [], tokens, penalized=False)
     assert [(p.text, p.token.change if p.token else 0) for p in line.pieces] == [("ab", 1), ("c", 110), ("■", 11000)]
     assert line.change == 11111
 
@@ -162,10 +169,12 @@ def test_the_page_keeps_the_programs_and_says_every_number_once_to_the_keyboard(
     texts = [ends.sub("\n", text) + "\n" for text in (REJECTED, CHOSEN)]
     assert source.programs[-2:] == texts, "the first is the key's own <code>"
     assert not {"script", "img", "b"} & set(source.tags)
-    shown = {(p.token.start, p.token.note) for line in color_lines(REJECTED, SPANS.rejected, SHIFTS.rejected)
-             for p in line.pieces if p.token}  # fmt: skip
-    others = {(p.token.start, p.token.note) for line in color_lines(CHOSEN, (), SHIFTS.chosen)
-              for p in line.pieces if p.token}  # fmt: skip
+    rejected = color_lines(REJECTED, SPANS.rejected, SHIFTS.rejected, penalized=True)
+    chosen = color_lines(CHOSEN, (), SHIFTS.chosen, penalized=False)
+    shown, others = (
+        {(p.token.start, p.token.note) for line in lines for p in line.pieces if p.token}
+        for lines in (rejected, chosen)
+    )
     assert source.stops == len(shown) + len(others)
     assert set(source.notes) == {note for _, note in shown | others}
     everything = sum(t.after - t.before for t in SHIFTS.chosen)

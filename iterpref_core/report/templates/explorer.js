@@ -2,7 +2,7 @@
 // The explorer. What models wrote reaches the page by text nodes alone; the page's policy allows no other way.
 const data = JSON.parse(document.getElementById("data").textContent);
 const $ = id => document.getElementById(id);
-const words = name => name.replaceAll("_", " ");
+const words = name => name === "truncated" ? "cut off at the limit" : name.replaceAll("_", " ");
 // Characters that cannot be seen, or that change the order of others.
 const UNSEEN = /((?=[\p{C}\p{Z}])[^ \n\t])/gu;
 const number = character => {
