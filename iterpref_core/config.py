@@ -302,7 +302,7 @@ Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$"), AfterValidator(_chec
 
 
 class LiveCodeBenchParams(Settings):
-    """Which of LiveCodeBench's problems: of a release, those whose contest was within a window, its ends included."""
+    """Which of LiveCodeBench's problems: of a release, those whose contest was between two midnights."""
 
     release: LiveCodeBenchRelease
     since: Day | None

@@ -40,7 +40,9 @@ def execute(
 
 def evaluate(
     benchmark: Annotated[str, typer.Option(help=f"One of: {', '.join(BENCHMARKS)}.")],
-    out: Annotated[Path, output_option("Folder for results.json and samples.jsonl.", kind="folder")],
+    out: Annotated[
+        Path, output_option("Folder for results.json and samples/; other benchmarks in it stay.", kind="folder")
+    ],
     model: Annotated[
         str | None, input_option("Folder or hub id of the model that answers.", kind="path or name")
     ] = None,

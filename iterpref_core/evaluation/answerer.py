@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptStyle
 from iterpref_core.inference.answer_store import AnswerStore, StoredBackend, answer_key
-from iterpref_core.inference.backend import Backend, Endpoint, Request, Sampling
+from iterpref_core.inference.backend import REFUSED, Backend, Completion, Endpoint, Request, Sampling
 from iterpref_core.inference.backend_factory import check_model, model_identity, open_model, precision_of
 from iterpref_core.inference.local.checkpoints import is_served
 from iterpref_core.progress import show_progress
@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 STEP = 4
 """Times `batch_size` prompts that an endpoint is handed at once: it has others to answer while one takes long."""
+CUT_SHARE = 0.02
+"""Answers that may end at `max_new_tokens` without a word; more of them measure brevity."""
 NO_CAP = BudgetParams(calls=None, tokens=None, dollars=None)
 
 
@@ -84,8 +86,10 @@ class Answerer:
         verbatim: bool = False,
         stops: tuple[str, ...] = (),
         private: Collection[str] = (),
-    ) -> list[list[str]]:
+    ) -> list[list[Completion]]:
         """The model's answers to each prompt, in order: as many as there are samples; empty to one that is refused.
+
+        Where more than `CUT_SHARE` of them ended at `max_new_tokens`, a warning says what to raise.
 
         Args:
             benchmark: for the progress bar.
@@ -109,8 +113,12 @@ class Answerer:
                 "%s: %d of %d prompts were refused, or withheld from another machine, and have no answer",
                 *(benchmark, refused, len(kept)),
             )
-        texts = [answer.text if answer is not None else "" for answer in kept]
-        return [texts[start : start + self._samples] for start in range(0, len(texts), self._samples)]
+        answers = [REFUSED if answer is None else answer for answer in kept]
+        cut = sum(answer.truncated for answer in answers)
+        if cut > CUT_SHARE * len(answers):
+            message = "%s: %s of %s answers were cut: raise evaluation.max_new_tokens"
+            logger.warning(message, benchmark, f"{cut:,}", f"{len(answers):,}")
+        return [answers[start : start + self._samples] for start in range(0, len(answers), self._samples)]
 
     def _seed_of(self, prompt: str, number: int) -> int:
         """Of a sample: independent of what else is asked, so that a set of samples can grow."""

@@ -143,7 +143,8 @@ class BigCodeBench:
         )
         given = [(task, answer) for task, several in zip(tasks, answers, strict=True) for answer in several]
         texts = [
-            (make_solution(task, answer, instruct=instruct, begun=begun), task.entry_point) for task, answer in given
+            (make_solution(task, answer.text, instruct=instruct, begun=begun), task.entry_point)
+            for task, answer in given
         ]
         solutions = sanitize_all(
             texts, self._execution, "bigcodebench.sanitize", f"{benchmark}: sanitize", self._python
@@ -151,9 +152,12 @@ class BigCodeBench:
         samples = [
             Sample(task_id=task.task_id, solution=text) for (task, _), text in zip(given, solutions, strict=True)
         ]
-        return self._score(samples, answerer.sampling | describe_form(PROTOCOL, instruct=instruct, begun=begun))
+        sampling = answerer.sampling | describe_form(PROTOCOL, instruct=instruct, begun=begun)
+        return self._score(samples, sampling, [answer.truncated for _, answer in given])
 
-    def _score(self, samples: Sequence[Sample], sampling: dict[str, object] | None) -> Evaluated:
+    def _score(
+        self, samples: Sequence[Sample], sampling: dict[str, object] | None, truncated: Sequence[bool] = ()
+    ) -> Evaluated:
         whole = [sample if sample.solution is not None else self._completed(sample) for sample in samples]
         with open_harness(self._execution, self._python) as executor:
             truth = self._ground_truth(executor)
@@ -165,6 +169,7 @@ class BigCodeBench:
                 isolation=executor.isolation,
                 ground_truth=GroundTruth.of((task_id, run.verdict) for task_id, run in truth.items()),
                 sampling=sampling,
+                truncated=truncated,
             )
         entry = make_entry(whole, runs, provenance)
         entry["ground_truth"]["reasons"] = self._reasons(truth)

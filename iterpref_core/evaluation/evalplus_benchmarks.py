@@ -134,7 +134,7 @@ class EvalPlus:
         )
         given = [(task, answer) for task, several in zip(tasks, answers, strict=True) for answer in several]
         texts = [
-            (make_solution(task, answer, self.data.name, instruct=instruct, begun=begun), task.entry_point)
+            (make_solution(task, answer.text, self.data.name, instruct=instruct, begun=begun), task.entry_point)
             for task, answer in given
         ]
         solutions = sanitize_all(texts, self._execution, "evalplus.sanitize", f"{self.data.name}: sanitize")
@@ -142,7 +142,7 @@ class EvalPlus:
             Sample(task_id=task.task_id, solution=text) for (task, _), text in zip(given, solutions, strict=True)
         ]
         sampling = answerer.sampling | describe_form(PROTOCOL, instruct=instruct, begun=begun)
-        return self._score(benchmarks, samples, sampling)
+        return self._score(benchmarks, samples, sampling, [answer.truncated for _, answer in given])
 
     def score(self, benchmarks: Sequence[Benchmark], samples: Sequence[Sample]) -> dict[Benchmark, Evaluated]:
         """Score existing programs, as they are; they must cover every task."""
@@ -159,7 +159,11 @@ class EvalPlus:
         return Sample(task_id=sample.task_id, solution=prompt + (sample.completion or ""))
 
     def _score(
-        self, benchmarks: Sequence[Benchmark], samples: Sequence[Sample], sampling: dict[str, Any] | None
+        self,
+        benchmarks: Sequence[Benchmark],
+        samples: Sequence[Sample],
+        sampling: dict[str, Any] | None,
+        truncated: Sequence[bool] = (),
     ) -> dict[Benchmark, Evaluated]:
         with open_harness(self._execution) as executor:
             truth = self._ground_truth(executor)
@@ -176,6 +180,7 @@ class EvalPlus:
                 isolation=executor.isolation,
                 ground_truth=GroundTruth.of((task_id, seen(run).verdict) for task_id, run in truth.items()),
                 sampling=sampling,
+                truncated=truncated,
             )
             results[benchmark] = Evaluated(make_entry(samples, [seen(run) for run in runs], provenance), tuple(samples))
         return results

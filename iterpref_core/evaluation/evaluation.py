@@ -3,7 +3,6 @@
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +22,14 @@ from iterpref_core.evaluation.program_runs import Journals
 from iterpref_core.evaluation.scores import Evaluated, metrics_of
 from iterpref_core.inference.local.checkpoints import is_served
 from iterpref_core.inference.local.fingerprint import model_fingerprint
+from iterpref_core.input_files import Place, parse_json, read_text
 from iterpref_core.records import Sample
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, write_jsonl
 
 logger = logging.getLogger(__name__)
 
 RESULTS = "results.json"
-SAMPLES = "samples.jsonl"
+SAMPLES = "samples"
 JOURNALS = "unfinished"
 """Folder in the cache, of what an evaluation has run before it was killed."""
 
@@ -55,7 +55,7 @@ def evaluate_model(
         problems: JSONL of problems, for the held-out benchmark.
         params: benchmarks and sampling.
         execution: limits, and how many programs run at once.
-        out: folder for results.json and samples.jsonl.
+        out: folder for results.json and samples/<benchmark>.jsonl; other benchmarks of the same model in it stay.
         cache: folder for benchmark data, expected outputs and the model's answers; outside of anything DVC deletes.
         inference: how a model behind an endpoint is asked.
         budget: caps on that, of this evaluation.
@@ -125,10 +125,13 @@ def score_samples(
     out: Path,
     cache: Path,
 ) -> dict[str, float]:
-    """Score the samples of a file. Samples of other tasks are passed over, so a whole samples.jsonl can be given.
+    """Score the samples of a file.
+
+    Rows of other tasks are passed over, and rows that repeat a program of their task count as samples of their own:
+    a warning says how many there are. In the results the model is called as the folder `out`.
 
     Raises:
-        InputError: the file is broken, or lacks a sample of some task.
+        InputError: the file is broken, lacks a sample of some task, or `out` has results of another model.
         DataUnavailableError: the benchmark's data cannot be had here.
     """
     given = list(read_jsonl(samples, Sample))
@@ -142,11 +145,21 @@ def score_samples(
                 f"{samples}: no sample for {len(missing)} of {len(asked)} tasks of {benchmark} "
                 f"({', '.join(sorted(missing)[:3])}…); add them"
             )
-        if len(found) < len(given):
-            logger.info("%s: passed over %d samples of other tasks", samples, len(given) - len(found))
+        _tell_odd_rows(samples, benchmark, given, found)
         return service.score(wanted, found)
 
-    return _run(samples.stem, [benchmark], measure, problems, livecodebench, execution, out=out, cache=cache)
+    return _run(out.resolve().name, [benchmark], measure, problems, livecodebench, execution, out=out, cache=cache)
+
+
+def _tell_odd_rows(path: Path, benchmark: Benchmark, given: Sequence[Sample], found: Sequence[Sample]) -> None:
+    known = {sample.task_id for sample in found}
+    unknown = [sample.task_id for sample in given if sample.task_id not in known]
+    if unknown:
+        message = "%s: %s rows are of tasks that %s does not have, such as %s; they are not scored"
+        logger.warning(message, path, f"{len(unknown):,}", benchmark, unknown[0])
+    if repeated := len(found) - len(set(found)):
+        message = "%s: %s rows repeat a program of their task; each counts as one more sample of it"
+        logger.warning(message, path, f"{repeated:,}")
 
 
 def score_ground_truth(
@@ -188,6 +201,8 @@ def _run(
     Raises:
         DataUnavailableError: nothing can be had.
     """
+    about = {"model": name} | ({"weights": weights} if weights else {})
+    kept = _other_benchmarks(out / RESULTS, about, benchmarks)
     with Journals(cache / JOURNALS) as journals:
         setup = Setup(problems, livecodebench, execution, cache, journals)
         found: dict[Benchmark, Evaluated] = {}
@@ -200,7 +215,28 @@ def _run(
         if not any(evaluated.entry["available"] for evaluated in found.values()):
             reasons = dict.fromkeys(evaluated.entry["reason"] for evaluated in found.values())
             raise DataUnavailableError("; ".join(reasons))
-        return _write(name, {benchmark: found[benchmark] for benchmark in benchmarks}, out, weights)
+        return _write(about, {benchmark: found[benchmark] for benchmark in benchmarks}, kept, out)
+
+
+def _other_benchmarks(path: Path, about: Mapping[str, str], benchmarks: Sequence[Benchmark]) -> dict[str, Any]:
+    """The entries of results.json that this run does not replace.
+
+    Raises:
+        InputError: they are of another model, or the file is no results.json.
+    """
+    if not path.is_file():
+        return {}
+    there = parse_json(read_text(path), Place(path, 1))
+    if not isinstance(there, dict) or not isinstance(there.get("benchmarks"), dict):
+        raise InputError(f"{path}: no results of an evaluation; move it away, or give another folder")
+    kept = {name: entry for name, entry in there["benchmarks"].items() if name not in benchmarks}
+    if kept and {"model": there.get("model"), "weights": there.get("weights")} != {"weights": None, **about}:
+        raise InputError(
+            f"{path}: has {', '.join(kept)} of model {there.get('model')!r} "
+            f"(weights {str(there.get('weights'))[:12]}), and this is {about['model']!r} "
+            f"(weights {str(about.get('weights'))[:12]}); give another folder, or remove it"
+        )
+    return kept
 
 
 def write_results(results: Mapping[str, Any], path: Path) -> None:
@@ -210,15 +246,22 @@ def write_results(results: Mapping[str, Any], path: Path) -> None:
         file.write("\n")
 
 
-def _write(name: str, results: dict[Benchmark, Evaluated], out: Path, weights: str | None) -> dict[str, float]:
-    """Write both files of a run, samples first: results.json never stands beside another run's samples."""
-    # Two benchmarks of one data set have the same samples; of one task, equal ones count as often as they were drawn.
-    samples = chain.from_iterable(dict.fromkeys(evaluated.samples for evaluated in results.values()))
-    (out / RESULTS).unlink(missing_ok=True)
-    write_jsonl(out / SAMPLES, samples)
+def _write(
+    about: Mapping[str, str], results: dict[Benchmark, Evaluated], kept: Mapping[str, Any], out: Path
+) -> dict[str, float]:
+    """Write a run's samples, then results.json, which never has a benchmark beside another run's samples of it."""
+    if kept:
+        write_results({**about, "benchmarks": kept}, out / RESULTS)
+    else:
+        (out / RESULTS).unlink(missing_ok=True)
+    for benchmark, evaluated in results.items():
+        path = out / SAMPLES / f"{benchmark}.jsonl"
+        if evaluated.samples:
+            write_jsonl(path, evaluated.samples)
+        else:
+            path.unlink(missing_ok=True)
     entries = {benchmark: evaluated.entry for benchmark, evaluated in results.items()}
-    about = {"model": name} | ({"weights": weights} if weights else {})
-    write_results(about | {"benchmarks": entries}, out / RESULTS)
+    write_results({**about, "benchmarks": {**kept, **entries}}, out / RESULTS)
     metrics: dict[str, float] = {}
     for benchmark, entry in entries.items():
         metrics.update(metrics_of(benchmark, entry))

@@ -91,17 +91,20 @@ class Heldout:
         private = {prompt for problem, prompt in zip(self.problems, prompts, strict=True) if problem.own_code}
         answers = answerer.answer(self._split, prompts, private=private)
         samples = tuple(
-            Sample(task_id=problem.task_id, solution=extract_code(answer))
+            Sample(task_id=problem.task_id, solution=extract_code(answer.text))
             for problem, given in zip(self.problems, answers, strict=True)
             for answer in given
         )
-        return dict.fromkeys(benchmarks, self._score(samples, answerer.sampling))
+        truncated = [answer.truncated for given in answers for answer in given]
+        return dict.fromkeys(benchmarks, self._score(samples, answerer.sampling, truncated))
 
     def score(self, benchmarks: Sequence[Benchmark], samples: Sequence[Sample]) -> dict[Benchmark, Evaluated]:
         """Run existing programs, which must cover every problem."""
         return dict.fromkeys(benchmarks, self._score(samples, None))
 
-    def _score(self, samples: Sequence[Sample], sampling: dict[str, object] | None) -> Evaluated:
+    def _score(
+        self, samples: Sequence[Sample], sampling: dict[str, object] | None, truncated: Sequence[bool] = ()
+    ) -> Evaluated:
         with open_executor(self._execution) as executor:
             references = self._references(executor)
             passing = {task_id: run for task_id, run in references.items() if run.verdict == "passed"}
@@ -115,6 +118,7 @@ class Heldout:
                 isolation=executor.isolation,
                 ground_truth=GroundTruth.of(truth.items()) if truth else None,
                 sampling=sampling,
+                truncated=truncated,
             )
         return Evaluated(make_entry(samples, runs, provenance), tuple(samples))
 

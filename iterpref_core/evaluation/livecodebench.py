@@ -6,7 +6,7 @@ benchmark's own runner is told in docs/livecodebench.md.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache
 from typing import Any
 
@@ -80,19 +80,22 @@ class LiveCodeBench:
             stops=() if asked else (STOP,),
         )
         samples = [
-            Sample(task_id=task_id, solution=extract_program(answer, style))
+            Sample(task_id=task_id, solution=extract_program(answer.text, style))
             for task_id, given in zip(self._tasks, answers, strict=True)
             for answer in given
         ]
         form = {"prompt": "instruct" if instruct else "completion", "protocol": f"lcb_runner, {style}"}
         sampling = answerer.sampling | form
-        return dict.fromkeys(benchmarks, self._score(samples, sampling))
+        truncated = [answer.truncated for given in answers for answer in given]
+        return dict.fromkeys(benchmarks, self._score(samples, sampling, truncated))
 
     def score(self, benchmarks: Sequence[Benchmark], samples: Sequence[Sample]) -> dict[Benchmark, Evaluated]:
         """Run existing programs, which must cover every task; a completion is a program too, since prompts are none."""
         return dict.fromkeys(benchmarks, self._score(samples, None))
 
-    def _score(self, samples: Sequence[Sample], sampling: dict[str, Any] | None) -> Evaluated:
+    def _score(
+        self, samples: Sequence[Sample], sampling: dict[str, Any] | None, truncated: Sequence[bool] = ()
+    ) -> Evaluated:
         with open_executor(self._execution, preload=("numpy",)) as executor:
             runs = self._run(executor, samples)
             provenance = Provenance(
@@ -102,6 +105,7 @@ class LiveCodeBench:
                 isolation=executor.isolation,
                 ground_truth=None,
                 sampling=sampling,
+                truncated=truncated,
             )
         entry = make_entry(samples, runs, provenance) | {"window": self._window.model_dump(mode="json")}
         entry["by_difficulty"] = self._groups(samples, runs, provenance, lambda task: task.difficulty)
@@ -144,9 +148,13 @@ class LiveCodeBench:
         groups: defaultdict[str, list[int]] = defaultdict(list)
         for index, sample in enumerate(samples):
             groups[label(self._tasks[sample.task_id])].append(index)
-        kept = ("n", "pass_at_1", "ci95", "pass_at_5", "pass_at_5_ci95", "errors")
+        kept = ("n", "pass_at_1", "ci95", "pass_at_5", "pass_at_5_ci95", "pass_at_5_n", "errors")
         entries = {
-            name: make_entry([samples[i] for i in group], [runs[i] for i in group], provenance)
+            name: make_entry(
+                [samples[i] for i in group],
+                [runs[i] for i in group],
+                replace(provenance, truncated=[cut for i in group for cut in provenance.truncated[i : i + 1]]),
+            )
             for name, group in sorted(groups.items())
             if any(runs[i].verdict != "infra_error" for i in group)
         }

@@ -105,8 +105,8 @@ def find_live_data(params: LiveCodeBenchParams) -> LiveData:
     digest = hashlib.sha256()
     tasks: dict[str, LiveTask] = {}
     for path in files:
-        for task, raw, day in _read_tasks(path):
-            if (params.since and day < params.since) or (params.until and day > params.until):
+        for task, raw, time in _read_tasks(path):
+            if (params.since and time < _midnight(params.since)) or (params.until and time > _midnight(params.until)):
                 continue
             if task.task_id in tasks:
                 first = tasks[task.task_id].where
@@ -146,8 +146,8 @@ def read_tests(task: LiveTask) -> LiveTests:
     return LiveTests(tuple(found), function)
 
 
-def _read_tasks(path: Path) -> Iterator[tuple[LiveTask, bytes, str]]:
-    """Tasks with their lines and days, in the order of the file; no more than one line is held."""
+def _read_tasks(path: Path) -> Iterator[tuple[LiveTask, bytes, datetime]]:
+    """Tasks with their lines and times, in the order of the file; no more than one line is held."""
     with path.open("rb") as file:
         offset = 0
         for number, raw in enumerate(file, 1):
@@ -163,8 +163,13 @@ def _read_tasks(path: Path) -> Iterator[tuple[LiveTask, bytes, str]]:
                     number,
                     offset,
                 )
-                yield task, raw.strip() + b"\n", question.contest_date[:10]
+                yield task, raw.strip() + b"\n", datetime.fromisoformat(question.contest_date).replace(tzinfo=None)
             offset += len(raw)
+
+
+def _midnight(day: str) -> datetime:
+    """Where a day begins: the benchmark's runner takes no contest that is later on the last day of a window."""
+    return datetime.fromisoformat(day)
 
 
 def _parse(raw: bytes, where: str) -> Question:

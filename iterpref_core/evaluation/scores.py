@@ -8,7 +8,7 @@ from typing import Any
 from iterpref_core.errors import ExecutionError
 from iterpref_core.evaluation.program_runs import ProgramRun
 from iterpref_core.execution.feedback import exception_type
-from iterpref_core.records import Sample, Verdict
+from iterpref_core.records import UNDECIDED, Sample, Verdict
 from iterpref_core.statistics.pass_at_k import score_tasks
 
 Entry = dict[str, Any]
@@ -37,7 +37,11 @@ class GroundTruth:
 
 @dataclass(frozen=True)
 class Provenance:
-    """How verdicts came about. `data` is (name, sha256); `sampling` is None where nothing was sampled."""
+    """How verdicts came about.
+
+    `data` is (name, sha256); `sampling` is None where nothing was sampled; `truncated` says of each sample whether its
+    answer ended at `max_new_tokens`.
+    """
 
     data: tuple[str, str]
     harness: str
@@ -45,6 +49,7 @@ class Provenance:
     isolation: str
     ground_truth: GroundTruth | None
     sampling: dict[str, Any] | None
+    truncated: Sequence[bool] = ()
 
 
 @dataclass(frozen=True)
@@ -59,12 +64,13 @@ def make_entry(samples: Sequence[Sample], runs: Sequence[ProgramRun], provenance
     """Summarize what became of samples.
 
     A task may have several samples: `pass_at_1` is then the mean over tasks of the share that passed, `pass_at_5` is
-    added when every task has five, and `passed` names the tasks of which a sample passed. With several samples the
-    intervals are bootstrapped over tasks. Samples with the verdict `infra_error` say nothing about a program: they are
-    counted under `errors` and otherwise left out. `verdicts` has all of them by task, so that scores of a part of the
-    tasks can be had later, and `feedback` what is to be said about each, of tasks with a sample that failed.
-    `exceptions` counts the failures by what was raised. Where solutions of the benchmark itself fail,
-    `without_failed_truth` has the scores of the other tasks.
+    added over the tasks that have five judged ones (`pass_at_5_n`), and `passed` names the tasks of which a sample
+    passed. With several samples the intervals are bootstrapped over tasks. Samples with the verdict `infra_error` say
+    nothing about a program: they are counted under `errors` and otherwise left out. `verdicts` has all of them by task,
+    so that scores of a part of the tasks can be had later, and `feedback` what is to be said about each, of tasks with
+    a sample that failed. `exceptions` counts the failures by what was raised. An answer that was cut and does not pass
+    has the verdict `truncated`, whatever its beginning did, and `truncated` counts the answers that were cut. Where
+    solutions of the benchmark itself fail, `without_failed_truth` has the scores of the other tasks.
 
     Args:
         samples: the samples.
@@ -74,6 +80,8 @@ def make_entry(samples: Sequence[Sample], runs: Sequence[ProgramRun], provenance
     Raises:
         ExecutionError: no sample has been scored.
     """
+    if provenance.truncated:
+        runs = [_as_answered(run, cut) for run, cut in zip(runs, provenance.truncated, strict=True)]
     errors = Counter(run.verdict for run in runs if run.verdict != "passed")
     by_task: defaultdict[str, list[Verdict]] = defaultdict(list)
     feedback: defaultdict[str, list[str]] = defaultdict(list)
@@ -98,7 +106,7 @@ def make_entry(samples: Sequence[Sample], runs: Sequence[ProgramRun], provenance
         "isolation": provenance.isolation,
     }
     if provenance.sampling is not None:
-        entry["sampling"] = provenance.sampling
+        entry |= {"sampling": provenance.sampling, "truncated": sum(provenance.truncated)}
     truth = provenance.ground_truth
     if truth is not None:
         entry["ground_truth"] = truth.to_json()
@@ -106,6 +114,10 @@ def make_entry(samples: Sequence[Sample], runs: Sequence[ProgramRun], provenance
         if trusted is not None:
             entry["without_failed_truth"] = trusted.to_json()
     return entry
+
+
+def _as_answered(run: ProgramRun, cut: bool) -> ProgramRun:
+    return run._replace(verdict="truncated") if cut and run.verdict not in UNDECIDED else run
 
 
 def metrics_of(benchmark: str, entry: Entry) -> dict[str, float]:

@@ -51,7 +51,7 @@ class Explored:
         problems: `problems.jsonl`, for prompts.
         pairs: `pairs.jsonl`; without them no outcome is `pair`.
         spans: `focal.jsonl`.
-        results: folder of `<model>/results.json` and `<model>/samples.jsonl`.
+        results: folder of `<model>/results.json` and `<model>/samples/`.
         params: the parameters.
         shifts: what training did to the tokens of the pairs that are shown.
     """
@@ -201,8 +201,7 @@ def _answers(files: Explored) -> Json:
     name, measured = (None, {}) if files.results is None else compared_benchmark(files.results)
     if name is None or files.results is None:
         return {"tasks": [], "models": {}, "benchmark": ""}
-    order = files.params.evaluation.benchmarks
-    entries = answer_entries(files.results, files.problems, name, measured, order)
+    entries = answer_entries(files.results, files.problems, name, measured)
     shown = next(within(entries, ANSWER_BYTES), [])
     every = set().union(*(result.verdicts for result in measured.values()))
     names = {model: model_name(model) for model in measured}

@@ -40,23 +40,22 @@ class OfModel:
 
 @dataclass(frozen=True)
 class JudgedSample:
-    """A task's sample, from 0, of a benchmark; its program is in samples.jsonl."""
+    """A task's sample, from 0, of a benchmark."""
 
     task_id: str
     sample: int
     benchmark: str
 
 
-def failing_programs(results: Path, problems: Path | None, benchmarks: Sequence[str], count: int) -> list[OfModel]:
+def failing_programs(results: Path, problems: Path | None, count: int) -> list[OfModel]:
     """Choose failing programs of every model, benchmark by benchmark in turn.
 
     Of a benchmark those tasks come first whose task_ids have the smallest hashes: nobody picks them, and models that
     fail the same task are shown on it. A program that several benchmarks judge (HumanEval, HumanEval+) is shown once.
 
     Args:
-        results: folder of `<model>/results.json` and `<model>/samples.jsonl`.
+        results: folder of `<model>/results.json` and `<model>/samples/<benchmark>.jsonl`.
         problems: JSONL of problems, for the prompts of our own tasks.
-        benchmarks: in the order in which they were measured, which is that of the samples.
         count: programs of each model, at most.
 
     Raises:
@@ -66,26 +65,23 @@ def failing_programs(results: Path, problems: Path | None, benchmarks: Sequence[
     chosen = {name: _choose(model, count) for name, model in models.items()}
     own = {one.task_id for of_model in chosen.values() for one in of_model if one.benchmark in OWN_BENCHMARKS}
     prompts = read_prompts(problems, own) if problems is not None and own else {}
-    return [
-        _show(model, results / name / "samples.jsonl", benchmarks, chosen[name], prompts)
-        for name, model in models.items()
-    ]
+    return [_show(model, results / name, chosen[name], prompts) for name, model in models.items()]
 
 
 def _show(
     model: ModelResults,
-    samples: Path,
-    benchmarks: Sequence[str],
+    folder: Path,
     chosen: Sequence[JudgedSample],
     prompts: Mapping[str, str],
 ) -> OfModel:
     failed = len(set(_failures(model)))
-    if not samples.is_file():
+    if not (folder / "samples").is_dir():
         return OfModel(model_name(model.model), failed, (), unknown=True)
-    programs = read_programs(samples, {one.task_id for one in chosen})
+    task_ids = {one.task_id for one in chosen}
+    programs = {name: read_programs(folder, name, task_ids) for name in {one.benchmark for one in chosen}}
     shown = []
     for one in chosen:
-        found = find_program(model, benchmarks, programs.get(one.task_id, []), one)
+        found = find_program(model, programs[one.benchmark].get(one.task_id, []), one)
         if found is not None:
             result = model.measured[one.benchmark]
             told = (result.feedback or {}).get(one.task_id, ())
@@ -127,33 +123,21 @@ def _family(benchmark: str) -> str:
     return benchmark.rstrip("+")
 
 
-def find_program(
-    model: ModelResults, benchmarks: Sequence[str], programs: Sequence[str], wanted: JudgedSample
-) -> str | None:
-    """The program behind a verdict, from all of its task's programs in the file; None where that is not certain.
-
-    Both splits of BigCodeBench have the same task_ids. Their programs follow each other in the file, in the order in
-    which the benchmarks were measured.
-    """
-    known = [name for name in benchmarks if name in model.measured]
-    families = dict.fromkeys(_family(name) for name in [*known, *model.measured])
-    place, total = None, 0
-    for family in families:
-        judged = next((r.verdicts for n, r in model.measured.items() if _family(n) == family), {})
-        if family == _family(wanted.benchmark):
-            place = total + wanted.sample
-        total += len(judged.get(wanted.task_id, ()))
-    return programs[place] if place is not None and total == len(programs) else None
+def find_program(model: ModelResults, programs: Sequence[str], wanted: JudgedSample) -> str | None:
+    """The program behind a verdict, from its task's programs; None where these are not those that were judged."""
+    judged = model.measured[wanted.benchmark].verdicts[wanted.task_id]
+    return programs[wanted.sample] if len(programs) == len(judged) else None
 
 
-def read_programs(path: Path, task_ids: set[str]) -> dict[str, list[str]]:
-    """Task → its programs in a file of samples, in the file's order.
+def read_programs(folder: Path, benchmark: str, task_ids: set[str]) -> dict[str, list[str]]:
+    """Task → its programs among a model's samples of a benchmark, in the file's order; none where there is no file.
 
     Raises:
         InputError: the file is unusable.
     """
+    path = folder / "samples" / f"{benchmark}.jsonl"
     found: dict[str, list[str]] = {}
-    for sample in read_jsonl(path, Sample):
+    for sample in read_jsonl(path, Sample) if path.is_file() else ():
         if sample.task_id in task_ids:
             text = sample.solution if sample.solution is not None else sample.completion
             found.setdefault(sample.task_id, []).append(text or "")

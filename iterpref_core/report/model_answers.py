@@ -1,6 +1,6 @@
 """Model answers: what several models wrote for the same tasks, and how their programs differ."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def compared_benchmark(results: Path) -> tuple[str | None, dict[str, Measured]]:
 
 
 def answer_entries(
-    results: Path, problems: Path | None, benchmark: str, measured: Mapping[str, Measured], benchmarks: Sequence[str]
+    results: Path, problems: Path | None, benchmark: str, measured: Mapping[str, Measured]
 ) -> list[Json]:
     """The first sample of every model for tasks of a benchmark, with the lines in which each two programs differ.
 
@@ -46,11 +46,10 @@ def answer_entries(
     first whose task_ids have the smallest hashes.
 
     Args:
-        results: folder of `<model>/results.json` and `<model>/samples.jsonl`.
+        results: folder of `<model>/results.json` and `<model>/samples/<benchmark>.jsonl`.
         problems: JSONL of problems, for the prompts of our own tasks.
         benchmark: the benchmark.
         measured: model → its results on it.
-        benchmarks: in the order in which they were measured, which is that of the samples.
 
     Raises:
         InputError: a file is unusable.
@@ -64,13 +63,12 @@ def answer_entries(
     answers: dict[str, Json] = {task_id: {} for task_id in chosen}
     models = load_results(results)
     for model, result in measured.items():
-        path = results / model / "samples.jsonl"
-        programs = read_programs(path, set(chosen)) if path.is_file() else {}
+        programs = read_programs(results / model, benchmark, set(chosen))
         for task_id in chosen:
             verdicts = result.verdicts.get(task_id, ())
             if verdicts:
                 place = JudgedSample(task_id, 0, benchmark)
-                program = find_program(models[model], benchmarks, programs.get(task_id, []), place)
+                program = find_program(models[model], programs.get(task_id, []), place)
                 told = (result.feedback or {}).get(task_id, ("",))[:1]
                 answers[task_id][model] = (program, verdicts[0], cut("".join(told), FEEDBACK))
     return [_entry(task_id, prompts.get(task_id, ""), answers[task_id]) for task_id in chosen]

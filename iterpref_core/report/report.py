@@ -31,7 +31,7 @@ def build_report(
     """Write `summary.json`, `index.html`, `explorer.html` and figures as CSV files (`iterpref_core.report.csv_tables`).
 
     Args:
-        results: folder of `<model>/results.json` and `<model>/samples.jsonl`; models that are absent are named
+        results: folder of `<model>/results.json` and `<model>/samples/`; models that are absent are named
             in the report.
         metrics: folder of the stages' metrics and training curves.
         pairs: `pairs.jsonl`.
@@ -54,7 +54,7 @@ def build_report(
     summary = build_summary(results, metrics, params, lock, contamination, supplied)
     curves = load_curves(metrics)
     shown = choose_pairs(pairs, spans, params.report.pairs_shown)
-    failing = failing_programs(results, problems, params.evaluation.benchmarks, params.report.failures_shown)
+    failing = failing_programs(results, problems, params.report.failures_shown)
     happened = trajectories if trajectories is not None and trajectories.is_file() else None
     files = Explored(happened, problems, pairs, spans, results, params)
     write_explorer(files, out / "explorer.html", report="index.html")

@@ -85,19 +85,24 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Score:
-    """pass@k over `n` tasks with 95% intervals, as shares of 1. `pass_at_5` needs five samples of every task."""
+    """pass@k over `n` tasks with 95% intervals, as shares of 1; pass@5 over the `pass_at_5_n` with five samples."""
 
     n: int
     pass_at_1: float
     ci95: tuple[float, float]
     pass_at_5: float | None = None
     pass_at_5_ci95: tuple[float, float] | None = None
+    pass_at_5_n: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in results.json and summary.json."""
         scores: dict[str, Any] = {"n": self.n, "pass_at_1": self.pass_at_1, "ci95": list(self.ci95)}
         if self.pass_at_5 is not None and self.pass_at_5_ci95 is not None:
-            scores |= {"pass_at_5": self.pass_at_5, "pass_at_5_ci95": list(self.pass_at_5_ci95)}
+            scores |= {
+                "pass_at_5": self.pass_at_5,
+                "pass_at_5_ci95": list(self.pass_at_5_ci95),
+                "pass_at_5_n": self.pass_at_5_n,
+            }
         return scores
 
 
@@ -128,10 +133,10 @@ def score_tasks(verdicts: Verdicts, without: Iterable[str] = ()) -> Score | None
     shares = [pass_at_k(len(passed), sum(passed), 1) for passed in tasks]
     several = any(len(passed) > 1 for passed in tasks)
     ci95 = mean_interval(shares) if several else wilson_interval(sum(shares), n)
-    if any(len(passed) < 5 for passed in tasks):
+    of_five = [pass_at_k(len(passed), sum(passed), 5) for passed in tasks if len(passed) >= 5]
+    if not of_five:
         return Score(n, sum(shares) / n, ci95)
-    of_five = [pass_at_k(len(passed), sum(passed), 5) for passed in tasks]
-    return Score(n, sum(shares) / n, ci95, sum(of_five) / n, mean_interval(of_five))
+    return Score(n, sum(shares) / n, ci95, sum(of_five) / len(of_five), mean_interval(of_five), len(of_five))
 
 
 def _judged(verdicts: Verdicts) -> dict[str, list[bool]]:

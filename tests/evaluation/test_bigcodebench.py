@@ -196,7 +196,7 @@ def test_a_models_answers_become_programs_by_the_official_sanitize(
     entry = entry_of(out, "bigcodebench-full-instruct")
     assert (entry["passed"], entry["sampling"]["prompt"]) == (["BigCodeBench/0"], "instruct")
     assert entry["sampling"]["protocol"] == "bigcodebench 0.2.5, chat endpoint"
-    first = json.loads((out / "samples.jsonl").read_text().splitlines()[0])
+    first = json.loads((out / "samples/bigcodebench-full-instruct.jsonl").read_text().splitlines()[0])
     assert first["solution"].split() == program.split()
 
 

@@ -106,7 +106,7 @@ def test_heldout_runs_visible_and_hidden_tests_of_its_split_alone(bench: Bench) 
     assert entry["errors"] == {"wrong_answer": 1}  # passes its visible test, 2 + 2 = 2 * 2, and fails the hidden one
     assert entry["ground_truth"] == {"n": 2, "passed": 2, "failed": []}
     assert entry["sampling"] == {"temperature": 0.0, "max_new_tokens": 9, "seed": 1, "samples": 1}
-    samples = (bench.folder / "out" / "samples.jsonl").read_text().splitlines()
+    samples = (bench.folder / "out" / "samples" / "heldout.jsonl").read_text().splitlines()
     assert json.loads(samples[0]) == {"task_id": "h/double", "solution": "def f(x):\n    return x + x\n"}
 
 
@@ -156,8 +156,8 @@ def test_ground_truth_of_heldout_is_its_references(problems: Path, execution: Ex
     assert metrics["heldout/pass_at_1"] == 1.0
 
 
-def test_samples_of_other_tasks_are_passed_over_and_missing_ones_refused(
-    problems: Path, execution: ExecutionParams, tmp_path: Path
+def test_samples_of_other_tasks_and_repeated_ones_are_counted_and_missing_ones_refused(
+    problems: Path, execution: ExecutionParams, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     samples = tmp_path / "mine.jsonl"
     lines = [{"task_id": "h/double", "solution": "def f(x): return x * 2"}, {"task_id": "other", "solution": "pass"}]
@@ -166,12 +166,16 @@ def test_samples_of_other_tasks_are_passed_over_and_missing_ones_refused(
         score_samples(
             samples, "heldout", problems, PARAMS.livecodebench, execution, out=tmp_path / "out", cache=tmp_path
         )
-    lines.append({"task_id": "h/square", "solution": "def f(x): return x"})
+    lines += [{"task_id": "h/square", "solution": "def f(x): return x"}] * 2
     samples.write_text("\n".join(map(json.dumps, lines)))
     metrics = score_samples(
         samples, "heldout", problems, PARAMS.livecodebench, execution, out=tmp_path / "out", cache=tmp_path
     )
     assert (metrics["heldout/pass_at_1"], metrics["heldout/n"]) == (0.5, 2)
+    assert (
+        "mine.jsonl: 1 rows are of tasks that heldout does not have, such as other; they are not scored" in caplog.text
+    )
+    assert "mine.jsonl: 1 rows repeat a program of their task; each counts as one more sample of it" in caplog.text
 
 
 def test_a_real_checkpoint_is_measured(
@@ -252,7 +256,7 @@ def test_a_killed_evaluation_asks_for_the_samples_that_it_lacks(bench: Bench) ->
 def test_several_samples_give_unbiased_pass_at_1_and_5_with_intervals(bench: Bench) -> None:
     bench.backend = Fading(100)
     metrics = bench.run(("heldout",), samples=6)
-    lines = [json.loads(line) for line in (bench.folder / "out/samples.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (bench.folder / "out/samples/heldout.jsonl").read_text().splitlines()]
     assert [line["task_id"] for line in lines] == ["h/double"] * 6 + ["h/square"] * 6
     right = sum("return 2 * x" in line["solution"] for line in lines[:6])
     assert 0 < right < 6, "the seeds are fixed: some are even, some odd"
@@ -263,6 +267,46 @@ def test_several_samples_give_unbiased_pass_at_1_and_5_with_intervals(bench: Ben
     assert entry["ci95"] == pytest.approx([0, right / 6])
     assert entry["pass_at_5_ci95"] == pytest.approx([0, 2 * at_5])
     assert entry["sampling"] == {"temperature": 0.5, "max_new_tokens": 9, "seed": 1, "samples": 6}
+
+
+def test_an_answer_that_was_cut_and_does_not_pass_is_truncated(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    class Cut:
+        def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+            del sampling
+            texts = ["def f(x): return 2 * x" if request.prompt == DOUBLE else "def f(x): re" for request in requests]
+            return [Completion(text, 1, 9, truncated=True) for text in texts]
+
+    bench.backend = Cut()
+    bench.run(("heldout",))
+    entry = bench.results()["heldout"]
+    assert entry["verdicts"] == {"h/double": ["passed"], "h/square": ["truncated"]}
+    assert (entry["errors"], entry["truncated"]) == ({"truncated": 1}, 2)
+    assert "heldout: 2 of 2 answers were cut: raise evaluation.max_new_tokens" in caplog.text
+
+
+def test_a_folder_holds_several_benchmarks_of_one_model(bench: Bench) -> None:
+    asked = DOUBLE.replace("heldout", "validation")
+    bench.backend = ReplayBackend(ANSWERS | {asked: ["def f(x):\n    return 2 * x\n"]})
+    bench.run(("validation",))
+    before = bench.results()["validation"]
+    bench.run(("heldout",))
+    assert list(bench.results()) == ["heldout", "validation"]
+    assert bench.results()["validation"] == before
+    samples = sorted(path.name for path in (bench.folder / "out/samples").iterdir())
+    assert samples == ["heldout.jsonl", "validation.jsonl"]
+    together = bench.folder / "together"
+    bench.run(("heldout", "validation"), "together")
+    for name in ("results.json", *(f"samples/{name}" for name in samples)):
+        assert (bench.folder / "out" / name).read_bytes() == (together / name).read_bytes()
+
+    path = together / "results.json"
+    path.write_text(path.read_text().replace('"base"', '"other"'))
+    with pytest.raises(InputError, match=r"has validation of model 'other' .* this is 'base'"):
+        bench.run(("heldout",), "together")
+    bench.run(("heldout", "validation"), "together")  # nothing of the other model is left
+    path.write_text("[]")
+    with pytest.raises(InputError, match="no results of an evaluation"):
+        bench.run(("heldout",), "together")
 
 
 def test_a_samples_file_that_is_broken_names_its_line(

@@ -155,15 +155,18 @@ def test_scores_are_told_by_difficulty_and_platform(execution: ExecutionParams, 
     assert sorted(named) == sorted(entry["verdicts"]), "models are compared on the tasks of each"
 
 
-def test_the_window_has_both_its_ends_and_decides_the_hash(data: Path) -> None:
+def test_the_window_is_between_two_midnights_and_decides_the_hash(data: Path) -> None:
+    late = {**LARGEST, "question_id": "late", "contest_date": "2025-01-31T12:00:00"}
+    data.write_text(data.read_text() + json.dumps(late) + "\n")
+
     def ids(since: str | None, until: str | None) -> tuple[list[str], str]:
         found = find_live_data(LiveCodeBenchParams(release="release_v5", since=since, until=until))
         return [task.task_id.partition("/")[2] for task in found.tasks], found.sha256
 
-    assert ids(None, None)[0] == ["sum", "half", "largest", "pair"]
+    assert ids(None, None)[0] == ["sum", "half", "largest", "pair", "late"]
     assert ids("2024-06-01", "2025-01-31")[0] == ["half", "largest"]
     assert ids(None, "2023-05-20")[0] == ["sum", "pair"]
-    assert ids("2024-06-01", None)[1] == ids("2024-06-01", "2025-01-31")[1] != ids(None, None)[1]
+    assert ids("2024-06-01", "2025-02-01")[1] == ids("2024-06-01", None)[1] != ids(None, None)[1]
     with pytest.raises(DataUnavailableError, match="no problem between 2026-01-01"):
         ids("2026-01-01", None)
 

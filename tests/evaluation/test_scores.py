@@ -43,7 +43,9 @@ def test_several_samples_per_task_give_shares_and_pass_at_5() -> None:
     verdicts: list[tuple[str, Verdict]] = [("a", "passed")] * 2 + [("a", "exception")] * 4 + [("b", "exception")] * 6
     entry = entry_of(verdicts, PROVENANCE)
     assert entry["pass_at_1"] == pytest.approx((2 / 6 + 0) / 2)
-    assert entry["pass_at_5"] == pytest.approx((1 + 0) / 2)
+    assert (entry["pass_at_5"], entry["pass_at_5_n"]) == (pytest.approx((1 + 0) / 2), 2)
+    entry = entry_of([*verdicts[:-2], ("b", "infra_error"), ("b", "infra_error")], PROVENANCE)
+    assert (entry["pass_at_5"], entry["pass_at_5_n"], entry["n"]) == (pytest.approx(1), 1, 2)
     assert entry["passed"] == ["a"]
 
 

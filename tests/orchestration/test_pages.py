@@ -206,7 +206,7 @@ def test_an_evaluated_model_is_found_by_its_scores_and_shows_its_outputs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.addresses["mlflow"])
-    samples = Path("results/dpo/samples.jsonl")
+    samples = Path("results/dpo/samples/heldout.jsonl")
     samples.parent.mkdir(parents=True)
     samples.write_text('{"task_id": "<b>heldout/0</b>", "solution": "a\\u202eb"}\n', encoding="utf-8")
     params = load_params(ROOT / "params.yaml")
@@ -224,7 +224,7 @@ def test_an_evaluated_model_is_found_by_its_scores_and_shows_its_outputs(
     assert page is not None
     for where, texts in {
         "": ("Stage evaluation@dpo.", "No Prefect run", "one-of-two"),
-        "/artifacts/previews/samples.json": ("View as table", "1 of 1", "<b>heldout/0</b>", "a\\u202eb"),
+        "/artifacts/previews/samples/heldout.json": ("View as table", "1 of 1", "<b>heldout/0</b>", "a\\u202eb"),
         "/artifacts/outputs.md": ("Outputs of evaluation@dpo", "dvc get"),
     }.items():
         browser.visit("about:blank")  # what differs behind the # alone would load nothing

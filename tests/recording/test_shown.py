@@ -211,7 +211,7 @@ def test_a_run_shows_its_outputs_and_the_experiment_has_the_data_sets(
     client = MlflowClient(f"sqlite:///{workspace / 'mlflow.db'}")
     client.create_experiment("iterpref", tags={"mine": "stays"})  # as before there was a view
     write_lines(workspace / "data" / "pairs.jsonl", [*HOSTILE[1:5], HOSTILE[0]])
-    write_lines(workspace / "results" / "dpo" / "samples.jsonl", ['{"task_id": "a", "solution": "b"}'])
+    write_lines(workspace / "results" / "dpo" / "samples" / "heldout.jsonl", ['{"task_id": "a", "solution": "b"}'])
     score = {"available": True, "errors": {"timeout": 2}, "exceptions": {"KeyError": 3}}
     results = {"benchmarks": {"heldout": score, "mbpp": {"available": False, "reason": "absent"}}}
     write_lines(workspace / "results" / "dpo" / "results.json", [json.dumps(results)])
@@ -236,14 +236,16 @@ def test_a_run_shows_its_outputs_and_the_experiment_has_the_data_sets(
     experiment_id = tracker.server.experiment_id
     table = client.load_table(experiment_id, "previews/pairs.json", run_ids=[runs[0]])
     assert list(table["task_id"]) == ["lone", "turned", "numbers", "page", "long"]
-    assert len(client.load_table(experiment_id, "previews/samples.json", run_ids=[runs[1]])) == 1, "once"
+    assert len(client.load_table(experiment_id, "previews/samples/heldout.json", run_ids=[runs[1]])) == 1, "once"
     for number, run in enumerate(runs):
         (workspace / f"got{number}").mkdir()
         folder = Path(client.download_artifacts(run, "", str(workspace / f"got{number}")))
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
         assert metrics == json.loads(metrics_path(("pairs", "evaluation@dpo")[number]).read_text(encoding="utf-8"))
     assert "KeyError" in (folder / "figures.html").read_text(encoding="utf-8")
-    assert "all of it; `previews/samples.json`: all 1 records" in (folder / "outputs.md").read_text(encoding="utf-8")
+    assert "all of it; `previews/samples/heldout.json`: all 1 records" in (folder / "outputs.md").read_text(
+        encoding="utf-8"
+    )
 
     whole = client.get_run(tracker.server.find(experiment))
     assert [item.dataset.name for item in whole.inputs.dataset_inputs] == ["data/pairs.jsonl"]

@@ -197,15 +197,11 @@ def _enrich(results: Path) -> None:
         missing = "no interpreter of bigcodebench's environment; run `make bigcodebench`"
         found["benchmarks"]["bigcodebench-hard-instruct"] = {"available": False, "reason": missing}
         path.write_text(json.dumps(found), encoding="utf-8")
-        order = dict.fromkeys(name.rstrip("+") for name in found["benchmarks"] if "hard-instruct" not in name)
-        write_jsonl(
-            path.with_name("samples.jsonl"),
-            (
-                Sample(task_id=task_id, solution=f"# {model}, {name} {HOSTILE}\n{PROGRAM}")
-                for name in order
-                for task_id in found["benchmarks"][name]["verdicts"]
-            ),
-        )
+        for name, entry in found["benchmarks"].items():
+            text = f"# {model}, {name.rstrip('+')} {HOSTILE}\n{PROGRAM}"
+            samples = [Sample(task_id=task_id, solution=text) for task_id in entry.get("verdicts", ())]
+            if samples:
+                write_jsonl(path.parent / "samples" / f"{name}.jsonl", samples)
 
 
 def _write_given(folder: Path) -> None:

@@ -246,7 +246,7 @@ def test_answers_are_those_that_were_judged_and_programs_stand_once(rich: Simple
 
 
 def test_where_samples_are_gone_answers_have_verdicts_alone(rich: SimpleNamespace, tmp_path: Path) -> None:
-    (rich.results / "sft/samples.jsonl").unlink()
+    (rich.results / "sft/samples/heldout.jsonl").unlink()
     write_explorer(explored(rich, None, results=rich.results), tmp_path / "out.html")
     for item in data_of(tmp_path / "out.html")["tasks"]:
         assert item["answers"]["sft"][0] is None

@@ -13,7 +13,7 @@ from iterpref_core.storage.jsonl import write_jsonl
 
 
 def choose(rich: SimpleNamespace, count: int) -> dict[str, OfModel]:
-    found = failing_programs(rich.results, rich.problems, rich.params.evaluation.benchmarks, count)
+    found = failing_programs(rich.results, rich.problems, count)
     return {model.name: model for model in found}
 
 
@@ -60,20 +60,20 @@ def test_a_program_of_several_samples_is_the_one_that_was_judged(rich: SimpleNam
     heldout["verdicts"] = {"task/0001": ["passed", "infra_error", "timeout"]}
     found["benchmarks"] = {"heldout": heldout}
     path.write_text(json.dumps(found))
-    write_jsonl(path.with_name("samples.jsonl"), (Sample(task_id="task/0001", completion=f"v{i}") for i in range(3)))
+    write_jsonl(
+        path.parent / "samples/heldout.jsonl", (Sample(task_id="task/0001", completion=f"v{i}") for i in range(3))
+    )
     (item,) = choose(rich, 5)["SFT on chosen"].shown
     assert (item.verdict, item.program, item.feedback) == ("timeout", "v2", "")
 
 
 @pytest.mark.parametrize("kept", [0, 1])
-def test_programs_that_cannot_be_told_apart_or_are_not_there_are_not_shown(rich: SimpleNamespace, kept: int) -> None:
-    samples = rich.results / "base/samples.jsonl"
+def test_programs_that_are_not_there_are_not_shown(rich: SimpleNamespace, kept: int) -> None:
+    samples = rich.results / "base/samples"
     if kept:
-        samples.write_text(
-            "".join(line for line in samples.read_text().splitlines(keepends=True) if '"task/' not in line)
-        )
+        (samples / "heldout.jsonl").unlink()
     else:
-        samples.unlink()
+        shutil.rmtree(samples)
     base = choose(rich, 3)["base"]
     assert base.unknown == (not kept)
     assert base.failed > 0
@@ -82,9 +82,9 @@ def test_programs_that_cannot_be_told_apart_or_are_not_there_are_not_shown(rich:
 
 
 def test_long_texts_are_cut_and_say_so(rich: SimpleNamespace) -> None:
-    path = rich.results / "base/samples.jsonl"
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-    path.write_text("".join(json.dumps({**line, "solution": "x" * 90_000}) + "\n" for line in lines))
+    for path in (rich.results / "base/samples").iterdir():
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        path.write_text("".join(json.dumps({**line, "solution": "x" * 90_000}) + "\n" for line in lines))
     item = choose(rich, 1)["base"].shown[0]
     assert item.program.endswith("\n… 84,000 characters more")
     assert len(item.program) < 6100

@@ -59,8 +59,12 @@ def test_tasks_can_be_left_out_of_a_score() -> None:
     assert score_tasks(verdicts, without=["a", "b", "c"]) is None
 
 
-def test_pass_at_5_needs_five_judged_samples_of_every_task_that_counts() -> None:
+def test_pass_at_5_is_over_the_tasks_with_five_judged_samples() -> None:
     verdicts = {"a": ["passed"] * 2 + ["timeout"] * 4, "b": ["exception"] * 5, "c": ["passed", "infra_error"]}
-    assert score_tasks(verdicts).pass_at_5 is None  # type: ignore[union-attr]
-    assert score_tasks(verdicts, without=["c"]).pass_at_5 == pytest.approx(0.5)  # type: ignore[union-attr]
+    score = score_tasks(verdicts)
+    assert score is not None
+    assert (score.n, score.pass_at_5, score.pass_at_5_n) == (3, pytest.approx(0.5), 2)
+    few = score_tasks({"a": ["passed"] * 4 + ["infra_error"]})
+    assert few is not None
+    assert "pass_at_5" not in few.to_json()
     assert shares_passed(verdicts) == {"a": pytest.approx(1 / 3), "b": 0.0, "c": 1.0}
