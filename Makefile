@@ -39,8 +39,10 @@ check: $(TOOLS) ## lint and types
 ui: $(INSTALLED) ## start the Prefect and MLflow UIs on loopback
 	$(BIN)/iterpref ui
 
-bench: $(INSTALLED) ## measure the pipeline: demo time, share of orchestration, no-op time
-	$(BIN)/iterpref bench pipeline
+bench: $(INSTALLED) ## measure the whole experiment, programs beside EvalPlus, training beside TRL; --json: benchmarks/
+	$(BIN)/python benchmarks/pipeline.py
+	$(BIN)/python benchmarks/execution.py
+	$(BIN)/python benchmarks/training.py
 
 vllm: .venv-vllm/.installed ## install vLLM into an environment of its own, for a GPU where there is one
 

@@ -1,7 +1,7 @@
 """Stage body: the one call of the core, with its metrics written and its time taken.
 
 Everything a stage's process does outside of this call is orchestration: starting, importing, talking to DVC,
-Prefect and MLflow. `iterpref bench pipeline` compares the two.
+Prefect and MLflow. `benchmarks/pipeline.py` compares the two.
 """
 
 import gc

@@ -86,7 +86,7 @@ def test_a_broken_line_overwrites_nothing(tmp_path: Path) -> None:
 
 
 def test_the_programs_of_a_pair_are_compared_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the time of the paper's 59,000 pairs depends on; `iterpref bench localization` measures it."""
+    """What the time of the paper's 59,000 pairs depends on."""
     compared: list[int] = []
     match = line_diff.match_lines
     monkeypatch.setattr(line_diff, "match_lines", lambda a, b: compared.append(len(a)) or match(a, b))

@@ -1,6 +1,5 @@
 """The wheel, alone and with each extra, in environments that have nothing else."""
 
-import json
 import os
 import subprocess
 import sys
@@ -9,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
 from packaging.metadata import Metadata
 from packaging.specifiers import SpecifierSet
 
@@ -103,25 +101,6 @@ def test_the_command_line_needs_the_pipeline_alone(environment: Make, tmp_path: 
     done = run(environment("pipeline"), "-c", CONSOLE, "--help", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "localize" in done.stdout
-
-
-SMALL = {
-    "batch_size": 4, "micro_batch_size": 2, "max_prompt_length": 24, "max_length": 96, "gradient_checkpointing": True,
-}  # fmt: skip
-
-
-def test_training_is_benchmarked_on_a_machine_that_has_its_extra_alone(environment: Make, tmp_path: Path) -> None:
-    """As on a bare machine with a GPU: no Prefect, DVC or MLflow, no hub, no experiment."""
-    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    params["training"] |= SMALL
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
-    python = environment("training")
-    recipe = ["bench", "recipe", "--shape", "tiny", "--pairs", "4", "--steps", "2", "--json"]
-    done = run(python, "-c", CONSOLE, *recipe, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert json.loads(done.stdout)["recipe"]["shape"] == "tiny"
-    done = run(python, USES / "use_training_benchmark.py", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr[-3000:]
 
 
 def test_a_verb_whose_library_is_missing_names_the_extra_that_has_it(environment: Make, tmp_path: Path) -> None:

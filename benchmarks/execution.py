@@ -1,0 +1,133 @@
+"""The execution engine beside EvalPlus's, in interleaved processes: `python benchmarks/execution.py [--json]`.
+
+`cpu_vs_evalplus` is the median over rounds of CPU seconds of a trivial program, ours over EvalPlus's, with every
+isolation layer on. `executions_per_s` is with two workers. Each way of running programs has a process of its own that
+holds nothing else: the larger a process, the slower it forks.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import psutil
+
+from iterpref_core.cores import usable_cores
+
+CODE = "def f(x):\n    return x + 1\n"
+RunPrograms = Callable[[int], None]
+
+
+@contextmanager
+def ours(workers: int = 1) -> Iterator[tuple[RunPrograms, str]]:
+    """This project's engine; yields a function that runs so many programs, and the isolation that they have."""
+    from iterpref_core.execution import Executor, Limits, Program
+    from iterpref_core.records import IoTest
+
+    program = Program(CODE, (IoTest(call="f(1)", expected="2"),))
+    with Executor(Limits(), workers=workers) as executor:
+
+        def run(count: int) -> None:
+            assert all(outcome.verdict == "passed" for outcome in executor.run(program for _ in range(count)))
+
+        yield run, executor.isolation
+
+
+@contextmanager
+def evalplus() -> Iterator[tuple[RunPrograms, str]]:
+    """EvalPlus's check, the same test as an input and what is expected of it."""
+    from evalplus.eval import PASS, untrusted_check
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            status, _ = untrusted_check("humaneval", CODE, [[1]], "f", [2], 0, [0.01], fast_check=True)
+            assert status == PASS
+
+    yield run, "reliability_guard"
+
+
+KINDS = {"ours": ours, "ours-two-workers": lambda: ours(2), "evalplus": evalplus}
+SHARE_OF_PROGRAMS = {"evalplus": 0.25}  # of the slower ones there are fewer
+
+
+def cpu_of_tree() -> float:
+    """CPU seconds of this process, of its living descendants, and of what each of them has waited for."""
+    this = psutil.Process()
+    return float(sum(sum(process.cpu_times()[:4]) for process in (this, *this.children(recursive=True))))
+
+
+def run_kind(kind: str, count: int) -> dict[str, float | str]:
+    """CPU and wall seconds of one program, in this process."""
+    with KINDS[kind]() as (run, isolation):
+        run(4)
+        cpu, wall = cpu_of_tree(), time.monotonic()
+        run(count)
+        return {
+            "cpu_s": (cpu_of_tree() - cpu) / count,
+            "wall_s": (time.monotonic() - wall) / count,
+            "isolation": isolation,
+        }
+
+
+def in_a_process(kind: str, programs: int) -> dict[str, float | str]:
+    """What `run_kind` measures in a process that holds nothing else."""
+    count = max(1, int(programs * SHARE_OF_PROGRAMS.get(kind, 1.0)))
+    command = [sys.executable, "-W", "ignore", __file__, "--kind", kind, "--programs", str(count)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    cost: dict[str, float | str] = json.loads(done.stdout.splitlines()[-1])
+    return cost
+
+
+def measure(rounds: int, programs: int) -> dict[str, object]:
+    """All kinds one after the other, round by round; each round begins with another one and gives one ratio."""
+    load, kinds = os.getloadavg()[0], list(KINDS)
+    costs: dict[str, list[dict[str, float | str]]] = {kind: [] for kind in kinds}
+    for turn in range(rounds):
+        first = turn % len(kinds)
+        for kind in kinds[first:] + kinds[:first]:
+            costs[kind].append(in_a_process(kind, programs))
+
+    def column(kind: str, what: str) -> np.ndarray:
+        return np.array([cost[what] for cost in costs[kind]], dtype=float)
+
+    low, median, high = np.percentile(column("ours", "cpu_s") / column("evalplus", "cpu_s"), [25, 50, 75]).round(3)
+    isolation = str(costs["ours"][0]["isolation"])
+    return {
+        "cpu_vs_evalplus": float(median),
+        "cpu_vs_evalplus_quartiles": [float(low), float(high)],
+        "tier": isolation.partition(":")[0],
+        "isolation": isolation,
+        "executions_per_s": round(float(np.median(1 / column("ours-two-workers", "wall_s"))), 1),
+        "cpu_ms": {kind: round(1000 * float(np.median(column(kind, "cpu_s"))), 2) for kind in kinds},
+        "machine": f"{usable_cores()} cores, {platform.machine()}, {platform.system()}",
+        "load_before": round(load, 2),
+        "load_after": round(os.getloadavg()[0], 2),
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--programs", type=int, default=1000, help="of each round")
+    parser.add_argument("--kind", choices=KINDS, help="measure this way of running alone, in this process")
+    arguments = parser.parse_args()
+    if arguments.kind:
+        print(json.dumps(run_kind(arguments.kind, arguments.programs)))
+        return
+    result = measure(arguments.rounds, arguments.programs)
+    if arguments.json:
+        print(json.dumps({"execution": result}))
+    else:
+        print("\n".join(f"{name:26} {value}" for name, value in result.items()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""The whole experiment from nothing, in a git worktree of its own: `python benchmarks/pipeline.py [--json]`.
+
+`demo_s` is the wall time of `iterpref run` without any cache; `orchestration_share` is the part of it in which no
+stage's body ran; `noop_s` is the time of `dvc repro` with nothing to do; `cpu_share` is CPU seconds over wall seconds
+times cores.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import pairwise
+from pathlib import Path
+
+from iterpref_core.cores import usable_cores
+
+RUN = (sys.executable, "-m", "flows.cli", "run")
+NOTHING_TO_DO = (sys.executable, "-m", "dvc", "repro")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    arguments = parser.parse_args()
+    result = measure(Path.cwd())
+    if arguments.json:
+        print(json.dumps({"pipeline": result}))
+    else:
+        print("\n".join(f"{name:20} {value}" for name, value in result.items()))
+
+
+def measure(root: Path) -> dict[str, float | str]:
+    """Run the experiment of a repository, with what is not committed in it, then `dvc repro`."""
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory(prefix="iterpref-bench-") as folder:
+        worktree = Path(folder, "worktree")
+        changes = _output(root, "git", "diff", "--binary", "HEAD")
+        _output(root, "git", "worktree", "add", "--detach", str(worktree))
+        try:
+            if changes:
+                subprocess.run(["git", "apply"], cwd=worktree, input=changes, check=True)
+            demo_s, cpu_s = _time(RUN, worktree)
+            covered_s = _covered(worktree / ".iterpref" / "bodies")
+            noop_s, _ = _time(NOTHING_TO_DO, worktree)
+        finally:
+            _output(root, "git", "worktree", "remove", "--force", str(worktree))
+    return {
+        "demo_s": round(demo_s, 1),
+        "orchestration_share": round(1 - covered_s / demo_s, 4),
+        "noop_s": round(noop_s, 1),
+        "cpu_share": round(cpu_s / (demo_s * usable_cores()), 3),
+        "machine": f"{usable_cores()} cores, {platform.machine()}, {platform.system()}",
+        "load_before": round(load, 2),
+    }
+
+
+def _output(folder: Path, *command: str) -> bytes:
+    return subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, check=True).stdout
+
+
+def _time(command: tuple[str, ...], folder: Path) -> tuple[float, float]:
+    """Wall and CPU seconds of a command with all that it waited for; its output goes to standard error."""
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    for variable in ("MLFLOW_TRACKING_URI", "PREFECT_API_URL"):
+        environment.pop(variable, None)
+    started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, cwd=folder, env=environment, stdout=sys.stderr, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.monotonic() - started, cpu_s
+
+
+def _covered(bodies: Path) -> float:
+    """Seconds in which at least one stage's body ran: the union of their intervals."""
+    records = [json.loads(path.read_bytes()) for path in bodies.rglob("*.json")]
+    edges = sorted(edge for record in records for edge in ((record["started"], 1), (record["ended"], -1)))
+    running, covered = 0, 0.0
+    for (start, change), (end, _) in pairwise(edges):
+        running += change
+        covered += end - start if running else 0.0
+    return covered
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,398 @@
+"""A step of TRL's DPOTrainer beside a step of the forked layout, on the same pairs and weights, Target-DPO.
+
+    python benchmarks/training.py [--json] [--problems mbpp.jsonl]
+
+`fork_speedup` is the median over rounds of TRL's time over ours: of pairs made of a file of problems by changing their
+references (`mbpp`), and of the pairs of the experiment here (`nanolab`). On a CPU, TRL gets a head that scores only
+what its mask counts, since against its own anything looks fast; the clock is the process's there, on a GPU the wall's.
+`memory_ratio` is the peak of a step's tensors, ours over that of TRL as it is; `mask_share` the time of making batches
+and masks; `loss_difference` the largest of all steps. On a GPU `recipe` trains a 7B model of random weights for some
+steps as the paper does (arXiv 2503.02783: batches of 128 pairs of at most 2,048 tokens), by `iterpref train`'s entry.
+"""
+
+import argparse
+import ast
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from random import Random
+from types import MethodType
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, Qwen2Config
+from trl import DPOConfig, DPOTrainer
+from trl.trainer.utils import FusedCausalLMOutput
+
+from iterpref_core.config import TrainingParams, load_params
+from iterpref_core.cores import usable_cores
+from iterpref_core.inference.local.tokenizers import load_tokenizer
+from iterpref_core.nanolab.byte_bpe import train_tokenizer
+from iterpref_core.objectives.objectives import OBJECTIVES
+from iterpref_core.records import PreferencePair, Problem
+from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+from iterpref_core.training.attention import attention_mask, choose_attention
+from iterpref_core.training.columns import objective_columns
+from iterpref_core.training.dataset import load_pairs
+from iterpref_core.training.layouts import PAD_TO_MULTIPLE_OF, ForkCollator
+from iterpref_core.training.reference import ReferenceLogps
+from iterpref_core.training.trainer import FocalDPOTrainer
+from iterpref_core.training.training import train_objective
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+DTYPE = torch.bfloat16 if DEVICE.type == "cuda" else torch.float32
+OBJECTIVE = OBJECTIVES["target-dpo"]
+QWEN_0_5B = {"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "vocab_size": 151_936}
+QWEN_7B = {"hidden_size": 3584, "intermediate_size": 18_944, "num_hidden_layers": 28, "vocab_size": 152_064}
+FLOPS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12}
+"""Of dense bfloat16, by the cards' data sheets."""
+
+Pair = dict[str, Any]
+
+
+def clock() -> float:
+    """Seconds: on a GPU of real time, once it has done what was asked; on a CPU of this process."""
+    if DEVICE.type == "cpu":
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def model_of(sizes: dict[str, int], heads: int, *, tied: bool = True) -> PreTrainedModel:
+    """A Qwen2 of random weights, the same for the same sizes."""
+    torch.manual_seed(0)
+    config = Qwen2Config(
+        **sizes, num_attention_heads=heads, num_key_value_heads=max(heads // 7, 1), tie_word_embeddings=tied,
+        bos_token_id=None, pad_token_id=0, eos_token_id=1, max_position_embeddings=32_768,
+    )  # fmt: skip
+    with DEVICE:
+        return AutoModelForCausalLM.from_config(config, dtype=DTYPE)
+
+
+class Watch(TorchDispatchMode):
+    """Counts the bytes of all tensors that operations have made and that live at one time, gradients included."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.peak = 0
+        self._alive: dict[int, tuple[StorageWeakRef, int]] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        known = {leaf.untyped_storage().data_ptr() for leaf in tree_leaves((args, kwargs)) if torch.is_tensor(leaf)}
+        result = func(*args, **(kwargs or {}))
+        self._alive = {key: entry for key, entry in self._alive.items() if not entry[0].expired()}
+        for leaf in tree_leaves(result):
+            if torch.is_tensor(leaf) and leaf.untyped_storage().data_ptr() not in known | self._alive.keys():
+                storage = leaf.untyped_storage()
+                self._alive[storage.data_ptr()] = StorageWeakRef(storage), storage.nbytes()
+        self.peak = max(self.peak, sum(size for _, size in self._alive.values()))
+        return result
+
+
+def peak_bytes(compute: Callable[[], object]) -> int:
+    """Bytes that a computation's tensors take at most: on a GPU by its allocator, on a CPU by watching operations."""
+    if DEVICE.type == "cuda":
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        compute()
+        torch.cuda.synchronize()
+        return int(torch.cuda.max_memory_allocated() - before)
+    watch = Watch()
+    with watch:
+        compute()
+    return watch.peak
+
+
+class Contestant:
+    """A trainer, and how it lays out pairs. At a learning rate of 0 the weights before each step are the same."""
+
+    def __init__(self, trainer: Any, lay_out: Callable[[Sequence[Pair]], dict[str, torch.Tensor]]) -> None:
+        self._trainer, self._lay_out = trainer, lay_out
+        self._optimizer = torch.optim.AdamW(trainer.model.parameters(), lr=0.0, fused=True)
+
+    def step(self, pairs: Sequence[Pair]) -> tuple[float, float, float]:
+        """Collate, forward, backward, update; returns seconds, those of batch and mask among them, and the loss."""
+        start = clock()
+        batch = {name: values.to(DEVICE) for name, values in self._lay_out(pairs).items()}
+        layout = clock() - start
+        loss = self._trainer.compute_loss(self._trainer.model, batch)
+        loss.backward()
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        seconds = clock() - start
+        if "visible" in batch:  # the loss has made this mask; how long that took is seen by making it again
+            start = clock()
+            attention_mask(batch["visible"], self._trainer.model.config._attn_implementation)  # noqa: SLF001 - as ever
+            layout += clock() - start
+        return seconds, layout, loss.item()
+
+
+class UnpreparedDPOTrainer(DPOTrainer):
+    """TRL's loss; batches are made by `trl_batch`, so that there is no data set to prepare."""
+
+    def _prepare_dataset(self, dataset: Dataset, *_: Any, **__: Any) -> Dataset:
+        return dataset
+
+    def _precompute_ref_logps(self, dataset: Dataset, *_: Any, **__: Any) -> Dataset:
+        return dataset
+
+
+def contestants(
+    tokenizer: PreTrainedTokenizerBase, longest: int, sizes: dict[str, int], heads: int, folder: str
+) -> dict[str, Contestant]:
+    """By name: `trl` as it is compared, `trl as it is`, and `fork`."""
+    arguments = DPOConfig(
+        output_dir=folder, beta=0.1, max_length=None, bf16=False, activation_checkpointing=False,
+        use_cpu=DEVICE.type == "cpu", precompute_ref_log_probs=True, dataloader_pin_memory=False, report_to="none",
+        disable_tqdm=True,
+    )  # fmt: skip
+    common: dict[str, Any] = {
+        "args": arguments,
+        "train_dataset": Dataset.from_dict({"prompt_ids": [[0]]}),
+        "processing_class": tokenizer,
+    }
+    models = {name: model_of(sizes, heads) for name in ("trl", "trl as it is", "fork")}
+    if DEVICE.type == "cpu":
+        models["trl"].forward = MethodType(tuned_forward, models["trl"])
+    choose_attention(models["fork"], longest)
+    collator = ForkCollator(0, PAD_TO_MULTIPLE_OF)
+    ours = FocalDPOTrainer(objective=OBJECTIVE, nll="mean", model=models["fork"], data_collator=collator, **common)
+    theirs = {
+        name: Contestant(UnpreparedDPOTrainer(model=models[name], **common), trl_batch)
+        for name in ("trl", "trl as it is")
+    }
+    return theirs | {"fork": Contestant(ours, ours.data_collator)}
+
+
+def tuned_forward(model: PreTrainedModel, labels: torch.Tensor, fused_lm_head: bool, **inputs: Any) -> Any:
+    """Logits only where TRL's mask counts a token, all at once, and none of its metrics: what is fastest on a CPU."""
+    assert fused_lm_head
+    hidden, counted = model.base_model(**inputs).last_hidden_state[:, :-1], labels[:, 1:] != -100
+    logits = model.get_output_embeddings()(hidden[counted])
+    logps = logits.log_softmax(dim=-1).gather(1, labels[:, 1:][counted][:, None])[:, 0]
+    zeros = logps.new_zeros(counted.shape)
+    return FusedCausalLMOutput(
+        log_probs=zeros.masked_scatter(counted, logps), entropy=zeros, mean_logits=zeros, is_top1=zeros.bool()
+    )
+
+
+def trl_batch(pairs: Sequence[Pair]) -> dict[str, torch.Tensor]:
+    """The pairs as TRL's collator lays them out, its `completion_mask` limited to the tokens that count."""
+    tokens, masks, sums = [], [], {}
+    for side in ("chosen", "rejected"):
+        for pair in pairs:
+            tokens.append(torch.tensor(pair["prompt_ids"] + pair[f"{side}_ids"]))
+            masks.append(torch.tensor([0] * len(pair["prompt_ids"]) + list(pair[f"{side}_weights"])))
+        sums[f"ref_{side}_logps"] = torch.tensor(
+            [float(np.dot(pair[f"ref_{side}_token_logps"], pair[f"{side}_weights"])) for pair in pairs]
+        )
+    return {
+        "input_ids": pad_sequence(tokens, batch_first=True),
+        "attention_mask": pad_sequence([torch.ones_like(row) for row in tokens], batch_first=True),
+        "completion_mask": pad_sequence(masks, batch_first=True),
+        **sums,
+    }
+
+
+def tokenized(pairs: Path, spans: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams) -> list[Pair]:
+    """Pairs as a collator gets them, with a made-up reference that is the same in what two programs share."""
+    rows = load_pairs(pairs, spans, tokenizer, params)
+
+    def reference(prompt: list[int], program: list[int]) -> list[float]:
+        return [-0.5 - (7 * token + 3 * (len(prompt) + place)) % 11 / 8 for place, token in enumerate(program)]
+
+    columns = objective_columns(
+        rows,
+        OBJECTIVE,
+        ReferenceLogps(
+            [reference(row.prompt_ids, row.chosen_ids) for row in rows],
+            [reference(row.prompt_ids, row.rejected_ids) for row in rows],
+        ),
+    )
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def changed_references(problems: Path) -> list[PreferencePair]:
+    """Chosen: a problem's reference; rejected: the same with the number in its middle raised by one."""
+    pairs = []
+    for problem in read_jsonl(problems, Problem, unique=True):
+        tree = ast.parse(problem.reference or "")
+        numbers = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and type(node.value) is int]
+        if not numbers:
+            continue
+        chosen, middle = ast.unparse(tree) + "\n", numbers[len(numbers) // 2]
+        assert isinstance(middle.value, int)
+        middle.value += 1
+        rejected = ast.unparse(tree) + "\n"
+        pairs.append(PreferencePair(task_id=problem.task_id, prompt=problem.prompt, chosen=chosen, rejected=rejected))
+    return pairs
+
+
+def located(pairs: list[PreferencePair], folder: Path) -> tuple[Path, Path]:
+    """The files of pairs and of their error regions, by `iterpref localize`."""
+    paths = folder / "pairs.jsonl", folder / "focal.jsonl"
+    write_jsonl(paths[0], pairs)
+    command = [sys.executable, "-m", "flows.cli", "localize", "--method", "line_lcs"]
+    command += ["--pairs", str(paths[0]), "--out", str(paths[1])]
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    return paths
+
+
+def compare(
+    tokenizer: PreTrainedTokenizerBase, pairs: list[Pair], rounds: int, batch_size: int, narrower: int
+) -> dict[str, Any]:
+    """Steps of all contestants on the same batches; each batch begins with another contestant."""
+    sizes, heads = QWEN_0_5B, 14
+    if narrower > 1:  # two layers, and a vocabulary at which the head's share of the work stays
+        vocabulary = max(len(tokenizer), QWEN_0_5B["vocab_size"] // (12 * narrower))
+        sizes = {"hidden_size": 896 // narrower, "intermediate_size": 4864 // narrower, "num_hidden_layers": 2}
+        sizes, heads = sizes | {"vocab_size": vocabulary}, 7
+    longest = max(len(pair["prompt_ids"]) + max(len(pair["chosen_ids"]), len(pair["rejected_ids"])) for pair in pairs)
+    Random(23).shuffle(pairs)
+    batches = [
+        [pairs[(turn * batch_size + place) % len(pairs)] for place in range(batch_size)] for turn in range(rounds)
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        entrants = contestants(tokenizer, longest, sizes, heads, folder)
+        peaks = {name: peak_bytes(partial(entrant.step, batches[0])) for name, entrant in entrants.items()}
+        del entrants["trl as it is"]
+        for entrant in entrants.values():
+            entrant.step(batches[0])
+        steps: dict[str, list[tuple[float, float, float]]] = {name: [] for name in entrants}
+        for turn, batch in enumerate(batches):
+            for name in list(entrants)[:: 1 if turn % 2 else -1]:
+                steps[name].append(entrants[name].step(batch))
+    theirs, ours = np.array(steps["trl"]), np.array(steps["fork"])
+    low, median, high = np.percentile(theirs[:, 0] / ours[:, 0], [25, 50, 75]).round(3).tolist()
+    return {
+        "fork_speedup": median,
+        "quartiles": [low, high],
+        "loss_difference": float(np.abs(theirs[:, 2] - ours[:, 2]).max()),
+        "memory_ratio": round(peaks["fork"] / peaks["trl as it is"], 4),
+        "mask_share": round(float(np.median(ours[:, 1] / ours[:, 0])), 5),
+        "step_s": {"trl": round(float(np.median(theirs[:, 0])), 3), "fork": round(float(np.median(ours[:, 0])), 3)},
+        "pairs": len(pairs),
+    }
+
+
+def recipe(params: TrainingParams, steps: int, sizes: dict[str, int], heads: int) -> dict[str, Any]:
+    """Steps of Target-RPO as in the paper on random weights and made-up programs; nothing is asked of a hub.
+
+    Returns:
+        `tokens_per_s` of both programs with their prompts; `mfu`, 6 FLOPs a weight and a token that the fork computes
+        over the data sheet's; `peak_gb`; `hours` of the steps of the paper's 59,000 pairs and three epochs.
+    """
+    random, batch_size = Random(0), params.batch_size
+
+    def lines(count: int) -> str:
+        return "".join(
+            f"x{random.randrange(100)} = x{random.randrange(100)} + {random.randrange(100)}\n" for _ in range(count)
+        )
+
+    pairs = []
+    for number in range(batch_size * steps):  # as long as the example in the repository of the paper's authors
+        prompt, before, after = (
+            lines(random.randint(50, 100)),
+            lines(random.randint(10, 35)),
+            lines(random.randint(10, 35)),
+        )
+        texts = {"chosen": before + lines(1) + after, "rejected": f"{before}wrong = {number}\n{after}"}
+        pairs.append(PreferencePair(task_id=str(number), prompt=prompt, **texts))
+    tokenizer = train_tokenizer((pair.prompt for pair in pairs[:200]), vocab_size=512)
+    ticks: list[tuple[int, float]] = []
+    params = params.model_copy(update={"epochs": 1, "weights": "saved", "validation_share": 0.0, "select": "last"})
+    with tempfile.TemporaryDirectory(prefix="iterpref-bench-") as name:
+        folder = Path(name)
+        model = model_of(sizes, heads, tied=False)
+        parameters = model.num_parameters()
+        model.save_pretrained(folder / "model")
+        tokenizer.save_pretrained(folder / "model")
+        del model
+        if DEVICE.type == "cuda":
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+        train_objective(
+            *located(pairs, folder), folder / "model", "target-rpo", params, folder / "trained", folder / "curve.csv",
+            folder / "work", on_log=lambda _, step: ticks.append((step, clock())), prompt="plain",
+        )  # fmt: skip
+    rows = [[len(ids) for ids in tokenizer([p.prompt, p.chosen, p.rejected])["input_ids"]] for p in pairs]
+    tokens = np.array(rows).mean(axis=0) * batch_size
+    (first, start), (last, end) = ticks[0], ticks[-1]
+    step_s = (end - start) / (last - first)
+    card = next(
+        (flops for name, flops in FLOPS.items() if DEVICE.type == "cuda" and name in torch.cuda.get_device_name()), None
+    )
+    return {
+        "tokens_per_s": round((2 * tokens[0] + tokens[1] + tokens[2]) / step_s, 1),
+        "mfu": round(6 * parameters * (tokens[0] + tokens[1]) / step_s / card, 4) if card else None,
+        "peak_gb": round(torch.cuda.max_memory_allocated() / 1e9, 2) if DEVICE.type == "cuda" else None,
+        "hours": round(59_000 * 3 / batch_size * step_s / 3600, 2),
+        "step_s": round(step_s, 3),
+        "parameters": parameters,
+    }
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """All of it, with the machine and its load beside."""
+    load, params = os.getloadavg()[0], load_params().training
+    narrower = arguments.narrower or (1 if DEVICE.type == "cuda" else 4)
+    results: dict[str, dict[str, Any]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        if arguments.problems.is_file():
+            pairs = changed_references(arguments.problems)
+            tokenizer = train_tokenizer((f"{pair.prompt}\n{pair.chosen}" for pair in pairs), vocab_size=1024)
+            rows = tokenized(*located(pairs, Path(folder)), tokenizer, params)
+            results["mbpp"] = compare(tokenizer, rows, arguments.rounds, arguments.batch_size, narrower)
+    if Path("data/focal.jsonl").is_file():
+        tokenizer = load_tokenizer(Path("models/student"))
+        rows = tokenized(Path("data/pairs.jsonl"), Path("data/focal.jsonl"), tokenizer, params)
+        results["nanolab"] = compare(tokenizer, rows, arguments.rounds, arguments.batch_size, narrower)
+    if not results:
+        raise SystemExit("error: no pairs; run the experiment here first, or give --problems (docs/problems.md)")
+    found: dict[str, Any] = {"fork_speedup": {name: result["fork_speedup"] for name, result in results.items()}}
+    for name in ("loss_difference", "memory_ratio", "mask_share"):
+        found[name] = max(result[name] for result in results.values())
+    if DEVICE.type == "cuda":
+        settings = {"batch_size": 128, "micro_batch_size": 2, "gradient_checkpointing": True, "nll": "sum"}
+        found["recipe"] = recipe(params.model_copy(update=settings), arguments.steps, QWEN_7B, 28)
+    return found | {
+        "lists": results,
+        "device": torch.cuda.get_device_name() if DEVICE.type == "cuda" else f"CPU, {torch.get_num_threads()} threads",
+        "precision": str(DTYPE).removeprefix("torch."),
+        "machine": f"{usable_cores()} cores, {platform.machine()}, {platform.system()}",
+        "load_before": round(load, 2),
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--problems", type=Path, default=Path("problems/mbpp.jsonl"), help="with references")
+    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--narrower", type=int, help="divides the model's width; default 1 on a GPU, 4 on a CPU")
+    parser.add_argument("--steps", type=int, default=11, help="of the recipe, at least 11")
+    arguments = parser.parse_args()
+    result = measure(arguments)
+    if arguments.json:
+        print(json.dumps({"training": result}))
+    else:
+        print("\n".join(f"{name:16} {value}" for name, value in result.items()))
+
+
+if __name__ == "__main__":
+    main()

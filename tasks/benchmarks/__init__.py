@@ -1,1 +1,0 @@
-"""Benchmarks of this project itself, behind `iterpref bench NAME`: side by side in one run, ratios first."""

@@ -1,0 +1,60 @@
+"""The benchmarks' plumbing, on little of everything; what they measure is never asserted."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import execution, pipeline, training
+from iterpref_core.config import TrainingParams
+from iterpref_core.nanolab.byte_bpe import train_tokenizer
+from iterpref_core.records import IoTest, Problem
+from iterpref_core.storage.jsonl import write_jsonl
+from tests.settings import section
+
+PARAMS = section(
+    TrainingParams, max_prompt_length=64, max_length=192, batch_size=4, micro_batch_size=2, gradient_checkpointing=True
+)
+
+
+def test_execution_prints_what_the_contract_names() -> None:
+    command = [sys.executable, execution.__file__, "--json", "--rounds", "1", "--programs", "8"]
+    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["execution"]
+    assert {"cpu_vs_evalplus", "tier", "executions_per_s"} <= found.keys()
+
+
+def test_time_in_which_bodies_ran_is_counted_once(tmp_path: Path) -> None:
+    for name, interval in {"a": (0, 4), "b": (2, 5), "c": (7, 8)}.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(dict(zip(("started", "ended"), interval, strict=True))))
+    assert pipeline._covered(tmp_path) == 6.0
+
+
+def test_a_step_of_ours_has_the_loss_of_trl_s(tmp_path: Path) -> None:
+    problems = [
+        Problem(
+            task_id=f"p{number}",
+            prompt=f"Sum what is above {number}." + " Take care." * (number % 3),
+            entry_point="f",
+            reference=f"def f(nums):\n    kept = [n for n in nums if n > {number}]\n    return sum(kept)\n",
+            tests=(IoTest(call="f([0])", expected="0"),),
+            source="test",
+        )
+        for number in range(6)
+    ]
+    write_jsonl(tmp_path / "problems.jsonl", problems)
+    pairs = training.changed_references(tmp_path / "problems.jsonl")
+    assert all(pair.chosen != pair.rejected for pair in pairs)
+    tokenizer = train_tokenizer((f"{pair.prompt}\n{pair.chosen}" for pair in pairs), vocab_size=300)
+    rows = training.tokenized(*training.located(pairs, tmp_path), tokenizer, PARAMS)
+    found = training.compare(tokenizer, rows, rounds=2, batch_size=3, narrower=16)
+    assert found["loss_difference"] == pytest.approx(0, abs=1e-4)
+    assert 0 < found["memory_ratio"] < 1
+
+
+def test_the_recipe_trains() -> None:
+    sizes = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "vocab_size": 512}
+    found = training.recipe(section(TrainingParams, batch_size=2, micro_batch_size=2), 11, sizes, 4)
+    assert found["tokens_per_s"] > 0
+    assert found["mfu"] is found["peak_gb"] is None
