@@ -17,6 +17,7 @@ from tests.test_architecture import LAYERS, MODULES, parsed
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = ("training", "endpoints", "evaluation", "ray", "pipeline")
 
+OURS = {"benchmarks", "docs", "tests"}
 OF_ANOTHER_INTERPRETER = {"iterpref_core.problems.own_code.sandboxed.project_tests": {"pytest"}}
 """What stands in the sandbox of a user's project imports what that project brings."""
 
@@ -96,7 +97,7 @@ def test_every_import_of_a_test_is_declared() -> None:
         f"{path.relative_to(ROOT)} imports {name}"
         for path in files
         if not path.is_relative_to(ROOT / "tests/execution/hostile")
-        for name in third_party(roots(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))) - {"benchmarks", "docs", "tests"}
+        for name in third_party(roots(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))) - OURS
         if not is_declared(name, known)
     }
     assert missing == set(), "declare it in pyproject.toml"
