@@ -2,7 +2,8 @@ r"""Program extraction: the program in a model's answer, which may reason, expla
 
 What is taken for the program, in this order: reasoning (`<think>…</think>`) goes; of fenced blocks those tagged as
 Python, else those without a tag, else any; of these those that Python can parse, where some can; of these the longest.
-An answer without a fence is a program as it stands. A block that the length limit cut off ends where the answer does.
+An answer without a fence is a program as it stands, unless it is prose, which holds none. A block that the length limit
+cut off ends where the answer does.
 """
 
 import ast
@@ -19,22 +20,22 @@ _STATEMENT = re.compile(
 
 
 def extract_code(answer: str) -> str:
-    r"""The program in an answer.
+    r"""The program in an answer; empty where it holds none.
 
-    >>> extract_code("Sure:\n```python\nx = 1\n```\nDone.")
-    'x = 1\n'
+    >>> extract_code("Sure:\n```python\nx = 1\n```\nDone."), extract_code("I cannot do that.")
+    ('x = 1\n', '')
     """
     text = _without_reasoning(answer)
     blocks = list(_blocks(text))
     if not blocks:
-        return text
+        return "" if lacks_program(text) else text
     tagged = [block for tag, block in blocks if tag in _PYTHON]
     chosen = tagged or [block for tag, block in blocks if not tag] or [block for _, block in blocks]
     return max([block for block in chosen if _parses(block)] or chosen, key=len)
 
 
 def lacks_program(code: str) -> bool:
-    r"""Whether what was taken for the program is none: it is empty, or prose, in which Python finds no statement.
+    r"""Whether a text is no program: it is empty, or prose, in which Python finds no statement.
 
     >>> lacks_program("I cannot do that."), lacks_program("def f(x:\n"), lacks_program("print(1)")
     (True, False, False)

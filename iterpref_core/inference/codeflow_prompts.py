@@ -22,6 +22,7 @@ def refine_prompt(problem_prompt: str, code: str, feedback: str, wording: Wordin
     r"""Every later turn: the task, the program that failed, and what its execution said.
 
     Line ends at the end of any of the three are dropped, so that the layout does not depend on where a text came from.
+    Where the last answer held no program, none is shown.
 
     >>> print(refine_prompt("Add one.", "f = lambda x: x\n", "f(1) gave 1, expected 2"))
     Add one.
@@ -33,5 +34,7 @@ def refine_prompt(problem_prompt: str, code: str, feedback: str, wording: Wordin
     f(1) gave 1, expected 2
     Write the corrected program.
     """
+    if not code.strip():
+        return fill(_FOLDER / wording / "no_program.txt", {"prompt": problem_prompt})
     values = {"prompt": problem_prompt, "code": code, "feedback": feedback}
     return fill(_FOLDER / wording / "refine.txt", values)

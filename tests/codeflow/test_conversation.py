@@ -54,12 +54,12 @@ def test_it_ends_unsolved_after_the_draft_and_five_refinements() -> None:
     conversation = Conversation(PROBLEM, max_iterations=5, seed=1)
     calls = 0
     while not conversation.finished:
-        conversation = step(conversation, f"bad {calls}", "wrong_answer", "no")
+        conversation = step(conversation, f"bad = {calls}", "wrong_answer", "no")
         calls += 1
     assert calls == 6
     trajectory = conversation.trajectory()
     assert not trajectory.solved
-    assert [(attempt.iteration, attempt.code) for attempt in trajectory.attempts] == [(i, f"bad {i}") for i in range(6)]
+    assert [(attempt.iteration, attempt.code) for attempt in trajectory.attempts] == [(i, f"bad = {i}") for i in range(6)]
     assert {attempt.feedback for attempt in trajectory.attempts} == {"no"}
 
 

@@ -2,7 +2,11 @@
 
 import doctest
 
+import pytest
+
+from iterpref_core.config import Wording
 from iterpref_core.inference import codeflow_prompts as turns
+from iterpref_core.inference.answer_extraction import extract_code
 from iterpref_core.inference.codeflow_prompts import draft_prompt, refine_prompt
 
 
@@ -34,3 +38,11 @@ def test_models_that_follow_instructions_are_told_what_to_do_and_what_happened()
     given = "Task:\nWrite f(x).\n", "```python\ndef f(x): ...\n```\n", "said:\nf(1) returned None, expected 2\n"
     assert all(part in refine for part in given)
     assert "{" not in draft + refine
+
+
+@pytest.mark.parametrize("wording", ["terse", "instruct"])
+def test_a_prose_answer_is_never_shown_as_a_program_in_a_fence(wording: Wording) -> None:
+    prompt = refine_prompt("Write f(x).", extract_code("I am sorry, I cannot do that."), "no f", wording)
+    assert "sorry" not in prompt
+    assert "```python\n" not in prompt
+    assert "held no program" in prompt

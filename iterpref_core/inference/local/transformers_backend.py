@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Sequence
+from inspect import signature
 from itertools import groupby
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from transformers import (
     BatchEncoding,
     LogitsProcessor,
     LogitsProcessorList,
+    PreTrainedModel,
     StoppingCriteria,
     StoppingCriteriaList,
 )
@@ -19,7 +21,6 @@ from iterpref_core.config import Bf16, PromptStyle
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.backend import Completion, Request, Sampling, cut
 from iterpref_core.inference.local.decode_attention import use_decode_attention
-from iterpref_core.inference.local.decoding_check import check_decoding
 from iterpref_core.inference.local.generation_settings import plain_generation
 from iterpref_core.inference.local.growing_cache import growing_cache
 from iterpref_core.inference.local.precision import generation_dtype
@@ -40,8 +41,8 @@ class SeededSampling(LogitsProcessor):
     from the row's seed, so that an answer does not depend on what else is in the batch.
     """
 
-    def __init__(self, seeds: Sequence[int], temperature: float) -> None:
-        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    def __init__(self, seeds: Sequence[int], temperature: float, device: torch.device) -> None:
+        self._generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
         self._temperature = temperature
 
     def keep_rows(self, rows: Sequence[int]) -> None:
@@ -50,8 +51,9 @@ class SeededSampling(LogitsProcessor):
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:  # noqa: ARG002 - the protocol's
         """Shapes: input_ids (rows, tokens), scores and result (rows, vocabulary)."""
-        uniform = torch.stack([torch.rand(scores.shape[-1], generator=own) for own in self._generators])
-        gumbel = -torch.log(-torch.log(uniform.clamp_(1e-20, 1 - 1e-7))).to(scores.device)
+        size, device = scores.shape[-1], scores.device
+        uniform = torch.stack([torch.rand(size, generator=row, device=device) for row in self._generators])
+        gumbel = -torch.log(-torch.log(uniform.clamp_(1e-20, 1 - 1e-7)))
         return scores.float() / self._temperature + gumbel
 
 
@@ -86,6 +88,15 @@ class ShareEnded(StoppingCriteria):
         return torch.full_like(last, bool(self.ended.float().mean() >= self._share))
 
 
+def can_pad(model: PreTrainedModel) -> bool:
+    """Whether texts of different lengths can share a batch, padded on the left.
+
+    Not where a layer carries a state along that padding changes (RWKV), nor where a token's position is its place in
+    the padded row (BART).
+    """
+    return growing_cache(model) is not None and "position_ids" in signature(model.forward).parameters
+
+
 class TransformersBackend:
     """Answers prompts in batches of similar length.
 
@@ -114,7 +125,7 @@ class TransformersBackend:
         self._model = use_decode_attention(loaded.to(device, generation_dtype(bf16, loaded.dtype)).eval())
         # In the model's own place: what a config that is passed leaves unset, transformers looks up here.
         self._model.generation_config = plain_generation(loaded.generation_config)
-        self._pads = check_decoding(self._model)
+        self._pads = can_pad(self._model)
         self._batch_size = batch_size
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
@@ -166,7 +177,7 @@ class TransformersBackend:
         Shapes: input_ids and attention_mask (rows, tokens), padded on the left.
         """
         width, limit, ends = input_ids.shape[1], input_ids.shape[1] + sampling.max_new_tokens, self._end_tokens()
-        sampler = SeededSampling(seeds, sampling.temperature) if sampling.temperature > 0 else None
+        sampler = SeededSampling(seeds, sampling.temperature, input_ids.device) if sampling.temperature > 0 else None
         cache = growing_cache(self._model)
         share = 1.0 if cache is None else _LEAVING
         found: dict[int, list[int]] = {}
