@@ -1,5 +1,6 @@
 """Feedback texts that tell a debugger what went wrong: short, stable, one line where possible, always valid UTF-8."""
 
+import ast
 import math
 import re
 from collections.abc import Callable
@@ -10,11 +11,12 @@ from iterpref_core.records import Verdict
 
 MAX_FEEDBACK = 600
 _MAX_CALL, _MAX_VALUE, _MAX_MESSAGE, _MAX_LINE, _MAX_PRINTED = 160, 120, 200, 100, 120
+_MAX_SHOWN = 65_536
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
 _RAISED = re.compile(r"(?:^| raised )([^\W\d][\w.]*)(?=: |, line \d|\n|$)")
 _RAISED_IN_CASE = re.compile(r"^\w+: ([^\W\d][\w.]*)(?=: |\n|$)")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 
 
 def shorten(text: str, limit: int) -> str:
@@ -26,9 +28,9 @@ def shorten(text: str, limit: int) -> str:
 
 
 def clean(text: str, limit: int) -> str:
-    """One line of printable text without addresses, shortened."""
-    text = shorten(text, 4 * limit)
-    text = _ADDRESS.sub("0x...", " ".join(text.split()))
+    """One line of printable text without addresses, shortened; blanks within a line stay as they are."""
+    lines = (line.strip() for line in shorten(text, 4 * limit).split("\n"))
+    text = _ADDRESS.sub("0x...", " ".join(line for line in lines if line))
     return shorten(_CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text), limit)
 
 
@@ -54,15 +56,33 @@ def show(value: Any) -> str:
     return _SHOW.get(type(value), repr)(value)
 
 
+def shown(value: Any, text: str) -> str:
+    """A value as `show` has it; where it is long or deep, its canonical text."""
+    try:
+        return show(value) if len(text) <= _MAX_SHOWN else text
+    except RecursionError:
+        return text
+
+
+def one_line(source: str) -> str:
+    """Python source on one line; what its strings hold stays as it is."""
+    if "\n" not in source:
+        return source
+    try:
+        return ast.unparse(ast.parse(source.strip(), mode="eval"))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return source
+
+
 def call_text(source: str) -> str:
     """A test's call, on one line."""
-    return clean(source, _MAX_CALL)
+    return clean(one_line(source), _MAX_CALL)
 
 
-def wrong_value(call: str, actual: Any, expected: str | None) -> str:
+def wrong_value(call: str, actual: str, expected: str | None) -> str:
     """`f([1, 2]) returned 4, expected 3`; `expected` is None if only the benchmark's own judge knows it."""
-    text = f"{call_text(call)} returned {clean(show(actual), _MAX_VALUE)}"
-    return text if expected is None else f"{text}, expected {clean(expected, _MAX_VALUE)}"
+    text = f"{call_text(call)} returned {clean(actual, _MAX_VALUE)}"
+    return text if expected is None else f"{text}, expected {clean(one_line(expected), _MAX_VALUE)}"
 
 
 def wrong_output(program: str, printed: str) -> str:
@@ -73,7 +93,7 @@ def wrong_output(program: str, printed: str) -> str:
 def wrong_type(call: str, found: str, expected: str | None) -> str:
     """For a value that cannot leave the sandbox, such as a generator."""
     text = f"{call_text(call)} returned an object of type {clean(found, 60)}"
-    return text if expected is None else f"{text}, expected {clean(expected, _MAX_VALUE)}"
+    return text if expected is None else f"{text}, expected {clean(one_line(expected), _MAX_VALUE)}"
 
 
 def error_text(facts: dict[str, Any], code: str) -> str:

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import importlib.util
 import json
+import logging
 import math
 import signal
 from dataclasses import dataclass
@@ -11,11 +12,13 @@ from typing import Any
 
 from iterpref_core.execution import feedback
 from iterpref_core.execution.evalplus_tasks import is_close
-from iterpref_core.execution.programs import Coverage, Limits, Program
+from iterpref_core.execution.programs import Coverage, Judge, Limits, Program
 from iterpref_core.execution.sandbox.encoding import Digest, MalformedError, decode
 from iterpref_core.execution.sandbox.process_limits import MAX_PROCESSES, MAX_THREADS
 from iterpref_core.execution.steps import RETURNING, Step
 from iterpref_core.records import Verdict
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -167,24 +170,34 @@ class _Trial:
                 return self.fail(index, "output_limit", f"{actual.size} bytes printed{self.where(index)}")
             if type(actual) is not str:
                 raise TamperedError("something was printed that is no text")
-        try:
-            if self._right(step, actual):
-                return None
-        except RecursionError:
-            pass  # too deep to be compared is not equal: no literal of a test is that deep
+        if self._right(step, actual):
+            return None
         if step.kind == "stdin":
             return self.fail(index, "wrong_answer", feedback.wrong_output(step.source, actual))
         source = expected.source if expected else None
-        return self.fail(index, "wrong_answer", feedback.wrong_value(step.source, actual, source))
+        text = feedback.wrong_value(step.source, feedback.shown(actual, payload), source)
+        return self.fail(index, "wrong_answer", text)
 
     def _right(self, step: Step, actual: Any) -> bool:
         if self.program.judge is not None and step.expected is None:
-            return self.program.judge(step.test, actual)
+            return self._judged(self.program.judge, step, actual)
         assert step.expected is not None
-        if step.kind == "lenient":
-            wanted = step.expected.value
+        wanted = step.expected.value
+        try:
+            if step.kind == "call":
+                return _identical(wanted, actual)
             return bool(actual == wanted) or (step.atol > 0 and is_close(actual, wanted, step.atol))
-        return _identical(step.expected.value, actual)
+        except (RecursionError, TypeError, ValueError, ArithmeticError):
+            return False  # what cannot be compared, such as what is nested too deeply, is not equal
+
+    @staticmethod
+    def _judged(judge: Judge, step: Step, actual: Any) -> bool:
+        """A benchmark's own ruling. A judge that fails on a value has an error of its own: logged, and not passed."""
+        try:
+            return judge(step.test, actual)
+        except Exception:
+            logger.exception("the judge of test %d (%s) failed on a value", step.test, feedback.call_text(step.source))
+            return False
 
     def error(self, index: int, facts: dict[str, Any]) -> Ruling:
         """Rule on an exception."""
@@ -301,7 +314,7 @@ def rule(program: Program, steps: tuple[Step, ...], key: bytes, limits: Limits, 
     trial = _Trial(program, steps, limits, answer)
     try:
         ruling = trial.rule(parse_channel(answer.channel, key))
-    except (TamperedError, UnicodeDecodeError, ValueError, KeyError, TypeError):
+    except (TamperedError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError):
         return TAMPERED
     if trial.too_much_output(ruling):
         return Ruling("output_limit", f"more than {limits.output_kb} KB printed", ruling.tests_passed)

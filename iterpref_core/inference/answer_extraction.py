@@ -10,13 +10,19 @@ import ast
 import re
 from collections.abc import Iterator
 
-_REASONING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
-_OPENING = re.compile(r"(?P<fence>`{3,}|~{3,})[ \t]*(?P<tag>[\w+.-]*)[^\n`]*\n")
+_REASONING = re.compile(r"<think>[^<]*+(?:<(?!/think>)[^<]*+)*+(?:</think>|\Z)")
+# Possessive, and from the first character of a run alone: an answer of a million tildes is read once.
+_OPENING = re.compile(r"(?P<fence>(?<!`)`{3,}+|(?<!~)~{3,}+)[ \t]*+(?P<tag>[\w+.-]*+)[^\n`~]*+\n")
+_CLOSING = re.compile(r"^ {0,3}+(`{3,}+|~{3,}+)[ \t]*+$", re.MULTILINE)
 _PYTHON = {"python", "py", "python3", "py3"}
 _STATEMENT = re.compile(
     r"^[ \t]*(?:(?:async )?def \w+ *\(|class \w+ *[(:]|import \w|from \S+ import\b|\w+ *=[^=])",
     re.MULTILINE,
 )
+
+_MAX_ANSWER, _MAX_PARSED, _MAX_TRIES = 1 << 17, 50_000, 16
+"""Characters without reasoning beyond which an answer is not searched, and is no program then; characters of a block
+beyond which Python is not asked whether it parses, and how many blocks it is asked about."""
 
 
 def extract_code(answer: str) -> str:
@@ -26,12 +32,13 @@ def extract_code(answer: str) -> str:
     ('x = 1\n', '')
     """
     text = _without_reasoning(answer)
-    blocks = list(_blocks(text))
+    blocks = list(_blocks(text)) if len(text) <= _MAX_ANSWER else []
     if not blocks:
         return "" if lacks_program(text) else text
     tagged = [block for tag, block in blocks if tag in _PYTHON]
     chosen = tagged or [block for tag, block in blocks if not tag] or [block for _, block in blocks]
-    return max([block for block in chosen if _parses(block)] or chosen, key=len)
+    chosen.sort(key=len, reverse=True)
+    return next((block for block in chosen[:_MAX_TRIES] if len(chosen) > 1 and _parses(block)), chosen[0])
 
 
 def lacks_program(code: str) -> bool:
@@ -40,7 +47,9 @@ def lacks_program(code: str) -> bool:
     >>> lacks_program("I cannot do that."), lacks_program("def f(x:\n"), lacks_program("print(1)")
     (True, False, False)
     """
-    return not code.strip() or (not _STATEMENT.search(code) and not _parses(code))
+    if len(code) > _MAX_ANSWER or not code.strip():
+        return True
+    return not _STATEMENT.search(code) and not _parses(code)
 
 
 def _without_reasoning(answer: str) -> str:
@@ -52,16 +61,31 @@ def _without_reasoning(answer: str) -> str:
 
 def _blocks(text: str) -> Iterator[tuple[str, str]]:
     """(tag in lower case, content) of each fenced block; a longer fence may hold shorter ones (CommonMark 4.5)."""
-    start = 0
+    closings = [(match[1], *match.span()) for match in _CLOSING.finditer(text)]
+    longest = {"`": 0, "~": 0}
+    left = []  # the longest closing of each kind from each on, so that none is looked for in vain
+    for fence, _, _ in reversed(closings):
+        longest = longest | {fence[0]: max(longest[fence[0]], len(fence))}
+        left.append(longest)
+    left = [*reversed(left), {"`": 0, "~": 0}]
+    start = at = 0
     while opening := _OPENING.search(text, start):
-        fence = opening["fence"]
-        alone = re.compile(rf"^ {{0,3}}{re.escape(fence)}{fence[0]}*[ \t]*$", re.MULTILINE)
-        closing = alone.search(text, opening.end()) or re.compile(re.escape(fence)).search(text, opening.end())
-        end, start = closing.span() if closing else (len(text), len(text))
-        yield opening["tag"].lower(), text[opening.end() : end]
+        fence, begin = opening["fence"], opening.end()
+        while at < len(closings) and closings[at][1] < begin:
+            at += 1
+        if left[at][fence[0]] >= len(fence):
+            while not closings[at][0].startswith(fence):
+                at += 1
+            _, end, start = closings[at]
+        else:
+            inline = text.find(fence, begin)
+            end, start = (inline, inline + len(fence)) if inline >= 0 else (len(text), len(text))
+        yield opening["tag"].lower(), text[begin:end]
 
 
 def _parses(block: str) -> bool:
+    if len(block) > _MAX_PARSED:
+        return False
     try:
         ast.parse(block)
     except (SyntaxError, ValueError, RecursionError, MemoryError):

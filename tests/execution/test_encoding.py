@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from iterpref_core.execution.feedback import MAX_FEEDBACK, clean, show, with_printed
+from iterpref_core.execution.feedback import MAX_FEEDBACK, clean, one_line, show, with_printed
 from iterpref_core.execution.sandbox.encoding import (
     NUMPY_SCALARS,
     Digest,
@@ -194,6 +194,8 @@ def test_asserts_are_rewritten_where_they_can_be(source, calls):
 
 def test_feedback_is_short_and_clean():
     assert clean("a\n  b\0 <x at 0x7f12345678>", 100) == r"a b\x00 <x at 0x...>"
+    assert clean("'a  b'\tc", 100) == r"'a  b'\tc"
+    assert one_line("f(\n  'a  b',\n 1)") == "f('a  b', 1)"
     assert clean("\ud800", 10) == r"\ud800"
     assert len(clean("x" * 10**6, 100)) == 100
     assert show({"b", "a"}) == "{'a', 'b'}"

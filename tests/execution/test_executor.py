@@ -6,7 +6,7 @@ import pytest
 
 from iterpref_core.execution import Executor, Limits, Program, ValueTest
 from iterpref_core.execution.pool import WorkerPool
-from iterpref_core.execution.sandbox.encoding import UnencodableError
+from iterpref_core.execution.sandbox.encoding import MalformedError, UnencodableError, decode
 from iterpref_core.execution.verdicts import Ruling
 from iterpref_core.records import AssertTest, IoTest, ScriptTest, Test, UnittestTest
 
@@ -291,3 +291,23 @@ def test_value_tests_need_plain_arguments_and_a_judge():
         ValueTest("f", [(n for n in ())])
     with pytest.raises(ValueError, match="judge"):
         Program("def f(x): return x", (ValueTest("f", [1]),))
+
+
+def test_no_value_and_no_judge_ends_a_run(executor, caplog):
+    """What a program returns may be deep, huge or of one hash; the run goes on, and at once."""
+    deep = "def f():\n    x = []\n    for _ in range(250): x = [x]\n    return x"
+    one_hash = "def f(): return {n * (2**61 - 1) for n in range(30_000)}"
+    outcomes = list(executor.run(Program(code, (io("f()", "1"),)) for code in (deep, one_hash, "def f(): return 1")))
+    assert [outcome.verdict for outcome in outcomes] == ["wrong_answer", "tampered", "passed"]
+    program = Program("def f(): return None", (ValueTest("f", ()),), judge=lambda _, value: value.real == 1 / 0)
+    assert [outcome.verdict for outcome in executor.run([program])] == ["wrong_answer"]
+    assert "the judge of test 0 (f()) failed on a value" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "payload",
+    ['{"c":[1' + "0" * 400 + ",1]}", '{"n":["int8",1000]}', "[" * 5000, '{"d":[1]}', '{"t":1,"s":2}', '{"x":1}', '{"s":[[1]]}'],
+)  # fmt: skip
+def test_a_forged_value_is_malformed(payload):
+    with pytest.raises(MalformedError):
+        decode(payload)

@@ -81,3 +81,10 @@ def test_prose_is_told_from_a_program_that_does_not_parse(code: str, *, lacks: b
 
 def test_the_example_in_the_docstring_is_true() -> None:
     assert doctest.testmod(answer_extraction).failed == 0
+
+
+@pytest.mark.parametrize("piece", ["~", "`", "~~~ ", "~~~\n", "```\nx", "````\n```\n", "```\nx\n~~~\n", "x = 1\n"])
+def test_no_answer_takes_long(piece):
+    """Cubic in tildes, 5,000 of them once took 50 seconds."""
+    for size in (5_000, 100_000, 4 << 20):
+        extract_code("```" + piece * (size // len(piece)))

@@ -221,9 +221,9 @@ def summarize(value: Any, *, lenient: bool = False) -> str:
 
 _FROM_TAG: dict[str, Callable[[Any], Any]] = {
     "t": lambda body: tuple(_value(body)),
-    "d": lambda body: {_value(key): _value(value) for key, value in body},
-    "s": lambda body: set(_value(body)),
-    "f": lambda body: frozenset(_value(body)),
+    "d": lambda body: dict(zip(_hashable(_value([key for key, _ in body])), _value([v for _, v in body]), strict=True)),
+    "s": lambda body: set(_hashable(_value(body))),
+    "f": lambda body: frozenset(_hashable(_value(body))),
     "b": lambda body: body.encode("latin-1"),
     "c": lambda body: complex(*body),
     "i": lambda body: int(body, 16),
@@ -232,6 +232,18 @@ _FROM_TAG: dict[str, Callable[[Any], Any]] = {
 
 
 _NESTED = frozenset({list, dict})
+_MAX_COLLISIONS = 1000
+
+
+def _hashable(items: list[Any]) -> list[Any]:
+    """Items of a set, or keys of a dictionary.
+
+    Raises:
+        ValueError: so many have one hash that making the set would take minutes.
+    """
+    if len(items) > _MAX_COLLISIONS and len(items) - len(set(map(hash, items))) > _MAX_COLLISIONS:
+        raise ValueError("too many items with one hash")
+    return items
 
 
 def _value(tree: Any) -> Any:
@@ -256,5 +268,5 @@ def decode(text: str) -> Any:
         if end != len(text):
             raise ValueError("there is more behind the value")
         return _value(tree)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, ArithmeticError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise MalformedError(f"{type(error).__name__}: {error}") from None
