@@ -8,7 +8,7 @@ TOOLS := .venv/.installed-tests
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all retest check ui bench vllm bigcodebench docs pictures lock release clean
+.PHONY: help demo test test-all retest check ui bench vllm bigcodebench docs lock release clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -53,16 +53,9 @@ TORCH_CPU = $(if $(PIP_FIND_LINKS),--find-links "$(PIP_FIND_LINKS)",--torch-back
 
 COMPILE = build/uv/bin/uv pip compile --quiet --no-header --no-annotate --no-emit-find-links --python-version 3.11
 
-docs: $(INSTALLED) .venv-docs/.installed ## build the documentation site, build/site, out of docs/ and the code; any broken link is an error
-	$(BIN)/python -m docs.website.assemble build/site-source
-	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. .venv-docs/bin/mkdocs build --strict \
-		--config-file build/site-source/mkdocs.yml --site-dir $(CURDIR)/build/site
-	@echo "to read it: $(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site"
-
-pictures: $(TOOLS) ## make the pictures of README and docs anew; RUN=FOLDER records the finished experiment there first
-	$(if $(RUN),$(BIN)/python -m docs.pictures.run_record $(RUN))
-	$(BIN)/python -m docs.pictures.drawing
-	$(BIN)/python -m tests.documentation.screenshots $(RUN)
+docs: .venv-docs/.installed ## build the documentation site, build/site, by mkdocs.yml; any broken link is an error
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. PATH="$(CURDIR)/.venv-docs/bin:$$PATH" .venv-docs/bin/mkdocs build --quiet --strict
+	@echo "to read it: $(PYTHON) -m http.server --bind 127.0.0.1 --directory build/site"
 
 lock: ## resolve pyproject.toml and environments/*.in into their locks
 	test -x build/uv/bin/uv || { $(PYTHON) -m venv build/uv && build/uv/bin/pip install --quiet uv; }

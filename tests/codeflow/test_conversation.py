@@ -59,7 +59,9 @@ def test_it_ends_unsolved_after_the_draft_and_five_refinements() -> None:
     assert calls == 6
     trajectory = conversation.trajectory()
     assert not trajectory.solved
-    assert [(attempt.iteration, attempt.code) for attempt in trajectory.attempts] == [(i, f"bad = {i}") for i in range(6)]
+    assert [(attempt.iteration, attempt.code) for attempt in trajectory.attempts] == [
+        (i, f"bad = {i}") for i in range(6)
+    ]
     assert {attempt.feedback for attempt in trajectory.attempts} == {"no"}
 
 

@@ -13,8 +13,6 @@ from flows import cli
 from tests.settings import ROOT
 
 PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")} - {ROOT / "CHANGELOG.md"})
-OLD_NAMES = {"sample", "synthesise"}
-"""docs/decisions.md says that they still work."""
 COMMAND = re.compile(
     r"(?m)^\s*(?:[A-Z_]+=\S+ |(?:\S*/bin/\S+|accelerate|cp|curl|docker|dvc|export|git|iterpref|make|mkdir|mlflow|pip"
     r"|prefect|python3?|pytest|rm|sh|srun|tar) )"
@@ -35,7 +33,7 @@ def problems_of(words: list[str]) -> list[str]:
         if not hasattr(command, "commands") or not re.fullmatch(r"[a-z][a-z-]*", word):
             break
         if word not in command.commands:
-            return [] if word in OLD_NAMES else [f"no verb {word}"]
+            return [f"no verb {word}"]
         command = command.commands[word]
     known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
     asked = {option for word in words for option in re.findall(r"^\[?(--[a-z][a-z-]*)", word)}
@@ -72,3 +70,9 @@ def test_blocks_of_commands_called_sh_are_on_pages_that_a_test_walks() -> None:
     """`sh` says of a block that it is executed as it stands; of commands in other blocks the words are checked here."""
     walked = {"own-model.md", "tutorial.md"}  # tests/pipeline/test_*_page.py
     assert {page.name for page in PAGES if "\n```sh\n" in page.read_text(encoding="utf-8")} == walked
+
+
+def test_the_site_has_every_page() -> None:
+    """Else `make docs` ends with an error."""
+    named = set(re.findall(r"(?m)^ +- (?:\w+: )?([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8")))
+    assert {name for name in named if "/" not in name} == {path.name for path in (ROOT / "docs").glob("*.md")}

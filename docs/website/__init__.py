@@ -1,1 +1,0 @@
-"""Source of the documentation site: docs/*.md as they stand, and a reference made from the code."""
