@@ -10,14 +10,13 @@ from flows.cli.path_options import input_argument, input_option, output_option
 from flows.cli.shared import BACKENDS, DEFAULT_PARAMS, JsonOption, ParamsOption, choose, override, show_result
 from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
-from iterpref_core.problems.formats import PairFormat, ProblemFormat
-from iterpref_core.problems.ingest import Ingested
+from iterpref_core.problems.ingest import Ingested, ProblemFormat
 
 PANEL = "Problems"
 
-PAIR_FORMATS: tuple[str, ...] = get_args(PairFormat)
+PAIRS = "trl"
 OWN_CODE_FORMATS = ("package", "folder")
-FORMATS: tuple[str, ...] = (*get_args(ProblemFormat), *PAIR_FORMATS, *OWN_CODE_FORMATS)
+FORMATS: tuple[str, ...] = (*get_args(ProblemFormat), PAIRS, *OWN_CODE_FORMATS)
 
 
 def register(app: typer.Typer) -> None:
@@ -34,7 +33,7 @@ def ingest(
     format_: Annotated[str, typer.Option("--format", help=f"One of: {', '.join(FORMATS)}.")],
     out: Annotated[Path, output_option("JSONL of problems (in problems/ they join the experiment), or of pairs.")],
     spans: Annotated[
-        Path | None, output_option("Pair formats: JSONL to write error regions to, where the source has them.")
+        Path | None, output_option("trl: JSONL to write error regions to, where the source has them.")
     ] = None,
     verdicts: Annotated[
         Path | None, output_option("Problem files: JSONL to write the verdict on every reference to.")
@@ -58,22 +57,23 @@ def ingest(
         typer.Option("--license", "--licence", help="package, folder: an SPDX expression, if it names none."),
     ] = None,
     heldout: Annotated[
-        float, typer.Option(min=0, max=1, help="package, folder: the share of problems to hold out, for evaluation.")
+        float, typer.Option(min=0, max=1, help="The share of problems to hold out, for evaluation.")
     ] = 0.0,
+    limit: Annotated[int | None, typer.Option(min=1, help="Files: take so many, the first ones.")] = None,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
     """Turn a file, or your own code, into problems whose references pass their own tests; or a file into pairs."""
     form = choose("--format", format_, FORMATS)
-    if heldout and form not in OWN_CODE_FORMATS:
-        raise InputError("--heldout goes with --format package or folder; in a file, set each problem's field split")
-    if form in PAIR_FORMATS:
+    if form == PAIRS:
+        if heldout:
+            raise InputError("--heldout goes with problems; training.validation_share keeps pairs from training")
         from iterpref_core.problems.formats.preference_pairs import ingest_pairs
 
-        show_result(ingest_pairs(Path(source), out, cast("PairFormat", form), spans), json_)
+        show_result(ingest_pairs(Path(source), out, spans, limit), json_)
         return
     if spans is not None:
-        raise InputError(f"--spans goes with formats of pairs ({', '.join(PAIR_FORMATS)}), not with {form}")
+        raise InputError(f"--spans goes with --format {PAIRS}, not with {form}")
     settings = load_params(params)
     if form in OWN_CODE_FORMATS:
         from iterpref_core.problems.own_code import own_code
@@ -84,7 +84,7 @@ def ingest(
     from iterpref_core.problems.ingest import IngestOptions
     from iterpref_core.problems.ingest import ingest as core
 
-    options = IngestOptions(skip_broken, keep_benchmarks)
+    options = IngestOptions(skip_broken, keep_benchmarks, heldout, limit)
     found = core(Path(source), cast("ProblemFormat", form), out, settings.execution, options, verdicts)
     _show_ingested(found, verdicts, as_json=json_)
 
@@ -175,17 +175,13 @@ def inject(
     mutations: Annotated[
         int, typer.Option("--mutations-per-problem", min=1, help="Mutants tried of each reference, at most.")
     ] = 4,
-    rewrites: Annotated[
-        int, typer.Option(min=0, help="Rewrites that keep the meaning, of the passing program, at most.")
-    ] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Decides which mutants and rewrites.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Decides which mutants.")] = 0,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
-    """Make pairs with known error regions by putting bugs into references; a killed run continues."""
+    """Make pairs with known error regions by putting bugs into references."""
     from iterpref_core.execution import open_executor
-    from iterpref_core.problems.injection import InjectionOptions, inject_bugs
+    from iterpref_core.problems.injection import inject_bugs
 
-    options = InjectionOptions(mutations, seed, rewrites)
     with open_executor(load_params(params).execution) as executor:
-        show_result(inject_bugs(problems, out, spans, executor, options), json_)
+        show_result(inject_bugs(problems, out, spans, executor, mutations=mutations, seed=seed), json_)

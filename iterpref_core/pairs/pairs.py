@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
@@ -14,7 +14,6 @@ from iterpref_core.inference.answer_extraction import lacks_program
 from iterpref_core.inference.backend import Backend, derive_seed
 from iterpref_core.pairs.filters import DropReason, drop_reason
 from iterpref_core.pairs.pair_judge import Kind, judge_pairs
-from iterpref_core.pairs.trajectory_survey import TrajectorySurvey
 from iterpref_core.records import UNDECIDED, Attempt, PreferencePair, Problem, Trajectory
 from iterpref_core.screening.contamination import Decontamination
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
@@ -28,6 +27,18 @@ DROPPED = (
     *("contaminated", "near_duplicate", *_JUDGED),
 )
 """Every reason, in the order in which pairs are asked for them."""
+_REMEDIES = defaultdict(
+    lambda: "see docs/pairs.md",
+    unsolved="name a stronger model.debugger, raise codeflow.max_iterations, or take easier problems",
+    solved_by_draft="take harder problems, raise codeflow.temperature, or have a weaker model draft "
+    "(codeflow.draft_model)",
+    truncated="raise codeflow.max_new_tokens",
+    no_program="name models that follow instructions, or set codeflow.wording: instruct",
+    fails_hidden_tests="set pairs.pass_hidden: false, or name a stronger model.debugger",
+    long_error_region="raise pairs.max_error_lines",
+    too_long="raise pairs.max_tokens",
+    contaminated="take other problems, or set pairs.contaminated: keep",
+)
 
 
 def select_pairs(
@@ -74,20 +85,18 @@ def select_pairs(
         return len(encode(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     counts: Counter[str] = Counter()
-    survey = TrajectorySurvey()
-    every = survey.watch(read_jsonl(trajectories, Trajectory, unique=True))
     benchmarks = Decontamination(params.benchmarks, problems, drop=params.contaminated == "drop", pass_over=True)
     tasks = RecordIndex(read_jsonl(problems, Problem, unique=True), Problem)
-    pairs = _select(every, tasks, params, count_tokens, counts)
+    pairs = _select(read_jsonl(trajectories, Trajectory, unique=True), tasks, params, count_tokens, counts)
     pairs = _without_repetitions(benchmarks.clean(pairs), params, counts)
     if judge is not None:
         own_code = {problem.task_id for problem in tasks.values() if problem.own_code}
         pairs = judge_pairs(pairs, judge, params.seed, counts, own_code)
-    pairs = _number(pairs, counts)
-    written = write_jsonl(out, _at_least_one(pairs, trajectories, survey, benchmarks, counts))
+    written = write_jsonl(out, _at_least_one(_number(pairs, counts), trajectories, benchmarks, counts))
     counts["contaminated"] = benchmarks.dropped
-    if prose := survey.explain_prose():
-        logger.warning("%s", prose)
+    for name, overlap in benchmarks.overlaps.items():
+        if overlap.pairs:
+            logger.warning("%d pairs overlap with %s: %s", overlap.pairs, name, ", ".join(sorted(overlap.overlapping)))
     if report is not None:
         benchmarks.write_report(report)
     asked = {} if judge is None else {f"judge/{name}": counts[name] for name in ("asked", "asked_again", "unreadable")}
@@ -178,11 +187,7 @@ def _pairs_or_reason(
 
 
 def _at_least_one(
-    pairs: Iterable[PreferencePair],
-    trajectories: Path,
-    survey: TrajectorySurvey,
-    benchmarks: Decontamination,
-    counts: Counter[str],
+    pairs: Iterable[PreferencePair], trajectories: Path, benchmarks: Decontamination, counts: Counter[str]
 ) -> Iterator[PreferencePair]:
     """Pass the pairs on; where none comes, nothing is written, and the stages after this one are not begun."""
     none = True
@@ -190,8 +195,10 @@ def _at_least_one(
         none = False
         yield pair
     if none:
-        dropped = {reason: counts[reason] for reason in DROPPED} | {"contaminated": benchmarks.dropped}
-        raise InputError(f"{trajectories}: {survey.explain_none(dropped)}")
+        dropped = Counter({reason: counts[reason] for reason in DROPPED} | {"contaminated": benchmarks.dropped})
+        reasons = [f"{reason} {count}: {_REMEDIES[reason]}" for reason, count in dropped.most_common() if count]
+        listed = "\n  ".join(reasons) or "there is no trajectory; debug some problems first"
+        raise InputError(f"{trajectories}: no problem gave a pair:\n  {listed}")
 
 
 def _without_repetitions(

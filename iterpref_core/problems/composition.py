@@ -110,7 +110,7 @@ def compose_problem(
         task_id: the problem's id.
         split: the split it belongs to.
         random: source of wording, names and arguments.
-        visible: number of visible tests, edge cases first.
+        visible: number of visible tests; the first three have ordinary arguments, then the edge cases follow.
         hidden: number of hidden tests, on other arguments than the visible ones.
     """
     reference = write_reference(combination)

@@ -1,27 +1,28 @@
 """Ingestion of foreign problems: read from files, and checked by running their references."""
 
-from collections import Counter, deque
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.execution import Outcome, check_tests, open_executor, reference_outcomes
 from iterpref_core.input_files import Place
-from iterpref_core.problems.formats import ProblemFormat
-from iterpref_core.problems.formats.evalplus_format import read_evalplus
+from iterpref_core.problems.formats.benchmark_membership import benchmark_of
 from iterpref_core.problems.formats.humaneval_format import HumanEvalTask, convert_humaneval
-from iterpref_core.problems.formats.json_items import Broken, Entry, count_items, read_entries
+from iterpref_core.problems.formats.json_items import count_items, parse_item, read_items
 from iterpref_core.problems.formats.mbpp_format import MbppTask, convert_mbpp
-from iterpref_core.problems.problems import own_split
+from iterpref_core.problems.problems import hold_out, own_split
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Problem, Record, Verdict
 from iterpref_core.storage.jsonl import atomic_writers
 
+ProblemFormat = Literal["jsonl", "mbpp", "humaneval"]
 NAMED = 10
 """Broken problems that the result names; the file of verdicts has them all."""
 
@@ -43,41 +44,28 @@ class IngestOptions:
         skip_broken: leave problems whose reference fails out, instead of stopping at the first; None: as the format has
             it (a published set cannot be corrected by whoever uses it, a file of one's own can).
         keep_benchmarks: take tasks that benchmarks evaluate on too: to measure with them, never to train on them.
+        heldout: share, 0 to 1, of the problems without a split that is held out.
+        limit: take so many problems at most, the first ones; None for all.
     """
 
     skip_broken: bool | None = None
     keep_benchmarks: bool = False
+    heldout: float = 0.0
+    limit: int | None = None
 
 
 class Form(NamedTuple):
-    """A format: how a source of it is read, how many entries that has, and whether it is one of published sets."""
+    """A format: the class of a row, what makes a problem of it, and whether it is one of published sets."""
 
-    read: Callable[[Path, ExecutionParams, IngestOptions], Iterator[Entry]]
-    count: Callable[[Path], int]
+    row: type[Record]
+    convert: Callable[[Any], Problem]
     published: bool
 
 
-def _read_jsonl(path: Path, _execution: ExecutionParams, _options: IngestOptions) -> Iterator[Entry]:
-    return read_entries(path, Problem, lambda problem: problem)
-
-
-def _read_mbpp(path: Path, _execution: ExecutionParams, options: IngestOptions) -> Iterator[Entry]:
-    return read_entries(path, MbppTask, partial(convert_mbpp, keep_benchmarks=options.keep_benchmarks))
-
-
-def _read_humaneval(path: Path, _execution: ExecutionParams, options: IngestOptions) -> Iterator[Entry]:
-    return read_entries(path, HumanEvalTask, partial(convert_humaneval, keep_benchmarks=options.keep_benchmarks))
-
-
-def _read_evalplus(path: Path, execution: ExecutionParams, options: IngestOptions) -> Iterator[Entry]:
-    return read_evalplus(path, execution, keep_benchmarks=options.keep_benchmarks)
-
-
 FORMS: dict[ProblemFormat, Form] = {
-    "jsonl": Form(_read_jsonl, count_items, published=False),
-    "mbpp": Form(_read_mbpp, count_items, published=True),
-    "humaneval": Form(_read_humaneval, count_items, published=True),
-    "evalplus": Form(_read_evalplus, count_items, published=True),
+    "jsonl": Form(Problem, lambda problem: problem, published=False),
+    "mbpp": Form(MbppTask, convert_mbpp, published=True),
+    "humaneval": Form(HumanEvalTask, convert_humaneval, published=True),
 }
 
 
@@ -86,8 +74,8 @@ class Ingested:
     """What became of a source.
 
     Attributes:
-        counts: `problems` written; `references/<verdict>` of those that could be (`none`: without a reference);
-            `dropped/<reason>` of those left out, and `dropped_tests/<reason>`.
+        counts: `problems` written, and `heldout` of these; `references/<verdict>` of those that could be (`none`:
+            without a reference); `dropped/<reason>` of those left out.
         broken: the first `NAMED` problems whose reference fails.
     """
 
@@ -106,7 +94,7 @@ def ingest(
     """Turn a file into `problems.jsonl`; nothing is written unless every problem in there is sound. Streams.
 
     Args:
-        source: JSONL or a JSON array, plain or gzipped (`.gz`).
+        source: JSONL or a JSON array, plain or gzipped (`.gz`), or Parquet.
         form: its format.
         out: JSONL of problems to write.
         execution: limits for running the references.
@@ -114,106 +102,96 @@ def ingest(
         verdicts: where to write JSONL of `ReferenceVerdict`, one for each problem that is not left out unseen.
 
     Raises:
-        RecordError: a line is broken, lacks a field, has no test, names an unknown split or repeats a task_id; or its
-            reference fails its tests, and broken problems are not skipped.
+        RecordError: a line is broken, lacks a field, has no test, has none that calls the entry point, names an unknown
+            split or repeats a task_id; or its reference fails its tests, and broken problems are not skipped.
         InputError: the file is absent, or no problem of it can be taken.
     """
+    skip_broken = FORMS[form].published if options.skip_broken is None else options.skip_broken
+    counts: Counter[str] = Counter(problems=0)
+    places: dict[str, Place] = {}
+    broken: list[ReferenceVerdict] = []
     with ExitStack() as stack:
-        skip_broken = FORMS[form].published if options.skip_broken is None else options.skip_broken
         out_file, verdicts_file = stack.enter_context(atomic_writers(out, verdicts))
         assert out_file is not None
-        intake = _Intake(source, skip_broken=skip_broken, out=out_file, verdicts=verdicts_file)
         executor = stack.enter_context(open_executor(execution))
-        advance = stack.enter_context(show_progress("ingest", FORMS[form].count(source), unit="problems"))
-        problems = intake.take(FORMS[form].read(source, execution, options), advance)
+        advance = stack.enter_context(show_progress("ingest", count_items(source), unit="problems"))
+        problems = islice(_read(source, FORMS[form], options, places, counts, advance), options.limit)
         for problem, outcome in reference_outcomes(problems, executor):
-            intake.settle(problem, outcome)
-        return intake.result()
+            verdict = _judge(problem, outcome, places[problem.task_id], skip_broken=skip_broken)
+            counts[f"references/{verdict.verdict or 'none'}"] += 1
+            if verdicts_file is not None:
+                verdicts_file.write(verdict.to_json() + "\n")
+            if verdict.verdict in (None, "passed"):
+                counts["problems"] += 1
+                counts["heldout"] += problem.split == "heldout"
+                out_file.write(problem.to_json() + "\n")
+            else:
+                # An infra_error says nothing about the reference, but it is not known to pass either.
+                reason = "reference_not_run" if verdict.verdict == "infra_error" else "reference_fails"
+                counts[f"dropped/{reason}"] += 1
+                broken = [*broken, verdict][:NAMED]
+        if not counts["problems"]:
+            dropped = [f"{n} {name.removeprefix('dropped/')}" for name, n in counts.items() if n]
+            found = ", ".join(dropped) or "it is empty"
+            raise InputError(f"{source}: no problem to ingest ({found}); check the file and --format")
+    return Ingested({name: float(count) for name, count in counts.items() if count}, tuple(broken))
 
 
-class _Intake:
-    """Entries on their way to a file: each is refused, left out for a reason, or judged and written, and counted."""
-
-    def __init__(self, source: Path, *, skip_broken: bool, out: IO[str], verdicts: IO[str] | None) -> None:
-        self._source, self._skip_broken, self._out, self._verdicts = source, skip_broken, out, verdicts
-        self._counts: Counter[str] = Counter(problems=0)
-        self._broken: list[ReferenceVerdict] = []
-        self._seen: dict[str, Place] = {}
-        self._waiting: deque[Entry] = deque()
-
-    def take(self, entries: Iterator[Entry], advance: Callable[[], None]) -> Iterator[Problem]:
-        """The problems to be judged, in order; what needs no judgement is dealt with here."""
-        for entry in entries:
-            advance()
-            self._counts.update({f"dropped_tests/{reason}": count for reason, count in entry.dropped_tests.items()})
-            if isinstance(entry.found, str):
-                self._counts[f"dropped/{entry.found}"] += 1
-                continue
-            self._check_id(entry, entry.found.task_id)
-            self._waiting.append(entry)
-            if isinstance(entry.found, Problem):
-                own_split(entry.found, str(entry.where))
-                check_tests(entry.found, entry.where, visible=True)
-                yield entry.found
-
-    def settle(self, problem: Problem, outcome: Outcome | None) -> None:
-        """Write a problem whose reference passes, or that has none."""
-        self._settle_broken()
-        if self._judge(self._waiting.popleft(), problem.task_id, outcome):
-            self._out.write(problem.to_json() + "\n")
-            self._counts["problems"] += 1
-
-    def _settle_broken(self) -> None:
-        """Report the next problems, as far as their readers have found them broken already."""
-        while self._waiting and isinstance(self._waiting[0].found, Broken):
-            entry = self._waiting.popleft()
-            assert isinstance(entry.found, Broken)
-            self._judge(entry, entry.found.task_id, entry.found.outcome)
-
-    def result(self) -> Ingested:
-        """The counts and names, once all is settled.
-
-        Raises:
-            InputError: there is no problem.
-        """
-        self._settle_broken()
-        if not self._counts["problems"]:
-            left_out = ", ".join(f"{n} {name.removeprefix('dropped/')}" for name, n in self._counts.items() if n)
-            raise InputError(
-                f"{self._source}: no problem to ingest ({left_out or 'it is empty'}); check the file and --format"
-            )
-        return Ingested({name: float(count) for name, count in self._counts.items()}, tuple(self._broken))
-
-    def _check_id(self, entry: Entry, task_id: str) -> None:
-        if task_id in self._seen:
+def _read(
+    source: Path,
+    form: Form,
+    options: IngestOptions,
+    places: dict[str, Place],
+    counts: Counter[str],
+    advance: Callable[[], None],
+) -> Iterator[Problem]:
+    """The problems of a file that are to be judged; `places` gets where each stands, `counts` what is left out."""
+    for item in read_items(source):
+        advance()
+        problem = parse_item(item, form.row, form.convert)
+        if form.published and not options.keep_benchmarks and (benchmark := benchmark_of(problem.task_id)):
+            counts[f"dropped/{benchmark}"] += 1
+            continue
+        if problem.task_id in places:
             raise RecordError(
-                f"{entry.where}: field 'task_id': {task_id!r} was already used at {self._seen[task_id]}; "
+                f"{item.where}: field 'task_id': {problem.task_id!r} was already used at {places[problem.task_id]}; "
                 "give every problem its own"
             )
-        self._seen[task_id] = entry.where
+        places[problem.task_id] = item.where
+        own_split(problem, str(item.where))
+        check_tests(problem, item.where, visible=True)
+        _check_entry_point(problem, item.where)
+        yield hold_out(problem, options.heldout)
 
-    def _judge(self, entry: Entry, task_id: str, outcome: Outcome | None) -> bool:
-        """Report the verdict on a reference; whether the problem is to be taken."""
-        sound = outcome is None or outcome.verdict == "passed"
-        if outcome is not None and not sound and not self._skip_broken:
-            raise RecordError(
-                f"{entry.where}: field 'reference' of {task_id!r}: fails its own tests "
-                f"({outcome.verdict}: {outcome.feedback}); correct the reference or the tests, or leave such problems "
-                "out with --skip-broken"
-            )
-        found = ReferenceVerdict(
-            task_id=task_id,
-            verdict=outcome.verdict if outcome else None,
-            feedback=outcome.feedback if outcome else "",
-            line=entry.where.line,
+
+def _check_entry_point(problem: Problem, where: Place) -> None:
+    """Whether some test names what the problem says that its tests call; scripts import a module."""
+    texts = [problem.setup or ""]
+    for test in problem.tests + problem.hidden_tests:
+        if test.kind == "script":
+            return
+        texts.append(test.call if test.kind == "io" else test.code)
+    if problem.entry_point and not re.search(rf"\b{re.escape(problem.entry_point)}\b", "\n".join(texts)):
+        raise RecordError(
+            f"{where}: field 'entry_point' of {problem.task_id!r}: no test calls {problem.entry_point!r}; name the "
+            "function that the tests call"
         )
-        self._counts[f"references/{found.verdict or 'none'}"] += 1
-        if self._verdicts is not None:
-            self._verdicts.write(found.to_json() + "\n")
-        if not sound:
-            # An infra_error says nothing about the reference, but it is not known to pass either.
-            reason = "reference_not_run" if found.verdict == "infra_error" else "reference_fails"
-            self._counts[f"dropped/{reason}"] += 1
-            if len(self._broken) < NAMED:
-                self._broken.append(found)
-        return sound
+
+
+def _judge(problem: Problem, outcome: Outcome | None, where: Place, *, skip_broken: bool) -> ReferenceVerdict:
+    """The verdict on a reference.
+
+    Raises:
+        RecordError: it does not pass, and such problems are not skipped.
+    """
+    if outcome is None:
+        return ReferenceVerdict(task_id=problem.task_id, line=where.line)
+    if outcome.verdict != "passed" and not skip_broken:
+        raise RecordError(
+            f"{where}: field 'reference' of {problem.task_id!r}: fails its own tests "
+            f"({outcome.verdict}: {outcome.feedback}); correct the reference or the tests, or leave such problems "
+            "out with --skip-broken"
+        )
+    return ReferenceVerdict(
+        task_id=problem.task_id, verdict=outcome.verdict, feedback=outcome.feedback, line=where.line
+    )

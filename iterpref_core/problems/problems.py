@@ -1,13 +1,14 @@
 """Stage `problems`: draw the splits from the feature tree and add what users ingested."""
 
+import hashlib
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from random import Random
 
 from iterpref_core.config import ProblemsParams
 from iterpref_core.errors import ConfigError, InputError, RecordError, unknown_name
 from iterpref_core.problems.composition import compose_problem, draw_combinations
-from iterpref_core.problems.diversity import Diversity
 from iterpref_core.problems.features import total_combinations
 from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
@@ -21,15 +22,17 @@ def synthesize(params: ProblemsParams) -> Iterator[Problem]:
     """Compose every split's problems. No combination is used twice, so held-out means unseen combinations.
 
     Raises:
-        ConfigError: the splits ask for more combinations than the tree can be expected to yield.
+        ConfigError: the splits ask for more combinations than can be drawn from the tree.
     """
     sizes = {split: getattr(params, split) for split in SPLITS}
-    if sum(sizes.values()) > total_combinations() // 4:
+    wanted = sum(sizes.values())
+    drawn = list(islice(draw_combinations(Random(params.seed), params.two_step_share), wanted))
+    if len(drawn) < wanted:
         raise ConfigError(
-            f"params.yaml: problems: {sum(sizes.values())} problems asked for in all; "
-            f"the feature tree serves at most {total_combinations() // 4}; lower the sizes of the splits"
+            f"params.yaml: problems: {wanted} problems asked for in all, and the feature tree gives {len(drawn)} with "
+            f"two_step_share = {params.two_step_share:g}; lower the sizes of the splits, or change that share"
         )
-    combinations = draw_combinations(Random(params.seed), params.two_step_share)
+    combinations = iter(drawn)
     for split, size in sizes.items():
         for number in range(size):
             # A generator of its own for each problem: changing a test count leaves all other problems as they are.
@@ -76,6 +79,16 @@ def own_split(problem: Problem, where: str) -> str:
     return split
 
 
+def hold_out(problem: Problem, share: float) -> Problem:
+    """The problem, held out where it is among a share, 0 to 1, by the hash of its `task_id`.
+
+    It stays there when other problems come or go. A problem that names its split keeps that.
+    """
+    place = int.from_bytes(hashlib.sha256(problem.task_id.encode()).digest()[:8], "big") / 2**64
+    held_out = problem.split is None and place < share
+    return problem.model_copy(update={"split": "heldout"}) if held_out else problem
+
+
 def build_problems(params: ProblemsParams, ingested: Path, out: Path) -> dict[str, float]:
     """Write `problems.jsonl`.
 
@@ -85,29 +98,23 @@ def build_problems(params: ProblemsParams, ingested: Path, out: Path) -> dict[st
         out: the file to write.
 
     Returns:
-        `problems/<split>`: how many each split has; `problems/ingested`; `combinations`: size of the tree; and, of what
-        becomes trajectories, how many different `features` there are (see `Diversity.metrics`).
+        `problems/<split>`: how many each split has; `problems/ingested`; and `combinations`: size of the tree.
 
     Raises:
         InputError: a file of users is broken, or there is no problem at all.
     """
-    diversity = Diversity()
     counts = {f"problems/{split}": 0.0 for split in SPLITS} | {"problems/ingested": 0.0}
     taken: set[str] = set()
-
-    def count(problem: Problem) -> Problem:
-        counts[f"problems/{problem.split}"] += 1
-        if problem.split == "codeflow":
-            diversity.add(problem)
-        return problem
 
     def counted() -> Iterator[Problem]:
         for problem in synthesize(params):
             taken.add(problem.task_id)
-            yield count(problem)
+            counts[f"problems/{problem.split}"] += 1
+            yield problem
         for problem in read_ingested(ingested, taken):
             counts["problems/ingested"] += 1
-            yield count(problem)
+            counts[f"problems/{problem.split}"] += 1
+            yield problem
         if not taken:
             raise InputError(
                 f"{ingested}: no problem: no JSONL file in this folder holds one, and params.yaml composes none; run "
@@ -115,4 +122,4 @@ def build_problems(params: ProblemsParams, ingested: Path, out: Path) -> dict[st
             )
 
     write_jsonl(out, counted())
-    return counts | {"combinations": float(total_combinations())} | diversity.metrics()
+    return counts | {"combinations": float(total_combinations())}

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from iterpref_core.config import Params, load_params
 from iterpref_core.errors import ConfigError, InputError, ModelError
 from iterpref_core.inference.local.checkpoints import name_served, pin_model
-from iterpref_core.problems.formats.json_items import read_entries
+from iterpref_core.problems.formats.json_items import read_items
 from iterpref_core.records import Problem
-from iterpref_core.storage.jsonl import atomic_writers
+from iterpref_core.storage.jsonl import atomic_writers, parse_record
 from tasks.common.dotted_keys import flatten
 from tasks.orchestration.configuration_check import SAMPLE
 from tasks.orchestration.profiles import PROFILES, apply_profile, write_values
@@ -97,8 +97,7 @@ def _choose_profile(model: str, problems: Path, params: Path) -> tuple[str, str]
     from iterpref_core.training.problem_estimate import estimate_from_problems
     from iterpref_core.training.this_device import this_device
 
-    entries = (entry.found for entry in read_entries(problems, Problem, lambda problem: problem))
-    sample = [found for found in islice(entries, SAMPLE) if isinstance(found, Problem)]
+    sample = [parse_record(item.where, item.text, Problem) for item in islice(read_items(problems), SAMPLE)]
     if not sample:
         raise InputError(f"{problems}: holds no problem; give another file, or leave --problems out for examples")
     with _copied(params, WHOLE, {}) as planned:

@@ -8,7 +8,6 @@ import pytest
 
 from iterpref_core.config import load_params
 from iterpref_core.errors import ConfigError, InputError, ModelError, RecordError
-from iterpref_core.problems.formats.json_items import read_entries
 from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.training import this_device as devices
@@ -80,10 +79,10 @@ def test_examples_are_written_once_and_a_users_problems_stay(given: OwnInputs) -
 
 
 def test_the_examples_have_every_kind_of_test_and_held_out_problems() -> None:
-    problems = [entry.found for entry in read_entries(ROOT / EXAMPLES, Problem, lambda problem: problem)]
-    kinds = {test.kind for problem in problems if isinstance(problem, Problem) for test in problem.tests}
+    problems = list(read_jsonl(ROOT / EXAMPLES, Problem))
+    kinds = {test.kind for problem in problems for test in problem.tests}
     assert kinds == {"io", "assert", "unittest", "script"}
-    assert [problem.split for problem in problems if isinstance(problem, Problem)].count("heldout") == 2
+    assert [problem.split for problem in problems].count("heldout") == 2
 
 
 def test_a_model_too_large_for_this_machine_gets_lora(given: OwnInputs, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from iterpref_core.errors import InputError, RecordError
-from iterpref_core.problems.formats import ProblemFormat
 from iterpref_core.problems.formats.benchmark_membership import mbpp_plus_ids
-from iterpref_core.problems.ingest import Ingested, IngestOptions, ReferenceVerdict
+from iterpref_core.problems.ingest import Ingested, IngestOptions, ProblemFormat, ReferenceVerdict
 from iterpref_core.problems.ingest import ingest as ingest_with
 from iterpref_core.records import IoTest, Problem
 from iterpref_core.storage.jsonl import read_jsonl
@@ -63,7 +62,9 @@ def test_mbpp_tasks_of_mbpp_plus_are_left_out_and_counted(tmp_path: Path) -> Non
     assert counts == {"dropped/in_mbpp_plus": 1, "problems": 1, "references/passed": 1}
     problem = next(read_jsonl(tmp_path / "out.jsonl", Problem))
     assert (problem.task_id, problem.entry_point, len(problem.tests)) == ("mbpp/601", "plus", 2)
-    assert problem.prompt.endswith("assert plus(1) == 2")
+    assert problem.prompt == (
+        "Write a function to add one. Your code should pass these tests:\n\nassert plus(1) == 2\nassert plus(2) == 3"
+    )
 
 
 def test_mbpp_setup_may_use_what_the_program_defines(tmp_path: Path) -> None:
@@ -90,6 +91,7 @@ def test_a_gzipped_file_is_read_by_its_suffix(tmp_path: Path) -> None:
         ("jsonl", [SOUND | {"split": "held-out"}],
          r"in.jsonl:1: field 'split' of 'own/1': no split for own problems 'held-out'; did you mean 'heldout'\?"),
         ("jsonl", [SOUND | {"tests": []}], r"in.jsonl:1: problem 'own/1': field 'tests' is empty"),
+        ("jsonl", [SOUND | {"entry_point": "g"}], r"in.jsonl:1: field 'entry_point' of 'own/1': no test calls 'g'"),
         ("jsonl", [SOUND, SOUND | {"task_id": "b", "reference": "def f(x): return x"}],
          r"in.jsonl:2: field 'reference' of 'b': fails its own tests \(wrong_answer: f\(1\) returned 1, expected 2"),
         ("mbpp", [MBPP | {"test_list": []}], r"in.jsonl:1: field 'test_list'"),
@@ -167,15 +169,27 @@ def test_a_json_array_is_read_like_lines(tmp_path: Path) -> None:
     assert ingest(source, "jsonl", out).counts["problems"] == 2
     assert [problem.prompt for problem in read_jsonl(out, Problem)] == ["Add one.", "] } and [ {"]
     source.write_text(json.dumps([SOUND, {"task_id": "b"}]))
-    with pytest.raises(RecordError, match=r"in.json:1:172: field 'prompt' is missing"):
+    with pytest.raises(RecordError, match=r"in.json:2: field 'prompt' is missing"):
         ingest(source, "jsonl", out)
     for text, message in {
-        "[3]": "in.json:1:2: is no JSON object",
+        "[3]": "in.json:1: ",
         json.dumps([SOUND])[:-1]: r"in.json:1:170: not valid JSON",
     }.items():
         source.write_text(text)
         with pytest.raises(RecordError, match=message):
             ingest(source, "jsonl", out)
+
+
+def test_a_share_is_held_out_by_hash_and_the_first_ones_are_taken(tmp_path: Path) -> None:
+    many = [SOUND | {"task_id": f"own/{n}"} for n in range(200)]
+    source = _write(tmp_path / "in.jsonl", SOUND | {"task_id": "stated", "split": "codeflow"}, *many)
+    out = tmp_path / "out.jsonl"
+    counts = ingest_with(source, "jsonl", out, EXECUTION, IngestOptions(heldout=0.25, limit=101)).counts
+    taken = list(read_jsonl(out, Problem))
+    assert [problem.task_id for problem in taken] == ["stated", *(f"own/{n}" for n in range(100))]
+    assert 15 <= counts["heldout"] == sum(problem.split == "heldout" for problem in taken) <= 35
+    ingest_with(source, "jsonl", tmp_path / "all", EXECUTION, IngestOptions(heldout=0.25))
+    assert list(read_jsonl(tmp_path / "all", Problem))[:101] == taken
 
 
 def test_a_test_with_a_tolerance_takes_close_and_equal_values_of_other_types(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from iterpref_core.config import LocalizationParams
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.localization.localization import localize_pairs
-from iterpref_core.problems.formats import PairFormat, preference_pairs
+from iterpref_core.problems.formats import preference_pairs
 from iterpref_core.problems.formats.preference_pairs import ingest_pairs
 from iterpref_core.records import FocalSpans
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs
@@ -37,7 +37,7 @@ def test_programs_come_out_of_their_fences_and_can_be_localized(tmp_path: Path, 
     records = [PAIR, PAIR | {"chosen": PAIR["rejected"]}, PAIR]
     text = json.dumps(records) if as_array else "".join(json.dumps(record) + "\n" for record in records)
     source.write_text(text)
-    assert ingest_pairs(source, out) == {"pairs": 2, "several_blocks": 0, "dropped/same_program": 1}
+    assert ingest_pairs(source, out) == {"pairs": 2, "dropped/same_program": 1}
     pairs = list(read_pairs(out))
     assert [(pair.task_id, pair.chosen, pair.rejected) for pair in pairs] == [
         ("pair-1", CHOSEN, REJECTED),
@@ -59,13 +59,14 @@ def chat(*turns: tuple[str, str]) -> list[dict[str, str]]:
         ({"chosen": CHOSEN, "rejected": REJECTED}, {"pairs": 1}),
         ({"chosen": CHOSEN, "rejected": "def f(x:\n"}, {"pairs": 1}),
         ({"chosen": "I cannot do this."}, {"dropped/no_code": 1}),
+        ({"chosen": "Paris", "rejected": "42"}, {"dropped/no_code": 1}),
         ({"rejected": "I cannot do this."}, {"dropped/no_code": 1}),
         ({"chosen": " "}, {"dropped/no_answer": 1}),
         ({"chosen": chat(("user", "Add one."), ("assistant", fenced(CHOSEN)))}, {"pairs": 1}),
         ({"chosen": chat(("user", "Add one."))}, {"dropped/no_answer": 1}),
         ({"prompt": chat(("system", "Be brief."), ("user", "Add one."))}, {"pairs": 1}),
         ({"prompt": chat(("user", "Hi."), ("assistant", "Hi."), ("user", "Add."))}, {"dropped/several_turns": 1}),
-        ({"chosen": fenced("x = 1\n") + fenced(CHOSEN)}, {"pairs": 1, "several_blocks": 1}),
+        ({"chosen": fenced("x = 1\n") + fenced(CHOSEN)}, {"pairs": 1}),
     ],
 )  # fmt: skip
 def test_what_is_no_pair_of_programs_is_left_out_by_name(
@@ -75,7 +76,7 @@ def test_what_is_no_pair_of_programs_is_left_out_by_name(
     other = PAIR | {"prompt": "Another."}
     source.write_text(f"{json.dumps(PAIR | change)}\n{json.dumps(other)}\n")
     counts = ingest_pairs(source, out)
-    expected = {"pairs": 0, "several_blocks": 0} | result
+    expected = {"pairs": 0} | result
     assert counts == expected | {"pairs": expected["pairs"] + 1}
     if result.get("pairs"):
         pair = next(read_pairs(out))
@@ -102,79 +103,6 @@ def test_files_without_pairs_are_refused(tmp_path: Path) -> None:
     source.write_text(json.dumps({"prompt": "p", "chosen": "c"}))
     with pytest.raises(RecordError, match=r"in.jsonl:1: field 'rejected' is missing"):
         ingest_pairs(source, out)
-    assert not out.exists()
-
-
-def answers(*scored: tuple[str, float | None]) -> dict[str, Any]:
-    completions = [{"model": "m", "response": text, "overall_score": score} for text, score in scored]
-    return {"source": "evol", "instruction": "Add one.", "completions": completions}
-
-
-def two(preference: float | None, **more: str) -> dict[str, Any]:
-    return {
-        "instruction": "Add one.",
-        "output_1": CHOSEN,
-        "output_2": fenced(REJECTED),
-        "preference": preference,
-    } | more
-
-
-SCORED = answers((fenced(REJECTED), 3), ("I cannot.", None), (fenced(CHOSEN), 8.5), (fenced("y = 1\n"), 5))
-
-
-@pytest.mark.parametrize(
-    ("form", "row", "found"),
-    [
-        ("trl", PAIR, (CHOSEN, REJECTED)),
-        ("ultrafeedback", SCORED, (CHOSEN, REJECTED)),
-        ("ultrafeedback", answers((CHOSEN, 3), (REJECTED, 3.0)), "no_preference"),
-        ("ultrafeedback", answers((CHOSEN, 3)), "no_preference"),
-        ("ultrafeedback", answers(("Paris", 3), ("42", 1)), "no_code"),
-        ("alpacaeval", two(1), (CHOSEN, REJECTED)),
-        ("alpacaeval", two(1.99), (REJECTED, CHOSEN)),
-        ("alpacaeval", two(1.5), "no_preference"),
-        ("alpacaeval", two(0), "no_preference"),
-        ("alpacaeval", two(None), "no_preference"),
-    ],
-)
-def test_others_columns_become_pairs(
-    tmp_path: Path, form: PairFormat, row: dict[str, Any], found: tuple[str, str] | str
-) -> None:
-    source, out = tmp_path / "in.jsonl", tmp_path / "pairs.jsonl"
-    source.write_text(json.dumps(row) + "\n" + json.dumps(row))
-    if isinstance(found, str):
-        with pytest.raises(InputError, match=rf"no pair to ingest \(2 dropped/{found}\)"):
-            ingest_pairs(source, out, form)
-        return
-    assert ingest_pairs(source, out, form)["pairs"] == 2
-    pairs = list(read_pairs(out))
-    assert [(pair.prompt, pair.chosen, pair.rejected) for pair in pairs] == [("Add one.", *found)] * 2
-    assert [pair.task_id for pair in pairs] == ["pair-1", "pair-2"]
-
-
-def test_an_input_stands_behind_its_instruction(tmp_path: Path) -> None:
-    source, out = tmp_path / "in.jsonl", tmp_path / "pairs.jsonl"
-    source.write_text(json.dumps(two(2, input="x is a float.")))
-    ingest_pairs(source, out, "alpacaeval")
-    assert next(read_pairs(out)).prompt == "Add one.\n\nx is a float."
-
-
-@pytest.mark.parametrize(
-    ("form", "row", "message"),
-    [
-        ("ultrafeedback", PAIR, r"in.jsonl:1: field 'instruction' is missing"),
-        ("ultrafeedback", SCORED | {"completions": [{"overall_score": 1}]}, r"'completions.0.response' is missing"),
-        ("alpacaeval", two(3), r"in.jsonl:1: field 'preference': is 3, and must be from 1 to 2"),
-        ("alpacaeval", {"instruction": "a", "output_1": "b"}, r"in.jsonl:1: field 'output_2' is missing"),
-    ],
-)
-def test_a_row_of_another_form_is_refused_by_name(
-    tmp_path: Path, form: PairFormat, row: dict[str, Any], message: str
-) -> None:
-    source, out = tmp_path / "in.jsonl", tmp_path / "pairs.jsonl"
-    source.write_text(json.dumps(row))
-    with pytest.raises(RecordError, match=message):
-        ingest_pairs(source, out, form)
     assert not out.exists()
 
 

@@ -109,9 +109,10 @@ def test_a_task_id_in_two_files_is_refused_and_nothing_is_written(tmp_path: Path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jsonl", "b.jsonl"]
 
 
-def test_more_problems_than_the_tree_serves_are_refused() -> None:
-    with pytest.raises(ConfigError, match="lower the sizes"):
-        next(synthesize(PARAMS.model_copy(update={"debugger": 100_000})))
+def test_more_problems_than_the_tree_has_are_refused() -> None:
+    params = PARAMS.model_copy(update={"debugger": 17_000, "two_step_share": 0.0})
+    with pytest.raises(ConfigError, match=r"the feature tree gives \d+ with two_step_share = 0; lower the sizes"):
+        next(synthesize(params))
 
 
 NOTHING_COMPOSED = PARAMS.model_copy(

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.codeflow.source_comparison import COLUMNS
 from iterpref_core.config import load_params
 from iterpref_core.records import FocalSpans, PreferencePair, Problem, Sample
 from iterpref_core.report.report import build_report
 from iterpref_core.report.summary import build_summary
+from iterpref_core.report.supplied_results import CallsRow
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.browser import Page
 from tests.settings import ROOT
@@ -215,7 +215,7 @@ def _write_given(folder: Path) -> None:
     (folder / "published.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     with (folder / "calls.csv").open("w", encoding="utf-8", newline="") as file:
         out = csv.writer(file)
-        out.writerow(COLUMNS)
+        out.writerow(CallsRow.model_fields)
         for calls in range(1, 51):
             one, other = round(70 * (1 - 0.8 ** (calls - 1))), round(60 * (1 - 0.93 ** (calls - 1)))
             gain, known = (one - other) / 90, calls <= 30

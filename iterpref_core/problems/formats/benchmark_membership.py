@@ -17,13 +17,13 @@ def mbpp_plus_ids() -> frozenset[int]:
 
 
 def benchmark_of(task_id: str) -> str | None:
-    """The reason to leave a task out, by its name in a benchmark's file; None if it is in none.
+    """The reason to leave a problem out, by its `task_id` in a published set; None if no benchmark has it.
 
-    >>> benchmark_of("HumanEval/12"), benchmark_of("Mbpp/2"), benchmark_of("own/2")
+    >>> benchmark_of("HumanEval/12"), benchmark_of("mbpp/2"), benchmark_of("own/2")
     ('in_humaneval', 'in_mbpp_plus', None)
     """
     found = _HUMANEVAL.fullmatch(task_id)
     if found and int(found[1]) < _HUMANEVAL_SIZE:
         return "in_humaneval"
     name, _, number = task_id.partition("/")
-    return "in_mbpp_plus" if name == "Mbpp" and number.isdecimal() and int(number) in mbpp_plus_ids() else None
+    return "in_mbpp_plus" if name == "mbpp" and number.isdecimal() and int(number) in mbpp_plus_ids() else None

@@ -2,7 +2,6 @@
 
 import ast
 
-from iterpref_core.problems.formats.benchmark_membership import benchmark_of
 from iterpref_core.records import AssertTest, Problem, Record
 from iterpref_core.source_code.syntax_tree import parse_source
 
@@ -17,19 +16,12 @@ class HumanEvalTask(Record):
     test: str
 
 
-def convert_humaneval(task: HumanEvalTask, *, keep_benchmarks: bool) -> Problem | str:
-    """A task as a problem, or the reason why it is left out.
-
-    Args:
-        task: a line.
-        keep_benchmarks: take HumanEval's own tasks too.
+def convert_humaneval(task: HumanEvalTask) -> Problem:
+    """A task as a problem.
 
     Raises:
         ValueError: the line cannot be used.
     """
-    reason = benchmark_of(task.task_id)
-    if reason is not None and not keep_benchmarks:
-        return reason
     try:
         tests = split_check(task.test, task.entry_point)
     except SyntaxError as error:

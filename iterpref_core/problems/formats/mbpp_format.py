@@ -4,7 +4,6 @@ import ast
 import builtins
 import re
 
-from iterpref_core.problems.formats.benchmark_membership import mbpp_plus_ids
 from iterpref_core.records import AssertTest, Problem, Record
 from iterpref_core.source_code.syntax_tree import parse_source
 
@@ -41,20 +40,15 @@ def tested_function(test: str, program: str) -> str:
     return own[0]
 
 
-def convert_mbpp(task: MbppTask, *, keep_benchmarks: bool) -> Problem | str:
-    """A task as a problem, or the reason why it is left out.
+def convert_mbpp(task: MbppTask) -> Problem:
+    """A task as a problem.
 
-    As MBPP's authors prompt it, the task comes with an assertion, which tells the function's name.
-
-    Args:
-        task: a line.
-        keep_benchmarks: take the tasks of MBPP+ too.
+    As MBPP's authors prompt it (Austin et al. 2021, section 3), the task comes with its assertions, which tell the
+    function's name; those of `challenge_test_list` are hidden.
 
     Raises:
         ValueError: the line cannot be used.
     """
-    if task.task_id in mbpp_plus_ids() and not keep_benchmarks:
-        return "in_mbpp_plus"
     if not task.test_list:
         raise ValueError("field 'test_list': is empty")
     try:
@@ -65,7 +59,7 @@ def convert_mbpp(task: MbppTask, *, keep_benchmarks: bool) -> Problem | str:
     setup = task.test_setup_code.replace("\r\n", "\n") + "\n" if task.test_setup_code else ""
     return Problem(
         task_id=f"mbpp/{task.task_id}",
-        prompt=f"{task.text}\nYour code should pass this test: {task.test_list[0]}",
+        prompt="\n".join([f"{task.text} Your code should pass these tests:\n", *task.test_list]),
         entry_point=entry_point,
         tests=tuple(AssertTest(code=setup + code) for code in task.test_list),
         hidden_tests=tuple(AssertTest(code=setup + code) for code in task.challenge_test_list),

@@ -1,26 +1,24 @@
-"""Preference pairs by others' columns: TRL's (the published CodeFlow set has them too), UltraFeedback's, AlpacaEval's.
+"""Preference pairs in TRL's form, which the published CodeFlow set and what `iterpref export` writes have too.
 
-Answers are programs, or texts with the program in a fenced block. No tests: such pairs enter at localization.
+Answers are programs, or texts with the program in a fenced block. No tests: such pairs enter at localization. Sets with
+other columns (UltraFeedback's, AlpacaEval's) become such with `datasets.Dataset.map`.
 """
 
 import ast
-import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal
 
 from iterpref_core.errors import InputError
-from iterpref_core.inference.answer_extraction import extract_code
-from iterpref_core.problems.formats import PairFormat
+from iterpref_core.inference.answer_extraction import extract_code, lacks_program
 from iterpref_core.problems.formats.json_items import count_items, parse_item, read_items
 from iterpref_core.progress import show_progress
 from iterpref_core.records import FocalSpans, PreferencePair, Record, Span
-from iterpref_core.source_code.normal_form import parse_program
+from iterpref_core.source_code.syntax_tree import parse_source
 from iterpref_core.storage.jsonl import atomic_writers, check_spans
 
-Reason = Literal["several_turns", "no_answer", "no_code", "same_program", "no_preference"]
-_FENCE = "```"
+Reason = Literal["several_turns", "no_answer", "no_code", "same_program"]
 
 
 class Message(Record):
@@ -33,7 +31,7 @@ class Message(Record):
 Text = str | tuple[Message, ...]
 
 
-class RawPair(Record):
+class TrlPair(Record):
     """A row in TRL's forms, standard or conversational; where `chosen` is a chat, the prompt may be in there.
 
     Attributes:
@@ -54,106 +52,31 @@ class RawPair(Record):
     chosen_spans: tuple[Span, ...] = ()
 
 
-class ScoredAnswer(Record):
-    """One of several answers."""
-
-    response: str
-    overall_score: float | None = None
-
-
-class ScoredAnswers(Record):
-    """A row as UltraFeedback has them: the answer of the highest score is chosen, that of the lowest rejected."""
-
-    example: ClassVar[str] = (
-        '{"instruction": "...", "completions": [{"response": "...", "overall_score": 8.5}, '
-        '{"response": "...", "overall_score": 3}]}'
-    )
-
-    instruction: str
-    completions: tuple[ScoredAnswer, ...]
-
-    def pair(self) -> RawPair | Reason:
-        """The pair, unless all answers are worth the same."""
-        scored = [
-            (answer.overall_score, answer.response)
-            for answer in self.completions
-            if answer.overall_score is not None and math.isfinite(answer.overall_score)
-        ]
-        best, worst = (choose(scored, key=lambda one: one[0], default=None) for choose in (max, min))
-        if best is None or worst is None or best[0] == worst[0]:
-            return "no_preference"
-        return RawPair(prompt=self.instruction, chosen=best[1], rejected=worst[1])
-
-
-class TwoAnswers(Record):
-    """A row of AlpacaEval's or AlpacaFarm's annotations: `preference` is from 1, the first answer, to 2, the second."""
-
-    example: ClassVar[str] = '{"instruction": "...", "output_1": "...", "output_2": "...", "preference": 1}'
-
-    instruction: str
-    input: str | None = None
-    output_1: str
-    output_2: str
-    preference: float | None
-
-    def pair(self) -> RawPair | Reason:
-        """The pair, unless neither answer is preferred.
-
-        Raises:
-            ValueError: `preference` is out of range.
-        """
-        if self.preference is None or self.preference in (0, 1.5):  # AlpacaEval writes 0 or 1.5 for a draw
-            return "no_preference"
-        if not 1 <= self.preference <= 2:
-            raise ValueError(f"field 'preference': is {self.preference:g}, and must be from 1 to 2, or 0 for a draw")
-        chosen, rejected = self.output_1, self.output_2
-        if self.preference > 1.5:
-            chosen, rejected = rejected, chosen
-        prompt = f"{self.instruction}\n\n{self.input}" if self.input else self.instruction
-        return RawPair(prompt=prompt, chosen=chosen, rejected=rejected)
-
-
-class _Form(NamedTuple):
-    """A format: the class of its rows, and what makes a row in TRL's form of one."""
-
-    row: type[Record]
-    pair: Callable[[Any], RawPair | Reason]
-
-
-_TRL = _Form(RawPair, lambda pair: pair)
-FORMS: dict[PairFormat, _Form] = {
-    "codeflow": _TRL,
-    "trl": _TRL,
-    "ultrafeedback": _Form(ScoredAnswers, ScoredAnswers.pair),
-    "alpacaeval": _Form(TwoAnswers, TwoAnswers.pair),
-}
-
-
-def ingest_pairs(source: Path, out: Path, form: PairFormat = "trl", spans: Path | None = None) -> dict[str, float]:
+def ingest_pairs(source: Path, out: Path, spans: Path | None = None, limit: int | None = None) -> dict[str, float]:
     """Turn a file of preference pairs into `pairs.jsonl`, ready for `localize` and `train`; streams.
 
     Args:
         source: JSONL, one JSON array (plain or gzipped, `.gz`), or Parquet.
         out: JSONL of pairs to write; a pair without `task_id` is called `pair-<its line or row>`, one whose `task_id`
             stood before gets a number behind it.
-        form: its format.
         spans: JSONL of the error regions to write, of the rows that have them.
+        limit: take so many pairs at most, the first ones; None for all.
 
     Returns:
-        `pairs`; `several_blocks`: pairs with an answer of more than one fenced block, of which the longest is taken;
-        with `spans`, how many pairs have `spans`; and for what is left out `dropped/several_turns` (the prompt is a
-        conversation), `dropped/no_answer` (a chat without an assistant), `dropped/no_code` (nothing, or prose),
-        `dropped/same_program` and `dropped/no_preference` (no answer is better than the other).
+        `pairs`; with `spans`, how many of them have `spans`; and for what is left out `dropped/several_turns` (the
+        prompt is a conversation), `dropped/no_answer` (a chat without an assistant), `dropped/no_code` (nothing, or
+        prose) and `dropped/same_program`.
 
     Raises:
         RecordError: a line or row is broken or lacks a field.
         InputError: the file is absent or has no pair, or no error region where they are asked for.
     """
-    counts: Counter[str] = Counter(dict.fromkeys(("pairs", "several_blocks", *(["spans"] if spans else [])), 0))
+    counts: Counter[str] = Counter({"pairs": 0} | ({"spans": 0} if spans else {}))
     with atomic_writers(out, spans) as (out_file, spans_file):
         assert out_file is not None
-        for pair, regions in _read_pairs(source, FORMS[form], counts):
+        for pair, regions in _read_pairs(source, limit, counts):
             out_file.write(pair.to_json() + "\n")
+            counts["pairs"] += 1
             if spans_file is not None and regions is not None:
                 check_spans(regions, pair, source)
                 spans_file.write(regions.to_json() + "\n")
@@ -168,21 +91,21 @@ def ingest_pairs(source: Path, out: Path, form: PairFormat = "trl", spans: Path 
     return {name: float(count) for name, count in counts.items()}
 
 
-def _read_pairs(source: Path, form: _Form, counts: Counter[str]) -> Iterator[tuple[PreferencePair, FocalSpans | None]]:
-    """The pairs of a file, each with its error region where the file has it; counts what becomes of the rows."""
+def _read_pairs(
+    source: Path, limit: int | None, counts: Counter[str]
+) -> Iterator[tuple[PreferencePair, FocalSpans | None]]:
+    """The pairs of a file, each with its error region where the file has it; counts what is left out."""
     used: Counter[str] = Counter()
     with show_progress("ingest", count_items(source), unit="pairs") as advance:
         for item in read_items(source):
-            raw = parse_item(item, form.row, form.pair)
-            found = raw if isinstance(raw, str) else read_pair(raw, f"pair-{item.number}")
             advance()
-            if isinstance(raw, str) or isinstance(found, str):
+            if counts["pairs"] == limit:
+                return
+            raw = parse_item(item, TrlPair, lambda row: row)
+            found = read_pair(raw, f"pair-{item.where.line}")
+            if isinstance(found, str):
                 counts[f"dropped/{found}"] += 1
                 continue
-            counts["pairs"] += 1
-            counts["several_blocks"] += any(
-                _answer(text).count(_FENCE) > 2 and not _is_python(_answer(text)) for text in (raw.chosen, raw.rejected)
-            )
             found = found.model_copy(update={"task_id": _name(found.task_id, used)})
             yield found, _regions(raw, found)
 
@@ -193,7 +116,7 @@ def _name(wanted: str, used: Counter[str]) -> str:
     return wanted if used[wanted] == 1 else _name(f"{wanted}#{used[wanted]}", used)
 
 
-def _regions(raw: RawPair, pair: PreferencePair) -> FocalSpans | None:
+def _regions(raw: TrlPair, pair: PreferencePair) -> FocalSpans | None:
     """The error region that comes with a pair, where its programs are the very texts that the region counts in."""
     if raw.rejected_spans is None or (raw.chosen, raw.rejected) != (pair.chosen, pair.rejected):
         return None
@@ -201,13 +124,13 @@ def _regions(raw: RawPair, pair: PreferencePair) -> FocalSpans | None:
     return FocalSpans(task_id=pair.task_id, method=method, rejected=raw.rejected_spans, chosen=raw.chosen_spans)
 
 
-def read_pair(raw: RawPair, otherwise: str) -> PreferencePair | Reason:
+def read_pair(raw: TrlPair, otherwise: str) -> PreferencePair | Reason:
     r"""A pair with its programs out of their fences, or the reason why it is left out.
 
-    `otherwise` is the name of a pair that has none. A text that is Python as a whole is the program, whatever fences
-    stand in its strings; so is the rejected text beside it in a set that names its pairs, as ours are.
+    `otherwise` is the name of a pair that has none. Where the chosen text is Python as a whole, both texts are
+    programs as they stand, whatever fences are in their strings; else each has its program in a fenced block.
 
-    >>> raw = RawPair(prompt="Add.", chosen="Now:\n```python\nx = 1\n```", rejected="```python\nx = 2\n```")
+    >>> raw = TrlPair(prompt="Add.", chosen="Now:\n```python\nx = 1\n```", rejected="```python\nx = 2\n```")
     >>> read_pair(raw, "pair-1")
     PreferencePair(task_id='pair-1', prompt='Add.', chosen='x = 1\n', rejected='x = 2\n')
     """
@@ -217,21 +140,17 @@ def read_pair(raw: RawPair, otherwise: str) -> PreferencePair | Reason:
     chosen, rejected = _answer(raw.chosen), _answer(raw.rejected)
     if not chosen.strip() or not rejected.strip():
         return "no_answer"
-    whole = _is_python(chosen)
-    # The rejected one may not be Python, but then the set must be one that does without fences.
-    if not whole and (_FENCE not in chosen or (_FENCE not in rejected and not _is_python(rejected))):
+    if not (_is_python(chosen) and (raw.task_id is not None or "```" not in rejected)):
+        chosen, rejected = _program(chosen), _program(rejected)
+    if lacks_program(chosen) or lacks_program(rejected) or not prompt.strip():
         return "no_code"
-    stands = (whole and raw.task_id is not None) or _is_python(rejected)
-    programs = chosen if whole else extract_code(chosen), rejected if stands else extract_code(rejected)
-    if not all(program.strip() for program in programs) or not prompt.strip():
-        return "no_code"
-    if programs[0] == programs[1]:
+    if chosen == rejected:
         return "same_program"
     name = otherwise if raw.task_id in (None, "") else str(raw.task_id)
-    return PreferencePair(task_id=name, prompt=prompt, chosen=programs[0], rejected=programs[1])
+    return PreferencePair(task_id=name, prompt=prompt, chosen=chosen, rejected=rejected)
 
 
-def _prompt(raw: RawPair) -> str | None:
+def _prompt(raw: TrlPair) -> str | None:
     """What is asked; None for a conversation of several turns."""
     asked = raw.prompt or raw.chosen
     if isinstance(asked, str):
@@ -248,9 +167,17 @@ def _answer(text: Text) -> str:
     return next((message.content for message in reversed(text) if message.role == "assistant"), "")
 
 
+def _program(text: str) -> str:
+    """A program as it stands, or the one in a fenced block; empty where there is none."""
+    if _is_python(text):
+        return text
+    return extract_code(text) if "```" in text else ""
+
+
 def _is_python(text: str) -> bool:
     """Whether the text does something as Python: a word or a number alone is an answer to another question."""
-    tree = parse_program(text)
-    return tree is not None and not all(
-        isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant | ast.Name) for node in tree.body
-    )
+    try:
+        body = parse_source(text).body
+    except SyntaxError:
+        return False
+    return not all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant | ast.Name) for node in body)

@@ -19,6 +19,7 @@ from iterpref_core.problems.own_code.functions import Function, Module, find_fun
 from iterpref_core.problems.own_code.license import is_allowed, license_of_folder, license_of_package, license_of_source
 from iterpref_core.problems.own_code.project_interpreter import find_installed, pytest_plugins
 from iterpref_core.problems.own_code.test_survey import Project, TestsOf, sandboxed_source, survey
+from iterpref_core.problems.problems import hold_out
 from iterpref_core.records import OWN_CODE, Problem, ScriptTest
 from iterpref_core.screening.privacy import reason_to_withhold
 from iterpref_core.storage.jsonl import write_jsonl
@@ -144,11 +145,6 @@ def _script(function: Function, found: TestsOf, project: Project) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _is_held_out(task_id: str, share: float) -> bool:
-    """Whether a problem is among a share that is held out, by its hash: it stays so when functions are added."""
-    return int.from_bytes(hashlib.sha256(task_id.encode()).digest()[:8], "big") < share * 2**64
-
-
 def _problem(function: Function, prompt: str, found: TestsOf, code: _Code, heldout: float) -> Problem:
     task_id = f"{code.project.name}/{function.module.name}.{function.qualname}"
     files = {
@@ -156,15 +152,15 @@ def _problem(function: Function, prompt: str, found: TestsOf, code: _Code, heldo
         "own_code_suites.py": sandboxed_source("project_tests.py"),
         _RUN: _script(function, found, code.project),
     }
-    return Problem(
+    problem = Problem(
         task_id=task_id,
         prompt=prompt,
         entry_point=function.qualname,
         tests=(ScriptTest(module=_CANDIDATE, files=files, run=_RUN, environment=code.named),),
         reference=function.source,
         source=f"{OWN_CODE}{code.distribution}",
-        split="heldout" if _is_held_out(task_id, heldout) else None,
     )
+    return hold_out(problem, heldout)
 
 
 def _without_body(function: Function) -> str:

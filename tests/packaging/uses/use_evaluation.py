@@ -1,4 +1,4 @@
-"""EvalPlus's way to find a program in an answer and to read MBPP's inputs, and how far two judges agree."""
+"""EvalPlus's way to find a program in an answer, and to read MBPP's inputs."""
 
 from evalplus.sanitize import sanitize
 
@@ -6,7 +6,6 @@ from iterpref_core.evaluation.downloads import official_cache
 from iterpref_core.evaluation.evalplus_benchmarks import EvalPlus
 from iterpref_core.evaluation.evalplus_data import EvalPlusTask
 from iterpref_core.evaluation.evalplus_oracle import inputs_of
-from iterpref_core.validity.human_review import agreement
 
 # In this process: a sandbox cannot follow the links that this environment is made of.
 assert sanitize("Sure:\n```python\ndef f():\n    return 1\nprint(f())\n```\n", "f") == "def f():\n    return 1"
@@ -16,5 +15,4 @@ task = EvalPlusTask(
 )  # fmt: skip
 assert inputs_of(task, "base") == [[(1, 2), (2, 3)]], inputs_of(task, "base")
 assert official_cache("evalplus").name == "evalplus"
-assert agreement([5, 4, 3, 1], [5, 4, 3, 1]).kappa == 1
 assert EvalPlus
