@@ -51,6 +51,7 @@ def evaluate(
     problems: Annotated[Path, input_option("JSONL of problems, for heldout and validation.")] = Path(
         "data/problems.jsonl"
     ),
+    limit: Annotated[int | None, typer.Option(min=1, help="The first tasks of the benchmark alone.")] = None,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
@@ -60,19 +61,17 @@ def evaluate(
 
     name = cast("Benchmark", choose("--benchmark", benchmark, BENCHMARKS))
     settings = load_params(params)
-    cache, limits = WORK / "evaluation", (settings.evaluation.livecodebench, settings.execution)
+    setting = core.Setting(problems, settings.evaluation.livecodebench, settings.execution, WORK / "evaluation", limit)
     if sum([model is not None, samples is not None, ground_truth]) != 1:
         raise InputError("give exactly one of --model, --samples and --ground-truth")
     if samples is not None:
-        result = core.score_samples(samples, name, problems, *limits, out=out, cache=cache)
+        result = core.score_samples(samples, name, setting, out)
     elif model is not None:
         chosen = override(settings.evaluation, {"benchmarks": (name,)})
-        asked = (settings.inference, settings.budget, settings.model.prompt)
-        result = core.evaluate_model(
-            Path(model).name, model, problems, chosen, settings.execution, out, cache, *asked, bought=ANSWERS
-        )
+        asked = (settings.inference, settings.budget, settings.model.prompt, ANSWERS)
+        result = core.evaluate_model(Path(model).name, model, chosen, setting, out, *asked)
     else:
-        result = core.score_ground_truth(name, problems, *limits, out=out, cache=cache)
+        result = core.score_ground_truth(name, setting, out)
     show_result(result, json_)
 
 

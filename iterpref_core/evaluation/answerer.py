@@ -3,22 +3,20 @@
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptStyle
+from iterpref_core.evaluation.benchmark import Form, Question
 from iterpref_core.inference.answer_store import AnswerStore, StoredBackend, answer_key
 from iterpref_core.inference.backend import REFUSED, Backend, Completion, Endpoint, Request, Sampling
 from iterpref_core.inference.backend_factory import check_model, model_identity, open_model, precision_of
 from iterpref_core.inference.local.checkpoints import is_served
 from iterpref_core.progress import show_progress
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +40,7 @@ class Answerer:
         samples: of each prompt; one is greedy.
         temperature: of each sample, where there are several.
         precision: what the model computes in, where it does so in this process.
-        tokenizer: of a model with weights here, for benchmarks that render what it reads; None behind an endpoint.
+        form: how the model is asked.
     """
 
     def __init__(
@@ -57,13 +55,13 @@ class Answerer:
         samples: int = 1,
         temperature: float = 0.0,
         precision: str | None = None,
-        tokenizer: "PreTrainedTokenizerBase | None" = None,
+        form: Form,
     ) -> None:
         self._open, self._identity, self._store = open_backend, identity, store
         self._sampling = Sampling(temperature if samples > 1 else 0.0, max_new_tokens)
         self._seed, self._batch_size, self._samples = seed, batch_size, samples
         self._precision = precision
-        self.tokenizer = tokenizer
+        self.form = form
 
     @cached_property
     def _backend(self) -> Backend:
@@ -78,33 +76,23 @@ class Answerer:
         return described | ({"precision": self._precision} if self._precision else {})
 
     def answer(
-        self,
-        benchmark: str,
-        prompts: Sequence[str],
-        *,
-        system: str = "",
-        verbatim: bool = False,
-        stops: tuple[str, ...] = (),
-        private: Collection[str] = (),
+        self, benchmark: str, questions: Sequence[Question], stops: tuple[str, ...] = ()
     ) -> list[list[Completion]]:
-        """The model's answers to each prompt, in order: as many as there are samples; empty to one that is refused.
+        """The model's answers to each question, in order: as many as there are samples; empty to one that is refused.
 
         Where more than `CUT_SHARE` of them ended at `max_new_tokens`, a warning says what to raise.
 
         Args:
             benchmark: for the progress bar.
-            prompts: what it is asked.
-            system: a message for the system before each.
-            verbatim: the prompts are all that the model reads.
-            private: prompts made of somebody's own code, which are looked at before they go to another machine.
+            questions: what it is asked.
             stops: where an answer may end. Behind an endpoint it goes on, since many servers take only four of them.
         """
         wanted = [
-            Request(prompt, self._seed_of(prompt, number), prompt in private, system, verbatim)
-            for prompt in prompts
+            Request(asked.text, self._seed_of(asked.text, number), asked.private, asked.system, asked.verbatim)
+            for asked in questions
             for number in range(self._samples)
         ]
-        sampling = replace(self._sampling, stops=stops if self.tokenizer is not None else ())
+        sampling = replace(self._sampling, stops=stops if self.form.tokenizer is not None else ())
         with AnswerStore(self._store, f"evaluate {self._identity}") as store:
             self._ask_missing(benchmark, wanted, sampling, store)
             kept = [store.get(answer_key(self._identity, request, sampling)) for request in wanted]
@@ -151,8 +139,8 @@ def open_answerer(
     budget: BudgetParams,
     store: Path,
     prompt: PromptStyle = "auto",
-) -> Iterator[tuple[Answerer, bool]]:
-    """What answers for a model, and whether it is asked as a chat model.
+) -> Iterator[Answerer]:
+    """What answers for a model.
 
     Args:
         model: a checkpoint folder, a stage's folder that points at one or at a model behind an endpoint, or a hub id.
@@ -166,8 +154,7 @@ def open_answerer(
         InputError: the model or the endpoint cannot be used.
     """
     if is_served(model):
-        asked, cap, prompt, tokenizer = inference, budget, "auto", None
-        instruct = inference.api == "chat"
+        asked, cap, prompt, form = inference, budget, "auto", Form(instruct=inference.api == "chat")
     else:
         # Scoring samples that exist needs neither torch nor transformers.
         from iterpref_core.inference.local.tokenizers import load_tokenizer
@@ -175,7 +162,7 @@ def open_answerer(
         asked, cap = inference.model_copy(update={"backend": params.backend}), NO_CAP
         model = check_model(model, prompt, asked)
         tokenizer = load_tokenizer(model, prompt)
-        instruct = tokenizer.chat_template is not None
+        form = Form(tokenizer.chat_template is not None, tokenizer)
     identity = model_identity(model, prompt, asked)
     with ExitStack() as opened:
 
@@ -183,18 +170,15 @@ def open_answerer(
             kept = opened.enter_context(AnswerStore(store, f"evaluate {identity}"))
             return opened.enter_context(open_model(model, prompt, asked, cap, kept, params.batch_size))
 
-        yield (
-            Answerer(
-                open_backend,
-                identity,
-                store,
-                max_new_tokens=params.max_new_tokens,
-                seed=params.seed,
-                batch_size=params.batch_size,
-                samples=params.samples,
-                temperature=params.temperature,
-                precision=precision_of(model, asked)[0] if asked.backend == "transformers" else None,
-                tokenizer=tokenizer,
-            ),
-            instruct,
+        yield Answerer(
+            open_backend,
+            identity,
+            store,
+            max_new_tokens=params.max_new_tokens,
+            seed=params.seed,
+            batch_size=params.batch_size,
+            samples=params.samples,
+            temperature=params.temperature,
+            precision=precision_of(model, asked)[0] if asked.backend == "transformers" else None,
+            form=form,
         )

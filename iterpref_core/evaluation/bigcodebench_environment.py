@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -63,11 +62,9 @@ def contents_digest(python: Path) -> str:
     return hashlib.sha256(_ask(str(python), _CONTENTS, "").encode()).hexdigest()
 
 
-def missing_libraries(tasks: Iterable[BigCodeBenchTask], python: Path) -> dict[str, tuple[str, ...]]:
-    """The libraries that a task's own solution and tests import and the environment lacks, by task_id."""
-    needed = {task.task_id: _imported(task) for task in tasks}
-    absent = set(_absent(str(python), tuple(sorted(set().union(*needed.values())))))
-    return {task_id: tuple(sorted(names & absent)) for task_id, names in needed.items() if names & absent}
+def missing_libraries(task: BigCodeBenchTask, python: Path) -> tuple[str, ...]:
+    """The libraries that a task's own solution and tests import and the environment lacks."""
+    return _absent(str(python), tuple(sorted(_imported(task))))
 
 
 def _imported(task: BigCodeBenchTask) -> set[str]:

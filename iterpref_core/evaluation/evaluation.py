@@ -3,11 +3,12 @@
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import (
-    Benchmark,
     BudgetParams,
     EvaluationParams,
     ExecutionParams,
@@ -17,9 +18,15 @@ from iterpref_core.config import (
 )
 from iterpref_core.errors import DataUnavailableError, InputError
 from iterpref_core.evaluation.answerer import Answerer, open_answerer
-from iterpref_core.evaluation.benchmark_services import BenchmarkService, Setup, group, open_service
-from iterpref_core.evaluation.program_runs import Journals
-from iterpref_core.evaluation.scores import Evaluated, metrics_of
+from iterpref_core.evaluation.benchmark import Benchmark
+from iterpref_core.evaluation.bigcodebench import BigCodeBench
+from iterpref_core.evaluation.evalplus import EvalPlus
+from iterpref_core.evaluation.heldout import Heldout
+from iterpref_core.evaluation.livecodebench import LiveCodeBench
+from iterpref_core.evaluation.program_runs import ProgramRun, own_samples, run_own_solutions, run_samples
+from iterpref_core.evaluation.sanitizing import sanitize_all
+from iterpref_core.evaluation.scores import Entry, Evaluated, cut_off, make_entry, metrics_of
+from iterpref_core.execution import Engine
 from iterpref_core.inference.local.checkpoints import is_served
 from iterpref_core.inference.local.fingerprint import model_fingerprint
 from iterpref_core.input_files import Place, parse_json, read_text
@@ -30,18 +37,54 @@ logger = logging.getLogger(__name__)
 
 RESULTS = "results.json"
 SAMPLES = "samples"
-JOURNALS = "unfinished"
-"""Folder in the cache, of what an evaluation has run before it was killed."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What benchmarks are measured with.
+
+    Attributes:
+        problems: JSONL of problems, for the benchmarks `heldout` and `validation`.
+        livecodebench: release and window.
+        execution: limits, and how many programs run at once.
+        cache: folder for benchmark data, expected results and the verdicts on the benchmarks' own solutions; outside of
+            anything that DVC deletes.
+        limit: tasks of each benchmark, the first ones; None for all.
+    """
+
+    problems: Path
+    livecodebench: LiveCodeBenchParams
+    execution: ExecutionParams
+    cache: Path
+    limit: int | None = None
+
+
+def open_benchmark(name: BenchmarkName, setting: Setting) -> Benchmark[Any]:
+    """The benchmark of this name.
+
+    Raises:
+        DataUnavailableError: its data cannot be had here.
+        InputError: the problems of `heldout` or `validation` cannot be used.
+    """
+    execution, cache = setting.execution, setting.cache
+    benchmark: Benchmark[Any]
+    if name in ("heldout", "validation"):
+        benchmark = Heldout(name, setting.problems, execution)
+    elif name == "livecodebench":
+        benchmark = LiveCodeBench(setting.livecodebench, execution)
+    elif name.startswith("bigcodebench-"):
+        benchmark = BigCodeBench(name, cache / "bigcodebench", execution)
+    else:
+        benchmark = EvalPlus(name, cache / "evalplus", execution)
+    return benchmark.limited_to(setting.limit)
 
 
 def evaluate_model(
     name: str,
     model: Path | str,
-    problems: Path,
     params: EvaluationParams,
-    execution: ExecutionParams,
+    setting: Setting,
     out: Path,
-    cache: Path,
     inference: InferenceParams,
     budget: BudgetParams,
     prompt: PromptStyle = "auto",
@@ -52,11 +95,9 @@ def evaluate_model(
     Args:
         name: of the model in the results.
         model: a checkpoint folder, a stage's folder that points at one or at a model behind an endpoint, or a hub id.
-        problems: JSONL of problems, for the held-out benchmark.
         params: benchmarks and sampling.
-        execution: limits, and how many programs run at once.
+        setting: what they are measured with.
         out: folder for results.json and samples/<benchmark>.jsonl; other benchmarks of the same model in it stay.
-        cache: folder for benchmark data, expected outputs and the model's answers; outside of anything DVC deletes.
         inference: how a model behind an endpoint is asked.
         budget: caps on that, of this evaluation.
         prompt: whether the model reads prompts in its chat template.
@@ -72,59 +113,25 @@ def evaluate_model(
         DataUnavailableError: none of the benchmarks' data can be had here. With at least one that can, the others are
             recorded as not available instead.
     """
-    store = bought if bought and is_served(model) else cache / "answers.sqlite"
-    with open_answerer(model, params, inference, budget, store, prompt) as (answerer, instruct):
-        return run_benchmarks(
-            name,
-            answerer,
-            problems,
-            params,
-            execution,
-            out=out,
-            cache=cache,
-            instruct=instruct,
-            weights=model_fingerprint(model),
-        )
+    store = bought if bought and is_served(model) else setting.cache / "answers.sqlite"
+    with open_answerer(model, params, inference, budget, store, prompt) as answerer:
+        return run_benchmarks(name, answerer, params.benchmarks, setting, out, model_fingerprint(model))
 
 
 def run_benchmarks(
     name: str,
     answerer: Answerer,
-    problems: Path,
-    params: EvaluationParams,
-    execution: ExecutionParams,
-    *,
+    benchmarks: Sequence[BenchmarkName],
+    setting: Setting,
     out: Path,
-    cache: Path,
-    instruct: bool,
     weights: str | None = None,
 ) -> dict[str, float]:
-    """`evaluate_model` with whatever answers prompts.
-
-    `instruct`: prompts for a chat model; `weights`: the model's fingerprint, for the results.
-    """
-
-    def measure(wanted: Sequence[Benchmark], service: BenchmarkService) -> dict[Benchmark, Evaluated]:
-        return service.evaluate(wanted, answerer, instruct=instruct)
-
-    return _run(
-        *(name, params.benchmarks, measure, problems, params.livecodebench, execution),
-        out=out,
-        cache=cache,
-        weights=weights,
-    )
+    """`evaluate_model` with whatever answers prompts; `weights` is the model's fingerprint, for the results."""
+    about = {"model": name} | ({"weights": weights} if weights else {})
+    return _run(about, benchmarks, lambda benchmark: measure(benchmark, answerer, setting.cache), setting, out)
 
 
-def score_samples(
-    samples: Path,
-    benchmark: Benchmark,
-    problems: Path,
-    livecodebench: LiveCodeBenchParams,
-    execution: ExecutionParams,
-    *,
-    out: Path,
-    cache: Path,
-) -> dict[str, float]:
+def score_samples(samples: Path, name: BenchmarkName, setting: Setting, out: Path) -> dict[str, float]:
     """Score the samples of a file.
 
     Rows of other tasks are passed over, and rows that repeat a program of their task count as samples of their own:
@@ -136,22 +143,20 @@ def score_samples(
     """
     given = list(read_jsonl(samples, Sample))
 
-    def measure(wanted: Sequence[Benchmark], service: BenchmarkService) -> dict[Benchmark, Evaluated]:
-        asked = dict.fromkeys(service.task_ids)
-        found = [sample for sample in given if sample.task_id in asked]
-        missing = list(asked.keys() - {sample.task_id for sample in found})
-        if missing:
+    def score_given(benchmark: Benchmark[Any]) -> Evaluated:
+        found = [sample for sample in given if sample.task_id in benchmark.tasks]
+        if missing := sorted(benchmark.tasks.keys() - {sample.task_id for sample in found}):
             raise InputError(
-                f"{samples}: no sample for {len(missing)} of {len(asked)} tasks of {benchmark} "
-                f"({', '.join(sorted(missing)[:3])}…); add them"
+                f"{samples}: no sample for {len(missing)} of {len(benchmark.tasks)} tasks of {name} "
+                f"({', '.join(missing[:3])}…); add them"
             )
-        _tell_odd_rows(samples, benchmark, given, found)
-        return service.score(wanted, found)
+        _tell_odd_rows(samples, name, given, found)
+        return score_existing(benchmark, found, setting.cache)
 
-    return _run(out.resolve().name, [benchmark], measure, problems, livecodebench, execution, out=out, cache=cache)
+    return _run({"model": out.resolve().name}, [name], score_given, setting, out)
 
 
-def _tell_odd_rows(path: Path, benchmark: Benchmark, given: Sequence[Sample], found: Sequence[Sample]) -> None:
+def _tell_odd_rows(path: Path, benchmark: BenchmarkName, given: Sequence[Sample], found: Sequence[Sample]) -> None:
     known = {sample.task_id for sample in found}
     unknown = [sample.task_id for sample in given if sample.task_id not in known]
     if unknown:
@@ -162,15 +167,7 @@ def _tell_odd_rows(path: Path, benchmark: Benchmark, given: Sequence[Sample], fo
         logger.warning(message, path, f"{repeated:,}")
 
 
-def score_ground_truth(
-    benchmark: Benchmark,
-    problems: Path,
-    livecodebench: LiveCodeBenchParams,
-    execution: ExecutionParams,
-    *,
-    out: Path,
-    cache: Path,
-) -> dict[str, float]:
+def score_ground_truth(name: BenchmarkName, setting: Setting, out: Path) -> dict[str, float]:
     """Score the benchmark's own solutions; for `heldout` these are the problems' references.
 
     Raises:
@@ -178,47 +175,111 @@ def score_ground_truth(
         DataUnavailableError: the benchmark's data cannot be had here.
     """
 
-    def measure(wanted: Sequence[Benchmark], service: BenchmarkService) -> dict[Benchmark, Evaluated]:
-        return service.score(wanted, service.ground_truth_samples())
+    def score_own(benchmark: Benchmark[Any]) -> Evaluated:
+        samples = own_samples(benchmark)
+        if lacking := benchmark.tasks.keys() - {sample.task_id for sample in samples}:
+            raise InputError(
+                f"{name}: {len(lacking)} of {len(benchmark.tasks)} tasks have no solution of their own, such as "
+                f"{min(lacking)}; --ground-truth needs the field 'reference' of every problem"
+            )
+        return score_existing(benchmark, samples, setting.cache)
 
-    return _run("ground-truth", [benchmark], measure, problems, livecodebench, execution, out=out, cache=cache)
+    return _run({"model": "ground-truth"}, [name], score_own, setting, out)
+
+
+def measure(benchmark: Benchmark[Any], answerer: Answerer, cache: Path) -> Evaluated:
+    """Ask a model for programs of every task, and score them.
+
+    Raises:
+        DataUnavailableError: the benchmark has nothing to ask such a model.
+    """
+    form, tasks = answerer.form, list(benchmark.tasks.values())
+    questions = [benchmark.prompt(task, form) for task in tasks]
+    with benchmark.open_executor() as executor:
+        own = run_own_solutions(benchmark, executor, cache)  # a harness that fails here has cost no answer yet
+        answers = answerer.answer(benchmark.name, questions, benchmark.stops(form))
+        answered = [(task, answer) for task, several in zip(tasks, answers, strict=True) for answer in several]
+        programs = [benchmark.program(task, answer.text, form) for task, answer in answered]
+        if benchmark.sanitizer is not None:
+            texts = [(text, task.entry_point) for (task, _), text in zip(answered, programs, strict=True)]
+            programs = sanitize_all(texts, benchmark.execution, benchmark.sanitizer, f"{benchmark.name}: sanitize")
+        samples = [
+            Sample(task_id=task.task_id, solution=program)
+            for (task, _), program in zip(answered, programs, strict=True)
+        ]
+        truncated = [answer.truncated for _, answer in answered]
+        evaluated = score(benchmark, executor, samples, own, truncated)
+    about = {"sampling": answerer.sampling | benchmark.protocol(form), "truncated": sum(truncated)}
+    return Evaluated(evaluated.entry | about, evaluated.samples)
+
+
+def score_existing(benchmark: Benchmark[Any], samples: Sequence[Sample], cache: Path) -> Evaluated:
+    """Score programs that are there; those that are completions are completed."""
+
+    def whole(sample: Sample) -> Sample:
+        if sample.solution is not None:
+            return sample
+        solution = benchmark.completed(benchmark.tasks[sample.task_id], sample.completion or "")
+        return Sample(task_id=sample.task_id, solution=solution)
+
+    with benchmark.open_executor() as executor:
+        own = run_own_solutions(benchmark, executor, cache)
+        return score(benchmark, executor, [whole(sample) for sample in samples], own)
+
+
+def score(
+    benchmark: Benchmark[Any],
+    executor: Engine,
+    samples: Sequence[Sample],
+    own: Mapping[str, ProgramRun],
+    truncated: Sequence[bool] = (),
+) -> Evaluated:
+    """Run programs of every task and summarize what became of them.
+
+    Args:
+        benchmark: the benchmark.
+        executor: runs programs.
+        samples: whole programs of its tasks.
+        own: what became of its own solutions.
+        truncated: of each sample, whether its answer ended at `max_new_tokens`; empty where none did.
+    """
+    reference_s = {task_id: run.cpu_s for task_id, run in own.items() if run.verdict == "passed"}
+    runs = run_samples(benchmark, executor, samples, reference_s, "score")
+    if truncated:
+        runs = [cut_off(run, cut) for run, cut in zip(runs, truncated, strict=True)]
+    entry = make_entry(benchmark, samples, runs, own) | {"isolation": executor.isolation}
+    return Evaluated(entry, tuple(samples))
 
 
 def _run(
-    name: str,
-    benchmarks: Sequence[Benchmark],
-    measure: Callable[[Sequence[Benchmark], BenchmarkService], dict[Benchmark, Evaluated]],
-    problems: Path,
-    livecodebench: LiveCodeBenchParams,
-    execution: ExecutionParams,
-    *,
+    about: Mapping[str, str],
+    names: Sequence[BenchmarkName],
+    evaluate: Callable[[Benchmark[Any]], Evaluated],
+    setting: Setting,
     out: Path,
-    cache: Path,
-    weights: str | None = None,
 ) -> dict[str, float]:
-    """Measure all benchmarks, each data set once; what cannot be had is an entry that says why.
+    """Measure benchmarks; what cannot be had is an entry that says why.
 
     Raises:
         DataUnavailableError: nothing can be had.
     """
-    about = {"model": name} | ({"weights": weights} if weights else {})
-    kept = _other_benchmarks(out / RESULTS, about, benchmarks)
-    with Journals(cache / JOURNALS) as journals:
-        setup = Setup(problems, livecodebench, execution, cache, journals)
-        found: dict[Benchmark, Evaluated] = {}
-        for wanted in group(benchmarks):
-            try:
-                found |= measure(wanted, open_service(wanted[0], setup))
-            except DataUnavailableError as error:
-                logger.warning("%s: %s", " and ".join(wanted), error)
-                found |= dict.fromkeys(wanted, Evaluated({"available": False, "reason": str(error)}, ()))
-        if not any(evaluated.entry["available"] for evaluated in found.values()):
-            reasons = dict.fromkeys(evaluated.entry["reason"] for evaluated in found.values())
-            raise DataUnavailableError("; ".join(reasons))
-        return _write(about, {benchmark: found[benchmark] for benchmark in benchmarks}, kept, out)
+    kept = _other_benchmarks(out / RESULTS, about, names)
+    found: dict[BenchmarkName, Evaluated] = {}
+    for name in names:
+        try:
+            benchmark = open_benchmark(name, setting)
+            evaluated = evaluate(benchmark)
+            limit = {} if setting.limit is None else {"limit": setting.limit}
+            found[name] = Evaluated(evaluated.entry | benchmark.about() | limit, evaluated.samples)
+        except DataUnavailableError as error:
+            logger.warning("%s: %s", name, error)
+            found[name] = Evaluated({"available": False, "reason": str(error)}, ())
+    if not any(evaluated.entry["available"] for evaluated in found.values()):
+        raise DataUnavailableError("; ".join(dict.fromkeys(evaluated.entry["reason"] for evaluated in found.values())))
+    return _write(about, found, kept, out)
 
 
-def _other_benchmarks(path: Path, about: Mapping[str, str], benchmarks: Sequence[Benchmark]) -> dict[str, Any]:
+def _other_benchmarks(path: Path, about: Mapping[str, str], names: Sequence[BenchmarkName]) -> dict[str, Entry]:
     """The entries of results.json that this run does not replace.
 
     Raises:
@@ -229,7 +290,7 @@ def _other_benchmarks(path: Path, about: Mapping[str, str], benchmarks: Sequence
     there = parse_json(read_text(path), Place(path, 1))
     if not isinstance(there, dict) or not isinstance(there.get("benchmarks"), dict):
         raise InputError(f"{path}: no results of an evaluation; move it away, or give another folder")
-    kept = {name: entry for name, entry in there["benchmarks"].items() if name not in benchmarks}
+    kept = {name: entry for name, entry in there["benchmarks"].items() if name not in names}
     if kept and {"model": there.get("model"), "weights": there.get("weights")} != {"weights": None, **about}:
         raise InputError(
             f"{path}: has {', '.join(kept)} of model {there.get('model')!r} "
@@ -239,30 +300,30 @@ def _other_benchmarks(path: Path, about: Mapping[str, str], benchmarks: Sequence
     return kept
 
 
-def write_results(results: Mapping[str, Any], path: Path) -> None:
-    """Write results.json: the same results are the same bytes."""
-    with atomic_writer(path) as file:
-        json.dump(results, file, indent=2, sort_keys=True)
-        file.write("\n")
-
-
 def _write(
-    about: Mapping[str, str], results: dict[Benchmark, Evaluated], kept: Mapping[str, Any], out: Path
+    about: Mapping[str, str], results: Mapping[BenchmarkName, Evaluated], kept: Mapping[str, Entry], out: Path
 ) -> dict[str, float]:
     """Write a run's samples, then results.json, which never has a benchmark beside another run's samples of it."""
     if kept:
-        write_results({**about, "benchmarks": kept}, out / RESULTS)
+        _write_results(about, kept, out / RESULTS)
     else:
         (out / RESULTS).unlink(missing_ok=True)
-    for benchmark, evaluated in results.items():
-        path = out / SAMPLES / f"{benchmark}.jsonl"
+    for name, evaluated in results.items():
+        path = out / SAMPLES / f"{name}.jsonl"
         if evaluated.samples:
             write_jsonl(path, evaluated.samples)
         else:
             path.unlink(missing_ok=True)
-    entries = {benchmark: evaluated.entry for benchmark, evaluated in results.items()}
-    write_results({**about, "benchmarks": {**kept, **entries}}, out / RESULTS)
+    entries: dict[str, Entry] = {name: evaluated.entry for name, evaluated in results.items()}
+    _write_results(about, {**kept, **entries}, out / RESULTS)
     metrics: dict[str, float] = {}
     for benchmark, entry in entries.items():
         metrics.update(metrics_of(benchmark, entry))
     return metrics
+
+
+def _write_results(about: Mapping[str, str], entries: Mapping[str, Entry], path: Path) -> None:
+    """The same results are the same bytes."""
+    with atomic_writer(path) as file:
+        json.dump({**about, "benchmarks": entries}, file, indent=2, sort_keys=True)
+        file.write("\n")

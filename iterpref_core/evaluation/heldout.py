@@ -1,32 +1,19 @@
 """Held-out and validation benchmarks: this project's own problems of that split, run with all their tests."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from iterpref_core.config import Benchmark, ExecutionParams
+from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import InputError
-from iterpref_core.evaluation.answerer import Answerer
-from iterpref_core.evaluation.program_runs import Journals, ProgramRun, name_of, own_solutions, run_all, single
-from iterpref_core.evaluation.scores import Evaluated, GroundTruth, Provenance, make_entry
-from iterpref_core.execution import (
-    ENGINE,
-    REFERENCE_FACTOR,
-    Engine,
-    check_tests,
-    limits_of,
-    open_executor,
-    program_of,
-    time_limit,
-)
+from iterpref_core.evaluation.benchmark import Benchmark, Form, Question
+from iterpref_core.execution import REFERENCE_FACTOR, Program, check_tests, program_of, time_limit
 from iterpref_core.inference.answer_extraction import extract_code
 from iterpref_core.inference.codeflow_prompts import draft_prompt
 from iterpref_core.records import Problem, Sample
 from iterpref_core.storage.jsonl import read_jsonl
-
-HARNESS = ENGINE
 
 
 def load_split(problems: Path, split: str) -> tuple[Problem, ...]:
@@ -51,125 +38,44 @@ def digest(problems: Sequence[Problem]) -> str:
     return sha256.hexdigest()
 
 
-class Heldout:
-    """The benchmark on one machine: its problems, and the service that runs programs.
+class Heldout(Benchmark[Problem]):
+    """Problems of one split; `heldout` for results, `validation` for choosing anything.
 
-    Args:
-        problems: JSONL of problems.
-        cache: folder in which the verdicts on the references are kept.
-        execution: limits and number of workers.
-        journals: where is kept what this evaluation has run.
-        split: which problems; `heldout` for results, `validation` for choosing anything.
+    A program has at least the common CPU seconds, and `REFERENCE_FACTOR` times those of the problem's reference.
 
     Raises:
         InputError: no usable problem of this split.
     """
 
-    def __init__(
-        self, problems: Path, cache: Path, execution: ExecutionParams, journals: Journals, split: str = "heldout"
-    ) -> None:
-        self.problems = load_split(problems, split)
-        self._split, self._execution, self._cache, self._journals = split, execution, cache, journals
-        self._digest = digest(self.problems)
+    def __init__(self, split: Literal["heldout", "validation"], problems: Path, execution: ExecutionParams) -> None:
+        found = load_split(problems, split)
+        super().__init__(split, (split, digest(found)), found, execution)
+        self.limits |= {"reference_factor": REFERENCE_FACTOR}
 
-    @property
-    def task_ids(self) -> tuple[str, ...]:
-        """All problems, in the order of the file."""
-        return tuple(problem.task_id for problem in self.problems)
+    def prompt(self, task: Problem, form: Form) -> Question:
+        """A draft's prompt is the same for all models."""
+        del form
+        return Question(draft_prompt(task.prompt), private=task.own_code)
 
-    def evaluate(
-        self,
-        benchmarks: Sequence[Benchmark],
-        answerer: Answerer,
-        *,
-        instruct: bool,  # noqa: ARG002 - a draft's prompt is the same for all
-    ) -> dict[Benchmark, Evaluated]:
-        """Run the references, then ask the model for programs of every problem and run them."""
-        with open_executor(self._execution) as executor:
-            self._references(executor)
-        prompts = [draft_prompt(problem.prompt) for problem in self.problems]
-        private = {prompt for problem, prompt in zip(self.problems, prompts, strict=True) if problem.own_code}
-        answers = answerer.answer(self._split, prompts, private=private)
-        samples = tuple(
-            Sample(task_id=problem.task_id, solution=extract_code(answer.text))
-            for problem, given in zip(self.problems, answers, strict=True)
-            for answer in given
-        )
-        truncated = [answer.truncated for given in answers for answer in given]
-        return dict.fromkeys(benchmarks, self._score(samples, answerer.sampling, truncated))
+    def program(self, task: Problem, answer: str, form: Form) -> str:
+        """What the answer shows as its program."""
+        del task, form
+        return extract_code(answer)
 
-    def score(self, benchmarks: Sequence[Benchmark], samples: Sequence[Sample]) -> dict[Benchmark, Evaluated]:
-        """Run existing programs, which must cover every problem."""
-        return dict.fromkeys(benchmarks, self._score(samples, None))
+    def candidate(self, task: Problem, code: str, reference_s: float | None) -> Iterator[Program]:
+        """One program with visible and hidden tests."""
+        program = program_of(task, Sample(task_id=task.task_id, solution=code))
+        limit = None if reference_s is None else time_limit(self.execution.cpu_s, reference_s)
+        yield replace(program, cpu_s=limit)
 
-    def _score(
-        self, samples: Sequence[Sample], sampling: dict[str, object] | None, truncated: Sequence[bool] = ()
-    ) -> Evaluated:
-        with open_executor(self._execution) as executor:
-            references = self._references(executor)
-            passing = {task_id: run for task_id, run in references.items() if run.verdict == "passed"}
-            limits = {task_id: time_limit(self._execution.cpu_s, run.cpu_s) for task_id, run in passing.items()}
-            runs = self._run(executor, samples, limits, "score")
-            truth = {task_id: run.verdict for task_id, run in references.items()}
-            provenance = Provenance(
-                data=(self._split, self._digest),
-                harness=HARNESS,
-                limits=asdict(limits_of(self._execution)) | {"reference_factor": REFERENCE_FACTOR},
-                isolation=executor.isolation,
-                ground_truth=GroundTruth.of(truth.items()) if truth else None,
-                sampling=sampling,
-                truncated=truncated,
-            )
-        return Evaluated(make_entry(samples, runs, provenance), tuple(samples))
+    def own_solution(self, task: Problem) -> str | None:
+        """The problem's reference."""
+        return task.reference
 
-    def ground_truth_samples(self) -> tuple[Sample, ...]:
-        """The references as samples.
+    def completed(self, task: Problem, completion: str) -> str:
+        """A completion goes on with the prompt."""
+        return task.prompt + completion
 
-        Raises:
-            InputError: a problem has no reference.
-        """
-        for problem in self.problems:
-            if problem.reference is None:
-                raise InputError(f"problem {problem.task_id!r}: field 'reference' is missing; add it to the problems")
-        return tuple(Sample(task_id=problem.task_id, solution=problem.reference) for problem in self.problems)
-
-    def _run(
-        self, executor: Engine, samples: Sequence[Sample], limits: Mapping[str, float], what: str
-    ) -> list[ProgramRun]:
-        """Run programs, each with the CPU seconds that its problem has in `limits`, or else the common ones."""
-        problem_of = {problem.task_id: problem for problem in self.problems}
-        candidates = (
-            single(replace(program_of(problem_of[sample.task_id], sample), cpu_s=limits.get(sample.task_id)))
-            for sample in samples
-        )
-        return run_all(
-            executor,
-            candidates,
-            [name_of(sample) for sample in samples],
-            what=f"{self._split}: {what}",
-            identity=[*self._identity(executor), what, limits],
-            journals=self._journals,
-        )
-
-    def _identity(self, executor: Engine) -> list[Any]:
-        interpreters = self._execution.model_dump(mode="json", include={"environments"})
-        return [HARNESS, self._digest, asdict(limits_of(self._execution)), interpreters, executor.isolation]
-
-    def _references(self, executor: Engine) -> dict[str, ProgramRun]:
-        """How the problems' references fare, before any model's programs do; they have time to spare."""
-        samples = [
-            Sample(task_id=problem.task_id, solution=problem.reference)
-            for problem in self.problems
-            if problem.reference is not None
-        ]
-        if not samples:
-            return {}
-        limits = {sample.task_id: REFERENCE_FACTOR * self._execution.cpu_s for sample in samples}
-
-        return own_solutions(
-            self._split,
-            samples,
-            lambda references: self._run(executor, references, limits, "references"),
-            self._cache,
-            self._identity(executor),
-        )
+    def identity(self) -> list[Any]:
+        """The interpreters that tests may ask for."""
+        return [self.execution.model_dump(mode="json", include={"environments"})]

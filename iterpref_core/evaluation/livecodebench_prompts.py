@@ -7,6 +7,7 @@ compared; a style has its name there (`LMStyle`). The example that base models r
 from typing import TYPE_CHECKING, Literal
 
 from iterpref_core.errors import ModelError
+from iterpref_core.evaluation.benchmark import Form
 from iterpref_core.evaluation.livecodebench_data import LiveTask
 from iterpref_core.inference.prompts import render_prompt
 
@@ -56,13 +57,13 @@ _FUNCTION_EXAMPLE = (
 )
 
 
-def style_of(tokenizer: "PreTrainedTokenizerBase | None", *, instruct: bool) -> Style:
+def style_of(form: Form) -> Style:
     """The family of a model: of one with weights here by its chat template, since the runner's own list is of names."""
-    if not instruct:
+    if not form.instruct:
         return "GenericBase"
-    if tokenizer is None:
+    if form.tokenizer is None:
         return "OpenAIChat"
-    template = str(tokenizer.chat_template)
+    template = str(form.tokenizer.chat_template)
     if "<|im_start|>" in template:
         return "CodeQwenInstruct"
     return "DeepSeekCodeInstruct" if "### Instruction:" in template and "### Response:" in template else "LLaMa3"

@@ -3,11 +3,11 @@
 It parses what a model wrote, so it runs where such programs run.
 """
 
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from iterpref_core.config import ExecutionParams
+from iterpref_core.evaluation.benchmark import Sanitizer
 from iterpref_core.execution import Executor, Limits, Program, ValueTest
 from iterpref_core.execution.interpreters import Environment
 from iterpref_core.progress import show_progress
@@ -17,18 +17,17 @@ _CPU_S = 120.0
 
 
 def sanitize_all(
-    answers: Iterable[tuple[str, str]], execution: ExecutionParams, module: str, what: str, python: Path | None = None
+    texts: Sequence[tuple[str, str]], execution: ExecutionParams, sanitizer: Sanitizer, what: str
 ) -> list[str]:
     """The programs in models' answers. An answer on which `sanitize` fails stays as it is.
 
     Args:
-        answers: (text, name of the task's entry point).
+        texts: (answer, name of the task's entry point).
         execution: how many at a time.
-        module: that has the function, such as `evalplus.sanitize`.
+        sanitizer: whose.
         what: for the progress bar.
-        python: an interpreter that has the module; None for this one.
     """
-    texts = list(answers)
+    module, python = sanitizer
     found = [text for text, _ in texts]
     environment = None if python is None else _NAME
 

@@ -1,55 +1,18 @@
 """Scores: from verdicts to an entry of results.json."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from iterpref_core.errors import ExecutionError
+from iterpref_core.evaluation.benchmark import Benchmark
 from iterpref_core.evaluation.program_runs import ProgramRun
-from iterpref_core.execution.feedback import exception_type
 from iterpref_core.records import UNDECIDED, Sample, Verdict
 from iterpref_core.statistics.pass_at_k import score_tasks
 
 Entry = dict[str, Any]
 """One benchmark's part of results.json: JSON values without times, so that the same input gives the same bytes."""
-
-
-@dataclass(frozen=True)
-class GroundTruth:
-    """What the benchmark's own solutions score; anything but all of them makes the benchmark's numbers doubtful."""
-
-    n: int
-    passed: int
-    failed: tuple[str, ...]
-
-    @classmethod
-    def of(cls, verdicts: Iterable[tuple[str, Verdict]]) -> "GroundTruth":
-        """From (task_id, verdict) of every task's own solution."""
-        verdict_of = dict(verdicts)
-        failed = tuple(task_id for task_id, verdict in verdict_of.items() if verdict != "passed")
-        return cls(len(verdict_of), len(verdict_of) - len(failed), failed)
-
-    def to_json(self) -> dict[str, Any]:
-        """As it stands in results.json."""
-        return {"n": self.n, "passed": self.passed, "failed": list(self.failed)}
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """How verdicts came about.
-
-    `data` is (name, sha256); `sampling` is None where nothing was sampled; `truncated` says of each sample whether its
-    answer ended at `max_new_tokens`.
-    """
-
-    data: tuple[str, str]
-    harness: str
-    limits: dict[str, Any]
-    isolation: str
-    ground_truth: GroundTruth | None
-    sampling: dict[str, Any] | None
-    truncated: Sequence[bool] = ()
 
 
 @dataclass(frozen=True)
@@ -60,7 +23,14 @@ class Evaluated:
     samples: tuple[Sample, ...]
 
 
-def make_entry(samples: Sequence[Sample], runs: Sequence[ProgramRun], provenance: Provenance) -> Entry:
+def cut_off(run: ProgramRun, truncated: bool) -> ProgramRun:
+    """What became of a sample, knowing whether its answer ended at `max_new_tokens`: that alone explains a failure."""
+    return run._replace(verdict="truncated", exception="") if truncated and run.verdict not in UNDECIDED else run
+
+
+def make_entry(
+    benchmark: Benchmark[Any], samples: Sequence[Sample], runs: Sequence[ProgramRun], own: Mapping[str, ProgramRun]
+) -> Entry:
     """Summarize what became of samples.
 
     A task may have several samples: `pass_at_1` is then the mean over tasks of the share that passed, `pass_at_5` is
@@ -68,56 +38,73 @@ def make_entry(samples: Sequence[Sample], runs: Sequence[ProgramRun], provenance
     passed. With several samples the intervals are bootstrapped over tasks. Samples with the verdict `infra_error` say
     nothing about a program: they are counted under `errors` and otherwise left out. `verdicts` has all of them by task,
     so that scores of a part of the tasks can be had later, and `feedback` what is to be said about each, of tasks with
-    a sample that failed. `exceptions` counts the failures by what was raised. An answer that was cut and does not pass
-    has the verdict `truncated`, whatever its beginning did, and `truncated` counts the answers that were cut. Where
-    solutions of the benchmark itself fail, `without_failed_truth` has the scores of the other tasks.
+    a sample that failed. `exceptions` counts the failures by what was raised. Where solutions of the benchmark itself
+    fail, `without_failed_truth` has the scores of the other tasks.
 
     Args:
+        benchmark: what was measured.
         samples: the samples.
         runs: what became of each.
-        provenance: how that came about.
+        own: what became of the benchmark's own solutions, by task_id.
 
     Raises:
         ExecutionError: no sample has been scored.
     """
-    if provenance.truncated:
-        runs = [_as_answered(run, cut) for run, cut in zip(runs, provenance.truncated, strict=True)]
-    errors = Counter(run.verdict for run in runs if run.verdict != "passed")
-    by_task: defaultdict[str, list[Verdict]] = defaultdict(list)
-    feedback: defaultdict[str, list[str]] = defaultdict(list)
-    for sample, run in zip(samples, runs, strict=True):
-        by_task[sample.task_id].append(run.verdict)
-        feedback[sample.task_id].append(run.feedback)
-    raised = Counter(name for run in runs if (name := exception_type(run.verdict, run.feedback)) is not None)
-    score = score_tasks(by_task)
+    verdicts = _by_task(samples, [run.verdict for run in runs])
+    feedback = _by_task(samples, [run.feedback for run in runs])
+    errors = _count(run.verdict for run in runs if run.verdict != "passed")
+    score = score_tasks(verdicts)
     if score is None:
-        raise ExecutionError(f"{provenance.data[0]}: no program could be scored ({dict(errors)})")
+        raise ExecutionError(f"{benchmark.data[0]}: no program could be scored ({errors})")
     entry: Entry = {
         "available": True,
         **score.to_json(),
-        "errors": dict(sorted(errors.items())),
-        "exceptions": dict(sorted(raised.items())),
-        "passed": [task_id for task_id, found in by_task.items() if "passed" in found],
-        "verdicts": dict(by_task),
+        "errors": errors,
+        "exceptions": _count(run.exception for run in runs if run.exception),
+        "passed": [task_id for task_id, found in verdicts.items() if "passed" in found],
+        "verdicts": verdicts,
         "feedback": {task_id: texts for task_id, texts in feedback.items() if any(texts)},
-        "data": dict(zip(("name", "sha256"), provenance.data, strict=True)),
-        "harness": provenance.harness,
-        "limits": provenance.limits,
-        "isolation": provenance.isolation,
+        "data": dict(zip(("name", "sha256"), benchmark.data, strict=True)),
+        "harness": benchmark.harness,
+        "limits": benchmark.limits,
     }
-    if provenance.sampling is not None:
-        entry |= {"sampling": provenance.sampling, "truncated": sum(provenance.truncated)}
-    truth = provenance.ground_truth
-    if truth is not None:
-        entry["ground_truth"] = truth.to_json()
-        trusted = score_tasks(by_task, truth.failed) if truth.failed else None
+    if own:
+        failed = {task_id: run for task_id, run in own.items() if run.verdict != "passed"}
+        reasons = {task_id: benchmark.reason(benchmark.tasks[task_id], run) for task_id, run in failed.items()}
+        entry["ground_truth"] = {"n": len(own), "passed": len(own) - len(failed), "failed": list(failed)}
+        entry["ground_truth"] |= {"reasons": reasons} if any(reasons.values()) else {}
+        trusted = score_tasks(verdicts, failed) if failed else None
         if trusted is not None:
             entry["without_failed_truth"] = trusted.to_json()
-    return entry
+    return entry | _by_group(benchmark, verdicts)
 
 
-def _as_answered(run: ProgramRun, cut: bool) -> ProgramRun:
-    return run._replace(verdict="truncated") if cut and run.verdict not in UNDECIDED else run
+def _by_group(benchmark: Benchmark[Any], verdicts: Mapping[str, list[Verdict]]) -> Entry:
+    """Scores by each property of the tasks; groups in which nothing could be scored are left out."""
+    tasks: defaultdict[str, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for task_id in verdicts:
+        for name, value in benchmark.groups(benchmark.tasks[task_id]).items():
+            tasks[f"by_{name}"][value].append(task_id)
+    found: Entry = {}
+    for name, values in tasks.items():
+        for value, task_ids in values.items():
+            some = {task_id: verdicts[task_id] for task_id in task_ids}
+            score = score_tasks(some)
+            if score is not None:
+                errors = _count(verdict for several in some.values() for verdict in several if verdict != "passed")
+                found.setdefault(name, {})[value] = score.to_json() | {"errors": errors, "tasks": task_ids}
+    return found
+
+
+def _by_task(samples: Sequence[Sample], values: Sequence[Any]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for sample, value in zip(samples, values, strict=True):
+        found.setdefault(sample.task_id, []).append(value)
+    return found
+
+
+def _count(names: Any) -> dict[str, int]:
+    return dict(sorted(Counter(names).items()))
 
 
 def metrics_of(benchmark: str, entry: Entry) -> dict[str, float]:
@@ -129,11 +116,6 @@ def metrics_of(benchmark: str, entry: Entry) -> dict[str, float]:
     if not entry["available"]:
         return {}
     name = benchmark.replace("+", "_plus")
-    low, high = entry["ci95"]
-    metrics = {
-        f"{name}/pass_at_1": entry["pass_at_1"],
-        f"{name}/ci95_low": low,
-        f"{name}/ci95_high": high,
-        f"{name}/n": float(entry["n"]),
-    }
-    return metrics | ({f"{name}/pass_at_5": entry["pass_at_5"]} if "pass_at_5" in entry else {})
+    numbers = {"pass_at_1": entry["pass_at_1"], "ci95_low": entry["ci95"][0], "ci95_high": entry["ci95"][1]}
+    numbers |= {"n": float(entry["n"])} | ({"pass_at_5": entry["pass_at_5"]} if "pass_at_5" in entry else {})
+    return {f"{name}/{key}": value for key, value in numbers.items()}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.config import ExecutionParams, load_params
-from iterpref_core.evaluation.program_runs import Journals
+from iterpref_core.config import ExecutionParams, LiveCodeBenchParams, load_params
+from iterpref_core.evaluation.evaluation import Setting
 from iterpref_core.records import IoTest, Problem
 from tests.settings import ROOT
 
@@ -24,8 +24,9 @@ def execution() -> ExecutionParams:
 
 
 @pytest.fixture
-def journals(tmp_path: Path) -> Journals:
-    return Journals(tmp_path / "unfinished")
+def setting(execution: ExecutionParams, tmp_path: Path) -> Setting:
+    window = LiveCodeBenchParams(release="release_v5", since=None, until=None)
+    return Setting(tmp_path / "problems.jsonl", window, execution, tmp_path / "cache")
 
 
 @pytest.fixture

@@ -5,38 +5,35 @@ import os
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from iterpref_core.config import ExecutionParams, load_params
+from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import DataUnavailableError
-from iterpref_core.evaluation import bigcodebench_benchmarks, bigcodebench_programs
-from iterpref_core.evaluation.answerer import Answerer
-from iterpref_core.evaluation.bigcodebench_benchmarks import make_prompt, make_solution
-from iterpref_core.evaluation.bigcodebench_data import BigCodeBenchTask, find_data
+from iterpref_core.evaluation import bigcodebench
+from iterpref_core.evaluation.benchmark import Sanitizer
+from iterpref_core.evaluation.bigcodebench import ENVIRONMENT, PRELOAD, BigCodeBench
+from iterpref_core.evaluation.bigcodebench_data import BigCodeBenchTask
 from iterpref_core.evaluation.bigcodebench_environment import find_python, missing_libraries
-from iterpref_core.evaluation.bigcodebench_programs import (
-    ENVIRONMENT,
-    PRELOAD,
-    calibrated,
-    ground_truth,
-    open_harness,
-    program_of,
+from iterpref_core.evaluation.evaluation import (
+    Setting,
+    measure,
+    open_benchmark,
+    run_benchmarks,
+    score_ground_truth,
+    score_samples,
 )
-from iterpref_core.evaluation.evaluation import run_benchmarks, score_ground_truth, score_samples
 from iterpref_core.evaluation.sanitizing import sanitize_all
 from iterpref_core.execution import ENGINE, Executor, Limits
 from iterpref_core.execution.interpreters import Environment
-from iterpref_core.inference.replay import ReplayBackend
 from tests.evaluation.bigcodebench_tasks import DOUBLE, WHERE, write
-from tests.settings import ROOT
+from tests.evaluation.recorded_model import RecordedModel, answerer_of
 
 FULL = "BIGCODEBENCH_OVERRIDE_PATH"
 COMPARE = "BIGCODEBENCH_COMPARE"
-EVALUATE = load_params(ROOT / "params.yaml").evaluation
-WINDOW = EVALUATE.livecodebench
 
 
 def task_of(row: dict[str, Any]) -> BigCodeBenchTask:
@@ -48,15 +45,15 @@ def two_tasks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Our own tasks, and our own interpreter in place of BigCodeBench's: it has what is preloaded."""
     path = write(tmp_path / "two.jsonl", DOUBLE, WHERE)
     monkeypatch.setenv(FULL, str(path))
-    monkeypatch.setattr(bigcodebench_benchmarks, "find_python", lambda: Path(sys.executable))
+    monkeypatch.setattr(bigcodebench, "find_python", lambda: Path(sys.executable))
     own_interpreter(monkeypatch)
     return path
 
 
 def own_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ours has nothing of the official harness's, nor all that is preloaded."""
-    monkeypatch.setattr(bigcodebench_programs, "PRELOAD", ())
-    monkeypatch.setattr(bigcodebench_programs, "INTERCEPTION", "")
+    monkeypatch.setattr(bigcodebench, "PRELOAD", ())
+    monkeypatch.setattr(bigcodebench, "INTERCEPTION", "")
 
 
 def entry_of(folder: Path, benchmark: str = "bigcodebench-full-complete") -> dict[str, Any]:
@@ -64,12 +61,8 @@ def entry_of(folder: Path, benchmark: str = "bigcodebench-full-complete") -> dic
     return found
 
 
-def test_ground_truth_runs_and_names_the_missing_library(
-    two_tasks: Path, execution: ExecutionParams, tmp_path: Path
-) -> None:
-    metrics = score_ground_truth(
-        "bigcodebench-full-complete", two_tasks, WINDOW, execution=execution, out=tmp_path / "out", cache=tmp_path
-    )
+def test_ground_truth_runs_and_names_the_missing_library(two_tasks: Path, setting: Setting, tmp_path: Path) -> None:
+    metrics = score_ground_truth("bigcodebench-full-complete", setting, tmp_path / "out")
     assert metrics["bigcodebench-full-complete/pass_at_1"] == 0.5
     entry = entry_of(tmp_path / "out")
     assert entry["passed"] == ["BigCodeBench/0"]  # and so the other class of its tests was not run
@@ -84,7 +77,7 @@ def test_ground_truth_runs_and_names_the_missing_library(
 
 
 def test_samples_are_scored_behind_the_imports_and_signature_of_their_task(
-    two_tasks: Path, execution: ExecutionParams, tmp_path: Path
+    two_tasks: Path, setting: Setting, tmp_path: Path
 ) -> None:
     samples = [
         {"task_id": "BigCodeBench/0", "solution": "def task_func(x):\n    return math.fsum([x] * 2)"},  # no import
@@ -94,9 +87,7 @@ def test_samples_are_scored_behind_the_imports_and_signature_of_their_task(
         {"task_id": "BigCodeBench/1", "solution": "def task_func(x):\n    return '/' + x"},
     ]
     path = write(tmp_path / "samples.jsonl", *samples)
-    score_samples(
-        path, "bigcodebench-full-instruct", two_tasks, WINDOW, execution=execution, out=tmp_path / "out", cache=tmp_path
-    )
+    score_samples(path, "bigcodebench-full-instruct", setting, tmp_path / "out")
     entry = entry_of(tmp_path / "out", "bigcodebench-full-instruct")
     assert entry["passed"] == ["BigCodeBench/0"]
     assert entry["pass_at_1"] == pytest.approx(0.25)  # half of the first task's samples; the second's import fails
@@ -129,33 +120,29 @@ def task_func():
         "import unittest\nclass TestCases(unittest.TestCase):\n"
         f"    def test(self):\n        self.assertEqual(task_func(), {wanted!r})\n"
     )
-    task = task_of({**DOUBLE, "test": test})
-    with open_harness(execution, Path(sys.executable)) as executor:
-        (run,) = executor.run([program_of(task, looks)])
+    monkeypatch.setattr(bigcodebench, "find_python", lambda: Path(sys.executable))
+    monkeypatch.setenv(FULL, str(write(tmp_path / "one.jsonl", {**DOUBLE, "test": test})))
+    bench = BigCodeBench("bigcodebench-full-complete", tmp_path, execution)
+    (task,) = bench.tasks.values()
+    with bench.open_executor() as executor:
+        (run,) = executor.run([replace(program, code=looks) for program in bench.candidate(task, "", None)])
     assert (run.verdict, run.feedback) == ("passed", "")
 
 
 def test_libraries_are_missed_wherever_they_are_imported() -> None:
     late = {**DOUBLE, "canonical_solution": "    from absent_library.part import f\n    return f(x)"}
-    assert missing_libraries([task_of(late)], Path(sys.executable)) == {"BigCodeBench/0": ("absent_library",)}
-    assert missing_libraries([task_of(DOUBLE)], Path(sys.executable)) == {}
-
-
-def test_a_continuation_stands_behind_its_prompt() -> None:
-    continued = make_solution(task_of(DOUBLE), "\treturn x + x\ndef other():\n    pass", instruct=False)
-    assert continued == DOUBLE["complete_prompt"] + "    return x + x"
+    assert missing_libraries(task_of(late), Path(sys.executable)) == ("absent_library",)
+    assert missing_libraries(task_of(DOUBLE), Path(sys.executable)) == ()
 
 
 def test_without_its_environment_the_message_says_what_to_run(
-    monkeypatch: pytest.MonkeyPatch, execution: ExecutionParams, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, setting: Setting, tmp_path: Path
 ) -> None:
     path = write(tmp_path / "two.jsonl", DOUBLE)
     monkeypatch.setenv(FULL, str(path))
     monkeypatch.setenv("ITERPREF_BIGCODEBENCH_PYTHON", str(tmp_path / "absent"))
     with pytest.raises(DataUnavailableError, match="run `make bigcodebench`"):
-        score_ground_truth(
-            "bigcodebench-full-complete", path, WINDOW, execution=execution, out=tmp_path / "o", cache=tmp_path
-        )
+        score_ground_truth("bigcodebench-full-complete", setting, tmp_path / "o")
     monkeypatch.setenv("ITERPREF_BIGCODEBENCH_PYTHON", sys.executable)
     with pytest.raises(DataUnavailableError, match="bigcodebench is not installed there"):
         find_python()
@@ -169,51 +156,26 @@ def python() -> Path:
         pytest.skip(str(error))
 
 
-def answerer(folder: Path, prompts: dict[str, list[str]]) -> Answerer:
-    return Answerer(lambda: ReplayBackend(prompts), "recorded", folder, max_new_tokens=9, seed=1, batch_size=1)
-
-
 def test_a_models_answers_become_programs_by_the_official_sanitize(
-    python: Path, two_tasks: Path, execution: ExecutionParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    python: Path, two_tasks: Path, setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bigcodebench_benchmarks, "find_python", lambda: python)
-    tasks = [task_of(DOUBLE), task_of(WHERE)]
+    monkeypatch.setattr(bigcodebench, "find_python", lambda: python)
     program = "import math\n\ndef task_func(x):\n    return 2 * x"
     reply = f"Sure, here it is:\n```python\n{program}\n\nprint(task_func(1))\n```\nIt doubles."
-    recorded = {make_prompt(task, "instruct", instruct=True): [reply] for task in tasks}
-    benchmarks = ("bigcodebench-full-instruct",)
-    out = tmp_path / "chat"
-    run_benchmarks(
-        "m",
-        answerer(tmp_path / "a", recorded),
-        two_tasks,
-        EVALUATE.model_copy(update={"benchmarks": benchmarks}),
-        execution,
-        out=out,
-        cache=tmp_path,
-        instruct=True,
-    )
-    entry = entry_of(out, "bigcodebench-full-instruct")
-    assert (entry["passed"], entry["sampling"]["prompt"]) == (["BigCodeBench/0"], "instruct")
-    assert entry["sampling"]["protocol"] == "bigcodebench 0.2.5, chat endpoint"
-    first = json.loads((out / "samples/bigcodebench-full-instruct.jsonl").read_text().splitlines()[0])
-    assert first["solution"].split() == program.split()
+    answerer = answerer_of(RecordedModel(lambda _: reply), tmp_path, instruct=True)
+    found = measure(open_benchmark("bigcodebench-full-instruct", setting), answerer, setting.cache)
+    assert (found.entry["passed"], found.entry["sampling"]["prompt"]) == (["BigCodeBench/0"], "instruct")
+    assert found.entry["sampling"]["protocol"] == "bigcodebench 0.2.5, chat endpoint"
+    assert str(found.samples[0].solution).split() == program.split()
 
 
 def test_a_base_model_completes_and_is_not_asked_to_follow_instructions(
-    python: Path, two_tasks: Path, execution: ExecutionParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    python: Path, two_tasks: Path, setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bigcodebench_benchmarks, "find_python", lambda: python)
-    recorded = {row["complete_prompt"]: ["    return x + x\n\ndef other():"] for row in (DOUBLE, WHERE)}
+    monkeypatch.setattr(bigcodebench, "find_python", lambda: python)
+    answerer = answerer_of(RecordedModel(lambda _: "    return x + x\n\ndef other():"), tmp_path, instruct=False)
     run_benchmarks(
-        "m",
-        answerer(tmp_path / "a", recorded),
-        two_tasks,
-        EVALUATE.model_copy(update={"benchmarks": ("bigcodebench-full-complete", "bigcodebench-full-instruct")}),
-        execution,
-        out=tmp_path / "out",
-        cache=tmp_path,
-        instruct=False,
+        "m", answerer, ("bigcodebench-full-complete", "bigcodebench-full-instruct"), setting, tmp_path / "out"
     )
     assert entry_of(tmp_path / "out")["passed"] == ["BigCodeBench/0"]
     assert "for chat models" in entry_of(tmp_path / "out", "bigcodebench-full-instruct")["reason"]
@@ -221,16 +183,21 @@ def test_a_base_model_completes_and_is_not_asked_to_follow_instructions(
 
 def test_an_answer_that_sanitize_fails_on_stays_as_it_is(python: Path, execution: ExecutionParams) -> None:
     answers = [("x = 1\0", "task_func"), ("```python\ndef task_func():\n    return 1\n```", "task_func")]
-    found = sanitize_all(answers, execution, "bigcodebench.sanitize", "sanitize", python)
+    found = sanitize_all(answers, execution, Sanitizer("bigcodebench.sanitize", python), "sanitize")
     assert found == ["x = 1\0", "def task_func():\n    return 1"]
 
 
-def test_without_namespaces_tasks_that_need_no_processes_pass(python: Path) -> None:
+def test_without_namespaces_tasks_that_need_no_processes_pass(
+    python: Path, two_tasks: Path, execution: ExecutionParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setenv(FULL, str(two_tasks))
+    bench = BigCodeBench("bigcodebench-full-complete", tmp_path, execution)
+    task = bench.tasks["BigCodeBench/0"]
     environment = Environment(str(python), preload=PRELOAD, processes=True)
-    task = task_of(DOUBLE)
     limits = Limits(cpu_s=20, wall_s=60, memory_mb=30 * 1024)
     with Executor(limits, workers=1, namespaces=False, environments={ENVIRONMENT: environment}) as executor:
-        (outcome,) = executor.run([program_of(task, calibrated(task, ground_truth(task)))])
+        (outcome,) = executor.run(bench.candidate(task, bench.own_solution(task), None))
     assert (outcome.verdict, outcome.feedback, outcome.isolation[:2]) == ("passed", "", "B:")
 
 
@@ -266,12 +233,16 @@ def official_verdicts(python: Path, programs: list[tuple[BigCodeBenchTask, str]]
     return [json.loads(line) == "pass" for line in judged.stdout.splitlines()]
 
 
-def our_verdicts(
-    python: Path, programs: list[tuple[BigCodeBenchTask, str]], execution: ExecutionParams, folder: Path
-) -> list[bool]:
-    with open_harness(execution, python) as executor:
-        runs = list(executor.run(program_of(task, code) for task, code in programs))
-    return [run.verdict == "passed" for run in runs]
+def our_verdicts(bench: BigCodeBench, programs: list[tuple[BigCodeBenchTask, str]]) -> list[bool]:
+    candidates = (replace(program, code=code) for task, code in programs for program in bench.candidate(task, "", None))
+    with bench.open_executor() as executor:
+        return [run.verdict == "passed" for run in executor.run(candidates)]
+
+
+def whole(bench: BigCodeBench, task: BigCodeBenchTask, solution: str) -> tuple[BigCodeBenchTask, str]:
+    """A solution as both harnesses run it."""
+    (program,) = bench.candidate(task, solution, None)
+    return task, program.code
 
 
 def test_the_official_harness_gives_the_same_verdicts(python: Path, execution: ExecutionParams, tmp_path: Path) -> None:
@@ -279,11 +250,12 @@ def test_the_official_harness_gives_the_same_verdicts(python: Path, execution: E
     if not os.environ.get(FULL):
         pytest.skip(f"set {FULL} to compare with the official harness on real tasks")
     chosen = {f"BigCodeBench/{number}" for number in (1, 11, 15, 18, 263, 349, 604, 790, 853, 1101, 1107)}
-    tasks = [task for task in find_data("full", tmp_path).tasks if task.task_id in chosen]
-    programs = [(task, calibrated(task, ground_truth(task))) for task in tasks]
-    programs += [(task, calibrated(task, f"{task.complete_prompt}\n    return None")) for task in tasks]
+    bench = BigCodeBench("bigcodebench-full-complete", tmp_path, execution)
+    tasks = [task for task_id, task in bench.tasks.items() if task_id in chosen]
+    programs = [whole(bench, task, bench.own_solution(task)) for task in tasks]
+    programs += [whole(bench, task, f"{task.complete_prompt}\n    return None") for task in tasks]
     official = official_verdicts(python, programs, tmp_path)
-    assert our_verdicts(python, programs, execution, tmp_path) == official
+    assert our_verdicts(bench, programs) == official
     assert sum(official) == len(tasks) == len(chosen)
 
 
@@ -298,11 +270,11 @@ def test_both_agree_on_the_benchmarks_own_solutions(python: Path, execution: Exe
     number = int(os.environ.get(COMPARE, "0"))
     if not os.environ.get(FULL) or not number:
         pytest.skip(f"set {FULL}, and {COMPARE} to a number of tasks, to compare the benchmark's own solutions")
-    tasks = {task.task_id: task for task in find_data("full", tmp_path).tasks}
-    installed = sorted(set(tasks) - set(missing_libraries(tasks.values(), python)))
+    bench = BigCodeBench("bigcodebench-full-complete", tmp_path, execution)
+    installed = sorted(name for name, task in bench.tasks.items() if not missing_libraries(task, python))
     random.Random(0).shuffle(installed)
     drawn = [task_id for task_id in installed[:number] if os.geteuid() != 0 or task_id not in AS_ROOT]
-    programs = [(tasks[task_id], calibrated(tasks[task_id], ground_truth(tasks[task_id]))) for task_id in drawn]
+    programs = [whole(bench, task, bench.own_solution(task)) for task in map(bench.tasks.__getitem__, drawn)]
     official = official_verdicts(python, programs, tmp_path)
-    ours = our_verdicts(python, programs, execution, tmp_path)
+    ours = our_verdicts(bench, programs)
     assert [task_id for task_id, one, other in zip(drawn, official, ours, strict=True) if one != other] == []

@@ -9,12 +9,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
-from iterpref_core.config import ExecutionParams
-from iterpref_core.evaluation.evalplus_benchmarks import EvalPlus
-from iterpref_core.evaluation.program_runs import Journals
+from iterpref_core.config import Benchmark
+from iterpref_core.evaluation.evaluation import Setting, open_benchmark, score_existing
+from iterpref_core.evaluation.program_runs import own_samples
 from iterpref_core.records import Sample
 
 from .conftest import EvalPlusSlice
@@ -43,14 +44,12 @@ def official(dataset: str, programs: dict[str, list[str]]) -> Iterator[tuple[str
 
 
 def compare(
-    dataset: str, programs: dict[str, list[str]], execution: ExecutionParams, folder: Path
+    dataset: str, programs: dict[str, list[str]], setting: Setting
 ) -> list[tuple[str, str, Verdicts, Verdicts, str]]:
     """Programs on which the two differ: task, program, official verdicts, ours, and what ours says."""
-    service = EvalPlus(dataset, folder, execution, Journals(folder / "unfinished"))  # type: ignore[arg-type]
     samples = [Sample(task_id=task_id, solution=code) for task_id, codes in programs.items() for code in codes]
-    base = "humaneval" if dataset == "humaneval" else "mbpp"
-    scored = service.score([base, f"{base}+"], samples)  # type: ignore[list-item]
-    entries = [scored[name].entry for name in (base, f"{base}+")]  # type: ignore[index]
+    names: tuple[Benchmark, Benchmark] = ("humaneval", "humaneval+") if dataset == "humaneval" else ("mbpp", "mbpp+")
+    entries = [score_existing(open_benchmark(name, setting), samples, setting.cache).entry for name in names]
     different = []
     for task_id, theirs in official(dataset, programs):
         mine = zip(*([verdict == "passed" for verdict in entry["verdicts"][task_id]] for entry in entries), strict=True)
@@ -72,25 +71,24 @@ def passes_when_asked_again(dataset: str, task_id: str, code: str, ours: Verdict
 @pytest.mark.timeout(300 if MUTANTS <= 30 else 7200)
 @pytest.mark.parametrize("dataset", ["humaneval", "mbpp"])
 def test_ground_truths_and_mutants_get_the_official_verdict(
-    dataset: str, evalplus_slice: EvalPlusSlice, execution: ExecutionParams, tmp_path: Path
+    dataset: Literal["humaneval", "mbpp"], evalplus_slice: EvalPlusSlice, setting: Setting
 ) -> None:
     chosen = task_ids(dataset)
     evalplus_slice(dataset, *chosen)
-    service = EvalPlus(dataset, tmp_path, execution, Journals(tmp_path))  # type: ignore[arg-type]
-    programs = {task.task_id: [task.canonical_program] for task in service.data.tasks if task.task_id != BROKEN}
+    benchmark = open_benchmark(dataset, setting)
+    own = own_samples(benchmark)
+    programs = {sample.task_id: [str(sample.solution)] for sample in own if sample.task_id != BROKEN}
     add_mutants(programs, MUTANTS // 2)
-    different = compare(dataset, programs, execution, tmp_path)
-    assert different == []
-    truth = service.score([dataset], service.ground_truth_samples())[dataset].entry  # type: ignore[list-item,index]
+    assert compare(dataset, programs, setting) == []
+    truth = score_existing(benchmark, own, setting.cache).entry
     assert truth["errors"] == {}, "also of the task that EvalPlus fails"
 
 
 def test_evalplus_fails_its_own_ground_truth_of_the_task_left_out(
-    evalplus_slice: EvalPlusSlice, execution: ExecutionParams, tmp_path: Path
+    evalplus_slice: EvalPlusSlice, setting: Setting
 ) -> None:
     evalplus_slice("humaneval", BROKEN)
-    service = EvalPlus("humaneval", tmp_path, execution, Journals(tmp_path))
-    truth = service.data.tasks[0].canonical_program
-    assert list(official("humaneval", {BROKEN: [truth]})) == [(BROKEN, [(False, False)])]
-    scored = service.score(["humaneval", "humaneval+"], [Sample(task_id=BROKEN, solution=truth)])
-    assert [scored[name].entry["pass_at_1"] for name in ("humaneval", "humaneval+")] == [1.0, 1.0]
+    benchmark = open_benchmark("humaneval+", setting)
+    own = own_samples(benchmark)
+    assert list(official("humaneval", {BROKEN: [str(own[0].solution)]})) == [(BROKEN, [(False, False)])]
+    assert score_existing(benchmark, own, setting.cache).entry["pass_at_1"] == 1.0

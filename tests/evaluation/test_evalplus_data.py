@@ -1,15 +1,14 @@
-"""Finding benchmark data without ever waiting long for it."""
+"""Finding EvalPlus's data without ever waiting long for it."""
 
 import gzip
 import json
-import threading
-import urllib.error
 from pathlib import Path
 
 import pytest
 
 from iterpref_core.errors import DataUnavailableError
-from iterpref_core.evaluation import evalplus_data
+from iterpref_core.evaluation import downloads
+from iterpref_core.evaluation.downloads import downloaded
 from iterpref_core.evaluation.evalplus_data import find_data
 
 TASK = {
@@ -17,7 +16,6 @@ TASK = {
     "prompt": "def f():\n",
     "entry_point": "f",
     "canonical_solution": "    return 1\n",
-} | {
     "base_input": [[]],
     "plus_input": {},
     "atol": 0,
@@ -25,85 +23,57 @@ TASK = {
 VARIABLE = "HUMANEVAL_OVERRIDE_PATH"
 
 
-@pytest.fixture(autouse=True)
-def _nothing_on_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.setattr(evalplus_data, "_evalplus_cache", lambda: tmp_path / "absent")
-
-
-def write(path: Path, *, compressed: bool) -> Path:
-    text = (json.dumps(TASK) + "\n").encode()
-    path.write_bytes(gzip.compress(text) if compressed else text)
-    return path
-
-
-@pytest.mark.parametrize("compressed", [True, False])
-def test_override_is_read_by_its_suffix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compressed: bool) -> None:
-    path = write(tmp_path / ("data.jsonl.gz" if compressed else "data.jsonl"), compressed=compressed)
-    monkeypatch.setenv(VARIABLE, str(path))
+@pytest.mark.parametrize("name", ["data.jsonl", "data.jsonl.gz"])
+def test_override_is_read_by_its_suffix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    text = json.dumps(TASK).encode() + b"\n"
+    (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+    monkeypatch.setenv(VARIABLE, str(tmp_path / name))
     data = find_data("humaneval", tmp_path / "cache")
     assert [task.task_id for task in data.tasks] == ["HumanEval/0"]
-    assert (data.path, data.version_name) == (path, path.name)
+    assert data.name == name
 
 
-@pytest.mark.parametrize(("name", "compressed"), [("data.jsonl", True), ("data.jsonl.gz", False)])
-def test_override_whose_suffix_lies_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, compressed: bool
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, f"{VARIABLE}=.*no such file"),
+        (gzip.compress(b"{}"), "not a data set of EvalPlus.*"),
+        (b"", "holds no task"),
+        (b"{}\n", VARIABLE),
+        (b"not json\n", VARIABLE),
+    ],
+)
+def test_override_that_is_no_data_set_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, message: str
 ) -> None:
-    monkeypatch.setenv(VARIABLE, str(write(tmp_path / name, compressed=compressed)))
-    with pytest.raises(DataUnavailableError, match=f"{VARIABLE}=.*rename"):
-        find_data("humaneval", tmp_path / "cache")
-
-
-@pytest.mark.parametrize("content", ["", "{}\n", "not json\n"])
-def test_override_that_is_no_data_set_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str) -> None:
-    (tmp_path / "data.jsonl").write_text(content)
+    if content is not None:
+        (tmp_path / "data.jsonl").write_bytes(content)
     monkeypatch.setenv(VARIABLE, str(tmp_path / "data.jsonl"))
-    with pytest.raises(DataUnavailableError, match=VARIABLE):
+    with pytest.raises(DataUnavailableError, match=message):
         find_data("humaneval", tmp_path / "cache")
 
 
-def test_missing_override_names_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(VARIABLE, str(tmp_path / "no.jsonl"))
-    with pytest.raises(DataUnavailableError, match=f"{VARIABLE}=.*no such file"):
-        find_data("humaneval", tmp_path / "cache")
-
-
-def test_machine_without_a_network_says_so_and_is_not_asked_again(
+def test_without_a_network_evalplus_says_so_and_is_not_asked_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    attempts = []
-
-    def refuse(url: str, timeout: float) -> None:
-        attempts.append(url)
-        raise urllib.error.URLError("Name or service not known")
-
-    monkeypatch.setattr(evalplus_data.urllib.request, "urlopen", refuse)
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens
     for _ in range(2):
-        with pytest.raises(DataUnavailableError, match=f"could it be downloaded .*not known.*set {VARIABLE}"):
+        with pytest.raises(DataUnavailableError, match=f"could it be downloaded .*refused.*set {VARIABLE}"):
             find_data("humaneval", tmp_path)
-    assert len(attempts) == 1
+        monkeypatch.setattr(downloads, "_run", None)
 
 
-def test_server_that_never_answers_costs_a_bounded_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    given_up = threading.Event()
-    monkeypatch.setattr(evalplus_data, "CONNECT_S", 0.2)
-    monkeypatch.setattr(evalplus_data.urllib.request, "urlopen", lambda url, timeout: given_up.wait())
-    with pytest.raises(DataUnavailableError, match="no answer within"):
-        find_data("humaneval", tmp_path)
-    given_up.set()  # the server had said nothing until now
-
-
-def test_download_lands_in_the_cache_folder_and_broken_ones_do_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = write(tmp_path / "served.gz", compressed=True)
-    monkeypatch.setattr(evalplus_data.urllib.request, "urlopen", lambda url, timeout: source.open("rb"))
-    data = find_data("humaneval", tmp_path / "cache")
-    assert data.path.parent == tmp_path / "cache" / "data"
-    assert data.version_name == "HumanEvalPlus-v0.1.10"
-
-    source.write_bytes(source.read_bytes()[:-9])
-    with pytest.raises(DataUnavailableError, match="could it be downloaded"):
-        find_data("humaneval", tmp_path / "other")
-    assert not list((tmp_path / "other" / "data").glob("*.gz*"))
+def test_a_download_is_whole_or_not_there_and_bounded_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "data.jsonl"
+    broken = "open(target, 'w').write('half'); raise OSError('it broke')"
+    with pytest.raises(DataUnavailableError, match=r"it is neither cached .* \(OSError: it broke\); do this"):
+        downloaded(target, broken, "it", "do this")
+    assert [path.name for path in tmp_path.iterdir()] == ["data.jsonl.unreachable"]
+    monkeypatch.setattr(downloads, "RETRY_S", 0.0)
+    monkeypatch.setattr(downloads, "DOWNLOAD_S", 0.2)
+    with pytest.raises(DataUnavailableError, match="no complete answer within"):
+        downloaded(target, "import time; time.sleep(60)", "it", "")
+    monkeypatch.setattr(downloads, "DOWNLOAD_S", 60.0)
+    assert downloaded(target, "open(target, 'w').write('whole')", "it", "").read_text() == "whole"

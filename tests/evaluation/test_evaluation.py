@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from math import comb
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,15 @@ from iterpref_core.config import (
     Benchmark,
     BudgetParams,
     EvaluationParams,
-    ExecutionParams,
     InferenceParams,
     LiveCodeBenchParams,
     load_params,
 )
 from iterpref_core.errors import BudgetError, DataUnavailableError, InputError, IterPrefError, ModelError
 from iterpref_core.evaluation.answerer import Answerer
+from iterpref_core.evaluation.benchmark import Form
 from iterpref_core.evaluation.evaluation import (
+    Setting,
     evaluate_model,
     run_benchmarks,
     score_ground_truth,
@@ -50,8 +52,8 @@ ANSWERS = {DOUBLE: ["```python\ndef f(x):\n    return x + x\n```"], SQUARE: ["de
 class Bench:
     """`run_benchmarks` on small inputs; counts how often the model is opened."""
 
-    def __init__(self, problems: Path, execution: ExecutionParams, folder: Path) -> None:
-        self.problems, self.execution, self.folder, self.opened = problems, execution, folder, 0
+    def __init__(self, setting: Setting, folder: Path) -> None:
+        self.setting, self.folder, self.opened = setting, folder, 0
         self.backend: Backend = ReplayBackend(ANSWERS)
 
     def run(
@@ -66,17 +68,9 @@ class Bench:
             batch_size=1,
             samples=samples,
             temperature=0.5,
+            form=Form(instruct=True),
         )
-        return run_benchmarks(
-            "base",
-            answerer,
-            self.problems,
-            PARAMS.model_copy(update={"benchmarks": benchmarks}),
-            self.execution,
-            out=self.folder / out,
-            cache=self.folder,
-            instruct=True,
-        )
+        return run_benchmarks("base", answerer, benchmarks, self.setting, self.folder / out)
 
     def _open(self) -> Backend:
         self.opened += 1
@@ -87,8 +81,9 @@ class Bench:
 
 
 @pytest.fixture
-def bench(problems: Path, execution: ExecutionParams, tmp_path: Path) -> Bench:
-    return Bench(problems, execution, tmp_path)
+def bench(problems: Path, setting: Setting, tmp_path: Path) -> Bench:
+    assert problems == setting.problems
+    return Bench(setting, tmp_path)
 
 
 @pytest.fixture
@@ -149,28 +144,22 @@ def test_nothing_to_measure_is_an_error_and_writes_nothing(bench: Bench) -> None
     assert not (bench.folder / "out").exists()
 
 
-def test_ground_truth_of_heldout_is_its_references(problems: Path, execution: ExecutionParams, tmp_path: Path) -> None:
-    metrics = score_ground_truth(
-        "heldout", problems, PARAMS.livecodebench, execution, out=tmp_path / "out", cache=tmp_path
-    )
+def test_ground_truth_of_heldout_is_its_references(bench: Bench, tmp_path: Path) -> None:
+    metrics = score_ground_truth("heldout", bench.setting, tmp_path / "out")
     assert metrics["heldout/pass_at_1"] == 1.0
 
 
 def test_samples_of_other_tasks_and_repeated_ones_are_counted_and_missing_ones_refused(
-    problems: Path, execution: ExecutionParams, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    bench: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     samples = tmp_path / "mine.jsonl"
     lines = [{"task_id": "h/double", "solution": "def f(x): return x * 2"}, {"task_id": "other", "solution": "pass"}]
     samples.write_text("\n".join(map(json.dumps, lines)))
     with pytest.raises(InputError, match=r"no sample for 1 of 2 tasks of heldout \(h/square"):
-        score_samples(
-            samples, "heldout", problems, PARAMS.livecodebench, execution, out=tmp_path / "out", cache=tmp_path
-        )
+        score_samples(samples, "heldout", bench.setting, tmp_path / "out")
     lines += [{"task_id": "h/square", "solution": "def f(x): return x"}] * 2
     samples.write_text("\n".join(map(json.dumps, lines)))
-    metrics = score_samples(
-        samples, "heldout", problems, PARAMS.livecodebench, execution, out=tmp_path / "out", cache=tmp_path
-    )
+    metrics = score_samples(samples, "heldout", bench.setting, tmp_path / "out")
     assert (metrics["heldout/pass_at_1"], metrics["heldout/n"]) == (0.5, 2)
     assert (
         "mine.jsonl: 1 rows are of tasks that heldout does not have, such as other; they are not scored" in caplog.text
@@ -178,24 +167,18 @@ def test_samples_of_other_tasks_and_repeated_ones_are_counted_and_missing_ones_r
     assert "mine.jsonl: 1 rows repeat a program of their task; each counts as one more sample of it" in caplog.text
 
 
-def test_a_real_checkpoint_is_measured(
-    problems: Path, execution: ExecutionParams, word_model: Path, tmp_path: Path
-) -> None:
-    params = PARAMS
+def test_a_real_checkpoint_is_measured(bench: Bench, word_model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     settings = load_params(ROOT / "params.yaml")
     asked = (settings.inference, settings.budget)
-    metrics = evaluate_model("base", word_model, problems, params, execution, out, tmp_path, *asked)
+    metrics = evaluate_model("base", word_model, PARAMS, bench.setting, out, *asked)
     assert (metrics["heldout/pass_at_1"], metrics["heldout/n"]) == (0.0, 2)
     assert json.loads((out / "results.json").read_text())["model"] == "base"
     with pytest.raises(ModelError, match="no such folder"):
-        evaluate_model("base", tmp_path / "absent", problems, params, execution, out, tmp_path, *asked)
+        evaluate_model("base", tmp_path / "absent", PARAMS, bench.setting, out, *asked)
 
 
-def test_a_model_behind_an_endpoint_is_measured_and_its_answers_are_paid_for_once(
-    problems: Path, execution: ExecutionParams, tmp_path: Path
-) -> None:
-    params = PARAMS
+def test_a_model_behind_an_endpoint_is_measured_and_its_answers_are_paid_for_once(bench: Bench, tmp_path: Path) -> None:
     budget = section(BudgetParams, calls=1, tokens=None, dollars=None)
     write_pointer(tmp_path / "debugger", ModelSource("big-model", served=True))
     mock = MockEndpoint(lambda prompt, _: ANSWERS[prompt][0], Behavior())
@@ -212,7 +195,7 @@ def test_a_model_behind_an_endpoint_is_measured_and_its_answers_are_paid_for_onc
             price_prompt=0,
             price_completion=0,
         )
-        inputs = ("debugger", tmp_path / "debugger", problems, params, execution, tmp_path / "out", tmp_path, inference)
+        inputs = ("debugger", tmp_path / "debugger", PARAMS, bench.setting, tmp_path / "out", inference)
         with pytest.raises(BudgetError):
             evaluate_model(*inputs, budget)
         for _ in range(2):
@@ -247,7 +230,7 @@ def test_a_killed_evaluation_asks_for_the_samples_that_it_lacks(bench: Bench) ->
     bench.run(("heldout",), samples=6)
     assert (len(first.seeds), 100 - second.left) == (7, 5)
     assert not first.seeds & second.seeds, "every sample has a seed of its own"
-    uninterrupted = Bench(bench.problems, bench.execution, bench.folder / "other")
+    uninterrupted = Bench(bench.setting, bench.folder / "other")
     uninterrupted.backend = Fading(12)
     uninterrupted.run(("heldout",), samples=6)
     assert (bench.folder / "out/results.json").read_bytes() == (bench.folder / "other/out/results.json").read_bytes()
@@ -309,14 +292,18 @@ def test_a_folder_holds_several_benchmarks_of_one_model(bench: Bench) -> None:
         bench.run(("heldout",), "together")
 
 
-def test_a_samples_file_that_is_broken_names_its_line(
-    problems: Path, execution: ExecutionParams, tmp_path: Path
-) -> None:
+def test_a_limit_takes_the_first_tasks_and_says_so(bench: Bench) -> None:
+    bench.setting = replace(bench.setting, limit=1)
+    assert bench.run(("heldout",))["heldout/n"] == 1
+    entry = bench.results()["heldout"]
+    assert (list(entry["verdicts"]), entry["limit"], entry["ground_truth"]["n"]) == (["h/double"], 1, 1)
+
+
+def test_a_samples_file_that_is_broken_names_its_line(bench: Bench, tmp_path: Path) -> None:
     samples = tmp_path / "mine.jsonl"
     samples.write_text('{"task_id": "h/double", "solution": "pass"}\n{"task_id": "h/square", "soluti')
-    where = {"out": tmp_path / "out", "cache": tmp_path}
     with pytest.raises(InputError, match=r"mine\.jsonl:2:\d+: not valid JSON"):
-        score_samples(samples, "heldout", problems, PARAMS.livecodebench, execution, **where)
+        score_samples(samples, "heldout", bench.setting, tmp_path / "out")
 
 
 def test_livecodebench_is_one_of_the_benchmarks(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -326,14 +313,14 @@ def test_livecodebench_is_one_of_the_benchmarks(bench: Bench, monkeypatch: pytes
 
 
 def test_a_model_with_weights_here_can_be_asked_through_vllm(
-    problems: Path, execution: ExecutionParams, word_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, word_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ITERPREF_VLLM_PYTHON", str(tmp_path / "absent"))
     settings = load_params(ROOT / "params.yaml")
     params = PARAMS.model_copy(update={"backend": "vllm"})
     asked = (settings.inference, settings.budget)
     with pytest.raises(IterPrefError, match="make vllm"):
-        evaluate_model("base", word_model, problems, params, execution, tmp_path / "out", tmp_path, *asked)
+        evaluate_model("base", word_model, params, bench.setting, tmp_path / "out", *asked)
 
 
 def test_a_wider_set_of_samples_asks_for_the_further_ones_alone(bench: Bench) -> None:

@@ -5,6 +5,8 @@ from collections import Counter
 import pytest
 
 from iterpref_core.evaluation.answerer import Answerer
+from iterpref_core.evaluation.benchmark import Form
+from iterpref_core.evaluation.evaluation import measure, score_existing
 from iterpref_core.evaluation.heldout import Heldout
 from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.inference.privacy_guard import GuardedEndpoint
@@ -32,7 +34,7 @@ def problem(task_id: str, reference: str | None) -> Problem:
 
 
 @pytest.fixture
-def heldout(tmp_path, journals):
+def heldout(tmp_path):
     problems = [
         problem("slow", spin(0.2)),
         problem("quick", spin(0)),
@@ -41,32 +43,30 @@ def heldout(tmp_path, journals):
     ]
     path = tmp_path / "problems.jsonl"
     write_jsonl(path, problems)
-    return Heldout(path, tmp_path / "cache", EXECUTION, journals)
+    return Heldout("heldout", path, EXECUTION)
 
 
-def test_a_slow_reference_gives_everybody_time(heldout):
+def test_a_slow_reference_gives_everybody_time(heldout, tmp_path):
     def passed(seconds: float) -> list[str]:
-        samples = [Sample(task_id=problem.task_id, solution=spin(seconds)) for problem in heldout.problems]
-        return heldout.score(["heldout"], samples)["heldout"].entry["passed"]
+        samples = [Sample(task_id=problem.task_id, solution=spin(seconds)) for problem in heldout.tasks.values()]
+        return score_existing(heldout, samples, tmp_path).entry["passed"]
 
     assert passed(0.0) == ["slow", "quick", "hangs", "none"]
     assert passed(0.4) == ["slow"]
 
 
-def test_results_name_the_rule_and_the_failing_reference(heldout, caplog):
-    samples = [Sample(task_id=problem.task_id, solution=spin(0)) for problem in heldout.problems]
-    entry = heldout.score(["heldout"], samples)["heldout"].entry
+def test_results_name_the_rule_and_the_failing_reference(heldout, tmp_path, caplog):
+    samples = [Sample(task_id=problem.task_id, solution=spin(0)) for problem in heldout.tasks.values()]
+    entry = score_existing(heldout, samples, tmp_path).entry
     assert entry["limits"]["reference_factor"] == 4.0
     assert entry["ground_truth"] == {"n": 3, "passed": 2, "failed": ["hangs"]}
-    assert heldout.score(["heldout"], samples)["heldout"].entry == entry, "the references' times were kept"
+    assert score_existing(heldout, samples, tmp_path).entry == entry, "the references' times were kept"
     assert (entry["n"], entry["without_failed_truth"]["n"]) == (4, 3)
     assert entry["harness"].startswith("iterpref-execution-")
     assert "own solutions fail for hangs" in caplog.text
 
 
-def test_own_code_with_a_secret_is_withheld_from_another_machine_and_its_absence_is_never_kept(
-    tmp_path, journals, caplog
-):
+def test_own_code_with_a_secret_is_withheld_from_another_machine_and_its_absence_is_never_kept(tmp_path, caplog):
     secret = problem("acme/1", spin(0)).model_copy(
         update={"prompt": "Mail jane.doe@acme.io the total.", "source": f"{OWN_CODE}acme"}
     )
@@ -79,10 +79,11 @@ def test_own_code_with_a_secret_is_withheld_from_another_machine_and_its_absence
         max_new_tokens=9,
         seed=1,
         batch_size=2,
+        form=Form(instruct=False),
     )
-    heldout = Heldout(path, tmp_path / "cache", EXECUTION, journals)
+    heldout = Heldout("heldout", path, EXECUTION)
     for _ in range(2):
-        samples = heldout.evaluate(["heldout"], answerer, instruct=False)["heldout"].samples
+        samples = measure(heldout, answerer, tmp_path).samples
         assert [sample.solution for sample in samples] == ["", "ok"]
     assert server.sent == ["?"]
     assert "heldout: 1 of 2 prompts were refused" in caplog.text

@@ -4,7 +4,6 @@ import base64
 import json
 import pickle
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +12,17 @@ from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
 from iterpref_core.errors import DataUnavailableError, InputError, RecordError
-from iterpref_core.evaluation.answerer import Answerer
-from iterpref_core.evaluation.livecodebench import LIMITS, LiveCodeBench, programs_of
-from iterpref_core.evaluation.livecodebench_data import VARIABLE, find_live_data, read_tests
+from iterpref_core.evaluation.benchmark import Form
+from iterpref_core.evaluation.evaluation import Setting, measure, open_benchmark, score_existing, score_ground_truth
+from iterpref_core.evaluation.livecodebench import LiveCodeBench
+from iterpref_core.evaluation.livecodebench_data import VARIABLE, find_live_data
 from iterpref_core.evaluation.livecodebench_prompts import extract_program, make_prompt, style_of
-from iterpref_core.evaluation.program_runs import Candidate, Journals, run_candidates
+from iterpref_core.evaluation.program_runs import run_samples
 from iterpref_core.execution import open_executor
-from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import Sample
+
+from .recorded_model import RecordedModel, answerer_of
 
 WHOLE = LiveCodeBenchParams(release="release_v5", since=None, until=None)
 
@@ -76,14 +77,14 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def score(execution: ExecutionParams, journals: Journals, programs: dict[str, list[str]]) -> dict[str, Any]:
-    bench = LiveCodeBench(WHOLE, execution, journals)
+def score(setting: Setting, programs: dict[str, list[str]]) -> dict[str, Any]:
+    bench = open_benchmark("livecodebench", setting)
     samples = [
         Sample(task_id=task_id, solution=code)
-        for task_id in bench.task_ids
+        for task_id in bench.tasks
         for code in programs[task_id.removeprefix("LiveCodeBench/")]
     ]
-    return bench.score(["livecodebench"], samples)["livecodebench"].entry
+    return score_existing(bench, samples, setting.cache).entry | bench.about()
 
 
 RIGHT = {
@@ -94,8 +95,8 @@ RIGHT = {
 }
 
 
-def test_right_programs_pass_on_both_kinds_of_tests(data: Path, execution: ExecutionParams, journals: Journals) -> None:
-    entry = score(execution, journals, {name: [code] for name, code in RIGHT.items()})
+def test_right_programs_pass_on_both_kinds_of_tests(data: Path, setting: Setting) -> None:
+    entry = score(setting, {name: [code] for name, code in RIGHT.items()})
     assert (entry["n"], entry["pass_at_1"], entry["errors"]) == (4, 1.0, {})
     assert entry["limits"]["cpu_s"] == 6.0
     assert entry["window"] == {"release": "release_v5", "since": None, "until": None}
@@ -128,22 +129,17 @@ PASSING = [
 
 @pytest.mark.usefixtures("data")
 def test_programs_fail_for_the_right_reason_and_pass_where_the_benchmark_lets_them(execution: ExecutionParams) -> None:
-    tasks = {task.task_id.partition("/")[2]: task for task in find_live_data(WHOLE).tasks}
     cases = [*FAILING, *((name, code, "passed") for name, code in PASSING)]
-
-    def candidates() -> Iterator[Candidate]:
-        for name, code, _ in cases:
-            tests = read_tests(tasks[name])
-            yield Candidate(programs_of(code, tests, tasks[name]), len(tests.tests))
-
-    with open_executor(execution.model_copy(update={**LIMITS, "cpu_s": 1.0})) as executor:
-        found = dict(run_candidates(executor, candidates()))
+    bench = LiveCodeBench(WHOLE, execution)
+    samples = [Sample(task_id=f"LiveCodeBench/{name}", solution=code) for name, code, _ in cases]
+    with open_executor(bench.execution.model_copy(update={"cpu_s": 1.0})) as executor:
+        found = run_samples(bench, executor, samples, {}, "score")
     assert [(*case[:2], found[index].verdict) for index, case in enumerate(cases)] == cases
 
 
 @pytest.mark.usefixtures("data")
-def test_scores_are_told_by_difficulty_and_platform(execution: ExecutionParams, journals: Journals) -> None:
-    entry = score(execution, journals, {name: [code, "print(0)"] for name, code in RIGHT.items()})
+def test_scores_are_told_by_difficulty_and_platform(setting: Setting) -> None:
+    entry = score(setting, {name: [code, "print(0)"] for name, code in RIGHT.items()})
     assert entry["pass_at_1"] == 0.5
     assert {name: (group["n"], group["pass_at_1"]) for name, group in entry["by_difficulty"].items()} == {
         "easy": (2, 0.5),
@@ -195,14 +191,11 @@ def test_a_release_is_all_files_up_to_its_own(tmp_path: Path, monkeypatch: pytes
         ("metadata", '{"func_name": "f"}', "not all tests are of kind functional"),
     ],
 )
-def test_a_broken_line_is_named(
-    data: Path, execution: ExecutionParams, journals: Journals, field: str, value: str, message: str | None
-) -> None:
+def test_a_broken_line_is_named(data: Path, setting: Setting, field: str, value: str, message: str | None) -> None:
     data.write_text(f"{json.dumps(HALF)}\n{json.dumps({**SUM, field: value})}\n")
 
     def run() -> None:
-        bench = LiveCodeBench(WHOLE, execution, journals)
-        bench.score(["livecodebench"], [Sample(task_id=task_id, solution="print(3)") for task_id in bench.task_ids])
+        score(setting, {"half": ["print(3)"], "sum": ["print(3)"]})
 
     if message is None:
         run()
@@ -223,9 +216,9 @@ def test_without_data_or_network_the_message_says_what_to_do(tmp_path: Path, mon
 
 
 @pytest.mark.usefixtures("data")
-def test_there_are_no_solutions_to_score(execution: ExecutionParams, journals: Journals) -> None:
-    with pytest.raises(InputError, match="publishes no solutions"):
-        LiveCodeBench(WHOLE, execution, journals).ground_truth_samples()
+def test_there_are_no_solutions_to_score(setting: Setting) -> None:
+    with pytest.raises(InputError, match="livecodebench: 4 of 4 tasks have no solution"):
+        score_ground_truth("livecodebench", setting, setting.cache)
 
 
 INSTRUCTED = (
@@ -274,7 +267,7 @@ def test_a_chat_model_here_reads_what_the_runner_writes_for_its_family(
     style: str, tokenizer: PreTrainedTokenizerBase
 ) -> None:
     tokenizer.chat_template = TEMPLATES[style]
-    assert style_of(tokenizer, instruct=True) == style
+    assert style_of(Form(True, tokenizer)) == style
     reads, calls = (find_live_data(WHOLE).tasks[index] for index in (0, 2))
     for task, values in ((reads, (READS, "# YOUR CODE HERE")), (calls, (CALLS, LARGEST["starter_code"]))):
         assert make_prompt(task, style, tokenizer) == OFFICIAL[style].format(task.content, *values)  # type: ignore[arg-type]
@@ -293,7 +286,7 @@ def test_a_template_without_a_message_for_the_system_has_it_before_the_question(
 @pytest.mark.usefixtures("data")
 def test_a_base_model_reads_an_example_and_the_question_and_nothing_behind_it() -> None:
     reads, calls = (find_live_data(WHOLE).tasks[index] for index in (0, 2))
-    assert style_of(None, instruct=False) == "GenericBase"
+    assert style_of(Form(False)) == "GenericBase"
     assert make_prompt(reads, "GenericBase").endswith("### Question\nSolve sum.\n\n### Answer\n\n")
     assert make_prompt(calls, "GenericBase").endswith(
         f"### Question\nSolve largest.\n\n### Starter Code\n{LARGEST['starter_code']}\n\n### Answer\n\n"
@@ -303,33 +296,14 @@ def test_a_base_model_reads_an_example_and_the_question_and_nothing_behind_it() 
 @pytest.mark.usefixtures("data")
 @pytest.mark.parametrize("local", [True, False])
 def test_results_say_by_which_form_a_model_was_asked(
-    local: bool,
-    tokenizer: PreTrainedTokenizerBase,
-    execution: ExecutionParams,
-    journals: Journals,
-    tmp_path: Path,
+    local: bool, tokenizer: PreTrainedTokenizerBase, setting: Setting, tmp_path: Path
 ) -> None:
     tokenizer.chat_template = TEMPLATES["LLaMa3"]
-    asked: list[tuple[Request, Sampling]] = []
-
-    class Noted:
-        def generate(self, requests: list[Request], sampling: Sampling) -> list[Completion]:
-            asked.extend((request, sampling) for request in requests)
-            return [Completion("```python\nprint(3)\n```", 1, 1, truncated=False) for _ in requests]
-
-    answerer = Answerer(
-        Noted,
-        "m",
-        tmp_path / "a.sqlite",
-        max_new_tokens=9,
-        seed=0,
-        batch_size=8,
-        tokenizer=tokenizer if local else None,
-    )
-    bench = LiveCodeBench(WHOLE, execution, journals)
-    entry = bench.evaluate(["livecodebench"], answerer, instruct=True)["livecodebench"].entry
+    model = RecordedModel(lambda _: "```python\nprint(3)\n```")
+    answerer = answerer_of(model, tmp_path, instruct=True, tokenizer=tokenizer if local else None)
+    entry = measure(open_benchmark("livecodebench", setting), answerer, setting.cache).entry
     assert entry["sampling"]["protocol"] == ("lcb_runner, LLaMa3" if local else "lcb_runner, OpenAIChat")
-    forms = {(request.system, request.verbatim, sampling.stops) for request, sampling in asked}
+    forms = {(request.system, request.verbatim, sampling.stops) for request, sampling in model.asked}
     assert forms == {("", True, ("###",)) if local else (GENERIC, False, ())}
 
 

@@ -15,8 +15,11 @@ from evalplus.provider import utility
 from evalplus.provider.hf import HuggingFaceDecoder
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
-from iterpref_core.evaluation import begun_answers, bigcodebench_benchmarks, evalplus_benchmarks
+from iterpref_core.evaluation import begun_answers
 from iterpref_core.evaluation.answerer import Answerer
+from iterpref_core.evaluation.benchmark import Form
+from iterpref_core.evaluation.bigcodebench import BigCodeBench
+from iterpref_core.evaluation.evalplus import EvalPlus
 from iterpref_core.evaluation.evalplus_data import DatasetName, EvalPlusTask
 from iterpref_core.inference.backend import Request, Sampling
 from iterpref_core.inference.local.tokenizers import load_tokenizer
@@ -59,12 +62,26 @@ def chat(request: pytest.FixtureRequest, tokenizer: PreTrainedTokenizerBase) -> 
     tokenizer.chat_template, tokenizer.bos_token = own, None
 
 
+def evalplus(dataset: DatasetName = "humaneval") -> EvalPlus:
+    """What asks and extracts; its data need not be here."""
+    bench = EvalPlus.__new__(EvalPlus)
+    bench.dataset = dataset
+    return bench
+
+
+def bigcodebench(split: str = "complete") -> BigCodeBench:
+    bench = BigCodeBench.__new__(BigCodeBench)
+    bench.split = split
+    return bench
+
+
 def evalplus_tasks(dataset: DatasetName) -> list[EvalPlusTask]:
     source = os.environ.get(VARIABLES[dataset])
     if not source:
         pytest.skip(f"set {VARIABLES[dataset]} to compare the prompts of all its tasks")
     with gzip.open(source, "rt", encoding="utf-8") as file:
-        return [EvalPlusTask.of(json.loads(line)) for line in file]
+        rows = [json.loads(line) for line in file]
+    return [EvalPlusTask(**{name: row[name] for name in EvalPlusTask.__dataclass_fields__}) for row in rows]
 
 
 @pytest.mark.parametrize("dataset", ["humaneval", "mbpp"])
@@ -76,12 +93,12 @@ def test_what_a_local_model_reads_is_what_evalplus_hands_it(
     for task in tasks:
         given = task.prompt.strip() + "\n"  # as evalplus.codegen.codegen hands it to a provider
         official = utility.make_raw_chat_prompt(given, *prefixes, chat)
-        assert evalplus_benchmarks.make_prompt(task, instruct=True, tokenizer=chat) == official
+        assert evalplus().prompt(task, Form(True, chat)).text == official
         assert official.endswith(f"{prefixes[1]}\n```python\n")
     own, chat.chat_template = chat.chat_template, None
     for task in tasks:
         given = task.prompt.strip() + "\n"
-        prompt = evalplus_benchmarks.make_prompt(task, instruct=False, tokenizer=chat)
+        prompt = evalplus().prompt(task, Form(False, chat)).text
         assert render_prompt(chat, prompt) == utility.make_raw_chat_prompt(given, *prefixes, chat) == given
     chat.chat_template = own
 
@@ -109,34 +126,35 @@ def test_a_chat_model_behind_an_endpoint_is_asked_as_evalplus_asks_it() -> None:
 
     message = begun_answers.INSTRUCTION + f"\n```python\n{task.prompt.strip()}\n```"  # evalplus.provider.openai
     openai_request.make_request(Client(), message, "m")
+    asked = evalplus().prompt(task, Form(True))
     assert sent["messages"] == [
-        {"role": "system", "content": evalplus_benchmarks.SYSTEM},
-        {"role": "user", "content": evalplus_benchmarks.make_prompt(task, instruct=True)},
+        {"role": "system", "content": asked.system},
+        {"role": "user", "content": asked.text},
     ]
 
 
 @pytest.mark.parametrize("split", ["complete", "instruct"])
-def test_what_a_model_reads_is_what_bigcodebench_hands_it(
-    split: bigcodebench_benchmarks.Split, tokenizer: PreTrainedTokenizerBase
-) -> None:
+def test_what_a_model_reads_is_what_bigcodebench_hands_it(split: str, tokenizer: PreTrainedTokenizerBase) -> None:
     # Made with bigcodebench 0.2.5's own `make_raw_chat_prompt`, which is not installed here.
     recorded = json.loads(Path(__file__).with_name("bigcodebench_prompts.json").read_text(encoding="utf-8"))
     task = task_of(DOUBLE)
     own, tokenizer.bos_token = tokenizer.chat_template, "<|end|>"
     for name, template in CHATS.items():
         tokenizer.chat_template = template
-        prompt = bigcodebench_benchmarks.make_prompt(task, split, instruct=True, tokenizer=tokenizer)
+        prompt = bigcodebench(split).prompt(task, Form(True, tokenizer)).text
         assert prompt == recorded[f"{name} {split}"]
     tokenizer.chat_template, tokenizer.bos_token = own, None
-    assert bigcodebench_benchmarks.make_prompt(task, split, instruct=True) == recorded[f"endpoint {split}"]
-    assert bigcodebench_benchmarks.make_prompt(task, split, instruct=False) == recorded["completion"]
+    assert bigcodebench(split).prompt(task, Form(True)).text == recorded[f"endpoint {split}"]
+    assert bigcodebench().prompt(task, Form(False)).text == recorded["completion"]
 
 
-def test_bigcodebench_ends_a_chat_at_other_strings_than_evalplus() -> None:
+def test_bigcodebench_ends_a_chat_at_other_strings_than_evalplus(tokenizer: PreTrainedTokenizerBase) -> None:
     answer = "\tx\n```\nSo:\n\nprint(x)"
     task = task_of(DOUBLE)
-    assert bigcodebench_benchmarks.make_solution(task, answer, instruct=True, begun=True) == "    x\n```\nSo:\n"
-    assert bigcodebench_benchmarks.make_solution(task, answer, instruct=True) == answer
+    assert bigcodebench().program(task, answer, Form(True, tokenizer)) == "    x\n```\nSo:\n"
+    assert bigcodebench().program(task, answer, Form(True)) == answer
+    continued = bigcodebench().program(task, "\treturn x + x\ndef other():\n    pass", Form(False))
+    assert continued == DOUBLE["complete_prompt"] + "    return x + x"
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +169,7 @@ def trained(tokenizer: PreTrainedTokenizerBase, tmp_path_factory: pytest.TempPat
         text
         for task, answer in zip(TASKS, ANSWERS, strict=True)
         for text in (
-            evalplus_benchmarks.make_prompt(task, instruct=True, tokenizer=tokenizer) + answer,
+            evalplus().prompt(task, Form(True, tokenizer)).text + answer,
             task.prompt.strip() + "\n" + answer,
         )
     ]
@@ -187,7 +205,7 @@ def test_what_is_taken_of_an_answer_is_what_evalplus_takes(
     prefixes = {"instruction_prefix": begun_answers.INSTRUCTION, "response_prefix": begun_answers.RESPONSE}
     options = {"temperature": 0.0, "max_new_tokens": 40, "dtype": "float32", "attn_implementation": "sdpa"}
     official = HuggingFaceDecoder(str(trained), dataset, force_base_prompt=not instruct, **options, **prefixes)
-    stops = evalplus_benchmarks.stops_of(dataset, instruct=instruct)
+    bench, stops = evalplus(dataset), evalplus(dataset).stops(Form(instruct))
     assert official.eos == list(stops)
     tokenizer = load_tokenizer(trained, "auto" if instruct else "plain")
     backend = TransformersBackend(trained, 8, "auto" if instruct else "plain", bf16=False)
@@ -198,14 +216,17 @@ def test_what_is_taken_of_an_answer_is_what_evalplus_takes(
             asked.append(sampling)
             return backend.generate(requests, sampling)
 
-    answerer = Answerer(Noted, "m", tmp_path / "a.sqlite", max_new_tokens=40, seed=0, batch_size=8, tokenizer=tokenizer)
-    prompts = [evalplus_benchmarks.make_prompt(task, instruct=instruct, tokenizer=tokenizer) for task in TASKS]
-    answers = answerer.answer(dataset, prompts, verbatim=instruct, stops=stops)
+    form = Form(instruct, tokenizer)
+    path = tmp_path / "a.sqlite"
+    answerer = Answerer(Noted, "m", path, max_new_tokens=40, seed=0, batch_size=8, form=form)
+    answers = answerer.answer(dataset, [bench.prompt(task, form) for task in TASKS], stops)
     for task, (answer,) in zip(TASKS, answers, strict=True):
         prompt = task.prompt.strip() + "\n"
         vars(official.model).pop("_get_stopping_criteria", None)  # it puts the task's own around the one before
         (impl,) = official.codegen(prompt, do_sample=False, num_samples=1)
         solution = prompt + impl if official.is_direct_completion() else impl  # as evalplus.codegen.codegen
-        assert evalplus_benchmarks.make_solution(task, answer, dataset, instruct=instruct, begun=instruct) == solution
+        assert bench.program(task, answer.text, form) == solution
     assert [sampling.stops for sampling in asked] == [stops]
-    assert sum(answer != whole for (answer,), whole in zip(answers, ANSWERS, strict=True)) >= 4, "cut at end strings"
+    assert sum(answer.text != whole for (answer,), whole in zip(answers, ANSWERS, strict=True)) >= 4, (
+        "cut at end strings"
+    )

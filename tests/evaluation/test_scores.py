@@ -5,26 +5,38 @@ from collections.abc import Sequence
 import pytest
 
 from iterpref_core.errors import ExecutionError
+from iterpref_core.evaluation.benchmark import Benchmark
 from iterpref_core.evaluation.program_runs import ProgramRun
-from iterpref_core.evaluation.scores import Entry, GroundTruth, Provenance, make_entry, metrics_of
-from iterpref_core.records import Sample, Verdict
+from iterpref_core.evaluation.scores import Entry, cut_off, make_entry, metrics_of
+from iterpref_core.records import Problem, Sample, Verdict
 from iterpref_core.statistics.pass_at_k import wilson_interval
+from tests.settings import EXECUTION
 
 
-def entry_of(
-    verdicts: Sequence[tuple[str, Verdict]], provenance: Provenance, feedback: Sequence[str] | None = None
-) -> Entry:
+def run_of(verdict: Verdict, feedback: str = "", exception: str = "") -> ProgramRun:
+    return ProgramRun(verdict, feedback, exception, 0.0)
+
+
+def entry_of(verdicts: Sequence[tuple[str, Verdict | ProgramRun]], failed: Sequence[str] = ()) -> Entry:
+    """Of a benchmark whose own solutions pass, but for `failed`."""
     samples = [Sample(task_id=task_id, solution="pass") for task_id, _ in verdicts]
-    texts = feedback or [""] * len(verdicts)
-    runs = [ProgramRun(verdict, text, 0, 0.0) for (_, verdict), text in zip(verdicts, texts, strict=True)]
-    return make_entry(samples, runs, provenance)
+    runs = [found if isinstance(found, ProgramRun) else run_of(found) for _, found in verdicts]
+    own = {name: run_of("timeout" if name in failed else "passed") for name in "abcd"}
+    return make_entry(Letters(), samples, runs, own)
 
 
-PROVENANCE = Provenance(("set", "abc"), "harness", {"cpu_s": 1}, "tier", GroundTruth(4, 4, ()), None)
+class Letters(Benchmark[Problem]):
+    """Four tasks, of which nothing is asked or run here."""
+
+    def __init__(self) -> None:
+        tasks = [Problem(task_id=name, prompt="?", entry_point="f", tests=()) for name in "abcd"]
+        super().__init__("heldout", ("set", "abc"), tasks, EXECUTION)
+
+    prompt = program = candidate = None  # type: ignore[assignment]
 
 
 def test_entry_counts_verdicts_by_kind_and_names_what_passed() -> None:
-    entry = entry_of([("a", "passed"), ("b", "timeout"), ("c", "wrong_answer"), ("d", "wrong_answer")], PROVENANCE)
+    entry = entry_of([("a", "passed"), ("b", "timeout"), ("c", "wrong_answer"), ("d", "wrong_answer")])
     assert (entry["n"], entry["pass_at_1"], entry["passed"]) == (4, 0.25, ["a"])
     assert entry["errors"] == {"timeout": 1, "wrong_answer": 2}
     assert tuple(entry["ci95"]) == wilson_interval(1, 4)
@@ -33,62 +45,50 @@ def test_entry_counts_verdicts_by_kind_and_names_what_passed() -> None:
 
 
 def test_failures_of_the_engine_are_counted_but_never_scored() -> None:
-    entry = entry_of([("a", "passed"), ("b", "infra_error")], PROVENANCE)
+    entry = entry_of([("a", "passed"), ("b", "infra_error")])
     assert (entry["n"], entry["pass_at_1"], entry["errors"]) == (1, 1.0, {"infra_error": 1})
     with pytest.raises(ExecutionError, match="no program could be scored"):
-        entry_of([("a", "infra_error")], PROVENANCE)
+        entry_of([("a", "infra_error")])
 
 
 def test_several_samples_per_task_give_shares_and_pass_at_5() -> None:
     verdicts: list[tuple[str, Verdict]] = [("a", "passed")] * 2 + [("a", "exception")] * 4 + [("b", "exception")] * 6
-    entry = entry_of(verdicts, PROVENANCE)
+    entry = entry_of(verdicts)
     assert entry["pass_at_1"] == pytest.approx((2 / 6 + 0) / 2)
     assert (entry["pass_at_5"], entry["pass_at_5_n"]) == (pytest.approx((1 + 0) / 2), 2)
-    entry = entry_of([*verdicts[:-2], ("b", "infra_error"), ("b", "infra_error")], PROVENANCE)
+    entry = entry_of([*verdicts[:-2], ("b", "infra_error"), ("b", "infra_error")])
     assert (entry["pass_at_5"], entry["pass_at_5_n"], entry["n"]) == (pytest.approx(1), 1, 2)
     assert entry["passed"] == ["a"]
 
 
 def test_metric_names_hold_no_plus_sign_and_unavailable_benchmarks_have_no_metrics() -> None:
-    entry = entry_of([("a", "passed")], PROVENANCE)
+    entry = entry_of([("a", "passed")])
     assert set(metrics_of("humaneval+", entry)) == {
         f"humaneval_plus/{name}" for name in ("pass_at_1", "ci95_low", "ci95_high", "n")
     }
     assert metrics_of("humaneval", {"available": False, "reason": "none"}) == {}
 
 
-def test_ground_truth_names_what_fails() -> None:
-    assert GroundTruth.of([("a", "passed"), ("b", "timeout")]) == GroundTruth(2, 1, ("b",))
-
-
 def test_scores_are_given_with_and_without_tasks_whose_own_solution_fails() -> None:
-    truth = Provenance(("set", "abc"), "harness", {}, "tier", GroundTruth(4, 3, ("c",)), None)
     verdicts: list[tuple[str, Verdict]] = [("a", "passed"), ("b", "timeout"), ("c", "wrong_answer"), ("d", "passed")]
-    entry = entry_of(verdicts, truth)
+    entry = entry_of(verdicts, failed=["c"])
     assert (entry["n"], entry["pass_at_1"]) == (4, 0.5)
     rest = entry["without_failed_truth"]
     assert (rest["n"], rest["pass_at_1"]) == (3, 2 / 3)
     assert tuple(rest["ci95"]) == wilson_interval(2, 3)
-    assert "without_failed_truth" not in entry_of(verdicts, PROVENANCE)
+    assert "without_failed_truth" not in entry_of(verdicts)
 
 
 def test_failures_are_counted_by_what_was_raised() -> None:
-    verdicts: list[tuple[str, Verdict]] = [
-        ("a", "exception"),
-        ("b", "exception"),
-        ("c", "wrong_answer"),
-        ("d", "timeout"),
-        ("e", "passed"),
-    ]
-    feedback = [
-        "f(1) raised KeyError: 'x', line 2: return d[x]",
-        "NameError: name 'np' is not defined, line 1: np.zeros(3)",
-        "f(2) returned 4, expected 3",
-        "time limit of 1 s exceeded in f(2)",
-        "",
-    ]
-    entry = entry_of(verdicts, PROVENANCE, feedback)
+    runs = {
+        "a": run_of("exception", "f(1) raised KeyError: 'x'", "KeyError"),
+        "b": run_of("exception", "NameError: name 'np' is not defined", "NameError"),
+        "c": run_of("wrong_answer", "f(2) returned 4, expected 3"),
+        "d": cut_off(run_of("exception", "f(2) raised KeyError: 'x'", "KeyError"), truncated=True),
+    }
+    entry = entry_of([*runs.items(), ("a", "passed")])
     assert entry["exceptions"] == {"KeyError": 1, "NameError": 1}
-    assert entry["verdicts"] == {task_id: [verdict] for task_id, verdict in verdicts}
+    assert entry["errors"] == {"exception": 2, "truncated": 1, "wrong_answer": 1}
+    assert entry["verdicts"]["a"] == ["exception", "passed"]
     assert set(entry["feedback"]) == {"a", "b", "c", "d"}
     assert entry["feedback"]["c"] == ["f(2) returned 4, expected 3"]

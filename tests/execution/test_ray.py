@@ -11,7 +11,7 @@ from ray.cluster_utils import Cluster
 
 from iterpref_core.config import load_params
 from iterpref_core.errors import ExecutionError
-from iterpref_core.evaluation.evaluation import score_samples
+from iterpref_core.evaluation.evaluation import Setting, score_samples
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.execution.ray_executor import RayExecutor
 from iterpref_core.records import IoTest, Problem, Sample
@@ -136,10 +136,8 @@ def test_an_error_on_a_node_is_the_callers(cluster):
 def evaluate(folder: Path, engine: str) -> None:
     params = load_params(ROOT / "params.yaml")
     execution = params.execution.model_copy(update={"engine": engine, "workers": 1})
-    score_samples(
-        folder / "samples.jsonl", "heldout", folder / "problems.jsonl", params.evaluation.livecodebench, execution,
-        out=folder / engine, cache=folder / f"cache-{engine}",
-    )  # fmt: skip
+    setting = Setting(folder / "problems.jsonl", params.evaluation.livecodebench, execution, folder / f"cache-{engine}")
+    score_samples(folder / "samples.jsonl", "heldout", setting, folder / engine / "out")
 
 
 @pytest.mark.timeout(600)
@@ -162,7 +160,7 @@ def test_an_evaluation_on_ray_writes_the_results_of_one_on_this_machine(cluster,
     done = subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     here, there = (tmp_path / "local", tmp_path / "ray")
-    assert json.loads((here / "results.json").read_text())["benchmarks"]["heldout"]["pass_at_1"] == 0.2
+    assert json.loads((here / "out/results.json").read_text())["benchmarks"]["heldout"]["pass_at_1"] == 0.2
     files = sorted(path.relative_to(here) for path in here.rglob("*") if path.is_file())
     assert files == sorted(path.relative_to(there) for path in there.rglob("*") if path.is_file())
     for path in files:

@@ -1,0 +1,164 @@
+"""Benchmark: the base of every suite. It has tasks, what a model is asked, and the programs that judge an answer.
+
+A new suite is one class in one file, a line in `benchmarks.open_benchmark` and its name in `config.Benchmark`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, Self, TypeVar
+
+from iterpref_core.config import Benchmark as BenchmarkName
+from iterpref_core.config import ExecutionParams
+from iterpref_core.evaluation.program_runs import ProgramRun
+from iterpref_core.execution import ENGINE, Engine, Program, limits_of, open_executor
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+class Task(Protocol):
+    """What all tasks have."""
+
+    @property
+    def task_id(self) -> str:
+        """Its name, unique in its suite."""
+        ...
+
+
+T = TypeVar("T", bound=Task)
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a model is asked: as a chat model or not; with its tokenizer where its weights are here."""
+
+    instruct: bool
+    tokenizer: "PreTrainedTokenizerBase | None" = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether the model goes on with a chat in which its answer is begun."""
+        return self.instruct and self.tokenizer is not None
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked for one task.
+
+    Attributes:
+        text: the prompt.
+        system: a message for the system before it.
+        verbatim: the text is all that the model reads, without a template.
+        private: made of somebody's own code, and looked at before it goes to another machine.
+    """
+
+    text: str
+    system: str = ""
+    verbatim: bool = False
+    private: bool = False
+
+
+class Sanitizer(NamedTuple):
+    """A suite's own `sanitize(text, entry_point)`: its module, and the interpreter that has it (None: this one)."""
+
+    module: str
+    python: Path | None = None
+
+
+class Benchmark(ABC, Generic[T]):
+    """A suite on this machine.
+
+    Args:
+        name: as it stands in results.json.
+        data: name and SHA-256 of what the tasks were read from.
+        tasks: in the order of their file.
+        execution: limits and workers.
+
+    Attributes:
+        tasks: task_id → task.
+        harness: what judges, as it stands in results.json.
+        limits: of each program, as they stand there.
+        sanitizer: takes the program out of what `program` returns, in the sandbox; the task has an `entry_point` then.
+    """
+
+    harness = ENGINE
+    sanitizer: Sanitizer | None = None
+
+    def __init__(
+        self, name: BenchmarkName, data: tuple[str, str], tasks: Sequence[T], execution: ExecutionParams
+    ) -> None:
+        self.name, self.data, self.execution = name, data, execution
+        self.tasks: Mapping[str, T] = {task.task_id: task for task in tasks}
+        self.limits: dict[str, Any] = asdict(limits_of(execution))
+
+    def limited_to(self, limit: int | None) -> Self:
+        """The same with its first tasks alone; None for all."""
+        self.tasks = dict(islice(self.tasks.items(), limit))
+        return self
+
+    @abstractmethod
+    def prompt(self, task: T, form: Form) -> Question:
+        """What the model is asked.
+
+        Raises:
+            DataUnavailableError: this suite has nothing to ask such a model.
+        """
+
+    @abstractmethod
+    def program(self, task: T, answer: str, form: Form) -> str:
+        """The program in an answer, or the text that `sanitizer` takes it out of."""
+
+    @abstractmethod
+    def candidate(self, task: T, code: str, reference_s: float | None) -> Iterator[Program]:
+        """What is run, one after the other until one fails; nothing where it is not known what is right.
+
+        Args:
+            task: the task.
+            code: a whole program.
+            reference_s: CPU seconds that the task's own solution took; None where there is none that passes.
+        """
+
+    def own_solution(self, task: T) -> str | None:
+        """The suite's solution of a task; None where it has none."""
+        del task
+        return None
+
+    def completed(self, task: T, completion: str) -> str:
+        """The program that a sample's `completion` stands for."""
+        del task
+        return completion
+
+    def stops(self, form: Form) -> tuple[str, ...]:
+        """Where an answer may end."""
+        del form
+        return ()
+
+    def protocol(self, form: Form) -> dict[str, str]:
+        """How a model is asked, as it stands under `sampling` in results.json."""
+        del form
+        return {}
+
+    def groups(self, task: T) -> dict[str, str]:
+        """Properties by which scores are given too, such as `{"difficulty": "easy"}`."""
+        del task
+        return {}
+
+    def reason(self, task: T, run: ProgramRun) -> str:
+        """Why the suite's own solution fails here, where more is known than its verdict; else empty."""
+        del task, run
+        return ""
+
+    def about(self) -> dict[str, Any]:
+        """What else stands in the benchmark's entry of results.json."""
+        return {}
+
+    def identity(self) -> list[Any]:
+        """What verdicts depend on beside data, limits, isolation and code, as JSON values."""
+        return []
+
+    def open_executor(self) -> Engine:
+        """What runs the programs."""
+        return open_executor(self.execution)

@@ -1,0 +1,163 @@
+"""BigCodeBench, Full and Hard × Complete and Instruct, asked and judged as bigcodebench 0.2.5 does.
+
+A program and its tests are one module, `__test__`; the tests of the class `TestCases` decide. What the official harness
+(`bigcodebench.eval.untrusted_check`) puts around them is in `SETUP`. It also replaces `os.kill`, `subprocess.Popen` and
+others by functions of its own, which protects it and changes what programs see: `INTERCEPTION` calls it for that. The
+sandbox is what protects us. Programs may have processes and sockets of their own where it is of tier A; elsewhere tasks
+that need them fail, and their own solutions tell which.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+from iterpref_core.config import Benchmark as BenchmarkName
+from iterpref_core.config import ExecutionParams
+from iterpref_core.errors import DataUnavailableError
+from iterpref_core.evaluation.begun_answers import INSTRUCTION, STOPS, begin_answer, continuation, describe_form, fenced
+from iterpref_core.evaluation.benchmark import Benchmark, Form, Question, Sanitizer
+from iterpref_core.evaluation.bigcodebench_data import BigCodeBenchTask, Subset, find_data
+from iterpref_core.evaluation.bigcodebench_environment import contents_digest, find_python, missing_libraries
+from iterpref_core.evaluation.program_runs import ProgramRun
+from iterpref_core.execution import ENGINE, Engine, Program, open_executor
+from iterpref_core.execution.interpreters import Environment
+from iterpref_core.records import UnittestTest
+
+LIMITS = {"cpu_s": 241.0, "wall_s": 242.0, "memory_mb": 30 * 1024, "output_kb": 16 * 1024, "file_mb": 64}
+"""The official harness ends a program after 241 s and gives it 30 GB of address space; it counts no output or files."""
+COMPLETION_STOPS = (*STOPS, "\ndef ", "\nclass ", "\nimport ", "\nfrom ", "\nassert ")
+"""Where bigcodebench (`provider.utility`) stops a model that continues a program; a chat model's are `STOPS` alone."""
+ENVIRONMENT = "bigcodebench"
+PRELOAD = ("numpy", "pandas", "matplotlib.pyplot", "scipy.stats", "sklearn", "bigcodebench.eval.utils")
+"""What most tasks import; the official harness has numpy and matplotlib loaded too."""
+_READABLE = ("/proc/cpuinfo", "/proc/loadavg", "/proc/meminfo", "/proc/stat", "/proc/uptime")
+"""What psutil reads about the machine, without a word about any process."""
+
+SETUP = """\
+import builtins, io, os, sys, tempfile, time
+class _WriteOnly(io.StringIO):
+    def _refuse(self, *arguments, **named):
+        raise OSError
+    read = readline = readlines = _refuse
+    def readable(self):
+        return False
+sys.stdin = _WriteOnly()
+builtins.exit = builtins.quit = None
+_home = os.getcwd()
+_temporary = os.path.join(os.path.dirname(_home), "tmp")
+os.makedirs(_temporary, exist_ok=True)
+tempfile.tempdir = None
+os.environ.update(
+    TZ="UTC", HOME=_home, TMPDIR=_temporary, LANG="C.UTF-8", MPLBACKEND="Agg", OMP_NUM_THREADS="1",
+    TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0",
+    PATH=os.pathsep.join((os.path.dirname(sys.executable), os.defpath)),
+    NLTK_DATA=os.pathsep.join(path for path in (f"{folder}/nltk_data" for folder in sys.path) if os.path.isdir(path)),
+)
+time.tzset()
+__name__, __file__, environ = "__test__", "__test__.py", os.environ
+sys.modules["__test__"] = sys.modules["solution"]
+del builtins, io, tempfile, time, _WriteOnly, _home, _temporary
+"""
+"""What `bigcodebench.eval.unsafe_execute` and `reliability_guard` put around a program, and a home to write in."""
+
+INTERCEPTION = """\
+import atexit
+from bigcodebench.eval.utils import safe_environment
+_interception = safe_environment()
+try:
+    _interception.__enter__()
+    atexit.register(_interception.__exit__, None, None, None)
+except PermissionError:
+    pass
+del atexit, safe_environment, _interception
+"""
+"""The official harness's own hand on processes and signals. (`atexit` keeps it: when forgotten, it undoes itself.) It
+starts a process; where programs may have none, there is nothing for it to intercept."""
+
+_ONLY_TEST_CASES = """
+for _name, _value in list(globals().items()):
+    if isinstance(_value, type) and issubclass(_value, __import__("unittest").TestCase) and _value is not TestCases:
+        del globals()[_name]
+del _name, _value
+"""
+"""The official harness runs the class `TestCases` alone; one task has another one too."""
+
+
+class BigCodeBench(Benchmark[BigCodeBenchTask]):
+    """One subset and split; the splits differ in what is asked.
+
+    Raises:
+        DataUnavailableError: the data or the environment of `make bigcodebench` cannot be had here.
+    """
+
+    harness = f"bigcodebench-0.2.5 in {ENGINE}"
+
+    def __init__(self, name: BenchmarkName, cache: Path, execution: ExecutionParams) -> None:
+        _, subset, self.split = name.split("-")
+        data = find_data(cast("Subset", subset), cache / "data")
+        super().__init__(name, (data.name, data.sha256), data.tasks, execution.model_copy(update=LIMITS))
+        self.limits = dict(LIMITS)
+        self._python = find_python()
+        self.sanitizer = Sanitizer("bigcodebench.sanitize", self._python)
+
+    def prompt(self, task: BigCodeBenchTask, form: Form) -> Question:
+        """The task's own text, verbatim, to be continued; or for a chat model bigcodebench's question.
+
+        A chat model with weights here goes on with an answer that is begun for it.
+        """
+        if not form.instruct:
+            if self.split == "instruct":
+                reason = "BigCodeBench-Instruct is for chat models, and this one has no chat template; ask for Complete"
+                raise DataUnavailableError(reason)
+            return Question(task.complete_prompt, verbatim=True)
+        instructed = f"{INSTRUCTION}\n{task.instruct_prompt.strip()}\n"
+        message = fenced(task.complete_prompt) if self.split == "complete" else instructed
+        if form.tokenizer is None:
+            return Question(message)
+        return Question(begin_answer(form.tokenizer, message), verbatim=True)
+
+    def program(self, task: BigCodeBenchTask, answer: str, form: Form) -> str:
+        """What `sanitize` takes the program out of: a continuation behind its prompt, unless that is a chat."""
+        if form.instruct:
+            return continuation(answer, STOPS) if form.begun else answer
+        return task.complete_prompt + continuation(answer, COMPLETION_STOPS)
+
+    def candidate(self, task: BigCodeBenchTask, code: str, reference_s: float | None) -> Iterator[Program]:
+        """One program, behind the imports and the signature that its task gives, as the official harness runs it.
+
+        A model that left out the task's imports, or answered with a bare body, is not failed for that.
+        """
+        del reference_s
+        calibrated = f"{task.code_prompt}\n    pass\n{code}"
+        test = UnittestTest(code=task.test + "\n" + _ONLY_TEST_CASES)
+        yield Program(calibrated, (test,), SETUP + INTERCEPTION, environment=ENVIRONMENT)
+
+    def own_solution(self, task: BigCodeBenchTask) -> str:
+        """The canonical one."""
+        return f"{task.complete_prompt}\n{task.canonical_solution}"
+
+    def completed(self, task: BigCodeBenchTask, completion: str) -> str:
+        """A completion goes on with the prompt."""
+        return task.complete_prompt + completion
+
+    def stops(self, form: Form) -> tuple[str, ...]:
+        """Where bigcodebench ends a local model's answer."""
+        return STOPS if form.instruct else COMPLETION_STOPS
+
+    def protocol(self, form: Form) -> dict[str, str]:
+        """bigcodebench's, and which form of it."""
+        return describe_form("bigcodebench 0.2.5", form)
+
+    def reason(self, task: BigCodeBenchTask, run: ProgramRun) -> str:
+        """A library that is missing, or what was said about the program."""
+        missing = missing_libraries(task, self._python)
+        return f"library not installed: {', '.join(missing)}" if missing else run.feedback
+
+    def identity(self) -> list[Any]:
+        """What stands around a program, and all that its environment holds."""
+        return [SETUP, INTERCEPTION, contents_digest(self._python)]
+
+    def open_executor(self) -> Engine:
+        """An engine whose programs run in BigCodeBench's environment."""
+        environment = Environment(str(self._python), preload=PRELOAD, readable=_READABLE, processes=True)
+        return open_executor(self.execution, environments={ENVIRONMENT: environment})

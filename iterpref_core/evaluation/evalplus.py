@@ -1,0 +1,111 @@
+"""HumanEval, HumanEval+, MBPP and MBPP+ as EvalPlus (0.3.1) asks and judges (`evalplus.eval.untrusted_check`).
+
+A program runs with its task's base tests and, for the benchmarks with a plus, with the plus tests if it passes these,
+each in a process of its own. The time limits are EvalPlus's, of CPU time where there it is real time: a verdict depends
+less on what else is running. HumanEval/32 is judged by its oracle; evalplus 0.3.1 has the same one, but forgets to
+count the tests that pass it, and so fails every program (corrected after the release: evalplus's pull request 201).
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from iterpref_core.config import Benchmark as BenchmarkName
+from iterpref_core.config import ExecutionParams
+from iterpref_core.evaluation.begun_answers import INSTRUCTION, STOPS, begin_answer, continuation, describe_form, fenced
+from iterpref_core.evaluation.benchmark import Benchmark, Form, Question, Sanitizer
+from iterpref_core.evaluation.evalplus_data import DatasetName, EvalPlusTask, Suite, find_data
+from iterpref_core.evaluation.evalplus_oracle import Oracle
+from iterpref_core.execution import ENGINE, Engine, Program, open_executor, time_limit
+
+SYSTEM = "You are a helpful assistant good at coding."
+"""What EvalPlus tells chat models behind an endpoint (`evalplus.gen.util.openai_request`, 0.3.1)."""
+RULES = {"min_time_limit_s": 1.0, "gt_time_limit_factor": 4.0, "timeout_per_task_s": 60.0}
+"""EvalPlus's defaults: a test may take the larger of 1 s and 4 times the canonical solution's time; all tests of a
+suite a minute, or the sum of these, and 1 s more. The canonical solution's time is known here for a whole suite."""
+LIMITS = {"cpu_s": 61.0, "wall_s": 122.0, "memory_mb": 4096, "output_kb": 16 * 1024, "file_mb": 64}
+"""Memory is EvalPlus's; it counts no output and no files."""
+
+
+class EvalPlus(Benchmark[EvalPlusTask]):
+    """One of its four benchmarks.
+
+    Raises:
+        DataUnavailableError: the data cannot be had here.
+    """
+
+    harness = f"evalplus-0.3.1 in {ENGINE}"
+    sanitizer = Sanitizer("evalplus.sanitize")
+
+    def __init__(self, name: BenchmarkName, cache: Path, execution: ExecutionParams) -> None:
+        self.dataset = cast("DatasetName", name.rstrip("+"))
+        self.suites: tuple[Suite, ...] = ("base", "plus") if name.endswith("+") else ("base",)
+        data = find_data(self.dataset, cache / "data")
+        super().__init__(name, (data.name, data.sha256), data.tasks, execution.model_copy(update=LIMITS))
+        self.limits = LIMITS | RULES
+        self._oracle = Oracle(data, cache, execution)
+
+    def prompt(self, task: EvalPlusTask, form: Form) -> Question:
+        """The task's own text, to be continued; or for a chat model EvalPlus's question, its answer begun."""
+        text = task.prompt.strip()
+        if not form.instruct:
+            return Question(text)
+        if form.tokenizer is None:
+            return Question(f"{INSTRUCTION}\n```python\n{text}\n```", SYSTEM)
+        return Question(begin_answer(form.tokenizer, fenced(text)), verbatim=True)
+
+    def program(self, task: EvalPlusTask, answer: str, form: Form) -> str:
+        """What `sanitize` takes the program out of: a continuation behind its prompt, unless that is a chat."""
+        if form.instruct and not form.begun:
+            return answer
+        continued = continuation(answer, self.stops(form))
+        return continued if form.instruct else task.prompt.strip() + "\n" + continued
+
+    def candidate(self, task: EvalPlusTask, code: str, reference_s: float | None) -> Iterator[Program]:
+        """The program with the base tests, and with the plus tests."""
+        del reference_s  # known of each suite
+        suites = [suite for suite in self.suites if task.has(suite)]
+        if not all(self._oracle.knows(task, suite) for suite in suites):
+            return
+        for suite in suites:
+            program, suite_s = self._oracle.program(task, suite), self._oracle.cpu_s(task, suite)
+            base_s, factor = RULES["min_time_limit_s"], RULES["gt_time_limit_factor"]
+            all_s = time_limit(base_s * len(program.tests), suite_s, factor)
+            yield replace(
+                program,
+                code=code,
+                cpu_s=min(RULES["timeout_per_task_s"], all_s) + 1.0,
+                test_cpu_s=time_limit(base_s, suite_s, factor),
+            )
+
+    def own_solution(self, task: EvalPlusTask) -> str:
+        """The canonical one."""
+        return task.canonical_program
+
+    def completed(self, task: EvalPlusTask, completion: str) -> str:
+        """A completion goes on with the prompt."""
+        return task.prompt + completion
+
+    def stops(self, form: Form) -> tuple[str, ...]:
+        """Where EvalPlus ends a local model's answer."""
+        if form.instruct:
+            return (*STOPS, "\n```\n")
+        from evalplus.provider.utility import extra_eos_for_direct_completion
+
+        return (*STOPS, *extra_eos_for_direct_completion(self.dataset))
+
+    def protocol(self, form: Form) -> dict[str, str]:
+        """EvalPlus's, and which form of it."""
+        return describe_form("evalplus 0.3.1", form)
+
+    def identity(self) -> list[Any]:
+        """Which tests; and what could not be judged, since it may be tomorrow."""
+        tasks = self.tasks.values()
+        unknown = [task.task_id for task in tasks for suite in self.suites if not self._oracle.knows(task, suite)]
+        return [self.suites, unknown]
+
+    def open_executor(self) -> Engine:
+        """An engine with numpy, once the expected results are there."""
+        self._oracle.prepare(list(self.tasks.values()), self.suites)
+        return open_executor(self.execution, preload=("numpy",))
