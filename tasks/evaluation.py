@@ -9,10 +9,10 @@ from tasks.common.stage_task import stage_task
 @stage_task
 def evaluate_model(params: Params, model: str) -> Metrics:
     """Measure one model on every benchmark."""
-    from iterpref_core.evaluation.evaluation import Setting
+    from iterpref_core.evaluation.evaluation import EvaluationSetting
     from iterpref_core.evaluation.evaluation import evaluate_model as entry
     from iterpref_core.inference.local import transformers_backend  # noqa: F401  # what it imports is no part of the body
 
-    setting = Setting(PROBLEMS, params.evaluation.livecodebench, params.execution, WORK / "evaluation")
+    setting = EvaluationSetting(PROBLEMS, params.evaluation.livecodebench, params.execution, WORK / "evaluation")
     measured = (model, model_path(model), params.evaluation, setting, RESULTS / model, params.inference, params.budget)
     return run_body(f"evaluation@{model}", entry, *measured, prompt=prompt_style(model, params), bought=ANSWERS)

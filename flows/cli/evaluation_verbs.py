@@ -61,7 +61,9 @@ def evaluate(
 
     name = cast("Benchmark", choose("--benchmark", benchmark, BENCHMARKS))
     settings = load_params(params)
-    setting = core.Setting(problems, settings.evaluation.livecodebench, settings.execution, WORK / "evaluation", limit)
+    setting = core.EvaluationSetting(
+        problems, settings.evaluation.livecodebench, settings.execution, WORK / "evaluation", limit
+    )
     if sum([model is not None, samples is not None, ground_truth]) != 1:
         raise InputError("give exactly one of --model, --samples and --ground-truth")
     if samples is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptStyle
-from iterpref_core.evaluation.benchmark import Form, Question
+from iterpref_core.evaluation.benchmark import PromptForm, Question
 from iterpref_core.inference.answer_store import AnswerStore, StoredBackend, answer_key
 from iterpref_core.inference.backend import REFUSED, Backend, Completion, Endpoint, Request, Sampling
 from iterpref_core.inference.backend_factory import check_model, model_identity, open_model, precision_of
@@ -55,7 +55,7 @@ class Answerer:
         samples: int = 1,
         temperature: float = 0.0,
         precision: str | None = None,
-        form: Form,
+        form: PromptForm,
     ) -> None:
         self._open, self._identity, self._store = open_backend, identity, store
         self._sampling = Sampling(temperature if samples > 1 else 0.0, max_new_tokens)
@@ -154,7 +154,7 @@ def open_answerer(
         InputError: the model or the endpoint cannot be used.
     """
     if is_served(model):
-        asked, cap, prompt, form = inference, budget, "auto", Form(instruct=inference.api == "chat")
+        asked, cap, prompt, form = inference, budget, "auto", PromptForm(instruct=inference.api == "chat")
     else:
         # Scoring samples that exist needs neither torch nor transformers.
         from iterpref_core.inference.local.tokenizers import load_tokenizer
@@ -162,7 +162,7 @@ def open_answerer(
         asked, cap = inference.model_copy(update={"backend": params.backend}), NO_CAP
         model = check_model(model, prompt, asked)
         tokenizer = load_tokenizer(model, prompt)
-        form = Form(tokenizer.chat_template is not None, tokenizer)
+        form = PromptForm(tokenizer.chat_template is not None, tokenizer)
     identity = model_identity(model, prompt, asked)
     with ExitStack() as opened:
 

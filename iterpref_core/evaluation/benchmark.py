@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, Self, Type
 
 from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams
-from iterpref_core.evaluation.program_runs import ProgramRun
 from iterpref_core.execution import ENGINE, Engine, Program, limits_of, open_executor
+from iterpref_core.records import Verdict
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -32,7 +32,7 @@ T = TypeVar("T", bound=Task)
 
 
 @dataclass(frozen=True)
-class Form:
+class PromptForm:
     """How a model is asked: as a chat model or not; with its tokenizer where its weights are here."""
 
     instruct: bool
@@ -68,6 +68,22 @@ class Sanitizer(NamedTuple):
     python: Path | None = None
 
 
+class ProgramRun(NamedTuple):
+    """What became of a sample.
+
+    Attributes:
+        verdict: on the first of its programs that did not pass; `passed` if all did.
+        feedback: on that program.
+        exception: name of the type that it raised, or "".
+        cpu_s: CPU seconds of all that ran.
+    """
+
+    verdict: Verdict
+    feedback: str
+    exception: str
+    cpu_s: float
+
+
 class Benchmark(ABC, Generic[T]):
     """A suite on this machine.
 
@@ -100,7 +116,7 @@ class Benchmark(ABC, Generic[T]):
         return self
 
     @abstractmethod
-    def prompt(self, task: T, form: Form) -> Question:
+    def prompt(self, task: T, form: PromptForm) -> Question:
         """What the model is asked.
 
         Raises:
@@ -108,7 +124,7 @@ class Benchmark(ABC, Generic[T]):
         """
 
     @abstractmethod
-    def program(self, task: T, answer: str, form: Form) -> str:
+    def program(self, task: T, answer: str, form: PromptForm) -> str:
         """The program in an answer, or the text that `sanitizer` takes it out of."""
 
     @abstractmethod
@@ -131,12 +147,12 @@ class Benchmark(ABC, Generic[T]):
         del task
         return completion
 
-    def stops(self, form: Form) -> tuple[str, ...]:
+    def stops(self, form: PromptForm) -> tuple[str, ...]:
         """Where an answer may end."""
         del form
         return ()
 
-    def protocol(self, form: Form) -> dict[str, str]:
+    def protocol(self, form: PromptForm) -> dict[str, str]:
         """How a model is asked, as it stands under `sampling` in results.json."""
         del form
         return {}

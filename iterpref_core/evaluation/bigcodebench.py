@@ -15,10 +15,9 @@ from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import DataUnavailableError
 from iterpref_core.evaluation.begun_answers import INSTRUCTION, STOPS, begin_answer, continuation, describe_form, fenced
-from iterpref_core.evaluation.benchmark import Benchmark, Form, Question, Sanitizer
+from iterpref_core.evaluation.benchmark import Benchmark, ProgramRun, PromptForm, Question, Sanitizer
 from iterpref_core.evaluation.bigcodebench_data import BigCodeBenchTask, Subset, find_data
 from iterpref_core.evaluation.bigcodebench_environment import contents_digest, find_python, missing_libraries
-from iterpref_core.evaluation.program_runs import ProgramRun
 from iterpref_core.execution import ENGINE, Engine, Program, open_executor
 from iterpref_core.execution.interpreters import Environment
 from iterpref_core.records import UnittestTest
@@ -100,7 +99,7 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
         self._python = find_python()
         self.sanitizer = Sanitizer("bigcodebench.sanitize", self._python)
 
-    def prompt(self, task: BigCodeBenchTask, form: Form) -> Question:
+    def prompt(self, task: BigCodeBenchTask, form: PromptForm) -> Question:
         """The task's own text, verbatim, to be continued; or for a chat model bigcodebench's question.
 
         A chat model with weights here goes on with an answer that is begun for it.
@@ -116,7 +115,7 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
             return Question(message)
         return Question(begin_answer(form.tokenizer, message), verbatim=True)
 
-    def program(self, task: BigCodeBenchTask, answer: str, form: Form) -> str:
+    def program(self, task: BigCodeBenchTask, answer: str, form: PromptForm) -> str:
         """What `sanitize` takes the program out of: a continuation behind its prompt, unless that is a chat."""
         if form.instruct:
             return continuation(answer, STOPS) if form.begun else answer
@@ -140,11 +139,11 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
         """A completion goes on with the prompt."""
         return task.complete_prompt + completion
 
-    def stops(self, form: Form) -> tuple[str, ...]:
+    def stops(self, form: PromptForm) -> tuple[str, ...]:
         """Where bigcodebench ends a local model's answer."""
         return STOPS if form.instruct else COMPLETION_STOPS
 
-    def protocol(self, form: Form) -> dict[str, str]:
+    def protocol(self, form: PromptForm) -> dict[str, str]:
         """bigcodebench's, and which form of it."""
         return describe_form("bigcodebench 0.2.5", form)
 

@@ -14,7 +14,7 @@ from typing import Any, cast
 from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams
 from iterpref_core.evaluation.begun_answers import INSTRUCTION, STOPS, begin_answer, continuation, describe_form, fenced
-from iterpref_core.evaluation.benchmark import Benchmark, Form, Question, Sanitizer
+from iterpref_core.evaluation.benchmark import Benchmark, PromptForm, Question, Sanitizer
 from iterpref_core.evaluation.evalplus_data import DatasetName, EvalPlusTask, Suite, find_data
 from iterpref_core.evaluation.evalplus_oracle import Oracle
 from iterpref_core.execution import ENGINE, Engine, Program, open_executor, time_limit
@@ -46,7 +46,7 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         self.limits = LIMITS | RULES
         self._oracle = Oracle(data, cache, execution)
 
-    def prompt(self, task: EvalPlusTask, form: Form) -> Question:
+    def prompt(self, task: EvalPlusTask, form: PromptForm) -> Question:
         """The task's own text, to be continued; or for a chat model EvalPlus's question, its answer begun."""
         text = task.prompt.strip()
         if not form.instruct:
@@ -55,7 +55,7 @@ class EvalPlus(Benchmark[EvalPlusTask]):
             return Question(f"{INSTRUCTION}\n```python\n{text}\n```", SYSTEM)
         return Question(begin_answer(form.tokenizer, fenced(text)), verbatim=True)
 
-    def program(self, task: EvalPlusTask, answer: str, form: Form) -> str:
+    def program(self, task: EvalPlusTask, answer: str, form: PromptForm) -> str:
         """What `sanitize` takes the program out of: a continuation behind its prompt, unless that is a chat."""
         if form.instruct and not form.begun:
             return answer
@@ -87,7 +87,7 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         """A completion goes on with the prompt."""
         return task.prompt + completion
 
-    def stops(self, form: Form) -> tuple[str, ...]:
+    def stops(self, form: PromptForm) -> tuple[str, ...]:
         """Where EvalPlus ends a local model's answer."""
         if form.instruct:
             return (*STOPS, "\n```\n")
@@ -95,7 +95,7 @@ class EvalPlus(Benchmark[EvalPlusTask]):
 
         return (*STOPS, *extra_eos_for_direct_completion(self.dataset))
 
-    def protocol(self, form: Form) -> dict[str, str]:
+    def protocol(self, form: PromptForm) -> dict[str, str]:
         """EvalPlus's, and which form of it."""
         return describe_form("evalplus 0.3.1", form)
 

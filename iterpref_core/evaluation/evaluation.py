@@ -18,12 +18,12 @@ from iterpref_core.config import (
 )
 from iterpref_core.errors import DataUnavailableError, InputError
 from iterpref_core.evaluation.answerer import Answerer, open_answerer
-from iterpref_core.evaluation.benchmark import Benchmark
+from iterpref_core.evaluation.benchmark import Benchmark, ProgramRun
 from iterpref_core.evaluation.bigcodebench import BigCodeBench
 from iterpref_core.evaluation.evalplus import EvalPlus
 from iterpref_core.evaluation.heldout import Heldout
 from iterpref_core.evaluation.livecodebench import LiveCodeBench
-from iterpref_core.evaluation.program_runs import ProgramRun, own_samples, run_own_solutions, run_samples
+from iterpref_core.evaluation.program_runs import own_samples, run_own_solutions, run_samples
 from iterpref_core.evaluation.sanitizing import sanitize_all
 from iterpref_core.evaluation.scores import Entry, Evaluated, cut_off, make_entry, metrics_of
 from iterpref_core.execution import Engine
@@ -40,7 +40,7 @@ SAMPLES = "samples"
 
 
 @dataclass(frozen=True)
-class Setting:
+class EvaluationSetting:
     """What benchmarks are measured with.
 
     Attributes:
@@ -59,7 +59,7 @@ class Setting:
     limit: int | None = None
 
 
-def open_benchmark(name: BenchmarkName, setting: Setting) -> Benchmark[Any]:
+def open_benchmark(name: BenchmarkName, setting: EvaluationSetting) -> Benchmark[Any]:
     """The benchmark of this name.
 
     Raises:
@@ -83,7 +83,7 @@ def evaluate_model(
     name: str,
     model: Path | str,
     params: EvaluationParams,
-    setting: Setting,
+    setting: EvaluationSetting,
     out: Path,
     inference: InferenceParams,
     budget: BudgetParams,
@@ -122,7 +122,7 @@ def run_benchmarks(
     name: str,
     answerer: Answerer,
     benchmarks: Sequence[BenchmarkName],
-    setting: Setting,
+    setting: EvaluationSetting,
     out: Path,
     weights: str | None = None,
 ) -> dict[str, float]:
@@ -131,7 +131,7 @@ def run_benchmarks(
     return _run(about, benchmarks, lambda benchmark: measure(benchmark, answerer, setting.cache), setting, out)
 
 
-def score_samples(samples: Path, name: BenchmarkName, setting: Setting, out: Path) -> dict[str, float]:
+def score_samples(samples: Path, name: BenchmarkName, setting: EvaluationSetting, out: Path) -> dict[str, float]:
     """Score the samples of a file.
 
     Rows of other tasks are passed over, and rows that repeat a program of their task count as samples of their own:
@@ -167,7 +167,7 @@ def _tell_odd_rows(path: Path, benchmark: BenchmarkName, given: Sequence[Sample]
         logger.warning(message, path, f"{repeated:,}")
 
 
-def score_ground_truth(name: BenchmarkName, setting: Setting, out: Path) -> dict[str, float]:
+def score_ground_truth(name: BenchmarkName, setting: EvaluationSetting, out: Path) -> dict[str, float]:
     """Score the benchmark's own solutions; for `heldout` these are the problems' references.
 
     Raises:
@@ -255,7 +255,7 @@ def _run(
     about: Mapping[str, str],
     names: Sequence[BenchmarkName],
     evaluate: Callable[[Benchmark[Any]], Evaluated],
-    setting: Setting,
+    setting: EvaluationSetting,
     out: Path,
 ) -> dict[str, float]:
     """Measure benchmarks; what cannot be had is an entry that says why.

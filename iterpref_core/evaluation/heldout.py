@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import InputError
-from iterpref_core.evaluation.benchmark import Benchmark, Form, Question
+from iterpref_core.evaluation.benchmark import Benchmark, PromptForm, Question
 from iterpref_core.execution import REFERENCE_FACTOR, Program, check_tests, program_of, time_limit
 from iterpref_core.inference.answer_extraction import extract_code
 from iterpref_core.inference.codeflow_prompts import draft_prompt
@@ -52,12 +52,12 @@ class Heldout(Benchmark[Problem]):
         super().__init__(split, (split, digest(found)), found, execution)
         self.limits |= {"reference_factor": REFERENCE_FACTOR}
 
-    def prompt(self, task: Problem, form: Form) -> Question:
+    def prompt(self, task: Problem, form: PromptForm) -> Question:
         """A draft's prompt is the same for all models."""
         del form
         return Question(draft_prompt(task.prompt), private=task.own_code)
 
-    def program(self, task: Problem, answer: str, form: Form) -> str:
+    def program(self, task: Problem, answer: str, form: PromptForm) -> str:
         """What the answer shows as its program."""
         del task, form
         return extract_code(answer)

@@ -10,7 +10,7 @@ from typing import Any
 
 from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
 from iterpref_core.errors import RecordError
-from iterpref_core.evaluation.benchmark import Benchmark, Form, Question
+from iterpref_core.evaluation.benchmark import Benchmark, PromptForm, Question
 from iterpref_core.evaluation.livecodebench_data import LiveTask, find_live_data, read_tests
 from iterpref_core.evaluation.livecodebench_prompts import STOP, SYSTEM, extract_program, make_prompt, style_of
 from iterpref_core.evaluation.livecodebench_tests import PublishedTest, RightOutput, RightValue, parse_arguments
@@ -52,13 +52,13 @@ class LiveCodeBench(Benchmark[LiveTask]):
         self._window = window
         self._tests_of = lru_cache(maxsize=4)(read_tests)
 
-    def prompt(self, task: LiveTask, form: Form) -> Question:
+    def prompt(self, task: LiveTask, form: PromptForm) -> Question:
         """What the benchmark's runner asks a model of this family."""
         style = style_of(form)
         text = make_prompt(task, style, form.tokenizer)
         return Question(text, SYSTEM) if style == "OpenAIChat" else Question(text, verbatim=True)
 
-    def program(self, task: LiveTask, answer: str, form: Form) -> str:
+    def program(self, task: LiveTask, answer: str, form: PromptForm) -> str:
         """What the runner takes for the program."""
         del task
         return extract_program(answer, style_of(form))
@@ -78,11 +78,11 @@ class LiveCodeBench(Benchmark[LiveTask]):
             except ValueError as error:
                 raise RecordError(f"{task.where}: test {number}: not JSON ({error}); fetch the file again") from None
 
-    def stops(self, form: Form) -> tuple[str, ...]:
+    def stops(self, form: PromptForm) -> tuple[str, ...]:
         """The runner gives its stop text to models that it has generate, and to no server."""
         return () if style_of(form) == "OpenAIChat" else (STOP,)
 
-    def protocol(self, form: Form) -> dict[str, str]:
+    def protocol(self, form: PromptForm) -> dict[str, str]:
         """The runner's, and for which family of models."""
         return {"prompt": "instruct" if form.instruct else "completion", "protocol": f"lcb_runner, {style_of(form)}"}
 

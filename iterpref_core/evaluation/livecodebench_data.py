@@ -42,7 +42,7 @@ def _check_time(text: str) -> str:
     return text
 
 
-class Question(Record):
+class PublishedTask(Record):
     """A line of the published files."""
 
     question_content: str
@@ -172,9 +172,9 @@ def _midnight(day: str) -> datetime:
     return datetime.fromisoformat(day)
 
 
-def _parse(raw: bytes, where: str) -> Question:
+def _parse(raw: bytes, where: str) -> PublishedTask:
     try:
-        return Question.model_validate_json(raw)
+        return PublishedTask.model_validate_json(raw)
     except ValidationError as error:
         raise RecordError(f"{where}: {describe_validation_error(error)}; fetch the file again") from None
 

@@ -7,7 +7,7 @@ compared; a style has its name there (`LMStyle`). The example that base models r
 from typing import TYPE_CHECKING, Literal
 
 from iterpref_core.errors import ModelError
-from iterpref_core.evaluation.benchmark import Form
+from iterpref_core.evaluation.benchmark import PromptForm
 from iterpref_core.evaluation.livecodebench_data import LiveTask
 from iterpref_core.inference.prompts import render_prompt
 
@@ -57,7 +57,7 @@ _FUNCTION_EXAMPLE = (
 )
 
 
-def style_of(form: Form) -> Style:
+def style_of(form: PromptForm) -> Style:
     """The family of a model: of one with weights here by its chat template, since the runner's own list is of names."""
     if not form.instruct:
         return "GenericBase"

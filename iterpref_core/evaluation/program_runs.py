@@ -7,18 +7,16 @@ import platform
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
+from iterpref_core.evaluation.benchmark import Benchmark, ProgramRun
 from iterpref_core.execution import Engine
 from iterpref_core.execution.feedback import exception_type
 from iterpref_core.progress import show_progress
-from iterpref_core.records import Sample, Verdict
+from iterpref_core.records import Sample
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.storage.make_once import make_once
-
-if TYPE_CHECKING:
-    from iterpref_core.evaluation.benchmark import Benchmark
 
 logger = logging.getLogger(__name__)
 
@@ -28,27 +26,11 @@ NAMED = 10
 """Tasks that a warning names."""
 
 
-class ProgramRun(NamedTuple):
-    """What became of a sample.
-
-    Attributes:
-        verdict: on the first of its programs that did not pass; `passed` if all did.
-        feedback: on that program.
-        exception: name of the type that it raised, or "".
-        cpu_s: CPU seconds of all that ran.
-    """
-
-    verdict: Verdict
-    feedback: str
-    exception: str
-    cpu_s: float
-
-
 UNJUDGED = ProgramRun("infra_error", "the task's own solution fails here, so it is not known what is right", "", 0.0)
 
 
 def run_samples(
-    benchmark: "Benchmark[Any]",
+    benchmark: Benchmark[Any],
     executor: Engine,
     samples: Sequence[Sample],
     reference_s: Mapping[str, float],
@@ -92,7 +74,7 @@ def run_samples(
     return [runs[index] for index in range(len(samples))]
 
 
-def run_own_solutions(benchmark: "Benchmark[Any]", executor: Engine, cache: Path) -> dict[str, ProgramRun]:
+def run_own_solutions(benchmark: Benchmark[Any], executor: Engine, cache: Path) -> dict[str, ProgramRun]:
     """How a suite's own solutions fare, by task_id: run the first time, then read; says which of them fail.
 
     Evaluations that run at once run them only once. The outcomes are of one machine: how long a solution takes decides
@@ -128,7 +110,7 @@ def run_own_solutions(benchmark: "Benchmark[Any]", executor: Engine, cache: Path
     return runs
 
 
-def own_samples(benchmark: "Benchmark[Any]") -> list[Sample]:
+def own_samples(benchmark: Benchmark[Any]) -> list[Sample]:
     """The suite's own solutions as samples, of the tasks that have one."""
     solutions = {task_id: benchmark.own_solution(task) for task_id, task in benchmark.tasks.items()}
     return [Sample(task_id=task_id, solution=text) for task_id, text in solutions.items() if text is not None]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.config import ExecutionParams, LiveCodeBenchParams, load_params
-from iterpref_core.evaluation.evaluation import Setting
+from iterpref_core.evaluation.evaluation import EvaluationSetting
 from iterpref_core.records import IoTest, Problem
 from tests.settings import ROOT
 
@@ -24,9 +24,9 @@ def execution() -> ExecutionParams:
 
 
 @pytest.fixture
-def setting(execution: ExecutionParams, tmp_path: Path) -> Setting:
+def setting(execution: ExecutionParams, tmp_path: Path) -> EvaluationSetting:
     window = LiveCodeBenchParams(release="release_v5", since=None, until=None)
-    return Setting(tmp_path / "problems.jsonl", window, execution, tmp_path / "cache")
+    return EvaluationSetting(tmp_path / "problems.jsonl", window, execution, tmp_path / "cache")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.evaluation.answerer import Answerer
-from iterpref_core.evaluation.benchmark import Form
+from iterpref_core.evaluation.benchmark import PromptForm
 from iterpref_core.inference.backend import Completion, Request, Sampling
 
 
@@ -25,5 +25,5 @@ class RecordedModel:
 def answerer_of(
     model: RecordedModel, folder: Path, *, instruct: bool, tokenizer: PreTrainedTokenizerBase | None = None
 ) -> Answerer:
-    form = Form(instruct, tokenizer)
+    form = PromptForm(instruct, tokenizer)
     return Answerer(lambda: model, "m", folder / "a.sqlite", max_new_tokens=9, seed=0, batch_size=8, form=form)

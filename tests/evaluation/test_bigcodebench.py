@@ -19,7 +19,7 @@ from iterpref_core.evaluation.bigcodebench import ENVIRONMENT, PRELOAD, BigCodeB
 from iterpref_core.evaluation.bigcodebench_data import BigCodeBenchTask
 from iterpref_core.evaluation.bigcodebench_environment import find_python, missing_libraries
 from iterpref_core.evaluation.evaluation import (
-    Setting,
+    EvaluationSetting,
     measure,
     open_benchmark,
     run_benchmarks,
@@ -61,7 +61,9 @@ def entry_of(folder: Path, benchmark: str = "bigcodebench-full-complete") -> dic
     return found
 
 
-def test_ground_truth_runs_and_names_the_missing_library(two_tasks: Path, setting: Setting, tmp_path: Path) -> None:
+def test_ground_truth_runs_and_names_the_missing_library(
+    two_tasks: Path, setting: EvaluationSetting, tmp_path: Path
+) -> None:
     metrics = score_ground_truth("bigcodebench-full-complete", setting, tmp_path / "out")
     assert metrics["bigcodebench-full-complete/pass_at_1"] == 0.5
     entry = entry_of(tmp_path / "out")
@@ -77,7 +79,7 @@ def test_ground_truth_runs_and_names_the_missing_library(two_tasks: Path, settin
 
 
 def test_samples_are_scored_behind_the_imports_and_signature_of_their_task(
-    two_tasks: Path, setting: Setting, tmp_path: Path
+    two_tasks: Path, setting: EvaluationSetting, tmp_path: Path
 ) -> None:
     samples = [
         {"task_id": "BigCodeBench/0", "solution": "def task_func(x):\n    return math.fsum([x] * 2)"},  # no import
@@ -136,7 +138,7 @@ def test_libraries_are_missed_wherever_they_are_imported() -> None:
 
 
 def test_without_its_environment_the_message_says_what_to_run(
-    monkeypatch: pytest.MonkeyPatch, setting: Setting, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, setting: EvaluationSetting, tmp_path: Path
 ) -> None:
     path = write(tmp_path / "two.jsonl", DOUBLE)
     monkeypatch.setenv(FULL, str(path))
@@ -157,7 +159,7 @@ def python() -> Path:
 
 
 def test_a_models_answers_become_programs_by_the_official_sanitize(
-    python: Path, two_tasks: Path, setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    python: Path, two_tasks: Path, setting: EvaluationSetting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bigcodebench, "find_python", lambda: python)
     program = "import math\n\ndef task_func(x):\n    return 2 * x"
@@ -170,7 +172,7 @@ def test_a_models_answers_become_programs_by_the_official_sanitize(
 
 
 def test_a_base_model_completes_and_is_not_asked_to_follow_instructions(
-    python: Path, two_tasks: Path, setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    python: Path, two_tasks: Path, setting: EvaluationSetting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bigcodebench, "find_python", lambda: python)
     answerer = answerer_of(RecordedModel(lambda _: "    return x + x\n\ndef other():"), tmp_path, instruct=False)

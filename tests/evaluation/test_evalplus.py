@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from iterpref_core.config import Benchmark
-from iterpref_core.evaluation.benchmark import Form
+from iterpref_core.evaluation.benchmark import PromptForm
 from iterpref_core.evaluation.evalplus import EvalPlus
 from iterpref_core.evaluation.evalplus_oracle import Oracle
-from iterpref_core.evaluation.evaluation import Setting, measure, open_benchmark, score_existing
+from iterpref_core.evaluation.evaluation import EvaluationSetting, measure, open_benchmark, score_existing
 from iterpref_core.evaluation.program_runs import own_samples
 from iterpref_core.execution import ENGINE
 from iterpref_core.records import Sample
@@ -30,19 +30,21 @@ KILL_GROUP = "import ctypes\nctypes.CDLL(None).kill(0, 9)\n"
 KILL_PARENT = "import ctypes, os\nctypes.CDLL(None).kill(os.getppid(), 9)\n"
 
 
-def score(name: Benchmark, setting: Setting, *programs: str) -> dict[str, Any]:
+def score(name: Benchmark, setting: EvaluationSetting, *programs: str) -> dict[str, Any]:
     """The entry of programs of a benchmark's only task; without any, of its own solutions."""
     benchmark = open_benchmark(name, setting)
     samples = [Sample(task_id=next(iter(benchmark.tasks)), solution=program) for program in programs]
     return score_existing(benchmark, samples or own_samples(benchmark), setting.cache).entry
 
 
-def own_solution(setting: Setting) -> str:
+def own_solution(setting: EvaluationSetting) -> str:
     benchmark = open_benchmark("humaneval", setting)
     return str(own_samples(benchmark)[0].solution)
 
 
-def test_own_solutions_pass_in_a_slice_with_special_oracles(evalplus_slice: EvalPlusSlice, setting: Setting) -> None:
+def test_own_solutions_pass_in_a_slice_with_special_oracles(
+    evalplus_slice: EvalPlusSlice, setting: EvaluationSetting
+) -> None:
     # find_zero (32) has many right answers; Mbpp/2 is compared as a set, 581 and 558 have oracles of their own.
     evalplus_slice("humaneval", "HumanEval/0", "HumanEval/2", "HumanEval/32")
     evalplus_slice("mbpp", "Mbpp/2", "Mbpp/581", "Mbpp/558")
@@ -52,7 +54,7 @@ def test_own_solutions_pass_in_a_slice_with_special_oracles(evalplus_slice: Eval
         assert entry["ground_truth"] == {"n": 3, "passed": 3, "failed": []}
 
 
-def test_find_zero_takes_any_root_and_no_other_value(evalplus_slice: EvalPlusSlice, setting: Setting) -> None:
+def test_find_zero_takes_any_root_and_no_other_value(evalplus_slice: EvalPlusSlice, setting: EvaluationSetting) -> None:
     evalplus_slice("humaneval", "HumanEval/32")
     right = own_solution(setting)
     shifted = right.replace("def find_zero", "def root") + "\n\ndef find_zero(xs):\n    return root(xs) + 1\n"
@@ -60,7 +62,9 @@ def test_find_zero_takes_any_root_and_no_other_value(evalplus_slice: EvalPlusSli
     assert entry["errors"] == {"wrong_answer": 2}
 
 
-def test_verdicts_by_kind_and_nothing_a_program_does_gets_out(evalplus_slice: EvalPlusSlice, setting: Setting) -> None:
+def test_verdicts_by_kind_and_nothing_a_program_does_gets_out(
+    evalplus_slice: EvalPlusSlice, setting: EvaluationSetting
+) -> None:
     evalplus_slice("humaneval", "HumanEval/2")
     right = own_solution(setting)
     programs = {
@@ -86,7 +90,7 @@ def test_verdicts_by_kind_and_nothing_a_program_does_gets_out(evalplus_slice: Ev
 
 
 def test_a_program_that_passes_the_base_tests_alone_counts_there_alone(
-    evalplus_slice: EvalPlusSlice, setting: Setting
+    evalplus_slice: EvalPlusSlice, setting: EvaluationSetting
 ) -> None:
     evalplus_slice("humaneval", "HumanEval/2")
     (task,) = EvalPlus("humaneval", setting.cache, setting.execution).tasks.values()
@@ -95,7 +99,7 @@ def test_a_program_that_passes_the_base_tests_alone_counts_there_alone(
     assert [score(name, setting, memory)["pass_at_1"] for name in ("humaneval", "humaneval+")] == [1.0, 0.0]
 
 
-def test_an_answer_is_sanitized(evalplus_slice: EvalPlusSlice, setting: Setting, tmp_path: Path) -> None:
+def test_an_answer_is_sanitized(evalplus_slice: EvalPlusSlice, setting: EvaluationSetting, tmp_path: Path) -> None:
     evalplus_slice("humaneval", "HumanEval/2")
     answer = f"Here:\n```python\n{own_solution(setting)}\nprint(truncate_number(3.5))\n```"
     answerer = answerer_of(RecordedModel(lambda _: answer), tmp_path, instruct=True)
@@ -108,7 +112,7 @@ def test_an_answer_is_sanitized(evalplus_slice: EvalPlusSlice, setting: Setting,
 
 
 def test_the_benchmark_s_own_solutions_are_scored_before_the_model_is_asked(
-    evalplus_slice: EvalPlusSlice, setting: Setting, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    evalplus_slice: EvalPlusSlice, setting: EvaluationSetting, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = evalplus_slice("humaneval", "HumanEval/2")
     random = "import random\n\ndef truncate_number(number):\n    return random.SystemRandom().random()\n"
@@ -125,7 +129,9 @@ def test_the_benchmark_s_own_solutions_are_scored_before_the_model_is_asked(
     assert entry["ground_truth"]["failed"] == ["HumanEval/2"]
 
 
-def test_a_task_whose_own_solution_ends_badly_cannot_be_judged(evalplus_slice: EvalPlusSlice, setting: Setting) -> None:
+def test_a_task_whose_own_solution_ends_badly_cannot_be_judged(
+    evalplus_slice: EvalPlusSlice, setting: EvaluationSetting
+) -> None:
     path = evalplus_slice("humaneval", "HumanEval/0", "HumanEval/2")
     first, second = map(json.loads, path.read_text().splitlines())
     path.write_text("\n".join(map(json.dumps, (first, {**second, "canonical_solution": "    return 1 / 0"}))))
@@ -134,7 +140,7 @@ def test_a_task_whose_own_solution_ends_badly_cannot_be_judged(evalplus_slice: E
 
 
 def test_expected_results_are_computed_once_and_anew_where_they_are_damaged(
-    evalplus_slice: EvalPlusSlice, setting: Setting, monkeypatch: pytest.MonkeyPatch
+    evalplus_slice: EvalPlusSlice, setting: EvaluationSetting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     evalplus_slice("humaneval", "HumanEval/0")
     first = score("humaneval", setting)
@@ -147,11 +153,13 @@ def test_expected_results_are_computed_once_and_anew_where_they_are_damaged(
     assert score("humaneval", setting) == first
 
 
-def test_prompts_and_programs_have_the_form_of_the_model(evalplus_slice: EvalPlusSlice, setting: Setting) -> None:
+def test_prompts_and_programs_have_the_form_of_the_model(
+    evalplus_slice: EvalPlusSlice, setting: EvaluationSetting
+) -> None:
     evalplus_slice("mbpp", "Mbpp/2")
     bench = EvalPlus("mbpp", setting.cache, setting.execution)
     (task,) = bench.tasks.values()
-    text, base, chat = task.prompt.strip(), Form(instruct=False), Form(instruct=True)
+    text, base, chat = task.prompt.strip(), PromptForm(instruct=False), PromptForm(instruct=True)
     assert bench.prompt(task, base).text == text
     assert bench.program(task, "\treturn x\nassert f(1) == 2", base) == f"{text}\n    return x"
     assert bench.prompt(task, chat).text.endswith(f"```python\n{text}\n```")

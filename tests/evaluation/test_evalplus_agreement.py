@@ -14,7 +14,7 @@ from typing import Literal
 import pytest
 
 from iterpref_core.config import Benchmark
-from iterpref_core.evaluation.evaluation import Setting, open_benchmark, score_existing
+from iterpref_core.evaluation.evaluation import EvaluationSetting, open_benchmark, score_existing
 from iterpref_core.evaluation.program_runs import own_samples
 from iterpref_core.records import Sample
 
@@ -44,7 +44,7 @@ def official(dataset: str, programs: dict[str, list[str]]) -> Iterator[tuple[str
 
 
 def compare(
-    dataset: str, programs: dict[str, list[str]], setting: Setting
+    dataset: str, programs: dict[str, list[str]], setting: EvaluationSetting
 ) -> list[tuple[str, str, Verdicts, Verdicts, str]]:
     """Programs on which the two differ: task, program, official verdicts, ours, and what ours says."""
     samples = [Sample(task_id=task_id, solution=code) for task_id, codes in programs.items() for code in codes]
@@ -71,7 +71,7 @@ def passes_when_asked_again(dataset: str, task_id: str, code: str, ours: Verdict
 @pytest.mark.timeout(300 if MUTANTS <= 30 else 7200)
 @pytest.mark.parametrize("dataset", ["humaneval", "mbpp"])
 def test_ground_truths_and_mutants_get_the_official_verdict(
-    dataset: Literal["humaneval", "mbpp"], evalplus_slice: EvalPlusSlice, setting: Setting
+    dataset: Literal["humaneval", "mbpp"], evalplus_slice: EvalPlusSlice, setting: EvaluationSetting
 ) -> None:
     chosen = task_ids(dataset)
     evalplus_slice(dataset, *chosen)
@@ -85,7 +85,7 @@ def test_ground_truths_and_mutants_get_the_official_verdict(
 
 
 def test_evalplus_fails_its_own_ground_truth_of_the_task_left_out(
-    evalplus_slice: EvalPlusSlice, setting: Setting
+    evalplus_slice: EvalPlusSlice, setting: EvaluationSetting
 ) -> None:
     evalplus_slice("humaneval", BROKEN)
     benchmark = open_benchmark("humaneval+", setting)

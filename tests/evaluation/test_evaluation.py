@@ -19,9 +19,9 @@ from iterpref_core.config import (
 )
 from iterpref_core.errors import BudgetError, DataUnavailableError, InputError, IterPrefError, ModelError
 from iterpref_core.evaluation.answerer import Answerer
-from iterpref_core.evaluation.benchmark import Form
+from iterpref_core.evaluation.benchmark import PromptForm
 from iterpref_core.evaluation.evaluation import (
-    Setting,
+    EvaluationSetting,
     evaluate_model,
     run_benchmarks,
     score_ground_truth,
@@ -52,7 +52,7 @@ ANSWERS = {DOUBLE: ["```python\ndef f(x):\n    return x + x\n```"], SQUARE: ["de
 class Bench:
     """`run_benchmarks` on small inputs; counts how often the model is opened."""
 
-    def __init__(self, setting: Setting, folder: Path) -> None:
+    def __init__(self, setting: EvaluationSetting, folder: Path) -> None:
         self.setting, self.folder, self.opened = setting, folder, 0
         self.backend: Backend = ReplayBackend(ANSWERS)
 
@@ -68,7 +68,7 @@ class Bench:
             batch_size=1,
             samples=samples,
             temperature=0.5,
-            form=Form(instruct=True),
+            form=PromptForm(instruct=True),
         )
         return run_benchmarks("base", answerer, benchmarks, self.setting, self.folder / out)
 
@@ -81,7 +81,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(problems: Path, setting: Setting, tmp_path: Path) -> Bench:
+def bench(problems: Path, setting: EvaluationSetting, tmp_path: Path) -> Bench:
     assert problems == setting.problems
     return Bench(setting, tmp_path)
 

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from iterpref_core.evaluation.answerer import Answerer
-from iterpref_core.evaluation.benchmark import Form
+from iterpref_core.evaluation.benchmark import PromptForm
 from iterpref_core.evaluation.evaluation import measure, score_existing
 from iterpref_core.evaluation.heldout import Heldout
 from iterpref_core.inference.answer_store import AnswerStore
@@ -79,7 +79,7 @@ def test_own_code_with_a_secret_is_withheld_from_another_machine_and_its_absence
         max_new_tokens=9,
         seed=1,
         batch_size=2,
-        form=Form(instruct=False),
+        form=PromptForm(instruct=False),
     )
     heldout = Heldout("heldout", path, EXECUTION)
     for _ in range(2):

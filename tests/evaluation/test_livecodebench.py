@@ -12,8 +12,14 @@ from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
 from iterpref_core.errors import DataUnavailableError, InputError, RecordError
-from iterpref_core.evaluation.benchmark import Form
-from iterpref_core.evaluation.evaluation import Setting, measure, open_benchmark, score_existing, score_ground_truth
+from iterpref_core.evaluation.benchmark import PromptForm
+from iterpref_core.evaluation.evaluation import (
+    EvaluationSetting,
+    measure,
+    open_benchmark,
+    score_existing,
+    score_ground_truth,
+)
 from iterpref_core.evaluation.livecodebench import LiveCodeBench
 from iterpref_core.evaluation.livecodebench_data import VARIABLE, find_live_data
 from iterpref_core.evaluation.livecodebench_prompts import extract_program, make_prompt, style_of
@@ -77,7 +83,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def score(setting: Setting, programs: dict[str, list[str]]) -> dict[str, Any]:
+def score(setting: EvaluationSetting, programs: dict[str, list[str]]) -> dict[str, Any]:
     bench = open_benchmark("livecodebench", setting)
     samples = [
         Sample(task_id=task_id, solution=code)
@@ -95,7 +101,7 @@ RIGHT = {
 }
 
 
-def test_right_programs_pass_on_both_kinds_of_tests(data: Path, setting: Setting) -> None:
+def test_right_programs_pass_on_both_kinds_of_tests(data: Path, setting: EvaluationSetting) -> None:
     entry = score(setting, {name: [code] for name, code in RIGHT.items()})
     assert (entry["n"], entry["pass_at_1"], entry["errors"]) == (4, 1.0, {})
     assert entry["limits"]["cpu_s"] == 6.0
@@ -138,7 +144,7 @@ def test_programs_fail_for_the_right_reason_and_pass_where_the_benchmark_lets_th
 
 
 @pytest.mark.usefixtures("data")
-def test_scores_are_told_by_difficulty_and_platform(setting: Setting) -> None:
+def test_scores_are_told_by_difficulty_and_platform(setting: EvaluationSetting) -> None:
     entry = score(setting, {name: [code, "print(0)"] for name, code in RIGHT.items()})
     assert entry["pass_at_1"] == 0.5
     assert {name: (group["n"], group["pass_at_1"]) for name, group in entry["by_difficulty"].items()} == {
@@ -191,7 +197,9 @@ def test_a_release_is_all_files_up_to_its_own(tmp_path: Path, monkeypatch: pytes
         ("metadata", '{"func_name": "f"}', "not all tests are of kind functional"),
     ],
 )
-def test_a_broken_line_is_named(data: Path, setting: Setting, field: str, value: str, message: str | None) -> None:
+def test_a_broken_line_is_named(
+    data: Path, setting: EvaluationSetting, field: str, value: str, message: str | None
+) -> None:
     data.write_text(f"{json.dumps(HALF)}\n{json.dumps({**SUM, field: value})}\n")
 
     def run() -> None:
@@ -216,7 +224,7 @@ def test_without_data_or_network_the_message_says_what_to_do(tmp_path: Path, mon
 
 
 @pytest.mark.usefixtures("data")
-def test_there_are_no_solutions_to_score(setting: Setting) -> None:
+def test_there_are_no_solutions_to_score(setting: EvaluationSetting) -> None:
     with pytest.raises(InputError, match="livecodebench: 4 of 4 tasks have no solution"):
         score_ground_truth("livecodebench", setting, setting.cache)
 
@@ -267,7 +275,7 @@ def test_a_chat_model_here_reads_what_the_runner_writes_for_its_family(
     style: str, tokenizer: PreTrainedTokenizerBase
 ) -> None:
     tokenizer.chat_template = TEMPLATES[style]
-    assert style_of(Form(True, tokenizer)) == style
+    assert style_of(PromptForm(True, tokenizer)) == style
     reads, calls = (find_live_data(WHOLE).tasks[index] for index in (0, 2))
     for task, values in ((reads, (READS, "# YOUR CODE HERE")), (calls, (CALLS, LARGEST["starter_code"]))):
         assert make_prompt(task, style, tokenizer) == OFFICIAL[style].format(task.content, *values)  # type: ignore[arg-type]
@@ -286,7 +294,7 @@ def test_a_template_without_a_message_for_the_system_has_it_before_the_question(
 @pytest.mark.usefixtures("data")
 def test_a_base_model_reads_an_example_and_the_question_and_nothing_behind_it() -> None:
     reads, calls = (find_live_data(WHOLE).tasks[index] for index in (0, 2))
-    assert style_of(Form(False)) == "GenericBase"
+    assert style_of(PromptForm(False)) == "GenericBase"
     assert make_prompt(reads, "GenericBase").endswith("### Question\nSolve sum.\n\n### Answer\n\n")
     assert make_prompt(calls, "GenericBase").endswith(
         f"### Question\nSolve largest.\n\n### Starter Code\n{LARGEST['starter_code']}\n\n### Answer\n\n"
@@ -296,7 +304,7 @@ def test_a_base_model_reads_an_example_and_the_question_and_nothing_behind_it() 
 @pytest.mark.usefixtures("data")
 @pytest.mark.parametrize("local", [True, False])
 def test_results_say_by_which_form_a_model_was_asked(
-    local: bool, tokenizer: PreTrainedTokenizerBase, setting: Setting, tmp_path: Path
+    local: bool, tokenizer: PreTrainedTokenizerBase, setting: EvaluationSetting, tmp_path: Path
 ) -> None:
     tokenizer.chat_template = TEMPLATES["LLaMa3"]
     model = RecordedModel(lambda _: "```python\nprint(3)\n```")

@@ -17,7 +17,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from iterpref_core.evaluation import begun_answers
 from iterpref_core.evaluation.answerer import Answerer
-from iterpref_core.evaluation.benchmark import Form
+from iterpref_core.evaluation.benchmark import PromptForm
 from iterpref_core.evaluation.bigcodebench import BigCodeBench
 from iterpref_core.evaluation.evalplus import EvalPlus
 from iterpref_core.evaluation.evalplus_data import DatasetName, EvalPlusTask
@@ -93,12 +93,12 @@ def test_what_a_local_model_reads_is_what_evalplus_hands_it(
     for task in tasks:
         given = task.prompt.strip() + "\n"  # as evalplus.codegen.codegen hands it to a provider
         official = utility.make_raw_chat_prompt(given, *prefixes, chat)
-        assert evalplus().prompt(task, Form(True, chat)).text == official
+        assert evalplus().prompt(task, PromptForm(True, chat)).text == official
         assert official.endswith(f"{prefixes[1]}\n```python\n")
     own, chat.chat_template = chat.chat_template, None
     for task in tasks:
         given = task.prompt.strip() + "\n"
-        prompt = evalplus().prompt(task, Form(False, chat)).text
+        prompt = evalplus().prompt(task, PromptForm(False, chat)).text
         assert render_prompt(chat, prompt) == utility.make_raw_chat_prompt(given, *prefixes, chat) == given
     chat.chat_template = own
 
@@ -126,7 +126,7 @@ def test_a_chat_model_behind_an_endpoint_is_asked_as_evalplus_asks_it() -> None:
 
     message = begun_answers.INSTRUCTION + f"\n```python\n{task.prompt.strip()}\n```"  # evalplus.provider.openai
     openai_request.make_request(Client(), message, "m")
-    asked = evalplus().prompt(task, Form(True))
+    asked = evalplus().prompt(task, PromptForm(True))
     assert sent["messages"] == [
         {"role": "system", "content": asked.system},
         {"role": "user", "content": asked.text},
@@ -141,19 +141,19 @@ def test_what_a_model_reads_is_what_bigcodebench_hands_it(split: str, tokenizer:
     own, tokenizer.bos_token = tokenizer.chat_template, "<|end|>"
     for name, template in CHATS.items():
         tokenizer.chat_template = template
-        prompt = bigcodebench(split).prompt(task, Form(True, tokenizer)).text
+        prompt = bigcodebench(split).prompt(task, PromptForm(True, tokenizer)).text
         assert prompt == recorded[f"{name} {split}"]
     tokenizer.chat_template, tokenizer.bos_token = own, None
-    assert bigcodebench(split).prompt(task, Form(True)).text == recorded[f"endpoint {split}"]
-    assert bigcodebench().prompt(task, Form(False)).text == recorded["completion"]
+    assert bigcodebench(split).prompt(task, PromptForm(True)).text == recorded[f"endpoint {split}"]
+    assert bigcodebench().prompt(task, PromptForm(False)).text == recorded["completion"]
 
 
 def test_bigcodebench_ends_a_chat_at_other_strings_than_evalplus(tokenizer: PreTrainedTokenizerBase) -> None:
     answer = "\tx\n```\nSo:\n\nprint(x)"
     task = task_of(DOUBLE)
-    assert bigcodebench().program(task, answer, Form(True, tokenizer)) == "    x\n```\nSo:\n"
-    assert bigcodebench().program(task, answer, Form(True)) == answer
-    continued = bigcodebench().program(task, "\treturn x + x\ndef other():\n    pass", Form(False))
+    assert bigcodebench().program(task, answer, PromptForm(True, tokenizer)) == "    x\n```\nSo:\n"
+    assert bigcodebench().program(task, answer, PromptForm(True)) == answer
+    continued = bigcodebench().program(task, "\treturn x + x\ndef other():\n    pass", PromptForm(False))
     assert continued == DOUBLE["complete_prompt"] + "    return x + x"
 
 
@@ -169,7 +169,7 @@ def trained(tokenizer: PreTrainedTokenizerBase, tmp_path_factory: pytest.TempPat
         text
         for task, answer in zip(TASKS, ANSWERS, strict=True)
         for text in (
-            evalplus().prompt(task, Form(True, tokenizer)).text + answer,
+            evalplus().prompt(task, PromptForm(True, tokenizer)).text + answer,
             task.prompt.strip() + "\n" + answer,
         )
     ]
@@ -205,7 +205,7 @@ def test_what_is_taken_of_an_answer_is_what_evalplus_takes(
     prefixes = {"instruction_prefix": begun_answers.INSTRUCTION, "response_prefix": begun_answers.RESPONSE}
     options = {"temperature": 0.0, "max_new_tokens": 40, "dtype": "float32", "attn_implementation": "sdpa"}
     official = HuggingFaceDecoder(str(trained), dataset, force_base_prompt=not instruct, **options, **prefixes)
-    bench, stops = evalplus(dataset), evalplus(dataset).stops(Form(instruct))
+    bench, stops = evalplus(dataset), evalplus(dataset).stops(PromptForm(instruct))
     assert official.eos == list(stops)
     tokenizer = load_tokenizer(trained, "auto" if instruct else "plain")
     backend = TransformersBackend(trained, 8, "auto" if instruct else "plain", bf16=False)
@@ -216,7 +216,7 @@ def test_what_is_taken_of_an_answer_is_what_evalplus_takes(
             asked.append(sampling)
             return backend.generate(requests, sampling)
 
-    form = Form(instruct, tokenizer)
+    form = PromptForm(instruct, tokenizer)
     path = tmp_path / "a.sqlite"
     answerer = Answerer(Noted, "m", path, max_new_tokens=40, seed=0, batch_size=8, form=form)
     answers = answerer.answer(dataset, [bench.prompt(task, form) for task in TASKS], stops)

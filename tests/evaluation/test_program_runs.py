@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.evaluation.benchmark import Benchmark, Form, Question
+from iterpref_core.evaluation.benchmark import Benchmark, PromptForm, Question
 from iterpref_core.evaluation.program_runs import run_own_solutions, run_samples
 from iterpref_core.execution import Program
 from iterpref_core.records import IoTest, Problem, Sample
@@ -20,10 +20,10 @@ class Steps(Benchmark[Problem]):
         super().__init__("heldout", ("steps", "abc"), tasks, EXECUTION)
         self.started: list[str] = []
 
-    def prompt(self, task: Problem, form: Form) -> Question:
+    def prompt(self, task: Problem, form: PromptForm) -> Question:
         raise NotImplementedError
 
-    def program(self, task: Problem, answer: str, form: Form) -> str:
+    def program(self, task: Problem, answer: str, form: PromptForm) -> str:
         raise NotImplementedError
 
     def candidate(self, task: Problem, code: str, reference_s: float | None) -> Iterator[Program]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.evaluation.evalplus_data import find_data
-from iterpref_core.evaluation.evaluation import Setting, score_samples
+from iterpref_core.evaluation.evaluation import EvaluationSetting, score_samples
 from iterpref_core.records import Sample
 from iterpref_core.storage.jsonl import write_jsonl
 
@@ -40,7 +40,9 @@ Score = Callable[[str], bytes]
 
 
 @pytest.fixture(params=["humaneval", "mbpp"])
-def score(request: pytest.FixtureRequest, evalplus_slice: EvalPlusSlice, setting: Setting, tmp_path: Path) -> Score:
+def score(
+    request: pytest.FixtureRequest, evalplus_slice: EvalPlusSlice, setting: EvaluationSetting, tmp_path: Path
+) -> Score:
     """Writes the results of the same samples to a folder of this name, and returns them."""
     dataset = request.param
     evalplus_slice(dataset, *task_ids(dataset))

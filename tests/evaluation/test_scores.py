@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from iterpref_core.errors import ExecutionError
-from iterpref_core.evaluation.benchmark import Benchmark
-from iterpref_core.evaluation.program_runs import ProgramRun
+from iterpref_core.evaluation.benchmark import Benchmark, ProgramRun
 from iterpref_core.evaluation.scores import Entry, cut_off, make_entry, metrics_of
 from iterpref_core.records import Problem, Sample, Verdict
 from iterpref_core.statistics.pass_at_k import wilson_interval

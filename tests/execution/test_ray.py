@@ -11,7 +11,7 @@ from ray.cluster_utils import Cluster
 
 from iterpref_core.config import load_params
 from iterpref_core.errors import ExecutionError
-from iterpref_core.evaluation.evaluation import Setting, score_samples
+from iterpref_core.evaluation.evaluation import EvaluationSetting, score_samples
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.execution.ray_executor import RayExecutor
 from iterpref_core.records import IoTest, Problem, Sample
@@ -136,7 +136,9 @@ def test_an_error_on_a_node_is_the_callers(cluster):
 def evaluate(folder: Path, engine: str) -> None:
     params = load_params(ROOT / "params.yaml")
     execution = params.execution.model_copy(update={"engine": engine, "workers": 1})
-    setting = Setting(folder / "problems.jsonl", params.evaluation.livecodebench, execution, folder / f"cache-{engine}")
+    setting = EvaluationSetting(
+        folder / "problems.jsonl", params.evaluation.livecodebench, execution, folder / f"cache-{engine}"
+    )
     score_samples(folder / "samples.jsonl", "heldout", setting, folder / engine / "out")
 
 
