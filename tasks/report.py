@@ -8,7 +8,6 @@ from tasks.common.paths import (
     METRICS,
     PAIRS,
     PROBLEMS,
-    REPORT_DATA,
     REPORTS,
     RESULTS,
     TRAJECTORIES,
@@ -22,5 +21,5 @@ def build_report(params: Params) -> Metrics:
     """Gather the summary, the pages and the tables."""
     from iterpref_core.report.report import build_report as entry
 
-    optional = CONTAMINATION, PROBLEMS, REPORT_DATA, TRAJECTORIES
+    optional = CONTAMINATION, PROBLEMS, TRAJECTORIES
     return run_body("report", entry, RESULTS, METRICS, PAIRS, FOCAL, params, LOCK, REPORTS, *optional)

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -68,7 +68,7 @@ def _export_model(model: Path, out: Path, title: str, summary: Path | None, prob
     from iterpref_core.inference.local.fingerprint import model_fingerprint
     from iterpref_core.inference.local.model_lineage import read_lineage
     from iterpref_core.report.model_card import first_base, model_card
-    from iterpref_core.report.summary import using_summary
+    from iterpref_core.report.summary import read_summary
     from iterpref_core.storage.file_digest import file_md5
     from iterpref_core.training.export_model import count_sources, export_model, find_license
     from tasks.recording.tracking import clean_commit
@@ -76,18 +76,19 @@ def _export_model(model: Path, out: Path, title: str, summary: Path | None, prob
     lineage = read_lineage(model)
     first = first_base(lineage)
     license = (first.license or (find_license(first.base) if first.revision else None)) if first else None
-    with using_summary(summary) as found:
-        inputs = found["provenance"]["inputs"] if found else {}
-        unchanged = problems.is_file() and file_md5(problems) == inputs.get("data/problems.jsonl")
-        card = model_card(
-            found,
-            title,
-            lineage,
-            model_fingerprint(model),
-            license=license,
-            sources=count_sources(problems) if unchanged else {},
-            commit=clean_commit(),
-        )
+    found = read_summary(summary) if summary else None
+    inputs = found["provenance"]["inputs"] if found else {}
+    unchanged = problems.is_file() and file_md5(problems) == inputs.get("data/problems.jsonl")
+    adapters = (model / "adapter_config.json").is_file()  # which no report has measured: they are no model
+    card = model_card(
+        found,
+        title,
+        lineage,
+        "" if adapters else model_fingerprint(model),
+        license=license,
+        sources=count_sources(problems) if unchanged else {},
+        commit=clean_commit(),
+    )
     return export_model(model, out, card)
 
 
@@ -96,25 +97,23 @@ def _export_pairs(
 ) -> dict[str, float | str]:
     from iterpref_core.report.data_set_card import pairs_card
     from iterpref_core.report.export_data_set import DataSet, export_pairs
-    from iterpref_core.report.summary import using_summary
+    from iterpref_core.report.summary import read_summary
     from iterpref_core.storage.file_digest import file_md5
     from tasks.recording.tracking import clean_commit
 
-    def card(data: DataSet) -> str:
-        def write(found: dict[str, Any] | None) -> str:
-            inputs = found["provenance"]["inputs"] if found is not None else {}
-            about = inputs.get("data/pairs.jsonl") == file_md5(pairs)
-            regions = about and spans is not None and inputs.get("data/focal.jsonl") == file_md5(spans)
-            return pairs_card(
-                data,
-                title,
-                found if about else None,
-                localized=spans is not None,
-                regions_known=regions,
-                commit=clean_commit() if about else None,
-            )
+    found = read_summary(summary) if summary else None
+    inputs = found["provenance"]["inputs"] if found else {}
+    about = inputs.get("data/pairs.jsonl") == file_md5(pairs)
+    regions = about and spans is not None and inputs.get("data/focal.jsonl") == file_md5(spans)
 
-        with using_summary(summary) as found:
-            return write(found)
+    def card(data: DataSet) -> str:
+        return pairs_card(
+            data,
+            title,
+            found if about else None,
+            localized=spans is not None,
+            regions_known=regions,
+            commit=clean_commit() if about else None,
+        )
 
     return export_pairs(pairs, spans, problems, out, card)

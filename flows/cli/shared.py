@@ -12,11 +12,10 @@ from pydantic import ValidationError
 from flows.cli.path_options import input_option
 from iterpref_core.config import BackendName, Settings
 from iterpref_core.errors import ConfigError
-from iterpref_core.report.number_formats import p_value, percent, points, readable
+from iterpref_core.report.number_formats import p_value, points, readable
 from iterpref_core.storage.jsonl import describe_validation_error
 
 if TYPE_CHECKING:
-    from iterpref_core.report.paper_ablations import PaperFigure
     from tasks.grids.comparison import ComparisonRow
 
 S = TypeVar("S", bound=Settings)
@@ -60,47 +59,31 @@ def show_rows(
     title: str,
     rows: Sequence["ComparisonRow"],
     as_json: bool,
-    paper: Mapping[str, "PaperFigure"] | None = None,
-    caption: str | None = None,
 ) -> None:
     """Print rows of scores over seeds, with their differences in points, intervals and p-values.
 
     Args:
         title: what is compared, and to what.
         rows: to print.
-        as_json: print a JSON list, without title and caption.
-        paper: label → what the paper reports of that row: two columns more.
-        caption: lines for under the table.
+        as_json: print a JSON list, without the title.
     """
     from rich.console import Console
     from rich.table import Table
 
     if as_json:
-        of_paper = {label: {"paper": figure.model_dump()} for label, figure in (paper or {}).items()}
-        typer.echo(json.dumps([row.model_dump() | of_paper.get(row.label, {}) for row in rows], indent=2))
+        typer.echo(json.dumps([row.model_dump() for row in rows], indent=2))
         return
     table = Table(title=title, title_justify="left")
     columns = ("", "pass@1", "seeds", "std", "points", "95% interval", "p", "p, Holm")
-    for column in (*columns, "paper", "paper, points") if paper else columns:
+    for column in columns:
         table.add_column(column, justify="left" if not column else "right")
     for row in rows:
         spread = f"{100 * row.spread:.1f}" if row.spread is not None else ""
         difference = points(row.difference) if row.difference is not None else ""
         ends = f"[{points(row.ci95[0])}, {points(row.ci95[1])}]" if row.ci95 else ""
         tests = [p_value(p) if p is not None else "" for p in (row.p_value, row.p_holm)]
-        theirs = _paper_cells(paper.get(row.label)) if paper else ()
-        table.add_row(
-            row.label, f"{row.pass_at_1:.1%}", str(len(row.scores)), spread, difference, ends, *tests, *theirs
-        )
+        table.add_row(row.label, f"{row.pass_at_1:.1%}", str(len(row.scores)), spread, difference, ends, *tests)
     Console().print(table)
-    if caption:
-        typer.echo(caption)
-
-
-def _paper_cells(figure: "PaperFigure | None") -> tuple[str, str]:
-    if figure is None:
-        return "–", "–"
-    return percent(figure.pass_at_1), points(figure.difference) if figure.difference is not None else ""
 
 
 def show_result(result: Mapping[str, Any], as_json: bool) -> None:

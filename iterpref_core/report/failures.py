@@ -4,21 +4,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from iterpref_core.report.labels import BENCHMARKS, MAIN_BENCHMARK, MODELS, benchmark_name, in_order, model_name
-from iterpref_core.report.number_formats import difference, percent
-from iterpref_core.report.summary import Summary, measured_benchmarks
+from iterpref_core.report.labels import MAIN_BENCHMARK, benchmark_name, model_name
+from iterpref_core.report.score_rows import compared, measured_benchmarks, score_rows
+from iterpref_core.report.summary import Summary
 
 KINDS_COLORED = 5
 """Kinds of failure with a color of their own; rarer ones share one, and the table beside them has all."""
 
 TASKS_NAMED = 200
 """Tasks that a list on the page names at most; summary.json has all."""
-
-PARTS = {
-    "without_failed_truth": "whose own solution fails here",
-    "without_overlap": "that overlap with training pairs",
-}
-"""Scores of a part of the tasks in summary.json, by the tasks that are left out."""
 
 
 def failure_kinds(scores: Mapping[str, Any]) -> dict[str, int]:
@@ -43,29 +37,27 @@ def failure_tables(summary: Summary) -> list[dict[str, Any]]:
     Each has the benchmark's `name`, all `kinds` by frequency, those `colored` with the number of their color, and as
     `rows` (model, samples, counts by kind, pieces of its bar). A kind has one color on all benchmarks.
     """
-    tables = {}
-    for benchmark in in_order(measured_benchmarks(summary), BENCHMARKS):
-        tables[benchmark] = {
-            model_name(model): summary["models"][model][benchmark]
-            for model in in_order(set(summary["models"]), MODELS)
-            if benchmark in summary["models"][model]
-        }
-    every = _by_frequency(failure_kinds(scores) for table in tables.values() for scores in table.values())
-    colors = {kind: number for number, kind in enumerate(every[:KINDS_COLORED], 1)}
-    found = [_failure_table(benchmark, scores, colors) for benchmark, scores in tables.items()]
-    return [table for table in found if table["kinds"] or table["main"]]
+    wholes = [row for row in score_rows(summary) if not row.part]
+    tables = {
+        benchmark: {row.model: summary["models"][row.model][benchmark] for row in wholes if row.benchmark == benchmark}
+        for benchmark in measured_benchmarks(summary)
+    }
+    kinds = _by_frequency(failure_kinds(scores) for table in tables.values() for scores in table.values())
+    colors = {kind: number for number, kind in enumerate(kinds[:KINDS_COLORED], 1)}
+    shown = [_failure_table(benchmark, scores, colors) for benchmark, scores in tables.items()]
+    return [table for table in shown if table["kinds"] or table["main"]]
 
 
 def _failure_table(benchmark: str, scores: Mapping[str, Any], colors: Mapping[str, int]) -> dict[str, Any]:
-    by_model = {name: failure_kinds(found) for name, found in scores.items()}
-    samples = {name: found["samples"] for name, found in scores.items()}
-    kinds = _by_frequency(by_model.values())
+    counts = {model: failure_kinds(of_model) for model, of_model in scores.items()}
+    samples = {model: of_model["samples"] for model, of_model in scores.items()}
+    kinds = _by_frequency(counts.values())
     return {
         "name": benchmark_name(benchmark),
         "main": benchmark == MAIN_BENCHMARK,
         "kinds": kinds,
         "colored": [(kind, number) for kind, number in colors.items() if kind in kinds],
-        "rows": [(name, samples[name], c, _bar(samples[name], c, colors)) for name, c in by_model.items()],
+        "rows": [(model_name(m), samples[m], c, _bar(samples[m], c, colors)) for m, c in counts.items()],
     }
 
 
@@ -92,44 +84,17 @@ def _bar(samples: int, counts: Mapping[str, int], colors: Mapping[str, int]) -> 
 
 def changes_from_base(summary: Summary) -> list[dict[str, Any]]:
     """What became of the tasks from base to each model, by benchmark: the matrix, the difference, the tasks."""
-    rows = []
-    for model in in_order(set(summary["comparisons"]), MODELS):
-        against = summary["comparisons"][model].get("base", {})
-        for benchmark in in_order(set(against), BENCHMARKS):
-            compared = against[benchmark]
-            rows.append(
-                {
-                    "model": model_name(model),
-                    "benchmark": benchmark_name(benchmark),
-                    "difference": difference(compared),
-                    **{key: compared[key] for key in ("both", "lost", "gained", "neither")},
-                    "tasks_gained": _listed(compared["tasks_gained"]),
-                    "tasks_lost": _listed(compared["tasks_lost"]),
-                }
-            )
-    return rows
+    changes = []
+    for row in score_rows(summary):
+        if not row.part and row.difference:
+            comparison = compared(summary, row.model, "base", row.benchmark)
+            names = {"model": model_name(row.model), "benchmark": benchmark_name(row.benchmark)}
+            matrix = {key: comparison[key] for key in ("both", "lost", "gained", "neither")}
+            tasks = {key: _listed(comparison[key]) for key in ("tasks_gained", "tasks_lost")}
+            changes.append(names | matrix | tasks | {"difference": str(row.difference)})
+    return changes
 
 
 def _listed(tasks: Sequence[str]) -> str:
     more = len(tasks) - TASKS_NAMED
     return ", ".join(tasks[:TASKS_NAMED]) + (f" and {more:,} more, in summary.json" if more > 0 else "")
-
-
-def partial_scores(summary: Summary) -> dict[str, list[tuple[str, str, str, str, str]]]:
-    """Scores with and without some tasks, by which these are: (model, benchmark, all, the rest, against base)."""
-    rows: dict[str, list[tuple[str, str, str, str, str]]] = {}
-    for model in in_order(set(summary["models"]), MODELS):
-        for benchmark in in_order(set(summary["models"][model]), BENCHMARKS):
-            scores = summary["models"][model][benchmark]
-            compared = summary["comparisons"].get(model, {}).get("base", {}).get(benchmark, {})
-            for part, label in PARTS.items():
-                if part in scores:
-                    against = difference(compared[part]) if part in compared else ""
-                    names = model_name(model), benchmark_name(benchmark)
-                    rows.setdefault(label, []).append((*names, _score(scores), _score(scores[part]), against))
-    return rows
-
-
-def _score(scores: Mapping[str, Any]) -> str:
-    low, high = (percent(end) for end in scores["ci95"])
-    return f"{percent(scores['pass_at_1'])} [{low}, {high}] of {scores['n']}"

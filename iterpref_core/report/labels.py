@@ -83,17 +83,6 @@ OUTCOMES = {
 PAPER_PASS_RATES = (0.367, 0.547, 0.615, 0.646, 0.663, 0.675)
 """Cumulative share of problems solved by iteration, draft first (arXiv 2503.02783, figure 6)."""
 
-PAPER_SOLVED_BY_CALLS = (
-    ("debugging", "all", "up to 5", 0.675),
-    ("sampling", "all", "5", 0.519),
-    *(
-        ("sampling", "left", calls, solved)
-        for calls, solved in (("5", 0.0242), ("10", 0.0326), ("15", 0.0396), ("30", 0.0420), ("50", 0.0436))
-    ),
-)
-"""(source, of which problems, calls a problem, share solved): arXiv 2503.02783, tables 5 (of all) and 6 (of the 5,000
-that five iterations of debugging leave unsolved)."""
-
 PAPER_CALLS_PER_PROBLEM = 10.4
 """LLM calls per instruction (arXiv 2503.02783)."""
 

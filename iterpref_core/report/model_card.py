@@ -15,7 +15,8 @@ from iterpref_core.inference.local.checkpoints import EMBEDDED
 from iterpref_core.inference.local.model_lineage import LINEAGE, ancestors
 from iterpref_core.records import ModelLineage
 from iterpref_core.report.labels import BENCHMARKS, benchmark_name, in_order, model_name
-from iterpref_core.report.number_formats import difference, percent
+from iterpref_core.report.number_formats import percent
+from iterpref_core.report.score_rows import Difference
 from iterpref_core.report.summary import Summary
 
 UNKNOWN = "unknown: check"
@@ -167,7 +168,7 @@ def _scores(summary: Summary, lineage: ModelLineage | None, weights: str) -> Ite
             if here is None:
                 continue
             found = compared.get(name, {}) if not part else compared.get(name, {}).get(part, {})
-            cells = _score(before), _score(here), difference(found) if found else "–"
+            cells = _score(before), _score(here), str(Difference.of(found)) if found else "–"
             yield f"| {benchmark_name(name)}{label} | {here['n']} | {' | '.join(cells)} |"
     yield ""
     parts = {part for found in scores.values() for part in found}

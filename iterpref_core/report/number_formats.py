@@ -1,8 +1,7 @@
 """Number formats: the same in the terminal, on the page and in sentences."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import floor, isfinite, log10
-from typing import Any
 
 
 def percent(share: float) -> str:
@@ -74,12 +73,3 @@ def p_equation(p: float) -> str:
     ('p = 0.035', 'p < 0.001')
     """
     return "p < 0.001" if p < 0.001 else f"p = {p_value(p)}"
-
-
-def difference(compared: Mapping[str, Any]) -> str:
-    """A paired comparison in percentage points, with its 95% interval and p-value.
-
-    >>> difference({"difference": 0.024, "ci95": [0.003, 0.046], "p_value": 0.031})
-    '+2.4 [+0.3, +4.6], p = 0.031'
-    """
-    return f"{points(compared['difference'])} {interval(compared['ci95'])}, {p_equation(compared['p_value'])}"

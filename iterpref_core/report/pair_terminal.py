@@ -11,16 +11,15 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from iterpref_core.records import FocalSpans, PairShifts, PreferencePair, Span
-from iterpref_core.report.pair_view import legend, mark_lines, nats, region_name, sums
-from iterpref_core.report.token_colors import ColoredLine, Shown, choose_scale, color_lines, level
+from iterpref_core.records import FocalSpans, PairShifts, PreferencePair
+from iterpref_core.report.pair_view import cut_programs, legend, nats, pair_titles
+from iterpref_core.report.program_lines import Piece, ProgramLine, choose_scale, level
 
 SIDE_BY_SIDE = 110
 """Columns of a terminal from which on the programs stand beside each other."""
 LESS = ("#fdebd3", "#fbc98f", "#f2a653", "#e0862a")
 MORE = ("#dbe9f8", "#b0d0ef", "#82b4e4", "#5b9bd8")
 """From weak to strong: orange for less likely, blue for more, told apart by every kind of color vision."""
-TAB = 4
 
 
 def render_terminal(pair: PreferencePair, spans: FocalSpans, shifts: PairShifts | None = None) -> RenderableType:
@@ -31,29 +30,18 @@ def render_terminal(pair: PreferencePair, spans: FocalSpans, shifts: PairShifts 
         spans: its error region.
         shifts: what training did to its tokens.
     """
-    title = Text(pair.task_id, style="bold")
-    prompt = Text(pair.prompt, style="italic")
-    left, right = f"rejected y−, marked: {region_name(spans)}", "chosen y+"
-    if shifts is None:
-        rejected = _plain_lines(pair.rejected, spans.rejected, "−", "red")
-        chosen = _plain_lines(pair.chosen, spans.chosen, "+", "green")
-        return Group(title, prompt, _Sides(_panel(left, rejected, "red"), _panel(right, chosen, "green")))
-    scale = choose_scale([shifts])
-    total = sums(shifts, spans)
-    rejected = _colored_lines(
-        color_lines(pair.rejected, spans.rejected, shifts.rejected, penalized=True), "−", "red", scale
-    )
-    chosen = _colored_lines(color_lines(pair.chosen, spans.chosen, shifts.chosen, penalized=False), "+", "green", scale)
-    left = f"rejected y−: K− = {total['region']} nats in {region_name(spans)}, {total['rejected']} in all"
-    right = f"chosen y+: K+ = {total['chosen']} nats"
-    return Group(title, prompt, _Sides(_panel(left, rejected, "red"), _panel(right, chosen, "green")), _key(scale))
+    scale = choose_scale([shifts] if shifts else [])
+    sides = zip(pair_titles(spans, shifts), cut_programs(pair, spans, shifts), "−+", ("red", "green"), strict=True)
+    panels = [_panel(title, lines, sign, color, scale) for title, lines, sign, color in sides]
+    key = [_key(scale)] if shifts else []
+    return Group(Text(pair.task_id, style="bold"), Text(pair.prompt, style="italic"), _Sides(panels), *key)
 
 
 class _Sides:
     """Two panels beside each other where the terminal has room, else one below the other."""
 
-    def __init__(self, left: Panel, right: Panel) -> None:
-        self._panels = (left, right)
+    def __init__(self, panels: Sequence[Panel]) -> None:
+        self._panels = panels
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if options.max_width < SIDE_BY_SIDE:
@@ -66,44 +54,31 @@ class _Sides:
         yield grid
 
 
-def _panel(title: str, lines: Iterator[tuple[Text, Text]], color: str) -> Panel:
+def _panel(title: str, lines: Sequence[ProgramLine], sign: str, color: str, scale: float) -> Panel:
     grid = Table.grid(padding=(0, 1))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
-    for margin, source in lines:
+    for margin, source in _rows(lines, sign, color, scale):
         grid.add_row(margin, source)
     return Panel(grid, title=Text(title), title_align="left", border_style=color)
 
 
-def _plain_lines(program: str, spans: Sequence[Span], sign: str, color: str) -> Iterator[tuple[Text, Text]]:
-    for line in mark_lines(program, spans):
-        source = Text()
-        for text, marked in line.segments:
-            source.append(_visible(text), style=f"{color} reverse" if marked else "")
-        yield _margin(line.number, sign if line.marked else " ", color if line.marked else "dim"), source
-
-
-def _colored_lines(lines: Sequence[ColoredLine], sign: str, color: str, scale: float) -> Iterator[tuple[Text, Text]]:
+def _rows(lines: Sequence[ProgramLine], sign: str, color: str, scale: float) -> Iterator[tuple[Text, Text]]:
     for line in lines:
+        margin = Text(f"{line.number:>3} {sign if line.marked else ' '}", style=color if line.marked else "dim")
+        if line.change is not None:
+            margin.append(f" {nats(line.change):>7}", style="dim")
         source = Text()
-        for piece in line.pieces:
-            style = _style(piece.token, scale) + (" underline" if piece.marked else "")
-            source.append(_visible(piece.text), style=style.strip() or ("dim" if piece.glyph else ""))
-        margin = _margin(line.number, sign if line.marked else " ", color if line.marked else "dim")
-        yield margin.append(f" {nats(line.change):>7}", style="dim"), source
+        for piece in line.pieces:  # tabs as blanks: a table's cells have no tab stops
+            source.append(piece.text.replace("\t", "    "), style=_style(piece, line, color, scale))
+        yield margin, source
 
 
-def _margin(number: int, sign: str, style: str) -> Text:
-    return Text(f"{number:>3} {sign}", style=style)
-
-
-def _visible(text: str) -> str:
-    """Tabs as blanks: a table's cells have no tab stops."""
-    return text.replace("\t", " " * TAB)
-
-
-def _style(token: Shown | None, scale: float) -> str:
-    return _ground(level(token.change, scale)) if token else ""
+def _style(piece: Piece, line: ProgramLine, color: str, scale: float) -> str:
+    if line.change is None:
+        return f"{color} reverse" if piece.marked else ""
+    ground = _ground(level(piece.token.change, scale)) if piece.token else ""
+    return f"{ground}{' underline' if piece.marked else ''}".strip() or ("dim" if piece.glyph else "")
 
 
 def _ground(step: int) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 from iterpref_core.errors import InputError
 from iterpref_core.report.comparisons import compare_results
 from iterpref_core.report.labels import benchmark_name
-from iterpref_core.report.number_formats import difference, p_equation, percent
+from iterpref_core.report.number_formats import p_equation, percent
+from iterpref_core.report.score_rows import Difference
 from iterpref_core.report.stage_outputs import Measured, ModelResults, load_model_results
 from iterpref_core.statistics.paired_tests import holm
 
@@ -26,7 +27,7 @@ class RegressionGate:
     @property
     def worse(self) -> list[str]:
         """The benchmarks on which the candidate is significantly worse."""
-        return [name for name, found in self.benchmarks.items() if found["worse"]]
+        return [name for name, compared in self.benchmarks.items() if compared["worse"]]
 
     def to_json(self) -> dict[str, Any]:
         """For scripts."""
@@ -35,17 +36,16 @@ class RegressionGate:
     def lines(self) -> list[str]:
         """For people: one line a benchmark, then the verdict, and what else differs between the two."""
         lines = []
-        for name, found in self.benchmarks.items():
+        for name, compared in self.benchmarks.items():
             lines.append(
-                f"{benchmark_name(name)}: {percent(found['baseline'])} -> {percent(found['candidate'])}, "
-                f"{difference(found)}; "
-                f"{found['gained']} of {found['n']} tasks won, {found['lost']} lost; "
-                f"worse: {p_equation(found['p_worse_holm'])}{' (significant)' if found['worse'] else ''}"
+                f"{benchmark_name(name)}: {percent(compared['baseline'])} -> {percent(compared['candidate'])}, "
+                f"{Difference.of(compared)}; "
+                f"{compared['gained']} of {compared['n']} tasks won, {compared['lost']} lost; "
+                f"worse: {p_equation(compared['p_worse_holm'])}{' (significant)' if compared['worse'] else ''}"
             )
-            lines += [f"  measured differently: {what}" for what in found["differs"]]
+            lines += [f"  measured differently: {what}" for what in compared["differs"]]
         names = ", ".join(benchmark_name(name) for name in self.worse)
-        lines.append(f"significantly worse on {names}" if names else "not significantly worse")
-        return lines
+        return [*lines, f"significantly worse on {names}" if names else "not significantly worse"]
 
 
 def compare_with_baseline(
@@ -67,32 +67,24 @@ def compare_with_baseline(
     Raises:
         InputError: a result cannot be read, lacks a benchmark, or is of other data or other tasks.
     """
-    models = load_model_results(baseline), load_model_results(candidate)
-    names = list(dict.fromkeys(benchmarks)) or list(models[0].measured)
+    old, new = load_model_results(baseline), load_model_results(candidate)
+    names = list(dict.fromkeys(benchmarks)) or list(old.measured)
     if not names:
         raise InputError(f"{baseline}: no benchmark was measured; run `iterpref evaluate` again")
-    found: dict[str, dict[str, Any]] = {}
+    compared: dict[str, dict[str, Any]] = {}
     for name in names:
-        before, after = (
-            _measured(model, path, name) for model, path in zip(models, (baseline, candidate), strict=True)
-        )
+        before, after = _measured(old, baseline, name), _measured(new, candidate, name)
         _check_same_tasks(before, after, name, baseline, candidate)
         comparison = compare_results(after, before, (), resamples, seed)
         if not comparison:
             raise InputError(f"{candidate}: {name} has no verdict on any task of {baseline}; evaluate again")
-        found[name] = {
-            "baseline": before.pass_at_1,
-            "candidate": after.pass_at_1,
-            **comparison,
-            "differs": [
-                f"{what}: {getattr(before, what)} -> {getattr(after, what)}"
-                for what in CIRCUMSTANCES
-                if getattr(before, what) != getattr(after, what)
-            ],
-        }
-    for name, corrected in zip(names, holm([found[name]["p_worse"] for name in names]), strict=True):
-        found[name] |= {"p_worse_holm": corrected, "worse": corrected <= alpha}
-    return RegressionGate(alpha, found)
+        pairs = ((what, getattr(before, what), getattr(after, what)) for what in CIRCUMSTANCES)
+        differs = [f"{what}: {was} -> {now}" for what, was, now in pairs if was != now]
+        scores = {"baseline": before.pass_at_1, "candidate": after.pass_at_1}
+        compared[name] = {**scores, **comparison, "differs": differs}
+    for name, corrected in zip(names, holm([compared[name]["p_worse"] for name in names]), strict=True):
+        compared[name] |= {"p_worse_holm": corrected, "worse": corrected <= alpha}
+    return RegressionGate(alpha, compared)
 
 
 def _measured(model: ModelResults, path: Path, name: str) -> Measured:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from iterpref_core.config import Params
 from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.report.answers import failing_programs
 from iterpref_core.report.csv_tables import write_tables
-from iterpref_core.report.explorer_page import Explored, write_explorer
-from iterpref_core.report.failing_programs import failing_programs
+from iterpref_core.report.explorer import Explored, write_explorer
 from iterpref_core.report.page import write_page
-from iterpref_core.report.stage_outputs import load_curves
+from iterpref_core.report.stage_outputs import load_curves, load_results
 from iterpref_core.report.summary import build_summary, write_summary
 from iterpref_core.storage.jsonl import check_spans, read_jsonl
 
@@ -25,7 +25,6 @@ def build_report(
     out: Path,
     contamination: Path | None = None,
     problems: Path | None = None,
-    supplied: Path | None = None,
     trajectories: Path | None = None,
 ) -> dict[str, float]:
     """Write `summary.json`, `index.html`, `explorer.html` and figures as CSV files (`iterpref_core.report.csv_tables`).
@@ -41,7 +40,6 @@ def build_report(
         out: folder of the report.
         contamination: `contamination.json`.
         problems: `problems.jsonl`, for the prompts of held-out tasks that a model fails.
-        supplied: folder of what is shown beside the experiment (`report_data/README.md`).
         trajectories: `trajectories.jsonl`, for the explorer; may be absent.
 
     Returns:
@@ -51,15 +49,15 @@ def build_report(
     Raises:
         InputError: an input is absent or unusable. Nothing is written then.
     """
-    summary = build_summary(results, metrics, params, lock, contamination, supplied)
-    curves = load_curves(metrics)
+    summary = build_summary(results, metrics, params, lock, contamination)
+    models = load_results(results)
     shown = choose_pairs(pairs, spans, params.report.pairs_shown)
-    failing = failing_programs(results, problems, params.report.failures_shown)
-    happened = trajectories if trajectories is not None and trajectories.is_file() else None
-    files = Explored(happened, problems, pairs, spans, results, params)
-    write_explorer(files, out / "explorer.html", report="index.html")
+    failing = failing_programs(models, results, problems, params.report.failures_shown)
+    attempts = trajectories if trajectories is not None and trajectories.is_file() else None
+    files = Explored(attempts, problems, pairs, spans, results)
+    write_explorer(files, models, params.codeflow, out / "explorer.html")
     write_summary(summary, out / "summary.json")
-    write_page(summary, curves, shown, failing, out / "index.html")
+    write_page(summary, load_curves(metrics), shown, failing, out / "index.html")
     write_tables(summary, out)
     scores = {
         f"{benchmark.replace('+', '_plus')}/{model}": float(score["pass_at_1"])  # MLflow refuses a + in a metric's name

@@ -5,8 +5,7 @@ It holds nothing that changes when nothing was changed: no time, no duration, no
 
 import json
 import platform
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,14 +14,16 @@ from iterpref_core.config import Params
 from iterpref_core.errors import InputError
 from iterpref_core.input_files import Place, parse_json, read_text
 from iterpref_core.report.comparisons import compare_models, scores_of
-from iterpref_core.report.labels import EXPERIMENT
+from iterpref_core.report.labels import BENCHMARKS, EXPERIMENT, in_order
 from iterpref_core.report.stage_outputs import ModelResults, group, load_hashes, load_metrics, load_results
-from iterpref_core.report.supplied_results import load_calls, load_published
 from iterpref_core.report.validity_section import validity_summary
 from iterpref_core.storage.jsonl import atomic_writer
 
 Summary = dict[str, Any]
 """The object in `summary.json`."""
+
+PARTS = ("codeflow", "models", "comparisons", "unavailable", "missing", "ground_truth", "provenance")
+"""Of a summary, without which nothing can be made of it."""
 
 PACKAGES = ("dvc", "evalplus", "mlflow", "prefect", "tokenizers", "torch", "transformers", "trl")
 
@@ -33,7 +34,6 @@ def build_summary(
     params: Params,
     lock: Path,
     contamination: Path | None = None,
-    supplied: Path | None = None,
 ) -> Summary:
     """Gather the summary from what the stages wrote.
 
@@ -43,26 +43,24 @@ def build_summary(
         params: the parameters, recorded whole.
         lock: `dvc.lock`, for the hashes of all artifacts.
         contamination: what pairs share with benchmarks, as stage pairs wrote it; nothing is said of it by default.
-        supplied: folder of published scores and of debugging against sampling; each may be absent.
 
     Raises:
         InputError: a file is absent or unusable, or models were measured on different data.
     """
     models = load_results(results)
-    found: Summary = {} if contamination is None else read_object(contamination, "pairs")
-    looked_at = found.get("benchmarks", {})
-    overlapping = {key: one["overlapping"] for name, one in looked_at.items() for key in (name, one["sha256"])}
+    overlap: Summary = {} if contamination is None else read_object(contamination, "pairs")
+    screened = overlap.get("benchmarks", {})
+    overlapping = {key: file["overlapping"] for name, file in screened.items() for key in (name, file["sha256"])}
+    results_of = [result for model in models.values() for result in model.measured.values()]
     return {
         "codeflow": _codeflow(metrics),
         "validity": validity_summary(load_metrics(metrics / "validity.json", ("problems",))),
         "localization": dict(sorted(load_metrics(metrics / "localization.json").items())),
-        "contamination": found,
+        "contamination": overlap,
         "models": {
             name: {benchmark: scores_of(benchmark, result, overlapping) for benchmark, result in model.measured.items()}
             for name, model in models.items()
         },
-        "published": [row.model_dump() for row in load_published(supplied)] if supplied else [],
-        "calls": [row.model_dump() for row in load_calls(supplied)] if supplied else [],
         "unavailable": {name: model.unavailable for name, model in models.items() if model.unavailable},
         "missing": [name for name in EXPERIMENT if name not in models],
         "ground_truth": _ground_truth(models.values()),
@@ -71,8 +69,8 @@ def build_summary(
             "params": params.model_dump(mode="json"),
             "inputs": load_hashes(lock),
             "weights": {name: model.weights for name, model in models.items() if model.weights},
-            "data": _data_hashes(models),
-            "isolation": "; ".join(_isolation(models)),
+            "data": dict(sorted({(result.data.name, result.data.sha256) for result in results_of})),
+            "isolation": "; ".join(sorted({result.isolation for result in results_of})),
             "versions": _versions(),
         },
     }
@@ -89,33 +87,12 @@ def read_summary(path: Path) -> Summary:
     """Read a summary that was written before.
 
     Raises:
-        InputError: the file is absent or broken.
+        InputError: the file is absent, broken or not whole.
     """
-    return read_object(path, "report")
-
-
-def measured_benchmarks(summary: Summary) -> set[str]:
-    """The benchmarks that some model was measured on."""
-    return {name for scores in summary["models"].values() for name in scores}
-
-
-@contextmanager
-def using_summary(path: Path | None) -> Iterator[Summary | None]:
-    """Read a summary, and use it within the block; None where there is none.
-
-    Raises:
-        InputError: the file is absent or broken, or what the block looks for is not in it.
-    """
-    if path is None:
-        yield None
-        return
-    try:
-        yield read_summary(path)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{path}: is not a complete summary ({type(error).__name__}: {error}); "
-            "run `dvc repro --force --single-item report`"
-        ) from None
+    summary = read_object(path, "report")
+    if missing := [name for name in PARTS if name not in summary]:
+        raise InputError(f"{path}: has no {missing[0]!r}; run `dvc repro --force --single-item report`")
+    return summary
 
 
 def paired_problems(summary: Summary) -> int:
@@ -130,6 +107,15 @@ def problem_outcomes(summary: Summary) -> list[tuple[str, int, float]]:
     dropped = sorted(codeflow["dropped"].items(), key=lambda item: (-item[1], item[0]))
     rows = [("became a pair", paired_problems(summary)), *dropped]
     return [(name, count, count / max(codeflow["problems"], 1)) for name, count in rows]
+
+
+def unavailable_by_reason(summary: Summary, without: Collection[str] = ()) -> dict[str, list[str]]:
+    """Why benchmarks could not be measured → which, in their order, but for those of `without`."""
+    reasons: dict[str, set[str]] = {}
+    for missing in summary["unavailable"].values():
+        for name in missing.keys() - without:
+            reasons.setdefault(missing[name], set()).add(name)
+    return {reason: in_order(names, BENCHMARKS) for reason, names in sorted(reasons.items())}
 
 
 def read_object(path: Path, stage: str) -> Summary:
@@ -178,15 +164,6 @@ def _ground_truth(models: Iterable[ModelResults]) -> Summary:
             if truth and (name not in found or truth.passed < found[name]["passed"]):
                 found[name] = truth.model_dump(mode="json")
     return found
-
-
-def _data_hashes(models: Mapping[str, ModelResults]) -> dict[str, str]:
-    used = {(r.data.name, r.data.sha256) for model in models.values() for r in model.measured.values()}
-    return dict(sorted(used))
-
-
-def _isolation(models: Mapping[str, ModelResults]) -> list[str]:
-    return sorted({r.isolation for model in models.values() for r in model.measured.values()})
 
 
 def _versions() -> dict[str, str]:

@@ -21,8 +21,6 @@ RESULTS = Path("results")
 METRICS = Path("metrics")
 HEADLINE = Path("metrics.json")
 REPORTS = Path("reports")
-REPORT_DATA = Path("report_data")
-"""What stands beside the experiment: published scores, the paper's ablations, debugging against sampling."""
 SUMMARY = REPORTS / "summary.json"
 
 STATE = Path(".iterpref")

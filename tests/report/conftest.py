@@ -15,7 +15,6 @@ from iterpref_core.config import load_params
 from iterpref_core.records import FocalSpans, PreferencePair, Problem, Sample
 from iterpref_core.report.report import build_report
 from iterpref_core.report.summary import build_summary
-from iterpref_core.report.supplied_results import CallsRow
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.browser import Page
 from tests.settings import ROOT
@@ -204,29 +203,9 @@ def _enrich(results: Path) -> None:
                 write_jsonl(path.parent / "samples" / f"{name}.jsonl", samples)
 
 
-def _write_given(folder: Path) -> None:
-    folder.mkdir()
-    names = ["humaneval", "humaneval+", "mbpp", "mbpp+", "bigcodebench-full-complete", "livecodebench"]
-    lines = ["model,method,benchmark,pass_at_1,source"]
-    for place, method in enumerate(("base", "DPO", "Target-DPO", "KTO")):
-        start = f"made-up/Coder-7B,{method}"
-        lines += [f'{start},{name},0.{4 + place}{i},"Nobody 2026, table 1"' for i, name in enumerate(names)]
-    lines.append('other/Nanolab,RPO,humaneval,0.125,"Nobody 2026, table 2"')
-    (folder / "published.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    with (folder / "calls.csv").open("w", encoding="utf-8", newline="") as file:
-        out = csv.writer(file)
-        out.writerow(CallsRow.model_fields)
-        for calls in range(1, 51):
-            one, other = round(70 * (1 - 0.8 ** (calls - 1))), round(60 * (1 - 0.93 ** (calls - 1)))
-            gain, known = (one - other) / 90, calls <= 30
-            ours = [one, 90 * calls] if known else ["", ""]
-            paired = [gain, gain - 0.1, gain + 0.1, 0.03] if known else [""] * 4
-            out.writerow([calls, 90, *ours, other, 90 * calls, *paired])
-
-
 @pytest.fixture
 def rich(experiment: SimpleNamespace) -> SimpleNamespace:
-    """The same experiment with every benchmark, programs, published scores and a comparison of sources (`given`)."""
+    """The same experiment with every benchmark, and programs."""
     _enrich(experiment.results)
     problems = experiment.root / "data/problems.jsonl"
     write_jsonl(
@@ -236,19 +215,17 @@ def rich(experiment: SimpleNamespace) -> SimpleNamespace:
             for number in range(HELDOUT)
         ),
     )
-    _write_given(experiment.root / "report_data")
     benchmarks = ("heldout", "humaneval", "humaneval+", "mbpp", "mbpp+", "bigcodebench-full-complete")
     benchmarks += ("bigcodebench-full-instruct", "bigcodebench-hard-complete", "bigcodebench-hard-instruct")
     evaluate = experiment.params.evaluation.model_copy(update={"benchmarks": (*benchmarks, "livecodebench")})
     params = experiment.params.model_copy(update={"evaluation": evaluate})
-    given = experiment.root / "report_data"
     paths = experiment.results, experiment.metrics, experiment.pairs, experiment.spans
     shared = experiment.root / "contamination.json"
     shared.write_text(json.dumps(OVERLAP), encoding="utf-8")
-    told = {"contamination": shared, "problems": problems, "supplied": given}
+    told = {"contamination": shared, "problems": problems}
     build = partial(build_report, *paths, params, experiment.lock, **told)
-    summarize = partial(build_summary, *paths[:2], params, experiment.lock, supplied=given)
-    own = {"params": params, "problems": problems, "given": given, "build": build, "summarize": summarize}
+    summarize = partial(build_summary, *paths[:2], params, experiment.lock)
+    own = {"params": params, "problems": problems, "build": build, "summarize": summarize}
     return SimpleNamespace(**vars(experiment) | own)
 
 

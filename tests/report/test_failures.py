@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from iterpref_core.report.failures import changes_from_base, failure_kinds, failure_tables, partial_scores
+from iterpref_core.report.failures import changes_from_base, failure_kinds, failure_tables
 from iterpref_core.report.summary import build_summary
 
 
@@ -83,8 +83,5 @@ def test_the_page_lists_won_and_lost_tasks_and_scores_without_some(experiment: S
     page = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
     text = " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
     assert "held-out: 0 won, 30 lost. Lost: task/0040, task/0041," in text
-    assert text.count("Scores without tasks that overlap with training pairs") == 1, "once, not in every row"
-    assert "base held-out 35.0% [29.0%, 41.0%] of 200 34.7%" in text
-    summary = json.loads((tmp_path / "reports/summary.json").read_text())
-    (overlapping,) = partial_scores(summary).values()
-    assert len(overlapping) == len(experiment.passed)
+    assert text.count("without tasks that training pairs overlap with, 199 tasks") == 1, "once, not in every row"
+    assert "base 34.7 " in text.partition("Parts of the benchmarks")[2]

@@ -3,7 +3,8 @@
 import shutil
 from types import SimpleNamespace
 
-from iterpref_core.report.findings import effect_sign, findings, headline
+from iterpref_core.report.findings import findings, headline
+from iterpref_core.report.score_rows import Difference
 from iterpref_core.report.summary import Summary, build_summary
 
 
@@ -47,8 +48,8 @@ def test_comparisons_and_harm_stand_under_the_headline(experiment: SimpleNamespa
 
 
 def test_an_interval_that_includes_0_is_no_difference_whatever_p_says() -> None:
-    compared = {"difference": 0.02, "p_value": 0.04}
-    assert [effect_sign(compared | {"ci95": ends}) for ends in ([0.0, 0.04], [0.001, 0.04])] == [0, 1]
+    assert [Difference(0.02, ends, 0.04).effect for ends in ((0.0, 0.04), (0.001, 0.04))] == [0, 1]
+    assert [Difference(-0.02, (-0.04, -0.001), p).effect for p in (0.05, 0.049)] == [0, -1]
 
 
 def test_headline_without_the_full_set_of_models(experiment: SimpleNamespace) -> None:

@@ -9,7 +9,8 @@ from rich.console import Console
 from iterpref_core.localization.line_lcs import differing_lines
 from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.report.pair_terminal import render_terminal
-from iterpref_core.report.pair_view import mark_lines, write_html
+from iterpref_core.report.pair_view import write_html
+from iterpref_core.report.program_lines import cut_lines
 
 CHOSEN = "def f(xs):\n    if not xs:\n        return 0\n    return max(xs)\n"
 REJECTED = "def f(xs):\n    return min(xs)\n"
@@ -24,22 +25,22 @@ def spans(*rejected: Span, chosen: tuple[Span, ...] = ()) -> FocalSpans:
 @pytest.mark.parametrize("span", [(0, 1), (0, 100), (1, 3), (2, 2)])
 def test_segments_are_the_text_and_the_marked_ones_the_span(text: str, span: Span) -> None:
     span = (min(span[0], len(text)), min(span[1], len(text)))
-    lines = mark_lines(text, [span])
-    whole = "".join(piece for line in lines for piece, _ in line.segments)
-    inside = "".join(piece for line in lines for piece, marked in line.segments if marked)
+    lines = cut_lines(text, [span])
+    whole = "".join(piece.text for line in lines for piece in line.pieces)
+    inside = "".join(piece.text for line in lines for piece in line.pieces if piece.marked)
     assert whole == text.replace("\r", "").replace("\n", "")
     assert inside == text[slice(*span)].replace("\r", "").replace("\n", "")
 
 
 def test_a_line_without_characters_can_be_marked() -> None:
     for span in ((2, 3), (2, 2)):
-        assert [line.marked for line in mark_lines("a\n\nb\n", [span])] == [False, True, False]
-    assert [line.marked for line in mark_lines("a\n\nb\n", [(0, 2)])] == [True, False, False]
+        assert [line.marked for line in cut_lines("a\n\nb\n", [span])] == [False, True, False]
+    assert [line.marked for line in cut_lines("a\n\nb\n", [(0, 2)])] == [True, False, False]
 
 
 def test_overlapping_and_unordered_spans_mark_once() -> None:
-    (line,) = mark_lines("abcdef", [(3, 5), (1, 4)])
-    assert line.segments == (("a", False), ("bc" + "d", True), ("e", True), ("f", False))
+    (line,) = cut_lines("abcdef", [(3, 5), (1, 4)])
+    assert "".join(f"[{piece.text}]" if piece.marked else piece.text for piece in line.pieces) == "a[bc][d][e]f"
 
 
 def test_without_spans_the_lines_outside_the_lcs_are_marked() -> None:

@@ -24,7 +24,7 @@ def test_everything_is_written_and_the_scores_are_returned(experiment: SimpleNam
     out = tmp_path / "reports"
     metrics = experiment.build(out)
 
-    tables = ("calls", "failures", "outcomes", "pass_rate", "published", "results", "validity")
+    tables = ("failures", "outcomes", "pass_rate", "results", "validity")
     assert {path.name for path in out.iterdir()} == {
         "index.html",
         "explorer.html",
@@ -110,4 +110,3 @@ def test_every_figure_of_the_page_is_in_a_table(rich: SimpleNamespace, tmp_path:
     assert sum(int(row["problems"]) for row in outcomes) == summary["codeflow"]["problems"]
     validity = rows(tmp_path / "validity.csv")
     assert sum(int(row["problems"]) for row in validity if row["measure"] == "coverage") == 58
-    assert len(rows(tmp_path / "published.csv")) == 25

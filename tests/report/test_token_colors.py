@@ -15,7 +15,7 @@ from rich.console import Console
 from iterpref_core.records import FocalSpans, PairShifts, PreferencePair, TokenShift
 from iterpref_core.report.pair_terminal import render_terminal
 from iterpref_core.report.pair_view import legend, write_html
-from iterpref_core.report.token_colors import GLYPHS, choose_scale, color_lines, level, sum_changes
+from iterpref_core.report.program_lines import GLYPHS, choose_scale, cut_lines, level, sum_changes
 
 AWKWARD = "\n\ndef f(größe):\r\n\tif größe:\n\t\treturn '数据 🙂 <b>&'\rx = 1\n\n  \n\treturn None"
 
@@ -38,7 +38,7 @@ def test_the_pieces_are_the_text_and_every_change_is_counted_once(text: str, see
     tokens = tokens_of(text, seed)
     random = Random(seed)
     start, end = sorted(random.choices(range(len(text) + 1), k=2))
-    lines = color_lines(text, [(start, end)], tokens, penalized=False)
+    lines = cut_lines(text, [(start, end)], tokens)
     unseen = {glyph: char for char, glyph in GLYPHS.items()} | {"■": ""}
     rebuilt = "".join(unseen[p.text] if p.glyph else p.text for line in lines for p in line.pieces)
     assert rebuilt == text
@@ -46,7 +46,7 @@ def test_the_pieces_are_the_text_and_every_change_is_counted_once(text: str, see
     assert marked == re.sub(r"[\r\n]", "", text[start:end])
     assert sum(line.change for line in lines) == pytest.approx(sum(t.after - t.before for t in tokens))
     assert [line.number for line in lines] == list(range(1, len(lines) + 1))
-    penalized = color_lines(text, [(start, end)], tokens, penalized=True)
+    penalized = cut_lines(text, [(start, end)], tokens, penalized=True)
     k_minus = sum_changes(tokens, [(start, end)])
     assert sum(line.change for line in penalized if line.marked) == pytest.approx(k_minus), "as it stands above them"
 
@@ -55,7 +55,7 @@ def test_a_token_that_holds_a_line_end_and_an_indentation_colors_both_and_counts
     text = "if x:\n    y"
     shifts = [(0, 5, 0.0), (5, 10, 2.0), (10, 11, -1.0), (11, 11, 0.5)]
     tokens = [TokenShift(start=s, end=e, before=-1.0, after=c - 1.0) for s, e, c in shifts]
-    first, second = color_lines(text, [(6, 11)], tokens, penalized=False)
+    first, second = cut_lines(text, [(6, 11)], tokens)
     assert [(p.text, p.token.change if p.token else None, p.first) for p in first.pieces] == [
         ("if x:", 0.0, True),
         ("↵", 2.0, True),
@@ -67,7 +67,7 @@ def test_a_token_that_holds_a_line_end_and_an_indentation_colors_both_and_counts
     ]
     assert (first.marked, second.marked) == (False, True)
     assert (first.change, second.change) == (2.0, -0.5)
-    penalized = color_lines(text, [(6, 11)], tokens, penalized=True)
+    penalized = cut_lines(text, [(6, 11)], tokens, penalized=True)
     assert [line.change for line in penalized] == [0.0, 1.0], (
         "K- is +1: the end of the program is outside of D-, the indentation inside"
     )
@@ -77,7 +77,7 @@ def test_a_token_that_holds_a_line_end_and_an_indentation_colors_both_and_counts
 
 def test_the_bytes_of_one_character_are_shown_as_one_and_a_cut_end_has_no_color() -> None:
     tokens = [TokenShift(start=0, end=1, before=-1.0, after=-2.0) for _ in range(3)]
-    (line,) = color_lines("🙂 = 1", [], tokens, penalized=False)
+    (line,) = cut_lines("🙂 = 1", [], tokens)
     shown, rest = line.pieces
     assert shown.token is not None
     assert (shown.text, shown.token.count, shown.token.change) == ("🙂", 3, -3.0)
@@ -88,7 +88,7 @@ def test_the_bytes_of_one_character_are_shown_as_one_and_a_cut_end_has_no_color(
 def test_tokens_without_characters_go_with_the_one_after_them_wherever_they_say_they_are() -> None:
     places = [(0, 2), (0, 0), (2, 3), (3, 3), (3, 3)]
     tokens = [TokenShift(start=s, end=e, before=0.0, after=float(10**n)) for n, (s, e) in enumerate(places)]
-    (line,) = color_lines("abc", [], tokens, penalized=False)
+    (line,) = cut_lines("abc", [], tokens)
     assert [(p.text, p.token.change if p.token else 0) for p in line.pieces] == [("ab", 1), ("c", 110), ("■", 11000)]
     assert line.change == 11111
 
@@ -169,8 +169,8 @@ def test_the_page_keeps_the_programs_and_says_every_number_once_to_the_keyboard(
     texts = [ends.sub("\n", text) + "\n" for text in (REJECTED, CHOSEN)]
     assert source.programs[-2:] == texts, "the first is the key's own <code>"
     assert not {"script", "img", "b"} & set(source.tags)
-    rejected = color_lines(REJECTED, SPANS.rejected, SHIFTS.rejected, penalized=True)
-    chosen = color_lines(CHOSEN, (), SHIFTS.chosen, penalized=False)
+    rejected = cut_lines(REJECTED, SPANS.rejected, SHIFTS.rejected, penalized=True)
+    chosen = cut_lines(CHOSEN, (), SHIFTS.chosen)
     shown, others = (
         {(p.token.start, p.token.note) for line in lines for p in line.pieces if p.token}
         for lines in (rejected, chosen)
@@ -201,8 +201,8 @@ def test_the_terminal_reads_without_color_and_stands_side_by_side_where_there_is
     assert "−" in line.split("</code>")[0]
     assert "return None■" in plain
     first = _printed(140, color_system=None).splitlines()[2]
-    assert "rejected" in first
-    assert "chosen" in first
+    assert "Rejected" in first
+    assert "Chosen" in first
 
 
 def test_the_terminal_colors_tokens_and_underlines_the_region() -> None:

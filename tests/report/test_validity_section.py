@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -74,14 +73,3 @@ def test_bars_stand_where_they_belong() -> None:
     assert chart.x_ticks == (((LEFT + RIGHT) / 2, "middle"),)
     assert chart.marks[0].x == RIGHT
     assert histogram("t", "x", [("a", 0)], (0, 1), []) is None
-
-
-@pytest.mark.parametrize("width", [390, 1280])
-def test_the_page_of_a_review_fits_its_window(browse: Callable[[str, int], Any], tmp_path: Path, width: int) -> None:
-    from iterpref_core.records import Problem
-    from iterpref_core.report.review_page import write_review_page
-
-    problem = Problem(task_id="a", prompt="p " * 300, entry_point="f", tests=(), reference="x = " + "1" * 300)
-    write_review_page([(problem, "assert " + "y" * 300)], Path("r.csv"), tmp_path / "r.html")
-    found = browse((tmp_path / "r.html").read_text(encoding="utf-8"), width)
-    assert found == {"inner": width, "scroll": width, "wide": [], "pairs": 1}

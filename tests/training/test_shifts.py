@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ModelError
 from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.report.token_colors import sum_changes
+from iterpref_core.report.program_lines import sum_changes
 from iterpref_core.training.dataset import tokenize_pair
 from iterpref_core.training.shifts import score_shifts
 

@@ -67,28 +67,15 @@ function changes(lines, whole) {
   });
 }
 
-function token(piece) {
-  const [text, , step, before, after, count, glyph, first] = piece;
-  if (step === undefined) return text;
-  const shown = value => value.toFixed(3).replace("-", "−");
-  const change = after - before, several = count > 1 ? `, ${count} tokens` : "";
-  const note = `${change > 0 ? "+" : ""}${shown(change)} nats (log π ${shown(before)} before, ${shown(after)} after${several})`;
-  return make("span", {class: `token ${glyph ? "glyph " : ""}step${step}`, title: note, tabindex: first ? "0" : null}, text);
-}
-
 function marked(title, side, sign, tag, lines) {
-  const colored = lines.some(([, , change]) => change !== undefined);
-  return program(title, `${side} marks${colored ? " colored" : ""}`, lines.flatMap(([inside, pieces, change], place) => {
-    const sum = change === undefined ? [] : [make("span", {class: "sum"}, (change > 0 ? "+" : "") + change.toFixed(2).replace("-", "−"))];
-    const shown = pieces.map(piece => typeof piece === "string" ? piece : piece[1] ? make(tag, {}, token(piece)) : token(piece));
-    return line(place + 1, inside ? sign : "", inside ? "marked" : "", ...sum, source(...shown));
+  return program(title, `${side} marks`, lines.flatMap(([inside, pieces], place) => {
+    const shown = pieces.map(piece => typeof piece === "string" ? piece : make(tag, {}, piece[0]));
+    return line(place + 1, inside ? sign : "", inside ? "marked" : "", source(...shown));
   }));
 }
 
-function pair({rejected, chosen, region, sums}) {
-  const [minus, plus] = sums ? [`: K− = ${sums.region} nats in ${region}, ${sums.rejected} in all`, `: K+ = ${sums.chosen} nats`] : [`, marked: ${region}`, ""];
-  return make("div", {class: "sides"}, marked(`Rejected y−${minus}`, "del-side", "−", "del", rejected),
-    marked(`Chosen y+${plus}`, "ins-side", "+", "ins", chosen));
+function pair({titles, rejected, chosen}) {
+  return make("div", {class: "sides"}, marked(titles[0], "del-side", "−", "del", rejected), marked(titles[1], "ins-side", "+", "ins", chosen));
 }
 
 // What is open: of problems an id and a step, of tasks an id; the list that was used last hears the keys.

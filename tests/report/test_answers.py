@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from iterpref_core.records import Sample
-from iterpref_core.report.failing_programs import OfModel, failing_programs
+from iterpref_core.report.answers import ModelFailures, failing_programs
+from iterpref_core.report.stage_outputs import load_results
 from iterpref_core.storage.jsonl import write_jsonl
 
 
-def choose(rich: SimpleNamespace, count: int) -> dict[str, OfModel]:
-    found = failing_programs(rich.results, rich.problems, count)
+def choose(rich: SimpleNamespace, count: int) -> dict[str, ModelFailures]:
+    found = failing_programs(load_results(rich.results), rich.results, rich.problems, count)
     return {model.name: model for model in found}
 
 

@@ -1,0 +1,205 @@
+"""Program lines: a program cut at line ends, at the edges of its error region, and at those of its tokens.
+
+Tokens do not respect lines: one may hold a line end and the indentation after it. Nor do they respect characters: of a
+character of several bytes each byte may be a token of its own. Tokens that share a character are therefore shown as
+one, and line ends are drawn where a token has them.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from iterpref_core.records import PairShifts, Span, TokenShift, line_spans
+
+LEVELS = 4
+"""Steps of color on either side of none."""
+SCALES = (0.4, 0.8, 2.0, 4.0, 8.0, 20.0, 40.0)
+"""Nats at which the strongest color may begin."""
+COVERED = 0.95
+"""Share of the tokens that a scale must reach."""
+GLYPHS = {"\n": "↵", "\r": "←"}
+END_GLYPH = "■"
+
+
+@dataclass(frozen=True)
+class ShownToken:
+    """Tokens that are shown as one: `count` of them, with summed log-probabilities (nats).
+
+    `region_change` is what those of them add that are in the region; None where none is.
+    """
+
+    start: int
+    end: int
+    before: float
+    after: float
+    count: int
+    region_change: float | None
+
+    @property
+    def change(self) -> float:
+        """Sum of log pi_after - log pi_before, nats."""
+        return self.after - self.before
+
+    @property
+    def note(self) -> str:
+        """The exact numbers, in words."""
+        several = f", {self.count} tokens" if self.count > 1 else ""
+        region = ", in D−" if self.region_change is not None else ""
+        numbers = f"{self.change:+.3f} nats (log π {self.before:.3f} before, {self.after:.3f} after{several}{region})"
+        return numbers.replace("-", "−")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of a line. `glyph`: the text only stands for what cannot be seen. `first` of its token's pieces."""
+
+    text: str
+    marked: bool
+    token: ShownToken | None = None
+    glyph: bool = False
+    first: bool = False
+
+
+@dataclass(frozen=True)
+class ProgramLine:
+    """A line of a program. `marked`: it lies in the region, even where it has no character to mark.
+
+    `change`: nats, summed over tokens as `cut_lines` says; None without tokens.
+    """
+
+    number: int
+    marked: bool
+    pieces: tuple[Piece, ...]
+    change: float | None
+
+
+def cut_lines(
+    text: str, spans: Sequence[Span], tokens: Sequence[TokenShift] | None = None, *, penalized: bool = False
+) -> list[ProgramLine]:
+    r"""Cut a program into lines, and every line at the edges of spans and tokens.
+
+    A line is marked when a span covers any of its characters, its line end included. An empty line has none to
+    cover where spans leave line ends out; there a span without width marks it.
+
+    Args:
+        text: the program.
+        spans: its region, as characters.
+        tokens: what training did to each, in order; those of a long program's end may be missing.
+        penalized: only the region counts in K-, so a marked line's `change` is that of its tokens there: the marked
+            lines add up to K-. Else a line's is that of all tokens that begin in it: all lines add up to K+.
+
+    >>> [[(p.text, p.marked) for p in line.pieces] for line in cut_lines("a = 1\nb = 2\n", [(4, 5)])]
+    [[('a = ', False), ('1', True)], [('b = 2', False)]]
+    """
+    shown = _join_overlapping(tokens or (), spans)
+    bounds = line_spans(text) or ([(0, 0)] if tokens else [])
+    lines: list[ProgramLine] = []
+    counted: set[int] = set()
+    for number, (start, end) in enumerate(bounds, 1):
+        last = number == len(bounds)
+        following = len(text) if last else bounds[number][0]
+        pieces = tuple(_cut_line(text, (start, end), following, spans, shown))
+        if last and shown and shown[-1].start == len(text):
+            pieces += (Piece(END_GLYPH, marked=False, token=shown[-1], glyph=True, first=True),)
+        marked = any((s < following and e > start) or s == e == start == end for s, e in spans)
+        change = None
+        if tokens is not None:
+            change = _region_change(pieces, counted) if penalized and marked else _begun_change(pieces, penalized)
+        lines.append(ProgramLine(number, marked, pieces, change))
+    return lines
+
+
+def sum_changes(tokens: Iterable[TokenShift], spans: Sequence[Span] | None = None) -> float:
+    """Sum of log pi_after - log pi_before (nats) over all tokens, or over those that share a character with a span.
+
+    With the model before training as the reference these are the paper's K+ (all tokens of y+) and K- (D- in y-).
+    """
+    return sum(token.change for token in tokens if spans is None or _touches(token, spans))
+
+
+def choose_scale(pairs: Iterable[PairShifts]) -> float:
+    """Where the strongest color begins: the smallest of `SCALES` that reaches 95% of the tokens.
+
+    >>> choose_scale([])
+    0.4
+    """
+    sizes = sorted(abs(token.change) for pair in pairs for token in (*pair.chosen, *pair.rejected))
+    reached = sizes[int(COVERED * (len(sizes) - 1))] if sizes else 0.0
+    return next((scale for scale in SCALES if scale >= reached), SCALES[-1])
+
+
+def level(change: float, scale: float) -> int:
+    """The step of color, from -LEVELS (less likely) over 0 to LEVELS (more likely).
+
+    >>> [level(change, 2.0) for change in (-9.0, -0.5, 0.1, 1.1)]
+    [-4, -1, 0, 2]
+    """
+    return max(-LEVELS, min(LEVELS, round(LEVELS * change / scale)))
+
+
+def _begun_change(pieces: Sequence[Piece], without_region: bool) -> float:
+    tokens = [piece.token for piece in pieces if piece.token and piece.first]
+    return sum(token.change for token in tokens if not (without_region and token.region_change is not None))
+
+
+def _region_change(pieces: Sequence[Piece], counted: set[int]) -> float:
+    """Of the region's tokens in a line, but for those that an earlier line has counted."""
+    region = {id(piece.token): piece.token.region_change or 0.0 for piece in pieces if piece.token}
+    change = sum(value for key, value in region.items() if key not in counted)
+    counted.update(region)
+    return change
+
+
+def _touches(token: TokenShift, spans: Sequence[Span]) -> bool:
+    return any(max(token.start, first) < min(token.end, last) for first, last in spans)
+
+
+def _join_overlapping(tokens: Sequence[TokenShift], spans: Sequence[Span]) -> list[ShownToken]:
+    """Tokens that share a character as one; tokens without characters go with the one after them."""
+    groups: list[list[TokenShift]] = []
+    waiting: list[TokenShift] = []
+    for token in tokens:
+        waiting.append(token)
+        if token.start < token.end:
+            if groups and token.start < max(earlier.end for earlier in groups[-1]):
+                groups[-1] += waiting
+            else:
+                groups.append(waiting)
+            waiting = []
+    return [_merge(group, spans) for group in ([*groups, waiting] if waiting else groups)]
+
+
+def _merge(tokens: Sequence[TokenShift], spans: Sequence[Span]) -> ShownToken:
+    placed = [token for token in tokens if token.start < token.end] or [tokens[-1]]
+    return ShownToken(
+        min(token.start for token in placed),
+        max(token.end for token in placed),
+        sum(token.before for token in tokens),
+        sum(token.after for token in tokens),
+        len(tokens),
+        sum_changes(tokens, spans) if any(_touches(token, spans) for token in tokens) else None,
+    )
+
+
+def _cut_line(
+    text: str, line: Span, following: int, spans: Sequence[Span], shown: Sequence[ShownToken]
+) -> Iterator[Piece]:
+    """The pieces of a line, then a glyph for every character of its end that a token has."""
+    start, end = line
+    edges = {edge for span in spans for edge in span} | {edge for token in shown for edge in (token.start, token.end)}
+    cuts = sorted({start, end} | {edge for edge in edges if start < edge < end})
+    for first, last in pairwise(cuts):
+        marked = any(s <= first and last <= e for s, e in spans)
+        token = _token_at(shown, first)
+        yield Piece(text[first:last], marked, token, first=token is not None and token.start == first)
+    for place in range(end, following):
+        token = _token_at(shown, place)
+        if token is not None:
+            yield Piece(GLYPHS[text[place]], marked=False, token=token, glyph=True, first=token.start == place)
+
+
+def _token_at(shown: Sequence[ShownToken], place: int) -> ShownToken | None:
+    """The token that holds a character."""
+    index = bisect_right(shown, place, key=lambda token: token.start) - 1
+    return shown[index] if index >= 0 and place < shown[index].end else None
