@@ -34,7 +34,7 @@ def ours(workers: int = 1) -> Iterator[tuple[RunPrograms, str]]:
     with Executor(Limits(), workers=workers) as executor:
 
         def run(count: int) -> None:
-            assert all(outcome.verdict == "passed" for outcome in executor.run(program for _ in range(count)))
+            assert all(o.verdict == "passed" for _, o in executor.run_each(range(count), lambda _: program))
 
         yield run, executor.isolation
 

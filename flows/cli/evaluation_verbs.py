@@ -26,7 +26,6 @@ def execute(
     problems: ProblemsOption,
     samples: Annotated[Path, input_option("JSONL of samples.")],
     out: Annotated[Path, output_option("Results, in the samples' order.")],
-    timings: Annotated[Path | None, output_option("CPU and real seconds of each run.")] = None,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
 ) -> None:
@@ -34,7 +33,7 @@ def execute(
     from iterpref_core.execution import execute_samples, open_executor
 
     with open_executor(load_params(params).execution) as executor:
-        total = execute_samples(problems, samples, out, timings, executor)
+        total = execute_samples(problems, samples, out, executor)
     show_result({"samples": total, "out": str(out)}, json_)
 
 

@@ -11,7 +11,7 @@ from time import perf_counter
 from iterpref_core.codeflow.conversation import Conversation
 from iterpref_core.codeflow.rollouts import Busy, Lane, Rollout
 from iterpref_core.config import CodeflowParams
-from iterpref_core.execution import Outcome, Program, ProgramRunner
+from iterpref_core.execution import Engine, Outcome, Program
 from iterpref_core.inference.backend import Backend, Completion, Sampling
 from iterpref_core.records import Problem
 
@@ -25,7 +25,7 @@ class _Open:
 
 
 def debug_problems(
-    problems: Iterable[Problem], drafter: Backend, refiner: Backend, executor: ProgramRunner, params: CodeflowParams
+    problems: Iterable[Problem], drafter: Backend, refiner: Backend, executor: Engine, params: CodeflowParams
 ) -> Iterator[Rollout]:
     """Draft, execute and refine every problem; yields each trajectory as soon as its conversation ends.
 
@@ -74,14 +74,14 @@ def _ask(
     return [answers[place] for place in range(len(active))]
 
 
-def _run(programs: Sequence[Program], executor: ProgramRunner) -> tuple[list[Outcome], float]:
+def _run(programs: Sequence[Program], executor: Engine) -> tuple[list[Outcome], float]:
     """The outcomes, and each one's share of the seconds they took."""
     started = perf_counter()
-    outcomes = list(executor.run(programs))
+    outcomes = [outcome for _, outcome in executor.run_each(programs, lambda program: program)]
     return outcomes, (perf_counter() - started) / max(len(programs), 1)
 
 
-def _finish(ended: Sequence[_Open], executor: ProgramRunner) -> Iterator[Rollout]:
+def _finish(ended: Sequence[_Open], executor: Engine) -> Iterator[Rollout]:
     """The trajectories of ended conversations, with the verdicts of the hidden tests on those that are solved."""
     hidden = {place: program for place, one in enumerate(ended) if (program := one.conversation.hidden_program())}
     outcomes, seconds = _run(list(hidden.values()), executor)

@@ -12,7 +12,7 @@ from time import perf_counter
 from iterpref_core.codeflow.attempts import attempt_of, hidden_program, sampled, visible_program, with_hidden
 from iterpref_core.codeflow.rollouts import Busy, Lane, Rollout
 from iterpref_core.config import CodeflowParams
-from iterpref_core.execution import ProgramRunner
+from iterpref_core.execution import Engine
 from iterpref_core.inference.backend import Backend, Request, Sampling, derive_seed
 from iterpref_core.inference.codeflow_prompts import draft_prompt
 from iterpref_core.records import Attempt, Problem
@@ -22,7 +22,7 @@ Draw = tuple[Problem, int]
 
 
 def sample_problems(
-    problems: Iterable[Problem], drafter: Backend, executor: ProgramRunner, params: CodeflowParams
+    problems: Iterable[Problem], drafter: Backend, executor: Engine, params: CodeflowParams
 ) -> Iterator[Rollout]:
     """Draw and execute `params.sampling.samples` programs of every problem; yields trajectories in the problems' order.
 
@@ -37,8 +37,9 @@ def sample_problems(
         started = perf_counter()
         answers = drafter.generate([sample_request(*draw, params) for draw in batch], sampling)
         programs = [visible_program(problem, answer) for (problem, _), answer in zip(batch, answers, strict=True)]
-        rows = zip(batch, answers, programs, executor.run(programs), strict=True)
-        found = [attempt_of(sample, answer, program, outcome) for (_, sample), answer, program, outcome in rows]
+        outcomes = executor.run_each(programs, lambda program: program)
+        rows = zip(batch, answers, outcomes, strict=True)
+        found = [attempt_of(sample, answer, *run) for (_, sample), answer, run in rows]
         found = _with_hidden(batch, found, executor)
         share = (perf_counter() - started) / len(batch)
         for (problem, _), attempt in zip(batch, found, strict=True):
@@ -55,14 +56,14 @@ def sample_request(problem: Problem, sample: int, params: CodeflowParams) -> Req
     return Request(draft_prompt(problem.prompt, params.wording), seed, problem.own_code)
 
 
-def _with_hidden(batch: list[Draw], attempts: list[Attempt], executor: ProgramRunner) -> list[Attempt]:
+def _with_hidden(batch: list[Draw], attempts: list[Attempt], executor: Engine) -> list[Attempt]:
     """The attempts, those that pass with the verdicts of the hidden tests."""
     hidden = {
         place: program
         for place, ((problem, _), attempt) in enumerate(zip(batch, attempts, strict=True))
         if (program := hidden_program(problem, attempt)) is not None
     }
-    outcomes = dict(zip(hidden, executor.run(list(hidden.values())), strict=True))
+    outcomes = {place: outcome for (place, _), outcome in executor.run_each(hidden.items(), lambda item: item[1])}
     return [
         with_hidden(attempt, outcomes[place]) if place in outcomes else attempt
         for place, attempt in enumerate(attempts)

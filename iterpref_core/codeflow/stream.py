@@ -7,7 +7,6 @@ for the slowest answer and the slowest program of each round; here a slow one ho
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
 from time import perf_counter
 
 from iterpref_core.codeflow.attempts import attempt_of, hidden_program, sampled, visible_program, with_hidden
@@ -117,7 +116,6 @@ class _Desk:
         self._gates = {True: gate, False: gate if drafter is refiner else PrioritySemaphore(params.concurrency)}
         self._engine, self._concurrency, self._places = engine, params.concurrency, engine.places
         self._threads = ThreadPoolExecutor(self._places, thread_name_prefix="execution")
-        self._numbers = count()
         self._calls: set[asyncio.Task[Completion]] = set()
 
     async def ask(self, draft: bool, request: Request, sampling: Sampling, rank: int) -> tuple[Completion, float]:
@@ -139,11 +137,11 @@ class _Desk:
 
     async def execute(self, program: Program) -> tuple[Outcome, float]:
         """The outcome of a program, run in a thread, and its seconds, divided by the programs at once."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, program, next(self._numbers))
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, program)
 
-    def _run(self, program: Program, number: int) -> tuple[Outcome, float]:
+    def _run(self, program: Program) -> tuple[Outcome, float]:
         started = perf_counter()
-        (outcome,) = self._engine.run([program], first=number)
+        outcome = self._engine.run_one(program)
         return outcome, (perf_counter() - started) / self._places
 
     async def drain(self) -> None:

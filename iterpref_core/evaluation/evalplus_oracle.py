@@ -20,7 +20,7 @@ from filelock import FileLock
 from iterpref_core.config import ExecutionParams
 from iterpref_core.evaluation.evalplus_data import EvalPlusData, EvalPlusTask, Suite
 from iterpref_core.evaluation.program_runs import JUDGED_BY
-from iterpref_core.execution import Executor, Limits, Program, ValueTest
+from iterpref_core.execution import Executor, Limits, Outcome, Program, ValueTest
 from iterpref_core.execution.evalplus_tasks import program_of_task, result_function
 from iterpref_core.execution.sandbox.encoding import Digest, decode, encode
 from iterpref_core.progress import show_progress
@@ -90,35 +90,25 @@ class Oracle:
         self, wanted: Sequence[tuple[EvalPlusTask, Suite]]
     ) -> Iterator[tuple[tuple[str, str], tuple[list[str], float]]]:
         """Run the canonical solutions; those that fail are left out."""
-        returned: dict[int, list[str]] = {}
 
-        def programs() -> Iterator[Program]:
-            for number, (task, suite) in enumerate(wanted):
-                texts = returned[number] = []
+        def run(item: tuple[EvalPlusTask, Suite]) -> tuple[list[Any], Outcome]:
+            task, suite = item
+            then = result_function(self._data.dataset, task.entry_point)
+            calls = [ValueTest(task.entry_point, arguments, then) for arguments in task.inputs(suite)]
+            return executor.call(task.canonical_program, calls)
 
-                def keep(_test: int, value: Any, texts: list[str] = texts) -> bool:
-                    texts.append(value if isinstance(value, Digest) else encode(value, lenient=True))
-                    return True
-
-                then = result_function(self._data.dataset, task.entry_point)
-                tests = tuple(ValueTest(task.entry_point, arguments, then) for arguments in task.inputs(suite))
-                yield Program(task.canonical_program, tests, judge=keep)
-
-        # On this machine whatever the engine: a judge keeps what it sees.
         with (
             Executor(
                 _LIMITS,
                 workers=self._execution.workers,
                 allow_unsafe=self._execution.allow_unsafe,
                 preload=("numpy",),
-                cross_check_every=0,
             ) as executor,
             show_progress(f"{self._data.dataset}: expected results", len(wanted)) as advance,
         ):
-            for number, outcome in enumerate(executor.run(programs())):
-                texts = returned.pop(number)
-                task, suite = wanted[number]
+            for (task, suite), (values, outcome) in executor.each(wanted, run):
                 if outcome.verdict == "passed":
+                    texts = [value if isinstance(value, Digest) else encode(value, lenient=True) for value in values]
                     yield (task.task_id, suite), (texts, outcome.cpu_s)
                 advance(1)
 

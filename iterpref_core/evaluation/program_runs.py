@@ -5,13 +5,11 @@ import json
 import logging
 import platform
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from iterpref_core.evaluation.benchmark import Benchmark, ProgramRun
 from iterpref_core.execution import Engine
-from iterpref_core.execution.feedback import exception_type
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Sample
 from iterpref_core.storage.code_digest import code_digest
@@ -46,31 +44,26 @@ def run_samples(
         what: for the progress bar.
     """
 
-    def run(index: int) -> tuple[int, ProgramRun]:
+    def run(index: int) -> ProgramRun:
         sample = samples[index]
         task, code = benchmark.tasks[sample.task_id], sample.solution or ""
         outcome, cpu_s = None, 0.0
         for program in benchmark.candidate(task, code, reference_s.get(sample.task_id)):
-            (outcome,) = executor.run([program])
+            outcome = executor.run_one(program)
             cpu_s += outcome.cpu_s
             if outcome.verdict != "passed":
                 break
         if outcome is None:
-            return index, UNJUDGED
-        raised = exception_type(outcome.verdict, outcome.feedback) or ""
-        return index, ProgramRun(outcome.verdict, outcome.feedback, raised, cpu_s)
+            return UNJUDGED
+        return ProgramRun(outcome.verdict, outcome.feedback, outcome.exception, cpu_s)
 
     place = {task_id: number for number, task_id in enumerate(benchmark.tasks)}
     order = sorted(range(len(samples)), key=lambda index: place[samples[index].task_id])  # a task's tests are made once
     runs: dict[int, ProgramRun] = {}
-    pool = ThreadPoolExecutor(executor.places)
-    try:
-        with show_progress(f"{benchmark.name}: {what}", len(samples)) as advance:
-            for index, found in pool.map(run, order):
-                runs[index] = found
-                advance(1)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with show_progress(f"{benchmark.name}: {what}", len(samples)) as advance:
+        for index, found in executor.each(order, run):
+            runs[index] = found
+            advance(1)
     return [runs[index] for index in range(len(samples))]
 
 

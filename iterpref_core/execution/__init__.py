@@ -3,7 +3,7 @@
 >>> from iterpref_core.execution import Executor, Limits, Program
 """
 
-from iterpref_core.execution.engine import ENGINE, Engine, ProgramRunner
+from iterpref_core.execution.engine import ENGINE, Engine
 from iterpref_core.execution.engine_factory import limits_of, open_executor
 from iterpref_core.execution.executor import Executor
 from iterpref_core.execution.isolation import LayerReport, probe_isolation
@@ -33,7 +33,6 @@ __all__ = [
     "Limits",
     "Outcome",
     "Program",
-    "ProgramRunner",
     "StdinTest",
     "ValueTest",
     "check_tests",

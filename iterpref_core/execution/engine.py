@@ -1,22 +1,22 @@
-"""Engine protocol: what runs programs, on this machine or on a cluster."""
+"""Execution engine: what runs untrusted programs, on this machine or on a cluster."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Self, TypeVar
 
-from iterpref_core.execution.programs import Limits, Outcome, Program
+from iterpref_core.execution.programs import Limits, Outcome, Program, ValueTest
+from iterpref_core.records import IoTest
 
-ENGINE = "iterpref-execution-2"
+ENGINE = "iterpref-execution-3"
 """This project's engine, as results name it. The number rises with every change that may change a verdict."""
+LOOK_AHEAD = 8
+"""Items per place that may be taken from an input beyond the one whose result is due."""
 
-
-class ProgramRunner(Protocol):
-    """All that most callers need of an `Engine`."""
-
-    def run(self, programs: Iterable[Program], *, first: int = 0) -> Iterator[Outcome]:
-        """Outcomes in the order of the programs, which are counted from `first`."""
-        ...
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Engine(ABC):
@@ -25,26 +25,77 @@ class Engine(ABC):
     Attributes:
         limits: of each program that brings none of its own.
         isolation: tier and layers in force.
+        places: programs at a time.
     """
 
     limits: Limits
     isolation: str
-
-    @property
-    @abstractmethod
-    def places(self) -> int:
-        """How many runs of one program are worth having under way at once."""
+    places: int
 
     @abstractmethod
-    def run(self, programs: Iterable[Program], *, first: int = 0) -> Iterator[Outcome]:
-        """Outcomes in the order of the programs, streaming, with a bounded look-ahead.
+    def run_one(self, program: Program) -> Outcome:
+        """The outcome of one program. Blocks until it is there; may be called from any thread.
 
-        `first` is where the programs begin in a longer stream. Several runs may be under way at once, in many threads.
+        Raises:
+            ExecutionError: the engine is closed, or cannot start what it needs.
+            ConfigError: a test needs an environment that is not known or cannot be used.
+            RecordError: the expected value of a test is not a literal.
         """
 
     @abstractmethod
     def close(self) -> None:
         """End what it started."""
+
+    def run_each(self, items: Iterable[T], make_program: Callable[[T], Program]) -> Iterator[tuple[T, Outcome]]:
+        """(item, outcome of its program), in the order of the items; streams, with a bounded look-ahead."""
+        pairs = ((item, make_program(item)) for item in items)
+        for (item, _), outcome in self.each(pairs, lambda pair: self.run_one(pair[1])):
+            yield item, outcome
+
+    def each(self, items: Iterable[T], work: Callable[[T], R]) -> Iterator[tuple[T, R]]:
+        """(item, what `work` makes of it), in the order of the items; streams, with a bounded look-ahead.
+
+        Items are taken in the caller's thread; `work`, which calls `run_one` as often as it likes, has threads of its
+        own, as many as there are places.
+        """
+        source = iter(items)
+        waiting: deque[tuple[T, Future[R]]] = deque()
+        threads = ThreadPoolExecutor(self.places, thread_name_prefix="execution")
+        exhausted = False
+        try:
+            while waiting or not exhausted:
+                full = exhausted or len(waiting) >= LOOK_AHEAD * self.places
+                if waiting and (full or waiting[0][1].done()):
+                    item, result = waiting.popleft()
+                    yield item, result.result()
+                    continue
+                for item in source:
+                    waiting.append((item, threads.submit(work, item)))
+                    break
+                else:
+                    exhausted = True
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
+
+    def call(
+        self, code: str, calls: Sequence[str | ValueTest], *, environment: str | None = None
+    ) -> tuple[list[Any], Outcome]:
+        """Bring values out of a program: what calls return, up to the first that fails, and the outcome.
+
+        Args:
+            code: the program.
+            calls: expressions, or calls with their arguments as values.
+            environment: name of the interpreter.
+        """
+        values: list[Any] = []
+
+        def keep(_test: int, value: Any) -> bool:
+            values.append(value)
+            return True
+
+        tests = tuple(IoTest(call=call, expected="None") if isinstance(call, str) else call for call in calls)
+        outcome = self.run_one(Program(code, tests, judge=keep, environment=environment))
+        return values, outcome
 
     def __enter__(self) -> Self:
         return self

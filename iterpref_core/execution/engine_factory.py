@@ -45,10 +45,4 @@ def open_executor(
         )
     from iterpref_core.execution.ray_executor import RayExecutor  # Ray takes a second to import
 
-    return RayExecutor(
-        limits_of(params),
-        workers=params.workers,
-        allow_unsafe=params.allow_unsafe,
-        preload=preload,
-        environments=known,
-    )
+    return RayExecutor(limits_of(params), allow_unsafe=params.allow_unsafe, preload=preload, environments=known)

@@ -7,15 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from iterpref_core.execution.sandbox.encoding import Digest
-from iterpref_core.records import Verdict
 
 MAX_FEEDBACK = 600
 _MAX_CALL, _MAX_VALUE, _MAX_MESSAGE, _MAX_LINE, _MAX_PRINTED = 160, 120, 200, 100, 120
 _MAX_SHOWN = 65_536
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
-_RAISED = re.compile(r"(?:^| raised )([^\W\d][\w.]*)(?=: |, line \d|\n|$)")
-_RAISED_IN_CASE = re.compile(r"^\w+: ([^\W\d][\w.]*)(?=: |\n|$)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 
 
@@ -127,20 +124,3 @@ def with_printed(text: str, printed: bytes) -> str:
     if output:
         text += "\nprinted: " + clean(output.replace("\n", "\\n"), _MAX_PRINTED)
     return shorten(text, MAX_FEEDBACK)
-
-
-def exception_type(verdict: Verdict, feedback: str) -> str | None:
-    """What a failed program raised, by its feedback; `unknown` for an exception that is not named there.
-
-    None where nothing was raised. An exception inside a unit test is a failed test (`wrong_answer`) that names it.
-
-    >>> exception_type("exception", "f([]) raised IndexError: list index out of range, line 2: return xs[0]")
-    'IndexError'
-    """
-    if verdict == "exception":
-        found = _RAISED.search(feedback)
-        return found[1].rpartition(".")[2] if found else "unknown"
-    if verdict == "wrong_answer":
-        found = _RAISED_IN_CASE.search(feedback)
-        return found[1].rpartition(".")[2] if found and found[1] != "AssertionError" else None
-    return None

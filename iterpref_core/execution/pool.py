@@ -1,27 +1,21 @@
 """Worker pool of an executor: workers are started when needed, used again, and replaced when worn."""
 
+import contextlib
 import functools
 import logging
 import shutil
 import tempfile
 import threading
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from iterpref_core.errors import ConfigError, ExecutionError
 from iterpref_core.execution.interpreters import Environment, Runtime, own_runtime, runtime_of
 from iterpref_core.execution.isolation import Plan
 from iterpref_core.execution.programs import Limits
-from iterpref_core.execution.sandbox import source_digest as sources
 from iterpref_core.execution.zygote_client import NoProcessesError, ZygoteClient
 
 logger = logging.getLogger(__name__)
-
-
-@functools.cache
-def _sources() -> str:
-    """The inside's digest when this process first used it."""
-    return sources.digest()
 
 
 @functools.cache
@@ -33,50 +27,78 @@ def _warn_of_refused_processes(environment: str, reason: str) -> None:
     )
 
 
-RECYCLE_AFTER = 5000
-"""Jobs after which a zygote is replaced by a fresh one."""
-
-
 class WorkerPool:
     """All workers of one executor, and the folder their programs' folders are in (in tier B and C).
 
     Args:
         plan: the isolation to start workers in.
         limits: for each program.
+        places: programs at a time.
         preload: modules to import once per worker of this interpreter.
         environments: other interpreters, by the names that tests give them.
     """
 
     def __init__(
-        self, plan: Plan, limits: Limits, preload: tuple[str, ...], environments: Mapping[str, Environment]
+        self,
+        plan: Plan,
+        limits: Limits,
+        places: int,
+        preload: tuple[str, ...],
+        environments: Mapping[str, Environment],
     ) -> None:
         self._plan, self._limits, self._preload, self._environments = plan, limits, preload, environments
         self._scratch = "" if "bwrap" in plan.layers else tempfile.mkdtemp(prefix="iterpref-execution-")
-        self._sources = _sources()
         self._idle: defaultdict[str | None, list[ZygoteClient]] = defaultdict(list)
         self._all: set[ZygoteClient] = set()
-        self._lock = threading.Lock()
+        self._lock, self._turn, self._free = threading.Lock(), threading.Lock(), threading.Semaphore(places)
         self._closed = False
 
-    def hire(self, environment: str | None, *, fresh: bool = False) -> ZygoteClient:
-        """An idle worker of an environment, or a new one if there is none or a fresh one is asked for.
+    @contextlib.contextmanager
+    def worker(self, environment: str | None, places: int) -> Iterator[ZygoteClient]:
+        """A worker of an environment, for one job; another is started if none is idle.
+
+        Args:
+            environment: its name; None for this interpreter.
+            places: that the job takes; all of them, and nothing runs beside it.
 
         Raises:
             ConfigError: the environment is not known, or its interpreter cannot be used.
-            ExecutionError: none can be started.
+            ExecutionError: none can be started, or the pool is closed.
         """
-        while not fresh and (worker := self._take(environment)) is not None:
-            if worker.jobs < RECYCLE_AFTER:
-                return worker
-            self.dismiss(worker)
-        if self._closed:
-            raise ExecutionError("the executor is closed; run programs inside its `with` block")
-        worker = self._start(environment)
+        with self._turn:  # whoever waits for all places is not overtaken
+            for _ in range(places):
+                self._free.acquire()
+        try:
+            worker = self._take(environment) or self._start(environment)
+            try:
+                yield worker
+            finally:
+                self._give_back(worker, environment)
+        finally:
+            self._free.release(places)
+
+    def _take(self, environment: str | None) -> ZygoteClient | None:
+        with self._lock:
+            if self._closed:
+                raise ExecutionError("the executor is closed; run programs inside its `with` block")
+            idle = self._idle[environment]
+            return idle.pop() if idle else None
+
+    def _give_back(self, worker: ZygoteClient, environment: str | None) -> None:
+        with self._lock:
+            if worker.usable and not self._closed:
+                self._idle[environment].append(worker)
+                return
+            self._all.discard(worker)
+        worker.close()
+
+    def _start(self, environment: str | None) -> ZygoteClient:
+        worker = self._make(environment)
         with self._lock:
             self._all.add(worker)
         return worker
 
-    def _start(self, environment: str | None) -> ZygoteClient:
+    def _make(self, environment: str | None) -> ZygoteClient:
         if environment is not None and environment not in self._environments:
             raise ConfigError(
                 f"a test needs the environment {environment!r}, which execution.environments in params.yaml lacks; "
@@ -96,25 +118,7 @@ class WorkerPool:
         return self._worker(runtime_of(wanted))
 
     def _worker(self, runtime: Runtime) -> ZygoteClient:
-        return ZygoteClient(self._plan, self._limits, runtime, scratch=self._scratch, sources=self._sources)
-
-    def _take(self, environment: str | None) -> ZygoteClient | None:
-        with self._lock:
-            idle = self._idle[environment]
-            return idle.pop() if idle else None
-
-    def put_back(self, worker: ZygoteClient, environment: str | None) -> None:
-        """Take back a worker of an environment that has answered."""
-        with self._lock:
-            self._idle[environment].append(worker)
-
-    def dismiss(self, worker: ZygoteClient) -> None:
-        """End a worker and whatever it is running."""
-        with self._lock:
-            known = worker in self._all
-            self._all.discard(worker)
-        if known:
-            worker.kill()
+        return ZygoteClient(self._plan, self._limits, runtime, scratch=self._scratch)
 
     def pids(self) -> list[int]:
         """Process ids of the workers (of bubblewrap in tier A)."""
@@ -122,12 +126,16 @@ class WorkerPool:
             return sorted(worker.pid for worker in self._all)
 
     def close(self) -> None:
-        """End all workers and remove what they left."""
-        self._closed = True
+        """End all workers, whatever they are running, and remove what they left."""
         with self._lock:
+            self._closed = True
+            busy = list(self._all)
+            idle = [worker for workers in self._idle.values() for worker in workers]
+            self._all -= set(idle)
             self._idle.clear()
-            workers = list(self._all)
-        for worker in workers:
-            self.dismiss(worker)
+        for worker in busy:
+            worker.kill()
+        for worker in idle:
+            worker.close()
         if self._scratch:
             shutil.rmtree(self._scratch, ignore_errors=True)

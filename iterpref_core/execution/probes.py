@@ -71,7 +71,8 @@ def probe_attacks() -> list[AttackReport]:
     with _targets() as targets, Executor(_LIMITS, workers=1, allow_unsafe=True) as executor:
         programs = [_program(expression.format(**targets)) for expression in _ATTEMPTS.values()]
         reports = []
-        for name, outcome in zip(_ATTEMPTS, executor.run(programs), strict=True):
+        for name, program in zip(_ATTEMPTS, programs, strict=True):
+            outcome = executor.run_one(program)
             stopped = outcome.verdict in ("passed", "memory", "output_limit", "timeout")
             reports.append(AttackReport(name, stopped, outcome.feedback or _STOPPED))
         return reports

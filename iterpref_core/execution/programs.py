@@ -196,6 +196,7 @@ class Outcome:
         feedback: what a debugger needs to know, short, without times and paths; empty if passed.
         tests_passed: tests passed before the first that failed.
         tests_total: tests of the program.
+        exception: name of the type of what was raised, without its module; empty if nothing was.
         isolation: tier and layers in force, such as `B:landlock+seccomp+rlimits`.
         cpu_s: CPU seconds used.
         wall_s: seconds of real time used.
@@ -207,8 +208,9 @@ class Outcome:
     feedback: str
     tests_passed: int
     tests_total: int
-    isolation: str
-    cpu_s: float
-    wall_s: float
+    exception: str = ""
+    isolation: str = ""
+    cpu_s: float = 0.0
+    wall_s: float = 0.0
     retried: bool = False
     coverage: Coverage | None = None

@@ -1,20 +1,16 @@
 """Scoring of sample files against their problems' tests: what `iterpref execute` does."""
 
-import json
-from collections import deque
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 from iterpref_core.errors import RecordError
 from iterpref_core.execution.engine import Engine
 from iterpref_core.execution.programs import Outcome, Program
 from iterpref_core.execution.steps import expect
-from iterpref_core.input_files import Place, read_text
+from iterpref_core.input_files import Place
 from iterpref_core.records import IoTest, Problem, Result, Sample
-from iterpref_core.storage.code_digest import code_digest
-from iterpref_core.storage.jsonl import atomic_writers, parse_lines, parse_record, read_jsonl
-from iterpref_core.storage.run_store import RunStore, digest
+from iterpref_core.storage.jsonl import atomic_writer, parse_lines, parse_record, read_jsonl
 
 TEXT_TEST = IoTest(call="f(1)", expected="'hello'").to_json()
 
@@ -72,53 +68,16 @@ def read_problems(path: Path) -> dict[str, Problem]:
     return problems
 
 
-def _key(place: int, sample: Sample) -> str:
-    """What a sample's outcome is kept under: the same text twice is run twice."""
-    return f"{place} {digest(sample.to_json())}"
-
-
-def _run_rest(pairs: Iterable[tuple[Problem, Sample]], executor: Engine, store: RunStore) -> None:
-    """Run the samples that the store has no outcome of, and keep theirs."""
-    waiting: deque[str] = deque()
-
-    def programs() -> Iterator[Program]:
-        for place, (problem, sample) in enumerate(pairs):
-            if (key := _key(place, sample)) not in store:
-                waiting.append(key)
-                yield program_of(problem, sample)
-
-    for outcome in executor.run(programs()):
-        store[waiting.popleft()] = asdict(outcome)
-
-
-def _write(samples: Iterable[Sample], store: RunStore, out: Path, timings: Path | None) -> int:
-    """Turn the outcomes into the results, and the timings if they are wanted."""
-    counts: dict[str, int] = {}
-    with atomic_writers(out, timings) as (results, times):
-        assert results is not None
-        for place, sample in enumerate(samples):
-            outcome = Outcome(**store[_key(place, sample)])
-            serial = counts.get(sample.task_id, 0)
-            counts[sample.task_id] = serial + 1
-            results.write(_result(sample.task_id, serial, outcome).to_json() + "\n")
-            if times is not None:
-                times.write(json.dumps({"task_id": sample.task_id, "sample": serial} | _timing(outcome)) + "\n")
-    return sum(counts.values())
-
-
-def execute_samples(problems: Path, samples: Path, out: Path, timings: Path | None, executor: Engine) -> int:
+def execute_samples(problems: Path, samples: Path, out: Path, executor: Engine) -> int:
     """Run samples against their problems' tests; results in the order of the samples.
 
     The results hold no times, so that the same input gives the same bytes. Memory does not grow with the number of
-    samples. Both files appear whole or not at all. A run that was interrupted goes on where it stopped, if problems,
-    limits, isolation and code are the same: until the results are written, a hidden file beside them holds what is
-    done.
+    samples. The file appears whole or not at all.
 
     Args:
         problems: JSONL of `Problem`.
         samples: JSONL of `Sample`.
         out: where to write JSONL of `Result`.
-        timings: where to write CPU and real seconds, one object a line in the same order; None for nowhere.
         executor: runs the programs.
 
     Returns:
@@ -131,13 +90,12 @@ def execute_samples(problems: Path, samples: Path, out: Path, timings: Path | No
     known = read_problems(problems)
     for _ in _read_samples(samples, known):  # to its end before anything runs: a broken line costs nothing
         pass
-    code = code_digest("iterpref_core.execution")
-    identity = digest(f"{read_text(problems)} {executor.limits} {executor.isolation} {code}")
-    with RunStore(out.with_name(f".{out.name}.unfinished.sqlite"), identity) as store:
-        _run_rest(_read_samples(samples, known), executor, store)
-        total = _write((sample for _, sample in _read_samples(samples, known)), store, out, timings)
-        store.remove()
-    return total
+    counts: Counter[str] = Counter()
+    with atomic_writer(out) as file:
+        for (problem, _), outcome in executor.run_each(_read_samples(samples, known), lambda pair: program_of(*pair)):
+            file.write(_result(problem.task_id, counts[problem.task_id], outcome).to_json() + "\n")
+            counts[problem.task_id] += 1
+    return counts.total()
 
 
 def _result(task_id: str, serial: int, outcome: Outcome) -> Result:
@@ -152,10 +110,6 @@ def _result(task_id: str, serial: int, outcome: Outcome) -> Result:
     )
 
 
-def _timing(outcome: Outcome) -> dict[str, float | bool]:
-    return {"cpu_s": outcome.cpu_s, "wall_s": outcome.wall_s, "retried": outcome.retried}
-
-
 def reference_outcomes(problems: Iterable[Problem], executor: Engine) -> Iterator[tuple[Problem, Outcome | None]]:
     """What happens to each problem's own reference, in the order of the problems; streams.
 
@@ -164,21 +118,10 @@ def reference_outcomes(problems: Iterable[Problem], executor: Engine) -> Iterato
     Raises:
         ExecutionError: the engine failed.
     """
-    waiting: deque[tuple[Problem, bool]] = deque()
 
-    def programs() -> Iterator[Program]:
-        for problem in problems:
-            runs = problem.reference is not None and bool(problem.tests + problem.hidden_tests)
-            waiting.append((problem, runs))
-            if runs:
-                yield program_of(problem, Sample(task_id=problem.task_id, solution=problem.reference))
+    def run(problem: Problem) -> Outcome | None:
+        if problem.reference is None or not problem.tests + problem.hidden_tests:
+            return None
+        return executor.run_one(program_of(problem, Sample(task_id=problem.task_id, solution=problem.reference)))
 
-    for outcome in executor.run(programs()):
-        yield from _without_run(waiting)
-        yield waiting.popleft()[0], outcome
-    yield from _without_run(waiting)
-
-
-def _without_run(waiting: deque[tuple[Problem, bool]]) -> Iterator[tuple[Problem, None]]:
-    while waiting and not waiting[0][1]:
-        yield waiting.popleft()[0], None
+    return executor.each(problems, run)

@@ -3,7 +3,7 @@
 import ast
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -170,7 +170,7 @@ def steps_of(program: Program) -> tuple[Step, ...]:
     return tuple(step for index, test in enumerate(program.tests) for step in _steps_of(index, test, judged))
 
 
-def job(program: Program, steps: tuple[Step, ...], key: bytes, *, control: bool = False) -> bytes:
+def job(program: Program, steps: Sequence[Step], *, control: bool = False) -> bytes:
     """What is sent into the sandbox: everything but the expected values; `control` if failing is expected."""
     setup, code, measure = program.setup, program.code, None
     if program.measure and not control:
@@ -178,7 +178,6 @@ def job(program: Program, steps: tuple[Step, ...], key: bytes, *, control: bool 
         measure = program.preamble.count("\n")
         setup, code = "", program.preamble + code
     message = {
-        "key": key.hex(),
         "control": control,
         "measure": measure,
         "setup": setup,

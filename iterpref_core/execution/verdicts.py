@@ -1,18 +1,17 @@
 """Verdicts, from what the sandbox reported. Nothing in here trusts the report's contents."""
 
-import hashlib
-import hmac
 import importlib.util
 import json
 import logging
 import math
 import signal
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from iterpref_core.execution import feedback
 from iterpref_core.execution.evalplus_tasks import is_close
-from iterpref_core.execution.programs import Coverage, Judge, Limits, Program
+from iterpref_core.execution.programs import Coverage, Judge, Limits, Outcome, Program
 from iterpref_core.execution.sandbox.encoding import Digest, MalformedError, decode
 from iterpref_core.execution.sandbox.process_limits import MAX_PROCESSES, MAX_THREADS
 from iterpref_core.execution.steps import RETURNING, Step
@@ -21,11 +20,14 @@ from iterpref_core.records import Verdict
 logger = logging.getLogger(__name__)
 
 
+TAMPERED = "the program interfered with its tests"
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a zygote observed from outside of a program, and the raw bytes of the program's channel.
 
-    `worn`: traces of the program are left that only the zygote's own end removes.
+    `root` is the folder that the program's own was in.
     """
 
     killed: str | None
@@ -33,22 +35,9 @@ class Answer:
     cpu: float
     wall: float
     printed: int
+    root: str
     head: bytes
     channel: bytes
-    worn: bool = False
-
-
-@dataclass(frozen=True)
-class Ruling:
-    """A verdict, its feedback, the tests that passed before the first that failed, and coverage if it was measured."""
-
-    verdict: Verdict
-    feedback: str
-    tests_passed: int
-    coverage: Coverage | None = None
-
-
-TAMPERED = Ruling("tampered", "the program interfered with its tests", 0)
 
 
 class TamperedError(Exception):
@@ -57,7 +46,7 @@ class TamperedError(Exception):
 
 @dataclass(slots=True)
 class Report:
-    """One signed line of the channel."""
+    """One line of the channel."""
 
     index: int
     kind: str
@@ -65,23 +54,13 @@ class Report:
     payload: str
 
 
-def parse_channel(channel: bytes, key: bytes) -> list[Report]:
-    """The reports of a channel, their signatures checked; an unfinished last line is left out.
-
-    Raises:
-        TamperedError: a line is not signed with the key.
-    """
-    signer = hashlib.blake2b(key=key, digest_size=8)
-    reports = []
-    for line in channel.split(b"\n")[:-1]:
-        mac, _, body = line.partition(b" ")
-        expected = signer.copy()
-        expected.update(body)
-        if not hmac.compare_digest(expected.hexdigest().encode(), mac):
-            raise TamperedError("an unsigned report")
-        index, kind, printed, payload = body.decode("utf-8").split(" ", 3)
-        reports.append(Report(int(index), kind, int(printed), payload))
-    return reports
+def parse_channel(channel: bytes) -> Iterator[Report]:
+    """The reports of a channel, as far as they are asked for; an unfinished last line is left out."""
+    start = 0
+    while (end := channel.find(b"\n", start)) >= 0:
+        index, kind, printed, payload = channel[start:end].decode("utf-8").split(" ", 3)
+        yield Report(int(index), kind, int(printed), payload)
+        start = end + 1
 
 
 def _coverage(payload: str) -> Coverage | None:
@@ -125,18 +104,34 @@ def _identical(left: Any, right: Any) -> bool:
 class _Trial:
     """One program, its steps and what was observed; each method rules on one kind of evidence."""
 
-    def __init__(self, program: Program, steps: tuple[Step, ...], limits: Limits, answer: Answer) -> None:
+    def __init__(self, program: Program, steps: Sequence[Step], limits: Limits, answer: Answer) -> None:
         self.program, self.steps, self.limits, self.answer = program, steps, limits, answer
         self.printed = 0
         self.coverage: Coverage | None = None
 
-    def fail(self, index: int, verdict: Verdict, text: str) -> Ruling:
+    def fail(self, index: int, verdict: Verdict, text: str, exception: str = "") -> Outcome:
         """A failure at a step (-1: before the first test)."""
+        root = self.answer.root
         if verdict in ("wrong_answer", "exception", "bad_return_type"):
-            text = feedback.with_printed(text, self.answer.head[: self.printed])
-        return Ruling(verdict, text, 0 if index < 0 else self.steps[index].test)
+            text = feedback.with_printed(text, self.answer.head[: self.printed].replace(root.encode(), b"."))
+        return self.outcome(
+            verdict, text.replace(f"{root}/w", "."), 0 if index < 0 else self.steps[index].test, exception
+        )
 
-    def too_much_output(self, ruling: Ruling) -> bool:
+    def outcome(self, verdict: Verdict, text: str, passed: int, exception: str = "") -> Outcome:
+        """The verdict with all that is known besides; the isolation is the executor's to add."""
+        return Outcome(
+            verdict=verdict,
+            feedback=text,
+            tests_passed=passed,
+            tests_total=len(self.program.tests),
+            exception=exception,
+            cpu_s=self.answer.cpu,
+            wall_s=self.answer.wall,
+            coverage=self.coverage if verdict == "passed" else None,
+        )
+
+    def too_much_output(self, ruling: Outcome) -> bool:
         """Whether printing is to blame; a wrong value that came before stays the verdict."""
         exempt = ("wrong_answer", "bad_return_type", "syntax_error")
         return self.answer.printed > self.limits.output_kb * 1024 and ruling.verdict not in exempt
@@ -156,7 +151,7 @@ class _Trial:
             return f" in {feedback.call_text(step.source).removesuffix(',')}"
         return f" in {feedback.call_text(step.source)}"
 
-    def value(self, index: int, payload: str) -> Ruling | None:
+    def value(self, index: int, payload: str) -> Outcome | None:
         """Rule on a returned value; None if it is right."""
         step, expected = self.steps[index], self.steps[index].expected
         if expected is not None and payload == expected.text:
@@ -199,7 +194,7 @@ class _Trial:
             logger.exception("the judge of test %d (%s) failed on a value", step.test, feedback.call_text(step.source))
             return False
 
-    def error(self, index: int, facts: dict[str, Any]) -> Ruling:
+    def error(self, index: int, facts: dict[str, Any]) -> Outcome:
         """Rule on an exception."""
         step = self.steps[index] if index >= 0 else None
         if self.program.measure and isinstance(facts["line"], int):
@@ -209,13 +204,13 @@ class _Trial:
             return self.fail(index, "infra_error", text)
         special = self._special_error(facts, self.where(index))
         if special is not None:
-            return self.fail(index, *special)
+            return self.fail(index, *special, feedback.clean(str(facts["raised"]), 60))
         if step is not None and facts["in_test"] and facts["type"] == "AssertionError":
             return self.fail(index, "wrong_answer", feedback.failed_check(step.source, facts))
         text = feedback.error_text(facts, self.program.code)
         if step is not None and step.kind in RETURNING:
             text = f"{feedback.call_text(step.source)} raised {text}"
-        return self.fail(index, "exception", text)
+        return self.fail(index, "exception", text, feedback.clean(str(facts["type"]), 60))
 
     @staticmethod
     def _lacks(step: Step | None, package: str) -> bool:
@@ -235,7 +230,7 @@ class _Trial:
             return "exited_early", f"the program called sys.exit{where}"
         return None
 
-    def ended(self, index: int) -> Ruling:
+    def ended(self, index: int) -> Outcome:
         """Rule on a program that ended, or was ended, in the midst of a step."""
         answer, where = self.answer, self.where(index)
         if answer.killed == "disk":
@@ -262,22 +257,23 @@ class _Trial:
             return f"time limit of {feedback.seconds(limits.cpu_s)} exceeded"
         return None
 
-    def rule(self, reports: list[Report]) -> Ruling:
+    def rule(self) -> Outcome:
         """The first failure in the order of the steps, or that all passed."""
-        for position, report in enumerate(reports, -1):
+        seen = -1
+        for seen, report in enumerate(parse_channel(self.answer.channel)):
             index, self.printed = report.index, report.printed
-            if index != position:
+            if index != seen - 1:
                 raise TamperedError("a report out of order")
             if report.kind == "error":
                 return self.error(index, json.loads(report.payload))
-            ruling = self._step(report)
-            if ruling is not None:
-                return ruling
+            failure = self._step(report)
+            if failure is not None:
+                return failure
             if report.kind == "done":
-                return Ruling("passed", "", len(self.program.tests), self.coverage)
-        return self.ended(len(reports) - 1)
+                return self.outcome("passed", "", len(self.program.tests))
+        return self.ended(seen)
 
-    def _step(self, report: Report) -> Ruling | None:
+    def _step(self, report: Report) -> Outcome | None:
         index, kind = report.index, report.kind
         if kind == "loaded" and index == -1:
             return None
@@ -301,29 +297,28 @@ class _Trial:
         raise TamperedError(f"a report of kind {kind!r} about a {step.kind}")
 
 
-def rule(program: Program, steps: tuple[Step, ...], key: bytes, limits: Limits, answer: Answer) -> Ruling:
+def rule(program: Program, steps: Sequence[Step], limits: Limits, answer: Answer) -> Outcome:
     """The verdict on a program.
 
     Args:
         program: the program.
         steps: its steps, as they were sent.
-        key: the key that the reports must be signed with.
         limits: the limits in force.
         answer: what the zygote observed.
     """
     trial = _Trial(program, steps, limits, answer)
     try:
-        ruling = trial.rule(parse_channel(answer.channel, key))
+        outcome = trial.rule()
     except (TamperedError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError):
-        return TAMPERED
-    if trial.too_much_output(ruling):
-        return Ruling("output_limit", f"more than {limits.output_kb} KB printed", ruling.tests_passed)
-    return ruling
+        return trial.outcome("tampered", TAMPERED, 0)
+    if trial.too_much_output(outcome):
+        return trial.outcome("output_limit", f"more than {limits.output_kb} KB printed", outcome.tests_passed)
+    return outcome
 
 
-def deceives(key: bytes, answer: Answer) -> bool:
+def deceives(answer: Answer) -> bool:
     """Whether a control shows that the program passes tests that nobody can pass."""
     try:
-        return any(report.kind == "passed" for report in parse_channel(answer.channel, key))
-    except (TamperedError, UnicodeDecodeError, ValueError):
+        return any(report.kind == "passed" for report in parse_channel(answer.channel))
+    except ValueError:
         return True

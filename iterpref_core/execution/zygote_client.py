@@ -27,6 +27,8 @@ GRACE_S = 15.0
 """Seconds beyond a program's wall-clock limit after which its zygote counts as dead."""
 DISK_FILES = 4
 """Everything a program writes may hold this many times `Limits.file_mb`."""
+RECYCLE_AFTER = 5000
+"""Jobs after which a zygote is replaced by a fresh one."""
 
 
 class WorkerDiedError(Exception):
@@ -45,20 +47,23 @@ class ZygoteClient:
         limits: for each program.
         runtime: the interpreter, its packages and what to preload.
         scratch: the folder for its programs' folders, in tiers B and C.
-        sources: the sandbox code's digest that this process works with.
+
+    Attributes:
+        usable: it waits for a job.
 
     Raises:
         NoProcessesError: its programs should have processes and cannot.
         ExecutionError: it cannot be started.
     """
 
-    def __init__(self, plan: isolation.Plan, limits: Limits, runtime: Runtime, *, scratch: str, sources: str) -> None:
+    def __init__(self, plan: isolation.Plan, limits: Limits, runtime: Runtime, *, scratch: str) -> None:
         self._limits = limits
         self._root = "/job" if "bwrap" in plan.layers else tempfile.mkdtemp(prefix="zygote-", dir=scratch)
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
         self._buffer = bytearray()
-        self.jobs = 0
-        self.deadline = time.monotonic() + START_S
+        self._jobs = 0
+        self._deadline = time.monotonic() + START_S
+        self.usable, self._killed = True, False
         self._process = subprocess.Popen(
             isolation.command(plan, "zygote", self._root, DISK_FILES * limits.file_mb, runtime),
             stdin=subprocess.PIPE,
@@ -75,13 +80,11 @@ class ZygoteClient:
         assert self._process.stdout is not None
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
         os.set_blocking(self._stdin.fileno(), False)
-        os.set_blocking(self._stdout.fileno(), False)
-        self._configure(plan, sources, runtime)
+        self._configure(plan, runtime)
 
-    def _configure(self, plan: isolation.Plan, sources: str, runtime: Runtime) -> None:
+    def _configure(self, plan: isolation.Plan, runtime: Runtime) -> None:
         config = {
             "limits": vars(self._limits),
-            "sources": sources,
             "root": self._root,
             "disk_mb": DISK_FILES * self._limits.file_mb,
             "landlock": "landlock" in plan.layers,
@@ -94,19 +97,15 @@ class ZygoteClient:
         }
         try:
             self._send(json.dumps(config).encode())
-            facts, _ = self._wait()
+            facts, _ = self._receive()
         except WorkerDiedError as error:
-            self.kill()
+            self.close()
             raise ExecutionError(f"a worker cannot be started in tier {plan}: {error}") from None
         if "error" in facts:
-            self.kill()
+            self.close()
             if facts.get("processes"):
                 raise NoProcessesError(facts["error"])
             raise ExecutionError(f"a worker cannot be started in tier {plan}: {facts['error']}")
-
-    def fileno(self) -> int:
-        """The descriptor that becomes readable when there is (part of) an answer, or the zygote is dead."""
-        return self._stdout.fileno()
 
     @property
     def pid(self) -> int:
@@ -123,7 +122,7 @@ class ZygoteClient:
         poll = select.poll()
         poll.register(self._stdin, select.POLLOUT)
         while data:
-            if not poll.poll(max(0.0, self.deadline - time.monotonic()) * 1000):
+            if not poll.poll(max(0.0, self._deadline - time.monotonic()) * 1000):
                 raise self._died("the zygote does not take its job")
             try:
                 data = data[os.write(self._stdin.fileno(), data) :]
@@ -132,8 +131,8 @@ class ZygoteClient:
             except OSError as error:
                 raise self._died(f"the zygote is gone ({error.strerror})") from None
 
-    def start(self, job: bytes, limits: Limits, test_cpu_s: float = math.inf) -> None:
-        """Hand over a job with its own time limits; the zygote must be idle.
+    def run(self, job: bytes, limits: Limits, test_cpu_s: float | None) -> Answer:
+        """Have a job run, and wait for its end.
 
         Args:
             job: what the sandbox is told.
@@ -141,64 +140,45 @@ class ZygoteClient:
             test_cpu_s: CPU seconds of each.
 
         Raises:
-            WorkerDiedError: it is gone or does not listen.
+            WorkerDiedError: the zygote is gone or does not answer.
         """
-        self.jobs += 1
-        self.deadline = time.monotonic() + limits.wall_s + GRACE_S
-        self._send(_TIMES.pack(limits.cpu_s, limits.wall_s, test_cpu_s) + job)
+        self.usable = False
+        self._jobs += 1
+        self._deadline = time.monotonic() + limits.wall_s + GRACE_S
+        self._send(_TIMES.pack(limits.cpu_s, limits.wall_s, test_cpu_s or math.inf) + job)
+        facts, blob = self._receive()
+        self.usable = not facts.pop("worn") and self._jobs < RECYCLE_AFTER
+        head = facts.pop("head")
+        return Answer(**facts, root=self._root, head=blob[:head], channel=blob[head:])
 
-    def _take(self) -> tuple[dict[str, Any], bytes] | None:
-        """A whole answer, if one has arrived."""
-        if len(self._buffer) < _HEADER.size:
-            return None
-        head, blob = _HEADER.unpack_from(self._buffer)
-        if len(self._buffer) < _HEADER.size + head + blob:
-            return None
-        facts = json.loads(self._buffer[_HEADER.size : _HEADER.size + head])
-        content = bytes(self._buffer[_HEADER.size + head :])
+    def _receive(self) -> tuple[dict[str, Any], bytes]:
+        poll = select.poll()
+        poll.register(self._stdout, select.POLLIN)
+        head, blob, size = 0, 0, _HEADER.size
+        while len(self._buffer) < size + head + blob:
+            if not poll.poll(max(0.0, self._deadline - time.monotonic()) * 1000):
+                raise self._died("the zygote does not answer")
+            part = os.read(self._stdout.fileno(), 1 << 20)
+            if not part:
+                raise self._died("the zygote ended")
+            self._buffer += part
+            if not head and len(self._buffer) >= size:
+                head, blob = _HEADER.unpack_from(self._buffer)
+        facts, content = json.loads(self._buffer[size : size + head]), bytes(self._buffer[size + head :])
         self._buffer.clear()
         return facts, content
 
-    def _receive(self) -> tuple[dict[str, Any], bytes] | None:
-        try:
-            part = os.read(self._stdout.fileno(), 1 << 20)
-        except BlockingIOError:
-            return None
-        if not part:
-            raise self._died("the zygote ended")
-        self._buffer += part
-        return self._take()
-
-    def _wait(self) -> tuple[dict[str, Any], bytes]:
-        poll = select.poll()
-        poll.register(self._stdout, select.POLLIN)
-        while poll.poll(max(0.0, self.deadline - time.monotonic()) * 1000):
-            if (answer := self._receive()) is not None:
-                return answer
-        raise self._died("the zygote does not answer")
-
-    def collect(self) -> Answer | None:
-        """The answer to the current job, or None while it is not complete. Does not block.
-
-        Raises:
-            WorkerDiedError: the zygote is gone.
-        """
-        received = self._receive()
-        if received is None:
-            return None
-        facts, blob = received
-        head = facts.pop("head")
-        return Answer(**facts, head=blob[:head].replace(self._root.encode(), b"."), channel=blob[head:])
-
-    def scrub(self, text: str) -> str:
-        """A text without the path of the folder that the program ran in."""
-        return text.replace(f"{self._root}/w", ".")
-
     def kill(self) -> None:
-        """End the zygote and all it holds."""
-        self._stdin.close()
-        with contextlib.suppress(ProcessLookupError):  # it may have ended by itself
-            os.killpg(self._process.pid, signal.SIGKILL)
+        """End the zygote and all it holds; a thread that waits for its answer hears of it."""
+        self.usable = False
+        killed, self._killed = self._killed, True
+        if not killed:  # once: later its process group may be somebody else's
+            with contextlib.suppress(ProcessLookupError):  # it may have ended by itself
+                os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        self._stdout.close()
-        self._errors.close()
+
+    def close(self) -> None:
+        """End the zygote, for which nobody waits."""
+        self.kill()
+        for stream in (self._stdin, self._stdout, self._errors):
+            stream.close()

@@ -8,16 +8,12 @@ the disease. The set is 1-minimal: without any one of its hunks the tests fail.
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
-from iterpref_core.execution import Program, ProgramRunner
+from iterpref_core.execution import Engine, Program
 from iterpref_core.localization.hunks import Hunk, apply_hunks, find_hunks, undo_renames
 from iterpref_core.localization.line_lcs import ErrorRegion, anchor_at
 from iterpref_core.records import PreferencePair, Problem, Span
 from iterpref_core.source_code.line_diff import span_lines
-
-WINDOW = 128
-"""Pairs whose programs are run together."""
 
 Search = Generator[str, bool, "Cause"]
 """Yields programs to run, and is sent whether they pass."""
@@ -115,36 +111,29 @@ def _regions(pair: PreferencePair, needed: Sequence[Hunk]) -> tuple[ErrorRegion,
 
 
 def find_causes(
-    pairs: Iterable[tuple[PreferencePair, Problem]], runner: ProgramRunner, max_executions: int
+    pairs: Iterable[tuple[PreferencePair, Problem]], executor: Engine, max_executions: int
 ) -> Iterator[tuple[PreferencePair, Cause]]:
     """The cause of every pair, in order.
 
     Args:
         pairs: pairs with the problems whose tests decide.
-        runner: runs the programs.
+        executor: runs the programs.
         max_executions: per pair. The edit as a whole always passes, so that a search may end at any time.
     """
-    remaining = iter(pairs)
-    while window := list(islice(remaining, WINDOW)):
-        yield from zip((pair for pair, _ in window), _run_searches(window, runner, max_executions), strict=True)
 
+    def search(item: tuple[PreferencePair, Problem]) -> Cause:
+        pair, problem = item
+        steps = search_cause(pair, max_executions)
+        code = next(steps)
+        try:
+            while True:
+                code = steps.send(executor.run_one(_program(problem, code)).verdict == "passed")
+        except StopIteration as end:
+            cause: Cause = end.value
+            return cause
 
-def _run_searches(
-    window: Sequence[tuple[PreferencePair, Problem]], runner: ProgramRunner, max_executions: int
-) -> list[Cause]:
-    """All searches of a window in rounds: one program of each, run together."""
-    searches = [search_cause(pair, max_executions) for pair, _ in window]
-    waiting = {index: next(search) for index, search in enumerate(searches)}
-    found: dict[int, Cause] = {}
-    while waiting:
-        programs = [_program(window[index][1], code) for index, code in waiting.items()]
-        asked, waiting = list(waiting), {}
-        for index, outcome in zip(asked, runner.run(programs), strict=True):
-            try:
-                waiting[index] = searches[index].send(outcome.verdict == "passed")
-            except StopIteration as end:
-                found[index] = end.value
-    return [found[index] for index in range(len(searches))]
+    for (pair, _), cause in executor.each(pairs, search):
+        yield pair, cause
 
 
 def _program(problem: Problem, code: str) -> Program:

@@ -102,8 +102,8 @@ def make_repairs(problems: Sequence[Problem], per_problem: int, seed: int, execu
         for problem in problems
         for _ in range(per_problem)
     ]
-    outcomes = executor.run(Program(code, problem.tests, problem.setup or "") for problem, code in broken)
-    for (problem, code), outcome in zip(broken, outcomes, strict=True):
+    outcomes = executor.run_each(broken, lambda pair: Program(pair[1], pair[0].tests, pair[0].setup or ""))
+    for (problem, code), outcome in outcomes:
         if outcome.verdict not in ("passed", "infra_error"):
             yield Repair(problem, code, outcome.feedback)
 

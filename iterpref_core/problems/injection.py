@@ -75,9 +75,9 @@ def _inject(
     """The pairs of some problems: references run first, then the mutants of those that pass."""
     plain = {problem.task_id: code for problem in batch if (code := _plain(problem, counts)) is not None}
     runnable = [problem for problem in batch if problem.task_id in plain]
-    outcomes = executor.run(_program(problem, plain[problem.task_id]) for problem in runnable)
+    outcomes = executor.run_each(runnable, lambda problem: _program(problem, plain[problem.task_id]))
     bugs: list[tuple[Problem, int, Mutant, float]] = []
-    for problem, outcome in zip(runnable, outcomes, strict=True):
+    for problem, outcome in outcomes:
         if outcome.verdict != "passed":
             counts[f"dropped/reference_{'not_run' if outcome.verdict == 'infra_error' else 'fails'}"] += 1
             continue
@@ -87,8 +87,8 @@ def _inject(
             counts["dropped/nothing_to_mutate"] += 1
         limit_s = min(executor.limits.cpu_s, time_limit(MUTANT_FLOOR_S, outcome.cpu_s))
         bugs += [(problem, number, mutant, limit_s) for number, mutant in enumerate(mutants)]
-    programs = (_program(problem, mutant.code, limit_s) for problem, _, mutant, limit_s in bugs)
-    for (problem, number, mutant, _), outcome in zip(bugs, executor.run(programs), strict=True):
+    runs = executor.run_each(bugs, lambda bug: _program(bug[0], bug[2].code, bug[3]))
+    for (problem, number, mutant, _), outcome in runs:
         task_id, code = f"{problem.task_id}#{number}", plain[problem.task_id]
         region = _true_region(task_id, mutant.code, code)
         fate = _fate(outcome, region)

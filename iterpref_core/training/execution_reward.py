@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from iterpref_core.errors import InputError
-from iterpref_core.execution import Program, ProgramRunner
+from iterpref_core.execution import Engine, Program
 from iterpref_core.inference.answer_extraction import extract_code
 from iterpref_core.records import AssertTest, Test
 from iterpref_core.storage.jsonl import describe_validation_error
@@ -21,7 +21,7 @@ Reward = Callable[..., list[float | None]]
 _TEST = TypeAdapter[Test](Test)
 
 
-def execution_reward(executor: ProgramRunner) -> Reward:
+def execution_reward(executor: Engine) -> Reward:
     """A reward function that runs every completion's program with the tests of its row.
 
     It reads two columns of the data set. `tests`: of each row a list of assert statements, or of tests as they stand in
@@ -59,8 +59,8 @@ def execution_reward(executor: ProgramRunner) -> Reward:
             for completion, own, setup in zip(completions, tests, setups, strict=True)
             if own
         )
-        outcomes = executor.run(programs)
-        return [_value(next(outcomes).verdict) if own else None for own in tests]
+        outcomes = executor.run_each(programs, lambda program: program)
+        return [_value(next(outcomes)[1].verdict) if own else None for own in tests]
 
     return passes_tests
 

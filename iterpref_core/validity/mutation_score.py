@@ -134,8 +134,8 @@ def _judge(problem: Problem, reference: Outcome, runs: list[tuple[Mutant, Outcom
 def _measure_batch(batch: list[Problem], executor: Engine, options: QualityOptions) -> Iterator[ProblemQuality]:
     limit_s = executor.limits.cpu_s
     runnable = [problem for problem in batch if problem.reference is not None and problem.tests + problem.hidden_tests]
-    outcomes = executor.run(_reference(problem, limit_s) for problem in runnable)
-    references = {problem.task_id: outcome for problem, outcome in zip(runnable, outcomes, strict=True)}
+    outcomes = executor.run_each(runnable, lambda problem: _reference(problem, limit_s))
+    references = {problem.task_id: outcome for problem, outcome in outcomes}
     jobs: list[tuple[Problem, Mutant]] = [
         (problem, mutant)
         for problem in runnable
@@ -143,13 +143,13 @@ def _measure_batch(batch: list[Problem], executor: Engine, options: QualityOptio
         for mutant in _mutants(problem, options)
     ]
 
-    def programs() -> Iterator[Program]:
-        for problem, mutant in jobs:
-            cpu_s = min(limit_s, time_limit(MUTANT_FLOOR_S, references[problem.task_id].cpu_s, MUTANT_FACTOR))
-            yield Program(mutant.code, problem.tests + problem.hidden_tests, problem.setup or "", cpu_s=cpu_s)
+    def program(job: tuple[Problem, Mutant]) -> Program:
+        problem, mutant = job
+        cpu_s = min(limit_s, time_limit(MUTANT_FLOOR_S, references[problem.task_id].cpu_s, MUTANT_FACTOR))
+        return Program(mutant.code, problem.tests + problem.hidden_tests, problem.setup or "", cpu_s=cpu_s)
 
     runs: dict[str, list[tuple[Mutant, Outcome]]] = {problem.task_id: [] for problem in batch}
-    for (problem, mutant), outcome in zip(jobs, executor.run(programs()), strict=True):
+    for (problem, mutant), outcome in executor.run_each(jobs, program):
         runs[problem.task_id].append((mutant, outcome))
     for problem in batch:
         reference = references.get(problem.task_id)

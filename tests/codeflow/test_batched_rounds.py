@@ -13,6 +13,7 @@ from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.codeflow_prompts import refine_prompt
 from iterpref_core.inference.replay import ReplayBackend
 from iterpref_core.records import IoTest, Problem, Trajectory
+from tests.engines import StandInEngine
 from tests.settings import section
 
 LIMITS = Limits(cpu_s=2.0, wall_s=10.0, memory_mb=256, output_kb=64, file_mb=1)
@@ -86,7 +87,7 @@ def by_task(trajectories: Iterable[Trajectory]) -> dict[str, Trajectory]:
 
 def test_draft_execute_refine(executor: Executor) -> None:
     drafter = ReplayBackend({"t: add one.": [f"```python\n{BAD}```"]})
-    (failing,) = executor.run([Program(code=BAD, tests=problem("t").tests)])
+    failing = executor.run_one(Program(code=BAD, tests=problem("t").tests))
     refiner = ReplayBackend({refine_prompt("t: add one.", BAD, failing.feedback): [GOOD]})
     (trajectory,) = debug_problems([problem("t")], drafter, refiner, executor, params())
     assert trajectory.solved
@@ -121,22 +122,12 @@ def test_nothing_a_model_writes_changes_the_tests(executor: Executor, attack: st
 def test_every_answer_meets_the_same_tests() -> None:
     seen = []
 
-    class Recorder:
-        def run(self, programs: Iterable[Program], *, first: int = 0) -> Iterator[Outcome]:
-            for program in programs:
-                seen.append(program.tests)
-                yield Outcome(
-                    verdict="wrong_answer",
-                    feedback="wrong",
-                    tests_passed=0,
-                    tests_total=1,
-                    isolation="none",
-                    cpu_s=0.0,
-                    wall_s=0.0,
-                )
+    def record(program: Program) -> Outcome:
+        seen.append(program.tests)
+        return Outcome("wrong_answer", "wrong", 0, 1)
 
     model = OneAnswer("def f(x): ...\ntests = ()")
-    list(debug_problems([problem("t")], model, model, Recorder(), params()))
+    list(debug_problems([problem("t")], model, model, StandInEngine(record), params()))
     assert seen == [problem("t").tests] * 6
 
 

@@ -29,6 +29,7 @@ from iterpref_core.evaluation.evaluation import (
 from iterpref_core.evaluation.sanitizing import sanitize_all
 from iterpref_core.execution import ENGINE, Executor, Limits
 from iterpref_core.execution.interpreters import Environment
+from tests.engines import outcomes_of
 from tests.evaluation.bigcodebench_tasks import DOUBLE, WHERE, write
 from tests.evaluation.recorded_model import RecordedModel, answerer_of
 
@@ -127,7 +128,8 @@ def task_func():
     bench = BigCodeBench("bigcodebench-full-complete", tmp_path, execution)
     (task,) = bench.tasks.values()
     with bench.open_executor() as executor:
-        (run,) = executor.run([replace(program, code=looks) for program in bench.candidate(task, "", None)])
+        (program,) = bench.candidate(task, "", None)
+        run = executor.run_one(replace(program, code=looks))
     assert (run.verdict, run.feedback) == ("passed", "")
 
 
@@ -199,7 +201,8 @@ def test_without_namespaces_tasks_that_need_no_processes_pass(
     environment = Environment(str(python), preload=PRELOAD, processes=True)
     limits = Limits(cpu_s=20, wall_s=60, memory_mb=30 * 1024)
     with Executor(limits, workers=1, namespaces=False, environments={ENVIRONMENT: environment}) as executor:
-        (outcome,) = executor.run(bench.candidate(task, bench.own_solution(task), None))
+        (program,) = bench.candidate(task, bench.own_solution(task), None)
+        outcome = executor.run_one(program)
     assert (outcome.verdict, outcome.feedback, outcome.isolation[:2]) == ("passed", "", "B:")
 
 
@@ -238,7 +241,7 @@ def official_verdicts(python: Path, programs: list[tuple[BigCodeBenchTask, str]]
 def our_verdicts(bench: BigCodeBench, programs: list[tuple[BigCodeBenchTask, str]]) -> list[bool]:
     candidates = (replace(program, code=code) for task, code in programs for program in bench.candidate(task, "", None))
     with bench.open_executor() as executor:
-        return [run.verdict == "passed" for run in executor.run(candidates)]
+        return [run.verdict == "passed" for run in outcomes_of(executor, candidates)]
 
 
 def whole(bench: BigCodeBench, task: BigCodeBenchTask, solution: str) -> tuple[BigCodeBenchTask, str]:

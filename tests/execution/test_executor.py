@@ -5,10 +5,9 @@ from dataclasses import replace
 import pytest
 
 from iterpref_core.execution import Executor, Limits, Program, ValueTest
-from iterpref_core.execution.pool import WorkerPool
 from iterpref_core.execution.sandbox.encoding import MalformedError, UnencodableError, decode
-from iterpref_core.execution.verdicts import Ruling
 from iterpref_core.records import AssertTest, IoTest, ScriptTest, Test, UnittestTest
+from tests.engines import outcomes_of
 
 LIMITS = Limits(cpu_s=0.5, wall_s=5, memory_mb=256, output_kb=64, file_mb=4)
 
@@ -28,8 +27,7 @@ def check(code: str) -> AssertTest:
 
 
 def run_one(executor: Executor, code: str, *tests: Test, setup: str = ""):
-    (outcome,) = executor.run([Program(code, tests, setup)])
-    return outcome
+    return executor.run_one(Program(code, tests, setup))
 
 
 VERDICTS = [
@@ -98,7 +96,7 @@ def test_only_what_was_printed_before_the_failure_is_shown(executor):
 def test_a_program_may_have_a_time_limit_of_its_own(executor):
     spin = "from time import process_time\ndef f(x):\n    while process_time() < 0.7: pass\n    return 2"
     tests = (io("f(1)", "2"),)
-    short, long, same = executor.run(Program(spin, tests, cpu_s=cpu_s) for cpu_s in (0.2, 3.0, None))
+    short, long, same = outcomes_of(executor, [Program(spin, tests, cpu_s=cpu_s) for cpu_s in (0.2, 3.0, None)])
     assert [short.verdict, long.verdict, same.verdict] == ["timeout", "passed", "timeout"]
     assert short.feedback == "time limit of 0.2 s exceeded in f(1)"
     assert same.feedback == "time limit of 0.5 s exceeded in f(1)"
@@ -110,7 +108,7 @@ def test_each_test_may_have_a_time_limit_besides_that_of_all(executor):
     )
     tests = tuple(ValueTest("f", [seconds]) for seconds in (0.1, 0.1, 0.1, 30, 0.1))
     program = Program(slow, tests, judge=lambda _index, _value: True, cpu_s=60, test_cpu_s=0.4)
-    hangs, ends = executor.run([program, replace(program, tests=tests[:3] * 3)])
+    hangs, ends = outcomes_of(executor, [program, replace(program, tests=tests[:3] * 3)])
     assert (hangs.verdict, hangs.tests_passed) == ("timeout", 3)
     assert hangs.feedback == "time limit of 0.4 s for one test exceeded in f(30)"
     assert hangs.cpu_s < 10
@@ -119,20 +117,20 @@ def test_each_test_may_have_a_time_limit_besides_that_of_all(executor):
 
 def test_loading_a_program_is_no_test(executor):
     code = "from time import process_time\nwhile process_time() < 0.7: pass\ndef f(): return 1"
-    (outcome,) = executor.run([Program(code, (io("f()", "1"),), cpu_s=5, test_cpu_s=0.1)])
+    outcome = executor.run_one(Program(code, (io("f()", "1"),), cpu_s=5, test_cpu_s=0.1))
     assert outcome.verdict == "passed"
 
 
 def test_runs_may_overlap(executor):
     one = Program("def f(): return 1", (io("f()", "1"),))
-    outer = executor.run([one] * 20)
-    found = [next(outer).verdict, *(outcome.verdict for outcome in executor.run([one] * 20))]
-    assert [*found, *(outcome.verdict for outcome in outer)] == ["passed"] * 40
+    outer = executor.run_each([one] * 20, lambda program: program)
+    found = [next(outer)[1].verdict, *(outcome.verdict for outcome in outcomes_of(executor, [one] * 20))]
+    assert [*found, *(outcome.verdict for _, outcome in outer)] == ["passed"] * 40
 
 
 def test_outcomes_come_in_the_order_of_the_programs(executor):
     codes = [f"import time\ntime.sleep({0.02 * (n % 3)})\ndef f(): return {n}" for n in range(40)]
-    outcomes = executor.run(Program(code, (io("f()", "-1"),)) for code in codes)
+    outcomes = outcomes_of(executor, [Program(code, (io("f()", "-1"),)) for code in codes])
     assert [outcome.feedback for outcome in outcomes] == [f"f() returned {n}, expected -1" for n in range(40)]
 
 
@@ -144,7 +142,7 @@ def test_the_input_is_taken_only_as_far_as_needed(executor):
             taken.append(n)
             yield Program("def f(): return 1", (io("f()", "1"),))
 
-    run = executor.run(programs())
+    run = executor.run_each(programs(), lambda program: program)
     next(run)
     run.close()
     assert len(taken) < 50
@@ -234,25 +232,6 @@ def test_a_program_without_tests_is_refused():
         Program("x = 1", ())
 
 
-def test_some_programs_are_checked_in_a_fresh_interpreter(monkeypatch):
-    hired = []
-    hire = WorkerPool.hire
-    monkeypatch.setattr(WorkerPool, "hire", lambda pool, name, **how: hired.append(how) or hire(pool, name, **how))
-    with Executor(LIMITS, workers=2, cross_check_every=10) as executor:
-        outcomes = list(executor.run(Program(f"def f(): return {n}", (io("f()", "1"),)) for n in range(30)))
-    assert [outcome.verdict for outcome in outcomes].count("passed") == 1
-    assert hired.count({"fresh": True}) == 3
-
-
-def test_a_fresh_interpreter_overrules_and_is_heard(monkeypatch, caplog):
-    rulings = iter([Ruling("passed", "", 1), Ruling("exception", "differs", 0)])
-    monkeypatch.setattr("iterpref_core.execution.executor.rule", lambda *args: next(rulings))
-    with Executor(LIMITS, workers=1, cross_check_every=1) as executor:
-        outcome = run_one(executor, "def f(): return 1", io("f()", "1"))
-    assert outcome.verdict == "exception"
-    assert "a fresh interpreter gives program 0 another verdict" in caplog.text
-
-
 def test_value_tests_are_judged_outside_and_shown_as_calls(executor):
     arguments = ([1, (2, {3})], {"a": None}, float("inf"), 10**5000)
     program = Program(
@@ -262,12 +241,13 @@ def test_value_tests_are_judged_outside_and_shown_as_calls(executor):
             (index, type(actual), actual) in [(0, list, list(arguments)), (1, list, [1, 2, 3]), (2, tuple, (0,))]
         ),
     )
-    right, wrong, crash = executor.run(
+    right, wrong, crash = outcomes_of(
+        executor,
         [
             program,
             replace(program, code="def f(*values): return len(values)"),
             replace(program, code="def f(): return 1"),
-        ]
+        ],
     )
     assert right.verdict == "passed", right.feedback
     assert (wrong.verdict, wrong.tests_passed) == ("wrong_answer", 0)
@@ -282,7 +262,7 @@ def test_arguments_keep_their_order(executor):
     program = Program(
         "def f(x): return str(x)", (ValueTest("f", [argument]),), judge=lambda _, value: seen.append(value) is None
     )
-    (outcome,) = executor.run([program])
+    outcome = executor.run_one(program)
     assert (outcome.verdict, seen) == ("passed", [str(argument)])
 
 
@@ -296,12 +276,13 @@ def test_value_tests_need_plain_arguments_and_a_judge():
 def test_no_value_and_no_judge_ends_a_run(executor, caplog):
     """What a program returns may be deep, huge or of one hash; the run goes on, and at once."""
     deep = "def f():\n    x = []\n    for _ in range(250): x = [x]\n    return x"
-    one_hash = "def f(): return {n * (2**61 - 1) for n in range(30_000)}"
-    outcomes = list(executor.run(Program(code, (io("f()", "1"),)) for code in (deep, one_hash, "def f(): return 1")))
+    one_hash = "def f(): return {n * (2**61 - 1) for n in range(3_000)}"
+    codes = (deep, one_hash, "def f(): return 1")
+    outcomes = outcomes_of(executor, [Program(code, (io("f()", "1"),)) for code in codes])
     assert outcomes[0].verdict in ("wrong_answer", "bad_return_type")
     assert [outcome.verdict for outcome in outcomes[1:]] == ["tampered", "passed"]
     program = Program("def f(): return None", (ValueTest("f", ()),), judge=lambda _, value: value.real == 1 / 0)
-    assert [outcome.verdict for outcome in executor.run([program])] == ["wrong_answer"]
+    assert [outcome.verdict for outcome in outcomes_of(executor, [program])] == ["wrong_answer"]
     assert "the judge of test 0 (f()) failed on a value" in caplog.text
 
 

@@ -23,6 +23,7 @@ import pytest
 from iterpref_core.execution import Executor, Limits, Program, probe_isolation
 from iterpref_core.execution.interpreters import Environment
 from iterpref_core.records import AssertTest, IoTest, ScriptTest, UnittestTest
+from tests.engines import outcomes_of
 
 HOSTILE_FOLDER = Path(__file__).with_name("hostile")
 HOSTILE = sorted(HOSTILE_FOLDER.glob("*.py"))
@@ -119,14 +120,15 @@ def arena(request, tmp_path_factory):
                 environments={"processes": Environment(sys.executable, processes=True)},
             ) as executor:
                 assert executor.isolation.startswith(f"{tier}:")
-                assert next(executor.run([honest])).verdict == "passed"
+                assert executor.run_one(honest).verdict == "passed"
                 pids = executor.worker_pids()
                 found, left = {}, []
                 for path in paths:
-                    found[path] = list(executor.run([program(path), honest]))
+                    found[path] = outcomes_of(executor, [program(path), honest])
                     if canary.read_text() != "alive":
                         left.append(f"{path.stem} changed the canary")
-                left += [outcome.feedback for outcome in executor.run([finder]) if "[False]" not in outcome.feedback]
+                found_note = executor.run_one(finder).feedback
+                left += [found_note] * ("[False]" not in found_note)
                 if executor.worker_pids() != pids:
                     return found, [*left, "a zygote died"]
                 children = psutil.Process(pids[0]).children(recursive=True)

@@ -12,6 +12,7 @@ from iterpref_core.errors import ConfigError
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.execution.interpreters import Environment, own_runtime
 from iterpref_core.records import IoTest, ScriptTest
+from tests.engines import outcomes_of
 
 LIMITS = Limits(cpu_s=2, wall_s=30, memory_mb=256)
 
@@ -37,12 +38,12 @@ def script(text: str, environment: str | None = "own") -> ScriptTest:
 def executor(project: Path):
     python, source = str(project / "env/bin/python"), str(project / "source")
     environments = {"own": Environment(python, (source,)), "other": Environment(python, (source,), hash_seed=1)}
-    with Executor(LIMITS, workers=1, environments=environments, cross_check_every=0) as executor:
+    with Executor(LIMITS, workers=1, environments=environments) as executor:
         yield executor
 
 
 def verdict(executor: Executor, text: str, environment: str | None = "own") -> str:
-    (outcome,) = executor.run([Program("x = 1", (script(text, environment),))])
+    outcome = executor.run_one(Program("x = 1", (script(text, environment),)))
     return outcome.verdict
 
 
@@ -104,14 +105,14 @@ def test_tests_of_one_program_must_agree_on_their_environment() -> None:
 def test_an_interpreter_that_cannot_be_used_is_a_users_error(environment: Environment, message: str) -> None:
     unusable = Executor(LIMITS, workers=1, environments={"own": environment})
     with unusable as executor, pytest.raises(ConfigError, match=message):
-        list(executor.run([Program("x = 1", (script("pass"),))]))
+        executor.run_one(Program("x = 1", (script("pass"),)))
 
 
 def test_a_folder_that_is_not_there_is_a_users_error(project: Path) -> None:
     environment = Environment(str(project / "env/bin/python"), ("/no/such/folder",))
     unusable = Executor(LIMITS, workers=1, environments={"own": environment})
     with unusable as executor, pytest.raises(ConfigError, match="/no/such/folder: no such folder"):
-        list(executor.run([Program("x = 1", (script("pass"),))]))
+        executor.run_one(Program("x = 1", (script("pass"),)))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may look into every folder")
@@ -147,7 +148,7 @@ def test_modules_are_preloaded_and_files_readable_in_their_own_environment_alone
         Program(READS, reads),
     ]
     with Executor(Limits(), workers=1, namespaces=namespaces, environments={"other": other}) as executor:
-        found = [outcome.verdict for outcome in executor.run(programs)]
+        found = [outcome.verdict for outcome in outcomes_of(executor, programs)]
     assert found == ["passed", "passed", "wrong_answer", "exception"]
 
 
@@ -169,7 +170,7 @@ def f():
 """
     program = Program(code, (IoTest(call="f()", expected="(2, ['copied', 'touched'])"),))
     with Executor(Limits(), workers=1, namespaces=namespaces) as executor:
-        (outcome,) = executor.run([program])
+        outcome = executor.run_one(program)
     assert (outcome.verdict, outcome.feedback) == ("passed", "")
 
 
@@ -180,4 +181,4 @@ def test_a_temporary_folder_is_the_programs_own_and_gone_with_it() -> None:
     code = "def f():\n    tempfile.mkstemp()\n    return len(os.listdir(tempfile.gettempdir()))"
     program = Program(code, (IoTest(call="f()", expected="1"),), setup)
     with Executor(Limits(), workers=1) as executor:
-        assert [outcome.verdict for outcome in executor.run([program, program])] == ["passed", "passed"]
+        assert [outcome.verdict for outcome in outcomes_of(executor, [program, program])] == ["passed", "passed"]

@@ -75,13 +75,13 @@ SCRIPT = ScriptTest(
     ],
 )
 def test_deceit_is_tampered(executor, code, test):
-    (outcome,) = executor.run([Program(code, (test,))])
+    outcome = executor.run_one(Program(code, (test,)))
     assert (outcome.verdict, outcome.tests_passed) == ("tampered", 0)
 
 
 @pytest.mark.parametrize("test", [EQUAL, GREATER, UNITTEST, RAISES, SCRIPT])
 def test_honest_programs_pass(executor, test):
-    (outcome,) = executor.run([Program(HONEST, (test,))])
+    outcome = executor.run_one(Program(HONEST, (test,)))
     assert outcome.verdict == "passed", outcome.feedback
 
 

@@ -20,6 +20,7 @@ import pytest
 from iterpref_core.execution import Executor, Limits, Outcome, Program, isolation, probe_isolation
 from iterpref_core.execution.interpreters import Environment
 from iterpref_core.records import IoTest, UnittestTest
+from tests.engines import outcomes_of
 from tests.settings import ROOT
 
 LIMITS = Limits(cpu_s=1, wall_s=20, memory_mb=4096, file_mb=4)
@@ -63,14 +64,14 @@ def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
         plan = isolation.Plan("A", tuple(layer for layer in plan.layers if layer != "landlock"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(isolation, "choose", lambda **_: plan)
-        opened = Executor(LIMITS, workers=1, environments=ENVIRONMENTS, cross_check_every=0)
+        opened = Executor(LIMITS, workers=1, environments=ENVIRONMENTS)
     with opened as executor:
         yield executor
 
 
 def run(executor: Executor, *programs: Program) -> list[Outcome]:
     """Outcomes; afterwards nothing but the zygotes is alive."""
-    found = list(executor.run(programs))
+    found = outcomes_of(executor, programs)
     alive = [child for pid in executor.worker_pids() for child in psutil.Process(pid).children(recursive=True)]
     assert len(alive) == len(executor.worker_pids()), alive
     return found
@@ -162,8 +163,8 @@ return [error(lambda: os.fork()), error(lambda: socket.socket()), error(lambda: 
 """
     # In tier B one can see that a path exists, though not read it.
     wanted = [EPERM, EPERM, EPERM, False, ENOENT if BWRAP.available else EACCES]
-    with Executor(LIMITS, workers=1, environments=ENVIRONMENTS, cross_check_every=0) as executor:
-        (outcome,) = executor.run([program(body, wanted, environment="plain")])
+    with Executor(LIMITS, workers=1, environments=ENVIRONMENTS) as executor:
+        outcome = executor.run_one(program(body, wanted, environment="plain"))
     assert (outcome.verdict, outcome.feedback) == ("passed", "")
 
 
@@ -171,9 +172,9 @@ def test_without_namespaces_it_is_refused_and_said(caplog: pytest.LogCaptureFixt
     body = "return [error(lambda: os.fork()), error(lambda: socket.socket()), error(lambda: os.kill(os.getppid(), 0))]"
     with (
         caplog.at_level(logging.WARNING),
-        Executor(LIMITS, workers=1, namespaces=False, environments=ENVIRONMENTS, cross_check_every=0) as executor,
+        Executor(LIMITS, workers=1, namespaces=False, environments=ENVIRONMENTS) as executor,
     ):
-        (outcome,) = executor.run([program(body, [EPERM] * 3)])
+        outcome = executor.run_one(program(body, [EPERM] * 3))
     assert (outcome.verdict, outcome.isolation[:2]) == ("passed", "B:")
     assert "may have processes and sockets only in tier A" in caplog.text
     assert "this is tier B:" in caplog.text
@@ -193,7 +194,7 @@ libc.prctl(38, *(ctypes.c_ulong(value) for value in (1, 0, 0, 0)))
 assert libc.syscall(syscalls.numbers(syscalls.SECCOMP)["seccomp"], 1, 8, program) > 0
 forks = Program(CODE, (IoTest(call="f()", expected="1"),), environment="p")
 with Executor(Limits(), workers=1, environments={"p": Environment(sys.executable, processes=True)}) as executor:
-    (outcome,) = executor.run([forks])
+    outcome = executor.run_one(forks)
 print(outcome.verdict, outcome.isolation)
 """
 
@@ -313,7 +314,7 @@ from iterpref_core.records import IoTest
 sleeps = Program({program(body).code!r}, (IoTest(call="f()", expected="4"),), environment="p")
 environments = {{"p": Environment(sys.executable, processes=True)}}
 with Executor(Limits(wall_s=99), workers=1, environments=environments) as executor:
-    list(executor.run([sleeps]))
+    executor.run_one(sleeps)
 """
 
     def sleepers() -> int:

@@ -16,6 +16,7 @@ from iterpref_core.errors import ExecutionError, IsolationError
 from iterpref_core.execution import Executor, Limits, Program, isolation, probe_attacks
 from iterpref_core.execution.zygote_client import ZygoteClient
 from iterpref_core.records import IoTest
+from tests.engines import outcomes_of
 from tests.settings import ROOT
 
 LIMITS = Limits(cpu_s=1, wall_s=3)
@@ -30,70 +31,69 @@ def family(worker):
 
 def kill_after_start(monkeypatch, times):
     """Kill so many zygotes, each as soon as it has made a process for its program."""
-    start, left = ZygoteClient.start, [None] * times
+    receive, left = ZygoteClient._receive, [None] * times
 
-    def start_and_kill(worker, *job):
-        idle = len(family(worker))
-        start(worker, *job)
-        if left:
+    def kill_and_receive(worker):
+        idle = 1 if worker._root == "/job" else 0  # bubblewrap is in between
+        if worker._jobs and left:
             left.pop()
-            while len(family(worker)) == idle and not select.select([worker], [], [], 0)[0]:
+            while len(family(worker)) == idle and not select.select([worker._stdout], [], [], 0)[0]:
                 pass
             os.killpg(worker.pid, signal.SIGKILL)
+        return receive(worker)
 
-    monkeypatch.setattr(ZygoteClient, "start", start_and_kill)
+    monkeypatch.setattr(ZygoteClient, "_receive", kill_and_receive)
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("namespaces", [True, False])
 def test_a_killed_zygote_is_replaced_and_its_program_run_again(namespaces, caplog, monkeypatch):
     with Executor(LIMITS, workers=2, namespaces=namespaces) as executor:
-        assert next(executor.run([GOOD])).verdict == "passed"
+        assert executor.run_one(GOOD).verdict == "passed"
         kill_after_start(monkeypatch, 2)
-        verdicts = [outcome.verdict for outcome in executor.run([SLOW, SLOW, GOOD, GOOD])]
+        verdicts = [outcome.verdict for outcome in outcomes_of(executor, [SLOW, SLOW, GOOD, GOOD])]
     assert verdicts == ["passed"] * 4
-    assert caplog.text.count("was lost under program") == 2
+    assert caplog.text.count("was lost under a program") == 2
 
 
 @pytest.mark.faults
 def test_a_program_whose_zygotes_keep_dying_is_an_infra_error(monkeypatch):
     kill_after_start(monkeypatch, 99)
     with Executor(LIMITS, workers=1) as executor:
-        (outcome,) = executor.run([SLOW])
+        outcome = executor.run_one(SLOW)
     assert outcome.verdict == "infra_error"
 
 
 @pytest.mark.faults
 def test_a_stopped_zygote_does_not_hang_the_run(monkeypatch, caplog):
     with Executor(LIMITS, workers=1, namespaces=False) as executor:
-        assert next(executor.run([GOOD])).verdict == "passed"
+        assert executor.run_one(GOOD).verdict == "passed"
         (stopped,) = executor.worker_pids()
         os.kill(stopped, signal.SIGSTOP)
-        start = ZygoteClient.start
+        receive = ZygoteClient._receive
 
-        def start_late(worker, *job):
-            start(worker, *job)
+        def receive_late(worker):
             if worker.pid == stopped:
-                worker.deadline = 0.0
+                worker._deadline = 0.0
+            return receive(worker)
 
-        monkeypatch.setattr(ZygoteClient, "start", start_late)
-        assert next(executor.run([GOOD])).verdict == "passed"
+        monkeypatch.setattr(ZygoteClient, "_receive", receive_late)
+        assert executor.run_one(GOOD).verdict == "passed"
     assert "the zygote does not answer" in caplog.text
 
 
 @pytest.mark.parametrize("killed", ["starved", "slowed"])
 def test_a_timeout_on_a_busy_machine_is_run_again_alone(monkeypatch, killed):
     answers = []
-    collect = ZygoteClient.collect
+    run = ZygoteClient.run
 
-    def collect_starved(worker):
-        answer = collect(worker)
-        answers.append(answer)
-        return replace(answer, killed=killed) if answer and len(answers) == 2 else answer
+    def run_starved(worker, *job):
+        answers.append(run(worker, *job))
+        return replace(answers[-1], killed=killed) if len(answers) == 2 else answers[-1]
 
-    monkeypatch.setattr(ZygoteClient, "collect", collect_starved)
+    monkeypatch.setattr(ZygoteClient, "run", run_starved)
     with Executor(LIMITS, workers=2) as executor:
-        outcomes = list(executor.run([GOOD] * 6))
+        outcomes = outcomes_of(executor, [GOOD] * 6)
     assert [outcome.verdict for outcome in outcomes] == ["passed"] * 6
     assert [outcome.retried for outcome in outcomes].count(True) == 1
     assert len(answers) == 7
@@ -101,22 +101,16 @@ def test_a_timeout_on_a_busy_machine_is_run_again_alone(monkeypatch, killed):
 
 def test_an_abandoned_run_ends_its_programs():
     with Executor(LIMITS, workers=2) as executor:
-        run = executor.run([GOOD, SLOW, SLOW])
+        run = executor.run_each([GOOD, SLOW, SLOW], lambda program: program)
         next(run)
         run.close()
-        assert next(executor.run([GOOD])).verdict == "passed"
-
-
-def test_cross_checks_leave_no_workers_behind():
-    with Executor(LIMITS, workers=2, cross_check_every=2) as executor:
-        assert {outcome.verdict for outcome in executor.run([GOOD] * 12)} == {"passed"}
-        assert len(executor.worker_pids()) <= 2
+        assert executor.run_one(GOOD).verdict == "passed"
 
 
 def test_a_run_may_outlive_its_executor():
     with Executor(LIMITS, workers=2) as executor:
-        run = executor.run([GOOD] * 50)
-        assert next(run).verdict == "passed"
+        run = executor.run_each([GOOD] * 50, lambda program: program)
+        assert next(run)[1].verdict == "passed"
         pids = executor.worker_pids()
     run.close()
     assert len(pids) == 2
@@ -125,12 +119,12 @@ def test_a_run_may_outlive_its_executor():
 
 def test_a_closed_executor_leaves_no_process_and_no_folder():
     with Executor(LIMITS, workers=2, namespaces=False) as executor:
-        list(executor.run([GOOD] * 4))
+        outcomes_of(executor, [GOOD] * 4)
         pids = executor.worker_pids()
     assert len(pids) == 2
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
     with pytest.raises(ExecutionError, match="executor is closed"):
-        next(executor.run([GOOD]))
+        executor.run_one(GOOD)
 
 
 @pytest.mark.faults
@@ -140,10 +134,10 @@ def test_nothing_survives_a_killed_supervisor(namespaces, tmp_path):
         "from iterpref_core.execution import *; from iterpref_core.records import IoTest\n"
         f"with Executor(Limits(cpu_s=9, wall_s=60), workers=1, namespaces={namespaces}) as executor:\n"
         "    tests = (IoTest(call='f()', expected='1'),)\n"
-        "    next(executor.run([Program('def f(): return 1', tests)]))\n"
+        "    executor.run_one(Program('def f(): return 1', tests))\n"
         "    print(executor.worker_pids()[0], flush=True)\n"
         "    input()\n"
-        "    next(executor.run([Program('import time\\ndef f(): time.sleep(50)', tests)]))\n"
+        "    executor.run_one(Program('import time\\ndef f(): time.sleep(50)', tests))\n"
     )
     own = os.environ | {"TMPDIR": str(tmp_path)}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
@@ -164,7 +158,7 @@ def test_it_works_beside_loaded_threads_and_from_a_thread():
 
     def work():
         with Executor(LIMITS, workers=1) as executor:
-            found.extend(executor.run([GOOD]))
+            found.extend(outcomes_of(executor, [GOOD]))
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -184,7 +178,7 @@ def test_weak_isolation_is_refused_with_a_remedy(monkeypatch):
             "import os\ndef f():\n    os.fork() or (os.setsid(), __import__('time').sleep(99))\n    return 1", TESTS
         )
         assert executor.isolation == "C:seccomp+rlimits"
-        assert [outcome.verdict for outcome in executor.run([GOOD, orphan])] == ["passed", "exception"]
+        assert [outcome.verdict for outcome in outcomes_of(executor, [GOOD, orphan])] == ["passed", "exception"]
 
 
 def test_without_any_layer_orphans_are_still_ended(monkeypatch):
@@ -196,7 +190,7 @@ def test_without_any_layer_orphans_are_still_ended(monkeypatch):
         executor = Executor(LIMITS, workers=1, allow_unsafe=True)
     with executor:
         assert executor.isolation == "C:none"
-        assert next(executor.run([Program(code, TESTS)])).verdict == "passed"
+        assert executor.run_one(Program(code, TESTS)).verdict == "passed"
         assert psutil.Process(executor.worker_pids()[0]).children() == []
 
 
@@ -221,21 +215,15 @@ def test_the_doctor_sees_an_attack_that_succeeds(monkeypatch):
     assert reports["make a process"].detail == "attack() returned 'succeeded', expected 'stopped'"
 
 
-def test_changed_source_files_are_noticed(monkeypatch):
-    monkeypatch.setattr("iterpref_core.execution.pool._sources", lambda: "older")
-    with Executor(LIMITS, workers=1) as executor, pytest.raises(ExecutionError, match="source files have changed"):
-        next(executor.run([GOOD]))
-
-
 def test_a_missing_preload_is_an_error():
     executor = Executor(LIMITS, workers=1, preload=("no_such_module",))
     with executor, pytest.raises(ExecutionError, match="No module named 'no_such_module'"):
-        next(executor.run([GOOD]))
+        executor.run_one(GOOD)
 
 
 def test_scratch_folders_are_removed(monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with Executor(LIMITS, workers=1, namespaces=False) as executor:
-        next(executor.run([GOOD]))
+        executor.run_one(GOOD)
         assert len(list(tmp_path.glob("iterpref-execution-*"))) == 1
     assert list(tmp_path.glob("iterpref-execution-*")) == []

@@ -1,8 +1,5 @@
 """Files of samples in, files of results out."""
 
-import json
-from itertools import islice
-
 import pytest
 
 from iterpref_core.errors import RecordError
@@ -40,12 +37,12 @@ def files(tmp_path):
             Sample(task_id="double", completion="    return 2"),
         ],
     )
-    return problems, samples, tmp_path / "results.jsonl", tmp_path / "timings.jsonl"
+    return problems, samples, tmp_path / "results.jsonl"
 
 
 def test_results_are_in_order_and_count_the_samples_of_a_task(executor, files):
-    problems, samples, out, timings = files
-    assert execute_samples(problems, samples, out, timings, executor) == 3
+    problems, samples, out = files
+    assert execute_samples(problems, samples, out, executor) == 3
     results = list(read_jsonl(out, Result))
     assert [(r.task_id, r.sample, r.verdict, r.tests_passed, r.tests_total) for r in results] == [
         ("double", 0, "passed", 2, 2),
@@ -54,102 +51,45 @@ def test_results_are_in_order_and_count_the_samples_of_a_task(executor, files):
     ]
     assert results[2].feedback == "f(3) returned 2, expected 6"
     assert results[0].isolation == executor.isolation
-    lines = [json.loads(line) for line in timings.read_text().splitlines()]
-    assert [sorted(line) for line in lines] == [["cpu_s", "retried", "sample", "task_id", "wall_s"]] * 3
 
 
 def test_same_input_same_bytes(executor, files):
-    problems, samples, out, _ = files
-    execute_samples(problems, samples, out, None, executor)
+    problems, samples, out = files
+    execute_samples(problems, samples, out, executor)
     first = out.read_bytes()
     with Executor(Limits(cpu_s=1, wall_s=3), workers=1) as other:
-        execute_samples(problems, samples, out, None, other)
+        execute_samples(problems, samples, out, other)
     assert out.read_bytes() == first
 
 
-def interrupt_after(executor, count):
-    """The executor's `run`, interrupted after so many outcomes; also counts the programs it is given."""
-    given = []
-
-    def run(programs):
-        outcomes = Executor.run(executor, (given.append(program) or program for program in programs))
-        for _ in range(count):
-            yield next(outcomes)
-        raise KeyboardInterrupt
-
-    return run, given
-
-
-def test_an_interrupted_run_goes_on_where_it_stopped(executor, files, monkeypatch):
-    problems, samples, out, _ = files
-    execute_samples(problems, samples, out, None, executor)
-    whole = out.read_bytes()
-    out.unlink()
-    with monkeypatch.context() as patch:
-        patch.setattr(executor, "run", interrupt_after(executor, 2)[0])
-        with pytest.raises(KeyboardInterrupt):
-            execute_samples(problems, samples, out, None, executor)
-    assert not out.exists()
-    assert out.with_name(".results.jsonl.unfinished.sqlite").exists()
-    run, given = interrupt_after(executor, 1)
-    with monkeypatch.context() as patch:
-        patch.setattr(executor, "run", lambda programs: islice(run(programs), 1))
-        execute_samples(problems, samples, out, None, executor)
-    assert out.read_bytes() == whole
-    assert len(given) == 1
-    assert not list(out.parent.glob(".results*"))
-
-
-def test_a_changed_sample_is_run_again(executor, files, monkeypatch):
-    problems, samples, out, _ = files
-    with monkeypatch.context() as patch:
-        patch.setattr(executor, "run", interrupt_after(executor, 2)[0])
-        with pytest.raises(KeyboardInterrupt):
-            execute_samples(problems, samples, out, None, executor)
-    write_jsonl(samples, [Sample(task_id="square", solution="def f(x): return x ** 2")])
-    assert execute_samples(problems, samples, out, None, executor) == 1
-    assert [result.task_id for result in read_jsonl(out, Result)] == ["square"]
-
-
-def test_outcomes_of_other_code_are_not_reused(executor, files, monkeypatch, caplog):
-    problems, samples, out, _ = files
-    with monkeypatch.context() as patch:
-        patch.setattr(executor, "run", interrupt_after(executor, 2)[0])
-        patch.setattr("iterpref_core.execution.samples.code_digest", lambda *_: "another version")
-        with pytest.raises(KeyboardInterrupt):
-            execute_samples(problems, samples, out, None, executor)
-    execute_samples(problems, samples, out, None, executor)
-    assert "begun anew" in caplog.text
-
-
 def test_an_unknown_task_is_named_with_its_line(executor, files):
-    problems, samples, out, _ = files
+    problems, samples, out = files
     with samples.open("a") as file:
         file.write(Sample(task_id="cube", solution="x = 1").to_json() + "\n")
     with pytest.raises(RecordError, match=r"samples\.jsonl:4: field 'task_id': no problem has the id 'cube'"):
-        execute_samples(problems, samples, out, None, executor)
+        execute_samples(problems, samples, out, executor)
     assert not out.exists()
 
 
 def test_a_broken_line_is_named(executor, files):
-    problems, samples, out, _ = files
+    problems, samples, out = files
     samples.write_text('{"task_id": "double"}\n')
     with pytest.raises(RecordError, match=r"samples\.jsonl:1: exactly one of 'solution' and 'completion'"):
-        execute_samples(problems, samples, out, None, executor)
+        execute_samples(problems, samples, out, executor)
 
 
 def test_a_problem_without_tests_is_refused(executor, files):
-    problems, samples, out, _ = files
+    problems, samples, out = files
     write_jsonl(problems, [DOUBLE.model_copy(update={"tests": (), "hidden_tests": ()})])
     with pytest.raises(RecordError, match="problem 'double': field 'tests' is empty"):
-        execute_samples(problems, samples, out, None, executor)
+        execute_samples(problems, samples, out, executor)
 
 
 def test_an_expected_value_that_is_no_literal_is_refused(executor, files):
-    problems, samples, out, _ = files
+    problems, samples, out = files
     write_jsonl(problems, [DOUBLE.model_copy(update={"tests": (IoTest(call="f(1)", expected="g(2)"),)}), SQUARE])
     with pytest.raises(RecordError, match=r"problem 'double': .*not a Python literal: 'g\(2\)'"):
-        execute_samples(problems, samples, out, None, executor)
+        execute_samples(problems, samples, out, executor)
 
 
 def test_outcomes_of_references_keep_the_order_and_pass_over_problems_that_have_none(executor):

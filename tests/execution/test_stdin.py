@@ -10,14 +10,13 @@ from iterpref_core.execution import Executor, Limits, Outcome, Program, StdinTes
 @pytest.fixture(scope="module")
 def executor() -> Iterator[Executor]:
     limits = Limits(cpu_s=1, wall_s=10, memory_mb=512, output_kb=8192, file_mb=64)
-    with Executor(limits, workers=2, cross_check_every=0) as executor:
+    with Executor(limits, workers=2) as executor:
         yield executor
 
 
 def run(executor: Executor, code: str, stdin: str = "3\n4\n", expected: str = "7\n", setup: str = "") -> Outcome:
     program = Program(code, (StdinTest(stdin),), setup, judge=lambda _, printed: bool(printed == expected))
-    (outcome,) = executor.run([program])
-    return outcome
+    return executor.run_one(program)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +75,7 @@ def test_each_test_of_a_program_has_a_console_of_its_own(executor: Executor) -> 
     seen: list[str] = []
     tests = tuple(StdinTest(text) for text in ("a", "b", "c"))
     program = Program("print(input())", tests, judge=lambda _, printed: seen.append(printed) is None)
-    (outcome,) = executor.run([program])
+    outcome = executor.run_one(program)
     assert (outcome.verdict, outcome.tests_passed, seen) == ("passed", 3, ["a\n", "b\n", "c\n"])
 
 

@@ -1,18 +1,19 @@
 """Delta debugging on fixes: what remains is what the tests need."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from iterpref_core.config import LocalizationParams
 from iterpref_core.errors import InputError
-from iterpref_core.execution import Executor, Limits, Outcome, Program
+from iterpref_core.execution import Executor, Limits
 from iterpref_core.localization.causal import Cause, find_causes
 from iterpref_core.localization.hunks import apply_hunks, find_hunks, undo_renames
 from iterpref_core.localization.localization import localize_pairs
 from iterpref_core.records import FocalSpans, IoTest, PreferencePair, Problem
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+from tests.engines import StandInEngine
 from tests.settings import EXECUTION, section
 
 PROBLEM = Problem(
@@ -24,16 +25,12 @@ PROBLEM = Problem(
 REJECTED = "def f(nums):\n    total = 1\n    for n in nums:\n        total += n\n    return total\n"
 
 
-class Counting:
+class Counting(StandInEngine):
     """Counts what it runs."""
 
     def __init__(self, executor: Executor) -> None:
-        self._executor, self.codes = executor, []
-
-    def run(self, programs: Iterable[Program]) -> Iterator[Outcome]:
-        programs = list(programs)
-        self.codes += [program.code for program in programs]
-        return self._executor.run(programs)
+        self.codes: list[str] = []
+        super().__init__(lambda program: self.codes.append(program.code) or executor.run_one(program))
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,7 @@ def take(
 
 def verdict(problem: Problem, solution: str) -> str:
     with Executor(Limits(), workers=1) as executor:
-        (outcome,) = executor.run([program_of(problem, Sample(task_id=problem.task_id, solution=solution))])
+        outcome = executor.run_one(program_of(problem, Sample(task_id=problem.task_id, solution=solution)))
     return outcome.verdict
 
 

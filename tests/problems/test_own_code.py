@@ -221,8 +221,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
 
 
 def attempt(shop: SimpleNamespace, name: str, code: str) -> Outcome:
-    (outcome,) = shop.executor.run([Program(code, shop.problems[name].tests)])
-    return outcome
+    return shop.executor.run_one(Program(code, shop.problems[name].tests))
 
 
 def test_tested_functions_and_methods_become_problems_and_the_rest_is_counted(shop: SimpleNamespace) -> None:
@@ -370,7 +369,7 @@ def test_a_project_that_changed_must_be_ingested_again(shop: SimpleNamespace, tm
     execution = EXECUTION.model_copy(update={"environments": {"shop-project": own}})
     problem = shop.problems["total"]
     with open_executor(execution) as executor:
-        (outcome,) = executor.run([Program(problem.reference, problem.tests)])
+        outcome = executor.run_one(Program(problem.reference, problem.tests))
     assert "module shop.prices has changed since it was ingested" in outcome.feedback
 
 
@@ -380,7 +379,7 @@ def test_an_environment_that_is_not_named_is_a_users_error(shop: SimpleNamespace
         open_executor(EXECUTION) as executor,
         pytest.raises(ConfigError, match=r"'shop-project', which execution\.environments in params\.yaml lacks"),
     ):
-        list(executor.run([Program(problem.reference, problem.tests)]))
+        executor.run_one(Program(problem.reference, problem.tests))
 
 
 def test_an_installed_package_with_doctests_needs_no_environment(tmp_path: Path) -> None:

@@ -1,14 +1,15 @@
 """Rewards from execution: what is read, what is not, and what a hostile program gets."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from datasets import Dataset
 
 from iterpref_core.errors import InputError
-from iterpref_core.execution import Executor, Limits, Outcome, Program
+from iterpref_core.execution import Executor, Limits, Outcome
 from iterpref_core.training.execution_reward import Reward, execution_reward
+from tests.engines import StandInEngine
 from tests.execution.test_hostile import HOSTILE as HOSTILE_PROGRAMS
 from tests.execution.test_hostile import LIMITS as HOSTILE_LIMITS
 from tests.execution.test_hostile import TESTS as HOSTILE_TESTS
@@ -75,12 +76,8 @@ def test_a_row_without_tests_has_no_reward(reward: Reward) -> None:
 
 
 def test_where_the_engine_fails_there_is_no_reward() -> None:
-    class Broken:
-        def run(self, programs: Iterable[Program], *, first: int = 0) -> Iterator[Outcome]:
-            for _ in programs:
-                yield Outcome("infra_error", "", 0, 1, "none", 0.0, 0.0)
-
-    assert execution_reward(Broken())(["?"], [RIGHT], tests=[TESTS]) == [None]
+    broken = StandInEngine(lambda _: Outcome("infra_error", "", 0, 1))
+    assert execution_reward(broken)(["?"], [RIGHT], tests=[TESTS]) == [None]
 
 
 def test_missing_and_broken_tests_are_named(reward: Reward) -> None:

@@ -9,6 +9,7 @@ from iterpref_core.execution import Coverage, Executor, Limits, Program
 from iterpref_core.records import AssertTest, IoTest, Problem, ScriptTest, UnittestTest
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.validity.mutation_score import PRELOAD, QualityOptions, assess_tests, measure_quality
+from tests.engines import outcomes_of
 
 STEP = "def f(x):\n    if x > 5:\n        return 0\n    return x + 1\n"
 WEAK = (IoTest(call="f(1)", expected="2"),)
@@ -37,7 +38,7 @@ KINDS = {
 @pytest.mark.parametrize("setup", ["", "import math\nimport re"], ids=["alone", "with setup"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_coverage_is_the_same_for_all_kinds_of_tests(executor, kind, setup):
-    (outcome,) = executor.run([Program(STEP, KINDS[kind], setup, measure=True)])
+    outcome = executor.run_one(Program(STEP, KINDS[kind], setup, measure=True))
     assert (outcome.verdict, outcome.coverage) == ("passed", Coverage(lines=4, missing=(3,), branches=2, taken=1))
 
 
@@ -59,7 +60,7 @@ def test_coverage_agrees_with_coverage_py_run_by_hand(executor, tmp_path, monkey
     oracle.stop()
     _, lines, _, missing, _ = oracle.analysis2(str(path))
     branches = oracle.branch_stats(str(path)).values()
-    (outcome,) = executor.run([Program(code, tests, measure=True)])
+    outcome = executor.run_one(Program(code, tests, measure=True))
     assert outcome.coverage == Coverage(
         len(lines), tuple(missing), sum(possible for possible, _ in branches), sum(taken for _, taken in branches)
     )
@@ -72,7 +73,9 @@ def test_a_program_without_branches_has_taken_them_all():
 
 def test_lines_of_a_failure_do_not_count_the_setup(executor):
     broken = STEP.replace("x + 1", "1 / 0")
-    plain, measured = executor.run(Program(broken, WEAK, "import math\n", measure=flag) for flag in (False, True))
+    plain, measured = outcomes_of(
+        executor, [Program(broken, WEAK, "import math\n", measure=flag) for flag in (False, True)]
+    )
     assert measured.feedback == plain.feedback
     assert measured.coverage is None
 
@@ -88,8 +91,9 @@ def test_lines_of_a_failure_do_not_count_the_setup(executor):
     ],
 )
 def test_who_breaks_the_measurement_gains_nothing(executor, hostile):
-    passing, failing = executor.run(
-        [Program(hostile + STEP, WEAK, measure=True), Program(hostile + "def f(x): return 0", WEAK, measure=True)]
+    passing, failing = outcomes_of(
+        executor,
+        [Program(hostile + STEP, WEAK, measure=True), Program(hostile + "def f(x): return 0", WEAK, measure=True)],
     )
     assert passing.verdict in ("passed", "tampered")
     assert failing.verdict in ("wrong_answer", "tampered")

@@ -11,7 +11,11 @@ from typing import Any
 
 
 class TestFailedError(Exception):
-    """A test that ran and did not pass; the message says which and why."""
+    """A test that ran and did not pass; the message says which and why, `raised` names what it raised."""
+
+    def __init__(self, message: str, raised: str = "") -> None:
+        super().__init__(message)
+        self.raised = raised
 
 
 class MissingPackageError(Exception):
@@ -29,7 +33,9 @@ def _last_line(trace: str) -> str:
 def _judge(result: Any) -> None:
     """Raise unless at least one test ran and none failed."""
     for test, trace in [*result.failures, *result.errors]:
-        raise TestFailedError(f"{test.id().rsplit('.', 1)[-1]}: {_last_line(trace)}")
+        line = _last_line(trace)
+        raised = "" if result.failures else line.partition(":")[0].rpartition(".")[2]
+        raise TestFailedError(f"{test.id().rsplit('.', 1)[-1]}: {line}", raised)
     if getattr(result, "unexpectedSuccesses", None):
         raise TestFailedError("a test that was expected to fail passed")
     if result.testsRun == 0:

@@ -184,8 +184,8 @@ def _demanding(
             failing.add(problem.task_id)
             logger.warning("%s: its reference fails: %s: %s", problem.task_id, outcome.verdict, outcome.feedback)
         right = [(problem, function) for problem, function in problems if problem.task_id not in failing]
-        outcomes = executor.run(Program(_without_body(function), problem.tests) for problem, function in right)
-        kept = [problem for (problem, _), outcome in zip(right, outcomes, strict=True) if outcome.verdict != "passed"]
+        outcomes = executor.run_each(right, lambda pair: Program(_without_body(pair[1]), pair[0].tests))
+        kept = [problem for (problem, _), outcome in outcomes if outcome.verdict != "passed"]
     dropped["reference_fails"] += len(failing)
     dropped["tests_accept_anything"] += len(right) - len(kept)
     return kept

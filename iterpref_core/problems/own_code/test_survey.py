@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.config import ExecutionParams, OwnCodeParams
-from iterpref_core.execution import Executor, Limits, Outcome, Program
+from iterpref_core.execution import Executor, Limits, Outcome
 from iterpref_core.execution.interpreters import Environment
 from iterpref_core.problems.own_code.functions import Function
 from iterpref_core.progress import show_progress
-from iterpref_core.records import IoTest
 
 logger = logging.getLogger(__name__)
 
@@ -70,21 +69,9 @@ class _Sandbox:
     def call(self, calls: Iterable[str]) -> Iterator[tuple[Any, str]]:
         """The value of each call, or None and what went wrong."""
         code = sandboxed_source("project_tests.py")
-        answers: list[list[Any]] = []
-
-        def program(call: str) -> Program:
-            answer: list[Any] = []
-            answers.append(answer)
-
-            def keep(_test: int, value: Any) -> bool:
-                answer.append(value)
-                return True
-
-            return Program(code, (IoTest(call=call, expected="None"),), judge=keep, environment=_NAME)
-
-        for outcome in self._executor.run(map(program, calls)):
-            answer = answers.pop(0)
-            yield (answer[0] if answer else None), _problem(outcome)
+        run = self._executor.call
+        for _, (values, outcome) in self._executor.each(calls, lambda call: run(code, [call], environment=_NAME)):
+            yield (values[0] if values else None), _problem(outcome)
 
 
 def _problem(outcome: Outcome) -> str:
@@ -189,7 +176,6 @@ def survey(
                 _LIMITS,
                 workers=execution.workers,
                 allow_unsafe=execution.allow_unsafe,
-                cross_check_every=0,
                 environments={_NAME: replace(project.environment, hash_seed=seed)},
             )
             sandbox = _Sandbox(stack.enter_context(executor))

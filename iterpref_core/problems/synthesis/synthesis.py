@@ -1,7 +1,7 @@
 """`iterpref synthesize`: a tree from seed code, its evolution, and problems whose solutions pass their own tests."""
 
 import importlib.util
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from random import Random
@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from iterpref_core.config import SynthesisParams
 from iterpref_core.errors import InputError
-from iterpref_core.execution import Outcome, Program, ProgramRunner, program_of
+from iterpref_core.execution import Engine, Outcome, program_of
 from iterpref_core.inference.backend import Backend, Sampling
 from iterpref_core.inference.structured_answers import ask_parsed
 from iterpref_core.problems.synthesis.answer_parsing import parse_problem
@@ -92,7 +92,7 @@ def make_tree(
 
 
 def write_problems(
-    tree: FeatureTree, backend: Backend, params: SynthesisParams, executor: ProgramRunner, count: int, out: Path
+    tree: FeatureTree, backend: Backend, params: SynthesisParams, executor: Engine, count: int, out: Path
 ) -> dict[str, float]:
     """Ask for problems and write those that are sound.
 
@@ -156,21 +156,20 @@ def _ask(
 
 
 def _judge(
-    problems: Iterator[tuple[Problem, str]], executor: ProgramRunner
+    problems: Iterator[tuple[Problem, str]], executor: Engine
 ) -> Iterator[tuple[Problem, str, Outcome, Outcome]]:
     """Each problem with what becomes of its reference under its own tests, and of a program that does nothing."""
-    waiting: deque[tuple[Problem, str]] = deque()
 
-    def programs() -> Iterator[Program]:
-        for problem, instruction in problems:
-            waiting.append((problem, instruction))
-            assert problem.reference is not None
-            for code in (problem.reference, hollow(problem.reference)):
-                yield program_of(problem, Sample(task_id=problem.task_id, solution=code))
+    def run(item: tuple[Problem, str]) -> tuple[Outcome, Outcome]:
+        problem, _ = item
+        assert problem.reference is not None
+        codes = (problem.reference, hollow(problem.reference))
+        samples = (Sample(task_id=problem.task_id, solution=code) for code in codes)
+        reference, idle = (executor.run_one(program_of(problem, sample)) for sample in samples)
+        return reference, idle
 
-    outcomes = executor.run(programs())
-    for reference, idle in zip(outcomes, outcomes, strict=True):
-        yield *waiting.popleft(), reference, idle
+    for (problem, instruction), outcomes in executor.each(problems, run):
+        yield problem, instruction, *outcomes
 
 
 def _keep(

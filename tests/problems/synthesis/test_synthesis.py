@@ -179,7 +179,7 @@ def test_a_problem_names_the_file_to_write_and_tells_right_from_wrong(
     assert set(problem.features) <= {" > ".join(path) for path in _tree().features()}
     assert problem.tests == (ScriptTest(module="doubling", files={"test.py": TEST}, run="test.py"),)
     wrong = Sample(task_id=problem.task_id, solution="def double(x):\n    return x ** 2\n")
-    (outcome,) = executor.run([program_of(problem, wrong)])
+    outcome = executor.run_one(program_of(problem, wrong))
     assert (outcome.verdict, outcome.feedback) == ("wrong_answer", "test_numbers: AssertionError: 9 != 6")
 
 
