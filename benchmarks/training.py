@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -45,10 +46,7 @@ from iterpref_core.objectives.objectives import OBJECTIVES
 from iterpref_core.records import PreferencePair, Problem
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.training.attention import attention_mask, choose_attention
-from iterpref_core.training.columns import objective_columns
-from iterpref_core.training.dataset import load_pairs
-from iterpref_core.training.layouts import PAD_TO_MULTIPLE_OF, ForkCollator
-from iterpref_core.training.reference import ReferenceLogps
+from iterpref_core.training.dataset import TokenizedPair, load_pairs
 from iterpref_core.training.trainer import FocalDPOTrainer
 from iterpref_core.training.training import train_objective
 
@@ -59,8 +57,6 @@ QWEN_0_5B = {"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers":
 QWEN_7B = {"hidden_size": 3584, "intermediate_size": 18_944, "num_hidden_layers": 28, "vocab_size": 152_064}
 FLOPS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12}
 """Of dense bfloat16, by the cards' data sheets."""
-
-Pair = dict[str, Any]
 
 
 def clock() -> float:
@@ -119,11 +115,11 @@ def peak_bytes(compute: Callable[[], object]) -> int:
 class Contestant:
     """A trainer, and how it lays out pairs. At a learning rate of 0 the weights before each step are the same."""
 
-    def __init__(self, trainer: Any, lay_out: Callable[[Sequence[Pair]], dict[str, torch.Tensor]]) -> None:
+    def __init__(self, trainer: Any, lay_out: Callable[[Sequence[TokenizedPair]], dict[str, torch.Tensor]]) -> None:
         self._trainer, self._lay_out = trainer, lay_out
         self._optimizer = torch.optim.AdamW(trainer.model.parameters(), lr=0.0, fused=True)
 
-    def step(self, pairs: Sequence[Pair]) -> tuple[float, float, float]:
+    def step(self, pairs: Sequence[TokenizedPair]) -> tuple[float, float, float]:
         """Collate, forward, backward, update; returns seconds, those of batch and mask among them, and the loss."""
         start = clock()
         batch = {name: values.to(DEVICE) for name, values in self._lay_out(pairs).items()}
@@ -168,8 +164,7 @@ def contestants(
     if DEVICE.type == "cpu":
         models["trl"].forward = MethodType(tuned_forward, models["trl"])
     choose_attention(models["fork"], longest)
-    collator = ForkCollator(0, PAD_TO_MULTIPLE_OF)
-    ours = FocalDPOTrainer(objective=OBJECTIVE, nll="mean", model=models["fork"], data_collator=collator, **common)
+    ours = FocalDPOTrainer(objective=OBJECTIVE, layout="fork", model=models["fork"], **common)
     theirs = {
         name: Contestant(UnpreparedDPOTrainer(model=models[name], **common), trl_batch)
         for name in ("trl", "trl as it is")
@@ -189,15 +184,24 @@ def tuned_forward(model: PreTrainedModel, labels: torch.Tensor, fused_lm_head: b
     )
 
 
-def trl_batch(pairs: Sequence[Pair]) -> dict[str, torch.Tensor]:
+def counted(pair: TokenizedPair) -> dict[str, list[int]]:
+    """Which tokens of each program Target-DPO counts."""
+    return {"chosen": [1] * len(pair.chosen_ids), "rejected": pair.focal}
+
+
+def trl_batch(pairs: Sequence[TokenizedPair]) -> dict[str, torch.Tensor]:
     """The pairs as TRL's collator lays them out, its `completion_mask` limited to the tokens that count."""
     tokens, masks, sums = [], [], {}
     for side in ("chosen", "rejected"):
         for pair in pairs:
-            tokens.append(torch.tensor(pair["prompt_ids"] + pair[f"{side}_ids"]))
-            masks.append(torch.tensor([0] * len(pair["prompt_ids"]) + list(pair[f"{side}_weights"])))
+            program = pair.chosen_ids if side == "chosen" else pair.rejected_ids
+            tokens.append(torch.tensor(pair.prompt_ids + program))
+            masks.append(torch.tensor([0] * len(pair.prompt_ids) + counted(pair)[side]))
         sums[f"ref_{side}_logps"] = torch.tensor(
-            [float(np.dot(pair[f"ref_{side}_token_logps"], pair[f"{side}_weights"])) for pair in pairs]
+            [
+                float(np.dot(pair.ref_chosen if side == "chosen" else pair.ref_rejected, counted(pair)[side]))
+                for pair in pairs
+            ]
         )
     return {
         "input_ids": pad_sequence(tokens, batch_first=True),
@@ -207,22 +211,23 @@ def trl_batch(pairs: Sequence[Pair]) -> dict[str, torch.Tensor]:
     }
 
 
-def tokenized(pairs: Path, spans: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams) -> list[Pair]:
+def tokenized(
+    pairs: Path, spans: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams
+) -> list[TokenizedPair]:
     """Pairs as a collator gets them, with a made-up reference that is the same in what two programs share."""
     rows = load_pairs(pairs, spans, tokenizer, params)
 
     def reference(prompt: list[int], program: list[int]) -> list[float]:
         return [-0.5 - (7 * token + 3 * (len(prompt) + place)) % 11 / 8 for place, token in enumerate(program)]
 
-    columns = objective_columns(
-        rows,
-        OBJECTIVE,
-        ReferenceLogps(
-            [reference(row.prompt_ids, row.chosen_ids) for row in rows],
-            [reference(row.prompt_ids, row.rejected_ids) for row in rows],
-        ),
-    )
-    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    return [
+        replace(
+            row,
+            ref_chosen=reference(row.prompt_ids, row.chosen_ids),
+            ref_rejected=reference(row.prompt_ids, row.rejected_ids),
+        )
+        for row in rows
+    ]
 
 
 def changed_references(problems: Path) -> list[PreferencePair]:
@@ -252,7 +257,7 @@ def located(pairs: list[PreferencePair], folder: Path) -> tuple[Path, Path]:
 
 
 def compare(
-    tokenizer: PreTrainedTokenizerBase, pairs: list[Pair], rounds: int, batch_size: int, narrower: int
+    tokenizer: PreTrainedTokenizerBase, pairs: list[TokenizedPair], rounds: int, batch_size: int, narrower: int
 ) -> dict[str, Any]:
     """Steps of all contestants on the same batches; each batch begins with another contestant."""
     sizes, heads = QWEN_0_5B, 14
@@ -260,7 +265,7 @@ def compare(
         vocabulary = max(len(tokenizer), QWEN_0_5B["vocab_size"] // (12 * narrower))
         sizes = {"hidden_size": 896 // narrower, "intermediate_size": 4864 // narrower, "num_hidden_layers": 2}
         sizes, heads = sizes | {"vocab_size": vocabulary}, 7
-    longest = max(len(pair["prompt_ids"]) + max(len(pair["chosen_ids"]), len(pair["rejected_ids"])) for pair in pairs)
+    longest = max(pair.length for pair in pairs)
     Random(23).shuffle(pairs)
     batches = [
         [pairs[(turn * batch_size + place) % len(pairs)] for place in range(batch_size)] for turn in range(rounds)

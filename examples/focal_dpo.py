@@ -1,4 +1,4 @@
-"""Focal preference training on pairs of your own, with TRL and without the pipeline.
+"""Focal preference training on pairs of your own, with transformers' trainer and without the pipeline.
 
 python examples/focal_dpo.py MODEL OUT: MODEL is a folder or a hub id. See docs/trl.md.
 """
@@ -12,7 +12,6 @@ from trl import DPOConfig
 from iterpref_core.localization.row_spans import mark_errors
 from iterpref_core.objectives.objectives import OBJECTIVES
 from iterpref_core.training.focal_dataset import focal_dataset
-from iterpref_core.training.layouts import PaddedCollator
 from iterpref_core.training.trainer import FocalDPOTrainer
 
 TEMPLATE = "def total(nums):\n    kept = [n for n in nums if n {} {}]\n    return sum(kept)\n"
@@ -24,12 +23,10 @@ PAIRS = [  # yours: prompt, a program that passes, and one that fails
 model_id, out = sys.argv[1:]
 tokenizer = AutoTokenizer.from_pretrained(model_id)
 model = AutoModelForCausalLM.from_pretrained(model_id)
-args = DPOConfig(out, beta=0.1, learning_rate=1e-5, max_steps=4, logging_steps=1, bf16=False, report_to="none",
-                 precompute_ref_log_probs=True)  # fmt: skip
+args = DPOConfig(out, beta=0.1, learning_rate=1e-5, max_steps=4, logging_steps=1, bf16=False, report_to="none")
 pairs = Dataset.from_list(PAIRS).map(mark_errors)  # where each failing program is wrong, in characters
 rows = focal_dataset(pairs, model, tokenizer, "target-dpo", args)  # the same in tokens, and the reference
 trainer = FocalDPOTrainer(model=model, args=args, train_dataset=rows, processing_class=tokenizer,
-                          objective=OBJECTIVES["target-dpo"],
-                          data_collator=PaddedCollator(tokenizer.eos_token_id, preference=True))  # fmt: skip
+                          objective=OBJECTIVES["target-dpo"])  # fmt: skip
 trainer.train()
 trainer.save_model(out)

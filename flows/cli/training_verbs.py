@@ -48,8 +48,7 @@ def check(
     from iterpref_core.screening.benchmark_tasks import VARIABLES
     from iterpref_core.screening.contamination import Decontamination
     from iterpref_core.storage.jsonl import read_pairs
-    from iterpref_core.training.benchmark_overlap import overlap_findings
-    from iterpref_core.training.checks import check_pairs
+    from iterpref_core.training.checks import check_pairs, overlap_findings
     from iterpref_core.training.dataset import count_without_spans, join_spans
 
     every = load_params(params)
@@ -60,7 +59,7 @@ def check(
         check_checkpoint(model, every.model.prompt, loaded=False, trained=True), every.model.prompt
     )
     checks = check_pairs(join_spans(pairs, spans), tokenizer, settings, count_without_spans(pairs, spans))
-    if not checks.pairs:
+    if not len(checks):
         raise InputError(f"{spans}: no pair to check; look at the drop reasons of the stages before")
     overlaps = benchmarks.overlaps
     if overlaps:
@@ -68,7 +67,7 @@ def check(
             pass
     findings = sorted((*checks.findings(settings), *overlap_findings(overlaps)), key=lambda finding: not finding.stops)
     result = {
-        "pairs": checks.pairs,
+        "pairs": len(checks),
         "benchmark_tasks": sum(overlap.tasks for overlap in overlaps.values()),
     } | checks.numbers()
     if json_:

@@ -1,41 +1,8 @@
-"""Batch statistics over micro-batches and processes: what a batch consists of, and means over all of it."""
+"""Batch statistics over micro-batches and processes: means over all of a batch."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import torch
-
-from iterpref_core.training.layouts import Batch, Collator, Pair
-
-PAIRS, NLL_TOKENS, REJECTED_COUNTED, REJECTED_TOKENS = range(4)
-"""Places in `counts`: pairs, weights in the NLL, tokens of y- that count in K-, all tokens of y-."""
-
-
-@dataclass(frozen=True)
-class CountingCollator:
-    """Adds `counts`, (4,), to the batches of a layout, which lays out no token that counts for nothing.
-
-    The first token of a program without a prompt is predicted by none.
-
-    >>> pair = {"prompt_ids": [5], "chosen_ids": [6, 7], "rejected_ids": [6, 8, 9],
-    ...         "chosen_weights": [1, 1], "rejected_weights": [0, 1, 0], "nll_weights": [1, 1],
-    ...         "ref_chosen_token_logps": [-0.5, -1.0], "ref_rejected_token_logps": [-0.5, -2.0, -3.0]}
-    >>> from iterpref_core.training.layouts import ForkCollator
-    >>> CountingCollator(ForkCollator(pad_token_id=0))([pair])["counts"]
-    tensor([1., 2., 1., 3.])
-    """
-
-    collator: Collator
-
-    def __call__(self, pairs: Sequence[Pair]) -> Batch:
-        """See `Collator`."""
-        counts = (
-            len(pairs),
-            sum(sum(pair["nll_weights"][not pair["prompt_ids"] :]) for pair in pairs),
-            sum(sum(weight != 0 for weight in pair["rejected_weights"]) for pair in pairs),
-            sum(len(pair["rejected_weights"]) for pair in pairs),
-        )
-        return {**self.collator(pairs), "counts": torch.tensor(counts, dtype=torch.float32)}
 
 
 class BatchStatistics:

@@ -25,8 +25,14 @@ _BATCH = 64
 class TokenizedPair:
     """Token ids of prompt, y+ and y-: each program as it is to be answered, closed by the end token.
 
-    `focal` marks the tokens of D- in y-, `focal_chosen` those of its counterpart D+ in y+. `cut`: how many tokens of D-
-    the length limit cut off.
+    Attributes:
+        focal: marks the tokens of D- in y-.
+        focal_chosen: those of its counterpart D+ in y+.
+        cut: how many tokens of D- the length limit cut off.
+        task_id: of the pair.
+        half: of an objective that treats every batch's halves differently, 1 in the half of error regions.
+        ref_chosen: log pi_ref of each token of y+, nats; empty until the reference is scored.
+        ref_rejected: those of y-.
     """
 
     prompt_ids: list[int]
@@ -34,8 +40,11 @@ class TokenizedPair:
     rejected_ids: list[int]
     focal: list[int]
     focal_chosen: list[int]
-    cut: int
-    task_id: str
+    cut: int = 0
+    task_id: str = ""
+    half: int = 0
+    ref_chosen: Sequence[float] = ()
+    ref_rejected: Sequence[float] = ()
 
     @property
     def length(self) -> int:

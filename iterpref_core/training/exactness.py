@@ -12,18 +12,22 @@ from typing import Any
 
 import torch
 from peft import PeftModel
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
+from iterpref_core.config import Layout
 from iterpref_core.errors import ConfigError, ModelError, first_line
-from iterpref_core.training.attention import attention_mask
-from iterpref_core.training.label_head import add_label_head
-from iterpref_core.training.layouts import Collator, Pair
+from iterpref_core.objectives.objectives import OBJECTIVES
+from iterpref_core.training.batches import PAD_TO_MULTIPLE_OF, Collator, flat_labels
+from iterpref_core.training.dataset import TokenizedPair
+from iterpref_core.training.label_head import add_label_head, batch_logps
 
 _RANDOM = re.compile("drop|jitter|noise")
 """In the names of all settings that make a forward pass random: attn_pdrop, layerdrop, router_jitter_noise, ..."""
 _TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}
-_COARSE = 0.3
-"""Nats, in half precision: rounding, and experts that are chosen otherwise because of it."""
+_ROUNDING = 0.02
+"""Nats, in half precision, before the control says more."""
+_AS_THE_CONTROL = 3.0
+"""How much more than the control's a difference may be: the control is what the same pass cannot compute wrongly."""
 
 _FAILURES = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, AssertionError)
 """What models raise on inputs that their code has no place for."""
@@ -35,7 +39,7 @@ _PROMPT, _SHARED, _DIFFERENT, _REST = 6, 4, 3, 5
 def switch_off_randomness(model: torch.nn.Module) -> None:
     """Dropout and every other noise of training, whatever its form: modules, numbers in modules, and configuration.
 
-    TRL removes `nn.Dropout` modules. StarCoder2, for one, calls the function with a number of its configuration.
+    StarCoder2, for one, has no dropout modules but calls the function with a number of its configuration.
     """
     configs = {id(module.config): module.config for module in model.modules() if hasattr(module, "config")}
     for holder in (*model.modules(), *_nested(configs.values())):
@@ -53,40 +57,52 @@ def _nested(configs: Iterable[Any]) -> Iterator[Any]:
         yield from _nested([value for value in vars(config).values() if hasattr(value, "to_diff_dict")])
 
 
-def check_exactness(model: PreTrainedModel | PeftModel, collator: Collator, layout: str) -> None:
+def check_exactness(
+    policy: PreTrainedModel | PeftModel,
+    layout: Layout,
+    model: Any = None,
+    device: torch.device | None = None,
+    dtype: torch.dtype | None = None,
+) -> None:
     """Compare, in training mode, what training computes of a made-up pair with what the model's own logits say.
 
+    In half precision logits are rounded, by how much depends on the model: a branch of the layout `fork` is then held
+    against the trunk of the same row, which is what it is in a row of its own whatever the mask says.
+
     Args:
-        model: the policy, with or without adapters that change nothing yet, wholly on one device; it gets a label head.
-        collator: lays pairs out.
-        layout: its name, for messages.
+        policy: with or without adapters that change nothing yet; it gets a label head.
+        layout: how pairs are laid out.
+        model: the policy as it is prepared for training, where weights are sharded.
+        device: of the inputs; the policy's where it is whole.
+        dtype: of matrix products; the policy's without autocast.
 
     Raises:
         ModelError: the model draws random numbers, sees what stands behind a token, cannot be run on tokens alone, or
             does something to its logits that the label head does not know.
         ConfigError: a branch of the layout `fork` is not what it is in a row of its own.
     """
-    switch_off_randomness(model)
-    kind, was_training = model.config.model_type, model.training
-    model.train()
+    switch_off_randomness(policy)
+    kind, was_training, called = policy.config.model_type, policy.training, policy if model is None else model
+    policy.train()
     try:
         with torch.no_grad():
-            pair = _made_up_pair(model.config.get_text_config().vocab_size)
-            plain = _from_logits(model, pair, kind)
-            pair |= {"ref_chosen_token_logps": plain[0].tolist(), "ref_rejected_token_logps": plain[1].tolist()}
-            _check_layout(model, collator, pair, layout, kind)
+            pair = _made_up_pair(policy.config.get_text_config().vocab_size)
+            where, precision = device or policy.device, dtype or policy.dtype
+            expected = _from_logits(called, pair, kind, where, precision)
+            add_label_head(policy.get_base_model() if isinstance(policy, PeftModel) else policy)
+            _check_layout(called, pair, expected, layout, policy.config, where, precision)
     finally:
-        model.train(was_training)
+        policy.train(was_training)
 
 
-def check_adapters(model: PeftModel, collator: Collator, layout: str) -> None:
+def check_adapters(model: PeftModel, layout: Layout) -> None:
     """`check_exactness` of a model with fresh adapters, which change nothing until the first step.
 
     Raises:
         ConfigError: the model cannot be run with them, as where a router of experts is taken for a plain layer.
     """
     try:
-        check_exactness(model, collator, layout)
+        check_exactness(model, layout)
     except (ConfigError, ModelError) as error:
         raise ConfigError(
             f"params.yaml: training.lora_rank: with adapters this model cannot be trained: {error}, or set "
@@ -94,7 +110,7 @@ def check_adapters(model: PeftModel, collator: Collator, layout: str) -> None:
         ) from None
 
 
-def _made_up_pair(vocabulary: int) -> Pair:
+def _made_up_pair(vocabulary: int) -> TokenizedPair:
     """Token ids from the middle of the vocabulary, where no special token is."""
     random = torch.Generator().manual_seed(0)
     drawn = torch.randint(vocabulary // 4, vocabulary - vocabulary // 4, (40,), generator=random).tolist()
@@ -102,24 +118,23 @@ def _made_up_pair(vocabulary: int) -> Pair:
     prompt, start, rest = ([next(tokens) for _ in range(size)] for size in (_PROMPT, _SHARED, _REST))
     right, wrong = ([next(tokens) for _ in range(_DIFFERENT)] for _ in range(2))
     size = _SHARED + _DIFFERENT + _REST
-    return {
-        "prompt_ids": prompt,
-        "chosen_ids": start + right + rest,
-        "rejected_ids": start + wrong + rest,
-        "chosen_weights": [1] * size,
-        "rejected_weights": [0] * _SHARED + [1] * (_DIFFERENT + _REST),
-        "nll_weights": [1] * size,
-    }
+    focal = [0] * _SHARED + [1] * (_DIFFERENT + _REST)
+    zeros = [0.0] * size
+    return TokenizedPair(
+        prompt, start + right + rest, start + wrong + rest, focal, focal, ref_chosen=zeros, ref_rejected=zeros
+    )
 
 
-def _from_logits(model: PreTrainedModel | PeftModel, pair: Pair, kind: str) -> list[torch.Tensor]:
+def _from_logits(
+    model: Any, pair: TokenizedPair, kind: str, device: torch.device, dtype: torch.dtype
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Log-probabilities of the tokens of both programs, (T,) each, from the logits of a forward pass each.
 
     Raises:
         ModelError: two passes differ, or tokens see what stands behind them, or there is no pass at all.
     """
-    prompt = pair["prompt_ids"]
-    rows = [torch.tensor([prompt + pair[side]], device=model.device) for side in ("chosen_ids", "rejected_ids")]
+    prompt = pair.prompt_ids
+    rows = [torch.tensor([prompt + program], device=device) for program in (pair.chosen_ids, pair.rejected_ids)]
     try:
         logits = [model(input_ids=row, use_cache=False).logits[0].float() for row in (*rows, rows[0])]
     except _FAILURES as error:
@@ -133,41 +148,59 @@ def _from_logits(model: PreTrainedModel | PeftModel, pair: Pair, kind: str) -> l
             "switches off; the policy would differ from its reference by noise: train another model"
         )
     before = len(prompt) + _SHARED - 1
-    if _differ(chosen[:before], rejected[:before], model.dtype):
+    if _difference(chosen[:before], rejected[:before]) > _scale(chosen, dtype):
         raise ModelError(
             f"{kind}: what it predicts depends on tokens that come later, as in an encoder (BERT); train a causal "
             "language model, or set is_decoder in its config.json"
         )
     scores = [out.log_softmax(dim=-1)[len(prompt) - 1 : -1] for out in (chosen, rejected)]
-    return [score.gather(1, row[0, len(prompt) :, None])[:, 0] for score, row in zip(scores, rows, strict=True)]
+    first, second = (
+        score.gather(1, row[0, len(prompt) :, None])[:, 0] for score, row in zip(scores, rows, strict=True)
+    )
+    return first, second
 
 
-def _check_layout(model: PreTrainedModel | PeftModel, collator: Collator, pair: Pair, layout: str, kind: str) -> None:
-    add_label_head(model.get_base_model() if isinstance(model, PeftModel) else model)
-    batch = {name: values.to(model.device) for name, values in collator([pair]).items()}
-    names = ("input_ids", "position_ids", "label_slots", "label_targets")
+def _check_layout(
+    model: Any,
+    pair: TokenizedPair,
+    expected: tuple[torch.Tensor, torch.Tensor],
+    layout: Layout,
+    config: PreTrainedConfig,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> None:
+    kind = config.model_type
+    collate = Collator(OBJECTIVES["target-dpo"], layout, 0, PAD_TO_MULTIPLE_OF)
+    batch = {name: values.to(device) for name, values in collate([pair]).items()}
+    labels = flat_labels(batch)
     try:
-        attention = model.config._attn_implementation  # noqa: SLF001 - transformers offers no other way to ask
-        mask = attention_mask(batch["visible"], attention) if "visible" in batch else batch["attention_mask"]
-        found = model(attention_mask=mask, use_cache=False, **{name: batch[name] for name in names})
+        found = batch_logps(model, batch, labels, config)
     except _FAILURES as error:
         raise ConfigError(
             f"params.yaml: training.layout: {layout}: {kind} cannot be run so ({first_line(error)}); "
             + ("set training.layout: padded" if layout == "fork" else "train another model")
         ) from None
-    chosen, rejected = (batch[side] > 0 for side in ("chosen_weights", "rejected_weights"))
-    if _differ(found[chosen], batch["ref_logps"][chosen], model.dtype):
+    chosen, rejected = found[labels["w_chosen"] > 0], found[labels["w_rejected"] > 0]
+    trunk, branch = _difference(chosen, expected[0]), _difference(rejected, expected[1][_SHARED:])
+    if trunk > _scale(expected[0], dtype):
         raise ModelError(
             f"{kind}: training's log-probabilities are not those of its logits, to which it does something that "
             "training does not know; train another model"
         )
-    if _differ(found[rejected], batch["ref_logps"][rejected], model.dtype):
+    if branch > max(_TOLERANCE.get(dtype, _ROUNDING), _AS_THE_CONTROL * trunk):
         raise ConfigError(
             f"params.yaml: training.layout: {layout}: {kind} computes a branch otherwise than a row of its own, since "
             "it takes its mask or its positions from elsewhere; set training.layout: padded"
         )
 
 
-def _differ(one: torch.Tensor, other: torch.Tensor, dtype: torch.dtype) -> bool:
+def _difference(one: torch.Tensor, other: torch.Tensor) -> float:
     """By the median: in half precision a token now and then takes another expert."""
-    return bool(len(one)) and float((one - other).abs().median()) > _TOLERANCE.get(dtype, _COARSE)
+    return float((one - other).abs().median()) if len(one) else 0.0
+
+
+def _scale(values: torch.Tensor, dtype: torch.dtype) -> float:
+    """What rounding may change of logits or log-probabilities: in half precision in proportion to the largest."""
+    if dtype in _TOLERANCE:
+        return _TOLERANCE[dtype]
+    return max(0.3, 4 * torch.finfo(dtype).eps * float(values.abs().max()))

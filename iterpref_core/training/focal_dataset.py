@@ -2,9 +2,10 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from datasets import Dataset
 from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -12,11 +13,12 @@ from trl import DPOConfig
 
 from iterpref_core.config import AnswerStyle
 from iterpref_core.errors import InputError
-from iterpref_core.objectives.objectives import OBJECTIVES, Objective, ObjectiveName, check_objective
+from iterpref_core.objectives.objectives import HALF, OBJECTIVES, Objective, ObjectiveName, check_objective
 from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.training.columns import objective_columns
 from iterpref_core.training.dataset import TokenizedPair, tokenize_pairs
-from iterpref_core.training.reference import ReferenceLogps, score_pairs
+from iterpref_core.training.label_head import add_label_head
+from iterpref_core.training.pair_table import BothHalves
+from iterpref_core.training.reference import score_sequences
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,8 @@ def focal_dataset(
     *,
     max_prompt_length: int = 512,
     answer: AnswerStyle = "bare",
-) -> Dataset:
-    """Tokens, masks and reference log-probabilities of every pair, as the trainer's columns.
+) -> Sequence[TokenizedPair]:
+    """Tokens, marks and reference log-probabilities of every pair, as the trainer takes them.
 
     The model is the reference, as it is now; of several processes each scores all pairs. Long prompts lose their start,
     programs their end.
@@ -68,8 +70,9 @@ def focal_dataset(
             f"max_prompt_length = {max_prompt_length}; raise the former or lower the latter"
         )
     rows = list(tokenize_pairs((_as_records(number, pair) for number, pair in enumerate(pairs)), tokenizer, form))
-    reference = _score(model, rows, args) if row.preference else None
-    return Dataset.from_dict(objective_columns(rows, row, reference))
+    if row.preference:
+        rows = _score(model, rows, args)
+    return BothHalves(rows) if row.rejected == HALF else rows
 
 
 def _check_columns(pairs: Dataset, row: Objective, objective: ObjectiveName) -> None:
@@ -100,6 +103,13 @@ def _as_records(number: int, pair: dict[str, Any]) -> tuple[PreferencePair, Foca
     return PreferencePair(task_id=task_id, **texts), FocalSpans(task_id=task_id, method="given", **spans)
 
 
-def _score(model: PreTrainedModel | PeftModel, rows: Sequence[TokenizedPair], args: DPOConfig) -> ReferenceLogps:
-    whole = model.get_base_model() if isinstance(model, PeftModel) else model
-    return score_pairs(whole.to(args.device), rows, batch_size=2 * args.per_device_train_batch_size, bf16=args.bf16)
+def _score(model: PreTrainedModel | PeftModel, rows: list[TokenizedPair], args: DPOConfig) -> list[TokenizedPair]:
+    whole = (model.get_base_model() if isinstance(model, PeftModel) else model).to(args.device)
+    add_label_head(whole)
+    programs = [(row.prompt_ids, ids) for row in rows for ids in (row.chosen_ids, row.rejected_ids)]
+    with torch.autocast(whole.device.type, dtype=torch.bfloat16, enabled=args.bf16):
+        scores = score_sequences(whole, programs, batch_size=2 * args.per_device_train_batch_size)
+    return [
+        replace(row, ref_chosen=chosen.tolist(), ref_rejected=rejected.tolist())
+        for row, chosen, rejected in zip(rows, scores[::2], scores[1::2], strict=True)
+    ]

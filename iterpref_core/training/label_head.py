@@ -20,6 +20,8 @@ from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from iterpref_core.errors import ModelError
+from iterpref_core.training.attention import attention_mask
+from iterpref_core.training.batches import Batch
 
 CHUNK = 8192
 """Entries of the vocabulary that are scored at once: 5% of Qwen2.5's, and still a matrix product worth its call."""
@@ -170,6 +172,26 @@ def label_logps(
         (M,), nats, at least float32, whatever autocast says.
     """
     return _LabelLogps.apply(hidden, weight, bias, targets, transform)  # type: ignore[no-any-return]
+
+
+def batch_logps(model: Any, batch: Batch, labels: Batch, config: PreTrainedConfig) -> torch.Tensor:
+    """Log-probability of each of a batch's labels, (M,).
+
+    Args:
+        model: with a label head, as it is wrapped for training.
+        batch: from a collator.
+        labels: its `flat_labels`.
+        config: of the model itself, whose attention decides the form of the mask.
+    """
+    attention: str = config._attn_implementation  # noqa: SLF001 - transformers offers no other way to ask
+    return model(  # type: ignore[no-any-return]
+        input_ids=batch["input_ids"],
+        position_ids=batch["position_ids"],
+        attention_mask=attention_mask(batch["visible"], attention) if "visible" in batch else batch["attention_mask"],
+        label_slots=labels["slots"],
+        label_targets=labels["labels"],
+        use_cache=False,
+    )
 
 
 def add_label_head(model: PreTrainedModel) -> None:

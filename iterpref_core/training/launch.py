@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import yaml
 from iterpref_core.errors import ConfigError, InputError, TrainingError
 from iterpref_core.progress import tell_watchers
 
+_GRACE_S = 10
+"""Seconds that processes have to end by themselves after one of them told of an error."""
 MESSAGE = "iterpref> "
 """How a line starts by which a process tells the one that launched it something."""
 
@@ -67,7 +70,8 @@ def launch_training(
                     continue
                 told = json.loads(line.removeprefix(MESSAGE))
                 if "error" in told:
-                    child.wait()
+                    with suppress(subprocess.TimeoutExpired):  # the other processes may wait for the one that ended
+                        child.wait(_GRACE_S)
                     raise (InputError if told["input"] else TrainingError)(told["error"])
                 if "result" in told:
                     result = told["result"]

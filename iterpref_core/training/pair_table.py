@@ -6,13 +6,14 @@ A process holds what it looks at; the operating system keeps the pages, once for
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, overload
 
 import tokenizers
 import transformers
-from datasets import Dataset, Features, List, Value
+from datasets import Dataset, Features, List, Value, concatenate_datasets
 from datasets.arrow_writer import ArrowWriter
 from transformers import PreTrainedTokenizerBase
 
@@ -29,7 +30,7 @@ ROWS = 64
 """Rows read or written at once."""
 
 _MADE_BY = ("iterpref_core.inference", "iterpref_core.training")
-_PAIRS, _FACTS = "pairs.arrow", "facts.json"
+_PAIRS, _CHECKS, _TOKENS = "pairs.arrow", "checks.npz", "tokens.sha256"
 _FEATURES = Features(
     {name: List(Value("int32")) for name in ("prompt_ids", "chosen_ids", "rejected_ids")}
     | {name: List(Value("int8")) for name in ("focal", "focal_chosen")}
@@ -48,8 +49,12 @@ class PairTable(Sequence[TokenizedPair]):
 
     def __init__(self, folder: Path) -> None:
         self.dataset = Dataset.from_file(str(folder / _PAIRS))
-        facts = json.loads((folder / _FACTS).read_bytes())
-        self.checks, self.tokens = PairChecks.from_counts(facts["checks"]), str(facts["tokens"])
+        self.checks = PairChecks.load(folder / _CHECKS)
+        self.tokens = (folder / _TOKENS).read_text(encoding="utf-8")
+
+    def join(self, reference: Dataset) -> None:
+        """Add the columns of `reference_logps` to the rows, from now on."""
+        self.dataset = concatenate_datasets([self.dataset, reference], axis=1)
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -72,6 +77,23 @@ class PairTable(Sequence[TokenizedPair]):
     def __iter__(self) -> Iterator[TokenizedPair]:
         for batch in self.dataset.iter(ROWS):
             yield from _rows(batch)
+
+
+class BothHalves(Sequence[TokenizedPair]):
+    """Every pair twice: for the half of a batch that counts whole programs, then for that of error regions.
+
+    `half_batches.AlternatingSampler` draws one of the two.
+    """
+
+    def __init__(self, rows: Sequence[TokenizedPair]) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return 2 * len(self._rows)
+
+    def __getitem__(self, index: int) -> TokenizedPair:  # type: ignore[override]  # no slices of it are taken
+        half, place = divmod(index, len(self._rows))
+        return replace(self._rows[place], half=half)
 
 
 def _rows(columns: Mapping[str, Sequence[Any]]) -> Iterator[TokenizedPair]:
@@ -107,37 +129,33 @@ def open_pair_table(
 
     def make(partial: Path) -> None:
         rows = stream_pairs(pairs, spans, tokenizer, params)
+        checks = PairChecks(tokenizer.eos_token_id, count_without_spans(pairs, spans))
         with show_progress("tokenize", sum(1 for _ in parse_lines(spans)), unit="pairs") as advance:
-            write_pair_table(rows, partial, tokenizer.eos_token_id, advance, count_without_spans(pairs, spans))
+            write_pair_table(rows, partial, checks, advance)
 
     return PairTable(make_once(folder / key, make))
 
 
 def write_pair_table(
-    rows: Iterable[TokenizedPair],
-    folder: Path,
-    end_token: int,
-    advance: Callable[[int], None],
-    without_spans: int = 0,
+    rows: Iterable[TokenizedPair], folder: Path, checks: PairChecks, advance: Callable[[int], None]
 ) -> None:
     """Write a table, and look at every pair on its way.
 
     Args:
         rows: the tokenized pairs.
         folder: is made.
-        end_token: closes every program that was not cut.
+        checks: count every pair.
         advance: told how many more are written.
-        without_spans: how many pairs are not in it, since they have none.
     """
     folder.mkdir(parents=True)
-    checks, tokens, waiting = PairChecks(without_spans=without_spans), hashlib.sha256(), iter(rows)
+    tokens, waiting = hashlib.sha256(), iter(rows)
     with ArrowWriter(features=_FEATURES, path=str(folder / _PAIRS)) as writer:
         while batch := list(islice(waiting, ROWS)):
             for row in batch:
-                checks.add(row, row, end_token)
+                checks.add(row, row)
                 tokens.update(ids_as_bytes(row.prompt_ids, row.chosen_ids, row.rejected_ids))
             writer.write_batch({name: [getattr(row, name) for row in batch] for name in _FEATURES})
             advance(len(batch))
         writer.finalize()
-    facts = {"checks": checks.counts(), "tokens": tokens.hexdigest()}
-    (folder / _FACTS).write_text(json.dumps(facts), encoding="utf-8")
+    checks.save(folder / _CHECKS)
+    (folder / _TOKENS).write_text(tokens.hexdigest(), encoding="utf-8")

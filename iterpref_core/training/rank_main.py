@@ -27,7 +27,7 @@ def main() -> None:
         with watched_progress(_tell_progress):
             metrics = train_objective(params=params, on_log=_tell_metrics, **chosen, **paths)
     except IterPrefError as error:
-        _tell({"error": str(error), "input": isinstance(error, InputError)})
+        _say({"error": str(error), "input": isinstance(error, InputError)})  # of any process: the others wait for it
     else:
         _tell({"result": metrics})
 
@@ -42,7 +42,11 @@ def _tell_progress(label: str, done: int, total: int) -> None:
 
 def _tell(message: dict[str, Any]) -> None:
     if is_main_process():
-        print(MESSAGE + json.dumps(message), flush=True)
+        _say(message)
+
+
+def _say(message: dict[str, Any]) -> None:
+    print(MESSAGE + json.dumps(message), flush=True)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,11 @@ def sharding(processes: PartialState) -> str:
     return "-".join(["", *(kind.lower() for kind in kinds), str(processes.num_processes)])
 
 
+def is_sharded() -> bool:
+    """Whether each process holds a part of the weights alone."""
+    return any(os.environ.get(f"ACCELERATE_USE_{kind}", "false") == "true" for kind in ("FSDP", "DEEPSPEED"))
+
+
 def accumulation_steps(params: TrainingParams, processes: int) -> int:
     """Micro-batches that each process computes for one batch.
 

@@ -14,6 +14,7 @@ from iterpref_core.inference.local.weights import load_model
 from iterpref_core.inference.prompts import render_answer
 from iterpref_core.records import FocalSpans, PairShifts, PreferencePair, Span, TokenShift
 from iterpref_core.training.dataset import TokenizedPair, tokenize_pair
+from iterpref_core.training.label_head import add_label_head
 from iterpref_core.training.reference import score_sequences
 from iterpref_core.training.tokenized_programs import encode_program
 
@@ -71,7 +72,8 @@ def _programs(row: TokenizedPair) -> tuple[tuple[list[int], list[int]], tuple[li
 
 def _score(model: Path | str, sequences: list[tuple[list[int], list[int]]], batch_size: int) -> list[torch.Tensor]:
     loaded = load_model(model).float().to("cuda" if torch.cuda.is_available() else "cpu")
-    return score_sequences(loaded, sequences, batch_size=batch_size, bf16=False)
+    add_label_head(loaded)
+    return score_sequences(loaded, sequences, batch_size=batch_size)
 
 
 def _places(tokenizer: PreTrainedTokenizerBase, program: str, style: AnswerStyle) -> list[Span]:

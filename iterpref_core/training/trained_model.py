@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from peft import PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from transformers import PreTrainedModel, Trainer
 
-from iterpref_core.config import TrainingParams
 from iterpref_core.errors import InputError
 from iterpref_core.inference.local.model_lineage import read_lineage, write_lineage
 from iterpref_core.inference.local.weights import load_model
@@ -25,18 +24,6 @@ REWARDS = ("rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/acc
 _SCORES = ("loss", "nll", *REWARDS)
 CURVE = (*_PROGRESS, *REWARDS, "focal_fraction", *(f"validation/{name}" for name in _SCORES))
 """Columns of the training curve; a run has those that its objective and settings give it."""
-
-
-def lora_config(params: TrainingParams) -> LoraConfig | None:
-    """Adapters on all linear layers but the head; None where all parameters are trained.
-
-    Without dropout: the policy would differ from its reference by noise.
-    """
-    if not params.lora_rank:
-        return None
-    return LoraConfig(
-        r=params.lora_rank, lora_alpha=params.lora_alpha, target_modules="all-linear", task_type="CAUSAL_LM"
-    )
 
 
 def check_out(out: Path, objective: str) -> None:

@@ -1,34 +1,41 @@
-"""TRL's `DPOTrainer`, given masks and reference log-probabilities as data, and IterPref's loss."""
+"""Focal preference trainer: transformers' `Trainer` with the loss of any row of the table of objectives."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from datasets import Dataset
-from peft import PeftModel
-from torch.utils.data import Sampler
-from trl import DPOTrainer
+from peft import PeftConfig, PeftModel, get_peft_model
+from torch.utils.data import Sampler, Subset
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainingArguments, set_seed
+from trl import DPOConfig
 
+from iterpref_core.config import Layout
 from iterpref_core.errors import ConfigError
 from iterpref_core.objectives.objectives import HALF, Objective, nll_loss, sequence_logratio
-from iterpref_core.training.attention import attention_mask
-from iterpref_core.training.batch_statistics import (
+from iterpref_core.training.batch_statistics import BatchStatistics
+from iterpref_core.training.batches import (
     NLL_TOKENS,
+    PAD_TO_MULTIPLE_OF,
     PAIRS,
     REJECTED_COUNTED,
     REJECTED_TOKENS,
-    BatchStatistics,
-    CountingCollator,
+    Batch,
+    Collator,
+    flat_labels,
 )
 from iterpref_core.training.checkpoint import mark_whole
-from iterpref_core.training.columns import COLUMNS, STORED
-from iterpref_core.training.dpo_settings import refuse_ignored
+from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.exactness import switch_off_randomness
 from iterpref_core.training.half_batches import AlternatingSampler
-from iterpref_core.training.label_head import add_label_head
-from iterpref_core.training.layouts import Batch, Collator, Pair
+from iterpref_core.training.label_head import add_label_head, batch_logps
+
+_OF_ANOTHER_LOSS = (
+    "loss_type", "loss_weights", "ld_alpha", "f_divergence_type", "label_smoothing", "use_weighting", "sync_ref_model",
+)  # fmt: skip
+"""Settings of TRL's `DPOConfig` for which this trainer's loss has no place."""
 
 
 class DivergedError(Exception):
@@ -45,35 +52,56 @@ class DivergedError(Exception):
         self.reason, self.step, self.value = reason, step, value
 
 
-class FocalDPOTrainer(DPOTrainer):
+class FocalDPOTrainer(Trainer):
     """Trains with any row of the table of objectives.
 
-    The data set comes tokenized, with the columns of `columns.COLUMNS`; batches come from a collator of `layouts`.
-    What TRL would prepare itself (tokens, sequence-level reference sums) is therefore left out here.
-
     Args:
+        model: the policy.
+        args: settings; `beta` is that of the loss.
+        train_dataset: tokenized pairs, each with the reference's log-probabilities when its batch is made.
+        processing_class: the tokenizer, which must have an end token.
         objective: the row of the table, whose loss and alpha count.
-        data_collator: lays pairs out.
+        layout: how pairs are laid out in rows.
         nll: reduction of the NLL term, over the batch's tokens or each program's.
         max_margin: a mean reward margin beyond it ends training; 0 for no limit.
-        **kwargs: as for `DPOTrainer`.
+        peft_config: adapters to train instead of the model's own weights.
+        **kwargs: as for `Trainer`.
+
+    Raises:
+        ConfigError: a setting asks for another loss, or several GPUs are given to one process.
     """
 
     loss_is_scaled_for_ga = True  # `compute_loss` returns a micro-batch's share in the loss of the whole batch
 
     def __init__(
         self,
+        model: PreTrainedModel | PeftModel,
+        args: DPOConfig,
+        train_dataset: Sequence[TokenizedPair] | Subset[TokenizedPair],
+        processing_class: PreTrainedTokenizerBase,
         *,
         objective: Objective,
-        data_collator: Collator,
+        layout: Layout = "padded",
         nll: Literal["mean", "sum"] = "mean",
         max_margin: float = 0.0,
+        peft_config: PeftConfig | None = None,
         **kwargs: Any,
     ) -> None:
+        refuse_ignored(args)
         self._objective, self._alpha, self._nll = objective, objective.alpha, nll
-        self._max_margin, self._tally = max_margin, BatchStatistics()
-        refuse_ignored(kwargs.get("args"), kwargs.get("train_dataset"))
-        super().__init__(data_collator=CountingCollator(data_collator), **kwargs)
+        self._beta, self._max_margin, self._tally = args.beta, max_margin, BatchStatistics()
+        self._steps: list[dict[str, float]] = []
+        padding = processing_class.pad_token_id
+        super().__init__(
+            model=add_adapters(model, peft_config, args),
+            args=args,
+            data_collator=Collator(
+                objective, layout, processing_class.eos_token_id if padding is None else padding, PAD_TO_MULTIPLE_OF
+            ),
+            train_dataset=train_dataset,
+            processing_class=processing_class,
+            **kwargs,
+        )
         if self.args.n_gpu > 1:
             raise ConfigError(
                 f"{self.args.n_gpu} GPUs and one process: rows cannot be split without their labels; start one process "
@@ -82,19 +110,10 @@ class FocalDPOTrainer(DPOTrainer):
         switch_off_randomness(self.model)
         add_label_head(self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model)
 
-    def _prepare_dataset(self, dataset: Dataset, *_: Any, **__: Any) -> Dataset:
-        return dataset
-
-    def _precompute_ref_logps(self, dataset: Dataset, *_: Any, **__: Any) -> Dataset:
-        return dataset
-
-    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int] | None:
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int] | None:
         if self._objective.rejected != HALF:
             return super()._get_train_sampler(train_dataset)  # type: ignore[no-any-return]
         return AlternatingSampler(len(train_dataset or self.train_dataset) // 2, self.args.seed)
-
-    def _set_signature_columns_if_needed(self) -> None:
-        self._signature_columns = list({*COLUMNS, *STORED})
 
     def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> torch.Tensor:
         """`counts` of the whole batch: all its accumulation steps, in all processes."""
@@ -110,65 +129,45 @@ class FocalDPOTrainer(DPOTrainer):
     ) -> torch.Tensor:
         """The loss of a batch; of a part of one, its share, so that shares add up to the loss of the whole.
 
+        L = mean over pairs of -log sigmoid(beta (K+ - K-)) + alpha NLL(y+)   (arXiv 2503.02783, section 3.3)
+
         Args:
             model: the policy, as the accelerator has wrapped it.
-            inputs: a batch from the collator, with `counts`.
+            inputs: a batch from the collator.
             return_outputs: never; the loss needs no logits, so none are built.
             num_items_in_batch: `counts` of the whole batch; None where `inputs` is all of it.
         """
         assert not return_outputs
-        if num_items_in_batch is None:
-            return self._compute_loss(model, inputs, torch.ones_like(inputs["counts"]))
-        # Gradients are averaged over processes, which would divide what each has already divided by the whole.
-        share = inputs["counts"] / num_items_in_batch.clamp(min=1) * self.accelerator.num_processes
-        return self._compute_loss(model, inputs, share)
-
-    def _compute_loss(self, model: Any, inputs: Batch, share: torch.Tensor) -> torch.Tensor:
-        """The loss of `inputs`, whose `share`, (4,), of each of the counts of the whole batch weighs its means."""
-        logps = self._label_logps(model, inputs)
-        labels = inputs["labels_per_pair"]
-        pairs = len(labels)
-        per = NLL_TOKENS if self._nll == "mean" else PAIRS
-        nll = nll_loss(logps, inputs["nll_weights"], self._nll, pairs)
-        self._tally.add("nll", nll * inputs["counts"][per], inputs["counts"][per])
+        counts = inputs["counts"]
+        share = torch.ones_like(counts)
+        if num_items_in_batch is not None:
+            # Gradients are averaged over processes, which would divide what each has already divided by the whole.
+            share = counts / num_items_in_batch.clamp(min=1) * self.accelerator.num_processes
+        labels = flat_labels(inputs)
+        logps = batch_logps(model, inputs, labels, self.model.config)
+        pairs, per = int(counts[PAIRS]), NLL_TOKENS if self._nll == "mean" else PAIRS
+        nll = nll_loss(logps, labels["w_nll"], self._nll, pairs)
+        self._tally.add("nll", nll * counts[per], counts[per])
         if self._objective.loss is None:
             return self._alpha * nll * share[per]
-        # The size spares a GPU from being asked for the sum of the labels.
-        pair = torch.arange(pairs, device=labels.device).repeat_interleave(labels, output_size=len(logps))
         chosen, rejected = (
-            sequence_logratio(logps, inputs["ref_logps"], inputs[f"{side}_weights"], pair, pairs)
+            sequence_logratio(logps, labels["ref"], labels[f"w_{side}"], labels["pair"], pairs)
             for side in ("chosen", "rejected")
         )
-        losses = self._objective.loss(chosen, rejected, self.beta)
-        self._count_rewards(chosen.detach(), rejected.detach(), losses.detach(), inputs["counts"])
+        losses = self._objective.loss(chosen, rejected, self._beta)
+        self._count_rewards(chosen.detach(), rejected.detach(), losses.detach(), counts)
         loss = losses.mean() * share[PAIRS]
         # Without this test an alpha of 0 would turn an NLL of infinity into a loss that is not a number.
         return loss + self._alpha * nll * share[per] if self._alpha else loss
-
-    def _label_logps(self, model: Any, inputs: Batch) -> torch.Tensor:
-        """Log-probability of each label, (M,)."""
-        if "visible" in inputs:
-            attention = self.model.config._attn_implementation  # noqa: SLF001 - transformers offers no other way to ask
-            mask = attention_mask(inputs["visible"], attention)
-        else:
-            mask = inputs["attention_mask"]
-        return model(  # type: ignore[no-any-return]
-            input_ids=inputs["input_ids"],
-            position_ids=inputs["position_ids"],
-            attention_mask=mask,
-            label_slots=inputs["label_slots"],
-            label_targets=inputs["label_targets"],
-            use_cache=False,
-        )
 
     def _count_rewards(
         self, chosen: torch.Tensor, rejected: torch.Tensor, losses: torch.Tensor, counts: torch.Tensor
     ) -> None:
         """Implicit rewards: beta times the log-ratios."""
         for name, values in (
-            ("rewards/chosen", self.beta * chosen),
-            ("rewards/rejected", self.beta * rejected),
-            ("rewards/margins", self.beta * (chosen - rejected)),
+            ("rewards/chosen", self._beta * chosen),
+            ("rewards/rejected", self._beta * rejected),
+            ("rewards/margins", self._beta * (chosen - rejected)),
             ("rewards/accuracies", (chosen > rejected).float()),
             ("preference", losses),
         ):
@@ -192,9 +191,17 @@ class FocalDPOTrainer(DPOTrainer):
             raise DivergedError("gradient", step, gradient)
         if self._max_margin and margin > self._max_margin:
             raise DivergedError("margin", step, margin)
-        for name in means.keys() - {"loss"}:
-            self._metrics["train"][name].append(means[name])
+        self._steps.append({name: value for name, value in means.items() if name != "loss"})
         return norm
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log, with the means of the steps since the last time."""
+        names = {name for step in self._steps for name in step}
+        for name in names if "loss" in logs else ():
+            values = [step[name] for step in self._steps if name in step]
+            logs[name] = sum(values) / len(values)
+        self._steps.clear()
+        super().log(logs, start_time)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Loss, NLL and rewards of the validation pairs, the same however they are spread over processes."""
@@ -210,7 +217,7 @@ class FocalDPOTrainer(DPOTrainer):
         self.callback_handler.on_evaluate(self.args, self.state, self.control, means)
         return means
 
-    def _validation_batches(self) -> Iterator[list[Pair]]:
+    def _validation_batches(self) -> Iterator[list[TokenizedPair]]:
         """This process's pairs: as many batches in each process, of micro-batch size or up to twice that."""
         rows, state = self.eval_dataset, self.accelerator.state
         batches = (
@@ -231,3 +238,37 @@ class FocalDPOTrainer(DPOTrainer):
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
             mark_whole(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
+
+
+def add_adapters(
+    model: PreTrainedModel | PeftModel, config: PeftConfig | None, args: TrainingArguments
+) -> PreTrainedModel | PeftModel:
+    """The model with fresh adapters, as TRL adds them; without a configuration as it is."""
+    set_seed(args.seed)  # adapters are drawn
+    zero3 = args.deepspeed_plugin is not None and args.deepspeed_plugin.zero_stage == 3
+    if config is not None:
+        # ZeRO-3 gathers weights of one precision at a time, so its adapters are not widened to float32.
+        model = get_peft_model(model, config, autocast_adapter_dtype=not zero3)
+    checkpointing = args.activation_checkpointing
+    if isinstance(model, PeftModel) and checkpointing:
+        model.enable_input_require_grads()
+        if zero3:  # its hooks see no recomputation of the other kind
+            args.activation_checkpointing_kwargs = (args.activation_checkpointing_kwargs or {}) | {
+                "use_reentrant": True
+            }
+    return model
+
+
+def refuse_ignored(args: DPOConfig) -> None:
+    """Refuse settings of TRL's losses, because a run would be another than it seems.
+
+    Raises:
+        ConfigError: one differs from its default.
+    """
+    for field in fields(DPOConfig):
+        default = field.default_factory() if callable(field.default_factory) else field.default
+        if field.name in _OF_ANOTHER_LOSS and (given := getattr(args, field.name)) != default:
+            raise ConfigError(
+                f"args.{field.name} is {given!r}, which this trainer's loss knows nothing of; leave it at {default!r}, "
+                "and choose an objective and its alpha instead"
+            )

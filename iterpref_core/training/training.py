@@ -4,17 +4,18 @@ import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from accelerate import PartialState
-from datasets import Dataset
-from transformers import PreTrainedModel
+from torch.utils.data import Subset
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, TrainerCallback
+from trl import DPOConfig
 
 from iterpref_core.config import PromptStyle, TrainingParams
-from iterpref_core.errors import TrainingError
+from iterpref_core.errors import ConfigError, TrainingError
 from iterpref_core.inference.local.checkpoint_checks import check_checkpoint
 from iterpref_core.inference.local.checkpoints import locate_model
 from iterpref_core.inference.local.fingerprint import model_fingerprint
@@ -22,22 +23,21 @@ from iterpref_core.inference.local.model_lineage import read_lineage, training_v
 from iterpref_core.inference.local.precision import uses_bf16
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.inference.local.weights import load_model
-from iterpref_core.objectives.objectives import Objective, find_objective
+from iterpref_core.objectives.objectives import HALF, Objective, find_objective
 from iterpref_core.records import FocalSpans, ModelLineage
 from iterpref_core.storage.file_digest import file_md5
 from iterpref_core.storage.jsonl import read_jsonl
-from iterpref_core.training.attention import choose_attention
+from iterpref_core.training.attention import check_fork, choose_attention
 from iterpref_core.training.callbacks import Forward, LogLastStep, OnLog, ShowSteps
 from iterpref_core.training.checkpoint import last_checkpoint, run_key
 from iterpref_core.training.checks import PairChecks, report_findings
-from iterpref_core.training.exactness import check_exactness
+from iterpref_core.training.exactness import check_adapters, check_exactness
 from iterpref_core.training.export_model import find_license
 from iterpref_core.training.launch import launch_training
-from iterpref_core.training.layouts import Collator
-from iterpref_core.training.pair_table import PairTable, open_pair_table
-from iterpref_core.training.prepared_trainer import prepare_trainer, training_arguments
-from iterpref_core.training.ranks import accumulation_steps, is_launched, join_processes, sharding, whole_models
-from iterpref_core.training.reference import reference_key, reference_logps
+from iterpref_core.training.pair_table import BothHalves, PairTable, open_pair_table
+from iterpref_core.training.ranks import accumulation_steps, is_launched, is_sharded, join_processes, sharding
+from iterpref_core.training.reference import reference_logps, reference_path
+from iterpref_core.training.settings import lora_config, training_arguments
 from iterpref_core.training.trained_model import REWARDS, check_out, write_curve, write_model
 from iterpref_core.training.trainer import DivergedError, FocalDPOTrainer
 from iterpref_core.training.validation import held_out
@@ -106,24 +106,19 @@ def train_objective(
     fingerprint = model_fingerprint(model, prompt)
     rows = open_pair_table(pairs, spans, tokenizer, fingerprint, params, work / "pairs")
     held = np.array(held_out(rows.task_ids, params, processes.num_processes))
+    report_findings(rows.checks.findings(params), needs_focal=row.regional)
     key = run_key(pairs, spans, fingerprint, objective, params)
     checkpoints = work / "checkpoints" / f"{objective}-{key}{sharding(processes)}"
-    report_findings(rows.checks.findings(params), needs_focal=row.regional)
-    arguments = training_arguments(params, row, accumulation, int(np.sum(~held)), checkpoints)
-    policy = _load_policy(model, params)
-    trainer = prepare_trainer(
-        policy,
-        tokenizer,
-        rows,
-        held,
-        row,
-        params,
-        arguments,
-        partial(_reference, policy, model, rows, row, fingerprint, params, work, processes),
-        processes,
-        callbacks=[LogLastStep(), *([Forward(on_log)] if on_log and processes.is_main_process else ())],
-    )
-    diverged = _train(trainer, checkpoints, f"train {objective}")
+    trainer = _make_trainer(
+        _load_policy(model, params, int(rows.checks["pair"].max())), tokenizer, rows, held, row, params,
+        training_arguments(params, row, accumulation, int(np.sum(~held)), checkpoints), processes,
+    )  # fmt: skip
+    reference = reference_path(work / "reference", rows.tokens, fingerprint, trainer.model.dtype, params.bf16 is True)
+    trainer.add_callback(Begin(trainer, rows, params, reference if row.preference else None, processes))
+    if on_log and processes.is_main_process:
+        trainer.add_callback(Forward(on_log))
+    scored = not row.preference or reference.exists()  # else the weights of a checkpoint would be their own reference
+    diverged = _train(trainer, last_checkpoint(checkpoints) if scored else None, f"train {objective}")
     chosen = _choose(trainer, checkpoints, diverged, params)
     metrics = _metrics(rows.checks, int(held.sum()), trainer, chosen, diverged)
     write_model(trainer, model, out, _lineage(pairs, spans, model, objective, row, params, prompt, metrics))
@@ -131,18 +126,95 @@ def train_objective(
         write_curve(curve, trainer.state.log_history, chosen)
         shutil.rmtree(checkpoints, ignore_errors=True)
     processes.wait_for_everyone()
-    return metrics | rows.checks.metrics() | {"bf16": float(params.bf16 is True)}
+    return metrics | {"bf16": float(params.bf16 is True)}
 
 
-def _load_policy(model: Path | str, params: TrainingParams) -> PreTrainedModel:
+class Begin(TrainerCallback):
+    """What needs the model as it is prepared for training, sharded or not: its exactness, and the reference."""
+
+    def __init__(
+        self,
+        trainer: FocalDPOTrainer,
+        rows: PairTable,
+        params: TrainingParams,
+        reference: Path | None,
+        processes: PartialState,
+    ) -> None:
+        self._trainer, self._rows, self._params = trainer, rows, params
+        self._reference, self._processes = reference, processes
+
+    def on_train_begin(self, *_: Any, **__: Any) -> None:
+        """Before the first step."""
+        model, device = self._trainer.model_wrapped, self._processes.device
+        if is_sharded():
+            check_exactness(
+                self._trainer.model, self._params.layout, model, device, torch.bfloat16 if self._params.bf16 else None
+            )
+        if self._reference is not None:
+            batch_size = 2 * self._params.micro_batch_size
+            self._rows.join(
+                reference_logps(model, self._rows, self._reference, batch_size=batch_size, processes=self._processes)
+            )
+
+
+def _load_policy(model: Path | str, params: TrainingParams, longest: int) -> PreTrainedModel:
     """Frozen weights may stay as they are; trained ones would lose small updates in bfloat16."""
     policy = load_model(model)
+    if params.layout == "fork":
+        choose_attention(policy, longest)
+        check_fork(policy.config, longest)
     return policy.float() if params.weights == "float32" and not params.lora_rank else policy
 
 
-def _train(trainer: FocalDPOTrainer, checkpoints: Path, label: str) -> DivergedError | None:
-    """Train to the end, from the last checkpoint if there is one; returns why it ended before, if it did."""
-    resume = last_checkpoint(checkpoints)
+def _make_trainer(
+    policy: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: PairTable,
+    held: np.ndarray,
+    objective: Objective,
+    params: TrainingParams,
+    arguments: DPOConfig,
+    processes: PartialState,
+) -> FocalDPOTrainer:
+    """The trainer, of a model that was tried where it is whole.
+
+    Raises:
+        ConfigError: the model cannot take the layout, or PEFT has no adapters for it.
+        ModelError: training would not compute what the model's own logits say.
+    """
+    if not is_sharded():
+        check_exactness(policy.to(processes.device), params.layout)
+    halves = objective.rejected == HALF
+    data: Any = BothHalves(rows) if halves else rows
+    kept_out = np.tile(held, 1 + halves)
+    try:
+        trainer = FocalDPOTrainer(
+            policy,
+            arguments,
+            Subset(data, np.flatnonzero(~kept_out).tolist()) if held.any() else data,
+            tokenizer,
+            eval_dataset=Subset(data, np.flatnonzero(kept_out).tolist()) if held.any() else None,
+            objective=objective,
+            layout=params.layout,
+            nll=params.nll,
+            max_margin=params.max_margin,
+            peft_config=lora_config(params),
+            callbacks=[LogLastStep()],
+        )
+    except ValueError as error:
+        if "[PEFT" not in str(error):
+            raise
+        raise ConfigError(
+            f"params.yaml: training.lora_rank: {error}; set training.lora_rank: 0 to train all weights"
+        ) from None
+    trainer.remove_callback(PrinterCallback)
+    if params.lora_rank and not is_sharded():
+        check_adapters(trainer.model, params.layout)
+    return trainer
+
+
+def _train(trainer: FocalDPOTrainer, resume: Path | None, label: str) -> DivergedError | None:
+    """Train to the end, from a checkpoint if there is one; returns why it ended before, if it did."""
     with ExitStack() as opened:
         trainer.add_callback(ShowSteps(label, opened))
         try:
@@ -174,43 +246,6 @@ def _choose(trainer: FocalDPOTrainer, checkpoints: Path, diverged: DivergedError
     assert folder is not None
     trainer.load_weights(folder)
     return int(folder.name.rpartition("-")[2])
-
-
-def _reference(
-    policy: PreTrainedModel,
-    model: Path | str,
-    rows: PairTable,
-    objective: Objective,
-    fingerprint: str,
-    params: TrainingParams,
-    work: Path,
-    processes: PartialState,
-    collator: Collator,
-) -> Dataset | None:
-    """The policy before training is the reference; of several processes each may hold but a part of it."""
-
-    def load() -> PreTrainedModel:
-        if processes.num_processes == 1:
-            return policy.to(processes.device)
-        with whole_models():
-            whole = _load_policy(model, params).to(processes.device)
-        if params.layout == "fork":
-            choose_attention(whole, max(rows.checks.lengths["pair"]))  # the policy's own, whose rounding it shares
-        check_exactness(whole, collator, params.layout)
-        return whole
-
-    if not objective.preference:
-        load()  # which checks what the policy alone could not
-        return None
-    return reference_logps(
-        load,
-        rows,
-        work / "reference",
-        reference_key(rows.tokens, fingerprint, policy.dtype, params.bf16 is True),
-        batch_size=2 * params.micro_batch_size,
-        bf16=params.bf16 is True,
-        processes=processes,
-    )
 
 
 def _lineage(
@@ -253,15 +288,17 @@ def _metrics(
     history: list[dict[str, float]] = trainer.state.log_history
     last: dict[str, float] = next((entry for entry in reversed(history) if "loss" in entry), {})
     scored = [entry for entry in history if "eval_loss" in entry and entry["step"] == chosen]
+    counts, numbers = checks.counts(), checks.numbers()
     metrics = {
-        "pairs": float(checks.pairs - held),
+        "pairs": float(len(checks) - held),
         "steps": float(trainer.state.global_step),
         "model_step": float(chosen),
         "loss": _mean_loss(history),
         **{name: float(last[name]) for name in REWARDS if name in last},
-        "focal_token_share": checks.tokens_focal / checks.tokens_rejected,
-        "pairs_without_focal_tokens": float(checks.focal_empty + checks.focal_lost),
-        "focal_tokens_cut": float(checks.tokens_focal_cut),
+        "focal_token_share": float(checks["focal"].sum() / checks["rejected"].sum()),
+        "pairs_without_focal_tokens": float(counts["focal_empty"] + counts["focal_lost"]),
+        "focal_tokens_cut": float(checks["cut"].sum()),
+        **{f"data/{name}": value for name, value in numbers.items() if name != "prompts_cut_share"},
     }
     if scored:
         metrics |= {"validation_pairs": float(held), "validation/loss": float(scored[-1]["eval_loss"])}

@@ -11,8 +11,8 @@ from transformers import PreTrainedTokenizerBase
 from iterpref_core.config import TrainingParams
 from iterpref_core.objectives.objectives import HALF, Objective
 from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.training.batches import PAD_TO_MULTIPLE_OF, pack
 from iterpref_core.training.dataset import TokenizedPair, join_spans, stream_pairs
-from iterpref_core.training.layouts import PAD_TO_MULTIPLE_OF, pack
 from iterpref_core.training.masks import marked_end, shared_prefix
 
 T = TypeVar("T")

@@ -13,8 +13,8 @@ from iterpref_core.objectives.objectives import OBJECTIVES
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.attention import dense_mask
+from iterpref_core.training.batches import PAIRS, Batch, flat_labels
 from iterpref_core.training.dataset import TokenizedPair, load_pairs
-from iterpref_core.training.layouts import Batch
 from tests.settings import section
 
 WeightedSums = Callable[[PreTrainedModel, Batch], torch.Tensor]
@@ -114,10 +114,10 @@ def weighted_sums() -> WeightedSums:
         mask = batch["attention_mask"] if "attention_mask" in batch else dense_mask(batch["visible"])
         inputs = {name: batch[name] for name in ("input_ids", "position_ids")}
         logits = model(**inputs, attention_mask=mask, use_cache=False).logits
-        logps = logits.flatten(0, 1)[batch["label_slots"]].log_softmax(dim=-1)
-        ratios = logps.gather(1, batch["label_targets"][:, None])[:, 0] - batch["ref_logps"]
-        names = ("chosen_weights", "rejected_weights", "nll_weights")
-        counts = batch["labels_per_pair"].tolist()
-        return torch.stack([torch.stack([part.sum() for part in (ratios * batch[n]).split(counts)]) for n in names])
+        labels, pairs = flat_labels(batch), int(batch["counts"][PAIRS])
+        logps = logits.flatten(0, 1)[labels["slots"]].log_softmax(dim=-1)
+        ratios = logps.gather(1, labels["labels"][:, None])[:, 0] - labels["ref"]
+        names = ("w_chosen", "w_rejected", "w_nll")
+        return torch.stack([logps.new_zeros(pairs).index_add(0, labels["pair"], ratios * labels[n]) for n in names])
 
     return sums

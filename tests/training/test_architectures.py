@@ -6,6 +6,7 @@ NLL of the model's own logits: in both layouts, with all weights and with adapte
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,13 +18,13 @@ from transformers import PreTrainedModel
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError, ModelError
 from iterpref_core.objectives.objectives import OBJECTIVES, nll_loss, sequence_logratio, sigmoid_loss
-from iterpref_core.training.attention import attention_mask, check_fork
-from iterpref_core.training.columns import objective_columns
+from iterpref_core.training.attention import check_fork
+from iterpref_core.training.batches import Collator, flat_labels
 from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.exactness import check_adapters, check_exactness
-from iterpref_core.training.layouts import make_collator
-from iterpref_core.training.reference import score_pairs
-from iterpref_core.training.trained_model import lora_config
+from iterpref_core.training.label_head import add_label_head, batch_logps
+from iterpref_core.training.reference import score_sequences
+from iterpref_core.training.settings import lora_config
 from tests.architectures import ARCHITECTURES, build_small
 
 _REFUSED = {
@@ -74,26 +75,25 @@ def _nll_of_logits(model: Any, pairs: Sequence[TokenizedPair]) -> float:
 
 def _loss(model: Any, base: PreTrainedModel, pairs: list[TokenizedPair], layout: Any, bf16: bool) -> tuple[Any, ...]:
     """K+, K- and loss of a batch as training computes them, with the reference as it is computed before."""
-    row = OBJECTIVES["target-rpo"]
-    reference = score_pairs(base, pairs, batch_size=4, bf16=bf16)
-    columns = objective_columns(pairs, row, reference)
-    data = [{name: values[number] for name, values in columns.items()} for number in range(len(pairs))]
-    batch = make_collator(layout, 0, preference=True, pad_to_multiple_of=16)(data)
-    attention = base.config._attn_implementation
-    mask = attention_mask(batch["visible"], attention) if "visible" in batch else batch["attention_mask"]
-    model.train()
-    names = ("input_ids", "position_ids", "label_slots", "label_targets")
+    add_label_head(base)
+    programs = [(pair.prompt_ids, ids) for pair in pairs for ids in (pair.chosen_ids, pair.rejected_ids)]
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
-        logps, again = (
-            model(attention_mask=mask, use_cache=False, **{name: batch[name] for name in names}) for _ in range(2)
-        )
+        scores = [score.tolist() for score in score_sequences(base, programs, batch_size=4)]
+    rows = [
+        replace(pair, ref_chosen=chosen, ref_rejected=rejected)
+        for pair, chosen, rejected in zip(pairs, scores[::2], scores[1::2], strict=True)
+    ]
+    batch = Collator(OBJECTIVES["target-rpo"], layout, 0, 16)(rows)
+    labels = flat_labels(batch)
+    model.train()
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+        logps, again = (batch_logps(model, batch, labels, base.config) for _ in range(2))
     assert torch.equal(logps, again), "two passes in training mode"
-    owner = torch.arange(len(pairs)).repeat_interleave(batch["labels_per_pair"])
     ratios = [
-        sequence_logratio(logps, batch["ref_logps"], batch[f"{side}_weights"], owner, len(pairs))
+        sequence_logratio(logps, labels["ref"], labels[f"w_{side}"], labels["pair"], len(pairs))
         for side in ("chosen", "rejected")
     ]
-    nll = nll_loss(logps, batch["nll_weights"], "mean", len(pairs))
+    nll = nll_loss(logps, labels["w_nll"], "mean", len(pairs))
     return *ratios, sigmoid_loss(*ratios, 0.1).mean() + 20 * nll
 
 
@@ -102,7 +102,7 @@ def _refusal(model: Any, layout: Any, longest: int) -> str:
     try:
         if layout == "fork":
             check_fork(model.config, longest)
-        check_exactness(model, make_collator(layout, 0, preference=True, pad_to_multiple_of=16), layout)
+        check_exactness(model, layout)
     except (ConfigError, ModelError) as error:
         return str(error)
     return ""
@@ -112,7 +112,7 @@ def _adapted(model: PreTrainedModel, layout: Any, params: TrainingParams) -> Any
     """The model with fresh adapters; None where training says that there are none for it."""
     try:
         adapted = get_peft_model(model, lora_config(params.model_copy(update={"lora_rank": 4})))
-        check_adapters(adapted, make_collator(layout, 0, preference=True, pad_to_multiple_of=16), layout)
+        check_adapters(adapted, layout)
     except (ConfigError, ValueError):
         return None
     return adapted

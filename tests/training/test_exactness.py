@@ -18,8 +18,8 @@ from transformers import (
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError, ModelError
+from iterpref_core.training.batches import Batch, Collator
 from iterpref_core.training.exactness import check_exactness, switch_off_randomness
-from iterpref_core.training.layouts import make_collator
 from iterpref_core.training.training import train_objective
 
 _SIZES: dict[str, Any] = {
@@ -40,10 +40,6 @@ def _starcoder(**settings: Any) -> PreTrainedModel:
     return AutoModelForCausalLM.from_config(Starcoder2Config(**_SIZES | settings, **noise)).float()
 
 
-def _check(model: PreTrainedModel, layout: Any = "padded") -> None:
-    check_exactness(model, make_collator(layout, 0, preference=True, pad_to_multiple_of=16), layout)
-
-
 def test_dropout_by_function_is_switched_off() -> None:
     model = _starcoder().train()
     assert not torch.equal(model(_IDS).logits, model(_IDS).logits), "StarCoder2's own dropout, which is no module"
@@ -54,7 +50,7 @@ def test_dropout_by_function_is_switched_off() -> None:
 
 def test_the_mode_of_a_model_that_is_tried_stays_as_it_was() -> None:
     model = _starcoder().eval()
-    _check(model, "fork")
+    check_exactness(model, "fork")
     assert not model.training
 
 
@@ -79,7 +75,43 @@ class _Scaled(LlamaForCausalLM):
 def test_code_that_training_cannot_follow_is_refused(kind: Callable[..., PreTrainedModel], message: str) -> None:
     torch.manual_seed(0)
     with pytest.raises(ModelError, match=f"^llama: .*{message}"):
-        _check(kind(LlamaConfig(**_SIZES, initializer_range=0.3)).float())
+        check_exactness(kind(LlamaConfig(**_SIZES, initializer_range=0.3)).float(), "padded")
+
+
+def _branch(batch: Batch) -> torch.Tensor:
+    return batch["visible"][..., 1] > 0
+
+
+_WRONG: dict[str, Callable[[Batch], None]] = {
+    "plainly causal": lambda batch: batch["visible"].zero_(),
+    "positions of slots": lambda batch: batch["position_ids"].copy_(torch.arange(batch["position_ids"].shape[1])),
+    "positions one on": lambda batch: batch["position_ids"].add_(_branch(batch).long()),
+    "a branch that sees a token more": lambda batch: batch["visible"][..., 1].add_(_branch(batch).long()),
+    "a branch that sees a token less": lambda batch: batch["visible"][..., 1].sub_(_branch(batch).long()),
+    "a branch that sees itself alone": lambda batch: batch["visible"][..., 1].zero_(),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("wrong", [None, *_WRONG])
+def test_a_branch_that_is_computed_wrongly_is_refused_in_every_precision(
+    wrong: str | None, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(LlamaConfig(**_SIZES, initializer_range=0.3)).to(dtype)
+    if wrong is None:
+        check_exactness(model, "fork")
+        return
+    right = Collator.__call__
+
+    def collate(self: Collator, rows: Any) -> Batch:
+        batch = right(self, rows)
+        _WRONG[wrong](batch)
+        return batch
+
+    monkeypatch.setattr(Collator, "__call__", collate)
+    with pytest.raises(ConfigError, match="computes a branch otherwise than a row of its own"):
+        check_exactness(model, "fork")
 
 
 def test_a_stage_begins_with_the_check(

@@ -1,6 +1,7 @@
 """Somebody's own data set gets the columns that the pipeline gives its files."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,8 @@ from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.localization.row_spans import mark_errors
 from iterpref_core.objectives.objectives import OBJECTIVES, ObjectiveName
 from iterpref_core.records import PreferencePair
-from iterpref_core.training.columns import objective_columns
 from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.focal_dataset import focal_dataset
-from iterpref_core.training.layouts import PaddedCollator
-from iterpref_core.training.reference import ReferenceLogps
 from iterpref_core.training.trainer import FocalDPOTrainer
 
 
@@ -32,7 +30,7 @@ def pairs(pair_records: list[PreferencePair]) -> Dataset:
 
 
 def settings(folder: Path, **extra: object) -> DPOConfig:
-    own = {"max_length": 256, "precompute_ref_log_probs": True, "activation_checkpointing": False} | extra
+    own = {"max_length": 256, "activation_checkpointing": False} | extra
     return DPOConfig(str(folder), report_to="none", use_cpu=True, bf16=False, dataloader_pin_memory=False, **own)
 
 
@@ -42,12 +40,15 @@ def test_tokens_and_masks_are_the_pipeline_s(
     rows: list[TokenizedPair], tmp_path: Path,
 ) -> None:  # fmt: skip
     found = focal_dataset(pairs.map(mark_errors), model, tokenizer, objective, settings(tmp_path), max_prompt_length=64)
-    scored = ReferenceLogps(*(found[f"ref_{side}_token_logps"][: len(rows)] for side in ("chosen", "rejected")))
-    expected = objective_columns(rows, OBJECTIVES[objective], scored)
-    for name, values in expected.items():
-        assert found[name][:] == values, name
-    assert list(map(len, found["ref_chosen_token_logps"])) == list(map(len, found["chosen_ids"]))
-    assert all(value < 0 for value in found["ref_chosen_token_logps"][0]) == OBJECTIVES[objective].preference
+    halves = 2 if "hybrid" in objective else 1
+    assert len(found) == halves * len(rows)
+    for number, row in enumerate(rows * halves):
+        own = replace(found[number], task_id=row.task_id, half=0, ref_chosen=(), ref_rejected=())
+        assert own == row
+        assert found[number].half == number // len(rows)
+        if OBJECTIVES[objective].preference:
+            assert len(found[number].ref_chosen) == len(row.chosen_ids)
+            assert max(found[number].ref_rejected) < 0
 
 
 def test_an_adapter_that_was_put_on_before_does_not_change_the_reference(
@@ -57,7 +58,7 @@ def test_an_adapter_that_was_put_on_before_does_not_change_the_reference(
         focal_dataset(pairs, one, tokenizer, "dpo", settings(tmp_path), max_prompt_length=64)
         for one in (model, get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", target_modules="all-linear")))
     )
-    assert plain["ref_chosen_token_logps"][0] == pytest.approx(adapted["ref_chosen_token_logps"][0])
+    assert plain[0].ref_chosen == pytest.approx(adapted[0].ref_chosen)
 
 
 def test_an_insertion_is_marked_where_it_belongs_and_execution_is_no_method_for_rows() -> None:
@@ -99,19 +100,17 @@ def test_lengths_without_room_are_refused(
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"precompute_ref_log_probs": False}, "would load a reference model"),
         ({"loss_type": ["ipo"]}, r"args.loss_type is \['ipo'\], which this trainer's loss knows nothing of"),
         ({"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 1.0]}, "choose an objective and its alpha"),
         ({"label_smoothing": 0.1}, r"args.label_smoothing is 0.1"),
-        ({}, "train_dataset is not in tokens: it has the columns prompt, chosen, rejected; make it by"),
     ],
 )
 def test_settings_that_would_do_nothing_are_refused(
-    changed: dict[str, object], message: str, pairs: Dataset, model: PreTrainedModel,
+    changed: dict[str, object], message: str, model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase, tmp_path: Path,
 ) -> None:  # fmt: skip
     with pytest.raises(ConfigError, match=message):
         FocalDPOTrainer(
             objective=OBJECTIVES["dpo"], model=model, args=settings(tmp_path, **changed),
-            data_collator=PaddedCollator(0, preference=True), train_dataset=pairs, processing_class=tokenizer,
+            train_dataset=[], processing_class=tokenizer,
         )  # fmt: skip

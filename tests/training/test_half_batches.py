@@ -1,10 +1,12 @@
 """Hybrid training: one half of every batch is vanilla."""
 
+from dataclasses import replace
+
 from iterpref_core.objectives.objectives import OBJECTIVES
-from iterpref_core.training.columns import objective_columns
+from iterpref_core.training.batches import Collator
 from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.half_batches import AlternatingSampler
-from iterpref_core.training.reference import ReferenceLogps
+from iterpref_core.training.pair_table import BothHalves
 
 
 def test_every_pair_once_an_epoch_and_half_of_every_even_batch_from_either_half() -> None:
@@ -30,14 +32,11 @@ def test_epochs_differ_and_repeat_themselves() -> None:
 
 
 def test_the_data_has_each_pair_in_both_ways(rows: list[TokenizedPair]) -> None:
-    reference = ReferenceLogps(
-        chosen=[[-0.5] * len(row.chosen_ids) for row in rows],
-        rejected=[[-0.7] * len(row.rejected_ids) for row in rows],
-    )
-    columns = objective_columns(rows, OBJECTIVES["hybrid-dpo"], reference)
-    half = len(rows)
-    assert {len(values) for values in columns.values()} == {2 * half}
+    both, half = BothHalves(rows), len(rows)
+    assert len(both) == 2 * half
+    collate = Collator(OBJECTIVES["hybrid-dpo"], "padded", 0)
     for number, row in enumerate(rows):
-        assert columns["rejected_ids"][number] == columns["rejected_ids"][number + half] == row.rejected_ids
-        assert columns["rejected_weights"][number] == [1] * len(row.rejected_ids)
-        assert columns["rejected_weights"][number + half] == row.focal
+        scored = replace(row, ref_chosen=[0.0] * len(row.chosen_ids), ref_rejected=[0.0] * len(row.rejected_ids))
+        assert replace(both[number + half], half=0) == row
+        for own, weight in ((both[number], len(row.rejected_ids)), (both[number + half], sum(row.focal))):
+            assert collate([replace(scored, half=own.half)])["w_rejected"].sum() == weight

@@ -13,9 +13,11 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AutoModelForCausalLM, BloomConfig, GPT2Config, MambaConfig, MistralConfig, PreTrainedModel
 
 from iterpref_core.errors import ConfigError
-from iterpref_core.training import attention, layouts
+from iterpref_core.objectives.objectives import OBJECTIVES
+from iterpref_core.training import attention, batches
 from iterpref_core.training.attention import attention_mask, check_fork, dense_mask, mask_function
-from iterpref_core.training.layouts import ForkCollator, PaddedCollator, pack
+from iterpref_core.training.batches import Batch, Collator, pack
+from iterpref_core.training.dataset import TokenizedPair
 
 from .conftest import WeightedSums
 
@@ -23,22 +25,30 @@ TOKENS = st.integers(3, 60)
 PROGRAM = st.lists(TOKENS, min_size=1, max_size=8)
 
 
+def _fork(rows: list[TokenizedPair], multiple: int = 1) -> Batch:
+    return Collator(OBJECTIVES["target-dpo"], "fork", 0, multiple)(rows)
+
+
+def _padded(rows: list[TokenizedPair], multiple: int = 1) -> Batch:
+    return Collator(OBJECTIVES["target-dpo"], "padded", 0, multiple)(rows)
+
+
+def _pair(prompt: list[int], chosen: list[int], rejected: list[int], focal: list[int]) -> TokenizedPair:
+    zeros = [0.0] * max(len(chosen), len(rejected))
+    return TokenizedPair(
+        prompt, chosen, rejected, focal, [0] * len(chosen),
+        ref_chosen=zeros[: len(chosen)], ref_rejected=zeros[: len(rejected)],
+    )  # fmt: skip
+
+
 @st.composite
-def pairs(draw: st.DrawFn) -> dict[str, list[float]]:
+def pairs(draw: st.DrawFn) -> TokenizedPair:
     """Pairs that share a beginning of any length, the whole of one program included."""
     shared = draw(st.lists(TOKENS, max_size=6))
     chosen, rejected = ((shared + draw(st.lists(TOKENS, max_size=6))) or [5] for _ in range(2))
     focal = draw(st.lists(st.sampled_from([0, 1]), min_size=len(rejected), max_size=len(rejected)))
-    return {
-        "prompt_ids": draw(st.lists(TOKENS, max_size=5)),
-        "chosen_ids": chosen,
-        "rejected_ids": rejected,
-        "chosen_weights": [1] * len(chosen),
-        "rejected_weights": draw(st.sampled_from([focal, [1] * len(rejected), [0] * len(rejected)])),
-        "nll_weights": [1] * len(chosen),
-        "ref_chosen_token_logps": [0.0] * len(chosen),
-        "ref_rejected_token_logps": [0.0] * len(rejected),
-    }
+    marks = draw(st.sampled_from([focal, [1] * len(rejected), [0] * len(rejected)]))
+    return _pair(draw(st.lists(TOKENS, max_size=5)), chosen, rejected, marks)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +72,7 @@ def _gradient(model: PreTrainedModel, sums: torch.Tensor) -> torch.Tensor:
 
 
 def test_the_examples_in_the_docstrings_are_true() -> None:
-    assert doctest.testmod(layouts).failed == 0
+    assert doctest.testmod(batches).failed == 0
     assert doctest.testmod(attention).failed == 0
 
 
@@ -72,38 +82,26 @@ def test_packed_forks_and_padded_rows_are_the_same_sums_and_gradients(
     model: PreTrainedModel,
     precise: PreTrainedModel,
     weighted_sums: WeightedSums,
-    batch: list[dict[str, list[float]]],
+    batch: list[TokenizedPair],
     multiple: int,
 ) -> None:
-    collators = ForkCollator(0, multiple), PaddedCollator(0, True, multiple)
     with torch.no_grad():
-        forked, padded = (weighted_sums(model, collate(batch)) for collate in collators)
+        forked, padded = (weighted_sums(model, collate(batch, multiple)) for collate in (_fork, _padded))
     torch.testing.assert_close(forked, padded, rtol=1e-9, atol=1e-9)
-    forked, padded = (_gradient(precise, weighted_sums(precise, collate(batch))) for collate in collators)
+    forked, padded = (
+        _gradient(precise, weighted_sums(precise, collate(batch, multiple))) for collate in (_fork, _padded)
+    )
     torch.testing.assert_close(forked, padded, rtol=1e-9, atol=1e-9)
-
-
-def _pair(prompt: list[int], chosen: list[int], rejected: list[int], focal: list[int]) -> dict[str, list[float]]:
-    return {
-        "prompt_ids": prompt,
-        "chosen_ids": chosen,
-        "rejected_ids": rejected,
-        "chosen_weights": [1] * len(chosen),
-        "rejected_weights": focal,
-        "nll_weights": [1] * len(chosen),
-        "ref_chosen_token_logps": [0.0] * len(chosen),
-        "ref_rejected_token_logps": [0.0] * len(rejected),
-    }
 
 
 def test_the_fork_leaves_out_what_is_shared_and_what_does_not_count() -> None:
     pair = _pair(list(range(10, 20)), [1, 2, 3, 4, 5, 6, 7, 8], [1, 2, 3, 9, 5, 6, 7, 8], [0, 0, 0, 1, 1, 0, 0, 0])
-    assert ForkCollator(0)([pair])["input_ids"].tolist() == [[*range(10, 20), 1, 2, 3, 4, 5, 6, 7, 3, 9]]
-    assert PaddedCollator(0, True)([pair])["input_ids"].numel() == 34
+    assert _fork([pair])["input_ids"].tolist() == [[*range(10, 20), 1, 2, 3, 4, 5, 6, 7, 3, 9]]
+    assert _padded([pair])["input_ids"].numel() == 34
 
 
 def test_several_pairs_share_a_row_and_few_slots_are_wasted() -> None:
-    batch = ForkCollator(0)([_pair([1] * length, [2, 3], [2, 4], [0, 1]) for length in (12, 5, 3, 8, 2)])
+    batch = _fork([_pair([1] * length, [2, 3], [2, 4], [0, 1]) for length in (12, 5, 3, 8, 2)])
     rows, width = batch["input_ids"].shape
     assert rows < 5
     assert rows * width <= 1.1 * sum(length + 2 for length in (12, 5, 3, 8, 2))
@@ -121,8 +119,8 @@ def test_packing_puts_every_piece_somewhere_of_its_own(lengths: list[int], multi
 
 @settings(max_examples=30, deadline=None)
 @given(batch=st.lists(pairs(), min_size=1, max_size=6))
-def test_the_mask_as_a_function_is_the_dense_mask(batch: list[dict[str, list[float]]]) -> None:
-    visible = ForkCollator(0, 8)(batch)["visible"]
+def test_the_mask_as_a_function_is_the_dense_mask(batch: list[TokenizedPair]) -> None:
+    visible = _fork(batch, 8)["visible"]
     rows, width, _ = visible.shape
     as_function = create_mask(mask_function(visible), rows, 1, width, width, device="cpu")
     assert torch.equal(as_function, dense_mask(visible))
@@ -132,7 +130,7 @@ def test_the_mask_as_a_function_is_the_dense_mask(batch: list[dict[str, list[flo
 @torch.no_grad()
 def test_flex_attention_sees_what_sdpa_sees() -> None:
     batch = [_pair([7] * 40, list(range(3, 20 + n)), [*range(3, 9), 50, 51], [0] * 6 + [1, 1]) for n in range(9)]
-    visible = ForkCollator(0, 32)(batch)["visible"]
+    visible = _fork(batch, 32)["visible"]
     rows, width, _ = visible.shape
     query, key, value = torch.randn(3, rows, 2, width, 16, dtype=torch.float64).unbind()
     mask = attention_mask(visible, "flex_attention")
@@ -157,10 +155,10 @@ def test_a_window_that_no_pair_reaches_may_be_narrower_than_a_packed_row(
     ).eval()  # fmt: skip
     batch = [_pair([n] * 4, [5, 6, 7, 8, 9], [5, 6, 3, 8, 9], [0, 0, 1, 1, 0]) for n in range(10, 22)]
     check_fork(model.config, 9)
-    forked = ForkCollator(0, 8)(batch)
+    forked = _fork(batch, 8)
     assert forked["input_ids"].shape[1] > 12
     forked["attention_mask"] = attention_mask(forked["visible"], implementation)
-    torch.testing.assert_close(weighted_sums(model, forked), weighted_sums(model, PaddedCollator(0, True)(batch)))
+    torch.testing.assert_close(weighted_sums(model, forked), weighted_sums(model, _padded(batch)))
 
 
 def test_models_that_cannot_fork_are_refused() -> None:

@@ -13,15 +13,12 @@ from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import InputError
-from iterpref_core.objectives.objectives import OBJECTIVES, ObjectiveName
 from iterpref_core.records import FocalSpans
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training import pair_table
-from iterpref_core.training.checks import check_rows
-from iterpref_core.training.columns import COLUMNS, objective_columns, objective_dataset
+from iterpref_core.training.checks import PairChecks
 from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.pair_table import PairTable, open_pair_table
-from iterpref_core.training.reference import ReferenceLogps
 
 OpenTable = Callable[..., PairTable]
 
@@ -50,11 +47,13 @@ def test_a_table_has_the_pairs_in_order(
 def test_what_was_counted_on_the_way_is_what_counting_the_pairs_gives(
     open_table: OpenTable, rows: list[TokenizedPair], params: TrainingParams, tokenizer: PreTrainedTokenizerBase
 ) -> None:
-    found, counted = open_table().checks, check_rows(rows, tokenizer.eos_token_id)
+    found, counted = open_table().checks, PairChecks(tokenizer.eos_token_id)
+    for row in rows:
+        counted.add(row, row)
     assert found.counts() == counted.counts()
-    assert found.metrics() == counted.metrics()
+    assert found.numbers() == counted.numbers()
     assert list(found.findings(params)) == list(counted.findings(params))
-    assert counted.tokens_focal == sum(sum(row.focal) for row in rows)
+    assert found["focal"].tolist() == [sum(row.focal) for row in rows]
 
 
 def test_a_table_is_made_once_and_another_for_whatever_decides_another(
@@ -109,18 +108,15 @@ def test_nothing_to_train_on_leaves_no_table(open_table: OpenTable, tmp_path: Pa
     assert [path for path in (tmp_path / "tables").iterdir() if not path.name.startswith(".")] == []
 
 
-@pytest.mark.parametrize("objective", list(OBJECTIVES))
-def test_columns_from_disk_are_those_from_memory(
-    objective: ObjectiveName, open_table: OpenTable, rows: list[TokenizedPair]
+def test_rows_have_what_the_reference_gave_them_once_it_is_joined(
+    open_table: OpenTable, rows: list[TokenizedPair]
 ) -> None:
-    logps = ReferenceLogps(
-        [[-0.5 * place for place in range(len(row.chosen_ids))] for row in rows],
-        [[-0.25 * place for place in range(len(row.rejected_ids))] for row in rows],
-    )
-    kept = Dataset.from_dict({"ref_chosen_token_logps": logps.chosen, "ref_rejected_token_logps": logps.rejected})
-    row = OBJECTIVES[objective]
-    expected = objective_columns(rows, row, logps if row.preference else None)
-    found = objective_dataset(open_table().dataset, kept if row.preference else None, row)
-    assert found[:] == expected
-    assert set(expected) == set(COLUMNS)
-    assert len(found) == len(rows) * (2 if "hybrid" in objective else 1)
+    scores = {
+        f"ref_{side}": [[-0.5 * place for place in range(len(getattr(row, f"{side}_ids")))] for row in rows]
+        for side in ("chosen", "rejected")
+    }
+    table = open_table()
+    assert table[3].ref_chosen == ()
+    table.join(Dataset.from_dict(scores))
+    assert [row.ref_rejected for row in table] == scores["ref_rejected"]
+    assert table[3].ref_chosen == scores["ref_chosen"][3]

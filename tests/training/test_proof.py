@@ -5,7 +5,7 @@ float64, so that agreement means the same formula and not the same rounding.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -13,16 +13,13 @@ from typing import Literal
 
 import pytest
 import torch
-from datasets import Dataset
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 from trl import DPOConfig
 
 from iterpref_core.config import Layout
-from iterpref_core.objectives.objectives import OBJECTIVES, ObjectiveName
-from iterpref_core.training.columns import objective_columns
+from iterpref_core.objectives.objectives import HALF, OBJECTIVES, ObjectiveName
 from iterpref_core.training.dataset import TokenizedPair
-from iterpref_core.training.layouts import make_collator
-from iterpref_core.training.reference import ReferenceLogps
+from iterpref_core.training.pair_table import BothHalves
 from iterpref_core.training.trainer import FocalDPOTrainer
 
 BETA, ALPHA = 0.3, 2.0
@@ -179,9 +176,14 @@ def test_loss_and_gradient_are_the_paper_s_equations(
     pairs = _random_pairs(len(objective) + len(layout), tokenizer.vocab_size)
     reference = {id(pair): _random_reference(pair) for pair in pairs}
     row = replace(OBJECTIVES[objective], alpha=ALPHA if OBJECTIVES[objective].nll_of else 0.0)
-    logps = ReferenceLogps([reference[id(p)][0] for p in pairs], [reference[id(p)][1] for p in pairs])
-    columns = objective_columns(pairs, row, logps if row.preference else None)
-    rows = len(columns["prompt_ids"])
+    rows: Sequence[TokenizedPair] = [
+        replace(pair, ref_chosen=reference[id(pair)][0], ref_rejected=reference[id(pair)][1])
+        if row.preference
+        else pair
+        for pair in pairs
+    ]
+    if row.rejected == HALF:
+        rows = BothHalves(rows)
     scored = [
         Scored(
             pair,
@@ -189,24 +191,24 @@ def test_loss_and_gradient_are_the_paper_s_equations(
             _score(by_hand, pair.prompt_ids, pair.rejected_ids),
             *reference[id(pair)],
         )
-        for pair in pairs * (rows // len(pairs))
+        for pair in pairs * (len(rows) // len(pairs))
     ]
     expected = ORACLES[objective](scored, reduction)
     expected.backward()  # type: ignore[no-untyped-call]
 
     trainer = FocalDPOTrainer(
-        objective=row,
-        nll=reduction,
-        model=model,
-        args=DPOConfig(
+        model,
+        DPOConfig(
             output_dir=str(tmp_path), report_to="none", use_cpu=True, bf16=False, beta=BETA, max_length=None,
-            precompute_ref_log_probs=True, dataloader_pin_memory=False, activation_checkpointing=False,
+            dataloader_pin_memory=False, activation_checkpointing=False,
         ),
-        data_collator=make_collator(layout, tokenizer.pad_token_id, preference=row.preference, pad_to_multiple_of=8),
-        train_dataset=Dataset.from_dict(columns),
-        processing_class=tokenizer,
+        rows,
+        tokenizer,
+        objective=row,
+        layout=layout,
+        nll=reduction,
     )  # fmt: skip
-    batch = trainer.data_collator([{name: values[n] for name, values in columns.items()} for n in range(rows)])
+    batch = trainer.data_collator([rows[number] for number in range(len(rows))])
     loss = trainer.compute_loss(model, batch)
     loss.backward()
     assert loss.item() == pytest.approx(expected.item(), rel=1e-6)

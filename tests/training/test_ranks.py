@@ -160,13 +160,15 @@ def test_an_error_in_the_processes_is_the_one_of_this_one(
     request = {"objective": "dpo", "params": params.model_dump(mode="json"), "prompt": "auto"}
     with monkeypatch.context() as patch:
         patch.setattr("iterpref_core.training.training.accumulation_steps", lambda own, _: accumulation_steps(own, 2))
+        patch.setenv("RANK", "1")  # where nobody else would hear of it
         patch.setattr(sys, "argv", ["worker", json.dumps(request | {name: str(path) for name, path in paths.items()})])
         worker.main()
     said, launcher = tmp_path / "said", tmp_path / "python"
     said.write_text("from a library\n" + capsys.readouterr().out)
-    launcher.write_text(f"#!/bin/sh\ncat '{said}'\n")
+    launcher.write_text(f"#!/bin/sh\ncat '{said}'\nexec sleep 600\n")  # as processes that wait for one that ended
     launcher.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(launcher))
+    monkeypatch.setattr("iterpref_core.training.launch._GRACE_S", 0.1)
     with pytest.raises(InputError, match=r"training\.micro_batch_size = 4 x 2 processes = 8; change one of them"):
         _train(tmp_path, inputs, "dpo", _in_two(params, tmp_path, 1, distributed_type="MULTI_GPU"))
     assert "from a library" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from iterpref_core.config import TrainingParams
+from iterpref_core.config import Layout, TrainingParams
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.local.transformers_backend import TransformersBackend
 from iterpref_core.localization import line_lcs, prefix_suffix
@@ -26,10 +27,10 @@ from iterpref_core.localization import token_lcs as token
 from iterpref_core.objectives.objectives import OBJECTIVES
 from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.source_code.line_diff import diff_lines
-from iterpref_core.training.columns import objective_columns
+from iterpref_core.training.batches import Collator
 from iterpref_core.training.dataset import TokenizedPair, tokenize_pair
-from iterpref_core.training.layouts import ForkCollator, PaddedCollator
-from iterpref_core.training.reference import ReferenceLogps, score_sequences
+from iterpref_core.training.label_head import add_label_head
+from iterpref_core.training.reference import score_sequences
 from iterpref_core.training.training import train_objective
 
 from .conftest import WeightedSums
@@ -273,14 +274,16 @@ def test_fork_and_padded_are_the_same_sums(
     for pair in examples:
         region = line_lcs.find_error_region(pair.rejected, pair.chosen)
         rows.append(tokenize(pair, region.rejected, region.chosen, TOKENIZERS[name], roomy))
-    scored = [
-        score_sequences(model, [(row.prompt_ids, ids) for row, ids in programs], batch_size=2, bf16=False)
-        for programs in ([(row, row.chosen_ids) for row in rows], [(row, row.rejected_ids) for row in rows])
+    programs = [(row.prompt_ids, ids) for row in rows for ids in (row.chosen_ids, row.rejected_ids)]
+    scores = [(0.5 * logps).tolist() for logps in score_sequences(model, programs, batch_size=2)]
+    batch = [
+        replace(row, ref_chosen=chosen, ref_rejected=rejected)
+        for row, chosen, rejected in zip(rows, scores[::2], scores[1::2], strict=True)
     ]
-    reference = ReferenceLogps(*[[(0.5 * logps).tolist() for logps in side] for side in scored])
-    columns = objective_columns(rows, OBJECTIVES["symmetric-rpo"], reference)
-    batch = [{column: values[place] for column, values in columns.items()} for place in range(2)]
-    forked, padded = (weighted_sums(model, collator(batch)) for collator in (ForkCollator(0), PaddedCollator(0, True)))
+    layouts: tuple[Layout, ...] = ("fork", "padded")
+    forked, padded = (
+        weighted_sums(model, Collator(OBJECTIVES["symmetric-rpo"], layout, 0)(batch)) for layout in layouts
+    )
     torch.testing.assert_close(forked, padded, rtol=1e-5, atol=1e-5)  # the reference is kept in float32
 
 
@@ -292,6 +295,7 @@ def models_of(make_model: Callable[[PreTrainedTokenizerBase], Path]) -> Callable
         if name not in loaded:
             folder = make_model(TOKENIZERS[name])
             loaded[name] = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64).eval()
+            add_label_head(loaded[name])
         return loaded[name]
 
     return model_of
@@ -319,7 +323,7 @@ def test_a_program_after_no_prompt_at_all_is_scored_from_its_second_token(
     models_of: Callable[[str], PreTrainedModel],
 ) -> None:
     model = models_of("byte-level")
-    alone, after = score_sequences(model, [([], [5, 6, 7]), ([5], [6, 7])], batch_size=2, bf16=False)
+    alone, after = score_sequences(model, [([], [5, 6, 7]), ([5], [6, 7])], batch_size=2)
     assert alone[0] == 0
     torch.testing.assert_close(alone[1:], after)
 

@@ -15,7 +15,7 @@ import torch
 from accelerate import PartialState
 from datasets import Dataset
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, Trainer
 from trl import DPOConfig, DPOTrainer
 
 from iterpref_core.config import Layout, ObjectiveParams, PromptStyle, TrainingParams
@@ -26,10 +26,9 @@ from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.inference.local.weights import load_model
 from iterpref_core.objectives.objectives import OBJECTIVES, ObjectiveName
 from iterpref_core.training.checkpoint import last_checkpoint, mark_whole, run_key
-from iterpref_core.training.columns import objective_columns
 from iterpref_core.training.dataset import TokenizedPair
-from iterpref_core.training.layouts import make_collator
-from iterpref_core.training.reference import ReferenceLogps, reference_key, reference_logps, score_sequences
+from iterpref_core.training.label_head import add_label_head
+from iterpref_core.training.reference import reference_logps, reference_path, score_sequences
 from iterpref_core.training.trainer import FocalDPOTrainer
 from iterpref_core.training.training import train_objective
 
@@ -50,19 +49,23 @@ def inputs(pairs_file: Path, spans_file: Path, model_folder: Path) -> tuple[Path
     return pairs_file, spans_file, model_folder
 
 
-def _reference(model_folder: Path, rows: list[TokenizedPair]) -> ReferenceLogps:
-    """A reference that differs from the policy, as after some training."""
+def _scorer(model_folder: Path) -> PreTrainedModel:
     model = AutoModelForCausalLM.from_pretrained(model_folder)
-    sequences = [(row.prompt_ids, row.chosen_ids) for row in rows] + [
-        (row.prompt_ids, row.rejected_ids) for row in rows
+    add_label_head(model)
+    return model
+
+
+def _referenced(model_folder: Path, rows: list[TokenizedPair]) -> list[TokenizedPair]:
+    """Pairs with a reference that differs from the policy, as after some training."""
+    sequences = [(row.prompt_ids, ids) for row in rows for ids in (row.chosen_ids, row.rejected_ids)]
+    scores = [(0.9 * score).tolist() for score in score_sequences(_scorer(model_folder), sequences, batch_size=8)]
+    return [
+        replace(row, ref_chosen=chosen, ref_rejected=rejected)
+        for row, chosen, rejected in zip(rows, scores[::2], scores[1::2], strict=True)
     ]
-    scores = [0.9 * score for score in score_sequences(model, sequences, batch_size=8, bf16=False)]
-    return ReferenceLogps(
-        [score.tolist() for score in scores[: len(rows)]], [score.tolist() for score in scores[len(rows) :]]
-    )
 
 
-def _loss_and_gradient(trainer: DPOTrainer, batch: dict[str, torch.Tensor]) -> tuple[float, dict[str, torch.Tensor]]:
+def _loss_and_gradient(trainer: Trainer, batch: dict[str, torch.Tensor]) -> tuple[float, dict[str, torch.Tensor]]:
     trainer.model.zero_grad()
     loss = trainer.compute_loss(trainer.model, batch)
     loss.backward()
@@ -72,49 +75,41 @@ def _loss_and_gradient(trainer: DPOTrainer, batch: dict[str, torch.Tensor]) -> t
 def _arguments(folder: Path, **extra: object) -> DPOConfig:
     return DPOConfig(
         output_dir=str(folder), report_to="none", use_cpu=True, bf16=False, activation_checkpointing=False, beta=0.1,
-        max_length=None, precompute_ref_log_probs=True, dataloader_pin_memory=False, **extra,
+        max_length=None, dataloader_pin_memory=False, **extra,
     )  # fmt: skip
-
-
-def _as_rows(columns: dict[str, list[list[int]]]) -> list[dict[str, list[int]]]:
-    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
 def _focal_trainer(
     folder: Path,
     model_folder: Path,
     tokenizer: PreTrainedTokenizerBase,
-    columns: dict[str, list[list[int]]],
+    rows: list[TokenizedPair],
     objective: ObjectiveName,
     alpha: float,
     layout: Layout = "padded",
 ) -> FocalDPOTrainer:
+    model = AutoModelForCausalLM.from_pretrained(model_folder)
     row = replace(OBJECTIVES[objective], alpha=alpha)
-    collator = make_collator(layout, tokenizer.pad_token_id, preference=row.preference, pad_to_multiple_of=8)
-    return FocalDPOTrainer(
-        objective=row, nll="mean", model=AutoModelForCausalLM.from_pretrained(model_folder),
-        args=_arguments(folder), data_collator=collator,
-        train_dataset=Dataset.from_dict(columns), processing_class=tokenizer,
-    )  # fmt: skip
+    return FocalDPOTrainer(model, _arguments(folder), rows, tokenizer, objective=row, layout=layout)
 
 
-def _trl_batch(columns: dict[str, list[list[int]]], pad_token_id: int) -> dict[str, torch.Tensor]:
+def _trl_batch(rows: list[TokenizedPair], focal: bool, pad_token_id: int) -> dict[str, torch.Tensor]:
     """The same pairs as TRL lays them out, with masks of our choice."""
     pad = torch.nn.utils.rnn.pad_sequence
     batch, sums = {}, {}
     sequences, masks = [], []
     for side in ("chosen", "rejected"):
-        weights, reference = columns[f"{side}_weights"], columns[f"ref_{side}_token_logps"]
-        sums[side] = torch.stack(
-            [torch.tensor(r) @ torch.tensor(w).float() for r, w in zip(reference, weights, strict=True)]
-        )
-        for prompt, program, own in zip(columns["prompt_ids"], columns[f"{side}_ids"], weights, strict=True):
-            sequences.append(torch.tensor(prompt + program))
-            masks.append(torch.tensor([0] * len(prompt) + list(own)))
+        sums[side] = []
+        for row in rows:
+            program, reference = getattr(row, f"{side}_ids"), getattr(row, f"ref_{side}")
+            own = row.focal if focal and side == "rejected" else [1] * len(program)
+            sums[side].append(torch.tensor(reference) @ torch.tensor(own).float())
+            sequences.append(torch.tensor(row.prompt_ids + program))
+            masks.append(torch.tensor([0] * len(row.prompt_ids) + own))
     batch["input_ids"] = pad(sequences, batch_first=True, padding_value=pad_token_id)
     batch["attention_mask"] = pad([torch.ones_like(row) for row in sequences], batch_first=True)
     batch["completion_mask"] = pad(masks, batch_first=True)
-    return batch | {"ref_chosen_logps": sums["chosen"], "ref_rejected_logps": sums["rejected"]}
+    return batch | {f"ref_{side}_logps": torch.stack(found) for side, found in sums.items()}
 
 
 @pytest.mark.parametrize("layout", ["padded", "fork"])
@@ -129,21 +124,19 @@ def test_loss_and_gradient_are_trl_s_own(
     layout: Layout,
 ) -> None:
     """TRL's loss, given the same masks as its `completion_mask`, is the oracle."""
-    reference = _reference(model_folder, rows)
-    columns = objective_columns(rows, OBJECTIVES[objective], reference)
-    ours = _focal_trainer(tmp_path, model_folder, tokenizer, columns, objective, alpha, layout)
-    batch = ours.data_collator(_as_rows(columns))
-    own_loss, own_gradient = _loss_and_gradient(ours, batch)
+    rows = _referenced(model_folder, rows)
+    ours = _focal_trainer(tmp_path, model_folder, tokenizer, rows, objective, alpha, layout)
+    own_loss, own_gradient = _loss_and_gradient(ours, ours.data_collator(rows))
 
     kinds = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, alpha]} if alpha else {"loss_type": ["sigmoid"]}
     texts = Dataset.from_dict({"prompt": ["a"], "chosen": ["b"], "rejected": ["c"]})
     theirs = DPOTrainer(
         model=AutoModelForCausalLM.from_pretrained(model_folder),
-        args=_arguments(tmp_path, **kinds),
+        args=_arguments(tmp_path, precompute_ref_log_probs=True, **kinds),
         train_dataset=texts,
         processing_class=tokenizer,
     )
-    loss, gradient = _loss_and_gradient(theirs, _trl_batch(columns, tokenizer.pad_token_id))
+    loss, gradient = _loss_and_gradient(theirs, _trl_batch(rows, OBJECTIVES[objective].focal, tokenizer.pad_token_id))
     assert own_loss == pytest.approx(loss, rel=1e-6)
     for name, expected in gradient.items():
         torch.testing.assert_close(own_gradient[name], expected, atol=1e-6, rtol=1e-4, msg=name)
@@ -152,25 +145,20 @@ def test_loss_and_gradient_are_trl_s_own(
 def test_sft_is_the_nll_of_the_chosen_program(
     tmp_path: Path, rows: list[TokenizedPair], model_folder: Path, tokenizer: PreTrainedTokenizerBase
 ) -> None:
-    columns = objective_columns(rows, OBJECTIVES["sft"], None)
-    trainer = _focal_trainer(tmp_path, model_folder, tokenizer, columns, "sft", 1.0)
-    batch = trainer.data_collator(_as_rows(columns))
+    trainer = _focal_trainer(tmp_path, model_folder, tokenizer, rows, "sft", 1.0)
+    batch = trainer.data_collator(rows)
     assert batch["input_ids"].shape[0] == len(rows), "the rejected programs are not computed"
-    assert batch["rejected_weights"].count_nonzero() == 0
-    scores = score_sequences(
-        AutoModelForCausalLM.from_pretrained(model_folder),
-        [(row.prompt_ids, row.chosen_ids) for row in rows], batch_size=5, bf16=False,
-    )  # fmt: skip
+    assert batch["w_rejected"].count_nonzero() == 0
+    programs = [(row.prompt_ids, row.chosen_ids) for row in rows]
+    scores = score_sequences(_scorer(model_folder), programs, batch_size=5)
     loss, _ = _loss_and_gradient(trainer, batch)
     assert loss == pytest.approx(-torch.cat(scores).mean().item(), abs=1e-5)
 
 
 def test_a_score_is_the_log_probability_that_plain_logits_give(model_folder: Path) -> None:
-    model = load_model(model_folder)
+    model = _scorer(model_folder)
     sequences = [([5, 6, 7], [8, 9]), ([], [8, 9, 10]), ([4], [3])]
-    for (prompt, completion), score in zip(
-        sequences, score_sequences(model, sequences, batch_size=2, bf16=False), strict=True
-    ):
+    for (prompt, completion), score in zip(sequences, score_sequences(model, sequences, batch_size=2), strict=True):
         tokens = torch.tensor([prompt + completion])
         logps = model(input_ids=tokens).logits[0, :-1].log_softmax(dim=-1).gather(1, tokens[0, 1:, None])[:, 0]
         # Nothing predicts the first token of all.
@@ -181,17 +169,14 @@ def test_a_score_is_the_log_probability_that_plain_logits_give(model_folder: Pat
 def test_reference_is_computed_once_and_read_back(
     tmp_path: Path, rows: list[TokenizedPair], model_folder: Path
 ) -> None:
-    model = load_model(model_folder)
-    loads = [model]
+    model, path = _scorer(model_folder), tmp_path / "key.arrow"
     first, again = (
-        reference_logps(loads.pop, rows, tmp_path, "key", batch_size=5, bf16=False, processes=PartialState())
-        for _ in range(2)
+        reference_logps(scorer, rows, path, batch_size=5, processes=PartialState()) for scorer in (model, None)
     )
-    assert loads == []
     assert first[:] == again[:]
-    assert list(map(len, first["ref_rejected_token_logps"])) == [len(row.rejected_ids) for row in rows]
-    one = score_sequences(model, [(rows[0].prompt_ids, rows[0].chosen_ids)], batch_size=1, bf16=False)[0]
-    torch.testing.assert_close(torch.tensor(first["ref_chosen_token_logps"][0]), one, atol=1e-4, rtol=1e-4)
+    assert list(map(len, first["ref_rejected"])) == [len(row.rejected_ids) for row in rows]
+    one = score_sequences(model, [(rows[0].prompt_ids, rows[0].chosen_ids)], batch_size=1)[0]
+    torch.testing.assert_close(torch.tensor(first["ref_chosen"][0]), one, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("objective", list(OBJECTIVES))
@@ -386,8 +371,8 @@ def test_a_checkpoint_belongs_to_its_settings_alone(inputs: tuple[Path, Path, Pa
 def test_reference_log_probabilities_belong_to_the_code_and_the_packages_that_made_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def key() -> str:
-        return reference_key("tokens", "model", torch.float32, bf16=False)
+    def key() -> Path:
+        return reference_path(Path("cache"), "tokens", "model", torch.float32, bf16=False)
 
     before = key()
     assert key() == before

@@ -10,7 +10,6 @@ from iterpref_core.localization.row_spans import mark_errors
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.objectives.objectives import OBJECTIVES
 from iterpref_core.training.focal_dataset import focal_dataset
-from iterpref_core.training.layouts import PaddedCollator
 from iterpref_core.training.trainer import FocalDPOTrainer
 
 pair = {"prompt": "Negate.", "chosen": "def f(x):\n    return -x\n", "rejected": "def f(x):\n    return x\n"}
@@ -21,14 +20,10 @@ model = LlamaForCausalLM(
         num_key_value_heads=1,
     )
 )  # fmt: skip
-args = DPOConfig(
-    sys.argv[1], max_steps=1, use_cpu=True, bf16=False, report_to="none", save_strategy="no",
-    precompute_ref_log_probs=True,
-)  # fmt: skip
+args = DPOConfig(sys.argv[1], max_steps=1, use_cpu=True, bf16=False, report_to="none", save_strategy="no")
 rows = focal_dataset(Dataset.from_list([pair]).map(mark_errors), model, tokenizer, "target-dpo", args)
 trainer = FocalDPOTrainer(
-    model=model, args=args, train_dataset=rows, processing_class=tokenizer, objective=OBJECTIVES["target-dpo"],
-    data_collator=PaddedCollator(tokenizer.eos_token_id, preference=True),
-)  # fmt: skip
+    model=model, args=args, train_dataset=rows, processing_class=tokenizer, objective=OBJECTIVES["target-dpo"]
+)
 trainer.train()
 assert trainer.state.global_step == 1
