@@ -43,7 +43,7 @@ HOW_TO_GET = {
     "rlimits": "Linux with /proc mounted",
 }
 IN_A_CONTAINER = (
-    "docker build --target worker -t iterpref-demo -f docker/pipeline.Dockerfile . && "
+    "docker build -t iterpref-demo -f docker/Dockerfile . && "
     "docker run --name iterpref-demo --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
     "--security-opt systempaths=unconfined iterpref-demo iterpref run && "
     "docker cp iterpref-demo:/srv/iterpref/reports ."

@@ -72,7 +72,7 @@ def test_the_dev_container_sets_up_the_tests_and_allows_tier_a() -> None:
     image = (path.parent / container["build"]["dockerfile"]).resolve(strict=True).read_text(encoding="utf-8")
     assert (path.parent / container["build"]["context"]).resolve() == ROOT
     assert f"useradd --create-home --shell /bin/bash --uid 1000 {container['remoteUser']}\n" in image
-    pipeline = (ROOT / "docker/pipeline.Dockerfile").read_text(encoding="utf-8")
+    pipeline = (ROOT / "docker/Dockerfile").read_text(encoding="utf-8")
     assert set(re.findall(r"(?m)^FROM (\S+)", image)) <= set(re.findall(r"(?m)^FROM (\S+)", pipeline))
     options = re.findall(r"--security-opt (\S+)", IN_A_CONTAINER)
     assert sorted(container["runArgs"]) == sorted(word for option in options for word in ("--security-opt", option))
