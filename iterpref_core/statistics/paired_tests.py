@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import comb
 
 import numpy as np
+from scipy.stats import binomtest  # type: ignore[import-untyped]
+
+from iterpref_core.statistics.pass_at_k import mean_interval
 
 ROUNDING = 1e-12
 """Differences of shares below this are none."""
@@ -12,16 +14,10 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """A model against another on the same tasks.
+    """A model against another on the same `n` tasks: those it alone solves (or more often), those it alone fails.
 
-    Attributes:
-        n: tasks.
-        gained: tasks that only the model solves; with several samples of a task, that it solves more often.
-        lost: tasks that only the other one solves, or solves more often.
-        difference: pass@1 of the model minus that of the other, a share of 1.
-        ci95: bootstrap interval of the difference.
-        p_value: exact McNemar test of "both are equally good"; with several samples of a task its sign-flip test.
-        p_worse: the same test, one-sided: small where the model is worse.
+    `difference` is of pass@1, a share of 1. `p_value` is of the exact McNemar test (1947) of "both are equally good",
+    `p_worse` of its one-sided form, small where the model is worse; with several samples a task, of sign-flip tests.
     """
 
     n: int
@@ -33,84 +29,42 @@ class PairedComparison:
     p_worse: float
 
 
-def mcnemar_p(gained: int, lost: int) -> float:
-    """Two-sided exact McNemar test: are the tasks that only one of two models solves split like coin tosses?
-
-    Exact rather than the chi-squared approximation, which is off for the small counts of close models (McNemar 1947).
-
-    >>> mcnemar_p(gained=5, lost=0)
-    0.0625
-    """
-    tosses = gained + lost
-    tail = sum(comb(tosses, k) for k in range(min(gained, lost) + 1))
-    return float(min(1.0, 2 * tail / 2**tosses))
-
-
-def mcnemar_p_worse(gained: int, lost: int) -> float:
-    """One-sided exact McNemar test: how likely coin tosses lose at least as many tasks as were lost.
-
-    >>> mcnemar_p_worse(gained=0, lost=5), mcnemar_p_worse(gained=5, lost=0)
-    (0.03125, 1.0)
-    """
-    tosses = gained + lost
-    return float(sum(comb(tosses, k) for k in range(lost, tosses + 1)) / 2**tosses)
-
-
-def compare_paired(gained: int, lost: int, n: int, resamples: int, seed: int) -> PairedComparison:
-    """Compare two models on `n` tasks, by the tasks that only one of them solves.
-
-    The interval is the percentile bootstrap over tasks. Resampling tasks with replacement and counting the three
-    kinds of task (gained, lost, the same) is drawing those counts from a multinomial, which is what runs here.
-
-    Args:
-        gained: tasks that only the first model solves.
-        lost: tasks that only the second one solves.
-        n: all tasks.
-        resamples: bootstrap resamples.
-        seed: of the resampling.
-    """
-    assert n > 0
-    assert min(gained, lost, n - gained - lost) >= 0
-    shares = np.array([gained, lost, n - gained - lost]) / n
-    counts = np.random.default_rng(seed).multinomial(n, shares, size=resamples)
-    low, high = np.quantile((counts[:, 0] - counts[:, 1]) / n, [0.025, 0.975])
-    difference = (gained - lost) / n
-    p_values = mcnemar_p(gained, lost), mcnemar_p_worse(gained, lost)
-    return PairedComparison(n, gained, lost, difference, (float(low), float(high)), *p_values)
-
-
 def compare_shares(
     ours: Mapping[str, float], theirs: Mapping[str, float], resamples: int, seed: int
 ) -> PairedComparison | None:
     """Compare two models on the tasks that both were judged on; None where there is none.
 
-    With one sample of each task this is `compare_paired`. With several, the bootstrap resamples the tasks' differences
-    and the test flips their signs at random (Fisher's randomization test), of which McNemar's is the special case
-    for differences of one task.
+    With one sample of each task, resampling tasks is drawing the numbers gained, lost and alike from a multinomial.
+    With several, the test flips the signs of the tasks' differences at random (Fisher's randomization test), of which
+    McNemar's is the special case for differences of one task.
 
-    Args:
-        ours: task_id → share of its samples that passed.
-        theirs: the same of the other model.
-        resamples: bootstrap resamples, and random flips.
-        seed: of both.
+    `ours` and `theirs` are task_id → share of its samples that passed; `resamples` of the bootstrap, and random flips.
+
+    >>> found = compare_shares(dict.fromkeys("abcde", 1.0), dict.fromkeys("abcde", 0.0), resamples=9, seed=0)
+    >>> found.p_value, found.p_worse
+    (0.0625, 1.0)
     """
     tasks = sorted(ours.keys() & theirs.keys())
     if not tasks:
         return None
+    random = np.random.default_rng(seed)
     effects = np.array([ours[task_id] - theirs[task_id] for task_id in tasks])
     n, gained, lost = len(tasks), int((effects > ROUNDING).sum()), int((effects < -ROUNDING).sum())
     if {*ours.values(), *theirs.values()} <= {0.0, 1.0}:
-        return compare_paired(gained, lost, n, resamples, seed)
-    random = np.random.default_rng(seed)
-    means = np.array([effects[random.integers(n, size=n)].mean() for _ in range(resamples)])
-    low, high = np.quantile(means, [0.025, 0.975])
-    total = effects.sum()
-    flipped = np.array([effects @ random.choice((-1.0, 1.0), size=n) for _ in range(resamples)])
-    # The observed signs are one of the flips, so that no p-value is 0 (Phipson and Smyth 2010).
-    p_value = (1 + (np.abs(flipped) >= abs(total) - ROUNDING).sum()) / (resamples + 1)
-    p_worse = (1 + (flipped <= total + ROUNDING).sum()) / (resamples + 1)
-    ends = float(low), float(high)
-    return PairedComparison(n, gained, lost, float(total / n), ends, float(p_value), float(p_worse))
+        counts = random.multinomial(n, np.array([gained, lost, n - gained - lost]) / n, size=resamples)
+        low, high = np.quantile((counts[:, 0] - counts[:, 1]) / n, [0.025, 0.975])
+        tosses = max(1, gained + lost)  # of no toss, one that fell on neither side: p = 1
+        p_value = binomtest(min(gained, lost), tosses).pvalue
+        p_worse = binomtest(lost, tosses, alternative="greater").pvalue
+    else:
+        low, high = mean_interval(effects, resamples, random)
+        total = effects.sum()
+        flipped = np.array([effects @ random.choice((-1.0, 1.0), size=n) for _ in range(resamples)])
+        # The observed signs are one of the flips, so that no p-value is 0 (Phipson and Smyth 2010).
+        p_value = (1 + (np.abs(flipped) >= abs(total) - ROUNDING).sum()) / (resamples + 1)
+        p_worse = (1 + (flipped <= total + ROUNDING).sum()) / (resamples + 1)
+    ends, difference = (float(low), float(high)), float(effects.sum() / n)
+    return PairedComparison(n, gained, lost, difference, ends, float(p_value), float(p_worse))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -119,10 +73,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
     """
-    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
-    corrected = [0.0] * len(p_values)
-    highest = 0.0
-    for place, index in enumerate(order):
-        highest = max(highest, min(1.0, (len(p_values) - place) * p_values[index]))
-        corrected[index] = highest
-    return corrected
+    order = np.argsort(p_values, kind="stable")
+    factors = np.arange(len(order), 0, -1)
+    corrected = np.empty(len(order))
+    corrected[order] = np.minimum(1.0, np.maximum.accumulate(factors * np.asarray(p_values)[order]))
+    return [float(p) for p in corrected]

@@ -20,12 +20,6 @@ def test_pass_at_1_is_the_share_that_passed() -> None:
     assert pass_at_k(200, 37, 1) == pytest.approx(37 / 200)
 
 
-@pytest.mark.parametrize(("n", "correct", "k"), [(3, 4, 1), (3, -1, 1), (3, 1, 4), (3, 1, 0)])
-def test_pass_at_k_refuses_impossible_counts(n: int, correct: int, k: int) -> None:
-    with pytest.raises(ValueError, match="need 0 <= correct <= n"):
-        pass_at_k(n, correct, k)
-
-
 @pytest.mark.parametrize(("successes", "n"), [(0, 10), (3, 10), (10, 10), (350, 1000), (0.5, 3), (1, 1)])
 def test_wilson_bounds_are_where_the_score_test_rejects(successes: float, n: int) -> None:
     low, high = wilson_interval(successes, n)
@@ -43,12 +37,6 @@ def test_wilson_is_symmetric_and_narrows() -> None:
     assert narrow[1] - narrow[0] < high - low
 
 
-@pytest.mark.parametrize(("successes", "n"), [(0, 0), (2, 1), (-1, 5)])
-def test_wilson_refuses_impossible_counts(successes: float, n: int) -> None:
-    with pytest.raises(ValueError, match="need n >= 1"):
-        wilson_interval(successes, n)
-
-
 def test_tasks_can_be_left_out_of_a_score() -> None:
     verdicts = {"a": ["passed"], "b": ["timeout"], "c": ["passed"], "d": ["infra_error"]}
     every, some = score_tasks(verdicts), score_tasks(verdicts, without=["b", "x"])
@@ -63,7 +51,8 @@ def test_pass_at_5_is_over_the_tasks_with_five_judged_samples() -> None:
     verdicts = {"a": ["passed"] * 2 + ["timeout"] * 4, "b": ["exception"] * 5, "c": ["passed", "infra_error"]}
     score = score_tasks(verdicts)
     assert score is not None
-    assert (score.n, score.pass_at_5, score.pass_at_5_n) == (3, pytest.approx(0.5), 2)
+    assert (score.n, score.pass_at_5_n) == (3, 2)
+    assert score.pass_at_5 == pytest.approx(0.5)
     few = score_tasks({"a": ["passed"] * 4 + ["infra_error"]})
     assert few is not None
     assert "pass_at_5" not in few.to_json()
