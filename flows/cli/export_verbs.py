@@ -55,7 +55,7 @@ def export(
     elif pairs is not None:
         found = _export_pairs(pairs, spans, out, title, summary, problems or (PROBLEMS if PROBLEMS.is_file() else None))
     elif problems is not None:
-        from iterpref_core.report.data_set_card import problems_card
+        from iterpref_core.report.cards import problems_card
         from iterpref_core.report.export_data_set import export_problems
 
         found = export_problems(problems, out, lambda data: problems_card(data, title))
@@ -67,11 +67,10 @@ def export(
 def _export_model(model: Path, out: Path, title: str, summary: Path | None, problems: Path) -> dict[str, float | str]:
     from iterpref_core.inference.local.fingerprint import model_fingerprint
     from iterpref_core.inference.local.model_lineage import read_lineage
-    from iterpref_core.report.model_card import first_base, model_card
+    from iterpref_core.report.cards import first_base, model_card
     from iterpref_core.report.summary import read_summary
     from iterpref_core.storage.file_digest import file_md5
     from iterpref_core.training.export_model import count_sources, export_model, find_license
-    from tasks.recording.tracking import clean_commit
 
     lineage = read_lineage(model)
     first = first_base(lineage)
@@ -87,7 +86,6 @@ def _export_model(model: Path, out: Path, title: str, summary: Path | None, prob
         "" if adapters else model_fingerprint(model),
         license=license,
         sources=count_sources(problems) if unchanged else {},
-        commit=clean_commit(),
     )
     return export_model(model, out, card)
 
@@ -95,11 +93,10 @@ def _export_model(model: Path, out: Path, title: str, summary: Path | None, prob
 def _export_pairs(
     pairs: Path, spans: Path | None, out: Path, title: str, summary: Path | None, problems: Path | None
 ) -> dict[str, float | str]:
-    from iterpref_core.report.data_set_card import pairs_card
+    from iterpref_core.report.cards import pairs_card
     from iterpref_core.report.export_data_set import DataSet, export_pairs
     from iterpref_core.report.summary import read_summary
     from iterpref_core.storage.file_digest import file_md5
-    from tasks.recording.tracking import clean_commit
 
     found = read_summary(summary) if summary else None
     inputs = found["provenance"]["inputs"] if found else {}
@@ -113,7 +110,6 @@ def _export_pairs(
             found if about else None,
             localized=spans is not None,
             regions_known=regions,
-            commit=clean_commit() if about else None,
         )
 
     return export_pairs(pairs, spans, problems, out, card)

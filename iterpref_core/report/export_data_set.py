@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.records import FocalSpans, PreferencePair, Problem
 from iterpref_core.storage.jsonl import atomic_writer, check_spans, read_jsonl, read_pairs
 from iterpref_core.storage.new_folder import new_folder
-from iterpref_core.storage.parquet import write_splits
 
 CARD = "README.md"
 DATA = "data"
@@ -35,7 +35,7 @@ class DataSet:
         references: problems with a reference.
     """
 
-    splits: dict[str, int] = field(default_factory=dict)
+    splits: Counter[str] = field(default_factory=Counter)
     sources: Counter[str | None] = field(default_factory=Counter)
     methods: Counter[str] = field(default_factory=Counter)
     tests: Counter[str] = field(default_factory=Counter)
@@ -65,25 +65,26 @@ def export_pairs(
         RecordError: a line is broken, or spans are not of these pairs.
         InputError: `out` holds something, or there is no pair.
     """
-    found = DataSet()
-    source_of = {problem.task_id: problem.source for problem in read_jsonl(problems, Problem)} if problems else {}
+    contents = DataSet()
+    sources = {problem.task_id: problem.source for problem in read_jsonl(problems, Problem)} if problems else {}
+    for pair, region in _join(pairs, spans):
+        contents.splits[TRAIN] += 1
+        contents.sources[sources.get(pair.problem_id)] += 1
+        if region is not None:
+            contents.methods[region.method] += 1
 
-    def rows() -> Iterator[tuple[str, dict[str, Any]]]:
-        for pair, regions in _join(pairs, spans):
-            found.sources[source_of.get(pair.problem_id)] += 1
-            row = pair.model_dump()
-            if regions is not None:
-                found.methods[regions.method] += 1
-                row |= {
-                    "spans_method": regions.method,
-                    "rejected_spans": regions.rejected,
-                    "chosen_spans": regions.chosen,
-                }
-            yield TRAIN, row
+    def rows(split: str) -> Iterator[dict[str, Any]]:  # noqa: ARG001  # there is one alone
+        for pair, region in _join(pairs, spans):
+            row = {name: getattr(pair, name) for name in ("task_id", "prompt", "chosen", "rejected")}
+            if spans is not None:
+                row["spans_method"] = region and region.method
+                row["rejected_spans"] = region and [list(span) for span in region.rejected]
+                row["chosen_spans"] = region and [list(span) for span in region.chosen]
+            yield row
 
-    _write(out, rows(), _pair_schema(localized=spans is not None), found, describe, pairs)
-    counts = {"pairs": float(sum(found.splits.values()))}
-    return {"out": str(out)} | counts | ({"spans": float(found.methods.total())} if spans else {})
+    _write(out, rows, _pair_features(localized=spans is not None), contents, describe, pairs)
+    counts = {"pairs": float(contents.splits.total())}
+    return {"out": str(out)} | counts | ({"spans": float(contents.methods.total())} if spans else {})
 
 
 def export_problems(problems: Path, out: Path, describe: Describe) -> dict[str, float | str]:
@@ -101,34 +102,44 @@ def export_problems(problems: Path, out: Path, describe: Describe) -> dict[str, 
         RecordError: a line is broken.
         InputError: `out` holds something, there is no problem, or a split's name cannot be a data set's.
     """
-    found = DataSet()
+    contents = DataSet()
+    for problem in read_jsonl(problems, Problem, unique=True):
+        split = problem.split or TRAIN
+        if not _SPLIT.fullmatch(split):
+            raise InputError(f"{problems}: field 'split' of {problem.task_id!r}: {split!r} is not one word; change it")
+        contents.splits[split] += 1
+        contents.sources[problem.source or None] += 1
+        contents.tests.update({test.kind for test in (*problem.tests, *problem.hidden_tests)})
+        contents.references += problem.reference is not None
 
-    def rows() -> Iterator[tuple[str, dict[str, Any]]]:
-        for problem in read_jsonl(problems, Problem, unique=True):
-            split = problem.split or TRAIN
-            if not _SPLIT.fullmatch(split):
-                raise InputError(
-                    f"{problems}: field 'split' of {problem.task_id!r}: {split!r} is not one word; change it"
-                )
-            found.sources[problem.source or None] += 1
-            found.tests.update({test.kind for test in (*problem.tests, *problem.hidden_tests)})
-            found.references += problem.reference is not None
-            yield split, _problem_row(problem)
+    def rows(split: str) -> Iterator[dict[str, Any]]:
+        return (_problem_row(item) for item in read_jsonl(problems, Problem) if (item.split or TRAIN) == split)
 
-    _write(out, rows(), _problem_schema(), found, describe, problems)
-    every = {"problems": float(sum(found.splits.values()))}
-    return {"out": str(out)} | every | {f"problems/{split}": float(count) for split, count in found.splits.items()}
+    _write(out, rows, _problem_features(), contents, describe, problems)
+    counts = {f"problems/{split}": float(number) for split, number in contents.splits.items()}
+    return {"out": str(out), "problems": float(contents.splits.total()), **counts}
 
 
 def _write(
-    out: Path, rows: Iterator[tuple[str, dict[str, Any]]], schema: Any, found: DataSet, describe: Describe, given: Path
+    out: Path,
+    rows: Callable[..., Iterator[dict[str, Any]]],
+    features: Any,
+    contents: DataSet,
+    describe: Describe,
+    source: Path,
 ) -> None:
-    with new_folder(out) as partial:
-        found.splits = write_splits(partial / DATA, rows, schema)
-        if not found.splits:
-            raise InputError(f"{given}: has no record; look at the drop reasons of the stages before")
+    """Write a Parquet file for each split, and the card; the folder appears whole or not at all."""
+    from datasets import Dataset
+
+    if not contents.splits:
+        raise InputError(f"{source}: has no record; look at the drop reasons of the stages before")
+    with new_folder(out) as partial, TemporaryDirectory() as cache:
+        (partial / DATA).mkdir()
+        for split in contents.splits:
+            table = Dataset.from_generator(rows, features, cache_dir=cache, gen_kwargs={"split": split})
+            table.to_parquet(partial / DATA / f"{split}.parquet")
         with atomic_writer(partial / CARD) as file:
-            file.write(describe(found))
+            file.write(describe(contents))
 
 
 def _join(pairs: Path, spans: Path | None) -> Iterator[tuple[PreferencePair, FocalSpans | None]]:
@@ -136,11 +147,11 @@ def _join(pairs: Path, spans: Path | None) -> Iterator[tuple[PreferencePair, Foc
     remaining = iter(read_jsonl(spans, FocalSpans, unique=True)) if spans else iter(())
     following = next(remaining, None)
     for pair in read_pairs(pairs):
-        found = following if following is not None and following.task_id == pair.task_id else None
-        if found is not None and spans is not None:
-            check_spans(found, pair, spans)
+        region = following if following is not None and following.task_id == pair.task_id else None
+        if region is not None and spans is not None:
+            check_spans(region, pair, spans)
             following = next(remaining, None)
-        yield pair, found
+        yield pair, region
     if following is not None:
         raise RecordError(
             f"{spans}: field 'task_id': {following.task_id!r} is not in {pairs} or not in its order; "
@@ -157,29 +168,20 @@ def _problem_row(problem: Problem) -> dict[str, Any]:
     return row
 
 
-def _pair_schema(*, localized: bool) -> Any:
-    import pyarrow as pa
+def _pair_features(*, localized: bool) -> Any:
+    from datasets import Features, List, Value
 
-    text, spans = pa.string(), pa.list_(pa.list_(pa.int64()))
+    text, spans = Value("string"), List(List(Value("int64")))
     columns = dict.fromkeys(("task_id", "prompt", "chosen", "rejected"), text)
-    return pa.schema(
-        columns | ({"spans_method": text, "rejected_spans": spans, "chosen_spans": spans} if localized else {})
-    )
+    regions = {"spans_method": text, "rejected_spans": spans, "chosen_spans": spans} if localized else {}
+    return Features(columns | regions)
 
 
-def _problem_schema() -> Any:
-    import pyarrow as pa
+def _problem_features() -> Any:
+    from datasets import Features, List, Value
 
-    text, texts = pa.string(), pa.list_(pa.string())
-    test = pa.struct(
-        dict.fromkeys(("kind", "call", "expected"), text)
-        | {"atol": pa.float64()}
-        | dict.fromkeys(("code", "module", "run", "environment"), text)
-        | {"files": pa.list_(pa.struct({"key": text, "value": text})), "packages": texts}
-    )
-    return pa.schema(
-        dict.fromkeys(("task_id", "prompt", "entry_point"), text)
-        | {"tests": pa.list_(test), "hidden_tests": pa.list_(test)}
-        | dict.fromkeys(("reference", "setup", "source", "split"), text)
-        | {"features": texts}
-    )
+    text = Value("string")
+    test = dict.fromkeys(("kind", "call", "expected", "code", "module", "run", "environment"), text)
+    test |= {"atol": Value("float64"), "files": List({"key": text, "value": text}), "packages": List(text)}
+    columns = dict.fromkeys(("task_id", "prompt", "entry_point", "reference", "setup", "source", "split"), text)
+    return Features(columns | {"tests": List(test), "hidden_tests": List(test), "features": List(text)})

@@ -22,7 +22,7 @@ from iterpref_core.storage.jsonl import atomic_writer
 Summary = dict[str, Any]
 """The object in `summary.json`."""
 
-PARTS = ("codeflow", "models", "comparisons", "unavailable", "missing", "ground_truth", "provenance")
+PARTS = ("codeflow", "contamination", "models", "comparisons", "unavailable", "missing", "ground_truth", "provenance")
 """Of a summary, without which nothing can be made of it."""
 
 PACKAGES = ("dvc", "evalplus", "mlflow", "prefect", "tokenizers", "torch", "transformers", "trl")

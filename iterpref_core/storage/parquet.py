@@ -1,12 +1,11 @@
-"""Parquet in and out: the rows of a file as JSON texts, and rows by split as the files of a data set.
+"""Parquet: the rows of a file as JSON texts.
 
 A mapping from text to text stands there as Arrow lays out its maps, a list of `key` and `value`, since `datasets` knows
 no map. What is null is left out of a row's JSON, as it is of our JSONL files.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from iterpref_core.errors import InputError
 MAGIC = b"PAR1"
 """How a Parquet file begins."""
 BATCH = 1000
-"""Rows that are held in memory at once, of each split when they are written."""
+"""Rows that are held in memory at once."""
 
 
 def is_parquet(path: Path) -> bool:
@@ -44,44 +43,6 @@ def read_rows(path: Path) -> Iterator[str]:
                     yield json.dumps(_plain(row, kind), ensure_ascii=False, default=str)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a whole Parquet file ({str(error).splitlines()[0]}); fetch it again") from None
-
-
-def write_splits(folder: Path, rows: Iterable[tuple[str, Mapping[str, Any]]], schema: Any) -> dict[str, int]:
-    """Write rows as `<split>.parquet`.
-
-    Args:
-        folder: of the files.
-        rows: the split and the row, one after another.
-        schema: of all rows, a `pyarrow.Schema`.
-
-    Returns:
-        Split → rows, in the order in which the splits came.
-    """
-    import pyarrow as pa
-    from pyarrow.parquet import ParquetWriter
-
-    folder.mkdir(parents=True, exist_ok=True)
-    waiting: dict[str, list[Mapping[str, Any]]] = {}
-    counts: dict[str, int] = {}
-    with ExitStack() as stack:
-        files: dict[str, Any] = {}
-
-        def write(split: str) -> None:
-            files[split].write_table(pa.Table.from_pylist(waiting[split], schema))
-            waiting[split] = []
-
-        for split, row in rows:
-            if split not in files:
-                raw = stack.enter_context((folder / f"{split}.parquet").open("wb"))
-                files[split] = stack.enter_context(ParquetWriter(raw, schema, compression="zstd"))
-                waiting[split], counts[split] = [], 0
-            waiting[split].append(row)
-            counts[split] += 1
-            if len(waiting[split]) == BATCH:
-                write(split)
-        for split in files:
-            write(split)
-    return counts
 
 
 def _plain(value: Any, kind: Any) -> Any:

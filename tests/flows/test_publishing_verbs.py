@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM
 
 from iterpref_core.config import load_params
 from iterpref_core.inference.local.model_lineage import read_lineage, write_lineage
@@ -57,7 +59,7 @@ def test_a_model_is_exported_with_a_card(
     params = load_params().model_dump(mode="json")
     found = {
         "codeflow": {"pairs": 2, "problems": 3, "dropped": {}},
-        **{name: {} for name in ("models", "comparisons", "unavailable", "missing", "ground_truth")},
+        **{name: {} for name in ("contamination", "models", "comparisons", "unavailable", "missing", "ground_truth")},
         "provenance": {"params": params, "inputs": {}, "data": {}, "versions": {}, "isolation": ""},
     }
     summary = tmp_path / "summary.json"
@@ -69,6 +71,13 @@ def test_a_model_is_exported_with_a_card(
     assert "How it was trained is unknown" in card
     monkeypatch.chdir(tmp_path)
     assert iterpref("export", "--model", word_model, "--out", "alone")[0] == 0, "no report is needed"
+    base = AutoModelForCausalLM.from_pretrained(word_model)
+    adapted = get_peft_model(base, LoraConfig(r=2, target_modules="all-linear", task_type="CAUSAL_LM"))
+    adapted.peft_config["default"].base_model_name_or_path = str(word_model)
+    adapted.save_pretrained(tmp_path / "adapter")
+    assert iterpref("export", "--model", "adapter", "--out", "merged")[0] == 0
+    assert not (tmp_path / "merged/adapter_config.json").exists()
+    assert (tmp_path / "merged/model.safetensors").exists()
     assert "no report has scores of exactly these weights" in (tmp_path / "alone/README.md").read_text("utf-8")
     lineage = ModelLineage(base="student", objective="dpo", pairs=1, steps=3, versions={})
     write_lineage(tmp_path / "mine", lineage)
@@ -97,7 +106,7 @@ def test_pairs_are_exported_with_what_the_summary_says_of_them(
     params = load_params(ROOT / "params.yaml").model_dump(mode="json")
     inputs = {"data/pairs.jsonl": file_md5(pairs), "data/focal.jsonl": file_md5(spans)}
     found = {
-        **{name: {} for name in ("models", "comparisons", "unavailable", "missing", "ground_truth")},
+        **{name: {} for name in ("contamination", "models", "comparisons", "unavailable", "missing", "ground_truth")},
         "codeflow": {"problems": 3, "dropped": {"cosmetic": 2}},
         "provenance": {"params": params, "inputs": inputs, "versions": {}},
     }
@@ -105,10 +114,8 @@ def test_pairs_are_exported_with_what_the_summary_says_of_them(
     (tmp_path / "reports/summary.json").write_text(json.dumps(found), encoding="utf-8")
     assert iterpref(*arguments, tmp_path / "known", "--name", "Mine")[0] == 0
     card = (tmp_path / "known/README.md").read_text(encoding="utf-8")
-    assert all(
-        text in card
-        for text in ("# Mine\n", "- cosmetic: 2\n", "trains from scratch.\n", "`max_executions` 64", "Not checked.")
-    )
+    for text in ("# Mine\n", "- dropped, cosmetic: 2\n", "scratch.\n", "`max_executions` 64", "Not checked."):
+        assert text in card
     (tmp_path / "reports/summary.json").write_text("{}", encoding="utf-8")
     code, _, err = iterpref(*arguments, tmp_path / "broken")
     assert (code, "has no 'codeflow'" in err, (tmp_path / "broken").exists()) == (2, True, False)

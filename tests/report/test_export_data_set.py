@@ -26,7 +26,7 @@ from iterpref_core.records import (
     ScriptTest,
     UnittestTest,
 )
-from iterpref_core.report.data_set_card import pairs_card, problems_card
+from iterpref_core.report.cards import pairs_card, problems_card
 from iterpref_core.report.export_data_set import DataSet, export_pairs, export_problems
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
 from tests.settings import EXECUTION, ROOT
@@ -35,9 +35,7 @@ PAIRS = [
     PreferencePair(
         task_id="a", prompt="Add one.", chosen="def f(x):\n    return x + 1\n", rejected="def f(x):\r\n  x\n"
     ),
-    PreferencePair(
-        task_id="a#2", prompt="Ünï 😀\n", chosen='s = """\n```python\nno\n```\n"""\n', rejected="```python\ns ="
-    ),
+    PreferencePair(task_id="a#2", prompt="Ünï 😀\n", chosen='s = """\n```python\nno\n```\n"""\n', rejected="s =\n"),
     PreferencePair(task_id="b", prompt="Three.", chosen="x = 3", rejected="x = 'é\u2028'"),
 ]
 SPANS = [
@@ -69,7 +67,7 @@ PROBLEMS = [
         task_id="p/3",
         prompt="None.",
         entry_point="h",
-        tests=(UnittestTest(code="import unittest\nclass T(unittest.TestCase):\n    def test_it(self): pass\n"),),
+        tests=(UnittestTest(code="import unittest\nclass T(unittest.TestCase):\n    def test_it(self): h()\n"),),
         split="heldout",
     ),
 ]
@@ -96,7 +94,7 @@ def front_matter(card: str) -> dict[str, Any]:
 
 
 def describe(data: DataSet) -> str:
-    return pairs_card(data, "mine", None, localized=True, regions_known=False, commit=None)
+    return pairs_card(data, "mine", None, localized=True, regions_known=False)
 
 
 def same(records: Iterator[Record], expected: list[Any]) -> None:
@@ -118,8 +116,8 @@ def test_pairs_go_to_trl_and_come_back_as_they_were(tmp_path: Path, load: Any) -
         name: getattr(PAIRS[0], name) for name in ("prompt", "chosen", "rejected")
     }
     again, regions = tmp_path / "again.jsonl", tmp_path / "regions.jsonl"
-    counts = ingest_pairs(out / "data/train.parquet", again, "trl", regions)
-    assert counts == {"pairs": 3, "several_blocks": 0, "spans": 2}
+    counts = ingest_pairs(out / "data/train.parquet", again, regions)
+    assert (counts["pairs"], counts["spans"]) == (3, 2)
     same(read_pairs(again), PAIRS)
     same(read_jsonl(regions, FocalSpans), SPANS)
     assert again.read_bytes() == pairs.read_bytes()
@@ -166,7 +164,7 @@ def test_a_card_says_what_the_summary_knows_of_these_pairs(tmp_path: Path) -> No
     }  # fmt: skip
 
     def card(data: DataSet) -> str:
-        return pairs_card(data, "mine", summary, localized=True, regions_known=True, commit="c0ffee")
+        return pairs_card(data, "mine", summary, localized=True, regions_known=True)
 
     export_pairs(pairs, spans, problems, tmp_path / "set", card)
     text = (tmp_path / "set/README.md").read_text(encoding="utf-8")
@@ -175,14 +173,13 @@ def test_a_card_says_what_the_summary_knows_of_these_pairs(tmp_path: Path) -> No
         "- mbpp: 2 pairs, license cc-by-4.0",
         "- own_code:mine: 1 pairs, license unknown: check",
         "From 1,400 problems, drafted by `nanolab` and repaired by `gpt-x`, whose own\n",
-        "- unsolved: 7\n",
+        "- dropped, unsolved: 7\n",
         "`max_error_lines` 20",
         "- 1 pairs by `line_lcs`",
         "- 1 pairs without one",
         "2 pairs share something with a benchmark task; 0 of them were kept.",
         "- heldout: 2 pairs, 1 of 1,000 tasks",
         "- mbpp: not looked at (no file)",
-        "- code: git commit `c0ffee`",
     ):
         assert line in text, line
     assert "too_long" not in text
@@ -221,5 +218,5 @@ def test_parquet_that_is_broken_or_lacks_a_column_is_refused_with_its_row(tmp_pa
     with pytest.raises(RecordError, match=r"cut.parquet:2: field 'rejected' is missing"):
         ingest_pairs(cut, tmp_path / "x.jsonl")
     with pytest.raises(InputError, match="no pair has a field 'rejected_spans'"):
-        ingest_pairs(pairs, tmp_path / "x.jsonl", "trl", tmp_path / "spans.jsonl")
+        ingest_pairs(pairs, tmp_path / "x.jsonl", tmp_path / "spans.jsonl")
     assert not (tmp_path / "x.jsonl").exists()

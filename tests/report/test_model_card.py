@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from iterpref_core.records import ModelLineage
-from iterpref_core.report.model_card import model_card
+from iterpref_core.report.cards import model_card
 from iterpref_core.report.summary import Summary, build_summary
 
 EMBEDDED = ModelLineage(base="nanolab", steps=75, settings={"student_steps": 75}, versions={"torch": "2"})
@@ -45,9 +45,8 @@ def card(
     lineage: ModelLineage | None = TRAINED,
     weights: str = "of target-rpo",
     license: str | None = None,
-    commit: str | None = None,
 ) -> str:
-    return model_card(summary, "My model", lineage, weights, license=license, sources={"synthetic": 100}, commit=commit)
+    return model_card(summary, "My model", lineage, weights, license=license, sources={"synthetic": 100})
 
 
 def test_scores_stand_beside_the_base_with_intervals_and_p(experiment: SimpleNamespace) -> None:
@@ -115,10 +114,9 @@ def test_contamination_and_the_way_to_reproduce_are_told(experiment: SimpleNames
         "benchmarks": {"heldout": {"sha256": "0", "pairs": 3, "tasks": 200, "overlapping": ["task/0000"]}},
         "absent": {"livecodebench": "LIVECODEBENCH_OVERRIDE_PATH is not set"},
     }
-    text = card(summary_of(experiment, found=found), commit="abc123")
+    text = card(summary_of(experiment, found=found))
     assert "3 pairs share something with a benchmark task; 0 of them were kept." in text
     assert "- heldout: 3 pairs, 1 of 200 tasks" in text
     assert "- livecodebench: not looked at (LIVECODEBENCH_OVERRIDE_PATH is not set)" in text
     assert "| held-out ² | 199 |" in text
-    assert "- code: git commit `abc123`" in text
     assert "- `data/pairs.jsonl`: MD5 `0123abc` (DVC)" in text
