@@ -62,6 +62,9 @@ lock: ## resolve pyproject.toml and environments/*.in into their locks
 	$(COMPILE) $(TORCH_CPU) $(LOCKFLAGS) pyproject.toml --extra all --output-file build/requirements.lock
 	{ echo '# Resolved by `make lock` from pyproject.toml: [all], for Python 3.11.'; \
 		grep -v '^--' build/requirements.lock | sed 's/+cpu$$//'; } > requirements.lock
+	{ echo '# Of requirements.lock, by `make lock`: the libraries that compute, on whose versions stages depend.'; \
+		grep -E '^(accelerate|evalplus|peft|tokenizers|torch|transformers|trl)==' requirements.lock \
+		| sed -E 's/(.*)==(.*)/\1: "\2"/'; } > environments/versions.yaml
 	$(COMPILE) $(TORCH_CPU) $(LOCKFLAGS) -c build/requirements.lock pyproject.toml --extra all --extra dev \
 		--output-file build/tests.lock
 	{ echo '# Resolved by `make lock` from pyproject.toml: what [dev] adds to requirements.lock.'; \

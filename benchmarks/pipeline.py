@@ -19,7 +19,7 @@ from pathlib import Path
 
 from iterpref_core.cores import usable_cores
 
-RUN = (sys.executable, "-m", "flows.cli", "run")
+RUN = (sys.executable, "-m", "iterpref_core.cli", "run")
 NOTHING_TO_DO = (sys.executable, "-m", "dvc", "repro")
 
 

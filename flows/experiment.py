@@ -1,82 +1,291 @@
-"""Experiment flow: DVC's stages in the order of DVC's graph, independent ones at the same time."""
+"""Experiment: DVC's stages as tasks of a flow, in the order of DVC's graph, independent ones at the same time.
 
-import logging
-from collections.abc import Iterable
-from typing import Any
+A stage runs as `dvc repro --single-item STAGE` in a process of its own, as under a bare `dvc repro`. DVC is the only
+cache: a stage that it does not run shows as `Cached`.
+"""
 
-from prefect import flow
+import hashlib
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_link_artifact, create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture, wait
+from prefect.runtime import flow_run, task_run
+from prefect.states import Completed
 from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.utilities.urls import url_for
+from pydantic import AfterValidator, Field, WithJsonSchema
 
-from flows.stage_flow import log_messages_only
+from flows.stage import RUN_VARIABLE, TRY_AGAIN
+from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.config import Benchmark, Seed, load_params
-from iterpref_core.objectives.objectives import ObjectiveName
-from tasks.common.paths import SUMMARY
-from tasks.orchestration.experiment_run import ExperimentRun, Naming
-from tasks.orchestration.prefect_artifacts import show_link, show_results
-from tasks.orchestration.reproduce import reproduce
-from tasks.orchestration.run_options import UNCHANGED, Choice, Jobs, ProfileName, StageName
-from tasks.orchestration.services import announced_interfaces
-from tasks.orchestration.workspaces import entered
-from tasks.recording.dvc_graph import load_graph, name_stages, select_stages
+from iterpref_core.cores import usable_cores
+from iterpref_core.errors import InputError, IterPrefError, unknown_name
+from iterpref_core.report.summary import read_summary
+from iterpref_core.storage.jsonl import atomic_writer
+from tasks import child
+from tasks.dvc_graph import Stage, load_graph, name_stages, select_stages, stale_stages
+from tasks.lock import only_one
+from tasks.paths import STATE, SUMMARY
+from tasks.servers import announced_pages
+from tasks.slots import Slots, visible_cards
+from tasks.stage_body import read_body
+from tasks.worktree import entered_worktree, home, set_values
 
-# Tasks wait in their threads, so there are threads for all; how many stages run at once is for `Slots` to say.
-THREADS: Any = ThreadPoolTaskRunner(max_workers=64)  # untyped: Prefect declares task runners invariant
+PAGE_VARIABLE = "ITERPREF_PREFECT_PAGE"
+"""Tells a stage's process the address of its task run's page in Prefect."""
+LAST_RUN = STATE / "last_run.json"
+"""What each stage of the last run took."""
+_HINTS = re.compile(r"To track the changes|\s*git add|To enable auto staging|\s*dvc config core|Use `dvc push`")
+"""What DVC advises after every stage, and what the user's git has nothing of."""
+_PAUSES_S = (30, 120)
+"""Before a stage is tried again whose endpoint could not be reached, after all the attempts of every call."""
 
 
-@flow(name="experiment", task_runner=THREADS, persist_result=False)
+class StageError(IterPrefError):
+    """A stage failed for a reason other than its input."""
+
+
+class UnreachableError(StageError):
+    """A stage could not reach a server, and may when it runs again."""
+
+
+def stage_names() -> list[str]:
+    """The stages of dvc.yaml, each group under its own name too."""
+    graph = Path("dvc.yaml")
+    stages = yaml.safe_load(graph.read_text(encoding="utf-8"))["stages"] if graph.is_file() else {}
+    return [
+        name for stage in stages for name in (stage, *(f"{stage}@{key}" for key in stages[stage].get("foreach", ())))
+    ]
+
+
+def _check_stage(name: str) -> str:
+    if name not in (names := stage_names()):
+        raise ValueError(unknown_name("stage", name, names))
+    return name
+
+
+StageName = Annotated[str, AfterValidator(_check_stage), WithJsonSchema({"type": "string", "enum": stage_names()})]
+Jobs = Annotated[int, Field(ge=1, le=64)]
+
+
+class Run:
+    """What the tasks of one flow run share."""
+
+    def __init__(self, graph: Mapping[str, Stage], forced: set[str], jobs: int) -> None:
+        spread = ("training",) if load_params().training.accelerate else ()
+        self.slots = Slots(graph, jobs, usable_cores(), visible_cards(), spread)
+        self.forced = forced
+        self.stale = forced | stale_stages()
+        self.costs: list[dict[str, Any]] = []
+        self.children: set[Any] = set()
+
+    def needs_dvc(self, stage: Stage) -> bool:
+        """Whether only DVC can say if the stage is up to date: it was stale, or one before it was."""
+        if stage.name in self.stale or not self.stale.isdisjoint(stage.upstream):
+            self.stale.add(stage.name)
+            return True
+        return False
+
+    def end(self) -> None:
+        """End every stage that is still there; let none start."""
+        self.slots.cancel()
+        for running in list(self.children):
+            child.end(running)
+
+
+def _may_succeed_later(_task: Any, _run: Any, state: State[Any]) -> bool:
+    return isinstance(state.result(raise_on_failure=False), UnreachableError)
+
+
+@task(
+    name="stage",
+    task_run_name="{stage.name}",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=len(_PAUSES_S),
+    retry_delay_seconds=list(_PAUSES_S),
+    retry_condition_fn=_may_succeed_later,
+)
+def reproduce(stage: Stage, run: Run) -> State[Any] | None:
+    """Bring one stage up to date; those before it are.
+
+    Returns:
+        `Completed(name="Cached")` if DVC had nothing to run.
+
+    Raises:
+        InputError: the stage refused its input or its parameters.
+        UnreachableError: the stage could not reach a server; Prefect tries it again.
+        StageError: the stage failed otherwise.
+        CancelledError: the run was cancelled before the stage started.
+    """
+    with run.slots.take(stage.name) as slot:
+        started = time.monotonic()
+        ran = run.needs_dvc(stage) and _run_dvc(stage, run, slot.cores, slot.cards)
+        cost = {"stage": stage.name, "cached": not ran, "wall_s": time.monotonic() - started}
+        if ran and (body := read_body(stage.name)) is not None:
+            cost |= {"body_s": body.seconds, "cpu_s": body.cpu_s, "peak_mb": body.peak_mb}
+        run.costs.append(cost)
+    return None if ran else Completed(name="Cached", message="DVC had nothing to run")
+
+
+def _run_dvc(stage: Stage, run: Run, cores: int, cards: tuple[str, ...]) -> bool:
+    """Run DVC to its end, its lines logged; returns whether it ran the stage."""
+    log = get_run_logger()
+    # The global flag stands before the command: DVC knows it nowhere else.
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage.name]
+    command += ["--force"] if stage.name in run.forced else []
+    process = child.start(command, _environment(cores, cards))
+    run.children.add(process)
+    lines = []
+    try:
+        for line in child.read_lines(process):
+            lines.append(line)
+            if not _HINTS.match(line):
+                log.info("%s", line)
+    finally:
+        child.end(process)
+        run.children.discard(process)
+    if process.returncode:
+        raise _failure(stage.name, lines, process.returncode)
+    return any(line.startswith("Running stage ") for line in lines)
+
+
+def _environment(cores: int, cards: tuple[str, ...]) -> dict[str, str]:
+    """This process's environment, without the variables by which a child would take itself for this flow run."""
+    found = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT__")}
+    found["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    found |= {"OMP_NUM_THREADS": str(cores), "PYTHONUNBUFFERED": "1"}
+    if cards:
+        found["CUDA_VISIBLE_DEVICES"] = ",".join(cards)
+    found.setdefault(RUN_VARIABLE, str(flow_run.name))
+    found[PAGE_VARIABLE] = url_for("task-run", obj_id=task_run.id) or ""
+    return found
+
+
+def _failure(stage: str, lines: list[str], returncode: int) -> IterPrefError:
+    """What went wrong, for the user: the stage's own reason if it could give one."""
+    reasons = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    ended = re.search(r"exited with (-?\d+)", "\n".join(lines[-5:]))
+    code = int(ended[1]) if ended else returncode
+    if code < 0 or code in (137, 143):
+        number = -code if code < 0 else code - 128
+        killed = f"stage {stage} was killed by signal {number}"
+        return StageError(killed + ("; the system may have run out of memory" if number == 9 else ""))
+    if not reasons:
+        return StageError(f"stage {stage} failed with exit code {code}; its last lines:\n" + "\n".join(lines[-20:]))
+    kind = {2: InputError, TRY_AGAIN: UnreachableError}.get(code, StageError)
+    return kind(f"stage {stage}: {reasons[-1]}")
+
+
+@flow(
+    name="experiment",
+    # Tasks wait in their threads, so there are threads for all; how many stages run at once is for `Slots` to say.
+    task_runner=ThreadPoolTaskRunner(max_workers=64),  # type: ignore[arg-type]
+    persist_result=False,
+)
 def experiment(
-    profile: ProfileName = UNCHANGED,
-    objectives: tuple[ObjectiveName, ...] = (),
-    benchmarks: tuple[Benchmark, ...] = (),
-    seeds: tuple[Seed, ...] = (),
     stages: tuple[StageName, ...] = (),
+    benchmarks: tuple[Benchmark, ...] = (),
+    seed: Seed | None = None,
+    values: dict[str, Any] | None = None,
     force: bool = False,
     jobs: Jobs = 2,
-) -> list[str]:
+) -> str:
     """Bring the named stages, and all they need, up to date.
 
-    Where a profile, objectives, benchmarks or seeds are chosen, that happens in a copy of the workspace, and its own
-    params.yaml and results stay as they are.
+    With other values it happens in a git worktree, and the checkout's own params.yaml and results stay as they are.
 
     Args:
-        profile: whose values replace those of params.yaml.
-        objectives: to train; none for those of dvc.yaml.
-        benchmarks: to evaluate on; none for those of params.yaml.
-        seeds: of training, each an experiment of its own; none for that of params.yaml.
         stages: names from dvc.yaml; `training` stands for all of `training@…`. None for the whole experiment.
+        benchmarks: to evaluate on; none for those of params.yaml.
+        seed: of training; that of params.yaml by default.
+        values: other parameters by dotted key, such as {"training.beta": 0.3}.
         force: run the named stages even where nothing has changed.
         jobs: how many stages may run at once.
 
     Returns:
-        The folders that hold the results, one for each experiment.
+        The folder that holds the results.
     """
-    log_messages_only()
-    logging.getLogger("iterpref").setLevel(logging.INFO)  # where the flow is served, nobody else does
-    folders = []
-    for seed in dict.fromkeys(seeds) or (None,):
-        choice = Choice(profile=profile, objectives=objectives, benchmarks=benchmarks, seed=seed)
-        naming = Naming(f"seed {seed}: " if len(set(seeds)) > 1 else "")
-        with entered(choice) as folder:
-            run_stages(stages, jobs, naming, force=force)
-        folders.append(str(folder))
-    return folders
+    set_up_libraries()
+    chosen = dict(values or {})
+    chosen |= {"evaluation.benchmarks": list(benchmarks)} if benchmarks else {}
+    chosen |= {"training.seed": seed} if seed is not None else {}
+    with entered(chosen) as folder:
+        whole = load_graph()
+        graph = select_stages(whole, stages)
+        with only_one(STATE / "run.lock", _refuse):
+            run_stages(graph, Run(graph, name_stages(whole, stages) if force else set(), jobs))
+        if "report" in graph:
+            show_results(read_summary(SUMMARY))
+        return str(folder)
 
 
-def run_stages(stages: Iterable[str], jobs: int, naming: Naming, *, force: bool = False) -> None:
-    """Run the present folder's stages, each as a task of the present flow run, and show what came out."""
-    whole, targets = load_graph(), tuple(stages)
-    graph = select_stages(whole, targets)
-    forced = name_stages(whole, targets) if force else ()
-    with ExperimentRun(load_params(), graph, jobs, forced, naming) as run:
-        interfaces = announced_interfaces()
-        show_link(run.tracker.page(run.mlflow_run, interfaces.mlflow if interfaces else None), naming.label)
-        futures: dict[str, PrefectFuture[Any]] = {}
+@contextmanager
+def entered(values: Mapping[str, Any]) -> Iterator[Path]:
+    """The folder in which these values hold, made the present one: this one, or a worktree of it.
+
+    Raises:
+        ConfigError: they are no valid parameters.
+    """
+    load_params()
+    if not values:
+        yield Path.cwd()
+        return
+    digest = hashlib.sha256(json.dumps(dict(values), sort_keys=True).encode()).hexdigest()[:12]
+    with entered_worktree(digest) as folder:
+        set_values(values)
+        yield folder
+
+
+def run_stages(graph: Mapping[str, Stage], run: Run) -> None:
+    """Run the present folder's stages, each as a task of the present flow run, and record what is missing in MLflow."""
+    started = time.monotonic()
+    futures: dict[str, PrefectFuture[Any]] = {}
+    try:
         for stage in graph.values():
             behind = [futures[name] for name in stage.upstream]
             futures[stage.name] = reproduce.submit(stage=stage, run=run, return_state=False, wait_for=behind)
         wait(list(futures.values()))
-        for future in futures.values():
-            future.result()
-    if "report" in graph:
-        show_results(SUMMARY, naming.label)
+    finally:
+        run.end()
+        with atomic_writer(home() / LAST_RUN) as file:
+            json.dump({"total_s": time.monotonic() - started, "stages": run.costs}, file, indent=2)
+        _log_to_mlflow()
+    for future in futures.values():
+        future.result()
+
+
+def show_results(summary: dict[str, Any]) -> None:
+    """Artifacts of the flow run: every model's pass@1 on every benchmark in percent, and the way to MLflow's pages."""
+    rows = [
+        {"model": model, "benchmark": benchmark, "pass@1": f"{100 * score['pass_at_1']:.1f}"}
+        | {"95%": " to ".join(f"{100 * end:.1f}" for end in score["ci95"]), "n": score["n"]}
+        for model, scores in summary["models"].items()
+        for benchmark, score in scores.items()
+    ]
+    create_table_artifact(rows, key="results", description="pass@1 in percent")
+    if (pages := announced_pages()) is not None:
+        create_link_artifact(pages.mlflow, link_text="MLflow", key="mlflow", description="The runs' record")
+
+
+def _log_to_mlflow() -> None:
+    from tasks.mlflow_runs import log_missing
+
+    log_missing()
+
+
+def _refuse(holder: str) -> None:
+    """Two runs in one folder would fight over its files."""
+    raise InputError(f"process {holder} already runs the experiment here; wait for it or end it")

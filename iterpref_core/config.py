@@ -269,6 +269,7 @@ class TrainingParams(Settings):
     """
 
     seed: Seed
+    start: Annotated[str, Field(min_length=1)] | None
     beta: Beta
     epochs: PositiveInt
     batch_size: PositiveInt

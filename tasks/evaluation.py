@@ -1,17 +1,14 @@
 """Stage `evaluation`, once per model."""
 
 from iterpref_core.config import Params
-from tasks.common.paths import ANSWERS, PROBLEMS, RESULTS, WORK, model_path, prompt_style
-from tasks.common.stage_body import Metrics, run_body
-from tasks.common.stage_task import stage_task
+from tasks.paths import ANSWERS, PROBLEMS, RESULTS, WORK, model_path, prompt_style
+from tasks.stage_body import Metrics, run_body
 
 
-@stage_task
-def evaluate_model(params: Params, model: str) -> Metrics:
+def run(params: Params, model: str) -> Metrics:
     """Measure one model on every benchmark."""
     from iterpref_core.evaluation.evaluation import EvaluationSetting
     from iterpref_core.evaluation.evaluation import evaluate_model as entry
-    from iterpref_core.inference.local import transformers_backend  # noqa: F401  # what it imports is no part of the body
 
     setting = EvaluationSetting(PROBLEMS, params.evaluation.livecodebench, params.execution, WORK / "evaluation")
     measured = (model, model_path(model), params.evaluation, setting, RESULTS / model, params.inference, params.budget)

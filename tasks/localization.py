@@ -1,13 +1,11 @@
 """Stage `localization`."""
 
 from iterpref_core.config import Params
-from tasks.common.paths import FOCAL, PAIRS, PROBLEMS
-from tasks.common.stage_body import Metrics, run_body
-from tasks.common.stage_task import stage_task
+from tasks.paths import FOCAL, PAIRS, PROBLEMS
+from tasks.stage_body import Metrics, run_body
 
 
-@stage_task
-def localize_pairs(params: Params) -> Metrics:
+def run(params: Params) -> Metrics:
     """Mark the error region of every pair."""
     from iterpref_core.localization.localization import localize_pairs as entry
 

@@ -1,13 +1,11 @@
 """Stage `nanolab`."""
 
 from iterpref_core.config import Params
-from tasks.common.paths import MODELS, PROBLEMS
-from tasks.common.stage_body import Metrics, run_body
-from tasks.common.stage_task import stage_task
+from tasks.paths import MODELS, PROBLEMS
+from tasks.stage_body import Metrics, run_body
 
 
-@stage_task
-def build_models(params: Params) -> Metrics:
+def run(params: Params) -> Metrics:
     """Train the embedded models, or record where the given ones are."""
     from iterpref_core.nanolab.nanolab import build_models as entry
 

@@ -1,13 +1,11 @@
 """Stage `problems`."""
 
 from iterpref_core.config import Params
-from tasks.common.paths import INGESTED, PROBLEMS
-from tasks.common.stage_body import Metrics, run_body
-from tasks.common.stage_task import stage_task
+from tasks.paths import INGESTED, PROBLEMS
+from tasks.stage_body import Metrics, run_body
 
 
-@stage_task
-def build_problems(params: Params) -> Metrics:
+def run(params: Params) -> Metrics:
     """Compose and split the problems."""
     from iterpref_core.problems.problems import build_problems as entry
 

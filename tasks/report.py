@@ -1,7 +1,7 @@
 """Stage `report`."""
 
 from iterpref_core.config import Params
-from tasks.common.paths import (
+from tasks.paths import (
     CONTAMINATION,
     FOCAL,
     LOCK,
@@ -12,12 +12,10 @@ from tasks.common.paths import (
     RESULTS,
     TRAJECTORIES,
 )
-from tasks.common.stage_body import Metrics, run_body
-from tasks.common.stage_task import stage_task
+from tasks.stage_body import Metrics, run_body
 
 
-@stage_task
-def build_report(params: Params) -> Metrics:
+def run(params: Params) -> Metrics:
     """Gather the summary, the pages and the tables."""
     from iterpref_core.report.report import build_report as entry
 

@@ -1,13 +1,11 @@
 """Stage `validity`."""
 
 from iterpref_core.config import Params
-from tasks.common.paths import ANSWERS, PROBLEMS, VALIDITY
-from tasks.common.stage_body import Metrics, run_body
-from tasks.common.stage_task import stage_task
+from tasks.paths import ANSWERS, PROBLEMS, VALIDITY
+from tasks.stage_body import Metrics, run_body
 
 
-@stage_task
-def measure_validity(params: Params) -> Metrics:
+def run(params: Params) -> Metrics:
     """Measure a sample of the tests that CodeFlow works with."""
     from iterpref_core.inference.backend_factory import open_judge
     from iterpref_core.validity.validity import measure_validity as entry

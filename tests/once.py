@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.common.paths import STATE
+from tasks.paths import STATE
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.experiment_verbs import PANEL
-from flows.cli.path_options import input_option
-from flows.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption
+from flows.cli.machine_verbs import PANEL
+from iterpref_core.cli.path_options import input_option
+from iterpref_core.cli.shared import DEFAULT_PARAMS, JsonOption, ParamsOption
 from iterpref_core.config import Params, load_params
 from iterpref_core.errors import InputError
 
@@ -53,8 +53,8 @@ def init(
             raise InputError("--check only reads params.yaml; leave out the options that write it")
         _check(params, as_json=json_)
         return
-    from tasks.common.paths import INGESTED
     from tasks.orchestration.new_configuration import OwnInputs, write_configuration
+    from tasks.paths import INGESTED
 
     if model is None or debugger is None:
         problems, model, debugger, base_url = _ask_for(problems, model, debugger, base_url, load_params(params))
@@ -106,7 +106,7 @@ def _ask(option: str, question: str, default: object) -> str:
 def _check(params: Path, *, as_json: bool) -> None:
     from rich.console import Console
 
-    from flows.cli.experiment_verbs import findings_table
+    from flows.cli.machine_verbs import findings_table
     from tasks.orchestration.configuration_check import check_configuration
 
     found = check_configuration(load_params(params))

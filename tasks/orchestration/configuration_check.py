@@ -4,16 +4,18 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
+from pathlib import Path
 from typing import NamedTuple
+
+import yaml
 
 from iterpref_core.config import WITH_WEIGHTS, Params
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.local.checkpoints import EMBEDDED
 from iterpref_core.problems.problems import read_ingested, synthesize
 from iterpref_core.records import Problem
-from tasks.common.paths import INGESTED
 from tasks.orchestration.doctor import Diagnosis, examine
-from tasks.orchestration.workspaces import graph_objectives
+from tasks.paths import INGESTED
 
 SAMPLE = 256
 """Problems whose lengths are measured."""
@@ -104,7 +106,10 @@ def _training(params: Params, sample: Sequence[Problem], total: int) -> Iterator
     from iterpref_core.training.this_device import this_device
     from iterpref_core.training.training_estimate import MARGIN
 
-    training, objectives = params.training, len(graph_objectives())
+    training, objectives = (
+        params.training,
+        len(yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]["training"]["foreach"]),
+    )
     gpus = max(torch.cuda.device_count(), 1) if training.accelerate else 1
     longest = params.codeflow.max_new_tokens
     found = estimate_from_problems(sample, total, params.model.student, params.model.prompt, training, longest, gpus)

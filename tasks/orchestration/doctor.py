@@ -13,8 +13,7 @@ from pydantic import BaseModel
 from iterpref_core.config import WITH_WEIGHTS, Params
 from iterpref_core.cores import usable_cores
 from iterpref_core.errors import InputError, IterPrefError
-from tasks.orchestration.services import answers, responds
-from tasks.recording.outbox import public_address
+from tasks.servers import answers
 
 LOCK = Path("requirements.lock")
 _NEEDED_GB = 5
@@ -131,7 +130,7 @@ def _served(params: Params) -> Diagnosis:
     asked = params.inference
     Budget(params.budget, asked)
     found = f"{name_served(params.model.debugger, asked.backend).name_or_path}, {describe_endpoint(asked)}"
-    silent = [url for url in asked.base_urls if not responds(f"{url}/models")] if asked.backend == "openai" else []
+    silent = [url for url in asked.base_urls if not answers(f"{url}/models")] if asked.backend == "openai" else []
     if silent:
         remedy = "start the server, or correct inference.base_url"
         return Diagnosis(
@@ -211,7 +210,7 @@ def _services() -> Iterator[Diagnosis]:
     else:
         remedy = "start it, or unset PREFECT_API_URL; until then `iterpref run` starts its own"
         yield Diagnosis(name="Prefect", status="absent", found=f"{url} does not answer", remedy=remedy)
-    uri = public_address(os.environ.get("MLFLOW_TRACKING_URI", ""))
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "").rpartition("@")[2]
     if uri.startswith("http") and not answers(f"{uri.rstrip('/')}/health"):
         yield Diagnosis(
             name="MLflow",

@@ -14,7 +14,7 @@ from iterpref_core.inference.local.checkpoints import name_served, pin_model
 from iterpref_core.problems.formats.json_items import read_items
 from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import atomic_writers, parse_record
-from tasks.common.dotted_keys import flatten
+from tasks.dotted_keys import flatten
 from tasks.orchestration.configuration_check import SAMPLE
 from tasks.orchestration.profiles import PROFILES, apply_profile, write_values
 

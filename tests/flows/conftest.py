@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from flows import cli
+from iterpref_core.cli import main
 
 
 @pytest.fixture
@@ -13,12 +13,9 @@ def iterpref(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
     def call(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["iterpref", *map(str, arguments)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as error:
-            code = int(error.code or 0)
+        with pytest.raises(SystemExit) as ended:
+            main()
         captured = capsys.readouterr()
-        return code, captured.out, captured.err
+        return int(ended.value.code or 0), captured.out, captured.err
 
     return call

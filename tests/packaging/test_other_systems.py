@@ -45,13 +45,6 @@ def test_what_is_hidden_is_hidden(tmp_path: Path) -> None:
         without_linux("import os; os.fork()", cwd=tmp_path)
 
 
-def test_a_stage_s_memory_is_stated_without_proc(tmp_path: Path) -> None:
-    program = (
-        "from pathlib import Path; from tasks.common import stage_body; stage_body.Path = lambda _: Path('absent'); "
-    )
-    assert float(without_linux(f"{program}print(stage_body.peak_mb())", cwd=tmp_path)) > 1
-
-
 @pytest.fixture
 def model(make_model: Callable[[PreTrainedTokenizerBase], Path]) -> Path:
     return make_model(train_tokenizer(["Write f(x) that adds 1.\ndef f(x):\n    return x + 1\n"], 300))

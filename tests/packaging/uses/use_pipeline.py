@@ -4,10 +4,10 @@ import subprocess
 import sys
 
 import flows.experiment
-import tasks.recording.tracking
+import tasks.mlflow_runs
 
 assert flows.experiment.experiment.name == "experiment"
-assert tasks.recording.tracking
+assert tasks.mlflow_runs
 
-command = [sys.executable, "-m", "flows.entry_point", "execute", "--help"]
+command = [sys.executable, "-m", "iterpref_core.cli", "execute", "--help"]
 assert "samples" in subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -1,0 +1,206 @@
+"""`iterpref run`, `sweep` and `ui`: the flows against a Prefect server, and what came out."""
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from iterpref_core.cli.shared import JsonOption, SetOption, parse_assignments
+from iterpref_core.config import load_params
+from iterpref_core.errors import ConfigError, StorageError
+
+if TYPE_CHECKING:
+    from flows.sweep import SweepResult
+
+PANEL = "Experiment"
+_NEEDED_MB = 50
+"""What the data bases of MLflow and Prefect grow by in a run of the smallest experiment, with as much again."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    for verb in (run, sweep, ui):
+        app.command(rich_help_panel=PANEL)(verb)
+
+
+def run(
+    stages: Annotated[
+        list[str] | None, typer.Argument(help="Stages of dvc.yaml, with all they need; all by default.")
+    ] = None,
+    set_: SetOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Run the named stages even where nothing changed.")] = False,
+    jobs: Annotated[
+        int, typer.Option(min=1, max=64, help="How many stages may run at once; of a GPU each has its own.")
+    ] = 2,
+) -> None:
+    """Run the experiment: DVC's stages as a Prefect flow, then the results; with --set in a git worktree."""
+    from tasks.dvc_graph import load_graph, select_stages, stale_stages
+    from tasks.servers import running_prefect
+
+    started, values, targets = time.monotonic(), parse_assignments(set_), tuple(stages or ())
+    load_params()
+    _check_disk()
+    graph = select_stages(load_graph(), targets)
+    folder, changed = Path.cwd(), True
+    if not values and not force and running_prefect() is None:
+        changed = not stale_stages().isdisjoint(graph)
+    if changed:
+        given = {"stages": targets, "values": values, "force": force, "jobs": jobs}
+        folder = Path(in_prefect(_experiment, given))
+    else:
+        from tasks.mlflow_runs import log_missing
+
+        log_missing()
+    if "report" in graph:
+        _print_results(folder)
+    if not changed:
+        typer.echo(f"stages         {len(graph)} unchanged")
+    typer.echo(f"time           {time.monotonic() - started:.0f} s")
+
+
+def sweep(
+    preset: Annotated[
+        str | None, typer.Argument(help="Of ablations.yaml: `tune`, or one of the paper's ablations.")
+    ] = None,
+    objective: Annotated[
+        list[str] | None, typer.Option(help="Train this one; repeatable. By default the preset's, or dvc.yaml's.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=V1,V2", help="A parameter with all values that it takes; repeatable."),
+    ] = None,
+    benchmark: Annotated[str, typer.Option(help="What points are scored on.")] = "validation",
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each point.")] = 1,
+    json_: JsonOption = False,
+) -> None:
+    """Train and score a grid in a git worktree, each point a DVC experiment, and compare them to the first."""
+    load_params()
+    _check_disk()
+    given: dict[str, Any] = {"preset": preset, "benchmark": benchmark, "seeds": seeds, "values": _parse_grid(set_)}
+    given |= {"objectives": tuple(objective)} if objective else {}
+    result: SweepResult = in_prefect(_sweep, given)
+    if json_:
+        typer.echo(result.model_dump_json(indent=2))
+        return
+    _print_sweep(result)
+    typer.echo("experiments  `dvc exp show --only-changed`; `dvc exp apply NAME` brings one here")
+
+
+def ui() -> None:
+    """Start Prefect's pages, with experiment and sweep to be started there, and MLflow's; Ctrl-C ends them."""
+    from flows.serve import serve_pages
+
+    load_params()
+    serve_pages()
+
+
+def in_prefect(load: Callable[[], Callable[..., Any]], given: Mapping[str, Any]) -> Any:
+    """Run a flow on the Prefect server that answers, or on one of its own.
+
+    Args:
+        load: imports the flow, once Prefect's settings are there.
+        given: its parameters.
+
+    Raises:
+        ConfigError: they are refused.
+        ServerError: the server ended meanwhile.
+    """
+    from tasks.servers import ServerError, free_port, prefect_server, running_prefect
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with ExitStack() as stack:
+        url = running_prefect() or stack.enter_context(prefect_server(free_port(), pages=False))
+        os.environ["PREFECT_API_URL"] = url
+        flow = load()
+        from httpx import HTTPError
+        from prefect.exceptions import ParameterTypeError
+
+        try:
+            return flow(**given)
+        except ParameterTypeError as error:
+            raise ConfigError(str(error)) from None
+        except HTTPError as error:
+            raise ServerError(
+                f"the Prefect server at {url} does not answer ({error}); finished stages are kept: run again"
+            ) from None
+        finally:
+            _drain_prefect()
+
+
+def _drain_prefect() -> None:
+    """Send what Prefect still has queued: without its server it would wait for ever when the process ends."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    APILogWorker.drain_all(timeout=10)
+    EventsWorker.drain_all(timeout=10)
+
+
+def _experiment() -> Callable[..., Any]:
+    from flows.experiment import experiment
+
+    return experiment
+
+
+def _sweep() -> Callable[..., Any]:
+    from flows.sweep import sweep as flow
+
+    return flow
+
+
+def _check_disk() -> None:
+    free_mb = shutil.disk_usage(Path()).free / 2**20
+    if free_mb < _NEEDED_MB:
+        raise StorageError(
+            f"{Path.cwd()}: No space left on device: {free_mb:.0f} MiB are free, and a run needs {_NEEDED_MB} for its "
+            "records alone; free some space and run again"
+        )
+
+
+def _parse_grid(assignments: Sequence[str] | None) -> dict[str, list[Any]]:
+    """Parameter → values, of `KEY=V1,V2`."""
+    grid: dict[str, list[Any]] = {}
+    for text in assignments or ():
+        key, _, values = text.partition("=")
+        for value in [values] if values.startswith("[") else values.split(","):
+            grid.setdefault(key, []).extend(parse_assignments([f"{key}={value}"]).values())
+    return grid
+
+
+def _print_results(folder: Path) -> None:
+    from rich.console import Console
+
+    from iterpref_core.report.summary import read_summary
+    from iterpref_core.report.terminal_table import benchmark_table, pairs_line, results_notes, results_table
+    from tasks.paths import REPORTS, SUMMARY
+
+    summary = read_summary(folder / SUMMARY)
+    for part in (results_table(summary), results_notes(summary), benchmark_table(summary)):
+        if part:
+            Console().print(part)
+    typer.echo(f"pairs          {pairs_line(summary)}")
+    typer.echo(f"report         {os.path.relpath(folder / REPORTS / 'index.html')}")
+
+
+def _print_sweep(result: "SweepResult") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from iterpref_core.report.number_formats import p_value, points
+
+    table = Table(title=f"{result.benchmark}, compared to the first row", title_justify="left")
+    for column in ("", "pass@1", "seeds", "std", "points", "95% interval", "p"):
+        table.add_column(column, justify="right" if column else "left")
+    for row in result.rows:
+        spread = f"{100 * row.spread:.1f}" if row.spread is not None else ""
+        difference = points(row.difference) if row.difference is not None else ""
+        ends = f"[{points(row.ci95[0])}, {points(row.ci95[1])}]" if row.ci95 else ""
+        tested = p_value(row.p_value) if row.p_value is not None else ""
+        table.add_row(row.label, f"{row.pass_at_1:.1%}", str(len(row.scores)), spread, difference, ends, tested)
+    Console().print(table)

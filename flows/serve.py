@@ -1,0 +1,45 @@
+"""Pages on loopback: Prefect's, with experiment and sweep ready to be started there, and MLflow's."""
+
+import os
+import signal
+from contextlib import ExitStack
+from pathlib import Path
+
+from tasks.mlflow_runs import tracking_uri
+from tasks.servers import MLFLOW_PORT, PREFECT_PORT, Pages, announced, free_port, mlflow_server, prefect_server
+
+
+def serve_pages() -> None:
+    """Start both servers, print their addresses, serve both flows until Ctrl-C, and end both.
+
+    Raises:
+        ServerError: one of them did not start.
+    """
+    # A script's shell lets what it starts in the background ignore the interrupt, which is how this ends.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with ExitStack() as stack:
+        prefect = stack.enter_context(prefect_server(free_port(PREFECT_PORT), pages=True))
+        mlflow = tracking_uri()
+        if not mlflow.startswith("http"):  # a tracking server has pages of its own
+            mlflow = stack.enter_context(mlflow_server(free_port(MLFLOW_PORT), mlflow))
+        os.environ |= {"PREFECT_API_URL": prefect, "PYTHONPATH": str(Path.cwd())}
+        stack.enter_context(announced(Pages(prefect=prefect, mlflow=mlflow)))
+        print(f"Prefect  {prefect.removesuffix('/api')}  (Deployments → experiment or sweep → Run)")
+        print(f"MLflow   {mlflow}  (Experiments → iterpref)")
+        print("Ctrl-C stops both.", flush=True)
+        _serve_flows()
+
+
+def _serve_flows() -> None:
+    """Serve both flows until interrupted; one run at a time, because a checkout holds one."""
+    from prefect import serve
+
+    from flows.experiment import experiment
+    from flows.sweep import sweep
+
+    try:
+        deployments = [experiment.to_deployment(name="experiment"), sweep.to_deployment(name="sweep")]
+        serve(*deployments, limit=1, pause_on_shutdown=False, print_starting_message=False)  # type: ignore[arg-type]
+    except KeyboardInterrupt:
+        print("stopping", flush=True)

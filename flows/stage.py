@@ -1,0 +1,122 @@
+"""Stage: how DVC runs one, `python -m flows.stage NAME [ITEM]`, with or without a flow around it.
+
+Exit codes: 0 done; 2 bad input or configuration, or a full disk; 75 a server could not be reached, and may be later;
+1 all else. The reason is the last line on stderr, after `error: `.
+"""
+
+import importlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import NoReturn
+
+from iterpref_core.cli.libraries import set_up_libraries
+from iterpref_core.config import load_params
+from iterpref_core.errors import EndpointError, InputError, IterPrefError, storage_error
+from tasks.child import die_with
+from tasks.lock import only_one
+from tasks.paths import STATE
+
+RUN_VARIABLE = "ITERPREF_RUN"
+"""Names the run of `iterpref run` or of a sweep that a stage belongs to; absent under a bare `dvc repro`."""
+TRY_AGAIN = 75
+
+
+def main(name: str, *item: str) -> int:
+    """Run a stage, record it, and return its exit code.
+
+    Args:
+        name: of the stage in dvc.yaml.
+        item: what follows `@` in DVC's name of it, such as an objective.
+    """
+    die_with(os.getppid())
+    set_up_libraries()
+    logging.basicConfig(format="%(levelname)s: %(message)s")
+    signal.signal(signal.SIGTERM, _raise_exit)
+    stage = "@".join((name, *item))
+    try:
+        with only_one(STATE / "locks" / f"{stage}.lock", lambda holder: _say_waiting(stage, holder)):
+            _run(stage, lambda: importlib.import_module(f"tasks.{name}").run(load_params(), *item))
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the process ends here, and says why
+        code, reason = _explain(error)
+        print(f"error: {reason}", file=sys.stderr, flush=True)
+        _record(stage, reason)
+        return code
+    _record(stage)
+    return 0
+
+
+def _run(stage: str, body: Callable[[], object]) -> None:
+    """Run a stage's body; under a bare `dvc repro`, as a flow of a Prefect server that is there."""
+    if RUN_VARIABLE in os.environ:
+        body()
+        return
+    from tasks.servers import running_prefect
+
+    if (server := running_prefect()) is None:
+        body()
+        return
+    os.environ["PREFECT_API_URL"] = server
+    from httpx import HTTPError
+    from prefect import flow
+
+    outcome: list[Exception | None] = []
+
+    def watched() -> None:
+        try:
+            body()
+        except Exception as error:
+            outcome.append(error)
+            raise
+        outcome.append(None)
+
+    try:
+        flow(name=stage, flow_run_name=stage, persist_result=False)(watched)()
+    except HTTPError as error:  # the server's end costs what it would have shown, and nothing else
+        if not outcome:
+            body()
+        elif outcome[0] is not None:
+            raise outcome[0] from None
+        print(f"warning: {stage} is not shown in Prefect, whose server does not answer: {error}", file=sys.stderr)
+
+
+def _explain(error: BaseException) -> tuple[int, str]:
+    """The exit code, and the message for the user; a defect is shown with its traceback before."""
+    if isinstance(error, KeyboardInterrupt):
+        return 130, "interrupted; what was finished is kept, and the same command continues"
+    if isinstance(error, EndpointError):
+        return TRY_AGAIN, str(error)
+    if isinstance(error, IterPrefError):
+        return 2 if isinstance(error, InputError) else 1, str(error)
+    if (full := storage_error(error)) is not None:
+        return 2, str(full)
+    logging.getLogger(__name__).error("a defect, or a library's error", exc_info=error)
+    return 1, f"{type(error).__name__}: {error}"
+
+
+def _record(stage: str, reason: str = "") -> None:
+    """Record the stage in MLflow, which must not cost the work of hours, whatever is wrong with it."""
+    try:
+        from tasks.mlflow_runs import log_stage
+
+        log_stage(stage, reason)
+    except Exception as error:  # noqa: BLE001
+        print(f"warning: {stage} is not recorded in MLflow: {type(error).__name__}: {error}", file=sys.stderr)
+
+
+def _say_waiting(stage: str, holder: str) -> None:
+    """The process may be left from a killed run, and what it writes is good."""
+    print(f"{stage}: process {holder} is still running this stage; waiting for it", flush=True)
+
+
+def _raise_exit(number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

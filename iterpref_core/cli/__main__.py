@@ -1,0 +1,6 @@
+"""`python -m iterpref_core.cli`, as `iterpref`."""
+
+from iterpref_core.cli import main
+
+if __name__ == "__main__":
+    main()

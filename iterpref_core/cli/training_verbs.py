@@ -1,0 +1,147 @@
+"""Verbs of training."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from iterpref_core.cli.path_options import input_option, output_option
+from iterpref_core.cli.shared import (
+    DEFAULT_PARAMS,
+    JsonOption,
+    ParamsOption,
+    SetOption,
+    choose,
+    override,
+    read_params,
+    show_result,
+)
+from iterpref_core.config import Params, load_params
+from iterpref_core.errors import InputError
+from iterpref_core.objectives.objectives import OBJECTIVES
+
+PANEL = "Training"
+NAMES = tuple(OBJECTIVES)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    for verb in (check, train):
+        app.command(rich_help_panel=PANEL)(verb)
+
+
+def check(
+    pairs: Annotated[Path, input_option("JSONL of pairs.")],
+    spans: Annotated[Path | None, input_option("JSONL of spans; with --model.")] = None,
+    model: Annotated[
+        str | None,
+        input_option("Folder or hub id of the model to train: its tokenizer measures lengths.", kind="path or name"),
+    ] = None,
+    against: Annotated[
+        list[str] | None,
+        input_option(
+            "A benchmark's JSONL file, or its name; repeatable. Those that variables name are always read.",
+            kind="path or name",
+        ),
+    ] = None,
+    out: Annotated[Path | None, output_option("JSONL of the pairs that share nothing with a benchmark.")] = None,
+    problems: Annotated[Path, input_option("JSONL of problems, for --against heldout.")] = Path("data/problems.jsonl"),
+    params: ParamsOption = DEFAULT_PARAMS,
+    json_: JsonOption = False,
+) -> None:
+    """Check pairs: lengths, error regions, repetitions, overlap with benchmarks; exit 1 if something must stop it."""
+    from iterpref_core.screening.benchmark_tasks import VARIABLES
+    from iterpref_core.screening.contamination import Decontamination
+    from iterpref_core.storage.jsonl import read_pairs, write_jsonl
+    from iterpref_core.training.checks import overlap_findings
+
+    if (spans is None) != (model is None):
+        raise InputError("--spans and --model belong together: what is trained on, and whose tokenizer counts")
+    settings = load_params(params)
+    checks = _check_pairs(pairs, spans, model, settings) if spans is not None and model is not None else None
+    given = [name for name, variable in VARIABLES.items() if variable in os.environ]
+    benchmarks = Decontamination([*(against or []), *given], problems, drop=out is not None)
+    overlaps, clean = benchmarks.overlaps, benchmarks.clean(read_pairs(pairs))
+    kept = write_jsonl(out, clean) if out is not None else sum(1 for _ in clean)
+    findings = [*(checks.findings(settings.training) if checks else ()), *overlap_findings(overlaps)]
+    findings.sort(key=lambda finding: not finding.stops)
+    result: dict[str, Any] = {"pairs": len(checks) if checks else kept}
+    result["benchmark_tasks"] = sum(overlap.tasks for overlap in overlaps.values())
+    result |= checks.numbers() if checks else {}
+    result |= {"kept": kept, "dropped/contaminated": benchmarks.dropped} if out is not None else {}
+    histogram = checks.histogram() if checks else {}
+    if json_:
+        found = [{"stops": finding.stops, "text": finding.text} for finding in findings]
+        typer.echo(json.dumps(result | {"histogram": histogram, "findings": found}, indent=2))
+    else:
+        show_result(result, as_json=False)
+        for name, bins in histogram.items():
+            typer.echo(f"{name} tokens: " + ", ".join(f"{label}: {count}" for label, count in bins.items()))
+        for finding in findings:
+            typer.echo(f"{'STOP' if finding.stops else 'look'}: {finding.text}")
+    if out is None and any(finding.stops for finding in findings):
+        raise typer.Exit(1)
+
+
+def _check_pairs(pairs: Path, spans: Path, model: str, settings: Params) -> Any:
+    from iterpref_core.inference.local.checkpoint_checks import check_checkpoint
+    from iterpref_core.inference.local.tokenizers import load_tokenizer
+    from iterpref_core.training.checks import check_pairs
+    from iterpref_core.training.dataset import count_without_spans, join_spans
+
+    prompt = settings.model.prompt
+    tokenizer = load_tokenizer(check_checkpoint(model, prompt, loaded=False, trained=True), prompt)
+    joined, without = join_spans(pairs, spans), count_without_spans(pairs, spans)
+    checks = check_pairs(joined, tokenizer, settings.training, without)
+    if not len(checks):
+        raise InputError(f"{spans}: no pair to check; look at the drop reasons of the stages before")
+    return checks
+
+
+def train(
+    pairs: Annotated[Path, input_option("JSONL of pairs.")],
+    spans: Annotated[Path, input_option("JSONL of spans.")],
+    objective: Annotated[str, typer.Option(help=f"One of: {', '.join(NAMES)}.")],
+    model: Annotated[str, input_option("Folder or hub id of the model to train.", kind="path or name")],
+    out: Annotated[
+        Path | None,
+        output_option("Folder for the trained model; its curve goes beside it. Not with --estimate.", kind="folder"),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the order of the data.")] = None,
+    set_: SetOption = None,
+    estimate: Annotated[bool, typer.Option("--estimate", help="Print memory and GPU-hours; train nothing.")] = False,
+    gpus: Annotated[int, typer.Option(min=1, help="With --estimate: cards that share model and batch.")] = 1,
+    precision: Annotated[
+        str | None, typer.Option(help="With --estimate: bf16, mixed, autocast or fp32; by default as training does.")
+    ] = None,
+    mfu: Annotated[
+        float, typer.Option(min=0.01, max=1, help="With --estimate: share of a card's peak that training reaches.")
+    ] = 0.4,
+    total_pairs: Annotated[
+        int | None,
+        typer.Option(min=1, help="With --estimate: how many pairs there will be, of which these are a sample."),
+    ] = None,
+    params: ParamsOption = DEFAULT_PARAMS,
+    json_: JsonOption = False,
+) -> None:
+    """Train a model on pairs (focal preference training); a killed run continues from its last checkpoint."""
+    name = choose("--objective", objective, NAMES)
+    every = read_params(params, set_)
+    settings = override(every.training, {"seed": seed})
+    if estimate:
+        from iterpref_core.cli.training_costs import show_estimate
+
+        options = {"gpus": gpus, "precision": precision, "mfu": mfu, "total_pairs": total_pairs}
+        show_estimate(pairs, spans, model, name, settings, every.model.prompt, options, as_json=json_)
+        return
+    if out is None:
+        raise InputError("--out is missing; name the folder for the trained model (only --estimate needs none)")
+    from iterpref_core.training.ranks import is_main_process
+    from iterpref_core.training.training import train_objective
+
+    curve, work = out.with_name(f"{out.name}.curve.csv"), out.with_name(f".{out.name}.work")
+    result = train_objective(pairs, spans, model, name, settings, out, curve, work, prompt=every.model.prompt)
+    if is_main_process():
+        show_result(result, json_)

@@ -1,0 +1,74 @@
+"""Child processes of a run: each ends with the process that started it, and its whole group can be ended."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+GRACE_S = 4.0
+"""How long a group has between SIGTERM and SIGKILL."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+def start(
+    command: Sequence[str], environment: Mapping[str, str], output: IO[bytes] | int = subprocess.PIPE
+) -> subprocess.Popen[bytes]:
+    """Start a child in a session of its own; on Linux it gets SIGTERM when the calling thread ends, however that is.
+
+    Args:
+        command: program and arguments.
+        environment: the child's whole environment.
+        output: where its stdout and stderr go.
+    """
+    return subprocess.Popen(
+        [sys.executable, str(Path(__file__)), str(os.getpid()), *command],
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def read_lines(child: subprocess.Popen[bytes]) -> Iterator[str]:
+    """The child's output until it closes it; of a line that was drawn over, such as a progress bar, the last state."""
+    assert child.stdout is not None, "started with a pipe"
+    for raw in child.stdout:
+        line = raw.decode("utf-8", "replace").rstrip().rpartition("\r")[2]
+        if line:
+            yield line
+
+
+def end(child: subprocess.Popen[bytes]) -> None:
+    """End a child and what is left of its group, also where it has ended itself."""
+    _signal(child, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(GRACE_S)
+    _signal(child, signal.SIGKILL)
+    child.wait()
+    if child.stdout is not None:
+        child.stdout.close()
+
+
+def die_with(parent: int) -> None:
+    """Have this process get SIGTERM when its parent, whose process id this must be, ends. Linux alone knows how."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it has ended already
+            sys.exit(128 + signal.SIGTERM)
+
+
+def _signal(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
+        os.killpg(child.pid, number)
+
+
+if __name__ == "__main__":
+    die_with(int(sys.argv[1]))
+    os.execvp(sys.argv[2], sys.argv[2:])

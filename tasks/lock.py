@@ -1,0 +1,31 @@
+"""Lock: one process at a time; a file beside it names the holder. The system lets go when the holder dies."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+
+@contextmanager
+def only_one(path: Path, on_busy: Callable[[str], None]) -> Iterator[None]:
+    """Hold the lock at `path`.
+
+    Args:
+        path: of the lock file; its folder is made.
+        on_busy: called with the holder's process id if another process holds the lock. Raise there to give up; return
+            to wait until it is free.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock, holder = FileLock(path), path.with_suffix(".pid")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        on_busy(holder.read_text(encoding="ascii") if holder.is_file() else "?")
+        lock.acquire()
+    try:
+        holder.write_text(str(os.getpid()), encoding="ascii")
+        yield
+    finally:
+        lock.release()

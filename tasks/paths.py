@@ -1,0 +1,51 @@
+"""Artifact paths of the stages, relative to the repository's root. dvc.yaml names the same ones."""
+
+from pathlib import Path
+
+from iterpref_core.cli import places
+from iterpref_core.config import Params, PromptStyle
+
+PARAMS = Path("params.yaml")
+LOCK = Path("dvc.lock")
+
+INGESTED = Path("problems")
+PROBLEMS = Path("data/problems.jsonl")
+VALIDITY = Path("data/validity.jsonl")
+TRAJECTORIES = Path("data/trajectories.jsonl")
+PAIRS = Path("data/pairs.jsonl")
+CONTAMINATION = Path("data/contamination.json")
+FOCAL = Path("data/focal.jsonl")
+MODELS = Path("models")
+STUDENT = MODELS / "student"
+DEBUGGER = MODELS / "debugger"
+RESULTS = Path("results")
+METRICS = Path("metrics")
+HEADLINE = Path("metrics.json")
+REPORTS = Path("reports")
+SUMMARY = REPORTS / "summary.json"
+
+STATE, WORK, ANSWERS = places.STATE, places.WORK, places.ANSWERS
+BODIES = STATE / "bodies"
+
+
+def model_path(name: str) -> Path:
+    """The checkpoint that `name` (base, debugger or an objective) stands for."""
+    return {"base": STUDENT, "debugger": DEBUGGER}.get(name, MODELS / "trained" / name)
+
+
+def prompt_style(name: str, params: Params) -> PromptStyle:
+    """How the model of this name reads prompts: `model.prompt` is of the student and what is trained from it."""
+    return "auto" if name == "debugger" else params.model.prompt
+
+
+def metrics_path(stage: str) -> Path:
+    """Where a stage writes its metrics.
+
+    The report reads the folder of all others' metrics; its own, the headline, stand outside of it.
+
+    >>> str(metrics_path("training@target-rpo"))
+    'metrics/training/target-rpo.json'
+    """
+    if stage == "report":
+        return HEADLINE
+    return METRICS / (stage.replace("@", "/") + ".json")

@@ -1,0 +1,116 @@
+"""Stage slots: which stage may start now, with how many cores, and with which accelerators."""
+
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from iterpref_core.errors import IterPrefError
+from tasks.dvc_graph import Stage, downstream_depth
+
+
+class CancelledError(IterPrefError):
+    """The run is being cancelled: nothing starts any more."""
+
+
+class Slot(NamedTuple):
+    """What a stage may use: cores, and accelerators by the names that `CUDA_VISIBLE_DEVICES` takes."""
+
+    cores: int
+    cards: tuple[str, ...]
+
+
+def visible_cards() -> tuple[str, ...]:
+    """This machine's NVIDIA cards, of which `CUDA_VISIBLE_DEVICES` may leave some; none where there is no driver."""
+    if (chosen := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return tuple(card.strip() for card in chosen.split(",") if card.strip())
+    if shutil.which("nvidia-smi") is None:
+        return ()
+    command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=False)
+    return tuple(listed.stdout.split()) if listed.returncode == 0 else ()
+
+
+class Slots:
+    """At most `jobs` stages at once; where more could run, those with the longest chain behind them go first.
+
+    An accelerated stage waits for a card of its own, or for all of them where it is spread over them. A stage that will
+    have company gets its share of the cores, so that stages do not crowd each other out; one that runs alone gets all.
+
+    Args:
+        graph: of the stages that will ask.
+        jobs: how many run at once.
+        cores: that they share.
+        cards: that accelerated stages share; where there are none, they run as others do.
+        spread: names of the stages that use all cards together, before any `@`.
+    """
+
+    def __init__(
+        self, graph: Mapping[str, Stage], jobs: int, cores: int, cards: Sequence[str], spread: Sequence[str] = ()
+    ) -> None:
+        self._graph = graph
+        self._depth = downstream_depth(graph)
+        self._jobs = jobs
+        self._cores = cores
+        self._cards = list(cards)
+        self._free = list(cards)
+        self._spread = spread
+        self._waiting = set(graph)
+        self._running: set[str] = set()
+        self._done: set[str] = set()
+        self._cancelled = False
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def take(self, name: str) -> Iterator[Slot]:
+        """Wait for a slot. A stage that ends without an error lets those behind it start.
+
+        Raises:
+            CancelledError: the run was cancelled while the stage waited.
+        """
+        with self._changed:
+            self._waiting.add(name)  # also one that is tried again
+            self._changed.wait_for(lambda: self._cancelled or name in self._startable())
+            if self._cancelled:
+                raise CancelledError(f"{name}: not started, because the run was cancelled")
+            company = min(self._jobs, len(self._running) + len(self._startable()))
+            self._waiting.remove(name)
+            self._running.add(name)
+            cards = tuple(self._free[: self._needs(name)])
+            self._free = self._free[len(cards) :]
+        done = False
+        try:
+            yield Slot(max(1, self._cores // company), cards)
+            done = True
+        finally:
+            with self._changed:
+                self._running.remove(name)
+                self._free.extend(cards)
+                if done:
+                    self._done.add(name)
+                self._changed.notify_all()
+
+    def cancel(self) -> None:
+        """Let nothing start any more."""
+        with self._changed:
+            self._cancelled = True
+            self._changed.notify_all()
+
+    def _needs(self, name: str) -> int:
+        if not self._graph[name].accelerated:
+            return 0
+        return len(self._cards) if name.partition("@")[0] in self._spread else min(1, len(self._cards))
+
+    def _startable(self) -> list[str]:
+        """Stages that wait for nothing but this to be asked, the longest chain first."""
+        ready = [name for name in self._waiting if self._done.issuperset(self._graph[name].upstream)]
+        room, free = self._jobs - len(self._running), len(self._free)
+        chosen: list[str] = []
+        for name in sorted(ready, key=lambda name: (-self._depth[name], name)):
+            if len(chosen) < room and self._needs(name) <= free:
+                free -= self._needs(name)
+                chosen.append(name)
+        return chosen

@@ -1,0 +1,72 @@
+"""DVC's graph, read and not hashed."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from iterpref_core.errors import InputError
+from tasks.dvc_graph import Artifact, load_graph, read_lock, select_stages
+from tests.settings import ROOT
+
+
+@pytest.fixture(scope="module")
+def graph() -> dict:  # type: ignore[type-arg]
+    return load_graph(ROOT)
+
+
+def test_the_graph_is_that_of_dvc(graph: dict) -> None:  # type: ignore[type-arg]
+    assert len(graph) == 19
+    assert list(select_stages(graph, ("pairs",))) == ["problems", "nanolab", "codeflow", "pairs"]
+    assert [name for name in select_stages(graph, ("training",)) if "@" in name] == [
+        name for name in graph if name.startswith("training@")
+    ]
+    assert {name.partition("@")[0] for name in graph if graph[name].accelerated} == {
+        "nanolab", "validity", "codeflow", "training", "evaluation",
+    }  # fmt: skip
+    with pytest.raises(InputError, match="no stage 'traning'"):
+        select_stages(graph, ("traning",))
+
+
+def test_beta_is_no_parameter_of_sft(graph: dict) -> None:  # type: ignore[type-arg]
+    """A change of beta trains the preference objectives anew, and SFT, which reads none, stays."""
+    trained = {name: stage.params for name, stage in graph.items() if name.startswith("training@")}
+    assert {name for name, params in trained.items() if "training.beta" not in params} == {"training@sft"}
+    assert all(f"training.objectives.{name.partition('@')[2]}" in params for name, params in trained.items())
+
+
+def test_versions_of_libraries_are_dependencies() -> None:
+    """After an upgrade of trl, trainings are stale: the versions are those of the lock, and stages depend on them."""
+    versions = yaml.safe_load((ROOT / "environments/versions.yaml").read_text(encoding="utf-8"))
+    lock = dict(re.findall(r"(?m)^([\w-]+)==(\S+)$", (ROOT / "requirements.lock").read_text(encoding="utf-8")))
+    assert versions == {name: lock[name] for name in versions}, "make lock"
+    content = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    used = {
+        stage: libraries
+        for stage, described in content.items()
+        for entry in described.get("do", described)["params"]
+        if isinstance(entry, dict) and (libraries := entry.get("environments/versions.yaml"))
+    }
+    assert {"torch", "transformers", "trl", "peft", "accelerate"} <= set(used["training"])
+    assert {name for names in used.values() for name in names} == set(versions)
+
+
+def test_digests_and_sizes_are_the_lock_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_lock(tmp_path) == {}
+    monkeypatch.chdir(tmp_path)
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    dvc = [sys.executable, "-m", "dvc"]
+    subprocess.run([*dvc, "init", "--quiet"], check=True)
+    shutil.copy2(ROOT / "params.yaml", "params.yaml")
+    stage = {"cmd": "echo x > out", "params": ["training.beta"], "outs": ["out"]}
+    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"only": stage}}), encoding="utf-8")
+    subprocess.run([*dvc, "repro", "--quiet"], check=True)
+    locked = read_lock()["only"]
+    Path("out").unlink()  # nothing is read but the lock
+    assert locked == read_lock()["only"]
+    assert locked.outs == (Artifact("out", "401b30e3b8b5d629635a5c613cdb7919", 2),)
+    assert locked.params == {"training.beta": 0.1}

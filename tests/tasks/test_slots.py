@@ -1,0 +1,73 @@
+"""Which stages run together, with which cores and which cards."""
+
+import threading
+from collections.abc import Mapping
+
+import pytest
+
+from tasks.dvc_graph import Stage
+from tasks.slots import CancelledError, Slot, Slots, visible_cards
+
+DEMO = {
+    "problems": Stage("problems", ()),
+    "training@sft": Stage("training@sft", ("problems",), accelerated=True),
+    "training@dpo": Stage("training@dpo", ("problems",), accelerated=True),
+    "report": Stage("report", ("training@sft", "training@dpo")),
+}
+
+
+def run_all(graph: Mapping[str, Stage], slots: Slots) -> tuple[dict[str, Slot], set[frozenset[str]]]:
+    """Run every stage in a thread of its own; returns their slots, and which accelerated ones were at work together."""
+    given: dict[str, Slot] = {}
+    running: set[str] = set()
+    together = set()
+
+    def run(name: str) -> None:
+        with slots.take(name) as slot:
+            given[name] = slot
+            running.add(name)
+            together.add(frozenset(name for name in running if graph[name].accelerated))
+            threading.Event().wait(0.05)
+            running.remove(name)
+
+    threads = [threading.Thread(target=run, args=(name,)) for name in graph]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    return given, together
+
+
+@pytest.mark.parametrize(
+    ("cards", "spread", "most", "each"),
+    [
+        ((), (), 2, 0),  # no accelerator: as many as `jobs`
+        (("0",), (), 1, 1),  # one card: one stage at a time, although two may run
+        (("0", "1"), (), 2, 1),  # two cards: one each
+        (("0", "1"), ("training",), 1, 2),  # spread by accelerate: all cards, one stage
+    ],
+)
+def test_accelerated_stages_have_cards_of_their_own(
+    cards: tuple[str, ...], spread: tuple[str, ...], most: int, each: int
+) -> None:
+    given, together = run_all(DEMO, Slots(DEMO, jobs=2, cores=4, cards=cards, spread=spread))
+    assert max(map(len, together)) == most
+    assert {name: len(slot.cards) for name, slot in given.items()} == {
+        "problems": 0, "training@sft": each, "training@dpo": each, "report": 0,
+    }  # fmt: skip
+    if most == 2 and each:
+        assert {given["training@sft"].cards, given["training@dpo"].cards} == {("0",), ("1",)}
+    assert given["problems"].cores == given["report"].cores == 4, "alone, a stage has all cores"
+
+
+def test_a_cancelled_run_starts_nothing_more() -> None:
+    slots = Slots(DEMO, jobs=1, cores=1, cards=())
+    slots.cancel()
+    with pytest.raises(CancelledError), slots.take("problems"):
+        pass
+
+
+def test_the_cards_are_those_that_the_variable_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    for value, cards in {"": (), "2, 3": ("2", "3")}.items():
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
+        assert visible_cards() == cards
