@@ -23,6 +23,7 @@ _SYSTEM_PATHS = (
     "/lib64",
     "/etc/ld.so.cache",
     "/etc/localtime",
+    "/etc/mime.types",
     "/usr/share/zoneinfo",
 )
 _PROGRAM_PATHS = (

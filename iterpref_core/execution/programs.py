@@ -128,9 +128,13 @@ class StdinTest:
 
     Attributes:
         stdin: the text.
+        official: run it as LiveCodeBench's own runner does: as the body of a function, with objects of Python's in the
+            place of the console. `sys.stdin.buffer`, `sys.stdout.buffer`, `open(0)`, `quit()` and `exit()` fail there,
+            an empty line read by `input()` is the end of the input, and what a thread prints later is lost.
     """
 
     stdin: str
+    official: bool = False
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,8 @@ class Step(NamedTuple):
         kind: `call` and `lenient` return a value (compared by exact types, and by `==`), `apply` returns one for the
             judge, `stdin` what the program prints, also for the judge; the others only pass or fail.
         body: an expression, statements, a text to be read, a unittest source, a script test as a mapping, or, for
-            `apply`, the function, the encoded arguments and the function of the result.
+            `apply`, the function, the encoded arguments and the function of the result; for `stdin` the text, and
+            whether it is run as the official runner does.
         expected: the value, for `call` and `lenient`.
         atol: how far a `lenient` value may be off, on top of 1e-7 of it; 0 for not at all.
         shown: makes the call as source, for `apply` and `stdin`.
@@ -138,10 +139,10 @@ def rewrite_assert(source: str) -> tuple[tuple[StepKind, str, Expected], ...] | 
 
 def _steps_of(index: int, test: Test | ValueTest | StdinTest, judged: bool) -> list[Step]:  # noqa: PLR0911 - one a kind
     if isinstance(test, ValueTest):
-        body = (test.function, test.encoded, test.then)
-        return [Step(index, "apply", body, shown=lambda: test.call)]
+        return [Step(index, "apply", (test.function, test.encoded, test.then), shown=lambda: test.call)]
     if isinstance(test, StdinTest):
-        return [Step(index, "stdin", test.stdin, shown=lambda: f"the program, given {shorten(test.stdin, 80)!r},")]
+        body = [test.stdin, test.official]
+        return [Step(index, "stdin", body, shown=lambda: f"the program, given {shorten(test.stdin, 80)!r},")]
     if isinstance(test, IoTest):
         kind: StepKind = "lenient" if judged or test.atol is not None else "call"
         try:

@@ -71,6 +71,41 @@ def test_the_setup_is_run_before_and_its_lines_do_not_count(executor: Executor) 
     assert "line 1" in run(executor, "print(ceil())", setup="from math import *\n\n").feedback
 
 
+@pytest.mark.parametrize(
+    ("code", "verdict"),
+    [
+        ("import sys\nprint(sum(map(int, sys.stdin.read().split())))", "passed"),
+        ("def main():\n    print(int(input()) + int(input()))\nif __name__ == '__main__':\n    main()", "passed"),
+        ("print(int(input()) + int(input()))\nraise SystemExit(3)", "passed"),
+        ("import sys\nprint(sum(map(int, sys.stdin.buffer.read().split())))", "exception"),
+        ("import sys\nsys.stdout.buffer.write(b'7\\n')", "exception"),
+        ("print(7)\nquit()", "exception"),
+        ("print(sum(map(int, open(0))))", "wrong_answer"),
+        ("print(", "syntax_error"),
+    ],
+)
+def test_the_official_way_fails_where_the_official_runner_does(executor: Executor, code: str, verdict: str) -> None:
+    program = Program(code, (StdinTest("3\n4\n", official=True),), judge=lambda _, printed: bool(printed == "7\n"))
+    assert executor.run_one(program).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import atexit\natexit.register(print, 7)",
+        "file = open(1, 'w')\nfile.write('7\\n')",
+        "print(7)\nexit()",
+        "print(7)\nquit()",
+        "import sys\nprint(7)\nsys.stdout.close()",
+        "import os\nprint(7, flush=True)\nos.close(0)\nos.close(2)",
+        "print(sum(map(int, open(0).read().split())))",
+    ],
+)
+def test_a_script_ends_as_a_script_does_however_many_tests_there_are(executor: Executor, code: str) -> None:
+    judge = lambda _, printed: bool(printed == "7\n")  # noqa: E731
+    assert executor.run_one(Program(code, (StdinTest("3\n4\n"),) * 70, judge=judge)).feedback == ""
+
+
 def test_each_test_of_a_program_has_a_console_of_its_own(executor: Executor) -> None:
     seen: list[str] = []
     tests = tuple(StdinTest(text) for text in ("a", "b", "c"))

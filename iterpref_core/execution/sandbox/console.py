@@ -1,12 +1,20 @@
 """Console programs: what one reads on standard input, what it prints on standard output.
 
 Files stand behind both, not objects of Python's, so that `input()`, `sys.stdin.buffer`, `os.read(0, …)` and
-`os.write(1, …)` are the same to the program as on a real console.
+`os.write(1, …)` are the same to the program as on a real console. LiveCodeBench's own runner puts objects in their
+place, on which some of that fails: `run_as_function` does as it does.
 """
 
+import ast
+import atexit
+import builtins
+import gc
+import io
 import os
 import sys
 import threading
+from collections.abc import Callable
+from typing import Any
 
 from .encoding import encode
 
@@ -14,29 +22,40 @@ MAX_PRINTED = 8 << 20
 """Bytes beyond which what was printed is passed on as its size alone."""
 
 _PIECE = 1 << 20
+_MAIN = "__name__ == '__main__'"
+
+Load = Callable[[Any], dict[str, Any]]
+"""Runs source, or its tree, as `__main__`; returns the namespace."""
+
+
+def _put(descriptor: int, place: int) -> None:
+    """Move a file to a descriptor; where the program has closed its own, the file may be there already."""
+    if descriptor != place:
+        os.dup2(descriptor, place)
+        os.close(descriptor)
 
 
 class Console:
-    """Standard input holds a text from now on; what is printed from now on is collected; standard error goes nowhere.
+    """The console of one process: each of its programs finds it as if it were the first."""
 
-    Args:
-        stdin: what the program can read.
-    """
+    def __init__(self) -> None:
+        self._output = os.dup(1)  # a program may close its own
 
-    def __init__(self, stdin: str) -> None:
+    def open(self, stdin: str) -> None:
+        """Standard input holds a text from now on; what is printed from now on is collected; errors go nowhere."""
         file = os.open(".stdin", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         os.unlink(".stdin")
         data = memoryview(stdin.encode("utf-8", "surrogatepass"))
         while data:
             data = data[os.write(file, data) :]
         os.lseek(file, 0, os.SEEK_SET)
-        os.dup2(file, 0)
-        os.close(file)
-        os.dup2(os.open("/dev/null", os.O_WRONLY), 2)
-        self._output = os.dup(1)  # the program may close its own
+        _put(file, 0)
+        os.dup2(self._output, 1)
+        _put(os.open("/dev/null", os.O_WRONLY), 2)
         self._start = os.lseek(self._output, 0, os.SEEK_END)
         # No other encoding than the one in which the input was written, and no line ends but those that it has.
-        sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]  # noqa: SIM115
+        streams: Any = [open(number, mode, encoding="utf-8", closefd=False) for number, mode in enumerate("rww")]  # noqa: SIM115
+        sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__ = streams  # type: ignore[misc]
 
     def printed(self) -> str:
         """What was printed, encoded; or its size, where that is beyond `MAX_PRINTED`."""
@@ -51,9 +70,57 @@ class Console:
         data = b"".join(os.pread(self._output, _PIECE, self._start + at) for at in range(0, size, _PIECE))
         return encode(data.decode("utf-8", "replace"))
 
+    def run(self, stdin: str, load: Load, source: str) -> str:
+        """Run a program as a script that reads a text; returns what it prints, encoded."""
+        self.open(stdin)
+        try:
+            load(source)
+        except SystemExit:
+            pass  # a script may end itself; what it has printed counts
+        _end_as_a_script()
+        return self.printed()
 
-def wait_for_threads() -> None:
-    """What the interpreter does at the end of a script: the threads that are no daemons may finish."""
+
+def _end_as_a_script() -> None:
+    """What the interpreter does at the end: threads finish, `atexit` functions run, files that are left are flushed."""
     for thread in threading.enumerate():
         if thread is not threading.main_thread() and not thread.daemon:
             thread.join()
+    atexit._run_exitfuncs()
+    if (main := sys.modules.pop("__main__", None)) is not None:
+        vars(main).clear()
+    gc.collect()
+
+
+def _as_function(source: str, filename: str) -> ast.Module:
+    """The tree of a program as the body of a function: imports stay outside, and a last `if` of `__main__` is unwrapped."""
+    tree = ast.parse(source, filename)
+    body = tree.body
+    if body and isinstance(body[-1], ast.If) and ast.unparse(body[-1].test) == _MAIN:
+        body[-1:] = body[-1].body
+    imports: list[ast.stmt] = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
+    rest = [node for node in body if not isinstance(node, ast.Import | ast.ImportFrom)]
+    function = ast.parse("def program(): pass").body[0]
+    assert isinstance(function, ast.FunctionDef)
+    function.body = rest or function.body
+    tree.body = [*imports, function]
+    return ast.fix_missing_locations(tree)
+
+
+def run_as_function(stdin: str, load: Load, source: str, filename: str) -> str:
+    """Run a program as LiveCodeBench's own runner does; returns what it prints, encoded."""
+    builtins.quit = builtins.exit = None  # type: ignore[assignment]
+    program = load(_as_function(source, filename))["program"]
+    lines = iter(stdin.split("\n"))
+    given: Any = io.StringIO(stdin)
+    given.readline = lambda *_: next(lines)
+    given.readlines = lambda *_: stdin.split("\n")
+    given.read = lambda *_: stdin
+    printed = io.StringIO()
+    sys.stdin, sys.stdout = given, printed
+    try:
+        program()
+    except SystemExit:
+        pass
+    text = printed.getvalue()
+    return f"#{len(text)}:" if len(text) > MAX_PRINTED else encode(text)

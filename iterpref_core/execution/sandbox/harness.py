@@ -2,9 +2,9 @@
 
 A job is a JSON object: `setup`, `code`, and `steps`, a list of `[kind, body]`:
 `["call", expression]` and `["lenient", expression]` report the expression's value, `["apply", [function, arguments,
-function of the result]]` that of a call with encoded arguments, `["stdin", text]` what the program prints when it is
-run as a script and reads that text; `["check", statements]`, `["unittest", source]` and `["script", test]` only report
-whether they passed. With `control` set, failing is what the steps are for: each reports
+function of the result]]` that of a call with encoded arguments, `["stdin", [text, official]]` what the program prints
+when it is run as a script and reads that text; `["check", statements]`, `["unittest", source]` and `["script", test]`
+only report whether they passed. With `control` set, failing is what the steps are for: each reports
 `passed` or `failed`, and the job goes on. With `measure` set to a number of lines, the last report before `done` is the
 coverage of the code without these first lines.
 
@@ -25,7 +25,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from .console import Console, wait_for_threads
+from .console import Console, run_as_function
 from .encoding import UnencodableError, decode, summarize, type_name
 from .measure import Measurement, file_of
 from .unittest_suites import MissingPackageError, TestFailedError, run_script, run_unittest
@@ -119,8 +119,8 @@ class _CompileError(Exception):
         self.cause = cause
 
 
-def _load(setup: str, code: str, filename: str, name: str = "solution") -> dict[str, Any]:
-    """Run setup and solution in a fresh module; returns its namespace."""
+def _load(setup: str, code: Any, filename: str, name: str = "solution") -> dict[str, Any]:
+    """Run setup and solution (source, or a tree of it) in a fresh module; returns its namespace."""
     module = types.ModuleType(name)
     sys.modules[name] = module
     namespace = vars(module)
@@ -147,15 +147,21 @@ def _apply(body: tuple[str, str, str], namespace: dict[str, Any]) -> Any:
     return eval(_expression(then), namespace)(value) if then else value
 
 
-def _run_console(stdin: str, job: dict[str, Any]) -> str:
+def _run_console(stdin: str, official: bool, job: dict[str, Any]) -> str:
     """Run the program as a script that reads a text; returns what it prints, encoded."""
-    console = Console(stdin)
-    try:
-        _load(job["setup"], job["code"], SOLUTION, "__main__")
-        wait_for_threads()
-    except SystemExit:
-        pass  # a script may end itself; what it has printed counts
-    return console.printed()
+
+    def load(source: Any) -> dict[str, Any]:
+        return _load(job["setup"], source, SOLUTION, "__main__")
+
+    if official:
+        try:
+            return run_as_function(stdin, load, job["code"], SOLUTION)
+        except SyntaxError as error:
+            raise _CompileError(error) from error
+    if "console" not in job:
+        job["console"] = Console()
+    printed: str = job["console"].run(stdin, load, job["code"])
+    return printed
 
 
 def _run_step(kind: str, body: Any, namespace: dict[str, Any], job: dict[str, Any]) -> tuple[str, str]:
@@ -167,7 +173,8 @@ def _run_step(kind: str, body: Any, namespace: dict[str, Any], job: dict[str, An
         except UnencodableError as error:
             return "type", str(error)
     if kind == "stdin":
-        return "value", _run_console(body, job)
+        stdin, official = body
+        return "value", _run_console(stdin, official, job)
     if kind == "check":
         exec(compile(body, TEST, "exec"), namespace)
     elif kind == "unittest":

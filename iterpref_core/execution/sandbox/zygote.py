@@ -7,6 +7,8 @@ Where programs may have processes of their own, it is the first process of a pid
 and it ends them all at once.
 """
 
+import _sitebuiltins
+import builtins
 import contextlib
 import gc
 import importlib
@@ -323,6 +325,8 @@ def preload(names: list[str], site: list[str]) -> None:
         importlib.import_module(name)
     for name in names:
         importlib.import_module(name)
+    for name in ("exit", "quit"):  # `site`, which is not imported, would have made them
+        setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D"))
 
 
 def hide() -> None:
