@@ -1,17 +1,13 @@
-"""Chart geometry: what the templates draw. Colors live in the page's style sheet, and in the forest plot itself."""
+"""Chart geometry: what the templates draw. Colors live in the page's style sheet."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, isfinite, log10
 
-WIDTH, HEIGHT = 360, 230
-"""Size of a chart in its own units: drawn at about this many pixels on a phone, so that its text stays readable."""
+from iterpref_core.report.number_formats import readable
 
 LEFT, RIGHT, TOP, BOTTOM = 50, 346, 12, 190
-"""Edges of the plotting area; outside it stand the axes' labels."""
-
-FOREST_WIDTH, FOREST_LEFT, FOREST_RIGHT, FOREST_TOP, FOREST_ROW = 460, 140, 446, 30, 26
-"""Of a forest plot: its width, edges of the plotting area (the rows' labels stand left of it), and a row's height."""
+"""Edges of the plotting area in a chart of 360 by 230, about its pixels on a phone; the axes' labels stand outside."""
 
 Point = tuple[float, float]
 
@@ -36,17 +32,6 @@ class ChartLine:
 
 
 @dataclass(frozen=True)
-class Chart:
-    """A line chart in its own units. Ticks are (position, label)."""
-
-    title: str
-    x_label: str
-    lines: tuple[ChartLine, ...]
-    x_ticks: tuple[tuple[float, str], ...]
-    y_ticks: tuple[tuple[float, str], ...]
-
-
-@dataclass(frozen=True)
 class Bar:
     """A bar in the chart's own units; `count` is what it stands for, `label` where on the scale it is."""
 
@@ -59,88 +44,15 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Mark:
-    """A value on the scale, drawn as an upright line over the bars."""
-
-    name: str
-    style: str
-    x: float
-
-
-@dataclass(frozen=True)
-class Histogram:
-    """How many things are where on a scale, in the chart's own units. Ticks are (position, label)."""
+class Chart:
+    """Lines and bars in the chart's own units. Ticks are (position, label)."""
 
     title: str
     x_label: str
-    bars: tuple[Bar, ...]
+    lines: tuple[ChartLine, ...]
     x_ticks: tuple[tuple[float, str], ...]
     y_ticks: tuple[tuple[float, str], ...]
-    marks: tuple[Mark, ...]
-
-
-@dataclass(frozen=True)
-class ForestRow:
-    """An effect with its interval, and the single observations behind it; in data's or chart's units."""
-
-    label: str
-    effect: float
-    interval: Point
-    observations: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class ForestPlot:
-    """Effects with their intervals, in the chart's own units. Rows are (y of the middle, row)."""
-
-    title: str
-    x_label: str
-    rows: tuple[tuple[float, ForestRow], ...]
-    x_ticks: tuple[tuple[float, str], ...]
-    zero: float
-    reference: float
-    left: float
-    right: float
-    top: float
-    bottom: float
-
-
-def histogram(
-    title: str,
-    x_label: str,
-    counts: Sequence[tuple[str, int]],
-    scale: tuple[float, float],
-    x_ticks: Sequence[tuple[float, str]],
-    marks: Sequence[tuple[str, str, float]] = (),
-) -> Histogram | None:
-    """Lay out bars of equal width; None where nothing was counted.
-
-    Args:
-        title: what is counted.
-        x_label: what the scale is of.
-        counts: label and count of every bar, from left to right.
-        scale: where the first bar begins and the last one ends.
-        x_ticks: (value on the scale, label).
-        marks: (name, style, value on the scale).
-    """
-    highest = max((count for _, count in counts), default=0)
-    if not highest:
-        return None
-    y_ticks = [tick for tick in ticks(0, highest) if tick == int(tick)]
-    to_x, to_y = linear_scale(scale, (LEFT, RIGHT)), linear_scale((0, y_ticks[-1]), (BOTTOM, TOP))
-    width = (RIGHT - LEFT) / len(counts)
-    bars = tuple(
-        Bar(round(LEFT + place * width + 1, 1), to_y(count), round(width - 2, 1), BOTTOM - to_y(count), count, label)
-        for place, (label, count) in enumerate(counts)
-    )
-    return Histogram(
-        title,
-        x_label,
-        bars,
-        tuple((to_x(value), label) for value, label in x_ticks),
-        tuple((to_y(y), f"{y:g}") for y in y_ticks),
-        tuple(Mark(name, style, to_x(value)) for name, style, value in marks),
-    )
+    bars: tuple[Bar, ...] = ()
 
 
 def line_chart(
@@ -148,7 +60,7 @@ def line_chart(
     x_label: str,
     series: Sequence[Series],
     y_range: tuple[float, float] | None = None,
-    y_text: Callable[[float], str] = "{:g}".format,
+    y_text: Callable[[float], str] = readable,
 ) -> Chart | None:
     """Lay out a line chart; None where no series has a finite point.
 
@@ -166,45 +78,50 @@ def line_chart(
     xs, ys = [x for x, _ in points], [y for _, y in points]
     x_ticks, y_ticks = ticks(min(xs), max(xs)), ticks(*(y_range or (min(ys), max(ys))))
     x_ends = min(*xs, x_ticks[0]), max(*xs, x_ticks[0])
-    to_x = linear_scale(x_ends, (LEFT, RIGHT))
-    to_y = linear_scale((y_ticks[0], y_ticks[-1]), (BOTTOM, TOP))
+    to_x = _linear_scale(x_ends, (LEFT, RIGHT))
+    to_y = _linear_scale((y_ticks[0], y_ticks[-1]), (BOTTOM, TOP))
     return Chart(
         title,
         x_label,
-        tuple(_line(s, to_x, to_y) for s in finite if s.points),
-        tuple((to_x(x), f"{x:g}") for x in x_ticks if x_ends[0] <= x <= x_ends[1]),
+        tuple(_line(s.name, s.style, [(to_x(x), to_y(y)) for x, y in s.points]) for s in finite if s.points),
+        tuple((to_x(x), readable(x)) for x in x_ticks if x_ends[0] <= x <= x_ends[1]),
         tuple((to_y(y), y_text(y)) for y in y_ticks),
     )
 
 
-def forest_plot(title: str, x_label: str, rows: Sequence[ForestRow], reference: float) -> ForestPlot:
-    """Lay out a forest plot.
+def histogram(
+    title: str,
+    x_label: str,
+    counts: Sequence[tuple[str, int]],
+    scale: tuple[float, float],
+    x_ticks: Sequence[tuple[float, str]],
+    marks: Sequence[tuple[str, str, float]] = (),
+) -> Chart | None:
+    """Lay out bars of equal width; None where nothing was counted.
 
     Args:
-        title: what is compared.
-        x_label: what the effects are of, units included.
-        rows: from the top.
-        reference: an effect that all rows are compared to, beside none at all.
+        title: what is counted.
+        x_label: what the scale is of.
+        counts: label and count of every bar, from left to right.
+        scale: where the first bar begins and the last one ends.
+        x_ticks: (value on the scale, label).
+        marks: (name, style, value on the scale), drawn as upright lines over the bars.
     """
-    values = [0, reference, *(value for row in rows for value in (*row.interval, row.effect, *row.observations))]
-    low, high = min(values), max(values)
-    to_x = linear_scale((low, high), (FOREST_LEFT + 6, FOREST_RIGHT))
-    placed = (
-        ForestRow(r.label, to_x(r.effect), (to_x(r.interval[0]), to_x(r.interval[1])), tuple(map(to_x, r.observations)))
-        for r in rows
+    highest = max((count for _, count in counts), default=0)
+    if not highest:
+        return None
+    y_ticks = [tick for tick in ticks(0, highest) if tick == int(tick)]
+    to_x, to_y = _linear_scale(scale, (LEFT, RIGHT)), _linear_scale((0, y_ticks[-1]), (BOTTOM, TOP))
+    width = (RIGHT - LEFT) / len(counts)
+    bars = (
+        Bar(round(LEFT + place * width + 1, 1), to_y(count), round(width - 2, 1), BOTTOM - to_y(count), count, label)
+        for place, (label, count) in enumerate(counts)
     )
-    return ForestPlot(
-        title,
-        x_label,
-        tuple((FOREST_TOP + FOREST_ROW * (place + 0.5), row) for place, row in enumerate(placed)),
-        tuple((to_x(x), f"{x:g}") for x in ticks(low, high) if low <= x <= high),
-        to_x(0),
-        to_x(reference),
-        FOREST_LEFT,
-        FOREST_RIGHT,
-        FOREST_TOP,
-        FOREST_TOP + FOREST_ROW * len(rows),
+    lines = (
+        _line(name, style, [(to_x(value), TOP), (to_x(value), BOTTOM)], dots=False) for name, style, value in marks
     )
+    x_labels = tuple((to_x(value), label) for value, label in x_ticks)
+    return Chart(title, x_label, tuple(lines), x_labels, tuple((to_y(y), readable(y)) for y in y_ticks), tuple(bars))
 
 
 def ticks(low: float, high: float) -> list[float]:
@@ -222,13 +139,12 @@ def ticks(low: float, high: float) -> list[float]:
     return [float(f"{number * step:.12g}") for number in range(first, last + 1)]
 
 
-def linear_scale(source: Point, target: Point) -> Callable[[float], float]:
+def _linear_scale(source: Point, target: Point) -> Callable[[float], float]:
     """The linear map that takes both ends of `source` to those of `target`, to one decimal."""
     width = (source[1] - source[0]) or 1.0
     return lambda value: round(target[0] + (value - source[0]) / width * (target[1] - target[0]), 1)
 
 
-def _line(series: Series, to_x: Callable[[float], float], to_y: Callable[[float], float]) -> ChartLine:
-    points = tuple((to_x(x), to_y(y)) for x, y in series.points)
+def _line(name: str, style: str, points: Sequence[Point], *, dots: bool = True) -> ChartLine:
     path = " ".join(f"{x:g},{y:g}" for x, y in points)
-    return ChartLine(series.name, series.style, path, points if len(points) <= 12 else ())
+    return ChartLine(name, style, path, tuple(points) if dots and len(points) <= 12 else ())

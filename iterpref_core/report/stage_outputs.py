@@ -37,38 +37,25 @@ class DataFile(_Input):
 
 
 class PartialScore(_Input):
-    """Scores of a part of a benchmark's tasks, shares of 1."""
+    """Scores of a part of a benchmark's tasks, shares of 1; `tasks` says which, where the results do."""
 
-    n: int
-    pass_at_1: float
-    ci95: tuple[float, float]
-    pass_at_5: float | None = None
-    pass_at_5_ci95: tuple[float, float] | None = None
-
-
-class GroupScore(PartialScore):
-    """Scores of the tasks of one difficulty, and which tasks these are, where the results say it."""
-
-    tasks: tuple[str, ...] = ()
-
-
-class Measured(_Input):
-    """A benchmark that ran. `pass_at_1` and `ci95` are shares of 1.
-
-    `verdicts`, and `feedback` where it was kept, have each sample's, by task_id.
-    """
-
-    available: Literal[True]
     n: Annotated[int, Field(gt=0)]
     pass_at_1: float
     ci95: tuple[float, float]
     pass_at_5: float | None = None
     pass_at_5_ci95: tuple[float, float] | None = None
+    tasks: tuple[str, ...] = ()
+
+
+class Measured(PartialScore):
+    """A benchmark that ran: `verdicts`, and `feedback` where it was kept, have each sample's, by task_id."""
+
+    available: Literal[True]
     errors: dict[str, int]
     exceptions: dict[str, int] | None = None
     verdicts: dict[str, tuple[str, ...]]
     feedback: dict[str, tuple[str, ...]] | None = None
-    by_difficulty: dict[str, GroupScore] = Field(default_factory=dict)
+    by_difficulty: dict[str, PartialScore] = Field(default_factory=dict)
     data: DataFile
     harness: str
     limits: dict[str, Any]

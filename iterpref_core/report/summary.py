@@ -5,7 +5,7 @@ It holds nothing that changes when nothing was changed: no time, no duration, no
 
 import json
 import platform
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -109,12 +109,12 @@ def problem_outcomes(summary: Summary) -> list[tuple[str, int, float]]:
     return [(name, count, count / max(codeflow["problems"], 1)) for name, count in rows]
 
 
-def unavailable_by_reason(summary: Summary, without: Collection[str] = ()) -> dict[str, list[str]]:
-    """Why benchmarks could not be measured → which, in their order, but for those of `without`."""
+def unavailable_by_reason(summary: Summary) -> dict[str, list[str]]:
+    """Why benchmarks could not be measured → which, in their order."""
     reasons: dict[str, set[str]] = {}
     for missing in summary["unavailable"].values():
-        for name in missing.keys() - without:
-            reasons.setdefault(missing[name], set()).add(name)
+        for name, reason in missing.items():
+            reasons.setdefault(reason, set()).add(name)
     return {reason: in_order(names, BENCHMARKS) for reason, names in sorted(reasons.items())}
 
 

@@ -71,5 +71,5 @@ def test_bars_stand_where_they_belong() -> None:
     assert (first.x, last.x + last.width) == (LEFT + 1, pytest.approx(RIGHT - 1, abs=0.2))
     assert (last.y, last.y + last.height, first.height) == (TOP, BOTTOM, (BOTTOM - TOP) / 2)
     assert chart.x_ticks == (((LEFT + RIGHT) / 2, "middle"),)
-    assert chart.marks[0].x == RIGHT
+    assert chart.lines[0].path == f"{RIGHT},{TOP} {RIGHT},{BOTTOM}"
     assert histogram("t", "x", [("a", 0)], (0, 1), []) is None
