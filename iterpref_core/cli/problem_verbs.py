@@ -210,39 +210,46 @@ def quality(
     ] = None,
     mutants: Annotated[int, typer.Option(min=1, help="Mutants of each reference, at most.")] = 30,
     judge: Annotated[
-        bool, typer.Option("--judge", help="Have a model score the tests, in --scores, instead of running mutants.")
+        bool, typer.Option("--judge", help="Have a model score the tests of what is left; its answers are kept.")
     ] = False,
     model: Annotated[str | None, input_option("The judge; validity.judge by default.", kind="path or name")] = None,
     min_score: Annotated[
         int | None, typer.Option(min=1, max=5, help="With --judge: drop problems with a lower score in a criterion.")
     ] = None,
     sample: Annotated[
-        int | None, typer.Option(min=1, help="With --judge: so many, drawn at random; all by default.")
+        int | None, typer.Option(min=1, help="Look at so many problems, drawn at random; not with --out.")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Decides what is drawn; validity.seed by default.")] = None,
     params: ParamsOption = DEFAULT_PARAMS,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Measure how strict problems' tests are: coverage of the references and mutation score, or a judge's scores."""
+    """Measure what problems' tests demand: coverage of the references, mutation score, a judge's scores."""
+    from iterpref_core.execution.samples import read_problems
+    from iterpref_core.inference.backend_factory import open_judge
+    from iterpref_core.storage.jsonl import write_jsonl
+    from iterpref_core.validity.validity import Thresholds, assess_tests, draw_problems
+
     settings = read_params(params, set_)
     chosen = settings.validity.seed if seed is None else seed
-    if not judge:
-        from iterpref_core.execution import open_executor
-        from iterpref_core.validity.mutation_score import PRELOAD, QualityOptions, assess_tests
-
-        options = QualityOptions(mutants, chosen, min_coverage, min_mutation)
-        with open_executor(settings.execution, PRELOAD) as executor:
-            show_result(assess_tests(problems, executor, options, scores=scores, out=out), json_)
-        return
-    from iterpref_core.inference.backend_factory import open_judge
-    from iterpref_core.validity.test_judge import judge_file
-
-    name = model or settings.validity.judge
-    if name is None or scores is None:
-        raise InputError("--judge needs a --model (or validity.judge in params.yaml), and --scores to write to")
-    run, at_once = f"judge {scores.resolve()}", settings.codeflow.concurrency
-    with open_judge(name, settings.inference, settings.budget, at_once, ANSWERS, run) as asked:
-        assert asked is not None
-        found = judge_file(problems, asked, scores, sample=sample, seed=chosen, min_score=min_score, kept=out)
-    show_result(found, json_)
+    if sample is not None and out is not None:
+        raise InputError("--sample and --out: problems outside of the sample would be lost; leave one of the two out")
+    if not judge and (model or min_score):
+        raise InputError("--model and --min-score are of a judge; add --judge")
+    name = (model or settings.validity.judge) if judge else None
+    if judge and name is None:
+        raise InputError("--judge needs a --model, or validity.judge in params.yaml")
+    drawn = list(read_problems(problems).values()) if sample is None else draw_problems(problems, sample, chosen)
+    at_once, run = settings.codeflow.concurrency, f"judge {problems.resolve()}"
+    kept, metrics = assess_tests(
+        drawn,
+        settings.execution,
+        open_judge(name, settings.inference, settings.budget, at_once, ANSWERS, run),
+        scores,
+        Thresholds(min_coverage, min_mutation, min_score),
+        mutants=mutants,
+        seed=chosen,
+    )
+    if out is not None:
+        write_jsonl(out, kept)
+    show_result({"kept": float(len(kept))} | metrics, json_)

@@ -1,17 +1,23 @@
 """Structured answers: asked for in a given form, read strictly, asked for once more where unreadable, and counted."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import TypeVar
 
+from pydantic import BaseModel, ValidationError
+
 from iterpref_core.inference.backend import Backend, Request, Sampling
+from iterpref_core.storage.jsonl import describe_validation_error
 
 T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
 CHUNK = 256
 """Prompts that are asked together; the backend decides how many of them at once."""
+_FENCED = re.compile(r"\s*```(?:json)?[ \t]*\n(.*?)\n?```\s*", re.DOTALL | re.IGNORECASE)
 
 
 def ask_parsed(
@@ -39,6 +45,21 @@ def ask_parsed(
         results = [None if isinstance(item, ValueError) else item for item in found]
         counts.update(asked=len(chunk), asked_again=len(again), unreadable=results.count(None))
         yield from results
+
+
+def read_object(answer: str, form: type[M]) -> M:
+    r"""The one JSON object that an answer is, alone or alone in a fence.
+
+    Raises:
+        ValueError: it is anything else, or not of the form; the message says what, to the model.
+    """
+    fenced = _FENCED.fullmatch(answer)
+    try:
+        return form.model_validate_json(fenced[1] if fenced else answer)
+    except ValidationError as error:
+        raise ValueError(describe_validation_error(error)) from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def _read(text: str, parse: Callable[[str], T]) -> T | ValueError:

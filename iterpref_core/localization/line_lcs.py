@@ -6,28 +6,59 @@ from dataclasses import dataclass
 from iterpref_core.records import FocalSpans, PreferencePair, Span, line_spans
 from iterpref_core.source_code.line_diff import LineDiff, diff_lines, span_lines
 
-DiffLines = Callable[[str, str], LineDiff]
-"""(failing program, passing program) -> the lines that differ."""
-
 
 @dataclass(frozen=True)
 class ErrorRegion:
-    """Spans of D- in the failing program (`rejected`) and of its counterpart D+ in the passing one (`chosen`)."""
+    """What is wrong in a failing program, as character spans.
+
+    Attributes:
+        rejected: D- in the failing program.
+        chosen: its counterpart D+ in the passing one.
+        anchors: where the fix inserts, what stands in that place in the failing program: a stand-in for a D- without
+            text.
+    """
 
     rejected: tuple[Span, ...]
     chosen: tuple[Span, ...]
+    anchors: tuple[Span, ...] = ()
 
 
-def find_error_region(rejected: str, chosen: str, diff: DiffLines = diff_lines) -> ErrorRegion:
-    r"""D- and D+ as character spans. `diff` decides which lines the two programs share.
+def locate_error(rejected: str, chosen: str, diff: Callable[[str, str], LineDiff] = diff_lines) -> ErrorRegion:
+    r"""The error region of a failing program. `diff` decides which lines the two programs share.
+
+    For each run of inserted lines with text, the anchor is the first line with text after the place where they belong:
+    the line the model wrote instead of them, so its first token is the first wrong one. For an insertion at the end,
+    where no text follows, it is the last line with text. No anchors if nothing but blank lines was inserted, or if the
+    failing program has no text.
 
     >>> rejected = "def f(x):\n    return x\n"
-    >>> region = find_error_region(rejected, "def f(x):\n    y = x\n    return -y\n")
+    >>> region = locate_error(rejected, "def f(x):\n    y = x\n    return -y\n")
     >>> [rejected[start:end] for start, end in region.rejected]
+    ['    return x']
+    >>> [rejected[start:end] for start, end in locate_error(rejected, "def f(x):\n    x += 1\n    return x\n").anchors]
     ['    return x']
     """
     found = diff(rejected, chosen)
-    return ErrorRegion(span_lines(rejected, found.rejected), span_lines(chosen, found.chosen))
+    counterparts = {j: i for i, j in found.matches}
+    places = []
+    place = 0  # the line of `rejected` that a line inserted here would come before
+    for number, (start, end) in enumerate(line_spans(chosen)):
+        if number in counterparts:
+            place = counterparts[number] + 1
+        elif chosen[start:end].strip():
+            places.append(place)
+    return ErrorRegion(
+        span_lines(rejected, found.rejected), span_lines(chosen, found.chosen), anchor_lines(rejected, places)
+    )
+
+
+def anchor_lines(text: str, places: Iterable[int]) -> tuple[Span, ...]:
+    """Spans of the first line with text from each place (a line, from 0) on; of the last one where none follows."""
+    texts = [number for number, (start, end) in enumerate(line_spans(text)) if text[start:end].strip()]
+    if not texts:
+        return ()
+    anchors = {next((line for line in texts if line >= place), texts[-1]) for place in places}
+    return span_lines(text, sorted(anchors))
 
 
 def differing_lines(pair: PreferencePair) -> FocalSpans:
@@ -40,37 +71,3 @@ def differing_lines(pair: PreferencePair) -> FocalSpans:
         rejected=tuple(rejected[i] for i in diff.rejected),
         chosen=tuple(chosen[j] for j in diff.chosen),
     )
-
-
-def anchor_insertions(rejected: str, chosen: str, diff: DiffLines = diff_lines) -> tuple[Span, ...]:
-    r"""Where lines are missing from the failing program: a stand-in for a D- without text.
-
-    For each run of inserted lines with text, this is the first line with text after the place where they belong: the
-    line the model wrote instead of them, so its first token is the first wrong one. For an insertion at the end, where
-    no text follows, it is the last line with text. No spans if nothing but blank lines was inserted, or if the failing
-    program has no text.
-
-    >>> rejected = "def f(x):\n    return y\n"
-    >>> [rejected[start:end] for start, end in anchor_insertions(rejected, "def f(x):\n    y = x\n    return y\n")]
-    ['    return y']
-    """
-    found = diff(rejected, chosen)
-    counterparts = {j: i for i, j in found.matches}
-    inserted = set(found.chosen)
-    places = []
-    place = 0  # the line of `rejected` that a line inserted here would come before
-    for number, (start, end) in enumerate(line_spans(chosen)):
-        if number not in inserted:
-            place = counterparts[number] + 1
-        elif chosen[start:end].strip():
-            places.append(place)
-    return anchor_at(rejected, places)
-
-
-def anchor_at(text: str, places: Iterable[int]) -> tuple[Span, ...]:
-    """Spans of the first line with text from each place (a line, from 0) on; of the last one where none follows."""
-    texts = [number for number, (start, end) in enumerate(line_spans(text)) if text[start:end].strip()]
-    if not texts:
-        return ()
-    anchors = {next((line for line in texts if line >= place), texts[-1]) for place in places}
-    return span_lines(text, sorted(anchors))

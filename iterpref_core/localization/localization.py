@@ -7,23 +7,20 @@ from random import Random
 
 from iterpref_core.config import ExecutionParams, LocalizationMethod, LocalizationParams
 from iterpref_core.errors import InputError
-from iterpref_core.localization import line_lcs, prefix_suffix
-from iterpref_core.localization import token_lcs as token
+from iterpref_core.localization import line_lcs, prefix_suffix, token_lcs
 from iterpref_core.localization.context_widening import widen_spans
 from iterpref_core.localization.line_lcs import ErrorRegion
-from iterpref_core.records import FocalSpans, PreferencePair, Problem, Span, split_lines
+from iterpref_core.records import FocalSpans, PreferencePair, Problem, split_lines
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
 from iterpref_core.storage.record_index import RecordIndex
 
-Located = tuple[PreferencePair, ErrorRegion, tuple[Span, ...]]
-"""A pair, its regions, and the anchors of what its fix inserts (needed only where D- is empty)."""
+Localizer = Callable[[str, str], ErrorRegion]
+"""(failing program, passing program) -> the error region."""
 
-Find = Callable[[str, str], ErrorRegion]
-Anchor = Callable[[str, str], tuple[Span, ...]]
-ON_TEXT: dict[LocalizationMethod, tuple[Find, Anchor]] = {
-    "line_lcs": (line_lcs.find_error_region, line_lcs.anchor_insertions),
-    "prefix_suffix": (prefix_suffix.find_error_region, prefix_suffix.anchor_insertions),
-    "token": (token.find_error_region, token.anchor_insertions),
+ON_TEXT: dict[LocalizationMethod, Localizer] = {
+    "line_lcs": line_lcs.locate_error,
+    "prefix_suffix": prefix_suffix.locate_error,
+    "token": token_lcs.locate_error,
 }
 """The methods that look at the two programs alone. `causal` runs them."""
 
@@ -38,9 +35,9 @@ def localize_pairs(
     """Write the error spans of every pair, in order; streaming.
 
     A fix that only inserts leaves D- without text. `params.empty` decides about such a pair: `anchor` marks the place
-    where the insertion belongs (`line_lcs.anchor_insertions`), `keep` writes no spans, so that K- is 0, and `drop`
+    where the insertion belongs (`ErrorRegion.anchors`), `keep` writes no spans, so that K- is 0, and `drop`
     leaves the pair out. Pairs left out have no record in `out` and take no part in training. With `params.widen_lines`
-    each region takes in lines around it (`widening`).
+    each region takes in lines around it (`widen_spans`).
 
     Args:
         pairs: anybody's pairs; only prompt, chosen and rejected are needed.
@@ -65,17 +62,12 @@ def localize_pairs(
         counts.update(dict.fromkeys(("executions", "exhausted", "dropped/chosen_fails", "dropped/rejected_passes"), 0))
         located = _by_execution(pairs, problems, execution, params, counts)
     else:
-        located = _by_text(read_pairs(pairs), *ON_TEXT[params.method])
+        locate = ON_TEXT[params.method]
+        located = ((pair, locate(pair.rejected, pair.chosen)) for pair in read_pairs(pairs))
     written = write_jsonl(out, _apply_policy(located, params, counts))
     lines, focal = counts.pop("lines", 0), counts.pop("focal_lines", 0)
     always = dict.fromkeys(("empty", "anchored", "dropped/empty", "dropped/no_anchor"), 0.0)
     return {"pairs": written, **always, **counts, "focal_line_share": focal / max(lines, 1)}
-
-
-def _by_text(pairs: Iterable[PreferencePair], find: Find, anchor: Anchor) -> Iterator[Located]:
-    for pair in pairs:
-        region = find(pair.rejected, pair.chosen)
-        yield pair, region, () if region.rejected else anchor(pair.rejected, pair.chosen)
 
 
 def _by_execution(
@@ -84,20 +76,24 @@ def _by_execution(
     execution: ExecutionParams | None,
     params: LocalizationParams,
     counts: Counter[str],
-) -> Iterator[Located]:
+) -> Iterator[tuple[PreferencePair, ErrorRegion]]:
     from iterpref_core.execution import open_executor
-    from iterpref_core.localization.causal import find_causes
+    from iterpref_core.localization.causal import Cause, find_cause
 
     if problems is None or execution is None:
         raise InputError("method causal runs the problems' tests; give --problems")
     with open_executor(execution) as executor:
-        for pair, cause in find_causes(_with_tests(pairs, problems), executor, params.max_executions):
+
+        def search(item: tuple[PreferencePair, Problem]) -> Cause:
+            return find_cause(*item, executor, params.max_executions)
+
+        for (pair, _), cause in executor.each(_with_tests(pairs, problems), search):
             counts["executions"] += cause.executions
             counts["exhausted"] += cause.exhausted
             if cause.unusable:
                 counts[f"dropped/{cause.unusable}"] += 1
             else:
-                yield pair, cause.region, cause.anchors
+                yield pair, cause.region
 
 
 def _with_tests(pairs: Path, problems: Path) -> Iterator[tuple[PreferencePair, Problem]]:
@@ -113,8 +109,10 @@ def _with_tests(pairs: Path, problems: Path) -> Iterator[tuple[PreferencePair, P
         yield pair, problem
 
 
-def _apply_policy(located: Iterable[Located], params: LocalizationParams, counts: Counter[str]) -> Iterator[FocalSpans]:
-    for pair, region, anchors in located:
+def _apply_policy(
+    located: Iterable[tuple[PreferencePair, ErrorRegion]], params: LocalizationParams, counts: Counter[str]
+) -> Iterator[FocalSpans]:
+    for pair, region in located:
         rejected = region.rejected
         if not rejected:
             counts["empty"] += 1
@@ -122,10 +120,10 @@ def _apply_policy(located: Iterable[Located], params: LocalizationParams, counts
                 counts["dropped/empty"] += 1
                 continue
             if params.empty == "anchor":
-                if not anchors:
+                if not region.anchors:
                     counts["dropped/no_anchor"] += 1
                     continue
-                rejected = anchors
+                rejected = region.anchors
                 counts["anchored"] += 1
         if params.widen_lines:
             # Drawn once, here, and by pair: the region is data, the same in every epoch and for every objective.

@@ -30,5 +30,4 @@ def diff_between(rejected: str, chosen: str) -> LineDiff:
     )
 
 
-find_error_region = partial(line_lcs.find_error_region, diff=diff_between)
-anchor_insertions = partial(line_lcs.anchor_insertions, diff=diff_between)
+locate_error = partial(line_lcs.locate_error, diff=diff_between)

@@ -31,7 +31,6 @@ def mark_errors(row: Mapping[str, Any], method: LocalizationMethod = "line_lcs")
         raise ConfigError(
             f"method: {method!r} runs programs; use `localize_pairs`, or one of {', '.join(ON_TEXT)} here"
         )
-    find, anchor = ON_TEXT[method]
-    region = find(row["rejected"], row["chosen"])
-    rejected = region.rejected or anchor(row["rejected"], row["chosen"])
+    region = ON_TEXT[method](row["rejected"], row["chosen"])
+    rejected = region.rejected or region.anchors
     return {"rejected_spans": [list(span) for span in rejected], "chosen_spans": [list(span) for span in region.chosen]}

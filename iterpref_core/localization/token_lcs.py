@@ -42,37 +42,28 @@ def _spans(tokens: list[_Token], wanted: Iterable[int]) -> tuple[Span, ...]:
     return tuple((tokens[run[0]].span[0], tokens[run[-1]].span[1]) for run in runs)
 
 
-def find_error_region(rejected: str, chosen: str) -> ErrorRegion:
-    r"""D- and D+ as character spans.
+def locate_error(rejected: str, chosen: str) -> ErrorRegion:
+    r"""The error region of a failing program.
+
+    The anchor of missing tokens is the token that the model wrote instead of them; at the end, the last one.
 
     >>> rejected = "def f(x):\n    return x - 1\n"
-    >>> [rejected[a:b] for a, b in find_error_region(rejected, "def f(x):\n    return x + 1\n").rejected]
+    >>> [rejected[a:b] for a, b in locate_error(rejected, "def f(x):\n    return x + 1\n").rejected]
     ['-']
-    """
-    a, b = _tokens(rejected), _tokens(chosen)
-    matches = match_lines([token.key for token in a], [token.key for token in b])
-    kept, kept_others = {i for i, _ in matches}, {j for _, j in matches}
-    return ErrorRegion(
-        _spans(a, [i for i in range(len(a)) if i not in kept]),
-        _spans(b, [j for j in range(len(b)) if j not in kept_others]),
-    )
-
-
-def anchor_insertions(rejected: str, chosen: str) -> tuple[Span, ...]:
-    r"""Where tokens are missing: the token that the model wrote instead of them; at the end, the last one.
-
-    >>> rejected = "return x\n"
-    >>> [rejected[a:b] for a, b in anchor_insertions(rejected, "return -x\n")]
+    >>> [rejected[a:b] for a, b in locate_error(rejected, "def f(x):\n    return -x - 1\n").anchors]
     ['x']
     """
     a, b = _tokens(rejected), _tokens(chosen)
-    if not a:
-        return ()
     counterparts = {j: i for i, j in match_lines([token.key for token in a], [token.key for token in b])}
+    kept = set(counterparts.values())
     anchors, place = set(), 0
     for index in range(len(b)):
         if index in counterparts:
             place = counterparts[index] + 1
-        else:
+        elif a:
             anchors.add(min(place, len(a) - 1))
-    return _spans(a, sorted(anchors))
+    return ErrorRegion(
+        _spans(a, [i for i in range(len(a)) if i not in kept]),
+        _spans(b, [j for j in range(len(b)) if j not in counterparts]),
+        _spans(a, sorted(anchors)),
+    )

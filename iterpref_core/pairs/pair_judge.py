@@ -1,18 +1,26 @@
 """LLM judge of pairs: does the fix change what the program does, or only how it looks?"""
 
-import json
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from iterpref_core.inference.backend import Backend, Request, Sampling, derive_seed
 from iterpref_core.inference.prompts import fill
-from iterpref_core.inference.structured_answers import CHUNK, ask_parsed
-from iterpref_core.records import PreferencePair
+from iterpref_core.inference.structured_answers import CHUNK, ask_parsed, read_object
+from iterpref_core.records import PreferencePair, Record
 
 Kind = Literal["substantive", "formatting", "comment", "rename", "whitespace"]
+
+
+class PairKind(Record):
+    """A judge's answer."""
+
+    kind: Kind
+
+
 SAMPLING = Sampling(temperature=0.0, max_new_tokens=64)
 
 _TEMPLATE = Path(__file__).with_name("prompts") / "judge_pair.txt"
@@ -42,35 +50,14 @@ def judge_pairs(
             Request(judge_prompt(pair), derive_seed(seed, "judge", pair.task_id), pair.task_id in own_code)
             for pair in chunk
         ]
-        kinds = ask_parsed(judge, requests, SAMPLING, parse_kind, counts)
-        for pair, kind in zip(chunk, kinds, strict=True):
-            if kind in (None, "substantive"):
+        answers = ask_parsed(judge, requests, SAMPLING, partial(read_object, form=PairKind), counts)
+        for pair, answer in zip(chunk, answers, strict=True):
+            if answer is None or answer.kind == "substantive":
                 yield pair
             else:
-                counts[f"judge_{kind}"] += 1
+                counts[f"judge_{answer.kind}"] += 1
 
 
 def judge_prompt(pair: PreferencePair) -> str:
     """What the judge reads of a pair."""
     return fill(_TEMPLATE, {"prompt": pair.prompt, "rejected": pair.rejected, "chosen": pair.chosen})
-
-
-def parse_kind(answer: str) -> Kind:
-    r"""The kind that an answer names.
-
-    Raises:
-        ValueError: the answer is not the object that was asked for.
-
-    >>> parse_kind('```json\n{"kind": "rename"}\n```')
-    'rename'
-    """
-    text = answer.strip().removeprefix("```json").removeprefix("```").removesuffix("```")
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"it is not one JSON object ({error.msg})") from None
-    found = value.get("kind") if isinstance(value, dict) else None
-    for kind in get_args(Kind):
-        if found == kind:
-            return kind  # type: ignore[no-any-return]
-    raise ValueError(f"'kind' must be one of {', '.join(get_args(Kind))}")

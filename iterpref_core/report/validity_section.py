@@ -64,8 +64,9 @@ def judge_charts(validity: dict[str, Any]) -> list[Chart]:
 
 
 def _distributions(metrics: dict[str, float], names: dict[str, str], key: str, bins: range) -> dict[str, Any]:
+    means = {name: metrics.get(f"{name}/mean", metrics.get(name)) for name in names}
     return {
-        name: {"mean": metrics[f"{name}/mean"], key: [int(metrics[f"{name}/{place}"]) for place in bins]}
-        for name in names
-        if f"{name}/mean" in metrics
+        name: {"mean": mean, key: [int(metrics[f"{name}/{place}"]) for place in bins]}
+        for name, mean in means.items()
+        if mean is not None
     }

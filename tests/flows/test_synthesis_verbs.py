@@ -15,29 +15,29 @@ from tests.settings import ROOT
 
 Run = Callable[..., tuple[int, str, str]]
 PARAMS = ROOT / "params.yaml"
-FEATURES = '<json>{"algorithm": {"arithmetic": {"doubling": {}}}, "data structures": {"list": {}, "queue": {}}}</json>'
+FEATURES = '{"algorithm": {"arithmetic": {"doubling": {}}}, "data structures": {"list": {}, "queue": {}}}'
 
 
 def _answer(prompt: str, seed: int) -> str:
     if "Invent a programming problem" not in prompt:
         return FEATURES
     offered = re.findall(r"^\d+\. (.*)$", prompt, re.MULTILINE)
-    used = ", ".join(str(number) for number in range(1, len(offered) + 1))
-    return f"""<features>{used}</features>
-<instruction>Write `add(x)`: x plus {seed}. {" ".join(f"{seed}-{place}" for place in range(9))}</instruction>
-<file name="adding.py">
-def add(x):
-    return x + {seed}
-</file>
-<file name="test.py">
-import unittest
+    test = f"""import unittest
 import adding
 
 class TestAdd(unittest.TestCase):
     def test_one(self):
         self.assertEqual(adding.add(1), {1 + seed})
-</file>
-<json>{{"file_names": ["adding.py", "test.py"], "packages": []}}</json>"""
+"""
+    words = " ".join(f"{seed}-{place}" for place in range(9))
+    return json.dumps(
+        {
+            "features": list(range(1, len(offered) + 1)),
+            "instruction": f"Write `add(x)`: x plus {seed}. {words}",
+            "files": {"adding.py": f"def add(x):\n    return x + {seed}\n"},
+            "test": test,
+        }
+    )
 
 
 def test_problems_are_synthesized_from_seed_code_and_again_from_the_tree(

@@ -7,13 +7,12 @@ import pytest
 
 from iterpref_core.config import LocalizationParams
 from iterpref_core.errors import InputError
-from iterpref_core.execution import Executor, Limits
-from iterpref_core.localization.causal import Cause, find_causes
+from iterpref_core.execution import Executor, Limits, Outcome, Program
+from iterpref_core.localization.causal import Cause, find_cause
 from iterpref_core.localization.hunks import apply_hunks, find_hunks, undo_renames
 from iterpref_core.localization.localization import localize_pairs
 from iterpref_core.records import FocalSpans, IoTest, PreferencePair, Problem
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
-from tests.engines import StandInEngine
 from tests.settings import EXECUTION, section
 
 PROBLEM = Problem(
@@ -25,14 +24,6 @@ PROBLEM = Problem(
 REJECTED = "def f(nums):\n    total = 1\n    for n in nums:\n        total += n\n    return total\n"
 
 
-class Counting(StandInEngine):
-    """Counts what it runs."""
-
-    def __init__(self, executor: Executor) -> None:
-        self.codes: list[str] = []
-        super().__init__(lambda program: self.codes.append(program.code) or executor.run_one(program))
-
-
 @pytest.fixture(scope="module")
 def executor() -> Iterator[Executor]:
     with Executor(Limits(cpu_s=1, wall_s=10), workers=2) as executor:
@@ -41,7 +32,7 @@ def executor() -> Iterator[Executor]:
 
 def cause(executor: Executor, rejected: str, chosen: str, budget: int = 64) -> tuple[Cause, list[str]]:
     pair = PreferencePair(task_id="t", prompt="p", chosen=chosen, rejected=rejected)
-    ((_, found),) = find_causes([(pair, PROBLEM)], Counting(executor), budget)
+    found = find_cause(pair, PROBLEM, executor, budget)
     return found, [rejected[start:end] for start, end in found.region.rejected]
 
 
@@ -72,7 +63,7 @@ def test_a_missing_line_is_anchored(executor: Executor) -> None:
         "def f(nums):\n    x = 4\n    total = sum(nums)\n    return total\n",
     )
     assert lines == []
-    assert found.anchors == ((23, 39),)
+    assert found.region.anchors == ((23, 39),)
 
 
 def test_pairs_that_the_tests_do_not_tell_apart_are_named(executor: Executor) -> None:
@@ -93,12 +84,18 @@ def test_the_budget_ends_a_search_with_an_edit_that_passes(executor: Executor) -
     assert whole.executions < 20
 
 
-def test_no_program_is_run_twice(executor: Executor) -> None:
-    counting = Counting(executor)
+def test_no_program_is_run_twice(executor: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
+    codes: list[str] = []
+    run_one = executor.run_one
+
+    def counted(program: Program) -> Outcome:
+        codes.append(program.code)
+        return run_one(program)
+
+    monkeypatch.setattr(executor, "run_one", counted)
     chosen = "def f(values):\n    total = 0\n    for v in values:\n        total += v\n    return total\n"
-    pair = PreferencePair(task_id="t", prompt="p", chosen=chosen, rejected=REJECTED)
-    ((_, found),) = find_causes([(pair, PROBLEM)], counting, 64)
-    assert len(counting.codes) == len(set(counting.codes)) == found.executions
+    found, _ = cause(executor, REJECTED, chosen)
+    assert len(codes) == len(set(codes)) == found.executions
 
 
 def test_hunks_turn_one_program_into_the_other() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.localization import line_lcs
-from iterpref_core.localization.line_lcs import anchor_insertions, find_error_region
+from iterpref_core.localization.line_lcs import locate_error
 from iterpref_core.records import Span, line_spans, split_lines
 from iterpref_core.source_code.line_diff import diff_lines, span_lines
 
@@ -31,18 +31,18 @@ def test_docstring_examples() -> None:
 def test_adjacent_lines_are_one_span_and_others_are_not(end: str) -> None:
     rejected = end.join(["def f(x):", "    y = 1", "    z = 2", "    k = 3", "    return z"]) + end
     chosen = end.join(["def f(x):", "    y = x", "    z = x", "    k = 3", "    return y"]) + end
-    region = find_error_region(rejected, chosen)
+    region = locate_error(rejected, chosen)
     assert marked(rejected, region.rejected) == [f"    y = 1{end}    z = 2", "    return z"]
     assert marked(chosen, region.chosen) == [f"    y = x{end}    z = x", "    return y"]
 
 
 def test_a_last_line_without_a_line_end() -> None:
-    assert find_error_region("a\nb", "a\nc\n").rejected == ((2, 3),)
-    assert find_error_region("a\nb", "a\nb\n") == line_lcs.ErrorRegion((), ())
+    assert locate_error("a\nb", "a\nc\n").rejected == ((2, 3),)
+    assert locate_error("a\nb", "a\nb\n") == line_lcs.ErrorRegion((), ())
 
 
 def test_indentation_alone_is_inside_and_trailing_blanks_outside() -> None:
-    assert marked("if x:\n\ty  \nz\n", find_error_region("if x:\n\ty  \nz\n", "if x:\n    y\nz\n").rejected) == ["\ty"]
+    assert marked("if x:\n\ty  \nz\n", locate_error("if x:\n\ty  \nz\n", "if x:\n    y\nz\n").rejected) == ["\ty"]
 
 
 def test_lines_without_text_are_no_region_of_their_own() -> None:
@@ -52,12 +52,12 @@ def test_lines_without_text_are_no_region_of_their_own() -> None:
 
 def test_non_ascii_text_counts_in_characters() -> None:
     rejected = "s = '日本'\nt = 'é'\n"
-    assert marked(rejected, find_error_region(rejected, "s = '日本'\nt = 'e'\n").rejected) == ["t = 'é'"]
+    assert marked(rejected, locate_error(rejected, "s = '日本'\nt = 'e'\n").rejected) == ["t = 'é'"]
 
 
 @given(programs, programs)
 def test_spans_cover_exactly_the_visible_characters_of_the_lines(rejected: str, chosen: str) -> None:
-    spans = find_error_region(rejected, chosen).rejected
+    spans = locate_error(rejected, chosen).rejected
     inside = {offset for start, end in spans for offset in range(start, end)}
     bounds = line_spans(rejected)
     focal = set(diff_lines(rejected, chosen).rejected)
@@ -99,8 +99,8 @@ def test_spans_cover_exactly_the_visible_characters_of_the_lines(rejected: str, 
 def test_an_insertion_is_anchored_on_the_line_that_stands_in_its_place(
     rejected: str, chosen: str, anchors: list[str]
 ) -> None:
-    assert find_error_region(rejected, chosen).rejected == ()
-    assert marked(rejected, anchor_insertions(rejected, chosen)) == anchors
+    assert locate_error(rejected, chosen).rejected == ()
+    assert marked(rejected, locate_error(rejected, chosen).anchors) == anchors
 
 
 @given(programs, st.lists(st.tuples(st.integers(0, 8), st.sampled_from(["new", "    new"])), min_size=1, max_size=3))
@@ -108,5 +108,5 @@ def test_every_insertion_into_text_finds_an_anchor(rejected: str, insertions: li
     lines = split_lines(rejected)
     for place, line in insertions:
         lines.insert(place, line)
-    spans = anchor_insertions(rejected, "\n".join(lines))
+    spans = locate_error(rejected, "\n".join(lines)).anchors
     assert bool(spans) == bool(rejected.strip())

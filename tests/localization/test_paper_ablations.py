@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from iterpref_core.localization import prefix_suffix
 from iterpref_core.localization import token_lcs as token
-from iterpref_core.localization.localization import ON_TEXT, Find
+from iterpref_core.localization.localization import ON_TEXT, Localizer
 from iterpref_core.records import Span
 
 PROGRAM = st.lists(st.sampled_from(["a = 1", "b", "  c(x)", "", "    return a + b", "é = 'ß'"]), max_size=8).map(
@@ -20,9 +20,9 @@ def cut(text: str, spans: tuple[Span, ...]) -> list[str]:
 
 def test_everything_between_the_first_and_the_last_difference() -> None:
     rejected, chosen = "a\nx\nb\ny\nc\n", "a\nX\nb\nY\nc\n"
-    assert cut(rejected, prefix_suffix.find_error_region(rejected, chosen).rejected) == ["x\nb\ny"]
-    assert cut(chosen, prefix_suffix.find_error_region(rejected, chosen).chosen) == ["X\nb\nY"]
-    assert prefix_suffix.find_error_region("a\na\n", "a\n").rejected == ((2, 3),), "beginning and end do not overlap"
+    assert cut(rejected, prefix_suffix.locate_error(rejected, chosen).rejected) == ["x\nb\ny"]
+    assert cut(chosen, prefix_suffix.locate_error(rejected, chosen).chosen) == ["X\nb\nY"]
+    assert prefix_suffix.locate_error("a\na\n", "a\n").rejected == ((2, 3),), "beginning and end do not overlap"
 
 
 @pytest.mark.parametrize(
@@ -37,22 +37,22 @@ def test_everything_between_the_first_and_the_last_difference() -> None:
     ],
 )
 def test_tokens_outside_the_common_sequence(rejected: str, chosen: str, expected: list[str]) -> None:
-    assert cut(rejected, token.find_error_region(rejected, chosen).rejected) == expected
+    assert cut(rejected, token.locate_error(rejected, chosen).rejected) == expected
 
 
 def test_a_missing_token_is_anchored_at_what_was_written_instead() -> None:
-    assert cut("return x\n", token.anchor_insertions("return x\n", "return -x\n")) == ["x"]
-    assert cut("f(x)\n", token.anchor_insertions("f(x)\n", "f(x)\ng(x)\n")) == [")"]
-    assert token.anchor_insertions("\n", "x\n") == ()
+    assert cut("return x\n", token.locate_error("return x\n", "return -x\n").anchors) == ["x"]
+    assert cut("f(x)\n", token.locate_error("f(x)\n", "f(x)\ng(x)\n").anchors) == [")"]
+    assert token.locate_error("\n", "x\n").anchors == ()
 
 
-@pytest.mark.parametrize("find", [find for find, _ in ON_TEXT.values()], ids=ON_TEXT)
+@pytest.mark.parametrize("locate", list(ON_TEXT.values()), ids=ON_TEXT)
 @given(rejected=PROGRAM, chosen=PROGRAM)
-def test_spans_are_in_order_apart_and_inside(find: Find, rejected: str, chosen: str) -> None:
-    region = find(rejected, chosen)
+def test_spans_are_in_order_apart_and_inside(locate: Localizer, rejected: str, chosen: str) -> None:
+    region = locate(rejected, chosen)
     for text, spans in ((rejected, region.rejected), (chosen, region.chosen)):
         edges = [edge for span in spans for edge in span]
         assert edges == sorted(set(edges))
         assert all(text[start:end].strip() or "\n" not in text[start:end] for start, end in spans)
         assert not edges or 0 <= edges[0] <= edges[-1] <= len(text)
-    assert find(rejected, rejected).rejected == ()
+    assert locate(rejected, rejected).rejected == ()

@@ -1,40 +1,34 @@
 """The judge of pairs."""
 
-import doctest
 from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
-import pytest
-
-from iterpref_core.inference.replay import ReplayBackend
-from iterpref_core.inference.structured_answers import _correction
-from iterpref_core.pairs import pair_judge as judging
-from iterpref_core.pairs.pair_judge import judge_pairs, judge_prompt, parse_kind
+from iterpref_core.inference.backend import Completion, Request
+from iterpref_core.pairs.pair_judge import judge_pairs
 from iterpref_core.records import PreferencePair
 
 
-def pair(name: str, chosen: str = "x = 1") -> PreferencePair:
-    return PreferencePair(task_id=name, prompt=f"Task {name}", chosen=chosen, rejected="x = 0")
+class Judge:
+    """Gives the answers to a task, by its number, one after the other."""
 
+    def __init__(self, answers: dict[int, list[str]]) -> None:
+        self.answers = answers
 
-def test_docstring_example() -> None:
-    assert doctest.testmod(judging).failed == 0
+    def generate(self, requests: Sequence[Request], *_: Any) -> list[Completion]:
+        numbers = [int(request.prompt.partition("Task ")[2].partition("\n")[0]) for request in requests]
+        return [Completion(self.answers[number].pop(0), 1, 1, truncated=False) for number in numbers]
 
 
 def test_the_judge_drops_what_is_not_substantive_and_keeps_what_it_cannot_say() -> None:
-    answers = ['{"kind": "substantive"}', '```json\n{"kind": "rename"}\n```', '{"kind": "comment"}', "well"]
-    pairs = [pair(str(number)) for number in range(4)]
-    recorded = {judge_prompt(item): [answer] for item, answer in zip(pairs, answers, strict=True)}
-    try:
-        parse_kind("well")
-    except ValueError as error:
-        recorded[_correction(judge_prompt(pairs[3]), error)] = ["still no"]
+    unreadable = ["well", "[]", '{"kind": "other"}', '{"kind": ["rename"]}', '{"kind": "rename"} ok', "{}"]
+    answers = ['{"kind": "substantive"}', '```json\n{"kind": "rename"}\n```', '{"kind": "comment"}', *unreadable]
+    pairs = [
+        PreferencePair(task_id=str(n), prompt=f"Task {n}\n", chosen="x = 1", rejected="x = 0")
+        for n in range(len(answers))
+    ]
     counts: Counter[str] = Counter()
-    kept = list(judge_pairs(pairs, ReplayBackend(recorded), 1, counts))
-    assert [item.task_id for item in kept] == ["0", "3"]
-    assert counts == {"judge_rename": 1, "judge_comment": 1, "asked": 4, "asked_again": 1, "unreadable": 1}
-
-
-@pytest.mark.parametrize("answer", ["", "[]", '{"kind": "other"}', '{"kind": ["rename"]}', '{"kind": "rename"} ok'])
-def test_other_answers_are_unreadable(answer: str) -> None:
-    with pytest.raises(ValueError, match=r"it is not one JSON object|'kind' must be one of"):
-        parse_kind(answer)
+    judge: Any = Judge({number: [answer, answer] for number, answer in enumerate(answers)})
+    kept = list(judge_pairs(pairs, judge, 1, counts))
+    assert [item.task_id for item in kept] == ["0", *(str(n) for n in range(3, len(answers)))]
+    assert counts == {"judge_rename": 1, "judge_comment": 1, "asked": 9, "asked_again": 6, "unreadable": 6}

@@ -189,8 +189,8 @@ def test_a_token_is_marked_if_and_only_if_it_has_a_character_of_the_region(
     roomy: TrainingParams, name: str, data: st.DataObject, pair: PreferencePair
 ) -> None:
     tokenizer = TOKENIZERS[name]
-    regions = [f(pair.rejected, pair.chosen) for f in (line_lcs.find_error_region, prefix_suffix.find_error_region)]
-    regions.append(token.find_error_region(pair.rejected, pair.chosen))
+    regions = [f(pair.rejected, pair.chosen) for f in (line_lcs.locate_error, prefix_suffix.locate_error)]
+    regions.append(token.locate_error(pair.rejected, pair.chosen))
     choices = [(region.rejected, region.chosen) for region in regions]
     choices.append((data.draw(spans_of(pair.rejected)), data.draw(spans_of(pair.chosen))))
     for rejected, chosen in choices:
@@ -247,7 +247,7 @@ def test_what_the_length_limit_cuts_off_is_counted(
 def test_regions_reach_no_line_end_and_leave_out_nothing_visible(pair: PreferencePair) -> None:
     differing = set(diff_lines(pair.rejected, pair.chosen).rejected)
     inside = set()
-    for start, end in line_lcs.find_error_region(pair.rejected, pair.chosen).rejected:
+    for start, end in line_lcs.locate_error(pair.rejected, pair.chosen).rejected:
         assert not pair.rejected[end - 1].isspace()
         inside.update(range(start, end))
     place = 0
@@ -272,7 +272,7 @@ def test_fork_and_padded_are_the_same_sums(
     model = models_of(name)
     rows = []
     for pair in examples:
-        region = line_lcs.find_error_region(pair.rejected, pair.chosen)
+        region = line_lcs.locate_error(pair.rejected, pair.chosen)
         rows.append(tokenize(pair, region.rejected, region.chosen, TOKENIZERS[name], roomy))
     programs = [(row.prompt_ids, ids) for row in rows for ids in (row.chosen_ids, row.rejected_ids)]
     scores = [(0.5 * logps).tolist() for logps in score_sequences(model, programs, batch_size=2)]

@@ -1,15 +1,10 @@
 """What tests demand of a program: coverage of the reference, and mutants told apart."""
 
-import json
-
 import pytest
 
-from iterpref_core.errors import ConfigError
 from iterpref_core.execution import Coverage, Executor, Limits, Program
 from iterpref_core.records import AssertTest, IoTest, Problem, ScriptTest, UnittestTest
-from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
-from iterpref_core.validity.mutation_score import PRELOAD, QualityOptions, assess_tests, measure_quality
-from tests.engines import outcomes_of
+from iterpref_core.validity.mutation_score import PRELOAD, measure_tests
 
 STEP = "def f(x):\n    if x > 5:\n        return 0\n    return x + 1\n"
 WEAK = (IoTest(call="f(1)", expected="2"),)
@@ -73,9 +68,8 @@ def test_a_program_without_branches_has_taken_them_all():
 
 def test_lines_of_a_failure_do_not_count_the_setup(executor):
     broken = STEP.replace("x + 1", "1 / 0")
-    plain, measured = outcomes_of(
-        executor, [Program(broken, WEAK, "import math\n", measure=flag) for flag in (False, True)]
-    )
+    programs = (Program(broken, WEAK, "import math\n", measure=flag) for flag in (False, True))
+    plain, measured = map(executor.run_one, programs)
     assert measured.feedback == plain.feedback
     assert measured.coverage is None
 
@@ -91,17 +85,15 @@ def test_lines_of_a_failure_do_not_count_the_setup(executor):
     ],
 )
 def test_who_breaks_the_measurement_gains_nothing(executor, hostile):
-    passing, failing = outcomes_of(
-        executor,
-        [Program(hostile + STEP, WEAK, measure=True), Program(hostile + "def f(x): return 0", WEAK, measure=True)],
-    )
+    codes = (hostile + STEP, hostile + "def f(x): return 0")
+    passing, failing = (executor.run_one(Program(code, WEAK, measure=True)) for code in codes)
     assert passing.verdict in ("passed", "tampered")
     assert failing.verdict in ("wrong_answer", "tampered")
 
 
 def test_stronger_tests_kill_more_mutants(executor):
     problems = [problem("weak", *WEAK), problem("strong", *STRONG)]
-    weak, strong = (found for _, found in measure_quality(problems, executor, QualityOptions()))
+    weak, strong = (measure_tests(item, executor, mutants=30, seed=0) for item in problems)
     assert (weak.reference, weak.coverage, weak.missing_lines) == ("passed", 4 / 6, (3,))
     assert (weak.mutants, weak.killed, weak.mutation_score) == (9, 5, 5 / 9)
     assert {survivor.line for survivor in weak.survivors} == {2, 3}
@@ -111,56 +103,13 @@ def test_stronger_tests_kill_more_mutants(executor):
 def test_equivalent_mutants_survive_and_endless_ones_do_not(executor):
     reference = "def f(x):\n    n = 0\n    while n < x:\n        n += 1\n    return abs(n)\n"
     tests = [IoTest(call=f"f({n})", expected=str(n)) for n in (0, 1, 4)]
-    ((_, found),) = measure_quality([problem("count", *tests, reference=reference)], executor, QualityOptions())
+    found = measure_tests(problem("count", *tests, reference=reference), executor, mutants=30, seed=0)
     assert [survivor.change for survivor in found.survivors] == []
     assert found.killed == found.mutants == 8
 
 
-FOUR = (
-    problem("weak", *WEAK),
-    problem("strong", *WEAK, hidden_tests=STRONG[1:]),
-    problem("fails", *WEAK, reference="def f(x): return 0"),
-    problem("none", *WEAK, reference=None),
-)
-
-
-@pytest.mark.parametrize(
-    ("options", "kept", "dropped"),
-    [
-        (QualityOptions(), ["weak", "strong", "fails", "none"], {}),
-        (QualityOptions(min_coverage=0.6), ["weak", "strong"], {"reference_fails": 1, "no_reference": 1}),
-        (
-            QualityOptions(min_coverage=0.7),
-            ["strong"],
-            {"low_coverage": 1, "reference_fails": 1, "no_reference": 1},
-        ),
-        (
-            QualityOptions(min_mutation_score=0.9),
-            ["strong"],
-            {"low_mutation_score": 1, "reference_fails": 1, "no_reference": 1},
-        ),
-    ],
-)
-def test_thresholds_drop_problems_for_a_named_reason(executor, tmp_path, options, kept, dropped):
-    source, out, scores = tmp_path / "problems.jsonl", tmp_path / "kept.jsonl", tmp_path / "scores.jsonl"
-    write_jsonl(source, FOUR)
-    metrics = assess_tests(source, executor, options, scores=scores, out=out)
-    assert [item.task_id for item in read_jsonl(out, Problem)] == kept
-    assert {name: metrics[f"dropped/{name}"] for name in dropped} == dropped
-    assert (metrics["problems"], metrics["kept"]) == (4, len(kept))
-    assert sum(value for name, value in metrics.items() if name.startswith("dropped/")) == 4 - len(kept)
-    lines = [json.loads(line) for line in scores.read_text().splitlines()]
-    assert [line["task_id"] for line in lines] == [item.task_id for item in FOUR]
-
-
-def test_the_same_mutants_are_taken_every_time(executor):
-    options = QualityOptions(max_mutants=4, seed=3)
-    first, second = (list(measure_quality(FOUR, executor, options)) for _ in range(2))
-    assert first == second
-    assert first[0][1].mutants == 4
-
-
-@pytest.mark.parametrize("options", [{"min_coverage": 1.5}, {"min_mutation_score": -0.1}, {"max_mutants": 0}])
-def test_options_out_of_range_are_refused(options):
-    with pytest.raises(ConfigError, match=next(iter(options))):
-        QualityOptions(**options)
+def test_the_seed_decides_which_mutants_are_taken(executor):
+    found = [measure_tests(problem("weak", *WEAK), executor, mutants=4, seed=seed) for seed in (3, 3, 4, 5)]
+    assert found[0] == found[1]
+    assert found[0].mutants == 4
+    assert found[0] != found[2] or found[0] != found[3]

@@ -1,18 +1,15 @@
-"""An LLM judges tests: its prompt, its answers read strictly, its scores counted, and the threshold."""
+"""An LLM judges tests: its prompt, and its answers read strictly."""
 
 import json
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 
-from iterpref_core.errors import ConfigError, RecordError
 from iterpref_core.inference.backend import Completion, Request, Sampling
+from iterpref_core.inference.structured_answers import read_object
 from iterpref_core.records import AssertTest, IoTest, Problem, ScriptTest
-from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
-from iterpref_core.validity.problem_sample import LONGEST, draw_problems, show_tests
-from iterpref_core.validity.test_judge import JudgedTests, Scores, judge_file, judge_prompt, judge_tests, parse_scores
+from iterpref_core.validity.test_judge import LONGEST, Scores, judge_prompt, judge_tests, show_tests
 
 
 def problem(number: int, **fields: object) -> Problem:
@@ -91,12 +88,12 @@ def test_tests_beyond_what_can_be_read_are_left_out_whole_and_counted() -> None:
 )
 def test_an_answer_in_another_form_is_not_guessed_at(text: str, wrong: str) -> None:
     with pytest.raises(ValueError, match=wrong):
-        parse_scores(text)
+        read_object(text, Scores)
 
 
 @pytest.mark.parametrize("frame", ["{}", "\n {} \n", "```json\n{}\n```", "```\n{}\n```\n"])
 def test_an_object_alone_is_read_in_a_fence_too(frame: str) -> None:
-    read = parse_scores(frame.replace("{}", answer(5, 2, 4)))
+    read = read_object(frame.replace("{}", answer(5, 2, 4)), Scores)
     assert read == Scores(accuracy=5, effectiveness=2, reasonableness=4, reason="Only one case.")
 
 
@@ -109,60 +106,3 @@ def test_the_judge_is_asked_once_more_and_told_why_and_what_stays_unreadable_is_
     assert third is None
     assert counts == {"asked": 3, "asked_again": 2, "unreadable": 1}
     assert "not valid JSON" in judge.requests[3].prompt
-
-
-FOUR = {0: [answer(5, 5, 5)], 1: [answer(5, 2, 1)], 2: ["?", "?"], 3: [answer(3, 4, 2)]}
-
-
-@pytest.fixture
-def problems(tmp_path: Path) -> Path:
-    path = tmp_path / "problems.jsonl"
-    write_jsonl(path, map(problem, range(4)))
-    return path
-
-
-def test_scores_are_written_for_every_problem_and_counted(problems: Path, tmp_path: Path) -> None:
-    out = tmp_path / "scores.jsonl"
-    metrics = judge_file(problems, Judge({**FOUR, 2: ["?", "?"]}), out)
-    records = list(read_jsonl(out, JudgedTests))
-    assert [record.task_id for record in records] == ["p/0", "p/1", "p/2", "p/3"]
-    assert [record.judge and record.judge.effectiveness for record in records] == [5, 2, None, 4]
-    assert (metrics["problems"], metrics["kept"], metrics["unreadable"]) == (4, 4, 1)
-    assert metrics["effectiveness/mean"] == pytest.approx(11 / 3)
-    assert [metrics[f"accuracy/{score}"] for score in range(1, 6)] == [0, 0, 1, 0, 2]
-    assert not [name for name in metrics if name.startswith("dropped/")], "without a threshold nothing is dropped"
-
-
-def test_a_threshold_drops_for_a_named_reason(problems: Path, tmp_path: Path) -> None:
-    judge = Judge({0: [answer(5, 3, 3)], 1: [answer(5, 2, 1)], 2: ["?", "?"], 3: [answer(3, 4, 2)]})
-    kept = tmp_path / "kept.jsonl"
-    metrics = judge_file(problems, judge, tmp_path / "scores.jsonl", min_score=3, kept=kept)
-    assert [item.task_id for item in read_jsonl(kept, Problem)] == ["p/0"]
-    dropped = {name: count for name, count in metrics.items() if name.startswith("dropped/")}
-    assert dropped == {"dropped/low_effectiveness": 1, "dropped/unreadable": 1, "dropped/low_reasonableness": 1}
-    assert metrics["kept"] == 1
-
-
-def test_nothing_is_kept_from_a_sample(problems: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="leave one of the two out"):
-        judge_file(problems, Judge({}), tmp_path / "scores.jsonl", sample=2, kept=tmp_path / "kept.jsonl")
-
-
-def test_a_broken_line_is_found_before_the_judge_is_asked(problems: Path, tmp_path: Path) -> None:
-    problems.write_text(problems.read_text() + "{}\n")
-    judge = Judge({})
-    with pytest.raises(RecordError, match=r"problems\.jsonl:5"):
-        judge_file(problems, judge, tmp_path / "scores.jsonl")
-    assert judge.requests == []
-    assert not (tmp_path / "scores.jsonl").exists()
-
-
-def test_a_sample_is_the_same_every_time_and_grows_with_its_size(tmp_path: Path) -> None:
-    path = tmp_path / "problems.jsonl"
-    write_jsonl(path, (problem(n, split="codeflow" if n % 2 else "heldout") for n in range(40)))
-    ten = [item.task_id for item in draw_problems(path, 10, seed=1)]
-    assert ten == [item.task_id for item in draw_problems(path, 10, seed=1)]
-    assert [item.task_id for item in draw_problems(path, 15, seed=1)][:10] == ten
-    assert ten != [item.task_id for item in draw_problems(path, 10, seed=2)]
-    assert ten != sorted(ten)
-    assert len(draw_problems(path, 100, seed=1, split="codeflow")) == 20

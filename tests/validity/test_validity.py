@@ -12,7 +12,7 @@ from iterpref_core.errors import InputError
 from iterpref_core.inference.backend import Backend, Completion, Request, Sampling
 from iterpref_core.records import IoTest, Problem
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
-from iterpref_core.validity.validity import ProblemValidity, measure_validity
+from iterpref_core.validity.validity import ProblemValidity, Thresholds, assess_tests, draw_problems, measure_validity
 from tests.settings import ROOT
 
 PARAMS = load_params(ROOT / "params.yaml")
@@ -43,18 +43,19 @@ def problem(task_id: str, *tests: IoTest, reference: str | None = STEP, **fields
     return Problem.model_validate({**values, "tests": tests, "reference": reference, **fields})
 
 
+FOUR = (
+    problem("weak", *WEAK),
+    problem("strong", *WEAK, hidden_tests=STRONG[1:]),
+    problem("fails", *WEAK, reference="def f(x): return 0"),
+    problem("none", *WEAK, reference=None),
+)
+
+
 def measure(
     tmp_path: Path, judge: AbstractContextManager[Backend | None], **values: object
 ) -> tuple[dict[str, float], dict[str, ProblemValidity]]:
     problems, out = tmp_path / "problems.jsonl", tmp_path / "validity.jsonl"
-    every = [
-        problem("weak", *WEAK),
-        problem("strong", *WEAK, hidden_tests=STRONG[1:]),
-        problem("fails", *WEAK, reference="def f(x): return 0"),
-        problem("none", *WEAK, reference=None),
-        problem("elsewhere", *WEAK, split="heldout"),
-    ]
-    write_jsonl(problems, every)
+    write_jsonl(problems, [*FOUR, problem("elsewhere", *WEAK, split="heldout")])
     params = PARAMS.validity.model_copy(update={"sample": 10, "mutants": 30, **values})
     metrics = measure_validity(problems, params, PARAMS.execution, judge, out)
     return metrics, {item.task_id: item for item in read_jsonl(out, ProblemValidity)}
@@ -76,7 +77,7 @@ def test_coverage_and_mutation_score_of_every_problem_of_the_split_and_their_dis
     assert (metrics["line_coverage"], metrics["branch_coverage"]) == ((3 / 4 + 1) / 2, (1 / 2 + 1) / 2)
     assert [metrics[f"coverage/{tenth}"] for tenth in range(10)] == [0] * 6 + [1, 0, 0, 1]
     assert (metrics["mutation_score/5"], metrics["mutation_score/9"]) == (1, 1)
-    assert (metrics["mutants"], metrics["killed"]) == (18, 14)
+    assert (metrics["mutants"], metrics["killed"], metrics["mutation_score"]) == (18, 14, 14 / 18)
     assert not any(name.startswith(("judge/", "accuracy")) for name in metrics)
 
 
@@ -107,3 +108,53 @@ def test_a_file_without_problems_of_the_split_is_refused(tmp_path: Path) -> None
     write_jsonl(path, [problem("a", *WEAK, split="heldout")])
     with pytest.raises(InputError, match="no problem of the split 'codeflow'"):
         measure_validity(path, PARAMS.validity, PARAMS.execution, nullcontext(None), tmp_path / "out.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "kept", "dropped"),
+    [
+        (Thresholds(), ["weak", "strong", "fails", "none"], {}),
+        (Thresholds(coverage=0.6), ["weak", "strong"], {"reference_fails": 1, "no_reference": 1}),
+        (Thresholds(coverage=0.7), ["strong"], {"low_coverage": 1, "reference_fails": 1, "no_reference": 1}),
+        (
+            Thresholds(mutation_score=0.9),
+            ["strong"],
+            {"low_mutation_score": 1, "reference_fails": 1, "no_reference": 1},
+        ),
+        (Thresholds(judge=2), ["strong"], {"low_effectiveness": 2, "unreadable": 1}),
+        (
+            Thresholds(mutation_score=0.5, judge=2),
+            ["strong"],
+            {"reference_fails": 1, "no_reference": 1, "low_effectiveness": 1},
+        ),
+    ],
+)
+def test_thresholds_drop_problems_for_a_named_reason_and_the_judge_sees_what_is_left(
+    thresholds: Thresholds, kept: list[str], dropped: dict[str, int]
+) -> None:
+    judge = Judge()
+    context = nullcontext(judge if thresholds.judge else None)
+    found, metrics = assess_tests(FOUR, PARAMS.execution, context, None, thresholds, mutants=30, seed=0)
+    assert [item.task_id for item in found] == kept
+    assert {name: count for name, count in metrics.items() if name.startswith("dropped/")} == {
+        f"dropped/{name}": count for name, count in dropped.items()
+    }
+    if thresholds.mutation_score and thresholds.judge:
+        assert metrics["judge/asked"] == 2
+
+
+def test_no_mutant_killed_is_a_low_score(tmp_path: Path) -> None:
+    nothing = problem("nothing", IoTest(call="f(1) or 1", expected="1"), reference="def f(x):\n    return 0\n")
+    kept, _ = assess_tests(
+        [nothing], PARAMS.execution, nullcontext(None), None, Thresholds(mutation_score=0.1), mutants=9, seed=0
+    )
+    assert kept == []
+
+
+def test_a_sample_grows_with_its_size_and_differs_by_seed(tmp_path: Path) -> None:
+    path = tmp_path / "problems.jsonl"
+    write_jsonl(path, (problem(f"p/{n}", *WEAK, split="codeflow" if n % 2 else "heldout") for n in range(40)))
+    ten = [item.task_id for item in draw_problems(path, 10, seed=1)]
+    assert [item.task_id for item in draw_problems(path, 15, seed=1)][:10] == ten
+    assert ten != [item.task_id for item in draw_problems(path, 10, seed=2)]
+    assert len(draw_problems(path, 100, seed=1, split="codeflow")) == 20

@@ -1,35 +1,29 @@
 """`iterpref synthesize`: a tree from seed code, its evolution, and problems whose solutions pass their own tests."""
 
 import importlib.util
+import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
-from typing import TypeVar
 
 from iterpref_core.config import SynthesisParams
 from iterpref_core.errors import InputError
 from iterpref_core.execution import Engine, Outcome, program_of
-from iterpref_core.inference.backend import Backend, Sampling
-from iterpref_core.inference.structured_answers import ask_parsed
-from iterpref_core.problems.synthesis.answer_parsing import parse_problem
-from iterpref_core.problems.synthesis.feature_tree import FeaturePath, FeatureTree
+from iterpref_core.inference.backend import Backend, Request, Sampling
+from iterpref_core.inference.prompts import fill
+from iterpref_core.inference.structured_answers import ask_parsed, read_object
+from iterpref_core.problems.synthesis.answers import MAX_DEPTH, TEST_FILE, Draft, Features, hollow
+from iterpref_core.problems.synthesis.feature_tree import CATEGORIES, SEPARATOR, FeaturePath, FeatureTree, show
 from iterpref_core.problems.synthesis.seed_code import fit_seeds, read_seeds
-from iterpref_core.problems.synthesis.synthesis_prompts import (
-    ask_for_problem,
-    evolve,
-    extract_features,
-    plant,
-    to_problem,
-    used_features,
-)
-from iterpref_core.problems.synthesis.trivial_programs import hollow
 from iterpref_core.progress import show_progress
-from iterpref_core.records import Problem, Sample
+from iterpref_core.records import Problem, Sample, ScriptTest
 from iterpref_core.screening.near_duplicates import NearDuplicates
 from iterpref_core.storage.jsonl import write_jsonl
 
-T = TypeVar("T")
+PROMPTS = Path(__file__).with_name("prompts")
+_CATEGORIES = ", ".join(CATEGORIES)
 
 REASONS = (
     "unreadable",
@@ -68,27 +62,60 @@ def make_tree(
     Raises:
         InputError: there is no seed code, or no feature was found in it.
     """
-    sampling = _sampling(params)
     seeds, asked = Counter[str](), Counter[str]()
-    with show_progress("features of seed code", sum(1 for _ in read_seeds(source))) as advance:
-        read = _advancing(read_seeds(source), advance)
-        programs = fit_seeds(read, params.seed_chars, reason_against, seeds)
-        tree = plant(extract_features(programs, backend, sampling, params.seed, asked))
-    if not tree.categories:
-        raise InputError(f"{source}: no feature was found in {seeds['seeds']} programs; give other seed code or model")
+    tree = FeatureTree()
+    total = sum(1 for _ in read_seeds(source))
+    with show_progress("features of seed code", total) as advance:
+        programs = fit_seeds(read_seeds(source), params.seed_chars, reason_against, seeds)
+        prompts = (fill(PROMPTS / "extract.txt", {"categories": _CATEGORIES, "code": program}) for program in programs)
+        requests = (Request(prompt, params.seed) for prompt in prompts)
+        for paths in ask_parsed(backend, requests, _sampling(params), read_features, asked):
+            advance()
+            if paths is not None:
+                tree.observe(paths)
     extracted = sum(1 for _ in tree.features())
+    if not extracted:
+        raise InputError(f"{source}: no feature was found in {seeds['seeds']} programs; give more, or other seed code")
     tree.save(out)
-    grown: Counter[str] = Counter(features=0, asked=0, asked_again=0, unreadable=0)
+    grown = Counter[str](features=0, asked=0, asked_again=0, unreadable=0)
     with show_progress("rounds of evolution", params.rounds) as advance:
         for _ in range(params.rounds):
-            grown.update(evolve(tree, backend, params, sampling))
+            evolve(tree, backend, params, grown)
             tree.save(out)
-            advance(1)
+            advance()
     found = {name: float(count) for name, count in seeds.items()}
     found |= {"seeds/dropped/unreadable": asked["unreadable"], "seeds/used": tree.seeds}
     found |= {"features/extracted": extracted, "features/evolved": grown["features"]}
     found |= {"evolution/asked": grown["asked"], "evolution/unreadable": grown["unreadable"]}
     return tree, found | {"asked_again": float(asked["asked_again"] + grown["asked_again"])}
+
+
+def evolve(tree: FeatureTree, backend: Backend, params: SynthesisParams, counts: Counter[str]) -> None:
+    """Evolve the tree by one round, in place.
+
+    All subtrees of a round are drawn from the tree as it was before, so that they can be asked about together.
+    `counts` grows by `asked`, `asked_again`, `unreadable`, and `features`: how many are new.
+    """
+    requests = []
+    for place in range(params.subtrees):
+        random = Random(f"{params.seed}/evolve/{tree.rounds}/{place}")
+        subtree = show(tree.sample(params.breadth, params.feature_temperature, random))
+        values = {"categories": _CATEGORIES, "depth": str(MAX_DEPTH), "subtree": subtree}
+        # A subtree that is drawn again gets another answer.
+        seed = params.seed + tree.rounds * params.subtrees + place
+        requests.append(Request(fill(PROMPTS / "evolve.txt", values), seed))
+    for paths in ask_parsed(backend, requests, _sampling(params), read_features, counts):
+        counts["features"] += tree.grow(paths or ())
+    tree.rounds += 1
+
+
+def read_features(answer: str) -> tuple[FeaturePath, ...]:
+    """The features that an answer names.
+
+    Raises:
+        ValueError: it is not in form; the message says why, to the model.
+    """
+    return read_object(answer, Features).paths()
 
 
 def write_problems(
@@ -115,68 +142,91 @@ def write_problems(
     if not tree.categories:
         raise InputError("the feature tree is empty; make one from seed code (--seed-code)")
     counts = Counter[str]({f"problems/dropped/{reason}": 0 for reason in REASONS})
+
+    def run(item: tuple[Problem, str]) -> tuple[Outcome, Outcome]:
+        problem, reference = item[0], item[0].reference or ""
+        samples = (Sample(task_id=problem.task_id, solution=code) for code in (reference, hollow(reference)))
+        outcomes = [executor.run_one(program_of(problem, sample)) for sample in samples]
+        return outcomes[0], outcomes[1]
+
     with show_progress("problems", count) as advance:
-        numbers = _advancing(range(count), advance)
-        asked = _ask(tree, backend, params, numbers, out.name.partition(".")[0], counts)
-        kept = _keep(_judge(asked, executor), NearDuplicates(params.max_similarity), counts)
+        drafted = _draft_problems(tree, backend, params, count, out.name.partition(".")[0], counts, advance)
+        kept = _keep(executor.each(drafted, run), NearDuplicates(params.max_similarity), counts)
         counts["problems/kept"] = write_jsonl(out, kept)
     return {"problems/asked": float(count)} | {name: float(number) for name, number in counts.items()}
 
 
-def _ask(
+def _draft_problems(
     tree: FeatureTree,
     backend: Backend,
     params: SynthesisParams,
-    numbers: Iterable[int],
+    count: int,
     name: str,
     counts: Counter[str],
+    advance: Callable[[], None],
 ) -> Iterator[tuple[Problem, str]]:
     """The problems that can be run, each with its instruction."""
+    offered: list[tuple[FeaturePath, ...]] = []
 
-    def draw(number: int) -> tuple[FeaturePath, ...]:
-        random = Random(f"{params.seed}/problem/{number}")
-        return tree.sample(params.breadth, params.feature_temperature, random)
+    def requests() -> Iterator[Request]:
+        for number in range(count):
+            random = Random(f"{params.seed}/problem/{number}")
+            offered.append(tree.sample(params.breadth, params.feature_temperature, random))
+            listed = "\n".join(f"{place}. {SEPARATOR.join(path)}" for place, path in enumerate(offered[-1], 1))
+            prompt = fill(PROMPTS / "problem.txt", {"features": listed, "form": json.dumps(Draft.model_json_schema())})
+            yield Request(prompt, params.seed + number)
 
     asked = Counter[str]()
-    requests = (ask_for_problem(draw(number), params.seed + number) for number in numbers)
-    for number, draft in enumerate(ask_parsed(backend, requests, _sampling(params), parse_problem, asked)):
+    drafts = ask_parsed(backend, requests(), _sampling(params), partial(read_object, form=Draft), asked)
+    for number, draft in enumerate(drafts):
+        advance()
         counts["asked_again"] = asked["asked_again"]
         if draft is None:
             counts["problems/dropped/unreadable"] += 1
             continue
         missing = [package for package in draft.packages if importlib.util.find_spec(package) is None]
-        features = used_features(draft, draw(number))
+        used = dict.fromkeys(place for place in draft.features if 1 <= place <= len(offered[number]))
         if missing:
             counts["problems/dropped/missing_package"] += 1
             counts.update(f"missing_package/{package}" for package in missing)
-        elif not features:
+        elif not used:
             counts["problems/dropped/no_feature"] += 1
         else:
+            features = tuple(SEPARATOR.join(offered[number][place - 1]) for place in used)
             yield to_problem(draft, features, f"{name}/{number}"), draft.instruction
 
 
-def _judge(
-    problems: Iterator[tuple[Problem, str]], executor: Engine
-) -> Iterator[tuple[Problem, str, Outcome, Outcome]]:
-    """Each problem with what becomes of its reference under its own tests, and of a program that does nothing."""
+def to_problem(draft: Draft, features: Sequence[str], task_id: str) -> Problem:
+    """The problem of a draft.
 
-    def run(item: tuple[Problem, str]) -> tuple[Outcome, Outcome]:
-        problem, _ = item
-        assert problem.reference is not None
-        codes = (problem.reference, hollow(problem.reference))
-        samples = (Sample(task_id=problem.task_id, solution=code) for code in codes)
-        reference, idle = (executor.run_one(program_of(problem, sample)) for sample in samples)
-        return reference, idle
-
-    for (problem, instruction), outcomes in executor.each(problems, run):
-        yield problem, instruction, *outcomes
+    What a model is to write is one file, the first. Other files of the solution are given: the prompt shows them and
+    the test brings them along, so that a program which was written for this problem cannot replace them.
+    """
+    main, *others = draft.files
+    module = main.removesuffix(".py")
+    given = {name: draft.files[name] for name in others}
+    test = ScriptTest(module=module, files={**given, TEST_FILE: draft.test}, run=TEST_FILE, packages=draft.packages)
+    task = fill(PROMPTS / "task.txt", {"instruction": draft.instruction, "file": main})
+    shown = [fill(PROMPTS / "given_file.txt", {"file": name, "code": code}) for name, code in given.items()]
+    return Problem(
+        task_id=task_id,
+        prompt="\n\n".join([task, *shown]),
+        entry_point=module,
+        tests=(test,),
+        reference=draft.files[main],
+        source="synthesized",
+        features=tuple(features),
+    )
 
 
 def _keep(
-    judged: Iterator[tuple[Problem, str, Outcome, Outcome]], seen: NearDuplicates, counts: Counter[str]
+    judged: Iterable[tuple[tuple[Problem, str], tuple[Outcome, Outcome]]], seen: NearDuplicates, counts: Counter[str]
 ) -> Iterator[Problem]:
-    """The problems whose reference passes, whose tests ask for something and that are new; the others are counted."""
-    for problem, instruction, reference, idle in judged:
+    """The problems whose reference passes, whose tests ask for something and that are new; the others are counted.
+
+    `judged` are problems with their instruction, and what became of the reference and of a program that does nothing.
+    """
+    for (problem, instruction), (reference, idle) in judged:
         if "infra_error" in (reference.verdict, idle.verdict):
             counts["problems/dropped/not_judged"] += 1
         elif reference.verdict != "passed":
@@ -188,12 +238,6 @@ def _keep(
             counts["problems/dropped/near_duplicate"] += 1
         else:
             yield problem
-
-
-def _advancing(items: Iterable[T], advance: Callable[[int], None]) -> Iterator[T]:
-    for item in items:
-        advance(1)
-        yield item
 
 
 def _sampling(params: SynthesisParams) -> Sampling:

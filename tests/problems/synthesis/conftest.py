@@ -29,16 +29,12 @@ class ScriptedModel:
 
 
 def write_answer(
-    files: dict[str, str],
-    instruction: str = "Write `double(x)`.",
-    used: str = "1, 2",
-    names: list[str] | None = None,
-    packages: Sequence[str] = (),
+    files: dict[str, str], instruction: str = "Write `double(x)`.", used: Sequence[int] = (1, 2), **more: object
 ) -> str:
     """An answer in the form that is asked for."""
-    blocks = "".join(f'<file name="{name}">\n{text}</file>\n' for name, text in files.items())
-    listed = json.dumps({"file_names": list(files) if names is None else names, "packages": list(packages)})
-    return f"<features>{used}</features>\n<instruction>\n{instruction}\n</instruction>\n{blocks}<json>{listed}</json>\n"
+    solution = {name: text for name, text in files.items() if name != "test.py"}
+    answer = {"features": used, "instruction": instruction, "files": solution, "test": files.get("test.py", "")}
+    return json.dumps(answer | more)
 
 
 SOLUTION = "def double(x):\n    return x * 2\n"

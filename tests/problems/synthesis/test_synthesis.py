@@ -32,9 +32,9 @@ def executor() -> Iterator[Executor]:
 def _features(prompt: str) -> str:
     """One feature for each seed's letter; evolution adds a finer one."""
     if "Let it grow" in prompt:
-        return '<json>{"algorithm": {"letters": {"finer": {}}}, "security": {"escaping": {}}}</json>'
+        return '{"algorithm": {"letters": {"finer": {}}}, "security": {"escaping": {}}}'
     (letter,) = re.findall(r"letter = '(.)'", prompt)
-    return json.dumps({"algorithm": {"letters": {letter: {}}}}).join(["<json>", "</json>"])
+    return json.dumps({"algorithm": {"letters": {letter: {}}}})
 
 
 def _seeds(folder: Path, letters: str) -> Path:
@@ -106,7 +106,7 @@ def test_only_code_under_an_allowed_license_and_without_secrets_may_leave(tmp_pa
     unknown = filter_for_others(folder, None, ("MIT",))
     assert unknown("x = 1\n") == "license"
     assert unknown("# SPDX-License-Identifier: MIT\nx = 1\n") is None
-    (folder / "LICENSE").write_text("Permission is hereby granted, free of charge, to any person")
+    (folder / "pyproject.toml").write_text('[project]\nlicense = "MIT"\n')
     known = filter_for_others(folder, None, ("MIT",))
     assert known("x = 1\n") is None
     assert known("# SPDX-License-Identifier: GPL-3.0-only\nx = 1\n") == "license"
@@ -144,7 +144,7 @@ def test_problems_are_kept_when_their_solution_passes_and_all_are_accounted_for(
         1: "I would rather not.",
         2: write_answer(FILES | {"doubling.py": "def double(x):\n    return x + 2\n"}, "wrong one"),
         3: write_answer(FILES | {"doubling.py": "import not_installed_here\n" + SOLUTION}, "needs something"),
-        4: write_answer(FILES, "out of range", used="77"),
+        4: write_answer(FILES, "out of range", used=[77]),
         6: Author()("first"),  # what number 0 says, with one word more
         7: write_answer(FILES | {"doubling.py": "import os\nos._exit(0)\n"}, "one that ends early"),
         8: write_answer(FILES | {"test.py": TEST.replace("double(3), 6", "double(3), double(3)")}, "lenient one"),

@@ -1,0 +1,137 @@
+"""Answer forms of synthesis, as pydantic models: what a prompt asks for, and how an answer is read."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, model_validator
+
+from iterpref_core.problems.synthesis.feature_tree import CATEGORIES, FeaturePath
+from iterpref_core.source_code.syntax_tree import parse_source
+
+MAX_DEPTH = 4
+"""Levels of a feature, its category included."""
+TEST_FILE = "test.py"
+
+FeatureName = Annotated[
+    str,
+    BeforeValidator(lambda name: " ".join(name.lower().split()) if isinstance(name, str) else name),
+    Field(pattern=r"^[^>]{1,80}$"),
+]
+"""In lower case with single blanks, 1 to 80 characters, without `>`."""
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*\.py$")]
+
+
+class Features(RootModel[dict[FeatureName, "Features"]]):
+    """A tree of features, the 16 categories first: each name with what stands below it, `{}` for nothing."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _list_is_object(cls, value: Any) -> Any:
+        return {name: {} for name in value} if isinstance(value, list) else value
+
+    def paths(self) -> tuple[FeaturePath, ...]:
+        """The features below the categories.
+
+        Raises:
+            ValueError: there is none, another category, or one that stands too deep.
+        """
+        if unknown := [name for name in self.root if name not in CATEGORIES]:
+            raise ValueError(f"{unknown[0]!r} is none of the categories")
+        found = tuple(path for path in self.leaves() if len(path) > 1)
+        if not found:
+            raise ValueError("there is no feature in it")
+        if deep := [path for path in found if len(path) > MAX_DEPTH]:
+            raise ValueError(f"{' > '.join(deep[0])!r} stands too deep; go no deeper than {MAX_DEPTH} levels")
+        return found
+
+    def leaves(self, above: FeaturePath = ()) -> Iterator[FeaturePath]:
+        """What has nothing below it."""
+        if not self.root:
+            yield above
+        for name, below in self.root.items():
+            yield from below.leaves((*above, name))
+
+
+class Draft(BaseModel):
+    """A problem as a model writes it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    features: Annotated[
+        tuple[int, ...], Field(min_length=1, description="numbers of the offered features that the problem uses")
+    ]
+    instruction: Annotated[str, Field(min_length=1, description="the task")]
+    files: Annotated[
+        dict[FileName, str], Field(min_length=1, description="the solution: file name to source, the main file first")
+    ]
+    test: Annotated[str, Field(description="source of test.py")]
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Third-party modules that any file imports, by the name it is imported by."""
+        own = {name.removesuffix(".py") for name in self.files}
+        needed = {module for source in (*self.files.values(), self.test) for module in _imports(source)}
+        return tuple(sorted(needed - own - sys.stdlib_module_names))
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Draft":
+        for name, source in {**self.files, TEST_FILE: self.test}.items():
+            if name.removesuffix(".py") in sys.stdlib_module_names and source is not self.test:
+                raise ValueError(f"{name!r} hides a module of the standard library; name it otherwise")
+            try:
+                parse_source(source)
+            except SyntaxError as error:
+                raise ValueError(f"{name} is not valid Python: {error.msg}, line {error.lineno}") from None
+        main, *others = (name.removesuffix(".py") for name in self.files)
+        if main not in _imports(self.test):
+            raise ValueError(f"{TEST_FILE} does not import {main}, the first of the files")
+        for other in others:
+            sources = (source for name, source in self.files.items() if name != f"{other}.py")
+            if not any(other in _imports(source) for source in (*sources, self.test)):
+                raise ValueError(f"no other file imports {other}.py")
+        if not _has_test(self.test):
+            raise ValueError(f"{TEST_FILE} has no unittest.TestCase with a method named test_...")
+        return self
+
+
+def _imports(source: str) -> set[str]:
+    """The top-level modules that a program imports."""
+    found = set[str]()
+    for node in ast.walk(parse_source(source)):
+        if isinstance(node, ast.Import):
+            found.update(alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def _has_test(source: str) -> bool:
+    return any(
+        isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef) and item.name.startswith("test")
+        for node in ast.walk(parse_source(source))
+        if isinstance(node, ast.ClassDef) and any("TestCase" in ast.unparse(base) for base in node.bases)
+        for item in node.body
+    )
+
+
+def hollow(source: str) -> str:
+    r"""The program with the body of every function emptied; names, parameters, classes and constants stay.
+
+    Whatever tests it passes prove nothing.
+
+    >>> print(hollow("LIMIT = 3\ndef f(x, y=LIMIT):\n    return x * y\n"))
+    LIMIT = 3
+    <BLANKLINE>
+    def f(x, y=LIMIT):
+        pass
+    """
+    tree = parse_source(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [ast.Pass()]
+    try:
+        return ast.unparse(tree)
+    except RecursionError:
+        return ""  # nested too deeply to be written; then the empty program has to do
