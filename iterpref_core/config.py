@@ -180,7 +180,6 @@ class SynthesisParams(Settings):
 class OwnCodeParams(Settings):
     """Which functions of a package or folder become problems, and which of its tests count."""
 
-    repeats: Annotated[int, Field(ge=2)]
     max_test_s: PositiveFloat
     max_tests: PositiveInt
     max_prompt_chars: PositiveInt

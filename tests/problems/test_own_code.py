@@ -13,12 +13,12 @@ from iterpref_core.execution import Outcome, Program, open_executor
 from iterpref_core.problems.own_code.own_code import Source, ingest_own_code
 from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import read_jsonl
-from iterpref_core.validity.mutation_score import QualityOptions, measure_quality
+from iterpref_core.validity.mutation_score import measure_tests
 from tests import settings
 from tests.settings import section
 
 EXECUTION = settings.EXECUTION.model_copy(update={"cpu_s": 5, "wall_s": 60, "memory_mb": 512, "file_mb": 4})
-PARAMS = section(OwnCodeParams, repeats=2, max_test_s=0.5, max_tests=5, max_prompt_chars=5000, licenses=("MIT",))
+PARAMS = section(OwnCodeParams, max_test_s=0.5, max_tests=5, max_prompt_chars=5000, licenses=("MIT",))
 
 PRICES = '''
 """Prices."""
@@ -193,7 +193,7 @@ def test_trivial():
 
 def write_project(folder: Path) -> Path:
     files = {
-        "LICENSE": "MIT License\n\nPermission is hereby granted, free of charge, to any person",
+        "pyproject.toml": '[project]\nname = "shop"\nlicense = "MIT"\n',
         "shop/__init__.py": "",
         "shop/prices.py": PRICES,
         "shop/base.py": BASE,
@@ -356,7 +356,7 @@ def test_patching_doctest_does_not_pass(shop: SimpleNamespace) -> None:
 
 def test_coverage_and_mutants_of_a_reference_are_measured(shop: SimpleNamespace) -> None:
     problems = [shop.problems["total"], shop.problems["Basket.add"]]
-    found = {item.entry_point: quality for item, quality in measure_quality(problems, shop.executor, QualityOptions(6))}
+    found = {item.entry_point: measure_tests(item, shop.executor, mutants=6, seed=0) for item in problems}
     assert found["total"].reference == "passed"
     assert [quality.line_coverage for quality in found.values()] == [1.0, 1.0]
     assert found["total"].killed == found["total"].mutants > 0
@@ -386,7 +386,7 @@ def test_an_installed_package_with_doctests_needs_no_environment(tmp_path: Path)
     pytest.importorskip("sortedcontainers")
     out = tmp_path / "problems.jsonl"
     params = PARAMS.model_copy(update={"licenses": ("Apache-2.0",)})
-    counts = ingest_own_code(Source("sortedcontainers", "package"), out, params, EXECUTION)
+    counts = ingest_own_code(Source("sortedcontainers", "package", license="Apache-2.0"), out, params, EXECUTION)
     problems = list(read_jsonl(out, Problem))
     assert "environment" not in counts
     assert counts["problems"] == len(problems)

@@ -16,7 +16,7 @@ from iterpref_core.execution import Program, open_executor, reference_outcomes
 from iterpref_core.execution.interpreters import Environment
 from iterpref_core.problems.own_code.function_prompt import prompt_of
 from iterpref_core.problems.own_code.functions import Function, Module, find_functions, read_module, source_files
-from iterpref_core.problems.own_code.license import is_allowed, license_of_folder, license_of_package, license_of_source
+from iterpref_core.problems.own_code.license import UNKNOWN, is_allowed, license_of_folder, license_of_source
 from iterpref_core.problems.own_code.project_interpreter import find_installed, pytest_plugins
 from iterpref_core.problems.own_code.test_survey import Project, TestsOf, sandboxed_source, survey
 from iterpref_core.problems.problems import hold_out
@@ -78,8 +78,8 @@ def _open_package(source: Source) -> _Code:
         ),
         package.parent,
         package,
-        found.distribution or source.what,
-        source.license or license_of_package(found),
+        found.distribution,
+        source.license or found.license or UNKNOWN,
         source.what if source.python or paths else None,
     )
 

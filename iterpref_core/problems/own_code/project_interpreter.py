@@ -12,21 +12,14 @@ _ASK = """
 import importlib.metadata, importlib.util, json, sys
 name = sys.argv[1]
 spec = importlib.util.find_spec(name)
-found = {"path": None if spec is None else (list(spec.submodule_search_locations or []) or [spec.origin])[0]}
+path = None if spec is None else (list(spec.submodule_search_locations or []) or [spec.origin])[0]
+found = {"path": path, "distribution": name, "license": ""}
 for distribution in importlib.metadata.packages_distributions().get(name, [])[:1]:
     data = importlib.metadata.metadata(distribution)
-    files = importlib.metadata.files(distribution) or []
-    texts = [file.read_text() for file in files if "LICEN" in file.name.upper() or "COPYING" in file.name.upper()]
-    found.update(
-        distribution=f"{data['Name']}=={data['Version']}",
-        expression=data["License-Expression"] or "",
-        field=data["License"] or "",
-        classifiers=data.get_all("Classifier") or [],
-        text=(texts or [""])[0],
-    )
+    found["distribution"] = f"{data['Name']}=={data['Version']}"
+    found["license"] = data["License-Expression"] or data["License"] or ""
 print(json.dumps(found))
 """
-
 _PLUGINS = """
 import importlib.metadata, json
 print(json.dumps(sorted({point.module for point in importlib.metadata.entry_points(group="pytest11")})))
@@ -39,43 +32,13 @@ class Installed:
 
     Attributes:
         path: its folder, or its file if it is one module.
-        distribution: name and version, such as `toolz==1.0.0`; empty if it has no metadata.
-        expression: the license as an SPDX expression, if its metadata have one.
-        field: the license as free text.
-        classifiers: of its metadata.
-        text: of its license file.
+        distribution: name and version, such as `toolz==1.0.0`.
+        license: what its metadata state; empty if they do not.
     """
 
     path: str
-    distribution: str = ""
-    expression: str = ""
-    field: str = ""
-    classifiers: tuple[str, ...] = ()
-    text: str = ""
-
-
-def _ask(python: str, program: str, *arguments: str) -> Any:
-    try:
-        done = subprocess.run(
-            [python, "-I", "-c", program, *arguments],
-            capture_output=True,
-            text=True,
-            timeout=_ASK_S,
-            check=True,
-            cwd="/",
-        )
-        return json.loads(done.stdout)
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise InputError(f"{python}: is not a working Python interpreter ({error}); correct --python") from None
-
-
-def pytest_plugins(python: str) -> tuple[str, ...]:
-    """Modules of the pytest plugins that an interpreter has installed.
-
-    Raises:
-        InputError: it does not answer.
-    """
-    return tuple(_ask(python, _PLUGINS))
+    distribution: str
+    license: str
 
 
 def find_installed(python: str, package: str) -> Installed:
@@ -91,4 +54,22 @@ def find_installed(python: str, package: str) -> Installed:
         raise InputError(
             f"{package}: is not installed as Python source for {python}; install it there, or give --python"
         )
-    return Installed(**{**found, "classifiers": tuple(found.get("classifiers", ()))})
+    return Installed(**found)
+
+
+def pytest_plugins(python: str) -> tuple[str, ...]:
+    """Modules of the pytest plugins that an interpreter has installed.
+
+    Raises:
+        InputError: it does not answer.
+    """
+    return tuple(_ask(python, _PLUGINS))
+
+
+def _ask(python: str, program: str, *arguments: str) -> Any:
+    command = [python, "-I", "-c", program, *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_ASK_S, check=True, cwd="/")
+        return json.loads(done.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        raise InputError(f"{python}: is not a working Python interpreter ({error}); correct --python") from None

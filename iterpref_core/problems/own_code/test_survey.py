@@ -1,19 +1,18 @@
 """Test survey: which tests a project has, what each of them executes, and which can be relied on.
 
-Everything runs isolated, in the project's own environment, several times: in another order, with another hash seed and
-other random numbers each time.
+Everything runs isolated, in the project's own environment: once as it stands, watched, and once in another order, with
+another hash seed and other random numbers.
 """
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from iterpref_core.config import ExecutionParams, OwnCodeParams
-from iterpref_core.execution import Executor, Limits, Outcome
+from iterpref_core.execution import Engine, Executor, Limits
 from iterpref_core.execution.interpreters import Environment
 from iterpref_core.problems.own_code.functions import Function
 from iterpref_core.progress import show_progress
@@ -24,8 +23,6 @@ _SANDBOXED = Path(__file__).with_name("sandboxed")
 _LIMITS = Limits(cpu_s=120, wall_s=600, memory_mb=2048, output_kb=1024, file_mb=64)
 """Of one file's tests together."""
 _NAME = "survey"
-
-Survey = dict[str, tuple[bool, float, list[str]]]
 
 
 @dataclass(frozen=True)
@@ -55,95 +52,33 @@ class TestsOf:
     nodes: tuple[str, ...]
 
 
+class _Run(NamedTuple):
+    """One run of a test: CPU seconds, and the functions that it called."""
+
+    passed: bool
+    seconds: float
+    called: list[str]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Tests that run together: those of a file, by id, or the docstrings of a module, by qualified name."""
+
+    tests: Any
+    module: str = ""
+
+    def call(self, project: Project, tops: Sequence[str], seed: int) -> str:
+        if self.module:
+            return f"survey_doctests({self.module!r}, {self.tests!r}, {list(tops)!r}, {seed})"
+        return f"survey_tests({str(project.test_root)!r}, {self.tests!r}, {project.plugins!r}, {list(tops)!r}, {seed})"
+
+    def names(self) -> list[str]:
+        return [f"{self.module}:{name}" if self.module else name for name in self.tests]
+
+
 def sandboxed_source(name: str) -> str:
     """The text of a module that runs in the sandbox."""
     return (_SANDBOXED / name).read_text(encoding="utf-8")
-
-
-class _Sandbox:
-    """Calls functions of `sandboxed/project_tests.py` in a project's environment, isolated."""
-
-    def __init__(self, executor: Executor) -> None:
-        self._executor = executor
-
-    def call(self, calls: Iterable[str]) -> Iterator[tuple[Any, str]]:
-        """The value of each call, or None and what went wrong."""
-        code = sandboxed_source("project_tests.py")
-        run = self._executor.call
-        for _, (values, outcome) in self._executor.each(calls, lambda call: run(code, [call], environment=_NAME)):
-            yield (values[0] if values else None), _problem(outcome)
-
-
-def _problem(outcome: Outcome) -> str:
-    return "" if outcome.verdict == "passed" else f"{outcome.verdict}: {outcome.feedback}"
-
-
-def _by_file(nodes: Iterable[str]) -> dict[str, list[str]]:
-    files: defaultdict[str, list[str]] = defaultdict(list)
-    for node in nodes:
-        files[node.partition("::")[0]].append(node)
-    return dict(files)
-
-
-def _doctests(functions: Sequence[Function]) -> dict[str, dict[str, str]]:
-    """Docstrings with examples: by module, then by qualified name."""
-    found: defaultdict[str, dict[str, str]] = defaultdict(dict)
-    for function in functions:
-        if ">>>" in function.docstring:
-            found[function.module.name][function.qualname] = function.docstring
-    return dict(found)
-
-
-class _Runs:
-    """What several runs of all tests have shown."""
-
-    def __init__(self) -> None:
-        self.verdicts: defaultdict[str, list[bool]] = defaultdict(list)
-        self.seconds: defaultdict[str, float] = defaultdict(float)
-        self.called: dict[str, list[str]] = {}
-
-    def add(self, name: str, passed: bool, seconds: float, called: list[str]) -> None:
-        """One run of a test; the first says what it called."""
-        self.verdicts[name].append(passed)
-        self.seconds[name] = max(self.seconds[name], seconds)
-        self.called.setdefault(name, called)
-
-    def reason_against(self, name: str, params: OwnCodeParams) -> str | None:
-        """Why a test does not count."""
-        verdicts = self.verdicts[name]
-        if len(verdicts) < params.repeats:
-            return "test_unfinished"
-        if not all(verdicts):
-            return "test_flaky" if any(verdicts) else "test_fails"
-        return "test_slow" if self.seconds[name] > params.max_test_s else None
-
-
-def _run_once(
-    sandbox: _Sandbox, project: Project, jobs: Sequence[tuple[str, Any]], tops: Sequence[str], seed: int, runs: _Runs
-) -> None:
-    """One run of all tests; jobs are `(module, docstrings)` and `("", ids of one file)`."""
-
-    def call(module: str, tests: Any) -> str:
-        if module:
-            return f"survey_doctests({module!r}, {tests!r}, {list(tops)!r}, {seed})"
-        return f"survey_tests({str(project.test_root)!r}, {tests!r}, {project.plugins!r}, {list(tops)!r}, {seed})"
-
-    with show_progress(f"tests, run {seed + 1}", len(jobs)) as advance:
-        for (module, tests), (found, problem) in zip(jobs, sandbox.call(call(*job) for job in jobs), strict=True):
-            advance(1)
-            if not isinstance(found, dict):
-                logger.warning("the tests of %s did not finish: %s", module or tests[0].partition("::")[0], problem)
-                continue
-            for name, (passed, seconds, called) in found.items():
-                runs.add(f"{module}:{name}" if module else name, passed, seconds, called)
-
-
-def _collect(sandbox: _Sandbox, project: Project) -> list[str]:
-    call = f"collect_tests({str(project.test_root)!r}, {str(project.tests)!r}, {project.plugins!r})"
-    ((nodes, problem),) = sandbox.call([call])
-    if nodes is None:
-        logger.warning("no pytest tests of %s could be collected: %s", project.name, problem)
-    return list(nodes or [])
 
 
 def survey(
@@ -154,67 +89,107 @@ def survey(
     counts: Counter[str],
     dropped: Counter[str],
 ) -> Mapping[str, TestsOf]:
-    """Run all tests several times and find those of each function.
+    """Run all tests twice and find those of each function.
 
     Args:
         project: where they are and where they run.
         functions: what they are wanted for.
         execution: how many run at once, and whether weak isolation is accepted.
-        params: how often they run, how long they may take, and how many of one function are kept.
+        params: how long they may take, and how many of one function are kept.
         counts: gets `tests`.
         dropped: gets `test_<reason>`.
 
     Returns:
         The tests of every function that has any, by `Function.id`.
     """
-    runs = _Runs()
-    jobs: list[tuple[str, Any]] = []
     tops = sorted({function.module.name.partition(".")[0] for function in functions})
-    for seed in range(params.repeats):
-        with ExitStack() as stack:
-            executor = Executor(
-                _LIMITS,
-                workers=execution.workers,
-                allow_unsafe=execution.allow_unsafe,
-                environments={_NAME: replace(project.environment, hash_seed=seed)},
-            )
-            sandbox = _Sandbox(stack.enter_context(executor))
-            if seed == 0:
-                jobs += [*_doctests(functions).items()]
-                jobs += [("", nodes) for nodes in _by_file(_collect(sandbox, project)).values()]
-            _run_once(sandbox, project, jobs, tops, seed, runs)
-    names = [f"{module}:{name}" for module, tests in jobs if module for name in tests]
-    names += [name for module, tests in jobs if not module for name in tests]
+    jobs: list[_Job] = []
+    runs: list[dict[str, _Run]] = []
+    for seed in (0, 1):
+        environment = replace(project.environment, hash_seed=seed)
+        with Executor(
+            _LIMITS,
+            workers=execution.workers,
+            allow_unsafe=execution.allow_unsafe,
+            environments={_NAME: environment},
+        ) as executor:
+            jobs = jobs or [*_doctests(functions), *_pytest_files(executor, project)]
+            runs.append(_run_all(executor, project, jobs, tops, seed))
     sound = []
-    for name in names:
-        reason = runs.reason_against(name, params)
-        if reason is None:
-            sound.append(name)
-        else:
+    for name in (name for job in jobs for name in job.names()):
+        counts["tests"] += 1
+        if reason := _reason_against([run.get(name) for run in runs], params):
             dropped[reason] += 1
-    counts["tests"] += len(names)
-    return _by_function(functions, sound, runs.called, params.max_tests, dropped)
+        else:
+            sound.append(name)
+    called = {name: runs[0][name].called for name in sound}
+    return _by_function(functions, called, params.max_tests, dropped)
+
+
+def _doctests(functions: Sequence[Function]) -> Iterable[_Job]:
+    found: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for function in functions:
+        if ">>>" in function.docstring:
+            found[function.module.name][function.qualname] = function.docstring
+    return (_Job(tests, module) for module, tests in found.items())
+
+
+def _pytest_files(executor: Engine, project: Project) -> Iterable[_Job]:
+    call = f"collect_tests({str(project.test_root)!r}, {str(project.tests)!r}, {project.plugins!r})"
+    values, outcome = executor.call(sandboxed_source("project_tests.py"), [call], environment=_NAME)
+    if not values:
+        logger.warning("no pytest tests of %s could be collected: %s", project.name, outcome.feedback)
+    files: defaultdict[str, list[str]] = defaultdict(list)
+    for node in values[0] if values else ():
+        files[node.partition("::")[0]].append(node)
+    return map(_Job, files.values())
+
+
+def _run_all(
+    executor: Engine, project: Project, jobs: Sequence[_Job], tops: Sequence[str], seed: int
+) -> dict[str, _Run]:
+    """One run of all tests, by name; those that did not finish are missing."""
+    code = sandboxed_source("project_tests.py")
+    found: dict[str, _Run] = {}
+    with show_progress(f"tests, run {seed + 1}", len(jobs)) as advance:
+        called = executor.each(
+            jobs, lambda job: executor.call(code, [job.call(project, tops, seed)], environment=_NAME)
+        )
+        for job, (values, outcome) in called:
+            advance()
+            if values and isinstance(values[0], dict):
+                found.update(zip(job.names(), (_Run(*values[0][name]) for name in job.tests), strict=True))
+            else:
+                logger.warning("tests such as %s did not finish: %s", job.names()[0], outcome.feedback)
+    return found
+
+
+def _reason_against(runs: Sequence[_Run | None], params: OwnCodeParams) -> str | None:
+    """Why a test does not count."""
+    finished = [run for run in runs if run is not None]
+    if len(finished) < len(runs):
+        return "test_unfinished"
+    if not all(run.passed for run in finished):
+        return "test_flaky" if any(run.passed for run in finished) else "test_fails"
+    return "test_slow" if max(run.seconds for run in finished) > params.max_test_s else None
 
 
 def _by_function(
-    functions: Sequence[Function],
-    sound: Sequence[str],
-    called: Mapping[str, list[str]],
-    limit: int,
-    dropped: Counter[str],
+    functions: Sequence[Function], called: Mapping[str, list[str]], limit: int, dropped: Counter[str]
 ) -> dict[str, TestsOf]:
+    """The sound tests of each function, by what each of them called."""
     nodes: defaultdict[str, list[str]] = defaultdict(list)
-    for name in sound:
+    for name, functions_called in called.items():
         if "::" in name:
-            for seen in called[name]:
+            for seen in functions_called:
                 nodes[seen].append(name)
     kept: set[str] = set()
     found = {}
     for function in functions:
-        doctest = function.id in sound and function.id in called[function.id]
+        doctest = function.id in called.get(function.id, ())
         specific = sorted(nodes[function.id], key=lambda name: len(called[name]))[:limit]
         if doctest or specific:
             found[function.id] = TestsOf(doctest, tuple(specific))
             kept.update(specific, [function.id] * doctest)
-    dropped["test_unused"] += len(set(sound) - kept)
+    dropped["test_unused"] += len(called.keys() - kept)
     return found

@@ -14,7 +14,7 @@ from iterpref_core.execution import Engine, Outcome, program_of
 from iterpref_core.inference.backend import Backend, Request, Sampling
 from iterpref_core.inference.prompts import fill
 from iterpref_core.inference.structured_answers import ask_parsed, read_object
-from iterpref_core.problems.synthesis.answers import MAX_DEPTH, TEST_FILE, Draft, Features, hollow
+from iterpref_core.problems.synthesis.answer_forms import MAX_DEPTH, TEST_FILE, Draft, Features, hollow
 from iterpref_core.problems.synthesis.feature_tree import CATEGORIES, SEPARATOR, FeaturePath, FeatureTree, show
 from iterpref_core.problems.synthesis.seed_code import fit_seeds, read_seeds
 from iterpref_core.progress import show_progress

@@ -5,8 +5,8 @@ import doctest
 import pytest
 
 from iterpref_core.inference.structured_answers import read_object
-from iterpref_core.problems.synthesis import answers
-from iterpref_core.problems.synthesis.answers import Draft
+from iterpref_core.problems.synthesis import answer_forms as answers
+from iterpref_core.problems.synthesis.answer_forms import Draft
 from iterpref_core.problems.synthesis.synthesis import read_features
 
 from .conftest import FILES, SOLUTION, TEST, write_answer
