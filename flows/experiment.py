@@ -7,8 +7,6 @@ cache: a stage that it does not run shows as `Cached`.
 import hashlib
 import json
 import os
-import re
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,38 +25,25 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.urls import url_for
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from flows.stage import RUN_VARIABLE, TRY_AGAIN
 from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.config import Benchmark, Seed, load_params
 from iterpref_core.cores import usable_cores
-from iterpref_core.errors import InputError, IterPrefError, unknown_name
+from iterpref_core.errors import InputError, unknown_name
 from iterpref_core.report.summary import read_summary
 from iterpref_core.storage.jsonl import atomic_writer
-from tasks import child
 from tasks.dvc_graph import Stage, load_graph, name_stages, select_stages, stale_stages
 from tasks.lock import only_one
 from tasks.paths import STATE, SUMMARY
+from tasks.reproduction import PAGE_VARIABLE, RUN_VARIABLE, Commands, UnreachableError
 from tasks.servers import announced_pages
-from tasks.slots import Slots, visible_cards
+from tasks.slots import Slot, Slots, visible_cards
 from tasks.stage_body import read_body
 from tasks.worktree import entered_worktree, home, set_values
 
-PAGE_VARIABLE = "ITERPREF_PREFECT_PAGE"
-"""Tells a stage's process the address of its task run's page in Prefect."""
 LAST_RUN = STATE / "last_run.json"
 """What each stage of the last run took."""
-_HINTS = re.compile(r"To track the changes|\s*git add|To enable auto staging|\s*dvc config core|Use `dvc push`")
-"""What DVC advises after every stage, and what the user's git has nothing of."""
 _PAUSES_S = (30, 120)
 """Before a stage is tried again whose endpoint could not be reached, after all the attempts of every call."""
-
-
-class StageError(IterPrefError):
-    """A stage failed for a reason other than its input."""
-
-
-class UnreachableError(StageError):
-    """A stage could not reach a server, and may when it runs again."""
 
 
 def stage_names() -> list[str]:
@@ -89,7 +74,7 @@ class Run:
         self.forced = forced
         self.stale = forced | stale_stages()
         self.costs: list[dict[str, Any]] = []
-        self.children: set[Any] = set()
+        self.commands = Commands()
 
     def needs_dvc(self, stage: Stage) -> bool:
         """Whether only DVC can say if the stage is up to date: it was stale, or one before it was."""
@@ -101,8 +86,7 @@ class Run:
     def end(self) -> None:
         """End every stage that is still there; let none start."""
         self.slots.cancel()
-        for running in list(self.children):
-            child.end(running)
+        self.commands.end()
 
 
 def _may_succeed_later(_task: Any, _run: Any, state: State[Any]) -> bool:
@@ -132,7 +116,7 @@ def reproduce(stage: Stage, run: Run) -> State[Any] | None:
     """
     with run.slots.take(stage.name) as slot:
         started = time.monotonic()
-        ran = run.needs_dvc(stage) and _run_dvc(stage, run, slot.cores, slot.cards)
+        ran = run.needs_dvc(stage) and _run_dvc(stage, run, slot)
         cost = {"stage": stage.name, "cached": not ran, "wall_s": time.monotonic() - started}
         if ran and (body := read_body(stage.name)) is not None:
             cost |= {"body_s": body.seconds, "cpu_s": body.cpu_s, "peak_mb": body.peak_mb}
@@ -140,53 +124,16 @@ def reproduce(stage: Stage, run: Run) -> State[Any] | None:
     return None if ran else Completed(name="Cached", message="DVC had nothing to run")
 
 
-def _run_dvc(stage: Stage, run: Run, cores: int, cards: tuple[str, ...]) -> bool:
+def _run_dvc(stage: Stage, run: Run, slot: Slot) -> bool:
     """Run DVC to its end, its lines logged; returns whether it ran the stage."""
-    log = get_run_logger()
+    environment = {"OMP_NUM_THREADS": str(slot.cores), PAGE_VARIABLE: url_for("task-run", obj_id=task_run.id) or ""}
+    environment[RUN_VARIABLE] = os.environ.get(RUN_VARIABLE, str(flow_run.name))
+    if slot.cards:
+        environment["CUDA_VISIBLE_DEVICES"] = ",".join(slot.cards)
     # The global flag stands before the command: DVC knows it nowhere else.
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage.name]
+    command = ["--wait-for-lock", "repro", "--single-item", stage.name]
     command += ["--force"] if stage.name in run.forced else []
-    process = child.start(command, _environment(cores, cards))
-    run.children.add(process)
-    lines = []
-    try:
-        for line in child.read_lines(process):
-            lines.append(line)
-            if not _HINTS.match(line):
-                log.info("%s", line)
-    finally:
-        child.end(process)
-        run.children.discard(process)
-    if process.returncode:
-        raise _failure(stage.name, lines, process.returncode)
-    return any(line.startswith("Running stage ") for line in lines)
-
-
-def _environment(cores: int, cards: tuple[str, ...]) -> dict[str, str]:
-    """This process's environment, without the variables by which a child would take itself for this flow run."""
-    found = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT__")}
-    found["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    found |= {"OMP_NUM_THREADS": str(cores), "PYTHONUNBUFFERED": "1"}
-    if cards:
-        found["CUDA_VISIBLE_DEVICES"] = ",".join(cards)
-    found.setdefault(RUN_VARIABLE, str(flow_run.name))
-    found[PAGE_VARIABLE] = url_for("task-run", obj_id=task_run.id) or ""
-    return found
-
-
-def _failure(stage: str, lines: list[str], returncode: int) -> IterPrefError:
-    """What went wrong, for the user: the stage's own reason if it could give one."""
-    reasons = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    ended = re.search(r"exited with (-?\d+)", "\n".join(lines[-5:]))
-    code = int(ended[1]) if ended else returncode
-    if code < 0 or code in (137, 143):
-        number = -code if code < 0 else code - 128
-        killed = f"stage {stage} was killed by signal {number}"
-        return StageError(killed + ("; the system may have run out of memory" if number == 9 else ""))
-    if not reasons:
-        return StageError(f"stage {stage} failed with exit code {code}; its last lines:\n" + "\n".join(lines[-20:]))
-    kind = {2: InputError, TRY_AGAIN: UnreachableError}.get(code, StageError)
-    return kind(f"stage {stage}: {reasons[-1]}")
+    return run.commands.run(stage.name, command, environment, get_run_logger().info)
 
 
 @flow(

@@ -19,10 +19,7 @@ from iterpref_core.errors import EndpointError, InputError, IterPrefError, stora
 from tasks.child import die_with
 from tasks.lock import only_one
 from tasks.paths import STATE
-
-RUN_VARIABLE = "ITERPREF_RUN"
-"""Names the run of `iterpref run` or of a sweep that a stage belongs to; absent under a bare `dvc repro`."""
-TRY_AGAIN = 75
+from tasks.reproduction import RUN_VARIABLE, TRY_AGAIN
 
 
 def main(name: str, *item: str) -> int:

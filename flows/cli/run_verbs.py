@@ -119,12 +119,14 @@ def in_prefect(load: Callable[[], Callable[..., Any]], given: Mapping[str, Any])
         os.environ["PREFECT_API_URL"] = url
         flow = load()
         from httpx import HTTPError
-        from prefect.exceptions import ParameterTypeError
+        from prefect.exceptions import ParameterTypeError, TerminationSignal
 
         try:
             return flow(**given)
         except ParameterTypeError as error:
             raise ConfigError(str(error)) from None
+        except TerminationSignal:
+            raise KeyboardInterrupt from None
         except HTTPError as error:
             raise ServerError(
                 f"the Prefect server at {url} does not answer ({error}); finished stages are kept: run again"

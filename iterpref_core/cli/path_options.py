@@ -1,14 +1,13 @@
-"""Path options of verbs: every input is looked at, and every output tried, before any work; no path is used twice.
+"""Path options of verbs: every input is looked at and every output tried before any work; none is written over another.
 
-Click calls these callbacks in turn when it reads a command line. What they have seen of one call is kept in its
-context, so that each path is compared with those before.
+Click calls these callbacks in turn when it reads a command line, and keeps what they have seen in its context.
 """
 
 import os
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import typer
 
@@ -18,22 +17,7 @@ from iterpref_core.input_files import ABSENT, open_input
 Kind = Literal["file", "folder", "file or folder", "path or name"]
 Callback = Callable[[typer.Context, typer.CallbackParam, Any], Any]
 
-LONGEST_NAME = 200
-"""Bytes of an output's name: what is unfinished lies beside it, under names that are longer."""
-
 _SEEN_HERE = "iterpref_core.cli.path_options"
-
-
-class Seen(NamedTuple):
-    """A path of this call, how it is named there, and whether the verb writes it."""
-
-    path: Path
-    option: str
-    written: bool
-
-    def lies_below(self, other: "Seen") -> bool:
-        """Whether it is inside of what the other one names."""
-        return Path(os.path.realpath(other.path)) in Path(os.path.realpath(self.path)).parents
 
 
 def input_option(purpose: str, *names: str, kind: Kind = "file") -> Any:
@@ -69,13 +53,15 @@ def _checking(kind: Kind, *, written: bool) -> Callback:
         option = max(parameter.opts, key=len)
         source = context.get_parameter_source(str(parameter.name))
         stated = source is not None and source.name != "DEFAULT"
-        for one in value if isinstance(value, list | tuple) else [value] if value is not None else []:
+        seen: dict[str, tuple[str, bool]] = context.meta.setdefault(_SEEN_HERE, {})
+        for given in value if isinstance(value, list | tuple) else [value] if value is not None else []:
             if written:
-                _check_output(Path(one), option, kind)
+                _check_output(Path(given), option, kind)
             elif stated:
-                _check_input(one, option, kind)
-            if kind != "path or name" or Path(one).exists():
-                _claim(context, Seen(Path(one), option, written))
+                _check_input(given, option, kind)
+            other, other_written = seen.setdefault(os.path.realpath(given), (option, written))
+            if other != option and (written or other_written):
+                raise InputError(f"{given}: {other} and {option} name the same; give each its own")
         return value
 
     return check
@@ -85,58 +71,27 @@ def _check_input(given: Path | str, option: str, kind: Kind) -> None:
     path = Path(given)
     if not str(given).strip():
         raise InputError(f"{option} is empty; name what to read")
-    if not path.exists():
-        if kind == "path or name":
-            return
-        raise InputError(f"{path}: no such {kind} ({option}); {ABSENT}")
-    if path.is_dir():
-        if kind == "file":
-            raise InputError(f"{path}: is a folder ({option}); a file is needed")
+    if kind == "path or name" and not path.exists():
         return
-    if kind == "folder":
+    if not path.exists():
+        raise InputError(f"{path}: no such {kind} ({option}); {ABSENT}")
+    if kind == "file" and not path.is_file():
+        raise InputError(f"{path}: is a {'folder' if path.is_dir() else 'pipe or device'} ({option}); a file is needed")
+    if kind == "folder" and not path.is_dir():
         raise InputError(f"{path}: is a file ({option}); a folder is needed")
-    if not path.is_file():
-        raise InputError(
-            f"{path}: is no file but a pipe or device ({option}), and is read more than once; save it first"
-        )
-    with open_input(path) as file:
-        if not any(block.strip() for block in iter(lambda: file.read(1 << 16), b"")):
-            raise InputError(f"{path}: is empty ({option}); {ABSENT}")
+    if path.is_file():
+        with open_input(path) as file:
+            if not any(block.strip() for block in iter(lambda: file.read(1 << 16), b"")):
+                raise InputError(f"{path}: is empty ({option}); {ABSENT}")
 
 
 def _check_output(path: Path, option: str, kind: Kind) -> None:
-    if path == Path():  # what an empty text is, too
-        raise InputError(f"{option}: is empty or the present folder; name a {kind} to write")
-    if path.is_dir() and kind == "file":
-        raise InputError(f"{path}: is a folder ({option}); name a file to write")
-    if path.exists() and not path.is_dir() and (kind == "folder" or not path.is_file()):
-        raise InputError(
-            f"{path}: is there and no {'folder' if kind == 'folder' else 'plain file'} ({option}); name another"
-        )
-    if len(os.fsencode(path.name)) > LONGEST_NAME:
-        raise InputError(f"{path}: its name is too long ({option}); name another")
-    places = [path.absolute(), *path.absolute().parents][kind == "file" :]
-    above = next(folder for folder in places if os.path.lexists(folder))
-    if not above.is_dir():
-        raise InputError(f"{path}: {above} is no folder ({option}); correct the path")
+    if path == Path() or (path.exists() and path.is_dir() == (kind == "file")):
+        raise InputError(f"{path}: {option} needs a {kind} to write; name another")
+    above = next(folder for folder in [path.absolute(), *path.absolute().parents][kind == "file" :] if folder.exists())
     try:
         TemporaryFile(dir=above).close()
     except OSError as error:
         raise InputError(
             f"{path}: {above} cannot be written: {error.strerror} ({option}); name another place, or mend this one"
         ) from None
-
-
-def _claim(context: typer.Context, new: Seen) -> None:
-    """Refuse a path that is written and named by another option of this call, be it by a link or in other words."""
-    seen: list[Seen] = context.meta.setdefault(_SEEN_HERE, [])
-    for other in seen:
-        if (new.written or other.written) and _same(new.path, other.path):
-            raise InputError(f"{new.path}: {other.option} and {new.option} name the same; give each its own")
-        if new.written and other.written and (new.lies_below(other) or other.lies_below(new)):
-            raise InputError(f"{new.path}: one of {other.option} and {new.option} is inside the other; keep them apart")
-    seen.append(new)
-
-
-def _same(one: Path, other: Path) -> bool:
-    return os.path.realpath(one) == os.path.realpath(other) or (one.exists() and other.exists() and one.samefile(other))

@@ -1,0 +1,99 @@
+"""Grid: the points of a sweep, from a preset of ablations.yaml or from values on a command line."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from iterpref_core.config import Params, with_values
+from iterpref_core.errors import ConfigError, unknown_name
+from iterpref_core.input_files import read_yaml
+from iterpref_core.objectives.objectives import find_objective
+from iterpref_core.storage.jsonl import describe_validation_error
+
+PRESETS = Path("ablations.yaml")
+BASE = "base"
+"""Stands for no training."""
+TUNE = "tune"
+
+
+class Row(NamedTuple):
+    """What to train and score: an objective, or `base`, with these parameters by dotted key."""
+
+    label: str
+    objective: str
+    values: dict[str, Any]
+
+    def digest(self) -> str:
+        """Of all but the label: equal ones are one experiment."""
+        text = json.dumps([self.objective, self.values], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+class _Written(BaseModel):
+    """A row of a preset."""
+
+    model_config = ConfigDict(extra="allow")
+
+    label: str
+    objective: str
+
+
+class _Tuning(BaseModel):
+    """The preset `tune`: learning rates and alphas of every objective; without an NLL alpha stays 0."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    objectives: list[str] = Field(min_length=1)
+    learning_rates: list[float] = Field(min_length=1)
+    alphas: list[float] = Field(min_length=1)
+
+
+def plan_rows(
+    params: Params, preset: str | None, objectives: Sequence[str], values: Mapping[str, Sequence[Any]]
+) -> list[Row]:
+    """The points of a sweep, checked: the preset's rows, or else the objectives, at every combination of values.
+
+    Raises:
+        ConfigError: there is no such preset, objective or parameter, or a value is out of range.
+    """
+    plain = (Row(name, name, {}) for name in objectives)
+    rows = list(_preset_rows(preset, objectives, params) if preset else plain)
+    combined = [
+        row._replace(label=" ".join([row.label, *_words(point)]), values=row.values | point)
+        for point in (dict(zip(values, choice, strict=True)) for choice in product(*values.values()))
+        for row in rows
+    ]
+    for row in combined:
+        changed = with_values(params, row.values)
+        if row.objective != BASE:
+            find_objective(row.objective, changed.training.objectives)
+    return combined
+
+
+def _words(point: Mapping[str, Any]) -> list[str]:
+    return [f"{key.rpartition('.')[2]}={value}" for key, value in point.items()]
+
+
+def _preset_rows(preset: str, objectives: Sequence[str], params: Params) -> Iterator[Row]:
+    presets = read_yaml(PRESETS, "run from the repository's root")
+    if preset not in presets:
+        raise ConfigError(f"{PRESETS}: {unknown_name('preset', preset, presets)}")
+    try:
+        if preset != TUNE:
+            written = [_Written.model_validate(row) for row in presets[preset]]
+            yield from (Row(row.label, row.objective, row.model_extra or {}) for row in written)
+            return
+        grid = _Tuning.model_validate(presets[TUNE])
+    except ValidationError as error:
+        raise ConfigError(f"{PRESETS}: {preset}: {describe_validation_error(error)}") from None
+    for name in objectives or grid.objectives:
+        row = find_objective(name, params.training.objectives)
+        for alpha, rate in product(grid.alphas if row.nll_of else (row.alpha,), grid.learning_rates):
+            point = {"learning_rate": rate, "alpha": alpha}
+            values = {f"training.objectives.{name}.{key}": value for key, value in point.items()}
+            yield Row(f"{name} lr={rate:g} alpha={alpha:g}", name, values)

@@ -1,0 +1,100 @@
+"""Reproduction: one command of DVC in a process of its own, its lines passed on, and what went wrong in a stage."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from iterpref_core.errors import InputError, IterPrefError
+from tasks import child
+
+RUN_VARIABLE = "ITERPREF_RUN"
+"""Names the run of `iterpref run` or of a sweep that a stage belongs to; absent under a bare `dvc repro`."""
+PAGE_VARIABLE = "ITERPREF_PREFECT_PAGE"
+"""Tells a stage's process the address of its page in Prefect."""
+TRY_AGAIN = 75
+"""The exit code of a stage that could not reach a server."""
+
+_HINTS = re.compile(r"To track the changes|\s*git add|To enable auto staging|\s*dvc config core|Use `dvc push`")
+"""What DVC advises after every stage, and what the user's git has nothing of."""
+
+
+class StageError(IterPrefError):
+    """A stage failed for a reason other than its input."""
+
+
+class UnreachableError(StageError):
+    """A stage could not reach a server, and may when it runs again."""
+
+
+class Commands:
+    """The commands of DVC that are under way."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._lock = threading.Lock()
+
+    def run(
+        self, what: str, arguments: Sequence[str], environment: dict[str, str], say: Callable[[str], object]
+    ) -> bool:
+        """Run one to its end; returns whether a stage ran in it.
+
+        Args:
+            what: it is for, such as a stage's name, for messages.
+            arguments: of `dvc`.
+            environment: what is added to that of this process, or replaced.
+            say: is given each line of its output.
+
+        Raises:
+            InputError: the stage refused its input or its parameters.
+            UnreachableError: the stage could not reach a server.
+            StageError: the stage failed otherwise.
+        """
+        # A child that had Prefect's own variables would take itself for this flow run.
+        own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT__")}
+        own["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+        process = child.start([sys.executable, "-m", "dvc", *arguments], own | {"PYTHONUNBUFFERED": "1"} | environment)
+        with self._lock:
+            self._running.add(process)
+        lines = []
+        try:
+            for line in child.read_lines(process):
+                lines.append(line)
+                if not _HINTS.match(line):
+                    say(line)
+        finally:
+            child.end(process)
+            with self._lock:
+                self._running.discard(process)
+        if process.returncode:
+            raise explain_failure(what, lines, process.returncode)
+        return any(line.startswith("Running stage ") for line in lines)
+
+    def end(self) -> None:
+        """End all that are still there."""
+        with self._lock:
+            running = list(self._running)
+        for process in running:
+            child.end(process)
+
+
+def explain_failure(what: str, lines: Sequence[str], returncode: int) -> IterPrefError:
+    """What went wrong, for the user: the stage's own reason if it could give one.
+
+    >>> explain_failure("training@dpo", ["ERROR: failed to run: python …, exited with -9"], 1).args[0]
+    'stage training@dpo was killed (signal 9); the system may have run out of memory'
+    """
+    reasons = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    exited = re.search(r"exited with (-?\d+)", "\n".join(lines[-5:]))
+    code = int(exited[1]) if exited else returncode
+    number = -code if code < 0 else code - 128
+    if number > 0 and code != 255:
+        memory = "; the system may have run out of memory" if number == 9 else ""
+        return StageError(f"stage {what} was killed (signal {number}){memory}")
+    if not reasons:
+        return StageError(f"stage {what} failed with exit code {code}; its last lines:\n" + "\n".join(lines[-20:]))
+    kind = {2: InputError, TRY_AGAIN: UnreachableError}.get(code, StageError)
+    return kind(f"stage {what}: {reasons[-1]}")
