@@ -4,17 +4,27 @@ Each test is a process of its own, with the time limit that the benchmark gives 
 benchmark's own runner is told in docs/livecodebench.md.
 """
 
-from collections.abc import Iterator
+import ast
+import json
+from collections.abc import Iterator, Sequence
+from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 
 from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
 from iterpref_core.errors import RecordError
 from iterpref_core.evaluation.benchmark import Benchmark, PromptForm, Question
-from iterpref_core.evaluation.livecodebench_data import LiveTask, find_live_data, read_tests
-from iterpref_core.evaluation.livecodebench_prompts import STOP, SYSTEM, extract_program, make_prompt, style_of
-from iterpref_core.evaluation.livecodebench_tests import PublishedTest, RightOutput, RightValue, parse_arguments
-from iterpref_core.execution import ENGINE, Engine, Program, StdinTest, ValueTest, open_executor
+from iterpref_core.evaluation.livecodebench_data import LiveTask, PublishedTest, find_live_data, read_tests
+from iterpref_core.evaluation.livecodebench_prompts import (
+    STOP,
+    SYSTEM,
+    extract_program,
+    find_examples,
+    make_prompt,
+    style_of,
+)
+from iterpref_core.execution import ENGINE, Engine, Judge, Program, StdinTest, ValueTest, open_executor
+from iterpref_core.execution.sandbox.encoding import Digest, summarize
 
 LIMITS = {"cpu_s": 6.0, "wall_s": 30.0, "memory_mb": 4096, "output_kb": 8192, "file_mb": 64}
 """Of each test. The 6 seconds are the benchmark's, of real time there; CPU time depends less on the machine's load."""
@@ -23,16 +33,75 @@ _STARRED = (
     *("string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random", "statistics"),
     *("itertools", "functools", "operator", "io", "sys", "json"),
 )
-SETUP = "\n".join(
+_NAMES = "\n".join(
     [
         *(f"from {module} import *" for module in (*_STARRED, "builtins", "typing")),
         *(f"import {module}" for module in _STARRED),
         "sys.setrecursionlimit(50000)",
         "sys.set_int_max_str_digits(50000)",
-        "quit = exit",
     ]
 )
 """Names that every program finds, imported in the order of the benchmark's runner: later ones hide earlier ones."""
+SETUP = {
+    "script": f"{_NAMES}\nquit = exit",
+    "official": f"import builtins\nbuiltins.exit = builtins.quit = None\n{_NAMES}",
+}
+"""By `runner`. The official one takes `exit` and `quit` away; `sys.exit` stays."""
+
+_OFFICIAL = """
+import ast, builtins, io, os, sys
+from unittest.mock import mock_open
+
+class Buffer:
+    def __init__(self, data):
+        self._data = data
+    def read(self, *_):
+        return self._data
+    def readline(self, *_):
+        return self._data.split(b"\\n")[0] + b"\\n"
+
+class Stdin:  # it is no iterator: the runner fails programs that loop over sys.stdin
+    def __init__(self, text):
+        self._text, self._lines, self.buffer = text, io.StringIO(text), Buffer(text.encode())
+    def read(self, *_):
+        return self._text
+    def readline(self, *size):
+        return self._lines.readline(*size)
+    def readlines(self, *_):
+        return self._text.split("\\n")
+    def __getattr__(self, name):
+        return getattr(self._lines, name)
+
+def as_function(code):
+    body = ast.parse(code).body
+    if body and isinstance(body[-1], ast.If) and ast.unparse(body[-1].test) == "__name__ == '__main__'":
+        body[-1:] = body[-1].body
+    imports = [node for node in body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    rest = ast.fix_missing_locations(ast.parse("def wrapped_function(): pass").body[0])
+    rest.body = [node for node in body if node not in imports]
+    if "class Solution" in code:
+        raise AttributeError("the benchmark's runner looks for Solution outside of the function that it makes")
+    return "\\n".join(map(ast.unparse, [*imports, rest]))
+
+def run(code):
+    text, out, space = sys.stdin.read(), sys.stdout, {"__name__": "tmp_sol"}
+    named = sys.stdin = open(os.devnull)  # what a program has that imports the name `stdin`
+    sys.stdout = open(os.devnull, "w")
+    exec(SETUP + "\\n" + as_function(code), space)
+    lines, printed = iter(text.split("\\n")), io.StringIO()
+    printed.close = lambda: None
+    named.read, named.readline = lambda *_: text, lambda *_: next(lines)
+    named.readlines = lambda *_: text.split("\\n")
+    sys.stdin, sys.stdout, builtins.open = Stdin(text), printed, mock_open(read_data=text)
+    try:
+        space["wrapped_function"]()
+    except SystemExit:
+        pass
+    out.write(printed.getvalue())
+    out.flush()
+"""
+"""What the benchmark's runner (`lcb_runner.evaluation.testing_util`, of 2025) puts around a program that reads standard
+input: its statements become a function, and what stands for standard input and output knows less than files do."""
 
 
 class LiveCodeBench(Benchmark[LiveTask]):
@@ -45,17 +114,17 @@ class LiveCodeBench(Benchmark[LiveTask]):
 
     harness = f"{ENGINE}+livecodebench"
 
-    def __init__(self, window: LiveCodeBenchParams, execution: ExecutionParams) -> None:
-        data = find_live_data(window)
+    def __init__(self, params: LiveCodeBenchParams, execution: ExecutionParams) -> None:
+        data = find_live_data(params)
         limited = execution.model_copy(update=LIMITS)
         super().__init__("livecodebench", (data.name, data.sha256), data.tasks, limited)
-        self._window = window
+        self._params, self._examples = params, find_examples()
         self._tests_of = lru_cache(maxsize=4)(read_tests)
 
     def prompt(self, task: LiveTask, form: PromptForm) -> Question:
         """What the benchmark's runner asks a model of this family."""
         style = style_of(form)
-        text = make_prompt(task, style, form.tokenizer)
+        text = make_prompt(task, style, form.tokenizer, self._examples)
         return Question(text, SYSTEM) if style == "OpenAIChat" else Question(text, verbatim=True)
 
     def program(self, task: LiveTask, answer: str, form: PromptForm) -> str:
@@ -72,11 +141,18 @@ class LiveCodeBench(Benchmark[LiveTask]):
         del reference_s
         tests = self._tests_of(task)
         function = tests.function and (f"Solution().{tests.function}" if "class Solution" in code else tests.function)
+        setup = SETUP[self._params.runner]
+        official = self._params.runner == "official" and _has_statements(code)  # else it fails by either
+        console = (f"{_OFFICIAL}\nSETUP = {setup!r}\nrun({code!r})\n", "") if official else (code, setup)
         for number, test in enumerate(tests.tests, 1):
+            if not function:
+                yield Program(console[0], (StdinTest(test.input),), console[1], judge=right_output(test.output))
+                continue
             try:
-                yield _functional(code, test, function) if function else _console(code, test)
+                arguments, expected = parse_arguments(test)
             except ValueError as error:
                 raise RecordError(f"{task.where}: test {number}: not JSON ({error}); fetch the file again") from None
+            yield Program(code, (ValueTest(function, arguments),), setup, judge=right_value(expected))
 
     def stops(self, form: PromptForm) -> tuple[str, ...]:
         """The runner gives its stop text to models that it has generate, and to no server."""
@@ -84,27 +160,75 @@ class LiveCodeBench(Benchmark[LiveTask]):
 
     def protocol(self, form: PromptForm) -> dict[str, str]:
         """The runner's, and for which family of models."""
-        return {"prompt": "instruct" if form.instruct else "completion", "protocol": f"lcb_runner, {style_of(form)}"}
+        style = style_of(form)
+        own = ", own example" if style == "GenericBase" and self._examples is None else ""
+        return {"prompt": "instruct" if form.instruct else "completion", "protocol": f"lcb_runner, {style}{own}"}
 
     def groups(self, task: LiveTask) -> dict[str, str]:
         """As the paper's table 10, and by contest."""
         return {"difficulty": task.difficulty, "platform": task.platform}
 
     def about(self) -> dict[str, Any]:
-        """The window."""
-        return {"window": self._window.model_dump(mode="json")}
+        """The window, and whose way programs were run in."""
+        return {"window": self._params.model_dump(mode="json", exclude={"runner"}), "runner": self._params.runner}
 
     def open_executor(self) -> Engine:
         """An engine with numpy."""
-        return open_executor(self.execution, preload=("numpy",))
+        return open_executor(self.execution, preload=("numpy", "unittest.mock"))
 
 
-def _console(code: str, test: PublishedTest) -> Program:
-    return Program(code, (StdinTest(test.input),), SETUP, judge=RightOutput(test.output))
+def _has_statements(code: str) -> bool:
+    try:
+        return bool(ast.parse(code).body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
 
 
-def _functional(code: str, test: PublishedTest, function: str) -> Program:
-    arguments, expected = parse_arguments(test.input), parse_arguments(test.output)
+def parse_arguments(test: PublishedTest) -> tuple[Sequence[Any], Any]:
+    """The arguments of a functional test, a JSON value a line, and what it must return.
+
+    Raises:
+        ValueError: a line is not JSON, or the output not one value.
+    """
+    arguments, expected = (
+        [json.loads(line) for line in text.split("\n") if line.strip()] for text in (test.input, test.output)
+    )
     if len(expected) != 1:
         raise ValueError("its output is not one value")
-    return Program(code, (ValueTest(function, arguments),), SETUP, judge=RightValue(expected[0]))
+    return arguments, expected[0]
+
+
+def right_value(expected: Any) -> Judge:
+    """Judges what a function returned: by Python's `==`; a tuple counts as the list that JSON has for it."""
+
+    def judge(_: int, returned: Any) -> bool:
+        if isinstance(returned, Digest):
+            same = [expected, tuple(expected)] if type(expected) is list else [expected]
+            return returned in map(summarize, same)
+        return bool((list(returned) if type(returned) is tuple else returned) == expected)
+
+    return judge
+
+
+def right_output(expected: str) -> Judge:
+    """Judges what a program printed: see `same_output`."""
+    return lambda _, printed: type(printed) is str and same_output(printed, expected)
+
+
+def same_output(printed: str, expected: str) -> bool:
+    r"""Whether two outputs are the same line by line, without blanks at both ends, or number by number.
+
+    Numbers are compared exactly, as decimals: 0.50 is 0.5, and 0.1 + 0.2 as Python prints it is not 0.3.
+
+    >>> same_output("1 2.50 \n", "1.0 2.5"), same_output("yes", "YES"), same_output("1\n\n2", "1\n2")
+    (True, False, False)
+    """
+    ours, theirs = ([line.strip() for line in text.strip().split("\n")] for text in (printed, expected))
+    return len(ours) == len(theirs) and all(map(_same_line, ours, theirs))
+
+
+def _same_line(ours: str, theirs: str) -> bool:
+    try:
+        return ours == theirs or [*map(Decimal, ours.split())] == [*map(Decimal, theirs.split())]
+    except InvalidOperation:
+        return False

@@ -1,45 +1,49 @@
 """LiveCodeBench's problems: where its files come from, and one problem at a time out of them.
 
 A release takes gigabytes, nearly all of it private tests. The files are read once for what is asked, and each
-problem's tests again when its programs are run.
+problem's tests again when its programs are run. Private tests are published as JSON or, to save space, as
+base64(zlib(pickle(JSON text))). A pickle is a program: who loads one runs it. Here its opcodes are read, and nothing is
+accepted but those that make one string.
 """
 
+import base64
 import hashlib
 import json
 import os
+import pickletools
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from iterpref_core.config import LiveCodeBenchParams, LiveCodeBenchRelease
 from iterpref_core.errors import DataUnavailableError, RecordError, first_line
-from iterpref_core.evaluation.livecodebench_tests import PublishedTest, decode_tests
 from iterpref_core.records import Record
 from iterpref_core.storage.jsonl import describe_validation_error
 
 VARIABLE = "LIVECODEBENCH_PATH"
 REPOSITORY = "livecodebench/code_generation_lite"
 CONNECT_S = 8.0
+MAX_TESTS = 1 << 30
+"""Bytes of one problem's tests, decompressed; the largest of the published ones are far below."""
 
+_URL = f"https://huggingface.co/datasets/{REPOSITORY}"
 _FILES = ("test.jsonl", *(f"test{number}.jsonl" for number in range(2, 7)))
-FILES: dict[LiveCodeBenchRelease, tuple[str, ...]] = {
-    "release_v1": _FILES[:1],
-    "release_v2": _FILES[:2],
-    "release_v3": _FILES[:3],
-    "release_v4": _FILES[:4],
-    "release_v5": _FILES[:5],
-    "release_v6": _FILES[:6],
-}
 """Each release adds a file to the one before; with 400, 511, 612, 713, 880 and 1,055 problems (its README)."""
+_STRINGS = frozenset({"UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"})
+_BESIDE_STRINGS = frozenset({"PROTO", "FRAME", "PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE", "STOP"})
 
 
-def _check_time(text: str) -> str:
-    datetime.fromisoformat(text)
-    return text
+class PublishedTest(Record):
+    """One test: what goes in, what must come out."""
+
+    input: str
+    output: str
+    testtype: Literal["stdin", "functional"]
 
 
 class PublishedTask(Record):
@@ -48,12 +52,15 @@ class PublishedTask(Record):
     question_content: str
     platform: Literal["leetcode", "codeforces", "atcoder"]
     question_id: str
-    contest_date: Annotated[str, AfterValidator(_check_time)]
+    contest_date: datetime
     starter_code: str
     difficulty: Literal["easy", "medium", "hard"]
     public_test_cases: str
     private_test_cases: str
     metadata: str
+
+
+_TESTS = TypeAdapter(list[PublishedTest])
 
 
 @dataclass(frozen=True)
@@ -95,24 +102,27 @@ class LiveData:
 def find_live_data(params: LiveCodeBenchParams) -> LiveData:
     """Find the problems, downloading them where needed.
 
+    A window ends where the benchmark's runner ends it: at the midnight with which its last day begins.
+
     Raises:
         DataUnavailableError: they cannot be had here; the message names the variable that points at a copy.
         RecordError: a line is broken, or repeats a problem.
     """
     override = os.environ.get(VARIABLE)
-    files = _given(Path(override), params.release) if override else _from_hub(params.release)
+    files = _overriding(Path(override), params.release) if override else _from_hub(params.release)
     name = Path(override).name if override and Path(override).is_file() else f"livecodebench-{params.release}"
+    since, until = (day and datetime.fromisoformat(day) for day in (params.since, params.until))
     digest = hashlib.sha256()
     tasks: dict[str, LiveTask] = {}
     for path in files:
         for task, raw, time in _read_tasks(path):
-            if (params.since and time < _midnight(params.since)) or (params.until and time > _midnight(params.until)):
+            if (since and time < since) or (until and time > until):
                 continue
             if task.task_id in tasks:
                 first = tasks[task.task_id].where
                 raise RecordError(f"{task.where}: field 'question_id' repeats that of {first}; fetch the files again")
             tasks[task.task_id] = task
-            digest.update(raw)
+            digest.update(raw.strip() + b"\n")
     if not tasks:
         raise DataUnavailableError(
             f"{', '.join(map(str, files))}: no problem between {params.since} and {params.until}; "
@@ -129,21 +139,69 @@ def read_tests(task: LiveTask) -> LiveTests:
     """
     with task.path.open("rb") as file:
         file.seek(task.offset)
-        question = _parse(file.readline(), task.where)
-    found: list[PublishedTest] = []
-    for field in ("public_test_cases", "private_test_cases"):
-        try:
-            found += decode_tests(getattr(question, field))
-        except ValueError as error:
-            raise RecordError(f"{task.where}: field '{field}': {error}; fetch the file again") from None
+        published = _parse(file.readline(), task.where)
+    field = "public_test_cases"
     try:
-        function = dict(json.loads(question.metadata)).get("func_name")
-    except (ValueError, TypeError):
-        raise RecordError(f"{task.where}: field 'metadata': not a JSON object; fetch the file again") from None
-    kind = "functional" if function else "stdin"
-    if not found or any(test.testtype != kind for test in found):
-        raise RecordError(f"{task.where}: not all tests are of kind {kind}, as 'metadata' says; fetch the file again")
-    return LiveTests(tuple(found), function)
+        tests = decode_tests(published.public_test_cases)
+        field = "private_test_cases"
+        tests += decode_tests(published.private_test_cases)
+        field = "metadata"
+        function = dict(json.loads(published.metadata)).get("func_name")
+        kind = "functional" if function else "stdin"
+        if not tests or any(test.testtype != kind for test in tests):
+            raise ValueError(f"not all tests are of kind {kind}, as it says")
+    except (ValueError, TypeError) as error:
+        raise RecordError(f"{task.where}: field '{field}': {error}; fetch the file again") from None
+    return LiveTests(tuple(tests), function)
+
+
+def decode_tests(text: str) -> list[PublishedTest]:
+    """Tests from a field `public_test_cases` or `private_test_cases`.
+
+    Raises:
+        ValueError: it is neither JSON of tests nor its packed form.
+    """
+    plain = text.lstrip()
+    unpacked = plain if plain.startswith("[") else read_pickled_string(_decompress(text))
+    try:
+        return _TESTS.validate_json(unpacked)
+    except ValidationError as error:
+        raise ValueError(f"not a list of tests: {describe_validation_error(error)}") from None
+
+
+def _decompress(text: str) -> bytes:
+    stream = zlib.decompressobj()
+    try:
+        data = stream.decompress(base64.b64decode(text, validate=True), MAX_TESTS)
+    except (ValueError, zlib.error) as error:
+        raise ValueError(f"neither JSON nor base64 of zlib data ({error})") from None
+    if not stream.eof:
+        raise ValueError(f"its zlib data is cut off, or longer than {MAX_TESTS} bytes")
+    return data
+
+
+def read_pickled_string(data: bytes) -> str:
+    r"""The string that a pickle consists of; nothing is executed, imported or built.
+
+    >>> import pickle
+    >>> read_pickled_string(pickle.dumps("tests"))
+    'tests'
+
+    Raises:
+        ValueError: the pickle is broken, or has an opcode that a lone string does not need.
+    """
+    strings = []
+    try:
+        for opcode, argument, position in pickletools.genops(data):
+            if opcode.name in _STRINGS:
+                strings.append(str(argument))
+            elif opcode.name not in _BESIDE_STRINGS:
+                raise ValueError(f"a pickle with opcode {opcode.name} at byte {position}, not one of a string alone")
+    except (OverflowError, MemoryError, UnicodeError) as error:
+        raise ValueError(f"a broken pickle ({error})") from None
+    if len(strings) != 1:
+        raise ValueError(f"a pickle with {len(strings)} strings")
+    return strings[0]
 
 
 def _read_tasks(path: Path) -> Iterator[tuple[LiveTask, bytes, datetime]]:
@@ -152,24 +210,11 @@ def _read_tasks(path: Path) -> Iterator[tuple[LiveTask, bytes, datetime]]:
         offset = 0
         for number, raw in enumerate(file, 1):
             if raw.strip():
-                question = _parse(raw, f"{path}:{number}")
-                task = LiveTask(
-                    f"LiveCodeBench/{question.question_id}",
-                    question.question_content,
-                    question.starter_code,
-                    question.platform,
-                    question.difficulty,
-                    path,
-                    number,
-                    offset,
-                )
-                yield task, raw.strip() + b"\n", datetime.fromisoformat(question.contest_date).replace(tzinfo=None)
+                found = _parse(raw, f"{path}:{number}")
+                text = (found.question_content, found.starter_code, found.platform, found.difficulty)
+                task = LiveTask(f"LiveCodeBench/{found.question_id}", *text, path, number, offset)
+                yield task, raw, found.contest_date.replace(tzinfo=None)
             offset += len(raw)
-
-
-def _midnight(day: str) -> datetime:
-    """Where a day begins: the benchmark's runner takes no contest that is later on the last day of a window."""
-    return datetime.fromisoformat(day)
 
 
 def _parse(raw: bytes, where: str) -> PublishedTask:
@@ -179,15 +224,18 @@ def _parse(raw: bytes, where: str) -> PublishedTask:
         raise RecordError(f"{where}: {describe_validation_error(error)}; fetch the file again") from None
 
 
-def _given(path: Path, release: LiveCodeBenchRelease) -> tuple[Path, ...]:
+def _files_of(release: LiveCodeBenchRelease) -> tuple[str, ...]:
+    return _FILES[: int(release.removeprefix("release_v"))]
+
+
+def _overriding(path: Path, release: LiveCodeBenchRelease) -> tuple[Path, ...]:
     """A file as it is, or a folder's files of a release."""
     if path.is_file():
         return (path.resolve(),)
-    files = tuple(path.resolve() / name for name in FILES[release])
-    missing = [file.name for file in files if not file.is_file()]
-    if missing:
+    files = tuple(path.resolve() / name for name in _files_of(release))
+    if missing := [file.name for file in files if not file.is_file()]:
         raise DataUnavailableError(
-            f"{VARIABLE}={path}: {release} needs {', '.join(missing)} there; fetch them from {_url()}, "
+            f"{VARIABLE}={path}: {release} needs {', '.join(missing)} there; fetch them from {_URL}, "
             "name one file, or unset the variable"
         )
     return files
@@ -197,21 +245,17 @@ def _from_hub(release: LiveCodeBenchRelease) -> tuple[Path, ...]:
     """The release's files from the hub's cache, or downloaded into it."""
     from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
 
-    cached = [try_to_load_from_cache(REPOSITORY, name, repo_type="dataset") for name in FILES[release]]
+    names = _files_of(release)
+    cached = [try_to_load_from_cache(REPOSITORY, name, repo_type="dataset") for name in names]
     if all(isinstance(path, str) for path in cached):
         return tuple(Path(str(path)) for path in cached)
     try:
         # Asked first, since a download is tried for half a minute where there is no network.
         revision = HfApi().dataset_info(REPOSITORY, timeout=CONNECT_S).sha
-        paths = [hf_hub_download(REPOSITORY, name, repo_type="dataset", revision=revision) for name in FILES[release]]
+        paths = [hf_hub_download(REPOSITORY, name, repo_type="dataset", revision=revision) for name in names]
     except Exception as error:  # noqa: BLE001 - its library lets through the errors of what it speaks HTTP with
-        reason = first_line(error)
         raise DataUnavailableError(
-            f"LiveCodeBench {release} is neither cached here nor could it be downloaded ({reason}); "
-            f"set {VARIABLE} to a folder with {', '.join(FILES[release])} from {_url()}"
+            f"LiveCodeBench {release} is neither cached here nor could it be downloaded ({first_line(error)}); "
+            f"set {VARIABLE} to a folder with {', '.join(names)} from {_URL}"
         ) from None
     return tuple(map(Path, paths))
-
-
-def _url() -> str:
-    return f"https://huggingface.co/datasets/{REPOSITORY}"

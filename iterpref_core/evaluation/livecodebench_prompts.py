@@ -1,12 +1,17 @@
 """LiveCodeBench prompts by family of model, and how the program is taken out of an answer.
 
 Wording and form are those of the benchmark's runner (`lcb_runner/prompts/code_generation.py`), so that scores can be
-compared; a style has its name there (`LMStyle`). The example that base models read before the question is our own.
+compared; a style has its name there (`LMStyle`). The examples that base models read before the question are read from
+the runner where it is at hand (`find_examples`); else they are our own.
 """
 
+import json
+import os
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from iterpref_core.errors import ModelError
+from iterpref_core.errors import DataUnavailableError, ModelError
 from iterpref_core.evaluation.benchmark import PromptForm
 from iterpref_core.evaluation.livecodebench_data import LiveTask
 from iterpref_core.inference.prompts import render_prompt
@@ -37,6 +42,7 @@ WITHOUT_STARTER_CODE = (
     "inputs). Enclose your code within delimiters as follows. Ensure that when the python program runs, it reads the "
     "inputs, runs the algorithm and writes output to STDOUT."
 )
+RUNNER_VARIABLE = "LIVECODEBENCH_RUNNER"
 STOP = "###"
 """Where a local model's answer ends: the runner's default stop text."""
 
@@ -57,6 +63,26 @@ _FUNCTION_EXAMPLE = (
 )
 
 
+def find_examples() -> Path | None:
+    """The runner's few-shot examples: in the clone that `LIVECODEBENCH_RUNNER` names, or in an installed `lcb_runner`.
+
+    Raises:
+        DataUnavailableError: the variable names no clone of the runner.
+    """
+    clone = os.environ.get(RUNNER_VARIABLE)
+    installed = None if clone else find_spec("lcb_runner")
+    packages = [Path(clone, "lcb_runner")] if clone else []
+    packages += map(Path, (installed and installed.submodule_search_locations) or ())
+    folders = [package / "prompts/few_shot_examples/generation" for package in packages]
+    found = [folder for folder in folders if (folder / "func.json").is_file() and (folder / "stdin.json").is_file()]
+    if clone and not found:
+        raise DataUnavailableError(
+            f"{RUNNER_VARIABLE}={clone}: has no lcb_runner/prompts/few_shot_examples/generation with func.json and "
+            "stdin.json; name a clone of github.com/LiveCodeBench/LiveCodeBench, or unset the variable"
+        )
+    return found[0] if found else None
+
+
 def style_of(form: PromptForm) -> Style:
     """The family of a model: of one with weights here by its chat template, since the runner's own list is of names."""
     if not form.instruct:
@@ -69,13 +95,14 @@ def style_of(form: PromptForm) -> Style:
     return "DeepSeekCodeInstruct" if "### Instruction:" in template and "### Response:" in template else "LLaMa3"
 
 
-def make_prompt(task: LiveTask, style: Style, tokenizer: "PreTrainedTokenizerBase | None" = None) -> str:
+def make_prompt(
+    task: LiveTask, style: Style, tokenizer: "PreTrainedTokenizerBase | None" = None, examples: Path | None = None
+) -> str:
     """What the model is asked; of a model with weights here all that it reads."""
     form = WITH_STARTER_CODE if task.starter_code else WITHOUT_STARTER_CODE
     code = f"```python\n{task.starter_code or '# YOUR CODE HERE'}\n```\n\n"
     if style == "GenericBase":
-        example = _FUNCTION_EXAMPLE if task.starter_code else _STDIN_EXAMPLE
-        return _shown(*example) + "\n\n" + _shown(task.content, task.starter_code, "")
+        return _shown(*_example(task, examples)) + "\n\n" + _shown(task.content, task.starter_code, "")
     if style == "CodeQwenInstruct":
         return (
             "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n\n"
@@ -91,6 +118,18 @@ def make_prompt(task: LiveTask, style: Style, tokenizer: "PreTrainedTokenizerBas
         "### Answer: (use the provided format with backticks)\n\n"
     )
     return question if tokenizer is None else _chat(tokenizer, question)
+
+
+def _example(task: LiveTask, examples: Path | None) -> tuple[str, str, str]:
+    """Question, starter code and answer of the example before a question of this kind."""
+    if examples is None:
+        return _FUNCTION_EXAMPLE if task.starter_code else _STDIN_EXAMPLE
+    path = examples / ("func.json" if task.starter_code else "stdin.json")
+    try:
+        first = json.loads(path.read_text(encoding="utf-8"))[0]
+        return first["question"], first["sample_code"] if task.starter_code else "", first["answer"]
+    except (ValueError, LookupError, TypeError) as error:
+        raise DataUnavailableError(f"{path}: no examples of LiveCodeBench ({error!r}); fetch it again") from None
 
 
 def _chat(tokenizer: "PreTrainedTokenizerBase", question: str) -> str:

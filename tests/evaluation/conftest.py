@@ -25,7 +25,7 @@ def execution() -> ExecutionParams:
 
 @pytest.fixture
 def setting(execution: ExecutionParams, tmp_path: Path) -> EvaluationSetting:
-    window = LiveCodeBenchParams(release="release_v5", since=None, until=None)
+    window = LiveCodeBenchParams(release="release_v5", since=None, until=None, runner="official")
     return EvaluationSetting(tmp_path / "problems.jsonl", window, execution, tmp_path / "cache")
 
 

@@ -43,7 +43,7 @@ PARAMS = section(
     batch_size=2,
     max_new_tokens=4,
     bootstrap=10,
-    livecodebench=LiveCodeBenchParams(release="release_v5", since=None, until=None),
+    livecodebench=LiveCodeBenchParams(release="release_v5", since=None, until=None, runner="official"),
 )
 DOUBLE, SQUARE = "Write f that will double x (heldout).", "Write f that will square x (heldout)."
 ANSWERS = {DOUBLE: ["```python\ndef f(x):\n    return x + x\n```"], SQUARE: ["def f(x):\n    return x + x\n"]}

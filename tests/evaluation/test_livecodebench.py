@@ -5,7 +5,7 @@ import json
 import pickle
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from transformers import PreTrainedTokenizerBase
@@ -22,7 +22,7 @@ from iterpref_core.evaluation.evaluation import (
 )
 from iterpref_core.evaluation.livecodebench import LiveCodeBench
 from iterpref_core.evaluation.livecodebench_data import VARIABLE, find_live_data
-from iterpref_core.evaluation.livecodebench_prompts import extract_program, make_prompt, style_of
+from iterpref_core.evaluation.livecodebench_prompts import extract_program, find_examples, make_prompt, style_of
 from iterpref_core.evaluation.program_runs import run_samples
 from iterpref_core.execution import open_executor
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
@@ -30,7 +30,7 @@ from iterpref_core.records import Sample
 
 from .recorded_model import RecordedModel, answerer_of
 
-WHOLE = LiveCodeBenchParams(release="release_v5", since=None, until=None)
+WHOLE = LiveCodeBenchParams(release="release_v5", since=None, until=None, runner="official")
 
 
 def question(
@@ -126,8 +126,7 @@ FAILING = [
 ]
 PASSING = [
     ("sum", "if __name__ == '__main__':\n    print(sum(map(int, stdin.read().split())))"),  # names are imported
-    ("sum", "a, b = map(int, input().split())\nprint(f' {a + b}.0 ')\nexit(3)"),
-    ("sum", "print(sum(map(int, input().split())))\nquit()"),
+    ("sum", "import sys\na, b = map(int, input().split())\nprint(f' {a + b}.0 ')\nsys.exit(3)"),
     ("largest", "def largest(values: List[int]) -> float:\n    return float(max(values))"),
     ("pair", "@lru_cache(None)\ndef pair(*both):\n    return list(both)"),
 ]
@@ -141,6 +140,46 @@ def test_programs_fail_for_the_right_reason_and_pass_where_the_benchmark_lets_th
     with open_executor(bench.execution.model_copy(update={"cpu_s": 1.0})) as executor:
         found = run_samples(bench, executor, samples, {}, "score")
     assert [(*case[:2], found[index].verdict) for index, case in enumerate(cases)] == cases
+
+
+ADD = "print(sum(map(int, {}.split())))"
+BY_RUNNER = {  # program → whether it passes in the benchmark's runner; as scripts all of them pass
+    ADD.format("sys.stdin.read()"): True,
+    ADD.format("sys.stdin.readlines()[0]"): True,
+    ADD.format("sys.stdin.buffer.read()"): True,
+    ADD.format("sys.stdin.buffer.readline()"): True,
+    ADD.format("sys.stdin.readline()"): True,
+    "from sys import stdin\n" + ADD.format("stdin.readline()"): True,
+    "from sys import stdin\n" + ADD.format("stdin.read()"): True,
+    "def main():\n    " + ADD.format("input()") + "\n\nif __name__ == '__main__':\n    main()": True,
+    ADD.format("input()") + "\nsys.exit()": True,
+    "import sys\nfrom sys import exit\n" + ADD.format("input()") + "\nexit()": True,
+    ADD.format("next(iter(sys.stdin))"): False,
+    "for line in sys.stdin:\n    " + ADD.format("line"): False,
+    "import os\n" + ADD.format("os.read(0, 99)"): False,
+    ADD.format("open(0).read()"): False,
+    "sys.stdout.buffer.write(str(sum(map(int, input().split()))).encode())": False,
+    "from sys import stdout\nstdout.write(str(sum(map(int, input().split()))))": False,
+    ADD.format("input()") + "\nexit()": False,
+    ADD.format("input()") + "\nquit()": False,
+    "n = 0\ndef f():\n    global n\n    n += 1\n    return n\nf()\n" + ADD.format("input()"): False,
+    "class Solution: pass\n" + ADD.format("input()"): False,
+    "from __future__ import annotations\n" + ADD.format("input()"): False,
+}
+
+
+@pytest.mark.usefixtures("data")
+@pytest.mark.parametrize("runner", ["official", "script"])
+def test_the_benchmark_s_own_way_fails_programs_that_are_right_as_scripts(
+    runner: Literal["official", "script"], execution: ExecutionParams
+) -> None:
+    bench = LiveCodeBench(WHOLE.model_copy(update={"runner": runner}), execution)
+    samples = [Sample(task_id="LiveCodeBench/sum", solution=code) for code in BY_RUNNER]
+    with bench.open_executor() as executor:
+        found = run_samples(bench, executor, samples, {}, "score")
+    passed = {code: run.verdict == "passed" for code, run in zip(BY_RUNNER, found, strict=True)}
+    assert passed == (BY_RUNNER if runner == "official" else dict.fromkeys(BY_RUNNER, True))
+    assert bench.about()["runner"] == runner
 
 
 @pytest.mark.usefixtures("data")
@@ -162,7 +201,7 @@ def test_the_window_is_between_two_midnights_and_decides_the_hash(data: Path) ->
     data.write_text(data.read_text() + json.dumps(late) + "\n")
 
     def ids(since: str | None, until: str | None) -> tuple[list[str], str]:
-        found = find_live_data(LiveCodeBenchParams(release="release_v5", since=since, until=until))
+        found = find_live_data(LiveCodeBenchParams(release="release_v5", since=since, until=until, runner="official"))
         return [task.task_id.partition("/")[2] for task in found.tasks], found.sha256
 
     assert ids(None, None)[0] == ["sum", "half", "largest", "pair", "late"]
@@ -178,7 +217,7 @@ def test_a_release_is_all_files_up_to_its_own(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "test.jsonl").write_text(json.dumps(SUM))
     (tmp_path / "test2.jsonl").write_text(json.dumps(HALF) + "\n\n")
     (tmp_path / "test3.jsonl").write_text(json.dumps(SUM))
-    release = LiveCodeBenchParams(release="release_v2", since=None, until=None)
+    release = LiveCodeBenchParams(release="release_v2", since=None, until=None, runner="official")
     assert len(find_live_data(release).tasks) == 2
     with pytest.raises(RecordError, match=r"test3.jsonl:1: field 'question_id' repeats that of .*test.jsonl:1"):
         find_live_data(release.model_copy(update={"release": "release_v3"}))
@@ -193,8 +232,8 @@ def test_a_release_is_all_files_up_to_its_own(tmp_path: Path, monkeypatch: pytes
         ("contest_date", "soon", "field 'contest_date'"),
         ("private_test_cases", "AAAA", "field 'private_test_cases': neither JSON nor base64 of zlib data"),
         ("private_test_cases", "[]", None),
-        ("metadata", "{", "field 'metadata': not a JSON object"),
-        ("metadata", '{"func_name": "f"}', "not all tests are of kind functional"),
+        ("metadata", "{", "field 'metadata': Expecting property"),
+        ("metadata", '{"func_name": "f"}', "field 'metadata': not all tests are of kind functional"),
     ],
 )
 def test_a_broken_line_is_named(
@@ -299,6 +338,34 @@ def test_a_base_model_reads_an_example_and_the_question_and_nothing_behind_it() 
     assert make_prompt(calls, "GenericBase").endswith(
         f"### Question\nSolve largest.\n\n### Starter Code\n{LARGEST['starter_code']}\n\n### Answer\n\n"
     )
+
+
+@pytest.mark.usefixtures("data")
+def test_a_base_model_reads_the_runners_own_example_where_it_is_at_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, execution: ExecutionParams
+) -> None:
+    monkeypatch.setenv("LIVECODEBENCH_RUNNER", str(tmp_path))
+    with pytest.raises(DataUnavailableError, match=r"LIVECODEBENCH_RUNNER=.*has no lcb_runner/prompts"):
+        find_examples()
+    folder = tmp_path / "lcb_runner/prompts/few_shot_examples/generation"
+    folder.mkdir(parents=True)
+    one = {"question": "Q1", "sample_code": "def f():", "answer": "A1"}
+    (folder / "func.json").write_text(json.dumps([one, {}]))
+    (folder / "stdin.json").write_text(json.dumps([{"question": "Q2", "answer": "A2"}]))
+    bench = LiveCodeBench(WHOLE, execution)
+    tasks, base = list(bench.tasks.values()), PromptForm(instruct=False)
+    assert bench.prompt(tasks[0], base).text == (
+        "### Question\nQ2\n\n### Answer\n\nA2\n\n### Question\nSolve sum.\n\n### Answer\n\n"
+    )
+    assert bench.prompt(tasks[2], base).text.startswith(
+        "### Question\nQ1\n\n### Starter Code\ndef f():\n\n### Answer\n\nA1\n\n### Question\nSolve largest."
+    )
+    assert bench.protocol(base)["protocol"] == "lcb_runner, GenericBase"
+    (folder / "func.json").write_text("[]")
+    with pytest.raises(DataUnavailableError, match=r"func\.json: no examples of LiveCodeBench"):
+        bench.prompt(tasks[2], base)
+    monkeypatch.delenv("LIVECODEBENCH_RUNNER")
+    assert LiveCodeBench(WHOLE, execution).protocol(base)["protocol"] == "lcb_runner, GenericBase, own example"
 
 
 @pytest.mark.usefixtures("data")

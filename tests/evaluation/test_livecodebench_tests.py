@@ -9,14 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.evaluation.livecodebench_tests import (
-    RightOutput,
-    RightValue,
-    decode_tests,
-    parse_arguments,
-    read_pickled_string,
-    same_output,
-)
+from iterpref_core.evaluation.livecodebench import parse_arguments, right_output, right_value, same_output
+from iterpref_core.evaluation.livecodebench_data import PublishedTest, decode_tests, read_pickled_string
 from iterpref_core.execution.sandbox.encoding import decode, summarize
 
 TESTS = [{"input": "1 2\n", "output": "3\n", "testtype": "stdin"}]
@@ -62,7 +56,6 @@ def hostile(path: Path) -> list[bytes]:
         b"ios\nmkdir\n.",
         pickle.dumps([json.dumps(TESTS)]),
         pickle.dumps(json.dumps(TESTS).encode()),
-        pickle.dumps("a") + call,
         text[:-1],
         text[:20],
         b"\x80\x04\x8d" + b"\xff" * 8 + b".",  # a string said to be longer than memory
@@ -76,7 +69,7 @@ def hostile(path: Path) -> list[bytes]:
 def test_hostile_and_broken_pickles_are_refused_and_do_nothing(tmp_path: Path) -> None:
     made = tmp_path / "made"
     for number, pickled in enumerate(hostile(made)):
-        with pytest.raises(ValueError, match=r"pickle|expected|not enough|opcode|byte count"):
+        with pytest.raises(ValueError, match=r"pickle|expected|not enough|opcode|byte count|not a list of tests"):
             decode_tests(pack(pickled))
         assert not made.exists(), number
     pickle.loads(pickle.dumps(Harm(made)))
@@ -118,25 +111,27 @@ def test_packed_tests_that_are_cut_off_are_refused() -> None:
 )
 def test_outputs_are_compared_by_stripped_lines_and_then_as_decimals(printed: str, expected: str, right: bool) -> None:
     assert same_output(printed, expected) == right
-    assert RightOutput(expected)(0, printed) == right
+    assert right_output(expected)(0, printed) == right
 
 
 def test_what_is_no_text_was_not_printed() -> None:
-    assert not RightOutput("3")(0, 3)
+    assert not right_output("3")(0, 3)
 
 
 def test_returned_values_are_compared_by_equality_and_a_tuple_counts_as_a_list() -> None:
-    assert RightValue([1, 2])(0, (1, 2))
-    assert RightValue(2)(0, 2.0)
-    assert not RightValue([[1]])(0, [(1,)])
-    assert not RightValue(0.3)(0, 0.1 + 0.2)
+    assert right_value([1, 2])(0, (1, 2))
+    assert right_value(2)(0, 2.0)
+    assert not right_value([[1]])(0, [(1,)])
+    assert not right_value(0.3)(0, 0.1 + 0.2)
     long = list(range(300_000))
     for returned in (long, tuple(long)):
-        assert RightValue(long)(0, decode(summarize(returned)))
-    assert not RightValue(long)(0, decode(summarize([*long[:-1], 0])))
+        assert right_value(long)(0, decode(summarize(returned)))
+    assert not right_value(long)(0, decode(summarize([*long[:-1], 0])))
 
 
 def test_arguments_are_json_a_line_each() -> None:
-    assert parse_arguments('[1, 2]\n"a\\nb"\ntrue\n') == [[1, 2], "a\nb", True]
-    with pytest.raises(ValueError, match="Expecting"):
-        parse_arguments("[1")
+    test = PublishedTest(input='[1, 2]\n"a\\nb"\ntrue\n', output="3\n", testtype="functional")
+    assert parse_arguments(test) == ([[1, 2], "a\nb", True], 3)
+    for broken in ({"input": "[1"}, {"output": "1\n2"}):
+        with pytest.raises(ValueError, match=r"Expecting|not one value"):
+            parse_arguments(test.model_copy(update=broken))
