@@ -1,4 +1,4 @@
-"""Model comparisons on the same tasks, and scores of a part of the tasks."""
+"""Model comparisons on the same tasks, and scores of parts of a benchmark."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
@@ -20,35 +20,37 @@ Comparison = dict[str, Any]
 """One model against another on one benchmark, as it stands in summary.json."""
 
 
-def overlapping_tasks(benchmark: str, result: Measured, overlapping: Overlapping) -> set[str]:
-    """Those of the benchmark's tasks that pairs overlap with; HumanEval+ asks what HumanEval asks, and so on."""
+def left_out(benchmark: str, result: Measured, overlapping: Overlapping) -> dict[str, set[str]]:
+    """Part of a benchmark, one of `score_rows.PARTS` or a difficulty → its tasks that are not in the part.
+
+    HumanEval+ asks what HumanEval asks, and so on: what overlaps with one overlaps with the other.
+    """
+    tasks = set(result.verdicts)
     keys = {benchmark, benchmark.rstrip("+"), benchmark.partition("-")[0], result.data.sha256}
-    return {task_id for key in keys for task_id in overlapping.get(key, ())} & result.verdicts.keys()
+    shared = {task_id for key in keys for task_id in overlapping.get(key, ())} & tasks
+    failed = set(result.ground_truth.failed) & tasks if result.ground_truth else set()
+    parts = {"without_failed_truth": failed, "without_overlap": shared}
+    difficulties = {name: tasks - set(group.tasks) for name, group in result.by_difficulty.items()}
+    return {name: without for name, without in parts.items() if without} | difficulties
 
 
 def scores_of(benchmark: str, result: Measured, overlapping: Overlapping) -> dict[str, Any]:
-    """A benchmark's scores as they stand in summary.json.
+    """A benchmark's scores as they stand in summary.json; `parts` has those of each part.
 
     Args:
         benchmark: its name.
         result: of one model.
-        overlapping: tasks that training pairs share something with. Where this benchmark has some of them,
-            `without_overlap` has the scores of its other tasks.
+        overlapping: tasks that training pairs share something with.
     """
-    fields = {
-        *("n", "pass_at_1", "ci95", "pass_at_5", "pass_at_5_ci95"),
-        *("errors", "exceptions", "without_failed_truth"),
-    }
+    fields = {"n", "pass_at_1", "ci95", "pass_at_5", "pass_at_5_ci95", "errors", "exceptions"}
     scores = result.model_dump(mode="json", include=fields, exclude_none=True)
     scores["samples"] = sum(map(len, result.verdicts.values()))
-    if result.by_difficulty:
-        scores["by_difficulty"] = {
-            name: group.model_dump(mode="json", exclude_none=True, exclude={"tasks"})
-            for name, group in result.by_difficulty.items()
-        }
-    tasks = overlapping_tasks(benchmark, result, overlapping)
-    rest = score_tasks(result.verdicts, tasks) if tasks else None
-    return scores if rest is None else scores | {"without_overlap": rest.to_json()}
+    parts = {
+        name: part.to_json()
+        for name, without in left_out(benchmark, result, overlapping).items()
+        if (part := score_tasks(result.verdicts, without))
+    }
+    return scores | ({"parts": parts} if parts else {})
 
 
 def compare_models(
@@ -69,12 +71,12 @@ def compare_models(
     for name, model in models.items():
         for against in ("base", *(BASELINES if name in FOCAL else ())):
             if against in models and against != name:
-                found = {
+                comparisons = {
                     benchmark: _compare(model, models[against], benchmark, overlapping, resamples, seed)
                     for benchmark in model.measured
                     if benchmark in models[against].measured
                 }
-                compared.setdefault(name, {})[against] = {name: item for name, item in found.items() if item}
+                compared.setdefault(name, {})[against] = {name: item for name, item in comparisons.items() if item}
     return compared
 
 
@@ -88,24 +90,12 @@ def _compare(
             "run stage evaluation again for both"
         )
     comparison = compare_results(ours, theirs, (), resamples, seed)
-    if not comparison:
-        return {}
-    failed = {task_id for truth in (ours.ground_truth, theirs.ground_truth) if truth for task_id in truth.failed}
-    for name, tasks in {
-        "without_failed_truth": failed,
-        "without_overlap": overlapping_tasks(benchmark, ours, overlapping),
-    }.items():
-        rest = compare_results(ours, theirs, tasks, resamples, seed) if tasks & ours.verdicts.keys() else {}
-        if rest:
-            comparison[name] = {key: rest[key] for key in BRIEF}
-    groups = {
-        name: compare_results(ours, theirs, ours.verdicts.keys() - set(group.tasks), resamples, seed)
-        for name, group in ours.by_difficulty.items()
-        if group.tasks
+    parts = {
+        name: {key: rest[key] for key in BRIEF}
+        for name, without in left_out(benchmark, ours, overlapping).items()
+        if (rest := compare_results(ours, theirs, without, resamples, seed))
     }
-    if groups:
-        comparison["by_difficulty"] = {name: {key: one[key] for key in BRIEF} for name, one in groups.items() if one}
-    return comparison
+    return comparison | ({"parts": parts} if parts else {})
 
 
 def compare_results(
@@ -123,16 +113,16 @@ def compare_results(
         resamples: bootstrap resamples.
         seed: of the resampling.
     """
-    own, other = (
+    new, old = (
         {task_id: share for task_id, share in shares_passed(result.verdicts).items() if task_id not in without}
         for result in (ours, theirs)
     )
-    comparison = compare_shares(own, other, resamples, seed)
+    comparison = compare_shares(new, old, resamples, seed)
     if comparison is None:
         return {}
-    effects = {task_id: share - other[task_id] for task_id, share in own.items() if task_id in other}
+    effects = {task_id: share - old[task_id] for task_id, share in new.items() if task_id in old}
     same = [task_id for task_id, effect in effects.items() if abs(effect) <= ROUNDING]
-    both = sum(own[task_id] > 0 for task_id in same)
+    both = sum(new[task_id] > 0 for task_id in same)
     return asdict(comparison) | {
         "ci95": list(comparison.ci95),
         "tasks_gained": [task_id for task_id, effect in effects.items() if effect > ROUNDING],

@@ -106,13 +106,10 @@ def compared(summary: Summary, model: str, against: str, benchmark: str = MAIN_B
 
 def _rows_of(summary: Summary, model: str, benchmark: str) -> Iterator[ScoreRow]:
     scores, against_base = summary["models"][model][benchmark], compared(summary, model, "base", benchmark)
-    difficulties, compared_difficulties = scores.get("by_difficulty", {}), against_base.get("by_difficulty", {})
     yield _row(model, benchmark, "", scores, against_base)
-    for part in PARTS:
-        if part in scores:
-            yield _row(model, benchmark, part, scores[part], against_base.get(part))
-    for name in in_order(set(difficulties), DIFFICULTIES):
-        yield _row(model, benchmark, name, difficulties[name], compared_difficulties.get(name))
+    parts, compared_parts = scores.get("parts", {}), against_base.get("parts", {})
+    for part in in_order(set(parts), PARTS | DIFFICULTIES):
+        yield _row(model, benchmark, part, parts[part], compared_parts.get(part))
 
 
 def _row(

@@ -36,33 +36,35 @@ class DataFile(_Input):
     sha256: str
 
 
-class PartialScore(_Input):
-    """Scores of a part of a benchmark's tasks, shares of 1; `tasks` says which, where the results do."""
+class Difficulty(_Input):
+    """The tasks of one difficulty."""
 
+    tasks: tuple[str, ...]
+
+
+class Measured(_Input):
+    """A benchmark that ran; scores are shares of 1.
+
+    `verdicts`, and `feedback` where it was kept, have each sample's, by task_id.
+    """
+
+    available: Literal[True]
     n: Annotated[int, Field(gt=0)]
     pass_at_1: float
     ci95: tuple[float, float]
     pass_at_5: float | None = None
     pass_at_5_ci95: tuple[float, float] | None = None
-    tasks: tuple[str, ...] = ()
-
-
-class Measured(PartialScore):
-    """A benchmark that ran: `verdicts`, and `feedback` where it was kept, have each sample's, by task_id."""
-
-    available: Literal[True]
     errors: dict[str, int]
     exceptions: dict[str, int] | None = None
     verdicts: dict[str, tuple[str, ...]]
     feedback: dict[str, tuple[str, ...]] | None = None
-    by_difficulty: dict[str, PartialScore] = Field(default_factory=dict)
+    by_difficulty: dict[str, Difficulty] = Field(default_factory=dict)
     data: DataFile
     harness: str
     limits: dict[str, Any]
     isolation: str
     sampling: dict[str, Any] | None = None
     ground_truth: GroundTruthEntry | None = None
-    without_failed_truth: PartialScore | None = None
 
 
 class Unavailable(_Input):

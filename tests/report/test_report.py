@@ -100,7 +100,7 @@ def test_every_figure_of_the_page_is_in_a_table(rich: SimpleNamespace, tmp_path:
     summary = json.loads((tmp_path / "summary.json").read_text())
     results = {(row["model"], row["benchmark"]): row for row in rows(tmp_path / "results.csv")}
     easy, compared = results["dpo", "livecodebench/easy"], summary["comparisons"]["dpo"]["base"]["livecodebench"]
-    assert float(easy["p_value"]) == compared["by_difficulty"]["easy"]["p_value"]
+    assert float(easy["p_value"]) == compared["parts"]["easy"]["p_value"]
     assert results["base", "heldout"]["p_value"] == ""
     failing = [row for row in rows(tmp_path / "failures.csv") if (row["model"], row["benchmark"]) == ("rpo", "mbpp")]
     assert {row["kind"] for row in failing} >= {"AttributeError", "FileNotFoundError", "timeout", "wrong_answer"}

@@ -78,7 +78,7 @@ def test_livecodebench_by_difficulty_is_compared_on_the_tasks_of_each(rich: Simp
     assert table.columns == (("LiveCodeBench", ("easy, 80 tasks", "medium, 120 tasks", "hard, 100 tasks")),)
     assert [name for name, _, _ in table.rows][:2] == ["base", "SFT on chosen"]
     compared = summary["comparisons"]["target-rpo"]["base"]["livecodebench"]
-    groups = compared["by_difficulty"]
+    groups = compared["parts"]
     assert {name: group["n"] for name, group in groups.items()} == {"easy": 80, "medium": 120, "hard": 100}
     assert sum(group["gained"] for group in groups.values()) == compared["gained"]
     cells = cells_of(table)

@@ -102,18 +102,17 @@ def test_scores_and_comparisons_are_repeated_without_tasks_whose_own_solution_fa
     results = json.loads(path.read_text())
     heldout = results["benchmarks"]["heldout"]
     heldout["ground_truth"] = {"n": 200, "passed": 198, "failed": ["task/0003", "task/0041"]}
-    heldout["without_failed_truth"] = {"n": 198, "pass_at_1": 39 / 198, "ci95": [0.1, 0.3]}
     path.write_text(json.dumps(results))
 
     summary = build(experiment)
 
-    assert summary["models"]["dpo"]["heldout"]["without_failed_truth"]["n"] == 198
+    assert summary["models"]["dpo"]["heldout"]["parts"]["without_failed_truth"]["n"] == 198
     compared = summary["comparisons"]["dpo"]["base"]["heldout"]
     assert (compared["n"], compared["lost"]) == (200, 30)
-    rest = compared["without_failed_truth"]
+    rest = compared["parts"]["without_failed_truth"]
     assert (rest["n"], rest["gained"], rest["lost"]) == (198, 0, 29)
     assert rest["difference"] == pytest.approx(-29 / 198)
-    assert "without_failed_truth" not in summary["comparisons"]["sft"]["base"]["heldout"]
+    assert "parts" not in summary["comparisons"]["sft"]["base"]["heldout"]
 
 
 def test_scores_and_comparisons_are_repeated_without_tasks_that_pairs_overlap_with(
@@ -130,15 +129,15 @@ def test_scores_and_comparisons_are_repeated_without_tasks_that_pairs_overlap_wi
     summary = build_summary(experiment.results, experiment.metrics, experiment.params, experiment.lock, found)
 
     models = summary["models"]  # base solves tasks 0 to 69, DPO 0 to 39, of 200
-    assert {name: models["base"]["heldout"]["without_overlap"][name] for name in ("n", "pass_at_1")} == {
+    assert {name: models["base"]["heldout"]["parts"]["without_overlap"][name] for name in ("n", "pass_at_1")} == {
         "n": 197,
         "pass_at_1": 68 / 197,
     }
-    assert models["dpo"]["heldout"]["without_overlap"]["pass_at_1"] == 39 / 197
-    rest = summary["comparisons"]["dpo"]["base"]["heldout"]["without_overlap"]
+    assert models["dpo"]["heldout"]["parts"]["without_overlap"]["pass_at_1"] == 39 / 197
+    rest = summary["comparisons"]["dpo"]["base"]["heldout"]["parts"]["without_overlap"]
     assert (rest["n"], rest["gained"], rest["lost"]) == (197, 0, 29)
-    assert "without_overlap" not in models["base"]["humaneval"], "its tasks are others, whatever they are called"
-    assert "without_overlap" not in build(experiment)["models"]["base"]["heldout"]
+    assert "parts" not in models["base"]["humaneval"], "its tasks are others, whatever they are called"
+    assert "parts" not in build(experiment)["models"]["base"]["heldout"]
 
 
 def test_an_overlap_with_humaneval_is_one_with_humaneval_plus(experiment: SimpleNamespace) -> None:
@@ -147,7 +146,7 @@ def test_an_overlap_with_humaneval_is_one_with_humaneval_plus(experiment: Simple
     found.write_text(json.dumps({"pairs": 1, "dropped": 0, "benchmarks": {"humaneval": tasks}, "absent": {}}))
     models = build_summary(experiment.results, experiment.metrics, experiment.params, experiment.lock, found)["models"]
     for name in ("humaneval", "humaneval+"):
-        assert models["base"][name]["without_overlap"]["n"] == 163
+        assert models["base"][name]["parts"]["without_overlap"]["n"] == 163
 
 
 def test_models_measured_on_different_data_are_not_compared(experiment: SimpleNamespace) -> None:
