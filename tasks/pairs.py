@@ -1,7 +1,7 @@
 """Stage `pairs`."""
 
 from iterpref_core.config import Params
-from tasks.paths import ANSWERS, CONTAMINATION, PAIRS, PROBLEMS, STUDENT, TRAJECTORIES
+from tasks.paths import ANSWERS, CONTAMINATION, DROPPED, PAIRS, PROBLEMS, STUDENT, TRAJECTORIES
 from tasks.stage_body import Metrics, run_body
 
 
@@ -13,6 +13,5 @@ def run(params: Params) -> Metrics:
     with open_judge(
         params.pairs.judge, params.inference, params.budget, params.codeflow.concurrency, ANSWERS, "pairs"
     ) as judge:
-        return run_body(
-            "pairs", entry, TRAJECTORIES, PROBLEMS, STUDENT, params.pairs, PAIRS, CONTAMINATION, judge=judge
-        )
+        outputs = PAIRS, CONTAMINATION, judge, DROPPED
+        return run_body("pairs", entry, TRAJECTORIES, PROBLEMS, STUDENT, params.pairs, *outputs)

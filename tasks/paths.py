@@ -14,6 +14,7 @@ VALIDITY = Path("data/validity.jsonl")
 TRAJECTORIES = Path("data/trajectories.jsonl")
 PAIRS = Path("data/pairs.jsonl")
 CONTAMINATION = Path("data/contamination.json")
+DROPPED = Path("data/dropped.json")
 FOCAL = Path("data/focal.jsonl")
 MODELS = Path("models")
 STUDENT = MODELS / "student"

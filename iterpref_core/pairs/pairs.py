@@ -1,5 +1,6 @@
 """Stage `pairs`: trajectories in, preference pairs out, one of a problem or one of each version that failed."""
 
+import json
 import logging
 import random
 from collections import Counter, defaultdict
@@ -16,7 +17,7 @@ from iterpref_core.pairs.filters import DropReason, drop_reason
 from iterpref_core.pairs.pair_judge import Kind, judge_pairs
 from iterpref_core.records import UNDECIDED, Attempt, PreferencePair, Problem, Trajectory
 from iterpref_core.screening.contamination import Decontamination
-from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, write_jsonl
 from iterpref_core.storage.record_index import RecordIndex
 
 logger = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ def select_pairs(
     out: Path,
     report: Path | None = None,
     judge: Backend | None = None,
+    dropped: Path | None = None,
 ) -> dict[str, float]:
     """Write the pairs of solved problems that had a failing version and pass the filters, in the trajectories' order.
 
@@ -63,6 +65,7 @@ def select_pairs(
         out: where the PreferencePair records go; written whole or not at all.
         report: where to write which benchmarks were looked at, and what pairs share with them; nowhere by default.
         judge: says which of the pairs that are left are not substantive; nobody does by default.
+        dropped: where to write the reason for every problem without a pair, as JSON; nowhere by default.
 
     Returns:
         `pairs` written, and `dropped/<reason>` for each reason in `DROPPED`: together, all trajectories. With
@@ -85,24 +88,29 @@ def select_pairs(
         return len(encode(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     counts: Counter[str] = Counter()
+    reasons: dict[str, str] = {}
     benchmarks = Decontamination(params.benchmarks, problems, drop=params.contaminated == "drop", pass_over=True)
     tasks = RecordIndex(read_jsonl(problems, Problem, unique=True), Problem)
-    pairs = _select(read_jsonl(trajectories, Trajectory, unique=True), tasks, params, count_tokens, counts)
-    pairs = _without_repetitions(benchmarks.clean(pairs), params, counts)
+    pairs = _select(read_jsonl(trajectories, Trajectory, unique=True), tasks, params, count_tokens, counts, reasons)
+    pairs = benchmarks.clean(_at_risk(pairs, reasons, "contaminated"))
+    pairs = _without_repetitions(_at_risk(pairs, reasons, "near_duplicate"), params, counts)
     if judge is not None:
         own_code = {problem.task_id for problem in tasks.values() if problem.own_code}
-        pairs = judge_pairs(pairs, judge, params.seed, counts, own_code)
-    written = write_jsonl(out, _at_least_one(_number(pairs, counts), trajectories, benchmarks, counts))
+        pairs = judge_pairs(_at_risk(pairs, reasons, "judged not substantive"), judge, params.seed, counts, own_code)
+    written = write_jsonl(out, _at_least_one(_number(_kept(pairs, reasons), counts), trajectories, benchmarks, counts))
     counts["contaminated"] = benchmarks.dropped
     for name, overlap in benchmarks.overlaps.items():
         if overlap.pairs:
             logger.warning("%d pairs overlap with %s: %s", overlap.pairs, name, ", ".join(sorted(overlap.overlapping)))
+    if dropped is not None:
+        with atomic_writer(dropped) as file:
+            json.dump(reasons, file, indent=1, sort_keys=True)
     if report is not None:
         benchmarks.write_report(report)
     asked = {} if judge is None else {f"judge/{name}": counts[name] for name in ("asked", "asked_again", "unreadable")}
-    dropped = {f"dropped/{reason}": counts[reason] for reason in DROPPED}
+    by_reason = {f"dropped/{reason}": counts[reason] for reason in DROPPED}
     further = {"further_pairs": counts["further"]} if params.rejected == "all" else {}
-    return {"pairs": written, **further, **dropped, "contaminated": benchmarks.found, **asked}
+    return {"pairs": written, **further, **by_reason, "contaminated": benchmarks.found, **asked}
 
 
 def make_pairs(trajectory: Trajectory, prompt: str, params: PairsParams) -> list[PreferencePair]:
@@ -151,6 +159,7 @@ def _select(
     params: PairsParams,
     count_tokens: Callable[[str], int],
     counts: Counter[str],
+    reasons: dict[str, str],
 ) -> Iterator[PreferencePair]:
     for trajectory in trajectories:
         task = tasks.get(trajectory.task_id)
@@ -167,8 +176,22 @@ def _select(
         result = _pairs_or_reason(trajectory, task, params, count_tokens)
         if isinstance(result, str):
             counts[result] += 1
+            reasons[trajectory.task_id] = result
         else:
             yield from result
+
+
+def _at_risk(pairs: Iterable[PreferencePair], reasons: dict[str, str], reason: str) -> Iterator[PreferencePair]:
+    """Pass pairs on to a step that may drop them: unless they come out of the last one, this is why."""
+    for pair in pairs:
+        reasons[pair.task_id] = reason
+        yield pair
+
+
+def _kept(pairs: Iterable[PreferencePair], reasons: dict[str, str]) -> Iterator[PreferencePair]:
+    for pair in pairs:
+        reasons.pop(pair.task_id, None)
+        yield pair
 
 
 def _pairs_or_reason(

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.config import CodeflowParams
-from iterpref_core.records import UNDECIDED, FocalSpans, PreferencePair, Problem, Span, Trajectory, split_lines
+from iterpref_core.records import FocalSpans, PreferencePair, Problem, Span, Trajectory, split_lines
 from iterpref_core.report.answers import FEEDBACK, PROGRAM, PROMPT, Json, by_hash, compared_answers, cut, take_turns
-from iterpref_core.report.labels import FOCAL, OUTCOMES, benchmark_name, model_name
+from iterpref_core.report.labels import FOCAL, benchmark_name, in_words, model_name
 from iterpref_core.report.pair_view import pair_titles, style, template_text, templates
 from iterpref_core.report.program_lines import cut_lines
 from iterpref_core.report.stage_outputs import ModelResults
+from iterpref_core.report.summary import read_object
 from iterpref_core.source_code.line_diff import match_lines
 from iterpref_core.storage.jsonl import atomic_writer, check_spans, read_jsonl
 
@@ -45,6 +46,7 @@ class Explored:
         problems: `problems.jsonl`, for prompts.
         pairs: `pairs.jsonl`.
         spans: `focal.jsonl`.
+        dropped: `dropped.json`: task_id → why there is no pair.
         results: folder of `<model>/samples/<benchmark>.jsonl`.
     """
 
@@ -52,6 +54,7 @@ class Explored:
     problems: Path | None
     pairs: Path
     spans: Path
+    dropped: Path | None
     results: Path
 
 
@@ -75,7 +78,7 @@ def write_explorer(files: Explored, models: Mapping[str, ModelResults], params: 
     data = {
         "trajectories": entries,
         "totals": totals,
-        "outcomes": OUTCOMES,
+        "outcomes": {name: "became a pair" if name == "pair" else in_words(name) for name in totals},
         "sampling": params.source == "sampling",
         "tasks": _first_bytes(tasks, ANSWER_BYTES),
         "tasks_in_all": len(judged),
@@ -98,19 +101,6 @@ def write_explorer(files: Explored, models: Mapping[str, ModelResults], params: 
     )
     with atomic_writer(out) as file:
         file.write(html)
-
-
-def outcome(trajectory: Trajectory, paired: bool) -> str:
-    """What became of a trajectory, one of `labels.OUTCOMES`; `paired`: there is a pair of it."""
-    if paired:
-        return "pair"
-    passing = [attempt for attempt in trajectory.attempts if attempt.verdict == "passed"]
-    if not passing:
-        return "unsolved"
-    if all(attempt.fails_hidden for attempt in passing):
-        return "fails_hidden_tests"
-    failing = any(attempt.verdict not in UNDECIDED for attempt in trajectory.attempts)
-    return "dropped" if failing else "solved_by_draft"
 
 
 def line_edits(before: Sequence[str], after: Sequence[str]) -> list[Edit]:
@@ -146,21 +136,23 @@ def embed(value: Any) -> str:
 def _choose(files: Explored) -> tuple[Counter[str], dict[str, str]]:
     """Outcome → all trajectories, and task_id → outcome of those that are shown, in the order of the choice.
 
-    Kinds of trajectories (outcome, and the last verdict that is no pass) take turns, so that rare ones come early;
-    inside a kind those come first whose task_ids have the smallest hashes, so that nobody picks them.
+    An outcome is `pair`, or the reason that stage pairs has for there being none. Kinds of trajectories (outcome, and
+    the last verdict that is no pass) take turns, so that rare ones come early; inside a kind those come first whose
+    task_ids have the smallest hashes, so that nobody picks them.
     """
     if files.trajectories is None:
         return Counter(), {}
-    paired = {pair.task_id for pair in read_jsonl(files.pairs, PreferencePair)}
+    paired = {pair.task_id: "pair" for pair in read_jsonl(files.pairs, PreferencePair)}
+    known: dict[str, str] = (read_object(files.dropped, "pairs") if files.dropped else {}) | paired
     totals = Counter[str]()
     kinds: dict[tuple[str, str], list[str]] = {}
     for item in read_jsonl(files.trajectories, Trajectory, unique=True):
-        result = outcome(item, item.task_id in paired)
+        result = known.get(item.task_id, "no pair")
         totals[result] += 1
         failed = next((a.verdict for a in reversed(item.attempts) if a.verdict != "passed"), "")
         kinds.setdefault((result, failed), []).append(item.task_id)
     drawn = ([(task_id, kind[0]) for task_id in by_hash(kinds[kind])] for kind in sorted(kinds))
-    return totals, dict(list(take_turns(drawn))[:TRAJECTORIES])
+    return Counter(dict(totals.most_common())), dict(list(take_turns(drawn))[:TRAJECTORIES])
 
 
 def _entries(files: Explored, outcomes: Mapping[str, str], params: CodeflowParams) -> Iterator[Json]:

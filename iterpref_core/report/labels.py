@@ -71,15 +71,6 @@ BASELINES = tuple(name for name, row in OBJECTIVES.items() if not row.regional)
 COUNTERPARTS = {name: row.counterpart for name, row in OBJECTIVES.items() if row.counterpart}
 """Each focal objective, and the same objective over the whole rejected program: the paper's comparison."""
 
-OUTCOMES = {
-    "pair": "became a pair",
-    "dropped": "solved, no pair",
-    "solved_by_draft": "solved by draft",
-    "fails_hidden_tests": "fails hidden tests",
-    "unsolved": "unsolved",
-}
-"""What becomes of a trajectory, for readers. `dropped`: a version passes and one fails, and there is no pair."""
-
 PAPER_PASS_RATES = (0.367, 0.547, 0.615, 0.646, 0.663, 0.675)
 """Cumulative share of problems solved by iteration, draft first (arXiv 2503.02783, figure 6)."""
 

@@ -26,6 +26,7 @@ def build_report(
     contamination: Path | None = None,
     problems: Path | None = None,
     trajectories: Path | None = None,
+    dropped: Path | None = None,
 ) -> dict[str, float]:
     """Write `summary.json`, `index.html`, `explorer.html` and figures as CSV files (`iterpref_core.report.csv_tables`).
 
@@ -41,6 +42,7 @@ def build_report(
         contamination: `contamination.json`.
         problems: `problems.jsonl`, for the prompts of held-out tasks that a model fails.
         trajectories: `trajectories.jsonl`, for the explorer; may be absent.
+        dropped: `dropped.json`, which says why a problem has no pair; may be absent.
 
     Returns:
         `<benchmark>/<model>` → pass@1, with `_plus` for `+`; the number of models that are missing; and what a pair
@@ -54,7 +56,8 @@ def build_report(
     shown = choose_pairs(pairs, spans, params.report.pairs_shown)
     failing = failing_programs(models, results, problems, params.report.failures_shown)
     attempts = trajectories if trajectories is not None and trajectories.is_file() else None
-    files = Explored(attempts, problems, pairs, spans, results)
+    reasons = dropped if dropped is not None and dropped.is_file() else None
+    files = Explored(attempts, problems, pairs, spans, reasons, results)
     write_explorer(files, models, params.codeflow, out / "explorer.html")
     write_summary(summary, out / "summary.json")
     write_page(summary, load_curves(metrics), shown, failing, out / "index.html")

@@ -1,5 +1,6 @@
 """Stage `pairs`: which version is rejected, what is dropped, and what is counted."""
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
@@ -50,7 +51,8 @@ def select(
     write_jsonl(folder / "problems.jsonl", problems)
     write_jsonl(folder / "trajectories.jsonl", trajectories)
     out = folder / "pairs.jsonl"
-    metrics = select_pairs(folder / "trajectories.jsonl", folder / "problems.jsonl", model, settings or params(), out)
+    inputs = folder / "trajectories.jsonl", folder / "problems.jsonl", model, settings or params()
+    metrics = select_pairs(*inputs, out, dropped=folder / "dropped.json")
     return metrics, list(read_jsonl(out, PreferencePair))
 
 
@@ -76,6 +78,9 @@ def test_every_trajectory_becomes_a_pair_or_is_counted_as_dropped(tmp_path: Path
         | {f"dropped/{reason}": 0 for reason in DROPPED}
         | {f"dropped/{reason}": 1 for reason in dropped}
     )
+    reasons = json.loads((tmp_path / "dropped.json").read_text())
+    assert list(reasons) == ["t1", "t2", "t3", "t4", "t5", "t6"]
+    assert sorted(reasons.values()) == sorted(dropped), "each problem without a pair says why"
     assert [pair.task_id for pair in pairs] == ["t8", "t0"]
     assert pairs[1] == PreferencePair(task_id="t0", prompt="Task 0", chosen="x = 3", rejected="x = 0")
 
@@ -108,6 +113,20 @@ def test_pairs_of_one_problem_are_not_each_others_near_duplicates(tmp_path: Path
     metrics, pairs = select(tmp_path, word_model, [trajectory("t0", THREE), trajectory("t1", THREE)], settings)
     assert len(pairs) == 6 - metrics["dropped/near_duplicate"]
     assert [pair.task_id for pair in pairs][:3] == ["t0", "t0#2", "t0#3"]
+
+
+def test_a_pair_that_a_later_step_drops_says_which(tmp_path: Path, word_model: Path) -> None:
+    prompt = "Return the number of words of a text that begin with a vowel, whatever their case may be."
+    problems = [
+        PROBLEM.model_copy(update={"task_id": "t0", "prompt": prompt}),
+        PROBLEM.model_copy(update={"task_id": "t1"}),
+    ]
+    problems.append(PROBLEM.model_copy(update={"task_id": "h", "prompt": prompt, "split": "heldout"}))
+    write_jsonl(tmp_path / "problems.jsonl", problems)
+    write_jsonl(tmp_path / "trajectories.jsonl", [trajectory("t0", THREE), trajectory("t1", THREE)])
+    inputs = tmp_path / "trajectories.jsonl", tmp_path / "problems.jsonl", word_model, params()
+    select_pairs(*inputs, tmp_path / "pairs.jsonl", dropped=tmp_path / "dropped.json")
+    assert json.loads((tmp_path / "dropped.json").read_text()) == {"t0": "contaminated"}
 
 
 def test_chance_depends_on_seed_and_problem_alone(tmp_path: Path, word_model: Path) -> None:

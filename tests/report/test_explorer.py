@@ -11,13 +11,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.records import Attempt, FocalSpans, PreferencePair, Trajectory, Verdict
 from iterpref_core.report import explorer
-from iterpref_core.report.explorer import Explored, embed, line_edits, outcome, write_explorer
+from iterpref_core.report.explorer import Explored, embed, line_edits, write_explorer
 from iterpref_core.report.stage_outputs import ModelResults, load_results
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.report.conftest import HOSTILE
@@ -40,29 +39,14 @@ def data_of(page: Path) -> Any:
 def explore(experiment: SimpleNamespace, trajectories: Path | None, out: Path, **files: Any) -> Any:
     """The data of an explorer of these trajectories; of no models unless `models` has some."""
     models: dict[str, ModelResults] = files.pop("models", {})
-    paths = {"problems": None, "pairs": experiment.pairs, "spans": experiment.spans, "results": experiment.results}
+    paths = {"problems": None, "pairs": experiment.pairs, "spans": experiment.spans, "dropped": None}
+    paths["results"] = experiment.results
     write_explorer(Explored(trajectories, **paths | files), models, experiment.params.codeflow, out)
     return data_of(out)
 
 
 def test_examples() -> None:
     assert doctest.testmod(explorer).failed == 0
-
-
-@pytest.mark.parametrize(
-    ("attempts", "paired", "expected"),
-    [
-        ([attempt(), attempt("passed", number=1)], True, "pair"),
-        ([attempt(), attempt("passed", number=1)], False, "dropped"),
-        ([attempt("passed")], False, "solved_by_draft"),
-        ([attempt("infra_error"), attempt("passed", number=1)], False, "solved_by_draft"),
-        ([attempt(), attempt("passed", "timeout", 1)], False, "fails_hidden_tests"),
-        ([attempt("passed", "passed"), attempt("passed", "timeout", 1)], False, "solved_by_draft"),
-        ([attempt(), attempt("infra_error", number=1)], False, "unsolved"),
-    ],
-)
-def test_outcomes_are_told_as_stage_pairs_decides_them(attempts: list[Attempt], paired: bool, expected: str) -> None:
-    assert outcome(trajectory("t", *attempts), paired) == expected
 
 
 LINES = st.lists(st.sampled_from(["a", "b", "", "    c"]), max_size=12)
@@ -98,12 +82,15 @@ def test_rare_outcomes_are_there_and_the_order_of_the_file_does_not_matter(
     rare = [trajectory("r/1", attempt("timeout")), trajectory("r/2", attempt("crash"), attempt("passed", number=1))]
     write_jsonl(tmp_path / "one", [*common, *rare])
     write_jsonl(tmp_path / "other", [*rare, *reversed(common)])
-    data = explore(experiment, tmp_path / "one", tmp_path / "page.html")
-    assert data["totals"] == {"pair": 12, "dropped": 589, "unsolved": 1}
-    shown = {item["id"] for item in data["trajectories"]}
+    reasons = {f"codeflow/{n}": "too_long" for n in range(12, 600)} | {"r/1": "unsolved", "r/2": "contaminated"}
+    (tmp_path / "dropped.json").write_text(json.dumps(reasons))
+    data = explore(experiment, tmp_path / "one", tmp_path / "page.html", dropped=tmp_path / "dropped.json")
+    assert data["totals"] == {"too_long": 588, "pair": 12, "contaminated": 1, "unsolved": 1}
+    assert data["outcomes"]["too_long"] == "too long", "a solved problem says why it has no pair"
+    shown = {item["id"]: item["outcome"] for item in data["trajectories"]}
     assert len(shown) == 500
-    assert shown > {"r/1", "r/2", "codeflow/1"}
-    assert explore(experiment, tmp_path / "other", tmp_path / "page.html") == data
+    assert (shown["r/1"], shown["r/2"], shown["codeflow/1"]) == ("unsolved", "contaminated", "pair")
+    assert explore(experiment, tmp_path / "other", tmp_path / "page.html", dropped=tmp_path / "dropped.json") == data
 
 
 def test_a_page_takes_five_megabytes_at_most(rich: SimpleNamespace, tmp_path: Path) -> None:

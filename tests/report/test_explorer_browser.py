@@ -1,5 +1,6 @@
 """The explorer in a headless browser: filters, steps, comparison and keys; text stays text; silent and readable."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -45,7 +46,10 @@ def page(rich: SimpleNamespace, tmp_path: Path) -> Path:
     own = [Problem(task_id="codeflow/1", prompt="Add one.", entry_point="f", tests=())]
     write_jsonl(tmp_path / "problems", [*heldout, *own])
 
-    files = Explored(*(tmp_path / name for name in ("trajectories", "problems", "pairs", "spans")), rich.results)
+    reasons = {"codeflow/2": "fails_hidden_tests", "codeflow/10": "unsolved", hostile: "unsolved"}
+    (tmp_path / "dropped").write_text(json.dumps(reasons))
+    names = ("trajectories", "problems", "pairs", "spans", "dropped")
+    files = Explored(*(tmp_path / name for name in names), rich.results)
     write_explorer(files, load_results(rich.results), rich.params.codeflow, tmp_path / "explorer.html")
     return tmp_path / "explorer.html"
 
@@ -227,7 +231,9 @@ def test_the_keyboard_reaches_everything_in_sight_and_stays_where_a_button_was(p
 def test_a_page_without_trajectories_or_models_says_so(rich: SimpleNamespace, browser: Page, tmp_path: Path) -> None:
     for number, models in enumerate(({}, load_results(rich.results))):
         out = tmp_path / f"{number}.html"
-        write_explorer(Explored(None, None, rich.pairs, rich.spans, rich.results), models, rich.params.codeflow, out)
+        write_explorer(
+            Explored(None, None, rich.pairs, rich.spans, None, rich.results), models, rich.params.codeflow, out
+        )
         browser.open(out, 1280)
         press(browser, "j", "d", "x", "/", "ArrowRight")
         assert browser.shows("There is no trajectory to show.")
