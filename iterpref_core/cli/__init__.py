@@ -5,6 +5,8 @@ Exit codes: 0 done; 1 the work ran and found what it must report; 2 bad input or
 
 import sys
 
+_INTERRUPTED = 130
+
 
 def main() -> None:
     """Run a verb; bad input ends with one message and exit code 2, never with a traceback."""
@@ -32,10 +34,13 @@ def _run() -> int:
     from iterpref_core.cli.app import app
 
     try:
-        return int(app(standalone_mode=False) or 0)
+        code = int(app(standalone_mode=False) or 0)
+        if code == _INTERRUPTED:  # so Typer says it
+            raise KeyboardInterrupt
+        return code
     except (KeyboardInterrupt, typer.Abort):
         print("interrupted; what was finished is kept, and the same command continues", file=sys.stderr)
-        return 130
+        return _INTERRUPTED
     except IterPrefError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1

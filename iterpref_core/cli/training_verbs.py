@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,7 +56,6 @@ def check(
     from iterpref_core.screening.benchmark_tasks import VARIABLES
     from iterpref_core.screening.contamination import Decontamination
     from iterpref_core.storage.jsonl import read_pairs, write_jsonl
-    from iterpref_core.training.checks import overlap_findings
 
     if (spans is None) != (model is None):
         raise InputError("--spans and --model belong together: what is trained on, and whose tokenizer counts")
@@ -65,7 +65,7 @@ def check(
     benchmarks = Decontamination([*(against or []), *given], problems, drop=out is not None)
     overlaps, clean = benchmarks.overlaps, benchmarks.clean(read_pairs(pairs))
     kept = write_jsonl(out, clean) if out is not None else sum(1 for _ in clean)
-    findings = [*(checks.findings(settings.training) if checks else ()), *overlap_findings(overlaps)]
+    findings = [*(checks.findings(settings.training) if checks else ()), *_overlap_findings(overlaps)]
     findings.sort(key=lambda finding: not finding.stops)
     result: dict[str, Any] = {"pairs": len(checks) if checks else kept}
     result["benchmark_tasks"] = sum(overlap.tasks for overlap in overlaps.values())
@@ -98,6 +98,19 @@ def _check_pairs(pairs: Path, spans: Path, model: str, settings: Params) -> Any:
     if not len(checks):
         raise InputError(f"{spans}: no pair to check; look at the drop reasons of the stages before")
     return checks
+
+
+def _overlap_findings(overlaps: Mapping[str, Any]) -> Iterator[Any]:
+    """A finding for each benchmark that pairs share something with; prompts of a benchmark stop a run."""
+    from iterpref_core.training.checks import Finding
+
+    for name, found in overlaps.items():
+        if found.pairs:
+            kinds = ", ".join(f"{count} by {kind}" for kind, count in found.kinds.items() if count)
+            some = ", ".join(f"{example['pair']} = {example['task']}" for example in found.examples)
+            text = f"{found.pairs} pairs overlap with {name} ({kinds}; such as {some})"
+            remedy = "remove them with `iterpref check --out`, or results on that benchmark say nothing"
+            yield Finding(found.kinds["prompt"] > 0, f"{text}: {remedy}")
 
 
 def train(

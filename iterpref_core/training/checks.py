@@ -2,7 +2,7 @@
 
 import logging
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -13,7 +13,6 @@ from transformers import PreTrainedTokenizerBase
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import InputError
 from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.screening.contamination import Overlap
 from iterpref_core.training.dataset import TokenizedPair, cut_to_length, ids_as_bytes, tokenize_whole_pairs
 from iterpref_core.training.masks import marked_end, shared_prefix
 
@@ -203,17 +202,6 @@ def check_pairs(
     for whole in tokenize_whole_pairs(joined, tokenizer, params.answer):
         checks.add(cut_to_length(whole, params, tokenizer.bos_token_id), whole)
     return checks
-
-
-def overlap_findings(overlaps: Mapping[str, Overlap]) -> Iterator[Finding]:
-    """A finding for each benchmark that pairs share something with; prompts of a benchmark stop a run."""
-    for name, found in overlaps.items():
-        if found.pairs:
-            kinds = ", ".join(f"{count} by {kind}" for kind, count in found.kinds.items() if count)
-            some = ", ".join(f"{example['pair']} = {example['task']}" for example in found.examples)
-            text = f"{found.pairs} pairs overlap with {name} ({kinds}; such as {some})"
-            remedy = "remove them with `iterpref check --out`, or results on that benchmark say nothing"
-            yield Finding(found.kinds["prompt"] > 0, f"{text}: {remedy}")
 
 
 def report_findings(findings: Iterable[Finding], *, needs_focal: bool) -> None:

@@ -1,0 +1,135 @@
+"""The experiment's flow over a graph of toy stages: what runs, what is cached, what a failure says."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from prefect.testing.utilities import prefect_test_harness
+
+from iterpref_core.errors import InputError
+from tasks.reproduction import Commands, StageError, UnreachableError, explain_failure
+from tests.settings import ROOT
+
+STAGES = {
+    "first": {"cmd": "sh run.sh first", "deps": ["run.sh", "input"], "outs": ["first"]},
+    "left": {
+        "cmd": "sh run.sh left", "deps": ["first"], "params": ["training.beta"], "outs": ["left"],
+        "meta": {"accelerator": True},
+    },
+    "right": {"cmd": "sh run.sh right", "deps": ["first"], "outs": ["right"], "meta": {"accelerator": True}},
+}  # fmt: skip
+RUN = """
+echo "$1 $CUDA_VISIBLE_DEVICES $ITERPREF_RUN" >> $TOY/ran
+test "$1" != "$(cat $TOY/failing)" || { echo "error: $1 has no input" >&2; exit $(cat $TOY/code); }
+test "$(cat $TOY/killed)" != "$1" || kill -9 $$
+cat input params.yaml > $1
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _server() -> Iterator[None]:
+    with prefect_test_harness():
+        yield
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout with three stages; beside it what they note and obey."""
+    folder = tmp_path / "toy"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    monkeypatch.setenv("TOY", str(tmp_path))
+    monkeypatch.setattr("flows.experiment._log_to_mlflow", lambda: None)
+    for name in ("ran", "failing", "code", "killed"):
+        (tmp_path / name).write_text("", encoding="utf-8")
+    for who in ("AUTHOR", "COMMITTER"):
+        for what in ("NAME", "EMAIL"):
+            monkeypatch.setenv(f"GIT_{who}_{what}", "a@b")
+    shutil.copy2(ROOT / "params.yaml", ".")
+    files = {"run.sh": RUN, "input": "1", "dvc.yaml": yaml.safe_dump({"stages": STAGES}), ".gitignore": ".iterpref/\n"}
+    for name, text in files.items():
+        Path(name).write_text(text, encoding="utf-8")
+    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"], ["git", "add", "."],
+                    ["git", "commit", "-qm", "toy"]):  # fmt: skip
+        subprocess.run(command, check=True)
+    return tmp_path
+
+
+def run(**given: object) -> str:
+    from flows.experiment import experiment
+
+    return str(experiment(**given))  # type: ignore[arg-type]
+
+
+def ran(toy: Path) -> list[str]:
+    """The stages that have run since the last call."""
+    lines = (toy / "ran").read_text(encoding="utf-8").split("\n")[:-1]
+    (toy / "ran").write_text("", encoding="utf-8")
+    return [line.split()[0] for line in lines]
+
+
+def test_only_what_changed_runs_on_a_card_of_its_own(toy: Path) -> None:
+    assert run() == str(toy / "toy")
+    lines = [line.split() for line in (toy / "ran").read_text(encoding="utf-8").splitlines()]
+    assert {(stage, card) for stage, card, _ in lines} == {(stage, "7") for stage in STAGES}
+    assert len({run for _, _, run in lines}) == 1, "stages know of which run they are"
+    assert ran(toy)[0] == "first"
+    run()
+    assert ran(toy) == []
+    costs = json.loads(Path(".iterpref/last_run.json").read_text(encoding="utf-8"))["stages"]
+    assert {(cost["stage"], cost["cached"]) for cost in costs} == {(name, True) for name in STAGES}
+    assert all(cost["wall_s"] < 1 for cost in costs), "DVC is not even asked"
+    run(values={"training.beta": 0.3})
+    assert ran(toy) == ["left"], "in a worktree, with the results of the checkout"
+    assert "beta: 0.1" in Path("left").read_text(encoding="utf-8")
+    run(stages=("left",), force=True)
+    assert ran(toy) == ["left"]
+
+
+def test_a_failed_stage_says_why_and_what_was_finished_stays(toy: Path) -> None:
+    (toy / "failing").write_text("left", encoding="utf-8")
+    (toy / "code").write_text("2", encoding="utf-8")
+    with pytest.raises(InputError, match="stage left: left has no input"):
+        run()
+    assert sorted(ran(toy)) == ["first", "left", "right"]
+    (toy / "failing").write_text("", encoding="utf-8")
+    (toy / "killed").write_text("left", encoding="utf-8")
+    with pytest.raises(StageError, match=r"stage left was killed \(signal 9\)"):
+        run()
+    assert ran(toy) == ["left"]
+    (toy / "killed").write_text("", encoding="utf-8")
+    run()
+    assert ran(toy) == ["left"]
+
+
+@pytest.mark.parametrize(
+    ("exited", "kind", "message"),
+    [
+        ("2", InputError, "stage x: why"),
+        ("75", UnreachableError, "stage x: why"),
+        ("1", StageError, "stage x: why"),
+        ("-9", StageError, "killed .signal 9.; the system may have run out of memory"),
+        ("143", StageError, "killed .signal 15."),
+    ],
+)
+def test_the_exit_code_of_a_stage_says_what_kind_of_failure_it_was(exited: str, kind: type, message: str) -> None:
+    lines = ["error: why", f"ERROR: failed to reproduce 'x': failed to run: python, exited with {exited}"]
+    with pytest.raises(kind, match=message):
+        raise explain_failure("x", lines, 255)
+
+
+def test_no_other_run_and_no_prefect_variable_get_in(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT__FLOW_RUN_ID", "x")
+    lines: list[str] = []
+    Path("dvc.yaml").write_text("stages: {env: {cmd: env}}", encoding="utf-8")
+    assert Commands().run("env", ("repro",), {"A": "b"}, lines.append)
+    assert "A=b" in lines
+    assert not [line for line in lines if line.startswith("PREFECT__")]
+    assert f"PATH={Path(sys.executable).parent}{os.pathsep}" in "\n".join(lines)
