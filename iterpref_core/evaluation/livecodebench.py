@@ -4,7 +4,6 @@ Each test is a process of its own, with the time limit that the benchmark gives 
 benchmark's own runner is told in docs/livecodebench.md.
 """
 
-import ast
 import json
 from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
@@ -33,7 +32,7 @@ _STARRED = (
     *("string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random", "statistics"),
     *("itertools", "functools", "operator", "io", "sys", "json"),
 )
-_NAMES = "\n".join(
+SETUP = "\n".join(
     [
         *(f"from {module} import *" for module in (*_STARRED, "builtins", "typing")),
         *(f"import {module}" for module in _STARRED),
@@ -42,66 +41,8 @@ _NAMES = "\n".join(
     ]
 )
 """Names that every program finds, imported in the order of the benchmark's runner: later ones hide earlier ones."""
-SETUP = {
-    "script": f"{_NAMES}\nquit = exit",
-    "official": f"import builtins\nbuiltins.exit = builtins.quit = None\n{_NAMES}",
-}
-"""By `runner`. The official one takes `exit` and `quit` away; `sys.exit` stays."""
-
-_OFFICIAL = """
-import ast, builtins, io, os, sys
-from unittest.mock import mock_open
-
-class Buffer:
-    def __init__(self, data):
-        self._data = data
-    def read(self, *_):
-        return self._data
-    def readline(self, *_):
-        return self._data.split(b"\\n")[0] + b"\\n"
-
-class Stdin:  # it is no iterator: the runner fails programs that loop over sys.stdin
-    def __init__(self, text):
-        self._text, self._lines, self.buffer = text, io.StringIO(text), Buffer(text.encode())
-    def read(self, *_):
-        return self._text
-    def readline(self, *size):
-        return self._lines.readline(*size)
-    def readlines(self, *_):
-        return self._text.split("\\n")
-    def __getattr__(self, name):
-        return getattr(self._lines, name)
-
-def as_function(code):
-    body = ast.parse(code).body
-    if body and isinstance(body[-1], ast.If) and ast.unparse(body[-1].test) == "__name__ == '__main__'":
-        body[-1:] = body[-1].body
-    imports = [node for node in body if isinstance(node, (ast.Import, ast.ImportFrom))]
-    rest = ast.fix_missing_locations(ast.parse("def wrapped_function(): pass").body[0])
-    rest.body = [node for node in body if node not in imports]
-    if "class Solution" in code:
-        raise AttributeError("the benchmark's runner looks for Solution outside of the function that it makes")
-    return "\\n".join(map(ast.unparse, [*imports, rest]))
-
-def run(code):
-    text, out, space = sys.stdin.read(), sys.stdout, {"__name__": "tmp_sol"}
-    named = sys.stdin = open(os.devnull)  # what a program has that imports the name `stdin`
-    sys.stdout = open(os.devnull, "w")
-    exec(SETUP + "\\n" + as_function(code), space)
-    lines, printed = iter(text.split("\\n")), io.StringIO()
-    printed.close = lambda: None
-    named.read, named.readline = lambda *_: text, lambda *_: next(lines)
-    named.readlines = lambda *_: text.split("\\n")
-    sys.stdin, sys.stdout, builtins.open = Stdin(text), printed, mock_open(read_data=text)
-    try:
-        space["wrapped_function"]()
-    except SystemExit:
-        pass
-    out.write(printed.getvalue())
-    out.flush()
-"""
-"""What the benchmark's runner (`lcb_runner.evaluation.testing_util`, of 2025) puts around a program that reads standard
-input: its statements become a function, and what stands for standard input and output knows less than files do."""
+_NO_EXIT = "import builtins\nbuiltins.exit = builtins.quit = None\n"
+"""The runner takes these away; `sys.exit` stays."""
 
 
 class LiveCodeBench(Benchmark[LiveTask]):
@@ -141,12 +82,11 @@ class LiveCodeBench(Benchmark[LiveTask]):
         del reference_s
         tests = self._tests_of(task)
         function = tests.function and (f"Solution().{tests.function}" if "class Solution" in code else tests.function)
-        setup = SETUP[self._params.runner]
-        official = self._params.runner == "official" and _has_statements(code)  # else it fails by either
-        console = (f"{_OFFICIAL}\nSETUP = {setup!r}\nrun({code!r})\n", "") if official else (code, setup)
+        official = self._params.runner == "official"
+        setup = f"{_NO_EXIT}{SETUP}" if official else f"{SETUP}\nquit = exit"
         for number, test in enumerate(tests.tests, 1):
             if not function:
-                yield Program(console[0], (StdinTest(test.input),), console[1], judge=right_output(test.output))
+                yield Program(code, (StdinTest(test.input, official),), setup, judge=right_output(test.output))
                 continue
             try:
                 arguments, expected = parse_arguments(test)
@@ -174,14 +114,7 @@ class LiveCodeBench(Benchmark[LiveTask]):
 
     def open_executor(self) -> Engine:
         """An engine with numpy."""
-        return open_executor(self.execution, preload=("numpy", "unittest.mock"))
-
-
-def _has_statements(code: str) -> bool:
-    try:
-        return bool(ast.parse(code).body)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
+        return open_executor(self.execution, preload=("numpy",))
 
 
 def parse_arguments(test: PublishedTest) -> tuple[Sequence[Any], Any]:

@@ -8,6 +8,7 @@ place, on which some of that fails: `run_as_function` does as it does.
 import ast
 import atexit
 import builtins
+import contextlib
 import gc
 import io
 import os
@@ -73,10 +74,8 @@ class Console:
     def run(self, stdin: str, load: Load, source: str) -> str:
         """Run a program as a script that reads a text; returns what it prints, encoded."""
         self.open(stdin)
-        try:
+        with contextlib.suppress(SystemExit):  # a script may end itself; what it has printed counts
             load(source)
-        except SystemExit:
-            pass  # a script may end itself; what it has printed counts
         _end_as_a_script()
         return self.printed()
 
@@ -86,14 +85,26 @@ def _end_as_a_script() -> None:
     for thread in threading.enumerate():
         if thread is not threading.main_thread() and not thread.daemon:
             thread.join()
-    atexit._run_exitfuncs()
+    atexit._run_exitfuncs()  # noqa: SLF001
     if (main := sys.modules.pop("__main__", None)) is not None:
         vars(main).clear()
     gc.collect()
 
 
+class _Stdin:
+    """What `sys.stdin` is in LiveCodeBench's runner: without a buffer, and no iterator, so that loops over it fail."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = io.StringIO(text)
+        self.read = lambda *_: text
+        self.readlines = lambda *_: text.split("\n")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._lines, name)
+
+
 def _as_function(source: str, filename: str) -> ast.Module:
-    """The tree of a program as the body of a function: imports stay outside, and a last `if` of `__main__` is unwrapped."""
+    """The tree of a program as the body of a function; imports stay outside, a last `if` of `__main__` is undone."""
     tree = ast.parse(source, filename)
     body = tree.body
     if body and isinstance(body[-1], ast.If) and ast.unparse(body[-1].test) == _MAIN:
@@ -110,17 +121,17 @@ def _as_function(source: str, filename: str) -> ast.Module:
 def run_as_function(stdin: str, load: Load, source: str, filename: str) -> str:
     """Run a program as LiveCodeBench's own runner does; returns what it prints, encoded."""
     builtins.quit = builtins.exit = None  # type: ignore[assignment]
+    named: Any = open(os.devnull)  # noqa: SIM115 - what a program has that imports the name `stdin`
+    sys.stdin, sys.stdout = named, open(os.devnull, "w")  # noqa: SIM115
     program = load(_as_function(source, filename))["program"]
+    if "class Solution" in source:
+        raise AttributeError("the runner looks for the class Solution outside of the function that it makes")
     lines = iter(stdin.split("\n"))
-    given: Any = io.StringIO(stdin)
-    given.readline = lambda *_: next(lines)
-    given.readlines = lambda *_: stdin.split("\n")
-    given.read = lambda *_: stdin
+    named.read, named.readline = lambda *_: stdin, lambda *_: next(lines)
+    named.readlines = lambda *_: stdin.split("\n")
     printed = io.StringIO()
-    sys.stdin, sys.stdout = given, printed
-    try:
+    sys.stdin, sys.stdout = _Stdin(stdin), printed  # type: ignore[assignment]
+    with contextlib.suppress(SystemExit):
         program()
-    except SystemExit:
-        pass
     text = printed.getvalue()
     return f"#{len(text)}:" if len(text) > MAX_PRINTED else encode(text)
