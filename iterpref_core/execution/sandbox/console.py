@@ -130,7 +130,7 @@ def run_as_function(stdin: str, load: Load, source: str, filename: str) -> str:
     named.read, named.readline = lambda *_: stdin, lambda *_: next(lines)
     named.readlines = lambda *_: stdin.split("\n")
     printed = io.StringIO()
-    sys.stdin, sys.stdout = _Stdin(stdin), printed  # type: ignore[assignment]
+    sys.stdin, sys.stdout = _Stdin(stdin), printed
     with contextlib.suppress(SystemExit):
         program()
     text = printed.getvalue()
