@@ -1,12 +1,12 @@
 """Stage `codeflow`."""
 
 from iterpref_core.config import Params
-from tasks.paths import ANSWERS, DEBUGGER, PROBLEMS, STUDENT, TRAJECTORIES, WORK
+from tasks.paths import ANSWERS, DEBUGGER, PROBLEMS, STUDENT, TRAJECTORIES
 from tasks.stage_body import Metrics, run_body
 
 
 def run(params: Params) -> Metrics:
-    """Draft, execute and refine; answers and finished problems are kept, so that a killed run resumes."""
+    """Draft, execute and refine; answers are kept, so that a killed run asks for none of them again."""
     return run_body("codeflow", _debug, params)
 
 
@@ -18,6 +18,6 @@ def _debug(params: Params) -> Metrics:
     models = choose_models(
         STUDENT, DEBUGGER, params.codeflow, params.inference, params.budget, prompt=params.model.prompt
     )
-    run = CodeflowRun(PROBLEMS, models, params.codeflow, params.execution, WORK / "codeflow", ANSWERS)
+    run = CodeflowRun(PROBLEMS, models, params.codeflow, params.execution, ANSWERS)
     metrics = run_codeflow(run, TRAJECTORIES)
     return metrics | {"bf16": float(precision_of(STUDENT, params.inference)[0] == "bfloat16")}

@@ -94,7 +94,7 @@ def debug(
 
 
 def _run(asked: _Asked, settings: Params, codeflow: CodeflowParams) -> None:
-    """Work and answers are kept beside the output: `.OUT.work` until it is written, `.OUT.answers.sqlite` for good."""
+    """Answers are kept beside the output, in `.OUT.answers.sqlite`."""
     from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
     from iterpref_core.codeflow.roles import choose_models
     from iterpref_core.inference.local.checkpoints import EMBEDDED
@@ -107,6 +107,6 @@ def _run(asked: _Asked, settings: Params, codeflow: CodeflowParams) -> None:
     prompt = settings.model.prompt if asked.drafter else "auto"
     models = choose_models(asked.drafter or model, model, codeflow, inference, settings.budget, prompt)
     out = asked.out
-    work, store = out.with_name(f".{out.name}.work"), out.with_name(f".{out.name}.answers.sqlite")
-    run = CodeflowRun(asked.problems, models, codeflow, settings.execution, work, store)
+    store = out.with_name(f".{out.name}.answers.sqlite")
+    run = CodeflowRun(asked.problems, models, codeflow, settings.execution, store)
     show_result(run_codeflow(run, out), asked.as_json)

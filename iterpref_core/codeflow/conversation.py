@@ -1,71 +1,77 @@
-"""Debugging conversation of one problem: an immutable state machine without input or output.
+"""Conversation about one problem: a draft, its verdict, a refinement from the feedback, its verdict, and so on."""
 
-Whatever drives it (rounds of batches, or one coroutine per problem) repeats three steps until it is finished: have
-`request()` answered, have `program(answer)` executed, continue with `after(answer, program, outcome)`. Then it has
-`hidden_program()` executed, if there is one, and continues with `after_hidden(outcome)`.
-"""
-
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from iterpref_core.codeflow.attempts import attempt_of, hidden_program, visible_program, with_hidden
-from iterpref_core.config import Wording
-from iterpref_core.execution import Outcome, Program
+from iterpref_core.config import CodeflowParams
+from iterpref_core.execution import Engine, Program
+from iterpref_core.inference.answer_extraction import extract_code
 from iterpref_core.inference.backend import Completion, Request, derive_seed
 from iterpref_core.inference.codeflow_prompts import draft_prompt, refine_prompt
-from iterpref_core.records import Attempt, Problem, Trajectory
+from iterpref_core.records import UNDECIDED, Attempt, Problem, Trajectory
 
 
 @dataclass(frozen=True)
 class Conversation:
-    """Draft → verdict → refinement from the feedback → verdict, and so on.
+    """Immutable: whoever leads it has `request()` answered, and goes on with what `after(answer, executor)` returns.
 
-    Iteration 0 is the draft; at most `max_iterations` refinements follow. It ends with a version that passes, with
-    the last refinement, with a prompt that the model's server refuses, or with a version that the execution engine
-    could not judge (`infra_error`), since that says nothing a refinement could start from.
+    At most `refinements` follow the draft. It ends with a version that passes, with the last refinement, with a prompt
+    that the model's server refuses, or with a version that the execution engine could not judge (`infra_error`), since
+    that says nothing a refinement could start from. `number` tells conversations about the same problem apart.
     """
 
     problem: Problem
-    max_iterations: int
-    seed: int
-    wording: Wording = "terse"
+    params: CodeflowParams
+    refinements: int
+    number: int = 0
     attempts: tuple[Attempt, ...] = ()
     refused: bool = False
-
-    @property
-    def iteration(self) -> int:
-        """The iteration that the next answer belongs to."""
-        return len(self.attempts)
-
-    @property
-    def solved(self) -> bool:
-        """Whether the last version passes all visible tests."""
-        return bool(self.attempts) and self.attempts[-1].verdict == "passed"
 
     @property
     def finished(self) -> bool:
         """Whether no further answer is wanted."""
         if self.refused or not self.attempts:
             return self.refused
-        return self.attempts[-1].verdict in ("passed", "infra_error") or self.iteration > self.max_iterations
+        return self.attempts[-1].verdict in UNDECIDED or len(self.attempts) > self.refinements
+
+    @property
+    def iteration(self) -> int:
+        """What the next attempt is called."""
+        return self.number + len(self.attempts)
 
     def request(self) -> Request:
         """What to ask next; its seed depends on the run's seed, the problem and the iteration alone."""
         assert not self.finished
-        seed = derive_seed(self.seed, self.problem.task_id, self.iteration)
-        if not self.attempts:
-            return Request(draft_prompt(self.problem.prompt, self.wording), seed, self.problem.own_code)
-        last = self.attempts[-1]
-        prompt = refine_prompt(self.problem.prompt, last.code, last.feedback, self.wording)
-        return Request(prompt, seed, self.problem.own_code)
+        problem, wording = self.problem, self.params.wording
+        if self.attempts:
+            last = self.attempts[-1]
+            prompt = refine_prompt(problem.prompt, last.code, last.feedback, wording)
+        else:
+            prompt = draft_prompt(problem.prompt, wording)
+        return Request(prompt, derive_seed(self.params.seed, problem.task_id, self.iteration), problem.own_code)
 
-    def program(self, answer: Completion) -> Program:
-        """The answer's program with the problem's visible tests, which no answer can change; hidden ones stay out."""
-        return visible_program(self.problem, answer)
+    def after(self, answer: Completion, executor: Engine) -> "Conversation":
+        """The conversation continued by an answer, whose program is run. Blocks; may be called from any thread.
 
-    def after(self, answer: Completion, program: Program, outcome: Outcome) -> "Conversation":
-        """The conversation continued by an answer, its program and the outcome of running that."""
+        The tests come from the problem's record, which no answer can reach. A program that passes the visible ones is
+        run once more, with the hidden ones: what passes only because it recognizes the tests is found there; their
+        feedback is kept nowhere. An answer that was cut off at `codeflow.max_new_tokens` is `truncated`, unless its
+        program passes all the same.
+        """
         assert not self.finished
-        attempt = attempt_of(self.iteration, answer, program, outcome)
+        problem, code, hidden = self.problem, extract_code(answer.text), None
+        outcome = executor.run_one(Program(code, problem.tests, problem.setup or ""))
+        if outcome.verdict == "passed" and problem.hidden_tests:
+            hidden = executor.run_one(Program(code, problem.hidden_tests, problem.setup or "")).verdict
+        attempt = Attempt(
+            iteration=self.iteration,
+            code=code,
+            verdict="truncated" if answer.truncated and outcome.verdict not in UNDECIDED else outcome.verdict,
+            feedback=outcome.feedback,
+            prompt_tokens=answer.prompt_tokens,
+            completion_tokens=answer.completion_tokens,
+            hidden=hidden,
+        )
         return replace(self, attempts=(*self.attempts, attempt))
 
     def after_refusal(self) -> "Conversation":
@@ -73,21 +79,22 @@ class Conversation:
         assert not self.finished
         return replace(self, refused=True)
 
-    def hidden_program(self) -> Program | None:
-        """The final version with the hidden tests, if it passes the visible ones and there are hidden ones."""
-        return hidden_program(self.problem, self.attempts[-1]) if self.finished and self.attempts else None
 
-    def after_hidden(self, outcome: Outcome) -> "Conversation":
-        """The conversation with what the hidden tests say about its final version."""
-        return replace(self, attempts=(*self.attempts[:-1], with_hidden(self.attempts[-1], outcome)))
+def open_conversations(problem: Problem, params: CodeflowParams) -> list[Conversation]:
+    """What a problem begins with: one conversation to debug it, or with `sampling` one for each sample."""
+    if params.source == "debugging":
+        return [Conversation(problem, params, params.max_iterations)]
+    return [Conversation(problem, params, 0, number) for number in range(params.sampling.samples)]
 
-    def trajectory(self) -> Trajectory:
-        """The record of a finished conversation."""
-        assert self.finished
-        return Trajectory(
-            task_id=self.problem.task_id,
-            solved=self.solved,
-            attempts=self.attempts,
-            refused=1 if self.refused else None,
-            tests=self.problem.tests_digest,
-        )
+
+def trajectory_of(conversations: Sequence[Conversation]) -> Trajectory:
+    """The record of all finished conversations about a problem."""
+    problem = conversations[0].problem
+    attempts = tuple(attempt for conversation in conversations for attempt in conversation.attempts)
+    return Trajectory(
+        task_id=problem.task_id,
+        solved=any(attempt.verdict == "passed" for attempt in attempts),
+        attempts=attempts,
+        refused=sum(conversation.refused for conversation in conversations) or None,
+        tests=problem.tests_digest,
+    )

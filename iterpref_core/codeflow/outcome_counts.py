@@ -1,7 +1,6 @@
-"""Outcome counts of a CodeFlow run: pass rate by iteration, verdicts, tokens; taken while trajectories stream by."""
+"""Outcome counts of a CodeFlow run: pass rate by iteration, verdicts, tokens."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from typing import get_args
 
 from iterpref_core.inference.answer_extraction import lacks_program
@@ -32,23 +31,26 @@ class OutcomeCounts:
         self._prompt_tokens = 0
         self._completion_tokens = 0
 
-    def watch(self, trajectories: Iterable[Trajectory]) -> Iterator[Trajectory]:
-        """Pass the trajectories on, counted."""
-        for trajectory in trajectories:
-            self._problems += 1
-            passing = [attempt.iteration for attempt in trajectory.attempts if attempt.verdict == "passed"]
-            if passing:
-                self._solved_at[passing[0]] += 1
-            failed = any(attempt.verdict not in UNDECIDED for attempt in trajectory.attempts)
-            self.mixed += bool(passing) and failed
-            self._refused += trajectory.refused or 0
-            self._fails_hidden += any(attempt.fails_hidden for attempt in trajectory.attempts)
-            for attempt in trajectory.attempts:
-                self._no_program += attempt.verdict != "passed" and lacks_program(attempt.code)
-                self._verdicts[attempt.iteration, attempt.verdict] += 1
-                self._prompt_tokens += attempt.prompt_tokens
-                self._completion_tokens += attempt.completion_tokens
-            yield trajectory
+    @property
+    def solved(self) -> int:
+        """Problems with a version that passes the visible tests."""
+        return self._solved_at.total()
+
+    def add(self, trajectory: Trajectory) -> None:
+        """Count one."""
+        self._problems += 1
+        passing = [attempt.iteration for attempt in trajectory.attempts if attempt.verdict == "passed"]
+        if passing:
+            self._solved_at[passing[0]] += 1
+        failed = any(attempt.verdict not in UNDECIDED for attempt in trajectory.attempts)
+        self.mixed += bool(passing) and failed
+        self._refused += trajectory.refused or 0
+        self._fails_hidden += any(attempt.fails_hidden for attempt in trajectory.attempts)
+        for attempt in trajectory.attempts:
+            self._no_program += attempt.verdict != "passed" and lacks_program(attempt.code)
+            self._verdicts[attempt.iteration, attempt.verdict] += 1
+            self._prompt_tokens += attempt.prompt_tokens
+            self._completion_tokens += attempt.completion_tokens
 
     def advice(self) -> str:
         """What to change where more than `MAX_CUT_SHARE` of the answers were cut off; empty where fewer were."""
@@ -70,7 +72,7 @@ class OutcomeCounts:
             totals[verdict] += count
         return {
             "problems": self._problems,
-            "solved": self._solved_at.total(),
+            "solved": self.solved,
             "solved_but_fails_hidden": self._fails_hidden,
             "refused": self._refused,
             "no_program": self._no_program,

@@ -1,77 +1,195 @@
-"""Rollouts, finished trajectories: what they kept busy, and their store in SQLite, from which a killed run resumes."""
+"""Rollouts: conversations about many problems, led in rounds of batches or without barriers.
 
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import IntEnum
-from pathlib import Path
+A model in this process is asked in rounds: what is in a batch, and so how its numbers are rounded, is the same in every
+run. A server is asked without barriers: each conversation goes on as soon as its own answer is back, so that a slow
+answer or program holds up nothing else.
+"""
 
-from iterpref_core.records import Trajectory
-from iterpref_core.storage.run_store import RunStore
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count, islice
 
+from iterpref_core.codeflow.conversation import Conversation, open_conversations, trajectory_of
+from iterpref_core.config import CodeflowParams
+from iterpref_core.errors import RefusedError
+from iterpref_core.execution import Engine
+from iterpref_core.inference.backend import Backend, Completion, Endpoint, Sampling
+from iterpref_core.inference.local.batching_endpoint import Batched
+from iterpref_core.records import Problem, Trajectory
 
-class Lane(IntEnum):
-    """What can be busy side by side; in rounds of batches nothing is, and all is in the first lane."""
+WINDOW = 8
+"""Open conversations for each call that may be under way: enough to choose from, and memory is flat."""
+GRACE_S = 30.0
+"""Calls under way when an error ends the run are paid for: they have so many seconds to come back and be stored."""
 
-    DRAFTER = 0
-    REFINER = 1
-    PROGRAMS = 2
-
-
-@dataclass(frozen=True)
-class Busy:
-    """Seconds of a run's time by lane, as a problem's share of them. The fullest lane decides how long the run takes.
-
-    A call of 8 s beside 63 others is 8 / 64 s of its model; a program of 2 s beside another is 1 s of the engine.
-
-    >>> Busy().plus(Lane.PROGRAMS, 0.5).lanes
-    (0.0, 0.0, 0.5)
-    """
-
-    lanes: tuple[float, ...] = (0.0,) * len(Lane)
-
-    def plus(self, lane: Lane, seconds: float) -> "Busy":
-        """With some more in one lane."""
-        return Busy(tuple(before + seconds * (place == lane) for place, before in enumerate(self.lanes)))
-
-    def __add__(self, other: "Busy") -> "Busy":
-        return Busy(tuple(one + more for one, more in zip(self.lanes, other.lanes, strict=True)))
+Ended = Callable[[Conversation], None]
+_Ready = tuple[int, int, Conversation]
+"""Attempts made so far, when it came, and the conversation."""
 
 
-@dataclass(frozen=True)
-class Rollout:
-    """A trajectory that is complete."""
+def roll_out(
+    problems: Iterable[Problem],
+    drafter: Backend,
+    refiner: Backend,
+    executor: Engine,
+    params: CodeflowParams,
+    finished: Callable[[Trajectory], None],
+) -> None:
+    """Draft, execute and refine every problem, or draw its samples; `finished` gets each trajectory when it ends.
 
-    trajectory: Trajectory
-    busy: Busy
+    `params.concurrency` conversations are in flight, or calls of each model. Each request carries its own seed, so a
+    trajectory does not depend on which others were in flight.
 
-
-_FAULTS = ""  # the key beside the task_ids, none of which is empty
-
-
-class RolloutStore(RunStore):
-    """A `RunStore` of rollouts by task_id, and of how many faults calls had.
+    Args:
+        problems: any number; they are streamed.
+        drafter: answers first.
+        refiner: answers later; may be the drafter itself.
+        executor: runs the programs.
+        params: the loop's settings.
+        finished: takes the trajectories, in no certain order.
 
     Raises:
-        InputError: another run has this file open, or it is no such file.
+        IterPrefError: what a model, the executor or `finished` raises.
+    """
+    sampled = params.source == "sampling"
+    sampling = Sampling(params.sampling.temperature if sampled else params.temperature, params.max_new_tokens)
+    waiting: dict[str, list[Conversation]] = {}
+
+    def ended(conversation: Conversation) -> None:
+        same = waiting.setdefault(conversation.problem.task_id, [])
+        same.append(conversation)
+        if len(same) == (params.sampling.samples if sampled else 1):
+            del waiting[conversation.problem.task_id]
+            finished(trajectory_of(sorted(same, key=lambda item: item.number)))
+
+    conversations = (each for problem in problems for each in open_conversations(problem, params))
+    if isinstance(drafter, Endpoint) or isinstance(refiner, Endpoint):
+        drafts = _endpoint(drafter, params.concurrency)
+        refines = drafts if drafter is refiner else _endpoint(refiner, params.concurrency)
+        stream = _Stream(drafts, refines, executor, sampling, params.concurrency, ended)
+        asyncio.run(stream.lead(conversations))
+    else:
+        lead_in_rounds(conversations, drafter, refiner, executor, sampling, params.concurrency, ended)
+
+
+def _endpoint(model: Backend, size: int) -> Endpoint:
+    return model if isinstance(model, Endpoint) else Batched(model, size)
+
+
+def lead_in_rounds(
+    conversations: Iterator[Conversation],
+    drafter: Backend,
+    refiner: Backend,
+    executor: Engine,
+    sampling: Sampling,
+    concurrency: int,
+    ended: Ended,
+) -> None:
+    """One batch of prompts per model, then one run of all programs, again and again."""
+    active: list[Conversation] = []
+    while active := active + list(islice(conversations, concurrency - len(active))):
+        answers: dict[int, Completion] = {}
+        for model in [drafter] if drafter is refiner else [drafter, refiner]:
+            places = [n for n, each in enumerate(active) if (refiner if each.attempts else drafter) is model]
+            if places:
+                completions = model.generate([active[place].request() for place in places], sampling)
+                answers.update(zip(places, completions, strict=True))
+        answered = [(conversation, answers[place]) for place, conversation in enumerate(active)]
+        active = [following for _, following in executor.each(answered, lambda pair: pair[0].after(pair[1], executor))]
+        for conversation in active:
+            if conversation.finished:
+                ended(conversation)
+        active = [conversation for conversation in active if not conversation.finished]
+
+
+class _Stream:
+    """Conversations without barriers. A free call goes to the conversation with the most calls still possible.
+
+    With the longest chains first, many are never left over to be finished by few (Hu's rule, 1961).
     """
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, "rollouts")
+    def __init__(
+        self,
+        drafter: Endpoint,
+        refiner: Endpoint,
+        executor: Engine,
+        sampling: Sampling,
+        concurrency: int,
+        ended: Ended,
+    ) -> None:
+        self._drafter, self._refiner, self._executor = drafter, refiner, executor
+        self._sampling, self._concurrency, self._ended = sampling, concurrency, ended
+        self._queues = {id(model): asyncio.PriorityQueue[_Ready]() for model in (drafter, refiner)}
+        self._room = asyncio.Semaphore(WINDOW * concurrency)
+        self._threads = ThreadPoolExecutor(executor.places, thread_name_prefix="execution")
+        self._calls = set[asyncio.Task[Completion]]()
+        self._numbers = count()
 
-    def __getitem__(self, task_id: str) -> Rollout:
-        trajectory, lanes = super().__getitem__(task_id)
-        return Rollout(Trajectory.model_validate_json(trajectory), Busy(tuple(lanes)))
+    async def lead(self, conversations: Iterator[Conversation]) -> None:
+        """All of them, to their ends.
 
-    def append(self, done: Rollout) -> None:
-        """Add a trajectory for good."""
-        self[done.trajectory.task_id] = done.trajectory.to_json(), done.busy.lanes
+        Where an error ends the run, nothing new is asked, and answers to calls under way are waited for (not after
+        Ctrl-C), so that they are stored.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                models = [self._drafter] if self._drafter is self._refiner else [self._drafter, self._refiner]
+                asking = [group.create_task(self._ask(m, group)) for m in models for _ in range(self._concurrency)]
+                for conversation in conversations:
+                    await self._room.acquire()
+                    self._put(conversation)
+                for _ in range(WINDOW * self._concurrency):  # until all have ended
+                    await self._room.acquire()
+                for task in asking:
+                    task.cancel()
+        except BaseExceptionGroup as errors:
+            if self._calls:
+                await asyncio.wait(self._calls, timeout=GRACE_S)
+            raise _first(errors) from None
+        finally:
+            for call in self._calls:
+                call.cancel()
+            self._threads.shutdown(cancel_futures=True)
 
-    def add_faults(self, faults: Mapping[str, int]) -> None:
-        """Count faults of calls, by kind."""
-        if faults:
-            self[_FAULTS] = Counter(self.faults()) + Counter(faults)
+    def _put(self, conversation: Conversation) -> None:
+        model = self._refiner if conversation.attempts else self._drafter
+        self._queues[id(model)].put_nowait((len(conversation.attempts), next(self._numbers), conversation))
 
-    def faults(self) -> dict[str, int]:
-        """Faults so far, over all restarts that were not killed."""
-        return dict(sorted(super().__getitem__(_FAULTS).items())) if _FAULTS in self else {}
+    async def _ask(self, model: Endpoint, group: asyncio.TaskGroup) -> None:
+        while True:
+            *_, conversation = await self._queues[id(model)].get()
+            # A task of its own outlives the one that wants the answer: see `lead`.
+            call = asyncio.ensure_future(model.answer(conversation.request(), self._sampling))
+            self._calls.add(call)
+            call.add_done_callback(self._forget)
+            try:
+                answer = await asyncio.shield(call)
+            except RefusedError:
+                self._close(conversation.after_refusal())
+            else:
+                group.create_task(self._judge(conversation, answer))
+
+    def _forget(self, call: asyncio.Task[Completion]) -> None:
+        """Whoever wanted the answer may be gone; asyncio complains of an exception that nobody has looked at."""
+        self._calls.discard(call)
+        if not call.cancelled():
+            call.exception()
+
+    async def _judge(self, conversation: Conversation, answer: Completion) -> None:
+        loop = asyncio.get_running_loop()
+        following = await loop.run_in_executor(self._threads, conversation.after, answer, self._executor)
+        if following.finished:
+            self._close(following)
+        else:
+            self._put(following)
+
+    def _close(self, conversation: Conversation) -> None:
+        self._ended(conversation)
+        self._room.release()
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """An error itself, out of however many groups."""
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

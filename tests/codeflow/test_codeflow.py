@@ -1,12 +1,11 @@
-"""Stage `codeflow`: files in, files out, killed and resumed."""
+"""Stage `codeflow`: files in, files out, by debugging and by sampling; killed and begun again."""
 
 import multiprocessing
 import os
 import re
 import signal
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +13,7 @@ import pytest
 from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
-from iterpref_core.codeflow.problem_selection import survey
 from iterpref_core.codeflow.roles import NO_CAPS, Models, Opened, choose_models
-from iterpref_core.codeflow.rollouts import RolloutStore
 from iterpref_core.config import CodeflowParams, InferenceParams, SamplingParams
 from iterpref_core.errors import InputError, ModelError, RecordError
 from iterpref_core.inference.answer_store import AnswerStore, StoredBackend
@@ -53,14 +50,25 @@ class Patient:
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
         self.calls += 1
         if self.calls == self._fail_at:
-            raise KeyboardInterrupt
+            self.stop()
         self.asked += [request.prompt.split("\n")[0] for request in requests]
-        return [Completion(self._answer(request.prompt), 10, 4, truncated=False) for request in requests]
+        return [self.answer_to(request) for request in requests]
+
+    def stop(self) -> None:
+        raise KeyboardInterrupt
+
+    def answer_to(self, request: Request) -> Completion:
+        return Completion(self._answer(request.prompt), 10, 4, truncated=False)
 
     def _answer(self, prompt: str) -> str:
         needed = int(NEEDED.search(prompt)[1])  # type: ignore[index]
         done = int(version[1]) + 1 if (version := VERSION.search(prompt)) else 0
         return f"def f(x):\n    return x + {int(done >= needed)}\n# version {done}\n"
+
+
+class Killed(Patient):
+    def stop(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def write_problems(path: Path, needed: Sequence[int], split: str | None = "codeflow") -> Path:
@@ -88,9 +96,7 @@ def models_of(model: Backend) -> Models:
 
 
 def debug(folder: Path, model: Patient, params: CodeflowParams = PARAMS) -> dict[str, float]:
-    run = CodeflowRun(
-        folder / "problems.jsonl", models_of(model), params, EXECUTION, folder / "work", folder / "answers.sqlite"
-    )
+    run = CodeflowRun(folder / "problems.jsonl", models_of(model), params, EXECUTION, folder / "answers.sqlite")
     return run_codeflow(run, folder / "out.jsonl")
 
 
@@ -104,7 +110,6 @@ def test_trajectories_in_the_problems_order_and_a_cumulative_curve(tmp_path: Pat
     assert (metrics["problems"], metrics["solved"], metrics["llm_calls"]) == (5, 4, 10)
     assert (metrics["prompt_tokens"], metrics["completion_tokens"]) == (100, 40)
     assert (metrics["verdicts/passed"], metrics["verdicts/wrong_answer"], metrics["verdicts/timeout"]) == (4, 6, 0)
-    assert list((tmp_path / "work").iterdir()) == []
 
 
 def test_only_split_codeflow_takes_part(tmp_path: Path) -> None:
@@ -123,106 +128,38 @@ def test_problems_without_any_split_all_take_part(tmp_path: Path) -> None:
     assert debug(tmp_path, Patient())["problems"] == 3
 
 
-def test_a_stopped_run_resumes_without_repeating_finished_problems(tmp_path: Path) -> None:
-    write_problems(tmp_path / "problems.jsonl", [0, 1, 0, 1, 0, 1])
-    uninterrupted = tmp_path / "uninterrupted"
-    uninterrupted.mkdir()
-    write_problems(uninterrupted / "problems.jsonl", [0, 1, 0, 1, 0, 1])
-    expected = debug(uninterrupted, Patient())
-
-    with pytest.raises(KeyboardInterrupt):
-        debug(tmp_path, Patient(fail_at=3))
-    assert not (tmp_path / "out.jsonl").exists()
-    (file,) = (tmp_path / "work").glob("*.sqlite")
-    with RolloutStore(file) as work:
-        assert [name in work for name in ("t0", "t1", "t2", "t3", "t4", "t5")] == [True] * 3 + [False] * 3
-
-    model = Patient()
-    assert debug(tmp_path, model) == expected
-    assert {prompt.split()[-1] for prompt in model.asked} == {"t3", "t4", "t5"}
-    assert (tmp_path / "out.jsonl").read_bytes() == (uninterrupted / "out.jsonl").read_bytes()
-
-
-def test_work_of_the_form_before_is_begun_anew_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    write_problems(tmp_path / "problems.jsonl", [0, 0, 0])
-    with pytest.raises(KeyboardInterrupt):
-        debug(tmp_path, Patient(fail_at=2))
-    (file,) = (tmp_path / "work").glob("*.sqlite")
-    with closing(sqlite3.connect(file)) as data:
-        data.execute("CREATE TABLE finished (task_id BLOB PRIMARY KEY, record TEXT NOT NULL)")
-        for name in ("run", "entries"):
-            data.execute(f"DROP TABLE {name}")
-        data.commit()
-    assert debug(tmp_path, Patient())["problems"] == 3
-    assert f"{file}: what it held is of other inputs or settings, or of another version" in caplog.text
-
-
-def test_complete_work_needs_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_problems(tmp_path / "problems.jsonl", [0, 1])
-    with monkeypatch.context() as patch:
-        patch.setattr("iterpref_core.codeflow.codeflow.write_jsonl", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            debug(tmp_path, Patient())
-    assert debug(tmp_path, Patient(fail_at=1))["solved"] == 2
-
-
-def interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("source", ["debugging", "sampling"])
+def test_a_stopped_run_asks_for_no_answer_again_and_writes_the_same(tmp_path: Path, source: str, killed: bool) -> None:
+    params = PARAMS.model_copy(update={"source": source})
+    folders = [tmp_path / "whole", tmp_path / "stopped"]
+    for folder in folders:
+        folder.mkdir()
+        write_problems(folder / "problems.jsonl", [0, 1, 0, 1, 0, 1])
+    whole, first, rest = Patient(), Killed(fail_at=3) if killed else Patient(fail_at=3), Patient()
+    expected = debug(folders[0], whole, params)
+    stopped = multiprocessing.get_context("fork").Process(target=debug, args=(folders[1], first, params))
+    stopped.start()
+    stopped.join()
+    assert stopped.exitcode
+    assert not (folders[1] / "out.jsonl").exists()
+    assert debug(folders[1], rest, params) == expected
+    assert len(rest.asked) == len(whole.asked) - 4, "two batches of two were answered"
+    assert (folders[1] / "out.jsonl").read_bytes() == (folders[0] / "out.jsonl").read_bytes()
 
 
 @pytest.mark.parametrize(
     ("change", "asked"),
-    [({"seed": 12}, 4), ({"temperature": 0.5}, 4), ({"wording": "instruct"}, 4), ({"max_iterations": 1}, 2)],
-)
-def test_other_settings_do_not_resume_this_work_but_answers_serve_whoever_asks_the_same(
-    tmp_path: Path, change: dict[str, object], asked: int
-) -> None:
+    [({"seed": 12}, 4), ({"temperature": 0.5}, 4), ({"wording": "instruct"}, 4), ({"max_iterations": 1}, 2),
+     ({"concurrency": 7}, 2)],
+)  # fmt: skip
+def test_answers_serve_whoever_asks_the_same(tmp_path: Path, change: dict[str, object], asked: int) -> None:
     write_problems(tmp_path / "problems.jsonl", [0, 0, 0, 0])
     with pytest.raises(KeyboardInterrupt):
         debug(tmp_path, Patient(fail_at=2))
     model = Patient()
     debug(tmp_path, model, PARAMS.model_copy(update=change))
     assert len(model.asked) == asked
-    assert len(list((tmp_path / "work").glob("*.sqlite"))) == 1, "the unfinished work is left alone"
-
-
-def test_another_concurrency_resumes_this_work(tmp_path: Path) -> None:
-    write_problems(tmp_path / "problems.jsonl", [0, 0, 0, 0])
-    with pytest.raises(KeyboardInterrupt):
-        debug(tmp_path, Patient(fail_at=2))
-    model = Patient()
-    debug(tmp_path, model, PARAMS.model_copy(update={"concurrency": 7}))
-    assert len(model.asked) == 2
-
-
-class Killed(Patient):
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
-        if self.calls == 2:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().generate(requests, sampling)
-
-
-def test_kill_9_loses_nothing_that_was_finished(tmp_path: Path) -> None:
-    write_problems(tmp_path / "problems.jsonl", [0, 0, 0, 0, 0, 0])
-    killed = multiprocessing.get_context("fork").Process(target=debug, args=(tmp_path, Killed()))
-    killed.start()
-    killed.join()
-    assert killed.exitcode == -signal.SIGKILL
-    model = Patient()
-    assert debug(tmp_path, model)["solved"] == 6
-    assert len(model.asked) == 2
-
-
-def test_a_second_run_of_the_same_work_is_refused(tmp_path: Path) -> None:
-    write_problems(tmp_path / "problems.jsonl", [0])
-
-    class Reentrant(Patient):
-        def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
-            with pytest.raises(InputError, match="in progress elsewhere"):
-                debug(tmp_path, Patient())
-            return super().generate(requests, sampling)
-
-    assert debug(tmp_path, Reentrant())["solved"] == 1
 
 
 def test_bad_problems_are_refused_before_any_work(tmp_path: Path) -> None:
@@ -242,16 +179,12 @@ def test_bad_problems_are_refused_before_any_work(tmp_path: Path) -> None:
     assert not (tmp_path / "out.jsonl").exists()
 
 
-INFERENCE = section(
-    InferenceParams,
-    backend="transformers", bf16=False, base_url=None, api="chat", timeout_s=1.0, attempts=2, recording=None,
-    price_prompt=0.0, price_completion=0.0,
-)  # fmt: skip
+INFERENCE = section(InferenceParams, backend="transformers", bf16=False)
 
 
 def local_run(folder: Path, student: Path, debugger: Path, params: CodeflowParams) -> CodeflowRun:
     models = choose_models(student, debugger, params, INFERENCE, NO_CAPS)
-    return CodeflowRun(folder / "problems.jsonl", models, params, EXECUTION, folder / "work", folder / "answers.sqlite")
+    return CodeflowRun(folder / "problems.jsonl", models, params, EXECUTION, folder / "answers.sqlite")
 
 
 def test_a_missing_model_is_an_input_error(tmp_path: Path) -> None:
@@ -281,18 +214,6 @@ def test_the_prompt_style_is_the_drafting_students(
             assert opened == styles
             assert (found.drafter is found.refiner) == (draft_model == "debugger")
         assert (models.identity[0] != models.identity[1]) == (draft_model == "student")
-
-
-def test_trajectories_belong_to_the_code_that_made_them(
-    tmp_path: Path, word_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_problems(tmp_path / "problems.jsonl", [0])
-    run = local_run(tmp_path, word_model, word_model, PARAMS)
-    found = survey(run.problems)
-    key = run.key(found)
-    assert run.key(found) == key
-    monkeypatch.setattr("iterpref_core.codeflow.codeflow.code_digest", lambda *_: "another version")
-    assert run.key(found) != key
 
 
 @pytest.mark.parametrize("draft_model", ["student", "debugger"])
@@ -355,25 +276,33 @@ def test_metrics_by_iteration_and_what_the_hidden_tests_find(tmp_path: Path) -> 
     assert len(set(digests)) == 2
 
 
+def test_samples_are_counted(tmp_path: Path) -> None:
+    class Lottery(Patient):
+        def answer_to(self, request: Request) -> Completion:
+            right = request.prompt.startswith("0") or (request.seed % 2 and not request.prompt.startswith("9"))
+            return Completion(f"def f(x):\n    return x + {int(right)}\n# {request.seed}\n", 10, 4, truncated=False)
+
+    write_problems(tmp_path / "problems.jsonl", [1, 9, 0, 2, 3, 4, 5])
+    metrics = debug(tmp_path, Lottery(), PARAMS.model_copy(update={"source": "sampling"}))
+    trajectories = list(read_jsonl(tmp_path / "out.jsonl", Trajectory))
+    assert [trajectory.task_id for trajectory in trajectories] == [f"t{k}" for k in range(7)]
+    assert all([a.iteration for a in trajectory.attempts] == [0, 1, 2] for trajectory in trajectories)
+    passing = [sum(a.verdict == "passed" for a in trajectory.attempts) for trajectory in trajectories]
+    assert passing[1:3] == [0, 3]
+    assert [trajectory.solved for trajectory in trajectories] == [count > 0 for count in passing]
+    assert (metrics["problems"], metrics["llm_calls"], metrics["completion_tokens"]) == (7, 21, 84)
+    assert metrics["mixed"] == sum(0 < count < 3 for count in passing) > 0
+    assert (metrics["solved"], metrics["verdicts/passed"]) == (sum(count > 0 for count in passing), sum(passing))
+    first = [next((a.iteration for a in t.attempts if a.verdict == "passed"), 99) for t in trajectories]
+    assert [metrics[f"pass_rate/{k}"] for k in range(3)] == [sum(place <= k for place in first) / 7 for k in range(3)]
+
+
 def test_a_run_whose_answers_are_cut_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     class Cut(Patient):
-        def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
-            return [replace(answer, truncated=True) for answer in super().generate(requests, sampling)]
+        def answer_to(self, request: Request) -> Completion:
+            return replace(super().answer_to(request), truncated=True)
 
     write_problems(tmp_path / "problems.jsonl", [1, 0, 9])
     metrics = debug(tmp_path, Cut())
     assert metrics["verdicts/truncated"] == 4
     assert caplog.messages == ["4 of 6 answers were cut: raise codeflow.max_new_tokens"]
-
-
-def test_problems_that_change_under_a_run_are_noticed(tmp_path: Path) -> None:
-    path = write_problems(tmp_path / "problems.jsonl", [0, 0, 0])
-
-    class Meddler(Patient):
-        def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
-            path.write_text(path.read_text().replace("f(1)", "f(0)"))
-            return super().generate(requests, sampling)
-
-    with pytest.raises(InputError, match="problem 't0' was changed while it was debugged"):
-        debug(tmp_path, Meddler())
-    assert not (tmp_path / "out.jsonl").exists()

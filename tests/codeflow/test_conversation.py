@@ -1,15 +1,18 @@
-"""The state machine of one debugging conversation."""
+"""The conversation about one problem."""
 
-import doctest
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from iterpref_core.codeflow.conversation import Conversation
-from iterpref_core.execution import Outcome
-from iterpref_core.inference import backend as seeds
+from iterpref_core.codeflow.conversation import Conversation, open_conversations, trajectory_of
+from iterpref_core.config import CodeflowParams, SamplingParams
+from iterpref_core.execution import Outcome, Program
 from iterpref_core.inference.backend import Completion
 from iterpref_core.inference.codeflow_prompts import refine_prompt
 from iterpref_core.records import IoTest, Problem, Verdict
+from tests.engines import StandInEngine
+from tests.settings import section
 
 PROBLEM = Problem(
     task_id="t1",
@@ -18,61 +21,58 @@ PROBLEM = Problem(
     tests=(IoTest(call="f(1)", expected="2"),),
     hidden_tests=(IoTest(call="f(8)", expected="9"),),
 )
+PARAMS = section(
+    CodeflowParams, seed=1, source="debugging", max_iterations=5, wording="terse",
+    sampling=SamplingParams(samples=3, temperature=0.6),
+)  # fmt: skip
+
+
+def started(refinements: int = 5, **changes: Any) -> Conversation:
+    return Conversation(PROBLEM.model_copy(update=changes), PARAMS, refinements)
 
 
 def step(
     conversation: Conversation, text: str, verdict: Verdict, feedback: str = "", *, truncated: bool = False
 ) -> Conversation:
     answer = Completion(text, prompt_tokens=3, completion_tokens=2, truncated=truncated)
-    outcome = Outcome(
-        verdict=verdict, feedback=feedback, tests_passed=0, tests_total=1, isolation="test", cpu_s=0.0, wall_s=0.0
-    )
-    return conversation.after(answer, conversation.program(answer), outcome)
-
-
-def test_docstring_example() -> None:
-    assert doctest.testmod(seeds).failed == 0
+    return conversation.after(answer, StandInEngine(lambda _: Outcome(verdict, feedback, 0, 1)))
 
 
 def test_a_draft_that_passes_ends_it() -> None:
-    conversation = step(Conversation(PROBLEM, max_iterations=5, seed=1), "good", "passed")
+    conversation = step(started(), "good = 1", "passed")
     assert conversation.finished
-    assert conversation.trajectory().solved
-    assert [attempt.iteration for attempt in conversation.trajectory().attempts] == [0]
+    trajectory = trajectory_of([conversation])
+    assert trajectory.solved
+    assert [attempt.iteration for attempt in trajectory.attempts] == [0]
+    assert trajectory.tests == PROBLEM.tests_digest
 
 
 def test_a_refinement_sees_the_last_version_and_its_feedback() -> None:
-    conversation = Conversation(PROBLEM, max_iterations=5, seed=1)
+    conversation = started()
     assert conversation.request().prompt == "Add one."
-    conversation = step(conversation, "bad", "wrong_answer", "f(1) gave 0")
-    assert conversation.request().prompt == refine_prompt("Add one.", "bad", "f(1) gave 0")
-    conversation = step(conversation, "```python\nworse\n```", "exception", "NameError")
-    assert conversation.request().prompt == refine_prompt("Add one.", "worse\n", "NameError")
+    conversation = step(conversation, "bad = 1", "wrong_answer", "f(1) gave 0")
+    assert conversation.request().prompt == refine_prompt("Add one.", "bad = 1", "f(1) gave 0")
+    conversation = step(conversation, "```python\nworse = 1\n```", "exception", "NameError")
+    assert conversation.request().prompt == refine_prompt("Add one.", "worse = 1\n", "NameError")
 
 
 def test_it_ends_unsolved_after_the_draft_and_five_refinements() -> None:
-    conversation = Conversation(PROBLEM, max_iterations=5, seed=1)
+    conversation = started()
     calls = 0
     while not conversation.finished:
         conversation = step(conversation, f"bad = {calls}", "wrong_answer", "no")
         calls += 1
     assert calls == 6
-    trajectory = conversation.trajectory()
+    trajectory = trajectory_of([conversation])
     assert not trajectory.solved
-    assert [(attempt.iteration, attempt.code) for attempt in trajectory.attempts] == [
-        (i, f"bad = {i}") for i in range(6)
-    ]
-    assert {attempt.feedback for attempt in trajectory.attempts} == {"no"}
+    assert [(a.iteration, a.code) for a in trajectory.attempts] == [(i, f"bad = {i}") for i in range(6)]
 
 
-def test_without_refinements_the_draft_is_all() -> None:
-    assert step(Conversation(PROBLEM, max_iterations=0, seed=1), "bad", "timeout").finished
-
-
-def test_an_unjudged_program_ends_it_unsolved() -> None:
-    conversation = step(Conversation(PROBLEM, max_iterations=5, seed=1), "any", "infra_error")
+@pytest.mark.parametrize(("refinements", "verdict"), [(0, "timeout"), (5, "infra_error")])
+def test_the_last_refinement_and_an_unjudged_program_end_it(refinements: int, verdict: Verdict) -> None:
+    conversation = step(started(refinements), "any = 1", verdict)
     assert conversation.finished
-    assert not conversation.solved
+    assert not trajectory_of([conversation]).solved
 
 
 @pytest.mark.parametrize(
@@ -80,22 +80,48 @@ def test_an_unjudged_program_ends_it_unsolved() -> None:
     [("syntax_error", "truncated"), ("wrong_answer", "truncated"), ("passed", "passed"), ("infra_error",) * 2],
 )
 def test_an_answer_cut_off_at_the_limit_is_truncated_unless_it_passes(verdict: Verdict, recorded: Verdict) -> None:
-    conversation = step(Conversation(PROBLEM, max_iterations=5, seed=1), "longest_chain =", verdict, truncated=True)
+    conversation = step(started(), "longest_chain =", verdict, truncated=True)
     assert [attempt.verdict for attempt in conversation.attempts] == [recorded]
     assert conversation.finished == (verdict == recorded)
 
 
-def test_only_visible_tests_of_the_record_are_run() -> None:
-    answer = Completion("tests = ()\n", prompt_tokens=1, completion_tokens=1, truncated=False)
-    program = Conversation(PROBLEM, max_iterations=5, seed=1).program(answer)
-    assert program.tests == PROBLEM.tests
+def run(judge: Callable[[Program], Verdict], text: str = "tests = ()\n") -> tuple[Conversation, list[Program]]:
+    seen: list[Program] = []
+
+    def outcome(program: Program) -> Outcome:
+        seen.append(program)
+        return Outcome(judge(program), "", 0, 1)
+
+    answer = Completion(text, prompt_tokens=1, completion_tokens=1, truncated=False)
+    return started().after(answer, StandInEngine(outcome)), seen
 
 
-@pytest.mark.parametrize(
-    "other", [Conversation(PROBLEM, 5, seed=2), Conversation(PROBLEM.model_copy(update={"task_id": "t2"}), 5, seed=1)]
-)
-def test_seeds_differ_between_runs_problems_and_iterations(other: Conversation) -> None:
-    conversation = Conversation(PROBLEM, max_iterations=5, seed=1)
-    assert conversation.request() == Conversation(PROBLEM, max_iterations=5, seed=1).request()
-    assert conversation.request().seed != other.request().seed
-    assert conversation.request().seed != step(conversation, "bad", "exception").request().seed
+def test_the_records_own_tests_are_run_and_the_hidden_ones_where_the_visible_ones_pass() -> None:
+    failed, seen = run(lambda _: "wrong_answer")
+    assert [program.tests for program in seen] == [PROBLEM.tests]
+    assert failed.attempts[0].hidden is None
+    passed, seen = run(lambda program: "passed" if program.tests == PROBLEM.tests else "timeout")
+    assert [program.tests for program in seen] == [PROBLEM.tests, PROBLEM.hidden_tests]
+    assert (passed.attempts[0].verdict, passed.attempts[0].hidden) == ("passed", "timeout")
+
+
+def test_seeds_differ_between_runs_problems_iterations_and_samples() -> None:
+    sampling = PARAMS.model_copy(update={"source": "sampling"})
+    conversations = [
+        started(),
+        Conversation(PROBLEM, PARAMS.model_copy(update={"seed": 2}), 5),
+        started(task_id="t2"),
+        step(started(), "bad = 1", "exception"),
+        open_conversations(PROBLEM, sampling)[2],
+    ]
+    assert len({conversation.request().seed for conversation in conversations}) == 5
+    assert started().request() == open_conversations(PROBLEM, sampling)[0].request()
+
+
+def test_samples_are_conversations_without_refinement_and_refused_ones_are_counted() -> None:
+    first, second, third = open_conversations(PROBLEM, PARAMS.model_copy(update={"source": "sampling"}))
+    ended = [step(first, "x = 1", "wrong_answer"), second.after_refusal(), step(third, "x = 2", "passed")]
+    assert all(conversation.finished for conversation in ended)
+    trajectory = trajectory_of(ended)
+    assert (trajectory.solved, trajectory.refused) == (True, 1)
+    assert [attempt.iteration for attempt in trajectory.attempts] == [0, 2]

@@ -54,12 +54,7 @@ def models_at(url: str, timeout_s: float) -> Models:
 
 def codeflow(folder: Path, url: str, timeout_s: float = 60.0) -> dict[str, float]:
     run = CodeflowRun(
-        folder / "problems.jsonl",
-        models_at(url, timeout_s),
-        PARAMS,
-        EXECUTION,
-        folder / "work",
-        folder / "answers.sqlite",
+        folder / "problems.jsonl", models_at(url, timeout_s), PARAMS, EXECUTION, folder / "answers.sqlite"
     )
     return run_codeflow(run, folder / "out.jsonl")
 
@@ -144,7 +139,6 @@ def test_kill_9_at_ten_moments_loses_calls_in_flight_and_nothing_else(
     assert mock.answered.total() - calls <= sum(lost), "what was answered twice had not been received"
     assert len(mock.answered) == calls == len(stored(folder))
     assert (folder / "out.jsonl").read_bytes() == expected
-    assert list((folder / "work").iterdir()) == []
 
 
 def stored(folder: Path) -> set[bytes]:

@@ -5,8 +5,7 @@ from collections import Counter
 
 import pytest
 
-from iterpref_core.codeflow.conversation import Conversation
-from iterpref_core.codeflow.draft_sampling import sample_request
+from iterpref_core.codeflow.conversation import open_conversations
 from iterpref_core.config import load_params
 from iterpref_core.errors import RefusedError
 from iterpref_core.inference.backend import Completion, Request, Sampling
@@ -55,5 +54,7 @@ def test_what_is_asked_about_own_code_is_private() -> None:
     tests = (AssertTest(code="assert True"),)
     for source, private in (("synthesized", False), (f"{OWN_CODE}acme", True)):
         problem = Problem(task_id="t", prompt="p", entry_point="f", tests=tests, source=source)
-        assert Conversation(problem, 1, 0, "instruct").request().private is private
-        assert sample_request(problem, 0, load_params(PARAMS).codeflow).private is private
+        params = load_params(PARAMS).codeflow
+        for way in ("debugging", "sampling"):
+            conversation = open_conversations(problem, params.model_copy(update={"source": way}))[0]
+            assert conversation.request().private is private

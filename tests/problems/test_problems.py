@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.codeflow.problem_selection import selected
+from iterpref_core.codeflow.codeflow import selected
 from iterpref_core.config import ProblemsParams
 from iterpref_core.errors import ConfigError, InputError, RecordError
 from iterpref_core.evaluation.heldout import load_split

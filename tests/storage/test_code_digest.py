@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from iterpref_core.codeflow.codeflow import DECIDED_BY
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.training.checkpoint import TRAINED_BY
 from tests.settings import ROOT
@@ -42,7 +41,6 @@ def test_any_file_counts_and_what_python_writes_does_not(tmp_path: Path, monkeyp
     ("stage", "packages"),
     [
         ("training", TRAINED_BY),
-        ("codeflow", DECIDED_BY),
     ],
 )
 def test_results_outside_of_dvc_depend_on_the_code_that_a_stage_depends_on(
