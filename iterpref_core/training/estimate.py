@@ -1,0 +1,209 @@
+"""Training estimate: peak memory and hours of one training, counted on the model itself, which takes no memory.
+
+A model is made with PyTorch's fake tensors, which have shapes and no numbers, and a micro-batch of the longest pairs
+is computed with it as training does, forward and backward. What its tensors would take at one time is counted, and so
+are the FLOPs. The reference is scored by the same weights, without gradients, and therefore takes less.
+"""
+
+import gc
+import os
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any
+
+import torch
+from peft import get_peft_model
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import AutoModelForCausalLM, PreTrainedConfig
+
+from iterpref_core.config import TrainingParams
+from iterpref_core.errors import ConfigError
+from iterpref_core.objectives.objectives import Objective
+from iterpref_core.training.batches import PAD_TO_MULTIPLE_OF, Collator, flat_labels
+from iterpref_core.training.dataset import TokenizedPair
+from iterpref_core.training.label_head import add_label_head, batch_logps
+from iterpref_core.training.settings import lora_config
+
+MARGIN = 0.1
+"""Share of a card's memory that is left to CUDA, the allocator's fragments and communication."""
+MFU = 0.4
+"""Share of a card's peak that training reaches (PaLM, arXiv 2204.02311, appendix B): a guess until it is measured."""
+_SAMPLE = 512
+"""Pairs by whose layout the slots of all are estimated."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """Bytes of memory and dense bfloat16 FLOP/s, by the vendor's data sheet."""
+
+    name: str
+    memory: float
+    flops: float
+
+
+CARDS = (Card("H200", 141e9, 989e12), Card("H100", 80e9, 989e12), Card("A100", 80e9, 312e12))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a training takes. Bytes are those of each card: sharded state, and one micro-batch's tensors."""
+
+    parameters: int
+    trained: int
+    gpus: int
+    steps: int
+    state_bytes: int
+    batch_bytes: int
+    gathered_bytes: int
+    flops: float
+
+    @property
+    def peak_bytes(self) -> int:
+        """Weights, gradients, optimizer, tensors of a micro-batch, and what sharding gathers for a moment."""
+        return self.state_bytes + self.batch_bytes + self.gathered_bytes
+
+    def fits(self, card: Card) -> bool:
+        """Whether the peak leaves `MARGIN` of the card free."""
+        return self.peak_bytes <= (1 - MARGIN) * card.memory
+
+    def hours(self, card: Card, mfu: float = MFU) -> float:
+        """Of all cards together working."""
+        return self.flops / (card.flops * mfu * self.gpus) / 3600
+
+
+def this_card() -> Card:
+    """The first GPU, with the table's speed; without one the machine's memory, and no speed that is known."""
+    if not torch.cuda.is_available():
+        return Card("this machine", float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")), float("nan"))
+    name, memory = torch.cuda.get_device_name(0), float(torch.cuda.get_device_properties(0).total_memory)
+    return Card(name, memory, next((card.flops for card in CARDS if card.name in name), float("nan")))
+
+
+def count_parameters(config: PreTrainedConfig) -> int:
+    """Parameters of a model of this configuration, shared ones once."""
+    with torch.device("meta"):
+        return sum(weight.numel() for weight in AutoModelForCausalLM.from_config(config).parameters())
+
+
+def estimate_training(
+    config: PreTrainedConfig,
+    rows: Sequence[TokenizedPair],
+    objective: Objective,
+    params: TrainingParams,
+    *,
+    gpus: int = 1,
+    total_pairs: int | None = None,
+) -> Estimate:
+    """Count what a training takes.
+
+    Args:
+        config: the model's.
+        rows: tokenized pairs, of which the longest decide the peak, and a sample the hours.
+        objective: the row of the table.
+        params: settings.
+        gpus: cards that share weights, gradients and optimizer state, and split every batch.
+        total_pairs: how many pairs there will be, if those at hand are a sample of them.
+
+    Raises:
+        ConfigError: the batch cannot be split among the cards.
+    """
+    at_once = params.micro_batch_size * gpus
+    if params.batch_size % at_once:
+        raise ConfigError(
+            f"params.yaml: training.batch_size: {params.batch_size} is no multiple of training.micro_batch_size = "
+            f"{params.micro_batch_size} on {gpus} GPUs; change one of them"
+        )
+    pairs, saved = total_pairs or len(rows), config.dtype if isinstance(config.dtype, torch.dtype) else torch.float32
+    kept = params.lora_rank or params.weights == "saved"
+    collate = Collator(objective, params.layout, 0, PAD_TO_MULTIPLE_OF)
+    longest = sorted(rows, key=lambda row: -row.length)[: params.micro_batch_size]
+    batch = collate([_scored(row) for row in longest])
+    labels = flat_labels(batch)
+    with torch.device("meta"):
+        plain = AutoModelForCausalLM.from_config(config, dtype=saved if kept else torch.float32)
+        parameters = sum(weight.numel() for weight in plain.parameters())
+        layers = [sum(weight.nbytes for weight in layer.parameters()) for layer in _layers(plain)]
+        add_label_head(plain)
+        if params.gradient_checkpointing:
+            plain.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+        model: Any = plain
+        if params.lora_rank:
+            model = get_peft_model(plain, lora_config(params))
+            model.enable_input_require_grads()
+    with FakeTensorMode(allow_non_fake_inputs=True), torch.autocast("cpu", torch.bfloat16, params.bf16 is not False):
+        model.to_empty(device="cpu")
+        plain.tie_weights()
+        trained = [weight for weight in model.parameters() if weight.requires_grad]
+        gradients = sum(weight.nbytes for weight in trained)
+        state = sum(weight.nbytes for weight in model.parameters()) + 3 * gradients
+        inputs = {name: torch.empty(values.shape, dtype=values.dtype) for name, values in batch.items()}
+        targets = {name: torch.empty(values.shape, dtype=values.dtype) for name, values in labels.items()}
+        model.train()
+        for weight in trained:  # gradients are counted as state; here each is a tensor for a moment
+            weight.register_post_accumulate_grad_hook(_forget_gradient)
+        with FlopCounterMode(display=False) as flops, _Live(model) as live:
+            batch_logps(model, inputs, targets, plain.config).sum().backward()
+    sample = Random(0).sample(rows, min(_SAMPLE, len(rows)))
+    parts = [
+        sample[start : start + params.micro_batch_size] for start in range(0, len(sample), params.micro_batch_size)
+    ]
+    slots = sum(collate([_scored(row) for row in part])["input_ids"].numel() for part in parts) / len(sample)
+    scored = sum(2 * len(row.prompt_ids) + len(row.chosen_ids) + len(row.rejected_ids) for row in sample) / len(sample)
+    of_slot = flops.get_total_flops() / batch["input_ids"].numel()
+    reference = scored / 3 if objective.preference else 0.0  # forward is a third of forward and backward
+    return Estimate(
+        parameters=parameters,
+        trained=sum(weight.numel() for weight in trained),
+        gpus=gpus,
+        steps=-(-pairs // params.batch_size) * params.epochs,
+        state_bytes=state // gpus,
+        batch_bytes=live.peak,
+        gathered_bytes=3 * max(layers, default=0) if gpus > 1 else 0,
+        flops=of_slot * pairs * (slots * params.epochs + reference),
+    )
+
+
+def _forget_gradient(weight: torch.Tensor) -> None:
+    weight.grad = None
+
+
+def _layers(model: Any) -> list[torch.nn.Module]:
+    """What is gathered at once where weights are sharded: the model's layers, and its head."""
+    lists = [module for module in model.modules() if isinstance(module, torch.nn.ModuleList)]
+    return [*max(lists, key=len, default=[]), model.get_output_embeddings()]
+
+
+def _scored(row: TokenizedPair) -> TokenizedPair:
+    return replace(row, ref_chosen=[0.0] * len(row.chosen_ids), ref_rejected=[0.0] * len(row.rejected_ids))
+
+
+class _Live(TorchDispatchMode):
+    """Counts the bytes of all tensors that operations make and that live at one time; not those of the weights."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.peak = self._bytes = 0
+        self._known = {weight.untyped_storage()._cdata for weight in model.parameters()}  # noqa: SLF001 - a storage's only identity
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for leaf in tree_leaves(result):
+            if isinstance(leaf, torch.Tensor):
+                storage = leaf.untyped_storage()
+                if storage._cdata not in self._known:  # noqa: SLF001
+                    self._known.add(storage._cdata)  # noqa: SLF001
+                    self._bytes += storage.nbytes()
+                    weakref.finalize(storage, self._forget, storage._cdata, storage.nbytes())  # noqa: SLF001
+        if self._bytes > 1.02 * self.peak:
+            gc.collect()  # what a cycle of references holds is no part of a real training's peak
+        self.peak = max(self.peak, self._bytes)
+        return result
+
+    def _forget(self, key: int, size: int) -> None:
+        self._known.discard(key)
+        self._bytes -= size
