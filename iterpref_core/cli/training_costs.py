@@ -2,30 +2,17 @@
 
 import json
 from pathlib import Path
-from typing import Any, cast, get_args
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from iterpref_core.cli.shared import choose
 from iterpref_core.config import PromptStyle, TrainingParams
-from iterpref_core.errors import ConfigError, ModelError
+from iterpref_core.inference.local.checkpoints import read_config
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.objectives.objectives import find_objective
-from iterpref_core.training.model_shape import read_local_config, read_shape
-from iterpref_core.training.training_estimate import (
-    ACCELERATORS,
-    MARGIN,
-    Estimate,
-    PrecisionName,
-    Setting,
-    default_precision,
-    estimate_training,
-)
-from iterpref_core.training.workload import measure_workload, read_lengths
-
-GIGA = 1e9
+from iterpref_core.training.dataset import load_pairs
+from iterpref_core.training.estimate import CARDS, MARGIN, Estimate, estimate_training
 
 
 def show_estimate(
@@ -35,94 +22,59 @@ def show_estimate(
     objective: str,
     params: TrainingParams,
     prompt: PromptStyle,
-    options: dict[str, Any],
+    gpus: int,
+    mfu: float,
+    total_pairs: int | None,
     *,
     as_json: bool,
 ) -> None:
-    """Estimate from the model's configuration and the pairs, and print it.
+    """Estimate from the model's configuration and tokenizer and the pairs, and print it.
 
     Args:
         pairs: preference pairs.
         spans: their error regions.
-        model: folder or hub id; its config.json must be on this machine, its tokenizer may be.
+        model: folder or hub id, of which configuration and tokenizer are read.
         objective: a row of the table of objectives.
         params: settings.
         prompt: whether the model reads prompts in its chat template.
-        options: `gpus`, `precision`, `mfu`, `total_pairs`, as on the command line.
+        gpus: cards that share state and batch.
+        mfu: share of a card's peak that training reaches.
+        total_pairs: how many there will be, if these are a sample.
         as_json: JSON instead of a table.
 
     Raises:
-        InputError: configuration or pairs cannot be used.
+        InputError: model or pairs cannot be used.
     """
-    shape = read_shape(read_local_config(model))
-    tokenizer = _tokenizer(model, prompt)
-    lengths = read_lengths(pairs, spans, tokenizer, params)
+    rows = load_pairs(pairs, spans, load_tokenizer(model, prompt), params)
     row = find_objective(objective, params.objectives)
-    wanted = options["precision"] or default_precision(shape, params)
-    precision = cast("PrecisionName", choose("--precision", wanted, get_args(PrecisionName)))
-    setting = Setting(precision, options["gpus"], params.lora_rank, options["mfu"])
-    if params.batch_size % (params.micro_batch_size * setting.gpus):
-        raise ConfigError(
-            f"params.yaml: training.batch_size: {params.batch_size} is no multiple of training.micro_batch_size = "
-            f"{params.micro_batch_size} on {setting.gpus} GPUs; change one of them"
-        )
-    workload = measure_workload(lengths, row, params)
-    found = estimate_training(shape, workload, row, params, setting, options["total_pairs"])
-    exact = {"lengths": "tokens" if tokenizer else "guessed from characters: the tokenizer is not on this machine"}
+    found = estimate_training(read_config(model), rows, row, params, gpus=gpus, total_pairs=total_pairs)
+    cards = {card.name: {"fits": found.fits(card), "hours": found.hours(card, mfu)} for card in CARDS}
     if as_json:
-        typer.echo(json.dumps(found.as_dict() | exact, indent=2))
+        typer.echo(json.dumps({**vars(found), "peak_bytes": found.peak_bytes, "cards": cards}, indent=2))
     else:
-        print_estimate(found, params, options["total_pairs"], exact["lengths"])
+        _print(found, mfu)
 
 
-def _tokenizer(model: str, prompt: PromptStyle) -> Any:
-    """The tokenizer, or None where there is none on this machine: lengths are guessed then, and the result says so."""
-    try:
-        return load_tokenizer(model, prompt, local_only=True)
-    except ModelError:
-        return None
-
-
-def print_estimate(found: Estimate, params: TrainingParams, total_pairs: int | None, lengths: str) -> None:
-    """The estimate for people: what, memory by part, FLOPs, and each card's hours."""
-    setting, work, memory, flops = found.setting, found.workload, found.memory, found.flops
-    what = Table("", "", box=None, show_header=False)
-    what.add_row("parameters", f"{found.shape.parameters:,}, of which trained {found.trained:,}")
-    what.add_row("precision", f"{setting.precision}; {setting.gpus} GPU{'s' * (setting.gpus > 1)}")
-    sample = f", {work.pairs:,} of them measured" if total_pairs else ""
-    what.add_row("pairs", f"{total_pairs or work.pairs:,}{sample}; lengths: {lengths}")
-    what.add_row(
-        "an epoch of these",
-        f"{work.slots:,} slots in layout {params.layout}; {work.labels:,} of them count for something",
-    )
-    checkpointing = "with" if params.gradient_checkpointing else "without"
-    what.add_row(
-        "training",
-        f"{params.epochs} epochs, {found.steps:,} steps of {params.batch_size} pairs, {params.micro_batch_size} "
-        f"at once on a card, {checkpointing} gradient checkpointing",
-    )
-    parts = Table("memory of each GPU, GB", "", box=None)
-    for name in ("weights", "gradients", "optimizer", "activations", "head", "gathered"):
-        parts.add_row(f"  {name}", f"{getattr(memory, name) / GIGA:.2f}")
-    parts.add_row("  reference pass, before these but the weights", f"{memory.reference / GIGA:.2f}")
-    parts.add_row("  peak", f"{memory.total / GIGA:.2f}")
-    parts.add_row("reference cache on disk, GB", f"{found.reference_cache / GIGA:.3f}")
-    work_done = Table("FLOPs", "", box=None)
-    work_done.add_row("  forward and backward", f"{flops.training:.3g}")
-    work_done.add_row("  computed again", f"{flops.recompute:.3g}")
-    work_done.add_row("  reference", f"{flops.reference:.3g}")
-    cards = Table("card", "bf16 TFLOP/s", "GB", "fits", "GPU-hours", "hours", box=None)
-    for one in ACCELERATORS:
-        hours = found.gpu_hours(one)
-        fits = "yes" if found.fits(one) else "no"
-        cards.add_row(
-            one.name, f"{one.flops / 1e12:.0f}", f"{one.memory / GIGA:.0f}", fits, f"{hours:.3g}",
-            f"{hours / setting.gpus:.3g}",
-        )  # fmt: skip
+def _print(found: Estimate, mfu: float) -> None:
+    parts = Table("", "", box=None, show_header=False)
+    parts.add_row("parameters", f"{found.parameters:,}, of which trained {found.trained:,}")
+    parts.add_row("steps", f"{found.steps:,}")
+    for name, size in (
+        ("weights, gradients, optimizer", found.state_bytes),
+        ("tensors of a micro-batch", found.batch_bytes),
+        ("gathered for a moment", found.gathered_bytes),
+        ("peak of each card", found.peak_bytes),
+    ):
+        parts.add_row(name, f"{size / 1e9:.2f} GB")
+    cards = Table("card", "GB", "fits", "hours", "GPU-hours", box=None)
+    for card in CARDS:
+        hours = found.hours(card, mfu)
+        fits = "yes" if found.fits(card) else "no"
+        cards.add_row(card.name, f"{card.memory / 1e9:.0f}", fits, f"{hours:.3g}", f"{hours * found.gpus:.3g}")
     console = Console()
-    for table in (what, parts, work_done, cards):
-        console.print(table)
+    console.print(parts)
+    console.print(cards)
     console.print(
-        f"Hours at {setting.mfu:.0%} of a card's dense bf16 peak, recomputation not counted. Fits: with {MARGIN:.0%} "
-        "of the card left free. Evaluation and loading are not in it."
+        f"Hours at {mfu:.0%} of a card's dense bfloat16 peak, the reference included. Fits: with {MARGIN:.0%} of the "
+        "card left free."
     )

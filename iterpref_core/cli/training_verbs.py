@@ -126,9 +126,6 @@ def train(
     set_: SetOption = None,
     estimate: Annotated[bool, typer.Option("--estimate", help="Print memory and GPU-hours; train nothing.")] = False,
     gpus: Annotated[int, typer.Option(min=1, help="With --estimate: cards that share model and batch.")] = 1,
-    precision: Annotated[
-        str | None, typer.Option(help="With --estimate: bf16, mixed, autocast or fp32; by default as training does.")
-    ] = None,
     mfu: Annotated[
         float, typer.Option(min=0.01, max=1, help="With --estimate: share of a card's peak that training reaches.")
     ] = 0.4,
@@ -146,8 +143,7 @@ def train(
     if estimate:
         from iterpref_core.cli.training_costs import show_estimate
 
-        options = {"gpus": gpus, "precision": precision, "mfu": mfu, "total_pairs": total_pairs}
-        show_estimate(pairs, spans, model, name, settings, every.model.prompt, options, as_json=json_)
+        show_estimate(pairs, spans, model, name, settings, every.model.prompt, gpus, mfu, total_pairs, as_json=json_)
         return
     if out is None:
         raise InputError("--out is missing; name the folder for the trained model (only --estimate needs none)")

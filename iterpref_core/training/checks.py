@@ -88,8 +88,8 @@ class PairChecks:
     def __getitem__(self, name: str) -> np.ndarray:
         """(pairs,) of one of the integers; `pair` is the whole prompt and the longer whole program."""
         if name == "pair":
-            longer: np.ndarray = np.maximum(self["whole chosen"], self["whole rejected"])
-            return longer + self["whole prompt"]
+            pair: np.ndarray = np.maximum(self["whole chosen"], self["whole rejected"]) + self["whole prompt"]
+            return pair
         names = (*_NUMBERS, *_WHOLE)
         column: np.ndarray = np.array(self._found, np.int64).reshape(-1, len(names))[:, names.index(name)]
         return column

@@ -1,13 +1,9 @@
 """Configuration check: what a run of params.yaml would meet, from its problems to its disk; nothing is spent."""
 
-import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain, islice
-from pathlib import Path
 from typing import NamedTuple
-
-import yaml
 
 from iterpref_core.config import WITH_WEIGHTS, Params
 from iterpref_core.errors import ModelError
@@ -46,7 +42,6 @@ def check_configuration(params: Params) -> Checked:
     if params.model.student != EMBEDDED and sample:
         try:
             prompt = render_draft(sample[0], params)
-            findings += _training(params, sample, counts["codeflow"])
         except ModelError as error:
             findings.append(Diagnosis(name="training", status="absent", found="no estimate", remedy=str(error)))
     return Checked(findings + examine(params), prompt)
@@ -96,45 +91,3 @@ def render_draft(problem: Problem, params: Params) -> str:
 
     tokenizer = load_tokenizer(params.model.student, params.model.prompt)
     return render_prompt(tokenizer, draft_prompt(problem.prompt, params.codeflow.wording))
-
-
-def _training(params: Params, sample: Sequence[Problem], total: int) -> Iterator[Diagnosis]:
-    """Memory and hours of one objective, and the disk that all of them take."""
-    import torch
-
-    from iterpref_core.training.problem_estimate import OBJECTIVE, estimate_from_problems
-    from iterpref_core.training.this_device import this_device
-    from iterpref_core.training.training_estimate import MARGIN
-
-    training, objectives = (
-        params.training,
-        len(yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]["training"]["foreach"]),
-    )
-    gpus = max(torch.cuda.device_count(), 1) if training.accelerate else 1
-    longest = params.codeflow.max_new_tokens
-    found = estimate_from_problems(sample, total, params.model.student, params.model.prompt, training, longest, gpus)
-    device = this_device()
-    yield _fits(
-        "training: memory",
-        found.memory.total / (1 - MARGIN),
-        device.memory,
-        f"({device.name})",
-        "iterpref init --profile own-lora, a smaller training.max_length, or training.accelerate on more GPUs",
-    )
-    hours = found.gpu_hours(device) / gpus
-    time = f"about {hours:.1f} hours" if hours >= 1 else f"about {60 * hours:.0f} minutes"
-    time = time if hours >= 1 / 60 else "less than a minute"
-    each = f"{found.steps:,} steps of {OBJECTIVE}, {time}; `iterpref run` trains {objectives} objectives"
-    yield Diagnosis(name="training: time", status="ok", found=each)
-    models = 2 * objectives * found.shape.parameters * (2 if found.shape.saved_in_bf16 else 4)
-    checkpoints = 2 * gpus * (found.memory.weights + found.memory.optimizer)
-    free = shutil.disk_usage(".").free
-    about = "for models, DVC's copies of them, and two checkpoints"
-    yield _fits("training: disk", models + checkpoints, free, about, "free some, or `iterpref run --objective NAME`")
-
-
-def _fits(name: str, needed: float, there: float, about: str, remedy: str) -> Diagnosis:
-    found = f"{needed / 1e9:.1f} of {there / 1e9:.0f} GB {about}"
-    if needed <= there:
-        return Diagnosis(name=name, status="ok", found=found)
-    return Diagnosis(name=name, status="missing", found=found, remedy=remedy)

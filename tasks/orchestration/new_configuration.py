@@ -78,7 +78,7 @@ def write_configuration(
     name_served(given.debugger, "openai") if given.base_url else pin_model(given.debugger)
     reason = "named by --profile"
     if profile is None:
-        profile, reason = _choose_profile(given.model, EXAMPLES if examples else given.problems, params)
+        profile, reason = _choose_profile(given.model, EXAMPLES if examples else given.problems)
     with _copied(params, profile, given.values()) as planned:
         text, after = planned.read_text(encoding="utf-8"), load_params(planned)
     changes = {key: (old, new) for key, old, new in _differences(before, after)}
@@ -92,25 +92,21 @@ def write_configuration(
     return Configured(profile, reason, [f"{key}: {old} → {new}" for key, (old, new) in changes.items()], examples)
 
 
-def _choose_profile(model: str, problems: Path, params: Path) -> tuple[str, str]:
+def _choose_profile(model: str, problems: Path) -> tuple[str, str]:
     """The profile that trains every parameter where that fits this machine's memory; otherwise LoRA's."""
-    from iterpref_core.training.problem_estimate import estimate_from_problems
-    from iterpref_core.training.this_device import this_device
+    from iterpref_core.inference.local.checkpoints import read_config
+    from iterpref_core.training.estimate import MARGIN, count_parameters, this_card
 
     sample = [parse_record(item.where, item.text, Problem) for item in islice(read_items(problems), SAMPLE)]
     if not sample:
         raise InputError(f"{problems}: holds no problem; give another file, or leave --problems out for examples")
-    with _copied(params, WHOLE, {}) as planned:
-        found = load_params(planned)
     try:
-        needs = estimate_from_problems(
-            sample, len(sample), model, found.model.prompt, found.training, found.codeflow.max_new_tokens
-        )
+        parameters = count_parameters(read_config(model))
     except ModelError as error:
         return WHOLE, f"every parameter is trained; what that takes is not known: {error}"
-    device = this_device()
-    memory = f"{needs.memory.total / 1e9:.1f} GB to train all of them, and {device.name} has {device.memory / 1e9:.0f}"
-    return WHOLE if needs.fits(device) else LORA, f"{needs.shape.parameters:,} parameters take {memory}"
+    card, needed = this_card(), 16.0 * parameters  # weights, gradients and two moments, in float32
+    memory = f"{needed / 1e9:.1f} GB to train all of them, and {card.name} has {card.memory / 1e9:.0f}"
+    return WHOLE if needed <= (1 - MARGIN) * card.memory else LORA, f"{parameters:,} parameters take {memory}"
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from iterpref_core.config import load_params
 from iterpref_core.errors import ConfigError, InputError, ModelError, RecordError
 from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
-from iterpref_core.training import this_device as devices
-from iterpref_core.training.training_estimate import Accelerator
+from iterpref_core.training import estimate
+from iterpref_core.training.estimate import Card
 from tasks.orchestration import configuration_check
 from tasks.orchestration.configuration_check import check_configuration
 from tasks.orchestration.new_configuration import EXAMPLES, OwnInputs, write_configuration
@@ -45,7 +45,7 @@ def given(word_model: Path) -> OwnInputs:
 
 
 def give_memory(monkeypatch: pytest.MonkeyPatch, size: float) -> None:
-    monkeypatch.setattr(devices, "this_device", lambda: Accelerator("a card", 1e12, size, "card"))
+    monkeypatch.setattr(estimate, "this_card", lambda: Card("a card", size, 1e12))
 
 
 def test_it_writes_the_profile_the_models_and_the_endpoint_and_leaves_all_else(given: OwnInputs) -> None:
@@ -182,9 +182,7 @@ def test_check_and_what_to_write_do_not_go_together(iterpref: Cli) -> None:
     assert iterpref("init", "--check", "--model", "m")[0] == 2
 
 
-def test_check_names_what_is_missing_and_shows_the_prompt(
-    iterpref: Cli, given: OwnInputs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_check_names_what_is_missing_and_shows_the_prompt(iterpref: Cli, given: OwnInputs) -> None:
     write_configuration(given, PARAMS)
     code, out, _ = iterpref("init", "--check", "--json")
     found = {finding["name"]: finding for finding in json.loads(out)["findings"]}
@@ -198,15 +196,7 @@ def test_check_names_what_is_missing_and_shows_the_prompt(
     found = {finding.name: finding for finding in checked.findings}
     assert found["problems"].found == "3 to debug, 2 held out, 5 of all your own"
     assert found["calls of the debugger"].found == "at most 17 calls and 8,704 new tokens"
-    assert found["training: memory"].status == found["training: disk"].status == "ok"
-    assert found["training: time"].found.startswith("3 steps of target-rpo, less than a minute")
     assert checked.prompt.startswith("Solve this programming task in Python.\n\nWrite `last_word(text)`")
-
-    give_memory(monkeypatch, 1e5)
-    monkeypatch.setattr(configuration_check.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1}))
-    monkeypatch.setattr(configuration_check, "examine", lambda _: [])
-    found = {finding.name: finding for finding in check_configuration(load_params(PARAMS)).findings}
-    assert found["training: memory"].status == found["training: disk"].status == "missing"
 
 
 def test_check_says_where_the_embedded_models_have_nothing_to_learn_from(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,62 @@
+"""The estimate against what a real step of the same model takes, tensor by tensor."""
+
+import gc
+
+import pytest
+from transformers import AutoModelForCausalLM, LlamaConfig
+
+from iterpref_core.config import TrainingParams
+from iterpref_core.errors import ConfigError
+from iterpref_core.objectives.objectives import OBJECTIVES
+from iterpref_core.training import estimate
+from iterpref_core.training.batches import PAD_TO_MULTIPLE_OF, Collator, flat_labels
+from iterpref_core.training.dataset import TokenizedPair
+from iterpref_core.training.estimate import CARDS, count_parameters, estimate_training
+from iterpref_core.training.label_head import add_label_head, batch_logps
+
+CONFIG = LlamaConfig(
+    vocab_size=320, hidden_size=64, intermediate_size=96, num_hidden_layers=3, num_attention_heads=4,
+    num_key_value_heads=2, tie_word_embeddings=True, dtype="float32",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_a_step_takes_what_was_counted_on_a_model_without_numbers(
+    rows: list[TokenizedPair], params: TrainingParams, checkpointing: bool
+) -> None:
+    settings = params.model_copy(update={"gradient_checkpointing": checkpointing})
+    found = estimate_training(CONFIG, rows, OBJECTIVES["target-rpo"], settings)
+
+    model = AutoModelForCausalLM.from_config(CONFIG).train()
+    if checkpointing:
+        model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+    add_label_head(model)
+    for weight in model.parameters():
+        weight.register_post_accumulate_grad_hook(estimate._forget_gradient)
+    scored = [estimate._scored(row) for row in sorted(rows, key=lambda row: -row.length)[:4]]
+    batch = Collator(OBJECTIVES["target-rpo"], "fork", 0, PAD_TO_MULTIPLE_OF)(scored)
+    labels = flat_labels(batch)
+    gc.collect()
+    gc.freeze()
+    with estimate._Live(model) as live:
+        batch_logps(model, batch, labels, model.config).sum().backward()
+    gc.unfreeze()
+    assert found.peak_bytes == pytest.approx(16 * found.parameters + live.peak, rel=0.1)
+    assert found.parameters == found.trained == model.num_parameters() == count_parameters(CONFIG)
+    assert found.state_bytes == 16 * found.parameters
+    assert found.steps == 6
+    tokens = sum(2 * len(row.prompt_ids) + len(row.chosen_ids) + len(row.rejected_ids) for row in rows)
+    assert 0.3 < found.flops / (6 * found.parameters * tokens * settings.epochs) < 3
+    assert all(found.fits(card) for card in CARDS)
+    assert found.hours(CARDS[2]) > found.hours(CARDS[1])
+
+
+def test_cards_share_state_and_batches(rows: list[TokenizedPair], params: TrainingParams) -> None:
+    lora, row = params.model_copy(update={"lora_rank": 4, "micro_batch_size": 1}), OBJECTIVES["dpo"]
+    one, four = (estimate_training(CONFIG, rows, row, lora, gpus=gpus, total_pairs=400) for gpus in (1, 4))
+    assert one.trained < one.parameters / 3
+    assert four.state_bytes == pytest.approx(one.state_bytes / 4, abs=4)
+    assert four.gathered_bytes > one.gathered_bytes == 0
+    assert (one.steps, four.flops) == (200, pytest.approx(one.flops))
+    with pytest.raises(ConfigError, match=r"training\.batch_size: 4 is no multiple of .* on 3 GPUs"):
+        estimate_training(CONFIG, rows, row, lora, gpus=3)
