@@ -9,7 +9,7 @@ import pytest
 import typer.main
 import yaml
 
-from flows import cli
+from iterpref_core.cli.app import app
 from tests.settings import ROOT
 
 PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")} - {ROOT / "CHANGELOG.md"})
@@ -28,7 +28,7 @@ def commands(text: str, program: str) -> Iterator[list[str]]:
 
 def problems_of(words: list[str]) -> list[str]:
     """Of words behind `iterpref`: a verb that is not there, or options that it does not have."""
-    command: Any = typer.main.get_command(cli.app)
+    command: Any = typer.main.get_command(app)
     for word in words:
         if not hasattr(command, "commands") or not re.fullmatch(r"[a-z][a-z-]*", word):
             break
@@ -50,8 +50,7 @@ def test_verbs_and_options_are_there(page: Path) -> None:
 def test_stages_are_there_and_forced_alone(page: Path) -> None:
     """Without `--single-item` DVC runs everything again that a forced stage depends on, trainings included."""
     graph = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    known = {f"evaluation@{model}" for model in graph["evaluation"]["foreach"]} | set(graph)
-    known |= {f"training@{objective}" for objective in graph["training"]["matrix"]["objective"]}
+    known = set(graph) | {f"{stage}@{item}" for stage in graph for item in graph[stage].get("foreach", ())}
     for words in commands(page.read_text(encoding="utf-8"), "dvc repro"):
         assert {word for word in words if not word.startswith("-")} <= known, words
         assert "--force" not in words or "--single-item" in words, words
