@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, Self, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
 from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams
@@ -19,16 +20,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-class Task(Protocol):
-    """What all tasks have."""
-
-    @property
-    def task_id(self) -> str:
-        """Its name, unique in its suite."""
-        ...
-
-
-T = TypeVar("T", bound=Task)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -90,24 +82,27 @@ class Benchmark(ABC, Generic[T]):
     Args:
         name: as it stands in results.json.
         data: name and SHA-256 of what the tasks were read from.
-        tasks: in the order of their file.
+        tasks: task_id → task, in the order of their file.
         execution: limits and workers.
 
     Attributes:
-        tasks: task_id → task.
         harness: what judges, as it stands in results.json.
         limits: of each program, as they stand there.
+        about: what else stands there.
+        identity: what verdicts depend on beside data, limits, isolation and code, as JSON values.
         sanitizer: takes the program out of what `program` returns, in the sandbox; the task has an `entry_point` then.
     """
 
     harness = ENGINE
     sanitizer: Sanitizer | None = None
+    identity: Sequence[object] = ()
+    about: Mapping[str, object] = MappingProxyType({})
 
     def __init__(
-        self, name: BenchmarkName, data: tuple[str, str], tasks: Sequence[T], execution: ExecutionParams
+        self, name: BenchmarkName, data: tuple[str, str], tasks: Mapping[str, T], execution: ExecutionParams
     ) -> None:
         self.name, self.data, self.execution = name, data, execution
-        self.tasks: Mapping[str, T] = {task.task_id: task for task in tasks}
+        self.tasks = tasks
         self.limits: dict[str, Any] = asdict(limits_of(execution))
 
     def limited_to(self, limit: int | None) -> Self:
@@ -161,19 +156,6 @@ class Benchmark(ABC, Generic[T]):
         """Properties by which scores are given too, such as `{"difficulty": "easy"}`."""
         del task
         return {}
-
-    def reason(self, task: T, run: ProgramRun) -> str:
-        """Why the suite's own solution fails here, where more is known than its verdict; else empty."""
-        del task, run
-        return ""
-
-    def about(self) -> dict[str, Any]:
-        """What else stands in the benchmark's entry of results.json."""
-        return {}
-
-    def identity(self) -> list[Any]:
-        """What verdicts depend on beside data, limits, isolation and code, as JSON values."""
-        return []
 
     def open_executor(self) -> Engine:
         """What runs the programs."""

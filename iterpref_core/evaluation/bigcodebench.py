@@ -9,15 +9,15 @@ that need them fail, and their own solutions tell which.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import DataUnavailableError
 from iterpref_core.evaluation.begun_answers import INSTRUCTION, STOPS, begin_answer, continuation, describe_form, fenced
-from iterpref_core.evaluation.benchmark import Benchmark, ProgramRun, PromptForm, Question, Sanitizer
+from iterpref_core.evaluation.benchmark import Benchmark, PromptForm, Question, Sanitizer
 from iterpref_core.evaluation.bigcodebench_data import BigCodeBenchTask, Subset, find_data
-from iterpref_core.evaluation.bigcodebench_environment import contents_digest, find_python, missing_libraries
+from iterpref_core.evaluation.bigcodebench_environment import contents_digest, find_python
 from iterpref_core.execution import ENGINE, Engine, Program, open_executor
 from iterpref_core.execution.interpreters import Environment
 from iterpref_core.records import UnittestTest
@@ -93,11 +93,12 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
 
     def __init__(self, name: BenchmarkName, cache: Path, execution: ExecutionParams) -> None:
         _, subset, self.split = name.split("-")
-        data = find_data(cast("Subset", subset), cache / "data")
-        super().__init__(name, (data.name, data.sha256), data.tasks, execution.model_copy(update=LIMITS))
+        data_name, sha256, tasks = find_data(cast("Subset", subset), cache / "data")
+        super().__init__(name, (data_name, sha256), tasks, execution.model_copy(update=LIMITS))
         self.limits = dict(LIMITS)
         self._python = find_python()
         self.sanitizer = Sanitizer("bigcodebench.sanitize", self._python)
+        self.identity = [SETUP, INTERCEPTION, contents_digest(self._python)]
 
     def prompt(self, task: BigCodeBenchTask, form: PromptForm) -> Question:
         """The task's own text, verbatim, to be continued; or for a chat model bigcodebench's question.
@@ -146,15 +147,6 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
     def protocol(self, form: PromptForm) -> dict[str, str]:
         """bigcodebench's, and which form of it."""
         return describe_form("bigcodebench 0.2.5", form)
-
-    def reason(self, task: BigCodeBenchTask, run: ProgramRun) -> str:
-        """A library that is missing, or what was said about the program."""
-        missing = missing_libraries(task, self._python)
-        return f"library not installed: {', '.join(missing)}" if missing else run.feedback
-
-    def identity(self) -> list[Any]:
-        """What stands around a program, and all that its environment holds."""
-        return [SETUP, INTERCEPTION, contents_digest(self._python)]
 
     def open_executor(self) -> Engine:
         """An engine whose programs run in BigCodeBench's environment."""

@@ -46,19 +46,13 @@ class BigCodeBenchTask:
     entry_point: str
 
 
-@dataclass(frozen=True)
-class BigCodeBenchData:
-    """A subset that is on this machine; an overriding file keeps its own name."""
-
-    name: str
-    sha256: str
-    tasks: tuple[BigCodeBenchTask, ...]
-
-
-def find_data(subset: Subset, cache: Path) -> BigCodeBenchData:
+def find_data(subset: Subset, cache: Path) -> tuple[str, str, dict[str, BigCodeBenchTask]]:
     """Find a subset, downloading it where needed.
 
     A file of Hard may be the published one, or name tasks of Full by their `task_id` alone.
+
+    Returns:
+        Its name (an overriding file keeps its own), the SHA-256 of what was read, and tasks by task_id.
 
     Raises:
         DataUnavailableError: it cannot be had here; the message names the variable that points at a file.
@@ -72,7 +66,7 @@ def find_data(subset: Subset, cache: Path) -> BigCodeBenchData:
             raise DataUnavailableError(f"{path}: task_id {unknown[0]!r} is no task of {full}; correct it")
         rows = {task_id: known[task_id] for task_id in rows}
         digest.update(full.read_bytes())
-    return BigCodeBenchData(name, digest.hexdigest(), tuple(_task(row, path, remedy) for row in rows.values()))
+    return name, digest.hexdigest(), {key: _task(row, path, remedy) for key, row in rows.items()}
 
 
 def _find_file(subset: Subset, cache: Path) -> tuple[Path, str, str]:

@@ -9,7 +9,7 @@ count the tests that pass it, and so fails every program (corrected after the re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams
@@ -41,10 +41,10 @@ class EvalPlus(Benchmark[EvalPlusTask]):
     def __init__(self, name: BenchmarkName, cache: Path, execution: ExecutionParams) -> None:
         self.dataset = cast("DatasetName", name.rstrip("+"))
         self.suites: tuple[Suite, ...] = ("base", "plus") if name.endswith("+") else ("base",)
-        data = find_data(self.dataset, cache / "data")
-        super().__init__(name, (data.name, data.sha256), data.tasks, execution.model_copy(update=LIMITS))
-        self.limits = LIMITS | RULES
-        self._oracle = Oracle(data, cache, execution)
+        data_name, sha256, tasks = find_data(self.dataset, cache / "data")
+        super().__init__(name, (data_name, sha256), tasks, execution.model_copy(update=LIMITS))
+        self.limits, self.identity = LIMITS | RULES, self.suites
+        self._oracle = Oracle(self.dataset, sha256, cache, execution)
 
     def prompt(self, task: EvalPlusTask, form: PromptForm) -> Question:
         """The task's own text, to be continued; or for a chat model EvalPlus's question, its answer begun."""
@@ -98,12 +98,6 @@ class EvalPlus(Benchmark[EvalPlusTask]):
     def protocol(self, form: PromptForm) -> dict[str, str]:
         """EvalPlus's, and which form of it."""
         return describe_form("evalplus 0.3.1", form)
-
-    def identity(self) -> list[Any]:
-        """Which tests; and what could not be judged, since it may be tomorrow."""
-        tasks = self.tasks.values()
-        unknown = [task.task_id for task in tasks for suite in self.suites if not self._oracle.knows(task, suite)]
-        return [self.suites, unknown]
 
     def open_executor(self) -> Engine:
         """An engine with numpy, once the expected results are there."""

@@ -57,18 +57,11 @@ class EvalPlusTask:
         return list(mbpp_deserialize_inputs(self.task_id, inputs))
 
 
-@dataclass(frozen=True)
-class EvalPlusData:
-    """A data set that is on this machine; an overriding file keeps its own name."""
-
-    dataset: DatasetName
-    name: str
-    sha256: str
-    tasks: tuple[EvalPlusTask, ...]
-
-
-def find_data(dataset: DatasetName, cache: Path) -> EvalPlusData:
+def find_data(dataset: DatasetName, cache: Path) -> tuple[str, str, dict[str, EvalPlusTask]]:
     """Find a data set, downloading it where needed.
+
+    Returns:
+        Its name (an overriding file keeps its own), the file's SHA-256, and tasks by task_id.
 
     Raises:
         DataUnavailableError: it cannot be had here; the message names the variable that points at a file.
@@ -85,7 +78,7 @@ def find_data(dataset: DatasetName, cache: Path) -> EvalPlusData:
         name = f"{file}-{version}"
     try:
         with open_input(path) as lines:
-            tasks = tuple(_task(json.loads(line)) for line in lines if line.strip())
+            tasks = {task.task_id: task for task in (_task(json.loads(line)) for line in lines if line.strip())}
     except InputError as error:
         raise DataUnavailableError(f"{variable}={error}") from None
     except (ValueError, KeyError, TypeError) as error:
@@ -94,7 +87,7 @@ def find_data(dataset: DatasetName, cache: Path) -> EvalPlusData:
         ) from None
     if not tasks:
         raise DataUnavailableError(f"{path}: holds no task; {remedy}")
-    return EvalPlusData(dataset, name, file_digest(path), tasks)
+    return name, file_digest(path), tasks
 
 
 def _task(row: dict[str, Any]) -> EvalPlusTask:

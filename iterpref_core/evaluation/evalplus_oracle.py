@@ -7,9 +7,7 @@ values leave the sandbox as canonical text, those of more than a megabyte as dig
 import gzip
 import hashlib
 import json
-import logging
 import platform
-import zlib
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -18,15 +16,13 @@ from typing import Any
 from filelock import FileLock
 
 from iterpref_core.config import ExecutionParams
-from iterpref_core.evaluation.evalplus_data import EvalPlusData, EvalPlusTask, Suite
+from iterpref_core.evaluation.evalplus_data import DatasetName, EvalPlusTask, Suite
 from iterpref_core.evaluation.program_runs import JUDGED_BY
 from iterpref_core.execution import Executor, Limits, Outcome, Program, ValueTest
 from iterpref_core.execution.evalplus_tasks import program_of_task, result_function
 from iterpref_core.execution.sandbox.encoding import Digest, decode, encode
 from iterpref_core.progress import show_progress
 from iterpref_core.storage.code_digest import code_digest
-
-logger = logging.getLogger(__name__)
 
 _LIMITS = Limits(cpu_s=240, wall_s=960, memory_mb=4096, output_kb=16 * 1024, file_mb=64)
 """Of a canonical solution with all inputs of a suite: the slowest takes seconds."""
@@ -41,16 +37,16 @@ class Oracle:
     How long the canonical solutions take decides the time limits, so another machine computes its own.
 
     Args:
-        data: the data set.
+        dataset: which data set, and the SHA-256 of its file.
         cache: folder where they are kept.
         execution: workers, and whether weak isolation is accepted.
     """
 
-    def __init__(self, data: EvalPlusData, cache: Path, execution: ExecutionParams) -> None:
-        machine = [code_digest(*JUDGED_BY), data.sha256, platform.node(), platform.machine()]
+    def __init__(self, dataset: DatasetName, sha256: str, cache: Path, execution: ExecutionParams) -> None:
+        machine = [code_digest(*JUDGED_BY), sha256, platform.node(), platform.machine()]
         key = hashlib.sha256(json.dumps(machine).encode()).hexdigest()[:32]
-        self._path = cache / f"expected-{data.dataset}-{key}.jsonl.gz"
-        self._data, self._execution = data, execution
+        self._path = cache / f"expected-{dataset}-{key}.jsonl.gz"
+        self._dataset, self._execution = dataset, execution
         self._expected: Expected = {}
         self.program = lru_cache(maxsize=8)(self._program)
 
@@ -78,7 +74,7 @@ class Oracle:
     def _program(self, task: EvalPlusTask, suite: Suite) -> Program:
         """The canonical solution with the tests of a suite; put another program in its place by `replace`."""
         return program_of_task(
-            self._data.dataset,
+            self._dataset,
             task.entry_point,
             task.canonical_program,
             inputs=task.inputs(suite),
@@ -93,7 +89,7 @@ class Oracle:
 
         def run(item: tuple[EvalPlusTask, Suite]) -> tuple[list[Any], Outcome]:
             task, suite = item
-            then = result_function(self._data.dataset, task.entry_point)
+            then = result_function(self._dataset, task.entry_point)
             calls = [ValueTest(task.entry_point, arguments, then) for arguments in task.inputs(suite)]
             return executor.call(task.canonical_program, calls)
 
@@ -104,7 +100,7 @@ class Oracle:
                 allow_unsafe=self._execution.allow_unsafe,
                 preload=("numpy",),
             ) as executor,
-            show_progress(f"{self._data.dataset}: expected results", len(wanted)) as advance,
+            show_progress(f"{self._dataset}: expected results", len(wanted)) as advance,
         ):
             for (task, suite), (values, outcome) in executor.each(wanted, run):
                 if outcome.verdict == "passed":
@@ -116,18 +112,12 @@ class Oracle:
 def _write(path: Path, expected: Expected) -> None:
     temporary = path.with_suffix(".tmp")
     with gzip.open(temporary, "wt", encoding="utf-8", compresslevel=1) as file:
-        for key, found in expected.items():
-            file.write(json.dumps([*key, *found]) + "\n")
+        file.writelines(json.dumps([*key, *found]) + "\n" for key, found in expected.items())
     temporary.replace(path)
 
 
 def _read(path: Path) -> Expected:
-    """What was computed before, unless it is damaged."""
     if not path.is_file():
         return {}
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") as file:
-            return {(task_id, suite): (texts, cpu_s) for task_id, suite, texts, cpu_s in map(json.loads, file)}
-    except (OSError, EOFError, zlib.error, ValueError) as error:
-        logger.warning("%s: damaged (%s); what tests expect is computed anew", path, error)
-        return {}
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        return {(task_id, suite): (texts, cpu_s) for task_id, suite, texts, cpu_s in map(json.loads, file)}

@@ -270,7 +270,7 @@ def _run(
             benchmark = open_benchmark(name, setting)
             evaluated = evaluate(benchmark)
             limit = {} if setting.limit is None else {"limit": setting.limit}
-            found[name] = Evaluated(evaluated.entry | benchmark.about() | limit, evaluated.samples)
+            found[name] = Evaluated(evaluated.entry | dict(benchmark.about) | limit, evaluated.samples)
         except DataUnavailableError as error:
             logger.warning("%s: %s", name, error)
             found[name] = Evaluated({"available": False, "reason": str(error)}, ())

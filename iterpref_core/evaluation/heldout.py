@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import InputError
@@ -49,7 +49,9 @@ class Heldout(Benchmark[Problem]):
 
     def __init__(self, split: Literal["heldout", "validation"], problems: Path, execution: ExecutionParams) -> None:
         found = load_split(problems, split)
-        super().__init__(split, (split, digest(found)), found, execution)
+        tasks = {problem.task_id: problem for problem in found}
+        super().__init__(split, (split, digest(found)), tasks, execution)
+        self.identity = [execution.model_dump(mode="json", include={"environments"})]
         self.limits |= {"reference_factor": REFERENCE_FACTOR}
 
     def prompt(self, task: Problem, form: PromptForm) -> Question:
@@ -75,7 +77,3 @@ class Heldout(Benchmark[Problem]):
     def completed(self, task: Problem, completion: str) -> str:
         """A completion goes on with the prompt."""
         return task.prompt + completion
-
-    def identity(self) -> list[Any]:
-        """The interpreters that tests may ask for."""
-        return [self.execution.model_dump(mode="json", include={"environments"})]

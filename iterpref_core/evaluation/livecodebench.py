@@ -56,10 +56,10 @@ class LiveCodeBench(Benchmark[LiveTask]):
     harness = f"{ENGINE}+livecodebench"
 
     def __init__(self, params: LiveCodeBenchParams, execution: ExecutionParams) -> None:
-        data = find_live_data(params)
-        limited = execution.model_copy(update=LIMITS)
-        super().__init__("livecodebench", (data.name, data.sha256), data.tasks, limited)
-        self._params, self._examples = params, find_examples()
+        name, sha256, tasks = find_live_data(params)
+        super().__init__("livecodebench", (name, sha256), tasks, execution.model_copy(update=LIMITS))
+        self._official, self._examples = params.runner == "official", find_examples()
+        self.about = {"window": params.model_dump(mode="json", exclude={"runner"}), "runner": params.runner}
         self._tests_of = lru_cache(maxsize=4)(read_tests)
 
     def prompt(self, task: LiveTask, form: PromptForm) -> Question:
@@ -80,13 +80,13 @@ class LiveCodeBench(Benchmark[LiveTask]):
             RecordError: a test is broken.
         """
         del reference_s
-        tests = self._tests_of(task)
-        function = tests.function and (f"Solution().{tests.function}" if "class Solution" in code else tests.function)
-        official = self._params.runner == "official"
-        setup = f"{_NO_EXIT}{SETUP}" if official else f"{SETUP}\nquit = exit"
-        for number, test in enumerate(tests.tests, 1):
+        tests, function = self._tests_of(task)
+        if function and "class Solution" in code:
+            function = f"Solution().{function}"
+        setup = f"{_NO_EXIT}{SETUP}" if self._official else f"{SETUP}\nquit = exit"
+        for number, test in enumerate(tests, 1):
             if not function:
-                yield Program(code, (StdinTest(test.input, official),), setup, judge=right_output(test.output))
+                yield Program(code, (StdinTest(test.input, self._official),), setup, judge=right_output(test.output))
                 continue
             try:
                 arguments, expected = parse_arguments(test)
@@ -107,10 +107,6 @@ class LiveCodeBench(Benchmark[LiveTask]):
     def groups(self, task: LiveTask) -> dict[str, str]:
         """As the paper's table 10, and by contest."""
         return {"difficulty": task.difficulty, "platform": task.platform}
-
-    def about(self) -> dict[str, Any]:
-        """The window, and whose way programs were run in."""
-        return {"window": self._params.model_dump(mode="json", exclude={"runner"}), "runner": self._params.runner}
 
     def open_executor(self) -> Engine:
         """An engine with numpy."""

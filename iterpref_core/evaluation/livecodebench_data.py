@@ -82,27 +82,13 @@ class LiveTask:
         return f"{self.path}:{self.line}"
 
 
-@dataclass(frozen=True)
-class LiveTests:
-    """A task's tests, public ones first. `function` is what they call, or None if programs read standard input."""
-
-    tests: tuple[PublishedTest, ...]
-    function: str | None
-
-
-@dataclass(frozen=True)
-class LiveData:
-    """The problems of a release and window; `sha256` is of exactly their lines."""
-
-    name: str
-    sha256: str
-    tasks: tuple[LiveTask, ...]
-
-
-def find_live_data(params: LiveCodeBenchParams) -> LiveData:
-    """Find the problems, downloading them where needed.
+def find_live_data(params: LiveCodeBenchParams) -> tuple[str, str, dict[str, LiveTask]]:
+    """Find the problems of a release and window, downloading them where needed.
 
     A window ends where the benchmark's runner ends it: at the midnight with which its last day begins.
+
+    Returns:
+        Name of the data, SHA-256 of exactly the lines that are used, tasks by task_id.
 
     Raises:
         DataUnavailableError: they cannot be had here; the message names the variable that points at a copy.
@@ -128,11 +114,11 @@ def find_live_data(params: LiveCodeBenchParams) -> LiveData:
             f"{', '.join(map(str, files))}: no problem between {params.since} and {params.until}; "
             "correct evaluation.livecodebench"
         )
-    return LiveData(name, digest.hexdigest(), tuple(tasks.values()))
+    return name, digest.hexdigest(), tasks
 
 
-def read_tests(task: LiveTask) -> LiveTests:
-    """Read a task's tests.
+def read_tests(task: LiveTask) -> tuple[list[PublishedTest], str | None]:
+    """A task's tests, public ones first; and the function that they call, None where programs read standard input.
 
     Raises:
         RecordError: they are broken.
@@ -152,7 +138,7 @@ def read_tests(task: LiveTask) -> LiveTests:
             raise ValueError(f"not all tests are of kind {kind}, as it says")
     except (ValueError, TypeError) as error:
         raise RecordError(f"{task.where}: field '{field}': {error}; fetch the file again") from None
-    return LiveTests(tuple(tests), function)
+    return tests, function
 
 
 def decode_tests(text: str) -> list[PublishedTest]:
@@ -243,16 +229,11 @@ def _overriding(path: Path, release: LiveCodeBenchRelease) -> tuple[Path, ...]:
 
 def _from_hub(release: LiveCodeBenchRelease) -> tuple[Path, ...]:
     """The release's files from the hub's cache, or downloaded into it."""
-    from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
+    from huggingface_hub import hf_hub_download
 
     names = _files_of(release)
-    cached = [try_to_load_from_cache(REPOSITORY, name, repo_type="dataset") for name in names]
-    if all(isinstance(path, str) for path in cached):
-        return tuple(Path(str(path)) for path in cached)
     try:
-        # Asked first, since a download is tried for half a minute where there is no network.
-        revision = HfApi().dataset_info(REPOSITORY, timeout=CONNECT_S).sha
-        paths = [hf_hub_download(REPOSITORY, name, repo_type="dataset", revision=revision) for name in names]
+        paths = [hf_hub_download(REPOSITORY, name, repo_type="dataset", etag_timeout=CONNECT_S) for name in names]
     except Exception as error:  # noqa: BLE001 - its library lets through the errors of what it speaks HTTP with
         raise DataUnavailableError(
             f"LiveCodeBench {release} is neither cached here nor could it be downloaded ({first_line(error)}); "

@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from iterpref_core.evaluation.benchmark import Benchmark, ProgramRun
 from iterpref_core.execution import Engine
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Sample
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.jsonl import atomic_writer
-from iterpref_core.storage.make_once import make_once
 
 logger = logging.getLogger(__name__)
 
@@ -84,17 +85,21 @@ def run_own_solutions(benchmark: Benchmark[Any], executor: Engine, cache: Path) 
     programs = hashlib.sha256("\n".join(sample.to_json() for sample in samples).encode()).hexdigest()
     decisive = [benchmark.harness, benchmark.data[1], programs, benchmark.limits, executor.isolation]
     machine = [platform.node(), platform.machine(), code_digest(*JUDGED_BY)]
-    key = json.dumps([decisive, benchmark.identity(), machine], sort_keys=True)
+    key = json.dumps([decisive, list(benchmark.identity), machine], sort_keys=True)
     path = cache / f"own-solutions-{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
     limits = dict.fromkeys(benchmark.tasks, benchmark.execution.cpu_s)
 
-    def make(out: Path) -> None:
-        runs = run_samples(benchmark, executor, samples, limits, "own solutions")
-        with atomic_writer(out) as file:
-            json.dump(dict(zip((sample.task_id for sample in samples), runs, strict=True)), file, indent=1)
-
-    make_once(path, make)
-    runs = {task_id: ProgramRun(*fields) for task_id, fields in json.loads(path.read_text(encoding="utf-8")).items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        if path.is_file():
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            runs = {task_id: ProgramRun(*fields) for task_id, fields in kept.items()}
+        else:
+            outcomes = run_samples(benchmark, executor, samples, limits, "own solutions")
+            runs = dict(zip((sample.task_id for sample in samples), outcomes, strict=True))
+            if all(run.verdict != "infra_error" for run in outcomes):  # that may be the machine's doing
+                with atomic_writer(path) as file:
+                    json.dump(runs, file, indent=1)
     failed = [task_id for task_id, run in runs.items() if run.verdict != "passed"]
     if failed:
         shown = ", ".join(failed[:NAMED]) + (f" and {len(failed) - NAMED} more" if len(failed) > NAMED else "")

@@ -69,9 +69,9 @@ def make_entry(
     }
     if own:
         failed = {task_id: run for task_id, run in own.items() if run.verdict != "passed"}
-        reasons = {task_id: benchmark.reason(benchmark.tasks[task_id], run) for task_id, run in failed.items()}
+        reasons = {task_id: run.feedback for task_id, run in failed.items() if run.feedback}
         entry["ground_truth"] = {"n": len(own), "passed": len(own) - len(failed), "failed": list(failed)}
-        entry["ground_truth"] |= {"reasons": reasons} if any(reasons.values()) else {}
+        entry["ground_truth"] |= {"reasons": reasons} if reasons else {}
         trusted = score_tasks(verdicts, failed) if failed else None
         if trusted is not None:
             entry["without_failed_truth"] = trusted.to_json()

@@ -28,18 +28,17 @@ def test_a_file_is_read_plain_or_compressed_whatever_its_name(monkeypatch: pytes
     packed.write_bytes(gzip.compress(plain.read_bytes()))
     for path in (plain, packed):
         monkeypatch.setenv(FULL, str(path))
-        data = find_data("full", tmp_path)
-        assert [task.task_id for task in data.tasks] == ["BigCodeBench/0", "BigCodeBench/1"]
-        assert (data.name, len(data.sha256)) == (path.name, 64)
-        assert data.tasks[0].code_prompt == DOUBLE["code_prompt"]
+        name, sha256, tasks = find_data("full", tmp_path)
+        assert (name, len(sha256), list(tasks)) == (path.name, 64, ["BigCodeBench/0", "BigCodeBench/1"])
+        assert tasks["BigCodeBench/0"].code_prompt == DOUBLE["code_prompt"]
 
 
 def test_hard_is_its_own_file_or_ids_of_full(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(HARD, str(write(tmp_path / "hard.jsonl", WHERE)))
-    assert [task.task_id for task in find_data("hard", tmp_path).tasks] == ["BigCodeBench/1"]
+    assert list(find_data("hard", tmp_path)[2]) == ["BigCodeBench/1"]
     monkeypatch.setenv(HARD, str(write(tmp_path / "ids.jsonl", {"task_id": "BigCodeBench/1"})))
     monkeypatch.setenv(FULL, str(write(tmp_path / "full.jsonl", DOUBLE, WHERE)))
-    (task,) = find_data("hard", tmp_path).tasks
+    (task,) = find_data("hard", tmp_path)[2].values()
     assert task.test == WHERE["test"]
     monkeypatch.setenv(HARD, str(write(tmp_path / "wrong.jsonl", {"task_id": "BigCodeBench/7"})))
     with pytest.raises(DataUnavailableError, match="'BigCodeBench/7' is no task of"):

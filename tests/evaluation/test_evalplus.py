@@ -1,6 +1,5 @@
 """HumanEval(+) and MBPP(+) on slices of the real data; the whole data sets take minutes of CPU."""
 
-import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -139,16 +138,11 @@ def test_a_task_whose_own_solution_ends_badly_cannot_be_judged(
     assert (entry["n"], entry["errors"], entry["ground_truth"]["failed"]) == (1, {"infra_error": 1}, ["HumanEval/2"])
 
 
-def test_expected_results_are_computed_once_and_anew_where_they_are_damaged(
+def test_expected_results_are_computed_once(
     evalplus_slice: EvalPlusSlice, setting: EvaluationSetting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     evalplus_slice("humaneval", "HumanEval/0")
     first = score("humaneval", setting)
-    (path,) = setting.cache.rglob("expected-*.jsonl.gz")
-    whole = path.read_bytes()
-    for broken in (whole[:-20], gzip.compress(b"{")):
-        path.write_bytes(broken)
-        assert score("humaneval", setting) == first
     monkeypatch.setattr(Oracle, "_compute", None)  # called again it would fail
     assert score("humaneval", setting) == first
 

@@ -28,9 +28,8 @@ def test_override_is_read_by_its_suffix(tmp_path: Path, monkeypatch: pytest.Monk
     text = json.dumps(TASK).encode() + b"\n"
     (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
     monkeypatch.setenv(VARIABLE, str(tmp_path / name))
-    data = find_data("humaneval", tmp_path / "cache")
-    assert [task.task_id for task in data.tasks] == ["HumanEval/0"]
-    assert data.name == name
+    found, _, tasks = find_data("humaneval", tmp_path / "cache")
+    assert (found, list(tasks)) == (name, ["HumanEval/0"])
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,8 @@ def test_results_name_the_rule_and_the_failing_reference(heldout, tmp_path, capl
     samples = [Sample(task_id=problem.task_id, solution=spin(0)) for problem in heldout.tasks.values()]
     entry = score_existing(heldout, samples, tmp_path).entry
     assert entry["limits"]["reference_factor"] == 4.0
-    assert entry["ground_truth"] == {"n": 3, "passed": 2, "failed": ["hangs"]}
+    reasons = {"hangs": "time limit of 0.4 s exceeded in f()"}
+    assert entry["ground_truth"] == {"n": 3, "passed": 2, "failed": ["hangs"], "reasons": reasons}
     assert score_existing(heldout, samples, tmp_path).entry == entry, "the references' times were kept"
     assert (entry["n"], entry["without_failed_truth"]["n"]) == (4, 3)
     assert entry["harness"].startswith("iterpref-execution-")

@@ -90,7 +90,7 @@ def score(setting: EvaluationSetting, programs: dict[str, list[str]]) -> dict[st
         for task_id in bench.tasks
         for code in programs[task_id.removeprefix("LiveCodeBench/")]
     ]
-    return score_existing(bench, samples, setting.cache).entry | bench.about()
+    return score_existing(bench, samples, setting.cache).entry | dict(bench.about)
 
 
 RIGHT = {
@@ -178,7 +178,7 @@ def test_the_benchmark_s_own_way_fails_programs_that_are_right_as_scripts(
         found = run_samples(bench, executor, samples, {}, "score")
     passed = {code: run.verdict == "passed" for code, run in zip(BY_RUNNER, found, strict=True)}
     assert passed == (BY_RUNNER if runner == "official" else dict.fromkeys(BY_RUNNER, True))
-    assert bench.about()["runner"] == runner
+    assert bench.about["runner"] == runner
 
 
 @pytest.mark.usefixtures("data")
@@ -200,8 +200,10 @@ def test_the_window_is_between_two_midnights_and_decides_the_hash(data: Path) ->
     data.write_text(data.read_text() + json.dumps(late) + "\n")
 
     def ids(since: str | None, until: str | None) -> tuple[list[str], str]:
-        found = find_live_data(LiveCodeBenchParams(release="release_v5", since=since, until=until, runner="official"))
-        return [task.task_id.partition("/")[2] for task in found.tasks], found.sha256
+        _, sha256, tasks = find_live_data(
+            LiveCodeBenchParams(release="release_v5", since=since, until=until, runner="official")
+        )
+        return [task_id.partition("/")[2] for task_id in tasks], sha256
 
     assert ids(None, None)[0] == ["sum", "half", "largest", "pair", "late"]
     assert ids("2024-06-01", "2025-01-31")[0] == ["half", "largest"]
@@ -217,7 +219,7 @@ def test_a_release_is_all_files_up_to_its_own(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "test2.jsonl").write_text(json.dumps(HALF) + "\n\n")
     (tmp_path / "test3.jsonl").write_text(json.dumps(SUM))
     release = LiveCodeBenchParams(release="release_v2", since=None, until=None, runner="official")
-    assert len(find_live_data(release).tasks) == 2
+    assert len(find_live_data(release)[2]) == 2
     with pytest.raises(RecordError, match=r"test3.jsonl:1: field 'question_id' repeats that of .*test.jsonl:1"):
         find_live_data(release.model_copy(update={"release": "release_v3"}))
     with pytest.raises(DataUnavailableError, match=r"release_v5 needs test4\.jsonl, test5\.jsonl there"):
@@ -255,8 +257,7 @@ def test_without_data_or_network_the_message_says_what_to_do(tmp_path: Path, mon
         raise OSError("no network")
 
     monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_, **__: None)
-    monkeypatch.setattr("huggingface_hub.HfApi.dataset_info", nothing)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", nothing)
     with pytest.raises(DataUnavailableError, match=r"no network.*set LIVECODEBENCH_PATH to a folder with test.jsonl"):
         find_live_data(WHOLE)
 
@@ -314,7 +315,7 @@ def test_a_chat_model_here_reads_what_the_runner_writes_for_its_family(
 ) -> None:
     tokenizer.chat_template = TEMPLATES[style]
     assert style_of(PromptForm(True, tokenizer)) == style
-    reads, calls = (find_live_data(WHOLE).tasks[index] for index in (0, 2))
+    reads, calls = (list(find_live_data(WHOLE)[2].values())[index] for index in (0, 2))
     for task, values in ((reads, (READS, "# YOUR CODE HERE")), (calls, (CALLS, LARGEST["starter_code"]))):
         assert make_prompt(task, style, tokenizer) == OFFICIAL[style].format(task.content, *values)  # type: ignore[arg-type]
 
@@ -325,13 +326,13 @@ def test_a_template_without_a_message_for_the_system_has_it_before_the_question(
 ) -> None:
     refusing = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
     tokenizer.chat_template = refusing + TEMPLATES["LLaMa3"]
-    prompt = make_prompt(find_live_data(WHOLE).tasks[0], "LLaMa3", tokenizer)
+    prompt = make_prompt(next(iter(find_live_data(WHOLE)[2].values())), "LLaMa3", tokenizer)
     assert prompt.startswith(f"<|user|>{GENERIC}\n\n### Question:\nSolve sum.\n\n### Format: {READS}\n")
 
 
 @pytest.mark.usefixtures("data")
 def test_a_base_model_reads_an_example_and_the_question_and_nothing_behind_it() -> None:
-    reads, calls = (find_live_data(WHOLE).tasks[index] for index in (0, 2))
+    reads, calls = (list(find_live_data(WHOLE)[2].values())[index] for index in (0, 2))
     assert style_of(PromptForm(False)) == "GenericBase"
     assert make_prompt(reads, "GenericBase").endswith("### Question\nSolve sum.\n\n### Answer\n\n")
     assert make_prompt(calls, "GenericBase").endswith(

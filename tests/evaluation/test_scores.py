@@ -29,7 +29,7 @@ class Letters(Benchmark[Problem]):
 
     def __init__(self) -> None:
         tasks = [Problem(task_id=name, prompt="?", entry_point="f", tests=()) for name in "abcd"]
-        super().__init__("heldout", ("set", "abc"), tasks, EXECUTION)
+        super().__init__("heldout", ("set", "abc"), {task.task_id: task for task in tasks}, EXECUTION)
 
     prompt = program = candidate = None  # type: ignore[assignment]
 
