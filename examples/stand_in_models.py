@@ -6,14 +6,14 @@ python examples/stand_in_models.py debugger PROBLEMS: answers with the reference
 is interrupted.
 """
 
-import asyncio
+import json
 import sys
 from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from iterpref_core.config import load_params
 from iterpref_core.inference.codeflow_prompts import draft_prompt
-from iterpref_core.inference.openai.mock_endpoint import Behavior, MockEndpoint, NoAnswerError, serve_forever
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.nanolab.pretrain import Example, pretrain
 from iterpref_core.records import Problem
@@ -43,16 +43,38 @@ def write_model(problems: list[Problem], folder: Path) -> None:
     print(f"{folder}: a model of {model.num_parameters():,} parameters")
 
 
-def debugger(problems: list[Problem]) -> MockEndpoint:
-    """An endpoint that answers each task of the problems with its reference."""
+def debugger(problems: list[Problem], port: int = PORT) -> ThreadingHTTPServer:
+    """An endpoint of the OpenAI API that answers each task of the problems with its reference, and no other."""
 
-    def answer_to(prompt: str, _: int) -> str:
-        for problem in problems:
-            if problem.prompt in prompt:
-                return f"It rounds to whole numbers.\n\n{answer(problem.reference or '')}"
-        raise NoAnswerError("the stand-in knows its own problems alone")
+    class Endpoint(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
 
-    return MockEndpoint(answer_to, Behavior())
+        def do_GET(self) -> None:
+            self._send(200, {"object": "list", "data": [{"id": "stand-in", "object": "model"}]})
+
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            prompt = asked["messages"][-1]["content"]
+            for problem in problems:
+                if problem.prompt in prompt:
+                    text = f"It rounds to whole numbers.\n\n{answer(problem.reference or '')}"
+                    message = {"role": "assistant", "content": text}
+                    self._send(200, {"choices": [{"message": message, "finish_reason": "stop"}]})
+                    return
+            self._send(400, {"error": {"message": "the stand-in knows its own problems alone"}})
+
+        def _send(self, status: int, content: dict[str, object]) -> None:
+            body = json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing is logged."""
+
+    return ThreadingHTTPServer(("127.0.0.1", port), Endpoint)
 
 
 if __name__ == "__main__":
@@ -62,4 +84,4 @@ if __name__ == "__main__":
         write_model(known, Path(*rest))
     else:
         with suppress(KeyboardInterrupt):
-            asyncio.run(serve_forever(debugger(known), PORT))
+            debugger(known).serve_forever()

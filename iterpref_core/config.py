@@ -46,7 +46,7 @@ PromptStyle = Literal["auto", "plain"]
 AnswerStyle = Literal["bare", "fenced"]
 Wording = Literal["terse", "instruct"]
 Api = Literal["chat", "completions"]
-BackendName = Literal["transformers", "vllm", "openai", "replay"]
+BackendName = Literal["transformers", "vllm", "openai"]
 WITH_WEIGHTS: tuple[BackendName, ...] = ("transformers", "vllm")
 """Backends that need the model's weights on this machine; the others know no more of a model than its name."""
 Bf16 = bool | Literal["auto"]
@@ -93,22 +93,12 @@ class InferenceParams(Settings):
 
     backend: BackendName
     bf16: Bf16
-    base_url: Annotated[
-        Annotated[str, Field(min_length=1)] | Annotated[tuple[str, ...], Field(min_length=1)] | None,
-        BeforeValidator(refuse_secrets),
-    ]
+    base_url: Annotated[Annotated[str, Field(min_length=1)] | None, BeforeValidator(refuse_secrets)]
     api: Api
     timeout_s: PositiveFloat
     attempts: PositiveInt
-    recording: Annotated[str, Field(min_length=1)] | None
     price_prompt: Annotated[float, Field(ge=0)]
     price_completion: Annotated[float, Field(ge=0)]
-
-    @property
-    def base_urls(self) -> tuple[str, ...]:
-        """Those of all servers: a list, or one string with commas between them, as on a command line."""
-        urls = self.base_url.split(",") if isinstance(self.base_url, str) else self.base_url or ()
-        return tuple(dict.fromkeys(url.strip() for url in urls))
 
 
 class BudgetParams(Settings):

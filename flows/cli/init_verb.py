@@ -86,7 +86,7 @@ def _ask_for(
     debugger = debugger or _ask(
         "--debugger", "What repairs its programs: folder, hub id, or an endpoint's name", refiner
     )
-    url = base_url or _ask("--base-url", "The endpoint's base URL", ",".join(now.inference.base_urls) or NONE)
+    url = base_url or _ask("--base-url", "The endpoint's base URL", now.inference.base_url or NONE)
     return problems, model, debugger, None if url == NONE else url
 
 

@@ -173,7 +173,7 @@ def synthesize(
         elif tree is not None:
             features = load_tree(tree)
         found |= write_problems(features, asked, synthesis, executor, count, out)
-        spent = store.charged()
+        spent = store.spent()
     dollars = cost_usd(spent.prompt_tokens, spent.completion_tokens, inference.price_prompt, inference.price_completion)
     found |= {"calls": spent.calls, "tokens": spent.tokens, "cost_usd": dollars}
     show_result(found | {f"faults/{kind}": float(number) for kind, number in faults.items()}, json_)

@@ -86,13 +86,13 @@ def check(
 
 
 def _check_pairs(pairs: Path, spans: Path, model: str, settings: Params) -> Any:
-    from iterpref_core.inference.local.checkpoint_checks import check_checkpoint
     from iterpref_core.inference.local.tokenizers import load_tokenizer
+    from iterpref_core.inference.local.weights import check_checkpoint
     from iterpref_core.training.checks import check_pairs
     from iterpref_core.training.dataset import count_without_spans, join_spans
 
     prompt = settings.model.prompt
-    tokenizer = load_tokenizer(check_checkpoint(model, prompt, loaded=False, trained=True), prompt)
+    tokenizer = load_tokenizer(check_checkpoint(model, prompt, loaded=False), prompt)
     joined, without = join_spans(pairs, spans), count_without_spans(pairs, spans)
     checks = check_pairs(joined, tokenizer, settings.training, without)
     if not len(checks):

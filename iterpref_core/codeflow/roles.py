@@ -8,7 +8,7 @@ from pathlib import Path
 
 from iterpref_core.config import BudgetParams, CodeflowParams, InferenceParams, PromptStyle
 from iterpref_core.inference.answer_store import AnswerStore
-from iterpref_core.inference.backend import Backend
+from iterpref_core.inference.backend import Model
 from iterpref_core.inference.backend_factory import check_model, model_identity, open_model
 from iterpref_core.inference.budget import cost_usd
 from iterpref_core.records import Trajectory
@@ -20,8 +20,8 @@ NO_CAPS = BudgetParams(calls=None, tokens=None, dollars=None)
 class Opened:
     """Models that are ready; what they answer is kept before it is used. `faults`: failed calls by kind, growing."""
 
-    drafter: Backend
-    refiner: Backend
+    drafter: Model
+    refiner: Model
     faults: Mapping[str, int] = field(default_factory=Counter)
 
 
@@ -92,7 +92,7 @@ def choose_models(
     def opened(path: Path, run: str) -> Iterator[Opened]:
         faults: Counter[str] = Counter()
         with ExitStack() as stack:
-            asked: list[Backend] = []
+            asked: list[Model] = []
             if not drafts_itself:
                 store = stack.enter_context(AnswerStore(path, f"{run}/student"))
                 model = open_model(student, prompt, own, NO_CAPS, store, params.concurrency, faults)

@@ -14,8 +14,7 @@ from iterpref_core.codeflow.conversation import Conversation, open_conversations
 from iterpref_core.config import CodeflowParams
 from iterpref_core.errors import RefusedError
 from iterpref_core.execution import Engine
-from iterpref_core.inference.backend import Backend, Completion, Endpoint, Sampling
-from iterpref_core.inference.local.batching_endpoint import Batched
+from iterpref_core.inference.backend import Completion, Model, Sampling
 from iterpref_core.records import Problem, Trajectory
 
 WINDOW = 8
@@ -30,8 +29,8 @@ _Ready = tuple[int, int, Conversation]
 
 def roll_out(
     problems: Iterable[Problem],
-    drafter: Backend,
-    refiner: Backend,
+    drafter: Model,
+    refiner: Model,
     executor: Engine,
     params: CodeflowParams,
     finished: Callable[[Trajectory], None],
@@ -64,23 +63,17 @@ def roll_out(
             finished(trajectory_of(sorted(same, key=lambda item: item.number)))
 
     conversations = (each for problem in problems for each in open_conversations(problem, params))
-    if isinstance(drafter, Endpoint) or isinstance(refiner, Endpoint):
-        drafts = _endpoint(drafter, params.concurrency)
-        refines = drafts if drafter is refiner else _endpoint(refiner, params.concurrency)
-        stream = _Stream(drafts, refines, executor, sampling, params.concurrency, ended)
-        asyncio.run(stream.lead(conversations))
-    else:
+    if drafter.in_process and refiner.in_process:
         lead_in_rounds(conversations, drafter, refiner, executor, sampling, params.concurrency, ended)
-
-
-def _endpoint(model: Backend, size: int) -> Endpoint:
-    return model if isinstance(model, Endpoint) else Batched(model, size)
+    else:
+        stream = _Stream(drafter, refiner, executor, sampling, params.concurrency, ended)
+        asyncio.run(stream.lead(conversations))
 
 
 def lead_in_rounds(
     conversations: Iterator[Conversation],
-    drafter: Backend,
-    refiner: Backend,
+    drafter: Model,
+    refiner: Model,
     executor: Engine,
     sampling: Sampling,
     concurrency: int,
@@ -111,8 +104,8 @@ class _Stream:
 
     def __init__(
         self,
-        drafter: Endpoint,
-        refiner: Endpoint,
+        drafter: Model,
+        refiner: Model,
         executor: Engine,
         sampling: Sampling,
         concurrency: int,
@@ -156,7 +149,7 @@ class _Stream:
         model = self._refiner if conversation.attempts else self._drafter
         self._queues[id(model)].put_nowait((len(conversation.attempts), next(self._numbers), conversation))
 
-    async def _ask(self, model: Endpoint, group: asyncio.TaskGroup) -> None:
+    async def _ask(self, model: Model, group: asyncio.TaskGroup) -> None:
         while True:
             *_, conversation = await self._queues[id(model)].get()
             # A task of its own outlives the one that wants the answer: see `lead`.

@@ -12,16 +12,14 @@ from typing import Any
 
 from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptStyle
 from iterpref_core.evaluation.benchmark import PromptForm, Question
-from iterpref_core.inference.answer_store import AnswerStore, StoredBackend, answer_key
-from iterpref_core.inference.backend import REFUSED, Backend, Completion, Endpoint, Request, Sampling
+from iterpref_core.inference.answer_store import AnswerStore, answer_key
+from iterpref_core.inference.backend import REFUSED, Completion, Model, Request, Sampling
 from iterpref_core.inference.backend_factory import check_model, model_identity, open_model, precision_of
 from iterpref_core.inference.local.checkpoints import is_served
 from iterpref_core.progress import show_progress
 
 logger = logging.getLogger(__name__)
 
-STEP = 4
-"""Times `batch_size` prompts that an endpoint is handed at once: it has others to answer while one takes long."""
 CUT_SHARE = 0.02
 """Answers that may end at `max_new_tokens` without a word; more of them measure brevity."""
 NO_CAP = BudgetParams(calls=None, tokens=None, dollars=None)
@@ -31,12 +29,11 @@ class Answerer:
     """Answers prompts, opening the model only if something is left to answer.
 
     Args:
-        open_backend: loads the model; called at most once.
+        open_model: loads the model, whose answers are kept in `store`; called at most once.
         identity: what the answers depend on besides prompts and sampling: the model's content.
         store: SQLite file where answers are kept, those of all models in one.
         max_new_tokens: length limit of an answer.
         seed: every sample's own seed is made from it.
-        batch_size: prompts generated for at once.
         samples: of each prompt; one is greedy.
         temperature: of each sample, where there are several.
         precision: what the model computes in, where it does so in this process.
@@ -45,26 +42,25 @@ class Answerer:
 
     def __init__(
         self,
-        open_backend: Callable[[], Backend],
+        open_model: Callable[[], Model],
         identity: str,
         store: Path,
         *,
         max_new_tokens: int,
         seed: int,
-        batch_size: int,
         samples: int = 1,
         temperature: float = 0.0,
         precision: str | None = None,
         form: PromptForm,
     ) -> None:
-        self._open, self._identity, self._store = open_backend, identity, store
+        self._open, self._identity, self._store = open_model, identity, store
         self._sampling = Sampling(temperature if samples > 1 else 0.0, max_new_tokens)
-        self._seed, self._batch_size, self._samples = seed, batch_size, samples
+        self._seed, self._samples = seed, samples
         self._precision = precision
         self.form = form
 
     @cached_property
-    def _backend(self) -> Backend:
+    def _model(self) -> Model:
         return self._open()
 
     @property
@@ -93,15 +89,19 @@ class Answerer:
             for number in range(self._samples)
         ]
         sampling = replace(self._sampling, stops=stops if self.form.tokenizer is not None else ())
-        with AnswerStore(self._store, f"evaluate {self._identity}") as store:
-            self._ask_missing(benchmark, wanted, sampling, store)
-            kept = [store.get(answer_key(self._identity, request, sampling)) for request in wanted]
-        if refused := kept.count(None):
+        with AnswerStore(self._store, "") as store:
+            kept = {request: store.get(answer_key(self._identity, request, sampling)) for request in wanted}
+        found = {request: answer for request, answer in kept.items() if answer is not None}
+        missing = sorted((r for r in kept if r not in found), key=lambda request: len(request.prompt))
+        if missing:
+            with show_progress(f"{benchmark}: generate", len(kept), done=len(found)) as advance:
+                found |= zip(missing, self._model.generate(missing, sampling, lambda *_: advance()), strict=True)
+        answers = [found[request] for request in wanted]
+        if refused := answers.count(REFUSED):
             logger.warning(
                 "%s: %d of %d prompts were refused, or withheld from another machine, and have no answer",
-                *(benchmark, refused, len(kept)),
+                *(benchmark, refused, len(answers)),
             )
-        answers = [REFUSED if answer is None else answer for answer in kept]
         cut = sum(answer.truncated for answer in answers)
         if cut > CUT_SHARE * len(answers):
             message = "%s: %s of %s answers were cut: raise evaluation.max_new_tokens"
@@ -114,21 +114,6 @@ class Answerer:
             return self._seed
         digest = hashlib.sha256(json.dumps([self._seed, prompt, number]).encode()).digest()
         return int.from_bytes(digest[:4], "big") >> 1
-
-    def _ask_missing(self, benchmark: str, wanted: Sequence[Request], sampling: Sampling, store: AnswerStore) -> None:
-        """Have all answers in the store; prompts of like length share a batch."""
-        missing = [r for r in dict.fromkeys(wanted) if store.get(answer_key(self._identity, r, sampling)) is None]
-        if not missing:
-            return
-        missing.sort(key=lambda request: len(request.prompt))
-        asked = StoredBackend(self._backend, self._identity, store)
-        step = self._batch_size * (STEP if isinstance(self._backend, Endpoint) else 1)
-        total = len(set(wanted))
-        with show_progress(f"{benchmark}: generate", total, done=total - len(missing)) as advance:
-            for start in range(0, len(missing), step):
-                batch = missing[start : start + step]
-                asked.generate(batch, sampling)
-                advance(len(batch))
 
 
 @contextmanager
@@ -166,17 +151,16 @@ def open_answerer(
     identity = model_identity(model, prompt, asked)
     with ExitStack() as opened:
 
-        def open_backend() -> Backend:
+        def opened_model() -> Model:
             kept = opened.enter_context(AnswerStore(store, f"evaluate {identity}"))
             return opened.enter_context(open_model(model, prompt, asked, cap, kept, params.batch_size))
 
         yield Answerer(
-            open_backend,
+            opened_model,
             identity,
             store,
             max_new_tokens=params.max_new_tokens,
             seed=params.seed,
-            batch_size=params.batch_size,
             samples=params.samples,
             temperature=params.temperature,
             precision=precision_of(model, asked)[0] if asked.backend == "transformers" else None,

@@ -1,11 +1,15 @@
-"""Backend protocol that every language-model backend follows: requests with seeds of their own, and how calls fail."""
+"""Model protocol that every backend follows: requests with seeds of their own, answers, and how single calls fail."""
 
+import asyncio
 import hashlib
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol
 
-FaultKind = Literal["rate_limited", "server_error", "timeout", "connection", "cut", "malformed"]
+from iterpref_core.errors import RefusedError
+
+FaultKind = Literal["rate_limited", "server_error", "timeout", "connection", "cut", "malformed", "empty"]
 
 
 class CallError(Exception):
@@ -13,18 +17,13 @@ class CallError(Exception):
 
     Args:
         kind: `rate_limited` (429), `server_error` (5xx), `timeout`, `connection` (none came about), `cut` (it ended
-            before the answer did), `malformed` (an answer that is no JSON, or without choices).
+            before the answer did), `malformed` (an answer that is no JSON, or without choices), `empty` (without text).
         detail: for people.
     """
 
     def __init__(self, kind: FaultKind, detail: str) -> None:
         super().__init__(f"{kind}: {detail}")
-        self.kind, self.detail = kind, detail
-
-    @property
-    def answered(self) -> bool:
-        """Whether the server may have made an answer all the same, and billed it."""
-        return self.kind in {"timeout", "cut", "malformed"}
+        self.kind = kind
 
 
 def derive_seed(*parts: str | int) -> int:
@@ -85,18 +84,141 @@ REFUSED = Completion("", 0, 0, truncated=False)
 """Stands for the answer to a prompt that is refused or withheld; it is never kept."""
 
 
-class Backend(Protocol):
-    """Anything that answers prompts, many at a time."""
-
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
-        """Answer every request, in order."""
-        ...
+Answered = Callable[[int, Completion], None]
+"""Is told each answer, and the place of its request, as soon as it is there."""
 
 
-@runtime_checkable
-class Endpoint(Backend, Protocol):
-    """A backend that answers each prompt as soon as it can, beside any number of others, such as a server."""
+def ignore(place: int, answer: Completion) -> None:
+    """For those who wait for all answers."""
+
+
+class Model(Protocol):
+    """Anything that answers prompts: one of them, or many at a time.
+
+    A new backend derives from `ServedModel` or `BatchModel`, whichever method it has, and gets the other one.
+
+    Attributes:
+        in_process: it computes here, in batches on whose shape its rounding depends: ask it in rounds, to ask the same
+            in every run. Otherwise each prompt is answered as soon as it can be, beside any number of others.
+    """
+
+    in_process: bool
 
     async def answer(self, request: Request, sampling: Sampling) -> Completion:
-        """Answer one request."""
+        """Answer one request.
+
+        Raises:
+            RefusedError: this prompt is not answered.
+        """
         ...
+
+    def generate(
+        self, requests: Sequence[Request], sampling: Sampling, answered: Answered = ignore
+    ) -> list[Completion]:
+        """Answer every request, in order; `answered` is told of each as it ends. To one that is refused: `REFUSED`."""
+        ...
+
+
+class ServedModel(ABC):
+    """A model that answers prompts one by one, such as a server: has many asked at once.
+
+    Attributes:
+        concurrency: prompts that `generate` asks at once.
+    """
+
+    in_process = False
+    concurrency: int
+
+    @abstractmethod
+    async def answer(self, request: Request, sampling: Sampling) -> Completion:
+        """Answer one request."""
+
+    def generate(
+        self, requests: Sequence[Request], sampling: Sampling, answered: Answered = ignore
+    ) -> list[Completion]:
+        """Answer every request, in order; equal ones are asked once.
+
+        Where one fails, no further one is begun; those in flight are waited for, since they may be paid for and stored,
+        and then the first failure is raised.
+        """
+        places: dict[Request, list[int]] = {}
+        for place, request in enumerate(requests):
+            places.setdefault(request, []).append(place)
+        found: dict[int, Completion] = {}
+        failures: list[Exception] = []
+        waiting = iter(places)
+
+        async def work() -> None:
+            for request in waiting:
+                try:
+                    answer = await self.answer(request, sampling)
+                except RefusedError:
+                    answer = REFUSED
+                except Exception as failure:  # noqa: BLE001 - raised below, when the others are done
+                    failures.append(failure)
+                    return
+                for place in places[request]:
+                    found[place] = answer
+                    answered(place, answer)
+                if failures:
+                    return
+
+        async def work_all() -> None:
+            await asyncio.gather(*(work() for _ in range(min(self.concurrency, len(places)))))
+
+        asyncio.run(work_all())
+        if failures:
+            raise failures[0]
+        return [found[place] for place in range(len(requests))]
+
+
+class BatchModel(ABC):
+    """A model that answers prompts in batches: makes a batch of whatever waits, as soon as the batch before is done.
+
+    Batches are generated in a thread, so that others go on beside it. What is in a batch depends on who came when.
+
+    Attributes:
+        concurrency: prompts in a batch, at most.
+    """
+
+    in_process = True
+    concurrency: int
+    _waiting: "tuple[tuple[Request, Sampling, asyncio.Future[Completion]], ...]" = ()
+    _work: "asyncio.Task[None] | None" = None
+
+    @abstractmethod
+    def generate(
+        self, requests: Sequence[Request], sampling: Sampling, answered: Answered = ignore
+    ) -> list[Completion]:
+        """Answer every request, in order; used by one thread at a time."""
+
+    async def answer(self, request: Request, sampling: Sampling) -> Completion:
+        """Answer one request, in a batch with others that wait."""
+        answer: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
+        self._waiting += ((request, sampling, answer),)
+        if self._work is None or self._work.done():
+            self._work = asyncio.create_task(self._answer_all())
+        return await answer
+
+    async def _answer_all(self) -> None:
+        loop = asyncio.get_running_loop()
+        while waiting := [each for each in self._waiting if not each[2].done()]:
+            sampling = waiting[0][1]
+            batch = [each for each in waiting if each[1] == sampling][: self.concurrency]
+            self._waiting = tuple(each for each in waiting if each not in batch)
+            futures = [future for *_, future in batch]
+
+            def answered(place: int, answer: Completion, futures: list[asyncio.Future[Completion]] = futures) -> None:
+                loop.call_soon_threadsafe(_settle, futures[place], answer)
+
+            try:
+                await asyncio.to_thread(self.generate, [request for request, *_ in batch], sampling, answered)
+            except Exception as error:  # noqa: BLE001 - passed on to all who wait for this batch
+                for future in futures:
+                    if not future.done():
+                        future.set_exception(error)
+
+
+def _settle(future: "asyncio.Future[Completion]", answer: Completion) -> None:
+    if not future.done():
+        future.set_result(answer)

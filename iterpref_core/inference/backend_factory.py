@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from iterpref_core.config import WITH_WEIGHTS, Api, BudgetParams, InferenceParams, PromptStyle
+from iterpref_core.config import WITH_WEIGHTS, BudgetParams, InferenceParams, PromptStyle
 from iterpref_core.errors import ConfigError
-from iterpref_core.inference.answer_store import AnswerStore, StoredBackend, StoredEndpoint
-from iterpref_core.inference.backend import Backend, Endpoint
-from iterpref_core.inference.budget import Budget, MeteredBackend, MeteredEndpoint
-from iterpref_core.inference.local.checkpoints import locate_model, served_name
+from iterpref_core.inference.answer_store import AnswerStore
+from iterpref_core.inference.backend import Model, ServedModel
+from iterpref_core.inference.budget import Budget
+from iterpref_core.inference.local.checkpoints import read_config, served_name
 from iterpref_core.inference.local.fingerprint import model_fingerprint
-from iterpref_core.storage.file_digest import file_digest
+from iterpref_core.inference.stored_model import StoredModel
 
 
 @contextmanager
@@ -24,8 +24,8 @@ def open_model(
     store: AnswerStore | None,
     concurrency: int,
     faults: Counter[str] | None = None,
-) -> Iterator[Backend]:
-    """The model, ready to be asked; an `Endpoint` unless it runs in this process.
+) -> Iterator[StoredModel]:
+    """The model, ready to be asked.
 
     Args:
         model: a checkpoint folder or hub id; for an endpoint the name it is served under; or a stage's folder that
@@ -33,7 +33,7 @@ def open_model(
         prompt: whether a model in this process, or served by a vLLM of ours, reads prompts in its chat template.
         inference: how it is asked.
         budget: caps on that.
-        store: keeps its answers and what they cost; without one neither outlives this process.
+        store: keeps its answers; without one neither they nor what they cost outlive this process.
         concurrency: prompts at once.
         faults: grows by failed calls of an endpoint, by kind.
 
@@ -41,23 +41,51 @@ def open_model(
         InputError: the model or a parameter of `inference` cannot be used.
     """
     model = check_model(model, prompt, inference)
-    ledger = Budget(budget, inference, store)
+    caps = Budget(budget, inference, store.spent() if store else None)
     identity = model_identity(model, prompt, inference) if store else ""
-    if inference.backend == "transformers":
-        from iterpref_core.inference.local.transformers_backend import TransformersBackend
+    faults = Counter[str]() if faults is None else faults
+    guarded = leaves_this_machine(inference)
+    with _opened(model, prompt, inference, concurrency, faults) as inner:
+        yield StoredModel(inner, identity, store, caps, concurrency=concurrency, guarded=guarded, faults=faults)
 
-        local = MeteredBackend(TransformersBackend(model, concurrency, prompt, inference.bf16), ledger)
-        yield StoredBackend(local, identity, store) if store else local
-        return
-    with _open_endpoint(model, prompt, inference, ledger, concurrency, faults) as opened:
-        endpoint = _guarded(opened, concurrency, faults) if leaves_this_machine(inference) else opened
-        yield StoredEndpoint(endpoint, identity, store, concurrency) if store else endpoint
+
+@contextmanager
+def _opened(
+    model: Path | str, prompt: PromptStyle, inference: InferenceParams, concurrency: int, faults: Counter[str]
+) -> Iterator[Model]:
+    match inference.backend:
+        case "transformers":
+            from iterpref_core.inference.local.transformers_model import TransformersModel
+
+            yield TransformersModel(model, concurrency, prompt, inference.bf16)
+        case "vllm":
+            from iterpref_core.inference.vllm.vllm_server import SERVED_NAME, serve, served_api
+
+            with serve(model) as base_url:
+                own = inference.model_copy(update={"base_url": base_url, "api": served_api(model, prompt)})
+                yield _behind(SERVED_NAME, own, concurrency, faults)
+        case "openai":
+            yield _behind(served_name(model), inference, concurrency, faults)
+
+
+def _behind(name: str, inference: InferenceParams, concurrency: int, faults: Counter[str]) -> ServedModel:
+    from iterpref_core.inference.openai_model import OpenAIModel
+
+    return OpenAIModel(
+        name,
+        _base_url(inference),
+        api=inference.api,
+        concurrency=concurrency,
+        timeout_s=inference.timeout_s,
+        attempts=inference.attempts,
+        faults=faults,
+    )
 
 
 @contextmanager
 def open_judge(
     model: str | None, inference: InferenceParams, budget: BudgetParams, concurrency: int, answers: Path, run: str
-) -> Iterator[Backend | None]:
+) -> Iterator[Model | None]:
     """A model that judges, its answers kept, so that none is asked for, or paid for, twice; None where none is named.
 
     Args:
@@ -81,55 +109,6 @@ def open_judge(
         yield judge
 
 
-def _guarded(endpoint: Endpoint, concurrency: int, faults: Counter[str] | None) -> Endpoint:
-    from iterpref_core.inference.privacy_guard import GuardedEndpoint  # what finds secrets takes a while to import
-
-    return GuardedEndpoint(endpoint, concurrency, Counter() if faults is None else faults)
-
-
-@contextmanager
-def _open_endpoint(
-    model: Path | str,
-    prompt: PromptStyle,
-    inference: InferenceParams,
-    budget: Budget,
-    concurrency: int,
-    faults: Counter[str] | None,
-) -> Iterator[Endpoint]:
-    if inference.backend == "replay":
-        from iterpref_core.inference.replay import ReplayBackend, open_recording
-
-        yield MeteredEndpoint(ReplayBackend(open_recording(_recording(inference))), budget, concurrency)
-        return
-    from iterpref_core.inference.openai.openai_backend import OpenAIBackend
-
-    with _serving(model, prompt, inference) as (name, base_urls, api):
-        yield OpenAIBackend(
-            name,
-            base_urls,
-            api=api,
-            concurrency=concurrency,
-            timeout_s=inference.timeout_s,
-            attempts=inference.attempts,
-            budget=budget,
-            faults=faults,
-        )
-
-
-@contextmanager
-def _serving(
-    model: Path | str, prompt: PromptStyle, inference: InferenceParams
-) -> Iterator[tuple[str, tuple[str, ...], Api]]:
-    """The name a model is served under, the base URLs of its servers, and how it is asked there."""
-    if inference.backend == "vllm":
-        from iterpref_core.inference.vllm.vllm_server import SERVED_NAME, serve, served_api
-
-        with serve(model) as base_url:
-            yield SERVED_NAME, (base_url,), served_api(model, prompt)
-        return
-    yield served_name(model), _base_urls(inference), inference.api
-
-
 def check_model(model: Path | str, prompt: PromptStyle, inference: InferenceParams) -> Path | str:
     """Look at a model with weights here before anything is spent on it; of an endpoint's there is nothing to look at.
 
@@ -141,7 +120,7 @@ def check_model(model: Path | str, prompt: PromptStyle, inference: InferencePara
     """
     if inference.backend not in WITH_WEIGHTS:
         return model
-    from iterpref_core.inference.local.checkpoint_checks import check_checkpoint  # imports transformers
+    from iterpref_core.inference.local.weights import check_checkpoint  # imports transformers
 
     return check_checkpoint(model, prompt, loaded=inference.backend == "transformers")
 
@@ -149,30 +128,21 @@ def check_model(model: Path | str, prompt: PromptStyle, inference: InferencePara
 def model_identity(model: Path | str, prompt: PromptStyle, inference: InferenceParams) -> str:
     """What a model's answers depend on besides prompt and sampling: the key under which they are kept.
 
-    Of a checkpoint, its content, and the precision it computes in where that is not its own; one whose generation
-    config was once in force has a key of its own since it no longer is. Of an endpoint, the model's name alone, so that
-    a server that has moved costs nothing twice. Of a recording, its content.
+    Of a checkpoint, its content, and the precision it computes in where that is not its own. Of an endpoint, the
+    model's name alone, so that a server that has moved costs nothing twice.
 
     Raises:
-        InputError: the model or the recording cannot be used.
+        InputError: the model cannot be used.
     """
     match inference.backend:
         case "openai":
             return served_name(model) + (" (completions)" if inference.api == "completions" else "")
-        case "replay":
-            return "replay " + file_digest(_recording(inference))
         case "vllm":
-            return _checkpoint_identity(model, prompt)
+            return model_fingerprint(model, prompt)
         case "transformers":
-            identity = _checkpoint_identity(model, prompt)
+            identity = model_fingerprint(model, prompt)
             computed, saved = precision_of(model, inference)
             return identity if computed == saved else f"{identity} {computed}"
-
-
-def _checkpoint_identity(model: Path | str, prompt: PromptStyle) -> str:
-    from iterpref_core.inference.local.generation_settings import suggests_otherwise
-
-    return model_fingerprint(model, prompt) + " plain" * suggests_otherwise(locate_model(model))
 
 
 def precision_of(model: Path | str, inference: InferenceParams) -> tuple[str, str]:
@@ -181,12 +151,11 @@ def precision_of(model: Path | str, inference: InferenceParams) -> tuple[str, st
     Raises:
         ModelError: the model cannot be had.
     """
-    from iterpref_core.inference.local.precision import (
-        generation_dtype,
-        saved_dtype,
-    )  # they import torch: endpoints need none
+    import torch
 
-    saved = saved_dtype(model)
+    from iterpref_core.inference.local.weights import generation_dtype
+
+    saved = read_config(model).dtype or torch.float32
     return str(generation_dtype(inference.bf16, saved)).removeprefix("torch."), str(saved).removeprefix("torch.")
 
 
@@ -194,41 +163,27 @@ def describe_endpoint(inference: InferenceParams) -> str:
     """Where a model that is not in this process is asked; no call is made, since it might cost something.
 
     Raises:
-        ConfigError: a parameter, the recording or the key is missing or cannot be used.
+        ConfigError: a parameter or the key is missing or cannot be used.
     """
-    if inference.backend == "replay":
-        return f"recording {_recording(inference)}"
-    from iterpref_core.inference.openai.openai_calls import check_base_url, read_key
+    from iterpref_core.inference.openai_model import check_base_url, read_key
 
-    urls = [check_base_url(url) for url in _base_urls(inference)]
-    for url in urls:
-        read_key(url)
-    return f"endpoint{'s' * (len(urls) > 1)} {', '.join(urls)}"
+    url = check_base_url(_base_url(inference))
+    read_key(url)
+    return f"endpoint {url}"
 
 
-def _base_urls(inference: InferenceParams) -> tuple[str, ...]:
-    if not inference.base_urls:
+def _base_url(inference: InferenceParams) -> str:
+    if not inference.base_url:
         raise ConfigError(
             f"inference.base_url: backend {inference.backend} needs one, such as https://api.openai.com/v1"
         )
-    return inference.base_urls
+    return inference.base_url
 
 
 def leaves_this_machine(inference: InferenceParams) -> bool:
     """Whether what a model is asked goes to another machine."""
     if inference.backend != "openai":
         return False
-    from iterpref_core.inference.openai.openai_calls import is_loopback
+    from iterpref_core.inference.openai_model import is_loopback
 
-    return not all(is_loopback(url) for url in inference.base_urls)
-
-
-def _recording(inference: InferenceParams) -> Path:
-    if inference.recording is None:
-        raise ConfigError(
-            f"inference.recording: backend {inference.backend} needs one: a JSONL file of recorded answers"
-        )
-    path = Path(inference.recording)
-    if not path.is_file():
-        raise ConfigError(f"inference.recording: no such file: {path}")
-    return path
+    return not is_loopback(_base_url(inference))

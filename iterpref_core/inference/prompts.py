@@ -58,9 +58,9 @@ def render_messages(
     Raises:
         ModelError: the template cannot be read, or refuses such a chat.
     """
-    from iterpref_core.inference.local.checkpoint_errors import reading
+    from iterpref_core.inference.local.checkpoints import reading
 
-    with reading(tokenizer.name_or_path, "chat template", TEMPLATE_REMEDY):
+    with reading(tokenizer.name_or_path, "chat template"):
         return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=add_generation_prompt))
 
 

@@ -9,26 +9,26 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from iterpref_core.inference.backend import Backend, Request, Sampling
+from iterpref_core.inference.backend import Model, Request, Sampling
 from iterpref_core.storage.jsonl import describe_validation_error
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 
 CHUNK = 256
-"""Prompts that are asked together; the backend decides how many of them at once."""
+"""Prompts that are asked together; the model decides how many of them at once."""
 _FENCED = re.compile(r"\s*```(?:json)?[ \t]*\n(.*?)\n?```\s*", re.DOTALL | re.IGNORECASE)
 
 
 def ask_parsed(
-    backend: Backend, requests: Iterable[Request], sampling: Sampling, parse: Callable[[str], T], counts: Counter[str]
+    model: Model, requests: Iterable[Request], sampling: Sampling, parse: Callable[[str], T], counts: Counter[str]
 ) -> Iterator[T | None]:
     """What was read from the answer to each request, in order; None where neither of two answers could be read.
 
     The second time the model is told what was wrong with its first answer.
 
     Args:
-        backend: answers.
+        model: answers.
         requests: any number; they are streamed.
         sampling: how.
         parse: reads an answer; raises ValueError, with a message for the model, where it cannot.
@@ -36,10 +36,10 @@ def ask_parsed(
     """
     source = iter(requests)
     while chunk := list(islice(source, CHUNK)):
-        found: list[T | ValueError] = [_read(answer.text, parse) for answer in backend.generate(chunk, sampling)]
+        found: list[T | ValueError] = [_read(answer.text, parse) for answer in model.generate(chunk, sampling)]
         failed = [(place, error) for place, error in enumerate(found) if isinstance(error, ValueError)]
         again = [replace(chunk[place], prompt=_correction(chunk[place].prompt, error)) for place, error in failed]
-        answers = backend.generate(again, sampling) if again else []
+        answers = model.generate(again, sampling) if again else []
         for (place, _), answer in zip(failed, answers, strict=True):
             found[place] = _read(answer.text, parse)
         results = [None if isinstance(item, ValueError) else item for item in found]

@@ -10,10 +10,9 @@ from iterpref_core.config import WITH_WEIGHTS, BackendName, ExecutionParams, Mod
 from iterpref_core.errors import InputError
 from iterpref_core.execution import open_executor
 from iterpref_core.inference.codeflow_prompts import draft_prompt, refine_prompt
-from iterpref_core.inference.local.checkpoint_checks import check_checkpoint
 from iterpref_core.inference.local.checkpoints import EMBEDDED, name_served, pin_model, write_pointer
 from iterpref_core.inference.local.model_lineage import training_versions, write_lineage
-from iterpref_core.inference.local.precision import uses_bf16
+from iterpref_core.inference.local.weights import check_checkpoint, uses_bf16
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.nanolab.pretrain import Example, pretrain
 from iterpref_core.nanolab.repairs import make_repairs
@@ -62,7 +61,7 @@ def build_models(
         if not source.served:
             own = role == "student"  # trained, and therefore loaded in this process
             prompt, loaded = model.prompt if own else "auto", own or backend == "transformers"
-            check_checkpoint(str(source), prompt, loaded=loaded, trained=own)
+            check_checkpoint(str(source), prompt, loaded=loaded)
     for role, source in sources.items():
         write_pointer(_emptied(out / role), source)
     embedded = [role for role in names if role not in sources]

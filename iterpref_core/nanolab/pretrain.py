@@ -20,7 +20,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from iterpref_core.config import NanolabParams
 from iterpref_core.cores import usable_cores
-from iterpref_core.inference.local.precision import uses_bf16
+from iterpref_core.inference.local.weights import uses_bf16
 from iterpref_core.inference.prompts import render_prompt
 from iterpref_core.progress import show_progress
 

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from iterpref_core.inference.backend import Backend, Request, Sampling, derive_seed
+from iterpref_core.inference.backend import Model, Request, Sampling, derive_seed
 from iterpref_core.inference.prompts import fill
 from iterpref_core.inference.structured_answers import CHUNK, ask_parsed, read_object
 from iterpref_core.records import PreferencePair, Record
@@ -28,7 +28,7 @@ _TEMPLATE = Path(__file__).with_name("prompts") / "judge_pair.txt"
 
 def judge_pairs(
     pairs: Iterable[PreferencePair],
-    judge: Backend,
+    judge: Model,
     seed: int,
     counts: Counter[str],
     own_code: Container[str] = frozenset(),

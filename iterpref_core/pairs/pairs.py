@@ -12,7 +12,7 @@ from typing import get_args
 from iterpref_core.config import PairsParams
 from iterpref_core.errors import InputError
 from iterpref_core.inference.answer_extraction import lacks_program
-from iterpref_core.inference.backend import Backend, derive_seed
+from iterpref_core.inference.backend import Model, derive_seed
 from iterpref_core.pairs.filters import DropReason, drop_reason
 from iterpref_core.pairs.pair_judge import Kind, judge_pairs
 from iterpref_core.records import UNDECIDED, Attempt, PreferencePair, Problem, Trajectory
@@ -49,7 +49,7 @@ def select_pairs(
     params: PairsParams,
     out: Path,
     report: Path | None = None,
-    judge: Backend | None = None,
+    judge: Model | None = None,
     dropped: Path | None = None,
 ) -> dict[str, float]:
     """Write the pairs of solved problems that had a failing version and pass the filters, in the trajectories' order.

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from iterpref_core.errors import ModelError
-from iterpref_core.inference.local.checkpoint_errors import reading
+from iterpref_core.inference.local.checkpoints import reading
 from iterpref_core.inference.local.model_lineage import read_lineage, write_lineage
 from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl

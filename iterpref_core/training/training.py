@@ -16,13 +16,11 @@ from trl import DPOConfig
 
 from iterpref_core.config import PromptStyle, TrainingParams
 from iterpref_core.errors import ConfigError, TrainingError
-from iterpref_core.inference.local.checkpoint_checks import check_checkpoint
 from iterpref_core.inference.local.checkpoints import locate_model
 from iterpref_core.inference.local.fingerprint import model_fingerprint
 from iterpref_core.inference.local.model_lineage import read_lineage, training_versions
-from iterpref_core.inference.local.precision import uses_bf16
 from iterpref_core.inference.local.tokenizers import load_tokenizer
-from iterpref_core.inference.local.weights import load_model
+from iterpref_core.inference.local.weights import check_checkpoint, load_model, uses_bf16
 from iterpref_core.objectives.objectives import HALF, Objective, find_objective
 from iterpref_core.records import FocalSpans, ModelLineage
 from iterpref_core.storage.file_digest import file_md5
@@ -90,7 +88,7 @@ def train_objective(
     row = find_objective(objective, params.objectives)
     check_out(out, objective)
     params = params.model_copy(update={"bf16": uses_bf16(params.bf16, "cuda" if torch.cuda.is_available() else "cpu")})
-    model = check_checkpoint(model, prompt, trained=True)
+    model = check_checkpoint(model, prompt)
     if params.accelerate and not is_launched():
         alone = params.model_copy(update={"accelerate": None}).model_dump(mode="json")
         paths = {"pairs": pairs, "spans": spans, "model": model, "out": out, "curve": curve, "work": work}

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from iterpref_core.inference.backend import Backend, Request, Sampling
+from iterpref_core.inference.backend import Model, Request, Sampling
 from iterpref_core.inference.prompts import fill
 from iterpref_core.inference.structured_answers import ask_parsed, read_object
 from iterpref_core.records import Problem, Record, Test
@@ -39,7 +39,7 @@ class Scores(Record):
     reason: Annotated[str, Field(min_length=1)]
 
 
-def judge_tests(problems: Iterable[Problem], judge: Backend, counts: Counter[str]) -> Iterator[Scores | None]:
+def judge_tests(problems: Iterable[Problem], judge: Model, counts: Counter[str]) -> Iterator[Scores | None]:
     """The judge's scores of each problem's tests, in order; None where they could not be read. Streams.
 
     Args:

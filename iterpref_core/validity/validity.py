@@ -11,7 +11,7 @@ from pathlib import Path
 from iterpref_core.config import ExecutionParams, ValidityParams
 from iterpref_core.errors import InputError
 from iterpref_core.execution import open_executor
-from iterpref_core.inference.backend import Backend
+from iterpref_core.inference.backend import Model
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
@@ -20,7 +20,7 @@ from iterpref_core.validity.test_judge import CRITERIA, Scores, judge_tests
 
 SPLIT = "codeflow"
 
-Judge = AbstractContextManager[Backend | None]
+Judge = AbstractContextManager[Model | None]
 """Opens the model that scores tests, after all else is measured; None where there is none."""
 
 

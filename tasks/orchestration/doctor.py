@@ -130,12 +130,9 @@ def _served(params: Params) -> Diagnosis:
     asked = params.inference
     Budget(params.budget, asked)
     found = f"{name_served(params.model.debugger, asked.backend).name_or_path}, {describe_endpoint(asked)}"
-    silent = [url for url in asked.base_urls if not answers(f"{url}/models")] if asked.backend == "openai" else []
-    if silent:
+    if asked.backend == "openai" and not answers(f"{asked.base_url}/models"):
         remedy = "start the server, or correct inference.base_url"
-        return Diagnosis(
-            name="model: debugger", status="missing", found=f"{', '.join(silent)}: no answer", remedy=remedy
-        )
+        return Diagnosis(name="model: debugger", status="missing", found=f"{asked.base_url}: no answer", remedy=remedy)
     free = asked.backend == "openai" and not asked.price_prompt + asked.price_completion
     remedy = "costs count as 0; if calls are billed, set inference.price_prompt and price_completion" if free else ""
     return Diagnosis(name="model: debugger", status="ok", found=found, remedy=remedy)
@@ -143,12 +140,12 @@ def _served(params: Params) -> Diagnosis:
 
 def _look_at(role: str, name: str, params: Params) -> str:
     """A model with weights here, its hub id with a commit; of a hub id weights are looked at when they are used."""
-    from iterpref_core.inference.local.checkpoint_checks import check_checkpoint
     from iterpref_core.inference.local.checkpoints import pin_model
+    from iterpref_core.inference.local.weights import check_checkpoint
 
     source, own = pin_model(name), role == "student"
     loaded = Path(source.name_or_path).is_dir() and (own or params.inference.backend == "transformers")
-    check_checkpoint(str(source), params.model.prompt if own else "auto", loaded=loaded, trained=own)
+    check_checkpoint(str(source), params.model.prompt if own else "auto", loaded=loaded)
     return str(source)
 
 

@@ -16,11 +16,13 @@ from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
 from iterpref_core.codeflow.roles import NO_CAPS, Models, Opened, choose_models
 from iterpref_core.config import CodeflowParams, InferenceParams, SamplingParams
 from iterpref_core.errors import InputError, ModelError, RecordError
-from iterpref_core.inference.answer_store import AnswerStore, StoredBackend
-from iterpref_core.inference.backend import Backend, Completion, Request, Sampling
+from iterpref_core.inference.answer_store import AnswerStore
+from iterpref_core.inference.backend import Completion, Model, Request, Sampling
+from iterpref_core.inference.stored_model import StoredModel
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import Attempt, IoTest, Problem, Trajectory
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+from tests.fake_models import FakeModel
 from tests.settings import EXECUTION, section
 
 PARAMS = section(
@@ -39,7 +41,7 @@ VERSION = re.compile(r"# version (\d+)")
 NEEDED = re.compile(r"^(\d+) refinements", re.MULTILINE)
 
 
-class Patient:
+class Patient(FakeModel):
     """A model that needs as many refinements as the task's prompt says; may be told to fail at its nth call."""
 
     def __init__(self, fail_at: int | None = None) -> None:
@@ -47,7 +49,7 @@ class Patient:
         self.calls = 0
         self.asked: list[str] = []
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+    def complete(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
         self.calls += 1
         if self.calls == self._fail_at:
             self.stop()
@@ -83,13 +85,13 @@ def write_problems(path: Path, needed: Sequence[int], split: str | None = "codef
     return path
 
 
-def models_of(model: Backend) -> Models:
+def models_of(model: Model) -> Models:
     """One model in both roles, whose answers are kept."""
 
     @contextmanager
     def opened(store: Path, run: str) -> Iterator[Opened]:
         with AnswerStore(store, run) as answers:
-            kept = StoredBackend(model, "model", answers)
+            kept = StoredModel(model, "model", answers)
             yield Opened(kept, kept)
 
     return Models(("a", "b"), opened)
@@ -201,7 +203,7 @@ def test_the_prompt_style_is_the_drafting_students(
     opened: list[str] = []
 
     @contextmanager
-    def open_model(model: Path, prompt: str, *_: object) -> Iterator[Backend]:
+    def open_model(model: Path, prompt: str, *_: object) -> Iterator[Model]:
         opened.append(prompt)
         yield Patient()
 

@@ -12,16 +12,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tenacity import wait_none
 
 from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
 from iterpref_core.codeflow.roles import Models, Opened
 from iterpref_core.config import CodeflowParams, SamplingParams
-from iterpref_core.inference.answer_store import AnswerStore, StoredEndpoint
-from iterpref_core.inference.openai.mock_endpoint import FAULTS, Behavior, MockEndpoint, serve
-from iterpref_core.inference.openai.openai_backend import OpenAIBackend
+from iterpref_core.inference.answer_store import AnswerStore
+from iterpref_core.inference.openai_model import OpenAIModel
+from iterpref_core.inference.stored_model import StoredModel
 from iterpref_core.records import IoTest, Problem, Trajectory
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+from tests.mock_endpoint import FAULTS, Behavior, MockEndpoint, serve
 from tests.settings import EXECUTION, ROOT, section
 
 CONCURRENCY, PROBLEMS = 8, 40
@@ -42,11 +42,11 @@ def answer(prompt: str, seed: int) -> str:
 def models_at(url: str, timeout_s: float) -> Models:
     @contextmanager
     def opened(path: Path, run: str) -> Iterator[Opened]:
-        backend = OpenAIBackend(
-            "mock", url, api="chat", concurrency=CONCURRENCY, timeout_s=timeout_s, attempts=100, wait=wait_none()
+        backend = OpenAIModel(
+            "mock", url, api="chat", concurrency=CONCURRENCY, timeout_s=timeout_s, attempts=100, back_off_s=0.0
         )
         with AnswerStore(path, run) as store:
-            endpoint = StoredEndpoint(backend, "mock", store)
+            endpoint = StoredModel(backend, "mock", store)
             yield Opened(endpoint, endpoint, backend.faults)
 
     return Models(("mock", "mock"), opened)

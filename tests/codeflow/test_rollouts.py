@@ -16,10 +16,11 @@ from iterpref_core.codeflow.rollouts import roll_out
 from iterpref_core.config import CodeflowParams, SamplingParams
 from iterpref_core.errors import EndpointError, RefusedError
 from iterpref_core.execution import Engine, Executor, Limits, Outcome, Program
-from iterpref_core.inference.answer_store import AnswerStore, StoredEndpoint
-from iterpref_core.inference.backend import Backend, Completion, Request, Sampling
-from iterpref_core.inference.concurrent_prompts import ConcurrentEndpoint
+from iterpref_core.inference.answer_store import AnswerStore
+from iterpref_core.inference.backend import Completion, Model, Request, Sampling, ServedModel
+from iterpref_core.inference.stored_model import StoredModel
 from iterpref_core.records import IoTest, Problem, Trajectory
+from tests.fake_models import FakeModel
 from tests.settings import section
 
 GOOD, BAD = "def f(x):\n    return x + 1\n", "def f(x):\n    return x\n"
@@ -53,7 +54,7 @@ def reply(request: Request, good: str = GOOD) -> Completion:
     return Completion((good if done >= int(name[1:]) else BAD) + "# again\n" * done, 1, 1, truncated=False)
 
 
-class Patient(ConcurrentEndpoint):
+class Patient(ServedModel):
     """Takes `pause_s`, and watches how many calls are under way."""
 
     concurrency = 4
@@ -78,14 +79,14 @@ class Patient(ConcurrentEndpoint):
         await asyncio.sleep(self.pause_s)
 
 
-class Local:
+class Local(FakeModel):
     """The same in this process; remembers the sizes of its batches."""
 
     def __init__(self, respond: Callable[[Request], Completion] = reply) -> None:
         self.respond = respond
         self.batches: list[int] = []
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+    def complete(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
         self.batches.append(len(requests))
         return [self.respond(request) for request in requests]
 
@@ -106,7 +107,7 @@ class Checks(Engine):
 
 
 def debug(
-    names: Iterable[str], model: Backend, settings: CodeflowParams | None = None, refiner: Backend | None = None
+    names: Iterable[str], model: Model, settings: CodeflowParams | None = None, refiner: Model | None = None
 ) -> dict[str, Trajectory]:
     found: list[Trajectory] = []
     roll_out(map(problem, names), model, refiner or model, Checks(), settings or params(), found.append)
@@ -205,10 +206,10 @@ def test_an_error_ends_the_run_and_answers_to_calls_under_way_are_stored(tmp_pat
     failing, rest = Failing(EndpointError("gone"), at=8), Patient()
     with AnswerStore(tmp_path / "answers.sqlite", "run") as store:
         with pytest.raises(EndpointError, match="gone"):
-            debug(names, StoredEndpoint(failing, "m", store))
+            debug(names, StoredModel(failing, "m", store))
         assert failing.under_way == 0
         assert store.spent().calls == len(failing.asked) - 1
-        debug(names, StoredEndpoint(rest, "m", store))
+        debug(names, StoredModel(rest, "m", store))
     asked = Counter(failing.asked) + Counter(rest.asked)
     assert [name for name, times in asked.items() if times > 1] == [failing.asked[7]]
 
@@ -258,7 +259,7 @@ def test_a_call_that_does_not_come_back_holds_up_the_end_of_a_failed_run_for_a_w
 
 
 @pytest.mark.parametrize("model", [Local(), Patient()])
-def test_an_error_of_whoever_keeps_the_trajectories_ends_the_run(model: Backend) -> None:
+def test_an_error_of_whoever_keeps_the_trajectories_ends_the_run(model: Model) -> None:
     def keep(_: Trajectory) -> None:
         raise OSError("disk full")
 

@@ -27,10 +27,11 @@ from iterpref_core.evaluation.evaluation import (
     score_ground_truth,
     score_samples,
 )
-from iterpref_core.inference.backend import Backend, Completion, Request, Sampling
+from iterpref_core.inference.backend import Answered, Completion, Model, Request, Sampling, ignore
 from iterpref_core.inference.local.checkpoints import ModelSource, write_pointer
-from iterpref_core.inference.openai.mock_endpoint import Behavior, MockEndpoint, serve
-from iterpref_core.inference.replay import ReplayBackend
+from tests.evaluation.recorded_model import kept
+from tests.fake_models import FakeModel, ReplayModel
+from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import ROOT, section
 
 PARAMS = section(
@@ -54,27 +55,26 @@ class Bench:
 
     def __init__(self, setting: EvaluationSetting, folder: Path) -> None:
         self.setting, self.folder, self.opened = setting, folder, 0
-        self.backend: Backend = ReplayBackend(ANSWERS)
+        self.backend: Model = ReplayModel(ANSWERS)
 
     def run(
         self, benchmarks: tuple[Benchmark, ...], out: str = "out", identity: str = "model", samples: int = 1
     ) -> dict[str, float]:
         answerer = Answerer(
-            self._open,
+            lambda: self._open(identity),
             identity,
             self.folder / "answers.sqlite",
             max_new_tokens=9,
             seed=1,
-            batch_size=1,
             samples=samples,
             temperature=0.5,
             form=PromptForm(instruct=True),
         )
         return run_benchmarks("base", answerer, benchmarks, self.setting, self.folder / out)
 
-    def _open(self) -> Backend:
+    def _open(self, identity: str) -> Model:
         self.opened += 1
-        return self.backend
+        return kept(self.backend, self.folder / "answers.sqlite", identity)
 
     def results(self, out: str = "out") -> dict[str, Any]:
         return json.loads((self.folder / out / "results.json").read_text())["benchmarks"]
@@ -107,7 +107,7 @@ def test_heldout_runs_visible_and_hidden_tests_of_its_split_alone(bench: Bench) 
 
 def test_validation_is_scored_like_heldout_on_problems_of_its_own(bench: Bench) -> None:
     asked = DOUBLE.replace("heldout", "validation")
-    bench.backend = ReplayBackend(ANSWERS | {asked: ["def f(x):\n    return 2 * x\n"]})
+    bench.backend = ReplayModel(ANSWERS | {asked: ["def f(x):\n    return 2 * x\n"]})
     metrics = bench.run(("heldout", "validation"))
     assert (metrics["heldout/n"], metrics["heldout/pass_at_1"]) == (2, 0.5)
     assert (metrics["validation/n"], metrics["validation/pass_at_1"]) == (1, 1.0)
@@ -191,7 +191,6 @@ def test_a_model_behind_an_endpoint_is_measured_and_its_answers_are_paid_for_onc
             api="chat",
             timeout_s=20,
             attempts=2,
-            recording=None,
             price_prompt=0,
             price_completion=0,
         )
@@ -204,21 +203,23 @@ def test_a_model_behind_an_endpoint_is_measured_and_its_answers_are_paid_for_onc
     assert mock.stats()["calls"] == 2
 
 
-class Fading:
+class Fading(FakeModel):
     """Answers a number of prompts, a new program for every seed, and then is gone."""
 
     def __init__(self, answers: int) -> None:
         self.left, self.seeds = answers, set[int]()
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+    def generate(
+        self, requests: Sequence[Request], sampling: Sampling, answered: Answered = ignore
+    ) -> list[Completion]:
         assert sampling.temperature == 0.5
-        if len(requests) > self.left:
-            raise KeyboardInterrupt
-        self.left -= len(requests)
-        self.seeds.update(request.seed for request in requests)
-        return [
-            Completion(f"def f(x): return {request.seed % 2 + 1} * x", 1, 1, truncated=False) for request in requests
-        ]
+        for place, request in enumerate(requests):
+            if not self.left:
+                raise KeyboardInterrupt
+            self.left -= 1
+            self.seeds.add(request.seed)
+            answered(place, Completion(f"def f(x): return {request.seed % 2 + 1} * x", 1, 1, truncated=False))
+        return []
 
 
 def test_a_killed_evaluation_asks_for_the_samples_that_it_lacks(bench: Bench) -> None:
@@ -253,8 +254,8 @@ def test_several_samples_give_unbiased_pass_at_1_and_5_with_intervals(bench: Ben
 
 
 def test_an_answer_that_was_cut_and_does_not_pass_is_truncated(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    class Cut:
-        def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+    class Cut(FakeModel):
+        def complete(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
             del sampling
             texts = ["def f(x): return 2 * x" if request.prompt == DOUBLE else "def f(x): re" for request in requests]
             return [Completion(text, 1, 9, truncated=True) for text in texts]
@@ -269,7 +270,7 @@ def test_an_answer_that_was_cut_and_does_not_pass_is_truncated(bench: Bench, cap
 
 def test_a_folder_holds_several_benchmarks_of_one_model(bench: Bench) -> None:
     asked = DOUBLE.replace("heldout", "validation")
-    bench.backend = ReplayBackend(ANSWERS | {asked: ["def f(x):\n    return 2 * x\n"]})
+    bench.backend = ReplayModel(ANSWERS | {asked: ["def f(x):\n    return 2 * x\n"]})
     bench.run(("validation",))
     before = bench.results()["validation"]
     bench.run(("heldout",))

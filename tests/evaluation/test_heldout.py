@@ -1,7 +1,5 @@
 """Held-out benchmark: time limits are a multiple of what the reference needs; own code stays on this machine."""
 
-from collections import Counter
-
 import pytest
 
 from iterpref_core.evaluation.answerer import Answerer
@@ -9,11 +7,10 @@ from iterpref_core.evaluation.benchmark import PromptForm
 from iterpref_core.evaluation.evaluation import measure, score_existing
 from iterpref_core.evaluation.heldout import Heldout
 from iterpref_core.inference.answer_store import AnswerStore
-from iterpref_core.inference.privacy_guard import GuardedEndpoint
 from iterpref_core.records import OWN_CODE, IoTest, Problem, Sample
 from iterpref_core.storage.jsonl import write_jsonl
 from tests import settings
-from tests.inference.test_privacy_guard import Elsewhere
+from tests.evaluation.recorded_model import RecordedModel, kept
 
 EXECUTION = settings.EXECUTION.model_copy(update={"cpu_s": 0.1, "wall_s": 5, "file_mb": 4})
 
@@ -73,20 +70,20 @@ def test_own_code_with_a_secret_is_withheld_from_another_machine_and_its_absence
     )
     path = tmp_path / "problems.jsonl"
     write_jsonl(path, [secret, problem("plain", spin(0))])
-    server = Elsewhere()
+    server = RecordedModel(lambda _: "ok")
+    server.in_process = False
     answerer = Answerer(
-        lambda: GuardedEndpoint(server, 2, Counter()),
+        lambda: kept(server, tmp_path / "answers.sqlite", guarded=True),
         *("m", tmp_path / "answers.sqlite"),
         max_new_tokens=9,
         seed=1,
-        batch_size=2,
         form=PromptForm(instruct=False),
     )
     heldout = Heldout("heldout", path, EXECUTION)
     for _ in range(2):
         samples = measure(heldout, answerer, tmp_path).samples
         assert [sample.solution for sample in samples] == ["", "ok"]
-    assert server.sent == ["?"]
+    assert [request.prompt for request, _ in server.asked] == ["?"]
     assert "heldout: 1 of 2 prompts were refused" in caplog.text
-    with AnswerStore(tmp_path / "answers.sqlite", "r") as store:
-        assert [text for _, _, text in store.recorded()] == ["ok"]
+    with AnswerStore(tmp_path / "answers.sqlite", "evaluate m") as store:
+        assert store.spent().calls == 1

@@ -3,7 +3,7 @@
 import gzip
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,11 @@ from iterpref_core.evaluation.evalplus import EvalPlus
 from iterpref_core.evaluation.evalplus_data import DatasetName, EvalPlusTask
 from iterpref_core.inference.backend import Request, Sampling
 from iterpref_core.inference.local.tokenizers import load_tokenizer
-from iterpref_core.inference.local.transformers_backend import TransformersBackend
+from iterpref_core.inference.local.transformers_model import TransformersModel
 from iterpref_core.inference.prompts import render_prompt
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
+from tests.evaluation.recorded_model import kept
+from tests.fake_models import FakeModel
 
 from .bigcodebench_tasks import DOUBLE
 from .conftest import VARIABLES
@@ -208,17 +210,17 @@ def test_what_is_taken_of_an_answer_is_what_evalplus_takes(
     bench, stops = evalplus(dataset), evalplus(dataset).stops(PromptForm(instruct))
     assert official.eos == list(stops)
     tokenizer = load_tokenizer(trained, "auto" if instruct else "plain")
-    backend = TransformersBackend(trained, 8, "auto" if instruct else "plain", bf16=False)
+    backend = TransformersModel(trained, 8, "auto" if instruct else "plain", bf16=False)
     asked: list[Sampling] = []
 
-    class Noted:
-        def generate(self, requests: list[Request], sampling: Sampling) -> Any:
+    class Noted(FakeModel):
+        def complete(self, requests: Sequence[Request], sampling: Sampling) -> Any:
             asked.append(sampling)
             return backend.generate(requests, sampling)
 
     form = PromptForm(instruct, tokenizer)
     path = tmp_path / "a.sqlite"
-    answerer = Answerer(Noted, "m", path, max_new_tokens=40, seed=0, batch_size=8, form=form)
+    answerer = Answerer(lambda: kept(Noted(), path), "m", path, max_new_tokens=40, seed=0, form=form)
     answers = answerer.answer(dataset, [bench.prompt(task, form) for task in TASKS], stops)
     for task, (answer,) in zip(TASKS, answers, strict=True):
         prompt = task.prompt.strip() + "\n"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.inference.openai.mock_endpoint import Behavior, MockEndpoint, serve
 from iterpref_core.problems.synthesis.feature_tree import load_tree
 from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import read_jsonl
+from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import ROOT
 
 Run = Callable[..., tuple[int, str, str]]

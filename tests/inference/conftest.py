@@ -4,18 +4,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from iterpref_core.inference.openai import rate_limits, routing
+from iterpref_core.inference import openai_model
 
 
 class Clock:
-    """Stands for `time` and `asyncio` where pauses are kept; `slept` are the pauses, in seconds."""
+    """Stands for `time` and for sleep where pauses are kept; `slept` are the pauses, in seconds."""
 
     def __init__(self) -> None:
         self.now = 1000.0
         self.slept: list[float] = []
-
-    def monotonic(self) -> float:
-        return self.now
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -25,7 +22,6 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(rate_limits, "time", clock)
-    for module in (rate_limits, routing):
-        monkeypatch.setattr(module, "asyncio", SimpleNamespace(sleep=clock.sleep))
+    monkeypatch.setattr(openai_model, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(openai_model, "_sleep", clock.sleep)
     return clock

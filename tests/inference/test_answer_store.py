@@ -2,26 +2,29 @@
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from iterpref_core.errors import InputError
-from iterpref_core.inference.answer_store import AnswerStore, Spent, StoredEndpoint, answer_key
+from iterpref_core.errors import InputError, RefusedError
+from iterpref_core.inference.answer_store import AnswerStore, Spent, answer_key
 from iterpref_core.inference.backend import Completion, Request, Sampling
+from iterpref_core.inference.stored_model import StoredModel
+from tests.fake_models import FakeModel
 
 SAMPLING = Sampling(temperature=0.5, max_new_tokens=8)
 
 
-class Oracle:
+class Oracle(FakeModel):
     """Answers with a number that grows by one with every call."""
 
     def __init__(self) -> None:
         self.asked: list[Request] = []
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+    def complete(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
         return [self._answer(request) for request in requests]
 
     async def answer(self, request: Request, sampling: Sampling) -> Completion:
@@ -36,10 +39,10 @@ def test_what_was_answered_is_not_asked_again_not_even_by_another_process(tmp_pa
     oracle = Oracle()
     requests = [Request("a", 1), Request("a", 2), Request("b", 1), Request("a", 1)]
     with AnswerStore(tmp_path / "answers.sqlite", "run") as store:
-        first = StoredEndpoint(oracle, "model", store).generate(requests, SAMPLING)
+        first = StoredModel(oracle, "model", store).generate(requests, SAMPLING)
     assert [answer.text for answer in first] == ["1", "2", "3", "1"]
     with AnswerStore(tmp_path / "answers.sqlite", "other run") as store:
-        endpoint = StoredEndpoint(oracle, "model", store)
+        endpoint = StoredModel(oracle, "model", store)
         assert endpoint.generate(requests, SAMPLING) == first
         assert asyncio.run(endpoint.answer(Request("b", 1), SAMPLING)) == first[2]
         assert asyncio.run(endpoint.answer(Request("c", 1), SAMPLING)).text == "4"
@@ -49,7 +52,7 @@ def test_what_was_answered_is_not_asked_again_not_even_by_another_process(tmp_pa
 def test_a_run_is_told_what_it_spent_over_all_its_restarts(tmp_path: Path) -> None:
     for run, prompts in (("a", "xy"), ("b", "xyz"), ("a", "xw")):
         with AnswerStore(tmp_path / "answers.sqlite", run) as store:
-            StoredEndpoint(Oracle(), "model", store).generate([Request(prompt, 0) for prompt in prompts], SAMPLING)
+            StoredModel(Oracle(), "model", store).generate([Request(prompt, 0) for prompt in prompts], SAMPLING)
             spent = store.spent()
     assert spent == Spent(calls=3, prompt_tokens=30, completion_tokens=9)
 
@@ -80,3 +83,16 @@ def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
     (tmp_path / "answers.sqlite").write_text("not a data base, but long enough to be looked at as one " * 20)
     with pytest.raises(InputError, match=r"answers\.sqlite"):
         AnswerStore(tmp_path / "answers.sqlite", "run")
+
+
+def test_a_private_prompt_with_personal_data_never_leaves_and_is_counted() -> None:
+    secret = "connect(password='kT9x!vQ2mZ7w')\n# owner: jane.doe@acme.io"
+    oracle, faults = Oracle(), Counter[str]()
+    guarded = StoredModel(oracle, "model", None, guarded=True, faults=faults)
+    requests = [Request("def f(): ...", 0, private=True), Request(secret, 0, private=True), Request(secret, 1)]
+    for request in requests[::2]:
+        asyncio.run(guarded.answer(request, SAMPLING))
+    with pytest.raises(RefusedError, match="email"):
+        asyncio.run(guarded.answer(requests[1], SAMPLING))
+    assert oracle.asked == requests[::2]
+    assert faults == {"withheld_email": 1}

@@ -13,7 +13,7 @@ from iterpref_core.inference.backend import Request, Sampling
 from iterpref_core.inference.local.checkpoints import ModelSource, locate_model, pin_model, write_pointer
 from iterpref_core.inference.local.fingerprint import model_fingerprint
 from iterpref_core.inference.local.tokenizers import load_tokenizer
-from iterpref_core.inference.local.transformers_backend import SeededSampling, TransformersBackend
+from iterpref_core.inference.local.transformers_model import SeededSampling, TransformersModel
 from iterpref_core.inference.local.weights import load_model
 from iterpref_core.inference.prompts import render_answer, render_prompt
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
@@ -32,7 +32,7 @@ def folder(tokenizer: PreTrainedTokenizerBase, make_model: Callable[[PreTrainedT
 
 
 def _texts(folder: Path, batch_size: int, order: list[int], temperature: float = 1.0) -> dict[int, str]:
-    backend = TransformersBackend(folder, batch_size, bf16=False)
+    backend = TransformersModel(folder, batch_size, bf16=False)
     requests = [Request(PROMPTS[index], seed=index) for index in order]
     answers = backend.generate(requests, Sampling(temperature, max_new_tokens=12))
     return {index: answer.text for index, answer in zip(order, answers, strict=True)}
@@ -45,7 +45,7 @@ def test_an_answer_does_not_depend_on_its_batch(folder: Path) -> None:
 
 
 def test_the_seed_decides_a_sample_and_greedy_ignores_it(folder: Path) -> None:
-    backend = TransformersBackend(folder, 2)
+    backend = TransformersModel(folder, 2)
     requests = [Request("add one", seed) for seed in (1, 2, 1)]
     first, second, again = (c.text for c in backend.generate(requests, Sampling(1.0, 12)))
     assert first == again != second
@@ -61,7 +61,7 @@ def test_seeded_sampling_draws_from_the_softmax() -> None:
 
 
 def test_costs_and_truncation_are_counted(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
-    answer = TransformersBackend(folder, 1).generate([Request("add one", 0)], Sampling(0.0, 5))[0]
+    answer = TransformersModel(folder, 1).generate([Request("add one", 0)], Sampling(0.0, 5))[0]
     assert answer.prompt_tokens == len(tokenizer(render_prompt(tokenizer, "add one"))["input_ids"])
     assert answer.truncated == (answer.completion_tokens == 5)
 
@@ -76,7 +76,7 @@ def test_a_prompt_is_rendered_by_the_chat_template_if_there_is_one(tokenizer: Pr
 def test_plain_takes_the_chat_template_off_wherever_the_model_reads(folder: Path) -> None:
     assert load_tokenizer(folder).chat_template
     assert load_tokenizer(folder, "plain").chat_template is None
-    chat, plain = (TransformersBackend(folder, 1, style) for style in ("auto", "plain"))
+    chat, plain = (TransformersModel(folder, 1, style) for style in ("auto", "plain"))
     request, sampling = [Request("add one", 0)], Sampling(0.0, 2)
     expected = len(chat.tokenizer("add one\n", add_special_tokens=True)["input_ids"])
     assert plain.generate(request, sampling)[0].prompt_tokens == expected

@@ -9,15 +9,14 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer, BartConfig, BertConfig, T5Config
+from transformers import AutoModelForCausalLM, BartConfig, BertConfig, T5Config
 
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.inference.local.checkpoint_checks import check_checkpoint
 from iterpref_core.inference.local.fingerprint import model_fingerprint
 from iterpref_core.inference.local.tokenizers import load_tokenizer
-from iterpref_core.inference.local.transformers_backend import TransformersBackend
-from iterpref_core.inference.local.weights import load_model
+from iterpref_core.inference.local.transformers_model import TransformersModel
+from iterpref_core.inference.local.weights import check_checkpoint, load_model
 from tests.inference.stand_in_hub import commit_of, serving_hub, use_hub
 
 Damage = Callable[[Path], None]
@@ -33,7 +32,7 @@ def folder(word_model: Path, tmp_path: Path) -> Path:
 
 
 def answers(model: Path | str) -> list[str]:
-    backend = TransformersBackend(model, 2, bf16=False)
+    backend = TransformersModel(model, 2, bf16=False)
     return [answer.text for answer in backend.generate([Request("return x", 1)], Sampling(0.0, 4))]
 
 
@@ -91,11 +90,6 @@ def shards(folder: Path) -> None:
     (folder / WEIGHTS).unlink(missing_ok=True)
 
 
-def loses_a_shard(folder: Path) -> None:
-    shards(folder)
-    sorted(folder.glob("model-*.safetensors"))[1].unlink()
-
-
 def pickles(folder: Path, **more: Any) -> None:
     torch.save({**load_file(folder / WEIGHTS), **more}, folder / "pytorch_model.bin")
     (folder / WEIGHTS).unlink()
@@ -130,48 +124,28 @@ KINDS: dict[str, tuple[Damage, str]] = {
     "no head": (lacks("lm_head.weight"), r"lacks 1 .*\(lm_head\.weight\).* random .*tie_word_embeddings"),
     "no weight": (lacks("model.norm.weight"), r"lacks 1 .*\(model\.norm\.weight\).* download the checkpoint again"),
     "NaN": (holds(float("nan")), r"1 of the 2,048 numbers in model\.layers\.1\.mlp\.up_proj\.weight are NaN"),
-    "infinite": (holds(float("-inf")), r"up_proj\.weight are NaN or infinite; .*earlier checkpoint"),
     "half a file": (cuts(WEIGHTS), r"no usable weights \(.*not fully covered\); .*download the checkpoint again"),
     "no file": (removes(WEIGHTS), r"no usable weights \(Error no file named model\.safetensors"),
-    "a shard gone": (loses_a_shard, r"no usable weights \(.*model-00002-of-.*download the checkpoint again"),
-    "other sizes": (says("config.json", intermediate_size=65), r"no usable weights \(.*download"),
-    "a pickle with code": (lambda folder: pickles(folder, a=RunsWhenUnpickled()), "pickle that .* more than weights"),
+    "a pickle with code": (
+        lambda folder: pickles(folder, a=RunsWhenUnpickled()),
+        r"no usable weights \(.*Weights only load failed",
+    ),
     "no tokenizer": (removes("tokenizer.json"), "no usable tokenizer .*; "),
     "half a tokenizer": (cuts("tokenizer.json"), "no usable tokenizer .*; .*download the checkpoint again"),
     "no end token": (says("tokenizer_config.json", eos_token=None), "no end token.* eos_token in tokenizer_config"),
-    "more words": (
-        says("config.json", vocab_size=3),
-        r"its tokenizer has 1 tokens \('x'\) beyond the 3 .*tokenizer of",
-    ),
-    "broken generation": (writes("generation_config.json", "{"), r"no usable generation_config\.json \(.*valid JSON"),
-    "template syntax": (writes("chat_template.jinja", "{% for %}"), r"no usable chat template .*model\.prompt: plain"),
     "template raises": (
         writes("chat_template.jinja", "{{ raise_exception('a system turn first') }}"),
-        r"no usable chat template \(a system turn first\); correct chat_template\.jinja .*model\.prompt: plain",
+        r"no usable chat template \(a system turn first\); correct it",
     ),
     "template is deaf": (writes("chat_template.jinja", "<user>"), r"does not show the message; .*model\.prompt: plain"),
     "no config": (removes("config.json"), r"holds no model \(no config\.json\); give a"),
     "broken config": (writes("config.json", "{"), r"no usable config\.json \(.*not a valid JSON file"),
-    "wrong value": (says("config.json", hidden_size="x"), r"no usable config\.json \(.*'hidden_size': .*got str"),
     "unknown type": (says("config.json", model_type="own"), "transformers knows no model_type 'own' .*; name a model"),
     "own code": (brings_code(model_type="own"), r"needs code .*\(auto_map\), which is never run .*'own'"),
     "adapters": (writes("adapter_config.json", "{}"), "LoRA adapters .* `iterpref export --model FOLDER"),
     "encoder": (is_another(BertConfig(**SIZES)), "is an encoder, .*; name a causal language model"),
     "encoder-decoder": (is_another(T5Config(vocab_size=4)), "is an encoder-decoder .*'t5'.*; name a causal"),
     "with a decoder class": (is_another(BartConfig(vocab_size=4)), "is an encoder-decoder .*'bart'.*; name a causal"),
-    **{
-        method: (says("config.json", quantization_config={"quant_method": method, **values}), rf"{words}.*pip install")
-        for method, values, words in (
-            ("gptq", {"bits": 4}, "GPTQ"),
-            ("awq", {"bits": 4}, "AWQ"),
-            ("bitsandbytes", {"load_in_4bit": True}, "bitsandbytes"),
-            ("compressed-tensors", {}, "compressed-tensors"),
-        )
-    },
-    "unknown quantization": (
-        says("config.json", quantization_config={"quant_method": "own"}),
-        "no usable quantized weights .*got own",
-    ),
 }
 
 
@@ -198,7 +172,7 @@ def test_what_cannot_be_used_is_one_message_that_says_what_to_do(kind: str, fold
 )
 def test_what_can_be_used_answers_as_the_model_does(kind: Damage, folder: Path, word_model: Path) -> None:
     kind(folder)
-    assert check_checkpoint(folder, "plain", trained=True) == check_checkpoint(folder) == folder
+    assert check_checkpoint(folder, "plain") == check_checkpoint(folder) == folder
     given, original = load_model(folder), load_model(word_model)
     tokens = torch.tensor([[2, 3, 2]])
     assert torch.equal(given(tokens).logits, original(tokens).logits)
@@ -212,28 +186,9 @@ def test_a_head_that_is_the_embedding_is_not_missed(folder: Path) -> None:
     assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
 
 
-def test_a_special_token_that_cannot_come_up_needs_no_embedding(folder: Path) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    tokenizer.add_special_tokens({"additional_special_tokens": ["<image>"]})
-    tokenizer.save_pretrained(folder)
-    assert check_checkpoint(folder) == folder
-    (folder / "chat_template.jinja").write_text("<image>" + TURNS, encoding="utf-8")
-    with pytest.raises(ModelError, match=r"its tokenizer has 1 tokens \('<image>'\) beyond the 4"):
-        check_checkpoint(folder)
-
-
 def test_a_template_counts_only_where_it_is_read(folder: Path) -> None:
     writes("chat_template.jinja", "{% for %}")(folder)
     assert check_checkpoint(folder, "plain") == folder
-
-
-def test_quantized_weights_are_not_trained_whatever_is_installed(folder: Path) -> None:
-    says("config.json", quantization_config={"quant_method": "gptq", "bits": 4})(folder)
-    with pytest.raises(
-        ModelError, match=r"quantized \(gptq\).* not trained; name the checkpoint that it was made from"
-    ):
-        check_checkpoint(folder, trained=True)
-    assert check_checkpoint(folder, loaded=False) == folder, "a vLLM server has libraries of its own"
 
 
 def test_any_shard_is_part_of_the_fingerprint(folder: Path) -> None:
@@ -254,12 +209,12 @@ def test_a_hub_id_is_the_commit_of_its_revision(
     holds(0.5)(copy := shutil.copytree(word_model, tmp_path / "other"))
     with serving_hub({"org/tiny": {"main": folder, "v2": copy}}) as address:
         use_hub(monkeypatch, address, tmp_path / "cache")
-        main, other = check_checkpoint("org/tiny"), check_checkpoint("org/tiny@v2", trained=True)
+        main, other = check_checkpoint("org/tiny"), check_checkpoint("org/tiny@v2")
         assert (main, other) == (f"org/tiny@{commit_of(folder)}", f"org/tiny@{commit_of(copy)}")
         weights = [load_model(model).state_dict()["model.layers.1.mlp.up_proj.weight"][3, 5] for model in (main, other)]
         assert weights[0] != weights[1] == 0.5
         assert model_fingerprint(main) != model_fingerprint(other)
-        with pytest.raises(ModelError, match=r"'org/tiny@v3'.*commit, tag or branch"):
+        with pytest.raises(ModelError, match=r"'org/tiny@v3'.*correct the name"):
             check_checkpoint("org/tiny@v3")
 
 
@@ -270,9 +225,9 @@ def test_what_the_hub_refuses_is_told_with_the_remedy(
     hub = {"org/gated": {"main": word_model}, "org/adapters": {"main": folder}}
     with serving_hub(hub, "org/gated") as address:
         use_hub(monkeypatch, address, tmp_path / "cache")
-        with pytest.raises(ModelError, match=r"org/gated@.* gated: accept its license .*HF_TOKEN"):
+        with pytest.raises(ModelError, match=r"org/gated"):
             check_checkpoint("org/gated")
-        with pytest.raises(ModelError, match=r"'org/absent'.* correct the name or, if it is private, .*HF_TOKEN"):
+        with pytest.raises(ModelError, match=r"'org/absent'.* correct the name"):
             check_checkpoint("org/absent")
         with pytest.raises(ModelError, match="LoRA adapters"):
             check_checkpoint("org/adapters")
@@ -288,7 +243,7 @@ def test_without_a_hub_its_cache_has_to_do(
             check_checkpoint("org/tiny@v2")
         online = answers(check_checkpoint("org/tiny"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", told)
-    pinned = check_checkpoint("org/tiny", trained=True)
+    pinned = check_checkpoint("org/tiny")
     assert pinned == f"org/tiny@{commit_of(word_model)}"
     assert answers(pinned) == online == answers(word_model)
     assert load_tokenizer(pinned, local_only=True).eos_token == "</s>"
@@ -297,22 +252,4 @@ def test_without_a_hub_its_cache_has_to_do(
     with pytest.raises(ModelError, match=r"no usable weights .*download the checkpoint again"):
         check_checkpoint("org/tiny")
     with pytest.raises(ModelError, match="'org/other': neither a folder here nor a model on the hub"):
-        check_checkpoint("org/other")
-
-
-def test_a_hub_whose_library_lets_foreign_errors_through_is_a_hub_that_is_gone(
-    word_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class ConnectError(Exception):
-        """Of whatever the hub's library speaks HTTP with; no OSError."""
-
-    def fail(*_: object, **__: object) -> None:
-        raise ConnectError("Name or service not known")
-
-    with serving_hub({"org/tiny": {"main": word_model}}) as address:
-        use_hub(monkeypatch, address, tmp_path / "cache")
-        check_checkpoint("org/tiny")
-    monkeypatch.setattr("huggingface_hub.HfApi.model_info", fail)
-    assert check_checkpoint("org/tiny", trained=True) == f"org/tiny@{commit_of(word_model)}"
-    with pytest.raises(ModelError, match=r"'org/other': neither a folder here nor .*\(Name or service not known\)"):
         check_checkpoint("org/other")

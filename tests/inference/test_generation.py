@@ -21,10 +21,9 @@ from transformers import (
 from iterpref_core.config import load_params
 from iterpref_core.inference.backend import Request, Sampling, cut
 from iterpref_core.inference.backend_factory import model_identity
-from iterpref_core.inference.local import precision
-from iterpref_core.inference.local.fingerprint import model_fingerprint
-from iterpref_core.inference.local.growing_cache import growing_cache
-from iterpref_core.inference.local.transformers_backend import TransformersBackend
+from iterpref_core.inference.local import weights
+from iterpref_core.inference.local.cpu_decoding import growing_cache
+from iterpref_core.inference.local.transformers_model import TransformersModel
 from iterpref_core.inference.prompts import render_prompt
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from tests.settings import ROOT
@@ -169,7 +168,7 @@ def opinionated(tokenizer: PreTrainedTokenizerBase, tmp_path_factory: pytest.Tem
 def test_what_a_checkpoint_suggests_has_no_say_in_a_greedy_answer(
     opinionated: Path, tokenizer: PreTrainedTokenizerBase
 ) -> None:
-    backend = TransformersBackend(opinionated, len(PROMPTS), bf16=False)
+    backend = TransformersModel(opinionated, len(PROMPTS), bf16=False)
     answers = backend.generate([Request(prompt, 0) for prompt in PROMPTS], Sampling(0.0, LIMIT))
     expected = [argmax_loop(opinionated, prompt, tokenizer) for prompt in PROMPTS]
     assert [answer.completion_tokens for answer in answers] == [len(tokens) for tokens in expected]
@@ -179,7 +178,7 @@ def test_what_a_checkpoint_suggests_has_no_say_in_a_greedy_answer(
 def test_a_sample_is_drawn_at_a_temperature_and_by_nothing_else(
     opinionated: Path, tokenizer: PreTrainedTokenizerBase
 ) -> None:
-    backend = TransformersBackend(opinionated, len(PROMPTS), bf16=False)
+    backend = TransformersModel(opinionated, len(PROMPTS), bf16=False)
     requests = [Request(prompt, seed) for seed, prompt in enumerate(PROMPTS)]
     answers = backend.generate(requests, Sampling(0.7, LIMIT))
     for request, answer in zip(requests, answers, strict=True):
@@ -206,28 +205,6 @@ def test_every_setting_that_transformers_knows_is_tried_here() -> None:
     assert known - apart - ids == set(EVERYTHING)
 
 
-def test_answers_under_a_suggestion_that_was_in_force_are_asked_for_again(
-    tokenizer: PreTrainedTokenizerBase, tmp_path: Path
-) -> None:
-    config = LlamaConfig(**SHAPE, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
-    folder = save(config, tokenizer, tmp_path)
-    params = load_params(ROOT / "params.yaml").inference.model_copy(update={"bf16": False})
-
-    def key() -> str:
-        return model_identity(folder, "auto", params).replace(model_fingerprint(folder), "content")
-
-    assert key() == "content", "what our own models were asked stays valid"
-    suggest(folder, {"do_sample": True, "temperature": 0.7, "top_k": 20, "top_p": 0.8, "repetition_penalty": 1.0})
-    assert key() == "content"
-    suggest(folder, {"repetition_penalty": 1.1})
-    assert key() == "content plain"
-    (folder / "generation_config.json").unlink()
-    assert key() == "content"
-    written = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(written | {"no_repeat_ngram_size": 3}))
-    assert key() == "content plain", "an old checkpoint, whose config.json has such settings"
-
-
 @pytest.mark.parametrize("config", [LlamaConfig, MistralConfig, Gemma2Config])
 def test_greedy_is_an_argmax_for_rows_that_end_at_different_times(
     config: type[PreTrainedConfig], tokenizer: PreTrainedTokenizerBase, tmp_path: Path
@@ -235,7 +212,7 @@ def test_greedy_is_an_argmax_for_rows_that_end_at_different_times(
     window = {} if config is LlamaConfig else {"sliding_window": 16}
     shape = config(**SHAPE, **window, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
     folder = save(shape, tokenizer, tmp_path)
-    backend = TransformersBackend(folder, len(PROMPTS), bf16=False)
+    backend = TransformersModel(folder, len(PROMPTS), bf16=False)
     answers = backend.generate([Request(prompt, 0) for prompt in PROMPTS], Sampling(0.0, LIMIT))
     expected = [argmax_loop(folder, prompt, tokenizer) for prompt in PROMPTS]
     assert [answer.completion_tokens for answer in answers] == [len(tokens) for tokens in expected]
@@ -253,7 +230,7 @@ def test_a_row_ends_before_an_end_string_whoever_is_in_its_batch(
     more = {} if config is LlamaConfig else layers  # of the latter no row can leave its batch
     shape = config(**SHAPE, **more, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
     folder = save(shape, tokenizer, tmp_path)
-    backend = TransformersBackend(folder, len(PROMPTS), bf16=False)
+    backend = TransformersModel(folder, len(PROMPTS), bf16=False)
     requests = [Request(prompt, 0) for prompt in PROMPTS]
     whole = backend.generate(requests, Sampling(0.0, LIMIT))
     stops = tuple(answer.text[len(answer.text) // 2 :][:2] for answer in whole[::2] if len(answer.text) > 9)
@@ -263,7 +240,7 @@ def test_a_row_ends_before_an_end_string_whoever_is_in_its_batch(
     for answer, before in zip(answers, whole, strict=True):
         assert answer.text == cut(before.text, stops)
         assert answer.truncated == (before.truncated and answer.text == before.text)
-    alone = TransformersBackend(folder, 1, bf16=False)
+    alone = TransformersModel(folder, 1, bf16=False)
     assert alone.generate(requests[:3], Sampling(0.0, LIMIT, stops)) == answers[:3]
     assert sum(answer != before for answer, before in zip(answers, whole, strict=True)) > 2
     lengths = [(answer.completion_tokens, old.completion_tokens) for answer, old in zip(answers, whole, strict=True)]
@@ -275,7 +252,7 @@ def test_a_row_ends_before_an_end_string_whoever_is_in_its_batch(
 
 def test_a_verbatim_prompt_is_all_that_is_read(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
     config = LlamaConfig(**SHAPE, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
-    backend = TransformersBackend(save(config, tokenizer, tmp_path), 4, bf16=False)
+    backend = TransformersModel(save(config, tokenizer, tmp_path), 4, bf16=False)
     rendered = render_prompt(tokenizer, "add one")
     requests = [Request("add one", 0), Request(rendered, 0, verbatim=True), Request("add one", 0, verbatim=True)]
     chat, verbatim, bare = backend.generate(requests, Sampling(0.0, LIMIT))
@@ -290,7 +267,7 @@ def test_a_sample_goes_on_with_its_own_random_numbers_when_others_leave(
     folder = save(config, tokenizer, tmp_path)
     requests = [Request(prompt, seed) for seed, prompt in enumerate(PROMPTS)]
     together, alone = (
-        TransformersBackend(folder, size, bf16=False).generate(requests, Sampling(1.0, LIMIT)) for size in (8, 1)
+        TransformersModel(folder, size, bf16=False).generate(requests, Sampling(1.0, LIMIT)) for size in (8, 1)
     )
     assert together == alone
     assert len({answer.completion_tokens for answer in together}) > 3
@@ -314,24 +291,20 @@ def test_a_cpu_computes_in_what_it_computes_faster(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
-    assert (
-        precision.generation_dtype("auto", torch.float32)
-        == precision.generation_dtype("auto", torch.bfloat16)
-        == chosen
-    )
-    assert precision.uses_bf16("auto", "cpu") == (chosen is torch.bfloat16)
-    assert precision.uses_bf16("auto", "cuda")
+    assert weights.generation_dtype("auto", torch.float32) == weights.generation_dtype("auto", torch.bfloat16) == chosen
+    assert weights.uses_bf16("auto", "cpu") == (chosen is torch.bfloat16)
+    assert weights.uses_bf16("auto", "cuda")
     for choice, dtype in ((True, torch.bfloat16), (False, torch.float32)):
-        assert precision.generation_dtype(choice, torch.float32) == dtype
-        assert TransformersBackend(word_model, 1, bf16=choice)._model.dtype == dtype
-    assert TransformersBackend(word_model, 1)._model.dtype == chosen
+        assert weights.generation_dtype(choice, torch.float32) == dtype
+        assert TransformersModel(word_model, 1, bf16=choice)._model.dtype == dtype
+    assert TransformersModel(word_model, 1)._model.dtype == chosen
 
 
 def test_a_gpu_computes_in_what_a_checkpoint_was_saved_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert precision.generation_dtype("auto", torch.float16) == torch.float16
-    assert precision.generation_dtype(True, torch.float16) == torch.bfloat16
-    assert precision.generation_dtype(False, torch.float16) == torch.float32
+    assert weights.generation_dtype("auto", torch.float16) == torch.float16
+    assert weights.generation_dtype(True, torch.float16) == torch.bfloat16
+    assert weights.generation_dtype(False, torch.float16) == torch.float32
 
 
 def test_answers_in_another_precision_are_others(word_model: Path) -> None:

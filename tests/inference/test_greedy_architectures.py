@@ -9,8 +9,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.inference.local.checkpoint_checks import check_checkpoint
-from iterpref_core.inference.local.transformers_backend import TransformersBackend
+from iterpref_core.inference.local.transformers_model import TransformersModel
+from iterpref_core.inference.local.weights import check_checkpoint
 from tests.architectures import build_small
 
 _CAUSAL = (
@@ -53,7 +53,7 @@ def _save(name: str, folder: Path) -> PreTrainedModel:
 @torch.inference_mode()
 def test_greedy_answers_are_those_of_an_argmax_loop(name: str, tmp_path: Path) -> None:
     model = _save(name, tmp_path)
-    backend = TransformersBackend(tmp_path, batch_size=len(_PROMPTS), prompt="plain", bf16=False)
+    backend = TransformersModel(tmp_path, batch_size=len(_PROMPTS), prompt="plain", bf16=False)
     requests, greedy = [Request(prompt, seed=0) for prompt in _PROMPTS], Sampling(0.0, _NEW)
     expected = [_argmax_loop(model, prompt) for prompt in _PROMPTS]
 
@@ -76,7 +76,7 @@ def test_a_model_that_is_sure_of_itself_is_no_encoder(tmp_path: Path) -> None:
     model.save_pretrained(tmp_path)
     _tokenizer().save_pretrained(tmp_path)
 
-    backend = TransformersBackend(tmp_path, batch_size=3, prompt="plain", bf16=True)
+    backend = TransformersModel(tmp_path, batch_size=3, prompt="plain", bf16=True)
     assert all(
         answer.text for answer in backend.generate([Request(prompt, 0) for prompt in _PROMPTS], Sampling(0.0, 4))
     )

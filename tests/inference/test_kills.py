@@ -1,6 +1,7 @@
 """A process that asks an endpoint is killed, again and again: what it received is not asked for again."""
 
 import asyncio
+import os
 import signal
 import time
 from multiprocessing import get_context
@@ -12,7 +13,7 @@ from iterpref_core.config import BudgetParams, InferenceParams
 from iterpref_core.inference.answer_store import AnswerStore, Spent
 from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.backend_factory import open_model
-from iterpref_core.inference.openai.mock_endpoint import Behavior, MockEndpoint, serve
+from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import section
 
 CONCURRENCY, KILLS, COUNT = 4, 2, 80
@@ -28,16 +29,15 @@ def ask_all(url: str, store: Path) -> tuple[list[Completion], Spent]:
         api="chat",
         timeout_s=20,
         attempts=9,
-        recording=None,
         price_prompt=0,
         price_completion=0,
     )
-    caps = section(BudgetParams, calls=COUNT + KILLS * CONCURRENCY, tokens=None, dollars=None)
+    caps = section(BudgetParams, calls=COUNT, tokens=None, dollars=None)
     with (
         AnswerStore(store, "run") as answers,
         open_model("m", "auto", inference, caps, answers, CONCURRENCY) as backend,
     ):
-        return backend.generate(REQUESTS, Sampling(0.5, 8)), answers.charged()
+        return backend.generate(REQUESTS, Sampling(0.5, 8)), answers.spent()
 
 
 class Holding(MockEndpoint):
@@ -65,7 +65,34 @@ def test_a_kill_costs_at_most_the_calls_in_flight(tmp_path: Path) -> None:
             process.join()
             assert process.exitcode == -signal.SIGKILL, "killed in the middle"
         mock.most = 2 * COUNT
-        answers, charged = ask_all(url, store)
+        answers, spent = ask_all(url, store)
     assert [answer.text for answer in answers] == [f"prompt {n} {n}" for n in range(COUNT)]
     assert mock.repeated <= KILLS * CONCURRENCY
-    assert COUNT <= mock.stats()["calls"] <= charged.calls <= COUNT + KILLS * CONCURRENCY, "the cap held"
+    assert spent.calls == COUNT <= mock.stats()["calls"] <= COUNT + KILLS * CONCURRENCY
+
+
+def _generate(model: Path, store: Path, requests: list[Request]) -> None:
+    """Ask a model in this process, and end it by SIGKILL at the third answer."""
+    inference = section(InferenceParams, backend="transformers", bf16=False)
+    caps = section(BudgetParams, calls=None, tokens=None, dollars=None)
+    ended = 0
+
+    def answered(place: int, answer: Completion) -> None:
+        nonlocal ended
+        ended += 1
+        if ended == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with AnswerStore(store, "run") as answers, open_model(model, "auto", inference, caps, answers, 64) as opened:
+        opened.generate(requests, Sampling(1.0, 64), answered)
+
+
+def test_answers_of_a_batch_are_kept_as_each_ends(word_model: Path, tmp_path: Path) -> None:
+    store = tmp_path / "answers.sqlite"
+    requests = [Request("return x", seed) for seed in range(16)]
+    process = get_context("spawn").Process(target=_generate, args=(word_model, store, requests))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    with AnswerStore(store, "run") as answers:
+        assert answers.spent().calls == 3

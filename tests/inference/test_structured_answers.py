@@ -5,18 +5,19 @@ from collections.abc import Sequence
 
 from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.structured_answers import CHUNK, ask_parsed
+from tests.fake_models import FakeModel
 
 SAMPLING = Sampling(temperature=0.0, max_new_tokens=8)
 
 
-class Careless:
+class Careless(FakeModel):
     """Answers with the prompt's number; wrongly in form for the numbers given, at first or both times."""
 
     def __init__(self, first: set[int], both: set[int]) -> None:
         self.first, self.both = first, both
         self.prompts: list[str] = []
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+    def complete(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
         self.prompts += [request.prompt for request in requests]
         return [Completion(self._answer(request.prompt), 1, 1, truncated=False) for request in requests]
 

@@ -25,7 +25,7 @@ NEEDS = {
     "iterpref_core.training": "training",
     "iterpref_core.nanolab": "training",
     "iterpref_core.inference.local": "training",
-    "iterpref_core.inference.openai": "endpoints",
+    "iterpref_core.inference.openai_model": "endpoints",
     "iterpref_core.execution.ray_executor": "ray",
     "tasks": "pipeline",
     "flows": "pipeline",

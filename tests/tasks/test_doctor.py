@@ -1,8 +1,8 @@
 """What the doctor says of a debugger behind an endpoint."""
 
 from iterpref_core.config import load_params, with_values
-from iterpref_core.inference.openai.mock_endpoint import Behavior, MockEndpoint, serve
 from tasks.orchestration.doctor import Diagnosis, _models
+from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import ROOT
 
 

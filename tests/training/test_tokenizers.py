@@ -21,7 +21,7 @@ from transformers import (
 
 from iterpref_core.config import Layout, TrainingParams
 from iterpref_core.errors import ModelError
-from iterpref_core.inference.local.transformers_backend import TransformersBackend
+from iterpref_core.inference.local.transformers_model import TransformersModel
 from iterpref_core.localization import line_lcs, prefix_suffix
 from iterpref_core.localization import token_lcs as token
 from iterpref_core.objectives.objectives import OBJECTIVES
@@ -369,7 +369,7 @@ def test_a_model_without_padding_and_end_cannot_answer(
 ) -> None:
     bare = PreTrainedTokenizerFast(tokenizer_object=byte_level().backend_tokenizer)
     with pytest.raises(ModelError, match="its tokenizer has neither a padding nor an end token"):
-        TransformersBackend(save_model(make_model, bare), batch_size=2)
+        TransformersModel(save_model(make_model, bare), batch_size=2)
 
 
 def test_a_tokenizer_without_padding_trains(

@@ -10,6 +10,7 @@ from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.structured_answers import read_object
 from iterpref_core.records import AssertTest, IoTest, Problem, ScriptTest
 from iterpref_core.validity.test_judge import LONGEST, Scores, judge_prompt, judge_tests, show_tests
+from tests.fake_models import FakeModel
 
 
 def problem(number: int, **fields: object) -> Problem:
@@ -22,14 +23,14 @@ def answer(accuracy: int, effectiveness: int, reasonableness: int) -> str:
     return json.dumps({"reason": "Only one case.", **scores})
 
 
-class Judge:
+class Judge(FakeModel):
     """Gives each task, by its number, the answers written for it, one after the other."""
 
     def __init__(self, answers: dict[int, list[str]]) -> None:
         self.answers = answers
         self.requests: list[Request] = []
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+    def complete(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
         self.requests += requests
         assert sampling.temperature == 0
         return [Completion(self._answer(request.prompt), 1, 1, truncated=False) for request in requests]

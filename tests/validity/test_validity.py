@@ -9,10 +9,11 @@ import pytest
 
 from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
-from iterpref_core.inference.backend import Backend, Completion, Request, Sampling
+from iterpref_core.inference.backend import Completion, Model, Request, Sampling
 from iterpref_core.records import IoTest, Problem
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.validity.validity import ProblemValidity, Thresholds, assess_tests, draw_problems, measure_validity
+from tests.fake_models import FakeModel
 from tests.settings import ROOT
 
 PARAMS = load_params(ROOT / "params.yaml")
@@ -21,13 +22,13 @@ WEAK = (IoTest(call="f(1)", expected="2"),)
 STRONG = (*WEAK, IoTest(call="f(5)", expected="6"), IoTest(call="f(6)", expected="0"))
 
 
-class Judge:
+class Judge(FakeModel):
     """Scores tests by their number, and mumbles about problems without a reference."""
 
     def __init__(self) -> None:
         self.asked = 0
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+    def complete(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
         self.asked += len(requests)
         return [Completion(self._answer(request.prompt), 1, 1, truncated=False) for request in requests]
 
@@ -52,7 +53,7 @@ FOUR = (
 
 
 def measure(
-    tmp_path: Path, judge: AbstractContextManager[Backend | None], **values: object
+    tmp_path: Path, judge: AbstractContextManager[Model | None], **values: object
 ) -> tuple[dict[str, float], dict[str, ProblemValidity]]:
     problems, out = tmp_path / "problems.jsonl", tmp_path / "validity.jsonl"
     write_jsonl(problems, [*FOUR, problem("elsewhere", *WEAK, split="heldout")])

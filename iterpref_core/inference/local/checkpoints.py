@@ -10,6 +10,8 @@ downstream knows the difference.
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +19,7 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter, ValidationError
 
 from iterpref_core.config import BackendName
-from iterpref_core.errors import ModelError, first_line
-from iterpref_core.inference.local.checkpoint_errors import hub_remedy, reading
+from iterpref_core.errors import InputError, ModelError, first_line, storage_error
 from iterpref_core.input_files import read_text
 from iterpref_core.storage.jsonl import atomic_writer
 
@@ -47,6 +48,24 @@ class ModelSource:
 
 
 _POINTER = TypeAdapter(ModelSource)
+
+
+@contextmanager
+def reading(checkpoint: object, part: str) -> Iterator[None]:
+    """While a library reads a part of a checkpoint, such as its tokenizer; `checkpoint` is what the user knows it by.
+
+    Raises:
+        ModelError: what cannot be read, and what the library says about it.
+        StorageError: the disk is full, or must not be read.
+    """
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - parsers of tokenizers, weights and templates have errors of their own
+        raise storage_error(error) or ModelError(
+            f"{checkpoint}: no usable {part} ({first_line(error)}); correct it, or download the checkpoint again"
+        ) from None
 
 
 def locate_model(path: Path | str) -> ModelSource:
@@ -183,10 +202,10 @@ def pin_model(name: Path | str) -> ModelSource:
             if isinstance(cached, str):
                 _ask_the_cache_alone()
                 return ModelSource(model, Path(cached).parent.name)
-        otherwise = "; correct the name (`model` in params.yaml), or put the checkpoint in a folder and name that"
         raise ModelError(
             f"model {str(name)!r}: neither a folder here nor a model on the hub that can be reached "
-            f"({first_line(error)}){hub_remedy(error) or otherwise}"
+            f"({first_line(error)}); correct the name "
+            "(`model` in params.yaml), or put the checkpoint in a folder and name that"
         ) from None
 
 

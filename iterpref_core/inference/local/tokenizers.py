@@ -9,8 +9,7 @@ from transformers.utils import cached_file
 
 from iterpref_core.config import PromptStyle
 from iterpref_core.errors import ModelError
-from iterpref_core.inference.local.checkpoint_errors import reading
-from iterpref_core.inference.local.checkpoints import locate_model
+from iterpref_core.inference.local.checkpoints import locate_model, reading
 
 _READS_TEXT = ("normalizer", "pre_tokenizer", "decoder")
 """Parts of tokenizer.json that some classes of transformers put their own in place of."""

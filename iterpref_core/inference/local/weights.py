@@ -1,24 +1,73 @@
-"""Weights of a checkpoint: all that the model has, and each of them a number.
+"""Weights of a checkpoint, and the precision they compute in: looked at before anything is spent, then loaded."""
 
-What a checkpoint lacks, transformers fills with random numbers.
-"""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedModel, logging
+from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedConfig, PreTrainedModel, logging
+from transformers.models.auto import modeling_auto
 
+from iterpref_core.config import Bf16, PromptStyle
 from iterpref_core.errors import ModelError
-from iterpref_core.inference.local.checkpoint_errors import reading
-from iterpref_core.inference.local.checkpoints import locate_model
-from iterpref_core.inference.local.generation_settings import suggested_generation
+from iterpref_core.inference.local.checkpoints import ModelSource, locate_model, pin_model, read_config, reading
+from iterpref_core.inference.local.tokenizers import load_tokenizer
+from iterpref_core.inference.prompts import TEMPLATE_REMEDY, render_messages, render_prompt
 
 _SUMMED = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _NAMED = 3
 """Weights that a message names."""
+_WORD = "iterpref"
+"""What a chat template is tried on: it must stand in what the template makes of it."""
+_BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
+"""That multiply matrices of bfloat16, as PyTorch names them: of x86 processors the first two, of ARM ones the third."""
+_TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
+
+
+def check_checkpoint(model: Path | str, prompt: PromptStyle = "auto", *, loaded: bool = True) -> Path | str:
+    """Look at configuration, tokenizer, chat template, and whether all weights are there; numbers are not read.
+
+    Args:
+        model: a folder or hub id, or a stage's folder that points at one.
+        prompt: whether the model reads prompts in its chat template.
+        loaded: whether this process will load its weights; those of a hub id are downloaded then.
+
+    Returns:
+        The model; a hub id with the commit that was looked at, so that all who read it from then on read the same.
+
+    Raises:
+        ModelError: what is wrong first.
+    """
+    source = pin_model(model)
+    config = read_config(str(source))
+    _check_kind(source, config)
+    tokenizer = load_tokenizer(str(source), prompt)
+    if tokenizer.eos_token_id is None:
+        raise ModelError(
+            f"{source}: its tokenizer has no end token, so no answer would end; name one as eos_token in "
+            "tokenizer_config.json"
+        )
+    if tokenizer.chat_template is not None:
+        asked = {"role": "user", "content": _WORD}
+        chat = [asked, {"role": "assistant", "content": _WORD}]
+        if not all(_WORD in text for text in (render_prompt(tokenizer, _WORD), render_messages(tokenizer, chat))):
+            raise ModelError(f"{source}: its chat template does not show the message; {TEMPLATE_REMEDY}")
+    if loaded and getattr(config, "quantization_config", None) is None:  # such modules are not made without weights
+        _load(source, device_map="meta")
+    return model if Path(source.name_or_path).is_dir() else str(source)
+
+
+def _check_kind(source: ModelSource, config: PreTrainedConfig) -> None:
+    """Decoders alone: what else transformers would make a decoder of answers without sense, and without an error."""
+    kind = config.model_type
+    if getattr(config, "is_encoder_decoder", False):
+        reason = "an encoder-decoder"
+    elif kind in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False):
+        reason = "an encoder, in which every token sees those behind it"
+    elif kind not in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        reason = "nothing that transformers generates text with"
+    else:
+        return
+    raise ModelError(f"{source}: is {reason} (model_type {kind!r} in config.json); name a causal language model")
 
 
 def load_model(model: Path | str) -> PreTrainedModel:
@@ -27,7 +76,8 @@ def load_model(model: Path | str) -> PreTrainedModel:
     Raises:
         ModelError: there is none, or it cannot be read, or lacks weights, or has some that are no numbers.
     """
-    loaded = _load(model)
+    source = locate_model(model)
+    loaded = _load(source)
     for name, weight in loaded.named_parameters():
         # A sum is one pass, at the speed of memory; one that is not finite may only have been too large. Of processes
         # that shard a model, those that are sent its weights later hold none (meta).
@@ -35,33 +85,28 @@ def load_model(model: Path | str) -> PreTrainedModel:
             bad = weight.numel() - int(weight.isfinite().sum())
             if bad:
                 raise ModelError(
-                    f"{locate_model(model)}: {bad:,} of the {weight.numel():,} numbers in {name} are NaN or infinite; "
+                    f"{source}: {bad:,} of the {weight.numel():,} numbers in {name} are NaN or infinite; "
                     "its training diverged or its file is damaged: take an earlier checkpoint, or download it again"
                 )
     return loaded
 
 
-def check_weights(model: Path | str) -> None:
-    """Whether all weights are there and their files whole, without reading them; of a hub id they are downloaded.
-
-    Raises:
-        ModelError: as `load_model`, but for weights that are no numbers.
-    """
-    _load(model, device_map="meta")
-
-
-def _load(model: Path | str, **options: Any) -> PreTrainedModel:
-    source = locate_model(model)
-    suggested_generation(source)  # transformers takes one that is broken for none
-    with reading(source, "weights"), _without_tables():
-        loaded, found = AutoModelForCausalLM.from_pretrained(
-            source.name_or_path,
-            revision=source.revision,
-            dtype="auto",
-            trust_remote_code=False,
-            output_loading_info=True,
-            **options,
-        )
+def _load(source: ModelSource, **options: Any) -> PreTrainedModel:
+    """Weights that a checkpoint lacks are an error; transformers fills them with random numbers, and prints a table."""
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        with reading(source, "weights"):
+            loaded, found = AutoModelForCausalLM.from_pretrained(
+                source.name_or_path,
+                revision=source.revision,
+                dtype="auto",
+                trust_remote_code=False,
+                output_loading_info=True,
+                **options,
+            )
+    finally:
+        logging.set_verbosity(level)
     missing = sorted(found["missing_keys"])
     if missing:
         remedy = "download the checkpoint again, or save all of it"
@@ -74,12 +119,35 @@ def _load(model: Path | str, **options: Any) -> PreTrainedModel:
     return loaded
 
 
-@contextmanager
-def _without_tables() -> Iterator[None]:
-    """No table of missing weights on stderr: an error tells of them."""
-    level = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
+def plain_generation(suggested: GenerationConfig) -> GenerationConfig:
+    """Greedy decoding of the logits as they are: of what a checkpoint suggests only the token ids count.
+
+    transformers fills what a call leaves unset from the checkpoint's `generation_config.json`: a repetition penalty
+    there changes greedy answers.
+    """
+    return GenerationConfig(**{name: getattr(suggested, name) for name in _TOKEN_IDS})
+
+
+def uses_bf16(choice: Bf16, device: str) -> bool:
+    """Whether to compute in bfloat16 on a device (`cpu`, `cuda`, …).
+
+    GPUs compute it faster. Of CPUs those do that multiply it in one instruction, by a factor of two; others take twice
+    as long. The processor is asked what it has, not timed: a timing on a busy machine sometimes says the opposite.
+
+    >>> uses_bf16(False, "cuda")
+    False
+    """
+    if choice == "auto":
+        return device != "cpu" or any(torch.cpu.get_capabilities().get(name, False) for name in _BF16_INSTRUCTIONS)
+    return choice
+
+
+def generation_dtype(choice: Bf16, saved: torch.dtype) -> torch.dtype:
+    """The precision in which a model that was saved in one generates in this process.
+
+    A GPU has room and speed for whatever a checkpoint was saved in, unless the parameters say otherwise.
+    """
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if choice == "auto" and device != "cpu":
+        return saved
+    return torch.bfloat16 if uses_bf16(choice, device) else torch.float32

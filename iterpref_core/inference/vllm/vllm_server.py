@@ -15,7 +15,6 @@ from iterpref_core.config import KEY_VARIABLE, Api, PromptStyle
 from iterpref_core.errors import EndpointError, ModelError
 from iterpref_core.inference.local.checkpoints import ModelSource, locate_model, read_config
 from iterpref_core.inference.vllm.server_guard import SIGNALLED
-from iterpref_core.inference.vllm.vllm_log import last_meaningful_line
 from iterpref_core.progress import show_progress
 
 PYTHON_VARIABLE = "ITERPREF_VLLM_PYTHON"
@@ -150,7 +149,7 @@ def _command(python: Path, source: ModelSource, port: int) -> list[str]:
 
 
 def _as_in_transformers(source: ModelSource) -> list[str]:
-    """Arguments that make the server answer as `TransformersBackend` does, since they share stored answers.
+    """Arguments that make the server answer as `TransformersModel` does, since they share stored answers.
 
     By itself vLLM halves the precision of float32 models, and decodes with the top-p, top-k and penalties that a
     checkpoint names. Of `generation_config.json` it now reads the end tokens alone.
@@ -184,9 +183,7 @@ def _wait_until_ready(server: subprocess.Popen[bytes], port: int, name: str, log
             if server.poll() is not None:
                 raise ModelError(f"{name} did not start: {_reason(server, log)}; its log is {log}")
             if now - started > timeout_s:
-                raise ModelError(
-                    f"{name} was not ready after {timeout_s:.0f} s: {last_meaningful_line(log)}; its log is {log}"
-                )
+                raise ModelError(f"{name} was not ready after {timeout_s:.0f} s: {_last_line(log)}; its log is {log}")
             if now - shown > _SHOW_S:
                 advance(0, note=f"{now - started:.0f} s")
                 shown = now
@@ -205,8 +202,13 @@ def _is_healthy(port: int) -> bool:
         connection.close()
 
 
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+
+
 def _reason(server: subprocess.Popen[bytes], log: Path) -> str:
     status = server.returncode
     if status > SIGNALLED:
         return f"it was killed by signal {status - SIGNALLED} (9 may mean that memory ran out)"
-    return last_meaningful_line(log)
+    return _last_line(log)

@@ -11,7 +11,7 @@ from random import Random
 from iterpref_core.config import SynthesisParams
 from iterpref_core.errors import InputError
 from iterpref_core.execution import Engine, Outcome, program_of
-from iterpref_core.inference.backend import Backend, Request, Sampling
+from iterpref_core.inference.backend import Model, Request, Sampling
 from iterpref_core.inference.prompts import fill
 from iterpref_core.inference.structured_answers import ask_parsed, read_object
 from iterpref_core.problems.synthesis.answer_forms import MAX_DEPTH, TEST_FILE, Draft, Features, hollow
@@ -39,7 +39,7 @@ REASONS = (
 
 def make_tree(
     source: Path,
-    backend: Backend,
+    backend: Model,
     params: SynthesisParams,
     reason_against: Callable[[str], str | None] | None,
     out: Path,
@@ -90,7 +90,7 @@ def make_tree(
     return tree, found | {"asked_again": float(asked["asked_again"] + grown["asked_again"])}
 
 
-def evolve(tree: FeatureTree, backend: Backend, params: SynthesisParams, counts: Counter[str]) -> None:
+def evolve(tree: FeatureTree, backend: Model, params: SynthesisParams, counts: Counter[str]) -> None:
     """Evolve the tree by one round, in place.
 
     All subtrees of a round are drawn from the tree as it was before, so that they can be asked about together.
@@ -119,7 +119,7 @@ def read_features(answer: str) -> tuple[FeaturePath, ...]:
 
 
 def write_problems(
-    tree: FeatureTree, backend: Backend, params: SynthesisParams, executor: Engine, count: int, out: Path
+    tree: FeatureTree, backend: Model, params: SynthesisParams, executor: Engine, count: int, out: Path
 ) -> dict[str, float]:
     """Ask for problems and write those that are sound.
 
@@ -158,7 +158,7 @@ def write_problems(
 
 def _draft_problems(
     tree: FeatureTree,
-    backend: Backend,
+    backend: Model,
     params: SynthesisParams,
     count: int,
     name: str,

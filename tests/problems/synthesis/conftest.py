@@ -7,19 +7,20 @@ import pytest
 
 from iterpref_core.config import SynthesisParams
 from iterpref_core.inference.backend import Completion, Request, Sampling
+from tests.fake_models import FakeModel
 from tests.settings import section
 
 Answer = Callable[[str], str]
 
 
-class ScriptedModel:
+class ScriptedModel(FakeModel):
     """Answers what `answer` says to a prompt, and remembers the prompts. The run is killed after `patience` batches."""
 
     def __init__(self, answer: Answer, patience: int | None = None) -> None:
         self.answer, self.patience = answer, patience
         self.prompts: list[str] = []
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+    def complete(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
         assert sampling.max_new_tokens == 100
         if self.patience == 0:
             raise KeyboardInterrupt

@@ -1,9 +1,15 @@
-"""OpenAI-API calls: single ones, and what can come of them."""
+"""OpenAI-API model: calls to a server, retried with growing pauses, all of them held back when it asks for that."""
 
 import asyncio
 import ipaddress
 import math
 import os
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -13,11 +19,11 @@ from pydantic import BaseModel, Field, ValidationError
 
 from iterpref_core.config import KEY_VARIABLE, Api, refuse_secrets
 from iterpref_core.errors import ConfigError, EndpointError, InputError, RefusedError
-from iterpref_core.inference.backend import CallError, Completion, Request, Sampling
-from iterpref_core.inference.concurrent_prompts import ConcurrentEndpoint
-from iterpref_core.inference.event_loop_local import PerLoop
-from iterpref_core.inference.openai.rate_limits import RateLimiter, seconds_to_pause
+from iterpref_core.inference.backend import CallError, Completion, Request, Sampling, ServedModel
 
+FIRST_CONTACTS = 3
+"""Attempts to reach a server that has not answered anything yet: its address may be wrong."""
+LONGEST_BACK_OFF_S = 60.0
 LONGEST_PAUSE_S = 900.0
 """A server that asks for a longer one ends the run."""
 REFUSALS_IN_A_ROW = 20
@@ -25,7 +31,6 @@ REFUSALS_IN_A_ROW = 20
 BYTES_PER_TOKEN = 3
 """By which tokens are estimated where a server does not count them."""
 
-_Limit = Literal["max_tokens", "max_completion_tokens"]
 _NO_QUOTA = {"insufficient_quota", "billing_hard_limit_reached"}
 _BAD_PARAMETER = {"unsupported_parameter", "unsupported_value", "unknown_parameter"}
 
@@ -52,55 +57,91 @@ class _Reply(BaseModel):
     usage: _Usage | None = None
 
 
-class OpenAICalls(ConcurrentEndpoint):
-    """Asks once, and says what came of it.
+class OpenAIModel(ServedModel):
+    """A model behind an endpoint, which is asked until it answers.
 
     Args:
-        model: the name it is served under.
+        name: under which it is served.
         base_url: where, up to and including the version: `https://api.openai.com/v1`.
         api: `chat`: the server puts the prompt into the model's chat template; `completions`: the prompt and a newline.
             A verbatim request goes to the latter as it is.
+        concurrency: connections that are kept open, and prompts that `generate` asks at once.
         timeout_s: real seconds that a call may take, from the first byte sent to the last one received.
-        concurrency: calls at once; it is for the caller to keep to it.
-        gate: what the server says about its pace goes here.
+        attempts: of one call before the run ends. A 429 is none as long as others are answered.
+        faults: grows by failed calls: the kinds of `CallError`, and `refused` (prompts that are not answered).
+        back_off_s: the first pause after a fault; it doubles.
 
     Raises:
         ConfigError: the URL or the key cannot be used.
     """
 
     def __init__(
-        self, model: str, base_url: str, *, api: Api, timeout_s: float, concurrency: int, gate: RateLimiter
+        self,
+        name: str,
+        base_url: str,
+        *,
+        api: Api,
+        concurrency: int,
+        timeout_s: float,
+        attempts: int,
+        faults: Counter[str] | None = None,
+        back_off_s: float = 1.0,
     ) -> None:
-        self.model, self.base_url = model, check_base_url(base_url)
-        self._api, self._timeout_s, self._gate = api, timeout_s, gate
-        self.concurrency = concurrency
-        self._clients = PerLoop(self._connect, openai.AsyncOpenAI.close)
+        self.name, self.base_url, self.concurrency = name, check_base_url(base_url), concurrency
+        self.faults = Counter[str]() if faults is None else faults
+        self._api, self._timeout_s, self._attempts, self._back_off_s = api, timeout_s, attempts, back_off_s
+        self._clients: dict[asyncio.AbstractEventLoop, tuple[openai.AsyncOpenAI, AsyncGenerator[None, None]]] = {}
         # The name that every compatible server knows. OpenAI's reasoning models take only the newer one, and say so.
-        self._limit: _Limit = "max_tokens"
+        self._limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
         self._answered = self._refused = 0
+        self._opens_at = 0.0
         read_key(base_url)  # a missing key is told before anything is done
 
-    def _connect(self) -> openai.AsyncOpenAI:
-        return openai.AsyncOpenAI(
-            api_key=read_key(self.base_url),
-            base_url=self.base_url,
-            max_retries=0,
-            http_client=openai.DefaultAsyncHttpxClient(
-                timeout=self._timeout_s,
-                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=self.concurrency),
-                follow_redirects=False,  # prompts go to the place that was named, and to no other
-                trust_env=not is_loopback(self.base_url),  # a proxy does not lead to this machine
-            ),
+    async def answer(self, request: Request, sampling: Sampling) -> Completion:
+        """Answer one request.
+
+        Raises:
+            RefusedError: the server will not answer this prompt.
+            InputError: it will answer none, because of the key, the model's name or a parameter.
+            EndpointError: it could not be had with any of the attempts, or will not be for a long time.
+        """
+        failed, attempts, answered = 0, 0, self._answered
+        while True:
+            while (rest := self._opens_at - time.monotonic()) > 0:
+                await _sleep(rest)
+            attempts += 1
+            try:
+                answer = await self._call(request, sampling)
+            except RefusedError:
+                self.faults["refused"] += 1
+                raise
+            except CallError as error:
+                fault = error
+            else:
+                self._answered += 1
+                # Where there are end strings, one may stand at the beginning.
+                if answer.text.strip() or answer.truncated or sampling.stops:
+                    return answer
+                fault = CallError("empty", "an answer without text")
+            self.faults[fault.kind] += 1
+            in_turn = fault.kind == "rate_limited" and self._answered > answered
+            failed, answered = failed + (not in_turn), self._answered
+            unreachable = fault.kind == "connection" and not self._answered
+            if failed >= (min(self._attempts, FIRST_CONTACTS) if unreachable else self._attempts):
+                break
+            await _sleep(min(self._back_off_s * (2.0 ** (attempts - 1) + random.random()), LONGEST_BACK_OFF_S))
+        if fault.kind == "empty":
+            return answer
+        raise EndpointError(
+            f"{self.base_url}: model {self.name!r}: {attempts} attempts of one call failed, the last one with {fault}; "
+            "everything received is kept: check the server, then run the same command again to continue"
         )
 
-    async def answer(self, request: Request, sampling: Sampling) -> Completion:
-        """Answer one request, with one call.
+    async def _call(self, request: Request, sampling: Sampling) -> Completion:
+        """Ask once.
 
         Raises:
             CallError: another call may succeed.
-            RefusedError: the server will not answer this prompt.
-            InputError: it will answer none, because of the key, the model's name or a parameter.
-            EndpointError: it will answer none for a long time.
         """
         limit = self._limit
         try:
@@ -111,16 +152,15 @@ class OpenAICalls(ConcurrentEndpoint):
         except openai.APIStatusError as error:
             if limit == "max_tokens" and "max_completion_tokens" in error.message:
                 self._limit = "max_completion_tokens"
-                return await self.answer(request, sampling)
-            failure = self._judge(error, request, sampling)
+                return await self._call(request, sampling)
+            failure = self._judge(error)
         else:
             return self._read(response, request)
         raise failure  # outside of the handlers, so that no request with its headers hangs on it
 
-    async def _send(self, request: Request, sampling: Sampling, limit: _Limit) -> httpx2.Response:
-        client = await self._clients.get()
+    async def _send(self, request: Request, sampling: Sampling, limit: str) -> httpx2.Response:
         settings: dict[str, Any] = {
-            "model": self.model,
+            "model": self.name,
             "temperature": sampling.temperature,
             "seed": request.seed,
             limit: sampling.max_new_tokens,
@@ -134,8 +174,35 @@ class OpenAICalls(ConcurrentEndpoint):
         if sampling.stops:
             settings["stop"] = list(sampling.stops)
         # The library's methods by endpoint spend a fifth of a call's CPU time on checking what is sent.
-        path = "/chat/completions" if chat else "/completions"
+        path, client = "/chat/completions" if chat else "/completions", await self._client()
         return await client.post(path, cast_to=httpx2.Response, body=settings)
+
+    async def _client(self) -> openai.AsyncOpenAI:
+        """The connections of the running event loop, which `_close` closes when that ends."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._clients:
+            client = openai.AsyncOpenAI(
+                api_key=read_key(self.base_url),
+                base_url=self.base_url,
+                max_retries=0,
+                http_client=openai.DefaultAsyncHttpxClient(
+                    timeout=self._timeout_s,
+                    limits=httpx2.Limits(max_connections=None, max_keepalive_connections=self.concurrency),
+                    follow_redirects=False,  # prompts go to the place that was named, and to no other
+                    trust_env=not is_loopback(self.base_url),  # a proxy does not lead to this machine
+                ),
+            )
+            self._clients[loop] = client, self._close(loop)
+            await anext(self._clients[loop][1])
+        return self._clients[loop][0]
+
+    async def _close(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[None, None]:
+        # A loop that ends closes its asynchronous generators while it can still run what closing takes.
+        try:
+            yield
+        finally:
+            client, _ = self._clients.pop(loop)
+            await client.close()
 
     def _chats(self, request: Request) -> bool:
         return self._api == "chat" and not request.verbatim
@@ -150,25 +217,12 @@ class OpenAICalls(ConcurrentEndpoint):
         if self._chats(request) and choice.message is None:
             raise CallError("malformed", "a choice without a message")
         text = (choice.message.content if choice.message else choice.text) or ""
-        usage = usage or _Usage(prompt_tokens=guess_tokens(request.prompt), completion_tokens=guess_tokens(text))
-        self._pause(response, usage.prompt_tokens + usage.completion_tokens)
-        self._answered += 1
+        usage = usage or _Usage(prompt_tokens=_guess_tokens(request.prompt), completion_tokens=_guess_tokens(text))
         # What a filter cuts short is as final as what the length limit does.
         truncated = choice.finish_reason in {"length", "content_filter"}
         return Completion(text, usage.prompt_tokens, usage.completion_tokens, truncated)
 
-    def _pause(self, response: httpx2.Response, tokens: int) -> None:
-        seconds = seconds_to_pause(response.headers, tokens)
-        if seconds > LONGEST_PAUSE_S:
-            if response.is_success:
-                return  # this answer counts; the next call will be told
-            raise EndpointError(
-                f"{self.base_url}: asks for a pause of {seconds / 60:.0f} minutes; everything received is kept: run "
-                "the same command again after that"
-            )
-        self._gate.close_for(seconds)
-
-    def _judge(self, error: openai.APIStatusError, request: Request, sampling: Sampling) -> Exception:
+    def _judge(self, error: openai.APIStatusError) -> Exception:
         """What an answer with an error status means for the run."""
         status, code = error.status_code, error.code or ""
         said = f"{status} {_redacted(error.message)}"
@@ -178,20 +232,24 @@ class OpenAICalls(ConcurrentEndpoint):
                 "same command again"
             )
         if status in {408, 409, 425, 429} or status >= 500:
-            try:
-                self._pause(error.response, guess_tokens(request.prompt) + sampling.max_new_tokens)
-            except EndpointError as pause:
-                return pause
+            pause = _retry_after(error.response.headers.get("retry-after", ""))
+            if pause > LONGEST_PAUSE_S:
+                return EndpointError(
+                    f"{self.base_url}: asks for a pause of {pause / 60:.0f} minutes; everything received is kept: run "
+                    "the same command again after that"
+                )
+            self._opens_at = max(self._opens_at, time.monotonic() + pause)
             return CallError("rate_limited" if status == 429 else "server_error", said)
+        where = f"{self.base_url}: model {self.name!r}"
         if status not in {400, 413, 422} or code in _BAD_PARAMETER:
-            return InputError(f"{self.base_url}: model {self.model!r}: {said}; {_remedy(status)}")
+            return InputError(f"{where}: {said}; {_remedy(status)}")
         self._refused += 1
         if not self._answered and self._refused >= REFUSALS_IN_A_ROW:
             return InputError(
-                f"{self.base_url}: model {self.model!r} refused all of its first {self._refused} prompts, the last one "
-                f"with: {said}; correct the model's name or the sampling parameters in params.yaml"
+                f"{where} refused all of its first {self._refused} prompts, the last one with: {said}; correct the "
+                "model's name or the sampling parameters in params.yaml"
             )
-        return RefusedError(f"{self.base_url}: model {self.model!r} will not answer a prompt: {said}")
+        return RefusedError(f"{where} will not answer a prompt: {said}")
 
 
 def check_base_url(base_url: str) -> str:
@@ -222,11 +280,6 @@ def read_key(base_url: str) -> str:
     return key
 
 
-def guess_tokens(text: str) -> int:
-    """About how many tokens a text has, where the server does not say."""
-    return math.ceil(len(text.encode()) / BYTES_PER_TOKEN)
-
-
 def is_loopback(base_url: str) -> bool:
     """Whether a server is on this machine."""
     host = urlsplit(base_url).hostname or ""
@@ -234,6 +287,26 @@ def is_loopback(base_url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+async def _sleep(seconds: float) -> None:
+    await asyncio.sleep(seconds)
+
+
+def _guess_tokens(text: str) -> int:
+    return math.ceil(len(text.encode()) / BYTES_PER_TOKEN)
+
+
+def _retry_after(text: str) -> float:
+    """Seconds that a `Retry-After` header asks for (RFC 9110, section 10.2.3); 0 where it does not say."""
+    try:
+        return max(float(text), 0.0)
+    except ValueError:
+        pass
+    try:
+        return max((parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds(), 0.0)
+    except (ValueError, TypeError):
+        return 0.0
 
 
 def _redacted(text: str) -> str:

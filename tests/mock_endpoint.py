@@ -1,9 +1,7 @@
-"""Mock endpoint: a server on this machine that speaks the OpenAI API and has no model, for tests and measurements.
+"""Mock endpoint: a server on this machine that speaks the OpenAI API and has no model.
 
 Latencies have a heavy tail, and faults of every kind can be mixed in. Both depend on the request and on how often it
 was asked, and on nothing else. Everything is counted, so that a test can tell what was asked twice.
-
-`python -m iterpref_core.inference.openai.mock_endpoint --recording FILE` serves recorded answers and prints its URL.
 """
 
 import asyncio
@@ -16,13 +14,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from aiohttp import web
-
-from iterpref_core.inference.replay import open_recording
 
 FAULTS = ("rate_limited", "server_error", "timeout", "cut", "malformed", "empty")
 _GARBAGE = ('{"choices": [{"mess', '{"id": "x", "choices": []}', "<html>Bad gateway</html>", "[]")
@@ -198,45 +192,3 @@ async def _start(runner: web.AppRunner, port: int) -> str:
     await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
     host, bound = runner.addresses[0][:2]
     return f"http://{host}:{bound}/v1"
-
-
-def recorded(path: Path) -> Answer:
-    """Answers from a recording, chosen by the seed where a prompt has several."""
-    find = open_recording(path)
-
-    def answer(prompt: str, seed: int) -> str:
-        known = find(prompt)
-        if known is None:
-            raise NoAnswerError(f"no recorded answer for the prompt {prompt[:80]!r}")
-        return known.choose(seed)
-
-    return answer
-
-
-def main(
-    recording: Annotated[Path, typer.Option(help="JSONL of recorded answers; other prompts are refused.")],
-    median_s: Annotated[float, typer.Option(help="Median of the latencies, seconds.")] = 0.0,
-    sigma: Annotated[float, typer.Option(help="Of the latencies' logarithm; 0: all are the median.")] = 1.0,
-    fault_share: Annotated[float, typer.Option(help="Share of calls with a fault, of all kinds alike.")] = 0.0,
-    retry_after_s: Annotated[float, typer.Option(help="What a 429 asks for.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Decides latencies and faults.")] = 0,
-    port: Annotated[int, typer.Option(help="0: a free one.")] = 0,
-) -> None:
-    """Serve recorded answers on 127.0.0.1 until killed; the first line printed is the base URL."""
-    shares = dict.fromkeys(FAULTS, fault_share / len(FAULTS))
-    behavior = Behavior(median_s=median_s, sigma=sigma, faults=shares, retry_after_s=retry_after_s, seed=seed)
-    asyncio.run(serve_forever(MockEndpoint(recorded(recording), behavior), port))
-
-
-async def serve_forever(mock: MockEndpoint, port: int) -> None:
-    """Serve on 127.0.0.1 until killed or interrupted; prints the base URL. Port 0: a free one."""
-    runner = web.AppRunner(mock.app(), access_log=None, handler_cancellation=True, shutdown_timeout=0.0)
-    print(await _start(runner, port), flush=True)
-    try:
-        await asyncio.Event().wait()
-    finally:
-        await runner.cleanup()
-
-
-if __name__ == "__main__":
-    typer.run(main)

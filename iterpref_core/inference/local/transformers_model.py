@@ -1,4 +1,4 @@
-"""Transformers backend: batched generation in this process, on whatever accelerator there is."""
+"""Transformers model: batched generation in this process, on whatever accelerator there is."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Sequence
@@ -19,19 +19,19 @@ from transformers import (
 
 from iterpref_core.config import Bf16, PromptStyle
 from iterpref_core.errors import ModelError
-from iterpref_core.inference.backend import Completion, Request, Sampling, cut
-from iterpref_core.inference.local.decode_attention import use_decode_attention
-from iterpref_core.inference.local.generation_settings import plain_generation
-from iterpref_core.inference.local.growing_cache import growing_cache
-from iterpref_core.inference.local.precision import generation_dtype
+from iterpref_core.inference.backend import Answered, BatchModel, Completion, Request, Sampling, cut, ignore
+from iterpref_core.inference.local.cpu_decoding import growing_cache, use_decode_attention
 from iterpref_core.inference.local.tokenizers import load_tokenizer
-from iterpref_core.inference.local.weights import load_model
+from iterpref_core.inference.local.weights import generation_dtype, load_model, plain_generation
 from iterpref_core.inference.prompts import render_prompt
 
 _STOPS_EVERY, _STOPS_WITHIN = 8, 48
 """Tokens between two looks for end strings, and the latest tokens that are looked at: no end string has forty."""
 _LEAVING = 0.25
 """Share of a batch that has ended when it leaves: of 256 answers each row waits for the last of its batch otherwise."""
+
+_Ended = Callable[[int, list[int]], None]
+"""Is told the row of a batch that has ended, and its new tokens."""
 
 
 class SeededSampling(LogitsProcessor):
@@ -41,7 +41,7 @@ class SeededSampling(LogitsProcessor):
     from the row's seed, so that an answer does not depend on what else is in the batch.
     """
 
-    def __init__(self, seeds: Sequence[int], temperature: float, device: torch.device) -> None:
+    def __init__(self, seeds: Sequence[int], temperature: float, device: torch.device | str = "cpu") -> None:
         self._generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
         self._temperature = temperature
 
@@ -57,13 +57,14 @@ class SeededSampling(LogitsProcessor):
         return scores.float() / self._temperature + gumbel
 
 
-class ShareEnded(StoppingCriteria):
-    """Stops a batch once a share of its rows has ended: the others go on without them.
+class _Watch(StoppingCriteria):
+    """Notes which rows end, and stops a batch once a share of them has: the others go on without them.
 
     Args:
         ends: tokens that end a row.
         share: of the rows.
-        has_stop: for new tokens of each row, whether there is an end string in them.
+        on_end: is told of each as it ends.
+        has_stop: whether there is an end string in new tokens; None: there are no end strings.
         start: where in `input_ids` new tokens begin.
     """
 
@@ -71,21 +72,27 @@ class ShareEnded(StoppingCriteria):
         self,
         ends: Collection[int],
         share: float,
-        has_stop: Callable[[list[list[int]]], list[bool]] | None = None,
-        start: int = 0,
+        on_end: _Ended,
+        has_stop: Callable[[list[int]], bool] | None,
+        start: int,
     ) -> None:
         self._ends = torch.tensor(sorted(ends), dtype=torch.long)
-        self._share, self._has_stop, self._start = share, has_stop, start
-        self.ended: torch.Tensor | None = None
+        self._share, self._on_end, self._has_stop, self._start = share, on_end, has_stop, start
+        self.ended: list[bool] = []
 
     def __call__(self, input_ids: torch.Tensor, scores: object, **_: object) -> torch.Tensor:  # noqa: ARG002 - the protocol's
         """Shapes: input_ids (rows, tokens), result (rows,)."""
         last = torch.isin(input_ids[:, -1], self._ends.to(input_ids.device))
-        self.ended = last if self.ended is None else self.ended | last
+        now = last.tolist()
         if self._has_stop and input_ids.shape[1] % _STOPS_EVERY == 0:
             latest = input_ids[:, max(self._start, input_ids.shape[1] - _STOPS_WITHIN) :]
-            self.ended |= torch.tensor(self._has_stop(latest.tolist()), device=last.device)
-        return torch.full_like(last, bool(self.ended.float().mean() >= self._share))
+            now = [end or self._has_stop(tokens) for end, tokens in zip(now, latest.tolist(), strict=True)]
+        before = self.ended or [False] * len(now)
+        for row, (was, ends) in enumerate(zip(before, now, strict=True)):
+            if ends and not was:
+                self._on_end(row, input_ids[row, self._start :].tolist())
+        self.ended = [was or ends for was, ends in zip(before, now, strict=True)]
+        return torch.full_like(last, sum(self.ended) >= self._share * len(now))
 
 
 def can_pad(model: PreTrainedModel) -> bool:
@@ -97,7 +104,7 @@ def can_pad(model: PreTrainedModel) -> bool:
     return growing_cache(model) is not None and "position_ids" in signature(model.forward).parameters
 
 
-class TransformersBackend:
+class TransformersModel(BatchModel):
     """Answers prompts in batches of similar length.
 
     Args:
@@ -111,6 +118,7 @@ class TransformersBackend:
     """
 
     def __init__(self, model: Path | str, batch_size: int, prompt: PromptStyle = "auto", bf16: Bf16 = "auto") -> None:
+        self.concurrency = batch_size
         self.tokenizer = load_tokenizer(model, prompt)
         self.tokenizer.padding_side = "left"
         if self.tokenizer.pad_token_id is None:
@@ -126,10 +134,11 @@ class TransformersBackend:
         # In the model's own place: what a config that is passed leaves unset, transformers looks up here.
         self._model.generation_config = plain_generation(loaded.generation_config)
         self._pads = can_pad(self._model)
-        self._batch_size = batch_size
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
-        """Answer every request, in order."""
+    def generate(
+        self, requests: Sequence[Request], sampling: Sampling, answered: Answered = ignore
+    ) -> list[Completion]:
+        """Answer every request, in order; `answered` is told of each at its last token."""
         prompts = [
             request.prompt if request.verbatim else render_prompt(self.tokenizer, request.prompt, request.system)
             for request in requests
@@ -141,23 +150,30 @@ class TransformersBackend:
         ]
         order = sorted(range(len(requests)), key=lambda row: (kinds[row], len(prompts[row]), row))
         answers: dict[int, Completion] = {}
+
+        def put(place: int, answer: Completion) -> None:
+            answers[place] = answer
+            answered(place, answer)
+
         for (verbatim, _), group in groupby(order, key=kinds.__getitem__):
             alike = list(group)
-            for start in range(0, len(alike), self._batch_size):
-                rows = alike[start : start + self._batch_size]
-                texts, seeds = [prompts[row] for row in rows], [requests[row].seed for row in rows]
-                batch = self._generate_batch(texts, seeds, sampling, verbatim=verbatim)
-                answers.update(zip(rows, batch, strict=True))
-        return [answers[index] for index in range(len(requests))]
+            for start in range(0, len(alike), self.concurrency):
+                places = alike[start : start + self.concurrency]
+                encoded = self._encode([prompts[place] for place in places], verbatim)
+                self._generate_batch(places, encoded, [requests[place].seed for place in places], sampling, put)
+        return [answers[place] for place in range(len(requests))]
 
     @torch.inference_mode()
     def _generate_batch(
-        self, prompts: list[str], seeds: list[int], sampling: Sampling, *, verbatim: bool
-    ) -> list[Completion]:
-        encoded = self._encode(prompts, verbatim).to(self._model.device)
+        self, places: list[int], encoded: BatchEncoding, seeds: list[int], sampling: Sampling, put: Answered
+    ) -> None:
         lengths = encoded["attention_mask"].sum(dim=1).tolist()
-        new = self._decode(encoded["input_ids"], encoded["attention_mask"], seeds, sampling)
-        return [self._completion(tokens, length, sampling) for tokens, length in zip(new, lengths, strict=True)]
+
+        def ended(row: int, tokens: list[int]) -> None:
+            put(places[row], self._completion(tokens, lengths[row], sampling))
+
+        device = self._model.device
+        self._decode(encoded["input_ids"].to(device), encoded["attention_mask"].to(device), seeds, sampling, ended)
 
     def _encode(self, prompts: list[str], verbatim: bool) -> BatchEncoding:
         # The template has written the special tokens that belong at the start; a plain prompt gets them here. So does a
@@ -170,20 +186,30 @@ class TransformersBackend:
         )
 
     def _decode(
-        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, seeds: list[int], sampling: Sampling
-    ) -> list[list[int]]:
-        """New tokens of every row, padded behind its end. Rows that have ended leave the batch, a quarter at a time.
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        seeds: list[int],
+        sampling: Sampling,
+        on_end: _Ended,
+    ) -> None:
+        """New tokens of every row. Rows that have ended leave the batch, a quarter at a time.
 
         Shapes: input_ids and attention_mask (rows, tokens), padded on the left.
         """
-        width, limit, ends = input_ids.shape[1], input_ids.shape[1] + sampling.max_new_tokens, self._end_tokens()
-        sampler = SeededSampling(seeds, sampling.temperature, input_ids.device) if sampling.temperature > 0 else None
+        width, limit = input_ids.shape[1], input_ids.shape[1] + sampling.max_new_tokens
+        temperature = sampling.temperature
+        sampler = SeededSampling(seeds, temperature, input_ids.device) if temperature > 0 else None
         cache = growing_cache(self._model)
-        share = 1.0 if cache is None else _LEAVING
-        found: dict[int, list[int]] = {}
         rows = list(range(len(seeds)))
         while rows:
-            watch = ShareEnded(ends, share, self._stop_finder(sampling), width)
+            watch = _Watch(
+                self._end_tokens(),
+                1.0 if cache is None else _LEAVING,
+                lambda place, tokens, rows=rows: on_end(rows[place], tokens),  # type: ignore[misc]
+                (lambda tokens: self._has_stop(tokens, sampling)) if sampling.stops else None,
+                width,
+            )
             input_ids = self._model.generate(
                 input_ids=input_ids,
                 attention_mask=attention_mask,
@@ -193,21 +219,20 @@ class TransformersBackend:
                 stopping_criteria=StoppingCriteriaList([watch]),
                 pad_token_id=self.tokenizer.pad_token_id,
             )
-            new = input_ids[:, width:].tolist()
-            full = input_ids.shape[1] == limit
-            assert watch.ended is not None
-            staying = [place for place, ended in enumerate(watch.ended.tolist()) if not full and not ended]
-            found |= dict(zip(rows, new, strict=True))
+            staying = [place for place, ended in enumerate(watch.ended) if not ended]
+            if input_ids.shape[1] == limit:
+                for place in staying:
+                    on_end(rows[place], input_ids[place, width:].tolist())
+                return
             rows = [rows[place] for place in staying]
             if not rows:
-                break
+                return
             assert cache is not None, "without one all rows end together"
             cache.batch_select_indices(torch.tensor(staying, dtype=torch.long, device=input_ids.device))
             if sampler:
                 sampler.keep_rows(staying)
             input_ids = input_ids[staying]
             attention_mask = F.pad(attention_mask[staying], (0, input_ids.shape[1] - attention_mask.shape[1]), value=1)
-        return [found[row] for row in range(len(seeds))]
 
     def _completion(self, tokens: list[int], prompt_tokens: int, sampling: Sampling) -> Completion:
         ends = self._end_tokens()
@@ -225,14 +250,9 @@ class TransformersBackend:
     def _text(self, tokens: list[int]) -> str:
         return str(self.tokenizer.decode(tokens, skip_special_tokens=True))
 
-    def _stop_finder(self, sampling: Sampling) -> Callable[[list[list[int]]], list[bool]] | None:
-        if not sampling.stops:
-            return None
-
-        def has_stop(rows: list[list[int]]) -> list[bool]:
-            return [any(stop in text for stop in sampling.stops) for text in map(self._text, rows)]
-
-        return has_stop
+    def _has_stop(self, tokens: list[int], sampling: Sampling) -> bool:
+        text = self._text(tokens)
+        return any(stop in text for stop in sampling.stops)
 
     def _end_tokens(self) -> set[int]:
         configured = self._model.generation_config.eos_token_id
