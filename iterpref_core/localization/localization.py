@@ -1,5 +1,6 @@
 """Stage `localization`: pairs in, error spans out."""
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -8,9 +9,9 @@ from random import Random
 from iterpref_core.config import ExecutionParams, LocalizationMethod, LocalizationParams
 from iterpref_core.errors import InputError
 from iterpref_core.localization import line_lcs, prefix_suffix, token_lcs
-from iterpref_core.localization.context_widening import widen_spans
 from iterpref_core.localization.line_lcs import ErrorRegion
-from iterpref_core.records import FocalSpans, PreferencePair, Problem, split_lines
+from iterpref_core.records import FocalSpans, PreferencePair, Problem, Span, line_spans, split_lines
+from iterpref_core.source_code.line_diff import span_lines
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
 from iterpref_core.storage.record_index import RecordIndex
 
@@ -136,3 +137,28 @@ def _apply_policy(
 
 def _lines_with_text(text: str) -> int:
     return sum(bool(line.strip()) for line in split_lines(text))
+
+
+def widen_spans(text: str, spans: tuple[Span, ...], max_lines: int, random: Random) -> tuple[Span, ...]:
+    r"""Diff-Augmentation, an ablation of the paper: add 1 to `max_lines` lines before each span, and after it.
+
+    Args:
+        text: the failing program.
+        spans: its error region.
+        max_lines: at least 1.
+        random: draws how many.
+
+    Returns:
+        Whole lines, by the rules of `line_diff`.
+
+    >>> text = "a = 1\nb = 2\nc = 3\nd = 4\n"
+    >>> [text[start:end] for start, end in widen_spans(text, ((12, 17),), 1, Random(0))]
+    ['b = 2\nc = 3\nd = 4']
+    """
+    starts = [start for start, _ in line_spans(text)]
+    lines: set[int] = set()
+    for start, end in spans:
+        first, last = (bisect_right(starts, place) - 1 for place in (start, max(start, end - 1)))
+        before, after = random.randint(1, max_lines), random.randint(1, max_lines)
+        lines.update(range(max(first - before, 0), min(last + after + 1, len(starts))))
+    return span_lines(text, sorted(lines))

@@ -1,6 +1,5 @@
 """Pair filters: which pairs are not worth learning from, and the reason; the paper's in its order, then ours."""
 
-import ast
 import tokenize
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
@@ -8,9 +7,9 @@ from typing import Literal
 from iterpref_core.config import PairsParams
 from iterpref_core.records import PreferencePair, split_lines
 from iterpref_core.source_code.line_diff import diff_lines
-from iterpref_core.source_code.normal_form import may_share_form, parse_program, same_form
+from iterpref_core.source_code.normal_form import same_form
 
-DropReason = Literal["comments_only", "long_error_region", "too_long", "identical_ast", "cosmetic"]
+DropReason = Literal["comments_only", "long_error_region", "too_long", "cosmetic"]
 
 
 def drop_reason(
@@ -22,9 +21,8 @@ def drop_reason(
        fixes that only insert.)
     2. `long_error_region`: D- has more than `params.max_error_lines` lines.
     3. `too_long`: the passing or the failing program has more than `params.max_tokens` tokens.
-    4. `identical_ast`: both parse to the same syntax tree, so what differs is layout.
-    5. `cosmetic`: their trees differ, and only in docstrings, annotations, import order, statements without effect or
-       the program's own names (`normal_form`). Such a pair passed and failed by chance, or its tests ask for a name.
+    4. `cosmetic`: they differ only in layout, docstrings, annotations, import order, statements without effect or the
+       program's own names (`normal_form`). Such a pair passed and failed by chance, or its tests ask for a name.
     """
     return next(_reasons(pair, params, count_tokens, entry_point), None)
 
@@ -40,10 +38,6 @@ def _reasons(
         yield "long_error_region"
     if max(count_tokens(pair.chosen), count_tokens(pair.rejected)) > params.max_tokens:
         yield "too_long"
-    if not may_share_form(pair.rejected, pair.chosen):
-        return
-    if same_tree(pair.rejected, pair.chosen):
-        yield "identical_ast"
     if same_form(pair.rejected, pair.chosen, entry_point):
         yield "cosmetic"
 
@@ -66,17 +60,3 @@ def only_comments(code: str, lines: Sequence[int]) -> bool:
         return True
     comments = {token.start[0] - 1 for token in tokens if token.type == tokenize.COMMENT}
     return comments.issuperset(written)
-
-
-def same_tree(code: str, other: str) -> bool:
-    """Whether two programs parse to the same syntax tree; one that does not parse is like no other."""
-    tree = _dump_tree(code)
-    return tree is not None and tree == _dump_tree(other)
-
-
-def _dump_tree(code: str) -> str | None:
-    tree = parse_program(code)
-    try:
-        return None if tree is None else ast.dump(tree)
-    except RecursionError:
-        return None

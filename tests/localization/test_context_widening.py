@@ -6,8 +6,7 @@ from random import Random
 import pytest
 
 from iterpref_core.config import LocalizationParams
-from iterpref_core.localization.context_widening import widen_spans
-from iterpref_core.localization.localization import localize_pairs
+from iterpref_core.localization.localization import localize_pairs, widen_spans
 from iterpref_core.records import FocalSpans, PreferencePair, split_lines
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.settings import section

@@ -72,7 +72,7 @@ def test_every_trajectory_becomes_a_pair_or_is_counted_as_dropped(tmp_path: Path
             trajectory("t0", [("x = 0", "wrong_answer"), ("x = 3", "passed")]),
         ],
     )
-    dropped = ("unsolved", "solved_by_draft", "comments_only", "long_error_region", "too_long", "identical_ast")
+    dropped = ("unsolved", "solved_by_draft", "comments_only", "long_error_region", "too_long", "cosmetic")
     assert metrics == (
         {"pairs": 2, "contaminated": 0}
         | {f"dropped/{reason}": 0 for reason in DROPPED}

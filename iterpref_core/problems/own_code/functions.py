@@ -99,23 +99,31 @@ def is_public(name: str) -> bool:
     return not name.startswith("_") or (name.startswith("__") and name.endswith("__"))
 
 
-def _definitions(
-    body: list[ast.stmt], classes: tuple[ast.ClassDef, ...] = ()
-) -> Iterator[tuple[Definition, tuple[ast.ClassDef, ...], bool]]:
-    """The public functions of a body and of its classes; whether each is the only one of its name there."""
-    names = Counter(node.name for node in body if isinstance(node, Definition))
-    for node in body:
-        if isinstance(node, ast.ClassDef) and is_public(node.name):
-            yield from _definitions(node.body, (*classes, node))
-        elif isinstance(node, Definition) and is_public(node.name):
-            yield node, classes, names[node.name] == 1
-
-
 def own_text(node: Definition, source: str, last: int | None = None) -> str:
     """The text of a definition with its decorators, without its indentation, up to a line of the file."""
     first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
     lines = source.splitlines(keepends=True)[first - 1 : last or node.end_lineno]
     return textwrap.dedent("".join(lines)).rstrip() + "\n"
+
+
+def find_functions(module: Module) -> Iterator[Function | str]:
+    """The public functions and methods of a module, in the order of its text; of one that cannot be replaced, why."""
+    return _find(module, module.tree.body, ())
+
+
+def _find(module: Module, body: list[ast.stmt], classes: tuple[ast.ClassDef, ...]) -> Iterator[Function | str]:
+    names = Counter(node.name for node in body if isinstance(node, Definition))
+    for node in body:
+        if isinstance(node, ast.ClassDef) and is_public(node.name):
+            yield from _find(module, node.body, (*classes, node))
+        elif isinstance(node, Definition) and is_public(node.name):
+            text = own_text(node, module.source)
+            if names[node.name] > 1:
+                yield "defined_twice"
+            elif not _parses(text):
+                yield "not_dedentable"  # a string in it has lines further left than its code
+            else:
+                yield Function(module, ".".join([*(owner.name for owner in classes), node.name]), node, classes, text)
 
 
 def _parses(text: str) -> bool:
@@ -124,21 +132,3 @@ def _parses(text: str) -> bool:
     except SyntaxError:
         return False
     return True
-
-
-def find_functions(module: Module, dropped: Counter[str]) -> Iterator[Function]:
-    """The public functions and methods of a module that can be replaced, in the order of its text.
-
-    Args:
-        module: the module.
-        dropped: counts those that cannot, by reason.
-    """
-    for node, classes, only in _definitions(module.tree.body):
-        text = own_text(node, module.source)
-        if not only:
-            dropped["defined_twice"] += 1
-        elif not _parses(text):
-            dropped["not_dedentable"] += 1  # a string in it has lines further left than its code
-        else:
-            qualname = ".".join([*(owner.name for owner in classes), node.name])
-            yield Function(module, qualname, node, classes, text)
