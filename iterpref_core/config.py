@@ -321,7 +321,6 @@ class ReportParams(Settings):
     """What the report shows."""
 
     pairs_shown: PositiveInt
-    failures_shown: Count
 
 
 class Params(Settings):

@@ -18,7 +18,7 @@ from typing import Any
 from iterpref_core.config import CodeflowParams
 from iterpref_core.records import FocalSpans, PreferencePair, Problem, Span, Trajectory, split_lines
 from iterpref_core.report.answers import FEEDBACK, PROGRAM, PROMPT, Json, by_hash, compared_answers, cut, take_turns
-from iterpref_core.report.labels import FOCAL, benchmark_name, in_words, model_name
+from iterpref_core.report.labels import FOCAL, in_words, model_name
 from iterpref_core.report.pair_view import pair_titles, style, template_text, templates
 from iterpref_core.report.program_lines import cut_lines
 from iterpref_core.report.stage_outputs import ModelResults
@@ -72,19 +72,16 @@ def write_explorer(files: Explored, models: Mapping[str, ModelResults], params: 
     """
     totals, outcomes = _choose(files)
     entries = _first_bytes(_entries(files, outcomes, params), TRAJECTORY_BYTES)
-    benchmark, tasks = compared_answers(models, files.results, files.problems)
-    names = {model: model_name(model) for model, of in models.items() if benchmark in of.measured}
-    judged = {task_id for model in names for task_id in models[model].measured[benchmark].verdicts}
+    tasks = _first_bytes(compared_answers(models, files.results, files.problems), ANSWER_BYTES)
+    names = {model: model_name(model) for model in models} if tasks else {}
     data = {
         "trajectories": entries,
         "totals": totals,
         "outcomes": {name: "became a pair" if name == "pair" else in_words(name) for name in totals},
         "sampling": params.source == "sampling",
-        "tasks": _first_bytes(tasks, ANSWER_BYTES),
-        "tasks_in_all": len(judged),
+        "tasks": tasks,
         "models": names,
         "second": next((model for model in reversed(names) if model in FOCAL), list(names)[-1] if names else ""),
-        "benchmark": benchmark_name(benchmark),
     }
     script, sheet = template_text("explorer.js"), style() + template_text("explorer.css")
     html = (

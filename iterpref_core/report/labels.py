@@ -1,8 +1,5 @@
 """Labels and order of models and benchmarks, wherever they are shown; and the paper's numbers."""
 
-from typing import get_args
-
-from iterpref_core.config import Benchmark
 from iterpref_core.objectives.objectives import OBJECTIVES
 
 MODELS = {
@@ -15,7 +12,7 @@ MODELS = {
 EXPERIMENT = ("base", "sft", "dpo", "rpo", "target-dpo", "target-rpo", "debugger")
 """The models of dvc.yaml: one that has no results is named as missing."""
 
-_BENCHMARKS = {
+BENCHMARKS = {
     "heldout": "held-out",
     "validation": "validation split",
     "humaneval": "HumanEval",
@@ -28,11 +25,9 @@ _BENCHMARKS = {
     "bigcodebench-hard-instruct": "BigCodeBench-Hard-Instruct",
     "livecodebench": "LiveCodeBench",
 }
+"""Every benchmark of the experiment, in the order of the results table."""
 
-BENCHMARKS: dict[str, str] = _BENCHMARKS | {name: name for name in get_args(Benchmark) if name not in _BENCHMARKS}
-"""Every benchmark of the experiment, in the order of the results table; one without a label goes by its name."""
-
-_COLUMNS = {
+COLUMNS = {
     "EvalPlus": {"humaneval": "HumanEval", "humaneval+": "HumanEval+", "mbpp": "MBPP", "mbpp+": "MBPP+"},
     "BigCodeBench Full": {"bigcodebench-full-complete": "Complete", "bigcodebench-full-instruct": "Instruct"},
     "BigCodeBench Hard": {"bigcodebench-hard-complete": "Complete", "bigcodebench-hard-instruct": "Instruct"},
@@ -40,15 +35,8 @@ _COLUMNS = {
     "held-out": {"heldout": ""},
     "validation split": {"validation": ""},
 }
-
-COLUMNS = _COLUMNS | {
-    label: {name: ""} for name, label in BENCHMARKS.items() if not any(name in group for group in _COLUMNS.values())
-}
 """Columns of the table of all benchmarks by group, in the order of the paper's table 1; held-out and validation are
-ours.
-
-A group of one column has no second heading, and a benchmark that is in no group is a group of its own.
-"""
+ours. A group of one column has no second heading."""
 
 DIFFICULTIES = {"easy": "easy", "medium": "medium", "hard": "hard"}
 """LiveCodeBench's difficulties, in the order of the paper's table 10."""
@@ -56,11 +44,8 @@ DIFFICULTIES = {"easy": "easy", "medium": "medium", "hard": "hard"}
 MAIN_BENCHMARK = "heldout"
 """The benchmark that answers the experiment's question; the headline and the comparisons are about it."""
 
-CHOOSING_BENCHMARK = "validation"
-"""On its problems settings are chosen, so that its scores are no results: nobody misses it where it is not named."""
-
-OWN_BENCHMARKS = (MAIN_BENCHMARK, CHOOSING_BENCHMARK)
-"""Of this project's own problems, with prompts in `data/problems.jsonl`; nobody else publishes scores of them."""
+OWN_BENCHMARKS = (MAIN_BENCHMARK, "validation")
+"""Of this project's own problems, with prompts in `data/problems.jsonl`."""
 
 FOCAL = {name for name, row in OBJECTIVES.items() if row.focal}
 """The paper's method; its rows stand out."""

@@ -1,13 +1,12 @@
 """Report page, `index.html`: the experiment without scripts and without a single outside request."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import yaml
 
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.report import number_formats
-from iterpref_core.report.answers import ModelFailures
 from iterpref_core.report.charts import Chart, Series, line_chart
 from iterpref_core.report.failures import changes_from_base, failure_tables
 from iterpref_core.report.findings import findings, headline
@@ -41,7 +40,6 @@ def write_page(
     summary: Summary,
     curves: Mapping[str, Curve],
     pairs: Iterable[tuple[PreferencePair, FocalSpans]],
-    failing: Sequence[ModelFailures],
     out: Path,
 ) -> None:
     """Write the page.
@@ -50,7 +48,6 @@ def write_page(
         summary: the object of `summary.json`.
         curves: objective → training curve.
         pairs: the pairs to show, with their error regions.
-        failing: programs to show that failed, by model.
         out: the page.
     """
     sampled = summary["provenance"]["params"]["codeflow"]["source"] == "sampling"
@@ -82,7 +79,6 @@ def write_page(
             judge_charts=judge_charts(summary["validity"]),
             paper_coverage=PAPER_COVERAGE,
             failures=failure_tables(summary),
-            failing=failing,
             changes=changes_from_base(summary),
             losses=[
                 chart for name in curves if (chart := _curve_chart(model_name(name), "loss", {name: curves[name]}))

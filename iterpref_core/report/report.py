@@ -6,7 +6,6 @@ from pathlib import Path
 
 from iterpref_core.config import Params
 from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.report.answers import failing_programs
 from iterpref_core.report.csv_tables import write_tables
 from iterpref_core.report.explorer import Explored, write_explorer
 from iterpref_core.report.page import write_page
@@ -54,13 +53,12 @@ def build_report(
     summary = build_summary(results, metrics, params, lock, contamination)
     models = load_results(results)
     shown = choose_pairs(pairs, spans, params.report.pairs_shown)
-    failing = failing_programs(models, results, problems, params.report.failures_shown)
     attempts = trajectories if trajectories is not None and trajectories.is_file() else None
     reasons = dropped if dropped is not None and dropped.is_file() else None
     files = Explored(attempts, problems, pairs, spans, reasons, results)
     write_explorer(files, models, params.codeflow, out / "explorer.html")
     write_summary(summary, out / "summary.json")
-    write_page(summary, load_curves(metrics), shown, failing, out / "index.html")
+    write_page(summary, load_curves(metrics), shown, out / "index.html")
     write_tables(summary, out)
     scores = {
         f"{benchmark.replace('+', '_plus')}/{model}": float(score["pass_at_1"])  # MLflow refuses a + in a metric's name

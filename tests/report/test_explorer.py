@@ -153,25 +153,3 @@ def test_what_is_long_is_cut_and_says_so(experiment: SimpleNamespace, tmp_path: 
     assert shown["attempts"][0]["edits"] == ["x" * 6000, "… 9,994,000 characters more"]
     assert shown["prompt"].endswith("characters more")
     assert shown["pair"]["rejected"][1] == [1, [["… 9,994,000 characters more", 1]]]
-
-
-def test_answers_are_those_that_were_judged_and_programs_stand_once(rich: SimpleNamespace, tmp_path: Path) -> None:
-    data = explore(rich, None, tmp_path / "out", problems=rich.problems, models=load_results(rich.results))
-    assert data["benchmark"] == "held-out"
-    assert data["second"] == "target-rpo"
-    assert len(data["tasks"]) == 200
-    patterns = {tuple(item["answers"][model][1] for model in data["models"]) for item in data["tasks"]}
-    assert len(patterns) > 3
-    for item in data["tasks"]:
-        assert item["prompt"] == f"Do it. {HOSTILE}"
-        for model, (place, verdict, _) in item["answers"].items():
-            assert item["programs"][place].startswith(f"# {model}, heldout")
-            assert (verdict == "passed") == (int(item["id"][-4:]) < rich.passed[model])
-        assert all(found == [[0], [0]] for found in item["differing"].values()), "only the first line differs"
-
-
-def test_where_samples_are_gone_answers_have_verdicts_alone(rich: SimpleNamespace, tmp_path: Path) -> None:
-    (rich.results / "sft/samples/heldout.jsonl").unlink()
-    for item in explore(rich, None, tmp_path / "out", models=load_results(rich.results))["tasks"]:
-        assert item["answers"]["sft"][0] is None
-        assert item["answers"]["dpo"][0] is not None

@@ -50,7 +50,11 @@ def page(rich: SimpleNamespace, tmp_path: Path) -> Path:
     (tmp_path / "dropped").write_text(json.dumps(reasons))
     names = ("trajectories", "problems", "pairs", "spans", "dropped")
     files = Explored(*(tmp_path / name for name in names), rich.results)
-    write_explorer(files, load_results(rich.results), rich.params.codeflow, tmp_path / "explorer.html")
+    models = {
+        name: model.model_copy(update={"benchmarks": {"heldout": model.benchmarks["heldout"]}})
+        for name, model in load_results(rich.results).items()
+    }
+    write_explorer(files, models, rich.params.codeflow, tmp_path / "explorer.html")
     return tmp_path / "explorer.html"
 
 
