@@ -84,17 +84,14 @@ def write_explorer(files: Explored, models: Mapping[str, ModelResults], params: 
         "second": next((model for model in reversed(names) if model in FOCAL), list(names)[-1] if names else ""),
     }
     script, sheet = template_text("explorer.js"), style() + template_text("explorer.css")
-    html = (
-        templates()
-        .get_template("explorer.html")
-        .render(
-            data=embed(data),
-            shown=_shown(len(entries), totals.total()),
-            has=data,
-            style=sheet,
-            script=script,
-            policy=_policy(script, "\n" + sheet),
-        )
+    template = templates().get_template("explorer.html")
+    html = template.render(
+        data=embed(data),
+        shown=_shown(len(entries), totals.total()),
+        has=data,
+        style=sheet,
+        script=script,
+        policy=_policy(script, "\n" + sheet),
     )
     with atomic_writer(out) as file:
         file.write(html)

@@ -45,7 +45,7 @@ def failure_tables(summary: Summary) -> list[dict[str, Any]]:
     kinds = _by_frequency(failure_kinds(scores) for table in tables.values() for scores in table.values())
     colors = {kind: number for number, kind in enumerate(kinds[:KINDS_COLORED], 1)}
     shown = [_failure_table(benchmark, scores, colors) for benchmark, scores in tables.items()]
-    return [table for table in shown if table["kinds"] or table["main"]]
+    return [table for table in shown if table["kinds"]]
 
 
 def _failure_table(benchmark: str, scores: Mapping[str, Any], colors: Mapping[str, int]) -> dict[str, Any]:

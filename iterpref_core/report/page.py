@@ -26,7 +26,7 @@ from iterpref_core.report.score_rows import main_rows
 from iterpref_core.report.score_table import benchmark_table, part_table
 from iterpref_core.report.stage_outputs import Curve
 from iterpref_core.report.summary import Summary, problem_outcomes, unavailable_by_reason
-from iterpref_core.report.validity_section import judge_charts, share_charts
+from iterpref_core.report.validity_section import validity_charts
 from iterpref_core.storage.jsonl import atomic_writer
 
 REWARDS = {
@@ -54,44 +54,38 @@ def write_page(
     ours = dict(enumerate(summary["codeflow"]["pass_rate_by_iteration"], int(sampled)))
     paper = {} if sampled else dict(enumerate(PAPER_PASS_RATES))  # which has no such curve of sampling
     reasons = unavailable_by_reason(summary).items()
-    html = (
-        templates()
-        .get_template("page.html")
-        .render(
-            summary=summary,
-            headline=headline(summary),
-            findings=findings(summary),
-            results=main_rows(summary).values(),
-            names=MODELS,
-            focal=FOCAL,
-            scores=benchmark_table(summary),
-            parts=part_table(summary),
-            main_truth=summary["ground_truth"].get(MAIN_BENCHMARK),
-            reasons=[(", ".join(map(benchmark_name, names)), reason) for reason, names in reasons],
-            missing=[model_name(name) for name in summary["missing"]],
-            comparisons=sum(len(others) for others in summary["comparisons"].values()),
-            sampled=sampled,
-            pass_rate=_pass_rate_chart(ours, paper, sampled),
-            pass_rates=[(number, ours.get(number), paper.get(number)) for number in sorted(ours.keys() | paper.keys())],
-            paper_calls=PAPER_CALLS_PER_PROBLEM,
-            outcomes=[row for row in problem_outcomes(summary) if row[1]],
-            share_charts=share_charts(summary["validity"]),
-            judge_charts=judge_charts(summary["validity"]),
-            paper_coverage=PAPER_COVERAGE,
-            failures=failure_tables(summary),
-            changes=changes_from_base(summary),
-            losses=[
-                chart for name in curves if (chart := _curve_chart(model_name(name), "loss", {name: curves[name]}))
-            ],
-            rewards=[chart for column, title in REWARDS.items() if (chart := _curve_chart(title, column, curves))],
-            pairs=[pair_context(pair, spans) for pair, spans in pairs],
-            params=yaml.safe_dump(summary["provenance"]["params"], sort_keys=False, allow_unicode=True),
-            style=style(),
-            figures=number_formats,
-            percent=number_formats.percent,
-            count="{:,}".format,
-            words=in_words,
-        )
+    template = templates().get_template("page.html")
+    html = template.render(
+        summary=summary,
+        headline=headline(summary),
+        findings=findings(summary),
+        results=main_rows(summary).values(),
+        names=MODELS,
+        focal=FOCAL,
+        scores=benchmark_table(summary),
+        parts=part_table(summary),
+        main_truth=summary["ground_truth"].get(MAIN_BENCHMARK),
+        reasons=[(", ".join(map(benchmark_name, names)), reason) for reason, names in reasons],
+        missing=[model_name(name) for name in summary["missing"]],
+        comparisons=sum(len(others) for others in summary["comparisons"].values()),
+        sampled=sampled,
+        pass_rate=_pass_rate_chart(ours, paper, sampled),
+        pass_rates=[(number, ours.get(number), paper.get(number)) for number in sorted(ours.keys() | paper.keys())],
+        paper_calls=PAPER_CALLS_PER_PROBLEM,
+        outcomes=[row for row in problem_outcomes(summary) if row[1]],
+        validity_charts=validity_charts(summary["validity"]),
+        paper_coverage=PAPER_COVERAGE,
+        failures=failure_tables(summary),
+        changes=changes_from_base(summary),
+        losses=[chart for name in curves if (chart := _curve_chart(model_name(name), "loss", {name: curves[name]}))],
+        rewards=[chart for column, title in REWARDS.items() if (chart := _curve_chart(title, column, curves))],
+        pairs=[pair_context(pair, spans) for pair, spans in pairs],
+        params=yaml.safe_dump(summary["provenance"]["params"], sort_keys=False, allow_unicode=True),
+        style=style(),
+        figures=number_formats,
+        percent=number_formats.percent,
+        count="{:,}".format,
+        words=in_words,
     )
     with atomic_writer(out) as file:
         file.write(html)

@@ -101,16 +101,13 @@ def write_html(
     """
     shifts = shifts or {}
     scale = choose_scale(shifts.values())
-    page = (
-        templates()
-        .get_template("pairs.html")
-        .render(
-            pairs=[pair_context(pair, spans[pair.task_id], shifts.get(pair.task_id)) for pair in pairs],
-            style=style(),
-            legend=legend(scale) if shifts else [],
-            step=lambda token: level(token.change, scale),
-            nats=nats,
-        )
+    template = templates().get_template("pairs.html")
+    page = template.render(
+        pairs=[pair_context(pair, spans[pair.task_id], shifts.get(pair.task_id)) for pair in pairs],
+        style=style(),
+        legend=legend(scale) if shifts else [],
+        step=lambda token: level(token.change, scale),
+        nats=nats,
     )
     with atomic_writer(out) as file:
         file.write(page)

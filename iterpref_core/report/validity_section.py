@@ -38,28 +38,23 @@ def validity_summary(metrics: dict[str, float]) -> dict[str, Any]:
     return summary
 
 
-def share_charts(validity: dict[str, Any]) -> list[Chart]:
-    """Histograms of coverage, with the paper's mean, and of the mutation score."""
+def validity_charts(validity: dict[str, Any]) -> list[Chart]:
+    """Histograms of coverage, with the paper's mean, of the mutation score, and of a judge's scores by criterion."""
     paper = ("the paper's mean " + percent(PAPER_COVERAGE), "paper", PAPER_COVERAGE)
-    ticks = [(tenth / 10, f"{10 * tenth}") for tenth in range(0, 11, 2)]
+    tenths = [(tenth / 10, f"{10 * tenth}") for tenth in range(0, 11, 2)]
+    scores = [(float(score), str(score)) for score in range(1, 6)]
     charts = []
     for name in (name for name in SHARES if name in validity):
         mean = validity[name]["mean"]
         marks = [(f"mean {percent(mean)}", "target-rpo", mean), *([paper] if name == "coverage" else ())]
         counts = [(f"{10 * tenth}–{10 * tenth + 10}%", count) for tenth, count in enumerate(validity[name]["tenths"])]
-        charts.append(histogram(f"Problems by {in_words(name)}", SHARES[name], counts, (0, 1), ticks, marks))
-    return [chart for chart in charts if chart is not None]
-
-
-def judge_charts(validity: dict[str, Any]) -> list[Chart]:
-    """A histogram of the judge's scores for each criterion."""
-    ticks = [(float(score), str(score)) for score in range(1, 6)]
-    charts = []
-    for name in (name for name in CRITERIA if name in validity.get("judge", {})):
-        scored = validity["judge"][name]
-        counts = [(f"score {score}", count) for score, count in enumerate(scored["scores"], 1)]
-        marks = [(f"mean {scored['mean']:.2f}", "target-rpo", scored["mean"])]
-        charts.append(histogram(f"Problems by {name}", CRITERIA[name], counts, (0.5, 5.5), ticks, marks))
+        charts.append(histogram(f"Problems by {in_words(name)}", SHARES[name], counts, (0, 1), tenths, marks))
+    judge = validity.get("judge", {})
+    for name in (name for name in CRITERIA if name in judge):
+        mean = judge[name]["mean"]
+        counts = [(f"score {score}", count) for score, count in enumerate(judge[name]["scores"], 1)]
+        marks = [(f"mean {mean:.2f}", "target-rpo", mean)]
+        charts.append(histogram(f"Problems by {name}", CRITERIA[name], counts, (0.5, 5.5), scores, marks))
     return [chart for chart in charts if chart is not None]
 
 

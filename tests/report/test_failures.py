@@ -82,6 +82,7 @@ def test_the_page_lists_won_and_lost_tasks_and_scores_without_some(experiment: S
     experiment.build(tmp_path / "reports", found)
     page = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
     text = " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
-    assert "held-out: 0 won, 30 lost. Lost: task/0040, task/0041," in text
+    assert "held-out: 0 won, 30 lost, 40 solved and 130 failed by both; −15.0 [−20.0, −10.0], p < 0.001." in text
+    assert "Lost: task/0040, task/0041," in text
     assert text.count("without tasks that training pairs overlap with, 199 tasks") == 1, "once, not in every row"
     assert "base 34.7 " in text.partition("Parts of the benchmarks")[2]
