@@ -135,7 +135,7 @@ def score_samples(samples: Path, name: BenchmarkName, setting: EvaluationSetting
     """Score the samples of a file.
 
     Rows of other tasks are passed over, and rows that repeat a program of their task count as samples of their own:
-    a warning says how many there are. In the results the model is called as the folder `out`.
+    a warning says how many there are. In the results the model is called as the file.
 
     Raises:
         InputError: the file is broken, lacks a sample of some task, or `out` has results of another model.
@@ -153,7 +153,7 @@ def score_samples(samples: Path, name: BenchmarkName, setting: EvaluationSetting
         _tell_odd_rows(samples, name, given, found)
         return score_existing(benchmark, found, setting.cache)
 
-    return _run({"model": out.resolve().name}, [name], score_given, setting, out)
+    return _run({"model": samples.stem}, [name], score_given, setting, out)
 
 
 def _tell_odd_rows(path: Path, benchmark: BenchmarkName, given: Sequence[Sample], found: Sequence[Sample]) -> None:
@@ -291,7 +291,8 @@ def _other_benchmarks(path: Path, about: Mapping[str, str], names: Sequence[Benc
     if not isinstance(there, dict) or not isinstance(there.get("benchmarks"), dict):
         raise InputError(f"{path}: no results of an evaluation; move it away, or give another folder")
     kept = {name: entry for name, entry in there["benchmarks"].items() if name not in names}
-    if kept and {"model": there.get("model"), "weights": there.get("weights")} != {"weights": None, **about}:
+    asked = any("sampling" in entry for entry in kept.values())  # samples of one model may be in files of several names
+    if kept and (there.get("weights") != about.get("weights") or (asked and there.get("model") != about["model"])):
         raise InputError(
             f"{path}: has {', '.join(kept)} of model {there.get('model')!r} "
             f"(weights {str(there.get('weights'))[:12]}), and this is {about['model']!r} "

@@ -165,6 +165,9 @@ def test_samples_of_other_tasks_and_repeated_ones_are_counted_and_missing_ones_r
         "mine.jsonl: 1 rows are of tasks that heldout does not have, such as other; they are not scored" in caplog.text
     )
     assert "mine.jsonl: 1 rows repeat a program of their task; each counts as one more sample of it" in caplog.text
+    (tmp_path / "another.jsonl").write_text(json.dumps({"task_id": "v/double", "solution": "def f(x): return 2 * x"}))
+    score_samples(tmp_path / "another.jsonl", "validation", bench.setting, tmp_path / "out")
+    assert list(bench.results()) == ["heldout", "validation"], "a folder may hold samples of several files"
 
 
 def test_a_real_checkpoint_is_measured(bench: Bench, word_model: Path, tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def evaluate(folder: Path, engine: str) -> None:
     setting = EvaluationSetting(
         folder / "problems.jsonl", params.evaluation.livecodebench, execution, folder / f"cache-{engine}"
     )
-    score_samples(folder / "samples.jsonl", "heldout", setting, folder / engine / "out")
+    score_samples(folder / "samples.jsonl", "heldout", setting, folder / engine)
 
 
 @pytest.mark.timeout(600)
@@ -155,7 +155,7 @@ def test_an_evaluation_on_ray_writes_the_results_of_one_on_this_machine(cluster,
     done = subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     here, there = (tmp_path / "local", tmp_path / "ray")
-    assert json.loads((here / "out/results.json").read_text())["benchmarks"]["heldout"]["pass_at_1"] == 0.2
+    assert json.loads((here / "results.json").read_text())["benchmarks"]["heldout"]["pass_at_1"] == 0.2
     files = sorted(path.relative_to(here) for path in here.rglob("*") if path.is_file())
     assert files == sorted(path.relative_to(there) for path in there.rglob("*") if path.is_file())
     for path in files:
