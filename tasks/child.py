@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import IO
 GRACE_S = 4.0
 """How long a group has between SIGTERM and SIGKILL."""
 
+_POLL_S = 0.5
 _PR_SET_PDEATHSIG = 1
 
 
@@ -37,12 +39,27 @@ def start(
 
 
 def read_lines(child: subprocess.Popen[bytes]) -> Iterator[str]:
-    """The child's output until it closes it; of a line that was drawn over, such as a progress bar, the last state."""
+    """The child's output until it ends, even if what it left behind holds it open.
+
+    Of a line that was drawn over, such as a progress bar, the last state.
+    """
     assert child.stdout is not None, "started with a pipe"
-    for raw in child.stdout:
-        line = raw.decode("utf-8", "replace").rstrip().rpartition("\r")[2]
-        if line:
-            yield line
+    rest = b""
+    while True:
+        ended = child.poll() is not None
+        if not select.select([child.stdout], [], [], 0 if ended else _POLL_S)[0]:
+            if ended:
+                break
+            continue
+        if not (read := os.read(child.stdout.fileno(), 1 << 16)):
+            break
+        *lines, rest = (rest + read).split(b"\n")
+        yield from filter(None, map(_last_state, lines))
+    yield from filter(None, [_last_state(rest)])
+
+
+def _last_state(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace").rstrip().rpartition("\r")[2]
 
 
 def end(child: subprocess.Popen[bytes]) -> None:

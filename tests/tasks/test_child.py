@@ -44,6 +44,15 @@ def test_a_killed_parent_takes_its_child_along() -> None:
     wait_until_gone(pid)
 
 
+def test_what_a_killed_child_left_behind_does_not_hold_its_output_open() -> None:
+    started = child.start(["sh", "-c", "sleep 60 & echo $!; kill -9 $$"], os.environ)
+    began = time.monotonic()
+    [inner] = list(child.read_lines(started))
+    assert time.monotonic() - began < 30
+    child.end(started)
+    wait_until_gone(int(inner))
+
+
 def test_a_group_ends_with_all_that_is_in_it_and_bars_leave_their_last_state() -> None:
     program = "sh -c 'sleep 60' & echo $!; printf '  1%%\\r 50%%\\r100%%\\n'; wait"
     started = child.start(["sh", "-c", program], os.environ)
