@@ -33,12 +33,14 @@ from iterpref_core.report.summary import read_summary
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.dvc_graph import Stage, load_graph, name_stages, select_stages, stale_stages
 from tasks.lock import only_one
+from tasks.mlflow_runs import log_missing, log_stage
 from tasks.paths import STATE, SUMMARY
-from tasks.reproduction import PAGE_VARIABLE, RUN_VARIABLE, Commands, UnreachableError
+from tasks.profiles import write_values
+from tasks.reproduction import PAGE_VARIABLE, RUN_VARIABLE, Commands, KilledError, UnreachableError
 from tasks.servers import announced_pages
 from tasks.slots import Slot, Slots, visible_cards
 from tasks.stage_body import read_body
-from tasks.worktree import entered_worktree, home, set_values
+from tasks.worktree import entered_worktree, home
 
 LAST_RUN = STATE / "last_run.json"
 """What each stage of the last run took."""
@@ -117,6 +119,8 @@ def reproduce(stage: Stage, run: Run) -> State[Any] | None:
     with run.slots.take(stage.name) as slot:
         started = time.monotonic()
         ran = run.needs_dvc(stage) and _run_dvc(stage, run, slot)
+        if ran:
+            log_missing(_run_name())
         cost = {"stage": stage.name, "cached": not ran, "wall_s": time.monotonic() - started}
         if ran and (body := read_body(stage.name)) is not None:
             cost |= {"body_s": body.seconds, "cpu_s": body.cpu_s, "peak_mb": body.peak_mb}
@@ -127,13 +131,22 @@ def reproduce(stage: Stage, run: Run) -> State[Any] | None:
 def _run_dvc(stage: Stage, run: Run, slot: Slot) -> bool:
     """Run DVC to its end, its lines logged; returns whether it ran the stage."""
     environment = {"OMP_NUM_THREADS": str(slot.cores), PAGE_VARIABLE: url_for("task-run", obj_id=task_run.id) or ""}
-    environment[RUN_VARIABLE] = os.environ.get(RUN_VARIABLE, str(flow_run.name))
+    environment[RUN_VARIABLE] = _run_name()
     if slot.cards:
         environment["CUDA_VISIBLE_DEVICES"] = ",".join(slot.cards)
     # The global flag stands before the command: DVC knows it nowhere else.
     command = ["--wait-for-lock", "repro", "--single-item", stage.name]
     command += ["--force"] if stage.name in run.forced else []
-    return run.commands.run(stage.name, command, environment, get_run_logger().info)
+    try:
+        return run.commands.run(stage.name, command, environment, get_run_logger().info)
+    except KilledError as error:
+        log_stage(stage.name, str(error), _run_name())
+        raise
+
+
+def _run_name() -> str:
+    """Under which MLflow knows this run, too."""
+    return os.environ.get(RUN_VARIABLE, str(flow_run.name))
 
 
 @flow(
@@ -192,7 +205,7 @@ def entered(values: Mapping[str, Any]) -> Iterator[Path]:
         return
     digest = hashlib.sha256(json.dumps(dict(values), sort_keys=True).encode()).hexdigest()[:12]
     with entered_worktree(digest) as folder:
-        set_values(values)
+        write_values(values)
         yield folder
 
 
@@ -209,7 +222,7 @@ def run_stages(graph: Mapping[str, Stage], run: Run) -> None:
         run.end()
         with atomic_writer(home() / LAST_RUN) as file:
             json.dump({"total_s": time.monotonic() - started, "stages": run.costs}, file, indent=2)
-        _log_to_mlflow()
+        log_missing(_run_name())
     for future in futures.values():
         future.result()
 
@@ -225,12 +238,6 @@ def show_results(summary: dict[str, Any]) -> None:
     create_table_artifact(rows, key="results", description="pass@1 in percent")
     if (pages := announced_pages()) is not None:
         create_link_artifact(pages.mlflow, link_text="MLflow", key="mlflow", description="The runs' record")
-
-
-def _log_to_mlflow() -> None:
-    from tasks.mlflow_runs import log_missing
-
-    log_missing()
 
 
 def _refuse(holder: str) -> None:

@@ -18,6 +18,7 @@ from iterpref_core.config import load_params
 from iterpref_core.errors import EndpointError, InputError, IterPrefError, storage_error
 from tasks.child import die_with
 from tasks.lock import only_one
+from tasks.mlflow_runs import log_stage
 from tasks.paths import STATE
 from tasks.reproduction import RUN_VARIABLE, TRY_AGAIN
 
@@ -99,8 +100,6 @@ def _explain(error: BaseException) -> tuple[int, str]:
 def _record(stage: str, reason: str = "") -> None:
     """Record the stage in MLflow, which must not cost the work of hours, whatever is wrong with it."""
     try:
-        from tasks.mlflow_runs import log_stage
-
         log_stage(stage, reason)
     except Exception as error:  # noqa: BLE001
         print(f"warning: {stage} is not recorded in MLflow: {type(error).__name__}: {error}", file=sys.stderr)

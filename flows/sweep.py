@@ -19,10 +19,12 @@ from iterpref_core.objectives.objectives import ObjectiveName
 from iterpref_core.records import Record
 from tasks.comparison import ComparisonRow, PointScore, compare_rows
 from tasks.grid import BASE, Row, plan_rows
+from tasks.mlflow_runs import log_missing
 from tasks.paths import RESULTS
+from tasks.profiles import write_values
 from tasks.reproduction import RUN_VARIABLE, Commands, StageError
 from tasks.slots import visible_cards
-from tasks.worktree import entered_worktree, set_objectives, set_values
+from tasks.worktree import entered_worktree, set_objectives
 
 
 class SweepResult(Record):
@@ -42,7 +44,7 @@ def run_point(name: str, row: Row) -> PointScore:
     """
     say, commands = get_run_logger().info, Commands()
     with entered_worktree("sweep"):
-        set_values(row.values)
+        write_values(row.values)
         if row.objective != BASE:
             set_objectives([row.objective])
         environment = {RUN_VARIABLE: name}
@@ -56,6 +58,7 @@ def run_point(name: str, row: Row) -> PointScore:
             commands.run(name, ("exp", "run", "--name", name, f"evaluation@{row.objective}"), environment, say)
         finally:
             commands.end()
+            log_missing(name)
         return _read_score(RESULTS / row.objective / "results.json")
 
 

@@ -329,6 +329,7 @@ class Params(Settings):
     model: ModelParams
     inference: InferenceParams
     budget: BudgetParams
+    profile: str
     execution: ExecutionParams
     problems: ProblemsParams
     validity: ValidityParams

@@ -26,6 +26,10 @@ class StageError(IterPrefError):
     """A stage failed for a reason other than its input."""
 
 
+class KilledError(StageError):
+    """A stage was killed by a signal, and could record nothing itself."""
+
+
 class UnreachableError(StageError):
     """A stage could not reach a server, and may when it runs again."""
 
@@ -93,7 +97,7 @@ def explain_failure(what: str, lines: Sequence[str], returncode: int) -> IterPre
     number = -code if code < 0 else code - 128
     if number > 0 and code != 255:
         memory = "; the system may have run out of memory" if number == 9 else ""
-        return StageError(f"stage {what} was killed (signal {number}){memory}")
+        return KilledError(f"stage {what} was killed (signal {number}){memory}")
     if not reasons:
         return StageError(f"stage {what} failed with exit code {code}; its last lines:\n" + "\n".join(lines[-20:]))
     kind = {2: InputError, TRY_AGAIN: UnreachableError}.get(code, StageError)

@@ -1,6 +1,7 @@
 """Stage `training`, once per objective."""
 
 from iterpref_core.config import Params
+from tasks.mlflow_runs import LiveCurve
 from tasks.paths import FOCAL, METRICS, PAIRS, STUDENT, WORK, model_path
 from tasks.stage_body import Metrics, run_body
 
@@ -20,5 +21,6 @@ def run(params: Params, objective: str) -> Metrics:
         model_path(objective),
         METRICS / "training" / f"{objective}.curve.csv",
         WORK / "training",
+        on_log=LiveCurve(f"training@{objective}"),
         prompt=params.model.prompt,
     )

@@ -7,17 +7,15 @@ for, what the other has; and it stays, so that a run that was killed continues.
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from configparser import ConfigParser
 from contextlib import chdir, contextmanager
 from pathlib import Path
-from typing import Any
 
-from iterpref_core.config import load_params, with_values
 from iterpref_core.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.lock import only_one
-from tasks.paths import ANSWERS, LOCK, PARAMS, STATE
+from tasks.paths import ANSWERS, LOCK, STATE
 
 HOME_VARIABLE = "DVC_ROOT"
 """Names the folder to which a worktree belongs; DVC's own name for that, under `dvc exp run --temp`."""
@@ -56,27 +54,6 @@ def entered_worktree(name: str) -> Iterator[Path]:
             os.environ.pop(HOME_VARIABLE)
             if before is not None:
                 os.environ[HOME_VARIABLE] = before
-
-
-def set_values(values: Mapping[str, Any]) -> None:
-    """Write values into the present folder's params.yaml; its comments stay.
-
-    Args:
-        values: dotted key, such as `training.beta`, → value.
-
-    Raises:
-        ConfigError: a parameter does not exist, or a value is out of range; nothing is written then.
-    """
-    from dvc.utils.serialize import modify_yaml
-
-    with_values(load_params(), values)
-    with modify_yaml(str(PARAMS)) as content:
-        for key, value in values.items():
-            *sections, last = key.split(".")
-            section = content
-            for part in sections:
-                section = section[part]
-            section[last] = list(value) if isinstance(value, tuple) else value
 
 
 def set_objectives(names: Sequence[str]) -> None:

@@ -1,7 +1,6 @@
 """What is dear to make and made once for all tests, also where pytest-xdist runs them in several processes."""
 
 import fcntl
-import json
 import os
 import shutil
 import sqlite3
@@ -12,8 +11,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-
-from tasks.paths import STATE
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
@@ -59,23 +56,11 @@ def mlflow_tables(factory: pytest.TempPathFactory) -> Path:
 def give_mlflow_tables(factory: pytest.TempPathFactory, workspace: Path) -> None:
     """Spare the workspace's records the seconds in which MLflow makes its tables."""
     shutil.copy2(mlflow_tables(factory), workspace)
-    _note_mlflow(workspace)
 
 
 def copy_workspace(source: Path, target: Path) -> None:
     """Copy a workspace with its records, which name its folder."""
     shutil.copytree(source, target, symlinks=True)
-    _note_mlflow(target)
     with closing(sqlite3.connect(target / "mlflow.db")) as data, data:
         for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri")):
             data.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (str(source), str(target)))
-
-
-def _note_mlflow(workspace: Path) -> None:
-    """As the product does that its data base has this MLflow's tables: it would upgrade them otherwise."""
-    from mlflow import __version__
-
-    state = workspace / STATE / "mlflow_schema.json"
-    state.parent.mkdir(exist_ok=True)
-    uri = f"sqlite:///{workspace / 'mlflow.db'}"
-    state.write_text(json.dumps({"uri": uri, "version": __version__}), encoding="utf-8")

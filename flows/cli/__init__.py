@@ -2,10 +2,10 @@
 
 import typer
 
-from flows.cli import init_verb, machine_verbs, run_verbs
+from flows.cli import machine_verbs, run_verbs
 
 
 def register(app: typer.Typer) -> None:
     """Add them."""
-    for verbs in (init_verb, run_verbs, machine_verbs):
+    for verbs in (machine_verbs, run_verbs):
         verbs.register(app)

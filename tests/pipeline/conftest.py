@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from tasks.orchestration.profiles import apply_profile
+
 from tests.settings import ROOT
 
 PATIENCE_S = 900

@@ -1,29 +1,73 @@
-"""What the doctor says of a debugger behind an endpoint."""
+"""What the doctor says of models, endpoints and MLflow; and that `init --check` says the same of models."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
 
 from iterpref_core.config import load_params, with_values
-from tasks.orchestration.doctor import Diagnosis, _models
-from tests.mock_endpoint import Behavior, MockEndpoint, serve
+from tasks import doctor
+from tasks.doctor import Diagnosis, examine_configuration
+from tests.flows.conftest import iterpref
 from tests.settings import ROOT
 
+__all__ = ["iterpref"]
 
-def debugger(url: str, **values: object) -> Diagnosis:
-    chosen = {"inference.backend": "openai", "inference.base_url": url, "model.debugger": "coder"}
-    given = {name.replace("__", "."): value for name, value in values.items()}
-    _, found = _models(with_values(load_params(ROOT / "params.yaml"), chosen | given))
-    return found
+PARAMS = load_params(ROOT / "params.yaml")
 
 
-def test_an_endpoint_answers_or_not_and_has_prices_or_not() -> None:
-    with serve(MockEndpoint(lambda *_: "", Behavior())) as url:
-        up = debugger(url)
-        assert (up.status, up.found) == ("ok", f"coder, endpoint {url}")
-        assert "set inference.price_prompt" in up.remedy
-        assert debugger(url, inference__price_prompt=0.1).remedy == ""
-    down = debugger(url)
-    assert (down.status, down.found) == ("missing", f"{url}: no answer")
+def found(**values: object) -> dict[str, Diagnosis]:
+    chosen = {name.replace("__", "."): value for name, value in values.items()}
+    return {item.name: item for item in examine_configuration(with_values(PARAMS, chosen))}
 
 
-def test_what_the_run_would_refuse_is_told() -> None:
-    nowhere = "http://127.0.0.1:9/v1"
-    assert "budget.dollars caps nothing" in debugger(nowhere, budget__dollars=1.0).remedy
-    assert "a model of this experiment" in debugger(nowhere, model__debugger="nanolab").remedy
+def test_a_student_that_debugs_itself_without_a_template_beyond_its_length_is_told(word_model: Path) -> None:
+    config = word_model / "config.json"
+    longest = json.loads(config.read_text())["max_position_embeddings"]
+    name = str(word_model)
+    odd = found(model__student=name, model__debugger=name, training__max_length=longest + 1)
+    assert "the student too" in odd["model: debugger"].found
+    assert "no" in odd["model: template"].found
+    assert odd["training.max_length"].status == "missing"
+    assert f"training.max_length={longest}" in odd["training.max_length"].remedy
+    assert odd["memory to train"].status == "ok"
+    plain = found(
+        model__student=name, model__prompt="plain", training__max_length=longest, training__max_prompt_length=8
+    )
+    assert {item.status for item in plain.values()} == {"ok"}
+
+
+def test_an_endpoint_that_is_away_is_told() -> None:
+    away = found(
+        inference__backend="openai", inference__base_url="http://127.0.0.1:9/v1", model__debugger="coder",
+        inference__price_prompt=0.1,
+    )["model: debugger"]  # fmt: skip
+    assert (away.status, away.found.endswith("no list of models")) == ("absent", True)
+
+
+@pytest.mark.parametrize("version", [(3, 11, 9), (3, 12, 4), (3, 13, 1)])
+def test_every_python_that_is_allowed_is_fine(version: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(doctor.sys, "version_info", version)
+    assert not [item for item in doctor._versions() if item.status == "missing"]
+
+
+def test_an_mlflow_that_is_away_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    (told,) = [item for item in doctor._services() if item.name == "MLflow"]
+    assert (told.status, "does not answer" in told.found) == ("absent", True)
+
+
+def test_init_writes_a_profile_with_models_and_values(
+    iterpref: Callable[..., tuple[int, str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "profiles").symlink_to(ROOT / "profiles")
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    code, out, _ = iterpref("init", "--model", "some/model", "--debugger", "other/model", "--set", "training.beta=0.3")
+    assert (code, "params.yaml: profile own" in out) == (0, True)
+    written = load_params(tmp_path / "params.yaml")
+    assert (written.profile, written.model.student, written.training.beta) == ("own", "some/model", 0.3)
+    assert iterpref("init", "--check", "--profile", "tiny")[0] == 2

@@ -11,7 +11,8 @@ import yaml
 
 from iterpref_core.config import load_params
 from iterpref_core.errors import ConfigError, InputError
-from tasks.worktree import entered_worktree, home, set_objectives, set_values
+from tasks.profiles import write_values
+from tasks.worktree import entered_worktree, home, set_objectives
 from tests.settings import ROOT
 
 STAGE = {"cmd": "cat params.yaml new.txt > out", "deps": ["new.txt"], "params": ["training.beta"], "outs": ["out"]}
@@ -53,13 +54,13 @@ def test_values_are_written_in_the_worktree_alone(checkout: Path) -> None:
         assert home() == checkout
         assert (Path("new.txt").read_text(encoding="utf-8"), load_params().training.epochs) == ("new\n", 4)
         assert Path("out").is_file(), "what was computed is there"
-        set_values({"training.beta": 0.3, "evaluation.benchmarks": ("heldout",)})
+        write_values({"training.beta": 0.3, "evaluation.benchmarks": ("heldout",)})
         assert load_params().training.beta == 0.3
         assert "# paper: 0.1" in Path("params.yaml").read_text(encoding="utf-8"), "comments stay"
         run(sys.executable, "-m", "dvc", "repro", "--quiet")
         assert "beta: 0.3" in Path("out").read_text(encoding="utf-8")
         with pytest.raises(ConfigError, match="betta"):
-            set_values({"training.betta": 0.3})
+            write_values({"training.betta": 0.3})
     assert (Path.cwd(), "DVC_ROOT" in os.environ) == (checkout, False)
     assert before == {path: path.read_bytes() for path in before}
     assert status == run("git", "status", "--porcelain")

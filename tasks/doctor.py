@@ -1,0 +1,239 @@
+"""Doctor: what this machine has, against what the configuration needs; and what is odd about the configuration."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel
+
+from iterpref_core.config import Params
+from iterpref_core.cores import usable_cores
+from iterpref_core.errors import InputError, IterPrefError
+from tasks.mlflow_runs import check_server
+from tasks.servers import answers
+
+LOCK = Path("requirements.lock")
+_NEEDED_GB = 5
+"""The environment aside: DVC's cache, models and records of a few runs."""
+_TRAINED_BYTES = 16
+"""Of a parameter that is trained in float32: weight, gradient, and the optimizer's two moments."""
+
+Status = Literal["ok", "absent", "missing"]
+
+
+class Diagnosis(BaseModel):
+    """One thing that was looked at.
+
+    `missing` stops the configured experiment; `absent` only costs something, which `remedy` names.
+    """
+
+    name: str
+    status: Status
+    found: str
+    remedy: str = ""
+
+    @property
+    def mark(self) -> str:
+        """A sign for the table."""
+        return {"ok": "✓", "absent": "–", "missing": "✗"}[self.status]
+
+
+def _diagnose(name: str, found: str, problem: Status = "ok", remedy: str = "") -> Diagnosis:
+    return Diagnosis(name=name, status=problem, found=found, remedy=remedy)
+
+
+def examine(params: Params) -> list[Diagnosis]:
+    """Look at machine and configuration, by trying rather than by asking for versions wherever that is possible."""
+    return [
+        *_isolation(params),
+        *_versions(),
+        *examine_configuration(params),
+        *_benchmarks(params),
+        *_services(),
+        *_machine(),
+    ]
+
+
+def examine_configuration(params: Params) -> list[Diagnosis]:
+    """Look at the models that the parameters name, and at what does not fit them."""
+    return [_debugger(params), *_student(params)]
+
+
+def _isolation(params: Params) -> Iterator[Diagnosis]:
+    from iterpref_core.execution import probe_isolation
+    from iterpref_core.execution.isolation import choose
+
+    for layer in probe_isolation():
+        if layer.available:
+            yield _diagnose(f"isolation: {layer.name}", "holds")
+        else:
+            yield _diagnose(f"isolation: {layer.name}", layer.problem, "absent", layer.how)
+    try:
+        yield _diagnose("isolation", f"tier {choose(allow_unsafe=params.execution.allow_unsafe).tier}")
+    except IterPrefError as error:
+        yield _diagnose("isolation", "too weak", "missing", str(error))
+
+
+def _versions() -> Iterator[Diagnosis]:
+    locked = sys.version_info[:2] == (3, 11)
+    yield _diagnose("python", ".".join(map(str, sys.version_info[:3])) + ("" if locked else "; the lock is of 3.11"))
+    absent, others, total = [], [], 0
+    for line in LOCK.read_text(encoding="utf-8").splitlines():
+        name, _, wanted = line.partition("==")
+        if not wanted or line.startswith("#"):
+            continue
+        total += 1
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            absent.append(name)
+        else:
+            others += [f"{name} {found} instead of {wanted}"] * (found.partition("+")[0] != wanted)
+    again = "rm .venv/.installed, then `make test` installs the lock again"
+    if absent and locked:
+        yield _diagnose("packages", f"not installed: {', '.join(absent)}", "missing", again)
+    elif others and locked:
+        yield _diagnose("packages", "; ".join(others), "absent", again)
+    else:
+        yield _diagnose("packages", f"{total - len(others) - len(absent)} of {total} as in {LOCK}")
+
+
+def _debugger(params: Params) -> Diagnosis:
+    from iterpref_core.inference.backend_factory import check_model, describe_endpoint
+
+    name, backend = params.model.debugger, params.inference.backend
+    if name == "nanolab":
+        return _diagnose("model: debugger", "embedded")
+    try:
+        check_model(name, "auto", params.inference)
+        where = f"{name}, {describe_endpoint(params.inference)}" if backend != "transformers" else name
+    except InputError as error:
+        return _diagnose("model: debugger", "not to be had", "missing", str(error))
+    if backend == "openai" and params.inference.base_url and not answers(f"{params.inference.base_urls[0]}/models"):
+        remedy = "start the server or correct inference.base_url, if it is one that needs no key"
+        return _diagnose("model: debugger", f"{where}: no list of models", "absent", remedy)
+    if name == params.model.student:
+        remedy = "it repairs programs that it could not write; name a stronger model: iterpref init --debugger"
+        return _diagnose("model: debugger", f"{where}, which is the student too", "absent", remedy)
+    return _diagnose("model: debugger", where)
+
+
+def _student(params: Params) -> Iterator[Diagnosis]:
+    from iterpref_core.inference.backend_factory import check_model
+    from iterpref_core.inference.local.checkpoints import pin_model, read_config
+    from iterpref_core.inference.local.tokenizers import load_tokenizer
+
+    name = params.model.student
+    if name == "nanolab":
+        yield _diagnose("model: student", "embedded")
+        return
+    try:
+        check_model(name, params.model.prompt, params.inference.model_copy(update={"backend": "transformers"}))
+        source = str(pin_model(name))
+        config, tokenizer = read_config(source), load_tokenizer(source, params.model.prompt)
+    except InputError as error:
+        yield _diagnose("model: student", "not to be had", "missing", str(error))
+        return
+    yield _diagnose("model: student", source)
+    if params.model.prompt == "auto" and not tokenizer.chat_template:
+        remedy = "right for a base model; of a chat model, bring the folder whose tokenizer has its template"
+        yield _diagnose("model: template", "none; prompts are read as plain text", "absent", remedy)
+    longest = getattr(config, "max_position_embeddings", None)
+    if longest and params.training.max_length > longest:
+        remedy = f"iterpref init --set training.max_length={longest}, or less"
+        yield _diagnose(
+            "training.max_length", f"{params.training.max_length}, the model's is {longest}", "missing", remedy
+        )
+    if not params.training.lora_rank:
+        yield _memory_of_training(config)
+
+
+def _memory_of_training(config: object) -> Diagnosis:
+    """Of every parameter, counted on a model without weights, beside what the device has."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    needed_gb, has_gb = _TRAINED_BYTES * model.num_parameters() / 2**30, _memory_gb()
+    found = f"{model.num_parameters():,} parameters take {needed_gb:.1f} GB and activations; there are {has_gb:.0f}"
+    if needed_gb < has_gb:
+        return _diagnose("memory to train", found)
+    return _diagnose("memory to train", found, "absent", "iterpref init --profile own-lora, or training.accelerate")
+
+
+def _memory_gb() -> float:
+    import psutil
+    import torch
+
+    if torch.cuda.is_available():
+        return float(torch.cuda.get_device_properties(0).total_memory / 2**30)
+    return float(psutil.virtual_memory().total / 2**30)
+
+
+def _benchmarks(params: Params) -> Iterator[Diagnosis]:
+    """Benchmarks whose data is absent are named in the report, and the rest is measured."""
+    from iterpref_core.evaluation.bigcodebench_environment import find_python
+    from iterpref_core.inference.vllm.vllm_server import find_vllm, vllm_version
+
+    asked = params.evaluation.benchmarks
+    for variable, family in (
+        ("HUMANEVAL_OVERRIDE_PATH", "humaneval"),
+        ("MBPP_OVERRIDE_PATH", "mbpp"),
+        ("LIVECODEBENCH_PATH", "livecodebench"),
+    ):
+        value = os.environ.get(variable)
+        if any(name.startswith(family) for name in asked):
+            if value and not Path(value).exists():
+                yield _diagnose(f"data: {family}", f"{variable}: nothing is there", "missing", f"correct {variable}")
+            elif value:
+                yield _diagnose(f"data: {family}", value)
+            else:
+                remedy = f"set {variable} to a copy of its data, or let it be downloaded; else it is not measured"
+                yield _diagnose(f"data: {family}", f"{variable} is not set", "absent", remedy)
+    if any(name.startswith("bigcodebench") for name in asked):
+        try:
+            yield _diagnose("BigCodeBench", str(find_python()))
+        except InputError as error:
+            yield _diagnose("BigCodeBench", "no environment for it", "absent", str(error))
+    if "vllm" in (params.inference.backend, params.evaluation.backend):
+        try:
+            yield _diagnose("vLLM", f"{vllm_version(find_vllm())} ({find_vllm()})")
+        except InputError as error:
+            yield _diagnose("vLLM", "no environment with it", "missing", str(error))
+
+
+def _services() -> Iterator[Diagnosis]:
+    url = os.environ.get("PREFECT_API_URL")
+    if url and not answers(f"{url}/health"):
+        remedy = "start it, or unset PREFECT_API_URL; until then `iterpref run` starts a server of its own"
+        yield _diagnose("Prefect", f"{url} does not answer", "absent", remedy)
+    else:
+        yield _diagnose("Prefect", url or "`iterpref run` starts a server of its own")
+    if problem := check_server():
+        remedy = "runs go on, and record what is missing there once it is back"
+        yield _diagnose("MLflow", problem, "absent", remedy)
+    else:
+        yield _diagnose("MLflow", "answers" if os.environ.get("MLFLOW_TRACKING_URI") else "SQLite, mlflow.db")
+
+
+def _machine() -> Iterator[Diagnosis]:
+    import psutil
+    import torch
+
+    if torch.cuda.is_available():
+        cards = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+        yield _diagnose("accelerator", ", ".join(cards))
+    else:
+        remedy = "the embedded models need none; a model of billions of parameters does"
+        yield _diagnose("accelerator", f"none; {usable_cores()} CPU cores", "absent", remedy)
+    free_gb = psutil.virtual_memory().available / 2**30
+    short = "the default experiment takes up to 4 GB; run with --jobs 1"
+    yield _diagnose("memory", f"{free_gb:.1f} GB available", *(("absent", short) if free_gb < 4 else ()))
+    disk_gb = shutil.disk_usage(".").free / 2**30
+    full = "`dvc gc --workspace` frees what no present result needs"
+    yield _diagnose("disk", f"{disk_gb:.0f} GB free", *(("absent", full) if disk_gb < _NEEDED_GB else ()))

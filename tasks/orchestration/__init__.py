@@ -1,1 +1,0 @@
-"""Running DVC's stages as children: processes, their slots and cores, and the services they report to."""
