@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("flows", "iterpref_core", "tasks")
+PACKAGES = ("iterpref_core",)
 BESIDE = {
     "CHANGELOG.md",
     "CITATION.cff",
@@ -28,7 +28,7 @@ BESIDE = {
     "setup.cfg",
 }
 """What the sdist has beside the packages: what says what it is, and what builds the wheel."""
-ADVICE = "pip install 'iterpref[pipeline]'"
+ADVICE = "pip install 'iterpref[all]'"
 INSTALLED = (
     "import importlib.metadata, sysconfig; print(sysconfig.get_path('purelib'), importlib.metadata.version('iterpref'))"
 )

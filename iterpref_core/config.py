@@ -344,14 +344,20 @@ class Params(Settings):
     report: ReportParams
 
 
+_DELIVERED = Path(__file__).with_name("params.yaml")
+"""In a checkout a link to its params.yaml, in the wheel a copy."""
+
+
 def load_params(path: Path | str = "params.yaml") -> Params:
-    """Read and check the parameters.
+    """Read and check the parameters; where there is no params.yaml, those that the package brings.
 
     Raises:
         InputError: the file is absent or not YAML, or a key stands twice in it.
         ConfigError: a key is unknown, missing or out of range.
     """
     path = Path(path)
+    if path == Path("params.yaml") and not path.exists() and _DELIVERED.exists():
+        path = _DELIVERED
     values = read_yaml(path, "run from the repository's root")
     try:
         return Params.model_validate(values)

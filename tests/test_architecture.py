@@ -28,7 +28,14 @@ CORE = (
 stages on the floor below the command line. docs/architecture.md shows the same picture."""
 
 GROUND = tuple(f"iterpref_core.{name}" for name in ("config", "cores", "errors", "input_files", "progress", "records"))
-CONTRACTS = (*GROUND, "iterpref_core.storage", "iterpref_core.cli", "tasks.paths", "tasks.stage_body")
+CONTRACTS = (
+    *GROUND,
+    "iterpref_core.storage",
+    "iterpref_core.cli",
+    "tasks.mlflow_runs",
+    "tasks.paths",
+    "tasks.stage_body",
+)
 """What no stage depends on, though all execute it: the value of a knob is a parameter, a record whose meaning changes
 gets another version, and the rest is messages and files (docs/decisions.md)."""
 

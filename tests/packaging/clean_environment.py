@@ -102,8 +102,7 @@ def _link(distribution: Distribution, site: Path) -> None:
 def build_distributions(root: Path, folder: Path) -> None:
     """Build wheel and sdist in a folder, from a copy of the sources, without a network."""
     source = folder / "source"
-    for name in ("flows", "tasks", "iterpref_core"):
-        shutil.copytree(root / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(root / "iterpref_core", source / "iterpref_core", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff", "MANIFEST.in"):
         shutil.copy2(root / name, source)
     for kind in ("sdist", "wheel"):

@@ -1,10 +1,10 @@
-"""The wheel, alone and with each extra, in environments that have nothing else."""
+"""The wheel in an environment that has what it declares and nothing else: the verbs that need no checkout."""
 
+import json
 import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,24 +12,13 @@ from packaging.metadata import Metadata
 from packaging.specifiers import SpecifierSet
 
 from tests.packaging.clean_environment import AbsentError, closure, make_environment
-from tests.settings import ROOT
 
-USES = Path(__file__).parent / "uses"
-ORCHESTRATION = ("prefect", "mlflow", "dvc")
-TOOLS = ("pytest", "ruff", "moto", "mypy")
-
-ABSENT = {
-    "": ("torch", "transformers", "openai", "evalplus", "ray", "typer", *ORCHESTRATION, *TOOLS),
-    "training": ("openai", "evalplus", "ray", *ORCHESTRATION, *TOOLS),
-    "endpoints": ("torch", "transformers", "evalplus", "ray", *ORCHESTRATION, *TOOLS),
-    "evaluation": ("torch", "trl", "ray", *ORCHESTRATION, *TOOLS),
-    "ray": ("torch", "transformers", "openai", "evalplus", *ORCHESTRATION, *TOOLS),
-    "pipeline": ("torch", "trl", "openai", "evalplus", "ray", *TOOLS),
-    "dev": ("torch", "trl", "openai", "evalplus", "ray", *ORCHESTRATION),
+PAIR = {
+    "task_id": "a",
+    "prompt": "Add.",
+    "chosen": "def f(x):\n    return x + 1\n",
+    "rejected": "def f(x):\n    return x\n",
 }
-"""By extra, modules that it must not bring."""
-
-Make = Callable[[str], Path]
 
 
 @pytest.fixture(scope="module")
@@ -44,85 +33,58 @@ def metadata(wheel: Path) -> Metadata:
 
 
 @pytest.fixture(scope="module")
-def requirements(wheel: Path) -> list[str]:
-    """Of the wheel, as pip would read them."""
-    return [str(requirement) for requirement in metadata(wheel).requires_dist or ()]
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment without any extra."""
+    try:
+        names = closure([str(requirement) for requirement in metadata(wheel).requires_dist or ()])
+    except AbsentError as absent:
+        pytest.skip(str(absent))
+    return make_environment(tmp_path_factory.mktemp("core"), wheel, names)
 
 
-@pytest.fixture(scope="module")
-def environment(wheel: Path, requirements: list[str], tmp_path_factory: pytest.TempPathFactory) -> Make:
-    """Makes the environment of an extra, none for the core's; returns its interpreter."""
-    made: dict[str, Path] = {}
-
-    def make(extra: str) -> Path:
-        if extra not in made:
-            try:
-                names = closure(requirements, extra)
-            except AbsentError as absent:
-                pytest.skip(str(absent))
-            made[extra] = make_environment(tmp_path_factory.mktemp(extra or "core"), wheel, names)
-        return made[extra]
-
-    return make
-
-
-def run(python: Path, *arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run in a clean environment: nothing of the checkout or of the user is on its path."""
+def iterpref(python: Path, *arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """The command line in a clean environment: nothing of the checkout or of the user is on its path."""
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
     variables |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONNOUSERSITE": "1", "CUDA_VISIBLE_DEVICES": ""}
-    command = [str(python), *map(str, arguments)]
+    start = "import sys; from importlib.metadata import entry_points as e; sys.argv[0] = 'iterpref'; "
+    start += "e(group='console_scripts')['iterpref'].load()()"
+    command = [str(python), "-c", start, *map(str, arguments)]
     return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, check=False)
 
 
-CONSOLE = (
-    "import sys; from importlib.metadata import entry_points; sys.argv[0] = 'iterpref'; "
-    "entry_points(group='console_scripts')['iterpref'].load()()"
-)
-
-
-@pytest.mark.parametrize("extra", [pytest.param(extra, id=extra or "core") for extra in ABSENT])
-def test_an_extra_brings_what_belongs_to_it_and_nothing_else(extra: str, environment: Make, tmp_path: Path) -> None:
-    python = environment(extra)
-    find = "import sys; from importlib.util import find_spec; print([n for n in sys.argv[1:] if find_spec(n)])"
-    assert run(python, "-c", find, *ABSENT[extra], cwd=tmp_path).stdout.strip() == "[]"
-    done = run(python, USES / f"use_{extra or 'core'}.py", tmp_path / "out", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr[-3000:]
-
-
-def test_without_its_extra_the_command_line_says_what_to_install(environment: Make, tmp_path: Path) -> None:
-    done = run(environment(""), "-c", CONSOLE, "--help", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("error: the command line needs the module ")
-    assert "pip install 'iterpref[pipeline]'" in done.stderr
-    assert done.stderr.count("\n") == 1
-
-
-def test_the_command_line_needs_the_pipeline_alone(environment: Make, tmp_path: Path) -> None:
-    done = run(environment("pipeline"), "-c", CONSOLE, "--help", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "localize" in done.stdout
-
-
-def test_a_verb_whose_library_is_missing_names_the_extra_that_has_it(environment: Make, tmp_path: Path) -> None:
-    (tmp_path / "pairs.jsonl").write_text('{"task_id":"a","prompt":"p","chosen":"x = 1","rejected":"x = 2"}\n')
-    (tmp_path / "spans.jsonl").write_text('{"task_id":"a","method":"line_lcs","rejected":[[0,5]],"chosen":[[0,5]]}\n')
-    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
-    verb = ["check", "--pairs", "pairs.jsonl", "--spans", "spans.jsonl", "--model", "absent"]
-    done = run(environment("pipeline"), "-c", CONSOLE, *verb, cwd=tmp_path)
-    assert done.returncode == 2, done.stderr
-    assert "this verb needs the module " in done.stderr
-    assert "pip install 'iterpref[training]'" in done.stderr
-
-
-def test_all_is_every_extra_but_the_tools(requirements: list[str]) -> None:
-    try:
-        together = set[str]().union(*(closure(requirements, extra) for extra in ABSENT if extra != "dev"))
-        assert closure(requirements, "all") == together
-    except AbsentError as absent:
-        pytest.skip(str(absent))
-
-
-def test_the_interpreter_is_one_that_the_wheel_allows(wheel: Path) -> None:
+def test_the_wheel_is_the_library_alone(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        tops = {name.partition("/")[0] for name in archive.namelist()}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"iterpref_core"}
     allowed = metadata(wheel).requires_python
     assert allowed == SpecifierSet(">=3.11,<3.14")
     assert allowed.contains(".".join(map(str, sys.version_info[:3])))
+
+
+def test_pairs_of_somebody_else_are_localized_without_a_checkout(python: Path, tmp_path: Path) -> None:
+    (tmp_path / "pairs.jsonl").write_text(json.dumps(PAIR) + "\n", encoding="utf-8")
+    done = iterpref(
+        python, "localize", "--pairs", "pairs.jsonl", "--out", "spans.jsonl", "--method", "line_lcs", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    (spans,) = map(json.loads, (tmp_path / "spans.jsonl").read_text(encoding="utf-8").splitlines())
+    marked = [PAIR["rejected"][start:end] for start, end in spans["rejected"]]
+    assert [text.strip() for text in marked] == ["return x"]
+    shown = iterpref(python, "show", "--pairs", "pairs.jsonl", "--spans", "spans.jsonl", cwd=tmp_path)
+    assert (shown.returncode, "return x" in shown.stdout) == (0, True), shown.stderr
+
+
+def test_help_has_the_verbs_that_need_no_checkout(python: Path, tmp_path: Path) -> None:
+    done = iterpref(python, "--help", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {"localize", "train", "execute", "check"} <= set(done.stdout.split())
+    assert not {"sweep", "doctor"} & set(done.stdout.split())
+
+
+def test_a_verb_whose_library_is_missing_says_what_to_install(python: Path, tmp_path: Path) -> None:
+    (tmp_path / "pairs.jsonl").write_text(json.dumps(PAIR) + "\n", encoding="utf-8")
+    (tmp_path / "spans.jsonl").write_text('{"task_id":"a","method":"line_lcs","rejected":[[0,5]],"chosen":[[0,5]]}\n')
+    train = ["train", "--pairs", "pairs.jsonl", "--spans", "spans.jsonl", "--objective", "sft", "--model", "m"]
+    done = iterpref(python, *train, "--out", "out", cwd=tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "is not installed; pip install 'iterpref[all]'" in done.stderr

@@ -37,7 +37,7 @@ def spoiled(distributions: Path, tmp_path: Path) -> Path:
     del files[template]
     files["tests/settings.py"] = b""
     (points,) = (name for name in files if name.endswith("entry_points.txt"))
-    files[points] = files[points].replace(b"entry_point:", b"absent:")
+    files[points] = files[points].replace(b"cli:", b"absent:")
     with zipfile.ZipFile(wheel, "w") as archive:
         for name, content in files.items():
             archive.writestr(name, content)
@@ -65,7 +65,7 @@ def test_a_release_with_a_file_too_few_or_too_many_or_a_broken_command_is_refuse
         r"whl: tests/settings.py does not belong there",
         r"gz: docker/secret does not belong there",
         r"whl: iterpref_core/report/templates/\S+ is not installed",
-        r"whl: `iterpref` without its dependencies must name them: .*flows.absent",
+        r"whl: `iterpref` without its dependencies must name them: .*iterpref_core.absent",
     ):
         assert re.search(f"(?s)error: iterpref-{VERSION}.*{fault}", done.stderr), done.stderr
 
@@ -77,8 +77,7 @@ def test_a_release_that_was_not_built_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_version_is_the_same_in_every_file_that_names_it() -> None:
-    images = re.findall(r"image: iterpref-\S+?:(\d[\d.]+)", (ROOT / "docker/compose.yaml").read_text(encoding="utf-8"))
-    assert len(images) == 6, "every service has an image of ours"
+    images = re.findall(r"image: iterpref:(\d[\d.]+)", (ROOT / "docker/compose.yaml").read_text(encoding="utf-8"))
     assert {CITATION["version"], *images} == {VERSION}
 
 
