@@ -113,7 +113,7 @@ def _debugger(params: Params) -> Diagnosis:
         where = f"{name}, {describe_endpoint(params.inference)}" if backend != "transformers" else name
     except InputError as error:
         return _diagnose("model: debugger", "not to be had", "missing", str(error))
-    if backend == "openai" and params.inference.base_url and not answers(f"{params.inference.base_urls[0]}/models"):
+    if backend == "openai" and params.inference.base_url and not answers(f"{params.inference.base_url}/models"):
         remedy = "start the server or correct inference.base_url, if it is one that needs no key"
         return _diagnose("model: debugger", f"{where}: no list of models", "absent", remedy)
     if name == params.model.student:
