@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from huggingface_hub import DatasetCardData, EvalResult, ModelCardData
+from huggingface_hub import DatasetCardData, ModelCardData
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from iterpref_core.inference.local.checkpoints import EMBEDDED
@@ -59,9 +59,6 @@ def model_card(
     if first and "/" in first.base:
         fields["base_model"] = first.base
     scores = _scores_of(summary, weights) if summary else []
-    if scores:
-        fields["model_name"] = title
-        fields["eval_results"] = [_eval_result(row) for row in scores if not row.part]
     known = summary is not None and trained_on_the_pairs_of(summary, lineage)
     measured = summary["provenance"].get("weights", {}) if summary else {}
     started_there = lineage is not None and lineage.base_weights == measured.get("base")
@@ -145,16 +142,6 @@ def _scores_of(summary: Summary, weights: str) -> list[ScoreRow]:
     measured = summary["provenance"].get("weights", {})
     names = [name for name, fingerprint in measured.items() if fingerprint == weights][:1]
     return [row for row in score_rows(summary) if row.model in names and row.part in MARKS]
-
-
-def _eval_result(row: ScoreRow) -> EvalResult:
-    return EvalResult(
-        task_type="text-generation",
-        dataset_type=row.benchmark,
-        dataset_name=benchmark_name(row.benchmark),
-        metric_type="pass@1",
-        metric_value=round(100 * row.score, 1),
-    )
 
 
 def _data_set_fields(contents: DataSet, title: str, tags: list[str]) -> str:

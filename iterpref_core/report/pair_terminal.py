@@ -6,7 +6,7 @@ underlined region and the sum of each line's changes say the same.
 
 from collections.abc import Iterator, Sequence
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -15,8 +15,6 @@ from iterpref_core.records import FocalSpans, PairShifts, PreferencePair
 from iterpref_core.report.pair_view import cut_programs, legend, nats, pair_titles
 from iterpref_core.report.program_lines import Piece, ProgramLine, choose_scale, level
 
-SIDE_BY_SIDE = 110
-"""Columns of a terminal from which on the programs stand beside each other."""
 LESS = ("#fdebd3", "#fbc98f", "#f2a653", "#e0862a")
 MORE = ("#dbe9f8", "#b0d0ef", "#82b4e4", "#5b9bd8")
 """From weak to strong: orange for less likely, blue for more, told apart by every kind of color vision."""
@@ -34,24 +32,7 @@ def render_terminal(pair: PreferencePair, spans: FocalSpans, shifts: PairShifts 
     sides = zip(pair_titles(spans, shifts), cut_programs(pair, spans, shifts), "−+", ("red", "green"), strict=True)
     panels = [_panel(title, lines, sign, color, scale) for title, lines, sign, color in sides]
     key = [_key(scale)] if shifts else []
-    return Group(Text(pair.task_id, style="bold"), Text(pair.prompt, style="italic"), _Sides(panels), *key)
-
-
-class _Sides:
-    """Two panels beside each other where the terminal has room, else one below the other."""
-
-    def __init__(self, panels: Sequence[Panel]) -> None:
-        self._panels = panels
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        if options.max_width < SIDE_BY_SIDE:
-            yield from self._panels
-            return
-        grid = Table.grid(expand=True)
-        for _ in self._panels:
-            grid.add_column(ratio=1)
-        grid.add_row(*self._panels)
-        yield grid
+    return Group(Text(pair.task_id, style="bold"), Text(pair.prompt, style="italic"), *panels, *key)
 
 
 def _panel(title: str, lines: Sequence[ProgramLine], sign: str, color: str, scale: float) -> Panel:
