@@ -27,7 +27,6 @@ def build_models(
     execution: ExecutionParams,
     out: Path,
     backend: BackendName = "transformers",
-    only: str | None = None,
 ) -> dict[str, float]:
     """Write `student/` and `debugger/` below `out`.
 
@@ -42,7 +41,6 @@ def build_models(
         execution: limits for the broken references whose feedback the debugger learns from.
         out: folder to write to.
         backend: how the debugger is asked.
-        only: `student` or `debugger`, if the other is not wanted.
 
     Returns:
         For every model trained: `<model>/loss` (nats a token) and `<model>/examples`, and whether in `bf16`; empty for
@@ -52,9 +50,9 @@ def build_models(
         ModelError: a named model cannot be had.
         InputError: there is nothing to train on.
     """
-    names = {role: getattr(model, role) for role in ("student", "debugger") if only in {None, role}}
+    names = {"student": model.student, "debugger": model.debugger}
     sources = {}
-    if "debugger" in names and backend not in WITH_WEIGHTS:
+    if backend not in WITH_WEIGHTS:
         sources["debugger"] = name_served(names["debugger"], backend)
     sources |= {role: pin_model(name) for role, name in names.items() if name != EMBEDDED and role not in sources}
     for role, source in sources.items():
@@ -63,7 +61,8 @@ def build_models(
             prompt, loaded = model.prompt if own else "auto", own or backend == "transformers"
             check_checkpoint(str(source), prompt, loaded=loaded)
     for role, source in sources.items():
-        write_pointer(_emptied(out / role), source)
+        shutil.rmtree(out / role, ignore_errors=True)
+        write_pointer(out / role, source)
     embedded = [role for role in names if role not in sources]
     if not embedded:
         return {}
@@ -74,17 +73,11 @@ def build_models(
         split = [problem for problem in every if problem.split == role]
         if not split:
             raise InputError(f"{problems}: no problem of split '{role}'; the embedded {role} needs some to learn from")
-        examples = _drafts(split)
+        examples = [Example(draft_prompt(problem.prompt), problem.reference or "") for problem in split]
         if role == "debugger":
             examples += _refinements(split, nanolab, execution)
         metrics |= _train(role, examples, tokenizer, nanolab, out)
     return metrics
-
-
-def _emptied(folder: Path) -> Path:
-    if folder.exists():
-        shutil.rmtree(folder)
-    return folder
 
 
 def _train(
@@ -92,24 +85,22 @@ def _train(
 ) -> dict[str, float]:
     steps = nanolab.student_steps if role == "student" else nanolab.debugger_steps
     model, loss = pretrain(examples, tokenizer, nanolab, steps, role)
-    partial = _emptied(out / f".{role}.partial")
+    partial = out / f".{role}.partial"
+    for folder in (partial, out / role):
+        shutil.rmtree(folder, ignore_errors=True)
     model.save_pretrained(partial)
     tokenizer.save_pretrained(partial)
     settings = nanolab.model_dump(mode="json") | {"examples": len(examples), "loss": loss}
     write_lineage(partial, ModelLineage(base=EMBEDDED, settings=settings, steps=steps, versions=training_versions()))
-    partial.replace(_emptied(out / role))
-    precision = {"bf16": float(uses_bf16(nanolab.bf16, "cpu"))}
-    return {f"{role}/loss": loss, f"{role}/examples": float(len(examples))} | precision
+    partial.replace(out / role)
+    bf16 = float(uses_bf16(nanolab.bf16, "cpu"))
+    return {f"{role}/loss": loss, f"{role}/examples": float(len(examples)), "bf16": bf16}
 
 
 def _corpus(problems: Sequence[Problem]) -> list[str]:
     """What the tokenizer learns from: tasks, programs, and one refinement turn for the words that it adds."""
     texts = [text for problem in problems for text in (problem.prompt, problem.reference or "")]
     return [*texts, *([refine_prompt("", "", "")] * 50)]
-
-
-def _drafts(problems: Sequence[Problem]) -> list[Example]:
-    return [Example(draft_prompt(problem.prompt), problem.reference or "") for problem in problems]
 
 
 def _refinements(problems: Sequence[Problem], nanolab: NanolabParams, execution: ExecutionParams) -> list[Example]:

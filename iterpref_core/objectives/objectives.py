@@ -49,10 +49,6 @@ def sigmoid_loss(chosen_logratio: "Tensor", rejected_logratio: "Tensor", beta: f
     return -logsigmoid(beta * (chosen_logratio - rejected_logratio))
 
 
-DECISIVE = ("learning_rate", "chosen", "rejected", "nll_of", "alpha")
-"""Fields of a row that decide a training, beside its loss."""
-
-
 @dataclass(frozen=True)
 class Objective:
     """A row of the table: all that is known of an objective.
@@ -100,8 +96,8 @@ class Objective:
 
     def values(self) -> dict[str, Any]:
         """What decides a training, as JSON. The loss goes by its name: its code counts in `storage.code_digest`."""
-        decisive = {name: getattr(self, name) for name in DECISIVE}
-        return decisive | {"loss": self.loss and self.loss.__name__}
+        decisive = ("learning_rate", "chosen", "rejected", "nll_of", "alpha")
+        return {name: getattr(self, name) for name in decisive} | {"loss": self.loss and self.loss.__name__}
 
 
 OBJECTIVES: dict[str, Objective] = {

@@ -29,7 +29,7 @@ def run_key(pairs: Path, spans: Path, fingerprint: str, objective: str, params: 
     digest = hashlib.sha256()
     for path in (pairs, spans):
         digest.update(bytes.fromhex(file_digest(path)))
-    settings = params.model_dump(exclude={"accelerate", "objectives"})
+    settings = params.model_dump(exclude={"accelerate", "objectives", "start"})
     own = find_objective(objective, params.objectives).values()
     decisive = [fingerprint, objective, settings, own, code_digest(*TRAINED_BY), training_versions()]
     digest.update(json.dumps(decisive, sort_keys=True).encode())

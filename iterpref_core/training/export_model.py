@@ -72,25 +72,17 @@ def _load(model: Path) -> tuple[Any, Any]:
 
 def find_license(base: str) -> str | None:
     """The license that a model's own card names, from its folder or the hub's cache; None where none is known."""
-    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub import ModelCard, try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
-    card: Path | None = Path(base) / CARD
-    if not Path(base).is_dir():
-        try:
-            cached = try_to_load_from_cache(base, CARD)
-        except HFValidationError:
-            return None
-        card = Path(cached) if isinstance(cached, str) else None
-    if card is None or not card.is_file():
-        return None
-    before, _, rest = card.read_text(encoding="utf-8", errors="replace").partition("---\n")
-    front, found, _ = rest.partition("\n---")
     try:
-        fields = yaml.safe_load(front) if not before.strip() and found else None
-    except yaml.YAMLError:
+        card = Path(base) / CARD if Path(base).is_dir() else try_to_load_from_cache(base, CARD)
+        if not isinstance(card, str | Path) or not Path(card).is_file():
+            return None
+        fields = ModelCard.load(card, ignore_metadata_errors=True).data
+    except (HFValidationError, ValueError, yaml.YAMLError):
         return None
-    license = fields.get("license_name", fields.get("license")) if isinstance(fields, dict) else None
+    license = fields.get("license_name") or fields.get("license")
     return license if isinstance(license, str) else None
 
 

@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 from torch.nn.functional import linear
-from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from iterpref_core.errors import ModelError
@@ -25,8 +24,6 @@ from iterpref_core.training.batches import Batch
 
 CHUNK = 8192
 """Entries of the vocabulary that are scored at once: 5% of Qwen2.5's, and still a matrix product worth its call."""
-_PARTS = 32
-"""Parts that the labels are scored in where the head is not a plain matrix."""
 
 
 @dataclass(frozen=True)
@@ -206,24 +203,25 @@ def add_label_head(model: PreTrainedModel) -> None:
         model: a causal language model; if PEFT wraps it, its base model.
 
     Raises:
-        ModelError: it has no output head, or one whose logits it scales in an unknown way.
+        ModelError: it has no output head, one that is no plain matrix, or scales its logits in an unknown way.
     """
     if hasattr(model, "has_label_head"):
         return
     transform, plain, forward = logit_transform(model.config), model.get_output_embeddings(), model.forward
     if plain is None:
         raise ModelError(f"{model.config.model_type}: this model has no output head; give a causal language model")
-    chunked = type(plain) is torch.nn.Linear  # FSDP2 makes it a class of its own later
-    if chunked:
+    if type(plain) is not torch.nn.Linear:  # FSDP2 makes it a class of its own later
+        raise ModelError(
+            f"{model.config.model_type}: its output head is a {type(plain).__name__}, no plain matrix; leave it out of "
+            "adapters and quantization"
+        )
 
-        def head_forward(
-            self: torch.nn.Linear, hidden: torch.Tensor, targets: torch.Tensor | None = None
-        ) -> torch.Tensor:
-            if targets is None:
-                return linear(hidden, self.weight, self.bias)
-            return label_logps(hidden, self.weight, self.bias, targets, transform)
+    def head_forward(self: torch.nn.Linear, hidden: torch.Tensor, targets: torch.Tensor | None = None) -> torch.Tensor:
+        if targets is None:
+            return linear(hidden, self.weight, self.bias)
+        return label_logps(hidden, self.weight, self.bias, targets, transform)
 
-        plain.forward = MethodType(head_forward, plain)
+    plain.forward = MethodType(head_forward, plain)
 
     @functools.wraps(type(model).forward)  # generate() reads the signature
     def model_forward(
@@ -236,28 +234,7 @@ def add_label_head(model: PreTrainedModel) -> None:
         if label_slots is None or label_targets is None:
             return forward(*args, **kwargs)
         hidden = decoder_of(self)(*args, **kwargs).last_hidden_state.flatten(0, 1)[label_slots]
-        head = self.get_output_embeddings()  # asked for anew: PEFT may have replaced it since
-        if chunked and head is plain:
-            return plain(hidden, label_targets)
-        return _score_through(head, hidden, label_targets, transform)
+        return plain(hidden, label_targets)
 
     model.forward = MethodType(model_forward, model)
     model.has_label_head = True
-
-
-def _score_through(
-    head: torch.nn.Module, hidden: torch.Tensor, targets: torch.Tensor, transform: LogitTransform
-) -> torch.Tensor:
-    """The same for a head of any kind (with LoRA on it, quantized, ...), part by part of the labels.
-
-    The number of parts does not depend on the number of labels: where weights are sharded each call gathers them, and
-    all processes must make the same calls.
-    """
-
-    def score(part: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
-        raw = head(part)
-        logits = transform.apply(raw.to(torch.promote_types(raw.dtype, torch.float32)))
-        return logits.log_softmax(dim=-1).gather(1, own[:, None])[:, 0]
-
-    parts = zip(hidden.tensor_split(_PARTS), targets.tensor_split(_PARTS), strict=True)
-    return torch.cat([checkpoint(score, part, own, use_reentrant=False) for part, own in parts])

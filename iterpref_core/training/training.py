@@ -258,7 +258,7 @@ def _lineage(
 ) -> ModelLineage:
     source = locate_model(model)
     folder = Path(source.name_or_path)
-    settings = params.model_dump(mode="json", exclude={"accelerate", "objectives"}) | row.values()
+    settings = params.model_dump(mode="json", exclude={"accelerate", "objectives", "start"}) | row.values()
     return ModelLineage(
         base=folder.resolve().name if folder.is_dir() else source.name_or_path,
         revision=source.revision,

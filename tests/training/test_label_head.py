@@ -100,18 +100,15 @@ def test_the_gradient_is_that_of_finite_differences(bias: bool) -> None:
     )
 
 
-@pytest.mark.parametrize("targets", [["q_proj"], ["q_proj", "lm_head"]])
-def test_lora_may_be_on_the_head_or_not(targets: list[str], batch: dict[str, torch.Tensor]) -> None:
-    model = get_peft_model(_model("plain"), LoraConfig(target_modules=targets, init_lora_weights=False))
+def test_lora_is_trained_beside_the_head_and_refused_on_it(batch: dict[str, torch.Tensor]) -> None:
+    model = get_peft_model(_model("plain"), LoraConfig(target_modules=["q_proj"], init_lora_weights=False))
     add_label_head(model.get_base_model())
     _assert_same(model, batch)
     assert not any(weight.grad is not None for name, weight in model.named_parameters() if "lora" not in name)
-
-
-def test_a_head_that_is_trained_whole_beside_lora(batch: dict[str, torch.Tensor]) -> None:
-    model = get_peft_model(_model("plain"), LoraConfig(target_modules=["q_proj"], modules_to_save=["lm_head"]))
-    add_label_head(model.get_base_model())
-    _assert_same(model, batch)
+    for settings in ({"target_modules": ["q_proj", "lm_head"]}, {"modules_to_save": ["lm_head"]}):
+        adapted = get_peft_model(_model("plain"), LoraConfig(**{"target_modules": ["q_proj"]} | settings))
+        with pytest.raises(ModelError, match=r"llama: its output head is a .*, no plain matrix"):
+            add_label_head(adapted.get_base_model())
 
 
 def test_without_labels_there_is_still_a_gradient_of_zero(batch: dict[str, torch.Tensor]) -> None:

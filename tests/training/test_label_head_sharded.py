@@ -53,7 +53,6 @@ def check_all(rank: int, meeting: Path) -> None:
     check(rank, tied=True, head_apart=False, lora=None)
     check(rank, tied=False, head_apart=True, lora=None)
     check(rank, tied=False, head_apart=False, lora=["q_proj"])
-    check(rank, tied=False, head_apart=True, lora=["q_proj", "lm_head"])
     dist.destroy_process_group()
 
 

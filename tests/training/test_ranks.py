@@ -79,10 +79,13 @@ def _train(
         return metrics, list(csv.DictReader(file)), load_file(paths[0] / "model.safetensors"), told
 
 
-def test_two_processes_train_what_one_does(tmp_path: Path, inputs: Inputs, params: TrainingParams, port: int) -> None:
-    """With FSDP2 and LoRA: losses, weights and what is written."""
+@pytest.mark.parametrize("lora_rank", [0, 4])
+def test_two_processes_train_what_one_does(
+    tmp_path: Path, inputs: Inputs, params: TrainingParams, port: int, lora_rank: int
+) -> None:
+    """With FSDP2, all weights or LoRA: losses, weights and what is written."""
     fsdp = yaml.safe_load((CONFIGURATIONS / "fsdp2.yaml").read_text(encoding="utf-8"))["fsdp_config"]
-    own = params.model_copy(update={"micro_batch_size": 1, "epochs": 3, "lora_rank": 4})
+    own = params.model_copy(update={"micro_batch_size": 1, "epochs": 3, "lora_rank": lora_rank})
     one = _train(tmp_path / "one", inputs, "target-rpo", own)
     two = _train(
         tmp_path / "two", inputs, "target-rpo", _in_two(own, tmp_path, port, distributed_type="FSDP", fsdp_config=fsdp)
