@@ -1,6 +1,7 @@
 """Verbs that make problems."""
 
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, cast, get_args
 
@@ -27,6 +28,8 @@ from iterpref_core.problems.ingest import Ingested, ProblemFormat
 PANEL = "Problems"
 
 PAIRS = "trl"
+NAMED = 10
+"""Broken problems that `ingest` names."""
 OWN_CODE_FORMATS = ("package", "folder")
 FORMATS: tuple[str, ...] = (*get_args(ProblemFormat), PAIRS, *OWN_CODE_FORMATS)
 
@@ -46,9 +49,6 @@ def ingest(
     out: Annotated[Path, output_option("JSONL of problems (in problems/ they join the experiment), or of pairs.")],
     spans: Annotated[
         Path | None, output_option("trl: JSONL to write error regions to, where the source has them.")
-    ] = None,
-    verdicts: Annotated[
-        Path | None, output_option("Problem files: JSONL to write the verdict on every reference to.")
     ] = None,
     skip_broken: Annotated[
         bool | None,
@@ -97,20 +97,19 @@ def ingest(
     from iterpref_core.problems.ingest import ingest as core
 
     options = IngestOptions(skip_broken, keep_benchmarks, heldout, limit)
-    found = core(Path(source), cast("ProblemFormat", form), out, settings.execution, options, verdicts)
-    _show_ingested(found, verdicts, as_json=json_)
+    found = core(Path(source), cast("ProblemFormat", form), out, settings.execution, options)
+    _show_ingested(found, as_json=json_)
 
 
-def _show_ingested(found: Ingested, verdicts: Path | None, *, as_json: bool) -> None:
+def _show_ingested(found: Ingested, *, as_json: bool) -> None:
     if as_json:
-        show_result({**found.counts, "broken": [item.model_dump() for item in found.broken]}, as_json=True)
+        show_result({**found.counts, "broken": [asdict(item) for item in found.broken]}, as_json=True)
         return
     show_result(found.counts, as_json=False)
-    for item in found.broken:
+    for item in found.broken[:NAMED]:
         typer.echo(f"broken: {item.task_id} (line {item.line}): {item.verdict}: {item.feedback}")
-    failing = sum(count for name, count in found.counts.items() if name.startswith("dropped/reference_"))
-    if failing > len(found.broken):
-        typer.echo(f"and {failing - len(found.broken):.0f} more, see {verdicts or '--verdicts FILE'}")
+    if len(found.broken) > NAMED:
+        typer.echo(f"and {len(found.broken) - NAMED} more; --json names them all")
 
 
 def synthesize(

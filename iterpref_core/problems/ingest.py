@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import InputError, RecordError
-from iterpref_core.execution import Outcome, check_tests, open_executor, reference_outcomes
+from iterpref_core.execution import check_tests, open_executor, reference_outcomes
 from iterpref_core.input_files import Place
 from iterpref_core.problems.formats.benchmark_membership import benchmark_of
 from iterpref_core.problems.formats.humaneval_format import HumanEvalTask, convert_humaneval
@@ -20,19 +19,18 @@ from iterpref_core.problems.formats.mbpp_format import MbppTask, convert_mbpp
 from iterpref_core.problems.problems import hold_out, own_split
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Problem, Record, Verdict
-from iterpref_core.storage.jsonl import atomic_writers
+from iterpref_core.storage.jsonl import atomic_writer
 
 ProblemFormat = Literal["jsonl", "mbpp", "humaneval"]
-NAMED = 10
-"""Broken problems that the result names; the file of verdicts has them all."""
 
 
-class ReferenceVerdict(Record):
-    """What happened to a problem's reference; `verdict` is absent where there is none, `line` is where it stands."""
+@dataclass(frozen=True)
+class BrokenReference:
+    """A problem whose reference does not pass; `line` is where it stands."""
 
     task_id: str
-    verdict: Verdict | None = None
-    feedback: str = ""
+    verdict: Verdict
+    feedback: str
     line: int
 
 
@@ -76,20 +74,15 @@ class Ingested:
     Attributes:
         counts: `problems` written, and `heldout` of these; `references/<verdict>` of those that could be (`none`:
             without a reference); `dropped/<reason>` of those left out.
-        broken: the first `NAMED` problems whose reference fails.
+        broken: the problems whose reference does not pass.
     """
 
     counts: dict[str, float]
-    broken: tuple[ReferenceVerdict, ...]
+    broken: tuple[BrokenReference, ...]
 
 
 def ingest(
-    source: Path,
-    form: ProblemFormat,
-    out: Path,
-    execution: ExecutionParams,
-    options: IngestOptions,
-    verdicts: Path | None = None,
+    source: Path, form: ProblemFormat, out: Path, execution: ExecutionParams, options: IngestOptions
 ) -> Ingested:
     """Turn a file into `problems.jsonl`; nothing is written unless every problem in there is sound. Streams.
 
@@ -99,7 +92,6 @@ def ingest(
         out: JSONL of problems to write.
         execution: limits for running the references.
         options: what to take.
-        verdicts: where to write JSONL of `ReferenceVerdict`, one for each problem that is not left out unseen.
 
     Raises:
         RecordError: a line is broken, lacks a field, has no test, has none that calls the entry point, names an unknown
@@ -109,27 +101,31 @@ def ingest(
     skip_broken = FORMS[form].published if options.skip_broken is None else options.skip_broken
     counts: Counter[str] = Counter(problems=0)
     places: dict[str, Place] = {}
-    broken: list[ReferenceVerdict] = []
-    with ExitStack() as stack:
-        out_file, verdicts_file = stack.enter_context(atomic_writers(out, verdicts))
-        assert out_file is not None
-        executor = stack.enter_context(open_executor(execution))
-        advance = stack.enter_context(show_progress("ingest", count_items(source), unit="problems"))
+    broken: list[BrokenReference] = []
+    with (
+        atomic_writer(out) as file,
+        open_executor(execution) as executor,
+        show_progress("ingest", count_items(source), unit="problems") as advance,
+    ):
         problems = islice(_read(source, FORMS[form], options, places, counts, advance), options.limit)
         for problem, outcome in reference_outcomes(problems, executor):
-            verdict = _judge(problem, outcome, places[problem.task_id], skip_broken=skip_broken)
-            counts[f"references/{verdict.verdict or 'none'}"] += 1
-            if verdicts_file is not None:
-                verdicts_file.write(verdict.to_json() + "\n")
-            if verdict.verdict in (None, "passed"):
+            verdict = outcome.verdict if outcome else "none"
+            counts[f"references/{verdict}"] += 1
+            if outcome is None or verdict == "passed":
                 counts["problems"] += 1
                 counts["heldout"] += problem.split == "heldout"
-                out_file.write(problem.to_json() + "\n")
-            else:
-                # An infra_error says nothing about the reference, but it is not known to pass either.
-                reason = "reference_not_run" if verdict.verdict == "infra_error" else "reference_fails"
-                counts[f"dropped/{reason}"] += 1
-                broken = [*broken, verdict][:NAMED]
+                file.write(problem.to_json() + "\n")
+                continue
+            where = places[problem.task_id]
+            if not skip_broken:
+                raise RecordError(
+                    f"{where}: field 'reference' of {problem.task_id!r}: fails its own tests "
+                    f"({verdict}: {outcome.feedback}); correct the reference or the tests, or leave such problems "
+                    "out with --skip-broken"
+                )
+            # An infra_error says nothing about the reference, but it is not known to pass either.
+            counts[f"dropped/{'reference_not_run' if verdict == 'infra_error' else 'reference_fails'}"] += 1
+            broken.append(BrokenReference(problem.task_id, outcome.verdict, outcome.feedback, where.line))
         if not counts["problems"]:
             dropped = [f"{n} {name.removeprefix('dropped/')}" for name, n in counts.items() if n]
             found = ", ".join(dropped) or "it is empty"
@@ -176,22 +172,3 @@ def _check_entry_point(problem: Problem, where: Place) -> None:
             f"{where}: field 'entry_point' of {problem.task_id!r}: no test calls {problem.entry_point!r}; name the "
             "function that the tests call"
         )
-
-
-def _judge(problem: Problem, outcome: Outcome | None, where: Place, *, skip_broken: bool) -> ReferenceVerdict:
-    """The verdict on a reference.
-
-    Raises:
-        RecordError: it does not pass, and such problems are not skipped.
-    """
-    if outcome is None:
-        return ReferenceVerdict(task_id=problem.task_id, line=where.line)
-    if outcome.verdict != "passed" and not skip_broken:
-        raise RecordError(
-            f"{where}: field 'reference' of {problem.task_id!r}: fails its own tests "
-            f"({outcome.verdict}: {outcome.feedback}); correct the reference or the tests, or leave such problems "
-            "out with --skip-broken"
-        )
-    return ReferenceVerdict(
-        task_id=problem.task_id, verdict=outcome.verdict, feedback=outcome.feedback, line=where.line
-    )

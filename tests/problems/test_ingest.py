@@ -10,7 +10,7 @@ import pytest
 
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.problems.formats.benchmark_membership import mbpp_plus_ids
-from iterpref_core.problems.ingest import Ingested, IngestOptions, ProblemFormat, ReferenceVerdict
+from iterpref_core.problems.ingest import Ingested, IngestOptions, ProblemFormat
 from iterpref_core.problems.ingest import ingest as ingest_with
 from iterpref_core.records import IoTest, Problem
 from iterpref_core.storage.jsonl import read_jsonl
@@ -40,9 +40,8 @@ def ingest(
     *,
     skip_broken: bool | None = None,
     keep_benchmarks: bool = False,
-    verdicts: Path | None = None,
 ) -> Ingested:
-    return ingest_with(source, form, out, EXECUTION, IngestOptions(skip_broken, keep_benchmarks), verdicts)
+    return ingest_with(source, form, out, EXECUTION, IngestOptions(skip_broken, keep_benchmarks))
 
 
 def _write(path: Path, *records: dict[str, Any]) -> Path:
@@ -128,8 +127,8 @@ def test_an_mbpp_program_may_have_the_name_of_a_builtin(tmp_path: Path) -> None:
 def test_published_sets_lose_their_broken_problems_and_say_which(tmp_path: Path) -> None:
     wrong = MBPP | {"task_id": 609, "code": "def plus(x): return x"}
     source = _write(tmp_path / "in", MBPP, wrong, MBPP | {"task_id": 613, "code": "def plus(x): return 1 / 0"})
-    out, verdicts = tmp_path / "out.jsonl", tmp_path / "verdicts.jsonl"
-    found = ingest(source, "mbpp", out, verdicts=verdicts)
+    out = tmp_path / "out.jsonl"
+    found = ingest(source, "mbpp", out)
     assert found.counts == {
         "problems": 1,
         "references/passed": 1,
@@ -138,29 +137,24 @@ def test_published_sets_lose_their_broken_problems_and_say_which(tmp_path: Path)
         "dropped/reference_fails": 2,
     }
     assert [problem.task_id for problem in read_jsonl(out, Problem)] == ["mbpp/601"]
-    written = list(read_jsonl(verdicts, ReferenceVerdict))
-    assert [(item.task_id, item.line, item.verdict) for item in written] == [
-        ("mbpp/601", 1, "passed"),
+    assert [(item.task_id, item.line, item.verdict) for item in found.broken] == [
         ("mbpp/609", 2, "wrong_answer"),
         ("mbpp/613", 3, "exception"),
     ]
-    assert written[1].feedback == "plus(1) returned 1, expected 2"
-    assert list(found.broken) == written[1:]
+    assert found.broken[0].feedback == "plus(1) returned 1, expected 2"
     with pytest.raises(RecordError, match=r"in:2: .* leave such problems out with --skip-broken"):
         ingest(source, "mbpp", out, skip_broken=False)
 
 
-def test_ones_own_broken_problems_are_left_out_on_request_and_ten_are_named(tmp_path: Path) -> None:
+def test_ones_own_broken_problems_are_left_out_on_request_and_named(tmp_path: Path) -> None:
     broken = [SOUND | {"task_id": f"b/{n}", "reference": "def f(x): return x"} for n in range(12)]
     nothing_to_run = {key: value for key, value in SOUND.items() if key != "reference"} | {"task_id": "without"}
     source = _write(tmp_path / "in.jsonl", *broken, SOUND, nothing_to_run)
-    verdicts = tmp_path / "verdicts.jsonl"
-    found = ingest(source, "jsonl", tmp_path / "out.jsonl", skip_broken=True, verdicts=verdicts)
+    found = ingest(source, "jsonl", tmp_path / "out.jsonl", skip_broken=True)
     assert found.counts["problems"] == 2
     assert found.counts["dropped/reference_fails"] == 12
     assert found.counts["references/none"] == 1
-    assert [item.task_id for item in found.broken] == [f"b/{n}" for n in range(10)]
-    assert [item.verdict for item in read_jsonl(verdicts, ReferenceVerdict)][-2:] == ["passed", None]
+    assert [item.task_id for item in found.broken] == [f"b/{n}" for n in range(12)]
 
 
 def test_a_json_array_is_read_like_lines(tmp_path: Path) -> None:
@@ -219,10 +213,8 @@ def test_every_reference_of_the_real_file_has_its_verdict(tmp_path: Path, keep: 
     source = os.environ.get("MBPP_SOURCE_PATH")
     if not source:
         pytest.skip("MBPP_SOURCE_PATH does not name MBPP's file (mbpp.jsonl or mbpp.jsonl.gz)")
-    verdicts = tmp_path / "verdicts.jsonl"
-    found = ingest(Path(source), "mbpp", tmp_path / "out.jsonl", keep_benchmarks=keep, verdicts=verdicts)
+    found = ingest(Path(source), "mbpp", tmp_path / "out.jsonl", keep_benchmarks=keep)
     assert found.counts["problems"] + len(found.broken) == sources
-    assert sum(1 for _ in read_jsonl(verdicts, ReferenceVerdict)) == sources
     assert found.counts.get("dropped/in_mbpp_plus", 0) == 974 - sources
     # It takes about two seconds, on a slow machine more than it may.
     assert {item.task_id for item in found.broken} <= ({"mbpp/123"} if keep else set())
