@@ -8,6 +8,7 @@ import yaml
 from iterpref_core.config import load_params
 from iterpref_core.errors import ConfigError
 from iterpref_core.objectives.objectives import OBJECTIVES
+from tasks.dotted_keys import flatten
 from tasks.profiles import write_params
 from tests.settings import ROOT
 
@@ -90,3 +91,11 @@ def test_a_bad_profile_changes_nothing(
     with pytest.raises(ConfigError, match=message):
         write_params(name, {}, params, tmp_path)
     assert params.read_bytes() == original
+
+
+def test_dvc_names_parameters_that_exist() -> None:
+    """Else `dvc repro` ends before its first stage."""
+    known = dict(flatten(load_params(ROOT / "params.yaml").model_dump()))
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"].values()
+    named = {key for stage in stages for key in stage.get("do", stage).get("params", ()) if isinstance(key, str)}
+    assert not [key for key in named if "${" not in key and not any(f"{name}.".startswith(f"{key}.") for name in known)]
