@@ -27,17 +27,6 @@ BENCHMARKS = {
 }
 """Every benchmark of the experiment, in the order of the results table."""
 
-COLUMNS = {
-    "EvalPlus": {"humaneval": "HumanEval", "humaneval+": "HumanEval+", "mbpp": "MBPP", "mbpp+": "MBPP+"},
-    "BigCodeBench Full": {"bigcodebench-full-complete": "Complete", "bigcodebench-full-instruct": "Instruct"},
-    "BigCodeBench Hard": {"bigcodebench-hard-complete": "Complete", "bigcodebench-hard-instruct": "Instruct"},
-    "LiveCodeBench": {"livecodebench": ""},
-    "held-out": {"heldout": ""},
-    "validation split": {"validation": ""},
-}
-"""Columns of the table of all benchmarks by group, in the order of the paper's table 1; held-out and validation are
-ours. A group of one column has no second heading."""
-
 DIFFICULTIES = {"easy": "easy", "medium": "medium", "hard": "hard"}
 """LiveCodeBench's difficulties, in the order of the paper's table 10."""
 

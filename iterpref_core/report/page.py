@@ -23,7 +23,7 @@ from iterpref_core.report.labels import (
 )
 from iterpref_core.report.pair_view import pair_context, style, templates
 from iterpref_core.report.score_rows import main_rows
-from iterpref_core.report.score_table import benchmark_table, part_table
+from iterpref_core.report.score_table import score_table
 from iterpref_core.report.stage_outputs import Curve
 from iterpref_core.report.summary import Summary, problem_outcomes, unavailable_by_reason
 from iterpref_core.report.validity_section import validity_charts
@@ -62,8 +62,8 @@ def write_page(
         results=main_rows(summary).values(),
         names=MODELS,
         focal=FOCAL,
-        scores=benchmark_table(summary),
-        parts=part_table(summary),
+        scores=score_table(summary, parts=False),
+        parts=score_table(summary, parts=True),
         main_truth=summary["ground_truth"].get(MAIN_BENCHMARK),
         reasons=[(", ".join(map(benchmark_name, names)), reason) for reason, names in reasons],
         missing=[model_name(name) for name in summary["missing"]],

@@ -5,14 +5,14 @@ from types import SimpleNamespace
 from typing import get_args
 
 from iterpref_core.config import Benchmark
-from iterpref_core.report.labels import BENCHMARKS, COLUMNS
+from iterpref_core.report.labels import BENCHMARKS
 from iterpref_core.report.score_rows import ScoreRow, score_rows
-from iterpref_core.report.score_table import Cell, ScoreTable, benchmark_table, part_table
+from iterpref_core.report.score_table import Cell, ScoreTable, score_table
 from iterpref_core.report.summary import Summary, build_summary
 
 
 def table_of(summary: Summary) -> ScoreTable:
-    table = benchmark_table(summary)
+    table = score_table(summary, parts=False)
     assert table is not None
     return table
 
@@ -21,24 +21,20 @@ def cells_of(table: ScoreTable) -> dict[str, tuple[Cell, ...]]:
     return {name: cells for name, _, cells in table.rows}
 
 
-def test_every_benchmark_has_a_column() -> None:
-    assert {name for group in COLUMNS.values() for name in group} == BENCHMARKS.keys() == set(get_args(Benchmark))
+def test_every_benchmark_has_a_name() -> None:
+    assert BENCHMARKS.keys() == set(get_args(Benchmark))
 
 
-def test_columns_are_those_of_the_papers_table_and_cells_are_rows_of_scores(rich: SimpleNamespace) -> None:
+def test_every_benchmark_is_a_column_and_cells_are_rows_of_scores(rich: SimpleNamespace) -> None:
     summary = rich.summarize()
     table = table_of(summary)
-    assert table.columns == (
-        ("EvalPlus", ("HumanEval", "HumanEval+", "MBPP", "MBPP+")),
-        ("BigCodeBench Full", ("Complete", "Instruct")),
-        ("BigCodeBench Hard", ("Complete",)),
-        ("LiveCodeBench", ("",)),
-        ("held-out", ("",)),
-    )
-    assert {1 + len(cells) for _, _, cells in table.rows} == {table.width}
+    evalplus = ("HumanEval", "HumanEval+", "MBPP", "MBPP+")
+    bigcodebench = ("BigCodeBench-Complete", "BigCodeBench-Instruct", "BigCodeBench-Hard-Complete")
+    assert table.headings == ("held-out", *evalplus, *bigcodebench, "LiveCodeBench")
+    assert {len(cells) for _, _, cells in table.rows} == {len(table.headings)}
     cells = cells_of(table)
-    assert cells["ground truth"][-1] == "200/200"
-    heldout = cells["DPO"][-1]
+    assert cells["ground truth"][0] == "200/200"
+    heldout = cells["DPO"][0]
     assert heldout in score_rows(summary)
     assert isinstance(heldout, ScoreRow)
     assert (heldout.score, heldout.interval, str(heldout.difference)[:20]) == (
@@ -46,7 +42,7 @@ def test_columns_are_those_of_the_papers_table_and_cells_are_rows_of_scores(rich
         (0.14, 0.26),
         "−15.0 [−20.0, −10.0]",
     )
-    live = cells["Target-RPO"][7]
+    live = cells["Target-RPO"][-1]
     assert isinstance(live, ScoreRow)
     assert live.score_at_5 == summary["models"]["target-rpo"]["livecodebench"]["pass_at_5"]
 
@@ -56,7 +52,7 @@ def test_a_score_that_is_not_there_says_whether_it_could_be(rich: SimpleNamespac
     del summary["models"]["base"]["humaneval"], summary["models"]["base"]["mbpp"]
     summary["unavailable"]["base"]["mbpp"] = "no data"
     cells = cells_of(table_of(summary))["base"]
-    assert (cells[0], cells[2]) == ("–", "n/a"), "others were measured on both"
+    assert (cells[1], cells[3]) == ("–", "n/a"), "others were measured on both"
 
 
 def test_benchmarks_that_nobody_was_measured_on_have_no_column(experiment: SimpleNamespace) -> None:
@@ -65,17 +61,20 @@ def test_benchmarks_that_nobody_was_measured_on_have_no_column(experiment: Simpl
         results["benchmarks"]["validation"] = results["benchmarks"]["heldout"]
         path.write_text(json.dumps(results))
     summary = build_summary(experiment.results, experiment.metrics, experiment.params, experiment.lock)
-    assert [title for title, _ in table_of(summary).columns] == ["EvalPlus", "held-out", "validation split"]
-    assert part_table(summary) is None
+    assert table_of(summary).headings == ("held-out", "validation split", "HumanEval", "HumanEval+")
+    assert score_table(summary, parts=True) is None
     heldout = {model: {"heldout": scores["heldout"]} for model, scores in summary["models"].items()}
-    assert benchmark_table(summary | {"models": heldout, "unavailable": {}}) is None, "it has a table of its own"
+    assert score_table(summary | {"models": heldout, "unavailable": {}}, parts=False) is None, (
+        "it has a table of its own"
+    )
 
 
 def test_livecodebench_by_difficulty_is_compared_on_the_tasks_of_each(rich: SimpleNamespace) -> None:
     summary = rich.summarize()
-    table = part_table(summary)
+    table = score_table(summary, parts=True)
     assert table is not None
-    assert table.columns == (("LiveCodeBench", ("easy, 80 tasks", "medium, 120 tasks", "hard, 100 tasks")),)
+    sizes = ("easy, 80 tasks", "medium, 120 tasks", "hard, 100 tasks")
+    assert table.headings == tuple(f"LiveCodeBench, {size}" for size in sizes)
     assert [name for name, _, _ in table.rows][:2] == ["base", "SFT on chosen"]
     compared = summary["comparisons"]["target-rpo"]["base"]["livecodebench"]
     groups = compared["parts"]
