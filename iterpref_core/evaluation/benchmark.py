@@ -6,10 +6,9 @@ A new suite is one class in one file, a line in `benchmarks.open_benchmark` and 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams
@@ -38,13 +37,10 @@ class PromptForm:
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked for one task.
+    """What is asked for one task: a text, with a message for the system before it.
 
-    Attributes:
-        text: the prompt.
-        system: a message for the system before it.
-        verbatim: the text is all that the model reads, without a template.
-        private: made of somebody's own code, and looked at before it goes to another machine.
+    `verbatim`: the text is all that the model reads, without a template. `private`: it is made of somebody's own code,
+    and looked at before it goes to another machine.
     """
 
     text: str
@@ -61,13 +57,9 @@ class Sanitizer(NamedTuple):
 
 
 class ProgramRun(NamedTuple):
-    """What became of a sample.
+    """What became of a sample: of the first of its programs that did not pass; `passed` if all did.
 
-    Attributes:
-        verdict: on the first of its programs that did not pass; `passed` if all did.
-        feedback: on that program.
-        exception: name of the type that it raised, or "".
-        cpu_s: CPU seconds of all that ran.
+    `exception` is the name of the type that it raised, or ""; `cpu_s` are the CPU seconds of all that ran.
     """
 
     verdict: Verdict
@@ -102,13 +94,8 @@ class Benchmark(ABC, Generic[T]):
         self, name: BenchmarkName, data: tuple[str, str], tasks: Mapping[str, T], execution: ExecutionParams
     ) -> None:
         self.name, self.data, self.execution = name, data, execution
-        self.tasks = tasks
+        self.tasks: Mapping[str, T] = tasks
         self.limits: dict[str, Any] = asdict(limits_of(execution))
-
-    def limited_to(self, limit: int | None) -> Self:
-        """The same with its first tasks alone; None for all."""
-        self.tasks = dict(islice(self.tasks.items(), limit))
-        return self
 
     @abstractmethod
     def prompt(self, task: T, form: PromptForm) -> Question:

@@ -5,7 +5,6 @@ published, and nothing that could be computed from the others: without that set,
 """
 
 import gzip
-import hashlib
 import json
 import os
 import zlib
@@ -15,6 +14,7 @@ from typing import Any, Literal
 
 from iterpref_core.errors import DataUnavailableError
 from iterpref_core.evaluation.downloads import downloaded
+from iterpref_core.storage.file_digest import file_digest
 
 Subset = Literal["full", "hard"]
 
@@ -49,8 +49,6 @@ class BigCodeBenchTask:
 def find_data(subset: Subset, cache: Path) -> tuple[str, str, dict[str, BigCodeBenchTask]]:
     """Find a subset, downloading it where needed.
 
-    A file of Hard may be the published one, or name tasks of Full by their `task_id` alone.
-
     Returns:
         Its name (an overriding file keeps its own), the SHA-256 of what was read, and tasks by task_id.
 
@@ -58,15 +56,8 @@ def find_data(subset: Subset, cache: Path) -> tuple[str, str, dict[str, BigCodeB
         DataUnavailableError: it cannot be had here; the message names the variable that points at a file.
     """
     path, name, remedy = _find_file(subset, cache)
-    rows, digest = _read(path, remedy), hashlib.sha256(path.read_bytes())
-    if subset == "hard" and any(BigCodeBenchTask.__dataclass_fields__.keys() - row.keys() for row in rows.values()):
-        full, _, full_remedy = _find_file("full", cache)
-        known = _read(full, full_remedy)
-        if unknown := [task_id for task_id in rows if task_id not in known]:
-            raise DataUnavailableError(f"{path}: task_id {unknown[0]!r} is no task of {full}; correct it")
-        rows = {task_id: known[task_id] for task_id in rows}
-        digest.update(full.read_bytes())
-    return name, digest.hexdigest(), {key: _task(row, path, remedy) for key, row in rows.items()}
+    tasks = {key: _task(row, path, remedy) for key, row in _read(path, remedy).items()}
+    return name, file_digest(path), tasks
 
 
 def _find_file(subset: Subset, cache: Path) -> tuple[Path, str, str]:

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,9 @@ def open_benchmark(name: BenchmarkName, setting: EvaluationSetting) -> Benchmark
         benchmark = BigCodeBench(name, cache / "bigcodebench", execution)
     else:
         benchmark = EvalPlus(name, cache / "evalplus", execution)
-    return benchmark.limited_to(setting.limit)
+    first: dict[str, Any] = dict(islice(benchmark.tasks.items(), setting.limit))
+    benchmark.tasks = first
+    return benchmark
 
 
 def evaluate_model(

@@ -33,16 +33,9 @@ def test_a_file_is_read_plain_or_compressed_whatever_its_name(monkeypatch: pytes
         assert tasks["BigCodeBench/0"].code_prompt == DOUBLE["code_prompt"]
 
 
-def test_hard_is_its_own_file_or_ids_of_full(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_hard_is_its_own_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(HARD, str(write(tmp_path / "hard.jsonl", WHERE)))
     assert list(find_data("hard", tmp_path)[2]) == ["BigCodeBench/1"]
-    monkeypatch.setenv(HARD, str(write(tmp_path / "ids.jsonl", {"task_id": "BigCodeBench/1"})))
-    monkeypatch.setenv(FULL, str(write(tmp_path / "full.jsonl", DOUBLE, WHERE)))
-    (task,) = find_data("hard", tmp_path)[2].values()
-    assert task.test == WHERE["test"]
-    monkeypatch.setenv(HARD, str(write(tmp_path / "wrong.jsonl", {"task_id": "BigCodeBench/7"})))
-    with pytest.raises(DataUnavailableError, match="'BigCodeBench/7' is no task of"):
-        find_data("hard", tmp_path)
 
 
 def test_full_alone_says_nothing_about_hard(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
