@@ -74,9 +74,7 @@ class Plan:
 
 
 def _python(module: str, runtime: Runtime) -> list[str]:
-    start = (
-        f"import sys; sys.path.insert(0, {str(SANDBOX.parent)!r}); from sandbox.private import start; start({module!r})"
-    )
+    start = f"import sys; sys.path.insert(0, {str(SANDBOX.parent)!r}); from sandbox.{module} import main; main()"
     return [runtime.interpreter, "-S", "-s", "-P", "-W", "ignore", "-c", start]
 
 

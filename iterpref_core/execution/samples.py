@@ -7,7 +7,7 @@ from pathlib import Path
 from iterpref_core.errors import RecordError
 from iterpref_core.execution.engine import Engine
 from iterpref_core.execution.programs import Outcome, Program
-from iterpref_core.execution.steps import expect
+from iterpref_core.execution.rewriting import expect
 from iterpref_core.input_files import Place
 from iterpref_core.records import IoTest, Problem, Result, Sample
 from iterpref_core.storage.jsonl import atomic_writer, parse_lines, parse_record, read_jsonl

@@ -1,6 +1,5 @@
 """Verdicts, from what the sandbox reported. Nothing in here trusts the report's contents."""
 
-import importlib.util
 import json
 import logging
 import math
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from iterpref_core.execution import feedback
+from iterpref_core.execution.changed_tests import Change
 from iterpref_core.execution.evalplus_tasks import is_close
 from iterpref_core.execution.programs import Coverage, Judge, Limits, Outcome, Program
 from iterpref_core.execution.sandbox.encoding import Digest, MalformedError, decode
@@ -154,7 +154,7 @@ class _Trial:
     def value(self, index: int, payload: str) -> Outcome | None:
         """Rule on a returned value; None if it is right."""
         step, expected = self.steps[index], self.steps[index].expected
-        if expected is not None and payload == expected.text:
+        if expected is not None and expected.text and payload == expected.text:
             return None
         try:
             actual = decode(payload)
@@ -181,7 +181,7 @@ class _Trial:
         try:
             if step.kind == "call":
                 return _identical(wanted, actual)
-            return bool(actual == wanted) or (step.atol > 0 and is_close(actual, wanted, step.atol))
+            return bool(step.expected.holds(actual)) or (step.atol > 0 and is_close(actual, wanted, step.atol))
         except (RecursionError, TypeError, ValueError, ArithmeticError):
             return False  # what cannot be compared, such as what is nested too deeply, is not equal
 
@@ -199,9 +199,6 @@ class _Trial:
         step = self.steps[index] if index >= 0 else None
         if self.program.measure and isinstance(facts["line"], int):
             facts["line"] -= self.program.preamble.count("\n")
-        if facts["own"] == "missing" and self._lacks(step, facts["message"]):
-            text = f"the test needs package {facts['message']}, which is not installed"
-            return self.fail(index, "infra_error", text)
         special = self._special_error(facts, self.where(index))
         if special is not None:
             return self.fail(index, *special, feedback.clean(str(facts["raised"]), 60))
@@ -212,15 +209,9 @@ class _Trial:
             text = f"{feedback.call_text(step.source)} raised {text}"
         return self.fail(index, "exception", text, feedback.clean(str(facts["type"]), 60))
 
-    @staticmethod
-    def _lacks(step: Step | None, package: str) -> bool:
-        """Whether a test really names a package that is really absent: this excuse is not the program's to give."""
-        named = step is not None and step.kind == "script" and package in step.body["packages"]
-        return named and importlib.util.find_spec(package.partition(".")[0]) is None
-
     def _special_error(self, facts: dict[str, Any], where: str) -> tuple[Verdict, str] | None:
         """Errors with a verdict of their own."""
-        if facts["own"] == "failed":
+        if facts["own"]:
             return "wrong_answer", feedback.clean(facts["message"], feedback.MAX_FEEDBACK)
         if facts["syntax"]:
             return "syntax_error", feedback.error_text(facts, self.program.code)
@@ -273,7 +264,7 @@ class _Trial:
                 return self.outcome("passed", "", len(self.program.tests))
         return self.ended(seen)
 
-    def _step(self, report: Report) -> Outcome | None:
+    def _step(self, report: Report) -> Outcome | None:  # noqa: PLR0911 - one a kind of report
         index, kind = report.index, report.kind
         if kind == "loaded" and index == -1:
             return None
@@ -292,9 +283,21 @@ class _Trial:
             source = step.expected.source if step.expected else None
             text = feedback.wrong_type(step.source, report.payload, source)
             return self.fail(index, "bad_return_type", text)
+        if kind == "raised" and step.kind == "raises":
+            return self.raised(index, json.loads(report.payload))
         if kind == "passed" and not returns:
             return None
         raise TamperedError(f"a report of kind {kind!r} about a {step.kind}")
+
+    def raised(self, index: int, names: Any) -> Outcome | None:
+        """Rule on what was raised: the names of its classes."""
+        step = self.steps[index]
+        assert step.expected is not None
+        if type(names) is not list or step.expected.source in names:
+            return None if type(names) is list else self.fail(index, "tampered", TAMPERED)
+        found = f"raised {feedback.clean(str(names[0]), 60)}" if names else "raised nothing"
+        text = f"{feedback.call_text(step.source)} {found}, expected {step.expected.source}"
+        return self.fail(index, "wrong_answer", text)
 
 
 def rule(program: Program, steps: Sequence[Step], limits: Limits, answer: Answer) -> Outcome:
@@ -316,9 +319,17 @@ def rule(program: Program, steps: Sequence[Step], limits: Limits, answer: Answer
     return outcome
 
 
-def deceives(answer: Answer) -> bool:
-    """Whether a control shows that the program passes tests that nobody can pass."""
+def is_deceit(change: Change, answer: Answer) -> bool:
+    """Whether a program has passed a changed test. One that ends before has shown nothing."""
     try:
-        return any(report.kind == "passed" for report in parse_channel(answer.channel))
-    except ValueError:
+        for report in parse_channel(answer.channel):
+            if report.index not in change.must_fail:
+                continue
+            if report.kind == "passed":
+                return True
+            failed = json.loads(report.payload)["failed"] if report.kind == "error" else []
+            if failed and not change.must_fail[report.index] <= set(failed):
+                return True
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return True
+    return False

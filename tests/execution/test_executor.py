@@ -179,7 +179,7 @@ def test_setup_runs_before_the_program_and_does_not_shift_its_lines(executor):
 )
 def test_kinds_of_tests(executor, test, code, verdict):
     outcome = run_one(executor, code, test)
-    raised_inside = verdict == "exception" and test.kind in ("unittest", "script")
+    raised_inside = verdict == "exception" and test.kind == "script"
     assert outcome.verdict == ("wrong_answer" if raised_inside else verdict), outcome.feedback
 
 
@@ -212,7 +212,7 @@ def test_scripts(executor, script, verdict):
 
 def test_feedback_of_a_failed_assertion(executor):
     outcome = run_one(executor, "def f(x): return x", check("assert f(2) > 3, 'too small'"))
-    assert outcome.feedback == "assert f(2) > 3, 'too small' failed: too small"
+    assert outcome.feedback == "f(2) returned 2, expected more than 3"
 
 
 def test_no_addresses_and_no_paths_in_feedback(executor):
@@ -288,7 +288,15 @@ def test_no_value_and_no_judge_ends_a_run(executor, caplog):
 
 @pytest.mark.parametrize(
     "payload",
-    [f'{{"c":[{10**400},1]}}', '{"n":["int8",1000]}', "[" * 5000, '{"d":[1]}', '{"t":1,"s":2}', '{"s":[[1]]}'],
+    [
+        f'{{"c":[{10**400},1]}}',
+        '{"n":["int8",1000]}',
+        '{"q":"1/0"}',
+        "[" * 5000,
+        '{"d":[1]}',
+        '{"t":1,"s":2}',
+        '{"s":[[1]]}',
+    ],
 )
 def test_a_forged_value_is_malformed(payload):
     with pytest.raises(MalformedError):

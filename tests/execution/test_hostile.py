@@ -29,11 +29,14 @@ HOSTILE_FOLDER = Path(__file__).with_name("hostile")
 HOSTILE = sorted(HOSTILE_FOLDER.glob("*.py"))
 LIMITS = Limits(cpu_s=0.4, wall_s=4, memory_mb=256, output_kb=64, file_mb=4)
 
-CASE = "class T(unittest.TestCase):\n    def test_two(self): self.assertEqual(f(2), 4)\n"
+CASE = """class T(unittest.TestCase):
+    def setUp(self): self.two = 2  # so that it is judged inside
+    def test_two(self): self.assertEqual(f(self.two), 4)
+"""
 TESTS = {
     "io": (IoTest(call="f(2)", expected="4"), IoTest(call="f(3)", expected="9")),
     "one": (IoTest(call="f(1)", expected="1"),),
-    "assert": (AssertTest(code="four = 4\nassert f(2) == four"), AssertTest(code="nine = 9\nassert f(3) == nine")),
+    "assert": (AssertTest(code="assert f(2) == 2 * 2"), AssertTest(code="assert f(3) == 3 * 3")),
     "isclose": (AssertTest(code="import math\nassert math.isclose(f(2), 4.0)"),),
     "unittest": (UnittestTest(code=CASE),),
     "script": (

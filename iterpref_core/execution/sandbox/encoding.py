@@ -11,7 +11,8 @@ comparison is Python's `==`, some are encoded by what they hold (`lenient`).
 {1: frozenset({b'x'})}
 """
 
-import collections
+import decimal
+import fractions
 import hashlib
 import itertools
 import json
@@ -37,15 +38,23 @@ MAX_SIZE = 1 << 20
 _LONG, _PIECE = 1024, 4096
 
 _mro_of = type.__dict__["__mro__"].__get__
-NUMPY_SCALARS = (
-    *("bool_", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
-    *("float16", "float32", "float64", "complex64", "complex128"),
-)
-_numpy: dict[int, str] = {}
-"""Names of numpy's scalar types by identity, once `know_numpy` has seen them."""
-
-DICT_LIKE = (collections.OrderedDict, collections.defaultdict, collections.Counter)
-"""Standard-library subclasses that compare equal to a plain dict; encoded as one if the comparison is Python's `==`."""
+_HELD: dict[int, Callable[[Any], Any]] = {
+    id(int): int.__int__,
+    id(float): float.__float__,
+    id(complex): lambda value: complex(complex.real.__get__(value), complex.imag.__get__(value)),
+    id(str): str.__str__,
+    id(bytes): bytes.__bytes__,
+    id(bytearray): lambda value: bytes(bytearray.__getitem__(value, slice(None))),
+    id(tuple): lambda value: tuple(tuple.__iter__(value)),
+    id(list): lambda value: list(list.__iter__(value)),
+    id(dict): lambda value: dict(dict.items(value)),
+    id(set): lambda value: set(set.__iter__(value)),
+    id(frozenset): lambda value: frozenset(frozenset.__iter__(value)),
+    id(type({}.keys())): set,
+    id(type({}.items())): set,
+}
+"""What an object of a plain type's subclass holds, and of what else equals a plain value, whatever it says of itself:
+where the comparison is Python's `==`, that is what is compared."""
 
 
 class UnencodableError(Exception):
@@ -61,22 +70,6 @@ def type_name(kind: type) -> str:
     return str(type.__dict__["__name__"].__get__(kind))
 
 
-def know_numpy() -> None:
-    """Encode numpy's scalars from now on, if it is imported: to be called before a program can put another there."""
-    numpy = sys.modules.get("numpy")
-    if numpy is not None:
-        _numpy.update({id(getattr(numpy, name)): name for name in NUMPY_SCALARS})
-
-
-def _numpy_scalar(name: str, value: Any) -> Any:
-    import numpy as np
-
-    know_numpy()
-    if name not in NUMPY_SCALARS:
-        raise ValueError(f"no scalar of numpy: {name!r}")
-    return getattr(np, name)(value)
-
-
 def _items(value: Any, lenient: bool, tag_ints: bool, kept: bool) -> list[Any]:
     kinds = set(map(id, map(type, value)))
     if kinds <= (_PLAIN if tag_ints else _PLAIN_OR_INT):
@@ -84,23 +77,41 @@ def _items(value: Any, lenient: bool, tag_ints: bool, kept: bool) -> list[Any]:
     return [_tree(item, lenient, tag_ints, kept) for item in value]
 
 
-def _container(value: Any, lenient: bool, tag_ints: bool, kept: bool) -> Any:
+def _container(value: Any, lenient: bool, tag_ints: bool, kept: bool) -> Any:  # noqa: PLR0911 - one a type
     kind = type(value)
     if kind is list:
         return _items(value, lenient, tag_ints, kept)
     if kind is tuple:
         return {"t": _items(value, lenient, tag_ints, kept)}
-    if kind is dict or (lenient and any(kind is like for like in DICT_LIKE)):
+    if kind is dict:
         pairs = [[_tree(k, lenient, tag_ints, kept), _tree(v, lenient, tag_ints, kept)] for k, v in dict.items(value)]
         return {"d": pairs if kept else sorted(pairs, key=lambda pair: _dump(pair[0]))}
     if kind is set or kind is frozenset:
         items = _items(value, lenient, tag_ints, kept)
         return {"s" if kind is set else "f": items if kept else sorted(items, key=_dump)}
-    if lenient and id(kind) in _numpy:  # its methods cannot be replaced
-        return {"n": [_numpy[id(kind)], _tree(value.item(), lenient, tag_ints, kept)]}
-    if lenient and any(base is tuple for base in _mro_of(kind)):  # a named tuple: what it holds, whatever it says
-        return {"t": _items(tuple(tuple.__iter__(value)), lenient, tag_ints, kept)}
+    if lenient:
+        if kind is fractions.Fraction:
+            return {"q": f"{value.numerator:d}/{value.denominator:d}"}
+        if kind is decimal.Decimal:
+            return {"m": str(value)}
+        return _tree(_held(value, kind), lenient, tag_ints, kept)
     raise UnencodableError(type_name(kind))
+
+
+def _held(value: Any, kind: type) -> Any:
+    """The plain value that an object holds; of a scalar of numpy the number.
+
+    Raises:
+        UnencodableError: it holds none.
+    """
+    for base in _mro_of(kind):
+        if id(base) in _HELD:
+            return _HELD[id(base)](value)
+    numpy = sys.modules.get("numpy")
+    held = value.item() if numpy is not None and isinstance(value, numpy.generic) else None
+    if type(held) not in (int, float, complex, bool, str, bytes):
+        raise UnencodableError(type_name(kind))
+    return held
 
 
 def _tree(value: Any, lenient: bool, tag_ints: bool, kept: bool) -> Any:
@@ -128,8 +139,8 @@ def encode(value: Any, *, lenient: bool = False, keep_order: bool = False) -> st
 
     Args:
         value: anything.
-        lenient: take `OrderedDict`, `defaultdict` and `Counter` for dict, subclasses of tuple for the tuple they hold,
-            and numpy's scalars, if they are known, for themselves.
+        lenient: take what is no plain value, but may equal one, for what it holds: members of enumerations, named
+            tuples, `Counter`, views of dictionaries, numpy's scalars; `Fraction` and `Decimal` cross as text.
         keep_order: leave dictionaries and sets in their own order: programs can see that of their arguments. Equal
             values then have equal texts no more.
 
@@ -227,7 +238,8 @@ _FROM_TAG: dict[str, Callable[[Any], Any]] = {
     "b": lambda body: body.encode("latin-1"),
     "c": lambda body: complex(*body),
     "i": lambda body: int(body, 16),
-    "n": lambda body: _numpy_scalar(body[0], _value(body[1])),
+    "q": lambda body: fractions.Fraction(*map(int, body.split("/"))),
+    "m": decimal.Decimal,
 }
 
 

@@ -1,21 +1,22 @@
 """Test harness: runs one program and its tests in a child that is restricted, and reports over a private channel.
 
 A job is a JSON object: `setup`, `code`, and `steps`, a list of `[kind, body]`:
-`["call", expression]` and `["lenient", expression]` report the expression's value, `["apply", [function, arguments,
-function of the result]]` that of a call with encoded arguments, `["stdin", [text, official]]` what the program prints
-when it is run as a script and reads that text; `["check", statements]`, `["unittest", source]` and `["script", test]`
-only report whether they passed. With `control` set, failing is what the steps are for: each reports
-`passed` or `failed`, and the job goes on. With `measure` set to a number of lines, the last report before `done` is the
-coverage of the code without these first lines.
+- `["call", expression]` and `["lenient", expression]` report the expression's value, `["apply", [function, arguments,
+  function of the result]]` that of a call with encoded arguments, `["stdin", [text, official]]` what the program prints
+  when it is run as a script and reads that text;
+- `["exec", statements]` decides nothing, `["raises", statements]` reports what was raised, `["scope", own]` begins a
+  test that has names of its own, or, if `own` is empty, ends it;
+- `["check", statements]`, `["unittest", source]` and `["script", test]` report whether they passed. A job goes on after
+  one that did not: a changed job, in which all must fail, is a job like any other.
+With `measure` set to a number of lines, the last report before `done` is the coverage of the code without these first
+lines.
 
 A report is a line `index kind printed payload`, `printed` being the bytes printed so far. A program can write some of
 its own: they are claims, to be judged outside. Only the process that was started with a job reports: a copy of it that
-the program has forked ends where it would. Kinds: `loaded`, `value`, `passed`,
-`type` (of a value that cannot be encoded), `error`, `failed` (only in a control), `coverage`, `done`. No report is
-repeated, and the supervisor accepts them only in order.
+the program has forked ends where it would. Kinds: `loaded`, `value`, `passed`, `raised`, `type` (of a value that cannot
+be encoded), `error`, `coverage`, `done`. No report is repeated, and the supervisor accepts them only in order.
 """
 
-import builtins
 import functools
 import json
 import os
@@ -28,13 +29,11 @@ from typing import Any
 from .console import Console, run_as_function
 from .encoding import UnencodableError, decode, summarize, type_name
 from .measure import Measurement, file_of
-from .unittest_suites import MissingPackageError, TestFailedError, run_script, run_unittest
-from .unpassable_tests import Traps, unittest_is_disarmed
-
-_OWN = ((TestFailedError, "failed"), (MissingPackageError, "missing"))
+from .unittest_suites import TestFailedError, run_script, run_unittest
 
 SOLUTION, SETUP, TEST = "<solution>", "<setup>", "<test>"
 MAX_MESSAGE = 2000
+INSIDE = ("check", "unittest", "script")
 
 Report = Callable[[int, str, str], None]
 
@@ -90,6 +89,15 @@ def _innermost(error: BaseException) -> str:
     return name
 
 
+def _raised(source: str, namespace: dict[str, Any]) -> str:
+    """Names of the classes of what statements raise, as JSON; empty if they raise nothing."""
+    try:
+        exec(compile(source, TEST, "exec"), namespace)
+    except Exception as error:  # noqa: BLE001 - it is what was asked for
+        return json.dumps([type_name(base) for base in type.mro(type(error))])
+    return "[]"
+
+
 def describe(error: BaseException, solution: str, test: str, *, compiling: bool = False) -> str:
     """An error as a JSON object: type, message, lines in the solution and in the test, where it was raised."""
     kind = type(error)
@@ -105,8 +113,9 @@ def describe(error: BaseException, solution: str, test: str, *, compiling: bool 
         "test_line": _place(error, test),
         "in_test": _innermost(error) == test or (test != TEST and _innermost(error) != solution),
         "syntax": syntax,
-        "own": next((name for own, name in _OWN if kind is own), ""),
+        "own": kind is TestFailedError,
         "raised": error.raised if isinstance(error, TestFailedError) else "",
+        "failed": error.failed if isinstance(error, TestFailedError) else [],
     }
     return json.dumps(facts)
 
@@ -124,7 +133,6 @@ def _load(setup: str, code: Any, filename: str, name: str = "solution") -> dict[
     module = types.ModuleType(name)
     sys.modules[name] = module
     namespace = vars(module)
-    namespace["__builtins__"] = builtins  # the public ones: this module's own are a private copy
     if setup:
         exec(compile(setup, SETUP, "exec"), namespace)
     try:
@@ -175,25 +183,15 @@ def _run_step(kind: str, body: Any, namespace: dict[str, Any], job: dict[str, An
     if kind == "stdin":
         stdin, official = body
         return "value", _run_console(stdin, official, job)
-    if kind == "check":
+    if kind == "raises":
+        return "raised", _raised(body, namespace)
+    if kind in ("exec", "check"):
         exec(compile(body, TEST, "exec"), namespace)
     elif kind == "unittest":
         run_unittest(body, namespace, TEST)
-    else:
+    elif kind == "script":
         run_script(body, job["setup"], job["code"])
     return "passed", ""
-
-
-def _run_control(kind: str, body: Any, namespace: dict[str, Any], job: dict[str, Any]) -> tuple[str, str]:
-    """Run a step whose test nobody can pass; `passed` is the proof of deceit."""
-    traps = Traps()
-    traps.set()
-    try:
-        _run_step(kind, body, namespace, job)
-        deceived = traps.reached > 0
-    except BaseException:  # noqa: BLE001 - any failure is the honest result
-        deceived = False
-    return ("passed" if deceived or (kind != "check" and unittest_is_disarmed()) else "failed"), ""
 
 
 def _file_names(kind: str, body: Any, loaded: str) -> tuple[str, str]:
@@ -218,18 +216,25 @@ def run_job(raw: bytes, descriptor: int) -> None:
         loaded = file_of(steps)
         measurement = Measurement(loaded, job["code"], job["measure"])
     solution = loaded
-    run_step = _run_control if job["control"] else _run_step
     try:
         if any(kind not in ("script", "stdin") for kind, _ in steps):
             namespace = _load(job["setup"], job["code"], loaded)
         report(-1, "loaded", "")
+        scope = namespace
         for index, (kind, body) in enumerate(steps):
             solution, test = _file_names(kind, body, loaded)
-            report(index, *run_step(kind, body, namespace, job))
+            scope = dict(namespace) if kind == "scope" and body else namespace if kind == "scope" else scope
+            try:
+                found = _run_step(kind, body, scope, job)
+            except BaseException as error:
+                if kind not in INSIDE:
+                    raise
+                found = "error", describe(error, solution, test)
+            report(index, *found)
         if measurement is not None:
             report(len(steps), "coverage", measurement.result())
         report(len(steps) + (measurement is not None), "done", "")
     except _CompileError as error:
         report(index, "error", describe(error.cause, solution, test, compiling=True))
-    except BaseException as error:  # noqa: BLE001 - the program may raise anything; all of it is reported
+    except BaseException as error:  # noqa: BLE001 - as above
         report(index, "error", describe(error, solution, test))

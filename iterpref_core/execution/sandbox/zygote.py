@@ -22,7 +22,7 @@ import sys
 import time
 from typing import Any
 
-from . import encoding, harness, landlock, limits, pretended, seccomp
+from . import harness, landlock, limits, pretended, seccomp
 from .cleanup import empty_folder, is_over
 from .pid_namespace import Processes, connect, leaves_connections, listener_problem, receive_listener, send_listener
 
@@ -348,7 +348,6 @@ def main() -> None:
     sys.executable = config["executable"]
     try:
         preload(config["preload"], config["site"])
-        encoding.know_numpy()
         zygote = Zygote(config, answers)
     except Exception as error:  # noqa: BLE001 - the supervisor raises it again
         send(answers, {"error": f"{type(error).__name__}: {error}"})

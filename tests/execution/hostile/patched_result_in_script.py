@@ -1,4 +1,4 @@
-# verdict: tampered
+# verdict: tampered|exception
 # tests: script
 # must not: pass by a result that forgets failures
 import unittest

@@ -1,0 +1,271 @@
+"""Changed tests: a program that also passes its tests with other expectations has not passed its tests.
+
+A test that is judged inside the sandbox shares an interpreter with the program, which may skip it, overrule it or read
+it. So a program that passes is given the same test with an assertion changed that it has met: `== 4` becomes `== 7`,
+`assertTrue(c)` becomes `assertTrue(not (c))`. An honest program fails now. The changed test is a job like any other:
+nothing in it tells a program which of the two it is running.
+
+Only assertions that are certain to be reached are changed: statements of a test itself, of its `for` and `with` blocks,
+and of functions that a script calls; not those of `try`, `if` and nested functions, nor where failing is asked for.
+"""
+
+import ast
+import copy
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from iterpref_core.execution.rewriting import is_test_case, parse_literal
+from iterpref_core.execution.steps import INSIDE, Step
+
+_OPPOSITE = {
+    "assertIs": "assertIsNot", "assertIsNone": "assertIsNotNone",
+    "assertIsInstance": "assertNotIsInstance", "assertRegex": "assertNotRegex", "assertTrue": "assertFalse",
+    "assertNotEqual": "assertEqual", "assertNotIn": "assertIn",
+}  # fmt: skip
+_OPPOSITE |= {name: other for other, name in _OPPOSITE.items()}
+_SECOND = frozenset({"assertGreater", "assertGreaterEqual", "assertLess", "assertLessEqual"})
+_EQUAL = frozenset(
+    f"assert{name}" for name in
+    ("Equal", "Equals", "ListEqual", "TupleEqual", "DictEqual", "SetEqual", "SequenceEqual", "MultiLineEqual",
+     "CountEqual", "AlmostEqual", "AlmostEquals")
+)  # fmt: skip
+_LIBRARY_EQUAL = frozenset(
+    {"assert_allclose", "assert_almost_equal", "assert_array_almost_equal", "assert_array_equal", "assert_equal",
+     "assert_frame_equal", "assert_series_equal"}
+)  # fmt: skip
+_CLOSE = frozenset({"isclose", "allclose"})
+_UNLIKELY = ast.Name("BufferError", ast.Load())
+_FAR = 10**6
+"""How many times further off a number is that is compared with a tolerance."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """Steps with other expectations, in the place of those that are judged inside.
+
+    Attributes:
+        steps: what to run; as many as there were.
+        must_fail: by the number of a step, `Class.method` of the tests that were changed; empty where the step is one.
+    """
+
+    steps: tuple[Step, ...]
+    must_fail: dict[int, frozenset[str]]
+
+    @property
+    def size(self) -> int:
+        """How many tests were changed."""
+        return sum(max(1, len(names)) for names in self.must_fail.values())
+
+
+def changed(steps: Sequence[Step], seed: str) -> Change | None:
+    """Other expectations for the steps that are judged inside; None if there is nothing to change.
+
+    Args:
+        steps: of a program's tests.
+        seed: decides which assertions are changed, and into what.
+    """
+    random = Random(seed)
+    found: list[Step] = []
+    must_fail: dict[int, frozenset[str]] = {}
+    for number, step in enumerate(steps):
+        other = _changed_step(step, random) if step.kind in INSIDE else None
+        found.append(other[0] if other else step)
+        if other:
+            must_fail[number] = other[1]
+    return Change(tuple(found), must_fail) if must_fail else None
+
+
+def _changed_step(step: Step, random: Random) -> tuple[Step, frozenset[str]] | None:
+    try:
+        tree = ast.parse(step.source)
+        names = _change_module(tree, random, whole=step.kind != "check")
+        source = ast.unparse(ast.fix_missing_locations(tree))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    if names is None:
+        return None
+    if step.kind == "script":
+        files = {**step.body["files"], step.body["run"]: source}
+        return step._replace(body={**step.body, "files": files}), names
+    return step._replace(body=source), names
+
+
+def _change_module(tree: ast.Module, random: Random, *, whole: bool) -> frozenset[str] | None:
+    """Change an assertion of every method, or else one of the statements; None if there is none."""
+    names = set()
+    for node in tree.body if whole else ():
+        if isinstance(node, ast.ClassDef) and is_test_case(node):
+            for method in node.body:
+                if isinstance(method, ast.FunctionDef) and method.name.startswith("test"):
+                    plain = not method.decorator_list and "skip" not in ast.unparse(method)
+                    if plain and _change_one(method.body, random):
+                        names.add(f"{node.name}.{method.name}")
+    if names:
+        return frozenset(names)
+    bodies = [tree.body, *_called_functions(tree)]
+    random.shuffle(bodies)
+    return frozenset() if any(_change_one(body, random) for body in bodies) else None
+
+
+def _called_functions(tree: ast.Module) -> Iterator[list[ast.stmt]]:
+    """Bodies of the functions that statements outside of functions call."""
+    called = set()
+    for node in tree.body:
+        for statement in node.body if isinstance(node, ast.If) and _is_main(node) else [node]:
+            for part in ast.walk(statement) if isinstance(statement, ast.Expr | ast.Assign) else ():
+                if isinstance(part, ast.Call) and isinstance(part.func, ast.Name):
+                    called.add(part.func.id)
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name in called and not node.decorator_list:
+            yield node.body
+
+
+def _is_main(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "__name__ == '__main__'"
+
+
+def _change_one(body: list[ast.stmt], random: Random) -> bool:
+    """Change one assertion among those that are certain to be reached, in place; False if there is none."""
+    places = list(_places(body))
+    random.shuffle(places)
+    for statements, number in places:
+        if (other := _other(statements[number], random)) is not None:
+            statements[number] = other
+            return True
+    return False
+
+
+def _places(body: list[ast.stmt]) -> Iterator[tuple[list[ast.stmt], int]]:
+    for number, node in enumerate(body):
+        if isinstance(node, ast.Return | ast.Raise | ast.Break | ast.Continue):
+            return
+        if isinstance(node, ast.Assert | ast.Expr) or (isinstance(node, ast.With) and "raises(" in _head(node).lower()):
+            yield body, number
+        elif isinstance(node, ast.For | ast.With):
+            yield from _places(node.body)
+        elif _is_main(node):
+            assert isinstance(node, ast.If)
+            yield from _places(node.body)
+
+
+def _head(node: ast.With) -> str:
+    return "".join(ast.unparse(item) for item in node.items)
+
+
+def _other(node: ast.stmt, random: Random) -> ast.stmt | None:
+    """The assertion with another expectation; None if it is none."""
+    node = copy.deepcopy(node)
+    match node:
+        case ast.With(items=[ast.withitem(ast.Call(args=[_, *_] as args)), *_]):
+            args[0] = _UNLIKELY
+        case ast.Assert():
+            node.test = _other_condition(node.test, random)
+        case ast.Expr(ast.Call(func=ast.Attribute() | ast.Name()) as call):
+            return node if call.args and _change_call(call, random) else None
+        case _:
+            return None
+    return node
+
+
+def _change_call(call: ast.Call, random: Random) -> bool:
+    """Change what a method or function that asserts something asks for, in place; False if it is none."""
+    function, args = call.func, call.args
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    if name in _EQUAL and len(args) >= 2:
+        _other_side(args, random, _FAR if "Almost" in name else 1)
+    elif name in _LIBRARY_EQUAL | _SECOND and len(args) >= 2:
+        args[1] = _never(args[1])
+    elif name == "assertIn":
+        args[0] = _never(args[0])
+    elif name == "assertRaises":
+        args[0] = _UNLIKELY
+    elif name == "assertTrue" and isinstance(args[0], ast.Compare):
+        args[0] = _other_condition(args[0], random)
+    elif name in _OPPOSITE and isinstance(function, ast.Attribute):
+        function.attr = _OPPOSITE[name]
+    else:
+        return False
+    return True
+
+
+def _not(node: ast.expr) -> ast.expr:
+    return ast.UnaryOp(ast.Not(), node)
+
+
+def _never(node: ast.expr) -> ast.expr:
+    """An expression for what no value that was right can be compared with, or be in."""
+    return ast.Tuple([node, ast.Constant(None)], ast.Load())
+
+
+def _unequal(node: ast.expr, random: Random, far: int) -> ast.expr:
+    """An expression for a value of the same type, if that has items or is a number, that is not equal to this one."""
+    step = far * random.randint(2, 9)
+    if not any(isinstance(part, ast.Call | ast.Name | ast.Attribute) for part in ast.walk(node)):
+        return ast.BinOp(node, ast.Add(), ast.Constant(step))
+    other = f"(lambda v: v + {step} if isinstance(v, (int, float, complex)) else type(v)([*v, {step}]))"
+    return ast.Call(ast.parse(other, mode="eval").body, [node], [])
+
+
+def _other_condition(node: ast.expr, random: Random) -> ast.expr:
+    match node:
+        case ast.BoolOp(op=ast.And(), values=values):
+            place = random.randrange(len(values))
+            values[place] = _other_condition(values[place], random)
+            return node
+        case ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]):
+            sides = [left, right]
+            _other_side(sides, random)
+            node.left, node.comparators = sides[0], sides[1:]
+            return node
+        case ast.Compare(left=left, ops=[ast.Lt() | ast.LtE() | ast.Gt() | ast.GtE()], comparators=[right]):
+            if any(isinstance(part, ast.Call) for part in ast.walk(left)):
+                node.comparators = [_never(right)]
+            else:
+                node.left = _never(left)
+            return node
+        case ast.Compare(left=left, ops=[ast.In()]):
+            node.left = _never(left)
+            return node
+        case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name), args=args) if name in _CLOSE and len(args) > 1:
+            _other_side(args, random, _FAR)
+            return node
+    return _not(node)
+
+
+def _other_side(sides: list[ast.expr], random: Random, far: int = 1) -> None:
+    """Another literal for the one of two sides that is one; where none is, what the second is not."""
+    for place in (1, 0):
+        try:
+            value = parse_literal(ast.unparse(sides[place]))
+        except ValueError:
+            continue
+        sides[place] = ast.parse(repr(_other_value(value, random, far)), mode="eval").body
+        return
+    sides[1] = _unequal(sides[1], random, far)
+
+
+def _other_value(value: Any, random: Random, far: int) -> Any:
+    """A value of the same type; a number is another by a few times `far`."""
+    step = far * random.randint(2, 9)
+    if isinstance(value, bool) or value is None:
+        other: Any = step if value is None else not value
+    elif isinstance(value, int | float | complex):
+        size = 1 if isinstance(value, int) and far == 1 else max(1, abs(value))
+        other = value + step * size if math.isfinite(size) else 1.0
+    elif isinstance(value, str):
+        other = value + random.choice("aeinrst")
+    elif isinstance(value, bytes):
+        other = value + b"a"
+    elif isinstance(value, dict):
+        key = random.choice(sorted(value, key=repr)) if value else step
+        other = {**value, key: _other_value(value.get(key), random, far)}
+    elif isinstance(value, list | tuple):
+        place = random.randrange(len(value)) if value else 0
+        item = _other_value(value[place] if value else None, random, far)
+        other = type(value)([*value[:place], item, *value[place + 1 :]])
+    else:
+        other = value | {step + max((n for n in value if isinstance(n, int)), default=0)}
+    return other
