@@ -21,7 +21,7 @@ def drop_reason(
        fixes that only insert.)
     2. `long_error_region`: D- has more than `params.max_error_lines` lines.
     3. `too_long`: the passing or the failing program has more than `params.max_tokens` tokens.
-    4. `cosmetic`: they differ only in layout, docstrings, annotations, import order, statements without effect or the
+    4. `cosmetic`: they differ only in layout, docstrings, annotations, statements without effect or the
        program's own names (`normal_form`). Such a pair passed and failed by chance, or its tests ask for a name.
     """
     return next(_reasons(pair, params, count_tokens, entry_point), None)

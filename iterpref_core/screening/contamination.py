@@ -102,7 +102,6 @@ class ContaminationIndex:
         self._texts: list[_Text] = []
         self._runs: dict[int, list[tuple[int, int]]] = {}
         self._forms: dict[bytes, list[tuple[str, str]]] = defaultdict(list)
-        self._outlines: set[str] = set()
 
     def add(self, benchmark: str, tasks: Iterable[BenchmarkTask]) -> None:
         """Add a benchmark's tasks."""
@@ -127,7 +126,6 @@ class ContaminationIndex:
         for code in (*task.solutions, *completed):
             for form in solution_forms(code):
                 if form.size >= FORM:
-                    self._outlines.add(form.outline)
                     _append_new(self._forms[_digest(form.text)], owner)
 
     def _add_examples(self, owner: tuple[str, str], task: BenchmarkTask) -> None:
@@ -179,7 +177,7 @@ class ContaminationIndex:
                 yield self._texts[text].owner
 
     def _shared_forms(self, code: str) -> Iterator[tuple[str, str]]:
-        for form in solution_forms(code, self._outlines) if self._outlines else ():
+        for form in solution_forms(code) if self._forms else ():
             if form.size >= FORM:
                 yield from self._forms.get(_digest(form.text), ())
 

@@ -1,43 +1,32 @@
-"""Normal form of a program: without layout, comments, docstrings, annotations, and its own choice of names.
+"""Normal form of a program: without layout, comments, docstrings and annotations, its own names numbered.
 
-Two programs with the same normal form differ at most in
-
-- layout, comments, redundant parentheses, and what `stripping` takes out;
-- names that are the program's own: local variables, parameters, nested functions, what comprehensions and `except`
-  bind, and module-level names that nobody asks for from outside. Attributes, keywords of calls and what a class binds
-  stay.
-
-A parameter that a caller may pass by keyword is not the program's own. It stays where its function is used from outside
-(or is a method of such a class), and where the program itself passes some argument by that keyword. A program that
-looks its names up at run time (`locals()`, `eval`, ...) keeps all of them.
+A name is the program's own if the program binds it and nobody asks for it from outside: not what a class binds, what
+others call by keyword, or a module-level name that is used from outside. Own names are numbered in the order of their
+first use, one number a name wherever it stands: two programs of one form differ by a renaming, and not each renaming of
+one scope alone is found. A program that looks its names up at run time (`locals()`, `eval`, ...) keeps all of them.
 """
 
 import ast
 import builtins
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from iterpref_core.source_code.scopes import Scope, find_scopes, imported_name, parameters
-from iterpref_core.source_code.stripping import Definition, Import, is_idle, strip
 from iterpref_core.source_code.syntax_tree import parse_source
 
 _LOOKS_NAMES_UP = frozenset({"dir", "eval", "exec", "globals", "locals", "vars"})
 _BUILTINS = frozenset(dir(builtins))
-_NO_CONTENT = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
-_NAMES = frozenset({"annotation", "arg", "id", "name", "names", "rest", "returns"})
-"""Fields that programs of one form may have different: names, and what only annotates."""
+_NAME_FIELDS = ("id", "name", "asname", "rest")
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_UNCOUNTED = (ast.expr_context, ast.arguments, ast.comprehension)
 
 
 @dataclass(frozen=True)
 class SolutionForm:
-    """The normal form of a function or program, and its size in nodes of the syntax tree.
-
-    `outline`: its kinds of statements, and its constants.
-    """
+    """The normal form of a function or program, and its size in nodes of the syntax tree."""
 
     text: str
     size: int
-    outline: str
 
 
 def parse_program(code: str) -> ast.Module | None:
@@ -48,49 +37,10 @@ def parse_program(code: str) -> ast.Module | None:
         return None
 
 
-def may_share_form(code: str, other: str) -> bool:
-    r"""Whether two programs agree in all that is neither a name, an import nor idle: a fast look before `same_form`.
-
-    Where it is false, neither their trees nor their normal forms are the same. It ends at the first difference.
-
-    >>> may_share_form("def f(n):\n    return n + 1", "def f(k):\n    return k + 1")
-    True
-    >>> may_share_form("def f(n):\n    return n + 1", "def f(n):\n    return n - 1")
-    False
-    """
-    waiting: list[tuple[object, object]] = [(parse_program(code), parse_program(other))]
-    if None in waiting[0]:
-        return False
-    while waiting:
-        one, two = map(_unannotated, waiting.pop())
-        if type(one) is not type(two):
-            return False
-        if isinstance(one, ast.AST):
-            fields = [name for name in one._fields if name not in _NAMES and name not in _NO_CONTENT]
-            waiting += ((getattr(one, name, None), getattr(two, name, None)) for name in fields)
-        elif isinstance(one, list) and isinstance(two, list):
-            active, others = ([item for item in block if not _may_go(item)] for block in (one, two))
-            if len(active) != len(others):
-                return False
-            waiting += zip(active, others, strict=True)
-        elif repr(one) != repr(two):
-            return False
-    return True
-
-
-def _may_go(item: ast.AST) -> bool:
-    return isinstance(item, Import) or is_idle(item)
-
-
-def _unannotated(value: object) -> object:
-    """A statement that assigns, as it is without its annotation."""
-    if isinstance(value, ast.AnnAssign) and value.value is not None:
-        return ast.Assign(targets=[value.target], value=value.value)
-    return value
-
-
 def same_form(code: str, other: str, entry_point: str = "") -> bool:
     r"""Whether two programs have the same normal form; one that does not parse is like no other.
+
+    Annotations of other names than builtins stay: one that is not imported fails, and mending that is a repair.
 
     Args:
         code: a program.
@@ -103,249 +53,130 @@ def same_form(code: str, other: str, entry_point: str = "") -> bool:
     >>> same_form("def f(n):\n    return n + 1", "def f(k):\n    return k + 1")  # f(n=1) was a call of the first
     False
     """
-    form = _program_form(code, entry_point)
-    return form is not None and form == _program_form(other, entry_point)
+    forms = []
+    for text in (code, other):
+        tree = parse_program(text)
+        if tree is None:
+            return False
+        kept = _asked_for(tree, entry_point)
+        own = {name for node in ast.walk(tree) for name in _bound(node)} - kept
+        forms.append(_form(tree, own, annotations=True))
+    return forms[0] is not None and forms[0] == forms[1]
 
 
-def _program_form(code: str, entry_point: str) -> str | None:
-    def is_public(name: str) -> bool:
-        return name == entry_point if entry_point else not name.startswith("_")
-
-    tree = parse_program(code)
-    if tree is None:
-        return None
-    try:
-        return _Writer(strip(tree, keep_risky_annotations=True), is_public).write(tree)
-    except RecursionError:
-        return None
-
-
-def solution_forms(code: str, outlines: Container[str] | None = None) -> list[SolutionForm]:
+def solution_forms(code: str) -> list[SolutionForm]:
     """What makes a program a solution, whatever its names: each function and method, or the whole where it has none.
 
-    All annotations are left out, and no name stays but builtins, attributes and keywords. A function inside a function
-    is a part of it. A program that does not parse has no form.
-
-    Args:
-        code: the program.
-        outlines: leave out what has another outline; an outline costs a small part of a form.
+    No name stays but builtins, attributes and keywords, and no annotation. A program that does not parse has no form.
     """
     tree = parse_program(code)
     if tree is None:
         return []
-    parts = [ast.Module(body=[node], type_ignores=[]) for node in _functions(tree.body)] or [tree]
-    try:
-        outlined = [(part, f"{_outline(part.body)} {_constants(part)}") for part in parts]
-        return [_solution_form(part, outline) for part, outline in outlined if outlines is None or outline in outlines]
-    except RecursionError:
-        return []
+    forms = []
+    for part in list(_functions(tree.body)) or [tree]:
+        size = 1 + sum(not isinstance(node, _UNCOUNTED) for node in ast.walk(part))
+        used = {node.id for node in ast.walk(part) if isinstance(node, ast.Name)} - _BUILTINS
+        text = _form(part, used | {name for node in ast.walk(part) for name in _bound(node)}, annotations=False)
+        if text is not None:
+            forms.append(SolutionForm(text, size))
+    return forms
 
 
-def _solution_form(part: ast.Module, outline: str) -> SolutionForm:
-    writer = _Writer(strip(part, keep_risky_annotations=False), is_public=None)
-    return SolutionForm(writer.write(part), writer.size, outline)
-
-
-def _outline(body: Sequence[ast.AST]) -> str:
-    """The kinds of statements of a block and of the blocks in it: the same for all programs of one form."""
-    pieces = []
+def _functions(body: list[ast.stmt]) -> Iterator[ast.AST]:
     for node in body:
-        if isinstance(node, ast.Import | ast.ImportFrom) or is_idle(node):
-            continue
-        kind = "Assign" if isinstance(node, ast.AnnAssign) else type(node).__name__
-        about = next((child for field in ("value", "test", "iter") if (child := getattr(node, field, None))), None)
-        blocks = [getattr(node, field, None) for field in ("body", "orelse", "handlers", "finalbody", "cases")]
-        inside = "|".join(_outline(block) for block in blocks if isinstance(block, list))
-        pieces.append(f"{kind} {type(about).__name__}({inside})")
-    return "".join(pieces)
-
-
-def _constants(tree: ast.AST) -> str:
-    """The constants of a program, but for those of idle statements and annotations: the same for all of one form."""
-    found, waiting = [], [tree]
-    while waiting:
-        node = waiting.pop()
-        if is_idle(node):
-            continue
-        if isinstance(node, ast.Constant):
-            found.append(repr(node.value))
-        for name in node._fields:
-            if name not in _NAMES:
-                value = getattr(node, name, None)
-                values = value if isinstance(value, list) else [value]
-                waiting += [item for item in values if isinstance(item, ast.AST)]
-    return " ".join(sorted(found))
-
-
-def _functions(body: Sequence[ast.stmt]) -> Iterator[Definition]:
-    for node in body:
-        if isinstance(node, Definition):
+        if isinstance(node, _FUNCTIONS):
             yield node
         elif isinstance(node, ast.ClassDef):
             yield from _functions(node.body)
 
 
-class _Writer(ast.NodeVisitor):
-    """Writes nodes of a stripped tree, with the program's own names numbered in the order in which they are met.
+def _bound(node: ast.AST) -> Iterator[str]:
+    """The names that a node binds, of those that may be a program's own."""
+    if isinstance(node, ast.arg):
+        yield node.arg
+    elif isinstance(node, ast.alias):
+        yield from [node.asname] if node.asname else []
+    elif not (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)):
+        yield from (name for field in _NAME_FIELDS if (name := getattr(node, field, None)))
+
+
+def _asked_for(tree: ast.Module, entry_point: str) -> set[str]:
+    """Names that somebody may ask for from outside, or by keyword, or at run time."""
+    nodes = list(ast.walk(tree))
+    if any(isinstance(node, ast.Name) and node.id in _LOOKS_NAMES_UP for node in nodes):
+        return {name for node in nodes for name in _bound(node)}
+    public = {name for node in _in_scope(tree) for name in _bound(node)}
+    asked = {name for name in public if (name == entry_point if entry_point else not name.startswith("_"))}
+    asked |= {node.arg for node in nodes if isinstance(node, ast.keyword) and node.arg}
+    callable_from_outside = [node for node in tree.body if isinstance(node, _FUNCTIONS) and node.name in asked]
+    for node in nodes:
+        if isinstance(node, ast.ClassDef):
+            asked |= {name for inner in _in_scope(node) for name in _bound(inner)}
+            callable_from_outside += [inner for inner in node.body if isinstance(inner, _FUNCTIONS)]
+    for function in callable_from_outside:
+        asked |= {parameter.arg for parameter in (*function.args.args, *function.args.kwonlyargs)}
+    return asked | {name for node in nodes for name in _bound(node) if name.startswith("__")}
+
+
+def _in_scope(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes below a module or class, without those inside of its functions and classes."""
+    for child in ast.iter_child_nodes(node):
+        yield child
+        if not isinstance(child, (*_FUNCTIONS, ast.Lambda, ast.ClassDef)):
+            yield from _in_scope(child)
+
+
+def _form(tree: ast.AST, own: Container[str], *, annotations: bool) -> str | None:
+    try:
+        return ast.dump(_Normalizer(own, annotations=annotations).visit(tree))
+    except RecursionError:
+        return None
+
+
+class _Normalizer(ast.NodeTransformer):
+    """Changes a tree in place.
 
     Args:
-        tree: the program.
-        is_public: whether a module-level name is used from outside. None: no name is, and the tree is a part of a
-            program, in whose other parts all names are bound that are not builtins.
+        own: names that are numbered.
+        annotations: whether those of other names than builtins stay.
     """
 
-    def __init__(self, tree: ast.Module, is_public: Callable[[str], bool] | None) -> None:
-        self._is_part = is_public is None
-        self._is_public = is_public or (lambda name: False)  # noqa: ARG005 - no name is
-        self._scopes = find_scopes(tree)
-        self._scope = self._scopes[tree]
-        nodes = list(ast.walk(tree))
-        self._keywords = {node.arg for node in nodes if isinstance(node, ast.keyword)}
-        self._fixed = any(isinstance(node, ast.Name) and node.id in _LOOKS_NAMES_UP for node in nodes)
-        self._numbers: dict[tuple[Scope, str], int] = {}
-        self._kept: set[tuple[Scope, str]] = set()
-        self._out: list[str] = []
-        self.size = 0
-        self._public_class = False
+    def __init__(self, own: Container[str], *, annotations: bool) -> None:
+        self._own, self._annotations = own, annotations
+        self._numbers: dict[str, str] = {}
 
-    def write(self, node: ast.AST) -> str:
-        """The form of the tree or of a part of it; `size` is then the number of nodes.
-
-        Raises:
-            RecursionError: it is nested too deeply.
-        """
-        self._numbers, self._out, self.size = {}, [], 0
-        self.visit(node)
-        return " ".join(self._out)
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        for field in ("annotation", "returns"):
+            annotation = getattr(node, field, None)
+            if annotation is not None and not isinstance(node, ast.AnnAssign) and self._is_idle(annotation):
+                setattr(node, field, None)
+        for field in ("body", "orelse", "finalbody"):
+            if isinstance(block := getattr(node, field, None), list):
+                setattr(node, field, [self._plain(node, each) for each in block if not _does_nothing(each)])
+        for field in (*_NAME_FIELDS, *(["arg"] if isinstance(node, ast.arg) else [])):
+            if isinstance(name := getattr(node, field, None), str) and not (
+                isinstance(node, ast.alias) and field == "name"
+            ):
+                setattr(node, field, self._name(name))
+        if isinstance(node, ast.Global | ast.Nonlocal):
+            node.names = [self._name(name) for name in node.names]
+        return super().generic_visit(node)
 
     def _name(self, name: str) -> str:
-        home = self._scope.resolve(name)
-        if home is None and self._is_part and name not in _BUILTINS:
-            home = self._scope.module
-        return name if home is None or self._stays(home, name) else self._number(home, name)
-
-    def _stays(self, home: Scope, name: str) -> bool:
-        if self._fixed or home.kind == "class" or name.startswith("__"):
-            return True
-        return self._is_public(name) if home.kind == "module" else (home, name) in self._kept
-
-    def _number(self, home: Scope, name: str) -> str:
         # No Python name looks like this one, so none is taken for it.
-        return f"·{self._numbers.setdefault((home, name), len(self._numbers))}"
+        return self._numbers.setdefault(name, f"·{len(self._numbers)}") if name in self._own else name
 
-    def visit(self, node: ast.AST) -> None:
-        """Write a node."""
-        self.size += 1
-        self._out.append(type(node).__name__)
-        super().visit(node)
+    def _is_idle(self, annotation: ast.expr) -> bool:
+        read = {node.id for node in ast.walk(annotation) if isinstance(node, ast.Name)}
+        return not self._annotations or read <= _BUILTINS
 
-    def generic_visit(self, node: ast.AST) -> None:
-        """Write a node that binds no name."""
-        self._fields(node)
+    def _plain(self, block: ast.AST, statement: Any) -> Any:
+        """An annotated assignment as a plain one, but for the fields of classes."""
+        if isinstance(statement, ast.AnnAssign) and statement.value and not isinstance(block, ast.ClassDef):
+            return ast.Assign([statement.target], statement.value) if self._is_idle(statement.annotation) else statement
+        return statement
 
-    def _fields(self, node: ast.AST, *names: str) -> None:
-        """Write the fields of a node, all of them where none is named."""
-        self._out.append("(")
-        for name in names or node._fields:
-            if name not in _NO_CONTENT:
-                self._value(getattr(node, name, None))
-        self._out.append(")")
 
-    def _value(self, value: object) -> None:
-        if isinstance(value, ast.AST):
-            self.visit(value)
-        elif isinstance(value, list):
-            self._out.append("[")
-            for item in value:
-                self._value(item)
-            self._out.append("]")
-        else:
-            self._out.append(f"{type(value).__name__} {value!r}")  # 1, 1.0 and True are different
-
-    def _within(self, scope: Scope, *values: object) -> None:
-        outside, self._scope = self._scope, scope
-        for value in values:
-            self._value(value)
-        self._scope = outside
-
-    def visit_Name(self, node: ast.Name) -> None:
-        self._out.append(self._name(node.id))
-
-    def _write_declaration(self, node: ast.Global | ast.Nonlocal) -> None:
-        self._out.extend(self._name(name) for name in node.names)
-
-    visit_Global = _write_declaration  # noqa: N815 - the visitor's own names
-    visit_Nonlocal = _write_declaration  # noqa: N815
-
-    def visit_alias(self, node: ast.alias) -> None:
-        self._out.extend((repr(node.name), self._name(imported_name(node))))
-
-    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
-        self._out.append(self._name(node.name) if node.name else "-")
-        self._fields(node, "type", "body")
-
-    def _write_match_name(self, node: ast.MatchAs | ast.MatchStar) -> None:
-        self._out.append(self._name(node.name) if node.name else "-")
-        if isinstance(node, ast.MatchAs):
-            self._fields(node, "pattern")
-
-    visit_MatchAs = _write_match_name  # noqa: N815
-    visit_MatchStar = _write_match_name  # noqa: N815
-
-    def visit_MatchMapping(self, node: ast.MatchMapping) -> None:
-        self._out.append(self._name(node.rest) if node.rest else "-")
-        self._fields(node, "keys", "patterns")
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> None:
-        public = self._public_class if self._scope.kind == "class" else self._is_public_here(node.name)
-        self._out.append(self._name(node.name))
-        self._fields(node, "decorator_list", "bases", "keywords")
-        outside, self._public_class = self._public_class, public
-        self._within(self._scopes[node], node.body)
-        self._public_class = outside
-
-    def _write_def(self, node: Definition) -> None:
-        self._out.append(self._name(node.name))
-        self._fields(node, "decorator_list", "returns")
-        public = self._public_class if self._scope.kind == "class" else self._is_public_here(node.name)
-        self._write_function(node, public=public)
-
-    visit_FunctionDef = _write_def  # noqa: N815
-    visit_AsyncFunctionDef = _write_def  # noqa: N815
-
-    def visit_Lambda(self, node: ast.Lambda) -> None:
-        self._write_function(node, public=False)
-
-    def _is_public_here(self, name: str) -> bool:
-        return self._scope.kind == "module" and self._is_public(name)
-
-    def _write_function(self, node: Definition | ast.Lambda, *, public: bool) -> None:
-        scope, arguments = self._scopes[node], node.args
-        for parameter in (*arguments.args, *arguments.kwonlyargs):
-            if public or parameter.arg in self._keywords:
-                self._kept.add((scope, parameter.arg))
-        self._fields(arguments, "defaults", "kw_defaults")
-        for parameter in parameters(arguments):
-            self._value(parameter.annotation)
-        outside, self._scope = self._scope, scope
-        for field in ("posonlyargs", "args", "vararg", "kwonlyargs", "kwarg"):
-            found = getattr(arguments, field)
-            every = found if isinstance(found, list) else [found] if found else []
-            self._out.append(f"{field}: " + " ".join(self._name(parameter.arg) for parameter in every))
-            self.size += len(every)
-        self._value(node.body)
-        self._scope = outside
-
-    def _write_comprehension(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> None:
-        first, *others = node.generators
-        self._value(first.iter)
-        values: list[object] = [first.target, first.ifs, first.is_async]
-        for generator in others:
-            values += [generator.iter, generator.target, generator.ifs, generator.is_async]
-        values += [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
-        self._within(self._scopes[node], *values)
-
-    visit_ListComp = _write_comprehension  # noqa: N815
-    visit_SetComp = _write_comprehension  # noqa: N815
-    visit_DictComp = _write_comprehension  # noqa: N815
-    visit_GeneratorExp = _write_comprehension  # noqa: N815
+def _does_nothing(node: ast.AST) -> bool:
+    """Whether a statement is `pass`, or a constant such as a docstring."""
+    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iterpref_core.source_code.normal_form import may_share_form, same_form, solution_forms
+from iterpref_core.source_code.normal_form import same_form, solution_forms
 
 PROGRAM = """
 import math
@@ -38,7 +38,6 @@ def fill(five: list[str]) -> str:
 @given(names, names)
 def test_a_consistent_renaming_is_the_same_program(one: list[str], other: list[str]) -> None:
     assert same_form(fill(one), fill(other), "f")
-    assert may_share_form(fill(one), fill(other))
     assert [form.text for form in solution_forms(fill(one))] == [form.text for form in solution_forms(fill(other))]
 
 
@@ -57,7 +56,6 @@ def test_a_changed_constant_operator_or_name_is_another_program(five: list[str],
     else:
         node.op = ast.Sub()
     assert not same_form(code, ast.unparse(tree), "f")
-    assert not may_share_form(code, ast.unparse(tree))
 
 
 @pytest.mark.parametrize(
@@ -65,9 +63,8 @@ def test_a_changed_constant_operator_or_name_is_another_program(five: list[str],
     [
         ("def f(x):\n    'doc'\n    return x", "def f(x):  # why\n  pass\n  return (x)", True),
         ("def f(x: int) -> int:\n    y: int = x\n    return y", "def f(x):\n    y = x\n    return y", True),
-        ("from typing import List\ndef f(x: List[int]): return x", "def f(x): return x", True),
+        ("from typing import List\ndef f(x: List[int]): return x", "def f(x): return x", False),
         ("def f(x: List[int]): return x", "from typing import List\ndef f(x: List[int]): return x", False),
-        ("import a, b\ndef f(): return a, b", "import b\nimport a\ndef f(): return a, b", True),
         ("from a import x\nfrom b import x\nf = x", "from b import x\nfrom a import x\nf = x", False),
         ("def f(x): return x", "def f(y): return y", False),
         ("def f(x, /): return x", "def f(y, /): return y", True),
@@ -86,7 +83,6 @@ def test_a_changed_constant_operator_or_name_is_another_program(five: list[str],
 )  # fmt: skip
 def test_known_answers(one: str, other: str, same: bool) -> None:
     assert same_form(one, other, "f") is same
-    assert may_share_form(one, other) or not same
 
 
 def test_without_an_entry_point_public_names_stay_and_private_ones_do_not() -> None:
