@@ -49,7 +49,7 @@ def compared_answers(models: Mapping[str, ModelResults], results: Path, problems
         entries = measured[benchmark]
         if len(entries) < 2 or f"{benchmark}+" in measured:
             continue
-        for task_id in by_hash(set().union(*(entry.verdicts for entry in entries.values()))):
+        for task_id in sorted(set().union(*(entry.verdicts for entry in entries.values())), key=text_hash):
             solved = tuple(entry.verdicts.get(task_id, ("",))[:1] == ("passed",) for entry in entries.values())
             kinds.setdefault((place, solved), []).append((benchmark, task_id))
     chosen = list(take_turns(kinds[kind] for kind in sorted(kinds)))[:TASKS]
@@ -72,9 +72,9 @@ def take_turns(groups: Iterable[Sequence[T]]) -> Iterator[T]:
     return chain.from_iterable(chain.from_iterable(rows))
 
 
-def by_hash(task_ids: Iterable[str]) -> list[str]:
-    """In the order of their hashes, in which nobody picks them."""
-    return sorted(task_ids, key=lambda task_id: sha256(task_id.encode("utf-8", "surrogatepass")).digest())
+def text_hash(text: str) -> bytes:
+    """By which tasks are drawn, so that nobody picks them."""
+    return sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 def cut(text: str, longest: int) -> str:

@@ -24,8 +24,6 @@ from iterpref_core.report.summary import Summary
 LICENSES = {COMPOSED: "apache-2.0", "evalplus": "apache-2.0", "humaneval": "mit", "mbpp": "cc-by-4.0"}
 """Of sources: those of this project's problems, and of published sets as their cards on the Hugging Face hub state them
 (`evalplus/humanevalplus`, `evalplus/mbppplus`, `openai/openai_humaneval`, `google-research-datasets/mbpp`)."""
-SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
-"""As the hub names them."""
 MARKS = {"": "", "without_failed_truth": " ¹", "without_overlap": " ²"}
 """Parts of a benchmark that a model's card has scores of."""
 
@@ -145,17 +143,14 @@ def _scores_of(summary: Summary, weights: str) -> list[ScoreRow]:
 
 
 def _data_set_fields(contents: DataSet, title: str, tags: list[str]) -> str:
-    total = sum(contents.splits.values())
     licenses = {LICENSES.get(source or "") for source in contents.sources}
     license = licenses.pop() or "unknown" if len(licenses) == 1 else "unknown" if None in licenses else "other"
     files = [{"split": split, "path": f"{DATA}/{split}.parquet"} for split in contents.splits]
-    size = next((name for limit, name in SIZES if total < limit), "1M<n<10M")
     return DatasetCardData(
         pretty_name=title,
         license=license,
         task_categories=["text-generation"],
         tags=["code", *tags],
-        size_categories=[size],
         configs=[{"config_name": "default", "data_files": files}],
     ).to_yaml()
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from iterpref_core.config import CodeflowParams
 from iterpref_core.records import FocalSpans, PreferencePair, Problem, Span, Trajectory, split_lines
-from iterpref_core.report.answers import FEEDBACK, PROGRAM, PROMPT, Json, by_hash, compared_answers, cut, take_turns
+from iterpref_core.report.answers import FEEDBACK, PROGRAM, PROMPT, Json, compared_answers, cut, take_turns, text_hash
 from iterpref_core.report.labels import FOCAL, in_words, model_name
 from iterpref_core.report.pair_view import pair_titles, style, template_text, templates
 from iterpref_core.report.program_lines import cut_lines
@@ -145,7 +145,7 @@ def _choose(files: Explored) -> tuple[Counter[str], dict[str, str]]:
         totals[result] += 1
         failed = next((a.verdict for a in reversed(item.attempts) if a.verdict != "passed"), "")
         kinds.setdefault((result, failed), []).append(item.task_id)
-    drawn = ([(task_id, kind[0]) for task_id in by_hash(kinds[kind])] for kind in sorted(kinds))
+    drawn = ([(task_id, kind[0]) for task_id in sorted(kinds[kind], key=text_hash)] for kind in sorted(kinds))
     return Counter(dict(totals.most_common())), dict(list(take_turns(drawn))[:TRAJECTORIES])
 
 
@@ -223,13 +223,10 @@ def _shown(count: int, total: int) -> str:
     """Which trajectories the page shows, in words."""
     if not total:
         return "There are no trajectories here."
-    if count == total:
-        return f"All {total:,} trajectories."
-    return (
-        f"{count:,} of {total:,} trajectories, sampled so that every outcome and every kind of failure is here: shares "
-        "on this page are not those of all trajectories. Within a kind, trajectories were chosen by the hash of their "
-        "task_id."
+    sampled = (
+        "sampled so that every outcome and every kind of failure is here: shares are not those of all trajectories."
     )
+    return f"All {total:,} trajectories." if count == total else f"{count:,} of {total:,} trajectories, {sampled}"
 
 
 def _escape(match: re.Match[str]) -> str:

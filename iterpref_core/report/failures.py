@@ -1,18 +1,15 @@
-"""Failure kinds by model: exceptions, wrong answers, timeouts; and what training fixed and broke."""
+"""Failure kinds by model: exceptions, wrong answers, timeouts."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from iterpref_core.report.labels import MAIN_BENCHMARK, benchmark_name, model_name
-from iterpref_core.report.score_rows import compared, measured_benchmarks, score_rows
+from iterpref_core.report.score_rows import measured_benchmarks, score_rows
 from iterpref_core.report.summary import Summary
 
 KINDS_COLORED = 5
 """Kinds of failure with a color of their own; rarer ones share one, and the table beside them has all."""
-
-TASKS_NAMED = 200
-"""Tasks that a list on the page names at most; summary.json has all."""
 
 
 def failure_kinds(scores: Mapping[str, Any]) -> dict[str, int]:
@@ -80,21 +77,3 @@ def _bar(samples: int, counts: Mapping[str, int], colors: Mapping[str, int]) -> 
             pieces.append((color, round(left, 3), round(width, 3)))
         left += width
     return pieces
-
-
-def changes_from_base(summary: Summary) -> list[dict[str, Any]]:
-    """What became of the tasks from base to each model, by benchmark: the matrix, the difference, the tasks."""
-    changes = []
-    for row in score_rows(summary):
-        if not row.part and row.difference:
-            comparison = compared(summary, row.model, "base", row.benchmark)
-            names = {"model": model_name(row.model), "benchmark": benchmark_name(row.benchmark)}
-            matrix = {key: comparison[key] for key in ("both", "lost", "gained", "neither")}
-            tasks = {key: _listed(comparison[key]) for key in ("tasks_gained", "tasks_lost")}
-            changes.append(names | matrix | tasks | {"difference": str(row.difference)})
-    return changes
-
-
-def _listed(tasks: Sequence[str]) -> str:
-    more = len(tasks) - TASKS_NAMED
-    return ", ".join(tasks[:TASKS_NAMED]) + (f" and {more:,} more, in summary.json" if more > 0 else "")

@@ -8,7 +8,7 @@ import yaml
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.report import number_formats
 from iterpref_core.report.charts import Chart, Series, line_chart
-from iterpref_core.report.failures import changes_from_base, failure_tables
+from iterpref_core.report.failures import failure_tables
 from iterpref_core.report.findings import findings, headline
 from iterpref_core.report.labels import (
     FOCAL,
@@ -76,7 +76,6 @@ def write_page(
         validity_charts=validity_charts(summary["validity"]),
         paper_coverage=PAPER_COVERAGE,
         failures=failure_tables(summary),
-        changes=changes_from_base(summary),
         losses=[chart for name in curves if (chart := _curve_chart(model_name(name), "loss", {name: curves[name]}))],
         rewards=[chart for column, title in REWARDS.items() if (chart := _curve_chart(title, column, curves))],
         pairs=[pair_context(pair, spans) for pair, spans in pairs],

@@ -1,11 +1,11 @@
 """Stage `report`: everything the experiment showed, for scripts, for DVC's plots and for people."""
 
 import heapq
-from hashlib import sha256
 from pathlib import Path
 
 from iterpref_core.config import Params
 from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.report.answers import text_hash
 from iterpref_core.report.csv_tables import write_tables
 from iterpref_core.report.explorer import Explored, write_explorer
 from iterpref_core.report.page import write_page
@@ -77,12 +77,9 @@ def choose_pairs(pairs: Path, spans: Path, count: int) -> list[tuple[PreferenceP
     Raises:
         RecordError: a line of either file is broken, or a span lies outside of its program.
     """
-    regions = {item.task_id: item for item in heapq.nsmallest(count, read_jsonl(spans, FocalSpans), key=_draw)}
+    drawn = heapq.nsmallest(count, read_jsonl(spans, FocalSpans), key=lambda item: text_hash(item.task_id))
+    regions = {item.task_id: item for item in drawn}
     found = {pair.task_id: pair for pair in read_jsonl(pairs, PreferencePair) if pair.task_id in regions}
     for task_id, pair in found.items():
         check_spans(regions[task_id], pair, spans)
     return [(found[task_id], item) for task_id, item in regions.items() if task_id in found]
-
-
-def _draw(item: FocalSpans) -> str:
-    return sha256(item.task_id.encode()).hexdigest()
