@@ -221,7 +221,7 @@ def add_label_head(model: PreTrainedModel) -> None:
             return linear(hidden, self.weight, self.bias)
         return label_logps(hidden, self.weight, self.bias, targets, transform)
 
-    plain.forward = MethodType(head_forward, plain)
+    plain.forward = MethodType(head_forward, plain)  # type: ignore[method-assign]
 
     @functools.wraps(type(model).forward)  # generate() reads the signature
     def model_forward(
