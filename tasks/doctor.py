@@ -214,11 +214,12 @@ def _services() -> Iterator[Diagnosis]:
         yield _diagnose("Prefect", f"{url} does not answer", "absent", remedy)
     else:
         yield _diagnose("Prefect", url or "`iterpref run` starts a server of its own")
+    uri = os.environ.get("MLFLOW_TRACKING_URI")
     if problem := check_server():
         remedy = "runs go on, and record what is missing there once it is back"
         yield _diagnose("MLflow", problem, "absent", remedy)
     else:
-        yield _diagnose("MLflow", "answers" if os.environ.get("MLFLOW_TRACKING_URI") else "SQLite, mlflow.db")
+        yield _diagnose("MLflow", "answers" if uri else "SQLite, mlflow.db")
 
 
 def _machine() -> Iterator[Diagnosis]:

@@ -22,7 +22,7 @@ IN_THE_SANDBOX = ("iterpref_core.execution.sandbox", "iterpref_core.problems.own
 IMPORT_ALL = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)"
 VERBS = """
 import json, runpy, sys
-from flows import cli
+from iterpref_core import cli
 
 for words in json.loads(sys.argv[1]):
     sys.argv = words
@@ -34,7 +34,8 @@ for words in json.loads(sys.argv[1]):
 
 
 def test_every_module_can_be_imported(tmp_path: Path) -> None:
-    names = [name for name in MODULES if not name.startswith(IN_THE_SANDBOX) and not name.endswith("__main__")]
+    library = [name for name in MODULES if name.startswith("iterpref_core")]  # the rest belongs to a checkout, on Linux
+    names = [name for name in library if not name.startswith(IN_THE_SANDBOX) and not name.endswith("__main__")]
     without_linux(IMPORT_ALL, *names, cwd=tmp_path)
 
 
@@ -76,7 +77,6 @@ def test_pairs_are_localized_shown_checked_and_trained_on(model: Path, tmp_path:
     plug_in = [str(ROOT / "examples/focal_dpo.py"), str(model), "plugged_in"]
     out = without_linux(VERBS, json.dumps([*verbs, plug_in]), cwd=tmp_path)
     assert "return x - 1" in out
-    assert "Qwen2.5-Coder-7B" in out
     assert {path.parent.name for path in tmp_path.glob("*/model.safetensors")} == {"trained", "plugged_in"}
     assert "a/0" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
