@@ -395,21 +395,14 @@ def _explain(error: ValidationError) -> str:
     return "\n".join(_explain_one(dict(item)) for item in error.errors())
 
 
-RENAMED_STAGES = {"focal": "localization", "train": "training", "evaluate": "evaluation"}
-"""Stages, and so sections of params.yaml, of the release before: what they are called now."""
-_RENAMED = RENAMED_STAGES | {"own_code.licences": "licenses"}
-"""Parameters of the release before, for those whose params.yaml has them."""
-
-
 def _explain_one(item: dict) -> str:  # type: ignore[type-arg]
     location = [str(part) for part in item["loc"]]
     key = ".".join(location)
     if item["type"] == "missing":
         return f"{key}: missing; add it (git show HEAD:params.yaml has a complete file)"
     if item["type"] == "extra_forbidden":
-        renamed = _RENAMED.get(key)
         known = _known_keys(location[:-1])
-        near = [renamed] if renamed else get_close_matches(location[-1], known, n=1)
+        near = get_close_matches(location[-1], known, n=1)
         return f"{key}: unknown parameter; " + (
             f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
         )

@@ -35,7 +35,7 @@ from iterpref_core.screening.benchmark_tasks import (
     read_benchmark,
 )
 from iterpref_core.source_code.normal_form import solution_forms
-from iterpref_core.storage.jsonl import atomic_writer, read_pairs, write_jsonl
+from iterpref_core.storage.jsonl import atomic_writer
 
 logger = logging.getLogger(__name__)
 
@@ -254,28 +254,6 @@ class Decontamination:
         with atomic_writer(path) as file:
             json.dump(self.report(), file, indent=2, ensure_ascii=False)
             file.write("\n")
-
-
-def decontaminate(pairs: Path, benchmarks: Sequence[str], out: Path, report: Path, problems: Path) -> dict[str, float]:
-    """Write the pairs that share nothing with benchmarks, ours or anybody's, and what the others share.
-
-    Args:
-        pairs: JSONL of pairs.
-        benchmarks: names, or paths of JSONL files.
-        out: the pairs that stay.
-        report: JSON, per benchmark.
-        problems: JSONL with the held-out problems, for the name `heldout`.
-
-    Returns:
-        `pairs` written and `dropped/contaminated`.
-
-    Raises:
-        InputError: a file is absent or broken, or a benchmark is not available here or has no task.
-    """
-    benchmark = Decontamination(benchmarks, problems, drop=True)
-    written = write_jsonl(out, benchmark.clean(read_pairs(pairs)))
-    benchmark.write_report(report)
-    return {"pairs": written, "dropped/contaminated": benchmark.dropped}
 
 
 def _words(text: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,47 +27,29 @@ class Database:
     Args:
         path: the file, on a local file system; created where it is missing.
         schema: statements that create what is not there.
-        exclusive: keep every other process away, until this one ends at the latest.
 
     Raises:
         InputError: it is in use elsewhere, or is no such file.
         StorageError: it cannot be written, or the disk is full; the latter of every method.
     """
 
-    def __init__(self, path: Path, schema: Sequence[str], *, exclusive: bool = False) -> None:
+    def __init__(self, path: Path, schema: Sequence[str]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._lock = threading.Lock()
         with self._explained():
-            self._data = sqlite3.connect(
-                path, timeout=0 if exclusive else _WAIT_S, isolation_level=None, check_same_thread=False
-            )
-        try:
-            self._set_up(schema, exclusive=exclusive)
-        except BaseException:
-            self._data.close()
-            raise
-
-    def _set_up(self, schema: Sequence[str], *, exclusive: bool) -> None:
-        with self._explained():
-            if exclusive:
-                self._data.execute("PRAGMA locking_mode=EXCLUSIVE")
-            self._data.execute("PRAGMA journal_mode=WAL")
-            self._data.execute("PRAGMA synchronous=NORMAL")
-            self._data.execute("BEGIN IMMEDIATE")  # an exclusive lock is held from here on
-            for statement in schema:
-                self._data.execute(statement)
-            self._data.execute("COMMIT")
+            self._data = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
+            try:
+                for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", *schema):
+                    self._data.execute(statement)
+            except BaseException:
+                self._data.close()
+                raise
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
         """Run a statement that returns nothing, or whose rows another thread may change meanwhile."""
         with self._lock, self._explained():
             return self._data.execute(statement, values)
-
-    def execute_many(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Run a statement for every row."""
-        with self._lock, self._explained():
-            self._data.executemany(statement, rows)
 
     def row(self, statement: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
         """The first row of a query; None where there is none."""

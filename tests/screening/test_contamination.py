@@ -11,8 +11,8 @@ from iterpref_core.errors import InputError
 from iterpref_core.problems.formats.benchmark_membership import mbpp_plus_ids
 from iterpref_core.records import PreferencePair
 from iterpref_core.screening.benchmark_tasks import BenchmarkTask, find_benchmarks, read_benchmark
-from iterpref_core.screening.contamination import ContaminationIndex, Decontamination, decontaminate
-from iterpref_core.storage.jsonl import parse_lines, read_pairs, write_jsonl
+from iterpref_core.screening.contamination import ContaminationIndex, Decontamination
+from iterpref_core.storage.jsonl import parse_lines
 
 TEN = "one two three four five six seven eight nine ten"
 SOLUTION = "def solve(xs):\n    total = 0\n    for x in xs:\n        total += x * x - 1\n    return total\n"
@@ -113,8 +113,6 @@ def test_an_absent_benchmark_is_named_and_a_used_one_has_its_hash(
 
 def test_what_is_asked_for_by_name_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MBPP_OVERRIDE_PATH", raising=False)
-    pairs, out, report = (tmp_path / name for name in ("pairs.jsonl", "out.jsonl", "report.json"))
-    write_jsonl(pairs, [pair("a", "add two numbers!"), pair("b")])
     lines = {"some": {"prompt": "Add two numbers", "split": "heldout"}, "none": {"prompt": "q", "split": "codeflow"}}
     for name, line in lines.items():
         (tmp_path / f"{name}.jsonl").write_text(json.dumps(line) + "\n")
@@ -128,12 +126,10 @@ def test_what_is_asked_for_by_name_must_be_there(tmp_path: Path, monkeypatch: py
         (str(tmp_path / "none.jsonl"), "some", r"none\.jsonl: no task to compare pairs with"),
     ):
         with pytest.raises(InputError, match=message):
-            decontaminate(pairs, [asked], out, report, tmp_path / f"{problems}.jsonl")
-        assert not out.exists()
-    counts = decontaminate(pairs, ["heldout"], out, report, tmp_path / "some.jsonl")
-    assert counts == {"pairs": 1, "dropped/contaminated": 1}
-    assert [item.task_id for item in read_pairs(out)] == ["b"]
-    assert json.loads(report.read_text())["benchmarks"]["heldout"]["tasks"] == 1
+            Decontamination([asked], tmp_path / f"{problems}.jsonl", drop=True)
+    benchmark = Decontamination(["heldout"], tmp_path / "some.jsonl", drop=True)
+    assert [item.task_id for item in benchmark.clean([pair("a", "add two numbers!"), pair("b")])] == ["b"]
+    assert benchmark.dropped == benchmark.report()["benchmarks"]["heldout"]["tasks"] == 1
 
 
 def test_the_overlap_of_mbpp_with_mbpp_plus_is_found() -> None:
