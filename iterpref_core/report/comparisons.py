@@ -30,7 +30,7 @@ def left_out(benchmark: str, result: Measured, overlapping: Overlapping) -> dict
     shared = {task_id for key in keys for task_id in overlapping.get(key, ())} & tasks
     failed = set(result.ground_truth.failed) & tasks if result.ground_truth else set()
     parts = {"without_failed_truth": failed, "without_overlap": shared}
-    difficulties = {name: tasks - set(group.tasks) for name, group in result.by_difficulty.items()}
+    difficulties = {name: tasks - set(group["tasks"]) for name, group in result.by_difficulty.items()}
     return {name: without for name, without in parts.items() if without} | difficulties
 
 

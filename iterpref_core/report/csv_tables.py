@@ -7,7 +7,6 @@ from pathlib import Path
 from iterpref_core.report.failures import failure_kinds
 from iterpref_core.report.score_rows import score_rows
 from iterpref_core.report.summary import Summary, problem_outcomes
-from iterpref_core.report.validity_section import CRITERIA, SHARES
 from iterpref_core.storage.jsonl import atomic_writer
 
 Rows = Iterable[tuple[object, ...]]
@@ -43,17 +42,6 @@ def _failures(summary: Summary) -> Rows:
                 yield row.benchmark, row.model, kind, number, number / scores["samples"]
 
 
-def _validity(summary: Summary) -> Rows:
-    """Tenths of a share, and a judge's scores: `bin` counts from the lowest, `label` names it."""
-    validity = summary["validity"]
-    for name in SHARES:
-        for tenth, count in enumerate(validity.get(name, {}).get("tenths", ())):
-            yield name, tenth, f"{10 * tenth}–{10 * tenth + 10}%", count
-    for name in CRITERIA:
-        for score, count in enumerate(validity.get("judge", {}).get(name, {}).get("scores", ()), 1):
-            yield name, score, f"score {score}", count
-
-
 DIFFERENCE = ("difference", "difference_lo", "difference_hi", "p_value")
 
 TABLES: dict[str, tuple[tuple[str, ...], Callable[[Summary], Rows]]] = {
@@ -61,6 +49,5 @@ TABLES: dict[str, tuple[tuple[str, ...], Callable[[Summary], Rows]]] = {
     "results": (("model", "benchmark", "n", "pass_at_1", "lo", "hi", *DIFFERENCE), _results),
     "failures": (("benchmark", "model", "kind", "samples", "share"), _failures),
     "outcomes": (("outcome", "problems", "share"), problem_outcomes),
-    "validity": (("measure", "bin", "label", "problems"), _validity),
 }
 """Name of the file → its columns, and what makes its rows. Differences are from the base model."""

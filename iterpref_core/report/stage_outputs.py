@@ -36,12 +36,6 @@ class DataFile(_Input):
     sha256: str
 
 
-class Difficulty(_Input):
-    """The tasks of one difficulty."""
-
-    tasks: tuple[str, ...]
-
-
 class Measured(_Input):
     """A benchmark that ran; scores are shares of 1.
 
@@ -58,7 +52,7 @@ class Measured(_Input):
     exceptions: dict[str, int] | None = None
     verdicts: dict[str, tuple[str, ...]]
     feedback: dict[str, tuple[str, ...]] | None = None
-    by_difficulty: dict[str, Difficulty] = Field(default_factory=dict)
+    by_difficulty: dict[str, dict[str, Any]] = Field(default_factory=dict)
     data: DataFile
     harness: str
     limits: dict[str, Any]

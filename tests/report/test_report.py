@@ -24,7 +24,7 @@ def test_everything_is_written_and_the_scores_are_returned(experiment: SimpleNam
     out = tmp_path / "reports"
     metrics = experiment.build(out)
 
-    tables = ("failures", "outcomes", "pass_rate", "results", "validity")
+    tables = ("failures", "outcomes", "pass_rate", "results")
     assert {path.name for path in out.iterdir()} == {
         "index.html",
         "explorer.html",
@@ -108,5 +108,3 @@ def test_every_figure_of_the_page_is_in_a_table(rich: SimpleNamespace, tmp_path:
     assert sum(float(row["share"]) for row in failing) == pytest.approx(rest)
     outcomes = rows(tmp_path / "outcomes.csv")
     assert sum(int(row["problems"]) for row in outcomes) == summary["codeflow"]["problems"]
-    validity = rows(tmp_path / "validity.csv")
-    assert sum(int(row["problems"]) for row in validity if row["measure"] == "coverage") == 58
