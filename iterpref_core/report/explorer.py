@@ -19,7 +19,7 @@ from iterpref_core.config import CodeflowParams
 from iterpref_core.records import FocalSpans, PreferencePair, Problem, Span, Trajectory, split_lines
 from iterpref_core.report.answers import FEEDBACK, PROGRAM, PROMPT, Json, compared_answers, cut, take_turns, text_hash
 from iterpref_core.report.labels import FOCAL, in_words, model_name
-from iterpref_core.report.pair_view import pair_titles, style, template_text, templates
+from iterpref_core.report.pair_view import pair_titles, template_text, templates
 from iterpref_core.report.program_lines import cut_lines
 from iterpref_core.report.stage_outputs import ModelResults
 from iterpref_core.report.summary import read_object
@@ -30,8 +30,6 @@ TRAJECTORIES = 500
 """Trajectories of the page, at most."""
 TRAJECTORY_BYTES, ANSWER_BYTES = 3_400_000, 1_400_000
 """Of the page, at most: with style and script it stays below 5 MB, whatever models have written."""
-
-Edit = int | str
 
 _ESCAPED = re.compile(r"[<\x7f-\U0010ffff]")
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
@@ -83,7 +81,7 @@ def write_explorer(files: Explored, models: Mapping[str, ModelResults], params: 
         "models": names,
         "second": next((model for model in reversed(names) if model in FOCAL), list(names)[-1] if names else ""),
     }
-    script, sheet = template_text("explorer.js"), style() + template_text("explorer.css")
+    script, sheet = template_text("explorer.js"), template_text("style.css") + template_text("explorer.css")
     template = templates().get_template("explorer.html")
     html = template.render(
         data=embed(data),
@@ -97,13 +95,13 @@ def write_explorer(files: Explored, models: Mapping[str, ModelResults], params: 
         file.write(html)
 
 
-def line_edits(before: Sequence[str], after: Sequence[str]) -> list[Edit]:
+def line_edits(before: Sequence[str], after: Sequence[str]) -> list[int | str]:
     """What makes a program's lines of another's: n > 0 keeps n lines, n < 0 leaves n out, a text is a new line.
 
     >>> line_edits(["a", "b", "c"], ["a", "x", "c"])
     [1, -1, 'x', 1]
     """
-    edits: list[Edit] = []
+    edits: list[int | str] = []
     i = j = 0
     for a, b in [*match_lines(before, after), (len(before), len(after))]:
         if a > i:

@@ -32,14 +32,12 @@ class DataSet:
         sources: where the problems come from → rows; None where that is not known.
         methods: how error regions were found → pairs.
         tests: kind of test → problems that have one.
-        references: problems with a reference.
     """
 
     splits: Counter[str] = field(default_factory=Counter)
     sources: Counter[str | None] = field(default_factory=Counter)
     methods: Counter[str] = field(default_factory=Counter)
     tests: Counter[str] = field(default_factory=Counter)
-    references: int = 0
 
 
 Describe = Callable[[DataSet], str]
@@ -110,7 +108,6 @@ def export_problems(problems: Path, out: Path, describe: Describe) -> dict[str, 
         contents.splits[split] += 1
         contents.sources[problem.source or None] += 1
         contents.tests.update({test.kind for test in (*problem.tests, *problem.hidden_tests)})
-        contents.references += problem.reference is not None
 
     def rows(split: str) -> Iterator[dict[str, Any]]:
         return (_problem_row(item) for item in read_jsonl(problems, Problem) if (item.split or TRAIN) == split)

@@ -21,7 +21,7 @@ from iterpref_core.report.labels import (
     in_words,
     model_name,
 )
-from iterpref_core.report.pair_view import pair_context, style, templates
+from iterpref_core.report.pair_view import pair_context, template_text, templates
 from iterpref_core.report.score_rows import main_rows
 from iterpref_core.report.score_table import score_table
 from iterpref_core.report.stage_outputs import Curve
@@ -80,7 +80,7 @@ def write_page(
         rewards=[chart for column, title in REWARDS.items() if (chart := _curve_chart(title, column, curves))],
         pairs=[pair_context(pair, spans) for pair, spans in pairs],
         params=yaml.safe_dump(summary["provenance"]["params"], sort_keys=False, allow_unicode=True),
-        style=style(),
+        style=template_text("style.css"),
         figures=number_formats,
         percent=number_formats.percent,
         count="{:,}".format,

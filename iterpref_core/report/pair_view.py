@@ -31,11 +31,6 @@ def template_text(name: str) -> str:
     return Path(__file__).with_name("templates").joinpath(name).read_text(encoding="utf-8")
 
 
-def style() -> str:
-    """The style sheet of every page."""
-    return template_text("style.css")
-
-
 def cut_programs(
     pair: PreferencePair, spans: FocalSpans, shifts: PairShifts | None
 ) -> tuple[list[ProgramLine], list[ProgramLine]]:
@@ -104,7 +99,7 @@ def write_html(
     template = templates().get_template("pairs.html")
     page = template.render(
         pairs=[pair_context(pair, spans[pair.task_id], shifts.get(pair.task_id)) for pair in pairs],
-        style=style(),
+        style=template_text("style.css"),
         legend=legend(scale) if shifts else [],
         step=lambda token: level(token.change, scale),
         nats=nats,
