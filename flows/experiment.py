@@ -27,19 +27,16 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 
 from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.config import Benchmark, Seed, load_params
-from iterpref_core.cores import usable_cores
 from iterpref_core.errors import InputError, unknown_name
 from iterpref_core.report.summary import read_summary
 from iterpref_core.storage.jsonl import atomic_writer
-from tasks.dvc_graph import Stage, load_graph, name_stages, select_stages, stale_stages
+from tasks.dvc_graph import Stage, load_graph, name_stages, select_stages
 from tasks.lock import only_one
 from tasks.mlflow_runs import log_missing, log_stage
 from tasks.paths import STATE, SUMMARY
 from tasks.profiles import write_values
-from tasks.reproduction import PAGE_VARIABLE, RUN_VARIABLE, Commands, KilledError, UnreachableError
+from tasks.reproduction import PAGE_VARIABLE, RUN_VARIABLE, KilledError, Reproduction, UnreachableError
 from tasks.servers import announced_pages
-from tasks.slots import Slot, Slots, visible_cards
-from tasks.stage_body import read_body
 from tasks.worktree import entered_worktree, home
 
 LAST_RUN = STATE / "last_run.json"
@@ -67,30 +64,6 @@ StageName = Annotated[str, AfterValidator(_check_stage), WithJsonSchema({"type":
 Jobs = Annotated[int, Field(ge=1, le=64)]
 
 
-class Run:
-    """What the tasks of one flow run share."""
-
-    def __init__(self, graph: Mapping[str, Stage], forced: set[str], jobs: int) -> None:
-        spread = ("training",) if load_params().training.accelerate else ()
-        self.slots = Slots(graph, jobs, usable_cores(), visible_cards(), spread)
-        self.forced = forced
-        self.stale = forced | stale_stages()
-        self.costs: list[dict[str, Any]] = []
-        self.commands = Commands()
-
-    def needs_dvc(self, stage: Stage) -> bool:
-        """Whether only DVC can say if the stage is up to date: it was stale, or one before it was."""
-        if stage.name in self.stale or not self.stale.isdisjoint(stage.upstream):
-            self.stale.add(stage.name)
-            return True
-        return False
-
-    def end(self) -> None:
-        """End every stage that is still there; let none start."""
-        self.slots.cancel()
-        self.commands.end()
-
-
 def _may_succeed_later(_task: Any, _run: Any, state: State[Any]) -> bool:
     return isinstance(state.result(raise_on_failure=False), UnreachableError)
 
@@ -104,7 +77,7 @@ def _may_succeed_later(_task: Any, _run: Any, state: State[Any]) -> bool:
     retry_delay_seconds=list(_PAUSES_S),
     retry_condition_fn=_may_succeed_later,
 )
-def reproduce(stage: Stage, run: Run) -> State[Any] | None:
+def reproduce(stage: Stage, run: Reproduction) -> State[Any] | None:
     """Bring one stage up to date; those before it are.
 
     Returns:
@@ -116,32 +89,15 @@ def reproduce(stage: Stage, run: Run) -> State[Any] | None:
         StageError: the stage failed otherwise.
         CancelledError: the run was cancelled before the stage started.
     """
-    with run.slots.take(stage.name) as slot:
-        started = time.monotonic()
-        ran = run.needs_dvc(stage) and _run_dvc(stage, run, slot)
-        if ran:
-            log_missing(_run_name())
-        cost = {"stage": stage.name, "cached": not ran, "wall_s": time.monotonic() - started}
-        if ran and (body := read_body(stage.name)) is not None:
-            cost |= {"body_s": body.seconds, "cpu_s": body.cpu_s, "peak_mb": body.peak_mb}
-        run.costs.append(cost)
-    return None if ran else Completed(name="Cached", message="DVC had nothing to run")
-
-
-def _run_dvc(stage: Stage, run: Run, slot: Slot) -> bool:
-    """Run DVC to its end, its lines logged; returns whether it ran the stage."""
-    environment = {"OMP_NUM_THREADS": str(slot.cores), PAGE_VARIABLE: url_for("task-run", obj_id=task_run.id) or ""}
-    environment[RUN_VARIABLE] = _run_name()
-    if slot.cards:
-        environment["CUDA_VISIBLE_DEVICES"] = ",".join(slot.cards)
-    # The global flag stands before the command: DVC knows it nowhere else.
-    command = ["--wait-for-lock", "repro", "--single-item", stage.name]
-    command += ["--force"] if stage.name in run.forced else []
+    environment = {PAGE_VARIABLE: url_for("task-run", obj_id=task_run.id) or "", RUN_VARIABLE: _run_name()}
     try:
-        return run.commands.run(stage.name, command, environment, get_run_logger().info)
-    except KilledError as error:
+        ran = run.bring_up_to_date(stage, environment, get_run_logger().info)
+    except KilledError as error:  # it could not record itself
         log_stage(stage.name, str(error), _run_name())
         raise
+    if ran:
+        log_missing(_run_name())
+    return None if ran else Completed(name="Cached", message="DVC had nothing to run")
 
 
 def _run_name() -> str:
@@ -186,7 +142,7 @@ def experiment(
         whole = load_graph()
         graph = select_stages(whole, stages)
         with only_one(STATE / "run.lock", _refuse):
-            run_stages(graph, Run(graph, name_stages(whole, stages) if force else set(), jobs))
+            run_stages(graph, Reproduction(graph, name_stages(whole, stages) if force else set(), jobs))
         if "report" in graph:
             show_results(read_summary(SUMMARY))
         return str(folder)
@@ -209,7 +165,7 @@ def entered(values: Mapping[str, Any]) -> Iterator[Path]:
         yield folder
 
 
-def run_stages(graph: Mapping[str, Stage], run: Run) -> None:
+def run_stages(graph: Mapping[str, Stage], run: Reproduction) -> None:
     """Run the present folder's stages, each as a task of the present flow run, and record what is missing in MLflow."""
     started = time.monotonic()
     futures: dict[str, PrefectFuture[Any]] = {}
