@@ -83,6 +83,7 @@ def prefect_server(port: int, *, pages: bool) -> Iterator[str]:
         "DO_NOT_TRACK": "1",
     }
     os.environ |= settings
+    os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "3")  # of a server of our own, which does not come back
     if not pages:
         settings |= {f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in _IDLE_SERVICES}
         settings["PREFECT_SERVER_UI_ENABLED"] = "false"

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tasks.orchestration.profiles import apply_profile
 
+from tasks.profiles import write_params
 from tests.settings import ROOT
 
 PATIENCE_S = 900
@@ -76,7 +76,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     checkout = Checkout(target)
     checkout.run("git", "init", "--quiet")
     (target / ".git/info/exclude").write_text("output.log\n", encoding="utf-8")
-    apply_profile("tiny", target / "params.yaml", target / "profiles")
+    write_params("tiny", {}, target / "params.yaml", target / "profiles")
     checkout.run("git", "add", ".")
     checkout.run("git", "commit", "--quiet", "--message", "tiny")
     return checkout
