@@ -66,6 +66,7 @@ def check(
     overlaps, clean = benchmarks.overlaps, benchmarks.clean(read_pairs(pairs))
     kept = write_jsonl(out, clean) if out is not None else sum(1 for _ in clean)
     findings = [*(checks.findings(settings.training) if checks else ()), *_overlap_findings(overlaps)]
+    findings += _cut_findings(pairs)
     findings.sort(key=lambda finding: not finding.stops)
     result: dict[str, Any] = {"pairs": len(checks) if checks else kept}
     result["benchmark_tasks"] = sum(overlap.tasks for overlap in overlaps.values())
@@ -98,6 +99,16 @@ def _check_pairs(pairs: Path, spans: Path, model: str, settings: Params) -> Any:
     if not len(checks):
         raise InputError(f"{spans}: no pair to check; look at the drop reasons of the stages before")
     return checks
+
+
+def _cut_findings(pairs: Path) -> list[Any]:
+    from iterpref_core.pairs.filters import breaks_off
+    from iterpref_core.storage.jsonl import read_pairs
+    from iterpref_core.training.checks import Finding
+
+    ends = [breaks_off(pair.rejected) for pair in read_pairs(pairs)]
+    text = f"the rejected program breaks off in {sum(ends)} of {len(ends)} pairs: answers cut off at a limit of length"
+    return [Finding(False, f"{text}? Drop them, or raise codeflow.max_new_tokens and debug again")] if any(ends) else []
 
 
 def _overlap_findings(overlaps: Mapping[str, Any]) -> Iterator[Any]:
