@@ -17,9 +17,9 @@ from filelock import FileLock
 
 from iterpref_core.config import ExecutionParams
 from iterpref_core.evaluation.evalplus_data import DatasetName, EvalPlusTask, Suite
+from iterpref_core.evaluation.evalplus_tasks import program_of_task, result_function
 from iterpref_core.evaluation.program_runs import JUDGED_BY
 from iterpref_core.execution import Executor, Limits, Outcome, Program, ValueTest
-from iterpref_core.execution.evalplus_tasks import program_of_task, result_function
 from iterpref_core.execution.sandbox.encoding import Digest, decode, encode
 from iterpref_core.progress import show_progress
 from iterpref_core.storage.code_digest import code_digest

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from iterpref_core.errors import InputError
 from iterpref_core.execution import Engine, Outcome, Program, program_of, time_limit
-from iterpref_core.execution.mutants import Mutant, mutants_of
 from iterpref_core.progress import show_progress
 from iterpref_core.records import FocalSpans, PreferencePair, Problem, Sample
 from iterpref_core.source_code.line_diff import diff_lines, span_lines
+from iterpref_core.source_code.mutants import Mutant, mutants_of
 from iterpref_core.source_code.syntax_tree import parse_source
 from iterpref_core.storage.jsonl import atomic_writers, read_jsonl
 

@@ -26,8 +26,8 @@ def execution_reward(executor: Engine) -> Reward:
 
     It reads two columns of the data set. `tests`: of each row a list of assert statements, or of tests as they stand in
     problems' files (`{"kind": "io", "call": "f(1)", "expected": "2"}`). `setup`: source that runs before the program;
-    may be absent. It looks at no other column, so that hidden tests stay hidden. A program is a completion's longest
-    fenced block, or all of it; it does not continue the prompt.
+    may be absent. `hidden_tests`, where the data set has them, must be passed too. It looks at no other column. A
+    program is a completion's longest fenced block, or all of it; it does not continue the prompt.
 
     The reward is 1.0 for `passed` and 0.0 for every other verdict. It is None, which TRL leaves out, for a row without
     tests and where the engine failed: neither says anything about the program.
@@ -52,8 +52,12 @@ def execution_reward(executor: Engine) -> Reward:
                 f"the data set has no column 'tests' (it has {', '.join(sorted(columns)) or 'no other'}); give every "
                 "row a list of tests"
             )
+        hidden = columns.get("hidden_tests") or [None] * len(completions)
         setups = columns.get("setup") or [None] * len(completions)
-        tests = [list(_tests(row, given or ())) for row, given in enumerate(columns["tests"])]
+        tests = [
+            [*_tests(row, seen or ()), *_tests(row, unseen or ())]
+            for row, (seen, unseen) in enumerate(zip(columns["tests"], hidden, strict=True))
+        ]
         programs = (
             Program(extract_code(_text(completion)), tuple(own), setup or "")
             for completion, own, setup in zip(completions, tests, setups, strict=True)

@@ -5,8 +5,8 @@ mutants are not recognized, so that a mutation score of 1 cannot always be reach
 """
 
 from iterpref_core.execution import Engine, Outcome, Program, program_of, time_limit
-from iterpref_core.execution.mutants import Mutant, mutants_of
 from iterpref_core.records import Problem, Record, Sample, Verdict
+from iterpref_core.source_code.mutants import Mutant, mutants_of
 
 PRELOAD = ("coverage",)
 """What an executor should have imported to measure quickly."""

@@ -60,12 +60,12 @@ def test_no_program_of_the_hostile_suite_is_rewarded_for_anything_but_passing(tm
     ] == []
 
 
-def test_tests_of_several_kinds_come_back_from_a_data_set_and_hidden_ones_are_not_read(reward: Reward) -> None:
+def test_tests_of_several_kinds_come_back_from_a_data_set_and_hidden_ones_decide_too(reward: Reward) -> None:
     tests = [
         {"kind": "io", "call": "f(1)", "expected": "2"},
         {"kind": "assert", "code": "assert f(2) == offset + 2"},
     ]
-    row = {"prompt": "?", "tests": tests, "setup": "offset = 1", "hidden_tests": ["assert False"]}
+    row = {"prompt": "?", "tests": tests, "setup": "offset = 1", "hidden_tests": ["assert f(5) == 6 + offset - 1"]}
     batch = Dataset.from_list([row, row])[:]
     prompts = batch.pop("prompt")
     assert reward(prompts, [RIGHT, WRONG], **batch) == [1.0, 0.0]

@@ -60,7 +60,8 @@ def empty_folder(root: str) -> None:
 def is_over(root: str, max_bytes: int, max_entries: int) -> bool:
     """Whether a folder holds more bytes or more entries than allowed.
 
-    What cannot be read counts as nothing, nor does what is not reached within `LOOK_S`: meanwhile the program runs on.
+    A folder that cannot be entered, or lies too deep, is over: nobody knows what is in it. What is not reached within
+    `LOOK_S` counts as nothing: meanwhile the program runs on.
     """
     size, count, folders = 0, 0, [root]
     end = time.monotonic() + LOOK_S
@@ -75,6 +76,8 @@ def is_over(root: str, max_bytes: int, max_entries: int) -> bool:
                         folders.append(entry.path)
                     else:
                         size += entry.stat(follow_symlinks=False).st_blocks * 512
+        except FileNotFoundError:
+            continue  # it is being removed while it is read
         except OSError:
-            continue  # it is being changed while it is read
+            return True
     return size > max_bytes

@@ -38,7 +38,7 @@ _FAMILIES, _KINDS, _PROTOCOLS = (1, 2, 10), (1, 2, 5), (0, 6, 17)  # UNIX, INET,
 _LEVELS = (0, 1, 6, 41)  # of setsockopt: IP, SOCKET, TCP, IPV6
 _ZYGOTE_AND_ALL = (1, 2**32 - 1)  # targets of `kill`: the first process of the namespace, and everybody
 _PR_ALLOWED = (15, 16, 23, 39, 0x53564D41)  # SET_NAME, GET_NAME, CAPBSET_READ, GET_NO_NEW_PRIVS, SET_VMA (malloc)
-_F_DENIED = (8, 10, 15)  # SETOWN, SETSIG, SETOWN_EX: would let the kernel send signals to others
+_F_DENIED = (8, 10, 15, 1024)  # SETOWN, SETSIG, SETOWN_EX, SETLEASE: would let the kernel send signals to others
 _IOCTL_DENIED = (0x8901, 0x8902, 0x5412)  # FIOSETOWN, SIOCSPGRP, TIOCSTI
 
 _PR_SET_NO_NEW_PRIVS = 38
@@ -110,6 +110,8 @@ def _judged_alone(numbers: dict[str, int], pid: int) -> list[Instruction]:
     for name in ("kill", "tgkill"):
         program += _one_of(numbers[name], 0, (pid,), _ALLOW, _EPERM)
     program += _one_of(numbers["sendto"], 5, (0,), _ALLOW, _EPERM)  # no address: only to the other end of a pair
+    for number in syscalls.numbers(syscalls.ABOUT_ITSELF).values():
+        program += _one_of(number, 0, (0, pid), _ALLOW, _EPERM)
     for number in syscalls.numbers(syscalls.PRETENDED).values():
         program += [(_JEQ, 0, 1, number), (_RETURN, 0, 0, _PRETEND)]
     return program
@@ -161,7 +163,8 @@ def compile_filter(pid: int, *, processes: bool = False) -> bytes:
     machine = platform.machine()
     allowed = syscalls.numbers(syscalls.ALLOWED)
     if processes:
-        allowed |= syscalls.numbers(syscalls.PROCESSES) | syscalls.numbers(syscalls.PRETENDED)
+        for table in (syscalls.PROCESSES, syscalls.PRETENDED, syscalls.ABOUT_ITSELF):
+            allowed |= syscalls.numbers(table)
     judged = syscalls.numbers(syscalls.JUDGED)
     program: list[Instruction] = [
         (_LOAD, 0, 0, _ARCH),

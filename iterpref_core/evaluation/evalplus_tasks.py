@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from iterpref_core.execution.programs import Judge, Program, ValueTest
 from iterpref_core.execution.sandbox.encoding import Digest, is_long, summarize
+from iterpref_core.execution.verdicts import is_close
 
 Dataset = Literal["humaneval", "mbpp"]
 
@@ -31,7 +32,7 @@ NOT_NONE = frozenset({"check_str", "text_match_three", "text_starta_endb"})
 """Entry points of MBPP of whose results only counts whether they are None."""
 
 _IS_NOT_NONE = "(lambda found: found if isinstance(found, bool) else found is not None)"
-_RELATIVE, _FLOAT_TOLERANCE = 1e-07, 1e-6
+_FLOAT_TOLERANCE = 1e-6
 
 
 def _is_floats(value: Any) -> bool:
@@ -48,20 +49,6 @@ def tolerances_of(expected: Sequence[Any], atol: float) -> list[float]:
             atol = _FLOAT_TOLERANCE
         tolerances.append(atol)
     return tolerances
-
-
-def is_close(actual: Any, expected: Any, atol: float) -> bool:
-    """`numpy.allclose` for the plain values that tasks return; anything else is not close."""
-    import numpy as np
-
-    if type(actual) is not type(expected):
-        return False
-    if isinstance(expected, list | tuple) and len(actual) != len(expected):
-        return False
-    try:
-        return bool(np.allclose(actual, expected, rtol=_RELATIVE, atol=atol))
-    except (TypeError, ValueError, OverflowError):
-        return False
 
 
 def _surface_area(base_edge: float, height: float) -> int:

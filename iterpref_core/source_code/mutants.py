@@ -11,8 +11,6 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from iterpref_core.execution.feedback import clean
-
 _SKIPPED = frozenset({"annotation", "returns", "decorator_list", "type_comment", "format_spec", "pattern"})
 """Fields of the tree that are left alone: they change nothing, or nothing that a test of the function can be after."""
 
@@ -154,7 +152,8 @@ def _sites(tree: ast.AST) -> Iterator[_Site]:
 
 def _head(node: ast.AST) -> str:
     """A node's text; of a compound statement its first line."""
-    return clean(ast.unparse(ast.fix_missing_locations(node)).partition("\n")[0], 60)
+    text = ast.unparse(ast.fix_missing_locations(node)).partition("\n")[0]
+    return text if len(text) <= 60 else f"{text[:42]}...{text[-15:]}"
 
 
 def _apply(site: _Site, tree: ast.Module) -> Mutant:
