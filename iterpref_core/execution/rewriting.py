@@ -129,11 +129,10 @@ class Judged(NamedTuple):
 
 def _parse(source: str) -> list[ast.stmt]:
     """Statements whose expressions know how they were written."""
-    body = ast.parse(source).body
+    body, lines = ast.parse(source).body, [line.encode() for line in source.split("\n")]
     for node in (part for statement in body for part in ast.walk(statement) if isinstance(part, ast.expr)):
-        text = ast.get_source_segment(source, node) or ""
-        if text and "\n" not in text:
-            node.written = text  # type: ignore[attr-defined]
+        if node.lineno == node.end_lineno:
+            node.written = lines[node.lineno - 1][node.col_offset : node.end_col_offset].decode()  # type: ignore[attr-defined]
     return body
 
 
