@@ -16,6 +16,7 @@ from iterpref_core.codeflow.rollouts import roll_out
 from iterpref_core.config import CodeflowParams, ExecutionParams
 from iterpref_core.errors import InputError
 from iterpref_core.execution import check_tests, open_executor
+from iterpref_core.inference.backend import Completion
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Problem, Trajectory
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
@@ -64,7 +65,7 @@ def run_codeflow(run: CodeflowRun, out: Path) -> dict[str, float]:
     name = hashlib.sha256(json.dumps([digest, run.models.identity, settings]).encode()).hexdigest()[:16]
     sampled = run.params.source == "sampling"
     tally = OutcomeCounts(run.params.sampling.samples - 1 if sampled else run.params.max_iterations)
-    cost = 0.0
+    cost, answers = 0.0, 0
     early: dict[str, Trajectory] = {}
     order = list(reversed(problems))
     with (
@@ -84,7 +85,12 @@ def run_codeflow(run: CodeflowRun, out: Path) -> dict[str, float]:
             while order and order[-1] in early:
                 file.write(early.pop(order.pop()).to_json() + "\n")
 
-        roll_out(selected(run.problems), models.drafter, models.refiner, executor, run.params, keep)
+        def count(_place: int, _answer: Completion) -> None:
+            nonlocal answers
+            answers += 1
+            advance(0, f"{tally.solved} solved, {answers} answers")
+
+        roll_out(selected(run.problems), models.drafter, models.refiner, executor, run.params, keep, count)
     if advice := tally.advice():
         logger.warning("%s", advice)
     return {

@@ -14,7 +14,7 @@ from iterpref_core.codeflow.conversation import Conversation, open_conversations
 from iterpref_core.config import CodeflowParams
 from iterpref_core.errors import RefusedError
 from iterpref_core.execution import Engine
-from iterpref_core.inference.backend import Completion, Model, Sampling
+from iterpref_core.inference.backend import Answered, Completion, Model, Sampling, ignore
 from iterpref_core.records import Problem, Trajectory
 
 WINDOW = 8
@@ -34,6 +34,7 @@ def roll_out(
     executor: Engine,
     params: CodeflowParams,
     finished: Callable[[Trajectory], None],
+    answered: Answered = ignore,
 ) -> None:
     """Draft, execute and refine every problem, or draw its samples; `finished` gets each trajectory when it ends.
 
@@ -47,6 +48,7 @@ def roll_out(
         executor: runs the programs.
         params: the loop's settings.
         finished: takes the trajectories, in no certain order.
+        answered: is told each answer of a model in this process, whose first trajectory may end after many of them.
 
     Raises:
         IterPrefError: what a model, the executor or `finished` raises.
@@ -64,7 +66,7 @@ def roll_out(
 
     conversations = (each for problem in problems for each in open_conversations(problem, params))
     if drafter.in_process and refiner.in_process:
-        lead_in_rounds(conversations, drafter, refiner, executor, sampling, params.concurrency, ended)
+        lead_in_rounds(conversations, drafter, refiner, executor, sampling, params.concurrency, ended, answered)
     else:
         stream = _Stream(drafter, refiner, executor, sampling, params.concurrency, ended)
         asyncio.run(stream.lead(conversations))
@@ -78,6 +80,7 @@ def lead_in_rounds(
     sampling: Sampling,
     concurrency: int,
     ended: Ended,
+    answered: Answered,
 ) -> None:
     """One batch of prompts per model, then one run of all programs, again and again."""
     active: list[Conversation] = []
@@ -86,10 +89,10 @@ def lead_in_rounds(
         for model in [drafter] if drafter is refiner else [drafter, refiner]:
             places = [n for n, each in enumerate(active) if (refiner if each.attempts else drafter) is model]
             if places:
-                completions = model.generate([active[place].request() for place in places], sampling)
+                completions = model.generate([active[place].request() for place in places], sampling, answered)
                 answers.update(zip(places, completions, strict=True))
-        answered = [(conversation, answers[place]) for place, conversation in enumerate(active)]
-        active = [following for _, following in executor.each(answered, lambda pair: pair[0].after(pair[1], executor))]
+        judged = [(conversation, answers[place]) for place, conversation in enumerate(active)]
+        active = [following for _, following in executor.each(judged, lambda pair: pair[0].after(pair[1], executor))]
         for conversation in active:
             if conversation.finished:
                 ended(conversation)
