@@ -218,3 +218,31 @@ def is_docstring(path: Path) -> bool:
     """Whether a module does nothing."""
     body = ast.parse(path.read_text(encoding="utf-8")).body
     return all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in body)
+
+
+BUDGET = {
+    ("flows", "iterpref_core/cli"): 0,
+}
+"""Lines of Python that a part of the product may have; `benchmarks` are scripts beside it. Raising one is a decision:
+docs/decisions.md says of each growth what it is for, and from where its lines were taken."""
+
+
+def test_no_part_of_the_product_outgrows_its_budget() -> None:
+    def lines(place: str) -> int:
+        path = ROOT / place
+        modules = path.parent.glob("*.py") if path.name == "*.py" else path.rglob("*.py")
+        return sum(module.read_bytes().count(b"\n") for module in modules)
+
+    outgrown = {places: size for places, most in BUDGET.items() if (size := sum(map(lines, places))) > most}
+    assert outgrown == {}
+
+
+def test_every_module_is_in_a_part_with_a_budget() -> None:
+    parts = [ROOT / place for places in BUDGET for place in places]
+    folders, roots = [part for part in parts if part.name != "*.py"], {part.parent for part in parts if part.name == "*.py"}
+    free = [
+        name
+        for name, path in MODULES.items()
+        if path.parent not in roots and not any(path.is_relative_to(folder) for folder in folders)
+    ]
+    assert free == []
