@@ -100,7 +100,8 @@ def _train(
 def _corpus(problems: Sequence[Problem]) -> list[str]:
     """What the tokenizer learns from: tasks, programs, and one refinement turn for the words that it adds."""
     texts = [text for problem in problems for text in (problem.prompt, problem.reference or "")]
-    return [*texts, *([refine_prompt("", "", "")] * 50)]
+    turn = refine_prompt("", "#", "").replace("#", "")  # without any code it would ask for a first program
+    return [*texts, *([turn] * 50)]
 
 
 def _refinements(problems: Sequence[Problem], nanolab: NanolabParams, execution: ExecutionParams) -> list[Example]:
