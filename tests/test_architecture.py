@@ -239,7 +239,10 @@ def test_no_part_of_the_product_outgrows_its_budget() -> None:
 
 def test_every_module_is_in_a_part_with_a_budget() -> None:
     parts = [ROOT / place for places in BUDGET for place in places]
-    folders, roots = [part for part in parts if part.name != "*.py"], {part.parent for part in parts if part.name == "*.py"}
+    folders, roots = (
+        [part for part in parts if part.name != "*.py"],
+        {part.parent for part in parts if part.name == "*.py"},
+    )
     free = [
         name
         for name, path in MODULES.items()
