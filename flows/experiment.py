@@ -27,11 +27,11 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 
 from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.config import Benchmark, Seed, load_params
-from iterpref_core.errors import InputError, unknown_name
+from iterpref_core.errors import unknown_name
 from iterpref_core.report.summary import read_summary
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.dvc_graph import Stage, load_graph, name_stages, select_stages
-from tasks.lock import only_one
+from tasks.lock import only_run
 from tasks.mlflow_runs import log_missing, log_stage
 from tasks.paths import STATE, SUMMARY
 from tasks.profiles import write_values
@@ -141,7 +141,7 @@ def experiment(
     with entered(chosen) as folder:
         whole = load_graph()
         graph = select_stages(whole, stages)
-        with only_one(STATE / "run.lock", _refuse):
+        with only_run():
             run_stages(graph, Reproduction(graph, name_stages(whole, stages) if force else set(), jobs))
         if "report" in graph:
             show_results(read_summary(SUMMARY))
@@ -194,8 +194,3 @@ def show_results(summary: dict[str, Any]) -> None:
     create_table_artifact(rows, key="results", description="pass@1 in percent")
     if (pages := announced_pages()) is not None:
         create_link_artifact(pages.mlflow, link_text="MLflow", key="mlflow", description="The runs' record")
-
-
-def _refuse(holder: str) -> None:
-    """Two runs in one folder would fight over its files."""
-    raise InputError(f"process {holder} already runs the experiment here; wait for it or end it")

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from iterpref_core.errors import InputError
+from tasks.paths import STATE
+
 
 @contextmanager
 def only_one(path: Path, on_busy: Callable[[str], None]) -> Iterator[None]:
@@ -29,3 +32,18 @@ def only_one(path: Path, on_busy: Callable[[str], None]) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def only_run() -> Iterator[None]:
+    """Hold the present folder's lock of runs: two of them would fight over its files.
+
+    Raises:
+        InputError: another process holds it.
+    """
+
+    def refuse(holder: str) -> None:
+        raise InputError(f"process {holder} already runs the experiment here; wait for it or end it")
+
+    with only_one(STATE / "run.lock", refuse):
+        yield

@@ -41,6 +41,7 @@ def run(
 ) -> None:
     """Run the experiment: DVC's stages as a Prefect flow, then the results; with --set in a git worktree."""
     from tasks.dvc_graph import load_graph, select_stages, stale_stages
+    from tasks.lock import only_run
     from tasks.servers import running_prefect
 
     started, values, targets = time.monotonic(), parse_assignments(set_), tuple(stages or ())
@@ -49,7 +50,8 @@ def run(
     graph = select_stages(load_graph(), targets)
     folder, changed = Path.cwd(), True
     if not values and not force and running_prefect() is None:
-        changed = not stale_stages().isdisjoint(graph)
+        with only_run():
+            changed = not stale_stages().isdisjoint(graph)
     if changed:
         given = {"stages": targets, "values": values, "force": force, "jobs": jobs}
         folder = Path(in_prefect(_experiment, given))

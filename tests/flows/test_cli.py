@@ -14,7 +14,7 @@ from tests.settings import ROOT
 
 Iterpref = Callable[..., tuple[int, str, str]]
 VERBS = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
-TAKE_VALUES = {"run", "sweep", "train", "debug", "evaluate", "quality"}
+TAKE_VALUES = {"run", "sweep", "train", "debug", "evaluate", "quality", "init"}
 PAIR = {"task_id": "a", "prompt": "p", "chosen": "x = 1\n", "rejected": "x = 2\n"}
 
 

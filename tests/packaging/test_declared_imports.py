@@ -34,7 +34,7 @@ NEEDS = {
 }
 """What begins with such a name may import an extra when it is imported; all else in the core gets by without."""
 
-WITHOUT = {"flows.entry_point", "iterpref_core.training.execution_reward"}
+WITHOUT = {"iterpref_core.training.execution_reward"}
 """Below those names, what needs no extra all the same."""
 
 

@@ -1,13 +1,14 @@
 """`kill -9` of orchestrator, stage and server: the next `iterpref run` goes on, and nothing finished runs again."""
 
+import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 import yaml
@@ -65,7 +66,6 @@ def goes_on(toy: Checkout) -> None:
     (toy.path / "block").unlink()
     toy.iterpref("run")
     assert (toy.path / "ran").read_text(encoding="utf-8").split() == ["first", "slow", "slow"]
-    assert "2 unchanged" in toy.iterpref("run")
 
 
 def test_a_killed_orchestrator_takes_its_stage_along(toy: Checkout) -> None:
@@ -77,6 +77,7 @@ def test_a_killed_orchestrator_takes_its_stage_along(toy: Checkout) -> None:
     for process in (dvc, server):
         wait_for(lambda process=process: not process.is_running() or process.status() == "zombie", toy)  # type: ignore[misc]
     goes_on(toy)
+    assert "2 unchanged" in toy.iterpref("run")
 
 
 def test_a_killed_stage_is_called_what_it_is(toy: Checkout) -> None:
@@ -88,8 +89,8 @@ def test_a_killed_stage_is_called_what_it_is(toy: Checkout) -> None:
 
 
 def test_a_killed_server_ends_the_run_with_one_message(toy: Checkout) -> None:
-    run = started(toy)
     toy.environment["PREFECT_CLIENT_MAX_RETRIES"] = "0"
+    run = started(toy)
     descendant(run, "prefect server").kill()
     (toy.path / "block").unlink()
     assert run.wait(PATIENCE_S) == 1
@@ -100,13 +101,42 @@ def test_a_killed_server_ends_the_run_with_one_message(toy: Checkout) -> None:
 
 def test_a_second_run_is_refused_and_ctrl_c_loses_nothing(toy: Checkout) -> None:
     run = started(toy)
-    other = Checkout(toy.path)
     refused = subprocess.run(
-        [sys.executable, "-m", "iterpref_core.cli", "run"], cwd=toy.path, env=toy.environment, capture_output=True,
-        text=True, check=False,
-    )  # fmt: skip
+        [*ITERPREF, "run"], cwd=toy.path, env=toy.environment, capture_output=True, text=True, check=False
+    )
     assert (refused.returncode, f"process {run.pid} already runs the experiment here" in refused.stderr) == (2, True)
     os.kill(run.pid, signal.SIGINT)
     assert run.wait(PATIENCE_S) == 130
-    assert "what was finished is kept, and the same command continues" in other.output()
+    assert "what was finished is kept, and the same command continues" in toy.output()
     goes_on(toy)
+
+
+def test_ui_serves_both_pages_and_interrupted_leaves_nothing(toy: Checkout) -> None:
+    """Even while a run that was started on its page is at work."""
+    ui = toy.start(*ITERPREF, "ui")
+    wait_for(lambda: "Ctrl-C stops both" in toy.output(), toy)
+    pages = json.loads((toy.path / ".iterpref/ui.json").read_text(encoding="utf-8"))
+    prefect = pages["prefect"]
+    assert [httpx.get(page).status_code for page in (prefect.removesuffix("/api"), pages["mlflow"])] == [200, 200]
+    wait_for(lambda: len(listed(prefect)) == 2, toy)
+    deployments = listed(prefect)
+    assert set(deployments) == {"experiment", "sweep"}
+    create = f"deployments/{deployments['experiment']}/create_flow_run"
+    refused = ask(prefect, create, {"parameters": {"jobs": 0}})
+    assert (refused.status_code, "field 'jobs'" in refused.text) == (409, True)
+    assert ask(prefect, create, {"state": {"type": "SCHEDULED"}}).status_code == 201
+    wait_for(lambda: (toy.path / "ran").exists() and "slow" in (toy.path / "ran").read_text(encoding="utf-8"), toy)
+    left = psutil.Process(ui.pid).children(recursive=True)
+    os.kill(ui.pid, signal.SIGINT)
+    assert ui.wait(PATIENCE_S) == 0
+    assert psutil.wait_procs(left, PATIENCE_S)[1] == []
+    goes_on(toy)
+
+
+def listed(prefect: str) -> dict[str, str]:
+    """Name → id of the deployments."""
+    return {found["name"]: found["id"] for found in ask(prefect, "deployments/filter", {}).json()}
+
+
+def ask(prefect: str, what: str, body: dict[str, object]) -> httpx.Response:
+    return httpx.post(f"{prefect}/{what}", json=body, timeout=60)
