@@ -4,6 +4,8 @@ import os
 import signal
 from contextlib import ExitStack
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from tasks.mlflow_runs import tracking_uri
 from tasks.servers import MLFLOW_PORT, PREFECT_PORT, Pages, announced, free_port, mlflow_server, prefect_server
@@ -33,11 +35,22 @@ def serve_pages() -> None:
 
 def _serve_flows() -> None:
     """Serve both flows until interrupted; one run at a time, because a checkout holds one."""
+    import psutil
     from prefect import serve
 
     from flows.experiment import experiment
     from flows.sweep import sweep
 
+    servers = psutil.Process().children()
+
+    def stop(_number: int, _frame: FrameType | None) -> NoReturn:
+        """End the runs too: each has a session of its own, which no Ctrl-C reaches, and Prefect waits for them."""
+        for process in psutil.Process().children():
+            if process not in servers:
+                process.terminate()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, stop)
     try:
         deployments = [experiment.to_deployment(name="experiment"), sweep.to_deployment(name="sweep")]
         serve(*deployments, limit=1, pause_on_shutdown=False, print_starting_message=False)  # type: ignore[arg-type]
