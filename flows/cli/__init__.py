@@ -1,11 +1,6 @@
 """Verbs of a checkout, which `iterpref` shows beside those of the library: the whole experiment."""
 
-import typer
+from flows.cli.machine_verbs import doctor, init
+from flows.cli.run_verbs import run, sweep, ui
 
-from flows.cli import machine_verbs, run_verbs
-
-
-def register(app: typer.Typer) -> None:
-    """Add them."""
-    for verbs in (machine_verbs, run_verbs):
-        verbs.register(app)
+VERBS = (init, doctor, run, sweep, ui)

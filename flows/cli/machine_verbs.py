@@ -15,14 +15,6 @@ from iterpref_core.errors import InputError
 if TYPE_CHECKING:
     from tasks.doctor import Diagnosis
 
-PANEL = "Experiment"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verbs."""
-    for verb in (init, doctor):
-        app.command(rich_help_panel=PANEL)(verb)
-
 
 def init(
     profile: Annotated[

@@ -4,8 +4,9 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,15 +19,8 @@ from iterpref_core.errors import ConfigError, StorageError
 if TYPE_CHECKING:
     from flows.sweep import SweepResult
 
-PANEL = "Experiment"
 _NEEDED_MB = 50
 """What the data bases of MLflow and Prefect grow by in a run of the smallest experiment, with as much again."""
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verbs."""
-    for verb in (run, sweep, ui):
-        app.command(rich_help_panel=PANEL)(verb)
 
 
 def run(
@@ -54,7 +48,7 @@ def run(
             changed = not stale_stages().isdisjoint(graph)
     if changed:
         given = {"stages": targets, "values": values, "force": force, "jobs": jobs}
-        folder = Path(in_prefect(_experiment, given))
+        folder = Path(in_prefect("experiment", given))
     else:
         from tasks.mlflow_runs import log_missing
 
@@ -86,7 +80,7 @@ def sweep(
     _check_disk()
     given: dict[str, Any] = {"preset": preset, "benchmark": benchmark, "seeds": seeds, "values": _parse_grid(set_)}
     given |= {"objectives": tuple(objective)} if objective else {}
-    result: SweepResult = in_prefect(_sweep, given)
+    result: SweepResult = in_prefect("sweep", given)
     if json_:
         typer.echo(result.model_dump_json(indent=2))
         return
@@ -102,11 +96,11 @@ def ui() -> None:
     serve_pages()
 
 
-def in_prefect(load: Callable[[], Callable[..., Any]], given: Mapping[str, Any]) -> Any:
+def in_prefect(name: str, given: Mapping[str, Any]) -> Any:
     """Run a flow on the Prefect server that answers, or on one of its own.
 
     Args:
-        load: imports the flow, once Prefect's settings are there.
+        name: of the flow and its module, which is imported once Prefect's settings are there.
         given: its parameters.
 
     Raises:
@@ -119,7 +113,7 @@ def in_prefect(load: Callable[[], Callable[..., Any]], given: Mapping[str, Any])
     with ExitStack() as stack:
         url = running_prefect() or stack.enter_context(prefect_server(free_port(), pages=False))
         os.environ["PREFECT_API_URL"] = url
-        flow = load()
+        flow = getattr(import_module(f"flows.{name}"), name)
         from httpx import HTTPError
         from prefect.exceptions import ParameterTypeError, TerminationSignal
 
@@ -144,18 +138,6 @@ def _drain_prefect() -> None:
 
     APILogWorker.drain_all(timeout=10)
     EventsWorker.drain_all(timeout=10)
-
-
-def _experiment() -> Callable[..., Any]:
-    from flows.experiment import experiment
-
-    return experiment
-
-
-def _sweep() -> Callable[..., Any]:
-    from flows.sweep import sweep as flow
-
-    return flow
 
 
 def _check_disk() -> None:

@@ -9,6 +9,14 @@ import typer
 from iterpref_core.cli import codeflow_verbs, evaluation_verbs, export_verbs, pair_verbs, problem_verbs, training_verbs
 
 _CHECKOUT = Path(__file__).parents[2]
+_PANELS = {
+    "Problems": (problem_verbs.ingest, problem_verbs.synthesize, problem_verbs.inject, problem_verbs.quality),
+    "CodeFlow": (codeflow_verbs.debug,),
+    "Pairs and error regions": (pair_verbs.pair, pair_verbs.localize, pair_verbs.show),
+    "Training": (training_verbs.check, training_verbs.train),
+    "Evaluation": (evaluation_verbs.execute, evaluation_verbs.evaluate, evaluation_verbs.gate),
+    "Sharing": (export_verbs.export,),
+}
 
 app = typer.Typer(
     name="iterpref",
@@ -19,6 +27,7 @@ app = typer.Typer(
 )
 if (_CHECKOUT / "dvc.yaml").is_file():
     sys.path.insert(0, str(_CHECKOUT))
-    import_module("flows.cli").register(app)
-for verbs in (problem_verbs, codeflow_verbs, pair_verbs, training_verbs, evaluation_verbs, export_verbs):
-    verbs.register(app)
+    _PANELS = {"Experiment": import_module("flows.cli").VERBS} | _PANELS
+for panel, verbs in _PANELS.items():
+    for verb in verbs:
+        app.command(rich_help_panel=panel)(verb)

@@ -1,31 +1,22 @@
 """Verb that makes trajectories."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from iterpref_core.cli.path_options import input_option, output_option
 from iterpref_core.cli.shared import (
-    BACKENDS,
     DEFAULT_PARAMS,
+    BackendOption,
     JsonOption,
     ParamsOption,
     ProblemsOption,
     SetOption,
-    choose,
     override,
     read_params,
     show_result,
 )
-
-PANEL = "CodeFlow"
-SOURCES = ("debugging", "sampling")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command(rich_help_panel=PANEL)(debug)
 
 
 def debug(
@@ -38,13 +29,14 @@ def debug(
     draft_model: Annotated[
         str | None, typer.Option(help="Folder or hub id of the model that drafts; by default the one that refines.")
     ] = None,
-    backend: Annotated[str | None, typer.Option(help=f"How it is run; one of: {', '.join(BACKENDS)}.")] = None,
+    backend: BackendOption = None,
     base_url: Annotated[str | None, typer.Option(help="URL for backend openai; OPENAI_API_KEY has its key.")] = None,
     concurrency: Annotated[int | None, typer.Option(help="Calls under way at once.")] = None,
     max_iterations: Annotated[int | None, typer.Option(help="Refinements after the draft.")] = None,
     source: Annotated[
-        str, typer.Option(help="debugging, or sampling: drafts of each problem, executed and not refined.")
-    ] = SOURCES[0],
+        Literal["debugging", "sampling"],
+        typer.Option(help="sampling: drafts of each problem, executed and not refined."),
+    ] = "debugging",
     seed: Annotated[int | None, typer.Option(help="Seed of all sampling.")] = None,
     params: ParamsOption = DEFAULT_PARAMS,
     set_: SetOption = None,
@@ -60,12 +52,10 @@ def debug(
 
     settings = read_params(params, set_)
     values = {
-        "source": choose("--source", source, SOURCES), "concurrency": concurrency, "max_iterations": max_iterations,
+        "source": source, "concurrency": concurrency, "max_iterations": max_iterations,
         "seed": seed, "draft_model": "debugger" if draft_model is None else "student",
     }  # fmt: skip
     codeflow = override(settings.codeflow, values)
-    if backend is not None:
-        choose("--backend", backend, BACKENDS)
     inference = override(settings.inference, {"backend": backend, "base_url": base_url})
     named = settings.model.debugger
     refiner = model or ("models/debugger" if named == EMBEDDED else named)

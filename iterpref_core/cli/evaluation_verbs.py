@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, cast, get_args
+from typing import Annotated
 
 import typer
 
@@ -13,23 +13,12 @@ from iterpref_core.cli.shared import (
     ParamsOption,
     ProblemsOption,
     SetOption,
-    choose,
     override,
     read_params,
     show_result,
 )
 from iterpref_core.config import Benchmark, load_params
 from iterpref_core.errors import InputError
-
-PANEL = "Evaluation"
-
-BENCHMARKS: tuple[str, ...] = get_args(Benchmark)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verbs."""
-    for verb in (execute, evaluate, gate):
-        app.command(rich_help_panel=PANEL)(verb)
 
 
 def execute(
@@ -48,7 +37,7 @@ def execute(
 
 
 def evaluate(
-    benchmark: Annotated[str, typer.Option(help=f"One of: {', '.join(BENCHMARKS)}.")],
+    benchmark: Annotated[Benchmark, typer.Option(help="What to score on.")],
     out: Annotated[
         Path, output_option("Folder for results.json and samples/; other benchmarks in it stay.", kind="folder")
     ],
@@ -69,7 +58,6 @@ def evaluate(
     from iterpref_core.cli.places import ANSWERS, WORK
     from iterpref_core.evaluation import evaluation as core
 
-    name = cast("Benchmark", choose("--benchmark", benchmark, BENCHMARKS))
     settings = read_params(params, set_)
     setting = core.EvaluationSetting(
         problems, settings.evaluation.livecodebench, settings.execution, WORK / "evaluation", limit
@@ -77,13 +65,13 @@ def evaluate(
     if sum([model is not None, samples is not None, ground_truth]) != 1:
         raise InputError("give exactly one of --model, --samples and --ground-truth")
     if samples is not None:
-        result = core.score_samples(samples, name, setting, out)
+        result = core.score_samples(samples, benchmark, setting, out)
     elif model is not None:
-        chosen = override(settings.evaluation, {"benchmarks": (name,)})
+        chosen = override(settings.evaluation, {"benchmarks": (benchmark,)})
         asked = (settings.inference, settings.budget, settings.model.prompt, ANSWERS)
         result = core.evaluate_model(Path(model).name, model, chosen, setting, out, *asked)
     else:
-        result = core.score_ground_truth(name, setting, out)
+        result = core.score_ground_truth(benchmark, setting, out)
     show_result(result, json_)
 
 

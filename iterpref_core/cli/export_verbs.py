@@ -10,14 +10,8 @@ from iterpref_core.cli.path_options import input_option, output_option
 from iterpref_core.cli.shared import JsonOption, show_result
 from iterpref_core.errors import InputError
 
-PANEL = "Sharing"
 PROBLEMS = Path("data/problems.jsonl")
 SUMMARY = Path("reports/summary.json")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verbs."""
-    app.command(rich_help_panel=PANEL)(export)
 
 
 def export(

@@ -2,7 +2,7 @@
 
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated
 
 import typer
 
@@ -12,7 +12,6 @@ from iterpref_core.cli.shared import (
     JsonOption,
     ParamsOption,
     ProblemsOption,
-    choose,
     override,
     show_result,
 )
@@ -21,16 +20,7 @@ from iterpref_core.errors import InputError
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import check_spans, read_jsonl, read_pairs
 
-PANEL = "Pairs and error regions"
-
-METHODS: tuple[str, ...] = get_args(LocalizationMethod)
 Pairs = Annotated[Path, input_option("JSONL of pairs; prompt, chosen and rejected are enough.", "--pairs")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verbs."""
-    for verb in (pair, localize, show):
-        app.command(rich_help_panel=PANEL)(verb)
 
 
 def pair(
@@ -64,7 +54,7 @@ def pair(
 def localize(
     pairs: Pairs,
     out: Annotated[Path, output_option("JSONL to write spans to.")],
-    method: Annotated[str, typer.Option(help=f"One of: {', '.join(METHODS)}.")] = METHODS[0],
+    method: Annotated[LocalizationMethod, typer.Option(help="How regions are found.")] = "line_lcs",
     problems: Annotated[Path | None, input_option("JSONL of problems, for causal: it runs their tests.")] = None,
     params: ParamsOption = DEFAULT_PARAMS,
     json_: JsonOption = False,
@@ -72,7 +62,6 @@ def localize(
     """Mark the error region of every pair."""
     from iterpref_core.localization.localization import localize_pairs
 
-    choose("--method", method, METHODS)
     settings = load_params(params)
     focal = override(settings.localization, {"method": method})
     show_result(localize_pairs(pairs, focal, out, problems, settings.execution), json_)

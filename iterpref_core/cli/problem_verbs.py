@@ -3,20 +3,19 @@
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, cast, get_args
+from typing import Annotated, Literal
 
 import typer
 
 from iterpref_core.cli.path_options import input_argument, input_option, output_option
 from iterpref_core.cli.places import ANSWERS, WORK
 from iterpref_core.cli.shared import (
-    BACKENDS,
     DEFAULT_PARAMS,
+    BackendOption,
     JsonOption,
     ParamsOption,
     ProblemsOption,
     SetOption,
-    choose,
     override,
     read_params,
     show_result,
@@ -25,19 +24,8 @@ from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
 from iterpref_core.problems.ingest import Ingested, ProblemFormat
 
-PANEL = "Problems"
-
-PAIRS = "trl"
 NAMED = 10
 """Broken problems that `ingest` names."""
-OWN_CODE_FORMATS = ("package", "folder")
-FORMATS: tuple[str, ...] = (*get_args(ProblemFormat), PAIRS, *OWN_CODE_FORMATS)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verbs."""
-    for verb in (ingest, synthesize, inject, quality):
-        app.command(rich_help_panel=PANEL)(verb)
 
 
 def ingest(
@@ -45,7 +33,9 @@ def ingest(
         str,
         input_argument("A file (JSONL or JSON array, .gz too; Parquet), a folder, or a package.", kind="path or name"),
     ],
-    format_: Annotated[str, typer.Option("--format", help=f"One of: {', '.join(FORMATS)}.")],
+    form: Annotated[
+        Literal[ProblemFormat, "trl", "package", "folder"], typer.Option("--format", help="What the source is.")
+    ],
     out: Annotated[Path, output_option("JSONL of problems (in problems/ they join the experiment), or of pairs.")],
     spans: Annotated[
         Path | None, output_option("trl: JSONL to write error regions to, where the source has them.")
@@ -76,8 +66,7 @@ def ingest(
     json_: JsonOption = False,
 ) -> None:
     """Turn a file, or your own code, into problems whose references pass their own tests; or a file into pairs."""
-    form = choose("--format", format_, FORMATS)
-    if form == PAIRS:
+    if form == "trl":
         if heldout:
             raise InputError("--heldout goes with problems; training.validation_share keeps pairs from training")
         from iterpref_core.problems.formats.preference_pairs import ingest_pairs
@@ -85,19 +74,19 @@ def ingest(
         show_result(ingest_pairs(Path(source), out, spans, limit), json_)
         return
     if spans is not None:
-        raise InputError(f"--spans goes with --format {PAIRS}, not with {form}")
+        raise InputError(f"--spans goes with --format trl, not with {form}")
     settings = load_params(params)
-    if form in OWN_CODE_FORMATS:
+    if form == "package" or form == "folder":  # noqa: PLR1714  # mypy learns from it
         from iterpref_core.problems.own_code import own_code
 
-        own = own_code.Source(source, cast("own_code.Format", form), python, tests, license, heldout)
+        own = own_code.Source(source, form, python, tests, license, heldout)
         show_result(own_code.ingest_own_code(own, out, settings.own_code, settings.execution), json_)
         return
     from iterpref_core.problems.ingest import IngestOptions
     from iterpref_core.problems.ingest import ingest as core
 
     options = IngestOptions(skip_broken, keep_benchmarks, heldout, limit)
-    found = core(Path(source), cast("ProblemFormat", form), out, settings.execution, options)
+    found = core(Path(source), form, out, settings.execution, options)
     _show_ingested(found, as_json=json_)
 
 
@@ -131,7 +120,7 @@ def synthesize(
     model: Annotated[
         str | None, input_option("The model that is asked; model.debugger by default.", kind="path or name")
     ] = None,
-    backend: Annotated[str | None, typer.Option(help=f"One of: {', '.join(BACKENDS)}.")] = None,
+    backend: BackendOption = None,
     base_url: Annotated[str | None, typer.Option(help="Of --backend openai.")] = None,
     concurrency: Annotated[int | None, typer.Option(min=1, help="Prompts at once.")] = None,
     seed: Annotated[int | None, typer.Option(help="Decides which features are drawn, and all sampling.")] = None,
@@ -150,8 +139,6 @@ def synthesize(
     settings = load_params(params)
     if seed_code is None and tree is None:
         raise InputError("give --seed-code, to make a feature tree, or --tree, to use one that was made before")
-    if backend is not None:
-        choose("--backend", backend, BACKENDS)
     inference = override(settings.inference, {"backend": backend, "base_url": base_url})
     synthesis = override(settings.synthesis, {"seed": seed})
     faults = Counter[str]()

@@ -3,9 +3,8 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar
 
 import typer
 import yaml
@@ -21,13 +20,12 @@ S = TypeVar("S", bound=Settings)
 
 ParamsOption = Annotated[Path, input_option("The file with all parameters.", "--params")]
 ProblemsOption = Annotated[Path, input_option("JSONL of problems.", "--problems")]
+BackendOption = Annotated[BackendName | None, typer.Option("--backend", help="How the model is run.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A parameter's value for this call; repeatable.")
 ]
-LimitOption = Annotated[int | None, typer.Option(min=1, help="Only the first so many.")]
 DEFAULT_PARAMS = Path("params.yaml")
-BACKENDS: tuple[str, ...] = get_args(BackendName)
 
 
 def read_params(path: Path, assignments: Sequence[str] | None) -> Params:
@@ -71,21 +69,6 @@ def override(settings: S, values: Mapping[str, object]) -> S:
         return type(settings).model_validate({**settings.model_dump(), **given})
     except ValidationError as error:
         raise ConfigError(f"{describe_validation_error(error)}; see --help") from None
-
-
-def choose(option: str, value: str, available: tuple[str, ...]) -> str:
-    """Accept a value that exists.
-
-    Raises:
-        ConfigError: it does not; the message names those that do, the nearest first.
-    """
-    if value not in available:
-        near = get_close_matches(value, available, n=1)
-        meant = f"did you mean {near[0]!r}? " if near else ""
-        raise ConfigError(
-            f"{option} {value!r}: there is no such choice; {meant}available: {', '.join(available) or 'none'}"
-        )
-    return value
 
 
 def show_result(result: Mapping[str, Any], as_json: bool) -> None:

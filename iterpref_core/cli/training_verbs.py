@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,6 @@ from iterpref_core.cli.shared import (
     JsonOption,
     ParamsOption,
     SetOption,
-    choose,
     override,
     read_params,
     show_result,
@@ -23,14 +23,7 @@ from iterpref_core.config import Params, load_params
 from iterpref_core.errors import InputError
 from iterpref_core.objectives.objectives import OBJECTIVES
 
-PANEL = "Training"
-NAMES = tuple(OBJECTIVES)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verbs."""
-    for verb in (check, train):
-        app.command(rich_help_panel=PANEL)(verb)
+Objective = Enum("Objective", {name: name for name in OBJECTIVES})  # type: ignore[misc]
 
 
 def check(
@@ -127,7 +120,7 @@ def _overlap_findings(overlaps: Mapping[str, Any]) -> Iterator[Any]:
 def train(
     pairs: Annotated[Path, input_option("JSONL of pairs.")],
     spans: Annotated[Path, input_option("JSONL of spans.")],
-    objective: Annotated[str, typer.Option(help=f"One of: {', '.join(NAMES)}.")],
+    objective: Annotated[Objective, typer.Option(help="What is minimized.")],
     model: Annotated[str, input_option("Folder or hub id of the model to train.", kind="path or name")],
     out: Annotated[
         Path | None,
@@ -148,13 +141,21 @@ def train(
     json_: JsonOption = False,
 ) -> None:
     """Train a model on pairs (focal preference training); a killed run continues from its last checkpoint."""
-    name = choose("--objective", objective, NAMES)
-    every = read_params(params, set_)
+    name, every = objective.value, read_params(params, set_)
     settings = override(every.training, {"seed": seed})
     if estimate:
-        from iterpref_core.cli.training_costs import show_estimate
+        from iterpref_core.inference.local.checkpoints import read_config
+        from iterpref_core.inference.local.tokenizers import load_tokenizer
+        from iterpref_core.objectives.objectives import find_objective
+        from iterpref_core.training.dataset import load_pairs
+        from iterpref_core.training.estimate import CARDS, estimate_training
 
-        show_estimate(pairs, spans, model, name, settings, every.model.prompt, gpus, mfu, total_pairs, as_json=json_)
+        rows = load_pairs(pairs, spans, load_tokenizer(model, every.model.prompt), settings)
+        row = find_objective(name, settings.objectives)
+        found = estimate_training(read_config(model), rows, row, settings, gpus=gpus, total_pairs=total_pairs)
+        cards = {card.name: {"fits": found.fits(card), "hours": found.hours(card, mfu)} for card in CARDS}
+        total = {**vars(found), "peak_bytes": found.peak_bytes}
+        show_result(total | ({"cards": cards} if json_ else cards), json_)
         return
     if out is None:
         raise InputError("--out is missing; name the folder for the trained model (only --estimate needs none)")

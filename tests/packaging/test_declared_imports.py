@@ -29,7 +29,6 @@ NEEDS = {
     "iterpref_core.execution.ray_executor": "ray",
     "tasks": "pipeline",
     "flows": "pipeline",
-    "iterpref_core.cli.training_costs": "training",
     "iterpref_core.report.cards": "training",
 }
 """What begins with such a name may import an extra when it is imported; all else in the core gets by without."""
