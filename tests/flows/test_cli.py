@@ -1,9 +1,12 @@
 """The command line: what every verb has in common, each mistake one message and exit code 2."""
 
+import errno
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -89,6 +92,31 @@ def test_an_interrupt_says_that_nothing_is_lost(iterpref: Iterpref, monkeypatch:
     given = ("--pairs", "README.md", "--spans", "params.yaml", "--objective", "dpo", "--model", "m", "--out", "/tmp/o")
     code, _, err = iterpref("train", *given)
     assert (code, err) == (130, "interrupted; what was finished is kept, and the same command continues\n")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_a_full_or_locked_disk_is_one_message(
+    iterpref: Iterpref, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "pairs.jsonl").write_text(json.dumps(PAIR), encoding="utf-8")
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), "o.jsonl")
+
+    monkeypatch.setattr("iterpref_core.localization.localization.localize_pairs", refused)
+    code, _, err = iterpref("localize", "--pairs", "pairs.jsonl", "--out", "o.jsonl")
+    assert (code, err.count("\n"), err.startswith("error: ")) == (2, 1, True), err
+    assert "o.jsonl" in err
+    assert os.strerror(number) in err
+
+
+def test_a_run_looks_for_space_before_it_starts_anything(iterpref: Iterpref, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1 << 20))
+    code, _, err = iterpref("run")
+    assert (code, "No space left on device: 1 MiB are free" in err) == (2, True), err
 
 
 def test_a_missing_library_is_one_message(iterpref: Iterpref, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
