@@ -23,4 +23,4 @@ fi
 exec python -m accelerate.commands.launch --config_file "${CONFIG:-accelerate_configs/fsdp2.yaml}" \
     --num_machines "$MACHINES" --machine_rank "$RANK" --num_processes "$((MACHINES * PROCESSES))" \
     --rdzv_backend static --main_process_ip "$HOST" --main_process_port "${PORT:-29500}" \
-    -m flows.cli train "$@"
+    -m iterpref_core.cli train "$@"

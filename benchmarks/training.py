@@ -250,7 +250,7 @@ def located(pairs: list[PreferencePair], folder: Path) -> tuple[Path, Path]:
     """The files of pairs and of their error regions, by `iterpref localize`."""
     paths = folder / "pairs.jsonl", folder / "focal.jsonl"
     write_jsonl(paths[0], pairs)
-    command = [sys.executable, "-m", "flows.cli", "localize", "--method", "line_lcs"]
+    command = [sys.executable, "-m", "iterpref_core.cli", "localize", "--method", "line_lcs"]
     command += ["--pairs", str(paths[0]), "--out", str(paths[1])]
     subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
     return paths

@@ -221,10 +221,25 @@ def is_docstring(path: Path) -> bool:
 
 
 BUDGET = {
-    ("flows", "iterpref_core/cli"): 0,
+    ("flows", "iterpref_core/cli"): 1890,  # to be 1500
+    ("tasks",): 2300,
+    ("iterpref_core/execution",): 4980,  # to be 3600
+    ("iterpref_core/inference",): 2530,  # to be 2000
+    ("iterpref_core/storage", "iterpref_core/source_code", "iterpref_core/screening"): 1650,  # to be 1150
+    ("iterpref_core/*.py",): 1200,  # to be 950
+    ("iterpref_core/problems",): 3170,  # to be 2300
+    ("iterpref_core/evaluation",): 2490,  # to be 1800
+    ("iterpref_core/codeflow",): 750,
+    ("iterpref_core/pairs",): 400,  # to be 330
+    ("iterpref_core/localization",): 620,  # to be 560
+    ("iterpref_core/validity",): 400,
+    ("iterpref_core/statistics",): 180,  # to be 140
+    ("iterpref_core/training",): 3620,  # to be 2700
+    ("iterpref_core/objectives", "iterpref_core/nanolab"): 720,  # to be 650
+    ("iterpref_core/report",): 2760,  # to be 2500
 }
-"""Lines of Python that a part of the product may have; `benchmarks` are scripts beside it. Raising one is a decision:
-docs/decisions.md says of each growth what it is for, and from where its lines were taken."""
+"""Lines of Python that a part of the product may have. Raising one is a decision: docs/decisions.md says what for, and
+from where its lines were taken. A part that is not yet where it is to be may not grow."""
 
 
 def test_no_part_of_the_product_outgrows_its_budget() -> None:

@@ -76,7 +76,7 @@ def test_verdicts_by_kind_and_nothing_a_program_does_gets_out(
         "import os\nos._exit(0)": "exited_early",
         KILL_PARENT: "exception",
         KILL_GROUP: "exception",
-        LIAR: "bad_return_type",
+        LIAR: "wrong_answer",
         "import numpy as np\ndef truncate_number(x):\n    return np.float64(x % 1.0)\n": "passed",
         right + "\n": "passed",
     }

@@ -73,7 +73,7 @@ def test_a_gated_model_is_named_with_the_remedy(
         use_hub(monkeypatch, address, tmp_path / "cache")
         code, _, err = iterpref(*verb(name, "org/tiny@main"))
     assert (code, told(err)) == (2, 1), err
-    assert "it is gated: accept its license" in err
+    assert "gated repo.); accept its license" in err
     code, _, err = iterpref(*verb(name, "org/tiny@main"))
     assert (code, told(err)) == (2, 1), err
     assert "neither a folder here nor a model on the hub that can be reached" in err
@@ -100,15 +100,13 @@ def test_a_hub_id_in_shards_is_trained_and_asked(
 def test_doctor_looks_into_the_models_that_are_named(
     iterpref: Any, files: dict[str, Path], word_model: Path, tmp_path: Path
 ) -> None:
-    shutil.copytree(word_model, tmp_path / "quantized")
-    config = tmp_path / "quantized/config.json"
-    written = json.loads(config.read_text("utf-8")) | {"quantization_config": {"quant_method": "gptq", "bits": 4}}
-    config.write_text(json.dumps(written), encoding="utf-8")
+    shutil.copytree(word_model, tmp_path / "adapters")
+    (tmp_path / "adapters/adapter_config.json").write_text("{}", encoding="utf-8")
     params = tmp_path / "params.yaml"
-    text = params.read_text("utf-8").replace("student: nanolab", "student: ./quantized")
+    text = params.read_text("utf-8").replace("student: nanolab", "student: ./adapters")
     params.write_text(text.replace("debugger: nanolab", f"debugger: {word_model}"), encoding="utf-8")
     code, out, _ = iterpref("doctor", "--json")
     found = {finding["name"]: finding for finding in json.loads(out)}
     assert code == 1
-    assert "weights are quantized (gptq)" in found["model: student"]["remedy"]
+    assert "holds LoRA adapters" in found["model: student"]["remedy"]
     assert found["model: debugger"]["status"] == "ok"

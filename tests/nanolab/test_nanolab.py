@@ -1,7 +1,6 @@
 """The embedded models: tokenizer, repairs, training, and the stage with models named by the user."""
 
 import ast
-import json
 import os
 from pathlib import Path
 from random import Random
@@ -225,16 +224,6 @@ def _checkpoint(folder: Path) -> Path:
     model.save_pretrained(folder / "own")
     TOKENIZER.save_pretrained(folder / "own")
     return folder / "own"
-
-
-def test_a_student_that_could_not_be_trained_is_refused_before_anything_is_made(tmp_path: Path) -> None:
-    config = _checkpoint(tmp_path) / "config.json"
-    quantized = {"quantization_config": {"quant_method": "gptq", "bits": 4}}
-    config.write_text(json.dumps(json.loads(config.read_text("utf-8")) | quantized), encoding="utf-8")
-    named = EMBEDDED.model_copy(update={"student": str(config.parent)})
-    with pytest.raises(ModelError, match=r"weights are quantized \(gptq\)"):
-        build_models(tmp_path / "absent.jsonl", named, PARAMS, EXECUTION, tmp_path / "m")
-    assert not (tmp_path / "m").exists()
 
 
 def test_absent_models_and_empty_splits_are_refused(tmp_path: Path) -> None:
