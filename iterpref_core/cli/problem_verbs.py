@@ -77,6 +77,8 @@ def ingest(
         raise InputError(f"--spans goes with --format trl, not with {form}")
     settings = load_params(params)
     if form == "package" or form == "folder":  # noqa: PLR1714  # mypy learns from it
+        if limit is not None:
+            raise InputError(f"--limit goes with files, not with {form}; --tests names fewer of its tests")
         from iterpref_core.problems.own_code import own_code
 
         own = own_code.Source(source, form, python, tests, license, heldout)
