@@ -2,8 +2,8 @@ r"""Program extraction: the program in a model's answer, which may reason, expla
 
 What is taken for the program, in this order: reasoning (`<think>…</think>`) goes; of fenced blocks those tagged as
 Python, else those without a tag, else any; of these those that Python can parse, where some can; of these the longest.
-An answer without a fence is a program as it stands, unless it is prose, which holds none. A block that the length limit
-cut off ends where the answer does.
+A program that begins the answer may end with a fence that nothing opened. An answer without a fence is a program as it
+stands, unless it is prose, which holds none. A block that the length limit cut off ends where the answer does.
 """
 
 import ast
@@ -14,6 +14,8 @@ _REASONING = re.compile(r"<think>[^<]*+(?:<(?!/think>)[^<]*+)*+(?:</think>|\Z)")
 # Possessive, and from the first character of a run alone: an answer of a million tildes is read once.
 _OPENING = re.compile(r"(?P<fence>(?<!`)`{3,}+|(?<!~)~{3,}+)[ \t]*+(?P<tag>[\w+.-]*+)[^\n`~]*+\n")
 _CLOSING = re.compile(r"^ {0,3}+(`{3,}+|~{3,}+)[ \t]*+$", re.MULTILINE)
+_UNOPENED = re.compile(r"([^`]++)```[ \t]*+(?:\n|\Z)")
+"""A text up to its first fence, where that has no tag: small chat models close a block that they never opened."""
 _PYTHON = {"python", "py", "python3", "py3"}
 _STATEMENT = re.compile(
     r"^[ \t]*(?:(?:async )?def \w+ *\(|class \w+ *[(:]|import \w|from \S+ import\b|\w+ *=[^=])",
@@ -30,8 +32,12 @@ def extract_code(answer: str) -> str:
 
     >>> extract_code("Sure:\n```python\nx = 1\n```\nDone."), extract_code("I cannot do that.")
     ('x = 1\n', '')
+    >>> extract_code("def f():\n    return 1\n```\nThis returns 1.")
+    'def f():\n    return 1\n'
     """
     text = _without_reasoning(answer)
+    if (unopened := _UNOPENED.match(text)) and _STATEMENT.search(unopened[1]) and _parses(unopened[1]):
+        return unopened[1]
     blocks = list(_blocks(text)) if len(text) <= _MAX_ANSWER else []
     if not blocks:
         return "" if lacks_program(text) else text

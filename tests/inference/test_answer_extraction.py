@@ -16,6 +16,8 @@ TESTS = "assert add(1, 2) == 3\n" * 9
 ANSWERS = {
     "prose around a block": f"The bug is the sign.\n\n{FENCED}\n\nNow it adds.",
     "nothing but the program": PROGRAM,
+    "a fence that nothing opened": f"{PROGRAM}```\nThis code adds two numbers.",
+    "a fence that nothing opened, at the end": f"{PROGRAM}```",
     "a block in the middle of a line": f"Here: {FENCED}",
     "a fence that closes behind the last line": "```python\ndef add(a, b):\n    return a + b\n```Done.",
     "a tag in capitals": FENCED.replace("python", "Python3"),
