@@ -71,6 +71,9 @@ def override(settings: S, values: Mapping[str, object]) -> S:
         raise ConfigError(f"{describe_validation_error(error)}; see --help") from None
 
 
+_SCORE = re.compile(r"/(pass_at_|ci95_)")
+
+
 def show_result(result: Mapping[str, Any], as_json: bool) -> None:
     """Print a result, one value a line without counts of nothing, or whole as one JSON object."""
     if as_json:
@@ -79,7 +82,8 @@ def show_result(result: Mapping[str, Any], as_json: bool) -> None:
     flat: dict[str, Any] = {}
     for key, value in result.items():
         flat |= {f"{key} {part}": found for part, found in value.items()} if isinstance(value, dict) else {key: value}
-    shown = {key: value for key, value in flat.items() if value != 0 or "/" not in key}
+    # Scores have a slash in their names as counts do, and a score of 0 is news.
+    shown = {key: value for key, value in flat.items() if value != 0 or "/" not in key or _SCORE.search(key)}
     width = max((len(key) for key in shown), default=0)
     for key, value in shown.items():
         typer.echo(f"{key:<{width}}  {readable(value)}")

@@ -111,6 +111,7 @@ def test_a_second_run_is_refused_and_ctrl_c_loses_nothing(toy: Checkout) -> None
     goes_on(toy)
 
 
+@pytest.mark.timeout(900)
 def test_ui_serves_both_pages_and_interrupted_leaves_nothing(toy: Checkout) -> None:
     """Even while a run that was started on its page is at work."""
     ui = toy.start(*ITERPREF, "ui")

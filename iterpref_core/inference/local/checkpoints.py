@@ -64,7 +64,11 @@ def reading(checkpoint: object, part: str) -> Iterator[None]:
         raise
     except Exception as error:  # noqa: BLE001 - parsers of tokenizers, weights and templates have errors of their own
         gated = "gated repo" in str(error)
-        remedy = "accept its license on the hub, and `hf auth login`" if gated else "correct it, or download it again"
+        remedy = (
+            "accept its license on the hub, and `hf auth login`"
+            if gated
+            else "correct it, or download the checkpoint again"
+        )
         raise storage_error(error) or ModelError(
             f"{checkpoint}: no usable {part} ({first_line(error)}); {remedy}"
         ) from None
