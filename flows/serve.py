@@ -25,7 +25,7 @@ def serve_pages() -> None:
         mlflow = tracking_uri()
         if not mlflow.startswith("http"):  # a tracking server has pages of its own
             mlflow = stack.enter_context(mlflow_server(free_port(MLFLOW_PORT), mlflow))
-        os.environ |= {"PREFECT_API_URL": prefect, "PYTHONPATH": str(Path.cwd())}
+        os.environ |= {"PREFECT_API_URL": prefect, "PYTHONPATH": str(Path(__file__).parents[1])}
         stack.enter_context(announced(Pages(prefect=prefect, mlflow=mlflow)))
         print(f"Prefect  {prefect.removesuffix('/api')}  (Deployments → experiment or sweep → Run)")
         print(f"MLflow   {mlflow}  (Experiments → iterpref)")
