@@ -6,7 +6,6 @@ are the FLOPs. The reference is scored by the same weights, without gradients, a
 """
 
 import gc
-import os
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -74,20 +73,6 @@ class Estimate:
     def hours(self, card: Card, mfu: float = MFU) -> float:
         """Of all cards together working."""
         return self.flops / (card.flops * mfu * self.gpus) / 3600
-
-
-def this_card() -> Card:
-    """The first GPU, with the table's speed; without one the machine's memory, and no speed that is known."""
-    if not torch.cuda.is_available():
-        return Card("this machine", float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")), float("nan"))
-    name, memory = torch.cuda.get_device_name(0), float(torch.cuda.get_device_properties(0).total_memory)
-    return Card(name, memory, next((card.flops for card in CARDS if card.name in name), float("nan")))
-
-
-def count_parameters(config: PreTrainedConfig) -> int:
-    """Parameters of a model of this configuration, shared ones once."""
-    with torch.device("meta"):
-        return sum(weight.numel() for weight in AutoModelForCausalLM.from_config(config).parameters())
 
 
 def estimate_training(
