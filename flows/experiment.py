@@ -7,7 +7,6 @@ cache: a stage that it does not run shows as `Cached`.
 import hashlib
 import json
 import os
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,18 +28,15 @@ from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.config import Benchmark, Seed, load_params
 from iterpref_core.errors import unknown_name
 from iterpref_core.report.summary import read_summary
-from iterpref_core.storage.jsonl import atomic_writer
-from tasks.dvc_graph import Stage, load_graph, name_stages, select_stages
+from tasks.dvc_graph import Stage, load_graph, select_stages
 from tasks.lock import only_run
 from tasks.mlflow_runs import log_missing, log_stage
-from tasks.paths import STATE, SUMMARY
+from tasks.paths import SUMMARY
 from tasks.profiles import write_values
 from tasks.reproduction import PAGE_VARIABLE, RUN_VARIABLE, KilledError, Reproduction, UnreachableError
 from tasks.servers import announced_pages
-from tasks.worktree import entered_worktree, home
+from tasks.worktree import entered_worktree
 
-LAST_RUN = STATE / "last_run.json"
-"""What each stage of the last run took."""
 _PAUSES_S = (30, 120)
 """Before a stage is tried again whose endpoint could not be reached, after all the attempts of every call."""
 
@@ -116,7 +112,6 @@ def experiment(
     benchmarks: tuple[Benchmark, ...] = (),
     seed: Seed | None = None,
     values: dict[str, Any] | None = None,
-    force: bool = False,
     jobs: Jobs = 2,
 ) -> str:
     """Bring the named stages, and all they need, up to date.
@@ -128,7 +123,6 @@ def experiment(
         benchmarks: to evaluate on; none for those of params.yaml.
         seed: of training; that of params.yaml by default.
         values: other parameters by dotted key, such as {"training.beta": 0.3}.
-        force: run the named stages even where nothing has changed.
         jobs: how many stages may run at once.
 
     Returns:
@@ -139,10 +133,9 @@ def experiment(
     chosen |= {"evaluation.benchmarks": list(benchmarks)} if benchmarks else {}
     chosen |= {"training.seed": seed} if seed is not None else {}
     with entered(chosen) as folder:
-        whole = load_graph()
-        graph = select_stages(whole, stages)
+        graph = select_stages(load_graph(), stages)
         with only_run():
-            run_stages(graph, Reproduction(graph, name_stages(whole, stages) if force else set(), jobs))
+            run_stages(graph, Reproduction(graph, jobs))
         if "report" in graph:
             show_results(read_summary(SUMMARY))
         return str(folder)
@@ -167,7 +160,6 @@ def entered(values: Mapping[str, Any]) -> Iterator[Path]:
 
 def run_stages(graph: Mapping[str, Stage], run: Reproduction) -> None:
     """Run the present folder's stages, each as a task of the present flow run, and record what is missing in MLflow."""
-    started = time.monotonic()
     futures: dict[str, PrefectFuture[Any]] = {}
     try:
         for stage in graph.values():
@@ -176,8 +168,6 @@ def run_stages(graph: Mapping[str, Stage], run: Reproduction) -> None:
         wait(list(futures.values()))
     finally:
         run.end()
-        with atomic_writer(home() / LAST_RUN) as file:
-            json.dump({"total_s": time.monotonic() - started, "stages": run.costs}, file, indent=2)
         log_missing(_run_name())
     for future in futures.values():
         future.result()

@@ -54,7 +54,7 @@ def _run(stage: str, body: Callable[[], object]) -> None:
     if RUN_VARIABLE in os.environ:
         body()
         return
-    from tasks.servers import running_prefect
+    from tasks.servers import ServerError, running_prefect
 
     if (server := running_prefect()) is None:
         body()
@@ -63,23 +63,17 @@ def _run(stage: str, body: Callable[[], object]) -> None:
     from httpx import HTTPError
     from prefect import flow
 
-    outcome: list[Exception | None] = []
+    finished = []
 
     def watched() -> None:
-        try:
-            body()
-        except Exception as error:
-            outcome.append(error)
-            raise
-        outcome.append(None)
+        body()
+        finished.append(stage)
 
     try:
         flow(name=stage, flow_run_name=stage, persist_result=False)(watched)()
-    except HTTPError as error:  # the server's end costs what it would have shown, and nothing else
-        if not outcome:
-            body()
-        elif outcome[0] is not None:
-            raise outcome[0] from None
+    except HTTPError as error:
+        if not finished:
+            raise ServerError(f"the Prefect server at {server} does not answer ({error}); run again") from None
         print(f"warning: {stage} is not shown in Prefect, whose server does not answer: {error}", file=sys.stderr)
 
 

@@ -96,7 +96,11 @@ def select_stages(graph: Mapping[str, Stage], targets: tuple[str, ...]) -> dict[
     Raises:
         InputError: there is no such stage.
     """
-    wanted = list(name_stages(graph, targets))
+    named = {target: [name for name in graph if target in (name, name.partition("@")[0])] for target in targets}
+    for target, names in named.items():
+        if not names:
+            raise InputError(f"no stage {target!r} in dvc.yaml; there are {', '.join(graph)}")
+    wanted = [name for names in named.values() for name in names] or list(graph)
     needed: set[str] = set()
     while wanted:
         name = wanted.pop()
@@ -104,19 +108,6 @@ def select_stages(graph: Mapping[str, Stage], targets: tuple[str, ...]) -> dict[
             needed.add(name)
             wanted.extend(graph[name].upstream)
     return {name: stage for name, stage in graph.items() if name in needed}
-
-
-def name_stages(graph: Mapping[str, Stage], targets: tuple[str, ...]) -> set[str]:
-    """The stages that the targets name, without what these need; all where no target is given.
-
-    Raises:
-        InputError: there is no such stage.
-    """
-    named = {target: [name for name in graph if target in (name, name.partition("@")[0])] for target in targets}
-    for target, names in named.items():
-        if not names:
-            raise InputError(f"no stage {target!r} in dvc.yaml; there are {', '.join(graph)}")
-    return {name for names in named.values() for name in names} or set(graph)
 
 
 def downstream_depth(graph: Mapping[str, Stage]) -> dict[str, int]:

@@ -44,7 +44,7 @@ def profile_values(name: str, profiles: Path = PROFILES) -> dict[str, Any]:
         chain.append(base)
 
 
-def write_params(name: str, values: Mapping[str, Any], params: Path, profiles: Path = PROFILES) -> list[str]:
+def write_params(name: str, values: Mapping[str, Any], params: Path = PARAMS, profiles: Path = PROFILES) -> list[str]:
     """Write a profile into a parameters file, which then says so, and other values over it.
 
     Args:

@@ -5,10 +5,8 @@ import re
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from iterpref_core.config import load_params
 from iterpref_core.cores import usable_cores
@@ -16,7 +14,6 @@ from iterpref_core.errors import InputError, IterPrefError
 from tasks import child
 from tasks.dvc_graph import Stage, stale_stages
 from tasks.slots import Slots, visible_cards
-from tasks.stage_body import read_body
 
 RUN_VARIABLE = "ITERPREF_RUN"
 """Names the run of `iterpref run` or of a sweep that a stage belongs to; absent under a bare `dvc repro`."""
@@ -97,17 +94,14 @@ class Reproduction:
 
     Args:
         graph: the stages that are asked for, with all they need.
-        forced: names of those that run even where nothing has changed.
         jobs: how many run at once.
     """
 
-    def __init__(self, graph: Mapping[str, Stage], forced: set[str], jobs: int) -> None:
+    def __init__(self, graph: Mapping[str, Stage], jobs: int) -> None:
         spread = ("training",) if load_params().training.accelerate else ()
         self._slots = Slots(graph, jobs, usable_cores(), visible_cards(), spread)
-        self._forced = forced
-        self._stale = forced | stale_stages()
+        self._stale = stale_stages()
         self._commands = Commands()
-        self.costs: list[dict[str, Any]] = []
 
     def bring_up_to_date(self, stage: Stage, environment: dict[str, str], say: Callable[[str], object]) -> bool:
         """Reproduce one stage, behind which those before it are; returns whether it ran.
@@ -117,18 +111,11 @@ class Reproduction:
             IterPrefError: what `Commands.run` raises.
         """
         with self._slots.take(stage.name) as slot:
-            started = time.monotonic()
             environment = environment | {"OMP_NUM_THREADS": str(slot.cores)}
             environment |= {"CUDA_VISIBLE_DEVICES": ",".join(slot.cards)} if slot.cards else {}
             # The global flag stands before the command: DVC knows it nowhere else.
             command = ["--wait-for-lock", "repro", "--single-item", stage.name]
-            command += ["--force"] if stage.name in self._forced else []
-            ran = self._needs_dvc(stage) and self._commands.run(stage.name, command, environment, say)
-            cost = {"stage": stage.name, "cached": not ran, "wall_s": time.monotonic() - started}
-            if ran and (body := read_body(stage.name)) is not None:
-                cost |= {"body_s": body.seconds, "cpu_s": body.cpu_s, "peak_mb": body.peak_mb}
-            self.costs.append(cost)
-        return ran
+            return self._needs_dvc(stage) and self._commands.run(stage.name, command, environment, say)
 
     def end(self) -> None:
         """End every stage that is still there; let none start."""

@@ -4,8 +4,6 @@ All else in a stage's process is orchestration: starting, importing, talking to 
 """
 
 import json
-import os
-import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,21 +19,11 @@ Metrics = dict[str, float]
 
 
 class BodyRecord(BaseModel):
-    """One execution of a stage's body: seconds since the epoch, peak resident memory of the process in MiB.
-
-    `cpu_s` is the CPU time of the process and of the children that it waited for, in seconds.
-    """
+    """One execution of a stage's body, in seconds since the epoch."""
 
     stage: str
     started: float
     ended: float
-    peak_mb: float
-    cpu_s: float
-
-    @property
-    def seconds(self) -> float:
-        """How long the body took."""
-        return self.ended - self.started
 
 
 def run_body(stage: str, entry: Callable[P, Metrics], *args: P.args, **kwargs: P.kwargs) -> Metrics:
@@ -50,11 +38,11 @@ def run_body(stage: str, entry: Callable[P, Metrics], *args: P.args, **kwargs: P
     Returns:
         The metrics the entry point returned.
     """
-    started, before = time.time(), sum(os.times()[:4])
+    started = time.time()
     metrics = entry(*args, **kwargs)
-    used = {"ended": time.time(), "cpu_s": sum(os.times()[:4]) - before, "peak_mb": _peak_mb()}
+    ended = time.time()
     _write_json(metrics_path(stage), metrics)
-    _write_json(BODIES / f"{stage}.json", {"stage": stage, "started": started, **used})
+    _write_json(BODIES / f"{stage}.json", {"stage": stage, "started": started, "ended": ended})
     return metrics
 
 
@@ -64,11 +52,6 @@ def read_body(stage: str) -> BodyRecord | None:
         return BodyRecord.model_validate_json((BODIES / f"{stage}.json").read_bytes())
     except (FileNotFoundError, ValueError):
         return None
-
-
-def _peak_mb() -> float:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if os.uname().sysname == "Darwin" else peak / 2**10
 
 
 def _write_json(path: Path, value: object) -> None:

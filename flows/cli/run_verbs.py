@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from iterpref_core.cli.shared import JsonOption, SetOption, parse_assignments
+from iterpref_core.cli.options import JsonOption, SetOption, parse_assignments
 from iterpref_core.config import load_params
 from iterpref_core.errors import ConfigError, StorageError
 
@@ -28,7 +28,6 @@ def run(
         list[str] | None, typer.Argument(help="Stages of dvc.yaml, with all they need; all by default.")
     ] = None,
     set_: SetOption = None,
-    force: Annotated[bool, typer.Option("--force", help="Run the named stages even where nothing changed.")] = False,
     jobs: Annotated[
         int, typer.Option(min=1, max=64, help="How many stages may run at once; of a GPU each has its own.")
     ] = 2,
@@ -43,12 +42,11 @@ def run(
     _check_disk()
     graph = select_stages(load_graph(), targets)
     folder, changed = Path.cwd(), True
-    if not values and not force and running_prefect() is None:
+    if not values and running_prefect() is None:
         with only_run():
             changed = not stale_stages().isdisjoint(graph)
     if changed:
-        given = {"stages": targets, "values": values, "force": force, "jobs": jobs}
-        folder = Path(in_prefect("experiment", given))
+        folder = Path(in_prefect("experiment", {"stages": targets, "values": values, "jobs": jobs}))
     else:
         from tasks.mlflow_runs import log_missing
 

@@ -1,12 +1,16 @@
 """All verbs: those of the library, and in a checkout those of the experiment."""
 
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import typer
+from typer.core import TyperCommand
 
 from iterpref_core.cli import codeflow_verbs, evaluation_verbs, export_verbs, pair_verbs, problem_verbs, training_verbs
+from iterpref_core.errors import InputError
 
 _CHECKOUT = Path(__file__).parents[2]
 _PANELS = {
@@ -17,6 +21,25 @@ _PANELS = {
     "Evaluation": (evaluation_verbs.execute, evaluation_verbs.evaluate, evaluation_verbs.gate),
     "Sharing": (export_verbs.export,),
 }
+_WRITTEN = {"out", "scores", "html"}
+
+
+class Verb(TyperCommand):
+    """A command that writes over nothing that it reads."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run it.
+
+        Raises:
+            InputError: two options name the same place, and one of them is written.
+        """
+        given = {name: value for name, value in ctx.params.items() if isinstance(value, Path) or name == "model"}
+        places = {name: os.path.realpath(value) for name, value in given.items() if value is not None}
+        for written in _WRITTEN & places.keys():
+            if same := [name for name in places if name != written and places[name] == places[written]]:
+                raise InputError(f"{given[written]}: --{written} and --{same[0]} name the same; change one")
+        return super().invoke(ctx)
+
 
 app = typer.Typer(
     name="iterpref",
@@ -30,4 +53,4 @@ if (_CHECKOUT / "dvc.yaml").is_file():
     _PANELS = {"Experiment": import_module("flows.cli").VERBS} | _PANELS
 for panel, verbs in _PANELS.items():
     for verb in verbs:
-        app.command(rich_help_panel=panel)(verb)
+        app.command(cls=Verb, rich_help_panel=panel)(verb)

@@ -1,30 +1,19 @@
 """Verb that makes trajectories."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from iterpref_core.cli.path_options import input_option, output_option
-from iterpref_core.cli.shared import (
-    DEFAULT_PARAMS,
-    BackendOption,
-    JsonOption,
-    ParamsOption,
-    ProblemsOption,
-    SetOption,
-    override,
-    read_params,
-    show_result,
-)
+from iterpref_core.cli.options import BackendOption, JsonOption, ProblemsOption, SetOption, output_file, read_params
+from iterpref_core.cli.printing import show_result
 
 
 def debug(
     problems: ProblemsOption,
-    out: Annotated[Path, output_option("JSONL to write trajectories to.")],
+    out: Annotated[Path, output_file(help="JSONL to write trajectories to.")],
     model: Annotated[
-        str | None,
-        input_option("Folder, hub id, or an endpoint's name for it; model.debugger by default.", kind="path or name"),
+        str | None, typer.Option(help="Folder, hub id, or an endpoint's name for it; model.debugger by default.")
     ] = None,
     draft_model: Annotated[
         str | None, typer.Option(help="Folder or hub id of the model that drafts; by default the one that refines.")
@@ -33,12 +22,7 @@ def debug(
     base_url: Annotated[str | None, typer.Option(help="URL for backend openai; OPENAI_API_KEY has its key.")] = None,
     concurrency: Annotated[int | None, typer.Option(help="Calls under way at once.")] = None,
     max_iterations: Annotated[int | None, typer.Option(help="Refinements after the draft.")] = None,
-    source: Annotated[
-        Literal["debugging", "sampling"],
-        typer.Option(help="sampling: drafts of each problem, executed and not refined."),
-    ] = "debugging",
     seed: Annotated[int | None, typer.Option(help="Seed of all sampling.")] = None,
-    params: ParamsOption = DEFAULT_PARAMS,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
@@ -50,16 +34,17 @@ def debug(
     from iterpref_core.codeflow.roles import choose_models
     from iterpref_core.inference.local.checkpoints import EMBEDDED
 
-    settings = read_params(params, set_)
-    values = {
-        "source": source, "concurrency": concurrency, "max_iterations": max_iterations,
-        "seed": seed, "draft_model": "debugger" if draft_model is None else "student",
+    options = {
+        "codeflow.draft_model": "debugger" if draft_model is None else "student",
+        "codeflow.concurrency": concurrency, "codeflow.max_iterations": max_iterations, "codeflow.seed": seed,
+        "inference.backend": backend, "inference.base_url": base_url,
     }  # fmt: skip
-    codeflow = override(settings.codeflow, values)
-    inference = override(settings.inference, {"backend": backend, "base_url": base_url})
+    settings = read_params(set_, options)
     named = settings.model.debugger
     refiner = model or ("models/debugger" if named == EMBEDDED else named)
     prompt = settings.model.prompt if draft_model else "auto"
-    models = choose_models(draft_model or refiner, refiner, codeflow, inference, settings.budget, prompt)
+    models = choose_models(
+        draft_model or refiner, refiner, settings.codeflow, settings.inference, settings.budget, prompt
+    )
     store = out.with_name(f".{out.name}.answers.sqlite")
-    show_result(run_codeflow(CodeflowRun(problems, models, codeflow, settings.execution, store), out), json_)
+    show_result(run_codeflow(CodeflowRun(problems, models, settings.codeflow, settings.execution, store), out), json_)

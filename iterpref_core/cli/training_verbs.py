@@ -9,16 +9,16 @@ from typing import Annotated, Any
 
 import typer
 
-from iterpref_core.cli.path_options import input_option, output_option
-from iterpref_core.cli.shared import (
-    DEFAULT_PARAMS,
+from iterpref_core.cli.options import (
     JsonOption,
-    ParamsOption,
+    PairsOption,
     SetOption,
-    override,
+    input_file,
+    output_file,
+    output_folder,
     read_params,
-    show_result,
 )
+from iterpref_core.cli.printing import show_result
 from iterpref_core.config import Params, load_params
 from iterpref_core.errors import InputError
 from iterpref_core.objectives.objectives import OBJECTIVES
@@ -27,22 +27,21 @@ Objective = Enum("Objective", {name: name for name in OBJECTIVES})  # type: igno
 
 
 def check(
-    pairs: Annotated[Path, input_option("JSONL of pairs.")],
-    spans: Annotated[Path | None, input_option("JSONL of spans; with --model.")] = None,
+    pairs: PairsOption,
+    spans: Annotated[Path | None, input_file(help="JSONL of spans; with --model.")] = None,
     model: Annotated[
-        str | None,
-        input_option("Folder or hub id of the model to train: its tokenizer measures lengths.", kind="path or name"),
+        str | None, typer.Option(help="Folder or hub id of the model to train: its tokenizer measures lengths.")
     ] = None,
     against: Annotated[
         list[str] | None,
-        input_option(
-            "A benchmark's JSONL file, or its name; repeatable. Those that variables name are always read.",
-            kind="path or name",
+        typer.Option(
+            help="A benchmark's JSONL file, or its name; repeatable. Those that variables name are always read."
         ),
     ] = None,
-    out: Annotated[Path | None, output_option("JSONL of the pairs that share nothing with a benchmark.")] = None,
-    problems: Annotated[Path, input_option("JSONL of problems, for --against heldout.")] = Path("data/problems.jsonl"),
-    params: ParamsOption = DEFAULT_PARAMS,
+    out: Annotated[Path | None, output_file(help="JSONL of the pairs that share nothing with a benchmark.")] = None,
+    problems: Annotated[Path, typer.Option(help="JSONL of problems, for --against heldout.")] = Path(
+        "data/problems.jsonl"
+    ),
     json_: JsonOption = False,
 ) -> None:
     """Check pairs: lengths, error regions, repetitions, overlap with benchmarks; exit 1 if something must stop it."""
@@ -52,14 +51,13 @@ def check(
 
     if (spans is None) != (model is None):
         raise InputError("--spans and --model belong together: what is trained on, and whose tokenizer counts")
-    settings = load_params(params)
+    settings = load_params()
     checks = _check_pairs(pairs, spans, model, settings) if spans is not None and model is not None else None
     given = [name for name, variable in VARIABLES.items() if variable in os.environ]
     benchmarks = Decontamination([*(against or []), *given], problems, drop=out is not None)
     overlaps, clean = benchmarks.overlaps, benchmarks.clean(read_pairs(pairs))
     kept = write_jsonl(out, clean) if out is not None else sum(1 for _ in clean)
     findings = [*(checks.findings(settings.training) if checks else ()), *_overlap_findings(overlaps)]
-    findings += _cut_findings(pairs)
     findings.sort(key=lambda finding: not finding.stops)
     result: dict[str, Any] = {"pairs": len(checks) if checks else kept}
     result["benchmark_tasks"] = sum(overlap.tasks for overlap in overlaps.values())
@@ -94,16 +92,6 @@ def _check_pairs(pairs: Path, spans: Path, model: str, settings: Params) -> Any:
     return checks
 
 
-def _cut_findings(pairs: Path) -> list[Any]:
-    from iterpref_core.pairs.filters import breaks_off
-    from iterpref_core.storage.jsonl import read_pairs
-    from iterpref_core.training.checks import Finding
-
-    ends = [breaks_off(pair.rejected) for pair in read_pairs(pairs)]
-    text = f"the rejected program breaks off in {sum(ends)} of {len(ends)} pairs: answers cut off at a limit of length"
-    return [Finding(False, f"{text}? Drop them, or raise codeflow.max_new_tokens and debug again")] if any(ends) else []
-
-
 def _overlap_findings(overlaps: Mapping[str, Any]) -> Iterator[Any]:
     """A finding for each benchmark that pairs share something with; prompts of a benchmark stop a run."""
     from iterpref_core.training.checks import Finding
@@ -118,31 +106,23 @@ def _overlap_findings(overlaps: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def train(
-    pairs: Annotated[Path, input_option("JSONL of pairs.")],
-    spans: Annotated[Path, input_option("JSONL of spans.")],
+    pairs: PairsOption,
+    spans: Annotated[Path, input_file(help="JSONL of spans.")],
     objective: Annotated[Objective, typer.Option(help="What is minimized.")],
-    model: Annotated[str, input_option("Folder or hub id of the model to train.", kind="path or name")],
+    model: Annotated[str, typer.Option(help="Folder or hub id of the model to train.")],
     out: Annotated[
         Path | None,
-        output_option("Folder for the trained model; its curve goes beside it. Not with --estimate.", kind="folder"),
+        output_folder(help="Folder for the trained model; its curve goes beside it. Not with --estimate."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the order of the data.")] = None,
-    set_: SetOption = None,
     estimate: Annotated[bool, typer.Option("--estimate", help="Print memory and GPU-hours; train nothing.")] = False,
     gpus: Annotated[int, typer.Option(min=1, help="With --estimate: cards that share model and batch.")] = 1,
-    mfu: Annotated[
-        float, typer.Option(min=0.01, max=1, help="With --estimate: share of a card's peak that training reaches.")
-    ] = 0.4,
-    total_pairs: Annotated[
-        int | None,
-        typer.Option(min=1, help="With --estimate: how many pairs there will be, of which these are a sample."),
-    ] = None,
-    params: ParamsOption = DEFAULT_PARAMS,
+    set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Train a model on pairs (focal preference training); a killed run continues from its last checkpoint."""
-    name, every = objective.value, read_params(params, set_)
-    settings = override(every.training, {"seed": seed})
+    name, every = objective.value, read_params(set_, {"training.seed": seed})
+    settings = every.training
     if estimate:
         from iterpref_core.inference.local.checkpoints import read_config
         from iterpref_core.inference.local.tokenizers import load_tokenizer
@@ -152,8 +132,8 @@ def train(
 
         rows = load_pairs(pairs, spans, load_tokenizer(model, every.model.prompt), settings)
         row = find_objective(name, settings.objectives)
-        found = estimate_training(read_config(model), rows, row, settings, gpus=gpus, total_pairs=total_pairs)
-        cards = {card.name: {"fits": found.fits(card), "hours": found.hours(card, mfu)} for card in CARDS}
+        found = estimate_training(read_config(model), rows, row, settings, gpus=gpus)
+        cards = {card.name: {"fits": found.fits(card), "hours": found.hours(card)} for card in CARDS}
         total = {**vars(found), "peak_bytes": found.peak_bytes}
         show_result(total | ({"cards": cards} if json_ else cards), json_)
         return

@@ -8,7 +8,6 @@ from iterpref_core.config import PairsParams
 from iterpref_core.records import PreferencePair, split_lines
 from iterpref_core.source_code.line_diff import diff_lines
 from iterpref_core.source_code.normal_form import same_form
-from iterpref_core.source_code.syntax_tree import parse_source
 
 DropReason = Literal["comments_only", "long_error_region", "too_long", "cosmetic"]
 
@@ -61,17 +60,3 @@ def only_comments(code: str, lines: Sequence[int]) -> bool:
         return True
     comments = {token.start[0] - 1 for token in tokens if token.type == tokenize.COMMENT}
     return comments.issuperset(written)
-
-
-def breaks_off(code: str) -> bool:
-    r"""Whether a program ends in the middle, as an answer does that was cut off at a limit of its length.
-
-    >>> breaks_off("def f(x):\n    longest ="), breaks_off("print(1,"), breaks_off("x = = 1\ny = 2\n"), breaks_off("x")
-    (True, True, False, False)
-    """
-    try:
-        parse_source(code)
-    except SyntaxError as error:
-        last = len(code.rstrip().splitlines())
-        return (error.lineno or 0) >= last or "never closed" in error.msg or "unterminated triple" in error.msg
-    return False

@@ -1,15 +1,21 @@
 """The command line, run in this process."""
 
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from iterpref_core.cli import main
 
+Iterpref = Callable[..., tuple[int, str, str]]
+
 
 @pytest.fixture
-def iterpref(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
-    """Run the command line in this process; returns (exit code, stdout, stderr)."""
+def iterpref(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Iterpref:
+    """Run the command line in this process and an empty folder; returns (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 200)
 
     def call(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["iterpref", *map(str, arguments)])

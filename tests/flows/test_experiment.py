@@ -1,6 +1,5 @@
 """The experiment's flow over a graph of toy stages: what runs, what is cached, what a failure says."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -84,14 +83,9 @@ def test_only_what_changed_runs_on_a_card_of_its_own(toy: Path) -> None:
     assert ran(toy)[0] == "first"
     run()
     assert ran(toy) == []
-    costs = json.loads(Path(".iterpref/last_run.json").read_text(encoding="utf-8"))["stages"]
-    assert {(cost["stage"], cost["cached"]) for cost in costs} == {(name, True) for name in STAGES}
-    assert all(cost["wall_s"] < 1 for cost in costs), "DVC is not even asked"
     run(values={"training.beta": 0.3})
     assert ran(toy) == ["left"], "in a worktree, with the results of the checkout"
     assert "beta: 0.1" in Path("left").read_text(encoding="utf-8")
-    run(stages=("left",), force=True)
-    assert ran(toy) == ["left"]
 
 
 def test_a_failed_stage_says_why_and_what_was_finished_stays(toy: Path) -> None:

@@ -2,8 +2,8 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
-import pytest
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
@@ -12,125 +12,79 @@ from iterpref_core.inference.local.model_lineage import read_lineage, write_line
 from iterpref_core.records import FocalSpans, ModelLineage, PreferencePair
 from iterpref_core.storage.file_digest import file_md5
 from iterpref_core.storage.jsonl import write_jsonl
+from tests.flows.conftest import Iterpref
 from tests.settings import ROOT
 
 
-def write_results(folder: Path, passed: int, sha256: str = "abc") -> Path:
-    folder.mkdir()
+def write_results(name: str, passed: int, sha256: str = "abc") -> str:
     entry = {
-        "available": True,
-        "n": 50,
-        "pass_at_1": passed / 50,
-        "ci95": [0.0, 1.0],
+        "available": True, "n": 50, "pass_at_1": passed / 50, "ci95": [0.0, 1.0],
         "errors": {"wrong_answer": 50 - passed},
         "verdicts": {f"t/{n}": ["passed" if n < passed else "wrong_answer"] for n in range(50)},
-        "data": {"name": "mbpp", "sha256": sha256},
-        "harness": "h-1",
-        "limits": {},
-        "isolation": "i",
-    }
-    results = {"model": folder.name, "benchmarks": {"mbpp": entry}}
-    (folder / "results.json").write_text(json.dumps(results), encoding="utf-8")
-    return folder
+        "data": {"name": "mbpp", "sha256": sha256}, "harness": "h-1", "limits": {}, "isolation": "i",
+    }  # fmt: skip
+    Path(name).mkdir()
+    Path(name, "results.json").write_text(json.dumps({"model": name, "benchmarks": {"mbpp": entry}}), encoding="utf-8")
+    return name
 
 
-def test_the_gate_tells_by_its_exit_code(iterpref, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.chdir(ROOT)
-    base, worse, close = (write_results(tmp_path / name, n) for name, n in (("base", 30), ("worse", 20), ("close", 28)))
-    other = write_results(tmp_path / "other", 30, sha256="def")
-
-    code, out, _ = iterpref("gate", "--baseline", base, "--candidate", worse)
-    assert code == 1
-    assert "MBPP: 60.0% -> 40.0%, −20.0 [" in out
-    assert "significantly worse on MBPP" in out
-    code, out, _ = iterpref("gate", "--baseline", base, "--candidate", close, "--json")
-    assert code == 0
-    assert json.loads(out)["benchmarks"]["mbpp"]["tasks_lost"] == ["t/28", "t/29"]
-    code, _, err = iterpref("gate", "--baseline", base, "--candidate", other)
-    assert code == 2
-    assert "measured on other data" in err
-    assert iterpref("gate", "--baseline", base, "--candidate", base, "--benchmark", "mbpp+")[0] == 2
+def write_summary(inputs: dict[str, str], **codeflow: Any) -> None:
+    parts = ("contamination", "models", "comparisons", "unavailable", "missing", "ground_truth")
+    params = load_params(ROOT / "params.yaml").model_dump(mode="json")
+    found: dict[str, Any] = {name: {} for name in parts}
+    found["codeflow"] = {"pairs": 2, "problems": 3, "dropped": {}} | codeflow
+    found["provenance"] = {"params": params, "inputs": inputs, "data": {}, "versions": {}, "isolation": ""}
+    Path("reports").mkdir(exist_ok=True)
+    Path("reports/summary.json").write_text(json.dumps(found), encoding="utf-8")
 
 
-def test_a_model_is_exported_with_a_card(
-    iterpref, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, word_model: Path
-) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.chdir(ROOT)
-    params = load_params().model_dump(mode="json")
-    found = {
-        "codeflow": {"pairs": 2, "problems": 3, "dropped": {}},
-        **{name: {} for name in ("contamination", "models", "comparisons", "unavailable", "missing", "ground_truth")},
-        "provenance": {"params": params, "inputs": {}, "data": {}, "versions": {}, "isolation": ""},
-    }
-    summary = tmp_path / "summary.json"
-    summary.write_text(json.dumps(found), encoding="utf-8")
-    arguments = ("export", "--model", word_model, "--out", tmp_path / "mine", "--summary", summary)
-    assert iterpref(*arguments)[0] == 0
-    card = (tmp_path / "mine/README.md").read_text(encoding="utf-8")
-    assert "# mine\n" in card
-    assert "How it was trained is unknown" in card
-    monkeypatch.chdir(tmp_path)
+def test_the_gate_tells_by_its_exit_code(iterpref: Iterpref) -> None:
+    base = write_results("base", 30)
+    code, out, _ = iterpref("gate", "--baseline", base, "--candidate", write_results("worse", 20))
+    assert (code, "significantly worse on MBPP" in out) == (1, True)
+    code, out, _ = iterpref("gate", "--baseline", base, "--candidate", write_results("close", 28), "--json")
+    assert (code, json.loads(out)["benchmarks"]["mbpp"]["tasks_lost"]) == (0, ["t/28", "t/29"])
+    code, _, err = iterpref("gate", "--baseline", base, "--candidate", write_results("other", 30, sha256="def"))
+    assert (code, "measured on other data" in err) == (2, True)
+
+
+def test_a_model_is_exported_with_a_card(iterpref: Iterpref, word_model: Path) -> None:
     assert iterpref("export", "--model", word_model, "--out", "alone")[0] == 0, "no report is needed"
+    assert "no report has scores of exactly these weights" in Path("alone/README.md").read_text("utf-8")
+    write_summary({})
+    lineage = ModelLineage(base="student", objective="dpo", pairs=1, steps=3, versions={})
+    write_lineage(Path("alone"), lineage)
+    assert iterpref("export", "--model", "alone", "--out", "again")[0] == 0
+    card = Path("again/README.md").read_text(encoding="utf-8")
+    assert ("# again\n" in card, "1 preference pairs" in card) == (True, True)
+    assert read_lineage(Path("again")) == lineage
+    code, _, err = iterpref("export", "--model", "alone", "--out", "again")
+    assert (code, "is not empty" in err) == (2, True)
+
+
+def test_adapters_are_merged(iterpref: Iterpref, word_model: Path) -> None:
     base = AutoModelForCausalLM.from_pretrained(word_model)
     adapted = get_peft_model(base, LoraConfig(r=2, target_modules="all-linear", task_type="CAUSAL_LM"))
     adapted.peft_config["default"].base_model_name_or_path = str(word_model)
-    adapted.save_pretrained(tmp_path / "adapter")
+    adapted.save_pretrained("adapter")
     assert iterpref("export", "--model", "adapter", "--out", "merged")[0] == 0
-    assert not (tmp_path / "merged/adapter_config.json").exists()
-    assert (tmp_path / "merged/model.safetensors").exists()
-    assert "no report has scores of exactly these weights" in (tmp_path / "alone/README.md").read_text("utf-8")
-    lineage = ModelLineage(base="student", objective="dpo", pairs=1, steps=3, versions={})
-    write_lineage(tmp_path / "mine", lineage)
-    arguments = ("export", "--model", tmp_path / "mine", "--out", tmp_path / "again", "--summary", summary)
-    assert iterpref(*arguments)[0] == 0
-    assert "1 preference pairs" in (tmp_path / "again/README.md").read_text(encoding="utf-8")
-    assert read_lineage(tmp_path / "again") == lineage
-    code, _, err = iterpref(*arguments)
-    assert code == 2
-    assert "is not empty" in err
+    assert not Path("merged/adapter_config.json").exists()
+    assert Path("merged/model.safetensors").exists()
 
 
-def test_pairs_are_exported_with_what_the_summary_says_of_them(
-    iterpref, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.chdir(tmp_path)
-    pairs, spans = tmp_path / "pairs.jsonl", tmp_path / "spans.jsonl"
+def test_pairs_are_exported_with_what_the_summary_says_of_them(iterpref: Iterpref) -> None:
+    pairs, spans = Path("pairs.jsonl"), Path("spans.jsonl")
     write_jsonl(pairs, [PreferencePair(task_id="a", prompt="p", chosen="x = 1", rejected="x = 2")])
     write_jsonl(spans, [FocalSpans(task_id="a", method="line_lcs", rejected=((0, 5),), chosen=((0, 5),))])
     arguments = ("export", "--pairs", pairs, "--spans", spans, "--out")
-    code, out, _ = iterpref(*arguments, tmp_path / "unknown", "--json")
+    code, out, _ = iterpref(*arguments, "unknown", "--json")
     assert (code, json.loads(out)["pairs"]) == (0, 1)
-    assert "Unknown: nothing is recorded of these very pairs" in (tmp_path / "unknown/README.md").read_text(
-        encoding="utf-8"
-    )
-    params = load_params(ROOT / "params.yaml").model_dump(mode="json")
-    inputs = {"data/pairs.jsonl": file_md5(pairs), "data/focal.jsonl": file_md5(spans)}
-    found = {
-        **{name: {} for name in ("contamination", "models", "comparisons", "unavailable", "missing", "ground_truth")},
-        "codeflow": {"problems": 3, "dropped": {"cosmetic": 2}},
-        "provenance": {"params": params, "inputs": inputs, "versions": {}},
-    }
-    (tmp_path / "reports").mkdir()
-    (tmp_path / "reports/summary.json").write_text(json.dumps(found), encoding="utf-8")
-    assert iterpref(*arguments, tmp_path / "known", "--name", "Mine")[0] == 0
-    card = (tmp_path / "known/README.md").read_text(encoding="utf-8")
-    for text in ("# Mine\n", "- dropped, cosmetic: 2\n", "scratch.\n", "`max_executions` 64", "Not checked."):
+    assert "nothing is recorded of these very pairs" in Path("unknown/README.md").read_text(encoding="utf-8")
+    write_summary({"data/pairs.jsonl": file_md5(pairs), "data/focal.jsonl": file_md5(spans)}, dropped={"cosmetic": 2})
+    assert iterpref(*arguments, "known")[0] == 0
+    card = Path("known/README.md").read_text(encoding="utf-8")
+    for text in ("# known\n", "- dropped, cosmetic: 2\n", "`max_executions` 64", "Not checked."):
         assert text in card
-    (tmp_path / "reports/summary.json").write_text("{}", encoding="utf-8")
-    code, _, err = iterpref(*arguments, tmp_path / "broken")
-    assert (code, "has no 'codeflow'" in err, (tmp_path / "broken").exists()) == (2, True, False)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ((), "give what to export: --model, --pairs or --problems"),
-        (("--problems", "params.yaml", "--spans", "LICENSE"), "--spans goes with --pairs"),
-    ],
-)
-def test_export_says_what_it_needs(
-    iterpref, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: tuple[str, ...], message: str
-) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.chdir(ROOT)
-    code, _, err = iterpref("export", "--out", tmp_path / "o", *arguments)
-    assert (code, message in err) == (2, True), err
+    Path("reports/summary.json").write_text("{}", encoding="utf-8")
+    code, _, err = iterpref(*arguments, "broken")
+    assert (code, "has no 'codeflow'" in err, Path("broken").exists()) == (2, True, False)

@@ -2,85 +2,55 @@
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from iterpref_core.problems.synthesis.feature_tree import load_tree
 from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import read_jsonl
+from tests.flows.conftest import Iterpref
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
-from tests.settings import ROOT
 
-Run = Callable[..., tuple[int, str, str]]
-PARAMS = ROOT / "params.yaml"
 FEATURES = '{"algorithm": {"arithmetic": {"doubling": {}}}, "data structures": {"list": {}, "queue": {}}}'
+TEST = """import unittest
+import adding
+
+class TestAdd(unittest.TestCase):
+    def test_one(self):
+        self.assertEqual(adding.add(1), {})
+"""
 
 
 def _answer(prompt: str, seed: int) -> str:
     if "Invent a programming problem" not in prompt:
         return FEATURES
     offered = re.findall(r"^\d+\. (.*)$", prompt, re.MULTILINE)
-    test = f"""import unittest
-import adding
-
-class TestAdd(unittest.TestCase):
-    def test_one(self):
-        self.assertEqual(adding.add(1), {1 + seed})
-"""
     words = " ".join(f"{seed}-{place}" for place in range(9))
     return json.dumps(
         {
             "features": list(range(1, len(offered) + 1)),
             "instruction": f"Write `add(x)`: x plus {seed}. {words}",
             "files": {"adding.py": f"def add(x):\n    return x + {seed}\n"},
-            "test": test,
+            "test": TEST.format(1 + seed),
         }
     )
 
 
-def test_problems_are_synthesized_from_seed_code_and_again_from_the_tree(
-    iterpref: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "seeds").mkdir()
-    (tmp_path / "seeds" / "a.py").write_text("def f(x):\n    return x * 2\n")
-    out, tree = tmp_path / "new.jsonl", tmp_path / "tree.json"
+def test_problems_are_synthesized_from_seed_code_and_again_from_the_tree(iterpref: Iterpref) -> None:
+    Path("seeds").mkdir()
+    Path("seeds/a.py").write_text("def f(x):\n    return x * 2\n", encoding="utf-8")
     server = MockEndpoint(_answer, Behavior())
     with serve(server) as url:
-        common = [
-            "--out",
-            out,
-            "--tree",
-            tree,
-            "--backend",
-            "openai",
-            "--base-url",
-            url,
-            "--model",
-            "m",
-            "--params",
-            PARAMS,
-            "--json",
-        ]
-        code, stdout, stderr = iterpref("synthesize", "--seed-code", tmp_path / "seeds", "--count", 2, *common)
-        assert code == 0, stderr
-        counts = json.loads(stdout)
+        values = {"model.debugger": "m", "inference.backend": "openai", "inference.base_url": url}
+        common = ["--out", "new.jsonl", "--tree", "tree.json", "--json"]
+        common += [word for key, value in values.items() for word in ("--set", f"{key}={value}")]
+        code, out, err = iterpref("synthesize", "--seed-code", "seeds", "--count", 2, *common)
+        assert code == 0, err
+        counts = json.loads(out)
         assert (counts["seeds/used"], counts["features/extracted"], counts["problems/kept"]) == (1, 4, 2)
         assert counts["calls"] == server.asked.total() == 1 + 2 * 64 + 2
-        assert counts["tokens"] > 0
-        code, stdout, stderr = iterpref("synthesize", "--count", 3, *common)
-        assert code == 0, stderr
-        assert json.loads(stdout)["problems/kept"] == 3
+        code, out, err = iterpref("synthesize", "--count", 3, *common)
+        assert (code, json.loads(out)["problems/kept"]) == (0, 3), err
         assert server.asked.total() == 1 + 2 * 64 + 3, "what was answered is not asked for again"
-    assert load_tree(tree).rounds == 2
-    problems = list(read_jsonl(out, Problem, unique=True))
+    assert load_tree(Path("tree.json")).rounds == 2
+    problems = list(read_jsonl(Path("new.jsonl"), Problem, unique=True))
     assert [problem.task_id for problem in problems] == ["new/0", "new/1", "new/2"]
-
-
-def test_synthesis_needs_seed_code_or_a_tree(iterpref: Run, tmp_path: Path) -> None:
-    code, _, stderr = iterpref("synthesize", "--out", tmp_path / "x.jsonl", "--count", 1)
-    assert code == 2
-    assert "--seed-code" in stderr
-    assert list(tmp_path.iterdir()) == []

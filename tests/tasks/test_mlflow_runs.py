@@ -44,7 +44,7 @@ def finish(stage: str, metrics: dict[str, float], curve: str = "") -> None:
     """What a stage's body leaves behind: it began ten seconds ago, and took eight."""
     now = time.time()
     write(metrics_path(stage), metrics)
-    write(BODIES / f"{stage}.json", {"stage": stage, "started": now - 10, "ended": now - 2, "peak_mb": 1, "cpu_s": 1})
+    write(BODIES / f"{stage}.json", {"stage": stage, "started": now - 10, "ended": now - 2})
     if curve:
         metrics_path(stage).with_suffix(".curve.csv").write_text(curve)
 

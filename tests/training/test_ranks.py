@@ -117,14 +117,14 @@ def test_two_machines_train_what_one_process_does(
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(every | {"training": own.model_dump(mode="json")}))
     names = zip(("pairs", "spans", "model"), inputs, strict=True)
     options = [part for name, path in names for part in (f"--{name}", str(path))]
-    options += ["--objective", "hybrid-rpo", "--params", str(tmp_path / "params.yaml"), "--out", str(tmp_path / "two")]
+    options += ["--objective", "hybrid-rpo", "--out", str(tmp_path / "two")]
     where = {
         "MACHINES": "2", "HOST": "127.0.0.1", "PORT": str(port), "PROCESSES": "1",
         "CONFIG": two.accelerate, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }  # fmt: skip
     machines = [
         subprocess.Popen(
-            ["sh", str(MACHINES), *options, "--json"], cwd=ROOT, env=os.environ | where | {"RANK": str(rank)},
+            ["sh", str(MACHINES), *options, "--json"], cwd=tmp_path, env=os.environ | where | {"RANK": str(rank)},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )
         for rank in (1, 0)

@@ -1,0 +1,62 @@
+"""Options that several verbs share: paths, which Click checks before any work, and values of parameters."""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from iterpref_core.config import BackendName, Params, load_params, with_values
+from iterpref_core.errors import ConfigError
+
+input_file = partial(typer.Option, exists=True, dir_okay=False)
+input_folder = partial(typer.Option, exists=True, file_okay=False)
+input_path = partial(typer.Option, exists=True)
+output_file = partial(typer.Option, dir_okay=False)
+output_folder = partial(typer.Option, file_okay=False)
+
+PairsOption = Annotated[Path, input_file(help="JSONL of pairs; prompt, chosen and rejected are enough.")]
+ProblemsOption = Annotated[Path, input_file(help="JSONL of problems.")]
+BackendOption = Annotated[BackendName | None, typer.Option(help="How the model is run.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A parameter's value for this call; repeatable.")
+]
+
+
+def read_params(assignments: Sequence[str] | None, options: Mapping[str, object] | None = None) -> Params:
+    """params.yaml, with what the command line says in place of its values.
+
+    Args:
+        assignments: of `--set`.
+        options: dotted key → what an option of that parameter's own was given; None leaves the file's value.
+
+    Raises:
+        ConfigError: an assignment is none, or names no parameter, or a value is out of range.
+    """
+    given = {key: value for key, value in (options or {}).items() if value is not None}
+    return with_values(load_params(), parse_assignments(assignments) | given)
+
+
+def parse_assignments(assignments: Sequence[str] | None) -> dict[str, Any]:
+    """Dotted key → value, of texts such as `training.beta=0.3`; values are YAML.
+
+    Raises:
+        ConfigError: one of them is no assignment.
+
+    >>> parse_assignments(["training.beta=0.3", "evaluation.benchmarks=[heldout, mbpp]"])
+    {'training.beta': 0.3, 'evaluation.benchmarks': ['heldout', 'mbpp']}
+    """
+    found = {}
+    for text in assignments or ():
+        key, equals, value = text.partition("=")
+        if not (key and equals):
+            raise ConfigError(f"--set {text!r}: is no KEY=VALUE, such as training.beta=0.3")
+        try:
+            found[key] = float(value) if re.fullmatch(r"[-+]?[\d.]+[eE][-+]?\d+", value) else yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError):
+            raise ConfigError(f"--set {text!r}: the value is no YAML; quote it") from None
+    return found
