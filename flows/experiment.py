@@ -25,7 +25,7 @@ from prefect.utilities.urls import url_for
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from iterpref_core.cli.libraries import set_up_libraries
-from iterpref_core.config import Benchmark, Seed, load_params
+from iterpref_core.config import Benchmark, load_params
 from iterpref_core.errors import unknown_name
 from iterpref_core.report.summary import read_summary
 from tasks.dvc_graph import Stage, load_graph, select_stages
@@ -110,7 +110,6 @@ def _run_name() -> str:
 def experiment(
     stages: tuple[StageName, ...] = (),
     benchmarks: tuple[Benchmark, ...] = (),
-    seed: Seed | None = None,
     values: dict[str, Any] | None = None,
     jobs: Jobs = 2,
 ) -> str:
@@ -121,7 +120,6 @@ def experiment(
     Args:
         stages: names from dvc.yaml; `training` stands for all of `training@…`. None for the whole experiment.
         benchmarks: to evaluate on; none for those of params.yaml.
-        seed: of training; that of params.yaml by default.
         values: other parameters by dotted key, such as {"training.beta": 0.3}.
         jobs: how many stages may run at once.
 
@@ -129,9 +127,7 @@ def experiment(
         The folder that holds the results.
     """
     set_up_libraries()
-    chosen = dict(values or {})
-    chosen |= {"evaluation.benchmarks": list(benchmarks)} if benchmarks else {}
-    chosen |= {"training.seed": seed} if seed is not None else {}
+    chosen = (values or {}) | ({"evaluation.benchmarks": list(benchmarks)} if benchmarks else {})
     with entered(chosen) as folder:
         graph = select_stages(load_graph(), stages)
         with only_run():

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from iterpref_core.cli.options import JsonOption, SetOption, parse_assignments
-from iterpref_core.config import load_params
-from iterpref_core.errors import ConfigError, StorageError
+from iterpref_core.cli.training_verbs import Objective
+from iterpref_core.config import Benchmark, load_params
+from iterpref_core.errors import StorageError
 
 if TYPE_CHECKING:
     from flows.sweep import SweepResult
@@ -35,26 +36,25 @@ def run(
     """Run the experiment: DVC's stages as a Prefect flow, then the results; with --set in a git worktree."""
     from tasks.dvc_graph import load_graph, select_stages, stale_stages
     from tasks.lock import only_run
+    from tasks.mlflow_runs import log_missing
     from tasks.servers import running_prefect
 
     started, values, targets = time.monotonic(), parse_assignments(set_), tuple(stages or ())
     load_params()
     _check_disk()
     graph = select_stages(load_graph(), targets)
-    folder, changed = Path.cwd(), True
-    if not values and running_prefect() is None:
+    changed = bool(values or running_prefect())
+    if not changed:
         with only_run():
             changed = not stale_stages().isdisjoint(graph)
     if changed:
         folder = Path(in_prefect("experiment", {"stages": targets, "values": values, "jobs": jobs}))
-    else:
-        from tasks.mlflow_runs import log_missing
-
+    else:  # no server need start for that
+        folder = Path.cwd()
         log_missing()
+        typer.echo(f"stages         {len(graph)} unchanged")
     if "report" in graph:
         _print_results(folder)
-    if not changed:
-        typer.echo(f"stages         {len(graph)} unchanged")
     typer.echo(f"time           {time.monotonic() - started:.0f} s")
 
 
@@ -63,13 +63,13 @@ def sweep(
         str | None, typer.Argument(help="Of ablations.yaml: `tune`, or one of the paper's ablations.")
     ] = None,
     objective: Annotated[
-        list[str] | None, typer.Option(help="Train this one; repeatable. By default the preset's, or dvc.yaml's.")
+        list[Objective] | None, typer.Option(help="Train this one; repeatable. By default the preset's, or dvc.yaml's.")
     ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=V1,V2", help="A parameter with all values that it takes; repeatable."),
     ] = None,
-    benchmark: Annotated[str, typer.Option(help="What points are scored on.")] = "validation",
+    benchmark: Annotated[Benchmark, typer.Option(help="What points are scored on.")] = "validation",
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each point.")] = 1,
     json_: JsonOption = False,
 ) -> None:
@@ -77,7 +77,7 @@ def sweep(
     load_params()
     _check_disk()
     given: dict[str, Any] = {"preset": preset, "benchmark": benchmark, "seeds": seeds, "values": _parse_grid(set_)}
-    given |= {"objectives": tuple(objective)} if objective else {}
+    given |= {"objectives": tuple(item.value for item in objective)} if objective else {}
     result: SweepResult = in_prefect("sweep", given)
     if json_:
         typer.echo(result.model_dump_json(indent=2))
@@ -102,7 +102,6 @@ def in_prefect(name: str, given: Mapping[str, Any]) -> Any:
         given: its parameters.
 
     Raises:
-        ConfigError: they are refused.
         ServerError: the server ended meanwhile.
     """
     from tasks.servers import ServerError, free_port, prefect_server, running_prefect
@@ -113,12 +112,10 @@ def in_prefect(name: str, given: Mapping[str, Any]) -> Any:
         os.environ["PREFECT_API_URL"] = url
         flow = getattr(import_module(f"flows.{name}"), name)
         from httpx import HTTPError
-        from prefect.exceptions import ParameterTypeError, TerminationSignal
+        from prefect.exceptions import TerminationSignal
 
         try:
             return flow(**given)
-        except ParameterTypeError as error:
-            raise ConfigError(str(error)) from None
         except TerminationSignal:
             raise KeyboardInterrupt from None
         except HTTPError as error:

@@ -10,20 +10,6 @@ _INTERRUPTED = 130
 
 def main() -> None:
     """Run a verb; bad input ends with one message and exit code 2, never with a traceback."""
-    try:
-        sys.exit(_run())
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing in {"flows", "tasks", "iterpref_core"}:
-            raise
-        print(
-            f"error: the module {missing} is not installed; pip install 'iterpref[all]'",
-            file=sys.stderr,
-        )
-        sys.exit(2)
-
-
-def _run() -> int:
     from iterpref_core.cli.libraries import set_up_libraries
     from iterpref_core.errors import InputError, IterPrefError, storage_error
 
@@ -31,31 +17,30 @@ def _run() -> int:
     import typer
     from typer import rich_utils
 
-    from iterpref_core.cli.app import app
-
+    code, message = 2, ""
     try:
+        from iterpref_core.cli.app import app
+
         code = int(app(standalone_mode=False) or 0)
         if code == _INTERRUPTED:  # so Typer says it
             raise KeyboardInterrupt
-        return code
     except (KeyboardInterrupt, typer.Abort):
+        code = _INTERRUPTED
         print("interrupted; what was finished is kept, and the same command continues", file=sys.stderr)
-        return _INTERRUPTED
     except IterPrefError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, InputError) else 1
+        code, message = 2 if isinstance(error, InputError) else 1, str(error)
     except Exception as error:
+        missing = (getattr(error, "name", None) or "").partition(".")[0]
         if hasattr(error, "exit_code"):  # of Click, of which Typer has a copy of its own: a mistake in the command line
             rich_utils.rich_format_error(error)  # type: ignore[arg-type]
-            return int(error.exit_code)
-        if isinstance(error, ModuleNotFoundError) or not (message := _about_files(error, storage_error(error))):
+        elif isinstance(error, ModuleNotFoundError) and missing not in {"flows", "tasks", "iterpref_core"}:
+            message = f"the module {missing} is not installed; pip install 'iterpref[all]'"
+        elif full := storage_error(error):
+            message = str(full)
+        elif isinstance(error, OSError) and error.filename is not None:
+            message = f"{error.filename}: {error.strerror}; check the path"
+        else:
             raise
+    if message:
         print(f"error: {message}", file=sys.stderr)
-        return 2
-
-
-def _about_files(error: Exception, full: Exception | None) -> str:
-    """What a full disk or a path that cannot be used has to do with an error; empty for other errors."""
-    if full is None and isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}; check the path"
-    return str(full or "")
+    sys.exit(code)

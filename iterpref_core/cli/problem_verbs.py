@@ -19,10 +19,7 @@ from iterpref_core.cli.places import ANSWERS, WORK
 from iterpref_core.cli.printing import show_result
 from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
-from iterpref_core.problems.ingest import Ingested, ProblemFormat
-
-NAMED = 10
-"""Broken problems that `ingest` names."""
+from iterpref_core.problems.ingest import ProblemFormat
 
 
 def ingest(
@@ -67,18 +64,10 @@ def ingest(
         from iterpref_core.problems.ingest import ingest as core
 
         options = IngestOptions(skip_broken or None, keep_benchmarks, heldout)
-        _show_ingested(core(source, form, out, settings.execution, options), as_json=json_)
-
-
-def _show_ingested(found: Ingested, *, as_json: bool) -> None:
-    if as_json:
-        show_result({**found.counts, "broken": [asdict(item) for item in found.broken]}, as_json=True)
-        return
-    show_result(found.counts, as_json=False)
-    for item in found.broken[:NAMED]:
-        typer.echo(f"broken: {item.task_id} (line {item.line}): {item.verdict}: {item.feedback}")
-    if len(found.broken) > NAMED:
-        typer.echo(f"and {len(found.broken) - NAMED} more; --json names them all")
+        found = core(source, form, out, settings.execution, options)
+        show_result(found.counts | ({"broken": [asdict(item) for item in found.broken]} if json_ else {}), json_)
+        for item in () if json_ else found.broken:
+            typer.echo(f"broken: {item.task_id} (line {item.line}): {item.verdict}: {item.feedback}")
 
 
 def synthesize(
