@@ -225,12 +225,12 @@ BUDGET = {
     ("tasks",): 2300,
     ("iterpref_core/execution",): 4980,  # to be 3600
     ("iterpref_core/inference",): 2540,  # to be 2000
-    ("iterpref_core/storage", "iterpref_core/source_code", "iterpref_core/screening"): 1650,  # to be 1150
+    ("iterpref_core/storage", "iterpref_core/source_code", "iterpref_core/screening"): 1515,  # to be 1150
     ("iterpref_core/*.py",): 1200,  # to be 950
     ("iterpref_core/problems",): 3170,  # to be 2300
-    ("iterpref_core/evaluation",): 2490,  # to be 1800
+    ("iterpref_core/evaluation",): 2330,  # to be 1800
     ("iterpref_core/codeflow",): 750,
-    ("iterpref_core/pairs",): 400,  # to be 330
+    ("iterpref_core/pairs",): 360,  # to be 330
     ("iterpref_core/localization",): 620,  # to be 560
     ("iterpref_core/validity",): 400,
     ("iterpref_core/statistics",): 180,  # to be 140

@@ -45,7 +45,7 @@ def check(
     json_: JsonOption = False,
 ) -> None:
     """Check pairs: lengths, error regions, repetitions, overlap with benchmarks; exit 1 if something must stop it."""
-    from iterpref_core.screening.benchmark_tasks import VARIABLES
+    from iterpref_core.screening.benchmark_files import SOURCES
     from iterpref_core.screening.contamination import Decontamination
     from iterpref_core.storage.jsonl import read_pairs, write_jsonl
 
@@ -53,7 +53,7 @@ def check(
         raise InputError("--spans and --model belong together: what is trained on, and whose tokenizer counts")
     settings = load_params()
     checks = _check_pairs(pairs, spans, model, settings) if spans is not None and model is not None else None
-    given = [name for name, variable in VARIABLES.items() if variable in os.environ]
+    given = [name for name, source in SOURCES.items() if source.variable in os.environ]
     benchmarks = Decontamination([*(against or []), *given], problems, drop=out is not None)
     overlaps, clean = benchmarks.overlaps, benchmarks.clean(read_pairs(pairs))
     kept = write_jsonl(out, clean) if out is not None else sum(1 for _ in clean)

@@ -8,7 +8,6 @@ that need them fail, and their own solutions tell which.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import cast
 
 from iterpref_core.config import Benchmark as BenchmarkName
@@ -91,9 +90,9 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
 
     harness = f"bigcodebench-0.2.5 in {ENGINE}"
 
-    def __init__(self, name: BenchmarkName, cache: Path, execution: ExecutionParams) -> None:
+    def __init__(self, name: BenchmarkName, execution: ExecutionParams) -> None:
         _, subset, self.split = name.split("-")
-        data_name, sha256, tasks = find_data(cast("Subset", subset), cache / "data")
+        data_name, sha256, tasks = find_data(cast("Subset", subset))
         super().__init__(name, (data_name, sha256), tasks, execution.model_copy(update=LIMITS))
         self.limits = dict(LIMITS)
         self._python = find_python()

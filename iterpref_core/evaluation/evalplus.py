@@ -41,7 +41,7 @@ class EvalPlus(Benchmark[EvalPlusTask]):
     def __init__(self, name: BenchmarkName, cache: Path, execution: ExecutionParams) -> None:
         self.dataset = cast("DatasetName", name.rstrip("+"))
         self.suites: tuple[Suite, ...] = ("base", "plus") if name.endswith("+") else ("base",)
-        data_name, sha256, tasks = find_data(self.dataset, cache / "data")
+        data_name, sha256, tasks = find_data(self.dataset)
         super().__init__(name, (data_name, sha256), tasks, execution.model_copy(update=LIMITS))
         self.limits, self.identity = LIMITS | RULES, self.suites
         self._oracle = Oracle(self.dataset, sha256, cache, execution)

@@ -1,29 +1,16 @@
-"""EvalPlus data (HumanEval+, MBPP+): an override path, or what evalplus 0.3.1 itself caches and downloads."""
+"""EvalPlus data (HumanEval+, MBPP+): the tasks of its published files."""
 
 import json
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
-from iterpref_core.errors import DataUnavailableError, InputError
-from iterpref_core.evaluation.downloads import downloaded
+from iterpref_core.errors import DataUnavailableError
 from iterpref_core.input_files import open_input
+from iterpref_core.screening.benchmark_files import find_benchmark
 from iterpref_core.storage.file_digest import file_digest
 
 DatasetName = Literal["humaneval", "mbpp"]
 Suite = Literal["base", "plus"]
-
-_RELEASES: dict[DatasetName, tuple[str, str, str]] = {
-    "humaneval": ("HumanEvalPlus", "v0.1.10", "HUMANEVAL_OVERRIDE_PATH"),
-    "mbpp": ("MbppPlus", "v0.2.0", "MBPP_OVERRIDE_PATH"),
-}
-"""File, version, and the variable that overrides both, as evalplus 0.3.1 pins them."""
-_DOWNLOAD = """
-import shutil
-from evalplus.data.{module} import _ready_{function}_path as ready
-shutil.copyfile(ready(), target)
-"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +44,7 @@ class EvalPlusTask:
         return list(mbpp_deserialize_inputs(self.task_id, inputs))
 
 
-def find_data(dataset: DatasetName, cache: Path) -> tuple[str, str, dict[str, EvalPlusTask]]:
+def find_data(dataset: DatasetName) -> tuple[str, str, dict[str, EvalPlusTask]]:
     """Find a data set, downloading it where needed.
 
     Returns:
@@ -66,21 +53,10 @@ def find_data(dataset: DatasetName, cache: Path) -> tuple[str, str, dict[str, Ev
     Raises:
         DataUnavailableError: it cannot be had here; the message names the variable that points at a file.
     """
-    file, version, variable = _RELEASES[dataset]
-    remedy = f"set {variable} to a copy of {file}.jsonl.gz {version} from EvalPlus's releases"
-    override = os.environ.get(variable)
-    if override:
-        path, name = Path(override), Path(override).name
-    else:
-        function = "human_eval_plus" if dataset == "humaneval" else "mbpp_plus"
-        script = _DOWNLOAD.format(module=dataset, function=function)
-        path = downloaded(cache / f"{file}-{version}.jsonl", script, f"{file} {version}", remedy)
-        name = f"{file}-{version}"
+    name, (path,), remedy = find_benchmark(dataset)
     try:
         with open_input(path) as lines:
             tasks = {task.task_id: task for task in (_task(json.loads(line)) for line in lines if line.strip())}
-    except InputError as error:
-        raise DataUnavailableError(f"{variable}={error}") from None
     except (ValueError, KeyError, TypeError) as error:
         raise DataUnavailableError(
             f"{path}: not a data set of EvalPlus ({type(error).__name__}: {error}); {remedy}"

@@ -48,7 +48,7 @@ class EvaluationSetting:
         problems: JSONL of problems, for the benchmarks `heldout` and `validation`.
         livecodebench: release and window.
         execution: limits, and how many programs run at once.
-        cache: folder for benchmark data, expected results and the verdicts on the benchmarks' own solutions; outside of
+        cache: folder for expected results and the verdicts on the benchmarks' own solutions; outside of
             anything that DVC deletes.
         limit: tasks of each benchmark, the first ones; None for all.
     """
@@ -74,7 +74,7 @@ def open_benchmark(name: BenchmarkName, setting: EvaluationSetting) -> Benchmark
     elif name == "livecodebench":
         benchmark = LiveCodeBench(setting.livecodebench, execution)
     elif name.startswith("bigcodebench-"):
-        benchmark = BigCodeBench(name, cache / "bigcodebench", execution)
+        benchmark = BigCodeBench(name, execution)
     else:
         benchmark = EvalPlus(name, cache / "evalplus", execution)
     first: dict[str, Any] = dict(islice(benchmark.tasks.items(), setting.limit))

@@ -9,7 +9,6 @@ accepted but those that make one string.
 import base64
 import hashlib
 import json
-import os
 import pickletools
 import zlib
 from collections.abc import Iterator
@@ -20,20 +19,15 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from iterpref_core.config import LiveCodeBenchParams, LiveCodeBenchRelease
-from iterpref_core.errors import DataUnavailableError, RecordError, first_line
+from iterpref_core.config import LiveCodeBenchParams
+from iterpref_core.errors import DataUnavailableError, RecordError
 from iterpref_core.records import Record
+from iterpref_core.screening.benchmark_files import SOURCES, find_benchmark
 from iterpref_core.storage.jsonl import describe_validation_error
 
-VARIABLE = "LIVECODEBENCH_PATH"
-REPOSITORY = "livecodebench/code_generation_lite"
-CONNECT_S = 8.0
 MAX_TESTS = 1 << 30
 """Bytes of one problem's tests, decompressed; the largest of the published ones are far below."""
 
-_URL = f"https://huggingface.co/datasets/{REPOSITORY}"
-_FILES = ("test.jsonl", *(f"test{number}.jsonl" for number in range(2, 7)))
-"""Each release adds a file to the one before; with 400, 511, 612, 713, 880 and 1,055 problems (its README)."""
 _STRINGS = frozenset({"UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"})
 _BESIDE_STRINGS = frozenset({"PROTO", "FRAME", "PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE", "STOP"})
 
@@ -94,9 +88,10 @@ def find_live_data(params: LiveCodeBenchParams) -> tuple[str, str, dict[str, Liv
         DataUnavailableError: they cannot be had here; the message names the variable that points at a copy.
         RecordError: a line is broken, or repeats a problem.
     """
-    override = os.environ.get(VARIABLE)
-    files = _overriding(Path(override), params.release) if override else _from_hub(params.release)
-    name = Path(override).name if override and Path(override).is_file() else f"livecodebench-{params.release}"
+    released = SOURCES["livecodebench"].files[: int(params.release.removeprefix("release_v"))]
+    name, files, _ = find_benchmark("livecodebench", released)
+    if name == "livecodebench":
+        name += f"-{params.release}"
     since, until = (day and datetime.fromisoformat(day) for day in (params.since, params.until))
     digest = hashlib.sha256()
     tasks: dict[str, LiveTask] = {}
@@ -208,35 +203,3 @@ def _parse(raw: bytes, where: str) -> PublishedTask:
         return PublishedTask.model_validate_json(raw)
     except ValidationError as error:
         raise RecordError(f"{where}: {describe_validation_error(error)}; fetch the file again") from None
-
-
-def _files_of(release: LiveCodeBenchRelease) -> tuple[str, ...]:
-    return _FILES[: int(release.removeprefix("release_v"))]
-
-
-def _overriding(path: Path, release: LiveCodeBenchRelease) -> tuple[Path, ...]:
-    """A file as it is, or a folder's files of a release."""
-    if path.is_file():
-        return (path.resolve(),)
-    files = tuple(path.resolve() / name for name in _files_of(release))
-    if missing := [file.name for file in files if not file.is_file()]:
-        raise DataUnavailableError(
-            f"{VARIABLE}={path}: {release} needs {', '.join(missing)} there; fetch them from {_URL}, "
-            "name one file, or unset the variable"
-        )
-    return files
-
-
-def _from_hub(release: LiveCodeBenchRelease) -> tuple[Path, ...]:
-    """The release's files from the hub's cache, or downloaded into it."""
-    from huggingface_hub import hf_hub_download
-
-    names = _files_of(release)
-    try:
-        paths = [hf_hub_download(REPOSITORY, name, repo_type="dataset", etag_timeout=CONNECT_S) for name in names]
-    except Exception as error:  # noqa: BLE001 - its library lets through the errors of what it speaks HTTP with
-        raise DataUnavailableError(
-            f"LiveCodeBench {release} is neither cached here nor could it be downloaded ({first_line(error)}); "
-            f"set {VARIABLE} to a folder with {', '.join(names)} from {_URL}"
-        ) from None
-    return tuple(map(Path, paths))

@@ -13,7 +13,6 @@ from iterpref_core.localization.line_lcs import ErrorRegion
 from iterpref_core.records import FocalSpans, PreferencePair, Problem, Span, line_spans, split_lines
 from iterpref_core.source_code.line_diff import span_lines
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
-from iterpref_core.storage.record_index import RecordIndex
 
 Localizer = Callable[[str, str], ErrorRegion]
 """(failing program, passing program) -> the error region."""
@@ -98,7 +97,7 @@ def _by_execution(
 
 
 def _with_tests(pairs: Path, problems: Path) -> Iterator[tuple[PreferencePair, Problem]]:
-    known = RecordIndex(read_jsonl(problems, Problem, unique=True), Problem)
+    known = {problem.task_id: problem for problem in read_jsonl(problems, Problem, unique=True)}
     for pair in read_pairs(pairs):
         problem = known.get(pair.task_id) or known.get(pair.problem_id)
         if problem is None or not problem.tests:

@@ -1,6 +1,5 @@
 """Pair filters: which pairs are not worth learning from, and the reason; the paper's in its order, then ours."""
 
-import tokenize
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
@@ -45,18 +44,9 @@ def _reasons(
 def only_comments(code: str, lines: Sequence[int]) -> bool:
     r"""Whether each of these lines of a program is a comment or blank, and at least one is a comment.
 
-    A line of a string that looks like a comment is none; where the program cannot be read as tokens, looks decide.
-
-    >>> only_comments("x = 1\n# one\n\n", [1, 2]), only_comments("x = '''\n# one\n'''\n", [1])
+    >>> only_comments("x = 1\n# one\n\n", [1, 2]), only_comments("x = 1\n\n", [1])
     (True, False)
     """
     texts = split_lines(code)
-    written = [line for line in lines if texts[line].strip()]
-    if not written or not all(texts[line].lstrip().startswith("#") for line in written):
-        return False
-    try:
-        tokens = list(tokenize.generate_tokens((text + "\n" for text in texts).__next__))
-    except (tokenize.TokenError, SyntaxError):
-        return True
-    comments = {token.start[0] - 1 for token in tokens if token.type == tokenize.COMMENT}
-    return comments.issuperset(written)
+    written = [texts[line].lstrip() for line in lines if texts[line].strip()]
+    return bool(written) and all(text.startswith("#") for text in written)

@@ -42,12 +42,12 @@ def judge_pairs(
         judge: is asked about each of them.
         seed: of its sampling.
         counts: grows by `judge_<kind>` for what is dropped, and by `asked`, `asked_again`, `unreadable`.
-        own_code: task_ids of the pairs that are made of somebody's own code.
+        own_code: task_ids of the problems that are made of somebody's own code.
     """
     source = iter(pairs)
     while chunk := list(islice(source, CHUNK)):
         requests = [
-            Request(judge_prompt(pair), derive_seed(seed, "judge", pair.task_id), pair.task_id in own_code)
+            Request(judge_prompt(pair), derive_seed(seed, "judge", pair.task_id), pair.problem_id in own_code)
             for pair in chunk
         ]
         answers = ask_parsed(judge, requests, SAMPLING, partial(read_object, form=PairKind), counts)

@@ -3,22 +3,22 @@
 import json
 import logging
 import random
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import get_args
 
-from iterpref_core.config import PairsParams
+from iterpref_core.config import PairsParams, Params
 from iterpref_core.errors import InputError
 from iterpref_core.inference.answer_extraction import lacks_program
 from iterpref_core.inference.backend import Model, derive_seed
 from iterpref_core.pairs.filters import DropReason, drop_reason
 from iterpref_core.pairs.pair_judge import Kind, judge_pairs
 from iterpref_core.records import UNDECIDED, Attempt, PreferencePair, Problem, Trajectory
+from iterpref_core.screening.benchmark_files import source_of
 from iterpref_core.screening.contamination import Decontamination
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, write_jsonl
-from iterpref_core.storage.record_index import RecordIndex
 
 logger = logging.getLogger(__name__)
 
@@ -28,18 +28,12 @@ DROPPED = (
     *("contaminated", "near_duplicate", *_JUDGED),
 )
 """Every reason, in the order in which pairs are asked for them."""
-_REMEDIES = defaultdict(
-    lambda: "see docs/pairs.md",
-    unsolved="name a stronger model.debugger, raise codeflow.max_iterations, or take easier problems",
-    solved_by_draft="take harder problems, raise codeflow.temperature, or have a weaker model draft "
-    "(codeflow.draft_model)",
-    truncated="raise codeflow.max_new_tokens",
-    no_program="name models that follow instructions, or set codeflow.wording: instruct",
-    fails_hidden_tests="set pairs.pass_hidden: false, or name a stronger model.debugger",
-    long_error_region="raise pairs.max_error_lines",
-    too_long="raise pairs.max_tokens",
-    contaminated="take other problems, or set pairs.contaminated: keep",
-)
+
+
+def screened_params(params: Params) -> PairsParams:
+    """Section `pairs`, with all that `evaluation` measures among `benchmarks`: nothing is scored unscreened."""
+    measured = filter(None, map(source_of, params.evaluation.benchmarks))
+    return params.pairs.model_copy(update={"benchmarks": (*params.pairs.benchmarks, *measured)})
 
 
 def select_pairs(
@@ -90,14 +84,15 @@ def select_pairs(
     counts: Counter[str] = Counter()
     reasons: dict[str, str] = {}
     benchmarks = Decontamination(params.benchmarks, problems, drop=params.contaminated == "drop", pass_over=True)
-    tasks = RecordIndex(read_jsonl(problems, Problem, unique=True), Problem)
+    tasks = {problem.task_id: problem for problem in read_jsonl(problems, Problem, unique=True)}
     pairs = _select(read_jsonl(trajectories, Trajectory, unique=True), tasks, params, count_tokens, counts, reasons)
     pairs = benchmarks.clean(_at_risk(pairs, reasons, "contaminated"))
-    pairs = _without_repetitions(_at_risk(pairs, reasons, "near_duplicate"), params, counts)
+    if params.near_duplicate is not None:
+        pairs = _without_repetitions(_at_risk(pairs, reasons, "near_duplicate"), params.near_duplicate, counts)
     if judge is not None:
         own_code = {problem.task_id for problem in tasks.values() if problem.own_code}
         pairs = judge_pairs(_at_risk(pairs, reasons, "judged not substantive"), judge, params.seed, counts, own_code)
-    written = write_jsonl(out, _at_least_one(_number(_kept(pairs, reasons), counts), trajectories, benchmarks, counts))
+    written = write_jsonl(out, _at_least_one(_kept(pairs, reasons), trajectories, benchmarks, counts))
     counts["contaminated"] = benchmarks.dropped
     for name, overlap in benchmarks.overlaps.items():
         if overlap.pairs:
@@ -184,13 +179,13 @@ def _select(
 def _at_risk(pairs: Iterable[PreferencePair], reasons: dict[str, str], reason: str) -> Iterator[PreferencePair]:
     """Pass pairs on to a step that may drop them: unless they come out of the last one, this is why."""
     for pair in pairs:
-        reasons[pair.task_id] = reason
+        reasons[pair.problem_id] = reason
         yield pair
 
 
 def _kept(pairs: Iterable[PreferencePair], reasons: dict[str, str]) -> Iterator[PreferencePair]:
     for pair in pairs:
-        reasons.pop(pair.task_id, None)
+        reasons.pop(pair.problem_id, None)
         yield pair
 
 
@@ -206,49 +201,36 @@ def _pairs_or_reason(
         found = {reason_against(attempt) for attempt in trajectory.attempts}
         return next((reason for reason in ("truncated", "no_program") if reason in found), "solved_by_draft")
     reasons = [drop_reason(pair, params, count_tokens, task.entry_point) for pair in pairs]
-    return [pair for pair, reason in zip(pairs, reasons, strict=True) if reason is None] or str(reasons[0])
+    kept = [pair for pair, reason in zip(pairs, reasons, strict=True) if reason is None]
+    further = (pair.model_copy(update={"task_id": f"{pair.task_id}#{i}"}) for i, pair in enumerate(kept[1:], 2))
+    return [*kept[:1], *further] or str(reasons[0])
 
 
 def _at_least_one(
     pairs: Iterable[PreferencePair], trajectories: Path, benchmarks: Decontamination, counts: Counter[str]
 ) -> Iterator[PreferencePair]:
     """Pass the pairs on; where none comes, nothing is written, and the stages after this one are not begun."""
-    none = True
+    written = False
     for pair in pairs:
-        none = False
+        written = True
+        counts["further"] += pair.task_id != pair.problem_id
         yield pair
-    if none:
+    if not written:
         dropped = Counter({reason: counts[reason] for reason in DROPPED} | {"contaminated": benchmarks.dropped})
-        reasons = [f"{reason} {count}: {_REMEDIES[reason]}" for reason, count in dropped.most_common() if count]
-        listed = "\n  ".join(reasons) or "there is no trajectory; debug some problems first"
-        raise InputError(f"{trajectories}: no problem gave a pair:\n  {listed}")
+        reasons = ", ".join(f"{reason} {count}" for reason, count in dropped.most_common() if count)
+        found = reasons or "there is no trajectory; debug some problems first"
+        raise InputError(f"{trajectories}: no problem gave a pair ({found}); see the reasons in docs/pairs.md")
 
 
 def _without_repetitions(
-    pairs: Iterable[PreferencePair], params: PairsParams, counts: Counter[str]
+    pairs: Iterable[PreferencePair], similarity: float, counts: Counter[str]
 ) -> Iterator[PreferencePair]:
-    if params.near_duplicate is None:
-        yield from pairs
-        return
     from iterpref_core.screening.near_duplicates import NearDuplicates, token_shingles
 
-    known = NearDuplicates(params.near_duplicate, token_shingles)
-    for same_problem in _by_problem(pairs):
-        if known.add(f"{same_problem[0].prompt}\n{same_problem[0].chosen}"):
-            yield from same_problem
+    known = NearDuplicates(similarity, token_shingles)
+    for _, same_problem in groupby(pairs, key=lambda pair: pair.problem_id):
+        first, *further = same_problem
+        if known.add(f"{first.prompt}\n{first.chosen}"):
+            yield from (first, *further)
         else:
-            counts["near_duplicate"] += len(same_problem)
-
-
-def _number(pairs: Iterable[PreferencePair], counts: Counter[str]) -> Iterator[PreferencePair]:
-    """Name a problem's pairs: the first stays, so that who looks for the problem's own pair finds it."""
-    for first, *further in _by_problem(pairs):
-        yield first
-        counts["further"] += len(further)
-        for number, pair in enumerate(further, 2):
-            yield pair.model_copy(update={"task_id": f"{first.task_id}#{number}"})
-
-
-def _by_problem(pairs: Iterable[PreferencePair]) -> Iterator[list[PreferencePair]]:
-    """A problem's pairs, which stand together and are not numbered yet."""
-    return (list(same) for _, same in groupby(pairs, key=lambda pair: pair.task_id))
+            counts["near_duplicate"] += 1 + len(further)

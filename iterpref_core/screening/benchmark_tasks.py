@@ -1,25 +1,17 @@
 """Benchmark tasks, to screen against: their files, found by name or path, and what they ask."""
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from iterpref_core.errors import InputError, RecordError
+from iterpref_core.errors import DataUnavailableError, InputError, RecordError
 from iterpref_core.input_files import Place, parse_json
 from iterpref_core.records import COMPOSED
+from iterpref_core.screening.benchmark_files import SOURCES, find_benchmark
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import parse_lines
 
 HELDOUT = "heldout"
-VARIABLES = {
-    "humaneval": "HUMANEVAL_OVERRIDE_PATH",
-    "mbpp": "MBPP_OVERRIDE_PATH",
-    "bigcodebench": "BIGCODEBENCH_OVERRIDE_PATH",
-    "livecodebench": "LIVECODEBENCH_PATH",
-}
-"""Benchmarks with a name, and the variable that says where their file, or a folder of its files, is. HumanEval and
-HumanEval+ ask the same."""
 PROMPTS = ("prompt", "text", "complete_prompt", "instruct_prompt", "question_content")
 SOLUTIONS = ("reference", "canonical_solution", "code")
 NAMES = ("task_id", "question_id")
@@ -49,43 +41,30 @@ class BenchmarkFile:
 
 
 def find_benchmarks(asked: Iterable[str], problems: Path) -> tuple[list[BenchmarkFile], dict[str, str]]:
-    """The files of benchmarks, and of names without one on this machine the reason. A path must exist.
+    """The files of benchmarks, and of names whose files cannot be had on this machine the reason. A path must exist.
 
     Args:
-        asked: names (`heldout` and those of `VARIABLES`), or paths of JSONL files.
+        asked: names (`heldout` and those of `SOURCES`), or paths of JSONL files.
         problems: JSONL with the held-out problems.
 
     Raises:
-        InputError: a path, or what a variable says, is no file.
+        InputError: a path is no file.
     """
     found: list[BenchmarkFile] = []
     absent: dict[str, str] = {}
     for name in dict.fromkeys(asked):
-        if name in VARIABLES and VARIABLES[name] not in os.environ:
-            absent[name] = f"{VARIABLES[name]} is not set"
-        else:
-            found.extend(_open_files(name, problems))
+        try:
+            files = find_benchmark(name).files if name in SOURCES else (problems if name == HELDOUT else Path(name),)
+        except DataUnavailableError as error:
+            absent[name] = str(error)
+            continue
+        for path in files:
+            if not path.is_file():
+                known = ", ".join((HELDOUT, *SOURCES))
+                raise InputError(f"{path}: no such file; give a benchmark's JSONL file, or one of {known}")
+            label = name if name in (HELDOUT, *SOURCES) else path.name
+            found.append(BenchmarkFile(label if len(files) == 1 else f"{label}/{path.name}", path, file_digest(path)))
     return found, absent
-
-
-def _open_files(name: str, problems: Path) -> list[BenchmarkFile]:
-    if name == HELDOUT:
-        path, source = problems, str(problems)
-    elif name in VARIABLES:
-        path, source = Path(os.environ[VARIABLES[name]]), f"{VARIABLES[name]}={os.environ[VARIABLES[name]]}"
-    else:
-        path, source = Path(name), name
-        name = path.name
-    if path.is_dir() and (inside := sorted(path.glob("*.jsonl"))):
-        return [_digest(f"{name}/{file.name}", file) for file in inside]
-    if not path.is_file():
-        known = ", ".join((HELDOUT, *VARIABLES))
-        raise InputError(f"{source}: no such file; give a benchmark's JSONL file, or one of {known}")
-    return [_digest(name, path)]
-
-
-def _digest(name: str, path: Path) -> BenchmarkFile:
-    return BenchmarkFile(name, path, file_digest(path))
 
 
 def read_benchmark(path: Path, *, only_heldout: bool = False) -> Iterator[BenchmarkTask]:

@@ -37,27 +37,19 @@ def read_rows(path: Path) -> Iterator[str]:
 
     try:
         with path.open("rb") as raw, ParquetFile(raw) as file:
-            kind = pa.struct(file.schema_arrow)
             for batch in file.iter_batches(BATCH):
                 for row in batch.to_pylist():
-                    yield json.dumps(_plain(row, kind), ensure_ascii=False, default=str)
+                    yield json.dumps(_plain(row), ensure_ascii=False, default=str)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a whole Parquet file ({str(error).splitlines()[0]}); fetch it again") from None
 
 
-def _plain(value: Any, kind: Any) -> Any:
-    """A value of an Arrow type as JSON has it."""
-    from pyarrow import types
-
-    if value is None:
-        return None
-    if types.is_struct(kind):
-        return {field.name: _plain(value[field.name], field.type) for field in kind if value[field.name] is not None}
-    if types.is_map(kind):
-        return {key: _plain(inner, kind.item_type) for key, inner in value}
-    if types.is_list(kind) or types.is_large_list(kind):
-        inner = kind.value_type
-        if types.is_struct(inner) and [field.name for field in inner] == ["key", "value"]:
-            return {item["key"]: _plain(item["value"], inner.field("value").type) for item in value}
-        return [_plain(item, inner) for item in value]
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: without nulls, and lists of `key` and `value` as mappings."""
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items() if inner is not None}
+    if isinstance(value, list):
+        if value and all(isinstance(item, dict) and list(item) == ["key", "value"] for item in value):
+            return {item["key"]: _plain(item["value"]) for item in value}
+        return [_plain(item) for item in value]
     return value

@@ -7,15 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.errors import InputError, IterPrefError, StorageError
+from iterpref_core.errors import InputError, StorageError, storage_errno, storage_message
 
 _WAIT_S = 60.0
 """How long one process waits for another that writes to the same file."""
-
-
-def key_bytes(text: str) -> bytes:
-    """A text as a key: SQLite's own texts cannot hold lone surrogates, and names of foreign data may."""
-    return text.encode("utf-8", "surrogatepass")
 
 
 class Database:
@@ -66,15 +61,7 @@ class Database:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            raise _explanation(self._path, error) from None
-
-
-def _explanation(path: Path, error: sqlite3.DatabaseError) -> IterPrefError:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary code of an extended one
-    if code == sqlite3.SQLITE_FULL:
-        return StorageError(f"{path}: the disk is full; free some space and run again, what is in it is kept")
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return InputError(f"{path}: the same run is in progress elsewhere; wait for it or end it")
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR):
-        return StorageError(f"{path}: cannot be written ({error}); check the folder's permissions and the disk")
-    return InputError(f"{path}: cannot be used ({error}); move it away")
+            if number := storage_errno(str(error)):
+                raise StorageError(storage_message(number, str(self._path))) from None
+            remedy = "wait for the run that uses it, or move it away"
+            raise InputError(f"{self._path}: cannot be used ({error}); {remedy}") from None

@@ -127,7 +127,7 @@ def task_func():
     )
     monkeypatch.setattr(bigcodebench, "find_python", lambda: Path(sys.executable))
     monkeypatch.setenv(FULL, str(write(tmp_path / "one.jsonl", {**DOUBLE, "test": test})))
-    bench = BigCodeBench("bigcodebench-full-complete", tmp_path, execution)
+    bench = BigCodeBench("bigcodebench-full-complete", execution)
     (task,) = bench.tasks.values()
     with bench.open_executor() as executor:
         (program,) = bench.candidate(task, "", None)
@@ -192,7 +192,7 @@ def test_without_namespaces_tasks_that_need_no_processes_pass(
 ) -> None:
     monkeypatch.undo()
     monkeypatch.setenv(FULL, str(two_tasks))
-    bench = BigCodeBench("bigcodebench-full-complete", tmp_path, execution)
+    bench = BigCodeBench("bigcodebench-full-complete", execution)
     task = bench.tasks["BigCodeBench/0"]
     environment = Environment(str(python), preload=PRELOAD, processes=True)
     limits = Limits(cpu_s=20, wall_s=60, memory_mb=30 * 1024)
@@ -251,7 +251,7 @@ def test_the_official_harness_gives_the_same_verdicts(python: Path, execution: E
     if not os.environ.get(FULL):
         pytest.skip(f"set {FULL} to compare with the official harness on real tasks")
     chosen = {f"BigCodeBench/{number}" for number in (1, 11, 15, 18, 263, 349, 604, 790, 853, 1101, 1107)}
-    bench = BigCodeBench("bigcodebench-full-complete", tmp_path, execution)
+    bench = BigCodeBench("bigcodebench-full-complete", execution)
     tasks = [task for task_id, task in bench.tasks.items() if task_id in chosen]
     programs = [whole(bench, task, bench.own_solution(task)) for task in tasks]
     programs += [whole(bench, task, f"{task.complete_prompt}\n    return None") for task in tasks]
@@ -271,7 +271,7 @@ def test_both_agree_on_the_benchmarks_own_solutions(python: Path, execution: Exe
     number = int(os.environ.get(COMPARE, "0"))
     if not os.environ.get(FULL) or not number:
         pytest.skip(f"set {FULL}, and {COMPARE} to a number of tasks, to compare the benchmark's own solutions")
-    bench = BigCodeBench("bigcodebench-full-complete", tmp_path, execution)
+    bench = BigCodeBench("bigcodebench-full-complete", execution)
     installed = sorted(bench.tasks)
     random.Random(0).shuffle(installed)
     drawn = [task_id for task_id in installed[:number] if os.geteuid() != 0 or task_id not in AS_ROOT]

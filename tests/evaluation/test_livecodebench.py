@@ -21,7 +21,7 @@ from iterpref_core.evaluation.evaluation import (
     score_ground_truth,
 )
 from iterpref_core.evaluation.livecodebench import LiveCodeBench
-from iterpref_core.evaluation.livecodebench_data import VARIABLE, find_live_data
+from iterpref_core.evaluation.livecodebench_data import find_live_data
 from iterpref_core.evaluation.livecodebench_prompts import extract_program, find_examples, make_prompt, style_of
 from iterpref_core.evaluation.program_runs import run_samples
 from iterpref_core.execution import open_executor
@@ -79,7 +79,7 @@ PAIR = question("pair", [("1\n2", "[1, 2]"), ("3\n4", "[3, 4]")], function="pair
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "problems.jsonl"
     path.write_text("".join(json.dumps(one) + "\n" for one in (SUM, HALF, LARGEST, PAIR)))
-    monkeypatch.setenv(VARIABLE, str(path))
+    monkeypatch.setenv("LIVECODEBENCH_PATH", str(path))
     return path
 
 
@@ -214,7 +214,7 @@ def test_the_window_is_between_two_midnights_and_decides_the_hash(data: Path) ->
 
 
 def test_a_release_is_all_files_up_to_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    monkeypatch.setenv("LIVECODEBENCH_PATH", str(tmp_path))
     (tmp_path / "test.jsonl").write_text(json.dumps(SUM))
     (tmp_path / "test2.jsonl").write_text(json.dumps(HALF) + "\n\n")
     (tmp_path / "test3.jsonl").write_text(json.dumps(SUM))
@@ -222,7 +222,7 @@ def test_a_release_is_all_files_up_to_its_own(tmp_path: Path, monkeypatch: pytes
     assert len(find_live_data(release)[2]) == 2
     with pytest.raises(RecordError, match=r"test3.jsonl:1: field 'question_id' repeats that of .*test.jsonl:1"):
         find_live_data(release.model_copy(update={"release": "release_v3"}))
-    with pytest.raises(DataUnavailableError, match=r"release_v5 needs test4\.jsonl, test5\.jsonl there"):
+    with pytest.raises(DataUnavailableError, match=r"no such file \(test4\.jsonl, test5\.jsonl\)"):
         find_live_data(WHOLE)
 
 
@@ -256,7 +256,7 @@ def test_without_data_or_network_the_message_says_what_to_do(tmp_path: Path, mon
     def nothing(*_: object, **__: object) -> None:
         raise OSError("no network")
 
-    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv("LIVECODEBENCH_PATH", raising=False)
     monkeypatch.setattr("huggingface_hub.hf_hub_download", nothing)
     with pytest.raises(DataUnavailableError, match=r"no network.*set LIVECODEBENCH_PATH to a folder with test.jsonl"):
         find_live_data(WHOLE)

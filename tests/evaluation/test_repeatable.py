@@ -46,7 +46,7 @@ def score(
     """Writes the results of the same samples to a folder of this name, and returns them."""
     dataset = request.param
     evalplus_slice(dataset, *task_ids(dataset))
-    tasks = find_data(dataset, tmp_path)[2].values()
+    tasks = find_data(dataset)[2].values()
     programs = {task.task_id: [task.canonical_program] for task in tasks}
     add_mutants(programs, MUTANTS // 2)
     for task, text in zip(tasks, (HANGS, SLEEPS, LARGE), strict=False):

@@ -36,7 +36,7 @@ def test_a_full_disk_is_told_and_what_is_in_the_file_stays(tmp_path: Path) -> No
     data = Database(tmp_path / "data.sqlite", SCHEMA)
     data.execute("INSERT INTO kept VALUES ('first')")
     data.execute("PRAGMA max_page_count = 8")  # SQLite reports a full disk the same way
-    with pytest.raises(StorageError, match=r"data\.sqlite: the disk is full; free some space"):
+    with pytest.raises(StorageError, match=r"data\.sqlite: No space left on device; free some space"):
         data.execute("INSERT INTO kept VALUES (?)", ("x" * 100_000,))
     assert data.row("SELECT name FROM kept") == ("first",)
     data.close()
@@ -44,7 +44,7 @@ def test_a_full_disk_is_told_and_what_is_in_the_file_stays(tmp_path: Path) -> No
 
 def test_what_is_no_such_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "folder.sqlite").mkdir()
-    with pytest.raises(InputError, match=r"folder\.sqlite: cannot be written"):
+    with pytest.raises(InputError, match=r"folder\.sqlite: cannot be used"):
         Database(tmp_path / "folder.sqlite", SCHEMA)
     (tmp_path / "text.sqlite").write_text("not a data base, but long enough to be looked at as one " * 20)
     with pytest.raises(InputError, match=r"text\.sqlite: cannot be used"):

@@ -11,7 +11,6 @@ from iterpref_core.errors import RecordError
 from iterpref_core.input_files import Place, open_input, parse_json, read_text
 from iterpref_core.records import Record
 from iterpref_core.storage.jsonl import describe_validation_error, parse_lines, parse_record
-from iterpref_core.storage.parquet import is_parquet, read_rows
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
@@ -32,9 +31,7 @@ def read_items(path: Path) -> Iterator[JsonItem]:
         RecordError: the array is broken.
     """
     texts: Iterator[tuple[int, str]]
-    if is_parquet(path):
-        texts = enumerate(read_rows(path), 1)
-    elif _is_array(path):
+    if _is_array(path):
         texts = enumerate(map(json.dumps, parse_json(read_text(path), Place(path, 1))), 1)
     else:
         texts = parse_lines(path)

@@ -1,0 +1,81 @@
+"""Where a benchmark's tasks come from: one way for scores and for screening, without a network."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.config import load_params
+from iterpref_core.errors import DataUnavailableError
+from iterpref_core.evaluation.evalplus_data import find_data
+from iterpref_core.pairs.pairs import screened_params
+from iterpref_core.screening.benchmark_files import SOURCES, find_benchmark
+from iterpref_core.screening.benchmark_tasks import find_benchmarks
+from tests.settings import ROOT
+
+TASK = {
+    "task_id": "Mbpp/2",
+    "prompt": "Say it.",
+    "entry_point": "f",
+    "canonical_solution": "",
+    "base_input": [],
+    "plus_input": {},
+    "atol": 0,
+}
+
+
+@pytest.fixture(autouse=True)
+def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for source in SOURCES.values():
+        monkeypatch.delenv(source.variable, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens
+
+
+def test_screening_sees_the_file_that_scores_are_measured_on(tmp_path: Path) -> None:
+    cached = tmp_path / "caches/iterpref/MbppPlus-v0.2.0.jsonl.gz"
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(gzip.compress(json.dumps(TASK).encode()))
+    ((file,), absent) = find_benchmarks(["mbpp"], tmp_path)
+    name, sha256, _ = find_data("mbpp")
+    assert (file.name, file.path, file.sha256, absent) == ("mbpp", cached, sha256, {})
+    assert name == "MbppPlus-v0.2.0"
+
+
+def test_what_will_be_measured_is_screened() -> None:
+    params = load_params(ROOT / "params.yaml")
+    measured = ("heldout", "mbpp+", "bigcodebench-full-complete", "bigcodebench-hard-instruct", "livecodebench")
+    params = params.model_copy(update={"evaluation": params.evaluation.model_copy(update={"benchmarks": measured})})
+    assert set(screened_params(params).benchmarks) >= {"heldout", "mbpp", *SOURCES} - {"humaneval"}
+
+
+def test_without_a_network_the_message_names_the_variable_and_nothing_is_left(tmp_path: Path) -> None:
+    message = "could it be downloaded .*refused.*set HUMANEVAL_OVERRIDE_PATH to a copy from https://github.com/evalplus"
+    with pytest.raises(DataUnavailableError, match=message):
+        find_benchmark("humaneval")
+    assert not [path for path in (tmp_path / "caches").rglob("*") if path.is_file()]
+
+
+def test_a_download_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    published = tmp_path / "HumanEvalPlus.jsonl.gz"
+    source = SOURCES["humaneval"]._replace(place=f"file://{tmp_path}")
+    monkeypatch.setitem(SOURCES, "humaneval", source)
+    with pytest.raises(DataUnavailableError, match="neither cached here"):
+        find_benchmark("humaneval")
+    published.write_bytes(b"whole")
+    assert find_benchmark("humaneval").files[0].read_bytes() == b"whole"
+    published.unlink()
+    assert find_benchmark("humaneval").files[0].read_bytes() == b"whole"
+
+
+def test_a_folder_stands_for_the_files_of_livecodebench_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("test.jsonl", "test2.jsonl"):
+        (tmp_path / name).touch()
+    for name in ("humaneval", "livecodebench"):
+        monkeypatch.setenv(SOURCES[name].variable, str(tmp_path))
+    assert [path.name for path in find_benchmark("livecodebench").files] == ["test.jsonl", "test2.jsonl"]
+    with pytest.raises(DataUnavailableError, match=r"LIVECODEBENCH_PATH=.*no such file \(test3\.jsonl\)"):
+        find_benchmark("livecodebench", ["test.jsonl", "test3.jsonl"])
+    with pytest.raises(DataUnavailableError, match=r"HUMANEVAL_OVERRIDE_PATH=.*no such file"):
+        find_benchmark("humaneval")
