@@ -292,15 +292,11 @@ Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$"), AfterValidator(_chec
 
 
 class LiveCodeBenchParams(Settings):
-    """Which of LiveCodeBench's problems: of a release, those whose contest was between two midnights.
-
-    `runner` says whose way programs are run in: `official`, for scores to be compared, or `script`, as a shell would.
-    """
+    """Which of LiveCodeBench's problems: of a release, those whose contest was between two midnights."""
 
     release: LiveCodeBenchRelease
     since: Day | None
     until: Day | None
-    runner: Literal["official", "script"]
 
 
 class EvaluationParams(Settings):

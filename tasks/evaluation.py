@@ -12,4 +12,4 @@ def run(params: Params, model: str) -> Metrics:
 
     setting = EvaluationSetting(PROBLEMS, params.evaluation.livecodebench, params.execution, WORK / "evaluation")
     measured = (model, model_path(model), params.evaluation, setting, RESULTS / model, params.inference, params.budget)
-    return run_body(f"evaluation@{model}", entry, *measured, prompt=prompt_style(model, params), bought=ANSWERS)
+    return run_body(f"evaluation@{model}", entry, *measured, ANSWERS, prompt_style(model, params))

@@ -36,8 +36,8 @@ def execute(
 
 
 def evaluate(
-    benchmark: Annotated[Benchmark, typer.Option(help="What to score on.")],
-    out: Annotated[Path, output_folder(help="Folder for results.json and samples/; other benchmarks in it stay.")],
+    benchmark: Annotated[list[Benchmark], typer.Option(help="What to score on; may be given several times.")],
+    out: Annotated[Path, output_folder(help="Folder for results.json and samples/, which replace what is there.")],
     model: Annotated[str | None, typer.Option(help="Folder or hub id of the model that answers.")] = None,
     samples: Annotated[Path | None, input_file(help="JSONL of samples to score instead of a model's.")] = None,
     ground_truth: Annotated[bool, typer.Option(help="Score the benchmark's own solutions instead.")] = False,
@@ -48,23 +48,21 @@ def evaluate(
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Score a model on one benchmark: samples, verdicts, pass@1 (and pass@5)."""
+    """Score a model on benchmarks: samples, verdicts, pass@1 (and pass@5)."""
     from iterpref_core.cli.places import ANSWERS, WORK
     from iterpref_core.evaluation import evaluation as core
 
-    settings = read_params(set_, {"evaluation.benchmarks": (benchmark,)})
+    settings = read_params(set_, {"evaluation.benchmarks": tuple(benchmark)})
     setting = core.EvaluationSetting(
         problems, settings.evaluation.livecodebench, settings.execution, WORK / "evaluation", limit
     )
     if sum([model is not None, samples is not None, ground_truth]) != 1:
         raise InputError("give exactly one of --model, --samples and --ground-truth")
-    if samples is not None:
-        result = core.score_samples(samples, benchmark, setting, out)
-    elif model is not None:
-        asked = (settings.inference, settings.budget, settings.model.prompt, ANSWERS)
+    if model is not None:
+        asked = (settings.inference, settings.budget, ANSWERS, settings.model.prompt)
         result = core.evaluate_model(Path(model).name, model, settings.evaluation, setting, out, *asked)
     else:
-        result = core.score_ground_truth(benchmark, setting, out)
+        result = core.score_samples(samples, benchmark, setting, out)
     show_result(result, json_)
 
 

@@ -32,12 +32,9 @@ class Answerer:
         open_model: loads the model, whose answers are kept in `store`; called at most once.
         identity: what the answers depend on besides prompts and sampling: the model's content.
         store: SQLite file where answers are kept, those of all models in one.
-        max_new_tokens: length limit of an answer.
-        seed: every sample's own seed is made from it.
-        samples: of each prompt; one is greedy.
-        temperature: of each sample, where there are several.
-        precision: what the model computes in, where it does so in this process.
+        params: how answers are sampled; one sample of a prompt is greedy, each of several has a seed of its own.
         form: how the model is asked.
+        precision: what the model computes in, where it does so in this process.
     """
 
     def __init__(
@@ -45,17 +42,13 @@ class Answerer:
         open_model: Callable[[], Model],
         identity: str,
         store: Path,
-        *,
-        max_new_tokens: int,
-        seed: int,
-        samples: int = 1,
-        temperature: float = 0.0,
-        precision: str | None = None,
+        params: EvaluationParams,
         form: PromptForm,
+        precision: str | None = None,
     ) -> None:
         self._open, self._identity, self._store = open_model, identity, store
-        self._sampling = Sampling(temperature if samples > 1 else 0.0, max_new_tokens)
-        self._seed, self._samples = seed, samples
+        self._sampling = Sampling(params.temperature if params.samples > 1 else 0.0, params.max_new_tokens)
+        self._seed, self._samples = params.seed, params.samples
         self._precision = precision
         self.form = form
 
@@ -155,14 +148,5 @@ def open_answerer(
             kept = opened.enter_context(AnswerStore(store, f"evaluate {identity}"))
             return opened.enter_context(open_model(model, prompt, asked, cap, kept, params.batch_size))
 
-        yield Answerer(
-            opened_model,
-            identity,
-            store,
-            max_new_tokens=params.max_new_tokens,
-            seed=params.seed,
-            samples=params.samples,
-            temperature=params.temperature,
-            precision=precision_of(model, asked)[0] if asked.backend == "transformers" else None,
-            form=form,
-        )
+        precision = precision_of(model, asked)[0] if asked.backend == "transformers" else None
+        yield Answerer(opened_model, identity, store, params, form, precision)

@@ -6,7 +6,6 @@ Wording and form are those of `evalplus` 0.3.1 and `bigcodebench` 0.2.5 (`codege
 
 from typing import TYPE_CHECKING
 
-from iterpref_core.evaluation.benchmark import PromptForm
 from iterpref_core.inference.backend import cut
 from iterpref_core.inference.prompts import render_messages
 
@@ -47,13 +46,3 @@ def begin_answer(tokenizer: "PreTrainedTokenizerBase", message: str) -> str:
 def continuation(answer: str, stops: tuple[str, ...]) -> str:
     """What both take of a local model's answer: its text before an end string, with blanks for tabs."""
     return cut(answer, stops).replace("\t", "    ")
-
-
-def describe_form(protocol: str, form: PromptForm) -> dict[str, str]:
-    """As it stands under `sampling` in results.json.
-
-    >>> describe_form("evalplus 0.3.1", PromptForm(instruct=True))
-    {'prompt': 'instruct', 'protocol': 'evalplus 0.3.1, chat endpoint'}
-    """
-    shape = ("chat" if form.begun else "chat endpoint") if form.instruct else "completion"
-    return {"prompt": "instruct" if form.instruct else "completion", "protocol": f"{protocol}, {shape}"}

@@ -80,12 +80,14 @@ class Benchmark(ABC, Generic[T]):
     Attributes:
         harness: what judges, as it stands in results.json.
         limits: of each program, as they stand there.
+        protocol: whose prompts a model is asked with, as it stands there; empty for this project's own.
         about: what else stands there.
         identity: what verdicts depend on beside data, limits, isolation and code, as JSON values.
         sanitizer: takes the program out of what `program` returns, in the sandbox; the task has an `entry_point` then.
     """
 
     harness = ENGINE
+    protocol = ""
     sanitizer: Sanitizer | None = None
     identity: Sequence[object] = ()
     about: Mapping[str, object] = MappingProxyType({})
@@ -134,15 +136,14 @@ class Benchmark(ABC, Generic[T]):
         del form
         return ()
 
-    def protocol(self, form: PromptForm) -> dict[str, str]:
-        """How a model is asked, as it stands under `sampling` in results.json."""
-        del form
-        return {}
+    def form_name(self, form: PromptForm) -> str:
+        """Which of the protocol's forms a model is asked in."""
+        return ("chat" if form.begun else "chat endpoint") if form.instruct else "completion"
 
-    def groups(self, task: T) -> dict[str, str]:
-        """Properties by which scores are given too, such as `{"difficulty": "easy"}`."""
+    def difficulty(self, task: T) -> str:
+        """By which scores are given too; empty where tasks have none."""
         del task
-        return {}
+        return ""
 
     def open_executor(self) -> Engine:
         """What runs the programs."""

@@ -13,7 +13,7 @@ from typing import cast
 from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import DataUnavailableError
-from iterpref_core.evaluation.begun_answers import INSTRUCTION, STOPS, begin_answer, continuation, describe_form, fenced
+from iterpref_core.evaluation.begun_answers import INSTRUCTION, STOPS, begin_answer, continuation, fenced
 from iterpref_core.evaluation.benchmark import Benchmark, PromptForm, Question, Sanitizer
 from iterpref_core.evaluation.bigcodebench_data import BigCodeBenchTask, Subset, find_data
 from iterpref_core.evaluation.bigcodebench_environment import contents_digest, find_python
@@ -89,6 +89,7 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
     """
 
     harness = f"bigcodebench-0.2.5 in {ENGINE}"
+    protocol = "bigcodebench 0.2.5"
 
     def __init__(self, name: BenchmarkName, execution: ExecutionParams) -> None:
         _, subset, self.split = name.split("-")
@@ -142,10 +143,6 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
     def stops(self, form: PromptForm) -> tuple[str, ...]:
         """Where bigcodebench ends a local model's answer."""
         return STOPS if form.instruct else COMPLETION_STOPS
-
-    def protocol(self, form: PromptForm) -> dict[str, str]:
-        """bigcodebench's, and which form of it."""
-        return describe_form("bigcodebench 0.2.5", form)
 
     def open_executor(self) -> Engine:
         """An engine whose programs run in BigCodeBench's environment."""

@@ -13,7 +13,7 @@ from typing import cast
 
 from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams
-from iterpref_core.evaluation.begun_answers import INSTRUCTION, STOPS, begin_answer, continuation, describe_form, fenced
+from iterpref_core.evaluation.begun_answers import INSTRUCTION, STOPS, begin_answer, continuation, fenced
 from iterpref_core.evaluation.benchmark import Benchmark, PromptForm, Question, Sanitizer
 from iterpref_core.evaluation.evalplus_data import DatasetName, EvalPlusTask, Suite, find_data
 from iterpref_core.evaluation.evalplus_oracle import Oracle
@@ -36,6 +36,7 @@ class EvalPlus(Benchmark[EvalPlusTask]):
     """
 
     harness = f"evalplus-0.3.1 in {ENGINE}"
+    protocol = "evalplus 0.3.1"
     sanitizer = Sanitizer("evalplus.sanitize")
 
     def __init__(self, name: BenchmarkName, cache: Path, execution: ExecutionParams) -> None:
@@ -94,10 +95,6 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         from evalplus.provider.utility import extra_eos_for_direct_completion
 
         return (*STOPS, *extra_eos_for_direct_completion(self.dataset))
-
-    def protocol(self, form: PromptForm) -> dict[str, str]:
-        """EvalPlus's, and which form of it."""
-        return describe_form("evalplus 0.3.1", form)
 
     def open_executor(self) -> Engine:
         """An engine with numpy, once the expected results are there."""

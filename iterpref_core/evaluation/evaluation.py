@@ -1,9 +1,10 @@
-"""Stage `evaluation`: one model on every benchmark; or existing samples, or a benchmark's own solutions, on one."""
+"""Stage `evaluation`: one model on every benchmark; or existing samples, or a benchmark's own solutions."""
 
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,7 @@ from iterpref_core.evaluation.program_runs import own_samples, run_own_solutions
 from iterpref_core.evaluation.sanitizing import sanitize_all
 from iterpref_core.evaluation.scores import Entry, Evaluated, cut_off, make_entry, metrics_of
 from iterpref_core.execution import Engine
-from iterpref_core.inference.local.checkpoints import is_served
 from iterpref_core.inference.local.fingerprint import model_fingerprint
-from iterpref_core.input_files import Place, parse_json, read_text
 from iterpref_core.records import Sample
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, write_jsonl
 
@@ -90,8 +89,8 @@ def evaluate_model(
     out: Path,
     inference: InferenceParams,
     budget: BudgetParams,
+    answers: Path,
     prompt: PromptStyle = "auto",
-    bought: Path | None = None,
 ) -> dict[str, float]:
     """Measure a model on every benchmark of `params.benchmarks`.
 
@@ -100,11 +99,11 @@ def evaluate_model(
         model: a checkpoint folder, a stage's folder that points at one or at a model behind an endpoint, or a hub id.
         params: benchmarks and sampling.
         setting: what they are measured with.
-        out: folder for results.json and samples/<benchmark>.jsonl; other benchmarks of the same model in it stay.
+        out: folder for results.json and samples/<benchmark>.jsonl.
         inference: how a model behind an endpoint is asked.
         budget: caps on that, of this evaluation.
+        answers: SQLite file that keeps what the model answers.
         prompt: whether the model reads prompts in its chat template.
-        bought: SQLite file for what an endpoint answers; by default such answers are in the cache too.
 
     Returns:
         Per available benchmark, with '+' spelled `_plus`: `<benchmark>/pass_at_1`, `/ci95_low`, `/ci95_high`, `/n`.
@@ -116,78 +115,51 @@ def evaluate_model(
         DataUnavailableError: none of the benchmarks' data can be had here. With at least one that can, the others are
             recorded as not available instead.
     """
-    store = bought if bought and is_served(model) else setting.cache / "answers.sqlite"
-    with open_answerer(model, params, inference, budget, store, prompt) as answerer:
-        return run_benchmarks(name, answerer, params.benchmarks, setting, out, model_fingerprint(model))
+    with open_answerer(model, params, inference, budget, answers, prompt) as answerer:
+        fingerprint = model_fingerprint(model)
+        about = {"model": name} | ({"weights": fingerprint} if fingerprint else {})
+        measured = partial(measure, answerer=answerer, cache=setting.cache)
+        return run_benchmarks(about, params.benchmarks, measured, setting, out)
 
 
-def run_benchmarks(
-    name: str,
-    answerer: Answerer,
-    benchmarks: Sequence[BenchmarkName],
-    setting: EvaluationSetting,
-    out: Path,
-    weights: str | None = None,
+def score_samples(
+    samples: Path | None, names: Sequence[BenchmarkName], setting: EvaluationSetting, out: Path
 ) -> dict[str, float]:
-    """`evaluate_model` with whatever answers prompts; `weights` is the model's fingerprint, for the results."""
-    about = {"model": name} | ({"weights": weights} if weights else {})
-    return _run(about, benchmarks, lambda benchmark: measure(benchmark, answerer, setting.cache), setting, out)
+    """Score the samples of a file, or with None each benchmark's own solutions (a problem's reference).
 
-
-def score_samples(samples: Path, name: BenchmarkName, setting: EvaluationSetting, out: Path) -> dict[str, float]:
-    """Score the samples of a file.
-
-    Rows of other tasks are passed over, and rows that repeat a program of their task count as samples of their own:
-    a warning says how many there are. In the results the model is called as the file.
+    Rows of other tasks are passed over. In the results the model is called as the file, or `ground-truth`.
 
     Raises:
-        InputError: the file is broken, lacks a sample of some task, or `out` has results of another model.
-        DataUnavailableError: the benchmark's data cannot be had here.
-    """
-    given = list(read_jsonl(samples, Sample))
-
-    def score_given(benchmark: Benchmark[Any]) -> Evaluated:
-        found = [sample for sample in given if sample.task_id in benchmark.tasks]
-        if missing := sorted(benchmark.tasks.keys() - {sample.task_id for sample in found}):
-            raise InputError(
-                f"{samples}: no sample for {len(missing)} of {len(benchmark.tasks)} tasks of {name} "
-                f"({', '.join(missing[:3])}…); add them"
-            )
-        _tell_odd_rows(samples, name, given, found)
-        return score_existing(benchmark, found, setting.cache)
-
-    return _run({"model": samples.stem}, [name], score_given, setting, out)
-
-
-def _tell_odd_rows(path: Path, benchmark: BenchmarkName, given: Sequence[Sample], found: Sequence[Sample]) -> None:
-    known = {sample.task_id for sample in found}
-    unknown = [sample.task_id for sample in given if sample.task_id not in known]
-    if unknown:
-        message = "%s: %s rows are of tasks that %s does not have, such as %s; they are not scored"
-        logger.warning(message, path, f"{len(unknown):,}", benchmark, unknown[0])
-    if repeated := len(found) - len(set(found)):
-        message = "%s: %s rows repeat a program of their task; each counts as one more sample of it"
-        logger.warning(message, path, f"{repeated:,}")
-
-
-def score_ground_truth(name: BenchmarkName, setting: EvaluationSetting, out: Path) -> dict[str, float]:
-    """Score the benchmark's own solutions; for `heldout` these are the problems' references.
-
-    Raises:
-        InputError: a problem has no reference, or the benchmark publishes no solutions.
-        DataUnavailableError: the benchmark's data cannot be had here.
+        InputError: the file is broken, or some task has no sample or solution.
+        DataUnavailableError: no benchmark's data can be had here.
     """
 
-    def score_own(benchmark: Benchmark[Any]) -> Evaluated:
-        samples = own_samples(benchmark)
-        if lacking := benchmark.tasks.keys() - {sample.task_id for sample in samples}:
+    def score(benchmark: Benchmark[Any]) -> Evaluated:
+        rows = read_jsonl(samples, Sample) if samples else own_samples(benchmark)
+        known = [sample for sample in rows if sample.task_id in benchmark.tasks]
+        if missing := sorted(benchmark.tasks.keys() - {sample.task_id for sample in known}):
+            what = f"{samples}: no sample" if samples else f"{benchmark.name}: no solution (field 'reference')"
             raise InputError(
-                f"{name}: {len(lacking)} of {len(benchmark.tasks)} tasks have no solution of their own, such as "
-                f"{min(lacking)}; --ground-truth needs the field 'reference' of every problem"
+                f"{what} for {len(missing)} of {len(benchmark.tasks)} tasks of {benchmark.name}, such as "
+                f"{missing[0]}; add them"
             )
-        return score_existing(benchmark, samples, setting.cache)
+        return score_existing(benchmark, known, setting.cache)
 
-    return _run({"model": "ground-truth"}, [name], score_own, setting, out)
+    return run_benchmarks({"model": samples.stem if samples else "ground-truth"}, names, score, setting, out)
+
+
+def score_existing(benchmark: Benchmark[Any], samples: Sequence[Sample], cache: Path) -> Evaluated:
+    """Score programs that are there; a `completion` goes on with its task's prompt."""
+
+    def whole(sample: Sample) -> Sample:
+        if sample.solution is not None:
+            return sample
+        solution = benchmark.completed(benchmark.tasks[sample.task_id], sample.completion or "")
+        return Sample(task_id=sample.task_id, solution=solution)
+
+    with benchmark.open_executor() as executor:
+        own = run_own_solutions(benchmark, executor, cache)
+        return _score(benchmark, executor, list(map(whole, samples)), own, [False] * len(samples))
 
 
 def measure(benchmark: Benchmark[Any], answerer: Answerer, cache: Path) -> Evaluated:
@@ -211,123 +183,64 @@ def measure(benchmark: Benchmark[Any], answerer: Answerer, cache: Path) -> Evalu
             for (task, _), program in zip(answered, programs, strict=True)
         ]
         truncated = [answer.truncated for _, answer in answered]
-        evaluated = score(benchmark, executor, samples, own, truncated)
-    about = {"sampling": answerer.sampling | benchmark.protocol(form), "truncated": sum(truncated)}
-    return Evaluated(evaluated.entry | about, evaluated.samples)
+        evaluated = _score(benchmark, executor, samples, own, truncated)
+    sampling = answerer.sampling
+    if benchmark.protocol:
+        sampling["prompt"] = "instruct" if form.instruct else "completion"
+        sampling["protocol"] = f"{benchmark.protocol}, {benchmark.form_name(form)}"
+    return Evaluated(evaluated.entry | {"sampling": sampling, "truncated": sum(truncated)}, evaluated.samples)
 
 
-def score_existing(benchmark: Benchmark[Any], samples: Sequence[Sample], cache: Path) -> Evaluated:
-    """Score programs that are there; those that are completions are completed."""
-
-    def whole(sample: Sample) -> Sample:
-        if sample.solution is not None:
-            return sample
-        solution = benchmark.completed(benchmark.tasks[sample.task_id], sample.completion or "")
-        return Sample(task_id=sample.task_id, solution=solution)
-
-    with benchmark.open_executor() as executor:
-        own = run_own_solutions(benchmark, executor, cache)
-        return score(benchmark, executor, [whole(sample) for sample in samples], own)
-
-
-def score(
+def _score(
     benchmark: Benchmark[Any],
     executor: Engine,
     samples: Sequence[Sample],
     own: Mapping[str, ProgramRun],
-    truncated: Sequence[bool] = (),
+    truncated: Sequence[bool],
 ) -> Evaluated:
-    """Run programs of every task and summarize what became of them.
-
-    Args:
-        benchmark: the benchmark.
-        executor: runs programs.
-        samples: whole programs of its tasks.
-        own: what became of its own solutions.
-        truncated: of each sample, whether its answer ended at `max_new_tokens`; empty where none did.
-    """
     reference_s = {task_id: run.cpu_s for task_id, run in own.items() if run.verdict == "passed"}
     runs = run_samples(benchmark, executor, samples, reference_s, "score")
-    if truncated:
-        runs = [cut_off(run, cut) for run, cut in zip(runs, truncated, strict=True)]
-    entry = make_entry(benchmark, samples, runs, own) | {"isolation": executor.isolation}
-    return Evaluated(entry, tuple(samples))
+    runs = [cut_off(run) if cut else run for run, cut in zip(runs, truncated, strict=True)]
+    return Evaluated(make_entry(benchmark, samples, runs, own) | {"isolation": executor.isolation}, tuple(samples))
 
 
-def _run(
+def run_benchmarks(
     about: Mapping[str, str],
     names: Sequence[BenchmarkName],
     evaluate: Callable[[Benchmark[Any]], Evaluated],
     setting: EvaluationSetting,
     out: Path,
 ) -> dict[str, float]:
-    """Measure benchmarks; what cannot be had is an entry that says why.
+    """Measure benchmarks and write results.json and samples; what cannot be had is an entry that says why.
+
+    Args:
+        about: the model's name, and its fingerprint where it has weights.
+        names: of the benchmarks.
+        evaluate: measures one.
+        setting: what they are measured with.
+        out: folder of the results, which replace those that are there.
 
     Raises:
         DataUnavailableError: nothing can be had.
     """
-    kept = _other_benchmarks(out / RESULTS, about, names)
-    found: dict[BenchmarkName, Evaluated] = {}
+    entries: dict[str, Entry] = {}
+    samples: dict[str, Sequence[Sample]] = {}
     for name in names:
         try:
             benchmark = open_benchmark(name, setting)
             evaluated = evaluate(benchmark)
-            limit = {} if setting.limit is None else {"limit": setting.limit}
-            found[name] = Evaluated(evaluated.entry | dict(benchmark.about) | limit, evaluated.samples)
         except DataUnavailableError as error:
             logger.warning("%s: %s", name, error)
-            found[name] = Evaluated({"available": False, "reason": str(error)}, ())
-    if not any(evaluated.entry["available"] for evaluated in found.values()):
-        raise DataUnavailableError("; ".join(dict.fromkeys(evaluated.entry["reason"] for evaluated in found.values())))
-    return _write(about, found, kept, out)
-
-
-def _other_benchmarks(path: Path, about: Mapping[str, str], names: Sequence[BenchmarkName]) -> dict[str, Entry]:
-    """The entries of results.json that this run does not replace.
-
-    Raises:
-        InputError: they are of another model, or the file is no results.json.
-    """
-    if not path.is_file():
-        return {}
-    there = parse_json(read_text(path), Place(path, 1))
-    if not isinstance(there, dict) or not isinstance(there.get("benchmarks"), dict):
-        raise InputError(f"{path}: no results of an evaluation; move it away, or give another folder")
-    kept = {name: entry for name, entry in there["benchmarks"].items() if name not in names}
-    asked = any("sampling" in entry for entry in kept.values())  # samples of one model may be in files of several names
-    if kept and (there.get("weights") != about.get("weights") or (asked and there.get("model") != about["model"])):
-        raise InputError(
-            f"{path}: has {', '.join(kept)} of model {there.get('model')!r} "
-            f"(weights {str(there.get('weights'))[:12]}), and this is {about['model']!r} "
-            f"(weights {str(about.get('weights'))[:12]}); give another folder, or remove it"
-        )
-    return kept
-
-
-def _write(
-    about: Mapping[str, str], results: Mapping[BenchmarkName, Evaluated], kept: Mapping[str, Entry], out: Path
-) -> dict[str, float]:
-    """Write a run's samples, then results.json, which never has a benchmark beside another run's samples of it."""
-    if kept:
-        _write_results(about, kept, out / RESULTS)
-    else:
-        (out / RESULTS).unlink(missing_ok=True)
-    for name, evaluated in results.items():
-        path = out / SAMPLES / f"{name}.jsonl"
-        if evaluated.samples:
-            write_jsonl(path, evaluated.samples)
-        else:
-            path.unlink(missing_ok=True)
-    entries: dict[str, Entry] = {name: evaluated.entry for name, evaluated in results.items()}
-    _write_results(about, {**kept, **entries}, out / RESULTS)
-    metrics: dict[str, float] = {}
-    for benchmark, entry in entries.items():
-        metrics.update(metrics_of(benchmark, entry))
-    return metrics
-
-
-def _write_results(about: Mapping[str, str], entries: Mapping[str, Entry], path: Path) -> None:
-    """The same results are the same bytes."""
-    with atomic_writer(path) as file:
+            entries[name] = {"available": False, "reason": str(error)}
+            continue
+        limit = {} if setting.limit is None else {"limit": setting.limit}
+        entries[name], samples[name] = evaluated.entry | dict(benchmark.about) | limit, evaluated.samples
+    if not samples:
+        raise DataUnavailableError("; ".join(dict.fromkeys(entry["reason"] for entry in entries.values())))
+    (out / RESULTS).unlink(missing_ok=True)  # it never stands beside another run's samples
+    for measured, programs in samples.items():
+        write_jsonl(out / SAMPLES / f"{measured}.jsonl", programs)
+    with atomic_writer(out / RESULTS) as file:
         json.dump({**about, "benchmarks": entries}, file, indent=2, sort_keys=True)
         file.write("\n")
+    return {key: value for measured in samples for key, value in metrics_of(measured, entries[measured]).items()}

@@ -1,7 +1,7 @@
 """Held-out and validation benchmarks: this project's own problems of that split, run with all their tests."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -16,28 +16,6 @@ from iterpref_core.records import Problem, Sample
 from iterpref_core.storage.jsonl import read_jsonl
 
 
-def load_split(problems: Path, split: str) -> tuple[Problem, ...]:
-    """The problems of one split, each with at least one test.
-
-    Raises:
-        InputError: the file cannot be read, has no problem of this split, or one without a test.
-    """
-    found = tuple(problem for problem in read_jsonl(problems, Problem, unique=True) if problem.split == split)
-    if not found:
-        raise InputError(f"{problems}: no problem of split {split!r}; run stage problems or name another file")
-    for problem in found:
-        check_tests(problem, problems)
-    return found
-
-
-def digest(problems: Sequence[Problem]) -> str:
-    """SHA-256 of exactly these problems: other splits of the file may change without changing a result."""
-    sha256 = hashlib.sha256()
-    for problem in problems:
-        sha256.update(problem.to_json().encode() + b"\n")
-    return sha256.hexdigest()
-
-
 class Heldout(Benchmark[Problem]):
     """Problems of one split; `heldout` for results, `validation` for choosing anything.
 
@@ -48,9 +26,17 @@ class Heldout(Benchmark[Problem]):
     """
 
     def __init__(self, split: Literal["heldout", "validation"], problems: Path, execution: ExecutionParams) -> None:
-        found = load_split(problems, split)
-        tasks = {problem.task_id: problem for problem in found}
-        super().__init__(split, (split, digest(found)), tasks, execution)
+        tasks = {}
+        for problem in read_jsonl(problems, Problem, unique=True):
+            if problem.split == split:
+                check_tests(problem, problems)
+                tasks[problem.task_id] = problem
+        if not tasks:
+            raise InputError(f"{problems}: no problem of split {split!r}; run stage problems or name another file")
+        lines = "".join(f"{problem.to_json()}\n" for problem in tasks.values())
+        # Of exactly these problems: other splits of the file may change without changing a result.
+        sha256 = hashlib.sha256(lines.encode()).hexdigest()
+        super().__init__(split, (split, sha256), tasks, execution)
         self.identity = [execution.model_dump(mode="json", include={"environments"})]
         self.limits |= {"reference_factor": REFERENCE_FACTOR}
 

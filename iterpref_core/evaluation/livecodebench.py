@@ -14,14 +14,7 @@ from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
 from iterpref_core.errors import RecordError
 from iterpref_core.evaluation.benchmark import Benchmark, PromptForm, Question
 from iterpref_core.evaluation.livecodebench_data import LiveTask, PublishedTest, find_live_data, read_tests
-from iterpref_core.evaluation.livecodebench_prompts import (
-    STOP,
-    SYSTEM,
-    extract_program,
-    find_examples,
-    make_prompt,
-    style_of,
-)
+from iterpref_core.evaluation.livecodebench_prompts import STOP, extract_program, make_question, style_of
 from iterpref_core.execution import ENGINE, Engine, Judge, Program, StdinTest, ValueTest, open_executor
 from iterpref_core.execution.sandbox.encoding import Digest, summarize
 
@@ -34,15 +27,16 @@ _STARRED = (
 )
 SETUP = "\n".join(
     [
+        "import builtins",
+        "builtins.exit = builtins.quit = None",
         *(f"from {module} import *" for module in (*_STARRED, "builtins", "typing")),
         *(f"import {module}" for module in _STARRED),
         "sys.setrecursionlimit(50000)",
         "sys.set_int_max_str_digits(50000)",
     ]
 )
-"""Names that every program finds, imported in the order of the benchmark's runner: later ones hide earlier ones."""
-_NO_EXIT = "import builtins\nbuiltins.exit = builtins.quit = None\n"
-"""The runner takes these away; `sys.exit` stays."""
+"""Names that every program finds, imported in the order of the benchmark's runner: later ones hide earlier ones. It
+takes `exit` and `quit` away; `sys.exit` stays."""
 
 
 class LiveCodeBench(Benchmark[LiveTask]):
@@ -54,19 +48,17 @@ class LiveCodeBench(Benchmark[LiveTask]):
     """
 
     harness = f"{ENGINE}+livecodebench"
+    protocol = "lcb_runner"
 
     def __init__(self, params: LiveCodeBenchParams, execution: ExecutionParams) -> None:
         name, sha256, tasks = find_live_data(params)
         super().__init__("livecodebench", (name, sha256), tasks, execution.model_copy(update=LIMITS))
-        self._official, self._examples = params.runner == "official", find_examples()
-        self.about = {"window": params.model_dump(mode="json", exclude={"runner"}), "runner": params.runner}
+        self.about = {"window": params.model_dump(mode="json")}
         self._tests_of = lru_cache(maxsize=4)(read_tests)
 
     def prompt(self, task: LiveTask, form: PromptForm) -> Question:
         """What the benchmark's runner asks a model of this family."""
-        style = style_of(form)
-        text = make_prompt(task, style, form.tokenizer, self._examples)
-        return Question(text, SYSTEM) if style == "OpenAIChat" else Question(text, verbatim=True)
+        return make_question(task, form)
 
     def program(self, task: LiveTask, answer: str, form: PromptForm) -> str:
         """What the runner takes for the program."""
@@ -83,30 +75,27 @@ class LiveCodeBench(Benchmark[LiveTask]):
         tests, function = self._tests_of(task)
         if function and "class Solution" in code:
             function = f"Solution().{function}"
-        setup = f"{_NO_EXIT}{SETUP}" if self._official else f"{SETUP}\nquit = exit"
         for number, test in enumerate(tests, 1):
             if not function:
-                yield Program(code, (StdinTest(test.input, self._official),), setup, judge=right_output(test.output))
+                yield Program(code, (StdinTest(test.input, official=True),), SETUP, judge=right_output(test.output))
                 continue
             try:
                 arguments, expected = parse_arguments(test)
             except ValueError as error:
                 raise RecordError(f"{task.where}: test {number}: not JSON ({error}); fetch the file again") from None
-            yield Program(code, (ValueTest(function, arguments),), setup, judge=right_value(expected))
+            yield Program(code, (ValueTest(function, arguments),), SETUP, judge=right_value(expected))
 
     def stops(self, form: PromptForm) -> tuple[str, ...]:
         """The runner gives its stop text to models that it has generate, and to no server."""
         return () if style_of(form) == "OpenAIChat" else (STOP,)
 
-    def protocol(self, form: PromptForm) -> dict[str, str]:
-        """The runner's, and for which family of models."""
-        style = style_of(form)
-        own = ", own example" if style == "GenericBase" and self._examples is None else ""
-        return {"prompt": "instruct" if form.instruct else "completion", "protocol": f"lcb_runner, {style}{own}"}
+    def form_name(self, form: PromptForm) -> str:
+        """The runner's name for the family of the model."""
+        return style_of(form)
 
-    def groups(self, task: LiveTask) -> dict[str, str]:
-        """As the paper's table 10, and by contest."""
-        return {"difficulty": task.difficulty, "platform": task.platform}
+    def difficulty(self, task: LiveTask) -> str:
+        """As in the paper's table 10."""
+        return task.difficulty
 
     def open_executor(self) -> Engine:
         """An engine with numpy."""

@@ -2,20 +2,20 @@
 
 A release takes gigabytes, nearly all of it private tests. The files are read once for what is asked, and each
 problem's tests again when its programs are run. Private tests are published as JSON or, to save space, as
-base64(zlib(pickle(JSON text))). A pickle is a program: who loads one runs it. Here its opcodes are read, and nothing is
-accepted but those that make one string.
+base64(zlib(pickle(JSON text))). A pickle is a program: who loads one runs it. Here nothing that it names is imported.
 """
 
 import base64
 import hashlib
+import io
 import json
-import pickletools
+import pickle
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -28,8 +28,6 @@ from iterpref_core.storage.jsonl import describe_validation_error
 MAX_TESTS = 1 << 30
 """Bytes of one problem's tests, decompressed; the largest of the published ones are far below."""
 
-_STRINGS = frozenset({"UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"})
-_BESIDE_STRINGS = frozenset({"PROTO", "FRAME", "PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE", "STOP"})
 
 
 class PublishedTest(Record):
@@ -161,28 +159,29 @@ def _decompress(text: str) -> bytes:
     return data
 
 
-def read_pickled_string(data: bytes) -> str:
-    r"""The string that a pickle consists of; nothing is executed, imported or built.
+class _PlainUnpickler(pickle.Unpickler):
+    """Builds strings and other plain values; whatever a pickle would import or call is refused."""
 
-    >>> import pickle
+    def find_class(self, module: str, name: str) -> NoReturn:
+        raise pickle.UnpicklingError(f"a pickle that wants {module}.{name}")
+
+
+def read_pickled_string(data: bytes) -> str:
+    r"""The string that a pickle consists of; nothing is imported or called.
+
     >>> read_pickled_string(pickle.dumps("tests"))
     'tests'
 
     Raises:
-        ValueError: the pickle is broken, or has an opcode that a lone string does not need.
+        ValueError: the pickle is broken, or holds anything else.
     """
-    strings = []
     try:
-        for opcode, argument, position in pickletools.genops(data):
-            if opcode.name in _STRINGS:
-                strings.append(str(argument))
-            elif opcode.name not in _BESIDE_STRINGS:
-                raise ValueError(f"a pickle with opcode {opcode.name} at byte {position}, not one of a string alone")
-    except (OverflowError, MemoryError, UnicodeError) as error:
-        raise ValueError(f"a broken pickle ({error})") from None
-    if len(strings) != 1:
-        raise ValueError(f"a pickle with {len(strings)} strings")
-    return strings[0]
+        text = _PlainUnpickler(io.BytesIO(data)).load()
+    except Exception as error:  # noqa: BLE001 - broken pickles raise nearly anything
+        raise ValueError(f"a broken pickle ({error!r})") from None
+    if not isinstance(text, str):
+        raise ValueError(f"a pickle of a {type(text).__name__}, not of a string")
+    return text
 
 
 def _read_tasks(path: Path) -> Iterator[tuple[LiveTask, bytes, datetime]]:

@@ -8,22 +8,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from iterpref_core.evaluation.benchmark import Benchmark, ProgramRun
 from iterpref_core.execution import Engine
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Sample
 from iterpref_core.storage.code_digest import code_digest
-from iterpref_core.storage.jsonl import atomic_writer
+from iterpref_core.storage.make_once import make_once
 
 logger = logging.getLogger(__name__)
 
 JUDGED_BY = ("iterpref_core.evaluation", "iterpref_core.execution")
 """The code that decides verdicts."""
-NAMED = 10
-"""Tasks that a warning names."""
-
 
 UNJUDGED = ProgramRun("infra_error", "the task's own solution fails here, so it is not known what is right", "", 0.0)
 
@@ -86,25 +81,21 @@ def run_own_solutions(benchmark: Benchmark[Any], executor: Engine, cache: Path) 
     decisive = [benchmark.harness, benchmark.data[1], programs, benchmark.limits, executor.isolation]
     machine = [platform.node(), platform.machine(), code_digest(*JUDGED_BY)]
     key = json.dumps([decisive, list(benchmark.identity), machine], sort_keys=True)
-    path = cache / f"own-solutions-{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
     limits = dict.fromkeys(benchmark.tasks, benchmark.execution.cpu_s)
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        if path.is_file():
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            runs = {task_id: ProgramRun(*fields) for task_id, fields in kept.items()}
-        else:
-            outcomes = run_samples(benchmark, executor, samples, limits, "own solutions")
-            runs = dict(zip((sample.task_id for sample in samples), outcomes, strict=True))
-            if all(run.verdict != "infra_error" for run in outcomes):  # that may be the machine's doing
-                with atomic_writer(path) as file:
-                    json.dump(runs, file, indent=1)
-    failed = [task_id for task_id, run in runs.items() if run.verdict != "passed"]
-    if failed:
-        shown = ", ".join(failed[:NAMED]) + (f" and {len(failed) - NAMED} more" if len(failed) > NAMED else "")
-        message = "%s: the benchmark's own solutions fail for %s; results.json says more"
-        logger.warning(message, benchmark.name, shown)
+    def run_all(partial: Path) -> None:
+        outcomes = run_samples(benchmark, executor, samples, limits, "own solutions")
+        runs = dict(zip((sample.task_id for sample in samples), outcomes, strict=True))
+        partial.write_text(json.dumps(runs, indent=1), encoding="utf-8")
+
+    path = make_once(cache / f"own-solutions-{hashlib.sha256(key.encode()).hexdigest()[:32]}.json", run_all)
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    runs = {task_id: ProgramRun(*fields) for task_id, fields in kept.items()}
+    if any(run.verdict == "infra_error" for run in runs.values()):
+        path.unlink(missing_ok=True)  # that may be the machine's doing
+    if failed := [task_id for task_id, run in runs.items() if run.verdict != "passed"]:
+        message = "%s: %s of the benchmark's own solutions fail, such as %s; results.json names them"
+        logger.warning(message, benchmark.name, len(failed), failed[0])
     return runs
 
 

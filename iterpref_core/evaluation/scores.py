@@ -1,6 +1,6 @@
 """Scores: from verdicts to an entry of results.json."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,9 +22,9 @@ class Evaluated:
     samples: tuple[Sample, ...]
 
 
-def cut_off(run: ProgramRun, truncated: bool) -> ProgramRun:
-    """What became of a sample, knowing whether its answer ended at `max_new_tokens`: that alone explains a failure."""
-    return run._replace(verdict="truncated", exception="") if truncated and run.verdict not in UNDECIDED else run
+def cut_off(run: ProgramRun) -> ProgramRun:
+    """What became of a sample whose answer ended at `max_new_tokens`: that alone explains a failure."""
+    return run if run.verdict in UNDECIDED else run._replace(verdict="truncated", exception="")
 
 
 def make_entry(
@@ -75,24 +75,18 @@ def make_entry(
         trusted = score_tasks(verdicts, failed) if failed else None
         if trusted is not None:
             entry["without_failed_truth"] = trusted.to_json()
-    return entry | _by_group(benchmark, verdicts)
+    return entry | _by_difficulty(benchmark, verdicts)
 
 
-def _by_group(benchmark: Benchmark[Any], verdicts: Mapping[str, list[Verdict]]) -> Entry:
-    """Scores by each property of the tasks; groups in which nothing could be scored are left out."""
-    tasks: defaultdict[str, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+def _by_difficulty(benchmark: Benchmark[Any], verdicts: Mapping[str, list[Verdict]]) -> Entry:
+    """Tasks and scores by difficulty, where tasks have one and any could be scored."""
+    tasks: dict[str, list[str]] = {}
     for task_id in verdicts:
-        for name, value in benchmark.groups(benchmark.tasks[task_id]).items():
-            tasks[f"by_{name}"][value].append(task_id)
-    found: Entry = {}
-    for name, values in tasks.items():
-        for value, task_ids in values.items():
-            some = {task_id: verdicts[task_id] for task_id in task_ids}
-            score = score_tasks(some)
-            if score is not None:
-                errors = _count(verdict for several in some.values() for verdict in several if verdict != "passed")
-                found.setdefault(name, {})[value] = score.to_json() | {"errors": errors, "tasks": task_ids}
-    return found
+        if difficulty := benchmark.difficulty(benchmark.tasks[task_id]):
+            tasks.setdefault(difficulty, []).append(task_id)
+    scores = {name: score_tasks({task_id: verdicts[task_id] for task_id in some}) for name, some in tasks.items()}
+    found = {name: score.to_json() | {"tasks": tasks[name]} for name, score in scores.items() if score}
+    return {"by_difficulty": found} if found else {}
 
 
 def _by_task(samples: Sequence[Sample], values: Sequence[Any]) -> dict[str, list[Any]]:
@@ -107,13 +101,11 @@ def _count(names: Any) -> dict[str, int]:
 
 
 def metrics_of(benchmark: str, entry: Entry) -> dict[str, float]:
-    """The numbers of an entry under names that MLflow accepts; none if the benchmark is not available.
+    """The numbers of an entry of a benchmark that was measured, under names that MLflow accepts.
 
-    >>> metrics_of("mbpp+", {"available": True, "n": 4, "pass_at_1": 0.5, "ci95": [0.25, 0.75]})["mbpp_plus/pass_at_1"]
+    >>> metrics_of("mbpp+", {"n": 4, "pass_at_1": 0.5, "ci95": [0.25, 0.75]})["mbpp_plus/pass_at_1"]
     0.5
     """
-    if not entry["available"]:
-        return {}
     name = benchmark.replace("+", "_plus")
     numbers = {"pass_at_1": entry["pass_at_1"], "ci95_low": entry["ci95"][0], "ci95_high": entry["ci95"][1]}
     numbers |= {"n": float(entry["n"])} | ({"pass_at_5": entry["pass_at_5"]} if "pass_at_5" in entry else {})

@@ -25,7 +25,7 @@ def execution() -> ExecutionParams:
 
 @pytest.fixture
 def setting(execution: ExecutionParams, tmp_path: Path) -> EvaluationSetting:
-    window = LiveCodeBenchParams(release="release_v5", since=None, until=None, runner="official")
+    window = LiveCodeBenchParams(release="release_v5", since=None, until=None)
     return EvaluationSetting(tmp_path / "problems.jsonl", window, execution, tmp_path / "cache")
 
 

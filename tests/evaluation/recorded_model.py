@@ -6,12 +6,18 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
+from iterpref_core.config import EvaluationParams, load_params
 from iterpref_core.evaluation.answerer import Answerer
 from iterpref_core.evaluation.benchmark import PromptForm
 from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.inference.backend import Completion, Model, Request, Sampling
 from iterpref_core.inference.stored_model import StoredModel
 from tests.fake_models import FakeModel
+from tests.settings import ROOT
+
+SAMPLING: EvaluationParams = load_params(ROOT / "params.yaml").evaluation.model_copy(
+    update={"samples": 1, "max_new_tokens": 9, "seed": 0}
+)
 
 
 class RecordedModel(FakeModel):
@@ -29,10 +35,8 @@ class RecordedModel(FakeModel):
 def answerer_of(
     model: RecordedModel, folder: Path, *, instruct: bool, tokenizer: PreTrainedTokenizerBase | None = None
 ) -> Answerer:
-    form = PromptForm(instruct, tokenizer)
-    return Answerer(
-        lambda: kept(model, folder / "a.sqlite"), "m", folder / "a.sqlite", max_new_tokens=9, seed=0, form=form
-    )
+    form, store = PromptForm(instruct, tokenizer), folder / "a.sqlite"
+    return Answerer(lambda: kept(model, store), "m", store, SAMPLING, form)
 
 
 def kept(model: Model, store: Path, identity: str = "m", **settings: Any) -> StoredModel:

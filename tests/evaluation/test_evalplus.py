@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from iterpref_core.config import Benchmark
-from iterpref_core.evaluation.benchmark import PromptForm
 from iterpref_core.evaluation.evalplus import EvalPlus
 from iterpref_core.evaluation.evalplus_oracle import Oracle
 from iterpref_core.evaluation.evaluation import EvaluationSetting, measure, open_benchmark, score_existing
@@ -51,14 +50,6 @@ def test_own_solutions_pass_in_a_slice_with_special_oracles(
         entry = score(name, setting)
         assert (entry["pass_at_1"], entry["n"]) == (1.0, 3)
         assert entry["ground_truth"] == {"n": 3, "passed": 3, "failed": []}
-
-
-def test_find_zero_takes_any_root_and_no_other_value(evalplus_slice: EvalPlusSlice, setting: EvaluationSetting) -> None:
-    evalplus_slice("humaneval", "HumanEval/32")
-    right = own_solution(setting)
-    shifted = right.replace("def find_zero", "def root") + "\n\ndef find_zero(xs):\n    return root(xs) + 1\n"
-    entry = score("humaneval", setting, shifted, "def find_zero(xs):\n    return None\n")
-    assert entry["errors"] == {"wrong_answer": 2}
 
 
 def test_verdicts_by_kind_and_nothing_a_program_does_gets_out(
@@ -119,7 +110,7 @@ def test_the_benchmark_s_own_solutions_are_scored_before_the_model_is_asked(
     told: list[bool] = []
 
     def answer(_: object) -> str:
-        told.append("own solutions fail for HumanEval/2" in caplog.text)
+        told.append("own solutions fail, such as HumanEval/2" in caplog.text)
         return "    return 1"
 
     answerer = answerer_of(RecordedModel(answer), tmp_path, instruct=False)
@@ -145,16 +136,3 @@ def test_expected_results_are_computed_once(
     first = score("humaneval", setting)
     monkeypatch.setattr(Oracle, "_compute", None)  # called again it would fail
     assert score("humaneval", setting) == first
-
-
-def test_prompts_and_programs_have_the_form_of_the_model(
-    evalplus_slice: EvalPlusSlice, setting: EvaluationSetting
-) -> None:
-    evalplus_slice("mbpp", "Mbpp/2")
-    bench = EvalPlus("mbpp", setting.cache, setting.execution)
-    (task,) = bench.tasks.values()
-    text, base, chat = task.prompt.strip(), PromptForm(instruct=False), PromptForm(instruct=True)
-    assert bench.prompt(task, base).text == text
-    assert bench.program(task, "\treturn x\nassert f(1) == 2", base) == f"{text}\n    return x"
-    assert bench.prompt(task, chat).text.endswith(f"```python\n{text}\n```")
-    assert bench.program(task, "Sure:\n```python\nx\n```", chat) == "Sure:\n```python\nx\n```"

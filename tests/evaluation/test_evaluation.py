@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from math import comb
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,8 @@ from iterpref_core.evaluation.benchmark import PromptForm
 from iterpref_core.evaluation.evaluation import (
     EvaluationSetting,
     evaluate_model,
+    measure,
     run_benchmarks,
-    score_ground_truth,
     score_samples,
 )
 from iterpref_core.inference.backend import Answered, Completion, Model, Request, Sampling, ignore
@@ -44,7 +45,7 @@ PARAMS = section(
     batch_size=2,
     max_new_tokens=4,
     bootstrap=10,
-    livecodebench=LiveCodeBenchParams(release="release_v5", since=None, until=None, runner="official"),
+    livecodebench=LiveCodeBenchParams(release="release_v5", since=None, until=None),
 )
 DOUBLE, SQUARE = "Write f that will double x (heldout).", "Write f that will square x (heldout)."
 ANSWERS = {DOUBLE: ["```python\ndef f(x):\n    return x + x\n```"], SQUARE: ["def f(x):\n    return x + x\n"]}
@@ -60,17 +61,11 @@ class Bench:
     def run(
         self, benchmarks: tuple[Benchmark, ...], out: str = "out", identity: str = "model", samples: int = 1
     ) -> dict[str, float]:
-        answerer = Answerer(
-            lambda: self._open(identity),
-            identity,
-            self.folder / "answers.sqlite",
-            max_new_tokens=9,
-            seed=1,
-            samples=samples,
-            temperature=0.5,
-            form=PromptForm(instruct=True),
-        )
-        return run_benchmarks("base", answerer, benchmarks, self.setting, self.folder / out)
+        params = PARAMS.model_copy(update={"max_new_tokens": 9, "samples": samples, "temperature": 0.5})
+        store, form = self.folder / "answers.sqlite", PromptForm(instruct=True)
+        answerer = Answerer(lambda: self._open(identity), identity, store, params, form)
+        measured = partial(measure, answerer=answerer, cache=self.setting.cache)
+        return run_benchmarks({"model": "base"}, benchmarks, measured, self.setting, self.folder / out)
 
     def _open(self, identity: str) -> Model:
         self.opened += 1
@@ -144,36 +139,25 @@ def test_nothing_to_measure_is_an_error_and_writes_nothing(bench: Bench) -> None
     assert not (bench.folder / "out").exists()
 
 
-def test_ground_truth_of_heldout_is_its_references(bench: Bench, tmp_path: Path) -> None:
-    metrics = score_ground_truth("heldout", bench.setting, tmp_path / "out")
-    assert metrics["heldout/pass_at_1"] == 1.0
-
-
-def test_samples_of_other_tasks_and_repeated_ones_are_counted_and_missing_ones_refused(
-    bench: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    samples = tmp_path / "mine.jsonl"
-    lines = [{"task_id": "h/double", "solution": "def f(x): return x * 2"}, {"task_id": "other", "solution": "pass"}]
+def test_samples_of_a_file_or_the_references_are_scored_and_missing_ones_refused(bench: Bench, tmp_path: Path) -> None:
+    samples, out = tmp_path / "mine.jsonl", tmp_path / "out"
+    lines = [{"task_id": "h/double", "solution": "def f(x): return x * 2"}, {"task_id": "v/double", "solution": "pass"}]
     samples.write_text("\n".join(map(json.dumps, lines)))
-    with pytest.raises(InputError, match=r"no sample for 1 of 2 tasks of heldout \(h/square"):
-        score_samples(samples, "heldout", bench.setting, tmp_path / "out")
-    lines += [{"task_id": "h/square", "solution": "def f(x): return x"}] * 2
-    samples.write_text("\n".join(map(json.dumps, lines)))
-    metrics = score_samples(samples, "heldout", bench.setting, tmp_path / "out")
-    assert (metrics["heldout/pass_at_1"], metrics["heldout/n"]) == (0.5, 2)
-    assert (
-        "mine.jsonl: 1 rows are of tasks that heldout does not have, such as other; they are not scored" in caplog.text
-    )
-    assert "mine.jsonl: 1 rows repeat a program of their task; each counts as one more sample of it" in caplog.text
-    (tmp_path / "another.jsonl").write_text(json.dumps({"task_id": "v/double", "solution": "def f(x): return 2 * x"}))
-    score_samples(tmp_path / "another.jsonl", "validation", bench.setting, tmp_path / "out")
-    assert list(bench.results()) == ["heldout", "validation"], "a folder may hold samples of several files"
+    with pytest.raises(InputError, match=r"mine\.jsonl: no sample for 1 of 2 tasks of heldout, such as h/square"):
+        score_samples(samples, ["heldout"], bench.setting, out)
+    samples.write_text("\n".join(map(json.dumps, [*lines, {"task_id": "h/square", "solution": "def f(x): return x"}])))
+    metrics = score_samples(samples, ["heldout", "validation"], bench.setting, out)
+    assert (metrics["heldout/pass_at_1"], metrics["heldout/n"], metrics["validation/pass_at_1"]) == (0.5, 2, 0.0)
+    assert json.loads((out / "results.json").read_text())["model"] == "mine"
+    assert sorted(path.name for path in (out / "samples").iterdir()) == ["heldout.jsonl", "validation.jsonl"]
+    assert score_samples(None, ["heldout"], bench.setting, out)["heldout/pass_at_1"] == 1.0
+    assert list(bench.results()) == ["heldout"], "a folder has the results of one run"
 
 
 def test_a_real_checkpoint_is_measured(bench: Bench, word_model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     settings = load_params(ROOT / "params.yaml")
-    asked = (settings.inference, settings.budget)
+    asked = (settings.inference, settings.budget, tmp_path / "answers.sqlite")
     metrics = evaluate_model("base", word_model, PARAMS, bench.setting, out, *asked)
     assert (metrics["heldout/pass_at_1"], metrics["heldout/n"]) == (0.0, 2)
     assert json.loads((out / "results.json").read_text())["model"] == "base"
@@ -199,9 +183,9 @@ def test_a_model_behind_an_endpoint_is_measured_and_its_answers_are_paid_for_onc
         )
         inputs = ("debugger", tmp_path / "debugger", PARAMS, bench.setting, tmp_path / "out", inference)
         with pytest.raises(BudgetError):
-            evaluate_model(*inputs, budget)
+            evaluate_model(*inputs, budget, tmp_path / "answers.sqlite")
         for _ in range(2):
-            metrics = evaluate_model(*inputs, budget.model_copy(update={"calls": 2}))
+            metrics = evaluate_model(*inputs, budget.model_copy(update={"calls": 2}), tmp_path / "answers.sqlite")
     assert (metrics["heldout/pass_at_1"], metrics["heldout/n"]) == (0.5, 2)
     assert mock.stats()["calls"] == 2
 
@@ -271,43 +255,11 @@ def test_an_answer_that_was_cut_and_does_not_pass_is_truncated(bench: Bench, cap
     assert "heldout: 2 of 2 answers were cut: raise evaluation.max_new_tokens" in caplog.text
 
 
-def test_a_folder_holds_several_benchmarks_of_one_model(bench: Bench) -> None:
-    asked = DOUBLE.replace("heldout", "validation")
-    bench.backend = ReplayModel(ANSWERS | {asked: ["def f(x):\n    return 2 * x\n"]})
-    bench.run(("validation",))
-    before = bench.results()["validation"]
-    bench.run(("heldout",))
-    assert list(bench.results()) == ["heldout", "validation"]
-    assert bench.results()["validation"] == before
-    samples = sorted(path.name for path in (bench.folder / "out/samples").iterdir())
-    assert samples == ["heldout.jsonl", "validation.jsonl"]
-    together = bench.folder / "together"
-    bench.run(("heldout", "validation"), "together")
-    for name in ("results.json", *(f"samples/{name}" for name in samples)):
-        assert (bench.folder / "out" / name).read_bytes() == (together / name).read_bytes()
-
-    path = together / "results.json"
-    path.write_text(path.read_text().replace('"base"', '"other"'))
-    with pytest.raises(InputError, match=r"has validation of model 'other' .* this is 'base'"):
-        bench.run(("heldout",), "together")
-    bench.run(("heldout", "validation"), "together")  # nothing of the other model is left
-    path.write_text("[]")
-    with pytest.raises(InputError, match="no results of an evaluation"):
-        bench.run(("heldout",), "together")
-
-
 def test_a_limit_takes_the_first_tasks_and_says_so(bench: Bench) -> None:
     bench.setting = replace(bench.setting, limit=1)
     assert bench.run(("heldout",))["heldout/n"] == 1
     entry = bench.results()["heldout"]
     assert (list(entry["verdicts"]), entry["limit"], entry["ground_truth"]["n"]) == (["h/double"], 1, 1)
-
-
-def test_a_samples_file_that_is_broken_names_its_line(bench: Bench, tmp_path: Path) -> None:
-    samples = tmp_path / "mine.jsonl"
-    samples.write_text('{"task_id": "h/double", "solution": "pass"}\n{"task_id": "h/square", "soluti')
-    with pytest.raises(InputError, match=r"mine\.jsonl:2:\d+: not valid JSON"):
-        score_samples(samples, "heldout", bench.setting, tmp_path / "out")
 
 
 def test_livecodebench_is_one_of_the_benchmarks(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -322,7 +274,7 @@ def test_a_model_with_weights_here_can_be_asked_through_vllm(
     monkeypatch.setenv("ITERPREF_VLLM_PYTHON", str(tmp_path / "absent"))
     settings = load_params(ROOT / "params.yaml")
     params = PARAMS.model_copy(update={"backend": "vllm"})
-    asked = (settings.inference, settings.budget)
+    asked = (settings.inference, settings.budget, tmp_path / "answers.sqlite")
     with pytest.raises(IterPrefError, match="make vllm"):
         evaluate_model("base", word_model, params, bench.setting, tmp_path / "out", *asked)
 

@@ -10,7 +10,7 @@ from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.records import OWN_CODE, IoTest, Problem, Sample
 from iterpref_core.storage.jsonl import write_jsonl
 from tests import settings
-from tests.evaluation.recorded_model import RecordedModel, kept
+from tests.evaluation.recorded_model import SAMPLING, RecordedModel, kept
 
 EXECUTION = settings.EXECUTION.model_copy(update={"cpu_s": 0.1, "wall_s": 5, "file_mb": 4})
 
@@ -61,7 +61,7 @@ def test_results_name_the_rule_and_the_failing_reference(heldout, tmp_path, capl
     assert score_existing(heldout, samples, tmp_path).entry == entry, "the references' times were kept"
     assert (entry["n"], entry["without_failed_truth"]["n"]) == (4, 3)
     assert entry["harness"].startswith("iterpref-execution-")
-    assert "own solutions fail for hangs" in caplog.text
+    assert "1 of the benchmark's own solutions fail, such as hangs" in caplog.text
 
 
 def test_own_code_with_a_secret_is_withheld_from_another_machine_and_its_absence_is_never_kept(tmp_path, caplog):
@@ -72,13 +72,8 @@ def test_own_code_with_a_secret_is_withheld_from_another_machine_and_its_absence
     write_jsonl(path, [secret, problem("plain", spin(0))])
     server = RecordedModel(lambda _: "ok")
     server.in_process = False
-    answerer = Answerer(
-        lambda: kept(server, tmp_path / "answers.sqlite", guarded=True),
-        *("m", tmp_path / "answers.sqlite"),
-        max_new_tokens=9,
-        seed=1,
-        form=PromptForm(instruct=False),
-    )
+    store = tmp_path / "answers.sqlite"
+    answerer = Answerer(lambda: kept(server, store, guarded=True), "m", store, SAMPLING, PromptForm(instruct=False))
     heldout = Heldout("heldout", path, EXECUTION)
     for _ in range(2):
         samples = measure(heldout, answerer, tmp_path).samples

@@ -5,7 +5,7 @@ import json
 import pickle
 import zlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from transformers import PreTrainedTokenizerBase
@@ -18,19 +18,18 @@ from iterpref_core.evaluation.evaluation import (
     measure,
     open_benchmark,
     score_existing,
-    score_ground_truth,
+    score_samples,
 )
 from iterpref_core.evaluation.livecodebench import LiveCodeBench
 from iterpref_core.evaluation.livecodebench_data import find_live_data
-from iterpref_core.evaluation.livecodebench_prompts import extract_program, find_examples, make_prompt, style_of
+from iterpref_core.evaluation.livecodebench_prompts import extract_program, make_question, style_of
 from iterpref_core.evaluation.program_runs import run_samples
-from iterpref_core.execution import open_executor
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import Sample
 
 from .recorded_model import RecordedModel, answerer_of
 
-WHOLE = LiveCodeBenchParams(release="release_v5", since=None, until=None, runner="official")
+WHOLE = LiveCodeBenchParams(release="release_v5", since=None, until=None)
 
 
 def question(
@@ -107,6 +106,10 @@ def test_right_programs_pass_on_both_kinds_of_tests(data: Path, setting: Evaluat
     assert entry["limits"]["cpu_s"] == 6.0
     assert entry["window"] == {"release": "release_v5", "since": None, "until": None}
     assert entry["data"]["name"] == data.name
+    half = score(setting, {name: [code, "print(0)"] for name, code in RIGHT.items()})
+    by_difficulty = {name: (group["n"], group["pass_at_1"]) for name, group in half["by_difficulty"].items()}
+    assert by_difficulty == {"easy": (2, 0.5), "hard": (1, 0.5), "medium": (1, 0.5)}
+    assert half["by_difficulty"]["medium"]["tasks"] == ["LiveCodeBench/half"]
 
 
 FAILING = [
@@ -132,67 +135,32 @@ PASSING = [
 ]
 
 
-@pytest.mark.usefixtures("data")
-def test_programs_fail_for_the_right_reason_and_pass_where_the_benchmark_lets_them(execution: ExecutionParams) -> None:
-    cases = [*FAILING, *((name, code, "passed") for name, code in PASSING)]
-    bench = LiveCodeBench(WHOLE, execution)
-    samples = [Sample(task_id=f"LiveCodeBench/{name}", solution=code) for name, code, _ in cases]
-    with open_executor(bench.execution.model_copy(update={"cpu_s": 1.0})) as executor:
-        found = run_samples(bench, executor, samples, {}, "score")
-    assert [(*case[:2], found[index].verdict) for index, case in enumerate(cases)] == cases
-
-
 ADD = "print(sum(map(int, {}.split())))"
-BY_RUNNER = {  # program → whether it passes in the benchmark's runner; as scripts all of them pass
-    ADD.format("sys.stdin.read()"): True,
-    ADD.format("sys.stdin.readlines()[0]"): True,
-    ADD.format("sys.stdin.buffer.read()"): False,
-    ADD.format("sys.stdin.buffer.readline()"): False,
-    ADD.format("sys.stdin.readline()"): True,
-    "from sys import stdin\n" + ADD.format("stdin.readline()"): True,
-    "from sys import stdin\n" + ADD.format("stdin.read()"): True,
-    "def main():\n    " + ADD.format("input()") + "\n\nif __name__ == '__main__':\n    main()": True,
-    ADD.format("input()") + "\nsys.exit()": True,
-    "import sys\nfrom sys import exit\n" + ADD.format("input()") + "\nexit()": True,
-    ADD.format("next(iter(sys.stdin))"): False,
-    "for line in sys.stdin:\n    " + ADD.format("line"): False,
-    "import os\n" + ADD.format("os.read(0, 99)"): False,
-    ADD.format("open(0).read()"): False,
-    "sys.stdout.buffer.write(str(sum(map(int, input().split()))).encode())": False,
-    "from sys import stdout\nstdout.write(str(sum(map(int, input().split()))))": False,
-    ADD.format("input()") + "\nexit()": False,
-    ADD.format("input()") + "\nquit()": False,
-    "n = 0\ndef f():\n    global n\n    n += 1\n    return n\nf()\n" + ADD.format("input()"): False,
-    "class Solution: pass\n" + ADD.format("input()"): False,
+BY_RUNNER = {  # what else fails in the benchmark's runner, though it is right as a script
+    ADD.format("sys.stdin.readlines()[0]"): "passed",
+    ADD.format("sys.stdin.buffer.read()"): "exception",
+    "from sys import stdin\n" + ADD.format("stdin.readline()"): "passed",
+    "def main():\n    " + ADD.format("input()") + "\n\nif __name__ == '__main__':\n    main()": "passed",
+    "import sys\nfrom sys import exit\n" + ADD.format("input()") + "\nexit()": "passed",
+    ADD.format("next(iter(sys.stdin))"): "exception",
+    ADD.format("open(0).read()"): "wrong_answer",
+    "sys.stdout.buffer.write(str(sum(map(int, input().split()))).encode())": "exception",
+    ADD.format("input()") + "\nquit()": "exception",
+    "n = 0\ndef f():\n    global n\n    n += 1\n    return n\nf()\n" + ADD.format("input()"): "exception",
+    "class Solution: pass\n" + ADD.format("input()"): "exception",
 }
 
 
 @pytest.mark.usefixtures("data")
-@pytest.mark.parametrize("runner", ["official", "script"])
-def test_the_benchmark_s_own_way_fails_programs_that_are_right_as_scripts(
-    runner: Literal["official", "script"], execution: ExecutionParams
-) -> None:
-    bench = LiveCodeBench(WHOLE.model_copy(update={"runner": runner}), execution)
-    samples = [Sample(task_id="LiveCodeBench/sum", solution=code) for code in BY_RUNNER]
+def test_programs_fail_for_the_right_reason_and_pass_where_the_benchmark_lets_them(execution: ExecutionParams) -> None:
+    cases = [*FAILING, *((name, code, "passed") for name, code in PASSING)]
+    cases += [("sum", code, verdict) for code, verdict in BY_RUNNER.items()]
+    bench = LiveCodeBench(WHOLE, execution)
+    bench.execution = bench.execution.model_copy(update={"cpu_s": 1.0})
+    samples = [Sample(task_id=f"LiveCodeBench/{name}", solution=code) for name, code, _ in cases]
     with bench.open_executor() as executor:
         found = run_samples(bench, executor, samples, {}, "score")
-    passed = {code: run.verdict == "passed" for code, run in zip(BY_RUNNER, found, strict=True)}
-    assert passed == (BY_RUNNER if runner == "official" else dict.fromkeys(BY_RUNNER, True))
-    assert bench.about["runner"] == runner
-
-
-@pytest.mark.usefixtures("data")
-def test_scores_are_told_by_difficulty_and_platform(setting: EvaluationSetting) -> None:
-    entry = score(setting, {name: [code, "print(0)"] for name, code in RIGHT.items()})
-    assert entry["pass_at_1"] == 0.5
-    assert {name: (group["n"], group["pass_at_1"]) for name, group in entry["by_difficulty"].items()} == {
-        "easy": (2, 0.5),
-        "hard": (1, 0.5),
-        "medium": (1, 0.5),
-    }
-    assert entry["by_platform"]["leetcode"]["errors"] == {"exception": 2}
-    named = [task_id for group in entry["by_difficulty"].values() for task_id in group["tasks"]]
-    assert sorted(named) == sorted(entry["verdicts"]), "models are compared on the tasks of each"
+    assert [(*case[:2], found[index].verdict) for index, case in enumerate(cases)] == cases
 
 
 def test_the_window_is_between_two_midnights_and_decides_the_hash(data: Path) -> None:
@@ -200,9 +168,7 @@ def test_the_window_is_between_two_midnights_and_decides_the_hash(data: Path) ->
     data.write_text(data.read_text() + json.dumps(late) + "\n")
 
     def ids(since: str | None, until: str | None) -> tuple[list[str], str]:
-        _, sha256, tasks = find_live_data(
-            LiveCodeBenchParams(release="release_v5", since=since, until=until, runner="official")
-        )
+        _, sha256, tasks = find_live_data(LiveCodeBenchParams(release="release_v5", since=since, until=until))
         return [task_id.partition("/")[2] for task_id in tasks], sha256
 
     assert ids(None, None)[0] == ["sum", "half", "largest", "pair", "late"]
@@ -218,7 +184,7 @@ def test_a_release_is_all_files_up_to_its_own(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "test.jsonl").write_text(json.dumps(SUM))
     (tmp_path / "test2.jsonl").write_text(json.dumps(HALF) + "\n\n")
     (tmp_path / "test3.jsonl").write_text(json.dumps(SUM))
-    release = LiveCodeBenchParams(release="release_v2", since=None, until=None, runner="official")
+    release = LiveCodeBenchParams(release="release_v2", since=None, until=None)
     assert len(find_live_data(release)[2]) == 2
     with pytest.raises(RecordError, match=r"test3.jsonl:1: field 'question_id' repeats that of .*test.jsonl:1"):
         find_live_data(release.model_copy(update={"release": "release_v3"}))
@@ -252,20 +218,10 @@ def test_a_broken_line_is_named(
         run()
 
 
-def test_without_data_or_network_the_message_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def nothing(*_: object, **__: object) -> None:
-        raise OSError("no network")
-
-    monkeypatch.delenv("LIVECODEBENCH_PATH", raising=False)
-    monkeypatch.setattr("huggingface_hub.hf_hub_download", nothing)
-    with pytest.raises(DataUnavailableError, match=r"no network.*set LIVECODEBENCH_PATH to a folder with test.jsonl"):
-        find_live_data(WHOLE)
-
-
 @pytest.mark.usefixtures("data")
 def test_there_are_no_solutions_to_score(setting: EvaluationSetting) -> None:
-    with pytest.raises(InputError, match="livecodebench: 4 of 4 tasks have no solution"):
-        score_ground_truth("livecodebench", setting, setting.cache)
+    with pytest.raises(InputError, match=r"livecodebench: no solution .* for 4 of 4 tasks"):
+        score_samples(None, ["livecodebench"], setting, setting.cache)
 
 
 INSTRUCTED = (
@@ -314,10 +270,11 @@ def test_a_chat_model_here_reads_what_the_runner_writes_for_its_family(
     style: str, tokenizer: PreTrainedTokenizerBase
 ) -> None:
     tokenizer.chat_template = TEMPLATES[style]
-    assert style_of(PromptForm(True, tokenizer)) == style
+    form = PromptForm(True, tokenizer)
+    assert style_of(form) == style
     reads, calls = (list(find_live_data(WHOLE)[2].values())[index] for index in (0, 2))
     for task, values in ((reads, (READS, "# YOUR CODE HERE")), (calls, (CALLS, LARGEST["starter_code"]))):
-        assert make_prompt(task, style, tokenizer) == OFFICIAL[style].format(task.content, *values)  # type: ignore[arg-type]
+        assert make_question(task, form).text == OFFICIAL[style].format(task.content, *values)
 
 
 @pytest.mark.usefixtures("data")
@@ -326,46 +283,32 @@ def test_a_template_without_a_message_for_the_system_has_it_before_the_question(
 ) -> None:
     refusing = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
     tokenizer.chat_template = refusing + TEMPLATES["LLaMa3"]
-    prompt = make_prompt(next(iter(find_live_data(WHOLE)[2].values())), "LLaMa3", tokenizer)
+    prompt = make_question(next(iter(find_live_data(WHOLE)[2].values())), PromptForm(True, tokenizer)).text
     assert prompt.startswith(f"<|user|>{GENERIC}\n\n### Question:\nSolve sum.\n\n### Format: {READS}\n")
 
 
 @pytest.mark.usefixtures("data")
-def test_a_base_model_reads_an_example_and_the_question_and_nothing_behind_it() -> None:
-    reads, calls = (list(find_live_data(WHOLE)[2].values())[index] for index in (0, 2))
-    assert style_of(PromptForm(False)) == "GenericBase"
-    assert make_prompt(reads, "GenericBase").endswith("### Question\nSolve sum.\n\n### Answer\n\n")
-    assert make_prompt(calls, "GenericBase").endswith(
-        f"### Question\nSolve largest.\n\n### Starter Code\n{LARGEST['starter_code']}\n\n### Answer\n\n"
-    )
-
-
-@pytest.mark.usefixtures("data")
-def test_a_base_model_reads_the_runners_own_example_where_it_is_at_hand(
+def test_a_base_model_reads_the_runners_own_example_and_is_not_asked_without_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, execution: ExecutionParams
 ) -> None:
-    monkeypatch.setenv("LIVECODEBENCH_RUNNER", str(tmp_path))
-    with pytest.raises(DataUnavailableError, match=r"LIVECODEBENCH_RUNNER=.*has no lcb_runner/prompts"):
-        find_examples()
     folder = tmp_path / "lcb_runner/prompts/few_shot_examples/generation"
     folder.mkdir(parents=True)
     one = {"question": "Q1", "sample_code": "def f():", "answer": "A1"}
     (folder / "func.json").write_text(json.dumps([one, {}]))
-    (folder / "stdin.json").write_text(json.dumps([{"question": "Q2", "answer": "A2"}]))
     bench = LiveCodeBench(WHOLE, execution)
     tasks, base = list(bench.tasks.values()), PromptForm(instruct=False)
+    monkeypatch.setenv("LIVECODEBENCH_RUNNER", str(tmp_path))
+    with pytest.raises(DataUnavailableError, match=r"stdin\.json: .*set LIVECODEBENCH_RUNNER to a clone"):
+        bench.prompt(tasks[0], base)
+    (folder / "stdin.json").write_text(json.dumps([{"question": "Q2", "answer": "A2"}]))
     assert bench.prompt(tasks[0], base).text == (
         "### Question\nQ2\n\n### Answer\n\nA2\n\n### Question\nSolve sum.\n\n### Answer\n\n"
     )
-    assert bench.prompt(tasks[2], base).text.startswith(
-        "### Question\nQ1\n\n### Starter Code\ndef f():\n\n### Answer\n\nA1\n\n### Question\nSolve largest."
+    assert bench.prompt(tasks[2], base).text == (
+        "### Question\nQ1\n\n### Starter Code\ndef f():\n\n### Answer\n\nA1\n\n### Question\nSolve largest.\n\n"
+        f"### Starter Code\n{LARGEST['starter_code']}\n\n### Answer\n\n"
     )
-    assert bench.protocol(base)["protocol"] == "lcb_runner, GenericBase"
-    (folder / "func.json").write_text("[]")
-    with pytest.raises(DataUnavailableError, match=r"func\.json: no examples of LiveCodeBench"):
-        bench.prompt(tasks[2], base)
-    monkeypatch.delenv("LIVECODEBENCH_RUNNER")
-    assert LiveCodeBench(WHOLE, execution).protocol(base)["protocol"] == "lcb_runner, GenericBase, own example"
+    assert bench.form_name(base) == "GenericBase"
 
 
 @pytest.mark.usefixtures("data")

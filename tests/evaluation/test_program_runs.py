@@ -64,8 +64,7 @@ def test_own_solutions_are_run_once_by_each_code_and_those_that_fail_are_named(
         assert run_own_solutions(steps, executor, tmp_path) == first
         assert len(steps.started) == started == 3 + 13
         assert (first["t/0"].verdict, first["t/2"].verdict) == ("passed", "wrong_answer")
-        assert "heldout: the benchmark's own solutions fail for t/1, t/2" in caplog.text
-        assert "and 3 more" in caplog.text
+        assert "heldout: 13 of the benchmark's own solutions fail, such as t/1" in caplog.text
         monkeypatch.setattr("iterpref_core.evaluation.program_runs.code_digest", lambda *_: "other code")
         run_own_solutions(steps, executor, tmp_path)
     assert len(steps.started) == 2 * started

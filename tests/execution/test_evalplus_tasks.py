@@ -4,15 +4,13 @@ import random
 
 import pytest
 
-from iterpref_core.evaluation.evalplus_tasks import NOT_NONE, SET_EQUAL, judge_of
+from iterpref_core.evaluation.evalplus_tasks import judge_of
 from iterpref_core.execution.sandbox.encoding import Digest, summarize
 
 
 def test_special_equality_is_evalplus_s():
     from evalplus.eval import _special_oracle as theirs
 
-    assert set(theirs.MBPP_OUTPUT_SET_EQ_TASKS) == SET_EQUAL
-    assert set(theirs.MBPP_OUTPUT_NOT_NONE_TASKS) == NOT_NONE
     chance = random.Random(0)
     for _ in range(200):
         pair = [chance.randrange(10**6), chance.randrange(10**4)]

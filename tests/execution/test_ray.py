@@ -132,7 +132,7 @@ def evaluate(folder: Path, engine: str) -> None:
     setting = EvaluationSetting(
         folder / "problems.jsonl", params.evaluation.livecodebench, execution, folder / f"cache-{engine}"
     )
-    score_samples(folder / "samples.jsonl", "heldout", setting, folder / engine)
+    score_samples(folder / "samples.jsonl", ["heldout"], setting, folder / engine)
 
 
 @pytest.mark.timeout(600)

@@ -8,12 +8,12 @@ import pytest
 from iterpref_core.codeflow.codeflow import selected
 from iterpref_core.config import ProblemsParams
 from iterpref_core.errors import ConfigError, InputError, RecordError
-from iterpref_core.evaluation.heldout import load_split
+from iterpref_core.evaluation.heldout import Heldout
 from iterpref_core.execution import Executor, Limits, reference_outcomes
 from iterpref_core.problems.problems import build_problems, synthesize
 from iterpref_core.records import IoTest, Problem
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
-from tests.settings import section
+from tests.settings import EXECUTION, section
 
 PARAMS = section(
     ProblemsParams,
@@ -82,7 +82,7 @@ def test_ingested_problems_join_codeflow_or_the_split_that_they_name(tmp_path: P
     assert found == {"ingested": 4, "codeflow": 22, "heldout": 51, "validation": 11}
     trained_on = {problem.task_id for problem in selected(out)}
     assert trained_on & splits.keys() == {"own/1", "own/2"}
-    assert "own/3" in {problem.task_id for problem in load_split(out, "heldout")}
+    assert "own/3" in Heldout("heldout", out, EXECUTION).tasks
 
 
 @pytest.mark.parametrize("split", ["held-out", "student", "test", ""])
