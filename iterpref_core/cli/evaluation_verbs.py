@@ -17,7 +17,7 @@ from iterpref_core.cli.options import (
     read_params,
 )
 from iterpref_core.cli.printing import show_result
-from iterpref_core.config import Benchmark, load_params
+from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
 
 
@@ -36,7 +36,7 @@ def execute(
 
 
 def evaluate(
-    benchmark: Annotated[list[Benchmark], typer.Option(help="What to score on; may be given several times.")],
+    benchmark: Annotated[list[str], typer.Option(help="What to score on; may be given several times.")],
     out: Annotated[Path, output_folder(help="Folder for results.json and samples/, which replace what is there.")],
     model: Annotated[str | None, typer.Option(help="Folder or hub id of the model that answers.")] = None,
     samples: Annotated[Path | None, input_file(help="JSONL of samples to score instead of a model's.")] = None,
@@ -62,7 +62,7 @@ def evaluate(
         asked = (settings.inference, settings.budget, ANSWERS, settings.model.prompt)
         result = core.evaluate_model(Path(model).name, model, settings.evaluation, setting, out, *asked)
     else:
-        result = core.score_samples(samples, benchmark, setting, out)
+        result = core.score_samples(samples, settings.evaluation.benchmarks, setting, out)
     show_result(result, json_)
 
 
