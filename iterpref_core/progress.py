@@ -6,7 +6,7 @@ Of processes that `accelerate launch` started together, the first alone shows it
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -24,22 +24,6 @@ class Advance(Protocol):
         ...
 
 
-Watcher = Callable[[str, int, int], None]
-"""Is told label, items done and items in all, each time more are done."""
-
-_watchers: list[Watcher] = []
-
-
-@contextmanager
-def watched_progress(watcher: Watcher) -> Iterator[None]:
-    """Tell a watcher, too, what the progress of this process is."""
-    _watchers.append(watcher)
-    try:
-        yield
-    finally:
-        _watchers.remove(watcher)
-
-
 @contextmanager
 def show_progress(label: str, total: int, *, done: int = 0, unit: str = "") -> Iterator[Advance]:
     """Show the progress of `total` items, `done` of them by an earlier run; yields what to call as more are done."""
@@ -48,23 +32,7 @@ def show_progress(label: str, total: int, *, done: int = 0, unit: str = "") -> I
         return
     shown = _show_bar(label, total, done) if sys.stderr.isatty() else _log_lines(label, total, done, unit)
     with shown as advance:
-        yield _telling(advance, label, total, done) if _watchers else advance
-
-
-def _telling(advance: Advance, label: str, total: int, done: int) -> Advance:
-    def told(count: int = 1, note: str = "") -> None:
-        nonlocal done
-        done += count
-        advance(count, note)
-        tell_watchers(label, done, total)
-
-    return told
-
-
-def tell_watchers(label: str, done: int, total: int) -> None:
-    """Tell them of progress that is shown elsewhere, such as by a process that this one started."""
-    for watcher in _watchers:
-        watcher(label, done, total)
+        yield advance
 
 
 def _show_nothing(count: int = 1, note: str = "") -> None:

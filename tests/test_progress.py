@@ -11,7 +11,7 @@ import pytest
 from iterpref_core import progress
 
 COUNT_TO_THREE = """
-from iterpref_core.progress import show_progress, watched_progress
+from iterpref_core.progress import show_progress
 with show_progress("codeflow", 4, done=1) as advance:
     for solved in (1, 2, 2):
         advance(note=f"{solved} solved")
@@ -56,16 +56,3 @@ def test_of_several_processes_the_first_alone_shows_it(
     with progress.show_progress("train", 1) as advance:
         advance()
     assert capsys.readouterr() == ("", "")
-
-
-def test_watchers_are_told_what_is_shown() -> None:
-    told: list[tuple[str, int, int]] = []
-    with (
-        progress.watched_progress(lambda *state: told.append(state)),
-        progress.show_progress("train", 4, done=1) as advance,
-    ):
-        advance(2)
-        advance()
-    with progress.show_progress("train", 4) as advance:
-        advance()
-    assert told == [("train", 3, 4), ("train", 4, 4)]

@@ -112,7 +112,12 @@ def train(
     model: Annotated[str, typer.Option(help="Folder or hub id of the model to train.")],
     out: Annotated[
         Path | None,
-        output_folder(help="Folder for the trained model; its curve goes beside it. Not with --estimate."),
+        output_folder(help="Folder for the trained model. Not with --estimate."),
+    ] = None,
+    curve: Annotated[Path | None, output_file(help="CSV of the training curve; by default beside --out.")] = None,
+    work: Annotated[
+        Path | None,
+        output_folder(help="Checkpoints, tokens and reference, for several trainings; by default beside --out."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the order of the data.")] = None,
     estimate: Annotated[bool, typer.Option("--estimate", help="Print memory and GPU-hours; train nothing.")] = False,
@@ -142,7 +147,7 @@ def train(
     from iterpref_core.training.ranks import is_main_process
     from iterpref_core.training.training import train_objective
 
-    curve, work = out.with_name(f"{out.name}.curve.csv"), out.with_name(f".{out.name}.work")
+    curve, work = curve or out.with_name(f"{out.name}.curve.csv"), work or out.with_name(f".{out.name}.work")
     result = train_objective(pairs, spans, model, name, settings, out, curve, work, prompt=every.model.prompt)
     if is_main_process():
         show_result(result, json_)

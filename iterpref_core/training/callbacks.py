@@ -1,23 +1,31 @@
-"""Trainer callbacks: what training tells while it works. The main process speaks for all."""
+"""Trainer callback: what training tells while it works. The main process speaks for all."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback
 
 from iterpref_core.progress import show_progress
-from iterpref_core.training.trained_model import curve_entry
+from iterpref_core.training.trained_model import curve_entry, write_curve
 
 OnLog = Callable[[dict[str, float], int], None]
 """Called with (metrics, step) while training runs."""
 
 
-class ShowSteps(TrainerCallback):
-    """Shows training like all other long work; what it opens is closed by whoever trains."""
+class TellProgress(TrainerCallback):
+    """Shows steps, writes the curve as it grows, and hands every point of it on.
 
-    def __init__(self, label: str, opened: ExitStack) -> None:
-        self._label, self._opened = label, opened
+    Args:
+        label: of the progress shown.
+        opened: closes it, by whoever trains.
+        curve: CSV that the main process writes.
+        on_log: called in the main process.
+    """
+
+    def __init__(self, label: str, opened: ExitStack, curve: Path, on_log: OnLog | None) -> None:
+        self._label, self._opened, self._curve, self._on_log = label, opened, curve, on_log
         self._note = ""
 
     def on_train_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
@@ -25,32 +33,16 @@ class ShowSteps(TrainerCallback):
         shown = show_progress(self._label, state.max_steps, done=state.global_step, unit="steps")
         self._advance = self._opened.enter_context(shown)
 
-    def on_log(self, _args: Any, _state: Any, _control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
-        """Remember the loss, to show it beside the next steps."""
-        if logs and "loss" in logs:
-            self._note = f"loss {logs['loss']:.3f}"
-
-    def on_step_end(self, *_: Any, **__: Any) -> None:
-        """Count a step."""
-        self._advance(note=self._note)
-
-
-class LogLastStep(TrainerCallback):
-    """Logs the last step too, where the number of steps is no multiple of those between two logged ones."""
-
     def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Before the trainer asks what is to be done after this step."""
+        """Count a step; the last one is logged too, whatever is between two logged ones."""
+        self._advance(note=self._note)
         control.should_log = control.should_log or state.global_step == state.max_steps
 
-
-class Forward(TrainerCallback):
-    """Hands every log line on to the caller while training runs."""
-
-    def __init__(self, on_log: OnLog) -> None:
-        self._on_log = on_log
-
     def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
-        """Hand on what belongs to the curve."""
-        numbers = curve_entry(logs or {})
-        if numbers:
-            self._on_log(numbers, state.global_step)
+        """Remember the loss, to show it beside the next steps; write and hand on what belongs to the curve."""
+        if logs and "loss" in logs:
+            self._note = f"loss {logs['loss']:.3f}"
+        if state.is_world_process_zero and (point := curve_entry(logs or {})):
+            write_curve(self._curve, state.log_history)
+            if self._on_log:
+                self._on_log(point, state.global_step)

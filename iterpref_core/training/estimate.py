@@ -70,9 +70,9 @@ class Estimate:
         """Whether the peak leaves `MARGIN` of the card free."""
         return self.peak_bytes <= (1 - MARGIN) * card.memory
 
-    def hours(self, card: Card, mfu: float = MFU) -> float:
+    def hours(self, card: Card) -> float:
         """Of all cards together working."""
-        return self.flops / (card.flops * mfu * self.gpus) / 3600
+        return self.flops / (card.flops * MFU * self.gpus) / 3600
 
 
 def estimate_training(
@@ -82,7 +82,6 @@ def estimate_training(
     params: TrainingParams,
     *,
     gpus: int = 1,
-    total_pairs: int | None = None,
 ) -> Estimate:
     """Count what a training takes.
 
@@ -92,7 +91,6 @@ def estimate_training(
         objective: the row of the table.
         params: settings.
         gpus: cards that share weights, gradients and optimizer state, and split every batch.
-        total_pairs: how many pairs there will be, if those at hand are a sample of them.
 
     Raises:
         ConfigError: the batch cannot be split among the cards.
@@ -103,7 +101,7 @@ def estimate_training(
             f"params.yaml: training.batch_size: {params.batch_size} is no multiple of training.micro_batch_size = "
             f"{params.micro_batch_size} on {gpus} GPUs; change one of them"
         )
-    pairs, saved = total_pairs or len(rows), config.dtype if isinstance(config.dtype, torch.dtype) else torch.float32
+    pairs, saved = len(rows), config.dtype if isinstance(config.dtype, torch.dtype) else torch.float32
     kept = params.lora_rank or params.weights == "saved"
     collate = Collator(objective, params.layout, 0, PAD_TO_MULTIPLE_OF)
     longest = sorted(rows, key=lambda row: -row.length)[: params.micro_batch_size]

@@ -1,10 +1,11 @@
-"""Launcher: starts `accelerate launch`, follows its processes, and hands on what they tell."""
+"""Launcher: `accelerate launch` of the command line that a user would start, followed until it ends."""
 
+import csv
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,9 @@ from typing import Any
 import yaml
 
 from iterpref_core.errors import ConfigError, InputError, TrainingError
-from iterpref_core.progress import tell_watchers
 
-_GRACE_S = 10
-"""Seconds that processes have to end by themselves after one of them told of an error."""
-MESSAGE = "iterpref> "
-"""How a line starts by which a process tells the one that launched it something."""
+_MESSAGE = "error: "
+"""How the line of a verb begins that says why it cannot go on."""
 
 
 def check_configuration(path: Path) -> None:
@@ -43,49 +41,71 @@ def check_configuration(path: Path) -> None:
 
 
 def launch_training(
-    configuration: Path, request: Mapping[str, Any], on_log: Callable[[dict[str, float], int], None] | None
+    configuration: Path,
+    options: Mapping[str, object],
+    parameters: Mapping[str, Any],
+    curve: Path,
+    on_log: Callable[[dict[str, float], int], None] | None,
 ) -> dict[str, float]:
-    """Run `rank_main` in the processes that a configuration describes; returns what training returned.
+    """Run `iterpref train` in the processes that a configuration describes; returns what it printed.
+
+    A process that fails says why and ends; `accelerate launch` then ends the others, wherever they wait.
 
     Args:
         configuration: a YAML file as `accelerate config` writes it.
-        request: the worker's arguments, as JSON.
-        on_log: called with (metrics, step) while training runs.
+        options: of the verb, without their dashes.
+        parameters: what `--set` is given, key → value.
+        curve: the file that the main process writes as training goes.
+        on_log: called with (metrics, step) for what is new in it.
 
     Raises:
         ConfigError: the configuration cannot be used here.
-        InputError: as training raised it.
-        TrainingError: as training raised it, or a process died.
+        InputError: a process refused its input.
+        TrainingError: training ended otherwise.
     """
     check_configuration(configuration)
     command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(configuration)]
-    command += ["-m", "iterpref_core.training.rank_main", json.dumps(request)]
-    result: dict[str, float] | None = None
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
+    command += ["-m", "iterpref_core.cli", "train", "--json"]
+    command += [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    command += [part for key, value in parameters.items() for part in ("--set", f"{key}={json.dumps(value)}")]
+    curve.unlink(missing_ok=True)
+    told, message, refused = set[tuple[str, str]](), "", False
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as printed,
+        subprocess.Popen(command, stdout=printed, stderr=subprocess.PIPE, text=True) as child,
+    ):
+        assert child.stderr is not None
         try:
-            for line in child.stdout:
-                if not line.startswith(MESSAGE):
+            for line in child.stderr:
+                message = message or (line.removeprefix(_MESSAGE).strip() if line.startswith(_MESSAGE) else "")
+                refused |= "exitcode  : 2 " in line  # of the first process that failed, in the launcher's account
+                if not message:
                     print(line, end="", file=sys.stderr)
-                    continue
-                told = json.loads(line.removeprefix(MESSAGE))
-                if "error" in told:
-                    with suppress(subprocess.TimeoutExpired):  # the other processes may wait for the one that ended
-                        child.wait(_GRACE_S)
-                    raise (InputError if told["input"] else TrainingError)(told["error"])
-                if "result" in told:
-                    result = told["result"]
-                elif "progress" in told:
-                    tell_watchers(**told["progress"])
-                elif on_log:
-                    on_log(told["metrics"], told["step"])
-        finally:
-            # accelerate ends its processes when it is asked to; one that is left alone ends at its next message.
-            if child.poll() is None and sys.exc_info()[0] is not None:
-                child.terminate()
-    if child.returncode or result is None:
-        raise TrainingError(
-            f"a process of `accelerate launch` ended with exit code {child.returncode}: what it printed is above. Run "
-            "again to continue from the last checkpoint"
-        )
+                _tell(curve, told, on_log)
+        except BaseException:
+            child.terminate()
+            raise
+        if child.wait():
+            raise (InputError if refused else TrainingError)(
+                message
+                or f"`accelerate launch` ended with exit code {child.returncode}: what it printed is above. "
+                "Run again to continue from the last checkpoint"
+            )
+        _tell(curve, told, on_log)
+        printed.seek(0)
+        text = printed.read()
+    result: dict[str, float] = json.loads(text[text.index("{") :])
     return result
+
+
+def _tell(curve: Path, told: set[tuple[str, str]], on_log: Callable[[dict[str, float], int], None] | None) -> None:
+    """Tell what the curve has by now and had not before."""
+    if on_log is None or not curve.exists():
+        return
+    with curve.open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            step = row.pop("step")
+            new = {name: float(value) for name, value in row.items() if value and (step, name) not in told}
+            if new:
+                on_log(new, int(step))
+                told |= {(step, name) for name in new}

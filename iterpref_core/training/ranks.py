@@ -1,8 +1,6 @@
 """Ranks: the processes that train together, how many they are, and what each of them does alone."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
 import torch
@@ -59,22 +57,3 @@ def accumulation_steps(params: TrainingParams, processes: int) -> int:
             f"= {params.micro_batch_size}{times}; change one of them"
         )
     return params.batch_size // at_once
-
-
-@contextmanager
-def whole_models() -> Iterator[None]:
-    """Make transformers load whole models, however they are sharded for training.
-
-    With FSDP it would load weights in one process of a machine and leave the others' empty, with ZeRO-3 give each
-    process its share.
-    """
-    from transformers.integrations import deepspeed
-
-    efficient, sharded = os.environ.pop("FSDP_CPU_RAM_EFFICIENT_LOADING", None), deepspeed._hf_deepspeed_config_weak_ref  # noqa: SLF001 - transformers has a setter only
-    deepspeed.unset_hf_deepspeed_config()
-    try:
-        yield
-    finally:
-        deepspeed._hf_deepspeed_config_weak_ref = sharded  # noqa: SLF001
-        if efficient is not None:
-            os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = efficient

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from peft import PeftModel, get_peft_model
 from transformers import PreTrainedModel, Trainer
+from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
 from iterpref_core.errors import InputError
 from iterpref_core.inference.local.model_lineage import read_lineage, write_lineage
 from iterpref_core.inference.local.weights import load_model
 from iterpref_core.records import ModelLineage
 from iterpref_core.storage.jsonl import atomic_writer
-from iterpref_core.training.ranks import whole_models
 
 Entry = Mapping[str, float]
 
@@ -53,30 +53,29 @@ def write_model(trainer: Trainer, base: Path | str, out: Path, lineage: ModelLin
     """
     weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     if trainer.accelerator.is_main_process:
-        with whole_models():
-            model = load_model(base)
+        unset_hf_deepspeed_config()  # with which transformers would give each process its share alone
+        model = _with_weights(load_model(base, device_map="meta"), trainer, weights)
         partial = out.with_name(f".{out.name}.partial")
         for folder in (partial, out):
             if folder.exists():
                 shutil.rmtree(folder)
-        _with_weights(model, trainer.accelerator.unwrap_model(trainer.model), weights).save_pretrained(partial)
+        model.save_pretrained(partial)
         trainer.processing_class.save_pretrained(partial)
         write_lineage(partial, lineage)
         partial.replace(out)
     trainer.accelerator.wait_for_everyone()
 
 
-def _with_weights(plain: PreTrainedModel, trained: Any, weights: dict[str, torch.Tensor]) -> PreTrainedModel:
-    if isinstance(trained, PeftModel):
-        adapted = get_peft_model(plain, trained.peft_config["default"])
-        result = set_peft_model_state_dict(adapted, get_peft_model_state_dict(trained, state_dict=weights))
-        assert not result.unexpected_keys, result.unexpected_keys
-        return adapted.merge_and_unload()
-    result = plain.load_state_dict(weights, strict=False)
+def _with_weights(base: PreTrainedModel, trainer: Trainer, weights: dict[str, torch.Tensor]) -> PreTrainedModel:
+    """A base model without weights of its own, given the trained ones in its precision."""
+    trained = trainer.accelerator.unwrap_model(trainer.model)
+    whole: Any = get_peft_model(base, trained.peft_config["default"]) if isinstance(trained, PeftModel) else base
+    kinds = {name: tensor.dtype for name, tensor in whole.state_dict().items()}
+    whole.load_state_dict({name: tensor.to(kinds[name]) for name, tensor in weights.items()}, strict=False, assign=True)
+    base.tie_weights()
     # Only what is stored under another name, such as a head tied to the embeddings, may be absent.
-    assert not result.unexpected_keys, result.unexpected_keys
-    assert not set(result.missing_keys) - set(plain._tied_weights_keys or ()), result.missing_keys  # noqa: SLF001 - transformers has no other name for it
-    return plain
+    assert not any(weight.is_meta for weight in whole.parameters()), "a weight was not gathered"
+    return whole.merge_and_unload() if isinstance(trained, PeftModel) else base
 
 
 def curve_entry(logs: Entry) -> dict[str, float]:
@@ -87,13 +86,13 @@ def curve_entry(logs: Entry) -> dict[str, float]:
     return {name: float(value) for name, value in named.items() if name in CURVE}
 
 
-def write_curve(path: Path, history: Sequence[Entry], chosen: int) -> None:
+def write_curve(path: Path, history: Sequence[Entry], chosen: int | None = None) -> None:
     """One row per step that was logged or scored on validation pairs; the columns are those that the run has.
 
     Args:
         path: of the CSV file.
         history: the trainer's.
-        chosen: the step whose weights were written. With validation, `chosen` is 1 in its row.
+        chosen: the step whose weights were written, once it is known. With validation, `chosen` is 1 in its row.
     """
     rows: dict[int, dict[str, Any]] = {}
     for entry in history:
@@ -101,7 +100,7 @@ def write_curve(path: Path, history: Sequence[Entry], chosen: int) -> None:
             step = int(entry["step"])
             rows.setdefault(step, {}).update(numbers | {"step": step})
     columns = [name for name in CURVE if any(name in row for row in rows.values())]
-    if "validation/loss" in columns:
+    if "validation/loss" in columns and chosen is not None:
         columns.append("chosen")
         for step, row in rows.items():
             row["chosen"] = int(step == chosen)

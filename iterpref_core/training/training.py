@@ -26,7 +26,7 @@ from iterpref_core.records import FocalSpans, ModelLineage
 from iterpref_core.storage.file_digest import file_md5
 from iterpref_core.storage.jsonl import read_jsonl
 from iterpref_core.training.attention import check_fork, choose_attention
-from iterpref_core.training.callbacks import Forward, LogLastStep, OnLog, ShowSteps
+from iterpref_core.training.callbacks import OnLog, TellProgress
 from iterpref_core.training.checkpoint import last_checkpoint, run_key
 from iterpref_core.training.checks import PairChecks, report_findings
 from iterpref_core.training.exactness import check_adapters, check_exactness
@@ -90,12 +90,10 @@ def train_objective(
     params = params.model_copy(update={"bf16": uses_bf16(params.bf16, "cuda" if torch.cuda.is_available() else "cpu")})
     model = check_checkpoint(model, prompt)
     if params.accelerate and not is_launched():
-        alone = params.model_copy(update={"accelerate": None}).model_dump(mode="json")
-        paths = {"pairs": pairs, "spans": spans, "model": model, "out": out, "curve": curve, "work": work}
-        request = {"objective": objective, "params": alone, "prompt": prompt}
-        return launch_training(
-            Path(params.accelerate), request | {name: str(path) for name, path in paths.items()}, on_log
-        )
+        options = {"pairs": pairs, "spans": spans, "model": model, "out": out, "curve": curve, "work": work}
+        settings = params.model_copy(update={"accelerate": None}).model_dump(mode="json")
+        values = {f"training.{name}": value for name, value in settings.items()} | {"model.prompt": prompt}
+        return launch_training(Path(params.accelerate), options | {"objective": objective}, values, curve, on_log)
     processes = join_processes()
     accumulation = accumulation_steps(params, processes.num_processes)
     tokenizer = load_tokenizer(model, prompt)
@@ -113,10 +111,10 @@ def train_objective(
     )  # fmt: skip
     reference = reference_path(work / "reference", rows.tokens, fingerprint, trainer.model.dtype, params.bf16 is True)
     trainer.add_callback(Begin(trainer, rows, params, reference if row.preference else None, processes))
-    if on_log and processes.is_main_process:
-        trainer.add_callback(Forward(on_log))
     scored = not row.preference or reference.exists()  # else the weights of a checkpoint would be their own reference
-    diverged = _train(trainer, last_checkpoint(checkpoints) if scored else None, f"train {objective}")
+    with ExitStack() as opened:
+        trainer.add_callback(TellProgress(f"train {objective}", opened, curve, on_log))
+        diverged = _train(trainer, last_checkpoint(checkpoints) if scored else None)
     chosen = _choose(trainer, checkpoints, diverged, params)
     metrics = _metrics(rows.checks, int(held.sum()), trainer, chosen, diverged)
     write_model(trainer, model, out, _lineage(pairs, spans, model, objective, row, params, prompt, metrics))
@@ -197,7 +195,6 @@ def _make_trainer(
             nll=params.nll,
             max_margin=params.max_margin,
             peft_config=lora_config(params),
-            callbacks=[LogLastStep()],
         )
     except ValueError as error:
         if "[PEFT" not in str(error):
@@ -211,14 +208,12 @@ def _make_trainer(
     return trainer
 
 
-def _train(trainer: FocalDPOTrainer, resume: Path | None, label: str) -> DivergedError | None:
+def _train(trainer: FocalDPOTrainer, resume: Path | None) -> DivergedError | None:
     """Train to the end, from a checkpoint if there is one; returns why it ended before, if it did."""
-    with ExitStack() as opened:
-        trainer.add_callback(ShowSteps(label, opened))
-        try:
-            trainer.train(resume_from_checkpoint=str(resume) if resume else None)
-        except DivergedError as error:
-            return error
+    try:
+        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    except DivergedError as error:
+        return error
     return None
 
 

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -21,9 +22,7 @@ from safetensors.torch import load_file
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.objectives.objectives import ObjectiveName
-from iterpref_core.progress import watched_progress
-from iterpref_core.training import rank_main as worker
-from iterpref_core.training.ranks import accumulation_steps, sharding
+from iterpref_core.training.ranks import sharding
 from iterpref_core.training.training import train_objective
 from tests.settings import ROOT
 
@@ -65,40 +64,91 @@ def _in_two(params: TrainingParams, folder: Path, port: int, **configuration: ob
     return params.model_copy(update={"accelerate": str(path)})
 
 
+def _at_start(folder: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """Have every Python process that is started from here run some code first."""
+    (folder / "sitecustomize.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+
+
 def _train(
     folder: Path, inputs: Inputs, objective: ObjectiveName, params: TrainingParams
-) -> tuple[dict[str, float], list[dict[str, str]], dict[str, torch.Tensor], list[tuple[str, int, int]]]:
-    """Metrics, curve, weights, and what was told while training ran: logged steps, and progress."""
-    told: list[tuple[str, int, int]] = []
+) -> tuple[dict[str, float], list[dict[str, str]], dict[str, torch.Tensor], dict[int, dict[str, float]]]:
+    """Metrics, curve, weights, and what was told while training ran."""
+    told: dict[int, dict[str, float]] = {}
     paths = folder / "out", folder / "curve.csv", folder / "work"
-    with watched_progress(lambda *progress: told.append(progress) if progress[0].startswith("train") else None):
-        metrics = train_objective(
-            *inputs, objective, params, *paths, lambda _metrics, step: told.append(("logged", step, step))
-        )
+    metrics = train_objective(
+        *inputs, objective, params, *paths, lambda numbers, step: told.setdefault(step, {}).update(numbers)
+    )
     with paths[1].open() as file:
         return metrics, list(csv.DictReader(file)), load_file(paths[0] / "model.safetensors"), told
 
 
+COUNT_MODELS = """
+import os
+if "LOCAL_RANK" in os.environ:
+    from transformers import PreTrainedModel
+    plain = PreTrainedModel.from_pretrained.__func__
+    def counted(kind, *args, **options):
+        model = plain(kind, *args, **options)
+        model = model if isinstance(model, tuple) else (model,)
+        held = sum(not weight.is_meta for weight in model[0].parameters())
+        with open(os.environ["MODELS"], "a") as file:
+            file.write(os.environ["RANK"] + "\\n" if held else "")
+        return model if len(model) > 1 else model[0]
+    PreTrainedModel.from_pretrained = classmethod(counted)
+"""
+
+
 @pytest.mark.parametrize("lora_rank", [0, 4])
-def test_two_processes_train_what_one_does(
-    tmp_path: Path, inputs: Inputs, params: TrainingParams, port: int, lora_rank: int
+def test_two_processes_train_what_one_does_and_the_weights_are_loaded_once(
+    tmp_path: Path, inputs: Inputs, params: TrainingParams, port: int, lora_rank: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With FSDP2, all weights or LoRA: losses, weights and what is written."""
     fsdp = yaml.safe_load((CONFIGURATIONS / "fsdp2.yaml").read_text(encoding="utf-8"))["fsdp_config"]
     own = params.model_copy(update={"micro_batch_size": 1, "epochs": 3, "lora_rank": lora_rank})
     one = _train(tmp_path / "one", inputs, "target-rpo", own)
+    _at_start(tmp_path, monkeypatch, COUNT_MODELS)
+    monkeypatch.setenv("MODELS", str(tmp_path / "models"))
     two = _train(
         tmp_path / "two", inputs, "target-rpo", _in_two(own, tmp_path, port, distributed_type="FSDP", fsdp_config=fsdp)
     )
+    assert sorted((tmp_path / "models").read_text().split()) == ["0", "1"], (
+        "one model in each process, of which it has a part"
+    )
     assert two[0] == pytest.approx(one[0], rel=1e-4, abs=1e-6)
-    assert two[3] == one[3]
-    assert {label for label, _, _ in two[3]} == {"logged", "train target-rpo"}
+    assert two[3].keys() == one[3].keys()
+    for step, numbers in one[3].items():
+        assert two[3][step] == pytest.approx(numbers, rel=1e-4, abs=1e-6)
     for row, like in zip(two[1], one[1], strict=True):
         assert {k: float(v) for k, v in row.items()} == pytest.approx({k: float(v) for k, v in like.items()}, rel=1e-4)
     assert two[2].keys() == one[2].keys()
     for name, weight in one[2].items():
         torch.testing.assert_close(two[2][name], weight, atol=1e-5, rtol=1e-4, msg=name)
     assert not list((tmp_path / "two" / "work" / "checkpoints").iterdir())
+
+
+FAIL_AT_THE_REFERENCE = """
+import os
+if os.environ.get("RANK") == "1":
+    from iterpref_core.errors import InputError
+    from iterpref_core.training import reference
+    def fail(*args, **options):
+        raise InputError("pairs.jsonl: this process cannot go on")
+    reference.score_batch = fail
+"""
+
+
+def test_an_error_of_one_process_ends_those_that_wait_for_it_and_is_the_run_s(
+    tmp_path: Path, inputs: Inputs, params: TrainingParams, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other process waits in a collective operation, which by itself would last two hours."""
+    _at_start(tmp_path, monkeypatch, FAIL_AT_THE_REFERENCE)
+    two = _in_two(params.model_copy(update={"micro_batch_size": 1}), tmp_path, port, distributed_type="MULTI_GPU")
+    begun = time.monotonic()
+    with pytest.raises(InputError, match=r"^pairs\.jsonl: this process cannot go on$"):
+        _train(tmp_path, inputs, "dpo", two)
+    assert time.monotonic() - begun < 60
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.faults
@@ -148,33 +198,6 @@ def test_a_machine_that_does_not_know_the_others_says_what_is_missing() -> None:
         check=False,
     )
     assert (done.returncode, done.stderr.split(";")[0]) == (2, "error: RANK is not set")
-
-
-def test_an_error_in_the_processes_is_the_one_of_this_one(
-    tmp_path: Path,
-    inputs: Inputs,
-    params: TrainingParams,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """What a worker says that is told here that it is one of two; and how this process understands it."""
-    paths = dict(zip(("pairs", "spans", "model"), inputs, strict=True))
-    paths |= {name: tmp_path / name for name in ("out", "curve", "work")}
-    request = {"objective": "dpo", "params": params.model_dump(mode="json"), "prompt": "auto"}
-    with monkeypatch.context() as patch:
-        patch.setattr("iterpref_core.training.training.accumulation_steps", lambda own, _: accumulation_steps(own, 2))
-        patch.setenv("RANK", "1")  # where nobody else would hear of it
-        patch.setattr(sys, "argv", ["worker", json.dumps(request | {name: str(path) for name, path in paths.items()})])
-        worker.main()
-    said, launcher = tmp_path / "said", tmp_path / "python"
-    said.write_text("from a library\n" + capsys.readouterr().out)
-    launcher.write_text(f"#!/bin/sh\ncat '{said}'\nexec sleep 600\n")  # as processes that wait for one that ended
-    launcher.chmod(0o700)
-    monkeypatch.setattr(sys, "executable", str(launcher))
-    monkeypatch.setattr("iterpref_core.training.launch._GRACE_S", 0.1)
-    with pytest.raises(InputError, match=r"training\.micro_batch_size = 4 x 2 processes = 8; change one of them"):
-        _train(tmp_path, inputs, "dpo", _in_two(params, tmp_path, 1, distributed_type="MULTI_GPU"))
-    assert "from a library" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGURATIONS.glob("*.yaml")), ids=lambda path: path.stem)

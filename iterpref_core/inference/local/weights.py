@@ -70,14 +70,14 @@ def _check_kind(source: ModelSource, config: PreTrainedConfig) -> None:
     raise ModelError(f"{source}: is {reason} (model_type {kind!r} in config.json); name a causal language model")
 
 
-def load_model(model: Path | str) -> PreTrainedModel:
-    """The causal language model of a folder or hub id, in the precision it was saved in.
+def load_model(model: Path | str, **options: Any) -> PreTrainedModel:
+    """The causal language model of a folder or hub id, in the precision it was saved in; options are transformers'.
 
     Raises:
         ModelError: there is none, or it cannot be read, or lacks weights, or has some that are no numbers.
     """
     source = locate_model(model)
-    loaded = _load(source)
+    loaded = _load(source, **options)
     for name, weight in loaded.named_parameters():
         # A sum is one pass, at the speed of memory; one that is not finite may only have been too large. Of processes
         # that shard a model, those that are sent its weights later hold none (meta).
