@@ -110,10 +110,7 @@ def train(
     spans: Annotated[Path, input_file(help="JSONL of spans.")],
     objective: Annotated[Objective, typer.Option(help="What is minimized.")],
     model: Annotated[str, typer.Option(help="Folder or hub id of the model to train.")],
-    out: Annotated[
-        Path | None,
-        output_folder(help="Folder for the trained model. Not with --estimate."),
-    ] = None,
+    out: Annotated[Path | None, output_folder(help="Folder for the trained model. Not with --estimate.")] = None,
     curve: Annotated[Path | None, output_file(help="CSV of the training curve; by default beside --out.")] = None,
     work: Annotated[
         Path | None,
