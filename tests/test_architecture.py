@@ -227,10 +227,10 @@ BUDGET = {
     ("iterpref_core/inference",): 2540,  # to be 2000
     ("iterpref_core/storage", "iterpref_core/source_code", "iterpref_core/screening"): 1515,  # to be 1150
     ("iterpref_core/*.py",): 1200,  # to be 950
-    ("iterpref_core/problems",): 3170,  # to be 2300
+    ("iterpref_core/problems",): 2820,  # to be 2300
     ("iterpref_core/evaluation",): 2220,  # to be 1800
     ("iterpref_core/codeflow",): 750,
-    ("iterpref_core/pairs",): 360,  # to be 330
+    ("iterpref_core/pairs",): 358,  # to be 330
     ("iterpref_core/localization",): 620,  # to be 560
     ("iterpref_core/validity",): 400,
     ("iterpref_core/statistics",): 180,  # to be 140

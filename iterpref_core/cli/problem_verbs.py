@@ -23,9 +23,7 @@ from iterpref_core.problems.ingest import ProblemFormat
 
 
 def ingest(
-    source: Annotated[
-        Path, typer.Argument(help="A file (JSONL or JSON array, .gz too; Parquet), a folder, or a package.")
-    ],
+    source: Annotated[Path, typer.Argument(help="A file (JSONL, .gz too; Parquet), a folder, or a package.")],
     form: Annotated[
         Literal[ProblemFormat, "trl", "package", "folder"], typer.Option("--format", help="What the source is.")
     ],
@@ -33,13 +31,6 @@ def ingest(
     spans: Annotated[
         Path | None, output_file(help="trl: JSONL to write error regions to, where the source has them.")
     ] = None,
-    skip_broken: Annotated[
-        bool, typer.Option("--skip-broken", help="jsonl: leave out problems whose reference fails, do not stop.")
-    ] = False,
-    keep_benchmarks: Annotated[
-        bool,
-        typer.Option("--keep-benchmarks", help="Keep benchmarks' own tasks, to measure with, not to train on."),
-    ] = False,
     python: Annotated[str | None, typer.Option(help="package, folder: the project's own interpreter.")] = None,
     tests: Annotated[Path | None, input_path(help="package, folder: where its tests are, if elsewhere.")] = None,
     license: Annotated[str | None, typer.Option(help="package, folder: an SPDX expression, if it names none.")] = None,
@@ -60,11 +51,9 @@ def ingest(
         own = own_code.Source(str(source), form, python, tests, license, heldout)
         show_result(own_code.ingest_own_code(own, out, settings.own_code, settings.execution), json_)
     else:
-        from iterpref_core.problems.ingest import IngestOptions
         from iterpref_core.problems.ingest import ingest as core
 
-        options = IngestOptions(skip_broken or None, keep_benchmarks, heldout)
-        found = core(source, form, out, settings.execution, options)
+        found = core(source, form, out, settings.execution, heldout)
         show_result(found.counts | ({"broken": [asdict(item) for item in found.broken]} if json_ else {}), json_)
         for item in () if json_ else found.broken:
             typer.echo(f"broken: {item.task_id} (line {item.line}): {item.verdict}: {item.feedback}")

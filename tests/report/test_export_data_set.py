@@ -15,7 +15,7 @@ from iterpref_core.config import load_params
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.localization.row_spans import mark_errors
 from iterpref_core.problems.formats.preference_pairs import ingest_pairs
-from iterpref_core.problems.ingest import IngestOptions, ingest
+from iterpref_core.problems.ingest import ingest
 from iterpref_core.records import (
     AssertTest,
     FocalSpans,
@@ -141,7 +141,7 @@ def test_problems_of_every_kind_of_test_come_back_as_they_were(tmp_path: Path, l
     back: list[Problem] = []
     for split in rows:
         again = tmp_path / f"{split}.jsonl"
-        ingest(out / "data" / f"{split}.parquet", "jsonl", again, EXECUTION, IngestOptions())
+        ingest(out / "data" / f"{split}.parquet", "jsonl", again, EXECUTION)
         back += read_jsonl(again, Problem)
     assert back == PROBLEMS
     card = (out / "README.md").read_text(encoding="utf-8")

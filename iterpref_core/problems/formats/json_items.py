@@ -1,6 +1,5 @@
-"""JSON items: objects of a JSONL file or a JSON array, or rows of a Parquet file, each with its place for messages."""
+"""JSON items: objects of a JSONL file, or rows of a Parquet file, each with its place for messages."""
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -8,7 +7,7 @@ from typing import NamedTuple, TypeVar
 from pydantic import ValidationError
 
 from iterpref_core.errors import RecordError
-from iterpref_core.input_files import Place, open_input, parse_json, read_text
+from iterpref_core.input_files import Place
 from iterpref_core.records import Record
 from iterpref_core.storage.jsonl import describe_validation_error, parse_lines, parse_record
 
@@ -17,25 +16,19 @@ T = TypeVar("T")
 
 
 class JsonItem(NamedTuple):
-    """One object of a file: where it is, by its line or row or its number in an array, from 1; and its JSON text."""
+    """One object of a file: where it is, by its line or row, from 1; and its JSON text."""
 
     where: Place
     text: str
 
 
 def read_items(path: Path) -> Iterator[JsonItem]:
-    """Stream the objects of a file: one a line (`.gz` too), rows of Parquet, or all in one JSON array, read whole.
+    """Stream the objects of a file: one a line (`.gz` too), or rows of Parquet.
 
     Raises:
         InputError: the file is absent or not whole, or a line is not UTF-8.
-        RecordError: the array is broken.
     """
-    texts: Iterator[tuple[int, str]]
-    if _is_array(path):
-        texts = enumerate(map(json.dumps, parse_json(read_text(path), Place(path, 1))), 1)
-    else:
-        texts = parse_lines(path)
-    return (JsonItem(Place(path, number), text) for number, text in texts)
+    return (JsonItem(Place(path, number), text) for number, text in parse_lines(path))
 
 
 def count_items(path: Path) -> int:
@@ -60,8 +53,3 @@ def parse_item(item: JsonItem, record: type[R], convert: Callable[[R], T]) -> T:
     except RecursionError:
         reason = "a program is nested too deeply"
     raise RecordError(f"{item.where}: {reason}; correct it")
-
-
-def _is_array(path: Path) -> bool:
-    with open_input(path) as file:
-        return file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")

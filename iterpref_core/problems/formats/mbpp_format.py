@@ -3,9 +3,20 @@
 import ast
 import builtins
 import re
+from functools import cache
+from pathlib import Path
 
 from iterpref_core.records import AssertTest, Problem, Record
 from iterpref_core.source_code.syntax_tree import parse_source
+
+_MBPP_PLUS_IDS = Path(__file__).with_name("mbpp_plus_ids.txt")
+
+
+@cache
+def mbpp_plus_ids() -> frozenset[int]:
+    """Numbers of the MBPP tasks that MBPP+ evaluates on: what is trained on leaves them out."""
+    lines = _MBPP_PLUS_IDS.read_text(encoding="utf-8").splitlines()
+    return frozenset(int(number) for line in lines if not line.startswith("#") for number in line.split())
 
 
 class MbppTask(Record):

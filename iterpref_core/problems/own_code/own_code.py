@@ -5,7 +5,7 @@ import hashlib
 import logging
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,7 +18,7 @@ from iterpref_core.problems.own_code.function_prompt import prompt_of
 from iterpref_core.problems.own_code.functions import Function, find_functions, read_module, source_files
 from iterpref_core.problems.own_code.license import UNKNOWN, is_allowed, license_of_folder, license_of_source
 from iterpref_core.problems.own_code.project_interpreter import find_installed, pytest_plugins
-from iterpref_core.problems.own_code.test_survey import Project, TestsOf, sandboxed_source, survey
+from iterpref_core.problems.own_code.test_survey import Project, sandboxed_source, survey
 from iterpref_core.problems.problems import hold_out
 from iterpref_core.records import OWN_CODE, Problem, ScriptTest
 from iterpref_core.screening.privacy import reason_to_withhold
@@ -190,10 +190,10 @@ def _reason_against(function: Function, prompt: str, license: str, params: OwnCo
     return reason_to_withhold(f"{prompt}\n{function.source}")
 
 
-def _problem(function: Function, prompt: str, found: TestsOf, code: _Code) -> Problem:
+def _problem(function: Function, prompt: str, found: Sequence[str], code: _Code) -> Problem:
     files = {
         "own_code_replacement.py": sandboxed_source("replacement.py"),
-        "own_code_suites.py": sandboxed_source("project_tests.py"),
+        "own_code_tests.py": sandboxed_source("project_tests.py"),
         _RUN: _script(function, found, code.project),
     }
     return Problem(
@@ -206,23 +206,22 @@ def _problem(function: Function, prompt: str, found: TestsOf, code: _Code) -> Pr
     )
 
 
-def _script(function: Function, found: TestsOf, project: Project) -> str:
+def _script(function: Function, tests: Sequence[str], project: Project) -> str:
     """The script that runs a function's tests with a candidate in its place."""
-    files = sorted({node.partition("::")[0] for node in found.nodes})
+    files = sorted({node.partition("::")[0] for node in tests})
     hashes = {name: hashlib.sha256((project.test_root / name).read_bytes()).hexdigest() for name in files}
     lines = [
         "from own_code_replacement import Replacement",
-        "from own_code_suites import Suite",
+        "from own_code_tests import failure_of",
         "",
-        f"suite = Suite(Replacement({function.module.name!r}, {function.qualname!r}, {function.module.sha256!r}))",
+        f"candidate = Replacement({function.module.name!r}, {function.qualname!r}, {function.module.sha256!r})",
+        f"FILES = {hashes!r}",
+        "TESTS = [",
+        *(f"    {node!r}," for node in tests),
+        "]",
+        f"failure = failure_of(candidate, FILES, TESTS, {list(project.plugins)!r})",
+        "assert not failure, failure",
     ]
-    if found.doctest:
-        lines += [f"EXAMPLES = {function.docstring!r}", "assert suite.doctest_passes(EXAMPLES), suite.failure"]
-    if found.nodes:
-        lines += [f"FILES = {hashes!r}", "TESTS = ["]
-        lines += [f"    {node!r}," for node in found.nodes]
-        lines += ["]", f"PLUGINS = {list(project.plugins)!r}"]
-        lines += ["assert suite.pytest_passes(FILES, TESTS, PLUGINS), suite.failure"]
     return "\n".join(lines) + "\n"
 
 

@@ -6,13 +6,13 @@ another hash seed and other random numbers.
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from iterpref_core.config import ExecutionParams, OwnCodeParams
-from iterpref_core.execution import Engine, Executor, Limits
+from iterpref_core.execution import Engine, Executor, Limits, Outcome
 from iterpref_core.execution.interpreters import Environment
 from iterpref_core.problems.own_code.functions import Function
 from iterpref_core.progress import show_progress
@@ -44,36 +44,12 @@ class Project:
     plugins: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class TestsOf:
-    """The tests of one function: whether its doctest counts, and the pytest tests, the most specific ones first."""
-
-    doctest: bool
-    nodes: tuple[str, ...]
-
-
 class _Run(NamedTuple):
     """One run of a test: CPU seconds, and the functions that it called."""
 
     passed: bool
     seconds: float
     called: list[str]
-
-
-@dataclass(frozen=True)
-class _Job:
-    """Tests that run together: those of a file, by id, or the docstrings of a module, by qualified name."""
-
-    tests: Any
-    module: str = ""
-
-    def call(self, project: Project, tops: Sequence[str], seed: int) -> str:
-        if self.module:
-            return f"survey_doctests({self.module!r}, {self.tests!r}, {list(tops)!r}, {seed})"
-        return f"survey_tests({str(project.test_root)!r}, {self.tests!r}, {project.plugins!r}, {list(tops)!r}, {seed})"
-
-    def names(self) -> list[str]:
-        return [f"{self.module}:{name}" if self.module else name for name in self.tests]
 
 
 def sandboxed_source(name: str) -> str:
@@ -88,7 +64,7 @@ def survey(
     params: OwnCodeParams,
     counts: Counter[str],
     dropped: Counter[str],
-) -> Mapping[str, TestsOf]:
+) -> dict[str, tuple[str, ...]]:
     """Run all tests twice and find those of each function.
 
     Args:
@@ -100,10 +76,10 @@ def survey(
         dropped: gets `test_<reason>`.
 
     Returns:
-        The tests of every function that has any, by `Function.id`.
+        By `Function.id` the tests of every function that has any, the most specific ones first.
     """
     tops = sorted({function.module.name.partition(".")[0] for function in functions})
-    jobs: list[_Job] = []
+    files: list[list[str]] = []
     runs: list[dict[str, _Run]] = []
     for seed in (0, 1):
         environment = replace(project.environment, hash_seed=seed)
@@ -113,28 +89,26 @@ def survey(
             allow_unsafe=execution.allow_unsafe,
             environments={_NAME: environment},
         ) as executor:
-            jobs = jobs or [*_doctests(functions), *_pytest_files(executor, project)]
-            runs.append(_run_all(executor, project, jobs, tops, seed))
-    sound = []
-    for name in (name for job in jobs for name in job.names()):
+            files = files or _collect(executor, project)
+            runs.append(_run_all(executor, project, files, tops, seed))
+    called: dict[str, list[str]] = {}
+    for test in (test for file in files for test in file):
         counts["tests"] += 1
-        if reason := _reason_against([run.get(name) for run in runs], params):
+        if reason := _reason_against([run.get(test) for run in runs], params):
             dropped[reason] += 1
         else:
-            sound.append(name)
-    called = {name: runs[0][name].called for name in sound}
-    return _by_function(functions, called, params.max_tests, dropped)
-
-
-def _doctests(functions: Sequence[Function]) -> Iterable[_Job]:
-    found: defaultdict[str, dict[str, str]] = defaultdict(dict)
+            called[test] = runs[0][test].called
+    found = {}
     for function in functions:
-        if ">>>" in function.docstring:
-            found[function.module.name][function.qualname] = function.docstring
-    return (_Job(tests, module) for module, tests in found.items())
+        own = [test for test, functions_called in called.items() if function.id in functions_called]
+        if own:
+            found[function.id] = tuple(sorted(own, key=lambda test: len(called[test]))[: params.max_tests])
+    dropped["test_unused"] += len(called.keys() - {test for tests in found.values() for test in tests})
+    return found
 
 
-def _pytest_files(executor: Engine, project: Project) -> Iterable[_Job]:
+def _collect(executor: Engine, project: Project) -> list[list[str]]:
+    """Ids of the project's tests, those of each file together."""
     call = f"collect_tests({str(project.test_root)!r}, {str(project.tests)!r}, {project.plugins!r})"
     values, outcome = executor.call(sandboxed_source("project_tests.py"), [call], environment=_NAME)
     if not values:
@@ -142,25 +116,27 @@ def _pytest_files(executor: Engine, project: Project) -> Iterable[_Job]:
     files: defaultdict[str, list[str]] = defaultdict(list)
     for node in values[0] if values else ():
         files[node.partition("::")[0]].append(node)
-    return map(_Job, files.values())
+    return list(files.values())
 
 
 def _run_all(
-    executor: Engine, project: Project, jobs: Sequence[_Job], tops: Sequence[str], seed: int
+    executor: Engine, project: Project, files: Sequence[Sequence[str]], tops: Sequence[str], seed: int
 ) -> dict[str, _Run]:
     """One run of all tests, by name; those that did not finish are missing."""
     code = sandboxed_source("project_tests.py")
     found: dict[str, _Run] = {}
-    with show_progress(f"tests, run {seed + 1}", len(jobs)) as advance:
-        called = executor.each(
-            jobs, lambda job: executor.call(code, [job.call(project, tops, seed)], environment=_NAME)
-        )
-        for job, (values, outcome) in called:
+
+    def run(tests: Sequence[str]) -> tuple[list[Any] | None, Outcome]:
+        call = f"survey_tests({str(project.test_root)!r}, {tests!r}, {project.plugins!r}, {tops!r}, {seed})"
+        return executor.call(code, [call], environment=_NAME)
+
+    with show_progress(f"tests, run {seed + 1}", len(files)) as advance:
+        for tests, (values, outcome) in executor.each(files, run):
             advance()
             if values and isinstance(values[0], dict):
-                found.update(zip(job.names(), (_Run(*values[0][name]) for name in job.tests), strict=True))
+                found.update({test: _Run(*values[0][test]) for test in tests})
             else:
-                logger.warning("tests such as %s did not finish: %s", job.names()[0], outcome.feedback)
+                logger.warning("tests such as %s did not finish: %s", tests[0], outcome.feedback)
     return found
 
 
@@ -172,24 +148,3 @@ def _reason_against(runs: Sequence[_Run | None], params: OwnCodeParams) -> str |
     if not all(run.passed for run in finished):
         return "test_flaky" if any(run.passed for run in finished) else "test_fails"
     return "test_slow" if max(run.seconds for run in finished) > params.max_test_s else None
-
-
-def _by_function(
-    functions: Sequence[Function], called: Mapping[str, list[str]], limit: int, dropped: Counter[str]
-) -> dict[str, TestsOf]:
-    """The sound tests of each function, by what each of them called."""
-    nodes: defaultdict[str, list[str]] = defaultdict(list)
-    for name, functions_called in called.items():
-        if "::" in name:
-            for seen in functions_called:
-                nodes[seen].append(name)
-    kept: set[str] = set()
-    found = {}
-    for function in functions:
-        doctest = function.id in called.get(function.id, ())
-        specific = sorted(nodes[function.id], key=lambda name: len(called[name]))[:limit]
-        if doctest or specific:
-            found[function.id] = TestsOf(doctest, tuple(specific))
-            kept.update(specific, [function.id] * doctest)
-    dropped["test_unused"] += len(called.keys() - kept)
-    return found

@@ -1,10 +1,9 @@
-"""Project tests: runs doctests and pytest tests, and says which passed and what they called.
+"""Project tests: runs pytest's tests, and says which passed and what they called.
 
-Both kinds run beside a test that must fail, so that a candidate that switches failing off is found out.
+They run beside a test that must fail, so that a candidate that switches failing off is found out.
 """
 
 import contextlib
-import doctest
 import hashlib
 import importlib
 import io
@@ -13,7 +12,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 _CANARY = "a test that must fail"
@@ -60,58 +59,6 @@ class Calls:
             sys.setprofile(None)
 
 
-class _DocTests(doctest.DocTestRunner):
-    """Keeps the first failure, and the exception if it is one."""
-
-    failure = ""
-    error: BaseException | None = None
-
-    def report_failure(self, out: Any, test: Any, example: Any, got: str) -> None:  # noqa: ARG002 - doctest's names
-        self._keep(f"{example.source.strip()} gave {got.strip()}, expected {example.want.strip()}")
-
-    def report_unexpected_exception(self, out: Any, test: Any, example: Any, exc_info: Any) -> None:  # noqa: ARG002
-        self._keep(f"{example.source.strip()} raised {exc_info[0].__name__}: {exc_info[1]}", exc_info[1])
-
-    def _keep(self, text: str, error: BaseException | None = None) -> None:
-        if not self.failure:
-            self.failure, self.error = text, error
-
-
-def _run_examples(text: str, namespace: dict[str, Any], name: str) -> _DocTests:
-    runner = _DocTests(verbose=False)
-    test = doctest.DocTestParser().get_doctest(text, namespace, name, None, 0)
-    runner.run(test, out=lambda _: None)
-    return runner
-
-
-def run_doctest(module: str, name: str, text: str) -> tuple[str, BaseException | None]:
-    """Run a docstring's examples in its module's namespace; returns the first failure, empty if there is none."""
-    if not _run_examples(">>> 1\n2\n", {}, _CANARY).failure:
-        return "doctest no longer finds failures", None
-    runner = _run_examples(text, dict(vars(importlib.import_module(module))), name)
-    return runner.failure or ("" if runner.tries else "no example ran"), runner.error
-
-
-def survey_doctests(module: str, docstrings: Mapping[str, str], tops: Sequence[str], seed: int) -> Survey:
-    """Run the doctests of a module's functions, given by qualified name, in an order that the seed decides."""
-    names = sorted(docstrings)
-    random.Random(seed).shuffle(names)
-    found: Survey = {}
-    calls = Calls(tops)
-    with _silence():
-        importlib.import_module(module)
-        for name in names:
-            _seed(seed)
-            started = time.process_time()
-            with calls.watch():
-                try:
-                    passed = not run_doctest(module, name, docstrings[name])[0]
-                except BaseException:  # noqa: BLE001 - a test may raise anything, SystemExit included
-                    passed = False
-            found[name] = (passed, time.process_time() - started, sorted(calls.found))
-    return found
-
-
 class _Plugin:
     """What a pytest session is asked for: which tests in which order, and what became of them.
 
@@ -119,19 +66,10 @@ class _Plugin:
         order: ids of the tests to run; None to collect all and run none.
         calls: what watches them, if anything.
         seed: of each test's random numbers.
-        locate: adds the candidate's line to the text of a failure.
     """
 
-    def __init__(
-        self,
-        order: Sequence[str] | None = None,
-        *,
-        calls: Calls | None = None,
-        seed: int = 0,
-        locate: Callable[[BaseException | None], str] = lambda _: "",
-    ) -> None:
-        self._order, self._calls, self._seed, self._locate = order, calls, seed, locate
-        self._raised: dict[str, BaseException] = {}
+    def __init__(self, order: Sequence[str] | None = None, *, calls: Calls | None = None, seed: int = 0) -> None:
+        self._order, self._calls, self._seed = order, calls, seed
         self.nodes: list[str] = []
         self.failure = ""
         self.passed: dict[str, bool] = {}
@@ -166,9 +104,6 @@ class _Plugin:
         self.seconds[item.nodeid] = time.process_time() - started
         self.called[item.nodeid] = sorted(self._calls.found) if self._calls is not None else []
 
-    def pytest_exception_interact(self, node: Any, call: Any) -> None:
-        self._raised[node.nodeid] = call.excinfo.value
-
     def pytest_runtest_logreport(self, report: Any) -> None:
         passed = report.outcome == "passed" and not hasattr(report, "wasxfail")
         if report.when == "call" or not passed:  # a test that was set up has not passed yet
@@ -176,7 +111,7 @@ class _Plugin:
         if not passed and not self.failure and not report.nodeid.endswith(_CANARY):
             crash = getattr(report.longrepr, "reprcrash", None)
             text = crash.message if crash is not None else f"{report.outcome} {report.longrepr}"
-            self.failure = f"{report.nodeid}: {text}{self._locate(self._raised.get(report.nodeid))}"
+            self.failure = f"{report.nodeid}: {text}"
 
     def verdict(self) -> str:
         """The first failure of a session in which all tests should have passed; empty if there is none."""
@@ -259,35 +194,20 @@ def _root_of(files: Mapping[str, str]) -> str:
     return root
 
 
-class Suite:
-    """The project's tests of one function, with a candidate in its place.
+def failure_of(replacement: Any, files: Mapping[str, str], nodes: Sequence[str], plugins: Sequence[str]) -> str:
+    """What fails first of the project's tests of a function with a candidate in its place; empty if nothing does.
 
     Args:
         replacement: the candidate, not yet installed.
-
-    Attributes:
-        failure: what failed first; empty if nothing did.
+        files: the files that the tests are in, with their SHA-256.
+        nodes: ids of the tests.
+        plugins: modules of pytest's plugins.
     """
-
-    def __init__(self, replacement: Any) -> None:
-        self._replacement = replacement
-        self.failure = ""
-        replacement.install()
-        with _silence():
-            importlib.import_module(replacement.module)
-
-    def doctest_passes(self, text: str) -> bool:
-        """Whether the examples of the function's docstring pass."""
-        with _silence():
-            failure, error = run_doctest(self._replacement.module, self._replacement.qualname, text)
-        self.failure = failure + self._replacement.line_of(error)
-        return not self.failure
-
-    def pytest_passes(self, files: Mapping[str, str], nodes: Sequence[str], plugins: Sequence[str]) -> bool:
-        """Whether tests pass, given by id, with the SHA-256 of the files that they are in and pytest's plugins."""
-        root = _root_of(files)
-        plugin = _Plugin(nodes, locate=self._replacement.line_of)
-        # The canary fails first, the first test that fails ends the session.
-        _run_pytest(root, list(files), plugins, plugin, "--maxfail=2")
-        self.failure = plugin.verdict()
-        return not self.failure
+    replacement.install()
+    with _silence():
+        importlib.import_module(replacement.module)
+    root = _root_of(files)
+    plugin = _Plugin(nodes)
+    # The canary fails first, the first test that fails ends the session.
+    _run_pytest(root, list(files), plugins, plugin, "--maxfail=2")
+    return plugin.verdict()

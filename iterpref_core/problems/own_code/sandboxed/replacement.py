@@ -8,7 +8,6 @@ import ast
 import hashlib
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
@@ -110,8 +109,7 @@ class Replacement:
         self.module, self.qualname, self._sha256 = module, qualname, sha256
         self._filename = os.path.abspath(candidate)
         with open(candidate, encoding="utf-8") as file:
-            self._text = file.read()
-        self._tree = ast.parse(self._text, self._filename)
+            self._tree = ast.parse(file.read(), self._filename)
 
     def install(self) -> None:
         """Make the next import of the module have the candidate, even if the module has been imported before."""
@@ -142,12 +140,3 @@ class Replacement:
             raise RuntimeError(f"module {self.module} has changed since it was ingested: ingest it again")
         exec(compile(_first_lines(self._tree), self._filename, "exec"), {})
         return relabel(compile(splice(source, self._tree, self.qualname), path, "exec"), self._filename)
-
-    def line_of(self, error: BaseException | None) -> str:
-        """`, line 3: return x`: the candidate's innermost line in a traceback; empty if there is none."""
-        frames = traceback.extract_tb(error.__traceback__) if error is not None else ()
-        numbers = [frame.lineno for frame in frames if frame.filename == self._filename and frame.lineno]
-        lines = self._text.splitlines()
-        if not numbers or numbers[-1] > len(lines):
-            return ""
-        return f", line {numbers[-1]}: {lines[numbers[-1] - 1].strip()}"
