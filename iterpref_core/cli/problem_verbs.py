@@ -23,17 +23,14 @@ from iterpref_core.problems.ingest import ProblemFormat
 
 
 def ingest(
-    source: Annotated[Path, typer.Argument(help="A file (JSONL, .gz too; Parquet), a folder, or a package.")],
-    form: Annotated[
-        Literal[ProblemFormat, "trl", "package", "folder"], typer.Option("--format", help="What the source is.")
-    ],
+    source: Annotated[Path, typer.Argument(help="A file (JSONL, .gz too; Parquet), or a project's folder.")],
+    form: Annotated[Literal[ProblemFormat, "trl", "folder"], typer.Option("--format", help="What the source is.")],
     out: Annotated[Path, output_file(help="JSONL of problems (in problems/ they join the experiment), or of pairs.")],
     spans: Annotated[
         Path | None, output_file(help="trl: JSONL to write error regions to, where the source has them.")
     ] = None,
-    python: Annotated[str | None, typer.Option(help="package, folder: the project's own interpreter.")] = None,
-    tests: Annotated[Path | None, input_path(help="package, folder: where its tests are, if elsewhere.")] = None,
-    license: Annotated[str | None, typer.Option(help="package, folder: an SPDX expression, if it names none.")] = None,
+    python: Annotated[str | None, typer.Option(help="folder: the project's own interpreter.")] = None,
+    license: Annotated[str | None, typer.Option(help="folder: an SPDX expression, if it names none.")] = None,
     heldout: Annotated[
         float, typer.Option(min=0, max=1, help="The share of problems to hold out, for evaluation.")
     ] = 0.0,
@@ -45,17 +42,18 @@ def ingest(
         from iterpref_core.problems.formats.preference_pairs import ingest_pairs
 
         show_result(ingest_pairs(source, out, spans), json_)
-    elif form == "package" or form == "folder":  # noqa: PLR1714  # mypy learns from it
-        from iterpref_core.problems.own_code import own_code
+    elif form == "folder":
+        from iterpref_core.problems.own_code.own_code import ingest_own_code
 
-        own = own_code.Source(str(source), form, python, tests, license, heldout)
-        show_result(own_code.ingest_own_code(own, out, settings.own_code, settings.execution), json_)
+        own = {"python": python, "license": license}
+        found = ingest_own_code(source, out, settings.own_code, settings.execution, **own, heldout=heldout)
+        show_result(found, json_)
     else:
         from iterpref_core.problems.ingest import ingest as core
 
-        found = core(source, form, out, settings.execution, heldout)
-        show_result(found.counts | ({"broken": [asdict(item) for item in found.broken]} if json_ else {}), json_)
-        for item in () if json_ else found.broken:
+        taken = core(source, form, out, settings.execution, heldout)
+        show_result(taken.counts | ({"broken": [asdict(item) for item in taken.broken]} if json_ else {}), json_)
+        for item in () if json_ else taken.broken:
             typer.echo(f"broken: {item.task_id} (line {item.line}): {item.verdict}: {item.feedback}")
 
 

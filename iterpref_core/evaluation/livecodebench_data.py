@@ -29,7 +29,6 @@ MAX_TESTS = 1 << 30
 """Bytes of one problem's tests, decompressed; the largest of the published ones are far below."""
 
 
-
 class PublishedTest(Record):
     """One test: what goes in, what must come out."""
 

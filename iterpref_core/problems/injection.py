@@ -6,13 +6,11 @@ reference. Both are in `ast.unparse`'s form, so that layout is no difference.
 
 import ast
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 from iterpref_core.errors import InputError
-from iterpref_core.execution import Engine, Outcome, Program, program_of, time_limit
+from iterpref_core.execution import Engine, Outcome, Program, program_of, reference_outcomes, time_limit
 from iterpref_core.progress import show_progress
 from iterpref_core.records import FocalSpans, PreferencePair, Problem, Sample
 from iterpref_core.source_code.line_diff import diff_lines, span_lines
@@ -24,7 +22,6 @@ METHOD = "injected"
 MUTANT_FLOOR_S = 0.25
 """CPU seconds that a mutant has at least. It has a multiple of what the reference takes, so one that hangs, as many do,
 costs little."""
-_BATCH = 32
 
 
 def inject_bugs(
@@ -51,67 +48,43 @@ def inject_bugs(
         ExecutionError: the engine failed.
     """
     counts = Counter({"problems": 0, "pairs": 0, "mutants": 0})
-    source = read_jsonl(problems, Problem, unique=True)
-    total = sum(1 for _ in read_jsonl(problems, Problem, unique=True))
-    with atomic_writers(out, spans) as (pairs_file, spans_file), show_progress("inject", total) as advance:
+    bugs: list[tuple[Problem, str, int, Mutant, float]] = []
+    for problem, outcome in reference_outcomes(read_jsonl(problems, Problem, unique=True), executor):
+        counts["problems"] += 1
+        if outcome is None or outcome.verdict != "passed":
+            reason = "no_reference_or_tests" if outcome is None else "reference_fails"
+            counts[f"dropped/{reason}"] += 1
+            continue
+        reference = problem.reference or ""
+        mutants = mutants_of(reference, mutations, f"{seed} {problem.task_id}")
+        counts["mutants"] += len(mutants)
+        plain = ast.unparse(parse_source(reference)) + "\n"
+        limit_s = min(executor.limits.cpu_s, time_limit(MUTANT_FLOOR_S, outcome.cpu_s))
+        bugs += [(problem, plain, number, mutant, limit_s) for number, mutant in enumerate(mutants)]
+    with atomic_writers(out, spans) as (pairs_file, spans_file), show_progress("inject", len(bugs)) as advance:
         assert pairs_file is not None
         assert spans_file is not None
-        while batch := list(islice(source, _BATCH)):
-            for pair, region in _inject(batch, executor, mutations, seed, counts):
+        for (problem, plain, number, mutant, _), outcome in executor.run_each(bugs, _program):
+            advance()
+            task_id = f"{problem.task_id}#{number}"
+            region = _true_region(task_id, mutant.code, plain)
+            fate = _fate(outcome, region)
+            counts[f"mutants/{fate}"] += 1
+            if fate == "killed":
+                counts[f"killed/{outcome.verdict}"] += 1
+                counts["pairs"] += 1
+                pair = PreferencePair(task_id=task_id, prompt=problem.prompt, chosen=plain, rejected=mutant.code)
                 pairs_file.write(pair.to_json() + "\n")
                 spans_file.write(region.to_json() + "\n")
-                counts["pairs"] += 1
-            counts["problems"] += len(batch)
-            advance(len(batch))
         if not counts["pairs"]:
             shown = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "it is empty"
             raise InputError(f"{problems}: no bug that the tests catch ({shown}); give problems with references")
     return {name: float(count) for name, count in counts.items()}
 
 
-def _inject(
-    batch: list[Problem], executor: Engine, mutations: int, seed: int, counts: Counter[str]
-) -> Iterator[tuple[PreferencePair, FocalSpans]]:
-    """The pairs of some problems: references run first, then the mutants of those that pass."""
-    plain = {problem.task_id: code for problem in batch if (code := _plain(problem, counts)) is not None}
-    runnable = [problem for problem in batch if problem.task_id in plain]
-    outcomes = executor.run_each(runnable, lambda problem: _program(problem, plain[problem.task_id]))
-    bugs: list[tuple[Problem, int, Mutant, float]] = []
-    for problem, outcome in outcomes:
-        if outcome.verdict != "passed":
-            counts[f"dropped/reference_{'not_run' if outcome.verdict == 'infra_error' else 'fails'}"] += 1
-            continue
-        mutants = mutants_of(problem.reference or "", mutations, f"{seed} {problem.task_id}")
-        counts["mutants"] += len(mutants)
-        if not mutants:
-            counts["dropped/nothing_to_mutate"] += 1
-        limit_s = min(executor.limits.cpu_s, time_limit(MUTANT_FLOOR_S, outcome.cpu_s))
-        bugs += [(problem, number, mutant, limit_s) for number, mutant in enumerate(mutants)]
-    runs = executor.run_each(bugs, lambda bug: _program(bug[0], bug[2].code, bug[3]))
-    for (problem, number, mutant, _), outcome in runs:
-        task_id, code = f"{problem.task_id}#{number}", plain[problem.task_id]
-        region = _true_region(task_id, mutant.code, code)
-        fate = _fate(outcome, region)
-        counts[f"mutants/{fate}"] += 1
-        if fate == "killed":
-            counts[f"killed/{outcome.verdict}"] += 1
-            yield PreferencePair(task_id=task_id, prompt=problem.prompt, chosen=code, rejected=mutant.code), region
-
-
-def _plain(problem: Problem, counts: Counter[str]) -> str | None:
-    """The reference as `ast.unparse` writes it; None, counted, where there is none or nothing to run it with."""
-    reason = "no_reference" if problem.reference is None else "no_tests"
-    if problem.reference is not None and problem.tests + problem.hidden_tests:
-        try:
-            return ast.unparse(parse_source(problem.reference)) + "\n"
-        except (SyntaxError, RecursionError):
-            reason = "not_parsable"
-    counts[f"dropped/{reason}"] += 1
-    return None
-
-
-def _program(problem: Problem, code: str, cpu_s: float | None = None) -> Program:
-    return replace(program_of(problem, Sample(task_id=problem.task_id, solution=code)), cpu_s=cpu_s)
+def _program(bug: tuple[Problem, str, int, Mutant, float]) -> Program:
+    problem, _, _, mutant, limit_s = bug
+    return replace(program_of(problem, Sample(task_id=problem.task_id, solution=mutant.code)), cpu_s=limit_s)
 
 
 def _fate(outcome: Outcome, region: FocalSpans) -> str:

@@ -12,11 +12,11 @@ from tests.mock_endpoint import Behavior, MockEndpoint, serve
 
 FEATURES = '{"algorithm": {"arithmetic": {"doubling": {}}}, "data structures": {"list": {}, "queue": {}}}'
 TEST = """import unittest
-import adding
+import solution
 
 class TestAdd(unittest.TestCase):
     def test_one(self):
-        self.assertEqual(adding.add(1), {})
+        self.assertEqual(solution.add(1), {})
 """
 
 
@@ -29,7 +29,7 @@ def _answer(prompt: str, seed: int) -> str:
         {
             "features": list(range(1, len(offered) + 1)),
             "instruction": f"Write `add(x)`: x plus {seed}. {words}",
-            "files": {"adding.py": f"def add(x):\n    return x + {seed}\n"},
+            "solution": f"def add(x):\n    return x + {seed}\n",
             "test": TEST.format(1 + seed),
         }
     )

@@ -31,12 +31,10 @@ def test_the_example_holds() -> None:
     assert doctest.testmod(preference_pairs).failed == 0
 
 
-@pytest.mark.parametrize("as_array", [False, True])
-def test_programs_come_out_of_their_fences_and_can_be_localized(tmp_path: Path, as_array: bool) -> None:
+def test_programs_come_out_of_their_fences_and_can_be_localized(tmp_path: Path) -> None:
     source, out, spans = tmp_path / "in.json", tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl"
     records = [PAIR, PAIR | {"chosen": PAIR["rejected"]}, PAIR]
-    text = json.dumps(records) if as_array else "".join(json.dumps(record) + "\n" for record in records)
-    source.write_text(text)
+    source.write_text("".join(json.dumps(record) + "\n" for record in records))
     assert ingest_pairs(source, out) == {"pairs": 2, "dropped/same_program": 1}
     pairs = list(read_pairs(out))
     assert [(pair.task_id, pair.chosen, pair.rejected) for pair in pairs] == [
@@ -61,9 +59,9 @@ def chat(*turns: tuple[str, str]) -> list[dict[str, str]]:
         ({"chosen": "I cannot do this."}, {"dropped/no_code": 1}),
         ({"chosen": "Paris", "rejected": "42"}, {"dropped/no_code": 1}),
         ({"rejected": "I cannot do this."}, {"dropped/no_code": 1}),
-        ({"chosen": " "}, {"dropped/no_answer": 1}),
+        ({"chosen": " "}, {"dropped/no_code": 1}),
         ({"chosen": chat(("user", "Add one."), ("assistant", fenced(CHOSEN)))}, {"pairs": 1}),
-        ({"chosen": chat(("user", "Add one."))}, {"dropped/no_answer": 1}),
+        ({"chosen": chat(("user", "Add one."))}, {"dropped/no_code": 1}),
         ({"prompt": chat(("system", "Be brief."), ("user", "Add one."))}, {"pairs": 1}),
         ({"prompt": chat(("user", "Hi."), ("assistant", "Hi."), ("user", "Add."))}, {"dropped/several_turns": 1}),
         ({"chosen": fenced("x = 1\n") + fenced(CHOSEN)}, {"pairs": 1}),
@@ -106,9 +104,9 @@ def test_files_without_pairs_are_refused(tmp_path: Path) -> None:
     assert not out.exists()
 
 
-def test_pairs_keep_their_names_and_repeated_ones_get_a_number(tmp_path: Path) -> None:
+def test_pairs_keep_their_names_and_repeated_ones_are_named_by_their_line(tmp_path: Path) -> None:
     source, out = tmp_path / "in.jsonl", tmp_path / "pairs.jsonl"
-    names: list[object] = ["a", "a", "a#2", 7, "", None]
+    names: list[object] = ["a", "a", 7, "", None]
     source.write_text("\n".join(json.dumps(PAIR | {"task_id": name}) for name in names))
     ingest_pairs(source, out)
-    assert [pair.task_id for pair in read_pairs(out)] == ["a", "a#2", "a#2#2", "7", "pair-5", "pair-6"]
+    assert [pair.task_id for pair in read_pairs(out)] == ["a", "pair-2", "7", "pair-4", "pair-5"]

@@ -23,7 +23,7 @@ def test_fenced_pairs_train_like_the_same_pairs_of_ones_own(
     tokenizer: PreTrainedTokenizerBase,
     params: TrainingParams,
 ) -> None:
-    published, pairs, spans = tmp_path / "codeflow.json", tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl"
+    published, pairs, spans = tmp_path / "codeflow.jsonl", tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl"
     focal = section(LocalizationParams, method="line_lcs", empty="anchor", max_executions=8, widen_lines=0, seed=1)
     records = [
         {
@@ -33,7 +33,7 @@ def test_fenced_pairs_train_like_the_same_pairs_of_ones_own(
         }
         for pair in pair_records
     ]
-    published.write_text(json.dumps(records))
+    published.write_text("\n".join(map(json.dumps, records)))
     ingest_pairs(published, pairs)
     localize_pairs(pairs, focal, spans)
     found, own = load_pairs(pairs, spans, tokenizer, params), load_pairs(pairs_file, spans_file, tokenizer, params)

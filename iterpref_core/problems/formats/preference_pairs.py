@@ -6,7 +6,6 @@ other columns (UltraFeedback's, AlpacaEval's) become such with `datasets.Dataset
 
 import ast
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -18,7 +17,7 @@ from iterpref_core.records import FocalSpans, PreferencePair, Record, Span
 from iterpref_core.source_code.syntax_tree import parse_source
 from iterpref_core.storage.jsonl import atomic_writers, check_spans
 
-Reason = Literal["several_turns", "no_answer", "no_code", "same_program"]
+Reason = Literal["several_turns", "no_code", "same_program"]
 
 
 class Message(Record):
@@ -52,32 +51,39 @@ class TrlPair(Record):
     chosen_spans: tuple[Span, ...] = ()
 
 
-def ingest_pairs(source: Path, out: Path, spans: Path | None = None, limit: int | None = None) -> dict[str, float]:
+def ingest_pairs(source: Path, out: Path, spans: Path | None = None) -> dict[str, float]:
     """Turn a file of preference pairs into `pairs.jsonl`, ready for `localize` and `train`; streams.
 
     Args:
-        source: JSONL, one JSON array (plain or gzipped, `.gz`), or Parquet.
-        out: JSONL of pairs to write; a pair without `task_id` is called `pair-<its line or row>`, one whose `task_id`
-            stood before gets a number behind it.
+        source: JSONL (`.gz` too), or Parquet.
+        out: JSONL of pairs to write; a pair without a `task_id` of its own is called `pair-<its line or row>`.
         spans: JSONL of the error regions to write, of the rows that have them.
-        limit: take so many pairs at most, the first ones; None for all.
 
     Returns:
         `pairs`; with `spans`, how many of them have `spans`; and for what is left out `dropped/several_turns` (the
-        prompt is a conversation), `dropped/no_answer` (a chat without an assistant), `dropped/no_code` (nothing, or
-        prose) and `dropped/same_program`.
+        prompt is a conversation), `dropped/no_code` (no answer, or prose) and `dropped/same_program`.
 
     Raises:
         RecordError: a line or row is broken or lacks a field.
         InputError: the file is absent or has no pair, or no error region where they are asked for.
     """
     counts: Counter[str] = Counter({"pairs": 0} | ({"spans": 0} if spans else {}))
-    with atomic_writers(out, spans) as (out_file, spans_file):
+    names: set[str] = set()
+    total = count_items(source)
+    with atomic_writers(out, spans) as (out_file, spans_file), show_progress("ingest", total, unit="pairs") as advance:
         assert out_file is not None
-        for pair, regions in _read_pairs(source, limit, counts):
+        for item in read_items(source):
+            advance()
+            raw = parse_item(item, TrlPair, lambda row: row)
+            name = "" if raw.task_id is None else str(raw.task_id)
+            pair = read_pair(raw, name if name and name not in names else f"pair-{item.where.line}")
+            if isinstance(pair, str):
+                counts[f"dropped/{pair}"] += 1
+                continue
+            names.add(pair.task_id)
             out_file.write(pair.to_json() + "\n")
             counts["pairs"] += 1
-            if spans_file is not None and regions is not None:
+            if spans_file is not None and (regions := _regions(raw, pair)) is not None:
                 check_spans(regions, pair, source)
                 spans_file.write(regions.to_json() + "\n")
                 counts["spans"] += 1
@@ -91,31 +97,6 @@ def ingest_pairs(source: Path, out: Path, spans: Path | None = None, limit: int 
     return {name: float(count) for name, count in counts.items()}
 
 
-def _read_pairs(
-    source: Path, limit: int | None, counts: Counter[str]
-) -> Iterator[tuple[PreferencePair, FocalSpans | None]]:
-    """The pairs of a file, each with its error region where the file has it; counts what is left out."""
-    used: Counter[str] = Counter()
-    with show_progress("ingest", count_items(source), unit="pairs") as advance:
-        for item in read_items(source):
-            advance()
-            if counts["pairs"] == limit:
-                return
-            raw = parse_item(item, TrlPair, lambda row: row)
-            found = read_pair(raw, f"pair-{item.where.line}")
-            if isinstance(found, str):
-                counts[f"dropped/{found}"] += 1
-                continue
-            found = found.model_copy(update={"task_id": _name(found.task_id, used)})
-            yield found, _regions(raw, found)
-
-
-def _name(wanted: str, used: Counter[str]) -> str:
-    """The name, with a number behind it where it stood before."""
-    used[wanted] += 1
-    return wanted if used[wanted] == 1 else _name(f"{wanted}#{used[wanted]}", used)
-
-
 def _regions(raw: TrlPair, pair: PreferencePair) -> FocalSpans | None:
     """The error region that comes with a pair, where its programs are the very texts that the region counts in."""
     if raw.rejected_spans is None or (raw.chosen, raw.rejected) != (pair.chosen, pair.rejected):
@@ -124,11 +105,11 @@ def _regions(raw: TrlPair, pair: PreferencePair) -> FocalSpans | None:
     return FocalSpans(task_id=pair.task_id, method=method, rejected=raw.rejected_spans, chosen=raw.chosen_spans)
 
 
-def read_pair(raw: TrlPair, otherwise: str) -> PreferencePair | Reason:
-    r"""A pair with its programs out of their fences, or the reason why it is left out.
+def read_pair(raw: TrlPair, name: str) -> PreferencePair | Reason:
+    r"""A pair of this name with its programs out of their fences, or the reason why it is left out.
 
-    `otherwise` is the name of a pair that has none. Where the chosen text is Python as a whole, both texts are
-    programs as they stand, whatever fences are in their strings; else each has its program in a fenced block.
+    Where the chosen text is Python as a whole, both texts are programs as they stand, whatever fences are in their
+    strings; else each has its program in a fenced block.
 
     >>> raw = TrlPair(prompt="Add.", chosen="Now:\n```python\nx = 1\n```", rejected="```python\nx = 2\n```")
     >>> read_pair(raw, "pair-1")
@@ -138,15 +119,12 @@ def read_pair(raw: TrlPair, otherwise: str) -> PreferencePair | Reason:
     if prompt is None:
         return "several_turns"
     chosen, rejected = _answer(raw.chosen), _answer(raw.rejected)
-    if not chosen.strip() or not rejected.strip():
-        return "no_answer"
     if not (_is_python(chosen) and (raw.task_id is not None or "```" not in rejected)):
-        chosen, rejected = _program(chosen), _program(rejected)
+        chosen, rejected = (text if _is_python(text) else _fenced(text) for text in (chosen, rejected))
     if lacks_program(chosen) or lacks_program(rejected) or not prompt.strip():
         return "no_code"
     if chosen == rejected:
         return "same_program"
-    name = otherwise if raw.task_id in (None, "") else str(raw.task_id)
     return PreferencePair(task_id=name, prompt=prompt, chosen=chosen, rejected=rejected)
 
 
@@ -167,10 +145,7 @@ def _answer(text: Text) -> str:
     return next((message.content for message in reversed(text) if message.role == "assistant"), "")
 
 
-def _program(text: str) -> str:
-    """A program as it stands, or the one in a fenced block; empty where there is none."""
-    if _is_python(text):
-        return text
+def _fenced(text: str) -> str:
     return extract_code(text) if "```" in text else ""
 
 

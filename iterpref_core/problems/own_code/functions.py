@@ -66,15 +66,9 @@ def is_test_file(path: Path) -> bool:
     return path.name == "conftest.py" or path.stem.startswith("test_") or path.stem.endswith("_test")
 
 
-def source_files(root: Path, package: Path) -> Iterator[tuple[str, Path]]:
-    """Names and paths of the modules of a package, or of all there are under a folder of the project.
-
-    Args:
-        root: the folder that modules are imported from.
-        package: what to search: a package's folder, a module's file, or `root` itself.
-    """
-    files = [package] if package.is_file() else sorted(package.rglob("*.py"))
-    for path in files:
+def source_files(root: Path) -> Iterator[tuple[str, Path]]:
+    """Names and paths of the modules under the folder that they are imported from."""
+    for path in sorted(root.rglob("*.py")):
         folders = path.relative_to(root).parts[:-1]
         inside = [root.joinpath(*folders[: depth + 1]) for depth in range(len(folders))]
         foreign = any(folder.name.startswith(".") or (folder / "pyvenv.cfg").exists() for folder in inside)

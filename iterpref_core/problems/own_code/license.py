@@ -27,12 +27,10 @@ def license_of_source(source: str, otherwise: str) -> str:
 
 
 def is_allowed(license: str, allowed: Collection[str]) -> bool:
-    """Whether an SPDX expression can be met with allowed licenses alone; a nested one, where all that it names are.
+    """Whether all licenses that an SPDX expression names are allowed.
 
-    >>> is_allowed("GPL-3.0-only OR MIT", {"MIT"}), is_allowed("GPL-3.0-only AND MIT", {"MIT"})
+    >>> is_allowed("MIT AND ISC", {"MIT", "ISC"}), is_allowed("GPL-3.0-only OR MIT", {"MIT"})
     (True, False)
     """
-    known = {name.lower() for name in allowed}
-    joined = license.replace("(", "").replace(")", "")
-    ways = [re.sub(r"\bOR\b", "AND", joined)] if joined != license else re.split(r"\s+OR\s+", license)
-    return any(all(name.strip().lower() in known for name in re.split(r"\s+AND\s+", way)) for way in ways)
+    names = re.split(r"\s+(?:AND|OR)\s+", re.sub("[()]", "", license))
+    return {name.strip().lower() for name in names} <= {name.lower() for name in allowed}

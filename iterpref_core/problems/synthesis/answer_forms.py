@@ -12,6 +12,7 @@ from iterpref_core.source_code.syntax_tree import parse_source
 
 MAX_DEPTH = 4
 """Levels of a feature, its category included."""
+MODULE = "solution"
 TEST_FILE = "test.py"
 
 FeatureName = Annotated[
@@ -20,7 +21,6 @@ FeatureName = Annotated[
     Field(pattern=r"^[^>]{1,80}$"),
 ]
 """In lower case with single blanks, 1 to 80 characters, without `>`."""
-FileName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*\.py$")]
 
 
 class Features(RootModel[dict[FeatureName, "Features"]]):
@@ -63,36 +63,25 @@ class Draft(BaseModel):
         tuple[int, ...], Field(min_length=1, description="numbers of the offered features that the problem uses")
     ]
     instruction: Annotated[str, Field(min_length=1, description="the task")]
-    files: Annotated[
-        dict[FileName, str], Field(min_length=1, description="the solution: file name to source, the main file first")
-    ]
+    solution: Annotated[str, Field(min_length=1, description="source of solution.py")]
     test: Annotated[str, Field(description="source of test.py")]
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """Third-party modules that any file imports, by the name it is imported by."""
-        own = {name.removesuffix(".py") for name in self.files}
-        needed = {module for source in (*self.files.values(), self.test) for module in _imports(source)}
-        return tuple(sorted(needed - own - sys.stdlib_module_names))
+        """Third-party modules that are imported, by the name they are imported by."""
+        return tuple(sorted((_imports(self.solution) | _imports(self.test)) - {MODULE} - sys.stdlib_module_names))
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Draft":
-        for name, source in {**self.files, TEST_FILE: self.test}.items():
-            if name.removesuffix(".py") in sys.stdlib_module_names and source is not self.test:
-                raise ValueError(f"{name!r} hides a module of the standard library; name it otherwise")
+        for name, source in (("solution", self.solution), ("test", self.test)):
             try:
                 parse_source(source)
             except SyntaxError as error:
                 raise ValueError(f"{name} is not valid Python: {error.msg}, line {error.lineno}") from None
-        main, *others = (name.removesuffix(".py") for name in self.files)
-        if main not in _imports(self.test):
-            raise ValueError(f"{TEST_FILE} does not import {main}, the first of the files")
-        for other in others:
-            sources = (source for name, source in self.files.items() if name != f"{other}.py")
-            if not any(other in _imports(source) for source in (*sources, self.test)):
-                raise ValueError(f"no other file imports {other}.py")
+        if MODULE not in _imports(self.test):
+            raise ValueError(f"test does not import {MODULE}")
         if not _has_test(self.test):
-            raise ValueError(f"{TEST_FILE} has no unittest.TestCase with a method named test_...")
+            raise ValueError("test has no unittest.TestCase with a method named test_...")
         return self
 
 

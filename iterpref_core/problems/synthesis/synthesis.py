@@ -14,7 +14,7 @@ from iterpref_core.execution import Engine, Outcome, program_of
 from iterpref_core.inference.backend import Model, Request, Sampling
 from iterpref_core.inference.prompts import fill
 from iterpref_core.inference.structured_answers import ask_parsed, read_object
-from iterpref_core.problems.synthesis.answer_forms import MAX_DEPTH, TEST_FILE, Draft, Features, hollow
+from iterpref_core.problems.synthesis.answer_forms import MAX_DEPTH, MODULE, TEST_FILE, Draft, Features, hollow
 from iterpref_core.problems.synthesis.feature_tree import CATEGORIES, SEPARATOR, FeaturePath, FeatureTree, show
 from iterpref_core.problems.synthesis.seed_code import fit_seeds, read_seeds
 from iterpref_core.progress import show_progress
@@ -197,23 +197,13 @@ def _draft_problems(
 
 
 def to_problem(draft: Draft, features: Sequence[str], task_id: str) -> Problem:
-    """The problem of a draft.
-
-    What a model is to write is one file, the first. Other files of the solution are given: the prompt shows them and
-    the test brings them along, so that a program which was written for this problem cannot replace them.
-    """
-    main, *others = draft.files
-    module = main.removesuffix(".py")
-    given = {name: draft.files[name] for name in others}
-    test = ScriptTest(module=module, files={**given, TEST_FILE: draft.test}, run=TEST_FILE, packages=draft.packages)
-    task = fill(PROMPTS / "task.txt", {"instruction": draft.instruction, "file": main})
-    shown = [fill(PROMPTS / "given_file.txt", {"file": name, "code": code}) for name, code in given.items()]
+    """The problem of a draft."""
     return Problem(
         task_id=task_id,
-        prompt="\n\n".join([task, *shown]),
-        entry_point=module,
-        tests=(test,),
-        reference=draft.files[main],
+        prompt=f"{draft.instruction}\n\nWrite the file `{MODULE}.py`.",
+        entry_point=MODULE,
+        tests=(ScriptTest(module=MODULE, files={TEST_FILE: draft.test}, run=TEST_FILE, packages=draft.packages),),
+        reference=draft.solution,
         source="synthesized",
         features=tuple(features),
     )

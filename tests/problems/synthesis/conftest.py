@@ -30,18 +30,16 @@ class ScriptedModel(FakeModel):
 
 
 def write_answer(
-    files: dict[str, str], instruction: str = "Write `double(x)`.", used: Sequence[int] = (1, 2), **more: object
+    program: dict[str, str], instruction: str = "Write `double(x)`.", used: Sequence[int] = (1, 2), **more: object
 ) -> str:
     """An answer in the form that is asked for."""
-    solution = {name: text for name, text in files.items() if name != "test.py"}
-    answer = {"features": used, "instruction": instruction, "files": solution, "test": files.get("test.py", "")}
-    return json.dumps(answer | more)
+    return json.dumps({"features": used, "instruction": instruction} | program | more)
 
 
 SOLUTION = "def double(x):\n    return x * 2\n"
 TEST = """import unittest
 
-from doubling import double
+from solution import double
 
 
 class TestDouble(unittest.TestCase):
@@ -53,7 +51,7 @@ class TestDouble(unittest.TestCase):
 if __name__ == "__main__":
     unittest.main()
 """
-FILES = {"doubling.py": SOLUTION, "test.py": TEST}
+PROGRAM = {"solution": SOLUTION, "test": TEST}
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from iterpref_core.problems.synthesis.synthesis import make_tree, write_problems
 from iterpref_core.records import Problem, Sample, ScriptTest
 from iterpref_core.storage.jsonl import read_jsonl
 
-from .conftest import FILES, SOLUTION, TEST, ScriptedModel, write_answer
+from .conftest import PROGRAM, SOLUTION, TEST, ScriptedModel, write_answer
 
 LIMITS = Limits(cpu_s=2, wall_s=20, memory_mb=256, output_kb=64, file_mb=1)
 WORDS = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel", "india", "juliet"]
@@ -63,7 +63,7 @@ class Author:
         number = self.numbers.setdefault(prompt.partition("\n\nYour last answer")[0], len(self.numbers))
         word = WORDS[number]
         instruction = f"Write `double(x)`: {word} " + " ".join(f"{word}{place}" for place in range(12))
-        return self.special.get(number, write_answer(FILES, instruction))
+        return self.special.get(number, write_answer(PROGRAM, instruction))
 
 
 def test_a_tree_is_extracted_evolved_and_saved(tmp_path: Path, params: SynthesisParams) -> None:
@@ -116,13 +116,6 @@ def test_only_code_under_an_allowed_license_and_without_secrets_may_leave(tmp_pa
     assert stated("x = 1\n") is None
 
 
-def test_a_seed_whose_features_cannot_be_read_twice_is_counted(tmp_path: Path, params: SynthesisParams) -> None:
-    model = ScriptedModel(lambda prompt: "?" if "letter = 'b'" in prompt else _features(prompt))
-    source = _seeds(tmp_path / "seeds", "ab")
-    _, counts = make_tree(source, model, params, None, tmp_path / "tree.json")
-    assert (counts["seeds/used"], counts["seeds/dropped/unreadable"], counts["asked_again"]) == (1, 1, 1)
-
-
 def test_seed_code_that_is_none_is_refused(tmp_path: Path, params: SynthesisParams) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "bad.jsonl").write_text('{"text": "x"}\n')
@@ -143,12 +136,12 @@ def test_problems_are_kept_when_their_solution_passes_and_all_are_accounted_for(
 ) -> None:
     special = {
         1: "I would rather not.",
-        2: write_answer(FILES | {"doubling.py": "def double(x):\n    return x + 2\n"}, "wrong one"),
-        3: write_answer(FILES | {"doubling.py": "import not_installed_here\n" + SOLUTION}, "needs something"),
-        4: write_answer(FILES, "out of range", used=[77]),
+        2: write_answer(PROGRAM | {"solution": "def double(x):\n    return x + 2\n"}, "wrong one"),
+        3: write_answer(PROGRAM | {"solution": "import not_installed_here\n" + SOLUTION}, "needs something"),
+        4: write_answer(PROGRAM, "out of range", used=[77]),
         6: Author()("first"),  # what number 0 says, with one word more
-        7: write_answer(FILES | {"doubling.py": "import os\nos._exit(0)\n"}, "one that ends early"),
-        8: write_answer(FILES | {"test.py": TEST.replace("double(3), 6", "double(3), double(3)")}, "lenient one"),
+        7: write_answer(PROGRAM | {"solution": "import os\nos._exit(0)\n"}, "one that ends early"),
+        8: write_answer(PROGRAM | {"test": TEST.replace("double(3), 6", "double(3), double(3)")}, "lenient one"),
     }
     special[6] = special[6].replace("alpha11", "alpha11 more")
     model = ScriptedModel(Author(special))
@@ -174,40 +167,21 @@ def test_a_problem_names_the_file_to_write_and_tells_right_from_wrong(
     write_problems(_tree(), ScriptedModel(Author()), params, executor, 1, out)
     (problem,) = read_jsonl(out, Problem)
     assert problem.prompt.startswith("Write `double(x)`: alpha")
-    assert problem.prompt.endswith("\n\nWrite the file `doubling.py`.")
-    assert (problem.entry_point, problem.source, problem.reference) == ("doubling", "synthesized", SOLUTION)
+    assert problem.prompt.endswith("\n\nWrite the file `solution.py`.")
+    assert (problem.entry_point, problem.source, problem.reference) == ("solution", "synthesized", SOLUTION)
     assert len(problem.features) == 2
     assert set(problem.features) <= {" > ".join(path) for path in _tree().features()}
-    assert problem.tests == (ScriptTest(module="doubling", files={"test.py": TEST}, run="test.py"),)
+    assert problem.tests == (ScriptTest(module="solution", files={"test.py": TEST}, run="test.py"),)
     wrong = Sample(task_id=problem.task_id, solution="def double(x):\n    return x ** 2\n")
     outcome = executor.run_one(program_of(problem, wrong))
     assert (outcome.verdict, outcome.feedback) == ("wrong_answer", "test_numbers: AssertionError: 9 != 6")
-
-
-def test_further_files_of_a_solution_are_given_and_cannot_be_replaced(
-    tmp_path: Path, params: SynthesisParams, executor: Executor
-) -> None:
-    files = {
-        "doubling.py": "from factors import TWO\n\ndef double(x):\n    return TWO * x\n",
-        "factors.py": "TWO = 2\n",
-        "test.py": TEST,
-    }
-    out = tmp_path / "written.jsonl"
-    counts = write_problems(_tree(), ScriptedModel(lambda _: write_answer(files)), params, executor, 1, out)
-    assert counts["problems/kept"] == 1
-    (problem,) = read_jsonl(out, Problem)
-    assert problem.prompt.endswith("The file `factors.py` is there already:\n```python\nTWO = 2\n```")
-    assert problem.reference == files["doubling.py"]
-    (test,) = problem.tests
-    assert isinstance(test, ScriptTest)
-    assert test.files == {"factors.py": "TWO = 2\n", "test.py": TEST}
 
 
 def test_tests_that_no_program_can_fail_are_not_kept(
     tmp_path: Path, params: SynthesisParams, executor: Executor
 ) -> None:
     idle = TEST.replace("self.assertEqual(double(3), 6)", "return").replace("self.assertEqual(double(-1), -2)", "")
-    model = ScriptedModel(lambda _: write_answer(FILES | {"test.py": idle}))
+    model = ScriptedModel(lambda _: write_answer(PROGRAM | {"test": idle}))
     counts = write_problems(_tree(), model, params, executor, 1, tmp_path / "out.jsonl")
     assert (counts["problems/kept"], counts["problems/dropped/idle_tests"]) == (0, 1)
 
@@ -221,7 +195,7 @@ def test_a_killed_run_asks_for_nothing_twice_and_writes_the_same(
         if "Invent a programming problem" not in prompt:
             return _features(prompt)
         # The offered features make the problem, so that it does not depend on when it is asked for.
-        return write_answer(FILES, "Write `double`: " + " ".join(re.findall(r"\d\. (.*)", prompt)))
+        return write_answer(PROGRAM, "Write `double`: " + " ".join(re.findall(r"\d\. (.*)", prompt)))
 
     def run(model: ScriptedModel, name: str) -> bytes:
         folder = tmp_path / name
@@ -254,8 +228,3 @@ def test_asking_for_more_problems_leaves_the_first_ones_as_they_are(
     write_problems(_tree(), ScriptedModel(Author()), params, executor, 6, more)
     assert more.read_text().startswith(few.read_text())
     assert len(more.read_text().splitlines()) == 6
-
-
-def test_an_empty_tree_is_refused(tmp_path: Path, params: SynthesisParams, executor: Executor) -> None:
-    with pytest.raises(InputError, match="the feature tree is empty"):
-        write_problems(FeatureTree(), ScriptedModel(Author()), params, executor, 1, tmp_path / "out.jsonl")

@@ -151,14 +151,14 @@ def _run_pytest(root: str, targets: Sequence[str], plugins: Sequence[str], plugi
         os.chdir(here)
 
 
-def collect_tests(root: str, folder: str, plugins: Sequence[str]) -> list[str]:
-    """Ids of the tests that pytest collects in a folder of a project; what it cannot collect is passed over.
+def collect_tests(root: str, plugins: Sequence[str]) -> list[str]:
+    """Ids of the tests that pytest collects in a project; what it cannot collect is passed over.
 
     Raises:
         ModuleNotFoundError: the environment has no pytest.
     """
     plugin = _Plugin()
-    _run_pytest(root, [folder], plugins, plugin, "--collect-only", "--continue-on-collection-errors")
+    _run_pytest(root, [root], plugins, plugin, "--collect-only", "--continue-on-collection-errors")
     return plugin.nodes
 
 
