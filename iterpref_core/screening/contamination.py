@@ -15,7 +15,6 @@ are: they are compared by `prompt` and `ast` alone.
 Coverage by n-grams is the measure of Lambert et al., "Tulu 3" (2024), who count 50% of a prompt.
 """
 
-import hashlib
 import json
 import logging
 import re
@@ -23,7 +22,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, get_args
 
 from iterpref_core.errors import InputError
 from iterpref_core.records import PreferencePair
@@ -39,7 +38,6 @@ from iterpref_core.storage.jsonl import atomic_writer
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
 Kind = Literal["prompt", "example", "ngram", "ast"]
 
 RUN = 8
@@ -72,21 +70,16 @@ class Overlap:
         """Count a pair that shares something with some tasks."""
         self.pairs += 1
         self.overlapping.update(tasks)
-        found = {kind for kinds in tasks.values() for kind in kinds}
-        for kind in get_args(Kind):
-            self.kinds[kind] += kind in found
+        for kind in set[Kind]().union(*tasks.values()):
+            self.kinds[kind] += 1
         if len(self.examples) < SHOWN:
             task = max(tasks, key=lambda name: len(tasks[name]))
             by = [kind for kind in get_args(Kind) if kind in tasks[task]]
             self.examples.append({"pair": pair.task_id, "task": task, "by": by})
 
 
-@dataclass(frozen=True)
-class _Text:
-    """One text of a task: how many words it has."""
-
-    owner: tuple[str, str]
-    words: int
+Owner = tuple[str, str]
+"""A benchmark, and the name of a task of it."""
 
 
 class ContaminationIndex:
@@ -97,11 +90,11 @@ class ContaminationIndex:
 
     def __init__(self) -> None:
         self.overlaps: dict[str, Overlap] = {}
-        self._prompts: dict[str, list[tuple[str, str]]] = defaultdict(list)
-        self._examples: dict[str, list[tuple[str, tuple[str, str]]]] = defaultdict(list)
-        self._texts: list[_Text] = []
+        self._prompts: dict[str, dict[Owner, None]] = defaultdict(dict)
+        self._forms: dict[int, dict[Owner, None]] = defaultdict(dict)
+        self._examples: dict[str, dict[tuple[str, Owner], None]] = defaultdict(dict)
+        self._texts: list[tuple[Owner, int]] = []
         self._runs: dict[int, list[tuple[int, int]]] = {}
-        self._forms: dict[bytes, list[tuple[str, str]]] = defaultdict(list)
 
     def add(self, benchmark: str, tasks: Iterable[BenchmarkTask]) -> None:
         """Add a benchmark's tasks."""
@@ -111,47 +104,37 @@ class ContaminationIndex:
             overlap.tasks += 1
             owner = (benchmark, task.name)
             for prompt in task.prompts:
-                _append_new(self._prompts[" ".join(_words(prompt))], owner)
-            self._add_forms(owner, task)
+                self._prompts[" ".join(_words(prompt))][owner] = None
+            # A benchmark that completes code gives the body alone as the solution.
+            completed = (prompt + solution for prompt in task.prompts for solution in task.solutions)
+            for form in (form for code in (*task.solutions, *completed) for form in _forms(code)):
+                self._forms[form][owner] = None
             if not task.composed:
-                self._add_examples(owner, task)
-                self._add_runs(owner, task, runs)
+                self._add_words(owner, task, runs)
         for run, places in runs.items():
-            if len({self._texts[text].owner for text, _ in places}) <= COMMON:
+            if len({self._texts[text][0] for text, _ in places}) <= COMMON:
                 self._runs.setdefault(run, []).extend(places)
 
-    def _add_forms(self, owner: tuple[str, str], task: BenchmarkTask) -> None:
-        # A benchmark that completes code gives the body alone as the solution.
-        completed = (prompt + solution for prompt in task.prompts for solution in task.solutions)
-        for code in (*task.solutions, *completed):
-            for form in solution_forms(code):
-                if form.size >= FORM:
-                    _append_new(self._forms[_digest(form.text)], owner)
-
-    def _add_examples(self, owner: tuple[str, str], task: BenchmarkTask) -> None:
-        for prompt in task.prompts:
-            for line in _EXAMPLE_LINE.findall(prompt):
-                words = _words(line)
-                if len(words) >= EXAMPLE:
-                    _append_new(self._examples[" ".join(words[:EXAMPLE])], (" ".join(words), owner))
-
-    def _add_runs(self, owner: tuple[str, str], task: BenchmarkTask, runs: dict[int, list[tuple[int, int]]]) -> None:
+    def _add_words(self, owner: Owner, task: BenchmarkTask, runs: dict[int, list[tuple[int, int]]]) -> None:
+        for words in (_words(line) for prompt in task.prompts for line in _EXAMPLE_LINE.findall(prompt)):
+            if len(words) >= EXAMPLE:
+                self._examples[" ".join(words[:EXAMPLE])][" ".join(words), owner] = None
         bare = (_EXAMPLE_LINE.sub("", prompt) for prompt in task.prompts)
-        for text in dict.fromkeys((*task.prompts, *bare, *task.solutions)):
-            words = _words(text)
-            self._texts.append(_Text(owner, len(words)))
+        for words in map(_words, dict.fromkeys((*task.prompts, *bare, *task.solutions))):
             for place, run in enumerate(_runs(words)):
-                runs[run].append((len(self._texts) - 1, place))
+                runs[run].append((len(self._texts), place))
+            self._texts.append((owner, len(words)))
 
     def find(self, pair: PreferencePair) -> dict[str, dict[str, set[Kind]]]:
         """What a pair shares: benchmark → task → kinds of evidence. Counted in `overlaps`."""
         found: dict[str, dict[str, set[Kind]]] = {}
         asked, answered = _words(pair.prompt), _words(pair.chosen)
-        evidence: tuple[tuple[Kind, Iterable[tuple[str, str]]], ...] = (
+        forms = _forms(pair.chosen) if self._forms else ()
+        evidence: tuple[tuple[Kind, Iterable[Owner]], ...] = (
             ("prompt", self._prompts.get(" ".join(asked), ())),
             ("example", self._shared_examples(asked)),
             ("ngram", self._covered([asked, answered])),
-            ("ast", self._shared_forms(pair.chosen)),
+            ("ast", (owner for form in forms for owner in self._forms.get(form, ()))),
         )
         for kind, owners in evidence:
             for benchmark, task in owners:
@@ -160,26 +143,21 @@ class ContaminationIndex:
             self.overlaps[benchmark].add(pair, tasks)
         return found
 
-    def _shared_examples(self, words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    def _shared_examples(self, words: Sequence[str]) -> Iterator[Owner]:
         for start in range(len(words) - EXAMPLE + 1):
             for example, owner in self._examples.get(" ".join(words[start : start + EXAMPLE]), ()):
                 if " ".join(words[start : start + example.count(" ") + 1]) == example:
                     yield owner
 
-    def _covered(self, texts: Iterable[Sequence[str]]) -> Iterator[tuple[str, str]]:
+    def _covered(self, texts: Iterable[Sequence[str]]) -> Iterator[Owner]:
         covered: dict[int, set[int]] = defaultdict(set)
         for words in texts:
             for run in _runs(words):
                 for text, place in self._runs.get(run, ()):
                     covered[text].update(range(place, place + RUN))
         for text, places in covered.items():
-            if len(places) >= COVERED * self._texts[text].words:
-                yield self._texts[text].owner
-
-    def _shared_forms(self, code: str) -> Iterator[tuple[str, str]]:
-        for form in solution_forms(code) if self._forms else ():
-            if form.size >= FORM:
-                yield from self._forms.get(_digest(form.text), ())
+            if len(places) >= COVERED * self._texts[text][1]:
+                yield self._texts[text][0]
 
 
 class Decontamination:
@@ -242,11 +220,9 @@ class Decontamination:
         benchmarks: dict[str, dict[str, Any]] = {}
         for file in self._files:
             found = self.overlaps[file.name]
-            about: dict[str, Any] = {"file": file.path.name, "sha256": file.sha256, "tasks": found.tasks}
-            counts: dict[str, Any] = {"pairs": found.pairs, **dict(found.kinds.items())}
-            benchmarks[file.name] = {**about, **counts, "examples": found.examples} | {
-                "overlapping": sorted(found.overlapping)
-            }
+            about = {"file": file.path.name, "sha256": file.sha256, "tasks": found.tasks, "pairs": found.pairs}
+            shown = {"examples": found.examples, "overlapping": sorted(found.overlapping)}
+            benchmarks[file.name] = about | dict(found.kinds) | shown
         return {"pairs": self.found, "dropped": self.dropped, "benchmarks": benchmarks, "absent": self._absent}
 
     def write_report(self, path: Path) -> None:
@@ -265,10 +241,5 @@ def _runs(words: Sequence[str]) -> Iterator[int]:
     return (hash(" ".join(words[start : start + RUN])) for start in range(len(words) - RUN + 1))
 
 
-def _digest(form: str) -> bytes:
-    return hashlib.blake2b(form.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
-def _append_new(items: list[T], item: T) -> None:
-    if item not in items:
-        items.append(item)
+def _forms(code: str) -> Iterator[int]:
+    return (hash(form.text) for form in solution_forms(code) if form.size >= FORM)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from random import Random
-from typing import Any
 
 _SKIPPED = frozenset({"annotation", "returns", "decorator_list", "type_comment", "format_spec", "pattern"})
 """Fields of the tree that are left alone: they change nothing, or nothing that a test of the function can be after."""
@@ -57,53 +56,6 @@ class Mutant:
     change: str
 
 
-@dataclass(frozen=True)
-class _Site:
-    """A place in the tree, what puts a node there, the node that is there and one to replace it."""
-
-    put: Callable[[ast.AST], None]
-    old: ast.AST
-    new: ast.AST
-
-
-def _constants(node: ast.Constant) -> Iterator[ast.AST]:
-    match node.value:
-        case bool() as value:
-            yield ast.Constant(not value)
-        case int() | float() as value:
-            yield ast.Constant(value + 1)
-        case str() as value:
-            yield ast.Constant("" if value else "mutant")
-
-
-def _negated(condition: ast.expr) -> ast.expr:
-    return ast.UnaryOp(ast.Not(), condition)
-
-
-def _comparisons(node: ast.Compare) -> Iterator[ast.AST]:
-    for place, operator in enumerate(node.ops):
-        for other in _COMPARISONS[type(operator)]:
-            operators = [*node.ops[:place], other(), *node.ops[place + 1 :]]
-            yield ast.Compare(node.left, operators, node.comparators)
-
-
-def _expressions(node: ast.AST) -> Iterator[ast.AST]:
-    """What an expression may be replaced by."""
-    match node:
-        case ast.BinOp(left, operator, right) if type(operator) in _OPERATORS:
-            yield ast.BinOp(left, _OPERATORS[type(operator)](), right)
-        case ast.BoolOp(operator, values):
-            yield ast.BoolOp(ast.Or() if isinstance(operator, ast.And) else ast.And(), values)
-        case ast.UnaryOp(ast.Not() | ast.USub() | ast.Invert(), operand):
-            yield operand
-        case ast.IfExp(test, body, otherwise):
-            yield ast.IfExp(_negated(test), body, otherwise)
-        case ast.Compare():
-            yield from _comparisons(node)
-        case ast.Constant():
-            yield from _constants(node)
-
-
 def _statements(node: ast.AST) -> Iterator[ast.AST]:
     """What a statement may be replaced by."""
     match node:
@@ -114,7 +66,7 @@ def _statements(node: ast.AST) -> Iterator[ast.AST]:
         case ast.Assign() | ast.Expr():
             yield ast.Pass()
         case ast.If(test, body, otherwise):
-            yield ast.If(_negated(test), body, otherwise)
+            yield ast.If(ast.UnaryOp(ast.Not(), test), body, otherwise)
         case ast.Return(ast.expr() as value) if not (isinstance(value, ast.Constant) and value.value is None):
             yield ast.Return(ast.Constant(None))
         case ast.Break():
@@ -123,31 +75,48 @@ def _statements(node: ast.AST) -> Iterator[ast.AST]:
             yield ast.Break()
 
 
-def _is_text(node: Any) -> bool:
-    """Whether a node is a docstring, or another string that is nobody's value."""
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+def _expressions(node: ast.AST) -> Iterator[ast.AST]:
+    """What an expression may be replaced by."""
+    match node:
+        case ast.BinOp(left, operator, right) if type(operator) in _OPERATORS:
+            yield ast.BinOp(left, _OPERATORS[type(operator)](), right)
+        case ast.BoolOp(junction, values):
+            yield ast.BoolOp(ast.Or() if isinstance(junction, ast.And) else ast.And(), values)
+        case ast.UnaryOp(ast.Not() | ast.USub() | ast.Invert(), operand):
+            yield operand
+        case ast.IfExp(test, body, otherwise):
+            yield ast.IfExp(ast.UnaryOp(ast.Not(), test), body, otherwise)
+        case ast.Compare(left, comparisons, others):
+            for place, comparison in enumerate(comparisons):
+                for other in _COMPARISONS[type(comparison)]:
+                    yield ast.Compare(left, [*comparisons[:place], other(), *comparisons[place + 1 :]], others)
+        case ast.Constant(bool() as value):
+            yield ast.Constant(not value)
+        case ast.Constant(int() | float() as value):
+            yield ast.Constant(value + 1)
+        case ast.Constant(str() as value):
+            yield ast.Constant("" if value else "mutant")
 
 
-def _children(parent: ast.AST) -> Iterator[tuple[Callable[[ast.AST], None], ast.AST]]:
-    """The nodes below one that may be changed, each with what puts another in its place."""
+_Change = tuple[Callable[[ast.AST], None], ast.AST, ast.AST]
+"""What puts a node into its place in the tree, the node that is there, and another one."""
+
+
+def _changes(parent: ast.AST) -> Iterator[_Change]:
+    """All small changes below a node, in the order of the text."""
     for name, value in ast.iter_fields(parent):
         if name in _SKIPPED:
             continue
-        if isinstance(value, ast.AST):
-            yield partial(setattr, parent, name), value
-        elif isinstance(value, list):
-            for place, item in enumerate(value):
-                written = isinstance(parent, ast.JoinedStr) and isinstance(item, ast.Constant)
-                if isinstance(item, ast.AST) and not _is_text(item) and not written:
-                    yield partial(value.__setitem__, place), item
-
-
-def _sites(tree: ast.AST) -> Iterator[_Site]:
-    """All places to change, in the order of the text."""
-    for put, node in _children(tree):
-        for new in (*_statements(node), *_expressions(node)):
-            yield _Site(put, node, new)
-        yield from _sites(node)
+        places = [(partial(setattr, parent, name), value)]
+        if isinstance(value, list):
+            places = [(partial(value.__setitem__, place), item) for place, item in enumerate(value)]
+        for put, node in places:
+            # Docstrings and other strings that are nobody's value, and what an f-string writes, are left alone.
+            text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+            written = isinstance(parent, ast.JoinedStr) and isinstance(node, ast.Constant)
+            if isinstance(node, ast.AST) and not text and not written:
+                yield from ((put, node, new) for new in (*_statements(node), *_expressions(node)))
+                yield from _changes(node)
 
 
 def _head(node: ast.AST) -> str:
@@ -156,14 +125,15 @@ def _head(node: ast.AST) -> str:
     return text if len(text) <= 60 else f"{text[:42]}...{text[-15:]}"
 
 
-def _apply(site: _Site, tree: ast.Module) -> Mutant:
-    change = f"{_head(site.old)} -> {_head(site.new)}"
-    site.put(site.new)
+def _apply(change: _Change, tree: ast.Module) -> Mutant:
+    put, old, new = change
+    text = f"{_head(old)} -> {_head(new)}"
+    put(new)
     try:
         code = ast.unparse(ast.fix_missing_locations(tree)) + "\n"
     finally:
-        site.put(site.old)
-    return Mutant(code, getattr(site.old, "lineno", 0), change)
+        put(old)
+    return Mutant(code, getattr(old, "lineno", 0), text)
 
 
 def mutants_of(code: str, limit: int, seed: str) -> list[Mutant]:
@@ -185,14 +155,14 @@ def mutants_of(code: str, limit: int, seed: str) -> list[Mutant]:
     """
     try:
         tree = ast.parse(code)
-        sites = list(_sites(tree))
-        order = list(range(len(sites)))
+        changes = list(_changes(tree))
+        order = list(range(len(changes)))
         Random(seed).shuffle(order)
         found: dict[str, tuple[int, Mutant]] = {ast.unparse(tree) + "\n": (-1, Mutant("", 0, ""))}
         for place in order:
             if len(found) > limit:
                 break
-            mutant = _apply(sites[place], tree)
+            mutant = _apply(changes[place], tree)
             found.setdefault(mutant.code, (place, mutant))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # ValueError: NUL, before Python 3.11.4
         raise ValueError(f"the program cannot be parsed ({type(error).__name__}: {error})") from None

@@ -12,20 +12,20 @@ PROGRAM = """
 import math
 from collections import deque
 
-def helper({a}, *, {b}=2):
-    return [{c} for {c} in {a} if {c} > {b}]
+def helper(a, *, b=2):
+    return [{c} for {c} in a if {c} > b]
 
 def f(xs, start=0):
     {d} = start
-    def {e}({a}):
+    def {e}(a):
         nonlocal {d}
-        {d} += {a}
+        {d} += a
         return {d}
     try:
         {c} = {{k: v for k, v in enumerate(xs)}}
     except ValueError as {b}:
         raise TypeError({b})
-    return {e}(sum(map(lambda {a}: math.floor({a}), helper(xs)))), {c}
+    return {e}(sum(map(lambda x: math.floor(x), helper([{a} for {a} in xs])))), {c}
 """
 names = st.lists(st.from_regex(r"[a-z]{3,6}_v", fullmatch=True), min_size=5, max_size=5, unique=True)
 
@@ -67,12 +67,11 @@ def test_a_changed_constant_operator_or_name_is_another_program(five: list[str],
         ("def f(x: List[int]): return x", "from typing import List\ndef f(x: List[int]): return x", False),
         ("from a import x\nfrom b import x\nf = x", "from b import x\nfrom a import x\nf = x", False),
         ("def f(x): return x", "def f(y): return y", False),
-        ("def f(x, /): return x", "def f(y, /): return y", True),
+        ("class A:\n    def __init__(self): pass", "class A:\n    def __new__(self): pass", False),
         ("def g(x): return x", "def f(x): return x", False),
         ("def g(x): return x\ndef f(x): return g(x)", "def h(y): return y\ndef f(x): return h(y=x)", False),
         ("def f(x):\n    y = x\n    return x", "def f(x):\n    y = x\n    return y", False),
         ("def f(x): return x.a", "def f(x): return x.b", False),
-        ("def f(x):\n    y = 1\n    return locals()", "def f(x):\n    z = 1\n    return locals()", False),
         ("x = 1\ndef f():\n    global x\n    x = 2", "x = 1\ndef f():\n    x = 2", False),
         ("def f(x): return sum(x)", "def f(x):\n    sum = max\n    return sum(x)", False),
         ("class A:\n    n: int = 1\ndef f(): return A", "class A:\n    n = 1\ndef f(): return A", False),
