@@ -90,12 +90,14 @@ def _expressions(node: ast.AST) -> Iterator[ast.AST]:
             for place, comparison in enumerate(comparisons):
                 for other in _COMPARISONS[type(comparison)]:
                     yield ast.Compare(left, [*comparisons[:place], other(), *comparisons[place + 1 :]], others)
-        case ast.Constant(bool() as value):
-            yield ast.Constant(not value)
-        case ast.Constant(int() | float() as value):
-            yield ast.Constant(value + 1)
-        case ast.Constant(str() as value):
-            yield ast.Constant("" if value else "mutant")
+        case ast.Constant(bool() | int() | float() | str() as value):
+            yield ast.Constant(_another(value))
+
+
+def _another(value: float | str) -> float | str:
+    if isinstance(value, str):
+        return "" if value else "mutant"
+    return not value if isinstance(value, bool) else value + 1
 
 
 _Change = tuple[Callable[[ast.AST], None], ast.AST, ast.AST]
