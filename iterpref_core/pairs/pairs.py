@@ -225,9 +225,9 @@ def _at_least_one(
 def _without_repetitions(
     pairs: Iterable[PreferencePair], similarity: float, counts: Counter[str]
 ) -> Iterator[PreferencePair]:
-    from iterpref_core.screening.near_duplicates import NearDuplicates, token_shingles
+    from iterpref_core.screening.near_duplicates import NearDuplicates
 
-    known = NearDuplicates(similarity, token_shingles)
+    known = NearDuplicates(similarity)
     for _, same_problem in groupby(pairs, key=lambda pair: pair.problem_id):
         first, *further = same_problem
         if known.add(f"{first.prompt}\n{first.chosen}"):

@@ -16,7 +16,7 @@ from iterpref_core.records import FocalSpans, PreferencePair, Problem, Sample
 from iterpref_core.source_code.line_diff import diff_lines, span_lines
 from iterpref_core.source_code.mutants import Mutant, mutants_of
 from iterpref_core.source_code.syntax_tree import parse_source
-from iterpref_core.storage.jsonl import atomic_writers, read_jsonl
+from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 
 METHOD = "injected"
 MUTANT_FLOOR_S = 0.25
@@ -61,9 +61,11 @@ def inject_bugs(
         plain = ast.unparse(parse_source(reference)) + "\n"
         limit_s = min(executor.limits.cpu_s, time_limit(MUTANT_FLOOR_S, outcome.cpu_s))
         bugs += [(problem, plain, number, mutant, limit_s) for number, mutant in enumerate(mutants)]
-    with atomic_writers(out, spans) as (pairs_file, spans_file), show_progress("inject", len(bugs)) as advance:
-        assert pairs_file is not None
-        assert spans_file is not None
+    with (
+        atomic_writer(out) as pairs_file,
+        atomic_writer(spans) as spans_file,
+        show_progress("inject", len(bugs)) as advance,
+    ):
         for (problem, plain, number, mutant, _), outcome in executor.run_each(bugs, _program):
             advance()
             task_id = f"{problem.task_id}#{number}"

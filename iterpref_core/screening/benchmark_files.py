@@ -21,30 +21,18 @@ class Published(NamedTuple):
     files: tuple[str, ...]
 
 
-_EVALPLUS = "https://github.com/evalplus/{}_release/releases/download/{}"
-_BIGCODEBENCH = ("data/v0.1.4-00000-of-00001.parquet",)
+_HUMANEVAL = "https://github.com/evalplus/humanevalplus_release/releases/download/v0.1.10"
+_MBPP = "https://github.com/evalplus/mbppplus_release/releases/download/v0.2.0"
+_BCB, _ROWS = "bigcode/bigcodebench", ("data/v0.1.4-00000-of-00001.parquet",)
+_LCB, _PARTS = "livecodebench/code_generation_lite", ("test.jsonl", *(f"test{number}.jsonl" for number in range(2, 7)))
 SOURCES = {
-    "humaneval": Published(
-        "HUMANEVAL_OVERRIDE_PATH",
-        "HumanEvalPlus-v0.1.10",
-        _EVALPLUS.format("humanevalplus", "v0.1.10"),
-        ("HumanEvalPlus.jsonl.gz",),
-    ),
-    "mbpp": Published(
-        "MBPP_OVERRIDE_PATH", "MbppPlus-v0.2.0", _EVALPLUS.format("mbppplus", "v0.2.0"), ("MbppPlus.jsonl.gz",)
-    ),
-    "bigcodebench": Published(
-        "BIGCODEBENCH_OVERRIDE_PATH", "BigCodeBench-v0.1.4", "bigcode/bigcodebench", _BIGCODEBENCH
-    ),
+    "humaneval": Published("HUMANEVAL_OVERRIDE_PATH", "HumanEvalPlus-v0.1.10", _HUMANEVAL, ("HumanEvalPlus.jsonl.gz",)),
+    "mbpp": Published("MBPP_OVERRIDE_PATH", "MbppPlus-v0.2.0", _MBPP, ("MbppPlus.jsonl.gz",)),
+    "bigcodebench": Published("BIGCODEBENCH_OVERRIDE_PATH", "BigCodeBench-v0.1.4", _BCB, _ROWS),
     "bigcodebench-hard": Published(
-        "BIGCODEBENCH_HARD_OVERRIDE_PATH", "BigCodeBench-Hard-v0.1.4", "bigcode/bigcodebench-hard", _BIGCODEBENCH
+        "BIGCODEBENCH_HARD_OVERRIDE_PATH", "BigCodeBench-Hard-v0.1.4", f"{_BCB}-hard", _ROWS
     ),
-    "livecodebench": Published(
-        "LIVECODEBENCH_PATH",
-        "livecodebench",
-        "livecodebench/code_generation_lite",
-        ("test.jsonl", *(f"test{number}.jsonl" for number in range(2, 7))),
-    ),
+    "livecodebench": Published("LIVECODEBENCH_PATH", "livecodebench", _LCB, _PARTS),
 }
 """The versions that evalplus 0.3.1 and bigcodebench 0.2.5 pin. Each release of LiveCodeBench adds a file to the one
 before: 400, 511, 612, 713, 880 and 1,055 problems (its README)."""

@@ -1,14 +1,12 @@
-"""Benchmark tasks, to screen against: their files, found by name or path, and what they ask."""
+"""Benchmark tasks, to screen against: what they ask."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from iterpref_core.errors import DataUnavailableError, InputError, RecordError
+from iterpref_core.errors import RecordError
 from iterpref_core.input_files import Place, parse_json
 from iterpref_core.records import COMPOSED
-from iterpref_core.screening.benchmark_files import SOURCES, find_benchmark
-from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import parse_lines
 
 HELDOUT = "heldout"
@@ -29,42 +27,6 @@ class BenchmarkTask:
     prompts: tuple[str, ...]
     solutions: tuple[str, ...]
     composed: bool = False
-
-
-@dataclass(frozen=True)
-class BenchmarkFile:
-    """A benchmark that is on this machine; `sha256` is of the file as it lies there."""
-
-    name: str
-    path: Path
-    sha256: str
-
-
-def find_benchmarks(asked: Iterable[str], problems: Path) -> tuple[list[BenchmarkFile], dict[str, str]]:
-    """The files of benchmarks, and of names whose files cannot be had on this machine the reason. A path must exist.
-
-    Args:
-        asked: names (`heldout` and those of `SOURCES`), or paths of JSONL files.
-        problems: JSONL with the held-out problems.
-
-    Raises:
-        InputError: a path is no file.
-    """
-    found: list[BenchmarkFile] = []
-    absent: dict[str, str] = {}
-    for name in dict.fromkeys(asked):
-        try:
-            files = find_benchmark(name).files if name in SOURCES else (problems if name == HELDOUT else Path(name),)
-        except DataUnavailableError as error:
-            absent[name] = str(error)
-            continue
-        for path in files:
-            if not path.is_file():
-                known = ", ".join((HELDOUT, *SOURCES))
-                raise InputError(f"{path}: no such file; give a benchmark's JSONL file, or one of {known}")
-            label = name if name in (HELDOUT, *SOURCES) else path.name
-            found.append(BenchmarkFile(label if len(files) == 1 else f"{label}/{path.name}", path, file_digest(path)))
-    return found, absent
 
 
 def read_benchmark(path: Path, *, only_heldout: bool = False) -> Iterator[BenchmarkTask]:

@@ -24,16 +24,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from iterpref_core.errors import InputError
+from iterpref_core.errors import DataUnavailableError, InputError
 from iterpref_core.records import PreferencePair
-from iterpref_core.screening.benchmark_tasks import (
-    HELDOUT,
-    BenchmarkFile,
-    BenchmarkTask,
-    find_benchmarks,
-    read_benchmark,
-)
+from iterpref_core.screening.benchmark_files import SOURCES, find_benchmark
+from iterpref_core.screening.benchmark_tasks import HELDOUT, BenchmarkTask, read_benchmark
 from iterpref_core.source_code.normal_form import solution_forms
+from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import atomic_writer
 
 logger = logging.getLogger(__name__)
@@ -52,6 +48,7 @@ FORM = 20
 """Nodes that a function has at least. Of MBPP's other 596 tasks none shares one with MBPP+, but two share one of 15."""
 SHOWN = 5
 """Examples of contaminated pairs that are kept for each benchmark."""
+_NAMES = ", ".join((HELDOUT, *SOURCES))
 _WORD = re.compile(r"\w+")
 _EXAMPLE_LINE = re.compile(r"^\s*(?:>>>|assert\b).*$", re.MULTILINE)
 
@@ -174,28 +171,40 @@ class Decontamination:
     """
 
     def __init__(self, benchmarks: Iterable[str], problems: Path, *, drop: bool, pass_over: bool = False) -> None:
-        files, self._absent = find_benchmarks(benchmarks, problems)
-        self._files: list[BenchmarkFile] = []
+        self._files: dict[str, Path] = {}
+        self._absent: dict[str, str] = {}
         self._drop = drop
         self._index = ContaminationIndex()
-        for file in files:
-            self._add(file)
+        self.found = 0
+        for name in dict.fromkeys(benchmarks):
+            if name == HELDOUT:
+                self._add(name, problems)
+                continue
+            try:
+                files = (
+                    find_benchmark(name).files if name in SOURCES else (problems if name == HELDOUT else Path(name),)
+                )
+            except DataUnavailableError as error:
+                self._absent[name] = str(error)
+                continue
+            for path in files:
+                several = f"{name}/{path.name}" if len(files) > 1 else name
+                self._add(several if name in SOURCES else path.name, path)
         if self._absent:
             reasons = ", ".join(f"{name} ({reason})" for name, reason in self._absent.items())
             if not pass_over:
                 raise InputError(f"cannot check contamination against: {reasons}; say where these tasks are")
             logger.warning("contamination is not checked against: %s", reasons)
-        self.found = 0
 
-    def _add(self, file: BenchmarkFile) -> None:
-        self._index.add(file.name, read_benchmark(file.path, only_heldout=file.name == HELDOUT))
-        if self.overlaps[file.name].tasks:
-            self._files.append(file)
-        elif file.name == HELDOUT:
-            self._absent[HELDOUT] = f"{file.path}: no problem of split {HELDOUT!r}"
+    def _add(self, name: str, path: Path) -> None:
+        self._index.add(name, read_benchmark(path, only_heldout=name == HELDOUT))
+        if self.overlaps[name].tasks:
+            self._files[name] = path
+        elif name == HELDOUT:
+            self._absent[HELDOUT] = f"{path}: no problem of split {HELDOUT!r}"
             del self.overlaps[HELDOUT]
         else:
-            raise InputError(f"{file.path}: no task to compare pairs with; give a benchmark's JSONL file")
+            raise InputError(f"{path}: no task to compare pairs with; give a benchmark's file, or one of {_NAMES}")
 
     @property
     def dropped(self) -> int:
@@ -218,11 +227,11 @@ class Decontamination:
     def report(self) -> dict[str, Any]:
         """Per benchmark its file, its tasks, and the pairs that share something with it; and what was not there."""
         benchmarks: dict[str, dict[str, Any]] = {}
-        for file in self._files:
-            found = self.overlaps[file.name]
-            about = {"file": file.path.name, "sha256": file.sha256, "tasks": found.tasks, "pairs": found.pairs}
+        for name, path in self._files.items():
+            found = self.overlaps[name]
+            about = {"file": path.name, "sha256": file_digest(path), "tasks": found.tasks, "pairs": found.pairs}
             shown = {"examples": found.examples, "overlapping": sorted(found.overlapping)}
-            benchmarks[file.name] = about | dict(found.kinds) | shown
+            benchmarks[name] = about | dict(found.kinds) | shown
         return {"pairs": self.found, "dropped": self.dropped, "benchmarks": benchmarks, "absent": self._absent}
 
     def write_report(self, path: Path) -> None:
@@ -242,4 +251,4 @@ def _runs(words: Sequence[str]) -> Iterator[int]:
 
 
 def _forms(code: str) -> Iterator[int]:
-    return (hash(form.text) for form in solution_forms(code) if form.size >= FORM)
+    return (hash(form) for form, size in solution_forms(code) if size >= FORM)

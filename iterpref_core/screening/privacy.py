@@ -12,17 +12,12 @@ from typing import Literal
 from detect_secrets.core.scan import scan_file
 from detect_secrets.settings import default_settings
 
-Reason = Literal["secret", "email", "phone"]
+Reason = Literal["secret", "email"]
 
 _EMAIL = re.compile(r"(?<![\w.+-])[A-Za-z0-9_.+-]+@((?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,})\b(?!\s*[(\[=]|\.\w)")
 _EXAMPLE_DOMAIN = re.compile(
     r"(?:^|\.)(?:example\.(?:com|net|org)|example|test|invalid|localhost|local)$", re.IGNORECASE
 )
-_PHONE = re.compile(
-    r"(?<![\w.+-])(?:\+[1-9]\d{0,2}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d{1,4}(?:[ .-]?\d{2,4}){2,4}"
-    r"|(?:\(\d{3}\) ?|\d{3}[.-])\d{3}[.-]\d{4})(?![\w.-])"
-)
-_FICTIONAL_PHONE = re.compile(r"555[ .-]?01\d\d$|555[ .-]?555|123[ .-]?456")
 
 
 @lru_cache(maxsize=1024)
@@ -38,14 +33,12 @@ def _secret(text: str) -> Reason | None:
 def reason_to_withhold(text: str) -> Reason | None:
     """Why a text must not be sent to somebody else's machine; None if nothing was found.
 
-    Addresses in the domains and phone numbers in the ranges that are reserved for examples are no reason (RFC 2606,
-    555-01xx), nor is a line that says `pragma: allowlist secret`.
+    Addresses in the domains that are reserved for examples are no reason (RFC 2606), nor is a line that says `pragma:
+    allowlist secret`.
 
     >>> reason_to_withhold("def f(x): return x"), reason_to_withhold("# ask jane.doe@acme.io")
     (None, 'email')
     """
     if any(not _EXAMPLE_DOMAIN.search(match[1]) for match in _EMAIL.finditer(text)):
         return "email"
-    if any(not _FICTIONAL_PHONE.search(match[0]) for match in _PHONE.finditer(text)):
-        return "phone"
     return _secret(text)

@@ -1,4 +1,4 @@
-"""Normal form of a program: without layout, comments, docstrings and annotations, its own names numbered.
+"""Normal form of a program: without layout, comments, docstrings and annotations of functions, its own names numbered.
 
 A name is the program's own if the program binds it and nobody can ask for it from outside: not a parameter's, what a
 class binds, or a module-level name that is used from outside. Own names are numbered in the order of their first use,
@@ -9,7 +9,6 @@ alone is found.
 import ast
 import builtins
 from collections.abc import Container, Iterator
-from dataclasses import dataclass
 
 from iterpref_core.source_code.syntax_tree import parse_source
 
@@ -17,14 +16,6 @@ _BUILTINS = frozenset(dir(builtins))
 _NAME_FIELDS = ("id", "name", "asname", "rest", "arg")
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _UNCOUNTED = (ast.expr_context, ast.arguments, ast.comprehension)
-
-
-@dataclass(frozen=True)
-class SolutionForm:
-    """The normal form of a function or program, and its size in nodes of the syntax tree."""
-
-    text: str
-    size: int
 
 
 def same_form(code: str, other: str, entry_point: str = "") -> bool:
@@ -52,10 +43,11 @@ def same_form(code: str, other: str, entry_point: str = "") -> bool:
     return forms[0] == forms[1]
 
 
-def solution_forms(code: str) -> list[SolutionForm]:
+def solution_forms(code: str) -> list[tuple[str, int]]:
     """What makes a program a solution, whatever its names: each function and method, or the whole where it has none.
 
-    No name stays but builtins, attributes and keywords. A program that does not parse has no form.
+    No name stays but builtins, attributes and keywords. A form is a text, and its size in nodes of the syntax tree; a
+    program that does not parse has none.
     """
     forms = []
     try:
@@ -65,7 +57,7 @@ def solution_forms(code: str) -> list[SolutionForm]:
             size = 1 + sum(not isinstance(node, _UNCOUNTED) for node in nodes)
             own = {node.id for node in nodes if isinstance(node, ast.Name)} - _BUILTINS
             own |= {name for node in nodes for name in _bound(node)}
-            forms.append(SolutionForm(ast.dump(_Normalizer(own).visit(part)), size))
+            forms.append((ast.dump(_Normalizer(own).visit(part)), size))
     except (SyntaxError, RecursionError):
         return forms
     return forms
@@ -123,8 +115,7 @@ class _Normalizer(ast.NodeTransformer):
     def generic_visit(self, node: ast.AST) -> ast.AST:
         for field in ("body", "orelse", "finalbody"):
             if isinstance(block := getattr(node, field, None), list):
-                kept = [each for each in block if not _does_nothing(each)]
-                setattr(node, field, kept if isinstance(node, ast.ClassDef) else list(map(_plain, kept)))
+                setattr(node, field, [each for each in block if not _does_nothing(each)])
         for field, name in list(_names(node)):
             setattr(node, field, self._name(name))
         if isinstance(node, ast.Global | ast.Nonlocal):
@@ -138,13 +129,6 @@ class _Normalizer(ast.NodeTransformer):
     def _name(self, name: str) -> str:
         # No Python name looks like this one, so none is taken for it.
         return self._numbers.setdefault(name, f"·{len(self._numbers)}") if name in self._own else name
-
-
-def _plain(statement: ast.stmt) -> ast.stmt:
-    """An annotated assignment as a plain one. A class's is a field, and stays."""
-    if isinstance(statement, ast.AnnAssign) and statement.value:
-        return ast.Assign([statement.target], statement.value)
-    return statement
 
 
 def _does_nothing(node: ast.AST) -> bool:

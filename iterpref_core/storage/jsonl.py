@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from iterpref_core.errors import RecordError
 from iterpref_core.input_files import Place, read_lines
 from iterpref_core.records import FocalSpans, PreferencePair, Record
-from iterpref_core.storage.parquet import is_parquet, read_rows
+from iterpref_core.storage.parquet import read_rows
 
 R = TypeVar("R", bound=Record)
 
@@ -38,7 +38,7 @@ def parse_lines(path: Path) -> Iterator[tuple[int, str]]:
     Raises:
         InputError: the file is absent or not whole, or a line is not UTF-8.
     """
-    if is_parquet(path):
+    if path.suffix == ".parquet":
         return enumerate(read_rows(path), 1)
     return ((number, text.rstrip()) for number, text in read_lines(path) if text.strip())
 
@@ -124,39 +124,20 @@ def _unique(path: Path, parsed: Iterator[tuple[int, R]]) -> Iterator[R]:
 
 
 @contextmanager
-def atomic_writers(*paths: Path | None) -> Iterator[list[IO[str] | None]]:
-    """Open text files for writing that appear under their names, all of them, when the block ends without an error.
-
-    Args:
-        paths: of the files; None for one that is not wanted, which is None in what is yielded too.
-    """
-    temporary = [path and path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in paths]
-    try:
-        with ExitStack() as stack:
-            files: list[IO[str] | None] = []
-            for name in temporary:
-                if name:
-                    name.parent.mkdir(parents=True, exist_ok=True)
-                files.append(stack.enter_context(name.open("w", encoding="utf-8", newline="\n")) if name else None)
-            yield files
-            for file in filter(None, files):
-                file.flush()
-                os.fsync(file.fileno())
-        for path, name in zip(paths, temporary, strict=True):
-            if path and name:
-                name.replace(path)
-    finally:
-        for name in filter(None, temporary):
-            with suppress(OSError):  # of a folder that must not be written; there is no such file then
-                name.unlink(missing_ok=True)
-
-
-@contextmanager
 def atomic_writer(path: Path | str) -> Iterator[IO[str]]:
     """Open a text file for writing that appears under its name only when the block ends without an error."""
-    with atomic_writers(Path(path)) as (file,):
-        assert file is not None
-        yield file
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with partial.open("w", encoding="utf-8", newline="\n") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        with suppress(OSError):  # of a folder that must not be written; there is no such file then
+            partial.unlink(missing_ok=True)
 
 
 def write_jsonl(path: Path | str, records: Iterable[Record]) -> int:

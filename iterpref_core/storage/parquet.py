@@ -11,19 +11,8 @@ from typing import Any
 
 from iterpref_core.errors import InputError
 
-MAGIC = b"PAR1"
-"""How a Parquet file begins."""
 BATCH = 1000
 """Rows that are held in memory at once."""
-
-
-def is_parquet(path: Path) -> bool:
-    """Whether a file is Parquet, whatever its name; what cannot be opened is not."""
-    try:
-        with path.open("rb") as file:
-            return file.read(len(MAGIC)) == MAGIC
-    except OSError:
-        return False
 
 
 def read_rows(path: Path) -> Iterator[str]:

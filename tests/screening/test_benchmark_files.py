@@ -11,7 +11,7 @@ from iterpref_core.errors import DataUnavailableError
 from iterpref_core.evaluation.evalplus_data import find_data
 from iterpref_core.pairs.pairs import screened_params
 from iterpref_core.screening.benchmark_files import SOURCES, find_benchmark
-from iterpref_core.screening.benchmark_tasks import find_benchmarks
+from iterpref_core.screening.contamination import Decontamination
 from tests.settings import ROOT
 
 TASK = {
@@ -37,9 +37,9 @@ def test_screening_sees_the_file_that_scores_are_measured_on(tmp_path: Path) -> 
     cached = tmp_path / "caches/iterpref/MbppPlus-v0.2.0.jsonl.gz"
     cached.parent.mkdir(parents=True)
     cached.write_bytes(gzip.compress(json.dumps(TASK).encode()))
-    ((file,), absent) = find_benchmarks(["mbpp"], tmp_path)
+    found = Decontamination(["mbpp"], tmp_path, drop=True).report()
     name, sha256, _ = find_data("mbpp")
-    assert (file.name, file.path, file.sha256, absent) == ("mbpp", cached, sha256, {})
+    assert (found["benchmarks"]["mbpp"]["sha256"], found["absent"]) == (sha256, {})
     assert name == "MbppPlus-v0.2.0"
 
 

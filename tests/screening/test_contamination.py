@@ -10,7 +10,7 @@ import pytest
 from iterpref_core.errors import InputError
 from iterpref_core.problems.formats.mbpp_format import mbpp_plus_ids
 from iterpref_core.records import PreferencePair
-from iterpref_core.screening.benchmark_tasks import BenchmarkTask, find_benchmarks, read_benchmark
+from iterpref_core.screening.benchmark_tasks import BenchmarkTask, read_benchmark
 from iterpref_core.screening.contamination import ContaminationIndex, Decontamination
 from iterpref_core.storage.jsonl import parse_lines
 
@@ -86,7 +86,7 @@ def test_files_that_are_no_benchmark_are_refused(tmp_path: Path, line: str, mess
     with pytest.raises(InputError, match=message):
         list(read_benchmark(tmp_path / "b.jsonl"))
     with pytest.raises(InputError, match="no such file"):
-        find_benchmarks([str(tmp_path / "absent.jsonl")], tmp_path)
+        Decontamination([str(tmp_path / "absent.jsonl")], tmp_path, drop=True)
 
 
 def test_an_absent_benchmark_is_named_and_a_used_one_has_its_hash(

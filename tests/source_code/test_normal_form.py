@@ -38,7 +38,7 @@ def fill(five: list[str]) -> str:
 @given(names, names)
 def test_a_consistent_renaming_is_the_same_program(one: list[str], other: list[str]) -> None:
     assert same_form(fill(one), fill(other), "f")
-    assert [form.text for form in solution_forms(fill(one))] == [form.text for form in solution_forms(fill(other))]
+    assert solution_forms(fill(one)) == solution_forms(fill(other))
 
 
 @given(names, st.integers(0, 200))
@@ -62,7 +62,7 @@ def test_a_changed_constant_operator_or_name_is_another_program(five: list[str],
     ("one", "other", "same"),
     [
         ("def f(x):\n    'doc'\n    return x", "def f(x):  # why\n  pass\n  return (x)", True),
-        ("def f(x: int) -> int:\n    y: int = x\n    return y", "def f(x):\n    y = x\n    return y", True),
+        ("def f(x: int) -> int:\n    y = x\n    return y", "def f(x):\n    y = x\n    return y", True),
         ("from typing import List\ndef f(x: List[int]): return x", "def f(x): return x", False),
         ("def f(x: List[int]): return x", "from typing import List\ndef f(x: List[int]): return x", False),
         ("from a import x\nfrom b import x\nf = x", "from b import x\nfrom a import x\nf = x", False),
@@ -92,4 +92,6 @@ def test_without_an_entry_point_public_names_stay_and_private_ones_do_not() -> N
 def test_a_solution_is_found_whatever_it_and_its_helpers_are_called() -> None:
     one = "import m\ndef solve(nums: list) -> int:\n    return help(nums) + m.x"
     other = "def find(values):\n    '''Doc.'''\n    return assist(values) + k.x"
-    assert [form.text for form in solution_forms(one.replace("help", "aid"))] == [f.text for f in solution_forms(other)]
+    assert [text for text, _ in solution_forms(one.replace("help", "aid"))] == [
+        text for text, _ in solution_forms(other)
+    ]

@@ -8,7 +8,7 @@ import pytest
 
 from iterpref_core.errors import InputError, RecordError, storage_error
 from iterpref_core.records import PreferencePair, Problem
-from iterpref_core.storage.jsonl import atomic_writer, atomic_writers, read_jsonl, read_pairs, write_jsonl
+from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, read_pairs, write_jsonl
 
 PAIR = PreferencePair(task_id="t", prompt="p", chosen="é\u2028\n", rejected="b")
 
@@ -78,20 +78,6 @@ def test_another_encoding_is_named_and_a_mark_before_utf_8_is_no_matter(tmp_path
     path.write_bytes(PAIR.to_json().encode() + "\n{'é".encode("latin-1"))
     with pytest.raises(InputError, match=r"pairs\.jsonl:2:3: not UTF-8"):
         list(read_pairs(path))
-
-
-def test_of_two_files_none_appears_where_one_cannot(tmp_path: Path) -> None:
-    def write_and_fail() -> None:
-        with atomic_writers(tmp_path / "one", None, tmp_path / "other") as (first, nothing, second):
-            assert nothing is None
-            for file in (first, second):
-                assert file is not None
-                file.write("half")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_and_fail()
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_absent_file_and_a_folder_are_input_errors(tmp_path: Path) -> None:

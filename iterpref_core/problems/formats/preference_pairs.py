@@ -6,6 +6,7 @@ other columns (UltraFeedback's, AlpacaEval's) become such with `datasets.Dataset
 
 import ast
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -15,7 +16,7 @@ from iterpref_core.problems.formats.json_items import count_items, parse_item, r
 from iterpref_core.progress import show_progress
 from iterpref_core.records import FocalSpans, PreferencePair, Record, Span
 from iterpref_core.source_code.syntax_tree import parse_source
-from iterpref_core.storage.jsonl import atomic_writers, check_spans
+from iterpref_core.storage.jsonl import atomic_writer, check_spans
 
 Reason = Literal["several_turns", "no_code", "same_program"]
 
@@ -70,8 +71,11 @@ def ingest_pairs(source: Path, out: Path, spans: Path | None = None) -> dict[str
     counts: Counter[str] = Counter({"pairs": 0} | ({"spans": 0} if spans else {}))
     names: set[str] = set()
     total = count_items(source)
-    with atomic_writers(out, spans) as (out_file, spans_file), show_progress("ingest", total, unit="pairs") as advance:
-        assert out_file is not None
+    with (
+        atomic_writer(out) as out_file,
+        atomic_writer(spans) if spans else nullcontext() as spans_file,
+        show_progress("ingest", total, unit="pairs") as advance,
+    ):
         for item in read_items(source):
             advance()
             raw = parse_item(item, TrlPair, lambda row: row)

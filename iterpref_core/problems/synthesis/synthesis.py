@@ -14,7 +14,7 @@ from iterpref_core.execution import Engine, Outcome, program_of
 from iterpref_core.inference.backend import Model, Request, Sampling
 from iterpref_core.inference.prompts import fill
 from iterpref_core.inference.structured_answers import ask_parsed, read_object
-from iterpref_core.problems.synthesis.answer_forms import MAX_DEPTH, MODULE, TEST_FILE, Draft, Features, hollow
+from iterpref_core.problems.synthesis.answer_forms import MAX_DEPTH, MODULE, TEST_FILE, Draft, Features
 from iterpref_core.problems.synthesis.feature_tree import CATEGORIES, SEPARATOR, FeaturePath, FeatureTree, show
 from iterpref_core.problems.synthesis.seed_code import fit_seeds, read_seeds
 from iterpref_core.progress import show_progress
@@ -30,7 +30,6 @@ REASONS = (
     "no_feature",
     "missing_package",
     "reference_fails",
-    "idle_tests",
     "not_judged",
     "near_duplicate",
 )
@@ -143,11 +142,9 @@ def write_problems(
         raise InputError("the feature tree is empty; make one from seed code (--seed-code)")
     counts = Counter[str]({f"problems/dropped/{reason}": 0 for reason in REASONS})
 
-    def run(item: tuple[Problem, str]) -> tuple[Outcome, Outcome]:
-        problem, reference = item[0], item[0].reference or ""
-        samples = (Sample(task_id=problem.task_id, solution=code) for code in (reference, hollow(reference)))
-        outcomes = [executor.run_one(program_of(problem, sample)) for sample in samples]
-        return outcomes[0], outcomes[1]
+    def run(item: tuple[Problem, str]) -> Outcome:
+        sample = Sample(task_id=item[0].task_id, solution=item[0].reference or "")
+        return executor.run_one(program_of(item[0], sample))
 
     with show_progress("problems", count) as advance:
         drafted = _draft_problems(tree, backend, params, count, out.name.partition(".")[0], counts, advance)
@@ -210,20 +207,15 @@ def to_problem(draft: Draft, features: Sequence[str], task_id: str) -> Problem:
 
 
 def _keep(
-    judged: Iterable[tuple[tuple[Problem, str], tuple[Outcome, Outcome]]], seen: NearDuplicates, counts: Counter[str]
+    judged: Iterable[tuple[tuple[Problem, str], Outcome]], seen: NearDuplicates, counts: Counter[str]
 ) -> Iterator[Problem]:
-    """The problems whose reference passes, whose tests ask for something and that are new; the others are counted.
-
-    `judged` are problems with their instruction, and what became of the reference and of a program that does nothing.
-    """
-    for (problem, instruction), (reference, idle) in judged:
-        if "infra_error" in (reference.verdict, idle.verdict):
+    """The problems, of those with their instructions, whose reference passes and that are new."""
+    for (problem, instruction), outcome in judged:
+        if outcome.verdict == "infra_error":
             counts["problems/dropped/not_judged"] += 1
-        elif reference.verdict != "passed":
+        elif outcome.verdict != "passed":
             counts["problems/dropped/reference_fails"] += 1
-            counts[f"reference_fails/{reference.verdict}"] += 1
-        elif idle.verdict == "passed":
-            counts["problems/dropped/idle_tests"] += 1
+            counts[f"reference_fails/{outcome.verdict}"] += 1
         elif not seen.add(instruction):
             counts["problems/dropped/near_duplicate"] += 1
         else:

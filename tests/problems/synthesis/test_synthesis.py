@@ -153,7 +153,6 @@ def test_problems_are_kept_when_their_solution_passes_and_all_are_accounted_for(
         "problems/asked": 10, "problems/kept": 4, "asked_again": 1,
         "problems/dropped/unreadable": 1, "problems/dropped/no_feature": 1, "problems/dropped/missing_package": 1,
         "problems/dropped/reference_fails": 2, "problems/dropped/near_duplicate": 1, "problems/dropped/not_judged": 0,
-        "problems/dropped/idle_tests": 0,
         "reference_fails/wrong_answer": 1, "reference_fails/exited_early": 1, "missing_package/not_installed_here": 1,
     }  # fmt: skip
     dropped = sum(count for name, count in counts.items() if name.startswith("problems/dropped/"))
@@ -175,15 +174,6 @@ def test_a_problem_names_the_file_to_write_and_tells_right_from_wrong(
     wrong = Sample(task_id=problem.task_id, solution="def double(x):\n    return x ** 2\n")
     outcome = executor.run_one(program_of(problem, wrong))
     assert (outcome.verdict, outcome.feedback) == ("wrong_answer", "test_numbers: AssertionError: 9 != 6")
-
-
-def test_tests_that_no_program_can_fail_are_not_kept(
-    tmp_path: Path, params: SynthesisParams, executor: Executor
-) -> None:
-    idle = TEST.replace("self.assertEqual(double(3), 6)", "return").replace("self.assertEqual(double(-1), -2)", "")
-    model = ScriptedModel(lambda _: write_answer(PROGRAM | {"test": idle}))
-    counts = write_problems(_tree(), model, params, executor, 1, tmp_path / "out.jsonl")
-    assert (counts["problems/kept"], counts["problems/dropped/idle_tests"]) == (0, 1)
 
 
 def test_a_killed_run_asks_for_nothing_twice_and_writes_the_same(
