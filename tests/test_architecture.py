@@ -234,7 +234,7 @@ BUDGET = {
     ("iterpref_core/localization",): 620,  # to be 560
     ("iterpref_core/validity",): 400,
     ("iterpref_core/statistics",): 180,  # to be 140
-    ("iterpref_core/training",): 3620,  # to be 2700
+    ("iterpref_core/training",): 3530,  # to be 2700
     ("iterpref_core/objectives", "iterpref_core/nanolab"): 720,  # to be 650
     ("iterpref_core/report",): 2760,  # to be 2500
 }
