@@ -1,9 +1,8 @@
 """Token masks from character spans."""
 
-from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import accumulate
-from operator import le
+
+import numpy as np
 
 from iterpref_core.records import Span
 
@@ -31,7 +30,6 @@ def mask_from_spans(offsets: Sequence[Span], spans: Sequence[Span]) -> list[int]
     """Mark the tokens that share at least one character with a span.
 
     A token that straddles the edge of a span is marked: the model chose the wrong character by choosing that token.
-    Takes time in proportion to tokens + spans (and the logarithm of the latter).
 
     Args:
         offsets: for each token its [start, end) in the text.
@@ -43,14 +41,9 @@ def mask_from_spans(offsets: Sequence[Span], spans: Sequence[Span]) -> list[int]
     >>> mask_from_spans([(0, 3), (3, 5), (5, 9)], [(4, 6)])
     [0, 1, 1]
     """
-    ordered = sorted((first, last) for first, last in spans if first < last)
-    firsts = [first for first, _ in ordered]
-    reach = [0, *accumulate((last for _, last in ordered), max)]  # how far the first n spans go
-    low, high = min(firsts, default=0), reach[-1]
-    ordered_tokens = all(map(le, offsets, offsets[1:]))  # as nearly always: then those behind all spans need no look
-    last = bisect_left(offsets, (high, 0)) if ordered_tokens else len(offsets)
-    marks = [
-        int(start < high and low < end and start < end and reach[bisect_left(firsts, end)] > start)
-        for start, end in offsets[:last]
-    ]
-    return marks + [0] * (len(offsets) - last)
+    starts, ends = np.array(offsets, dtype=np.int64).reshape(-1, 2).T
+    marks = np.zeros(len(offsets), dtype=bool)
+    for first, last in spans:
+        marks |= (starts < last) & (first < ends) & (starts < ends) & (first < last)
+    found: list[int] = marks.astype(int).tolist()
+    return found
