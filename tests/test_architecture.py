@@ -225,9 +225,9 @@ BUDGET = {
     ("tasks",): 2300,
     ("iterpref_core/execution",): 4980,  # to be 3600
     ("iterpref_core/inference",): 2540,  # to be 2000
-    ("iterpref_core/storage", "iterpref_core/source_code", "iterpref_core/screening"): 1315,  # to be 1150
+    ("iterpref_core/storage", "iterpref_core/source_code", "iterpref_core/screening"): 1312,  # to be 1150
     ("iterpref_core/*.py",): 1200,  # to be 950
-    ("iterpref_core/problems",): 2585,  # to be 2300
+    ("iterpref_core/problems",): 2526,  # to be 2300
     ("iterpref_core/evaluation",): 2220,  # to be 1800
     ("iterpref_core/codeflow",): 750,
     ("iterpref_core/pairs",): 358,  # to be 330

@@ -1,6 +1,5 @@
 """Ingestion of foreign problems: read from files, and checked by running their references."""
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -56,8 +55,8 @@ def ingest(source: Path, form: ProblemFormat, out: Path, execution: ExecutionPar
         heldout: share, 0 to 1, of the problems without a split that is held out.
 
     Raises:
-        RecordError: a line is broken, lacks a field, has no test, has none that calls the entry point, names an unknown
-            split or repeats a task_id.
+        RecordError: a line is broken, lacks a field, has no test, names an unknown split or repeats a
+            task_id.
         InputError: the file is absent, or no problem of it can be taken.
     """
     counts: Counter[str] = Counter(problems=0)
@@ -110,19 +109,4 @@ def _read(
         places[problem.task_id] = item.where
         own_split(problem, str(item.where))
         check_tests(problem, item.where, visible=True)
-        _check_entry_point(problem, item.where)
         yield problem
-
-
-def _check_entry_point(problem: Problem, where: Place) -> None:
-    """Whether some test names what the problem says that its tests call; scripts import a module."""
-    texts = [problem.setup or ""]
-    for test in problem.tests + problem.hidden_tests:
-        if test.kind == "script":
-            return
-        texts.append(test.call if test.kind == "io" else test.code)
-    if problem.entry_point and not re.search(rf"\b{re.escape(problem.entry_point)}\b", "\n".join(texts)):
-        raise RecordError(
-            f"{where}: field 'entry_point' of {problem.task_id!r}: no test calls {problem.entry_point!r}; name the "
-            "function that the tests call"
-        )

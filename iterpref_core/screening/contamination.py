@@ -70,9 +70,7 @@ class Overlap:
         for kind in set[Kind]().union(*tasks.values()):
             self.kinds[kind] += 1
         if len(self.examples) < SHOWN:
-            task = max(tasks, key=lambda name: len(tasks[name]))
-            by = [kind for kind in get_args(Kind) if kind in tasks[task]]
-            self.examples.append({"pair": pair.task_id, "task": task, "by": by})
+            self.examples.append({"pair": pair.task_id, "task": max(tasks, key=lambda name: len(tasks[name]))})
 
 
 Owner = tuple[str, str]

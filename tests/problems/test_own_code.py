@@ -352,5 +352,5 @@ def test_an_environment_that_is_not_named_is_a_users_error(shop: SimpleNamespace
 def test_users_mistakes_are_told(shop: SimpleNamespace, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         ingest_own_code(tmp_path / "absent", tmp_path / "out.jsonl", PARAMS, EXECUTION)
-    with pytest.raises(InputError, match="correct --python"):
+    with pytest.raises(InputError, match="is not a working Python interpreter"):
         ingest_own_code(shop.folder, tmp_path / "out.jsonl", PARAMS, EXECUTION, python="/no/python")

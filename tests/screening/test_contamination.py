@@ -104,7 +104,7 @@ def test_an_absent_benchmark_is_named_and_a_used_one_has_its_hash(
     assert "no such file" in found["absent"]["livecodebench"]
     assert list(found["benchmarks"]) == ["b.jsonl"]
     assert "livecodebench (LIVECODEBENCH_PATH=" in caplog.text
-    assert found["benchmarks"]["b.jsonl"]["examples"] == [{"pair": "a", "task": "b.jsonl:1", "by": ["prompt"]}]
+    assert found["benchmarks"]["b.jsonl"]["examples"] == [{"pair": "a", "task": "b.jsonl:1"}]
     assert found["benchmarks"]["b.jsonl"]["overlapping"] == ["b.jsonl:1"]
     assert len(found["benchmarks"]["b.jsonl"]["sha256"]) == 64
 

@@ -114,15 +114,5 @@ def _find(module: Module, body: list[ast.stmt], classes: tuple[ast.ClassDef, ...
             text = own_text(node, module.source)
             if names[node.name] > 1:
                 yield "defined_twice"
-            elif not _parses(text):
-                yield "not_dedentable"  # a string in it has lines further left than its code
             else:
                 yield Function(module, ".".join([*(owner.name for owner in classes), node.name]), node, classes, text)
-
-
-def _parses(text: str) -> bool:
-    try:
-        ast.parse(text)
-    except SyntaxError:
-        return False
-    return True

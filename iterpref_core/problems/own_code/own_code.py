@@ -1,6 +1,5 @@
 """Own code as problems: functions with tests that can be relied on, and that may be shown to a model."""
 
-import ast
 import hashlib
 import logging
 import sys
@@ -91,7 +90,7 @@ def ingest_own_code(
 
 
 def _functions_to_write(root: Path, counts: Counter[str], dropped: Counter[str]) -> Iterator[Function]:
-    """The functions that a docstring describes and that have a body to write."""
+    """The functions that a docstring describes."""
     for name, path in source_files(root):
         module = read_module(name, path)
         if module is None:
@@ -103,18 +102,8 @@ def _functions_to_write(root: Path, counts: Counter[str], dropped: Counter[str])
                 dropped[function] += 1
             elif not function.docstring:
                 dropped["no_docstring"] += 1
-            elif _is_stub(function):
-                dropped["stub"] += 1
             else:
                 yield function
-
-
-def _is_stub(function: Function) -> bool:
-    """Whether there is nothing to write: no statement besides docstring, `pass`, `...` and raising."""
-    return all(
-        isinstance(node, ast.Pass | ast.Raise) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
-        for node in function.node.body
-    )
 
 
 def _reason_against(function: Function, prompt: str, license: str, params: OwnCodeParams) -> str | None:
@@ -155,7 +144,7 @@ def _script(function: Function, tests: Sequence[str], project: Project) -> str:
         "TESTS = [",
         *(f"    {node!r}," for node in tests),
         "]",
-        f"failure = failure_of(candidate, FILES, TESTS, {list(project.plugins)!r})",
+        "failure = failure_of(candidate, FILES, TESTS)",
         "assert not failure, failure",
     ]
     return "\n".join(lines) + "\n"

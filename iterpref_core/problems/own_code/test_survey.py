@@ -5,7 +5,6 @@ another hash seed and other random numbers.
 """
 
 import logging
-import subprocess
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,11 +24,6 @@ _SANDBOXED = Path(__file__).with_name("sandboxed")
 _LIMITS = Limits(cpu_s=120, wall_s=600, memory_mb=2048, output_kb=1024, file_mb=64)
 """Of one file's tests together."""
 _NAME = "survey"
-_ASK_S = 60.0
-_PLUGINS = """
-import importlib.metadata
-print(*sorted({point.module for point in importlib.metadata.entry_points(group="pytest11")}))
-"""
 
 
 @dataclass(frozen=True)
@@ -40,13 +34,11 @@ class Project:
         folder: its root, named as it is; the ids of its tests are relative to it.
         root: the folder that its modules are imported from.
         environment: the interpreter that it runs in, with the folders it needs.
-        plugins: modules of the pytest plugins that are installed there.
     """
 
     folder: Path
     root: Path
     environment: Environment
-    plugins: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -55,23 +47,16 @@ class Project:
 
 
 def open_project(folder: Path, python: str) -> Project:
-    """Look at a project, and at its interpreter's plugins of pytest.
+    """Look at a project.
 
     Raises:
-        InputError: there is no such folder, or the interpreter does not answer.
+        InputError: there is no such folder.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the root of a project")
     folder = folder.resolve()
     root = folder / "src" if (folder / "src").is_dir() else folder
-    try:
-        done = subprocess.run(
-            [python, "-I", "-c", _PLUGINS], capture_output=True, text=True, timeout=_ASK_S, check=True, cwd="/"
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        raise InputError(f"{python}: is not a working Python interpreter ({error}); correct --python") from None
-    paths = tuple(dict.fromkeys([str(root), str(folder)]))
-    return Project(folder, root, Environment(python, paths), tuple(done.stdout.split()))
+    return Project(folder, root, Environment(python, tuple(dict.fromkeys([str(root), str(folder)]))))
 
 
 class _Run(NamedTuple):
@@ -139,7 +124,7 @@ def survey(
 
 def _collect(executor: Engine, project: Project) -> list[list[str]]:
     """Ids of the project's tests, those of each file together."""
-    call = f"collect_tests({str(project.folder)!r}, {project.plugins!r})"
+    call = f"collect_tests({str(project.folder)!r})"
     values, outcome = executor.call(sandboxed_source("project_tests.py"), [call], environment=_NAME)
     if not values:
         logger.warning("no pytest tests of %s could be collected: %s", project.name, outcome.feedback)
@@ -157,7 +142,7 @@ def _run_all(
     found: dict[str, _Run] = {}
 
     def run(tests: Sequence[str]) -> tuple[list[Any] | None, Outcome]:
-        call = f"survey_tests({str(project.folder)!r}, {tests!r}, {project.plugins!r}, {tops!r}, {seed})"
+        call = f"survey_tests({str(project.folder)!r}, {tests!r}, {tops!r}, {seed})"
         return executor.call(code, [call], environment=_NAME)
 
     with show_progress(f"tests, run {seed + 1}", len(files)) as advance:

@@ -124,15 +124,11 @@ class _Plugin:
         return f"{missing[0]}: did not run" if missing else ""
 
 
-def _run_pytest(root: str, targets: Sequence[str], plugins: Sequence[str], plugin: _Plugin, *options: str) -> None:
-    """A pytest session in a project's folder; what it prints goes nowhere, what it writes into the job's folder.
-
-    Other plugins are named, since finding them takes longer than most tests.
-    """
+def _run_pytest(root: str, targets: Sequence[str], plugin: _Plugin, *options: str) -> None:
+    """A pytest session in a project's folder; what it prints goes nowhere, what it writes into the job's folder."""
     import pytest
 
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    installed = [importlib.import_module(name) for name in plugins]
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # finding plugins takes longer than most tests
 
     class Around:
         @pytest.hookimpl(hookwrapper=True)
@@ -146,29 +142,29 @@ def _run_pytest(root: str, targets: Sequence[str], plugins: Sequence[str], plugi
     os.chdir(root)
     try:
         with _silence():
-            pytest.main([*arguments, *options, *targets], plugins=[*installed, plugin, Around()])
+            pytest.main([*arguments, *options, *targets], plugins=[plugin, Around()])
     finally:
         os.chdir(here)
 
 
-def collect_tests(root: str, plugins: Sequence[str]) -> list[str]:
+def collect_tests(root: str) -> list[str]:
     """Ids of the tests that pytest collects in a project; what it cannot collect is passed over.
 
     Raises:
         ModuleNotFoundError: the environment has no pytest.
     """
     plugin = _Plugin()
-    _run_pytest(root, [root], plugins, plugin, "--collect-only", "--continue-on-collection-errors")
+    _run_pytest(root, [root], plugin, "--collect-only", "--continue-on-collection-errors")
     return plugin.nodes
 
 
-def survey_tests(root: str, nodes: Sequence[str], plugins: Sequence[str], tops: Sequence[str], seed: int) -> Survey:
+def survey_tests(root: str, nodes: Sequence[str], tops: Sequence[str], seed: int) -> Survey:
     """Run tests of a project; with seed 0 they keep their order and are watched."""
     order = list(nodes)
     if seed:
         random.Random(seed).shuffle(order)
     plugin = _Plugin(order, calls=None if seed else Calls(tops), seed=seed)
-    _run_pytest(root, sorted({node.partition("::")[0] for node in nodes}), plugins, plugin)
+    _run_pytest(root, sorted({node.partition("::")[0] for node in nodes}), plugin)
     return {
         node: (plugin.passed.get(node, False), plugin.seconds.get(node, 0.0), plugin.called.get(node, []))
         for node in nodes
@@ -194,14 +190,13 @@ def _root_of(files: Mapping[str, str]) -> str:
     return root
 
 
-def failure_of(replacement: Any, files: Mapping[str, str], nodes: Sequence[str], plugins: Sequence[str]) -> str:
+def failure_of(replacement: Any, files: Mapping[str, str], nodes: Sequence[str]) -> str:
     """What fails first of the project's tests of a function with a candidate in its place; empty if nothing does.
 
     Args:
         replacement: the candidate, not yet installed.
         files: the files that the tests are in, with their SHA-256.
         nodes: ids of the tests.
-        plugins: modules of pytest's plugins.
     """
     replacement.install()
     with _silence():
@@ -209,5 +204,5 @@ def failure_of(replacement: Any, files: Mapping[str, str], nodes: Sequence[str],
     root = _root_of(files)
     plugin = _Plugin(nodes)
     # The canary fails first, the first test that fails ends the session.
-    _run_pytest(root, list(files), plugins, plugin, "--maxfail=2")
+    _run_pytest(root, list(files), plugin, "--maxfail=2")
     return plugin.verdict()
