@@ -265,7 +265,7 @@ def test_a_limit_takes_the_first_tasks_and_says_so(bench: Bench) -> None:
 def test_livecodebench_is_one_of_the_benchmarks(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVECODEBENCH_PATH", str(bench.folder / "absent"))
     bench.run(("heldout", "livecodebench"))
-    assert "release_v5 needs test.jsonl" in bench.results()["livecodebench"]["reason"]
+    assert "absent: no such file" in bench.results()["livecodebench"]["reason"]
 
 
 def test_a_model_with_weights_here_can_be_asked_through_vllm(
