@@ -8,18 +8,17 @@ that need them fail, and their own solutions tell which.
 """
 
 from collections.abc import Iterator
-from typing import cast
 
 from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import DataUnavailableError
 from iterpref_core.evaluation.begun_answers import INSTRUCTION, STOPS, begin_answer, continuation, fenced
 from iterpref_core.evaluation.benchmark import Benchmark, PromptForm, Question, Sanitizer
-from iterpref_core.evaluation.bigcodebench_data import BigCodeBenchTask, Subset, find_data
 from iterpref_core.evaluation.bigcodebench_environment import contents_digest, find_python
+from iterpref_core.evaluation.published_tasks import read_tasks
 from iterpref_core.execution import ENGINE, Engine, Program, open_executor
 from iterpref_core.execution.interpreters import Environment
-from iterpref_core.records import UnittestTest
+from iterpref_core.records import Record, UnittestTest
 
 LIMITS = {"cpu_s": 241.0, "wall_s": 242.0, "memory_mb": 30 * 1024, "output_kb": 16 * 1024, "file_mb": 64}
 """The official harness ends a program after 241 s and gives it 30 GB of address space; it counts no output or files."""
@@ -81,8 +80,20 @@ del _name, _value
 """The official harness runs the class `TestCases` alone; one task has another one too."""
 
 
+class BigCodeBenchTask(Record):
+    """A task, with the fields of the published data set that are needed."""
+
+    task_id: str
+    complete_prompt: str
+    instruct_prompt: str
+    canonical_solution: str
+    code_prompt: str
+    test: str
+    entry_point: str
+
+
 class BigCodeBench(Benchmark[BigCodeBenchTask]):
-    """One subset and split; the splits differ in what is asked.
+    """One subset and split; the splits differ in what is asked. Which tasks are Hard is published.
 
     Raises:
         DataUnavailableError: the data or the environment of `make bigcodebench` cannot be had here.
@@ -93,8 +104,8 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
 
     def __init__(self, name: BenchmarkName, execution: ExecutionParams) -> None:
         _, subset, self.split = name.split("-")
-        data_name, sha256, tasks = find_data(cast("Subset", subset))
-        super().__init__(name, (data_name, sha256), tasks, execution.model_copy(update=LIMITS))
+        data, tasks = read_tasks("bigcodebench" if subset == "full" else "bigcodebench-hard", BigCodeBenchTask)
+        super().__init__(name, data, tasks, execution.model_copy(update=LIMITS))
         self.limits = dict(LIMITS)
         self._python = find_python()
         self.sanitizer = Sanitizer("bigcodebench.sanitize", self._python)

@@ -15,8 +15,9 @@ from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams
 from iterpref_core.evaluation.begun_answers import INSTRUCTION, STOPS, begin_answer, continuation, fenced
 from iterpref_core.evaluation.benchmark import Benchmark, PromptForm, Question, Sanitizer
-from iterpref_core.evaluation.evalplus_data import DatasetName, EvalPlusTask, Suite, find_data
 from iterpref_core.evaluation.evalplus_oracle import Oracle
+from iterpref_core.evaluation.evalplus_tasks import Dataset, EvalPlusTask, Suite
+from iterpref_core.evaluation.published_tasks import read_tasks
 from iterpref_core.execution import ENGINE, Engine, Program, open_executor, time_limit
 
 SYSTEM = "You are a helpful assistant good at coding."
@@ -40,12 +41,12 @@ class EvalPlus(Benchmark[EvalPlusTask]):
     sanitizer = Sanitizer("evalplus.sanitize")
 
     def __init__(self, name: BenchmarkName, cache: Path, execution: ExecutionParams) -> None:
-        self.dataset = cast("DatasetName", name.rstrip("+"))
+        self.dataset = cast("Dataset", name.rstrip("+"))
         self.suites: tuple[Suite, ...] = ("base", "plus") if name.endswith("+") else ("base",)
-        data_name, sha256, tasks = find_data(self.dataset)
-        super().__init__(name, (data_name, sha256), tasks, execution.model_copy(update=LIMITS))
+        data, tasks = read_tasks(self.dataset, EvalPlusTask)
+        super().__init__(name, data, tasks, execution.model_copy(update=LIMITS))
         self.limits, self.identity = LIMITS | RULES, self.suites
-        self._oracle = Oracle(self.dataset, sha256, cache, execution)
+        self._oracle = Oracle(self.dataset, data[1], cache, execution)
 
     def prompt(self, task: EvalPlusTask, form: PromptForm) -> Question:
         """The task's own text, to be continued; or for a chat model EvalPlus's question, its answer begun."""
@@ -70,7 +71,7 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         if not all(self._oracle.knows(task, suite) for suite in suites):
             return
         for suite in suites:
-            program, suite_s = self._oracle.program(task, suite), self._oracle.cpu_s(task, suite)
+            program, suite_s = self._oracle.program(task.task_id, suite), self._oracle.cpu_s(task, suite)
             base_s, factor = RULES["min_time_limit_s"], RULES["gt_time_limit_factor"]
             all_s = time_limit(base_s * len(program.tests), suite_s, factor)
             yield replace(

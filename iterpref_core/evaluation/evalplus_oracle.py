@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.config import ExecutionParams
-from iterpref_core.evaluation.evalplus_data import DatasetName, EvalPlusTask, Suite
-from iterpref_core.evaluation.evalplus_tasks import judge_of, result_function
+from iterpref_core.evaluation.evalplus_tasks import Dataset, EvalPlusTask, Suite, judge_of, result_function
 from iterpref_core.evaluation.program_runs import JUDGED_BY
 from iterpref_core.execution import Executor, Limits, Outcome, Program, ValueTest
 from iterpref_core.execution.sandbox.encoding import Digest, decode, encode
@@ -42,9 +41,10 @@ class Oracle:
         execution: workers, and whether weak isolation is accepted.
     """
 
-    def __init__(self, dataset: DatasetName, sha256: str, cache: Path, execution: ExecutionParams) -> None:
+    def __init__(self, dataset: Dataset, sha256: str, cache: Path, execution: ExecutionParams) -> None:
         self._dataset, self._sha256, self._cache, self._execution = dataset, sha256, cache, execution
         self._expected: Expected = {}
+        self._tasks: dict[str, EvalPlusTask] = {}
         self.program = lru_cache(maxsize=8)(self._program)
 
     def prepare(self, tasks: Sequence[EvalPlusTask], suites: Sequence[Suite]) -> None:
@@ -52,6 +52,7 @@ class Oracle:
 
         Where a solution failed, it is all done again the next time: it may have been the machine's doing.
         """
+        self._tasks = {task.task_id: task for task in tasks}
         wanted = [(task, suite) for task in tasks for suite in suites if task.has(suite)]
         asked = [(task.task_id, suite) for task, suite in wanted]
         decisive = [code_digest(*JUDGED_BY), self._sha256, platform.node(), platform.machine(), asked]
@@ -72,9 +73,10 @@ class Oracle:
         """CPU seconds that the canonical solution took."""
         return self._expected[task.task_id, suite][1]
 
-    def _program(self, task: EvalPlusTask, suite: Suite) -> Program:
+    def _program(self, task_id: str, suite: Suite) -> Program:
         """The canonical solution with the tests of a suite; put another program in its place by `replace`."""
-        inputs, expected = task.inputs(suite), [decode(text) for text in self._expected[task.task_id, suite][0]]
+        task = self._tasks[task_id]
+        inputs, expected = task.inputs(suite), [decode(text) for text in self._expected[task_id, suite][0]]
         judge = judge_of(self._dataset, task.entry_point, inputs=inputs, expected=expected, atol=task.atol)
         return Program(task.canonical_program, self._calls(task, inputs), judge=judge)
 

@@ -1,4 +1,4 @@
-"""EvalPlus's equality (HumanEval+, MBPP+), with its own tables and oracles.
+"""EvalPlus's tasks (HumanEval+, MBPP+) and its equality, with its own tables and oracles.
 
 EvalPlus compares inside the process that runs the candidate; here the candidate returns values and the comparison is
 made outside. What `evalplus.eval.unsafe_execute` (0.3.1) accepts is accepted: `True == 1`, a tolerance for floats
@@ -11,11 +11,44 @@ from typing import Any, Literal
 from iterpref_core.execution.programs import Judge
 from iterpref_core.execution.sandbox.encoding import Digest, is_long, summarize
 from iterpref_core.execution.verdicts import is_close
+from iterpref_core.records import Record
 
 Dataset = Literal["humaneval", "mbpp"]
+Suite = Literal["base", "plus"]
 
 _IS_NOT_NONE = "(lambda found: found if isinstance(found, bool) else found is not None)"
 _FLOAT_TOLERANCE = 1e-6
+
+
+class EvalPlusTask(Record):
+    """A task, as it is published. Its inputs are as JSON has them; see `inputs`."""
+
+    task_id: str
+    prompt: str
+    entry_point: str
+    canonical_solution: str
+    base_input: list[Any]
+    plus_input: list[Any] | dict[str, Any]
+    """MbppPlus 0.2.0 writes "no input" as {}."""
+    atol: float
+
+    @property
+    def canonical_program(self) -> str:
+        """The benchmark's own solution, as EvalPlus runs it."""
+        return self.prompt + self.canonical_solution
+
+    def has(self, suite: Suite) -> bool:
+        """Whether there are tests of a suite."""
+        return bool(self.base_input if suite == "base" else self.plus_input)
+
+    def inputs(self, suite: Suite) -> list[Any]:
+        """Arguments of each test. JSON has no tuples and sets: EvalPlus knows where MBPP means them."""
+        inputs = list(self.base_input if suite == "base" else self.plus_input)
+        if not inputs or not self.task_id.startswith("Mbpp/"):
+            return inputs
+        from evalplus.data.mbpp import mbpp_deserialize_inputs
+
+        return list(mbpp_deserialize_inputs(self.task_id, inputs))
 
 
 def result_function(dataset: Dataset, entry_point: str) -> str:

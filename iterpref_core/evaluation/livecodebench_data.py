@@ -41,7 +41,6 @@ class PublishedTask(Record):
     """A line of the published files."""
 
     question_content: str
-    platform: Literal["leetcode", "codeforces", "atcoder"]
     question_id: str
     contest_date: datetime
     starter_code: str
@@ -61,7 +60,6 @@ class LiveTask:
     task_id: str
     content: str
     starter_code: str
-    platform: str
     difficulty: str
     path: Path
     line: int
@@ -190,7 +188,7 @@ def _read_tasks(path: Path) -> Iterator[tuple[LiveTask, bytes, datetime]]:
         for number, raw in enumerate(file, 1):
             if raw.strip():
                 found = _parse(raw, f"{path}:{number}")
-                text = (found.question_content, found.starter_code, found.platform, found.difficulty)
+                text = (found.question_content, found.starter_code, found.difficulty)
                 task = LiveTask(f"LiveCodeBench/{found.question_id}", *text, path, number, offset)
                 yield task, raw, found.contest_date.replace(tzinfo=None)
             offset += len(raw)

@@ -16,8 +16,7 @@ from iterpref_core.config import Benchmark, ExecutionParams
 from iterpref_core.errors import DataUnavailableError
 from iterpref_core.evaluation import bigcodebench
 from iterpref_core.evaluation.benchmark import Sanitizer
-from iterpref_core.evaluation.bigcodebench import BigCodeBench
-from iterpref_core.evaluation.bigcodebench_data import BigCodeBenchTask
+from iterpref_core.evaluation.bigcodebench import BigCodeBench, BigCodeBenchTask
 from iterpref_core.evaluation.bigcodebench_environment import find_python
 from iterpref_core.evaluation.evaluation import (
     EvaluationSetting,
@@ -37,7 +36,7 @@ COMPARE = "BIGCODEBENCH_COMPARE"
 
 
 def task_of(row: dict[str, Any]) -> BigCodeBenchTask:
-    return BigCodeBenchTask(**{name: row[name] for name in BigCodeBenchTask.__dataclass_fields__})
+    return BigCodeBenchTask.model_validate(row)
 
 
 @pytest.fixture

@@ -262,12 +262,6 @@ def test_a_limit_takes_the_first_tasks_and_says_so(bench: Bench) -> None:
     assert (list(entry["verdicts"]), entry["limit"], entry["ground_truth"]["n"]) == (["h/double"], 1, 1)
 
 
-def test_livecodebench_is_one_of_the_benchmarks(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LIVECODEBENCH_PATH", str(bench.folder / "absent"))
-    bench.run(("heldout", "livecodebench"))
-    assert "absent: no such file" in bench.results()["livecodebench"]["reason"]
-
-
 def test_a_model_with_weights_here_can_be_asked_through_vllm(
     bench: Bench, word_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

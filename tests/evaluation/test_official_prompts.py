@@ -1,6 +1,5 @@
 """What local models read and what is taken of their answers, against the benchmarks' own generators."""
 
-import gzip
 import json
 import os
 from collections.abc import Iterator
@@ -18,7 +17,8 @@ from iterpref_core.evaluation import begun_answers
 from iterpref_core.evaluation.benchmark import PromptForm
 from iterpref_core.evaluation.bigcodebench import BigCodeBench
 from iterpref_core.evaluation.evalplus import EvalPlus
-from iterpref_core.evaluation.evalplus_data import DatasetName, EvalPlusTask
+from iterpref_core.evaluation.evalplus_tasks import Dataset, EvalPlusTask
+from iterpref_core.evaluation.published_tasks import read_tasks
 from iterpref_core.inference.prompts import render_prompt
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 
@@ -57,11 +57,16 @@ def chat(request: pytest.FixtureRequest, tokenizer: PreTrainedTokenizerBase) -> 
     tokenizer.chat_template, tokenizer.bos_token = own, None
 
 
-def evalplus(dataset: DatasetName = "humaneval") -> EvalPlus:
+def evalplus(dataset: Dataset = "humaneval") -> EvalPlus:
     """What asks and extracts; its data need not be here."""
     bench = EvalPlus.__new__(EvalPlus)
     bench.dataset = dataset
     return bench
+
+
+def task_of_evalplus(prompt: str) -> EvalPlusTask:
+    fields = {"task_id": "HumanEval/0", "entry_point": "f", "canonical_solution": "", "atol": 0.0}
+    return EvalPlusTask(prompt=prompt, base_input=[], plus_input=[], **fields)
 
 
 def bigcodebench(split: str = "complete") -> BigCodeBench:
@@ -70,18 +75,15 @@ def bigcodebench(split: str = "complete") -> BigCodeBench:
     return bench
 
 
-def evalplus_tasks(dataset: DatasetName) -> list[EvalPlusTask]:
-    source = os.environ.get(VARIABLES[dataset])
-    if not source:
+def evalplus_tasks(dataset: Dataset) -> list[EvalPlusTask]:
+    if not os.environ.get(VARIABLES[dataset]):
         pytest.skip(f"set {VARIABLES[dataset]} to compare the prompts of all its tasks")
-    with gzip.open(source, "rt", encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file]
-    return [EvalPlusTask(**{name: row[name] for name in EvalPlusTask.__dataclass_fields__}) for row in rows]
+    return list(read_tasks(dataset, EvalPlusTask)[1].values())
 
 
 @pytest.mark.parametrize("dataset", ["humaneval", "mbpp"])
 def test_what_a_local_model_reads_is_what_evalplus_hands_it(
-    dataset: DatasetName, chat: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch
+    dataset: Dataset, chat: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tasks = evalplus_tasks(dataset)
     prefixes = official_prefixes(monkeypatch)
@@ -109,7 +111,7 @@ def official_prefixes(monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
 
 
 def test_a_chat_model_behind_an_endpoint_is_asked_as_evalplus_asks_it() -> None:
-    task = EvalPlusTask("HumanEval/0", "\ndef f(x):\n    pass\n", "f", "", [], [], 0.0)
+    task = task_of_evalplus("\ndef f(x):\n    pass\n")
     sent: dict[str, Any] = {}
 
     class Client:
@@ -173,7 +175,7 @@ class Reciting:
 @pytest.mark.parametrize("dataset", ["humaneval", "mbpp"])
 @pytest.mark.parametrize("instruct", [True, False])
 def test_what_is_taken_of_an_answer_is_what_evalplus_takes(
-    dataset: DatasetName,
+    dataset: Dataset,
     instruct: bool,
     tokenizer: PreTrainedTokenizerBase,
     tmp_path: Path,
@@ -189,7 +191,7 @@ def test_what_is_taken_of_an_answer_is_what_evalplus_takes(
     official = hf.HuggingFaceDecoder(str(tmp_path), dataset, force_base_prompt=not instruct, **options, **prefixes)
     bench, form = evalplus(dataset), PromptForm(instruct, tokenizer)
     assert official.eos == list(bench.stops(form))
-    task = EvalPlusTask("HumanEval/0", '\ndef f(x):\n    """F."""\n', "f", "", [], [], 0.0)
+    task = task_of_evalplus('\ndef f(x):\n    """F."""\n')
     prompt = task.prompt.strip() + "\n"
     for model.answer in ANSWERS:
         (impl,) = official.codegen(prompt, do_sample=False, num_samples=1)

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.evaluation.evalplus_data import find_data
+from iterpref_core.evaluation.evalplus_tasks import EvalPlusTask
 from iterpref_core.evaluation.evaluation import EvaluationSetting, score_samples
+from iterpref_core.evaluation.published_tasks import read_tasks
 from iterpref_core.records import Sample
 from iterpref_core.storage.jsonl import write_jsonl
 
@@ -46,7 +47,7 @@ def score(
     """Writes the results of the same samples to a folder of this name, and returns them."""
     dataset = request.param
     evalplus_slice(dataset, *task_ids(dataset))
-    tasks = find_data(dataset)[2].values()
+    tasks = read_tasks(dataset, EvalPlusTask)[1].values()
     programs = {task.task_id: [task.canonical_program] for task in tasks}
     add_mutants(programs, MUTANTS // 2)
     for task, text in zip(tasks, (HANGS, SLEEPS, LARGE), strict=False):

@@ -8,7 +8,8 @@ import pytest
 
 from iterpref_core.config import load_params
 from iterpref_core.errors import DataUnavailableError
-from iterpref_core.evaluation.evalplus_data import find_data
+from iterpref_core.evaluation.evalplus_tasks import EvalPlusTask
+from iterpref_core.evaluation.published_tasks import read_tasks
 from iterpref_core.pairs.pairs import screened_params
 from iterpref_core.screening.benchmark_files import SOURCES, find_benchmark
 from iterpref_core.screening.contamination import Decontamination
@@ -38,7 +39,7 @@ def test_screening_sees_the_file_that_scores_are_measured_on(tmp_path: Path) -> 
     cached.parent.mkdir(parents=True)
     cached.write_bytes(gzip.compress(json.dumps(TASK).encode()))
     found = Decontamination(["mbpp"], tmp_path, drop=True).report()
-    name, sha256, _ = find_data("mbpp")
+    (name, sha256), _ = read_tasks("mbpp", EvalPlusTask)
     assert (found["benchmarks"]["mbpp"]["sha256"], found["absent"]) == (sha256, {})
     assert name == "MbppPlus-v0.2.0"
 

@@ -1,0 +1,32 @@
+"""Published tasks: a benchmark's one file, read into records."""
+
+from typing import TypeVar
+
+from iterpref_core.errors import RecordError
+from iterpref_core.records import Record
+from iterpref_core.screening.benchmark_files import find_benchmark
+from iterpref_core.storage.file_digest import file_digest
+from iterpref_core.storage.jsonl import read_jsonl
+
+R = TypeVar("R", bound=Record)
+
+
+def read_tasks(source: str, record: type[R]) -> tuple[tuple[str, str], dict[str, R]]:
+    """Read the tasks of a benchmark, downloading them where needed.
+
+    Args:
+        source: a row of `benchmark_files.SOURCES`.
+        record: the class of a task, with a `task_id`.
+
+    Returns:
+        The data's name (a copy's file keeps its own) and SHA-256; and tasks by task_id, in the order of the file.
+
+    Raises:
+        DataUnavailableError: it cannot be had here; the message names the variable that points at a copy.
+        RecordError: a line is broken or repeats a task_id, or there is none.
+    """
+    name, (path,), remedy = find_benchmark(source)
+    tasks = {str(vars(task)["task_id"]): task for task in read_jsonl(path, record, unique=True)}
+    if not tasks:
+        raise RecordError(f"{path}: holds no task; {remedy}")
+    return (name, file_digest(path)), tasks
