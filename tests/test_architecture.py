@@ -228,7 +228,7 @@ BUDGET = {
     ("iterpref_core/storage", "iterpref_core/source_code", "iterpref_core/screening"): 1312,  # to be 1150
     ("iterpref_core/*.py",): 1200,  # to be 950
     ("iterpref_core/problems",): 2526,  # to be 2300
-    ("iterpref_core/evaluation",): 2000,  # to be 1800
+    ("iterpref_core/evaluation",): 1960,  # to be 1800
     ("iterpref_core/codeflow",): 750,
     ("iterpref_core/pairs",): 358,  # to be 330
     ("iterpref_core/localization",): 620,  # to be 560

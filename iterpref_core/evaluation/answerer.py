@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ class Answerer:
     """Answers prompts, opening the model only if something is left to answer.
 
     Args:
-        open_model: loads the model, whose answers are kept in `store`; called at most once.
+        open_model: loads the model, whose answers are kept in `store`; called where something is left to ask.
         identity: what the answers depend on besides prompts and sampling: the model's content.
         store: SQLite file where answers are kept, those of all models in one.
         params: how answers are sampled; one sample of a prompt is greedy, each of several has a seed of its own.
@@ -51,10 +51,6 @@ class Answerer:
         self._seed, self._samples = params.seed, params.samples
         self._precision = precision
         self.form = form
-
-    @cached_property
-    def _model(self) -> Model:
-        return self._open()
 
     @property
     def sampling(self) -> dict[str, Any]:
@@ -88,17 +84,15 @@ class Answerer:
         missing = sorted((r for r in kept if r not in found), key=lambda request: len(request.prompt))
         if missing:
             with show_progress(f"{benchmark}: generate", len(kept), done=len(found)) as advance:
-                found |= zip(missing, self._model.generate(missing, sampling, lambda *_: advance()), strict=True)
+                found |= zip(missing, self._open().generate(missing, sampling, lambda *_: advance()), strict=True)
         answers = [found[request] for request in wanted]
-        if refused := answers.count(REFUSED):
-            logger.warning(
-                "%s: %d of %d prompts were refused, or withheld from another machine, and have no answer",
-                *(benchmark, refused, len(answers)),
-            )
         cut = sum(answer.truncated for answer in answers)
-        if cut > CUT_SHARE * len(answers):
-            message = "%s: %s of %s answers were cut: raise evaluation.max_new_tokens"
-            logger.warning(message, benchmark, f"{cut:,}", f"{len(answers):,}")
+        for number, what in (
+            (answers.count(REFUSED), "were refused, or withheld from another machine, and are empty"),
+            (cut * (cut > CUT_SHARE * len(answers)), "were cut: raise evaluation.max_new_tokens"),
+        ):
+            if number:
+                logger.warning("%s: %s of %s answers %s", benchmark, f"{number:,}", f"{len(answers):,}", what)
         return [answers[start : start + self._samples] for start in range(0, len(answers), self._samples)]
 
     def _seed_of(self, prompt: str, number: int) -> int:
@@ -144,6 +138,7 @@ def open_answerer(
     identity = model_identity(model, prompt, asked)
     with ExitStack() as opened:
 
+        @cache
         def opened_model() -> Model:
             kept = opened.enter_context(AnswerStore(store, f"evaluate {identity}"))
             return opened.enter_context(open_model(model, prompt, asked, cap, kept, params.batch_size))

@@ -14,7 +14,7 @@ from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import DataUnavailableError
 from iterpref_core.evaluation.begun_answers import INSTRUCTION, STOPS, begin_answer, continuation, fenced
 from iterpref_core.evaluation.benchmark import Benchmark, PromptForm, Question, Sanitizer
-from iterpref_core.evaluation.bigcodebench_environment import contents_digest, find_python
+from iterpref_core.evaluation.bigcodebench_environment import contents_of, find_python
 from iterpref_core.evaluation.published_tasks import read_tasks
 from iterpref_core.execution import ENGINE, Engine, Program, open_executor
 from iterpref_core.execution.interpreters import Environment
@@ -109,7 +109,7 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
         self.limits = dict(LIMITS)
         self._python = find_python()
         self.sanitizer = Sanitizer("bigcodebench.sanitize", self._python)
-        self.identity = [SETUP, INTERCEPTION, contents_digest(self._python)]
+        self.identity = [SETUP, INTERCEPTION, contents_of(self._python)]
 
     def prompt(self, task: BigCodeBenchTask, form: PromptForm) -> Question:
         """The task's own text, verbatim, to be continued; or for a chat model bigcodebench's question.

@@ -1,6 +1,5 @@
 """BigCodeBench's own environment: its harness and the libraries that its tasks import, in versions of their own."""
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -33,7 +32,7 @@ def find_python() -> Path:
     for candidate in candidates:
         if os.access(candidate, os.X_OK):
             python = candidate.absolute()  # not resolved: an environment's Python is a link to another one
-            if "bigcodebench==" not in _contents(python):
+            if "bigcodebench==" not in contents_of(python):
                 raise DataUnavailableError(f"{python}: bigcodebench is not installed there; run `make bigcodebench`")
             return python
     raise DataUnavailableError(
@@ -42,13 +41,9 @@ def find_python() -> Path:
     )
 
 
-def contents_digest(python: Path) -> str:
-    """Digest of all that an environment holds: packages with versions, and NLTK's corpora."""
-    return hashlib.sha256(_contents(python).encode()).hexdigest()
-
-
 @cache
-def _contents(python: Path) -> str:
+def contents_of(python: Path) -> str:
+    """All that an environment holds: packages with versions, and NLTK's corpora."""
     command = [str(python), "-I", "-c", _CONTENTS]
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=_ASK_S, check=True, cwd="/").stdout

@@ -15,18 +15,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Any, Literal, NoReturn
 
 from pydantic import TypeAdapter, ValidationError
 
 from iterpref_core.config import LiveCodeBenchParams
 from iterpref_core.errors import DataUnavailableError, RecordError
+from iterpref_core.input_files import Place, decode_line
 from iterpref_core.records import Record
 from iterpref_core.screening.benchmark_files import SOURCES, find_benchmark
-from iterpref_core.storage.jsonl import describe_validation_error
-
-MAX_TESTS = 1 << 30
-"""Bytes of one problem's tests, decompressed; the largest of the published ones are far below."""
+from iterpref_core.storage.jsonl import describe_validation_error, parse_record
 
 
 class PublishedTest(Record):
@@ -115,7 +113,7 @@ def read_tests(task: LiveTask) -> tuple[list[PublishedTest], str | None]:
     """
     with task.path.open("rb") as file:
         file.seek(task.offset)
-        published = _parse(file.readline(), task.where)
+        published = _parse(file.readline(), task.path, task.line)
     field = "public_test_cases"
     try:
         tests = decode_tests(published.public_test_cases)
@@ -132,28 +130,24 @@ def read_tests(task: LiveTask) -> tuple[list[PublishedTest], str | None]:
 
 
 def decode_tests(text: str) -> list[PublishedTest]:
-    """Tests from a field `public_test_cases` or `private_test_cases`.
+    r"""Tests from a field `public_test_cases` or `private_test_cases`; nothing that a pickle names is imported.
+
+    >>> decode_tests('[{"input": "1 2\\n", "output": "3\\n", "testtype": "stdin"}]')[0].output
+    '3\n'
 
     Raises:
         ValueError: it is neither JSON of tests nor its packed form.
     """
-    plain = text.lstrip()
-    unpacked = plain if plain.startswith("[") else read_pickled_string(_decompress(text))
+    unpacked: Any = text
+    if not text.lstrip().startswith("["):
+        try:
+            unpacked = _PlainUnpickler(io.BytesIO(zlib.decompress(base64.b64decode(text)))).load()
+        except Exception as error:  # noqa: BLE001 - broken pickles raise nearly anything
+            raise ValueError(f"neither JSON nor base64 of a compressed pickle of text ({error!r})") from None
     try:
         return _TESTS.validate_json(unpacked)
     except ValidationError as error:
         raise ValueError(f"not a list of tests: {describe_validation_error(error)}") from None
-
-
-def _decompress(text: str) -> bytes:
-    stream = zlib.decompressobj()
-    try:
-        data = stream.decompress(base64.b64decode(text, validate=True), MAX_TESTS)
-    except (ValueError, zlib.error) as error:
-        raise ValueError(f"neither JSON nor base64 of zlib data ({error})") from None
-    if not stream.eof:
-        raise ValueError(f"its zlib data is cut off, or longer than {MAX_TESTS} bytes")
-    return data
 
 
 class _PlainUnpickler(pickle.Unpickler):
@@ -163,39 +157,18 @@ class _PlainUnpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"a pickle that wants {module}.{name}")
 
 
-def read_pickled_string(data: bytes) -> str:
-    r"""The string that a pickle consists of; nothing is imported or called.
-
-    >>> read_pickled_string(pickle.dumps("tests"))
-    'tests'
-
-    Raises:
-        ValueError: the pickle is broken, or holds anything else.
-    """
-    try:
-        text = _PlainUnpickler(io.BytesIO(data)).load()
-    except Exception as error:  # noqa: BLE001 - broken pickles raise nearly anything
-        raise ValueError(f"a broken pickle ({error!r})") from None
-    if not isinstance(text, str):
-        raise ValueError(f"a pickle of a {type(text).__name__}, not of a string")
-    return text
-
-
 def _read_tasks(path: Path) -> Iterator[tuple[LiveTask, bytes, datetime]]:
     """Tasks with their lines and times, in the order of the file; no more than one line is held."""
     with path.open("rb") as file:
         offset = 0
         for number, raw in enumerate(file, 1):
             if raw.strip():
-                found = _parse(raw, f"{path}:{number}")
+                found = _parse(raw, path, number)
                 text = (found.question_content, found.starter_code, found.difficulty)
                 task = LiveTask(f"LiveCodeBench/{found.question_id}", *text, path, number, offset)
                 yield task, raw, found.contest_date.replace(tzinfo=None)
             offset += len(raw)
 
 
-def _parse(raw: bytes, where: str) -> PublishedTask:
-    try:
-        return PublishedTask.model_validate_json(raw)
-    except ValidationError as error:
-        raise RecordError(f"{where}: {describe_validation_error(error)}; fetch the file again") from None
+def _parse(raw: bytes, path: Path, line: int) -> PublishedTask:
+    return parse_record(Place(path, line), decode_line(raw, path, line), PublishedTask)

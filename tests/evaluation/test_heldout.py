@@ -79,6 +79,6 @@ def test_own_code_with_a_secret_is_withheld_from_another_machine_and_its_absence
         samples = measure(heldout, answerer, tmp_path).samples
         assert [sample.solution for sample in samples] == ["", "ok"]
     assert [request.prompt for request, _ in server.asked] == ["?"]
-    assert "heldout: 1 of 2 prompts were refused" in caplog.text
+    assert "heldout: 1 of 2 answers were refused" in caplog.text
     with AnswerStore(tmp_path / "answers.sqlite", "evaluate m") as store:
         assert store.spent().calls == 1

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.evaluation.livecodebench import parse_arguments, right_output, right_value, same_output
-from iterpref_core.evaluation.livecodebench_data import PublishedTest, decode_tests, read_pickled_string
+from iterpref_core.evaluation.livecodebench_data import PublishedTest, decode_tests
 from iterpref_core.execution.sandbox.encoding import decode, summarize
 
 TESTS = [{"input": "1 2\n", "output": "3\n", "testtype": "stdin"}]
@@ -21,15 +21,11 @@ def pack(pickled: bytes) -> str:
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_a_pickled_string_is_read_as_pickle_would(protocol: int) -> None:
-    text = "ä\n\\u2028\u2028😀\x00" * 70_000
-    assert read_pickled_string(pickle.dumps(text, protocol)) == text
-
-
-def test_packed_and_plain_tests_are_the_same() -> None:
-    text = json.dumps(TESTS)
-    assert decode_tests(text) == decode_tests(pack(pickle.dumps(text)))
-    assert decode_tests(text)[0].output == "3\n"
+def test_packed_and_plain_tests_are_the_same(protocol: int) -> None:
+    tests = [{"input": "ä\n\\u2028\u2028😀\x00" * 70_000, "output": "3\n", "testtype": "stdin"}]
+    text = json.dumps(tests, ensure_ascii=False)
+    assert decode_tests(text) == decode_tests(pack(pickle.dumps(text, protocol)))
+    assert decode_tests(text)[0].input == tests[0]["input"]
 
 
 class Harm:
@@ -52,7 +48,6 @@ def hostile(path: Path) -> list[bytes]:
         text[:-1] + call,
         b"ios\nmkdir\n.",
         pickle.dumps([json.dumps(TESTS)]),
-        pickle.dumps(json.dumps(TESTS).encode()),
         text[:20],
         b"\x80\x04\x8d" + b"\xff" * 8 + b".",  # a string said to be longer than memory
         b"Pevil\n.",
@@ -63,7 +58,7 @@ def hostile(path: Path) -> list[bytes]:
 def test_hostile_and_broken_pickles_are_refused_and_do_nothing(tmp_path: Path) -> None:
     made = tmp_path / "made"
     for number, pickled in enumerate(hostile(made)):
-        with pytest.raises(ValueError, match=r"a broken pickle|a pickle of a"):
+        with pytest.raises(ValueError, match=r"neither JSON nor base64|not a list of tests"):
             decode_tests(pack(pickled))
         assert not made.exists(), number
     pickle.loads(pickle.dumps(Harm(made)))
@@ -72,7 +67,7 @@ def test_hostile_and_broken_pickles_are_refused_and_do_nothing(tmp_path: Path) -
 
 @pytest.mark.parametrize("text", ["", "no base64!", "AAAA", pack(pickle.dumps("[1]")), '[{"input": 1}]', "[", "{}"])
 def test_what_is_no_list_of_tests_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"neither JSON|not a list of tests|zlib"):
+    with pytest.raises(ValueError, match=r"neither JSON|not a list of tests"):
         decode_tests(text)
 
 
