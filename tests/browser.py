@@ -3,7 +3,6 @@
 Elements are named as a screen reader names them, by role and accessible name, and pressed with a mouse.
 """
 
-import base64
 import json
 import re
 import shutil
@@ -77,37 +76,28 @@ class Session:
 class Page(Session):
     """A tab. `complaints` are what it wrote to the console, `requests` the addresses it asked for.
 
-    `failures` are the requests that were refused: time, status, address.
-
     Args:
         connection: to the browser.
         session: of the tab.
-        pictures: folder for a picture of what was there when something did not come about.
     """
 
-    def __init__(self, connection: ClientConnection, session: str, pictures: Path) -> None:
+    def __init__(self, connection: ClientConnection, session: str) -> None:
         super().__init__(connection, session)
-        self._pictures = pictures
         self.complaints: list[Any] = []
         self.requests: list[str] = []
-        self.failures: list[str] = []
         self._loaded = False
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
 
     def open(self, path: Path, width: int, *, dark: bool = False) -> None:
         """Load a file in a window of this width; `dark`: the user prefers dark colors."""
-        self.visit(path.resolve().as_uri(), width, dark=dark)
-
-    def visit(self, url: str, width: int = 1280, *, dark: bool = False) -> None:
-        """Load an address in a window of this width."""
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self._loaded = False
-        self.call("Page.navigate", url=url)
+        self.call("Page.navigate", url=path.resolve().as_uri())
         while not self._loaded:
             self.receive()
 
@@ -117,16 +107,12 @@ class Page(Session):
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
 
-    def wait(self, ready: Callable[[], Any], what: str, patience_s: float = PATIENCE_S) -> Any:
-        """Wait until something is so and return it; if it does not come about, draw what is there instead."""
-        deadline = time.monotonic() + patience_s
+    def wait(self, ready: Callable[[], Any], what: str) -> Any:
+        """Wait until something is so, and return it."""
+        deadline = time.monotonic() + PATIENCE_S
         while not (found := ready()):
-            if time.monotonic() > deadline:
-                picture = self._pictures / f"{time.time_ns()}.png"
-                self.draw(picture)
-                text = self.evaluate("document.body.innerText")
-                seen = "\n".join([*self.failures, text[:2000]])
-                raise AssertionError(f"no {what} within {patience_s} s; {picture} shows what there is:\n{seen}")
+            seen = "" if time.monotonic() < deadline else self.evaluate("document.body.innerText")[:2000]
+            assert time.monotonic() < deadline, f"no {what}; the page shows:\n{seen}"
             time.sleep(0.1)
         return found
 
@@ -135,17 +121,9 @@ class Page(Session):
         text = self.evaluate("document.body.innerText").replace("\xa0", " ")
         return all(one in text for one in texts)
 
-    def wait_for(self, *texts: str, patience_s: float = PATIENCE_S) -> None:
-        """Wait until the page shows all these texts."""
-        self.wait(lambda: self.shows(*texts), f"text {texts}", patience_s)
-
     def click(self, role: str, name: str) -> None:
         """Press with the mouse the first element of a role whose accessible name matches a pattern as a whole."""
         self.wait(lambda: self._press(lambda: self._named(role, name)), f"{role} {name!r}")
-
-    def click_on(self, script: str) -> None:
-        """Press with the mouse what a JavaScript expression finds, for elements that have no name."""
-        self.wait(lambda: self._press(lambda: self.call("Runtime.evaluate", expression=script)["result"]), script)
 
     def _named(self, role: str, name: str) -> Any:
         root = self.call("DOM.getDocument", depth=0)["root"]["backendNodeId"]
@@ -170,20 +148,11 @@ class Page(Session):
             self.call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **place)
         return True
 
-    def type(self, text: str) -> None:
-        """Type a text where the focus is."""
-        self.call("Input.insertText", text=text)
-
     def press(self, key: str, code: int, text: str = "") -> None:
         """Press and release a key; `code` is its Windows key code, `text` what it types."""
         for kind in ("keyDown" if text else "rawKeyDown", "keyUp"):
             typed = {"text": text} if text and kind == "keyDown" else {}
             self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **typed)
-
-    def draw(self, path: Path) -> None:
-        """Write the whole page as PNG."""
-        picture = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)["data"]
-        path.write_bytes(base64.b64decode(picture))
 
     def receive(self) -> Any:
         """The next message; what the tab tells is kept."""
@@ -193,25 +162,13 @@ class Page(Session):
             self.complaints.append(message["params"])
         elif method == "Network.requestWillBeSent":
             self.requests.append(message["params"]["request"]["url"])
-        elif method == "Network.responseReceived" and message["params"]["response"]["status"] >= 400:
-            response = message["params"]["response"]
-            self.failures.append(f"{time.strftime('%X')} {response['status']} {response['url']}")
         elif method == "Page.loadEventFired":
             self._loaded = True
         return message
 
 
 class Browser(Session):
-    """A running Chromium.
-
-    Args:
-        connection: to it.
-        pictures: folder for pictures of what tests did not expect.
-    """
-
-    def __init__(self, connection: ClientConnection, pictures: Path) -> None:
-        super().__init__(connection)
-        self._pictures = pictures
+    """A running Chromium."""
 
     @contextmanager
     def tab(self) -> Iterator[Page]:
@@ -220,14 +177,14 @@ class Browser(Session):
         try:
             target = self.call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
             session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-            yield Page(self.connection, session, self._pictures)
+            yield Page(self.connection, session)
         finally:
             self.call("Target.disposeBrowserContext", browserContextId=context)
 
 
 @contextmanager
 def open_browser(profile: Path) -> Iterator[Browser]:
-    """Start Chromium with an empty profile. Pictures of failures are beside the profile."""
+    """Start Chromium with an empty profile."""
     assert CHROMIUM is not None
     command = [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
@@ -236,7 +193,7 @@ def open_browser(profile: Path) -> Iterator[Browser]:
             # the answer to a ping waits behind them until the connection is given up.
             address = _address(profile, process)
             with connect(address, max_size=None, proxy=None, ping_interval=None) as connection:
-                yield Browser(connection, profile.parent)
+                yield Browser(connection)
         finally:
             process.kill()
 

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import settings
 
 from tests.browser import CHROMIUM, Browser, Page, open_browser
-from tests.once import give_mlflow_tables
 from tests.settings import BENCHMARK_FILES, ROOT
 
 if TYPE_CHECKING:
@@ -113,26 +112,6 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["PREFECT_HOME"] = folder.name
 
 
-LONG_GROUPS = ["experiment", "sweep", "chat", "interfaces", "deployed"]
-"""Of pytest-xdist: their tests share what takes minutes to make, so that they start first, the longest before all."""
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Bring the long groups to the front; everything else keeps its order."""
-
-    def place(item: pytest.Item) -> int:
-        mark = item.get_closest_marker("xdist_group")
-        name = mark.args[0] if mark else None
-        return LONG_GROUPS.index(name) if name in LONG_GROUPS else len(LONG_GROUPS)
-
-    items.sort(key=place)
-
-
-@pytest.fixture
-def workspace(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The present folder, with a data base of MLflow's in which nothing is recorded."""
-    monkeypatch.chdir(tmp_path)
-    for variable in ("MLFLOW_TRACKING_URI", "DVC_ROOT"):  # mlflow sets the former for its own children
-        monkeypatch.delenv(variable, raising=False)
-    give_mlflow_tables(tmp_path_factory, tmp_path)
-    return tmp_path
+    """The tests that take minutes start first; everything else keeps its order."""
+    items.sort(key=lambda item: item.path.parent.name != "pipeline")

@@ -25,10 +25,6 @@ Answer = Callable[[str, int], str]
 """From prompt and seed to the text that is answered."""
 
 
-class NoAnswerError(LookupError):
-    """There is no answer to this prompt; the server answers with status 400."""
-
-
 @dataclass(frozen=True)
 class Behavior:
     """How the server behaves; the same requests meet the same latencies and faults in every run.
@@ -40,12 +36,7 @@ class Behavior:
     sigma: float = 1.0
     faults: dict[str, float] = field(default_factory=dict)
     """Shares of all calls, by the names of `FAULTS`."""
-    retry_after_s: float = 0.0
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        assert self.faults.keys() <= set(FAULTS), self.faults
-        assert sum(self.faults.values()) <= 1, self.faults
 
     def draw(self, body: bytes, times: int) -> tuple[float, str | None]:
         """Latency in seconds, and fault if any, of a request that is asked for the nth time, from 1."""
@@ -63,13 +54,12 @@ class MockEndpoint:
     """The server's state and handlers; `serve` runs it.
 
     Args:
-        answer: makes the answers; raises `NoAnswerError` for a prompt that the server is to refuse.
+        answer: makes the answers.
         behavior: latencies and faults.
-        headers: stand in every answer.
     """
 
-    def __init__(self, answer: Answer, behavior: Behavior, headers: dict[str, str] | None = None) -> None:
-        self._answer, self._behavior, self._headers = answer, behavior, headers or {}
+    def __init__(self, answer: Answer, behavior: Behavior) -> None:
+        self._answer, self._behavior = answer, behavior
         self.asked: Counter[str] = Counter()
         """Calls by digest of their body."""
         self.answered: Counter[str] = Counter()
@@ -78,36 +68,17 @@ class MockEndpoint:
         """Calls whose body had been answered before."""
         self.faults: Counter[str] = Counter()
         self.in_flight = self.most_in_flight = 0
-        self.latency_s = 0.0
-        """Sum over all calls that were answered."""
 
     def app(self) -> web.Application:
-        """The routes: both APIs, the list of models, and `/stats`."""
+        """The routes: both APIs, and the list of models."""
         app = web.Application(client_max_size=1 << 26)
         app.router.add_post("/v1/chat/completions", self._complete)
         app.router.add_post("/v1/completions", self._complete)
         app.router.add_get("/v1/models", self._models)
-        app.router.add_get("/stats", self._stats)
         return app
-
-    def stats(self) -> dict[str, Any]:
-        """All counts."""
-        return {
-            "calls": self.asked.total(),
-            "answered": self.answered.total(),
-            "requests": len(self.asked),
-            "repeated": self.repeated,
-            "faults": dict(self.faults),
-            "in_flight": self.in_flight,
-            "most_in_flight": self.most_in_flight,
-            "latency_s": self.latency_s,
-        }
 
     async def _models(self, _: web.Request) -> web.Response:
         return web.json_response({"object": "list", "data": [{"id": "mock", "object": "model"}]})
-
-    async def _stats(self, _: web.Request) -> web.Response:
-        return web.json_response(self.stats())
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
@@ -126,25 +97,21 @@ class MockEndpoint:
         if fault is not None:
             self.faults[fault] += 1
         if fault == "rate_limited":
-            return self._error(429, "slow down", {"Retry-After": f"{self._behavior.retry_after_s:g}"})
+            return web.json_response(_error("slow down"), status=429, headers={"Retry-After": "0"})
         await asyncio.sleep(latency)
         if fault == "server_error":
-            return self._error(500, "something broke")
+            return web.json_response(_error("something broke"), status=500)
         if fault == "timeout":
             await asyncio.sleep(3600)
         if fault == "malformed":
             return web.Response(text=_GARBAGE[int(digest[:4], 16) % len(_GARBAGE)], content_type="application/json")
-        try:
-            content = self._completion(json.loads(body), empty=fault == "empty")
-        except NoAnswerError as error:
-            return self._error(400, str(error))
+        content = self._completion(json.loads(body), empty=fault == "empty")
         if fault == "cut":
             return await _send_half(request, content)
-        response = web.Response(body=content, content_type="application/json", headers=self._headers)
+        response = web.Response(body=content, content_type="application/json")
         if fault is None:
             await response.prepare(request)
             await response.write_eof()
-            self.latency_s += latency
             self.answered[digest] += 1
         return response
 
@@ -157,9 +124,9 @@ class MockEndpoint:
         usage = {"prompt_tokens": len(prompt.split()), "completion_tokens": len(text.split())}
         return json.dumps({"id": "mock", "model": asked["model"], "choices": [choice], "usage": usage}).encode()
 
-    def _error(self, status: int, message: str, headers: dict[str, str] | None = None) -> web.Response:
-        error = {"error": {"message": message, "type": "mock", "param": None, "code": None}}
-        return web.json_response(error, status=status, headers=self._headers | (headers or {}))
+
+def _error(message: str) -> dict[str, Any]:
+    return {"error": {"message": message, "type": "mock", "param": None, "code": None}}
 
 
 async def _send_half(request: web.Request, content: bytes) -> web.StreamResponse:
@@ -179,7 +146,7 @@ def serve(mock: MockEndpoint) -> Iterator[str]:
     thread = threading.Thread(target=loop.run_forever, name="mock-endpoint")
     thread.start()
     try:
-        yield asyncio.run_coroutine_threadsafe(_start(runner, 0), loop).result()
+        yield asyncio.run_coroutine_threadsafe(_start(runner), loop).result()
     finally:
         asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
@@ -187,8 +154,8 @@ def serve(mock: MockEndpoint) -> Iterator[str]:
         loop.close()
 
 
-async def _start(runner: web.AppRunner, port: int) -> str:
+async def _start(runner: web.AppRunner) -> str:
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
+    await web.TCPSite(runner, "127.0.0.1", 0, backlog=1024).start()
     host, bound = runner.addresses[0][:2]
     return f"http://{host}:{bound}/v1"

@@ -3,11 +3,7 @@
 import fcntl
 import os
 import shutil
-import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -29,20 +25,8 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     return folder
 
 
-def give_prefect_tables(factory: pytest.TempPathFactory, home: Path) -> None:
-    """Spare a Prefect server with this home the seconds in which it makes its tables."""
-
-    def make(folder: Path) -> None:
-        command = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "--yes"]
-        environment = os.environ | {"PREFECT_HOME": str(folder), "DO_NOT_TRACK": "1"}
-        subprocess.run(command, env=environment, check=True, capture_output=True)
-
-    home.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(made_once(factory, "prefect-tables", make) / "prefect.db", home)
-
-
-def mlflow_tables(factory: pytest.TempPathFactory) -> Path:
-    """An MLflow data base without experiments, to be copied."""
+def give_mlflow_tables(factory: pytest.TempPathFactory, workspace: Path) -> None:
+    """Spare the workspace's records the seconds in which MLflow makes its tables."""
 
     def make(folder: Path) -> None:
         from mlflow.tracking import MlflowClient
@@ -50,17 +34,4 @@ def mlflow_tables(factory: pytest.TempPathFactory) -> Path:
         uri = f"sqlite:///{folder / 'mlflow.db'}"
         assert MlflowClient(uri, uri).search_experiments()
 
-    return made_once(factory, "mlflow-tables", make) / "mlflow.db"
-
-
-def give_mlflow_tables(factory: pytest.TempPathFactory, workspace: Path) -> None:
-    """Spare the workspace's records the seconds in which MLflow makes its tables."""
-    shutil.copy2(mlflow_tables(factory), workspace)
-
-
-def copy_workspace(source: Path, target: Path) -> None:
-    """Copy a workspace with its records, which name its folder."""
-    shutil.copytree(source, target, symlinks=True)
-    with closing(sqlite3.connect(target / "mlflow.db")) as data, data:
-        for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri")):
-            data.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (str(source), str(target)))
+    shutil.copy2(made_once(factory, "mlflow-tables", make) / "mlflow.db", workspace)

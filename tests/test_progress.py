@@ -18,7 +18,7 @@ with show_progress("codeflow", 4, done=1) as advance:
 """
 
 
-def test_a_log_gets_a_line_now_and_then_and_at_the_end(
+def test_a_log_gets_a_line_now_and_then_and_at_the_end_of_the_first_process_alone(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter([0.0, 1.0, 11.0, 11.0, 12.0, 13.0, 13.0])
@@ -26,33 +26,20 @@ def test_a_log_gets_a_line_now_and_then_and_at_the_end(
     with progress.show_progress("codeflow", 5, done=1, unit="problems") as advance:
         for solved in (1, 1, 2, 3):
             advance(note=f"{solved} solved")
-    assert capsys.readouterr() == (
-        "",
-        "codeflow: 3/5 problems, 1 solved\ncodeflow: 5/5 problems, 3 solved\n",
-    )
-
-
-def test_a_terminal_gets_a_bar_on_stderr() -> None:
-    reader, writer = pty.openpty()
-    run = subprocess.run(
-        [sys.executable, "-c", COUNT_TO_THREE],
-        check=True,
-        stdout=subprocess.PIPE,
-        stderr=writer,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
-    )
-    os.close(writer)
-    shown = os.read(reader, 1 << 16).decode()
-    os.close(reader)
-    assert run.stdout == b""
-    assert "4/4" in shown
-    assert "2 solved" in shown
-
-
-def test_of_several_processes_the_first_alone_shows_it(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+    shown = "codeflow: 3/5 problems, 1 solved\ncodeflow: 5/5 problems, 3 solved\n"
+    assert capsys.readouterr() == ("", shown)
     monkeypatch.setenv("RANK", "1")
     with progress.show_progress("train", 1) as advance:
         advance()
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_terminal_gets_a_bar_on_stderr() -> None:
+    reader, writer = pty.openpty()
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
+    command = [sys.executable, "-c", COUNT_TO_THREE]
+    run = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=writer, env=environment)
+    os.close(writer)
+    shown = os.read(reader, 1 << 16).decode()
+    os.close(reader)
+    assert (run.stdout, "4/4" in shown, "2 solved" in shown) == (b"", True, True)

@@ -187,7 +187,7 @@ def test_a_model_behind_an_endpoint_is_measured_and_its_answers_are_paid_for_onc
         for _ in range(2):
             metrics = evaluate_model(*inputs, budget.model_copy(update={"calls": 2}), tmp_path / "answers.sqlite")
     assert (metrics["heldout/pass_at_1"], metrics["heldout/n"]) == (0.5, 2)
-    assert mock.stats()["calls"] == 2
+    assert mock.asked.total() == 2
 
 
 class Fading(FakeModel):

@@ -51,7 +51,7 @@ def test_the_same_answers_from_the_store_whatever_answered_first(word_model: Pat
                     assert store.spent().calls == 2
                     assert backend.in_process == (name == "transformers")
             assert answers[0] == answers[1]
-    assert mock.stats()["calls"] == 2
+    assert mock.asked.total() == 2
 
 
 def test_without_a_store_caps_hold_all_the_same() -> None:
@@ -63,7 +63,7 @@ def test_without_a_store_caps_hold_all_the_same() -> None:
         pytest.raises(BudgetError),
     ):
         model.generate(REQUESTS, SAMPLING)
-    assert mock.stats()["calls"] == 1
+    assert mock.asked.total() == 1
 
 
 def test_a_served_models_answers_are_kept_under_its_name_alone(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_a_kill_costs_at_most_the_calls_in_flight(tmp_path: Path) -> None:
         answers, spent = ask_all(url, store)
     assert [answer.text for answer in answers] == [f"prompt {n} {n}" for n in range(COUNT)]
     assert mock.repeated <= KILLS * CONCURRENCY
-    assert spent.calls == COUNT <= mock.stats()["calls"] <= COUNT + KILLS * CONCURRENCY
+    assert spent.calls == COUNT <= mock.asked.total() <= COUNT + KILLS * CONCURRENCY
 
 
 def _generate(model: Path, store: Path, requests: list[Request]) -> None:
