@@ -145,6 +145,7 @@ def experiment(tmp_path: Path) -> SimpleNamespace:
         passed=PASSED,
         write_results=partial(write_results, paths["results"]),
         build=partial(build_report, paths["results"], paths["metrics"], pairs, spans, params, lock),
+        summarize=partial(build_summary, paths["results"], paths["metrics"], params, lock),
     )
 
 

@@ -41,19 +41,7 @@ def test_every_benchmark_has_its_turn_and_what_is_shown_belongs_together(rich: S
         assert all(lines == [(0,), (0,)] for lines in item["differing"].values()), "only the first line differs"
 
 
-def test_nobody_picks_them_and_all_kinds_are_there(rich: SimpleNamespace) -> None:
-    first = answers(rich)
-    for path in rich.results.glob("*/results.json"):
-        results = json.loads(path.read_text())
-        heldout = results["benchmarks"]["heldout"]
-        heldout["verdicts"] = dict(reversed(heldout["verdicts"].items()))
-        path.write_text(json.dumps(results))
-    assert answers(rich) == first
-    kinds = {tuple(verdict for _, verdict, _ in item["answers"].values()) for item in first if "," not in item["id"]}
-    assert len(kinds) > 3
-
-
-@pytest.mark.parametrize(("samples", "known"), [(3, True), (2, False)])
+@pytest.mark.parametrize(("samples", "known"), [(3, True), (2, False), (0, False)])
 def test_the_first_of_several_samples_is_shown_where_each_has_its_verdict(
     rich: SimpleNamespace, samples: int, known: bool
 ) -> None:
@@ -71,12 +59,10 @@ def test_the_first_of_several_samples_is_shown_where_each_has_its_verdict(
     assert ("v0" in item["programs"]) == known
 
 
-def test_samples_that_are_gone_leave_verdicts_and_long_ones_are_cut(rich: SimpleNamespace) -> None:
-    (rich.results / "sft/samples/heldout.jsonl").unlink()
+def test_long_programs_are_cut(rich: SimpleNamespace) -> None:
     path = rich.results / "dpo/samples/heldout.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     path.write_text("".join(json.dumps({**line, "solution": "x" * 90_000}) + "\n" for line in lines))
-    for item in answers(rich):
-        if "," not in item["id"]:
-            assert item["answers"]["sft"][0] is None
-            assert item["programs"][item["answers"]["dpo"][0]].endswith("x\n… 84,000 characters more")
+    cut = [item["programs"][item["answers"]["dpo"][0]] for item in answers(rich) if "," not in item["id"]]
+    assert cut
+    assert all(program.endswith("x\n… 84,000 characters more") for program in cut)

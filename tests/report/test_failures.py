@@ -1,15 +1,10 @@
 """Kinds of failure as the page shows them."""
 
-import html
-import json
-import re
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from iterpref_core.report.failures import failure_kinds, failure_tables
-from iterpref_core.report.summary import build_summary
 
 
 @pytest.mark.parametrize(
@@ -34,8 +29,7 @@ def test_every_failure_is_of_one_kind(scores: dict[str, dict[str, int]], kinds: 
 
 
 def test_failures_are_counted_for_every_benchmark_and_model(experiment: SimpleNamespace) -> None:
-    summary = build_summary(experiment.results, experiment.metrics, experiment.params, experiment.lock)
-    main, humaneval, plus = failure_tables(summary)
+    main, humaneval, plus = failure_tables(experiment.summarize())
     assert (main["main"], humaneval["main"], plus["name"]) == (True, False, "HumanEval+")
     rows = {name: (samples, counts) for name, samples, counts, _ in main["rows"]}
     assert rows["base"] == (200, {"TypeError": 65, "wrong_answer": 65})
@@ -55,15 +49,3 @@ def test_a_kind_of_failure_has_one_color_on_all_benchmarks_and_rare_ones_share_o
             assert sum(width for _, _, width in bar) == pytest.approx(100 * sum(counts.values()) / samples, abs=0.01)
             assert [color for color, _, _ in bar] == sorted({color for color, _, _ in bar}), "each color once"
     assert {"AttributeError", "KeyError", "NameError", "FileNotFoundError"} <= set(tables[1]["kinds"])
-
-
-def test_the_page_has_scores_without_some_tasks(experiment: SimpleNamespace, tmp_path: Path) -> None:
-    found = tmp_path / "contamination.json"
-    kinds = dict.fromkeys(("prompt", "example", "ngram", "ast"), 1)
-    heldout = {"sha256": "0", "tasks": 200, "pairs": 1, **kinds, "examples": [], "overlapping": ["task/0000"]}
-    found.write_text(json.dumps({"pairs": 1, "dropped": 0, "benchmarks": {"heldout": heldout}, "absent": {}}))
-    experiment.build(tmp_path / "reports", found)
-    page = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
-    text = " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
-    assert text.count("without tasks that training pairs overlap with, 199 tasks") == 1, "once, not in every row"
-    assert "base 34.7 " in text.partition("Parts of the benchmarks")[2]

@@ -3,42 +3,38 @@
 import shutil
 from types import SimpleNamespace
 
+import pytest
+
 from iterpref_core.report.findings import findings, headline
 from iterpref_core.report.score_rows import Difference
-from iterpref_core.report.summary import Summary, build_summary
 
 
-def build(experiment: SimpleNamespace) -> Summary:
-    return build_summary(experiment.results, experiment.metrics, experiment.params, experiment.lock)
-
-
-def test_a_gain_is_called_a_gain(experiment: SimpleNamespace) -> None:
-    assert headline(build(experiment)) == (
-        "Focal preference training (Target-RPO) raised held-out pass@1 from 35.0% to 80.0%, "
-        "5.0 points above the best baseline, SFT on chosen (75.0%)."
-    )
-
-
-def test_a_loss_is_called_a_loss(experiment: SimpleNamespace) -> None:
-    experiment.write_results("target-rpo", 30)
-    assert headline(build(experiment)) == (
-        "Focal preference training (Target-RPO) lowered held-out pass@1 from 35.0% to 15.0%, "
-        "60.0 points below the best baseline, SFT on chosen (75.0%)."
-    )
-
-
-def test_a_difference_within_the_noise_is_called_none(experiment: SimpleNamespace) -> None:
-    experiment.write_results("target-rpo", 71)
-    experiment.write_results("rpo", 72)
-    experiment.write_results("sft", 69)
-    assert headline(build(experiment)) == (
-        "Focal preference training (Target-RPO) did not significantly change held-out pass@1 "
-        "(35.0% before, 35.5% after), not significantly different from the best baseline, RPO (36.0%)."
-    )
+@pytest.mark.parametrize(
+    ("passed", "expected"),
+    [
+        (
+            {},
+            "raised held-out pass@1 from 35.0% to 80.0%, 5.0 points above the best baseline, SFT on chosen (75.0%).",
+        ),
+        (
+            {"target-rpo": 30},
+            "lowered held-out pass@1 from 35.0% to 15.0%, 60.0 points below the best baseline, SFT on chosen (75.0%).",
+        ),
+        (
+            {"target-rpo": 71, "rpo": 72, "sft": 69},
+            """did not significantly change held-out pass@1 (35.0% before, 35.5% after), \
+not significantly different from the best baseline, RPO (36.0%).""",
+        ),
+    ],
+)
+def test_the_headline_says_what_happened(experiment: SimpleNamespace, passed: dict[str, int], expected: str) -> None:
+    for name, number in passed.items():
+        experiment.write_results(name, number)
+    assert headline(experiment.summarize()) == f"Focal preference training (Target-RPO) {expected}"
 
 
 def test_comparisons_and_harm_stand_under_the_headline(experiment: SimpleNamespace) -> None:
-    sentences = findings(build(experiment))
+    sentences = findings(experiment.summarize())
     assert sentences[0] == (
         "Target-RPO is better than SFT on chosen: +5.0 points, 95% interval +2.0 to +8.0, p = 0.002."
     )
@@ -54,18 +50,18 @@ def test_an_interval_that_includes_0_is_no_difference_whatever_p_says() -> None:
 
 def test_headline_without_the_full_set_of_models(experiment: SimpleNamespace) -> None:
     shutil.rmtree(experiment.results / "sft")
-    assert headline(build(experiment)).endswith("10.0 points above the best baseline, RPO (70.0%).")
+    assert headline(experiment.summarize()).endswith("10.0 points above the best baseline, RPO (70.0%).")
     shutil.rmtree(experiment.results / "rpo")
     shutil.rmtree(experiment.results / "target-rpo")
-    assert headline(build(experiment)).endswith(
+    assert headline(experiment.summarize()).endswith(
         "(Target-DPO) raised held-out pass@1 from 35.0% to 45.0%, 25.0 points above the best baseline, DPO (20.0%)."
     )
     shutil.rmtree(experiment.results / "dpo")
-    assert headline(build(experiment)).endswith("from 35.0% to 45.0%; no baseline was measured.")
+    assert headline(experiment.summarize()).endswith("from 35.0% to 45.0%; no baseline was measured.")
     shutil.rmtree(experiment.results / "base")
-    assert headline(build(experiment)).endswith(
+    assert headline(experiment.summarize()).endswith(
         "solves 45.0% of the held-out problems; the base model was not measured."
     )
     shutil.rmtree(experiment.results / "target-dpo")
-    assert headline(build(experiment)).startswith("No focal objective has been measured yet")
-    assert findings(build(experiment))
+    assert headline(experiment.summarize()).startswith("No focal objective has been measured yet")
+    assert findings(experiment.summarize())

@@ -8,12 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import yaml
 
-from tests.report.test_report import rows
 from tests.settings import ROOT
 
 
@@ -33,16 +31,6 @@ def workspace(rich: SimpleNamespace, tmp_path: Path) -> Path:
     return path
 
 
-def fields(spec: Any) -> set[str]:
-    """Every field that a Vega-Lite template encodes, but DVC's own `rev`."""
-    if isinstance(spec, list):
-        return set().union(*map(fields, spec))
-    if not isinstance(spec, dict):
-        return set()
-    own = {spec["field"]} if isinstance(spec.get("field"), str) else set()
-    return (own | fields(list(spec.values()))) - {"rev"}
-
-
 def test_every_plot_is_rendered(workspace: Path) -> None:
     plots = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["plots"]
     (workspace / "dvc.yaml").write_text(yaml.safe_dump({"plots": plots}, sort_keys=False), encoding="utf-8")
@@ -56,12 +44,3 @@ def test_every_plot_is_rendered(workspace: Path) -> None:
     ]
     assert len(specs) == len(plots)
     assert all(spec["data"]["values"] for spec in specs)
-
-
-@pytest.mark.parametrize("template", sorted((ROOT / ".dvc/plots").glob("*.json")), ids=lambda path: path.stem)
-def test_templates_name_fields_that_the_tables_have(workspace: Path, template: Path) -> None:
-    plots = [plot for entry in yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"] for plot in entry.values()]
-    (plot,) = [plot for plot in plots if plot.get("template") == template.stem]
-    (file,) = plot["x"]
-    spec = json.loads(template.read_text(encoding="utf-8"))
-    assert fields(spec) <= rows(workspace / file)[0].keys()

@@ -8,7 +8,7 @@ from iterpref_core.config import Benchmark
 from iterpref_core.report.labels import BENCHMARKS
 from iterpref_core.report.score_rows import ScoreRow, score_rows
 from iterpref_core.report.score_table import Cell, ScoreTable, score_table
-from iterpref_core.report.summary import Summary, build_summary
+from iterpref_core.report.summary import Summary
 
 
 def table_of(summary: Summary) -> ScoreTable:
@@ -60,7 +60,7 @@ def test_benchmarks_that_nobody_was_measured_on_have_no_column(experiment: Simpl
         results = json.loads(path.read_text())
         results["benchmarks"]["validation"] = results["benchmarks"]["heldout"]
         path.write_text(json.dumps(results))
-    summary = build_summary(experiment.results, experiment.metrics, experiment.params, experiment.lock)
+    summary = experiment.summarize()
     assert table_of(summary).headings == ("held-out", "validation split", "HumanEval", "HumanEval+")
     assert score_table(summary, parts=True) is None
     heldout = {model: {"heldout": scores["heldout"]} for model, scores in summary["models"].items()}

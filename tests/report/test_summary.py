@@ -7,15 +7,11 @@ from types import SimpleNamespace
 import pytest
 
 from iterpref_core.errors import InputError
-from iterpref_core.report.summary import Summary, build_summary, read_summary, write_summary
-
-
-def build(experiment: SimpleNamespace) -> Summary:
-    return build_summary(experiment.results, experiment.metrics, experiment.params, experiment.lock)
+from iterpref_core.report.summary import read_summary, write_summary
 
 
 def test_summary_has_the_fields_of_the_contract(experiment: SimpleNamespace) -> None:
-    summary = build(experiment)
+    summary = experiment.summarize()
 
     codeflow = summary["codeflow"]
     assert codeflow["pass_rate_by_iteration"] == [0.1, 0.8, 0.9, 0.95, 0.96, 0.97]
@@ -42,7 +38,7 @@ def test_summary_has_the_fields_of_the_contract(experiment: SimpleNamespace) -> 
 def test_every_model_is_compared_with_base_and_focal_ones_with_every_baseline(
     experiment: SimpleNamespace,
 ) -> None:
-    compared = build(experiment)["comparisons"]
+    compared = experiment.summarize()["comparisons"]
 
     assert {name: sorted(others) for name, others in compared.items()} == {
         "sft": ["base"],
@@ -56,43 +52,28 @@ def test_every_model_is_compared_with_base_and_focal_ones_with_every_baseline(
     assert (against_rpo["gained"], against_rpo["lost"]) == (20, 0)
     assert against_rpo["difference"] == pytest.approx(0.1)
     assert against_rpo["p_value"] < 0.001
-    assert compared["dpo"]["base"]["heldout"]["difference"] == pytest.approx(-0.15)
+    lost = compared["dpo"]["base"]["heldout"]
+    assert lost["difference"] == pytest.approx(-0.15)
+    assert (lost["tasks_gained"], lost["tasks_lost"]) == ([], [f"task/{number:04}" for number in range(40, 70)])
+    assert [lost[name] for name in ("both", "lost", "gained", "neither")] == [40, 30, 0, 130]
 
 
-def test_same_inputs_give_the_same_bytes(experiment: SimpleNamespace) -> None:
-    first, second = experiment.root / "a.json", experiment.root / "b.json"
-    write_summary(build(experiment), first)
-    write_summary(build(experiment), second)
-    assert first.read_bytes() == second.read_bytes()
-    assert read_summary(first) == json.loads(first.read_text()) == build(experiment)
+def test_it_is_read_as_it_was_written(experiment: SimpleNamespace) -> None:
+    path = experiment.root / "summary.json"
+    write_summary(experiment.summarize(), path)
+    assert read_summary(path) == json.loads(path.read_text()) == experiment.summarize()
 
 
 def test_models_without_results_and_benchmarks_without_data_are_named(experiment: SimpleNamespace) -> None:
     for model in ("sft", "rpo"):
         shutil.rmtree(experiment.results / model)
-
-    summary = build(experiment)
-
+    experiment.lock.unlink()
+    summary = experiment.summarize()
+    assert summary["provenance"]["inputs"] == {}, "without DVC no hashes are claimed"
     assert summary["missing"] == ["sft", "rpo"]
     assert summary["comparisons"]["target-rpo"].keys() == {"base", "dpo"}
     assert summary["unavailable"]["base"]["mbpp+"].startswith("MBPP+ data:")
     assert "mbpp+" not in summary["models"]["base"]
-
-
-def test_ground_truth_is_the_worst_that_any_run_saw(experiment: SimpleNamespace) -> None:
-    path = experiment.results / "dpo/results.json"
-    results = json.loads(path.read_text())
-    results["benchmarks"]["heldout"]["ground_truth"] = {"n": 200, "passed": 199, "failed": ["task/0003"]}
-    path.write_text(json.dumps(results))
-
-    assert build(experiment)["ground_truth"]["heldout"] == {"n": 200, "passed": 199, "failed": ["task/0003"]}
-
-
-def test_a_comparison_names_the_tasks_won_and_lost_and_fills_the_matrix(experiment: SimpleNamespace) -> None:
-    compared = build(experiment)["comparisons"]["dpo"]["base"]["heldout"]
-    assert compared["tasks_gained"] == []
-    assert compared["tasks_lost"] == [f"task/{number:04}" for number in range(40, 70)]
-    assert [compared[name] for name in ("both", "lost", "gained", "neither")] == [40, 30, 0, 130]
 
 
 def test_scores_and_comparisons_are_repeated_without_tasks_whose_own_solution_fails(
@@ -104,8 +85,8 @@ def test_scores_and_comparisons_are_repeated_without_tasks_whose_own_solution_fa
     heldout["ground_truth"] = {"n": 200, "passed": 198, "failed": ["task/0003", "task/0041"]}
     path.write_text(json.dumps(results))
 
-    summary = build(experiment)
-
+    summary = experiment.summarize()
+    assert summary["ground_truth"]["heldout"]["passed"] == 198, "the worst that any run saw"
     assert summary["models"]["dpo"]["heldout"]["parts"]["without_failed_truth"]["n"] == 198
     compared = summary["comparisons"]["dpo"]["base"]["heldout"]
     assert (compared["n"], compared["lost"]) == (200, 30)
@@ -118,46 +99,31 @@ def test_scores_and_comparisons_are_repeated_without_tasks_whose_own_solution_fa
 def test_scores_and_comparisons_are_repeated_without_tasks_that_pairs_overlap_with(
     experiment: SimpleNamespace,
 ) -> None:
-    tasks = {
-        "sha256": "0",
-        "examples": [],
-        "overlapping": ["task/0000", "task/0050", "task/0199", "of another benchmark"],
-    }
+    overlapping = ["task/0000", "task/0050", "task/0199", "of another benchmark"]
     found = experiment.root / "contamination.json"
-    found.write_text(json.dumps({"pairs": 3, "dropped": 0, "benchmarks": {"heldout": tasks}, "absent": {}}))
-
-    summary = build_summary(experiment.results, experiment.metrics, experiment.params, experiment.lock, found)
-
+    tasks = {"sha256": "0", "overlapping": overlapping}
+    plus = {"sha256": "1", "overlapping": ["task/0000"]}
+    kinds = {"pairs": 3, "dropped": 0, "benchmarks": {"heldout": tasks, "humaneval": plus}, "absent": {}}
+    found.write_text(json.dumps(kinds))
+    summary = experiment.summarize(found)
     models = summary["models"]  # base solves tasks 0 to 69, DPO 0 to 39, of 200
-    assert {name: models["base"]["heldout"]["parts"]["without_overlap"][name] for name in ("n", "pass_at_1")} == {
-        "n": 197,
-        "pass_at_1": 68 / 197,
-    }
-    assert models["dpo"]["heldout"]["parts"]["without_overlap"]["pass_at_1"] == 39 / 197
+    without = {name: models[name]["heldout"]["parts"]["without_overlap"] for name in ("base", "dpo")}
+    assert (without["base"]["n"], without["base"]["pass_at_1"], without["dpo"]["pass_at_1"]) == (
+        197,
+        68 / 197,
+        39 / 197,
+    )
     rest = summary["comparisons"]["dpo"]["base"]["heldout"]["parts"]["without_overlap"]
     assert (rest["n"], rest["gained"], rest["lost"]) == (197, 0, 29)
-    assert "parts" not in models["base"]["humaneval"], "its tasks are others, whatever they are called"
-    assert "parts" not in build(experiment)["models"]["base"]["heldout"]
-
-
-def test_an_overlap_with_humaneval_is_one_with_humaneval_plus(experiment: SimpleNamespace) -> None:
-    found = experiment.root / "contamination.json"
-    tasks = {"sha256": "0", "overlapping": ["task/0000"]}
-    found.write_text(json.dumps({"pairs": 1, "dropped": 0, "benchmarks": {"humaneval": tasks}, "absent": {}}))
-    models = build_summary(experiment.results, experiment.metrics, experiment.params, experiment.lock, found)["models"]
     for name in ("humaneval", "humaneval+"):
-        assert models["base"][name]["parts"]["without_overlap"]["n"] == 163
+        assert models["base"][name]["parts"]["without_overlap"]["n"] == 163, "both ask the same"
+    assert "parts" not in experiment.summarize()["models"]["base"]["heldout"]
 
 
 def test_models_measured_on_different_data_are_not_compared(experiment: SimpleNamespace) -> None:
     experiment.write_results("dpo", 40, data="heldout-2")
     with pytest.raises(InputError, match=r"heldout of dpo and of base were measured on different data"):
-        build(experiment)
-
-
-def test_without_dvc_no_hashes_are_claimed(experiment: SimpleNamespace) -> None:
-    experiment.lock.unlink()
-    assert build(experiment)["provenance"]["inputs"] == {}
+        experiment.summarize()
 
 
 @pytest.mark.parametrize(
@@ -177,10 +143,7 @@ def test_unusable_inputs_are_named(experiment: SimpleNamespace, file: str, text:
     if text is not None:
         path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=message):
-        build(experiment)
-
-
-def test_no_results_at_all_says_what_to_run(experiment: SimpleNamespace) -> None:
+        experiment.summarize()
     shutil.rmtree(experiment.results)
     with pytest.raises(InputError, match="no model has results here"):
-        build(experiment)
+        experiment.summarize()

@@ -3,43 +3,30 @@
 import shutil
 from types import SimpleNamespace
 
-import pytest
 from rich.console import Console
 
-from iterpref_core.report.summary import Summary, build_summary
+from iterpref_core.report.summary import Summary
 from iterpref_core.report.terminal_table import benchmark_table, pairs_line, results_notes, results_table
 
 
-def render(experiment: SimpleNamespace, width: int = 80) -> str:
-    summary = build_summary(experiment.results, experiment.metrics, experiment.params, experiment.lock)
-    console = Console(width=width, color_system=None)
+def render(experiment: SimpleNamespace) -> str:
+    summary = experiment.summarize()
+    console = Console(width=80, color_system=None)
     with console.capture() as captured:
         console.print(results_table(summary), results_notes(summary))
     return captured.get()
 
 
-@pytest.mark.parametrize("width", [80, 100, 200])
-def test_every_number_is_whole_at_any_usual_width(experiment: SimpleNamespace, width: int) -> None:
-    lines = render(experiment, width).splitlines()
+def test_every_number_is_whole_in_a_terminal(experiment: SimpleNamespace) -> None:
+    lines = render(experiment).splitlines()
     row = next(line for line in lines if "Target-RPO" in line).split()
-    assert row[:2] == ["Target-RPO", "80.0"]
-    assert row[2] == "[74.0,86.0]"
-    assert row[3] == "+45.0"
-    assert row[5:] == ["<0.001"]
-    assert max(len(line) for line in lines) <= width
-
-
-def test_rows_run_from_ground_truth_to_the_ceiling(experiment: SimpleNamespace) -> None:
-    text = render(experiment)
+    assert (row[:4], row[5:]) == (["Target-RPO", "80.0", "[74.0,86.0]", "+45.0"], ["<0.001"])
+    assert max(len(line) for line in lines) <= 80
+    assert "−15.0" in next(line for line in lines if line.startswith("DPO"))
     names = ["ground truth", "base", "SFT", "DPO", "RPO", "Target-DPO", "Target-RPO", "debugger*"]
-    rows = [line for line in text.splitlines() if line.startswith(tuple(names))]
+    rows = [line for line in lines if line.startswith(tuple(names))]
     assert [next(name for name in names if row.startswith(name)) for row in rows] == names
     assert rows[0].split()[2:] == ["100.0"]
-
-
-def test_losses_are_shown_as_losses(experiment: SimpleNamespace) -> None:
-    row = next(line for line in render(experiment).splitlines() if line.startswith("DPO"))
-    assert "−15.0" in row
 
 
 def test_what_could_not_be_measured_is_named(experiment: SimpleNamespace) -> None:
@@ -50,7 +37,7 @@ def test_what_could_not_be_measured_is_named(experiment: SimpleNamespace) -> Non
 
 
 def test_a_line_says_what_became_of_the_problems(experiment: SimpleNamespace) -> None:
-    summary = build_summary(experiment.results, experiment.metrics, experiment.params, experiment.lock)
+    summary = experiment.summarize()
     assert pairs_line(summary) == "80 of 100 problems; 7 identical_ast, 10 solved_by_draft, 3 unsolved"
     summary["codeflow"] |= {"pairs": 100, "dropped": {"unsolved": 0}}
     assert pairs_line(summary) == "100 of 100 problems"
@@ -65,7 +52,7 @@ def render_benchmarks(summary: Summary) -> str:
 
 
 def test_public_benchmarks_have_a_row_each_with_interval_and_paired_difference(experiment: SimpleNamespace) -> None:
-    summary = build_summary(experiment.results, experiment.metrics, experiment.params, experiment.lock)
+    summary = experiment.summarize()
     text = render_benchmarks(summary)
     row = next(line for line in text.splitlines() if line.startswith("DPO") and "HumanEval " in line)
     assert row.split() == ["DPO", "HumanEval", "0.6%", "[0.0,6.6]", "0.0", "[0.0,", "0.0],", "p", "=", "1.000"]
@@ -76,7 +63,7 @@ def test_public_benchmarks_have_a_row_each_with_interval_and_paired_difference(e
 
 
 def test_benchmarks_of_which_nothing_is_solved_share_a_line(experiment: SimpleNamespace) -> None:
-    summary = build_summary(experiment.results, experiment.metrics, experiment.params, experiment.lock)
+    summary = experiment.summarize()
     scores = [of_model["humaneval+"] for of_model in summary["models"].values()]
     for score in scores:
         score["pass_at_1"] = 0.0
