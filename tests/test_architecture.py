@@ -236,7 +236,7 @@ BUDGET = {
     ("iterpref_core/statistics",): 180,  # to be 140
     ("iterpref_core/training",): 3530,  # to be 2700
     ("iterpref_core/objectives", "iterpref_core/nanolab"): 720,  # to be 650
-    ("iterpref_core/report",): 2760,  # to be 2500
+    ("iterpref_core/report",): 2745,  # to be 2500
 }
 """Lines of Python that a part of the product may have. Raising one is a decision: docs/decisions.md says what for, and
 from where its lines were taken. A part that is not yet where it is to be may not grow."""

@@ -3,8 +3,6 @@
 They say nothing that was not recorded of these very weights or files; what is not recorded is called unknown.
 """
 
-import hashlib
-import json
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
@@ -77,7 +75,6 @@ def model_card(
         scores=scores,
         base=base if started_there else {},
         measured=known and weights in measured.values(),
-        digest=params_digest(summary["provenance"]["params"]) if known and summary else "",
     )
 
 
@@ -102,7 +99,6 @@ def pairs_card(contents: DataSet, title: str, summary: Summary | None, *, locali
         regions_known=regions_known,
         models=models,
         embedded=set(models) == {EMBEDDED},
-        digest=params_digest(summary["provenance"]["params"]) if summary else "",
     )
 
 
@@ -110,11 +106,6 @@ def problems_card(contents: DataSet, title: str) -> str:
     """README.md of problems; `contents` is what the data set holds."""
     fields = _data_set_fields(contents, title, ["unit-tests"])
     return _render("problems_card.md", data=fields, title=title, contents=contents)
-
-
-def params_digest(params: Mapping[str, Any]) -> str:
-    """SHA-256 of all parameters, whatever their order."""
-    return hashlib.sha256(json.dumps(params, sort_keys=True).encode()).hexdigest()
 
 
 def first_base(lineage: ModelLineage | None) -> ModelLineage | None:

@@ -51,7 +51,7 @@ def export_pairs(
 
     Args:
         pairs: JSONL of pairs.
-        spans: JSONL of their spans, in the pairs' order; without it there are no columns for them.
+        spans: JSONL of their spans; without it there are no columns for them.
         problems: JSONL of problems, for where the pairs come from; may be absent.
         out: folder, absent or empty.
         describe: writes the card.
@@ -141,18 +141,15 @@ def _write(
 
 def _join(pairs: Path, spans: Path | None) -> Iterator[tuple[PreferencePair, FocalSpans | None]]:
     """All pairs in order, with their spans where there are some."""
-    remaining = iter(read_jsonl(spans, FocalSpans, unique=True)) if spans else iter(())
-    following = next(remaining, None)
+    regions = {item.task_id: item for item in read_jsonl(spans, FocalSpans, unique=True)} if spans else {}
     for pair in read_pairs(pairs):
-        region = following if following is not None and following.task_id == pair.task_id else None
+        region = regions.pop(pair.task_id, None)
         if region is not None and spans is not None:
             check_spans(region, pair, spans)
-            following = next(remaining, None)
         yield pair, region
-    if following is not None:
+    if regions:
         raise RecordError(
-            f"{spans}: field 'task_id': {following.task_id!r} is not in {pairs} or not in its order; "
-            "localize these pairs again"
+            f"{spans}: field 'task_id': {next(iter(regions))!r} is not in {pairs}; localize these pairs again"
         )
 
 

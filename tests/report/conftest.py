@@ -23,13 +23,7 @@ HELDOUT = 200
 PASSED = {"base": 70, "sft": 150, "dpo": 40, "rpo": 140, "target-dpo": 90, "target-rpo": 160, "debugger": 190}
 HOSTILE = "<script>document.title = 'owned'</script>"
 
-OVERLAP = {
-    "pairs": 2, "dropped": 2, "absent": {"mbpp": "no file"},
-    "benchmarks": {"humaneval": {
-        "sha256": "0", "tasks": 164, "pairs": 2, "prompt": 0, "example": 0, "ngram": 0, "ast": 2, "overlapping": [],
-        "examples": [{"pair": f"codeflow/{number}", "task": f"HumanEval/{number}"} for number in (100, 101)],
-    }},
-}  # fmt: skip
+OVERLAP = {"pairs": 2, "dropped": 2, "absent": {"mbpp": "no file"}, "benchmarks": {}}
 
 
 def benchmark(n: int, passed: int, data: str) -> dict[str, object]:

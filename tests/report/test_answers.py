@@ -4,12 +4,8 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
-
-from iterpref_core.records import Sample
 from iterpref_core.report.answers import compared_answers
 from iterpref_core.report.stage_outputs import load_results
-from iterpref_core.storage.jsonl import write_jsonl
 from tests.report.conftest import HOSTILE
 
 
@@ -39,24 +35,6 @@ def test_every_benchmark_has_its_turn_and_what_is_shown_belongs_together(rich: S
         assert feedback == entry.get("feedback", {}).get(task_id, [""])[0]
         assert item["prompt"] == ("" if name else f"Do it. {HOSTILE}")
         assert all(lines == [(0,), (0,)] for lines in item["differing"].values()), "only the first line differs"
-
-
-@pytest.mark.parametrize(("samples", "known"), [(3, True), (2, False), (0, False)])
-def test_the_first_of_several_samples_is_shown_where_each_has_its_verdict(
-    rich: SimpleNamespace, samples: int, known: bool
-) -> None:
-    for path in rich.results.glob("*/results.json"):
-        results = json.loads(path.read_text())
-        heldout = results["benchmarks"]["heldout"] | {"verdicts": {"task/0001": ["timeout", "infra_error", "passed"]}}
-        path.write_text(json.dumps(results | {"benchmarks": {"heldout": heldout}}))
-    path = rich.results / "sft/results.json"
-    write_jsonl(
-        path.parent / "samples/heldout.jsonl", (Sample(task_id="task/0001", completion=f"v{i}") for i in range(samples))
-    )
-    (item,) = answers(rich)
-    place, verdict, feedback = item["answers"]["sft"]
-    assert (place is not None, verdict, feedback) == (known, "timeout", "")
-    assert ("v0" in item["programs"]) == known
 
 
 def test_long_programs_are_cut(rich: SimpleNamespace) -> None:

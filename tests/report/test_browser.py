@@ -10,7 +10,6 @@ import pytest
 from tests.browser import Page
 
 OPEN_ALL = 'document.querySelectorAll("details").forEach(element => element.open = true)'
-TAB, ENTER = ("Tab", 9), ("Enter", 13, "\r")
 
 # Colors as the browser computes them, color-mix() included, drawn on the layers behind them (WCAG 2.2, 1.4.3).
 CONTRAST = """(() => {
@@ -37,23 +36,6 @@ CONTRAST = """(() => {
   return found;
 })()"""
 
-STOPS = """(() => {
-  const stops = [...document.querySelectorAll("a[href], summary, [tabindex='0'], button, input, select")];
-  stops.forEach((element, number) => element.dataset.stop = number);
-  return stops.length;
-})()"""
-
-# Numbers of the elements that hold the focus; a scrolling box without a stop of its own may be one, and has none.
-FOCUSED = """(() => {
-  const element = document.activeElement, style = getComputedStyle(element), box = element.getBoundingClientRect();
-  return {
-    stop: element === document.body ? null : Number(element.dataset.stop ?? -1),
-    drawn: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,
-    seen: box.width > 0 && box.height > 0 && box.bottom > 0 && box.top < innerHeight && box.right > 0,
-    html: element.outerHTML.slice(0, 90),
-  };
-})()"""
-
 
 @pytest.fixture
 def page(rich: SimpleNamespace, tmp_path: Path) -> Path:
@@ -76,37 +58,3 @@ def test_all_text_stands_out_from_what_is_behind_it(page: Path, browser: Page, d
     assert [item for item in found if item["ratio"] < 4.5] == []
     lightness = browser.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (lightness == "rgb(20, 22, 26)") == dark, "the measured page is the dark one where it should be"
-
-
-@pytest.mark.parametrize("width", [390, 1280])
-def test_every_control_is_reached_by_tab_in_order_and_shows_it(page: Path, browser: Page, width: int) -> None:
-    browser.open(page, width)
-    browser.evaluate("document.documentElement.style.scrollBehavior = 'auto'")
-    browser.evaluate(OPEN_ALL)
-    number = browser.evaluate(STOPS)
-    reached = []
-    for _ in range(2 * number):
-        browser.press(*TAB)
-        found = browser.evaluate(FOCUSED)
-        if found["stop"] is None:
-            break
-        assert found["drawn"], found
-        assert found["seen"], found
-        reached.append(found["stop"])
-    assert [stop for stop in reached if stop >= 0] == list(range(number))
-    assert number > 40
-
-
-def test_wide_tables_scroll_by_keyboard_in_a_box_of_their_own(page: Path, browser: Page) -> None:
-    browser.open(page, 390)
-    box = "document.querySelector('.scroll')"
-    assert browser.evaluate(f"{box}.scrollWidth > {box}.clientWidth")
-    browser.evaluate(f"{box}.focus()")
-    browser.press("ArrowRight", 39)
-    for _ in range(100):
-        if browser.evaluate(f"{box}.scrollLeft") > 0:
-            break
-    name = browser.evaluate(f"{box}.querySelector('tbody .name').getBoundingClientRect().left")
-    assert browser.evaluate(f"{box}.scrollLeft") > 0
-    assert name == browser.evaluate(f"{box}.getBoundingClientRect().left"), "methods stay in sight"
-    assert browser.evaluate("scrollX") == 0

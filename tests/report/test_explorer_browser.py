@@ -12,12 +12,11 @@ from iterpref_core.report.stage_outputs import load_results
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.browser import Page
 from tests.report.conftest import HOSTILE, MEASURE
-from tests.report.test_browser import CONTRAST, ENTER, FOCUSED, STOPS, TAB
+from tests.report.test_browser import CONTRAST
 from tests.report.test_explorer import attempt, trajectory
 
 UNSEEN = "user = 'a\u202e\u2066b'\u200b # \x1b[31m\x00\ufeff \u00e9 \U000e0041\n"
 SHOWN = "user = 'a\\u202e\\u2066b'\\u200b # \\u001b[31m\\u0000\\ufeff \u00e9 \\u{e0041}"
-KEY = {"ArrowRight": 39, "ArrowLeft": 37}
 
 DETAIL = "document.getElementById('{}-detail').innerText"
 DRAFT = "def f(x):\n    y = x\n    return y\n"
@@ -58,11 +57,6 @@ def page(rich: SimpleNamespace, tmp_path: Path) -> Path:
     return tmp_path / "explorer.html"
 
 
-def press(browser: Page, *keys: str) -> None:
-    for key in keys:
-        browser.press(key, KEY.get(key) or ord(key.upper()), "" if key in KEY else key)
-
-
 def text(browser: Page, kind: str) -> str:
     return str(browser.evaluate(DETAIL.format(kind)))
 
@@ -78,7 +72,7 @@ def choose(browser: Page, name: str, value: str) -> None:
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [390, 768, 1280])
+@pytest.mark.parametrize("width", [390, 1280])
 def test_it_fits_is_silent_asks_for_nothing_and_stands_out(page: Path, browser: Page, width: int, dark: bool) -> None:
     browser.open(page, width, dark=dark)
     for step in (0, 1, 2, 3):
@@ -180,66 +174,3 @@ def test_two_models_stand_side_by_side(page: Path, browser: Page) -> None:
     choose(browser, "solved", "")
     assert "Both wrote the same program." in text(browser, "task")
     assert browser.evaluate("document.querySelectorAll('#task-detail .removed, #task-detail .added').length") == 0
-
-
-def test_keys_move_through_problems_attempts_and_models(page: Path, browser: Page) -> None:
-    browser.open(page, 1280)
-    current = "document.querySelector('#{}-list [aria-current] b').textContent"
-    press(browser, "j", "j", "k", "ArrowRight", "ArrowRight", "d")
-    assert browser.evaluate(current.format("problem")) == "codeflow/1"
-    assert "Attempt 2 by debugger: passed\n" in text(browser, "problem")
-    press(browser, "d", "ArrowLeft", "ArrowLeft", "ArrowLeft")
-    assert "Draft by student" in text(browser, "problem")
-    press(browser, "/")
-    assert browser.evaluate("document.activeElement.id") == "search"
-    press(browser, "1", "0", "j")
-    assert browser.evaluate("search.value") == "10j", "what is typed into a field is no command"
-    assert "Draft by student" in text(browser, "problem")
-    browser.evaluate("location.hash = '#task=task%2F0000&first=base&second=dpo'")
-    browser.wait(lambda: "DPO: passed" in text(browser, "task"), "the task of the address")
-    browser.evaluate("document.activeElement.blur()")
-    press(browser, "x", "ArrowRight")
-    assert browser.evaluate("[first.value, second.value]") == ["dpo", "sft"]
-    task = browser.evaluate(current.format("task"))
-    press(browser, "j")
-    assert browser.evaluate(current.format("task")) > task
-    browser.evaluate("document.getElementById('keys').click()")
-    press(browser, "k")
-    assert browser.evaluate(current.format("task")) > task, "keys can be switched off"
-    for _ in range(300):
-        press(browser, "j")
-    assert browser.complaints == [], "a key that is held stops nothing"
-
-
-def test_the_keyboard_reaches_everything_in_sight_and_stays_where_a_button_was(page: Path, browser: Page) -> None:
-    browser.open(page, 1280)
-    browser.evaluate("document.querySelector('.keys').open = true")
-    choose(browser, "solved", "10")  # shortens the list
-    number, reached = browser.evaluate(STOPS), []
-    for _ in range(2 * number):
-        browser.press(*TAB)
-        browser.wait(lambda: browser.evaluate(f"(f => f.stop === null || f.seen)({FOCUSED})"), "focus in sight")
-        found = browser.evaluate(FOCUSED)
-        if found["stop"] is None:
-            break
-        assert found["drawn"], found
-        reached.append(found["stop"])
-    disabled = browser.evaluate("[...document.querySelectorAll(':disabled')].map(e => Number(e.dataset.stop))")
-    assert [stop for stop in reached if stop >= 0] == [stop for stop in range(number) if stop not in disabled]
-    browser.evaluate("document.querySelectorAll('.steps button')[2].focus()")
-    browser.press(*ENTER)
-    assert browser.evaluate("document.activeElement.textContent") == "Attempt 1"
-    assert browser.evaluate("document.activeElement.ariaCurrent") == "step"
-
-
-def test_a_page_without_trajectories_or_models_says_so(rich: SimpleNamespace, browser: Page, tmp_path: Path) -> None:
-    for number, models in enumerate(({}, load_results(rich.results))):
-        out = tmp_path / f"{number}.html"
-        write_explorer(
-            Explored(None, None, rich.pairs, rich.spans, None, rich.results), models, rich.params.codeflow, out
-        )
-        browser.open(out, 1280)
-        press(browser, "j", "d", "x", "/", "ArrowRight")
-        assert browser.shows("There is no trajectory to show.")
-        assert browser.shows("No benchmark was measured for two models.") == (not models)
-    assert browser.complaints == []

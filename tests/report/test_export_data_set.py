@@ -1,6 +1,5 @@
 """Data sets: what is exported, `datasets` and TRL read as it is, and it comes back as the same records."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ from iterpref_core.records import (
     IoTest,
     PreferencePair,
     Problem,
-    Record,
     ScriptTest,
     UnittestTest,
 )
@@ -57,17 +55,13 @@ PROBLEMS = [
         task_id="p/2",
         prompt="Count.",
         entry_point="g",
-        tests=(ScriptTest(module="m", files={"t.py": "from m import g\nassert g() == 1\n", "w.txt": "é"}, run="t.py"),),
+        tests=(
+            ScriptTest(module="m", files={"t.py": "from m import g\nassert g() == 1\n", "w.txt": "é"}, run="t.py"),
+            UnittestTest(code="import unittest\nclass T(unittest.TestCase):\n    def test_it(self): g()\n"),
+        ),
         reference="def g():\n    return 1\n",
         setup="import math\n",
         source="own_code:mine",
-        split="heldout",
-    ),
-    Problem(
-        task_id="p/3",
-        prompt="None.",
-        entry_point="h",
-        tests=(UnittestTest(code="import unittest\nclass T(unittest.TestCase):\n    def test_it(self): h()\n"),),
         split="heldout",
     ),
 ]
@@ -97,10 +91,6 @@ def describe(data: DataSet) -> str:
     return pairs_card(data, "mine", None, localized=True, regions_known=False)
 
 
-def same(records: Iterator[Record], expected: list[Any]) -> None:
-    assert list(records) == expected
-
-
 def test_pairs_go_to_trl_and_come_back_as_they_were(tmp_path: Path, load: Any) -> None:
     pairs, spans = written(tmp_path / "pairs.jsonl", PAIRS), written(tmp_path / "spans.jsonl", SPANS)
     out = tmp_path / "set"
@@ -118,25 +108,17 @@ def test_pairs_go_to_trl_and_come_back_as_they_were(tmp_path: Path, load: Any) -
     again, regions = tmp_path / "again.jsonl", tmp_path / "regions.jsonl"
     counts = ingest_pairs(out / "data/train.parquet", again, regions)
     assert (counts["pairs"], counts["spans"]) == (3, 2)
-    same(read_pairs(again), PAIRS)
-    same(read_jsonl(regions, FocalSpans), SPANS)
+    assert list(read_pairs(again)) == PAIRS
+    assert list(read_jsonl(regions, FocalSpans)) == SPANS
     assert again.read_bytes() == pairs.read_bytes()
-
-
-def test_the_same_pairs_are_the_same_bytes(tmp_path: Path) -> None:
-    pairs = written(tmp_path / "pairs.jsonl", PAIRS)
-    for name in ("one", "two"):
-        export_pairs(pairs, None, None, tmp_path / name, lambda _: "card")
-    files = [(tmp_path / name / "data/train.parquet").read_bytes() for name in ("one", "two")]
-    assert files[0] == files[1]
 
 
 def test_problems_of_every_kind_of_test_come_back_as_they_were(tmp_path: Path, load: Any) -> None:
     problems, out = written(tmp_path / "problems.jsonl", PROBLEMS), tmp_path / "set"
     found = export_problems(problems, out, lambda data: problems_card(data, "mine"))
-    assert found == {"out": str(out), "problems": 3, "problems/train": 1, "problems/heldout": 2}
+    assert found == {"out": str(out), "problems": 2, "problems/train": 1, "problems/heldout": 1}
     rows = load(out)
-    assert {split: len(rows[split]) for split in rows} == {"train": 1, "heldout": 2}
+    assert {split: len(rows[split]) for split in rows} == {"train": 1, "heldout": 1}
     assert rows["train"][0]["tests"][0]["call"] == "f(1)"
     back: list[Problem] = []
     for split in rows:
@@ -152,8 +134,8 @@ def test_problems_of_every_kind_of_test_come_back_as_they_were(tmp_path: Path, l
 
 def test_a_card_says_what_the_summary_knows_of_these_pairs(tmp_path: Path) -> None:
     pairs, spans = written(tmp_path / "pairs.jsonl", PAIRS), written(tmp_path / "spans.jsonl", SPANS)
-    problems = written(tmp_path / "p.jsonl", [problem.model_copy(update={"task_id": name}) for problem, name in zip(
-        PROBLEMS, "abc", strict=True)])  # fmt: skip
+    known = [problem.model_copy(update={"task_id": name}) for problem, name in zip(PROBLEMS, "ab", strict=True)]
+    problems = written(tmp_path / "p.jsonl", known)
     params = load_params(ROOT / "params.yaml").model_dump(mode="json")
     params["model"]["debugger"] = "gpt-x"
     summary = {
@@ -170,16 +152,11 @@ def test_a_card_says_what_the_summary_knows_of_these_pairs(tmp_path: Path) -> No
     text = (tmp_path / "set/README.md").read_text(encoding="utf-8")
     for line in (
         "3 preference pairs of Python programs",
-        "- mbpp: 2 pairs, license cc-by-4.0",
-        "- own_code:mine: 1 pairs, license unknown: check",
+        *("- mbpp: 2 pairs, license cc-by-4.0", "- own_code:mine: 1 pairs, license unknown: check"),
         "From 1,400 problems, drafted by `nanolab` and repaired by `gpt-x`, whose own\n",
-        "- dropped, unsolved: 7\n",
-        "`max_error_lines` 20",
-        "- 1 pairs by `line_lcs`",
-        "- 1 pairs without one",
+        *("- dropped, unsolved: 7\n", "`max_error_lines` 20", "- 1 pairs by `line_lcs`", "- 1 pairs without one"),
         "2 pairs share something with a benchmark task; 0 of them were kept.",
-        "- heldout: 2 pairs, 1 of 1,000 tasks",
-        "- mbpp: not looked at (no file)",
+        *("- heldout: 2 pairs, 1 of 1,000 tasks", "- mbpp: not looked at (no file)"),
     ):
         assert line in text, line
     assert "too_long" not in text
@@ -191,8 +168,8 @@ def test_a_card_says_what_the_summary_knows_of_these_pairs(tmp_path: Path) -> No
 
 
 def test_what_cannot_be_exported_leaves_nothing_behind(tmp_path: Path) -> None:
-    pairs, spans = written(tmp_path / "pairs.jsonl", PAIRS), written(tmp_path / "spans.jsonl", SPANS[::-1])
-    with pytest.raises(RecordError, match=r"'a' is not in .* or not in its order"):
+    pairs, spans = written(tmp_path / "pairs.jsonl", PAIRS[1:]), written(tmp_path / "spans.jsonl", SPANS)
+    with pytest.raises(RecordError, match=r"'a' is not in .*; localize these pairs again"):
         export_pairs(pairs, spans, None, tmp_path / "set", describe)
     problems = written(tmp_path / "p.jsonl", [PROBLEMS[0].model_copy(update={"split": "../x"})])
     with pytest.raises(InputError, match=r"field 'split' of 'p/1': '../x' is not one word"):
@@ -202,21 +179,3 @@ def test_what_cannot_be_exported_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "set/mine").touch()
     with pytest.raises(InputError, match="is not empty"):
         export_pairs(pairs, None, None, tmp_path / "set", describe)
-
-
-def test_parquet_that_is_broken_or_lacks_a_column_is_refused_with_its_row(tmp_path: Path) -> None:
-    pairs, out = written(tmp_path / "pairs.jsonl", PAIRS), tmp_path / "set"
-    export_pairs(pairs, None, None, out, lambda _: "")
-    whole = (out / "data/train.parquet").read_bytes()
-    cut = tmp_path / "cut.parquet"
-    cut.write_bytes(whole[:-20])
-    with pytest.raises(InputError, match=r"cut.parquet: not a whole Parquet file"):
-        ingest_pairs(cut, tmp_path / "x.jsonl")
-    rows = [json.loads(pair.to_json()) for pair in PAIRS]
-    rows[1]["rejected"] = None
-    datasets.Dataset.from_list(rows).to_parquet(str(cut))
-    with pytest.raises(RecordError, match=r"cut.parquet:2: field 'rejected' is missing"):
-        ingest_pairs(cut, tmp_path / "x.jsonl")
-    with pytest.raises(InputError, match="no pair has a field 'rejected_spans'"):
-        ingest_pairs(pairs, tmp_path / "x.jsonl", tmp_path / "spans.jsonl")
-    assert not (tmp_path / "x.jsonl").exists()

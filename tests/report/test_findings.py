@@ -6,7 +6,6 @@ from types import SimpleNamespace
 import pytest
 
 from iterpref_core.report.findings import findings, headline
-from iterpref_core.report.score_rows import Difference
 
 
 @pytest.mark.parametrize(
@@ -43,25 +42,14 @@ def test_comparisons_and_harm_stand_under_the_headline(experiment: SimpleNamespa
     assert sentences[3] == "Worse than the base model (35.0%): DPO (20.0%)."
 
 
-def test_an_interval_that_includes_0_is_no_difference_whatever_p_says() -> None:
-    assert [Difference(0.02, ends, 0.04).effect for ends in ((0.0, 0.04), (0.001, 0.04))] == [0, 1]
-    assert [Difference(-0.02, (-0.04, -0.001), p).effect for p in (0.05, 0.049)] == [0, -1]
-
-
 def test_headline_without_the_full_set_of_models(experiment: SimpleNamespace) -> None:
-    shutil.rmtree(experiment.results / "sft")
-    assert headline(experiment.summarize()).endswith("10.0 points above the best baseline, RPO (70.0%).")
-    shutil.rmtree(experiment.results / "rpo")
-    shutil.rmtree(experiment.results / "target-rpo")
-    assert headline(experiment.summarize()).endswith(
-        "(Target-DPO) raised held-out pass@1 from 35.0% to 45.0%, 25.0 points above the best baseline, DPO (20.0%)."
-    )
-    shutil.rmtree(experiment.results / "dpo")
-    assert headline(experiment.summarize()).endswith("from 35.0% to 45.0%; no baseline was measured.")
-    shutil.rmtree(experiment.results / "base")
-    assert headline(experiment.summarize()).endswith(
-        "solves 45.0% of the held-out problems; the base model was not measured."
-    )
-    shutil.rmtree(experiment.results / "target-dpo")
-    assert headline(experiment.summarize()).startswith("No focal objective has been measured yet")
-    assert findings(experiment.summarize())
+    for gone, end in (
+        ("sft", "10.0 points above the best baseline, RPO (70.0%)."),
+        ("rpo", "60.0 points above the best baseline, DPO (20.0%)."),
+        ("target-rpo", "from 35.0% to 45.0%, 25.0 points above the best baseline, DPO (20.0%)."),
+        ("dpo", "from 35.0% to 45.0%; no baseline was measured."),
+        ("base", "solves 45.0% of the held-out problems; the base model was not measured."),
+        ("target-dpo", "this run cannot say what focal preference training does."),
+    ):
+        shutil.rmtree(experiment.results / gone)
+        assert headline(experiment.summarize()).endswith(end)

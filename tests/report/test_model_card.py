@@ -1,6 +1,7 @@
 """The model card: what was recorded of these very weights, and nothing else."""
 
 import json
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -61,16 +62,14 @@ def test_scores_stand_beside_the_base_with_intervals_and_p(experiment: SimpleNam
 
 def test_training_is_told_from_the_record_beside_the_weights(experiment: SimpleNamespace) -> None:
     text = card(summary_of(experiment))
-    assert "Trained with Target-RPO (target-rpo) from a small model that this project trains from scratch" in text
-    assert "72 preference pairs from 100 problems" in text
-    assert "- synthetic: 100 problems" in text
     for line in (
-        "learning_rate | 0.000321",
-        "steps | 15",
-        "step of these weights | 10",
-        "localization.method | causal",
+        "Trained with Target-RPO (target-rpo) from a small model that this project trains from scratch",
+        "72 preference pairs from 100 problems",
+        "- synthetic: 100 problems",
+        *("| learning_rate | 0.000321 |", "| steps | 15 |", "| step of these weights | 10 |"),
+        "| localization.method | causal |",
     ):
-        assert f"| {line} |" in text
+        assert line in text
     assert "None" not in text
     sft = TRAINED.model_copy(update={"objective": "sft"})
     twice = TRAINED.model_copy(update={"objective": "dpo", "before": sft})
@@ -87,13 +86,10 @@ def test_what_is_not_recorded_of_these_weights_is_unknown(experiment: SimpleName
     assert "How it was trained is unknown: no `lineage.json` stands beside its weights." in nothing
     assert nothing.count("Unknown.") == 4
     assert "Not measured: no report has scores of exactly these weights." in nothing
-    other = card(summary, TRAINED.model_copy(update={"pairs": 1, "steps": 3, "data": {"pairs": "77"}}), "other")
+    other = card(summary, TRAINED.model_copy(update={"pairs": 1, "data": {"pairs": "77"}}), "other")
     assert "1 preference pairs from problems that are not recorded" in other
-    assert "| steps | 3 |" in other
     for text in (untrained, nothing, other):
-        assert "dropped" not in text
-        assert "dvc repro" not in text
-        assert "80 preference pairs" not in text
+        assert not re.search("dropped|dvc repro|80 preference pairs", text)
 
 
 def test_the_front_matter_is_yaml_and_an_unknown_license_is_called_that(experiment: SimpleNamespace) -> None:
@@ -108,15 +104,11 @@ def test_the_front_matter_is_yaml_and_an_unknown_license_is_called_that(experime
 
 
 def test_contamination_and_the_way_to_reproduce_are_told(experiment: SimpleNamespace) -> None:
-    found = {
-        "pairs": 3,
-        "dropped": 3,
-        "benchmarks": {"heldout": {"sha256": "0", "pairs": 3, "tasks": 200, "overlapping": ["task/0000"]}},
-        "absent": {"livecodebench": "LIVECODEBENCH_OVERRIDE_PATH is not set"},
-    }
+    heldout = {"sha256": "0", "pairs": 3, "tasks": 200, "overlapping": ["task/0000"]}
+    found = {"pairs": 3, "dropped": 3, "benchmarks": {"heldout": heldout}, "absent": {"mbpp": "not set"}}
     text = card(summary_of(experiment, found=found))
     assert "3 pairs share something with a benchmark task; 0 of them were kept." in text
     assert "- heldout: 3 pairs, 1 of 200 tasks" in text
-    assert "- livecodebench: not looked at (LIVECODEBENCH_OVERRIDE_PATH is not set)" in text
+    assert "- mbpp: not looked at (not set)" in text
     assert "| held-out ² | 199 |" in text
     assert "- `data/pairs.jsonl`: MD5 `0123abc` (DVC)" in text

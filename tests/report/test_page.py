@@ -1,7 +1,6 @@
 """The page as text: self-contained, escaped, complete, readable; and in a browser where there is one."""
 
 import html
-import json
 import re
 import shutil
 from html.parser import HTMLParser
@@ -101,24 +100,3 @@ def test_missing_models_curves_and_hashes_are_named(experiment: SimpleNamespace,
     assert "Not measured in this run:</strong> SFT on chosen, Target-DPO." in page
     assert "No training curve was recorded in this run." in page
     assert "this run was made without DVC" in page
-
-
-@pytest.mark.parametrize("kept", ["base", "target-rpo"])
-def test_one_model_alone_makes_a_page(experiment: SimpleNamespace, tmp_path: Path, kept: str) -> None:
-    for model in experiment.passed.keys() - {kept}:
-        shutil.rmtree(experiment.results / model)
-    experiment.build(tmp_path / "reports")
-    page = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
-    assert page.count('class="interval') == 2, "the ground truth and the model"
-    assert ("No focal objective has been measured yet" in page) == (kept == "base")
-
-
-def test_benchmarks_without_held_out_problems_make_a_page(experiment: SimpleNamespace, tmp_path: Path) -> None:
-    for path in experiment.results.glob("*/results.json"):
-        results = json.loads(path.read_text())
-        del results["benchmarks"]["heldout"]
-        path.write_text(json.dumps(results))
-    experiment.build(tmp_path / "reports")
-    page = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
-    assert "All benchmarks" in page
-    assert 'class="interval' not in page

@@ -1,12 +1,12 @@
 """Pairs with their error region: the marks are where the spans are, and no text of a model becomes markup."""
 
-from html.parser import HTMLParser
+import re
 from pathlib import Path
 
 import pytest
+from markupsafe import escape
 from rich.console import Console
 
-from iterpref_core.localization.line_lcs import differing_lines
 from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.report.pair_terminal import render_terminal
 from iterpref_core.report.pair_view import write_html
@@ -32,23 +32,6 @@ def test_segments_are_the_text_and_the_marked_ones_the_span(text: str, span: Spa
     assert inside == text[slice(*span)].replace("\r", "").replace("\n", "")
 
 
-def test_a_line_without_characters_can_be_marked() -> None:
-    for span in ((2, 3), (2, 2)):
-        assert [line.marked for line in cut_lines("a\n\nb\n", [span])] == [False, True, False]
-    assert [line.marked for line in cut_lines("a\n\nb\n", [(0, 2)])] == [True, False, False]
-
-
-def test_overlapping_and_unordered_spans_mark_once() -> None:
-    (line,) = cut_lines("abcdef", [(3, 5), (1, 4)])
-    assert "".join(f"[{piece.text}]" if piece.marked else piece.text for piece in line.pieces) == "a[bc][d][e]f"
-
-
-def test_without_spans_the_lines_outside_the_lcs_are_marked() -> None:
-    found = differing_lines(PAIR)
-    assert [REJECTED[start:end] for start, end in found.rejected] == ["    return min(xs)"]
-    assert [CHOSEN[start:end].strip() for start, end in found.chosen] == ["if not xs:", "return 0", "return max(xs)"]
-
-
 def test_terminal_marks_with_a_sign_and_not_by_color_alone() -> None:
     console = Console(width=60, color_system=None)
     with console.capture() as captured:
@@ -67,44 +50,14 @@ def test_terminal_takes_models_text_literally() -> None:
     assert "[/] end" in captured.get()
 
 
-class _Program(HTMLParser):
-    """Collects the text of each `<code>` without its line numbers and signs, and the tags on the page."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.programs: list[str] = []
-        self._open: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        if tag in ("span", "code"):
-            self._open.append("aside" if ("aria-hidden", "true") in attrs else tag)
-        if tag == "code":
-            self.programs.append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("span", "code"):
-            self._open.pop()
-
-    def handle_data(self, data: str) -> None:
-        if "code" in self._open and "aside" not in self._open:
-            self.programs[-1] += data
-
-
 def test_page_holds_the_programs_as_they_are_and_nothing_of_them_as_markup(tmp_path: Path) -> None:
     hostile = "def f(s):\n    return '</code><script>alert(1)</script>' + s & {{ 7 }}\n"
     pair = PAIR.model_copy(update={"rejected": hostile, "prompt": "<img src=x onerror=alert(1)>"})
-    write_html([pair], {"t/1": spans((11, len(hostile) - 1))}, tmp_path / "pairs.html")
-
-    page = _Program()
-    page.feed((tmp_path / "pairs.html").read_text(encoding="utf-8"))
-
-    assert page.programs == [hostile, CHOSEN]
-    assert not {"script", "img"} & set(page.tags)
-    assert page.tags.count("del") == 1
-
-
-def test_an_empty_error_region_is_said_so(tmp_path: Path) -> None:
-    write_html([PAIR], {"t/1": spans(chosen=((11, 20),))}, tmp_path / "pairs.html")
-    assert "D− is empty" in (tmp_path / "pairs.html").read_text(encoding="utf-8")
+    regions = {"t/1": spans((11, len(hostile) - 1)), "t/2": spans(chosen=((11, 20),))}
+    write_html([pair, PAIR.model_copy(update={"task_id": "t/2"})], regions, tmp_path / "pairs.html")
+    page = (tmp_path / "pairs.html").read_text(encoding="utf-8")
+    for text in (hostile[11:-1], pair.prompt):
+        assert escape(text) in page
+    assert not re.search("<(script|img)", page)
+    assert page.count("<del") == 1
+    assert "D− is empty" in page

@@ -41,6 +41,9 @@ def test_five_lost_tasks_are_enough_and_four_are_not(tmp_path: Path) -> None:
     assert binomtest(5, 5, alternative="greater").pvalue < 0.05 < binomtest(4, 4, alternative="greater").pvalue
     assert gate(before, five).worse == ["mbpp"]
     assert gate(before, four).worse == []
+    lines = gate(before, four).lines()
+    assert lines[0].startswith("MBPP: 50.0% -> 46.0%, −4.0 [")
+    assert lines[-1] == "not significantly worse"
     assert gate(before, four, alpha=0.0625).worse == ["mbpp"]
 
 
@@ -65,22 +68,5 @@ def test_other_data_or_tasks_are_refused(tmp_path: Path, change: dict[str, objec
     after = write(tmp_path, "after", mbpp=benchmark(100, 50, "m-1") | change)
     with pytest.raises(InputError, match=message):
         gate(before, after)
-
-
-def test_a_benchmark_that_is_not_there_is_refused(experiment: SimpleNamespace, tmp_path: Path) -> None:
-    base = experiment.results / "base"
     with pytest.raises(InputError, match="no benchmark 'livecodebench'"):
-        gate(base, base, "livecodebench")
-    with pytest.raises(InputError, match="'mbpp' could not be measured: MBPP"):
-        gate(base, base, "mbpp")
-    with pytest.raises(InputError, match="no such file"):
-        gate(base, tmp_path / "absent")
-
-
-def test_what_was_measured_differently_is_said(tmp_path: Path) -> None:
-    before = write(tmp_path, "before", mbpp=benchmark(100, 50, "m-1"))
-    after = write(tmp_path, "after", mbpp=benchmark(100, 50, "m-1") | {"isolation": "other"})
-    lines = gate(before, after).lines()
-    assert lines[0].startswith("MBPP: 50.0% -> 50.0%, 0.0 [0.0, 0.0], p = 1.000; 0 of 100 tasks won, 0 lost")
-    assert lines[1] == "  measured differently: isolation: bubblewrap+landlock+seccomp -> other"
-    assert lines[-1] == "not significantly worse"
+        gate(before, before, "livecodebench")

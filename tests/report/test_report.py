@@ -10,8 +10,6 @@ import pytest
 
 from iterpref_core.errors import InputError
 from iterpref_core.report.report import choose_pairs
-from tests.packaging.without_linux import without_linux
-from tests.settings import ROOT
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -35,25 +33,6 @@ def test_everything_is_written_and_the_scores_are_returned(experiment: SimpleNam
     assert metrics["models_missing"] == 0
     assert all(re.fullmatch(r"[\w./ -]+", name) for name in metrics), "a metric's name that MLflow refuses"
     assert json.loads((out / "summary.json").read_text())["models"].keys() == experiment.passed.keys()
-
-
-def test_same_inputs_give_the_same_report(experiment: SimpleNamespace, tmp_path: Path) -> None:
-    experiment.build(tmp_path / "a")
-    experiment.build(tmp_path / "b")
-    for path in (tmp_path / "a").iterdir():
-        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
-
-
-def test_it_is_built_where_there_is_no_linux(experiment: SimpleNamespace, tmp_path: Path) -> None:
-    program = (
-        "import sys; from pathlib import Path; from iterpref_core.config import load_params; "
-        "from iterpref_core.report.report import build_report; *given, params, lock, out = map(Path, sys.argv[1:]); "
-        "build_report(*given, load_params(params), lock, out)"
-    )
-    given = (experiment.results, experiment.metrics, experiment.pairs, experiment.spans, ROOT / "params.yaml")
-    without_linux(program, *map(str, (*given, experiment.lock, tmp_path / "there")), cwd=tmp_path)
-    experiment.build(tmp_path / "here")
-    assert (tmp_path / "there/results.csv").read_bytes() == (tmp_path / "here/results.csv").read_bytes()
 
 
 def test_a_bad_input_leaves_the_report_before_as_it_was(experiment: SimpleNamespace, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The tables of all benchmarks and of their parts: columns, rows, and what stands where there is no score."""
 
-import json
 from types import SimpleNamespace
 from typing import get_args
 
@@ -45,28 +44,6 @@ def test_every_benchmark_is_a_column_and_cells_are_rows_of_scores(rich: SimpleNa
     live = cells["Target-RPO"][-1]
     assert isinstance(live, ScoreRow)
     assert live.score_at_5 == summary["models"]["target-rpo"]["livecodebench"]["pass_at_5"]
-
-
-def test_a_score_that_is_not_there_says_whether_it_could_be(rich: SimpleNamespace) -> None:
-    summary = rich.summarize()
-    del summary["models"]["base"]["humaneval"], summary["models"]["base"]["mbpp"]
-    summary["unavailable"]["base"]["mbpp"] = "no data"
-    cells = cells_of(table_of(summary))["base"]
-    assert (cells[1], cells[3]) == ("–", "n/a"), "others were measured on both"
-
-
-def test_benchmarks_that_nobody_was_measured_on_have_no_column(experiment: SimpleNamespace) -> None:
-    for path in experiment.results.glob("*/results.json"):
-        results = json.loads(path.read_text())
-        results["benchmarks"]["validation"] = results["benchmarks"]["heldout"]
-        path.write_text(json.dumps(results))
-    summary = experiment.summarize()
-    assert table_of(summary).headings == ("held-out", "validation split", "HumanEval", "HumanEval+")
-    assert score_table(summary, parts=True) is None
-    heldout = {model: {"heldout": scores["heldout"]} for model, scores in summary["models"].items()}
-    assert score_table(summary | {"models": heldout, "unavailable": {}}, parts=False) is None, (
-        "it has a table of its own"
-    )
 
 
 def test_livecodebench_by_difficulty_is_compared_on_the_tasks_of_each(rich: SimpleNamespace) -> None:

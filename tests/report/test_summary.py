@@ -11,8 +11,9 @@ from iterpref_core.report.summary import read_summary, write_summary
 
 
 def test_summary_has_the_fields_of_the_contract(experiment: SimpleNamespace) -> None:
-    summary = experiment.summarize()
-
+    path = experiment.root / "summary.json"
+    write_summary(experiment.summarize(), path)
+    summary = read_summary(path)
     codeflow = summary["codeflow"]
     assert codeflow["pass_rate_by_iteration"] == [0.1, 0.8, 0.9, 0.95, 0.96, 0.97]
     assert codeflow["dropped"] == {"identical_ast": 7, "solved_by_draft": 10, "unsolved": 3}
@@ -58,12 +59,6 @@ def test_every_model_is_compared_with_base_and_focal_ones_with_every_baseline(
     assert [lost[name] for name in ("both", "lost", "gained", "neither")] == [40, 30, 0, 130]
 
 
-def test_it_is_read_as_it_was_written(experiment: SimpleNamespace) -> None:
-    path = experiment.root / "summary.json"
-    write_summary(experiment.summarize(), path)
-    assert read_summary(path) == json.loads(path.read_text()) == experiment.summarize()
-
-
 def test_models_without_results_and_benchmarks_without_data_are_named(experiment: SimpleNamespace) -> None:
     for model in ("sft", "rpo"):
         shutil.rmtree(experiment.results / model)
@@ -76,45 +71,26 @@ def test_models_without_results_and_benchmarks_without_data_are_named(experiment
     assert "mbpp+" not in summary["models"]["base"]
 
 
-def test_scores_and_comparisons_are_repeated_without_tasks_whose_own_solution_fails(
-    experiment: SimpleNamespace,
-) -> None:
+def test_scores_and_comparisons_are_repeated_without_some_tasks(experiment: SimpleNamespace) -> None:
     path = experiment.results / "dpo/results.json"
     results = json.loads(path.read_text())
-    heldout = results["benchmarks"]["heldout"]
-    heldout["ground_truth"] = {"n": 200, "passed": 198, "failed": ["task/0003", "task/0041"]}
+    truth = {"n": 200, "passed": 198, "failed": ["task/0003", "task/0041"]}
+    results["benchmarks"]["heldout"]["ground_truth"] = truth
     path.write_text(json.dumps(results))
-
-    summary = experiment.summarize()
-    assert summary["ground_truth"]["heldout"]["passed"] == 198, "the worst that any run saw"
-    assert summary["models"]["dpo"]["heldout"]["parts"]["without_failed_truth"]["n"] == 198
-    compared = summary["comparisons"]["dpo"]["base"]["heldout"]
-    assert (compared["n"], compared["lost"]) == (200, 30)
-    rest = compared["parts"]["without_failed_truth"]
-    assert (rest["n"], rest["gained"], rest["lost"]) == (198, 0, 29)
-    assert rest["difference"] == pytest.approx(-29 / 198)
-    assert "parts" not in summary["comparisons"]["sft"]["base"]["heldout"]
-
-
-def test_scores_and_comparisons_are_repeated_without_tasks_that_pairs_overlap_with(
-    experiment: SimpleNamespace,
-) -> None:
-    overlapping = ["task/0000", "task/0050", "task/0199", "of another benchmark"]
+    overlapping = {"heldout": ["task/0000", "task/0050", "task/0199", "of another one"], "humaneval": ["task/0000"]}
+    benchmarks = {name: {"sha256": name, "overlapping": tasks} for name, tasks in overlapping.items()}
     found = experiment.root / "contamination.json"
-    tasks = {"sha256": "0", "overlapping": overlapping}
-    plus = {"sha256": "1", "overlapping": ["task/0000"]}
-    kinds = {"pairs": 3, "dropped": 0, "benchmarks": {"heldout": tasks, "humaneval": plus}, "absent": {}}
-    found.write_text(json.dumps(kinds))
-    summary = experiment.summarize(found)
-    models = summary["models"]  # base solves tasks 0 to 69, DPO 0 to 39, of 200
-    without = {name: models[name]["heldout"]["parts"]["without_overlap"] for name in ("base", "dpo")}
-    assert (without["base"]["n"], without["base"]["pass_at_1"], without["dpo"]["pass_at_1"]) == (
-        197,
-        68 / 197,
-        39 / 197,
-    )
-    rest = summary["comparisons"]["dpo"]["base"]["heldout"]["parts"]["without_overlap"]
-    assert (rest["n"], rest["gained"], rest["lost"]) == (197, 0, 29)
+    found.write_text(json.dumps({"pairs": 3, "dropped": 0, "benchmarks": benchmarks, "absent": {}}))
+
+    summary = experiment.summarize(found)  # base solves tasks 0 to 69, DPO 0 to 39, of 200
+    assert summary["ground_truth"]["heldout"] == truth, "the worst that any run saw"
+    models, compared = summary["models"], summary["comparisons"]["dpo"]["base"]["heldout"]
+    assert models["dpo"]["heldout"]["parts"]["without_failed_truth"]["n"] == 198
+    assert (compared["n"], compared["lost"]) == (200, 30)
+    parts = {name: (part["n"], part["gained"], part["lost"]) for name, part in compared["parts"].items()}
+    assert parts == {"without_failed_truth": (198, 0, 29), "without_overlap": (197, 0, 29)}
+    without = models["base"]["heldout"]["parts"]["without_overlap"]
+    assert (without["n"], without["pass_at_1"]) == (197, 68 / 197)
     for name in ("humaneval", "humaneval+"):
         assert models["base"][name]["parts"]["without_overlap"]["n"] == 163, "both ask the same"
     assert "parts" not in experiment.summarize()["models"]["base"]["heldout"]
@@ -130,10 +106,8 @@ def test_models_measured_on_different_data_are_not_compared(experiment: SimpleNa
     ("file", "text", "message"),
     [
         ("metrics/codeflow.json", None, r"codeflow\.json: no such file; run `dvc repro codeflow`"),
-        ("metrics/codeflow.json", '{"problems": 3}', r"metric 'llm_calls' is missing"),
         ("metrics/pairs.json", '{"pairs": "many"}', r"pairs\.json: field 'pairs'"),
         ("results/dpo/results.json", '{"model": "dpo"}', r"dpo/results\.json: field 'benchmarks' is missing"),
-        ("results/dpo/results.json", "{", r"dpo/results\.json: not valid JSON"),
         ("dvc.lock", "stages: []", r"dvc\.lock: not a dvc\.lock"),
     ],
 )
@@ -143,7 +117,4 @@ def test_unusable_inputs_are_named(experiment: SimpleNamespace, file: str, text:
     if text is not None:
         path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=message):
-        experiment.summarize()
-    shutil.rmtree(experiment.results)
-    with pytest.raises(InputError, match="no model has results here"):
         experiment.summarize()
