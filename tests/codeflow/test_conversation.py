@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.codeflow.conversation import Conversation, open_conversations, trajectory_of
+from iterpref_core.codeflow.conversation import Conversation, trajectory_of
 from iterpref_core.config import CodeflowParams, SamplingParams
 from iterpref_core.execution import Outcome, Program
 from iterpref_core.inference.backend import Completion
@@ -38,15 +38,6 @@ def step(
     return conversation.after(answer, StandInEngine(lambda _: Outcome(verdict, feedback, 0, 1)))
 
 
-def test_a_draft_that_passes_ends_it() -> None:
-    conversation = step(started(), "good = 1", "passed")
-    assert conversation.finished
-    trajectory = trajectory_of([conversation])
-    assert trajectory.solved
-    assert [attempt.iteration for attempt in trajectory.attempts] == [0]
-    assert trajectory.tests == PROBLEM.tests_digest
-
-
 def test_a_refinement_sees_the_last_version_and_its_feedback() -> None:
     conversation = started()
     assert conversation.request().prompt == "Add one."
@@ -54,18 +45,6 @@ def test_a_refinement_sees_the_last_version_and_its_feedback() -> None:
     assert conversation.request().prompt == refine_prompt("Add one.", "bad = 1", "f(1) gave 0")
     conversation = step(conversation, "```python\nworse = 1\n```", "exception", "NameError")
     assert conversation.request().prompt == refine_prompt("Add one.", "worse = 1\n", "NameError")
-
-
-def test_it_ends_unsolved_after_the_draft_and_five_refinements() -> None:
-    conversation = started()
-    calls = 0
-    while not conversation.finished:
-        conversation = step(conversation, f"bad = {calls}", "wrong_answer", "no")
-        calls += 1
-    assert calls == 6
-    trajectory = trajectory_of([conversation])
-    assert not trajectory.solved
-    assert [(a.iteration, a.code) for a in trajectory.attempts] == [(i, f"bad = {i}") for i in range(6)]
 
 
 @pytest.mark.parametrize(("refinements", "verdict"), [(0, "timeout"), (5, "infra_error")])
@@ -103,25 +82,3 @@ def test_the_records_own_tests_are_run_and_the_hidden_ones_where_the_visible_one
     passed, seen = run(lambda program: "passed" if program.tests == PROBLEM.tests else "timeout")
     assert [program.tests for program in seen] == [PROBLEM.tests, PROBLEM.hidden_tests]
     assert (passed.attempts[0].verdict, passed.attempts[0].hidden) == ("passed", "timeout")
-
-
-def test_seeds_differ_between_runs_problems_iterations_and_samples() -> None:
-    sampling = PARAMS.model_copy(update={"source": "sampling"})
-    conversations = [
-        started(),
-        Conversation(PROBLEM, PARAMS.model_copy(update={"seed": 2}), 5),
-        started(task_id="t2"),
-        step(started(), "bad = 1", "exception"),
-        open_conversations(PROBLEM, sampling)[2],
-    ]
-    assert len({conversation.request().seed for conversation in conversations}) == 5
-    assert started().request() == open_conversations(PROBLEM, sampling)[0].request()
-
-
-def test_samples_are_conversations_without_refinement_and_refused_ones_are_counted() -> None:
-    first, second, third = open_conversations(PROBLEM, PARAMS.model_copy(update={"source": "sampling"}))
-    ended = [step(first, "x = 1", "wrong_answer"), second.after_refusal(), step(third, "x = 2", "passed")]
-    assert all(conversation.finished for conversation in ended)
-    trajectory = trajectory_of(ended)
-    assert (trajectory.solved, trajectory.refused) == (True, 1)
-    assert [attempt.iteration for attempt in trajectory.attempts] == [0, 2]

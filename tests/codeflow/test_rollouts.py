@@ -1,7 +1,6 @@
 """Many conversations: in rounds and without barriers; who is asked next, and how it ends when something fails."""
 
 import asyncio
-import gc
 import math
 import threading
 import time
@@ -137,13 +136,6 @@ def test_ended_conversations_make_room_for_the_next_and_each_model_gets_a_batch_
     assert one.batches == [2, 1]
 
 
-def test_calls_under_way_are_bounded_and_conversations_with_most_ahead_come_first() -> None:
-    model = Patient(pause_s=0.005)
-    assert len(debug(["t1", "t2", "t3", "t4", "t5", "t0"], model, params(2))) == 6
-    assert model.most == 2
-    assert [done for _, done in model.asked[:6]] == [0] * 6, "all drafts before any refinement"
-
-
 def test_memory_is_bounded_because_only_a_window_of_problems_is_open() -> None:
     taken = 0
 
@@ -214,21 +206,6 @@ def test_an_error_ends_the_run_and_answers_to_calls_under_way_are_stored(tmp_pat
     assert [name for name, times in asked.items() if times > 1] == [failing.asked[7]]
 
 
-class Down(Patient):
-    """Fails every call, each in its own time."""
-
-    async def respond(self, name: str) -> None:
-        await asyncio.sleep(0.01 * int(name[1:]))
-        raise EndpointError(f"{name}: down")
-
-
-def test_many_calls_that_fail_together_are_one_error(caplog: pytest.LogCaptureFixture) -> None:
-    with pytest.raises(EndpointError, match="t1: down"):
-        debug([f"t{number}" for number in range(1, 9)], Down(), params(concurrency=8))
-    gc.collect()  # asyncio complains when it forgets an exception that nobody has looked at
-    assert not caplog.records
-
-
 def test_ctrl_c_does_not_wait_for_calls_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rollouts, "GRACE_S", math.inf)
 
@@ -242,29 +219,6 @@ def test_ctrl_c_does_not_wait_for_calls_under_way(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(KeyboardInterrupt):
         debug([f"t{n}" for n in range(10)], model)
     assert (len(model.asked), model.under_way) == (4, 0)
-
-
-def test_a_call_that_does_not_come_back_holds_up_the_end_of_a_failed_run_for_a_while_only(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(rollouts, "GRACE_S", 0.05)
-
-    class Endless(Failing):
-        async def respond(self, name: str) -> None:
-            await super().respond(name)
-            await asyncio.sleep(3600)
-
-    with pytest.raises(EndpointError):
-        debug([f"t{n}" for n in range(10)], Endless(EndpointError("gone"), at=4))
-
-
-@pytest.mark.parametrize("model", [Local(), Patient()])
-def test_an_error_of_whoever_keeps_the_trajectories_ends_the_run(model: Model) -> None:
-    def keep(_: Trajectory) -> None:
-        raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        roll_out(map(problem, ["t0", "t9"]), model, model, Checks(), params(), keep)
 
 
 def test_a_refused_prompt_ends_its_trajectory_with_the_attempts_made_so_far() -> None:
@@ -319,16 +273,6 @@ def test_samples_are_the_same_in_batches_and_without_barriers_and_refused_ones_a
     assert {attempt.hidden for attempt in attempts if attempt.verdict == "passed"} == {"passed"}
     assert refused.refused == 6 - len(refused.attempts) > 0
     assert not refused.solved
-
-
-def test_the_real_engine_runs_programs_from_many_threads() -> None:
-    limits = Limits(cpu_s=2.0, wall_s=10.0, memory_mb=256, output_kb=64, file_mb=1)
-    found: list[Trajectory] = []
-    with Executor(limits, workers=2) as executor:
-        for model in (Patient(), Local()):
-            roll_out(map(problem, ["t0", "t1", "t2", "t3"]), model, model, executor, params(), found.append)
-    assert len(found) == 8
-    assert all(one.solved and one.attempts[-1].hidden == "passed" for one in found)
 
 
 @pytest.mark.parametrize(

@@ -6,30 +6,23 @@ import random
 import subprocess
 import sys
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from iterpref_core.config import Benchmark, ExecutionParams
+from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import DataUnavailableError
 from iterpref_core.evaluation import bigcodebench
-from iterpref_core.evaluation.benchmark import Sanitizer
 from iterpref_core.evaluation.bigcodebench import BigCodeBench, BigCodeBenchTask
 from iterpref_core.evaluation.bigcodebench_environment import find_python
 from iterpref_core.evaluation.evaluation import (
     EvaluationSetting,
-    measure,
-    open_benchmark,
-    run_benchmarks,
     score_samples,
 )
-from iterpref_core.evaluation.sanitizing import sanitize_all
 from iterpref_core.execution import ENGINE
 from tests.engines import outcomes_of
 from tests.evaluation.bigcodebench_tasks import DOUBLE, WHERE, write
-from tests.evaluation.recorded_model import RecordedModel, answerer_of
 
 FULL = "BIGCODEBENCH_OVERRIDE_PATH"
 COMPARE = "BIGCODEBENCH_COMPARE"
@@ -152,37 +145,6 @@ def python() -> Path:
         return find_python()
     except DataUnavailableError as error:
         pytest.skip(str(error))
-
-
-def test_a_models_answers_become_programs_by_the_official_sanitize(
-    python: Path, two_tasks: Path, setting: EvaluationSetting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bigcodebench, "find_python", lambda: python)
-    program = "import math\n\ndef task_func(x):\n    return 2 * x"
-    reply = f"Sure, here it is:\n```python\n{program}\n\nprint(task_func(1))\n```\nIt doubles."
-    answerer = answerer_of(RecordedModel(lambda _: reply), tmp_path, instruct=True)
-    found = measure(open_benchmark("bigcodebench-full-instruct", setting), answerer, setting.cache)
-    assert (found.entry["passed"], found.entry["sampling"]["prompt"]) == (["BigCodeBench/0"], "instruct")
-    assert found.entry["sampling"]["protocol"] == "bigcodebench 0.2.5, chat endpoint"
-    assert str(found.samples[0].solution).split() == program.split()
-
-
-def test_a_base_model_completes_and_is_not_asked_to_follow_instructions(
-    python: Path, two_tasks: Path, setting: EvaluationSetting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bigcodebench, "find_python", lambda: python)
-    answerer = answerer_of(RecordedModel(lambda _: "    return x + x\n\ndef other():"), tmp_path, instruct=False)
-    names: tuple[Benchmark, ...] = ("bigcodebench-full-complete", "bigcodebench-full-instruct")
-    measured = partial(measure, answerer=answerer, cache=setting.cache)
-    run_benchmarks({"model": "m"}, names, measured, setting, tmp_path / "out")
-    assert entry_of(tmp_path / "out")["passed"] == ["BigCodeBench/0"]
-    assert "for chat models" in entry_of(tmp_path / "out", "bigcodebench-full-instruct")["reason"]
-
-
-def test_an_answer_that_sanitize_fails_on_stays_as_it_is(python: Path, execution: ExecutionParams) -> None:
-    answers = [("x = 1\0", "task_func"), ("```python\ndef task_func():\n    return 1\n```", "task_func")]
-    found = sanitize_all(answers, execution, Sanitizer("bigcodebench.sanitize", python), "sanitize")
-    assert found == ["x = 1\0", "def task_func():\n    return 1"]
 
 
 JUDGE = """

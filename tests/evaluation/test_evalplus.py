@@ -4,11 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from iterpref_core.config import Benchmark
-from iterpref_core.evaluation.evalplus import EvalPlus
-from iterpref_core.evaluation.evalplus_oracle import Oracle
 from iterpref_core.evaluation.evaluation import EvaluationSetting, measure, open_benchmark, score_existing
 from iterpref_core.evaluation.program_runs import own_samples
 from iterpref_core.execution import ENGINE
@@ -40,18 +36,6 @@ def own_solution(setting: EvaluationSetting) -> str:
     return str(own_samples(benchmark)[0].solution)
 
 
-def test_own_solutions_pass_in_a_slice_with_special_oracles(
-    evalplus_slice: EvalPlusSlice, setting: EvaluationSetting
-) -> None:
-    # find_zero (32) has many right answers; Mbpp/2 is compared as a set, 581 and 558 have oracles of their own.
-    evalplus_slice("humaneval", "HumanEval/0", "HumanEval/2", "HumanEval/32")
-    evalplus_slice("mbpp", "Mbpp/2", "Mbpp/581", "Mbpp/558")
-    for name in ("humaneval", "humaneval+", "mbpp", "mbpp+"):
-        entry = score(name, setting)
-        assert (entry["pass_at_1"], entry["n"]) == (1.0, 3)
-        assert entry["ground_truth"] == {"n": 3, "passed": 3, "failed": []}
-
-
 def test_verdicts_by_kind_and_nothing_a_program_does_gets_out(
     evalplus_slice: EvalPlusSlice, setting: EvaluationSetting
 ) -> None:
@@ -79,16 +63,6 @@ def test_verdicts_by_kind_and_nothing_a_program_does_gets_out(
     assert entry["isolation"].startswith(("A:", "B:"))
 
 
-def test_a_program_that_passes_the_base_tests_alone_counts_there_alone(
-    evalplus_slice: EvalPlusSlice, setting: EvaluationSetting
-) -> None:
-    evalplus_slice("humaneval", "HumanEval/2")
-    (task,) = EvalPlus("humaneval", setting.cache, setting.execution).tasks.values()
-    known = {values[0] for values in task.base_input}
-    memory = f"def truncate_number(x):\n    return x % 1.0 if x in {known!r} else 0.123\n"
-    assert [score(name, setting, memory)["pass_at_1"] for name in ("humaneval", "humaneval+")] == [1.0, 0.0]
-
-
 def test_an_answer_is_sanitized(evalplus_slice: EvalPlusSlice, setting: EvaluationSetting, tmp_path: Path) -> None:
     evalplus_slice("humaneval", "HumanEval/2")
     answer = f"Here:\n```python\n{own_solution(setting)}\nprint(truncate_number(3.5))\n```"
@@ -101,24 +75,6 @@ def test_an_answer_is_sanitized(evalplus_slice: EvalPlusSlice, setting: Evaluati
     assert evaluated.entry["sampling"]["protocol"] == "evalplus 0.3.1, chat endpoint"
 
 
-def test_the_benchmark_s_own_solutions_are_scored_before_the_model_is_asked(
-    evalplus_slice: EvalPlusSlice, setting: EvaluationSetting, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = evalplus_slice("humaneval", "HumanEval/2")
-    random = "import random\n\ndef truncate_number(number):\n    return random.SystemRandom().random()\n"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "prompt": "", "canonical_solution": random}) + "\n")
-    told: list[bool] = []
-
-    def answer(_: object) -> str:
-        told.append("own solutions fail, such as HumanEval/2" in caplog.text)
-        return "    return 1"
-
-    answerer = answerer_of(RecordedModel(answer), tmp_path, instruct=False)
-    entry = measure(open_benchmark("humaneval", setting), answerer, setting.cache).entry
-    assert told == [True]
-    assert entry["ground_truth"]["failed"] == ["HumanEval/2"]
-
-
 def test_a_task_whose_own_solution_ends_badly_cannot_be_judged(
     evalplus_slice: EvalPlusSlice, setting: EvaluationSetting
 ) -> None:
@@ -127,12 +83,3 @@ def test_a_task_whose_own_solution_ends_badly_cannot_be_judged(
     path.write_text("\n".join(map(json.dumps, (first, {**second, "canonical_solution": "    return 1 / 0"}))))
     entry = score("humaneval", setting)
     assert (entry["n"], entry["errors"], entry["ground_truth"]["failed"]) == (1, {"infra_error": 1}, ["HumanEval/2"])
-
-
-def test_expected_results_are_computed_once(
-    evalplus_slice: EvalPlusSlice, setting: EvaluationSetting, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    evalplus_slice("humaneval", "HumanEval/0")
-    first = score("humaneval", setting)
-    monkeypatch.setattr(Oracle, "_compute", None)  # called again it would fail
-    assert score("humaneval", setting) == first

@@ -11,14 +11,12 @@ import pytest
 from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
-from iterpref_core.errors import DataUnavailableError, InputError, RecordError
+from iterpref_core.errors import DataUnavailableError, RecordError
 from iterpref_core.evaluation.benchmark import PromptForm
 from iterpref_core.evaluation.evaluation import (
     EvaluationSetting,
-    measure,
     open_benchmark,
     score_existing,
-    score_samples,
 )
 from iterpref_core.evaluation.livecodebench import LiveCodeBench
 from iterpref_core.evaluation.livecodebench_data import find_live_data
@@ -26,8 +24,6 @@ from iterpref_core.evaluation.livecodebench_prompts import extract_program, make
 from iterpref_core.evaluation.program_runs import run_samples
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import Sample
-
-from .recorded_model import RecordedModel, answerer_of
 
 WHOLE = LiveCodeBenchParams(release="release_v5", since=None, until=None)
 
@@ -38,7 +34,6 @@ def question(
     *,
     function: str | None = None,
     difficulty: str = "easy",
-    platform: str = "atcoder",
     date: str = "2023-05-20T00:00:00",
 ) -> dict[str, str]:
     """A line of the published files; the first test is public, the others are private and packed."""
@@ -49,7 +44,7 @@ def question(
     return {
         "question_title": name.title(),
         "question_content": f"Solve {name}.",
-        "platform": platform,
+        "platform": "atcoder",
         "question_id": name,
         "contest_id": "abc300",
         "contest_date": date,
@@ -68,10 +63,9 @@ LARGEST = question(
     [("[1, 5, 2]", "5"), ("[-1]\n", "-1")],
     function="largest",
     difficulty="hard",
-    platform="leetcode",
     date="2025-01-31T00:00:00",
 )
-PAIR = question("pair", [("1\n2", "[1, 2]"), ("3\n4", "[3, 4]")], function="pair", platform="leetcode")
+PAIR = question("pair", [("1\n2", "[1, 2]"), ("3\n4", "[3, 4]")], function="pair")
 
 
 @pytest.fixture
@@ -105,7 +99,6 @@ def test_right_programs_pass_on_both_kinds_of_tests(data: Path, setting: Evaluat
     assert (entry["n"], entry["pass_at_1"], entry["errors"]) == (4, 1.0, {})
     assert entry["limits"]["cpu_s"] == 6.0
     assert entry["window"] == {"release": "release_v5", "since": None, "until": None}
-    assert entry["data"]["name"] == data.name
     half = score(setting, {name: [code, "print(0)"] for name, code in RIGHT.items()})
     by_difficulty = {name: (group["n"], group["pass_at_1"]) for name, group in half["by_difficulty"].items()}
     assert by_difficulty == {"easy": (2, 0.5), "hard": (1, 0.5), "medium": (1, 0.5)}
@@ -179,49 +172,21 @@ def test_the_window_is_between_two_midnights_and_decides_the_hash(data: Path) ->
         ids("2026-01-01", None)
 
 
-def test_a_release_is_all_files_up_to_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LIVECODEBENCH_PATH", str(tmp_path))
-    (tmp_path / "test.jsonl").write_text(json.dumps(SUM))
-    (tmp_path / "test2.jsonl").write_text(json.dumps(HALF) + "\n\n")
-    (tmp_path / "test3.jsonl").write_text(json.dumps(SUM))
-    release = LiveCodeBenchParams(release="release_v2", since=None, until=None)
-    assert len(find_live_data(release)[2]) == 2
-    with pytest.raises(RecordError, match=r"test3.jsonl:1: field 'question_id' repeats that of .*test.jsonl:1"):
-        find_live_data(release.model_copy(update={"release": "release_v3"}))
-    with pytest.raises(DataUnavailableError, match=r"no such file \(test4\.jsonl, test5\.jsonl\)"):
-        find_live_data(WHOLE)
-
-
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
         ("difficulty", "brutal", "field 'difficulty'"),
         ("contest_date", "soon", "field 'contest_date'"),
         ("private_test_cases", "AAAA", "field 'private_test_cases': neither JSON nor base64"),
-        ("private_test_cases", "[]", None),
         ("metadata", "{", "field 'metadata': Expecting property"),
         ("metadata", '{"func_name": "f"}', "field 'metadata': not all tests are of kind functional"),
     ],
 )
-def test_a_broken_line_is_named(
-    data: Path, setting: EvaluationSetting, field: str, value: str, message: str | None
-) -> None:
+def test_a_broken_line_is_named(data: Path, setting: EvaluationSetting, field: str, value: str, message: str) -> None:
     data.write_text(f"{json.dumps(HALF)}\n{json.dumps({**SUM, field: value})}\n")
 
-    def run() -> None:
-        score(setting, {"half": ["print(3)"], "sum": ["print(3)"]})
-
-    if message is None:
-        run()
-        return
     with pytest.raises(RecordError, match=rf"problems.jsonl:2: {message}"):
-        run()
-
-
-@pytest.mark.usefixtures("data")
-def test_there_are_no_solutions_to_score(setting: EvaluationSetting) -> None:
-    with pytest.raises(InputError, match=r"livecodebench: no solution .* for 4 of 4 tasks"):
-        score_samples(None, ["livecodebench"], setting, setting.cache)
+        score(setting, {"half": ["print(3)"], "sum": ["print(3)"]})
 
 
 INSTRUCTED = (
@@ -278,16 +243,6 @@ def test_a_chat_model_here_reads_what_the_runner_writes_for_its_family(
 
 
 @pytest.mark.usefixtures("data")
-def test_a_template_without_a_message_for_the_system_has_it_before_the_question(
-    tokenizer: PreTrainedTokenizerBase,
-) -> None:
-    refusing = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
-    tokenizer.chat_template = refusing + TEMPLATES["LLaMa3"]
-    prompt = make_question(next(iter(find_live_data(WHOLE)[2].values())), PromptForm(True, tokenizer)).text
-    assert prompt.startswith(f"<|user|>{GENERIC}\n\n### Question:\nSolve sum.\n\n### Format: {READS}\n")
-
-
-@pytest.mark.usefixtures("data")
 def test_a_base_model_reads_the_runners_own_example_and_is_not_asked_without_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, execution: ExecutionParams
 ) -> None:
@@ -311,24 +266,8 @@ def test_a_base_model_reads_the_runners_own_example_and_is_not_asked_without_it(
     assert bench.form_name(base) == "GenericBase"
 
 
-@pytest.mark.usefixtures("data")
-@pytest.mark.parametrize("local", [True, False])
-def test_results_say_by_which_form_a_model_was_asked(
-    local: bool, tokenizer: PreTrainedTokenizerBase, setting: EvaluationSetting, tmp_path: Path
-) -> None:
-    tokenizer.chat_template = TEMPLATES["LLaMa3"]
-    model = RecordedModel(lambda _: "```python\nprint(3)\n```")
-    answerer = answerer_of(model, tmp_path, instruct=True, tokenizer=tokenizer if local else None)
-    entry = measure(open_benchmark("livecodebench", setting), answerer, setting.cache).entry
-    assert entry["sampling"]["protocol"] == ("lcb_runner, LLaMa3" if local else "lcb_runner, OpenAIChat")
-    forms = {(request.system, request.verbatim, sampling.stops) for request, sampling in model.asked}
-    assert forms == {("", True, ("###",)) if local else (GENERIC, False, ())}
-
-
 def test_the_program_is_what_the_last_two_fences_enclose() -> None:
     assert extract_program("```python\na\n```\nor\n```python\nb\nc\n```", "LLaMa3") == "b\nc"
     assert extract_program("print(1)", "LLaMa3") == ""
     assert extract_program("print(1)\n### Question", "GenericBase") == "print(1)"
-    fenced = "```python\n### first\na\n```"
-    assert extract_program(fenced, "OpenAIChat") == "### first\na"
-    assert extract_program(fenced, "CodeQwenInstruct") == "", "the runner stops a local model there"
+    assert extract_program("```python\n### first\na\n```", "OpenAIChat") == "### first\na"

@@ -145,15 +145,6 @@ def test_what_a_model_reads_is_what_bigcodebench_hands_it(split: str, tokenizer:
     assert bigcodebench().prompt(task, PromptForm(False)).text == recorded["completion"]
 
 
-def test_bigcodebench_ends_a_chat_at_other_strings_than_evalplus(tokenizer: PreTrainedTokenizerBase) -> None:
-    answer = "\tx\n```\nSo:\n\nprint(x)"
-    task = task_of(DOUBLE)
-    assert bigcodebench().program(task, answer, PromptForm(True, tokenizer)) == "    x\n```\nSo:\n"
-    assert bigcodebench().program(task, answer, PromptForm(True)) == answer
-    continued = bigcodebench().program(task, "\treturn x + x\ndef other():\n    pass", PromptForm(False))
-    assert continued == DOUBLE["complete_prompt"] + "    return x + x"
-
-
 class Reciting:
     """A model that answers what it is told to."""
 

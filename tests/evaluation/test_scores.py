@@ -6,7 +6,7 @@ import pytest
 
 from iterpref_core.errors import ExecutionError
 from iterpref_core.evaluation.benchmark import Benchmark, ProgramRun
-from iterpref_core.evaluation.scores import Entry, cut_off, make_entry, metrics_of
+from iterpref_core.evaluation.scores import Entry, cut_off, make_entry
 from iterpref_core.records import Problem, Sample, Verdict
 from iterpref_core.statistics.pass_at_k import wilson_interval
 from tests.settings import EXECUTION
@@ -48,22 +48,6 @@ def test_failures_of_the_engine_are_counted_but_never_scored() -> None:
     assert (entry["n"], entry["pass_at_1"], entry["errors"]) == (1, 1.0, {"infra_error": 1})
     with pytest.raises(ExecutionError, match="no program could be scored"):
         entry_of([("a", "infra_error")])
-
-
-def test_several_samples_per_task_give_shares_and_pass_at_5() -> None:
-    verdicts: list[tuple[str, Verdict]] = [("a", "passed")] * 2 + [("a", "exception")] * 4 + [("b", "exception")] * 6
-    entry = entry_of(verdicts)
-    assert entry["pass_at_1"] == pytest.approx((2 / 6 + 0) / 2)
-    assert (entry["pass_at_5"], entry["pass_at_5_n"]) == (pytest.approx((1 + 0) / 2), 2)
-    entry = entry_of([*verdicts[:-2], ("b", "infra_error"), ("b", "infra_error")])
-    assert (entry["pass_at_5"], entry["pass_at_5_n"], entry["n"]) == (pytest.approx(1), 1, 2)
-    assert entry["passed"] == ["a"]
-
-
-def test_metric_names_hold_no_plus_sign() -> None:
-    assert set(metrics_of("humaneval+", entry_of([("a", "passed")]))) == {
-        f"humaneval_plus/{name}" for name in ("pass_at_1", "ci95_low", "ci95_high", "n")
-    }
 
 
 def test_scores_are_given_with_and_without_tasks_whose_own_solution_fails() -> None:
