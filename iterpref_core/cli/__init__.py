@@ -14,17 +14,14 @@ def main() -> None:
     from iterpref_core.errors import InputError, IterPrefError, storage_error
 
     set_up_libraries()
-    import typer
-    from typer import rich_utils
-
     code, message = 2, ""
     try:
-        from iterpref_core.cli.app import app
+        from iterpref_core.cli.app import app  # imports Typer, which may not be installed
 
         code = int(app(standalone_mode=False) or 0)
         if code == _INTERRUPTED:  # so Typer says it
             raise KeyboardInterrupt
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         code = _INTERRUPTED
         print("interrupted; what was finished is kept, and the same command continues", file=sys.stderr)
     except IterPrefError as error:
@@ -32,6 +29,8 @@ def main() -> None:
     except Exception as error:
         missing = (getattr(error, "name", None) or "").partition(".")[0]
         if hasattr(error, "exit_code"):  # of Click, of which Typer has a copy of its own: a mistake in the command line
+            from typer import rich_utils
+
             rich_utils.rich_format_error(error)  # type: ignore[arg-type]
         elif isinstance(error, ModuleNotFoundError) and missing not in {"flows", "tasks", "iterpref_core"}:
             message = f"the module {missing} is not installed; pip install 'iterpref[all]'"
