@@ -179,9 +179,7 @@ class Decontamination:
                 self._add(name, problems)
                 continue
             try:
-                files = (
-                    find_benchmark(name).files if name in SOURCES else (problems if name == HELDOUT else Path(name),)
-                )
+                files = find_benchmark(name).files if name in SOURCES else (Path(name),)
             except DataUnavailableError as error:
                 self._absent[name] = str(error)
                 continue

@@ -74,7 +74,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
     [0.03, 0.06, 0.06]
     """
     order = np.argsort(p_values, kind="stable")
-    factors = np.arange(len(order), 0, -1)
     corrected = np.empty(len(order))
-    corrected[order] = np.minimum(1.0, np.maximum.accumulate(factors * np.asarray(p_values)[order]))
-    return [float(p) for p in corrected]
+    corrected[order] = np.maximum.accumulate(np.sort(p_values) * np.arange(len(order), 0, -1))
+    return [float(p) for p in corrected.clip(max=1.0)]

@@ -2,16 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import comb, sqrt
+from math import comb
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import binomtest  # type: ignore[import-untyped]
 
-RESAMPLES = 10_000
-"""Enough that the ends of an interval are off by less than a twentieth of its width."""
-Z_95 = 1.959963984540054
-"""The 97.5% quantile of the standard normal distribution."""
 
 Verdicts = Mapping[str, Sequence[str]]
 """task_id → the verdict on each of its samples; `infra_error` says nothing about a program, and counts nowhere."""
@@ -43,17 +40,14 @@ def pass_at_k(n: int, correct: int, k: int) -> float:
     return 1.0 - comb(n - correct, k) / comb(n, k)
 
 
-def wilson_interval(successes: float, n: int) -> tuple[float, float]:
-    """Wilson score interval of a share (1927, equation 3): sound at 0% and 100%, where a bootstrap knows nothing."""
-    share, scale = successes / n, 1 + Z_95**2 / n
-    center = share + Z_95 * Z_95 / (2 * n)
-    margin = Z_95 * sqrt(share * (1 - share) / n + Z_95 * Z_95 / (4 * n * n))
-    # At the ends the formula gives 0 and 1 exactly; floating point misses them by 1e-17.
-    return (center - margin) / scale if successes else 0.0, (center + margin) / scale if successes < n else 1.0
+def wilson_interval(successes: int, n: int) -> tuple[float, float]:
+    """95% Wilson score interval of a share (1927, equation 3): sound at 0% and 100%."""
+    interval = binomtest(successes, n).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def mean_interval(
-    values: npt.ArrayLike, resamples: int = RESAMPLES, random: np.random.Generator | None = None
+    values: npt.ArrayLike, resamples: int = 10_000, random: np.random.Generator | None = None
 ) -> tuple[float, float]:
     """95% percentile bootstrap of a mean: tasks are drawn with replacement, always by the same seed."""
     random = random or np.random.default_rng(0)
@@ -79,7 +73,7 @@ def score_tasks(verdicts: Verdicts, without: Iterable[str] = ()) -> Score | None
         return None
     shares = [pass_at_k(len(passed), sum(passed), 1) for passed in tasks]
     several = any(len(passed) > 1 for passed in tasks)
-    ci95 = mean_interval(shares) if several else wilson_interval(sum(shares), len(tasks))
+    ci95 = mean_interval(shares) if several else wilson_interval(sum(map(sum, tasks)), len(tasks))
     at_1 = len(tasks), sum(shares) / len(tasks), ci95
     of_five = [pass_at_k(len(passed), sum(passed), 5) for passed in tasks if len(passed) >= 5]
     return Score(*at_1, sum(of_five) / len(of_five), mean_interval(of_five), len(of_five)) if of_five else Score(*at_1)
