@@ -225,7 +225,7 @@ BUDGET = {
     ("tasks",): 2300,
     ("iterpref_core/execution",): 4980,  # to be 3600
     ("iterpref_core/inference",): 2540,  # to be 2000
-    ("iterpref_core/storage", "iterpref_core/source_code", "iterpref_core/screening"): 1312,  # to be 1150
+    ("iterpref_core/storage", "iterpref_core/source_code", "iterpref_core/screening"): 1300,  # to be 1150
     ("iterpref_core/*.py",): 1200,  # to be 950
     ("iterpref_core/problems",): 2526,  # to be 2300
     ("iterpref_core/evaluation",): 1960,  # to be 1800
@@ -233,7 +233,7 @@ BUDGET = {
     ("iterpref_core/pairs",): 358,  # to be 330
     ("iterpref_core/localization",): 620,  # to be 560
     ("iterpref_core/validity",): 400,
-    ("iterpref_core/statistics",): 180,  # to be 140
+    ("iterpref_core/statistics",): 154,  # to be 140
     ("iterpref_core/training",): 3530,  # to be 2700
     ("iterpref_core/objectives", "iterpref_core/nanolab"): 720,  # to be 650
     ("iterpref_core/report",): 2745,  # to be 2500

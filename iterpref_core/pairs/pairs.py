@@ -105,7 +105,7 @@ def select_pairs(
     asked = {} if judge is None else {f"judge/{name}": counts[name] for name in ("asked", "asked_again", "unreadable")}
     by_reason = {f"dropped/{reason}": counts[reason] for reason in DROPPED}
     further = {"further_pairs": counts["further"]} if params.rejected == "all" else {}
-    return {"pairs": written, **further, **by_reason, "contaminated": benchmarks.found, **asked}
+    return {"pairs": written, **further, **by_reason, "contaminated": benchmarks.contaminated, **asked}
 
 
 def make_pairs(trajectory: Trajectory, prompt: str, params: PairsParams) -> list[PreferencePair]:

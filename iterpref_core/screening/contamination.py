@@ -155,7 +155,7 @@ class ContaminationIndex:
                 yield self._texts[text][0]
 
 
-class Decontamination:
+class Decontamination(ContaminationIndex):
     """Looks every pair up in benchmarks, and leaves out those that share something with one.
 
     Args:
@@ -169,31 +169,30 @@ class Decontamination:
     """
 
     def __init__(self, benchmarks: Iterable[str], problems: Path, *, drop: bool, pass_over: bool = False) -> None:
+        super().__init__()
         self._files: dict[str, Path] = {}
         self._absent: dict[str, str] = {}
         self._drop = drop
-        self._index = ContaminationIndex()
-        self.found = 0
+        self.contaminated = self.dropped = 0
         for name in dict.fromkeys(benchmarks):
-            if name == HELDOUT:
-                self._add(name, problems)
-                continue
             try:
-                files = find_benchmark(name).files if name in SOURCES else (Path(name),)
+                files = (
+                    find_benchmark(name).files if name in SOURCES else (problems if name == HELDOUT else Path(name),)
+                )
             except DataUnavailableError as error:
                 self._absent[name] = str(error)
                 continue
             for path in files:
                 several = f"{name}/{path.name}" if len(files) > 1 else name
-                self._add(several if name in SOURCES else path.name, path)
+                self._read(several if name in (HELDOUT, *SOURCES) else path.name, path)
         if self._absent:
             reasons = ", ".join(f"{name} ({reason})" for name, reason in self._absent.items())
             if not pass_over:
                 raise InputError(f"cannot check contamination against: {reasons}; say where these tasks are")
             logger.warning("contamination is not checked against: %s", reasons)
 
-    def _add(self, name: str, path: Path) -> None:
-        self._index.add(name, read_benchmark(path, only_heldout=name == HELDOUT))
+    def _read(self, name: str, path: Path) -> None:
+        self.add(name, read_benchmark(path, only_heldout=name == HELDOUT))
         if self.overlaps[name].tasks:
             self._files[name] = path
         elif name == HELDOUT:
@@ -202,21 +201,12 @@ class Decontamination:
         else:
             raise InputError(f"{path}: no task to compare pairs with; give a benchmark's file, or one of {_NAMES}")
 
-    @property
-    def dropped(self) -> int:
-        """Pairs that were left out so far."""
-        return self.found if self._drop else 0
-
-    @property
-    def overlaps(self) -> dict[str, Overlap]:
-        """What was found so far, by benchmark."""
-        return self._index.overlaps
-
     def clean(self, pairs: Iterable[PreferencePair]) -> Iterator[PreferencePair]:
         """The pairs that stay; one is held at a time."""
         for pair in pairs:
-            shared = bool(self._index.find(pair))
-            self.found += shared
+            shared = bool(self.find(pair))
+            self.contaminated += shared
+            self.dropped += shared and self._drop
             if not (shared and self._drop):
                 yield pair
 
@@ -228,7 +218,7 @@ class Decontamination:
             about = {"file": path.name, "sha256": file_digest(path), "tasks": found.tasks, "pairs": found.pairs}
             shown = {"examples": found.examples, "overlapping": sorted(found.overlapping)}
             benchmarks[name] = about | dict(found.kinds) | shown
-        return {"pairs": self.found, "dropped": self.dropped, "benchmarks": benchmarks, "absent": self._absent}
+        return {"pairs": self.contaminated, "dropped": self.dropped, "benchmarks": benchmarks, "absent": self._absent}
 
     def write_report(self, path: Path) -> None:
         """Write the report as JSON."""

@@ -32,15 +32,16 @@ def same_form(code: str, other: str, entry_point: str = "") -> bool:
     >>> same_form("def f(n):\n    return n + 1", "def f(k):\n    return k + 1")  # f(n=1) was a call of the first
     False
     """
-    forms = []
-    for text in (code, other):
-        try:
-            tree = parse_source(text)
-            own = {name for node in ast.walk(tree) for name in _bound(node)} - _asked_for(tree, entry_point)
-            forms.append(ast.dump(_Normalizer(own).visit(tree)))
-        except (SyntaxError, RecursionError):
-            return False
-    return forms[0] == forms[1]
+    try:
+        forms = {_form(parse_source(text), entry_point) for text in (code, other)}
+    except (SyntaxError, RecursionError):
+        return False
+    return len(forms) == 1
+
+
+def _form(tree: ast.Module, entry_point: str) -> str:
+    bound = {name for node in ast.walk(tree) for name in _bound(node)}
+    return ast.dump(_Normalizer(bound - _asked_for(tree, entry_point)).visit(tree))
 
 
 def solution_forms(code: str) -> list[tuple[str, int]]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from scipy.stats import binomtest  # type: ignore[import-untyped]
+from scipy.stats import binomtest, permutation_test  # type: ignore[import-untyped]
 
 from iterpref_core.statistics.pass_at_k import mean_interval
 
@@ -57,14 +58,11 @@ def compare_shares(
         p_value = binomtest(min(gained, lost), tosses).pvalue
         p_worse = binomtest(lost, tosses, alternative="greater").pvalue
     else:
-        low, high = mean_interval(effects, resamples, random)
-        total = effects.sum()
-        flipped = np.array([effects @ random.choice((-1.0, 1.0), size=n) for _ in range(resamples)])
-        # The observed signs are one of the flips, so that no p-value is 0 (Phipson and Smyth 2010).
-        p_value = (1 + (np.abs(flipped) >= abs(total) - ROUNDING).sum()) / (resamples + 1)
-        p_worse = (1 + (flipped <= total + ROUNDING).sum()) / (resamples + 1)
-    ends, difference = (float(low), float(high)), float(effects.sum() / n)
-    return PairedComparison(n, gained, lost, difference, ends, float(p_value), float(p_worse))
+        low, high = mean_interval(effects.tolist(), resamples, random)
+        flips = partial(permutation_test, (effects,), np.sum, permutation_type="samples", n_resamples=resamples)
+        p_value, p_worse = (flips(rng=random, alternative=side).pvalue for side in ("two-sided", "less"))
+    ends = (float(low), float(high))
+    return PairedComparison(n, gained, lost, float(effects.sum() / n), ends, float(p_value), float(p_worse))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -73,7 +71,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
     """
-    order = np.argsort(p_values, kind="stable")
-    corrected = np.empty(len(order))
-    corrected[order] = np.maximum.accumulate(np.sort(p_values) * np.arange(len(order), 0, -1))
-    return [float(p) for p in corrected.clip(max=1.0)]
+    ranks = np.argsort(np.argsort(p_values, kind="stable"))
+    corrected = np.maximum.accumulate(np.sort(p_values) * np.arange(len(ranks), 0, -1)).clip(max=1.0)
+    return [float(p) for p in corrected[ranks]]

@@ -3,12 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import comb
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import binomtest  # type: ignore[import-untyped]
-
 
 Verdicts = Mapping[str, Sequence[str]]
 """task_id → the verdict on each of its samples; `infra_error` says nothing about a program, and counts nowhere."""
@@ -25,7 +22,7 @@ class Score:
     pass_at_5_ci95: tuple[float, float] | None = None
     pass_at_5_n: int | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """As it stands in results.json and summary.json."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
@@ -36,18 +33,11 @@ def pass_at_k(n: int, correct: int, k: int) -> float:
     >>> pass_at_k(n=4, correct=1, k=2)
     0.5
     """
-    assert 0 <= correct <= n >= k >= 1
     return 1.0 - comb(n - correct, k) / comb(n, k)
 
 
-def wilson_interval(successes: int, n: int) -> tuple[float, float]:
-    """95% Wilson score interval of a share (1927, equation 3): sound at 0% and 100%."""
-    interval = binomtest(successes, n).proportion_ci(method="wilson")
-    return float(interval.low), float(interval.high)
-
-
 def mean_interval(
-    values: npt.ArrayLike, resamples: int = 10_000, random: np.random.Generator | None = None
+    values: Sequence[float], resamples: int = 10_000, random: np.random.Generator | None = None
 ) -> tuple[float, float]:
     """95% percentile bootstrap of a mean: tasks are drawn with replacement, always by the same seed."""
     random = random or np.random.default_rng(0)
@@ -65,20 +55,23 @@ def shares_passed(verdicts: Verdicts) -> dict[str, float]:
 def score_tasks(verdicts: Verdicts, without: Iterable[str] = ()) -> Score | None:
     """pass@1, the mean over tasks of the share of samples that passed, `without` some; None where no task is left.
 
-    With several samples of a task the intervals are bootstrapped over tasks.
+    The interval is Wilson's (1927, equation 3), sound at 0% and 100%; with several samples of a task a bootstrap's.
     """
     left_out = set(without)
     tasks = [passed for task_id, passed in _judged(verdicts).items() if task_id not in left_out]
     if not tasks:
         return None
     shares = [pass_at_k(len(passed), sum(passed), 1) for passed in tasks]
-    several = any(len(passed) > 1 for passed in tasks)
-    ci95 = mean_interval(shares) if several else wilson_interval(sum(map(sum, tasks)), len(tasks))
+    if all(len(passed) == 1 for passed in tasks):
+        wilson = binomtest(sum(map(sum, tasks)), len(tasks)).proportion_ci(method="wilson")
+        ci95 = float(wilson.low), float(wilson.high)
+    else:
+        ci95 = mean_interval(shares)
     at_1 = len(tasks), sum(shares) / len(tasks), ci95
     of_five = [pass_at_k(len(passed), sum(passed), 5) for passed in tasks if len(passed) >= 5]
     return Score(*at_1, sum(of_five) / len(of_five), mean_interval(of_five), len(of_five)) if of_five else Score(*at_1)
 
 
 def _judged(verdicts: Verdicts) -> dict[str, list[bool]]:
-    judged = {task_id: [v == "passed" for v in found if v != "infra_error"] for task_id, found in verdicts.items()}
-    return {task_id: passed for task_id, passed in judged.items() if passed}
+    counted = {task_id: [v for v in given if v != "infra_error"] for task_id, given in verdicts.items()}
+    return {task_id: [v == "passed" for v in verdicts] for task_id, verdicts in counted.items() if verdicts}

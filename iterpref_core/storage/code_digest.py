@@ -3,7 +3,7 @@
 import hashlib
 import platform
 from functools import cache
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
 
 
@@ -16,10 +16,7 @@ def code_digest(*packages: str) -> str:
     """
     digest = hashlib.sha256(platform.python_version().encode())
     for package in sorted(packages):
-        spec = find_spec(package)
-        assert spec, f"there is no {package}"
-        assert spec.submodule_search_locations, f"{package} is no package"
-        folder = Path(spec.submodule_search_locations[0])
+        folder = Path(import_module(package).__path__[0])
         for path in sorted(folder.rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
                 digest.update(f"{package}/{path.relative_to(folder)}".encode() + b"\0")

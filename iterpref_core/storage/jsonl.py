@@ -20,12 +20,6 @@ def describe_validation_error(error: ValidationError) -> str:
     """The first problem of a pydantic error as `field 'a.b': what is wrong`."""
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "missing":
-        return f"field '{field}' is missing"
-    if first["type"] == "extra_forbidden":
-        return f"field '{field}' is unknown"
-    if first["type"] == "json_invalid":
-        return f"not valid JSON ({first['ctx']['error']})"
     problem = first["msg"].removeprefix("Value error, ")
     return f"field '{field}': {problem}" if field else problem
 

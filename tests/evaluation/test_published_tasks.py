@@ -24,8 +24,8 @@ def test_hard_is_a_file_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     ("content", "message"),
     [
         ("", "broken.jsonl: holds no task; set BIGCODEBENCH_OVERRIDE_PATH"),
-        ("{}\n", "broken.jsonl:1: field 'task_id' is missing"),
-        (json.dumps(DOUBLE) + "\n{", "broken.jsonl:2:.* not valid JSON"),
+        ("{}\n", "broken.jsonl:1: field 'task_id': Field required"),
+        (json.dumps(DOUBLE) + "\n{", "broken.jsonl:2:.* Invalid JSON"),
         (json.dumps({**DOUBLE, "test": None}), "broken.jsonl:1: field 'test'"),
         (f"{json.dumps(DOUBLE)}\n{json.dumps(DOUBLE)}", "broken.jsonl:2: .*already used on line 1"),
     ],

@@ -76,7 +76,7 @@ def test_a_broken_line_overwrites_nothing(tmp_path: Path) -> None:
     before = (tmp_path / "focal.jsonl").read_bytes()
     with (tmp_path / "pairs.jsonl").open("a") as file:
         file.write('{"task_id": "t", "prompt": "p", "chosen": "c"}\n')
-    with pytest.raises(RecordError, match=r"pairs\.jsonl:4: field 'rejected' is missing"):
+    with pytest.raises(RecordError, match=r"pairs\.jsonl:4: field 'rejected': Field required"):
         localize_pairs(
             tmp_path / "pairs.jsonl",
             section(LocalizationParams, method="line_lcs", empty="keep", max_executions=8, widen_lines=0, seed=1),

@@ -79,7 +79,7 @@ def test_a_gzipped_file_is_read_by_its_suffix(tmp_path: Path) -> None:
     [
         ("jsonl", [SOUND, SOUND], r"in.jsonl:2: field 'task_id': 'own/1' was already used at .*in.jsonl:1;"),
         ("jsonl", [SOUND, {**SOUND, "task_id": "b", "prompt": ""}], r"in.jsonl:2: field 'prompt'"),
-        ("jsonl", [{"task_id": "a", "prompt": "p", "tests": []}], r"in.jsonl:1: field 'entry_point' is missing"),
+        ("jsonl", [{"task_id": "a", "prompt": "p", "tests": []}], r"in.jsonl:1: field 'entry_point': Field required"),
         ("jsonl", [SOUND | {"split": "held-out"}],
          r"in.jsonl:1: field 'split' of 'own/1': no split for own problems 'held-out'; did you mean 'heldout'\?"),
         ("jsonl", [SOUND | {"tests": []}], r"in.jsonl:1: problem 'own/1': field 'tests' is empty"),

@@ -99,7 +99,7 @@ def test_files_without_pairs_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no pair to ingest \(1 dropped/same_program\)"):
         ingest_pairs(source, out)
     source.write_text(json.dumps({"prompt": "p", "chosen": "c"}))
-    with pytest.raises(RecordError, match=r"in.jsonl:1: field 'rejected' is missing"):
+    with pytest.raises(RecordError, match=r"in.jsonl:1: field 'rejected': Field required"):
         ingest_pairs(source, out)
     assert not out.exists()
 

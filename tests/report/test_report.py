@@ -42,7 +42,7 @@ def test_a_bad_input_leaves_the_report_before_as_it_was(experiment: SimpleNamesp
     with experiment.pairs.open("a", encoding="utf-8") as file:
         file.write('{"task_id": "half')
 
-    with pytest.raises(InputError, match=r"pairs\.jsonl:13: not valid JSON"):
+    with pytest.raises(InputError, match=r"pairs\.jsonl:13: Invalid JSON"):
         experiment.build(out)
 
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before

@@ -107,7 +107,7 @@ def test_models_measured_on_different_data_are_not_compared(experiment: SimpleNa
     [
         ("metrics/codeflow.json", None, r"codeflow\.json: no such file; run `dvc repro codeflow`"),
         ("metrics/pairs.json", '{"pairs": "many"}', r"pairs\.json: field 'pairs'"),
-        ("results/dpo/results.json", '{"model": "dpo"}', r"dpo/results\.json: field 'benchmarks' is missing"),
+        ("results/dpo/results.json", '{"model": "dpo"}', r"dpo/results\.json: field 'benchmarks': Field required"),
         ("dvc.lock", "stages: []", r"dvc\.lock: not a dvc\.lock"),
     ],
 )

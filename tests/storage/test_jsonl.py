@@ -28,8 +28,8 @@ def test_records_survive_a_round_trip(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"task_id": "a"', "not valid JSON"),
-        ('{"task_id": "a", "prompt": "p", "chosen": "c"}', "field 'rejected' is missing"),
+        ('{"task_id": "a"', "Invalid JSON"),
+        ('{"task_id": "a", "prompt": "p", "chosen": "c"}', "field 'rejected': Field required"),
         ('{"task_id": "a", "prompt": "p", "chosen": "c", "rejected": 3}', "field 'rejected'"),
         ('{"task_id": "t", "prompt": "p", "chosen": "c", "rejected": "r"}', "already used on line 1"),
     ],
@@ -49,10 +49,13 @@ PROBLEM = '{"task_id": "t", "prompt": "p", "entry_point": "f", "tests": [%s]%s}'
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (PROBLEM % ("", ', "hiden_tests": []'), "p.jsonl:1: field 'hiden_tests' is unknown; such a record is {"),
-        (PROBLEM % ('{"kind": "io", "call": "f(1)"}', ""), "p.jsonl:1: field 'tests.0.io.expected' is missing"),
-        (PROBLEM % ("1 2", ""), "not valid JSON (expected `,` or `]` at line 1 column 65)"),
-        (PROBLEM % ("[" * 5000, ""), "not valid JSON (recursion limit exceeded"),
+        (
+            PROBLEM % ("", ', "hiden_tests": []'),
+            "field 'hiden_tests': Extra inputs are not permitted; such a record is {",
+        ),
+        (PROBLEM % ('{"kind": "io", "call": "f(1)"}', ""), "p.jsonl:1: field 'tests.0.io.expected': Field required"),
+        (PROBLEM % ("1 2", ""), "Invalid JSON: expected `,` or `]` at line 1 column 65"),
+        (PROBLEM % ("[" * 5000, ""), "Invalid JSON: recursion limit exceeded"),
     ],
 )
 def test_a_message_says_what_is_wrong_and_what_is_expected(tmp_path: Path, line: str, message: str) -> None:

@@ -263,7 +263,7 @@ def test_the_lineage_of_a_model_that_was_trained_twice_names_both_trainings_and_
     assert model_fingerprint(first) == weights
     assert read_lineage(first) is None
     (first / LINEAGE).write_text("{}")
-    with pytest.raises(InputError, match=r"lineage\.json: field 'base' is missing"):
+    with pytest.raises(InputError, match=r"lineage\.json: field 'base': Field required"):
         read_lineage(first)
 
 

@@ -73,11 +73,11 @@ def test_tests_beyond_what_can_be_read_are_left_out_whole_and_counted() -> None:
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [
-        ("Fine tests!", "not valid JSON"),
-        ("", "not valid JSON"),
-        ('Here: {"reason": "r", "accuracy": 5, "effectiveness": 5, "reasonableness": 5}', "not valid JSON"),
-        ('{"reason": "r", "accuracy": 5, "effectiveness": 5}', "'reasonableness' is missing"),
-        ('{"accuracy": 5, "effectiveness": 5, "reasonableness": 5}', "'reason' is missing"),
+        ("Fine tests!", "Invalid JSON"),
+        ("", "Invalid JSON"),
+        ('Here: {"reason": "r", "accuracy": 5, "effectiveness": 5, "reasonableness": 5}', "Invalid JSON"),
+        ('{"reason": "r", "accuracy": 5, "effectiveness": 5}', "'reasonableness': Field required"),
+        ('{"accuracy": 5, "effectiveness": 5, "reasonableness": 5}', "'reason': Field required"),
         ('{"reason": "r", "accuracy": 6, "effectiveness": 5, "reasonableness": 5}', "'accuracy'"),
         ('{"reason": "r", "accuracy": 0, "effectiveness": 5, "reasonableness": 5}', "'accuracy'"),
         ('{"reason": "r", "accuracy": "5", "effectiveness": 5, "reasonableness": 5}', "'accuracy'"),
@@ -106,4 +106,4 @@ def test_the_judge_is_asked_once_more_and_told_why_and_what_stays_unreadable_is_
     assert second is not None
     assert third is None
     assert counts == {"asked": 3, "asked_again": 2, "unreadable": 1}
-    assert "not valid JSON" in judge.requests[3].prompt
+    assert "Invalid JSON" in judge.requests[3].prompt

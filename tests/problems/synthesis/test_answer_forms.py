@@ -22,7 +22,7 @@ def test_packages_are_what_is_imported() -> None:
 
 
 BAD = {
-    "prose": ("Here: " + write_answer(PROGRAM), "not valid JSON"),
+    "prose": ("Here: " + write_answer(PROGRAM), "Invalid JSON"),
     "another field": (write_answer(PROGRAM, packages=[]), "'packages'"),
     "no program": (write_answer({"test": TEST}), "'solution'"),
     "no Python": (write_answer(PROGRAM | {"solution": "def f(:"}), "solution is not valid.*line 1"),

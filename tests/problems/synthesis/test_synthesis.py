@@ -124,7 +124,7 @@ def test_seed_code_that_is_none_is_refused(tmp_path: Path, params: SynthesisPara
     for name, error, message in [
         ("empty", InputError, "no feature was found in 0 programs"),
         ("absent", InputError, "no such file"),
-        ("bad.jsonl", RecordError, r"bad.jsonl:1: field 'code' is missing; such a record is"),
+        ("bad.jsonl", RecordError, r"bad.jsonl:1: field 'code': Field required; such a record is"),
         ("latin", InputError, r"a\.py:1:3: not UTF-8"),
     ]:
         with pytest.raises(error, match=message):
