@@ -124,27 +124,6 @@ def test_imports_have_no_cycle() -> None:
     assert cycle is None
 
 
-def test_a_file_s_name_is_of_one_idea() -> None:
-    """A stage's name stands in flows, tasks and the core; no other name stands twice."""
-    named: dict[str, list[str]] = {}
-    for path in MODULES.values():
-        named.setdefault(path.name, []).append(str(path.relative_to(ROOT)))
-    del named["__init__.py"]
-    twice = {
-        name: paths for name, paths in named.items() if len(paths) > 1 and name.removesuffix(".py") not in CORE[-2]
-    }
-    assert twice == {}
-
-
-def test_no_two_public_classes_share_a_name() -> None:
-    named: dict[str, list[str]] = {}
-    for module in MODULES:
-        for node in parsed(module).body:
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                named.setdefault(node.name, []).append(module)
-    assert {name: modules for name, modules in named.items() if len(modules) > 1} == {}
-
-
 def test_the_core_knows_no_orchestration() -> None:
     wrong = []
     for module in [name for name in MODULES if name.startswith("iterpref_core")]:
@@ -154,14 +133,6 @@ def test_the_core_knows_no_orchestration() -> None:
         known = {name.partition(".")[0] for name in imported} & {"prefect", "dvc", "mlflow"}
         wrong += [f"{module} imports {name}" for name in known]
     assert wrong == []
-
-
-def test_flows_have_real_annotations() -> None:
-    """Prefect reads a served flow's annotations; postponed ones break it."""
-    flows = sorted((ROOT / "flows").glob("*.py"))
-    postponed = [flow.name for flow in flows if "from __future__ import annotations" in flow.read_text("utf-8")]
-    assert flows
-    assert postponed == []
 
 
 def stages() -> dict[str, list[Path]]:
@@ -250,17 +221,3 @@ def test_no_part_of_the_product_outgrows_its_budget() -> None:
 
     outgrown = {places: size for places, most in BUDGET.items() if (size := sum(map(lines, places))) > most}
     assert outgrown == {}
-
-
-def test_every_module_is_in_a_part_with_a_budget() -> None:
-    parts = [ROOT / place for places in BUDGET for place in places]
-    folders, roots = (
-        [part for part in parts if part.name != "*.py"],
-        {part.parent for part in parts if part.name == "*.py"},
-    )
-    free = [
-        name
-        for name, path in MODULES.items()
-        if path.parent not in roots and not any(path.is_relative_to(folder) for folder in folders)
-    ]
-    assert free == []

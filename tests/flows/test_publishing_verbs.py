@@ -4,9 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForCausalLM
-
 from iterpref_core.config import load_params
 from iterpref_core.inference.local.model_lineage import read_lineage, write_lineage
 from iterpref_core.records import FocalSpans, ModelLineage, PreferencePair
@@ -60,16 +57,6 @@ def test_a_model_is_exported_with_a_card(iterpref: Iterpref, word_model: Path) -
     assert read_lineage(Path("again")) == lineage
     code, _, err = iterpref("export", "--model", "alone", "--out", "again")
     assert (code, "is not empty" in err) == (2, True)
-
-
-def test_adapters_are_merged(iterpref: Iterpref, word_model: Path) -> None:
-    base = AutoModelForCausalLM.from_pretrained(word_model)
-    adapted = get_peft_model(base, LoraConfig(r=2, target_modules="all-linear", task_type="CAUSAL_LM"))
-    adapted.peft_config["default"].base_model_name_or_path = str(word_model)
-    adapted.save_pretrained("adapter")
-    assert iterpref("export", "--model", "adapter", "--out", "merged")[0] == 0
-    assert not Path("merged/adapter_config.json").exists()
-    assert Path("merged/model.safetensors").exists()
 
 
 def test_pairs_are_exported_with_what_the_summary_says_of_them(iterpref: Iterpref) -> None:

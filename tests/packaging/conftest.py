@@ -1,15 +1,27 @@
 """What the tests of packaging share."""
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.once import made_once
-from tests.packaging.clean_environment import build_distributions
 from tests.settings import ROOT
 
 
 @pytest.fixture(scope="session")
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the wheel and the sdist of this checkout."""
-    return made_once(tmp_path_factory, "distributions", lambda folder: build_distributions(ROOT, folder))
+    """A folder with the wheel and the sdist of this checkout, built from a copy of the sources, without a network."""
+
+    def build(folder: Path) -> None:
+        source = folder / "source"
+        shutil.copytree(ROOT / "iterpref_core", source / "iterpref_core", ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff", "MANIFEST.in"):
+            shutil.copy2(ROOT / name, source)
+        for kind in ("sdist", "wheel"):
+            program = f"import sys; from setuptools import build_meta; build_meta.build_{kind}(sys.argv[1])"
+            subprocess.run([sys.executable, "-c", program, folder], cwd=source, check=True, capture_output=True)
+
+    return made_once(tmp_path_factory, "distributions", build)

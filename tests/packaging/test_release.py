@@ -8,7 +8,6 @@ import tomllib
 import zipfile
 from pathlib import Path
 
-import pytest
 import yaml
 
 from tests.settings import ROOT
@@ -18,8 +17,6 @@ CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
 
 
 def check(folder: Path) -> "subprocess.CompletedProcess[str]":
-    if subprocess.run(["git", "rev-parse"], cwd=ROOT, capture_output=True, check=False).returncode:
-        pytest.skip("this is no git repository: nothing says which files belong to the packages")
     command = [sys.executable, ROOT / "environments/check_release.py", folder]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 

@@ -1,10 +1,8 @@
-"""Files that a host of repositories and git's hooks read: they are valid, and do what the Makefile does."""
+"""Files that a host of repositories reads: they are valid, and run what the Makefile does."""
 
-import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -20,11 +18,6 @@ SCHEMAS = {
 }
 
 
-def load(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return content
-
-
 @pytest.mark.parametrize("schema", SCHEMAS)
 def test_a_file_is_what_its_format_asks_for(schema: str) -> None:
     checker = Path(sys.executable).with_name("check-jsonschema")
@@ -34,17 +27,9 @@ def test_a_file_is_what_its_format_asks_for(schema: str) -> None:
 
 
 def test_the_workflow_runs_what_ci_runs_on_every_python_that_is_allowed() -> None:
-    workflow = load(ROOT / ".github/workflows/checks.yaml")
+    workflow = yaml.safe_load((ROOT / ".github/workflows/checks.yaml").read_text(encoding="utf-8"))
     tests = workflow["jobs"]["tests"]
     assert tests["steps"][-1] == {"run": ".ci/run"}
     allowed = SpecifierSet(PROJECT["requires-python"])
     assert tests["strategy"]["matrix"]["python"] == [f"3.{minor}" for minor in range(40) if f"3.{minor}" in allowed]
     assert workflow["permissions"] == {"contents": "read"}
-
-
-def test_hooks_are_the_linters_of_make_check() -> None:
-    recipe = re.search(r"(?m)^check:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(encoding="utf-8"))
-    assert recipe
-    linters = [line.strip().replace("$(BIN)", ".venv/bin") for line in recipe[1].splitlines()]
-    hooks = load(ROOT / ".pre-commit-config.yaml")["repos"][0]["hooks"]
-    assert [hook["entry"] for hook in hooks] == linters

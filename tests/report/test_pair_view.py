@@ -1,10 +1,10 @@
 """Pairs with their error region: the marks are where the spans are, and no text of a model becomes markup."""
 
 import re
+from html import escape
 from pathlib import Path
 
 import pytest
-from markupsafe import escape
 from rich.console import Console
 
 from iterpref_core.records import FocalSpans, PreferencePair, Span
@@ -57,7 +57,7 @@ def test_page_holds_the_programs_as_they_are_and_nothing_of_them_as_markup(tmp_p
     write_html([pair, PAIR.model_copy(update={"task_id": "t/2"})], regions, tmp_path / "pairs.html")
     page = (tmp_path / "pairs.html").read_text(encoding="utf-8")
     for text in (hostile[11:-1], pair.prompt):
-        assert escape(text) in page
+        assert escape(text).replace("&#x27;", "&#39;") in page
     assert not re.search("<(script|img)", page)
     assert page.count("<del") == 1
     assert "D− is empty" in page

@@ -32,13 +32,6 @@ def test_the_graph_is_that_of_dvc(graph: dict) -> None:  # type: ignore[type-arg
         select_stages(graph, ("traning",))
 
 
-def test_beta_is_no_parameter_of_sft(graph: dict) -> None:  # type: ignore[type-arg]
-    """A change of beta trains the preference objectives anew, and SFT, which reads none, stays."""
-    trained = {name: stage.params for name, stage in graph.items() if name.startswith("training@")}
-    assert {name for name, params in trained.items() if "training.beta" not in params} == {"training@sft"}
-    assert all(f"training.objectives.{name.partition('@')[2]}" in params for name, params in trained.items())
-
-
 def test_versions_of_libraries_are_dependencies() -> None:
     """After an upgrade of trl, trainings are stale: the versions are those of the lock, and stages depend on them."""
     versions = yaml.safe_load((ROOT / "environments/versions.yaml").read_text(encoding="utf-8"))

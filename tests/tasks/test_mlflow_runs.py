@@ -190,7 +190,7 @@ def _train_and_die() -> None:
     os._exit(9)
 
 
-def test_a_training_shows_its_curve_while_it_runs_and_is_called_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_shows_its_curve_while_it_runs_once_and_is_called_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mlflow_runs, "LIVE_AFTER_S", 0.0)
     Server()
     training = multiprocessing.get_context("fork").Process(target=_train_and_die)
@@ -198,20 +198,12 @@ def test_a_training_shows_its_curve_while_it_runs_and_is_called_killed(monkeypat
     training.join()
     found = runs()["training@sft"]
     assert (found.info.status, found.data.metrics) == ("RUNNING", {"loss": 3.0})
-    finish("problems", {"problems": 9})
-    log_stage("problems")
-    log_missing("merry-otter")
-    assert runs()["training@sft"].info.status == "KILLED"
-
-
-def test_a_live_curve_is_not_logged_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mlflow_runs, "LIVE_AFTER_S", 0.0)
-    curve = LiveCurve("training@sft")
+    curve = LiveCurve("training@dpo")
     curve({"loss": 3.0}, 1)
-    curve({"loss": 2.0}, 2)
-    finish("training@sft", {"loss": 2.5}, CURVE)
-    log_stage("training@sft")
+    finish("training@dpo", {"loss": 2.5}, CURVE)
+    log_stage("training@dpo")
     log_missing("merry-otter")
-    run = runs()["training@sft"]
-    assert run.info.status == "FINISHED"
-    assert len(Server().client.get_metric_history(run.info.run_id, "loss")) == 2
+    found = runs()
+    assert (found["training@sft"].info.status, found["training@dpo"].info.status) == ("KILLED", "FINISHED")
+    points = Server().client.get_metric_history(found["training@dpo"].info.run_id, "loss")
+    assert [(point.step, point.value) for point in points] == [(1, 3.0), (2, 2.0)]

@@ -16,8 +16,12 @@ DEMO = {
 }
 
 
-def run_all(graph: Mapping[str, Stage], slots: Slots) -> tuple[dict[str, Slot], set[frozenset[str]]]:
-    """Run every stage in a thread of its own; returns their slots, and which accelerated ones were at work together."""
+def run_all(graph: Mapping[str, Stage], slots: Slots, most: int) -> tuple[dict[str, Slot], set[frozenset[str]]]:
+    """Run every stage in a thread of its own; returns their slots, and which accelerated ones were at work together.
+
+    An accelerated one waits until so many are, as they are to be.
+    """
+    met = threading.Barrier(most)
     given: dict[str, Slot] = {}
     running: set[str] = set()
     together = set()
@@ -26,15 +30,16 @@ def run_all(graph: Mapping[str, Stage], slots: Slots) -> tuple[dict[str, Slot], 
         with slots.take(name) as slot:
             given[name] = slot
             running.add(name)
-            together.add(frozenset(name for name in running if graph[name].accelerated))
-            threading.Event().wait(0.05)
+            together.add(frozenset(name for name in tuple(running) if graph[name].accelerated))
+            if graph[name].accelerated:
+                met.wait(30)
             running.remove(name)
 
     threads = [threading.Thread(target=run, args=(name,)) for name in graph]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     return given, together
 
 
@@ -50,7 +55,7 @@ def run_all(graph: Mapping[str, Stage], slots: Slots) -> tuple[dict[str, Slot], 
 def test_accelerated_stages_have_cards_of_their_own(
     cards: tuple[str, ...], spread: tuple[str, ...], most: int, each: int
 ) -> None:
-    given, together = run_all(DEMO, Slots(DEMO, jobs=2, cores=4, cards=cards, spread=spread))
+    given, together = run_all(DEMO, Slots(DEMO, jobs=2, cores=4, cards=cards, spread=spread), most)
     assert max(map(len, together)) == most
     assert {name: len(slot.cards) for name, slot in given.items()} == {
         "problems": 0, "training@sft": each, "training@dpo": each, "report": 0,
