@@ -8,7 +8,7 @@ TOOLS := .venv/.installed-tests
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all retest check ui bench vllm bigcodebench docs lock release clean
+.PHONY: help demo test test-all check ui bench vllm bigcodebench docs lock release clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -27,9 +27,6 @@ test: $(TOOLS) ## run the tests, as before a commit; TESTS="tests/report tests/t
 
 test-all: $(TOOLS) ## run all tests: servers are killed, nodes lost, disks filled and processes starved, too
 	$(PYTEST)
-
-retest: $(TOOLS) ## run the tests that failed last time once more, one after another
-	$(BIN)/python -m pytest --numprocesses 1 --dist loadgroup --last-failed --last-failed-no-failures none
 
 check: $(TOOLS) ## lint and types
 	$(BIN)/ruff check .

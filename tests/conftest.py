@@ -2,9 +2,10 @@
 
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -115,3 +116,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The tests that take minutes start first; everything else keeps its order."""
     items.sort(key=lambda item: item.path.parent.name != "pipeline")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say for want of what how many tests were skipped."""
+    reasons = Counter(str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", ()))
+    for reason, count in reasons.most_common():
+        terminalreporter.write_line(f"{count:5} {reason}")

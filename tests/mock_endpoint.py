@@ -63,7 +63,7 @@ class MockEndpoint:
         self.asked: Counter[str] = Counter()
         """Calls by digest of their body."""
         self.answered: Counter[str] = Counter()
-        """Whole answers sent, with text, by digest of the body."""
+        """Answers with text that were sent whole, unless the client was gone, by digest of the body."""
         self.repeated = 0
         """Calls whose body had been answered before."""
         self.faults: Counter[str] = Counter()
@@ -110,9 +110,9 @@ class MockEndpoint:
             return await _send_half(request, content)
         response = web.Response(body=content, content_type="application/json")
         if fault is None:
+            self.answered[digest] += 1  # before its client can have kept it
             await response.prepare(request)
             await response.write_eof()
-            self.answered[digest] += 1
         return response
 
     def _completion(self, asked: dict[str, Any], *, empty: bool) -> bytes:

@@ -127,7 +127,8 @@ def test_kill_9_at_ten_moments_loses_calls_in_flight_and_nothing_else(
                 time.sleep(chance.random() * 0.02)
                 os.kill(pid, signal.SIGKILL)
                 assert parent.stdout.readline() == f"{-signal.SIGKILL}\n"
-                time.sleep(0.1)  # the server notices that nobody is there any more
+                while mock.in_flight:  # the server notices that nobody is there any more
+                    time.sleep(0.01)
                 lost.append(len(mock.answered) - len(stored(folder)))
             received = stored(folder)
             print("live", file=parent.stdin, flush=True)
