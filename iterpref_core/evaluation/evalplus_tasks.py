@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from iterpref_core.execution.programs import Judge
-from iterpref_core.execution.sandbox.encoding import Digest, is_long, summarize
-from iterpref_core.execution.verdicts import is_close
+from iterpref_core.execution.rewriting import is_close
+from iterpref_core.execution.sandbox.encoding import Digest
 from iterpref_core.records import Record
 
 Dataset = Literal["humaneval", "mbpp"]
@@ -76,7 +76,6 @@ def judge_of(
     from evalplus.eval import _digit_distance_nums, _poly, _surface_Area
 
     tolerances = _tolerances(expected, atol)
-    digests = {index: summarize(wanted, lenient=True) for index, wanted in enumerate(expected) if is_long(wanted)}
     as_set = result_function(dataset, entry_point) == "set"
     further: dict[str, Callable[[Sequence[Any], Any], bool]] = {
         "are_equivalent": lambda _, _actual: True,
@@ -88,10 +87,8 @@ def judge_of(
 
     def judge(index: int, actual: Any) -> bool:
         wanted = expected[index]
-        if isinstance(wanted, Digest):
-            return isinstance(actual, Digest) and actual == wanted
-        if isinstance(actual, Digest):
-            return actual == (digests.get(index) or summarize(wanted, lenient=True))
+        if isinstance(wanted, Digest) or isinstance(actual, Digest):
+            return type(wanted) is type(actual) and actual == wanted
         try:
             if dataset == "humaneval" and entry_point == "find_zero":
                 return bool(abs(_poly(*inputs[index], actual)) <= atol)

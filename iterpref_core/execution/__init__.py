@@ -7,7 +7,6 @@ from iterpref_core.execution.engine import ENGINE, Engine
 from iterpref_core.execution.engine_factory import limits_of, open_executor
 from iterpref_core.execution.executor import Executor
 from iterpref_core.execution.isolation import LayerReport, probe_isolation
-from iterpref_core.execution.probes import AttackReport, probe_attacks
 from iterpref_core.execution.programs import (
     REFERENCE_FACTOR,
     Coverage,
@@ -24,7 +23,6 @@ from iterpref_core.execution.samples import check_tests, execute_samples, progra
 __all__ = [
     "ENGINE",
     "REFERENCE_FACTOR",
-    "AttackReport",
     "Coverage",
     "Engine",
     "Executor",
@@ -39,7 +37,6 @@ __all__ = [
     "execute_samples",
     "limits_of",
     "open_executor",
-    "probe_attacks",
     "probe_isolation",
     "program_of",
     "reference_outcomes",

@@ -15,10 +15,10 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any
 
-from iterpref_core.execution.rewriting import is_test_case, parse_literal
+from iterpref_core.execution.rewriting import COMPARING_METHODS, is_test_case, literal
 from iterpref_core.execution.steps import INSIDE, Step
+from iterpref_core.source_code.syntax_tree import parse
 
 _OPPOSITE = {
     "assertIs": "assertIsNot", "assertIsNone": "assertIsNotNone",
@@ -26,17 +26,13 @@ _OPPOSITE = {
     "assertNotEqual": "assertEqual", "assertNotIn": "assertIn",
 }  # fmt: skip
 _OPPOSITE |= {name: other for other, name in _OPPOSITE.items()}
-_SECOND = frozenset({"assertGreater", "assertGreaterEqual", "assertLess", "assertLessEqual"})
-_EQUAL = frozenset(
-    f"assert{name}" for name in
-    ("Equal", "Equals", "ListEqual", "TupleEqual", "DictEqual", "SetEqual", "SequenceEqual", "MultiLineEqual",
-     "CountEqual", "AlmostEqual", "AlmostEquals")
+_CLOSE = ("assertAlmostEqual", "isclose", "allclose")
+_EQUAL = ("assertCountEqual", *_CLOSE, *(name for name, how in COMPARING_METHODS.items() if how is ast.Eq))
+_NEVER_SECOND = ("assertGreater", "assertGreaterEqual", "assertLess", "assertLessEqual")
+_LIBRARY_EQUAL = (
+    "assert_allclose", "assert_almost_equal", "assert_array_almost_equal", "assert_array_equal", "assert_equal",
+    "assert_frame_equal", "assert_series_equal",
 )  # fmt: skip
-_LIBRARY_EQUAL = frozenset(
-    {"assert_allclose", "assert_almost_equal", "assert_array_almost_equal", "assert_array_equal", "assert_equal",
-     "assert_frame_equal", "assert_series_equal"}
-)  # fmt: skip
-_CLOSE = frozenset({"isclose", "allclose"})
 _UNLIKELY = ast.Name("BufferError", ast.Load())
 _FAR = 10**6
 """How many times further off a number is that is compared with a tolerance."""
@@ -47,21 +43,18 @@ class Change:
     """Steps with other expectations, in the place of those that are judged inside.
 
     Attributes:
-        steps: what to run; as many as there were.
+        steps: what to run.
         must_fail: by the number of a step, `Class.method` of the tests that were changed; empty where the step is one.
     """
 
     steps: tuple[Step, ...]
     must_fail: dict[int, frozenset[str]]
 
-    @property
-    def size(self) -> int:
-        """How many tests were changed."""
-        return sum(max(1, len(names)) for names in self.must_fail.values())
-
 
 def changed(steps: Sequence[Step], seed: str) -> Change | None:
     """Other expectations for the steps that are judged inside; None if there is nothing to change.
+
+    Two tests are changed at least, if only by changing one twice: a coin would have to fall the right way three times.
 
     Args:
         steps: of a program's tests.
@@ -70,17 +63,19 @@ def changed(steps: Sequence[Step], seed: str) -> Change | None:
     random = Random(seed)
     found: list[Step] = []
     must_fail: dict[int, frozenset[str]] = {}
-    for number, step in enumerate(steps):
+    for step in [*steps, *steps]:
+        if len(found) >= len(steps) and sum(max(1, len(names)) for names in must_fail.values()) != 1:
+            break
         other = _changed_step(step, random) if step.kind in INSIDE else None
-        found.append(other[0] if other else step)
         if other:
-            must_fail[number] = other[1]
+            must_fail[len(found)] = other[1]
+        found.append(other[0] if other else step)
     return Change(tuple(found), must_fail) if must_fail else None
 
 
 def _changed_step(step: Step, random: Random) -> tuple[Step, frozenset[str]] | None:
     try:
-        tree = ast.parse(step.source)
+        tree = parse(step.source)
         names = _change_module(tree, random, whole=step.kind != "check")
         source = ast.unparse(ast.fix_missing_locations(tree))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -142,29 +137,25 @@ def _places(body: list[ast.stmt]) -> Iterator[tuple[list[ast.stmt], int]]:
     for number, node in enumerate(body):
         if isinstance(node, ast.Return | ast.Raise | ast.Break | ast.Continue):
             return
-        if isinstance(node, ast.Assert | ast.Expr) or (isinstance(node, ast.With) and "raises(" in _head(node).lower()):
-            yield body, number
-        elif isinstance(node, ast.For | ast.With):
-            yield from _places(node.body)
-        elif _is_main(node):
-            assert isinstance(node, ast.If)
-            yield from _places(node.body)
+        yield body, number
+        if isinstance(node, ast.For | ast.With) or _is_main(node):
+            yield from () if _expects_an_error(node) else _places(node.body)  # type: ignore[attr-defined]
 
 
-def _head(node: ast.With) -> str:
-    return "".join(ast.unparse(item) for item in node.items)
+def _expects_an_error(node: ast.stmt) -> bool:
+    return isinstance(node, ast.With) and "raises(" in "".join(map(ast.unparse, node.items)).lower()
 
 
 def _other(node: ast.stmt, random: Random) -> ast.stmt | None:
     """The assertion with another expectation; None if it is none."""
     node = copy.deepcopy(node)
     match node:
-        case ast.With(items=[ast.withitem(ast.Call(args=[_, *_] as args)), *_]):
+        case ast.With(items=[ast.withitem(ast.Call(args=[_, *_] as args)), *_]) if _expects_an_error(node):
             args[0] = _UNLIKELY
         case ast.Assert():
             node.test = _other_condition(node.test, random)
-        case ast.Expr(ast.Call(func=ast.Attribute() | ast.Name()) as call):
-            return node if call.args and _change_call(call, random) else None
+        case ast.Expr(ast.Call(func=ast.Attribute() | ast.Name(), args=[_, *_]) as call) if _change_call(call, random):
+            pass
         case _:
             return None
     return node
@@ -174,9 +165,10 @@ def _change_call(call: ast.Call, random: Random) -> bool:
     """Change what a method or function that asserts something asks for, in place; False if it is none."""
     function, args = call.func, call.args
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    name = name.replace("Equals", "Equal")
     if name in _EQUAL and len(args) >= 2:
-        _other_side(args, random, _FAR if "Almost" in name else 1)
-    elif name in _LIBRARY_EQUAL | _SECOND and len(args) >= 2:
+        _other_side(args, random, _FAR if name in _CLOSE else 1)
+    elif name in (*_LIBRARY_EQUAL, *_NEVER_SECOND) and len(args) >= 2:
         args[1] = _never(args[1])
     elif name == "assertIn":
         args[0] = _never(args[0])
@@ -191,24 +183,6 @@ def _change_call(call: ast.Call, random: Random) -> bool:
     return True
 
 
-def _not(node: ast.expr) -> ast.expr:
-    return ast.UnaryOp(ast.Not(), node)
-
-
-def _never(node: ast.expr) -> ast.expr:
-    """An expression for what no value that was right can be compared with, or be in."""
-    return ast.Tuple([node, ast.Constant(None)], ast.Load())
-
-
-def _unequal(node: ast.expr, random: Random, far: int) -> ast.expr:
-    """An expression for a value of the same type, if that has items or is a number, that is not equal to this one."""
-    step = far * random.randint(2, 9)
-    if not any(isinstance(part, ast.Call | ast.Name | ast.Attribute) for part in ast.walk(node)):
-        return ast.BinOp(node, ast.Add(), ast.Constant(step))
-    other = f"(lambda v: v + {step} if isinstance(v, (int, float, complex)) else type(v)([*v, {step}]))"
-    return ast.Call(ast.parse(other, mode="eval").body, [node], [])
-
-
 def _other_condition(node: ast.expr, random: Random) -> ast.expr:
     match node:
         case ast.BoolOp(op=ast.And(), values=values):
@@ -220,52 +194,57 @@ def _other_condition(node: ast.expr, random: Random) -> ast.expr:
             _other_side(sides, random)
             node.left, node.comparators = sides[0], sides[1:]
             return node
-        case ast.Compare(left=left, ops=[ast.Lt() | ast.LtE() | ast.Gt() | ast.GtE()], comparators=[right]):
-            if any(isinstance(part, ast.Call) for part in ast.walk(left)):
-                node.comparators = [_never(right)]
+        case ast.Compare(left=left, ops=[ast.Lt() | ast.LtE() | ast.Gt() | ast.GtE() | ast.In() as how]):
+            if not isinstance(how, ast.In) and any(isinstance(part, ast.Call) for part in ast.walk(left)):
+                node.comparators = [_never(node.comparators[0])]
             else:
                 node.left = _never(left)
             return node
-        case ast.Compare(left=left, ops=[ast.In()]):
-            node.left = _never(left)
+        case ast.Call(args=[_, _, *_]) if ast.unparse(node.func).rpartition(".")[2] in _CLOSE:
+            _other_side(node.args, random, _FAR)
             return node
-        case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name), args=args) if name in _CLOSE and len(args) > 1:
-            _other_side(args, random, _FAR)
-            return node
-    return _not(node)
+    return ast.UnaryOp(ast.Not(), node)
+
+
+def _never(node: ast.expr) -> ast.expr:
+    """An expression for what no value that was right can be compared with, or be in."""
+    return ast.Tuple([node, ast.Constant(None)], ast.Load())
 
 
 def _other_side(sides: list[ast.expr], random: Random, far: int = 1) -> None:
     """Another literal for the one of two sides that is one; where none is, what the second is not."""
     for place in (1, 0):
         try:
-            value = parse_literal(ast.unparse(sides[place]))
+            sides[place] = _other_literal(sides[place], literal(sides[place]), random, far)
         except ValueError:
             continue
-        sides[place] = ast.parse(repr(_other_value(value, random, far)), mode="eval").body
         return
-    sides[1] = _unequal(sides[1], random, far)
-
-
-def _other_value(value: Any, random: Random, far: int) -> Any:
-    """A value of the same type; a number is another by a few times `far`."""
     step = far * random.randint(2, 9)
-    if isinstance(value, bool) or value is None:
-        other: Any = step if value is None else not value
-    elif isinstance(value, int | float | complex):
-        size = 1 if isinstance(value, int) and far == 1 else max(1, abs(value))
-        other = value + step * size if math.isfinite(size) else 1.0
-    elif isinstance(value, str):
-        other = value + random.choice("aeinrst")
-    elif isinstance(value, bytes):
-        other = value + b"a"
-    elif isinstance(value, dict):
-        key = random.choice(sorted(value, key=repr)) if value else step
-        other = {**value, key: _other_value(value.get(key), random, far)}
-    elif isinstance(value, list | tuple):
-        place = random.randrange(len(value)) if value else 0
-        item = _other_value(value[place] if value else None, random, far)
-        other = type(value)([*value[:place], item, *value[place + 1 :]])
-    else:
-        other = value | {step + max((n for n in value if isinstance(n, int)), default=0)}
-    return other
+    if not any(isinstance(part, ast.Call | ast.Name | ast.Attribute) for part in ast.walk(sides[1])):
+        sides[1] = ast.BinOp(sides[1], ast.Add(), ast.Constant(step))
+        return
+    other = f"(lambda v: v + {step} if isinstance(v, (int, float, complex)) else type(v)([*v, {step}]))"
+    sides[1] = ast.Call(parse(other, "eval").body, [sides[1]], [])
+
+
+def _other_literal(node: ast.expr, value: object, random: Random, far: int) -> ast.expr:
+    """A literal of the same type with another value: one constant in it is another, by a few times `far`."""
+    step = far * random.randint(2, 9)
+    constants = [part for part in ast.walk(node) if isinstance(part, ast.Constant)]
+    if not constants or (isinstance(value, float) and not math.isfinite(value)):
+        items: dict[type, object] = {list: [step], tuple: (step,), set: {step}, dict: {step: step}}
+        return parse(repr(items.get(type(value), 1.0)), "eval").body  # type: ignore[no-any-return]
+    constant = random.choice(constants)
+    match constant.value:
+        case bool():
+            constant.value = not constant.value
+        case int() | float() | complex() as number:
+            size = 1 if isinstance(number, int) and far == 1 else max(1, abs(number))
+            constant.value = number + step * size
+        case str():
+            constant.value += random.choice("aeinrst")
+        case bytes():
+            constant.value += b"a"
+        case _:
+            constant.value = step
+    return node

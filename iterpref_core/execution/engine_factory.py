@@ -15,15 +15,10 @@ def limits_of(params: ExecutionParams) -> Limits:
     return Limits(**params.model_dump(include={field.name for field in fields(Limits)}))
 
 
-def environments_of(params: ExecutionParams) -> dict[str, Environment]:
-    """The interpreters besides this one that tests may ask for, by name."""
-    return {name: Environment(found.python, found.paths) for name, found in params.environments.items()}
-
-
 def open_executor(
     params: ExecutionParams, preload: tuple[str, ...] = (), environments: Mapping[str, Environment] | None = None
 ) -> Engine:
-    """The engine with these limits and workers; use it in a `with` block.
+    """The engine that `params.yaml` describes; use it in a `with` block.
 
     Args:
         params: limits, workers, and the environments that the user has named.
@@ -34,15 +29,11 @@ def open_executor(
         IsolationError: the machine lacks a layer and `allow_unsafe` is off.
         ExecutionError: the Ray cluster cannot be used.
     """
-    known = environments_of(params) | dict(environments or {})
+    known = {name: Environment(found.python, found.paths) for name, found in params.environments.items()}
+    known |= environments or {}
+    limits, unsafe = limits_of(params), params.allow_unsafe
     if params.engine == "local":
-        return Executor(
-            limits_of(params),
-            workers=params.workers,
-            allow_unsafe=params.allow_unsafe,
-            preload=preload,
-            environments=known,
-        )
+        return Executor(limits, workers=params.workers, allow_unsafe=unsafe, preload=preload, environments=known)
     from iterpref_core.execution.ray_executor import RayExecutor  # Ray takes a second to import
 
-    return RayExecutor(limits_of(params), allow_unsafe=params.allow_unsafe, preload=preload, environments=known)
+    return RayExecutor(limits, allow_unsafe=unsafe, preload=preload, environments=known)

@@ -8,19 +8,16 @@ from iterpref_core.execution import isolation
 from iterpref_core.execution.changed_tests import changed
 from iterpref_core.execution.engine import Engine
 from iterpref_core.execution.interpreters import Environment
-from iterpref_core.execution.pool import WorkerPool
 from iterpref_core.execution.programs import Limits, Outcome, Program
 from iterpref_core.execution.steps import Step, job, steps_of
 from iterpref_core.execution.verdicts import TAMPERED, Answer, is_deceit, rule
-from iterpref_core.execution.zygote_client import WorkerDiedError
+from iterpref_core.execution.workers import WorkerDiedError, WorkerPool
 from iterpref_core.records import ScriptTest
 
 logger = logging.getLogger(__name__)
 
 ATTEMPTS = 2
 """Times a program is started if its zygote dies under it."""
-CHANGED_TESTS = 2
-"""Changed tests that a program fails before it is believed: a coin would have to fall the right way three times."""
 HINDERED = ("starved", "slowed", "slowed in a test")
 """Time limits that a program may have hit because the machine was busy."""
 
@@ -61,7 +58,6 @@ class Executor(Engine):
             raise ValueError(f"workers is {workers}; it must be at least 1")
         plan = isolation.choose(allow_unsafe=allow_unsafe, namespaces=namespaces)
         self.isolation, self.limits, self.places = str(plan), limits, workers
-        self._packages: dict[tuple[str | None, str], bool] = {}
         self._pool = WorkerPool(plan, limits, workers, preload, environments or {})
 
     def close(self) -> None:
@@ -74,51 +70,29 @@ class Executor(Engine):
 
     def run_one(self, program: Program) -> Outcome:
         """See `Engine.run_one`: what its tests say, and whether it passes changed tests, which it must not."""
-        if missing := self._missing_package(program):
-            text = f"the test needs package {missing}, which is not installed"
-            return self._failure(program, text)
+        needed = sorted({name for test in program.tests if isinstance(test, ScriptTest) for name in test.packages})
+        if missing := self._pool.missing(needed, program.environment):
+            return self._failure(program, f"the test needs package {missing}, which is not installed")
         steps = steps_of(program)
         answer, retried = self._observe(program, steps)
         if answer is None:
             return self._failure(program, f"the execution engine failed {ATTEMPTS} times on this program")
         outcome = rule(program, steps, program.limits(self.limits), answer)
         outcome = replace(outcome, isolation=self.isolation, retried=retried)
-        if outcome.verdict != "passed":
+        change = changed(steps, program.code) if outcome.verdict == "passed" else None
+        if change is None:
             return outcome
-        return self._confirm(replace(program, measure=False), steps, outcome)
+        answer, _ = self._observe(replace(program, measure=False), change.steps)
+        if answer is None:
+            return outcome
+        outcome = replace(outcome, cpu_s=outcome.cpu_s + answer.cpu, wall_s=outcome.wall_s + answer.wall)
+        if is_deceit(change, answer):
+            return replace(outcome, verdict="tampered", feedback=TAMPERED, tests_passed=0, coverage=None)
+        return outcome
 
     def _failure(self, program: Program, text: str) -> Outcome:
         total = len(program.tests)
         return Outcome("infra_error", text, tests_passed=0, tests_total=total, isolation=self.isolation)
-
-    def _confirm(self, program: Program, steps: Sequence[Step], outcome: Outcome) -> Outcome:
-        """The outcome of a program that passes, once it has failed at least two changed tests, if it has any."""
-        done = 0
-        for turn in range(CHANGED_TESTS):
-            change = changed(steps, f"{turn} {program.code}") if done < CHANGED_TESTS else None
-            if change is None:
-                break
-            done += change.size
-            answer, _ = self._observe(program, change.steps)
-            if answer is None:
-                continue
-            outcome = replace(outcome, cpu_s=outcome.cpu_s + answer.cpu, wall_s=outcome.wall_s + answer.wall)
-            if is_deceit(change, answer):
-                return replace(outcome, verdict="tampered", feedback=TAMPERED, tests_passed=0, coverage=None)
-        return outcome
-
-    def _missing_package(self, program: Program) -> str:
-        """A package that a script says it needs and that its environment lacks, as the environment itself says."""
-        packages = {name for test in program.tests if isinstance(test, ScriptTest) for name in test.packages}
-        for package in sorted(packages):
-            known = (program.environment, package)
-            if known not in self._packages:
-                call = f"importlib.util.find_spec({package.partition('.')[0]!r}) is not None"
-                values, _ = self.call("import importlib.util", [call], environment=program.environment)
-                self._packages[known] = values == [True]
-            if not self._packages[known]:
-                return package
-        return ""
 
     def _observe(self, program: Program, steps: Sequence[Step]) -> tuple[Answer | None, bool]:
         """What a zygote has to say about a job, and whether that was said when it was run again.

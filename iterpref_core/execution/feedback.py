@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from iterpref_core.execution.sandbox.encoding import Digest
+from iterpref_core.source_code.syntax_tree import parse
 
 MAX_FEEDBACK = 600
 _MAX_CALL, _MAX_VALUE, _MAX_MESSAGE, _MAX_LINE, _MAX_PRINTED = 160, 120, 200, 100, 120
@@ -43,7 +44,7 @@ _SHOW: dict[type, Callable[[Any], str]] = {
     tuple: lambda value: f"({', '.join(map(show, value))}{',' if len(value) == 1 else ''})",
     dict: lambda value: f"{{{', '.join(f'{show(key)}: {show(item)}' for key, item in value.items())}}}",
     set: lambda value: f"{{{', '.join(sorted(map(show, value)))}}}" if value else "set()",
-    Digest: lambda value: f"a value of {value.size} bytes",
+    Digest: lambda value: f"a value of {value[1:].partition(':')[0]} bytes",
     frozenset: lambda value: f"frozenset({show(set(value)) if value else ''})",
 }
 
@@ -66,7 +67,7 @@ def one_line(source: str) -> str:
     if "\n" not in source:
         return source
     try:
-        return ast.unparse(ast.parse(source.strip(), mode="eval"))
+        return ast.unparse(parse(source.strip(), "eval"))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return source
 

@@ -169,6 +169,8 @@ class Program:
             raise ValueError("Program.tests is empty; without a test there is no proof of anything")
         if self.judge is None and any(isinstance(test, ValueTest | StdinTest) for test in self.tests):
             raise ValueError("Program.judge is None; value tests and stdin tests need one")
+        if len(self.tests) > 1 and any(isinstance(test, StdinTest) for test in self.tests):
+            raise ValueError("Program.tests has a stdin test among others; each is a program of its own")
         for name in ("cpu_s", "test_cpu_s"):
             seconds = getattr(self, name)
             if seconds is not None and seconds <= 0:

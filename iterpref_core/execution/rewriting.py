@@ -1,8 +1,8 @@
 """Test rewriting: assertions as calls whose values are judged outside.
 
-`assert f(2) == 4` is the call `f(2)` and the expectation `== 4`; `x = f(2); assert x == 4` is a statement to be
-executed, and the same; `self.assertTrue(f(2))` is the call `not not (f(2))`. A program says what `f(2)` is, and never
-learns what it should be.
+`assert f(2) == 4` is the call `f(2)`, and what holds for its value: `value == 4`. `x = f(2); assert x == 4` is a
+statement to be executed, and the same; `self.assertTrue(f(2))` is the call `not not (f(2))`. A program says what `f(2)`
+is, and never learns what it should be.
 """
 
 import ast
@@ -15,72 +15,61 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from iterpref_core.execution.sandbox.encoding import summarize
+from iterpref_core.source_code.syntax_tree import parse
 
-_SPECIAL = {"nan": float("nan"), "inf": float("inf")}
-_COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.Is: operator.is_,
-    ast.IsNot: operator.is_not,
-    ast.In: lambda value, literal: value in literal,
-    ast.NotIn: lambda value, literal: value not in literal,
-}
-_WORDS = {
-    ast.NotEq: "anything but ", ast.Lt: "less than ", ast.LtE: "at most ", ast.Gt: "more than ", ast.GtE: "at least ",
-    ast.In: "one of ", ast.NotIn: "none of ",
+COMPARING_METHODS: dict[str, type[ast.cmpop]] = {
+    "assertEqual": ast.Eq, "assertListEqual": ast.Eq, "assertTupleEqual": ast.Eq, "assertDictEqual": ast.Eq,
+    "assertSetEqual": ast.Eq, "assertSequenceEqual": ast.Eq, "assertMultiLineEqual": ast.Eq,
+    "assertNotEqual": ast.NotEq, "assertGreater": ast.Gt, "assertGreaterEqual": ast.GtE, "assertLess": ast.Lt,
+    "assertLessEqual": ast.LtE, "assertIs": ast.Is, "assertIsNot": ast.IsNot, "assertIn": ast.In,
+    "assertNotIn": ast.NotIn,
 }  # fmt: skip
-_MIRRORED: dict[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Eq: ast.Eq, ast.NotEq: ast.NotEq, ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE,
-}  # fmt: skip
-_UNITTEST = {
-    "assertEqual": ast.Eq, "assertEquals": ast.Eq, "assertListEqual": ast.Eq, "assertTupleEqual": ast.Eq,
-    "assertDictEqual": ast.Eq, "assertSetEqual": ast.Eq, "assertSequenceEqual": ast.Eq,
-    "assertMultiLineEqual": ast.Eq, "assertNotEqual": ast.NotEq, "assertGreater": ast.Gt,
-    "assertGreaterEqual": ast.GtE, "assertLess": ast.Lt, "assertLessEqual": ast.LtE, "assertIs": ast.Is,
-    "assertIsNot": ast.IsNot, "assertIn": ast.In, "assertNotIn": ast.NotIn,
-}  # fmt: skip
+"""Methods of `unittest.TestCase` that are a comparison of their first two arguments."""
 _JUDGED_BY_THE_PROGRAM = (ast.Compare, ast.BoolOp, ast.IfExp, ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)
-_COMPARING = frozenset({"isclose", "allclose", "array_equal", "eq", "ne", "equal", "approx", "filter", "isinstance"})
+_COMPARING = frozenset(
+    {"almost", "isclose", "allclose", "array_equal", "eq", "ne", "equal", "approx", "filter", "isinstance"}
+)
 """Calls in which an object of the program's would decide about its own equality."""
-_TOLERANCES = {"rel_tol": 1e-9, "abs_tol": 0.0}
 _LIVE = (ast.Call, ast.Name, ast.Attribute, ast.Subscript)
-_NOT_A_LITERAL = (SyntaxError, ValueError, TypeError, RecursionError, MemoryError)
+_RAISING = ("self.assertRaises", "pytest.raises", "unittest.TestCase().assertRaises")
 
 
-class _Specials(ast.NodeTransformer):
+class _Constants(ast.NodeTransformer):
+    """`nan`, `inf`, `float("inf")`, `frozenset({1})` as the constants that they are."""
+
     def visit_Name(self, node: ast.Name) -> ast.expr:
-        return ast.copy_location(ast.Constant(_SPECIAL[node.id]), node) if node.id in _SPECIAL else node
+        return ast.Constant(float(node.id)) if node.id in ("nan", "inf") else node
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
-        """`float("inf")`, as the inner constant."""
         match node:
             case ast.Call(func=ast.Name("float"), args=[ast.Constant(str() as text)], keywords=[]):
-                return ast.copy_location(ast.Constant(float(text)), node)
+                return ast.Constant(float(text))
+            case ast.Call(func=ast.Name("frozenset"), args=[] | [_], keywords=[]):
+                return ast.Constant(frozenset(*map(literal, node.args)))  # type: ignore[arg-type]
         return node
 
 
-def _literal(node: ast.expr) -> Any:
-    match node:
-        case ast.Call(func=ast.Name("frozenset"), args=[inner], keywords=[]):
-            return frozenset(_literal(inner))
-        case ast.Call(func=ast.Name("frozenset"), args=[], keywords=[]):
-            return frozenset()
-    return ast.literal_eval(_Specials().visit(copy.deepcopy(node)))
-
-
-def parse_literal(source: str) -> Any:
-    """The value of a Python literal; `nan`, `inf`, `float("inf")`, `set()` and `frozenset({...})` are literals too.
+def literal(node: ast.expr) -> Any:
+    """The value of a literal; `nan`, `inf`, `float("inf")`, `set()` and `frozenset({...})` are literals too.
 
     Raises:
         ValueError: it is not one.
     """
     try:
-        return _literal(ast.parse(source.strip(), mode="eval").body)
-    except _NOT_A_LITERAL:
+        return ast.literal_eval(_Constants().visit(copy.deepcopy(node)))
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+        raise ValueError("no literal") from None
+
+
+def parse_literal(source: str) -> Any:
+    """The value of a literal's source; see `literal`.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    try:
+        return literal(parse(source.strip(), "eval").body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise ValueError(f"not a Python literal: {source[:80]!r}") from None
 
 
@@ -89,26 +78,61 @@ class Expected:
     """What is expected of a value.
 
     Attributes:
-        holds: whether a value is right.
-        source: what people are told that it should be.
+        holds: whether a value is right; what it raises, a value that cannot be compared raises.
+        source: what people are told that it should be; None if nobody can say.
         text: canonical text of the one value that is certainly right; empty if there is no such.
-        value: that value.
     """
 
     holds: Callable[[Any], Any]
-    source: str
+    source: str | None = None
     text: str = ""
-    value: Any = None
+
+
+def identical(left: Any, right: Any) -> bool:
+    """Equality with exact types all the way down; nan equals nan, 0.0 equals -0.0."""
+    kind = type(left)
+    if kind is not type(right):
+        return False
+    if kind is float:
+        return bool(left == right or (math.isnan(left) and math.isnan(right)))
+    if kind is list or kind is tuple:
+        return len(left) == len(right) and all(map(identical, left, right))
+    if kind is dict:
+        kinds = {key: type(key) for key in left}
+        return left.keys() == right.keys() and all(
+            type(key) is kinds[key] and identical(left[key], value) for key, value in right.items()
+        )
+    if kind is set or kind is frozenset:
+        kinds = {item: type(item) for item in left}
+        return bool(left == right) and all(type(item) is kinds[item] for item in right)
+    return bool(left == right)
+
+
+def is_close(actual: Any, expected: Any, atol: float) -> bool:
+    """`numpy.allclose` for the plain values that tasks return; anything else is not close."""
+    import numpy as np
+
+    if type(actual) is not type(expected):
+        return False
+    if isinstance(expected, list | tuple) and len(actual) != len(expected):
+        return False
+    try:
+        return bool(np.allclose(actual, expected, rtol=1e-07, atol=atol))
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 @functools.lru_cache(maxsize=4096)
-def expect(source: str) -> Expected:
-    """What a test expects, parsed.
+def expect(source: str, atol: float | None = None) -> Expected:
+    """What an `io` test expects: a value of exactly these types, or, with a tolerance, one that is close.
 
     Raises:
         ValueError: the source is not a literal.
     """
-    return _exactly(parse_literal(source), source.strip())
+    value = parse_literal(source)
+    if atol is None:
+        return Expected(functools.partial(identical, value), source.strip(), summarize(value))
+    return Expected(lambda actual: value == actual or (atol > 0 and is_close(actual, value, atol)), source.strip())
 
 
 class Judged(NamedTuple):
@@ -127,9 +151,10 @@ class Judged(NamedTuple):
     expected: Expected | None = None
 
 
-def _parse(source: str) -> list[ast.stmt]:
+def _statements(source: str) -> list[ast.stmt]:
     """Statements whose expressions know how they were written."""
-    body, lines = ast.parse(source).body, [line.encode() for line in source.split("\n")]
+    body: list[ast.stmt] = parse(source).body
+    lines = [line.encode() for line in source.split("\n")]
     for node in (part for statement in body for part in ast.walk(statement) if isinstance(part, ast.expr)):
         if node.lineno == node.end_lineno:
             node.written = lines[node.lineno - 1][node.col_offset : node.end_col_offset].decode()  # type: ignore[attr-defined]
@@ -161,148 +186,113 @@ def _is_outside(node: ast.expr) -> bool:
     return _is_live(node)
 
 
-def _value_of(node: ast.expr) -> Any:
-    """The value of a literal.
-
-    Raises:
-        ValueError: it is not one.
-    """
-    try:
-        return _literal(node)
-    except _NOT_A_LITERAL:
-        raise ValueError("no literal") from None
+def _almost(first: Any, second: Any, places: int | None = None, delta: float | None = None) -> bool:
+    """`TestCase.assertAlmostEqual`."""
+    if first == second:
+        return True
+    distance = abs(first - second)
+    return bool(distance <= delta if delta is not None else round(distance, 7 if places is None else places) == 0)
 
 
-def _comparison(left: ast.expr, kind: type[ast.cmpop], right: ast.expr) -> Judged | None:
-    """A comparison of an expression with a literal."""
-    sides = [(left, kind, right)]
-    if kind in _MIRRORED:
-        sides.append((right, _MIRRORED[kind], left))
-    for call, how, literal in sides:
+class _Condition:
+    """A condition as a function of the one value in it that the program says; everything else is a literal."""
+
+    def __init__(self, node: ast.expr) -> None:
+        self.live: list[ast.expr] = []
+        self._names: dict[str, Any] = {"abs": abs, "isclose": math.isclose, "almost": _almost, "__builtins__": {}}
+        tree = ast.fix_missing_locations(ast.Expression(self._outside(node)))
+        self._code = compile(tree, "<condition>", "eval")
+
+    def holds(self, value: Any) -> bool:
+        return bool(eval(self._code, {**self._names, "value": value}))
+
+    def _operand(self, node: ast.expr) -> ast.expr:
+        name = "value"
         try:
-            value = _value_of(literal)
+            value = literal(node)
         except ValueError:
-            continue
-        if how is ast.IsNot or (how is ast.NotEq and value is None):
-            source = f"({_source(call)}) is not {_source(literal)}"  # no program can overrule that
-            return Judged("call", source, expect("True")) if _is_outside(call) else None
-        if how is ast.Is and value is not None and not isinstance(value, bool):
-            return None
-        if near := _distance(call, how, value):
-            return near
-        if not _is_outside(call):
-            continue
-        source = _source(literal)
-        if how in (ast.Eq, ast.Is):
-            kind_of_step = "lenient" if how is ast.Eq else "call"
-            return Judged(kind_of_step, _source(call), _exactly(value, source))
-        holds = functools.partial(_compare, _COMPARISONS[how], value)
-        return Judged("lenient", _source(call), Expected(holds, _WORDS[how] + source))
-    return None
+            self.live.append(node)
+        else:
+            name = f"literal_{len(self._names)}"
+            self._names[name] = value
+        return ast.Name(name, ast.Load())
+
+    def _outside(self, node: ast.expr) -> ast.expr:
+        """The part of the condition that is evaluated outside, around values."""
+        match node:
+            case ast.UnaryOp(op=ast.Not(), operand=inner):
+                return ast.UnaryOp(ast.Not(), self._outside(inner))
+            case ast.Compare(left=left, ops=ops, comparators=others) if not _asks_the_value(node):
+                return ast.Compare(self._outside(left), ops, [self._outside(other) for other in others])
+            case ast.Call(func=ast.Name("abs"), args=[ast.BinOp(left, ast.Sub(), right)], keywords=[]):
+                return ast.Call(node.func, [ast.BinOp(self._operand(left), ast.Sub(), self._operand(right))], [])
+            case ast.Call(args=[left, right], keywords=words) if ast.unparse(node.func) in (
+                *("almost", "isclose", "math.isclose"),
+            ):
+                words = [ast.keyword(word.arg, self._operand(word.value)) for word in words]
+                name = ast.unparse(node.func).rpartition(".")[2]
+                return ast.Call(ast.Name(name, ast.Load()), [self._operand(left), self._operand(right)], words)
+        return self._operand(node)
 
 
-def _compare(how: Callable[[Any, Any], Any], literal: Any, value: Any) -> bool:
-    return bool(how(value, literal))
+def _asks_the_value(node: ast.Compare) -> bool:
+    """Whether a comparison asks for identity, or an object of the program's what is in it."""
+    last = node.comparators[-1]
+    asked = any(isinstance(op, ast.In | ast.NotIn) for op in node.ops) and (len(node.ops) > 1 or _is_live(last))
+    return asked or any(isinstance(op, ast.Is | ast.IsNot) for op in node.ops)
 
 
-def _exactly(value: Any, source: str) -> Expected:
-    return Expected(functools.partial(operator.eq, value), source, summarize(value), value)
-
-
-def _literal_of(first: ast.expr, second: ast.expr) -> tuple[ast.expr, Any] | None:
-    """Of two expressions the one that is no literal, and the value of the one that is."""
-    for call, literal in ((first, second), (second, first)):
-        try:
-            return call, _value_of(literal)
-        except ValueError:
-            continue
-    return None
-
-
-def _near(first: ast.expr, second: ast.expr, holds: Callable[[Any, Any], Any]) -> Judged | None:
-    """A comparison with a number, in which some distance is allowed."""
-    found = _literal_of(first, second)
-    if (
-        found is None
-        or isinstance(found[1], bool)
-        or not isinstance(found[1], int | float)
-        or not _is_outside(found[0])
-    ):
-        return None
-    call, wanted = found
-    return Judged("lenient", _source(call), Expected(lambda value: holds(value, wanted), f"about {wanted!r}"))
-
-
-def _distance(node: ast.expr, how: type[ast.cmpop], limit: Any) -> Judged | None:
-    """`abs(f(2) - 3.14) < 1e-6`."""
+def _condition(node: ast.expr) -> Judged | None:
+    """A condition that must be true; None if it has to be judged inside."""
+    wanted: bool | None = True
     match node:
-        case ast.Call(func=ast.Name("abs"), args=[ast.BinOp(left, ast.Sub(), right)], keywords=[]):
-            compare = _COMPARISONS[how]
-            return _near(left, right, lambda value, wanted: compare(abs(value - wanted), limit))
-    return None
+        case ast.UnaryOp(op=ast.Not(), operand=call) if _is_outside(call):
+            source = f"not ({_source(call)})"
+        case ast.Compare(left=call, ops=[ast.IsNot() | ast.NotEq()], comparators=[ast.Constant(None)]):
+            source = f"({_source(call)}) is not None"  # no program can overrule that
+        case ast.Compare(left=call, ops=[ast.Is()], comparators=[ast.Constant(None | True | False as wanted)]):
+            source = _source(call)
+        case call if _is_outside(call):
+            source = f"not not ({_source(call)})"
+        case _:
+            return _comparison(node)
+    return Judged("call", source, expect(repr(wanted))) if _is_outside(call) else None
 
 
-def _is_close(node: ast.Call) -> Judged | None:
-    """`math.isclose(f(2), 3.14, rel_tol=1e-6)`."""
-    if ast.unparse(node.func) not in ("math.isclose", "isclose") or len(node.args) != 2:
+def _comparison(node: ast.expr) -> Judged | None:
+    condition = _Condition(node)
+    if len(condition.live) != 1 or condition.live[0] is node or not _is_outside(condition.live[0]):
         return None
-    try:
-        tolerances = _TOLERANCES | {str(word.arg): _value_of(word.value) for word in node.keywords}
-    except ValueError:
-        return None
-    return _near(node.args[0], node.args[1], lambda value, wanted: math.isclose(value, wanted, **tolerances))
-
-
-def _condition(node: ast.expr, *, truth: bool = True) -> Judged | None:
-    """A condition that must be true, or false."""
+    (call,) = condition.live
+    expected = Expected(condition.holds, _source(node))
     match node:
-        case ast.UnaryOp(op=ast.Not(), operand=inner):
-            return _condition(inner, truth=not truth)
-        case ast.Compare(left=left, ops=[how], comparators=[right]) if truth:
-            return _comparison(left, type(how), right)
-        case ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]):
-            return _comparison(left, ast.NotEq, right)
-        case ast.Call() if truth and (close := _is_close(node)):
-            return close
-    if not _is_outside(node):
-        return None
-    return Judged("lenient", f"not not ({_source(node)})", _exactly(truth, str(truth)))
+        case ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]) if call in (left, right):
+            other = left if call is right else right
+            value = literal(other)
+            expected = Expected(functools.partial(operator.eq, value), _source(other), summarize(value))
+    return Judged("lenient", _source(call), expected)
 
 
-def _almost(first: ast.expr, second: ast.expr, places: int | None, delta: float | None) -> Judged | None:
-    """`self.assertAlmostEqual(f(2), 3.14, places=2)`."""
-
-    def holds(value: Any, wanted: Any) -> bool:
-        distance = abs(value - wanted)
-        near = round(distance, 7 if places is None else places) == 0 if delta is None else distance <= delta
-        return bool(value == wanted or near)
-
-    return _near(first, second, holds)
-
-
-def _method_call(node: ast.Call) -> Judged | None:  # noqa: PLR0911 - one a family of methods
-    """`self.assertEqual(f(2), 4)`."""
-    match node:
-        case ast.Call(func=ast.Attribute(value=ast.Name("self"), attr=name), args=args, keywords=keywords):
+def _condition_of(call: ast.Call) -> ast.expr | None:
+    """What a method of a test case asks for, as a condition: `f(2) == 4` for `self.assertEqual(f(2), 4)`."""
+    words = [word for word in call.keywords if word.arg != "msg"]
+    match call.func, call.args:
+        case ast.Attribute(value=ast.Name("self"), attr="assertAlmostEqual" | "assertAlmostEquals"), [_, _, *places]:
+            words += [ast.keyword("places", digits) for digits in places[:1]]
+            return ast.Call(ast.Name("almost", ast.Load()), call.args[:2], words)
+        case ast.Attribute(value=ast.Name("self"), attr=name), [first, *others] if not words:
             pass
         case _:
             return None
-    try:
-        options = {str(word.arg): _value_of(word.value) for word in keywords if word.arg != "msg"}
-    except ValueError:
-        return None
-    if name in ("assertAlmostEqual", "assertAlmostEquals") and len(args) in (2, 3):
-        places = _value_of(args[2]) if len(args) == 3 and not _is_live(args[2]) else options.get("places")
-        return _almost(args[0], args[1], places, options.get("delta"))
-    if options:
-        return None
-    if name in _UNITTEST and len(args) in (2, 3):
-        return _comparison(args[0], _UNITTEST[name], args[1])
-    if name in ("assertTrue", "assertFalse") and len(args) in (1, 2):
-        return _condition(args[0], truth=name == "assertTrue")
-    if name in ("assertIsNone", "assertIsNotNone") and len(args) in (1, 2):
-        return _comparison(args[0], ast.Is if name == "assertIsNone" else ast.IsNot, ast.Constant(None))
-    return None
+    comparison: ast.expr | None = None
+    name = name.replace("Equals", "Equal")  # Python 3.11 knows both
+    if name in COMPARING_METHODS and others:
+        comparison = ast.Compare(first, [COMPARING_METHODS[name]()], others[:1])
+    elif name in ("assertIsNone", "assertIsNotNone"):
+        comparison = ast.Compare(first, [ast.Is() if name == "assertIsNone" else ast.IsNot()], [ast.Constant(None)])
+    elif name in ("assertTrue", "assertFalse"):
+        comparison = first if name == "assertTrue" else ast.UnaryOp(ast.Not(), first)
+    return comparison
 
 
 def _raises(node: ast.stmt) -> Judged | None:
@@ -311,19 +301,17 @@ def _raises(node: ast.stmt) -> Judged | None:
         case ast.With(
             items=[ast.withitem(ast.Call(func=called, args=[kind], keywords=[]), optional_vars=None)], body=body
         ):
-            source = "\n".join(map(ast.unparse, body))
-            inner: list[ast.AST] = list(body)
+            inner: list[Any] = body
         case ast.Expr(ast.Call(func=called, args=[kind, function, *arguments], keywords=keywords)):
-            source = ast.unparse(ast.Call(function, arguments, keywords))
-            inner = [function, *arguments, *keywords]
+            inner = [ast.Expr(ast.Call(function, arguments, keywords))]
         case _:
             return None
-    if ast.unparse(called) not in ("self.assertRaises", "pytest.raises", "unittest.TestCase().assertRaises"):
+    if ast.unparse(called) not in _RAISING or not isinstance(kind, ast.Name | ast.Attribute):
         return None
-    if not isinstance(kind, ast.Name | ast.Attribute) or any(map(_asserts, inner)):
+    if any(map(_asserts, inner)):
         return None
     name = kind.id if isinstance(kind, ast.Name) else kind.attr
-    return Judged("raises", source, Expected(bool, name))
+    return Judged("raises", "\n".join(map(ast.unparse, inner)), Expected(bool, name))
 
 
 def _asserts(node: ast.AST) -> bool:
@@ -339,26 +327,24 @@ def _asserts(node: ast.AST) -> bool:
 
 def _pieces(statements: list[ast.stmt]) -> Iterator[Judged]:
     for node in statements:
-        judged = None
+        condition: ast.expr | None = None
         match node:
             case ast.Assert(test=ast.BoolOp(op=ast.And(), values=values), msg=message):
                 yield from _pieces([ast.Assert(value, message) for value in values])
                 continue
-            case ast.Assert(test=condition):
-                judged = _condition(condition)
+            case ast.Assert(test=asserted):
+                condition = asserted
             case ast.Expr(ast.Call() as call):
-                judged = _method_call(call)
-        judged = judged or _raises(node)
-        if judged is None:
-            judged = Judged("check" if _asserts(node) else "exec", ast.unparse(node))
-        yield judged
+                condition = _condition_of(call)
+        judged = (condition and _condition(condition)) or _raises(node)
+        yield judged or Judged("check" if _asserts(node) else "exec", ast.unparse(node))
 
 
 @functools.lru_cache(maxsize=4096)
 def rewrite_assert(source: str) -> tuple[Judged, ...]:
     """Statements in pieces, each judged outside as far as can be; what cannot be parsed is one piece."""
     try:
-        pieces = tuple(_pieces(_parse(source)))
+        pieces = tuple(_pieces(_statements(source)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return (Judged("check", source),)
     judged = any(piece.kind != "exec" for piece in pieces)
@@ -377,22 +363,16 @@ def _of_class(node: ast.ClassDef) -> Iterator[Judged]:
     Raises:
         ValueError: it has more than plain methods, or one that has to be judged inside.
     """
-    methods: dict[str, ast.FunctionDef] = {}
-    for member in node.body:
-        match member:
-            case ast.FunctionDef(name=name, decorator_list=[], args=ast.arguments(args=[_], defaults=[])) if (
-                name.startswith("test")
-            ):
-                methods[name] = member
-            case ast.Pass() | ast.Expr(ast.Constant()):
+    for method in sorted(node.body, key=lambda member: getattr(member, "name", "")):
+        match method:
+            case ast.FunctionDef(decorator_list=[], args=ast.arguments(args=[_], defaults=[])):
+                pieces = list(_pieces(method.body))
+            case ast.Expr(ast.Constant()):
                 continue
             case _:
                 raise ValueError("more than tests")
-    if node.decorator_list or node.keywords or not methods:
-        raise ValueError("no plain class")
-    for _, method in sorted(methods.items()):
-        pieces = list(_pieces(method.body))
-        if any(piece.kind == "check" for piece in pieces) or all(piece.kind == "exec" for piece in pieces):
+        kinds = {piece.kind for piece in pieces}
+        if not method.name.startswith("test") or "check" in kinds or kinds <= {"exec"} or node.decorator_list:
             raise ValueError("to be judged inside")
         if any(isinstance(part, ast.Global | ast.Nonlocal | ast.Yield | ast.Await) for part in ast.walk(method)):
             raise ValueError("not straight on")
@@ -406,7 +386,7 @@ def rewrite_unittest(source: str) -> tuple[Judged, ...]:
     """The tests of a source of `unittest` classes in pieces, all judged outside; empty where that cannot be."""
     pieces: list[Judged] = []
     try:
-        for node in _parse(source):
+        for node in _statements(source):
             if isinstance(node, ast.ClassDef) and is_test_case(node):
                 pieces += _of_class(node)
             elif isinstance(node, ast.ClassDef | ast.If | ast.Try | ast.With | ast.For) or _asserts(node):

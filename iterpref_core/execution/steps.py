@@ -1,14 +1,15 @@
 """Job steps made of tests. What is expected stays here; only what is to be run goes into the sandbox."""
 
+import functools
 import json
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from iterpref_core.errors import RecordError
 from iterpref_core.execution.feedback import shorten
-from iterpref_core.execution.programs import Program, StdinTest, ValueTest
+from iterpref_core.execution.programs import Judge, Program, StdinTest, ValueTest
 from iterpref_core.execution.rewriting import Expected, expect, rewrite_assert, rewrite_unittest
-from iterpref_core.records import AssertTest, IoTest, ScriptTest, Test, UnittestTest
+from iterpref_core.records import AssertTest, IoTest, Test, UnittestTest
 
 RETURNING = frozenset({"call", "lenient", "apply", "stdin"})
 """Kinds of steps whose value leaves the sandbox, to be judged outside."""
@@ -21,14 +22,13 @@ class Step(NamedTuple):
 
     Attributes:
         test: index of the test it belongs to.
-        kind: `call` and `lenient` return a value (compared by exact types, and as Python does), `apply` returns one for
-            the judge, `stdin` what the program prints, also for the judge; `raises`, `exec` and `scope` are pieces of
-            tests (see `rewriting.Judged`); `check`, `unittest` and `script` only pass or fail.
+        kind: `call` and `lenient` return a value (of exact types, and of what holds one), `apply` returns one for the
+            judge, `stdin` what the program prints, also for the judge; `raises`, `exec` and `scope` are pieces of tests
+            (see `rewriting.Judged`); `check`, `unittest` and `script` only pass or fail.
         body: an expression, statements, a text to be read, a unittest source, a script test as a mapping, or, for
             `apply`, the function, the encoded arguments and the function of the result; for `stdin` the text, and
             whether it is run as the official runner does.
-        expected: the value, for `call` and `lenient`.
-        atol: how far a `lenient` value may be off, on top of 1e-7 of it; 0 for not at all.
+        expected: of a value that is judged outside.
         shown: makes the call as source, for `apply` and `stdin`.
     """
 
@@ -36,7 +36,6 @@ class Step(NamedTuple):
     kind: str
     body: Any
     expected: Expected | None = None
-    atol: float = 0.0
     shown: Callable[[], str] | None = None
 
     @property
@@ -47,25 +46,24 @@ class Step(NamedTuple):
         return str(self.body["files"][self.body["run"]] if self.kind == "script" else self.body)
 
 
-def _steps_of(index: int, test: Test | ValueTest | StdinTest, judged: bool) -> list[Step]:
+def _steps_of(index: int, test: Test | ValueTest | StdinTest, judge: Judge | None) -> list[Step]:
+    judged = Expected(functools.partial(judge, index)) if judge else None
     if isinstance(test, ValueTest):
-        return [Step(index, "apply", (test.function, test.encoded, test.then), shown=lambda: test.call)]
+        return [Step(index, "apply", (test.function, test.encoded, test.then), judged, lambda: test.call)]
     if isinstance(test, StdinTest):
-        body = [test.stdin, test.official]
-        return [Step(index, "stdin", body, shown=lambda: f"the program, given {shorten(test.stdin, 80)!r},")]
+        shown = f"the program, given {shorten(test.stdin, 80)!r},"
+        return [Step(index, "stdin", (test.stdin, test.official), judged, lambda: shown)]
     if isinstance(test, IoTest):
-        kind = "lenient" if judged or test.atol is not None else "call"
         try:
-            expected = None if judged else expect(test.expected)
+            expected = judged or expect(test.expected, test.atol)
         except ValueError as error:
             raise RecordError(f"test {test.call!r}: field 'expected': {error}; write it as Python does") from None
-        return [Step(index, kind, test.call, expected, test.atol or 0.0)]
+        return [Step(index, "call" if expected.text else "lenient", test.call, expected)]
     if isinstance(test, AssertTest):
         return [Step(index, *piece) for piece in rewrite_assert(test.code)]
     if isinstance(test, UnittestTest):
         pieces = rewrite_unittest(test.code)
         return [Step(index, *piece) for piece in pieces] or [Step(index, "unittest", test.code)]
-    assert isinstance(test, ScriptTest)
     return [Step(index, "script", test.model_dump(exclude={"kind", "environment"}))]
 
 
@@ -75,8 +73,7 @@ def steps_of(program: Program) -> tuple[Step, ...]:
     Raises:
         RecordError: the expected value of an `io` test is not a literal.
     """
-    judged = program.judge is not None
-    return tuple(step for index, test in enumerate(program.tests) for step in _steps_of(index, test, judged))
+    return tuple(step for index, test in enumerate(program.tests) for step in _steps_of(index, test, program.judge))
 
 
 def job(program: Program, steps: Sequence[Step]) -> bytes:

@@ -2,24 +2,27 @@
 
 import json
 import logging
-import math
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from iterpref_core.execution import feedback
 from iterpref_core.execution.changed_tests import Change
-from iterpref_core.execution.programs import Coverage, Judge, Limits, Outcome, Program
-from iterpref_core.execution.sandbox.encoding import Digest, MalformedError, decode
+from iterpref_core.execution.programs import Coverage, Limits, Outcome, Program
+from iterpref_core.execution.sandbox.encoding import decode
 from iterpref_core.execution.sandbox.process_limits import MAX_PROCESSES, MAX_THREADS
 from iterpref_core.execution.steps import RETURNING, Step
 from iterpref_core.records import Verdict
 
 logger = logging.getLogger(__name__)
 
-
 TAMPERED = "the program interfered with its tests"
+_MALFORMED = (ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError)
+"""What reading raises that the harness cannot have written."""
+_COVERAGE = TypeAdapter(Coverage | None)
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,6 @@ class Answer:
     channel: bytes
 
 
-class TamperedError(Exception):
-    """The channel holds something that the harness cannot have written."""
-
-
 @dataclass(slots=True)
 class Report:
     """One line of the channel."""
@@ -60,58 +59,6 @@ def parse_channel(channel: bytes) -> Iterator[Report]:
         index, kind, printed, payload = channel[start:end].decode("utf-8").split(" ", 3)
         yield Report(int(index), kind, int(printed), payload)
         start = end + 1
-
-
-def is_close(actual: Any, expected: Any, atol: float) -> bool:
-    """`numpy.allclose` for the plain values that tasks return; anything else is not close."""
-    import numpy as np
-
-    if type(actual) is not type(expected):
-        return False
-    if isinstance(expected, list | tuple) and len(actual) != len(expected):
-        return False
-    try:
-        return bool(np.allclose(actual, expected, rtol=1e-07, atol=atol))
-    except (TypeError, ValueError, OverflowError):
-        return False
-
-
-def _coverage(payload: str) -> Coverage | None:
-    """A measurement, if it is one that can be: it comes from inside.
-
-    Raises:
-        TamperedError: it cannot be.
-    """
-    facts = json.loads(payload)
-    if facts is None:
-        return None
-    found = Coverage(facts["lines"], tuple(facts["missing"]), facts["branches"], facts["taken"])
-    numbers = [found.lines, *found.missing, found.branches, found.taken]
-    if any(type(number) is not int or number < 0 for number in numbers):
-        raise TamperedError("a measurement of something else than numbers")
-    if len(found.missing) > found.lines or found.taken > found.branches:
-        raise TamperedError("more was reached than there is")
-    return found
-
-
-def _identical(left: Any, right: Any) -> bool:
-    """Equality with exact types all the way down; nan equals nan, 0.0 equals -0.0."""
-    kind = type(left)
-    if kind is not type(right):
-        return False
-    if kind is float:
-        return bool(left == right or (math.isnan(left) and math.isnan(right)))
-    if kind is list or kind is tuple:
-        return len(left) == len(right) and all(map(_identical, left, right))
-    if kind is dict:
-        kinds = {key: type(key) for key in left}
-        return left.keys() == right.keys() and all(
-            type(key) is kinds[key] and _identical(left[key], value) for key, value in right.items()
-        )
-    if kind is set or kind is frozenset:
-        kinds = {item: type(item) for item in left}
-        return bool(left == right) and all(type(item) is kinds[item] for item in right)
-    return bool(left == right)
 
 
 class _Trial:
@@ -151,60 +98,38 @@ class _Trial:
 
     def where(self, index: int) -> str:
         """` in f([1, 2])`, for what ended the program in the midst of a step."""
-        if index < 0:
-            return " while the program was loaded"
-        if index >= len(self.steps):
-            return " after the last test"
+        if not 0 <= index < len(self.steps):
+            return " while the program was loaded" if index < 0 else " after the last test"
         step = self.steps[index]
-        if step.kind == "script":
-            return f" in {step.body['run']}"
         if step.kind == "unittest":
             return " in the unit tests"
-        if step.kind == "stdin":
-            return f" in {feedback.call_text(step.source).removesuffix(',')}"
-        return f" in {feedback.call_text(step.source)}"
+        text = step.body["run"] if step.kind == "script" else feedback.call_text(step.source).removesuffix(",")
+        return f" in {text}"
 
     def value(self, index: int, payload: str) -> Outcome | None:
         """Rule on a returned value; None if it is right."""
         step, expected = self.steps[index], self.steps[index].expected
-        if expected is not None and expected.text and payload == expected.text:
+        assert expected is not None
+        if expected.text and payload == expected.text:
             return None
-        try:
-            actual = decode(payload)
-        except MalformedError as error:
-            raise TamperedError(str(error)) from None
-        if step.kind == "stdin":
-            if isinstance(actual, Digest):
-                return self.fail(index, "output_limit", f"{actual.size} bytes printed{self.where(index)}")
-            if type(actual) is not str:
-                raise TamperedError("something was printed that is no text")
+        actual = decode(payload)
+        if step.kind == "stdin" and type(actual) is not str:
+            return self.fail(index, "output_limit", f"too much printed{self.where(index)}")
         if self._right(step, actual):
             return None
         if step.kind == "stdin":
             return self.fail(index, "wrong_answer", feedback.wrong_output(step.source, actual))
-        source = expected.source if expected else None
-        text = feedback.wrong_value(step.source, feedback.shown(actual, payload), source)
+        text = feedback.wrong_value(step.source, feedback.shown(actual, payload), expected.source)
         return self.fail(index, "wrong_answer", text)
 
     def _right(self, step: Step, actual: Any) -> bool:
-        if self.program.judge is not None and step.expected is None:
-            return self._judged(self.program.judge, step, actual)
+        """Whether a value is right. What cannot be compared is not; a judge that fails has an error of its own."""
         assert step.expected is not None
-        wanted = step.expected.value
         try:
-            if step.kind == "call":
-                return _identical(wanted, actual)
-            return bool(step.expected.holds(actual)) or (step.atol > 0 and is_close(actual, wanted, step.atol))
-        except (RecursionError, TypeError, ValueError, ArithmeticError):
-            return False  # what cannot be compared, such as what is nested too deeply, is not equal
-
-    @staticmethod
-    def _judged(judge: Judge, step: Step, actual: Any) -> bool:
-        """A benchmark's own ruling. A judge that fails on a value has an error of its own: logged, and not passed."""
-        try:
-            return judge(step.test, actual)
+            return bool(step.expected.holds(actual))
         except Exception:
-            logger.exception("the judge of test %d (%s) failed on a value", step.test, feedback.call_text(step.source))
+            if self.program.judge is not None:
+                logger.exception("the judge of test %d (%s) failed on a value", step.test, step.source)
             return False
 
     def error(self, index: int, facts: dict[str, Any]) -> Outcome:
@@ -267,7 +192,7 @@ class _Trial:
         for seen, report in enumerate(parse_channel(self.answer.channel)):
             index, self.printed = report.index, report.printed
             if index != seen - 1:
-                raise TamperedError("a report out of order")
+                raise ValueError("a report out of order")
             if report.kind == "error":
                 return self.error(index, json.loads(report.payload))
             failure = self._step(report)
@@ -284,30 +209,29 @@ class _Trial:
         if kind == "done" and index == len(self.steps) + self.program.measure:
             return None
         if kind == "coverage" and index == len(self.steps) and self.program.measure:
-            self.coverage = _coverage(report.payload)
+            self.coverage = _COVERAGE.validate_json(report.payload)
             return None
         if not 0 <= index < len(self.steps):
-            raise TamperedError("a report about no test")
+            raise ValueError("a report about no test")
         step = self.steps[index]
         returns = step.kind in RETURNING
         if kind == "value" and returns:
             return self.value(index, report.payload)
         if kind == "type" and returns:
             source = step.expected.source if step.expected else None
-            text = feedback.wrong_type(step.source, report.payload, source)
-            return self.fail(index, "bad_return_type", text)
+            return self.fail(index, "bad_return_type", feedback.wrong_type(step.source, report.payload, source))
         if kind == "raised" and step.kind == "raises":
             return self.raised(index, json.loads(report.payload))
         if kind == "passed" and not returns:
             return None
-        raise TamperedError(f"a report of kind {kind!r} about a {step.kind}")
+        raise ValueError(f"a report of kind {kind!r} about a {step.kind}")
 
-    def raised(self, index: int, names: Any) -> Outcome | None:
+    def raised(self, index: int, names: list[str]) -> Outcome | None:
         """Rule on what was raised: the names of its classes."""
         step = self.steps[index]
         assert step.expected is not None
-        if type(names) is not list or step.expected.source in names:
-            return None if type(names) is list else self.fail(index, "tampered", TAMPERED)
+        if step.expected.source in names:
+            return None
         found = f"raised {feedback.clean(str(names[0]), 60)}" if names else "raised nothing"
         text = f"{feedback.call_text(step.source)} {found}, expected {step.expected.source}"
         return self.fail(index, "wrong_answer", text)
@@ -325,7 +249,7 @@ def rule(program: Program, steps: Sequence[Step], limits: Limits, answer: Answer
     trial = _Trial(program, steps, limits, answer)
     try:
         outcome = trial.rule()
-    except (TamperedError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError):
+    except _MALFORMED:
         return trial.outcome("tampered", TAMPERED, 0)
     if trial.too_much_output(outcome):
         return trial.outcome("output_limit", f"more than {limits.output_kb} KB printed", outcome.tests_passed)
@@ -343,6 +267,6 @@ def is_deceit(change: Change, answer: Answer) -> bool:
             failed = json.loads(report.payload)["failed"] if report.kind == "error" else []
             if failed and not change.must_fail[report.index] <= set(failed):
                 return True
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except _MALFORMED:
         return True
     return False

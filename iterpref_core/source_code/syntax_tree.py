@@ -1,7 +1,17 @@
 """Syntax tree of a Python program, and one error for all that has none."""
 
 import ast
+import threading
 import warnings
+from typing import Any
+
+_LOCK = threading.RLock()
+
+
+def parse(code: str, mode: str = "exec") -> Any:
+    """`ast.parse`, one thread at a time: where two parse, CPython may fail (`AST constructor recursion depth`)."""
+    with _LOCK:
+        return ast.parse(code, mode=mode)
 
 
 def parse_source(code: str) -> ast.Module:
@@ -14,7 +24,7 @@ def parse_source(code: str) -> ast.Module:
     Traceback (most recent call last):
     SyntaxError: source code string cannot contain null bytes
     """
-    with warnings.catch_warnings(action="ignore"):  # the program's own, such as invalid escapes
+    with _LOCK, warnings.catch_warnings(action="ignore"):  # the program's own, such as invalid escapes
         try:
             return ast.parse(code)
         except (ValueError, RecursionError, MemoryError) as error:

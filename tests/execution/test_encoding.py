@@ -4,6 +4,7 @@ import collections
 import copy
 import enum
 import math
+import re
 import sys
 from decimal import Decimal
 from fractions import Fraction
@@ -139,34 +140,15 @@ def test_other_types_are_refused_by_name(value, name):
         encode(value)
 
 
-LARGE = [
-    [n + 0.5 for n in range(200_000)],
-    tuple(range(300_000)),
-    [[n, "a"] for n in range(100_000)],
-    "x\ud800" * 600_000,
-]
-
-
-@pytest.mark.parametrize("value", LARGE, ids=["floats", "ints", "nested", "text"])
-def test_large_values_become_digests(value):
-    digest = summarize(value)
-    assert isinstance(decode(digest), Digest)
-    assert digest == summarize(copy.deepcopy(value))
-    assert show(decode(digest)) == f"a value of {digest.size} bytes"
-    assert digest.size > 2**20
-
-
-def test_large_values_that_differ_have_different_digests():
-    numbers = list(range(300_000))
-    alike = [numbers, tuple(numbers), [*numbers[:-1], 0], [*numbers[:-1], 299_999.0], [[n] for n in numbers]]
-    assert len({summarize(value) for value in [*alike, tuple(alike[-1])]}) == 6
-
-
-@pytest.mark.parametrize(
-    "value", [list(range(3000)), ["a" * 5000], "a" * 5000, [[1]] * 3000], ids=["ints", "long", "text", "nested"]
-)
-def test_smaller_ones_stay_text(value):
-    assert summarize(value) == encode(value)
+def test_large_values_become_digests():
+    numbers = list(range(700_000))
+    alike = [numbers, tuple(numbers), [*numbers[:-1], 0], [[n] for n in numbers], "x" * (5 << 20)]
+    digests = [summarize(value) for value in alike]
+    assert {type(decode(digest)) for digest in digests} == {Digest}
+    assert len(set(digests)) == len(alike)
+    assert summarize(copy.copy(numbers)) == digests[0]
+    assert re.fullmatch(r"a value of \d{7} bytes", show(decode(digests[0])))
+    assert summarize(["a" * 5000]) == encode(["a" * 5000])
 
 
 def test_lenient_takes_dict_likes_for_dicts():
@@ -203,20 +185,21 @@ def test_no_literals(source):
         ("assert f(1) is True", [("call", "f(1)", "True")]),
         ("assert f(1) == 2\nassert f(2)[0] == 3", [("lenient", "f(1)", "2"), ("lenient", "f(2)[0]", "3")]),
         ("x = f(2)\nassert x == 4", [("exec", "x = f(2)", ""), ("lenient", "x", "4")]),
-        ("assert f(1) != 2", [("lenient", "f(1)", "anything but 2")]),
-        ("assert 3 < f(1)", [("lenient", "f(1)", "more than 3")]),
-        ("assert f(1) in (1, 2)", [("lenient", "f(1)", "one of (1, 2)")]),
-        ("assert f(1)", [("lenient", "not not (f(1))", "True")]),
-        ("assert not f(1)", [("lenient", "not not (f(1))", "False")]),
+        ("assert f(1) != 2", [("lenient", "f(1)", "f(1) != 2")]),
+        ("assert 3 < f(1)", [("lenient", "f(1)", "3 < f(1)")]),
+        ("assert f(1) in (1, 2)", [("lenient", "f(1)", "f(1) in (1, 2)")]),
+        ("assert f(1)", [("call", "not not (f(1))", "True")]),
+        ("assert not f(1)", [("call", "not (f(1))", "True")]),
         ("assert f(1) is not None", [("call", "(f(1)) is not None", "True")]),
-        ("assert abs(f(2) - 3.14) < 1e-6", [("lenient", "f(2)", "about 3.14")]),
+        ("assert abs(f(2) - 3.14) < 1e-6", [("lenient", "f(2)", "abs(f(2) - 3.14) < 1e-6")]),
         ("import math\nassert math.isclose(f(2), 3.14, rel_tol=1e-6)",
-         [("exec", "import math", ""), ("lenient", "f(2)", "about 3.14")]),
+         [("exec", "import math", ""), ("lenient", "f(2)", "math.isclose(f(2), 3.14, rel_tol=1e-6)")]),
         ("with pytest.raises(ValueError):\n    f(-1)", [("raises", "f(-1)", "ValueError")]),
         ("assert f(1) == g(2)", None),
         ("assert f(1) is 'a'", None),
-        ("assert 1 < f(1) == 2", None),
-        ("assert (f(1) == 2) == True", None),
+        ("assert 1 < f(1) < 3", [("lenient", "f(1)", "1 < f(1) < 3")]),
+        ("assert 1 in f(1)", None),
+        ("assert next(g) == next(g)", None),
         ("assert f(1) - 2 == 0", None),
         ("assert math.isclose(f(1), x)", None),
         ("not python", None),

@@ -42,11 +42,10 @@ def test_tolerance(expected, actual, right):
 
 
 def test_a_large_value_is_compared_by_its_digest():
-    large = list(range(300_000))
+    large = list(range(700_000))
     digest = summarize(large, lenient=True)
     assert isinstance(digest, Digest)
-    judge = judge_of("humaneval", "f", inputs=[[1]] * 2, expected=[digest, large], atol=0)
-    for index in (0, 1):
-        assert judge(index, digest)
-        assert not judge(index, summarize([*large, 1], lenient=True))
-        assert not judge(index, [1])
+    judge = judge_of("humaneval", "f", inputs=[[1]], expected=[digest], atol=0)
+    assert judge(0, digest)
+    assert not judge(0, summarize([*large, 1], lenient=True))
+    assert not judge(0, [1])

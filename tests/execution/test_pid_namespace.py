@@ -180,41 +180,6 @@ def test_without_namespaces_it_is_refused_and_said(caplog: pytest.LogCaptureFixt
     assert "this is tier B:" in caplog.text
 
 
-LISTENED_TO = """
-import ctypes, logging, struct, sys
-from iterpref_core.execution import Executor, Limits, Program
-from iterpref_core.execution.interpreters import Environment
-from iterpref_core.execution.sandbox import syscalls
-from iterpref_core.records import IoTest
-logging.basicConfig()
-libc = ctypes.CDLL(None, use_errno=True)
-allow = ctypes.create_string_buffer(struct.pack("=HBBI", 6, 0, 0, 0x7FFF0000))
-program = struct.pack("HxxxxxxQ", 1, ctypes.addressof(allow))
-libc.prctl(38, *(ctypes.c_ulong(value) for value in (1, 0, 0, 0)))
-assert libc.syscall(syscalls.numbers(syscalls.SECCOMP)["seccomp"], 1, 8, program) > 0
-forks = Program(CODE, (IoTest(call="f()", expected="1"),), environment="p")
-with Executor(Limits(), workers=1, environments={"p": Environment(sys.executable, processes=True)}) as executor:
-    outcome = executor.run_one(forks)
-print(outcome.verdict, outcome.isolation)
-"""
-
-
-def test_where_a_container_listens_itself_processes_are_refused_and_it_is_said() -> None:
-    if not BWRAP.available:
-        pytest.skip(BWRAP.problem)
-    code = program("return error(lambda: os.fork())").code
-    done = subprocess.run(
-        [sys.executable, "-c", LISTENED_TO.replace("CODE", repr(code))],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-    )
-    assert done.stdout.startswith("passed A:"), done.stderr
-    assert "only in tier A with a seccomp listener" in done.stderr
-    assert "[Errno 16] seccomp" in done.stderr
-
-
 # Too much
 
 

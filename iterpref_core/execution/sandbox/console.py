@@ -22,62 +22,30 @@ from .encoding import encode
 MAX_PRINTED = 8 << 20
 """Bytes beyond which what was printed is passed on as its size alone."""
 
-_PIECE = 1 << 20
 _MAIN = "__name__ == '__main__'"
 
 Load = Callable[[Any], dict[str, Any]]
 """Runs source, or its tree, as `__main__`; returns the namespace."""
 
 
-def _put(descriptor: int, place: int) -> None:
-    """Move a file to a descriptor; where the program has closed its own, the file may be there already."""
-    if descriptor != place:
-        os.dup2(descriptor, place)
-        os.close(descriptor)
-
-
-class Console:
-    """The console of one process: each of its programs finds it as if it were the first."""
-
-    def __init__(self) -> None:
-        self._output = os.dup(1)  # a program may close its own
-
-    def open(self, stdin: str) -> None:
-        """Standard input holds a text from now on; what is printed from now on is collected; errors go nowhere."""
-        file = os.open(".stdin", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+def run_as_script(stdin: str, load: Load, source: str) -> str:
+    """Run a program as a script that reads a text; returns what it prints, encoded. Errors go nowhere."""
+    output = os.dup(1)  # a program may close its own
+    with open(".stdin", "w+b") as file:
+        file.write(stdin.encode("utf-8", "surrogatepass"))
+        file.seek(0)
         os.unlink(".stdin")
-        data = memoryview(stdin.encode("utf-8", "surrogatepass"))
-        while data:
-            data = data[os.write(file, data) :]
-        os.lseek(file, 0, os.SEEK_SET)
-        _put(file, 0)
-        os.dup2(self._output, 1)
-        _put(os.open("/dev/null", os.O_WRONLY), 2)
-        self._start = os.lseek(self._output, 0, os.SEEK_END)
-        # No other encoding than the one in which the input was written, and no line ends but those that it has.
-        streams: Any = [open(number, mode, encoding="utf-8", closefd=False) for number, mode in enumerate("rww")]  # noqa: SIM115
-        sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__ = streams  # type: ignore[misc]
-
-    def printed(self) -> str:
-        """What was printed, encoded; or its size, where that is beyond `MAX_PRINTED`."""
-        for stream in (sys.stdout, sys.__stdout__):
-            try:
-                stream.flush()  # type: ignore[union-attr]
-            except BaseException:  # noqa: BLE001 - closed, or an object of the program's own: it may raise anything
-                continue
-        size = os.lseek(self._output, 0, os.SEEK_END) - self._start
-        if size > MAX_PRINTED:
-            return f"#{size}:"
-        data = b"".join(os.pread(self._output, _PIECE, self._start + at) for at in range(0, size, _PIECE))
-        return encode(data.decode("utf-8", "replace"))
-
-    def run(self, stdin: str, load: Load, source: str) -> str:
-        """Run a program as a script that reads a text; returns what it prints, encoded."""
-        self.open(stdin)
-        with contextlib.suppress(SystemExit):  # a script may end itself; what it has printed counts
-            load(source)
-        _end_as_a_script()
-        return self.printed()
+        os.dup2(file.fileno(), 0)
+    os.dup2(os.open("/dev/null", os.O_WRONLY), 2)
+    with contextlib.suppress(SystemExit):  # a script may end itself; what it has printed counts
+        load(source)
+    _end_as_a_script()
+    for stream in (sys.stdout, sys.__stdout__):
+        # It may be closed, or an object of the program's own, which may raise anything.
+        with contextlib.suppress(BaseException):
+            stream.flush()  # type: ignore[union-attr]
+    size = os.lseek(output, 0, os.SEEK_END)
+    return f"#{size}:" if size > MAX_PRINTED else encode(os.pread(output, size, 0).decode("utf-8", "replace"))
 
 
 def _end_as_a_script() -> None:

@@ -14,11 +14,9 @@ comparison is Python's `==`, some are encoded by what they hold (`lenient`).
 import decimal
 import fractions
 import hashlib
-import itertools
 import json
-import marshal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 _DIGITS = 4300  # Python's own limit for integers as decimal text, whatever the program has set it to
@@ -26,16 +24,12 @@ _BIG = 10**_DIGITS
 # Types are told apart by identity: a metaclass may lie about equality and hash.
 _PLAIN = frozenset(map(id, (type(None), bool, str, float)))
 _PLAIN_OR_INT = _PLAIN | {id(int)}
-_SEQUENCES = frozenset({id(list), id(tuple)})
-_ROWS = frozenset({list, tuple})
-_FLAT = frozenset({type(None), bool, int, float, str})
 _dump = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _load = json.JSONDecoder().raw_decode
 _get_digits, _set_digits = sys.get_int_max_str_digits, sys.set_int_max_str_digits
 
-MAX_SIZE = 1 << 20
-"""Bytes of a value beyond which only its digest is passed on."""
-_LONG, _PIECE = 1024, 4096
+MAX_TEXT = 4 << 20
+"""Length of a value's text beyond which only its digest is passed on."""
 
 _mro_of = type.__dict__["__mro__"].__get__
 _HELD: dict[int, Callable[[Any], Any]] = {
@@ -158,76 +152,21 @@ def encode(value: Any, *, lenient: bool = False, keep_order: bool = False) -> st
 
 
 class Digest(str):
-    """Stands for a value that is too large to be passed on: `#`, its size, `:`, a hash of it."""
+    """Stands for a value that is too large to be passed on: `#`, the length of its text, `:`, a hash of it."""
 
     __slots__ = ()
 
-    @property
-    def size(self) -> int:
-        """Bytes of the value, about."""
-        return int(self[1:].partition(":")[0])
-
-
-def _dump_piece(piece: Any) -> bytes | None:
-    """A list or tuple of plain values, or of lists and tuples of them, marshalled; None if it is anything else.
-
-    Only sets, dictionaries and buffers have to be found by type: `marshal` itself refuses whatever else is no plain
-    value, subclasses included. So it does no harm that a metaclass can hide a type from this.
-    """
-    kinds = set(map(type, piece))
-    if kinds <= _ROWS:
-        kinds = set(map(type, itertools.chain.from_iterable(piece)))
-    if not kinds <= _FLAT:
-        return None
-    try:
-        return marshal.dumps(piece, 2)
-    except ValueError:
-        return None
-
-
-def _pieces(value: Any, lenient: bool) -> Iterator[bytes]:
-    """Canonical bytes of a long list or tuple in pieces, so that they are never held as a whole.
-
-    Where a piece is plain enough it is marshalled, which is fast: that version has no references, so equal values
-    have equal bytes.
-    """
-    yield type_name(type(value)).encode()
-    for start in range(0, len(value), _PIECE):
-        piece = value[start : start + _PIECE]
-        dumped = _dump_piece(piece)
-        yield encode(piece, lenient=lenient).encode("utf-8", "surrogatepass") if dumped is None else dumped
-
-
-def is_long(value: Any) -> bool:
-    """Whether a value is a sequence or a string that may be passed on as a digest; other values rarely are."""
-    kind = type(value)
-    return (kind is str or id(kind) in _SEQUENCES) and len(value) > _LONG
-
-
-def _bulk(value: Any, lenient: bool) -> Iterator[bytes]:
-    """A long value as canonical bytes, to be hashed; nothing for short ones and for those that are not in sequence."""
-    if not is_long(value):
-        return iter(())
-    return iter([value.encode("utf-8", "surrogatepass")]) if type(value) is str else _pieces(value, lenient)
-
 
 def summarize(value: Any, *, lenient: bool = False) -> str:
-    """The canonical text of a value, or its `Digest` if it is larger than `MAX_SIZE`.
+    """The canonical text of a value, or its `Digest` if it is longer than `MAX_TEXT`.
 
     Raises:
         UnencodableError: as `encode`.
     """
-    size, signature = 0, hashlib.blake2b(digest_size=32)
-    for piece in _bulk(value, lenient):
-        size += len(piece)
-        signature.update(piece)
-    if size <= MAX_SIZE:
-        text = encode(value, lenient=lenient)
-        if len(text) <= 4 * MAX_SIZE:
-            return text
-        size = len(text)
-        signature.update(text.encode("utf-8", "surrogatepass"))
-    return Digest(f"#{size}:{signature.hexdigest()}")
+    text = encode(value, lenient=lenient)
+    if len(text) <= MAX_TEXT:
+        return text
+    return Digest(f"#{len(text)}:{hashlib.blake2b(text.encode(), digest_size=32).hexdigest()}")
 
 
 _FROM_TAG: dict[str, Callable[[Any], Any]] = {

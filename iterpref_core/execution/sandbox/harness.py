@@ -26,7 +26,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from .console import Console, run_as_function
+from .console import run_as_function, run_as_script
 from .encoding import UnencodableError, decode, summarize, type_name
 from .measure import Measurement, file_of
 from .unittest_suites import TestFailedError, run_script, run_unittest
@@ -161,15 +161,12 @@ def _run_console(stdin: str, official: bool, job: dict[str, Any]) -> str:
     def load(source: Any) -> dict[str, Any]:
         return _load(job["setup"], source, SOLUTION, "__main__")
 
-    if official:
-        try:
-            return run_as_function(stdin, load, job["code"], SOLUTION)
-        except SyntaxError as error:
-            raise _CompileError(error) from error
-    if "console" not in job:
-        job["console"] = Console()
-    printed: str = job["console"].run(stdin, load, job["code"])
-    return printed
+    if not official:
+        return run_as_script(stdin, load, job["code"])
+    try:
+        return run_as_function(stdin, load, job["code"], SOLUTION)
+    except SyntaxError as error:
+        raise _CompileError(error) from error
 
 
 def _run_step(kind: str, body: Any, namespace: dict[str, Any], job: dict[str, Any]) -> tuple[str, str]:

@@ -7,7 +7,7 @@ import resource
 import struct
 from typing import NamedTuple
 
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 1, 4, 36
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 _CAPABILITY_VERSION_3 = 0x20080522
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -74,14 +74,3 @@ def hide_memory() -> None:
     Processes forked from it inherit that; a program that they execute is readable again.
     """
     _libc.prctl(_PR_SET_DUMPABLE, ctypes.c_ulong(0))
-
-
-def adopt_orphans() -> None:
-    """Become the parent of all descendants whose own parent ends."""
-    _libc.prctl(_PR_SET_CHILD_SUBREAPER, ctypes.c_ulong(1))
-
-
-def children() -> list[int]:
-    """Process ids of this process's children, orphans it adopted included."""
-    with open(f"/proc/self/task/{os.getpid()}/children") as file:
-        return [int(pid) for pid in file.read().split()]

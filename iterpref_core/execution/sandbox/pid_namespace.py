@@ -24,22 +24,21 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _THREADS, _TIMES = 17, slice(11, 15)  # in /proc/PID/stat, counted from the state: user, system, both of reaped children
 
 
-def listener_problem() -> str:
-    """Why a filter with a listener cannot be had, as where a container has one already; empty if it can."""
-    receive, answer = os.pipe()
+def try_listener() -> None:
+    """Install a filter with a listener in a child of its own.
+
+    Raises:
+        RuntimeError: it cannot be had, as where a container has one already.
+    """
     pid = os.fork()
     if pid == 0:
         try:
             seccomp.Filter(processes=True).install()
         except OSError as error:
-            os.write(answer, str(error).encode())
-        finally:
-            os._exit(0)
-    os.close(answer)
-    with open(receive, "rb") as file:
-        problem = file.read().decode()
-    os.waitpid(pid, 0)
-    return problem
+            os._exit(error.errno or 1)
+        os._exit(0)
+    if problem := os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]):
+        raise RuntimeError(f"programs may have no processes here: seccomp with a listener: {os.strerror(problem)}")
 
 
 def send_listener(connection: int, listener: int) -> None:

@@ -1,7 +1,7 @@
 """Zygote: a small, clean interpreter that forks one child per program and watches it.
 
-It reads frames from standard input (length, then bytes) and answers each on standard output. The first frame is the
-configuration, the others are jobs. It never parses a job: only the child does, after it is restricted.
+Its standard input is a socket: frames come from it (length, then bytes), and each is answered on it. The first frame is
+the configuration, the others are jobs. It never parses a job: only the child does, after it is restricted.
 
 Where programs may have processes of their own, it is the first process of a pid namespace: none of them can signal it,
 and it ends them all at once.
@@ -22,9 +22,9 @@ import sys
 import time
 from typing import Any
 
-from . import harness, landlock, limits, pretended, seccomp
+from . import harness, landlock, limits, seccomp
 from .cleanup import empty_folder, is_over
-from .pid_namespace import Processes, connect, leaves_connections, listener_problem, receive_listener, send_listener
+from .pid_namespace import Processes, connect, leaves_connections, receive_listener, send_listener, try_listener
 
 _HEADER = struct.Struct("=II")
 _LENGTH = struct.Struct("=I")
@@ -42,49 +42,22 @@ BUSY = 0.1
 """Share of its time limit that a program may have waited for a CPU before its timeout does not count: a busy machine
 also makes CPU time longer, since caches and cores are shared."""
 
-_PRELOADED = (
-    "abc",
-    "array",
-    "bisect",
-    "collections",
-    "collections.abc",
-    "contextlib",
-    "copy",
-    "dataclasses",
-    "datetime",
-    "decimal",
-    "enum",
-    "fractions",
-    "functools",
-    "heapq",
-    "itertools",
-    "math",
-    "numbers",
-    "operator",
-    "queue",
-    "random",
-    "re",
-    "statistics",
-    "string",
-    "textwrap",
-    "time",
-    "types",
-    "typing",
-)
+_PRELOADED = ("array", "dataclasses", "datetime", "heapq", "queue", "statistics", "string", "textwrap", "typing")
+"""With what they import: `statistics` brings `decimal`, `fractions`, `random` and others."""
 _NAMESPACES = ("/proc", "/etc/hosts", "/etc/nsswitch.conf")
 """What is readable besides where it tells of the program's own namespaces alone."""
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
 
-def read_exactly(descriptor: int, size: int) -> bytes:
-    """Bytes from a descriptor.
+def read_exactly(size: int) -> bytes:
+    """Bytes from the supervisor.
 
     Raises:
-        EOFError: the supervisor is gone.
+        EOFError: it is gone.
     """
     parts = []
     while size:
-        part = os.read(descriptor, min(size, 1 << 20))
+        part = os.read(0, min(size, 1 << 20))
         if not part:
             raise EOFError
         parts.append(part)
@@ -94,15 +67,15 @@ def read_exactly(descriptor: int, size: int) -> bytes:
 
 def read_frame() -> bytes:
     """The next frame from the supervisor."""
-    return read_exactly(0, _LENGTH.unpack(read_exactly(0, _LENGTH.size))[0])
+    return read_exactly(_LENGTH.unpack(read_exactly(_LENGTH.size))[0])
 
 
-def send(descriptor: int, facts: dict[str, Any], blob: bytes = b"") -> None:
+def send(facts: dict[str, Any], blob: bytes = b"") -> None:
     """Answer the supervisor: facts as JSON, then raw bytes."""
     head = json.dumps(facts).encode()
     data = memoryview(_HEADER.pack(len(head), len(blob)) + head + blob)
     while data:
-        data = data[os.write(descriptor, data) :]
+        data = data[os.write(0, data) :]
 
 
 def was_busy(pid: int, limit_s: float) -> bool:
@@ -138,11 +111,10 @@ class Tests:
 class Zygote:
     """State that all children of one zygote share; see `run_job` for the life of a child."""
 
-    def __init__(self, config: dict[str, Any], answers: int) -> None:
+    def __init__(self, config: dict[str, Any]) -> None:
         self.budget = limits.ResourceBudget(**config["limits"])
         self.root: str = config["root"]
         self.folder = os.path.join(self.root, "w")
-        self.answers = answers
         self.pid = os.getpid()
         self.disk_bytes: int = config["disk_mb"] * 2**20
         self.ruleset: int | None = None
@@ -150,7 +122,6 @@ class Zygote:
         self.processes: bool = config["processes"]
         self.writable = [self.root, SHARED_MEMORY] if self.processes else [self.root]
         limits.drop_capabilities()
-        limits.adopt_orphans()
         limits.hide_memory()
         if self.processes:
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # without a handler, no signal of a program's gets through
@@ -228,7 +199,7 @@ class Zygote:
         head = os.pread(output, HEAD_OF_OUTPUT, 0)
         facts["head"] = len(head)
         size = os.lseek(channel, 0, os.SEEK_END)
-        send(self.answers, facts, head + os.pread(channel, size, 0))
+        send(facts, head + os.pread(channel, size, 0))
         os.close(channel)
         os.close(output)
         for folder in self.writable:
@@ -238,8 +209,6 @@ class Zygote:
         """End and reap the child; returns its exit status as `waitpid` has it, and its CPU seconds."""
         self.end_session(pid)
         _, status, usage = os.wait4(pid, 0)
-        if self.filter is None:
-            self.end_orphans()
         return status, usage.ru_utime + usage.ru_stime
 
     def leave(self) -> None:
@@ -309,14 +278,6 @@ class Zygote:
         except (ProcessLookupError, PermissionError):
             return  # it never became a group, or only the dead leader is left of it
 
-    @staticmethod
-    def end_orphans() -> None:
-        """Kill what a child left behind, until nothing is left (only possible where seccomp is off)."""
-        while found := limits.children():
-            for pid in found:
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-
 
 def preload(names: list[str], site: list[str]) -> None:
     """Import modules that programs are likely to need; what is absent here is absent for programs too."""
@@ -327,6 +288,17 @@ def preload(names: list[str], site: list[str]) -> None:
         importlib.import_module(name)
     for name in ("exit", "quit"):  # `site`, which is not imported, would have made them
         setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D"))
+
+
+def ask_before_times() -> None:
+    """Have `os.utime`, whose success seccomp pretends, fail on an absent file: `Path.touch` makes the file then."""
+    utime = os.utime
+
+    def ask_first(path: Any, *args: Any, **named: Any) -> None:
+        os.stat(path, dir_fd=named.get("dir_fd"))
+        utime(path, *args, **named)
+
+    os.utime = ask_first
 
 
 def hide() -> None:
@@ -340,27 +312,24 @@ def hide() -> None:
 
 
 def main() -> None:
-    """Serve jobs until the supervisor closes the pipe."""
-    answers = os.dup(1)
-    os.set_inheritable(answers, False)
+    """Serve jobs until the supervisor closes the socket."""
     os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
     config = json.loads(read_frame())
     sys.executable = config["executable"]
     try:
         preload(config["preload"], config["site"])
-        zygote = Zygote(config, answers)
+        zygote = Zygote(config)
+        if zygote.processes:
+            try_listener()
+        else:
+            ask_before_times()
     except Exception as error:  # noqa: BLE001 - the supervisor raises it again
-        send(answers, {"error": f"{type(error).__name__}: {error}"})
+        send({"error": f"{type(error).__name__}: {error}"})
         return
-    if zygote.processes and (problem := listener_problem()):
-        send(answers, {"error": problem, "processes": True})
-        return
-    if not zygote.processes:
-        pretended.ask_first()
     hide()
     gc.collect()
     gc.freeze()
-    send(answers, {"ready": True})
+    send({"ready": True})
     try:
         while True:
             zygote.run_job(read_frame())

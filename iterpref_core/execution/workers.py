@@ -1,0 +1,267 @@
+"""Workers: zygotes that the supervisor starts when they are needed, uses again, and replaces when they are lost."""
+
+import contextlib
+import functools
+import json
+import logging
+import math
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.machinery import PathFinder
+from typing import Any
+
+from iterpref_core.errors import ConfigError, ExecutionError
+from iterpref_core.execution import isolation
+from iterpref_core.execution.interpreters import Environment, Runtime, own_runtime, runtime_of
+from iterpref_core.execution.programs import Limits
+from iterpref_core.execution.verdicts import Answer
+
+logger = logging.getLogger(__name__)
+
+_HEADER = struct.Struct("=II")
+_LENGTH = struct.Struct("=I")
+_TIMES = struct.Struct("=ddd")
+START_S = 60.0
+"""Seconds of real time a zygote may take to start and import what is preloaded."""
+GRACE_S = 15.0
+"""Seconds beyond a program's wall-clock limit after which its zygote counts as dead."""
+DISK_FILES = 4
+"""Everything a program writes may hold this many times `Limits.file_mb`."""
+
+
+class WorkerDiedError(Exception):
+    """The zygote ended or stopped answering; says nothing about the program it was running."""
+
+
+class Worker:
+    """One zygote process.
+
+    Args:
+        plan: the isolation to start it in.
+        limits: for each program.
+        runtime: the interpreter, its packages and what to preload.
+        scratch: the folder for its programs' folders, in tiers B and C.
+
+    Attributes:
+        usable: it waits for a job.
+
+    Raises:
+        ExecutionError: it cannot be started.
+    """
+
+    def __init__(self, plan: isolation.Plan, limits: Limits, runtime: Runtime, *, scratch: str) -> None:
+        self._root = "/job" if "bwrap" in plan.layers else tempfile.mkdtemp(prefix="zygote-", dir=scratch)
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
+        self._socket, theirs = socket.socketpair()
+        self._answers = self._socket.makefile("rb")
+        self.usable, self._killed = True, False
+        with theirs:
+            self._process = subprocess.Popen(
+                isolation.command(plan, "zygote", self._root, DISK_FILES * limits.file_mb, runtime),
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=self._errors,
+                # What is preloaded may look for a place to write, which is emptied after each program.
+                env=isolation.ENVIRONMENT
+                | {"PYTHONHASHSEED": str(runtime.hash_seed), "HOME": self._root, "TMPDIR": self._root},
+                cwd="/",
+                start_new_session=True,
+            )
+        self.pid = self._process.pid
+        """Process id, of bubblewrap in tier A."""
+        config = vars(runtime) | {
+            "limits": vars(limits),
+            "root": self._root,
+            "disk_mb": DISK_FILES * limits.file_mb,
+            "landlock": "landlock" in plan.layers,
+            "seccomp": "seccomp" in plan.layers,
+        }
+        try:
+            self._send(json.dumps(config).encode(), START_S)
+            problem = self._receive()[0].get("error")
+        except WorkerDiedError as error:
+            problem = error
+        if problem:
+            self.close()
+            raise ExecutionError(f"a worker cannot be started in tier {plan}: {problem}")
+
+    def _died(self, error: Exception) -> WorkerDiedError:
+        self._errors.seek(0)
+        said = self._errors.read()[-500:].decode("utf-8", "replace").strip()
+        return WorkerDiedError(f"the zygote does not answer ({error}); it said: {said or 'nothing'}")
+
+    def _send(self, frame: bytes, patience_s: float) -> None:
+        self._socket.settimeout(patience_s)
+        try:
+            self._socket.sendall(_LENGTH.pack(len(frame)) + frame)
+        except OSError as error:
+            raise self._died(error) from None
+
+    def _receive(self) -> tuple[dict[str, Any], bytes]:
+        try:
+            head, blob = _HEADER.unpack(self._answers.read(_HEADER.size))
+            return json.loads(self._answers.read(head)), self._answers.read(blob)
+        except (OSError, struct.error, ValueError) as error:
+            raise self._died(error) from None
+
+    def run(self, job: bytes, limits: Limits, test_cpu_s: float | None) -> Answer:
+        """Have a job run, and wait for its end.
+
+        Args:
+            job: see `sandbox.harness`.
+            limits: of the program; memory, output and files are those of all programs.
+            test_cpu_s: CPU seconds of each test.
+
+        Raises:
+            WorkerDiedError: the zygote is gone or does not answer.
+        """
+        self.usable = False
+        self._send(_TIMES.pack(limits.cpu_s, limits.wall_s, test_cpu_s or math.inf) + job, limits.wall_s + GRACE_S)
+        facts, blob = self._receive()
+        self.usable = not facts.pop("worn")
+        head = facts.pop("head")
+        return Answer(**facts, root=self._root, head=blob[:head], channel=blob[head:])
+
+    def kill(self) -> None:
+        """End the zygote and all it holds; a thread that waits for its answer hears of it."""
+        self.usable = False
+        killed, self._killed = self._killed, True
+        if not killed:  # once: later its process group may be somebody else's
+            with contextlib.suppress(ProcessLookupError):  # it may have ended by itself
+                os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def close(self) -> None:
+        """End the zygote, for which nobody waits."""
+        self.kill()
+        for stream in (self._answers, self._socket, self._errors):
+            stream.close()
+
+
+@functools.cache
+def _warn_of_refused_processes(environment: str, tier: str) -> None:
+    logger.warning(
+        "programs of the environment %r may have processes and sockets only in tier A: this is tier %s; "
+        "what needs them fails (`iterpref doctor` says what tier A takes)",
+        *(environment, tier),
+    )
+
+
+class WorkerPool:
+    """All workers of one executor, and the folder their programs' folders are in (in tier B and C).
+
+    Args:
+        plan: the isolation to start workers in.
+        limits: for each program.
+        places: programs at a time.
+        preload: modules to import once per worker of this interpreter.
+        environments: other interpreters, by the names that tests give them.
+    """
+
+    def __init__(
+        self,
+        plan: isolation.Plan,
+        limits: Limits,
+        places: int,
+        preload: tuple[str, ...],
+        environments: Mapping[str, Environment],
+    ) -> None:
+        self._plan, self._limits, self._preload, self._environments = plan, limits, preload, environments
+        self._scratch = "" if "bwrap" in plan.layers else tempfile.mkdtemp(prefix="iterpref-execution-")
+        self._idle: defaultdict[str | None, list[Worker]] = defaultdict(list)
+        self._all: set[Worker] = set()
+        self._lock, self._turn, self._free = threading.Lock(), threading.Lock(), threading.Semaphore(places)
+        self._closed = False
+
+    @contextlib.contextmanager
+    def worker(self, environment: str | None, places: int) -> Iterator[Worker]:
+        """A worker of an environment, for one job; another is started if none is idle.
+
+        Args:
+            environment: its name; None for this interpreter.
+            places: that the job takes; all of them, and nothing runs beside it.
+
+        Raises:
+            ConfigError: the environment is not known, or its interpreter cannot be used.
+            ExecutionError: none can be started, or the pool is closed.
+        """
+        with self._turn:  # whoever waits for all places is not overtaken
+            for _ in range(places):
+                self._free.acquire()
+        try:
+            worker = self._take(environment)
+            try:
+                yield worker
+            finally:
+                self._give_back(worker, environment)
+        finally:
+            self._free.release(places)
+
+    def _take(self, environment: str | None) -> Worker:
+        with self._lock:
+            if self._closed:
+                raise ExecutionError("the executor is closed; run programs inside its `with` block")
+            if idle := self._idle[environment]:
+                return idle.pop()
+        worker = Worker(self._plan, self._limits, self._runtime(environment), scratch=self._scratch)
+        with self._lock:
+            self._all.add(worker)
+        return worker
+
+    def _give_back(self, worker: Worker, environment: str | None) -> None:
+        with self._lock:
+            if worker.usable and not self._closed:
+                self._idle[environment].append(worker)
+                return
+            self._all.discard(worker)
+        worker.close()
+
+    def _runtime(self, environment: str | None) -> Runtime:
+        if environment is None:
+            return own_runtime(self._preload)
+        if environment not in self._environments:
+            raise ConfigError(
+                f"a test needs the environment {environment!r}, which execution.environments in params.yaml lacks; "
+                "name it there with its interpreter, as `iterpref ingest` printed it"
+            )
+        wanted = self._environments[environment]
+        if wanted.processes and self._plan.tier != "A":
+            _warn_of_refused_processes(environment, str(self._plan))
+        return runtime_of(wanted, namespaces=self._plan.tier == "A")
+
+    def missing(self, packages: Iterable[str], environment: str | None) -> str:
+        """The first package that an environment lacks; empty if it has all of them."""
+        for package in packages:
+            name = package.partition(".")[0]
+            if name not in sys.stdlib_module_names and not PathFinder.find_spec(name, self._runtime(environment).site):
+                return package
+        return ""
+
+    def pids(self) -> list[int]:
+        """Process ids of the workers (of bubblewrap in tier A)."""
+        with self._lock:
+            return sorted(worker.pid for worker in self._all)
+
+    def close(self) -> None:
+        """End all workers, whatever they are running, and remove what they left."""
+        with self._lock:
+            self._closed = True
+            idle = [worker for workers in self._idle.values() for worker in workers]
+            busy = self._all.difference(idle)
+            self._all -= set(idle)
+            self._idle.clear()
+        for worker in busy:
+            worker.kill()
+        for worker in idle:
+            worker.close()
+        if self._scratch:
+            shutil.rmtree(self._scratch, ignore_errors=True)
