@@ -39,8 +39,6 @@ CONTRACTS = (
 """What no stage depends on, though all execute it: the value of a knob is a parameter, a record whose meaning changes
 gets another version, and the rest is messages and files (docs/decisions.md)."""
 
-MOST_DEPENDENCIES = 9
-
 
 def module_name(path: Path) -> str:
     parts = path.relative_to(ROOT).with_suffix("").parts
@@ -164,11 +162,6 @@ def test_a_stage_depends_on_no_code_it_does_not_execute() -> None:
     assert {stage: deps for stage, deps in idle.items() if deps} == {}, "the stage would rerun for nothing"
 
 
-def test_a_stage_lists_few_dependencies() -> None:
-    many = {stage: len(deps) for stage, deps in stages().items() if len(deps) > MOST_DEPENDENCIES}
-    assert many == {}, "packages, not files"
-
-
 def executed_by(module: str) -> set[str]:
     """All of ours that a module can load, apart from contracts and from what only records."""
     found: set[str] = set()
@@ -192,7 +185,7 @@ def is_docstring(path: Path) -> bool:
 
 
 BUDGET = {
-    ("flows", "iterpref_core/cli"): 1600,  # to be 1500
+    ("flows", "iterpref_core/cli"): 1580,  # to be 1500
     ("tasks",): 2300,
     ("iterpref_core/execution",): 4230,  # to be 3600
     ("iterpref_core/inference",): 2540,  # to be 2000

@@ -1,9 +1,6 @@
 """DVC's graph, read and not hashed."""
 
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -48,18 +45,10 @@ def test_versions_of_libraries_are_dependencies() -> None:
     assert {name for names in used.values() for name in names} == set(versions)
 
 
-def test_digests_and_sizes_are_the_lock_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_digests_and_sizes_are_the_lock_s(tmp_path: Path) -> None:
     assert read_lock(tmp_path) == {}
-    monkeypatch.chdir(tmp_path)
-    subprocess.run(["git", "init", "--quiet"], check=True)
-    dvc = [sys.executable, "-m", "dvc"]
-    subprocess.run([*dvc, "init", "--quiet"], check=True)
-    shutil.copy2(ROOT / "params.yaml", "params.yaml")
-    stage = {"cmd": "echo x > out", "params": ["training.beta"], "outs": ["out"]}
-    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"only": stage}}), encoding="utf-8")
-    subprocess.run([*dvc, "repro", "--quiet"], check=True)
-    locked = read_lock()["only"]
-    Path("out").unlink()  # nothing is read but the lock
-    assert locked == read_lock()["only"]
-    assert locked.outs == (Artifact("out", "401b30e3b8b5d629635a5c613cdb7919", 2),)
-    assert locked.params == {"training.beta": 0.1}
+    out = {"path": "out", "md5": "401b30e3b8b5d629635a5c613cdb7919", "size": 2}
+    stage = {"cmd": "x", "params": {"params.yaml": {"training.beta": 0.1}}, "outs": [out]}
+    (tmp_path / "dvc.lock").write_text(yaml.safe_dump({"stages": {"only": stage}}), encoding="utf-8")
+    locked = read_lock(tmp_path)["only"]  # nothing else is there to be read
+    assert locked == ((), (Artifact(**out),), {"training.beta": 0.1})
