@@ -77,7 +77,7 @@ class LiveCodeBench(Benchmark[LiveTask]):
             function = f"Solution().{function}"
         for number, test in enumerate(tests, 1):
             if not function:
-                yield Program(code, (StdinTest(test.input, official=True),), SETUP, judge=right_output(test.output))
+                yield Program(code, (StdinTest(test.input),), SETUP, judge=right_output(test.output))
                 continue
             try:
                 arguments, expected = parse_arguments(test)

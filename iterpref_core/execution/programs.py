@@ -124,17 +124,13 @@ class ValueTest:
 class StdinTest:
     """The program, run as a script that reads a text; what it prints on standard output is for the program's `judge`.
 
-    `sys.exit` ends it like its last line. `Limits.output_kb` bounds what it may print, up to 8 MiB.
-
-    Attributes:
-        stdin: the text.
-        official: run it as LiveCodeBench's own runner does: as the body of a function, with objects of Python's in the
-            place of the console. `sys.stdin.buffer`, `sys.stdout.buffer`, `open(0)`, `quit()` and `exit()` fail there,
-            an empty line read by `input()` is the end of the input, and what a thread prints later is lost.
+    It is run as LiveCodeBench's own runner does: as the body of a function, with objects of Python's in the place of
+    the console. `sys.stdin.buffer`, `sys.stdout.buffer`, `open(0)`, `quit()` and `exit()` fail there, an empty line
+    read by `input()` is the end of the input, and what a thread prints later is lost. `sys.exit` ends it like its last
+    line.
     """
 
     stdin: str
-    official: bool = False
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,7 @@ class Step(NamedTuple):
             judge, `stdin` what the program prints, also for the judge; `raises`, `exec` and `scope` are pieces of tests
             (see `rewriting.Judged`); `check`, `unittest` and `script` only pass or fail.
         body: an expression, statements, a text to be read, a unittest source, a script test as a mapping, or, for
-            `apply`, the function, the encoded arguments and the function of the result; for `stdin` the text, and
-            whether it is run as the official runner does.
+            `apply`, the function, the encoded arguments and the function of the result.
         expected: of a value that is judged outside.
         shown: makes the call as source, for `apply` and `stdin`.
     """
@@ -52,7 +51,7 @@ def _steps_of(index: int, test: Test | ValueTest | StdinTest, judge: Judge | Non
         return [Step(index, "apply", (test.function, test.encoded, test.then), judged, lambda: test.call)]
     if isinstance(test, StdinTest):
         shown = f"the program, given {shorten(test.stdin, 80)!r},"
-        return [Step(index, "stdin", (test.stdin, test.official), judged, lambda: shown)]
+        return [Step(index, "stdin", test.stdin, judged, lambda: shown)]
     if isinstance(test, IoTest):
         try:
             expected = judged or expect(test.expected, test.atol)

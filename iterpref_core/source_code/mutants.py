@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 
+from iterpref_core.source_code.syntax_tree import parse
+
 _SKIPPED = frozenset({"annotation", "returns", "decorator_list", "type_comment", "format_spec", "pattern"})
 """Fields of the tree that are left alone: they change nothing, or nothing that a test of the function can be after."""
 
@@ -156,7 +158,7 @@ def mutants_of(code: str, limit: int, seed: str) -> list[Mutant]:
     ['return x + 1 -> return None', 'x + 1 -> x - 1', '1 -> 2']
     """
     try:
-        tree = ast.parse(code)
+        tree = parse(code)
         changes = list(_changes(tree))
         order = list(range(len(changes)))
         Random(seed).shuffle(order)

@@ -1,62 +1,22 @@
 """Console programs: what one reads on standard input, what it prints on standard output.
 
-Files stand behind both, not objects of Python's, so that `input()`, `sys.stdin.buffer`, `os.read(0, …)` and
-`os.write(1, …)` are the same to the program as on a real console. LiveCodeBench's own runner puts objects in their
-place, on which some of that fails: `run_as_function` does as it does.
+LiveCodeBench's own runner puts objects of Python's in the place of the console, on which some programs fail that would
+not on a real one; so it is here.
 """
 
 import ast
-import atexit
 import builtins
 import contextlib
-import gc
 import io
 import os
 import sys
-import threading
 from collections.abc import Callable
 from typing import Any
-
-from .encoding import encode
-
-MAX_PRINTED = 8 << 20
-"""Bytes beyond which what was printed is passed on as its size alone."""
 
 _MAIN = "__name__ == '__main__'"
 
 Load = Callable[[Any], dict[str, Any]]
-"""Runs source, or its tree, as `__main__`; returns the namespace."""
-
-
-def run_as_script(stdin: str, load: Load, source: str) -> str:
-    """Run a program as a script that reads a text; returns what it prints, encoded. Errors go nowhere."""
-    output = os.dup(1)  # a program may close its own
-    with open(".stdin", "w+b") as file:
-        file.write(stdin.encode("utf-8", "surrogatepass"))
-        file.seek(0)
-        os.unlink(".stdin")
-        os.dup2(file.fileno(), 0)
-    os.dup2(os.open("/dev/null", os.O_WRONLY), 2)
-    with contextlib.suppress(SystemExit):  # a script may end itself; what it has printed counts
-        load(source)
-    _end_as_a_script()
-    for stream in (sys.stdout, sys.__stdout__):
-        # It may be closed, or an object of the program's own, which may raise anything.
-        with contextlib.suppress(BaseException):
-            stream.flush()  # type: ignore[union-attr]
-    size = os.lseek(output, 0, os.SEEK_END)
-    return f"#{size}:" if size > MAX_PRINTED else encode(os.pread(output, size, 0).decode("utf-8", "replace"))
-
-
-def _end_as_a_script() -> None:
-    """What the interpreter does at the end: threads finish, `atexit` functions run, files that are left are flushed."""
-    for thread in threading.enumerate():
-        if thread is not threading.main_thread() and not thread.daemon:
-            thread.join()
-    atexit._run_exitfuncs()  # noqa: SLF001
-    if (main := sys.modules.pop("__main__", None)) is not None:
-        vars(main).clear()
-    gc.collect()
+"""Runs the tree of a program as `__main__`; returns the namespace."""
 
 
 class _Stdin:
@@ -87,7 +47,7 @@ def _as_function(source: str, filename: str) -> ast.Module:
 
 
 def run_as_function(stdin: str, load: Load, source: str, filename: str) -> str:
-    """Run a program as LiveCodeBench's own runner does; returns what it prints, encoded."""
+    """Run a program that reads a text as LiveCodeBench's own runner does; returns what it prints."""
     builtins.quit = builtins.exit = None  # type: ignore[assignment]
     named: Any = open(os.devnull)  # noqa: SIM115 - what a program has that imports the name `stdin`
     sys.stdin, sys.stdout = named, open(os.devnull, "w")  # noqa: SIM115
@@ -101,5 +61,4 @@ def run_as_function(stdin: str, load: Load, source: str, filename: str) -> str:
     sys.stdin, sys.stdout = _Stdin(stdin), printed
     with contextlib.suppress(SystemExit):
         program()
-    text = printed.getvalue()
-    return f"#{len(text)}:" if len(text) > MAX_PRINTED else encode(text)
+    return printed.getvalue()

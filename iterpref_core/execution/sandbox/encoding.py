@@ -14,9 +14,10 @@ comparison is Python's `==`, some are encoded by what they hold (`lenient`).
 import decimal
 import fractions
 import hashlib
+import itertools
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 _DIGITS = 4300  # Python's own limit for integers as decimal text, whatever the program has set it to
@@ -30,6 +31,7 @@ _get_digits, _set_digits = sys.get_int_max_str_digits, sys.set_int_max_str_digit
 
 MAX_TEXT = 4 << 20
 """Length of a value's text beyond which only its digest is passed on."""
+_PIECE = 4096
 
 _mro_of = type.__dict__["__mro__"].__get__
 _HELD: dict[int, Callable[[Any], Any]] = {
@@ -160,13 +162,31 @@ class Digest(str):
 def summarize(value: Any, *, lenient: bool = False) -> str:
     """The canonical text of a value, or its `Digest` if it is longer than `MAX_TEXT`.
 
+    A long list or tuple is hashed in pieces, so that its text is never held as a whole.
+
     Raises:
         UnencodableError: as `encode`.
     """
-    text = encode(value, lenient=lenient)
-    if len(text) <= MAX_TEXT:
-        return text
-    return Digest(f"#{len(text)}:{hashlib.blake2b(text.encode(), digest_size=32).hexdigest()}")
+    kind = type(value)
+    if id(kind) not in (id(list), id(tuple)) or len(value) <= _PIECE:
+        text = encode(value, lenient=lenient)
+        return text if len(text) <= MAX_TEXT else _digest([text])
+    pieces = (encode(value[at : at + _PIECE], lenient=lenient) for at in range(0, len(value), _PIECE))
+    first, size = [type_name(kind)], 0
+    for piece in pieces:
+        first.append(piece)
+        size += len(piece)
+        if size > MAX_TEXT:
+            return _digest(itertools.chain(first, pieces))
+    return encode(value, lenient=lenient)
+
+
+def _digest(pieces: Iterable[str]) -> Digest:
+    size, signature = 0, hashlib.blake2b(digest_size=32)
+    for piece in pieces:
+        size += len(piece)
+        signature.update(piece.encode())
+    return Digest(f"#{size}:{signature.hexdigest()}")
 
 
 _FROM_TAG: dict[str, Callable[[Any], Any]] = {

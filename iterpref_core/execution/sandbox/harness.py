@@ -2,8 +2,8 @@
 
 A job is a JSON object: `setup`, `code`, and `steps`, a list of `[kind, body]`:
 - `["call", expression]` and `["lenient", expression]` report the expression's value, `["apply", [function, arguments,
-  function of the result]]` that of a call with encoded arguments, `["stdin", [text, official]]` what the program prints
-  when it is run as a script and reads that text;
+  function of the result]]` that of a call with encoded arguments, `["stdin", text]` what the program prints when it is
+  run as a script and reads that text;
 - `["exec", statements]` decides nothing, `["raises", statements]` reports what was raised, `["scope", own]` begins a
   test that has names of its own, or, if `own` is empty, ends it;
 - `["check", statements]`, `["unittest", source]` and `["script", test]` report whether they passed. A job goes on after
@@ -26,7 +26,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from .console import run_as_function, run_as_script
+from .console import run_as_function
 from .encoding import UnencodableError, decode, summarize, type_name
 from .measure import Measurement, file_of
 from .unittest_suites import TestFailedError, run_script, run_unittest
@@ -155,16 +155,12 @@ def _apply(body: tuple[str, str, str], namespace: dict[str, Any]) -> Any:
     return eval(_expression(then), namespace)(value) if then else value
 
 
-def _run_console(stdin: str, official: bool, job: dict[str, Any]) -> str:
-    """Run the program as a script that reads a text; returns what it prints, encoded."""
-
-    def load(source: Any) -> dict[str, Any]:
-        return _load(job["setup"], source, SOLUTION, "__main__")
-
-    if not official:
-        return run_as_script(stdin, load, job["code"])
+def _run_console(stdin: str, job: dict[str, Any]) -> str:
+    """Run the program as a script that reads a text; returns what it prints."""
     try:
-        return run_as_function(stdin, load, job["code"], SOLUTION)
+        return run_as_function(
+            stdin, lambda tree: _load(job["setup"], tree, SOLUTION, "__main__"), job["code"], SOLUTION
+        )
     except SyntaxError as error:
         raise _CompileError(error) from error
 
@@ -178,8 +174,7 @@ def _run_step(kind: str, body: Any, namespace: dict[str, Any], job: dict[str, An
         except UnencodableError as error:
             return "type", str(error)
     if kind == "stdin":
-        stdin, official = body
-        return "value", _run_console(stdin, official, job)
+        return "value", summarize(_run_console(body, job))
     if kind == "raises":
         return "raised", _raised(body, namespace)
     if kind in ("exec", "check"):
