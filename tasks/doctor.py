@@ -104,12 +104,16 @@ def _versions() -> Iterator[Diagnosis]:
 
 def _debugger(params: Params) -> Diagnosis:
     from iterpref_core.inference.backend_factory import check_model, describe_endpoint
+    from iterpref_core.inference.local.gguf_checkpoint import find_gguf, is_gguf
 
     name, backend = params.model.debugger, params.inference.backend
     if name == "nanolab":
         return _diagnose("model: debugger", "embedded")
     try:
-        check_model(name, "auto", params.inference)
+        if is_gguf(name):
+            find_gguf(name)
+        else:
+            check_model(name, "auto", params.inference)
         where = f"{name}, {describe_endpoint(params.inference)}" if backend != "transformers" else name
     except InputError as error:
         return _diagnose("model: debugger", "not to be had", "missing", str(error))
@@ -125,6 +129,7 @@ def _debugger(params: Params) -> Diagnosis:
 def _student(params: Params) -> Iterator[Diagnosis]:
     from iterpref_core.inference.backend_factory import check_model
     from iterpref_core.inference.local.checkpoints import pin_model, read_config
+    from iterpref_core.inference.local.gguf_checkpoint import find_gguf, is_gguf
     from iterpref_core.inference.local.tokenizers import load_tokenizer
 
     name = params.model.student
@@ -132,6 +137,9 @@ def _student(params: Params) -> Iterator[Diagnosis]:
         yield _diagnose("model: student", "embedded")
         return
     try:
+        if is_gguf(name):
+            yield _diagnose("model: student", f"{name}, in {find_gguf(name)}")
+            return
         check_model(name, params.model.prompt, params.inference.model_copy(update={"backend": "transformers"}))
         source = str(pin_model(name))
         config, tokenizer = read_config(source), load_tokenizer(source, params.model.prompt)

@@ -33,6 +33,7 @@ def debug(
     from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
     from iterpref_core.codeflow.roles import choose_models
     from iterpref_core.inference.local.checkpoints import EMBEDDED
+    from iterpref_core.inference.local.gguf_checkpoint import is_gguf
 
     options = {
         "codeflow.draft_model": "debugger" if draft_model is None else "student",
@@ -41,7 +42,7 @@ def debug(
     }  # fmt: skip
     settings = read_params(set_, options)
     named = settings.model.debugger
-    refiner = model or ("models/debugger" if named == EMBEDDED else named)
+    refiner = model or ("models/debugger" if named == EMBEDDED or is_gguf(named) else named)
     prompt = settings.model.prompt if draft_model else "auto"
     models = choose_models(
         draft_model or refiner, refiner, settings.codeflow, settings.inference, settings.budget, prompt

@@ -29,11 +29,12 @@ def pair(
     from iterpref_core.cli.places import ANSWERS
     from iterpref_core.inference.backend_factory import open_judge
     from iterpref_core.inference.local.checkpoints import EMBEDDED
+    from iterpref_core.inference.local.gguf_checkpoint import is_gguf
     from iterpref_core.pairs.pairs import screened_params, select_pairs
 
     settings = load_params()
     named = settings.model.student
-    student = model or ("models/student" if named == EMBEDDED else named)
+    student = model or ("models/student" if named == EMBEDDED or is_gguf(named) else named)
     run, at_once = f"pair {out.resolve()}", settings.codeflow.concurrency
     with open_judge(settings.pairs.judge, settings.inference, settings.budget, at_once, ANSWERS, run) as judge:
         show_result(select_pairs(trajectories, problems, student, screened_params(settings), out, judge=judge), json_)

@@ -11,6 +11,7 @@ from iterpref_core.errors import InputError
 from iterpref_core.execution import open_executor
 from iterpref_core.inference.codeflow_prompts import draft_prompt, refine_prompt
 from iterpref_core.inference.local.checkpoints import EMBEDDED, name_served, pin_model, write_pointer
+from iterpref_core.inference.local.gguf_checkpoint import is_gguf, write_checkpoint
 from iterpref_core.inference.local.model_lineage import training_versions, write_lineage
 from iterpref_core.inference.local.weights import check_checkpoint, uses_bf16
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
@@ -18,6 +19,7 @@ from iterpref_core.nanolab.pretrain import Example, pretrain
 from iterpref_core.nanolab.repairs import make_repairs
 from iterpref_core.records import ModelLineage, Problem
 from iterpref_core.storage.jsonl import read_jsonl
+from iterpref_core.storage.new_folder import new_folder
 
 
 def build_models(
@@ -30,9 +32,9 @@ def build_models(
 ) -> dict[str, float]:
     """Write `student/` and `debugger/` below `out`.
 
-    A model named `nanolab` is trained here and saved as an ordinary Hugging Face checkpoint. Any other name is
-    checked, pinned to a revision and recorded in `source.json`; its weights stay where they are. Behind an endpoint
-    the debugger is a name and nothing else: no hub is asked about it.
+    A model named `nanolab` is trained here and saved as an ordinary Hugging Face checkpoint. A GGUF file (`smollm2` is
+    one) is unpacked into one. Any other name is checked, pinned to a revision and recorded in `source.json`; its
+    weights stay where they are. Behind an endpoint the debugger is a name and nothing else: no hub is asked about it.
 
     Args:
         problems: the problems; the splits `student` and `debugger` are trained on.
@@ -51,19 +53,22 @@ def build_models(
         InputError: there is nothing to train on.
     """
     names = {"student": model.student, "debugger": model.debugger}
-    sources = {}
-    if backend not in WITH_WEIGHTS:
-        sources["debugger"] = name_served(names["debugger"], backend)
-    sources |= {role: pin_model(name) for role, name in names.items() if name != EMBEDDED and role not in sources}
-    for role, source in sources.items():
-        if not source.served:
-            own = role == "student"  # trained, and therefore loaded in this process
-            prompt, loaded = model.prompt if own else "auto", own or backend == "transformers"
-            check_checkpoint(str(source), prompt, loaded=loaded)
+    served = {role: name for role, name in names.items() if role == "debugger" and backend not in WITH_WEIGHTS}
+    unpacked = {role: name for role, name in names.items() if role not in served and is_gguf(name)}
+    embedded = [role for role, name in names.items() if role not in served and name == EMBEDDED]
+    sources = {role: name_served(name, backend) for role, name in served.items()}
+    for role in sorted(names.keys() - served.keys() - unpacked.keys() - set(embedded)):
+        sources[role] = pin_model(names[role])
+        trained = role == "student"  # and therefore loaded in this process
+        prompt = model.prompt if trained else "auto"
+        check_checkpoint(str(sources[role]), prompt, loaded=trained or backend == "transformers")
     for role, source in sources.items():
         shutil.rmtree(out / role, ignore_errors=True)
         write_pointer(out / role, source)
-    embedded = [role for role in names if role not in sources]
+    for role, name in unpacked.items():
+        shutil.rmtree(out / role, ignore_errors=True)
+        with new_folder(out / role) as folder:
+            write_checkpoint(name, folder)
     if not embedded:
         return {}
     every = [problem for problem in read_jsonl(problems, Problem) if problem.split in ("student", "debugger")]
@@ -85,14 +90,13 @@ def _train(
 ) -> dict[str, float]:
     steps = nanolab.student_steps if role == "student" else nanolab.debugger_steps
     model, loss = pretrain(examples, tokenizer, nanolab, steps, role)
-    partial = out / f".{role}.partial"
-    for folder in (partial, out / role):
-        shutil.rmtree(folder, ignore_errors=True)
-    model.save_pretrained(partial)
-    tokenizer.save_pretrained(partial)
     settings = nanolab.model_dump(mode="json") | {"examples": len(examples), "loss": loss}
-    write_lineage(partial, ModelLineage(base=EMBEDDED, settings=settings, steps=steps, versions=training_versions()))
-    partial.replace(out / role)
+    lineage = ModelLineage(base=EMBEDDED, settings=settings, steps=steps, versions=training_versions())
+    shutil.rmtree(out / role, ignore_errors=True)
+    with new_folder(out / role) as folder:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        write_lineage(folder, lineage)
     bf16 = float(uses_bf16(nanolab.bf16, "cpu"))
     return {f"{role}/loss": loss, f"{role}/examples": float(len(examples)), "bf16": bf16}
 
