@@ -32,7 +32,7 @@ def test_nano_undoes_every_other_profile_and_comments_stay(params: Path) -> None
         write_params(name, {}, params, PROFILES)
         found = load_params(params)
         assert found.profile == name
-        if found.model.student != "nanolab" and name != "stand-in":
+        if found.model.student != "nanolab" and name not in ("stand-in", "smollm2"):  # whose programs are short
             assert min(found.codeflow.max_new_tokens, found.evaluation.max_new_tokens) >= 512
         assert comments(params.read_text(encoding="utf-8")) == comments(original)
         write_params("nano", {}, params, PROFILES)
