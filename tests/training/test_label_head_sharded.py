@@ -1,7 +1,8 @@
 """The label head where FSDP2 shards the weights: two processes on this machine, against plain logits in each."""
 
 import copy
-import multiprocessing
+import subprocess
+import sys
 from pathlib import Path
 
 import torch
@@ -57,10 +58,12 @@ def check_all(rank: int, meeting: Path) -> None:
 
 
 def test_values_and_gradients_are_those_of_plain_logits(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork")
-    processes = [context.Process(target=check_all, args=(rank, tmp_path / "meeting"), daemon=True) for rank in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0, 0], "what went wrong is printed above"
+    # Fresh processes: forked ones inherit what earlier tests left in torch.
+    command = [sys.executable, __file__, str(tmp_path / "meeting")]
+    processes = [subprocess.Popen([*command, str(rank)], stderr=subprocess.PIPE, text=True) for rank in range(2)]
+    errors = [process.communicate()[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], "\n".join(errors)
+
+
+if __name__ == "__main__":
+    check_all(int(sys.argv[2]), Path(sys.argv[1]))
