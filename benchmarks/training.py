@@ -367,13 +367,13 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         results["nanolab"] = compare(tokenizer, rows, arguments.rounds, arguments.batch_size, narrower)
     if not results:
         raise SystemExit("error: no pairs; run the experiment here first, or give --problems (docs/problems.md)")
-    found: dict[str, Any] = {"fork_speedup": {name: result["fork_speedup"] for name, result in results.items()}}
+    summary: dict[str, Any] = {"fork_speedup": {name: result["fork_speedup"] for name, result in results.items()}}
     for name in ("loss_difference", "memory_ratio", "mask_share"):
-        found[name] = max(result[name] for result in results.values())
+        summary[name] = max(result[name] for result in results.values())
     if DEVICE.type == "cuda":
         settings = {"batch_size": 128, "micro_batch_size": 2, "gradient_checkpointing": True, "nll": "sum"}
-        found["recipe"] = recipe(params.model_copy(update=settings), arguments.steps, QWEN_7B, 28)
-    return found | {
+        summary["recipe"] = recipe(params.model_copy(update=settings), arguments.steps, QWEN_7B, 28)
+    return summary | {
         "lists": results,
         "device": torch.cuda.get_device_name() if DEVICE.type == "cuda" else f"CPU, {torch.get_num_threads()} threads",
         "precision": str(DTYPE).removeprefix("torch."),

@@ -41,12 +41,12 @@ def package_files() -> set[str]:
     return {name for name in names if not name.endswith("ruff.toml")}
 
 
-def differences(archive: str, found: set[str], wanted: set[str]) -> Iterator[str]:
+def differences(archive: str, packed: set[str], wanted: set[str]) -> Iterator[str]:
     """A line for each file that an archive lacks, or has without being asked for."""
     yield from (
-        f"{archive}: {name} is missing; is it in [tool.setuptools.package-data]?" for name in sorted(wanted - found)
+        f"{archive}: {name} is missing; is it in [tool.setuptools.package-data]?" for name in sorted(wanted - packed)
     )
-    yield from (f"{archive}: {name} does not belong there" for name in sorted(found - wanted))
+    yield from (f"{archive}: {name} does not belong there" for name in sorted(packed - wanted))
 
 
 def in_wheel(wheel: Path) -> set[str]:
@@ -69,9 +69,9 @@ def installation_faults(wheel: Path, wanted: set[str], version: str) -> Iterator
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", programs / "python"]
         subprocess.run([*pip, "install", "--quiet", "--no-index", "--no-deps", wheel], cwd=folder, check=True)
         asked = [programs / "python", "-I", "-c", INSTALLED]
-        place, found = subprocess.run(asked, cwd=folder, capture_output=True, text=True, check=True).stdout.split()
-        if found != version:
-            yield f"{wheel.name}: installed as {found}, and pyproject.toml has {version}"
+        place, installed = subprocess.run(asked, cwd=folder, capture_output=True, text=True, check=True).stdout.split()
+        if installed != version:
+            yield f"{wheel.name}: installed as {installed}, and pyproject.toml has {version}"
         yield from (
             f"{wheel.name}: {name} is not installed" for name in sorted(wanted) if not Path(place, name).is_file()
         )
@@ -94,9 +94,9 @@ def faults(folder: Path) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    found = list(faults(Path(sys.argv[1])))
-    for fault in found:
+    all_faults = list(faults(Path(sys.argv[1])))
+    for fault in all_faults:
         print(f"error: {fault}", file=sys.stderr)
-    if found:
+    if all_faults:
         sys.exit(2)
     print(f"{sys.argv[1]} can be released")

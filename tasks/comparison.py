@@ -49,12 +49,12 @@ def compare_rows(scores: Mapping[str, Sequence[PointScore]], *, resamples: int, 
         seed: of the resampling.
     """
     rows, first = [], next(iter(scores.values()), ())
-    for label, own in scores.items():
-        values = tuple(score.pass_at_1 for score in own)
+    for label, points in scores.items():
+        values = tuple(score.pass_at_1 for score in points)
         spread = stdev(values) if len(values) > 1 else None
-        row = ComparisonRow(label=label, n=own[0].n, scores=values, pass_at_1=mean(values), spread=spread)
-        if own is not first:
-            ci95, p_value = bootstrap_difference(own, first, resamples, seed)
+        row = ComparisonRow(label=label, n=points[0].n, scores=values, pass_at_1=mean(values), spread=spread)
+        if points is not first:
+            ci95, p_value = bootstrap_difference(points, first, resamples, seed)
             difference = mean(values) - mean(score.pass_at_1 for score in first)
             row = row.model_copy(update={"difference": difference, "ci95": ci95, "p_value": p_value})
         rows.append(row)
@@ -62,7 +62,7 @@ def compare_rows(scores: Mapping[str, Sequence[PointScore]], *, resamples: int, 
 
 
 def bootstrap_difference(
-    own: Sequence[PointScore], other: Sequence[PointScore], resamples: int, seed: int
+    left: Sequence[PointScore], right: Sequence[PointScore], resamples: int, seed: int
 ) -> tuple[tuple[float, float], float]:
     """95% interval of the difference of mean pass@1, and the p-value of none, resampled over problems and over seeds.
 
@@ -71,11 +71,11 @@ def bootstrap_difference(
     of 0 (Efron and Tibshirani 1993, section 15.4), so that it is below 0.05 where the interval leaves 0 out; an exact
     test of the problems alone, such as McNemar's, would know nothing of the seeds.
     """
-    tasks = sorted({task for score in (*own, *other) for task in score.passed})
+    tasks = sorted({task for score in (*left, *right) for task in score.passed})
     place = {task: number for number, task in enumerate(tasks)}
-    n = own[0].n
-    solved = [np.zeros((len(side), len(tasks))) for side in (own, other)]
-    for matrix, side in zip(solved, (own, other), strict=True):
+    n = left[0].n
+    solved = [np.zeros((len(side), len(tasks))) for side in (left, right)]
+    for matrix, side in zip(solved, (left, right), strict=True):
         for row, score in enumerate(side):
             matrix[row, [place[task] for task in score.passed]] = 1
     random = np.random.default_rng(seed)

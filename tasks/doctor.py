@@ -33,7 +33,7 @@ class Diagnosis(BaseModel):
 
     name: str
     status: Status
-    found: str
+    detail: str
     remedy: str = ""
 
     @property
@@ -42,8 +42,8 @@ class Diagnosis(BaseModel):
         return {"ok": "✓", "absent": "–", "missing": "✗"}[self.status]
 
 
-def _diagnose(name: str, found: str, problem: Status = "ok", remedy: str = "") -> Diagnosis:
-    return Diagnosis(name=name, status=problem, found=found, remedy=remedy)
+def _diagnose(name: str, detail: str, problem: Status = "ok", remedy: str = "") -> Diagnosis:
+    return Diagnosis(name=name, status=problem, detail=detail, remedy=remedy)
 
 
 def examine(params: Params) -> list[Diagnosis]:
@@ -88,11 +88,11 @@ def _versions() -> Iterator[Diagnosis]:
             continue
         total += 1
         try:
-            found = version(name)
+            installed = version(name)
         except PackageNotFoundError:
             absent.append(name)
         else:
-            others += [f"{name} {found} instead of {wanted}"] * (found.partition("+")[0] != wanted)
+            others += [f"{name} {installed} instead of {wanted}"] * (installed.partition("+")[0] != wanted)
     again = "rm .venv/.installed, then `make test` installs the lock again"
     if absent and locked:
         yield _diagnose("packages", f"not installed: {', '.join(absent)}", "missing", again)
@@ -168,10 +168,10 @@ def _memory_of_training(config: object) -> Diagnosis:
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config)
     needed_gb, has_gb = _TRAINED_BYTES * model.num_parameters() / 2**30, _memory_gb()
-    found = f"{model.num_parameters():,} parameters take {needed_gb:.1f} GB and activations; there are {has_gb:.0f}"
+    detail = f"{model.num_parameters():,} parameters take {needed_gb:.1f} GB and activations; there are {has_gb:.0f}"
     if needed_gb < has_gb:
-        return _diagnose("memory to train", found)
-    return _diagnose("memory to train", found, "absent", "iterpref init --profile own-lora, or training.accelerate")
+        return _diagnose("memory to train", detail)
+    return _diagnose("memory to train", detail, "absent", "iterpref init --profile own-lora, or training.accelerate")
 
 
 def _memory_gb() -> float:

@@ -135,7 +135,7 @@ def _opened(root: Path) -> Iterator[Any]:
 def _describe(stage: Any, graph: Any, written: list[str]) -> Stage:
     return Stage(
         name=stage.addressing,
-        upstream=tuple(sorted(other.addressing for other in graph.successors(stage))),
+        upstream=tuple(sorted(successor.addressing for successor in graph.successors(stage))),
         inputs=tuple(path for dep in stage.deps for path in written if Path(path).is_relative_to(dep.def_path)),
         outputs=tuple(out.def_path for out in stage.outs if not (out.metric or out.plot)),
         params=tuple(

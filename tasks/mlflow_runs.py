@@ -397,8 +397,8 @@ class Server:
             self.client.log_batch(run_id, metrics=points[first : first + 1000])
 
     def _find(self, key: str) -> str | None:
-        found = self.client.search_runs([self.experiment_id], f"tags.`iterpref.key` = '{key}'", max_results=1)
-        return str(found[0].info.run_id) if found else None
+        runs = self.client.search_runs([self.experiment_id], f"tags.`iterpref.key` = '{key}'", max_results=1)
+        return str(runs[0].info.run_id) if runs else None
 
     def _create(self, name: str, key: str, started: float, tags: Mapping[str, str], params: Mapping[str, str]) -> str:
         tags = {**tags, "iterpref.key": key}
@@ -458,8 +458,8 @@ class Server:
 
     def _find_model(self, item: Artifact) -> str | None:
         query = f"tags.`dvc.md5` = '{item.md5}' and tags.`dvc.path` = '{item.path}'"
-        found = self.client.search_logged_models([self.experiment_id], query, max_results=1)
-        return str(found[0].model_id) if found else None
+        models = self.client.search_logged_models([self.experiment_id], query, max_results=1)
+        return str(models[0].model_id) if models else None
 
     def _line(self, stage: str, run: Any, holder: str) -> str:
         """A stage in the note of the run that holds it: a link to its run, or to that of an earlier invocation."""

@@ -62,9 +62,11 @@ class Commands:
             StageError: the stage failed otherwise.
         """
         # A child that had Prefect's own variables would take itself for this flow run.
-        own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT__")}
-        own["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-        process = child.start([sys.executable, "-m", "dvc", *arguments], own | {"PYTHONUNBUFFERED": "1"} | environment)
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT__")}
+        inherited["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+        process = child.start(
+            [sys.executable, "-m", "dvc", *arguments], inherited | {"PYTHONUNBUFFERED": "1"} | environment
+        )
         with self._lock:
             self._running.add(process)
         lines = []

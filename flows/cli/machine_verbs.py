@@ -54,7 +54,7 @@ def doctor(json_: JsonOption = False) -> None:
     else:
         table = Table("", "what", Column("found", overflow="fold"), "remedy", box=None)
         for finding in findings:
-            table.add_row(finding.mark, finding.name, finding.found, finding.remedy)
+            table.add_row(finding.mark, finding.name, finding.detail, finding.remedy)
         Console().print(table)
     if any(finding.status == "missing" for finding in findings):
         raise typer.Exit(1)

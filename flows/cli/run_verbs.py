@@ -76,9 +76,9 @@ def sweep(
     """Train and score a grid in a git worktree, each point a DVC experiment, and compare them to the first."""
     load_params()
     _check_disk()
-    given: dict[str, Any] = {"preset": preset, "benchmark": benchmark, "seeds": seeds, "values": _parse_grid(set_)}
-    given |= {"objectives": tuple(item.value for item in objective)} if objective else {}
-    result: SweepResult = in_prefect("sweep", given)
+    arguments: dict[str, Any] = {"preset": preset, "benchmark": benchmark, "seeds": seeds, "values": _parse_grid(set_)}
+    arguments |= {"objectives": tuple(item.value for item in objective)} if objective else {}
+    result: SweepResult = in_prefect("sweep", arguments)
     if json_:
         typer.echo(result.model_dump_json(indent=2))
         return
@@ -94,12 +94,12 @@ def ui() -> None:
     serve_pages()
 
 
-def in_prefect(name: str, given: Mapping[str, Any]) -> Any:
+def in_prefect(name: str, arguments: Mapping[str, Any]) -> Any:
     """Run a flow on the Prefect server that answers, or on one of its own.
 
     Args:
         name: of the flow and its module, which is imported once Prefect's settings are there.
-        given: its parameters.
+        arguments: its parameters.
 
     Raises:
         ServerError: the server ended meanwhile.
@@ -115,7 +115,7 @@ def in_prefect(name: str, given: Mapping[str, Any]) -> Any:
         from prefect.exceptions import TerminationSignal
 
         try:
-            return flow(**given)
+            return flow(**arguments)
         except TerminationSignal:
             raise KeyboardInterrupt from None
         except HTTPError as error:

@@ -33,11 +33,11 @@ class Verb(TyperCommand):
         Raises:
             InputError: two options name the same place, and one of them is written.
         """
-        given = {name: value for name, value in ctx.params.items() if isinstance(value, Path) or name == "model"}
-        places = {name: os.path.realpath(value) for name, value in given.items() if value is not None}
+        paths = {name: value for name, value in ctx.params.items() if isinstance(value, Path) or name == "model"}
+        places = {name: os.path.realpath(value) for name, value in paths.items() if value is not None}
         for written in _WRITTEN & places.keys():
             if same := [name for name in places if name != written and places[name] == places[written]]:
-                raise InputError(f"{given[written]}: --{written} and --{same[0]} name the same; change one")
+                raise InputError(f"{paths[written]}: --{written} and --{same[0]} name the same; change one")
         return super().invoke(ctx)
 
 

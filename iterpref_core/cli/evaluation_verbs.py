@@ -79,7 +79,7 @@ def gate(
     from iterpref_core.report.regression_gate import compare_with_baseline
 
     settings = load_params().evaluation
-    found = compare_with_baseline(baseline, candidate, benchmark or (), alpha, settings.bootstrap, settings.seed)
-    typer.echo(json.dumps(found.to_json(), indent=2) if json_ else "\n".join(found.lines()))
-    if found.worse:
+    comparison = compare_with_baseline(baseline, candidate, benchmark or (), alpha, settings.bootstrap, settings.seed)
+    typer.echo(json.dumps(comparison.to_json(), indent=2) if json_ else "\n".join(comparison.lines()))
+    if comparison.worse:
         raise typer.Exit(1)

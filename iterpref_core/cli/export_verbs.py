@@ -25,7 +25,7 @@ def export(
 
     The card's title is the folder's name; scores and settings are those of reports/summary.json, where it is there.
     """
-    if sum(given is not None for given in (model, pairs, problems)) != 1:
+    if sum(source is not None for source in (model, pairs, problems)) != 1:
         raise InputError("give what to export: one of --model, --pairs and --problems")
     if spans is not None and pairs is None:
         raise InputError("--spans goes with --pairs; leave it out")
@@ -33,15 +33,15 @@ def export(
 
     summary = read_summary(SUMMARY) if SUMMARY.is_file() else None
     if model is not None:
-        found = _export_model(model, out, summary)
+        exported = _export_model(model, out, summary)
     elif pairs is not None:
-        found = _export_pairs(pairs, spans, out, summary)
+        exported = _export_pairs(pairs, spans, out, summary)
     elif problems is not None:
         from iterpref_core.report.cards import problems_card
         from iterpref_core.report.export_data_set import export_problems
 
-        found = export_problems(problems, out, lambda data: problems_card(data, out.name))
-    show_result(found, json_)
+        exported = export_problems(problems, out, lambda data: problems_card(data, out.name))
+    show_result(exported, json_)
 
 
 def _export_model(model: Path, out: Path, summary: Any) -> dict[str, float | str]:

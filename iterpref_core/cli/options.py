@@ -37,8 +37,8 @@ def read_params(assignments: Sequence[str] | None, options: Mapping[str, object]
     Raises:
         ConfigError: an assignment is none, or names no parameter, or a value is out of range.
     """
-    given = {key: value for key, value in (options or {}).items() if value is not None}
-    return with_values(load_params(), parse_assignments(assignments) | given)
+    overrides = {key: value for key, value in (options or {}).items() if value is not None}
+    return with_values(load_params(), parse_assignments(assignments) | overrides)
 
 
 def parse_assignments(assignments: Sequence[str] | None) -> dict[str, Any]:
@@ -50,13 +50,13 @@ def parse_assignments(assignments: Sequence[str] | None) -> dict[str, Any]:
     >>> parse_assignments(["training.beta=0.3", "evaluation.benchmarks=[heldout, mbpp]"])
     {'training.beta': 0.3, 'evaluation.benchmarks': ['heldout', 'mbpp']}
     """
-    found = {}
+    values = {}
     for text in assignments or ():
         key, equals, value = text.partition("=")
         if not (key and equals):
             raise ConfigError(f"--set {text!r}: is no KEY=VALUE, such as training.beta=0.3")
         try:
-            found[key] = float(value) if re.fullmatch(r"[-+]?[\d.]+[eE][-+]?\d+", value) else yaml.safe_load(value)
+            values[key] = float(value) if re.fullmatch(r"[-+]?[\d.]+[eE][-+]?\d+", value) else yaml.safe_load(value)
         except (yaml.YAMLError, ValueError):
             raise ConfigError(f"--set {text!r}: the value is no YAML; quote it") from None
-    return found
+    return values

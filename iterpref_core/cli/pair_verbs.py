@@ -100,7 +100,7 @@ def _find_pairs(
     path: Path, task_id: str | None, number: int, marked: Container[str] | None = None
 ) -> list[PreferencePair]:
     asked = (pair for pair in read_pairs(path) if task_id in (None, pair.task_id))
-    found = list(islice((pair for pair in asked if marked is None or pair.task_id in marked), number))
-    if not found:
+    chosen_pairs = list(islice((pair for pair in asked if marked is None or pair.task_id in marked), number))
+    if not chosen_pairs:
         raise InputError(f"{path}: holds no such pair; give another file, the spans of these pairs, or --task-id")
-    return found
+    return chosen_pairs

@@ -19,7 +19,7 @@ def show_result(result: Mapping[str, Any], as_json: bool) -> None:
         return
     flat: dict[str, Any] = {}
     for key, value in result.items():
-        flat |= {f"{key} {part}": found for part, found in value.items()} if isinstance(value, dict) else {key: value}
+        flat |= {f"{key} {part}": item for part, item in value.items()} if isinstance(value, dict) else {key: value}
     # Scores have a slash in their names as counts do, and a score of 0 is news.
     shown = {key: value for key, value in flat.items() if value != 0 or "/" not in key or _SCORE.search(key)}
     width = max((len(key) for key in shown), default=0)

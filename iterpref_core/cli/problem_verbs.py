@@ -45,9 +45,9 @@ def ingest(
     elif form == "folder":
         from iterpref_core.problems.own_code.own_code import ingest_own_code
 
-        own = {"python": python, "license": license}
-        found = ingest_own_code(source, out, settings.own_code, settings.execution, **own, heldout=heldout)
-        show_result(found, json_)
+        project = {"python": python, "license": license}
+        counts = ingest_own_code(source, out, settings.own_code, settings.execution, **project, heldout=heldout)
+        show_result(counts, json_)
     else:
         from iterpref_core.problems.ingest import ingest as core
 
@@ -93,20 +93,20 @@ def synthesize(
         ) as asked,
         open_executor(settings.execution) as executor,
     ):
-        found: dict[str, float] = {}
+        counts: dict[str, float] = {}
         if seed_code is not None:
             written = tree or WORK / "synthesize" / f"{out.stem}.tree.json"
             elsewhere = leaves_this_machine(inference)
             against = filter_for_others(seed_code, license, settings.own_code.licenses) if elsewhere else None
-            features, found = make_tree(seed_code, asked, settings.synthesis, against, written)
+            features, counts = make_tree(seed_code, asked, settings.synthesis, against, written)
             typer.echo(f"feature tree: {written}", err=True)
         elif tree is not None:
             features = load_tree(tree)
-        found |= write_problems(features, asked, settings.synthesis, executor, count, out)
+        counts |= write_problems(features, asked, settings.synthesis, executor, count, out)
         spent = store.spent()
     dollars = cost_usd(spent.prompt_tokens, spent.completion_tokens, inference.price_prompt, inference.price_completion)
-    found |= {"calls": spent.calls, "tokens": spent.tokens, "cost_usd": dollars}
-    show_result(found | {f"faults/{kind}": float(number) for kind, number in faults.items()}, json_)
+    counts |= {"calls": spent.calls, "tokens": spent.tokens, "cost_usd": dollars}
+    show_result(counts | {f"faults/{kind}": float(number) for kind, number in faults.items()}, json_)
 
 
 def inject(

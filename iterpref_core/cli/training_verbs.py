@@ -53,8 +53,8 @@ def check(
         raise InputError("--spans and --model belong together: what is trained on, and whose tokenizer counts")
     settings = load_params()
     checks = _check_pairs(pairs, spans, model, settings) if spans is not None and model is not None else None
-    given = [name for name, source in SOURCES.items() if source.variable in os.environ]
-    benchmarks = Decontamination([*(against or []), *given], problems, drop=out is not None)
+    configured = [name for name, source in SOURCES.items() if source.variable in os.environ]
+    benchmarks = Decontamination([*(against or []), *configured], problems, drop=out is not None)
     overlaps, clean = benchmarks.overlaps, benchmarks.clean(read_pairs(pairs))
     kept = write_jsonl(out, clean) if out is not None else sum(1 for _ in clean)
     findings = [*(checks.findings(settings.training) if checks else ()), *_overlap_findings(overlaps)]
@@ -65,8 +65,8 @@ def check(
     result |= {"kept": kept, "dropped/contaminated": benchmarks.dropped} if out is not None else {}
     histogram = checks.histogram() if checks else {}
     if json_:
-        found = [{"stops": finding.stops, "text": finding.text} for finding in findings]
-        typer.echo(json.dumps(result | {"histogram": histogram, "findings": found}, indent=2))
+        records = [{"stops": finding.stops, "text": finding.text} for finding in findings]
+        typer.echo(json.dumps(result | {"histogram": histogram, "findings": records}, indent=2))
     else:
         show_result(result, as_json=False)
         for name, bins in histogram.items():
@@ -96,13 +96,13 @@ def _overlap_findings(overlaps: Mapping[str, Any]) -> Iterator[Any]:
     """A finding for each benchmark that pairs share something with; prompts of a benchmark stop a run."""
     from iterpref_core.training.checks import Finding
 
-    for name, found in overlaps.items():
-        if found.pairs:
-            kinds = ", ".join(f"{count} by {kind}" for kind, count in found.kinds.items() if count)
-            some = ", ".join(f"{example['pair']} = {example['task']}" for example in found.examples)
-            text = f"{found.pairs} pairs overlap with {name} ({kinds}; such as {some})"
+    for name, overlap in overlaps.items():
+        if overlap.pairs:
+            kinds = ", ".join(f"{count} by {kind}" for kind, count in overlap.kinds.items() if count)
+            some = ", ".join(f"{example['pair']} = {example['task']}" for example in overlap.examples)
+            text = f"{overlap.pairs} pairs overlap with {name} ({kinds}; such as {some})"
             remedy = "remove them with `iterpref check --out`, or results on that benchmark say nothing"
-            yield Finding(found.kinds["prompt"] > 0, f"{text}: {remedy}")
+            yield Finding(overlap.kinds["prompt"] > 0, f"{text}: {remedy}")
 
 
 def train(
@@ -123,8 +123,8 @@ def train(
     json_: JsonOption = False,
 ) -> None:
     """Train a model on pairs (focal preference training); a killed run continues from its last checkpoint."""
-    name, every = objective.value, read_params(set_, {"training.seed": seed})
-    settings = every.training
+    name, params = objective.value, read_params(set_, {"training.seed": seed})
+    settings = params.training
     if estimate:
         from iterpref_core.inference.local.checkpoints import read_config
         from iterpref_core.inference.local.tokenizers import load_tokenizer
@@ -132,11 +132,11 @@ def train(
         from iterpref_core.training.dataset import load_pairs
         from iterpref_core.training.estimate import CARDS, estimate_training
 
-        rows = load_pairs(pairs, spans, load_tokenizer(model, every.model.prompt), settings)
+        rows = load_pairs(pairs, spans, load_tokenizer(model, params.model.prompt), settings)
         row = find_objective(name, settings.objectives)
-        found = estimate_training(read_config(model), rows, row, settings, gpus=gpus)
-        cards = {card.name: {"fits": found.fits(card), "hours": found.hours(card)} for card in CARDS}
-        total = {**vars(found), "peak_bytes": found.peak_bytes}
+        estimated = estimate_training(read_config(model), rows, row, settings, gpus=gpus)
+        cards = {card.name: {"fits": estimated.fits(card), "hours": estimated.hours(card)} for card in CARDS}
+        total = {**vars(estimated), "peak_bytes": estimated.peak_bytes}
         show_result(total | ({"cards": cards} if json_ else cards), json_)
         return
     if out is None:
@@ -145,6 +145,6 @@ def train(
     from iterpref_core.training.training import train_objective
 
     curve, work = curve or out.with_name(f"{out.name}.curve.csv"), work or out.with_name(f".{out.name}.work")
-    result = train_objective(pairs, spans, model, name, settings, out, curve, work, prompt=every.model.prompt)
+    result = train_objective(pairs, spans, model, name, settings, out, curve, work, prompt=params.model.prompt)
     if is_main_process():
         show_result(result, json_)

@@ -51,7 +51,10 @@ class Models:
     def price(self, trajectory: Trajectory) -> float:
         """Dollars for the answers in a trajectory."""
         billed = [attempt for attempt in trajectory.attempts if attempt.iteration > 0 or self.prices.drafts]
-        asked, answered = sum(one.prompt_tokens for one in billed), sum(one.completion_tokens for one in billed)
+        asked, answered = (
+            sum(answer.prompt_tokens for answer in billed),
+            sum(answer.completion_tokens for answer in billed),
+        )
         return cost_usd(asked, answered, self.prices.prompt, self.prices.completion)
 
 
@@ -80,13 +83,13 @@ def choose_models(
     drafts_itself = params.draft_model == "debugger"
     if not drafts_itself and inference.backend == "transformers" and (student, prompt) == (debugger, "auto"):
         drafts_itself = True
-    own = _of_student(inference, prompt)
+    student_settings = _of_student(inference, prompt)
     if drafts_itself or params.source == "debugging":
         debugger = check_model(debugger, "auto", inference)
     if not drafts_itself:
-        student = check_model(student, prompt, own)
+        student = check_model(student, prompt, student_settings)
     refiner_identity = model_identity(debugger, "auto", inference)
-    drafter_identity = refiner_identity if drafts_itself else model_identity(student, prompt, own)
+    drafter_identity = refiner_identity if drafts_itself else model_identity(student, prompt, student_settings)
 
     @contextmanager
     def opened(path: Path, run: str) -> Iterator[Opened]:
@@ -95,7 +98,7 @@ def choose_models(
             asked: list[Model] = []
             if not drafts_itself:
                 store = stack.enter_context(AnswerStore(path, f"{run}/student"))
-                model = open_model(student, prompt, own, NO_CAPS, store, params.concurrency, faults)
+                model = open_model(student, prompt, student_settings, NO_CAPS, store, params.concurrency, faults)
                 asked.append(stack.enter_context(model))
             if drafts_itself or params.source == "debugging":
                 store = stack.enter_context(AnswerStore(path, run))

@@ -80,12 +80,12 @@ class Answerer:
         sampling = replace(self._sampling, stops=stops if self.form.tokenizer is not None else ())
         with AnswerStore(self._store, "") as store:
             kept = {request: store.get(answer_key(self._identity, request, sampling)) for request in wanted}
-        found = {request: answer for request, answer in kept.items() if answer is not None}
-        missing = sorted((r for r in kept if r not in found), key=lambda request: len(request.prompt))
+        answered = {request: answer for request, answer in kept.items() if answer is not None}
+        missing = sorted((r for r in kept if r not in answered), key=lambda request: len(request.prompt))
         if missing:
-            with show_progress(f"{benchmark}: generate", len(kept), done=len(found)) as advance:
-                found |= zip(missing, self._open().generate(missing, sampling, lambda *_: advance()), strict=True)
-        answers = [found[request] for request in wanted]
+            with show_progress(f"{benchmark}: generate", len(kept), done=len(answered)) as advance:
+                answered |= zip(missing, self._open().generate(missing, sampling, lambda *_: advance()), strict=True)
+        answers = [answered[request] for request in wanted]
         cut = sum(answer.truncated for answer in answers)
         for number, what in (
             (answers.count(REFUSED), "were refused, or withheld from another machine, and are empty"),

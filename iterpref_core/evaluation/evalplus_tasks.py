@@ -80,8 +80,8 @@ def judge_of(
     further: dict[str, Callable[[Sequence[Any], Any], bool]] = {
         "are_equivalent": lambda _, _actual: True,
         "sum_div": lambda _, actual: bool(actual == 0),
-        "surface_Area": lambda given, actual: bool(abs(actual - _surface_Area(*given)) <= atol),
-        "digit_distance_nums": lambda given, actual: bool(actual == _digit_distance_nums(*given)),
+        "surface_Area": lambda arguments, actual: bool(abs(actual - _surface_Area(*arguments)) <= atol),
+        "digit_distance_nums": lambda arguments, actual: bool(actual == _digit_distance_nums(*arguments)),
     }
     also_right = further.get(entry_point) if dataset == "mbpp" else None
 

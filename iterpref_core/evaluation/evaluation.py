@@ -158,8 +158,8 @@ def score_existing(benchmark: Benchmark[Any], samples: Sequence[Sample], cache: 
         return Sample(task_id=sample.task_id, solution=solution)
 
     with benchmark.open_executor() as executor:
-        own = run_own_solutions(benchmark, executor, cache)
-        return _score(benchmark, executor, list(map(whole, samples)), own, [False] * len(samples))
+        own_runs = run_own_solutions(benchmark, executor, cache)
+        return _score(benchmark, executor, list(map(whole, samples)), own_runs, [False] * len(samples))
 
 
 def measure(benchmark: Benchmark[Any], answerer: Answerer, cache: Path) -> Evaluated:
@@ -171,7 +171,7 @@ def measure(benchmark: Benchmark[Any], answerer: Answerer, cache: Path) -> Evalu
     form, tasks = answerer.form, list(benchmark.tasks.values())
     questions = [benchmark.prompt(task, form) for task in tasks]
     with benchmark.open_executor() as executor:
-        own = run_own_solutions(benchmark, executor, cache)  # a harness that fails here has cost no answer yet
+        own_runs = run_own_solutions(benchmark, executor, cache)  # a harness that fails here has cost no answer yet
         answers = answerer.answer(benchmark.name, questions, benchmark.stops(form))
         answered = [(task, answer) for task, several in zip(tasks, answers, strict=True) for answer in several]
         programs = [benchmark.program(task, answer.text, form) for task, answer in answered]
@@ -183,7 +183,7 @@ def measure(benchmark: Benchmark[Any], answerer: Answerer, cache: Path) -> Evalu
             for (task, _), program in zip(answered, programs, strict=True)
         ]
         truncated = [answer.truncated for _, answer in answered]
-        evaluated = _score(benchmark, executor, samples, own, truncated)
+        evaluated = _score(benchmark, executor, samples, own_runs, truncated)
     sampling = answerer.sampling
     if benchmark.protocol:
         sampling["prompt"] = "instruct" if form.instruct else "completion"
@@ -195,13 +195,13 @@ def _score(
     benchmark: Benchmark[Any],
     executor: Engine,
     samples: Sequence[Sample],
-    own: Mapping[str, ProgramRun],
+    own_runs: Mapping[str, ProgramRun],
     truncated: Sequence[bool],
 ) -> Evaluated:
-    reference_s = {task_id: run.cpu_s for task_id, run in own.items() if run.verdict == "passed"}
+    reference_s = {task_id: run.cpu_s for task_id, run in own_runs.items() if run.verdict == "passed"}
     runs = run_samples(benchmark, executor, samples, reference_s, "score")
     runs = [cut_off(run) if cut else run for run, cut in zip(runs, truncated, strict=True)]
-    return Evaluated(make_entry(benchmark, samples, runs, own) | {"isolation": executor.isolation}, tuple(samples))
+    return Evaluated(make_entry(benchmark, samples, runs, own_runs) | {"isolation": executor.isolation}, tuple(samples))
 
 
 def run_benchmarks(

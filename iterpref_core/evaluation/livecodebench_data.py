@@ -163,10 +163,10 @@ def _read_tasks(path: Path) -> Iterator[tuple[LiveTask, bytes, datetime]]:
         offset = 0
         for number, raw in enumerate(file, 1):
             if raw.strip():
-                found = _parse(raw, path, number)
-                text = (found.question_content, found.starter_code, found.difficulty)
-                task = LiveTask(f"LiveCodeBench/{found.question_id}", *text, path, number, offset)
-                yield task, raw, found.contest_date.replace(tzinfo=None)
+                problem = _parse(raw, path, number)
+                text = (problem.question_content, problem.starter_code, problem.difficulty)
+                task = LiveTask(f"LiveCodeBench/{problem.question_id}", *text, path, number, offset)
+                yield task, raw, problem.contest_date.replace(tzinfo=None)
             offset += len(raw)
 
 

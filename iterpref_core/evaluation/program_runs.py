@@ -57,8 +57,8 @@ def run_samples(
     order = sorted(range(len(samples)), key=lambda index: place[samples[index].task_id])  # a task's tests are made once
     runs: dict[int, ProgramRun] = {}
     with show_progress(f"{benchmark.name}: {what}", len(samples)) as advance:
-        for index, found in executor.each(order, run):
-            runs[index] = found
+        for index, finished in executor.each(order, run):
+            runs[index] = finished
             advance(1)
     return [runs[index] for index in range(len(samples))]
 

@@ -34,7 +34,7 @@ def sanitize_all(
         values, _ = executor.call(f"from {module} import sanitize", [call], environment=environment)
         return values[0] if values and isinstance(values[0], str) else answer[0]
 
-    found = []
+    programs = []
     with (
         Executor(
             Limits(cpu_s=_CPU_S, wall_s=2 * _CPU_S, memory_mb=4096),
@@ -46,6 +46,6 @@ def sanitize_all(
         show_progress(what, len(texts)) as advance,
     ):
         for _, code in executor.each(texts, sanitize):
-            found.append(code)
+            programs.append(code)
             advance(1)
-    return found
+    return programs

@@ -28,7 +28,7 @@ def cut_off(run: ProgramRun) -> ProgramRun:
 
 
 def make_entry(
-    benchmark: Benchmark[Any], samples: Sequence[Sample], runs: Sequence[ProgramRun], own: Mapping[str, ProgramRun]
+    benchmark: Benchmark[Any], samples: Sequence[Sample], runs: Sequence[ProgramRun], own_runs: Mapping[str, ProgramRun]
 ) -> Entry:
     """Summarize what became of samples.
 
@@ -44,7 +44,7 @@ def make_entry(
         benchmark: what was measured.
         samples: the samples.
         runs: what became of each.
-        own: what became of the benchmark's own solutions, by task_id.
+        own_runs: what became of the benchmark's own solutions, by task_id.
 
     Raises:
         ExecutionError: no sample has been scored.
@@ -60,17 +60,17 @@ def make_entry(
         **score.to_json(),
         "errors": errors,
         "exceptions": _count(run.exception for run in runs if run.exception),
-        "passed": [task_id for task_id, found in verdicts.items() if "passed" in found],
+        "passed": [task_id for task_id, outcomes in verdicts.items() if "passed" in outcomes],
         "verdicts": verdicts,
         "feedback": {task_id: texts for task_id, texts in feedback.items() if any(texts)},
         "data": dict(zip(("name", "sha256"), benchmark.data, strict=True)),
         "harness": benchmark.harness,
         "limits": benchmark.limits,
     }
-    if own:
-        failed = {task_id: run for task_id, run in own.items() if run.verdict != "passed"}
+    if own_runs:
+        failed = {task_id: run for task_id, run in own_runs.items() if run.verdict != "passed"}
         reasons = {task_id: run.feedback for task_id, run in failed.items() if run.feedback}
-        entry["ground_truth"] = {"n": len(own), "passed": len(own) - len(failed), "failed": list(failed)}
+        entry["ground_truth"] = {"n": len(own_runs), "passed": len(own_runs) - len(failed), "failed": list(failed)}
         entry["ground_truth"] |= {"reasons": reasons} if reasons else {}
         trusted = score_tasks(verdicts, failed) if failed else None
         if trusted is not None:
@@ -85,15 +85,15 @@ def _by_difficulty(benchmark: Benchmark[Any], verdicts: Mapping[str, list[Verdic
         if difficulty := benchmark.difficulty(benchmark.tasks[task_id]):
             tasks.setdefault(difficulty, []).append(task_id)
     scores = {name: score_tasks({task_id: verdicts[task_id] for task_id in some}) for name, some in tasks.items()}
-    found = {name: score.to_json() | {"tasks": tasks[name]} for name, score in scores.items() if score}
-    return {"by_difficulty": found} if found else {}
+    entries = {name: score.to_json() | {"tasks": tasks[name]} for name, score in scores.items() if score}
+    return {"by_difficulty": entries} if entries else {}
 
 
 def _by_task(samples: Sequence[Sample], values: Sequence[Any]) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = {}
+    grouped: dict[str, list[Any]] = {}
     for sample, value in zip(samples, values, strict=True):
-        found.setdefault(sample.task_id, []).append(value)
-    return found
+        grouped.setdefault(sample.task_id, []).append(value)
+    return grouped
 
 
 def _count(names: Any) -> dict[str, int]:

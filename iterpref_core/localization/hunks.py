@@ -71,9 +71,9 @@ def _pair_similar(a: Sequence[str], b: Sequence[str], old: range, new: range) ->
     return best[old.start, new.start][1]
 
 
-def _similarity(line: str, other: str) -> float:
+def _similarity(line: str, against: str) -> float:
     """Share of tokens in common, 0 to 1 (twice the LCS over the sum of the lengths)."""
-    a, b = TOKEN.findall(line), TOKEN.findall(other)
+    a, b = TOKEN.findall(line), TOKEN.findall(against)
     return 2 * len(match_lines(a, b)) / (len(a) + len(b)) if a or b else 1.0
 
 
@@ -119,9 +119,9 @@ def undo_renames(rejected: str, chosen: str) -> str:
 
 def _alike_but_for_names(a: Sequence[str], b: Sequence[str]) -> list[tuple[int, int]]:
     """Pairs of lines that are equal, or else similar, once all names are taken for the same."""
-    plain, other = [_without_names(line) for line in a], [_without_names(line) for line in b]
-    equal = match_lines(plain, other)
-    similar = (_pair_similar(plain, other, old, new) for old, new in _stretches(equal, len(a), len(b)))
+    plain_a, plain_b = [_without_names(line) for line in a], [_without_names(line) for line in b]
+    equal = match_lines(plain_a, plain_b)
+    similar = (_pair_similar(plain_a, plain_b, old, new) for old, new in _stretches(equal, len(a), len(b)))
     return sorted([*equal, *(pair for pairs in similar for pair in pairs)])
 
 

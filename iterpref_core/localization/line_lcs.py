@@ -38,8 +38,8 @@ def locate_error(rejected: str, chosen: str, diff: Callable[[str, str], LineDiff
     >>> [rejected[start:end] for start, end in locate_error(rejected, "def f(x):\n    x += 1\n    return x\n").anchors]
     ['    return x']
     """
-    found = diff(rejected, chosen)
-    counterparts = {j: i for i, j in found.matches}
+    difference = diff(rejected, chosen)
+    counterparts = {j: i for i, j in difference.matches}
     places = []
     place = 0  # the line of `rejected` that a line inserted here would come before
     for number, (start, end) in enumerate(line_spans(chosen)):
@@ -48,7 +48,7 @@ def locate_error(rejected: str, chosen: str, diff: Callable[[str, str], LineDiff
         elif chosen[start:end].strip():
             places.append(place)
     return ErrorRegion(
-        span_lines(rejected, found.rejected), span_lines(chosen, found.chosen), anchor_lines(rejected, places)
+        span_lines(rejected, difference.rejected), span_lines(chosen, difference.chosen), anchor_lines(rejected, places)
     )
 
 

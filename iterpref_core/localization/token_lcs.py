@@ -26,14 +26,14 @@ class _Token:
 
 
 def _tokens(text: str) -> list[_Token]:
-    found = []
+    tokens = []
     for start, end in line_spans(text):
         line = [_Token(match.group(), match.span()) for match in TOKEN.finditer(text, start, end)]
         if line:
             first = line[0].span
-            found.append(_Token("\n" + text[start : first[0]], (start, first[0]) if first[0] > start else first))
-            found += line
-    return found
+            tokens.append(_Token("\n" + text[start : first[0]], (start, first[0]) if first[0] > start else first))
+            tokens += line
+    return tokens
 
 
 def _spans(tokens: list[_Token], wanted: Iterable[int]) -> tuple[Span, ...]:

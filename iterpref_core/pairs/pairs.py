@@ -198,8 +198,8 @@ def _pairs_or_reason(
         return "fails_hidden_tests"
     pairs = make_pairs(trajectory, task.prompt, params)
     if not pairs:
-        found = {reason_against(attempt) for attempt in trajectory.attempts}
-        return next((reason for reason in ("truncated", "no_program") if reason in found), "solved_by_draft")
+        refusals = {reason_against(attempt) for attempt in trajectory.attempts}
+        return next((reason for reason in ("truncated", "no_program") if reason in refusals), "solved_by_draft")
     reasons = [drop_reason(pair, params, count_tokens, task.entry_point) for pair in pairs]
     kept = [pair for pair, reason in zip(pairs, reasons, strict=True) if reason is None]
     further = (pair.model_copy(update={"task_id": f"{pair.task_id}#{i}"}) for i, pair in enumerate(kept[1:], 2))
@@ -218,8 +218,8 @@ def _at_least_one(
     if not written:
         dropped = Counter({reason: counts[reason] for reason in DROPPED} | {"contaminated": benchmarks.dropped})
         reasons = ", ".join(f"{reason} {count}" for reason, count in dropped.most_common() if count)
-        found = reasons or "there is no trajectory; debug some problems first"
-        raise InputError(f"{trajectories}: no problem gave a pair ({found}); see the reasons in docs/pairs.md")
+        explanation = reasons or "there is no trajectory; debug some problems first"
+        raise InputError(f"{trajectories}: no problem gave a pair ({explanation}); see the reasons in docs/pairs.md")
 
 
 def _without_repetitions(

@@ -83,8 +83,8 @@ def ingest(source: Path, form: ProblemFormat, out: Path, execution: ExecutionPar
         if not counts["problems"]:
             dropped = [f"{n} {name.removeprefix('dropped/')}" for name, n in counts.items() if n]
             first = f"; line {broken[0].line}: {broken[0].feedback}" if broken else ""
-            found = ", ".join(dropped) or "it is empty"
-            raise InputError(f"{source}: no problem to ingest ({found}{first}); check the file and --format")
+            explanation = ", ".join(dropped) or "it is empty"
+            raise InputError(f"{source}: no problem to ingest ({explanation}{first}); check the file and --format")
     return Ingested({name: float(count) for name, count in counts.items() if count}, tuple(broken))
 
 

@@ -79,7 +79,7 @@ def choose_pairs(pairs: Path, spans: Path, count: int) -> list[tuple[PreferenceP
     """
     drawn = heapq.nsmallest(count, read_jsonl(spans, FocalSpans), key=lambda item: text_hash(item.task_id))
     regions = {item.task_id: item for item in drawn}
-    found = {pair.task_id: pair for pair in read_jsonl(pairs, PreferencePair) if pair.task_id in regions}
-    for task_id, pair in found.items():
+    by_task = {pair.task_id: pair for pair in read_jsonl(pairs, PreferencePair) if pair.task_id in regions}
+    for task_id, pair in by_task.items():
         check_spans(regions[task_id], pair, spans)
-    return [(found[task_id], item) for task_id, item in regions.items() if task_id in found]
+    return [(by_task[task_id], item) for task_id, item in regions.items() if task_id in by_task]

@@ -100,8 +100,8 @@ def measured_benchmarks(summary: Summary) -> list[str]:
 
 def compared(summary: Summary, model: str, against: str, benchmark: str = MAIN_BENCHMARK) -> Summary:
     """A comparison of two models as it stands in summary.json; empty where there is none."""
-    found: Summary = summary["comparisons"].get(model, {}).get(against, {}).get(benchmark, {})
-    return found
+    entry: Summary = summary["comparisons"].get(model, {}).get(against, {}).get(benchmark, {})
+    return entry
 
 
 def _rows_of(summary: Summary, model: str, benchmark: str) -> Iterator[ScoreRow]:

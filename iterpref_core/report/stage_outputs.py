@@ -92,10 +92,10 @@ def load_results(folder: Path) -> dict[str, ModelResults]:
     Raises:
         InputError: there is none, or one cannot be read.
     """
-    found = {path.parent.name: path for path in folder.glob("*/results.json")}
-    if not found:
+    paths = {path.parent.name: path for path in folder.glob("*/results.json")}
+    if not paths:
         raise InputError(f"{folder}: no model has results here; run `dvc repro` (stage evaluation) first")
-    return {name: load_model_results(found[name]) for name in in_order(set(found), MODELS)}
+    return {name: load_model_results(paths[name]) for name in in_order(set(paths), MODELS)}
 
 
 def load_model_results(path: Path) -> ModelResults:
@@ -145,8 +145,8 @@ def load_curves(metrics: Path) -> dict[str, Curve]:
         InputError: a cell is not a number.
     """
     suffix = ".curve.csv"
-    found = {path.name.removesuffix(suffix): path for path in (metrics / "training").glob("*" + suffix)}
-    return {name: _load_curve(found[name]) for name in in_order(set(found), MODELS)}
+    paths = {path.name.removesuffix(suffix): path for path in (metrics / "training").glob("*" + suffix)}
+    return {name: _load_curve(paths[name]) for name in in_order(set(paths), MODELS)}
 
 
 def _load_curve(path: Path) -> Curve:

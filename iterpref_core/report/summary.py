@@ -124,10 +124,10 @@ def read_object(path: Path, stage: str) -> Summary:
     Raises:
         InputError: the file is absent or broken.
     """
-    found = parse_json(read_text(path, f"run `dvc repro {stage}` first"), Place(path, 1))
-    if not isinstance(found, dict):
+    parsed = parse_json(read_text(path, f"run `dvc repro {stage}` first"), Place(path, 1))
+    if not isinstance(parsed, dict):
         raise InputError(f"{path}: is no JSON object; run `dvc repro --force --single-item {stage}`")
-    return found
+    return parsed
 
 
 def _codeflow(metrics: Path) -> Summary:
@@ -157,20 +157,20 @@ def _codeflow(metrics: Path) -> Summary:
 
 def _ground_truth(models: Iterable[ModelResults]) -> Summary:
     """Benchmark → how the harness judged the benchmark's own solutions, the worst over the models' runs."""
-    found: Summary = {}
+    lowest: Summary = {}
     for model in models:
         for name, result in model.measured.items():
             truth = result.ground_truth
-            if truth and (name not in found or truth.passed < found[name]["passed"]):
-                found[name] = truth.model_dump(mode="json")
-    return found
+            if truth and (name not in lowest or truth.passed < lowest[name]["passed"]):
+                lowest[name] = truth.model_dump(mode="json")
+    return lowest
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:  # the core works without the orchestration around it
             continue
-    return dict(sorted(found.items()))
+    return dict(sorted(versions.items()))

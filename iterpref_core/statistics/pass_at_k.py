@@ -73,5 +73,5 @@ def score_tasks(verdicts: Verdicts, without: Iterable[str] = ()) -> Score | None
 
 
 def _judged(verdicts: Verdicts) -> dict[str, list[bool]]:
-    counted = {task_id: [v for v in given if v != "infra_error"] for task_id, given in verdicts.items()}
+    counted = {task_id: [v for v in outcomes if v != "infra_error"] for task_id, outcomes in verdicts.items()}
     return {task_id: [v == "passed" for v in verdicts] for task_id, verdicts in counted.items() if verdicts}

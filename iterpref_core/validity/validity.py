@@ -44,15 +44,15 @@ class Thresholds:
     mutation_score: float | None = None
     judge: int | None = None
 
-    def reason_against(self, found: ProblemValidity) -> str | None:
+    def reason_against(self, problem: ProblemValidity) -> str | None:
         """Why a problem is to be dropped for what was measured; None if it is not."""
         if self.coverage is None and self.mutation_score is None:
             return None
-        if found.reference != "passed":
-            return "no_reference" if found.reference is None else "reference_fails"
-        if self.coverage is not None and (found.coverage is None or found.coverage < self.coverage):
-            return "not_measurable" if found.coverage is None else "low_coverage"
-        score = 1.0 if found.mutation_score is None else found.mutation_score
+        if problem.reference != "passed":
+            return "no_reference" if problem.reference is None else "reference_fails"
+        if self.coverage is not None and (problem.coverage is None or problem.coverage < self.coverage):
+            return "not_measurable" if problem.coverage is None else "low_coverage"
+        score = 1.0 if problem.mutation_score is None else problem.mutation_score
         return "low_mutation_score" if self.mutation_score is not None and score < self.mutation_score else None
 
     def reason_of_judge(self, scores: Scores | None) -> str | None:
@@ -121,12 +121,12 @@ def assess_tests(
     Raises:
         ExecutionError: the engine failed.
     """
-    found: list[ProblemValidity] = []
+    assessed: list[ProblemValidity] = []
     with open_executor(execution, PRELOAD) as executor, show_progress("validity", len(problems)) as advance:
         for _, quality in executor.each(problems, lambda problem: measure_tests(problem, executor, mutants, seed)):
-            found.append(ProblemValidity(**dict(quality)))
+            assessed.append(ProblemValidity(**dict(quality)))
             advance()
-    reasons = [thresholds.reason_against(item) for item in found]
+    reasons = [thresholds.reason_against(item) for item in assessed]
     counts: Counter[str] = Counter()
     with judge as backend:
         if backend is not None:
@@ -134,14 +134,14 @@ def assess_tests(
             places = [place for place, reason in enumerate(reasons) if reason is None]
             scores = judge_tests((problems[place] for place in places), backend, counts)
             for place, score in zip(places, scores, strict=True):
-                found[place] = found[place].model_copy(update={"judge": score})
+                assessed[place] = assessed[place].model_copy(update={"judge": score})
                 reasons[place] = thresholds.reason_of_judge(score)
     if out is not None:
-        write_jsonl(out, found)
+        write_jsonl(out, assessed)
     kept = [problem for problem, reason in zip(problems, reasons, strict=True) if reason is None]
     dropped = {f"dropped/{reason}": float(count) for reason, count in Counter(filter(None, reasons)).items()}
     asked = {f"judge/{name}": float(count) for name, count in counts.items()}
-    return kept, _metrics(found) | dropped | asked
+    return kept, _metrics(assessed) | dropped | asked
 
 
 def draw_problems(path: Path, size: int, seed: int, split: str | None = None) -> list[Problem]:
@@ -166,27 +166,27 @@ def draw_problems(path: Path, size: int, seed: int, split: str | None = None) ->
     return drawn
 
 
-def _metrics(found: Sequence[ProblemValidity]) -> dict[str, float]:
-    mutants, killed = sum(item.mutants for item in found), sum(item.killed for item in found)
-    metrics = {"problems": float(len(found)), "mutants": float(mutants), "killed": float(killed)}
-    references = Counter(item.reference or "none" for item in found)
+def _metrics(assessed: Sequence[ProblemValidity]) -> dict[str, float]:
+    mutants, killed = sum(item.mutants for item in assessed), sum(item.killed for item in assessed)
+    metrics = {"problems": float(len(assessed)), "mutants": float(mutants), "killed": float(killed)}
+    references = Counter(item.reference or "none" for item in assessed)
     metrics |= {f"reference/{verdict}": float(count) for verdict, count in sorted(references.items())}
     for name in ("line_coverage", "branch_coverage"):
-        if values := _measured(found, name):
+        if values := _measured(assessed, name):
             metrics[name] = sum(values) / len(values)
     for name in ("coverage", "mutation_score"):
-        tenths = Counter(min(int(10 * value), 9) for value in _measured(found, name))
+        tenths = Counter(min(int(10 * value), 9) for value in _measured(assessed, name))
         metrics |= {f"{name}/{tenth}": float(tenths[tenth]) for tenth in range(10)}
-    if coverages := _measured(found, "coverage"):
+    if coverages := _measured(assessed, "coverage"):
         metrics["coverage/mean"] = sum(coverages) / len(coverages)
     if mutants:
         metrics["mutation_score"] = killed / mutants
-    for name in CRITERIA if any(item.judge for item in found) else ():
-        scores = [getattr(item.judge, name) for item in found if item.judge is not None]
+    for name in CRITERIA if any(item.judge for item in assessed) else ():
+        scores = [getattr(item.judge, name) for item in assessed if item.judge is not None]
         metrics[f"{name}/mean"] = sum(scores) / len(scores)
         metrics |= {f"{name}/{score}": float(scores.count(score)) for score in range(1, 6)}
     return metrics
 
 
-def _measured(found: Iterable[ProblemValidity], name: str) -> list[float]:
-    return [value for item in found if (value := getattr(item, name)) is not None]
+def _measured(assessed: Iterable[ProblemValidity], name: str) -> list[float]:
+    return [value for item in assessed if (value := getattr(item, name)) is not None]

@@ -27,8 +27,8 @@ def test_a_student_that_debugs_itself_without_a_template_beyond_its_length_is_to
     longest = json.loads(config.read_text())["max_position_embeddings"]
     name = str(word_model)
     odd = found(model__student=name, model__debugger=name, training__max_length=longest + 1)
-    assert "the student too" in odd["model: debugger"].found
-    assert "no" in odd["model: template"].found
+    assert "the student too" in odd["model: debugger"].detail
+    assert "no" in odd["model: template"].detail
     assert odd["training.max_length"].status == "missing"
     assert f"training.max_length={longest}" in odd["training.max_length"].remedy
     assert odd["memory to train"].status == "ok"
@@ -43,7 +43,7 @@ def test_an_endpoint_that_is_away_is_told() -> None:
         inference__backend="openai", inference__base_url="http://127.0.0.1:9/v1", model__debugger="coder",
         inference__price_prompt=0.1,
     )["model: debugger"]  # fmt: skip
-    assert (away.status, away.found.endswith("no list of models")) == ("absent", True)
+    assert (away.status, away.detail.endswith("no list of models")) == ("absent", True)
 
 
 @pytest.mark.parametrize("version", [(3, 11, 9), (3, 12, 4), (3, 13, 1)])
@@ -57,7 +57,7 @@ def test_an_mlflow_that_is_away_stops_nothing(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     (told,) = [item for item in doctor._services() if item.name == "MLflow"]
-    assert (told.status, "does not answer" in told.found) == ("absent", True)
+    assert (told.status, "does not answer" in told.detail) == ("absent", True)
 
 
 def test_init_writes_a_profile_with_models_and_values(

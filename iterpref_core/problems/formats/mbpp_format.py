@@ -45,10 +45,10 @@ def tested_function(test: str, program: str) -> str:
         raise ValueError(f"not valid Python ({error.msg})") from None
     names = [node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
     defined = set(re.findall(r"^(?:def|class)\s+(\w+)", program, re.MULTILINE))
-    own = [name for name in names if name in defined or not hasattr(builtins, name)]
-    if not own:
+    candidates = [name for name in names if name in defined or not hasattr(builtins, name)]
+    if not candidates:
         raise ValueError("calls no function by name")
-    return own[0]
+    return candidates[0]
 
 
 def convert_mbpp(task: MbppTask) -> Problem:

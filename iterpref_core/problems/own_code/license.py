@@ -22,8 +22,8 @@ def license_of_folder(folder: Path) -> str:
 
 def license_of_source(source: str, otherwise: str) -> str:
     """The license in a file's SPDX header, or that of its project."""
-    found = _HEADER.search(source)
-    return found[1] if found else otherwise
+    match = _HEADER.search(source)
+    return match[1] if match else otherwise
 
 
 def is_allowed(license: str, allowed: Collection[str]) -> bool:

@@ -61,15 +61,15 @@ def ingest_own_code(
     tests = survey(project, wanted, execution, params, counts, dropped)
     drafted = []
     for function in wanted:
-        found, prompt = tests.get(function.id), prompt_of(function)
-        if found is None:
+        test_ids, prompt = tests.get(function.id), prompt_of(function)
+        if test_ids is None:
             dropped["no_test"] += 1
         elif reason := _reason_against(function, prompt, stated, params):
             dropped[reason] += 1
         else:
-            drafted.append(hold_out(_problem(function, prompt, found, project), heldout))
-    own = EnvironmentParams(python=project.environment.python, paths=project.environment.paths)
-    environments = execution.environments | {project.name: own}
+            drafted.append(hold_out(_problem(function, prompt, test_ids, project), heldout))
+    environment = EnvironmentParams(python=project.environment.python, paths=project.environment.paths)
+    environments = execution.environments | {project.name: environment}
     with open_executor(execution.model_copy(update={"environments": environments})) as executor:
         kept = list(_sound(drafted, executor, dropped))
     counts["problems"] = len(kept)
@@ -84,8 +84,8 @@ def ingest_own_code(
         )
     write_jsonl(out, kept)
     texts = {"license": stated}
-    if execution.environments.get(project.name) != own:
-        texts["environment"] = f"{project.name}: {own.model_dump_json()}"
+    if execution.environments.get(project.name) != environment:
+        texts["environment"] = f"{project.name}: {environment.model_dump_json()}"
     return result | texts
 
 
@@ -115,11 +115,11 @@ def _reason_against(function: Function, prompt: str, license: str, params: OwnCo
     return reason_to_withhold(f"{prompt}\n{function.source}")
 
 
-def _problem(function: Function, prompt: str, found: Sequence[str], project: Project) -> Problem:
+def _problem(function: Function, prompt: str, test_ids: Sequence[str], project: Project) -> Problem:
     files = {
         "own_code_replacement.py": sandboxed_source("replacement.py"),
         "own_code_tests.py": sandboxed_source("project_tests.py"),
-        _RUN: _script(function, found, project),
+        _RUN: _script(function, test_ids, project),
     }
     return Problem(
         task_id=f"{project.name}/{function.module.name}.{function.qualname}",

@@ -113,13 +113,13 @@ def survey(
             dropped[reason] += 1
         else:
             called[test] = runs[0][test].called
-    found = {}
+    tests_of = {}
     for function in functions:
-        own = [test for test, functions_called in called.items() if function.id in functions_called]
-        if own:
-            found[function.id] = tuple(sorted(own, key=lambda test: len(called[test]))[: params.max_tests])
-    dropped["test_unused"] += len(called.keys() - {test for tests in found.values() for test in tests})
-    return found
+        callers = [test for test, functions_called in called.items() if function.id in functions_called]
+        if callers:
+            tests_of[function.id] = tuple(sorted(callers, key=lambda test: len(called[test]))[: params.max_tests])
+    dropped["test_unused"] += len(called.keys() - {test for tests in tests_of.values() for test in tests})
+    return tests_of
 
 
 def _collect(executor: Engine, project: Project) -> list[list[str]]:
@@ -139,7 +139,7 @@ def _run_all(
 ) -> dict[str, _Run]:
     """One run of all tests, by name; those that did not finish are missing."""
     code = sandboxed_source("project_tests.py")
-    found: dict[str, _Run] = {}
+    runs: dict[str, _Run] = {}
 
     def run(tests: Sequence[str]) -> tuple[list[Any] | None, Outcome]:
         call = f"survey_tests({str(project.folder)!r}, {tests!r}, {tops!r}, {seed})"
@@ -149,10 +149,10 @@ def _run_all(
         for tests, (values, outcome) in executor.each(files, run):
             advance()
             if values and isinstance(values[0], dict):
-                found.update({test: _Run(*values[0][test]) for test in tests})
+                runs.update({test: _Run(*values[0][test]) for test in tests})
             else:
                 logger.warning("tests such as %s did not finish: %s", tests[0], outcome.feedback)
-    return found
+    return runs
 
 
 def _reason_against(runs: Sequence[_Run | None], params: OwnCodeParams) -> str | None:

@@ -39,12 +39,12 @@ class Features(RootModel[dict[FeatureName, "Features"]]):
         """
         if unknown := [name for name in self.root if name not in CATEGORIES]:
             raise ValueError(f"{unknown[0]!r} is none of the categories")
-        found = tuple(path for path in self.leaves() if len(path) > 1)
-        if not found:
+        nested = tuple(path for path in self.leaves() if len(path) > 1)
+        if not nested:
             raise ValueError("there is no feature in it")
-        if deep := [path for path in found if len(path) > MAX_DEPTH]:
+        if deep := [path for path in nested if len(path) > MAX_DEPTH]:
             raise ValueError(f"{' > '.join(deep[0])!r} stands too deep; go no deeper than {MAX_DEPTH} levels")
-        return found
+        return nested
 
     def leaves(self, above: FeaturePath = ()) -> Iterator[FeaturePath]:
         """What has nothing below it."""
@@ -87,13 +87,13 @@ class Draft(BaseModel):
 
 def _imports(source: str) -> set[str]:
     """The top-level modules that a program imports."""
-    found = set[str]()
+    modules = set[str]()
     for node in ast.walk(parse_source(source)):
         if isinstance(node, ast.Import):
-            found.update(alias.name.partition(".")[0] for alias in node.names)
+            modules.update(alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module.partition(".")[0])
-    return found
+            modules.add(node.module.partition(".")[0])
+    return modules
 
 
 def _has_test(source: str) -> bool:

@@ -68,12 +68,12 @@ class FeatureTree:
         (2, 2)
         """
         self.seeds += 1
-        for found in dict.fromkeys(path[:length] for path in paths for length in range(1, len(path) + 1)):
-            level = self._level(found[:-1])
-            if found[-1] in level:
-                level[found[-1]].frequency += 1
+        for prefix in dict.fromkeys(path[:length] for path in paths for length in range(1, len(path) + 1)):
+            level = self._level(prefix[:-1])
+            if prefix[-1] in level:
+                level[prefix[-1]].frequency += 1
             else:
-                level[found[-1]] = Node(1)
+                level[prefix[-1]] = Node(1)
 
     def grow(self, paths: Iterable[FeaturePath]) -> int:
         """Add features that no seed was seen to have; returns how many are new. Known ones stay as they are.

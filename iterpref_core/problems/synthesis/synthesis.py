@@ -82,11 +82,11 @@ def make_tree(
             evolve(tree, backend, params, grown)
             tree.save(out)
             advance()
-    found = {name: float(count) for name, count in seeds.items()}
-    found |= {"seeds/dropped/unreadable": asked["unreadable"], "seeds/used": tree.seeds}
-    found |= {"features/extracted": extracted, "features/evolved": grown["features"]}
-    found |= {"evolution/asked": grown["asked"], "evolution/unreadable": grown["unreadable"]}
-    return tree, found | {"asked_again": float(asked["asked_again"] + grown["asked_again"])}
+    counts = {name: float(count) for name, count in seeds.items()}
+    counts |= {"seeds/dropped/unreadable": asked["unreadable"], "seeds/used": tree.seeds}
+    counts |= {"features/extracted": extracted, "features/evolved": grown["features"]}
+    counts |= {"evolution/asked": grown["asked"], "evolution/unreadable": grown["unreadable"]}
+    return tree, counts | {"asked_again": float(asked["asked_again"] + grown["asked_again"])}
 
 
 def evolve(tree: FeatureTree, backend: Model, params: SynthesisParams, counts: Counter[str]) -> None:

@@ -40,18 +40,18 @@ class Calls:
     """
 
     def __init__(self, tops: Sequence[str]) -> None:
-        self._tops, self.found = frozenset(tops), set[str]()
+        self._tops, self.called = frozenset(tops), set[str]()
 
     def _see(self, frame: Any, event: str, _argument: Any) -> None:
         if event == "call":
             name = frame.f_globals.get("__name__")
             if isinstance(name, str) and name.partition(".")[0] in self._tops:
-                self.found.add(f"{name}:{frame.f_code.co_qualname}")
+                self.called.add(f"{name}:{frame.f_code.co_qualname}")
 
     @contextlib.contextmanager
     def watch(self) -> Iterator[None]:
         """Collect in the block."""
-        self.found = set()
+        self.called = set()
         sys.setprofile(self._see)
         try:
             yield
@@ -102,7 +102,7 @@ class _Plugin:
         with self._calls.watch() if self._calls is not None else contextlib.nullcontext():
             yield
         self.seconds[item.nodeid] = time.process_time() - started
-        self.called[item.nodeid] = sorted(self._calls.found) if self._calls is not None else []
+        self.called[item.nodeid] = sorted(self._calls.called) if self._calls is not None else []
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         passed = report.outcome == "passed" and not hasattr(report, "wasxfail")
@@ -115,12 +115,12 @@ class _Plugin:
 
     def verdict(self) -> str:
         """The first failure of a session in which all tests should have passed; empty if there is none."""
-        found = {node: passed for node, passed in self.passed.items() if not node.endswith(_CANARY)}
+        real = {node: passed for node, passed in self.passed.items() if not node.endswith(_CANARY)}
         if self.failure:
             return self.failure
-        if len(found) == len(self.passed) or any(self.passed[node] for node in self.passed.keys() - found.keys()):
+        if len(real) == len(self.passed) or any(self.passed[node] for node in self.passed.keys() - real.keys()):
             return "pytest no longer finds failures"
-        missing = [node for node in self._order or () if not found.get(node)]
+        missing = [node for node in self._order or () if not real.get(node)]
         return f"{missing[0]}: did not run" if missing else ""
 
 

@@ -19,8 +19,8 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def _find(body: Sequence[ast.stmt], name: str) -> Definition | None:
-    found = [node for node in body if isinstance(node, Definition) and node.name == name]
-    return found[-1] if found else None
+    definitions = [node for node in body if isinstance(node, Definition) and node.name == name]
+    return definitions[-1] if definitions else None
 
 
 def _class(body: Sequence[ast.stmt], name: str) -> ast.ClassDef | None:
@@ -33,15 +33,15 @@ def _split(candidate: ast.Module, path: list[str]) -> tuple[Definition, list[ast
     A method may stand alone or in a class of the right name, of which nothing else is taken.
     """
     body = list(candidate.body)
-    found = _find(body, path[-1])
-    owner = _class(body, path[-2]) if found is None and len(path) > 1 else None
+    definition = _find(body, path[-1])
+    owner = _class(body, path[-2]) if definition is None and len(path) > 1 else None
     if owner is not None:
-        found = _find(owner.body, path[-1])
+        definition = _find(owner.body, path[-1])
         body.remove(owner)
-    if found is None:
+    if definition is None:
         raise NameError(f"name {path[-1]!r} is not defined")
     future = [node for node in body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
-    return found, [node for node in body if node is not found and node not in future]
+    return definition, [node for node in body if node is not definition and node not in future]
 
 
 def splice(module: bytes, candidate: ast.Module, qualname: str) -> ast.Module:
@@ -50,8 +50,8 @@ def splice(module: bytes, candidate: ast.Module, qualname: str) -> ast.Module:
     What else the candidate brings (imports, helpers) goes in front of the outermost statement around the function.
     """
     *classes, name = path = qualname.split(".")
-    found, brought = _split(candidate, path)
-    for node in (found, *brought):
+    definition, brought = _split(candidate, path)
+    for node in (definition, *brought):
         ast.increment_lineno(node, _OFFSET)
     tree = ast.parse(module)
     body: list[ast.stmt] = tree.body
@@ -62,8 +62,8 @@ def splice(module: bytes, candidate: ast.Module, qualname: str) -> ast.Module:
         body, outermost = owner.body, outermost or owner
     old = _find(body, name)
     assert old is not None
-    body[body.index(old)] = found
-    place = tree.body.index(outermost or found)
+    body[body.index(old)] = definition
+    place = tree.body.index(outermost or definition)
     tree.body[place:place] = brought
     return tree
 
