@@ -148,12 +148,6 @@ class Page(Session):
             self.call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **place)
         return True
 
-    def press(self, key: str, code: int, text: str = "") -> None:
-        """Press and release a key; `code` is its Windows key code, `text` what it types."""
-        for kind in ("keyDown" if text else "rawKeyDown", "keyUp"):
-            typed = {"text": text} if text and kind == "keyDown" else {}
-            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **typed)
-
     def receive(self) -> Any:
         """The next message; what the tab tells is kept."""
         message = super().receive()

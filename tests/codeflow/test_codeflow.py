@@ -113,14 +113,6 @@ def test_trajectories_in_the_problems_order_and_a_cumulative_curve(tmp_path: Pat
     assert (metrics["verdicts/passed"], metrics["verdicts/wrong_answer"], metrics["verdicts/timeout"]) == (4, 6, 0)
 
 
-def test_only_split_codeflow_takes_part_or_all_where_there_is_none(tmp_path: Path) -> None:
-    path = write_problems(tmp_path / "problems.jsonl", [0, 0, 0], split=None)
-    assert debug(tmp_path, Patient())["problems"] == 3
-    lines = write_problems(path, [0, 0, 0]).read_text().splitlines(keepends=True)
-    path.write_text(lines[0].replace('"codeflow"', '"heldout"') + "".join(lines[1:]))
-    assert debug(tmp_path, Patient())["problems"] == 2
-
-
 @pytest.mark.parametrize("killed", [False, True])
 @pytest.mark.parametrize("source", ["debugging", "sampling"])
 def test_a_stopped_run_asks_for_no_answer_again_and_writes_the_same(tmp_path: Path, source: str, killed: bool) -> None:
@@ -159,11 +151,6 @@ def test_bad_problems_are_refused_before_any_work(tmp_path: Path) -> None:
 
 
 INFERENCE = section(InferenceParams, backend="transformers", bf16=False)
-
-
-def local_run(folder: Path, student: Path, debugger: Path, params: CodeflowParams) -> CodeflowRun:
-    models = choose_models(student, debugger, params, INFERENCE, NO_CAPS)
-    return CodeflowRun(folder / "problems.jsonl", models, params, EXECUTION, folder / "answers.sqlite")
 
 
 def test_the_prompt_style_is_the_drafting_students(

@@ -27,18 +27,6 @@ def test_one_or_two_lines_join_on_either_side(seed: int) -> None:
     assert lines[-1] in (6, 7)
 
 
-def test_both_widths_occur() -> None:
-    start = TEXT.index("x5")
-    found = {tuple(_lines(widen_spans(TEXT, ((start, start + 6),), 2, Random(seed)))) for seed in range(60)}
-    assert {(lines[0], lines[-1]) for lines in found} == {(3, 6), (3, 7), (4, 6), (4, 7)}
-
-
-def test_the_ends_of_the_program_are_ends() -> None:
-    last = TEXT.index("x9")
-    assert _lines(widen_spans(TEXT, ((0, 6), (last, last + 6)), 1, Random(1))) == [0, 1, 8, 9]
-    assert widen_spans(TEXT, (), 2, Random(1)) == ()
-
-
 def test_the_same_pair_is_widened_alike_every_time(tmp_path: Path) -> None:
     pairs = [
         PreferencePair(task_id=f"p{n}", prompt="?", chosen=TEXT.replace("= 5", "= 55"), rejected=TEXT) for n in range(9)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from iterpref_core.localization import line_lcs
 from iterpref_core.localization.line_lcs import locate_error
 from iterpref_core.records import Span, line_spans, split_lines
-from iterpref_core.source_code.line_diff import diff_lines, span_lines
+from iterpref_core.source_code.line_diff import diff_lines
 
 programs = st.lists(st.sampled_from(["a", "    b", "\tc  ", "", "  ", "é = '日'"]), max_size=8).flatmap(
     lambda lines: st.sampled_from(["\n", "\r\n"]).flatmap(
@@ -36,18 +36,8 @@ def test_adjacent_lines_are_one_span_and_others_are_not(end: str) -> None:
     assert marked(chosen, region.chosen) == [f"    y = x{end}    z = x", "    return y"]
 
 
-def test_a_last_line_without_a_line_end() -> None:
-    assert locate_error("a\nb", "a\nc\n").rejected == ((2, 3),)
-    assert locate_error("a\nb", "a\nb\n") == line_lcs.ErrorRegion((), ())
-
-
 def test_indentation_alone_is_inside_and_trailing_blanks_outside() -> None:
     assert marked("if x:\n\ty  \nz\n", locate_error("if x:\n\ty  \nz\n", "if x:\n    y\nz\n").rejected) == ["\ty"]
-
-
-def test_lines_without_text_are_no_region_of_their_own() -> None:
-    assert span_lines("a\n\n  \nb\n", [1, 2]) == ()
-    assert marked("a\n\nb\n\nc\n\n", span_lines("a\n\nb\n\nc\n\n", [1, 2, 3, 4, 5])) == ["b\n\nc"]
 
 
 def test_non_ascii_text_counts_in_characters() -> None:

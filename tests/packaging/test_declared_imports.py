@@ -1,4 +1,4 @@
-"""Every import is of something that pyproject.toml declares, and what is promised without an extra needs none."""
+"""Every import is of something that pyproject.toml declares."""
 
 import ast
 import sys
@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import packages_distributions
 
-import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -20,21 +19,6 @@ EXTRAS = ("training", "endpoints", "evaluation", "ray", "pipeline")
 OURS = {"benchmarks", "prices", "tests"}
 FOREIGN = {"iterpref_core.problems.own_code.sandboxed.project_tests": {"pytest"}}
 """What stands in the sandbox of a user's project imports what that project brings."""
-
-NEEDS = {
-    "iterpref_core.training": "training",
-    "iterpref_core.nanolab": "training",
-    "iterpref_core.inference.local": "training",
-    "iterpref_core.inference.openai_model": "endpoints",
-    "iterpref_core.execution.ray_executor": "ray",
-    "tasks": "pipeline",
-    "flows": "pipeline",
-    "iterpref_core.report.cards": "training",
-}
-"""What begins with such a name may import an extra when it is imported; all else in the core gets by without."""
-
-WITHOUT = {"iterpref_core.training.execution_reward"}
-"""Below those names, what needs no extra all the same."""
 
 
 def declared(*extras: str) -> set[str]:
@@ -105,39 +89,3 @@ def test_the_library_can_be_imported_where_there_is_no_unix() -> None:
         if (found := unix & set(roots(at_import(module))))
     }
     assert wrong == {}
-
-
-def loaded_by(module: str) -> set[str]:
-    """All of ours that importing a module imports."""
-    found, waiting = set[str](), [module]
-    while waiting:
-        name = waiting.pop()
-        if name in found or name not in MODULES:
-            continue
-        found.add(name)
-        waiting.append(name.rpartition(".")[0])
-        for node in at_import(name):
-            if isinstance(node, ast.Import):
-                waiting += [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                waiting += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return found
-
-
-def extra_of(module: str) -> str | None:
-    fits = [name for name in NEEDS if module == name or module.startswith(f"{name}.")]
-    return NEEDS[max(fits, key=len)] if fits and module not in WITHOUT else None
-
-
-@pytest.mark.parametrize("extra", [None, "training", "endpoints", "ray"])
-def test_importing_a_module_takes_no_extra_but_its_own(extra: str | None) -> None:
-    allowed = declared(*([extra] if extra else []))
-    wrong = {
-        f"{module} imports {name}" + (f" by {inner}" if inner != module else "")
-        for module in MODULES
-        if extra_of(module) == extra
-        for inner in loaded_by(module)
-        for name in third_party(roots(at_import(inner))) - FOREIGN.get(inner, set())
-        if not is_declared(name, allowed)
-    }
-    assert wrong == set(), "import it where it is used, or say in NEEDS which extra it takes"

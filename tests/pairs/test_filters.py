@@ -8,7 +8,6 @@ from iterpref_core.config import PairsParams
 from iterpref_core.pairs import filters
 from iterpref_core.pairs.filters import drop_reason, only_comments
 from iterpref_core.records import PreferencePair
-from iterpref_core.source_code.normal_form import same_form
 from tests.settings import section
 
 
@@ -78,14 +77,3 @@ def test_half_a_program_and_any_line_end_have_comments_and_blank_lines_are_none(
     assert only_comments("def f(:\n  # half a program\n 'open", [1])
     assert only_comments("x = 1\r\n# a\r\n", [1])
     assert not only_comments("x = 1\n", [])
-
-
-@pytest.mark.parametrize(
-    "broken", ["def f(:", "x = '\0'", "(" * 5000, "\ud800"], ids=["syntax", "nul", "deep", "surrogate"]
-)
-def test_what_does_not_parse_is_like_nothing(broken: str) -> None:
-    assert not same_form(broken, broken)
-
-
-def test_a_programs_own_warnings_stay_quiet() -> None:
-    assert same_form("x = '\\d'", "x = ('\\d')")

@@ -68,12 +68,6 @@ def test_mbpp_setup_may_use_what_the_program_defines(tmp_path: Path) -> None:
     assert ingest(_write(tmp_path / "in", task), "mbpp", tmp_path / "out.jsonl").counts["problems"] == 1
 
 
-def test_a_gzipped_file_is_read_by_its_suffix(tmp_path: Path) -> None:
-    source = tmp_path / "in.jsonl.gz"
-    source.write_bytes(gzip.compress(json.dumps(SOUND).encode()))
-    assert ingest(source, "jsonl", tmp_path / "out.jsonl").counts["problems"] == 1
-
-
 @pytest.mark.parametrize(
     ("form", "records", "message"),
     [
@@ -106,12 +100,6 @@ def test_broken_files_are_named(tmp_path: Path) -> None:
             ingest(tmp_path / name, "jsonl", tmp_path / "out.jsonl")
     with pytest.raises(InputError, match=r"no problem to ingest \(1 in_mbpp_plus\)"):
         ingest(_write(tmp_path / "only.jsonl", MBPP | {"task_id": 2}), "mbpp", tmp_path / "out.jsonl")
-
-
-def test_an_mbpp_program_may_have_the_name_of_a_builtin(tmp_path: Path) -> None:
-    task = MBPP | {"code": "def sum(a, b): return a - b", "test_list": ["assert sum(3, 1) == 2"]}
-    ingest(_write(tmp_path / "in", task), "mbpp", tmp_path / "out.jsonl")
-    assert next(read_jsonl(tmp_path / "out.jsonl", Problem)).entry_point == "sum"
 
 
 def test_published_sets_lose_their_broken_problems_and_say_which(tmp_path: Path) -> None:

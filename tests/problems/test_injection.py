@@ -78,12 +78,6 @@ def test_mutants_that_pass_are_counted_and_left_out(tmp_path: Path, executor: En
     assert counts["mutants"] == counts["pairs"] + 4
 
 
-def test_hidden_tests_count_too(tmp_path: Path, executor: Engine) -> None:
-    visible = (IoTest(call="f(1) is None", expected="False"),)
-    _, pairs, _ = inject(tmp_path, [ADD.model_copy(update={"tests": visible, "hidden_tests": ADD.tests})], executor)
-    assert any("x - 1" in pair.rejected for pair in pairs)
-
-
 def test_problems_without_bugs_are_counted_by_reason(tmp_path: Path, executor: Engine) -> None:
     def other(task_id: str, reference: str | None) -> Problem:
         return ADD.model_copy(update={"task_id": task_id, "reference": reference})

@@ -2,7 +2,6 @@
 
 import html
 import re
-import shutil
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -88,15 +87,3 @@ def test_page_shows_every_part_of_the_experiment(page: str, experiment: SimpleNa
         assert expected in text
     assert page.count('<article class="pair">') == experiment.params.report.pairs_shown
     assert page.count("<script") == 0
-
-
-def test_missing_models_curves_and_hashes_are_named(experiment: SimpleNamespace, tmp_path: Path) -> None:
-    for model in ("sft", "target-dpo"):
-        shutil.rmtree(experiment.results / model)
-    shutil.rmtree(experiment.metrics / "training")
-    experiment.lock.unlink()
-    experiment.build(tmp_path / "reports")
-    page = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
-    assert "Not measured in this run:</strong> SFT on chosen, Target-DPO." in page
-    assert "No training curve was recorded in this run." in page
-    assert "this run was made without DVC" in page

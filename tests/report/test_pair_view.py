@@ -32,15 +32,6 @@ def test_segments_are_the_text_and_the_marked_ones_the_span(text: str, span: Spa
     assert inside == text[slice(*span)].replace("\r", "").replace("\n", "")
 
 
-def test_terminal_marks_with_a_sign_and_not_by_color_alone() -> None:
-    console = Console(width=60, color_system=None)
-    with console.capture() as captured:
-        console.print(render_terminal(PAIR, spans((11, 29))))
-    lines = captured.get().splitlines()
-    assert "2 −     return min(xs)" in next(line for line in lines if "min" in line)
-    assert "−" not in next(line for line in lines if "def f" in line)
-
-
 def test_terminal_takes_models_text_literally() -> None:
     pair = PAIR.model_copy(update={"rejected": "x = '[bold red]'\n", "prompt": "[/] end"})
     console = Console(width=60, color_system=None)

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import pytest
 
 from iterpref_core.errors import InputError
-from iterpref_core.report.report import choose_pairs
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -46,15 +45,6 @@ def test_a_bad_input_leaves_the_report_before_as_it_was(experiment: SimpleNamesp
         experiment.build(out)
 
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
-
-
-def test_pairs_are_drawn_by_hash_whatever_the_order_of_the_file(experiment: SimpleNamespace) -> None:
-    first = [pair.task_id for pair, _ in choose_pairs(experiment.pairs, experiment.spans, 4)]
-    lines = experiment.spans.read_text().splitlines(keepends=True)
-    experiment.spans.write_text("".join(reversed(lines)))
-    assert [pair.task_id for pair, _ in choose_pairs(experiment.pairs, experiment.spans, 4)] == first
-    assert len(set(first)) == 4
-    assert len(choose_pairs(experiment.pairs, experiment.spans, 99)) == 12
 
 
 def test_every_figure_of_the_page_is_in_a_table(rich: SimpleNamespace, tmp_path: Path) -> None:

@@ -1,10 +1,7 @@
 """The tables of all benchmarks and of their parts: columns, rows, and what stands where there is no score."""
 
 from types import SimpleNamespace
-from typing import get_args
 
-from iterpref_core.config import Benchmark
-from iterpref_core.report.labels import BENCHMARKS
 from iterpref_core.report.score_rows import ScoreRow, score_rows
 from iterpref_core.report.score_table import Cell, ScoreTable, score_table
 from iterpref_core.report.summary import Summary
@@ -18,10 +15,6 @@ def table_of(summary: Summary) -> ScoreTable:
 
 def cells_of(table: ScoreTable) -> dict[str, tuple[Cell, ...]]:
     return {name: cells for name, _, cells in table.rows}
-
-
-def test_every_benchmark_has_a_name() -> None:
-    assert BENCHMARKS.keys() == set(get_args(Benchmark))
 
 
 def test_every_benchmark_is_a_column_and_cells_are_rows_of_scores(rich: SimpleNamespace) -> None:

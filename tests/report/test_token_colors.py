@@ -49,30 +49,6 @@ def test_the_pieces_are_the_text_and_every_change_is_counted_once(text: str, see
     assert sum(line.change for line in penalized if line.marked) == pytest.approx(k_minus), "as it stands above them"
 
 
-def test_a_token_that_holds_a_line_end_and_an_indentation_colors_both_and_counts_in_the_first_line() -> None:
-    text = "if x:\n    y"
-    shifts = [(0, 5, 0.0), (5, 10, 2.0), (10, 11, -1.0), (11, 11, 0.5)]
-    tokens = [TokenShift(start=s, end=e, before=-1.0, after=c - 1.0) for s, e, c in shifts]
-    first, second = cut_lines(text, [(6, 11)], tokens)
-    assert [(p.text, p.token.change if p.token else None, p.first) for p in first.pieces] == [
-        ("if x:", 0.0, True),
-        ("↵", 2.0, True),
-    ]
-    assert [(p.text, p.token.change if p.token else None, p.marked, p.first) for p in second.pieces] == [
-        ("    ", 2.0, True, False),
-        ("y", -1.0, True, True),
-        ("■", 0.5, False, True),
-    ]
-    assert (first.marked, second.marked) == (False, True)
-    assert (first.change, second.change) == (2.0, -0.5)
-    penalized = cut_lines(text, [(6, 11)], tokens, penalized=True)
-    assert [line.change for line in penalized] == [0.0, 1.0], (
-        "K- is +1: the end of the program is outside of D-, the indentation inside"
-    )
-    assert second.pieces[0].token is not None
-    assert second.pieces[0].token.note == "+2.000 nats (log π −1.000 before, 1.000 after, in D−)"
-
-
 CHOSEN, REJECTED = AWKWARD, AWKWARD.replace("x = 1", "</code><script>alert(1)</script>")
 PAIR = PreferencePair(task_id="t/1", prompt="p", chosen=CHOSEN, rejected=REJECTED)
 SHIFTS = PairShifts(task_id="t/1", chosen=tuple(tokens_of(CHOSEN, 1)), rejected=tuple(tokens_of(REJECTED, 2)))

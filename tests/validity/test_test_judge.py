@@ -53,10 +53,6 @@ def test_the_judge_reads_the_task_the_reference_and_all_tests_hidden_ones_too() 
     assert "{prompt}" not in prompt
 
 
-def test_a_problem_without_a_reference_can_be_judged() -> None:
-    assert "# none is given" in judge_prompt(problem(1, reference=None))
-
-
 def test_scripts_are_shown_with_the_name_they_import_and_set_up_comes_first() -> None:
     script = ScriptTest(module="own", files={"t.py": "import own\n"}, run="t.py")
     text = show_tests(problem(1, tests=(script,), setup="import re\n"))
@@ -90,12 +86,6 @@ def test_tests_beyond_what_can_be_read_are_left_out_whole_and_counted() -> None:
 def test_an_answer_in_another_form_is_not_guessed_at(text: str, wrong: str) -> None:
     with pytest.raises(ValueError, match=wrong):
         read_object(text, Scores)
-
-
-@pytest.mark.parametrize("frame", ["{}", "\n {} \n", "```json\n{}\n```", "```\n{}\n```\n"])
-def test_an_object_alone_is_read_in_a_fence_too(frame: str) -> None:
-    read = read_object(frame.replace("{}", answer(5, 2, 4)), Scores)
-    assert read == Scores(accuracy=5, effectiveness=2, reasonableness=4, reason="Only one case.")
 
 
 def test_the_judge_is_asked_once_more_and_told_why_and_what_stays_unreadable_is_none() -> None:

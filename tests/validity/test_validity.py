@@ -98,12 +98,6 @@ def test_a_judge_scores_the_sample_and_what_it_says_stands_beside_what_was_measu
     assert [metrics[f"effectiveness/{score}"] for score in range(1, 6)] == [2, 0, 1, 0, 0]
 
 
-def test_a_sample_is_measured_again_with_the_same_result(tmp_path: Path) -> None:
-    metrics, found = measure(tmp_path, nullcontext(None), sample=2, mutants=4)
-    assert len(found) == metrics["problems"] == 2
-    assert measure(tmp_path, nullcontext(None), sample=2, mutants=4) == (metrics, found)
-
-
 def test_a_file_without_problems_of_the_split_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "problems.jsonl"
     write_jsonl(path, [problem("a", *WEAK, split="heldout")])
@@ -142,14 +136,6 @@ def test_thresholds_drop_problems_for_a_named_reason_and_the_judge_sees_what_is_
     }
     if thresholds.mutation_score and thresholds.judge:
         assert metrics["judge/asked"] == 2
-
-
-def test_no_mutant_killed_is_a_low_score(tmp_path: Path) -> None:
-    nothing = problem("nothing", IoTest(call="f(1) or 1", expected="1"), reference="def f(x):\n    return 0\n")
-    kept, _ = assess_tests(
-        [nothing], PARAMS.execution, nullcontext(None), None, Thresholds(mutation_score=0.1), mutants=9, seed=0
-    )
-    assert kept == []
 
 
 def test_a_sample_grows_with_its_size_and_differs_by_seed(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from iterpref_core.errors import InputError
-from iterpref_core.problems.synthesis.feature_tree import FeatureTree, Node, load_tree, probabilities
+from iterpref_core.problems.synthesis.feature_tree import FeatureTree, Node, load_tree
 
 
 def _tree() -> FeatureTree:
@@ -40,34 +40,6 @@ def test_a_new_sibling_gets_the_mean_frequency_and_known_features_stay_as_they_a
     assert tree.find(("algorithm", "sorting")).frequency == 3
     assert tree.find(("algorithm",)).frequency == 3
     assert tree.seeds == 3
-
-
-def test_the_first_children_of_a_feature_share_its_frequency() -> None:
-    tree = _tree()
-    assert tree.grow([("algorithm", "searching", "binary"), ("algorithm", "searching", "linear")]) == 2
-    assert tree.find(("algorithm", "searching", "binary")).frequency == 0.5
-    assert tree.grow([("algorithm", "searching", "jump", "fixed step")]) == 2
-    assert tree.find(("algorithm", "searching", "jump")).frequency == 0.5
-    assert tree.find(("algorithm", "searching", "jump", "fixed step")).frequency == 0.5
-
-
-def test_two_features_that_grow_together_do_not_raise_each_other() -> None:
-    together, alone = _tree(), _tree()
-    together.grow([("algorithm", "hashing"), ("algorithm", "pruning")])
-    alone.grow([("algorithm", "pruning")])
-    assert together.find(("algorithm", "pruning")) == alone.find(("algorithm", "pruning"))
-
-
-@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0, 10.0])
-def test_probabilities_are_shares_of_powers(temperature: float) -> None:
-    frequencies = [1.0, 4.0, 9.5]
-    powers = [frequency ** (1 / temperature) for frequency in frequencies]
-    assert probabilities(frequencies, temperature) == pytest.approx([power / sum(powers) for power in powers])
-
-
-def test_a_low_temperature_takes_the_most_frequent_and_does_not_overflow() -> None:
-    assert probabilities([3.0, 5000.0, 2.0], 1e-3) == [0.0, 1.0, 0.0]
-    assert probabilities([3.0, 5000.0], 1e9) == pytest.approx([0.5, 0.5])
 
 
 def test_features_are_drawn_with_their_probabilities() -> None:
