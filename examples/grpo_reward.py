@@ -8,17 +8,29 @@ import sys
 from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
-from iterpref_core.execution import Executor, Limits
-from iterpref_core.training.execution_reward import execution_reward
+from iterpref_core.execution import Executor, Limits, Program
+from iterpref_core.inference.answer_extraction import extract_code
+from iterpref_core.records import AssertTest
 
 PROBLEMS = [  # yours: a prompt, and the tests that a program must pass
     {"prompt": f"Write f(x) that adds {k}.\n", "tests": [f"assert f(1) == {1 + k}", f"assert f(5) == {5 + k}"]}
     for k in range(4)
 ]
 
+
+def reward(completions, tests, **_):
+    """1 for a program that passes its row's tests, else 0; None, which TRL leaves out, where the engine failed."""
+    programs = [
+        Program(extract_code(completion), tuple(AssertTest(code=test) for test in row))
+        for completion, row in zip(completions, tests, strict=True)
+    ]
+    verdicts = [outcome.verdict for _, outcome in executor.run_each(programs, lambda program: program)]
+    return [None if verdict == "infra_error" else float(verdict == "passed") for verdict in verdicts]
+
+
 if __name__ == "__main__":
     model_id, out = sys.argv[1:]
     args = GRPOConfig(out, num_generations=4, per_device_train_batch_size=4, max_completion_length=32, max_steps=2,
                       logging_steps=1, bf16=False, report_to="none")  # fmt: skip
     with Executor(Limits(cpu_s=2, wall_s=10), workers=2) as executor:
-        GRPOTrainer(model_id, execution_reward(executor), args, Dataset.from_list(PROBLEMS)).train()
+        GRPOTrainer(model_id, reward, args, Dataset.from_list(PROBLEMS)).train()

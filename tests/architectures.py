@@ -63,11 +63,11 @@ def build_small(name: str) -> PreTrainedModel:
         with torch.device("meta"):
             size = sum(weight.numel() for weight in AutoModelForCausalLM.from_config(config).parameters())
         if size > _LARGEST:
-            pytest.skip(f"{size / 1e6:,.0f} million weights: its sizes are those of parts, such as a vision tower's")
+            pytest.skip("an architecture of parts, such as a vision tower, whose sizes are not set here")
         torch.manual_seed(0)
         model: PreTrainedModel = AutoModelForCausalLM.from_config(config).float()
-    except Exception as error:  # noqa: BLE001 - whatever a configuration's own code raises
-        pytest.skip(f"cannot be built from sizes alone: {type(error).__name__}: {str(error).splitlines()[0][:100]}")
+    except Exception:  # noqa: BLE001 - whatever a configuration's own code raises
+        pytest.skip("an architecture that cannot be built from sizes alone")
     with torch.no_grad():
         for weight in model.parameters():
             if weight.ndim > 1:

@@ -1,13 +1,10 @@
-"""Attention masks for rows of several pairs, in the form that each implementation takes; and which models can do it."""
+"""Attention masks for rows of several pairs, in the form that each implementation takes."""
 
 import torch
 from torch.nn.attention.flex_attention import BlockMask, _mask_mod_signature, create_block_mask
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from iterpref_core.errors import ConfigError
-
-PACKABLE = ("sdpa", "eager", "flex_attention")
-"""The attentions that take a mask of one's own."""
 
 _COMPILED_FORMS = 64
 
@@ -61,7 +58,7 @@ def attention_mask(visible: torch.Tensor, implementation: str) -> torch.Tensor |
 
     Args:
         visible: as for `dense_mask`.
-        implementation: one of `PACKABLE`.
+        implementation: `sdpa`, `eager` or `flex_attention`.
     """
     if implementation == "flex_attention":
         rows, width, _ = visible.shape
@@ -90,41 +87,19 @@ def choose_attention(model: PreTrainedModel, longest: int) -> None:
         model.set_attn_implementation("eager")
 
 
-def check_fork(config: PreTrainedConfig, longest: int) -> None:
-    """Whether a model computes the same for a branch, and beside other pairs, as for a row of its own.
-
-    A row may be wider than a window: its mask replaces the window, which therefore only must not cut into a pair.
+def check_window(config: PreTrainedConfig, longest: int) -> None:
+    """Whether a model's sliding window leaves whole pairs in sight: the mask of a row of several replaces it.
 
     Args:
         config: the model's.
         longest: tokens of the longest prompt and program.
 
     Raises:
-        ConfigError: it has layers that carry a state from slot to slot, or count distances in slots instead of
-            positions, or a window shorter than the programs, or an attention that takes no mask of its own.
+        ConfigError: the window is shorter.
     """
-    text = config.get_text_config()
-    remedy = "set training.layout: padded"
-    layers = set(getattr(text, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}
-    if layers or not getattr(text, "num_attention_heads", None):
-        kinds = ", ".join(sorted(layers)) or text.model_type
-        raise ConfigError(
-            f"params.yaml: training.layout: fork needs attention in every layer, and not {kinds}; {remedy}"
-        )
-    if text.model_type in ("bloom", "mpt") or getattr(text, "alibi", False):
-        raise ConfigError(
-            f"params.yaml: training.layout: fork: {text.model_type} counts distances in slots (ALiBi), not in "
-            f"positions; {remedy}"
-        )
-    window = getattr(text, "sliding_window", None)
+    window = getattr(config.get_text_config(), "sliding_window", None)
     if window and window < longest:
         raise ConfigError(
             f"params.yaml: training.layout: fork: the longest pair has {longest} tokens and the model's window "
-            f"{window}; {remedy} or lower training.max_length"
-        )
-    attention = config._attn_implementation  # noqa: SLF001 - transformers offers no other way to ask
-    if attention not in PACKABLE:
-        raise ConfigError(
-            f"params.yaml: training.layout: fork needs the attention {' or '.join(f'`{name}`' for name in PACKABLE)}, "
-            f"and the model has {attention}; {remedy}"
+            f"{window}; set training.layout: padded or lower training.max_length"
         )

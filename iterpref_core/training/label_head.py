@@ -49,18 +49,8 @@ class LogitTransform:
 
 
 def logit_transform(config: PreTrainedConfig) -> LogitTransform:
-    """The transform that a model of this configuration applies.
-
-    Raises:
-        ModelError: it scales its logits in a way that is not known here.
-    """
+    """The transform that a model of this configuration applies; one that is not known here, `exactness` finds."""
     text = config.get_text_config()
-    for name in ("lm_head_multiplier", "output_multiplier", "logits_mup_width_multiplier"):
-        if getattr(text, name, None) not in (None, 1.0):
-            raise ModelError(
-                f"config.json: {name}: {text.model_type} scales its logits in a way that training does not know; "
-                "train another model"
-            )
     scale = getattr(text, "logit_scale", None)
     scaling = getattr(text, "logits_scaling", None)
     if scale is None and scaling is not None:
@@ -203,13 +193,11 @@ def add_label_head(model: PreTrainedModel) -> None:
         model: a causal language model; if PEFT wraps it, its base model.
 
     Raises:
-        ModelError: it has no output head, one that is no plain matrix, or scales its logits in an unknown way.
+        ModelError: it has no output head, or one that is no plain matrix.
     """
     if hasattr(model, "has_label_head"):
         return
     transform, plain, forward = logit_transform(model.config), model.get_output_embeddings(), model.forward
-    if plain is None:
-        raise ModelError(f"{model.config.model_type}: this model has no output head; give a causal language model")
     if type(plain) is not torch.nn.Linear:  # FSDP2 makes it a class of its own later
         raise ModelError(
             f"{model.config.model_type}: its output head is a {type(plain).__name__}, no plain matrix; leave it out of "

@@ -6,38 +6,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from iterpref_core.errors import ConfigError, InputError, TrainingError
 
 _MESSAGE = "error: "
 """How the line of a verb begins that says why it cannot go on."""
-
-
-def check_configuration(path: Path) -> None:
-    """Whether `accelerate launch` can start with a configuration on this machine.
-
-    Raises:
-        ConfigError: it is absent or no mapping, or needs DeepSpeed, which is not installed.
-    """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(
-            f"params.yaml: training.accelerate: {path} cannot be read ({str(error).splitlines()[0]}); name one of "
-            "accelerate_configs/*.yaml, or null for one process"
-        ) from None
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: not a configuration of accelerate; `accelerate config` writes one")
-    if content.get("distributed_type") == "DEEPSPEED" and find_spec("deepspeed") is None:
-        raise ConfigError(
-            f"{path}: DeepSpeed is not installed; run `pip install -e '.[deepspeed]'`, or set training.accelerate to "
-            "accelerate_configs/fsdp2.yaml, which needs nothing more"
-        )
 
 
 def launch_training(
@@ -59,11 +34,15 @@ def launch_training(
         on_log: called with (metrics, step) for what is new in it.
 
     Raises:
-        ConfigError: the configuration cannot be used here.
+        ConfigError: there is no such configuration.
         InputError: a process refused its input.
         TrainingError: training ended otherwise.
     """
-    check_configuration(configuration)
+    if not configuration.is_file():
+        raise ConfigError(
+            f"params.yaml: training.accelerate: {configuration} is not there; name one of accelerate_configs/*.yaml, "
+            "or null for one process"
+        )
     command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(configuration)]
     command += ["-m", "iterpref_core.cli", "train", "--json"]
     command += [part for name, value in options.items() for part in (f"--{name}", str(value))]

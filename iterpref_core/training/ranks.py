@@ -30,17 +30,19 @@ def join_processes() -> PartialState:
     return PartialState()
 
 
-def sharding(processes: PartialState) -> str:
-    """What tells checkpoints apart: only as many processes that shard in the same way can resume one."""
-    if processes.num_processes == 1:
-        return ""
-    kinds = [kind for kind in ("FSDP", "DEEPSPEED") if os.environ.get(f"ACCELERATE_USE_{kind}", "false") == "true"]
-    return "-".join(["", *(kind.lower() for kind in kinds), str(processes.num_processes)])
-
-
 def is_sharded() -> bool:
     """Whether each process holds a part of the weights alone."""
-    return any(os.environ.get(f"ACCELERATE_USE_{kind}", "false") == "true" for kind in ("FSDP", "DEEPSPEED"))
+    return bool(_sharded_by())
+
+
+def sharding(processes: PartialState) -> str:
+    """What tells checkpoints apart: only as many processes that shard in the same way can resume one."""
+    return "".join(f"-{part}" for part in (*_sharded_by(), processes.num_processes) if part != 1)
+
+
+def _sharded_by() -> list[str]:
+    kinds = ("fsdp", "deepspeed")
+    return [kind for kind in kinds if os.environ.get(f"ACCELERATE_USE_{kind.upper()}", "false") == "true"]
 
 
 def accumulation_steps(params: TrainingParams, processes: int) -> int:

@@ -15,7 +15,6 @@ from trl import DPOConfig
 from iterpref_core.config import Layout
 from iterpref_core.errors import ConfigError
 from iterpref_core.objectives.objectives import HALF, Objective, nll_loss, sequence_logratio
-from iterpref_core.training.batch_statistics import BatchStatistics
 from iterpref_core.training.batches import (
     NLL_TOKENS,
     PAD_TO_MULTIPLE_OF,
@@ -89,7 +88,8 @@ class FocalDPOTrainer(Trainer):
     ) -> None:
         refuse_ignored(args)
         self._objective, self._alpha, self._nll = objective, objective.alpha, nll
-        self._beta, self._max_margin, self._tally = args.beta, max_margin, BatchStatistics()
+        self._beta, self._max_margin = args.beta, max_margin
+        self._sums: dict[str, torch.Tensor] = {}  # of each number its sum and its count, over micro-batches
         self._steps: list[dict[str, float]] = []
         padding = processing_class.pad_token_id
         super().__init__(
@@ -147,7 +147,7 @@ class FocalDPOTrainer(Trainer):
         logps = batch_logps(model, inputs, labels, self.model.config)
         pairs, per = int(counts[PAIRS]), NLL_TOKENS if self._nll == "mean" else PAIRS
         nll = nll_loss(logps, labels["w_nll"], self._nll, pairs)
-        self._tally.add("nll", nll * counts[per], counts[per])
+        self._count("nll", nll * counts[per], counts[per])
         if self._objective.loss is None:
             return self._alpha * nll * share[per]
         chosen, rejected = (
@@ -160,6 +160,10 @@ class FocalDPOTrainer(Trainer):
         # Without this test an alpha of 0 would turn an NLL of infinity into a loss that is not a number.
         return loss + self._alpha * nll * share[per] if self._alpha else loss
 
+    def _count(self, name: str, total: torch.Tensor, count: torch.Tensor) -> None:
+        item = torch.stack([total.detach().float(), count.float()])
+        self._sums[name] = self._sums[name] + item if name in self._sums else item
+
     def _count_rewards(
         self, chosen: torch.Tensor, rejected: torch.Tensor, losses: torch.Tensor, counts: torch.Tensor
     ) -> None:
@@ -171,12 +175,14 @@ class FocalDPOTrainer(Trainer):
             ("rewards/accuracies", (chosen > rejected).float()),
             ("preference", losses),
         ):
-            self._tally.add(name, values.sum(), counts[PAIRS])
-        self._tally.add("focal_fraction", counts[REJECTED_COUNTED], counts[REJECTED_TOKENS])
+            self._count(name, values.sum(), counts[PAIRS])
+        self._count("focal_fraction", counts[REJECTED_COUNTED], counts[REJECTED_TOKENS])
 
     def _take_means(self) -> dict[str, float]:
         """Means over what was computed since the last call, in all processes, and their `loss`."""
-        means = self._tally.take_means(lambda sums: self.accelerator.reduce(sums, "sum"))
+        rows = self.accelerator.reduce(torch.stack(list(self._sums.values())), "sum").tolist()
+        means = {name: total / count for name, (total, count) in zip(self._sums, rows, strict=True) if count}
+        self._sums.clear()
         loss = means.pop("preference", 0.0)
         return {"loss": loss + self._alpha * means["nll"] if self._alpha else loss, **means}
 

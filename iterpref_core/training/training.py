@@ -25,7 +25,7 @@ from iterpref_core.objectives.objectives import HALF, Objective, find_objective
 from iterpref_core.records import FocalSpans, ModelLineage
 from iterpref_core.storage.file_digest import file_md5
 from iterpref_core.storage.jsonl import read_jsonl
-from iterpref_core.training.attention import check_fork, choose_attention
+from iterpref_core.training.attention import check_window, choose_attention
 from iterpref_core.training.callbacks import OnLog, TellProgress
 from iterpref_core.training.checkpoint import last_checkpoint, run_key
 from iterpref_core.training.checks import PairChecks, report_findings
@@ -158,7 +158,7 @@ def _load_policy(model: Path | str, params: TrainingParams, longest: int) -> Pre
     policy = load_model(model)
     if params.layout == "fork":
         choose_attention(policy, longest)
-        check_fork(policy.config, longest)
+        check_window(policy.config, longest)
     return policy.float() if params.weights == "float32" and not params.lora_rank else policy
 
 

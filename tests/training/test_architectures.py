@@ -18,7 +18,6 @@ from transformers import PreTrainedModel
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError, ModelError
 from iterpref_core.objectives.objectives import OBJECTIVES, nll_loss, sequence_logratio, sigmoid_loss
-from iterpref_core.training.attention import check_fork
 from iterpref_core.training.batches import Collator, flat_labels
 from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.exactness import check_adapters, check_exactness
@@ -97,11 +96,9 @@ def _loss(model: Any, base: PreTrainedModel, pairs: list[TokenizedPair], layout:
     return *ratios, sigmoid_loss(*ratios, 0.1).mean() + 20 * nll
 
 
-def _refusal(model: Any, layout: Any, longest: int) -> str:
+def _refusal(model: Any, layout: Any) -> str:
     """What training says of a model before it begins; nothing where it takes it."""
     try:
-        if layout == "fork":
-            check_fork(model.config, longest)
         check_exactness(model, layout)
     except (ConfigError, ModelError) as error:
         return str(error)
@@ -131,15 +128,14 @@ def test_an_architecture_is_trained_exactly_or_refused(
     name: str, pairs: list[TokenizedPair], params: TrainingParams
 ) -> None:
     reason = next((words for words, names in _REFUSED.items() if name in names), "")
-    longest = max(pair.length for pair in pairs)
-    refusal = _refusal(build_small(name), "padded", longest)
+    refusal = _refusal(build_small(name), "padded")
     assert bool(reason) == bool(refusal), refusal
     assert reason in refusal
     if reason:
         return
     for layout in ("padded", "fork"):
         model = build_small(name)
-        if refusal := _refusal(model, layout, longest):
+        if refusal := _refusal(model, layout):
             assert layout == "fork"
             assert refusal.endswith("set training.layout: padded"), refusal
             continue

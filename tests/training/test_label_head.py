@@ -9,7 +9,6 @@ from peft import LoraConfig, get_peft_model
 from transformers import (
     AutoModelForCausalLM,
     CohereConfig,
-    FalconH1Config,
     Gemma2Config,
     GraniteConfig,
     LlamaConfig,
@@ -21,7 +20,7 @@ from transformers import (
 
 from iterpref_core.errors import ModelError
 from iterpref_core.training import label_head
-from iterpref_core.training.label_head import add_label_head, logit_transform
+from iterpref_core.training.label_head import add_label_head
 
 _SIZES: dict[str, Any] = {
     "vocab_size": 70, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 2,
@@ -131,8 +130,3 @@ def test_bf16_autocast_sums_in_float32(batch: dict[str, torch.Tensor]) -> None:
     gradients = _gradients(model, expected)
     for name, gradient in _gradients(model, found).items():
         torch.testing.assert_close(gradient, gradients[name], atol=0.03, rtol=0.03, msg=name)
-
-
-def test_an_unknown_scale_is_refused_by_name() -> None:
-    with pytest.raises(ModelError, match="lm_head_multiplier: falcon_h1 scales its logits"):
-        logit_transform(FalconH1Config(lm_head_multiplier=0.5))

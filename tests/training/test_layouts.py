@@ -2,7 +2,6 @@
 
 import doctest
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,12 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.nn.attention.flex_attention import BlockMask, create_mask, flex_attention
 from torch.nn.functional import scaled_dot_product_attention
-from transformers import AutoModelForCausalLM, BloomConfig, GPT2Config, MambaConfig, MistralConfig, PreTrainedModel
+from transformers import AutoModelForCausalLM, GPT2Config, MistralConfig, PreTrainedModel
 
 from iterpref_core.errors import ConfigError
 from iterpref_core.objectives.objectives import OBJECTIVES
 from iterpref_core.training import attention, batches
-from iterpref_core.training.attention import attention_mask, check_fork, dense_mask, mask_function
+from iterpref_core.training.attention import attention_mask, check_window, dense_mask, mask_function
 from iterpref_core.training.batches import Batch, Collator, pack
 from iterpref_core.training.dataset import TokenizedPair
 
@@ -154,30 +153,13 @@ def test_a_window_that_no_pair_reaches_may_be_narrower_than_a_packed_row(
         ), attn_implementation=implementation, dtype=torch.float64,
     ).eval()  # fmt: skip
     batch = [_pair([n] * 4, [5, 6, 7, 8, 9], [5, 6, 3, 8, 9], [0, 0, 1, 1, 0]) for n in range(10, 22)]
-    check_fork(model.config, 9)
     forked = _fork(batch, 8)
     assert forked["input_ids"].shape[1] > 12
     forked["attention_mask"] = attention_mask(forked["visible"], implementation)
     torch.testing.assert_close(weighted_sums(model, forked), weighted_sums(model, _padded(batch)))
 
 
-def test_models_that_cannot_fork_are_refused() -> None:
-    with pytest.raises(
-        ConfigError, match=r"needs attention in every layer, and not linear_attention; set training\.layout: padded"
-    ):
-        check_fork(MambaConfig(), 10)
-    with pytest.raises(ConfigError, match="bloom counts distances in slots"):
-        check_fork(BloomConfig(), 10)
-    window = MistralConfig(sliding_window=8)
-    window._attn_implementation = "sdpa"
-    check_fork(window, 8)
+def test_a_window_that_would_cut_into_a_pair_is_refused() -> None:
+    check_window(MistralConfig(sliding_window=8), 8)
     with pytest.raises(ConfigError, match="the longest pair has 9 tokens and the model's window 8"):
-        check_fork(window, 9)
-    window._attn_implementation = "flash_attention_2"
-    with pytest.raises(ConfigError, match="the model has flash_attention_2"):
-        check_fork(window, 8)
-    mixed = SimpleNamespace(
-        get_text_config=lambda: SimpleNamespace(layer_types=["linear_attention"], num_attention_heads=1)
-    )
-    with pytest.raises(ConfigError, match="and not linear_attention"):
-        check_fork(mixed, 1)  # type: ignore[arg-type]
+        check_window(MistralConfig(sliding_window=8), 9)
