@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from datetime import date
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,7 +19,7 @@ from pydantic import (
     model_serializer,
 )
 
-from iterpref_core.errors import ConfigError
+from iterpref_core.errors import ConfigError, unknown_name
 from iterpref_core.input_files import read_yaml
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -397,11 +396,7 @@ def _explain_one(item: dict) -> str:  # type: ignore[type-arg]
     if item["type"] == "missing":
         return f"{key}: missing; add it (git show HEAD:params.yaml has a complete file)"
     if item["type"] == "extra_forbidden":
-        known = _known_keys(location[:-1])
-        near = get_close_matches(location[-1], known, n=1)
-        return f"{key}: unknown parameter; " + (
-            f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
-        )
+        return f"{key}: {unknown_name('parameter', location[-1], _known_keys(location[:-1]))}"
     return f"{key}: {item['msg'][0].lower() + item['msg'][1:]} (got {item['input']!r})"
 
 

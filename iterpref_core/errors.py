@@ -1,20 +1,5 @@
-"""Exception tree.
+"""Errors that this project raises on purpose; every message says what was wrong, where, and what to do.
 
-IterPrefError
-├── InputError            bad input or configuration: the command line prints it and exits with 2
-│   ├── RecordError       a broken line, missing field or repeated task_id in a JSONL file
-│   ├── ConfigError       a parameter that is unknown, missing or out of range
-│   ├── ModelError        a model or tokenizer that is absent or unusable
-│   ├── StorageError      a disk that is full, or a place that must not be written
-│   └── DataUnavailableError  a benchmark's data cannot be had on this machine
-├── EndpointError         a served model cannot be had now; what it answered is kept, and the run can be continued
-├── BudgetError           a cap of `budget` is reached; raising it continues the run
-├── RefusedError          a served model will not answer this one prompt; says nothing about the others
-├── TrainingError         training diverged before it had anything worth keeping
-└── ExecutionError        the execution engine itself failed (never a verdict about a program)
-    └── IsolationError    the isolation that was asked for cannot be had on this machine
-
-Every message says what was wrong, where (file, line, field), and what to do.
 Library code raises these for users' mistakes and uses `assert` for its own invariants.
 """
 
@@ -101,10 +86,8 @@ def storage_error(error: BaseException) -> StorageError | None:
 
     Libraries wrap such errors in their own, so the causes of an error count too.
     """
-    seen: set[int] = set()
     cause: BaseException | None = error
-    while cause is not None and id(cause) not in seen:
-        seen.add(id(cause))
+    while cause is not None:
         if isinstance(cause, StorageError):
             return cause
         number = (cause.errno or 0) if isinstance(cause, OSError) else storage_errno(str(cause))

@@ -1,6 +1,5 @@
 """Input files: text that users give, read in one way, with one message for each that cannot be read."""
 
-import codecs
 import gzip
 import json
 import zlib
@@ -62,16 +61,10 @@ def decode_line(raw: bytes, path: Path, line: int) -> str:
     Raises:
         InputError: it is something else.
     """
-    if line == 1:
-        raw = raw.removeprefix(codecs.BOM_UTF8)
-        if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw[:4]:
-            raise InputError(
-                f"{path}: is UTF-16 or no text; save it as UTF-8 (`iconv -f UTF-16 -t UTF-8 {path.name} > NEW`)"
-            )
     try:
-        return raw.decode("utf-8")
+        return raw.decode("utf-8-sig" if line == 1 else "utf-8")
     except UnicodeDecodeError as error:
-        where = Place(path, line).after(raw[: error.start].decode("utf-8"))
+        where = Place(path, line).after(error.object[: error.start].decode("utf-8"))
         raise InputError(f"{where}: not UTF-8 ({error.reason}); save the file as UTF-8") from None
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import MofNCompleteColumn, Progress, TextColumn
 
 LOG_INTERVAL_S = 10.0
 
@@ -27,46 +27,20 @@ class Advance(Protocol):
 @contextmanager
 def show_progress(label: str, total: int, *, done: int = 0, unit: str = "") -> Iterator[Advance]:
     """Show the progress of `total` items, `done` of them by an earlier run; yields what to call as more are done."""
-    if os.environ.get("RANK", "0") != "0":
-        yield _show_nothing
-        return
-    shown = _show_bar(label, total, done) if sys.stderr.isatty() else _log_lines(label, total, done, unit)
-    with shown as advance:
-        yield advance
-
-
-def _show_nothing(count: int = 1, note: str = "") -> None:
-    """For all but the first of several processes."""
-
-
-@contextmanager
-def _show_bar(label: str, total: int, done: int) -> Iterator[Advance]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    first_process, in_terminal = os.environ.get("RANK", "0") == "0", sys.stderr.isatty()
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"))
+    last_line = time.monotonic()
+    with Progress(*columns, console=Console(stderr=True), disable=not (first_process and in_terminal)) as progress:
         bar = progress.add_task(label, total=total, completed=done, note="")
 
         def advance(count: int = 1, note: str = "") -> None:
-            progress.update(bar, advance=count, note=note)
+            nonlocal done, last_line
+            done += count
+            progress.update(bar, completed=done, note=note)
+            due = time.monotonic() - last_line >= LOG_INTERVAL_S or done == total
+            if due and first_process and not in_terminal:
+                last_line = time.monotonic()
+                amount = f"{done}/{total} {unit}".rstrip()
+                print(f"{label}: {amount}{', ' + note if note else ''}", file=sys.stderr, flush=True)
 
         yield advance
-
-
-@contextmanager
-def _log_lines(label: str, total: int, done: int, unit: str) -> Iterator[Advance]:
-    last = time.monotonic()
-
-    def advance(count: int = 1, note: str = "") -> None:
-        nonlocal done, last
-        done += count
-        if time.monotonic() - last >= LOG_INTERVAL_S or done == total:
-            last = time.monotonic()
-            amount = f"{done}/{total} {unit}".rstrip()
-            print(f"{label}: {amount}{', ' + note if note else ''}", file=sys.stderr, flush=True)
-
-    yield advance

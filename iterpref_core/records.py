@@ -2,19 +2,15 @@
 
 Optional fields that are None are left out of the files. Unknown fields of foreign data are ignored; those of a problem
 and of its tests are not, since what a misspelt one says would be lost.
-
-Every kind of record has a version. A record without `schema_version` is of version 1, so that no line of today's files
-spends bytes on it; from version 2 on each line of that kind states it. Whoever changes what a field means, or makes one
-necessary, raises the class's version. Reading refuses every other version by name.
+Whoever changes what a field means gives it another name, so that no file is read as something that it is not.
 """
 
 import hashlib
 import json
 import re
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 UNDECIDED = ("passed", "infra_error")
 """Verdicts that show no failure."""
@@ -42,67 +38,24 @@ OWN_CODE = "own_code:"
 """How the `source` of a problem begins that was made of a project's code; the project's name follows."""
 
 Span = tuple[int, int]
-_LINE_END = re.compile(r"\r\n|\n|\r")
 """Half-open character offsets [start, end) into a program's text."""
+_LINE = re.compile(r"(?=[\s\S])([^\r\n]*)(?:\r\n|\n|\r|\Z)")
 
 
 class Record(BaseModel):
     """Base of all records: immutable, compared by value, one JSON object a line.
 
     Attributes:
-        schema_version: of this kind of record, which is what files are written in.
         example: one as it stands in a file, for messages about others; empty for those that nobody writes by hand.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    schema_version: ClassVar[int] = 1
     example: ClassVar[str] = ""
 
     def to_json(self) -> str:
         """One line of JSON without its newline; non-ASCII text is kept readable."""
-        text = self.model_dump_json(exclude_none=True)
-        return text if self.schema_version == 1 else f"{self._head()},{text[1:]}"
-
-    @classmethod
-    def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
-        """Read a record of this version.
-
-        Raises:
-            ValidationError: the text is no such record, or one of another version.
-        """
-        text = json_data if isinstance(json_data, str) else json_data.decode("utf-8", "replace")
-        strict = cls.model_config["extra"] == "forbid"
-        if (strict or not text.startswith(f"{cls._head()},")) and (
-            cls.schema_version > 1 or '"schema_version"' in text
-        ):
-            fields = cls._refuse_other_version(text)
-            if strict and isinstance(fields, dict):
-                json_data = json.dumps({name: value for name, value in fields.items() if name != "schema_version"})
-        return super().model_validate_json(json_data, **options)
-
-    @classmethod
-    def _head(cls) -> str:
-        return f'{{"schema_version":{cls.schema_version}'
-
-    @classmethod
-    def _refuse_other_version(cls, text: str) -> Any:
-        """Raise where a record states another version, else return it. One that is no integer is foreign data's own."""
-        try:
-            found = json.loads(text)
-        except (ValueError, RecursionError):
-            return None  # pydantic says what is wrong with it
-        stated = found.get("schema_version") if isinstance(found, dict) else cls.schema_version
-        version = stated if type(stated) is int else 1
-        if version == cls.schema_version:
-            return found
-        later = version > cls.schema_version
-        remedy = "a later IterPref wrote it; use that one" if later else "run again what wrote it"
-        message = f"{cls.__name__} of version {version}, and this program reads {cls.schema_version}: {remedy}"
-        problem = PydanticCustomError("schema_version", "{message}", {"message": message})
-        raise ValidationError.from_exception_data(
-            cls.__name__, [{"type": problem, "loc": ("schema_version",), "input": version}]
-        )
+        return self.model_dump_json(exclude_none=True)
 
 
 class IoTest(Record, extra="forbid"):
@@ -122,16 +75,12 @@ class IoTest(Record, extra="forbid"):
 class AssertTest(Record, extra="forbid"):
     """Statements that raise AssertionError when the program is wrong."""
 
-    example: ClassVar[str] = '{"kind": "assert", "code": "assert f(1) == 2"}'
-
     kind: Literal["assert"] = "assert"
     code: str
 
 
 class UnittestTest(Record, extra="forbid"):
     """Source of one or more `unittest.TestCase` classes."""
-
-    example: ClassVar[str] = '{"kind": "unittest", "code": "class Tests(unittest.TestCase): ..."}'
 
     kind: Literal["unittest"] = "unittest"
     code: str
@@ -142,10 +91,6 @@ class ScriptTest(Record, extra="forbid"):
 
     `environment` names the interpreter that it needs, among `execution.environments`; None is this project's own.
     """
-
-    example: ClassVar[str] = (
-        '{"kind": "script", "module": "solution", "files": {"test.py": "from solution import f ..."}, "run": "test.py"}'
-    )
 
     kind: Literal["script"] = "script"
     module: str
@@ -357,13 +302,7 @@ def line_spans(text: str) -> list[Span]:
     >>> line_spans("a = 1\r\nb = 2")
     [(0, 5), (7, 12)]
     """
-    spans, start = [], 0
-    for end in _LINE_END.finditer(text):
-        spans.append((start, end.start()))
-        start = end.end()
-    if start < len(text):
-        spans.append((start, len(text)))
-    return spans
+    return [line.span(1) for line in _LINE.finditer(text)]
 
 
 def split_lines(text: str) -> list[str]:

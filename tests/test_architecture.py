@@ -36,8 +36,8 @@ CONTRACTS = (
     "tasks.paths",
     "tasks.stage_body",
 )
-"""What no stage depends on, though all execute it: the value of a knob is a parameter, a record whose meaning changes
-gets another version, and the rest is messages and files (docs/decisions.md)."""
+"""What no stage depends on, though all execute it: the value of a knob is a parameter, a field whose meaning changes
+gets another name, and the rest is messages and files (docs/decisions.md)."""
 
 
 def module_name(path: Path) -> str:
@@ -190,7 +190,7 @@ BUDGET = {
     ("iterpref_core/execution",): 4520,  # to be 3600
     ("iterpref_core/inference",): 2610,  # to be 2000
     ("iterpref_core/storage", "iterpref_core/source_code", "iterpref_core/screening"): 1302,  # to be 1150
-    ("iterpref_core/*.py",): 1200,  # to be 950
+    ("iterpref_core/*.py",): 1045,  # to be 950
     ("iterpref_core/problems",): 2526,  # to be 2300
     ("iterpref_core/evaluation",): 1960,  # to be 1800
     ("iterpref_core/codeflow",): 750,

@@ -63,8 +63,6 @@ def parse_record(where: Place, text: str, record: type[R]) -> R:
         return record.model_validate_json(text)
     except ValidationError as error:
         remedy = f"; such a record is {record.example}" if record.example else "; correct it"
-        if error.errors()[0]["type"] == "schema_version":  # whose message says what to do
-            remedy = ""
         raise RecordError(f"{where}: {describe_validation_error(error)}{remedy}") from None
 
 

@@ -64,19 +64,13 @@ def test_a_message_says_what_is_wrong_and_what_is_expected(tmp_path: Path, line:
     assert message in str(caught.value)
 
 
-def test_a_problem_may_state_its_version(tmp_path: Path) -> None:
-    for line in (PROBLEM % ("", ', "schema_version": 1'), '{"schema_version": 1, ' + (PROBLEM % ("", ""))[1:]):
-        (problem,) = read_jsonl(written(tmp_path / "p.jsonl", line), Problem)
-        assert problem.task_id == "t"
-
-
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
 def test_another_encoding_is_named_and_a_mark_before_utf_8_is_no_matter(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "pairs.jsonl"
     path.write_bytes((PAIR.to_json() + "\n").encode("utf-8-sig"))
     assert list(read_pairs(path)) == [PAIR]
     path.write_bytes((PAIR.to_json() + "\n").encode(encoding))
-    with pytest.raises(InputError, match=r"is UTF-16 or no text; save it as UTF-8 \(`iconv"):
+    with pytest.raises(InputError, match=r"pairs\.jsonl:1: not UTF-8 .*; save the file as UTF-8"):
         list(read_pairs(path))
     path.write_bytes(PAIR.to_json().encode() + "\n{'é".encode("latin-1"))
     with pytest.raises(InputError, match=r"pairs\.jsonl:2:3: not UTF-8"):

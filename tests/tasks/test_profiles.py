@@ -67,7 +67,7 @@ def test_what_changed_is_said_and_values_win_over_the_profile(params: Path) -> N
         ("a", {"base": "b"}, r"base: a → b → a builds on itself"),
         ("c", {"base": "absent"}, r"c\.yaml: base: no profile 'absent'"),
         ("huge", None, r"no profile 'huge'"),
-        ("a", {"training": {"betta": 0.2}}, r"training\.betta: unknown parameter"),
+        ("a", {"training": {"betta": 0.2}}, r"training\.betta: no parameter 'betta'; did you mean 'beta'"),
         ("a", {"training": {"beta": -1}}, r"training\.beta"),
     ],
 )
