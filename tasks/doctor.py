@@ -186,7 +186,7 @@ def _memory_gb() -> float:
 def _benchmarks(params: Params) -> Iterator[Diagnosis]:
     """Benchmarks whose data is absent are named in the report, and the rest is measured."""
     from iterpref_core.evaluation.bigcodebench_environment import find_python
-    from iterpref_core.inference.vllm.vllm_server import find_vllm, vllm_version
+    from iterpref_core.inference.vllm_server import find_vllm
 
     asked = params.evaluation.benchmarks
     for variable, family in (
@@ -210,7 +210,7 @@ def _benchmarks(params: Params) -> Iterator[Diagnosis]:
             yield _diagnose("BigCodeBench", "no environment for it", "absent", str(error))
     if "vllm" in (params.inference.backend, params.evaluation.backend):
         try:
-            yield _diagnose("vLLM", f"{vllm_version(find_vllm())} ({find_vllm()})")
+            yield _diagnose("vLLM", str(find_vllm()))
         except InputError as error:
             yield _diagnose("vLLM", "no environment with it", "missing", str(error))
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from aiohttp import web
 
-FAULTS = ("rate_limited", "server_error", "timeout", "cut", "malformed", "empty")
+FAULTS = ("rate_limited", "server_error", "timeout", "connection", "malformed")
 _GARBAGE = ('{"choices": [{"mess', '{"id": "x", "choices": []}', "<html>Bad gateway</html>", "[]")
 
 Answer = Callable[[str, int], str]
@@ -63,7 +63,7 @@ class MockEndpoint:
         self.asked: Counter[str] = Counter()
         """Calls by digest of their body."""
         self.answered: Counter[str] = Counter()
-        """Answers with text that were sent whole, unless the client was gone, by digest of the body."""
+        """Answers that were sent whole, unless the client was gone, by digest of the body."""
         self.repeated = 0
         """Calls whose body had been answered before."""
         self.faults: Counter[str] = Counter()
@@ -105,8 +105,8 @@ class MockEndpoint:
             await asyncio.sleep(3600)
         if fault == "malformed":
             return web.Response(text=_GARBAGE[int(digest[:4], 16) % len(_GARBAGE)], content_type="application/json")
-        content = self._completion(json.loads(body), empty=fault == "empty")
-        if fault == "cut":
+        content = self._completion(json.loads(body))
+        if fault == "connection":  # it ends in the middle
             return await _send_half(request, content)
         response = web.Response(body=content, content_type="application/json")
         if fault is None:
@@ -115,10 +115,10 @@ class MockEndpoint:
             await response.write_eof()
         return response
 
-    def _completion(self, asked: dict[str, Any], *, empty: bool) -> bytes:
+    def _completion(self, asked: dict[str, Any]) -> bytes:
         chat = "messages" in asked
         prompt = asked["messages"][-1]["content"] if chat else asked["prompt"].removesuffix("\n")
-        text = "" if empty else self._answer(prompt, asked["seed"])
+        text = self._answer(prompt, asked["seed"])
         choice: dict[str, Any] = {"index": 0, "finish_reason": "stop"}
         choice |= {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
         usage = {"prompt_tokens": len(prompt.split()), "completion_tokens": len(text.split())}

@@ -74,9 +74,8 @@ def synthesize(
 ) -> None:
     """Have model.debugger write problems from a tree of features of seed code; a killed run continues."""
     from iterpref_core.execution import open_executor
-    from iterpref_core.inference.answer_store import AnswerStore
     from iterpref_core.inference.backend_factory import leaves_this_machine, open_model
-    from iterpref_core.inference.budget import cost_usd
+    from iterpref_core.inference.stored_model import AnswerStore, cost_usd
     from iterpref_core.problems.synthesis.feature_tree import load_tree
     from iterpref_core.problems.synthesis.seed_code import filter_for_others
     from iterpref_core.problems.synthesis.synthesis import make_tree, write_problems

@@ -12,10 +12,10 @@ from typing import Any
 
 from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptStyle
 from iterpref_core.evaluation.benchmark import PromptForm, Question
-from iterpref_core.inference.answer_store import AnswerStore, answer_key
 from iterpref_core.inference.backend import REFUSED, Completion, Model, Request, Sampling
 from iterpref_core.inference.backend_factory import check_model, model_identity, open_model, precision_of
 from iterpref_core.inference.local.checkpoints import is_served
+from iterpref_core.inference.stored_model import AnswerStore, answer_key
 from iterpref_core.progress import show_progress
 
 logger = logging.getLogger(__name__)

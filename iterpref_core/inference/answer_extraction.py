@@ -13,7 +13,6 @@ from collections.abc import Iterator
 _REASONING = re.compile(r"<think>[^<]*+(?:<(?!/think>)[^<]*+)*+(?:</think>|\Z)")
 # Possessive, and from the first character of a run alone: an answer of a million tildes is read once.
 _OPENING = re.compile(r"(?P<fence>(?<!`)`{3,}+|(?<!~)~{3,}+)[ \t]*+(?P<tag>[\w+.-]*+)[^\n`~]*+\n")
-_CLOSING = re.compile(r"^ {0,3}+(`{3,}+|~{3,}+)[ \t]*+$", re.MULTILINE)
 _UNOPENED = re.compile(r"([^`]++)```[ \t]*+(?:\n|\Z)")
 """A text up to its first fence, where that has no tag: small chat models close a block that they never opened."""
 _PYTHON = {"python", "py", "python3", "py3"}
@@ -67,22 +66,12 @@ def _without_reasoning(answer: str) -> str:
 
 def _blocks(text: str) -> Iterator[tuple[str, str]]:
     """(tag in lower case, content) of each fenced block; a longer fence may hold shorter ones (CommonMark 4.5)."""
-    closings = [(match[1], *match.span()) for match in _CLOSING.finditer(text)]
-    longest = {"`": 0, "~": 0}
-    left = []  # the longest closing of each kind from each on, so that none is looked for in vain
-    for fence, _, _ in reversed(closings):
-        longest = longest | {fence[0]: max(longest[fence[0]], len(fence))}
-        left.append(longest)
-    left = [*reversed(left), {"`": 0, "~": 0}]
-    start = at = 0
+    start = 0
     while opening := _OPENING.search(text, start):
         fence, begin = opening["fence"], opening.end()
-        while at < len(closings) and closings[at][1] < begin:
-            at += 1
-        if left[at][fence[0]] >= len(fence):
-            while not closings[at][0].startswith(fence):
-                at += 1
-            _, end, start = closings[at]
+        closing = re.compile(rf"^ {{0,3}}{fence}{fence[0]}*[ \t]*$", re.MULTILINE).search(text, begin)
+        if closing:
+            end, start = closing.span()
         else:
             inline = text.find(fence, begin)
             end, start = (inline, inline + len(fence)) if inline >= 0 else (len(text), len(text))

@@ -1,29 +1,13 @@
-"""Model protocol that every backend follows: requests with seeds of their own, answers, and how single calls fail."""
+"""Model protocol that every backend follows: requests with seeds of their own, and answers."""
 
 import asyncio
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from iterpref_core.errors import RefusedError
-
-FaultKind = Literal["rate_limited", "server_error", "timeout", "connection", "cut", "malformed", "empty"]
-
-
-class CallError(Exception):
-    """One call failed; the library's own, which no user sees.
-
-    Args:
-        kind: `rate_limited` (429), `server_error` (5xx), `timeout`, `connection` (none came about), `cut` (it ended
-            before the answer did), `malformed` (an answer that is no JSON, or without choices), `empty` (without text).
-        detail: for people.
-    """
-
-    def __init__(self, kind: FaultKind, detail: str) -> None:
-        super().__init__(f"{kind}: {detail}")
-        self.kind = kind
 
 
 def derive_seed(*parts: str | int) -> int:
@@ -141,9 +125,7 @@ class ServedModel(ABC):
         Where one fails, no further one is begun; those in flight are waited for, since they may be paid for and stored,
         and then the first failure is raised.
         """
-        places: dict[Request, list[int]] = {}
-        for place, request in enumerate(requests):
-            places.setdefault(request, []).append(place)
+        places = self._places(requests)
         found: dict[int, Completion] = {}
         failures: list[Exception] = []
         waiting = iter(places)
@@ -170,6 +152,14 @@ class ServedModel(ABC):
         if failures:
             raise failures[0]
         return [found[place] for place in range(len(requests))]
+
+    @staticmethod
+    def _places(requests: Sequence[Request]) -> dict[Request, list[int]]:
+        """Where each different request stands: equal ones are asked once."""
+        places: dict[Request, list[int]] = {}
+        for place, request in enumerate(requests):
+            places.setdefault(request, []).append(place)
+        return places
 
 
 class BatchModel(ABC):

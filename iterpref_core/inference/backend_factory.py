@@ -6,13 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from iterpref_core.config import WITH_WEIGHTS, BudgetParams, InferenceParams, PromptStyle
-from iterpref_core.errors import ConfigError
-from iterpref_core.inference.answer_store import AnswerStore
-from iterpref_core.inference.backend import Model, ServedModel
-from iterpref_core.inference.budget import Budget
+from iterpref_core.inference.backend import Model
 from iterpref_core.inference.local.checkpoints import read_config, served_name
 from iterpref_core.inference.local.fingerprint import model_fingerprint
-from iterpref_core.inference.stored_model import StoredModel
+from iterpref_core.inference.stored_model import AnswerStore, StoredModel
 
 
 @contextmanager
@@ -41,45 +38,36 @@ def open_model(
         InputError: the model or a parameter of `inference` cannot be used.
     """
     model = check_model(model, prompt, inference)
-    caps = Budget(budget, inference, store.spent() if store else None)
     identity = model_identity(model, prompt, inference) if store else ""
     faults = Counter[str]() if faults is None else faults
     guarded = leaves_this_machine(inference)
     with _opened(model, prompt, inference, concurrency, faults) as inner:
-        yield StoredModel(inner, identity, store, caps, concurrency=concurrency, guarded=guarded, faults=faults)
+        yield StoredModel(
+            inner, identity, store, budget, inference, concurrency=concurrency, guarded=guarded, faults=faults
+        )
 
 
 @contextmanager
 def _opened(
     model: Path | str, prompt: PromptStyle, inference: InferenceParams, concurrency: int, faults: Counter[str]
 ) -> Iterator[Model]:
-    match inference.backend:
-        case "transformers":
-            from iterpref_core.inference.local.transformers_model import TransformersModel
+    if inference.backend == "transformers":
+        from iterpref_core.inference.local.transformers_model import TransformersModel
 
-            yield TransformersModel(model, concurrency, prompt, inference.bf16)
-        case "vllm":
-            from iterpref_core.inference.vllm.vllm_server import SERVED_NAME, serve, served_api
-
-            with serve(model) as base_url:
-                own = inference.model_copy(update={"base_url": base_url, "api": served_api(model, prompt)})
-                yield _behind(SERVED_NAME, own, concurrency, faults)
-        case "openai":
-            yield _behind(served_name(model), inference, concurrency, faults)
-
-
-def _behind(name: str, inference: InferenceParams, concurrency: int, faults: Counter[str]) -> ServedModel:
+        yield TransformersModel(model, concurrency, prompt, inference.bf16)
+        return
     from iterpref_core.inference.openai_model import OpenAIModel
 
-    return OpenAIModel(
-        name,
-        _base_url(inference),
-        api=inference.api,
-        concurrency=concurrency,
-        timeout_s=inference.timeout_s,
-        attempts=inference.attempts,
-        faults=faults,
-    )
+    if inference.backend == "openai":
+        yield OpenAIModel(served_name(model), inference, concurrency, faults)
+        return
+    from iterpref_core.inference.local.tokenizers import load_tokenizer
+    from iterpref_core.inference.vllm_server import SERVED_NAME, serve
+
+    api = "chat" if load_tokenizer(model, prompt).chat_template else "completions"  # as in this process
+    with serve(model) as base_url:
+        here = inference.model_copy(update={"base_url": base_url, "api": api})
+        yield OpenAIModel(SERVED_NAME, here, concurrency, faults)
 
 
 @contextmanager
@@ -165,25 +153,17 @@ def describe_endpoint(inference: InferenceParams) -> str:
     Raises:
         ConfigError: a parameter or the key is missing or cannot be used.
     """
-    from iterpref_core.inference.openai_model import check_base_url, read_key
+    from iterpref_core.inference.openai_model import endpoint_url, read_key
 
-    url = check_base_url(_base_url(inference))
+    url = endpoint_url(inference)
     read_key(url)
     return f"endpoint {url}"
-
-
-def _base_url(inference: InferenceParams) -> str:
-    if not inference.base_url:
-        raise ConfigError(
-            f"inference.base_url: backend {inference.backend} needs one, such as https://api.openai.com/v1"
-        )
-    return inference.base_url
 
 
 def leaves_this_machine(inference: InferenceParams) -> bool:
     """Whether what a model is asked goes to another machine."""
     if inference.backend != "openai":
         return False
-    from iterpref_core.inference.openai_model import is_loopback
+    from iterpref_core.inference.openai_model import endpoint_url, is_loopback
 
-    return not is_loopback(_base_url(inference))
+    return not is_loopback(endpoint_url(inference))

@@ -11,9 +11,6 @@ from iterpref_core.config import AnswerStyle
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-TEMPLATE_REMEDY = (
-    "correct chat_template.jinja (or chat_template in tokenizer_config.json), or, of a student, set model.prompt: plain"
-)
 _FIELD = re.compile(r"\{([a-z_]+)\}")
 
 

@@ -1,26 +1,124 @@
-"""Stored model: each call from beginning to end: look up, guard, reserve, call, settle, store."""
+"""Stored model: each call from beginning to end: look up, guard, reserve, call, settle, store.
 
+An answer is on disk before it is used: what was received, and perhaps paid for, is never asked for again.
+"""
+
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
 
-from iterpref_core.errors import RefusedError
-from iterpref_core.inference.answer_store import AnswerStore, answer_key
+from iterpref_core.config import BudgetParams, InferenceParams
+from iterpref_core.errors import BudgetError, ConfigError, RefusedError
 from iterpref_core.inference.backend import Answered, Completion, Model, Request, Sampling, ServedModel, ignore
-from iterpref_core.inference.budget import Budget
+from iterpref_core.storage.sqlite import Database
+
+_SCHEMA = (
+    """CREATE TABLE IF NOT EXISTS answers (
+    key BLOB PRIMARY KEY, run TEXT NOT NULL, text TEXT NOT NULL,
+    prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, truncated INTEGER NOT NULL,
+    model TEXT NOT NULL, prompt TEXT NOT NULL, seed INTEGER NOT NULL)""",
+    "CREATE INDEX IF NOT EXISTS answers_by_run ON answers (run, prompt_tokens, completion_tokens)",
+)
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a run has asked of a model so far: answers, and their tokens."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Prompt and completion together."""
+        return self.prompt_tokens + self.completion_tokens
+
+    def dollars(self, prices: InferenceParams) -> float:
+        """What the tokens cost."""
+        return cost_usd(self.prompt_tokens, self.completion_tokens, prices.price_prompt, prices.price_completion)
+
+
+def cost_usd(prompt_tokens: float, completion_tokens: float, price_prompt: float, price_completion: float) -> float:
+    """Dollars that tokens cost, by prices in dollars per million."""
+    return (prompt_tokens * price_prompt + completion_tokens * price_completion) / 1e6
+
+
+def answer_key(model: str, request: Request, sampling: Sampling) -> bytes:
+    """What an answer is kept under: model, prompt, sampling parameters and the seed, which numbers the samples.
+
+    A request in no special form has the key that it had before there were any.
+    """
+    decisive: list[object] = [model, request.prompt, sampling.temperature, sampling.max_new_tokens, request.seed]
+    form = (request.system, request.verbatim, sampling.stops)
+    if any(form):
+        decisive += form
+    return hashlib.sha256(json.dumps(decisive).encode()).digest()
+
+
+class AnswerStore:
+    """A `Database` of answers, shared by all runs; a context manager. Nothing is held in memory.
+
+    Args:
+        path: the file; created where it is missing.
+        run: what is asked from now on is counted as spent by this run.
+
+    Raises:
+        InputError: the file is no such store, or cannot be written.
+    """
+
+    def __init__(self, path: Path, run: str) -> None:
+        self._run, self._data = run, Database(path, _SCHEMA)
+
+    def get(self, key: bytes) -> Completion | None:
+        """The answer kept under a key."""
+        row = self._data.row(
+            "SELECT text, prompt_tokens, completion_tokens, truncated FROM answers WHERE key = ?", (key,)
+        )
+        return None if row is None else Completion(row[0], row[1], row[2], bool(row[3]))
+
+    def put(self, key: bytes, answer: Completion, model: str, request: Request) -> None:
+        """Keep an answer for good; the first one under a key stays. Model and request are there for people."""
+        cost = (answer.prompt_tokens, answer.completion_tokens, answer.truncated)
+        row = (key, self._run, answer.text, *cost, model, request.prompt, request.seed)
+        self._data.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+    def spent(self) -> Spent:
+        """What this run has asked so far, over all its restarts."""
+        query = "SELECT count(*), sum(prompt_tokens), sum(completion_tokens) FROM answers WHERE run = ?"
+        row = self._data.row(query, (self._run,))
+        assert row is not None
+        return Spent(*(value or 0 for value in row))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._data.close()
 
 
 class StoredModel(ServedModel):
-    """A model that is asked only for what the store does not hold; every answer is on disk before it is used.
+    """A model that is asked only for what the store does not hold, and only while no cap is reached.
+
+    Tokens and dollars are exceeded by what was in flight then, at most, and the number of calls never.
 
     Args:
         inner: answers the rest.
         identity: what the answers depend on besides prompt and sampling.
         store: keeps them; None: they are not kept.
-        budget: caps; None: there are none.
+        caps: on what the store's run asks, over all its restarts; None: there are none.
+        prices: dollars per million tokens.
         concurrency: prompts that are asked at once of a model that is served.
         guarded: the model is on another machine, and is never sent a private prompt with a secret or personal data in
             it. (Own code is filtered when it becomes problems; what its tests say is known only now.)
         faults: grows by `withheld_<reason>`.
+
+    Raises:
+        ConfigError: dollars of an endpoint are capped, and its prices are not there: nothing would ever reach the cap.
     """
 
     def __init__(
@@ -28,15 +126,25 @@ class StoredModel(ServedModel):
         inner: Model,
         identity: str,
         store: AnswerStore | None,
-        budget: Budget | None = None,
+        caps: BudgetParams | None = None,
+        prices: InferenceParams | None = None,
         *,
         concurrency: int = 64,
         guarded: bool = False,
         faults: Counter[str] | None = None,
     ) -> None:
-        self._inner, self._identity, self._store, self._budget = inner, identity, store, budget
+        free = prices is not None and prices.backend == "openai" and not prices.price_prompt + prices.price_completion
+        if caps and caps.dollars and free:
+            raise ConfigError(
+                "budget.dollars caps nothing while inference.price_prompt and inference.price_completion are 0; "
+                "give the endpoint's prices, in dollars per million tokens, or cap budget.tokens instead"
+            )
+        self._inner, self._identity, self._store = inner, identity, store
+        self._caps, self._prices = caps, prices
         self.in_process, self.concurrency = inner.in_process, concurrency
         self._guarded, self._faults = guarded, Counter[str]() if faults is None else faults
+        self.spent = store.spent() if store else Spent()
+        self._in_flight = 0
 
     async def answer(self, request: Request, sampling: Sampling) -> Completion:
         """Answer one request.
@@ -49,8 +157,7 @@ class StoredModel(ServedModel):
         if known is not None:
             return known
         self._guard(request)
-        if self._budget:
-            self._budget.reserve()
+        self._reserve()
         answer = None
         try:
             answer = await self._inner.answer(request, sampling)
@@ -68,15 +175,17 @@ class StoredModel(ServedModel):
         """
         if not self.in_process:
             return super().generate(requests, sampling, answered)
-        places: dict[Request, list[int]] = {}
-        for place, request in enumerate(requests):
-            places.setdefault(request, []).append(place)
+        places = self._places(requests)
         found: dict[int, Completion] = {}
 
         def put(request: Request, answer: Completion) -> None:
             for place in places[request]:
                 found[place] = answer
                 answered(place, answer)
+
+        def ended(place: int, answer: Completion) -> None:
+            self._settle(missing[place], sampling, answer)
+            put(missing[place], answer)
 
         missing = []
         for request in places:
@@ -85,14 +194,8 @@ class StoredModel(ServedModel):
                 missing.append(request)
             else:
                 put(request, known)
-
-        def ended(place: int, answer: Completion) -> None:
-            self._settle(missing[place], sampling, answer)
-            put(missing[place], answer)
-
         if missing:
-            if self._budget:
-                self._budget.reserve(len(missing))
+            self._reserve(len(missing))
             self._inner.generate(missing, sampling, ended)
         return [found[place] for place in range(len(requests))]
 
@@ -110,8 +213,29 @@ class StoredModel(ServedModel):
                 f"a prompt from own code is withheld: it seems to hold personal data or a secret ({reason})"
             )
 
+    def _reserve(self, calls: int = 1) -> None:
+        spent, dollars = self.spent, self.spent.dollars(self._prices) if self._prices else 0.0
+        begun = {"calls": spent.calls + self._in_flight + calls - 1, "tokens": spent.tokens, "dollars": dollars}
+        for name, amount in begun.items():
+            cap = getattr(self._caps, name, None)
+            if cap is not None and amount >= cap:
+                raise BudgetError(
+                    f"budget.{name}: the cap of {cap:,} is reached: {spent.calls:,} calls, {spent.tokens:,} tokens, "
+                    f"{dollars:.4f} dollars are spent. Nothing received is lost: raise the cap in params.yaml and "
+                    "run the same command again to continue"
+                )
+        self._in_flight += calls
+
     def _settle(self, request: Request, sampling: Sampling, answer: Completion | None) -> None:
-        if self._budget:
-            self._budget.settle(answer)
-        if self._store and answer is not None:
+        """End a call, and store what it brought; None where it brought no answer."""
+        self._in_flight -= 1
+        if answer is None:
+            return
+        spent = self.spent
+        self.spent = Spent(
+            spent.calls + 1,
+            spent.prompt_tokens + answer.prompt_tokens,
+            spent.completion_tokens + answer.completion_tokens,
+        )
+        if self._store:
             self._store.put(answer_key(self._identity, request, sampling), answer, self._identity, request)

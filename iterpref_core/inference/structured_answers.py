@@ -17,6 +17,7 @@ M = TypeVar("M", bound=BaseModel)
 
 CHUNK = 256
 """Prompts that are asked together; the model decides how many of them at once."""
+_AGAIN = "\n\nYour last answer could not be read: {}. Answer once more, exactly in the form asked for."
 _FENCED = re.compile(r"\s*```(?:json)?[ \t]*\n(.*?)\n?```\s*", re.DOTALL | re.IGNORECASE)
 
 
@@ -38,7 +39,7 @@ def ask_parsed(
     while chunk := list(islice(source, CHUNK)):
         found: list[T | ValueError] = [_read(answer.text, parse) for answer in model.generate(chunk, sampling)]
         failed = [(place, error) for place, error in enumerate(found) if isinstance(error, ValueError)]
-        again = [replace(chunk[place], prompt=_correction(chunk[place].prompt, error)) for place, error in failed]
+        again = [replace(chunk[place], prompt=chunk[place].prompt + _AGAIN.format(error)) for place, error in failed]
         answers = model.generate(again, sampling) if again else []
         for (place, _), answer in zip(failed, answers, strict=True):
             found[place] = _read(answer.text, parse)
@@ -67,7 +68,3 @@ def _read(text: str, parse: Callable[[str], T]) -> T | ValueError:
         return parse(text)
     except ValueError as error:
         return error
-
-
-def _correction(prompt: str, error: ValueError) -> str:
-    return f"{prompt}\n\nYour last answer could not be read: {error}. Answer once more, exactly in the form asked for."

@@ -15,9 +15,8 @@ from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
 from iterpref_core.codeflow.roles import NO_CAPS, Models, Opened, choose_models
 from iterpref_core.config import CodeflowParams, InferenceParams, SamplingParams
 from iterpref_core.errors import InputError, RecordError
-from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.inference.backend import Completion, Model, Request, Sampling
-from iterpref_core.inference.stored_model import StoredModel
+from iterpref_core.inference.stored_model import AnswerStore, StoredModel
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import Attempt, IoTest, Problem, Trajectory
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl

@@ -15,10 +15,9 @@ import pytest
 
 from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
 from iterpref_core.codeflow.roles import Models, Opened
-from iterpref_core.config import CodeflowParams, SamplingParams
-from iterpref_core.inference.answer_store import AnswerStore
+from iterpref_core.config import CodeflowParams, InferenceParams, SamplingParams
 from iterpref_core.inference.openai_model import OpenAIModel
-from iterpref_core.inference.stored_model import StoredModel
+from iterpref_core.inference.stored_model import AnswerStore, StoredModel
 from iterpref_core.records import IoTest, Problem, Trajectory
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.mock_endpoint import FAULTS, Behavior, MockEndpoint, serve
@@ -42,9 +41,10 @@ def answer(prompt: str, seed: int) -> str:
 def models_at(url: str, timeout_s: float) -> Models:
     @contextmanager
     def opened(path: Path, run: str) -> Iterator[Opened]:
-        backend = OpenAIModel(
-            "mock", url, api="chat", concurrency=CONCURRENCY, timeout_s=timeout_s, attempts=100, back_off_s=0.0
+        inference = section(
+            InferenceParams, backend="openai", base_url=url, api="chat", timeout_s=timeout_s, attempts=100
         )
+        backend = OpenAIModel("mock", inference, CONCURRENCY)
         with AnswerStore(path, run) as store:
             endpoint = StoredModel(backend, "mock", store)
             yield Opened(endpoint, endpoint, backend.faults)
@@ -150,8 +150,9 @@ def stored(folder: Path) -> set[bytes]:
 
 
 def test_faults_of_every_kind_are_counted_and_nothing_is_lost(
-    tmp_path: Path, undisturbed: tuple[bytes, dict[str, float], int]
+    tmp_path: Path, undisturbed: tuple[bytes, dict[str, float], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.0)
     expected, metrics, calls = undisturbed
     folder = prepare(tmp_path / "run")
     mock = MockEndpoint(answer, Behavior(median_s=0.005, faults=dict.fromkeys(FAULTS, 0.2 / len(FAULTS))))

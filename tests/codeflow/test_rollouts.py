@@ -15,9 +15,8 @@ from iterpref_core.codeflow.rollouts import roll_out
 from iterpref_core.config import CodeflowParams, SamplingParams
 from iterpref_core.errors import EndpointError, RefusedError
 from iterpref_core.execution import Engine, Executor, Limits, Outcome, Program
-from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.inference.backend import Completion, Model, Request, Sampling, ServedModel
-from iterpref_core.inference.stored_model import StoredModel
+from iterpref_core.inference.stored_model import AnswerStore, StoredModel
 from iterpref_core.records import IoTest, Problem, Trajectory
 from tests.fake_models import FakeModel
 from tests.settings import section

@@ -9,9 +9,8 @@ from transformers import PreTrainedTokenizerBase
 from iterpref_core.config import EvaluationParams, load_params
 from iterpref_core.evaluation.answerer import Answerer
 from iterpref_core.evaluation.benchmark import PromptForm
-from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.inference.backend import Completion, Model, Request, Sampling
-from iterpref_core.inference.stored_model import StoredModel
+from iterpref_core.inference.stored_model import AnswerStore, StoredModel
 from tests.fake_models import FakeModel
 from tests.settings import ROOT
 

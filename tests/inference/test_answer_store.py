@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.errors import InputError, RefusedError
-from iterpref_core.inference.answer_store import AnswerStore, Spent, answer_key
 from iterpref_core.inference.backend import Completion, Request, Sampling
-from iterpref_core.inference.stored_model import StoredModel
+from iterpref_core.inference.stored_model import AnswerStore, Spent, StoredModel, answer_key
 from tests.fake_models import FakeModel
 
 SAMPLING = Sampling(temperature=0.5, max_new_tokens=8)

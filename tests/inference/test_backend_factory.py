@@ -7,11 +7,11 @@ import pytest
 
 from iterpref_core.config import BackendName, BudgetParams, InferenceParams
 from iterpref_core.errors import BudgetError, ConfigError, ModelError
-from iterpref_core.inference.answer_store import AnswerStore
 from iterpref_core.inference.backend import Request, Sampling
 from iterpref_core.inference.backend_factory import describe_endpoint, model_identity, open_model
 from iterpref_core.inference.local.checkpoints import ModelSource, is_served, locate_model, served_name, write_pointer
 from iterpref_core.inference.local.fingerprint import model_fingerprint
+from iterpref_core.inference.stored_model import AnswerStore
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import section
 

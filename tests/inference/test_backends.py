@@ -109,7 +109,7 @@ def test_a_folder_with_a_configuration_alone_has_no_tokenizer(tmp_path: Path) ->
     for config in (Qwen2Config(), LlamaConfig()):
         config.save_pretrained(tmp_path)
         with pytest.raises(ModelError, match="no usable tokenizer"):
-            load_tokenizer(tmp_path, local_only=True)
+            load_tokenizer(tmp_path)
 
 
 def test_absent_models_are_named(tmp_path: Path) -> None:

@@ -7,11 +7,9 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.config import BudgetParams, InferenceParams
-from iterpref_core.errors import BudgetError, ConfigError, RefusedError
-from iterpref_core.inference.answer_store import AnswerStore, Spent
-from iterpref_core.inference.backend import CallError, Completion, Request, Sampling, ServedModel
-from iterpref_core.inference.budget import Budget
-from iterpref_core.inference.stored_model import StoredModel
+from iterpref_core.errors import BudgetError, ConfigError, EndpointError, RefusedError
+from iterpref_core.inference.backend import Completion, Model, Request, Sampling, ServedModel
+from iterpref_core.inference.stored_model import AnswerStore, Spent, StoredModel
 from tests.fake_models import FakeModel
 from tests.settings import section
 
@@ -32,70 +30,72 @@ class Watched(ServedModel):
     concurrency = CONCURRENCY
 
     def __init__(self, error: Exception | None = None) -> None:
-        self.calls, self.error = 0, error
+        self.error = error
 
     async def answer(self, request: Request, sampling: Sampling) -> Completion:
-        self.calls += 1
         await asyncio.sleep(0.001)
         if self.error:
             raise self.error
         return Completion("x", 2, 3, truncated=False)
 
 
-def ask(budget: Budget, store: AnswerStore | None = None, count: int = 60, model: Watched | None = None) -> int:
+def capped(store: AnswerStore | None = None, model: Model | None = None, **values: float) -> StoredModel:
+    return StoredModel(model or Watched(), "m", store, caps(**values), PRICES, concurrency=CONCURRENCY)
+
+
+def ask(model: StoredModel, count: int = 60) -> int:
     """How many calls were made for so many prompts before the budget was at its end."""
-    model = model or Watched()
-    stored = StoredModel(model, "m", store, budget, concurrency=CONCURRENCY)
+    before = model.spent.calls
     with suppress(BudgetError):
-        stored.generate([Request("prompt", number) for number in range(count)], SAMPLING)
-    return model.calls
+        model.generate([Request("prompt", number) for number in range(count)], SAMPLING)
+    return model.spent.calls - before
 
 
 def test_a_cap_on_dollars_needs_prices_where_an_endpoint_is_billed() -> None:
-    capped = caps(dollars=3.0)
     free = PRICES.model_copy(update={"price_prompt": 0.0, "price_completion": 0.0})
     with pytest.raises(ConfigError, match=r"budget\.dollars caps nothing while inference\.price_prompt and"):
-        Budget(capped, free)
-    Budget(capped, free.model_copy(update={"backend": "transformers"}))
-    Budget(capped, PRICES.model_copy(update={"price_completion": 0.0}))
+        StoredModel(Watched(), "m", None, caps(dollars=3.0), free)
+    StoredModel(Watched(), "m", None, caps(dollars=3.0), free.model_copy(update={"backend": "transformers"}))
+    StoredModel(Watched(), "m", None, caps(dollars=3.0), PRICES.model_copy(update={"price_completion": 0.0}))
 
 
 def test_exactly_as_many_calls_as_are_allowed() -> None:
-    budget = Budget(caps(calls=7), PRICES)
-    assert ask(budget) == 7
-    assert budget.spent == Spent(7, 14, 21)
+    model = capped(calls=7)
+    assert ask(model) == 7
+    assert model.spent == Spent(7, 14, 21)
 
 
 @pytest.mark.parametrize("cap", [{"tokens": 100}, {"dollars": 20 * COST}])
 def test_tokens_and_dollars_are_exceeded_by_what_is_in_flight_at_most(cap: dict[str, float]) -> None:
-    assert 20 <= ask(Budget(caps(**cap), PRICES)) < 20 + CONCURRENCY
+    assert 20 <= ask(capped(**cap)) < 20 + CONCURRENCY
 
 
 def test_the_message_names_the_cap_what_was_spent_and_the_remedy() -> None:
-    budget = Budget(caps(calls=1), PRICES)
-    ask(budget, count=1)
+    model = capped(calls=1)
+    ask(model, count=1)
     with pytest.raises(BudgetError, match=r"budget\.calls: the cap of 1 .*1 calls, 5 tokens, 0\.0000 dollars.*raise"):
-        budget.reserve()
+        model.generate([Request("another", 0)], SAMPLING)
 
 
 def test_a_raised_cap_continues_with_what_was_spent_before(tmp_path: Path) -> None:
     for calls, answered in ((4, 4), (4, 0), (10, 6)):
         with AnswerStore(tmp_path / "store", "run") as store:
-            assert ask(Budget(caps(calls=calls), PRICES, store.spent()), store) == answered
+            assert ask(capped(store, calls=calls)) == answered
     with AnswerStore(tmp_path / "store", "other run") as store:
-        other = Budget(caps(calls=3), PRICES, store.spent())
-        assert ask(other, store) == 3, "what another run asked is there, and costs nothing"
+        assert ask(capped(store, calls=3)) == 3, "what another run asked is there, and costs nothing"
     with AnswerStore(tmp_path / "store", "run") as store:
         assert store.spent() == Spent(10, 20, 30)
 
 
-@pytest.mark.parametrize("error", [CallError("timeout", ""), RefusedError("no")])
+@pytest.mark.parametrize("error", [EndpointError("timeout"), RefusedError("no")])
 def test_a_call_without_an_answer_leaves_its_place_to_another(error: Exception) -> None:
-    budget = Budget(caps(calls=1), PRICES)
+    inner = Watched(error)
+    model = capped(model=inner, calls=1)
     with pytest.raises(type(error)):
-        asyncio.run(StoredModel(Watched(error), "m", None, budget).answer(Request("p", 0), SAMPLING))
-    assert budget.spent == Spent()
-    budget.reserve()
+        asyncio.run(model.answer(Request("p", 0), SAMPLING))
+    assert model.spent == Spent()
+    inner.error = None
+    assert asyncio.run(model.answer(Request("p", 0), SAMPLING)).text == "x"
 
 
 def test_a_batch_that_does_not_fit_is_not_begun() -> None:
@@ -103,7 +103,7 @@ def test_a_batch_that_does_not_fit_is_not_begun() -> None:
         def complete(self, requests, sampling):  # type: ignore[no-untyped-def]
             return [Completion("x", 2, 3, truncated=False) for _ in requests]
 
-    model = StoredModel(Local(), "m", None, Budget(caps(calls=5), PRICES))
+    model = capped(model=Local(), calls=5)
     assert len(model.generate([Request("p", number) for number in range(3)], SAMPLING)) == 3
     with pytest.raises(BudgetError):
         model.generate([Request("q", number) for number in range(3)], SAMPLING)

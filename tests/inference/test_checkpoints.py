@@ -140,12 +140,15 @@ KINDS: dict[str, tuple[Damage, str]] = {
     "template is deaf": (writes("chat_template.jinja", "<user>"), r"does not show the message; .*model\.prompt: plain"),
     "no config": (removes("config.json"), r"holds no model \(no config\.json\); give a"),
     "broken config": (writes("config.json", "{"), r"no usable config\.json \(.*not a valid JSON file"),
-    "unknown type": (says("config.json", model_type="own"), "transformers knows no model_type 'own' .*; name a model"),
-    "own code": (brings_code(model_type="own"), r"needs code .*\(auto_map\), which is never run .*'own'"),
+    "unknown type": (
+        says("config.json", model_type="own"),
+        r"no usable config\.json \(.*model type `own` but Transformers does not",
+    ),
+    "own code": (brings_code(model_type="own"), r"no usable config\.json \(.*custom code"),
     "adapters": (writes("adapter_config.json", "{}"), "LoRA adapters .* `iterpref export --model FOLDER"),
-    "encoder": (is_another(BertConfig(**SIZES)), "is an encoder, .*; name a causal language model"),
-    "encoder-decoder": (is_another(T5Config(vocab_size=4)), "is an encoder-decoder .*'t5'.*; name a causal"),
-    "with a decoder class": (is_another(BartConfig(vocab_size=4)), "is an encoder-decoder .*'bart'.*; name a causal"),
+    "encoder": (is_another(BertConfig(**SIZES)), "'bert' .* is no decoder; name a causal language model"),
+    "encoder-decoder": (is_another(T5Config(vocab_size=4)), "'t5' .* is no decoder; name a causal"),
+    "with a decoder class": (is_another(BartConfig(vocab_size=4)), "'bart' .* is no decoder; name a causal"),
 }
 
 
@@ -246,7 +249,7 @@ def test_without_a_hub_its_cache_has_to_do(
     pinned = check_checkpoint("org/tiny")
     assert pinned == f"org/tiny@{commit_of(word_model)}"
     assert answers(pinned) == online == answers(word_model)
-    assert load_tokenizer(pinned, local_only=True).eos_token == "</s>"
+    assert load_tokenizer(pinned).eos_token == "</s>"
     for file in (tmp_path / "cache").rglob(WEIGHTS):
         file.unlink()
     with pytest.raises(ModelError, match=r"no usable weights .*download the checkpoint again"):

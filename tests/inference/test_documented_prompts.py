@@ -1,10 +1,9 @@
-"""docs/models.md shows every prompt of an instruction model as it is sent, in Qwen2.5's chat template."""
+"""docs/models.md shows a correction of an instruction model as it is asked for, in Qwen2.5's chat template."""
 
 import pytest
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.evaluation.begun_answers import begin_answer, fenced
-from iterpref_core.inference.codeflow_prompts import draft_prompt, refine_prompt
+from iterpref_core.inference.codeflow_prompts import refine_prompt
 from iterpref_core.inference.prompts import render_prompt
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from tests.settings import ROOT
@@ -28,14 +27,7 @@ def tokenizer() -> PreTrainedTokenizerBase:
     return made
 
 
-@pytest.mark.parametrize("place", ["draft", "refinement", "training", "evalplus"])
-def test_the_page_shows_what_is_sent(place: str, tokenizer: PreTrainedTokenizerBase) -> None:
-    stub = 'def add(a, b):\n    """Add two numbers."""'
-    sent = {
-        "draft": render_prompt(tokenizer, draft_prompt(TASK, "instruct")),
-        "refinement": render_prompt(tokenizer, refine_prompt(TASK, WRONG, FEEDBACK, "instruct")),
-        "training": render_prompt(tokenizer, TASK),
-        "evalplus": begin_answer(tokenizer, fenced(stub)),
-    }[place]
+def test_the_page_shows_what_is_sent(tokenizer: PreTrainedTokenizerBase) -> None:
+    sent = render_prompt(tokenizer, refine_prompt(TASK, WRONG, FEEDBACK, "instruct"))
     page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
     assert f"\n````text\n{sent.rstrip(chr(10))}\n````\n" in page, sent

@@ -22,7 +22,7 @@ from iterpref_core.config import load_params
 from iterpref_core.inference.backend import Request, Sampling, cut
 from iterpref_core.inference.backend_factory import model_identity
 from iterpref_core.inference.local import weights
-from iterpref_core.inference.local.cpu_decoding import growing_cache
+from iterpref_core.inference.local.growing_cache import growing_cache
 from iterpref_core.inference.local.transformers_model import TransformersModel
 from iterpref_core.inference.prompts import render_prompt
 from iterpref_core.nanolab.byte_bpe import train_tokenizer

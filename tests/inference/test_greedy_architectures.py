@@ -64,7 +64,7 @@ def test_greedy_answers_are_those_of_an_argmax_loop(name: str, tmp_path: Path) -
 @pytest.mark.parametrize("name", _ENCODERS)
 def test_an_encoder_is_refused(name: str, tmp_path: Path) -> None:
     _save(name, tmp_path)
-    with pytest.raises(ModelError, match="an encoder"):
+    with pytest.raises(ModelError, match="is no decoder"):
         check_checkpoint(tmp_path, "plain")
 
 

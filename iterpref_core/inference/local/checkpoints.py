@@ -63,15 +63,9 @@ def reading(checkpoint: object, part: str) -> Iterator[None]:
     except (InputError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001 - parsers of tokenizers, weights and templates have errors of their own
-        gated = "gated repo" in str(error)
-        remedy = (
-            "accept its license on the hub, and `hf auth login`"
-            if gated
-            else "correct it, or download the checkpoint again"
-        )
-        raise storage_error(error) or ModelError(
-            f"{checkpoint}: no usable {part} ({first_line(error)}); {remedy}"
-        ) from None
+        reason = f"{checkpoint}: no usable {part} ({first_line(error)})"
+        remedy = "correct it, download the checkpoint again, or ask for access to it on the hub (`hf auth login`)"
+        raise storage_error(error) or ModelError(f"{reason}; {remedy}") from None
 
 
 def locate_model(path: Path | str) -> ModelSource:
@@ -108,33 +102,22 @@ def _adapters_alone(where: object) -> ModelError:
     )
 
 
-def read_config(model: Path | str, *, local_only: bool = False) -> "PreTrainedConfig":
-    """The configuration of a model.
-
-    Args:
-        model: a folder or hub id, or a stage's folder.
-        local_only: nothing is downloaded.
+def read_config(model: Path | str) -> "PreTrainedConfig":
+    """The configuration of a model: a folder or hub id, or a stage's folder.
 
     Raises:
         ModelError: there is none, or adapters lie there, or it is of a type that transformers does not know, as where
             a checkpoint brings code of its own: that is never run.
     """
-    from transformers import CONFIG_MAPPING, AutoConfig, PreTrainedConfig
+    from transformers import AutoConfig
     from transformers.utils import cached_file
 
     source = locate_model(model)
-    name, options = source.name_or_path, {"revision": source.revision, "local_files_only": local_only}
+    name, revision = source.name_or_path, source.revision
     with reading(source, "config.json"):
-        if cached_file(name, "adapter_config.json", **options, _raise_exceptions_for_missing_entries=False):
+        if cached_file(name, "adapter_config.json", revision=revision, _raise_exceptions_for_missing_entries=False):
             raise _adapters_alone(source)
-        written, _ = PreTrainedConfig.get_config_dict(name, **options)
-        kind, own_code = written.get("model_type"), "auto_map" in written
-        if kind not in CONFIG_MAPPING and (kind or own_code):
-            reason = " needs code that it brings along (auto_map), which is never run here:" if own_code else ""
-            raise ModelError(
-                f"{source}:{reason} transformers knows no model_type {kind!r} (config.json); name a model of another"
-            )
-        return AutoConfig.from_pretrained(name, trust_remote_code=False, **options)
+        return AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=False)
 
 
 def served_name(path: Path | str) -> str:
@@ -147,10 +130,7 @@ def served_name(path: Path | str) -> str:
     if source is not None and source.served:
         return source.name_or_path
     if source is not None or isinstance(path, Path):
-        raise ModelError(
-            f"{path}: is no model behind an endpoint, as inference.backend wants one; run stage nanolab again, or give "
-            "the name under which the model is served"
-        )
+        raise ModelError(f"{path}: names no model of an endpoint, which inference.backend wants; run stage nanolab again")
     return path
 
 
@@ -162,8 +142,8 @@ def name_served(name: str, backend: BackendName) -> ModelSource:
     """
     if name == EMBEDDED and backend == "openai":
         raise ModelError(
-            "model.debugger: 'nanolab' is a model of this experiment, and inference.backend says that an endpoint is "
-            "asked; give the name under which the endpoint serves its model, or choose another backend"
+            "model.debugger: an endpoint (inference.backend) has no 'nanolab'; name a model that it serves, or choose "
+            "another backend"
         )
     return ModelSource(served_name(name), served=True)
 
@@ -192,7 +172,7 @@ def pin_model(name: Path | str) -> ModelSource:
     Raises:
         ModelError: the folder is no model, or the hub has no such model or cannot be reached.
     """
-    from huggingface_hub import HfApi, try_to_load_from_cache
+    from huggingface_hub import HfApi, constants, try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
     source = locate_model(name)
@@ -200,30 +180,21 @@ def pin_model(name: Path | str) -> ModelSource:
     if Path(model).exists():
         return ModelSource(str(Path(model).resolve()))
     try:
-        HfApi().model_info(model, revision=revision)
+        HfApi().model_info(model, revision=revision)  # which says that the hub cannot be asked, where the next does not
         return ModelSource(model, HfApi().resolve_revision(model, revision=revision).resolved)
     except Exception as error:  # noqa: BLE001 - its library lets through the errors of what it speaks HTTP with
-        if not isinstance(error, HFValidationError):
-            cached = try_to_load_from_cache(model, "config.json", revision=revision)
-            if isinstance(cached, str):
-                _ask_the_cache_alone()
-                return ModelSource(model, Path(cached).parent.name)
-        raise ModelError(
-            f"model {str(name)!r}: neither a folder here nor a model on the hub that can be reached "
-            f"({first_line(error)}); correct the name "
-            "(`model` in params.yaml), or put the checkpoint in a folder and name that"
-        ) from None
-
-
-def _ask_the_cache_alone() -> None:
-    """For this process and those that it starts: else every file that a checkpoint need not have is asked for again.
-
-    With their pauses these attempts took 47 s for a checkpoint that was in the cache.
-    """
-    from huggingface_hub import constants
-
+        no_name = isinstance(error, HFValidationError)
+        cached = None if no_name else try_to_load_from_cache(model, "config.json", revision=revision)
+        if not isinstance(cached, str):
+            raise ModelError(
+                f"model {str(name)!r}: neither a folder here nor a model on the hub that can be reached "
+                f"({first_line(error)}); correct the name (`model` in params.yaml), or name a checkpoint's folder"
+            ) from None
+    # For this process and those that it starts: else every file that a checkpoint need not have is asked for again, for
+    # minutes.
     os.environ["HF_HUB_OFFLINE"] = "1"
     constants.HF_HUB_OFFLINE = True
+    return ModelSource(model, Path(cached).parent.name)
 
 
 def write_pointer(folder: Path, source: ModelSource) -> None:

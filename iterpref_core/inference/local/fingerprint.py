@@ -8,12 +8,12 @@ from pathlib import Path
 from iterpref_core.config import PromptStyle
 from iterpref_core.inference.local.checkpoints import is_served, locate_model, served_name
 from iterpref_core.inference.local.model_lineage import LINEAGE
+from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.sqlite import Database
 
 MEMORY = Path(".iterpref/file-digests.sqlite")
 _REMEMBERED = 1 << 26
 """Bytes from which on a file's digest is remembered: below that it takes less than 50 ms."""
-_BLOCK = 1 << 22
 _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS digests (path TEXT PRIMARY KEY,
     size INTEGER NOT NULL, time INTEGER NOT NULL, inode INTEGER NOT NULL, digest TEXT NOT NULL)""",
@@ -45,23 +45,15 @@ def model_fingerprint(path: Path | str, prompt: PromptStyle = "auto") -> str:
 
 
 def _digest_file(path: Path) -> str:
-    """The SHA-256 of a file's size and content."""
+    """The SHA-256 of a file."""
     if path.stat().st_size < _REMEMBERED:
-        return _hash_file(path)
+        return file_digest(path)
     with closing(Database(MEMORY, _SCHEMA)) as memory:
         stat = path.stat()
         known = (str(path.resolve()), stat.st_size, stat.st_mtime_ns, stat.st_ino)
         row = memory.row("SELECT digest FROM digests WHERE (path, size, time, inode) = (?, ?, ?, ?)", known)
         if row is not None:
             return str(row[0])
-        digest = _hash_file(path)
+        digest = file_digest(path)
         memory.execute("INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?)", (*known, digest))
         return digest
-
-
-def _hash_file(path: Path) -> str:
-    digest = hashlib.sha256(str(path.stat().st_size).encode())
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

@@ -15,24 +15,21 @@ _READS_TEXT = ("normalizer", "pre_tokenizer", "decoder")
 """Parts of tokenizer.json that some classes of transformers put their own in place of."""
 
 
-def load_tokenizer(
-    model: Path | str, prompt: PromptStyle = "auto", *, local_only: bool = False
-) -> PreTrainedTokenizerBase:
+def load_tokenizer(model: Path | str, prompt: PromptStyle = "auto") -> PreTrainedTokenizerBase:
     """The tokenizer of a model folder or hub id.
 
     Base models ship a chat template that they were never trained on. With `prompt: plain` it is taken off here, once:
     whoever renders, evaluates or saves with this tokenizer agrees, and a model trained with it is saved without one.
-    `local_only`: nothing is downloaded.
 
     Raises:
         ModelError: there is none, or it cannot be read.
     """
     source = locate_model(model)
-    where = {"revision": source.revision, "local_files_only": local_only}
     with reading(source, "tokenizer"):
-        tokenizer = AutoTokenizer.from_pretrained(source.name_or_path, trust_remote_code=False, **where)
-        if not _reads_as_written(tokenizer, source.name_or_path, where):
-            tokenizer = PreTrainedTokenizerFast.from_pretrained(source.name_or_path, **where)
+        name, revision = source.name_or_path, source.revision
+        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
+        if not _reads_as_written(tokenizer, name, revision):
+            tokenizer = PreTrainedTokenizerFast.from_pretrained(name, revision=revision)
     if not tokenizer("x", add_special_tokens=False)["input_ids"]:  # made from config.json alone, without any words
         raise ModelError(
             f"{source}: no usable tokenizer (it has no vocabulary); put its tokenizer.json beside config.json"
@@ -42,13 +39,13 @@ def load_tokenizer(
     return tokenizer
 
 
-def _reads_as_written(tokenizer: PreTrainedTokenizerBase, name_or_path: str, where: dict[str, Any]) -> bool:
+def _reads_as_written(tokenizer: PreTrainedTokenizerBase, name: str, revision: str | None) -> bool:
     """Whether it splits text as tokenizer.json says, which the model was trained with.
 
     The class is chosen by the configuration, and Qwen2's and Llama's, among others, split text in their own way: other
     tokens without a word, or none for blanks.
     """
-    written = cached_file(name_or_path, "tokenizer.json", _raise_exceptions_for_missing_entries=False, **where)
+    written = cached_file(name, "tokenizer.json", revision=revision, _raise_exceptions_for_missing_entries=False)
     if written is None or not tokenizer.is_fast:
         return True
     engine, file = tokenizer.backend_tokenizer, json.loads(Path(written).read_bytes())

@@ -18,9 +18,8 @@ from transformers import (
 )
 
 from iterpref_core.config import Bf16, PromptStyle
-from iterpref_core.errors import ModelError
 from iterpref_core.inference.backend import Answered, BatchModel, Completion, Request, Sampling, cut, ignore
-from iterpref_core.inference.local.cpu_decoding import growing_cache, use_decode_attention
+from iterpref_core.inference.local.growing_cache import growing_cache
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.inference.local.weights import generation_dtype, load_model, plain_generation
 from iterpref_core.inference.prompts import render_prompt
@@ -114,7 +113,7 @@ class TransformersModel(BatchModel):
         bf16: whether it computes in bfloat16; auto: on a CPU if it has instructions for it, on a GPU as it was saved.
 
     Raises:
-        ModelError: the model cannot be had or loaded, or its tokenizer cannot pad.
+        ModelError: the model cannot be had or loaded.
     """
 
     def __init__(self, model: Path | str, batch_size: int, prompt: PromptStyle = "auto", bf16: Bf16 = "auto") -> None:
@@ -122,15 +121,10 @@ class TransformersModel(BatchModel):
         self.tokenizer = load_tokenizer(model, prompt)
         self.tokenizer.padding_side = "left"
         if self.tokenizer.pad_token_id is None:
-            self.tokenizer.pad_token = self.tokenizer.eos_token
-        if self.tokenizer.pad_token_id is None:
-            raise ModelError(
-                f"{model}: its tokenizer has neither a padding nor an end token; "
-                "name one as eos_token in tokenizer_config.json"
-            )
+            self.tokenizer.pad_token = self.tokenizer.eos_token  # `check_checkpoint` has seen that there is one
         device = "cuda" if torch.cuda.is_available() else "cpu"
         loaded = load_model(model)
-        self._model = use_decode_attention(loaded.to(device, generation_dtype(bf16, loaded.dtype)).eval())
+        self._model = loaded.to(device, generation_dtype(bf16, loaded.dtype)).eval()
         # In the model's own place: what a config that is passed leaves unset, transformers looks up here.
         self._model.generation_config = plain_generation(loaded.generation_config)
         self._pads = can_pad(self._model)

@@ -11,11 +11,9 @@ from iterpref_core.config import Bf16, PromptStyle
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.local.checkpoints import ModelSource, locate_model, pin_model, read_config, reading
 from iterpref_core.inference.local.tokenizers import load_tokenizer
-from iterpref_core.inference.prompts import TEMPLATE_REMEDY, render_messages, render_prompt
+from iterpref_core.inference.prompts import render_messages, render_prompt
 
 _SUMMED = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-_NAMED = 3
-"""Weights that a message names."""
 _WORD = "iterpref"
 """What a chat template is tried on: it must stand in what the template makes of it."""
 _BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
@@ -50,7 +48,9 @@ def check_checkpoint(model: Path | str, prompt: PromptStyle = "auto", *, loaded:
         asked = {"role": "user", "content": _WORD}
         chat = [asked, {"role": "assistant", "content": _WORD}]
         if not all(_WORD in text for text in (render_prompt(tokenizer, _WORD), render_messages(tokenizer, chat))):
-            raise ModelError(f"{source}: its chat template does not show the message; {TEMPLATE_REMEDY}")
+            raise ModelError(
+                f"{source}: its chat template does not show the message; correct it, or set model.prompt: plain"
+            )
     if loaded and getattr(config, "quantization_config", None) is None:  # such modules are not made without weights
         _load(source, device_map="meta")
     return model if Path(source.name_or_path).is_dir() else str(source)
@@ -59,15 +59,9 @@ def check_checkpoint(model: Path | str, prompt: PromptStyle = "auto", *, loaded:
 def _check_kind(source: ModelSource, config: PreTrainedConfig) -> None:
     """Decoders alone: what else transformers would make a decoder of answers without sense, and without an error."""
     kind = config.model_type
-    if getattr(config, "is_encoder_decoder", False):
-        reason = "an encoder-decoder"
-    elif kind in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False):
-        reason = "an encoder, in which every token sees those behind it"
-    elif kind not in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
-        reason = "nothing that transformers generates text with"
-    else:
-        return
-    raise ModelError(f"{source}: is {reason} (model_type {kind!r} in config.json); name a causal language model")
+    encoder = kind in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False)
+    if encoder or getattr(config, "is_encoder_decoder", False):
+        raise ModelError(f"{source}: model_type {kind!r} in config.json is no decoder; name a causal language model")
 
 
 def load_model(model: Path | str, **options: Any) -> PreTrainedModel:
@@ -112,9 +106,9 @@ def _load(source: ModelSource, **options: Any) -> PreTrainedModel:
         remedy = "download the checkpoint again, or save all of it"
         if any("lm_head" in name for name in missing):
             remedy += "; where the head is the embedding, set tie_word_embeddings: true in config.json"
+        names = ", ".join(missing[:3]) + ", …" * (len(missing) > 3)
         raise ModelError(
-            f"{source}: lacks {len(missing)} of the model's weights ({', '.join(missing[:_NAMED])}"
-            f"{', …' * (len(missing) > _NAMED)}), which would be random numbers; {remedy}"
+            f"{source}: lacks {len(missing)} of the model's weights ({names}), which would be random numbers; {remedy}"
         )
     return loaded
 

@@ -10,8 +10,7 @@ import pytest
 from iterpref_core.config import SynthesisParams
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.execution import Executor, Limits, program_of
-from iterpref_core.inference.answer_store import AnswerStore
-from iterpref_core.inference.stored_model import StoredModel
+from iterpref_core.inference.stored_model import AnswerStore, StoredModel
 from iterpref_core.problems.synthesis.feature_tree import FeatureTree, load_tree
 from iterpref_core.problems.synthesis.seed_code import filter_for_others
 from iterpref_core.problems.synthesis.synthesis import make_tree, write_problems
