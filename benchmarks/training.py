@@ -46,7 +46,7 @@ from iterpref_core.objectives.objectives import OBJECTIVES
 from iterpref_core.records import PreferencePair, Problem
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.training.attention import attention_mask, choose_attention
-from iterpref_core.training.dataset import TokenizedPair, load_pairs
+from iterpref_core.training.dataset import TokenizedPair, stream_pairs
 from iterpref_core.training.trainer import FocalDPOTrainer
 from iterpref_core.training.training import train_objective
 
@@ -164,7 +164,7 @@ def contestants(
     if DEVICE.type == "cpu":
         models["trl"].forward = MethodType(tuned_forward, models["trl"])
     choose_attention(models["fork"], longest)
-    ours = FocalDPOTrainer(objective=OBJECTIVE, layout="fork", model=models["fork"], **common)
+    ours = FocalDPOTrainer(objective=OBJECTIVE, beta=arguments.beta, layout="fork", model=models["fork"], **common)
     theirs = {
         name: Contestant(UnpreparedDPOTrainer(model=models[name], **common), trl_batch)
         for name in ("trl", "trl as it is")
@@ -215,7 +215,6 @@ def tokenized(
     pairs: Path, spans: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams
 ) -> list[TokenizedPair]:
     """Pairs as a collator gets them, with a made-up reference that is the same in what two programs share."""
-    rows = load_pairs(pairs, spans, tokenizer, params)
 
     def reference(prompt: list[int], program: list[int]) -> list[float]:
         return [-0.5 - (7 * token + 3 * (len(prompt) + place)) % 11 / 8 for place, token in enumerate(program)]
@@ -226,7 +225,7 @@ def tokenized(
             ref_chosen=reference(row.prompt_ids, row.chosen_ids),
             ref_rejected=reference(row.prompt_ids, row.rejected_ids),
         )
-        for row in rows
+        for row in stream_pairs(pairs, spans, tokenizer, params)
     ]
 
 

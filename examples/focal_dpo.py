@@ -6,8 +6,7 @@ python examples/focal_dpo.py MODEL OUT: MODEL is a folder or a hub id. See docs/
 import sys
 
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, AutoTokenizer
-from trl import DPOConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer, TrainingArguments
 
 from iterpref_core.localization.row_spans import mark_errors
 from iterpref_core.objectives.objectives import OBJECTIVES
@@ -23,10 +22,10 @@ PAIRS = [  # yours: prompt, a program that passes, and one that fails
 model_id, out = sys.argv[1:]
 tokenizer = AutoTokenizer.from_pretrained(model_id)
 model = AutoModelForCausalLM.from_pretrained(model_id)
-args = DPOConfig(out, beta=0.1, learning_rate=1e-5, max_steps=4, logging_steps=1, bf16=False, report_to="none")
+args = TrainingArguments(out, learning_rate=1e-5, max_steps=4, logging_steps=1, report_to="none")
 pairs = Dataset.from_list(PAIRS).map(mark_errors)  # where each failing program is wrong, in characters
 rows = focal_dataset(pairs, model, tokenizer, "target-dpo", args)  # the same in tokens, and the reference
 trainer = FocalDPOTrainer(model=model, args=args, train_dataset=rows, processing_class=tokenizer,
-                          objective=OBJECTIVES["target-dpo"])  # fmt: skip
+                          objective=OBJECTIVES["target-dpo"], beta=0.1)  # fmt: skip
 trainer.train()
 trainer.save_model(out)

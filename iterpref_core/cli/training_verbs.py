@@ -63,14 +63,11 @@ def check(
     result["benchmark_tasks"] = sum(overlap.tasks for overlap in overlaps.values())
     result |= checks.numbers() if checks else {}
     result |= {"kept": kept, "dropped/contaminated": benchmarks.dropped} if out is not None else {}
-    histogram = checks.histogram() if checks else {}
     if json_:
         records = [{"stops": finding.stops, "text": finding.text} for finding in findings]
-        typer.echo(json.dumps(result | {"histogram": histogram, "findings": records}, indent=2))
+        typer.echo(json.dumps(result | {"findings": records}, indent=2))
     else:
         show_result(result, as_json=False)
-        for name, bins in histogram.items():
-            typer.echo(f"{name} tokens: " + ", ".join(f"{label}: {count}" for label, count in bins.items()))
         for finding in findings:
             typer.echo(f"{'STOP' if finding.stops else 'look'}: {finding.text}")
     if out is None and any(finding.stops for finding in findings):
@@ -80,15 +77,14 @@ def check(
 def _check_pairs(pairs: Path, spans: Path, model: str, settings: Params) -> Any:
     from iterpref_core.inference.local.tokenizers import load_tokenizer
     from iterpref_core.inference.local.weights import check_checkpoint
-    from iterpref_core.training.checks import check_pairs
-    from iterpref_core.training.dataset import count_without_spans, join_spans
+    from iterpref_core.training.checks import PairChecks
+    from iterpref_core.training.dataset import count_without_spans, stream_pairs
 
     prompt = settings.model.prompt
     tokenizer = load_tokenizer(check_checkpoint(model, prompt, loaded=False), prompt)
-    joined, without = join_spans(pairs, spans), count_without_spans(pairs, spans)
-    checks = check_pairs(joined, tokenizer, settings.training, without)
-    if not len(checks):
-        raise InputError(f"{spans}: no pair to check; look at the drop reasons of the stages before")
+    checks = PairChecks(count_without_spans(pairs, spans))
+    for row in stream_pairs(pairs, spans, tokenizer, settings.training):
+        checks.add(row)
     return checks
 
 
@@ -129,10 +125,10 @@ def train(
         from iterpref_core.inference.local.checkpoints import read_config
         from iterpref_core.inference.local.tokenizers import load_tokenizer
         from iterpref_core.objectives.objectives import find_objective
-        from iterpref_core.training.dataset import load_pairs
+        from iterpref_core.training.dataset import stream_pairs
         from iterpref_core.training.estimate import CARDS, estimate_training
 
-        rows = load_pairs(pairs, spans, load_tokenizer(model, params.model.prompt), settings)
+        rows = list(stream_pairs(pairs, spans, load_tokenizer(model, params.model.prompt), settings))
         row = find_objective(name, settings.objectives)
         estimated = estimate_training(read_config(model), rows, row, settings, gpus=gpus)
         cards = {card.name: {"fits": estimated.fits(card), "hours": estimated.hours(card)} for card in CARDS}
@@ -141,10 +137,11 @@ def train(
         return
     if out is None:
         raise InputError("--out is missing; name the folder for the trained model (only --estimate needs none)")
-    from iterpref_core.training.ranks import is_main_process
+    from accelerate import PartialState
+
     from iterpref_core.training.training import train_objective
 
     curve, work = curve or out.with_name(f"{out.name}.curve.csv"), work or out.with_name(f".{out.name}.work")
     result = train_objective(pairs, spans, model, name, settings, out, curve, work, prompt=params.model.prompt)
-    if is_main_process():
+    if PartialState().is_main_process:
         show_result(result, json_)

@@ -71,11 +71,11 @@ def build_models(
             write_checkpoint(name, folder)
     if not embedded:
         return {}
-    every = [problem for problem in read_jsonl(problems, Problem) if problem.split in ("student", "debugger")]
-    tokenizer = train_tokenizer(_corpus(every), nanolab.vocab_size)
+    known = [problem for problem in read_jsonl(problems, Problem) if problem.split in ("student", "debugger")]
+    tokenizer = train_tokenizer(_corpus(known), nanolab.vocab_size)
     metrics: dict[str, float] = {}
     for role in embedded:
-        split = [problem for problem in every if problem.split == role]
+        split = [problem for problem in known if problem.split == role]
         if not split:
             raise InputError(f"{problems}: no problem of split '{role}'; the embedded {role} needs some to learn from")
         examples = [Example(draft_prompt(problem.prompt), problem.reference or "") for problem in split]

@@ -147,10 +147,10 @@ def set_gradient(
     labeled = sum(label != _IGNORED for row in rows for label in row["labels"])
     starts = range(0, len(rows), _ROWS_AT_ONCE)
     parts = [pad_batch(rows[start : start + _ROWS_AT_ONCE], pad_token_id) for start in starts]
-    found = list(pool.map(partial(_part_gradient, model, labeled=labeled, bf16=bf16), parts))
-    for weight, *gradients in zip(model.parameters(), *(gradient for _, gradient in found), strict=True):
+    computed = list(pool.map(partial(_part_gradient, model, labeled=labeled, bf16=bf16), parts))
+    for weight, *gradients in zip(model.parameters(), *(gradient for _, gradient in computed), strict=True):
         weight.grad = sum(gradients[1:], start=gradients[0])
-    return sum(loss for loss, _ in found)
+    return sum(loss for loss, _ in computed)
 
 
 def _part_gradient(

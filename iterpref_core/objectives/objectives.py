@@ -73,12 +73,6 @@ class Objective:
     alpha: float = 0.0
     counterpart: str | None = None
 
-    def __post_init__(self) -> None:
-        """Refuse rows that training has no meaning for."""
-        assert self.loss or self.nll_of, f"{self.label}: neither a loss nor an NLL, so nothing to learn from"
-        assert not (self.loss and self.nll_of == "rejected"), f"{self.label}: beside a loss the NLL is of y+"
-        assert self.nll_of or not self.alpha, f"{self.label}: alpha weighs an NLL, and there is none"
-
     @property
     def preference(self) -> bool:
         """Whether there is a preference term, and so a rejected program and a reference to score."""
@@ -133,22 +127,6 @@ ObjectiveName = Annotated[str, AfterValidator(_known), WithJsonSchema({"type": "
 """A name in the table. Forms offer them in a list."""
 
 
-def check_objective(name: str, where: str = "") -> None:
-    """Accept a name that is in the table.
-
-    Args:
-        name: of an objective.
-        where: it stands, for the message.
-
-    Raises:
-        ConfigError: it is not.
-    """
-    try:
-        _known(name)
-    except ValueError as error:
-        raise ConfigError(f"{where}: {error}" if where else str(error)) from None
-
-
 def find_objective(name: str, stated: Mapping[str, ObjectiveParams]) -> Objective:
     """A row of the table, with what params.yaml states in place of its defaults.
 
@@ -160,16 +138,16 @@ def find_objective(name: str, stated: Mapping[str, ObjectiveParams]) -> Objectiv
         ConfigError: there is no such objective, params.yaml names one that there is not, or it weighs an NLL that the
             objective does not have.
     """
-    check_objective(name)
-    for other in stated:
-        check_objective(other, "training.objectives")
+    for where, stated_name in (("", name), *(("training.objectives: ", key) for key in stated)):
+        if stated_name not in OBJECTIVES:
+            raise ConfigError(where + unknown_name("objective", stated_name, OBJECTIVES))
     row = OBJECTIVES[name]
-    own = stated[name].model_dump() if name in stated else {}
-    if own.get("alpha") and row.nll_of is None:
+    values = stated[name].model_dump() if name in stated else {}
+    if values.get("alpha") and row.nll_of is None:
         raise ConfigError(
-            f"training.objectives.{name}.alpha: {own['alpha']:g} weighs an NLL, and {name} has none; set it to 0"
+            f"training.objectives.{name}.alpha: {values['alpha']:g} weighs an NLL, and {name} has none; set it to 0"
         )
-    return replace(row, **own)
+    return replace(row, **values)
 
 
 def sequence_logratio(logps: "Tensor", ref_logps: "Tensor", weights: "Tensor", pair: "Tensor", pairs: int) -> "Tensor":

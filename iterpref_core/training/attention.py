@@ -2,7 +2,7 @@
 
 import torch
 from torch.nn.attention.flex_attention import BlockMask, _mask_mod_signature, create_block_mask
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
 from iterpref_core.errors import ConfigError
 
@@ -17,8 +17,8 @@ def dense_mask(visible: torch.Tensor) -> torch.Tensor:
     """The mask as booleans.
 
     Args:
-        visible: (R, N, 3), of every slot (start, end, own): it sees the slots [start, end) and those from `own` up to
-            itself.
+        visible: (R, N, 3), of every slot (start, end, branch): it sees the slots [start, end) and those from `branch`
+            up to itself.
 
     Returns:
         (R, 1, N, N), true where the slot of the row sees that of the column.
@@ -29,8 +29,8 @@ def dense_mask(visible: torch.Tensor) -> torch.Tensor:
               [1, 0, 1]]]], dtype=torch.int32)
     """
     asked = torch.arange(visible.shape[1], device=visible.device)
-    start, end, own = visible[..., None].unbind(dim=2)
-    mask, shared = asked >= own, asked >= start
+    start, end, branch = visible[..., None].unbind(dim=2)
+    mask, shared = asked >= branch, asked >= start
     mask &= asked <= asked[:, None]  # in place: these are the largest tensors of a batch
     shared &= asked < end
     return mask.logical_or_(shared)[:, None]
@@ -42,11 +42,11 @@ def mask_function(visible: torch.Tensor) -> _mask_mod_signature:
     Args:
         visible: as for `dense_mask`.
     """
-    start, end, own = (values.contiguous() for values in visible.unbind(dim=2))
+    start, end, branch = (values.contiguous() for values in visible.unbind(dim=2))
 
     def sees(row: torch.Tensor, _head: torch.Tensor, asking: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
         shared = (asked >= start[row, asking]) & (asked < end[row, asking])
-        return shared | ((asked >= own[row, asking]) & (asked <= asking))
+        return shared | ((asked >= branch[row, asking]) & (asked <= asking))
 
     return sees
 
@@ -79,27 +79,18 @@ def choose_attention(model: PreTrainedModel, longest: int) -> None:
     Args:
         model: it is changed.
         longest: tokens of the longest prompt and program.
-    """
-    if torch.cuda.is_available():
-        torch.compiler.config.recompile_limit = max(_COMPILED_FORMS, torch.compiler.config.recompile_limit)
-        model.set_attn_implementation("flex_attention")
-    elif longest <= _SHORT:
-        model.set_attn_implementation("eager")
-
-
-def check_window(config: PreTrainedConfig, longest: int) -> None:
-    """Whether a model's sliding window leaves whole pairs in sight: the mask of a row of several replaces it.
-
-    Args:
-        config: the model's.
-        longest: tokens of the longest prompt and program.
 
     Raises:
-        ConfigError: the window is shorter.
+        ConfigError: the model's sliding window, which the mask of a row of several pairs replaces, would cut into one.
     """
-    window = getattr(config.get_text_config(), "sliding_window", None)
+    window = getattr(model.config.get_text_config(), "sliding_window", None)
     if window and window < longest:
         raise ConfigError(
             f"params.yaml: training.layout: fork: the longest pair has {longest} tokens and the model's window "
             f"{window}; set training.layout: padded or lower training.max_length"
         )
+    if torch.cuda.is_available():
+        torch.compiler.config.recompile_limit = max(_COMPILED_FORMS, torch.compiler.config.recompile_limit)
+        model.set_attn_implementation("flex_attention")
+    elif longest <= _SHORT:
+        model.set_attn_implementation("eager")

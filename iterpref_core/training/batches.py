@@ -16,8 +16,7 @@ import torch
 
 from iterpref_core.config import Layout
 from iterpref_core.objectives.objectives import HALF, Objective, Tokens
-from iterpref_core.training.dataset import TokenizedPair
-from iterpref_core.training.masks import marked_end, shared_prefix
+from iterpref_core.training.dataset import TokenizedPair, marked_end, shared_prefix
 
 Batch = dict[str, torch.Tensor]
 Place = tuple[int, int]
@@ -53,10 +52,10 @@ class _Piece:
     def append(self, sequence: list[int], start: int, labels: list[Label]) -> None:
         """Append slots that hold `sequence[start:-1]`; `labels` are of the sequence's last tokens."""
         count = max(len(sequence) - 1 - start, 0)
-        own = [label if any(label[1:4]) else _NO_LABEL for label in labels[len(labels) - min(count, len(labels)) :]]
+        kept = [label if any(label[1:4]) else _NO_LABEL for label in labels[len(labels) - min(count, len(labels)) :]]
         self.tokens += sequence[start : start + count]
         self.positions += range(start, start + count)
-        self.labels += [_NO_LABEL] * (count - len(own)) + own
+        self.labels += [_NO_LABEL] * (count - len(kept)) + kept
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -100,80 +99,70 @@ class Collator:
 
     def __call__(self, rows: Sequence[TokenizedPair]) -> Batch:
         """Lay the pairs out."""
-        if self.layout == "fork":
-            pieces = [self._forked(number, row) for number, row in enumerate(rows)]
+        fork, preference = self.layout == "fork", self.objective.preference
+        labels = [self._labels(row) for row in rows]
+        if fork and preference:
+            pieces = [_forked(number, row, *labels[number]) for number, row in enumerate(rows)]
+        else:  # SFT has no use for the other programs and does not pay for them
+            sides = (0, 1) if preference else (int(self.objective.nll_of == "rejected"),)
+            pieces = [_program(number, row, labels[number][side]) for side in sides for number, row in enumerate(rows)]
+        if fork:
             width, places = pack([len(piece) for piece in pieces], self.pad_to_multiple_of)
         else:
-            pieces = [self._program(number, row) for number, row in enumerate(rows)]
-            if self.objective.preference:  # SFT has no use for rejected programs and does not pay for them
-                pieces += [self._program(number, row, rejected=True) for number, row in enumerate(rows)]
-            places = [(number, 0) for number in range(len(pieces))]
             width = _round_up(max(map(len, pieces)), self.pad_to_multiple_of)
+            places = [(number, 0) for number in range(len(pieces))]
         batch = _fill(pieces, places, width, self.pad_token_id)
-        if self.layout == "fork":
+        if fork:
             batch["visible"] = _visible(pieces, places, batch["input_ids"].shape)
         else:
             lengths = torch.tensor([[len(piece)] for piece in pieces])
             batch["attention_mask"] = (torch.arange(width) < lengths).long()
-        rejected = [self._rejected_weights(row) for row in rows] if self.objective.preference else []
-        return batch | {
-            "counts": torch.tensor(
-                [
-                    len(rows),
-                    float(batch["w_nll"].sum()),
-                    sum(map(sum, rejected)),
-                    sum(map(len, rejected)),
-                ]
-            )
-        }
+        minus = [label[2] for _, rejected in labels for label in rejected] if preference else []
+        counts = [len(rows), float(batch["w_nll"].sum()), sum(minus), len(minus)]
+        return batch | {"counts": torch.tensor(counts)}
 
-    def _program(self, number: int, row: TokenizedPair, *, rejected: bool = False) -> _Piece:
-        """Prompt and program in a row of their own; without a preference term the program is the NLL's."""
-        piece = _Piece(number)
-        if rejected:
-            ids, labels = row.rejected_ids, self._rejected_labels(row)
-        elif self.objective.nll_of == "rejected":
-            ids, labels = row.rejected_ids, [(token, 0.0, 0.0, 1.0, 0.0) for token in row.rejected_ids]
-        else:
-            ids, labels = row.chosen_ids, self._chosen_labels(row, ())
-        piece.append(row.prompt_ids + ids, 0, labels)
-        piece.trunk = len(piece)
-        return piece
-
-    def _forked(self, number: int, row: TokenizedPair) -> _Piece:
+    def _labels(self, row: TokenizedPair) -> tuple[list[Label], list[Label]]:
+        """Of the tokens of y+, and of those of y-; without a preference term all are the NLL's."""
         if not self.objective.preference:
-            return self._program(number, row)
-        weights = self._rejected_weights(row)
-        fork, end = shared_prefix(row.chosen_ids, row.rejected_ids), marked_end(weights)
-        piece = _Piece(number)
-        piece.append(row.prompt_ids + row.chosen_ids, 0, self._chosen_labels(row, weights[:fork]))
-        piece.trunk = len(piece)
-        if end > fork:
-            # The branch starts with the token before the first difference once more: only there the two can part.
-            piece.seen = max(len(row.prompt_ids) + fork - 1, 0)
-            piece.append(row.prompt_ids + row.rejected_ids[:end], piece.seen, self._rejected_labels(row)[fork:end])
-        return piece
-
-    def _chosen_labels(self, row: TokenizedPair, shared: Sequence[float]) -> list[Label]:
-        """`shared`: the w- of the tokens with which the rejected program starts as well."""
-        count, preference = len(row.chosen_ids), self.objective.preference
-        weights = token_weights(self.objective.chosen, row.focal_chosen) if preference else [0.0] * count
-        others, ref = [*shared, *[0.0] * (count - len(shared))], row.ref_chosen if preference else [0.0] * count
-        return list(zip(row.chosen_ids, weights, others, [1.0] * count, ref, strict=True))
-
-    def _rejected_labels(self, row: TokenizedPair) -> list[Label]:
-        count = len(row.rejected_ids)
-        nothing = [0.0] * count
-        return list(zip(row.rejected_ids, nothing, self._rejected_weights(row), nothing, row.ref_rejected, strict=True))
-
-    def _rejected_weights(self, row: TokenizedPair) -> list[float]:
+            return [(token, 0, 0, 1, 0) for token in row.chosen_ids], [
+                (token, 0, 0, 1, 0) for token in row.rejected_ids
+            ]
         tokens = self.objective.rejected
-        return token_weights(("focal" if row.half else "all") if tokens == HALF else tokens, row.focal)
+        plus = _weights(self.objective.chosen, row.focal_chosen)
+        minus = _weights(("focal" if row.half else "all") if tokens == HALF else tokens, row.focal)
+        chosen = zip(row.chosen_ids, plus, row.ref_chosen, strict=True)
+        rejected = zip(row.rejected_ids, minus, row.ref_rejected, strict=True)
+        return [(token, w, 0, 1, ref) for token, w, ref in chosen], [
+            (token, 0, w, 0, ref) for token, w, ref in rejected
+        ]
 
 
-def token_weights(tokens: Tokens, marks: Sequence[int]) -> list[float]:
+def _weights(tokens: Tokens, marks: Sequence[int]) -> Sequence[int]:
     """How much each token of a program counts, of which `marks` are 1 in the error region, else 0."""
-    return [1.0] * len(marks) if tokens == "all" else [float(mark) for mark in marks]
+    return [1] * len(marks) if tokens == "all" else marks
+
+
+def _program(number: int, row: TokenizedPair, labels: list[Label]) -> _Piece:
+    """Prompt and program in a row of their own."""
+    piece = _Piece(number)
+    piece.append(row.prompt_ids + [label[0] for label in labels], 0, labels)
+    piece.trunk = len(piece)
+    return piece
+
+
+def _forked(number: int, row: TokenizedPair, chosen: list[Label], rejected: list[Label]) -> _Piece:
+    """The chosen program as the trunk, whose labels have the w- of what both share, and the rejected one's branch."""
+    fork, end = shared_prefix(row.chosen_ids, row.rejected_ids), marked_end([label[2] for label in rejected])
+    shared = [
+        (token, plus, minus, nll, ref)
+        for (token, plus, _, nll, ref), (_, _, minus, *_) in zip(chosen[:fork], rejected[:fork], strict=True)
+    ]
+    piece = _program(number, row, shared + chosen[fork:])
+    if end > fork:
+        # The branch starts with the token before the first difference once more: only there the two can part.
+        piece.seen = max(len(row.prompt_ids) + fork - 1, 0)
+        piece.append(row.prompt_ids + row.rejected_ids[:end], piece.seen, rejected[fork:end])
+    return piece
 
 
 def flat_labels(batch: Batch) -> Batch:
@@ -236,9 +225,9 @@ def _fill(pieces: Sequence[_Piece], places: Sequence[Place], width: int, pad_tok
     slots = rows * width
     tokens, positions, labels, pairs = [pad_token_id] * slots, [0] * slots, [_NO_LABEL] * slots, [0] * slots
     for piece, (row, offset) in zip(pieces, places, strict=True):
-        own = slice(row * width + offset, row * width + offset + len(piece))
-        tokens[own], positions[own], labels[own] = piece.tokens, piece.positions, piece.labels
-        pairs[own] = [piece.pair] * len(piece)
+        taken = slice(row * width + offset, row * width + offset + len(piece))
+        tokens[taken], positions[taken], labels[taken] = piece.tokens, piece.positions, piece.labels
+        pairs[taken] = [piece.pair] * len(piece)
     targets, *weights = zip(*labels, strict=True)
     batch = {"input_ids": tokens, "position_ids": positions, "labels": targets, "pair": pairs}
     return {name: torch.tensor(values).view(rows, width) for name, values in batch.items()} | {
@@ -248,7 +237,7 @@ def _fill(pieces: Sequence[_Piece], places: Sequence[Place], width: int, pad_tok
 
 
 def _visible(pieces: Sequence[_Piece], places: Sequence[Place], shape: torch.Size) -> torch.Tensor:
-    """For every slot of a row (start, end, own): it sees the slots [start, end) and those from `own` up to itself."""
+    """For every slot of a row (start, end, branch), as `attention.dense_mask` takes them."""
     visible = torch.zeros(*shape, 3, dtype=torch.long)
     visible[..., 2] = torch.arange(shape[1])  # padding sees itself: a softmax over nothing is not a number
     for piece, (row, offset) in zip(pieces, places, strict=True):

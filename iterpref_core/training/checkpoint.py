@@ -26,14 +26,11 @@ def run_key(pairs: Path, spans: Path, fingerprint: str, objective: str, params: 
         objective: the objective's name.
         params: settings; those of other objectives do not count.
     """
-    digest = hashlib.sha256()
-    for path in (pairs, spans):
-        digest.update(bytes.fromhex(file_digest(path)))
     settings = params.model_dump(exclude={"accelerate", "objectives", "start"})
-    own = find_objective(objective, params.objectives).values()
-    decisive = [fingerprint, objective, settings, own, code_digest(*TRAINED_BY), training_versions()]
-    digest.update(json.dumps(decisive, sort_keys=True).encode())
-    return digest.hexdigest()[:16]
+    row = find_objective(objective, params.objectives).values()
+    data = [file_digest(path) for path in (pairs, spans)]
+    decisive = [*data, fingerprint, objective, settings, row, code_digest(*TRAINED_BY), training_versions()]
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def last_checkpoint(folder: Path) -> Path | None:

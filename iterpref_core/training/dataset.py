@@ -1,21 +1,18 @@
 """Pairs, tokenized once: token ids and the masks that objectives choose from, as named columns."""
 
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
 
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.config import AnswerStyle
+from iterpref_core.config import AnswerStyle, TrainingParams
 from iterpref_core.errors import InputError, ModelError, RecordError
 from iterpref_core.inference.prompts import render_answer, render_prompt
 from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.storage.jsonl import check_spans, parse_lines, read_jsonl, read_pairs
-from iterpref_core.training.masks import mask_from_spans
-from iterpref_core.training.tokenized_programs import encode_programs
+from iterpref_core.training.tokenized_programs import encode_programs, mask_from_spans
 
 _BATCH = 64
 """Pairs tokenized at once: enough for many cores, and some megabytes."""
@@ -28,7 +25,7 @@ class TokenizedPair:
     Attributes:
         focal: marks the tokens of D- in y-.
         focal_chosen: those of its counterpart D+ in y+.
-        cut: how many tokens of D- the length limit cut off.
+        cut: how many tokens of the prompt, y+, y- and D- the length limits cut off.
         task_id: of the pair.
         half: of an objective that treats every batch's halves differently, 1 in the half of error regions.
         ref_chosen: log pi_ref of each token of y+, nats; empty until the reference is scored.
@@ -40,7 +37,7 @@ class TokenizedPair:
     rejected_ids: list[int]
     focal: list[int]
     focal_chosen: list[int]
-    cut: int = 0
+    cut: Sequence[int] = (0, 0, 0, 0)
     task_id: str = ""
     half: int = 0
     ref_chosen: Sequence[float] = ()
@@ -52,20 +49,32 @@ class TokenizedPair:
         return len(self.prompt_ids) + max(len(self.chosen_ids), len(self.rejected_ids))
 
 
-class PairForm(Protocol):
-    """The form that pairs are given as tokens: `TrainingParams`, or what somebody without them asks for.
+@dataclass(frozen=True)
+class PairForm:
+    """Length limits in tokens, `max_length` that of prompt and program together, and the form of the answers."""
 
-    Lengths are in tokens; `max_length` is of prompt and program together.
+    max_prompt_length: int
+    max_length: int
+    answer: AnswerStyle
+
+
+def shared_prefix(first: Sequence[object], second: Sequence[object]) -> int:
+    """How many items two sequences begin with in common.
+
+    >>> shared_prefix([1, 2, 3], [1, 2, 4, 3])
+    2
     """
+    places = enumerate(zip(first, second, strict=False))
+    return next((place for place, (left, right) in places if left != right), min(len(first), len(second)))
 
-    @property
-    def max_prompt_length(self) -> int: ...  # noqa: D102 - the class says it
 
-    @property
-    def max_length(self) -> int: ...  # noqa: D102
+def marked_end(marks: Sequence[float]) -> int:
+    """The place after the last mark that is not 0; 0 if there is none.
 
-    @property
-    def answer(self) -> AnswerStyle: ...  # noqa: D102
+    >>> marked_end([0, 1, 0, 1, 0])
+    4
+    """
+    return next((place for place in range(len(marks), 0, -1) if marks[place - 1]), 0)
 
 
 def join_spans(pairs: Path, spans: Path) -> Iterator[tuple[PreferencePair, FocalSpans]]:
@@ -75,15 +84,15 @@ def join_spans(pairs: Path, spans: Path) -> Iterator[tuple[PreferencePair, Focal
         RecordError: spans name a pair that is not there or comes earlier, or lie outside of its text.
     """
     remaining = read_pairs(pairs)
-    for found in read_jsonl(spans, FocalSpans, unique=True):
-        pair = next((pair for pair in remaining if pair.task_id == found.task_id), None)
+    for marked in read_jsonl(spans, FocalSpans, unique=True):
+        pair = next((pair for pair in remaining if pair.task_id == marked.task_id), None)
         if pair is None:
             raise RecordError(
-                f"{spans}: field 'task_id': {found.task_id!r} is not in {pairs} or not in its order; "
+                f"{spans}: field 'task_id': {marked.task_id!r} is not in {pairs} or not in its order; "
                 "localize these pairs again"
             )
-        check_spans(found, pair, spans)
-        yield pair, found
+        check_spans(marked, pair, spans)
+        yield pair, marked
 
 
 def count_without_spans(pairs: Path, spans: Path) -> int:
@@ -92,73 +101,59 @@ def count_without_spans(pairs: Path, spans: Path) -> int:
 
 
 def tokenize_pair(
-    pair: PreferencePair, spans: FocalSpans, tokenizer: PreTrainedTokenizerBase, params: PairForm
+    pair: PreferencePair, spans: FocalSpans, tokenizer: PreTrainedTokenizerBase, form: PairForm | TrainingParams
 ) -> TokenizedPair:
     """Tokenize one pair, as `tokenize_pairs` does."""
-    return next(tokenize_pairs([(pair, spans)], tokenizer, params))
+    return next(tokenize_pairs([(pair, spans)], tokenizer, form))
 
 
 def tokenize_pairs(
-    pairs: Iterable[tuple[PreferencePair, FocalSpans]], tokenizer: PreTrainedTokenizerBase, params: PairForm
+    pairs: Iterable[tuple[PreferencePair, FocalSpans]],
+    tokenizer: PreTrainedTokenizerBase,
+    form: PairForm | TrainingParams,
 ) -> Iterator[TokenizedPair]:
-    """Tokenize pairs, as `tokenize_whole_pairs` does, and cut them to length, as `cut_to_length` does."""
-    for row in tokenize_whole_pairs(pairs, tokenizer, params.answer):
-        yield cut_to_length(row, params, tokenizer.bos_token_id)
+    """Tokenize pairs, some dozens at a time and on all cores; a long prompt loses its start, a program its end.
 
-
-def tokenize_whole_pairs(
-    pairs: Iterable[tuple[PreferencePair, FocalSpans]], tokenizer: PreTrainedTokenizerBase, answer: AnswerStyle
-) -> Iterator[TokenizedPair]:
-    """Tokenize pairs of any length: they are read some dozens at a time, and tokenized on all cores.
+    The token that opens every text for some models stays: they are lost without it.
 
     Args:
         pairs: the programs, and D- and D+ as characters of them.
         tokenizer: must give offsets and have an end token.
-        answer: the form of the answers.
+        form: length limits, and the form of the answers.
 
     Raises:
         ModelError: the tokenizer gives no offsets or has no end token.
+        InputError: `max_length` leaves no room for programs.
     """
+    if form.max_length <= form.max_prompt_length:
+        raise InputError(
+            f"max_length: {form.max_length} tokens leave no room for a program beside a prompt of up to "
+            f"max_prompt_length = {form.max_prompt_length}; raise the former or lower the latter"
+        )
     waiting = iter(pairs)
     while batch := list(islice(waiting, _BATCH)):
         prompts = _tokenize_prompts([pair.prompt for pair, _ in batch], tokenizer)
-        programs = [(text, own) for pair, spans in batch for text, own in _programs(pair, spans)]
-        answers = _tokenize_answers(programs, answer, tokenizer)
-        for (pair, _), prompt in zip(batch, prompts, strict=True):
-            (chosen_ids, focal_chosen), (rejected_ids, focal) = next(answers), next(answers)
-            yield TokenizedPair(prompt, chosen_ids, rejected_ids, focal, focal_chosen, cut=0, task_id=pair.task_id)
-
-
-def ids_as_bytes(*sequences: Sequence[int]) -> bytes:
-    """Sequences of token ids as bytes, each with its length before it: others for all others, for digests."""
-    return b"".join(array("q", [len(ids), *ids]).tobytes() for ids in sequences)
-
-
-def cut_to_length(row: TokenizedPair, params: PairForm, bos: int | None) -> TokenizedPair:
-    """Cut a pair to length: a long prompt loses its start, a program its end.
-
-    `bos`, the token that opens every text for some models, stays: they are lost without it.
-    """
-    prompt, longest = row.prompt_ids, params.max_prompt_length
-    if len(prompt) > longest:
-        begin = prompt[:1] if prompt[0] == bos else []
-        prompt = begin + prompt[len(prompt) - longest + len(begin) :]
-    room = params.max_length - len(prompt)
-    if len(prompt) == len(row.prompt_ids) and row.length <= params.max_length:
-        return row
-    return TokenizedPair(
-        prompt_ids=prompt,
-        chosen_ids=row.chosen_ids[:room],
-        rejected_ids=row.rejected_ids[:room],
-        focal=row.focal[:room],
-        focal_chosen=row.focal_chosen[:room],
-        cut=sum(row.focal[room:]),
-        task_id=row.task_id,
-    )
-
-
-def _programs(pair: PreferencePair, spans: FocalSpans) -> tuple[tuple[str, tuple[Span, ...]], ...]:
-    return (pair.chosen, spans.chosen), (pair.rejected, spans.rejected)
+        programs = [
+            program
+            for pair, marked in batch
+            for program in ((pair.chosen, marked.chosen), (pair.rejected, marked.rejected))
+        ]
+        answers = _tokenize_answers(programs, form.answer, tokenizer)
+        for (pair, _), whole in zip(batch, prompts, strict=True):
+            (chosen, focal_chosen), (rejected, focal) = next(answers), next(answers)
+            surplus = max(len(whole) - form.max_prompt_length, 0)
+            begin = whole[:1] if surplus and whole[0] == tokenizer.bos_token_id else []
+            prompt = begin + whole[surplus + len(begin) :]
+            room = form.max_length - len(prompt)
+            yield TokenizedPair(
+                prompt_ids=prompt,
+                chosen_ids=chosen[:room],
+                rejected_ids=rejected[:room],
+                focal=focal[:room],
+                focal_chosen=focal_chosen[:room],
+                cut=[surplus, len(chosen[room:]), len(rejected[room:]), sum(focal[room:])],
+                task_id=pair.task_id,
+            )
 
 
 def _tokenize_prompts(prompts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[list[int]]:
@@ -184,25 +179,15 @@ def _tokenize_answers(
         yield [*ids, tokenizer.eos_token_id], [*mask_from_spans(offsets, moved), 0]
 
 
-def load_pairs(pairs: Path, spans: Path, tokenizer: PreTrainedTokenizerBase, params: PairForm) -> list[TokenizedPair]:
-    """All pairs that `stream_pairs` gives, in memory."""
-    return list(stream_pairs(pairs, spans, tokenizer, params))
-
-
 def stream_pairs(
-    pairs: Path, spans: Path, tokenizer: PreTrainedTokenizerBase, params: PairForm
+    pairs: Path, spans: Path, tokenizer: PreTrainedTokenizerBase, form: PairForm | TrainingParams
 ) -> Iterator[TokenizedPair]:
     """The pairs that have spans, tokenized.
 
     Raises:
         InputError: there is no pair, or `max_length` leaves no room for programs.
     """
-    if params.max_length <= params.max_prompt_length:
-        raise InputError(
-            f"params.yaml: training.max_length: {params.max_length} tokens leave no room for a program beside a prompt "
-            f"of up to training.max_prompt_length = {params.max_prompt_length}; raise the former or lower the latter"
-        )
-    rows = tokenize_pairs(join_spans(pairs, spans), tokenizer, params)
+    rows = tokenize_pairs(join_spans(pairs, spans), tokenizer, form)
     first = next(rows, None)
     if first is None:
         raise InputError(

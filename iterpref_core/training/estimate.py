@@ -21,11 +21,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForCausalLM, PreTrainedConfig
 
 from iterpref_core.config import TrainingParams
-from iterpref_core.errors import ConfigError
 from iterpref_core.objectives.objectives import Objective
 from iterpref_core.training.batches import PAD_TO_MULTIPLE_OF, Collator, flat_labels
 from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.label_head import add_label_head, batch_logps
+from iterpref_core.training.ranks import accumulation_steps
 from iterpref_core.training.settings import lora_config
 
 MARGIN = 0.1
@@ -95,12 +95,7 @@ def estimate_training(
     Raises:
         ConfigError: the batch cannot be split among the cards.
     """
-    at_once = params.micro_batch_size * gpus
-    if params.batch_size % at_once:
-        raise ConfigError(
-            f"params.yaml: training.batch_size: {params.batch_size} is no multiple of training.micro_batch_size = "
-            f"{params.micro_batch_size} on {gpus} GPUs; change one of them"
-        )
+    accumulation_steps(params, gpus)
     pairs, saved = len(rows), config.dtype if isinstance(config.dtype, torch.dtype) else torch.float32
     kept = params.lora_rank or params.weights == "saved"
     collate = Collator(objective, params.layout, 0, PAD_TO_MULTIPLE_OF)
@@ -109,8 +104,10 @@ def estimate_training(
     labels = flat_labels(batch)
     with torch.device("meta"):
         plain = AutoModelForCausalLM.from_config(config, dtype=saved if kept else torch.float32)
-        parameters = sum(weight.numel() for weight in plain.parameters())
-        layers = [sum(weight.nbytes for weight in layer.parameters()) for layer in _layers(plain)]
+        parameters = plain.num_parameters()
+        lists = [module for module in plain.modules() if isinstance(module, torch.nn.ModuleList)]
+        gathered = [*max(lists, key=len, default=[]), plain.get_output_embeddings()]  # at once: a layer, or the head
+        layers = [sum(weight.nbytes for weight in layer.parameters()) for layer in gathered]
         add_label_head(plain)
         if params.gradient_checkpointing:
             plain.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
@@ -122,10 +119,11 @@ def estimate_training(
         model.to_empty(device="cpu")
         plain.tie_weights()
         trained = [weight for weight in model.parameters() if weight.requires_grad]
-        gradients = sum(weight.nbytes for weight in trained)
-        state = sum(weight.nbytes for weight in model.parameters()) + 3 * gradients
-        inputs = {name: torch.empty(values.shape, dtype=values.dtype) for name, values in batch.items()}
-        targets = {name: torch.empty(values.shape, dtype=values.dtype) for name, values in labels.items()}
+        state = sum(weight.nbytes for weight in model.parameters()) + 3 * sum(weight.nbytes for weight in trained)
+        inputs, targets = (
+            {name: torch.empty(values.shape, dtype=values.dtype) for name, values in part.items()}
+            for part in (batch, labels)
+        )
         model.train()
         for weight in trained:  # gradients are counted as state; here each is a tensor for a moment
             weight.register_post_accumulate_grad_hook(_forget_gradient)
@@ -148,19 +146,13 @@ def estimate_training(
         steps=-(-pairs // params.batch_size) * params.epochs,
         state_bytes=state // gpus,
         batch_bytes=live.peak,
-        gathered_bytes=3 * max(layers, default=0) if gpus > 1 else 0,
+        gathered_bytes=3 * max(layers) if gpus > 1 else 0,
         flops=of_slot * pairs * (slots * params.epochs + reference),
     )
 
 
 def _forget_gradient(weight: torch.Tensor) -> None:
     weight.grad = None
-
-
-def _layers(model: Any) -> list[torch.nn.Module]:
-    """What is gathered at once where weights are sharded: the model's layers, and its head."""
-    lists = [module for module in model.modules() if isinstance(module, torch.nn.ModuleList)]
-    return [*max(lists, key=len, default=[]), model.get_output_embeddings()]
 
 
 def _scored(row: TokenizedPair) -> TokenizedPair:

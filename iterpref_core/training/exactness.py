@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from peft import PeftModel
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
 from iterpref_core.config import Layout
 from iterpref_core.errors import ConfigError, ModelError, first_line
@@ -57,11 +57,11 @@ def _nested(configs: Iterable[Any]) -> Iterator[Any]:
         yield from _nested([value for value in vars(config).values() if hasattr(value, "to_diff_dict")])
 
 
+@torch.no_grad()
 def check_exactness(
     policy: PreTrainedModel | PeftModel,
     layout: Layout,
     model: Any = None,
-    device: torch.device | None = None,
     dtype: torch.dtype | None = None,
 ) -> None:
     """Compare, in training mode, what training computes of a made-up pair with what the model's own logits say.
@@ -73,7 +73,6 @@ def check_exactness(
         policy: with or without adapters that change nothing yet; it gets a label head.
         layout: how pairs are laid out.
         model: the policy as it is prepared for training, where weights are sharded.
-        device: of the inputs; the policy's where it is whole.
         dtype: of matrix products; the policy's without autocast.
 
     Raises:
@@ -82,41 +81,42 @@ def check_exactness(
         ConfigError: a branch of the layout `fork` is not what it is in a row of its own.
     """
     switch_off_randomness(policy)
-    kind, was_training, called = policy.config.model_type, policy.training, policy if model is None else model
     policy.train()
+    called, config, kind = policy if model is None else model, policy.config, policy.config.model_type
+    where, precision = policy.device, dtype or policy.dtype
+    pair = _made_up_pair(config.get_text_config().vocab_size)
+    expected = _from_logits(called, pair, kind, where, precision)
+    add_label_head(policy.get_base_model() if isinstance(policy, PeftModel) else policy)
+    collate = Collator(OBJECTIVES["target-dpo"], layout, 0, PAD_TO_MULTIPLE_OF)
+    batch = {name: values.to(where) for name, values in collate([pair]).items()}
+    labels = flat_labels(batch)
     try:
-        with torch.no_grad():
-            pair = _made_up_pair(policy.config.get_text_config().vocab_size)
-            where, precision = device or policy.device, dtype or policy.dtype
-            expected = _from_logits(called, pair, kind, where, precision)
-            add_label_head(policy.get_base_model() if isinstance(policy, PeftModel) else policy)
-            _check_layout(called, pair, expected, layout, policy.config, where, precision)
-    finally:
-        policy.train(was_training)
-
-
-def check_adapters(model: PeftModel, layout: Layout) -> None:
-    """`check_exactness` of a model with fresh adapters, which change nothing until the first step.
-
-    Raises:
-        ConfigError: the model cannot be run with them, as where a router of experts is taken for a plain layer.
-    """
-    try:
-        check_exactness(model, layout)
-    except (ConfigError, ModelError) as error:
+        logps = batch_logps(called, batch, labels, config)
+    except _FAILURES as error:
         raise ConfigError(
-            f"params.yaml: training.lora_rank: with adapters this model cannot be trained: {error}, or set "
-            "training.lora_rank: 0 to train all weights"
+            f"params.yaml: training.layout: {layout}: {kind} cannot be run so ({first_line(error)}); "
+            + ("set training.layout: padded" if layout == "fork" else "train another model")
         ) from None
+    chosen, rejected = logps[labels["w_chosen"] > 0], logps[labels["w_rejected"] > 0]
+    trunk, branch = _difference(chosen, expected[0]), _difference(rejected, expected[1][_SHARED:])
+    if trunk > _scale(expected[0], precision):
+        raise ModelError(
+            f"{kind}: training's log-probabilities are not those of its logits, to which it does something that "
+            "training does not know; train another model"
+        )
+    if branch > max(_TOLERANCE.get(precision, _ROUNDING), _AS_THE_CONTROL * trunk):
+        raise ConfigError(
+            f"params.yaml: training.layout: {layout}: {kind} computes a branch otherwise than a row of its own, since "
+            "it takes its mask or its positions from elsewhere; set training.layout: padded"
+        )
 
 
 def _made_up_pair(vocabulary: int) -> TokenizedPair:
     """Token ids from the middle of the vocabulary, where no special token is."""
+    sizes = (_PROMPT, _SHARED, _REST, _DIFFERENT, _DIFFERENT)
     random = torch.Generator().manual_seed(0)
-    drawn = torch.randint(vocabulary // 4, vocabulary - vocabulary // 4, (40,), generator=random).tolist()
-    tokens = iter(drawn)
-    prompt, start, rest = ([next(tokens) for _ in range(size)] for size in (_PROMPT, _SHARED, _REST))
-    right, wrong = ([next(tokens) for _ in range(_DIFFERENT)] for _ in range(2))
+    drawn = torch.randint(vocabulary // 4, vocabulary - vocabulary // 4, (sum(sizes),), generator=random)
+    prompt, start, rest, right, wrong = (part.tolist() for part in drawn.split(sizes))
     size = _SHARED + _DIFFERENT + _REST
     focal = [0] * _SHARED + [1] * (_DIFFERENT + _REST)
     zeros = [0.0] * size
@@ -160,43 +160,9 @@ def _from_logits(
     return first, second
 
 
-def _check_layout(
-    model: Any,
-    pair: TokenizedPair,
-    expected: tuple[torch.Tensor, torch.Tensor],
-    layout: Layout,
-    config: PreTrainedConfig,
-    device: torch.device,
-    dtype: torch.dtype,
-) -> None:
-    kind = config.model_type
-    collate = Collator(OBJECTIVES["target-dpo"], layout, 0, PAD_TO_MULTIPLE_OF)
-    batch = {name: values.to(device) for name, values in collate([pair]).items()}
-    labels = flat_labels(batch)
-    try:
-        found = batch_logps(model, batch, labels, config)
-    except _FAILURES as error:
-        raise ConfigError(
-            f"params.yaml: training.layout: {layout}: {kind} cannot be run so ({first_line(error)}); "
-            + ("set training.layout: padded" if layout == "fork" else "train another model")
-        ) from None
-    chosen, rejected = found[labels["w_chosen"] > 0], found[labels["w_rejected"] > 0]
-    trunk, branch = _difference(chosen, expected[0]), _difference(rejected, expected[1][_SHARED:])
-    if trunk > _scale(expected[0], dtype):
-        raise ModelError(
-            f"{kind}: training's log-probabilities are not those of its logits, to which it does something that "
-            "training does not know; train another model"
-        )
-    if branch > max(_TOLERANCE.get(dtype, _ROUNDING), _AS_THE_CONTROL * trunk):
-        raise ConfigError(
-            f"params.yaml: training.layout: {layout}: {kind} computes a branch otherwise than a row of its own, since "
-            "it takes its mask or its positions from elsewhere; set training.layout: padded"
-        )
-
-
-def _difference(one: torch.Tensor, other: torch.Tensor) -> float:
+def _difference(first: torch.Tensor, second: torch.Tensor) -> float:
     """By the median: in half precision a token now and then takes another expert."""
-    return float((one - other).abs().median()) if len(one) else 0.0
+    return float((first - second).abs().median()) if len(first) else 0.0
 
 
 def _scale(values: torch.Tensor, dtype: torch.dtype) -> float:

@@ -5,10 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from huggingface_hub import ModelCard, try_to_load_from_cache
+from huggingface_hub.errors import HFValidationError
+from peft import AutoPeftModelForCausalLM
+from transformers import AutoTokenizer
 
-from iterpref_core.errors import ModelError
 from iterpref_core.inference.local.checkpoints import reading
 from iterpref_core.inference.local.model_lineage import read_lineage, write_lineage
+from iterpref_core.inference.local.tokenizers import load_tokenizer
+from iterpref_core.inference.local.weights import load_model
 from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from iterpref_core.storage.new_folder import new_folder
@@ -46,35 +51,17 @@ def export_model(model: Path, out: Path, card: str) -> dict[str, float | str]:
 
 
 def _load(model: Path) -> tuple[Any, Any]:
-    from iterpref_core.inference.local.tokenizers import load_tokenizer
-    from iterpref_core.inference.local.weights import load_model
-
     if not (model / "adapter_config.json").is_file():
         return load_model(model), load_tokenizer(model)
-    from peft import PeftConfig, PeftModel
-    from transformers import AutoTokenizer
-
-    with reading(model, "adapter_config.json"):
-        base = PeftConfig.from_pretrained(str(model)).base_model_name_or_path
-    if not base:
-        raise ModelError(f"{model}: adapter_config.json names no base model; add base_model_name_or_path")
-    try:
-        loaded = load_model(base)
-    except ModelError as error:
-        raise ModelError(f"{model}: base_model_name_or_path in its adapter_config.json: {error}") from None
     with reading(model, "adapters"):
-        merged = PeftModel.from_pretrained(loaded, str(model)).merge_and_unload()
-    if not (model / "tokenizer_config.json").is_file():
-        return merged, load_tokenizer(base)
-    with reading(model, "tokenizer"):
-        return merged, AutoTokenizer.from_pretrained(str(model), trust_remote_code=False)
+        adapted = AutoPeftModelForCausalLM.from_pretrained(str(model))
+        beside = (model / "tokenizer_config.json").is_file()
+        named = str(model) if beside else adapted.peft_config["default"].base_model_name_or_path
+        return adapted.merge_and_unload(), AutoTokenizer.from_pretrained(named)
 
 
 def find_license(base: str) -> str | None:
     """The license that a model's own card names, from its folder or the hub's cache; None where none is known."""
-    from huggingface_hub import ModelCard, try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
-
     try:
         card = Path(base) / CARD if Path(base).is_dir() else try_to_load_from_cache(base, CARD)
         if not isinstance(card, str | Path) or not Path(card).is_file():

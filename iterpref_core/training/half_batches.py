@@ -1,9 +1,29 @@
 """Half batches: the order of pairs whose objective treats one half of every batch differently."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from random import Random
 
 from torch.utils.data import Sampler
+
+from iterpref_core.training.dataset import TokenizedPair
+
+
+class BothHalves(Sequence[TokenizedPair]):
+    """Every pair twice: for the half of a batch that counts whole programs, then for that of error regions.
+
+    `AlternatingSampler` draws one of the two.
+    """
+
+    def __init__(self, rows: Sequence[TokenizedPair]) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return 2 * len(self._rows)
+
+    def __getitem__(self, index: int) -> TokenizedPair:  # type: ignore[override]  # no slices of it are taken
+        half, place = divmod(index, len(self._rows))
+        return replace(self._rows[place], half=half)
 
 
 class AlternatingSampler(Sampler[int]):

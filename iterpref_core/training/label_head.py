@@ -66,8 +66,12 @@ def decoder_of(model: PreTrainedModel) -> torch.nn.Module:
     return model.get_submodule("model") if base is model else base  # Llama4ForCausalLM misnames its own part
 
 
-class _LabelLogps(torch.autograd.Function):
-    """log softmax(transform(hidden @ weight.T + bias))[targets], chunk by chunk of the vocabulary."""
+class LabelLogps(torch.autograd.Function):
+    """log softmax(transform(hidden @ weight.T + bias))[targets], chunk by chunk of the vocabulary.
+
+    Shapes: hidden (M, H), weight (V, H), bias (V,) or None, targets (M,) token ids. The result is (M,), in nats and at
+    least float32, whatever autocast says.
+    """
 
     @staticmethod
     def forward(
@@ -78,7 +82,7 @@ class _LabelLogps(torch.autograd.Function):
         targets: torch.Tensor,
         transform: LogitTransform,
     ) -> torch.Tensor:
-        """Shapes: hidden (M, H), weight (V, H), bias (V,), targets (M,); the result (M,), at least float32."""
+        """Keeps one log-sum-exp for each label."""
         kind = hidden.device.type
         if torch.is_autocast_enabled(kind):
             hidden = hidden.to(torch.get_autocast_dtype(kind))
@@ -139,28 +143,6 @@ def _chunk_logits(
     return transform.apply(raw.to(torch.promote_types(hidden.dtype, torch.float32))), part
 
 
-def label_logps(
-    hidden: torch.Tensor,
-    weight: torch.Tensor,
-    bias: torch.Tensor | None,
-    targets: torch.Tensor,
-    transform: LogitTransform = LogitTransform(),
-) -> torch.Tensor:
-    """Log-probability of each target, without the logits of all.
-
-    Args:
-        hidden: (M, H) hidden states.
-        weight: (V, H) of the output head.
-        bias: (V,), if it has one.
-        targets: (M,) token ids.
-        transform: what the model does to the head's output.
-
-    Returns:
-        (M,), nats, at least float32, whatever autocast says.
-    """
-    return _LabelLogps.apply(hidden, weight, bias, targets, transform)  # type: ignore[no-any-return]
-
-
 def batch_logps(model: Any, batch: Batch, labels: Batch, config: PreTrainedConfig) -> torch.Tensor:
     """Log-probability of each of a batch's labels, (M,).
 
@@ -207,7 +189,8 @@ def add_label_head(model: PreTrainedModel) -> None:
     def head_forward(self: torch.nn.Linear, hidden: torch.Tensor, targets: torch.Tensor | None = None) -> torch.Tensor:
         if targets is None:
             return linear(hidden, self.weight, self.bias)
-        return label_logps(hidden, self.weight, self.bias, targets, transform)
+        logps: torch.Tensor = LabelLogps.apply(hidden, self.weight, self.bias, targets, transform)
+        return logps
 
     plain.forward = MethodType(head_forward, plain)  # type: ignore[method-assign]
 

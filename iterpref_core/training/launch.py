@@ -48,7 +48,7 @@ def launch_training(
     command += [part for name, value in options.items() for part in (f"--{name}", str(value))]
     command += [part for key, value in parameters.items() for part in ("--set", f"{key}={json.dumps(value)}")]
     curve.unlink(missing_ok=True)
-    told, message, refused = set[tuple[str, str]](), "", False
+    known, message, refused = set[tuple[str, str]](), "", False
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8") as printed,
         subprocess.Popen(command, stdout=printed, stderr=subprocess.PIPE, text=True) as child,
@@ -60,7 +60,7 @@ def launch_training(
                 refused |= "exitcode  : 2 " in line  # of the first process that failed, in the launcher's account
                 if not message:
                     print(line, end="", file=sys.stderr)
-                _tell(curve, told, on_log)
+                _tell(curve, known, on_log)
         except BaseException:
             child.terminate()
             raise
@@ -70,21 +70,21 @@ def launch_training(
                 or f"`accelerate launch` ended with exit code {child.returncode}: what it printed is above. "
                 "Run again to continue from the last checkpoint"
             )
-        _tell(curve, told, on_log)
+        _tell(curve, known, on_log)
         printed.seek(0)
         text = printed.read()
     result: dict[str, float] = json.loads(text[text.index("{") :])
     return result
 
 
-def _tell(curve: Path, told: set[tuple[str, str]], on_log: Callable[[dict[str, float], int], None] | None) -> None:
+def _tell(curve: Path, known: set[tuple[str, str]], on_log: Callable[[dict[str, float], int], None] | None) -> None:
     """Tell what the curve has by now and had not before."""
     if on_log is None or not curve.exists():
         return
     with curve.open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
             step = row.pop("step")
-            new = {name: float(value) for name, value in row.items() if value and (step, name) not in told}
+            new = {name: float(value) for name, value in row.items() if value and (step, name) not in known}
             if new:
                 on_log(new, int(step))
-                told |= {(step, name) for name in new}
+                known |= {(step, name) for name in new}

@@ -5,36 +5,39 @@ A process holds what it looks at; the operating system keeps the pages, once for
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, overload
+from random import Random
 
+import numpy as np
 import tokenizers
 import transformers
-from datasets import Dataset, Features, List, Value, concatenate_datasets
+from datasets import Dataset, Features, List, Value
 from datasets.arrow_writer import ArrowWriter
 from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import TrainingParams
+from iterpref_core.errors import ConfigError
 from iterpref_core.progress import show_progress
+from iterpref_core.records import problem_of
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import parse_lines
 from iterpref_core.storage.make_once import make_once
 from iterpref_core.training.checks import PairChecks
-from iterpref_core.training.dataset import TokenizedPair, count_without_spans, ids_as_bytes, stream_pairs
+from iterpref_core.training.dataset import TokenizedPair, count_without_spans, stream_pairs
 
-ROWS = 64
-"""Rows read or written at once."""
+_ROWS = 64
+"""Rows written at once."""
 
 _MADE_BY = ("iterpref_core.inference", "iterpref_core.training")
-_PAIRS, _CHECKS, _TOKENS = "pairs.arrow", "checks.npz", "tokens.sha256"
+_PAIRS, _CHECKS = "pairs.arrow", "checks.npz"
 _FEATURES = Features(
     {name: List(Value("int32")) for name in ("prompt_ids", "chosen_ids", "rejected_ids")}
     | {name: List(Value("int8")) for name in ("focal", "focal_chosen")}
-    | {"cut": Value("int64"), "task_id": Value("string")}
+    | {"cut": List(Value("int32")), "task_id": Value("string")}
 )
 
 
@@ -42,62 +45,34 @@ class PairTable(Sequence[TokenizedPair]):
     """Tokenized pairs on disk.
 
     Attributes:
-        dataset: their columns, the fields of `TokenizedPair`.
         checks: of all pairs, counted as they were written.
-        tokens: a digest of all token ids, without the masks.
+        task_ids: of all pairs.
+        totals: (2 pairs,) tokens of each chosen program, then of each rejected one, with its prompt.
+        starts: (2 pairs + 1,) where these programs begin in the reference.
+        reference: log-probabilities as `reference_logps` gives them, which rows have from then on.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.dataset = Dataset.from_file(str(folder / _PAIRS))
+        self._rows = Dataset.from_file(str(folder / _PAIRS))
         self.checks = PairChecks.load(folder / _CHECKS)
-        self.tokens = (folder / _TOKENS).read_text(encoding="utf-8")
-
-    def join(self, reference: Dataset) -> None:
-        """Add the columns of `reference_logps` to the rows, from now on."""
-        self.dataset = concatenate_datasets([self.dataset, reference], axis=1)
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    @overload
-    def __getitem__(self, index: int) -> TokenizedPair: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[TokenizedPair]: ...
-    def __getitem__(self, index: int | slice) -> TokenizedPair | list[TokenizedPair]:
-        if isinstance(index, slice):
-            return list(_rows(self.dataset[index]))
-        return TokenizedPair(**self.dataset[index])
-
-    @property
-    def task_ids(self) -> Iterator[str]:
-        """Those of all pairs, without reading their tokens."""
-        for batch in self.dataset.select_columns("task_id").iter(1000):
-            yield from batch["task_id"]
-
-    def __iter__(self) -> Iterator[TokenizedPair]:
-        for batch in self.dataset.iter(ROWS):
-            yield from _rows(batch)
-
-
-class BothHalves(Sequence[TokenizedPair]):
-    """Every pair twice: for the half of a batch that counts whole programs, then for that of error regions.
-
-    `half_batches.AlternatingSampler` draws one of the two.
-    """
-
-    def __init__(self, rows: Sequence[TokenizedPair]) -> None:
-        self._rows = rows
+        self.task_ids: list[str] = self._rows.data["task_id"].to_pylist()
+        lengths = np.concatenate([self.checks["chosen"], self.checks["rejected"]])
+        self.totals = np.tile(self.checks["prompt"], 2) + lengths
+        self.starts = np.concatenate([[0], np.cumsum(lengths)])
+        self.reference: np.ndarray | None = None
 
     def __len__(self) -> int:
-        return 2 * len(self._rows)
+        return len(self._rows)
 
     def __getitem__(self, index: int) -> TokenizedPair:  # type: ignore[override]  # no slices of it are taken
-        half, place = divmod(index, len(self._rows))
-        return replace(self._rows[place], half=half)
-
-
-def _rows(columns: Mapping[str, Sequence[Any]]) -> Iterator[TokenizedPair]:
-    return (TokenizedPair(**dict(zip(columns, values, strict=True))) for values in zip(*columns.values(), strict=True))
+        row = TokenizedPair(**self._rows[index])
+        if self.reference is None:
+            return row
+        chosen, rejected = (
+            self.reference[self.starts[program] : self.starts[program + 1]].tolist()
+            for program in (index, len(self) + index)
+        )
+        return replace(row, ref_chosen=chosen, ref_rejected=rejected)
 
 
 def open_pair_table(
@@ -128,34 +103,52 @@ def open_pair_table(
     key = hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:32]
 
     def make(partial: Path) -> None:
+        partial.mkdir()
+        checks = PairChecks(count_without_spans(pairs, spans))
         rows = stream_pairs(pairs, spans, tokenizer, params)
-        checks = PairChecks(tokenizer.eos_token_id, count_without_spans(pairs, spans))
-        with show_progress("tokenize", sum(1 for _ in parse_lines(spans)), unit="pairs") as advance:
-            write_pair_table(rows, partial, checks, advance)
+        with (
+            show_progress("tokenize", sum(1 for _ in parse_lines(spans)), unit="pairs") as advance,
+            ArrowWriter(features=_FEATURES, path=str(partial / _PAIRS)) as writer,
+        ):
+            while batch := list(islice(rows, _ROWS)):
+                for row in batch:
+                    checks.add(row)
+                writer.write_batch({name: [getattr(row, name) for row in batch] for name in _FEATURES})
+                advance(len(batch))
+            writer.finalize()
+        checks.save(partial / _CHECKS)
 
     return PairTable(make_once(folder / key, make))
 
 
-def write_pair_table(
-    rows: Iterable[TokenizedPair], folder: Path, checks: PairChecks, advance: Callable[[int], None]
-) -> None:
-    """Write a table, and look at every pair on its way.
+def held_out(task_ids: Sequence[str], params: TrainingParams, processes: int) -> list[bool]:
+    """For every pair whether it is kept from training.
+
+    Each problem is drawn by itself, from the seed and its `task_id`: it stays on its side when others come or go, and
+    further pairs of it (`pairs.rejected: all`), which have its chosen program, are on the same.
 
     Args:
-        rows: the tokenized pairs.
-        folder: is made.
-        checks: count every pair.
-        advance: told how many more are written.
+        task_ids: of all pairs.
+        params: `validation_share`, `seed`, and `select`, which needs pairs to choose by.
+        processes: how many score them; each needs a pair.
+
+    Raises:
+        ConfigError: there is nothing to choose by, or nothing left to train on.
     """
-    folder.mkdir(parents=True)
-    tokens, waiting = hashlib.sha256(), iter(rows)
-    with ArrowWriter(features=_FEATURES, path=str(folder / _PAIRS)) as writer:
-        while batch := list(islice(waiting, ROWS)):
-            for row in batch:
-                checks.add(row, row)
-                tokens.update(ids_as_bytes(row.prompt_ids, row.chosen_ids, row.rejected_ids))
-            writer.write_batch({name: [getattr(row, name) for row in batch] for name in _FEATURES})
-            advance(len(batch))
-        writer.finalize()
-    checks.save(folder / _CHECKS)
-    (folder / _TOKENS).write_text(tokens.hexdigest(), encoding="utf-8")
+    share = params.validation_share
+    if not share:
+        if params.select == "best":
+            raise ConfigError(
+                "params.yaml: training.select: best needs pairs to choose by; set training.validation_share, "
+                "such as 0.05"
+            )
+        return [False] * len(task_ids)
+    known = set(task_ids)
+    problems = [name if (name := problem_of(task_id)) in known else task_id for task_id in task_ids]
+    held = [Random(f"{params.seed}/{problem}").random() < share for problem in problems]
+    if not processes <= sum(held) < len(held):
+        raise ConfigError(
+            f"params.yaml: training.validation_share: {share:g} of {len(held)} pairs keeps {sum(held)} from training; "
+            f"it must keep at least {processes} and leave one; change it"
+        )
+    return held

@@ -18,11 +18,6 @@ def is_launched() -> bool:
     return "LOCAL_RANK" in os.environ or int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
-def is_main_process() -> bool:
-    """Whether this process speaks and writes for all of them."""
-    return int(os.environ.get("RANK", "0")) == 0
-
-
 def join_processes() -> PartialState:
     """Meet the other processes, if there are any."""
     if is_launched():

@@ -1,33 +1,30 @@
 """Reference log-probabilities: per token, computed once, shared by all objectives.
 
 Whatever tokens an objective weighs, its reference term is a weighted sum of these. They are kept outside of DVC's
-outputs under a key of everything that decides them (model, token ids, precision), in a memory-mapped Arrow file that
-all processes and objectives share. The model before training scores them as it is prepared for training, sharded or
+outputs under a key of everything that decides them (model, token ids, precision), in a memory-mapped array that all
+processes and objectives share. The model before training scores them as it is prepared for training, sharded or
 not: no process holds a whole copy besides.
 """
 
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import PartialState
-from datasets import Dataset, Features, List, Value
-from datasets.arrow_writer import ArrowWriter
+from accelerate.utils import gather_object
 from filelock import FileLock
 
 from iterpref_core.inference.local.model_lineage import training_versions
 from iterpref_core.progress import show_progress
 from iterpref_core.storage.code_digest import code_digest
-from iterpref_core.training.dataset import TokenizedPair
-
-_FEATURES = Features({f"ref_{side}": List(Value("float32")) for side in ("chosen", "rejected")})
-_ROWS = 256
+from iterpref_core.training.pair_table import PairTable
 
 Program = tuple[list[int], list[int]]
 """Prompt ids, completion ids."""
@@ -45,15 +42,14 @@ def reference_path(cache: Path, tokens: str, fingerprint: str, weights: torch.dt
     """
     code = code_digest("iterpref_core.inference", "iterpref_core.training")
     decisive = [tokens, fingerprint, str(weights), bf16, code, training_versions()]
-    return cache / f"{hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:32]}.arrow"
+    return cache / f"{hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:32]}.npy"
 
 
-def reference_logps(
-    model: Any, rows: Sequence[TokenizedPair], path: Path, *, batch_size: int, processes: PartialState
-) -> Dataset:
-    """The log-probabilities on disk, as columns; computed unless they are there.
+def reference_logps(model: Any, rows: PairTable, path: Path, *, batch_size: int, processes: PartialState) -> np.ndarray:
+    """The log-probabilities on disk, (tokens,) of all chosen programs and then all rejected; computed if not there.
 
-    A lock makes objectives that train at the same time compute them once. Several processes each score their share.
+    A lock makes objectives that train at the same time compute them once. Several processes each score their share,
+    and the main process writes.
 
     Args:
         model: before training, with a label head, as it is prepared for training in this process.
@@ -62,106 +58,70 @@ def reference_logps(
         batch_size: sequences scored at once.
         processes: those that train together.
     """
+
+    def program(number: int) -> Program:
+        rejected, place = divmod(number, len(rows))
+        row = rows[place]
+        return row.prompt_ids, row.rejected_ids if rejected else row.chosen_ids
+
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock") if processes.is_main_process else nullcontext():
         processes.wait_for_everyone()  # whoever waits here finds what the lock's last holder wrote
         if not path.exists():
-            programs = _Programs(rows)
-            starts = np.concatenate([[0], np.cumsum(programs.lengths)])
-            share = np.memmap(_share(path, processes.process_index), np.float32, "w+", shape=int(starts[-1]))
-            for index, score in score_programs(model, programs, programs.totals, batch_size, processes):
-                share[starts[index] : starts[index + 1]] = score.numpy()
-            share.flush()
-            processes.wait_for_everyone()
+            partial, starts = path.with_suffix(".partial"), rows.starts
             if processes.is_main_process:
-                _merge(path, starts, processes.num_processes)
+                scores = np.lib.format.open_memmap(partial, "w+", np.float32, (int(starts[-1]),))
+            for batch in score_programs(model, program, rows.totals, batch_size, processes):
+                for number, score in gather_object(batch):
+                    if processes.is_main_process:
+                        scores[starts[number] : starts[number + 1]] = score
+            if processes.is_main_process:
+                scores.flush()
+                partial.replace(path)
             processes.wait_for_everyone()
-    return Dataset.from_file(str(path))
-
-
-class _Programs(Sequence[Program]):
-    """All chosen programs, then all rejected ones, read when they are asked for; with their lengths in tokens."""
-
-    def __init__(self, rows: Sequence[TokenizedPair]) -> None:
-        self._rows = rows
-        sizes = ((len(row.prompt_ids), len(row.chosen_ids), len(row.rejected_ids)) for row in rows)
-        prompts, chosen, rejected = np.fromiter((size for own in sizes for size in own), np.int64).reshape(-1, 3).T
-        self.lengths = np.concatenate([chosen, rejected])
-        self.totals = np.concatenate([prompts, prompts]) + self.lengths
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def __getitem__(self, index: int) -> Program:  # type: ignore[override]  # no slices of it are taken
-        rejected, place = divmod(index, len(self._rows))
-        row = self._rows[place]
-        return row.prompt_ids, row.rejected_ids if rejected else row.chosen_ids
-
-
-def _share(path: Path, process: int) -> Path:
-    return path.with_suffix(f".{process}.share")
-
-
-def _merge(path: Path, starts: np.ndarray, processes: int) -> None:
-    """Put the shares of all processes together, each of which has its own programs in their places."""
-    paths = [_share(path, process) for process in range(processes)]
-    shares = [np.memmap(share, np.float32, "r") for share in paths]
-    pairs = len(starts) // 2
-
-    def scores(number: int) -> np.ndarray:
-        return shares[number % processes][starts[number] : starts[number + 1]]
-
-    temporary = path.with_suffix(".tmp")
-    with ArrowWriter(features=_FEATURES, path=str(temporary)) as writer:
-        for start in range(0, pairs, _ROWS):
-            places = range(start, min(start + _ROWS, pairs))
-            both = ([scores(side * pairs + place) for place in places] for side in range(2))
-            writer.write_batch(dict(zip(_FEATURES, both, strict=True)))
-        writer.finalize()
-    temporary.replace(path)
-    for share in paths:
-        share.unlink()
+    logps: np.ndarray = np.load(path, mmap_mode="r")
+    return logps
 
 
 @torch.no_grad()  # and not inference mode, in which sharded weights cannot be gathered
 def score_programs(
     model: Any,
-    programs: Sequence[Program],
+    program: Callable[[int], Program],
     totals: np.ndarray,
     batch_size: int,
     processes: PartialState | None = None,
-) -> Iterator[tuple[int, torch.Tensor]]:
+) -> Iterator[list[tuple[int, np.ndarray]]]:
     """Log-probability of every completion token given all before it.
 
     Args:
         model: a causal language model with a label head.
-        programs: prompt ids and completion ids.
+        program: prompt ids and completion ids of each, by its number.
         totals: (programs,) tokens of each with its prompt; similar lengths go together, the shortest first.
         batch_size: sequences scored at once.
         processes: score every n-th program each, in as many forward passes each; None for one process.
 
     Yields:
-        Index of a program, and a float32 tensor as long as its completion, nats.
+        For each pass the numbers of its programs, each with float32 nats, as many as its completion has tokens.
     """
     model.eval()
     rank, world = (processes.process_index, processes.num_processes) if processes else (0, 1)
-    own = np.arange(len(programs))[rank::world]
-    order = own[np.argsort(totals[own], kind="stable")]
-    passes = math.ceil(math.ceil(len(programs) / world) / batch_size)
+    share = np.arange(len(totals))[rank::world]
+    order = share[np.argsort(totals[share], kind="stable")]
+    passes = math.ceil(math.ceil(len(totals) / world) / batch_size)
     with show_progress("reference log-probabilities", len(order), unit="programs") as advance:
-        for number in range(passes):
-            batch = order[number * batch_size : (number + 1) * batch_size].tolist()
+        for turn in range(passes):
+            batch = order[turn * batch_size : (turn + 1) * batch_size].tolist()
             # A process that is done takes part in the others' passes, where weights are sharded.
-            scores = score_batch(model, [programs[index] for index in batch or [0]])
-            yield from zip(batch, scores, strict=False)
+            scores = score_batch(model, [program(number) for number in batch or [0]])
+            yield [(number, score.numpy()) for number, score in zip(batch, scores, strict=False)]
             advance(len(batch))
 
 
 def score_sequences(model: Any, programs: Sequence[Program], *, batch_size: int) -> list[torch.Tensor]:
     """The same of all programs, in their order, under a model in this process."""
     totals = np.array([len(prompt) + len(completion) for prompt, completion in programs], dtype=np.int64)
-    scores = dict(score_programs(model, programs, totals, batch_size))
-    return [scores[index] for index in range(len(programs))]
+    scores = dict(chain.from_iterable(score_programs(model, programs.__getitem__, totals, batch_size)))
+    return [torch.from_numpy(scores[number]) for number in range(len(programs))]
 
 
 @torch.no_grad()
@@ -176,7 +136,7 @@ def score_batch(model: Any, batch: Sequence[Program]) -> list[torch.Tensor]:
         [number * ids.shape[1] + place for place in range(max(len(prompt), 1), len(prompt) + len(completion))]
         for number, (prompt, completion) in enumerate(batch)
     ]
-    slots = torch.tensor([place for own in places for place in own], dtype=torch.long, device=device)
+    slots = torch.tensor([place for row_places in places for place in row_places], dtype=torch.long, device=device)
     logps = model(
         input_ids=ids,
         attention_mask=(torch.arange(ids.shape[1], device=device) < lengths[:, None]).long(),
@@ -186,5 +146,5 @@ def score_batch(model: Any, batch: Sequence[Program]) -> list[torch.Tensor]:
     )
     return [
         torch.nn.functional.pad(score, (len(completion) - len(score), 0))
-        for score, (_, completion) in zip(logps.cpu().split([len(own) for own in places]), batch, strict=True)
+        for score, (_, completion) in zip(logps.cpu().split(list(map(len, places))), batch, strict=True)
     ]

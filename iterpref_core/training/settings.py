@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig
-from trl import DPOConfig
+from transformers import TrainingArguments
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.objectives.objectives import Objective
@@ -14,7 +14,7 @@ _POINTS, _SAVES = 20, 8
 
 def training_arguments(
     params: TrainingParams, objective: Objective, accumulation: int, pairs: int, folder: Path
-) -> DPOConfig:
+) -> TrainingArguments:
     """What the trainer is told.
 
     Args:
@@ -26,10 +26,9 @@ def training_arguments(
     """
     steps = max(1, -(-pairs // params.batch_size) * params.epochs)
     log_every = max(1, steps // _POINTS)
-    every = log_every * max(1, steps // (_SAVES * log_every))  # no logged mean covers steps of two runs
-    return DPOConfig(
+    save_every = log_every * max(1, steps // (_SAVES * log_every))  # no logged mean covers steps of two runs
+    return TrainingArguments(
         output_dir=str(folder),
-        beta=params.beta,
         learning_rate=objective.learning_rate,
         num_train_epochs=params.epochs,
         per_device_train_batch_size=params.micro_batch_size,
@@ -43,10 +42,10 @@ def training_arguments(
         data_seed=params.seed,
         logging_steps=log_every,
         save_strategy="steps",
-        save_steps=every,
+        save_steps=save_every,
         save_total_limit=2,
         eval_strategy="steps" if params.validation_share else "no",
-        eval_steps=every,
+        eval_steps=save_every,
         per_device_eval_batch_size=params.micro_batch_size,
         metric_for_best_model="loss" if params.select == "best" else None,
         greater_is_better=False if params.select == "best" else None,

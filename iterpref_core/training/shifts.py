@@ -1,9 +1,9 @@
 """Log-probability shifts: what training did to every token of a pair."""
 
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
@@ -13,10 +13,10 @@ from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.inference.local.weights import load_model
 from iterpref_core.inference.prompts import render_answer
 from iterpref_core.records import FocalSpans, PairShifts, PreferencePair, Span, TokenShift
-from iterpref_core.training.dataset import TokenizedPair, tokenize_pair
+from iterpref_core.training.dataset import tokenize_pair
 from iterpref_core.training.label_head import add_label_head
 from iterpref_core.training.reference import score_sequences
-from iterpref_core.training.tokenized_programs import encode_program
+from iterpref_core.training.tokenized_programs import encode_programs
 
 NOTHING_MARKED = FocalSpans(task_id="", method="", rejected=(), chosen=())
 """Scores do not depend on what is marked."""
@@ -47,13 +47,13 @@ def score_shifts(
     Raises:
         ModelError: a model is not there, or the two cut the programs into different tokens.
     """
-    tokenizer, other = load_tokenizer(before, prompt), load_tokenizer(after, prompt)
+    tokenizer, trained_tokenizer = load_tokenizer(before, prompt), load_tokenizer(after, prompt)
     rows = [tokenize_pair(pair, NOTHING_MARKED, tokenizer, params) for pair in pairs]
-    if any(tokenize_pair(pair, NOTHING_MARKED, other, params) != row for pair, row in zip(pairs, rows, strict=True)):
+    if rows != [tokenize_pair(pair, NOTHING_MARKED, trained_tokenizer, params) for pair in pairs]:
         raise ModelError(
             f"{after}: its tokens of these pairs are not those of {before}; give the model that was trained from it"
         )
-    sequences = list(chain.from_iterable(_programs(row) for row in rows))
+    sequences = [(row.prompt_ids, ids) for row in rows for ids in (row.chosen_ids, row.rejected_ids)]
     old, new = (_score(model, sequences, batch_size) for model in (before, after))
     scored = zip(old, new, strict=True)
     return [
@@ -66,10 +66,6 @@ def score_shifts(
     ]
 
 
-def _programs(row: TokenizedPair) -> tuple[tuple[list[int], list[int]], tuple[list[int], list[int]]]:
-    return (row.prompt_ids, row.chosen_ids), (row.prompt_ids, row.rejected_ids)
-
-
 def _score(model: Path | str, sequences: list[tuple[list[int], list[int]]], batch_size: int) -> list[torch.Tensor]:
     loaded = load_model(model).float().to("cuda" if torch.cuda.is_available() else "cpu")
     add_label_head(loaded)
@@ -79,13 +75,10 @@ def _score(model: Path | str, sequences: list[tuple[list[int], list[int]]], batc
 def _places(tokenizer: PreTrainedTokenizerBase, program: str, style: AnswerStyle) -> list[Span]:
     """Where each token of the answer is in the program; what stands around the program has no characters there."""
     answer, begin = render_answer(program, style)
-    _, offsets = encode_program(tokenizer, answer)
-    ends = [*offsets, (len(answer), len(answer))]
-    return [(_clip(start - begin, program), _clip(end - begin, program)) for start, end in ends]
-
-
-def _clip(place: int, program: str) -> int:
-    return min(max(place, 0), len(program))
+    _, offsets = next(encode_programs(tokenizer, [answer]))
+    edges = np.array([*offsets, (len(answer), len(answer))]) - begin
+    places: list[Span] = edges.clip(0, len(program)).tolist()
+    return places
 
 
 def _shifts(places: list[Span], before: torch.Tensor, after: torch.Tensor) -> tuple[TokenShift, ...]:

@@ -1,4 +1,4 @@
-"""Tokenized programs: token ids, each with the characters it stands for.
+"""Tokenized programs: token ids, each with the characters it stands for, and masks from spans of characters.
 
 A program continues its prompt, and its mask is decided by characters. Tokenizers, left to themselves, respect neither:
 
@@ -12,20 +12,16 @@ A program continues its prompt, and its mask is decided by characters. Tokenizer
 import json
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import groupby
+from itertools import chain, groupby
 from operator import eq
 from typing import Any
 
+import numpy as np
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.errors import ModelError
 from iterpref_core.records import Span
-
-
-def encode_program(tokenizer: PreTrainedTokenizerBase, program: str) -> tuple[list[int], list[Span]]:
-    """One program's tokens, as `encode_programs` gives them."""
-    return next(encode_programs(tokenizer, [program]))
 
 
 def encode_programs(
@@ -41,7 +37,9 @@ def encode_programs(
     """
     encodings = _continuing(tokenizer).encode_batch(programs, add_special_tokens=False)
     for encoding, program in zip(encodings, programs, strict=True):
-        yield encoding.ids, _own_characters(encoding.offsets, program)
+        offsets = encoding.offsets
+        repeated = any(map(eq, offsets, offsets[1:]))
+        yield encoding.ids, list(_own_characters(offsets, program)) if repeated else offsets
 
 
 @lru_cache(maxsize=2)
@@ -52,10 +50,8 @@ def _continuing(tokenizer: PreTrainedTokenizerBase) -> Tokenizer:
             f"{tokenizer.name_or_path}: this tokenizer gives no character offsets; "
             "convert it to a fast tokenizer (tokenizer.json)"
         )
-    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    state = json.loads(tokenizer.backend_tokenizer.to_str(), object_hook=_adding_nothing)
     state["post_processor"] = None  # trims offsets, and adds what opens or closes a text
-    for part in ("normalizer", "pre_tokenizer"):
-        state[part] = next(iter(_adding_nothing([state[part]])), None)
     engine = Tokenizer.from_str(json.dumps(state))
     engine.no_truncation()
     engine.no_padding()
@@ -63,31 +59,16 @@ def _continuing(tokenizer: PreTrainedTokenizerBase) -> Tokenizer:
     return engine
 
 
-def _adding_nothing(steps: list[Any]) -> list[Any]:
-    """Steps of a tokenizer.json, and those inside of them, without the blank that some put before a text."""
-    changed = []
-    for step in steps:
-        if not isinstance(step, dict):
-            changed.append(step)
-        elif step.get("type") != "Prepend":
-            never = {"add_prefix_space": False, "prepend_scheme": "never"}
-            changed.append(
-                {
-                    key: _adding_nothing(value) if isinstance(value, list) else never.get(key, value)
-                    for key, value in step.items()
-                }
-            )
-    return changed
+def _adding_nothing(part: dict[str, Any]) -> dict[str, Any]:
+    """A part of a tokenizer.json without the blank that some put before a text."""
+    if part.get("type") == "Prepend":
+        return {"type": "Sequence", "normalizers": []}
+    never = {"add_prefix_space": False, "prepend_scheme": "never"}
+    return part | {name: value for name, value in never.items() if "type" in part and name in part}
 
 
-def _own_characters(offsets: list[Span], text: str) -> list[Span]:
+def _own_characters(offsets: Sequence[Span], text: str) -> Iterator[Span]:
     """Where tokens of the same characters are as many as their UTF-8 bytes, each is one byte: of one character."""
-    if not any(map(eq, offsets, offsets[1:])):
-        return offsets
-    return list(_shared_out(offsets, text))
-
-
-def _shared_out(offsets: Sequence[Span], text: str) -> Iterator[Span]:
     for (start, end), run in groupby(offsets):
         tokens = len(list(run))
         owners = [place for place in range(start, end) for _ in text[place].encode()]
@@ -95,3 +76,26 @@ def _shared_out(offsets: Sequence[Span], text: str) -> Iterator[Span]:
             yield from ((place, place + 1) for place in owners)
         else:
             yield from [(start, end)] * tokens
+
+
+def mask_from_spans(offsets: Sequence[Span], spans: Sequence[Span]) -> list[int]:
+    """Mark the tokens that share at least one character with a span.
+
+    A token that straddles the edge of a span is marked: the model chose the wrong character by choosing that token.
+
+    Args:
+        offsets: for each token its [start, end) in the text.
+        spans: [start, end) character ranges, in any order; they may overlap or be empty.
+
+    Returns:
+        1 for marked tokens, else 0; as long as `offsets`.
+
+    >>> mask_from_spans([(0, 3), (3, 5), (5, 9)], [(4, 6)])
+    [0, 1, 1]
+    """
+    starts, ends = np.fromiter(chain.from_iterable(offsets), np.int64, 2 * len(offsets)).reshape(-1, 2).T
+    marks = np.zeros(len(offsets), dtype=bool)
+    for first, last in spans:
+        marks |= (starts < last) & (first < ends) & (starts < ends) & (first < last)
+    mask: list[int] = marks.astype(int).tolist()
+    return mask

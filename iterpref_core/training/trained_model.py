@@ -1,21 +1,24 @@
-"""Trained model and its curve, as training leaves them: a plain checkpoint, whatever it was trained with."""
+"""Trained model and its curve: a plain checkpoint, whatever it was trained with, and what training tells as it goes."""
 
 import csv
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import PeftModel, get_peft_model
-from transformers import PreTrainedModel, Trainer
+from transformers import PreTrainedModel, Trainer, TrainerCallback
 from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
 from iterpref_core.errors import InputError
 from iterpref_core.inference.local.model_lineage import read_lineage, write_lineage
 from iterpref_core.inference.local.weights import load_model
+from iterpref_core.progress import show_progress
 from iterpref_core.records import ModelLineage
 from iterpref_core.storage.jsonl import atomic_writer
+from iterpref_core.storage.new_folder import new_folder
 
 Entry = Mapping[str, float]
 
@@ -24,6 +27,9 @@ REWARDS = ("rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/acc
 _SCORES = ("loss", "nll", *REWARDS)
 CURVE = (*_PROGRESS, *REWARDS, "focal_fraction", *(f"validation/{name}" for name in _SCORES))
 """Columns of the training curve; a run has those that its objective and settings give it."""
+
+OnLog = Callable[[dict[str, float], int], None]
+"""Called with (metrics, step) while training runs."""
 
 
 def check_out(out: Path, objective: str) -> None:
@@ -55,14 +61,11 @@ def write_model(trainer: Trainer, base: Path | str, out: Path, lineage: ModelLin
     if trainer.accelerator.is_main_process:
         unset_hf_deepspeed_config()  # with which transformers would give each process its share alone
         model = _with_weights(load_model(base, device_map="meta"), trainer, weights)
-        partial = out.with_name(f".{out.name}.partial")
-        for folder in (partial, out):
-            if folder.exists():
-                shutil.rmtree(folder)
-        model.save_pretrained(partial)
-        trainer.processing_class.save_pretrained(partial)
-        write_lineage(partial, lineage)
-        partial.replace(out)
+        shutil.rmtree(out, ignore_errors=True)
+        with new_folder(out) as partial:
+            model.save_pretrained(partial)
+            trainer.processing_class.save_pretrained(partial)
+            write_lineage(partial, lineage)
     trainer.accelerator.wait_for_everyone()
 
 
@@ -108,3 +111,37 @@ def write_curve(path: Path, history: Sequence[Entry], chosen: int | None = None)
         writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows[step] for step in sorted(rows))
+
+
+class TellProgress(TrainerCallback):
+    """Shows steps, writes the curve as it grows, and hands every point of it on; the main process speaks for all.
+
+    Args:
+        label: of the progress shown.
+        opened: closes it, by whoever trains.
+        curve: CSV that the main process writes.
+        on_log: called in the main process.
+    """
+
+    def __init__(self, label: str, opened: ExitStack, curve: Path, on_log: OnLog | None) -> None:
+        self._label, self._opened, self._curve, self._on_log = label, opened, curve, on_log
+        self._note = ""
+
+    def on_train_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
+        """Start where an earlier run stopped."""
+        shown = show_progress(self._label, state.max_steps, done=state.global_step, unit="steps")
+        self._advance = self._opened.enter_context(shown)
+
+    def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Count a step; the last one is logged too, whatever is between two logged ones."""
+        self._advance(note=self._note)
+        control.should_log = control.should_log or state.global_step == state.max_steps
+
+    def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
+        """Remember the loss, to show it beside the next steps; write and hand on what belongs to the curve."""
+        if logs and "loss" in logs:
+            self._note = f"loss {logs['loss']:.3f}"
+        if state.is_world_process_zero and (point := curve_entry(logs or {})):
+            write_curve(self._curve, state.log_history)
+            if self._on_log:
+                self._on_log(point, state.global_step)

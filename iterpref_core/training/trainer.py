@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,7 +9,6 @@ import torch
 from peft import PeftConfig, PeftModel, get_peft_model
 from torch.utils.data import Sampler, Subset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainingArguments, set_seed
-from trl import DPOConfig
 
 from iterpref_core.config import Layout
 from iterpref_core.errors import ConfigError
@@ -30,11 +28,6 @@ from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.exactness import switch_off_randomness
 from iterpref_core.training.half_batches import AlternatingSampler
 from iterpref_core.training.label_head import add_label_head, batch_logps
-
-_OF_ANOTHER_LOSS = (
-    "loss_type", "loss_weights", "ld_alpha", "f_divergence_type", "label_smoothing", "use_weighting", "sync_ref_model",
-)  # fmt: skip
-"""Settings of TRL's `DPOConfig` for which this trainer's loss has no place."""
 
 
 class DivergedError(Exception):
@@ -56,10 +49,11 @@ class FocalDPOTrainer(Trainer):
 
     Args:
         model: the policy.
-        args: settings; `beta` is that of the loss.
+        args: settings.
         train_dataset: tokenized pairs, each with the reference's log-probabilities when its batch is made.
         processing_class: the tokenizer, which must have an end token.
         objective: the row of the table, whose loss and alpha count.
+        beta: strength of the implicit KL penalty.
         layout: how pairs are laid out in rows.
         nll: reduction of the NLL term, over the batch's tokens or each program's.
         max_margin: a mean reward margin beyond it ends training; 0 for no limit.
@@ -67,7 +61,7 @@ class FocalDPOTrainer(Trainer):
         **kwargs: as for `Trainer`.
 
     Raises:
-        ConfigError: a setting asks for another loss, or several GPUs are given to one process.
+        ConfigError: several GPUs are given to one process.
     """
 
     loss_is_scaled_for_ga = True  # `compute_loss` returns a micro-batch's share in the loss of the whole batch
@@ -75,20 +69,20 @@ class FocalDPOTrainer(Trainer):
     def __init__(
         self,
         model: PreTrainedModel | PeftModel,
-        args: DPOConfig,
+        args: TrainingArguments,
         train_dataset: Sequence[TokenizedPair] | Subset[TokenizedPair],
         processing_class: PreTrainedTokenizerBase,
         *,
         objective: Objective,
+        beta: float,
         layout: Layout = "padded",
         nll: Literal["mean", "sum"] = "mean",
         max_margin: float = 0.0,
         peft_config: PeftConfig | None = None,
         **kwargs: Any,
     ) -> None:
-        refuse_ignored(args)
         self._objective, self._alpha, self._nll = objective, objective.alpha, nll
-        self._beta, self._max_margin = args.beta, max_margin
+        self._beta, self._max_margin = beta, max_margin
         self._sums: dict[str, torch.Tensor] = {}  # of each number its sum and its count, over micro-batches
         self._steps: list[dict[str, float]] = []
         padding = processing_class.pad_token_id
@@ -155,19 +149,6 @@ class FocalDPOTrainer(Trainer):
             for side in ("chosen", "rejected")
         )
         losses = self._objective.loss(chosen, rejected, self._beta)
-        self._count_rewards(chosen.detach(), rejected.detach(), losses.detach(), counts)
-        loss = losses.mean() * share[PAIRS]
-        # Without this test an alpha of 0 would turn an NLL of infinity into a loss that is not a number.
-        return loss + self._alpha * nll * share[per] if self._alpha else loss
-
-    def _count(self, name: str, total: torch.Tensor, count: torch.Tensor) -> None:
-        item = torch.stack([total.detach().float(), count.float()])
-        self._sums[name] = self._sums[name] + item if name in self._sums else item
-
-    def _count_rewards(
-        self, chosen: torch.Tensor, rejected: torch.Tensor, losses: torch.Tensor, counts: torch.Tensor
-    ) -> None:
-        """Implicit rewards: beta times the log-ratios."""
         for name, values in (
             ("rewards/chosen", self._beta * chosen),
             ("rewards/rejected", self._beta * rejected),
@@ -177,6 +158,13 @@ class FocalDPOTrainer(Trainer):
         ):
             self._count(name, values.sum(), counts[PAIRS])
         self._count("focal_fraction", counts[REJECTED_COUNTED], counts[REJECTED_TOKENS])
+        loss = losses.mean() * share[PAIRS]
+        # Without this test an alpha of 0 would turn an NLL of infinity into a loss that is not a number.
+        return loss + self._alpha * nll * share[per] if self._alpha else loss
+
+    def _count(self, name: str, total: torch.Tensor, count: torch.Tensor) -> None:
+        item = torch.stack([total.detach().float(), count.float()])
+        self._sums[name] = self._sums[name] + item if name in self._sums else item
 
     def _take_means(self) -> dict[str, float]:
         """Means over what was computed since the last call, in all processes, and their `loss`."""
@@ -263,18 +251,3 @@ def add_adapters(
                 "use_reentrant": True
             }
     return model
-
-
-def refuse_ignored(args: DPOConfig) -> None:
-    """Refuse settings of TRL's losses, because a run would be another than it seems.
-
-    Raises:
-        ConfigError: one differs from its default.
-    """
-    for field in fields(DPOConfig):
-        default = field.default_factory() if callable(field.default_factory) else field.default
-        if field.name in _OF_ANOTHER_LOSS and (given := getattr(args, field.name)) != default:
-            raise ConfigError(
-                f"args.{field.name} is {given!r}, which this trainer's loss knows nothing of; leave it at {default!r}, "
-                "and choose an objective and its alpha instead"
-            )

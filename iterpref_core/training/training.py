@@ -9,13 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import PartialState
 from torch.utils.data import Subset
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, TrainerCallback
-from trl import DPOConfig
+from transformers import PreTrainedTokenizerBase, PrinterCallback, TrainerCallback, TrainingArguments
 
 from iterpref_core.config import PromptStyle, TrainingParams
-from iterpref_core.errors import ConfigError, TrainingError
+from iterpref_core.errors import ConfigError, ModelError, TrainingError
 from iterpref_core.inference.local.checkpoints import locate_model
 from iterpref_core.inference.local.fingerprint import model_fingerprint
 from iterpref_core.inference.local.model_lineage import read_lineage, training_versions
@@ -25,20 +23,19 @@ from iterpref_core.objectives.objectives import HALF, Objective, find_objective
 from iterpref_core.records import FocalSpans, ModelLineage
 from iterpref_core.storage.file_digest import file_md5
 from iterpref_core.storage.jsonl import read_jsonl
-from iterpref_core.training.attention import check_window, choose_attention
-from iterpref_core.training.callbacks import OnLog, TellProgress
+from iterpref_core.training.attention import choose_attention
 from iterpref_core.training.checkpoint import last_checkpoint, run_key
 from iterpref_core.training.checks import PairChecks, report_findings
-from iterpref_core.training.exactness import check_adapters, check_exactness
+from iterpref_core.training.exactness import check_exactness
 from iterpref_core.training.export_model import find_license
+from iterpref_core.training.half_batches import BothHalves
 from iterpref_core.training.launch import launch_training
-from iterpref_core.training.pair_table import BothHalves, PairTable, open_pair_table
+from iterpref_core.training.pair_table import PairTable, held_out, open_pair_table
 from iterpref_core.training.ranks import accumulation_steps, is_launched, is_sharded, join_processes, sharding
 from iterpref_core.training.reference import reference_logps, reference_path
 from iterpref_core.training.settings import lora_config, training_arguments
-from iterpref_core.training.trained_model import REWARDS, check_out, write_curve, write_model
+from iterpref_core.training.trained_model import REWARDS, OnLog, TellProgress, check_out, write_curve, write_model
 from iterpref_core.training.trainer import DivergedError, FocalDPOTrainer
-from iterpref_core.training.validation import held_out
 
 logger = logging.getLogger(__name__)
 
@@ -105,16 +102,31 @@ def train_objective(
     report_findings(rows.checks.findings(params), needs_focal=row.regional)
     key = run_key(pairs, spans, fingerprint, objective, params)
     checkpoints = work / "checkpoints" / f"{objective}-{key}{sharding(processes)}"
-    trainer = _make_trainer(
-        _load_policy(model, params, int(rows.checks["pair"].max())), tokenizer, rows, held, row, params,
-        training_arguments(params, row, accumulation, int(np.sum(~held)), checkpoints), processes,
-    )  # fmt: skip
-    reference = reference_path(work / "reference", rows.tokens, fingerprint, trainer.model.dtype, params.bf16 is True)
-    trainer.add_callback(Begin(trainer, rows, params, reference if row.preference else None, processes))
+    arguments = training_arguments(params, row, accumulation, int(np.sum(~held)), checkpoints)
+    trainer = _make_trainer(model, tokenizer, rows, held, row, params, arguments)
+    reference = reference_path(
+        work / "reference", rows.checks.tokens, fingerprint, trainer.model.dtype, params.bf16 is True
+    )
+
+    class Begin(TrainerCallback):
+        def on_train_begin(self, *_: Any, **__: Any) -> None:
+            prepared = trainer.model_wrapped  # sharded or not
+            if is_sharded():
+                dtype = torch.bfloat16 if params.bf16 else None
+                check_exactness(trainer.model, params.layout, prepared, dtype)
+            if row.preference:
+                batch_size = 2 * params.micro_batch_size
+                rows.reference = reference_logps(prepared, rows, reference, batch_size=batch_size, processes=processes)
+
+    trainer.add_callback(Begin())
     scored = not row.preference or reference.exists()  # else the weights of a checkpoint would be their own reference
+    resume, diverged = last_checkpoint(checkpoints) if scored else None, None
     with ExitStack() as opened:
         trainer.add_callback(TellProgress(f"train {objective}", opened, curve, on_log))
-        diverged = _train(trainer, last_checkpoint(checkpoints) if scored else None)
+        try:
+            trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        except DivergedError as error:
+            diverged = error
     chosen = _choose(trainer, checkpoints, diverged, params)
     metrics = _metrics(rows.checks, int(held.sum()), trainer, chosen, diverged)
     write_model(trainer, model, out, _lineage(pairs, spans, model, objective, row, params, prompt, metrics))
@@ -125,61 +137,28 @@ def train_objective(
     return metrics | {"bf16": float(params.bf16 is True)}
 
 
-class Begin(TrainerCallback):
-    """What needs the model as it is prepared for training, sharded or not: its exactness, and the reference."""
-
-    def __init__(
-        self,
-        trainer: FocalDPOTrainer,
-        rows: PairTable,
-        params: TrainingParams,
-        reference: Path | None,
-        processes: PartialState,
-    ) -> None:
-        self._trainer, self._rows, self._params = trainer, rows, params
-        self._reference, self._processes = reference, processes
-
-    def on_train_begin(self, *_: Any, **__: Any) -> None:
-        """Before the first step."""
-        model, device = self._trainer.model_wrapped, self._processes.device
-        if is_sharded():
-            check_exactness(
-                self._trainer.model, self._params.layout, model, device, torch.bfloat16 if self._params.bf16 else None
-            )
-        if self._reference is not None:
-            batch_size = 2 * self._params.micro_batch_size
-            self._rows.join(
-                reference_logps(model, self._rows, self._reference, batch_size=batch_size, processes=self._processes)
-            )
-
-
-def _load_policy(model: Path | str, params: TrainingParams, longest: int) -> PreTrainedModel:
-    """Frozen weights may stay as they are; trained ones would lose small updates in bfloat16."""
-    policy = load_model(model)
-    if params.layout == "fork":
-        choose_attention(policy, longest)
-        check_window(policy.config, longest)
-    return policy.float() if params.weights == "float32" and not params.lora_rank else policy
-
-
 def _make_trainer(
-    policy: PreTrainedModel,
+    model: Path | str,
     tokenizer: PreTrainedTokenizerBase,
     rows: PairTable,
     held: np.ndarray,
     objective: Objective,
     params: TrainingParams,
-    arguments: DPOConfig,
-    processes: PartialState,
+    arguments: TrainingArguments,
 ) -> FocalDPOTrainer:
-    """The trainer, of a model that was tried where it is whole.
+    """The trainer, with the pairs that are held out for validation, of a model that was tried where it is whole.
 
     Raises:
         ConfigError: the model cannot take the layout, or PEFT has no adapters for it.
         ModelError: training would not compute what the model's own logits say.
     """
+    policy = load_model(model)
+    if params.layout == "fork":
+        choose_attention(policy, int(rows.totals.max()))
+    if params.weights == "float32" and not params.lora_rank:
+        policy = policy.float()  # in bfloat16 small updates would be lost
     if not is_sharded():
-        check_exactness(policy.to(processes.device), params.layout)
+        check_exactness(policy.to(arguments.device), params.layout)
     halves = objective.rejected == HALF
     data: Any = BothHalves(rows) if halves else rows
     kept_out = np.tile(held, 1 + halves)
@@ -191,30 +170,23 @@ def _make_trainer(
             tokenizer,
             eval_dataset=Subset(data, np.flatnonzero(kept_out).tolist()) if held.any() else None,
             objective=objective,
+            beta=params.beta,
             layout=params.layout,
             nll=params.nll,
             max_margin=params.max_margin,
             peft_config=lora_config(params),
         )
-    except ValueError as error:
-        if "[PEFT" not in str(error):
+        if params.lora_rank and not is_sharded():
+            check_exactness(trainer.model, params.layout)
+    except (ValueError, ConfigError, ModelError) as error:
+        if not params.lora_rank:
             raise
         raise ConfigError(
-            f"params.yaml: training.lora_rank: {error}; set training.lora_rank: 0 to train all weights"
+            f"params.yaml: training.lora_rank: this model cannot be trained with adapters: {error}; set "
+            "training.lora_rank: 0 to train all weights"
         ) from None
     trainer.remove_callback(PrinterCallback)
-    if params.lora_rank and not is_sharded():
-        check_adapters(trainer.model, params.layout)
     return trainer
-
-
-def _train(trainer: FocalDPOTrainer, resume: Path | None) -> DivergedError | None:
-    """Train to the end, from a checkpoint if there is one; returns why it ended before, if it did."""
-    try:
-        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
-    except DivergedError as error:
-        return error
-    return None
 
 
 def _choose(trainer: FocalDPOTrainer, checkpoints: Path, diverged: DivergedError | None, params: TrainingParams) -> int:
@@ -281,7 +253,7 @@ def _metrics(
     history: list[dict[str, float]] = trainer.state.log_history
     last: dict[str, float] = next((entry for entry in reversed(history) if "loss" in entry), {})
     scored = [entry for entry in history if "eval_loss" in entry and entry["step"] == chosen]
-    counts, numbers = checks.counts(), checks.numbers()
+    counts = checks.counts()
     metrics = {
         "pairs": float(len(checks) - held),
         "steps": float(trainer.state.global_step),
@@ -290,8 +262,8 @@ def _metrics(
         **{name: float(last[name]) for name in REWARDS if name in last},
         "focal_token_share": float(checks["focal"].sum() / checks["rejected"].sum()),
         "pairs_without_focal_tokens": float(counts["focal_empty"] + counts["focal_lost"]),
-        "focal_tokens_cut": float(checks["cut"].sum()),
-        **{f"data/{name}": value for name, value in numbers.items() if name != "prompts_cut_share"},
+        "focal_tokens_cut": float(checks["cut focal"].sum()),
+        **{f"data/{name}": value for name, value in checks.numbers().items()},
     }
     if scored:
         metrics |= {"validation_pairs": float(held), "validation/loss": float(scored[-1]["eval_loss"])}

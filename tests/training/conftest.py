@@ -1,23 +1,30 @@
 """A tiny model and a handful of pairs, made in a moment."""
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from iterpref_core.config import ObjectiveParams, TrainingParams
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
-from iterpref_core.objectives.objectives import OBJECTIVES
+from iterpref_core.objectives.objectives import OBJECTIVES, ObjectiveName
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.attention import dense_mask
 from iterpref_core.training.batches import PAIRS, Batch, flat_labels
-from iterpref_core.training.dataset import TokenizedPair, load_pairs
+from iterpref_core.training.dataset import TokenizedPair, stream_pairs
+from iterpref_core.training.training import train_objective
 from tests.settings import section
 
 WeightedSums = Callable[[PreTrainedModel, Batch], torch.Tensor]
+Inputs = tuple[Path, Path, Path]
+"""Pairs, spans, model."""
+Train = Callable[..., dict[str, float]]
+"""(name, objective, inputs, **settings) → metrics; what is written lies in the folder `name` of `tmp_path`."""
 
 GOOD = "def solve(nums):\n    kept = [n for n in nums if n > {k}]\n    return sum(kept)\n"
 BAD = "def solve(nums):\n    kept = [n for n in nums if n < {k}]\n    return sum(kept)\n"
@@ -100,10 +107,34 @@ def spans_file(span_records: list[FocalSpans], tmp_path_factory: pytest.TempPath
 
 
 @pytest.fixture
+def inputs(pairs_file: Path, spans_file: Path, model_folder: Path) -> Inputs:
+    return pairs_file, spans_file, model_folder
+
+
+@pytest.fixture
+def train(tmp_path: Path, inputs: Inputs, params: TrainingParams) -> Train:
+    def run(name: str, objective: ObjectiveName, other: Inputs = inputs, **settings: object) -> dict[str, float]:
+        folder = tmp_path / name
+        paths = folder / "out", folder / "curve.csv", folder / "work"
+        return train_objective(*other, objective, params.model_copy(update=settings), *paths)
+
+    return run
+
+
+def read_curve(folder: Path) -> list[dict[str, str]]:
+    with (folder / "curve.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def read_weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "out" / "model.safetensors")
+
+
+@pytest.fixture
 def rows(
     pairs_file: Path, spans_file: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams
 ) -> list[TokenizedPair]:
-    return load_pairs(pairs_file, spans_file, tokenizer, params)
+    return list(stream_pairs(pairs_file, spans_file, tokenizer, params))
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from iterpref_core.errors import ConfigError, ModelError
 from iterpref_core.objectives.objectives import OBJECTIVES, nll_loss, sequence_logratio, sigmoid_loss
 from iterpref_core.training.batches import Collator, flat_labels
 from iterpref_core.training.dataset import TokenizedPair
-from iterpref_core.training.exactness import check_adapters, check_exactness
+from iterpref_core.training.exactness import check_exactness
 from iterpref_core.training.label_head import add_label_head, batch_logps
 from iterpref_core.training.reference import score_sequences
 from iterpref_core.training.settings import lora_config
@@ -57,7 +57,7 @@ def pairs() -> list[TokenizedPair]:
         prompt, start, rest = tokens(3 + number), tokens(4), tokens(3)
         chosen, rejected = start + tokens(2) + rest, start + tokens(3) + rest
         focal = [0] * 4 + [1] * 3 + [0] * 4
-        found.append(TokenizedPair(prompt, [*chosen, 2], [*rejected, 2], focal, [0] * 10, 0, str(number)))
+        found.append(TokenizedPair(prompt, [*chosen, 2], [*rejected, 2], focal, [0] * 10, task_id=str(number)))
     return found
 
 
@@ -109,8 +109,8 @@ def _adapted(model: PreTrainedModel, layout: Any, params: TrainingParams) -> Any
     """The model with fresh adapters; None where training says that there are none for it."""
     try:
         adapted = get_peft_model(model, lora_config(params.model_copy(update={"lora_rank": 4})))
-        check_adapters(adapted, layout)
-    except (ConfigError, ValueError):
+        check_exactness(adapted, layout)
+    except (ConfigError, ModelError, ValueError):
         return None
     return adapted
 

@@ -1,7 +1,7 @@
 """Pairs as token ids and masks."""
 
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from transformers import PreTrainedTokenizerBase
@@ -11,38 +11,31 @@ from iterpref_core.errors import InputError, RecordError
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.training.dataset import join_spans, load_pairs, tokenize_pair
+from iterpref_core.training.dataset import TokenizedPair, join_spans, stream_pairs, tokenize_pair
 
 
-def test_the_mask_marks_the_wrong_line_and_nothing_else(
+@pytest.fixture
+def tokenized(
     pair_records: list[PreferencePair],
     span_records: list[FocalSpans],
     tokenizer: PreTrainedTokenizerBase,
     params: TrainingParams,
-) -> None:
-    row = tokenize_pair(pair_records[0], span_records[0], tokenizer, params)
-    marked = [token for token, mark in zip(row.rejected_ids, row.focal, strict=True) if mark]
-    assert tokenizer.decode(marked).strip("\n") == "    kept = [n for n in nums if n < 0]"
-    assert row.rejected_ids[-1] == tokenizer.eos_token_id
-    assert row.focal[-1] == 0
-    assert row.cut == 0
+) -> Any:
+    """The first pair, with other settings."""
+    return lambda **form: tokenize_pair(pair_records[0], span_records[0], tokenizer, params.model_copy(update=form))
 
 
-def test_a_fence_around_the_program_moves_the_mask_with_it(
-    pair_records: list[PreferencePair],
-    span_records: list[FocalSpans],
-    tokenizer: PreTrainedTokenizerBase,
-    params: TrainingParams,
+@pytest.mark.parametrize(("style", "frame"), [("bare", "{}"), ("fenced", "```python\n{}```")])
+def test_the_mask_marks_the_wrong_line_and_moves_with_what_stands_around_the_program(
+    style: str, frame: str, tokenized: Any, pair_records: list[PreferencePair], tokenizer: PreTrainedTokenizerBase
 ) -> None:
-    fenced = params.model_copy(update={"answer": "fenced"})
-    row = tokenize_pair(pair_records[0], span_records[0], tokenizer, fenced)
-    for ids, program in ((row.chosen_ids, pair_records[0].chosen), (row.rejected_ids, pair_records[0].rejected)):
-        assert ids[-1] == tokenizer.eos_token_id
-        assert tokenizer.decode(ids[:-1]) == f"```python\n{program}```"
-    for ids, mask, line in (
-        (row.rejected_ids, row.focal, "    kept = [n for n in nums if n < 0]"),
-        (row.chosen_ids, row.focal_chosen, "    kept = [n for n in nums if n > 0]"),
+    row: TokenizedPair = tokenized(answer=style)
+    for ids, mask, program, line in (
+        (row.chosen_ids, row.focal_chosen, pair_records[0].chosen, "    kept = [n for n in nums if n > 0]"),
+        (row.rejected_ids, row.focal, pair_records[0].rejected, "    kept = [n for n in nums if n < 0]"),
     ):
+        assert (ids[-1], mask[-1]) == (tokenizer.eos_token_id, 0)
+        assert tokenizer.decode(ids[:-1]) == frame.format(program)
         marked = [token for token, mark in zip(ids, mask, strict=True) if mark]
         assert tokenizer.decode(marked).strip("\n") == line
 
@@ -59,31 +52,18 @@ def test_a_template_that_is_taken_off_leaves_the_raw_prompt(
     assert tokenizer.decode(prompts["plain"]) == "Sum what is above 0.\n"
 
 
-def test_truncation_that_cuts_the_error_region_is_counted(
-    pair_records: list[PreferencePair],
-    span_records: list[FocalSpans],
-    tokenizer: PreTrainedTokenizerBase,
-    params: TrainingParams,
-) -> None:
-    whole = tokenize_pair(pair_records[0], span_records[0], tokenizer, params)
+def test_a_long_program_loses_its_end_and_a_long_prompt_its_start(tokenized: Any) -> None:
+    whole: TokenizedPair = tokenized()
+    assert list(whole.cut) == [0, 0, 0, 0]
     room = whole.focal.index(1) + 2
-    short = params.model_copy(update={"max_length": len(whole.prompt_ids) + room})
-    cut = tokenize_pair(pair_records[0], span_records[0], tokenizer, short)
-    assert len(cut.rejected_ids) == len(cut.focal) == room
-    assert (sum(cut.focal), cut.cut) == (2, sum(whole.focal) - 2)
-
-
-def test_a_long_prompt_loses_its_start(
-    pair_records: list[PreferencePair],
-    span_records: list[FocalSpans],
-    tokenizer: PreTrainedTokenizerBase,
-    params: TrainingParams,
-) -> None:
-    short = tokenize_pair(
-        pair_records[0], span_records[0], tokenizer, params.model_copy(update={"max_prompt_length": 3})
-    )
-    whole = tokenize_pair(pair_records[0], span_records[0], tokenizer, params)
-    assert short.prompt_ids == whole.prompt_ids[-3:]
+    cut: TokenizedPair = tokenized(max_length=3 + room, max_prompt_length=3)
+    assert cut.prompt_ids == whole.prompt_ids[-3:]
+    assert (cut.chosen_ids, cut.rejected_ids) == (whole.chosen_ids[:room], whole.rejected_ids[:room])
+    assert (len(cut.focal), sum(cut.focal)) == (room, 2)
+    lost = [
+        len(getattr(whole, name)) - len(getattr(cut, name)) for name in ("prompt_ids", "chosen_ids", "rejected_ids")
+    ]
+    assert list(cut.cut) == [*lost, sum(whole.focal) - 2]
 
 
 def test_pairs_without_spans_take_no_part(pairs_file: Path, span_records: list[FocalSpans], tmp_path: Path) -> None:
@@ -109,6 +89,6 @@ def test_nothing_to_train_on_and_no_room_are_refused(
 ) -> None:
     (tmp_path / "focal.jsonl").touch()
     with pytest.raises(InputError, match="no pair to train on"):
-        load_pairs(pairs_file, tmp_path / "focal.jsonl", tokenizer, params)
+        next(stream_pairs(pairs_file, tmp_path / "focal.jsonl", tokenizer, params))
     with pytest.raises(InputError, match="no room for a program"):
-        load_pairs(pairs_file, tmp_path / "x", tokenizer, params.model_copy(update={"max_length": 64}))
+        next(stream_pairs(pairs_file, tmp_path / "x", tokenizer, params.model_copy(update={"max_length": 64})))

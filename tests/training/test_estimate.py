@@ -58,5 +58,5 @@ def test_cards_share_state_and_batches(rows: list[TokenizedPair], params: Traini
     assert four.state_bytes == pytest.approx(one.state_bytes / 4, abs=4)
     assert four.gathered_bytes > one.gathered_bytes == 0
     assert (one.steps, four.flops) == (6, pytest.approx(one.flops))
-    with pytest.raises(ConfigError, match=r"training\.batch_size: 4 is no multiple of .* on 3 GPUs"):
+    with pytest.raises(ConfigError, match=r"training\.batch_size: 4 is no multiple of .* x 3 processes"):
         estimate_training(CONFIG, rows, row, lora, gpus=3)

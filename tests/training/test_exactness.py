@@ -16,22 +16,17 @@ from transformers import (
     Starcoder2Config,
 )
 
-from iterpref_core.config import TrainingParams
-from iterpref_core.errors import ConfigError, ModelError
+from iterpref_core.errors import ConfigError, InputError, ModelError
 from iterpref_core.training.batches import Batch, Collator
 from iterpref_core.training.exactness import check_exactness, switch_off_randomness
-from iterpref_core.training.training import train_objective
+
+from .conftest import Train
 
 _SIZES: dict[str, Any] = {
     "vocab_size": 96, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2,
     "num_key_value_heads": 2, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
 }  # fmt: skip
 _IDS = torch.arange(3, 27).view(2, 12)
-
-
-@pytest.fixture
-def inputs(pairs_file: Path, spans_file: Path, model_folder: Path) -> tuple[Path, Path, Path]:
-    return pairs_file, spans_file, model_folder
 
 
 def _starcoder(**settings: Any) -> PreTrainedModel:
@@ -46,12 +41,6 @@ def test_dropout_by_function_is_switched_off() -> None:
     expected = model.eval()(_IDS).logits
     switch_off_randomness(model)
     assert torch.equal(model.train()(_IDS).logits, expected)
-
-
-def test_the_mode_of_a_model_that_is_tried_stays_as_it_was() -> None:
-    model = _starcoder().eval()
-    check_exactness(model, "fork")
-    assert not model.training
 
 
 class _Noisy(LlamaForCausalLM):
@@ -114,22 +103,25 @@ def test_a_branch_that_is_computed_wrongly_is_refused_in_every_precision(
         check_exactness(model, "fork")
 
 
-def test_a_stage_begins_with_the_check(
-    inputs: tuple[Path, Path, Path], params: TrainingParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    loaded = _Noisy(LlamaConfig(**_SIZES | {"vocab_size": 400}))
-    monkeypatch.setattr("iterpref_core.training.training.load_model", lambda _: loaded)
-    with pytest.raises(ModelError, match="two forward passes"):
-        train_objective(*inputs, "target-rpo", params, tmp_path / "out", tmp_path / "curve.csv", tmp_path / "work")
-    assert not (tmp_path / "out").exists()
-
-
-def test_adapters_that_peft_has_not_are_one_message(
-    tmp_path: Path, params: TrainingParams, monkeypatch: pytest.MonkeyPatch, inputs: tuple[Path, Path, Path]
-) -> None:
+def _mamba() -> PreTrainedModel:
     sizes = {"vocab_size": 400, "hidden_size": 32, "num_hidden_layers": 1, "state_size": 4}
-    mamba = AutoModelForCausalLM.from_config(MambaConfig(**sizes)).float()
-    monkeypatch.setattr("iterpref_core.training.training.load_model", lambda _: mamba)
-    settings = params.model_copy(update={"lora_rank": 4, "layout": "padded"})
-    with pytest.raises(ConfigError, match=r"^params.yaml: training.lora_rank: .*set training.lora_rank: 0"):
-        train_objective(*inputs, "target-rpo", settings, tmp_path / "out", tmp_path / "curve.csv", tmp_path / "work")
+    return AutoModelForCausalLM.from_config(MambaConfig(**sizes)).float()
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "message"),
+    [
+        (lambda: _Noisy(LlamaConfig(**_SIZES | {"vocab_size": 400})), {}, "two forward passes"),
+        (_mamba, {}, r"training.layout: fork: .*set training.layout: padded"),
+        (_mamba, {"lora_rank": 4, "layout": "padded"}, r"training.lora_rank: .*set training.lora_rank: 0"),
+    ],
+    ids=["noise", "no branches", "no adapters"],
+)
+def test_a_stage_begins_with_the_check(
+    model: Callable[[], PreTrainedModel], settings: dict[str, Any], message: str, tmp_path: Path, train: Train,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("iterpref_core.training.training.load_model", lambda _: model())
+    with pytest.raises(InputError, match=message):
+        train("run", "target-rpo", **settings)
+    assert not (tmp_path / "run" / "out").exists()

@@ -94,7 +94,7 @@ def test_the_gradient_is_that_of_finite_differences(bias: bool) -> None:
     offset = torch.randn(70, dtype=torch.float64).requires_grad_() if bias else None
     targets, transform = torch.tensor([0, 31, 32, 64, 69]), label_head.LogitTransform(scale=0.7, cap=2.0)
     assert torch.autograd.gradcheck(
-        lambda *tensors: label_head.label_logps(*tensors, targets, transform),
+        lambda *tensors: label_head.LabelLogps.apply(*tensors, targets, transform),
         (hidden.requires_grad_(), weight.requires_grad_(), offset),
     )
 

@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, MistralConfig, PreTra
 from iterpref_core.errors import ConfigError
 from iterpref_core.objectives.objectives import OBJECTIVES
 from iterpref_core.training import attention, batches
-from iterpref_core.training.attention import attention_mask, check_window, dense_mask, mask_function
+from iterpref_core.training.attention import attention_mask, choose_attention, dense_mask, mask_function
 from iterpref_core.training.batches import Batch, Collator, pack
 from iterpref_core.training.dataset import TokenizedPair
 
@@ -160,6 +160,8 @@ def test_a_window_that_no_pair_reaches_may_be_narrower_than_a_packed_row(
 
 
 def test_a_window_that_would_cut_into_a_pair_is_refused() -> None:
-    check_window(MistralConfig(sliding_window=8), 8)
+    sizes = {"hidden_size": 32, "num_attention_heads": 2, "num_key_value_heads": 2, "num_hidden_layers": 1}
+    model = AutoModelForCausalLM.from_config(MistralConfig(vocab_size=64, sliding_window=8, **sizes))
+    choose_attention(model, 8)
     with pytest.raises(ConfigError, match="the longest pair has 9 tokens and the model's window 8"):
-        check_window(MistralConfig(sliding_window=8), 9)
+        choose_attention(model, 9)

@@ -4,9 +4,8 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.training.masks import mask_from_spans
+from iterpref_core.training.tokenized_programs import mask_from_spans
 
 
 def test_a_token_that_only_touches_a_span_is_not_marked() -> None:
@@ -31,17 +30,3 @@ def test_marked_tokens_are_those_with_a_marked_character(cuts: list[int], spans:
     assert mask_from_spans(offsets[::-1], ranges) == expected[::-1]
     empty = [token for start, end in offsets for token in ((start, end), (end, end))]
     assert mask_from_spans(empty, ranges) == [mark for own in expected for mark in (own, 0)]
-
-
-@given(st.text(alphabet="ab\n\t\r é漢🙂(=1", max_size=60), st.data())
-def test_marked_tokens_cover_every_marked_character(
-    tokenizer: PreTrainedTokenizerBase, text: str, data: st.DataObject
-) -> None:
-    start = data.draw(st.integers(0, len(text)))
-    end = data.draw(st.integers(start, len(text)))
-    offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-    mask = mask_from_spans(offsets, [(start, end)])
-    covered = {
-        index for marked, (first, last) in zip(mask, offsets, strict=True) if marked for index in range(first, last)
-    }
-    assert set(range(start, end)) <= covered

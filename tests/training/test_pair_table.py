@@ -3,12 +3,12 @@
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import pytest
-from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import TrainingParams
@@ -34,51 +34,36 @@ def open_table(
     return opened
 
 
-def test_a_table_has_the_pairs_in_order(
-    open_table: OpenTable, rows: list[TokenizedPair], monkeypatch: pytest.MonkeyPatch
+def test_a_table_has_the_pairs_in_order_and_what_was_counted_on_the_way(
+    open_table: OpenTable, rows: list[TokenizedPair], params: TrainingParams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pair_table, "ROWS", 5)
-    table = open_table()
-    assert list(table) == table[:] == rows
-    assert (len(table), table[7], table[-1]) == (len(rows), rows[7], rows[-1])
-    assert list(table.task_ids) == [row.task_id for row in rows]
-
-
-def test_what_was_counted_on_the_way_is_what_counting_the_pairs_gives(
-    open_table: OpenTable, rows: list[TokenizedPair], params: TrainingParams, tokenizer: PreTrainedTokenizerBase
-) -> None:
-    found, counted = open_table().checks, PairChecks(tokenizer.eos_token_id)
+    monkeypatch.setattr(pair_table, "_ROWS", 5)
+    table, counted = open_table(), PairChecks()
     for row in rows:
-        counted.add(row, row)
-    assert found.counts() == counted.counts()
-    assert found.numbers() == counted.numbers()
-    assert list(found.findings(params)) == list(counted.findings(params))
-    assert found["focal"].tolist() == [sum(row.focal) for row in rows]
+        counted.add(row)
+    assert list(table) == rows
+    assert (len(table), table.task_ids) == (len(rows), [row.task_id for row in rows])
+    assert max(table.totals) == max(row.length for row in rows)
+    assert (table.checks.counts(), table.checks.numbers()) == (counted.counts(), counted.numbers())
+    assert list(table.checks.findings(params)) == list(counted.findings(params))
 
 
 def test_a_table_is_made_once_and_another_for_whatever_decides_another(
-    open_table: OpenTable, span_records: list[FocalSpans], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    open_table: OpenTable, span_records: list[FocalSpans], tmp_path: Path
 ) -> None:
-    made: list[Path] = []
-    make = pair_table.write_pair_table
-
-    def counting(rows: Iterator[TokenizedPair], folder: Path, *args: object) -> None:
-        made.append(folder)
-        make(rows, folder, *args)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(pair_table, "write_pair_table", counting)
-    first, again = open_table(), open_table()
-    assert len(made) == 1
-    assert first.tokens == again.tokens
+    first = open_table()
+    made = {path: path.stat().st_ino for path in (tmp_path / "tables").glob("*/*")}
+    assert open_table().checks.tokens == first.checks.tokens
+    assert {path: path.stat().st_ino for path in (tmp_path / "tables").glob("*/*")} == made
     bare = [spans.model_copy(update={"rejected": ()}) for spans in span_records]
     write_jsonl(tmp_path / "bare.jsonl", bare)
     unmarked = open_table(spans=tmp_path / "bare.jsonl")
-    assert unmarked.tokens == first.tokens, "masks decide no log-probabilities"
+    assert unmarked.checks.tokens == first.checks.tokens, "masks decide no log-probabilities"
     assert not any(any(row.focal) for row in unmarked)
-    assert open_table(max_length=80).tokens == first.tokens, "nothing is longer than 80 tokens"
-    assert open_table(answer="fenced").tokens != first.tokens
+    assert open_table(max_length=80).checks.tokens == first.checks.tokens, "nothing is longer than 80 tokens"
+    assert open_table(answer="fenced").checks.tokens != first.checks.tokens
     open_table(fingerprint="another")
-    assert len(set(made)) == len(made) == 5
+    assert len(list((tmp_path / "tables").glob("*/pairs.arrow"))) == 5
 
 
 def test_a_table_that_a_killed_process_began_is_made_anew(open_table: OpenTable, rows: list[TokenizedPair]) -> None:
@@ -86,8 +71,8 @@ def test_a_table_that_a_killed_process_began_is_made_anew(open_table: OpenTable,
         os.kill(os.getpid(), signal.SIGKILL)
 
     def begin() -> None:
-        pair_table.ROWS = 4
-        pair_table.show_progress = _telling(die)  # type: ignore[assignment]
+        pair_table._ROWS = 4
+        pair_table.show_progress = lambda *_, **__: nullcontext(die)  # type: ignore[assignment]
         open_table()
 
     copy = multiprocessing.get_context("fork").Process(target=begin)
@@ -97,10 +82,6 @@ def test_a_table_that_a_killed_process_began_is_made_anew(open_table: OpenTable,
     assert list(open_table()) == rows
 
 
-def _telling(advance: Callable[..., None]) -> Callable[..., object]:
-    return lambda *_, **__: nullcontext(advance)
-
-
 def test_nothing_to_train_on_leaves_no_table(open_table: OpenTable, tmp_path: Path) -> None:
     write_jsonl(tmp_path / "none.jsonl", [])
     with pytest.raises(InputError, match="no pair to train on"):
@@ -108,15 +89,10 @@ def test_nothing_to_train_on_leaves_no_table(open_table: OpenTable, tmp_path: Pa
     assert [path for path in (tmp_path / "tables").iterdir() if not path.name.startswith(".")] == []
 
 
-def test_rows_have_what_the_reference_gave_them_once_it_is_joined(
-    open_table: OpenTable, rows: list[TokenizedPair]
-) -> None:
-    scores = {
-        f"ref_{side}": [[-0.5 * place for place in range(len(getattr(row, f"{side}_ids")))] for row in rows]
-        for side in ("chosen", "rejected")
-    }
+def test_rows_have_what_the_reference_gave_them(open_table: OpenTable, rows: list[TokenizedPair]) -> None:
     table = open_table()
     assert table[3].ref_chosen == ()
-    table.join(Dataset.from_dict(scores))
-    assert [row.ref_rejected for row in table] == scores["ref_rejected"]
-    assert table[3].ref_chosen == scores["ref_chosen"][3]
+    table.reference = np.arange(table.starts[-1], dtype=np.float32)
+    scores = [score for side in ("chosen", "rejected") for row in table for score in getattr(row, f"ref_{side}")]
+    assert scores == list(range(sum(len(row.chosen_ids) + len(row.rejected_ids) for row in rows)))
+    assert len(table[3].ref_chosen) == len(rows[3].chosen_ids)

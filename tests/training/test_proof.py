@@ -13,13 +13,12 @@ from typing import Literal
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
-from trl import DPOConfig
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
 
 from iterpref_core.config import Layout
 from iterpref_core.objectives.objectives import HALF, OBJECTIVES, ObjectiveName
 from iterpref_core.training.dataset import TokenizedPair
-from iterpref_core.training.pair_table import BothHalves
+from iterpref_core.training.half_batches import BothHalves
 from iterpref_core.training.trainer import FocalDPOTrainer
 
 BETA, ALPHA = 0.3, 2.0
@@ -139,7 +138,7 @@ def _random_pairs(seed: int, vocabulary: int) -> list[TokenizedPair]:
         chosen, rejected = shared + draw(1, 9), shared + draw(1, 9)
         share = random.choice([0.0, 0.3, 1.0])
         marks = [[int(random.random() < share) for _ in program] for program in (chosen, rejected)]
-        pairs.append(TokenizedPair(draw(1, 7), chosen, rejected, marks[1], marks[0], cut=0, task_id=str(len(pairs))))
+        pairs.append(TokenizedPair(draw(1, 7), chosen, rejected, marks[1], marks[0], task_id=str(len(pairs))))
     return pairs
 
 
@@ -198,13 +197,14 @@ def test_loss_and_gradient_are_the_paper_s_equations(
 
     trainer = FocalDPOTrainer(
         model,
-        DPOConfig(
-            output_dir=str(tmp_path), report_to="none", use_cpu=True, bf16=False, beta=BETA, max_length=None,
+        TrainingArguments(
+            output_dir=str(tmp_path), report_to="none", use_cpu=True, bf16=False,
             dataloader_pin_memory=False, activation_checkpointing=False,
         ),
         rows,
         tokenizer,
         objective=row,
+        beta=BETA,
         layout=layout,
         nll=reduction,
     )  # fmt: skip

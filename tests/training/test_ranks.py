@@ -1,6 +1,5 @@
 """Training in several processes, on this machine's cores: what `accelerate launch` does with GPUs, over gloo."""
 
-import csv
 import json
 import os
 import socket
@@ -25,7 +24,7 @@ from iterpref_core.training.ranks import sharding
 from iterpref_core.training.training import train_objective
 from tests.settings import ROOT
 
-Inputs = tuple[Path, Path, Path]
+from .conftest import Inputs, read_curve, read_weights
 
 CONFIGURATIONS = ROOT / "accelerate_configs"
 MACHINES = CONFIGURATIONS / "machines.sh"
@@ -37,11 +36,6 @@ TWO_PROCESSES = {
     "mixed_precision": "no",
     "use_cpu": True,
 }
-
-
-@pytest.fixture
-def inputs(pairs_file: Path, spans_file: Path, model_folder: Path) -> Inputs:
-    return pairs_file, spans_file, model_folder
 
 
 @pytest.fixture
@@ -78,8 +72,7 @@ def _train(
     metrics = train_objective(
         *inputs, objective, params, *paths, lambda numbers, step: told.setdefault(step, {}).update(numbers)
     )
-    with paths[1].open() as file:
-        return metrics, list(csv.DictReader(file)), load_file(paths[0] / "model.safetensors"), told
+    return metrics, read_curve(folder), read_weights(folder), told
 
 
 COUNT_MODELS = """

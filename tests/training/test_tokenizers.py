@@ -26,14 +26,12 @@ from iterpref_core.localization import line_lcs, prefix_suffix
 from iterpref_core.localization import token_lcs as token
 from iterpref_core.objectives.objectives import OBJECTIVES
 from iterpref_core.records import FocalSpans, PreferencePair, Span
-from iterpref_core.source_code.line_diff import diff_lines
 from iterpref_core.training.batches import Collator
 from iterpref_core.training.dataset import TokenizedPair, tokenize_pair
 from iterpref_core.training.label_head import add_label_head
 from iterpref_core.training.reference import score_sequences
-from iterpref_core.training.training import train_objective
 
-from .conftest import WeightedSums
+from .conftest import Inputs, Train, WeightedSums
 
 PROMPT = "Add é to x."
 LETTERS = "abcdefnrtux()=+:#'0123456789"
@@ -236,26 +234,11 @@ def test_what_the_length_limit_cuts_off_is_counted(
     spans = data.draw(spans_of(pair.rejected))
     whole = tokenize(pair, spans, (), TOKENIZERS[name], roomy)
     room = data.draw(st.integers(1, len(whole.rejected_ids) + 1))
-    short = roomy.model_copy(update={"max_length": len(whole.prompt_ids) + room})
+    prompt = len(whole.prompt_ids)
+    short = roomy.model_copy(update={"max_prompt_length": prompt, "max_length": prompt + room})
     cut = tokenize(pair, spans, (), TOKENIZERS[name], short)
     assert (cut.rejected_ids, cut.focal) == (whole.rejected_ids[:room], whole.focal[:room])
-    assert cut.cut == sum(whole.focal) - sum(cut.focal)
-
-
-@repeatable
-@given(pair=pairs())
-def test_regions_reach_no_line_end_and_leave_out_nothing_visible(pair: PreferencePair) -> None:
-    differing = set(diff_lines(pair.rejected, pair.chosen).rejected)
-    inside = set()
-    for start, end in line_lcs.locate_error(pair.rejected, pair.chosen).rejected:
-        assert not pair.rejected[end - 1].isspace()
-        inside.update(range(start, end))
-    place = 0
-    for number, line in enumerate(re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z", pair.rejected)):
-        visible = {place + index for index, letter in enumerate(line) if not letter.isspace()}
-        assert visible <= inside if number in differing else not visible & inside
-        place += len(line)
-    assert place == len(pair.rejected)
+    assert cut.cut[2:] == [len(whole.rejected_ids) - len(cut.rejected_ids), sum(whole.focal) - sum(cut.focal)]
 
 
 @every_tokenizer
@@ -318,16 +301,6 @@ def test_a_long_prompt_keeps_the_token_that_opens_every_text(roomy: TrainingPara
     assert whole.chosen_ids == short.chosen_ids == [tokenizer.convert_tokens_to_ids("x"), tokenizer.eos_token_id]
 
 
-@torch.no_grad()
-def test_a_program_after_no_prompt_at_all_is_scored_from_its_second_token(
-    models_of: Callable[[str], PreTrainedModel],
-) -> None:
-    model = models_of("byte-level")
-    alone, after = score_sequences(model, [([], [5, 6, 7]), ([5], [6, 7])], batch_size=2)
-    assert alone[0] == 0
-    torch.testing.assert_close(alone[1:], after)
-
-
 def save_model(make_model: Callable[[PreTrainedTokenizerBase], Path], tokenizer: PreTrainedTokenizerBase) -> Path:
     """A model with a tokenizer that lacks something, which the model's own configuration does not."""
     model = make_model(TOKENIZERS["byte-level"])
@@ -338,7 +311,7 @@ def save_model(make_model: Callable[[PreTrainedTokenizerBase], Path], tokenizer:
 
 
 @pytest.mark.parametrize(
-    ("tokenizer", "message"),
+    ("bare", "message"),
     [
         (ByT5Tokenizer, "this tokenizer gives no character offsets; convert it to a fast tokenizer"),
         (
@@ -350,18 +323,14 @@ def save_model(make_model: Callable[[PreTrainedTokenizerBase], Path], tokenizer:
 )
 def test_a_tokenizer_that_cannot_be_trained_with_is_refused(
     make_model: Callable[[PreTrainedTokenizerBase], Path],
-    tokenizer: Callable[[], PreTrainedTokenizerBase],
+    bare: Callable[[], PreTrainedTokenizerBase],
     message: str,
-    pairs_file: Path,
-    spans_file: Path,
-    params: TrainingParams,
-    tmp_path: Path,
+    inputs: Inputs,
+    train: Train,
 ) -> None:
-    model = save_model(make_model, tokenizer())
+    model = save_model(make_model, bare())
     with pytest.raises(ModelError, match=f"{model}: {message}"):
-        train_objective(
-            pairs_file, spans_file, model, "target-dpo", params, tmp_path / "out", tmp_path / "c.csv", tmp_path / "work"
-        )
+        train("run", "target-dpo", (*inputs[:2], model))
 
 
 def test_a_model_without_padding_and_end_cannot_answer(
@@ -373,17 +342,9 @@ def test_a_model_without_padding_and_end_cannot_answer(
 
 
 def test_a_tokenizer_without_padding_trains(
-    make_model: Callable[[PreTrainedTokenizerBase], Path],
-    pairs_file: Path,
-    spans_file: Path,
-    params: TrainingParams,
-    tmp_path: Path,
+    make_model: Callable[[PreTrainedTokenizerBase], Path], inputs: Inputs, train: Train
 ) -> None:
     bare = PreTrainedTokenizerFast(tokenizer_object=byte_level().backend_tokenizer, eos_token="</s>")
     model = save_model(make_model, bare)
-    few = params.model_copy(update={"epochs": 1, "batch_size": 12, "micro_batch_size": 12})
-    metrics = train_objective(
-        pairs_file, spans_file, model, "target-dpo", few, tmp_path / "out", tmp_path / "c.csv", tmp_path / "work"
-    )
-    assert metrics["steps"] == 1
-    assert metrics["pairs_without_focal_tokens"] == 0
+    metrics = train("run", "target-dpo", (*inputs[:2], model), epochs=1, batch_size=12, micro_batch_size=12)
+    assert (metrics["steps"], metrics["pairs_without_focal_tokens"]) == (1, 0)
