@@ -74,8 +74,8 @@ def _export_pairs(pairs: Path, spans: Path | None, out: Path, summary: Any) -> d
 
 def _is_input(path: Path | None, name: str, summary: Any) -> bool:
     """Whether a file is what the summary's experiment had under this name."""
-    from iterpref_core.storage.file_digest import file_md5
+    from iterpref_core.storage.file_digest import file_digest
 
     if summary is None or path is None or not path.is_file():
         return False
-    return bool(summary["provenance"]["inputs"].get(name) == file_md5(path))
+    return bool(summary["provenance"]["inputs"].get(name) == file_digest(path, "md5"))

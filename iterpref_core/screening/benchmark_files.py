@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from iterpref_core.errors import DataUnavailableError, first_line
+from iterpref_core.storage.make_once import make_once
 
 TIMEOUT_S = 8.0
 """Longest wait for a server's next word."""
@@ -91,15 +92,10 @@ def _download(source: Published, file: str) -> Path:
         from huggingface_hub import hf_hub_download
 
         return Path(hf_hub_download(source.place, file, repo_type="dataset", etag_timeout=TIMEOUT_S))
+
+    def fetch(partial: Path) -> None:
+        with urllib.request.urlopen(f"{source.place}/{file}", timeout=TIMEOUT_S) as answer:
+            partial.write_bytes(answer.read())
+
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "iterpref"
-    target = cache / f"{source.name}{''.join(Path(file).suffixes)}"
-    if not target.is_file():
-        cache.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{os.getpid()}.{target.name}")
-        try:
-            with urllib.request.urlopen(f"{source.place}/{file}", timeout=TIMEOUT_S) as answer:
-                partial.write_bytes(answer.read())
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
-    return target
+    return make_once(cache / f"{source.name}{''.join(Path(file).suffixes)}", fetch)

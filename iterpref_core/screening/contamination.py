@@ -48,7 +48,6 @@ FORM = 20
 """Nodes that a function has at least. Of MBPP's other 596 tasks none shares one with MBPP+, but two share one of 15."""
 SHOWN = 5
 """Examples of contaminated pairs that are kept for each benchmark."""
-_NAMES = ", ".join((HELDOUT, *SOURCES))
 _WORD = re.compile(r"\w+")
 _EXAMPLE_LINE = re.compile(r"^\s*(?:>>>|assert\b).*$", re.MULTILINE)
 
@@ -124,12 +123,11 @@ class ContaminationIndex:
         """What a pair shares: benchmark → task → kinds of evidence. Counted in `overlaps`."""
         found: dict[str, dict[str, set[Kind]]] = {}
         asked, answered = _words(pair.prompt), _words(pair.chosen)
-        forms = _forms(pair.chosen) if self._forms else ()
         evidence: tuple[tuple[Kind, Iterable[Owner]], ...] = (
             ("prompt", self._prompts.get(" ".join(asked), ())),
             ("example", self._shared_examples(asked)),
             ("ngram", self._covered([asked, answered])),
-            ("ast", (owner for form in forms for owner in self._forms.get(form, ()))),
+            ("ast", (owner for form in _forms(pair.chosen) for owner in self._forms.get(form, ()))),
         )
         for kind, owners in evidence:
             for benchmark, task in owners:
@@ -199,7 +197,7 @@ class Decontamination(ContaminationIndex):
             self._absent[HELDOUT] = f"{path}: no problem of split {HELDOUT!r}"
             del self.overlaps[HELDOUT]
         else:
-            raise InputError(f"{path}: no task to compare pairs with; give a benchmark's file, or one of {_NAMES}")
+            raise InputError(f"{path}: no task to compare pairs with; give a benchmark's file")
 
     def clean(self, pairs: Iterable[PreferencePair]) -> Iterator[PreferencePair]:
         """The pairs that stay; one is held at a time."""
@@ -223,8 +221,7 @@ class Decontamination(ContaminationIndex):
     def write_report(self, path: Path) -> None:
         """Write the report as JSON."""
         with atomic_writer(path) as file:
-            json.dump(self.report(), file, indent=2, ensure_ascii=False)
-            file.write("\n")
+            file.write(json.dumps(self.report(), indent=2, ensure_ascii=False) + "\n")
 
 
 def _words(text: str) -> list[str]:

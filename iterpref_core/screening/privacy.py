@@ -6,7 +6,6 @@ it is no proof that a text is harmless.
 
 import re
 import tempfile
-from functools import lru_cache
 from typing import Literal
 
 from detect_secrets.core.scan import scan_file
@@ -20,16 +19,6 @@ _EXAMPLE_DOMAIN = re.compile(
 )
 
 
-@lru_cache(maxsize=1024)
-def _secret(text: str) -> Reason | None:
-    # detect-secrets reads files; its functions for single lines leave its filters against false alarms out.
-    with tempfile.NamedTemporaryFile("w", suffix=".py", encoding="utf-8", errors="replace") as file:
-        file.write(text)
-        file.flush()
-        with default_settings():
-            return "secret" if any(True for _ in scan_file(file.name)) else None
-
-
 def reason_to_withhold(text: str) -> Reason | None:
     """Why a text must not be sent to somebody else's machine; None if nothing was found.
 
@@ -41,4 +30,9 @@ def reason_to_withhold(text: str) -> Reason | None:
     """
     if any(not _EXAMPLE_DOMAIN.search(match[1]) for match in _EMAIL.finditer(text)):
         return "email"
-    return _secret(text)
+    # detect-secrets reads files; its functions for single lines leave its filters against false alarms out.
+    with tempfile.NamedTemporaryFile("w", suffix=".py", encoding="utf-8", errors="replace") as file:
+        file.write(text)
+        file.flush()
+        with default_settings():
+            return "secret" if any(True for _ in scan_file(file.name)) else None

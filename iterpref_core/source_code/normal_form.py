@@ -9,6 +9,7 @@ alone is found.
 import ast
 import builtins
 from collections.abc import Container, Iterator
+from contextlib import suppress
 
 from iterpref_core.source_code.syntax_tree import parse_source
 
@@ -51,7 +52,7 @@ def solution_forms(code: str) -> list[tuple[str, int]]:
     program that does not parse has none.
     """
     forms = []
-    try:
+    with suppress(SyntaxError, RecursionError):
         tree = parse_source(code)
         for part in list(_functions(tree.body)) or [tree]:
             nodes = list(ast.walk(part))
@@ -59,8 +60,6 @@ def solution_forms(code: str) -> list[tuple[str, int]]:
             own = {node.id for node in nodes if isinstance(node, ast.Name)} - _BUILTINS
             own |= {name for node in nodes for name in _bound(node)}
             forms.append((ast.dump(_Normalizer(own).visit(part)), size))
-    except (SyntaxError, RecursionError):
-        return forms
     return forms
 
 

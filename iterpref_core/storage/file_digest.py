@@ -4,13 +4,7 @@ import hashlib
 from pathlib import Path
 
 
-def file_digest(path: Path) -> str:
-    """The digest, in hexadecimal."""
+def file_digest(path: Path, algorithm: str = "sha256") -> str:
+    """The digest, in hexadecimal; DVC knows a file by its `md5`."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def file_md5(path: Path) -> str:
-    """The digest by which DVC knows a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        return hashlib.file_digest(file, algorithm).hexdigest()

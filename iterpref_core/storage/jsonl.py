@@ -66,13 +66,8 @@ def parse_record(where: Place, text: str, record: type[R]) -> R:
         raise RecordError(f"{where}: {describe_validation_error(error)}{remedy}") from None
 
 
-class _AnyPair(Record):
-    example = PreferencePair.example
-
-    task_id: str | None = None
-    prompt: str
-    chosen: str
-    rejected: str
+class _AnyPair(PreferencePair):
+    task_id: str | None = None  # type: ignore[assignment]
 
 
 def read_pairs(path: Path | str) -> Iterator[PreferencePair]:

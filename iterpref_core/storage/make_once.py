@@ -18,8 +18,7 @@ def make_once(path: Path, make: Callable[[Path], object]) -> Path:
     with FileLock(path.with_name(f".{path.name}.lock")):
         if not path.exists():
             partial = path.with_name(f".{path.name}.partial")
-            if partial.is_dir():
-                shutil.rmtree(partial)
+            shutil.rmtree(partial, ignore_errors=True)
             make(partial)
             partial.replace(path)
     return path

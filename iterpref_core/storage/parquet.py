@@ -11,9 +11,6 @@ from typing import Any
 
 from iterpref_core.errors import InputError
 
-BATCH = 1000
-"""Rows that are held in memory at once."""
-
 
 def read_rows(path: Path) -> Iterator[str]:
     """Stream the rows of a Parquet file as JSON texts.
@@ -26,7 +23,7 @@ def read_rows(path: Path) -> Iterator[str]:
 
     try:
         with path.open("rb") as raw, ParquetFile(raw) as file:
-            for batch in file.iter_batches(BATCH):
+            for batch in file.iter_batches(1000):
                 for row in batch.to_pylist():
                     yield json.dumps(_plain(row), ensure_ascii=False, default=str)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:

@@ -63,5 +63,5 @@ class Database:
         except sqlite3.DatabaseError as error:
             if number := storage_errno(str(error)):
                 raise StorageError(storage_message(number, str(self._path))) from None
-            remedy = "wait for the run that uses it, or move it away"
-            raise InputError(f"{self._path}: cannot be used ({error}); {remedy}") from None
+            reason = f"{self._path}: cannot be used ({error})"
+            raise InputError(f"{reason}; wait for the run that uses it, or move it away") from None

@@ -21,7 +21,7 @@ from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.inference.local.weights import check_checkpoint, load_model, uses_bf16
 from iterpref_core.objectives.objectives import HALF, Objective, find_objective
 from iterpref_core.records import FocalSpans, ModelLineage
-from iterpref_core.storage.file_digest import file_md5
+from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import read_jsonl
 from iterpref_core.training.attention import choose_attention
 from iterpref_core.training.checkpoint import last_checkpoint, run_key
@@ -237,7 +237,7 @@ def _lineage(
         steps=int(metrics["steps"]),
         model_step=int(metrics["model_step"]),
         localization=tuple(sorted({item.method for item in read_jsonl(spans, FocalSpans)})),
-        data={"pairs": file_md5(pairs), "spans": file_md5(spans)},
+        data={"pairs": file_digest(pairs, "md5"), "spans": file_digest(spans, "md5")},
         versions=training_versions(),
         before=read_lineage(folder),
     )

@@ -65,10 +65,7 @@ def measure_tests(problem: Problem, executor: Engine, mutants: int, seed: int) -
     if reference.verdict != "passed":
         return _quality(problem, reference, [])
     cpu_s = min(limit_s, time_limit(MUTANT_FLOOR_S, reference.cpu_s, MUTANT_FACTOR))
-    try:
-        chosen = mutants_of(problem.reference, mutants, f"{seed} {problem.task_id}")
-    except ValueError:  # it passes its tests, and is nested more deeply than a tree can be written down
-        chosen = []
+    chosen = mutants_of(problem.reference, mutants, f"{seed} {problem.task_id}")
     runs = [executor.run_one(Program(mutant.code, tests, problem.setup or "", cpu_s=cpu_s)) for mutant in chosen]
     return _quality(problem, reference, list(zip(chosen, runs, strict=True)))
 

@@ -7,7 +7,7 @@ from typing import Any
 from iterpref_core.config import load_params
 from iterpref_core.inference.local.model_lineage import read_lineage, write_lineage
 from iterpref_core.records import FocalSpans, ModelLineage, PreferencePair
-from iterpref_core.storage.file_digest import file_md5
+from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.flows.conftest import Iterpref
 from tests.settings import ROOT
@@ -67,7 +67,10 @@ def test_pairs_are_exported_with_what_the_summary_says_of_them(iterpref: Iterpre
     code, out, _ = iterpref(*arguments, "unknown", "--json")
     assert (code, json.loads(out)["pairs"]) == (0, 1)
     assert "nothing is recorded of these very pairs" in Path("unknown/README.md").read_text(encoding="utf-8")
-    write_summary({"data/pairs.jsonl": file_md5(pairs), "data/focal.jsonl": file_md5(spans)}, dropped={"cosmetic": 2})
+    write_summary(
+        {"data/pairs.jsonl": file_digest(pairs, "md5"), "data/focal.jsonl": file_digest(spans, "md5")},
+        dropped={"cosmetic": 2},
+    )
     assert iterpref(*arguments, "known")[0] == 0
     card = Path("known/README.md").read_text(encoding="utf-8")
     for text in ("# known\n", "- dropped, cosmetic: 2\n", "`max_executions` 64", "Not checked."):

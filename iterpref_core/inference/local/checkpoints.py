@@ -130,7 +130,7 @@ def served_name(path: Path | str) -> str:
     if source is not None and source.served:
         return source.name_or_path
     if source is not None or isinstance(path, Path):
-        raise ModelError(f"{path}: names no model of an endpoint, which inference.backend wants; run stage nanolab again")
+        raise ModelError(f"{path}: names no model of an endpoint (inference.backend); run stage nanolab again")
     return path
 
 
