@@ -104,7 +104,8 @@ def _versions() -> Iterator[Diagnosis]:
 
 def _debugger(params: Params) -> Diagnosis:
     from iterpref_core.inference.backend_factory import check_model, describe_endpoint
-    from iterpref_core.inference.local.gguf_checkpoint import find_gguf, is_gguf
+    from iterpref_core.inference.local.checkpoints import is_gguf
+    from iterpref_core.inference.local.gguf_checkpoint import find_gguf
 
     name, backend = params.model.debugger, params.inference.backend
     if name == "nanolab":
@@ -128,8 +129,8 @@ def _debugger(params: Params) -> Diagnosis:
 
 def _student(params: Params) -> Iterator[Diagnosis]:
     from iterpref_core.inference.backend_factory import check_model
-    from iterpref_core.inference.local.checkpoints import pin_model, read_config
-    from iterpref_core.inference.local.gguf_checkpoint import find_gguf, is_gguf
+    from iterpref_core.inference.local.checkpoints import is_gguf, pin_model, read_config
+    from iterpref_core.inference.local.gguf_checkpoint import find_gguf
     from iterpref_core.inference.local.tokenizers import load_tokenizer
 
     name = params.model.student

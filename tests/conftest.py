@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from tests.browser import CHROMIUM, Browser, Page, open_browser
+from tests.once import made_once
 from tests.settings import BENCHMARK_FILES, ROOT
 
 if TYPE_CHECKING:
@@ -83,6 +84,20 @@ def word_model(make_model: MakeModel) -> Path:
     return make_model(
         PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?", eos_token="</s>", pad_token="</s>")
     )
+
+
+@pytest.fixture(scope="session")
+def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """SmolLM2-135M-Instruct as a folder; without its package the test is skipped."""
+    from iterpref_core.errors import ModelError
+    from iterpref_core.inference.local.checkpoints import SMOLLM2
+    from iterpref_core.inference.local.gguf_checkpoint import find_gguf, write_checkpoint
+
+    try:
+        find_gguf(SMOLLM2)
+    except ModelError as error:
+        pytest.skip(str(error))
+    return made_once(tmp_path_factory, SMOLLM2, lambda folder: write_checkpoint(SMOLLM2, folder))
 
 
 @pytest.fixture(scope="session")

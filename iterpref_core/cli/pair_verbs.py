@@ -28,8 +28,7 @@ def pair(
     """Choose and filter preference pairs."""
     from iterpref_core.cli.places import ANSWERS
     from iterpref_core.inference.backend_factory import open_judge
-    from iterpref_core.inference.local.checkpoints import EMBEDDED
-    from iterpref_core.inference.local.gguf_checkpoint import is_gguf
+    from iterpref_core.inference.local.checkpoints import EMBEDDED, is_gguf
     from iterpref_core.pairs.pairs import screened_params, select_pairs
 
     settings = load_params()

