@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from iterpref_core.execution import Engine, Limits, Outcome, Program
+from iterpref_core.execution import Engine, Executor, Limits, Outcome, Program
 
 
 class StandInEngine(Engine):
@@ -23,3 +23,8 @@ class StandInEngine(Engine):
 def outcomes_of(engine: Engine, programs: Iterable[Program]) -> list[Outcome]:
     """Outcomes of programs, in their order."""
     return [outcome for _, outcome in engine.run_each(programs, lambda program: program)]
+
+
+def worker_pids(executor: Executor) -> list[int]:
+    """Process ids of the workers that are alive (of bubblewrap in tier A)."""
+    return sorted(worker.pid for worker in executor.pool.workers)

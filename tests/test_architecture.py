@@ -187,7 +187,7 @@ def is_docstring(path: Path) -> bool:
 BUDGET = {
     ("flows", "iterpref_core/cli"): 1581,  # to be 1500
     ("tasks",): 2300,
-    ("iterpref_core/execution",): 4520,  # to be 3600
+    ("iterpref_core/execution",): 3990,  # to be 3600
     ("iterpref_core/inference",): 2202,  # to be 2000
     ("iterpref_core/storage", "iterpref_core/source_code", "iterpref_core/screening"): 1265,  # to be 1150
     ("iterpref_core/*.py",): 1045,  # to be 950
@@ -196,7 +196,7 @@ BUDGET = {
     ("iterpref_core/codeflow",): 750,
     ("iterpref_core/pairs",): 358,  # to be 330
     ("iterpref_core/localization",): 620,  # to be 560
-    ("iterpref_core/validity",): 400,
+    ("iterpref_core/validity",): 415,
     ("iterpref_core/statistics",): 154,  # to be 140
     ("iterpref_core/training",): 2965,  # to be 2700
     ("iterpref_core/objectives", "iterpref_core/nanolab"): 698,  # to be 650

@@ -89,7 +89,7 @@ class Oracle:
 
         def run(item: tuple[EvalPlusTask, Suite]) -> tuple[list[Any], Outcome]:
             task, suite = item
-            return executor.call(task.canonical_program, self._calls(task, task.inputs(suite)))
+            return executor.call(Program(task.canonical_program, self._calls(task, task.inputs(suite))))
 
         with (
             Executor(

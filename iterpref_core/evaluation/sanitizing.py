@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from iterpref_core.config import ExecutionParams
 from iterpref_core.evaluation.benchmark import Sanitizer
-from iterpref_core.execution import Executor, Limits, ValueTest
+from iterpref_core.execution import Executor, Limits, Program, ValueTest
 from iterpref_core.execution.interpreters import Environment
 from iterpref_core.progress import show_progress
 
@@ -30,8 +30,8 @@ def sanitize_all(
     environment = None if python is None else _NAME
 
     def sanitize(answer: tuple[str, str]) -> str:
-        call = ValueTest("sanitize", answer)
-        values, _ = executor.call(f"from {module} import sanitize", [call], environment=environment)
+        calls = (ValueTest("sanitize", answer),)
+        values, _ = executor.call(Program(f"from {module} import sanitize", calls, environment=environment))
         return values[0] if values and isinstance(values[0], str) else answer[0]
 
     programs = []

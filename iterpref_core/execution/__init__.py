@@ -6,10 +6,9 @@
 from iterpref_core.execution.engine import ENGINE, Engine
 from iterpref_core.execution.engine_factory import limits_of, open_executor
 from iterpref_core.execution.executor import Executor
-from iterpref_core.execution.isolation import LayerReport, probe_isolation
+from iterpref_core.execution.isolation import probe_isolation
 from iterpref_core.execution.programs import (
     REFERENCE_FACTOR,
-    Coverage,
     Judge,
     Limits,
     Outcome,
@@ -23,11 +22,9 @@ from iterpref_core.execution.samples import check_tests, execute_samples, progra
 __all__ = [
     "ENGINE",
     "REFERENCE_FACTOR",
-    "Coverage",
     "Engine",
     "Executor",
     "Judge",
-    "LayerReport",
     "Limits",
     "Outcome",
     "Program",

@@ -2,13 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
+from dataclasses import replace
 from typing import Any, Self, TypeVar
 
-from iterpref_core.execution.programs import Limits, Outcome, Program, ValueTest
-from iterpref_core.records import IoTest
+from iterpref_core.execution.programs import Limits, Outcome, Program
 
 ENGINE = "iterpref-execution-3"
 """This project's engine, as results name it. The number rises with every change that may change a verdict."""
@@ -58,49 +57,32 @@ class Engine(ABC):
         Items are taken in the caller's thread; `work`, which calls `run_one` as often as it likes, has threads of its
         own, as many as there are places.
         """
-        source = iter(items)
         waiting: deque[tuple[T, Future[R]]] = deque()
         threads = ThreadPoolExecutor(self.places, thread_name_prefix="execution")
-        exhausted = False
         try:
-            while waiting or not exhausted:
-                full = exhausted or len(waiting) >= LOOK_AHEAD * self.places
-                if waiting and (full or waiting[0][1].done()):
-                    item, result = waiting.popleft()
-                    yield item, result.result()
-                    continue
-                for item in source:
-                    waiting.append((item, threads.submit(work, item)))
-                    break
-                else:
-                    exhausted = True
+            for item in items:
+                waiting.append((item, threads.submit(work, item)))
+                while waiting and (len(waiting) >= LOOK_AHEAD * self.places or waiting[0][1].done()):
+                    first, result = waiting.popleft()
+                    yield first, result.result()
+            for item, result in waiting:
+                yield item, result.result()
         finally:
             threads.shutdown(wait=False, cancel_futures=True)
 
-    def call(
-        self, code: str, calls: Sequence[str | ValueTest], *, environment: str | None = None
-    ) -> tuple[list[Any], Outcome]:
-        """Bring values out of a program: what calls return, up to the first that fails, and the outcome.
-
-        Args:
-            code: the program.
-            calls: expressions, or calls with their arguments as values.
-            environment: name of the interpreter.
-        """
+    def call(self, program: Program) -> tuple[list[Any], Outcome]:
+        """Bring values out of a program: what its value tests return, up to the first that fails, and the outcome."""
         values: list[Any] = []
 
         def keep(_test: int, value: Any) -> bool:
             values.append(value)
             return True
 
-        tests = tuple(IoTest(call=call, expected="None") if isinstance(call, str) else call for call in calls)
-        outcome = self.run_one(Program(code, tests, judge=keep, environment=environment))
+        outcome = self.run_one(replace(program, judge=keep))
         return values, outcome
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

@@ -1,6 +1,7 @@
 """Executor, the supervisor: hands a program to a zygote and rules on what comes back."""
 
 import logging
+import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -9,7 +10,8 @@ from iterpref_core.execution.changed_tests import changed
 from iterpref_core.execution.engine import Engine
 from iterpref_core.execution.interpreters import Environment
 from iterpref_core.execution.programs import Limits, Outcome, Program
-from iterpref_core.execution.steps import Step, job, steps_of
+from iterpref_core.execution.rewriting import Step
+from iterpref_core.execution.steps import steps_of
 from iterpref_core.execution.verdicts import TAMPERED, Answer, is_deceit, rule
 from iterpref_core.execution.workers import WorkerDiedError, WorkerPool
 from iterpref_core.records import ScriptTest
@@ -18,8 +20,6 @@ logger = logging.getLogger(__name__)
 
 ATTEMPTS = 2
 """Times a program is started if its zygote dies under it."""
-HINDERED = ("starved", "slowed", "slowed in a test")
-"""Time limits that a program may have hit because the machine was busy."""
 
 
 class Executor(Engine):
@@ -40,6 +40,9 @@ class Executor(Engine):
         namespaces: use bubblewrap where it works; False asks for tier B.
         environments: other interpreters, by the names that tests give them.
 
+    Attributes:
+        pool: its workers.
+
     Raises:
         IsolationError: untrusted programs cannot be isolated on this machine.
     """
@@ -54,61 +57,51 @@ class Executor(Engine):
         namespaces: bool = True,
         environments: Mapping[str, Environment] | None = None,
     ) -> None:
-        if workers < 1:
-            raise ValueError(f"workers is {workers}; it must be at least 1")
         plan = isolation.choose(allow_unsafe=allow_unsafe, namespaces=namespaces)
         self.isolation, self.limits, self.places = str(plan), limits, workers
-        self._pool = WorkerPool(plan, limits, workers, preload, environments or {})
+        self.pool = WorkerPool(plan, limits, workers, preload, environments or {})
 
     def close(self) -> None:
         """End all workers and remove what they left."""
-        self._pool.close()
-
-    def worker_pids(self) -> list[int]:
-        """Process ids of the workers that are alive (of bubblewrap in tier A)."""
-        return self._pool.pids()
+        self.pool.close()
 
     def run_one(self, program: Program) -> Outcome:
         """See `Engine.run_one`: what its tests say, and whether it passes changed tests, which it must not."""
         needed = sorted({name for test in program.tests if isinstance(test, ScriptTest) for name in test.packages})
-        if missing := self._pool.missing(needed, program.environment):
+        if missing := self.pool.missing(needed, program.environment):
             return self._failure(program, f"the test needs package {missing}, which is not installed")
         steps = steps_of(program)
-        answer, retried = self._observe(program, steps)
+        answer = self._observe(program, steps)
         if answer is None:
             return self._failure(program, f"the execution engine failed {ATTEMPTS} times on this program")
         outcome = rule(program, steps, program.limits(self.limits), answer)
-        outcome = replace(outcome, isolation=self.isolation, retried=retried)
-        change = changed(steps, program.code) if outcome.verdict == "passed" else None
-        if change is None:
+        outcome = replace(outcome, isolation=self.isolation)
+        others, must_fail = changed(steps, program.code) if outcome.verdict == "passed" else ([], {})
+        if not must_fail:
             return outcome
-        answer, _ = self._observe(replace(program, measure=False), change.steps)
+        answer = self._observe(program, others)
         if answer is None:
             return outcome
-        outcome = replace(outcome, cpu_s=outcome.cpu_s + answer.cpu, wall_s=outcome.wall_s + answer.wall)
-        if is_deceit(change, answer):
-            return replace(outcome, verdict="tampered", feedback=TAMPERED, tests_passed=0, coverage=None)
+        outcome = replace(outcome, cpu_s=outcome.cpu_s + answer.cpu)
+        if is_deceit(must_fail, answer):
+            return replace(outcome, verdict="tampered", feedback=TAMPERED, tests_passed=0)
         return outcome
 
     def _failure(self, program: Program, text: str) -> Outcome:
         total = len(program.tests)
         return Outcome("infra_error", text, tests_passed=0, tests_total=total, isolation=self.isolation)
 
-    def _observe(self, program: Program, steps: Sequence[Step]) -> tuple[Answer | None, bool]:
-        """What a zygote has to say about a job, and whether that was said when it was run again.
-
-        A job that hit a time limit on a busy machine is run once more with nothing beside it.
-        """
-        message = job(program, steps)
+    def _observe(self, program: Program, steps: Sequence[Step]) -> Answer | None:
+        """What a zygote has to say about a job; one that hit a time limit on a busy machine is run once more, alone."""
+        sent = {"setup": program.setup, "code": program.code, "steps": [(step.kind, step.body) for step in steps]}
+        message = pickle.dumps(sent)  # everything but what is expected
         answer = self._try(program, message, 1)
-        if answer is None or answer.killed not in HINDERED:
-            return answer, False
-        return self._try(program, message, self.places), True
+        return self._try(program, message, self.places) if answer is not None and answer.busy else answer
 
     def _try(self, program: Program, message: bytes, places: int) -> Answer | None:
         """What a zygote has to say about a job; None if as many as there are attempts died under it."""
         for _ in range(ATTEMPTS):
-            with self._pool.worker(program.environment, places) as worker:
+            with self.pool.worker(program.environment, places) as worker:
                 try:
                     return worker.run(message, program.limits(self.limits), program.test_cpu_s)
                 except WorkerDiedError as error:

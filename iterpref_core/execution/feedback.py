@@ -1,13 +1,11 @@
 """Feedback texts that tell a debugger what went wrong: short, stable, one line where possible, always valid UTF-8."""
 
-import ast
 import math
 import re
 from collections.abc import Callable
 from typing import Any
 
 from iterpref_core.execution.sandbox.encoding import Digest
-from iterpref_core.source_code.syntax_tree import parse
 
 MAX_FEEDBACK = 600
 _MAX_CALL, _MAX_VALUE, _MAX_MESSAGE, _MAX_LINE, _MAX_PRINTED = 160, 120, 200, 100, 120
@@ -62,25 +60,19 @@ def shown(value: Any, text: str) -> str:
         return text
 
 
-def one_line(source: str) -> str:
-    """Python source on one line; what its strings hold stays as it is."""
-    if "\n" not in source:
-        return source
-    try:
-        return ast.unparse(parse(source.strip(), "eval"))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return source
-
-
 def call_text(source: str) -> str:
     """A test's call, on one line."""
-    return clean(one_line(source), _MAX_CALL)
+    return clean(source, _MAX_CALL)
+
+
+def _expected(source: str | None) -> str:
+    """What is expected, if more than the benchmark's own judge knows it."""
+    return "" if source is None else f", expected {clean(source, _MAX_VALUE)}"
 
 
 def wrong_value(call: str, actual: str, expected: str | None) -> str:
-    """`f([1, 2]) returned 4, expected 3`; `expected` is None if only the benchmark's own judge knows it."""
-    text = f"{call_text(call)} returned {clean(actual, _MAX_VALUE)}"
-    return text if expected is None else f"{text}, expected {clean(one_line(expected), _MAX_VALUE)}"
+    """`f([1, 2]) returned 4, expected 3`."""
+    return f"{call_text(call)} returned {clean(actual, _MAX_VALUE)}{_expected(expected)}"
 
 
 def wrong_output(program: str, printed: str) -> str:
@@ -90,8 +82,7 @@ def wrong_output(program: str, printed: str) -> str:
 
 def wrong_type(call: str, found: str, expected: str | None) -> str:
     """For a value that cannot leave the sandbox, such as a generator."""
-    text = f"{call_text(call)} returned an object of type {clean(found, 60)}"
-    return text if expected is None else f"{text}, expected {clean(one_line(expected), _MAX_VALUE)}"
+    return f"{call_text(call)} returned an object of type {clean(found, 60)}{_expected(expected)}"
 
 
 def error_text(facts: dict[str, Any], code: str) -> str:
@@ -112,11 +103,6 @@ def failed_check(source: str, facts: dict[str, Any]) -> str:
     text = lines[line - 1] if isinstance(line, int) and 1 <= line <= len(lines) else source
     message = clean(str(facts["message"]), _MAX_MESSAGE)
     return f"{clean(text, _MAX_CALL)} failed" + (f": {message}" if message else "")
-
-
-def seconds(value: float) -> str:
-    """`2 s`, `0.5 s`."""
-    return f"{value:g} s"
 
 
 def with_printed(text: str, printed: bytes) -> str:

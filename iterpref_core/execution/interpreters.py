@@ -7,7 +7,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from iterpref_core.errors import ConfigError
@@ -81,25 +81,21 @@ class Runtime:
 
     Attributes:
         interpreter: path of the program, no link.
+        executable: what programs find as `sys.executable`.
         site: folders of installed packages, in the order of `sys.path`.
         readable: all that Python needs to read at run time; no program and no configuration.
         preload: modules to import once, because many programs will: of another environment, pytest and its plugins.
         hash_seed: see `Environment`.
         processes: see `Environment`.
-        executable: what programs find as `sys.executable`.
     """
 
     interpreter: str
+    executable: str
     site: tuple[str, ...]
     readable: tuple[str, ...]
-    preload: tuple[str, ...] = ()
+    preload: tuple[str, ...]
     hash_seed: int = 0
     processes: bool = False
-    executable: str = ""
-
-    def __post_init__(self) -> None:
-        if not self.executable:
-            object.__setattr__(self, "executable", self.interpreter)
 
 
 def _topmost(paths: Iterable[str | None]) -> tuple[str, ...]:
@@ -108,15 +104,13 @@ def _topmost(paths: Iterable[str | None]) -> tuple[str, ...]:
     return tuple(path for path in found if not any(path != other and path.startswith(other + "/") for other in found))
 
 
-def _runtime(interpreter: str, libraries: list[str | None], site: list[str]) -> Runtime:
-    return Runtime(interpreter, tuple(dict.fromkeys(site)), _topmost([*libraries, *site, *_SYSTEM_PATHS]))
-
-
 def own_runtime(preload: tuple[str, ...] = ()) -> Runtime:
     """This interpreter and its installed packages."""
     libraries = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), sysconfig.get_config_var("LIBDIR")]
     site = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
-    return replace(_runtime(str(Path(sys.executable).resolve()), libraries, site), preload=preload)
+    interpreter = str(Path(sys.executable).resolve())
+    readable = _topmost([*libraries, *site, *_SYSTEM_PATHS])
+    return Runtime(interpreter, interpreter, tuple(dict.fromkeys(site)), readable, preload)
 
 
 def runtime_of(environment: Environment, *, namespaces: bool = False) -> Runtime:
@@ -129,28 +123,24 @@ def runtime_of(environment: Environment, *, namespaces: bool = False) -> Runtime
     Raises:
         ConfigError: a folder is absent, or the interpreter is absent, too old, or does not answer.
     """
-    for path in environment.paths:
-        if not Path(path).is_dir():
-            raise ConfigError(f"environment of {environment.python}: paths: {path}: no such folder; correct the path")
-    interpreter, libraries, site, preload = _ask(environment.python)
-    paths = [str(Path(path).resolve()) for path in environment.paths]
-    found = _runtime(interpreter, list(libraries), [*paths, *site])
-    readable = (*found.readable, *environment.readable)
-    if environment.processes and namespaces:
-        executable = Path(environment.python).absolute()  # not resolved: it knows its environment by its own place
-        programs = [str(executable.parent), str(executable.parent.parent / "pyvenv.cfg"), *_PROGRAM_PATHS]
-        readable = _topmost([found.interpreter, *programs, *readable])
-        found = replace(found, processes=True, executable=str(executable))
-    return replace(
-        found,
-        readable=readable,
-        preload=(*preload, *environment.preload),
-        hash_seed=environment.hash_seed,
-    )
+    for folder in environment.paths:
+        if not Path(folder).is_dir():
+            raise ConfigError(f"environment of {environment.python}: paths: {folder}: no such folder; correct the path")
+    interpreter, libraries, found, preload = _ask(environment.python)
+    site = dict.fromkeys([*(str(Path(path).resolve()) for path in environment.paths), *found])
+    executable, readable = interpreter, [*libraries, *site, *_SYSTEM_PATHS, *environment.readable]
+    processes = environment.processes and namespaces
+    if processes:
+        path = Path(environment.python).absolute()  # not resolved: it knows its environment by its own place
+        executable = str(path)
+        readable += [interpreter, str(path.parent), str(path.parent.parent / "pyvenv.cfg"), *_PROGRAM_PATHS]
+    preload = [*preload, *environment.preload]
+    rest = _topmost(readable), tuple(preload), environment.hash_seed, processes
+    return Runtime(interpreter, executable, tuple(site), *rest)
 
 
 @functools.cache
-def _ask(python: str) -> tuple[str, tuple[str | None, ...], tuple[str, ...], tuple[str, ...]]:
+def _ask(python: str) -> tuple[str, list[str | None], list[str], list[str]]:
     # In isolated mode, so that neither the caller's variables nor the current folder change the answer.
     try:
         done = subprocess.run(
@@ -162,4 +152,4 @@ def _ask(python: str) -> tuple[str, tuple[str | None, ...], tuple[str, ...], tup
     if tuple(version) < OLDEST:
         found, needed = (".".join(map(str, numbers)) for numbers in (version, OLDEST))
         raise ConfigError(f"{python}: is Python {found}; programs need {needed} or later: give another environment")
-    return interpreter, tuple(libraries), tuple(site), tuple(preload)
+    return interpreter, libraries, site, preload

@@ -73,11 +73,6 @@ class Plan:
         return f"{self.tier}:{'+'.join(self.layers) or 'none'}"
 
 
-def _python(module: str, runtime: Runtime) -> list[str]:
-    start = f"import sys; sys.path.insert(0, {str(SANDBOX.parent)!r}); from sandbox.{module} import main; main()"
-    return [runtime.interpreter, "-S", "-s", "-P", "-W", "ignore", "-c", start]
-
-
 def _bubblewrap(root: str, disk_mb: int, runtime: Runtime) -> list[str]:
     """A command prefix: only what Python needs is visible, read-only; `root` is an empty, bounded memory disk.
 
@@ -113,7 +108,8 @@ def command(plan: Plan, module: str, root: str, disk_mb: int, runtime: Runtime) 
         runtime: the interpreter, and what it may read.
     """
     prefix = _bubblewrap(root, disk_mb, runtime) if "bwrap" in plan.layers else []
-    return prefix + _python(module, runtime)
+    start = f"import sys; sys.path.insert(0, {str(SANDBOX.parent)!r}); from sandbox.{module} import main; main()"
+    return [*prefix, runtime.interpreter, "-S", "-s", "-P", "-W", "ignore", "-c", start]
 
 
 def _run_canary(plan: Plan) -> dict[str, str]:
@@ -127,7 +123,6 @@ def _run_canary(plan: Plan) -> dict[str, str]:
             "secret": str(secret),
             "root": str(root),
             "readable": list(runtime.readable),
-            "bwrap": "bwrap" in plan.layers,
         }
         try:
             done = subprocess.run(

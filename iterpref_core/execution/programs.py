@@ -1,11 +1,10 @@
 """Programs, limits and outcomes: what goes into the engine and what comes out."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from iterpref_core.execution.feedback import show
-from iterpref_core.execution.sandbox.encoding import encode
 from iterpref_core.records import ScriptTest, Test, Verdict
 
 Judge = Callable[[int, Any], bool]
@@ -51,68 +50,22 @@ class Limits:
     output_kb: int = 64
     file_mb: int = 16
 
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if value <= 0:
-                raise ValueError(f"Limits.{name} is {value}; it must be above 0")
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """What the tests of a program reached of its code, without its setup, as coverage.py counts.
-
-    Attributes:
-        lines: lines with statements.
-        missing: those of them that were not reached, from 1.
-        branches: ways out of lines with more than one.
-        taken: those of them that were taken.
-    """
-
-    lines: int
-    missing: tuple[int, ...]
-    branches: int
-    taken: int
-
-    @property
-    def line_share(self) -> float:
-        """Lines reached, 0 to 1; nothing to reach is 1."""
-        return 1 - len(self.missing) / self.lines if self.lines else 1.0
-
-    @property
-    def branch_share(self) -> float:
-        """Branches taken, 0 to 1; nothing to take is 1."""
-        return self.taken / self.branches if self.branches else 1.0
-
-    @property
-    def share(self) -> float:
-        """Lines and branches together, 0 to 1: the total of coverage.py's reports."""
-        total = self.lines + self.branches
-        return (self.lines - len(self.missing) + self.taken) / total if total else 1.0
-
 
 @dataclass(frozen=True)
 class ValueTest:
     """A call whose arguments are at hand as values: much cheaper than source, which would have to be compiled.
 
-    The value it returns is for the program's `judge`.
+    The value it returns is for the program's `judge`, or for who asked for it by `Engine.call`.
 
     Attributes:
         function: an expression for what is called, such as the entry point's name.
         arguments: values of plain types.
         then: an expression for a function of the result, such as `set`; may be empty.
-        encoded: the arguments as they travel.
-
-    Raises:
-        UnencodableError: an argument is not plain.
     """
 
     function: str
     arguments: Sequence[Any]
     then: str = ""
-    encoded: str = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "encoded", encode(list(self.arguments), keep_order=True))
 
     @property
     def call(self) -> str:
@@ -141,13 +94,11 @@ class Program:
         code: the whole program.
         tests: at least one test.
         setup: source to run before the code, such as imports; may be empty.
-        judge: decides about the values of `io` tests instead of exact equality with `expected`, and of value tests,
-            and about what is printed in stdin tests.
+        judge: decides about the values of value tests, and about what is printed in stdin tests.
         cpu_s: CPU seconds for this program instead of `Limits.cpu_s`, such as a multiple of what the ground truth
             needs; real time is limited in proportion.
         test_cpu_s: CPU seconds for each test, besides those for all of them; None for no such limit. It is looked at a
             few times a second, so a test may have a quarter of a second more, never less.
-        measure: measure what its tests reach; several times slower, so preload `coverage` and allow for it in `cpu_s`.
         environment: name of the interpreter to run in, by default the one that its tests name; None for this one.
     """
 
@@ -157,30 +108,17 @@ class Program:
     judge: Judge | None = None
     cpu_s: float | None = None
     test_cpu_s: float | None = None
-    measure: bool = False
     environment: str | None = None
 
     def __post_init__(self) -> None:
         if not self.tests:
             raise ValueError("Program.tests is empty; without a test there is no proof of anything")
-        if self.judge is None and any(isinstance(test, ValueTest | StdinTest) for test in self.tests):
-            raise ValueError("Program.judge is None; value tests and stdin tests need one")
         if len(self.tests) > 1 and any(isinstance(test, StdinTest) for test in self.tests):
             raise ValueError("Program.tests has a stdin test among others; each is a program of its own")
-        for name in ("cpu_s", "test_cpu_s"):
-            seconds = getattr(self, name)
-            if seconds is not None and seconds <= 0:
-                raise ValueError(f"Program.{name} is {seconds}; it must be above 0")
-        named = {test.environment for test in self.tests if isinstance(test, ScriptTest)} - {None, self.environment}
-        if len(named) + (self.environment is not None) > 1:
+        named = {test.environment for test in self.tests if isinstance(test, ScriptTest)} | {self.environment}
+        if len(named - {None}) > 1:
             raise ValueError(f"the tests of one program need different environments: {sorted(map(str, named))}")
-        if named:
-            object.__setattr__(self, "environment", named.pop())
-
-    @property
-    def preamble(self) -> str:
-        """The setup as it stands before the code where both are one text; its lines do not count as the program's."""
-        return f"{self.setup}\n" if self.setup else ""
+        object.__setattr__(self, "environment", max(named, key=bool))
 
     def limits(self, common: Limits) -> Limits:
         """The limits of this program where all have common ones."""
@@ -201,9 +139,6 @@ class Outcome:
         exception: name of the type of what was raised, without its module; empty if nothing was.
         isolation: tier and layers in force, such as `B:landlock+seccomp+rlimits`.
         cpu_s: CPU seconds used.
-        wall_s: seconds of real time used.
-        retried: it timed out on a busy machine at first, and was run again alone.
-        coverage: of a program that passed and was to be measured, unless it made that impossible.
     """
 
     verdict: Verdict
@@ -213,6 +148,3 @@ class Outcome:
     exception: str = ""
     isolation: str = ""
     cpu_s: float = 0.0
-    wall_s: float = 0.0
-    retried: bool = False
-    coverage: Coverage | None = None

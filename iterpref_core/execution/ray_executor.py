@@ -7,10 +7,10 @@ supervisor fetches it: a lost node costs time, and neither loses nor repeats an 
 import functools
 import logging
 import os
+import pickle
 import re
 import socket
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import ray
@@ -20,36 +20,20 @@ from iterpref_core.errors import ExecutionError
 from iterpref_core.execution.engine import Engine
 from iterpref_core.execution.executor import Executor
 from iterpref_core.execution.interpreters import Environment
-from iterpref_core.execution.programs import Limits, Outcome, Program, ValueTest
+from iterpref_core.execution.programs import Limits, Outcome, Program
 
 NODES_LOST = 5
 """Times a task is started again because its node or process was lost; then something other than chance is at work."""
 _ANSWER_S = 10
 
 
-@dataclass(frozen=True)
-class _Settings:
-    """What an executor on a node is made with."""
-
-    limits: Limits
-    allow_unsafe: bool
-    preload: tuple[str, ...]
-    environments: tuple[tuple[str, Environment], ...]
-
-
 @functools.cache
-def _executor(settings: _Settings) -> Executor:
+def _executor(settings: bytes) -> Executor:
     """The executor of a node's process, which ends with its process; that serves one task after another."""
-    return Executor(
-        settings.limits,
-        workers=1,
-        allow_unsafe=settings.allow_unsafe,
-        preload=settings.preload,
-        environments=dict(settings.environments),
-    )
+    return Executor(**pickle.loads(settings), workers=1)
 
 
-def _work(settings: _Settings, work: Callable[[Executor], Any]) -> Any:
+def _work(settings: bytes, work: Callable[[Executor], Any]) -> Any:
     return work(_executor(settings))
 
 
@@ -79,7 +63,8 @@ class RayExecutor(Engine):
         environments: Mapping[str, Environment] | None = None,
     ) -> None:
         self.limits = limits
-        self._settings = _Settings(limits, allow_unsafe, tuple(preload), tuple((environments or {}).items()))
+        settings = {"allow_unsafe": allow_unsafe, "preload": preload, "environments": environments}
+        self._settings = pickle.dumps(settings | {"limits": limits})
         self._connected_here = not ray.is_initialized()
         if self._connected_here:
             _connect()
@@ -92,20 +77,22 @@ class RayExecutor(Engine):
             raise
 
     def _do(self, work: Callable[[Executor], Any]) -> Any:
-        return _fetch(self._task.remote(self._settings, work))
+        """What a node makes of work; its own errors as they were raised there."""
+        try:
+            return ray.get(self._task.remote(self._settings, work))
+        except RayTaskError as error:
+            raise error.cause from None
+        except RayError as error:
+            raise ExecutionError(f"the Ray cluster lost a task: {error}") from None
 
     def run_one(self, program: Program) -> Outcome:
         """See `Engine.run_one`."""
         outcome: Outcome = self._do(lambda executor: executor.run_one(program))
         return outcome
 
-    def call(
-        self, code: str, calls: Sequence[str | ValueTest], *, environment: str | None = None
-    ) -> tuple[list[Any], Outcome]:
+    def call(self, program: Program) -> tuple[list[Any], Outcome]:
         """See `Engine.call`."""
-        found: tuple[list[Any], Outcome] = self._do(
-            lambda executor: executor.call(code, calls, environment=environment)
-        )
+        found: tuple[list[Any], Outcome] = self._do(lambda executor: executor.call(program))
         return found
 
     def close(self) -> None:
@@ -126,13 +113,3 @@ def _connect() -> None:
         raise ExecutionError(
             f"the Ray cluster at {address or 'this machine'} cannot be reached ({error}); check RAY_ADDRESS"
         ) from None
-
-
-def _fetch(task: Any) -> Any:
-    """What a task returned; its own errors as they were raised there."""
-    try:
-        return ray.get(task)
-    except RayTaskError as error:
-        raise error.cause from None
-    except RayError as error:
-        raise ExecutionError(f"the Ray cluster lost a task: {error}") from None

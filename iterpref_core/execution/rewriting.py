@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from iterpref_core.execution.sandbox.encoding import summarize
-from iterpref_core.source_code.syntax_tree import parse
+from iterpref_core.source_code.syntax_tree import PARSE_LOCK, parse
 
 COMPARING_METHODS: dict[str, type[ast.cmpop]] = {
     "assertEqual": ast.Eq, "assertListEqual": ast.Eq, "assertTupleEqual": ast.Eq, "assertDictEqual": ast.Eq,
@@ -61,18 +61,6 @@ def literal(node: ast.expr) -> Any:
         raise ValueError("no literal") from None
 
 
-def parse_literal(source: str) -> Any:
-    """The value of a literal's source; see `literal`.
-
-    Raises:
-        ValueError: it is not one.
-    """
-    try:
-        return literal(parse(source.strip(), "eval").body)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise ValueError(f"not a Python literal: {source[:80]!r}") from None
-
-
 @dataclass(frozen=True)
 class Expected:
     """What is expected of a value.
@@ -93,19 +81,14 @@ def identical(left: Any, right: Any) -> bool:
     kind = type(left)
     if kind is not type(right):
         return False
-    if kind is float:
-        return bool(left == right or (math.isnan(left) and math.isnan(right)))
     if kind is list or kind is tuple:
         return len(left) == len(right) and all(map(identical, left, right))
     if kind is dict:
-        kinds = {key: type(key) for key in left}
-        return left.keys() == right.keys() and all(
-            type(key) is kinds[key] and identical(left[key], value) for key, value in right.items()
-        )
+        return identical(set(left), set(right)) and all(identical(value, right[key]) for key, value in left.items())
     if kind is set or kind is frozenset:
         kinds = {item: type(item) for item in left}
         return bool(left == right) and all(type(item) is kinds[item] for item in right)
-    return bool(left == right)
+    return bool(left == right or (kind is float and math.isnan(left) and math.isnan(right)))
 
 
 def is_close(actual: Any, expected: Any, atol: float) -> bool:
@@ -129,41 +112,40 @@ def expect(source: str, atol: float | None = None) -> Expected:
     Raises:
         ValueError: the source is not a literal.
     """
-    value = parse_literal(source)
+    try:
+        value = literal(parse(source.strip(), "eval").body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise ValueError(f"not a Python literal: {source[:80]!r}") from None
     if atol is None:
         return Expected(functools.partial(identical, value), source.strip(), summarize(value))
     return Expected(lambda actual: value == actual or (atol > 0 and is_close(actual, value, atol)), source.strip())
 
 
-class Judged(NamedTuple):
-    """A piece of a test.
+class Step(NamedTuple):
+    """One thing the sandbox does and reports on: a test, or a piece of one.
 
     Attributes:
-        kind: `lenient` or `call` for an expression whose value is judged outside, `raises` for statements that must
-            raise, `exec` for statements that decide nothing, `scope` for the begin of a test with names of its own
-            (`own`) or the end of it, `check` for statements that have to be judged inside.
-        source: the expression or the statements.
-        expected: of a value; of `raises`, the name of the exception is its source.
+        kind: `call` and `lenient` return a value (of exact types, and of what holds one), `apply` returns one for the
+            judge, `stdin` what the program prints, also for the judge; `raises` are statements that must raise, `exec`
+            those that decide nothing, `scope` begins a test with names of its own (`own`) or ends it; `check`,
+            `unittest` and `script` only pass or fail.
+        body: an expression, statements, a text to be read, a unittest source, a script test as a mapping, or, for
+            `apply`, the function, the arguments and the function of the result.
+        expected: of a value that is judged outside; of `raises`, the name of the exception is its source.
+        shown: what is run, as Python source, where the body is none.
+        test: index of the test it belongs to.
     """
 
     kind: str
-    source: str
+    body: Any
     expected: Expected | None = None
+    shown: Callable[[], str] | None = None
+    test: int = 0
 
-
-def _statements(source: str) -> list[ast.stmt]:
-    """Statements whose expressions know how they were written."""
-    body: list[ast.stmt] = parse(source).body
-    lines = [line.encode() for line in source.split("\n")]
-    for node in (part for statement in body for part in ast.walk(statement) if isinstance(part, ast.expr)):
-        if node.lineno == node.end_lineno:
-            node.written = lines[node.lineno - 1][node.col_offset : node.end_col_offset].decode()  # type: ignore[attr-defined]
-    return body
-
-
-def _source(node: ast.expr) -> str:
-    """An expression as it was written, on one line."""
-    return getattr(node, "written", None) or ast.unparse(node)
+    @property
+    def source(self) -> str:
+        """What is run, as Python source."""
+        return str(self.body) if self.shown is None else self.shown()
 
 
 def _is_live(node: ast.AST) -> bool:
@@ -201,7 +183,8 @@ class _Condition:
         self.live: list[ast.expr] = []
         self._names: dict[str, Any] = {"abs": abs, "isclose": math.isclose, "almost": _almost, "__builtins__": {}}
         tree = ast.fix_missing_locations(ast.Expression(self._outside(node)))
-        self._code = compile(tree, "<condition>", "eval")
+        with PARSE_LOCK:
+            self._code = compile(tree, "<condition>", "eval")
 
     def holds(self, value: Any) -> bool:
         return bool(eval(self._code, {**self._names, "value": value}))
@@ -242,35 +225,35 @@ def _asks_the_value(node: ast.Compare) -> bool:
     return asked or any(isinstance(op, ast.Is | ast.IsNot) for op in node.ops)
 
 
-def _condition(node: ast.expr) -> Judged | None:
+def _condition(node: ast.expr) -> Step | None:
     """A condition that must be true; None if it has to be judged inside."""
     wanted: bool | None = True
     match node:
         case ast.UnaryOp(op=ast.Not(), operand=call) if _is_outside(call):
-            source = f"not ({_source(call)})"
+            source = f"not ({ast.unparse(call)})"
         case ast.Compare(left=call, ops=[ast.IsNot() | ast.NotEq()], comparators=[ast.Constant(None)]):
-            source = f"({_source(call)}) is not None"  # no program can overrule that
+            source = f"({ast.unparse(call)}) is not None"  # no program can overrule that
         case ast.Compare(left=call, ops=[ast.Is()], comparators=[ast.Constant(None | True | False as wanted)]):
-            source = _source(call)
+            source = ast.unparse(call)
         case call if _is_outside(call):
-            source = f"not not ({_source(call)})"
+            source = f"not not ({ast.unparse(call)})"
         case _:
             return _comparison(node)
-    return Judged("call", source, expect(repr(wanted))) if _is_outside(call) else None
+    return Step("call", source, expect(repr(wanted))) if _is_outside(call) else None
 
 
-def _comparison(node: ast.expr) -> Judged | None:
+def _comparison(node: ast.expr) -> Step | None:
     condition = _Condition(node)
     if len(condition.live) != 1 or condition.live[0] is node or not _is_outside(condition.live[0]):
         return None
     (call,) = condition.live
-    expected = Expected(condition.holds, _source(node))
+    expected = Expected(condition.holds, ast.unparse(node))
     match node:
         case ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]) if call in (left, right):
             other = left if call is right else right
             value = literal(other)
-            expected = Expected(functools.partial(operator.eq, value), _source(other), summarize(value))
-    return Judged("lenient", _source(call), expected)
+            expected = Expected(functools.partial(operator.eq, value), ast.unparse(other), summarize(value))
+    return Step("lenient", ast.unparse(call), expected)
 
 
 def _condition_of(call: ast.Call) -> ast.expr | None:
@@ -295,7 +278,7 @@ def _condition_of(call: ast.Call) -> ast.expr | None:
     return comparison
 
 
-def _raises(node: ast.stmt) -> Judged | None:
+def _raises(node: ast.stmt) -> Step | None:
     """`with self.assertRaises(ValueError): f(-1)`, and `self.assertRaises(ValueError, f, -1)`."""
     match node:
         case ast.With(
@@ -311,7 +294,7 @@ def _raises(node: ast.stmt) -> Judged | None:
     if any(map(_asserts, inner)):
         return None
     name = kind.id if isinstance(kind, ast.Name) else kind.attr
-    return Judged("raises", "\n".join(map(ast.unparse, inner)), Expected(bool, name))
+    return Step("raises", "\n".join(map(ast.unparse, inner)), Expected(bool, name))
 
 
 def _asserts(node: ast.AST) -> bool:
@@ -325,7 +308,7 @@ def _asserts(node: ast.AST) -> bool:
     )
 
 
-def _pieces(statements: list[ast.stmt]) -> Iterator[Judged]:
+def _pieces(statements: list[ast.stmt]) -> Iterator[Step]:
     for node in statements:
         condition: ast.expr | None = None
         match node:
@@ -337,19 +320,19 @@ def _pieces(statements: list[ast.stmt]) -> Iterator[Judged]:
             case ast.Expr(ast.Call() as call):
                 condition = _condition_of(call)
         judged = (condition and _condition(condition)) or _raises(node)
-        yield judged or Judged("check" if _asserts(node) else "exec", ast.unparse(node))
+        yield judged or Step("check" if _asserts(node) else "exec", ast.unparse(node))
 
 
 @functools.lru_cache(maxsize=4096)
-def rewrite_assert(source: str) -> tuple[Judged, ...]:
+def rewrite_assert(source: str) -> tuple[Step, ...]:
     """Statements in pieces, each judged outside as far as can be; what cannot be parsed is one piece."""
     try:
-        pieces = tuple(_pieces(_statements(source)))
+        pieces = tuple(_pieces(parse(source).body))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return (Judged("check", source),)
+        return (Step("check", source),)
     judged = any(piece.kind != "exec" for piece in pieces)
     helpers = any(piece.kind == "check" and piece.source.startswith(("def ", "class ")) for piece in pieces)
-    return pieces if judged and not helpers else (Judged("check", source),)
+    return pieces if judged and not helpers else (Step("check", source),)
 
 
 def is_test_case(node: ast.stmt) -> bool:
@@ -357,7 +340,7 @@ def is_test_case(node: ast.stmt) -> bool:
     return isinstance(node, ast.ClassDef) and any(ast.unparse(base).endswith("TestCase") for base in node.bases)
 
 
-def _of_class(node: ast.ClassDef) -> Iterator[Judged]:
+def _of_class(node: ast.ClassDef) -> Iterator[Step]:
     """The methods of a plain class of tests, each with names of its own.
 
     Raises:
@@ -376,23 +359,23 @@ def _of_class(node: ast.ClassDef) -> Iterator[Judged]:
             raise ValueError("to be judged inside")
         if any(isinstance(part, ast.Global | ast.Nonlocal | ast.Yield | ast.Await) for part in ast.walk(method)):
             raise ValueError("not straight on")
-        yield Judged("scope", "own")
+        yield Step("scope", "own")
         yield from pieces
-    yield Judged("scope", "")
+    yield Step("scope", "")
 
 
 @functools.lru_cache(maxsize=1024)
-def rewrite_unittest(source: str) -> tuple[Judged, ...]:
+def rewrite_unittest(source: str) -> tuple[Step, ...]:
     """The tests of a source of `unittest` classes in pieces, all judged outside; empty where that cannot be."""
-    pieces: list[Judged] = []
+    pieces: list[Step] = []
     try:
-        for node in _statements(source):
+        for node in parse(source).body:
             if isinstance(node, ast.ClassDef) and is_test_case(node):
                 pieces += _of_class(node)
             elif isinstance(node, ast.ClassDef | ast.If | ast.Try | ast.With | ast.For) or _asserts(node):
                 return ()
             else:
-                pieces.append(Judged("exec", ast.unparse(node)))
+                pieces.append(Step("exec", ast.unparse(node)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ()
     return tuple(pieces) if any(piece.kind not in ("exec", "scope") for piece in pieces) else ()

@@ -71,8 +71,7 @@ def read_problems(path: Path) -> dict[str, Problem]:
 def execute_samples(problems: Path, samples: Path, out: Path, executor: Engine) -> int:
     """Run samples against their problems' tests; results in the order of the samples.
 
-    The results hold no times, so that the same input gives the same bytes. Memory does not grow with the number of
-    samples. The file appears whole or not at all.
+    The results hold no times, so that the same input gives the same bytes. The file appears whole or not at all.
 
     Args:
         problems: JSONL of `Problem`.
@@ -88,26 +87,15 @@ def execute_samples(problems: Path, samples: Path, out: Path, executor: Engine) 
         ExecutionError: the engine failed.
     """
     known = read_problems(problems)
-    for _ in _read_samples(samples, known):  # to its end before anything runs: a broken line costs nothing
-        pass
+    pairs = list(_read_samples(samples, known))  # before anything runs: a broken line costs nothing
     counts: Counter[str] = Counter()
     with atomic_writer(out) as file:
-        for (problem, _), outcome in executor.run_each(_read_samples(samples, known), lambda pair: program_of(*pair)):
-            file.write(_result(problem.task_id, counts[problem.task_id], outcome).to_json() + "\n")
+        for (problem, _), outcome in executor.run_each(pairs, lambda pair: program_of(*pair)):
+            known_fields = {name: value for name, value in vars(outcome).items() if name in Result.model_fields}
+            result = Result(task_id=problem.task_id, sample=counts[problem.task_id], **known_fields)
+            file.write(result.to_json() + "\n")
             counts[problem.task_id] += 1
     return counts.total()
-
-
-def _result(task_id: str, serial: int, outcome: Outcome) -> Result:
-    return Result(
-        task_id=task_id,
-        sample=serial,
-        verdict=outcome.verdict,
-        feedback=outcome.feedback,
-        tests_passed=outcome.tests_passed,
-        tests_total=outcome.tests_total,
-        isolation=outcome.isolation,
-    )
 
 
 def reference_outcomes(problems: Iterable[Problem], executor: Engine) -> Iterator[tuple[Problem, Outcome | None]]:

@@ -1,7 +1,6 @@
 """Workers: zygotes that the supervisor starts when they are needed, uses again, and replaces when they are lost."""
 
 import contextlib
-import functools
 import json
 import logging
 import math
@@ -14,8 +13,10 @@ import subprocess
 import sys
 import tempfile
 import threading
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from typing import Any
 
@@ -27,7 +28,6 @@ from iterpref_core.execution.verdicts import Answer
 
 logger = logging.getLogger(__name__)
 
-_HEADER = struct.Struct("=II")
 _LENGTH = struct.Struct("=I")
 _TIMES = struct.Struct("=ddd")
 START_S = 60.0
@@ -63,7 +63,7 @@ class Worker:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
         self._socket, theirs = socket.socketpair()
         self._answers = self._socket.makefile("rb")
-        self.usable, self._killed = True, False
+        self.usable = True
         with theirs:
             self._process = subprocess.Popen(
                 isolation.command(plan, "zygote", self._root, DISK_FILES * limits.file_mb, runtime),
@@ -78,12 +78,10 @@ class Worker:
             )
         self.pid = self._process.pid
         """Process id, of bubblewrap in tier A."""
-        config = vars(runtime) | {
-            "limits": vars(limits),
+        config = {**vars(runtime), **vars(limits)} | {
             "root": self._root,
             "disk_mb": DISK_FILES * limits.file_mb,
-            "landlock": "landlock" in plan.layers,
-            "seccomp": "seccomp" in plan.layers,
+            "layers": plan.layers,
         }
         try:
             self._send(json.dumps(config).encode(), START_S)
@@ -108,9 +106,9 @@ class Worker:
 
     def _receive(self) -> tuple[dict[str, Any], bytes]:
         try:
-            head, blob = _HEADER.unpack(self._answers.read(_HEADER.size))
-            return json.loads(self._answers.read(head)), self._answers.read(blob)
-        except (OSError, struct.error, ValueError) as error:
+            facts = json.loads(self._answers.readline())
+            return facts, self._answers.read(facts.pop("bytes"))
+        except (OSError, ValueError) as error:
             raise self._died(error) from None
 
     def run(self, job: bytes, limits: Limits, test_cpu_s: float | None) -> Answer:
@@ -134,10 +132,8 @@ class Worker:
     def kill(self) -> None:
         """End the zygote and all it holds; a thread that waits for its answer hears of it."""
         self.usable = False
-        killed, self._killed = self._killed, True
-        if not killed:  # once: later its process group may be somebody else's
-            with contextlib.suppress(ProcessLookupError):  # it may have ended by itself
-                os.killpg(self.pid, signal.SIGKILL)
+        if self._process.poll() is None:  # else its process group may be somebody else's
+            os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
 
     def close(self) -> None:
@@ -147,15 +143,7 @@ class Worker:
             stream.close()
 
 
-@functools.cache
-def _warn_of_refused_processes(environment: str, tier: str) -> None:
-    logger.warning(
-        "programs of the environment %r may have processes and sockets only in tier A: this is tier %s; "
-        "what needs them fails (`iterpref doctor` says what tier A takes)",
-        *(environment, tier),
-    )
-
-
+@dataclass(eq=False)
 class WorkerPool:
     """All workers of one executor, and the folder their programs' folders are in (in tier B and C).
 
@@ -165,21 +153,22 @@ class WorkerPool:
         places: programs at a time.
         preload: modules to import once per worker of this interpreter.
         environments: other interpreters, by the names that tests give them.
+
+    Attributes:
+        workers: those that are alive.
     """
 
-    def __init__(
-        self,
-        plan: isolation.Plan,
-        limits: Limits,
-        places: int,
-        preload: tuple[str, ...],
-        environments: Mapping[str, Environment],
-    ) -> None:
-        self._plan, self._limits, self._preload, self._environments = plan, limits, preload, environments
-        self._scratch = "" if "bwrap" in plan.layers else tempfile.mkdtemp(prefix="iterpref-execution-")
+    plan: isolation.Plan
+    limits: Limits
+    places: int
+    preload: tuple[str, ...]
+    environments: Mapping[str, Environment]
+
+    def __post_init__(self) -> None:
+        self._scratch = "" if "bwrap" in self.plan.layers else tempfile.mkdtemp(prefix="iterpref-execution-")
         self._idle: defaultdict[str | None, list[Worker]] = defaultdict(list)
-        self._all: set[Worker] = set()
-        self._lock, self._turn, self._free = threading.Lock(), threading.Lock(), threading.Semaphore(places)
+        self.workers: set[Worker] = set()
+        self._lock, self._turn, self._free = threading.Lock(), threading.Lock(), threading.Semaphore(self.places)
         self._closed = False
 
     @contextlib.contextmanager
@@ -212,9 +201,9 @@ class WorkerPool:
                 raise ExecutionError("the executor is closed; run programs inside its `with` block")
             if idle := self._idle[environment]:
                 return idle.pop()
-        worker = Worker(self._plan, self._limits, self._runtime(environment), scratch=self._scratch)
+        worker = Worker(self.plan, self.limits, self._runtime(environment), scratch=self._scratch)
         with self._lock:
-            self._all.add(worker)
+            self.workers.add(worker)
         return worker
 
     def _give_back(self, worker: Worker, environment: str | None) -> None:
@@ -222,21 +211,25 @@ class WorkerPool:
             if worker.usable and not self._closed:
                 self._idle[environment].append(worker)
                 return
-            self._all.discard(worker)
+            self.workers.discard(worker)
         worker.close()
 
     def _runtime(self, environment: str | None) -> Runtime:
         if environment is None:
-            return own_runtime(self._preload)
-        if environment not in self._environments:
+            return own_runtime(self.preload)
+        if environment not in self.environments:
             raise ConfigError(
                 f"a test needs the environment {environment!r}, which execution.environments in params.yaml lacks; "
                 "name it there with its interpreter, as `iterpref ingest` printed it"
             )
-        wanted = self._environments[environment]
-        if wanted.processes and self._plan.tier != "A":
-            _warn_of_refused_processes(environment, str(self._plan))
-        return runtime_of(wanted, namespaces=self._plan.tier == "A")
+        wanted = self.environments[environment]
+        if wanted.processes and self.plan.tier != "A":
+            warnings.warn(
+                f"programs of the environment {environment!r} may have processes and sockets only in tier A: this is "
+                f"tier {self.plan}; what needs them fails (`iterpref doctor` says what tier A takes)",
+                stacklevel=2,
+            )
+        return runtime_of(wanted, namespaces=self.plan.tier == "A")
 
     def missing(self, packages: Iterable[str], environment: str | None) -> str:
         """The first package that an environment lacks; empty if it has all of them."""
@@ -246,18 +239,13 @@ class WorkerPool:
                 return package
         return ""
 
-    def pids(self) -> list[int]:
-        """Process ids of the workers (of bubblewrap in tier A)."""
-        with self._lock:
-            return sorted(worker.pid for worker in self._all)
-
     def close(self) -> None:
         """End all workers, whatever they are running, and remove what they left."""
         with self._lock:
             self._closed = True
             idle = [worker for workers in self._idle.values() for worker in workers]
-            busy = self._all.difference(idle)
-            self._all -= set(idle)
+            busy = self.workers.difference(idle)
+            self.workers -= set(idle)
             self._idle.clear()
         for worker in busy:
             worker.kill()

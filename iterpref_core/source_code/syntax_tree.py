@@ -5,12 +5,13 @@ import threading
 import warnings
 from typing import Any
 
-_LOCK = threading.RLock()
+PARSE_LOCK = threading.RLock()
+"""To be held while CPython makes a tree of source or code of a tree."""
 
 
 def parse(code: str, mode: str = "exec") -> Any:
     """`ast.parse`, one thread at a time: where two parse, CPython may fail (`AST constructor recursion depth`)."""
-    with _LOCK:
+    with PARSE_LOCK:
         return ast.parse(code, mode=mode)
 
 
@@ -20,7 +21,7 @@ def parse_source(code: str) -> ast.Module:
     Raises:
         SyntaxError: it is no Python, or holds what Python's parser gives up at, such as too deep a nest.
     """
-    with _LOCK, warnings.catch_warnings(action="ignore"):  # the program's own, such as invalid escapes
+    with PARSE_LOCK, warnings.catch_warnings(action="ignore"):  # the program's own, such as invalid escapes
         try:
             return ast.parse(code)
         except (ValueError, RecursionError, MemoryError) as error:

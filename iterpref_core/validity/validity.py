@@ -24,12 +24,6 @@ Judge = AbstractContextManager[Model | None]
 """Opens the model that scores tests, after all else is measured; None where there is none."""
 
 
-class ProblemValidity(ProblemQuality):
-    """What was measured of one problem's tests, and what the judge says; nothing where it was not asked or not read."""
-
-    judge: Scores | None = None
-
-
 @dataclass(frozen=True)
 class Thresholds:
     """What the tests of a problem must reach to be kept; None demands nothing.
@@ -44,7 +38,7 @@ class Thresholds:
     mutation_score: float | None = None
     judge: int | None = None
 
-    def reason_against(self, problem: ProblemValidity) -> str | None:
+    def reason_against(self, problem: ProblemQuality) -> str | None:
         """Why a problem is to be dropped for what was measured; None if it is not."""
         if self.coverage is None and self.mutation_score is None:
             return None
@@ -74,7 +68,7 @@ def measure_validity(
         params: how many problems and mutants.
         execution: limits of the programs that are run.
         judge: opens the judge.
-        out: where to write JSONL of `ProblemValidity`, in the order in which the problems were drawn.
+        out: where to write JSONL of `ProblemQuality`, in the order in which the problems were drawn.
 
     Returns:
         As `assess_tests`, without thresholds.
@@ -105,7 +99,7 @@ def assess_tests(
         problems: any number.
         execution: limits of the programs that are run.
         judge: opens the judge, which is asked about the problems that what was measured leaves.
-        out: where to write JSONL of `ProblemValidity`, in the order of the problems; None for nowhere.
+        out: where to write JSONL of `ProblemQuality`, in the order of the problems; None for nowhere.
         thresholds: what a problem must reach to be kept.
         mutants: of each reference, at most.
         seed: decides which.
@@ -121,10 +115,10 @@ def assess_tests(
     Raises:
         ExecutionError: the engine failed.
     """
-    assessed: list[ProblemValidity] = []
+    assessed: list[ProblemQuality] = []
     with open_executor(execution, PRELOAD) as executor, show_progress("validity", len(problems)) as advance:
         for _, quality in executor.each(problems, lambda problem: measure_tests(problem, executor, mutants, seed)):
-            assessed.append(ProblemValidity(**dict(quality)))
+            assessed.append(quality)
             advance()
     reasons = [thresholds.reason_against(item) for item in assessed]
     counts: Counter[str] = Counter()
@@ -166,19 +160,17 @@ def draw_problems(path: Path, size: int, seed: int, split: str | None = None) ->
     return drawn
 
 
-def _metrics(assessed: Sequence[ProblemValidity]) -> dict[str, float]:
+def _metrics(assessed: Sequence[ProblemQuality]) -> dict[str, float]:
     mutants, killed = sum(item.mutants for item in assessed), sum(item.killed for item in assessed)
     metrics = {"problems": float(len(assessed)), "mutants": float(mutants), "killed": float(killed)}
     references = Counter(item.reference or "none" for item in assessed)
     metrics |= {f"reference/{verdict}": float(count) for verdict, count in sorted(references.items())}
-    for name in ("line_coverage", "branch_coverage"):
+    for name, mean in (("line_coverage",) * 2, ("branch_coverage",) * 2, ("coverage", "coverage/mean")):
         if values := _measured(assessed, name):
-            metrics[name] = sum(values) / len(values)
+            metrics[mean] = sum(values) / len(values)
     for name in ("coverage", "mutation_score"):
         tenths = Counter(min(int(10 * value), 9) for value in _measured(assessed, name))
         metrics |= {f"{name}/{tenth}": float(tenths[tenth]) for tenth in range(10)}
-    if coverages := _measured(assessed, "coverage"):
-        metrics["coverage/mean"] = sum(coverages) / len(coverages)
     if mutants:
         metrics["mutation_score"] = killed / mutants
     for name in CRITERIA if any(item.judge for item in assessed) else ():
@@ -188,5 +180,5 @@ def _metrics(assessed: Sequence[ProblemValidity]) -> dict[str, float]:
     return metrics
 
 
-def _measured(assessed: Iterable[ProblemValidity], name: str) -> list[float]:
+def _measured(assessed: Iterable[ProblemQuality], name: str) -> list[float]:
     return [value for item in assessed if (value := getattr(item, name)) is not None]

@@ -12,16 +12,16 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from iterpref_core.execution.feedback import MAX_FEEDBACK, clean, one_line, show, with_printed
-from iterpref_core.execution.rewriting import expect, parse_literal, rewrite_assert, rewrite_unittest
+from iterpref_core.execution.feedback import MAX_FEEDBACK, clean, show, with_printed
+from iterpref_core.execution.rewriting import expect, rewrite_assert, rewrite_unittest
 from iterpref_core.execution.sandbox.encoding import (
     Digest,
-    MalformedError,
     UnencodableError,
     decode,
     encode,
     summarize,
 )
+from iterpref_core.execution.verdicts import MALFORMED
 
 VALUES = [
     None, True, 0, -1, 2**63, -(10**5000), 1.0, 1e300, math.inf, -math.inf, 1 + 2j, "", "a\nb\0\ud800é", b"\x00\xff",
@@ -157,7 +157,7 @@ def test_lenient_takes_dict_likes_for_dicts():
 
 @pytest.mark.parametrize("text", ["", "{", "[1", '{"x":1}', '{"t":1}', '{"s":[[1]]}', '{"t":[],"d":[]}', "[" * 10**5])
 def test_malformed_texts_are_refused(text):
-    with pytest.raises(MalformedError):
+    with pytest.raises(MALFORMED):
         decode(text)
 
 
@@ -167,7 +167,7 @@ def test_malformed_texts_are_refused(text):
      ("inf", math.inf), ("-inf", -math.inf), ("[float('inf')]", [math.inf]), ("{'a': (1,)}", {"a": (1,)})],
 )  # fmt: skip
 def test_literals(source, value):
-    assert same(parse_literal(source), value)
+    assert expect(source).holds(value)
 
 
 @pytest.mark.parametrize("source", ["f(1)", "x", "1 +", "", "__import__('os')", "(" * 1000])
@@ -181,7 +181,7 @@ def test_no_literals(source):
     [
         ("assert f(1) == 2", [("lenient", "f(1)", "2")]),
         ("assert 2 == f('a')", [("lenient", "f('a')", "2")]),
-        ('assert f("a") == [1, "a"], "message"', [("lenient", 'f("a")', '[1, "a"]')]),
+        ('assert f("a") == [1, "a"], "message"', [("lenient", "f('a')", "[1, 'a']")]),
         ("assert f(1) is True", [("call", "f(1)", "True")]),
         ("assert f(1) == 2\nassert f(2)[0] == 3", [("lenient", "f(1)", "2"), ("lenient", "f(2)[0]", "3")]),
         ("x = f(2)\nassert x == 4", [("exec", "x = f(2)", ""), ("lenient", "x", "4")]),
@@ -191,9 +191,9 @@ def test_no_literals(source):
         ("assert f(1)", [("call", "not not (f(1))", "True")]),
         ("assert not f(1)", [("call", "not (f(1))", "True")]),
         ("assert f(1) is not None", [("call", "(f(1)) is not None", "True")]),
-        ("assert abs(f(2) - 3.14) < 1e-6", [("lenient", "f(2)", "abs(f(2) - 3.14) < 1e-6")]),
+        ("assert abs(f(2) - 3.14) < 1e-6", [("lenient", "f(2)", "abs(f(2) - 3.14) < 1e-06")]),
         ("import math\nassert math.isclose(f(2), 3.14, rel_tol=1e-6)",
-         [("exec", "import math", ""), ("lenient", "f(2)", "math.isclose(f(2), 3.14, rel_tol=1e-6)")]),
+         [("exec", "import math", ""), ("lenient", "f(2)", "math.isclose(f(2), 3.14, rel_tol=1e-06)")]),
         ("with pytest.raises(ValueError):\n    f(-1)", [("raises", "f(-1)", "ValueError")]),
         ("assert f(1) == g(2)", None),
         ("assert f(1) is 'a'", None),
@@ -207,7 +207,7 @@ def test_no_literals(source):
 )  # fmt: skip
 def test_asserts_are_judged_outside_where_they_can_be(source, calls):
     pieces = rewrite_assert(source)
-    found = [(kind, call, expected.source if expected else "") for kind, call, expected in pieces]
+    found = [(piece.kind, piece.body, piece.expected.source if piece.expected else "") for piece in pieces]
     assert found == (calls or [("check", source, "")])
 
 
@@ -244,7 +244,6 @@ def test_a_tolerance_is_kept_to_outside(value, right):
 def test_feedback_is_short_and_clean():
     assert clean("a\n  b\0 <x at 0x7f12345678>", 100) == r"a b\x00 <x at 0x...>"
     assert clean("'a  b'\tc", 100) == r"'a  b'\tc"
-    assert one_line("f(\n  'a  b',\n 1)") == "f('a  b', 1)"
     assert clean("\ud800", 10) == r"\ud800"
     assert len(clean("x" * 10**6, 100)) == 100
     assert show({"b", "a"}) == "{'a', 'b'}"

@@ -1,9 +1,10 @@
 """The hostile suite: every program gets the right verdict, reaches nothing, and leaves nothing behind.
 
 Each file of `hostile/` starts with its verdicts (alternatives separated by `|`), those for programs that may have
-processes where they differ, the kind of tests it is given, and what it must not achieve. `@CANARY@`, `PARENT_PID`,
-`TCP_PORT` and `UDP_PORT` stand for a file outside, the supervisor's process id and two ports that the suite listens on;
-`@NOTE@` and `iterpref-hostile` for a name that nobody else uses. After each program an honest one is run.
+processes where they differ, and what it must not achieve; those of one expression are in `hostile_one_liners.py`.
+`@CANARY@`, `PARENT_PID`, `TCP_PORT` and `UDP_PORT` stand for a file outside, the supervisor's process id and two ports
+that the suite listens on; `@NOTE@` and `iterpref-hostile` for a name that nobody else uses. After each program an
+honest one is run. Programs that lie to tests that are judged beside them are in `test_verdicts.py`.
 """
 
 import contextlib
@@ -16,36 +17,46 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import psutil
 import pytest
 
 from iterpref_core.execution import Executor, Limits, Program, probe_isolation
 from iterpref_core.execution.interpreters import Environment
-from iterpref_core.records import AssertTest, IoTest, ScriptTest, UnittestTest
-from tests.engines import outcomes_of
+from iterpref_core.records import IoTest
+from tests.engines import outcomes_of, worker_pids
+from tests.execution.hostile_one_liners import ONE_LINERS
 
-HOSTILE_FOLDER = Path(__file__).with_name("hostile")
-HOSTILE = sorted(HOSTILE_FOLDER.glob("*.py"))
 LIMITS = Limits(cpu_s=0.4, wall_s=4, memory_mb=256, output_kb=64, file_mb=4)
-
-CASE = """class T(unittest.TestCase):
-    def setUp(self): self.two = 2  # so that it is judged inside
-    def test_two(self): self.assertEqual(f(self.two), 4)
+TESTS = (IoTest(call="f(2)", expected="4"), IoTest(call="f(3)", expected="9"))
+ONE_LINER = """
+import ctypes, fcntl, mmap, os, posix, re, subprocess, sys, time
+libc = ctypes.CDLL(None)
+def positive(result):
+    if result < 0: raise OSError
+def f(x): return {}
 """
-TESTS = {
-    "io": (IoTest(call="f(2)", expected="4"), IoTest(call="f(3)", expected="9")),
-    "one": (IoTest(call="f(1)", expected="1"),),
-    "assert": (AssertTest(code="assert f(2) == 2 * 2"), AssertTest(code="assert f(3) == 3 * 3")),
-    "isclose": (AssertTest(code="import math\nassert math.isclose(f(2), 4.0)"),),
-    "unittest": (UnittestTest(code=CASE),),
-    "script": (
-        ScriptTest(
-            module="solution",
-            files={"t.py": f"import unittest\nfrom solution import f\n{CASE}unittest.main(exit=False)"},
-            run="t.py",
-        ),
-    ),
+
+
+class Hostile(NamedTuple):
+    """A program, its verdict, and that where it may have processes; each may be one of several."""
+
+    code: str
+    verdict: str
+    with_processes: str
+
+
+def _of_file(path: Path) -> Hostile:
+    code = path.read_text()
+    header = dict(re.findall(r"^# (verdict|with processes|must not): (.*)$", code, re.MULTILINE))
+    return Hostile(code, header["verdict"], header.get("with processes", header["verdict"]))
+
+
+HOSTILE = {path.stem: _of_file(path) for path in sorted(Path(__file__).with_name("hostile").glob("*.py"))}
+HOSTILE |= {
+    name: Hostile(ONE_LINER.format(expression), verdict, other or verdict)
+    for name, (verdict, other, expression) in ONE_LINERS.items()
 }
 HONEST = Program(
     "import os\ndef f(x): return [x, os.listdir('.'), len(os.environ)]", (IoTest(call="f(2)", expected="[2, [], 0]"),)
@@ -75,10 +86,6 @@ def shared_memory_segments() -> str:
     return "".join(line for line in lines if line.split()[0] == "4711")
 
 
-def header_of(source: str) -> dict[str, str]:
-    return dict(re.findall(r"^# (verdict|with processes|tests|must not): (.*)$", source, re.MULTILINE))
-
-
 ARENAS = ["A", "A with processes", "B"]
 PLACES = 4
 """Zygotes at a time, in each of which hostile programs run one after the other: some wait for a limit."""
@@ -106,16 +113,15 @@ def arena(request, tmp_path_factory):
             "@NOTE@": note,
         }
 
-        def program(path):
-            source = path.read_text()
-            tests = TESTS[header_of(source)["tests"]]
+        def program(name):
+            code = HOSTILE[name].code
             for word, meaning in words.items():
-                source = source.replace(word, meaning)
-            return Program(source, tests, environment=environment)
+                code = code.replace(word, meaning)
+            return Program(code, TESTS, environment=environment)
 
-        def run(paths):
-            """Outcomes by path, of honest programs too, and what was wrong with the zygote afterwards."""
-            finder = program(HOSTILE_FOLDER / "find_the_note.py")
+        def run(names):
+            """Outcomes by name, of honest programs too, and what was wrong with the zygote afterwards."""
+            finder = program("find_the_note")
             with Executor(
                 LIMITS,
                 workers=1,
@@ -124,22 +130,22 @@ def arena(request, tmp_path_factory):
             ) as executor:
                 assert executor.isolation.startswith(f"{tier}:")
                 assert executor.run_one(honest).verdict == "passed"
-                pids = executor.worker_pids()
+                pids = worker_pids(executor)
                 found, left = {}, []
-                for path in paths:
-                    found[path] = outcomes_of(executor, [program(path), honest])
+                for name in names:
+                    found[name] = outcomes_of(executor, [program(name), honest])
                     if canary.read_text() != "alive":
-                        left.append(f"{path.stem} changed the canary")
+                        left.append(f"{name} changed the canary")
                 found_note = executor.run_one(finder).feedback
                 left += [found_note] * ("[False]" not in found_note)
-                if executor.worker_pids() != pids:
+                if worker_pids(executor) != pids:
                     return found, [*left, "a zygote died"]
                 children = psutil.Process(pids[0]).children(recursive=True)
                 own = 0 if tier == "B" else 1 if processes else 2
                 return found, left + [f"{children} were left behind"] * (len(children) != own)
 
         with ThreadPoolExecutor(PLACES) as threads:
-            parts = list(threads.map(run, [HOSTILE[place::PLACES] for place in range(PLACES)]))
+            parts = list(threads.map(run, [list(HOSTILE)[place::PLACES] for place in range(PLACES)]))
         heard = []
         for listener in (tcp, udp):
             with contextlib.suppress(BlockingIOError):
@@ -147,7 +153,7 @@ def arena(request, tmp_path_factory):
     after = canary.stat()
     return SimpleNamespace(
         processes=processes,
-        found={path: outcomes for found, _ in parts for path, outcomes in found.items()},
+        found={name: outcomes for found, _ in parts for name, outcomes in found.items()},
         left=[what for _, left in parts for what in left] + sorted(leftovers(note)),
         heard=heard,
         canary_is_as_before=(after.st_mode, after.st_mtime, after.st_nlink) == (before.st_mode, before.st_mtime, 1),
@@ -156,13 +162,10 @@ def arena(request, tmp_path_factory):
     )
 
 
-@pytest.mark.parametrize("path", HOSTILE, ids=[path.stem for path in HOSTILE])
-def test_hostile(arena, path):
-    header = header_of(path.read_text())
-    verdict = header["verdict"]
-    if arena.processes:
-        verdict = header.get("with processes", verdict)
-    hostile, honest = arena.found[path]
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile(arena, name):
+    verdict = HOSTILE[name].with_processes if arena.processes else HOSTILE[name].verdict
+    hostile, honest = arena.found[name]
     assert hostile.verdict in verdict.split("|"), hostile.feedback
     assert honest.verdict == "passed", honest.feedback
     assert "alive" not in hostile.feedback
@@ -178,7 +181,3 @@ def test_nothing_is_reached_and_nothing_is_left(arena):
     assert arena.canary_is_as_before
     assert arena.beside_the_canary == ["canary"]
     assert arena.segments_are_as_before
-
-
-def test_the_suite_is_large_enough():
-    assert len(HOSTILE) >= 60

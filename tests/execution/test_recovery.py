@@ -6,6 +6,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import psutil
@@ -15,7 +18,7 @@ from iterpref_core.errors import ExecutionError, IsolationError
 from iterpref_core.execution import Executor, Limits, Program, isolation
 from iterpref_core.execution.workers import Worker
 from iterpref_core.records import IoTest
-from tests.engines import outcomes_of
+from tests.engines import outcomes_of, worker_pids
 from tests.settings import ROOT
 
 LIMITS = Limits(cpu_s=1, wall_s=3)
@@ -67,7 +70,7 @@ def test_a_program_whose_zygotes_keep_dying_is_an_infra_error(monkeypatch):
 def test_a_stopped_zygote_does_not_hang_the_run(monkeypatch, caplog):
     with Executor(LIMITS, workers=1, namespaces=False) as executor:
         assert executor.run_one(GOOD).verdict == "passed"
-        (stopped,) = executor.worker_pids()
+        (stopped,) = worker_pids(executor)
         os.kill(stopped, signal.SIGSTOP)
         receive = Worker._receive
 
@@ -80,21 +83,28 @@ def test_a_stopped_zygote_does_not_hang_the_run(monkeypatch, caplog):
     assert "the zygote does not answer" in caplog.text
 
 
-@pytest.mark.parametrize("killed", ["starved", "slowed"])
-def test_a_timeout_on_a_busy_machine_is_run_again_alone(monkeypatch, killed):
-    answers = []
+def test_a_timeout_on_a_busy_machine_is_run_again_alone_whoever_shares_the_executor(monkeypatch):
+    starved = replace(GOOD, code="def f(): return 1  # starved at first")
+    running, beside_it, attempts = Counter(), [], Counter()
     run = Worker.run
 
-    def run_starved(worker, *job):
-        answers.append(run(worker, *job))
-        return replace(answers[-1], killed=killed) if len(answers) == 2 else answers[-1]
+    def run_starved(worker, job, *limits):
+        is_it = b"starved at first" in job
+        attempts[is_it] += 1
+        running[is_it] += 1
+        time.sleep(0.05)
+        answer = run(worker, job, *limits)
+        if is_it and attempts[True] > 1:
+            beside_it.append(running[False])
+        running[is_it] -= 1
+        return replace(answer, killed="wall", busy=True) if is_it and attempts[True] == 1 else answer
 
     monkeypatch.setattr(Worker, "run", run_starved)
-    with Executor(LIMITS, workers=2) as executor:
-        outcomes = outcomes_of(executor, [GOOD] * 6)
-    assert [outcome.verdict for outcome in outcomes] == ["passed"] * 6
-    assert [outcome.retried for outcome in outcomes].count(True) == 1
-    assert len(answers) == 7
+    with Executor(LIMITS, workers=3) as executor, ThreadPoolExecutor(3) as runs:
+        others = [runs.submit(outcomes_of, executor, [GOOD] * 6) for _ in range(2)]
+        outcomes = outcomes_of(executor, [GOOD, starved, GOOD]) + [one for run in others for one in run.result()]
+    assert [outcome.verdict for outcome in outcomes] == ["passed"] * 15
+    assert (attempts[True], beside_it) == (2, [0])
 
 
 def test_an_abandoned_run_ends_its_programs():
@@ -109,7 +119,7 @@ def test_a_run_may_outlive_its_executor():
     with Executor(LIMITS, workers=2) as executor:
         run = executor.run_each([GOOD] * 50, lambda program: program)
         assert next(run)[1].verdict == "passed"
-        pids = executor.worker_pids()
+        pids = worker_pids(executor)
     run.close()
     assert pids
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
@@ -118,7 +128,7 @@ def test_a_run_may_outlive_its_executor():
 def test_a_closed_executor_leaves_no_process_and_no_folder():
     with Executor(LIMITS, workers=2, namespaces=False) as executor:
         outcomes_of(executor, [GOOD] * 4)
-        pids = executor.worker_pids()
+        pids = worker_pids(executor)
     assert len(pids) == 2
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
     with pytest.raises(ExecutionError, match="executor is closed"):
@@ -133,7 +143,7 @@ def test_nothing_survives_a_killed_supervisor(namespaces, tmp_path):
         f"with Executor(Limits(cpu_s=9, wall_s=60), workers=1, namespaces={namespaces}) as executor:\n"
         "    tests = (IoTest(call='f()', expected='1'),)\n"
         "    executor.run_one(Program('def f(): return 1', tests))\n"
-        "    print(executor.worker_pids()[0], flush=True)\n"
+        "    print(next(iter(executor.pool.workers)).pid, flush=True)\n"
         "    input()\n"
         "    executor.run_one(Program('import time\\ndef f(): time.sleep(50)', tests))\n"
     )

@@ -86,6 +86,13 @@ LIARS = {
                      "            return int(found[1]) if found else 0\n        frame = frame.f_back\n    return 0",
     "forges reports": "import os\nfor n in range(3, 1024):\n    try: os.write(n, b'-1 loaded 0 \\n0 passed 0 \\n1 passed 0 "
                       "\\n1 done 0 \\n')\n    except OSError: pass\nos._exit(0)\ndef f(x): return 0",
+    "patched builtins": "import builtins\nbuiltins.isinstance = lambda *a: True\nbuiltins.all = lambda *a: True\n"
+                        "builtins.exec = lambda *a: None\nbuiltins.eval = lambda *a: 4\n"
+                        "builtins.compile = lambda *a, **k: '0'\ndef f(x): return 0",
+    "reports by the harness": "import gc, os, types\ndef f(x):\n    for found in gc.get_objects():\n"
+                              "        if isinstance(found, types.FunctionType) and found.__name__ == 'report':\n"
+                              "            found(0, 'passed', '')\n            found(1, 'passed', '')\n"
+                              "            found(1, 'done', '')\n            os._exit(0)",
     "wrong": "def f(x): return x + 1",
 }  # fmt: skip
 

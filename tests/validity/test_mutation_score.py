@@ -2,7 +2,7 @@
 
 import pytest
 
-from iterpref_core.execution import Coverage, Executor, Limits, Program
+from iterpref_core.execution import Executor, Limits
 from iterpref_core.records import AssertTest, IoTest, Problem, ScriptTest, UnittestTest
 from iterpref_core.validity.mutation_score import PRELOAD, measure_tests
 
@@ -33,8 +33,9 @@ KINDS = {
 @pytest.mark.parametrize("setup", ["", "import math\nimport re"], ids=["alone", "with setup"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_coverage_is_the_same_for_all_kinds_of_tests(executor, kind, setup):
-    outcome = executor.run_one(Program(STEP, KINDS[kind], setup, measure=True))
-    assert (outcome.verdict, outcome.coverage) == ("passed", Coverage(lines=4, missing=(3,), branches=2, taken=1))
+    found = measure_tests(problem(kind, *KINDS[kind], setup=setup), executor, mutants=0, seed=0)
+    assert (found.reference, found.missing_lines) == ("passed", (3,))
+    assert (found.line_coverage, found.branch_coverage, found.coverage) == (3 / 4, 1 / 2, 4 / 6)
 
 
 def test_coverage_agrees_with_coverage_py_run_by_hand(executor, tmp_path, monkeypatch):
@@ -55,18 +56,10 @@ def test_coverage_agrees_with_coverage_py_run_by_hand(executor, tmp_path, monkey
     oracle.stop()
     _, lines, _, missing, _ = oracle.analysis2(str(path))
     branches = oracle.branch_stats(str(path)).values()
-    outcome = executor.run_one(Program(code, tests, measure=True))
-    assert outcome.coverage == Coverage(
-        len(lines), tuple(missing), sum(possible for possible, _ in branches), sum(taken for _, taken in branches)
-    )
-
-
-def test_lines_of_a_failure_do_not_count_the_setup(executor):
-    broken = STEP.replace("x + 1", "1 / 0")
-    programs = (Program(broken, WEAK, "import math\n", measure=flag) for flag in (False, True))
-    plain, measured = map(executor.run_one, programs)
-    assert measured.feedback == plain.feedback
-    assert measured.coverage is None
+    found = measure_tests(problem("by hand", *tests, reference=code), executor, mutants=0, seed=0)
+    assert found.missing_lines == tuple(missing)
+    assert found.line_coverage == pytest.approx(1 - len(missing) / len(lines))
+    assert found.branch_coverage == sum(taken for _, taken in branches) / sum(possible for possible, _ in branches)
 
 
 @pytest.mark.parametrize(
@@ -77,13 +70,17 @@ def test_lines_of_a_failure_do_not_count_the_setup(executor):
         "import coverage\ncoverage.Coverage.analysis2 = lambda *a: (0, 'x' * 99, 0, [-1], 0)\n",
         "import coverage\ndef no(*a): raise SystemError\ncoverage.Coverage.stop = no\n",
         "import json\njson.dumps = lambda *a, **k: '{}'\n",
+        "def __reached__(): return float('nan'), 2, 'x', [{}]\n",
+        "def __reached__(): return [1] * 4\n",
     ],
 )
 def test_who_breaks_the_measurement_gains_nothing(executor, hostile):
-    codes = (hostile + STEP, hostile + "def f(x): return 0")
-    passing, failing = (executor.run_one(Program(code, WEAK, measure=True)) for code in codes)
-    assert passing.verdict in ("passed", "tampered")
-    assert failing.verdict in ("wrong_answer", "tampered")
+    passing, failing = (
+        measure_tests(problem("hostile", *WEAK, reference=hostile + code), executor, mutants=0, seed=0)
+        for code in (STEP, "def f(x): return 0")
+    )
+    assert (passing.reference, failing.reference) == ("passed", "wrong_answer")
+    assert passing.coverage is None or 0 <= passing.coverage <= 1
 
 
 def test_stronger_tests_kill_more_mutants(executor):

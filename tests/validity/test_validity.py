@@ -12,7 +12,8 @@ from iterpref_core.errors import InputError
 from iterpref_core.inference.backend import Completion, Model, Request, Sampling
 from iterpref_core.records import IoTest, Problem
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
-from iterpref_core.validity.validity import ProblemValidity, Thresholds, assess_tests, draw_problems, measure_validity
+from iterpref_core.validity.mutation_score import ProblemQuality
+from iterpref_core.validity.validity import Thresholds, assess_tests, draw_problems, measure_validity
 from tests.fake_models import FakeModel
 from tests.settings import ROOT
 
@@ -54,12 +55,12 @@ FOUR = (
 
 def measure(
     tmp_path: Path, judge: AbstractContextManager[Model | None], **values: object
-) -> tuple[dict[str, float], dict[str, ProblemValidity]]:
+) -> tuple[dict[str, float], dict[str, ProblemQuality]]:
     problems, out = tmp_path / "problems.jsonl", tmp_path / "validity.jsonl"
     write_jsonl(problems, [*FOUR, problem("elsewhere", *WEAK, split="heldout")])
     params = PARAMS.validity.model_copy(update={"sample": 10, "mutants": 30, **values})
     metrics = measure_validity(problems, params, PARAMS.execution, judge, out)
-    return metrics, {item.task_id: item for item in read_jsonl(out, ProblemValidity)}
+    return metrics, {item.task_id: item for item in read_jsonl(out, ProblemQuality)}
 
 
 def test_coverage_and_mutation_score_of_every_problem_of_the_split_and_their_distributions(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def _seccomp(_order: dict[str, Any]) -> str:
 
 
 def _rlimits(_order: dict[str, Any]) -> str:
-    limits.set_limits(limits.ResourceBudget(5, 5, 64, 64, 1), limits.address_space())
+    limits.set_limits(5, limits.address_space() + 64 * 2**20, 2**20)
     try:
         bytearray(128 * 2**20)
     except MemoryError:
@@ -58,8 +58,6 @@ def _rlimits(_order: dict[str, Any]) -> str:
 
 
 def _bwrap(order: dict[str, Any]) -> str:
-    if not order["bwrap"]:
-        return ""
     if os.path.exists(order["secret"]):
         return "a file outside is visible"
     if len([name for name in os.listdir("/proc") if name.isdigit()]) > 3:

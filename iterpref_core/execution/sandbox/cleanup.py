@@ -13,16 +13,14 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 def _remove_files(folder: int) -> list[str]:
     """Remove all files and empty folders; returns the names of the other folders."""
     full = []
-    with os.scandir(folder) as entries:
-        listed = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
-    for name, is_folder in listed:
-        if not is_folder:
-            os.unlink(name, dir_fd=folder)
-            continue
+    for name in os.listdir(folder):
         try:
-            os.rmdir(name, dir_fd=folder)
-        except OSError:
-            full.append(name)
+            os.unlink(name, dir_fd=folder)
+        except IsADirectoryError:
+            try:
+                os.rmdir(name, dir_fd=folder)
+            except OSError:
+                full.append(name)
     return full
 
 

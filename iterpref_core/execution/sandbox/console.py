@@ -15,9 +15,6 @@ from typing import Any
 
 _MAIN = "__name__ == '__main__'"
 
-Load = Callable[[Any], dict[str, Any]]
-"""Runs the tree of a program as `__main__`; returns the namespace."""
-
 
 class _Stdin:
     """What `sys.stdin` is in LiveCodeBench's runner: without a buffer, and no iterator, so that loops over it fail."""
@@ -31,9 +28,9 @@ class _Stdin:
         return getattr(self._lines, name)
 
 
-def _as_function(source: str, filename: str) -> ast.Module:
+def _as_function(source: str) -> ast.Module:
     """The tree of a program as the body of a function; imports stay outside, a last `if` of `__main__` is undone."""
-    tree = ast.parse(source, filename)
+    tree = ast.parse(source)
     body = tree.body
     if body and isinstance(body[-1], ast.If) and ast.unparse(body[-1].test) == _MAIN:
         body[-1:] = body[-1].body
@@ -46,12 +43,15 @@ def _as_function(source: str, filename: str) -> ast.Module:
     return ast.fix_missing_locations(tree)
 
 
-def run_as_function(stdin: str, load: Load, source: str, filename: str) -> str:
-    """Run a program that reads a text as LiveCodeBench's own runner does; returns what it prints."""
+def run_as_function(stdin: str, source: str, load: Callable[[Any], dict[str, Any]]) -> str:
+    """Run a program that reads a text as LiveCodeBench's own runner does; returns what it prints.
+
+    `load` runs what makes a tree, as `__main__`, and returns the namespace.
+    """
     builtins.quit = builtins.exit = None  # type: ignore[assignment]
     named: Any = open(os.devnull)  # noqa: SIM115 - what a program has that imports the name `stdin`
     sys.stdin, sys.stdout = named, open(os.devnull, "w")  # noqa: SIM115
-    program = load(_as_function(source, filename))["program"]
+    program = load(lambda: _as_function(source))["program"]
     if "class Solution" in source:
         raise AttributeError("the runner looks for the class Solution outside of the function that it makes")
     lines = iter(stdin.split("\n"))

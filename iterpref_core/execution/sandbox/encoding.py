@@ -57,41 +57,16 @@ class UnencodableError(Exception):
     """A value (or a part of it) is not of an exact plain type; the message names the type."""
 
 
-class MalformedError(ValueError):
-    """A text that `encode` cannot have written."""
-
-
 def type_name(kind: type) -> str:
     """A class's name as the interpreter knows it, whatever its metaclass says."""
     return str(type.__dict__["__name__"].__get__(kind))
 
 
-def _items(value: Any, lenient: bool, tag_ints: bool, kept: bool) -> list[Any]:
+def _items(value: Any, lenient: bool, tag_ints: bool) -> list[Any]:
     kinds = set(map(id, map(type, value)))
     if kinds <= (_PLAIN if tag_ints else _PLAIN_OR_INT):
         return list(value)
-    return [_tree(item, lenient, tag_ints, kept) for item in value]
-
-
-def _container(value: Any, lenient: bool, tag_ints: bool, kept: bool) -> Any:  # noqa: PLR0911 - one a type
-    kind = type(value)
-    if kind is list:
-        return _items(value, lenient, tag_ints, kept)
-    if kind is tuple:
-        return {"t": _items(value, lenient, tag_ints, kept)}
-    if kind is dict:
-        pairs = [[_tree(k, lenient, tag_ints, kept), _tree(v, lenient, tag_ints, kept)] for k, v in dict.items(value)]
-        return {"d": pairs if kept else sorted(pairs, key=lambda pair: _dump(pair[0]))}
-    if kind is set or kind is frozenset:
-        items = _items(value, lenient, tag_ints, kept)
-        return {"s" if kind is set else "f": items if kept else sorted(items, key=_dump)}
-    if lenient:
-        if kind is fractions.Fraction:
-            return {"q": f"{value.numerator:d}/{value.denominator:d}"}
-        if kind is decimal.Decimal:
-            return {"m": str(value)}
-        return _tree(_held(value, kind), lenient, tag_ints, kept)
-    raise UnencodableError(type_name(kind))
+    return [_tree(item, lenient, tag_ints) for item in value]
 
 
 def _held(value: Any, kind: type) -> Any:
@@ -110,7 +85,7 @@ def _held(value: Any, kind: type) -> Any:
     return held
 
 
-def _tree(value: Any, lenient: bool, tag_ints: bool, kept: bool) -> Any:
+def _tree(value: Any, lenient: bool, tag_ints: bool) -> Any:  # noqa: C901, PLR0911 - one a type
     kind = type(value)
     if id(kind) in _PLAIN:
         return value
@@ -120,25 +95,32 @@ def _tree(value: Any, lenient: bool, tag_ints: bool, kept: bool) -> Any:
         return {"b": value.decode("latin-1")}
     if kind is complex:
         return {"c": [value.real, value.imag]}
-    return _container(value, lenient, tag_ints, kept)
+    if kind is list:
+        return _items(value, lenient, tag_ints)
+    if kind is tuple:
+        return {"t": _items(value, lenient, tag_ints)}
+    if kind is dict:
+        pairs = [[_tree(k, lenient, tag_ints), _tree(v, lenient, tag_ints)] for k, v in dict.items(value)]
+        return {"d": sorted(pairs, key=lambda pair: _dump(pair[0]))}
+    if kind is set or kind is frozenset:
+        items = _items(value, lenient, tag_ints)
+        return {"s" if kind is set else "f": sorted(items, key=_dump)}
+    if lenient:
+        if kind is fractions.Fraction:
+            return {"q": f"{value.numerator:d}/{value.denominator:d}"}
+        if kind is decimal.Decimal:
+            return {"m": str(value)}
+        return _tree(_held(value, kind), lenient, tag_ints)
+    raise UnencodableError(type_name(kind))
 
 
-def _text(value: Any, lenient: bool, kept: bool) -> str:
-    try:
-        return _dump(_tree(value, lenient, False, kept))
-    except ValueError:  # an integer has more digits than can be written
-        return _dump(_tree(value, lenient, True, kept))
-
-
-def encode(value: Any, *, lenient: bool = False, keep_order: bool = False) -> str:
+def encode(value: Any, *, lenient: bool = False) -> str:
     """The canonical text of a value, on one line.
 
     Args:
         value: anything.
         lenient: take what is no plain value, but may equal one, for what it holds: members of enumerations, named
             tuples, `Counter`, views of dictionaries, numpy's scalars; `Fraction` and `Decimal` cross as text.
-        keep_order: leave dictionaries and sets in their own order: programs can see that of their arguments. Equal
-            values then have equal texts no more.
 
     Raises:
         UnencodableError: the value, or a part of it, has no exact plain type, or is nested too deeply.
@@ -146,7 +128,10 @@ def encode(value: Any, *, lenient: bool = False, keep_order: bool = False) -> st
     digits = _get_digits()
     _set_digits(_DIGITS)
     try:
-        return _text(value, lenient, keep_order)
+        try:
+            return _dump(_tree(value, lenient, False))
+        except ValueError:  # an integer has more digits than can be written
+            return _dump(_tree(value, lenient, True))
     except RecursionError:
         raise UnencodableError("value nested too deeply") from None
     finally:
@@ -229,15 +214,11 @@ def _value(tree: Any) -> Any:
 def decode(text: str) -> Any:
     """The value whose canonical text this is; a digest stays one.
 
-    Raises:
-        MalformedError: the text is not one that `encode` writes.
+    A text that `encode` does not write raises what reading it comes to: see `verdicts.MALFORMED`.
     """
     if text.startswith("#"):
         return Digest(text)
-    try:
-        tree, end = _load(text)
-        if end != len(text):
-            raise ValueError("there is more behind the value")
-        return _value(tree)
-    except (ValueError, ArithmeticError, TypeError, LookupError, AttributeError, RecursionError) as error:
-        raise MalformedError(f"{type(error).__name__}: {error}") from None
+    tree, end = _load(text)
+    if end != len(text):
+        raise ValueError("there is more behind the value")
+    return _value(tree)

@@ -17,24 +17,12 @@ _FILE_ONLY = 1 << 0 | _WRITE_FILE | _READ_FILE | 1 << 14 | 1 << 15  # rights tha
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def abi() -> int:
-    """The kernel's Landlock version; 0 where Landlock is absent or switched off."""
-    return max(0, int(_libc.syscall(_CREATE, None, 0, 1)))
-
-
 def _handled(version: int) -> tuple[int, int, int]:
     """(file rights, TCP rights, scopes) that this version can take away."""
     files = (1 << 13) - 1
     for since, bit in ((2, 13), (3, 14), (5, 15)):
         files |= 1 << bit if version >= since else 0
     return files, 3 if version >= 4 else 0, 3 if version >= 6 else 0
-
-
-def _attributes(version: int, *, processes: bool) -> bytes:
-    files, network, scopes = _handled(version)
-    network = 0 if processes else network
-    size = 8 if version < 4 else 16 if version < 6 else 24
-    return struct.pack("=QQQ", files, network, scopes)[:size]
 
 
 def _allow(ruleset: int, path: str, rights: int) -> None:
@@ -67,8 +55,10 @@ def create_ruleset(
     Raises:
         OSError: the kernel has no Landlock or refused a rule.
     """
-    version = abi()
-    attributes = _attributes(version, processes=processes)
+    version = max(0, int(_libc.syscall(_CREATE, None, 0, 1)))  # 0 where Landlock is absent or switched off
+    everything, network, scopes = _handled(version)
+    size = 8 if version < 4 else 16 if version < 6 else 24
+    attributes = struct.pack("=QQQ", everything, 0 if processes else network, scopes)[:size]
     ruleset = int(_libc.syscall(_CREATE, attributes, len(attributes), 0))
     if ruleset < 0:
         raise OSError(ctypes.get_errno(), "landlock_create_ruleset")
@@ -76,7 +66,6 @@ def create_ruleset(
         _allow(ruleset, path, _READ | _EXECUTE if processes else _READ)
     for path in devices:
         _allow(ruleset, path, _READ_FILE | _WRITE_FILE)
-    everything, _, _ = _handled(version)
     denied = _MAKE_DEVICE if processes else _MAKE_DEVICE | _MAKE_SOCKET_OR_PIPE | _EXECUTE
     for path in writable:
         _allow(ruleset, path, everything & ~denied)

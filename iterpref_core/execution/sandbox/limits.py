@@ -5,22 +5,11 @@ import math
 import os
 import resource
 import struct
-from typing import NamedTuple
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 _CAPABILITY_VERSION_3 = 0x20080522
 
 _libc = ctypes.CDLL(None, use_errno=True)
-
-
-class ResourceBudget(NamedTuple):
-    """Limits of one program: seconds, MiB, KiB. The supervisor's `Limits` without its documentation."""
-
-    cpu_s: float
-    wall_s: float
-    memory_mb: int
-    output_kb: int
-    file_mb: int
 
 
 def address_space() -> int:
@@ -29,20 +18,19 @@ def address_space() -> int:
         return int(file.read().split()[0]) * resource.getpagesize()
 
 
-def set_limits(budget: ResourceBudget, base: int) -> None:
+def set_limits(cpu_s: float, memory_bytes: int, file_bytes: int) -> None:
     """Set the resource limits of the calling process.
 
     Args:
-        budget: the limits; the CPU limit here is only the backstop, since the kernel counts whole seconds.
-        base: bytes the process had mapped before the program (the memory budget comes on top).
+        cpu_s: only the backstop, since the kernel counts whole seconds.
+        memory_bytes: address space, with what the process had mapped before the program.
+        file_bytes: in any one file.
     """
-    seconds = math.ceil(budget.cpu_s) + 1
-    memory = base + budget.memory_mb * 2**20
-    size = budget.file_mb * 2**20
+    seconds = math.ceil(cpu_s) + 1
     for what, soft, hard in (
         (resource.RLIMIT_CPU, seconds, seconds + 1),
-        (resource.RLIMIT_AS, memory, memory),
-        (resource.RLIMIT_FSIZE, size, size),
+        (resource.RLIMIT_AS, memory_bytes, memory_bytes),
+        (resource.RLIMIT_FSIZE, file_bytes, file_bytes),
         (resource.RLIMIT_NOFILE, 128, 128),
         (resource.RLIMIT_CORE, 0, 0),
         (resource.RLIMIT_MSGQUEUE, 0, 0),

@@ -74,6 +74,8 @@ class Processes:
         RuntimeError: this is not the first process of a namespace, so that `end` would end others.
     """
 
+    cpus = os.cpu_count() or 1
+
     def __init__(self, main: int, listener: int) -> None:
         if os.getpid() != 1:
             raise RuntimeError("not the first process of a pid namespace")

@@ -44,6 +44,9 @@ _IOCTL_DENIED = (0x8901, 0x8902, 0x5412)  # FIOSETOWN, SIOCSPGRP, TIOCSTI
 _PR_SET_NO_NEW_PRIVS = 38
 _SET_MODE_FILTER, _NEW_LISTENER = 1, 1 << 3
 
+_PLACEHOLDER = 0x7FFF1234
+"""Stands for the process's own id: the only one it may signal, unless it may have others."""
+
 Instruction = tuple[int, int, int, int]
 
 
@@ -83,13 +86,13 @@ def _ranges(numbers: list[int]) -> list[tuple[int, int]]:
     return runs
 
 
-def _judged(numbers: dict[str, int], pid: int) -> list[Instruction]:
+def _judged(numbers: dict[str, int]) -> list[Instruction]:
     """What is judged in the same way for every program."""
     program: list[Instruction] = []
     program += [(_JEQ, 0, 1, numbers["clone3"]), (_RETURN, 0, 0, _ENOSYS)]  # its flags are behind a pointer
     program += [(_JEQ, 0, 1, numbers["openat2"]), (_RETURN, 0, 0, _ENOSYS)]
     program += _one_of(numbers["prctl"], 0, _PR_ALLOWED, _ALLOW, _EPERM)
-    program += _one_of(numbers["prlimit64"], 0, (0, pid), _ALLOW, _EPERM)
+    program += _one_of(numbers["prlimit64"], 0, (0, _PLACEHOLDER), _ALLOW, _EPERM)
     program += _one_of(numbers["fcntl"], 1, _F_DENIED, _EPERM, _ALLOW)
     program += _one_of(numbers["ioctl"], 1, _IOCTL_DENIED, _EPERM, _ALLOW)
     program += _one_of(numbers["socketpair"], 0, (1,), _ALLOW, _EPERM)  # AF_UNIX: event loops wake themselves
@@ -98,7 +101,7 @@ def _judged(numbers: dict[str, int], pid: int) -> list[Instruction]:
     return program + _no_truncating_read(numbers["openat"], 2)
 
 
-def _judged_alone(numbers: dict[str, int], pid: int) -> list[Instruction]:
+def _judged_alone(numbers: dict[str, int]) -> list[Instruction]:
     """What is judged for a program that must stay one process."""
     program = [
         (_JEQ, 0, 4, numbers["clone"]),
@@ -108,10 +111,10 @@ def _judged_alone(numbers: dict[str, int], pid: int) -> list[Instruction]:
         (_RETURN, 0, 0, _EPERM),
     ]
     for name in ("kill", "tgkill"):
-        program += _one_of(numbers[name], 0, (pid,), _ALLOW, _EPERM)
+        program += _one_of(numbers[name], 0, (_PLACEHOLDER,), _ALLOW, _EPERM)
     program += _one_of(numbers["sendto"], 5, (0,), _ALLOW, _EPERM)  # no address: only to the other end of a pair
     for number in syscalls.numbers(syscalls.ABOUT_ITSELF).values():
-        program += _one_of(number, 0, (0, pid), _ALLOW, _EPERM)
+        program += _one_of(number, 0, (0, _PLACEHOLDER), _ALLOW, _EPERM)
     for number in syscalls.numbers(syscalls.PRETENDED).values():
         program += [(_JEQ, 0, 1, number), (_RETURN, 0, 0, _PRETEND)]
     return program
@@ -150,16 +153,8 @@ def _ordinary_socket(number: int) -> list[Instruction]:
     return [(_JEQ, 0, len(body), number), *body]
 
 
-def compile_filter(pid: int, *, processes: bool = False) -> bytes:
-    """The filter for a process, as an array of `struct sock_filter`.
-
-    Args:
-        pid: the process's own id: the only one it may signal, unless it may have others.
-        processes: the wider filter.
-
-    Raises:
-        KeyError: this machine's system call numbers are not known.
-    """
+def _compile(*, processes: bool) -> bytes:
+    """The filter, as an array of `struct sock_filter`."""
     machine = platform.machine()
     allowed = syscalls.numbers(syscalls.ALLOWED)
     if processes:
@@ -175,13 +170,10 @@ def compile_filter(pid: int, *, processes: bool = False) -> bytes:
     for low, high in _ranges(list(allowed.values())):
         program += [(_JGE, 0, 2, low), (_JGT, 1, 0, high), (_RETURN, 0, 0, _ALLOW)]
     program += [(_JGE, 0, 1, _X32_BIT), (_RETURN, 0, 0, _EPERM)]
-    program += _judged(judged, pid)
-    program += _judged_processes(judged) if processes else _judged_alone(judged, pid)
+    program += _judged(judged)
+    program += _judged_processes(judged) if processes else _judged_alone(judged)
     program += [(_JGE, 0, 1, _NEWER_CALLS), (_RETURN, 0, 0, _ENOSYS), (_RETURN, 0, 0, _EPERM)]
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
-
-
-_PLACEHOLDER = 0x7FFF1234
 
 
 class Filter:
@@ -195,7 +187,7 @@ class Filter:
     """
 
     def __init__(self, *, processes: bool = False) -> None:
-        template = compile_filter(_PLACEHOLDER, processes=processes)
+        template = _compile(processes=processes)
         self._flags = _NEW_LISTENER if processes else 0
         self._number = syscalls.numbers(syscalls.SECCOMP)["seccomp"]
         mark = struct.pack("=I", _PLACEHOLDER)

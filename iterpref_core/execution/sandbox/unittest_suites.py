@@ -3,6 +3,7 @@
 import ast
 import os
 import sys
+import traceback
 import types
 import unittest
 from typing import Any
@@ -22,12 +23,12 @@ class TestFailedError(Exception):
         self.raised, self.failed = raised, failed or []
 
 
-def _last_line(trace: str) -> str:
-    lines = [line for line in trace.strip().splitlines() if line.strip()]
-    for line in reversed(lines):
-        if line and not line[0].isspace() and ":" in line:
-            return line
-    return lines[-1] if lines else "failed"
+def message_of(error: BaseException) -> str:
+    """What an error says; the program's own `__str__` may do anything, and the verdict must not depend on it."""
+    try:
+        return str(error)
+    except BaseException as inner:  # noqa: BLE001 - as above
+        return f"<{type(inner).__name__} while the message was made>"
 
 
 def _name(test: Any) -> str:
@@ -35,36 +36,35 @@ def _name(test: Any) -> str:
 
 
 class _Result(unittest.TestResult):
-    """Keeps what failed in the order in which it did: (test, its trace, whether it was no assertion)."""
+    """Keeps what failed in the order in which it did: (test, its error)."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.failed: list[tuple[Any, str, bool]] = []
+        self.failed: list[tuple[Any, BaseException]] = []
 
     def addFailure(self, test: Any, err: Any) -> None:  # noqa: N802 - unittest's names
         super().addFailure(test, err)
-        self.failed.append((*self.failures[-1], False))
+        self.failed.append((test, err[1]))
 
     def addError(self, test: Any, err: Any) -> None:  # noqa: N802
         super().addError(test, err)
-        self.failed.append((*self.errors[-1], True))
+        self.failed.append((test, err[1]))
 
     def addSubTest(self, test: Any, subtest: Any, err: Any) -> None:  # noqa: N802
         super().addSubTest(test, subtest, err)
         if err is not None:
-            kept = self.failures if issubclass(err[0], test.failureException) else self.errors
-            self.failed.append((test, kept[-1][1], kept is self.errors))
+            self.failed.append((test, err[1]))
 
 
-def _judge(results: list[_Result], source: str) -> None:
+def _judge(results: list[Any], source: str) -> None:
     """Raise unless at least one test ran, none failed, and none was skipped whose source does not speak of it."""
     failed = [one for result in results for one in result.failed]
     if failed:
-        test, trace, is_error = failed[0]
-        line = _last_line(trace)
-        raised = line.partition(":")[0].rpartition(".")[2] if is_error else ""
-        message = f"{test.id().rsplit('.', 1)[-1]}: {line}"
-        raise TestFailedError(message, raised, [_name(test) for test, _, _ in failed])
+        test, error = failed[0]
+        kind = type(error)
+        message = f"{test.id().rsplit('.', 1)[-1]}: {kind.__name__}: {message_of(error).partition(chr(10))[0]}"
+        raised = "" if issubclass(kind, test.failureException) else kind.__name__
+        raise TestFailedError(message, raised, [_name(test) for test, _ in failed])
     for result in results:
         if getattr(result, "unexpectedSuccesses", None):
             raise TestFailedError("a test that was expected to fail passed")
@@ -74,23 +74,16 @@ def _judge(results: list[_Result], source: str) -> None:
             raise TestFailedError(f"{_name(result.skipped[0][0])} was skipped")
 
 
-def judge_cases(cases: list[Any], source: str) -> None:
-    """Run TestCase classes.
+def _run_cases(values: list[Any], source: str) -> None:
+    """Run the TestCase classes among some values.
 
     Raises:
         TestFailedError: a test failed, or none ran.
     """
-    loader = unittest.TestLoader()
-    suite = unittest.TestSuite(loader.loadTestsFromTestCase(case) for case in cases)
-    result = _Result()
-    suite.run(result)
+    cases = [value for value in values if isinstance(value, type) and issubclass(value, unittest.TestCase)]
+    loader, result = unittest.TestLoader(), _Result()
+    unittest.TestSuite(loader.loadTestsFromTestCase(case) for case in cases).run(result)
     _judge([result], source)
-
-
-def _run_cases(namespace: dict[str, Any], known: frozenset[int], source: str) -> None:
-    """Run the TestCase classes of a namespace that are not among the known objects."""
-    found = [value for value in list(namespace.values()) if isinstance(value, type) and id(value) not in known]
-    judge_cases([value for value in found if issubclass(value, unittest.TestCase)], source)
 
 
 def run_unittest(source: str, namespace: dict[str, Any], filename: str) -> None:
@@ -102,29 +95,20 @@ def run_unittest(source: str, namespace: dict[str, Any], filename: str) -> None:
     known = frozenset(id(value) for value in namespace.values())
     namespace.setdefault("unittest", unittest)
     exec(compile(source, filename, "exec"), namespace)
-    _run_cases(namespace, known, source)
+    _run_cases([value for value in namespace.values() if id(value) not in known], source)
+
+
+def file_of(module: str) -> str:
+    """Where a module is imported from."""
+    return module.replace(".", "/") + ".py"
 
 
 def _write_files(files: dict[str, str]) -> None:
     for name, text in files.items():
-        if os.path.isabs(name) or ".." in name.split("/"):
-            raise TestFailedError(f"test file {name!r} is not inside the test's own folder")
         if os.path.dirname(name):
             os.makedirs(os.path.dirname(name), exist_ok=True)
         with open(name, "w", encoding="utf-8") as file:
             file.write(text)
-
-
-def _recording_main(results: list[Any]) -> type:
-    """`unittest.main` that keeps its result, because a script may exit 0 whatever the result was."""
-
-    class RecordingProgram(unittest.TestProgram):
-        def runTests(self) -> None:  # noqa: N802 - overrides unittest's
-            self.exit, self.result = False, _Result()
-            self.test.run(self.result)  # type: ignore[attr-defined]
-            results.append(self.result)
-
-    return RecordingProgram
 
 
 def run_script(test: dict[str, Any], setup: str, code: str) -> None:
@@ -136,14 +120,19 @@ def run_script(test: dict[str, Any], setup: str, code: str) -> None:
     Raises:
         TestFailedError: a test failed, or none ran.
     """
-    module = test["module"].replace(".", "/") + ".py"
-    _write_files({module: f"{setup}\n{code}" if setup else code, **test["files"]})
+    _write_files({file_of(test["module"]): f"{setup}\n{code}" if setup else code, **test["files"]})
     sys.path.insert(0, os.getcwd())
     main = types.ModuleType("__main__")
     main.__file__ = test["run"]
     sys.modules["__main__"], sys.argv = main, [test["run"]]
-    results: list[Any] = []
-    unittest.main = unittest.TestProgram = _recording_main(results)  # type: ignore[misc,assignment]
+    results: list[_Result] = []
+
+    def run_tests(suite: Any) -> None:
+        suite.exit, suite.result = False, _Result()  # kept, because a script may exit 0 whatever the result was
+        suite.test.run(suite.result)
+        results.append(suite.result)
+
+    unittest.TestProgram.runTests = run_tests  # type: ignore[assignment,method-assign]
     source = test["files"][test["run"]]
     try:
         exec(compile(source, test["run"], "exec"), main.__dict__)
@@ -153,16 +142,11 @@ def run_script(test: dict[str, Any], setup: str, code: str) -> None:
     if results:
         _judge(results, source)
     elif any(isinstance(v, type) and issubclass(v, unittest.TestCase) for v in vars(main).values()):
-        _run_cases(vars(main), frozenset(), source)
+        _run_cases(list(vars(main).values()), source)
 
 
 def _is_at_the_end(error: SystemExit, source: str, filename: str) -> bool:
     """Whether a script has exited by itself, in its last statement: `sys.exit(main())`."""
-    trace, lines = error.__traceback__, []
-    name = ""
-    while trace is not None:
-        name = trace.tb_frame.f_code.co_filename
-        if name == filename and trace.tb_frame.f_code.co_name == "<module>":
-            lines.append(trace.tb_lineno)
-        trace = trace.tb_next
-    return name == filename and bool(lines) and lines[0] >= ast.parse(source).body[-1].lineno
+    codes = [(frame.f_code, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    lines = [line for code, line in codes if code.co_filename == filename and code.co_name == "<module>"]
+    return codes[-1][0].co_filename == filename and lines[:1] >= [ast.parse(source).body[-1].lineno]

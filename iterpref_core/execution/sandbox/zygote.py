@@ -26,7 +26,6 @@ from . import harness, landlock, limits, seccomp
 from .cleanup import empty_folder, is_over
 from .pid_namespace import Processes, connect, leaves_connections, receive_listener, send_listener, try_listener
 
-_HEADER = struct.Struct("=II")
 _LENGTH = struct.Struct("=I")
 _TIMES = struct.Struct("=ddd")
 HEAD_OF_OUTPUT = 2000
@@ -49,31 +48,21 @@ _NAMESPACES = ("/proc", "/etc/hosts", "/etc/nsswitch.conf")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
 
-def read_exactly(size: int) -> bytes:
-    """Bytes from the supervisor.
+def read_frame() -> bytes:
+    """The next frame from the supervisor.
 
     Raises:
         EOFError: it is gone.
     """
-    parts = []
-    while size:
-        part = os.read(0, min(size, 1 << 20))
-        if not part:
-            raise EOFError
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
-
-
-def read_frame() -> bytes:
-    """The next frame from the supervisor."""
-    return read_exactly(_LENGTH.unpack(read_exactly(_LENGTH.size))[0])
+    length = sys.stdin.buffer.read(_LENGTH.size)
+    if not length:
+        raise EOFError
+    return sys.stdin.buffer.read(_LENGTH.unpack(length)[0])
 
 
 def send(facts: dict[str, Any], blob: bytes = b"") -> None:
-    """Answer the supervisor: facts as JSON, then raw bytes."""
-    head = json.dumps(facts).encode()
-    data = memoryview(_HEADER.pack(len(head), len(blob)) + head + blob)
+    """Answer the supervisor: facts as a line of JSON, then raw bytes."""
+    data = memoryview(json.dumps(facts | {"bytes": len(blob)}).encode() + b"\n" + blob)
     while data:
         data = data[os.write(0, data) :]
 
@@ -88,31 +77,61 @@ def was_busy(pid: int, limit_s: float) -> bool:
     return waited > BUSY * limit_s
 
 
-class Tests:
-    """How long a program has been at its current test: since its channel last grew, as far as somebody looked.
+class TimeLeft:
+    """Seconds that a program has left: CPU time of all tests and of the current one, and real time.
 
-    Loading the program counts towards all its tests together alone.
+    A test begins when the channel grows, as far as somebody looks. Loading the program counts towards all tests
+    together alone.
     """
 
-    def __init__(self, channel: int, limit_s: float) -> None:
-        self.limit_s = limit_s
-        self._channel, self._size, self._began = channel, 0, 0.0
+    def __init__(self, limits_s: dict[str, float], channel: int) -> None:
+        self.limits_s, self._channel = limits_s, channel
+        self._started, self._size, self._began = time.monotonic(), 0, 0.0
 
-    def left(self, used_s: float) -> float:
-        """CPU seconds that the current test still has, when the program has used so many in all."""
+    def look(self, used_s: float) -> dict[str, float]:
+        """By limit, when the program has used so many CPU seconds in all."""
         size = os.fstat(self._channel).st_size
-        if size == 0:
-            return self.limit_s
         if size != self._size:
             self._size, self._began = size, used_s
-        return self.limit_s - (used_s - self._began)
+        used = {
+            "cpu": used_s,
+            "test": used_s - self._began if size else 0.0,
+            "wall": time.monotonic() - self._started,
+        }
+        return {name: limit_s - used[name] for name, limit_s in self.limits_s.items()}
+
+
+class OneProcess:
+    """A program that may have no process but its own; used like `Processes`."""
+
+    listener, cpus = None, 1
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+
+    def look(self) -> tuple[float, bool]:
+        """(CPU seconds used; whether there are too many threads)."""
+        return time.clock_gettime((~self._pid << 3) | 2), False  # the kernel's CPU-time clock of another process
+
+    def admit(self) -> bool:
+        """Nothing is announced."""
+        return False
+
+    def end(self) -> tuple[int, float]:
+        """Kill and reap it; returns its exit status as `waitpid` has it, and its CPU seconds."""
+        os.kill(self._pid, signal.SIGKILL)
+        with contextlib.suppress(
+            ProcessLookupError, PermissionError
+        ):  # it is no group, or its dead leader alone is left
+            os.killpg(self._pid, signal.SIGKILL)  # not reaped yet: the id is still its own
+        _, status, usage = os.wait4(self._pid, 0)
+        return status, usage.ru_utime + usage.ru_stime
 
 
 class Zygote:
     """State that all children of one zygote share; see `run_job` for the life of a child."""
 
     def __init__(self, config: dict[str, Any]) -> None:
-        self.budget = limits.ResourceBudget(**config["limits"])
         self.root: str = config["root"]
         self.folder = os.path.join(self.root, "w")
         self.pid = os.getpid()
@@ -125,14 +144,14 @@ class Zygote:
         limits.hide_memory()
         if self.processes:
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # without a handler, no signal of a program's gets through
-        if config["landlock"]:
+        if "landlock" in config["layers"]:
             readable = [*config["readable"], *(_NAMESPACES if self.processes else ())]
             self.ruleset = landlock.create_ruleset(readable, self.writable, _DEVICES, processes=self.processes)
-        if config["seccomp"]:
+        if "seccomp" in config["layers"]:
             self.filter = seccomp.Filter(processes=self.processes)
-        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        self.top_descriptor = min(soft if soft > 0 else 1024, 1024) - 1
-        self.base = limits.address_space()
+        self.channel = min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 1024) - 1
+        self.memory_bytes = limits.address_space() + config["memory_mb"] * 2**20
+        self.file_bytes: int = config["file_mb"] * 2**20
 
     def child(self, job: bytes, channel: int, output: int, connection: int | None) -> None:
         """Restrict this process for good and run the job in it."""
@@ -142,37 +161,31 @@ class Zygote:
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
-        high = self.top_descriptor - int.from_bytes(os.urandom(1), "little")
-        os.dup2(channel, high, inheritable=False)
-        ruleset = self.ruleset
-        if ruleset is not None:
-            landlock.enforce(ruleset)
+        os.dup2(channel, self.channel, inheritable=False)
+        if self.ruleset is not None:
+            landlock.enforce(self.ruleset)
         if connection is not None:
             os.dup2(connection, 3)
         os.closerange(3 if connection is None else 4, 64)
-        limits.set_limits(self.budget, self.base)
+        limits.set_limits(_TIMES.unpack_from(job)[0], self.memory_bytes, self.file_bytes)
         if self.filter is not None:
             listener = self.filter.install()
             if listener:
                 send_listener(3, listener)
-        harness.run_job(job[_TIMES.size :], high)
+        harness.run_job(job[_TIMES.size :], self.channel)
         for stream in (sys.stdout, sys.stderr):
-            try:
+            with contextlib.suppress(OSError, ValueError, AttributeError):  # the program may close or replace it
                 stream.flush()
-            except (OSError, ValueError, AttributeError):
-                continue  # the program closed or replaced it, which is its right
 
     def run_job(self, job: bytes) -> None:
         """Fork a child for a job, wait for its end or end it, clean up after it and answer the supervisor.
 
         A job starts with its time limits, in seconds: CPU and real time of all tests, CPU time of each.
         """
-        cpu_s, wall_s, test_cpu_s = _TIMES.unpack_from(job)
-        self.budget = self.budget._replace(cpu_s=cpu_s, wall_s=wall_s)
         os.mkdir(self.folder)
         channel, output = os.memfd_create("channel"), os.memfd_create("output")
+        left = TimeLeft(dict(zip(("cpu", "wall", "test"), _TIMES.unpack_from(job), strict=True)), channel)
         ours, theirs = connect() if self.processes else (None, None)
-        started = time.monotonic()
         pid = os.fork()
         if pid == 0:
             status = 70
@@ -181,35 +194,28 @@ class Zygote:
                 status = 0
             finally:
                 os._exit(status)
-        crowd = None
+        program: OneProcess | Processes = OneProcess(pid)
         if ours is not None and theirs is not None:
             os.close(theirs)
-            crowd = Processes(pid, receive_listener(ours))
-        killed = self.watch(pid, started, Tests(channel, test_cpu_s), crowd)
-        wall = time.monotonic() - started
-        status, cpu = self.end(pid) if crowd is None else crowd.end()
+            program = Processes(pid, receive_listener(ours))
+        killed = self.watch(pid, left, program)
+        busy = killed in left.limits_s and was_busy(pid, left.limits_s[killed])
+        status, cpu = program.end()
+        head, size = os.pread(output, HEAD_OF_OUTPUT, 0), os.lseek(channel, 0, os.SEEK_END)
         facts = {
             "killed": killed,
+            "busy": busy,
             "exit": os.waitstatus_to_exitcode(status),
             "cpu": cpu,
-            "wall": wall,
             "printed": os.lseek(output, 0, os.SEEK_END),
-            "worn": crowd is not None and leaves_connections(),
+            "worn": self.processes and leaves_connections(),
+            "head": len(head),
         }
-        head = os.pread(output, HEAD_OF_OUTPUT, 0)
-        facts["head"] = len(head)
-        size = os.lseek(channel, 0, os.SEEK_END)
         send(facts, head + os.pread(channel, size, 0))
         os.close(channel)
         os.close(output)
         for folder in self.writable:
             empty_folder(folder)
-
-    def end(self, pid: int) -> tuple[int, float]:
-        """End and reap the child; returns its exit status as `waitpid` has it, and its CPU seconds."""
-        self.end_session(pid)
-        _, status, usage = os.wait4(pid, 0)
-        return status, usage.ru_utime + usage.ru_stime
 
     def leave(self) -> None:
         """Remove this zygote's folder, and the one it is in if it was the last there: the supervisor is gone."""
@@ -218,7 +224,7 @@ class Zygote:
             os.rmdir(self.root)
             os.rmdir(os.path.dirname(self.root))
 
-    def watch(self, pid: int, started: float, tests: Tests, crowd: Processes | None) -> str | None:
+    def watch(self, pid: int, left: TimeLeft, program: OneProcess | Processes) -> str | None:
         """Wait until a child ends, or it and its processes reach a limit. Returns the limit that was hit, if any.
 
         Raises:
@@ -226,23 +232,24 @@ class Zygote:
         """
         process = os.pidfd_open(pid)
         poll = select.poll()
-        poll.register(process, select.POLLIN)
-        poll.register(0, 0)
-        if crowd is not None:
-            poll.register(crowd.listener, select.POLLIN)
-        pause, looked = FIRST_LOOK_S, started
+        for descriptor in (process, 0, program.listener):
+            if descriptor is not None:
+                poll.register(descriptor, select.POLLIN)
+        pause, looked = FIRST_LOOK_S, time.monotonic()
         try:
             while True:
-                limit, wait = self.limit_hit(pid, started, tests, crowd)
-                if limit:
-                    return limit
+                used, crowded = program.look()
+                left_s = left.look(used)
+                if hit := [name for name, seconds in left_s.items() if seconds <= 0]:
+                    return hit[0]
+                wait = min(left_s["wall"], max(min(left_s["cpu"], left_s["test"]) / program.cpus, 0.002))
                 events = dict(poll.poll(min(wait, pause) * 1000 + 1))
                 if process in events:
                     return None
                 if 0 in events:
-                    _ = self.end(pid) if crowd is None else crowd.end()
+                    program.end()
                     raise EOFError
-                if crowd is not None and crowd.listener in events and not crowd.admit():
+                if crowded or (program.listener in events and not program.admit()):
                     return "processes"
                 if time.monotonic() - looked < pause:
                     continue
@@ -251,32 +258,6 @@ class Zygote:
                 pause, looked = min(2 * pause, LOOK_S), time.monotonic()
         finally:
             os.close(process)
-
-    def limit_hit(self, pid: int, started: float, tests: Tests, crowd: Processes | None) -> tuple[str | None, float]:
-        """The limit of time or threads that is reached, if any, and the seconds until the next could be."""
-        wall = self.budget.wall_s - (time.monotonic() - started)
-        clock = (~pid << 3) | 2  # the kernel's CPU-time clock of another process
-        used, crowded = (time.clock_gettime(clock), False) if crowd is None else crowd.look()
-        cpu, test = self.budget.cpu_s - used, tests.left(used)
-        if crowded:
-            return "processes", 0.0
-        if cpu <= 0:
-            return "slowed" if was_busy(pid, self.budget.cpu_s) else "cpu", 0.0
-        if test <= 0:
-            return "slowed in a test" if was_busy(pid, tests.limit_s) else "test", 0.0
-        if wall <= 0:
-            return "starved" if was_busy(pid, self.budget.wall_s) else "wall", 0.0
-        at_once = 1 if crowd is None else os.cpu_count() or 1
-        return None, min(wall, max(min(cpu, test) / at_once, 0.002))
-
-    @staticmethod
-    def end_session(pid: int) -> None:
-        """Kill a child and all of its process group; the child is not reaped yet, so the id is still its own."""
-        os.kill(pid, signal.SIGKILL)
-        try:
-            os.killpg(pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            return  # it never became a group, or only the dead leader is left of it
 
 
 def preload(names: list[str], site: list[str]) -> None:
@@ -301,16 +282,6 @@ def ask_before_times() -> None:
     os.utime = ask_first
 
 
-def hide() -> None:
-    """Take the zygote's own traces out of a program's easy reach."""
-    os.environ.clear()
-    for name in [name for name in sys.modules if name.split(".")[0] == "sandbox"]:
-        del sys.modules[name]
-    main = type(sys)("__main__")
-    sys.modules["__main__"] = main
-    sys.argv = ["solution.py"]
-
-
 def main() -> None:
     """Serve jobs until the supervisor closes the socket."""
     os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
@@ -326,7 +297,10 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - the supervisor raises it again
         send({"error": f"{type(error).__name__}: {error}"})
         return
-    hide()
+    os.environ.clear()
+    for name in [name for name in sys.modules if name.split(".")[0] == "sandbox"]:
+        del sys.modules[name]  # out of a program's easy reach
+    sys.modules["__main__"], sys.argv = type(sys)("__main__"), ["solution.py"]
     gc.collect()
     gc.freeze()
     send({"ready": True})

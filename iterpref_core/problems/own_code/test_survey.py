@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from iterpref_core.config import ExecutionParams, OwnCodeParams
 from iterpref_core.errors import InputError
-from iterpref_core.execution import Engine, Executor, Limits, Outcome
+from iterpref_core.execution import Engine, Executor, Limits, Outcome, Program, ValueTest
 from iterpref_core.execution.interpreters import Environment
 from iterpref_core.problems.own_code.functions import Function
 from iterpref_core.progress import show_progress
@@ -124,8 +124,8 @@ def survey(
 
 def _collect(executor: Engine, project: Project) -> list[list[str]]:
     """Ids of the project's tests, those of each file together."""
-    call = f"collect_tests({str(project.folder)!r})"
-    values, outcome = executor.call(sandboxed_source("project_tests.py"), [call], environment=_NAME)
+    calls = (ValueTest("collect_tests", [str(project.folder)]),)
+    values, outcome = executor.call(Program(sandboxed_source("project_tests.py"), calls, environment=_NAME))
     if not values:
         logger.warning("no pytest tests of %s could be collected: %s", project.name, outcome.feedback)
     files: defaultdict[str, list[str]] = defaultdict(list)
@@ -142,8 +142,8 @@ def _run_all(
     runs: dict[str, _Run] = {}
 
     def run(tests: Sequence[str]) -> tuple[list[Any] | None, Outcome]:
-        call = f"survey_tests({str(project.folder)!r}, {tests!r}, {tops!r}, {seed})"
-        return executor.call(code, [call], environment=_NAME)
+        calls = (ValueTest("survey_tests", [str(project.folder), tests, tops, seed]),)
+        return executor.call(Program(code, calls, environment=_NAME))
 
     with show_progress(f"tests, run {seed + 1}", len(files)) as advance:
         for tests, (values, outcome) in executor.each(files, run):

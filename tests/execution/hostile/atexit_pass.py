@@ -1,5 +1,4 @@
 # verdict: wrong_answer
-# tests: io
 # must not: print after the verdict and be believed
 import atexit
 

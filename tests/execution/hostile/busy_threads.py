@@ -1,5 +1,4 @@
 # verdict: timeout
-# tests: io
 # must not: use more CPU than its limit by threads
 import threading
 

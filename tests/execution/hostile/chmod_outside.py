@@ -1,5 +1,4 @@
 # verdict: wrong_answer
-# tests: io
 # must not: change a file's mode or times outside
 import os
 

@@ -1,5 +1,4 @@
 # verdict: passed|exception|timeout
-# tests: io
 # must not: break the zygote's cleaning up
 import os
 

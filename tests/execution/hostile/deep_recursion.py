@@ -1,5 +1,4 @@
 # verdict: exception|crash|memory|timeout
-# tests: io
 # must not: end the zygote
 import sys
 

@@ -1,5 +1,4 @@
 # verdict: crash|exception|memory
-# tests: io
 # must not: end the zygote
 import sys
 

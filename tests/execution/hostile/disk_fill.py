@@ -1,5 +1,4 @@
 # verdict: exception|output_limit|timeout
-# tests: io
 # must not: fill the disk
 def f(x):
     for n in range(10_000):

@@ -1,5 +1,4 @@
 # verdict: exception
-# tests: io
 # must not: be reported as a fault of the engine
 class MissingPackageError(Exception):
     pass

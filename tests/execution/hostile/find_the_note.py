@@ -1,5 +1,4 @@
 # verdict: wrong_answer
-# tests: io
 # must not: find anything of the job before
 import os
 import sys

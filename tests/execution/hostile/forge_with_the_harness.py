@@ -1,5 +1,4 @@
 # verdict: wrong_answer|tampered
-# tests: io
 # must not: pass with the harness's own report function
 import gc
 import os

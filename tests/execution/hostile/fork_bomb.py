@@ -1,6 +1,5 @@
 # verdict: exception
 # with processes: crash
-# tests: io
 # must not: make a process
 import os
 

@@ -1,5 +1,4 @@
 # verdict: wrong_answer
-# tests: io
 # must not: find the expected value in memory
 import gc
 

@@ -1,5 +1,4 @@
 # verdict: bad_return_type
-# tests: io
 # must not: be taken for an int
 class Any(int):
     def __eq__(self, other):

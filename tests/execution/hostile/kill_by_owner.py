@@ -1,5 +1,4 @@
 # verdict: wrong_answer|exception
-# tests: io
 # must not: have the kernel send a signal to another process
 import fcntl
 import os

@@ -1,6 +1,5 @@
 # verdict: wrong_answer
 # with processes: crash
-# tests: io
 # must not: end anything
 import os
 

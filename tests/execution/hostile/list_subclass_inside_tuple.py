@@ -1,5 +1,4 @@
 # verdict: bad_return_type
-# tests: io
 # must not: hide a subclass deeper in a value
 class Any(list):
     def __eq__(self, other):

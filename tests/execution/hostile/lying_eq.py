@@ -1,5 +1,4 @@
 # verdict: bad_return_type
-# tests: io
 # must not: be taken for the expected value
 class Liar:
     def __eq__(self, other):

@@ -1,5 +1,4 @@
 # verdict: bad_return_type
-# tests: io
 # must not: pose as str by the equality and hash of its class
 class Meta(type):
     def __eq__(cls, other):

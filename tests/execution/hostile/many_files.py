@@ -1,5 +1,4 @@
 # verdict: passed|output_limit|timeout|exception
-# tests: io
 # must not: leave a file behind
 for n in range(5000):
     open(f"file{n}", "w").close()

@@ -1,5 +1,4 @@
 # verdict: memory
-# tests: io
 # must not: take the machine's memory
 def f(x):
     data = []

@@ -1,5 +1,4 @@
 # verdict: output_limit|timeout
-# tests: io
 # must not: fill memory or disk with output
 import os
 

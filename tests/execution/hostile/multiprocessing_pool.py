@@ -1,6 +1,5 @@
 # verdict: exception|timeout
 # with processes: wrong_answer|timeout
-# tests: io
 # must not: make processes
 import multiprocessing
 

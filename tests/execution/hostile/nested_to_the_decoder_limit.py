@@ -1,5 +1,4 @@
 # verdict: bad_return_type|wrong_answer|tampered
-# tests: io
 # must not: exhaust the stack of the supervisor
 import sys
 

@@ -1,6 +1,5 @@
 # verdict: exception
 # with processes: passed
-# tests: io
 # must not: leave a process behind through another module's function
 import _posixsubprocess
 import posix

@@ -1,5 +1,4 @@
 # verdict: wrong_answer
-# tests: io
 # must not: open a socket of any family
 import socket
 

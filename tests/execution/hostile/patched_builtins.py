@@ -1,5 +1,4 @@
 # verdict: wrong_answer|exception|tampered|exited_early
-# tests: io
 # must not: pass by builtins that say yes
 import builtins
 

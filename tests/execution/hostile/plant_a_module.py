@@ -1,5 +1,4 @@
 # verdict: wrong_answer|exception
-# tests: io
 # must not: import from a folder it wrote, for the next job
 import os
 import sys

@@ -1,6 +1,5 @@
 # verdict: exception
 # with processes: wrong_answer
-# tests: io
 # must not: leave shared memory behind
 from multiprocessing import shared_memory
 

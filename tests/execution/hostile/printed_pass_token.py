@@ -1,5 +1,4 @@
 # verdict: wrong_answer
-# tests: io
 # must not: be believed
 print("passed\nOK\nRan 2 tests\n")
 

@@ -1,5 +1,4 @@
 # verdict: timeout
-# tests: io
 # must not: raise its own CPU limit
 import resource
 

@@ -1,5 +1,4 @@
 # verdict: exception
-# tests: io
 # must not: read a file outside through a link
 import os
 

@@ -1,5 +1,4 @@
 # verdict: bad_return_type
-# tests: io
 # must not: be unpickled by the supervisor
 import os
 

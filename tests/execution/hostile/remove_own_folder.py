@@ -1,5 +1,4 @@
 # verdict: passed|exception
-# tests: io
 # must not: break the zygote's cleaning up
 import os
 import shutil

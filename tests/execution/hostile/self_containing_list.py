@@ -1,5 +1,4 @@
 # verdict: bad_return_type
-# tests: io
 # must not: exhaust the stack of the supervisor
 def f(x):
     loop = []

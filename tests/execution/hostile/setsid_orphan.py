@@ -1,6 +1,5 @@
 # verdict: exception
 # with processes: passed
-# tests: io
 # must not: leave a process behind
 import os
 import time

@@ -1,5 +1,4 @@
 # verdict: exception
-# tests: io
 # must not: open a socket
 import socket
 

@@ -1,5 +1,4 @@
 # verdict: wrong_answer|exception
-# tests: io
 # must not: reach another socket from an anonymous pair
 import ctypes
 import socket

@@ -1,6 +1,5 @@
 # verdict: passed|timeout
 # with processes: crash
-# tests: io
 # must not: make a process
 import os
 

@@ -1,5 +1,4 @@
 # verdict: passed|exception
-# tests: io
 # must not: have something outside removed
 import os
 

@@ -1,5 +1,4 @@
 # verdict: exception|memory|timeout|wrong_answer|crash
-# tests: io
 # must not: exhaust the machine's threads
 import threading
 import time

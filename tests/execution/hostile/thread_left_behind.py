@@ -1,5 +1,4 @@
 # verdict: passed
-# tests: io
 # must not: keep the job, or the next one, waiting
 import threading
 import time

@@ -1,5 +1,4 @@
 # verdict: exited_early|tampered|wrong_answer
-# tests: io
 # must not: be taken for a success
 import os
 

@@ -1,6 +1,5 @@
 # verdict: exception
 # with processes: wrong_answer
-# tests: io
 # must not: send a datagram
 import socket
 

@@ -1,5 +1,4 @@
 # verdict: passed
-# tests: io
 # must not: break the zygote's cleaning up
 import os
 

@@ -1,5 +1,4 @@
 # verdict: exception
-# tests: io
 # must not: write a file outside by another module's function
 import _io
 

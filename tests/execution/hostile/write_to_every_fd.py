@@ -1,5 +1,4 @@
 # verdict: tampered
-# tests: io
 # must not: reach the supervisor with anything it believes
 import os
 

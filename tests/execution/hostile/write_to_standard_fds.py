@@ -1,5 +1,4 @@
 # verdict: wrong_answer
-# tests: io
 # must not: be believed
 import os
 

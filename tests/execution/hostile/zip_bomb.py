@@ -1,5 +1,4 @@
 # verdict: memory|timeout
-# tests: io
 # must not: take the machine's memory
 import zlib
 

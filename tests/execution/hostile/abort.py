@@ -1,8 +1,0 @@
-# verdict: crash
-# tests: io
-# must not: leave a core file
-import os
-
-
-def f(x):
-    os.abort()
