@@ -6,7 +6,6 @@ import warnings
 from typing import Any
 
 PARSE_LOCK = threading.RLock()
-"""To be held while CPython makes a tree of source or code of a tree."""
 
 
 def parse(code: str, mode: str = "exec") -> Any:
