@@ -21,6 +21,8 @@ from iterpref_core.inference.local.model_lineage import LINEAGE, ancestors, read
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.inference.local.weights import load_model
 from iterpref_core.objectives.objectives import OBJECTIVES, ObjectiveName
+from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.checkpoint import last_checkpoint, mark_whole, run_key
 from iterpref_core.training.label_head import add_label_head
 from iterpref_core.training.pair_table import open_pair_table
@@ -138,11 +140,11 @@ def test_small_updates_of_a_model_saved_in_bfloat16_are_not_lost(
     assert changed["float32"] > 2 * changed["saved"]
 
 
-def _train_and_die(folder: Path, inputs: Inputs, params: TrainingParams) -> None:
-    """Train in a copy of this process, which is killed after 15 steps."""
+def _train_and_die(folder: Path, inputs: Inputs, params: TrainingParams, last_step: int) -> None:
+    """Train in a copy of this process, which is killed after a step."""
 
     def die_late(_: dict[str, float], step: int) -> None:
-        if step >= 15:
+        if step >= last_step:
             os.kill(os.getpid(), signal.SIGKILL)
 
     paths = folder / "out", folder / "curve.csv", folder / "work"
@@ -154,18 +156,37 @@ def _train_and_die(folder: Path, inputs: Inputs, params: TrainingParams) -> None
     assert copy.exitcode == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("lora_rank", [0, 4])
+@pytest.mark.parametrize(
+    ("model", "pairs", "settings", "last_step"),
+    [
+        ("model_folder", 12, {"epochs": 8, "lora_rank": 0}, 15),
+        ("model_folder", 12, {"epochs": 8, "lora_rank": 4}, 15),
+        ("smollm2", 2, {"epochs": 1, "lora_rank": 4, "batch_size": 1, "micro_batch_size": 1}, 2),
+    ],
+    ids=["in full", "LoRA", "smollm2"],
+)
 def test_a_killed_run_resumes_and_ends_with_the_same_weights(
-    tmp_path: Path, inputs: Inputs, train: Train, params: TrainingParams, lora_rank: int
+    model: str,
+    pairs: int,
+    settings: dict[str, int],
+    last_step: int,
+    tmp_path: Path,
+    train: Train,
+    params: TrainingParams,
+    pair_records: list[PreferencePair],
+    span_records: list[FocalSpans],
+    request: pytest.FixtureRequest,
 ) -> None:
-    settings = {"epochs": 8, "lora_rank": lora_rank}
-    uninterrupted, killed = train("whole", "target-rpo", **settings), tmp_path / "killed"
-    _train_and_die(killed, inputs, params.model_copy(update=settings))
+    inputs = tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl", request.getfixturevalue(model)
+    write_jsonl(inputs[0], pair_records[:pairs])
+    write_jsonl(inputs[1], span_records[:pairs])
+    uninterrupted, killed = train("whole", "target-rpo", inputs, **settings), tmp_path / "killed"
+    _train_and_die(killed, inputs, params.model_copy(update=settings), last_step)
     assert not (killed / "out").exists()
     checkpoint = last_checkpoint(next((killed / "work" / "checkpoints").iterdir()))
     assert checkpoint is not None
-    assert checkpoint.name in ("checkpoint-12", "checkpoint-15")
-    assert train("killed", "target-rpo", **settings) == uninterrupted
+    assert last_step - 3 <= int(checkpoint.name.removeprefix("checkpoint-")) <= last_step
+    assert train("killed", "target-rpo", inputs, **settings) == uninterrupted
     assert (killed / "curve.csv").read_bytes() == (tmp_path / "whole" / "curve.csv").read_bytes()
     whole, resumed = read_weights(tmp_path / "whole"), read_weights(killed)
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)

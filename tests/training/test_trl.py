@@ -1,0 +1,116 @@
+"""TRL's `DPOTrainer`, given the same masks as its `completion_mask`, is the oracle of loss and gradient."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import torch
+from datasets import Dataset
+from torch.nn.utils.rnn import pad_sequence
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase, Trainer
+from trl import DPOConfig, DPOTrainer
+
+from iterpref_core.config import Layout, TrainingParams
+from iterpref_core.inference.local.tokenizers import load_tokenizer
+from iterpref_core.objectives.objectives import OBJECTIVES, ObjectiveName
+from iterpref_core.training.dataset import TokenizedPair, stream_pairs
+from iterpref_core.training.trainer import FocalDPOTrainer
+
+Step = tuple[float, dict[str, torch.Tensor]]
+"""Loss and gradient."""
+
+
+def _referenced(row: TokenizedPair) -> TokenizedPair:
+    """With a made-up reference that is the same in what both programs share."""
+    logps = [[-0.5 - (7 * token + 3 * place) % 11 / 8 for place, token in enumerate(ids)]
+             for ids in (row.chosen_ids, row.rejected_ids)]  # fmt: skip
+    return replace(row, ref_chosen=logps[0], ref_rejected=logps[1])
+
+
+def _step(trainer: Trainer, batch: dict[str, torch.Tensor], bf16: bool) -> Step:
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        loss = trainer.compute_loss(trainer.model, batch)
+    loss.backward()
+    return loss.item(), {name: weight.grad for name, weight in trainer.model.named_parameters()}
+
+
+class _Case:
+    """One objective on one model and its pairs, with alpha 2 where it has an NLL."""
+
+    def __init__(self, objective: ObjectiveName, model: Path, rows: list[TokenizedPair], folder: Path) -> None:
+        self._row = OBJECTIVES[objective]
+        self._row = replace(self._row, alpha=2.0 if self._row.nll_of else 0.0)
+        self._folder, self._rows, self._model = folder, rows, model
+        self._tokenizer = load_tokenizer(model)
+
+    def ours(self, layout: Layout, bf16: bool) -> Step:
+        trainer = FocalDPOTrainer(objective=self._row, beta=0.1, layout=layout, **self._common())
+        return _step(trainer, trainer.data_collator(self._rows), bf16)
+
+    def trl_s(self, bf16: bool) -> Step:
+        kinds = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 2.0]} if self._row.alpha else {}
+        texts = Dataset.from_dict({"prompt": ["a"], "chosen": ["b"], "rejected": ["c"]})
+        common = self._common(precompute_ref_log_probs=True, **kinds) | {"train_dataset": texts}
+        return _step(DPOTrainer(**common), self._trl_batch(), bf16)
+
+    def _common(self, **settings: object) -> dict[str, object]:
+        arguments = DPOConfig(
+            output_dir=str(self._folder), report_to="none", use_cpu=True, bf16=False, beta=0.1, max_length=None,
+            activation_checkpointing=False, dataloader_pin_memory=False, **settings,
+        )  # fmt: skip
+        model = AutoModelForCausalLM.from_pretrained(self._model, dtype=torch.float32)
+        return {"model": model, "args": arguments, "train_dataset": self._rows, "processing_class": self._tokenizer}
+
+    def _trl_batch(self) -> dict[str, torch.Tensor]:
+        tokens, masks, sums = [], [], {}
+        for side in ("chosen", "rejected"):
+            focal = side == "rejected" and self._row.rejected == "focal"
+            counted = [row.focal if focal else [1] * len(getattr(row, f"{side}_ids")) for row in self._rows]
+            for row, mask in zip(self._rows, counted, strict=True):
+                tokens.append(torch.tensor(row.prompt_ids + getattr(row, f"{side}_ids")))
+                masks.append(torch.tensor([0] * len(row.prompt_ids) + mask))
+            sums[f"ref_{side}_logps"] = torch.tensor(
+                [sum(logp for logp, one in zip(getattr(row, f"ref_{side}"), mask, strict=True) if one)
+                 for row, mask in zip(self._rows, counted, strict=True)]
+            )  # fmt: skip
+        return {
+            "input_ids": pad_sequence(tokens, batch_first=True, padding_value=self._tokenizer.pad_token_id),
+            "attention_mask": pad_sequence([torch.ones_like(row) for row in tokens], batch_first=True),
+            "completion_mask": pad_sequence(masks, batch_first=True),
+        } | sums
+
+
+def _distance(gradient: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> float:
+    """Of two gradients, relative to the second one's length."""
+    off = sum(float((gradient[name] - values).square().sum()) for name, values in expected.items())
+    return float((off / sum(float(values.square().sum()) for values in expected.values())) ** 0.5)
+
+
+@pytest.mark.parametrize("objective", ["dpo", "rpo", "target-dpo", "target-rpo"])
+def test_loss_and_gradient_are_trl_s_own(
+    objective: ObjectiveName, rows: list[TokenizedPair], model_folder: Path, tmp_path: Path
+) -> None:
+    case = _Case(objective, model_folder, [_referenced(row) for row in rows], tmp_path)
+    loss, gradient = case.trl_s(bf16=False)
+    for layout in get_args(Layout):
+        own_loss, own_gradient = case.ours(layout, bf16=False)
+        assert own_loss == pytest.approx(loss, rel=1e-6)
+        assert _distance(own_gradient, gradient) < 1e-5
+
+
+@pytest.mark.parametrize(("bf16", "loss_off", "gradient_off"), [(False, 1e-5, 1e-4), (True, 1e-2, 0.05)])
+def test_loss_gradient_and_masks_of_smollm2_are_trl_s_own(
+    bf16: bool, loss_off: float, gradient_off: float, smollm2: Path, pairs_file: Path, spans_file: Path,
+    params: TrainingParams, tmp_path: Path,
+) -> None:  # fmt: skip
+    tokenizer: PreTrainedTokenizerBase = load_tokenizer(smollm2)
+    rows = [_referenced(row) for row in stream_pairs(pairs_file, spans_file, tokenizer, params)]
+    marked = [token for token, focal in zip(rows[0].rejected_ids, rows[0].focal, strict=True) if focal]
+    assert tokenizer.decode(marked).strip() == "kept = [n for n in nums if n < 0]"
+    case = _Case("target-rpo", smollm2, [rows[0], rows[-1]], tmp_path)
+    loss, gradient = case.trl_s(bf16)
+    for layout in get_args(Layout):
+        own_loss, own_gradient = case.ours(layout, bf16)
+        assert own_loss == pytest.approx(loss, rel=loss_off)
+        assert _distance(own_gradient, gradient) < gradient_off
