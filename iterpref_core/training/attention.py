@@ -13,34 +13,12 @@ _SHORT = 512
 scores in the backward pass: in bfloat16 by a third at 256 tokens, by a fifth at 480, while at 1,024 it loses."""
 
 
-def dense_mask(visible: torch.Tensor) -> torch.Tensor:
-    """The mask as booleans.
+def mask_function(visible: torch.Tensor) -> _mask_mod_signature:
+    """Who sees whom, as a function of indices, which `flex_attention` compiles into its kernel.
 
     Args:
         visible: (R, N, 3), of every slot (start, end, branch): it sees the slots [start, end) and those from `branch`
             up to itself.
-
-    Returns:
-        (R, 1, N, N), true where the slot of the row sees that of the column.
-
-    >>> dense_mask(torch.tensor([[[0, 0, 0], [0, 0, 0], [0, 1, 2]]])).int()
-    tensor([[[[1, 0, 0],
-              [1, 1, 0],
-              [1, 0, 1]]]], dtype=torch.int32)
-    """
-    asked = torch.arange(visible.shape[1], device=visible.device)
-    start, end, branch = visible[..., None].unbind(dim=2)
-    mask, shared = asked >= branch, asked >= start
-    mask &= asked <= asked[:, None]  # in place: these are the largest tensors of a batch
-    shared &= asked < end
-    return mask.logical_or_(shared)[:, None]
-
-
-def mask_function(visible: torch.Tensor) -> _mask_mod_signature:
-    """The same as a function of indices, which `flex_attention` compiles into its kernel.
-
-    Args:
-        visible: as for `dense_mask`.
     """
     start, end, branch = (values.contiguous() for values in visible.unbind(dim=2))
 
@@ -51,13 +29,25 @@ def mask_function(visible: torch.Tensor) -> _mask_mod_signature:
     return sees
 
 
+def dense_mask(visible: torch.Tensor) -> torch.Tensor:
+    """The same as booleans, (R, 1, N, N), true where the slot of the row sees that of the column.
+
+    >>> dense_mask(torch.tensor([[[0, 0, 0], [0, 0, 0], [0, 1, 2]]])).int()
+    tensor([[[[1, 0, 0],
+              [1, 1, 0],
+              [1, 0, 1]]]], dtype=torch.int32)
+    """
+    rows, slots = (torch.arange(size, device=visible.device) for size in visible.shape[:2])
+    return mask_function(visible)(rows[:, None, None, None], rows[0], slots[:, None], slots)
+
+
 def attention_mask(visible: torch.Tensor, implementation: str) -> torch.Tensor | BlockMask:
     """The mask as a model's attention takes it.
 
     Given as four-dimensional, transformers hands it to every layer as it is, those with a sliding window included.
 
     Args:
-        visible: as for `dense_mask`.
+        visible: as for `mask_function`.
         implementation: `sdpa`, `eager` or `flex_attention`.
     """
     if implementation == "flex_attention":

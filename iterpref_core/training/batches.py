@@ -67,7 +67,7 @@ class Collator:
 
     `input_ids`, `position_ids`, `labels` (`IGNORED` where there is none), `w_chosen` (w+), `w_rejected` (w-), `w_nll`
     (v), `ref` and `pair` (from 0) are (R, N); `counts` is (4,). Who sees whom: `attention_mask`, (R, N), where rows are
-    plainly causal, else `visible`, (R, N, 3); see `attention.dense_mask`.
+    plainly causal, else `visible`, (R, N, 3); see `attention.mask_function`.
 
     >>> from iterpref_core.objectives.objectives import OBJECTIVES
     >>> pair = TokenizedPair([5], chosen_ids=[6, 7], rejected_ids=[6, 8, 9], focal=[0, 1, 0], focal_chosen=[0, 1],
@@ -237,7 +237,7 @@ def _fill(pieces: Sequence[_Piece], places: Sequence[Place], width: int, pad_tok
 
 
 def _visible(pieces: Sequence[_Piece], places: Sequence[Place], shape: torch.Size) -> torch.Tensor:
-    """For every slot of a row (start, end, branch), as `attention.dense_mask` takes them."""
+    """For every slot of a row (start, end, branch), as `attention.mask_function` takes them."""
     visible = torch.zeros(*shape, 3, dtype=torch.long)
     visible[..., 2] = torch.arange(shape[1])  # padding sees itself: a softmax over nothing is not a number
     for piece, (row, offset) in zip(pieces, places, strict=True):

@@ -1,7 +1,6 @@
 """Focal data set: a plain data set of pairs, made into what `FocalDPOTrainer` takes, for scripts of one's own."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from iterpref_core.storage.jsonl import check_spans, describe_validation_error
 from iterpref_core.training.dataset import PairForm, TokenizedPair, tokenize_pairs
 from iterpref_core.training.half_batches import BothHalves
 from iterpref_core.training.label_head import add_label_head
-from iterpref_core.training.reference import score_sequences
+from iterpref_core.training.reference import score_pairs
 
 
 def focal_dataset(
@@ -65,7 +64,10 @@ def focal_dataset(
     form = PairForm(max_prompt_length, max_length, answer)
     rows = list(tokenize_pairs((_as_records(number, pair) for number, pair in enumerate(pairs)), tokenizer, form))
     if row.preference:
-        rows = _score(model, rows, args)
+        whole = (model.get_base_model() if isinstance(model, PeftModel) else model).to(args.device)
+        add_label_head(whole)
+        with torch.autocast(whole.device.type, dtype=torch.bfloat16, enabled=args.bf16):
+            rows = score_pairs(whole, rows, batch_size=2 * args.per_device_train_batch_size)
     return BothHalves(rows) if row.rejected == HALF else rows
 
 
@@ -83,17 +85,3 @@ def _as_records(number: int, pair: dict[str, Any]) -> tuple[PreferencePair, Foca
     marked = FocalSpans(task_id=record.task_id, method="given", **spans)
     check_spans(marked, record, Path("pairs"))
     return record, marked
-
-
-def _score(
-    model: PreTrainedModel | PeftModel, rows: list[TokenizedPair], args: TrainingArguments
-) -> list[TokenizedPair]:
-    whole = (model.get_base_model() if isinstance(model, PeftModel) else model).to(args.device)
-    add_label_head(whole)
-    programs = [(row.prompt_ids, ids) for row in rows for ids in (row.chosen_ids, row.rejected_ids)]
-    with torch.autocast(whole.device.type, dtype=torch.bfloat16, enabled=args.bf16):
-        scores = score_sequences(whole, programs, batch_size=2 * args.per_device_train_batch_size)
-    return [
-        replace(row, ref_chosen=chosen.tolist(), ref_rejected=rejected.tolist())
-        for row, chosen, rejected in zip(rows, scores[::2], scores[1::2], strict=True)
-    ]

@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from filelock import FileLock
 from iterpref_core.inference.local.model_lineage import training_versions
 from iterpref_core.progress import show_progress
 from iterpref_core.storage.code_digest import code_digest
+from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.pair_table import PairTable
 
 Program = tuple[list[int], list[int]]
@@ -117,11 +119,15 @@ def score_programs(
             advance(len(batch))
 
 
-def score_sequences(model: Any, programs: Sequence[Program], *, batch_size: int) -> list[torch.Tensor]:
-    """The same of all programs, in their order, under a model in this process."""
-    totals = np.array([len(prompt) + len(completion) for prompt, completion in programs], dtype=np.int64)
+def score_pairs(model: Any, rows: Sequence[TokenizedPair], *, batch_size: int) -> list[TokenizedPair]:
+    """Pairs whose reference is a model in this process, which has a label head."""
+    programs = [(row.prompt_ids, ids) for row in rows for ids in (row.chosen_ids, row.rejected_ids)]
+    totals = np.array([len(prompt) + len(completion) for prompt, completion in programs])
     scores = dict(chain.from_iterable(score_programs(model, programs.__getitem__, totals, batch_size)))
-    return [torch.from_numpy(scores[number]) for number in range(len(programs))]
+    return [
+        replace(row, ref_chosen=scores[2 * number].tolist(), ref_rejected=scores[2 * number + 1].tolist())
+        for number, row in enumerate(rows)
+    ]
 
 
 @torch.no_grad()

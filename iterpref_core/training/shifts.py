@@ -13,9 +13,9 @@ from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.inference.local.weights import load_model
 from iterpref_core.inference.prompts import render_answer
 from iterpref_core.records import FocalSpans, PairShifts, PreferencePair, Span, TokenShift
-from iterpref_core.training.dataset import tokenize_pair
+from iterpref_core.training.dataset import TokenizedPair, tokenize_pair
 from iterpref_core.training.label_head import add_label_head
-from iterpref_core.training.reference import score_sequences
+from iterpref_core.training.reference import score_pairs
 from iterpref_core.training.tokenized_programs import encode_programs
 
 NOTHING_MARKED = FocalSpans(task_id="", method="", rejected=(), chosen=())
@@ -53,23 +53,21 @@ def score_shifts(
         raise ModelError(
             f"{after}: its tokens of these pairs are not those of {before}; give the model that was trained from it"
         )
-    sequences = [(row.prompt_ids, ids) for row in rows for ids in (row.chosen_ids, row.rejected_ids)]
-    old, new = (_score(model, sequences, batch_size) for model in (before, after))
-    scored = zip(old, new, strict=True)
+    before_rows, after_rows = (_score(model, rows, batch_size) for model in (before, after))
     return [
         PairShifts(
             task_id=pair.task_id,
-            chosen=_shifts(_places(tokenizer, pair.chosen, params.answer), *next(scored)),
-            rejected=_shifts(_places(tokenizer, pair.rejected, params.answer), *next(scored)),
+            chosen=_shifts(_places(tokenizer, pair.chosen, params.answer), old.ref_chosen, new.ref_chosen),
+            rejected=_shifts(_places(tokenizer, pair.rejected, params.answer), old.ref_rejected, new.ref_rejected),
         )
-        for pair in pairs
+        for pair, old, new in zip(pairs, before_rows, after_rows, strict=True)
     ]
 
 
-def _score(model: Path | str, sequences: list[tuple[list[int], list[int]]], batch_size: int) -> list[torch.Tensor]:
+def _score(model: Path | str, rows: list[TokenizedPair], batch_size: int) -> list[TokenizedPair]:
     loaded = load_model(model).float().to("cuda" if torch.cuda.is_available() else "cpu")
     add_label_head(loaded)
-    return score_sequences(loaded, sequences, batch_size=batch_size)
+    return score_pairs(loaded, rows, batch_size=batch_size)
 
 
 def _places(tokenizer: PreTrainedTokenizerBase, program: str, style: AnswerStyle) -> list[Span]:
@@ -81,8 +79,8 @@ def _places(tokenizer: PreTrainedTokenizerBase, program: str, style: AnswerStyle
     return places
 
 
-def _shifts(places: list[Span], before: torch.Tensor, after: torch.Tensor) -> tuple[TokenShift, ...]:
+def _shifts(places: list[Span], before: Sequence[float], after: Sequence[float]) -> tuple[TokenShift, ...]:
     return tuple(
         TokenShift(start=start, end=end, before=old, after=new)
-        for (start, end), old, new in zip(places[: len(before)], before.tolist(), after.tolist(), strict=True)
+        for (start, end), old, new in zip(places[: len(before)], before, after, strict=True)
     )

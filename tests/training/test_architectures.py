@@ -6,7 +6,6 @@ NLL of the model's own logits: in both layouts, with all weights and with adapte
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,7 +21,7 @@ from iterpref_core.training.batches import Collator, flat_labels
 from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.exactness import check_exactness
 from iterpref_core.training.label_head import add_label_head, batch_logps
-from iterpref_core.training.reference import score_sequences
+from iterpref_core.training.reference import score_pairs
 from iterpref_core.training.settings import lora_config
 from tests.architectures import ARCHITECTURES, build_small
 
@@ -75,13 +74,8 @@ def _nll_of_logits(model: Any, pairs: Sequence[TokenizedPair]) -> float:
 def _loss(model: Any, base: PreTrainedModel, pairs: list[TokenizedPair], layout: Any, bf16: bool) -> tuple[Any, ...]:
     """K+, K- and loss of a batch as training computes them, with the reference as it is computed before."""
     add_label_head(base)
-    programs = [(pair.prompt_ids, ids) for pair in pairs for ids in (pair.chosen_ids, pair.rejected_ids)]
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
-        scores = [score.tolist() for score in score_sequences(base, programs, batch_size=4)]
-    rows = [
-        replace(pair, ref_chosen=chosen, ref_rejected=rejected)
-        for pair, chosen, rejected in zip(pairs, scores[::2], scores[1::2], strict=True)
-    ]
+        rows = score_pairs(base, pairs, batch_size=4)
     batch = Collator(OBJECTIVES["target-rpo"], layout, 0, 16)(rows)
     labels = flat_labels(batch)
     model.train()

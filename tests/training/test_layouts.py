@@ -7,14 +7,14 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from torch.nn.attention.flex_attention import BlockMask, create_mask, flex_attention
+from torch.nn.attention.flex_attention import BlockMask, flex_attention
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AutoModelForCausalLM, GPT2Config, MistralConfig, PreTrainedModel
 
 from iterpref_core.errors import ConfigError
 from iterpref_core.objectives.objectives import OBJECTIVES
 from iterpref_core.training import attention, batches
-from iterpref_core.training.attention import attention_mask, choose_attention, dense_mask, mask_function
+from iterpref_core.training.attention import attention_mask, choose_attention, dense_mask
 from iterpref_core.training.batches import Batch, Collator, pack
 from iterpref_core.training.dataset import TokenizedPair
 
@@ -114,15 +114,6 @@ def test_packing_puts_every_piece_somewhere_of_its_own(lengths: list[int], multi
     assert len(set(taken)) == sum(lengths)
     assert max(slot for _, slot in taken) < width
     assert {row for row, _ in taken} == set(range(1 + max(row for row, _ in taken))), "no row is empty"
-
-
-@settings(max_examples=30, deadline=None)
-@given(batch=st.lists(pairs(), min_size=1, max_size=6))
-def test_the_mask_as_a_function_is_the_dense_mask(batch: list[TokenizedPair]) -> None:
-    visible = _fork(batch, 8)["visible"]
-    rows, width, _ = visible.shape
-    as_function = create_mask(mask_function(visible), rows, 1, width, width, device="cpu")
-    assert torch.equal(as_function, dense_mask(visible))
 
 
 @pytest.mark.filterwarnings("ignore:(?s).*flex_attention called without torch.compile:UserWarning")

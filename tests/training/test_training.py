@@ -24,9 +24,10 @@ from iterpref_core.objectives.objectives import OBJECTIVES, ObjectiveName
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.checkpoint import last_checkpoint, mark_whole, run_key
+from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.label_head import add_label_head
 from iterpref_core.training.pair_table import open_pair_table
-from iterpref_core.training.reference import reference_logps, reference_path, score_sequences
+from iterpref_core.training.reference import reference_logps, reference_path, score_pairs
 from iterpref_core.training.training import train_objective
 
 from .conftest import Inputs, Train, read_curve, read_weights
@@ -39,14 +40,15 @@ def _scorer(model_folder: Path) -> PreTrainedModel:
 
 
 def test_a_score_is_the_log_probability_that_plain_logits_give(model_folder: Path) -> None:
-    model = _scorer(model_folder)
-    sequences = [([5, 6, 7], [8, 9]), ([], [8, 9, 10]), ([4], [3])]
-    for (prompt, completion), score in zip(sequences, score_sequences(model, sequences, batch_size=2), strict=True):
-        tokens = torch.tensor([prompt + completion])
-        logps = model(input_ids=tokens).logits[0, :-1].log_softmax(dim=-1).gather(1, tokens[0, 1:, None])[:, 0]
-        # Nothing predicts the first token of all.
-        expected = torch.cat([torch.zeros(1), logps])[len(prompt) :]
-        torch.testing.assert_close(score, expected, atol=1e-5, rtol=1e-5)
+    model, marks = _scorer(model_folder), [0] * 3
+    rows = [TokenizedPair(prompt, [8, 9, 10], [3], marks, marks) for prompt in ([5, 6, 7], [], [4])]
+    for row in score_pairs(model, rows, batch_size=2):
+        for completion, score in ((row.chosen_ids, row.ref_chosen), (row.rejected_ids, row.ref_rejected)):
+            tokens = torch.tensor([row.prompt_ids + completion])
+            logps = model(input_ids=tokens).logits[0, :-1].log_softmax(dim=-1).gather(1, tokens[0, 1:, None])[:, 0]
+            # Nothing predicts the first token of all.
+            expected = torch.cat([torch.zeros(1), logps])[len(row.prompt_ids) :]
+            torch.testing.assert_close(torch.tensor(score), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_reference_is_computed_once_and_read_back(
@@ -59,10 +61,9 @@ def test_reference_is_computed_once_and_read_back(
     )
     assert (first == again).all()
     table.reference = again
-    for row in (table[0], table[11]):
-        programs = [(row.prompt_ids, row.chosen_ids), (row.prompt_ids, row.rejected_ids)]
-        expected = torch.cat(score_sequences(model, programs, batch_size=1))
-        torch.testing.assert_close(torch.tensor([*row.ref_chosen, *row.ref_rejected]), expected, atol=1e-4, rtol=1e-4)
+    for row, alone in zip(table, score_pairs(model, list(table), batch_size=1), strict=True):
+        assert row.ref_chosen == pytest.approx(alone.ref_chosen, abs=1e-4)
+        assert row.ref_rejected == pytest.approx(alone.ref_rejected, abs=1e-4)
 
 
 @pytest.mark.parametrize("objective", list(OBJECTIVES))
