@@ -1,15 +1,11 @@
 """The hostile suite: every program gets the right verdict, reaches nothing, and leaves nothing behind.
 
-Each file of `hostile/` starts with its verdicts (alternatives separated by `|`), those for programs that may have
-processes where they differ, and what it must not achieve; those of one expression are in `hostile_one_liners.py`.
-`@CANARY@`, `PARENT_PID`, `TCP_PORT` and `UDP_PORT` stand for a file outside, the supervisor's process id and two ports
-that the suite listens on; `@NOTE@` and `iterpref-hostile` for a name that nobody else uses. After each program an
-honest one is run. Programs that lie to tests that are judged beside them are in `test_verdicts.py`.
+After each program an honest one is run. Programs that lie to tests that are judged beside them are in
+`test_verdicts.py`.
 """
 
 import contextlib
 import os
-import re
 import socket
 import sys
 import tempfile
@@ -17,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import NamedTuple
 
 import psutil
 import pytest
@@ -26,37 +21,19 @@ from iterpref_core.execution import Executor, Limits, Program, probe_isolation
 from iterpref_core.execution.interpreters import Environment
 from iterpref_core.records import IoTest
 from tests.engines import outcomes_of, worker_pids
-from tests.execution.hostile_one_liners import ONE_LINERS
+from tests.execution.hostile_programs import EXPRESSIONS, PROGRAMS
 
 LIMITS = Limits(cpu_s=0.4, wall_s=4, memory_mb=256, output_kb=64, file_mb=4)
 TESTS = (IoTest(call="f(2)", expected="4"), IoTest(call="f(3)", expected="9"))
-ONE_LINER = """
-import ctypes, fcntl, mmap, os, posix, re, subprocess, sys, time
+EXPRESSION = """
+import _io, ctypes, fcntl, mmap, multiprocessing, os, posix, re, shutil, socket, subprocess, sys, threading, time, zlib
 libc = ctypes.CDLL(None)
 def positive(result):
     if result < 0: raise OSError
-def f(x): return {}
 """
-
-
-class Hostile(NamedTuple):
-    """A program, its verdict, and that where it may have processes; each may be one of several."""
-
-    code: str
-    verdict: str
-    with_processes: str
-
-
-def _of_file(path: Path) -> Hostile:
-    code = path.read_text()
-    header = dict(re.findall(r"^# (verdict|with processes|must not): (.*)$", code, re.MULTILINE))
-    return Hostile(code, header["verdict"], header.get("with processes", header["verdict"]))
-
-
-HOSTILE = {path.stem: _of_file(path) for path in sorted(Path(__file__).with_name("hostile").glob("*.py"))}
-HOSTILE |= {
-    name: Hostile(ONE_LINER.format(expression), verdict, other or verdict)
-    for name, (verdict, other, expression) in ONE_LINERS.items()
+HOSTILE = PROGRAMS | {
+    name: (verdict, with_processes, f"{EXPRESSION}def f(x): return {expression}")
+    for name, (verdict, with_processes, expression) in EXPRESSIONS.items()
 }
 HONEST = Program(
     "import os\ndef f(x): return [x, os.listdir('.'), len(os.environ)]", (IoTest(call="f(2)", expected="[2, [], 0]"),)
@@ -114,7 +91,7 @@ def arena(request, tmp_path_factory):
         }
 
         def program(name):
-            code = HOSTILE[name].code
+            code = HOSTILE[name][-1]
             for word, meaning in words.items():
                 code = code.replace(word, meaning)
             return Program(code, TESTS, environment=environment)
@@ -164,7 +141,8 @@ def arena(request, tmp_path_factory):
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile(arena, name):
-    verdict = HOSTILE[name].with_processes if arena.processes else HOSTILE[name].verdict
+    verdict, with_processes, _ = HOSTILE[name]
+    verdict = with_processes if arena.processes and with_processes else verdict
     hostile, honest = arena.found[name]
     assert hostile.verdict in verdict.split("|"), hostile.feedback
     assert honest.verdict == "passed", honest.feedback

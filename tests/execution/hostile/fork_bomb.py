@@ -1,9 +1,0 @@
-# verdict: exception
-# with processes: crash
-# must not: make a process
-import os
-
-
-def f(x):
-    while True:
-        os.fork()
