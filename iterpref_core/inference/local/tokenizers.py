@@ -1,4 +1,4 @@
-"""Tokenizers, for those who need no model: nothing here imports PyTorch."""
+"""Tokenizers: text split as tokenizer.json says, with a chat template or without."""
 
 import json
 from pathlib import Path
