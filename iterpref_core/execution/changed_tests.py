@@ -25,7 +25,7 @@ _OPPOSITE = {
     "assertIsInstance": "assertNotIsInstance", "assertRegex": "assertNotRegex", "assertTrue": "assertFalse",
     "assertNotEqual": "assertEqual", "assertNotIn": "assertIn",
 }  # fmt: skip
-_OPPOSITE |= {name: other for other, name in _OPPOSITE.items()}
+_OPPOSITE |= {value: key for key, value in _OPPOSITE.items()}
 _CLOSE = ("assertAlmostEqual", "isclose", "allclose")
 _EQUAL = ("assertCountEqual", *_CLOSE, *(name for name, how in COMPARING_METHODS.items() if how is ast.Eq))
 _NEVER_SECOND = ("assertGreater", "assertGreaterEqual", "assertLess", "assertLessEqual")
@@ -49,16 +49,16 @@ def changed(steps: Sequence[Step], seed: str) -> tuple[list[Step], MustFail]:
         seed: decides which assertions are changed, and into what.
     """
     random = Random(seed)
-    found: list[Step] = []
+    different: list[Step] = []
     must_fail: MustFail = {}
     for step in [*steps, *steps]:
-        if len(found) >= len(steps) and sum(max(1, len(names)) for names in must_fail.values()) != 1:
+        if len(different) >= len(steps) and sum(max(1, len(names)) for names in must_fail.values()) != 1:
             break
-        other = _changed_step(step, random) if step.kind in INSIDE else None
-        if other:
-            must_fail[len(found)] = other[1]
-        found.append(other[0] if other else step)
-    return found, must_fail
+        changed_step = _changed_step(step, random) if step.kind in INSIDE else None
+        if changed_step:
+            must_fail[len(different)] = changed_step[1]
+        different.append(changed_step[0] if changed_step else step)
+    return different, must_fail
 
 
 def _changed_step(step: Step, random: Random) -> tuple[Step, frozenset[str]] | None:
@@ -211,8 +211,8 @@ def _other_side(sides: list[ast.expr], random: Random, far: int = 1) -> None:
     if not any(isinstance(part, ast.Call | ast.Name | ast.Attribute) for part in ast.walk(sides[1])):
         sides[1] = ast.BinOp(sides[1], ast.Add(), ast.Constant(step))
         return
-    other = f"(lambda v: v + {step} if isinstance(v, (int, float, complex)) else type(v)([*v, {step}]))"
-    sides[1] = ast.Call(parse(other, "eval").body, [sides[1]], [])
+    unequal = f"(lambda v: v + {step} if isinstance(v, (int, float, complex)) else type(v)([*v, {step}]))"
+    sides[1] = ast.Call(parse(unequal, "eval").body, [sides[1]], [])
 
 
 def _other_literal(node: ast.expr, value: object, random: Random, far: int) -> ast.expr:

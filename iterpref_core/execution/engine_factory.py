@@ -29,7 +29,7 @@ def open_executor(
         IsolationError: the machine lacks a layer and `allow_unsafe` is off.
         ExecutionError: the Ray cluster cannot be used.
     """
-    known = {name: Environment(found.python, found.paths) for name, found in params.environments.items()}
+    known = {name: Environment(named.python, named.paths) for name, named in params.environments.items()}
     known |= environments or {}
     limits, unsafe = limits_of(params), params.allow_unsafe
     if params.engine == "local":

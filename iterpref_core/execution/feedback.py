@@ -80,9 +80,9 @@ def wrong_output(program: str, printed: str) -> str:
     return f"{call_text(program)} printed {clean(repr(shorten(printed, 2 * _MAX_VALUE)), _MAX_VALUE)}"
 
 
-def wrong_type(call: str, found: str, expected: str | None) -> str:
+def wrong_type(call: str, kind: str, expected: str | None) -> str:
     """For a value that cannot leave the sandbox, such as a generator."""
-    return f"{call_text(call)} returned an object of type {clean(found, 60)}{_expected(expected)}"
+    return f"{call_text(call)} returned an object of type {clean(kind, 60)}{_expected(expected)}"
 
 
 def error_text(facts: dict[str, Any], code: str) -> str:

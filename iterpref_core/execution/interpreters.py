@@ -44,8 +44,8 @@ _ASK_S = 60.0
 _ASK = """
 import importlib.metadata, importlib.util, json, os, sys, sysconfig
 libraries = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), sysconfig.get_config_var("LIBDIR")]
-own = {*libraries, sysconfig.get_config_var("DESTSHARED")}
-site = [path for path in sys.path if path not in own and not path.endswith(".zip") and os.path.isdir(path)]
+standard = {*libraries, sysconfig.get_config_var("DESTSHARED")}
+site = [path for path in sys.path if path not in standard and not path.endswith(".zip") and os.path.isdir(path)]
 preload = []
 if importlib.util.find_spec("pytest"):
     preload = ["pytest", *sorted({point.module for point in importlib.metadata.entry_points(group="pytest11")})]
@@ -100,8 +100,8 @@ class Runtime:
 
 def _topmost(paths: Iterable[str | None]) -> tuple[str, ...]:
     """Those of the paths that can be read and do not lie in others of them."""
-    found = [path for path in dict.fromkeys(paths) if path and os.access(path, os.R_OK)]
-    return tuple(path for path in found if not any(path != other and path.startswith(other + "/") for other in found))
+    readable = [path for path in dict.fromkeys(paths) if path and os.access(path, os.R_OK)]
+    return tuple(path for path in readable if not any(path.startswith(folder + "/") for folder in readable))
 
 
 def own_runtime(preload: tuple[str, ...] = ()) -> Runtime:
@@ -126,8 +126,8 @@ def runtime_of(environment: Environment, *, namespaces: bool = False) -> Runtime
     for folder in environment.paths:
         if not Path(folder).is_dir():
             raise ConfigError(f"environment of {environment.python}: paths: {folder}: no such folder; correct the path")
-    interpreter, libraries, found, preload = _ask(environment.python)
-    site = dict.fromkeys([*(str(Path(path).resolve()) for path in environment.paths), *found])
+    interpreter, libraries, installed, preload = _ask(environment.python)
+    site = dict.fromkeys([*(str(Path(path).resolve()) for path in environment.paths), *installed])
     executable, readable = interpreter, [*libraries, *site, *_SYSTEM_PATHS, *environment.readable]
     processes = environment.processes and namespaces
     if processes:
@@ -150,6 +150,6 @@ def _ask(python: str) -> tuple[str, list[str | None], list[str], list[str]]:
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise ConfigError(f"{python}: is not a working Python interpreter ({error}); correct the path") from None
     if tuple(version) < OLDEST:
-        found, needed = (".".join(map(str, numbers)) for numbers in (version, OLDEST))
-        raise ConfigError(f"{python}: is Python {found}; programs need {needed} or later: give another environment")
+        actual, needed = (".".join(map(str, numbers)) for numbers in (version, OLDEST))
+        raise ConfigError(f"{python}: is Python {actual}; programs need {needed} or later: give another environment")
     return interpreter, libraries, site, preload

@@ -30,7 +30,6 @@ ENVIRONMENT = {
 }
 """A zygote's environment: repeatable hashes, no threads of numerical libraries. Programs see an empty one."""
 
-LAYERS = ("bwrap", "landlock", "seccomp", "rlimits")
 HOW_TO_GET = {
     "bwrap": (
         "install bubblewrap (Debian/Ubuntu: apt-get install bubblewrap) and allow user namespaces; "
@@ -42,6 +41,7 @@ HOW_TO_GET = {
     "seccomp": "a Linux kernel with CONFIG_SECCOMP_FILTER on x86_64 or aarch64",
     "rlimits": "Linux with /proc mounted",
 }
+LAYERS = tuple(HOW_TO_GET)
 IN_A_CONTAINER = (
     "docker build -t iterpref-demo -f docker/Dockerfile . && "
     "docker run --name iterpref-demo --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
@@ -134,8 +134,7 @@ def _run_canary(plan: Plan) -> dict[str, str]:
                 timeout=30,
                 check=False,
             )
-            found: dict[str, str] = json.loads(done.stdout)
-            return found
+            return dict(json.loads(done.stdout))
         except (OSError, subprocess.TimeoutExpired) as error:
             return {"start": str(error)}
         except ValueError:

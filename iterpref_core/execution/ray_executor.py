@@ -17,7 +17,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from iterpref_core.errors import ExecutionError
-from iterpref_core.execution.engine import Engine
+from iterpref_core.execution.engine import Engine, T
 from iterpref_core.execution.executor import Executor
 from iterpref_core.execution.interpreters import Environment
 from iterpref_core.execution.programs import Limits, Outcome, Program
@@ -33,8 +33,8 @@ def _executor(settings: bytes) -> Executor:
     return Executor(**pickle.loads(settings), workers=1)
 
 
-def _work(settings: bytes, work: Callable[[Executor], Any]) -> Any:
-    return work(_executor(settings))
+def _act(settings: bytes, action: Callable[[Executor], Any]) -> Any:
+    return action(_executor(settings))
 
 
 class RayExecutor(Engine):
@@ -68,7 +68,7 @@ class RayExecutor(Engine):
         self._connected_here = not ray.is_initialized()
         if self._connected_here:
             _connect()
-        self._task: Any = ray.remote(num_cpus=1, max_retries=NODES_LOST)(_work)
+        self._task: Any = ray.remote(num_cpus=1, max_retries=NODES_LOST)(_act)
         try:
             self.isolation = self._do(lambda executor: executor.isolation)
             self.places = max(1, int(ray.cluster_resources().get("CPU", 1)))
@@ -76,10 +76,11 @@ class RayExecutor(Engine):
             self.close()
             raise
 
-    def _do(self, work: Callable[[Executor], Any]) -> Any:
-        """What a node makes of work; its own errors as they were raised there."""
+    def _do(self, action: Callable[[Executor], T]) -> T:
+        """What an action gives on a node; its own errors as they were raised there."""
         try:
-            return ray.get(self._task.remote(self._settings, work))
+            result: T = ray.get(self._task.remote(self._settings, action))
+            return result
         except RayTaskError as error:
             raise error.cause from None
         except RayError as error:
@@ -87,13 +88,11 @@ class RayExecutor(Engine):
 
     def run_one(self, program: Program) -> Outcome:
         """See `Engine.run_one`."""
-        outcome: Outcome = self._do(lambda executor: executor.run_one(program))
-        return outcome
+        return self._do(lambda executor: executor.run_one(program))
 
     def call(self, program: Program) -> tuple[list[Any], Outcome]:
         """See `Engine.call`."""
-        found: tuple[list[Any], Outcome] = self._do(lambda executor: executor.call(program))
-        return found
+        return self._do(lambda executor: executor.call(program))
 
     def close(self) -> None:
         """Leave the cluster, if it was this executor that joined it; Ray ends what ran for it."""
@@ -103,12 +102,12 @@ class RayExecutor(Engine):
 
 def _connect() -> None:
     address = os.environ.get("RAY_ADDRESS", "")
-    # A cluster of our own is for this machine alone.
-    own: dict[str, Any] = {} if address else {"_node_ip_address": "127.0.0.1"}
+    # A cluster that is started here is for this machine alone.
+    options: dict[str, Any] = {} if address else {"_node_ip_address": "127.0.0.1"}
     try:
         if match := re.fullmatch(r"(?:ray://)?(.+):(\d+)", address):  # Ray itself would try for many minutes
             socket.create_connection((match[1], int(match[2])), timeout=_ANSWER_S).close()
-        ray.init(log_to_driver=False, logging_level=logging.WARNING, include_dashboard=False, **own)
+        ray.init(log_to_driver=False, logging_level=logging.WARNING, include_dashboard=False, **options)
     except (OSError, RayError) as error:
         raise ExecutionError(
             f"the Ray cluster at {address or 'this machine'} cannot be reached ({error}); check RAY_ADDRESS"

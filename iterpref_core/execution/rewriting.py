@@ -206,7 +206,7 @@ class _Condition:
             case ast.UnaryOp(op=ast.Not(), operand=inner):
                 return ast.UnaryOp(ast.Not(), self._outside(inner))
             case ast.Compare(left=left, ops=ops, comparators=others) if not _asks_the_value(node):
-                return ast.Compare(self._outside(left), ops, [self._outside(other) for other in others])
+                return ast.Compare(self._outside(left), ops, [self._outside(right) for right in others])
             case ast.Call(func=ast.Name("abs"), args=[ast.BinOp(left, ast.Sub(), right)], keywords=[]):
                 return ast.Call(node.func, [ast.BinOp(self._operand(left), ast.Sub(), self._operand(right))], [])
             case ast.Call(args=[left, right], keywords=words) if ast.unparse(node.func) in (
@@ -250,9 +250,9 @@ def _comparison(node: ast.expr) -> Step | None:
     expected = Expected(condition.holds, ast.unparse(node))
     match node:
         case ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]) if call in (left, right):
-            other = left if call is right else right
-            value = literal(other)
-            expected = Expected(functools.partial(operator.eq, value), ast.unparse(other), summarize(value))
+            expectation = left if call is right else right
+            value = literal(expectation)
+            expected = Expected(functools.partial(operator.eq, value), ast.unparse(expectation), summarize(value))
     return Step("lenient", ast.unparse(call), expected)
 
 

@@ -28,8 +28,6 @@ SOLUTION, SETUP, TEST = "<solution>", "<setup>", "<test>"
 MAX_MESSAGE = 2000
 INSIDE = ("check", "unittest", "script")
 
-Report = Callable[[int, str, str], None]
-
 
 def _printed() -> int:
     """Bytes on standard output and standard error so far; 0 if the program has closed or replaced them."""
@@ -40,13 +38,13 @@ def _printed() -> int:
         return 0
 
 
-def open_channel(descriptor: int) -> Report:
+def open_channel(descriptor: int) -> Callable[[int, str, str], None]:
     """A function that writes reports to a file descriptor."""
     write, process_id, end = os.write, os.getpid, os._exit
-    own = process_id()
+    started = process_id()
 
     def report(index: int, kind: str, payload: str) -> None:
-        if process_id() != own:
+        if process_id() != started:
             end(0)  # a forked copy that has come back from the program's code
         data = memoryview(f"{index} {kind} {_printed()} {payload}\n".encode("utf-8", "backslashreplace"))
         while data:
@@ -163,12 +161,12 @@ def run_job(raw: bytes, descriptor: int) -> None:
             test = body["run"] if is_script else TEST
             scope = dict(namespace) if kind == "scope" and body else namespace if kind == "scope" else scope
             try:
-                found = _run_step(kind, body, scope, job)
+                said = _run_step(kind, body, scope, job)
             except BaseException as error:
                 if kind not in INSIDE:
                     raise
-                found = "error", describe(error, solution, test)
-            report(index, *found)
+                said = "error", describe(error, solution, test)
+            report(index, *said)
         report(len(steps), "done", "")
     except _CompileError as error:
         report(index, "error", describe(error.cause, solution, test, compiling=True))

@@ -17,14 +17,6 @@ _FILE_ONLY = 1 << 0 | _WRITE_FILE | _READ_FILE | 1 << 14 | 1 << 15  # rights tha
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _handled(version: int) -> tuple[int, int, int]:
-    """(file rights, TCP rights, scopes) that this version can take away."""
-    files = (1 << 13) - 1
-    for since, bit in ((2, 13), (3, 14), (5, 15)):
-        files |= 1 << bit if version >= since else 0
-    return files, 3 if version >= 4 else 0, 3 if version >= 6 else 0
-
-
 def _allow(ruleset: int, path: str, rights: int) -> None:
     try:
         target = os.open(path, os.O_PATH | os.O_CLOEXEC)
@@ -56,9 +48,10 @@ def create_ruleset(
         OSError: the kernel has no Landlock or refused a rule.
     """
     version = max(0, int(_libc.syscall(_CREATE, None, 0, 1)))  # 0 where Landlock is absent or switched off
-    everything, network, scopes = _handled(version)
+    everything = (1 << 13) - 1 + sum(1 << bit for since, bit in ((2, 13), (3, 14), (5, 15)) if version >= since)
+    network, scopes = 0 if processes or version < 4 else 3, 0 if version < 6 else 3
     size = 8 if version < 4 else 16 if version < 6 else 24
-    attributes = struct.pack("=QQQ", everything, 0 if processes else network, scopes)[:size]
+    attributes = struct.pack("=QQQ", everything, network, scopes)[:size]
     ruleset = int(_libc.syscall(_CREATE, attributes, len(attributes), 0))
     if ruleset < 0:
         raise OSError(ctypes.get_errno(), "landlock_create_ruleset")

@@ -89,12 +89,12 @@ class Processes:
 
     def _stats(self) -> list[list[str]]:
         """Fields of `/proc/PID/stat` from the state on, of every process."""
-        found = []
+        stats = []
         for name in os.listdir("/proc"):
             if name.isdigit() and name != "1":
                 with contextlib.suppress(OSError), open(f"/proc/{name}/stat") as file:  # it may have ended
-                    found.append(file.read().rpartition(")")[2].split())
-        return found
+                    stats.append(file.read().rpartition(")")[2].split())
+        return stats
 
     def _reap_orphans(self) -> None:
         """Reap what has ended and whose own parent has ended before, up to the main process."""

@@ -53,9 +53,7 @@ accept 43 202; accept4 288 242; bind 49 200; chown 92 -; connect 42 203; execve 
 """
 """Calls that programs with processes of their own may make besides, and those of `PRETENDED` for real."""
 
-JUDGED_PROCESSES = """
-fork 57 -; setsockopt 54 208; socket 41 198; vfork 58 -
-"""
+JUDGED_PROCESSES = "fork 57 -; setsockopt 54 208; socket 41 198; vfork 58 -"
 """Calls that such programs may make with some arguments, or if the zygote lets them."""
 
 ABOUT_ITSELF = """
@@ -64,9 +62,7 @@ getpgid 121 155; getsid 124 156; sched_getaffinity 204 123; sched_getparam 143 1
 """
 """Calls that a program may make about itself alone; one with processes also about those."""
 
-SECCOMP = """
-seccomp 317 277
-"""
+SECCOMP = "seccomp 317 277"
 
 
 def numbers(table: str) -> dict[str, int]:

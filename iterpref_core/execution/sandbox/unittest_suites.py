@@ -58,7 +58,7 @@ class _Result(unittest.TestResult):
 
 def _judge(results: list[Any], source: str) -> None:
     """Raise unless at least one test ran, none failed, and none was skipped whose source does not speak of it."""
-    failed = [one for result in results for one in result.failed]
+    failed = [failure for result in results for failure in result.failed]
     if failed:
         test, error = failed[0]
         kind = type(error)
@@ -103,14 +103,6 @@ def file_of(module: str) -> str:
     return module.replace(".", "/") + ".py"
 
 
-def _write_files(files: dict[str, str]) -> None:
-    for name, text in files.items():
-        if os.path.dirname(name):
-            os.makedirs(os.path.dirname(name), exist_ok=True)
-        with open(name, "w", encoding="utf-8") as file:
-            file.write(text)
-
-
 def run_script(test: dict[str, Any], setup: str, code: str) -> None:
     """Write the solution and the test's files into the working directory and run the script as `__main__`.
 
@@ -120,7 +112,12 @@ def run_script(test: dict[str, Any], setup: str, code: str) -> None:
     Raises:
         TestFailedError: a test failed, or none ran.
     """
-    _write_files({file_of(test["module"]): f"{setup}\n{code}" if setup else code, **test["files"]})
+    files = {file_of(test["module"]): f"{setup}\n{code}" if setup else code, **test["files"]}
+    for name, text in files.items():
+        if os.path.dirname(name):
+            os.makedirs(os.path.dirname(name), exist_ok=True)
+        with open(name, "w", encoding="utf-8") as file:
+            file.write(text)
     sys.path.insert(0, os.getcwd())
     main = types.ModuleType("__main__")
     main.__file__ = test["run"]
