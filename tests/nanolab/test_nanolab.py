@@ -1,7 +1,7 @@
 """The embedded models: tokenizer, repairs, training, and the stage with models named by the user."""
 
-import ast
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -166,83 +166,62 @@ def test_training_learns_and_is_repeatable() -> None:
     assert all(torch.equal(a, b) for a, b in pairs)
 
 
-def test_the_stage_writes_ordinary_checkpoints(tmp_path: Path) -> None:
-    problems = tmp_path / "problems.jsonl"
-    write_jsonl(problems, [_problem(n, split) for split in ("student", "debugger") for n in range(6)])
-    metrics = build_models(
-        problems,
-        EMBEDDED,
-        PARAMS,
-        EXECUTION,
-        tmp_path / "models",
-    )
-    for role in ("student", "debugger"):
-        model = AutoModelForCausalLM.from_pretrained(tmp_path / "models" / role)
-        tokenizer = AutoTokenizer.from_pretrained(tmp_path / "models" / role)
-        assert model.config.architectures == ["LlamaForCausalLM"]
-        assert len(tokenizer) == model.config.vocab_size
-        assert ast.parse(REFERENCES[0])
-    assert metrics["debugger/examples"] > metrics["student/examples"] == 6
+def _build(
+    folder: Path, problems: Sequence[Problem] = (), model: ModelParams = EMBEDDED, backend: BackendName = "transformers"
+) -> dict[str, float]:
+    """Run the stage; it writes to `models`."""
+    write_jsonl(folder / "problems.jsonl", problems)
+    return build_models(folder / "problems.jsonl", model, PARAMS, EXECUTION, folder / "models", backend)
 
 
-def test_named_models_are_pinned_and_nothing_is_trained(tmp_path: Path) -> None:
-    problems = tmp_path / "problems.jsonl"
-    write_jsonl(problems, [_problem(n, "student") for n in range(4)])
-    build_models(
-        problems,
-        EMBEDDED.model_copy(update={"debugger": str(_checkpoint(tmp_path))}),
-        PARAMS,
-        EXECUTION,
-        tmp_path / "a",
-    )
-    assert locate_model(tmp_path / "a" / "debugger").name_or_path == str((tmp_path / "own").resolve())
-    named = section(ModelParams, prompt="auto", student=str(tmp_path / "own"), debugger=str(tmp_path / "own"))
-    assert build_models(tmp_path / "absent.jsonl", named, PARAMS, EXECUTION, tmp_path / "b") == {}
-
-
-@pytest.mark.parametrize("backend", ["openai", "replay"])
-def test_a_debugger_behind_an_endpoint_is_a_name_that_no_hub_is_asked_about(
-    tmp_path: Path, backend: BackendName
-) -> None:
-    own = str(_checkpoint(tmp_path))
-    named = section(ModelParams, prompt="auto", student=own, debugger="vendor/big-model")
-    assert build_models(tmp_path / "absent.jsonl", named, PARAMS, EXECUTION, tmp_path / "m", backend) == {}
-    assert served_name(tmp_path / "m" / "debugger") == "vendor/big-model"
-    assert locate_model(tmp_path / "m" / "student").name_or_path == own
-    again = named.model_copy(update={"debugger": str(tmp_path / "m" / "debugger")})
-    build_models(tmp_path / "absent.jsonl", again, PARAMS, EXECUTION, tmp_path / "n", backend)
-    assert served_name(tmp_path / "n" / "debugger") == "vendor/big-model"
-
-
-def test_the_embedded_debugger_is_not_asked_for_at_an_endpoint(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"model\.debugger.*inference\.backend"):
-        build_models(tmp_path / "absent.jsonl", EMBEDDED, PARAMS, EXECUTION, tmp_path / "m", "openai")
-
-
-def _checkpoint(folder: Path) -> Path:
+def _checkpoint(folder: Path) -> str:
     model, _ = pretrain([Example("a", "b")], TOKENIZER, PARAMS, 1, "test")
     model.save_pretrained(folder / "own")
     TOKENIZER.save_pretrained(folder / "own")
-    return folder / "own"
+    return str(folder / "own")
 
 
-def test_absent_models_and_empty_splits_are_refused(tmp_path: Path) -> None:
-    problems = tmp_path / "problems.jsonl"
-    write_jsonl(problems, [_problem(0, "student")])
-    absent = EMBEDDED.model_copy(update={"student": "./absent"})
-    with pytest.raises(ModelError, match="no such folder"):
-        build_models(
-            problems,
-            absent,
-            PARAMS,
-            EXECUTION,
-            tmp_path / "m",
-        )
-    with pytest.raises(InputError, match="no problem of split 'debugger'"):
-        build_models(
-            problems,
-            EMBEDDED,
-            PARAMS,
-            EXECUTION,
-            tmp_path / "m",
-        )
+def test_the_stage_writes_ordinary_checkpoints(tmp_path: Path) -> None:
+    metrics = _build(tmp_path, [_problem(n, split) for split in ("student", "debugger") for n in range(6)])
+    for role in ("student", "debugger"):
+        model = AutoModelForCausalLM.from_pretrained(tmp_path / "models" / role)
+        assert model.config.architectures == ["LlamaForCausalLM"]
+        assert len(AutoTokenizer.from_pretrained(tmp_path / "models" / role)) == model.config.vocab_size
+    assert metrics["debugger/examples"] > metrics["student/examples"] == 6
+
+
+def test_named_models_are_pinned_and_nothing_is_trained_for_them(tmp_path: Path) -> None:
+    checkpoint = _checkpoint(tmp_path)
+    metrics = _build(
+        tmp_path, [_problem(n, "student") for n in range(4)], EMBEDDED.model_copy(update={"debugger": checkpoint})
+    )
+    assert not any(name.startswith("debugger/") for name in metrics)
+    assert locate_model(tmp_path / "models" / "debugger").name_or_path == checkpoint
+    assert _build(tmp_path, model=section(ModelParams, prompt="auto", student=checkpoint, debugger=checkpoint)) == {}
+
+
+def test_a_debugger_behind_an_endpoint_is_a_name_that_no_hub_is_asked_about(tmp_path: Path) -> None:
+    checkpoint = _checkpoint(tmp_path)
+    named = section(ModelParams, prompt="auto", student=checkpoint, debugger="vendor/big-model")
+    assert _build(tmp_path, model=named, backend="openai") == {}
+    debugger = tmp_path / "models" / "debugger"
+    assert served_name(debugger) == "vendor/big-model"
+    assert locate_model(tmp_path / "models" / "student").name_or_path == checkpoint
+    pinned = debugger.rename(tmp_path / "pinned")
+    _build(tmp_path, model=named.model_copy(update={"debugger": str(pinned)}), backend="openai")
+    assert served_name(debugger) == "vendor/big-model"
+
+
+@pytest.mark.parametrize(
+    ("model", "backend", "error", "message"),
+    [
+        (EMBEDDED, "openai", ModelError, r"model\.debugger.*inference\.backend"),
+        (EMBEDDED.model_copy(update={"student": "./absent"}), "transformers", ModelError, "no such folder"),
+        (EMBEDDED, "transformers", InputError, "no problem of split 'debugger'"),
+    ],
+)
+def test_models_that_cannot_be_had_are_refused(
+    tmp_path: Path, model: ModelParams, backend: BackendName, error: type[InputError], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        _build(tmp_path, [_problem(0, "student")], model, backend)
