@@ -78,7 +78,7 @@ def test_smollm2_becomes_a_folder_that_answers(smollm2: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        ("cut off", r"broken\.gguf: no usable GGUF model \(.*\); correct it, or download the checkpoint again"),
+        ("cut off", r"broken\.gguf: no usable GGUF model \(.*\); correct it, .*"),
         ("another architecture", r"broken\.gguf: no usable GGUF model \(.*llamx.*"),
         ("no template", r"broken\.gguf: has no chat template; name the Hugging Face folder of this model instead"),
         (
