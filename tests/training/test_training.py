@@ -162,7 +162,13 @@ def _train_and_die(folder: Path, inputs: Inputs, params: TrainingParams, last_st
     [
         ("model_folder", 12, {"epochs": 8, "lora_rank": 0}, 15),
         ("model_folder", 12, {"epochs": 8, "lora_rank": 4}, 15),
-        ("smollm2", 2, {"epochs": 1, "lora_rank": 4, "batch_size": 1, "micro_batch_size": 1}, 2),
+        pytest.param(
+            "smollm2",
+            2,
+            {"epochs": 1, "lora_rank": 4, "batch_size": 1, "micro_batch_size": 1},
+            2,
+            marks=pytest.mark.faults,  # it takes half a minute
+        ),
     ],
     ids=["in full", "LoRA", "smollm2"],
 )
