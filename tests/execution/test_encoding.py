@@ -65,34 +65,15 @@ def test_equal_values_have_equal_texts_and_types_differ():
     assert len({encode(value) for value in (1, 1.0, True, "1", [1], (1,), {1}, frozenset({1}), b"1")}) == 9
 
 
-Point = collections.namedtuple("Point", "x y")
-
-
-class Liar(tuple):
-    __slots__ = ()
-
-    def __iter__(self):
-        return iter([9])
-
-    def __eq__(self, other):
-        return True
-
-    __hash__ = None
-
-
-def test_by_value_a_named_tuple_is_what_it_holds():
-    assert encode([Point(1, 2.5)], lenient=True) == encode([(1, 2.5)])
-    assert encode(Liar([1, 2]), lenient=True) == encode((1, 2))
-    with pytest.raises(UnencodableError, match="Point"):
-        encode(Point(1, 2))
-
-
 class Color(enum.IntEnum):
     RED = 3
 
 
 class Name(enum.StrEnum):
     A = "a"
+
+
+Point = collections.namedtuple("Point", "x y")
 
 
 class Lying(list):
@@ -107,10 +88,10 @@ class Lying(list):
 
 @pytest.mark.parametrize(
     ("value", "held"),
-    [(Color.RED, 3), (Name.A, "a"), (Fraction(1, 2), 0.5), (Decimal("1.5"), 1.5), ({1: 2}.keys(), {1}),
-     ({1: 2}.items(), {(1, 2)}), (bytearray(b"x"), b"x"), (collections.Counter("ab"), {"a": 1, "b": 1}),
-     (collections.OrderedDict(a=1), {"a": 1}), (Lying([1]), [1]), (np.float16("inf"), math.inf), (np.int8(-4), -4),
-     (np.bool_(True), True), (np.complex64(1 + 2j), 1 + 2j), (np.str_("a"), "a"), ([np.float32(0.5)], [0.5])],
+    [(Point(1, 2.5), (1, 2.5)), (Color.RED, 3), (Name.A, "a"), (Fraction(1, 2), 0.5), (Decimal("1.5"), 1.5),
+     ({1: 2}.keys(), {1}), ({1: 2}.items(), {(1, 2)}), (bytearray(b"x"), b"x"), (Lying([1]), [1]), (np.float16("inf"), math.inf), (np.int8(-4), -4),
+     (collections.Counter("ab"), {"a": 1, "b": 1}), (collections.OrderedDict(a=1), {"a": 1}), (np.bool_(True), True),
+     (np.complex64(1 + 2j), 1 + 2j), (np.str_("a"), "a"), ([np.float32(0.5)], [0.5])],
 )  # fmt: skip
 def test_by_value_things_are_what_they_hold(value, held):
     found = decode(encode(value, lenient=True))
@@ -151,11 +132,11 @@ def test_large_values_become_digests():
     assert summarize(["a" * 5000]) == encode(["a" * 5000])
 
 
-def test_lenient_takes_dict_likes_for_dicts():
-    assert encode(collections.OrderedDict(a=1), lenient=True) == encode({"a": 1})
-
-
-@pytest.mark.parametrize("text", ["", "{", "[1", '{"x":1}', '{"t":1}', '{"s":[[1]]}', '{"t":[],"d":[]}', "[" * 10**5])
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[1", '{"x":1}', '{"t":1}', '{"s":[[1]]}', '{"t":[],"d":[]}', "[" * 10**5, f'{{"c":[{10**400},1]}}',
+     '{"n":["int8",1000]}', '{"q":"1/0"}', '{"d":[1]}', '{"t":1,"s":2}'],
+)  # fmt: skip
 def test_malformed_texts_are_refused(text):
     with pytest.raises(MALFORMED):
         decode(text)

@@ -1,6 +1,7 @@
 """Programs in the interpreter of another project: its packages, its folders, and nothing more."""
 
 import os
+import subprocess
 import sys
 import sysconfig
 import venv
@@ -73,21 +74,11 @@ def test_isolation_is_as_strong_as_elsewhere(executor: Executor, project: Path, 
 
 
 def test_a_hash_seed_changes_the_order_of_sets(executor: Executor) -> None:
-    text = "assert hash('a') == {}"
-    seen = {name: [verdict(executor, text.format(value), name) for value in hashes()] for name in ("own", "other")}
+    environments = [{"PYTHONHASHSEED": str(seed)} for seed in (0, 1)]
+    command = [sys.executable, "-c", "print(hash('a'))"]
+    hashes = [int(subprocess.check_output(command, env=environment)) for environment in environments]
+    seen = {name: [verdict(executor, f"assert hash('a') == {n}", name) for n in hashes] for name in ("own", "other")}
     assert seen == {"own": ["passed", "wrong_answer"], "other": ["wrong_answer", "passed"]}
-
-
-def hashes() -> list[int]:
-    """Of "a", with the seeds 0 and 1."""
-    import subprocess
-    import sys
-
-    run = [[sys.executable, "-c", "print(hash('a'))"]] * 2
-    return [
-        int(subprocess.run(command, env={"PYTHONHASHSEED": str(seed)}, capture_output=True, check=True).stdout)
-        for seed, command in enumerate(run)
-    ]
 
 
 def test_tests_of_one_program_must_agree_on_their_environment() -> None:
@@ -100,18 +91,12 @@ def test_tests_of_one_program_must_agree_on_their_environment() -> None:
     [
         (Environment("/no/such/python"), "is not a working Python interpreter"),
         (Environment("/bin/true"), "is not a working Python interpreter"),
+        (Environment(sys.executable, ("/no/such/folder",)), "/no/such/folder: no such folder"),
     ],
 )
 def test_an_interpreter_that_cannot_be_used_is_a_users_error(environment: Environment, message: str) -> None:
     unusable = Executor(LIMITS, workers=1, environments={"own": environment})
     with unusable as executor, pytest.raises(ConfigError, match=message):
-        executor.run_one(Program("x = 1", (script("pass"),)))
-
-
-def test_a_folder_that_is_not_there_is_a_users_error(project: Path) -> None:
-    environment = Environment(str(project / "env/bin/python"), ("/no/such/folder",))
-    unusable = Executor(LIMITS, workers=1, environments={"own": environment})
-    with unusable as executor, pytest.raises(ConfigError, match="/no/such/folder: no such folder"):
         executor.run_one(Program("x = 1", (script("pass"),)))
 
 

@@ -125,16 +125,6 @@ def test_a_run_may_outlive_its_executor():
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
 
 
-def test_a_closed_executor_leaves_no_process_and_no_folder():
-    with Executor(LIMITS, workers=2, namespaces=False) as executor:
-        outcomes_of(executor, [GOOD] * 4)
-        pids = worker_pids(executor)
-    assert len(pids) == 2
-    assert not [pid for pid in pids if psutil.pid_exists(pid)]
-    with pytest.raises(ExecutionError, match="executor is closed"):
-        executor.run_one(GOOD)
-
-
 @pytest.mark.faults
 @pytest.mark.parametrize("namespaces", [True, False])
 def test_nothing_survives_a_killed_supervisor(namespaces, tmp_path):
@@ -188,9 +178,14 @@ def test_a_missing_preload_is_an_error():
         executor.run_one(GOOD)
 
 
-def test_scratch_folders_are_removed(monkeypatch, tmp_path):
+def test_a_closed_executor_leaves_no_process_and_no_folder(monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with Executor(LIMITS, workers=1, namespaces=False) as executor:
-        executor.run_one(GOOD)
+    with Executor(LIMITS, workers=2, namespaces=False) as executor:
+        outcomes_of(executor, [GOOD] * 4)
+        pids = worker_pids(executor)
         assert len(list(tmp_path.glob("iterpref-execution-*"))) == 1
+    assert len(pids) == 2
+    assert not [pid for pid in pids if psutil.pid_exists(pid)]
     assert list(tmp_path.glob("iterpref-execution-*")) == []
+    with pytest.raises(ExecutionError, match="executor is closed"):
+        executor.run_one(GOOD)
