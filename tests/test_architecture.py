@@ -198,7 +198,7 @@ BUDGET = {
     ("iterpref_core/localization",): 620,  # to be 560
     ("iterpref_core/validity",): 415,
     ("iterpref_core/statistics",): 154,  # to be 140
-    ("iterpref_core/training",): 2947,  # to be 2700
+    ("iterpref_core/training",): 2946,  # to be 2700
     ("iterpref_core/objectives", "iterpref_core/nanolab"): 698,  # to be 650
     ("iterpref_core/report",): 2745,  # to be 2500
 }

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -125,12 +126,13 @@ def train(
         from iterpref_core.inference.local.checkpoints import read_config
         from iterpref_core.inference.local.tokenizers import load_tokenizer
         from iterpref_core.objectives.objectives import find_objective
-        from iterpref_core.training.dataset import stream_pairs
         from iterpref_core.training.estimate import CARDS, estimate_training
+        from iterpref_core.training.pair_table import open_pair_table
 
-        rows = list(stream_pairs(pairs, spans, load_tokenizer(model, params.model.prompt), settings))
-        row = find_objective(name, settings.objectives)
-        estimated = estimate_training(read_config(model), rows, row, settings, gpus=gpus)
+        tokenizer, row = load_tokenizer(model, params.model.prompt), find_objective(name, settings.objectives)
+        with TemporaryDirectory() as folder:  # in memory 59,000 pairs would be 3 GB
+            rows = open_pair_table(pairs, spans, tokenizer, model, settings, Path(folder))
+            estimated = estimate_training(read_config(model), rows, row, settings, gpus=gpus)
         cards = {card.name: {"fits": estimated.fits(card), "hours": estimated.hours(card)} for card in CARDS}
         total = {**vars(estimated), "peak_bytes": estimated.peak_bytes}
         show_result(total | ({"cards": cards} if json_ else cards), json_)

@@ -127,8 +127,8 @@ def tokenize_pairs(
     """
     if form.max_length <= form.max_prompt_length:
         raise InputError(
-            f"max_length: {form.max_length} tokens leave no room for a program beside a prompt of up to "
-            f"max_prompt_length = {form.max_prompt_length}; raise the former or lower the latter"
+            f"max_length (params.yaml: training): {form.max_length} tokens leave no room for a program beside a prompt "
+            f"of up to max_prompt_length = {form.max_prompt_length}; raise the former or lower the latter"
         )
     waiting = iter(pairs)
     while batch := list(islice(waiting, _BATCH)):

@@ -9,6 +9,7 @@ import gc
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from heapq import nlargest
 from random import Random
 from typing import Any
 
@@ -96,10 +97,10 @@ def estimate_training(
         ConfigError: the batch cannot be split among the cards.
     """
     accumulation_steps(params, gpus)
-    pairs, saved = len(rows), config.dtype if isinstance(config.dtype, torch.dtype) else torch.float32
-    kept = params.lora_rank or params.weights == "saved"
+    pairs, size, kept = len(rows), params.micro_batch_size, params.lora_rank or params.weights == "saved"
+    saved = config.dtype if isinstance(config.dtype, torch.dtype) else torch.float32
     collate = Collator(objective, params.layout, 0, PAD_TO_MULTIPLE_OF)
-    longest = sorted(rows, key=lambda row: -row.length)[: params.micro_batch_size]
+    longest = nlargest(size, rows, key=lambda row: row.length)
     batch = collate([_scored(row) for row in longest])
     labels = flat_labels(batch)
     with torch.device("meta"):
@@ -132,9 +133,7 @@ def estimate_training(
             batch_logps(model, inputs, targets, plain.config).sum().backward()
         gc.unfreeze()
     sample = Random(0).sample(rows, min(_SAMPLE, len(rows)))
-    parts = [
-        sample[start : start + params.micro_batch_size] for start in range(0, len(sample), params.micro_batch_size)
-    ]
+    parts = [sample[start : start + size] for start in range(0, len(sample), size)]
     slots = sum(collate([_scored(row) for row in part])["input_ids"].numel() for part in parts) / len(sample)
     scored = sum(2 * len(row.prompt_ids) + len(row.chosen_ids) + len(row.rejected_ids) for row in sample) / len(sample)
     of_slot = flops.get_total_flops() / batch["input_ids"].numel()
