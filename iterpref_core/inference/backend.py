@@ -126,11 +126,11 @@ class ServedModel(ABC):
         and then the first failure is raised.
         """
         places = self._places(requests)
-        found: dict[int, Completion] = {}
+        answers: dict[int, Completion] = {}
         failures: list[Exception] = []
         waiting = iter(places)
 
-        async def work() -> None:
+        async def ask_in_turn() -> None:
             for request in waiting:
                 try:
                     answer = await self.answer(request, sampling)
@@ -140,18 +140,18 @@ class ServedModel(ABC):
                     failures.append(failure)
                     return
                 for place in places[request]:
-                    found[place] = answer
+                    answers[place] = answer
                     answered(place, answer)
                 if failures:
                     return
 
-        async def work_all() -> None:
-            await asyncio.gather(*(work() for _ in range(min(self.concurrency, len(places)))))
+        async def ask_all() -> None:
+            await asyncio.gather(*(ask_in_turn() for _ in range(min(self.concurrency, len(places)))))
 
-        asyncio.run(work_all())
+        asyncio.run(ask_all())
         if failures:
             raise failures[0]
-        return [found[place] for place in range(len(requests))]
+        return [answers[place] for place in range(len(requests))]
 
     @staticmethod
     def _places(requests: Sequence[Request]) -> dict[Request, list[int]]:

@@ -176,11 +176,11 @@ class StoredModel(ServedModel):
         if not self.in_process:
             return super().generate(requests, sampling, answered)
         places = self._places(requests)
-        found: dict[int, Completion] = {}
+        answers: dict[int, Completion] = {}
 
         def put(request: Request, answer: Completion) -> None:
             for place in places[request]:
-                found[place] = answer
+                answers[place] = answer
                 answered(place, answer)
 
         def ended(place: int, answer: Completion) -> None:
@@ -197,7 +197,7 @@ class StoredModel(ServedModel):
         if missing:
             self._reserve(len(missing))
             self._inner.generate(missing, sampling, ended)
-        return [found[place] for place in range(len(requests))]
+        return [answers[place] for place in range(len(requests))]
 
     def _look_up(self, request: Request, sampling: Sampling) -> Completion | None:
         return self._store.get(answer_key(self._identity, request, sampling)) if self._store else None

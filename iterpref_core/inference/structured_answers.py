@@ -37,13 +37,13 @@ def ask_parsed(
     """
     source = iter(requests)
     while chunk := list(islice(source, CHUNK)):
-        found: list[T | ValueError] = [_read(answer.text, parse) for answer in model.generate(chunk, sampling)]
-        failed = [(place, error) for place, error in enumerate(found) if isinstance(error, ValueError)]
+        readings: list[T | ValueError] = [_read(answer.text, parse) for answer in model.generate(chunk, sampling)]
+        failed = [(place, error) for place, error in enumerate(readings) if isinstance(error, ValueError)]
         again = [replace(chunk[place], prompt=chunk[place].prompt + _AGAIN.format(error)) for place, error in failed]
         answers = model.generate(again, sampling) if again else []
         for (place, _), answer in zip(failed, answers, strict=True):
-            found[place] = _read(answer.text, parse)
-        results = [None if isinstance(item, ValueError) else item for item in found]
+            readings[place] = _read(answer.text, parse)
+        results = [None if isinstance(item, ValueError) else item for item in readings]
         counts.update(asked=len(chunk), asked_again=len(again), unreadable=results.count(None))
         yield from results
 

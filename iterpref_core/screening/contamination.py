@@ -121,7 +121,7 @@ class ContaminationIndex:
 
     def find(self, pair: PreferencePair) -> dict[str, dict[str, set[Kind]]]:
         """What a pair shares: benchmark → task → kinds of evidence. Counted in `overlaps`."""
-        found: dict[str, dict[str, set[Kind]]] = {}
+        shared: dict[str, dict[str, set[Kind]]] = {}
         asked, answered = _words(pair.prompt), _words(pair.chosen)
         evidence: tuple[tuple[Kind, Iterable[Owner]], ...] = (
             ("prompt", self._prompts.get(" ".join(asked), ())),
@@ -131,10 +131,10 @@ class ContaminationIndex:
         )
         for kind, owners in evidence:
             for benchmark, task in owners:
-                found.setdefault(benchmark, {}).setdefault(task, set()).add(kind)
-        for benchmark, tasks in found.items():
+                shared.setdefault(benchmark, {}).setdefault(task, set()).add(kind)
+        for benchmark, tasks in shared.items():
             self.overlaps[benchmark].add(pair, tasks)
-        return found
+        return shared
 
     def _shared_examples(self, words: Sequence[str]) -> Iterator[Owner]:
         for start in range(len(words) - EXAMPLE + 1):
@@ -212,10 +212,10 @@ class Decontamination(ContaminationIndex):
         """Per benchmark its file, its tasks, and the pairs that share something with it; and what was not there."""
         benchmarks: dict[str, dict[str, Any]] = {}
         for name, path in self._files.items():
-            found = self.overlaps[name]
-            about = {"file": path.name, "sha256": file_digest(path), "tasks": found.tasks, "pairs": found.pairs}
-            shown = {"examples": found.examples, "overlapping": sorted(found.overlapping)}
-            benchmarks[name] = about | dict(found.kinds) | shown
+            overlap = self.overlaps[name]
+            about = {"file": path.name, "sha256": file_digest(path), "tasks": overlap.tasks, "pairs": overlap.pairs}
+            shown = {"examples": overlap.examples, "overlapping": sorted(overlap.overlapping)}
+            benchmarks[name] = about | dict(overlap.kinds) | shown
         return {"pairs": self.contaminated, "dropped": self.dropped, "benchmarks": benchmarks, "absent": self._absent}
 
     def write_report(self, path: Path) -> None:

@@ -90,8 +90,8 @@ def _expressions(node: ast.AST) -> Iterator[ast.AST]:
             yield ast.IfExp(ast.UnaryOp(ast.Not(), test), body, otherwise)
         case ast.Compare(left, comparisons, others):
             for place, comparison in enumerate(comparisons):
-                for other in _COMPARISONS[type(comparison)]:
-                    yield ast.Compare(left, [*comparisons[:place], other(), *comparisons[place + 1 :]], others)
+                for changed in _COMPARISONS[type(comparison)]:
+                    yield ast.Compare(left, [*comparisons[:place], changed(), *comparisons[place + 1 :]], others)
         case ast.Constant(bool() | int() | float() | str() as value):
             yield ast.Constant(_another(value))
 
@@ -159,12 +159,12 @@ def mutants_of(code: str, limit: int, seed: str) -> list[Mutant]:
         changes = list(_changes(tree))
         order = list(range(len(changes)))
         Random(seed).shuffle(order)
-        found: dict[str, tuple[int, Mutant]] = {ast.unparse(tree) + "\n": (-1, Mutant("", 0, ""))}
+        chosen: dict[str, tuple[int, Mutant]] = {ast.unparse(tree) + "\n": (-1, Mutant("", 0, ""))}
         for place in order:
-            if len(found) > limit:
+            if len(chosen) > limit:
                 break
             mutant = _apply(changes[place], tree)
-            found.setdefault(mutant.code, (place, mutant))
+            chosen.setdefault(mutant.code, (place, mutant))
     except (SyntaxError, RecursionError):
         return []
-    return [mutant for place, mutant in sorted(found.values(), key=lambda item: item[0]) if place >= 0]
+    return [mutant for place, mutant in sorted(chosen.values(), key=lambda item: item[0]) if place >= 0]

@@ -19,12 +19,12 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _UNCOUNTED = (ast.expr_context, ast.arguments, ast.comprehension)
 
 
-def same_form(code: str, other: str, entry_point: str = "") -> bool:
+def same_form(code: str, changed: str, entry_point: str = "") -> bool:
     r"""Whether two programs have the same normal form; one that does not parse is like no other.
 
     Args:
         code: a program.
-        other: another one.
+        changed: another one.
         entry_point: the module-level name that is used from outside; where it is empty, all are that do not begin
             with an underscore.
 
@@ -34,7 +34,7 @@ def same_form(code: str, other: str, entry_point: str = "") -> bool:
     False
     """
     try:
-        forms = {_form(parse_source(text), entry_point) for text in (code, other)}
+        forms = {_form(parse_source(text), entry_point) for text in (code, changed)}
     except (SyntaxError, RecursionError):
         return False
     return len(forms) == 1
@@ -57,9 +57,9 @@ def solution_forms(code: str) -> list[tuple[str, int]]:
         for part in list(_functions(tree.body)) or [tree]:
             nodes = list(ast.walk(part))
             size = 1 + sum(not isinstance(node, _UNCOUNTED) for node in nodes)
-            own = {node.id for node in nodes if isinstance(node, ast.Name)} - _BUILTINS
-            own |= {name for node in nodes for name in _bound(node)}
-            forms.append((ast.dump(_Normalizer(own).visit(part)), size))
+            names = {node.id for node in nodes if isinstance(node, ast.Name)} - _BUILTINS
+            names |= {name for node in nodes for name in _bound(node)}
+            forms.append((ast.dump(_Normalizer(names).visit(part)), size))
     return forms
 
 
@@ -106,10 +106,10 @@ def _in_scope(node: ast.AST) -> Iterator[ast.AST]:
 
 
 class _Normalizer(ast.NodeTransformer):
-    """Changes a tree in place; `own` names are numbered."""
+    """Changes a tree in place; the names `numbered` become numbers."""
 
-    def __init__(self, own: Container[str]) -> None:
-        self._own = own
+    def __init__(self, numbered: Container[str]) -> None:
+        self._numbered = numbered
         self._numbers: dict[str, str] = {}
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
@@ -128,7 +128,7 @@ class _Normalizer(ast.NodeTransformer):
 
     def _name(self, name: str) -> str:
         # No Python name looks like this one, so none is taken for it.
-        return self._numbers.setdefault(name, f"·{len(self._numbers)}") if name in self._own else name
+        return self._numbers.setdefault(name, f"·{len(self._numbers)}") if name in self._numbered else name
 
 
 def _does_nothing(node: ast.AST) -> bool:

@@ -49,8 +49,8 @@ class Database:
     def row(self, statement: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
         """The first row of a query; None where there is none."""
         with self._lock, self._explained():
-            found: tuple[Any, ...] | None = self._data.execute(statement, values).fetchone()
-        return found
+            first: tuple[Any, ...] | None = self._data.execute(statement, values).fetchone()
+        return first
 
     def close(self) -> None:
         """Close the file."""

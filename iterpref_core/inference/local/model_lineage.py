@@ -38,10 +38,10 @@ def read_lineage(folder: Path | str) -> ModelLineage | None:
 
 def ancestors(lineage: ModelLineage) -> Iterator[ModelLineage]:
     """The record, that of the model its training started from, and so on."""
-    found: ModelLineage | None = lineage
-    while found is not None:
-        yield found
-        found = found.before
+    record: ModelLineage | None = lineage
+    while record is not None:
+        yield record
+        record = record.before
 
 
 def training_versions() -> dict[str, str]:

@@ -91,7 +91,7 @@ def _load(source: ModelSource, **options: Any) -> PreTrainedModel:
     logging.set_verbosity_error()
     try:
         with reading(source, "weights"):
-            loaded, found = AutoModelForCausalLM.from_pretrained(
+            loaded, report = AutoModelForCausalLM.from_pretrained(
                 source.name_or_path,
                 revision=source.revision,
                 dtype="auto",
@@ -101,7 +101,7 @@ def _load(source: ModelSource, **options: Any) -> PreTrainedModel:
             )
     finally:
         logging.set_verbosity(level)
-    missing = sorted(found["missing_keys"])
+    missing = sorted(report["missing_keys"])
     if missing:
         remedy = "download the checkpoint again, or save all of it"
         if any("lm_head" in name for name in missing):
