@@ -62,7 +62,7 @@ lock: ## resolve pyproject.toml and environments/*.in into their locks
 	{ echo '# Resolved by `make lock` from pyproject.toml: [all], for Python 3.11.'; \
 		grep -v '^--' build/requirements.lock | sed 's/+cpu$$//'; } > requirements.lock
 	{ echo '# Of requirements.lock, by `make lock`: the libraries that compute, on whose versions stages depend.'; \
-		grep -E '^(accelerate|evalplus|peft|tokenizers|torch|transformers|trl)==' requirements.lock \
+		grep -E '^(accelerate|evalplus|peft|tokenizers|torch|transformers)==' requirements.lock \
 		| sed -E 's/(.*)==(.*)/\1: "\2"/'; } > environments/versions.yaml
 	$(COMPILE) $(TORCH_CPU) $(LOCKFLAGS) -c build/requirements.lock pyproject.toml --extra all --extra dev \
 		--output-file build/tests.lock

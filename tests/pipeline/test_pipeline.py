@@ -31,8 +31,8 @@ def test_the_experiment_runs_once_and_reruns_what_changed(checkout: Checkout) ->
             "report",
         }
         params.write_text(text, encoding="utf-8")
-        versions.write_text(versions.read_text(encoding="utf-8").replace("trl:", "trl: 9 #"), encoding="utf-8")
-        assert {name.partition("@")[0] for name in stale(checkout)} == {"training"}, "trl was upgraded"
+        versions.write_text(versions.read_text(encoding="utf-8").replace("peft:", "peft: 9 #"), encoding="utf-8")
+        assert {name.partition("@")[0] for name in stale(checkout)} == {"training"}, "peft was upgraded"
     finally:
         params.write_text(text, encoding="utf-8")
         checkout.run("git", "checkout", "--", "environments")

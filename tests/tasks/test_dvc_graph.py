@@ -30,7 +30,7 @@ def test_the_graph_is_that_of_dvc(graph: dict) -> None:  # type: ignore[type-arg
 
 
 def test_versions_of_libraries_are_dependencies() -> None:
-    """After an upgrade of trl, trainings are stale: the versions are those of the lock, and stages depend on them."""
+    """After an upgrade of peft, trainings are stale: the versions are those of the lock, and stages depend on them."""
     versions = yaml.safe_load((ROOT / "environments/versions.yaml").read_text(encoding="utf-8"))
     lock = dict(re.findall(r"(?m)^([\w-]+)==(\S+)$", (ROOT / "requirements.lock").read_text(encoding="utf-8")))
     assert versions == {name: lock[name] for name in versions}, "make lock"
@@ -41,7 +41,7 @@ def test_versions_of_libraries_are_dependencies() -> None:
         for entry in described.get("do", described)["params"]
         if isinstance(entry, dict) and (libraries := entry.get("environments/versions.yaml"))
     }
-    assert {"torch", "transformers", "trl", "peft", "accelerate"} <= set(used["training"])
+    assert {"torch", "transformers", "peft", "accelerate"} <= set(used["training"])
     assert {name for names in used.values() for name in names} == set(versions)
 
 

@@ -46,5 +46,5 @@ def ancestors(lineage: ModelLineage) -> Iterator[ModelLineage]:
 
 def training_versions() -> dict[str, str]:
     """The versions of Python and of the packages that decide trained weights."""
-    packages = ("peft", "tokenizers", "torch", "transformers", "trl")
+    packages = ("peft", "tokenizers", "torch", "transformers")
     return {"python": platform.python_version()} | {name: version(name) for name in packages}
