@@ -144,21 +144,6 @@ def test_the_server_reads_and_samples_as_transformers_does(
     assert seen["environment"]["VLLM_NO_USAGE_STATS"] == "1"
 
 
-def test_a_server_decodes_with_nothing_that_the_checkpoint_suggests(
-    stand_in: StandIn, word_model: Path, tmp_path: Path
-) -> None:
-    notes = stand_in("")
-    for file in word_model.iterdir():
-        (tmp_path / "model").mkdir(exist_ok=True)
-        (tmp_path / "model" / file.name).write_bytes(file.read_bytes())
-    values = {"repetition_penalty": 1.1, "top_k": 20, "do_sample": True}
-    (tmp_path / "model" / "generation_config.json").write_text(json.dumps(values))
-    with serve(tmp_path / "model", tmp_path):
-        arguments = json.loads(notes.read_text())["arguments"]
-    assert arguments[arguments.index("--generation-config") + 1] == "vllm"
-    assert "--override-generation-config" not in arguments
-
-
 @pytest.mark.parametrize(
     ("mode", "reason"),
     [
@@ -317,7 +302,7 @@ def test_the_served_debugger_answers_as_it_does_in_transformers(debugger: Path, 
         one, other = (_backend(url, "chat").generate([Request(drafts[0], seed)], Sampling(1.5, 48)) for seed in (1, 2))
     assert answers == TransformersModel(debugger, 8, bf16=False).generate(requests, greedy)
     assert plain == TransformersModel(debugger, 8, "plain", bf16=False).generate(requests, greedy)
-    assert any("def solve(nums):" in answer.text and _ends_well(answer) for answer in answers)
+    assert any("def solve(nums):" in answer.text and not answer.truncated for answer in answers)
     assert one != other
     assert len(processes) > 1
     assert _gone(processes)
@@ -336,7 +321,3 @@ def test_a_client_killed_with_sigkill_leaves_nothing_of_vllm(debugger: Path, tmp
 
 def _is_of_vllm(process: psutil.Process) -> bool:
     return any(word in " ".join(process.cmdline()) for word in ("vllm", "VLLM"))
-
-
-def _ends_well(answer: Completion) -> bool:
-    return not answer.truncated
