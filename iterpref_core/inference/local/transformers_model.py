@@ -157,18 +157,6 @@ class TransformersModel(BatchModel):
                 self._generate_batch(places, encoded, [requests[place].seed for place in places], sampling, put)
         return [answers[place] for place in range(len(requests))]
 
-    @torch.inference_mode()
-    def _generate_batch(
-        self, places: list[int], encoded: BatchEncoding, seeds: list[int], sampling: Sampling, put: Answered
-    ) -> None:
-        lengths = encoded["attention_mask"].sum(dim=1).tolist()
-
-        def ended(row: int, tokens: list[int]) -> None:
-            put(places[row], self._completion(tokens, lengths[row], sampling))
-
-        device = self._model.device
-        self._decode(encoded["input_ids"].to(device), encoded["attention_mask"].to(device), seeds, sampling, ended)
-
     def _encode(self, prompts: list[str], verbatim: bool) -> BatchEncoding:
         # The template has written the special tokens that belong at the start; a plain prompt gets them here. So does a
         # verbatim one, as in vLLM and where the benchmarks' own generators encode what they have rendered.
@@ -179,28 +167,27 @@ class TransformersModel(BatchModel):
             add_special_tokens=verbatim or self.tokenizer.chat_template is None,
         )
 
-    def _decode(
-        self,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        seeds: list[int],
-        sampling: Sampling,
-        on_end: _Ended,
+    @torch.inference_mode()
+    def _generate_batch(
+        self, places: list[int], encoded: BatchEncoding, seeds: list[int], sampling: Sampling, put: Answered
     ) -> None:
-        """New tokens of every row. Rows that have ended leave the batch, a quarter at a time.
-
-        Shapes: input_ids and attention_mask (rows, tokens), padded on the left.
-        """
+        """Answer prompts of shape (rows, tokens), padded on the left. Rows that end leave, a quarter at a time."""
+        lengths = encoded["attention_mask"].sum(dim=1).tolist()
+        input_ids, attention_mask = (encoded[name].to(self._model.device) for name in ("input_ids", "attention_mask"))
         width, limit = input_ids.shape[1], input_ids.shape[1] + sampling.max_new_tokens
         temperature = sampling.temperature
         sampler = SeededSampling(seeds, temperature, input_ids.device) if temperature > 0 else None
         cache = growing_cache(self._model)
         rows = list(range(len(seeds)))
-        while rows:
+
+        def ended(row: int, tokens: list[int]) -> None:
+            put(places[rows[row]], self._completion(tokens, lengths[rows[row]], sampling))
+
+        while True:
             watch = _Watch(
                 self._end_tokens(),
                 1.0 if cache is None else _LEAVING,
-                lambda place, tokens, rows=rows: on_end(rows[place], tokens),  # type: ignore[misc]
+                ended,
                 (lambda tokens: self._has_stop(tokens, sampling)) if sampling.stops else None,
                 width,
             )
@@ -213,15 +200,14 @@ class TransformersModel(BatchModel):
                 stopping_criteria=StoppingCriteriaList([watch]),
                 pad_token_id=self.tokenizer.pad_token_id,
             )
-            staying = [place for place, ended in enumerate(watch.ended) if not ended]
+            staying = [row for row, has_ended in enumerate(watch.ended) if not has_ended]
             if input_ids.shape[1] == limit:
-                for place in staying:
-                    on_end(rows[place], input_ids[place, width:].tolist())
-                return
-            rows = [rows[place] for place in staying]
-            if not rows:
+                for row in staying:
+                    ended(row, input_ids[row, width:].tolist())
+            if not staying or input_ids.shape[1] == limit:
                 return
             assert cache is not None, "without one all rows end together"
+            rows = [rows[row] for row in staying]
             cache.batch_select_indices(torch.tensor(staying, dtype=torch.long, device=input_ids.device))
             if sampler:
                 sampler.keep_rows(staying)
