@@ -59,8 +59,6 @@ def read_object(answer: str, form: type[M]) -> M:
         return form.model_validate_json(fenced[1] if fenced else answer)
     except ValidationError as error:
         raise ValueError(describe_validation_error(error)) from None
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
 
 
 def _read(text: str, parse: Callable[[str], T]) -> T | ValueError:
