@@ -29,7 +29,7 @@ _OPPOSITE |= {value: key for key, value in _OPPOSITE.items()}
 _CLOSE = ("assertAlmostEqual", "isclose", "allclose")
 _EQUAL = ("assertCountEqual", *_CLOSE, *(name for name, how in COMPARING_METHODS.items() if how is ast.Eq))
 _NEVER_SECOND = ("assertGreater", "assertGreaterEqual", "assertLess", "assertLessEqual")
-_LIBRARY_EQUAL = re.compile(r"assert_(?!not).*(equal|close)")
+_LIBRARY_EQUAL = re.compile(r"assert_(allclose|(array_)?(almost_)?equal|(frame|series|index)_equal)")
 _UNLIKELY = ast.Name("BufferError", ast.Load())
 _FAR = 10**6
 """How many times further off a number is that is compared with a tolerance."""

@@ -182,6 +182,7 @@ def test_kinds_of_tests(executor, test, code, verdict):
     assert outcome.verdict == ("wrong_answer" if raised_inside else verdict), outcome.feedback
 
 
+SET_UP = "    @classmethod\n    def setUpClass(cls): raise ValueError\n"
 SCRIPTS = [
     ("from solution import f\nassert f(2) == 4", "passed"),
     ("from solution import f\nassert f(2) == 5, 'five'", "wrong_answer"),
@@ -189,6 +190,7 @@ SCRIPTS = [
     ("import sys, solution\nsys.exit(3)", "wrong_answer"),
     ("import unittest\nclass T(unittest.TestCase):\n    def test_it(self): self.fail('no')", "wrong_answer"),
     ("import unittest\nclass T(unittest.TestCase):\n    pass\nunittest.main(exit=False)", "wrong_answer"),
+    (f"import unittest\nclass T(unittest.TestCase):\n{SET_UP}    def test_it(self): pass", "wrong_answer"),
     ("import no_such_module", "exception"),
 ]
 

@@ -63,7 +63,7 @@ def _judge(results: list[Any], source: str) -> None:
         test, error = failed[0]
         kind = type(error)
         message = f"{test.id().rsplit('.', 1)[-1]}: {kind.__name__}: {message_of(error).partition(chr(10))[0]}"
-        raised = "" if issubclass(kind, test.failureException) else kind.__name__
+        raised = "" if issubclass(kind, AssertionError) else kind.__name__
         raise TestFailedError(message, raised, [_name(test) for test, _ in failed])
     for result in results:
         if getattr(result, "unexpectedSuccesses", None):
