@@ -55,9 +55,10 @@ def read_frame() -> bytes:
         EOFError: it is gone.
     """
     length = sys.stdin.buffer.read(_LENGTH.size)
-    if not length:
+    frame = sys.stdin.buffer.read(*_LENGTH.unpack(length)) if len(length) == _LENGTH.size else b""
+    if not frame or len(frame) < _LENGTH.unpack(length)[0]:
         raise EOFError
-    return sys.stdin.buffer.read(_LENGTH.unpack(length)[0])
+    return frame
 
 
 def send(facts: dict[str, Any], blob: bytes = b"") -> None:
