@@ -115,8 +115,8 @@ def _change_one(body: list[ast.stmt], random: Random) -> bool:
     places = list(_places(body))
     random.shuffle(places)
     for statements, number in places:
-        if (other := _other(statements[number], random)) is not None:
-            statements[number] = other
+        if (changed := _other(statements[number], random)) is not None:
+            statements[number] = changed
             return True
     return False
 

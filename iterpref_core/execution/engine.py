@@ -51,17 +51,17 @@ class Engine(ABC):
         for (item, _), outcome in self.each(pairs, lambda pair: self.run_one(pair[1])):
             yield item, outcome
 
-    def each(self, items: Iterable[T], work: Callable[[T], R]) -> Iterator[tuple[T, R]]:
-        """(item, what `work` makes of it), in the order of the items; streams, with a bounded look-ahead.
+    def each(self, items: Iterable[T], function: Callable[[T], R]) -> Iterator[tuple[T, R]]:
+        """(item, what `function` makes of it), in the order of the items; streams, with a bounded look-ahead.
 
-        Items are taken in the caller's thread; `work`, which calls `run_one` as often as it likes, has threads of its
+        Items are taken in the caller's thread; `function`, which calls `run_one` as often as it likes, has threads of its
         own, as many as there are places.
         """
         waiting: deque[tuple[T, Future[R]]] = deque()
         threads = ThreadPoolExecutor(self.places, thread_name_prefix="execution")
         try:
             for item in items:
-                waiting.append((item, threads.submit(work, item)))
+                waiting.append((item, threads.submit(function, item)))
                 while waiting and (len(waiting) >= LOOK_AHEAD * self.places or waiting[0][1].done()):
                     first, result = waiting.popleft()
                     yield first, result.result()
