@@ -54,8 +54,7 @@ class Engine(ABC):
     def each(self, items: Iterable[T], function: Callable[[T], R]) -> Iterator[tuple[T, R]]:
         """(item, what `function` makes of it), in the order of the items; streams, with a bounded look-ahead.
 
-        Items are taken in the caller's thread; `function`, which calls `run_one` as often as it likes, has threads of its
-        own, as many as there are places.
+        Items are taken in the caller's thread. `function`, which may call `run_one` often, runs in a thread a place.
         """
         waiting: deque[tuple[T, Future[R]]] = deque()
         threads = ThreadPoolExecutor(self.places, thread_name_prefix="execution")
