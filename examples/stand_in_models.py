@@ -20,7 +20,7 @@ from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import read_jsonl
 
 SHAPE = {"hidden_size": 128, "intermediate_size": 256, "layers": 2, "batch_size": 16}
-STEPS = 100
+STEPS = 250
 PORT = 8765
 
 
