@@ -121,9 +121,7 @@ class OneProcess:
     def end(self) -> tuple[int, float]:
         """Kill and reap it; returns its exit status as `waitpid` has it, and its CPU seconds."""
         os.kill(self._pid, signal.SIGKILL)
-        with contextlib.suppress(
-            ProcessLookupError, PermissionError
-        ):  # it is no group, or its dead leader alone is left
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # no group, or its dead leader alone is left
             os.killpg(self._pid, signal.SIGKILL)  # not reaped yet: the id is still its own
         _, status, usage = os.wait4(self._pid, 0)
         return status, usage.ru_utime + usage.ru_stime
