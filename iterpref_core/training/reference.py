@@ -71,14 +71,14 @@ def reference_logps(model: Any, rows: PairTable, path: Path, *, batch_size: int,
         processes.wait_for_everyone()  # whoever waits here finds what the lock's last holder wrote
         if not path.exists():
             partial, starts = path.with_suffix(".partial"), rows.starts
-            if processes.is_main_process:
-                scores = np.lib.format.open_memmap(partial, "w+", np.float32, (int(starts[-1]),))
+            scores = np.empty(int(starts[-1]) if processes.is_main_process else 0, np.float32)
             for batch in score_programs(model, program, rows.totals, batch_size, processes):
                 for number, score in gather_object(batch):
                     if processes.is_main_process:
                         scores[starts[number] : starts[number + 1]] = score
             if processes.is_main_process:
-                scores.flush()
+                with partial.open("wb") as file:  # and no memory-mapped one, whose full disk is a signal and no error
+                    np.save(file, scores)
                 partial.replace(path)
             processes.wait_for_everyone()
     logps: np.ndarray = np.load(path, mmap_mode="r")
