@@ -64,6 +64,7 @@ class Worker:
         self._socket, theirs = socket.socketpair()
         self._answers = self._socket.makefile("rb")
         self.usable = True
+        self._ending = threading.Lock()
         with theirs:
             self._process = subprocess.Popen(
                 isolation.command(plan, "zygote", self._root, DISK_FILES * limits.file_mb, runtime),
@@ -132,9 +133,10 @@ class Worker:
     def kill(self) -> None:
         """End the zygote and all it holds; a thread that waits for its answer hears of it."""
         self.usable = False
-        if self._process.poll() is None:  # else its process group may be somebody else's
-            os.killpg(self.pid, signal.SIGKILL)
-        self._process.wait()
+        with self._ending:  # a closing pool and the thread that waits for the answer may both end it
+            if self._process.poll() is None:  # else its process group may be somebody else's
+                os.killpg(self.pid, signal.SIGKILL)
+            self._process.wait()
 
     def close(self) -> None:
         """End the zygote, for which nobody waits."""

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -115,14 +116,21 @@ def test_an_abandoned_run_ends_its_programs():
         assert executor.run_one(GOOD).verdict == "passed"
 
 
-def test_a_run_may_outlive_its_executor():
-    with Executor(LIMITS, workers=2) as executor:
+@pytest.mark.parametrize("namespaces", [True, False])
+def test_a_run_may_outlive_its_executor(namespaces, monkeypatch):
+    kill_group = os.killpg
+    # Two threads end a busy worker: the one that closes the pool, and the one that hears of it.
+    monkeypatch.setattr(os, "killpg", lambda *pid_and_signal: time.sleep(0.02) or kill_group(*pid_and_signal))
+    with Executor(LIMITS, workers=2, namespaces=namespaces) as executor:
         run = executor.run_each([GOOD] * 50, lambda program: program)
         assert next(run)[1].verdict == "passed"
-        pids = worker_pids(executor)
+        workers = set(executor.pool.workers)
     run.close()
-    assert pids
-    assert not [pid for pid in pids if psutil.pid_exists(pid)]
+    for thread in threading.enumerate():
+        if thread.name.startswith("execution"):
+            thread.join()
+    assert workers
+    assert not [worker for worker in workers if worker._process.returncode is None or not worker._errors.closed]
 
 
 @pytest.mark.faults
