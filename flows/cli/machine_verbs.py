@@ -12,19 +12,17 @@ from iterpref_core.config import load_params
 
 def init(
     profile: Annotated[
-        str | None, typer.Option(help="Name of a file in profiles/; with --model `own`, else that of params.yaml.")
+        str | None, typer.Option(help="Name of a file in profiles/; default: `own` with --model, else the present one.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="The model to train: a folder or hub id.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model to train: a folder or hub id.")] = None,
     debugger: Annotated[
         str | None,
-        typer.Option(
-            help="The model that repairs its programs: a folder, a hub id, or its name at inference.base_url."
-        ),
+        typer.Option(help="Model that repairs programs: a folder, a hub id, or its name at inference.base_url."),
     ] = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Write params.yaml of a profile, with your own models and values."""
+    """Write params.yaml from a profile, with your own models and values."""
     from tasks.profiles import write_params
 
     values = parse_assignments(set_)
@@ -42,7 +40,7 @@ def init(
 
 
 def doctor(json_: JsonOption = False) -> None:
-    """Check isolation, versions, models, data, services and accelerator; exit 1 if something needed is missing."""
+    """Check isolation, versions, models, data, services and GPU. Exit with 1 if something needed is missing."""
     from rich.console import Console
     from rich.table import Column, Table
 

@@ -26,14 +26,14 @@ _NEEDED_MB = 50
 
 def run(
     stages: Annotated[
-        list[str] | None, typer.Argument(help="Stages of dvc.yaml, with all they need; all by default.")
+        list[str] | None, typer.Argument(help="Stages of dvc.yaml to run, with all that they need; default: all.")
     ] = None,
     set_: SetOption = None,
     jobs: Annotated[
-        int, typer.Option(min=1, max=64, help="How many stages may run at once; of a GPU each has its own.")
+        int, typer.Option(min=1, max=64, help="Number of stages at the same time; each has its own GPU.")
     ] = 2,
 ) -> None:
-    """Run the experiment: DVC's stages as a Prefect flow, then the results; with --set in a git worktree."""
+    """Run the experiment (DVC's stages as a Prefect flow) and print the results; with --set in a git worktree."""
     from tasks.dvc_graph import load_graph, select_stages, stale_stages
     from tasks.lock import only_run
     from tasks.mlflow_runs import log_missing
@@ -60,20 +60,21 @@ def run(
 
 def sweep(
     preset: Annotated[
-        str | None, typer.Argument(help="Of ablations.yaml: `tune`, or one of the paper's ablations.")
+        str | None, typer.Argument(help="A grid of ablations.yaml: `tune`, or one of the paper's ablations.")
     ] = None,
     objective: Annotated[
-        list[Objective] | None, typer.Option(help="Train this one; repeatable. By default the preset's, or dvc.yaml's.")
+        list[Objective] | None,
+        typer.Option(help="Objective to train; repeatable. Default: the preset's or dvc.yaml's."),
     ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=V1,V2", help="A parameter with all values that it takes; repeatable."),
+        typer.Option("--set", metavar="KEY=V1,V2", help="A parameter and its values; repeatable."),
     ] = None,
-    benchmark: Annotated[Benchmark, typer.Option(help="What points are scored on.")] = "validation",
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each point.")] = 1,
+    benchmark: Annotated[Benchmark, typer.Option(help="Benchmark to score each point on.")] = "validation",
+    seeds: Annotated[int, typer.Option(min=1, help="Number of trainings for each point.")] = 1,
     json_: JsonOption = False,
 ) -> None:
-    """Train and score a grid in a git worktree, each point a DVC experiment, and compare them to the first."""
+    """Train and score a grid of DVC experiments in a git worktree, and compare each to the first."""
     load_params()
     _check_disk()
     arguments: dict[str, Any] = {"preset": preset, "benchmark": benchmark, "seeds": seeds, "values": _parse_grid(set_)}
@@ -87,7 +88,7 @@ def sweep(
 
 
 def ui() -> None:
-    """Start Prefect's pages, with experiment and sweep to be started there, and MLflow's; Ctrl-C ends them."""
+    """Start the pages of Prefect (with experiment and sweep as deployments) and of MLflow; Ctrl-C ends both."""
     from flows.serve import serve_pages
 
     load_params()

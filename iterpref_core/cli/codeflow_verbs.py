@@ -13,22 +13,22 @@ def debug(
     problems: ProblemsOption,
     out: Annotated[Path, output_file(help="JSONL to write trajectories to.")],
     model: Annotated[
-        str | None, typer.Option(help="Folder, hub id, or an endpoint's name for it; model.debugger by default.")
+        str | None, typer.Option(help="The debugger: folder, hub id, or name at the endpoint; default: model.debugger.")
     ] = None,
     draft_model: Annotated[
-        str | None, typer.Option(help="Folder or hub id of the model that drafts; by default the one that refines.")
+        str | None, typer.Option(help="Folder or hub id of the model that drafts; default: the debugger.")
     ] = None,
     backend: BackendOption = None,
-    base_url: Annotated[str | None, typer.Option(help="URL for backend openai; OPENAI_API_KEY has its key.")] = None,
-    concurrency: Annotated[int | None, typer.Option(help="Calls under way at once.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="URL for backend openai; its key is OPENAI_API_KEY.")] = None,
+    concurrency: Annotated[int | None, typer.Option(help="Number of calls at the same time.")] = None,
     max_iterations: Annotated[int | None, typer.Option(help="Refinements after the draft.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all sampling.")] = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Debug problems with CodeFlow: draft, run, refine; a killed run continues where it stopped.
+    """Debug problems with CodeFlow: draft, run, refine. After a kill, the same command continues.
 
-    Answers are kept beside the output, in `.OUT.answers.sqlite`.
+    The model's answers are kept beside the output, in `.OUT.answers.sqlite`.
     """
     from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
     from iterpref_core.codeflow.roles import choose_models

@@ -24,7 +24,7 @@ from iterpref_core.errors import InputError
 def execute(
     problems: ProblemsOption,
     samples: Annotated[Path, input_file(help="JSONL of samples.")],
-    out: Annotated[Path, output_file(help="Results, in the samples' order.")],
+    out: Annotated[Path, output_file(help="JSONL to write results to, in the order of the samples.")],
     json_: JsonOption = False,
 ) -> None:
     """Run samples against their problems' tests, isolated."""
@@ -36,19 +36,19 @@ def execute(
 
 
 def evaluate(
-    benchmark: Annotated[list[str], typer.Option(help="What to score on; may be given several times.")],
-    out: Annotated[Path, output_folder(help="Folder for results.json and samples/, which replace what is there.")],
-    model: Annotated[str | None, typer.Option(help="Folder or hub id of the model that answers.")] = None,
-    samples: Annotated[Path | None, input_file(help="JSONL of samples to score instead of a model's.")] = None,
+    benchmark: Annotated[list[str], typer.Option(help="Benchmark to score on; repeatable.")],
+    out: Annotated[Path, output_folder(help="Folder for results.json and samples/; old ones are replaced.")],
+    model: Annotated[str | None, typer.Option(help="Folder or hub id of the model to score.")] = None,
+    samples: Annotated[Path | None, input_file(help="JSONL of samples to score, instead of --model.")] = None,
     ground_truth: Annotated[bool, typer.Option(help="Score the benchmark's own solutions instead.")] = False,
     problems: Annotated[Path, typer.Option(help="JSONL of problems, for heldout and validation.")] = Path(
         "data/problems.jsonl"
     ),
-    limit: Annotated[int | None, typer.Option(min=1, help="The first tasks of the benchmark alone.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Score only the first tasks of each benchmark.")] = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Score a model on benchmarks: samples, verdicts, pass@1 (and pass@5)."""
+    """Score a model on benchmarks: sample programs, run them, compute pass@1 (and pass@5)."""
     from iterpref_core.cli.places import ANSWERS, WORK
     from iterpref_core.evaluation import evaluation as core
 
@@ -67,15 +67,15 @@ def evaluate(
 
 
 def gate(
-    baseline: Annotated[Path, input_path(help="Folder of results, or a results.json: what to compare with.")],
-    candidate: Annotated[Path, input_path(help="The same of the model in question.")],
+    baseline: Annotated[Path, input_path(help="Results of the model to compare with: a folder, or a results.json.")],
+    candidate: Annotated[Path, input_path(help="Results of the model that the gate is for.")],
     benchmark: Annotated[
-        list[str] | None, typer.Option(help="May be given several times; by default all that the baseline has.")
+        list[str] | None, typer.Option(help="Benchmark to compare on; repeatable; default: all of the baseline.")
     ] = None,
     alpha: Annotated[float, typer.Option(min=0, max=1, help="Significance level over all benchmarks.")] = 0.05,
     json_: JsonOption = False,
 ) -> None:
-    """Exit 1 if the candidate is significantly worse: one-sided paired test on the same tasks, Holm-corrected."""
+    """Exit with 1 if the candidate is significantly worse (one-sided paired test, Holm-corrected)."""
     from iterpref_core.report.regression_gate import compare_with_baseline
 
     settings = load_params().evaluation

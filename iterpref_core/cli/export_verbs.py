@@ -12,18 +12,18 @@ SUMMARY = Path("reports/summary.json")
 
 
 def export(
-    out: Annotated[Path, output_folder(help="Folder to write; one that holds something is refused.")],
+    out: Annotated[Path, output_folder(help="Folder to write; it must be empty or absent.")],
     model: Annotated[
         Path | None, input_folder(help="Folder of the trained model, such as models/trained/target-rpo.")
     ] = None,
-    pairs: Annotated[Path | None, input_file(help="JSONL of pairs: written as a data set.")] = None,
-    spans: Annotated[Path | None, input_file(help="With --pairs: JSONL of their error regions.")] = None,
-    problems: Annotated[Path | None, input_file(help="JSONL of problems: written as a data set.")] = None,
+    pairs: Annotated[Path | None, input_file(help="JSONL of pairs to write as a data set.")] = None,
+    spans: Annotated[Path | None, input_file(help="JSONL of the error regions, with --pairs.")] = None,
+    problems: Annotated[Path | None, input_file(help="JSONL of problems to write as a data set.")] = None,
     json_: JsonOption = False,
 ) -> None:
     """Write a model as a Hugging Face folder, or pairs or problems as a data set.
 
-    The card's title is the folder's name; scores and settings are those of reports/summary.json, where it is there.
+    The card's title is the folder's name. Scores and settings come from reports/summary.json if it exists.
     """
     if sum(source is not None for source in (model, pairs, problems)) != 1:
         raise InputError("give what to export: one of --model, --pairs and --problems")

@@ -18,12 +18,12 @@ input_path = partial(typer.Option, exists=True)
 output_file = partial(typer.Option, dir_okay=False)
 output_folder = partial(typer.Option, file_okay=False)
 
-PairsOption = Annotated[Path, input_file(help="JSONL of pairs; prompt, chosen and rejected are enough.")]
+PairsOption = Annotated[Path, input_file(help="JSONL of pairs with at least prompt, chosen and rejected.")]
 ProblemsOption = Annotated[Path, input_file(help="JSONL of problems.")]
-BackendOption = Annotated[BackendName | None, typer.Option(help="How the model is run.")]
+BackendOption = Annotated[BackendName | None, typer.Option(help="How the model is called.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 SetOption = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A parameter's value for this call; repeatable.")
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Value of a parameter for this call; repeatable.")
 ]
 
 
@@ -54,9 +54,9 @@ def parse_assignments(assignments: Sequence[str] | None) -> dict[str, Any]:
     for text in assignments or ():
         key, equals, value = text.partition("=")
         if not (key and equals):
-            raise ConfigError(f"--set {text!r}: is no KEY=VALUE, such as training.beta=0.3")
+            raise ConfigError(f"--set {text!r}: not KEY=VALUE, such as training.beta=0.3")
         try:
             values[key] = float(value) if re.fullmatch(r"[-+]?[\d.]+[eE][-+]?\d+", value) else yaml.safe_load(value)
         except (yaml.YAMLError, ValueError):
-            raise ConfigError(f"--set {text!r}: the value is no YAML; quote it") from None
+            raise ConfigError(f"--set {text!r}: the value is not valid YAML; quote it") from None
     return values

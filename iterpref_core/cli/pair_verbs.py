@@ -21,11 +21,11 @@ def pair(
     out: Annotated[Path, output_file(help="JSONL to write pairs to.")],
     model: Annotated[
         str | None,
-        typer.Option(help="Folder or hub id of the model to train, whose tokenizer counts; model.student by default."),
+        typer.Option(help="Folder or hub id of the model to train, for its tokenizer; default: model.student."),
     ] = None,
     json_: JsonOption = False,
 ) -> None:
-    """Choose and filter preference pairs."""
+    """Choose preference pairs from trajectories, and filter them."""
     from iterpref_core.cli.places import ANSWERS
     from iterpref_core.inference.backend_factory import open_judge
     from iterpref_core.inference.local.checkpoints import EMBEDDED, is_gguf
@@ -42,8 +42,8 @@ def pair(
 def localize(
     pairs: PairsOption,
     out: Annotated[Path, output_file(help="JSONL to write spans to.")],
-    method: Annotated[LocalizationMethod, typer.Option(help="How regions are found.")] = "line_lcs",
-    problems: Annotated[Path | None, input_file(help="JSONL of problems, for causal: it runs their tests.")] = None,
+    method: Annotated[LocalizationMethod, typer.Option(help="How error regions are found.")] = "line_lcs",
+    problems: Annotated[Path | None, input_file(help="JSONL of problems, for `causal`, which runs tests.")] = None,
     json_: JsonOption = False,
 ) -> None:
     """Mark the error region of every pair."""
@@ -55,11 +55,11 @@ def localize(
 
 def show(
     pairs: PairsOption,
-    spans: Annotated[Path | None, input_file(help="JSONL of spans; by default the lines outside the LCS.")] = None,
-    task_id: Annotated[str | None, typer.Option(help="Which pair; the first ones by default.")] = None,
+    spans: Annotated[Path | None, input_file(help="JSONL of spans; default: the lines outside the LCS.")] = None,
+    task_id: Annotated[str | None, typer.Option(help="The pair to show; default: the first one.")] = None,
     html: Annotated[Path | None, output_file(help="Write a page of ten pairs instead of printing one.")] = None,
-    model: Annotated[str | None, typer.Option(help="Model before training; with --trained, colors.")] = None,
-    trained: Annotated[str | None, typer.Option(help="Model after training: colors each token's change.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model before training; needs --trained.")] = None,
+    trained: Annotated[str | None, typer.Option(help="Model after training; tokens are colored by the change.")] = None,
 ) -> None:
     """Show pairs with their error region marked, and what training did to each token."""
     from rich.console import Console
@@ -69,7 +69,7 @@ def show(
     from iterpref_core.report.pair_view import NO_SPANS, write_html
 
     if (model is None) != (trained is None):
-        raise InputError("--model and --trained belong together: the model before and the one after training")
+        raise InputError("give both --model (before training) and --trained (after training), or neither")
     number = 1 if html is None else 10
     if spans is None:
         shown = _find_pairs(pairs, task_id, number)
@@ -101,5 +101,5 @@ def _find_pairs(
     asked = (pair for pair in read_pairs(path) if task_id in (None, pair.task_id))
     chosen_pairs = list(islice((pair for pair in asked if marked is None or pair.task_id in marked), number))
     if not chosen_pairs:
-        raise InputError(f"{path}: holds no such pair; give another file, the spans of these pairs, or --task-id")
+        raise InputError(f"{path}: no such pair; give another file, spans of these pairs, or another --task-id")
     return chosen_pairs

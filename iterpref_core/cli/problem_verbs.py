@@ -24,19 +24,19 @@ from iterpref_core.problems.ingest import ProblemFormat
 
 def ingest(
     source: Annotated[Path, typer.Argument(help="A file (JSONL, .gz too; Parquet), or a project's folder.")],
-    form: Annotated[Literal[ProblemFormat, "trl", "folder"], typer.Option("--format", help="What the source is.")],
+    form: Annotated[Literal[ProblemFormat, "trl", "folder"], typer.Option("--format", help="Format of the source.")],
     out: Annotated[Path, output_file(help="JSONL of problems (in problems/ they join the experiment), or of pairs.")],
     spans: Annotated[
-        Path | None, output_file(help="trl: JSONL to write error regions to, where the source has them.")
+        Path | None, output_file(help="Format trl: JSONL to write error regions to, if the source has them.")
     ] = None,
-    python: Annotated[str | None, typer.Option(help="folder: the project's own interpreter.")] = None,
-    license: Annotated[str | None, typer.Option(help="folder: an SPDX expression, if it names none.")] = None,
+    python: Annotated[str | None, typer.Option(help="Format folder: the Python interpreter of the project.")] = None,
+    license: Annotated[str | None, typer.Option(help="Format folder: SPDX, if a file has none.")] = None,
     heldout: Annotated[
-        float, typer.Option(min=0, max=1, help="The share of problems to hold out, for evaluation.")
+        float, typer.Option(min=0, max=1, help="Share of the problems to hold out for evaluation.")
     ] = 0.0,
     json_: JsonOption = False,
 ) -> None:
-    """Turn a file, or your own code, into problems whose references pass their own tests; or a file into pairs."""
+    """Turn a file or your own code into problems whose references pass their tests, or a file into pairs."""
     settings = load_params()
     if form == "trl":
         from iterpref_core.problems.formats.preference_pairs import ingest_pairs
@@ -58,21 +58,21 @@ def ingest(
 
 
 def synthesize(
-    out: Annotated[Path, output_file(help="JSONL of problems; in problems/ they join the experiment.")],
-    count: Annotated[int, typer.Option(min=1, help="Problems to ask for; those that are sound are kept.")],
+    out: Annotated[Path, output_file(help="JSONL to write problems to; files in problems/ join the experiment.")],
+    count: Annotated[int, typer.Option(min=1, help="Number of problems to ask for; sound ones are kept.")],
     seed_code: Annotated[
-        Path | None, input_path(help="Folder with Python files, or JSONL with a field code; makes the tree.")
+        Path | None, input_path(help="Folder with Python files, or JSONL with a field `code`, to make the tree from.")
     ] = None,
     license: Annotated[
-        str | None, typer.Option(help="SPDX: of seed code that names none; for models on other machines.")
+        str | None, typer.Option(help="SPDX of seed files without an SPDX header; for models on other machines.")
     ] = None,
     tree: Annotated[
-        Path | None, output_file(help="JSON of the feature tree: written with --seed-code, read without.")
+        Path | None, output_file(help="JSON of the feature tree; written with --seed-code, read without it.")
     ] = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Have model.debugger write problems from a tree of features of seed code; a killed run continues."""
+    """Let model.debugger write problems from a tree of features. After a kill, the same command continues."""
     from iterpref_core.execution import open_executor
     from iterpref_core.inference.backend_factory import leaves_this_machine, open_model
     from iterpref_core.inference.stored_model import AnswerStore, cost_usd
@@ -82,7 +82,7 @@ def synthesize(
 
     settings = read_params(set_)
     if seed_code is None and tree is None:
-        raise InputError("give --seed-code, to make a feature tree, or --tree, to use one that was made before")
+        raise InputError("give --seed-code to make a feature tree, or --tree to use an existing one")
     inference, models = settings.inference, settings.model
     faults = Counter[str]()
     with (
@@ -110,12 +110,12 @@ def synthesize(
 
 def inject(
     problems: ProblemsOption,
-    out: Annotated[Path, output_file(help="Pairs: a reference, and a mutant of it that the tests catch.")],
-    spans: Annotated[Path, output_file(help="Their true error regions.")],
-    mutations_per_problem: Annotated[int, typer.Option(min=1, help="Mutants tried of each reference, at most.")] = 4,
+    out: Annotated[Path, output_file(help="JSONL to write pairs to: a reference, and a mutant that its tests catch.")],
+    spans: Annotated[Path, output_file(help="JSONL to write their true error regions to.")],
+    mutations_per_problem: Annotated[int, typer.Option(min=1, help="Mutants to try for each reference, at most.")] = 4,
     json_: JsonOption = False,
 ) -> None:
-    """Make pairs with known error regions by putting bugs into references."""
+    """Put bugs into references, to make pairs with known error regions."""
     from iterpref_core.execution import open_executor
     from iterpref_core.problems.injection import inject_bugs
 
@@ -125,8 +125,8 @@ def inject(
 
 def quality(
     problems: ProblemsOption,
-    out: Annotated[Path | None, output_file(help="JSONL of the problems that are kept.")] = None,
-    scores: Annotated[Path | None, output_file(help="JSONL of what was found for each problem.")] = None,
+    out: Annotated[Path | None, output_file(help="JSONL to write the kept problems to.")] = None,
+    scores: Annotated[Path | None, output_file(help="JSONL to write the scores of each problem to.")] = None,
     min_coverage: Annotated[
         float | None, typer.Option(min=0, max=1, help="Drop problems whose tests cover less of the reference.")
     ] = None,
@@ -134,7 +134,7 @@ def quality(
         float | None, typer.Option(min=0, max=1, help="Drop problems with a lower mutation score.")
     ] = None,
     judge: Annotated[
-        bool, typer.Option("--judge", help="Have validity.judge score the tests of what is left; answers are kept.")
+        bool, typer.Option("--judge", help="Let validity.judge score the tests of the remaining problems.")
     ] = False,
     min_score: Annotated[
         int | None, typer.Option(min=1, max=5, help="With --judge: drop problems with a lower score in a criterion.")
@@ -142,7 +142,7 @@ def quality(
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Measure what problems' tests demand: coverage of the references, mutation score, a judge's scores."""
+    """Measure how good the tests are: coverage of the references, mutation score, scores of a judge."""
     from iterpref_core.execution.samples import read_problems
     from iterpref_core.inference.backend_factory import open_judge
     from iterpref_core.storage.jsonl import write_jsonl
@@ -151,7 +151,7 @@ def quality(
     settings = read_params(set_)
     name = settings.validity.judge if judge else None
     if judge and name is None:
-        raise InputError("--judge needs a model; add --set validity.judge=NAME, or name it in params.yaml")
+        raise InputError("--judge needs a model: set validity.judge in params.yaml, or add --set validity.judge=NAME")
     at_once, run = settings.codeflow.concurrency, f"judge {problems.resolve()}"
     kept, metrics = assess_tests(
         list(read_problems(problems).values()),

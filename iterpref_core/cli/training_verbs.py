@@ -29,29 +29,29 @@ Objective = Enum("Objective", {name: name for name in OBJECTIVES})  # type: igno
 
 def check(
     pairs: PairsOption,
-    spans: Annotated[Path | None, input_file(help="JSONL of spans; with --model.")] = None,
+    spans: Annotated[Path | None, input_file(help="JSONL of spans; needs --model.")] = None,
     model: Annotated[
         str | None, typer.Option(help="Folder or hub id of the model to train: its tokenizer measures lengths.")
     ] = None,
     against: Annotated[
         list[str] | None,
         typer.Option(
-            help="A benchmark's JSONL file, or its name; repeatable. Those that variables name are always read."
+            help="Name or JSONL file of a benchmark; repeatable. Files that environment variables name are always read."
         ),
     ] = None,
-    out: Annotated[Path | None, output_file(help="JSONL of the pairs that share nothing with a benchmark.")] = None,
+    out: Annotated[Path | None, output_file(help="JSONL to write the pairs to that overlap with no benchmark.")] = None,
     problems: Annotated[Path, typer.Option(help="JSONL of problems, for --against heldout.")] = Path(
         "data/problems.jsonl"
     ),
     json_: JsonOption = False,
 ) -> None:
-    """Check pairs: lengths, error regions, repetitions, overlap with benchmarks; exit 1 if something must stop it."""
+    """Check pairs: lengths, error regions, repetitions, overlap with benchmarks; exit with 1 on a STOP."""
     from iterpref_core.screening.benchmark_files import SOURCES
     from iterpref_core.screening.contamination import Decontamination
     from iterpref_core.storage.jsonl import read_pairs, write_jsonl
 
     if (spans is None) != (model is None):
-        raise InputError("--spans and --model belong together: what is trained on, and whose tokenizer counts")
+        raise InputError("--spans and --model belong together: give both, or neither")
     settings = load_params()
     checks = _check_pairs(pairs, spans, model, settings) if spans is not None and model is not None else None
     configured = [name for name, source in SOURCES.items() if source.variable in os.environ]
@@ -105,21 +105,21 @@ def _overlap_findings(overlaps: Mapping[str, Any]) -> Iterator[Any]:
 def train(
     pairs: PairsOption,
     spans: Annotated[Path, input_file(help="JSONL of spans.")],
-    objective: Annotated[Objective, typer.Option(help="What is minimized.")],
+    objective: Annotated[Objective, typer.Option(help="Objective to train with.")],
     model: Annotated[str, typer.Option(help="Folder or hub id of the model to train.")],
-    out: Annotated[Path | None, output_folder(help="Folder for the trained model. Not with --estimate.")] = None,
-    curve: Annotated[Path | None, output_file(help="CSV of the training curve; by default beside --out.")] = None,
+    out: Annotated[Path | None, output_folder(help="Folder for the trained model; not needed with --estimate.")] = None,
+    curve: Annotated[Path | None, output_file(help="CSV of the training curve; default: beside --out.")] = None,
     work: Annotated[
         Path | None,
-        output_folder(help="Checkpoints, tokens and reference, for several trainings; by default beside --out."),
+        output_folder(help="Checkpoints, tokens and reference, which trainings can share; default: beside --out."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the order of the data.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed for the order of the data.")] = None,
     estimate: Annotated[bool, typer.Option("--estimate", help="Print memory and GPU-hours; train nothing.")] = False,
-    gpus: Annotated[int, typer.Option(min=1, help="With --estimate: cards that share model and batch.")] = 1,
+    gpus: Annotated[int, typer.Option(min=1, help="With --estimate: number of GPUs that share model and batch.")] = 1,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Train a model on pairs (focal preference training); a killed run continues from its last checkpoint."""
+    """Train a model on pairs (focal preference training). After a kill, it continues from its last checkpoint."""
     name, params = objective.value, read_params(set_, {"training.seed": seed})
     settings = params.training
     if estimate:
@@ -138,7 +138,7 @@ def train(
         show_result(total | ({"cards": cards} if json_ else cards), json_)
         return
     if out is None:
-        raise InputError("--out is missing; name the folder for the trained model (only --estimate needs none)")
+        raise InputError("--out is missing: name a folder for the trained model")
     from accelerate import PartialState
 
     from iterpref_core.training.training import train_objective

@@ -50,7 +50,7 @@ def test_the_verbs_are_those_of_the_contract_and_have_help(iterpref: Iterpref) -
         (["quality", "--problems", "pairs.jsonl", "--judge"], "--judge needs a model"),
         (["synthesize", "--out", "o", "--count", "1"], "--seed-code"),
         (["export", "--out", "o"], "one of --model, --pairs and --problems"),
-        (["run", "--set", "training.beta"], "is no KEY=VALUE"),
+        (["run", "--set", "training.beta"], "not KEY=VALUE"),
         (["run", "traning"], "no stage 'traning'"),
     ],
 )  # fmt: skip
