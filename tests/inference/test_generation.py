@@ -221,8 +221,9 @@ def test_a_sample_goes_on_with_its_own_random_numbers_when_others_leave(
 @pytest.mark.parametrize(
     ("capabilities", "chosen"),
     [
-        ({"architecture": "x86_64", "avx512_f": True, "avx512_bf16": True, "amx_bf16": False}, torch.bfloat16),
-        ({"architecture": "x86_64", "avx512_f": True, "avx512_bf16": False, "amx_bf16": True}, torch.bfloat16),
+        ({"cpu_name": "AMD EPYC", "avx512_bf16": True, "amx_bf16": False}, torch.bfloat16),
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": True}, torch.bfloat16),
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": False}, torch.float32),
         ({"architecture": "arm64", "neon": True, "bf16": True}, torch.bfloat16),
         ({"architecture": "x86_64", "avx512_f": True, "avx512_bf16": False, "amx_bf16": False}, torch.float32),
         ({"architecture": "arm64", "neon": True, "bf16": False}, torch.float32),

@@ -17,7 +17,7 @@ _SUMMED = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _WORD = "iterpref"
 """What a chat template is tried on: it must stand in what the template makes of it."""
 _BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
-"""That multiply matrices of bfloat16, as PyTorch names them: of x86 processors the first two, of ARM ones the third."""
+"""That multiply matrices of bfloat16, as PyTorch names them: of AMD's, Intel's and ARM's processors."""
 _TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
 
 
@@ -126,14 +126,17 @@ def uses_bf16(choice: Bf16, device: str) -> bool:
     """Whether to compute in bfloat16 on a device (`cpu`, `cuda`, …).
 
     GPUs compute it faster. Of CPUs those do that multiply it in one instruction, by a factor of two; others take twice
-    as long. The processor is asked what it has, not timed: a timing on a busy machine sometimes says the opposite.
+    as long. So do Intel's with AVX512-BF16 and without AMX, which multiply no more of it in a cycle than of float32.
+    The processor is asked what it has, not timed: a timing on a busy machine sometimes says the opposite.
 
     >>> uses_bf16(False, "cuda")
     False
     """
-    if choice == "auto":
-        return device != "cpu" or any(torch.cpu.get_capabilities().get(name, False) for name in _BF16_INSTRUCTIONS)
-    return choice
+    if choice != "auto" or device != "cpu":
+        return choice is not False
+    capabilities = torch.cpu.get_capabilities()
+    intel = str(capabilities.get("cpu_name", "")).startswith("Intel")
+    return any(capabilities.get(name, False) for name in _BF16_INSTRUCTIONS if not (intel and name == "avx512_bf16"))
 
 
 def generation_dtype(choice: Bf16, saved: torch.dtype) -> torch.dtype:
