@@ -117,13 +117,13 @@ def _debugger(params: Params) -> Diagnosis:
             check_model(name, "auto", params.inference)
         where = f"{name}, {describe_endpoint(params.inference)}" if backend != "transformers" else name
     except InputError as error:
-        return _diagnose("model: debugger", "not to be had", "missing", str(error))
+        return _diagnose("model: debugger", "not available", "missing", str(error))
     if backend == "openai" and params.inference.base_url and not answers(f"{params.inference.base_url}/models"):
-        remedy = "start the server or correct inference.base_url, if it is one that needs no key"
+        remedy = "start the server or correct inference.base_url; if the server needs a key, ignore this"
         return _diagnose("model: debugger", f"{where}: no list of models", "absent", remedy)
     if name == params.model.student:
-        remedy = "it repairs programs that it could not write; name a stronger model: iterpref init --debugger"
-        return _diagnose("model: debugger", f"{where}, which is the student too", "absent", remedy)
+        remedy = "it must repair programs that it could not write; name a stronger one: iterpref init --debugger"
+        return _diagnose("model: debugger", f"{where}, the same as the student", "absent", remedy)
     return _diagnose("model: debugger", where)
 
 
@@ -145,11 +145,11 @@ def _student(params: Params) -> Iterator[Diagnosis]:
         source = str(pin_model(name))
         config, tokenizer = read_config(source), load_tokenizer(source, params.model.prompt)
     except InputError as error:
-        yield _diagnose("model: student", "not to be had", "missing", str(error))
+        yield _diagnose("model: student", "not available", "missing", str(error))
         return
     yield _diagnose("model: student", source)
     if params.model.prompt == "auto" and not tokenizer.chat_template:
-        remedy = "right for a base model; of a chat model, bring the folder whose tokenizer has its template"
+        remedy = "fine for a base model; for a chat model, give a folder whose tokenizer has its template"
         yield _diagnose("model: template", "none; prompts are read as plain text", "absent", remedy)
     longest = getattr(config, "max_position_embeddings", None)
     if longest and params.training.max_length > longest:
@@ -198,11 +198,11 @@ def _benchmarks(params: Params) -> Iterator[Diagnosis]:
         value = os.environ.get(variable)
         if any(name.startswith(family) for name in asked):
             if value and not Path(value).exists():
-                yield _diagnose(f"data: {family}", f"{variable}: nothing is there", "missing", f"correct {variable}")
+                yield _diagnose(f"data: {family}", f"{variable}: no such file", "missing", f"correct {variable}")
             elif value:
                 yield _diagnose(f"data: {family}", value)
             else:
-                remedy = f"set {variable} to a copy of its data, or let it be downloaded; else it is not measured"
+                remedy = f"set {variable} to a copy of its data, or allow the download; else it is not measured"
                 yield _diagnose(f"data: {family}", f"{variable} is not set", "absent", remedy)
     if any(name.startswith("bigcodebench") for name in asked):
         try:
@@ -225,7 +225,7 @@ def _services() -> Iterator[Diagnosis]:
         yield _diagnose("Prefect", url or "`iterpref run` starts a server of its own")
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     if problem := check_server():
-        remedy = "runs go on, and record what is missing there once it is back"
+        remedy = "runs continue, and record what is missing once it is back"
         yield _diagnose("MLflow", problem, "absent", remedy)
     else:
         yield _diagnose("MLflow", "answers" if uri else "SQLite, mlflow.db")

@@ -91,7 +91,7 @@ def _bring_up_to_date(origin: Path, folder: Path) -> None:
         head = git("rev-parse", "--verify", "HEAD").strip()
     except (OSError, subprocess.CalledProcessError):
         raise InputError(
-            f"{origin}: no git repository with a commit, beside which experiments are kept; run `git init`, "
+            f"{origin}: no git repository with a commit, which experiments need; run `git init`, "
             "`git add .` and `git commit`"
         ) from None
     if not (folder / ".git").exists():

@@ -37,7 +37,7 @@ class Verb(TyperCommand):
         places = {name: os.path.realpath(value) for name, value in paths.items() if value is not None}
         for written in _WRITTEN & places.keys():
             if same := [name for name in places if name != written and places[name] == places[written]]:
-                raise InputError(f"{paths[written]}: --{written} and --{same[0]} name the same; change one")
+                raise InputError(f"{paths[written]}: --{written} and --{same[0]} are the same path; change one")
         return super().invoke(ctx)
 
 

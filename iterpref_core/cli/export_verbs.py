@@ -28,7 +28,7 @@ def export(
     if sum(source is not None for source in (model, pairs, problems)) != 1:
         raise InputError("give what to export: one of --model, --pairs and --problems")
     if spans is not None and pairs is None:
-        raise InputError("--spans goes with --pairs; leave it out")
+        raise InputError("--spans needs --pairs; leave it out")
     from iterpref_core.report.summary import read_summary
 
     summary = read_summary(SUMMARY) if SUMMARY.is_file() else None

@@ -49,5 +49,5 @@ def contents_of(python: Path) -> str:
         return subprocess.run(command, capture_output=True, text=True, timeout=_ASK_S, check=True, cwd="/").stdout
     except (OSError, subprocess.SubprocessError) as error:
         raise DataUnavailableError(
-            f"{python}: does not work as BigCodeBench's environment ({error}); run `make bigcodebench` anew"
+            f"{python}: does not work as BigCodeBench's environment ({error}); run `make bigcodebench` again"
         ) from None

@@ -123,7 +123,7 @@ def read_tests(task: LiveTask) -> tuple[list[PublishedTest], str | None]:
         function = dict(json.loads(published.metadata)).get("func_name")
         kind = "functional" if function else "stdin"
         if not tests or any(test.testtype != kind for test in tests):
-            raise ValueError(f"not all tests are of kind {kind}, as it says")
+            raise ValueError(f"not all tests are of the stated kind {kind}")
     except (ValueError, TypeError) as error:
         raise RecordError(f"{task.where}: field '{field}': {error}; fetch the file again") from None
     return tests, function

@@ -105,5 +105,5 @@ class Executor(Engine):
                 try:
                     return worker.run(message, program.limits(self.limits), program.test_cpu_s)
                 except WorkerDiedError as error:
-                    logger.warning("worker %d was lost under a program: %s", worker.pid, error)
+                    logger.warning("worker %d was lost while it ran a program: %s", worker.pid, error)
         return None

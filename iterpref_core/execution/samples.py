@@ -52,7 +52,7 @@ def check_tests(problem: Problem, where: object, *, visible: bool = False) -> No
             except ValueError as error:
                 raise RecordError(
                     f"{where}: problem {problem.task_id!r}: field 'expected' of test {test.call!r}: {error}; it is "
-                    f"Python, in which a text has quotes of its own: a test is {TEXT_TEST}"
+                    f"a Python literal, so a text needs quotes: a test is {TEXT_TEST}"
                 ) from None
 
 

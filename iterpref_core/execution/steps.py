@@ -25,7 +25,7 @@ def _steps_of(index: int, test: Test | ValueTest | StdinTest, judge: Judge | Non
         try:
             expected = expect(test.expected, test.atol)
         except ValueError as error:
-            raise RecordError(f"test {test.call!r}: field 'expected': {error}; write it as Python does") from None
+            raise RecordError(f"test {test.call!r}: field 'expected': {error}; write it as a Python literal") from None
         return [Step("call" if expected.text else "lenient", test.call, expected)]
     if isinstance(test, AssertTest):
         return list(rewrite_assert(test.code))

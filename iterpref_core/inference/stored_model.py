@@ -210,7 +210,7 @@ class StoredModel(ServedModel):
         if reason := reason_to_withhold(request.prompt):
             self._faults[f"withheld_{reason}"] += 1
             raise RefusedError(
-                f"a prompt from own code is withheld: it seems to hold personal data or a secret ({reason})"
+                f"a prompt from your own code is withheld: it seems to hold personal data or a secret ({reason})"
             )
 
     def _reserve(self, calls: int = 1) -> None:

@@ -126,7 +126,7 @@ def read_object(path: Path, stage: str) -> Summary:
     """
     parsed = parse_json(read_text(path, f"run `dvc repro {stage}` first"), Place(path, 1))
     if not isinstance(parsed, dict):
-        raise InputError(f"{path}: is no JSON object; run `dvc repro --force --single-item {stage}`")
+        raise InputError(f"{path}: not a JSON object; run `dvc repro --force --single-item {stage}`")
     return parsed
 
 

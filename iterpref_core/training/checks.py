@@ -130,11 +130,11 @@ class PairChecks:
         """What is wrong, each with what to do."""
         pairs, counts = len(self), self.counts()
         if without := counts["without_spans"]:
-            text = f"{without} of {without + pairs} pairs have no spans and take no part"
-            yield Finding(False, f"{text}; localization left them out (localization.empty), or has not seen them")
+            text = f"{without} of {without + pairs} pairs have no spans and are not trained on"
+            yield Finding(False, f"{text}; localization left them out (localization.empty), or did not get them")
         share = self["focal"].sum() / max(int(self["rejected"].sum()) - pairs, 1)  # the end token is never in D-
         if share > WHOLE_SHARE:
-            text = f"D- is {share:.1%} of the rejected programs, so that focal objectives do what plain ones do"
+            text = f"D- is {share:.1%} of the rejected programs, so that focal objectives equal plain ones"
             yield Finding(False, f"{text}; pair each program with a closer fix, or choose another localization.method")
         longest = int(self.lengths()["pair"].max())
         enough = f" (the longest pair has {longest} tokens)" if longest > params.max_length else ""
@@ -153,8 +153,8 @@ class PairChecks:
             ),
             (pairs * (pairs < params.batch_size), 1, f"fewer pairs than one batch ({few})", "lower it, or bring more"),
             (counts["no_difference"], 1, "chosen and rejected are the same tokens", "drop these pairs"),
-            (counts["same_pair"], 1, "prompt, chosen and rejected stand there already", "drop the repetitions"),
-            (counts["same_chosen"], 1, "prompt and chosen stand there with another rejected", "fine where it is meant"),
+            (counts["same_pair"], 1, "a repetition of an earlier pair", "drop them"),
+            (counts["same_chosen"], 1, "an earlier prompt and chosen with another rejected", "fine if intended"),
         ):  # fmt: skip
             if count:
                 stops = count > limit * pairs

@@ -191,8 +191,8 @@ def stream_pairs(
     first = next(rows, None)
     if first is None:
         raise InputError(
-            f"{spans}: no pair to train on: localization kept none, and localization.empty decides about fixes that "
-            "only insert"
+            f"{spans}: no pair to train on: localization kept none; fixes that only insert lines are dropped or kept "
+            "by localization.empty"
         )
     yield first
     yield from rows

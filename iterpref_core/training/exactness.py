@@ -94,20 +94,20 @@ def check_exactness(
         logps = batch_logps(called, batch, labels, config)
     except _FAILURES as error:
         raise ConfigError(
-            f"params.yaml: training.layout: {layout}: {kind} cannot be run so ({first_line(error)}); "
+            f"params.yaml: training.layout: {layout}: {kind} cannot be run with it ({first_line(error)}); "
             + ("set training.layout: padded" if layout == "fork" else "train another model")
         ) from None
     chosen, rejected = logps[labels["w_chosen"] > 0], logps[labels["w_rejected"] > 0]
     trunk, branch = _difference(chosen, expected[0]), _difference(rejected, expected[1][_SHARED:])
     if trunk > _scale(expected[0], precision):
         raise ModelError(
-            f"{kind}: training's log-probabilities are not those of its logits, to which it does something that "
-            "training does not know; train another model"
+            f"{kind}: it changes its logits in a way that training does not support, which makes log-probabilities "
+            "wrong; train another model"
         )
     if branch > max(_TOLERANCE.get(precision, _ROUNDING), _AS_THE_CONTROL * trunk):
         raise ConfigError(
-            f"params.yaml: training.layout: {layout}: {kind} computes a branch otherwise than a row of its own, since "
-            "it takes its mask or its positions from elsewhere; set training.layout: padded"
+            f"params.yaml: training.layout: {layout}: {kind} computes a branch differently from a separate row, "
+            "because it does not use the given mask or positions; set training.layout: padded"
         )
 
 
@@ -144,13 +144,13 @@ def _from_logits(
     chosen, rejected, again = logits
     if not torch.equal(chosen.nan_to_num(), again.nan_to_num()):  # what is no number, training itself will tell
         raise ModelError(
-            f"{kind}: two forward passes in training mode differ, so its code draws random numbers that no setting "
-            "switches off; the policy would differ from its reference by noise: train another model"
+            f"{kind}: two forward passes in training mode differ, because it draws random numbers that no setting "
+            "switches off, so that noise would separate policy and reference; train another model"
         )
     before = len(prompt) + _SHARED - 1
     if _difference(chosen[:before], rejected[:before]) > _scale(chosen, dtype):
         raise ModelError(
-            f"{kind}: what it predicts depends on tokens that come later, as in an encoder (BERT); train a causal "
+            f"{kind}: its predictions depend on later tokens, as in an encoder (BERT); train a causal "
             "language model, or set is_decoder in its config.json"
         )
     scores = [out.log_softmax(dim=-1)[len(prompt) - 1 : -1] for out in (chosen, rejected)]

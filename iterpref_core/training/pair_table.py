@@ -148,7 +148,7 @@ def held_out(task_ids: Sequence[str], params: TrainingParams, processes: int) ->
     held = [Random(f"{params.seed}/{problem}").random() < share for problem in problems]
     if not processes <= sum(held) < len(held):
         raise ConfigError(
-            f"params.yaml: training.validation_share: {share:g} of {len(held)} pairs keeps {sum(held)} from training; "
-            f"it must keep at least {processes} and leave one; change it"
+            f"params.yaml: training.validation_share: {share:g} of {len(held)} pairs holds {sum(held)} out; "
+            f"it must hold out at least {processes} and leave at least one to train on; change it"
         )
     return held

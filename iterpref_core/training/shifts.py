@@ -51,7 +51,7 @@ def score_shifts(
     rows = [tokenize_pair(pair, NOTHING_MARKED, tokenizer, params) for pair in pairs]
     if rows != [tokenize_pair(pair, NOTHING_MARKED, trained_tokenizer, params) for pair in pairs]:
         raise ModelError(
-            f"{after}: its tokens of these pairs are not those of {before}; give the model that was trained from it"
+            f"{after}: it tokenizes these pairs differently from {before}; give the model that was trained from it"
         )
     before_rows, after_rows = (_score(model, rows, batch_size) for model in (before, after))
     return [

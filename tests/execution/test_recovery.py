@@ -56,7 +56,7 @@ def test_a_killed_zygote_is_replaced_and_its_program_run_again(namespaces, caplo
         kill_after_start(monkeypatch, 1)
         verdicts = [outcome.verdict for outcome in outcomes_of(executor, [SLOW, SLOW, GOOD, GOOD])]
     assert verdicts == ["passed"] * 4
-    assert caplog.text.count("was lost under a program") == 1
+    assert caplog.text.count("was lost while it ran a program") == 1
 
 
 @pytest.mark.faults

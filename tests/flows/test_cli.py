@@ -41,7 +41,7 @@ def test_the_verbs_are_those_of_the_contract_and_have_help(iterpref: Iterpref) -
         (["train", "--objectiv", "dpo"], "--objective"),
         (["localize", "--pairs", "absent.jsonl", "--out", "o"], "'absent.jsonl' does not exist"),
         (["localize", "--pairs", ".", "--out", "o"], "'--pairs': file '.' is a directory"),
-        (["localize", "--pairs", "pairs.jsonl", "--out", "pairs.jsonl"], "--out and --pairs name the same"),
+        (["localize", "--pairs", "pairs.jsonl", "--out", "pairs.jsonl"], "--out and --pairs are the same"),
         (["localize", "--pairs", "pairs.jsonl", "--out", "pairs.jsonl/o"], "check the path"),
         ([*LOCALIZE, "--method", "tokn"], "'tokn' is not one of"),
         (["localize", "--pairs", "broken.jsonl", "--out", "o"], "broken.jsonl:1"),

@@ -137,7 +137,7 @@ KINDS: dict[str, tuple[Damage, str]] = {
         writes("chat_template.jinja", "{{ raise_exception('a system turn first') }}"),
         r"no usable chat template \(a system turn first\); correct it",
     ),
-    "template is deaf": (writes("chat_template.jinja", "<user>"), r"does not show the message; .*model\.prompt: plain"),
+    "template is deaf": (writes("chat_template.jinja", "<user>"), r"leaves the message out; .*model\.prompt: plain"),
     "no config": (removes("config.json"), r"holds no model \(no config\.json\); give a"),
     "broken config": (writes("config.json", "{"), r"no usable config\.json \(.*not a valid JSON file"),
     "unknown type": (

@@ -99,13 +99,13 @@ def test_every_finding_says_what_to_do_and_good_data_has_none(params: TrainingPa
     texts = [finding.text.split("; ") for finding in checks.findings(params)]
     assert all(len(text) == 2 for text in texts), "what is wrong; what to do"
     assert [text for text, _ in texts] == [
-        "2 of 5 pairs have no spans and take no part",
-        "D- is 100.0% of the rejected programs, so that focal objectives do what plain ones do",
+        "2 of 5 pairs have no spans and are not trained on",
+        "D- is 100.0% of the rejected programs, so that focal objectives equal plain ones",
         "the chosen program loses its end, and never learns to stop: 2 of 3 pairs (66.7%)",
         "the prompt loses its start: 2 of 3 pairs (66.7%)",
         "fewer pairs than one batch (training.batch_size = 4, so each of 2 epochs is one step): 3 of 3 pairs (100.0%)",
-        "prompt, chosen and rejected stand there already: 1 of 3 pairs (33.3%)",
-        "prompt and chosen stand there with another rejected: 1 of 3 pairs (33.3%)",
+        "a repetition of an earlier pair: 1 of 3 pairs (33.3%)",
+        "an earlier prompt and chosen with another rejected: 1 of 3 pairs (33.3%)",
     ]
 
 

@@ -93,7 +93,7 @@ def test_what_training_cuts_off_has_no_score(
 def test_a_model_with_other_tokens_is_refused(
     pair_records: list[PreferencePair], model_folder: Path, word_model: Path, params: TrainingParams
 ) -> None:
-    with pytest.raises(ModelError, match=r"its tokens of these pairs are not those of .*give the model"):
+    with pytest.raises(ModelError, match=r"it tokenizes these pairs differently from .*give the model"):
         score_shifts(pair_records[:1], model_folder, word_model, params)
 
 

@@ -86,7 +86,7 @@ def locate_model(path: Path | str) -> ModelSource:
     if source is not None and source.served:
         raise ModelError(
             f"{folder}: {source.name_or_path!r} is a model behind an endpoint (inference.backend); its weights are not "
-            "here, so it can be asked and nothing else"
+            "here, so it can only answer prompts"
         )
     if source is not None:
         return source

@@ -49,7 +49,7 @@ def check_checkpoint(model: Path | str, prompt: PromptStyle = "auto", *, loaded:
         chat = [asked, {"role": "assistant", "content": _WORD}]
         if not all(_WORD in text for text in (render_prompt(tokenizer, _WORD), render_messages(tokenizer, chat))):
             raise ModelError(
-                f"{source}: its chat template does not show the message; correct it, or set model.prompt: plain"
+                f"{source}: its chat template leaves the message out; correct it, or set model.prompt: plain"
             )
     if loaded and getattr(config, "quantization_config", None) is None:  # such modules are not made without weights
         _load(source, device_map="meta")

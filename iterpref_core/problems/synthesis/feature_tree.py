@@ -132,7 +132,7 @@ def load_tree(path: Path) -> FeatureTree:
     try:
         return _TREE.validate_json(read_text(path, "--seed-code makes a tree"))
     except ValidationError as error:
-        raise InputError(f"{path}: {describe_validation_error(error)}; make the tree anew (--seed-code)") from None
+        raise InputError(f"{path}: {describe_validation_error(error)}; make the tree again (--seed-code)") from None
 
 
 def probabilities(frequencies: Sequence[float], temperature: float) -> list[float]:

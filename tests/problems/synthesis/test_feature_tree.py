@@ -78,7 +78,7 @@ def test_a_saved_tree_draws_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[]", "make the tree anew"),
+        ("[]", "make the tree again"),
         ('{"categories": {"logging": {"frequency": 0}}}', "field 'categories.logging.frequency'.*greater than 0"),
         (None, "no such file"),
     ],
