@@ -125,9 +125,8 @@ def plain_generation(suggested: GenerationConfig) -> GenerationConfig:
 def uses_bf16(choice: Bf16, device: str) -> bool:
     """Whether to compute in bfloat16 on a device (`cpu`, `cuda`, …).
 
-    GPUs compute it faster. Of CPUs those do that multiply it in one instruction, by a factor of two; others take twice
-    as long. So do Intel's with AVX512-BF16 and without AMX, which multiply no more of it in a cycle than of float32.
-    The processor is asked what it has, not timed: a timing on a busy machine sometimes says the opposite.
+    GPUs compute it faster, and so do CPUs that multiply it in one instruction. Other CPUs take twice as long, and so do
+    Intel's with AVX512-BF16 and without AMX. Nothing is timed: on a busy machine a timing sometimes says the opposite.
 
     >>> uses_bf16(False, "cuda")
     False
