@@ -9,7 +9,7 @@ import typer
 
 from iterpref_core.report.number_formats import readable
 
-_SCORE = re.compile(r"/(pass_at_|ci95_)")
+_SCORE = re.compile(r"/(pass_at_|ci95_)|^pass_rate/")
 
 
 def show_result(result: Mapping[str, Any], as_json: bool) -> None:

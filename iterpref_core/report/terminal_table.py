@@ -69,7 +69,7 @@ def results_notes(summary: Summary) -> Text:
     """What stands below the table: benchmarks that could not be measured and why, and models without results."""
     lines = []
     if "debugger" in summary["models"]:
-        lines.append("* wrote the fixes that the pairs are made of: a ceiling, not a competitor")
+        lines.append("* wrote the repairs in the pairs: an upper bound, not a competitor")
     reasons = unavailable_by_reason(summary).items()
     lines += [f"{', '.join(map(benchmark_name, names))} not measured: {reason}" for reason, names in reasons]
     if summary["missing"]:

@@ -10,6 +10,7 @@ import pytest
 
 from iterpref_core.cli.app import app
 from iterpref_core.cli.options import parse_assignments, read_params
+from iterpref_core.cli.printing import show_result
 from iterpref_core.errors import ConfigError
 from tests.flows.conftest import Iterpref
 from tests.settings import ROOT
@@ -73,6 +74,11 @@ def test_values_on_the_command_line_are_yaml_and_checked() -> None:
         with pytest.raises(ConfigError, match=message):
             read_params([wrong])
     assert parse_assignments(["training.start=null"]) == {"training.start": None}
+
+
+def test_a_score_of_zero_is_printed_and_a_count_of_nothing_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    show_result({"pass_rate/0": 0.0, "mbpp/pass_at_1": 0.0, "dropped/truncated": 0.0}, as_json=False)
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["pass_rate/0", "mbpp/pass_at_1"]
 
 
 @pytest.mark.parametrize(
