@@ -113,15 +113,15 @@ def experiment(
     values: dict[str, Any] | None = None,
     jobs: Jobs = 2,
 ) -> str:
-    """Bring the named stages, and all they need, up to date.
+    """Bring stages, and all that they need, up to date.
 
-    With other values it happens in a git worktree, and the checkout's own params.yaml and results stay as they are.
+    With `values` this happens in a git worktree; params.yaml and results of the checkout do not change.
 
     Args:
-        stages: names from dvc.yaml; `training` stands for all of `training@…`. None for the whole experiment.
-        benchmarks: to evaluate on; none for those of params.yaml.
-        values: other parameters by dotted key, such as {"training.beta": 0.3}.
-        jobs: how many stages may run at once.
+        stages: names from dvc.yaml; `training` means all of `training@…`. Without names the whole experiment runs.
+        benchmarks: benchmarks to evaluate on; by default those of params.yaml.
+        values: parameters to change, by dotted key, such as {"training.beta": 0.3}.
+        jobs: number of stages that run at the same time.
 
     Returns:
         The folder that holds the results.

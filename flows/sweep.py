@@ -75,16 +75,16 @@ def sweep(
     benchmark: Benchmark = "validation",
     seeds: int = 1,
 ) -> SweepResult:
-    """Train and score every point of a grid, and compare them to the first one.
+    """Train and score every point of a grid, and compare each to the first.
 
-    Points that are there already come from DVC's cache, and where one fails the others still run.
+    Finished points come from DVC's cache. If a point fails, the others still run.
 
     Args:
-        preset: of ablations.yaml: `tune`, or one of the paper's ablations; its rows say what is trained.
-        objectives: to train, where no preset says so.
-        values: parameters by dotted key, each with all the values that it takes.
-        benchmark: to score on. To choose anything: `validation`, and never `heldout`.
-        seeds: trainings of each point, from `training.seed` on.
+        preset: a grid of ablations.yaml: `tune`, or one of the paper's ablations.
+        objectives: objectives to train, unless the preset names them.
+        values: parameters by dotted key, each with the list of its values.
+        benchmark: benchmark to score on. Choose settings on `validation`, never on `heldout`.
+        seeds: number of trainings for each point; seeds count up from `training.seed`.
 
     Raises:
         StageError: a point failed.
