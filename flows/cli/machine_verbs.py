@@ -12,7 +12,7 @@ from iterpref_core.config import load_params
 
 def init(
     profile: Annotated[
-        str | None, typer.Option(help="Name of a file in profiles/; default: `own` with --model, else the present one.")
+        str | None, typer.Option(help="A file of profiles/; default: `own` with --model, else that of params.yaml.")
     ] = None,
     model: Annotated[str | None, typer.Option(help="Model to train: a folder or hub id.")] = None,
     debugger: Annotated[

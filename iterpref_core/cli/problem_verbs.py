@@ -30,7 +30,7 @@ def ingest(
         Path | None, output_file(help="Format trl: JSONL to write error regions to, if the source has them.")
     ] = None,
     python: Annotated[str | None, typer.Option(help="Format folder: the Python interpreter of the project.")] = None,
-    license: Annotated[str | None, typer.Option(help="Format folder: SPDX, if a file has none.")] = None,
+    license: Annotated[str | None, typer.Option(help="Format folder: SPDX license of files without one.")] = None,
     heldout: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the problems to hold out for evaluation.")
     ] = 0.0,

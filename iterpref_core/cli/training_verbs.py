@@ -39,7 +39,7 @@ def check(
             help="Name or JSONL file of a benchmark; repeatable. Files that environment variables name are always read."
         ),
     ] = None,
-    out: Annotated[Path | None, output_file(help="JSONL to write the pairs to that overlap with no benchmark.")] = None,
+    out: Annotated[Path | None, output_file(help="JSONL for the pairs that overlap with no benchmark.")] = None,
     problems: Annotated[Path, typer.Option(help="JSONL of problems, for --against heldout.")] = Path(
         "data/problems.jsonl"
     ),
