@@ -59,7 +59,7 @@ class Conversation:
         program passes all the same.
         """
         assert not self.finished
-        problem, code, hidden = self.problem, extract_code(answer.text), None
+        problem, code, hidden = self.problem, extract_code(answer.text, self.problem.entry_point), None
         outcome = executor.run_one(Program(code, problem.tests, problem.setup or ""))
         if outcome.verdict == "passed" and problem.hidden_tests:
             hidden = executor.run_one(Program(code, problem.hidden_tests, problem.setup or "")).verdict

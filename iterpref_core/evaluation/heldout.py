@@ -47,8 +47,8 @@ class Heldout(Benchmark[Problem]):
 
     def program(self, task: Problem, answer: str, form: PromptForm) -> str:
         """What the answer shows as its program."""
-        del task, form
-        return extract_code(answer)
+        del form
+        return extract_code(answer, task.entry_point)
 
     def candidate(self, task: Problem, code: str, reference_s: float | None) -> Iterator[Program]:
         """One program with visible and hidden tests."""

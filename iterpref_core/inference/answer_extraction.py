@@ -1,9 +1,9 @@
 r"""Program extraction: the program in a model's answer, which may reason, explain, and show several blocks.
 
 What is taken for the program, in this order: reasoning (`<think>…</think>`) goes; of fenced blocks those tagged as
-Python, else those without a tag, else any; of these those that Python can parse, where some can; of these the longest.
-A program that begins the answer may end with a fence that nothing opened. An answer without a fence is a program as it
-stands, unless it is prose, which holds none. A block that the length limit cut off ends where the answer does.
+Python, else those without a tag, else any; of these those that Python can parse, where some can; of these one that
+defines the entry point; of these the longest. A program that begins the answer may end with a fence that nothing
+opened. An answer without a fence is a program as it stands, unless it is prose.
 """
 
 import ast
@@ -26,13 +26,11 @@ _MAX_ANSWER, _MAX_PARSED, _MAX_TRIES = 1 << 17, 50_000, 16
 beyond which Python is not asked whether it parses, and how many blocks it is asked about."""
 
 
-def extract_code(answer: str) -> str:
+def extract_code(answer: str, entry_point: str = "") -> str:
     r"""The program in an answer; empty where it holds none.
 
     >>> extract_code("Sure:\n```python\nx = 1\n```\nDone."), extract_code("I cannot do that.")
     ('x = 1\n', '')
-    >>> extract_code("def f():\n    return 1\n```\nThis returns 1.")
-    'def f():\n    return 1\n'
     """
     text = _without_reasoning(answer)
     if (unopened := _UNOPENED.match(text)) and _STATEMENT.search(unopened[1]) and _parses(unopened[1]):
@@ -42,7 +40,9 @@ def extract_code(answer: str) -> str:
         return "" if lacks_program(text) else text
     tagged = [block for tag, block in blocks if tag in _PYTHON]
     chosen = tagged or [block for tag, block in blocks if not tag] or [block for _, block in blocks]
-    chosen.sort(key=len, reverse=True)
+    name = re.escape(entry_point.rpartition(".")[2])
+    definition = re.compile(rf"^[ \t]*(?:async )?(?:def|class) +{name}\b", re.MULTILINE)
+    chosen.sort(key=lambda block: (bool(name and definition.search(block)), len(block)), reverse=True)
     return next((block for block in chosen[:_MAX_TRIES] if len(chosen) > 1 and _parses(block)), chosen[0])
 
 

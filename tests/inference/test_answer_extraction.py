@@ -46,6 +46,12 @@ def test_tests_in_a_block_of_their_own_are_no_program_if_it_is_shorter() -> None
     assert extract_code(f"```python\n{longer}```\nTests:\n```python\n{TESTS}```") == longer
 
 
+def test_a_block_that_defines_the_entry_point_is_taken_before_a_longer_one() -> None:
+    answer = f"{FENCED}\nTests:\n```python\n{TESTS}```"
+    assert extract_code(answer, "add") == extract_code(answer, "Calculator.add") == PROGRAM
+    assert extract_code(answer) == extract_code(answer, "sub") == TESTS
+
+
 def test_tests_and_a_main_that_reads_stay_in_the_program_s_block() -> None:
     whole = f"{PROGRAM}\nif __name__ == '__main__':\n    print(add(*map(int, input().split())))\n{TESTS}"
     assert extract_code(f"```python\n{whole}```") == whole
