@@ -54,9 +54,18 @@ def program(body: str, expected: object = 4, *, environment: str = "processes", 
     return Program(f"{HELPERS}{setup}\ndef f():\n{lines}", (test,), environment=environment)
 
 
+@pytest.fixture(scope="module")
+def executor() -> Iterator[Executor]:
+    """Tier A as it is here."""
+    if not BWRAP.available:
+        pytest.skip(f"tier A cannot be had here: {BWRAP.problem}; {BWRAP.how}")
+    with Executor(LIMITS, workers=1, environments=ENVIRONMENTS) as executor:
+        yield executor
+
+
 @pytest.fixture(scope="module", params=["all layers", "without Landlock"])
-def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
-    """Tier A, as it is here, and as it is on a kernel that lacks Landlock."""
+def either(request: pytest.FixtureRequest) -> Iterator[Executor]:
+    """Tier A as it is here, and as it is on a kernel that lacks Landlock."""
     if not BWRAP.available:
         pytest.skip(f"tier A cannot be had here: {BWRAP.problem}; {BWRAP.how}")
     plan = isolation.choose(allow_unsafe=False)
@@ -295,9 +304,9 @@ with Executor(Limits(wall_s=99), workers=1, environments=environments) as execut
 # What is out of reach
 
 
-def test_the_zygote_cannot_be_signalled(executor: Executor) -> None:
-    run(executor, program("return 4"))
-    pids = worker_pids(executor)
+def test_the_zygote_cannot_be_signalled(either: Executor) -> None:
+    run(either, program("return 4"))
+    pids = worker_pids(either)
     attacks = """
 folder = os.open("/proc/1", os.O_RDONLY)
 found = [error(lambda: os.kill(pid, number)) for pid in (1, -1) for number in (9, 19, 2, 15)]
@@ -306,14 +315,14 @@ found += [call(424, folder, 9, 0, 0) > 0, call(302, 1, 0, 0, 0), call(109, 0, 1)
 found += [error(lambda: os.setpriority(os.PRIO_PROCESS, 1, 19)), error(lambda: os.sched_setaffinity(1, {0}))]
 return found + [shell("kill -9 1; kill -9 -1; kill -STOP 1; kill -INT 1; echo alive")[-5:]]
 """
-    passes(executor, attacks, [EPERM] * 9 + [True] * 4 + [EPERM, True, EPERM, EPERM, "alive"])
+    passes(either, attacks, [EPERM] * 9 + [True] * 4 + [EPERM, True, EPERM, EPERM, "alive"])
     everybody = "for name in os.listdir('/proc'):\n    if name.isdigit(): shell(f'kill -9 {name}')\nreturn 4"
-    (outcome,) = run(executor, program(everybody))
+    (outcome,) = run(either, program(everybody))
     assert outcome.verdict == "crash"  # it has killed itself
-    assert worker_pids(executor) == pids
+    assert worker_pids(either) == pids
 
 
-def test_the_zygote_and_the_harness_cannot_be_read_traced_or_changed(executor: Executor) -> None:
+def test_the_zygote_and_the_harness_cannot_be_read_traced_or_changed(either: Executor) -> None:
     body = """
 def refused(action):
     try:
@@ -339,18 +348,18 @@ for pid in (1, os.getpid()):
         found[pid == 1, name] = os.waitpid(made, 0)[1] == 0
 return [key for key, refused in found.items() if not refused]
 """
-    passes(executor, body, [])
+    passes(either, body, [])
 
 
-def test_a_command_cannot_read_the_harness(executor: Executor) -> None:
+def test_a_command_cannot_read_the_harness(either: Executor) -> None:
     body = """
 script = "for name in mem environ maps; do cat /proc/$PPID/$name | wc -c; done; ls /proc/$PPID/fd | wc -l"
 return subprocess.run(["bash", "-c", script], capture_output=True, text=True).stdout.split()[:3]
 """
-    passes(executor, body, ["0", "0", "0"])
+    passes(either, body, ["0", "0", "0"])
 
 
-def test_no_namespaces_mounts_or_other_sockets(executor: Executor) -> None:
+def test_no_namespaces_mounts_or_other_sockets(either: Executor) -> None:
     body = """
 found = [call(272, 0x10000000), call(272, 0x20000), call(165, 0, 0, 0, 0, 0), call(56, 0x10000011, 0, 0, 0, 0)]
 found += [call(56, 0x40000011, 0, 0, 0, 0), call(56, 0x8011, 0, 0, 0, 0), call(308, 0, 0), call(321, 0, 0, 0)]
@@ -359,10 +368,10 @@ for arguments in ((16, 3, 0), (17, 3, 0), (2, 3, 1), (40, 1, 0), (2, 1, 262), (2
 found.append(error(lambda: socket.socket().setsockopt(132, 1, b"x")))
 return found + [call(435, 0, 0), call(425, 1, 0), shell("unshare -r true 2>&1 | grep -c 'not permitted'")]
 """
-    passes(executor, body, [EPERM] * 16 + [38, 38, "1"])
+    passes(either, body, [EPERM] * 16 + [38, 38, "1"])
 
 
-def test_nothing_answers_from_outside(executor: Executor) -> None:
+def test_nothing_answers_from_outside(either: Executor) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as tcp,
         socket.socket(socket.AF_UNIX) as abstract,
@@ -379,14 +388,14 @@ abstract = error(lambda: socket.socket(socket.AF_UNIX).connect("\\0{name}")) > 0
 socket.socket(2, 2).sendto(b"x", ("127.0.0.1", {udp.getsockname()[1]}))
 return [connect("127.0.0.1"), connect({address!r}), connect("10.0.0.1"), abstract]
 """
-        passes(executor, body, [True] * 4)
+        passes(either, body, [True] * 4)
         for listener in (tcp, abstract, udp):
             listener.setblocking(False)
             with pytest.raises(BlockingIOError):
                 listener.recv(1) if listener is udp else listener.accept()
 
 
-def test_no_file_of_the_users_and_none_outside_can_be_written(executor: Executor, tmp_path: Path) -> None:
+def test_no_file_of_the_users_and_none_outside_can_be_written(either: Executor, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("canary")
     hidden = ["/etc/shadow", "/etc/passwd", str(ROOT / "pyproject.toml"), str(ROOT / "iterpref_core/errors.py")]
     hidden += [str(Path.home() / name) for name in (".bashrc", ".profile", ".ssh", ".gitconfig")]
@@ -406,10 +415,10 @@ changed = [path for path in ({inside!r}, "/bin/sh", sys.executable, "/etc/hosts"
            if not error(action)]
 return shown + made + changed
 """
-    passes(executor, body, [])
+    passes(either, body, [])
 
 
-def test_no_program_has_more_privileges(executor: Executor) -> None:
+def test_no_program_has_more_privileges(either: Executor) -> None:
     body = """
 import shutil
 shutil.copy("/usr/bin/id", "mine")
@@ -418,7 +427,7 @@ status = shell("grep -E '^(CapPrm|CapEff|CapBnd|CapAmb|NoNewPrivs|Seccomp):' /pr
 same = shell("./mine -u") == str(os.getuid()) == shell("id -u") and shell("./mine -g") == str(os.getgid())
 return [set(status[:4]), status[4:], same, shell("su -c true root; mount -t tmpfs x /tmp; echo $?")[-2:].strip() != "0"]
 """
-    passes(executor, body, [{"0" * 16}, ["1", "2"], True, True])
+    passes(either, body, [{"0" * 16}, ["1", "2"], True, True])
 
 
 # Verdicts cannot be forged by copies of the program
