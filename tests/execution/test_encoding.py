@@ -124,7 +124,7 @@ def test_other_types_are_refused_by_name(value, name):
 
 def test_large_values_become_digests():
     numbers = list(range(700_000))
-    alike = [numbers, tuple(numbers), [*numbers[:-1], 0], [[n] for n in numbers], "x" * (5 << 20)]
+    alike = [numbers, [*numbers[:-1], 0], "x" * (5 << 20)]
     digests = [summarize(value) for value in alike]
     assert {type(decode(digest)) for digest in digests} == {Digest}
     assert len(set(digests)) == len(alike)

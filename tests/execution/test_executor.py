@@ -8,7 +8,7 @@ from iterpref_core.execution import Executor, Limits, Program, ValueTest
 from iterpref_core.records import AssertTest, IoTest, ScriptTest, Test, UnittestTest
 from tests.engines import outcomes_of
 
-LIMITS = Limits(cpu_s=0.5, wall_s=5, memory_mb=256, output_kb=64, file_mb=4)
+LIMITS = Limits(cpu_s=0.5, wall_s=3, memory_mb=256, output_kb=64, file_mb=4)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,6 @@ def run_one(executor: Executor, code: str, *tests: Test, setup: str = ""):
 VERDICTS = [
     ("def f(x): return x + 1", "passed", ""),
     ("def f(x): return x + 2", "wrong_answer", "f(1) returned 3, expected 2"),
-    ("def f(x): return 2.0", "wrong_answer", "f(1) returned 2.0, expected 2"),
     ("def f(x): pass", "wrong_answer", "f(1) returned None, expected 2"),
     (
         "def f(x):\n    return x + 'a'",
@@ -42,13 +41,12 @@ VERDICTS = [
     ("g = 1", "exception", "f(1) raised NameError: name 'f' is not defined"),
     ("import nowhere", "exception", "ModuleNotFoundError: No module named 'nowhere', line 1: import nowhere"),
     ("def f(x:", "syntax_error", "SyntaxError: '(' was never closed, line 1: def f(x:"),
-    ("def f(x):\nreturn 1", "syntax_error", None),
     ("x = '\0'", "syntax_error", None),
     ("x = '\ud800'", "syntax_error", None),
     ("(" * 5000, "syntax_error", None),
     ("def f(x):\n    while True: pass", "timeout", "time limit of 0.5 s exceeded in f(1)"),
     ("while True: pass", "timeout", "time limit of 0.5 s exceeded while the program was loaded"),
-    ("import time\ndef f(x): time.sleep(60)", "timeout", "no end within 5 s of real time in f(1)"),
+    ("import time\ndef f(x): time.sleep(60)", "timeout", "no end within 3 s of real time in f(1)"),
     ("def f(x): return [0] * 10**10", "memory", "memory limit of 256 MB exceeded in f(1)"),
     ("import ctypes\ndef f(x): ctypes.string_at(0)", "crash", "crashed with SIGSEGV in f(1)"),
     ("import sys\ndef f(x): sys.exit(0)", "exited_early", "the program called sys.exit in f(1)"),
@@ -115,7 +113,7 @@ def test_each_test_may_have_a_time_limit_besides_that_of_all(executor):
 
 
 def test_loading_a_program_is_no_test(executor):
-    code = "from time import process_time\nwhile process_time() < 0.7: pass\ndef f(): return 1"
+    code = "from time import process_time\nwhile process_time() < 0.3: pass\ndef f(): return 1"
     outcome = executor.run_one(Program(code, (io("f()", "1"),), cpu_s=5, test_cpu_s=0.1))
     assert outcome.verdict == "passed"
 

@@ -44,8 +44,6 @@ def main() -> None:
         raise ValueError("model type `nosuch` is not known")
     if MODE == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
-    if MODE == "no vLLM":
-        raise SystemExit(f"{sys.executable}: Error while finding module specification: No module named vllm")
     HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])), Handler).serve_forever()
 
 

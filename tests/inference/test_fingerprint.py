@@ -38,7 +38,7 @@ def test_a_single_bit_of_the_weights_counts(model: Path) -> None:
     assert model_fingerprint(model) != before
 
 
-@pytest.mark.parametrize("place", [0, 1 << 27, 17 << 20])
+@pytest.mark.parametrize("place", [1 << 27, 17 << 20])
 def test_large_files_count_whole(model: Path, place: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     weights = model / "model.safetensors"

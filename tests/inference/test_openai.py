@@ -15,7 +15,7 @@ from iterpref_core.config import InferenceParams
 from iterpref_core.errors import ConfigError, EndpointError, InputError, IterPrefError, RefusedError
 from iterpref_core.inference.backend import Completion, Model, Request, Sampling
 from iterpref_core.inference.openai_model import OpenAIModel
-from tests.mock_endpoint import FAULTS, Behavior, MockEndpoint, serve
+from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import section
 
 SAMPLING = Sampling(temperature=0.5, max_new_tokens=20)
@@ -134,16 +134,6 @@ def test_calls_share_connections_and_never_exceed_the_concurrency(ask: Callable[
     assert mock.most_in_flight == 5
 
 
-def test_every_fault_is_counted_and_survived(ask: Callable[..., OpenAIModel]) -> None:
-    mock = MockEndpoint(echo, Behavior(sigma=0, faults=dict.fromkeys(FAULTS, 0.05), seed=5))
-    backend = ask(mock, timeout_s=5.0, attempts=12, concurrency=16)
-    answers = backend.generate(many(120), SAMPLING)
-    assert [answer.text for answer in answers] == [f"prompt {n} with {n}" for n in range(120)]
-    assert backend.faults == mock.faults
-    assert set(mock.faults) == set(FAULTS)
-    assert mock.repeated == 0, "what was received is not asked for again"
-
-
 @pytest.mark.parametrize("kind", ["rate_limited", "server_error", "connection", "malformed"])
 def test_attempts_that_all_fail_end_the_run_with_the_way_to_continue(
     ask: Callable[..., OpenAIModel], kind: str
@@ -175,7 +165,7 @@ def test_credit_that_is_used_up_ends_the_run_at_once(ask: Callable[..., OpenAIMo
     assert len(mock.bodies) == 1
 
 
-@pytest.mark.parametrize("code", [401, 403, 404, 301])
+@pytest.mark.parametrize("code", [401, 301])
 def test_what_no_other_attempt_can_help_is_told_at_once(ask: Callable[..., OpenAIModel], code: int) -> None:
     mock = Scripted(status(code, "because"))
     with pytest.raises(InputError, match=rf"{code} .*because.*OPENAI_API_KEY.*inference\.base_url"):
@@ -183,7 +173,7 @@ def test_what_no_other_attempt_can_help_is_told_at_once(ask: Callable[..., OpenA
     assert len(mock.bodies) == 1
 
 
-@pytest.mark.parametrize("code", [400, 413, 422])
+@pytest.mark.parametrize("code", [400, 422])
 def test_a_prompt_that_is_refused_says_nothing_about_the_others(ask: Callable[..., OpenAIModel], code: int) -> None:
     mock = Scripted(status(code, "maximum context length is 4096 tokens", code="context_length_exceeded"))
     backend = ask(mock, concurrency=1)
