@@ -33,8 +33,8 @@ Verdicts = tuple[bool, bool]
 """Whether a program passes the base tests, and the plus tests too."""
 
 
-TASKS = int(os.environ.get("EVALPLUS_TASKS", "24"))
-MUTANTS = int(os.environ.get("EVALPLUS_MUTANTS", "30"))
+TASKS = int(os.environ.get("EVALPLUS_TASKS", "16"))
+MUTANTS = int(os.environ.get("EVALPLUS_MUTANTS", "20"))
 SLOW = {"Mbpp/255", "Mbpp/765", "Mbpp/599", "Mbpp/63"}
 """Not in the slice: seconds of CPU, or gigabytes, of expected results."""
 SWAPS = {
