@@ -220,10 +220,8 @@ def _first_bytes(entries: Iterable[Json], budget: int) -> list[Json]:
 def _shown(count: int, total: int) -> str:
     """Which trajectories the page shows, in words."""
     if not total:
-        return "There are no trajectories here."
-    sampled = (
-        "sampled so that every outcome and every kind of failure is here: shares are not those of all trajectories."
-    )
+        return "There are no trajectories."
+    sampled = "sampled so that every outcome and kind of failure appears. So shares are not those of all trajectories."
     return f"All {total:,} trajectories." if count == total else f"{count:,} of {total:,} trajectories, {sampled}"
 
 

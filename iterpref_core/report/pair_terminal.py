@@ -71,7 +71,7 @@ def _key(scale: float) -> Text:
     for step, label in legend(scale):
         text.append(f" {label} ", style=_ground(step))
     text.append(
-        "\norange: less likely after training, blue: more likely; D− is underlined; a line begins with the sum of its "
-        "tokens, a marked line of y− with the sum of those in D−; the marked lines add up to K−"
+        "\norange: less likely after training, blue: more likely; D− is underlined; each line begins with its sum\n"
+        "(marked lines of y−: the sum over tokens in D−; these add up to K−)"
     )
     return text

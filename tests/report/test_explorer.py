@@ -126,4 +126,4 @@ def test_report_and_explorer_lead_to_each_other(rich: SimpleNamespace, tmp_path:
     assert shown["prompt"] == f"Sum the squares. {HOSTILE}", "of the pair, where its problem is not there"
     assert [line[0] for line in shown["pair"]["rejected"]] == [0, 0, 0, 1, 0]
     rich.build(out, trajectories=tmp_path / "absent")
-    assert "There are no trajectories here." in (out / "explorer.html").read_text("utf-8")
+    assert "There are no trajectories." in (out / "explorer.html").read_text("utf-8")

@@ -127,7 +127,7 @@ def test_attempts_are_stepped_through_with_what_changed(page: Path, browser: Pag
     assert browser.evaluate(changes) == ["DEL    y = x", "DEL    return y", "INS    z = x", "INS    return z"]
     browser.click("button", "Attempt 2")
     assert browser.evaluate(changes) == ["DEL    z = x", "DEL    return z", "INS    y = x + 1", "INS    return y"]
-    browser.click("button", "Program alone")
+    browser.click("button", "Show program")
     assert browser.evaluate(changes) == []
     assert browser.evaluate("document.activeElement.tagName") in {"BUTTON", "BODY"}
     browser.click("button", "Pair")

@@ -129,7 +129,7 @@ def test_problems_of_every_kind_of_test_come_back_as_they_were(tmp_path: Path, l
     card = (out / "README.md").read_text(encoding="utf-8")
     assert front_matter(card)["license"] == "unknown"
     assert "- mbpp: 1 problems, license cc-by-4.0" in card
-    assert "Nobody should train on the splits `heldout` and `validation`" in card
+    assert "Do not train on the splits `heldout` and `validation`" in card
 
 
 def test_a_card_says_what_the_summary_knows_of_these_pairs(tmp_path: Path) -> None:
@@ -153,10 +153,10 @@ def test_a_card_says_what_the_summary_knows_of_these_pairs(tmp_path: Path) -> No
     for line in (
         "3 preference pairs of Python programs",
         *("- mbpp: 2 pairs, license cc-by-4.0", "- own_code:mine: 1 pairs, license unknown: check"),
-        "From 1,400 problems, drafted by `nanolab` and repaired by `gpt-x`, whose own\n",
+        "From 1,400 problems, drafted by `nanolab` and repaired by `gpt-x`, whose\n",
         *("- dropped, unsolved: 7\n", "`max_error_lines` 20", "- 1 pairs by `line_lcs`", "- 1 pairs without one"),
-        "2 pairs share something with a benchmark task; 0 of them were kept.",
-        *("- heldout: 2 pairs, 1 of 1,000 tasks", "- mbpp: not looked at (no file)"),
+        "2 pairs overlap with a benchmark task; 0 of them were kept.",
+        *("- heldout: 2 pairs, 1 of 1,000 tasks", "- mbpp: not checked (no file)"),
     ):
         assert line in text, line
     assert "too_long" not in text
@@ -164,7 +164,7 @@ def test_a_card_says_what_the_summary_knows_of_these_pairs(tmp_path: Path) -> No
     export_pairs(pairs, spans, None, tmp_path / "foreign", describe)
     text = (tmp_path / "foreign/README.md").read_text(encoding="utf-8")
     assert text.count("Unknown") == 2
-    assert "- of a source that is not recorded: 3 pairs, license unknown: check" in text
+    assert "- unrecorded source: 3 pairs, license unknown: check" in text
 
 
 def test_what_cannot_be_exported_leaves_nothing_behind(tmp_path: Path) -> None:

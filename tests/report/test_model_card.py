@@ -83,11 +83,11 @@ def test_what_is_not_recorded_of_these_weights_is_unknown(experiment: SimpleName
     assert "No preference pairs." in untrained
     assert "| held-out | 200 | – | 35.0% [29.0%, 41.0%] | – |" in untrained
     nothing = card(summary, None, "other")
-    assert "How it was trained is unknown: no `lineage.json` stands beside its weights." in nothing
+    assert "How it was trained is unknown: there is no `lineage.json` beside its weights." in nothing
     assert nothing.count("Unknown.") == 4
     assert "Not measured: no report has scores of exactly these weights." in nothing
     other = card(summary, TRAINED.model_copy(update={"pairs": 1, "data": {"pairs": "77"}}), "other")
-    assert "1 preference pairs from problems that are not recorded" in other
+    assert "1 preference pairs from unrecorded problems" in other
     for text in (untrained, nothing, other):
         assert not re.search("dropped|dvc repro|80 preference pairs", text)
 
@@ -107,8 +107,8 @@ def test_contamination_and_the_way_to_reproduce_are_told(experiment: SimpleNames
     heldout = {"sha256": "0", "pairs": 3, "tasks": 200, "overlapping": ["task/0000"]}
     found = {"pairs": 3, "dropped": 3, "benchmarks": {"heldout": heldout}, "absent": {"mbpp": "not set"}}
     text = card(summary_of(experiment, found=found))
-    assert "3 pairs share something with a benchmark task; 0 of them were kept." in text
+    assert "3 pairs overlap with a benchmark task; 0 of them were kept." in text
     assert "- heldout: 3 pairs, 1 of 200 tasks" in text
-    assert "- mbpp: not looked at (not set)" in text
+    assert "- mbpp: not checked (not set)" in text
     assert "| held-out ² | 199 |" in text
     assert "- `data/pairs.jsonl`: MD5 `0123abc` (DVC)" in text

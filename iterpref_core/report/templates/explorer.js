@@ -144,8 +144,8 @@ function showProblem() {
   open.step = Math.max(0, Math.min(open.step, names.length - 1));
   const at = open.step, attempt = attempts[at], go = step => choose("problem", item.id, step);
   const steps = names.map((name, step) => button(name, () => go(step), {"aria-current": step === at ? "step" : null}));
-  const before = button("‹ Before", () => go(at - 1), {disabled: at > 0 ? null : ""}), after = button("Next ›", () => go(at + 1), {disabled: at < names.length - 1 ? null : ""});
-  const toggle = button(whole ? "Show changes" : "Program alone", () => { whole = !whole; showProblem(); }, {"aria-pressed": String(whole)});
+  const before = button("‹ Previous", () => go(at - 1), {disabled: at > 0 ? null : ""}), after = button("Next ›", () => go(at + 1), {disabled: at < names.length - 1 ? null : ""});
+  const toggle = button(whole ? "Show changes" : "Show program", () => { whole = !whole; showProblem(); }, {"aria-pressed": String(whole)});
   const refused = item.refused ? `; ${item.refused} prompts were refused` : "";
   const focus = document.activeElement?.closest("#problem-detail button")?.textContent;
   $("problem-detail").replaceChildren(make("h3", {}, item.id), make("p", {class: "prompt"}, item.prompt),
@@ -185,7 +185,7 @@ function showTask(sides) {
   const differing = places[0] === low ? known : [...known].reverse();
   const figures = sides.map((model, side) => {
     const [place, found, told] = item.answers[model] ?? [null, "no answer", ""], name = data.models[model];
-    const lines = place === null ? ["(It is not known which program was judged.)"] : item.programs[place].replace(/(\r\n|\n|\r)$/, "").split(/\r\n|\n|\r/);
+    const lines = place === null ? ["(The judged program is not known.)"] : item.programs[place].replace(/(\r\n|\n|\r)$/, "").split(/\r\n|\n|\r/);
     const inside = new Set(places.includes(null) ? [] : differing[side]), [tag, kind] = side ? ["ins", "added"] : ["del", "removed"];
     const shown = lines.flatMap((text, at) => line(at + 1, inside.has(at) ? "≠" : "", inside.has(at) ? kind : "", source(inside.has(at) ? make(tag, {}, text) : text)));
     return make("div", {}, program(`${name}: ${words(found)}`, "", shown), feedback(told));
