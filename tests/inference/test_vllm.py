@@ -1,6 +1,6 @@
 """A vLLM server lives as long as its client needs it, answers like transformers, and says clearly why it cannot start.
 
-Most tests serve with a stand-in; those that need vLLM itself skip where `make vllm` has not been run.
+A stand-in serves; the last test needs vLLM itself, and is skipped where `make vllm` has not been run.
 """
 
 import json
@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -21,21 +22,17 @@ from iterpref_core.config import (
     BackendName,
     BudgetParams,
     InferenceParams,
-    ModelParams,
-    NanolabParams,
 )
 from iterpref_core.errors import EndpointError, ModelError
 from iterpref_core.inference.backend import Completion, Model, Request, Sampling
 from iterpref_core.inference.backend_factory import open_model
-from iterpref_core.inference.codeflow_prompts import draft_prompt, refine_prompt
+from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.inference.local.transformers_model import TransformersModel
+from iterpref_core.inference.local.weights import load_model
 from iterpref_core.inference.openai_model import OpenAIModel
 from iterpref_core.inference.stored_model import AnswerStore
 from iterpref_core.inference.vllm_server import _GUARD, SERVED_NAME, find_vllm, serve
-from iterpref_core.nanolab.nanolab import build_models
-from iterpref_core.records import IoTest, Problem
-from iterpref_core.storage.jsonl import write_jsonl
-from tests.settings import EXECUTION, section
+from tests.settings import section
 
 StandIn = Callable[[str], Path]
 STAND_IN = Path(__file__).with_name("stand_in_vllm.py")
@@ -223,86 +220,30 @@ def _backend(url: str, api: Api) -> OpenAIModel:
     return OpenAIModel(SERVED_NAME, inference, 8)
 
 
-# From here on vLLM itself serves.
-
-PROBLEMS = tuple(
-    Problem(
-        task_id=f"{split}/{start}{end}",
-        prompt=f"Write solve: the {end} of a list after leaving out its first {start}.",
-        entry_point="solve",
-        tests=(IoTest(call="solve([1, 5, 3, 9])", expected=repr(answer)),),
-        reference=f"def solve(nums):\n    part = nums[{start}:]\n    return {end}(part)\n",
-        split=split,
-    )
-    for split in ("student", "debugger")
-    for start, end, answer in ((1, "sum", 17), (2, "max", 9), (1, "len", 3), (2, "sorted", [3, 9]))
-)
-NANOLAB = section(
-    NanolabParams,
-    seed=1,
-    vocab_size=320,
-    hidden_size=64,
-    intermediate_size=128,
-    layers=2,
-    heads=2,
-    student_steps=1,
-    debugger_steps=80,
-    batch_size=4,
-    learning_rate=0.01,
-    muon_learning_rate=0.05,
-    repairs_per_problem=1,
-    bf16=False,
-)
-
-
-@pytest.fixture(scope="module")
-def vllm() -> None:
+@pytest.mark.timeout(900)
+def test_vllm_itself_answers_as_transformers_does(smollm2: Path, tmp_path: Path) -> None:
     try:
         find_vllm()
     except ModelError as error:
         pytest.skip(str(error))
-
-
-@pytest.fixture(scope="module")
-def debugger(vllm: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small embedded debugger, as stage `nanolab` writes it."""
-    folder = tmp_path_factory.mktemp("nanolab")
-    write_jsonl(folder / "problems.jsonl", PROBLEMS)
-    models = section(ModelParams, student="nanolab", debugger="nanolab", prompt="auto")
-    build_models(folder / "problems.jsonl", models, NANOLAB, EXECUTION, folder / "models")
-    return folder / "models" / "debugger"
-
-
-@pytest.mark.timeout(900)
-def test_the_served_debugger_answers_as_it_does_in_transformers(debugger: Path, tmp_path: Path) -> None:
-    drafts = [draft_prompt(problem.prompt) for problem in PROBLEMS]
-    repairs = [
-        refine_prompt(problem.prompt, "def solve(nums):\n    return 0\n", "solve([1]) gave 0") for problem in PROBLEMS
-    ]
-    requests = [Request(prompt, 0) for prompt in dict.fromkeys([*drafts, *repairs])]
+    model = tmp_path / "float32"
+    load_model(smollm2).float().save_pretrained(model)
+    load_tokenizer(smollm2).save_pretrained(model)
+    tasks = ("adds two numbers", "reverses a string", "says whether a number is prime", "sorts a list of words")
+    requests = [Request(f"Write a Python function that {task}.", 0) for task in tasks]
     greedy = Sampling(0.0, 48)
-    with serve(debugger, tmp_path) as url:
+    with serve(model, tmp_path) as url:
         processes = [process for process in psutil.Process().children(recursive=True) if _is_of_vllm(process)]
         answers = _backend(url, "chat").generate(requests, greedy)
         plain = _backend(url, "completions").generate(requests, greedy)
-        one, other = (_backend(url, "chat").generate([Request(drafts[0], seed)], Sampling(1.5, 48)) for seed in (1, 2))
-    assert answers == TransformersModel(debugger, 8, bf16=False).generate(requests, greedy)
-    assert plain == TransformersModel(debugger, 8, "plain", bf16=False).generate(requests, greedy)
-    assert any("def solve(nums):" in answer.text and not answer.truncated for answer in answers)
-    assert one != other
+        first, second = (
+            _backend(url, "chat").generate([replace(requests[0], seed=seed)], Sampling(1.5, 48)) for seed in (1, 2)
+        )
+    assert answers == TransformersModel(model, 8, bf16=False).generate(requests, greedy)
+    assert plain == TransformersModel(model, 8, "plain", bf16=False).generate(requests, greedy)
+    assert first != second
     assert len(processes) > 1
     assert _gone(processes)
-
-
-@pytest.mark.timeout(900)
-def test_a_client_killed_with_sigkill_leaves_nothing_of_vllm(debugger: Path, tmp_path: Path) -> None:
-    with _client(debugger, tmp_path) as client:
-        assert client.stdout is not None
-        assert client.stdout.readline().startswith("http://")
-        processes = psutil.Process(client.pid).children(recursive=True)
-        assert len(processes) > 2
-        client.send_signal(signal.SIGKILL)
-        assert _gone(processes, within_s=30)
 
 
 def _is_of_vllm(process: psutil.Process) -> bool:

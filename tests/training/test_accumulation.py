@@ -1,4 +1,4 @@
-"""A batch is the same batch however it is computed: at once, in parts, in several processes."""
+"""A batch is the same batch, computed at once or in parts."""
 
 from pathlib import Path
 
@@ -36,25 +36,20 @@ def _curve(folder: Path) -> dict[str, list[float]]:
     return {name: [float(row[name]) for row in rows] for name in rows[0] if name != "epoch"}
 
 
-CASES = [("target-dpo", "mean")]  # no likelihood is part of it
-CASES += [(objective, nll) for objective in ("target-rpo", "hybrid-rpo", "sft") for nll in ("mean", "sum")]
-
-
-@pytest.mark.parametrize(("objective", "nll"), CASES)
-def test_one_by_eight_is_eight_by_one(
+@pytest.mark.parametrize(("objective", "nll"), [("hybrid-rpo", "mean"), ("target-rpo", "sum"), ("sft", "mean")])
+def test_a_batch_in_four_parts_trains_as_one(
     tmp_path: Path, uneven: Inputs, train: Train, objective: ObjectiveName, nll: str
 ) -> None:
     """With 11 pairs the second batch has three: its parts count by their pairs and tokens, not as parts."""
     curves, weights = {}, {}
-    for micro in (8, 2, 1):
+    for micro in (8, 2):
         train(str(micro), objective, uneven, batch_size=8, nll=nll, epochs=3, micro_batch_size=micro)
         curves[micro], weights[micro] = _curve(tmp_path / str(micro)), read_weights(tmp_path / str(micro))
         if objective != "sft":
             # Before the first step chosen and rejected tie: which of them is ahead is a matter of rounding.
             del curves[micro]["rewards/accuracies"][0]
-    for micro in (2, 1):
-        assert curves[micro].keys() == curves[8].keys()
-        for name, values in curves[8].items():
-            assert curves[micro][name] == pytest.approx(values, rel=1e-3, abs=1e-5), name
-        for name, weight in weights[8].items():
-            torch.testing.assert_close(weights[micro][name], weight, atol=2e-5, rtol=1e-3, msg=name)
+    assert curves[2].keys() == curves[8].keys()
+    for name, values in curves[8].items():
+        assert curves[2][name] == pytest.approx(values, rel=1e-3, abs=1e-5), name
+    for name, weight in weights[8].items():
+        torch.testing.assert_close(weights[2][name], weight, atol=2e-5, rtol=1e-3, msg=name)

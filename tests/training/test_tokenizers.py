@@ -1,7 +1,6 @@
 """Masks with tokenizers of every awkward kind, against bytes: what a token stands for is spelled out, not asked for."""
 
 import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -78,16 +77,6 @@ def sentencepiece(kind: str) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=engine, pad_token="<pad>", eos_token="</s>", unk_token="<unk>")
 
 
-def lower_caser() -> PreTrainedTokenizerFast:
-    """One token a letter, once case and compatibility are gone: ﬁ is two tokens, and ½ three."""
-    letters = "abcdefghijklmnopqrstuvwxyzß()=⁄12\u0307"
-    words = ["[UNK]", "[PAD]", "[SEP]", *letters, *("##" + letter for letter in letters)]
-    engine = Tokenizer(models.WordPiece({word: place for place, word in enumerate(words)}, unk_token="[UNK]"))
-    engine.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
-    engine.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return PreTrainedTokenizerFast(tokenizer_object=engine, pad_token="[PAD]", eos_token="[SEP]", unk_token="[UNK]")
-
-
 TOKENIZERS: dict[str, PreTrainedTokenizerFast] = {
     "byte-level": byte_level(),
     "byte-level, trimmed offsets": byte_level(trim=True),
@@ -95,7 +84,6 @@ TOKENIZERS: dict[str, PreTrainedTokenizerFast] = {
     "unigram": sentencepiece("unigram"),
     "bpe with byte fallback": sentencepiece("bpe"),
 }
-LOWER_CASER = lower_caser()
 every_tokenizer = pytest.mark.parametrize("name", TOKENIZERS)
 repeatable = settings(max_examples=50, deadline=None, derandomize=True)
 
@@ -208,23 +196,6 @@ def test_a_token_is_marked_if_and_only_if_it_has_a_character_of_the_region(
             assert text.lstrip(" ") == f"{PROMPT}\n{program}"
 
 
-@repeatable
-@given(data=st.data(), program=st.text(alphabet="aXﬁİ½ (=\n\r\tß", max_size=20))
-def test_a_normalizer_that_changes_lengths_moves_no_mark(
-    roomy: TrainingParams, data: st.DataObject, program: str
-) -> None:
-    """Every letter of what a character becomes is a token, and marked where the character is."""
-    spans = data.draw(spans_of(program))
-    pair = PreferencePair(task_id="p", prompt=PROMPT, chosen="", rejected=program)
-    row = tokenize(pair, spans, (), LOWER_CASER, roomy)
-    becomes = [unicodedata.normalize("NFKC", letter).lower().replace(" ", "") for letter in program]
-    inside = {place for start, end in spans for place in range(start, end)}
-    letters = [(letter, place in inside) for place, some in enumerate(becomes) for letter in some.strip()]
-    names = LOWER_CASER.convert_ids_to_tokens(row.rejected_ids)
-    assert [name.removeprefix("##") for name in names] == [*(letter for letter, _ in letters), "[SEP]"]
-    assert row.focal == [*(int(mark) for _, mark in letters), 0]
-
-
 @every_tokenizer
 @repeatable
 @given(pair=pairs(), data=st.data())
@@ -280,13 +251,6 @@ def models_of(make_model: Callable[[PreTrainedTokenizerBase], Path]) -> Callable
         return loaded[name]
 
     return model_of
-
-
-def test_indentation_alone_can_be_the_error(roomy: TrainingParams) -> None:
-    pair = PreferencePair(task_id="p", prompt=PROMPT, chosen="if x:\n    x = 1\n", rejected="if x:\n x = 1\n")
-    for name, tokenizer in TOKENIZERS.items():
-        row = tokenize(pair, ((6, 7),), (), tokenizer, roomy)
-        assert sum(row.focal) == 1, name
 
 
 def test_a_long_prompt_keeps_the_token_that_opens_every_text(roomy: TrainingParams) -> None:
