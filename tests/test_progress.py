@@ -1,9 +1,5 @@
 """Progress: lines in a log, a bar in a terminal."""
 
-import os
-import pty
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import pytest
@@ -32,14 +28,3 @@ def test_a_log_gets_a_line_now_and_then_and_at_the_end_of_the_first_process_alon
     with progress.show_progress("train", 1) as advance:
         advance()
     assert capsys.readouterr() == ("", "")
-
-
-def test_a_terminal_gets_a_bar_on_stderr() -> None:
-    reader, writer = pty.openpty()
-    environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
-    command = [sys.executable, "-c", COUNT_TO_THREE]
-    run = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=writer, env=environment)
-    os.close(writer)
-    shown = os.read(reader, 1 << 16).decode()
-    os.close(reader)
-    assert (run.stdout, "4/4" in shown, "2 solved" in shown) == (b"", True, True)

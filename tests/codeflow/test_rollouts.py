@@ -5,7 +5,7 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -122,33 +122,6 @@ def test_trajectories_are_the_same_in_rounds_and_without_barriers_whatever_the_c
     for concurrency in (1, 3, 64):
         assert debug(names, Patient(), params(concurrency)) == expected
         assert debug(names, Local(), params(concurrency)) == expected
-
-
-def test_ended_conversations_make_room_for_the_next_and_each_model_gets_a_batch_a_round() -> None:
-    drafter, refiner = Local(lambda _: Completion(BAD, 1, 1, truncated=False)), Local()
-    assert list(debug(["t1", "t10", "t11", "t12", "t13"], drafter, params(2, 1), refiner)) == [
-        "t1", "t10", "t11", "t12", "t13"
-    ]  # fmt: skip
-    assert (drafter.batches, refiner.batches) == ([2, 2, 1], [2, 2, 1])
-    one = Local()
-    debug(["t0", "t00", "t000"], one, params(2))
-    assert one.batches == [2, 1]
-
-
-def test_memory_is_bounded_because_only_a_window_of_problems_is_open() -> None:
-    taken = 0
-
-    def source() -> Iterator[Problem]:
-        nonlocal taken
-        for number in range(500):
-            taken += 1
-            yield problem(f"t0{number}").model_copy(update={"prompt": "t0: add one."})
-
-    ahead: list[int] = []
-    model = Patient()
-    roll_out(source(), model, model, Checks(), params(2), lambda _: ahead.append(taken - len(ahead)))
-    assert len(ahead) == 500
-    assert max(ahead) <= 2 * rollouts.WINDOW + 1
 
 
 def test_a_slow_answer_and_a_slow_program_hold_up_nobody_else() -> None:

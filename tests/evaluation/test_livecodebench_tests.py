@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.evaluation.livecodebench import parse_arguments, right_output, right_value, same_output
-from iterpref_core.evaluation.livecodebench_data import PublishedTest, decode_tests
+from iterpref_core.evaluation.livecodebench import right_output, right_value, same_output
+from iterpref_core.evaluation.livecodebench_data import decode_tests
 from iterpref_core.execution.sandbox.encoding import decode, summarize
 
 TESTS = [{"input": "1 2\n", "output": "3\n", "testtype": "stdin"}]
@@ -96,11 +96,3 @@ def test_returned_values_are_compared_by_equality_and_a_tuple_counts_as_a_list()
     for returned in (long, tuple(long)):
         assert right_value(long)(0, decode(summarize(returned)))
     assert not right_value(long)(0, decode(summarize([*long[:-1], 0])))
-
-
-def test_arguments_are_json_a_line_each() -> None:
-    test = PublishedTest(input='[1, 2]\n"a\\nb"\ntrue\n', output="3\n", testtype="functional")
-    assert parse_arguments(test) == ([[1, 2], "a\nb", True], 3)
-    for broken in ({"input": "[1"}, {"output": "1\n2"}):
-        with pytest.raises(ValueError, match=r"Expecting|not one value"):
-            parse_arguments(test.model_copy(update=broken))

@@ -246,16 +246,6 @@ def test_value_tests_are_judged_outside_and_shown_as_calls(executor):
     assert "raised TypeError: f() takes 0 positional arguments but 4 were given" in crash.feedback
 
 
-def test_arguments_keep_their_order(executor):
-    argument = {"b": 1, "a": {"z": 0, "y": 0}}
-    seen = []
-    program = Program(
-        "def f(x): return str(x)", (ValueTest("f", [argument]),), judge=lambda _, value: seen.append(value) is None
-    )
-    outcome = executor.run_one(program)
-    assert (outcome.verdict, seen) == ("passed", [str(argument)])
-
-
 def test_no_value_and_no_judge_ends_a_run(executor, caplog):
     """What a program returns may be deep, huge or of one hash; the run goes on, and at once."""
     deep = "def f():\n    x = []\n    for _ in range(250): x = [x]\n    return x"

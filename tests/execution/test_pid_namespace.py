@@ -19,7 +19,7 @@ import pytest
 from iterpref_core.execution import Executor, Limits, Outcome, Program, isolation, probe_isolation
 from iterpref_core.execution.interpreters import Environment
 from iterpref_core.execution.sandbox.pid_namespace import Processes
-from iterpref_core.records import IoTest, UnittestTest
+from iterpref_core.records import IoTest
 from tests.engines import outcomes_of, worker_pids
 from tests.settings import ROOT
 
@@ -190,11 +190,7 @@ def test_without_namespaces_it_is_refused_and_said() -> None:
 
 BOMBS = {
     "fork": "while True: os.fork()",
-    "new sessions": "while True:\n    if os.fork() == 0: os.setsid()",
     "shell": "subprocess.run(['bash', '-c', 'b() { b | b & b; }; b'])\ntime.sleep(9)",
-    "sleepers": "while True: subprocess.Popen(['sleep', '99'], start_new_session=True)",
-    "threads that fork": "def g():\n    while True: os.fork()\n"
-    "for _ in range(20): threading.Thread(target=g).start()\ntime.sleep(9)",
     "threads": "threading.stack_size(2**15)\nwhile True: threading.Thread(target=time.sleep, args=(9,)).start()",
 }
 
@@ -253,19 +249,6 @@ time.sleep(1)
 return [os.listdir("/job"), os.listdir("/dev/shm"), sum(name.isdigit() for name in os.listdir("/proc"))]
 """
     found = run(executor, program(leave), program(look, [["w"], [], 2]))
-    assert [(outcome.verdict, outcome.feedback) for outcome in found] == [("passed", "")] * 2
-
-
-def test_a_port_is_free_again_for_the_next_program(executor: Executor) -> None:
-    body = """
-with socket.socket() as server, socket.socket() as client:
-    server.bind(("localhost", 12345))
-    server.listen()
-    client.connect(("localhost", 12345))
-    server.accept()[0].close()  # who closes first keeps the port for a minute
-    return client.recv(1)
-"""
-    found = run(executor, program(body, b""), program(body, b""))
     assert [(outcome.verdict, outcome.feedback) for outcome in found] == [("passed", "")] * 2
 
 
@@ -346,14 +329,6 @@ for pid in (1, os.getpid()):
 return [key for key, refused in found.items() if not refused]
 """
     passes(either, body, [])
-
-
-def test_a_command_cannot_read_the_harness(either: Executor) -> None:
-    body = """
-script = "for name in mem environ maps; do cat /proc/$PPID/$name | wc -c; done; ls /proc/$PPID/fd | wc -l"
-return subprocess.run(["bash", "-c", script], capture_output=True, text=True).stdout.split()[:3]
-"""
-    passes(either, body, ["0", "0", "0"])
 
 
 def test_no_namespaces_mounts_or_other_sockets(either: Executor) -> None:
@@ -439,16 +414,6 @@ if os.fork():
     os._exit(0)
 return 4
 """
-COPY_IN_A_THREAD = """
-def g():
-    if os.fork() == 0:
-        f()
-if threading.active_count() == 1:
-    thread = threading.Thread(target=g)
-    thread.start()
-    thread.join()
-return 5
-"""
 COPY_WRITES = """
 if os.fork() == 0:
     for number in range(1100):
@@ -465,16 +430,11 @@ return 5
 """
 FORGERIES = {
     "the copy returns the right value": ("return 4 if os.fork() == 0 else 5", {"wrong_answer"}),
-    "the copy returns a wrong value": ("return 5 if os.fork() == 0 else 4", {"passed"}),
-    "the copy raises": ("if os.fork() == 0: raise ValueError\nos.wait()\nreturn 4", {"passed"}),
     "the program ends, its copy passes": ("if os.fork(): os._exit(0)\nreturn 4", {"exited_early"}),
     "the copy kills the program": ("if os.fork() == 0: os.kill(os.getppid(), 9)\nos.wait()\nreturn 4", {"crash"}),
     "the program waits, its copy passes": ("if os.fork(): time.sleep(99)\nreturn 4", {"timeout"}),
     "the program ends, a daemon passes": (DAEMON_PASSES, {"exited_early"}),
-    "the program becomes another": ("if os.fork(): os.execv('/bin/true', ['x'])\nreturn 4", {"exited_early"}),
-    "a copy in a thread passes": (COPY_IN_A_THREAD, {"wrong_answer"}),
     "the copy writes": (COPY_WRITES.format("os.write(number, b'0 done 0 \\n')"), {"tampered", "wrong_answer"}),
-    "the copy empties": (COPY_WRITES.format("os.ftruncate(number, 0)"), {"tampered", "wrong_answer"}),
     "a command writes": (COMMAND_WRITES, {"tampered", "wrong_answer"}),
 }
 
@@ -488,14 +448,6 @@ def test_only_the_process_that_was_started_reports(
     hostile, honest = run(executor, program(body), program("return 4"))
     assert hostile.verdict in verdicts, hostile.feedback
     assert honest.verdict == "passed"
-
-
-@pytest.mark.parametrize(("mine", "copies", "verdict"), [(1, 2, "wrong_answer"), (2, 1, "passed")])
-def test_a_copy_decides_nothing_about_unit_tests(executor: Executor, mine: int, copies: int, verdict: str) -> None:
-    code = f"import os\npid = os.fork()\nif pid:\n    os.wait()\ndef f():\n    return {mine} if pid else {copies}\n"
-    test = "class T(unittest.TestCase):\n    def test_two(self): self.assertEqual(f(), 2)\n"
-    (outcome,) = run(executor, Program(code, (UnittestTest(code=test),), environment="processes"))
-    assert outcome.verdict == verdict
 
 
 def test_the_zygote_ends_nobody_outside_a_namespace() -> None:

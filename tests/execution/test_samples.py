@@ -78,13 +78,6 @@ def test_a_broken_line_is_named(executor, files):
         execute_samples(problems, samples, out, executor)
 
 
-def test_a_problem_without_tests_is_refused(executor, files):
-    problems, samples, out = files
-    write_jsonl(problems, [DOUBLE.model_copy(update={"tests": (), "hidden_tests": ()})])
-    with pytest.raises(RecordError, match="problem 'double': field 'tests' is empty"):
-        execute_samples(problems, samples, out, executor)
-
-
 def test_an_expected_value_that_is_no_literal_is_refused(executor, files):
     problems, samples, out = files
     write_jsonl(problems, [DOUBLE.model_copy(update={"tests": (IoTest(call="f(1)", expected="g(2)"),)}), SQUARE])

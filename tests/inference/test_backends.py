@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 from transformers import LlamaConfig, PreTrainedTokenizerBase, Qwen2Config
 
 from iterpref_core.errors import ModelError
@@ -13,7 +12,7 @@ from iterpref_core.inference.backend import Request, Sampling
 from iterpref_core.inference.local.checkpoints import ModelSource, locate_model, pin_model, write_pointer
 from iterpref_core.inference.local.fingerprint import model_fingerprint
 from iterpref_core.inference.local.tokenizers import load_tokenizer
-from iterpref_core.inference.local.transformers_model import SeededSampling, TransformersModel
+from iterpref_core.inference.local.transformers_model import TransformersModel
 from iterpref_core.inference.local.weights import load_model
 from iterpref_core.inference.prompts import render_answer, render_prompt
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
@@ -50,20 +49,6 @@ def test_the_seed_decides_a_sample_and_greedy_ignores_it(folder: Path) -> None:
     first, second, again = (c.text for c in backend.generate(requests, Sampling(1.0, 12)))
     assert first == again != second
     assert len({c.text for c in backend.generate(requests, Sampling(0.0, 12))}) == 1
-
-
-def test_seeded_sampling_draws_from_the_softmax() -> None:
-    logits = torch.log(torch.tensor([0.6, 0.3, 0.1]))
-    sampling = SeededSampling(list(range(4000)), temperature=1.0)
-    draws = sampling(torch.empty(0), logits.expand(4000, 3)).argmax(dim=1)
-    shares = torch.bincount(draws, minlength=3) / 4000
-    torch.testing.assert_close(shares, torch.tensor([0.6, 0.3, 0.1]), atol=0.03, rtol=0)
-
-
-def test_costs_and_truncation_are_counted(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
-    answer = TransformersModel(folder, 1).generate([Request("add one", 0)], Sampling(0.0, 5))[0]
-    assert answer.prompt_tokens == len(tokenizer(render_prompt(tokenizer, "add one"))["input_ids"])
-    assert answer.truncated == (answer.completion_tokens == 5)
 
 
 def test_a_prompt_is_rendered_by_the_chat_template_if_there_is_one(tokenizer: PreTrainedTokenizerBase) -> None:

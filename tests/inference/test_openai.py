@@ -103,15 +103,6 @@ def test_a_verbatim_prompt_goes_to_completions_with_its_end_strings(ask: Callabl
     assert "messages" not in body
 
 
-def test_a_message_for_the_system_stands_before_the_prompt(ask: Callable[..., OpenAIModel]) -> None:
-    mock = Scripted()
-    asyncio.run(ask(mock).answer(Request("a prompt", 3, system="Be good."), SAMPLING))
-    assert mock.bodies[0]["messages"] == [
-        {"role": "system", "content": "Be good."},
-        {"role": "user", "content": "a prompt"},
-    ]
-
-
 def test_a_server_that_wants_the_newer_name_of_the_length_limit_gets_it_from_then_on(
     ask: Callable[..., OpenAIModel],
 ) -> None:

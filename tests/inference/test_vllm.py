@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,18 +18,14 @@ import pytest
 
 from iterpref_core.config import (
     Api,
-    BackendName,
-    BudgetParams,
     InferenceParams,
 )
 from iterpref_core.errors import EndpointError, ModelError
-from iterpref_core.inference.backend import Completion, Model, Request, Sampling
-from iterpref_core.inference.backend_factory import open_model
+from iterpref_core.inference.backend import Request, Sampling
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.inference.local.transformers_model import TransformersModel
 from iterpref_core.inference.local.weights import load_model
 from iterpref_core.inference.openai_model import OpenAIModel
-from iterpref_core.inference.stored_model import AnswerStore
 from iterpref_core.inference.vllm_server import _GUARD, SERVED_NAME, find_vllm, serve
 from tests.settings import section
 
@@ -160,34 +155,6 @@ def _ask_a_killed_server(url: str, notes: Path) -> None:
     processes[0].kill()
     assert _gone(processes, within_s=20)
     _backend(url, "chat").generate([Request("x", 0)], Sampling(0.0, 4))
-
-
-def test_answers_that_transformers_gave_are_not_asked_of_vllm(
-    stand_in: StandIn, word_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stand_in("")
-    monkeypatch.chdir(tmp_path)
-    asked: dict[BackendName, list[Completion]] = {}
-    for name in ("transformers", "vllm"):
-        with AnswerStore(tmp_path / "store", name) as store, _opened(word_model, name, store) as backend:
-            asked[name] = backend.generate([Request("return x", 0)], Sampling(0.0, 4))
-    assert asked["vllm"] == asked["transformers"]  # the stand-in answers nothing
-    assert list((tmp_path / ".iterpref" / "work").glob("vllm-*.log"))
-
-
-def _opened(model: Path, name: BackendName, store: AnswerStore | None) -> AbstractContextManager[Model]:
-    inference = section(
-        InferenceParams,
-        backend=name,
-        bf16=False,
-        base_url=None,
-        api="chat",
-        timeout_s=120,
-        attempts=3,
-        price_prompt=0,
-        price_completion=0,
-    )
-    return open_model(model, "auto", inference, section(BudgetParams, calls=None, tokens=None, dollars=None), store, 8)
 
 
 def test_an_absent_environment_is_told_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

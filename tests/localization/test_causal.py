@@ -7,7 +7,7 @@ import pytest
 
 from iterpref_core.config import LocalizationParams
 from iterpref_core.errors import InputError
-from iterpref_core.execution import Executor, Limits, Outcome, Program
+from iterpref_core.execution import Executor, Limits
 from iterpref_core.localization.causal import Cause, find_cause
 from iterpref_core.localization.hunks import apply_hunks, find_hunks, undo_renames
 from iterpref_core.localization.localization import localize_pairs
@@ -82,20 +82,6 @@ def test_the_budget_ends_a_search_with_an_edit_that_passes(executor: Executor) -
     whole, lines = cause(executor, rejected, chosen)
     assert lines == ["def f(nums): return 0"]
     assert whole.executions < 20
-
-
-def test_no_program_is_run_twice(executor: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
-    codes: list[str] = []
-    run_one = executor.run_one
-
-    def counted(program: Program) -> Outcome:
-        codes.append(program.code)
-        return run_one(program)
-
-    monkeypatch.setattr(executor, "run_one", counted)
-    chosen = "def f(values):\n    total = 0\n    for v in values:\n        total += v\n    return total\n"
-    found, _ = cause(executor, REJECTED, chosen)
-    assert len(codes) == len(set(codes)) == found.executions
 
 
 def test_hunks_turn_one_program_into_the_other() -> None:

@@ -9,7 +9,6 @@ from iterpref_core.config import LocalizationParams
 from iterpref_core.errors import RecordError
 from iterpref_core.localization.localization import localize_pairs
 from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.source_code import line_diff
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.settings import section
 
@@ -83,23 +82,3 @@ def test_a_broken_line_overwrites_nothing(tmp_path: Path) -> None:
             tmp_path / "focal.jsonl",
         )
     assert (tmp_path / "focal.jsonl").read_bytes() == before
-
-
-def test_the_programs_of_a_pair_are_compared_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the time of the paper's 59,000 pairs depends on."""
-    compared: list[int] = []
-    match = line_diff.match_lines
-    monkeypatch.setattr(line_diff, "match_lines", lambda a, b: compared.append(len(a)) or match(a, b))
-    lines = [f"    value_{number} = step({number % 7})" for number in range(40)]
-    rejected = "\n".join(line.replace("step", "stop") if number % 9 == 3 else line for number, line in enumerate(lines))
-    pairs = (
-        PreferencePair(task_id=str(number), prompt="p", chosen="\n".join(lines), rejected=rejected)
-        for number in range(100)
-    )
-    write_jsonl(tmp_path / "pairs.jsonl", pairs)
-    localize_pairs(
-        tmp_path / "pairs.jsonl",
-        section(LocalizationParams, method="line_lcs", empty="keep", max_executions=8, widen_lines=0, seed=1),
-        tmp_path / "focal.jsonl",
-    )
-    assert compared == [40] * 100

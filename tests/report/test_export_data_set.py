@@ -10,7 +10,6 @@ import yaml
 from trl import is_conversational
 from trl.data_utils import maybe_extract_prompt
 
-from iterpref_core.config import load_params
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.localization.row_spans import mark_errors
 from iterpref_core.problems.formats.preference_pairs import ingest_pairs
@@ -27,7 +26,7 @@ from iterpref_core.records import (
 from iterpref_core.report.cards import pairs_card, problems_card
 from iterpref_core.report.export_data_set import DataSet, export_pairs, export_problems
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
-from tests.settings import EXECUTION, ROOT
+from tests.settings import EXECUTION
 
 PAIRS = [
     PreferencePair(
@@ -130,41 +129,6 @@ def test_problems_of_every_kind_of_test_come_back_as_they_were(tmp_path: Path, l
     assert front_matter(card)["license"] == "unknown"
     assert "- mbpp: 1 problems, license cc-by-4.0" in card
     assert "Do not train on the splits `heldout` and `validation`" in card
-
-
-def test_a_card_says_what_the_summary_knows_of_these_pairs(tmp_path: Path) -> None:
-    pairs, spans = written(tmp_path / "pairs.jsonl", PAIRS), written(tmp_path / "spans.jsonl", SPANS)
-    known = [problem.model_copy(update={"task_id": name}) for problem, name in zip(PROBLEMS, "ab", strict=True)]
-    problems = written(tmp_path / "p.jsonl", known)
-    params = load_params(ROOT / "params.yaml").model_dump(mode="json")
-    params["model"]["debugger"] = "gpt-x"
-    summary = {
-        "codeflow": {"problems": 1400, "dropped": {"unsolved": 7, "too_long": 0}},
-        "contamination": {"pairs": 2, "dropped": 2, "absent": {"mbpp": "no file"}, "benchmarks": {
-            "heldout": {"pairs": 2, "overlapping": ["h/1"], "tasks": 1000}}},
-        "provenance": {"params": params, "inputs": {"data/pairs.jsonl": "f00"}, "versions": {"python": "3.11"}},
-    }  # fmt: skip
-
-    def card(data: DataSet) -> str:
-        return pairs_card(data, "mine", summary, localized=True, regions_known=True)
-
-    export_pairs(pairs, spans, problems, tmp_path / "set", card)
-    text = (tmp_path / "set/README.md").read_text(encoding="utf-8")
-    for line in (
-        "3 preference pairs of Python programs",
-        *("- mbpp: 2 pairs, license cc-by-4.0", "- own_code:mine: 1 pairs, license unknown: check"),
-        "From 1,400 problems, drafted by `nanolab` and repaired by `gpt-x`, whose\n",
-        *("- dropped, unsolved: 7\n", "`max_error_lines` 20", "- 1 pairs by `line_lcs`", "- 1 pairs without one"),
-        "2 pairs overlap with a benchmark task; 0 of them were kept.",
-        *("- heldout: 2 pairs, 1 of 1,000 tasks", "- mbpp: not checked (no file)"),
-    ):
-        assert line in text, line
-    assert "too_long" not in text
-    assert front_matter(text)["configs"][0]["data_files"] == [{"split": "train", "path": "data/train.parquet"}]
-    export_pairs(pairs, spans, None, tmp_path / "foreign", describe)
-    text = (tmp_path / "foreign/README.md").read_text(encoding="utf-8")
-    assert text.count("Unknown") == 2
-    assert "- unrecorded source: 3 pairs, license unknown: check" in text
 
 
 def test_what_cannot_be_exported_leaves_nothing_behind(tmp_path: Path) -> None:

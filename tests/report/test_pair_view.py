@@ -5,10 +5,8 @@ from html import escape
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from iterpref_core.records import FocalSpans, PreferencePair, Span
-from iterpref_core.report.pair_terminal import render_terminal
 from iterpref_core.report.pair_view import write_html
 from iterpref_core.report.program_lines import cut_lines
 
@@ -30,15 +28,6 @@ def test_segments_are_the_text_and_the_marked_ones_the_span(text: str, span: Spa
     inside = "".join(piece.text for line in lines for piece in line.pieces if piece.marked)
     assert whole == text.replace("\r", "").replace("\n", "")
     assert inside == text[slice(*span)].replace("\r", "").replace("\n", "")
-
-
-def test_terminal_takes_models_text_literally() -> None:
-    pair = PAIR.model_copy(update={"rejected": "x = '[bold red]'\n", "prompt": "[/] end"})
-    console = Console(width=60, color_system=None)
-    with console.capture() as captured:
-        console.print(render_terminal(pair, spans()))
-    assert "x = '[bold red]'" in captured.get()
-    assert "[/] end" in captured.get()
 
 
 def test_page_holds_the_programs_as_they_are_and_nothing_of_them_as_markup(tmp_path: Path) -> None:

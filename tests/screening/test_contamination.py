@@ -109,27 +109,6 @@ def test_an_absent_benchmark_is_named_and_a_used_one_has_its_hash(
     assert len(found["benchmarks"]["b.jsonl"]["sha256"]) == 64
 
 
-def test_what_is_asked_for_by_name_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MBPP_OVERRIDE_PATH", "absent")
-    lines = {"some": {"prompt": "Add two numbers", "split": "heldout"}, "none": {"prompt": "q", "split": "codeflow"}}
-    for name, line in lines.items():
-        (tmp_path / f"{name}.jsonl").write_text(json.dumps(line) + "\n")
-    empty = tmp_path / "empty.jsonl"
-    empty.write_text("\n")
-    for asked, problems, message in (
-        ("heldout", "none", r"heldout \(.*none\.jsonl: no problem of split 'heldout'\)"),
-        ("heldout", "absent", r"absent\.jsonl: no such file"),
-        ("mbpp", "some", r"mbpp \(MBPP_OVERRIDE_PATH=absent: no such file"),
-        (str(empty), "some", r"empty\.jsonl: no task to compare pairs with"),
-        (str(tmp_path / "none.jsonl"), "some", r"none\.jsonl: no task to compare pairs with"),
-    ):
-        with pytest.raises(InputError, match=message):
-            Decontamination([asked], tmp_path / f"{problems}.jsonl", drop=True)
-    benchmark = Decontamination(["heldout"], tmp_path / "some.jsonl", drop=True)
-    assert [item.task_id for item in benchmark.clean([pair("a", "add two numbers!"), pair("b")])] == ["b"]
-    assert benchmark.dropped == benchmark.report()["benchmarks"]["heldout"]["tasks"] == 1
-
-
 def test_the_overlap_of_mbpp_with_mbpp_plus_is_found() -> None:
     source, plus = (os.environ.get(name) for name in ("MBPP_SOURCE_PATH", "MBPP_OVERRIDE_PATH"))
     if not source or not plus:

@@ -24,14 +24,6 @@ def test_what_was_written_is_there_after_a_kill(tmp_path: Path) -> None:
         assert data.row("SELECT name FROM kept") == ("a",)
 
 
-def test_two_users_of_a_shared_file_see_each_others_rows(tmp_path: Path) -> None:
-    path = tmp_path / "data.sqlite"
-    with closing(Database(path, SCHEMA)) as one, closing(Database(path, SCHEMA)) as other:
-        one.execute("INSERT INTO kept VALUES ('a')")
-        other.execute("INSERT INTO kept VALUES ('b')")
-        assert one.row("SELECT count(*) FROM kept") == (2,)
-
-
 def test_a_full_disk_is_told_and_what_is_in_the_file_stays(tmp_path: Path) -> None:
     data = Database(tmp_path / "data.sqlite", SCHEMA)
     data.execute("INSERT INTO kept VALUES ('first')")

@@ -5,14 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import InputError
 from iterpref_core.records import FocalSpans
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.checks import Finding, PairChecks, report_findings
-from iterpref_core.training.dataset import TokenizedPair, stream_pairs
+from iterpref_core.training.dataset import TokenizedPair
 
 from .conftest import Inputs, Train
 
@@ -54,14 +53,6 @@ def test_fork_saves_the_shared_beginning_and_what_follows_the_error_region(focal
     numbers = check_rows([row(3, "123459", "126459", focal)]).numbers()
     shares = [numbers[f"{name}_token_share"] for name in ("fork", "shared_prefix", "after_focal")]
     assert shares == [forked / 18, 2 / 6, after / 6]
-
-
-def test_lengths_are_those_before_anything_was_cut() -> None:
-    checks = check_rows([row(16, "1" * 10, "1" * 14, cut=(24, 0, 16, 0)), row(1, "9", "9")])
-    numbers = checks.numbers()
-    assert [numbers[f"prompt_tokens_p{percent}"] for percent in (50, 95, 100)] == [1, 40, 40]
-    assert numbers["pair_tokens_p100"] == 70
-    assert checks.counts()["prompts_cut"] == 1
 
 
 @pytest.mark.parametrize(
@@ -107,19 +98,6 @@ def test_every_finding_says_what_to_do_and_good_data_has_none(params: TrainingPa
         "a repetition of an earlier pair: 1 of 3 pairs (33.3%)",
         "an earlier prompt and chosen with another rejected: 1 of 3 pairs (33.3%)",
     ]
-
-
-def test_what_is_cut_is_counted_of_the_pairs_of_a_file(
-    pairs_file: Path, spans_file: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams
-) -> None:
-    short = params.model_copy(update={"max_prompt_length": 3, "max_length": 13})
-    whole, cut = (check_rows(list(stream_pairs(pairs_file, spans_file, tokenizer, form))) for form in (params, short))
-    counts = cut.counts()
-    assert (counts["prompts_cut"], counts["chosen_cut"], counts["focal_lost"] + counts["focal_cut"]) == (12, 12, 12)
-    assert {name: list(sizes) for name, sizes in cut.lengths().items()} == {
-        name: list(sizes) for name, sizes in whole.lengths().items()
-    }
-    assert any("(the longest pair has" in finding.text for finding in cut.findings(short))
 
 
 def test_training_reports_the_numbers_and_refuses_useless_regions_only_where_they_count(

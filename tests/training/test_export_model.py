@@ -9,9 +9,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from iterpref_core.errors import InputError, ModelError
-from iterpref_core.records import IoTest, Problem
-from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.training.export_model import count_sources, export_model, find_license
+from iterpref_core.training.export_model import export_model, find_license
 
 
 def logits(folder: Path) -> torch.Tensor:
@@ -83,15 +81,3 @@ def test_the_license_is_what_the_models_own_card_says(tmp_path: Path) -> None:
         card.write_text(text, encoding="utf-8")
         assert find_license(str(tmp_path)) == license
     assert find_license("nobody/no-such-model") is None
-
-
-def test_sources_are_counted_of_what_pairs_are_made_of(tmp_path: Path) -> None:
-    tests = (IoTest(call="f()", expected="1"),)
-    splits = [("a", "codeflow"), ("a", "codeflow"), ("b", "codeflow"), ("a", "heldout")]
-    problems = [
-        Problem(task_id=str(n), prompt="p", entry_point="f", tests=tests, source=source, split=split)
-        for n, (source, split) in enumerate(splits)
-    ]
-    write_jsonl(tmp_path / "p.jsonl", problems)
-    assert count_sources(tmp_path / "p.jsonl") == {"a": 2, "b": 1}
-    assert count_sources(tmp_path / "absent.jsonl") == {}

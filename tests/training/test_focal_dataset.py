@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from datasets import Dataset
-from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
 
 from iterpref_core.errors import ConfigError, InputError
@@ -48,16 +47,6 @@ def test_tokens_and_masks_are_the_pipeline_s(
             assert max(found[number].ref_rejected) < 0
 
 
-def test_an_adapter_that_was_put_on_before_does_not_change_the_reference(
-    pairs: Dataset, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
-) -> None:
-    plain, adapted = (
-        focal_dataset(pairs, one, tokenizer, "dpo", settings(tmp_path), max_prompt_length=64)
-        for one in (model, get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", target_modules="all-linear")))
-    )
-    assert plain[0].ref_chosen == pytest.approx(adapted[0].ref_chosen)
-
-
 def test_an_insertion_is_marked_where_it_belongs_and_execution_is_no_method_for_rows() -> None:
     row = {"rejected": "def f(x):\n    return y\n", "chosen": "def f(x):\n    y = x\n    return y\n"}
     assert mark_errors(row) == {"rejected_spans": [[10, 22]], "chosen_spans": [[10, 19]]}
@@ -85,10 +74,3 @@ def test_a_data_set_that_cannot_be_used_is_refused(
 ) -> None:  # fmt: skip
     with pytest.raises(InputError, match=message):
         focal_dataset(change(pairs), model, tokenizer, "target-dpo", settings(tmp_path), max_prompt_length=64)
-
-
-def test_lengths_without_room_are_refused(
-    pairs: Dataset, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
-) -> None:
-    with pytest.raises(InputError, match="256 tokens leave no room"):
-        focal_dataset(pairs, model, tokenizer, "dpo", settings(tmp_path), max_length=256)

@@ -87,18 +87,6 @@ def test_values_and_gradients_are_those_of_plain_logits(kind: str, batch: dict[s
     assert model.state_dict().keys() == before
 
 
-@pytest.mark.parametrize("bias", [False, True])
-def test_the_gradient_is_that_of_finite_differences(bias: bool) -> None:
-    torch.manual_seed(0)
-    hidden, weight = torch.randn(5, 4, dtype=torch.float64), torch.randn(70, 4, dtype=torch.float64)
-    offset = torch.randn(70, dtype=torch.float64).requires_grad_() if bias else None
-    targets, transform = torch.tensor([0, 31, 32, 64, 69]), label_head.LogitTransform(scale=0.7, cap=2.0)
-    assert torch.autograd.gradcheck(
-        lambda *tensors: label_head.LabelLogps.apply(*tensors, targets, transform),
-        (hidden.requires_grad_(), weight.requires_grad_(), offset),
-    )
-
-
 def test_lora_is_trained_beside_the_head_and_refused_on_it(batch: dict[str, torch.Tensor]) -> None:
     model = get_peft_model(_model("plain"), LoraConfig(target_modules=["q_proj"], init_lora_weights=False))
     add_label_head(model.get_base_model())

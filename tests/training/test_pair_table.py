@@ -12,7 +12,6 @@ import pytest
 from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import TrainingParams
-from iterpref_core.errors import InputError
 from iterpref_core.records import FocalSpans
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training import pair_table
@@ -80,13 +79,6 @@ def test_a_table_that_a_killed_process_began_is_made_anew(open_table: OpenTable,
     copy.join()
     assert copy.exitcode == -signal.SIGKILL
     assert list(open_table()) == rows
-
-
-def test_nothing_to_train_on_leaves_no_table(open_table: OpenTable, tmp_path: Path) -> None:
-    write_jsonl(tmp_path / "none.jsonl", [])
-    with pytest.raises(InputError, match="no pair to train on"):
-        open_table(spans=tmp_path / "none.jsonl")
-    assert [path for path in (tmp_path / "tables").iterdir() if not path.name.startswith(".")] == []
 
 
 def test_rows_have_what_the_reference_gave_them(open_table: OpenTable, rows: list[TokenizedPair]) -> None:

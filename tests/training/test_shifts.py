@@ -81,24 +81,8 @@ def test_the_sum_in_the_region_is_k_minus_of_the_mask_that_training_uses(
     assert abs(k_minus) > 0.01
 
 
-def test_what_training_cuts_off_has_no_score(
-    pair_records: list[PreferencePair], model_folder: Path, trained: Path, params: TrainingParams
-) -> None:
-    (whole,) = score_shifts(pair_records[:1], model_folder, trained, params)
-    short = params.model_copy(update={"max_prompt_length": 4, "max_length": 10})
-    (cut,) = score_shifts(pair_records[:1], model_folder, trained, short)
-    assert [(t.start, t.end) for t in cut.rejected] == [(t.start, t.end) for t in whole.rejected[:6]]
-
-
 def test_a_model_with_other_tokens_is_refused(
     pair_records: list[PreferencePair], model_folder: Path, word_model: Path, params: TrainingParams
 ) -> None:
     with pytest.raises(ModelError, match=r"it tokenizes these pairs differently from .*give the model"):
         score_shifts(pair_records[:1], model_folder, word_model, params)
-
-
-def test_a_model_that_is_not_there_is_named(
-    pair_records: list[PreferencePair], model_folder: Path, params: TrainingParams
-) -> None:
-    with pytest.raises(ModelError, match="absent"):
-        score_shifts(pair_records[:1], model_folder, model_folder / "absent", params)

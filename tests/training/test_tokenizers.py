@@ -2,35 +2,26 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import (
-    AutoModelForCausalLM,
     ByT5Tokenizer,
-    PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
 )
 
-from iterpref_core.config import Layout, TrainingParams
+from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ModelError
 from iterpref_core.localization import line_lcs, prefix_suffix
 from iterpref_core.localization import token_lcs as token
-from iterpref_core.objectives.objectives import OBJECTIVES
 from iterpref_core.records import FocalSpans, PreferencePair, Span
-from iterpref_core.training.batches import Collator
 from iterpref_core.training.dataset import TokenizedPair, tokenize_pair
-from iterpref_core.training.label_head import add_label_head
-from iterpref_core.training.reference import score_pairs
 
-from .conftest import Inputs, Train, WeightedSums
+from .conftest import Inputs, Train
 
 PROMPT = "Add é to x."
 LETTERS = "abcdefnrtux()=+:#'0123456789"
@@ -210,47 +201,6 @@ def test_what_the_length_limit_cuts_off_is_counted(
     cut = tokenize(pair, spans, (), TOKENIZERS[name], short)
     assert (cut.rejected_ids, cut.focal) == (whole.rejected_ids[:room], whole.focal[:room])
     assert cut.cut[2:] == [len(whole.rejected_ids) - len(cut.rejected_ids), sum(whole.focal) - sum(cut.focal)]
-
-
-@every_tokenizer
-@settings(repeatable, max_examples=15)
-@given(examples=st.lists(pairs(), min_size=2, max_size=2))
-@torch.no_grad()
-def test_fork_and_padded_are_the_same_sums(
-    models_of: Callable[[str], PreTrainedModel],
-    weighted_sums: WeightedSums,
-    roomy: TrainingParams,
-    name: str,
-    examples: list[PreferencePair],
-) -> None:
-    model = models_of(name)
-    rows = []
-    for pair in examples:
-        region = line_lcs.locate_error(pair.rejected, pair.chosen)
-        rows.append(tokenize(pair, region.rejected, region.chosen, TOKENIZERS[name], roomy))
-    batch = [
-        replace(row, ref_chosen=np.multiply(row.ref_chosen, 0.5), ref_rejected=np.multiply(row.ref_rejected, 0.5))
-        for row in score_pairs(model, rows, batch_size=2)
-    ]
-    layouts: tuple[Layout, ...] = ("fork", "padded")
-    forked, padded = (
-        weighted_sums(model, Collator(OBJECTIVES["symmetric-rpo"], layout, 0)(batch)) for layout in layouts
-    )
-    torch.testing.assert_close(forked, padded, rtol=1e-5, atol=1e-5)  # the reference is kept in float32
-
-
-@pytest.fixture(scope="module")
-def models_of(make_model: Callable[[PreTrainedTokenizerBase], Path]) -> Callable[[str], PreTrainedModel]:
-    loaded: dict[str, PreTrainedModel] = {}
-
-    def model_of(name: str) -> PreTrainedModel:
-        if name not in loaded:
-            folder = make_model(TOKENIZERS[name])
-            loaded[name] = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64).eval()
-            add_label_head(loaded[name])
-        return loaded[name]
-
-    return model_of
 
 
 def test_a_long_prompt_keeps_the_token_that_opens_every_text(roomy: TrainingParams) -> None:

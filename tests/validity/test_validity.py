@@ -13,7 +13,7 @@ from iterpref_core.inference.backend import Completion, Model, Request, Sampling
 from iterpref_core.records import IoTest, Problem
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.validity.mutation_score import ProblemQuality
-from iterpref_core.validity.validity import Thresholds, assess_tests, draw_problems, measure_validity
+from iterpref_core.validity.validity import Thresholds, assess_tests, measure_validity
 from tests.fake_models import FakeModel
 from tests.settings import ROOT
 
@@ -137,12 +137,3 @@ def test_thresholds_drop_problems_for_a_named_reason_and_the_judge_sees_what_is_
     }
     if thresholds.mutation_score and thresholds.judge:
         assert metrics["judge/asked"] == 2
-
-
-def test_a_sample_grows_with_its_size_and_differs_by_seed(tmp_path: Path) -> None:
-    path = tmp_path / "problems.jsonl"
-    write_jsonl(path, (problem(f"p/{n}", *WEAK, split="codeflow" if n % 2 else "heldout") for n in range(40)))
-    ten = [item.task_id for item in draw_problems(path, 10, seed=1)]
-    assert [item.task_id for item in draw_problems(path, 15, seed=1)][:10] == ten
-    assert ten != [item.task_id for item in draw_problems(path, 10, seed=2)]
-    assert len(draw_problems(path, 100, seed=1, split="codeflow")) == 20
