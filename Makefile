@@ -23,9 +23,9 @@ demo: ## run the whole experiment and print its results table
 PYTEST = $(BIN)/python -m pytest --numprocesses $$(($$(nproc) + 1)) --dist loadgroup --no-loadscope-reorder
 
 test: $(TOOLS) ## run the tests, as before a commit; TESTS="tests/report tests/training" for some of them
-	$(PYTEST) -m "not faults" $(TESTS)
+	$(PYTEST) -m "not slow" $(TESTS)
 
-test-all: $(TOOLS) ## run all tests: servers are killed, nodes lost, disks filled and processes starved, too
+test-all: $(TOOLS) ## run all tests: servers are killed, nodes lost, the whole experiment and a real model run, too
 	$(PYTEST)
 
 check: $(TOOLS) ## lint and types

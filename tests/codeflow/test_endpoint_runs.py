@@ -103,7 +103,7 @@ for line in sys.stdin:
 """
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 def test_kill_9_at_ten_moments_loses_calls_in_flight_and_nothing_else(
     tmp_path: Path, undisturbed: tuple[bytes, dict[str, float], int]
 ) -> None:

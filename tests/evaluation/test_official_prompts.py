@@ -50,7 +50,7 @@ def tokenizer() -> PreTrainedTokenizerBase:
     return train_tokenizer([begun_answers.INSTRUCTION, begun_answers.RESPONSE, *ANSWERS], 400)
 
 
-@pytest.fixture(params=[*CHATS, "smollm2"])
+@pytest.fixture(params=[*CHATS, pytest.param("smollm2", marks=pytest.mark.slow)])
 def chat(request: pytest.FixtureRequest, tokenizer: PreTrainedTokenizerBase) -> Iterator[PreTrainedTokenizerBase]:
     if request.param == "smollm2":
         yield load_tokenizer(request.getfixturevalue("smollm2"))

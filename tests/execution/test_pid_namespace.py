@@ -252,7 +252,7 @@ return [os.listdir("/job"), os.listdir("/dev/shm"), sum(name.isdigit() for name 
     assert [(outcome.verdict, outcome.feedback) for outcome in found] == [("passed", "")] * 2
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 def test_processes_end_with_the_supervisor() -> None:
     if not BWRAP.available:
         pytest.skip(BWRAP.problem)

@@ -103,7 +103,7 @@ def cluster():
     cluster.shutdown()
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_node_killed_in_mid_run_loses_and_repeats_nothing(cluster):
     node = cluster.add_node(num_cpus=1)

@@ -48,7 +48,7 @@ def kill_after_start(monkeypatch, times):
     monkeypatch.setattr(Worker, "_receive", kill_and_receive)
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 @pytest.mark.parametrize("namespaces", [True, False])
 def test_a_killed_zygote_is_replaced_and_its_program_run_again(namespaces, caplog, monkeypatch):
     with Executor(LIMITS, workers=2, namespaces=namespaces) as executor:
@@ -59,7 +59,7 @@ def test_a_killed_zygote_is_replaced_and_its_program_run_again(namespaces, caplo
     assert caplog.text.count("was lost while it ran a program") == 1
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 def test_a_program_whose_zygotes_keep_dying_is_an_infra_error(monkeypatch):
     kill_after_start(monkeypatch, 99)
     with Executor(LIMITS, workers=1) as executor:
@@ -67,7 +67,7 @@ def test_a_program_whose_zygotes_keep_dying_is_an_infra_error(monkeypatch):
     assert outcome.verdict == "infra_error"
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 def test_a_stopped_zygote_does_not_hang_the_run(monkeypatch, caplog):
     with Executor(LIMITS, workers=1, namespaces=False) as executor:
         assert executor.run_one(GOOD).verdict == "passed"
@@ -133,7 +133,7 @@ def test_a_run_may_outlive_its_executor(namespaces, monkeypatch):
     assert not [worker for worker in workers if worker._process.returncode is None or not worker._errors.closed]
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 @pytest.mark.parametrize("namespaces", [True, False])
 def test_nothing_survives_a_killed_supervisor(namespaces, tmp_path):
     script = (

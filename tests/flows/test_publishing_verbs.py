@@ -66,7 +66,7 @@ def test_pairs_are_exported_with_what_the_summary_says_of_them(iterpref: Iterpre
     arguments = ("export", "--pairs", pairs, "--spans", spans, "--out")
     code, out, _ = iterpref(*arguments, "unknown", "--json")
     assert (code, json.loads(out)["pairs"]) == (0, 1)
-    assert "nothing is recorded of these very pairs" in Path("unknown/README.md").read_text(encoding="utf-8")
+    assert "there is no record of these pairs" in Path("unknown/README.md").read_text(encoding="utf-8")
     write_summary(
         {"data/pairs.jsonl": file_digest(pairs, "md5"), "data/focal.jsonl": file_digest(spans, "md5")},
         dropped={"cosmetic": 2},

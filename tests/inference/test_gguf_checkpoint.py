@@ -62,6 +62,7 @@ def test_a_verb_that_reads_weights_asks_for_the_folder(name: str) -> None:
         locate_model(name)
 
 
+@pytest.mark.slow
 def test_smollm2_becomes_a_folder_that_answers(smollm2: Path) -> None:
     check_checkpoint(str(smollm2))
     lineage = read_lineage(smollm2)

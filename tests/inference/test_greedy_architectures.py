@@ -50,7 +50,7 @@ def _save(name: str, folder: Path) -> PreTrainedModel:
     return model
 
 
-@pytest.mark.parametrize("name", [*_CAUSAL, "smollm2"])
+@pytest.mark.parametrize("name", [*_CAUSAL, pytest.param("smollm2", marks=pytest.mark.slow)])
 @torch.inference_mode()
 def test_greedy_answers_are_those_of_an_argmax_loop(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     if name == "smollm2":

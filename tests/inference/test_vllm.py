@@ -187,6 +187,7 @@ def _backend(url: str, api: Api) -> OpenAIModel:
     return OpenAIModel(SERVED_NAME, inference, 8)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_vllm_itself_answers_as_transformers_does(smollm2: Path, tmp_path: Path) -> None:
     try:

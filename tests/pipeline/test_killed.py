@@ -16,7 +16,7 @@ import yaml
 from tests.pipeline.conftest import ITERPREF, PATIENCE_S, Checkout
 from tests.settings import ROOT
 
-pytestmark = pytest.mark.faults
+pytestmark = pytest.mark.slow
 
 STAGES = {
     "first": {"cmd": "echo first >> ran; echo 1 > first", "outs": ["first"]},

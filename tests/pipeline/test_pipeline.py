@@ -8,7 +8,7 @@ import pytest
 from tasks.dvc_graph import stale_stages
 from tests.pipeline.conftest import Checkout
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def test_the_experiment_runs_once_and_reruns_what_changed(checkout: Checkout) -> None:

@@ -117,5 +117,5 @@ def test_a_gradient_that_is_not_finite_is_never_applied(
 def test_choosing_without_pairs_to_choose_by_is_refused(train: Train) -> None:
     with pytest.raises(ConfigError, match=r"training\.select: best needs pairs"):
         train("best", "dpo", select="best")
-    with pytest.raises(ConfigError, match=r"training\.validation_share: 0\.0001 of 12 pairs keeps 0"):
+    with pytest.raises(ConfigError, match=r"training\.validation_share: 0\.0001 of 12 pairs holds 0 out"):
         train("none", "dpo", validation_share=0.0001)

@@ -91,7 +91,7 @@ if "LOCAL_RANK" in os.environ:
 """
 
 
-@pytest.mark.parametrize("lora_rank", [0, pytest.param(4, marks=pytest.mark.faults)])
+@pytest.mark.parametrize("lora_rank", [0, pytest.param(4, marks=pytest.mark.slow)])
 def test_two_processes_train_what_one_does_and_the_weights_are_loaded_once(
     tmp_path: Path, inputs: Inputs, params: TrainingParams, port: int, lora_rank: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,7 +141,7 @@ def test_an_error_of_one_process_ends_those_that_wait_for_it_and_is_the_run_s(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.faults
+@pytest.mark.slow
 def test_two_machines_train_what_one_process_does(
     tmp_path: Path, inputs: Inputs, params: TrainingParams, port: int
 ) -> None:

@@ -167,7 +167,7 @@ def _train_and_die(folder: Path, inputs: Inputs, params: TrainingParams, last_st
             2,
             {"epochs": 1, "lora_rank": 4, "batch_size": 1, "micro_batch_size": 1},
             2,
-            marks=pytest.mark.faults,  # it takes half a minute
+            marks=pytest.mark.slow,
         ),
     ],
     ids=["in full", "LoRA", "smollm2"],
