@@ -115,7 +115,7 @@ def _change_one(body: list[ast.stmt], random: Random) -> bool:
     places = list(_places(body))
     random.shuffle(places)
     for statements, number in places:
-        if (changed := _other(statements[number], random)) is not None:
+        if (changed := _falsified(statements[number], random)) is not None:
             statements[number] = changed
             return True
     return False
@@ -134,7 +134,7 @@ def _expects_an_error(node: ast.stmt) -> bool:
     return isinstance(node, ast.With) and "raises(" in "".join(map(ast.unparse, node.items)).lower()
 
 
-def _other(node: ast.stmt, random: Random) -> ast.stmt | None:
+def _falsified(node: ast.stmt, random: Random) -> ast.stmt | None:
     """The assertion with another expectation; None if it is none."""
     node = copy.deepcopy(node)
     match node:

@@ -174,7 +174,7 @@ class BatchModel(ABC):
     in_process = True
     concurrency: int
     _waiting: "tuple[tuple[Request, Sampling, asyncio.Future[Completion]], ...]" = ()
-    _work: "asyncio.Task[None] | None" = None
+    _answering: "asyncio.Task[None] | None" = None
 
     @abstractmethod
     def generate(
@@ -186,8 +186,8 @@ class BatchModel(ABC):
         """Answer one request, in a batch with others that wait."""
         answer: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
         self._waiting += ((request, sampling, answer),)
-        if self._work is None or self._work.done():
-            self._work = asyncio.create_task(self._answer_all())
+        if self._answering is None or self._answering.done():
+            self._answering = asyncio.create_task(self._answer_all())
         return await answer
 
     async def _answer_all(self) -> None:
