@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from iterpref_core.config import BudgetParams, CodeflowParams, InferenceParams, PromptStyle
+from iterpref_core.config import WITH_WEIGHTS, BudgetParams, CodeflowParams, InferenceParams, PromptStyle
 from iterpref_core.inference.backend import Model
 from iterpref_core.inference.backend_factory import check_model, model_identity, open_model
 from iterpref_core.inference.stored_model import AnswerStore, cost_usd
@@ -79,9 +79,8 @@ def choose_models(
     Raises:
         InputError: a model or a parameter of `inference` cannot be used.
     """
-    drafts_itself = params.draft_model == "debugger"
-    if not drafts_itself and inference.backend == "transformers" and (student, prompt) == (debugger, "auto"):
-        drafts_itself = True
+    one_model = inference.backend in WITH_WEIGHTS and (student, prompt) == (debugger, "auto")  # loaded or served once
+    drafts_itself = params.draft_model == "debugger" or one_model
     student_settings = _of_student(inference, prompt)
     if drafts_itself or params.source == "debugging":
         debugger = check_model(debugger, "auto", inference)

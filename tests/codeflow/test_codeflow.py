@@ -5,7 +5,7 @@ import os
 import re
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -193,6 +193,16 @@ def test_drafts_cost_what_refinements_do_unless_the_student_makes_them(word_mode
     assert price("debugger", "sampling") == pytest.approx(0.021)
     assert price("student", "debugging") == pytest.approx(0.014)
     assert price("student", "sampling") == 0
+
+
+@pytest.mark.parametrize("backend", ["transformers", "vllm"])
+def test_a_model_that_is_its_own_debugger_is_loaded_once(
+    backend: str, word_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("iterpref_core.codeflow.roles.open_model", lambda *_: nullcontext(Patient()))
+    inference = INFERENCE.model_copy(update={"backend": backend})
+    with choose_models(word_model, word_model, PARAMS, inference, NO_CAPS).open(tmp_path / "store", "run") as opened:
+        assert opened.drafter is opened.refiner
 
 
 def test_metrics_by_iteration_and_what_the_hidden_tests_find(tmp_path: Path) -> None:
