@@ -109,7 +109,7 @@ def train(
     model: Annotated[str, typer.Option(help="Folder or hub id of the model to train.")],
     out: Annotated[Path | None, output_folder(help="Folder for the trained model; not needed with --estimate.")] = None,
     curve: Annotated[Path | None, output_file(help="CSV of the training curve; default: beside --out.")] = None,
-    work_folder: Annotated[
+    scratch: Annotated[
         Path | None,
         output_folder(help="Checkpoints, tokens and reference, which trainings can share; default: beside --out."),
     ] = None,
@@ -144,7 +144,7 @@ def train(
     from iterpref_core.training.training import train_objective
 
     curve = curve or out.with_name(f"{out.name}.curve.csv")
-    work_folder = work_folder or out.with_name(f".{out.name}.work")
-    result = train_objective(pairs, spans, model, name, settings, out, curve, work_folder, prompt=params.model.prompt)
+    scratch = scratch or out.with_name(f".{out.name}.work")
+    result = train_objective(pairs, spans, model, name, settings, out, curve, scratch, prompt=params.model.prompt)
     if PartialState().is_main_process:
         show_result(result, json_)

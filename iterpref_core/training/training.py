@@ -48,7 +48,7 @@ def train_objective(
     params: TrainingParams,
     out: Path,
     curve: Path,
-    work_folder: Path,
+    scratch: Path,
     on_log: OnLog | None = None,
     prompt: PromptStyle = "auto",
 ) -> dict[str, float]:
@@ -64,7 +64,7 @@ def train_objective(
         params: settings; with `accelerate` this process starts others, which train.
         out: folder for the trained checkpoint.
         curve: CSV of the training curve, one row per logged step.
-        work_folder: for checkpoints, tokenized pairs and reference log-probabilities, kept outside of `out`.
+        scratch: folder for checkpoints, tokenized pairs and reference log-probabilities, kept outside of `out`.
         on_log: called with (metrics, step) while training runs.
         prompt: whether the model reads prompts in its chat template; the trained model keeps to it.
 
@@ -87,14 +87,7 @@ def train_objective(
     params = params.model_copy(update={"bf16": uses_bf16(params.bf16, "cuda" if torch.cuda.is_available() else "cpu")})
     model = check_checkpoint(model, prompt)
     if params.accelerate and not is_launched():
-        options = {
-            "pairs": pairs,
-            "spans": spans,
-            "model": model,
-            "out": out,
-            "curve": curve,
-            "work-folder": work_folder,
-        }
+        options = {"pairs": pairs, "spans": spans, "model": model, "out": out, "curve": curve, "scratch": scratch}
         settings = params.model_copy(update={"accelerate": None}).model_dump(mode="json")
         values = {f"training.{name}": value for name, value in settings.items()} | {"model.prompt": prompt}
         return launch_training(Path(params.accelerate), options | {"objective": objective}, values, curve, on_log)
@@ -104,15 +97,15 @@ def train_objective(
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     fingerprint = model_fingerprint(model, prompt)
-    rows = open_pair_table(pairs, spans, tokenizer, fingerprint, params, work_folder / "pairs")
+    rows = open_pair_table(pairs, spans, tokenizer, fingerprint, params, scratch / "pairs")
     held = np.array(held_out(rows.task_ids, params, processes.num_processes))
     report_findings(rows.checks.findings(params), needs_focal=row.regional)
     key = run_key(pairs, spans, fingerprint, objective, params)
-    checkpoints = work_folder / "checkpoints" / f"{objective}-{key}{sharding(processes)}"
+    checkpoints = scratch / "checkpoints" / f"{objective}-{key}{sharding(processes)}"
     arguments = training_arguments(params, row, accumulation, int(np.sum(~held)), checkpoints)
     trainer = _make_trainer(model, tokenizer, rows, held, row, params, arguments)
     reference = reference_path(
-        work_folder / "reference", rows.checks.tokens, fingerprint, trainer.model.dtype, params.bf16 is True
+        scratch / "reference", rows.checks.tokens, fingerprint, trainer.model.dtype, params.bf16 is True
     )
 
     class Begin(TrainerCallback):
