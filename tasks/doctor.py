@@ -115,7 +115,7 @@ def _debugger(params: Params) -> Diagnosis:
             find_gguf(name)
         else:
             check_model(name, "auto", params.inference)
-        where = f"{name}, {describe_endpoint(params.inference)}" if backend != "transformers" else name
+        where = f"{name}, {describe_endpoint(params.inference)}" if backend == "openai" else name
     except InputError as error:
         return _diagnose("model: debugger", "not available", "missing", str(error))
     if backend == "openai" and params.inference.base_url and not answers(f"{params.inference.base_url}/models"):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from iterpref_core.errors import InputError
-from tasks.paths import LOCK, PARAMS
+from tasks.paths import LOCK
 
 
 class Stage(NamedTuple):
@@ -18,17 +18,11 @@ class Stage(NamedTuple):
     Attributes:
         name: such as `training@dpo`.
         upstream: names of the stages whose outputs it reads.
-        inputs: artifacts it reads (outputs of other stages; code is not among them).
-        outputs: artifacts it writes, without metrics and plots.
-        params: keys of params.yaml it depends on; a prefix stands for all below it, the empty one for everything.
         accelerated: whether it uses an accelerator where there is one, as `meta` in dvc.yaml says.
     """
 
     name: str
     upstream: tuple[str, ...]
-    inputs: tuple[str, ...] = ()
-    outputs: tuple[str, ...] = ()
-    params: tuple[str, ...] = ()
     accelerated: bool = False
 
 
@@ -56,8 +50,7 @@ def load_graph(root: Path = Path()) -> dict[str, Stage]:
     """
     with _opened(root) as repo:
         graph = repo.index.graph
-        written = sorted(out.def_path for stage in graph for out in stage.outs if not (out.metric or out.plot))
-        stages = {stage.addressing: _describe(stage, graph, written) for stage in graph}
+        stages = {stage.addressing: _describe(stage, graph) for stage in graph}
     order = TopologicalSorter({name: stage.upstream for name, stage in stages.items()}).static_order()
     return {name: stages[name] for name in order}
 
@@ -132,15 +125,10 @@ def _opened(root: Path) -> Iterator[Any]:
         raise InputError(f"dvc.yaml: {error}; run from the repository's root, in which `dvc init` has run") from None
 
 
-def _describe(stage: Any, graph: Any, written: list[str]) -> Stage:
+def _describe(stage: Any, graph: Any) -> Stage:
     return Stage(
         name=stage.addressing,
         upstream=tuple(sorted(successor.addressing for successor in graph.successors(stage))),
-        inputs=tuple(path for dep in stage.deps for path in written if Path(path).is_relative_to(dep.def_path)),
-        outputs=tuple(out.def_path for out in stage.outs if not (out.metric or out.plot)),
-        params=tuple(
-            dict.fromkeys(key for dep in stage.deps if dep.def_path == str(PARAMS) for key in dep.params or [""])
-        ),
         accelerated=bool((stage.meta or {}).get("accelerator")),
     )
 

@@ -27,8 +27,8 @@ def init(
 
     values = parse_assignments(set_)
     for key, name in (("model.student", model), ("model.debugger", debugger)):
-        if name is not None:  # a folder's path must hold in a worktree, too
-            values[key] = str(Path(name).resolve()) if Path(name).is_dir() else name
+        if name is not None:  # the path of a folder or a file must hold in a worktree, too
+            values[key] = str(Path(name).resolve()) if Path(name).exists() else name
     name = profile or ("own" if model else load_params().profile)
     changes = write_params(name, values)
     if json_:

@@ -83,12 +83,12 @@ def synthesize(
     settings = read_params(set_)
     if seed_code is None and tree is None:
         raise InputError("give --seed-code to make a feature tree, or --tree to use an existing one")
-    inference, models = settings.inference, settings.model
+    inference = settings.inference
     faults = Counter[str]()
     with (
         AnswerStore(ANSWERS, f"synthesise {out.resolve()}") as store,
         open_model(
-            models.debugger, models.prompt, inference, settings.budget, store, settings.codeflow.concurrency, faults
+            settings.model.debugger, "auto", inference, settings.budget, store, settings.codeflow.concurrency, faults
         ) as asked,
         open_executor(settings.execution) as executor,
     ):

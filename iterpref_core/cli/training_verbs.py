@@ -60,7 +60,7 @@ def check(
     kept = write_jsonl(out, clean) if out is not None else sum(1 for _ in clean)
     findings = [*(checks.findings(settings.training) if checks else ()), *_overlap_findings(overlaps)]
     findings.sort(key=lambda finding: not finding.stops)
-    result: dict[str, Any] = {"pairs": len(checks) if checks else kept}
+    result: dict[str, Any] = {"pairs": len(checks) if checks else kept + benchmarks.dropped}
     result["benchmark_tasks"] = sum(overlap.tasks for overlap in overlaps.values())
     result |= checks.numbers() if checks else {}
     result |= {"kept": kept, "dropped/contaminated": benchmarks.dropped} if out is not None else {}

@@ -39,7 +39,7 @@ class Models:
 
     Attributes:
         identity: stands for drafter and refiner: equal identity, equal answers.
-        open: given the file of the answers and the name of the run, the models; called only if problems are left.
+        open: given the file of the answers and the name of the run, the models.
         prices: of their answers.
     """
 

@@ -95,14 +95,14 @@ class Objective:
 
 
 OBJECTIVES: dict[str, Objective] = {
-    "sft": Objective("SFT on chosen", 3e-4, nll_of="chosen", alpha=1.0),
+    "sft": Objective("SFT on chosen", 3e-4, nll_of="chosen", alpha=20.0),
     "dpo": Objective("DPO", 5e-6, sigmoid_loss),
-    "rpo": Objective("RPO", 1e-3, sigmoid_loss, nll_of="chosen", alpha=20.0),
+    "rpo": Objective("RPO", 3e-4, sigmoid_loss, nll_of="chosen", alpha=20.0),
     "target-dpo": Objective("Target-DPO", 5e-6, sigmoid_loss, rejected="focal", counterpart="dpo"),
     "target-rpo": Objective(
         "Target-RPO", 3e-4, sigmoid_loss, rejected="focal", nll_of="chosen", alpha=20.0, counterpart="rpo"
     ),
-    "sft-rejected": Objective("SFT-rejected", 3e-4, nll_of="rejected", alpha=1.0),
+    "sft-rejected": Objective("SFT-rejected", 3e-4, nll_of="rejected", alpha=20.0),
     "hybrid-dpo": Objective("Hybrid-DPO", 5e-6, sigmoid_loss, rejected=HALF),
     "hybrid-rpo": Objective("Hybrid-RPO", 3e-4, sigmoid_loss, rejected=HALF, nll_of="chosen", alpha=20.0),
     "symmetric-dpo": Objective("Symmetric-DPO", 5e-6, sigmoid_loss, chosen="focal", rejected="focal"),

@@ -139,7 +139,7 @@ def group(metrics: dict[str, float], prefix: str) -> dict[str, int]:
 
 
 def load_curves(metrics: Path) -> dict[str, Curve]:
-    """Objective → its training curve, from `train/<objective>.curve.csv`; objectives that were not trained are absent.
+    """Objective → its training curve, from `training/<objective>.curve.csv`; objectives that were not trained are absent.
 
     Raises:
         InputError: a cell is not a number.
@@ -155,7 +155,7 @@ def _load_curve(path: Path) -> Curve:
         try:
             return [{column: float(cell) for column, cell in row.items() if cell} for row in rows]
         except ValueError as error:
-            raise InputError(f"{path}:{rows.line_num}: {error}; run stage train again") from None
+            raise InputError(f"{path}:{rows.line_num}: {error}; run stage training again") from None
 
 
 def load_hashes(lock: Path) -> dict[str, str]:
