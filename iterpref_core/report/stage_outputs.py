@@ -139,7 +139,7 @@ def group(metrics: dict[str, float], prefix: str) -> dict[str, int]:
 
 
 def load_curves(metrics: Path) -> dict[str, Curve]:
-    """Objective → its training curve, from `training/<objective>.curve.csv`; objectives that were not trained are absent.
+    """Objective → its training curve, from `training/<objective>.curve.csv`; untrained objectives are absent.
 
     Raises:
         InputError: a cell is not a number.
