@@ -119,5 +119,6 @@ def test_pairs_of_anybody_are_localized_and_cleaned(iterpref: Iterpref) -> None:
     code, out, err = iterpref(
         "check", "--pairs", "pairs.jsonl", "--against", "bench.jsonl", "--out", "c.jsonl", "--json"
     )
-    assert (code, json.loads(out)["kept"]) == (0, 1), err
+    assert code == 0, err
+    assert (json.loads(out)["pairs"], json.loads(out)["kept"]) == (2, 1)
     assert json.loads(Path("c.jsonl").read_text(encoding="utf-8"))["task_id"] == "a"

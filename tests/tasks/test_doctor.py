@@ -28,6 +28,7 @@ def test_a_student_that_debugs_itself_without_a_template_beyond_its_length_is_to
     name = str(word_model)
     odd = found(model__student=name, model__debugger=name, training__max_length=longest + 1)
     assert "the same as the student" in odd["model: debugger"].detail
+    assert found(model__debugger=name, inference__backend="vllm")["model: debugger"].status == "ok"
     assert "no" in odd["model: template"].detail
     assert odd["training.max_length"].status == "missing"
     assert f"training.max_length={longest}" in odd["training.max_length"].remedy
