@@ -20,7 +20,7 @@ reach for characters that a neighboring line's tokens are made of:
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -29,10 +29,12 @@ from iterpref_core.records import Span, line_spans, split_lines
 
 @dataclass(frozen=True)
 class LineDiff:
-    """Line indices, from 0, of a failing and a passing program, each in ascending order.
+    """The line diff of a failing and a passing program: line indices from 0, each in ascending order.
 
-    `rejected` and `chosen` are the lines outside the LCS: D- and its counterpart D+. `matches` are the pairs
-    (index in rejected, index in chosen) inside it.
+    Attributes:
+        rejected: the failing program's lines outside the LCS, D-.
+        chosen: the passing program's lines outside the LCS, D+.
+        matches: the pairs (index in rejected, index in chosen) of the LCS.
     """
 
     rejected: tuple[int, ...]
@@ -41,35 +43,53 @@ class LineDiff:
 
 
 def span_lines(text: str, lines: Sequence[int]) -> tuple[Span, ...]:
-    """Character spans of the given lines (ascending, from 0) by the rules above."""
+    """Return the character spans of the given lines (ascending, from 0) by the rules above."""
     bounds = line_spans(text)
     spans = []
-    for _, run in groupby(enumerate(lines), key=lambda item: item[1] - item[0]):
-        visible = [bounds[line] for _, line in run if text[slice(*bounds[line])].strip()]
+    for run in adjacent_runs(lines):
+        visible = []
+        for line in run:
+            start, end = bounds[line]
+            if text[start:end].strip():
+                visible.append((start, end))
         if visible:
-            start, end = visible[0][0], visible[-1][1]
+            start = visible[0][0]
+            end = visible[-1][1]
             spans.append((start, start + len(text[start:end].rstrip())))
     return tuple(spans)
 
 
+def adjacent_runs(numbers: Iterable[int]) -> Iterator[list[int]]:
+    """Yield the runs of consecutive numbers in an ascending sequence.
+
+    >>> list(adjacent_runs([1, 2, 5, 6, 9]))
+    [[1, 2], [5, 6], [9]]
+    """
+    # Within a run, a number minus its place is constant: 1-0, 2-1 | 5-2, 6-3 | 9-4.
+    for _, run in groupby(enumerate(numbers), key=lambda item: item[1] - item[0]):
+        yield [number for _, number in run]
+
+
 def diff_lines(rejected: str, chosen: str) -> LineDiff:
-    r"""The paper's error region D- of a pair, the lines of `rejected` outside the line LCS, and those of `chosen`.
+    r"""Return the lines of two programs outside their line LCS: the paper's error region D-, and its counterpart D+.
 
     >>> diff_lines("a\nb\nc\n", "a\nx\nc\ny\n")
     LineDiff(rejected=(1,), chosen=(1, 3), matches=((0, 0), (2, 2)))
     """
-    lines, others = split_lines(rejected), split_lines(chosen)
-    matches = match_lines(lines, others)
-    kept, kept_others = {i for i, _ in matches}, {j for _, j in matches}
+    rejected_lines = split_lines(rejected)
+    chosen_lines = split_lines(chosen)
+    matches = match_lines(rejected_lines, chosen_lines)
+    kept_rejected = {i for i, _ in matches}
+    kept_chosen = {j for _, j in matches}
     return LineDiff(
-        rejected=tuple(i for i in range(len(lines)) if i not in kept),
-        chosen=tuple(j for j in range(len(others)) if j not in kept_others),
+        rejected=tuple(i for i in range(len(rejected_lines)) if i not in kept_rejected),
+        chosen=tuple(j for j in range(len(chosen_lines)) if j not in kept_chosen),
         matches=tuple(matches),
     )
 
 
 def match_lines(a: Sequence[str], b: Sequence[str]) -> list[tuple[int, int]]:
-    """A longest common subsequence of two sequences, as ascending index pairs.
+    """Return a longest common subsequence of two sequences, as ascending index pairs.
 
     Where several are longest: first the common prefix is matched, then the common suffix of what remains; between
     them, from the last match to the first, each match takes the earliest element of `a`, and then of `b`, that any
@@ -86,36 +106,50 @@ def match_lines(a: Sequence[str], b: Sequence[str]) -> list[tuple[int, int]]:
     while suffix < shorter - prefix and a[-1 - suffix] == b[-1 - suffix]:
         suffix += 1
     middle = _match_middle(a[prefix : len(a) - suffix], b[prefix : len(b) - suffix])
-    return (
-        [(k, k) for k in range(prefix)]
-        + [(prefix + i, prefix + j) for i, j in middle]
-        + [(len(a) - k, len(b) - k) for k in range(suffix, 0, -1)]
-    )
+    matches = [(k, k) for k in range(prefix)]
+    matches += [(prefix + i, prefix + j) for i, j in middle]
+    matches += [(len(a) - k, len(b) - k) for k in range(suffix, 0, -1)]
+    return matches
 
 
 def _match_middle(a: Sequence[str], b: Sequence[str]) -> list[tuple[int, int]]:
-    """The LCS by walking back through the table of prefix lengths L[i][j] = |LCS(a[:i], b[:j])|.
+    """Return the LCS by walking back through the table of prefix lengths L[i][j] = |LCS(a[:i], b[:j])|.
 
-    Column j of the table is one integer: bit i - 1 is 0 where L[i][j] exceeds L[i - 1][j].
+    Column j of the table is one integer: bit i - 1 is 0 if L[i][j] exceeds L[i - 1][j], else 1.
     """
+    # For a = "ab" and b = "ba" the table and its columns are
+    #
+    #             j = 0   j = 1 (b)   j = 2 (ba)
+    #   i = 0       0       0           0
+    #   i = 1 (a)   0       0           1
+    #   i = 2 (ab)  0       1           1
+    #   column     11      01          10        (bit 0, for i = 1, on the right)
+    #
+    # The walk starts at the lower right. Bit 1 of column 2 is 1: row 2 adds nothing to row 1, so i becomes 1. Bit 0
+    # of column 2 is 0: a[0] counts here. Column 1 has it as 1, so b[1] makes the difference: (0, 1) is a match.
     columns = _length_columns(a, b)
     matches = []
-    i, j = len(a), len(b)
+    i = len(a)
+    j = len(b)
     while i and j:
-        if columns[j] >> (i - 1) & 1:  # L[i][j] == L[i - 1][j]: an earlier element of a does as well
+        row = i - 1
+        an_earlier_element_does = columns[j] >> row & 1  # L[i][j] == L[i - 1][j]
+        if an_earlier_element_does:
             i -= 1
             continue
         j -= 1
-        if columns[j] >> (i - 1) & 1:  # L[i][j] == L[i][j - 1] + 1: a[i - 1] and b[j] make the difference
+        last_element_was_needed = columns[j] >> row & 1  # L[i][j + 1] == L[i][j] + 1
+        if last_element_was_needed:
             i -= 1
             matches.append((i, j))
-    return matches[::-1]
+    matches.reverse()
+    return matches
 
 
 def _length_columns(a: Sequence[str], b: Sequence[str]) -> list[int]:
-    """Columns 0..len(b) of the length table by bit-parallel dynamic programming, len(a) cells per operation.
+    """Compute columns 0..len(b) of the length table by bit-parallel dynamic programming, len(a) cells an operation.
 
-    Hyyrö, "Bit-parallel LCS-length computation revisited" (2004).
+    Source: Hyyrö, "Bit-parallel LCS-length computation revisited" (2004).
     """
     positions: defaultdict[str, int] = defaultdict(int)
     for i, line in enumerate(a):

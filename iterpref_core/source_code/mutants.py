@@ -13,7 +13,7 @@ from random import Random
 from iterpref_core.source_code.syntax_tree import parse_source
 
 _SKIPPED = frozenset({"annotation", "returns", "decorator_list", "type_comment", "format_spec", "pattern"})
-"""Fields of the tree that are left alone: they change nothing, or nothing that a test of the function can be after."""
+"""Fields of the tree that no mutant changes: a test of the function cannot see them, or has no reason to."""
 
 _OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub,
@@ -45,11 +45,11 @@ _COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
 
 @dataclass(frozen=True)
 class Mutant:
-    """A changed program.
+    """A program with one small change.
 
     Attributes:
         code: the whole program, as `ast.unparse` writes it.
-        line: where the original was changed, from 1.
+        line: the line of the original that was changed, from 1.
         change: `a < b -> a <= b`, on one line.
     """
 
@@ -59,7 +59,7 @@ class Mutant:
 
 
 def _statements(node: ast.AST) -> Iterator[ast.AST]:
-    """What a statement may be replaced by."""
+    """Yield the statements that may replace a statement."""
     match node:
         case ast.AugAssign(target, operator, value):
             if type(operator) in _OPERATORS:
@@ -78,7 +78,7 @@ def _statements(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _expressions(node: ast.AST) -> Iterator[ast.AST]:
-    """What an expression may be replaced by."""
+    """Yield the expressions that may replace an expression."""
     match node:
         case ast.BinOp(left, operator, right) if type(operator) in _OPERATORS:
             yield ast.BinOp(left, _OPERATORS[type(operator)](), right)
@@ -90,8 +90,10 @@ def _expressions(node: ast.AST) -> Iterator[ast.AST]:
             yield ast.IfExp(ast.UnaryOp(ast.Not(), test), body, otherwise)
         case ast.Compare(left, comparisons, others):
             for place, comparison in enumerate(comparisons):
-                for changed in _COMPARISONS[type(comparison)]:
-                    yield ast.Compare(left, [*comparisons[:place], changed(), *comparisons[place + 1 :]], others)
+                for other in _COMPARISONS[type(comparison)]:
+                    changed = list(comparisons)
+                    changed[place] = other()
+                    yield ast.Compare(left, changed, others)
         case ast.Constant(bool() | int() | float() | str() as value):
             yield ast.Constant(_another(value))
 
@@ -99,57 +101,72 @@ def _expressions(node: ast.AST) -> Iterator[ast.AST]:
 def _another(value: float | str) -> float | str:
     if isinstance(value, str):
         return "" if value else "mutant"
-    return not value if isinstance(value, bool) else value + 1
+    if isinstance(value, bool):
+        return not value
+    return value + 1
 
 
-_Change = tuple[Callable[[ast.AST], None], ast.AST, ast.AST]
-"""What puts a node into its place in the tree, the node that is there, and another one."""
+@dataclass(frozen=True)
+class _Change:
+    """One node of a tree and another node for its place.
+
+    Attributes:
+        put: puts a node into that place of the tree.
+        old: the node that is there.
+        new: the node that makes the mutant.
+    """
+
+    put: Callable[[ast.AST], None]
+    old: ast.AST
+    new: ast.AST
 
 
 def _changes(parent: ast.AST) -> Iterator[_Change]:
-    """All small changes below a node, in the order of the text."""
+    """Yield all small changes below a node, in the order of the text."""
     for name, value in ast.iter_fields(parent):
         if name in _SKIPPED:
             continue
-        places = [(partial(setattr, parent, name), value)]
         if isinstance(value, list):
-            places = [(partial(value.__setitem__, place), item) for place, item in enumerate(value)]
+            places = [(partial(value.__setitem__, index), item) for index, item in enumerate(value)]
+        else:
+            places = [(partial(setattr, parent, name), value)]
         for put, node in places:
-            # Docstrings and other strings that are nobody's value, and what an f-string writes, are left alone.
-            text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-            written = isinstance(parent, ast.JoinedStr) and isinstance(node, ast.Constant)
-            if isinstance(node, ast.AST) and not text and not written:
-                yield from ((put, node, new) for new in (*_statements(node), *_expressions(node)))
-                yield from _changes(node)
+            # No test can see a docstring, and one for each piece of an f-string's text would be a mutant of wording.
+            is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+            is_text_of_fstring = isinstance(parent, ast.JoinedStr) and isinstance(node, ast.Constant)
+            if not isinstance(node, ast.AST) or is_docstring or is_text_of_fstring:
+                continue
+            for new in (*_statements(node), *_expressions(node)):
+                yield _Change(put, node, new)
+            yield from _changes(node)
 
 
 def _head(node: ast.AST) -> str:
-    """A node's text; of a compound statement its first line."""
+    """Return a node's text on one line; of a compound statement its first line."""
     text = ast.unparse(ast.fix_missing_locations(node)).partition("\n")[0]
     return text if len(text) <= 60 else f"{text[:42]}...{text[-15:]}"
 
 
 def _apply(change: _Change, tree: ast.Module) -> Mutant:
-    put, old, new = change
-    text = f"{_head(old)} -> {_head(new)}"
-    put(new)
+    text = f"{_head(change.old)} -> {_head(change.new)}"
+    change.put(change.new)
     try:
         code = ast.unparse(ast.fix_missing_locations(tree)) + "\n"
     finally:
-        put(old)
-    return Mutant(code, getattr(old, "lineno", 0), text)
+        change.put(change.old)
+    return Mutant(code, getattr(change.old, "lineno", 0), text)
 
 
 def mutants_of(code: str, limit: int, seed: str) -> list[Mutant]:
-    """Different mutants of a program, in the order of its text: all there are, or a random choice of `limit`.
+    """Return different mutants of a program, in the order of its text: all there are, or a random choice of `limit`.
 
-    The same arguments give the same mutants. Some may do the same as the program; that cannot be decided, and nothing
-    here tries to. A program that cannot be parsed has none.
+    The same arguments give the same mutants. Some mutants may behave as the program does; that cannot be decided, and
+    nothing here tries to. A program that cannot be parsed has none.
 
     Args:
         code: the program.
-        limit: at most so many.
-        seed: decides the choice.
+        limit: the largest number of mutants.
+        seed: the seed of the choice.
 
     >>> [mutant.change for mutant in mutants_of("def f(x): return x + 1", 9, "")]
     ['return x + 1 -> return None', 'x + 1 -> x - 1', '1 -> 2']
@@ -159,12 +176,15 @@ def mutants_of(code: str, limit: int, seed: str) -> list[Mutant]:
         changes = list(_changes(tree))
         order = list(range(len(changes)))
         Random(seed).shuffle(order)
-        chosen: dict[str, tuple[int, Mutant]] = {ast.unparse(tree) + "\n": (-1, Mutant("", 0, ""))}
+        original = ast.unparse(tree) + "\n"
+        chosen: dict[str, tuple[int, Mutant]] = {}
         for place in order:
-            if len(chosen) > limit:
+            if len(chosen) >= limit:
                 break
             mutant = _apply(changes[place], tree)
-            chosen.setdefault(mutant.code, (place, mutant))
+            if mutant.code != original:
+                chosen.setdefault(mutant.code, (place, mutant))
     except (SyntaxError, RecursionError):
         return []
-    return [mutant for place, mutant in sorted(chosen.values(), key=lambda item: item[0]) if place >= 0]
+    in_order = sorted(chosen.values(), key=lambda item: item[0])
+    return [mutant for _, mutant in in_order]

@@ -1,14 +1,15 @@
-"""Normal form of a program: without layout, comments, docstrings and annotations of functions, its own names numbered.
+"""Normal form of a program: no layout, comments, docstrings or annotations of functions, and its own names numbered.
 
-A name is the program's own if the program binds it and nobody can ask for it from outside: not a parameter's, what a
-class binds, or a module-level name that is used from outside. Own names are numbered in the order of their first use,
-one number a name wherever it stands: two programs of one form differ by a renaming, and not each renaming of one scope
-alone is found.
+A name is the program's own if the program binds the name and no code outside can ask for it. Names of parameters, names
+that a class binds, and module-level names that are used from outside are therefore kept.
+
+Own names are numbered in the order of their first use, one number for a name wherever it stands. Two programs of one
+form differ by a renaming. A renaming in one scope alone may be missed.
 """
 
 import ast
 import builtins
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 
 from iterpref_core.source_code.syntax_tree import parse_source
@@ -20,13 +21,13 @@ _UNCOUNTED = (ast.expr_context, ast.arguments, ast.comprehension)
 
 
 def same_form(code: str, changed: str, entry_point: str = "") -> bool:
-    r"""Whether two programs have the same normal form; one that does not parse is like no other.
+    r"""Return True if two programs have the same normal form; a program that does not parse equals no other.
 
     Args:
         code: a program.
         changed: another one.
-        entry_point: the module-level name that is used from outside; where it is empty, all are that do not begin
-            with an underscore.
+        entry_point: the module-level name that is used from outside. If empty, every module-level name is that does
+            not begin with an underscore.
 
     >>> same_form("def f(n):\n    m = n + 1  # more\n    return m", "def f(n):\n  k = n + 1\n  return k")
     True
@@ -41,25 +42,30 @@ def same_form(code: str, changed: str, entry_point: str = "") -> bool:
 
 
 def _form(tree: ast.Module, entry_point: str) -> str:
-    bound = {name for node in ast.walk(tree) for name in _bound(node)}
-    return ast.dump(_Normalizer(bound - _asked_for(tree, entry_point)).visit(tree))
+    bound = _bound_by(ast.walk(tree))
+    own = bound - _asked_for(tree, entry_point)
+    return ast.dump(_Normalizer(own).visit(tree))
 
 
 def solution_forms(code: str) -> list[tuple[str, int]]:
-    """What makes a program a solution, whatever its names: each function and method, or the whole where it has none.
+    """Return the normal form of each function and method of a program, all names numbered but builtins and attributes.
 
-    No name stays but builtins, attributes and keywords. A form is a text, and its size in nodes of the syntax tree; a
-    program that does not parse has none.
+    Two solutions with a form in common are the same solution under other names.
+
+    Returns:
+        Pairs of the form, a text, and its size in nodes of the syntax tree. A program without functions has one form,
+        a program that does not parse none.
     """
     forms = []
     with suppress(SyntaxError, RecursionError):
         tree = parse_source(code)
-        for part in list(_functions(tree.body)) or [tree]:
+        parts = list(_functions(tree.body)) or [tree]
+        for part in parts:
             nodes = list(ast.walk(part))
             size = 1 + sum(not isinstance(node, _UNCOUNTED) for node in nodes)
-            names = {node.id for node in nodes if isinstance(node, ast.Name)} - _BUILTINS
-            names |= {name for node in nodes for name in _bound(node)}
-            forms.append((ast.dump(_Normalizer(names).visit(part)), size))
+            used = {node.id for node in nodes if isinstance(node, ast.Name)}
+            numbered = (used - _BUILTINS) | _bound_by(nodes)
+            forms.append((ast.dump(_Normalizer(numbered).visit(part)), size))
     return forms
 
 
@@ -72,33 +78,43 @@ def _functions(body: list[ast.stmt]) -> Iterator[ast.AST]:
 
 
 def _names(node: ast.AST) -> Iterator[tuple[str, str]]:
-    """The fields of a node that hold a name, and the names; not those of keywords, and of modules."""
+    """Yield the fields of a node that hold a name, with the names; keywords of calls and imported modules are none."""
+    if isinstance(node, ast.keyword):
+        return
     for field in _NAME_FIELDS:
         name = getattr(node, field, None)
-        if isinstance(name, str) and not isinstance(node, ast.keyword) and (field, type(node)) != ("name", ast.alias):
+        is_module = field == "name" and isinstance(node, ast.alias)
+        if isinstance(name, str) and not is_module:
             yield field, name
 
 
-def _bound(node: ast.AST) -> Iterator[str]:
-    """The names that a node binds."""
-    if not (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)):
-        yield from (name for _, name in _names(node))
+def _bound_by(nodes: Iterable[ast.AST]) -> set[str]:
+    """Return the names that any of these nodes binds."""
+    bound = set()
+    for node in nodes:
+        only_reads = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+        if not only_reads:
+            bound.update(name for _, name in _names(node))
+    return bound
 
 
 def _asked_for(tree: ast.Module, entry_point: str) -> set[str]:
-    """Names that somebody may ask for from outside, or by keyword."""
-    public = {name for node in _in_scope(tree) for name in _bound(node)}
-    asked = {name for name in public if (name == entry_point if entry_point else not name.startswith("_"))}
+    """Return the names that other code may ask for, from outside or by keyword."""
+    public = _bound_by(_in_scope(tree))
+    if entry_point:
+        asked = public & {entry_point}
+    else:
+        asked = {name for name in public if not name.startswith("_")}
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
-            asked |= {name for inner in _in_scope(node) for name in _bound(inner)}
+            asked |= _bound_by(_in_scope(node))
         elif isinstance(node, ast.arg):
             asked.add(node.arg)
     return asked
 
 
 def _in_scope(node: ast.AST) -> Iterator[ast.AST]:
-    """The nodes below a module or class, without those inside of its functions and classes."""
+    """Yield the nodes below a module or class, except those inside of its functions and classes."""
     for child in ast.iter_child_nodes(node):
         yield child
         if not isinstance(child, (*_FUNCTIONS, ast.Lambda, ast.ClassDef)):
@@ -106,7 +122,7 @@ def _in_scope(node: ast.AST) -> Iterator[ast.AST]:
 
 
 class _Normalizer(ast.NodeTransformer):
-    """Changes a tree in place; the names `numbered` become numbers."""
+    """A visitor that brings a tree into normal form, in place: the names in `numbered` become numbers."""
 
     def __init__(self, numbered: Container[str]) -> None:
         self._numbered = numbered
@@ -114,8 +130,9 @@ class _Normalizer(ast.NodeTransformer):
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         for field in ("body", "orelse", "finalbody"):
-            if isinstance(block := getattr(node, field, None), list):
-                setattr(node, field, [each for each in block if not _does_nothing(each)])
+            block = getattr(node, field, None)
+            if isinstance(block, list):
+                setattr(node, field, [statement for statement in block if not _does_nothing(statement)])
         for field, name in list(_names(node)):
             setattr(node, field, self._name(name))
         if isinstance(node, ast.Global | ast.Nonlocal):
@@ -127,10 +144,12 @@ class _Normalizer(ast.NodeTransformer):
         return super().generic_visit(node)
 
     def _name(self, name: str) -> str:
-        # No Python name looks like this one, so none is taken for it.
-        return self._numbers.setdefault(name, f"·{len(self._numbers)}") if name in self._numbered else name
+        if name not in self._numbered:
+            return name
+        # A dot cannot stand in a Python name, so no name of the program is taken for a number.
+        return self._numbers.setdefault(name, f"·{len(self._numbers)}")
 
 
 def _does_nothing(node: ast.AST) -> bool:
-    """Whether a statement is `pass`, or a constant such as a docstring."""
+    """Return True for `pass`, and for a constant such as a docstring."""
     return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))

@@ -1,4 +1,4 @@
-"""Syntax tree of a Python program, and one error for all that has none."""
+"""Syntax trees of Python programs, with one error for every text that has none."""
 
 import ast
 import threading
@@ -9,18 +9,19 @@ PARSE_LOCK = threading.RLock()
 
 
 def parse(code: str, mode: str = "exec") -> Any:
-    """`ast.parse`, one thread at a time: where two parse, CPython may fail (`AST constructor recursion depth`)."""
+    """Call `ast.parse`, one thread at a time: if two parse, CPython may fail (`AST constructor recursion depth`)."""
     with PARSE_LOCK:
         return ast.parse(code, mode=mode)
 
 
 def parse_source(code: str) -> ast.Module:
-    """The syntax tree of a program.
+    """Return the syntax tree of a program.
 
     Raises:
-        SyntaxError: it is no Python, or holds what Python's parser gives up at, such as too deep a nest.
+        SyntaxError: the text is no Python, or Python's parser gives up on it (too deep a nest, for example).
     """
-    with PARSE_LOCK, warnings.catch_warnings(action="ignore"):  # the program's own, such as invalid escapes
+    # The program's own warnings, such as those of invalid escapes, are not ours to show.
+    with PARSE_LOCK, warnings.catch_warnings(action="ignore"):
         try:
             return ast.parse(code)
         except (ValueError, RecursionError, MemoryError) as error:

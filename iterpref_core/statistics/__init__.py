@@ -1,1 +1,1 @@
-"""Statistics: pass@k with its interval, paired tests of two models, seeds derived from what they are for."""
+"""Statistics: pass@k with its interval, and paired tests of two models."""

@@ -10,15 +10,22 @@ from scipy.stats import binomtest, permutation_test  # type: ignore[import-untyp
 from iterpref_core.statistics.pass_at_k import mean_interval
 
 ROUNDING = 1e-12
-"""Differences of shares below this are none."""
+"""The largest difference of two shares that counts as none."""
 
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """A model against another on the same `n` tasks: those it alone solves (or more often), those it alone fails.
+    """The comparison of a model with another one on the same tasks.
 
-    `difference` is of pass@1, a share of 1. `p_value` is of the exact McNemar test (1947) of "both are equally good",
-    `p_worse` of its one-sided form, small where the model is worse; with several samples a task, of sign-flip tests.
+    Attributes:
+        n: the number of tasks.
+        gained: the tasks that this model solves more often than the other.
+        lost: the tasks that this model solves less often.
+        difference: the difference of pass@1, as a share of 1.
+        ci95: the 95% interval of the difference.
+        p_value: the two-sided p-value of "both are equally good": the exact McNemar test (1947) with one sample of
+            each task, a sign-flip test with several.
+        p_worse: the p-value of the same test's one-sided form, small where this model is worse.
     """
 
     n: int
@@ -33,13 +40,20 @@ class PairedComparison:
 def compare_shares(
     ours: Mapping[str, float], theirs: Mapping[str, float], resamples: int, seed: int
 ) -> PairedComparison | None:
-    """Compare two models on the tasks that both were judged on; None where there is none.
+    """Compare two models on the tasks that both were judged on.
 
     With one sample of each task, resampling tasks is drawing the numbers gained, lost and alike from a multinomial.
     With several, the test flips the signs of the tasks' differences at random (Fisher's randomization test), of which
     McNemar's is the special case for differences of one task.
 
-    `ours` and `theirs` are task_id → share of its samples that passed; `resamples` of the bootstrap, and random flips.
+    Args:
+        ours: task_id → share of this model's samples that passed.
+        theirs: the same for the other model.
+        resamples: the number of bootstrap resamples, and of random sign flips.
+        seed: the seed of both.
+
+    Returns:
+        The comparison, or None if the models share no task.
 
     >>> found = compare_shares(dict.fromkeys("abcde", 1.0), dict.fromkeys("abcde", 0.0), resamples=9, seed=0)
     >>> found.p_value, found.p_worse
@@ -49,28 +63,47 @@ def compare_shares(
     if not tasks:
         return None
     random = np.random.default_rng(seed)
+    n = len(tasks)
     effects = np.array([ours[task_id] - theirs[task_id] for task_id in tasks])
-    n, gained, lost = len(tasks), int((effects > ROUNDING).sum()), int((effects < -ROUNDING).sum())
-    if {*ours.values(), *theirs.values()} <= {0.0, 1.0}:
-        counts = random.multinomial(n, np.array([gained, lost, n - gained - lost]) / n, size=resamples)
+    gained = int((effects > ROUNDING).sum())
+    lost = int((effects < -ROUNDING).sum())
+
+    one_sample_each = {*ours.values(), *theirs.values()} <= {0.0, 1.0}
+    if one_sample_each:
+        shares = np.array([gained, lost, n - gained - lost]) / n
+        counts = random.multinomial(n, shares, size=resamples)
         low, high = np.quantile((counts[:, 0] - counts[:, 1]) / n, [0.025, 0.975])
-        tosses = max(1, gained + lost)  # of no toss, one that fell on neither side: p = 1
+        # Without a discordant task there is no toss to test: one toss that fell on neither side gives p = 1.
+        tosses = max(1, gained + lost)
         p_value = binomtest(min(gained, lost), tosses).pvalue
         p_worse = binomtest(lost, tosses, alternative="greater").pvalue
     else:
         low, high = mean_interval(effects.tolist(), resamples, random)
-        flips = partial(permutation_test, (effects,), np.sum, permutation_type="samples", n_resamples=resamples)
-        p_value, p_worse = (flips(rng=random, alternative=side).pvalue for side in ("two-sided", "less"))
-    ends = (float(low), float(high))
-    return PairedComparison(n, gained, lost, float(effects.sum() / n), ends, float(p_value), float(p_worse))
+        flip_signs = partial(permutation_test, (effects,), np.sum, permutation_type="samples", n_resamples=resamples)
+        p_value = flip_signs(rng=random, alternative="two-sided").pvalue
+        p_worse = flip_signs(rng=random, alternative="less").pvalue
+
+    return PairedComparison(
+        n=n,
+        gained=gained,
+        lost=lost,
+        difference=float(effects.sum() / n),
+        ci95=(float(low), float(high)),
+        p_value=float(p_value),
+        p_worse=float(p_worse),
+    )
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values corrected for their number (Holm 1979): below alpha, all are true but with probability alpha.
+    """Correct p-values for their number (Holm 1979).
+
+    The probability that any true hypothesis falls below alpha is then at most alpha.
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
     """
+    # [0.01, 0.03, 0.04] times [3, 2, 1] is [0.03, 0.06, 0.04]; none may be smaller than the one before.
     ranks = np.argsort(np.argsort(p_values, kind="stable"))
-    corrected = np.maximum.accumulate(np.sort(p_values) * np.arange(len(ranks), 0, -1)).clip(max=1.0)
+    multipliers = np.arange(len(ranks), 0, -1)
+    corrected = np.maximum.accumulate(np.sort(p_values) * multipliers).clip(max=1.0)
     return [float(p) for p in corrected[ranks]]
