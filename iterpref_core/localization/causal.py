@@ -1,13 +1,14 @@
 """Causal localization by execution: D- is the lines that had to change for the tests to pass.
 
-A fix does more than fix: it renames, reorders, documents. From the failing program, hunks of the edit that leads to the
-passing one are applied, the tests are run, and a smallest set of hunks that makes them pass is kept: delta debugging
-(Zeller and Hildebrandt 2002, "Simplifying and isolating failure-inducing input", ddmin), here on the cure instead of
-the disease. The set is 1-minimal: without any one of its hunks the tests fail.
+A fix does more than fix: it renames, reorders, documents. This search applies some hunks of the edit to the failing
+program, runs the tests, and keeps a smallest set of hunks that makes them pass. The search is delta debugging (Zeller
+and Hildebrandt 2002, "Simplifying and isolating failure-inducing input", ddmin), applied to the cure instead of the
+disease. The set is 1-minimal: without any one of its hunks the tests fail.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import ceil
 
 from iterpref_core.execution import Engine, Program
 from iterpref_core.localization.hunks import Hunk, apply_hunks, find_hunks, undo_renames
@@ -18,13 +19,13 @@ from iterpref_core.source_code.line_diff import span_lines
 
 @dataclass(frozen=True)
 class Cause:
-    """What the tests proved wrong.
+    """The error region of a pair, found by running its problem's tests.
 
     Attributes:
-        region: empty where the pair cannot be used.
-        executions: programs that were run.
-        exhausted: the budget ended the search before the set was minimal.
-        unusable: `chosen_fails` or `rejected_passes`, if the tests do not tell the programs apart.
+        region: the error region, empty if the pair cannot be used.
+        executions: the number of programs that were run.
+        exhausted: True if the budget ended the search before the set of hunks was minimal.
+        unusable: `chosen_fails` or `rejected_passes` if the tests do not tell the programs apart, else empty.
     """
 
     region: ErrorRegion
@@ -35,7 +36,10 @@ class Cause:
 
 @dataclass
 class _Trials:
-    """Programs that were run with a problem's visible tests (the hidden ones are for scoring alone), none twice."""
+    """A memory of the programs that were run with a problem's visible tests, so that none runs twice.
+
+    Hidden tests are for scoring alone.
+    """
 
     problem: Problem
     executor: Engine
@@ -49,39 +53,53 @@ class _Trials:
 
 
 def find_cause(pair: PreferencePair, problem: Problem, executor: Engine, max_executions: int) -> Cause:
-    """What of a pair's difference the tests need. Blocks; may be called from any thread.
+    """Find the part of a pair's edit that its tests need. Blocks; may be called from any thread.
 
     Args:
         pair: a failing and a passing program.
-        problem: its tests decide.
-        executor: runs the programs.
-        max_executions: programs at most. The edit as a whole always passes, so that a search may end at any time.
+        problem: the problem whose visible tests decide.
+        executor: the engine that runs the programs.
+        max_executions: the largest number of programs to run. The edit as a whole always passes, so that a search may
+            end at any time.
     """
     trials = _Trials(problem, executor)
-    chosen = undo_renames(pair.rejected, pair.chosen)
-    unusable = ""
-    if not trials.passes(pair.chosen):
-        unusable = "chosen_fails"
-    elif trials.passes(pair.rejected):
-        unusable = "rejected_passes"
-    else:
-        chosen = chosen if trials.passes(chosen) else pair.chosen
-        if not trials.passes(apply_hunks(pair.rejected, chosen, find_hunks(pair.rejected, chosen))):
-            unusable = "chosen_fails"
+    chosen, unusable = _usable_fix(pair, trials)
     if unusable:
         return Cause(ErrorRegion((), ()), len(trials.known), unusable=unusable)
     needed, exhausted = _minimize(pair.rejected, chosen, trials, max_executions)
     return Cause(_region(pair, needed), len(trials.known), exhausted)
 
 
+def _usable_fix(pair: PreferencePair, trials: _Trials) -> tuple[str, str]:
+    """Return the passing program, without its renamings if it passes so, and the reason why the pair cannot be used."""
+    if not trials.passes(pair.chosen):
+        return pair.chosen, "chosen_fails"
+    if trials.passes(pair.rejected):
+        return pair.chosen, "rejected_passes"
+    chosen = undo_renames(pair.rejected, pair.chosen)
+    if not trials.passes(chosen):
+        chosen = pair.chosen
+    whole_edit = apply_hunks(pair.rejected, chosen, find_hunks(pair.rejected, chosen))
+    return chosen, "" if trials.passes(whole_edit) else "chosen_fails"
+
+
 def _minimize(rejected: str, chosen: str, trials: _Trials, max_executions: int) -> tuple[list[Hunk], bool]:
-    """ddmin: a subset of the hunks that passes, 1-minimal unless the budget ends; and whether that was so."""
-    kept, parts = list(find_hunks(rejected, chosen)), 2
+    """Return hunks that make the tests pass, 1-minimal unless the budget ends (ddmin), and True if the budget ended."""
+    # With hunks 1 2 3 4 of which the tests need 3 alone:
+    #   2 parts: [1 2] fails, [3 4] passes -> keep 3 4
+    #   2 parts: [3] passes               -> keep 3, the end
+    # Had the tests needed 1 and 3: [1 2] fails, [3 4] fails, so 4 parts: each alone fails; then each rest, that is all
+    # but one part: [2 3 4] fails, [1 3 4] passes -> keep 1 3 4, and go on with 3 parts.
+    kept = list(find_hunks(rejected, chosen))
+    parts = 2
     while len(kept) > 1:
-        size = -(-len(kept) // parts)
+        size = ceil(len(kept) / parts)
         chunks = [kept[start : start + size] for start in range(0, len(kept), size)]
-        rests = [[hunk for hunk in kept if hunk not in chunk] for chunk in chunks]
-        for subset in [*chunks, *(rests if len(chunks) > 2 else [])]:
+        rests = []
+        if len(chunks) > 2:
+            for chunk in chunks:
+                rests.append([hunk for hunk in kept if hunk not in chunk])
+        for subset in [*chunks, *rests]:
             if len(trials.known) >= max_executions:
                 return kept, True
             if trials.passes(apply_hunks(rejected, chosen, subset)):
@@ -96,10 +114,17 @@ def _minimize(rejected: str, chosen: str, trials: _Trials, max_executions: int) 
 
 
 def _region(pair: PreferencePair, needed: Sequence[Hunk]) -> ErrorRegion:
-    """Spans of the hunks' lines; anchors for hunks that only insert, by the line that stands in their place."""
-    old = sorted({line for hunk in needed for line in hunk.old})
-    new = sorted({line for hunk in needed for line in hunk.new})
-    insertions = [hunk.old.start for hunk in needed if not span_lines(pair.rejected, hunk.old)]
+    """Return the spans of the hunks' lines; a hunk that only inserts is anchored at the line in its place."""
+    old_lines: set[int] = set()
+    new_lines: set[int] = set()
+    insertions = []
+    for hunk in needed:
+        old_lines.update(hunk.old)
+        new_lines.update(hunk.new)
+        if not span_lines(pair.rejected, hunk.old):
+            insertions.append(hunk.old.start)
     return ErrorRegion(
-        span_lines(pair.rejected, old), span_lines(pair.chosen, new), anchor_lines(pair.rejected, insertions)
+        rejected=span_lines(pair.rejected, sorted(old_lines)),
+        chosen=span_lines(pair.chosen, sorted(new_lines)),
+        anchors=anchor_lines(pair.rejected, insertions),
     )

@@ -35,23 +35,24 @@ def localize_pairs(
     """Write the error spans of every pair, in order; streaming.
 
     A fix that only inserts leaves D- without text. `params.empty` decides about such a pair: `anchor` marks the place
-    where the insertion belongs (`ErrorRegion.anchors`), `keep` writes no spans, so that K- is 0, and `drop`
-    leaves the pair out. Pairs left out have no record in `out` and take no part in training. With `params.widen_lines`
-    each region takes in lines around it (`widen_spans`).
+    of the insertion (`ErrorRegion.anchors`), `keep` writes no spans, so that K- is 0, and `drop` leaves the pair out.
+    Pairs left out have no record in `out` and take no part in training. With `params.widen_lines` each region takes in
+    lines around it (`widen_spans`).
 
     Args:
-        pairs: anybody's pairs; only prompt, chosen and rejected are needed.
-        params: method and policy.
-        out: where the FocalSpans records go; written whole or not at all.
+        pairs: pairs of any origin; only prompt, chosen and rejected are needed.
+        params: the method and the policy.
+        out: the file for the FocalSpans records, written whole or not at all.
         problems: problems of the same ids, whose visible tests `causal` runs.
-        execution: what runs them.
+        execution: the parameters of running them.
 
     Returns:
-        `pairs` written; `empty`: pairs whose D- has no text; `anchored` of these; `dropped/empty`, by policy `drop`;
-        `dropped/no_anchor`: policy `anchor` found no line, because the texts differ in blank lines at most or the
-        failing program has no text; `focal_line_share`: share of the written pairs' failing lines with text that lie
-        in a span. With `causal` also `executions`, `exhausted` (searches that the budget ended), and
-        `dropped/chosen_fails` and `dropped/rejected_passes`: pairs that the tests do not tell apart.
+        Counts by name. `pairs`: written. `empty`: D- has no text. `anchored`: of these, the anchored ones.
+        `dropped/empty`: left out by policy `drop`. `dropped/no_anchor`: policy `anchor` found no line, because the
+        texts differ in blank lines at most, or the failing program has no text. `focal_line_share`: the share of the
+        written pairs' failing lines with text that lie in a span. With `causal` also `executions`; `exhausted`,
+        searches that the budget ended; and `dropped/chosen_fails` and `dropped/rejected_passes`, pairs that the tests
+        do not tell apart.
 
     Raises:
         RecordError: a line of a file is broken.
@@ -59,15 +60,17 @@ def localize_pairs(
     """
     counts: Counter[str] = Counter()
     if params.method == "causal":
-        counts.update(dict.fromkeys(("executions", "exhausted", "dropped/chosen_fails", "dropped/rejected_passes"), 0))
+        reported = ("executions", "exhausted", "dropped/chosen_fails", "dropped/rejected_passes")
+        counts.update(dict.fromkeys(reported, 0))
         located = _by_execution(pairs, problems, execution, params, counts)
     else:
         locate = ON_TEXT[params.method]
         located = ((pair, locate(pair.rejected, pair.chosen)) for pair in read_pairs(pairs))
     written = write_jsonl(out, _apply_policy(located, params, counts))
-    lines, focal = counts.pop("lines", 0), counts.pop("focal_lines", 0)
-    always = dict.fromkeys(("empty", "anchored", "dropped/empty", "dropped/no_anchor"), 0.0)
-    return {"pairs": written, **always, **counts, "focal_line_share": focal / max(lines, 1)}
+    lines = counts.pop("lines", 0)
+    focal_lines = counts.pop("focal_lines", 0)
+    reported_always = dict.fromkeys(("empty", "anchored", "dropped/empty", "dropped/no_anchor"), 0.0)
+    return {"pairs": written, **reported_always, **counts, "focal_line_share": focal_lines / max(lines, 1)}
 
 
 def _by_execution(
@@ -126,7 +129,8 @@ def _apply_policy(
                 rejected = region.anchors
                 counts["anchored"] += 1
         if params.widen_lines:
-            # Drawn once, here, and by pair: the region is data, the same in every epoch and for every objective.
+            # The widths are drawn here, once for each pair: the region is data, the same in every epoch and for every
+            # objective.
             random = Random(f"{params.seed}/{pair.task_id}")
             rejected = widen_spans(pair.rejected, rejected, params.widen_lines, random)
         counts["focal_lines"] += sum(_lines_with_text(pair.rejected[start:end]) for start, end in rejected)
@@ -139,16 +143,16 @@ def _lines_with_text(text: str) -> int:
 
 
 def widen_spans(text: str, spans: tuple[Span, ...], max_lines: int, random: Random) -> tuple[Span, ...]:
-    r"""Diff-Augmentation, an ablation of the paper: add 1 to `max_lines` lines before each span, and after it.
+    r"""Add 1 to `max_lines` lines before each span, and after it: Diff-Augmentation, an ablation of the paper.
 
     Args:
         text: the failing program.
         spans: its error region.
-        max_lines: at least 1.
-        random: draws how many.
+        max_lines: the largest number of lines to add on one side, at least 1.
+        random: draws the numbers of lines.
 
     Returns:
-        Whole lines, by the rules of `line_diff`.
+        Spans of whole lines, by the rules of `line_diff`.
 
     >>> text = "a = 1\nb = 2\nc = 3\nd = 4\n"
     >>> [text[start:end] for start, end in widen_spans(text, ((12, 17),), 1, Random(0))]
@@ -157,7 +161,9 @@ def widen_spans(text: str, spans: tuple[Span, ...], max_lines: int, random: Rand
     starts = [start for start, _ in line_spans(text)]
     lines: set[int] = set()
     for start, end in spans:
-        first, last = (bisect_right(starts, place) - 1 for place in (start, max(start, end - 1)))
-        before, after = random.randint(1, max_lines), random.randint(1, max_lines)
+        first = bisect_right(starts, start) - 1
+        last = bisect_right(starts, max(start, end - 1)) - 1
+        before = random.randint(1, max_lines)
+        after = random.randint(1, max_lines)
         lines.update(range(max(first - before, 0), min(last + after + 1, len(starts))))
     return span_lines(text, sorted(lines))

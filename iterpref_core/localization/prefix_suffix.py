@@ -1,6 +1,6 @@
-"""Prefix-suffix localization, an ablation of the paper: D- is every line between what both programs begin and end with.
+"""Prefix-suffix localization, an ablation of the paper: D- is every line between the common beginning and end.
 
-One local fix is found as by the LCS. Two fixes that are far apart drag in all that is right between them.
+One local fix is found as by the LCS. Two fixes that are far apart drag in all the right lines between them.
 """
 
 from functools import partial
@@ -11,22 +11,22 @@ from iterpref_core.source_code.line_diff import LineDiff
 
 
 def diff_between(rejected: str, chosen: str) -> LineDiff:
-    r"""The lines between the longest common beginning and, in what remains, the longest common end.
+    r"""Return the lines between the longest common beginning and, in the rest, the longest common end.
 
     >>> diff_between("a\nx\nb\ny\nc\n", "a\nX\nb\nY\nc\n")
     LineDiff(rejected=(1, 2, 3), chosen=(1, 2, 3), matches=((0, 0), (4, 4)))
     """
-    a, b = split_lines(rejected), split_lines(chosen)
+    a = split_lines(rejected)
+    b = split_lines(chosen)
     shorter = min(len(a), len(b))
     start = next((i for i in range(shorter) if a[i] != b[i]), shorter)
     end = next((i for i in range(shorter - start) if a[-1 - i] != b[-1 - i]), shorter - start)
+    matches = [(i, i) for i in range(start)]
+    matches += [(len(a) - i, len(b) - i) for i in range(end, 0, -1)]
     return LineDiff(
         rejected=tuple(range(start, len(a) - end)),
         chosen=tuple(range(start, len(b) - end)),
-        matches=(
-            *((i, i) for i in range(start)),
-            *((len(a) - i, len(b) - i) for i in range(end, 0, -1)),
-        ),
+        matches=tuple(matches),
     )
 
 

@@ -1,4 +1,4 @@
-"""Error regions of one pair at a time, as columns: for data sets that are no files of ours."""
+"""Error regions of one pair at a time, as columns, for data sets that are not our files."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,20 +9,21 @@ from iterpref_core.localization.localization import ON_TEXT
 
 
 def mark_errors(row: Mapping[str, Any], method: LocalizationMethod = "line_lcs") -> dict[str, list[list[int]]]:
-    r"""D- and D+ of a row with the columns `rejected` and `chosen`; for `datasets.Dataset.map`.
+    r"""Return D- and D+ of a row with the columns `rejected` and `chosen`; for `datasets.Dataset.map`.
 
-    Where a fix only inserts, D- has no text; the place where the insertion belongs stands for it, as in the pipeline.
+    If a fix only inserts, D- has no text. The line in the place of the insertion then stands for D-, as in the stage
+    `localization`.
 
     Args:
-        row: a pair; its other columns are not looked at.
-        method: one that looks at the two programs alone.
+        row: a pair; other columns are ignored.
+        method: a method that reads the two programs alone.
 
     Returns:
-        `rejected_spans` and `chosen_spans`: [start, end) of each region, in characters. Without a region, as of equal
-        programs, they are empty, and the pair teaches a focal objective nothing about its rejected program.
+        `rejected_spans` and `chosen_spans`: [start, end) of each region, in characters. Equal programs have no region;
+        such a pair teaches a focal objective nothing about its rejected program.
 
     Raises:
-        ConfigError: the method runs programs, which takes tests.
+        ConfigError: the method runs programs, for which it needs tests.
 
     >>> mark_errors({"rejected": "def f(x):\n    return -x\n", "chosen": "def f(x):\n    return x\n"})
     {'rejected_spans': [[10, 23]], 'chosen_spans': [[10, 22]]}
@@ -33,4 +34,7 @@ def mark_errors(row: Mapping[str, Any], method: LocalizationMethod = "line_lcs")
         )
     region = ON_TEXT[method](row["rejected"], row["chosen"])
     rejected = region.rejected or region.anchors
-    return {"rejected_spans": [list(span) for span in rejected], "chosen_spans": [list(span) for span in region.chosen]}
+    return {
+        "rejected_spans": [list(span) for span in rejected],
+        "chosen_spans": [list(span) for span in region.chosen],
+    }

@@ -90,7 +90,7 @@ def _names(node: ast.AST) -> Iterator[tuple[str, str]]:
 
 def _bound_by(nodes: Iterable[ast.AST]) -> set[str]:
     """Return the names that any of these nodes binds."""
-    bound = set()
+    bound: set[str] = set()
     for node in nodes:
         only_reads = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
         if not only_reads:
