@@ -1,4 +1,4 @@
-"""Benchmark files: where a benchmark's tasks are, for whoever scores models on them or screens pairs against them."""
+"""Benchmark files: the published tasks of each benchmark, for scoring models and for screening pairs."""
 
 import os
 import urllib.request
@@ -10,11 +10,18 @@ from iterpref_core.errors import DataUnavailableError, first_line
 from iterpref_core.storage.make_once import make_once
 
 TIMEOUT_S = 8.0
-"""Longest wait for a server's next word."""
+"""The longest wait for the next bytes of a server."""
 
 
 class Published(NamedTuple):
-    """Data that a benchmark publishes: `variable` names a copy, `place` is an address or a data set of the hub."""
+    """The data that a benchmark publishes.
+
+    Attributes:
+        variable: the environment variable that names a copy on this machine.
+        name: the name of the data with its version.
+        place: an address, or the id of a data set on the hub.
+        files: the names of the files in that place.
+    """
 
     variable: str
     name: str
@@ -24,23 +31,52 @@ class Published(NamedTuple):
 
 _HUMANEVAL = "https://github.com/evalplus/humanevalplus_release/releases/download/v0.1.10"
 _MBPP = "https://github.com/evalplus/mbppplus_release/releases/download/v0.2.0"
-_BCB, _ROWS = "bigcode/bigcodebench", ("data/v0.1.4-00000-of-00001.parquet",)
-_LCB, _PARTS = "livecodebench/code_generation_lite", ("test.jsonl", *(f"test{number}.jsonl" for number in range(2, 7)))
+_BIGCODEBENCH_FILES = ("data/v0.1.4-00000-of-00001.parquet",)
+_LIVECODEBENCH_FILES = ("test.jsonl", "test2.jsonl", "test3.jsonl", "test4.jsonl", "test5.jsonl", "test6.jsonl")
 SOURCES = {
-    "humaneval": Published("HUMANEVAL_OVERRIDE_PATH", "HumanEvalPlus-v0.1.10", _HUMANEVAL, ("HumanEvalPlus.jsonl.gz",)),
-    "mbpp": Published("MBPP_OVERRIDE_PATH", "MbppPlus-v0.2.0", _MBPP, ("MbppPlus.jsonl.gz",)),
-    "bigcodebench": Published("BIGCODEBENCH_OVERRIDE_PATH", "BigCodeBench-v0.1.4", _BCB, _ROWS),
-    "bigcodebench-hard": Published(
-        "BIGCODEBENCH_HARD_OVERRIDE_PATH", "BigCodeBench-Hard-v0.1.4", f"{_BCB}-hard", _ROWS
+    "humaneval": Published(
+        variable="HUMANEVAL_OVERRIDE_PATH",
+        name="HumanEvalPlus-v0.1.10",
+        place=_HUMANEVAL,
+        files=("HumanEvalPlus.jsonl.gz",),
     ),
-    "livecodebench": Published("LIVECODEBENCH_PATH", "livecodebench", _LCB, _PARTS),
+    "mbpp": Published(
+        variable="MBPP_OVERRIDE_PATH",
+        name="MbppPlus-v0.2.0",
+        place=_MBPP,
+        files=("MbppPlus.jsonl.gz",),
+    ),
+    "bigcodebench": Published(
+        variable="BIGCODEBENCH_OVERRIDE_PATH",
+        name="BigCodeBench-v0.1.4",
+        place="bigcode/bigcodebench",
+        files=_BIGCODEBENCH_FILES,
+    ),
+    "bigcodebench-hard": Published(
+        variable="BIGCODEBENCH_HARD_OVERRIDE_PATH",
+        name="BigCodeBench-Hard-v0.1.4",
+        place="bigcode/bigcodebench-hard",
+        files=_BIGCODEBENCH_FILES,
+    ),
+    "livecodebench": Published(
+        variable="LIVECODEBENCH_PATH",
+        name="livecodebench",
+        place="livecodebench/code_generation_lite",
+        files=_LIVECODEBENCH_FILES,
+    ),
 }
 """The versions that evalplus 0.3.1 and bigcodebench 0.2.5 pin. Each release of LiveCodeBench adds a file to the one
 before: 400, 511, 612, 713, 880 and 1,055 problems (its README)."""
 
 
 class BenchmarkData(NamedTuple):
-    """Data on this machine: its name (a copy's file keeps its own), its files, and what to do if they are of no use."""
+    """The data of a benchmark on this machine.
+
+    Attributes:
+        name: the name of the data; a copy has the name of its file.
+        files: the paths.
+        remedy: the advice for a user whose files are of no use.
+    """
 
     name: str
     files: tuple[Path, ...]
@@ -48,47 +84,73 @@ class BenchmarkData(NamedTuple):
 
 
 def source_of(benchmark: str) -> str | None:
-    """The row of `SOURCES` whose tasks a benchmark asks; None for problems of one's own.
+    """Return the key of `SOURCES` whose tasks a benchmark asks, or None for the user's own problems.
 
     >>> source_of("mbpp+"), source_of("bigcodebench-full-instruct"), source_of("bigcodebench-hard-complete")
     ('mbpp', 'bigcodebench', 'bigcodebench-hard')
     """
-    name = benchmark.rstrip("+").removesuffix("-complete").removesuffix("-instruct").removesuffix("-full")
+    name = benchmark.rstrip("+")
+    for suffix in ("-complete", "-instruct", "-full"):
+        name = name.removesuffix(suffix)
     return name if name in SOURCES else None
 
 
 def find_benchmark(name: str, files: Sequence[str] = ()) -> BenchmarkData:
-    """Find a benchmark's data: the copy that its variable names, or what was downloaded, now if need be.
+    """Find a benchmark's data: the copy that its variable names, or the downloaded files; download them if need be.
 
     Args:
-        name: a row of `SOURCES`.
-        files: those that are needed of several; by default all, of a folder all that lie in it.
+        name: a key of `SOURCES`.
+        files: the names of the needed files. By default these are all files, or, in a copy, all files of its folder.
 
     Raises:
-        DataUnavailableError: it cannot be had here; the message names the variable.
+        DataUnavailableError: the data cannot be had here; the message names the variable.
     """
     source = SOURCES[name]
-    where = source.place if "://" in source.place else f"https://huggingface.co/datasets/{source.place}"
-    needed = f"a folder with {', '.join(files or source.files)}" if len(source.files) > 1 else "a copy"
-    remedy = f"set {source.variable} to {needed} from {where}"
-    if copy := os.environ.get(source.variable):
-        path = Path(copy).resolve()
-        folder = len(source.files) > 1 and path.is_dir()
-        paths = [path / file for file in files] or sorted(path.glob("*.jsonl")) if folder else [path]
-        if not paths or not all(file.is_file() for file in paths):
-            absent = ", ".join(file.name for file in paths if not file.is_file()) or "*.jsonl"
-            raise DataUnavailableError(f"{source.variable}={copy}: no such file ({absent}); correct it, or unset it")
-        return BenchmarkData(source.name if folder else path.name, tuple(paths), remedy)
+    remedy = _remedy(source, files)
+    copy = os.environ.get(source.variable)
+    if copy:
+        return _find_copy(source, copy, files, remedy)
     try:
-        return BenchmarkData(source.name, tuple(_download(source, file) for file in files or source.files), remedy)
-    except Exception as error:  # noqa: BLE001 - the hub's client lets through the errors of what it speaks HTTP with
+        paths = tuple(_download(source, file) for file in files or source.files)
+    except Exception as error:  # noqa: BLE001 - the hub's client passes on the errors of its HTTP library
+        reason = first_line(error)
         raise DataUnavailableError(
-            f"{source.name} is neither cached here nor could it be downloaded ({first_line(error)}); {remedy}"
+            f"{source.name} is neither cached here nor could it be downloaded ({reason}); {remedy}"
         ) from None
+    return BenchmarkData(source.name, paths, remedy)
+
+
+def _remedy(source: Published, files: Sequence[str]) -> str:
+    where = source.place
+    if not _is_address(source):
+        where = f"https://huggingface.co/datasets/{source.place}"
+    needed = "a copy"
+    if len(source.files) > 1:
+        needed = f"a folder with {', '.join(files or source.files)}"
+    return f"set {source.variable} to {needed} from {where}"
+
+
+def _find_copy(source: Published, copy: str, files: Sequence[str], remedy: str) -> BenchmarkData:
+    path = Path(copy).resolve()
+    if len(source.files) > 1 and path.is_dir():
+        name = source.name
+        paths = [path / file for file in files] or sorted(path.glob("*.jsonl"))
+    else:
+        name = path.name
+        paths = [path]
+    absent = [file.name for file in paths if not file.is_file()]
+    if absent or not paths:
+        missing = ", ".join(absent) or "*.jsonl"
+        raise DataUnavailableError(f"{source.variable}={copy}: no such file ({missing}); correct it, or unset it")
+    return BenchmarkData(name, tuple(paths), remedy)
+
+
+def _is_address(source: Published) -> bool:
+    return "://" in source.place
 
 
 def _download(source: Published, file: str) -> Path:
-    if "://" not in source.place:
+    if not _is_address(source):
         from huggingface_hub import hf_hub_download
 
         return Path(hf_hub_download(source.place, file, repo_type="dataset", etag_timeout=TIMEOUT_S))
@@ -97,5 +159,6 @@ def _download(source: Published, file: str) -> Path:
         with urllib.request.urlopen(f"{source.place}/{file}", timeout=TIMEOUT_S) as answer:
             partial.write_bytes(answer.read())
 
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "iterpref"
-    return make_once(cache / f"{source.name}{''.join(Path(file).suffixes)}", fetch)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    suffix = "".join(Path(file).suffixes)
+    return make_once(cache / "iterpref" / f"{source.name}{suffix}", fetch)

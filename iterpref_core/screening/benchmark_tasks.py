@@ -1,4 +1,4 @@
-"""Benchmark tasks, to screen against: what they ask."""
+"""Benchmark tasks to screen pairs against: their prompts and their solutions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,9 +18,13 @@ NAMES = ("task_id", "question_id")
 
 @dataclass(frozen=True)
 class BenchmarkTask:
-    """What a task asks, in each form it is asked in, and its solutions.
+    """A task of a benchmark.
 
-    `composed`: from this project's feature tree, where all prompts are made of the same phrases.
+    Attributes:
+        name: the task's id.
+        prompts: the prompt in each form in which the benchmark asks the task.
+        solutions: the benchmark's own solutions.
+        composed: True for problems of this project's feature tree, whose prompts are all made of the same phrases.
     """
 
     name: str
@@ -30,26 +34,33 @@ class BenchmarkTask:
 
 
 def read_benchmark(path: Path, *, only_heldout: bool = False) -> Iterator[BenchmarkTask]:
-    """Stream the tasks of a benchmark's JSONL file; of problems that belong to a split only the held-out ones.
+    """Stream the tasks of a benchmark's JSONL file. Problems that name a split count only if the split is held-out.
 
     Args:
         path: the file.
-        only_heldout: leave out problems of no split as well: in this project's problems these may be trained on.
+        only_heldout: leave out problems without a split as well, because this project may train on them.
 
     Raises:
         InputError: the file is absent.
         RecordError: a line is no JSON object, or has neither a prompt nor a solution.
     """
+    wanted_splits = (HELDOUT,) if only_heldout else (None, HELDOUT)
+    fields = PROMPTS + SOLUTIONS
     for number, text in parse_lines(path):
         task = parse_json(text, Place(path, number))
-        if not isinstance(task, dict) or not any(isinstance(task.get(name), str) for name in PROMPTS + SOLUTIONS):
-            fields = ", ".join(PROMPTS + SOLUTIONS)
-            raise RecordError(f"{path}:{number}: no text under any of the fields {fields}; give a benchmark's file")
-        if task.get("split") in ((HELDOUT,) if only_heldout else (None, HELDOUT)):
-            prompts, solutions = (_texts(task, names) for names in (PROMPTS, SOLUTIONS))
-            name = next((str(task[field]) for field in NAMES if field in task), f"{path.name}:{number}")
-            yield BenchmarkTask(name, prompts, solutions, composed=task.get("source") == COMPOSED)
+        if not isinstance(task, dict) or not any(isinstance(task.get(name), str) for name in fields):
+            listed = ", ".join(fields)
+            raise RecordError(f"{path}:{number}: no text under any of the fields {listed}; give a benchmark's file")
+        if task.get("split") not in wanted_splits:
+            continue
+        yield BenchmarkTask(
+            name=next((str(task[field]) for field in NAMES if field in task), f"{path.name}:{number}"),
+            prompts=_texts(task, PROMPTS),
+            solutions=_texts(task, SOLUTIONS),
+            composed=task.get("source") == COMPOSED,
+        )
 
 
 def _texts(task: dict[str, object], names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(text for name in names if isinstance(text := task.get(name), str) and text.strip())
+    values = [task.get(name) for name in names]
+    return tuple(value for value in values if isinstance(value, str) and value.strip())

@@ -1,16 +1,17 @@
-"""Contamination: do pairs contain what a benchmark will ask? Found by prompts, by runs of words, by programs' form.
+"""Contamination: pairs that contain a benchmark's tasks.
 
-Four kinds of evidence, for each pair and task:
+There are four kinds of evidence, for each pair and task:
 
 - `prompt`: the prompts are the same but for case, punctuation and blanks;
 - `example`: an assertion or doctest of the task's prompt stands in the pair's prompt;
 - `ngram`: runs of 8 words of the pair's prompt or chosen program cover at least 80% of a prompt (with or without its
-  examples) or of a solution of the task. A run that stands in more than ten tasks is the benchmark's way of speaking;
-- `ast`: a function of the chosen program is one of the task's solution, up to all names, layout, comments and
-  annotations (`normal_form`), where it has at least 20 nodes: shorter ones are written by anybody.
+  examples) or of a solution of the task. A run that stands in more than ten tasks does not count: the benchmark's
+  authors speak so;
+- `ast`: a function of the chosen program is a function of the task's solution, up to all names, layout, comments and
+  annotations (`normal_form`), and has at least 20 nodes. Shorter functions are written by anybody.
 
-Runs of words say nothing where all prompts are composed of the same phrases, as this project's own held-out problems
-are: they are compared by `prompt` and `ast` alone.
+Runs of words say nothing if all prompts are composed of the same phrases, as this project's own held-out problems are.
+These problems are compared by `prompt` and `ast` alone.
 
 Coverage by n-grams is the measure of Lambert et al., "Tulu 3" (2024), who count 50% of a prompt.
 """
@@ -37,24 +38,33 @@ logger = logging.getLogger(__name__)
 Kind = Literal["prompt", "example", "ngram", "ast"]
 
 RUN = 8
-"""Words in a row that are looked up."""
+"""The number of words in a run."""
 COVERED = 0.8
-"""Share of a text's words in such runs that counts as overlap."""
+"""The share of a text's words in shared runs from which on the texts overlap."""
 COMMON = 10
-"""A run that stands in more tasks than this is a benchmark's way of speaking, not a task."""
+"""The largest number of tasks that a run may stand in. A more frequent run is the benchmark's way of speaking."""
 EXAMPLE = 4
-"""Words that an example has at least; fewer, such as `assert f(1)`, stand in many tasks."""
+"""The least number of words of an example; a shorter one, such as `assert f(1)`, stands in many tasks."""
 FORM = 20
-"""Nodes that a function has at least. Of MBPP's other 596 tasks none shares one with MBPP+, but two share one of 15."""
+"""The least number of nodes of a function. None of MBPP's other 596 tasks shares a function of 20 with MBPP+, but two
+share one of 15."""
 SHOWN = 5
-"""Examples of contaminated pairs that are kept for each benchmark."""
+"""The number of contaminated pairs that are kept as examples for each benchmark."""
 _WORD = re.compile(r"\w+")
 _EXAMPLE_LINE = re.compile(r"^\s*(?:>>>|assert\b).*$", re.MULTILINE)
 
 
 @dataclass
 class Overlap:
-    """What pairs share with one benchmark: pairs by kind of evidence, some of them, and all tasks concerned."""
+    """The overlap of pairs with one benchmark.
+
+    Attributes:
+        tasks: the number of the benchmark's tasks.
+        pairs: the number of pairs that share something with a task.
+        kinds: the number of pairs by kind of evidence.
+        examples: some of the pairs, each with the task that it shares most with.
+        overlapping: the names of all tasks that a pair shares something with.
+    """
 
     tasks: int = 0
     pairs: int = 0
@@ -66,20 +76,25 @@ class Overlap:
         """Count a pair that shares something with some tasks."""
         self.pairs += 1
         self.overlapping.update(tasks)
-        for kind in set[Kind]().union(*tasks.values()):
+        kinds_of_pair = set[Kind]().union(*tasks.values())
+        for kind in kinds_of_pair:
             self.kinds[kind] += 1
         if len(self.examples) < SHOWN:
-            self.examples.append({"pair": pair.task_id, "task": max(tasks, key=lambda name: len(tasks[name]))})
+            closest = max(tasks, key=lambda name: len(tasks[name]))
+            self.examples.append({"pair": pair.task_id, "task": closest})
 
 
 Owner = tuple[str, str]
-"""A benchmark, and the name of a task of it."""
+"""(benchmark, name of one of its tasks)"""
 
 
 class ContaminationIndex:
-    """Tasks of benchmarks, by all that a pair may share with them. Held in memory: hashes, not texts.
+    """An index of benchmarks' tasks by everything that a pair may share with them.
 
-    `overlaps` has the counts of every benchmark that was added.
+    The index is in memory; runs of words and programs are kept as hashes.
+
+    Attributes:
+        overlaps: the counts of every benchmark that was added.
     """
 
     def __init__(self) -> None:
@@ -99,37 +114,45 @@ class ContaminationIndex:
             owner = (benchmark, task.name)
             for prompt in task.prompts:
                 self._prompts[" ".join(_words(prompt))][owner] = None
-            # A benchmark that completes code gives the body alone as the solution.
-            completed = (prompt + solution for prompt in task.prompts for solution in task.solutions)
-            for form in (form for code in (*task.solutions, *completed) for form in _forms(code)):
-                self._forms[form][owner] = None
+            for program in _programs(task):
+                for form in _forms(program):
+                    self._forms[form][owner] = None
             if not task.composed:
                 self._add_words(owner, task, runs)
         for run, places in runs.items():
-            if len({self._texts[text][0] for text, _ in places}) <= COMMON:
+            owners = {self._texts[text][0] for text, _ in places}
+            if len(owners) <= COMMON:
                 self._runs.setdefault(run, []).extend(places)
 
     def _add_words(self, owner: Owner, task: BenchmarkTask, runs: dict[int, list[tuple[int, int]]]) -> None:
-        for words in (_words(line) for prompt in task.prompts for line in _EXAMPLE_LINE.findall(prompt)):
-            if len(words) >= EXAMPLE:
-                self._examples[" ".join(words[:EXAMPLE])][" ".join(words), owner] = None
-        bare = (_EXAMPLE_LINE.sub("", prompt) for prompt in task.prompts)
-        for words in map(_words, dict.fromkeys((*task.prompts, *bare, *task.solutions))):
+        for prompt in task.prompts:
+            for line in _EXAMPLE_LINE.findall(prompt):
+                words = _words(line)
+                if len(words) >= EXAMPLE:
+                    self._examples[" ".join(words[:EXAMPLE])][" ".join(words), owner] = None
+        without_examples = [_EXAMPLE_LINE.sub("", prompt) for prompt in task.prompts]
+        for text in dict.fromkeys((*task.prompts, *without_examples, *task.solutions)):
+            words = _words(text)
             for place, run in enumerate(_runs(words)):
                 runs[run].append((len(self._texts), place))
             self._texts.append((owner, len(words)))
 
     def find(self, pair: PreferencePair) -> dict[str, dict[str, set[Kind]]]:
-        """What a pair shares: benchmark → task → kinds of evidence. Counted in `overlaps`."""
+        """Return the tasks that a pair shares something with, and count the pair in `overlaps`.
+
+        Returns:
+            benchmark → task → kinds of evidence.
+        """
         shared: dict[str, dict[str, set[Kind]]] = {}
-        asked, answered = _words(pair.prompt), _words(pair.chosen)
-        evidence: tuple[tuple[Kind, Iterable[Owner]], ...] = (
-            ("prompt", self._prompts.get(" ".join(asked), ())),
-            ("example", self._shared_examples(asked)),
-            ("ngram", self._covered([asked, answered])),
-            ("ast", (owner for form in _forms(pair.chosen) for owner in self._forms.get(form, ()))),
-        )
-        for kind, owners in evidence:
+        asked = _words(pair.prompt)
+        answered = _words(pair.chosen)
+        evidence: dict[Kind, Iterable[Owner]] = {
+            "prompt": self._prompts.get(" ".join(asked), ()),
+            "example": self._shared_examples(asked),
+            "ngram": self._covered([asked, answered]),
+            "ast": self._same_form(pair.chosen),
+        }
+        for kind, owners in evidence.items():
             for benchmark, task in owners:
                 shared.setdefault(benchmark, {}).setdefault(task, set()).add(kind)
         for benchmark, tasks in shared.items():
@@ -142,28 +165,38 @@ class ContaminationIndex:
                 if " ".join(words[start : start + example.count(" ") + 1]) == example:
                     yield owner
 
+    def _same_form(self, code: str) -> Iterator[Owner]:
+        for form in _forms(code):
+            yield from self._forms.get(form, ())
+
     def _covered(self, texts: Iterable[Sequence[str]]) -> Iterator[Owner]:
+        # With runs of 3 words: "a b c d" in a pair covers words 2 to 5 of the task's "x y a b c d z", 4 of 7.
         covered: dict[int, set[int]] = defaultdict(set)
         for words in texts:
             for run in _runs(words):
                 for text, place in self._runs.get(run, ()):
                     covered[text].update(range(place, place + RUN))
         for text, places in covered.items():
-            if len(places) >= COVERED * self._texts[text][1]:
-                yield self._texts[text][0]
+            owner, length = self._texts[text]
+            if len(places) >= COVERED * length:
+                yield owner
 
 
 class Decontamination(ContaminationIndex):
-    """Looks every pair up in benchmarks, and leaves out those that share something with one.
+    """A filter that looks every pair up in benchmarks, and leaves out the pairs that share something with one.
 
     Args:
-        benchmarks: names, or paths of JSONL files.
+        benchmarks: names of benchmarks, or paths of JSONL files.
         problems: JSONL with the held-out problems.
-        drop: leave such pairs out; otherwise only count them.
-        pass_over: a name that is not available here is said in a warning and in the report, and is no error.
+        drop: leave contaminated pairs out; otherwise only count them.
+        pass_over: if a named benchmark is not available here, warn and report instead of raising.
+
+    Attributes:
+        contaminated: the number of pairs that share something with a benchmark.
+        dropped: the number of pairs that were left out for it.
 
     Raises:
-        InputError: a path is no file, or no benchmark's, or one without a task; or a name is not available here.
+        InputError: a path is no file, no benchmark's file, or has no task; or a named benchmark is not available here.
     """
 
     def __init__(self, benchmarks: Iterable[str], problems: Path, *, drop: bool, pass_over: bool = False) -> None:
@@ -171,23 +204,30 @@ class Decontamination(ContaminationIndex):
         self._files: dict[str, Path] = {}
         self._absent: dict[str, str] = {}
         self._drop = drop
-        self.contaminated = self.dropped = 0
+        self.contaminated = 0
+        self.dropped = 0
         for name in dict.fromkeys(benchmarks):
-            try:
-                files = (
-                    find_benchmark(name).files if name in SOURCES else (problems if name == HELDOUT else Path(name),)
-                )
-            except DataUnavailableError as error:
-                self._absent[name] = str(error)
-                continue
-            for path in files:
-                several = f"{name}/{path.name}" if len(files) > 1 else name
-                self._read(several if name in (HELDOUT, *SOURCES) else path.name, path)
+            if name == HELDOUT:
+                self._read(HELDOUT, problems)
+            elif name in SOURCES:
+                self._read_published(name)
+            else:
+                path = Path(name)
+                self._read(path.name, path)
         if self._absent:
             reasons = ", ".join(f"{name} ({reason})" for name, reason in self._absent.items())
             if not pass_over:
                 raise InputError(f"cannot check contamination against: {reasons}; say where these tasks are")
             logger.warning("contamination is not checked against: %s", reasons)
+
+    def _read_published(self, name: str) -> None:
+        try:
+            files = find_benchmark(name).files
+        except DataUnavailableError as error:
+            self._absent[name] = str(error)
+            return
+        for path in files:
+            self._read(f"{name}/{path.name}" if len(files) > 1 else name, path)
 
     def _read(self, name: str, path: Path) -> None:
         self.add(name, read_benchmark(path, only_heldout=name == HELDOUT))
@@ -200,23 +240,35 @@ class Decontamination(ContaminationIndex):
             raise InputError(f"{path}: no task to compare pairs with; give a benchmark's file")
 
     def clean(self, pairs: Iterable[PreferencePair]) -> Iterator[PreferencePair]:
-        """The pairs that stay; one is held at a time."""
+        """Yield the pairs that stay, one at a time."""
         for pair in pairs:
-            shared = bool(self.find(pair))
-            self.contaminated += shared
-            self.dropped += shared and self._drop
-            if not (shared and self._drop):
-                yield pair
+            if self.find(pair):
+                self.contaminated += 1
+                if self._drop:
+                    self.dropped += 1
+                    continue
+            yield pair
 
     def report(self) -> dict[str, Any]:
-        """Per benchmark its file, its tasks, and the pairs that share something with it; and what was not there."""
+        """Return the counts of each benchmark, and the benchmarks that are absent."""
         benchmarks: dict[str, dict[str, Any]] = {}
         for name, path in self._files.items():
             overlap = self.overlaps[name]
-            about = {"file": path.name, "sha256": file_digest(path), "tasks": overlap.tasks, "pairs": overlap.pairs}
-            shown = {"examples": overlap.examples, "overlapping": sorted(overlap.overlapping)}
-            benchmarks[name] = about | dict(overlap.kinds) | shown
-        return {"pairs": self.contaminated, "dropped": self.dropped, "benchmarks": benchmarks, "absent": self._absent}
+            benchmarks[name] = {
+                "file": path.name,
+                "sha256": file_digest(path),
+                "tasks": overlap.tasks,
+                "pairs": overlap.pairs,
+                **overlap.kinds,
+                "examples": overlap.examples,
+                "overlapping": sorted(overlap.overlapping),
+            }
+        return {
+            "pairs": self.contaminated,
+            "dropped": self.dropped,
+            "benchmarks": benchmarks,
+            "absent": self._absent,
+        }
 
     def write_report(self, path: Path) -> None:
         """Write the report as JSON."""
@@ -224,12 +276,21 @@ class Decontamination(ContaminationIndex):
             file.write(json.dumps(self.report(), indent=2, ensure_ascii=False) + "\n")
 
 
+def _programs(task: BenchmarkTask) -> Iterator[str]:
+    """Yield the solutions, alone and behind each prompt: a benchmark that completes code gives the body alone."""
+    yield from task.solutions
+    for prompt in task.prompts:
+        for solution in task.solutions:
+            yield prompt + solution
+
+
 def _words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
 def _runs(words: Sequence[str]) -> Iterator[int]:
-    # Of 64 bits, and salted anew in every process: they never leave it. Two runs share one once in 10^13 look-ups.
+    # Hashes of 64 bits are salted anew in every process and never leave the process. Two different runs have the same
+    # hash once in 10^13 look-ups.
     return (hash(" ".join(words[start : start + RUN])) for start in range(len(words) - RUN + 1))
 
 

@@ -1,7 +1,7 @@
-"""Privacy: secrets, personal data, and code under licenses that were not allowed must not leave this machine.
+"""Privacy: secrets and personal data must not leave this machine.
 
-Every text that goes to a model elsewhere can be put through `reason_to_withhold`. It errs on the side of caution, and
-it is no proof that a text is harmless.
+`reason_to_withhold` screens a text that is about to go to a model elsewhere. The function errs on the side of caution.
+A text without a finding is not proven harmless.
 """
 
 import re
@@ -20,10 +20,10 @@ _EXAMPLE_DOMAIN = re.compile(
 
 
 def reason_to_withhold(text: str) -> Reason | None:
-    """Why a text must not be sent to somebody else's machine; None if nothing was found.
+    """Return the reason why a text must not be sent to somebody else's machine, or None if nothing was found.
 
-    Addresses in the domains that are reserved for examples are no reason (RFC 2606), nor is a line that says `pragma:
-    allowlist secret`.
+    Addresses in the domains that are reserved for examples are no reason (RFC 2606), nor is a line with the comment
+    `pragma: allowlist secret`.
 
     >>> reason_to_withhold("def f(x): return x"), reason_to_withhold("# ask jane.doe@acme.io")
     (None, 'email')
@@ -35,4 +35,6 @@ def reason_to_withhold(text: str) -> Reason | None:
         file.write(text)
         file.flush()
         with default_settings():
-            return "secret" if any(True for _ in scan_file(file.name)) else None
+            for _ in scan_file(file.name):
+                return "secret"
+    return None
