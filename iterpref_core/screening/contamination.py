@@ -254,15 +254,17 @@ class Decontamination(ContaminationIndex):
         benchmarks: dict[str, dict[str, Any]] = {}
         for name, path in self._files.items():
             overlap = self.overlaps[name]
-            benchmarks[name] = {
+            entry: dict[str, Any] = {
                 "file": path.name,
                 "sha256": file_digest(path),
                 "tasks": overlap.tasks,
                 "pairs": overlap.pairs,
-                **overlap.kinds,
-                "examples": overlap.examples,
-                "overlapping": sorted(overlap.overlapping),
             }
+            for kind, count in overlap.kinds.items():
+                entry[kind] = count
+            entry["examples"] = overlap.examples
+            entry["overlapping"] = sorted(overlap.overlapping)
+            benchmarks[name] = entry
         return {
             "pairs": self.contaminated,
             "dropped": self.dropped,
