@@ -1,6 +1,7 @@
 """Input files: text that users give, read in one way, with one message for each that cannot be read."""
 
 import gzip
+import io
 import json
 import zlib
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ import yaml
 from iterpref_core.errors import InputError, RecordError
 
 ABSENT = "check the path or run the stage that writes it"
+PACKED = (".gz", ".zst")
+"""Endings of the names of files that are unpacked while they are read."""
 
 
 class Place(NamedTuple):
@@ -35,17 +38,17 @@ class Place(NamedTuple):
 
 @contextmanager
 def open_input(path: Path, absent: str = ABSENT) -> Iterator[IO[bytes]]:
-    """Open a file for reading, unpacked where its name ends in `.gz`.
+    """Open a file for reading, unpacked where its name ends in `.gz` or `.zst`.
 
     Args:
         path: the file.
         absent: what to do where there is none.
 
     Raises:
-        InputError: it is absent, a folder, or not a whole gzip file.
+        InputError: the file is absent, a folder, or not a whole packed file.
     """
     try:
-        with cast("IO[bytes]", gzip.open(path)) if path.suffix == ".gz" else path.open("rb") as file:
+        with path.open("rb") as packed, _unpack(packed, path) as file:
             yield file
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"{path}: no such file; {absent}") from None
@@ -53,6 +56,36 @@ def open_input(path: Path, absent: str = ABSENT) -> Iterator[IO[bytes]]:
         raise InputError(f"{path}: is a folder; a file is needed") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{path}: not a whole gzip file ({error}); fetch it again") from None
+
+
+def _unpack(packed: IO[bytes], path: Path) -> IO[bytes]:
+    if path.suffix == ".gz":
+        return cast("IO[bytes]", gzip.open(packed))
+    if path.suffix == ".zst":
+        return cast("IO[bytes]", io.BufferedReader(_ZstandardFile(packed, path)))
+    return packed
+
+
+class _ZstandardFile(io.RawIOBase):
+    """A Zstandard file, unpacked by Arrow while it is read."""
+
+    def __init__(self, packed: IO[bytes], path: Path) -> None:
+        import pyarrow as pa
+
+        self._path = path
+        self._error = pa.ArrowException
+        self._stream = pa.CompressedInputStream(pa.PythonFile(packed, mode="r"), "zstd")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, target: Any) -> int:
+        try:
+            read = self._stream.read(len(target))
+        except (OSError, self._error) as error:
+            raise InputError(f"{self._path}: not a whole Zstandard file ({error}); fetch it again") from None
+        target[: len(read)] = read
+        return len(read)
 
 
 def decode_line(raw: bytes, path: Path, line: int) -> str:

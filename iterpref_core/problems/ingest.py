@@ -10,12 +10,14 @@ from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.execution import check_tests, open_executor, reference_outcomes
 from iterpref_core.input_files import Place
-from iterpref_core.problems.formats.json_items import count_items, parse_item, read_items
+from iterpref_core.problems.formats.json_items import parse_item
 from iterpref_core.problems.formats.mbpp_format import MbppTask, convert_mbpp, mbpp_plus_ids
 from iterpref_core.problems.problems import hold_out, own_split
 from iterpref_core.progress import show_progress
 from iterpref_core.records import Problem, Verdict
+from iterpref_core.storage.items import count_items, read_items
 from iterpref_core.storage.jsonl import atomic_writer
+from iterpref_core.storage.parquet import RowPlace
 
 ProblemFormat = Literal["jsonl", "mbpp"]
 
@@ -60,7 +62,7 @@ def ingest(source: Path, form: ProblemFormat, out: Path, execution: ExecutionPar
         InputError: the file is absent, or no problem of it can be taken.
     """
     counts: Counter[str] = Counter(problems=0)
-    places: dict[str, Place] = {}
+    places: dict[str, Place | RowPlace] = {}
     broken: list[BrokenReference] = []
     with (
         atomic_writer(out) as file,
@@ -89,7 +91,11 @@ def ingest(source: Path, form: ProblemFormat, out: Path, execution: ExecutionPar
 
 
 def _read(
-    source: Path, form: ProblemFormat, places: dict[str, Place], counts: Counter[str], advance: Callable[[], None]
+    source: Path,
+    form: ProblemFormat,
+    places: dict[str, Place | RowPlace],
+    counts: Counter[str],
+    advance: Callable[[], None],
 ) -> Iterator[Problem]:
     """The problems of a file that are to be judged; `places` gets where each stands, `counts` what is left out."""
     for item in read_items(source):

@@ -9,9 +9,8 @@ from typing import IO, TypeVar
 from pydantic import ValidationError
 
 from iterpref_core.errors import RecordError
-from iterpref_core.input_files import Place, read_lines
 from iterpref_core.records import FocalSpans, PreferencePair, Record
-from iterpref_core.storage.parquet import read_rows
+from iterpref_core.storage.items import read_items
 
 R = TypeVar("R", bound=Record)
 
@@ -25,16 +24,12 @@ def describe_validation_error(error: ValidationError) -> str:
 
 
 def parse_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (number from 1, text) of the non-empty lines of a UTF-8 file, gzipped where its name ends in `.gz`.
-
-    Of a Parquet file the rows, as JSON.
+    """Yield (number from 1, JSON text) of each object of a file: see `read_items`.
 
     Raises:
         InputError: the file is absent or not whole, or a line is not UTF-8.
     """
-    if path.suffix == ".parquet":
-        return enumerate(read_rows(path), 1)
-    return ((number, text.rstrip()) for number, text in read_lines(path) if text.strip())
+    return ((item.number, item.text) for item in read_items(path))
 
 
 def read_jsonl(path: Path | str, record: type[R], *, unique: bool = False) -> Iterator[R]:
@@ -49,15 +44,20 @@ def read_jsonl(path: Path | str, record: type[R], *, unique: bool = False) -> It
         RecordError: a line is broken, lacks a field or repeats a task_id.
     """
     path = Path(path)
-    parsed = ((number, parse_record(Place(path, number), text, record)) for number, text in parse_lines(path))
+    parsed = ((item.number, parse_record(item.where, item.text, record)) for item in read_items(path))
     return _unique(path, parsed) if unique else (item for _, item in parsed)
 
 
-def parse_record(where: Place, text: str, record: type[R]) -> R:
-    """A record of its JSON text.
+def parse_record(where: object, text: str, record: type[R]) -> R:
+    """Return the record that a JSON text holds.
+
+    Args:
+        where: the place of the text, for the message.
+        text: JSON.
+        record: the record's class.
 
     Raises:
-        RecordError: it is none; the message says where in the file, and what is expected.
+        RecordError: the text is no such record; the message says where in the file, and what is expected.
     """
     try:
         return record.model_validate_json(text)
@@ -79,9 +79,9 @@ def read_pairs(path: Path | str) -> Iterator[PreferencePair]:
     path = Path(path)
 
     def parsed() -> Iterator[tuple[int, PreferencePair]]:
-        for number, text in parse_lines(path):
-            pair = parse_record(Place(path, number), text, _AnyPair)
-            yield number, PreferencePair(**{**dict(pair), "task_id": pair.task_id or f"pair-{number}"})
+        for item in read_items(path):
+            pair = parse_record(item.where, item.text, _AnyPair)
+            yield item.number, PreferencePair(**{**dict(pair), "task_id": pair.task_id or f"pair-{item.number}"})
 
     return _unique(path, parsed())
 

@@ -12,10 +12,11 @@ from typing import ClassVar, Literal
 
 from iterpref_core.errors import InputError
 from iterpref_core.inference.answer_extraction import extract_code, lacks_program
-from iterpref_core.problems.formats.json_items import count_items, parse_item, read_items
+from iterpref_core.problems.formats.json_items import parse_item
 from iterpref_core.progress import show_progress
 from iterpref_core.records import FocalSpans, PreferencePair, Record, Span
 from iterpref_core.source_code.syntax_tree import parse_source
+from iterpref_core.storage.items import count_items, read_items
 from iterpref_core.storage.jsonl import atomic_writer, check_spans
 
 Reason = Literal["several_turns", "no_code", "same_program"]
@@ -80,7 +81,7 @@ def ingest_pairs(source: Path, out: Path, spans: Path | None = None) -> dict[str
             advance()
             raw = parse_item(item, TrlPair, lambda row: row)
             name = "" if raw.task_id is None else str(raw.task_id)
-            pair = read_pair(raw, name if name and name not in names else f"pair-{item.where.line}")
+            pair = read_pair(raw, name if name and name not in names else f"pair-{item.number}")
             if isinstance(pair, str):
                 counts[f"dropped/{pair}"] += 1
                 continue

@@ -1,0 +1,99 @@
+"""Data files: the same objects come out of every layout, with their places, and broken files are named."""
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from iterpref_core.errors import InputError, RecordError
+from iterpref_core.storage.items import count_items, find_shards, read_items
+
+ROWS: list[dict[str, Any]] = [
+    {"id": number, "text": "x" * (number * 30_000) + "é]}", "nested": {"input": ["1\n", "2\n"]}} for number in range(5)
+]
+LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS).encode()
+
+
+def _zstandard(data: bytes) -> bytes:
+    return bytes(pa.compress(data, codec="zstd", asbytes=True))
+
+
+def _parquet(path: Path) -> bytes:
+    parquet.write_table(pa.Table.from_pylist(ROWS), path, row_group_size=2)
+    return path.read_bytes()
+
+
+LAYOUTS: dict[str, Callable[[Path], bytes]] = {
+    "a.jsonl": lambda _: LINES,
+    "a.jsonl.gz": lambda _: gzip.compress(LINES),
+    "a.jsonl.zst": lambda _: _zstandard(LINES),
+    "frames.jsonl.zst": lambda _: _zstandard(LINES[: len(LINES) // 2]) + _zstandard(LINES[len(LINES) // 2 :]),
+    "a.json": lambda _: json.dumps(ROWS, indent=2, ensure_ascii=False).encode(),
+    "one_line.json": lambda _: ("\ufeff" + json.dumps(ROWS)).encode(),
+    "a.json.zst": lambda _: _zstandard(json.dumps(ROWS).encode()),
+    "a.parquet": _parquet,
+    "a.parquet.gz": lambda path: gzip.compress(_parquet(path)),
+    "a.parquet.zst": lambda path: _zstandard(_parquet(path)),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_every_layout_gives_the_same_objects(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(LAYOUTS[name](path))
+    items = list(read_items(path))
+    assert [json.loads(item.text) for item in items] == ROWS
+    assert [item.number for item in items] == [1, 2, 3, 4, 5]
+    assert count_items(path) == len(ROWS)
+
+
+def test_a_place_is_a_line_or_a_row_of_a_row_group(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('[\n {"a": 1},\n\n {"a": 2}\n]')
+    (tmp_path / "a.jsonl").write_text('{"a": 1}\n\n{"a": 2}\n')
+    _parquet(tmp_path / "a.parquet")
+    assert [str(item.where) for item in read_items(tmp_path / "a.json")] == [
+        f"{tmp_path}/a.json:2:2",
+        f"{tmp_path}/a.json:4:2",
+    ]
+    assert [str(item.where) for item in read_items(tmp_path / "a.jsonl")] == [
+        f"{tmp_path}/a.jsonl:1",
+        f"{tmp_path}/a.jsonl:3",
+    ]
+    assert [str(item.where) for item in read_items(tmp_path / "a.parquet")][2] == (
+        f"{tmp_path}/a.parquet: row 3 (row group 2)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("none.parquet", None, r"none.parquet: no such file"),
+        ("none.jsonl.zst", None, r"none.jsonl.zst: no such file"),
+        ("cut.parquet", b"PAR1", r"cut.parquet: not a whole Parquet file"),
+        ("cut.jsonl.zst", _zstandard(LINES)[:-9], r"cut.jsonl.zst: not a whole Zstandard file"),
+        ("no.jsonl.zst", b"hello", r"no.jsonl.zst: not a whole Zstandard file"),
+        ("cut.json", b'[{"a": 1},\n {"a', r"cut.json:2:3: not valid JSON"),
+        ("open.json", b'[{"a": 1},\n ', r"open.json:2:2: the JSON array has no end"),
+        ("latin.json", b'[{"a": "\xe9"}]', r"latin.json: not UTF-8"),
+    ],
+)
+def test_a_file_that_is_not_whole_is_named(tmp_path: Path, name: str, data: bytes | None, message: str) -> None:
+    if data is not None:
+        (tmp_path / name).write_bytes(data)
+    with pytest.raises((InputError, RecordError), match=message):
+        list(read_items(tmp_path / name))
+
+
+def test_a_folder_gives_its_shards_in_order(tmp_path: Path) -> None:
+    for name in ("data/train-1.parquet", "data/train-0.parquet", ".cache/x.parquet", "dataset_infos.json", "README.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert find_shards(tmp_path) == [tmp_path / "data/train-0.parquet", tmp_path / "data/train-1.parquet"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no file of JSONL, JSON or Parquet"):
+        find_shards(tmp_path / "empty")
