@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from iterpref_core.report.findings import findings, headline
+from iterpref_core.report.score_rows import Difference
 
 
 @pytest.mark.parametrize(
@@ -53,3 +54,8 @@ def test_headline_without_the_full_set_of_models(experiment: SimpleNamespace) ->
     ):
         shutil.rmtree(experiment.results / gone)
         assert headline(experiment.summarize()).endswith(end)
+
+
+def test_the_test_alone_decides_where_its_interval_disagrees() -> None:
+    assert Difference(0.018, (0.002, 0.035), 0.060).effect == 0
+    assert Difference(0.018, (-0.001, 0.037), 0.045).effect == 1
