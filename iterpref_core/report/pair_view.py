@@ -1,56 +1,76 @@
-"""Pair view as HTML, with the error region marked; and what the terminal's view shares with it."""
+"""Pair view as HTML, with the error region marked, and its parts that the terminal's view uses too."""
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from iterpref_core.records import FocalSpans, PairShifts, PreferencePair
 from iterpref_core.report.program_lines import LEVELS, ProgramLine, choose_scale, cut_lines, level, sum_changes
 from iterpref_core.storage.jsonl import atomic_writer
 
 NO_SPANS = "no spans"
-"""The method of a region that nobody marked: the lines outside the line LCS stand in for it."""
+"""The method of a region that was not marked by any method: the lines outside the line LCS stand in for it."""
+
+_CODE_SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 
 
 @cache
 def templates() -> Environment:
-    """The report's templates; whatever is put into them is escaped, since models wrote much of it."""
-    return Environment(
+    """Return the report's templates; every value is escaped, since models wrote much of it."""
+    environment = Environment(
         loader=PackageLoader("iterpref_core.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["code_spans"] = code_spans
+    return environment
+
+
+def code_spans(text: str) -> Markup:
+    """Return text as HTML, with `names` between single backticks as code.
+
+    >>> print(code_spans("Write `f(x)` for x < 3."))
+    Write <code>f(x)</code> for x &lt; 3.
+    """
+    parts = [escape(part) for part in _CODE_SPAN.split(text)]
+    # Every second part stood between backticks: the regular expression's group.
+    parts[1::2] = [Markup("<code>{}</code>").format(part) for part in parts[1::2]]
+    return Markup("").join(parts)
 
 
 def template_text(name: str) -> str:
-    """A style sheet or script as it stands in its file."""
+    """Return the text of a style sheet or script."""
     return Path(__file__).with_name("templates").joinpath(name).read_text(encoding="utf-8")
 
 
 def cut_programs(
     pair: PreferencePair, spans: FocalSpans, shifts: PairShifts | None
 ) -> tuple[list[ProgramLine], list[ProgramLine]]:
-    """The lines of y- and y+, with what training did to their tokens where `shifts` are given."""
-    before, after = (shifts.rejected, shifts.chosen) if shifts else (None, None)
-    return cut_lines(pair.rejected, spans.rejected, before, penalized=True), cut_lines(pair.chosen, spans.chosen, after)
+    """Return the lines of y- and of y+, with the tokens' changes in training if `shifts` are given."""
+    rejected = cut_lines(pair.rejected, spans.rejected, shifts.rejected if shifts else None, penalized=True)
+    chosen = cut_lines(pair.chosen, spans.chosen, shifts.chosen if shifts else None)
+    return rejected, chosen
 
 
 def pair_titles(spans: FocalSpans, shifts: PairShifts | None) -> tuple[str, str]:
-    """What stands above y- and y+: the region's name or, in nats, the paper's K- and K+ and the sum over all of y-."""
+    """Return the titles of y- and y+; with `shifts` they have K-, K+ and the sum over all of y-, in nats."""
     region = "the lines outside the LCS (no spans were given)" if spans.method == NO_SPANS else "the error region D−"
     if shifts is None:
         return f"Rejected y−, marked: {region}", "Chosen y+"
-    k_plus, k_minus = nats(sum_changes(shifts.chosen)), nats(sum_changes(shifts.rejected, spans.rejected))
+    k_plus = nats(sum_changes(shifts.chosen))
+    k_minus = nats(sum_changes(shifts.rejected, spans.rejected))
     rejected = f"Rejected y−: K− = {k_minus} nats in {region}, {nats(sum_changes(shifts.rejected))} in all"
     return rejected, f"Chosen y+: K+ = {k_plus} nats"
 
 
 def pair_context(pair: PreferencePair, spans: FocalSpans, shifts: PairShifts | None = None) -> dict[str, object]:
-    """What the macro `pair` of the templates needs to show a pair, in the colors of `shifts` where they are given."""
+    """Return the arguments of the templates' macro `pair`; tokens have colors if `shifts` are given."""
     rejected, chosen = cut_programs(pair, spans, shifts)
     return {
         "task_id": pair.task_id,
@@ -63,7 +83,7 @@ def pair_context(pair: PreferencePair, spans: FocalSpans, shifts: PairShifts | N
 
 
 def nats(value: float) -> str:
-    """A change with two digits, and with its sign where they are not all 0.
+    """Format a change in nats with two digits, and with its sign unless they are all 0.
 
     >>> nats(-0.5), nats(-0.001)
     ('−0.50', '0.00')
@@ -72,12 +92,13 @@ def nats(value: float) -> str:
 
 
 def legend(scale: float) -> list[tuple[int, str]]:
-    """Every step of color with the change in its middle; the outermost take all beyond."""
+    """Return every step of color with the change in its middle; the outermost steps take all beyond."""
     ends = {-LEVELS: "≤ ", LEVELS: "≥ "}
-    return [
-        (step, ends.get(step, "") + (f"{step * scale / LEVELS:+g}".replace("-", "−") if step else "0"))
-        for step in range(-LEVELS, LEVELS + 1)
-    ]
+    steps = []
+    for step in range(-LEVELS, LEVELS + 1):
+        middle = f"{step * scale / LEVELS:+g}".replace("-", "−") if step else "0"
+        steps.append((step, ends.get(step, "") + middle))
+    return steps
 
 
 def write_html(

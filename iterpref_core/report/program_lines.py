@@ -13,20 +13,26 @@ from itertools import pairwise
 from iterpref_core.records import PairShifts, Span, TokenShift, line_spans
 
 LEVELS = 4
-"""Steps of color on either side of none."""
+"""The number of steps of color on either side of no color."""
 SCALES = (0.4, 0.8, 2.0, 4.0, 8.0, 20.0, 40.0)
-"""Nats at which the strongest color may begin."""
+"""The changes, in nats, at which the strongest color may begin."""
 COVERED = 0.95
-"""Share of the tokens that a scale must reach."""
+"""The share of the tokens that a scale must reach."""
 GLYPHS = {"\n": "↵", "\r": "←"}
 END_GLYPH = "■"
 
 
 @dataclass(frozen=True)
 class ShownToken:
-    """Tokens that are shown as one: `count` of them, with summed log-probabilities (nats).
+    """Tokens that are shown as one, because they share a character.
 
-    `region_change` is what those of them add that are in the region; None where none is.
+    Attributes:
+        start: the first character.
+        end: the character behind the last one.
+        before: the sum of their log-probabilities before training, nats.
+        after: the same after training.
+        count: the number of tokens.
+        region_change: the sum of changes of those tokens that are in the region; None if none is.
     """
 
     start: int
@@ -38,7 +44,7 @@ class ShownToken:
 
     @property
     def change(self) -> float:
-        """Sum of log pi_after - log pi_before, nats."""
+        """The sum of log pi_after - log pi_before, nats."""
         return self.after - self.before
 
     @property
@@ -52,7 +58,15 @@ class ShownToken:
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of a line. `glyph`: the text only stands for what cannot be seen. `first` of its token's pieces."""
+    """A stretch of a line.
+
+    Attributes:
+        text: the characters.
+        marked: True in the region.
+        token: the token that the stretch belongs to; None without tokens.
+        glyph: True if the text is a sign for an invisible character.
+        first: True for the first piece of its token.
+    """
 
     text: str
     marked: bool
@@ -63,15 +77,25 @@ class Piece:
 
 @dataclass(frozen=True)
 class ProgramLine:
-    """A line of a program. `marked`: it lies in the region, even where it has no character to mark.
+    """A line of a program.
 
-    `change`: nats, summed over tokens as `cut_lines` says; None without tokens.
+    Attributes:
+        number: the line's number, from 1.
+        marked: True if the line lies in the region, even if the line has no character to mark.
+        pieces: the line's text in order.
+        change: the sum of the tokens' changes that `cut_lines` describes, in nats; None without tokens.
     """
 
     number: int
     marked: bool
     pieces: tuple[Piece, ...]
     change: float | None
+
+    @property
+    def indent(self) -> int:
+        """The columns of blanks that the line begins with, with tab stops at multiples of four."""
+        text = "".join(piece.text for piece in self.pieces if not piece.glyph).expandtabs(4)
+        return len(text) - len(text.lstrip(" "))
 
 
 def cut_lines(
@@ -84,10 +108,11 @@ def cut_lines(
 
     Args:
         text: the program.
-        spans: its region, as characters.
-        tokens: what training did to each, in order; those of a long program's end may be missing.
-        penalized: only the region counts in K-, so a marked line's `change` is that of its tokens there: the marked
-            lines add up to K-. Else a line's is that of all tokens that begin in it: all lines add up to K+.
+        spans: the program's region, as characters.
+        tokens: each token's change in training, in order; the end of a long program may lack tokens.
+        penalized: True for y-, of which only the region counts (K-). A marked line's `change` is then that of its
+            tokens in the region, so that the marked lines add up to K-. Otherwise a line's `change` is that of all
+            tokens that begin in the line, so that all lines add up to K+.
 
     >>> [[(p.text, p.marked) for p in line.pieces] for line in cut_lines("a = 1\nb = 2\n", [(4, 5)])]
     [[('a = ', False), ('1', True)], [('b = 2', False)]]
@@ -111,7 +136,7 @@ def cut_lines(
 
 
 def sum_changes(tokens: Iterable[TokenShift], spans: Sequence[Span] | None = None) -> float:
-    """Sum of log pi_after - log pi_before (nats) over all tokens, or over those that share a character with a span.
+    """Sum log pi_after - log pi_before (nats) over all tokens, or over those that share a character with a span.
 
     With the model before training as the reference these are the paper's K+ (all tokens of y+) and K- (D- in y-).
     """
@@ -119,7 +144,7 @@ def sum_changes(tokens: Iterable[TokenShift], spans: Sequence[Span] | None = Non
 
 
 def choose_scale(pairs: Iterable[PairShifts]) -> float:
-    """Where the strongest color begins: the smallest of `SCALES` that reaches 95% of the tokens.
+    """Return the change at which the strongest color begins: the smallest of `SCALES` that reaches 95% of the tokens.
 
     >>> choose_scale([])
     0.4
@@ -130,7 +155,7 @@ def choose_scale(pairs: Iterable[PairShifts]) -> float:
 
 
 def level(change: float, scale: float) -> int:
-    """The step of color, from -LEVELS (less likely) over 0 to LEVELS (more likely).
+    """Return the step of color, from -LEVELS (less likely) over 0 to LEVELS (more likely).
 
     >>> [level(change, 2.0) for change in (-9.0, -0.5, 0.1, 1.1)]
     [-4, -1, 0, 2]
@@ -144,7 +169,7 @@ def _begun_change(pieces: Sequence[Piece], without_region: bool) -> float:
 
 
 def _region_change(pieces: Sequence[Piece], counted: set[int]) -> float:
-    """Of the region's tokens in a line, but for those that an earlier line has counted."""
+    """Sum the changes of the region's tokens in a line, except those that an earlier line has counted."""
     region = {id(piece.token): piece.token.region_change or 0.0 for piece in pieces if piece.token}
     change = sum(value for key, value in region.items() if key not in counted)
     counted.update(region)
@@ -156,7 +181,7 @@ def _touches(token: TokenShift, spans: Sequence[Span]) -> bool:
 
 
 def _join_overlapping(tokens: Sequence[TokenShift], spans: Sequence[Span]) -> list[ShownToken]:
-    """Tokens that share a character as one; tokens without characters go with the one after them."""
+    """Join tokens that share a character; a token without characters goes with the token after it."""
     groups: list[list[TokenShift]] = []
     waiting: list[TokenShift] = []
     for token in tokens:
@@ -172,34 +197,41 @@ def _join_overlapping(tokens: Sequence[TokenShift], spans: Sequence[Span]) -> li
 
 def _merge(tokens: Sequence[TokenShift], spans: Sequence[Span]) -> ShownToken:
     placed = [token for token in tokens if token.start < token.end] or [tokens[-1]]
+    in_region = any(_touches(token, spans) for token in tokens)
     return ShownToken(
-        min(token.start for token in placed),
-        max(token.end for token in placed),
-        sum(token.before for token in tokens),
-        sum(token.after for token in tokens),
-        len(tokens),
-        sum_changes(tokens, spans) if any(_touches(token, spans) for token in tokens) else None,
+        start=min(token.start for token in placed),
+        end=max(token.end for token in placed),
+        before=sum(token.before for token in tokens),
+        after=sum(token.after for token in tokens),
+        count=len(tokens),
+        region_change=sum_changes(tokens, spans) if in_region else None,
     )
 
 
 def _cut_line(
     text: str, line: Span, following: int, spans: Sequence[Span], shown: Sequence[ShownToken]
 ) -> Iterator[Piece]:
-    """The pieces of a line, then a glyph for every character of its end that a token has."""
+    """Yield the pieces of a line, then a glyph for every character of its end that a token has."""
     start, end = line
-    edges = {edge for span in spans for edge in span} | {edge for token in shown for edge in (token.start, token.end)}
+    edges: set[int] = set()
+    for span in spans:
+        edges.update(span)
+    for token in shown:
+        edges.update((token.start, token.end))
     cuts = sorted({start, end} | {edge for edge in edges if start < edge < end})
     for first, last in pairwise(cuts):
         marked = any(s <= first and last <= e for s, e in spans)
-        token = _token_at(shown, first)
-        yield Piece(text[first:last], marked, token, first=token is not None and token.start == first)
+        holder = _token_at(shown, first)
+        begins_here = holder is not None and holder.start == first
+        yield Piece(text[first:last], marked, holder, first=begins_here)
     for place in range(end, following):
-        token = _token_at(shown, place)
-        if token is not None:
-            yield Piece(GLYPHS[text[place]], marked=False, token=token, glyph=True, first=token.start == place)
+        holder = _token_at(shown, place)
+        if holder is not None:
+            glyph = GLYPHS[text[place]]
+            yield Piece(glyph, marked=False, token=holder, glyph=True, first=holder.start == place)
 
 
 def _token_at(shown: Sequence[ShownToken], place: int) -> ShownToken | None:
-    """The token that holds a character."""
+    """Return the token that holds a character, if there is one."""
     index = bisect_right(shown, place, key=lambda token: token.start) - 1
     return shown[index] if index >= 0 and place < shown[index].end else None

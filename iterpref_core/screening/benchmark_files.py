@@ -113,9 +113,11 @@ def find_benchmark(name: str, files: Sequence[str] = ()) -> BenchmarkData:
     try:
         paths = tuple(_download(source, file) for file in files or source.files)
     except Exception as error:  # noqa: BLE001 - the hub's client passes on the errors of its HTTP library
-        reason = first_line(error)
+        # urllib wraps the words that help, such as "Name or service not known", in a URLError.
+        cause = getattr(error, "reason", None) or error
+        reason = getattr(cause, "strerror", None) or first_line(cause)
         raise DataUnavailableError(
-            f"{source.name} is neither cached here nor could it be downloaded ({reason}); {remedy}"
+            f"{source.name} is not on this machine, and cannot be downloaded ({reason}); {remedy}"
         ) from None
     return BenchmarkData(source.name, paths, remedy)
 

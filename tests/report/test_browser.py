@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.report.pair_view import write_html
 from tests.browser import Page
 
 OPEN_ALL = 'document.querySelectorAll("details").forEach(element => element.open = true)'
@@ -37,6 +39,35 @@ CONTRAST = """(() => {
 })()"""
 
 
+# How far each row of a wrapped line of code begins right of the line's box, in columns.
+ROWS = """(selector => {
+  const source = document.querySelector(selector);
+  const range = document.createRange();
+  range.selectNodeContents(source);
+  const rows = new Map();
+  for (const box of range.getClientRects()) {
+    const top = Math.round(box.top);
+    rows.set(top, Math.min(box.left, rows.get(top) ?? Infinity));
+  }
+  const column = document.createElement("span");
+  column.textContent = "0";
+  source.append(column);
+  const width = column.getBoundingClientRect().width;
+  column.remove();
+  const left = source.getBoundingClientRect().left;
+  const inOrder = [...rows].sort((one, other) => one[0] - other[0]);
+  return inOrder.map(([, start]) => Math.round((start - left) / width));
+})"""
+
+# For each chart, the size of its axes' labels as drawn, as a share of its title's.
+LABEL_SIZES = """[...document.querySelectorAll(".chart")].map(chart => {
+  const drawing = chart.querySelector(":scope > svg");
+  const scale = drawing.getBoundingClientRect().width / 360;
+  const label = parseFloat(getComputedStyle(drawing.querySelector(".tick")).fontSize);
+  return label * scale / parseFloat(getComputedStyle(chart.querySelector("figcaption > *")).fontSize);
+})"""
+
+
 @pytest.fixture
 def page(rich: SimpleNamespace, tmp_path: Path) -> Path:
     rich.build(tmp_path / "reports")
@@ -58,3 +89,31 @@ def test_all_text_stands_out_from_what_is_behind_it(page: Path, browser: Page, d
     assert [item for item in found if item["ratio"] < 4.5] == []
     lightness = browser.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (lightness == "rgb(20, 22, 26)") == dark, "the measured page is the dark one where it should be"
+
+
+def test_a_phone_shows_the_scale_of_the_intervals(page: Path, browser: Page) -> None:
+    browser.open(page, 390)
+    axis = "document.querySelector('.results .axis')"
+    assert browser.evaluate(f"{axis}.innerText.split(/\\s+/)") == ["0%", "50%", "100%"]
+    assert browser.evaluate(f"{axis}.getBoundingClientRect().width") > 300
+
+
+@pytest.mark.parametrize("width", [390, 700, 1280])
+def test_labels_of_axes_are_smaller_than_titles(page: Path, browser: Page, width: int) -> None:
+    browser.open(page, width)
+    ratios = browser.evaluate(LABEL_SIZES)
+    assert ratios
+    assert max(ratios) < 1
+
+
+def test_a_wrapped_line_of_code_goes_on_behind_its_indentation(browser: Page, tmp_path: Path) -> None:
+    program = "def f(values):\n        return " + " + ".join(f"values[{number}]" for number in range(40)) + "\n"
+    pair = PreferencePair(task_id="t/1", prompt="Use `f`.", chosen=program, rejected="pass\n")
+    spans = FocalSpans(task_id="t/1", method="line_lcs", rejected=((0, 4),), chosen=())
+    write_html([pair], {"t/1": spans}, tmp_path / "pairs.html")
+    browser.open(tmp_path / "pairs.html", 390)
+    rows = browser.evaluate(f"{ROWS}('.ins-side .line:nth-of-type(2) .source')")
+    assert len(rows) > 5
+    assert rows[0] == 0
+    assert set(rows[1:]) == {8 + 2}
+    assert browser.evaluate("document.querySelector('.prompt code').textContent") == "f"

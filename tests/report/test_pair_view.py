@@ -1,5 +1,6 @@
 """Pairs with their error region: the marks are where the spans are, and no text of a model becomes markup."""
 
+import doctest
 import re
 from html import escape
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.records import FocalSpans, PreferencePair, Span
-from iterpref_core.report.pair_view import write_html
+from iterpref_core.report import pair_view
+from iterpref_core.report.pair_view import code_spans, write_html
 from iterpref_core.report.program_lines import cut_lines
 
 CHOSEN = "def f(xs):\n    if not xs:\n        return 0\n    return max(xs)\n"
@@ -41,3 +43,9 @@ def test_page_holds_the_programs_as_they_are_and_nothing_of_them_as_markup(tmp_p
     assert not re.search("<(script|img)", page)
     assert page.count("<del") == 1
     assert "D− is empty" in page
+
+
+def test_names_between_backticks_are_code_and_everything_else_is_text() -> None:
+    assert doctest.testmod(pair_view).failed == 0
+    assert str(code_spans("`<b>` and a lone ` here")) == "<code>&lt;b&gt;</code> and a lone ` here"
+    assert str(code_spans("```python\nx\n```")) == "```python\nx\n```"

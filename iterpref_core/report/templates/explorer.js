@@ -33,7 +33,26 @@ function line(place, sign, kind, ...pieces) {
   return [make("span", {class: `line ${kind}`}, ...parts, ...pieces), "\n"];
 }
 
-const source = (...pieces) => make("span", {class: "source"}, ...pieces);
+// Columns of blanks that a line begins with; a tab reaches to the next multiple of four, as the style sheet draws it.
+function indentation(text) {
+  let columns = 0;
+  for (const character of text) {
+    if (character === " ") columns += 1;
+    else if (character === "\t") columns += 4 - columns % 4;
+    else break;
+  }
+  return columns;
+}
+
+function source(...pieces) {
+  const element = make("span", {class: "source"}, ...pieces);
+  element.style.setProperty("--indent", String(indentation(element.textContent)));
+  return element;
+}
+
+// A prompt with its `names` as code.
+const prose = text => make("p", {class: "prompt"}, text.split(/(?<!`)`([^`\n]+)`(?!`)/).map((part, place) => place % 2 ? make("code", {}, part) : part));
+
 const program = (title, kind, lines) => make("figure", {class: `program ${kind}`},
   make("figcaption", {}, title), make("pre", {}, make("code", {}, lines)));
 const verdict = attempt => words(attempt.verdict) + (attempt.hidden && attempt.hidden !== "passed" ? `, hidden tests: ${words(attempt.hidden)}` : "");
@@ -148,7 +167,7 @@ function showProblem() {
   const toggle = button(whole ? "Show changes" : "Show program", () => { whole = !whole; showProblem(); }, {"aria-pressed": String(whole)});
   const refused = item.refused ? `; ${item.refused} prompts were refused` : "";
   const focus = document.activeElement?.closest("#problem-detail button")?.textContent;
-  $("problem-detail").replaceChildren(make("h3", {}, item.id), make("p", {class: "prompt"}, item.prompt),
+  $("problem-detail").replaceChildren(make("h3", {}, item.id), prose(item.prompt),
     make("p", {class: "note"}, `${data.outcomes[item.outcome]}${refused}`),
     make("div", {class: "steps", role: "group", "aria-label": "Attempts"}, before, steps, after, at && attempt ? toggle : []),
     ...(attempt ? [program(`${names[at]} by ${attempt.model}: ${verdict(attempt)}${at && !whole ? `, against ${names[at - 1].toLowerCase()}` : ""}`,
@@ -191,7 +210,7 @@ function showTask(sides) {
     return make("div", {}, program(`${name}: ${words(found)}`, "", shown), feedback(told));
   });
   const same = places[0] !== null && places[0] === places[1] ? [make("p", {class: "note"}, "Both wrote the same program.")] : [];
-  $("task-detail").replaceChildren(make("h3", {}, item.id), make("p", {class: "prompt"}, item.prompt), ...same, make("div", {class: "sides"}, figures));
+  $("task-detail").replaceChildren(make("h3", {}, item.id), prose(item.prompt), ...same, make("div", {class: "sides"}, figures));
 }
 
 // The address says what is open, so that a link leads there.
