@@ -24,7 +24,7 @@ from tasks.paths import RESULTS
 from tasks.profiles import write_values
 from tasks.reproduction import RUN_VARIABLE, Commands, StageError
 from tasks.slots import visible_cards
-from tasks.worktree import entered_worktree, set_objectives
+from tasks.worktree import add_objective, entered_worktree
 
 
 class SweepResult(Record):
@@ -46,7 +46,7 @@ def run_point(name: str, row: Row) -> PointScore:
     with entered_worktree("sweep"):
         write_values(row.values)
         if row.objective != BASE:
-            set_objectives([row.objective])
+            add_objective(Path(), row.objective)
         environment = {RUN_VARIABLE: name}
         if cards := visible_cards():  # one stage runs at a time; training spreads over all cards where it is told to
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(cards if load_params().training.accelerate else cards[:1])

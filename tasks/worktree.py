@@ -1,54 +1,131 @@
 """Worktrees: a run with other values happens in a git worktree, so that nobody's files change under their feet.
 
-It shares DVC's cache and the answers of models with the folder that it is made of, so that neither computes, nor pays
-for, what the other has; and it stays, so that a run that was killed continues.
+A worktree holds the checkout's files as they were when the run began, committed or not. It shares DVC's cache and the
+answers of models with the checkout, so that neither computes, nor pays for, what the other has. The worktree of a
+killed run stays, so that the next one continues there.
 """
 
 import os
 import shutil
-import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from configparser import ConfigParser
 from contextlib import chdir, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 from iterpref_core.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
+from tasks.git import GitError, git, git_path
 from tasks.lock import only_one
 from tasks.paths import ANSWERS, LOCK, STATE
 
 HOME_VARIABLE = "DVC_ROOT"
-"""Names the folder to which a worktree belongs; DVC's own name for that, under `dvc exp run --temp`."""
+"""Names the checkout to which a worktree belongs; DVC's own name for that, under `dvc exp run --temp`."""
 WORKTREES = STATE / "worktrees"
+
+_SUBMODULE = b"160000"
+"""The mode of a repository inside of another one, as git lists it."""
+
+
+class Snapshot(NamedTuple):
+    """A checkout's files at one moment, as git objects: what is edited later is not among them.
+
+    Attributes:
+        origin: the checkout; in a repository of several projects a folder of it.
+        prefix: path of the checkout inside the repository.
+        head: the commit that is checked out.
+        tree: that commit's files with all changes and new files of the checkout, but without what git ignores.
+    """
+
+    origin: Path
+    prefix: Path
+    head: str
+    tree: str
 
 
 def home() -> Path:
-    """The root of the user's checkout, also for a run that happens in a worktree of it."""
+    """Return the root of the user's checkout, also for a run that happens in a worktree of it."""
     return Path(os.environ.get(HOME_VARIABLE, "."))
+
+
+def take_snapshot(origin: Path) -> Snapshot:
+    """Record the files of a checkout; neither they nor git's index of them change.
+
+    Raises:
+        GitError: git refuses to work there.
+        InputError: the checkout has no commit, or a submodule, of whose files git would record nothing.
+    """
+    prefix = git_path("rev-parse", "--show-prefix", folder=origin).relative_to(origin)
+    try:
+        head = git("rev-parse", "--verify", "--quiet", "HEAD", folder=origin).decode().strip()
+    except GitError:
+        raise InputError(f"{origin}: git has no commit here; run `git add .` and `git commit`") from None
+    with TemporaryDirectory(prefix="iterpref-") as folder:
+        index = Path(folder) / "index"
+        known = git_path("rev-parse", "--git-path", "index", folder=origin)
+        if known.is_file():  # knows which files have not changed
+            shutil.copy2(known, index)
+        variables = {"GIT_INDEX_FILE": str(index)}
+        git("add", "--all", ".", folder=origin, variables=variables)
+        git("rm", "-r", "--cached", "--quiet", "--ignore-unmatch", str(STATE), folder=origin, variables=variables)
+        tree = git("write-tree", folder=origin, variables=variables).decode().strip()
+    for entry in git("ls-tree", "-r", "-z", tree, folder=origin).split(b"\0"):
+        description, _, name = entry.partition(b"\t")
+        if description.startswith(_SUBMODULE):
+            raise InputError(
+                f"{origin / os.fsdecode(name)}: a git repository of its own, whose files a worktree would lack; "
+                "move it out of the checkout, or let .gitignore name it"
+            )
+    return Snapshot(origin, prefix, head, tree)
+
+
+@contextmanager
+def worktree_of(snapshot: Snapshot, name: str) -> Iterator[Path]:
+    """Make a worktree with a snapshot's files; its `with` block is the only one that works there.
+
+    The commit checked out there is the user's own, so that experiments belong to it. The snapshot is git's index.
+
+    Args:
+        snapshot: what the worktree gets; what DVC made there before stays.
+        name: of the worktree, which stays for the next run that asks for it.
+
+    Yields:
+        The checkout inside the worktree.
+
+    Raises:
+        InputError: another process is in this worktree.
+    """
+    top = (snapshot.origin / WORKTREES / name).resolve()
+
+    def refuse(holder: str) -> None:
+        raise InputError(f"process {holder} already works in {top}; wait for it or end it")
+
+    with only_one(top.parent / f"{name}.lock", refuse):
+        _bring_up_to_date(snapshot, top)
+        folder = top / snapshot.prefix
+        _share(snapshot.origin, folder)
+        yield folder
 
 
 @contextmanager
 def entered_worktree(name: str) -> Iterator[Path]:
-    """Make a worktree with all that is in the present folder, committed or not, the present one; yields it.
+    """Make a worktree with the present folder's files the present folder.
 
     Args:
         name: of the worktree, which stays for the next run that asks for it.
 
+    Yields:
+        The worktree.
+
     Raises:
         InputError: the present folder is no git repository with a commit, or another process is in this worktree.
     """
-    origin, folder = Path.cwd(), (WORKTREES / name).resolve()
-
-    def refuse(holder: str) -> None:
-        raise InputError(f"process {holder} already works in {folder}; wait for it or end it")
-
-    with only_one(folder.with_suffix(".lock"), refuse):
-        _bring_up_to_date(origin, folder)
-        before = os.environ.get(HOME_VARIABLE)
+    before = os.environ.get(HOME_VARIABLE)
+    with worktree_of(take_snapshot(Path.cwd()), name) as folder:
         os.environ[HOME_VARIABLE] = str(home().resolve())
         try:
             with chdir(folder):
-                _share(origin)
                 yield folder
         finally:
             os.environ.pop(HOME_VARIABLE)
@@ -56,73 +133,59 @@ def entered_worktree(name: str) -> Iterator[Path]:
                 os.environ[HOME_VARIABLE] = before
 
 
-def set_objectives(names: Sequence[str]) -> None:
-    """Let the present folder's dvc.yaml train and evaluate these objectives and no others."""
-    from dvc.utils.serialize import modify_yaml
-
-    with modify_yaml("dvc.yaml") as content:
-        training, evaluation = (content["stages"][stage]["foreach"] for stage in ("training", "evaluation"))
-        others = set(training) - set(names)
-        for name in others:
-            del training[name], evaluation[name]
-        for name in names:
-            training.setdefault(name, "training.beta")
-            evaluation.setdefault(name, f"models/trained/{name}")
-        curves = {f"metrics/training/{name}.curve.csv" for name in others}
-        for plot in content["plots"]:
-            for axes in plot.values():
-                for path in curves & set(axes["y"]):
-                    del axes["y"][path]
+def remove_worktree(snapshot: Snapshot, name: str) -> None:
+    """Remove a worktree of which everything is kept elsewhere."""
+    git("worktree", "remove", "--force", str(WORKTREES / name), folder=snapshot.origin)
 
 
-def git(*arguments: str, folder: Path = Path(), text: str | None = None) -> str:
-    """What a git command prints.
+def add_objective(folder: Path, name: str) -> None:
+    """Let a checkout's dvc.yaml train and evaluate an objective; all other lines stay as they are."""
+    from ruamel.yaml import YAML
 
-    Raises:
-        subprocess.CalledProcessError: it failed.
-    """
-    done = subprocess.run(["git", *arguments], cwd=folder, input=text, capture_output=True, text=True, check=True)
-    return done.stdout
-
-
-def _bring_up_to_date(origin: Path, folder: Path) -> None:
-    """Give the worktree the commit, the changes and the new files of the folder it is made of; what DVC wrote stays."""
-    try:
-        head = git("rev-parse", "--verify", "HEAD").strip()
-    except (OSError, subprocess.CalledProcessError):
-        raise InputError(
-            f"{origin}: no git repository with a commit, which experiments need; run `git init`, "
-            "`git add .` and `git commit`"
-        ) from None
-    if not (folder / ".git").exists():
-        git("worktree", "prune")
-        git("worktree", "add", "--detach", str(folder), head)
-    git("checkout", "--quiet", "--force", "--detach", head, folder=folder)
-    git("clean", "-d", "--force", "--quiet", folder=folder)
-    if changes := git("diff", "--binary", "HEAD"):
-        git("apply", "--whitespace=nowarn", "-", folder=folder, text=changes)
-    for name in git("ls-files", "-z", "--others", "--exclude-standard").split("\0"):
-        if name and Path(name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(name, folder / name)
+    path = folder / "dvc.yaml"
+    text = path.read_text(encoding="utf-8")
+    stages = YAML().load(text)["stages"]
+    lines = text.splitlines(keepends=True)
+    added = {"training": f"{name}: training.beta\n", "evaluation": f"{name}: models/trained/{name}\n"}
+    groups = {stage: stages[stage]["foreach"] for stage in added}
+    for stage in sorted(groups, key=lambda stage: -int(groups[stage].lc.line)):  # from below, so that numbers hold
+        if name not in groups[stage]:
+            lines.insert(groups[stage].lc.line, " " * groups[stage].lc.col + added[stage])
+    with atomic_writer(path) as file:
+        file.writelines(lines)
 
 
-def _share(origin: Path) -> None:
-    """Use the origin's cache and answers, and check out what it has already computed."""
+def _bring_up_to_date(snapshot: Snapshot, top: Path) -> None:
+    """Give a worktree the commit and the files of a snapshot; what git ignores there stays."""
+    if (top / ".git").exists():
+        git("worktree", "repair", str(top), folder=snapshot.origin)  # the checkout may have moved
+        git_path("rev-parse", "--git-path", "index.lock", folder=top).unlink(missing_ok=True)  # of a killed run
+        git("update-ref", "--no-deref", "HEAD", snapshot.head, folder=top)
+    else:
+        git("worktree", "prune", folder=snapshot.origin)
+        git("worktree", "add", "--detach", "--no-checkout", str(top), snapshot.head, folder=snapshot.origin)
+    git("read-tree", "--reset", "-u", snapshot.tree, folder=top)
+    git("clean", "-d", "--force", "--quiet", f"--exclude={STATE}", folder=top)
+
+
+def _share(origin: Path, folder: Path) -> None:
+    """Let a worktree use the origin's cache and answers, and check out what the origin has already computed."""
     from dvc.repo import Repo
 
     with Repo(str(origin)) as repo:
         cache = repo.cache.legacy.path
-    settings = origin / ".dvc/config.local"
     # Not by DVC's own writer, which takes ASCII alone; its reader does not mind.
     config = ConfigParser(interpolation=None)
-    config.read(settings, encoding="utf-8")
+    config.read(origin / ".dvc/config.local", encoding="utf-8")
     config.read_dict({"cache": {"dir": f'"{cache}"'}})
-    with atomic_writer(Path(".dvc/config.local")) as file:
+    with atomic_writer(folder / ".dvc/config.local") as file:
         config.write(file)
-    STATE.mkdir(exist_ok=True)
-    if not ANSWERS.is_symlink():
-        ANSWERS.symlink_to(origin / ANSWERS)
-    if LOCK.is_file():
-        with Repo(".") as repo:
+    (folder / STATE).mkdir(exist_ok=True)
+    answers = folder / ANSWERS
+    if answers.is_symlink():
+        answers.unlink()
+    if not answers.exists():
+        answers.symlink_to(origin / ANSWERS)
+    if (folder / LOCK).is_file():
+        with Repo(str(folder)) as repo:
             repo.checkout(force=True, allow_missing=True)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +13,31 @@ import yaml
 from iterpref_core.config import load_params
 from iterpref_core.errors import ConfigError, InputError
 from tasks.profiles import write_values
-from tasks.worktree import entered_worktree, home, set_objectives
+from tasks.worktree import add_objective, entered_worktree, home, take_snapshot, worktree_of
 from tests.settings import ROOT
 
+TASTE = """
+[color]
+    ui = always
+[commit]
+    gpgSign = true
+[core]
+    autocrlf = true
+    fsmonitor = {hooks}/fsmonitor
+    hooksPath = {hooks}
+    quotePath = true
+[diff]
+    external = false
+    mnemonicPrefix = true
+    noprefix = true
+[diff "upper"]
+    textconv = tr a-z A-Z <
+[status]
+    showUntrackedFiles = no
+[submodule]
+    recurse = true
+"""
+HOOKS = ("fsmonitor", "post-checkout", "post-index-change", "pre-commit", "reference-transaction")
 STAGE = {"cmd": "cat params.yaml new.txt > out", "deps": ["new.txt"], "params": ["training.beta"], "outs": ["out"]}
 
 
@@ -44,6 +67,163 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("params.yaml").write_text(text.replace("epochs: 3 #", "epochs: 4 #"), encoding="utf-8")
     run(sys.executable, "-m", "dvc", "repro", "--quiet")
     return folder
+
+
+def files(folder: Path) -> dict[bytes, tuple[int, bytes]]:
+    """Name, kind and content of all files that belong to the user."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        if (path.is_dir() and not path.is_symlink()) or {".git", ".dvc", ".iterpref"} & set(parts):
+            continue
+        mode = path.lstat().st_mode
+        content = os.fsencode(path.readlink()) if stat.S_ISLNK(mode) else path.read_bytes()
+        found[os.fsencode(path.relative_to(folder))] = (mode, content)
+    return found
+
+
+@pytest.fixture
+def hostile(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The checkout with all kinds of changes, settings that break commands of git, and a caller's other repository."""
+    Path("later.txt").write_bytes(b"one\n")
+    Path(".gitattributes").write_text("*.bin diff=upper\n", encoding="utf-8")
+    Path("gone.bin").write_bytes(b"\0gone")
+    run("git", "add", ".")
+    run("git", "commit", "--quiet", "--message", "more")
+    Path("gone.bin").unlink()
+    Path("data.bin").write_bytes(b"\0\r\n\xff")
+    Path("later.txt").write_bytes(b"two\r\nlines\n")
+    Path("run me.sh").write_bytes(b"exit 0\n")
+    Path("run me.sh").chmod(0o755)
+    Path("link").symlink_to("run me.sh")
+    Path(os.fsdecode(b"a folder/\xff\n.txt")).parent.mkdir()
+    Path(os.fsdecode(b"a folder/\xff\n.txt")).write_bytes(b"name\n")
+    run("git", "add", "later.txt")  # in part staged
+    Path("later.txt").write_bytes(b"three\n")
+    hooks, other = tmp_path / "hooks", tmp_path / "other"
+    for folder in (hooks, other):
+        folder.mkdir()
+    for name in HOOKS:
+        (hooks / name).write_text("#!/bin/sh\necho hostile >&2\nexit 1\n", encoding="utf-8")
+        (hooks / name).chmod(0o755)
+    run("git", "init", "--quiet", str(other))
+    run("git", "-C", str(other), "commit", "--quiet", "--allow-empty", "--message", "other")
+    (tmp_path / "gitconfig").write_text(TASTE.format(hooks=hooks), encoding="utf-8")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(other))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(other / "index"))
+    monkeypatch.setenv("GIT_EXTERNAL_DIFF", "false")
+    return other
+
+
+def test_nobodys_taste_reaches_a_worktree(checkout: Path, hostile: Path) -> None:
+    places = [Path(".git/HEAD"), Path(".git/index"), hostile / ".git/HEAD"]
+    before = [path.read_bytes() for path in places]
+    mine, theirs = files(checkout), files(hostile)
+    for _ in range(2):  # a new worktree, and one that is there
+        with entered_worktree("other") as folder:
+            assert files(folder) == mine
+            assert load_params().training.epochs == 4
+        assert (files(checkout), files(hostile)) == (mine, theirs)
+        assert [path.read_bytes() for path in places] == before
+        Path("later.txt").write_bytes(b"four\n")
+        mine = files(checkout)
+
+
+def test_what_is_edited_after_a_run_began_is_not_in_it(checkout: Path) -> None:
+    snapshot = take_snapshot(checkout)
+    Path("new.txt").write_text("later\n", encoding="utf-8")
+    Path("newer.txt").write_text("later\n", encoding="utf-8")
+    run("git", "commit", "--quiet", "--all", "--message", "later")
+    for name in ("one", "two"):
+        with worktree_of(snapshot, name) as folder:
+            assert (folder / "new.txt").read_text(encoding="utf-8") == "new\n"
+            assert not (folder / "newer.txt").exists()
+
+
+def test_a_checkout_may_be_a_folder_of_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    top = tmp_path / "mono"
+    project = top / "some team" / "project"
+    project.mkdir(parents=True)
+    monkeypatch.chdir(project)
+    run("git", "init", "--quiet", str(top))
+    (top / "elsewhere.txt").write_text("elsewhere", encoding="utf-8")
+    (project / "params.yaml").write_text("beta: 1\n", encoding="utf-8")
+    run(sys.executable, "-m", "dvc", "init", "--quiet", "--subdir")
+    stage = {"cmd": "cat params.yaml > out", "params": ["beta"], "outs": ["out"]}
+    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"only": stage}}), encoding="utf-8")
+    run("git", "-C", str(top), "add", ".")
+    run("git", "-C", str(top), "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--message", "begin")
+    run(sys.executable, "-m", "dvc", "repro", "--quiet")
+    submodule_elsewhere = top / "vendor"
+    run("git", "init", "--quiet", str(submodule_elsewhere))
+    with entered_worktree("other") as folder:
+        assert folder == project / ".iterpref/worktrees/other/some team/project"
+        assert files(folder) == files(project)
+        assert (folder.parents[1] / "elsewhere.txt").is_file()
+
+
+def test_a_repository_inside_is_refused_for_its_files_would_be_missing(checkout: Path) -> None:
+    run("git", "init", "--quiet", "vendor/library")
+    run("git", "-C", "vendor/library", "commit", "--quiet", "--allow-empty", "--message", "library")
+    before = sorted(Path(".iterpref").rglob("*"))
+    with pytest.raises(InputError, match=r"vendor/library: a git repository of its own") as refused:
+        take_snapshot(checkout)
+    assert "\n" not in str(refused.value)
+    run(
+        "git",
+        "-c",
+        "protocol.file.allow=always",
+        "submodule",
+        "--quiet",
+        "add",
+        "--force",
+        "./vendor/library",
+        "library",
+    )
+    Path(".gitignore").write_text(Path(".gitignore").read_text(encoding="utf-8") + "vendor/\n", encoding="utf-8")
+    with pytest.raises(InputError, match="check out/library: a git repository"):
+        take_snapshot(checkout)
+    assert sorted(Path(".iterpref").rglob("*")) == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files to somebody else")
+def test_git_says_in_its_own_words_why_it_refuses(checkout: Path) -> None:
+    for path in (checkout, checkout / ".git"):
+        os.chown(path, 12345, 12345)
+    with pytest.raises(InputError, match=r"dubious ownership.*safe.directory") as refused:
+        take_snapshot(checkout)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_shallow_clone_with_a_detached_head_has_worktrees(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("git", "commit", "--quiet", "--all", "--message", "more")
+    clone = tmp_path / "clone"
+    run("git", "clone", "--quiet", "--depth", "1", checkout.as_uri(), str(clone))
+    monkeypatch.chdir(clone)
+    run("git", "checkout", "--quiet", "--detach")
+    with entered_worktree("other") as folder:
+        assert files(folder) == files(clone)
+
+
+def test_a_worktree_serves_again_after_a_killed_run_and_a_move_of_the_checkout(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with entered_worktree("other") as folder:
+        lock = Path(run("git", "rev-parse", "--git-path", "index.lock").strip())
+        lock.write_bytes(b"")
+        Path(".iterpref/work").mkdir()
+        Path(".iterpref/work/checkpoint").touch()
+    moved = checkout.rename(checkout.parent / "moved")
+    monkeypatch.chdir(moved)
+    with entered_worktree("other") as folder:
+        assert folder == moved / ".iterpref/worktrees/other"
+        assert Path("out").is_file()
+        assert Path(".iterpref/work/checkpoint").is_file(), "the next run goes on"
+        assert Path(".iterpref/answers.sqlite").readlink() == moved / ".iterpref/answers.sqlite"
 
 
 def test_values_are_written_in_the_worktree_alone(checkout: Path) -> None:
@@ -83,12 +263,13 @@ def test_a_folder_without_a_commit_is_refused(tmp_path: Path, monkeypatch: pytes
         pass
 
 
-def test_other_objectives_are_trained_and_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    shutil.copy2(ROOT / "dvc.yaml", ".")
-    set_objectives(["sft", "hybrid-rpo"])
-    content = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))
-    trained, evaluated = (content["stages"][name]["foreach"] for name in ("training", "evaluation"))
-    assert trained == {"sft": "training.objectives.sft", "hybrid-rpo": "training.beta"}
-    assert set(evaluated) == {"base", "debugger", "sft", "hybrid-rpo"}
-    assert "target-dpo.curve" not in Path("dvc.yaml").read_text(encoding="utf-8")
+def test_an_objective_is_added_to_the_graph_and_nothing_else_changes(tmp_path: Path) -> None:
+    shutil.copy2(ROOT / "dvc.yaml", tmp_path)
+    before = (ROOT / "dvc.yaml").read_text(encoding="utf-8").splitlines()
+    add_objective(tmp_path, "hybrid-rpo")
+    after = (tmp_path / "dvc.yaml").read_text(encoding="utf-8").splitlines()
+    added = [line.strip() for line in after if line not in before]
+    assert added == ["hybrid-rpo: training.beta", "hybrid-rpo: models/trained/hybrid-rpo"]
+    assert [line for line in after if line.strip() not in added] == before
+    add_objective(tmp_path, "sft")
+    assert after == (tmp_path / "dvc.yaml").read_text(encoding="utf-8").splitlines()

@@ -1,0 +1,65 @@
+"""Git, without what a person set for reading it and without what a caller exported."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from iterpref_core.cli.libraries import without_git_variables
+from iterpref_core.errors import InputError
+
+_SETTINGS = (
+    f"core.hooksPath={os.devnull}",
+    "core.fsmonitor=false",  # may name a program
+    "core.autocrlf=false",  # files keep their bytes
+    "core.safecrlf=false",
+    "color.ui=false",
+    "submodule.recurse=false",
+    "gc.auto=0",
+)
+"""Settings of this one command, which go before those of the user, the repository and the environment."""
+
+
+class GitError(InputError):
+    """Git refused or failed, with its own words."""
+
+
+def git(*arguments: str, folder: Path = Path(), variables: Mapping[str, str] | None = None) -> bytes:
+    """Run a git command and return what it printed: bytes, because a file's name need not be UTF-8.
+
+    Args:
+        arguments: the command and its arguments.
+        folder: where the command runs.
+        variables: added to the environment, such as `GIT_INDEX_FILE`.
+
+    Raises:
+        GitError: the command failed, or git is not installed.
+    """
+    command = ["git"]
+    for setting in _SETTINGS:
+        command += ["-c", setting]
+    environment = without_git_variables(os.environ) | dict(variables or {})
+    try:
+        done = subprocess.run(
+            [*command, *arguments],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise GitError("git is not installed; experiments with other values need it") from None
+    if done.returncode:
+        words = " ".join(done.stderr.decode("utf-8", "replace").split())
+        raise GitError(f"{folder.resolve()}: git {arguments[0]}: {words}")
+    return done.stdout
+
+
+def git_path(*arguments: str, folder: Path) -> Path:
+    """Return the path that a git command printed, relative to `folder` or absolute.
+
+    Raises:
+        GitError: the command failed, or git is not installed.
+    """
+    return folder / os.fsdecode(git(*arguments, folder=folder).removesuffix(b"\n"))
