@@ -1,4 +1,4 @@
-"""Answers of models: what several of them wrote for the same tasks, and how their programs differ."""
+"""Answers of several models to the same tasks, with the differences between their programs."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
@@ -15,22 +15,24 @@ from iterpref_core.storage.jsonl import read_jsonl
 T = TypeVar("T")
 Json = dict[str, Any]
 
-PROGRAM, PROMPT, FEEDBACK = 6000, 2000, 1500
-"""Characters that are shown at most, so that one endless answer does not fill the page."""
+# The largest numbers of characters that are shown, so that one endless answer does not fill the page.
+PROGRAM = 6000
+PROMPT = 2000
+FEEDBACK = 1500
+
 TASKS = 200
-"""Tasks on which models are compared, at most."""
+"""The largest number of tasks on which models are compared."""
+
+Written = tuple[str | None, str, str]
+"""(program, verdict, feedback) of a model on a task; no program if the samples are not those that were judged."""
 
 
 def compared_answers(models: Mapping[str, ModelResults], results: Path, problems: Path | None) -> list[Json]:
-    """Tasks that two models or more answered, with the first answer of each.
-
-    Tasks of a benchmark that the same models solve are a kind. Kinds take turns, so that every benchmark and rare
-    kinds are there; inside a kind those come first whose task_ids have the smallest hashes. HumanEval and HumanEval+
-    judge the same programs: the tasks of the stricter one are shown.
+    """Return tasks that two models or more answered, with the first answer of each model.
 
     Args:
-        models: what was measured.
-        results: folder of `<model>/samples/<benchmark>.jsonl`.
+        models: the results by model.
+        results: the folder of `<model>/samples/<benchmark>.jsonl`.
         problems: JSONL of problems, for the prompts of our own tasks.
 
     Returns:
@@ -44,26 +46,42 @@ def compared_answers(models: Mapping[str, ModelResults], results: Path, problems
     for model, result in models.items():
         for benchmark, entry in result.measured.items():
             measured.setdefault(benchmark, {})[model] = entry
+    chosen = _choose_tasks(measured)
+    own_tasks = {task_id for benchmark, task_id in chosen if benchmark in OWN_BENCHMARKS}
+    prompts = _read_prompts(problems, own_tasks)
+    answers: dict[tuple[str, str], dict[str, Written]] = {}
+    for benchmark, entries in measured.items():
+        task_ids = [task_id for name, task_id in chosen if name == benchmark]
+        for task_id, written in _answers(benchmark, task_ids, entries, results):
+            answers[benchmark, task_id] = written
+    return [
+        _entry(benchmark, task_id, prompts.get(task_id, ""), answers[benchmark, task_id])
+        for benchmark, task_id in chosen
+    ]
+
+
+def _choose_tasks(measured: Mapping[str, Mapping[str, Measured]]) -> list[tuple[str, str]]:
+    """Choose (benchmark, task_id) to show.
+
+    Tasks of a benchmark that the same models solve are a kind. Kinds take turns, so that every benchmark and rare kinds
+    are there. Inside a kind, tasks come in the order of the hashes of their task_ids. HumanEval and HumanEval+ judge
+    the same programs: only tasks of the stricter one are shown.
+    """
     kinds: dict[tuple[int, tuple[bool, ...]], list[tuple[str, str]]] = {}
     for place, benchmark in enumerate(in_order(set(measured), BENCHMARKS)):
         entries = measured[benchmark]
         if len(entries) < 2 or f"{benchmark}+" in measured:
             continue
-        for task_id in sorted(set().union(*(entry.verdicts for entry in entries.values())), key=text_hash):
+        task_ids = set().union(*(entry.verdicts for entry in entries.values()))
+        for task_id in sorted(task_ids, key=text_hash):
             solved = tuple(entry.verdicts.get(task_id, ("",))[:1] == ("passed",) for entry in entries.values())
             kinds.setdefault((place, solved), []).append((benchmark, task_id))
-    chosen = list(take_turns(kinds[kind] for kind in sorted(kinds)))[:TASKS]
-    prompts = _read_prompts(problems, {task_id for benchmark, task_id in chosen if benchmark in OWN_BENCHMARKS})
-    answers = {}
-    for benchmark in dict.fromkeys(benchmark for benchmark, _ in chosen):
-        task_ids = [task_id for of, task_id in chosen if of == benchmark]
-        for task_id, written in zip(task_ids, _answers(benchmark, task_ids, measured[benchmark], results), strict=True):
-            answers[benchmark, task_id] = written
-    return [_entry(*key, prompts.get(key[1], ""), answers[key]) for key in chosen]
+    in_turn = take_turns(kinds[kind] for kind in sorted(kinds))
+    return list(in_turn)[:TASKS]
 
 
 def take_turns(groups: Iterable[Sequence[T]]) -> Iterator[T]:
-    """The first of each group, then the second of each, and so on.
+    """Yield the first item of each group, then the second of each, and so on.
 
     >>> list(take_turns(["abc", "d"]))
     ['a', 'd', 'b', 'c']
@@ -73,12 +91,12 @@ def take_turns(groups: Iterable[Sequence[T]]) -> Iterator[T]:
 
 
 def text_hash(text: str) -> bytes:
-    """By which tasks are drawn, so that nobody picks them."""
+    """Return the hash by which tasks are drawn, so that no person picks them."""
     return sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 def cut(text: str, longest: int) -> str:
-    r"""The text's beginning, which says how much was left out.
+    r"""Return the beginning of a text, with the number of characters that were left out.
 
     >>> cut("abcdef", 4)
     'abcd\n… 2 characters more'
@@ -88,21 +106,26 @@ def cut(text: str, longest: int) -> str:
 
 def _answers(
     benchmark: str, task_ids: Sequence[str], entries: Mapping[str, Measured], results: Path
-) -> Iterator[dict[str, tuple[str | None, str, str]]]:
-    """For each task model → (program, verdict, feedback); no program where it is not known which one was judged."""
+) -> Iterator[tuple[str, dict[str, Written]]]:
+    """Yield each task with the models' answers to it."""
+    if not task_ids:
+        return
     programs = {model: _read_programs(results / model, benchmark, task_ids) for model in entries}
     for task_id in task_ids:
-        written = {}
+        written: dict[str, Written] = {}
         for model, entry in entries.items():
-            if verdicts := entry.verdicts.get(task_id, ()):
-                samples = programs[model].get(task_id, [])
-                program = cut(samples[0], PROGRAM) if len(samples) == len(verdicts) else None
-                feedback = "".join((entry.feedback or {}).get(task_id, ())[:1])
-                written[model] = (program, verdicts[0], cut(feedback, FEEDBACK))
-        yield written
+            verdicts = entry.verdicts.get(task_id, ())
+            if not verdicts:
+                continue
+            samples = programs[model].get(task_id, [])
+            # Other numbers of samples and verdicts: the file is not the one that was judged.
+            program = cut(samples[0], PROGRAM) if len(samples) == len(verdicts) else None
+            feedback = "".join((entry.feedback or {}).get(task_id, ())[:1])
+            written[model] = (program, verdicts[0], cut(feedback, FEEDBACK))
+        yield task_id, written
 
 
-def _entry(benchmark: str, task_id: str, prompt: str, written: Mapping[str, tuple[str | None, str, str]]) -> Json:
+def _entry(benchmark: str, task_id: str, prompt: str, written: Mapping[str, Written]) -> Json:
     programs = list(dict.fromkeys(program for program, _, _ in written.values() if program is not None))
     numbers = {program: number for number, program in enumerate(programs)}
     differing = {}
@@ -122,10 +145,13 @@ def _entry(benchmark: str, task_id: str, prompt: str, written: Mapping[str, tupl
 
 
 def _read_programs(folder: Path, benchmark: str, task_ids: Collection[str]) -> dict[str, list[str]]:
-    """Task → its programs among a model's samples of a benchmark, in the file's order; none where there is no file."""
-    path, wanted = folder / "samples" / f"{benchmark}.jsonl", set(task_ids)
+    """Return task_id → the task's programs among a model's samples, in the file's order; empty without a file."""
+    path = folder / "samples" / f"{benchmark}.jsonl"
+    if not path.is_file():
+        return {}
+    wanted = set(task_ids)
     programs: dict[str, list[str]] = {}
-    for sample in read_jsonl(path, Sample) if path.is_file() else ():
+    for sample in read_jsonl(path, Sample):
         if sample.task_id in wanted:
             text = sample.solution if sample.solution is not None else sample.completion
             programs.setdefault(sample.task_id, []).append(text or "")

@@ -1,4 +1,4 @@
-"""Chart geometry: what the templates draw. Colors live in the page's style sheet."""
+"""Chart geometry for the templates. Colors live in the page's style sheet."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,15 +6,25 @@ from math import ceil, floor, isfinite, log10
 
 from iterpref_core.report.number_formats import readable
 
-LEFT, RIGHT, TOP, BOTTOM = 50, 346, 12, 190
-"""Edges of the plotting area in a chart of 360 by 230, about its pixels on a phone; the axes' labels stand outside."""
+# The edges of the plotting area in a chart of 360 by 230 units, about its pixels on a phone. The labels of the axes
+# stand outside.
+LEFT = 50
+RIGHT = 346
+TOP = 12
+BOTTOM = 190
 
 Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Series:
-    """A line of a chart. `style` names its color and dashes in the style sheet."""
+    """A line of a chart, in the units of the data.
+
+    Attributes:
+        name: the line's name in the legend.
+        style: the class of its color and dashes in the style sheet.
+        points: (x, y) in order of x.
+    """
 
     name: str
     style: str
@@ -23,7 +33,14 @@ class Series:
 
 @dataclass(frozen=True)
 class ChartLine:
-    """A series in the chart's own units: `path` for a polyline, `dots` where the points are few enough to see."""
+    """A line in the chart's own units.
+
+    Attributes:
+        name: the line's name in the legend.
+        style: the class of its color and dashes in the style sheet.
+        path: the points of an SVG polyline.
+        dots: the points to mark; empty if they are too many to tell apart.
+    """
 
     name: str
     style: str
@@ -33,7 +50,7 @@ class ChartLine:
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar in the chart's own units; `count` is what it stands for, `label` where on the scale it is."""
+    """A bar in the chart's own units, with its count and the label of its place on the scale."""
 
     x: float
     y: float
@@ -62,30 +79,44 @@ def line_chart(
     y_range: tuple[float, float] | None = None,
     y_text: Callable[[float], str] = readable,
 ) -> Chart | None:
-    """Lay out a line chart; None where no series has a finite point.
+    """Lay out a line chart, or return None if no series has a finite point.
 
     Args:
-        title: what is on the y axis, units included.
-        x_label: what is on the x axis.
+        title: the quantity on the y axis, with its unit.
+        x_label: the quantity on the x axis.
         series: the lines.
-        y_range: ends of the y axis; None fits the data.
+        y_range: the ends of the y axis; None fits the data.
         y_text: writes a tick of the y axis.
     """
-    finite = [Series(s.name, s.style, tuple(p for p in s.points if isfinite(p[1]))) for s in series]
-    points = [point for s in finite for point in s.points]
-    if not points:
+    finite = []
+    for line in series:
+        points = tuple(point for point in line.points if isfinite(point[1]))
+        if points:
+            finite.append(Series(line.name, line.style, points))
+    if not finite:
         return None
-    xs, ys = [x for x, _ in points], [y for _, y in points]
-    x_ticks, y_ticks = ticks(min(xs), max(xs)), ticks(*(y_range or (min(ys), max(ys))))
-    x_ends = min(*xs, x_ticks[0]), max(*xs, x_ticks[0])
-    to_x = _linear_scale(x_ends, (LEFT, RIGHT))
+
+    xs = [x for line in finite for x, _ in line.points]
+    ys = [y for line in finite for _, y in line.points]
+    low, high = y_range or (min(ys), max(ys))
+    y_ticks = ticks(low, high)
+    # The x axis begins at a round number, and ends where the data end.
+    x_ticks = ticks(min(xs), max(xs))
+    first = min(*xs, x_ticks[0])
+    last = max(*xs, x_ticks[0])
+    to_x = _linear_scale((first, last), (LEFT, RIGHT))
     to_y = _linear_scale((y_ticks[0], y_ticks[-1]), (BOTTOM, TOP))
+
+    lines = []
+    for line in finite:
+        placed = [(to_x(x), to_y(y)) for x, y in line.points]
+        lines.append(_line(line.name, line.style, placed))
     return Chart(
-        title,
-        x_label,
-        tuple(_line(s.name, s.style, [(to_x(x), to_y(y)) for x, y in s.points]) for s in finite if s.points),
-        tuple((to_x(x), readable(x)) for x in x_ticks if x_ends[0] <= x <= x_ends[1]),
-        tuple((to_y(y), y_text(y)) for y in y_ticks),
+        title=title,
+        x_label=x_label,
+        lines=tuple(lines),
+        x_ticks=tuple((to_x(x), readable(x)) for x in x_ticks if first <= x <= last),
+        y_ticks=tuple((to_y(y), y_text(y)) for y in y_ticks),
     )
 
 
@@ -97,13 +128,13 @@ def histogram(
     x_ticks: Sequence[tuple[float, str]],
     marks: Sequence[tuple[str, str, float]] = (),
 ) -> Chart | None:
-    """Lay out bars of equal width; None where nothing was counted.
+    """Lay out bars of equal width, or return None if all counts are 0.
 
     Args:
-        title: what is counted.
-        x_label: what the scale is of.
-        counts: label and count of every bar, from left to right.
-        scale: where the first bar begins and the last one ends.
+        title: the things that are counted.
+        x_label: the quantity on the x axis.
+        counts: (label, count) of every bar, from left to right.
+        scale: the values at which the first bar begins and the last one ends.
         x_ticks: (value on the scale, label).
         marks: (name, style, value on the scale), drawn as upright lines over the bars.
     """
@@ -111,38 +142,63 @@ def histogram(
     if not highest:
         return None
     y_ticks = [tick for tick in ticks(0, highest) if tick == int(tick)]
-    to_x, to_y = _linear_scale(scale, (LEFT, RIGHT)), _linear_scale((0, y_ticks[-1]), (BOTTOM, TOP))
+    to_x = _linear_scale(scale, (LEFT, RIGHT))
+    to_y = _linear_scale((0, y_ticks[-1]), (BOTTOM, TOP))
     width = (RIGHT - LEFT) / len(counts)
-    bars = (
-        Bar(round(LEFT + place * width + 1, 1), to_y(count), round(width - 2, 1), BOTTOM - to_y(count), count, label)
-        for place, (label, count) in enumerate(counts)
+    bars = []
+    for place, (label, count) in enumerate(counts):
+        bar = Bar(
+            x=round(LEFT + place * width + 1, 1),
+            y=to_y(count),
+            width=round(width - 2, 1),
+            height=BOTTOM - to_y(count),
+            count=count,
+            label=label,
+        )
+        bars.append(bar)
+    lines = []
+    for name, style, value in marks:
+        upright = [(to_x(value), TOP), (to_x(value), BOTTOM)]
+        lines.append(_line(name, style, upright, dots=False))
+    return Chart(
+        title=title,
+        x_label=x_label,
+        lines=tuple(lines),
+        x_ticks=tuple((to_x(value), label) for value, label in x_ticks),
+        y_ticks=tuple((to_y(y), readable(y)) for y in y_ticks),
+        bars=tuple(bars),
     )
-    lines = (
-        _line(name, style, [(to_x(value), TOP), (to_x(value), BOTTOM)], dots=False) for name, style, value in marks
-    )
-    x_labels = tuple((to_x(value), label) for value, label in x_ticks)
-    return Chart(title, x_label, tuple(lines), x_labels, tuple((to_y(y), readable(y)) for y in y_ticks), tuple(bars))
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Up to seven round numbers, evenly spaced, the first at or below `low` and the last at or above `high`.
+    """Return up to seven round numbers, evenly spaced, the first at or below `low` and the last at or above `high`.
 
     >>> ticks(0.13, 0.61)
     [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
     """
     if high <= low:
-        low, high = low - (abs(low) or 1) / 2, low + (abs(low) or 1) / 2
+        middle = low
+        half = (abs(middle) or 1) / 2
+        low = middle - half
+        high = middle + half
+    # 0.13 to 0.61 asks for steps of about 0.096. The next of 0.01, 0.02, 0.05, 0.1 is 0.1.
     rough = (high - low) / 5
     power = 10.0 ** floor(log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * (1 - 1e-9))
-    first, last = floor(low / step + 1e-9), ceil(high / step - 1e-9)
+    first = floor(low / step + 1e-9)
+    last = ceil(high / step - 1e-9)
     return [float(f"{number * step:.12g}") for number in range(first, last + 1)]
 
 
 def _linear_scale(source: Point, target: Point) -> Callable[[float], float]:
-    """The linear map that takes both ends of `source` to those of `target`, to one decimal."""
+    """Return the linear map that takes both ends of `source` to those of `target`, to one decimal."""
     width = (source[1] - source[0]) or 1.0
-    return lambda value: round(target[0] + (value - source[0]) / width * (target[1] - target[0]), 1)
+    height = target[1] - target[0]
+
+    def scaled(value: float) -> float:
+        return round(target[0] + (value - source[0]) / width * height, 1)
+
+    return scaled
 
 
 def _line(name: str, style: str, points: Sequence[Point], *, dots: bool = True) -> ChartLine:

@@ -14,24 +14,31 @@ Overlapping = Mapping[str, Collection[str]]
 """Name of a benchmark, or SHA-256 of its file → its tasks that training pairs share something with."""
 
 BRIEF = ("n", "gained", "lost", "difference", "ci95", "p_value")
-"""What a comparison on a part of the tasks keeps."""
+"""The fields of a comparison on a part of the tasks."""
 
 Comparison = dict[str, Any]
 """One model against another on one benchmark, as it stands in summary.json."""
 
 
 def left_out(benchmark: str, result: Measured, overlapping: Overlapping) -> dict[str, set[str]]:
-    """Part of a benchmark, one of `score_rows.PARTS` or a difficulty → its tasks that are not in the part.
+    """Return, for each part of a benchmark, the tasks that are not in the part.
 
-    HumanEval+ asks what HumanEval asks, and so on: what overlaps with one overlaps with the other.
+    A part is one of `score_rows.PARTS` or a difficulty. HumanEval+ has the tasks of HumanEval, and so on: pairs that
+    overlap with one overlap with the other.
     """
     tasks = set(result.verdicts)
-    keys = {benchmark, benchmark.rstrip("+"), benchmark.partition("-")[0], result.data.sha256}
-    shared = {task_id for key in keys for task_id in overlapping.get(key, ())} & tasks
-    failed = set(result.ground_truth.failed) & tasks if result.ground_truth else set()
-    parts = {"without_failed_truth": failed, "without_overlap": shared}
-    difficulties = {name: tasks - set(group["tasks"]) for name, group in result.by_difficulty.items()}
-    return {name: without for name, without in parts.items() if without} | difficulties
+    shared: set[str] = set()
+    for key in (benchmark, benchmark.rstrip("+"), benchmark.partition("-")[0], result.data.sha256):
+        shared.update(overlapping.get(key, ()))
+    failed = set(result.ground_truth.failed) if result.ground_truth else set()
+    parts: dict[str, set[str]] = {}
+    if failed & tasks:
+        parts["without_failed_truth"] = failed & tasks
+    if shared & tasks:
+        parts["without_overlap"] = shared & tasks
+    for name, difficulty in result.by_difficulty.items():
+        parts[name] = tasks - set(difficulty["tasks"])
+    return parts
 
 
 def scores_of(benchmark: str, result: Measured, overlapping: Overlapping) -> dict[str, Any]:
@@ -56,77 +63,104 @@ def scores_of(benchmark: str, result: Measured, overlapping: Overlapping) -> dic
 def compare_models(
     models: Mapping[str, ModelResults], overlapping: Overlapping, resamples: int, seed: int
 ) -> dict[str, dict[str, dict[str, Comparison]]]:
-    """Model → against → benchmark → paired difference: each model to base, focal objectives to every baseline too.
+    """Compare each model with base, and the focal objectives with every baseline too.
 
     Args:
         models: results by model.
         overlapping: tasks that training pairs share something with.
-        resamples: bootstrap resamples.
-        seed: of the resampling.
+        resamples: the number of bootstrap resamples.
+        seed: the seed of the resampling.
+
+    Returns:
+        model → compared with → benchmark → comparison.
 
     Raises:
         InputError: two models were measured on different data.
     """
     compared: dict[str, dict[str, dict[str, Comparison]]] = {}
     for name, model in models.items():
-        for against in ("base", *(BASELINES if name in FOCAL else ())):
-            if against in models and against != name:
-                comparisons = {
-                    benchmark: _compare(model, models[against], benchmark, overlapping, resamples, seed)
-                    for benchmark in model.measured
-                    if benchmark in models[against].measured
-                }
-                compared.setdefault(name, {})[against] = {name: item for name, item in comparisons.items() if item}
+        others = ["base"]
+        if name in FOCAL:
+            others += BASELINES
+        for against in others:
+            if against not in models or against == name:
+                continue
+            comparisons = compared.setdefault(name, {}).setdefault(against, {})
+            for benchmark in model.measured:
+                if benchmark in models[against].measured:
+                    comparison = _compare(model, models[against], benchmark, overlapping, resamples, seed)
+                    if comparison:
+                        comparisons[benchmark] = comparison
     return compared
 
 
 def _compare(
     model: ModelResults, against: ModelResults, benchmark: str, overlapping: Overlapping, resamples: int, seed: int
 ) -> Comparison:
-    ours, theirs = model.measured[benchmark], against.measured[benchmark]
+    ours = model.measured[benchmark]
+    theirs = against.measured[benchmark]
     if ours.data.sha256 != theirs.data.sha256:
         raise InputError(
             f"results: {benchmark} of {model.model} and of {against.model} were measured on different data; "
             "run stage evaluation again for both"
         )
     comparison = compare_results(ours, theirs, (), resamples, seed)
-    parts = {
-        name: {key: rest[key] for key in BRIEF}
-        for name, without in left_out(benchmark, ours, overlapping).items()
-        if (rest := compare_results(ours, theirs, without, resamples, seed))
-    }
-    return comparison | ({"parts": parts} if parts else {})
+    parts: dict[str, Comparison] = {}
+    for name, without in left_out(benchmark, ours, overlapping).items():
+        rest = compare_results(ours, theirs, without, resamples, seed)
+        if rest:
+            parts[name] = {key: rest[key] for key in BRIEF}
+    if parts:
+        comparison["parts"] = parts
+    return comparison
 
 
 def compare_results(
     ours: Measured, theirs: Measured, without: Collection[str], resamples: int, seed: int
 ) -> Comparison:
-    """A model's result against another's, on the tasks that both were judged on; empty where there is none.
-
-    Beside the fields of `PairedComparison` it has `tasks_gained` and `tasks_lost`, and the rest of the matrix of what
-    was broken and fixed: `both` solve a task (equally often), or `neither`.
+    """Compare a model's result with another's, on the tasks that both were judged on.
 
     Args:
-        ours: the model's.
-        theirs: the other one's.
+        ours: the model's result.
+        theirs: the other model's result.
         without: tasks to leave out.
-        resamples: bootstrap resamples.
-        seed: of the resampling.
+        resamples: the number of bootstrap resamples.
+        seed: the seed of the resampling.
+
+    Returns:
+        The fields of `PairedComparison`; `tasks_gained` and `tasks_lost`; and the numbers of tasks that `both` models
+        solve (equally often), or `neither`. Empty if the models share no task.
     """
-    new, old = (
-        {task_id: share for task_id, share in shares_passed(result.verdicts).items() if task_id not in without}
-        for result in (ours, theirs)
-    )
+    new = _shares(ours, without)
+    old = _shares(theirs, without)
     comparison = compare_shares(new, old, resamples, seed)
     if comparison is None:
         return {}
-    effects = {task_id: share - old[task_id] for task_id, share in new.items() if task_id in old}
-    same = [task_id for task_id, effect in effects.items() if abs(effect) <= ROUNDING]
-    both = sum(new[task_id] > 0 for task_id in same)
+    gained = []
+    lost = []
+    both = 0
+    neither = 0
+    for task_id, share in new.items():
+        if task_id not in old:
+            continue
+        effect = share - old[task_id]
+        if effect > ROUNDING:
+            gained.append(task_id)
+        elif effect < -ROUNDING:
+            lost.append(task_id)
+        elif share > 0:
+            both += 1
+        else:
+            neither += 1
     return asdict(comparison) | {
         "ci95": list(comparison.ci95),
-        "tasks_gained": [task_id for task_id, effect in effects.items() if effect > ROUNDING],
-        "tasks_lost": [task_id for task_id, effect in effects.items() if effect < -ROUNDING],
+        "tasks_gained": gained,
+        "tasks_lost": lost,
         "both": both,
-        "neither": len(same) - both,
+        "neither": neither,
     }
+
+
+def _shares(result: Measured, without: Collection[str]) -> dict[str, float]:
+    shares = shares_passed(result.verdicts)
+    return {task_id: share for task_id, share in shares.items() if task_id not in without}

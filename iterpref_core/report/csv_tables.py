@@ -13,7 +13,7 @@ Rows = Iterable[tuple[object, ...]]
 
 
 def write_tables(summary: Summary, out: Path) -> None:
-    """Write every table into a folder. One without rows has its header all the same: DVC's plots ask for the file."""
+    """Write every table into a folder. A table without rows has its header: DVC's plots need the file."""
     for name, (header, make_rows) in TABLES.items():
         with atomic_writer(out / f"{name}.csv") as file:
             table = csv.writer(file, lineterminator="\n")
@@ -26,12 +26,14 @@ def _pass_rate(summary: Summary) -> Rows:
 
 
 def _results(summary: Summary) -> Rows:
-    """A part of a benchmark is a row, too: `livecodebench/easy`."""
+    """Yield a row for each score; a part of a benchmark is a row, too: `livecodebench/easy`."""
     for row in score_rows(summary):
         name = f"{row.benchmark}/{row.part}" if row.part else row.benchmark
-        gain = row.difference
-        difference = (gain.value, *gain.interval, gain.p) if gain else ("",) * 4
-        yield row.model, name, row.n, row.score, *row.interval, *difference
+        low, high = row.interval
+        difference: tuple[object, ...] = ("", "", "", "")
+        if row.difference:
+            difference = (row.difference.value, *row.difference.interval, row.difference.p)
+        yield row.model, name, row.n, row.score, low, high, *difference
 
 
 def _failures(summary: Summary) -> Rows:
@@ -50,4 +52,4 @@ TABLES: dict[str, tuple[tuple[str, ...], Callable[[Summary], Rows]]] = {
     "failures": (("benchmark", "model", "kind", "samples", "share"), _failures),
     "outcomes": (("outcome", "problems", "share"), problem_outcomes),
 }
-"""Name of the file → its columns, and what makes its rows. Differences are from the base model."""
+"""Name of the file → its columns, and the function that makes its rows. Differences are from the base model."""

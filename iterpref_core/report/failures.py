@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 from iterpref_core.report.labels import MAIN_BENCHMARK, benchmark_name, model_name
@@ -9,11 +10,11 @@ from iterpref_core.report.score_rows import measured_benchmarks, score_rows
 from iterpref_core.report.summary import Summary
 
 KINDS_COLORED = 5
-"""Kinds of failure with a color of their own; rarer ones share one, and the table beside them has all."""
+"""The number of kinds of failure with a color of their own. Rarer kinds share one color; the table beside has all."""
 
 
 def failure_kinds(scores: Mapping[str, Any]) -> dict[str, int]:
-    """Kind → failed programs: verdicts, where known with what was raised in place of `exception`.
+    """Return kind → failed programs. A kind is a verdict, or the exception's name if it is known.
 
     >>> failure_kinds({"errors": {"exception": 2, "wrong_answer": 3}, "exceptions": {"KeyError": 3}})
     {'KeyError': 3, 'wrong_answer': 2}
@@ -22,24 +23,27 @@ def failure_kinds(scores: Mapping[str, Any]) -> dict[str, int]:
     raised = scores.get("exceptions")
     if raised is None:
         return errors
-    # What a unit test raised is a failed test: such programs are among the wrong answers.
+    # An exception inside a unit test fails the test: such programs are among the wrong answers.
     within_tests = sum(raised.values()) - errors.pop("exception", 0)
     rest = errors.pop("wrong_answer", 0) - within_tests
-    return {**raised, **({"wrong_answer": rest} if rest else {}), **errors}
+    kinds = dict(raised)
+    if rest:
+        kinds["wrong_answer"] = rest
+    return kinds | errors
 
 
 def failure_tables(summary: Summary) -> list[dict[str, Any]]:
-    """One table for every benchmark on which a program failed, the main one first.
+    """Return one table for every benchmark on which a program failed, the main benchmark first.
 
-    Each has the benchmark's `name`, all `kinds` by frequency, those `colored` with the number of their color, and as
-    `rows` (model, samples, counts by kind, pieces of its bar). A kind has one color on all benchmarks.
+    A table has the benchmark's `name`; all `kinds` by frequency; the `colored` kinds with the number of their color;
+    and as `rows` (model, samples, counts by kind, pieces of the bar). A kind has one color on all benchmarks.
     """
-    wholes = [row for row in score_rows(summary) if not row.part]
-    tables = {
-        benchmark: {row.model: summary["models"][row.model][benchmark] for row in wholes if row.benchmark == benchmark}
-        for benchmark in measured_benchmarks(summary)
-    }
-    kinds = _by_frequency(failure_kinds(scores) for table in tables.values() for scores in table.values())
+    tables: dict[str, dict[str, Any]] = {benchmark: {} for benchmark in measured_benchmarks(summary)}
+    for row in score_rows(summary):
+        if not row.part:
+            tables[row.benchmark][row.model] = summary["models"][row.model][row.benchmark]
+    all_scores = chain.from_iterable(table.values() for table in tables.values())
+    kinds = _by_frequency(failure_kinds(scores) for scores in all_scores)
     colors = {kind: number for number, kind in enumerate(kinds[:KINDS_COLORED], 1)}
     shown = [_failure_table(benchmark, scores, colors) for benchmark, scores in tables.items()]
     return [table for table in shown if table["kinds"]]
@@ -47,28 +51,33 @@ def failure_tables(summary: Summary) -> list[dict[str, Any]]:
 
 def _failure_table(benchmark: str, scores: Mapping[str, Any], colors: Mapping[str, int]) -> dict[str, Any]:
     counts = {model: failure_kinds(of_model) for model, of_model in scores.items()}
-    samples = {model: of_model["samples"] for model, of_model in scores.items()}
     kinds = _by_frequency(counts.values())
+    rows = []
+    for model, counted in counts.items():
+        samples = scores[model]["samples"]
+        rows.append((model_name(model), samples, counted, _bar(samples, counted, colors)))
     return {
         "name": benchmark_name(benchmark),
         "main": benchmark == MAIN_BENCHMARK,
         "kinds": kinds,
         "colored": [(kind, number) for kind, number in colors.items() if kind in kinds],
-        "rows": [(model_name(m), samples[m], c, _bar(samples[m], c, colors)) for m, c in counts.items()],
+        "rows": rows,
     }
 
 
 def _by_frequency(counted: Iterable[Mapping[str, int]]) -> list[str]:
-    """The kinds that occur, most frequent first."""
+    """Return the kinds that occur, the most frequent first."""
     totals: Counter[str] = Counter()
     for counts in counted:
         totals.update(counts)
-    return sorted((kind for kind, number in totals.items() if number), key=lambda kind: (-totals[kind], kind))
+    occurring = [kind for kind, number in totals.items() if number]
+    return sorted(occurring, key=lambda kind: (-totals[kind], kind))
 
 
 def _bar(samples: int, counts: Mapping[str, int], colors: Mapping[str, int]) -> list[tuple[int, float, float]]:
-    """(color, left end, width) of the pieces of a model's bar, in percent of all its programs; the rare kinds last."""
-    pieces, left = [], 0.0
+    """Return (color, left end, width) of the pieces of a model's bar, in percent of its programs; rare kinds last."""
+    pieces = []
+    left = 0.0
     by_color = {color: counts.get(kind, 0) for kind, color in colors.items()}
     by_color[KINDS_COLORED + 1] = sum(number for kind, number in counts.items() if kind not in colors)
     for color, number in by_color.items():

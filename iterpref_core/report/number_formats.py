@@ -5,7 +5,7 @@ from math import floor, isfinite, log10
 
 
 def percent(share: float) -> str:
-    """A share as a percentage with one decimal.
+    """Format a share as a percentage with one decimal.
 
     >>> percent(0.3456)
     '34.6%'
@@ -14,7 +14,7 @@ def percent(share: float) -> str:
 
 
 def readable(value: object) -> str:
-    """A value for people: thousands are grouped, four digits behind the point at most, no powers of ten.
+    """Format a value for people: thousands are grouped, four digits behind the point at most, no powers of ten.
 
     >>> readable(43300.0), readable(1234567), readable(0.73456), readable(0.00012), readable("text")
     ('43,300', '1,234,567', '0.7346', '0.00012', 'text')
@@ -29,7 +29,7 @@ def readable(value: object) -> str:
 
 
 def points(share: float) -> str:
-    """A difference of shares in percentage points, signed, with a true minus sign.
+    """Format a difference of shares in percentage points, signed, with a true minus sign.
 
     >>> points(-0.021), points(0.5), points(-0.0001)
     ('−2.1', '+50.0', '0.0')
@@ -39,7 +39,7 @@ def points(share: float) -> str:
 
 
 def share(value: float) -> str:
-    """A share in percent, under a heading that says so.
+    """Format a share in percent without the sign, for a column whose heading names the unit.
 
     >>> share(0.3456)
     '34.6'
@@ -48,17 +48,17 @@ def share(value: float) -> str:
 
 
 def interval(ends: Sequence[float]) -> str:
-    """Both ends of an interval of differences, in percentage points.
+    """Format both ends of an interval of differences, in percentage points.
 
     >>> interval((0.003, 0.046))
     '[+0.3, +4.6]'
     """
-    low, high = (points(end) for end in ends)
-    return f"[{low}, {high}]"
+    low, high = ends
+    return f"[{points(low)}, {points(high)}]"
 
 
 def p_value(p: float) -> str:
-    """A p-value as it is written in a sentence.
+    """Format a p-value for a table.
 
     >>> p_value(0.03456), p_value(1e-9)
     ('0.035', '<0.001')
@@ -67,7 +67,7 @@ def p_value(p: float) -> str:
 
 
 def p_equation(p: float) -> str:
-    """A p-value with its name.
+    """Format a p-value with its name, for a sentence.
 
     >>> p_equation(0.03456), p_equation(1e-9)
     ('p = 0.035', 'p < 0.001')
