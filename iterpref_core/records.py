@@ -86,6 +86,32 @@ class UnittestTest(Record, extra="forbid"):
     code: str
 
 
+class StdinTest(Record, extra="forbid"):
+    """What a script reads on standard input, and what it must print on standard output.
+
+    The two outputs are compared token by token; white space separates tokens. Tokens are right if they are equal, or
+    if they are equal as decimal numbers: `3.0` is right for `3`.
+
+    Attributes:
+        input: the whole of standard input.
+        output: the whole of standard output.
+        tolerance: also right is a number that differs by at most so much, absolutely or relative to the expected one.
+            It does not hold where the expected token is an integer.
+        ignore_case: `Yes` is right for `YES`.
+        checker: source of a function `check(input, expected, printed) -> bool`, which decides alone. It runs as a
+            program of its own.
+    """
+
+    example: ClassVar[str] = '{"kind": "stdin", "input": "1 2\\n", "output": "3\\n"}'
+
+    kind: Literal["stdin"] = "stdin"
+    input: str
+    output: str
+    tolerance: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    ignore_case: bool = False
+    checker: str | None = None
+
+
 class ScriptTest(Record, extra="forbid"):
     """A test script that imports the solution by module name.
 
@@ -100,7 +126,7 @@ class ScriptTest(Record, extra="forbid"):
     environment: str | None = None
 
 
-Test = Annotated[IoTest | AssertTest | UnittestTest | ScriptTest, Field(discriminator="kind")]
+Test = Annotated[IoTest | AssertTest | UnittestTest | StdinTest | ScriptTest, Field(discriminator="kind")]
 
 
 class Problem(Record, extra="forbid"):
@@ -108,7 +134,7 @@ class Problem(Record, extra="forbid"):
 
     `tests` are visible: their feedback reaches the model during CodeFlow. `hidden_tests` are only ever
     used for scoring: nothing about them reaches a model. `features` name the combination the problem was
-    composed from; splits are made by combination.
+    composed from; splits are made by combination. `entry_point` is empty where the program is a script.
     """
 
     example: ClassVar[str] = (
@@ -118,7 +144,7 @@ class Problem(Record, extra="forbid"):
 
     task_id: str = Field(min_length=1)
     prompt: str = Field(min_length=1)
-    entry_point: str
+    entry_point: str = ""
     tests: tuple[Test, ...]
     hidden_tests: tuple[Test, ...] = ()
     reference: str | None = None

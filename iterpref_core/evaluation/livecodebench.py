@@ -15,7 +15,7 @@ from iterpref_core.errors import RecordError
 from iterpref_core.evaluation.benchmark import Benchmark, PromptForm, Question
 from iterpref_core.evaluation.livecodebench_data import LiveTask, PublishedTest, find_live_data, read_tests
 from iterpref_core.evaluation.livecodebench_prompts import STOP, extract_program, make_question, style_of
-from iterpref_core.execution import ENGINE, Engine, Judge, Program, StdinTest, ValueTest, open_executor
+from iterpref_core.execution import ENGINE, Engine, Judge, LiveCodeBenchTest, Program, ValueTest, open_executor
 from iterpref_core.execution.sandbox.encoding import Digest, summarize
 
 LIMITS = {"cpu_s": 6.0, "wall_s": 30.0, "memory_mb": 4096, "output_kb": 8192, "file_mb": 64}
@@ -77,7 +77,7 @@ class LiveCodeBench(Benchmark[LiveTask]):
             function = f"Solution().{function}"
         for number, test in enumerate(tests, 1):
             if not function:
-                yield Program(code, (StdinTest(test.input),), SETUP, judge=right_output(test.output))
+                yield Program(code, (LiveCodeBenchTest(test.input),), SETUP, judge=right_output(test.output))
                 continue
             try:
                 arguments, expected = parse_arguments(test)

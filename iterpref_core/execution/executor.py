@@ -7,14 +7,15 @@ from dataclasses import replace
 
 from iterpref_core.execution import isolation
 from iterpref_core.execution.changed_tests import changed
+from iterpref_core.execution.console_tests import run_on_console, run_parts
 from iterpref_core.execution.engine import Engine
 from iterpref_core.execution.interpreters import Environment
 from iterpref_core.execution.programs import Limits, Outcome, Program
 from iterpref_core.execution.rewriting import Step
 from iterpref_core.execution.steps import steps_of
 from iterpref_core.execution.verdicts import TAMPERED, Answer, is_deceit, rule
-from iterpref_core.execution.workers import WorkerDiedError, WorkerPool
-from iterpref_core.records import ScriptTest
+from iterpref_core.execution.workers import Console, WorkerDiedError, WorkerPool
+from iterpref_core.records import ScriptTest, StdinTest
 
 logger = logging.getLogger(__name__)
 
@@ -66,14 +67,29 @@ class Executor(Engine):
         self.pool.close()
 
     def run_one(self, program: Program) -> Outcome:
-        """See `Engine.run_one`: what its tests say, and whether it passes changed tests, which it must not."""
+        """See `Engine.run_one`."""
+        if any(isinstance(test, StdinTest) for test in program.tests):
+            return run_parts(program, self._run_part)
+        return self._run_part(program)
+
+    def _run_part(self, program: Program) -> Outcome:
+        """Return the outcome of tests that share a process."""
+        (first, *_) = program.tests
+        if isinstance(first, StdinTest):
+            limits = program.limits(self.limits)
+            outcome = run_on_console(program, first, limits, self._observe_job, self.call)
+            return replace(outcome, isolation=self.isolation) if outcome else self._failed(program)
+        return self._run_called(program)
+
+    def _run_called(self, program: Program) -> Outcome:
+        """Return the outcome of tests that call the program; one that passes changed tests is none that passes."""
         needed = sorted({name for test in program.tests if isinstance(test, ScriptTest) for name in test.packages})
         if missing := self.pool.missing(needed, program.environment):
             return self._failure(program, f"the test needs package {missing}, which is not installed")
         steps = steps_of(program)
         answer = self._observe(program, steps)
         if answer is None:
-            return self._failure(program, f"the execution engine failed {ATTEMPTS} times on this program")
+            return self._failed(program)
         outcome = rule(program, steps, program.limits(self.limits), answer)
         outcome = replace(outcome, isolation=self.isolation)
         others, must_fail = changed(steps, program.code) if outcome.verdict == "passed" else ([], {})
@@ -87,23 +103,34 @@ class Executor(Engine):
             return replace(outcome, verdict="tampered", feedback=TAMPERED, tests_passed=0)
         return outcome
 
+    def _failed(self, program: Program) -> Outcome:
+        return self._failure(program, f"the execution engine failed {ATTEMPTS} times on this program")
+
     def _failure(self, program: Program, text: str) -> Outcome:
         total = len(program.tests)
         return Outcome("infra_error", text, tests_passed=0, tests_total=total, isolation=self.isolation)
 
     def _observe(self, program: Program, steps: Sequence[Step]) -> Answer | None:
-        """What a zygote has to say about a job; one that hit a time limit on a busy machine is run once more, alone."""
+        """Return what a zygote has to say about a program and the steps of its tests."""
         sent = {"setup": program.setup, "code": program.code, "steps": [(step.kind, step.body) for step in steps]}
-        message = pickle.dumps(sent)  # everything but what is expected
-        answer = self._try(program, message, 1)
-        return self._try(program, message, self.places) if answer is not None and answer.busy else answer
+        return self._observe_job(program, pickle.dumps(sent))  # everything but what is expected
 
-    def _try(self, program: Program, message: bytes, places: int) -> Answer | None:
+    def _observe_job(self, program: Program, message: bytes, console: Console | None = None) -> Answer | None:
+        """Return what a zygote has to say about a job; None if the engine failed.
+
+        A job that hit a time limit on a busy machine is run once more, alone.
+        """
+        answer = self._try(program, message, console, 1)
+        if answer is not None and answer.busy:
+            return self._try(program, message, console, self.places)
+        return answer
+
+    def _try(self, program: Program, message: bytes, console: Console | None, places: int) -> Answer | None:
         """What a zygote has to say about a job; None if as many as there are attempts died under it."""
         for _ in range(ATTEMPTS):
             with self.pool.worker(program.environment, places) as worker:
                 try:
-                    return worker.run(message, program.limits(self.limits), program.test_cpu_s)
+                    return worker.run(message, program.limits(self.limits), program.test_cpu_s, console)
                 except WorkerDiedError as error:
                     logger.warning("worker %d was lost while it ran a program: %s", worker.pid, error)
         return None

@@ -75,9 +75,10 @@ def wrong_value(call: str, actual: str, expected: str | None) -> str:
     return f"{call_text(call)} returned {clean(actual, _MAX_VALUE)}{_expected(expected)}"
 
 
-def wrong_output(program: str, printed: str) -> str:
-    """`the program, given '1 2', printed '4'`."""
-    return f"{call_text(program)} printed {clean(repr(shorten(printed, 2 * _MAX_VALUE)), _MAX_VALUE)}"
+def wrong_output(program: str, printed: str, expected: str | None = None) -> str:
+    """Return `the program, given '1 2', printed '4'`, and `, expected '3'` where that may be told."""
+    text = f"{call_text(program)} printed {clean(repr(shorten(printed, 2 * _MAX_VALUE)), _MAX_VALUE)}"
+    return text if expected is None else text + _expected(repr(shorten(expected, 2 * _MAX_VALUE)))
 
 
 def wrong_type(call: str, kind: str, expected: str | None) -> str:

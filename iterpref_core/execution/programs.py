@@ -37,7 +37,7 @@ class Limits:
     """Limits of one program.
 
     Attributes:
-        cpu_s: CPU seconds, all tests together.
+        cpu_s: CPU seconds, all tests together; of stdin tests, each.
         wall_s: seconds of real time, the backstop for programs that sleep.
         memory_mb: MiB of address space on top of what the interpreter has.
         output_kb: KiB printed to standard output and standard error together.
@@ -74,7 +74,7 @@ class ValueTest:
 
 
 @dataclass(frozen=True)
-class StdinTest:
+class LiveCodeBenchTest:
     """The program, run as a script that reads a text; what it prints on standard output is for the program's `judge`.
 
     It is run as LiveCodeBench's own runner does: as the body of a function, with objects of Python's in the place of
@@ -94,16 +94,16 @@ class Program:
         code: the whole program.
         tests: at least one test.
         setup: source to run before the code, such as imports; may be empty.
-        judge: decides about the values of value tests, and about what is printed in stdin tests.
+        judge: decides about the values of value tests, and about what is printed in LiveCodeBench's tests.
         cpu_s: CPU seconds for this program instead of `Limits.cpu_s`, such as a multiple of what the ground truth
-            needs; real time is limited in proportion.
+            needs; real time is limited in proportion. Each stdin test has all of it.
         test_cpu_s: CPU seconds for each test, besides those for all of them; None for no such limit. It is looked at a
             few times a second, so a test may have a quarter of a second more, never less.
         environment: name of the interpreter to run in, by default the one that its tests name; None for this one.
     """
 
     code: str
-    tests: tuple[Test | ValueTest | StdinTest, ...]
+    tests: tuple[Test | ValueTest | LiveCodeBenchTest, ...]
     setup: str = ""
     judge: Judge | None = None
     cpu_s: float | None = None
@@ -113,8 +113,8 @@ class Program:
     def __post_init__(self) -> None:
         if not self.tests:
             raise ValueError("Program.tests is empty; without a test there is no proof of anything")
-        if len(self.tests) > 1 and any(isinstance(test, StdinTest) for test in self.tests):
-            raise ValueError("Program.tests has a stdin test among others; each is a program of its own")
+        if len(self.tests) > 1 and any(isinstance(test, LiveCodeBenchTest) for test in self.tests):
+            raise ValueError("Program.tests has a LiveCodeBenchTest among others; each is a program of its own")
         named = {test.environment for test in self.tests if isinstance(test, ScriptTest)} | {self.environment}
         if len(named - {None}) > 1:
             raise ValueError(f"the tests of one program need different environments: {sorted(map(str, named))}")

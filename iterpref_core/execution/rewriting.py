@@ -126,9 +126,9 @@ class Step(NamedTuple):
 
     Attributes:
         kind: `call` and `lenient` return a value (of exact types, and of what holds one), `apply` returns one for the
-            judge, `stdin` what the program prints, also for the judge; `raises` are statements that must raise, `exec`
-            those that decide nothing, `scope` begins a test with names of its own (`own`) or ends it; `check`,
-            `unittest` and `script` only pass or fail.
+            judge, `livecodebench` what the program prints, also for the judge; `console` is a script; `raises` are
+            statements that must raise, `exec` those that decide nothing, `scope` begins a test with names of its own
+            (`own`) or ends it; `check`, `unittest` and `script` only pass or fail.
         body: an expression, statements, a text to be read, a unittest source, a script test as a mapping, or, for
             `apply`, the function, the arguments and the function of the result.
         expected: of a value that is judged outside; of `raises`, the name of the exception is its source.

@@ -4,23 +4,23 @@ import functools
 
 from iterpref_core.errors import RecordError
 from iterpref_core.execution.feedback import shorten
-from iterpref_core.execution.programs import Judge, Program, StdinTest, ValueTest
+from iterpref_core.execution.programs import Judge, LiveCodeBenchTest, Program, ValueTest
 from iterpref_core.execution.rewriting import Expected, Step, expect, rewrite_assert, rewrite_unittest
-from iterpref_core.records import AssertTest, IoTest, Test, UnittestTest
+from iterpref_core.records import AssertTest, IoTest, ScriptTest, Test, UnittestTest
 
-RETURNING = frozenset({"call", "lenient", "apply", "stdin"})
-"""Kinds of steps whose value leaves the sandbox, to be judged outside."""
+RETURNING = frozenset({"call", "lenient", "apply", "livecodebench", "console"})
+"""Kinds of steps whose value, or what they print, leaves the sandbox, to be judged outside."""
 INSIDE = frozenset({"check", "unittest", "script"})
 """Kinds of steps that a program is judged by beside itself, so that changed ones have to show whether it lies."""
 
 
-def _steps_of(index: int, test: Test | ValueTest | StdinTest, judge: Judge | None) -> list[Step]:
+def _steps_of(index: int, test: Test | ValueTest | LiveCodeBenchTest, judge: Judge | None) -> list[Step]:
     judged = Expected(functools.partial(judge, index)) if judge else None
     if isinstance(test, ValueTest):
         return [Step("apply", (test.function, tuple(test.arguments), test.then), judged, lambda: test.call)]
-    if isinstance(test, StdinTest):
+    if isinstance(test, LiveCodeBenchTest):
         shown = f"the program, given {shorten(test.stdin, 80)!r},"
-        return [Step("stdin", test.stdin, judged, lambda: shown)]
+        return [Step("livecodebench", test.stdin, judged, lambda: shown)]
     if isinstance(test, IoTest):
         try:
             expected = expect(test.expected, test.atol)
@@ -31,6 +31,7 @@ def _steps_of(index: int, test: Test | ValueTest | StdinTest, judge: Judge | Non
         return list(rewrite_assert(test.code))
     if isinstance(test, UnittestTest):
         return list(rewrite_unittest(test.code)) or [Step("unittest", test.code)]
+    assert isinstance(test, ScriptTest)  # a stdin test is no step of a program: see `console_tests`
     return [Step("script", test.model_dump(exclude={"kind", "environment"}), shown=lambda: test.files[test.run])]
 
 

@@ -28,7 +28,8 @@ class Answer:
     """What a zygote observed from outside of a program, and the raw bytes of the program's channel.
 
     `killed` names the limit that it has hit (`busy`: maybe because the machine was), `root` is the folder that its own
-    was in.
+    was in. `head` is the beginning of all that it printed. `stdout` is the standard output of a program on a console,
+    as far as it was asked for.
     """
 
     killed: str | None
@@ -38,6 +39,7 @@ class Answer:
     printed: int
     root: str
     head: bytes
+    stdout: bytes
     channel: bytes
 
 
@@ -54,7 +56,7 @@ def parse_channel(channel: bytes) -> Iterator[Report]:
         start = end + 1
 
 
-class _Trial:
+class Trial:
     """One program, its steps and what was observed; each method rules on one kind of evidence."""
 
     def __init__(self, program: Program, steps: Sequence[Step], limits: Limits, answer: Answer) -> None:
@@ -66,15 +68,13 @@ class _Trial:
         root = self.answer.root
         if verdict in ("wrong_answer", "exception", "bad_return_type"):
             text = feedback.with_printed(text, self.answer.head[: self.printed].replace(root.encode(), b"."))
-        return self.outcome(
-            verdict, text.replace(f"{root}/w", "."), 0 if index < 0 else self.steps[index].test, exception
-        )
+        return self.outcome(verdict, text, 0 if index < 0 else self.steps[index].test, exception)
 
     def outcome(self, verdict: Verdict, text: str, passed: int, exception: str = "") -> Outcome:
         """The verdict with all that is known besides; the isolation is the executor's to add."""
         return Outcome(
             verdict=verdict,
-            feedback=text,
+            feedback=text.replace(f"{self.answer.root}/w", "."),
             tests_passed=passed,
             tests_total=len(self.program.tests),
             exception=exception,
@@ -98,7 +98,7 @@ class _Trial:
         if expected.text and payload == expected.text:
             return None
         actual = decode(payload)
-        if step.kind == "stdin" and type(actual) is not str:
+        if step.kind == "livecodebench" and type(actual) is not str:
             return self.fail(index, "output_limit", f"too much printed{self.where(index)}")
         try:  # what cannot be compared is not right; a judge that fails has an error of its own
             right = bool(expected.holds(actual))
@@ -109,7 +109,7 @@ class _Trial:
         if right:
             return None
         text = feedback.wrong_value(step.source, feedback.shown(actual, payload), expected.source)
-        if step.kind == "stdin":
+        if step.kind == "livecodebench":
             text = feedback.wrong_output(step.source, actual)
         return self.fail(index, "wrong_answer", text)
 
@@ -204,7 +204,7 @@ def rule(program: Program, steps: Sequence[Step], limits: Limits, answer: Answer
         limits: the limits in force.
         answer: what the zygote observed.
     """
-    trial = _Trial(program, steps, limits, answer)
+    trial = Trial(program, steps, limits, answer)
     try:
         outcome = trial.rule()
     except MALFORMED:

@@ -29,13 +29,26 @@ from iterpref_core.execution.verdicts import Answer
 logger = logging.getLogger(__name__)
 
 _LENGTH = struct.Struct("=I")
-_TIMES = struct.Struct("=ddd")
+_JOB = struct.Struct("=dddqq")
 START_S = 60.0
 """Seconds of real time a zygote may take to start and import what is preloaded."""
 GRACE_S = 15.0
 """Seconds beyond a program's wall-clock limit after which its zygote counts as dead."""
 DISK_FILES = 4
 """Everything a program writes may hold this many times `Limits.file_mb`."""
+
+
+@dataclass(frozen=True)
+class Console:
+    """The console of a program that is a script.
+
+    Attributes:
+        stdin: what it reads.
+        keep: bytes of its standard output that are wanted.
+    """
+
+    stdin: bytes
+    keep: int
 
 
 class WorkerDiedError(Exception):
@@ -112,23 +125,28 @@ class Worker:
         except (OSError, ValueError) as error:
             raise self._died(error) from None
 
-    def run(self, job: bytes, limits: Limits, test_cpu_s: float | None) -> Answer:
+    def run(self, job: bytes, limits: Limits, test_cpu_s: float | None, console: Console | None = None) -> Answer:
         """Have a job run, and wait for its end.
 
         Args:
             job: see `sandbox.harness`.
             limits: of the program; memory, output and files are those of all programs.
             test_cpu_s: CPU seconds of each test.
+            console: of a script; None for a program that is called.
 
         Raises:
             WorkerDiedError: the zygote is gone or does not answer.
         """
         self.usable = False
-        self._send(_TIMES.pack(limits.cpu_s, limits.wall_s, test_cpu_s or math.inf) + job, limits.wall_s + GRACE_S)
+        stdin = console.stdin if console else b""
+        keep = console.keep if console else -1
+        header = _JOB.pack(limits.cpu_s, limits.wall_s, test_cpu_s or math.inf, keep, len(stdin))
+        self._send(header + stdin + job, limits.wall_s + GRACE_S)
         facts, blob = self._receive()
         self.usable = not facts.pop("worn")
         head = facts.pop("head")
-        return Answer(**facts, root=self._root, head=blob[:head], channel=blob[head:])
+        channel = head + facts.pop("stdout")
+        return Answer(**facts, root=self._root, head=blob[:head], stdout=blob[head:channel], channel=blob[channel:])
 
     def kill(self) -> None:
         """End the zygote and all it holds; a thread that waits for its answer hears of it."""

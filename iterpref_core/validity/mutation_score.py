@@ -6,12 +6,12 @@ mutants are not recognized, so that a mutation score of 1 cannot always be reach
 
 from contextlib import suppress
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from iterpref_core.execution import Engine, Program, ValueTest, program_of, time_limit
-from iterpref_core.records import Problem, Record, Sample, ScriptTest, Verdict
+from iterpref_core.execution import Engine, Outcome, Program, ValueTest, program_of, time_limit
+from iterpref_core.records import Problem, Record, Sample, ScriptTest, StdinTest, Verdict
 from iterpref_core.source_code.mutants import mutants_of
 from iterpref_core.validity.test_judge import Scores
 
@@ -107,9 +107,14 @@ def measure_tests(problem: Problem, executor: Engine, mutants: int, seed: int) -
         return ProblemQuality(task_id=problem.task_id)
     program = program_of(problem, Sample(task_id=problem.task_id, solution=problem.reference))
     program = replace(program, cpu_s=TRACING * executor.limits.cpu_s)
-    values, reference = executor.call(_watched(program))
-    if reference.verdict != "passed":  # it fails, or cannot be watched: coverage.py is not in its environment
-        values, reference = [], executor.run_one(program)
+    values: list[Any] = []
+    reference: Outcome | None = None
+    if not any(isinstance(test, StdinTest) for test in tests):  # a script is another process for each test
+        values, reference = executor.call(_watched(program))
+    if reference is None or reference.verdict != "passed":
+        # It is a script, it fails, or coverage.py is not in its environment.
+        values = []
+        reference = executor.run_one(program)
     if reference.verdict != "passed":
         return ProblemQuality(task_id=problem.task_id, reference=reference.verdict)
     cpu_s = min(executor.limits.cpu_s, time_limit(MUTANT_FLOOR_S, reference.cpu_s, MUTANT_FACTOR))

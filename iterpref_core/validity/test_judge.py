@@ -86,6 +86,10 @@ def _as_text(test: Test) -> Iterator[str]:
     match test.kind:
         case "io":
             yield f"assert {test.call} == {test.expected}"
+        case "stdin":
+            yield f"# given {test.input!r} on standard input, it prints {test.output!r}"
+            if test.checker is not None:
+                yield f"# or whatever this accepts\n{test.checker.rstrip()}"
         case "script":
             for name, content in test.files.items():
                 yield f"# {name}, which imports the solution as {test.module}\n{content.rstrip()}"

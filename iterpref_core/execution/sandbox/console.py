@@ -1,64 +1,97 @@
-"""Console programs: what one reads on standard input, what it prints on standard output.
+"""A real console: runs a program as `python solution.py < input` does, with the file descriptors 0, 1 and 2."""
 
-LiveCodeBench's own runner puts objects of Python's in the place of the console, on which some programs fail that would
-not on a real one; so it is here.
-"""
-
-import ast
-import builtins
+import atexit
 import contextlib
-import io
 import os
 import sys
+import threading
+import types
 from collections.abc import Callable
-from typing import Any
 
-_MAIN = "__name__ == '__main__'"
-
-
-class _Stdin:
-    """What `sys.stdin` is in LiveCodeBench's runner: without a buffer, and no iterator, so that loops over it fail."""
-
-    def __init__(self, text: str) -> None:
-        self._lines = io.StringIO(text)
-        self.read = lambda *_: text
-        self.readlines = lambda *_: text.split("\n")
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._lines, name)
+SCRIPT = "solution.py"
+FLUSH_FAILED = 120
+"""Python's exit status where what was printed could not be written in the end."""
 
 
-def _as_function(source: str) -> ast.Module:
-    """The tree of a program as the body of a function; imports stay outside, a last `if` of `__main__` is undone."""
-    tree = ast.parse(source)
-    body = tree.body
-    if body and isinstance(body[-1], ast.If) and ast.unparse(body[-1].test) == _MAIN:
-        body[-1:] = body[-1].body
-    imports: list[ast.stmt] = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
-    rest = [node for node in body if not isinstance(node, ast.Import | ast.ImportFrom)]
-    function = ast.parse("def program(): pass").body[0]
-    assert isinstance(function, ast.FunctionDef)
-    function.body = rest or function.body
-    tree.body = [*imports, function]
-    return ast.fix_missing_locations(tree)
+def _open_streams() -> None:
+    """Put fresh streams in the place of the zygote's, as Python opens them for a file or a pipe."""
+    stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    for name, stream in (("stdin", stdin), ("stdout", stdout), ("stderr", stderr)):
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
 
 
-def run_as_function(stdin: str, source: str, load: Callable[[Any], dict[str, Any]]) -> str:
-    """Run a program that reads a text as LiveCodeBench's own runner does; returns what it prints.
+def _exit_status(error: SystemExit) -> int:
+    """Return the exit status that Python gives for `sys.exit(code)`; a message goes to standard error."""
+    if error.code is None:
+        return 0
+    if isinstance(error.code, int):
+        return error.code & 0xFF
+    with contextlib.suppress(Exception):
+        print(error.code, file=sys.stderr)
+    return 1
 
-    `load` runs what makes a tree, as `__main__`, and returns the namespace.
+
+def _flushed(name: str) -> bool:
+    """Flush a stream of `sys`, which may be an object of the program's; return whether that worked."""
+    stream = getattr(sys, name, None)
+    try:
+        if stream is not None and not getattr(stream, "closed", False):
+            stream.flush()
+    except Exception:  # noqa: BLE001 - the program's object may raise anything
+        return False
+    return True
+
+
+def _end(main: types.ModuleType, status: int) -> int:
+    """Do what Python does at the end of a script, in its order, and return the exit status.
+
+    The interpreter itself is not taken down: that would touch each of the zygote's objects, and cost more than most
+    programs do.
     """
-    builtins.quit = builtins.exit = None  # type: ignore[assignment]
-    named: Any = open(os.devnull)  # noqa: SIM115 - what a program has that imports the name `stdin`
-    sys.stdin, sys.stdout = named, open(os.devnull, "w")  # noqa: SIM115
-    program = load(lambda: _as_function(source))["program"]
-    if "class Solution" in source:
-        raise AttributeError("the runner looks for the class Solution outside of the function that it makes")
-    lines = iter(stdin.split("\n"))
-    named.read, named.readline = lambda *_: stdin, lambda *_: next(lines)
-    named.readlines = lambda *_: stdin.split("\n")
-    printed = io.StringIO()
-    sys.stdin, sys.stdout = _Stdin(stdin), printed
-    with contextlib.suppress(SystemExit):
-        program()
-    return printed.getvalue()
+    threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 - waits for all threads but daemons
+    atexit._run_exitfuncs()  # noqa: SLF001
+    flushed = _flushed("stdout")
+    _flushed("stderr")
+    sys.stdout = sys.__stdout__
+    vars(main).clear()  # objects of the program's may print when they are deleted
+    if not (_flushed("stdout") and flushed):
+        return FLUSH_FAILED
+    return status
+
+
+def run_script(setup: str, code: str, describe: Callable[[BaseException, str, bool], None]) -> int:
+    """Run a program as a script that is `__main__`; return its exit status.
+
+    Args:
+        setup: source to run before the program, in its namespace; may be empty.
+        code: the program.
+        describe: is told of an error that ends the program, of the script's path, and of whether that error was
+            raised by the compiler.
+    """
+    _open_streams()
+    source = code.encode("utf-8", "surrogatepass")  # as bytes, so that a coding cookie or a byte order mark counts
+    with open(SCRIPT, "wb") as file:
+        file.write(source)
+    main = types.ModuleType("__main__")
+    main.__file__ = os.path.abspath(SCRIPT)
+    sys.modules["__main__"] = main
+    sys.argv = [SCRIPT]
+    sys.path.insert(0, os.getcwd())
+    status = 0
+    compiling = True
+    try:
+        program = compile(source, main.__file__, "exec")
+        compiling = False
+        if setup:
+            exec(compile(setup, "<setup>", "exec"), vars(main))
+        exec(program, vars(main))
+    except SystemExit as error:
+        status = _exit_status(error)
+    except BaseException as error:  # noqa: BLE001 - whatever ends the program
+        describe(error, main.__file__, compiling)
+        sys.excepthook(type(error), error, error.__traceback__)
+        status = 1
+    return _end(main, status)

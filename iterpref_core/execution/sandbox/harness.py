@@ -20,8 +20,9 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from .console import run_as_function
+from .console import run_script as run_on_console
 from .encoding import UnencodableError, summarize, type_name
+from .livecodebench_runner import run_as_function
 from .unittest_suites import TestFailedError, file_of, message_of, run_script, run_unittest
 
 SOLUTION, SETUP, TEST = "<solution>", "<setup>", "<test>"
@@ -126,7 +127,7 @@ def _run_step(kind: str, body: Any, namespace: dict[str, Any], job: dict[str, An
             return "value", summarize(value, lenient=kind != "call")
         except UnencodableError as error:
             return "type", str(error)
-    if kind == "stdin":
+    if kind == "livecodebench":
         load = functools.partial(_load, job["setup"], filename=SOLUTION, name="__main__")
         return "value", summarize(run_as_function(body, job["code"], load))
     if kind == "raises":
@@ -140,8 +141,20 @@ def _run_step(kind: str, body: Any, namespace: dict[str, Any], job: dict[str, An
     return "passed", ""
 
 
-def run_job(raw: bytes, descriptor: int) -> None:
-    """Run a job to its end, reporting each step; returns whatever the program did, short of ending the process."""
+def _run_script(job: dict[str, Any], report: Callable[[int, str, str], None]) -> int:
+    """Run a program on a console, reporting only an error that ends it; return its exit status."""
+
+    def tell(error: BaseException, script: str, compiling: bool) -> None:
+        report(0, "error", describe(error, script, TEST, compiling=compiling))
+
+    return run_on_console(job["setup"], job["code"], tell)
+
+
+def run_job(raw: memoryview, descriptor: int) -> int:
+    """Run a job to its end, reporting each step; return the exit status.
+
+    It returns whatever the program did, short of ending the process.
+    """
     job = pickle.loads(raw)
     report = open_channel(descriptor)
     random.seed(0)
@@ -149,9 +162,11 @@ def run_job(raw: bytes, descriptor: int) -> None:
         sys.modules["numpy"].random.seed(0)
     namespace: dict[str, Any] = {}
     steps: list[tuple[str, Any]] = job["steps"]
+    if steps[0][0] == "console":
+        return _run_script(job, report)
     index, solution, test = -1, SOLUTION, TEST
     try:
-        if any(kind not in ("script", "stdin") for kind, _ in steps):
+        if any(kind not in ("script", "livecodebench") for kind, _ in steps):
             namespace = _load(job["setup"], job["code"], SOLUTION)
         report(-1, "loaded", "")
         scope = namespace
@@ -172,3 +187,4 @@ def run_job(raw: bytes, descriptor: int) -> None:
         report(index, "error", describe(error.cause, solution, test, compiling=True))
     except BaseException as error:  # noqa: BLE001 - as above
         report(index, "error", describe(error, solution, test))
+    return 0

@@ -27,7 +27,9 @@ from .cleanup import empty_folder, is_over
 from .pid_namespace import Processes, connect, leaves_connections, receive_listener, send_listener, try_listener
 
 _LENGTH = struct.Struct("=I")
-_TIMES = struct.Struct("=ddd")
+_JOB = struct.Struct("=dddqq")
+"""How a job begins: CPU seconds and real seconds for all tests, CPU seconds for each; for a script bytes of standard
+output to return (else -1); bytes of standard input, which follow. Then comes what the child parses."""
 HEAD_OF_OUTPUT = 2000
 """Bytes of a program's printed output that are passed on."""
 
@@ -76,6 +78,41 @@ def was_busy(pid: int, limit_s: float) -> bool:
     except (OSError, IndexError):
         return False  # a kernel without scheduler statistics: nothing says that it was
     return waited > BUSY * limit_s
+
+
+class Files:
+    """The files that a program has from its start, in memory: standard input, output and error, and its channel.
+
+    Standard output and standard error are one file, but for a script on a console.
+    """
+
+    def __init__(self, stdin: memoryview, *, console: bool) -> None:
+        self.channel = os.memfd_create("channel")
+        self.output = os.memfd_create("output")
+        self.stdout = os.memfd_create("stdout") if console else self.output
+        if not console:
+            self.stdin = os.open("/dev/null", os.O_RDONLY)
+            return
+        writable = os.memfd_create("stdin")
+        while stdin:
+            stdin = stdin[os.write(writable, stdin) :]
+        self.stdin = os.open(f"/proc/self/fd/{writable}", os.O_RDONLY)  # as `< file` opens it
+        os.close(writable)
+
+    def printed(self) -> int:
+        """Return the bytes printed so far."""
+        return sum(os.fstat(descriptor).st_size for descriptor in {self.output, self.stdout})
+
+    def read(self, keep: int) -> tuple[bytes, bytes, bytes]:
+        """Return the beginning of what was printed, of standard output so many bytes, and the whole channel."""
+        size = os.fstat(self.channel).st_size
+        head = os.pread(self.stdout, HEAD_OF_OUTPUT, 0)
+        return head, os.pread(self.stdout, max(0, keep), 0), os.pread(self.channel, size, 0)
+
+    def close(self) -> None:
+        """Close all; the child has its own."""
+        for descriptor in {self.channel, self.output, self.stdout, self.stdin}:
+            os.close(descriptor)
 
 
 class TimeLeft:
@@ -152,45 +189,47 @@ class Zygote:
         self.memory_bytes = limits.address_space() + config["memory_mb"] * 2**20
         self.file_bytes: int = config["file_mb"] * 2**20
 
-    def child(self, job: bytes, channel: int, output: int, connection: int | None) -> None:
-        """Restrict this process for good and run the job in it."""
+    def child(self, job: memoryview, cpu_s: float, files: "Files", connection: int | None) -> int:
+        """Restrict this process for good and run the job in it; return its exit status."""
         limits.die_with_parent(self.pid)
         os.setsid()
         os.chdir(self.folder)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
-        os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
-        os.dup2(channel, self.channel, inheritable=False)
+        os.dup2(files.stdin, 0)
+        os.dup2(files.stdout, 1)
+        os.dup2(files.output, 2)
+        os.dup2(files.channel, self.channel, inheritable=False)
         if self.ruleset is not None:
             landlock.enforce(self.ruleset)
         if connection is not None:
             os.dup2(connection, 3)
         os.closerange(3 if connection is None else 4, 64)
-        limits.set_limits(_TIMES.unpack_from(job)[0], self.memory_bytes, self.file_bytes)
+        limits.set_limits(cpu_s, self.memory_bytes, self.file_bytes)
         if self.filter is not None:
             listener = self.filter.install()
             if listener:
                 send_listener(3, listener)
-        harness.run_job(job[_TIMES.size :], self.channel)
+        status = harness.run_job(job, self.channel)
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError, AttributeError):  # the program may close or replace it
                 stream.flush()
+        return status
 
     def run_job(self, job: bytes) -> None:
         """Fork a child for a job, wait for its end or end it, clean up after it and answer the supervisor.
 
-        A job starts with its time limits, in seconds: CPU and real time of all tests, CPU time of each.
+        See `_JOB` for its beginning.
         """
+        cpu_s, wall_s, test_s, keep, size = _JOB.unpack_from(job)
+        content = memoryview(job)[_JOB.size :]
         os.mkdir(self.folder)
-        channel, output = os.memfd_create("channel"), os.memfd_create("output")
-        left = TimeLeft(dict(zip(("cpu", "wall", "test"), _TIMES.unpack_from(job), strict=True)), channel)
+        files = Files(content[:size], console=keep >= 0)
+        left = TimeLeft({"cpu": cpu_s, "wall": wall_s, "test": test_s}, files.channel)
         ours, theirs = connect() if self.processes else (None, None)
         pid = os.fork()
         if pid == 0:
             status = 70
             try:
-                self.child(job, channel, output, theirs)
-                status = 0
+                status = self.child(content[size:], cpu_s, files, theirs)
             finally:
                 os._exit(status)
         program: OneProcess | Processes = OneProcess(pid)
@@ -200,19 +239,19 @@ class Zygote:
         killed = self.watch(pid, left, program)
         busy = killed in left.limits_s and was_busy(pid, left.limits_s[killed])
         status, cpu = program.end()
-        head, size = os.pread(output, HEAD_OF_OUTPUT, 0), os.lseek(channel, 0, os.SEEK_END)
+        head, stdout, channel = files.read(keep)
         facts = {
             "killed": killed,
             "busy": busy,
             "exit": os.waitstatus_to_exitcode(status),
             "cpu": cpu,
-            "printed": os.lseek(output, 0, os.SEEK_END),
+            "printed": files.printed(),
             "worn": self.processes and leaves_connections(),
             "head": len(head),
+            "stdout": len(stdout),
         }
-        send(facts, head + os.pread(channel, size, 0))
-        os.close(channel)
-        os.close(output)
+        send(facts, head + stdout + channel)
+        files.close()
         for folder in self.writable:
             empty_folder(folder)
 

@@ -1,0 +1,92 @@
+r"""Comparison of what a script printed with what it should have printed, token by token.
+
+White space separates tokens; their order and number count, as in CodeContests. Numbers are compared as decimals, so
+that large integers keep all of their digits.
+
+>>> same_tokens("1  2\n", "1 2"), same_tokens("2 1", "1 2"), same_tokens("3.0", "3")
+(True, False, True)
+"""
+
+import re
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
+from typing import NamedTuple
+
+_SPACE = re.compile(r"[ \t\n\r\v\f]+")
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,9})?", re.ASCII)
+_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+# The range is wide, since a program may print `1e999999999`; the default context would raise an error.
+_ARITHMETIC = Context(prec=50, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
+
+
+class Difference(NamedTuple):
+    """The first difference between two outputs.
+
+    Attributes:
+        position: number of the token, from 1.
+        printed: the token that was printed; None if the output ends before.
+        expected: the token that was expected; None if nothing more was.
+    """
+
+    position: int
+    printed: str | None
+    expected: str | None
+
+
+def _tokens(text: str) -> list[str]:
+    return [token for token in _SPACE.split(text) if token]
+
+
+def _same_number(printed: str, expected: str, tolerance: float | None) -> bool:
+    if not _NUMBER.fullmatch(printed) or not _NUMBER.fullmatch(expected):
+        return False
+    ours = Decimal(printed)
+    theirs = Decimal(expected)
+    if ours == theirs:
+        return True
+    if tolerance is None or _INTEGER.fullmatch(expected):
+        return False
+    distance = _ARITHMETIC.subtract(ours, theirs).copy_abs()
+    allowed = _ARITHMETIC.multiply(Decimal(repr(tolerance)), max(Decimal(1), theirs.copy_abs()))
+    return distance <= allowed
+
+
+def _same_token(printed: str, expected: str, tolerance: float | None, ignore_case: bool) -> bool:
+    if printed == expected:
+        return True
+    if ignore_case and printed.casefold() == expected.casefold():
+        return True
+    return _same_number(printed, expected, tolerance)
+
+
+def first_difference(
+    printed: str, expected: str, *, tolerance: float | None = None, ignore_case: bool = False
+) -> Difference | None:
+    """Return where two outputs differ first, or None if they are the same.
+
+    Args:
+        printed: the output of the program.
+        expected: the right output.
+        tolerance: how far a number may be off, absolutely or relative to the expected one; None: not at all. An
+            integer must be met exactly, whatever the tolerance.
+        ignore_case: whether `Yes` is `YES`.
+
+    >>> first_difference("1 2", "1 3")
+    Difference(position=2, printed='2', expected='3')
+    >>> first_difference("0.3333", "0.33333", tolerance=1e-3)
+    """
+    ours = _tokens(printed)
+    theirs = _tokens(expected)
+    for position, (token, wanted) in enumerate(zip(ours, theirs, strict=False), 1):
+        if not _same_token(token, wanted, tolerance, ignore_case):
+            return Difference(position, token, wanted)
+    common = min(len(ours), len(theirs))
+    if len(ours) > common:
+        return Difference(common + 1, ours[common], None)
+    if len(theirs) > common:
+        return Difference(common + 1, None, theirs[common])
+    return None
+
+
+def same_tokens(printed: str, expected: str, *, tolerance: float | None = None, ignore_case: bool = False) -> bool:
+    """Return whether two outputs are the same; see `first_difference`."""
+    return first_difference(printed, expected, tolerance=tolerance, ignore_case=ignore_case) is None
