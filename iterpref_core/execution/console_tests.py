@@ -55,13 +55,16 @@ def run_parts(program: Program, run: Callable[[Program], Outcome]) -> Outcome:
     """Return the outcome of a program whose parts run one after the other, up to the first that does not pass."""
     passed = 0
     cpu_s = 0.0
+    slowest_s = 0.0
     for part in split(program):
         outcome = run(part)
         passed += outcome.tests_passed
         cpu_s += outcome.cpu_s
+        slowest_s = max(slowest_s, outcome.cpu_s)
         if outcome.verdict != "passed":
             break
-    return replace(outcome, tests_passed=passed, tests_total=len(program.tests), cpu_s=cpu_s)
+    total = len(program.tests)
+    return replace(outcome, tests_passed=passed, tests_total=total, cpu_s=cpu_s, slowest_s=slowest_s)
 
 
 def run_on_console(program: Program, test: StdinTest, limits: Limits, observe: Observe, call: Call) -> Outcome | None:

@@ -68,9 +68,7 @@ class Executor(Engine):
 
     def run_one(self, program: Program) -> Outcome:
         """See `Engine.run_one`."""
-        if any(isinstance(test, StdinTest) for test in program.tests):
-            return run_parts(program, self._run_part)
-        return self._run_part(program)
+        return run_parts(program, self._run_part)
 
     def _run_part(self, program: Program) -> Outcome:
         """Return the outcome of tests that share a process."""

@@ -139,6 +139,7 @@ class Outcome:
         exception: name of the type of what was raised, without its module; empty if nothing was.
         isolation: tier and layers in force, such as `B:landlock+seccomp+rlimits`.
         cpu_s: CPU seconds used.
+        slowest_s: those of the process that used most: each stdin test is one, all other tests together another.
     """
 
     verdict: Verdict
@@ -148,3 +149,4 @@ class Outcome:
     exception: str = ""
     isolation: str = ""
     cpu_s: float = 0.0
+    slowest_s: float = 0.0

@@ -143,6 +143,7 @@ def test_each_test_is_a_process_of_its_own_with_its_own_limit(executor: Executor
     outcome = executor.run_one(Program(code, tests))
     assert (outcome.verdict, outcome.tests_passed, outcome.tests_total) == ("passed", 3, 3)
     assert outcome.cpu_s > 1.5  # more than the limit of one
+    assert 0.6 <= outcome.slowest_s < 1.0
 
 
 def test_the_first_test_that_fails_decides(executor: Executor) -> None:
