@@ -1,6 +1,6 @@
-"""Cards of what is exported, as the Hugging Face hub reads them: of a model, of pairs, of problems.
+"""Cards of exported models, pairs and problems, in the form that the Hugging Face hub reads.
 
-They say nothing that was not recorded of these very weights or files; what is not recorded is called unknown.
+A card says only what was recorded of these very weights or files. Everything else is called unknown.
 """
 
 from collections import deque
@@ -20,10 +20,10 @@ from iterpref_core.report.score_rows import ScoreRow, score_rows
 from iterpref_core.report.summary import Summary
 
 LICENSES = {COMPOSED: "apache-2.0", "evalplus": "apache-2.0", "humaneval": "mit", "mbpp": "cc-by-4.0"}
-"""Of sources: those of this project's problems, and of published sets as their cards on the Hugging Face hub state them
+"""Source of problems → license: this project's own, and published sets as their cards on the Hugging Face hub state
 (`evalplus/humanevalplus`, `evalplus/mbppplus`, `openai/openai_humaneval`, `google-research-datasets/mbpp`)."""
 MARKS = {"": "", "without_failed_truth": " ¹", "without_overlap": " ²"}
-"""Parts of a benchmark that a model's card has scores of."""
+"""The parts of a benchmark in a model's card → their footnote signs."""
 
 
 def model_card(
@@ -35,34 +35,30 @@ def model_card(
     license: str | None,
     sources: Mapping[str, int],
 ) -> str:
-    """README.md of a model.
+    """Write the README.md of a model.
 
     Args:
-        summary: the object of summary.json, where there is one; what it says of other models and pairs is left out.
-        title: of the card.
-        lineage: the record beside the model's weights; without one nothing is known of its training.
-        weights: the model's fingerprint, by which the summary names what it has scores of.
-        license: of the base model, where it is known.
-        sources: source of problems → how many.
+        summary: the object of summary.json, if there is one. The card leaves out other models and pairs.
+        title: the title of the card.
+        lineage: the record beside the model's weights; without one, the training is unknown.
+        weights: the model's fingerprint, the key of its scores in the summary.
+        license: the license of the base model, if known.
+        sources: source of problems → number of problems.
     """
     first = first_base(lineage)
-    fields: dict[str, Any] = {
-        "license": license or "unknown",
-        "library_name": "transformers",
-        "pipeline_tag": "text-generation",
-        "tags": ["code", *(["preference-optimization", lineage.objective] if lineage and lineage.objective else [])],
-    }
-    if first and "/" in first.base:
-        fields["base_model"] = first.base
-    scores = _scores_of(summary, weights) if summary else []
+    scores: list[ScoreRow] = []
+    base: dict[tuple[str, str], ScoreRow] = {}
+    measured: dict[str, str] = {}
+    if summary is not None:
+        scores = _scores_of(summary, weights)
+        base = {(row.benchmark, row.part): row for row in score_rows(summary) if row.model == "base"}
+        measured = summary["provenance"].get("weights", {})
     known = summary is not None and trained_on_the_pairs_of(summary, lineage)
-    measured = summary["provenance"].get("weights", {}) if summary else {}
     started_there = lineage is not None and lineage.base_weights == measured.get("base")
-    base = {(row.benchmark, row.part): row for row in score_rows(summary) if row.model == "base"} if summary else {}
     trained = [step.objective for step in ancestors(lineage) if step.objective] if lineage else []
     return _render(
         "model_card.md",
-        data=ModelCardData(**fields).to_yaml(),
+        data=_model_fields(lineage, first, license),
         title=title,
         lineage=lineage,
         lineage_file=LINEAGE,
@@ -79,14 +75,14 @@ def model_card(
 
 
 def pairs_card(contents: DataSet, title: str, summary: Summary | None, *, localized: bool, regions_known: bool) -> str:
-    """README.md of pairs.
+    """Write the README.md of pairs.
 
     Args:
-        contents: what the data set holds.
-        title: of the card.
-        summary: the object of summary.json, where it is about these very pairs.
-        localized: there are columns for spans.
-        regions_known: the summary is about these very spans, too.
+        contents: the counts of the data set.
+        title: the title of the card.
+        summary: the object of summary.json, if it is about these very pairs.
+        localized: True if there are columns for spans.
+        regions_known: True if the summary is about these very spans, too.
     """
     models = [summary["provenance"]["params"]["model"][role] for role in ("student", "debugger")] if summary else []
     return _render(
@@ -103,31 +99,51 @@ def pairs_card(contents: DataSet, title: str, summary: Summary | None, *, locali
 
 
 def problems_card(contents: DataSet, title: str) -> str:
-    """README.md of problems; `contents` is what the data set holds."""
+    """Write the README.md of problems from the counts of the data set."""
     fields = _data_set_fields(contents, title, ["unit-tests"])
     return _render("problems_card.md", data=fields, title=title, contents=contents)
 
 
 def first_base(lineage: ModelLineage | None) -> ModelLineage | None:
-    """The record that names the model all training started from."""
+    """Return the record that names the model from which all training started."""
     return deque(ancestors(lineage), maxlen=1)[0] if lineage else None
 
 
 def trained_on_the_pairs_of(summary: Summary, lineage: ModelLineage | None) -> bool:
-    """Whether a model's pairs and spans are those that the summary is about."""
-    inputs, data = summary["provenance"]["inputs"], lineage.data if lineage else {}
-    files = {"pairs": "data/pairs.jsonl", "spans": "data/focal.jsonl"}
-    return bool(data) and all(data.get(name) == inputs.get(path) for name, path in files.items())
+    """Return True if a model was trained on the pairs and spans of the summary."""
+    if lineage is None or not lineage.data:
+        return False
+    inputs = summary["provenance"]["inputs"]
+    same_pairs: bool = lineage.data.get("pairs") == inputs.get("data/pairs.jsonl")
+    same_spans: bool = lineage.data.get("spans") == inputs.get("data/focal.jsonl")
+    return same_pairs and same_spans
+
+
+def _model_fields(lineage: ModelLineage | None, first: ModelLineage | None, license: str | None) -> str:
+    tags = ["code"]
+    if lineage and lineage.objective:
+        tags += ["preference-optimization", lineage.objective]
+    fields: dict[str, Any] = {
+        "license": license or "unknown",
+        "library_name": "transformers",
+        "pipeline_tag": "text-generation",
+        "tags": tags,
+    }
+    if first and "/" in first.base:
+        fields["base_model"] = first.base
+    return str(ModelCardData(**fields).to_yaml())
 
 
 def _start(first: ModelLineage | None) -> str:
     if first is None:
         return ""
-    return "a small model that this project trains from scratch" if first.base == EMBEDDED else f"`{first.base}`"
+    if first.base == EMBEDDED:
+        return "a small model that this project trains from scratch"
+    return f"`{first.base}`"
 
 
 def _scores_of(summary: Summary, weights: str) -> list[ScoreRow]:
-    """The scores of the model with these weights, under whatever name it was measured."""
+    """Return the scores of the model with these weights, under any name."""
     measured = summary["provenance"].get("weights", {})
     names = [name for name, fingerprint in measured.items() if fingerprint == weights][:1]
     return [row for row in score_rows(summary) if row.model in names and row.part in MARKS]
@@ -135,7 +151,12 @@ def _scores_of(summary: Summary, weights: str) -> list[ScoreRow]:
 
 def _data_set_fields(contents: DataSet, title: str, tags: list[str]) -> str:
     licenses = {LICENSES.get(source or "") for source in contents.sources}
-    license = licenses.pop() or "unknown" if len(licenses) == 1 else "unknown" if None in licenses else "other"
+    if None in licenses or not licenses:
+        license = "unknown"
+    elif len(licenses) == 1:
+        license = str(licenses.pop())
+    else:
+        license = "other"
     files = [{"split": split, "path": f"{DATA}/{split}.parquet"} for split in contents.splits]
     return DatasetCardData(
         pretty_name=title,
@@ -147,7 +168,7 @@ def _data_set_fields(contents: DataSet, title: str, tags: list[str]) -> str:
 
 
 def _render(name: str, **context: Any) -> str:
-    """A card of Markdown, which nothing is escaped in."""
+    """Fill a template of Markdown, in which no text is escaped."""
     environment = Environment(
         loader=PackageLoader("iterpref_core.report"),
         undefined=StrictUndefined,

@@ -1,7 +1,7 @@
-"""Explorer, `explorer.html`: every attempt of a problem, and two models' answers, in one page that asks for nothing.
+"""Explorer, `explorer.html`: every attempt at a problem, and two models' answers, in one page without requests.
 
-The page is made of programs that models wrote. All of it is data; the one script puts it there as text. The policy of
-the page names that script and the style sheet by their hashes, and allows nothing else.
+The page shows programs that models wrote. They are data; the one script puts them into the page as text. The page's
+policy names that script and the style sheet by their hashes, and allows nothing else.
 """
 
 import base64
@@ -27,9 +27,11 @@ from iterpref_core.source_code.line_diff import match_lines
 from iterpref_core.storage.jsonl import atomic_writer, check_spans, read_jsonl
 
 TRAJECTORIES = 500
-"""Trajectories of the page, at most."""
-TRAJECTORY_BYTES, ANSWER_BYTES = 3_400_000, 1_400_000
-"""Of the page, at most: with style and script it stays below 5 MB, whatever models have written."""
+"""The largest number of trajectories on the page."""
+
+# The largest sizes of the page's two parts: with style and script the page stays below 5 MB, whatever models wrote.
+TRAJECTORY_BYTES = 3_400_000
+ANSWER_BYTES = 1_400_000
 
 _ESCAPED = re.compile(r"[<\x7f-\U0010ffff]")
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
@@ -37,15 +39,15 @@ _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 @dataclass(frozen=True)
 class Explored:
-    """Files that an explorer is made of. What is None is not shown.
+    """The files of an explorer. A file that is None is not shown.
 
     Attributes:
         trajectories: `trajectories.jsonl`.
-        problems: `problems.jsonl`, for prompts.
+        problems: `problems.jsonl`, for the prompts.
         pairs: `pairs.jsonl`.
         spans: `focal.jsonl`.
-        dropped: `dropped.json`: task_id → why there is no pair.
-        results: folder of `<model>/samples/<benchmark>.jsonl`.
+        dropped: `dropped.json`, task_id → the reason why there is no pair.
+        results: the folder of `<model>/samples/<benchmark>.jsonl`.
     """
 
     trajectories: Path | None
@@ -60,10 +62,10 @@ def write_explorer(files: Explored, models: Mapping[str, ModelResults], params: 
     """Write the page.
 
     Args:
-        files: what it is made of.
-        models: what was measured.
-        params: say which model wrote which attempt.
-        out: the page.
+        files: the trajectories, pairs and answers to show.
+        models: the results by model.
+        params: the parameters that tell which model wrote which attempt.
+        out: the file of the page.
 
     Raises:
         InputError: a file is unusable.
@@ -79,9 +81,10 @@ def write_explorer(files: Explored, models: Mapping[str, ModelResults], params: 
         "sampling": params.source == "sampling",
         "tasks": tasks,
         "models": names,
-        "second": next((model for model in reversed(names) if model in FOCAL), list(names)[-1] if names else ""),
+        "second": _second_model(names),
     }
-    script, sheet = template_text("explorer.js"), template_text("style.css") + template_text("explorer.css")
+    script = template_text("explorer.js")
+    sheet = template_text("style.css") + template_text("explorer.css")
     template = templates().get_template("explorer.html")
     html = template.render(
         data=embed(data),
@@ -95,29 +98,43 @@ def write_explorer(files: Explored, models: Mapping[str, ModelResults], params: 
         file.write(html)
 
 
+def _second_model(names: Mapping[str, str]) -> str:
+    """Return the model that stands on the right at first: the last focal one, else the last one."""
+    models = list(names)
+    focal = [model for model in models if model in FOCAL]
+    if focal:
+        return focal[-1]
+    return models[-1] if models else ""
+
+
 def line_edits(before: Sequence[str], after: Sequence[str]) -> list[int | str]:
-    """What makes a program's lines of another's: n > 0 keeps n lines, n < 0 leaves n out, a text is a new line.
+    """Return the edits from one program's lines to another's.
+
+    A number n > 0 keeps n lines, n < 0 leaves n lines out, and a text is a new line.
 
     >>> line_edits(["a", "b", "c"], ["a", "x", "c"])
     [1, -1, 'x', 1]
     """
     edits: list[int | str] = []
-    i = j = 0
-    for a, b in [*match_lines(before, after), (len(before), len(after))]:
+    i = 0
+    j = 0
+    end = (len(before), len(after))
+    for a, b in [*match_lines(before, after), end]:
         if a > i:
             edits.append(i - a)
         edits += after[j:b]
-        if a < len(before) and b < len(after):
+        if (a, b) != end:
             if edits and isinstance(edits[-1], int) and edits[-1] > 0:
                 edits[-1] += 1
             else:
                 edits.append(1)
-        i, j = a + 1, b + 1
+        i = a + 1
+        j = b + 1
     return edits
 
 
 def embed(value: Any) -> str:
-    r"""JSON that can stand in a page's <script>: nothing in it ends the element, or is invisible in an editor.
+    r"""Return JSON that can stand in a page's <script>: no text ends the element, or is invisible in an editor.
 
     >>> embed({"code": "</script>\u202e"})
     '{"code":"\\u003c/script>\\u202e"}'
@@ -126,45 +143,54 @@ def embed(value: Any) -> str:
 
 
 def _choose(files: Explored) -> tuple[Counter[str], dict[str, str]]:
-    """Outcome → all trajectories, and task_id → outcome of those that are shown, in the order of the choice.
+    """Choose the trajectories to show.
 
-    An outcome is `pair`, or the reason that stage pairs has for there being none. Kinds of trajectories (outcome, and
-    the last verdict that is no pass) take turns, so that rare ones come early; inside a kind those come first whose
-    task_ids have the smallest hashes, so that nobody picks them.
+    An outcome is `pair`, or the reason of stage pairs why there is none. Kinds of trajectories (outcome, and the last
+    verdict that is no pass) take turns, so that rare kinds come early. Inside a kind, trajectories come in the order of
+    the hashes of their task_ids, so that no person picks them.
+
+    Returns:
+        The number of all trajectories by outcome; and task_id → outcome of the chosen ones, in the order of the choice.
     """
     if files.trajectories is None:
         return Counter(), {}
-    paired = {pair.task_id: "pair" for pair in read_jsonl(files.pairs, PreferencePair)}
-    known: dict[str, str] = (read_object(files.dropped, "pairs") if files.dropped else {}) | paired
+    known: dict[str, str] = read_object(files.dropped, "pairs") if files.dropped else {}
+    for pair in read_jsonl(files.pairs, PreferencePair):
+        known[pair.task_id] = "pair"
     totals = Counter[str]()
     kinds: dict[tuple[str, str], list[str]] = {}
     for item in read_jsonl(files.trajectories, Trajectory, unique=True):
-        result = known.get(item.task_id, "no pair")
-        totals[result] += 1
-        failed = next((a.verdict for a in reversed(item.attempts) if a.verdict != "passed"), "")
-        kinds.setdefault((result, failed), []).append(item.task_id)
-    drawn = ([(task_id, kind[0]) for task_id in sorted(kinds[kind], key=text_hash)] for kind in sorted(kinds))
-    return Counter(dict(totals.most_common())), dict(list(take_turns(drawn))[:TRAJECTORIES])
+        outcome = known.get(item.task_id, "no pair")
+        totals[outcome] += 1
+        failures = [attempt.verdict for attempt in item.attempts if attempt.verdict != "passed"]
+        last_failure = str(failures[-1]) if failures else ""
+        kinds.setdefault((outcome, last_failure), []).append(item.task_id)
+    groups = []
+    for kind in sorted(kinds):
+        task_ids = sorted(kinds[kind], key=text_hash)
+        groups.append([(task_id, kind[0]) for task_id in task_ids])
+    chosen = list(take_turns(groups))[:TRAJECTORIES]
+    return Counter(dict(totals.most_common())), dict(chosen)
 
 
 def _entries(files: Explored, outcomes: Mapping[str, str], params: CodeflowParams) -> Iterator[Json]:
-    """The trajectories that are shown as the page reads them, each with its pair."""
+    """Yield the chosen trajectories in the page's form, each with its pair."""
     if files.trajectories is None:
         return
-    prompts = (
-        {p.task_id: p.prompt for p in read_jsonl(files.problems, Problem) if p.task_id in outcomes}
-        if files.problems
-        else {}
-    )
+    prompts: dict[str, str] = {}
+    if files.problems:
+        for problem in read_jsonl(files.problems, Problem):
+            if problem.task_id in outcomes:
+                prompts[problem.task_id] = problem.prompt
     pairs = {pair.task_id: pair for pair in read_jsonl(files.pairs, PreferencePair) if pair.task_id in outcomes}
     spans = {item.task_id: item for item in read_jsonl(files.spans, FocalSpans) if item.task_id in pairs}
     for item in spans.values():
         check_spans(item, pairs[item.task_id], files.spans)
     shown = {item.task_id: item for item in read_jsonl(files.trajectories, Trajectory) if item.task_id in outcomes}
-    for task_id, result in outcomes.items():
+    for task_id, outcome in outcomes.items():
         pair = pairs.get(task_id)
         prompt = prompts.get(task_id) or (pair.prompt if pair else "")
-        entry: Json = {"id": task_id, "prompt": cut(prompt, PROMPT), "outcome": result}
+        entry: Json = {"id": task_id, "prompt": cut(prompt, PROMPT), "outcome": outcome}
         entry["attempts"] = _attempts(shown[task_id], params)
         if shown[task_id].refused:
             entry["refused"] = shown[task_id].refused
@@ -174,7 +200,7 @@ def _entries(files: Explored, outcomes: Mapping[str, str], params: CodeflowParam
 
 
 def _attempts(trajectory: Trajectory, params: CodeflowParams) -> list[Json]:
-    """Each as line edits of the one before, with its verdict and feedback, and the model that wrote it."""
+    """Return each attempt as line edits of the one before, with verdict, feedback and the model that wrote it."""
     before: list[str] = []
     attempts = []
     for attempt in trajectory.attempts:
@@ -186,28 +212,44 @@ def _attempts(trajectory: Trajectory, params: CodeflowParams) -> list[Json]:
             "verdict": attempt.verdict,
             "edits": line_edits(before, lines),
         }
-        texts = {"hidden": attempt.hidden, "feedback": cut(attempt.feedback, FEEDBACK)}
-        attempts.append(entry | {name: text for name, text in texts.items() if text})
+        if attempt.hidden:
+            entry["hidden"] = attempt.hidden
+        if attempt.feedback:
+            entry["feedback"] = cut(attempt.feedback, FEEDBACK)
+        attempts.append(entry)
         before = lines
     return attempts
 
 
 def _pair(pair: PreferencePair, spans: FocalSpans | None) -> Json:
-    """Its programs as lines [marked, pieces]; a piece is a text, or [text, 1] in the region."""
     if spans is None:
-        titles = "Rejected y−; there are no spans of this pair", "Chosen y+"
-        return {"titles": titles, "rejected": _lines(pair.rejected, ()), "chosen": _lines(pair.chosen, ())}
-    rejected, chosen = _lines(pair.rejected, spans.rejected), _lines(pair.chosen, spans.chosen)
-    return {"titles": pair_titles(spans, None), "rejected": rejected, "chosen": chosen}
+        return {
+            "titles": ("Rejected y−; there are no spans of this pair", "Chosen y+"),
+            "rejected": _lines(pair.rejected, ()),
+            "chosen": _lines(pair.chosen, ()),
+        }
+    return {
+        "titles": pair_titles(spans, None),
+        "rejected": _lines(pair.rejected, spans.rejected),
+        "chosen": _lines(pair.chosen, spans.chosen),
+    }
 
 
 def _lines(program: str, spans: Sequence[Span]) -> list[list[Any]]:
-    lines = cut_lines(cut(program, PROGRAM), spans)
-    return [[int(line.marked), [[p.text, 1] if p.marked else p.text for p in line.pieces]] for line in lines]
+    """Return a program as lines [marked, pieces]; a piece is a text, or [text, 1] in the region.
+
+    >>> _lines("a = 1", [(4, 5)])
+    [[1, ['a = ', ['1', 1]]]]
+    """
+    lines: list[list[Any]] = []
+    for line in cut_lines(cut(program, PROGRAM), spans):
+        pieces = [[piece.text, 1] if piece.marked else piece.text for piece in line.pieces]
+        lines.append([int(line.marked), pieces])
+    return lines
 
 
 def _first_bytes(entries: Iterable[Json], budget: int) -> list[Json]:
-    """The first entries that fit into so many bytes; one at least, and none is cut."""
+    """Return the first entries that fit into a number of bytes, at least one; no entry is cut."""
     page: list[Json] = []
     for entry in entries:
         budget -= len(embed(entry).encode())
@@ -218,24 +260,34 @@ def _first_bytes(entries: Iterable[Json], budget: int) -> list[Json]:
 
 
 def _shown(count: int, total: int) -> str:
-    """Which trajectories the page shows, in words."""
+    """Say in words which trajectories the page shows."""
     if not total:
         return "There are no trajectories."
-    sampled = "sampled so that every outcome and kind of failure appears. So shares are not those of all trajectories."
-    return f"All {total:,} trajectories." if count == total else f"{count:,} of {total:,} trajectories, {sampled}"
+    if count == total:
+        return f"All {total:,} trajectories."
+    return (
+        f"{count:,} of {total:,} trajectories, sampled so that every outcome and kind of failure appears. "
+        "So shares are not those of all trajectories."
+    )
 
 
 def _escape(match: re.Match[str]) -> str:
     character = match[0]
     if character == "<":
         return "\\u003c"
-    return json.dumps(character)[1:-1] if unicodedata.category(character) in _UNSEEN else character
+    if unicodedata.category(character) in _UNSEEN:
+        return json.dumps(character)[1:-1]
+    return character
 
 
 def _policy(script: str, sheet: str) -> str:
-    """Nothing but this script and this style sheet, and no text that a script makes elements of."""
-    hashes = [base64.b64encode(sha256(text.encode()).digest()).decode() for text in (script, sheet)]
+    """Return a policy that allows this script and this style sheet alone, and no text that becomes elements."""
     return (
-        f"default-src 'none'; script-src 'sha256-{hashes[0]}'; style-src 'sha256-{hashes[1]}'; img-src data:; "
+        f"default-src 'none'; script-src '{_source_hash(script)}'; style-src '{_source_hash(sheet)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
     )
+
+
+def _source_hash(text: str) -> str:
+    digest = base64.b64encode(sha256(text.encode()).digest()).decode()
+    return f"sha256-{digest}"

@@ -1,4 +1,4 @@
-"""Data set export: pairs or problems as a folder of Parquet and a card, which `datasets.load_dataset` reads as it is.
+"""Data set export: pairs or problems as a folder of Parquet and a card, for `datasets.load_dataset`.
 
 Pairs have TRL's columns `prompt`, `chosen`, `rejected`; problems their record's fields, and a file for each split.
 """
@@ -19,19 +19,19 @@ from iterpref_core.storage.new_folder import new_folder
 CARD = "README.md"
 DATA = "data"
 TRAIN = "train"
-"""The split of what names none, as `load_dataset` calls it."""
+"""The split of records that name none, as `load_dataset` calls it."""
 _SPLIT = re.compile(r"\w+(\.\w+)*")
 
 
 @dataclass
 class DataSet:
-    """What a data set holds, for its card.
+    """The counts of a data set, for its card.
 
     Attributes:
         splits: split → rows.
-        sources: where the problems come from → rows; None where that is not known.
-        methods: how error regions were found → pairs.
-        tests: kind of test → problems that have one.
+        sources: source of the problems → rows; the key is None for an unknown source.
+        methods: method of localization → pairs.
+        tests: kind of test → problems with such a test.
     """
 
     splits: Counter[str] = field(default_factory=Counter)
@@ -47,13 +47,13 @@ Describe = Callable[[DataSet], str]
 def export_pairs(
     pairs: Path, spans: Path | None, problems: Path | None, out: Path, describe: Describe
 ) -> dict[str, float | str]:
-    """Write preference pairs, each with its error region where it has one.
+    """Write preference pairs, each with its error region if there is one.
 
     Args:
         pairs: JSONL of pairs.
-        spans: JSONL of their spans; without it there are no columns for them.
-        problems: JSONL of problems, for where the pairs come from; may be absent.
-        out: folder, absent or empty.
+        spans: JSONL of their spans; without this file there are no columns for spans.
+        problems: JSONL of problems, for the sources of the pairs; may be absent.
+        out: a folder that is absent or empty.
         describe: writes the card.
 
     Returns:
@@ -81,20 +81,22 @@ def export_pairs(
             yield row
 
     _write(out, rows, _pair_features(localized=spans is not None), contents, describe, pairs)
-    counts = {"pairs": float(contents.splits.total())}
-    return {"out": str(out)} | counts | ({"spans": float(contents.methods.total())} if spans else {})
+    written: dict[str, float | str] = {"out": str(out), "pairs": float(contents.splits.total())}
+    if spans is not None:
+        written["spans"] = float(contents.methods.total())
+    return written
 
 
 def export_problems(problems: Path, out: Path, describe: Describe) -> dict[str, float | str]:
-    """Write problems with their tests, those of each split into a file of its own.
+    """Write problems with their tests, each split into a file of its own.
 
     Args:
         problems: JSONL of problems.
-        out: folder, absent or empty.
+        out: a folder that is absent or empty.
         describe: writes the card.
 
     Returns:
-        `out`, `problems`, and how many of each split.
+        `out`, `problems`, and the number of each split.
 
     Raises:
         RecordError: a line is broken.
@@ -140,7 +142,7 @@ def _write(
 
 
 def _join(pairs: Path, spans: Path | None) -> Iterator[tuple[PreferencePair, FocalSpans | None]]:
-    """All pairs in order, with their spans where there are some."""
+    """Yield all pairs in order, each with its spans if there are some."""
     regions = {item.task_id: item for item in read_jsonl(spans, FocalSpans, unique=True)} if spans else {}
     for pair in read_pairs(pairs):
         region = regions.pop(pair.task_id, None)
@@ -154,7 +156,7 @@ def _join(pairs: Path, spans: Path | None) -> Iterator[tuple[PreferencePair, Foc
 
 
 def _problem_row(problem: Problem) -> dict[str, Any]:
-    """A problem as a row; files of a script are a list of names and texts, as Arrow lays out a map."""
+    """Return a problem as a row; files of a script are a list of names and texts, as Arrow lays out a map."""
     row = problem.model_dump()
     for test in (*row["tests"], *row["hidden_tests"]):
         if "files" in test:
@@ -165,10 +167,12 @@ def _problem_row(problem: Problem) -> dict[str, Any]:
 def _pair_features(*, localized: bool) -> Any:
     from datasets import Features, List, Value
 
-    text, spans = Value("string"), List(List(Value("int64")))
+    text = Value("string")
     columns = dict.fromkeys(("task_id", "prompt", "chosen", "rejected"), text)
-    regions = {"spans_method": text, "rejected_spans": spans, "chosen_spans": spans} if localized else {}
-    return Features(columns | regions)
+    if localized:
+        spans = List(List(Value("int64")))
+        columns |= {"spans_method": text, "rejected_spans": spans, "chosen_spans": spans}
+    return Features(columns)
 
 
 def _problem_features() -> Any:

@@ -1,6 +1,6 @@
-"""Pair view in the terminal: the error region marked, and what training did to each token as color.
+"""Pair view in the terminal: the error region marked, and each token's change in training as color.
 
-A token's color stands behind black text, so it reads on any theme. Without colors the signs in the margin, the
+A token's color stands behind black text, so it reads on any theme. Without colors, the signs in the margin, the
 underlined region and the sum of each line's changes say the same.
 """
 
@@ -21,18 +21,25 @@ MORE = ("#dbe9f8", "#b0d0ef", "#82b4e4", "#5b9bd8")
 
 
 def render_terminal(pair: PreferencePair, spans: FocalSpans, shifts: PairShifts | None = None) -> RenderableType:
-    """The pair for a rich console. Marked lines carry a sign as well as a color: − rejected, + chosen.
+    """Return the pair for a rich console. Marked lines carry a sign as well as a color: − rejected, + chosen.
 
     Args:
         pair: the pair.
-        spans: its error region.
-        shifts: what training did to its tokens.
+        spans: the error region.
+        shifts: the tokens' changes in training.
     """
     scale = choose_scale([shifts] if shifts else [])
-    sides = zip(pair_titles(spans, shifts), cut_programs(pair, spans, shifts), "−+", ("red", "green"), strict=True)
-    panels = [_panel(title, lines, sign, color, scale) for title, lines, sign, color in sides]
-    key = [_key(scale)] if shifts else []
-    return Group(Text(pair.task_id, style="bold"), Text(pair.prompt, style="italic"), *panels, *key)
+    rejected_title, chosen_title = pair_titles(spans, shifts)
+    rejected, chosen = cut_programs(pair, spans, shifts)
+    parts: list[RenderableType] = [
+        Text(pair.task_id, style="bold"),
+        Text(pair.prompt, style="italic"),
+        _panel(rejected_title, rejected, "−", "red", scale),
+        _panel(chosen_title, chosen, "+", "green", scale),
+    ]
+    if shifts:
+        parts.append(_key(scale))
+    return Group(*parts)
 
 
 def _panel(title: str, lines: Sequence[ProgramLine], sign: str, color: str, scale: float) -> Panel:
@@ -50,7 +57,8 @@ def _rows(lines: Sequence[ProgramLine], sign: str, color: str, scale: float) -> 
         if line.change is not None:
             margin.append(f" {nats(line.change):>7}", style="dim")
         source = Text()
-        for piece in line.pieces:  # tabs as blanks: a table's cells have no tab stops
+        for piece in line.pieces:
+            # A table's cells have no tab stops.
             source.append(piece.text.replace("\t", "    "), style=_style(piece, line, color, scale))
         yield margin, source
 
@@ -58,12 +66,22 @@ def _rows(lines: Sequence[ProgramLine], sign: str, color: str, scale: float) -> 
 def _style(piece: Piece, line: ProgramLine, color: str, scale: float) -> str:
     if line.change is None:
         return f"{color} reverse" if piece.marked else ""
-    ground = _ground(level(piece.token.change, scale)) if piece.token else ""
-    return f"{ground}{' underline' if piece.marked else ''}".strip() or ("dim" if piece.glyph else "")
+    styles = []
+    if piece.token:
+        styles.append(_ground(level(piece.token.change, scale)))
+    if piece.marked:
+        styles.append("underline")
+    style = " ".join(styles).strip()
+    if not style and piece.glyph:
+        return "dim"
+    return style
 
 
 def _ground(step: int) -> str:
-    return f"black on {(MORE if step > 0 else LESS)[abs(step) - 1]}" if step else ""
+    if not step:
+        return ""
+    colors = MORE if step > 0 else LESS
+    return f"black on {colors[abs(step) - 1]}"
 
 
 def _key(scale: float) -> Text:
