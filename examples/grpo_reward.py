@@ -9,7 +9,7 @@ from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
 from iterpref_core.execution import Executor, Limits, Program
-from iterpref_core.inference.answer_extraction import extract_code
+from iterpref_core.inference.answer_extraction import extract_program
 from iterpref_core.records import AssertTest
 
 PROBLEMS = [  # yours: a prompt, and the tests that a program must pass
@@ -21,7 +21,7 @@ PROBLEMS = [  # yours: a prompt, and the tests that a program must pass
 def reward(completions, tests, **_):
     """1 for a program that passes its row's tests, else 0; None, which TRL leaves out, where the engine failed."""
     programs = [
-        Program(extract_code(completion), tuple(AssertTest(code=test) for test in row))
+        Program(extract_program(completion) or "", tuple(AssertTest(code=test) for test in row))
         for completion, row in zip(completions, tests, strict=True)
     ]
     verdicts = [outcome.verdict for _, outcome in executor.run_each(programs, lambda program: program)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from iterpref_core.config import CodeflowParams
 from iterpref_core.execution import Engine, Program
-from iterpref_core.inference.answer_extraction import extract_code
+from iterpref_core.inference.answer_extraction import extract_program
 from iterpref_core.inference.backend import Completion, Request, derive_seed
 from iterpref_core.inference.codeflow_prompts import draft_prompt, refine_prompt
 from iterpref_core.records import UNDECIDED, Attempt, Problem, Trajectory
@@ -59,7 +59,9 @@ class Conversation:
         program passes all the same.
         """
         assert not self.finished
-        problem, code, hidden = self.problem, extract_code(answer.text, self.problem.entry_point), None
+        problem = self.problem
+        code = extract_program(answer.text, problem.entry_point) or ""
+        hidden = None
         outcome = executor.run_one(Program(code, problem.tests, problem.setup or ""))
         if outcome.verdict == "passed" and problem.hidden_tests:
             hidden = executor.run_one(Program(code, problem.hidden_tests, problem.setup or "")).verdict

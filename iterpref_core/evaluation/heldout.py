@@ -10,7 +10,7 @@ from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import InputError
 from iterpref_core.evaluation.benchmark import Benchmark, PromptForm, Question
 from iterpref_core.execution import REFERENCE_FACTOR, Program, check_tests, program_of, time_limit
-from iterpref_core.inference.answer_extraction import extract_code
+from iterpref_core.inference.answer_extraction import extract_program
 from iterpref_core.inference.codeflow_prompts import draft_prompt
 from iterpref_core.records import Problem, Sample
 from iterpref_core.storage.jsonl import read_jsonl
@@ -46,9 +46,9 @@ class Heldout(Benchmark[Problem]):
         return Question(draft_prompt(task.prompt), private=task.own_code)
 
     def program(self, task: Problem, answer: str, form: PromptForm) -> str:
-        """What the answer shows as its program."""
+        """Return the program that the answer shows; nothing where it shows none."""
         del form
-        return extract_code(answer, task.entry_point)
+        return extract_program(answer, task.entry_point) or ""
 
     def candidate(self, task: Problem, code: str, reference_s: float | None) -> Iterator[Program]:
         """One program with visible and hidden tests."""

@@ -1,88 +1,140 @@
-r"""Program extraction: the program in a model's answer, which may reason, explain, and show several blocks.
+r"""The program in a model's answer, which may reason, explain, quote, and show several blocks.
 
-What is taken for the program, in this order: reasoning (`<think>…</think>`) goes; of fenced blocks those tagged as
-Python, else those without a tag, else any; of these those that Python can parse, where some can; of these one that
-defines the entry point; of these the longest. A program that begins the answer may end with a fence that nothing
-opened. An answer without a fence is a program as it stands, unless it is prose.
+One rule reads the answers of every model: in evaluation, in CodeFlow, in preference pairs, and where tests are a
+reward. docs/models.md says it in words:
+
+1. Reasoning at the beginning goes, and what stands behind an end token.
+2. An answer that is Python as a whole is the program.
+3. Of the texts that Python can parse (fenced blocks, bare code) the last one that defines the entry point is the
+   program; if none does, the last one with a definition; if none has one, the last script. Other languages are never
+   it, nor is a stub.
+4. If nothing can be parsed, a block that was meant as Python is the program as it came. It may have been cut.
 """
 
-import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 
-_REASONING = re.compile(r"<think>[^<]*+(?:<(?!/think>)[^<]*+)*+(?:</think>|\Z)")
-# Possessive, and from the first character of a run alone: an answer of a million tildes is read once.
-_OPENING = re.compile(r"(?P<fence>(?<!`)`{3,}+|(?<!~)~{3,}+)[ \t]*+(?P<tag>[\w+.-]*+)[^\n`~]*+\n")
-_UNOPENED = re.compile(r"([^`]++)```[ \t]*+(?:\n|\Z)")
-"""A text up to its first fence, where that has no tag: small chat models close a block that they never opened."""
-_PYTHON = {"python", "py", "python3", "py3"}
-_STATEMENT = re.compile(
-    r"^[ \t]*(?:(?:async )?def \w+ *\(|class \w+ *[(:]|import \w|from \S+ import\b|\w+ *=[^=])",
-    re.MULTILINE,
+from iterpref_core.inference.answer_parts.bare_code import hide, read_bare_code, read_inline_code
+from iterpref_core.inference.answer_parts.fenced_blocks import BrokenBlock, FencedBlocks, read_blocks
+from iterpref_core.inference.answer_parts.python_text import (
+    STATEMENT,
+    Excerpt,
+    Parser,
+    Rank,
+    entry_name,
+    is_prose,
+    rank,
 )
+from iterpref_core.inference.answer_parts.reasoning import without_reasoning
 
-_MAX_ANSWER, _MAX_PARSED, _MAX_TRIES = 1 << 17, 50_000, 16
-"""Characters without reasoning beyond which an answer is not searched, and is no program then; characters of a block
-beyond which Python is not asked whether it parses, and how many blocks it is asked about."""
+_MAX_ANSWER = 1 << 17
+"""Characters without reasoning beyond which an answer is not searched, and is no program then."""
+_STATEMENT_LINE = re.compile(rf"^[ \t]*(?:{STATEMENT.pattern}|\w+[ ]*=[^=])", re.VERBOSE | re.MULTILINE)
+_DEFINITION_LINE = re.compile(r"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
 
 
-def extract_code(answer: str, entry_point: str = "") -> str:
-    r"""The program in an answer; empty where it holds none.
+def extract_program(answer: str, entry_point: str | None = None) -> str | None:
+    r"""Return the program in an answer; None where it holds none.
 
-    >>> extract_code("Sure:\n```python\nx = 1\n```\nDone."), extract_code("I cannot do that.")
-    ('x = 1\n', '')
+    Args:
+        answer: what a model wrote.
+        entry_point: the name of the function or class that the task asks for; None or "" where it has none.
+
+    Examples:
+        >>> extract_program("Sure:\n```python\nx = f(1)\n```\nDone."), extract_program("I cannot do that.")
+        ('x = f(1)\n', None)
+        >>> extract_program("```python\ndef f(x): return -x\n```\nNo:\n```python\ndef f(x): return x\n```")
+        'def f(x): return x\n'
     """
-    text = _without_reasoning(answer)
-    if (unopened := _UNOPENED.match(text)) and _STATEMENT.search(unopened[1]) and _parses(unopened[1]):
-        return unopened[1]
-    blocks = list(_blocks(text)) if len(text) <= _MAX_ANSWER else []
-    if not blocks:
-        return "" if lacks_program(text) else text
-    tagged = [block for tag, block in blocks if tag in _PYTHON]
-    chosen = tagged or [block for tag, block in blocks if not tag] or [block for _, block in blocks]
-    name = re.escape(entry_point.rpartition(".")[2])
-    definition = re.compile(rf"^[ \t]*(?:async )?(?:def|class) +{name}\b", re.MULTILINE)
-    chosen.sort(key=lambda block: (bool(name and definition.search(block)), len(block)), reverse=True)
-    return next((block for block in chosen[:_MAX_TRIES] if len(chosen) > 1 and _parses(block)), chosen[0])
+    text = without_reasoning(answer)
+    if len(text) > _MAX_ANSWER:
+        return None
+    parser = Parser()
+    whole = parser.tree(text)
+    if whole is not None and not any(map(is_prose, whole.body)) and rank(whole, entry_point) > Rank.NOTHING:
+        return text
+    blocks = read_blocks(text, parser)
+    best = _best(blocks.python, entry_point)
+    bare: list[Excerpt] = []
+    if best is None or rank(best.tree, entry_point) < Rank.ENTRY_POINT:
+        bare = _read_outside(text, blocks, parser)
+        best = _best([*bare, *blocks.python], entry_point)
+    broken = _best_broken(blocks.broken, entry_point)
+    if broken is not None and _goes_before(broken, best, text, entry_point):
+        return broken.code
+    if best is not None:
+        return best.code
+    return _cut_program(text, blocks, bare)
+
+
+def defines(program: str, entry_point: str) -> bool:
+    """Return whether a program defines the function or class that a task asks for.
+
+    >>> defines("def f(x): return x", "f"), defines("def g(x): return f(x)", "f")
+    (True, False)
+    """
+    tree = Parser().tree(program)
+    return tree is not None and rank(tree, entry_point) is Rank.ENTRY_POINT
 
 
 def lacks_program(code: str) -> bool:
-    r"""Whether a text is no program: it is empty, or prose, in which Python finds no statement.
+    r"""Return whether a text is no program: it is empty, or prose, in which Python finds no statement.
 
     >>> lacks_program("I cannot do that."), lacks_program("def f(x:\n"), lacks_program("print(1)")
     (True, False, False)
     """
     if len(code) > _MAX_ANSWER or not code.strip():
         return True
-    return not _STATEMENT.search(code) and not _parses(code)
+    return not _STATEMENT_LINE.search(code) and Parser().tree(code) is None
 
 
-def _without_reasoning(answer: str) -> str:
-    """What follows the reasoning. Some templates open it in the prompt, so that the answer has its end alone."""
-    if "<think>" not in answer and "</think>" in answer:
-        return answer.partition("</think>")[2].lstrip("\n")
-    return _REASONING.sub("", answer).lstrip("\n") if "<think>" in answer else answer
+def _best(excerpts: Iterable[Excerpt], entry_point: str | None) -> Excerpt | None:
+    """Return the last of those with the highest rank; None where all rank as nothing."""
+    best, best_rank = None, Rank.SCRIPT
+    for excerpt in excerpts:
+        excerpt_rank = rank(excerpt.tree, entry_point)
+        if excerpt_rank >= best_rank:
+            best, best_rank = excerpt, excerpt_rank
+    return best
 
 
-def _blocks(text: str) -> Iterator[tuple[str, str]]:
-    """(tag in lower case, content) of each fenced block; a longer fence may hold shorter ones (CommonMark 4.5)."""
-    start = 0
-    while opening := _OPENING.search(text, start):
-        fence, begin = opening["fence"], opening.end()
-        closing = re.compile(rf"^ {{0,3}}{fence}{fence[0]}*[ \t]*$", re.MULTILINE).search(text, begin)
-        if closing:
-            end, start = closing.span()
-        else:
-            inline = text.find(fence, begin)
-            end, start = (inline, inline + len(fence)) if inline >= 0 else (len(text), len(text))
-        yield opening["tag"].lower(), text[begin:end]
+def _read_outside(text: str, blocks: FencedBlocks, parser: Parser) -> list[Excerpt]:
+    """Return the code that stands in no block, or in one that was never closed."""
+    closed = [(block.start, block.end) for block in blocks.broken if block.tagged and block.closed]
+    hidden = [*blocks.foreign, *closed]
+    inline = [found for found in read_inline_code(text, parser) if rank(found.tree, None) >= Rank.DEFINITION]
+    return [*inline, *read_bare_code(text, hidden, parser)]
 
 
-def _parses(block: str) -> bool:
-    if len(block) > _MAX_PARSED:
-        return False
-    try:
-        ast.parse(block)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return bool(block.strip())
+def _best_broken(blocks: Sequence[BrokenBlock], entry_point: str | None) -> BrokenBlock | None:
+    """Return the last block that was meant as Python; of these rather one that begins to define what is asked for."""
+    meant = [block for block in blocks if block.code.strip() and (block.tagged or _STATEMENT_LINE.search(block.code))]
+    defining = [block for block in meant if _begins_to_define(block.code, entry_point)]
+    if defining:
+        return defining[-1]
+    return meant[-1] if meant else None
+
+
+def _begins_to_define(code: str, entry_point: str | None) -> bool:
+    names = {match[1] for match in _DEFINITION_LINE.finditer(code)}
+    return entry_name(entry_point) in names if entry_point else bool(names)
+
+
+def _goes_before(broken: BrokenBlock, best: Excerpt | None, text: str, entry_point: str | None) -> bool:
+    """Return whether a block that is no Python is nearer to what was asked for than the best text that is."""
+    if best is None:
+        return True
+    wanted = Rank.ENTRY_POINT if entry_point else Rank.DEFINITION
+    if rank(best.tree, entry_point) < wanted:
+        return _begins_to_define(broken.code, entry_point)
+    # Without an entry point, a helper is not the program where the function behind it was cut.
+    within = broken.start <= best.start < broken.end
+    return not entry_point and within and bool(_DEFINITION_LINE.search(text[best.end : broken.end]))
+
+
+def _cut_program(text: str, blocks: FencedBlocks, bare: Sequence[Excerpt]) -> str | None:
+    """Return what begins as bare code and is no Python, mostly since it was cut."""
+    stubs = [found for found in (*blocks.python, *bare) if _DEFINITION_LINE.search(found.code)]
+    outside = hide(text, [*blocks.foreign, *((stub.start, stub.end) for stub in stubs)])
+    beginning = _STATEMENT_LINE.search(outside)
+    return text[beginning.start() :] if beginning else None

@@ -63,14 +63,14 @@ def test_own_code_with_a_secret_is_withheld_from_another_machine_and_its_absence
     )
     path = tmp_path / "problems.jsonl"
     write_jsonl(path, [secret, problem("plain", spin(0))])
-    server = RecordedModel(lambda _: "ok")
+    server = RecordedModel(lambda _: "ok = 1")
     server.in_process = False
     store = tmp_path / "answers.sqlite"
     answerer = Answerer(lambda: kept(server, store, guarded=True), "m", store, SAMPLING, PromptForm(instruct=False))
     heldout = Heldout("heldout", path, EXECUTION)
     for _ in range(2):
         samples = measure(heldout, answerer, tmp_path).samples
-        assert [sample.solution for sample in samples] == ["", "ok"]
+        assert [sample.solution for sample in samples] == ["", "ok = 1"]
     assert [request.prompt for request, _ in server.asked] == ["?"]
     assert "heldout: 1 of 2 answers were refused" in caplog.text
     with AnswerStore(tmp_path / "answers.sqlite", "evaluate m") as store:

@@ -7,7 +7,7 @@ import pytest
 from transformers import LlamaConfig, PreTrainedTokenizerBase, Qwen2Config
 
 from iterpref_core.errors import ModelError
-from iterpref_core.inference.answer_extraction import extract_code
+from iterpref_core.inference.answer_extraction import extract_program
 from iterpref_core.inference.backend import Request, Sampling
 from iterpref_core.inference.local.checkpoints import ModelSource, locate_model, pin_model, write_pointer
 from iterpref_core.inference.local.fingerprint import model_fingerprint
@@ -77,7 +77,7 @@ def test_a_rendered_answer_holds_the_program_where_it_says(program: str) -> None
     assert answer.startswith("```python\n")
     assert answer.endswith("\n```")
     if "`" not in program:
-        assert extract_code(answer).rstrip("\n") == program.rstrip("\n")
+        assert (extract_program(answer) or "").rstrip("\n") == program.replace("\r\n", "\n").rstrip("\n")
 
 
 def test_a_pointer_leads_to_the_weights(tmp_path: Path, folder: Path) -> None:

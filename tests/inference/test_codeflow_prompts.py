@@ -6,7 +6,7 @@ import pytest
 
 from iterpref_core.config import Wording
 from iterpref_core.inference import codeflow_prompts as turns
-from iterpref_core.inference.answer_extraction import extract_code
+from iterpref_core.inference.answer_extraction import extract_program
 from iterpref_core.inference.codeflow_prompts import draft_prompt, refine_prompt
 
 
@@ -42,7 +42,7 @@ def test_models_that_follow_instructions_are_told_what_to_do_and_what_happened()
 
 @pytest.mark.parametrize("wording", ["terse", "instruct"])
 def test_a_prose_answer_is_never_shown_as_a_program_in_a_fence(wording: Wording) -> None:
-    prompt = refine_prompt("Write f(x).", extract_code("I am sorry, I cannot do that."), "no f", wording)
+    prompt = refine_prompt("Write f(x).", extract_program("I am sorry, I cannot do that.") or "", "no f", wording)
     assert "sorry" not in prompt
     assert "```python\n" not in prompt
     assert "held no program" in prompt

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from iterpref_core.errors import InputError
-from iterpref_core.inference.answer_extraction import extract_code, lacks_program
+from iterpref_core.inference.answer_extraction import extract_program, lacks_program
 from iterpref_core.problems.formats.json_items import parse_item
 from iterpref_core.progress import show_progress
 from iterpref_core.records import FocalSpans, PreferencePair, Record, Span
@@ -125,7 +125,7 @@ def read_pair(raw: TrlPair, name: str) -> PreferencePair | Reason:
         return "several_turns"
     chosen, rejected = _answer(raw.chosen), _answer(raw.rejected)
     if not (_is_python(chosen) and (raw.task_id is not None or "```" not in rejected)):
-        chosen, rejected = (text if _is_python(text) else _fenced(text) for text in (chosen, rejected))
+        chosen, rejected = (text if _is_python(text) else extract_program(text) or "" for text in (chosen, rejected))
     if lacks_program(chosen) or lacks_program(rejected) or not prompt.strip():
         return "no_code"
     if chosen == rejected:
@@ -148,10 +148,6 @@ def _answer(text: Text) -> str:
     if isinstance(text, str):
         return text
     return next((message.content for message in reversed(text) if message.role == "assistant"), "")
-
-
-def _fenced(text: str) -> str:
-    return extract_code(text) if "```" in text else ""
 
 
 def _is_python(text: str) -> bool:

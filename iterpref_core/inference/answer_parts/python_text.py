@@ -1,0 +1,178 @@
+"""Python texts in answers: what parses, what it defines, and which of several is the program."""
+
+import ast
+import io
+import re
+from dataclasses import dataclass
+from enum import IntEnum
+
+from iterpref_core.source_code.syntax_tree import parse_source
+
+STATEMENT = re.compile(
+    r"""(?:async[ \t]+)?def[ \t]+\w+[ \t]*[(\[]
+    | class[ \t]+\w+[ \t]*[(:\[]
+    | @\w[\w.]*(?:\(.*)?$
+    | import[ \t]+\w
+    | from[ \t]+[\w.]+[ \t]+import\b
+    """,
+    re.VERBOSE | re.MULTILINE,
+)
+"""A line's beginning that is Python and no prose."""
+
+_MAX_PARSED = 4_000_000
+"""Characters that are parsed of one answer. An answer of a hundred blocks needs a twentieth of them."""
+MAX_PROGRAM = 50_000
+"""Characters of a text beyond which it is not parsed."""
+
+
+class Parser:
+    """A parser that stops when one answer has cost enough."""
+
+    def __init__(self) -> None:
+        self._left = _MAX_PARSED
+
+    def affords(self, length: int) -> bool:
+        """Return whether a text of so many characters would still be parsed."""
+        return length <= min(self._left, MAX_PROGRAM)
+
+    def parse(self, text: str) -> ast.Module | SyntaxError:
+        """Return the syntax tree of a text, or the error that shows that it is no Python."""
+        if not self.affords(len(text)):
+            return SyntaxError("too long")
+        self._left -= len(text) + 500  # a call has a cost of its own
+        try:
+            return parse_source(text)
+        except SyntaxError as error:
+            return error
+
+    def tree(self, text: str) -> ast.Module | None:
+        """Return the syntax tree of a text; None where it is no Python, or holds no statement."""
+        parsed = self.parse(text)
+        if isinstance(parsed, SyntaxError) or not parsed.body:
+            return None
+        return parsed
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """A Python text that stands at [start, end) of an answer.
+
+    `code` is without the margin of a list item or a quotation, so it may differ from what stands there.
+    """
+
+    start: int
+    end: int
+    code: str
+    tree: ast.Module
+
+
+class Rank(IntEnum):
+    """How well a Python text answers a task; the higher, the better."""
+
+    NOTHING = 0
+    SCRIPT = 1
+    TESTS = 2
+    DEFINITION = 3
+    ENTRY_POINT = 4
+
+
+def rank(tree: ast.Module, entry_point: str | None) -> Rank:
+    """Return how well a Python text answers a task.
+
+    `NOTHING`: it only names or states something, such as a printed result, or it is a stub: the function asked for (or
+    without an entry point each of its functions) has no body. `TESTS`: its definitions are tests or `main`.
+    """
+    definitions = [node for node in _outer_nodes(tree) if isinstance(node, _DEFINITIONS)]
+    if entry_point and _defined_names(tree) & {entry_name(entry_point)}:
+        wanted = [node for node in definitions if node.name == entry_name(entry_point)]
+        return Rank.NOTHING if wanted and all(map(_is_stub, wanted)) else Rank.ENTRY_POINT
+    if definitions:
+        if all(map(_is_stub, definitions)):
+            return Rank.NOTHING
+        return Rank.TESTS if all(map(_is_test, definitions)) else Rank.DEFINITION
+    does_something = not all(is_prose(statement) or _is_idle(statement) for statement in tree.body)
+    return Rank.SCRIPT if does_something else Rank.NOTHING
+
+
+def entry_name(entry_point: str) -> str:
+    """Return the name that a program must define: the last one of a dotted path.
+
+    >>> entry_name("Solution().add"), entry_name("add")
+    ('add', 'add')
+    """
+    names: list[str] = re.findall(r"\w+", entry_point)
+    return names[-1] if names else ""
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the lines of a text with their ends, counted as Python counts them."""
+    return list(io.StringIO(text, newline="\n"))
+
+
+def is_prose(statement: ast.stmt) -> bool:
+    """Return whether a statement is words that happen to be Python, such as `Done` or `Note: this`."""
+    if isinstance(statement, ast.AnnAssign):
+        return statement.value is None
+    return isinstance(statement, ast.Expr) and not isinstance(statement.value, ast.Constant) and _is_idle(statement)
+
+
+def _is_idle(statement: ast.stmt) -> bool:
+    """Return whether a statement changes nothing: an import, or an expression without a call, such as a result."""
+    if not isinstance(statement, ast.Expr):
+        return isinstance(statement, ast.Import | ast.ImportFrom)
+    return not any(isinstance(node, ast.Call | ast.Await | ast.Yield | ast.YieldFrom) for node in ast.walk(statement))
+
+
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def _outer_nodes(tree: ast.Module) -> list[ast.AST]:
+    """Return all nodes outside of functions' bodies: a function inside of another is not what was asked for."""
+    found: list[ast.AST] = []
+    waiting: list[ast.AST] = list(tree.body)
+    while waiting:
+        node = waiting.pop()
+        found.append(node)
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            waiting.extend(ast.iter_child_nodes(node))
+    return found
+
+
+def _defined_names(tree: ast.Module) -> set[str]:
+    names = set()
+    for node in _outer_nodes(tree):
+        if isinstance(node, _DEFINITIONS):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign):
+            names.update(target.id for target in node.targets if isinstance(target, ast.Name))
+        elif isinstance(node, ast.AnnAssign) and node.value is not None and isinstance(node.target, ast.Name):
+            names.add(node.target.id)
+    return names
+
+
+def _is_test(definition: _Definition) -> bool:
+    return definition.name == "main" or definition.name.lower().startswith("test")
+
+
+def _is_stub(definition: _Definition) -> bool:
+    """Return whether a definition only holds the place of one: `...`, `pass`, or `raise NotImplementedError`."""
+    if isinstance(definition, ast.ClassDef):
+        methods = [node for node in definition.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        if methods:
+            return all(map(_is_stub, methods))
+        return all(_is_ellipsis(statement) for statement in definition.body)
+    return all(_holds_place(statement) for statement in definition.body)
+
+
+def _holds_place(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Raise):
+        return statement.exc is not None and "NotImplemented" in ast.unparse(statement.exc)
+    is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    return is_text or isinstance(statement, ast.Pass)
+
+
+def _is_ellipsis(statement: ast.stmt) -> bool:
+    if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Constant):
+        return False
+    return statement.value.value is Ellipsis

@@ -1,0 +1,135 @@
+r"""Reasoning: what a model writes before its answer, in tags or channels of its own.
+
+It stands at the beginning of an answer and is removed there alone. The same tag within a program is part of the
+program: `s.split("</think>")`. Where the prompt has opened the reasoning, the answer has its end alone.
+"""
+
+import re
+import textwrap
+from collections.abc import Iterator
+
+from iterpref_core.inference.answer_parts.bare_code import read_bare_code
+from iterpref_core.inference.answer_parts.fenced_blocks import read_blocks
+from iterpref_core.inference.answer_parts.python_text import Parser, Rank, rank
+
+_NAMES = r"(?:think|thinking|thought|thoughts|reason|reasoning|analysis|scratchpad|reflection|seed:think|longcat_think)"
+_OPENING = re.compile(
+    rf"""<[ ]?{_NAMES}[ ]?>
+    | \[THINK\]
+    | <\|(?:begin_of_thought|START_THINKING|START_REASONING)\|>
+    | ◁think▷
+    | <\|channel>thought""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_CLOSING = re.compile(
+    rf"""</[ ]?{_NAMES}[ ]?>
+    | \[/THINK\]
+    | <\|(?:end_of_thought|END_THINKING|END_REASONING)\|>
+    | ◁/think▷
+    | <channel\|>""",
+    re.VERBOSE | re.IGNORECASE,
+)
+"""Of DeepSeek-R1, Qwen, QwQ, EXAONE, Magistral, Sky-T1, Command A, Kimi-VL, Seed-OSS, LongCat and Gemma 4."""
+_FINAL_CHANNEL = re.compile(r"<\|channel\|>\s*final\b[^<]*(?:<\|constrain\|>[^<]*)?<\|message\|>", re.IGNORECASE)
+_OTHER_CHANNEL = re.compile(r"(?:<\|start\|>\s*assistant)?\s*<\|channel\|>\s*(?:analysis|commentary)\b", re.IGNORECASE)
+"""Channels of gpt-oss (the harmony format)."""
+_BARE_CHANNELS = re.compile(r"analysis(?=[A-Z]).*?assistantfinal(?:json)?", re.DOTALL)
+"""The same from a tokenizer that leaves out special tokens."""
+_TURN_BEGINS = re.compile(r"(?:\s|<\|(?:im_start|start_header_id|start)\|>(?:assistant)?|<\|end_header_id\|>)*+")
+"""What may stand before all else."""
+_TURN_ENDS = re.compile(
+    r"""<\|(?:im_end|eot_id|eom_id|end|end_of_text|endoftext|return|eot|end_of_turn|end_of_solution|END_RESPONSE
+        |END_OF_TURN_TOKEN|user|observation|im_start|start_header_id)\|>
+    | <｜end▁of▁sentence｜>
+    | <end_of_turn> | <turn\|> | <start_of_turn>
+    | </s> | <eos> | \[EOS\] | \[/?INST\] | \[DONE\] | \[e~\[""",
+    re.VERBOSE | re.IGNORECASE,
+)
+"""End tokens of well-known families. Behind one the model has talked to itself."""
+_QUOTES = "'\"`"
+
+
+def without_reasoning(answer: str) -> str:
+    r"""Return an answer without the reasoning at its beginning, and without what stands behind an end token.
+
+    Reasoning that was never closed leaves nothing: the answer was cut before it began.
+
+    >>> without_reasoning("<think>\nPerhaps a loop.\n</think>\nUse `sum`.<|im_end|>")
+    'Use `sum`.'
+    >>> without_reasoning("return s.split('</think>')")
+    "return s.split('</think>')"
+    """
+    text = answer.removeprefix("\ufeff")
+    if "\r" in text:
+        text = re.sub(r"\r\n?", "\n", text)
+    text = _without_opened(_without_unopened(_without_opened(_final_channel(text))))
+    end = next(_marks(text, _TURN_ENDS, _turn_begin(text)), None)
+    return text if end is None else text[: end.start()]
+
+
+def _final_channel(text: str) -> str:
+    """Return what stands in the final channel, where an answer has channels."""
+    if bare := _BARE_CHANNELS.match(text):
+        return text[bare.end() :]
+    begin = _turn_begin(text)
+    final = _FINAL_CHANNEL.search(text)
+    if _OTHER_CHANNEL.match(text, begin):
+        return text[final.end() :] if final else ""
+    return text[final.end() :] if final and final.start() <= begin else text
+
+
+def _without_opened(text: str) -> str:
+    """Return a text without the reasoning that it opens, as often as some begins the rest."""
+    while opening := _OPENING.match(text, _turn_begin(text)):
+        closing = next(_marks(text, _CLOSING, opening.end()), None)
+        if closing is None:
+            return ""
+        text = text[closing.end() :].lstrip("\n")
+    return text
+
+
+def _without_unopened(text: str) -> str:
+    """Return a text without the reasoning that its prompt has opened, so that only its end is in the text."""
+    closing = next(_marks(text, _CLOSING), None)
+    if closing is None or next(_marks(text[: closing.start()], _OPENING), None):
+        return text
+    rest = text[closing.end() :].lstrip("\n")
+    # "It splits at </think>." speaks of the tag, if the program stands before it.
+    only_named = text[: closing.start()].endswith(" ") and not _shows_code(rest)
+    return text if only_named else rest
+
+
+def _turn_begin(text: str) -> int:
+    match = _TURN_BEGINS.match(text)
+    return match.end() if match else 0
+
+
+def _marks(text: str, pattern: re.Pattern[str], start: int = 0) -> Iterator[re.Match[str]]:
+    """Yield the tags from a place on that are neither in a program nor quoted."""
+    programs: list[tuple[int, int]] | None = None
+    for mark in pattern.finditer(text, start):
+        if programs is None:
+            programs = [(start + begin, start + end) for begin, end in _program_spans(text[start:])]
+        if any(begin <= mark.start() < end for begin, end in programs):
+            continue
+        before = text[mark.start() - 1 : mark.start()]
+        if before and before in _QUOTES and before == text[mark.end() : mark.end() + 1]:
+            continue
+        yield mark
+
+
+def _program_spans(text: str) -> list[tuple[int, int]]:
+    """Return where a text is Python: a tag there is in a string or a comment, since it is no Python itself."""
+    parser = Parser()
+    if parser.tree(textwrap.dedent(text)) is not None:
+        return [(0, len(text))]
+    blocks = read_blocks(text, parser)
+    excerpts = [*blocks.python, *read_bare_code(text, blocks.foreign, parser)]
+    return [(excerpt.start, excerpt.end) for excerpt in excerpts]
+
+
+def _shows_code(text: str) -> bool:
+    parser = Parser()
+    blocks = read_blocks(text, parser)
+    excerpts = [*blocks.python, *read_bare_code(text, blocks.foreign, parser)]
+    return any(rank(excerpt.tree, None) > Rank.NOTHING for excerpt in excerpts)
