@@ -1,4 +1,4 @@
-"""Findings in sentences, composed from the data; they say it too when nothing was gained."""
+"""Findings in sentences, composed from the data; a run without a gain gets sentences too."""
 
 from iterpref_core.report.labels import BASELINES, COUNTERPARTS, model_name
 from iterpref_core.report.number_formats import p_equation, percent, points
@@ -7,15 +7,16 @@ from iterpref_core.report.summary import Summary
 
 
 def headline(summary: Summary) -> str:
-    """One sentence: what focal preference training did to held-out pass@1, and where that is from the best baseline.
+    """Return one sentence on the effect of focal training on held-out pass@1 and its distance to the best baseline.
 
-    The focal objective with the NLL term speaks for the method where it was trained, else the one without.
+    The focal objective with the NLL term speaks for the method if it was trained, else the objective without.
     """
     rows = main_rows(summary)
     focal = next((name for name in ("target-rpo", "target-dpo") if name in rows), None)
     if focal is None:
         return "No focal objective has been measured yet, so this run cannot say what focal preference training does."
-    method, after = f"Focal preference training ({model_name(focal)})", percent(rows[focal].score)
+    method = f"Focal preference training ({model_name(focal)})"
+    after = percent(rows[focal].score)
     gain = rows[focal].difference
     if gain is None:
         return f"{method} solves {after} of the held-out problems; the base model was not measured."
@@ -35,24 +36,22 @@ def headline(summary: Summary) -> str:
 
 
 def best_baseline(rows: dict[str, ScoreRow]) -> str | None:
-    """The baseline with the highest held-out pass@1, SFT included; None where none was measured."""
+    """Return the baseline with the highest held-out pass@1, SFT included; None if none was measured."""
     return max((name for name in BASELINES if name in rows), key=lambda name: rows[name].score, default=None)
 
 
 def findings(summary: Summary) -> list[str]:
-    """The sentences under the headline: the comparisons that decide whether the method is worth its trouble."""
+    """Return the sentences under the headline: the comparisons that decide if the method is worth its trouble."""
     rows = main_rows(summary)
-    questions = [("target-rpo", "sft"), *reversed(COUNTERPARTS.items())]
-    sentences = [
-        _sentence(model, against, difference)
-        for model, against in questions
-        if (difference := Difference.of(compared(summary, model, against)))
-    ]
-    harmed = [
-        f"{model_name(row.model)} ({percent(row.score)})"
-        for row in rows.values()
-        if row.model != "debugger" and row.difference and row.difference.effect < 0
-    ]
+    sentences = []
+    for model, against in [("target-rpo", "sft"), *reversed(COUNTERPARTS.items())]:
+        difference = Difference.of(compared(summary, model, against))
+        if difference:
+            sentences.append(_sentence(model, against, difference))
+    harmed = []
+    for row in rows.values():
+        if row.model != "debugger" and row.difference and row.difference.effect < 0:
+            harmed.append(f"{model_name(row.model)} ({percent(row.score)})")
     if harmed:
         sentences.append(f"Worse than the base model ({percent(rows['base'].score)}): {' and '.join(harmed)}.")
     if "debugger" in rows:
@@ -61,9 +60,9 @@ def findings(summary: Summary) -> list[str]:
 
 
 def _sentence(model: str, against: str, difference: Difference) -> str:
-    low, high = (points(end) for end in difference.interval)
+    low, high = difference.interval
     verb = {1: "better than", -1: "worse than", 0: "not significantly different from"}[difference.effect]
     return (
         f"{model_name(model)} is {verb} {model_name(against)}: {points(difference.value)} points, "
-        f"95% interval {low} to {high}, {p_equation(difference.p)}."
+        f"95% interval {points(low)} to {points(high)}, {p_equation(difference.p)}."
     )

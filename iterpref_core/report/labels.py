@@ -34,13 +34,13 @@ MAIN_BENCHMARK = "heldout"
 """The benchmark that answers the experiment's question; the headline and the comparisons are about it."""
 
 OWN_BENCHMARKS = (MAIN_BENCHMARK, "validation")
-"""Of this project's own problems, with prompts in `data/problems.jsonl`."""
+"""The benchmarks of this project's own problems, whose prompts are in `data/problems.jsonl`."""
 
 FOCAL = {name for name, row in OBJECTIVES.items() if row.focal}
 """The paper's method; its rows stand out."""
 
 BASELINES = tuple(name for name, row in OBJECTIVES.items() if not row.regional)
-"""Objectives that know nothing of error regions; the best of them is what a focal one has to beat."""
+"""Objectives that know nothing of error regions. A focal objective has to beat the best of them."""
 
 COUNTERPARTS = {name: row.counterpart for name, row in OBJECTIVES.items() if row.counterpart}
 """Each focal objective, and the same objective over the whole rejected program: the paper's comparison."""
@@ -56,26 +56,28 @@ PAPER_COVERAGE = 0.786
 
 
 def model_name(model: str) -> str:
-    """A model's name for readers; a model this module does not know is shown as it is called."""
+    """Return a model's name for readers, or its own name if this module does not know the model."""
     return MODELS.get(model, model)
 
 
 def benchmark_name(benchmark: str) -> str:
-    """A benchmark's name for readers."""
+    """Return a benchmark's name for readers."""
     return BENCHMARKS.get(benchmark, benchmark)
 
 
 def in_words(name: str) -> str:
-    """A reason's or a verdict's name for readers.
+    """Return the name of a reason or a verdict for readers.
 
     >>> in_words("identical_ast"), in_words("truncated")
     ('identical AST', 'cut off at the limit')
     """
-    return "cut off at the limit" if name == "truncated" else name.replace("_ast", " AST").replace("_", " ")
+    if name == "truncated":
+        return "cut off at the limit"
+    return name.replace("_ast", " AST").replace("_", " ")
 
 
 def in_order(names: set[str], known: dict[str, str]) -> list[str]:
-    """The names that are known, in the known order, then the others by alphabet.
+    """Return the known names in the known order, then the others by alphabet.
 
     >>> in_order({"mine", "dpo", "base"}, MODELS)
     ['base', 'dpo', 'mine']

@@ -1,4 +1,4 @@
-"""Report page, `index.html`: the experiment without scripts and without a single outside request."""
+"""Report page, `index.html`: the experiment on one page, without scripts and without requests."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -33,7 +33,7 @@ REWARDS = {
     "rewards/margins": "Reward margin, chosen over rejected",
     "rewards/chosen": "Reward of the chosen program (below 0: less likely)",
 }
-"""Columns of the training curves that are drawn for all objectives together."""
+"""The columns of the training curves that one chart shows for all objectives → the chart's title."""
 
 
 def write_page(
@@ -48,11 +48,14 @@ def write_page(
         summary: the object of `summary.json`.
         curves: objective → training curve.
         pairs: the pairs to show, with their error regions.
-        out: the page.
+        out: the file of the page.
     """
     sampled = summary["provenance"]["params"]["codeflow"]["source"] == "sampling"
-    ours = dict(enumerate(summary["codeflow"]["pass_rate_by_iteration"], int(sampled)))
-    paper = {} if sampled else dict(enumerate(PAPER_PASS_RATES))  # which has no such curve of sampling
+    ours = dict(enumerate(summary["codeflow"]["pass_rate_by_iteration"], start=1 if sampled else 0))
+    # The paper has no curve of sampling.
+    paper = {} if sampled else dict(enumerate(PAPER_PASS_RATES))
+    losses = [_curve_chart(model_name(name), "loss", {name: curve}) for name, curve in curves.items()]
+    rewards = [_curve_chart(title, column, curves) for column, title in REWARDS.items()]
     reasons = unavailable_by_reason(summary).items()
     template = templates().get_template("page.html")
     html = template.render(
@@ -76,8 +79,8 @@ def write_page(
         validity_charts=validity_charts(summary["validity"]),
         paper_coverage=PAPER_COVERAGE,
         failures=failure_tables(summary),
-        losses=[chart for name in curves if (chart := _curve_chart(model_name(name), "loss", {name: curves[name]}))],
-        rewards=[chart for column, title in REWARDS.items() if (chart := _curve_chart(title, column, curves))],
+        losses=[chart for chart in losses if chart],
+        rewards=[chart for chart in rewards if chart],
         pairs=[pair_context(pair, spans) for pair, spans in pairs],
         params=yaml.safe_dump(summary["provenance"]["params"], sort_keys=False, allow_unicode=True),
         style=template_text("style.css"),
@@ -92,19 +95,16 @@ def write_page(
 
 def _pass_rate_chart(ours: Mapping[int, float], paper: Mapping[int, float], sampled: bool) -> Chart | None:
     series = [Series("this run", "target-rpo", tuple(ours.items()))]
-    series += [Series("the paper", "paper", tuple(paper.items()))] if paper else []
+    if paper:
+        series.append(Series("the paper", "paper", tuple(paper.items())))
     scale = "samples" if sampled else "iteration (0 is the draft)"
     return line_chart("Share of problems solved", scale, series, (0, 1), "{:.0%}".format)
 
 
 def _curve_chart(title: str, column: str, curves: Mapping[str, Curve]) -> Chart | None:
-    """A column of the curves of these objectives by step; None where none has it."""
-    series = [
-        Series(
-            model_name(name),
-            name,
-            tuple((step["step"], step[column]) for step in curve if {column, "step"} <= step.keys()),
-        )
-        for name, curve in curves.items()
-    ]
+    """Draw a column of these objectives' curves by step; None if no curve has the column."""
+    series = []
+    for name, curve in curves.items():
+        points = [(step["step"], step[column]) for step in curve if "step" in step and column in step]
+        series.append(Series(model_name(name), name, tuple(points)))
     return line_chart(title, "step", series)

@@ -1,4 +1,4 @@
-"""Regression gate: is a candidate significantly worse than a baseline? For continuous integration."""
+"""Regression gate for continuous integration: a candidate must not be significantly worse than a baseline."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +14,17 @@ from iterpref_core.report.stage_outputs import Measured, ModelResults, load_mode
 from iterpref_core.statistics.paired_tests import holm
 
 CIRCUMSTANCES = ("harness", "limits", "isolation", "sampling")
-"""What may differ between two results and decide about a verdict."""
+"""The fields of two results that may differ and decide about a verdict."""
 
 
 @dataclass(frozen=True)
 class RegressionGate:
-    """Candidate against baseline; `benchmarks` has for each its scores and the comparison."""
+    """The comparison of a candidate with a baseline.
+
+    Attributes:
+        alpha: the rate of false alarms.
+        benchmarks: benchmark → both scores and the comparison.
+    """
 
     alpha: float
     benchmarks: dict[str, dict[str, Any]]
@@ -30,20 +35,21 @@ class RegressionGate:
         return [name for name, compared in self.benchmarks.items() if compared["worse"]]
 
     def to_json(self) -> dict[str, Any]:
-        """For scripts."""
+        """Return the comparison for scripts."""
         return {"alpha": self.alpha, "worse": self.worse, "benchmarks": self.benchmarks}
 
     def lines(self) -> list[str]:
-        """For people: one line a benchmark, then the verdict, and what else differs between the two."""
+        """Return the comparison for people: one line a benchmark with its other differences, then the verdict."""
         lines = []
         for name, compared in self.benchmarks.items():
+            significant = " (significant)" if compared["worse"] else ""
             lines.append(
                 f"{benchmark_name(name)}: {percent(compared['baseline'])} -> {percent(compared['candidate'])}, "
                 f"{Difference.of(compared)}; "
                 f"{compared['gained']} of {compared['n']} tasks won, {compared['lost']} lost; "
-                f"worse: {p_equation(compared['p_worse_holm'])}{' (significant)' if compared['worse'] else ''}"
+                f"worse: {p_equation(compared['p_worse_holm'])}{significant}"
             )
-            lines += [f"  measured differently: {what}" for what in compared["differs"]]
+            lines += [f"  measured differently: {difference}" for difference in compared["differs"]]
         names = ", ".join(benchmark_name(name) for name in self.worse)
         return [*lines, f"significantly worse on {names}" if names else "not significantly worse"]
 
@@ -58,33 +64,49 @@ def compare_with_baseline(
 
     Args:
         baseline: results.json of the model to compare with, or its folder.
-        candidate: the same of the model in question.
-        benchmarks: which; by default all that the baseline was measured on.
-        alpha: how often a candidate that is no worse may fail.
-        resamples: bootstrap resamples of the intervals.
-        seed: of the resampling.
+        candidate: the same for the model in question.
+        benchmarks: the benchmarks to compare on; by default all of the baseline's.
+        alpha: the rate at which a candidate that is no worse may fail.
+        resamples: the number of bootstrap resamples of the intervals.
+        seed: the seed of the resampling.
 
     Raises:
-        InputError: a result cannot be read, lacks a benchmark, or is of other data or other tasks.
+        InputError: a result cannot be read, lacks a benchmark, or was measured on other data or other tasks.
     """
-    old, new = load_model_results(baseline), load_model_results(candidate)
+    old = load_model_results(baseline)
+    new = load_model_results(candidate)
     names = list(dict.fromkeys(benchmarks)) or list(old.measured)
     if not names:
         raise InputError(f"{baseline}: no benchmark was measured; run `iterpref evaluate` again")
     compared: dict[str, dict[str, Any]] = {}
     for name in names:
-        before, after = _measured(old, baseline, name), _measured(new, candidate, name)
+        before = _measured(old, baseline, name)
+        after = _measured(new, candidate, name)
         _check_same_tasks(before, after, name, baseline, candidate)
         comparison = compare_results(after, before, (), resamples, seed)
         if not comparison:
             raise InputError(f"{candidate}: {name} has no verdict on any task of {baseline}; evaluate again")
-        pairs = ((what, getattr(before, what), getattr(after, what)) for what in CIRCUMSTANCES)
-        differs = [f"{what}: {was} -> {now}" for what, was, now in pairs if was != now]
-        scores = {"baseline": before.pass_at_1, "candidate": after.pass_at_1}
-        compared[name] = {**scores, **comparison, "differs": differs}
-    for name, corrected in zip(names, holm([compared[name]["p_worse"] for name in names]), strict=True):
-        compared[name] |= {"p_worse_holm": corrected, "worse": corrected <= alpha}
+        compared[name] = {
+            "baseline": before.pass_at_1,
+            "candidate": after.pass_at_1,
+            **comparison,
+            "differs": _differences(before, after),
+        }
+    p_values = holm([compared[name]["p_worse"] for name in names])
+    for name, p_value in zip(names, p_values, strict=True):
+        compared[name]["p_worse_holm"] = p_value
+        compared[name]["worse"] = p_value <= alpha
     return RegressionGate(alpha, compared)
+
+
+def _differences(before: Measured, after: Measured) -> list[str]:
+    differences = []
+    for field in CIRCUMSTANCES:
+        old = getattr(before, field)
+        new = getattr(after, field)
+        if old != new:
+            differences.append(f"{field}: {old} -> {new}")
+    return differences
 
 
 def _measured(model: ModelResults, path: Path, name: str) -> Measured:

@@ -1,4 +1,4 @@
-"""Stage `report`: everything the experiment showed, for scripts, for DVC's plots and for people."""
+"""Stage `report`: the results of the experiment, for scripts, for DVC's plots and for people."""
 
 import heapq
 from pathlib import Path
@@ -30,22 +30,21 @@ def build_report(
     """Write `summary.json`, `index.html`, `explorer.html` and figures as CSV files (`iterpref_core.report.csv_tables`).
 
     Args:
-        results: folder of `<model>/results.json` and `<model>/samples/`; models that are absent are named
-            in the report.
-        metrics: folder of the stages' metrics and training curves.
+        results: the folder of `<model>/results.json` and `<model>/samples/`. The report names absent models.
+        metrics: the folder of the stages' metrics and training curves.
         pairs: `pairs.jsonl`.
         spans: `focal.jsonl`.
         params: the parameters.
         lock: `dvc.lock`; may be absent.
-        out: folder of the report.
+        out: the folder of the report.
         contamination: `contamination.json`.
         problems: `problems.jsonl`, for the prompts of held-out tasks that a model fails.
         trajectories: `trajectories.jsonl`, for the explorer; may be absent.
-        dropped: `dropped.json`, which says why a problem has no pair; may be absent.
+        dropped: `dropped.json`, task_id → the reason why a problem has no pair; may be absent.
 
     Returns:
-        `<benchmark>/<model>` → pass@1, with `_plus` for `+`; the number of models that are missing; and what a pair
-        cost, `calls_per_pair` and `cost_usd_per_pair`.
+        `<benchmark>/<model>` → pass@1, with `_plus` for `+`; `models_missing`; and the price of a pair,
+        `calls_per_pair` and `cost_usd_per_pair`.
 
     Raises:
         InputError: an input is absent or unusable. Nothing is written then.
@@ -60,19 +59,23 @@ def build_report(
     write_summary(summary, out / "summary.json")
     write_page(summary, load_curves(metrics), shown, out / "index.html")
     write_tables(summary, out)
-    scores = {
-        f"{benchmark.replace('+', '_plus')}/{model}": float(score["pass_at_1"])  # MLflow refuses a + in a metric's name
-        for model, benchmarks in summary["models"].items()
-        for benchmark, score in benchmarks.items()
-    }
-    price = {name: float(value) for name, value in summary["codeflow"].items() if name.endswith("_per_pair")}
-    return scores | price | {"models_missing": float(len(summary["missing"]))}
+    headline: dict[str, float] = {}
+    for model, benchmarks in summary["models"].items():
+        for benchmark, score in benchmarks.items():
+            # MLflow refuses a + in the name of a metric.
+            name = benchmark.replace("+", "_plus")
+            headline[f"{name}/{model}"] = float(score["pass_at_1"])
+    for name, value in summary["codeflow"].items():
+        if name.endswith("_per_pair"):
+            headline[name] = float(value)
+    headline["models_missing"] = float(len(summary["missing"]))
+    return headline
 
 
 def choose_pairs(pairs: Path, spans: Path, count: int) -> list[tuple[PreferencePair, FocalSpans]]:
-    """Pairs to show, with their error regions: those whose task_ids have the smallest hashes, so nobody picks them.
+    """Return the pairs with the smallest hashes of their task_ids, so that no person picks them, and their regions.
 
-    Both files are streamed; only what is shown is held.
+    Both files are streamed; only the chosen pairs are held in memory.
 
     Raises:
         RecordError: a line of either file is broken, or a span lies outside of its program.

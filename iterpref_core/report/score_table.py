@@ -7,26 +7,34 @@ from iterpref_core.report.score_rows import PARTS, ScoreRow, score_rows
 from iterpref_core.report.summary import Summary
 
 Cell = ScoreRow | str
-"""A score, or why there is none."""
+"""A score, or the sign of the reason why there is none."""
 
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """Headings, and for each model its name, `truth`, `focal` or no style, and a cell for each heading."""
+    """A table of scores.
+
+    Attributes:
+        headings: one for each column.
+        rows: (name of the model, style, cells); the style is `truth`, `focal` or empty.
+    """
 
     headings: tuple[str, ...]
     rows: tuple[tuple[str, str, tuple[Cell, ...]], ...]
 
 
 def score_table(summary: Summary, *, parts: bool) -> ScoreTable | None:
-    """A column for every benchmark that a model was measured on, or with `parts` for every part of one.
+    """Return a table with a column for every measured benchmark, or with `parts` for every part of one.
 
-    None where there is nothing to show; held-out problems alone have a table of their own.
+    Held-out problems alone have a table of their own: None if there is nothing else.
     """
-    scores = {(row.model, row.benchmark, row.part): row for row in score_rows(summary) if bool(row.part) == parts}
+    scores: dict[tuple[str, str, str], ScoreRow] = {}
     sizes: dict[tuple[str, str], int] = {}
-    for (_, benchmark, part), row in scores.items():
-        sizes[benchmark, part] = max(row.n, sizes.get((benchmark, part), 0))
+    for row in score_rows(summary):
+        if bool(row.part) == parts:
+            scores[row.model, row.benchmark, row.part] = row
+            column = (row.benchmark, row.part)
+            sizes[column] = max(row.n, sizes.get(column, 0))
     if not sizes.keys() - {(MAIN_BENCHMARK, "")}:
         return None
     order = in_order({benchmark for benchmark, _ in sizes}, BENCHMARKS)
@@ -36,15 +44,19 @@ def score_table(summary: Summary, *, parts: bool) -> ScoreTable | None:
         rows.append(("ground truth", "truth", tuple(_truth(summary, benchmark) for benchmark, _ in columns)))
     for model in in_order(set(summary["models"]), MODELS):
         missing = summary["unavailable"].get(model, {})
-        cells = (scores.get((model, *column), "n/a" if column[0] in missing else "–") for column in columns)
+        cells: list[Cell] = []
+        for benchmark, part in columns:
+            without_score = "n/a" if benchmark in missing else "–"
+            cells.append(scores.get((model, benchmark, part), without_score))
         rows.append((model_name(model), "focal" if model in FOCAL else "", tuple(cells)))
-    headings = (
-        f"{benchmark_name(name)}, {PARTS.get(part, part)}, {sizes[name, part]:,} tasks"
-        if part
-        else benchmark_name(name)
-        for name, part in columns
-    )
-    return ScoreTable(tuple(headings), tuple(rows))
+    headings = tuple(_heading(benchmark, part, sizes[benchmark, part]) for benchmark, part in columns)
+    return ScoreTable(headings, tuple(rows))
+
+
+def _heading(benchmark: str, part: str, tasks: int) -> str:
+    if not part:
+        return benchmark_name(benchmark)
+    return f"{benchmark_name(benchmark)}, {PARTS.get(part, part)}, {tasks:,} tasks"
 
 
 def _truth(summary: Summary, benchmark: str) -> str:

@@ -14,7 +14,7 @@ from iterpref_core.report.labels import MODELS, in_order
 from iterpref_core.storage.jsonl import describe_validation_error
 
 Curve = list[dict[str, float]]
-"""One training run: a mapping from column to value for every logged step. A column may be absent from a step."""
+"""A training curve: column → value for every logged step. A step may lack a column."""
 
 
 class _Input(BaseModel):
@@ -22,7 +22,7 @@ class _Input(BaseModel):
 
 
 class GroundTruthEntry(_Input):
-    """The benchmark's own solutions, run by the same harness."""
+    """The result of the benchmark's own solutions in the same harness."""
 
     n: int
     passed: int
@@ -30,16 +30,16 @@ class GroundTruthEntry(_Input):
 
 
 class DataFile(_Input):
-    """The exact data a benchmark was read from."""
+    """The data of a benchmark, by name and hash."""
 
     name: str
     sha256: str
 
 
 class Measured(_Input):
-    """A benchmark that ran; scores are shares of 1.
+    """The result of a benchmark that ran; scores are shares of 1.
 
-    `verdicts`, and `feedback` where it was kept, have each sample's, by task_id.
+    `verdicts` has each sample's verdict by task_id; `feedback` has the same form, if feedback was kept.
     """
 
     available: Literal[True]
@@ -62,14 +62,14 @@ class Measured(_Input):
 
 
 class Unavailable(_Input):
-    """A benchmark whose data cannot be had here."""
+    """The result of a benchmark whose data cannot be had here."""
 
     available: Literal[False]
     reason: str
 
 
 class ModelResults(_Input):
-    """One model's results.json; `weights` is the fingerprint of what was measured, where a model was."""
+    """The results.json of one model; `weights` is the fingerprint of the measured weights, if there were any."""
 
     model: str
     weights: str | None = None
@@ -82,12 +82,12 @@ class ModelResults(_Input):
 
     @property
     def unavailable(self) -> dict[str, str]:
-        """Benchmark → why it could not run."""
+        """The reasons why benchmarks could not run, by benchmark."""
         return {name: result.reason for name, result in self.benchmarks.items() if isinstance(result, Unavailable)}
 
 
 def load_results(folder: Path) -> dict[str, ModelResults]:
-    """Every `<model>/results.json` of a folder, in the order of the results table.
+    """Load every `<model>/results.json` of a folder, in the order of the results table.
 
     Raises:
         InputError: there is none, or one cannot be read.
@@ -99,10 +99,10 @@ def load_results(folder: Path) -> dict[str, ModelResults]:
 
 
 def load_model_results(path: Path) -> ModelResults:
-    """One model's results, from its results.json or the folder that holds it.
+    """Load one model's results from its results.json, or from the folder of that file.
 
     Raises:
-        InputError: it is absent or cannot be read.
+        InputError: the file is absent or cannot be read.
     """
     path = path / "results.json" if path.is_dir() else path
     text = read_text(path, "give a folder of `iterpref evaluate`, or its results.json")
@@ -113,10 +113,10 @@ def load_model_results(path: Path) -> ModelResults:
 
 
 def load_metrics(path: Path, needed: Sequence[str] = ()) -> dict[str, float]:
-    """A stage's metrics.
+    """Load a stage's metrics.
 
     Raises:
-        InputError: the file is absent, is not a JSON object of numbers, or lacks a metric that is needed.
+        InputError: the file is absent, is not a JSON object of numbers, or lacks a needed metric.
     """
     try:
         metrics = TypeAdapter(dict[str, float]).validate_json(read_text(path, f"run `dvc repro {path.stem}` first"))
@@ -129,17 +129,21 @@ def load_metrics(path: Path, needed: Sequence[str] = ()) -> dict[str, float]:
 
 
 def group(metrics: dict[str, float], prefix: str) -> dict[str, int]:
-    """The counts under `prefix/`, sorted by name; not those of groups below.
+    """Return the counts under `prefix/`, sorted by name, without those of groups below.
 
     >>> group({"dropped/too_long": 2.0, "pairs": 5.0}, "dropped")
     {'too_long': 2}
     """
-    named = ((key.removeprefix(f"{prefix}/"), value) for key, value in metrics.items() if key.startswith(f"{prefix}/"))
-    return {name: int(value) for name, value in sorted(named) if "/" not in name}
+    counts = {}
+    for key, value in sorted(metrics.items()):
+        head, _, name = key.partition("/")
+        if head == prefix and name and "/" not in name:
+            counts[name] = int(value)
+    return counts
 
 
 def load_curves(metrics: Path) -> dict[str, Curve]:
-    """Objective → its training curve, from `training/<objective>.curve.csv`; untrained objectives are absent.
+    """Load objective → training curve from `training/<objective>.curve.csv`; untrained objectives are absent.
 
     Raises:
         InputError: a cell is not a number.

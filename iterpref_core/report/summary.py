@@ -1,6 +1,6 @@
-"""`reports/summary.json`: the experiment in one object that scripts can rely on (docs: contracts).
+"""`reports/summary.json`: the experiment in one object that scripts can rely on.
 
-It holds nothing that changes when nothing was changed: no time, no duration, no git commit.
+The same experiment gives the same object: it has no time, no duration and no git commit.
 """
 
 import json
@@ -23,7 +23,7 @@ Summary = dict[str, Any]
 """The object in `summary.json`."""
 
 PARTS = ("codeflow", "contamination", "models", "comparisons", "unavailable", "missing", "ground_truth", "provenance")
-"""Of a summary, without which nothing can be made of it."""
+"""The fields that every summary has."""
 
 PACKAGES = ("dvc", "evalplus", "mlflow", "prefect", "tokenizers", "torch", "transformers", "trl")
 
@@ -35,14 +35,14 @@ def build_summary(
     lock: Path,
     contamination: Path | None = None,
 ) -> Summary:
-    """Gather the summary from what the stages wrote.
+    """Gather the summary from the stages' outputs.
 
     Args:
-        results: folder of `<model>/results.json`. Models that are absent are named under `missing`.
-        metrics: folder of the stages' metrics.
+        results: the folder of `<model>/results.json`. Absent models are named under `missing`.
+        metrics: the folder of the stages' metrics.
         params: the parameters, recorded whole.
         lock: `dvc.lock`, for the hashes of all artifacts.
-        contamination: what pairs share with benchmarks, as stage pairs wrote it; nothing is said of it by default.
+        contamination: the file of stage pairs on the overlap of pairs with benchmarks; empty in the summary by default.
 
     Raises:
         InputError: a file is absent or unusable, or models were measured on different data.
@@ -50,17 +50,22 @@ def build_summary(
     models = load_results(results)
     overlap: Summary = {} if contamination is None else read_object(contamination, "pairs")
     screened = overlap.get("benchmarks", {})
-    overlapping = {key: file["overlapping"] for name, file in screened.items() for key in (name, file["sha256"])}
-    results_of = [result for model in models.values() for result in model.measured.values()]
+    overlapping = {}
+    for name, file in screened.items():
+        overlapping[name] = file["overlapping"]
+        overlapping[file["sha256"]] = file["overlapping"]
+    measured = [result for model in models.values() for result in model.measured.values()]
+    scores: Summary = {}
+    for name, model in models.items():
+        scores[name] = {
+            benchmark: scores_of(benchmark, result, overlapping) for benchmark, result in model.measured.items()
+        }
     return {
         "codeflow": _codeflow(metrics),
         "validity": validity_summary(load_metrics(metrics / "validity.json", ("problems",))),
         "localization": dict(sorted(load_metrics(metrics / "localization.json").items())),
         "contamination": overlap,
-        "models": {
-            name: {benchmark: scores_of(benchmark, result, overlapping) for benchmark, result in model.measured.items()}
-            for name, model in models.items()
-        },
+        "models": scores,
         "unavailable": {name: model.unavailable for name, model in models.items() if model.unavailable},
         "missing": [name for name in EXPERIMENT if name not in models],
         "ground_truth": _ground_truth(models.values()),
@@ -69,8 +74,8 @@ def build_summary(
             "params": params.model_dump(mode="json"),
             "inputs": load_hashes(lock),
             "weights": {name: model.weights for name, model in models.items() if model.weights},
-            "data": dict(sorted({(result.data.name, result.data.sha256) for result in results_of})),
-            "isolation": "; ".join(sorted({result.isolation for result in results_of})),
+            "data": dict(sorted({(result.data.name, result.data.sha256) for result in measured})),
+            "isolation": "; ".join(sorted({result.isolation for result in measured})),
             "versions": _versions(),
         },
     }
@@ -90,19 +95,20 @@ def read_summary(path: Path) -> Summary:
         InputError: the file is absent, broken or not whole.
     """
     summary = read_object(path, "report")
-    if missing := [name for name in PARTS if name not in summary]:
-        raise InputError(f"{path}: has no {missing[0]!r}; run `dvc repro --force --single-item report`")
+    for name in PARTS:
+        if name not in summary:
+            raise InputError(f"{path}: has no {name!r}; run `dvc repro --force --single-item report`")
     return summary
 
 
 def paired_problems(summary: Summary) -> int:
-    """How many problems gave a pair; some gave several where `pairs.rejected` is `all`."""
+    """Return the number of problems with a pair. With `pairs.rejected: all` a problem may have several pairs."""
     codeflow = summary["codeflow"]
     return int(codeflow["pairs"] - codeflow.get("further_pairs", 0))
 
 
 def problem_outcomes(summary: Summary) -> list[tuple[str, int, float]]:
-    """(what became of the problems, how many, share of all), the pairs first, then every reason by size."""
+    """Return (outcome, number of problems, share of all problems), the pairs first, then every reason by size."""
     codeflow = summary["codeflow"]
     dropped = sorted(codeflow["dropped"].items(), key=lambda item: (-item[1], item[0]))
     rows = [("became a pair", paired_problems(summary)), *dropped]
@@ -110,7 +116,7 @@ def problem_outcomes(summary: Summary) -> list[tuple[str, int, float]]:
 
 
 def unavailable_by_reason(summary: Summary) -> dict[str, list[str]]:
-    """Why benchmarks could not be measured → which, in their order."""
+    """Return the reasons why benchmarks could not be measured → the benchmarks, in their order."""
     reasons: dict[str, set[str]] = {}
     for missing in summary["unavailable"].values():
         for name, reason in missing.items():
@@ -134,29 +140,38 @@ def _codeflow(metrics: Path) -> Summary:
     needed = ("problems", "llm_calls", "prompt_tokens", "completion_tokens")
     codeflow = load_metrics(metrics / "codeflow.json", needed)
     pairs = load_metrics(metrics / "pairs.json", ("pairs",))
-    by_iteration = {int(key.partition("/")[2]): rate for key, rate in codeflow.items() if key.startswith("pass_rate/")}
-    prompt, completion = int(codeflow["prompt_tokens"]), int(codeflow["completion_tokens"])
-    calls, cost = int(codeflow["llm_calls"]), codeflow.get("cost_usd", 0.0)  # a model that runs here has no bill
+    by_iteration: dict[int, float] = {}
+    for name, rate in codeflow.items():
+        if name.startswith("pass_rate/"):
+            by_iteration[int(name.removeprefix("pass_rate/"))] = rate
+    prompt_tokens = int(codeflow["prompt_tokens"])
+    completion_tokens = int(codeflow["completion_tokens"])
+    calls = int(codeflow["llm_calls"])
+    # A model that runs on this machine has no bill.
+    cost = codeflow.get("cost_usd", 0.0)
     accepted = int(pairs["pairs"])
-    of_a_pair = {"calls_per_pair": calls / accepted, "cost_usd_per_pair": cost / accepted} if accepted else {}
-    return {
+    part: Summary = {
         "problems": int(codeflow["problems"]),
         "pass_rate_by_iteration": [by_iteration[iteration] for iteration in sorted(by_iteration)],
         "pairs": accepted,
-        **({"further_pairs": int(pairs["further_pairs"])} if "further_pairs" in pairs else {}),
         "dropped": group(pairs, "dropped"),
         "verdicts": group(codeflow, "verdicts"),
         "llm_calls": calls,
-        "tokens": prompt + completion,
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
+        "tokens": prompt_tokens + completion_tokens,
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": completion_tokens,
         "cost_usd": cost,
-        **of_a_pair,
     }
+    if "further_pairs" in pairs:
+        part["further_pairs"] = int(pairs["further_pairs"])
+    if accepted:
+        part["calls_per_pair"] = calls / accepted
+        part["cost_usd_per_pair"] = cost / accepted
+    return part
 
 
 def _ground_truth(models: Iterable[ModelResults]) -> Summary:
-    """Benchmark → how the harness judged the benchmark's own solutions, the worst over the models' runs."""
+    """Return benchmark → the harness's judgment of the benchmark's own solutions, the worst over the models' runs."""
     lowest: Summary = {}
     for model in models:
         for name, result in model.measured.items():
@@ -171,6 +186,7 @@ def _versions() -> dict[str, str]:
     for package in PACKAGES:
         try:
             versions[package] = version(package)
-        except PackageNotFoundError:  # the core works without the orchestration around it
+        except PackageNotFoundError:
+            # The core works without the orchestration around it.
             continue
     return dict(sorted(versions.items()))

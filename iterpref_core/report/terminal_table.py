@@ -1,4 +1,4 @@
-"""Terminal table of results; fits 80 columns."""
+"""Terminal tables of results, within 80 columns."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ _MARKS = {"": "", "without_failed_truth": " (1)", "without_overlap": " (2)"}
 
 
 def results_table(summary: Summary) -> Table:
-    """Held-out pass@1 in percent with its interval, and its difference from the base model with interval and p."""
+    """Return held-out pass@1 in percent and its difference from the base model, both with intervals."""
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0, title="pass@1, percent")
     table.add_column("model", no_wrap=True)
     for heading in ("held-out\n[95% interval]", "against base\n[95% interval]", "\np"):
@@ -26,18 +26,23 @@ def results_table(summary: Summary) -> Table:
     rows = main_rows(summary)
     for model in in_order(set(summary["models"]), MODELS):
         row = rows.get(model)
-        score = f"{share(row.score)} {_interval(row.interval, share)}" if row else "–"
-        gain = row.difference if row else None
-        difference = (f"{points(gain.value)} {_interval(gain.interval, points)}", p_value(gain.p)) if gain else ("", "")
-        table.add_row(_name(model), score, *difference, style="bold" if model in FOCAL else None)
+        score = "–"
+        difference = ""
+        p = ""
+        if row:
+            score = f"{share(row.score)} {_interval(row.interval, share)}"
+        if row and row.difference:
+            difference = f"{points(row.difference.value)} {_interval(row.difference.interval, points)}"
+            p = p_value(row.difference.p)
+        table.add_row(_name(model), score, difference, p, style="bold" if model in FOCAL else None)
     return table
 
 
 def benchmark_table(summary: Summary) -> Table | None:
-    """The public benchmarks, each model with its interval and its paired difference from base; None without any.
+    """Return the scores on public benchmarks with their intervals and differences from base; None without scores.
 
-    Scores without tasks whose own solution fails here, or that training pairs overlap with, stand in rows below. Of
-    benchmarks of which no model solves any task there are no rows: one line names them.
+    Scores without tasks whose own solution fails here, or that training pairs overlap with, stand in rows of their own.
+    A benchmark of which no model solves any task has no rows; one line names such benchmarks.
     """
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0, pad_edge=False, caption_justify="left")
     for heading in ("model", "benchmark", "pass@1 [95% interval]", "points against base"):
@@ -46,27 +51,31 @@ def benchmark_table(summary: Summary) -> Table | None:
     solved = {row.benchmark for row in rows if row.score > 0}
     for row in rows:
         if row.part in _MARKS and row.benchmark in solved - {MAIN_BENCHMARK}:
-            label = _name(row.model), benchmark_name(row.benchmark) + _MARKS[row.part]
-            table.add_row(*label, f"{percent(row.score)} {_interval(row.interval, share)}", str(row.difference or ""))
+            benchmark = benchmark_name(row.benchmark) + _MARKS[row.part]
+            score = f"{percent(row.score)} {_interval(row.interval, share)}"
+            table.add_row(_name(row.model), benchmark, score, str(row.difference or ""))
     if not table.row_count:
         return None
     lines = ["(1) without tasks whose own solution fails here (2) without tasks that pairs overlap with"]
-    if unsolved := [benchmark_name(name) for name in measured_benchmarks(summary) if name not in solved]:
+    unsolved = [benchmark_name(name) for name in measured_benchmarks(summary) if name not in solved]
+    if unsolved:
         lines.append("no model solves any task of " + ", ".join(unsolved))
     table.caption = Text("\n".join(lines), style="dim", justify="left")
     return table
 
 
 def pairs_line(summary: Summary) -> str:
-    """How many problems gave a pair, and what became of the others."""
+    """Say how many problems gave a pair, and why the others gave none."""
     codeflow = summary["codeflow"]
+    line = f"{paired_problems(summary)} of {codeflow['problems']} problems"
     dropped = [f"{count} {reason}" for reason, count in codeflow["dropped"].items() if count]
-    paired = f"{paired_problems(summary)} of {codeflow['problems']} problems"
-    return "; ".join([paired, ", ".join(dropped)]).removesuffix("; ")
+    if dropped:
+        line += "; " + ", ".join(dropped)
+    return line
 
 
 def results_notes(summary: Summary) -> Text:
-    """What stands below the table: benchmarks that could not be measured and why, and models without results."""
+    """Return the notes below the table: benchmarks that could not be measured and why, and models without results."""
     lines = []
     if "debugger" in summary["models"]:
         lines.append("* wrote the repairs in the pairs: an upper bound, not a competitor")
