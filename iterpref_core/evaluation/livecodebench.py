@@ -15,28 +15,11 @@ from iterpref_core.errors import RecordError
 from iterpref_core.evaluation.benchmark import Benchmark, PromptForm, Question
 from iterpref_core.evaluation.livecodebench_data import LiveTask, PublishedTest, find_live_data, read_tests
 from iterpref_core.evaluation.livecodebench_prompts import STOP, extract_program, make_question, style_of
-from iterpref_core.execution import ENGINE, Engine, Judge, LiveCodeBenchTest, Program, ValueTest, open_executor
+from iterpref_core.execution import ENGINE, Engine, Judge, LiveCodeBenchTest, Program, open_executor
 from iterpref_core.execution.sandbox.encoding import Digest, summarize
 
 LIMITS = {"cpu_s": 6.0, "wall_s": 30.0, "memory_mb": 4096, "output_kb": 8192, "file_mb": 64}
 """Of each test. The 6 seconds are the benchmark's, of real time there; CPU time depends less on the machine's load."""
-
-_STARRED = (
-    *("string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random", "statistics"),
-    *("itertools", "functools", "operator", "io", "sys", "json"),
-)
-SETUP = "\n".join(
-    [
-        "import builtins",
-        "builtins.exit = builtins.quit = None",
-        *(f"from {module} import *" for module in (*_STARRED, "builtins", "typing")),
-        *(f"import {module}" for module in _STARRED),
-        "sys.setrecursionlimit(50000)",
-        "sys.set_int_max_str_digits(50000)",
-    ]
-)
-"""Names that every program finds, imported in the order of the benchmark's runner: later ones hide earlier ones. It
-takes `exit` and `quit` away; `sys.exit` stays."""
 
 
 class LiveCodeBench(Benchmark[LiveTask]):
@@ -73,17 +56,16 @@ class LiveCodeBench(Benchmark[LiveTask]):
         """
         del reference_s
         tests, function = self._tests_of(task)
-        if function and "class Solution" in code:
-            function = f"Solution().{function}"
         for number, test in enumerate(tests, 1):
             if not function:
-                yield Program(code, (LiveCodeBenchTest(test.input),), SETUP, judge=right_output(test.output))
+                yield Program(code, (LiveCodeBenchTest(test.input),), judge=right_output(test.output))
                 continue
             try:
                 arguments, expected = parse_arguments(test)
             except ValueError as error:
                 raise RecordError(f"{task.where}: test {number}: not JSON ({error}); fetch the file again") from None
-            yield Program(code, (ValueTest(function, arguments),), SETUP, judge=right_value(expected))
+            called = LiveCodeBenchTest(function=function, arguments=arguments)
+            yield Program(code, (called,), judge=right_value(expected))
 
     def stops(self, form: PromptForm) -> tuple[str, ...]:
         """The runner gives its stop text to models that it has generate, and to no server."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from iterpref_core.execution.feedback import show
+from iterpref_core.execution.feedback import shorten, show
 from iterpref_core.records import ScriptTest, Test, Verdict
 
 Judge = Callable[[int, Any], bool]
@@ -75,15 +75,26 @@ class ValueTest:
 
 @dataclass(frozen=True)
 class LiveCodeBenchTest:
-    """The program, run as a script that reads a text; what it prints on standard output is for the program's `judge`.
+    """A test of LiveCodeBench, run by the rules of its own runner; see `sandbox.livecodebench_runner`.
 
-    It is run as LiveCodeBench's own runner does: as the body of a function, with objects of Python's in the place of
-    the console. `sys.stdin.buffer`, `sys.stdout.buffer`, `open(0)`, `quit()` and `exit()` fail there, an empty line
-    read by `input()` is the end of the input, and what a thread prints later is lost. `sys.exit` ends it like its last
-    line.
+    What the program prints or returns is for the program's `judge`.
+
+    Attributes:
+        stdin: the text that the program reads; None where a function is called.
+        function: its name; empty where the program reads.
+        arguments: values of plain types.
     """
 
-    stdin: str
+    stdin: str | None = None
+    function: str = ""
+    arguments: Sequence[Any] = ()
+
+    @property
+    def call(self) -> str:
+        """Return the call as source, or what the program is given, for people."""
+        if self.stdin is not None:
+            return f"the program, given {shorten(self.stdin, 80)!r},"
+        return f"{self.function}({', '.join(map(show, self.arguments))})"
 
 
 @dataclass(frozen=True)

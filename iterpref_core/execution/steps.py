@@ -3,15 +3,20 @@
 import functools
 
 from iterpref_core.errors import RecordError
-from iterpref_core.execution.feedback import shorten
 from iterpref_core.execution.programs import Judge, LiveCodeBenchTest, Program, ValueTest
 from iterpref_core.execution.rewriting import Expected, Step, expect, rewrite_assert, rewrite_unittest
 from iterpref_core.records import AssertTest, IoTest, ScriptTest, Test, UnittestTest
 
-RETURNING = frozenset({"call", "lenient", "apply", "livecodebench", "console"})
+RETURNING = frozenset({"call", "lenient", "apply", "livecodebench", "livecodebench_call", "console"})
 """Kinds of steps whose value, or what they print, leaves the sandbox, to be judged outside."""
 INSIDE = frozenset({"check", "unittest", "script"})
 """Kinds of steps that a program is judged by beside itself, so that changed ones have to show whether it lies."""
+
+
+def _livecodebench_step(test: LiveCodeBenchTest, judged: Expected | None) -> Step:
+    if test.stdin is None:
+        return Step("livecodebench_call", (test.function, tuple(test.arguments)), judged, lambda: test.call)
+    return Step("livecodebench", test.stdin, judged, lambda: test.call)
 
 
 def _steps_of(index: int, test: Test | ValueTest | LiveCodeBenchTest, judge: Judge | None) -> list[Step]:
@@ -19,8 +24,7 @@ def _steps_of(index: int, test: Test | ValueTest | LiveCodeBenchTest, judge: Jud
     if isinstance(test, ValueTest):
         return [Step("apply", (test.function, tuple(test.arguments), test.then), judged, lambda: test.call)]
     if isinstance(test, LiveCodeBenchTest):
-        shown = f"the program, given {shorten(test.stdin, 80)!r},"
-        return [Step("livecodebench", test.stdin, judged, lambda: shown)]
+        return [_livecodebench_step(test, judged)]
     if isinstance(test, IoTest):
         try:
             expected = expect(test.expected, test.atol)

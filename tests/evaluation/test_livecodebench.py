@@ -110,7 +110,7 @@ FAILING = [
     ("sum", "a, b = map(int, input().split())\nprint(a, b)", "wrong_answer"),
     ("sum", "print(1 / 0)", "exception"),
     ("sum", "print(", "syntax_error"),
-    ("sum", "", "wrong_answer"),
+    ("sum", "", "syntax_error"),
     ("sum", "import os\nos._exit(0)", "exited_early"),
     ("sum", "while True: pass", "timeout"),
     ("half", "print(round(int(input()) / 2))", "wrong_answer"),
@@ -129,16 +129,17 @@ PASSING = [
 
 
 ADD = "print(sum(map(int, {}.split())))"
-BY_RUNNER = {  # what else fails in the benchmark's runner, though it is right as a script
+BY_RUNNER = {  # what else the benchmark's runner decides in its own way
     ADD.format("sys.stdin.readlines()[0]"): "passed",
     ADD.format("sys.stdin.buffer.read()"): "exception",
     "from sys import stdin\n" + ADD.format("stdin.readline()"): "passed",
     "def main():\n    " + ADD.format("input()") + "\n\nif __name__ == '__main__':\n    main()": "passed",
     "import sys\nfrom sys import exit\n" + ADD.format("input()") + "\nexit()": "passed",
-    ADD.format("next(iter(sys.stdin))"): "exception",
+    ADD.format("next(iter(sys.stdin))"): "passed",
     ADD.format("open(0).read()"): "wrong_answer",
     "sys.stdout.buffer.write(str(sum(map(int, input().split()))).encode())": "exception",
     ADD.format("input()") + "\nquit()": "exception",
+    ADD.format("input()") + "\nexit()": "passed",
     "n = 0\ndef f():\n    global n\n    n += 1\n    return n\nf()\n" + ADD.format("input()"): "exception",
     "class Solution: pass\n" + ADD.format("input()"): "exception",
 }

@@ -20,9 +20,9 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+from . import livecodebench_runner as livecodebench
 from .console import run_script as run_on_console
 from .encoding import UnencodableError, summarize, type_name
-from .livecodebench_runner import run_as_function
 from .unittest_suites import TestFailedError, file_of, message_of, run_script, run_unittest
 
 SOLUTION, SETUP, TEST = "<solution>", "<setup>", "<test>"
@@ -119,17 +119,30 @@ def _apply(body: tuple[str, tuple[Any, ...], str], namespace: dict[str, Any]) ->
     return eval(_expression(then), namespace)(value) if then else value
 
 
+def _run_in_livecodebench(kind: str, body: Any, code: str) -> tuple[str, str]:
+    """Run a program by LiveCodeBench's rules; returns the kind and payload of the report."""
+    load = functools.partial(_load, livecodebench.NAMES, filename=SOLUTION, name=livecodebench.MODULE)
+    if kind == "livecodebench":
+        return "value", summarize(livecodebench.run_on_text(body, code, load))
+    function, arguments = body
+    return _returned(livecodebench.call(function, arguments, code, load), lenient=True)
+
+
+def _returned(value: Any, *, lenient: bool) -> tuple[str, str]:
+    """Return the kind and payload of the report of a value."""
+    try:
+        return "value", summarize(value, lenient=lenient)
+    except UnencodableError as error:
+        return "type", str(error)
+
+
 def _run_step(kind: str, body: Any, namespace: dict[str, Any], job: dict[str, Any]) -> tuple[str, str]:
     """Run one step; returns the kind and payload of its report."""
     if kind in ("call", "lenient", "apply"):
         value = _apply(body, namespace) if kind == "apply" else eval(compile(body, TEST, "eval"), namespace)
-        try:
-            return "value", summarize(value, lenient=kind != "call")
-        except UnencodableError as error:
-            return "type", str(error)
-    if kind == "livecodebench":
-        load = functools.partial(_load, job["setup"], filename=SOLUTION, name="__main__")
-        return "value", summarize(run_as_function(body, job["code"], load))
+        return _returned(value, lenient=kind != "call")
+    if kind.startswith("livecodebench"):
+        return _run_in_livecodebench(kind, body, job["code"])
     if kind == "raises":
         return "raised", _raised(body, namespace)
     if kind in ("exec", "check"):
@@ -166,7 +179,7 @@ def run_job(raw: memoryview, descriptor: int) -> int:
         return _run_script(job, report)
     index, solution, test = -1, SOLUTION, TEST
     try:
-        if any(kind not in ("script", "livecodebench") for kind, _ in steps):
+        if any(kind not in ("script", "livecodebench", "livecodebench_call") for kind, _ in steps):
             namespace = _load(job["setup"], job["code"], SOLUTION)
         report(-1, "loaded", "")
         scope = namespace

@@ -1,7 +1,15 @@
-"""Console programs: what one reads on standard input, what it prints on standard output.
+"""LiveCodeBench's own runner: its rules for running a program, as of one commit.
 
-LiveCodeBench's own runner puts objects of Python's in the place of the console, on which some programs fail that would
-not on a real one; so it is here.
+The commit is 15808c76fbd459a73ce6b60d111e56860ab45f6d of github.com/LiveCodeBench/LiveCodeBench, file
+`lcb_runner/evaluation/testing_util.py`. It puts objects of Python's in the place of the console, and makes a function
+of a program that reads standard input. Some programs fail there that would not on a real console, and so they do here:
+
+    n = 0                   def wrapped_function():
+    def f():                    n = 0
+        global n      ->        def f():
+        n += 1                      global n
+    f()                             n += 1      # NameError: there is no global n
+                                f()
 """
 
 import ast
@@ -13,52 +21,117 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+MODULE = "tmp_sol"
+"""What `__name__` is in a program."""
+_STARRED = (
+    *("string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random", "statistics"),
+    *("itertools", "functools", "operator", "io", "sys", "json"),
+)
+NAMES = "\n".join(
+    [
+        *(f"from {module} import *" for module in (*_STARRED, "builtins", "typing")),
+        *(f"import {module}" for module in _STARRED),
+        "sys.setrecursionlimit(50000)",
+        "sys.set_int_max_str_digits(50000)",
+    ]
+)
+"""Names that every program finds, in the runner's order: later ones hide earlier ones."""
+
 _MAIN = "__name__ == '__main__'"
+_WITHOUT = {
+    builtins: "quit help",
+    os: "kill system putenv remove removedirs rmdir fchdir setuid fork forkpty killpg rename renames truncate replace "
+    "unlink fchmod fchown chmod chown chroot lchflags lchmod lchown getcwd chdir",
+}
+"""Functions that the runner puts None in the place of, but for those of shutil and subprocess."""
+_NOT_IMPORTED = ("ipdb", "joblib", "resource", "psutil", "tkinter")
+
+Load = Callable[[Callable[[], ast.Module]], dict[str, Any]]
+"""Runs what makes a tree, as a module with `NAMES`; returns its namespace."""
 
 
-class _Stdin:
-    """What `sys.stdin` is in LiveCodeBench's runner: without a buffer, and no iterator, so that loops over it fail."""
+def _take_away() -> None:
+    """Take from a program what the runner does."""
+    for module, names in _WITHOUT.items():
+        for name in names.split():
+            setattr(module, name, None)
+    modules: dict[str, Any] = sys.modules
+    for name in _NOT_IMPORTED:
+        modules[name] = None  # an import of it then raises ImportError
 
-    def __init__(self, text: str) -> None:
-        self._lines = io.StringIO(text)
-        self.read = lambda *_: text
-        self.readlines = lambda *_: text.split("\n")
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._lines, name)
+def _parse(source: str) -> ast.Module:
+    """Return the tree of a program behind the runner's imports, where a `__future__` import comes too late."""
+    sys.modules.pop(MODULE, None)  # the runner's module is not among them, which `dataclass` notices
+    tree = ast.parse(source)
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+            message = "from __future__ imports must occur at the beginning of the file"
+            raise SyntaxError(message, ("", node.lineno, 0, ""))
+    return tree
 
 
 def _as_function(source: str) -> ast.Module:
-    """The tree of a program as the body of a function; imports stay outside, a last `if` of `__main__` is undone."""
-    tree = ast.parse(source)
+    """Return a program as the body of a function; imports stay outside, a last `if` of `__main__` is undone."""
+    tree = _parse(source)
     body = tree.body
     if body and isinstance(body[-1], ast.If) and ast.unparse(body[-1].test) == _MAIN:
-        body[-1:] = body[-1].body
-    imports: list[ast.stmt] = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
-    rest = [node for node in body if not isinstance(node, ast.Import | ast.ImportFrom)]
-    function = ast.parse("def program(): pass").body[0]
+        body = [*body[:-1], *body[-1].body]
+    imports: list[ast.stmt] = []
+    rest: list[ast.stmt] = []
+    for node in body:
+        (imports if isinstance(node, ast.Import | ast.ImportFrom) else rest).append(node)
+    if not rest:
+        raise SyntaxError("expected an indented block after function definition", ("", 1, 0, ""))
+    function = ast.parse("def wrapped_function(): pass").body[0]
     assert isinstance(function, ast.FunctionDef)
-    function.body = rest or function.body
+    function.body = rest
     tree.body = [*imports, function]
-    return ast.fix_missing_locations(tree)
+    ast.fix_missing_locations(tree)
+    ast.unparse(tree)  # the runner goes on with this text, and fails where it cannot be made
+    return tree
 
 
-def run_as_function(stdin: str, source: str, load: Callable[[Any], dict[str, Any]]) -> str:
-    """Run a program that reads a text as LiveCodeBench's own runner does; returns what it prints.
+def run_on_text(stdin: str, source: str, load: Load) -> str:
+    """Run a program that reads a text; return what it prints.
 
-    `load` runs what makes a tree, as `__main__`, and returns the namespace.
+    Args:
+        stdin: the text.
+        source: the program.
+        load: runs the function's definition.
     """
-    builtins.quit = builtins.exit = None  # type: ignore[assignment]
+    _take_away()
     named: Any = open(os.devnull)  # noqa: SIM115 - what a program has that imports the name `stdin`
-    sys.stdin, sys.stdout = named, open(os.devnull, "w")  # noqa: SIM115
-    program = load(lambda: _as_function(source))["program"]
-    if "class Solution" in source:
+    sys.stdin = named
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    namespace = load(lambda: _as_function(source))
+    if "class Solution" in source and "class Solution" in ast.unparse(ast.parse(source)):  # not in a comment
         raise AttributeError("the runner looks for the class Solution outside of the function that it makes")
     lines = iter(stdin.split("\n"))
-    named.read, named.readline = lambda *_: stdin, lambda *_: next(lines)
+    named.read = lambda *_: stdin
+    named.readline = lambda *_: next(lines)
     named.readlines = lambda *_: stdin.split("\n")
-    printed = io.StringIO()
-    sys.stdin, sys.stdout = _Stdin(stdin), printed
+    printed: Any = io.StringIO()
+    printed.close = lambda _: 1
+    sys.stdin = io.StringIO(stdin)
+    sys.stdout = printed
     with contextlib.suppress(SystemExit):
-        program()
-    return printed.getvalue()
+        namespace["wrapped_function"]()
+    text: str = printed.getvalue()
+    return text
+
+
+def call(function: str, arguments: tuple[Any, ...], source: str, load: Load) -> Any:
+    """Call a function of a program, or a method of its class Solution; return the result.
+
+    Args:
+        function: its name.
+        arguments: its arguments.
+        source: the program.
+        load: runs the program.
+    """
+    _take_away()
+    namespace = load(lambda: _parse(source))
+    if "class Solution" in source:
+        return getattr(namespace["Solution"](), function)(*arguments)
+    return namespace[function](*arguments)
