@@ -13,7 +13,7 @@ from pydantic import Field
 from iterpref_core.execution import Engine, Outcome, Program, ValueTest, program_of, time_limit
 from iterpref_core.records import Problem, Record, Sample, ScriptTest, StdinTest, Verdict
 from iterpref_core.source_code.mutants import mutants_of
-from iterpref_core.validity.test_judge import Scores
+from iterpref_core.validity.llm_judge import Scores
 
 PRELOAD = ("coverage",)
 """What an executor should have imported to measure quickly."""

@@ -85,7 +85,7 @@ def _held(value: Any, kind: type) -> Any:
     return held
 
 
-def _tree(value: Any, lenient: bool, tag_ints: bool) -> Any:  # noqa: C901, PLR0911 - one a type
+def _tree(value: Any, lenient: bool, tag_ints: bool) -> Any:  # noqa: C901 - one a type
     kind = type(value)
     if id(kind) in _PLAIN:
         return value

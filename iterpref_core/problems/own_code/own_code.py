@@ -13,7 +13,7 @@ from iterpref_core.execution import Engine, Program, open_executor
 from iterpref_core.problems.own_code.function_prompt import prompt_of
 from iterpref_core.problems.own_code.functions import Function, find_functions, read_module, source_files
 from iterpref_core.problems.own_code.license import is_allowed, license_of_folder, license_of_source
-from iterpref_core.problems.own_code.test_survey import Project, open_project, sandboxed_source, survey
+from iterpref_core.problems.own_code.survey import Project, open_project, sandboxed_source, survey
 from iterpref_core.problems.problems import hold_out
 from iterpref_core.records import OWN_CODE, Problem, ScriptTest
 from iterpref_core.screening.privacy import reason_to_withhold

@@ -1,4 +1,4 @@
-"""Answer forms of synthesis, as pydantic models: what a prompt asks for, and how an answer is read."""
+"""Answer forms of synthesis, as pydantic models: prompts ask for them, and answers are read by them."""
 
 import ast
 import sys
@@ -11,7 +11,7 @@ from iterpref_core.problems.synthesis.feature_tree import CATEGORIES, FeaturePat
 from iterpref_core.source_code.syntax_tree import parse_source
 
 MAX_DEPTH = 4
-"""Levels of a feature, its category included."""
+"""The largest number of levels of a feature, its category included."""
 MODULE = "solution"
 TEST_FILE = "test.py"
 
@@ -20,11 +20,11 @@ FeatureName = Annotated[
     BeforeValidator(lambda name: " ".join(name.lower().split()) if isinstance(name, str) else name),
     Field(pattern=r"^[^>]{1,80}$"),
 ]
-"""In lower case with single blanks, 1 to 80 characters, without `>`."""
+"""The name of a feature: lower case with single blanks, 1 to 80 characters, without `>`."""
 
 
 class Features(RootModel[dict[FeatureName, "Features"]]):
-    """A tree of features, the 16 categories first: each name with what stands below it, `{}` for nothing."""
+    """A tree of features, the 16 categories first: each name with the features below it, `{}` for none."""
 
     @model_validator(mode="before")
     @classmethod
@@ -32,22 +32,24 @@ class Features(RootModel[dict[FeatureName, "Features"]]):
         return {name: {} for name in value} if isinstance(value, list) else value
 
     def paths(self) -> tuple[FeaturePath, ...]:
-        """The features below the categories.
+        """Return the features below the categories.
 
         Raises:
-            ValueError: there is none, another category, or one that stands too deep.
+            ValueError: the tree has no feature, an unknown category, or a feature that stands too deep.
         """
-        if unknown := [name for name in self.root if name not in CATEGORIES]:
-            raise ValueError(f"{unknown[0]!r} is none of the categories")
+        for name in self.root:
+            if name not in CATEGORIES:
+                raise ValueError(f"{name!r} is none of the categories")
         nested = tuple(path for path in self.leaves() if len(path) > 1)
         if not nested:
             raise ValueError("there is no feature in it")
-        if deep := [path for path in nested if len(path) > MAX_DEPTH]:
-            raise ValueError(f"{' > '.join(deep[0])!r} stands too deep; go no deeper than {MAX_DEPTH} levels")
+        for path in nested:
+            if len(path) > MAX_DEPTH:
+                raise ValueError(f"{' > '.join(path)!r} stands too deep; go no deeper than {MAX_DEPTH} levels")
         return nested
 
     def leaves(self, above: FeaturePath = ()) -> Iterator[FeaturePath]:
-        """What has nothing below it."""
+        """Yield the paths of all features without features below them."""
         if not self.root:
             yield above
         for name, below in self.root.items():
@@ -55,7 +57,7 @@ class Features(RootModel[dict[FeatureName, "Features"]]):
 
 
 class Draft(BaseModel):
-    """A problem as a model writes it."""
+    """A problem in the form in which a model writes one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -68,8 +70,9 @@ class Draft(BaseModel):
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """Third-party modules that are imported, by the name they are imported by."""
-        return tuple(sorted((_imports(self.solution) | _imports(self.test)) - {MODULE} - sys.stdlib_module_names))
+        """The names of the third-party modules that the problem imports."""
+        imported = _imports(self.solution) | _imports(self.test)
+        return tuple(sorted(imported - {MODULE} - sys.stdlib_module_names))
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Draft":
@@ -86,7 +89,7 @@ class Draft(BaseModel):
 
 
 def _imports(source: str) -> set[str]:
-    """The top-level modules that a program imports."""
+    """Return the top-level modules that a program imports."""
     modules = set[str]()
     for node in ast.walk(parse_source(source)):
         if isinstance(node, ast.Import):
@@ -97,9 +100,14 @@ def _imports(source: str) -> set[str]:
 
 
 def _has_test(source: str) -> bool:
-    return any(
-        isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef) and item.name.startswith("test")
-        for node in ast.walk(parse_source(source))
-        if isinstance(node, ast.ClassDef) and any("TestCase" in ast.unparse(base) for base in node.bases)
-        for item in node.body
-    )
+    for node in ast.walk(parse_source(source)):
+        if not isinstance(node, ast.ClassDef):
+            continue
+        is_test_case = any("TestCase" in ast.unparse(base) for base in node.bases)
+        if is_test_case and any(_is_test_method(item) for item in node.body):
+            return True
+    return False
+
+
+def _is_test_method(item: ast.stmt) -> bool:
+    return isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef) and item.name.startswith("test")

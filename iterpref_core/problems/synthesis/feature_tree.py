@@ -1,4 +1,4 @@
-"""Feature tree: what code is made of, how often, and how to draw from it (EpiCoder, arXiv 2501.04694)."""
+"""Feature tree: the features of code with their frequencies, to draw from (EpiCoder, arXiv 2501.04694)."""
 
 import json
 import math
@@ -36,15 +36,15 @@ CATEGORIES = (
 """The first level of every tree."""
 
 SEPARATOR = " > "
-"""Between the names of a path that is written as one text."""
+"""The text between the names of a path."""
 
 FeaturePath = tuple[str, ...]
-"""A feature and what it stands under, the category first."""
+"""A feature with the features above it, the category first."""
 
 
 @dataclass
 class Node:
-    """A feature: in how many seeds it was found (or is thought to be), and the finer features below it."""
+    """A feature: the number of seeds that have the feature, counted or estimated, and the finer features below."""
 
     frequency: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     children: "dict[str, Node]" = field(default_factory=dict)
@@ -52,14 +52,20 @@ class Node:
 
 @dataclass
 class FeatureTree:
-    """Features by category. `seeds` programs were looked at, and the tree was evolved `rounds` times."""
+    """A tree of features.
+
+    Attributes:
+        seeds: the number of programs that were observed.
+        rounds: the number of times the tree was evolved.
+        categories: the first level.
+    """
 
     seeds: int = 0
     rounds: int = 0
     categories: dict[str, Node] = field(default_factory=dict)
 
     def observe(self, paths: Iterable[FeaturePath]) -> None:
-        """Count the features of one more seed: each once, and all that they stand under once.
+        """Count the features of one more seed, and the features above them, each once.
 
         >>> tree = FeatureTree()
         >>> tree.observe([("algorithm", "search"), ("algorithm", "sorting")])
@@ -68,7 +74,11 @@ class FeatureTree:
         (2, 2)
         """
         self.seeds += 1
-        for prefix in dict.fromkeys(path[:length] for path in paths for length in range(1, len(path) + 1)):
+        prefixes: dict[FeaturePath, None] = {}
+        for path in paths:
+            for length in range(1, len(path) + 1):
+                prefixes[path[:length]] = None
+        for prefix in prefixes:
             level = self._level(prefix[:-1])
             if prefix[-1] in level:
                 level[prefix[-1]].frequency += 1
@@ -76,18 +86,19 @@ class FeatureTree:
                 level[prefix[-1]] = Node(1)
 
     def grow(self, paths: Iterable[FeaturePath]) -> int:
-        """Add features that no seed was seen to have; returns how many are new. Known ones stay as they are.
+        """Add features that were not observed in any seed, and return the number of new ones.
 
-        Nobody has counted a new feature, so its frequency is estimated: the mean of the siblings that were there
-        before, so that it is drawn like an ordinary one of them; where it has none, its share of what it stands under.
+        A new feature has no count, so its frequency is estimated. With siblings it is their mean, so that the new
+        feature is drawn like an ordinary sibling. Without siblings it is an equal share of the frequency above. Known
+        features stay as they are.
         """
         return _graft(self.categories, nest(paths), above=1.0)
 
     def find(self, path: FeaturePath) -> Node:
-        """A feature.
+        """Return a feature.
 
         Raises:
-            KeyError: it is not there.
+            KeyError: the tree has no such feature.
         """
         return self._level(path[:-1])[path[-1]]
 
@@ -98,15 +109,20 @@ class FeatureTree:
         return level
 
     def sample(self, breadth: Sequence[int], temperature: float, random: Random) -> tuple[FeaturePath, ...]:
-        """Draw a subtree: so many children, at most, on each level, the categories first; returns its leaves.
+        """Draw a subtree and return its leaves.
 
         Children are drawn without replacement, each with probability proportional to frequency ** (1 / temperature)
-        among those that are left.
+        among the remaining ones.
+
+        Args:
+            breadth: the largest number of children on each level, the categories first.
+            temperature: at most 1 favors frequent features; a high temperature lets rare features through.
+            random: the source of every draw.
         """
         return tuple(_draw(self.categories, breadth, temperature, random, ()))
 
     def features(self) -> Iterator[FeaturePath]:
-        """All features below the categories."""
+        """Yield all features below the categories."""
         waiting: list[tuple[FeaturePath, Node]] = [((name,), node) for name, node in self.categories.items()]
         while waiting:
             path, node = waiting.pop()
@@ -115,7 +131,7 @@ class FeatureTree:
             waiting.extend(((*path, name), child) for name, child in node.children.items())
 
     def save(self, path: Path) -> None:
-        """Write it as JSON, whole or not at all."""
+        """Write the tree as JSON, whole or not at all."""
         with atomic_writer(path) as file:
             file.write(_TREE.dump_json(self, indent=1).decode() + "\n")
 
@@ -136,7 +152,7 @@ def load_tree(path: Path) -> FeatureTree:
 
 
 def probabilities(frequencies: Sequence[float], temperature: float) -> list[float]:
-    """Of drawing each: proportional to frequency ** (1 / temperature). High temperatures let rare features through.
+    """Return the probability of drawing each feature: proportional to frequency ** (1 / temperature).
 
     >>> [round(p, 3) for p in probabilities([1, 4], 1)], [round(p, 3) for p in probabilities([1, 4], 2)]
     ([0.2, 0.8], [0.333, 0.667])
@@ -161,7 +177,7 @@ def _draw(
 
 
 def nest(paths: Iterable[FeaturePath]) -> dict[str, Any]:
-    """Paths as nested mappings.
+    """Return paths as nested mappings.
 
     >>> nest([("algorithm", "search"), ("algorithm", "sorting", "stable")])
     {'algorithm': {'search': {}, 'sorting': {'stable': {}}}}
@@ -175,7 +191,7 @@ def nest(paths: Iterable[FeaturePath]) -> dict[str, Any]:
 
 
 def show(paths: Iterable[FeaturePath]) -> str:
-    """Paths as JSON, for a model."""
+    """Return paths as JSON, for a model."""
     return json.dumps(nest(paths), indent=1, ensure_ascii=False)
 
 
@@ -183,5 +199,9 @@ def _graft(level: dict[str, Node], added: dict[str, Any], above: float) -> int:
     new = [name for name in added if name not in level]
     if new:
         estimate = fmean(node.frequency for node in level.values()) if level else above / len(new)
-        level.update({name: Node(estimate) for name in new})
-    return len(new) + sum(_graft(level[name].children, below, level[name].frequency) for name, below in added.items())
+        for name in new:
+            level[name] = Node(estimate)
+    count = len(new)
+    for name, below in added.items():
+        count += _graft(level[name].children, below, level[name].frequency)
+    return count

@@ -23,10 +23,10 @@ class SeedProgram(Record):
 
 
 def read_seeds(source: Path) -> Iterator[str]:
-    """Stream the programs: a folder's `*.py`, in the order of their paths, or a JSONL file's `code` or `content`.
+    """Stream the programs of a folder (`*.py`, in the order of their paths) or of a JSONL file (`code`, `content`).
 
     Raises:
-        InputError: there is neither, or a file is not UTF-8.
+        InputError: the source is absent, or a file is not UTF-8.
         RecordError: a line is broken.
     """
     if source.is_dir():
@@ -39,15 +39,15 @@ def read_seeds(source: Path) -> Iterator[str]:
 
 
 def filter_for_others(source: Path, license: str | None, allowed: Collection[str]) -> Callable[[str], str | None]:
-    """What decides whether seed code may be read by a model that somebody else runs.
+    """Return a function that says why a program must not go to a model that somebody else runs.
 
     Args:
         source: the seed code.
-        license: what it is under if it does not say so itself, an SPDX expression; None to look for it in the folder.
+        license: the license of programs that state none, an SPDX expression; None to look for one in the folder.
         allowed: SPDX identifiers.
 
     Returns:
-        From a program to the reason why it must stay here, or None: `license`, or one of `privacy.reason_to_withhold`.
+        A function from a program to `license`, a reason of `privacy.reason_to_withhold`, or None.
     """
     otherwise = license or (license_of_folder(source) if source.is_dir() else UNKNOWN)
 
@@ -62,13 +62,14 @@ def filter_for_others(source: Path, license: str | None, allowed: Collection[str
 def fit_seeds(
     seeds: Iterator[str], max_chars: int, reason_against: Callable[[str], str | None] | None, counts: Counter[str]
 ) -> Iterator[str]:
-    """What a model may read of each seed: nothing of one that is withheld, the first lines of one that is long.
+    """Yield the part of each seed that a model may read. A withheld seed is left out, a long seed is cut.
 
     Args:
         seeds: programs.
-        max_chars: longer ones are cut after the last line that fits.
-        reason_against: why a program must not reach the model; None for a model that may read all.
-        counts: grows by `seeds`, `seeds/cut` and `seeds/dropped/<reason>`: `empty`, or why it is withheld.
+        max_chars: the limit of a seed; a longer one is cut after the last line that fits.
+        reason_against: returns why a program must not reach the model; None for a model that may read all.
+        counts: grows by `seeds`, `seeds/cut` and `seeds/dropped/<reason>`; the reason is `empty` or that of
+            `reason_against`.
     """
     for seed in seeds:
         counts["seeds"] += 1

@@ -33,7 +33,7 @@ REASONS = (
     "not_judged",
     "near_duplicate",
 )
-"""Why a problem that was asked for is not kept."""
+"""The reasons why a requested problem is dropped."""
 
 
 def make_tree(
@@ -43,16 +43,16 @@ def make_tree(
     reason_against: Callable[[str], str | None] | None,
     out: Path,
 ) -> tuple[FeatureTree, dict[str, float]]:
-    """Extract a tree from seed code and evolve it; `out` has it after the extraction and after every round.
+    """Extract a tree from seed code and evolve it. The tree is saved after the extraction and after every round.
 
-    An interrupted run is started again: its answers come from the store that the backend brings.
+    An interrupted run is started again: its answers come from the backend's store.
 
     Args:
         source: a folder with Python files, or JSONL of programs.
         backend: the model.
-        params: how.
-        reason_against: why a program must not reach the model; None for a model that may read all.
-        out: JSON file for the tree.
+        params: the parameters of synthesis.
+        reason_against: returns why a program must not reach the model; None for a model that may read all.
+        out: the JSON file of the tree.
 
     Returns:
         The tree, and `seeds`, `seeds/cut`, `seeds/dropped/<reason>`, `seeds/used`, `features/extracted`,
@@ -61,13 +61,13 @@ def make_tree(
     Raises:
         InputError: there is no seed code, or no feature was found in it.
     """
-    seeds, asked = Counter[str](), Counter[str]()
+    seeds = Counter[str]()
+    asked = Counter[str]()
     tree = FeatureTree()
     total = sum(1 for _ in read_seeds(source))
     with show_progress("features of seed code", total) as advance:
         programs = fit_seeds(read_seeds(source), params.seed_chars, reason_against, seeds)
-        prompts = (fill(PROMPTS / "extract.txt", {"categories": _CATEGORIES, "code": program}) for program in programs)
-        requests = (Request(prompt, params.seed) for prompt in prompts)
+        requests = _extraction_requests(programs, params.seed)
         for paths in ask_parsed(backend, requests, _sampling(params), read_features, asked):
             advance()
             if paths is not None:
@@ -82,18 +82,29 @@ def make_tree(
             evolve(tree, backend, params, grown)
             tree.save(out)
             advance()
-    counts = {name: float(count) for name, count in seeds.items()}
-    counts |= {"seeds/dropped/unreadable": asked["unreadable"], "seeds/used": tree.seeds}
-    counts |= {"features/extracted": extracted, "features/evolved": grown["features"]}
-    counts |= {"evolution/asked": grown["asked"], "evolution/unreadable": grown["unreadable"]}
-    return tree, counts | {"asked_again": float(asked["asked_again"] + grown["asked_again"])}
+    counts = {
+        **seeds,
+        "seeds/dropped/unreadable": asked["unreadable"],
+        "seeds/used": tree.seeds,
+        "features/extracted": extracted,
+        "features/evolved": grown["features"],
+        "evolution/asked": grown["asked"],
+        "evolution/unreadable": grown["unreadable"],
+        "asked_again": asked["asked_again"] + grown["asked_again"],
+    }
+    return tree, {name: float(count) for name, count in counts.items()}
+
+
+def _extraction_requests(programs: Iterable[str], seed: int) -> Iterator[Request]:
+    for program in programs:
+        yield Request(fill(PROMPTS / "extract.txt", {"categories": _CATEGORIES, "code": program}), seed)
 
 
 def evolve(tree: FeatureTree, backend: Model, params: SynthesisParams, counts: Counter[str]) -> None:
     """Evolve the tree by one round, in place.
 
-    All subtrees of a round are drawn from the tree as it was before, so that they can be asked about together.
-    `counts` grows by `asked`, `asked_again`, `unreadable`, and `features`: how many are new.
+    All subtrees of a round are drawn from the tree of the round before, so that their requests can go out together.
+    `counts` grows by `asked`, `asked_again`, `unreadable`, and by the new `features`.
     """
     requests = []
     for place in range(params.subtrees):
@@ -109,10 +120,10 @@ def evolve(tree: FeatureTree, backend: Model, params: SynthesisParams, counts: C
 
 
 def read_features(answer: str) -> tuple[FeaturePath, ...]:
-    """The features that an answer names.
+    """Read the features of an answer.
 
     Raises:
-        ValueError: it is not in form; the message says why, to the model.
+        ValueError: the answer does not have the form; the message explains to the model why.
     """
     return read_object(answer, Features).paths()
 
@@ -120,15 +131,15 @@ def read_features(answer: str) -> tuple[FeaturePath, ...]:
 def write_problems(
     tree: FeatureTree, backend: Model, params: SynthesisParams, executor: Engine, count: int, out: Path
 ) -> dict[str, float]:
-    """Ask for problems and write those that are sound.
+    """Ask for problems and write the sound ones.
 
     Args:
-        tree: where features are drawn from.
+        tree: the features to draw from.
         backend: the model.
-        params: how.
-        executor: runs every solution against its problem's tests.
-        count: problems to ask for. Asking for more of them leaves the first ones as they are.
-        out: JSONL of problems; its name without suffix begins their ids.
+        params: the parameters of synthesis.
+        executor: the engine that runs every solution against its problem's tests.
+        count: the number of problems to ask for. A larger number leaves the first problems as they are.
+        out: the JSONL file of the problems. Its name without suffix begins their ids.
 
     Returns:
         `problems/asked`, `problems/kept` and, adding up to the former, `problems/dropped/<reason>`; then
@@ -142,9 +153,10 @@ def write_problems(
         raise InputError("the feature tree is empty; make one from seed code (--seed-code)")
     counts = Counter[str]({f"problems/dropped/{reason}": 0 for reason in REASONS})
 
-    def run(item: tuple[Problem, str]) -> Outcome:
-        sample = Sample(task_id=item[0].task_id, solution=item[0].reference or "")
-        return executor.run_one(program_of(item[0], sample))
+    def run(drafted: tuple[Problem, str]) -> Outcome:
+        problem, _ = drafted
+        sample = Sample(task_id=problem.task_id, solution=problem.reference or "")
+        return executor.run_one(program_of(problem, sample))
 
     with show_progress("problems", count) as advance:
         drafted = _draft_problems(tree, backend, params, count, out.name.partition(".")[0], counts, advance)
@@ -162,7 +174,7 @@ def _draft_problems(
     counts: Counter[str],
     advance: Callable[[], None],
 ) -> Iterator[tuple[Problem, str]]:
-    """The problems that can be run, each with its instruction."""
+    """Yield the problems that can be run, each with its instruction."""
     offered: list[tuple[FeaturePath, ...]] = []
 
     def requests() -> Iterator[Request]:
@@ -194,7 +206,7 @@ def _draft_problems(
 
 
 def to_problem(draft: Draft, features: Sequence[str], task_id: str) -> Problem:
-    """The problem of a draft."""
+    """Return the problem of a draft."""
     return Problem(
         task_id=task_id,
         prompt=f"{draft.instruction}\n\nWrite the file `{MODULE}.py`.",
@@ -209,7 +221,7 @@ def to_problem(draft: Draft, features: Sequence[str], task_id: str) -> Problem:
 def _keep(
     judged: Iterable[tuple[tuple[Problem, str], Outcome]], seen: NearDuplicates, counts: Counter[str]
 ) -> Iterator[Problem]:
-    """The problems, of those with their instructions, whose reference passes and that are new."""
+    """Yield the problems whose reference passes and whose instruction is new."""
     for (problem, instruction), outcome in judged:
         if outcome.verdict == "infra_error":
             counts["problems/dropped/not_judged"] += 1

@@ -1,7 +1,7 @@
 """LLM judge of tests: accuracy, effectiveness and reasonableness, 1 to 5.
 
-The rubric stands in `prompts/judge_tests.txt`. An answer is one JSON object, read strictly; one that cannot be read is
-asked for once more, and is counted where the second cannot be read either.
+The rubric stands in `prompts/judge_tests.txt`. An answer is one JSON object, read strictly. If an answer cannot be
+read, the judge is asked once more. If the second answer cannot be read either, the problem is counted.
 """
 
 from collections import Counter
@@ -19,9 +19,9 @@ from iterpref_core.records import Problem, Record, Test
 
 CRITERIA = ("accuracy", "effectiveness", "reasonableness")
 GREEDY = Sampling(temperature=0.0, max_new_tokens=512)
-"""How a judge is asked: its likeliest answer, since its scores are a measurement; two sentences and three numbers."""
+"""The sampling of a judge: its likeliest answer, since scores are a measurement; two sentences and three numbers."""
 LONGEST = 24_000
-"""Characters of tests that are shown; more cost a model more than they tell it."""
+"""The largest number of characters of tests in the prompt; more would cost a model more than they tell."""
 
 _TEMPLATE = Path(__file__).parent / "prompts" / "judge_tests.txt"
 
@@ -29,7 +29,7 @@ Score = Annotated[int, Field(ge=1, le=5, strict=True)]
 
 
 class Scores(Record):
-    """A judge's scores of one problem's tests, 1 to 5, and the reason it gave."""
+    """A judge's scores of one problem's tests, 1 to 5, and the judge's reason."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -40,11 +40,11 @@ class Scores(Record):
 
 
 def judge_tests(problems: Iterable[Problem], judge: Model, counts: Counter[str]) -> Iterator[Scores | None]:
-    """The judge's scores of each problem's tests, in order; None where they could not be read. Streams.
+    """Yield the judge's scores of each problem's tests, in order; None if they could not be read.
 
     Args:
-        problems: any number.
-        judge: is asked about each.
+        problems: the problems to ask about.
+        judge: the model.
         counts: grows by `asked`, `asked_again` and `unreadable`.
     """
     requests = (Request(judge_prompt(problem), seed=0, private=problem.own_code) for problem in problems)
@@ -52,15 +52,15 @@ def judge_tests(problems: Iterable[Problem], judge: Model, counts: Counter[str])
 
 
 def judge_prompt(problem: Problem) -> str:
-    """What the judge reads: the rubric, the task, its reference and all of its tests."""
+    """Return the judge's prompt: the rubric, the task, its reference and all of its tests."""
     reference = problem.reference if problem.reference is not None else "# none is given"
     return fill(_TEMPLATE, {"prompt": problem.prompt, "reference": reference, "tests": show_tests(problem)})
 
 
 def show_tests(problem: Problem) -> str:
-    """All tests of a problem, the hidden ones last, as a programmer would write them.
+    """Return all tests of a problem, the hidden ones last, in the form that a programmer would write.
 
-    Where they are too long, the first ones are shown whole, and the text says how many are not.
+    If the tests are too long, the text has the first ones whole, and the number of the others.
 
     >>> from iterpref_core.records import IoTest
     >>> tests = (IoTest(call="f(1)", expected="2"), IoTest(call="f(2)", expected="3"))
@@ -68,10 +68,13 @@ def show_tests(problem: Problem) -> str:
     assert f(1) == 2
     assert f(2) == 3
     """
-    parts = [part for test in problem.tests + problem.hidden_tests for part in _as_text(test)]
+    parts: list[str] = []
     if problem.setup:
-        parts.insert(0, f"# runs first\n{problem.setup.rstrip()}")
-    shown, length = [], 0
+        parts.append(f"# runs first\n{problem.setup.rstrip()}")
+    for test in problem.tests + problem.hidden_tests:
+        parts.extend(_as_text(test))
+    shown = []
+    length = 0
     for part in parts:
         length += len(part) + 1
         if length > LONGEST:
