@@ -84,9 +84,11 @@ class Model(Protocol):
     Attributes:
         in_process: it computes here, in batches on whose shape its rounding depends: ask it in rounds, to ask the same
             in every run. Otherwise each prompt is answered as soon as it can be, beside any number of others.
+        own_temperature: it was found to accept only its own temperature, so that it is not asked with another one.
     """
 
     in_process: bool
+    own_temperature: bool
 
     async def answer(self, request: Request, sampling: Sampling) -> Completion:
         """Answer one request.
@@ -111,6 +113,7 @@ class ServedModel(ABC):
     """
 
     in_process = False
+    own_temperature = False
     concurrency: int
 
     @abstractmethod
@@ -172,6 +175,7 @@ class BatchModel(ABC):
     """
 
     in_process = True
+    own_temperature = False
     concurrency: int
     _waiting: "tuple[tuple[Request, Sampling, asyncio.Future[Completion]], ...]" = ()
     _answering: "asyncio.Task[None] | None" = None

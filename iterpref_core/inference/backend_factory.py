@@ -41,7 +41,8 @@ def open_model(
     identity = model_identity(model, prompt, inference) if store else ""
     faults = Counter[str]() if faults is None else faults
     guarded = leaves_this_machine(inference)
-    with _opened(model, prompt, inference, concurrency, faults) as inner:
+    own_temperature = store is not None and store.accepts_own_temperature_alone(identity)
+    with _opened(model, prompt, inference, concurrency, faults, own_temperature=own_temperature) as inner:
         yield StoredModel(
             inner, identity, store, budget, inference, concurrency=concurrency, guarded=guarded, faults=faults
         )
@@ -49,7 +50,13 @@ def open_model(
 
 @contextmanager
 def _opened(
-    model: Path | str, prompt: PromptStyle, inference: InferenceParams, concurrency: int, faults: Counter[str]
+    model: Path | str,
+    prompt: PromptStyle,
+    inference: InferenceParams,
+    concurrency: int,
+    faults: Counter[str],
+    *,
+    own_temperature: bool,
 ) -> Iterator[Model]:
     if inference.backend == "transformers":
         from iterpref_core.inference.local.transformers_model import TransformersModel
@@ -59,7 +66,7 @@ def _opened(
     from iterpref_core.inference.openai_model import OpenAIModel
 
     if inference.backend == "openai":
-        yield OpenAIModel(served_name(model), inference, concurrency, faults)
+        yield OpenAIModel(served_name(model), inference, concurrency, faults, own_temperature=own_temperature)
         return
     from iterpref_core.inference.local.tokenizers import load_tokenizer
     from iterpref_core.inference.vllm_server import SERVED_NAME, serve

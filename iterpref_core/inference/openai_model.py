@@ -2,46 +2,36 @@
 
 import asyncio
 import ipaddress
+import logging
 import os
+import re
 from collections import Counter
 from collections.abc import AsyncGenerator
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
 import openai
-from pydantic import BaseModel, Field, ValidationError
 
 from iterpref_core.config import KEY_VARIABLE, InferenceParams
 from iterpref_core.errors import ConfigError, EndpointError, InputError, RefusedError, first_line
 from iterpref_core.inference.backend import Completion, Request, Sampling, ServedModel
+from iterpref_core.inference.replies import completion_of, read_reply
+
+logger = logging.getLogger(__name__)
 
 REFUSALS_IN_A_ROW = 20
 """So many prompts refused before any is answered: it is not the prompts."""
-CHARACTERS_PER_TOKEN = 3
-"""By which tokens are estimated where a server does not count them."""
 
-
-class _Message(BaseModel):
-    content: str | None = None
-
-
-class _Choice(BaseModel):
-    message: _Message = _Message()
-    text: str | None = None
-    finish_reason: str | None = None
-
-
-class _Usage(BaseModel):
-    prompt_tokens: Annotated[int, Field(ge=0)]
-    completion_tokens: Annotated[int, Field(ge=0)]
-
-
-class _Reply(BaseModel):
-    """What is read of an answer; everything else in it is left alone."""
-
-    choices: Annotated[list[_Choice], Field(min_length=1)]
-    usage: _Usage | None = None
+_REFUSALS = {400, 413, 422}
+"""Status codes by which a server refuses a prompt, or a parameter."""
+_NO_TEMPERATURE = re.compile(
+    r"temperature\W[^.]{0,80}(?:support|permitted|allowed|deprecated|only|unknown|unrecognized|must be 1\b)"
+    r"|(?:unsupported|unknown|unrecognized|unexpected|extra|only)[^.]{0,80}temperature",
+    re.IGNORECASE,
+)
+"""What a model's server says that accepts no temperature, or only the model's own: "'temperature' does not support 0.0
+with this model. Only the default (1) value is supported." (OpenAI's reasoning models)."""
 
 
 class _Client(openai.DefaultAsyncHttpxClient):
@@ -63,15 +53,18 @@ class _Client(openai.DefaultAsyncHttpxClient):
             self._faults["server_error"] += 1
         elif response.is_success:
             try:
-                _Reply.model_validate_json(response.content)
-            except ValidationError as error:
+                read_reply(response.content)
+            except ValueError as error:
                 self._faults["malformed"] += 1
-                raise httpx2.RemoteProtocolError(f"an answer that cannot be read: {first_line(error)}") from None
+                raise httpx2.RemoteProtocolError(f"an answer that cannot be read: {error}") from None
         return response
 
 
 class OpenAIModel(ServedModel):
     """A model behind an endpoint.
+
+    Attributes:
+        own_temperature: the model accepts only its own. It was asked for another one once, and said so.
 
     Args:
         name: under which it is served.
@@ -79,6 +72,7 @@ class OpenAIModel(ServedModel):
             the prompt into the model's chat template; `completions`: the prompt and a newline. A verbatim request goes
             to the latter as it is.
         concurrency: prompts that `generate` asks at once.
+        own_temperature: the model is known to accept only its own.
         faults: grows by failed calls: `timeout`, `connection` (none came about, or it ended before the answer did),
             `rate_limited`, `server_error`, `malformed`, and `refused` (prompts that are not answered).
 
@@ -87,11 +81,22 @@ class OpenAIModel(ServedModel):
     """
 
     def __init__(
-        self, name: str, inference: InferenceParams, concurrency: int, faults: Counter[str] | None = None
+        self,
+        name: str,
+        inference: InferenceParams,
+        concurrency: int,
+        faults: Counter[str] | None = None,
+        *,
+        own_temperature: bool = False,
     ) -> None:
-        self.name, self.base_url, self.concurrency = name, endpoint_url(inference), concurrency
+        self.name = name
+        self.base_url = endpoint_url(inference)
+        self.concurrency = concurrency
         self.faults = Counter[str]() if faults is None else faults
-        self._api, self._timeout_s, self._attempts = inference.api, inference.timeout_s, inference.attempts
+        self.own_temperature = own_temperature
+        self._api = inference.api
+        self._timeout_s = inference.timeout_s
+        self._attempts = inference.attempts
         # The name that every compatible server knows. OpenAI's reasoning models take only the newer one, and say so.
         self._limit = "max_tokens"
         self._answered = self._refused = 0
@@ -108,28 +113,50 @@ class OpenAIModel(ServedModel):
         """
         if self._loop is not (loop := asyncio.get_running_loop()):
             self._loop, self._clients = loop, self._open()
-        client, limit = await anext(self._clients), self._limit
-        asked: dict[str, Any] = {"model": self.name, "temperature": sampling.temperature, "seed": request.seed}
-        asked |= {limit: sampling.max_new_tokens} | ({"stop": list(sampling.stops)} if sampling.stops else {})
-        path = "/chat/completions" if self._api == "chat" and not request.verbatim else "/completions"
-        if path == "/completions":
-            asked["prompt"] = request.prompt + "\n" * (not request.verbatim)
-        else:
-            system = [{"role": "system", "content": request.system}] * bool(request.system)
-            asked["messages"] = [*system, {"role": "user", "content": request.prompt}]
+        client = await anext(self._clients)
+        path, asked = self._call(request, sampling)
         try:
             response = await client.post(path, cast_to=httpx2.Response, body=asked)
         except openai.APIConnectionError as error:
             failure: Exception = self._unavailable(first_line(error.__cause__ or error))
         except openai.APIStatusError as error:
-            if limit == "max_tokens" and "max_completion_tokens" in error.message:
-                self._limit = "max_completion_tokens"
+            if self._learns(error, asked):
                 return await self.answer(request, sampling)
             failure = self._judge(error)
         else:
             self._answered += 1
-            return _completion(_Reply.model_validate_json(response.content), request)
+            return completion_of(read_reply(response.content), request)
         raise failure  # outside of the handlers, so that no request with its headers hangs on it
+
+    def _call(self, request: Request, sampling: Sampling) -> tuple[str, dict[str, Any]]:
+        """Return the path and the body of a call."""
+        asked: dict[str, Any] = {"model": self.name, "seed": request.seed, self._limit: sampling.max_new_tokens}
+        if not self.own_temperature:
+            asked["temperature"] = sampling.temperature
+        if sampling.stops:
+            asked["stop"] = list(sampling.stops)
+        if self._api == "completions" or request.verbatim:
+            asked["prompt"] = request.prompt if request.verbatim else request.prompt + "\n"
+            return "/completions", asked
+        messages = [{"role": "user", "content": request.prompt}]
+        if request.system:
+            messages.insert(0, {"role": "system", "content": request.system})
+        asked["messages"] = messages
+        return "/chat/completions", asked
+
+    def _learns(self, error: openai.APIStatusError, asked: dict[str, Any]) -> bool:
+        """Return whether an error says how the model is to be asked instead, as a call with these fields was not."""
+        if error.status_code not in _REFUSALS:
+            return False
+        if "max_tokens" in asked and "max_completion_tokens" in error.message:
+            self._limit = "max_completion_tokens"
+            return True
+        if "temperature" in asked and _NO_TEMPERATURE.search(error.message):
+            if not self.own_temperature:
+                logger.warning("model %r accepts only its own temperature: it is asked without one", self.name)
+            self.own_temperature = True
+            return True
+        return False
 
     async def _open(self) -> AsyncGenerator[openai.AsyncOpenAI, None]:
         """The client of the running event loop, which ends this generator, and so the connections, when it ends."""
@@ -154,7 +181,7 @@ class OpenAIModel(ServedModel):
         if status in {402, 408, 409, 429} or status >= 500:
             return self._unavailable(said)
         where = f"{self.base_url}: model {self.name!r}"
-        if status in {400, 413, 422}:
+        if status in _REFUSALS:
             self.faults["refused"] += 1
             self._refused += 1
             if self._answered or self._refused < REFUSALS_IN_A_ROW:
@@ -170,18 +197,6 @@ class OpenAIModel(ServedModel):
             f"{self.base_url}: model {self.name!r}: a call failed for good, or {self._attempts} times: {said}; "
             "everything received is kept: check server, limits and credit, then run the same command again to continue"
         )
-
-
-def _completion(reply: _Reply, request: Request) -> Completion:
-    choice = reply.choices[0]
-    text = choice.message.content or choice.text or ""
-    usage = reply.usage or _Usage(
-        prompt_tokens=1 + len(request.prompt) // CHARACTERS_PER_TOKEN,
-        completion_tokens=1 + len(text) // CHARACTERS_PER_TOKEN,
-    )
-    # What a filter cuts short is as final as what the length limit does.
-    truncated = choice.finish_reason in {"length", "content_filter"}
-    return Completion(text, usage.prompt_tokens, usage.completion_tokens, truncated)
 
 
 def endpoint_url(inference: InferenceParams) -> str:

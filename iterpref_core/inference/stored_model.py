@@ -6,7 +6,7 @@ An answer is on disk before it is used: what was received, and perhaps paid for,
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -22,6 +22,7 @@ _SCHEMA = (
     prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, truncated INTEGER NOT NULL,
     model TEXT NOT NULL, prompt TEXT NOT NULL, seed INTEGER NOT NULL)""",
     "CREATE INDEX IF NOT EXISTS answers_by_run ON answers (run, prompt_tokens, completion_tokens)",
+    "CREATE TABLE IF NOT EXISTS own_temperatures (model TEXT PRIMARY KEY)",
 )
 
 
@@ -87,6 +88,19 @@ class AnswerStore:
         row = (key, self._run, answer.text, *cost, model, request.prompt, request.seed)
         self._data.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
+    def set_aside(self, keys: Iterable[bytes]) -> None:
+        """Find the answers under these keys no more; what they cost still counts as spent."""
+        for key in keys:
+            self._data.execute("UPDATE answers SET key = randomblob(32) WHERE key = ?", (key,))
+
+    def accepts_own_temperature_alone(self, model: str) -> bool:
+        """Return whether a model was found to accept no temperature but its own."""
+        return self._data.row("SELECT 1 FROM own_temperatures WHERE model = ?", (model,)) is not None
+
+    def remember_own_temperature(self, model: str) -> None:
+        """Keep for all runs that a model accepts no temperature but its own."""
+        self._data.execute("INSERT OR IGNORE INTO own_temperatures VALUES (?)", (model,))
+
     def spent(self) -> Spent:
         """What this run has asked so far, over all its restarts."""
         query = "SELECT count(*), sum(prompt_tokens), sum(completion_tokens) FROM answers WHERE run = ?"
@@ -141,7 +155,9 @@ class StoredModel(ServedModel):
             )
         self._inner, self._identity, self._store = inner, identity, store
         self._caps, self._prices = caps, prices
-        self.in_process, self.concurrency = inner.in_process, concurrency
+        self.in_process = inner.in_process
+        self.own_temperature = inner.own_temperature
+        self.concurrency = concurrency
         self._guarded, self._faults = guarded, Counter[str]() if faults is None else faults
         self.spent = store.spent() if store else Spent()
         self._in_flight = 0
@@ -237,5 +253,8 @@ class StoredModel(ServedModel):
             spent.prompt_tokens + answer.prompt_tokens,
             spent.completion_tokens + answer.completion_tokens,
         )
+        self.own_temperature = self._inner.own_temperature
+        if self._store and self.own_temperature:
+            self._store.remember_own_temperature(self._identity)
         if self._store:
             self._store.put(answer_key(self._identity, request, sampling), answer, self._identity, request)

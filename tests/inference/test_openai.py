@@ -187,6 +187,115 @@ def test_tokens_are_estimated_where_the_server_does_not_count_them(ask: Callable
     assert (answer.prompt_tokens, answer.completion_tokens) == (3, 2)
 
 
+USAGE = {"prompt_tokens": 5, "completion_tokens": 7}
+THOUGHTS = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
+SHAPES: dict[str, tuple[dict[str, Any], str]] = {
+    "null counts": ({"message": {"content": "TEXT"}}, "TEXT"),
+    "no reason to finish": ({"message": {"content": "TEXT"}, "finish_reason": None}, "TEXT"),
+    "a list of parts": ({"message": {"content": [THOUGHTS, {"type": "text", "text": "TEXT"}]}}, "TEXT"),
+    "parts of a part": ({"message": {"content": [{"type": "text", "text": {"value": "TEXT"}}]}}, "TEXT"),
+    "texts for parts": ({"message": {"content": ["TE", "XT"]}}, "TEXT"),
+    "one part": ({"message": {"content": {"type": "text", "text": "TEXT"}}}, "TEXT"),
+    "output text": ({"message": {"content": [{"type": "output_text", "text": "TEXT"}]}}, "TEXT"),
+    "a plain message": ({"message": "TEXT"}, "TEXT"),
+    "a delta": ({"delta": {"content": "TEXT"}}, "TEXT"),
+    "a text of completions": ({"text": "TEXT"}, "TEXT"),
+    "no content": ({"message": {"role": "assistant"}}, ""),
+    "no message": ({"finish_reason": "length"}, ""),
+    "a null message": ({"message": None}, ""),
+    "a null text": ({"text": None}, ""),
+    "nothing": ({}, ""),
+    "a refusal": ({"message": {"content": None, "refusal": "I cannot."}}, ""),
+    "a tool": ({"message": {"content": None, "tool_calls": [{"function": {"name": "run"}}]}}, ""),
+    "reasoning alone": ({"message": {"content": None, "reasoning_content": "hm" * 60}}, ""),
+    "an empty list": ({"message": {"content": []}}, ""),
+    "a number": ({"message": {"content": 3}}, ""),
+}
+"""Choices of a reply, and the answer in each."""
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_shape_of_a_reply_is_an_answer(ask: Callable[..., OpenAIModel], shape: str) -> None:
+    choice, text = SHAPES[shape]
+    backend = ask(Scripted(lambda _: web.json_response({"choices": [choice], "usage": USAGE})))
+    cut = choice.get("finish_reason") == "length"
+    assert one(backend) == Completion(text, prompt_tokens=5, completion_tokens=7, truncated=cut)
+    assert not backend.faults
+
+
+@pytest.mark.parametrize(
+    ("usage", "counted"),
+    [
+        (None, (3, 2)),
+        ({}, (3, 2)),
+        ("many", (3, 2)),
+        ({"prompt_tokens": None, "completion_tokens": None}, (3, 2)),
+        ({"prompt_tokens": 5, "completion_tokens": None, "total_tokens": 12}, (5, 7)),
+        ({"prompt_tokens": 5, "total_tokens": 5}, (5, 0)),
+        ({"prompt_tokens": 5.0, "completion_tokens": 7.0}, (5, 7)),
+        ({"prompt_tokens": -1, "completion_tokens": "seven"}, (3, 2)),
+    ],
+)
+def test_counts_that_lack_are_estimated(ask: Callable[..., OpenAIModel], usage: Any, counted: tuple[int, int]) -> None:
+    choice = {"message": {"content": "héllo"}, "finish_reason": "stop"}
+    answer = one(ask(Scripted(lambda _: web.json_response({"choices": [choice], "usage": usage}))), "abcdefg")
+    assert (answer.prompt_tokens, answer.completion_tokens) == counted
+
+
+def test_tokens_of_reasoning_are_estimated_too(ask: Callable[..., OpenAIModel]) -> None:
+    message = {"content": None, "reasoning_content": "h" * 90}
+    assert one(ask(Scripted(lambda _: web.json_response({"choices": [{"message": message}]})))).completion_tokens == 31
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"choices": []}, r"field 'choices': a list with an answer is expected, not \[\]"),
+        ({"id": "x"}, "field 'choices': a list with an answer is expected, not null"),
+        ({"error": {"message": "model is loading"}}, "field 'error': .*model is loading"),
+        ([], r"no JSON object but \[\]"),
+    ],
+)
+def test_a_reply_without_an_answer_names_the_field(ask: Callable[..., OpenAIModel], content: Any, said: str) -> None:
+    mock = Scripted(*[lambda _: web.json_response(content)] * 4)
+    with pytest.raises(EndpointError, match=said):
+        one(ask(mock))
+
+
+NO_TEMPERATURE = (
+    "Unsupported value: 'temperature' does not support 0.5 with this model. Only the default (1) value is supported.",
+    "Unsupported parameter: 'temperature' is not supported with this model.",
+    "invalid temperature: only 1 is allowed for this model",
+    "`temperature` may only be set to 1 when thinking is enabled.",
+)
+
+
+@pytest.mark.parametrize("message", NO_TEMPERATURE)
+def test_a_model_that_accepts_only_its_own_temperature_is_asked_for_another_once(
+    ask: Callable[..., OpenAIModel], message: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    mock = Scripted(status(400, message))
+    backend = ask(mock)
+    assert [one(backend).text, one(backend, "again").text] == ["a prompt with 3", "again with 3"]
+    assert ["temperature" in body for body in mock.bodies] == [True, False, False]
+    assert not backend.faults
+    assert backend.own_temperature
+    assert "'some-model' accepts only its own temperature" in caplog.text
+
+
+def test_a_model_that_wants_two_things_otherwise_gets_both(ask: Callable[..., OpenAIModel]) -> None:
+    mock = Scripted(status(400, "Use 'max_completion_tokens' instead."), status(400, NO_TEMPERATURE[0]))
+    assert one(ask(mock)).text == "a prompt with 3"
+    assert [sorted(body)[:2] for body in mock.bodies][-1] == ["max_completion_tokens", "messages"]
+
+
+def test_a_temperature_out_of_range_is_a_refusal(ask: Callable[..., OpenAIModel]) -> None:
+    backend = ask(Scripted(status(400, "temperature must be between 0 and 2")))
+    with pytest.raises(RefusedError, match="between 0 and 2"):
+        one(backend)
+    assert not backend.own_temperature
+
+
 def test_when_one_call_fails_for_good_those_in_flight_are_still_received(ask: Callable[..., OpenAIModel]) -> None:
     class Watching(OpenAIModel):
         received: Sequence[str] = ()
