@@ -5,20 +5,19 @@ from collections.abc import Iterable
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-PAD, EOS = "<|pad|>", "<|end|>"
+PAD = "<|pad|>"
+EOS = "<|end|>"
 _CHAT_TEMPLATE = "{% for message in messages %}{{ message['content'] }}\n<|end|>{% endfor %}"
 # Words with their leading blank, numbers by two digits, line breaks with the indentation after them, punctuation.
 _PIECES = r" ?[A-Za-z_]+|\d{1,2}|\n[ \n]*|[^\sA-Za-z_\d]+ ?| +"
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
-    """Train on the texts.
-
-    Every byte is in the vocabulary, so that any text can be encoded.
+    """Train a tokenizer. Every byte is in the vocabulary, so that any text can be encoded.
 
     Args:
-        texts: what to learn the merges from.
-        vocab_size: number of tokens, special ones included; at least 258.
+        texts: the texts from which the merges are learned.
+        vocab_size: the number of tokens, special ones included; at least 258.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(

@@ -1,4 +1,4 @@
-"""Repair examples for the embedded debugger: references broken on purpose, with the feedback that this causes."""
+"""Repair examples for the embedded debugger: references that are broken on purpose, with the resulting feedback."""
 
 import ast
 from collections.abc import Iterator, Sequence
@@ -19,10 +19,12 @@ class Repair:
 
 
 class _ChangeConstants(ast.NodeTransformer):
-    """Shifts one integer constant or swaps one comparison: the off-by-one errors people make."""
+    """A visitor that shifts one integer constant or swaps one comparison, as in people's off-by-one errors."""
 
     def __init__(self, random: Random, target: int) -> None:
-        self._random, self._target, self._seen = random, target, 0
+        self._random = random
+        self._target = target
+        self._seen = 0
 
     def _is_target(self) -> bool:
         self._seen += 1
@@ -49,9 +51,9 @@ class _ChangeConstants(ast.NodeTransformer):
 
 
 def break_reference(reference: str, donors: Sequence[str], random: Random) -> str:
-    """A wrong variant of a reference, made as small models go wrong.
+    """Return a wrong variant of a reference, with an error of the kind that small models make.
 
-    One or two steps come from another program, a constant or comparison changes, a line is lost, or a character is.
+    One or two steps come from another program, a constant or comparison changes, or a line or a character is lost.
 
     Args:
         reference: the correct program, one step a line.
@@ -75,8 +77,11 @@ def _transplant(reference: str, donors: Sequence[str], random: Random, lines: in
     for _ in range(lines):
         donor = random.choice(donors).splitlines(keepends=True)
         place = random.randrange(1, len(result))
-        # The last line answers for the reduce step, whatever its number.
-        result[place] = donor[-1] if place == len(result) - 1 else donor[min(place, len(donor) - 2)]
+        # The last line of every program is its reduce step.
+        if place == len(result) - 1:
+            result[place] = donor[-1]
+        else:
+            result[place] = donor[min(place, len(donor) - 2)]
     return "".join(result)
 
 
@@ -92,17 +97,22 @@ def _spoil_character(reference: str, random: Random) -> str:
 
 
 def make_repairs(problems: Sequence[Problem], per_problem: int, seed: int, executor: Engine) -> Iterator[Repair]:
-    """Break every problem's reference `per_problem` times and keep what its visible tests catch."""
+    """Break every problem's reference `per_problem` times, and yield the broken ones that its visible tests catch."""
     random = Random(seed)
     donors: dict[str, list[str]] = {}
     for problem in problems:
         donors.setdefault(_first_line(problem), []).append(problem.reference or "")
-    broken = [
-        (problem, break_reference(problem.reference or "", donors[_first_line(problem)], random))
-        for problem in problems
-        for _ in range(per_problem)
-    ]
-    outcomes = executor.run_each(broken, lambda pair: Program(pair[1], pair[0].tests, pair[0].setup or ""))
+    broken = []
+    for problem in problems:
+        for _ in range(per_problem):
+            code = break_reference(problem.reference or "", donors[_first_line(problem)], random)
+            broken.append((problem, code))
+
+    def to_program(broken_problem: tuple[Problem, str]) -> Program:
+        problem, code = broken_problem
+        return Program(code, problem.tests, problem.setup or "")
+
+    outcomes = executor.run_each(broken, to_program)
     for (problem, code), outcome in outcomes:
         if outcome.verdict not in ("passed", "infra_error"):
             yield Repair(problem, code, outcome.feedback)

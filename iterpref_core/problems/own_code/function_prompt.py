@@ -1,4 +1,4 @@
-"""Function prompt: signature and docstring, and an outline of its module."""
+"""Function prompt: the signature and docstring of a function, and an outline of its module."""
 
 import ast
 import copy
@@ -7,7 +7,7 @@ from iterpref_core.problems.own_code.functions import Definition, Function, own_
 
 
 class _Outline(ast.NodeTransformer):
-    """Leaves the bodies of functions out, but for constructors; and one function."""
+    """A visitor that leaves out one function, and the bodies of all others except constructors."""
 
     def __init__(self, left_out: Definition) -> None:
         self._place = (left_out.lineno, left_out.col_offset)
@@ -28,11 +28,16 @@ class _Outline(ast.NodeTransformer):
 
 
 def prompt_of(function: Function) -> str:
-    """The task: write this function so that it does what its docstring says."""
-    kind = "method" if function.classes else "function"
+    """Return the task to write a function so that it does what its docstring says."""
+    kind = "function"
+    alone = ""
+    if function.classes:
+        kind = "method"
+        alone = " Give the method alone, without its class."
     context = ast.unparse(_Outline(function.node).visit(copy.deepcopy(function.module.tree)))
-    known = f"What there is in the module:\n\n```python\n{context}\n```\n\n" if context else ""
-    alone = " Give the method alone, without its class." if function.classes else ""
+    known = ""
+    if context:
+        known = f"What there is in the module:\n\n```python\n{context}\n```\n\n"
     head = own_text(function.node, function.module.source, function.node.body[0].end_lineno)
     return (
         f"Write the {kind} `{function.qualname}` of the Python module `{function.module.name}`, so that it does what "

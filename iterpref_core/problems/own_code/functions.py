@@ -1,4 +1,4 @@
-"""Function discovery: the public functions and methods of source files, found without running anything."""
+"""Function discovery: the public functions and methods of source files, found without running them."""
 
 import ast
 import hashlib
@@ -20,10 +20,10 @@ class Module:
     """A source file of the project.
 
     Attributes:
-        name: what it is imported as.
-        source: its text.
-        sha256: of its bytes.
-        tree: its syntax tree.
+        name: the name by which the module is imported.
+        source: the text.
+        sha256: the hash of the file's bytes.
+        tree: the syntax tree.
     """
 
     name: str
@@ -37,11 +37,11 @@ class Function:
     """A function or method.
 
     Attributes:
-        module: where it is.
-        qualname: its name there, such as `Class.method`.
-        node: its definition.
-        classes: the definitions of the classes around it, outermost first.
-        source: its text with decorators, without the indentation of its class.
+        module: the module of the function.
+        qualname: the name in the module, such as `Class.method`.
+        node: the definition.
+        classes: the definitions of the classes around the function, outermost first.
+        source: the text with decorators, without the indentation of the class.
     """
 
     module: Module
@@ -52,56 +52,70 @@ class Function:
 
     @property
     def id(self) -> str:
-        """`module:qualified.name`, as tracing calls it."""
+        """The name `module:qualified.name` that tracing uses."""
         return f"{self.module.name}:{self.qualname}"
 
     @property
     def docstring(self) -> str:
-        """Its docstring as written; empty if it has none."""
+        """The docstring as it is written, or an empty text."""
         return ast.get_docstring(self.node, clean=False) or ""
 
 
 def is_test_file(path: Path) -> bool:
-    """Whether pytest would look for tests in a file, or takes fixtures from it."""
+    """Return True if pytest looks for tests or fixtures in a file."""
     return path.name == "conftest.py" or path.stem.startswith("test_") or path.stem.endswith("_test")
 
 
 def source_files(root: Path) -> Iterator[tuple[str, Path]]:
-    """Names and paths of the modules under the folder that they are imported from."""
+    """Yield the names and paths of the modules under the folder from which they are imported."""
     for path in sorted(root.rglob("*.py")):
-        folders = path.relative_to(root).parts[:-1]
-        inside = [root.joinpath(*folders[: depth + 1]) for depth in range(len(folders))]
-        foreign = any(folder.name.startswith(".") or (folder / "pyvenv.cfg").exists() for folder in inside)
-        if foreign or _NOT_THE_PROJECT & set(folders) or is_test_file(path) or path.name in ("setup.py", "__main__.py"):
+        if not _is_source(root, path):
             continue
         parts = path.relative_to(root).with_suffix("").parts
-        yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+        if parts[-1] == "__init__":
+            parts = parts[:-1]
+        yield ".".join(parts), path
+
+
+def _is_source(root: Path, path: Path) -> bool:
+    folders = path.relative_to(root).parts[:-1]
+    if _NOT_THE_PROJECT & set(folders) or is_test_file(path) or path.name in ("setup.py", "__main__.py"):
+        return False
+    # Hidden folders and virtual environments hold other people's code.
+    folder = root
+    for name in folders:
+        folder = folder / name
+        if name.startswith(".") or (folder / "pyvenv.cfg").exists():
+            return False
+    return True
 
 
 def read_module(name: str, path: Path) -> Module | None:
-    """A module's source; None if this Python cannot read it."""
+    """Read a module, or return None if this Python cannot parse the file."""
     raw = path.read_bytes()
     try:
-        # `ast` finds the encoding itself; the text is needed too, and nearly all of it is UTF-8.
+        # `ast` finds the encoding itself. The text is needed too, and nearly every file is UTF-8.
         return Module(name, raw.decode("utf-8"), hashlib.sha256(raw).hexdigest(), ast.parse(raw))
     except (SyntaxError, ValueError, RecursionError):
         return None
 
 
 def is_public(name: str) -> bool:
-    """Whether a name has no leading underscore, or is one of Python's special methods."""
+    """Return True if a name has no leading underscore, or is one of Python's special methods."""
     return not name.startswith("_") or (name.startswith("__") and name.endswith("__"))
 
 
 def own_text(node: Definition, source: str, last: int | None = None) -> str:
-    """The text of a definition with its decorators, without its indentation, up to a line of the file."""
-    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    """Return the text of a definition with its decorators, without indentation, up to a line of the file."""
+    starts = [node.lineno]
+    starts += [decorator.lineno for decorator in node.decorator_list]
+    first = min(starts)
     lines = source.splitlines(keepends=True)[first - 1 : last or node.end_lineno]
     return textwrap.dedent("".join(lines)).rstrip() + "\n"
 
 
 def find_functions(module: Module) -> Iterator[Function | str]:
-    """The public functions and methods of a module, in the order of its text; of one that cannot be replaced, why."""
+    """Yield the public functions and methods of a module, in order; for one that cannot be replaced, the reason."""
     return _find(module, module.tree.body, ())
 
 
@@ -111,8 +125,8 @@ def _find(module: Module, body: list[ast.stmt], classes: tuple[ast.ClassDef, ...
         if isinstance(node, ast.ClassDef) and is_public(node.name):
             yield from _find(module, node.body, (*classes, node))
         elif isinstance(node, Definition) and is_public(node.name):
-            text = own_text(node, module.source)
             if names[node.name] > 1:
                 yield "defined_twice"
-            else:
-                yield Function(module, ".".join([*(owner.name for owner in classes), node.name]), node, classes, text)
+                continue
+            path = [owner.name for owner in classes] + [node.name]
+            yield Function(module, ".".join(path), node, classes, own_text(node, module.source))

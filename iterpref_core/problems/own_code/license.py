@@ -1,4 +1,4 @@
-"""Licenses as SPDX expressions: what code says of itself, and whether that is allowed."""
+"""Licenses of code as SPDX expressions, and the check against those that are allowed."""
 
 import re
 import tomllib
@@ -11,23 +11,25 @@ _HEADER = re.compile(r"^#\s*SPDX-License-Identifier:\s*(.+?)\s*$", re.MULTILINE)
 
 
 def license_of_folder(folder: Path) -> str:
-    """The license that a project's `pyproject.toml` states, or `unknown`."""
-    project = folder / "pyproject.toml"
+    """Return the license that a project's `pyproject.toml` states, or `unknown`."""
     try:
-        stated = tomllib.loads(project.read_text(encoding="utf-8")).get("project", {}).get("license", "")
+        settings = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return UNKNOWN
-    return (str(stated.get("text", "")) if isinstance(stated, dict) else str(stated)) or UNKNOWN
+    stated = settings.get("project", {}).get("license", "")
+    if isinstance(stated, dict):
+        stated = stated.get("text", "")
+    return str(stated) or UNKNOWN
 
 
 def license_of_source(source: str, otherwise: str) -> str:
-    """The license in a file's SPDX header, or that of its project."""
+    """Return the license in a file's SPDX header, or the one of its project."""
     match = _HEADER.search(source)
     return match[1] if match else otherwise
 
 
 def is_allowed(license: str, allowed: Collection[str]) -> bool:
-    """Whether all licenses that an SPDX expression names are allowed.
+    """Return True if every license in an SPDX expression is allowed.
 
     >>> is_allowed("MIT AND ISC", {"MIT", "ISC"}), is_allowed("GPL-3.0-only OR MIT", {"MIT"})
     (True, False)

@@ -1,4 +1,4 @@
-"""Own code as problems: functions with tests that can be relied on, and that may be shown to a model."""
+"""Own code as problems: functions with reliable tests that a model may see."""
 
 import hashlib
 import logging
@@ -21,7 +21,8 @@ from iterpref_core.storage.jsonl import write_jsonl
 
 logger = logging.getLogger(__name__)
 
-_CANDIDATE, _RUN = "candidate", "run_own_tests.py"
+_CANDIDATE = "candidate"
+_RUN = "run_own_tests.py"
 
 
 def ingest_own_code(
@@ -37,37 +38,41 @@ def ingest_own_code(
     """Turn functions of a project, tested by its own tests, into `problems.jsonl`.
 
     Args:
-        folder: the project's root; modules are imported from its `src`, where there is one, else from itself.
-        out: JSONL of problems to write.
-        params: which tests and functions are kept.
-        execution: limits for running them.
+        folder: the project's root. Modules are imported from its `src` if there is one, else from the root itself.
+        out: the JSONL file of problems to write.
+        params: the rules for keeping tests and functions.
+        execution: the limits of the runs.
         python: the project's interpreter; None is this one.
-        license: what the code is under, if it does not say so itself; an SPDX expression.
-        heldout: share of the problems to hold out.
+        license: the license of code that states none, an SPDX expression.
+        heldout: the share of the problems to hold out.
 
     Returns:
-        `functions`, `tests` and `problems`; `heldout`, how many of these, if a share was asked for; `dropped/<reason>`
-        of functions and `dropped/test_<reason>` of tests; `license`; and `environment`: what to put into
-        `execution.environments`, if it is not there.
+        The counts `functions`, `tests`, `problems`, and `heldout` if a share was asked for; `dropped/<reason>` of
+        functions and `dropped/test_<reason>` of tests; `license`; and, if `execution.environments` lacks the project's,
+        `environment` with the entry to add.
 
     Raises:
-        InputError: the project is not there, or nothing of it can be used.
+        InputError: the project is absent, or has no function that can be used.
         ConfigError: the interpreter cannot be used.
     """
     project = open_project(folder, python or sys.executable)
     stated = license or license_of_folder(folder)
-    counts, dropped = Counter({"functions": 0, "tests": 0, "problems": 0}), Counter[str]()
+    counts = Counter({"functions": 0, "tests": 0, "problems": 0})
+    dropped = Counter[str]()
     wanted = list(_functions_to_write(project.root, counts, dropped))
     tests = survey(project, wanted, execution, params, counts, dropped)
     drafted = []
     for function in wanted:
-        test_ids, prompt = tests.get(function.id), prompt_of(function)
+        test_ids = tests.get(function.id)
         if test_ids is None:
             dropped["no_test"] += 1
-        elif reason := _reason_against(function, prompt, stated, params):
+            continue
+        prompt = prompt_of(function)
+        reason = _reason_against(function, prompt, stated, params)
+        if reason:
             dropped[reason] += 1
-        else:
-            drafted.append(hold_out(_problem(function, prompt, test_ids, project), heldout))
+            continue
+        drafted.append(hold_out(_problem(function, prompt, test_ids, project), heldout))
     environment = EnvironmentParams(python=project.environment.python, paths=project.environment.paths)
     environments = execution.environments | {project.name: environment}
     with open_executor(execution.model_copy(update={"environments": environments})) as executor:
@@ -75,22 +80,24 @@ def ingest_own_code(
     counts["problems"] = len(kept)
     if heldout:
         counts["heldout"] = sum(problem.split == "heldout" for problem in kept)
-    result = {name: float(count) for name, count in counts.items()}
-    result |= {f"dropped/{name}": float(count) for name, count in sorted(dropped.items()) if count}
+    result: dict[str, float | str] = {name: float(count) for name, count in counts.items()}
+    for name, count in sorted(dropped.items()):
+        if count:
+            result[f"dropped/{name}"] = float(count)
     if not kept:
         listed = ", ".join(f"{name} {count:g}" for name, count in result.items())
         raise InputError(
             f"{folder}: no problem to ingest ({listed}; license {stated}); docs/own-code.md has the reasons"
         )
     write_jsonl(out, kept)
-    texts = {"license": stated}
+    result["license"] = stated
     if execution.environments.get(project.name) != environment:
-        texts["environment"] = f"{project.name}: {environment.model_dump_json()}"
-    return result | texts
+        result["environment"] = f"{project.name}: {environment.model_dump_json()}"
+    return result
 
 
 def _functions_to_write(root: Path, counts: Counter[str], dropped: Counter[str]) -> Iterator[Function]:
-    """The functions that a docstring describes."""
+    """Yield the functions that a docstring describes."""
     for name, path in source_files(root):
         module = read_module(name, path)
         if module is None:
@@ -107,7 +114,7 @@ def _functions_to_write(root: Path, counts: Counter[str], dropped: Counter[str])
 
 
 def _reason_against(function: Function, prompt: str, license: str, params: OwnCodeParams) -> str | None:
-    """Why a function must not, or need not, become a problem."""
+    """Return the reason why a function must not become a problem, or None."""
     if not is_allowed(license_of_source(function.module.source, license), params.licenses):
         return "license"
     if len(prompt) > params.max_prompt_chars:
@@ -132,7 +139,7 @@ def _problem(function: Function, prompt: str, test_ids: Sequence[str], project: 
 
 
 def _script(function: Function, tests: Sequence[str], project: Project) -> str:
-    """The script that runs a function's tests with a candidate in its place."""
+    """Return the script that runs a function's tests with a candidate in the function's place."""
     files = sorted({node.partition("::")[0] for node in tests})
     hashes = {name: hashlib.sha256((project.folder / name).read_bytes()).hexdigest() for name in files}
     lines = [
@@ -151,7 +158,7 @@ def _script(function: Function, tests: Sequence[str], project: Project) -> str:
 
 
 def _sound(problems: Iterable[Problem], executor: Engine, dropped: Counter[str]) -> Iterator[Problem]:
-    """The problems whose tests accept the reference."""
+    """Yield the problems whose tests accept the reference."""
     for problem, outcome in executor.run_each(problems, lambda each: Program(each.reference or "", each.tests)):
         if outcome.verdict == "passed":
             yield problem

@@ -1,13 +1,14 @@
-"""Test survey: which tests a project has, what each of them executes, and which can be relied on.
+"""Test survey: the tests of a project, the functions that each test calls, and the tests that are reliable.
 
-Everything runs isolated, in the project's own environment: once as it stands, watched, and once in another order, with
-another hash seed and other random numbers.
+All tests run isolated, in the project's own environment. They run twice: once as they stand, watched, and once in
+another order, with another hash seed and other random numbers.
 """
 
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,18 +23,18 @@ logger = logging.getLogger(__name__)
 
 _SANDBOXED = Path(__file__).with_name("sandboxed")
 _LIMITS = Limits(cpu_s=120, wall_s=600, memory_mb=2048, output_kb=1024, file_mb=64)
-"""Of one file's tests together."""
+"""The limits of all tests of one file together."""
 _NAME = "survey"
 
 
 @dataclass(frozen=True)
 class Project:
-    """What is to become problems.
+    """A project whose functions become problems.
 
     Attributes:
-        folder: its root, named as it is; the ids of its tests are relative to it.
-        root: the folder that its modules are imported from.
-        environment: the interpreter that it runs in, with the folders it needs.
+        folder: the project's root. The ids of its tests are relative to this folder.
+        root: the folder from which its modules are imported.
+        environment: the project's interpreter, with the folders that it needs.
     """
 
     folder: Path
@@ -42,12 +43,12 @@ class Project:
 
     @property
     def name(self) -> str:
-        """The folder's, which the problems call their environment by."""
+        """The name of the folder, which is also the name of the problems' environment."""
         return self.folder.name
 
 
 def open_project(folder: Path, python: str) -> Project:
-    """Look at a project.
+    """Open a project.
 
     Raises:
         InputError: there is no such folder.
@@ -56,11 +57,12 @@ def open_project(folder: Path, python: str) -> Project:
         raise InputError(f"{folder}: no such folder; give the root of a project")
     folder = folder.resolve()
     root = folder / "src" if (folder / "src").is_dir() else folder
-    return Project(folder, root, Environment(python, tuple(dict.fromkeys([str(root), str(folder)]))))
+    paths = dict.fromkeys([str(root), str(folder)])
+    return Project(folder, root, Environment(python, tuple(paths)))
 
 
 class _Run(NamedTuple):
-    """One run of a test: CPU seconds, and the functions that it called."""
+    """One run of a test: the outcome, CPU seconds, and the functions that the test called."""
 
     passed: bool
     seconds: float
@@ -68,7 +70,7 @@ class _Run(NamedTuple):
 
 
 def sandboxed_source(name: str) -> str:
-    """The text of a module that runs in the sandbox."""
+    """Return the text of a module that runs in the sandbox."""
     return (_SANDBOXED / name).read_text(encoding="utf-8")
 
 
@@ -80,18 +82,18 @@ def survey(
     counts: Counter[str],
     dropped: Counter[str],
 ) -> dict[str, tuple[str, ...]]:
-    """Run all tests twice and find those of each function.
+    """Run all tests twice and find the tests of each function.
 
     Args:
-        project: where they are and where they run.
-        functions: what they are wanted for.
-        execution: how many run at once, and whether weak isolation is accepted.
-        params: how long they may take, and how many of one function are kept.
-        counts: gets `tests`.
-        dropped: gets `test_<reason>`.
+        project: the project with its environment.
+        functions: the functions that need tests.
+        execution: the number of workers, and the permission for weak isolation.
+        params: the time limit of a test, and the largest number of tests of a function.
+        counts: grows by `tests`.
+        dropped: grows by `test_<reason>`.
 
     Returns:
-        By `Function.id` the tests of every function that has any, the most specific ones first.
+        `Function.id` → the function's tests, the most specific ones first. Functions without tests are absent.
     """
     tops = sorted({function.module.name.partition(".")[0] for function in functions})
     files: list[list[str]] = []
@@ -107,37 +109,42 @@ def survey(
             files = files or _collect(executor, project)
             runs.append(_run_all(executor, project, files, tops, seed))
     called: dict[str, list[str]] = {}
-    for test in (test for file in files for test in file):
+    for test in chain.from_iterable(files):
         counts["tests"] += 1
-        if reason := _reason_against([run.get(test) for run in runs], params):
+        reason = _reason_against([run.get(test) for run in runs], params)
+        if reason:
             dropped[reason] += 1
         else:
             called[test] = runs[0][test].called
-    tests_of = {}
+    tests_of: dict[str, tuple[str, ...]] = {}
     for function in functions:
         callers = [test for test, functions_called in called.items() if function.id in functions_called]
         if callers:
-            tests_of[function.id] = tuple(sorted(callers, key=lambda test: len(called[test]))[: params.max_tests])
-    dropped["test_unused"] += len(called.keys() - {test for tests in tests_of.values() for test in tests})
+            # A test that calls few functions says more about each of them.
+            most_specific = sorted(callers, key=lambda test: len(called[test]))
+            tests_of[function.id] = tuple(most_specific[: params.max_tests])
+    used = set(chain.from_iterable(tests_of.values()))
+    dropped["test_unused"] += len(called.keys() - used)
     return tests_of
 
 
 def _collect(executor: Engine, project: Project) -> list[list[str]]:
-    """Ids of the project's tests, those of each file together."""
+    """Return the ids of the project's tests, a list for each file."""
     calls = (ValueTest("collect_tests", [str(project.folder)]),)
     values, outcome = executor.call(Program(sandboxed_source("project_tests.py"), calls, environment=_NAME))
     if not values:
         logger.warning("no pytest tests of %s could be collected: %s", project.name, outcome.feedback)
     files: defaultdict[str, list[str]] = defaultdict(list)
-    for node in values[0] if values else ():
-        files[node.partition("::")[0]].append(node)
+    if values:
+        for node in values[0]:
+            files[node.partition("::")[0]].append(node)
     return list(files.values())
 
 
 def _run_all(
     executor: Engine, project: Project, files: Sequence[Sequence[str]], tops: Sequence[str], seed: int
 ) -> dict[str, _Run]:
-    """One run of all tests, by name; those that did not finish are missing."""
+    """Run all tests once. Tests that did not finish are missing in the result."""
     code = sandboxed_source("project_tests.py")
     runs: dict[str, _Run] = {}
 
@@ -156,10 +163,15 @@ def _run_all(
 
 
 def _reason_against(runs: Sequence[_Run | None], params: OwnCodeParams) -> str | None:
-    """Why a test does not count."""
+    """Return the reason why a test does not count, or None."""
     finished = [run for run in runs if run is not None]
     if len(finished) < len(runs):
         return "test_unfinished"
-    if not all(run.passed for run in finished):
-        return "test_flaky" if any(run.passed for run in finished) else "test_fails"
-    return "test_slow" if max(run.seconds for run in finished) > params.max_test_s else None
+    outcomes = {run.passed for run in finished}
+    if outcomes == {True, False}:
+        return "test_flaky"
+    if outcomes == {False}:
+        return "test_fails"
+    if max(run.seconds for run in finished) > params.max_test_s:
+        return "test_slow"
+    return None

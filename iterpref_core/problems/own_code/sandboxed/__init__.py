@@ -1,4 +1,4 @@
-"""Test runner for one's own code: travels into the sandbox as text, and runs in that project's interpreter.
+"""Test runner for own code, which goes into the sandbox as text and runs in the project's interpreter.
 
-Each module stands alone: it imports the standard library, and pytest where that is needed.
+Each module stands alone: it imports the standard library, and pytest if needed.
 """

@@ -1,6 +1,6 @@
-"""Project tests: runs pytest's tests, and says which passed and what they called.
+"""Project tests: a runner of pytest's tests that reports which passed, and which functions they called.
 
-They run beside a test that must fail, so that a candidate that switches failing off is found out.
+The tests run beside a test that must fail, so that a candidate that switches failing off is found out.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from typing import Any
 
 _CANARY = "a test that must fail"
 Survey = dict[str, tuple[bool, float, list[str]]]
-"""By name of a test: whether it passed, CPU seconds, and the functions that it called."""
+"""Name of a test → (True if the test passed, CPU seconds, called functions)."""
 
 
 def _seed(seed: int) -> None:
@@ -33,14 +33,15 @@ def _silence() -> Iterator[None]:
 
 
 class Calls:
-    """Collects the functions of a project that are called, as `module:qualified.name`.
+    """A collector of the project's functions that are called, as `module:qualified.name`.
 
     Args:
-        tops: names of the project's top-level packages and modules.
+        tops: the names of the project's top-level packages and modules.
     """
 
     def __init__(self, tops: Sequence[str]) -> None:
-        self._tops, self.called = frozenset(tops), set[str]()
+        self._tops = frozenset(tops)
+        self.called = set[str]()
 
     def _see(self, frame: Any, event: str, _argument: Any) -> None:
         if event == "call":
@@ -60,16 +61,18 @@ class Calls:
 
 
 class _Plugin:
-    """What a pytest session is asked for: which tests in which order, and what became of them.
+    """A pytest plugin that chooses and orders the tests, and remembers their outcomes.
 
     Args:
-        order: ids of the tests to run; None to collect all and run none.
-        calls: what watches them, if anything.
-        seed: of each test's random numbers.
+        order: the ids of the tests to run; None collects all tests and runs none.
+        calls: the collector of called functions, if one is needed.
+        seed: the seed of each test's random numbers.
     """
 
     def __init__(self, order: Sequence[str] | None = None, *, calls: Calls | None = None, seed: int = 0) -> None:
-        self._order, self._calls, self._seed = order, calls, seed
+        self._order = order
+        self._calls = calls
+        self._seed = seed
         self.nodes: list[str] = []
         self.failure = ""
         self.passed: dict[str, bool] = {}
@@ -91,12 +94,15 @@ class _Plugin:
 
         places = {node: place for place, node in enumerate(self._order)}
         chosen = [item for item in items if item.nodeid in places]
-        module = next((item.getparent(pytest.Module) for item in chosen), None)
-        canary = [pytest.Function.from_parent(module, name=_CANARY, callobj=fails)] if module is not None else []
-        items[:] = [*canary, *sorted(chosen, key=lambda item: places[item.nodeid])]
+        chosen.sort(key=lambda item: places[item.nodeid])
+        if chosen:
+            module = chosen[0].getparent(pytest.Module)
+            canary = pytest.Function.from_parent(module, name=_CANARY, callobj=fails)
+            chosen.insert(0, canary)
+        items[:] = chosen
 
     def around(self, item: Any) -> Iterator[None]:
-        """A test with its fixtures: with random numbers of its own, timed and watched."""
+        """Run a test with its fixtures: with random numbers of its own, timed and watched."""
         _seed(self._seed)
         started = time.process_time()
         with self._calls.watch() if self._calls is not None else contextlib.nullcontext():
@@ -106,7 +112,8 @@ class _Plugin:
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         passed = report.outcome == "passed" and not hasattr(report, "wasxfail")
-        if report.when == "call" or not passed:  # a test that was set up has not passed yet
+        # A test whose setup passed has not passed yet.
+        if report.when == "call" or not passed:
             self.passed[report.nodeid] = passed and self.passed.get(report.nodeid, True)
         if not passed and not self.failure and not report.nodeid.endswith(_CANARY):
             crash = getattr(report.longrepr, "reprcrash", None)
@@ -114,28 +121,32 @@ class _Plugin:
             self.failure = f"{report.nodeid}: {text}"
 
     def verdict(self) -> str:
-        """The first failure of a session in which all tests should have passed; empty if there is none."""
-        real = {node: passed for node, passed in self.passed.items() if not node.endswith(_CANARY)}
+        """Return the first failure of a session in which all tests should have passed, or an empty text."""
         if self.failure:
             return self.failure
-        if len(real) == len(self.passed) or any(self.passed[node] for node in self.passed.keys() - real.keys()):
+        canaries = [passed for node, passed in self.passed.items() if node.endswith(_CANARY)]
+        if not canaries or any(canaries):
             return "pytest no longer finds failures"
-        missing = [node for node in self._order or () if not real.get(node)]
-        return f"{missing[0]}: did not run" if missing else ""
+        for node in self._order or ():
+            if not self.passed.get(node):
+                return f"{node}: did not run"
+        return ""
 
 
 def _run_pytest(root: str, targets: Sequence[str], plugin: _Plugin, *options: str) -> None:
-    """A pytest session in a project's folder; what it prints goes nowhere, what it writes into the job's folder."""
+    """Run a pytest session in a project's folder. Its output is dropped; its files go into the job's folder."""
     import pytest
 
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # finding plugins takes longer than most tests
+    # Finding plugins takes longer than most tests.
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
 
     class Around:
         @pytest.hookimpl(hookwrapper=True)
         def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
             yield from plugin.around(item)
 
-    here, scratch = os.getcwd(), os.path.abspath("scratch")
+    here = os.getcwd()
+    scratch = os.path.abspath("scratch")
     os.makedirs(scratch, exist_ok=True)
     tempfile.tempdir = scratch
     arguments = ["-p", "no:cacheprovider", "-o", "addopts=", "--rootdir", root, "--basetemp", f"{scratch}/pytest"]
@@ -148,7 +159,7 @@ def _run_pytest(root: str, targets: Sequence[str], plugin: _Plugin, *options: st
 
 
 def collect_tests(root: str) -> list[str]:
-    """Ids of the tests that pytest collects in a project; what it cannot collect is passed over.
+    """Return the ids of the tests that pytest can collect in a project.
 
     Raises:
         ModuleNotFoundError: the environment has no pytest.
@@ -165,17 +176,19 @@ def survey_tests(root: str, nodes: Sequence[str], tops: Sequence[str], seed: int
         random.Random(seed).shuffle(order)
     plugin = _Plugin(order, calls=None if seed else Calls(tops), seed=seed)
     _run_pytest(root, sorted({node.partition("::")[0] for node in nodes}), plugin)
-    return {
-        node: (plugin.passed.get(node, False), plugin.seconds.get(node, 0.0), plugin.called.get(node, []))
-        for node in nodes
-    }
+    found: Survey = {}
+    for node in nodes:
+        passed = plugin.passed.get(node, False)
+        seconds = plugin.seconds.get(node, 0.0)
+        found[node] = (passed, seconds, plugin.called.get(node, []))
+    return found
 
 
 def _root_of(files: Mapping[str, str]) -> str:
-    """The folder on `sys.path` that holds the test files, given with their SHA-256.
+    """Return the folder on `sys.path` that holds the test files, given with their SHA-256.
 
     Raises:
-        RuntimeError: it is gone, or a file has changed.
+        RuntimeError: there is no such folder, or a file has changed.
     """
     for root in sys.path:
         paths = {os.path.join(root, name): sha256 for name, sha256 in files.items()}
@@ -191,18 +204,18 @@ def _root_of(files: Mapping[str, str]) -> str:
 
 
 def failure_of(replacement: Any, files: Mapping[str, str], nodes: Sequence[str]) -> str:
-    """What fails first of the project's tests of a function with a candidate in its place; empty if nothing does.
+    """Return the first failure of a function's tests with a candidate in the function's place, or an empty text.
 
     Args:
         replacement: the candidate, not yet installed.
-        files: the files that the tests are in, with their SHA-256.
-        nodes: ids of the tests.
+        files: the files of the tests, with their SHA-256.
+        nodes: the ids of the tests.
     """
     replacement.install()
     with _silence():
         importlib.import_module(replacement.module)
     root = _root_of(files)
     plugin = _Plugin(nodes)
-    # The canary fails first, the first test that fails ends the session.
+    # The canary fails first; the next failure ends the session.
     _run_pytest(root, list(files), plugin, "--maxfail=2")
     return plugin.verdict()

@@ -1,7 +1,7 @@
 """Function replacement: a module of the project with one function replaced by a candidate.
 
-The candidate stands in its module as if it had been written there: the module's syntax tree gets its statements, and
-what they compile to is labeled as code of the candidate's own file, for tracebacks and for coverage.
+The candidate stands in its module as if it had been written there: the module's syntax tree gets the candidate's
+statements. Their compiled code is labeled as code of the candidate's own file, for tracebacks and for coverage.
 """
 
 import ast
@@ -13,7 +13,7 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 
 _OFFSET = 1_000_000
-"""Added to the line numbers of a candidate in its module's tree, to tell its code from the module's."""
+"""The number that is added to a candidate's line numbers in its module's tree, to tell its code from the module's."""
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -28,28 +28,34 @@ def _class(body: Sequence[ast.stmt], name: str) -> ast.ClassDef | None:
 
 
 def _split(candidate: ast.Module, path: list[str]) -> tuple[Definition, list[ast.stmt]]:
-    """A candidate's definition of the function, and the other statements that it brings.
+    """Split a candidate into its definition of the function and its other statements.
 
-    A method may stand alone or in a class of the right name, of which nothing else is taken.
+    A method may stand alone or in a class of the right name. The rest of such a class is dropped.
     """
     body = list(candidate.body)
     definition = _find(body, path[-1])
-    owner = _class(body, path[-2]) if definition is None and len(path) > 1 else None
-    if owner is not None:
-        definition = _find(owner.body, path[-1])
-        body.remove(owner)
+    if definition is None and len(path) > 1:
+        owner = _class(body, path[-2])
+        if owner is not None:
+            definition = _find(owner.body, path[-1])
+            body.remove(owner)
     if definition is None:
         raise NameError(f"name {path[-1]!r} is not defined")
-    future = [node for node in body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
-    return definition, [node for node in body if node is not definition and node not in future]
+    others = []
+    for node in body:
+        is_future_import = isinstance(node, ast.ImportFrom) and node.module == "__future__"
+        if node is not definition and not is_future_import:
+            others.append(node)
+    return definition, others
 
 
 def splice(module: bytes, candidate: ast.Module, qualname: str) -> ast.Module:
-    """The tree of a module's source with a candidate's definition in the place of its own.
+    """Return the tree of a module's source with a candidate's definition in the place of the module's own.
 
-    What else the candidate brings (imports, helpers) goes in front of the outermost statement around the function.
+    The candidate's other statements (imports, helpers) go in front of the outermost statement around the function.
     """
-    *classes, name = path = qualname.split(".")
+    path = qualname.split(".")
+    *classes, name = path
     definition, brought = _split(candidate, path)
     for node in (definition, *brought):
         ast.increment_lineno(node, _OFFSET)
@@ -59,7 +65,8 @@ def splice(module: bytes, candidate: ast.Module, qualname: str) -> ast.Module:
     for step in classes:
         owner = _class(body, step)
         assert owner is not None
-        body, outermost = owner.body, outermost or owner
+        body = owner.body
+        outermost = outermost or owner
     old = _find(body, name)
     assert old is not None
     body[body.index(old)] = definition
@@ -69,7 +76,7 @@ def splice(module: bytes, candidate: ast.Module, qualname: str) -> ast.Module:
 
 
 def relabel(code: CodeType, filename: str) -> CodeType:
-    """Code whose candidate's parts say that they are of the candidate's file, with its line numbers."""
+    """Return code whose parts of the candidate name the candidate's file, with its line numbers."""
     inner = (relabel(part, filename) if isinstance(part, CodeType) else part for part in code.co_consts)
     code = code.replace(co_consts=tuple(inner))
     if code.co_firstlineno > _OFFSET:
@@ -78,9 +85,16 @@ def relabel(code: CodeType, filename: str) -> CodeType:
 
 
 def _first_lines(candidate: ast.Module) -> ast.Module:
-    """Statements that do nothing, where a candidate has statements that run on import: for coverage."""
-    decorated = [(getattr(node, "decorator_list", None) or [node])[0] for node in candidate.body]
-    return ast.Module([ast.copy_location(ast.Pass(), node) for node in decorated], [])
+    """Return a module of `pass` in the lines of the candidate's top-level statements, for coverage.
+
+    A definition begins in the line of its first decorator.
+    """
+    statements: list[ast.stmt] = []
+    for node in candidate.body:
+        decorators = getattr(node, "decorator_list", [])
+        first = decorators[0] if decorators else node
+        statements.append(ast.copy_location(ast.Pass(), first))
+    return ast.Module(statements, [])
 
 
 class _Loader(SourceFileLoader):
@@ -96,17 +110,19 @@ class Replacement:
     """A function that gets another source as soon as its module is imported: a finder for `sys.meta_path`.
 
     Args:
-        module: name of the module.
-        qualname: name of the function in it, such as `Class.method`.
-        sha256: of the module's file; another file is not the one that the candidate was made for.
-        candidate: file of the candidate.
+        module: the name of the module.
+        qualname: the name of the function in the module, such as `Class.method`.
+        sha256: the hash of the module's file for which the candidate was made.
+        candidate: the file of the candidate.
 
     Raises:
         SyntaxError: the candidate is no Python.
     """
 
     def __init__(self, module: str, qualname: str, sha256: str, candidate: str = "candidate.py") -> None:
-        self.module, self.qualname, self._sha256 = module, qualname, sha256
+        self.module = module
+        self.qualname = qualname
+        self._sha256 = sha256
         self._filename = os.path.abspath(candidate)
         with open(candidate, encoding="utf-8") as file:
             self._tree = ast.parse(file.read(), self._filename)
@@ -121,17 +137,17 @@ class Replacement:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Finds only the one module."""
+        """Find the one module, and no other."""
         spec = PathFinder.find_spec(name, path, target) if name == self.module else None
         if spec is not None and spec.origin is not None:
             spec.loader = _Loader(name, spec.origin, self)
         return spec
 
     def code(self, path: str) -> CodeType:
-        """The code of the module at a path, with the candidate.
+        """Return the code of the module at a path, with the candidate.
 
         Raises:
-            RuntimeError: the file is another one.
+            RuntimeError: the file is not the one for which the candidate was made.
             NameError: the candidate does not define the function.
         """
         with open(path, "rb") as file:
