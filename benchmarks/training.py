@@ -38,8 +38,9 @@ from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokeni
 from trl import DPOConfig, DPOTrainer
 from trl.trainer.utils import FusedCausalLMOutput
 
-from iterpref_core.config import TrainingParams, load_params
+from iterpref_core.config import PromptFormat, TrainingParams, load_params
 from iterpref_core.cores import usable_cores
+from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.objectives.objectives import OBJECTIVES
@@ -225,7 +226,7 @@ def tokenized(
             ref_chosen=reference(row.prompt_ids, row.chosen_ids),
             ref_rejected=reference(row.prompt_ids, row.rejected_ids),
         )
-        for row in stream_pairs(pairs, spans, tokenizer, params)
+        for row in stream_pairs(pairs, spans, AnswerFrame(tokenizer), params)
     ]
 
 
@@ -330,7 +331,7 @@ def recipe(params: TrainingParams, steps: int, sizes: dict[str, int], heads: int
             torch.cuda.reset_peak_memory_stats()
         train_objective(
             *located(pairs, folder), folder / "model", "target-rpo", params, folder / "trained", folder / "curve.csv",
-            folder / "work", on_log=lambda _, step: ticks.append((step, clock())), prompt="plain",
+            folder / "work", on_log=lambda _, step: ticks.append((step, clock())), prompt=PromptFormat(style="plain"),
         )  # fmt: skip
     rows = [[len(ids) for ids in tokenizer([p.prompt, p.chosen, p.rejected])["input_ids"]] for p in pairs]
     tokens = np.array(rows).mean(axis=0) * batch_size

@@ -79,12 +79,49 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class PromptFormat(Settings):
+    """The form in which a model reads prompts.
+
+    Attributes:
+        style: `auto`: in the model's chat template, if it has one; `plain`: as text.
+        separator: stands between a plain prompt and its answer.
+        chat_template_kwargs: variables that every rendering of the chat template is given.
+    """
+
+    style: PromptStyle = "auto"
+    separator: str = "\n"
+    chat_template_kwargs: dict[str, Any] = {}
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The format as parameters of the section `model`."""
+        return {
+            "prompt": self.style,
+            "prompt_separator": self.separator,
+            "chat_template_kwargs": self.chat_template_kwargs,
+        }
+
+
 class ModelParams(Settings):
-    """Which models take part: `nanolab`, a folder, or a hub id; and how the student reads prompts."""
+    """Which models take part: `nanolab`, a folder, or a hub id; and how they read prompts."""
 
     student: Annotated[str, Field(min_length=1)]
     debugger: Annotated[str, Field(min_length=1)]
     prompt: PromptStyle
+    prompt_separator: str
+    chat_template_kwargs: dict[str, Any]
+
+    @property
+    def student_format(self) -> PromptFormat:
+        """The form in which the student, and what is trained from it, reads prompts."""
+        return PromptFormat(
+            style=self.prompt, separator=self.prompt_separator, chat_template_kwargs=self.chat_template_kwargs
+        )
+
+    @property
+    def debugger_format(self) -> PromptFormat:
+        """The form in which debuggers and judges read prompts: always in their chat template, if they have one."""
+        return PromptFormat(chat_template_kwargs=self.chat_template_kwargs)
 
 
 class InferenceParams(Settings):

@@ -16,7 +16,13 @@ def _debug(params: Params) -> Metrics:
     from iterpref_core.inference.backend_factory import precision_of
 
     models = choose_models(
-        STUDENT, DEBUGGER, params.codeflow, params.inference, params.budget, prompt=params.model.prompt
+        STUDENT,
+        DEBUGGER,
+        params.codeflow,
+        params.inference,
+        params.budget,
+        prompt=params.model.student_format,
+        debugger_prompt=params.model.debugger_format,
     )
     run = CodeflowRun(PROBLEMS, models, params.codeflow, params.execution, ANSWERS)
     metrics = run_codeflow(run, TRAJECTORIES)

@@ -114,7 +114,7 @@ def _debugger(params: Params) -> Diagnosis:
         if is_gguf(name):
             find_gguf(name)
         else:
-            check_model(name, "auto", params.inference)
+            check_model(name, params.model.debugger_format, params.inference)
         where = f"{name}, {describe_endpoint(params.inference)}" if backend == "openai" else name
     except InputError as error:
         return _diagnose("model: debugger", "not available", "missing", str(error))
@@ -131,7 +131,7 @@ def _student(params: Params) -> Iterator[Diagnosis]:
     from iterpref_core.inference.backend_factory import check_model
     from iterpref_core.inference.local.checkpoints import is_gguf, pin_model, read_config
     from iterpref_core.inference.local.gguf_checkpoint import find_gguf
-    from iterpref_core.inference.local.tokenizers import load_tokenizer
+    from iterpref_core.inference.local.tokenizers import load_frame
 
     name = params.model.student
     if name == "nanolab":
@@ -141,14 +141,21 @@ def _student(params: Params) -> Iterator[Diagnosis]:
         if is_gguf(name):
             yield _diagnose("model: student", f"{name}, in {find_gguf(name)}")
             return
-        check_model(name, params.model.prompt, params.inference.model_copy(update={"backend": "transformers"}))
+        prompt = params.model.student_format
+        check_model(name, prompt, params.inference.model_copy(update={"backend": "transformers"}))
         source = str(pin_model(name))
-        config, tokenizer = read_config(source), load_tokenizer(source, params.model.prompt)
+        config = read_config(source)
+        frame = load_frame(source, prompt)
     except InputError as error:
         yield _diagnose("model: student", "not available", "missing", str(error))
         return
     yield _diagnose("model: student", source)
-    if params.model.prompt == "auto" and not tokenizer.chat_template:
+    trained = frame.describe(params.training.answer)
+    if frame.remark:
+        yield _diagnose("model: trained text", trained, "absent", frame.remark)
+    else:
+        yield _diagnose("model: trained text", trained)
+    if params.model.prompt == "auto" and frame.plain:
         remedy = "fine for a base model; for a chat model, give a folder whose tokenizer has its template"
         yield _diagnose("model: template", "none; prompts are read as plain text", "absent", remedy)
     longest = getattr(config, "max_position_embeddings", None)

@@ -12,7 +12,13 @@ def run(params: Params) -> Metrics:
     from iterpref_core.pairs.pairs import select_pairs as entry
 
     with open_judge(
-        params.pairs.judge, params.inference, params.budget, params.codeflow.concurrency, ANSWERS, "pairs"
+        params.pairs.judge,
+        params.model.debugger_format,
+        params.inference,
+        params.budget,
+        params.codeflow.concurrency,
+        ANSWERS,
+        "pairs",
     ) as judge:
         outputs = PAIRS, CONTAMINATION, judge, DROPPED
         return run_body("pairs", entry, TRAJECTORIES, PROBLEMS, STUDENT, screened_params(params), *outputs)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from iterpref_core.cli import places
-from iterpref_core.config import Params, PromptStyle
+from iterpref_core.config import Params, PromptFormat
 
 PARAMS = Path("params.yaml")
 LOCK = Path("dvc.lock")
@@ -34,9 +34,9 @@ def model_path(name: str) -> Path:
     return {"base": STUDENT, "debugger": DEBUGGER}.get(name, MODELS / "trained" / name)
 
 
-def prompt_style(name: str, params: Params) -> PromptStyle:
-    """How the model of this name reads prompts: `model.prompt` is of the student and what is trained from it."""
-    return "auto" if name == "debugger" else params.model.prompt
+def prompt_format(name: str, params: Params) -> PromptFormat:
+    """Return the form in which the model of this name reads prompts."""
+    return params.model.debugger_format if name == "debugger" else params.model.student_format
 
 
 def metrics_path(stage: str) -> Path:

@@ -22,5 +22,5 @@ def run(params: Params, objective: str) -> Metrics:
         METRICS / "training" / f"{objective}.curve.csv",
         WORK / "training",
         on_log=LiveCurve(f"training@{objective}"),
-        prompt=params.model.prompt,
+        prompt=params.model.student_format,
     )

@@ -11,6 +11,12 @@ def run(params: Params) -> Metrics:
     from iterpref_core.validity.validity import measure_validity as entry
 
     judge = open_judge(
-        params.validity.judge, params.inference, params.budget, params.codeflow.concurrency, ANSWERS, "validity"
+        params.validity.judge,
+        params.model.debugger_format,
+        params.inference,
+        params.budget,
+        params.codeflow.concurrency,
+        ANSWERS,
+        "validity",
     )
     return run_body("validity", entry, PROBLEMS, params.validity, params.execution, judge, VALIDITY)

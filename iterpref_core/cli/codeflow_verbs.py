@@ -42,9 +42,10 @@ def debug(
     settings = read_params(set_, options)
     named = settings.model.debugger
     refiner = model or ("models/debugger" if named == EMBEDDED or is_gguf(named) else named)
-    prompt = settings.model.prompt if draft_model else "auto"
+    asked = settings.model.debugger_format
+    prompt = settings.model.student_format if draft_model else asked
     models = choose_models(
-        draft_model or refiner, refiner, settings.codeflow, settings.inference, settings.budget, prompt
+        draft_model or refiner, refiner, settings.codeflow, settings.inference, settings.budget, prompt, asked
     )
     store = out.with_name(f".{out.name}.answers.sqlite")
     show_result(run_codeflow(CodeflowRun(problems, models, settings.codeflow, settings.execution, store), out), json_)

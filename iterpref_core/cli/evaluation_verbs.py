@@ -59,7 +59,7 @@ def evaluate(
     if sum([model is not None, samples is not None, ground_truth]) != 1:
         raise InputError("give exactly one of --model, --samples and --ground-truth")
     if model is not None:
-        asked = (settings.inference, settings.budget, ANSWERS, settings.model.prompt)
+        asked = (settings.inference, settings.budget, ANSWERS, settings.model.student_format)
         result = core.evaluate_model(Path(model).name, model, settings.evaluation, setting, out, *asked)
     else:
         result = core.score_samples(samples, settings.evaluation.benchmarks, setting, out)

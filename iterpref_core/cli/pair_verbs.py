@@ -35,7 +35,8 @@ def pair(
     named = settings.model.student
     student = model or ("models/student" if named == EMBEDDED or is_gguf(named) else named)
     run, at_once = f"pair {out.resolve()}", settings.codeflow.concurrency
-    with open_judge(settings.pairs.judge, settings.inference, settings.budget, at_once, ANSWERS, run) as judge:
+    asked = settings.model.debugger_format
+    with open_judge(settings.pairs.judge, asked, settings.inference, settings.budget, at_once, ANSWERS, run) as judge:
         show_result(select_pairs(trajectories, problems, student, screened_params(settings), out, judge=judge), json_)
 
 
@@ -84,7 +85,7 @@ def show(
         from iterpref_core.training.shifts import score_shifts
 
         settings = load_params()
-        scored = score_shifts(shown, model, trained, settings.training, settings.model.prompt)
+        scored = score_shifts(shown, model, trained, settings.training, settings.model.student_format)
         shifts = {item.task_id: item for item in scored}
     if html is not None:
         write_html(shown, regions, html, shifts)

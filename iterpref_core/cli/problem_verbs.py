@@ -88,7 +88,13 @@ def synthesize(
     with (
         AnswerStore(ANSWERS, f"synthesise {out.resolve()}") as store,
         open_model(
-            settings.model.debugger, "auto", inference, settings.budget, store, settings.codeflow.concurrency, faults
+            settings.model.debugger,
+            settings.model.debugger_format,
+            inference,
+            settings.budget,
+            store,
+            settings.codeflow.concurrency,
+            faults,
         ) as asked,
         open_executor(settings.execution) as executor,
     ):
@@ -156,7 +162,7 @@ def quality(
     kept, metrics = assess_tests(
         list(read_problems(problems).values()),
         settings.execution,
-        open_judge(name, settings.inference, settings.budget, at_once, ANSWERS, run),
+        open_judge(name, settings.model.debugger_format, settings.inference, settings.budget, at_once, ANSWERS, run),
         scores,
         Thresholds(min_coverage, min_mutation, min_score),
         mutants=settings.validity.mutants,

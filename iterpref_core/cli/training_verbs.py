@@ -20,7 +20,7 @@ from iterpref_core.cli.options import (
     read_params,
 )
 from iterpref_core.cli.printing import show_result
-from iterpref_core.config import Params, load_params
+from iterpref_core.config import Params
 from iterpref_core.errors import InputError
 from iterpref_core.objectives.objectives import OBJECTIVES
 
@@ -43,22 +43,28 @@ def check(
     problems: Annotated[Path, typer.Option(help="JSONL of problems, for --against heldout.")] = Path(
         "data/problems.jsonl"
     ),
+    set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Check pairs: lengths, error regions, repetitions, overlap with benchmarks; exit with 1 on a STOP."""
     from iterpref_core.screening.benchmark_files import SOURCES
     from iterpref_core.screening.contamination import Decontamination
     from iterpref_core.storage.jsonl import read_pairs, write_jsonl
+    from iterpref_core.training.checks import Finding
 
     if (spans is None) != (model is None):
         raise InputError("--spans and --model belong together: give both, or neither")
-    settings = load_params()
-    checks = _check_pairs(pairs, spans, model, settings) if spans is not None and model is not None else None
+    settings = read_params(set_)
+    frame = _load_frame(model, settings) if model is not None else None
+    checks = _check_pairs(pairs, spans, frame, settings) if spans is not None and frame is not None else None
     configured = [name for name, source in SOURCES.items() if source.variable in os.environ]
     benchmarks = Decontamination([*(against or []), *configured], problems, drop=out is not None)
     overlaps, clean = benchmarks.overlaps, benchmarks.clean(read_pairs(pairs))
     kept = write_jsonl(out, clean) if out is not None else sum(1 for _ in clean)
     findings = [*(checks.findings(settings.training) if checks else ()), *_overlap_findings(overlaps)]
+    trained = frame.describe(settings.training.answer) if frame else ""
+    if frame and frame.remark:
+        findings.append(Finding(stops=False, text=frame.remark))
     findings.sort(key=lambda finding: not finding.stops)
     result: dict[str, Any] = {"pairs": len(checks) if checks else kept + benchmarks.dropped}
     result["benchmark_tasks"] = sum(overlap.tasks for overlap in overlaps.values())
@@ -66,8 +72,11 @@ def check(
     result |= {"kept": kept, "dropped/contaminated": benchmarks.dropped} if out is not None else {}
     if json_:
         records = [{"stops": finding.stops, "text": finding.text} for finding in findings]
-        typer.echo(json.dumps(result | {"findings": records}, indent=2))
+        shown = {"trained": trained} if frame else {}
+        typer.echo(json.dumps(shown | result | {"findings": records}, indent=2))
     else:
+        if frame:
+            typer.echo(f"trained: {trained}")
         show_result(result, as_json=False)
         for finding in findings:
             typer.echo(f"{'STOP' if finding.stops else 'look'}: {finding.text}")
@@ -75,16 +84,20 @@ def check(
         raise typer.Exit(1)
 
 
-def _check_pairs(pairs: Path, spans: Path, model: str, settings: Params) -> Any:
-    from iterpref_core.inference.local.tokenizers import load_tokenizer
+def _load_frame(model: str, settings: Params) -> Any:
+    from iterpref_core.inference.local.tokenizers import load_frame
     from iterpref_core.inference.local.weights import check_checkpoint
+
+    prompt = settings.model.student_format
+    return load_frame(check_checkpoint(model, prompt, loaded=False), prompt)
+
+
+def _check_pairs(pairs: Path, spans: Path, frame: Any, settings: Params) -> Any:
     from iterpref_core.training.checks import PairChecks
     from iterpref_core.training.dataset import count_without_spans, stream_pairs
 
-    prompt = settings.model.prompt
-    tokenizer = load_tokenizer(check_checkpoint(model, prompt, loaded=False), prompt)
     checks = PairChecks(count_without_spans(pairs, spans))
-    for row in stream_pairs(pairs, spans, tokenizer, settings.training):
+    for row in stream_pairs(pairs, spans, frame, settings.training):
         checks.add(row)
     return checks
 
@@ -124,14 +137,15 @@ def train(
     settings = params.training
     if estimate:
         from iterpref_core.inference.local.checkpoints import read_config
-        from iterpref_core.inference.local.tokenizers import load_tokenizer
+        from iterpref_core.inference.local.tokenizers import load_frame
         from iterpref_core.objectives.objectives import find_objective
         from iterpref_core.training.estimate import CARDS, estimate_training
         from iterpref_core.training.pair_table import open_pair_table
 
-        tokenizer, row = load_tokenizer(model, params.model.prompt), find_objective(name, settings.objectives)
+        frame = load_frame(model, params.model.student_format)
+        row = find_objective(name, settings.objectives)
         with TemporaryDirectory() as folder:  # in memory 59,000 pairs would be 3 GB
-            rows = open_pair_table(pairs, spans, tokenizer, model, settings, Path(folder))
+            rows = open_pair_table(pairs, spans, frame, model, settings, Path(folder))
             estimated = estimate_training(read_config(model), rows, row, settings, gpus=gpus)
         cards = {card.name: {"fits": estimated.fits(card), "hours": estimated.hours(card)} for card in CARDS}
         total = {**vars(estimated), "peak_bytes": estimated.peak_bytes}
@@ -145,6 +159,8 @@ def train(
 
     curve = curve or out.with_name(f"{out.name}.curve.csv")
     scratch = scratch or out.with_name(f".{out.name}.work")
-    result = train_objective(pairs, spans, model, name, settings, out, curve, scratch, prompt=params.model.prompt)
+    result = train_objective(
+        pairs, spans, model, name, settings, out, curve, scratch, prompt=params.model.student_format
+    )
     if PartialState().is_main_process:
         show_result(result, json_)

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from iterpref_core.config import WITH_WEIGHTS, BudgetParams, CodeflowParams, InferenceParams, PromptStyle
+from iterpref_core.config import WITH_WEIGHTS, BudgetParams, CodeflowParams, InferenceParams, PromptFormat
 from iterpref_core.inference.backend import Model
 from iterpref_core.inference.backend_factory import check_model, model_identity, open_model
 from iterpref_core.inference.stored_model import AnswerStore, cost_usd
@@ -63,7 +63,8 @@ def choose_models(
     params: CodeflowParams,
     inference: InferenceParams,
     budget: BudgetParams,
-    prompt: PromptStyle = "auto",
+    prompt: PromptFormat | None = None,
+    debugger_prompt: PromptFormat | None = None,
 ) -> Models:
     """The models that the parameters describe; where one does it all, or nothing is refined, one alone is opened.
 
@@ -74,19 +75,23 @@ def choose_models(
         params: the loop's settings.
         inference: backend, prices.
         budget: caps on what is asked of the debugger.
-        prompt: whether the student reads prompts in its chat template; the debugger does if it has one.
+        prompt: the form in which the student reads prompts.
+        debugger_prompt: that of the debugger.
 
     Raises:
         InputError: a model or a parameter of `inference` cannot be used.
     """
-    one_model = inference.backend in WITH_WEIGHTS and (student, prompt) == (debugger, "auto")  # loaded or served once
+    prompt = prompt or PromptFormat()
+    debugger_prompt = debugger_prompt or PromptFormat()
+    # Loaded or served once.
+    one_model = inference.backend in WITH_WEIGHTS and (student, prompt) == (debugger, debugger_prompt)
     drafts_itself = params.draft_model == "debugger" or one_model
-    student_settings = _of_student(inference, prompt)
+    student_settings = _of_student(inference)
     if drafts_itself or params.source == "debugging":
-        debugger = check_model(debugger, "auto", inference)
+        debugger = check_model(debugger, debugger_prompt, inference)
     if not drafts_itself:
         student = check_model(student, prompt, student_settings)
-    refiner_identity = model_identity(debugger, "auto", inference)
+    refiner_identity = model_identity(debugger, debugger_prompt, inference)
     drafter_identity = refiner_identity if drafts_itself else model_identity(student, prompt, student_settings)
 
     @contextmanager
@@ -100,7 +105,7 @@ def choose_models(
                 asked.append(stack.enter_context(model))
             if drafts_itself or params.source == "debugging":
                 store = stack.enter_context(AnswerStore(path, run))
-                model = open_model(debugger, "auto", inference, budget, store, params.concurrency, faults)
+                model = open_model(debugger, debugger_prompt, inference, budget, store, params.concurrency, faults)
                 asked.append(stack.enter_context(model))
             yield Opened(asked[0], asked[-1], faults)
 
@@ -110,8 +115,8 @@ def choose_models(
     return Models((drafter_identity, refiner_identity), opened, prices)
 
 
-def _of_student(inference: InferenceParams, prompt: PromptStyle) -> InferenceParams:
-    """How the student is asked: in this process, or by vLLM where that is the backend."""
-    if inference.backend != "vllm":
-        return inference.model_copy(update={"backend": "transformers"})
-    return inference.model_copy(update={"api": "completions"}) if prompt == "plain" else inference
+def _of_student(inference: InferenceParams) -> InferenceParams:
+    """Return how the student is asked: in this process, or by vLLM where that is the backend."""
+    if inference.backend == "vllm":
+        return inference
+    return inference.model_copy(update={"backend": "transformers"})

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptStyle
+from iterpref_core.config import BudgetParams, EvaluationParams, InferenceParams, PromptFormat
 from iterpref_core.evaluation.benchmark import PromptForm, Question
 from iterpref_core.inference.backend import REFUSED, Completion, Model, Request, Sampling
 from iterpref_core.inference.backend_factory import check_model, model_identity, open_model, precision_of
@@ -77,7 +77,7 @@ class Answerer:
             for asked in questions
             for number in range(self._samples)
         ]
-        sampling = replace(self._sampling, stops=stops if self.form.tokenizer is not None else ())
+        sampling = replace(self._sampling, stops=stops if self.form.frame is not None else ())
         with AnswerStore(self._store, "") as store:
             kept = {request: store.get(answer_key(self._identity, request, sampling)) for request in wanted}
         answered = {request: answer for request, answer in kept.items() if answer is not None}
@@ -110,7 +110,7 @@ def open_answerer(
     inference: InferenceParams,
     budget: BudgetParams,
     store: Path,
-    prompt: PromptStyle = "auto",
+    prompt: PromptFormat | None = None,
 ) -> Iterator[Answerer]:
     """What answers for a model.
 
@@ -120,21 +120,22 @@ def open_answerer(
         inference: how a model behind an endpoint is asked.
         budget: caps on that, over all restarts; a model with weights here has none.
         store: SQLite file where answers are kept.
-        prompt: whether a model with weights here reads prompts in its chat template.
+        prompt: the form in which a model with weights here reads prompts.
 
     Raises:
         InputError: the model or the endpoint cannot be used.
     """
+    prompt = prompt or PromptFormat()
     if is_served(model):
-        asked, cap, prompt, form = inference, budget, "auto", PromptForm(instruct=inference.api == "chat")
+        asked, cap, form = inference, budget, PromptForm(instruct=inference.api == "chat")
     else:
         # Scoring samples that exist needs neither torch nor transformers.
-        from iterpref_core.inference.local.tokenizers import load_tokenizer
+        from iterpref_core.inference.local.tokenizers import load_frame
 
         asked, cap = inference.model_copy(update={"backend": params.backend}), NO_CAP
         model = check_model(model, prompt, asked)
-        tokenizer = load_tokenizer(model, prompt)
-        form = PromptForm(tokenizer.chat_template is not None, tokenizer)
+        frame = load_frame(model, prompt)
+        form = PromptForm(not frame.plain, frame)
     identity = model_identity(model, prompt, asked)
     with ExitStack() as opened:
 

@@ -4,13 +4,8 @@ Both render a chat in which the model has begun to answer, up to the first line 
 Wording and form are those of `evalplus` 0.3.1 and `bigcodebench` 0.2.5 (`codegen` and `generate`, `provider.utility`).
 """
 
-from typing import TYPE_CHECKING
-
+from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.inference.backend import cut
-from iterpref_core.inference.prompts import render_messages
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 INSTRUCTION = (
     "Please provide a self-contained Python script that solves the following problem in a markdown code block:"
@@ -34,13 +29,13 @@ def fenced(task: str) -> str:
     return f"{INSTRUCTION}\n```\n{task.strip()}\n```\n"
 
 
-def begin_answer(tokenizer: "PreTrainedTokenizerBase", message: str) -> str:
-    """What a chat model reads: the message, and its own answer up to where the program begins."""
+def begin_answer(frame: AnswerFrame, message: str) -> str:
+    """Return what a chat model reads: the message, and its own answer up to where the program begins."""
     chat = [
         {"role": "user", "content": message},
         {"role": "assistant", "content": f"{RESPONSE}\n```python\n{_SPLITTER}\n```\n"},
     ]
-    return render_messages(tokenizer, chat).split(_SPLITTER)[0]
+    return frame.render_chat(chat).split(_SPLITTER)[0]
 
 
 def continuation(answer: str, stops: tuple[str, ...]) -> str:

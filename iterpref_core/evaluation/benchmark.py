@@ -8,31 +8,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from iterpref_core.config import Benchmark as BenchmarkName
 from iterpref_core.config import ExecutionParams
 from iterpref_core.execution import ENGINE, Engine, Program, limits_of, open_executor
+from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.records import Verdict
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class PromptForm:
-    """How a model is asked: as a chat model or not; with its tokenizer where its weights are here."""
+    """The form in which a model is asked: as a chat model or not; with its frame where its weights are here."""
 
     instruct: bool
-    tokenizer: "PreTrainedTokenizerBase | None" = None
+    frame: AnswerFrame | None = None
 
     @property
     def begun(self) -> bool:
         """Whether the model goes on with a chat in which its answer is begun."""
-        return self.instruct and self.tokenizer is not None
+        return self.instruct and self.frame is not None
 
 
 @dataclass(frozen=True)

@@ -123,9 +123,9 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
             return Question(task.complete_prompt, verbatim=True)
         instructed = f"{INSTRUCTION}\n{task.instruct_prompt.strip()}\n"
         message = fenced(task.complete_prompt) if self.split == "complete" else instructed
-        if form.tokenizer is None:
+        if form.frame is None:
             return Question(message)
-        return Question(begin_answer(form.tokenizer, message), verbatim=True)
+        return Question(begin_answer(form.frame, message), verbatim=True)
 
     def program(self, task: BigCodeBenchTask, answer: str, form: PromptForm) -> str:
         """What `sanitize` takes the program out of: a continuation behind its prompt, unless that is a chat."""

@@ -53,9 +53,9 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         text = task.prompt.strip()
         if not form.instruct:
             return Question(text)
-        if form.tokenizer is None:
+        if form.frame is None:
             return Question(f"{INSTRUCTION}\n```python\n{text}\n```", SYSTEM)
-        return Question(begin_answer(form.tokenizer, fenced(text)), verbatim=True)
+        return Question(begin_answer(form.frame, fenced(text)), verbatim=True)
 
     def program(self, task: EvalPlusTask, answer: str, form: PromptForm) -> str:
         """What `sanitize` takes the program out of: a continuation behind its prompt, unless that is a chat."""

@@ -16,7 +16,7 @@ from iterpref_core.config import (
     ExecutionParams,
     InferenceParams,
     LiveCodeBenchParams,
-    PromptStyle,
+    PromptFormat,
 )
 from iterpref_core.errors import DataUnavailableError, InputError
 from iterpref_core.evaluation.answerer import Answerer, open_answerer
@@ -90,7 +90,7 @@ def evaluate_model(
     inference: InferenceParams,
     budget: BudgetParams,
     answers: Path,
-    prompt: PromptStyle = "auto",
+    prompt: PromptFormat | None = None,
 ) -> dict[str, float]:
     """Measure a model on every benchmark of `params.benchmarks`.
 
@@ -103,7 +103,7 @@ def evaluate_model(
         inference: how a model behind an endpoint is asked.
         budget: caps on that, of this evaluation.
         answers: SQLite file that keeps what the model answers.
-        prompt: whether the model reads prompts in its chat template.
+        prompt: the form in which the model reads prompts.
 
     Returns:
         Per available benchmark, with '+' spelled `_plus`: `<benchmark>/pass_at_1`, `/ci95_low`, `/ci95_high`, `/n`.

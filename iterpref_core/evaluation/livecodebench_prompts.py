@@ -9,10 +9,9 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from iterpref_core.errors import DataUnavailableError, ModelError
+from iterpref_core.errors import DataUnavailableError
 from iterpref_core.evaluation.benchmark import PromptForm, Question
 from iterpref_core.evaluation.livecodebench_data import LiveTask
-from iterpref_core.inference.prompts import render_prompt
 
 Style = Literal["GenericBase", "OpenAIChat", "LLaMa3", "CodeQwenInstruct", "DeepSeekCodeInstruct"]
 
@@ -46,10 +45,11 @@ def style_of(form: PromptForm) -> Style:
     """The family of a model: of one with weights here by its chat template, since the runner's own list is of names."""
     if not form.instruct:
         return "GenericBase"
-    if form.tokenizer is None:
+    if form.frame is None:
         return "OpenAIChat"
-    template = str(form.tokenizer.chat_template)
-    if "<|im_start|>" in template:
+    template = str(form.frame.tokenizer.chat_template)
+    # The runner's prompt ends there; of Qwen3's template an empty think block follows.
+    if form.frame.open("x").endswith("<|im_start|>assistant\n"):
         return "CodeQwenInstruct"
     return "DeepSeekCodeInstruct" if "### Instruction:" in template and "### Response:" in template else "LLaMa3"
 
@@ -81,11 +81,8 @@ def make_question(task: LiveTask, form: PromptForm) -> Question:
             f"{DEEPSEEK_SYSTEM}\n\n### Instruction: {TOLD_TO_THE_USER}\n\nQuestion:\n{task.content}\n\n"
             f"### Instruction: {with_code}\n{code}### Response:\n\n"
         )
-    elif form.tokenizer is not None:
-        try:
-            text = render_prompt(form.tokenizer, text, SYSTEM)
-        except ModelError:  # a template that knows no message for the system
-            text = render_prompt(form.tokenizer, f"{SYSTEM}\n\n{text}")
+    else:
+        return Question(text, SYSTEM)
     return Question(text, verbatim=True)
 
 

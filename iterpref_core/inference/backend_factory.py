@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from iterpref_core.config import WITH_WEIGHTS, BudgetParams, InferenceParams, PromptStyle
+from iterpref_core.config import WITH_WEIGHTS, BudgetParams, InferenceParams, PromptFormat
 from iterpref_core.inference.backend import Model
 from iterpref_core.inference.local.checkpoints import read_config, served_name
 from iterpref_core.inference.local.fingerprint import model_fingerprint
@@ -15,7 +15,7 @@ from iterpref_core.inference.stored_model import AnswerStore, StoredModel
 @contextmanager
 def open_model(
     model: Path | str,
-    prompt: PromptStyle,
+    prompt: PromptFormat,
     inference: InferenceParams,
     budget: BudgetParams,
     store: AnswerStore | None,
@@ -27,7 +27,7 @@ def open_model(
     Args:
         model: a checkpoint folder or hub id; for an endpoint the name it is served under; or a stage's folder that
             points at any of these.
-        prompt: whether a model in this process, or served by a vLLM of ours, reads prompts in its chat template.
+        prompt: the form in which a model in this process, or served by a vLLM of ours, reads prompts.
         inference: how it is asked.
         budget: caps on that.
         store: keeps its answers; without one neither they nor what they cost outlive this process.
@@ -51,7 +51,7 @@ def open_model(
 @contextmanager
 def _opened(
     model: Path | str,
-    prompt: PromptStyle,
+    prompt: PromptFormat,
     inference: InferenceParams,
     concurrency: int,
     faults: Counter[str],
@@ -68,23 +68,30 @@ def _opened(
     if inference.backend == "openai":
         yield OpenAIModel(served_name(model), inference, concurrency, faults, own_temperature=own_temperature)
         return
-    from iterpref_core.inference.local.tokenizers import load_tokenizer
+    from iterpref_core.inference.local.served_tokens import ServedTokens
     from iterpref_core.inference.vllm_server import SERVED_NAME, serve
 
-    api = "chat" if load_tokenizer(model, prompt).chat_template else "completions"  # as in this process
+    tokens = ServedTokens(model, prompt)
     with serve(model) as base_url:
-        here = inference.model_copy(update={"base_url": base_url, "api": api})
-        yield OpenAIModel(SERVED_NAME, here, concurrency, faults)
+        here = inference.model_copy(update={"base_url": base_url, "api": "completions"})
+        yield OpenAIModel(SERVED_NAME, here, concurrency, faults, tokens)
 
 
 @contextmanager
 def open_judge(
-    model: str | None, inference: InferenceParams, budget: BudgetParams, concurrency: int, answers: Path, run: str
+    model: str | None,
+    prompt: PromptFormat,
+    inference: InferenceParams,
+    budget: BudgetParams,
+    concurrency: int,
+    answers: Path,
+    run: str,
 ) -> Iterator[Model | None]:
     """A model that judges, its answers kept, so that none is asked for, or paid for, twice; None where none is named.
 
     Args:
         model: what the parameters name.
+        prompt: the form in which it reads prompts.
         inference: how it is asked.
         budget: caps on what this run may ask.
         concurrency: prompts at once.
@@ -99,12 +106,12 @@ def open_judge(
         return
     with (
         AnswerStore(answers, run) as store,
-        open_model(model, "auto", inference, budget, store, concurrency) as judge,
+        open_model(model, prompt, inference, budget, store, concurrency) as judge,
     ):
         yield judge
 
 
-def check_model(model: Path | str, prompt: PromptStyle, inference: InferenceParams) -> Path | str:
+def check_model(model: Path | str, prompt: PromptFormat, inference: InferenceParams) -> Path | str:
     """Look at a model with weights here before anything is spent on it; of an endpoint's there is nothing to look at.
 
     Returns:
@@ -120,7 +127,7 @@ def check_model(model: Path | str, prompt: PromptStyle, inference: InferencePara
     return check_checkpoint(model, prompt, loaded=inference.backend == "transformers")
 
 
-def model_identity(model: Path | str, prompt: PromptStyle, inference: InferenceParams) -> str:
+def model_identity(model: Path | str, prompt: PromptFormat, inference: InferenceParams) -> str:
     """What a model's answers depend on besides prompt and sampling: the key under which they are kept.
 
     Of a checkpoint, its content, and the precision it computes in where that is not its own. Of an endpoint, the

@@ -7,7 +7,8 @@ import os
 import re
 from collections import Counter
 from collections.abc import AsyncGenerator
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx2
@@ -19,6 +20,9 @@ from iterpref_core.inference.backend import Completion, Request, Sampling, Serve
 from iterpref_core.inference.replies import completion_of, read_reply
 
 logger = logging.getLogger(__name__)
+
+if TYPE_CHECKING:
+    from iterpref_core.inference.local.served_tokens import ServedTokens
 
 REFUSALS_IN_A_ROW = 20
 """So many prompts refused before any is answered: it is not the prompts."""
@@ -73,6 +77,8 @@ class OpenAIModel(ServedModel):
             to the latter as it is.
         concurrency: prompts that `generate` asks at once.
         own_temperature: the model is known to accept only its own.
+        tokens: of a server of this project's own, what its model reads and where its answers end; then prompts are
+            sent as token ids, and the server has nothing to add.
         faults: grows by failed calls: `timeout`, `connection` (none came about, or it ended before the answer did),
             `rate_limited`, `server_error`, `malformed`, and `refused` (prompts that are not answered).
 
@@ -86,6 +92,7 @@ class OpenAIModel(ServedModel):
         inference: InferenceParams,
         concurrency: int,
         faults: Counter[str] | None = None,
+        tokens: "ServedTokens | None" = None,
         *,
         own_temperature: bool = False,
     ) -> None:
@@ -93,6 +100,7 @@ class OpenAIModel(ServedModel):
         self.base_url = endpoint_url(inference)
         self.concurrency = concurrency
         self.faults = Counter[str]() if faults is None else faults
+        self._tokens = tokens
         self.own_temperature = own_temperature
         self._api = inference.api
         self._timeout_s = inference.timeout_s
@@ -125,7 +133,10 @@ class OpenAIModel(ServedModel):
             failure = self._judge(error)
         else:
             self._answered += 1
-            return completion_of(read_reply(response.content), request)
+            answer = completion_of(read_reply(response.content), request)
+            if self._tokens is None:
+                return answer
+            return replace(answer, text=self._tokens.read(answer.text, request))
         raise failure  # outside of the handlers, so that no request with its headers hangs on it
 
     def _call(self, request: Request, sampling: Sampling) -> tuple[str, dict[str, Any]]:
@@ -135,6 +146,8 @@ class OpenAIModel(ServedModel):
             asked["temperature"] = sampling.temperature
         if sampling.stops:
             asked["stop"] = list(sampling.stops)
+        if self._tokens is not None:
+            return "/completions", asked | self._tokens.body(request, sampling)
         if self._api == "completions" or request.verbatim:
             asked["prompt"] = request.prompt if request.verbatim else request.prompt + "\n"
             return "/completions", asked

@@ -7,7 +7,10 @@ from transformers import PreTrainedTokenizerFast
 
 PAD = "<|pad|>"
 EOS = "<|end|>"
-_CHAT_TEMPLATE = "{% for message in messages %}{{ message['content'] }}\n<|end|>{% endfor %}"
+_CHAT_TEMPLATE = (
+    "{% for message in messages %}{{ message['content'] }}"
+    "{{ '' if message['role'] == 'assistant' else '\\n' }}<|end|>{% endfor %}"
+)
 # Words with their leading blank, numbers by two digits, line breaks with the indentation after them, punctuation.
 _PIECES = r" ?[A-Za-z_]+|\d{1,2}|\n[ \n]*|[^\sA-Za-z_\d]+ ?| +"
 

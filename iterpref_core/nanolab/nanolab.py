@@ -60,7 +60,7 @@ def build_models(
     for role in sorted(names.keys() - served.keys() - unpacked.keys() - set(embedded)):
         sources[role] = pin_model(names[role])
         trained = role == "student"  # and therefore loaded in this process
-        prompt = model.prompt if trained else "auto"
+        prompt = model.student_format if trained else model.debugger_format
         check_checkpoint(str(sources[role]), prompt, loaded=trained or backend == "transformers")
     for role, source in sources.items():
         shutil.rmtree(out / role, ignore_errors=True)

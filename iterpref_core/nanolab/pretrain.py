@@ -20,8 +20,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from iterpref_core.config import NanolabParams
 from iterpref_core.cores import usable_cores
+from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.inference.local.weights import uses_bf16
-from iterpref_core.inference.prompts import render_prompt
 from iterpref_core.progress import show_progress
 
 _IGNORED = -100  # torch's cross-entropy leaves labels of this value out
@@ -41,7 +41,7 @@ class Example:
 
 def encode_example(example: Example, tokenizer: PreTrainedTokenizerBase) -> dict[str, list[int]]:
     """Token ids of prompt, completion and end token; labels on the completion and the end alone."""
-    prompt = tokenizer(render_prompt(tokenizer, example.prompt), add_special_tokens=False)["input_ids"]
+    prompt = tokenizer(AnswerFrame(tokenizer).open(example.prompt), add_special_tokens=False)["input_ids"]
     completion = tokenizer(example.completion, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
     return {"input_ids": prompt + completion, "labels": [_IGNORED] * len(prompt) + completion}
 

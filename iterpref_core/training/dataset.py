@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from transformers import PreTrainedTokenizerBase
+import numpy as np
 
 from iterpref_core.config import AnswerStyle, TrainingParams
 from iterpref_core.errors import InputError, ModelError, RecordError
-from iterpref_core.inference.prompts import render_answer, render_prompt
+from iterpref_core.inference.answer_frame import AnswerFrame, Rendered, render_answer
+from iterpref_core.inference.local.framed_tokens import Asked, encode_openings
 from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.storage.jsonl import check_spans, parse_lines, read_jsonl, read_pairs
 from iterpref_core.training.tokenized_programs import encode_programs, mask_from_spans
@@ -101,15 +102,15 @@ def count_without_spans(pairs: Path, spans: Path) -> int:
 
 
 def tokenize_pair(
-    pair: PreferencePair, spans: FocalSpans, tokenizer: PreTrainedTokenizerBase, form: PairForm | TrainingParams
+    pair: PreferencePair, spans: FocalSpans, frame: AnswerFrame, form: PairForm | TrainingParams
 ) -> TokenizedPair:
     """Tokenize one pair, as `tokenize_pairs` does."""
-    return next(tokenize_pairs([(pair, spans)], tokenizer, form))
+    return next(tokenize_pairs([(pair, spans)], frame, form))
 
 
 def tokenize_pairs(
     pairs: Iterable[tuple[PreferencePair, FocalSpans]],
-    tokenizer: PreTrainedTokenizerBase,
+    frame: AnswerFrame,
     form: PairForm | TrainingParams,
 ) -> Iterator[TokenizedPair]:
     """Tokenize pairs, some dozens at a time and on all cores; a long prompt loses its start, a program its end.
@@ -118,11 +119,11 @@ def tokenize_pairs(
 
     Args:
         pairs: the programs, and D- and D+ as characters of them.
-        tokenizer: must give offsets and have an end token.
+        frame: what the model's chat template writes; its tokenizer must give offsets and have an end token.
         form: length limits, and the form of the answers.
 
     Raises:
-        ModelError: the tokenizer gives no offsets or has no end token.
+        ModelError: the tokenizer gives no offsets or has no end token, or the template changes a program.
         InputError: `max_length` leaves no room for programs.
     """
     if form.max_length <= form.max_prompt_length:
@@ -132,62 +133,111 @@ def tokenize_pairs(
         )
     waiting = iter(pairs)
     while batch := list(islice(waiting, _BATCH)):
-        prompts = _tokenize_prompts([pair.prompt for pair, _ in batch], tokenizer)
-        programs = [
-            program
-            for pair, marked in batch
-            for program in ((pair.chosen, marked.chosen), (pair.rejected, marked.rejected))
-        ]
-        answers = _tokenize_answers(programs, form.answer, tokenizer)
-        for (pair, _), whole in zip(batch, prompts, strict=True):
-            (chosen, focal_chosen), (rejected, focal) = next(answers), next(answers)
-            surplus = max(len(whole) - form.max_prompt_length, 0)
-            begin = whole[:1] if surplus and whole[0] == tokenizer.bos_token_id else []
-            prompt = begin + whole[surplus + len(begin) :]
-            room = form.max_length - len(prompt)
-            yield TokenizedPair(
-                prompt_ids=prompt,
-                chosen_ids=chosen[:room],
-                rejected_ids=rejected[:room],
-                focal=focal[:room],
-                focal_chosen=focal_chosen[:room],
-                cut=[surplus, len(chosen[room:]), len(rejected[room:]), sum(focal[room:])],
-                task_id=pair.task_id,
-            )
+        yield from _tokenize_batch(batch, frame, form)
 
 
-def _tokenize_prompts(prompts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[list[int]]:
-    texts = [render_prompt(tokenizer, prompt) for prompt in prompts]
-    ids: list[list[int]] = tokenizer(texts, add_special_tokens=tokenizer.chat_template is None)["input_ids"]
-    return ids
+def _tokenize_batch(
+    batch: Sequence[tuple[PreferencePair, FocalSpans]], frame: AnswerFrame, form: PairForm | TrainingParams
+) -> Iterator[TokenizedPair]:
+    answers: list[_Answer] = []
+    for pair, marked in batch:
+        for program, spans in ((pair.chosen, marked.chosen), (pair.rejected, marked.rejected)):
+            answers.append(_place(pair, program, spans, frame, form.answer))
+    openings = encode_openings(frame, [answer.rendered.opening for answer in answers[::2]])
+    asked = [opening for opening in openings for _ in ("chosen", "rejected")]
+    tokens = _tokenize_answers(answers, asked, frame)
+    for (pair, _), opening in zip(batch, openings, strict=True):
+        chosen, focal_chosen = next(tokens)
+        rejected, focal = next(tokens)
+        whole = opening.ids
+        surplus = max(len(whole) - form.max_prompt_length, 0)
+        begin = whole[:1] if surplus and whole[0] == frame.tokenizer.bos_token_id else []
+        prompt = begin + whole[surplus + len(begin) :]
+        room = form.max_length - len(prompt)
+        yield TokenizedPair(
+            prompt_ids=prompt,
+            chosen_ids=chosen[:room],
+            rejected_ids=rejected[:room],
+            focal=focal[:room],
+            focal_chosen=focal_chosen[:room],
+            cut=[surplus, len(chosen[room:]), len(rejected[room:]), sum(focal[room:])],
+            task_id=pair.task_id,
+        )
+
+
+def token_places(pair: PreferencePair, program: str, frame: AnswerFrame, form: PairForm | TrainingParams) -> list[Span]:
+    """Return where the tokens that `tokenize_pair` makes of one of a pair's programs lie in it, before any is cut.
+
+    What stands around the program has no characters there: such a token lies at one of its ends.
+    """
+    answer = _place(pair, program, (), frame, form.answer)
+    (asked,) = encode_openings(frame, [answer.rendered.opening])
+    text = asked.lead + answer.rendered.answer + frame.end.text
+    _, offsets = next(encode_programs(frame.tokenizer, [text]))
+    _, begin = render_answer(program, form.answer)
+    closing = [] if frame.end.token is None else [(len(text), len(text))]
+    edges = np.array([*offsets, *closing]) - len(asked.lead) + answer.rendered.start - begin
+    places: list[Span] = edges.clip(0, len(program)).tolist()
+    return places
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """A program as it is to be answered.
+
+    Attributes:
+        rendered: the whole answer, as the template writes it.
+        spans: of the program, as characters of that.
+    """
+
+    rendered: Rendered
+    spans: tuple[Span, ...]
+
+
+def _place(
+    pair: PreferencePair, program: str, spans: Iterable[Span], frame: AnswerFrame, style: AnswerStyle
+) -> _Answer:
+    answer, begin = render_answer(program, style)
+    try:
+        rendered = frame.render(pair.prompt, answer)
+    except ModelError as error:
+        raise ModelError(f"pair {pair.task_id!r}: {error}") from None
+    moved = begin - rendered.start
+    end = len(rendered.answer)
+    return _Answer(
+        rendered, tuple((min(max(start + moved, 0), end), min(max(stop + moved, 0), end)) for start, stop in spans)
+    )
 
 
 def _tokenize_answers(
-    programs: Sequence[tuple[str, tuple[Span, ...]]], style: AnswerStyle, tokenizer: PreTrainedTokenizerBase
+    answers: Sequence[_Answer], asked: Sequence[Asked], frame: AnswerFrame
 ) -> Iterator[tuple[list[int], list[int]]]:
-    """Token ids, closed by the end token, and which of them a span of the program touches."""
-    answers = [render_answer(program, style) for program, _ in programs]
-    encoded = encode_programs(tokenizer, [answer for answer, _ in answers])
-    for (ids, offsets), (_, begin), (_, spans) in zip(encoded, answers, programs, strict=True):
-        if tokenizer.eos_token_id is None:
-            raise ModelError(
-                f"{tokenizer.name_or_path}: this tokenizer has no end token, so no model could learn where a program "
-                "ends; name one as eos_token in tokenizer_config.json"
-            )
-        moved = tuple((begin + start, begin + end) for start, end in spans)
+    """Return token ids, closed by the end of a turn, and which of them a span of the program touches."""
+    end = frame.end
+    if end.token is None and not end.text:
+        raise ModelError(
+            f"{frame.tokenizer.name_or_path}: this tokenizer has no end token, so no model could learn where a program "
+            "ends; name one as eos_token in tokenizer_config.json"
+        )
+    closing = [] if end.token is None else [end.token]
+    texts = [opening.lead + answer.rendered.answer + end.text for opening, answer in zip(asked, answers, strict=True)]
+    encoded = encode_programs(frame.tokenizer, texts)
+    for (ids, offsets), opening, answer in zip(encoded, asked, answers, strict=True):
+        lead = len(opening.lead)
+        moved = tuple((start + lead, stop + lead) for start, stop in answer.spans)
         # Spans are in the program: the end token after it was not wrong, only what it came after.
-        yield [*ids, tokenizer.eos_token_id], [*mask_from_spans(offsets, moved), 0]
+        yield [*ids, *closing], [*mask_from_spans(offsets, moved), *[0] * len(closing)]
 
 
 def stream_pairs(
-    pairs: Path, spans: Path, tokenizer: PreTrainedTokenizerBase, form: PairForm | TrainingParams
+    pairs: Path, spans: Path, frame: AnswerFrame, form: PairForm | TrainingParams
 ) -> Iterator[TokenizedPair]:
-    """The pairs that have spans, tokenized.
+    """Yield the pairs that have spans, tokenized.
 
     Raises:
         InputError: there is no pair, or `max_length` leaves no room for programs.
     """
-    rows = tokenize_pairs(join_spans(pairs, spans), tokenizer, form)
+    rows = tokenize_pairs(join_spans(pairs, spans), frame, form)
     first = next(rows, None)
     if first is None:
         raise InputError(

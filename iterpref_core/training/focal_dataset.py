@@ -10,8 +10,9 @@ from peft import PeftModel
 from pydantic import ValidationError
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
 
-from iterpref_core.config import AnswerStyle
+from iterpref_core.config import AnswerStyle, PromptFormat
 from iterpref_core.errors import InputError
+from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.objectives.objectives import HALF, ObjectiveName, find_objective
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import check_spans, describe_validation_error
@@ -31,6 +32,7 @@ def focal_dataset(
     max_prompt_length: int = 512,
     max_length: int = 1024,
     answer: AnswerStyle = "bare",
+    prompt: PromptFormat | None = None,
 ) -> Sequence[TokenizedPair]:
     """Tokens, marks and reference log-probabilities of every pair, as the trainer takes them.
 
@@ -41,17 +43,18 @@ def focal_dataset(
         pairs: columns `prompt`, `chosen` and `rejected`, texts all; `rejected_spans` and `chosen_spans` besides, from
             `localization.row_spans.mark_errors`, for an objective that weighs error regions.
         model: the model to be trained.
-        tokenizer: its tokenizer; a chat template, if there is one, is applied to the prompts.
+        tokenizer: its tokenizer, whose chat template, if there is one, is applied to prompts and programs.
         objective: a row of `OBJECTIVES`.
         args: the trainer's, whose precision is the reference's, too.
         max_prompt_length: tokens of a prompt at most.
         max_length: of prompt and program together.
         answer: what the model is to answer: the program alone, or in a fence.
+        prompt: the form in which the model reads prompts; None: in its chat template, if it has one.
 
     Raises:
         InputError: a column is missing or not text, a span lies outside of its program, or the lengths leave no room.
         ConfigError: there is no such objective.
-        ModelError: the tokenizer gives no offsets or has no end token.
+        ModelError: the tokenizer gives no offsets or has no end token, or the chat template changes a program.
     """
     row = find_objective(objective, {})
     if row.regional and not {"rejected_spans", "chosen_spans"} <= set(pairs.column_names):
@@ -62,7 +65,8 @@ def focal_dataset(
     if not len(pairs):
         raise InputError("pairs: the data set is empty; give it at least one pair")
     form = PairForm(max_prompt_length, max_length, answer)
-    rows = list(tokenize_pairs((_as_records(number, pair) for number, pair in enumerate(pairs)), tokenizer, form))
+    records = (_as_records(number, pair) for number, pair in enumerate(pairs))
+    rows = list(tokenize_pairs(records, AnswerFrame(tokenizer, prompt), form))
     if row.preference:
         whole = (model.get_base_model() if isinstance(model, PeftModel) else model).to(args.device)
         add_label_head(whole)

@@ -16,10 +16,10 @@ import tokenizers
 import transformers
 from datasets import Dataset, Features, List, Value
 from datasets.arrow_writer import ArrowWriter
-from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError
+from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.progress import show_progress
 from iterpref_core.records import problem_of
 from iterpref_core.storage.code_digest import code_digest
@@ -78,7 +78,7 @@ class PairTable(Sequence[TokenizedPair]):
 def open_pair_table(
     pairs: Path,
     spans: Path,
-    tokenizer: PreTrainedTokenizerBase,
+    frame: AnswerFrame,
     fingerprint: str,
     params: TrainingParams,
     folder: Path,
@@ -88,14 +88,14 @@ def open_pair_table(
     Args:
         pairs: preference pairs.
         spans: error regions; pairs without a record there are not in the table.
-        tokenizer: of the model that is to be trained.
+        frame: of the model that is to be trained.
         fingerprint: of that model, and of how it reads prompts.
         params: length limits, in tokens, and the form of the answers.
         folder: where tables are kept, each under a digest of what decides it.
 
     Raises:
         InputError: there is no pair, or `max_length` leaves no room for programs.
-        ModelError: the tokenizer gives no offsets or has no end token.
+        ModelError: the tokenizer gives no offsets or has no end token, or the chat template changes a program.
     """
     form = [params.max_prompt_length, params.max_length, params.answer]
     versions = [code_digest(*_MADE_BY), tokenizers.__version__, transformers.__version__]
@@ -105,7 +105,7 @@ def open_pair_table(
     def make(partial: Path) -> None:
         partial.mkdir()
         checks = PairChecks(count_without_spans(pairs, spans))
-        rows = stream_pairs(pairs, spans, tokenizer, params)
+        rows = stream_pairs(pairs, spans, frame, params)
         with (
             show_progress("tokenize", sum(1 for _ in parse_lines(spans)), unit="pairs") as advance,
             ArrowWriter(features=_FEATURES, path=str(partial / _PAIRS)) as writer,

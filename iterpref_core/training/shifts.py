@@ -3,20 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
-from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.config import AnswerStyle, PromptStyle, TrainingParams
+from iterpref_core.config import PromptFormat, TrainingParams
 from iterpref_core.errors import ModelError
-from iterpref_core.inference.local.tokenizers import load_tokenizer
+from iterpref_core.inference.local.tokenizers import load_frame
 from iterpref_core.inference.local.weights import load_model
-from iterpref_core.inference.prompts import render_answer
 from iterpref_core.records import FocalSpans, PairShifts, PreferencePair, Span, TokenShift
-from iterpref_core.training.dataset import TokenizedPair, tokenize_pair
+from iterpref_core.training.dataset import TokenizedPair, token_places, tokenize_pair
 from iterpref_core.training.label_head import add_label_head
 from iterpref_core.training.reference import score_pairs
-from iterpref_core.training.tokenized_programs import encode_programs
 
 NOTHING_MARKED = FocalSpans(task_id="", method="", rejected=(), chosen=())
 """Scores do not depend on what is marked."""
@@ -27,7 +23,7 @@ def score_shifts(
     before: Path | str,
     after: Path | str,
     params: TrainingParams,
-    prompt: PromptStyle = "auto",
+    prompt: PromptFormat | None = None,
     batch_size: int = 8,
 ) -> list[PairShifts]:
     """Score every token of both programs with both models, in float32, cut to length as training cuts them.
@@ -37,7 +33,7 @@ def score_shifts(
         before: the model that training started from.
         after: the model that came of it.
         params: length limits, in tokens, and the form of the answers.
-        prompt: whether the models read prompts in their chat template.
+        prompt: the form in which the models read prompts.
         batch_size: programs scored at once.
 
     Returns:
@@ -47,9 +43,10 @@ def score_shifts(
     Raises:
         ModelError: a model is not there, or the two cut the programs into different tokens.
     """
-    tokenizer, trained_tokenizer = load_tokenizer(before, prompt), load_tokenizer(after, prompt)
-    rows = [tokenize_pair(pair, NOTHING_MARKED, tokenizer, params) for pair in pairs]
-    if rows != [tokenize_pair(pair, NOTHING_MARKED, trained_tokenizer, params) for pair in pairs]:
+    frame = load_frame(before, prompt)
+    trained_frame = load_frame(after, prompt)
+    rows = [tokenize_pair(pair, NOTHING_MARKED, frame, params) for pair in pairs]
+    if rows != [tokenize_pair(pair, NOTHING_MARKED, trained_frame, params) for pair in pairs]:
         raise ModelError(
             f"{after}: it tokenizes these pairs differently from {before}; give the model that was trained from it"
         )
@@ -57,8 +54,8 @@ def score_shifts(
     return [
         PairShifts(
             task_id=pair.task_id,
-            chosen=_shifts(_places(tokenizer, pair.chosen, params.answer), old.ref_chosen, new.ref_chosen),
-            rejected=_shifts(_places(tokenizer, pair.rejected, params.answer), old.ref_rejected, new.ref_rejected),
+            chosen=_shifts(token_places(pair, pair.chosen, frame, params), old.ref_chosen, new.ref_chosen),
+            rejected=_shifts(token_places(pair, pair.rejected, frame, params), old.ref_rejected, new.ref_rejected),
         )
         for pair, old, new in zip(pairs, before_rows, after_rows, strict=True)
     ]
@@ -68,15 +65,6 @@ def _score(model: Path | str, rows: list[TokenizedPair], batch_size: int) -> lis
     loaded = load_model(model).float().to("cuda" if torch.cuda.is_available() else "cpu")
     add_label_head(loaded)
     return score_pairs(loaded, rows, batch_size=batch_size)
-
-
-def _places(tokenizer: PreTrainedTokenizerBase, program: str, style: AnswerStyle) -> list[Span]:
-    """Where each token of the answer is in the program; what stands around the program has no characters there."""
-    answer, begin = render_answer(program, style)
-    _, offsets = next(encode_programs(tokenizer, [answer]))
-    edges = np.array([*offsets, (len(answer), len(answer))]) - begin
-    places: list[Span] = edges.clip(0, len(program)).tolist()
-    return places
 
 
 def _shifts(places: list[Span], before: Sequence[float], after: Sequence[float]) -> tuple[TokenShift, ...]:

@@ -9,18 +9,14 @@ A program continues its prompt, and its mask is decided by characters. Tokenizer
 - The text of a special token becomes that token, so that a program which mentions the end token would end there.
 """
 
-import json
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from itertools import chain, groupby
 from operator import eq
-from typing import Any
 
 import numpy as np
-from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.errors import ModelError
+from iterpref_core.inference.local.tokenizers import continuing_engine
 from iterpref_core.records import Span
 
 
@@ -35,36 +31,11 @@ def encode_programs(
     Raises:
         ModelError: the tokenizer gives no offsets.
     """
-    encodings = _continuing(tokenizer).encode_batch(programs, add_special_tokens=False)
+    encodings = continuing_engine(tokenizer).encode_batch(programs, add_special_tokens=False)
     for encoding, program in zip(encodings, programs, strict=True):
         offsets = encoding.offsets
         repeated = any(map(eq, offsets, offsets[1:]))
         yield encoding.ids, list(_own_characters(offsets, program)) if repeated else offsets
-
-
-@lru_cache(maxsize=2)
-def _continuing(tokenizer: PreTrainedTokenizerBase) -> Tokenizer:
-    """A copy of a tokenizer's engine that takes every text for the continuation of another."""
-    if not tokenizer.is_fast:
-        raise ModelError(
-            f"{tokenizer.name_or_path}: this tokenizer gives no character offsets; "
-            "convert it to a fast tokenizer (tokenizer.json)"
-        )
-    state = json.loads(tokenizer.backend_tokenizer.to_str(), object_hook=_adding_nothing)
-    state["post_processor"] = None  # trims offsets, and adds what opens or closes a text
-    engine = Tokenizer.from_str(json.dumps(state))
-    engine.no_truncation()
-    engine.no_padding()
-    engine.encode_special_tokens = True
-    return engine
-
-
-def _adding_nothing(part: dict[str, Any]) -> dict[str, Any]:
-    """A part of a tokenizer.json without the blank that some put before a text."""
-    if part.get("type") == "Prepend":
-        return {"type": "Sequence", "normalizers": []}
-    never = {"add_prefix_space": False, "prepend_scheme": "never"}
-    return part | {name: value for name, value in never.items() if "type" in part and name in part}
 
 
 def _own_characters(offsets: Sequence[Span], text: str) -> Iterator[Span]:

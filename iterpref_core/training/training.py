@@ -12,12 +12,12 @@ import torch
 from torch.utils.data import Subset
 from transformers import PreTrainedTokenizerBase, PrinterCallback, TrainerCallback, TrainingArguments
 
-from iterpref_core.config import PromptStyle, TrainingParams
+from iterpref_core.config import PromptFormat, TrainingParams
 from iterpref_core.errors import ConfigError, ModelError, TrainingError
 from iterpref_core.inference.local.checkpoints import locate_model
 from iterpref_core.inference.local.fingerprint import model_fingerprint
 from iterpref_core.inference.local.model_lineage import read_lineage, training_versions
-from iterpref_core.inference.local.tokenizers import load_tokenizer
+from iterpref_core.inference.local.tokenizers import load_frame
 from iterpref_core.inference.local.weights import check_checkpoint, load_model, uses_bf16
 from iterpref_core.objectives.objectives import HALF, Objective, find_objective
 from iterpref_core.records import FocalSpans, ModelLineage
@@ -50,7 +50,7 @@ def train_objective(
     curve: Path,
     scratch: Path,
     on_log: OnLog | None = None,
-    prompt: PromptStyle = "auto",
+    prompt: PromptFormat | None = None,
 ) -> dict[str, float]:
     """Train a model with one objective; a killed run resumes from its last checkpoint.
 
@@ -66,7 +66,7 @@ def train_objective(
         curve: CSV of the training curve, one row per logged step.
         scratch: folder for checkpoints, tokenized pairs and reference log-probabilities, kept outside of `out`.
         on_log: called with (metrics, step) while training runs.
-        prompt: whether the model reads prompts in its chat template; the trained model keeps to it.
+        prompt: the form in which the model reads prompts; the trained model keeps to it.
 
     Returns:
         `pairs`, `steps`, `model_step` (whose weights were written), `loss` (mean over the run), last values of the
@@ -82,6 +82,7 @@ def train_objective(
             holds something other than a model of this objective.
         TrainingError: training diverged before its first checkpoint.
     """
+    prompt = prompt or PromptFormat()
     row = find_objective(objective, params.objectives)
     check_out(out, objective)
     params = params.model_copy(update={"bf16": uses_bf16(params.bf16, "cuda" if torch.cuda.is_available() else "cpu")})
@@ -89,15 +90,17 @@ def train_objective(
     if params.accelerate and not is_launched():
         options = {"pairs": pairs, "spans": spans, "model": model, "out": out, "curve": curve, "scratch": scratch}
         settings = params.model_copy(update={"accelerate": None}).model_dump(mode="json")
-        values = {f"training.{name}": value for name, value in settings.items()} | {"model.prompt": prompt}
+        values = {f"training.{name}": value for name, value in settings.items()}
+        values |= {f"model.{name}": value for name, value in prompt.parameters.items()}
         return launch_training(Path(params.accelerate), options | {"objective": objective}, values, curve, on_log)
     processes = join_processes()
     accumulation = accumulation_steps(params, processes.num_processes)
-    tokenizer = load_tokenizer(model, prompt)
+    frame = load_frame(model, prompt)
+    tokenizer = frame.tokenizer
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     fingerprint = model_fingerprint(model, prompt)
-    rows = open_pair_table(pairs, spans, tokenizer, fingerprint, params, scratch / "pairs")
+    rows = open_pair_table(pairs, spans, frame, fingerprint, params, scratch / "pairs")
     held = np.array(held_out(rows.task_ids, params, processes.num_processes))
     report_findings(rows.checks.findings(params), needs_focal=row.regional)
     key = run_key(pairs, spans, fingerprint, objective, params)
@@ -220,7 +223,7 @@ def _lineage(
     objective: str,
     row: Objective,
     params: TrainingParams,
-    prompt: PromptStyle,
+    prompt: PromptFormat,
     metrics: Mapping[str, float],
 ) -> ModelLineage:
     source = locate_model(model)
@@ -232,7 +235,7 @@ def _lineage(
         base_weights=model_fingerprint(model),
         license=find_license(str(folder)) if folder.is_dir() else None,
         objective=objective,
-        settings=settings | {"prompt": prompt},
+        settings=settings | prompt.parameters,
         pairs=int(metrics["pairs"]),
         steps=int(metrics["steps"]),
         model_step=int(metrics["model_step"]),

@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
 from iterpref_core.codeflow.roles import NO_CAPS, Models, Opened, choose_models
-from iterpref_core.config import CodeflowParams, InferenceParams, SamplingParams
+from iterpref_core.config import CodeflowParams, InferenceParams, PromptFormat, SamplingParams
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.inference.backend import Completion, Model, Request, Sampling
 from iterpref_core.inference.stored_model import AnswerStore, StoredModel
@@ -159,14 +159,14 @@ def test_the_prompt_style_is_the_drafting_students(
     opened: list[str] = []
 
     @contextmanager
-    def open_model(model: Path, prompt: str, *_: object) -> Iterator[Model]:
-        opened.append(prompt)
+    def open_model(model: Path, prompt: PromptFormat, *_: object) -> Iterator[Model]:
+        opened.append(prompt.style)
         yield Patient()
 
     monkeypatch.setattr("iterpref_core.codeflow.roles.open_model", open_model)
     for draft_model, styles in (("student", ["plain", "auto"]), ("debugger", ["auto"])):
         params = PARAMS.model_copy(update={"draft_model": draft_model})
-        models = choose_models(chat, chat, params, INFERENCE, NO_CAPS, "plain")
+        models = choose_models(chat, chat, params, INFERENCE, NO_CAPS, PromptFormat(style="plain"))
         opened.clear()
         with models.open(tmp_path / "answers.sqlite", "run") as found:
             assert opened == styles

@@ -9,6 +9,7 @@ from transformers import PreTrainedTokenizerBase
 from iterpref_core.config import EvaluationParams, load_params
 from iterpref_core.evaluation.answerer import Answerer
 from iterpref_core.evaluation.benchmark import PromptForm
+from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.inference.backend import Completion, Model, Request, Sampling
 from iterpref_core.inference.stored_model import AnswerStore, StoredModel
 from tests.fake_models import FakeModel
@@ -34,7 +35,8 @@ class RecordedModel(FakeModel):
 def answerer_of(
     model: RecordedModel, folder: Path, *, instruct: bool, tokenizer: PreTrainedTokenizerBase | None = None
 ) -> Answerer:
-    form, store = PromptForm(instruct, tokenizer), folder / "a.sqlite"
+    form = PromptForm(instruct, None if tokenizer is None else AnswerFrame(tokenizer))
+    store = folder / "a.sqlite"
     return Answerer(lambda: kept(model, store), "m", store, SAMPLING, form)
 
 

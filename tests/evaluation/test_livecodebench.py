@@ -22,6 +22,7 @@ from iterpref_core.evaluation.livecodebench import LiveCodeBench
 from iterpref_core.evaluation.livecodebench_data import find_live_data
 from iterpref_core.evaluation.livecodebench_prompts import extract_program, make_question, style_of
 from iterpref_core.evaluation.program_runs import run_samples
+from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import Sample
 
@@ -236,11 +237,13 @@ def test_a_chat_model_here_reads_what_the_runner_writes_for_its_family(
     style: str, tokenizer: PreTrainedTokenizerBase
 ) -> None:
     tokenizer.chat_template = TEMPLATES[style]
-    form = PromptForm(True, tokenizer)
+    form = PromptForm(True, AnswerFrame(tokenizer))
     assert style_of(form) == style
     reads, calls = (list(find_live_data(WHOLE)[2].values())[index] for index in (0, 2))
     for task, values in ((reads, (READS, "# YOUR CODE HERE")), (calls, (CALLS, LARGEST["starter_code"]))):
-        assert make_question(task, form).text == OFFICIAL[style].format(task.content, *values)
+        asked = make_question(task, form)
+        read = asked.text if asked.verbatim else AnswerFrame(tokenizer).open(asked.text, asked.system)
+        assert read == OFFICIAL[style].format(task.content, *values)
 
 
 @pytest.mark.usefixtures("data")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.config import BackendName, BudgetParams, InferenceParams
+from iterpref_core.config import BackendName, BudgetParams, InferenceParams, PromptFormat
 from iterpref_core.errors import BudgetError, ConfigError, ModelError
 from iterpref_core.inference.backend import Request, Sampling
 from iterpref_core.inference.backend_factory import describe_endpoint, model_identity, open_model
@@ -45,7 +45,7 @@ def test_the_same_answers_from_the_store_whatever_answered_first(word_model: Pat
             for _ in range(2):
                 with (
                     AnswerStore(tmp_path / "store", name) as store,
-                    open_model(model, "auto", params, FREE, store, 4) as backend,
+                    open_model(model, PromptFormat(), params, FREE, store, 4) as backend,
                 ):
                     answers.append(backend.generate(REQUESTS, SAMPLING))
                     assert store.spent().calls == 2
@@ -59,7 +59,7 @@ def test_without_a_store_caps_hold_all_the_same() -> None:
     capped = FREE.model_copy(update={"calls": 1})
     with (
         serve(mock) as url,
-        open_model("m", "auto", inference("openai", base_url=url), capped, None, 4) as model,
+        open_model("m", PromptFormat(), inference("openai", base_url=url), capped, None, 4) as model,
         pytest.raises(BudgetError),
     ):
         model.generate(REQUESTS, SAMPLING)
@@ -69,9 +69,11 @@ def test_without_a_store_caps_hold_all_the_same() -> None:
 def test_a_served_models_answers_are_kept_under_its_name_alone(tmp_path: Path) -> None:
     write_pointer(tmp_path / "debugger", ModelSource("big-model", served=True))
     one, other = (inference("openai", base_url=f"https://{host}/v1", timeout_s=9) for host in ("a", "b"))
-    assert model_identity(tmp_path / "debugger", "auto", one) == model_identity("big-model", "auto", other)
+    assert model_identity(tmp_path / "debugger", PromptFormat(), one) == model_identity(
+        "big-model", PromptFormat(), other
+    )
     plain = inference("openai", api="completions")
-    assert model_identity("big-model", "auto", plain) != model_identity("big-model", "auto", one)
+    assert model_identity("big-model", PromptFormat(), plain) != model_identity("big-model", PromptFormat(), one)
 
 
 def test_a_served_model_has_a_name_and_no_weights(tmp_path: Path, word_model: Path) -> None:
@@ -93,7 +95,7 @@ def test_a_served_model_has_a_name_and_no_weights(tmp_path: Path, word_model: Pa
 
 def test_an_endpoint_without_an_address_is_named() -> None:
     params, message = inference("openai"), r"inference\.base_url"
-    with pytest.raises(ConfigError, match=message), open_model("m", "auto", params, FREE, None, 1):
+    with pytest.raises(ConfigError, match=message), open_model("m", PromptFormat(), params, FREE, None, 1):
         pass
     with pytest.raises(ConfigError, match=message):
         describe_endpoint(params)

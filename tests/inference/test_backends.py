@@ -6,15 +6,16 @@ from pathlib import Path
 import pytest
 from transformers import LlamaConfig, PreTrainedTokenizerBase, Qwen2Config
 
+from iterpref_core.config import PromptFormat
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.answer_extraction import extract_program
+from iterpref_core.inference.answer_frame import AnswerFrame, render_answer
 from iterpref_core.inference.backend import Request, Sampling
 from iterpref_core.inference.local.checkpoints import ModelSource, locate_model, pin_model, write_pointer
 from iterpref_core.inference.local.fingerprint import model_fingerprint
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.inference.local.transformers_model import TransformersModel
 from iterpref_core.inference.local.weights import load_model
-from iterpref_core.inference.prompts import render_answer, render_prompt
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 
 PROMPTS = ("add one", "sort the numbers of the list", "x", "join all letters")
@@ -52,21 +53,24 @@ def test_the_seed_decides_a_sample_and_greedy_ignores_it(folder: Path) -> None:
 
 
 def test_a_prompt_is_rendered_by_the_chat_template_if_there_is_one(tokenizer: PreTrainedTokenizerBase) -> None:
-    assert render_prompt(tokenizer, "add one") == "add one\n<|end|>"
+    assert AnswerFrame(tokenizer).open("add one") == "add one\n<|end|>"
     plain = train_tokenizer(["a"], 300)
     plain.chat_template = None
-    assert render_prompt(plain, "add one") == "add one\n"
+    assert AnswerFrame(plain).open("add one") == "add one\n"
+
+
+PLAIN = PromptFormat(style="plain")
 
 
 def test_plain_takes_the_chat_template_off_wherever_the_model_reads(folder: Path) -> None:
     assert load_tokenizer(folder).chat_template
     assert load_tokenizer(folder, "plain").chat_template is None
-    chat, plain = (TransformersModel(folder, 1, style) for style in ("auto", "plain"))
+    chat, plain = (TransformersModel(folder, 1, style) for style in (PromptFormat(), PLAIN))
     request, sampling = [Request("add one", 0)], Sampling(0.0, 2)
     expected = len(chat.tokenizer("add one\n", add_special_tokens=True)["input_ids"])
     assert plain.generate(request, sampling)[0].prompt_tokens == expected
     assert chat.generate(request, sampling)[0].prompt_tokens == expected + 1  # the template's <|end|>
-    assert model_fingerprint(folder, "plain") != model_fingerprint(folder)
+    assert model_fingerprint(folder, PLAIN) != model_fingerprint(folder)
 
 
 @pytest.mark.parametrize("program", ["x = 1\n", "x = 1", "", "\n\nx = 1\r\n", "s = '```'\n"])

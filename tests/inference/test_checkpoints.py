@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, BartConfig, BertConfig
 
+from iterpref_core.config import PromptFormat
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.backend import Request, Sampling
 from iterpref_core.inference.local.fingerprint import model_fingerprint
@@ -172,7 +173,7 @@ def test_what_cannot_be_used_is_one_message_that_says_what_to_do(kind: str, fold
 )
 def test_what_can_be_used_answers_as_the_model_does(kind: Damage, folder: Path, word_model: Path) -> None:
     kind(folder)
-    assert check_checkpoint(folder, "plain") == check_checkpoint(folder) == folder
+    assert check_checkpoint(folder, PromptFormat(style="plain")) == check_checkpoint(folder) == folder
     given, original = load_model(folder), load_model(word_model)
     tokens = torch.tensor([[2, 3, 2]])
     assert torch.equal(given(tokens).logits, original(tokens).logits)

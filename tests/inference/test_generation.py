@@ -10,6 +10,7 @@ import torch
 from transformers import (
     AutoModelForCausalLM,
     Gemma2Config,
+    GenerationConfig,
     LlamaConfig,
     MistralConfig,
     PreTrainedConfig,
@@ -17,13 +18,13 @@ from transformers import (
     Qwen3NextConfig,
 )
 
-from iterpref_core.config import load_params
+from iterpref_core.config import PromptFormat, load_params
+from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.inference.backend import Request, Sampling, cut
 from iterpref_core.inference.backend_factory import model_identity
 from iterpref_core.inference.local import weights
 from iterpref_core.inference.local.growing_cache import growing_cache
 from iterpref_core.inference.local.transformers_model import TransformersModel
-from iterpref_core.inference.prompts import render_prompt
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from tests.settings import ROOT
 
@@ -81,12 +82,18 @@ def decoding_loop(
 ) -> list[int]:
     """The largest of `noisy(logits)`, token by token."""
     model = AutoModelForCausalLM.from_pretrained(folder).eval()
-    ids = tokenizer(render_prompt(tokenizer, prompt), add_special_tokens=False)["input_ids"]
+    ids = tokenizer(AnswerFrame(tokenizer).open(prompt), add_special_tokens=False)["input_ids"]
     new: list[int] = []
     while len(new) < LIMIT and not (new and new[-1] in model.generation_config.eos_token_id):
         with torch.no_grad():
             new.append(int(noisy(model(torch.tensor([ids + new])).logits[0, -1]).argmax()))
     return new
+
+
+def spoken(folder: Path, tokens: list[int], tokenizer: PreTrainedTokenizerBase) -> str:
+    """The text of an answer: the token that ends it is none of it, whatever token that is."""
+    ends = GenerationConfig.from_pretrained(folder).eos_token_id
+    return str(tokenizer.decode(tokens[:-1] if tokens[-1] in ends else tokens, skip_special_tokens=True))
 
 
 OPINIONS = {
@@ -130,7 +137,7 @@ def test_what_a_checkpoint_suggests_has_no_say_in_a_greedy_answer(
     answers = backend.generate([Request(prompt, 0) for prompt in PROMPTS], Sampling(0.0, LIMIT))
     expected = [argmax_loop(opinionated, prompt, tokenizer) for prompt in PROMPTS]
     assert [answer.completion_tokens for answer in answers] == [len(tokens) for tokens in expected]
-    assert [answer.text for answer in answers] == [tokenizer.decode(t, skip_special_tokens=True) for t in expected]
+    assert [answer.text for answer in answers] == [spoken(opinionated, tokens, tokenizer) for tokens in expected]
 
 
 def test_a_sample_is_drawn_at_a_temperature_and_by_nothing_else(
@@ -147,7 +154,7 @@ def test_a_sample_is_drawn_at_a_temperature_and_by_nothing_else(
             return logits.float() / 0.7 - torch.log(-torch.log(uniform))
 
         tokens = decoding_loop(opinionated, request.prompt, tokenizer, noisy)
-        assert answer.text == tokenizer.decode(tokens, skip_special_tokens=True)
+        assert answer.text == spoken(opinionated, tokens, tokenizer)
 
 
 @pytest.mark.parametrize("config", [LlamaConfig, MistralConfig, Gemma2Config])
@@ -162,8 +169,7 @@ def test_greedy_is_an_argmax_for_rows_that_end_at_different_times(
     expected = [argmax_loop(folder, prompt, tokenizer) for prompt in PROMPTS]
     assert [answer.completion_tokens for answer in answers] == [len(tokens) for tokens in expected]
     assert len({len(tokens) for tokens in expected}) > 3, "rows that end together prove nothing"
-    texts = [tokenizer.decode(tokens, skip_special_tokens=True) for tokens in expected]
-    assert [answer.text for answer in answers] == texts
+    assert [answer.text for answer in answers] == [spoken(folder, tokens, tokenizer) for tokens in expected]
     assert growing_cache(backend._model) is not None, "rows can leave"
 
 
@@ -198,7 +204,7 @@ def test_a_row_ends_before_an_end_string_whoever_is_in_its_batch(
 def test_a_verbatim_prompt_is_all_that_is_read(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
     config = LlamaConfig(**SHAPE, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
     backend = TransformersModel(save(config, tokenizer, tmp_path), 4, bf16=False)
-    rendered = render_prompt(tokenizer, "add one")
+    rendered = AnswerFrame(tokenizer).open("add one")
     requests = [Request("add one", 0), Request(rendered, 0, verbatim=True), Request("add one", 0, verbatim=True)]
     chat, verbatim, bare = backend.generate(requests, Sampling(0.0, LIMIT))
     assert chat == verbatim
@@ -256,7 +262,7 @@ def test_a_gpu_computes_in_what_a_checkpoint_was_saved_in(monkeypatch: pytest.Mo
 def test_answers_in_another_precision_are_others(word_model: Path) -> None:
     params = load_params(ROOT / "params.yaml").inference
     own, other = (
-        model_identity(word_model, "auto", params.model_copy(update={"bf16": bf16})) for bf16 in (False, True)
+        model_identity(word_model, PromptFormat(), params.model_copy(update={"bf16": bf16})) for bf16 in (False, True)
     )
-    assert own == model_identity(word_model, "auto", params.model_copy(update={"backend": "vllm"}))
+    assert own == model_identity(word_model, PromptFormat(), params.model_copy(update={"backend": "vllm"}))
     assert other == f"{own} bfloat16"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from iterpref_core.config import BudgetParams, InferenceParams
+from iterpref_core.config import BudgetParams, InferenceParams, PromptFormat
 from iterpref_core.inference.backend import Completion, Request, Sampling
 from iterpref_core.inference.backend_factory import open_model
 from iterpref_core.inference.stored_model import AnswerStore, Spent
@@ -35,7 +35,7 @@ def ask_all(url: str, store: Path) -> tuple[list[Completion], Spent]:
     caps = section(BudgetParams, calls=COUNT, tokens=None, dollars=None)
     with (
         AnswerStore(store, "run") as answers,
-        open_model("m", "auto", inference, caps, answers, CONCURRENCY) as backend,
+        open_model("m", PromptFormat(), inference, caps, answers, CONCURRENCY) as backend,
     ):
         return backend.generate(REQUESTS, Sampling(0.5, 8)), answers.spent()
 
@@ -83,7 +83,10 @@ def _generate(model: Path, store: Path, requests: list[Request]) -> None:
         if ended == 3:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    with AnswerStore(store, "run") as answers, open_model(model, "auto", inference, caps, answers, 64) as opened:
+    with (
+        AnswerStore(store, "run") as answers,
+        open_model(model, PromptFormat(), inference, caps, answers, 64) as opened,
+    ):
         opened.generate(requests, Sampling(1.0, 64), answered)
 
 

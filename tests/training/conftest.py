@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from iterpref_core.config import ObjectiveParams, TrainingParams
+from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.objectives.objectives import OBJECTIVES, ObjectiveName
 from iterpref_core.records import FocalSpans, PreferencePair
@@ -134,7 +135,7 @@ def read_weights(folder: Path) -> dict[str, torch.Tensor]:
 def rows(
     pairs_file: Path, spans_file: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams
 ) -> list[TokenizedPair]:
-    return list(stream_pairs(pairs_file, spans_file, tokenizer, params))
+    return list(stream_pairs(pairs_file, spans_file, AnswerFrame(tokenizer), params))
 
 
 @pytest.fixture(scope="session")

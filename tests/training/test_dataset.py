@@ -6,9 +6,10 @@ from typing import Any, get_args
 import pytest
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.config import PromptStyle, TrainingParams
+from iterpref_core.config import PromptFormat, PromptStyle, TrainingParams
 from iterpref_core.errors import InputError, RecordError
-from iterpref_core.inference.local.tokenizers import load_tokenizer
+from iterpref_core.inference.answer_frame import AnswerFrame
+from iterpref_core.inference.local.tokenizers import load_frame, load_tokenizer
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.dataset import TokenizedPair, join_spans, stream_pairs, tokenize_pair
@@ -22,7 +23,9 @@ def tokenized(
     params: TrainingParams,
 ) -> Any:
     """The first pair, with other settings."""
-    return lambda **form: tokenize_pair(pair_records[0], span_records[0], tokenizer, params.model_copy(update=form))
+    return lambda **form: tokenize_pair(
+        pair_records[0], span_records[0], AnswerFrame(tokenizer), params.model_copy(update=form)
+    )
 
 
 @pytest.mark.parametrize(("style", "frame"), [("bare", "{}"), ("fenced", "```python\n{}```")])
@@ -44,7 +47,9 @@ def test_a_template_that_is_taken_off_leaves_the_raw_prompt(
     pair_records: list[PreferencePair], span_records: list[FocalSpans], model_folder: Path, params: TrainingParams
 ) -> None:
     prompts = {
-        style: tokenize_pair(pair_records[0], span_records[0], load_tokenizer(model_folder, style), params).prompt_ids
+        style: tokenize_pair(
+            pair_records[0], span_records[0], load_frame(model_folder, PromptFormat(style=style)), params
+        ).prompt_ids
         for style in get_args(PromptStyle)
     }
     tokenizer = load_tokenizer(model_folder)
@@ -89,6 +94,10 @@ def test_nothing_to_train_on_and_no_room_are_refused(
 ) -> None:
     (tmp_path / "focal.jsonl").touch()
     with pytest.raises(InputError, match="no pair to train on"):
-        next(stream_pairs(pairs_file, tmp_path / "focal.jsonl", tokenizer, params))
+        next(stream_pairs(pairs_file, tmp_path / "focal.jsonl", AnswerFrame(tokenizer), params))
     with pytest.raises(InputError, match="no room for a program"):
-        next(stream_pairs(pairs_file, tmp_path / "x", tokenizer, params.model_copy(update={"max_length": 64})))
+        next(
+            stream_pairs(
+                pairs_file, tmp_path / "x", AnswerFrame(tokenizer), params.model_copy(update={"max_length": 64})
+            )
+        )

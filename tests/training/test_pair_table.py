@@ -12,6 +12,7 @@ import pytest
 from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.config import TrainingParams
+from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.records import FocalSpans
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training import pair_table
@@ -28,7 +29,7 @@ def open_table(
 ) -> OpenTable:
     def opened(spans: Path = spans_file, fingerprint: str = "model", **settings: object) -> PairTable:
         changed = params.model_copy(update=settings)
-        return open_pair_table(pairs_file, spans, tokenizer, fingerprint, changed, tmp_path / "tables")
+        return open_pair_table(pairs_file, spans, AnswerFrame(tokenizer), fingerprint, changed, tmp_path / "tables")
 
     return opened
 

@@ -8,6 +8,7 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ModelError
+from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.report.program_lines import sum_changes
 from iterpref_core.training.dataset import tokenize_pair
@@ -51,7 +52,9 @@ def test_every_token_has_the_log_probabilities_of_both_models_at_its_place(
 ) -> None:
     pairs = [pair_records[0], AWKWARD]
     for pair, shifts in zip(pairs, score_shifts(pairs, model_folder, trained, params, batch_size=3), strict=True):
-        row = tokenize_pair(pair, FocalSpans(task_id="", method="", rejected=(), chosen=()), tokenizer, params)
+        row = tokenize_pair(
+            pair, FocalSpans(task_id="", method="", rejected=(), chosen=()), AnswerFrame(tokenizer), params
+        )
         assert shifts.task_id == pair.task_id
         for text, ids, tokens in (
             (pair.chosen, row.chosen_ids, shifts.chosen),
@@ -74,7 +77,7 @@ def test_the_sum_in_the_region_is_k_minus_of_the_mask_that_training_uses(
 ) -> None:
     pair, spans = pair_records[3], span_records[3]
     (shifts,) = score_shifts([pair], model_folder, trained, params)
-    row = tokenize_pair(pair, spans, tokenizer, params)
+    row = tokenize_pair(pair, spans, AnswerFrame(tokenizer), params)
     after, before = (one_by_one(folder, row.prompt_ids, row.rejected_ids) for folder in (trained, model_folder))
     k_minus = sum(mark * (new - old) for mark, new, old in zip(row.focal, after, before, strict=True))
     assert sum_changes(shifts.rejected, spans.rejected) == pytest.approx(k_minus, abs=1e-4)

@@ -16,6 +16,7 @@ from transformers import (
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ModelError
+from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.localization import line_lcs, prefix_suffix
 from iterpref_core.localization import token_lcs as token
 from iterpref_core.records import FocalSpans, PreferencePair, Span
@@ -147,11 +148,11 @@ def tokenize(
     pair: PreferencePair,
     rejected: tuple[Span, ...],
     chosen: tuple[Span, ...],
-    tokenizer: object,
+    tokenizer: PreTrainedTokenizerBase,
     params: TrainingParams,
 ) -> TokenizedPair:
     spans = FocalSpans(task_id=pair.task_id, method="any", rejected=rejected, chosen=chosen)
-    return tokenize_pair(pair, spans, tokenizer, params)  # type: ignore[arg-type]
+    return tokenize_pair(pair, spans, AnswerFrame(tokenizer), params)
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,9 @@ from accelerate import PartialState
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
-from iterpref_core.config import Layout, ObjectiveParams, PromptStyle, TrainingParams
+from iterpref_core.config import Layout, ObjectiveParams, PromptFormat, PromptStyle, TrainingParams
 from iterpref_core.errors import ConfigError, InputError, ModelError
+from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.inference.local.fingerprint import model_fingerprint
 from iterpref_core.inference.local.model_lineage import LINEAGE, ancestors, read_lineage
 from iterpref_core.inference.local.tokenizers import load_tokenizer
@@ -54,7 +55,7 @@ def test_a_score_is_the_log_probability_that_plain_logits_give(model_folder: Pat
 def test_reference_is_computed_once_and_read_back(
     tmp_path: Path, inputs: Inputs, params: TrainingParams, tokenizer: PreTrainedTokenizerBase
 ) -> None:
-    table = open_pair_table(*inputs[:2], tokenizer, "model", params, tmp_path / "pairs")
+    table = open_pair_table(*inputs[:2], AnswerFrame(tokenizer), "model", params, tmp_path / "pairs")
     model, path = _scorer(inputs[2]), tmp_path / "key.npy"
     first, again = (
         reference_logps(scorer, table, path, batch_size=5, processes=PartialState()) for scorer in (model, None)
@@ -90,7 +91,7 @@ def test_a_model_trained_on_plain_prompts_is_saved_without_a_chat_template(
         folder = tmp_path / style
         fenced = params.model_copy(update={"answer": "fenced", "epochs": 1})
         out, curve, work = folder / "out", folder / "curve.csv", tmp_path / "work"
-        train_objective(*inputs, "target-rpo", fenced, out, curve, work, prompt=style)
+        train_objective(*inputs, "target-rpo", fenced, out, curve, work, prompt=PromptFormat(style=style))
         assert (load_tokenizer(out).chat_template is None) == (style == "plain")
     auto, plain = (read_weights(tmp_path / style) for style in ("auto", "plain"))
     assert not all(torch.equal(auto[key], plain[key]) for key in auto)

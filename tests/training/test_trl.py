@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase, Trainer
 from trl import DPOConfig, DPOTrainer
 
 from iterpref_core.config import Layout, TrainingParams
+from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.inference.local.tokenizers import load_tokenizer
 from iterpref_core.objectives.objectives import OBJECTIVES, ObjectiveName
 from iterpref_core.training.dataset import TokenizedPair, stream_pairs
@@ -106,7 +107,7 @@ def test_loss_gradient_and_masks_of_smollm2_are_trl_s_own(
     params: TrainingParams, tmp_path: Path,
 ) -> None:  # fmt: skip
     tokenizer: PreTrainedTokenizerBase = load_tokenizer(smollm2)
-    rows = [_referenced(row) for row in stream_pairs(pairs_file, spans_file, tokenizer, params)]
+    rows = [_referenced(row) for row in stream_pairs(pairs_file, spans_file, AnswerFrame(tokenizer), params)]
     marked = [token for token, focal in zip(rows[0].rejected_ids, rows[0].focal, strict=True) if focal]
     assert tokenizer.decode(marked).strip() == "kept = [n for n in nums if n < 0]"
     case = _Case("target-rpo", smollm2, [rows[0], rows[-1]], tmp_path)

@@ -5,7 +5,7 @@ import json
 from contextlib import closing
 from pathlib import Path
 
-from iterpref_core.config import PromptStyle
+from iterpref_core.config import PromptFormat
 from iterpref_core.inference.local.checkpoints import is_served, locate_model, served_name
 from iterpref_core.inference.local.model_lineage import LINEAGE
 from iterpref_core.storage.file_digest import file_digest
@@ -20,8 +20,8 @@ _SCHEMA = (
 )
 
 
-def model_fingerprint(path: Path | str, prompt: PromptStyle = "auto") -> str:
-    """A digest of a model's files or, for a hub id, of its name and pinned revision; and of how it reads prompts.
+def model_fingerprint(path: Path | str, prompt: PromptFormat | None = None) -> str:
+    """Return a digest of a model's files or, for a hub id, its name and pinned revision; and of how it reads prompts.
 
     Of a stage's folder that stands for a model behind an endpoint, a digest of the name it is served under.
 
@@ -34,7 +34,7 @@ def model_fingerprint(path: Path | str, prompt: PromptStyle = "auto") -> str:
         return hashlib.sha256(json.dumps(["served", served_name(path)]).encode()).hexdigest()
     source = locate_model(path)
     folder = Path(source.name_or_path)
-    digest = hashlib.sha256(b"" if prompt == "auto" else prompt.encode())
+    digest = hashlib.sha256(_describe(prompt or PromptFormat()).encode())
     if not folder.is_dir():
         digest.update(json.dumps([source.name_or_path, source.revision]).encode())
         return digest.hexdigest()
@@ -44,8 +44,17 @@ def model_fingerprint(path: Path | str, prompt: PromptStyle = "auto") -> str:
     return digest.hexdigest()
 
 
+def _describe(prompt: PromptFormat) -> str:
+    """Return what of a format matters to a model; empty for the usual one."""
+    if prompt.style == "plain":
+        separator = "" if prompt.separator == "\n" else json.dumps(prompt.separator)
+        return f"plain{separator}"
+    variables = prompt.chat_template_kwargs
+    return json.dumps(variables, sort_keys=True) if variables else ""
+
+
 def _digest_file(path: Path) -> str:
-    """The SHA-256 of a file."""
+    """Return the SHA-256 of a file."""
     if path.stat().st_size < _REMEMBERED:
         return file_digest(path)
     with closing(Database(MEMORY, _SCHEMA)) as memory:

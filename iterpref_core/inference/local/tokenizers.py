@@ -1,14 +1,17 @@
 """Tokenizers: text split as tokenizer.json says, with a chat template or without."""
 
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from tokenizers import Tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from transformers.utils import cached_file
 
-from iterpref_core.config import PromptStyle
+from iterpref_core.config import PromptFormat, PromptStyle
 from iterpref_core.errors import ModelError
+from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.inference.local.checkpoints import locate_model, reading
 
 _READS_TEXT = ("normalizer", "pre_tokenizer", "decoder")
@@ -16,7 +19,7 @@ _READS_TEXT = ("normalizer", "pre_tokenizer", "decoder")
 
 
 def load_tokenizer(model: Path | str, prompt: PromptStyle = "auto") -> PreTrainedTokenizerBase:
-    """The tokenizer of a model folder or hub id.
+    """Return the tokenizer of a model folder or hub id.
 
     Base models ship a chat template that they were never trained on. With `prompt: plain` it is taken off here, once:
     whoever renders, evaluates or saves with this tokenizer agrees, and a model trained with it is saved without one.
@@ -39,8 +42,49 @@ def load_tokenizer(model: Path | str, prompt: PromptStyle = "auto") -> PreTraine
     return tokenizer
 
 
+def load_frame(model: Path | str, prompt: PromptFormat | None = None) -> AnswerFrame:
+    """Return the frame that a model folder or hub id puts around prompts and answers, with its tokenizer.
+
+    Raises:
+        ModelError: there is no tokenizer, or it cannot be read.
+    """
+    prompt = prompt or PromptFormat()
+    return AnswerFrame(load_tokenizer(model, prompt.style), prompt)
+
+
+@lru_cache(maxsize=2)
+def continuing_engine(tokenizer: PreTrainedTokenizerBase) -> Tokenizer:
+    """Return a copy of a tokenizer's engine that takes every text for the continuation of another.
+
+    It adds no blank and no special token, and a text that spells a special token stays text.
+
+    Raises:
+        ModelError: the tokenizer is a slow one, which gives no character offsets.
+    """
+    if not tokenizer.is_fast:
+        raise ModelError(
+            f"{tokenizer.name_or_path}: this tokenizer gives no character offsets; "
+            "convert it to a fast tokenizer (tokenizer.json)"
+        )
+    state = json.loads(tokenizer.backend_tokenizer.to_str(), object_hook=_adding_nothing)
+    state["post_processor"] = None  # trims offsets, and adds what opens or closes a text
+    engine = Tokenizer.from_str(json.dumps(state))
+    engine.no_truncation()
+    engine.no_padding()
+    engine.encode_special_tokens = True
+    return engine
+
+
+def _adding_nothing(part: dict[str, Any]) -> dict[str, Any]:
+    """Return a part of a tokenizer.json without the blank that some put before a text."""
+    if part.get("type") == "Prepend":
+        return {"type": "Sequence", "normalizers": []}
+    never = {"add_prefix_space": False, "prepend_scheme": "never"}
+    return part | {name: value for name, value in never.items() if "type" in part and name in part}
+
+
 def _reads_as_written(tokenizer: PreTrainedTokenizerBase, name: str, revision: str | None) -> bool:
-    """Whether it splits text as tokenizer.json says, which the model was trained with.
+    """Return whether it splits text as tokenizer.json says, which the model was trained with.
 
     The class is chosen by the configuration, and Qwen2's and Llama's, among others, split text in their own way: other
     tokens without a word, or none for blanks.

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from inspect import signature
 from itertools import groupby
 from pathlib import Path
@@ -9,7 +10,6 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name it has everywhere
 from transformers import (
-    BatchEncoding,
     LogitsProcessor,
     LogitsProcessorList,
     PreTrainedModel,
@@ -17,12 +17,12 @@ from transformers import (
     StoppingCriteriaList,
 )
 
-from iterpref_core.config import Bf16, PromptStyle
+from iterpref_core.config import Bf16, PromptFormat
 from iterpref_core.inference.backend import Answered, BatchModel, Completion, Request, Sampling, cut, ignore
+from iterpref_core.inference.local.framed_tokens import Asked, encode_requests, end_tokens, read_answer
 from iterpref_core.inference.local.growing_cache import growing_cache
-from iterpref_core.inference.local.tokenizers import load_tokenizer
+from iterpref_core.inference.local.tokenizers import load_frame
 from iterpref_core.inference.local.weights import generation_dtype, load_model, plain_generation
-from iterpref_core.inference.prompts import render_prompt
 
 _STOPS_EVERY, _STOPS_WITHIN = 8, 48
 """Tokens between two looks for end strings, and the latest tokens that are looked at: no end string has forty."""
@@ -109,16 +109,19 @@ class TransformersModel(BatchModel):
     Args:
         model: a checkpoint folder, a stage's folder that points at one, or a hub id.
         batch_size: prompts generated for at once.
-        prompt: whether the model reads prompts in its chat template.
+        prompt: the form in which the model reads prompts.
         bf16: whether it computes in bfloat16; auto: on a CPU if it has instructions for it, on a GPU as it was saved.
 
     Raises:
         ModelError: the model cannot be had or loaded.
     """
 
-    def __init__(self, model: Path | str, batch_size: int, prompt: PromptStyle = "auto", bf16: Bf16 = "auto") -> None:
+    def __init__(
+        self, model: Path | str, batch_size: int, prompt: PromptFormat | None = None, bf16: Bf16 = "auto"
+    ) -> None:
         self.concurrency = batch_size
-        self.tokenizer = load_tokenizer(model, prompt)
+        self.frame = load_frame(model, prompt)
+        self.tokenizer = self.frame.tokenizer
         self.tokenizer.padding_side = "left"
         if self.tokenizer.pad_token_id is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token  # `check_checkpoint` has seen that there is one
@@ -128,51 +131,45 @@ class TransformersModel(BatchModel):
         # In the model's own place: what a config that is passed leaves unset, transformers looks up here.
         self._model.generation_config = plain_generation(loaded.generation_config)
         self._pads = can_pad(self._model)
+        self._ends = end_tokens(self.frame, self._model.generation_config)
 
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, answered: Answered = ignore
     ) -> list[Completion]:
         """Answer every request, in order; `answered` is told of each at its last token."""
-        prompts = [
-            request.prompt if request.verbatim else render_prompt(self.tokenizer, request.prompt, request.system)
+        if self.frame.end.stop:
+            sampling = replace(sampling, stops=(*sampling.stops, self.frame.end.stop))
+        asked = encode_requests(self.frame, requests)
+        texts = [
+            request.prompt if request.verbatim else self.frame.open(request.prompt, request.system)
             for request in requests
         ]
         # Where padding changes answers, texts share a batch if they are as long as each other.
         kinds = [
-            (request.verbatim, 0 if self._pads else self._encode([prompt], request.verbatim)["input_ids"].shape[1])
-            for request, prompt in zip(requests, prompts, strict=True)
+            (request.verbatim, 0 if self._pads else len(prompt.ids))
+            for request, prompt in zip(requests, asked, strict=True)
         ]
-        order = sorted(range(len(requests)), key=lambda row: (kinds[row], len(prompts[row]), row))
+        order = sorted(range(len(requests)), key=lambda row: (kinds[row], len(texts[row]), row))
         answers: dict[int, Completion] = {}
 
         def put(place: int, answer: Completion) -> None:
             answers[place] = answer
             answered(place, answer)
 
-        for (verbatim, _), group in groupby(order, key=kinds.__getitem__):
+        for _, group in groupby(order, key=kinds.__getitem__):
             alike = list(group)
             for start in range(0, len(alike), self.concurrency):
                 places = alike[start : start + self.concurrency]
-                encoded = self._encode([prompts[place] for place in places], verbatim)
-                self._generate_batch(places, encoded, [requests[place].seed for place in places], sampling, put)
+                prompts = [asked[place] for place in places]
+                self._generate_batch(places, prompts, [requests[place].seed for place in places], sampling, put)
         return [answers[place] for place in range(len(requests))]
-
-    def _encode(self, prompts: list[str], verbatim: bool) -> BatchEncoding:
-        # The template has written the special tokens that belong at the start; a plain prompt gets them here. So does a
-        # verbatim one, as in vLLM and where the benchmarks' own generators encode what they have rendered.
-        return self.tokenizer(
-            prompts,
-            return_tensors="pt",
-            padding=True,
-            add_special_tokens=verbatim or self.tokenizer.chat_template is None,
-        )
 
     @torch.inference_mode()
     def _generate_batch(
-        self, places: list[int], encoded: BatchEncoding, seeds: list[int], sampling: Sampling, put: Answered
+        self, places: list[int], prompts: list[Asked], seeds: list[int], sampling: Sampling, put: Answered
     ) -> None:
-        """Answer prompts of shape (rows, tokens), padded on the left. Rows that end leave, a quarter at a time."""
-        lengths = encoded["attention_mask"].sum(dim=1).tolist()
+        """Answer prompts, (rows, tokens) once they are padded on the left. Rows that end leave, a quarter at a time."""
+        encoded = self.tokenizer.pad({"input_ids": [prompt.ids for prompt in prompts]}, return_tensors="pt")
         input_ids, attention_mask = (encoded[name].to(self._model.device) for name in ("input_ids", "attention_mask"))
         width, limit = input_ids.shape[1], input_ids.shape[1] + sampling.max_new_tokens
         temperature = sampling.temperature
@@ -181,11 +178,11 @@ class TransformersModel(BatchModel):
         rows = list(range(len(seeds)))
 
         def ended(row: int, tokens: list[int]) -> None:
-            put(places[rows[row]], self._completion(tokens, lengths[rows[row]], sampling))
+            put(places[rows[row]], self._completion(tokens, prompts[rows[row]], sampling))
 
         while True:
             watch = _Watch(
-                self._end_tokens(),
+                self._ends,
                 1.0 if cache is None else _LEAVING,
                 ended,
                 (lambda tokens: self._has_stop(tokens, sampling)) if sampling.stops else None,
@@ -214,18 +211,18 @@ class TransformersModel(BatchModel):
             input_ids = input_ids[staying]
             attention_mask = F.pad(attention_mask[staying], (0, input_ids.shape[1] - attention_mask.shape[1]), value=1)
 
-    def _completion(self, tokens: list[int], prompt_tokens: int, sampling: Sampling) -> Completion:
-        ends = self._end_tokens()
-        length = next((index + 1 for index, token in enumerate(tokens) if token in ends), len(tokens))
-        text = self._text(tokens[:length])
+    def _completion(self, tokens: list[int], prompt: Asked, sampling: Sampling) -> Completion:
+        length = next((index + 1 for index, token in enumerate(tokens) if token in self._ends), len(tokens))
+        ended = length > 0 and tokens[length - 1] in self._ends
+        text = self._text(tokens[: length - ended])
         kept = cut(text, sampling.stops)
         stopped = kept != text
         if stopped:  # the token that completes the end string is the last one, whenever the row left its batch
             length = bisect_left(
                 range(length), True, key=lambda count: cut(t := self._text(tokens[:count]), sampling.stops) != t
             )
-        truncated = not stopped and length == sampling.max_new_tokens and tokens[length - 1] not in ends
-        return Completion(kept, prompt_tokens, length, truncated)
+        truncated = not (stopped or ended) and length == sampling.max_new_tokens
+        return Completion(read_answer(kept, prompt, self.frame), len(prompt.ids), length, truncated)
 
     def _text(self, tokens: list[int]) -> str:
         return str(self.tokenizer.decode(tokens, skip_special_tokens=True))
@@ -233,8 +230,3 @@ class TransformersModel(BatchModel):
     def _has_stop(self, tokens: list[int], sampling: Sampling) -> bool:
         text = self._text(tokens)
         return any(stop in text for stop in sampling.stops)
-
-    def _end_tokens(self) -> set[int]:
-        configured = self._model.generation_config.eos_token_id
-        ends = configured if isinstance(configured, list) else [configured]
-        return {token for token in [*ends, self.tokenizer.eos_token_id] if token is not None}

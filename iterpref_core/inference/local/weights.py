@@ -7,26 +7,23 @@ import torch
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedConfig, PreTrainedModel, logging
 from transformers.models.auto import modeling_auto
 
-from iterpref_core.config import Bf16, PromptStyle
+from iterpref_core.config import Bf16, PromptFormat
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.local.checkpoints import ModelSource, locate_model, pin_model, read_config, reading
-from iterpref_core.inference.local.tokenizers import load_tokenizer
-from iterpref_core.inference.prompts import render_messages, render_prompt
+from iterpref_core.inference.local.tokenizers import load_frame
 
 _SUMMED = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-_WORD = "iterpref"
-"""What a chat template is tried on: it must stand in what the template makes of it."""
 _BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
 """That multiply matrices of bfloat16, as PyTorch names them: of AMD's, Intel's and ARM's processors."""
 _TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
 
 
-def check_checkpoint(model: Path | str, prompt: PromptStyle = "auto", *, loaded: bool = True) -> Path | str:
+def check_checkpoint(model: Path | str, prompt: PromptFormat | None = None, *, loaded: bool = True) -> Path | str:
     """Look at configuration, tokenizer, chat template, and whether all weights are there; numbers are not read.
 
     Args:
         model: a folder or hub id, or a stage's folder that points at one.
-        prompt: whether the model reads prompts in its chat template.
+        prompt: the form in which the model reads prompts.
         loaded: whether this process will load its weights; those of a hub id are downloaded then.
 
     Returns:
@@ -38,19 +35,13 @@ def check_checkpoint(model: Path | str, prompt: PromptStyle = "auto", *, loaded:
     source = pin_model(model)
     config = read_config(str(source))
     _check_kind(source, config)
-    tokenizer = load_tokenizer(str(source), prompt)
-    if tokenizer.eos_token_id is None:
+    frame = load_frame(str(source), prompt)
+    if frame.tokenizer.eos_token_id is None:
         raise ModelError(
             f"{source}: its tokenizer has no end token, so no answer would end; name one as eos_token in "
             "tokenizer_config.json"
         )
-    if tokenizer.chat_template is not None:
-        asked = {"role": "user", "content": _WORD}
-        chat = [asked, {"role": "assistant", "content": _WORD}]
-        if not all(_WORD in text for text in (render_prompt(tokenizer, _WORD), render_messages(tokenizer, chat))):
-            raise ModelError(
-                f"{source}: its chat template leaves the message out; correct it, or set model.prompt: plain"
-            )
+    frame.check()
     if loaded and getattr(config, "quantization_config", None) is None:  # such modules are not made without weights
         _load(source, device_map="meta")
     return model if Path(source.name_or_path).is_dir() else str(source)

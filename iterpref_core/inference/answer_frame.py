@@ -1,0 +1,286 @@
+"""Answer frame: what a model's own chat template writes around a prompt, and around the program that answers it.
+
+A model knows the texts that its template wrote when it was tuned. Nothing about them is assumed here: a finished
+exchange is rendered, and what stands around its answer is the frame. Of a template like Llama 2's:
+
+    <s>[INST] Add one. [/INST] x + 1 </s>
+    opening ------------------->      end: the text up to, and including, the first token that ends a turn
+
+The opening belongs to the prompt, in training as where a model is asked. The end is trained, and ends an answer.
+
+A generation prompt (`add_generation_prompt`) is not the opening: Llama 2's lacks the blank, Qwen3's the empty think
+block that stands before every finished answer, and R1's opens a think block that no finished answer has.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from iterpref_core.config import AnswerStyle, PromptFormat
+from iterpref_core.errors import ModelError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_ANSWER = "iterpref-stands-for-the-answer"
+"""A text that stands for an answer: without blanks at its ends, since a template may strip them."""
+_PROMPT = "iterpref-stands-for-the-prompt"
+_SYSTEM = "iterpref-stands-for-the-system-message"
+_PROGRAM = 'def f(x):\n    if x < 1 and "&":\n        return {"a": [x]}\n\n\n    return f"{x!r}"\n'
+"""A program with what templates have been seen to change: blank lines, indentation, braces, quotes, HTML's signs."""
+_SHOWN = 60
+"""Characters of a text that a message shows."""
+
+
+@dataclass(frozen=True)
+class End:
+    """The end of an answer.
+
+    Attributes:
+        text: what is written between the answer and the end token. Without an end token it is all of the end.
+        token: id of the first token that ends a turn; None where the template ends turns with ordinary text.
+        written: false where the template writes no end at all, so that the tokenizer's end token stands for it.
+    """
+
+    text: str
+    token: int | None
+    written: bool = True
+
+    @property
+    def stop(self) -> str:
+        """The text that ends an answer where no token does; empty where one does."""
+        return self.text.rstrip() if self.token is None else ""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """An exchange as the template writes it.
+
+    Attributes:
+        opening: all that stands before the answer.
+        answer: the answer; blanks at its ends may be gone.
+        start: characters that are gone from its beginning.
+    """
+
+    opening: str
+    answer: str
+    start: int = 0
+
+
+class AnswerFrame:
+    """The texts around a prompt and its answer, for one model.
+
+    Args:
+        tokenizer: the model's, with its chat template or without one.
+        prompt: the form in which the model reads prompts.
+
+    Attributes:
+        tokenizer: as given.
+        plain: whether prompts are plain text, because there is no chat template.
+
+    Raises (all methods):
+        ModelError: the template cannot be read, refuses such an exchange, or leaves a part of it out.
+    """
+
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase", prompt: PromptFormat | None = None) -> None:
+        prompt = prompt or PromptFormat()
+        self.tokenizer = tokenizer
+        self.plain = prompt.style == "plain" or not tokenizer.chat_template
+        self._separator = prompt.separator
+        self._variables = prompt.chat_template_kwargs
+
+    def open(self, prompt: str, system: str = "") -> str:
+        """Return what a model reads before it answers.
+
+        Args:
+            prompt: the user's message.
+            system: a message for the system before it. Where the template has no place for one, it begins the user's.
+        """
+        if self.plain:
+            return f"{system}\n\n{prompt}{self._separator}" if system else prompt + self._separator
+        opening, _ = self._around(self._messages(prompt, system))
+        return opening
+
+    def render(self, prompt: str, answer: str) -> Rendered:
+        """Return an exchange as the template writes it.
+
+        Raises:
+            ModelError: also where the template changes the answer, other than by stripping blanks at its ends.
+        """
+        if self.plain:
+            return Rendered(prompt + self._separator, answer)
+        messages = self._messages(prompt, "")
+        opening, closing = self._around(messages)
+        text = self.render_chat([*messages, {"role": "assistant", "content": answer}])
+        written = text.removeprefix(opening).removesuffix(closing)
+        start = answer.find(written)
+        if opening + written + closing != text or start < 0 or written.strip() != answer.strip():
+            raise ModelError(
+                f"{self.tokenizer.name_or_path}: its chat template changes the answer: "
+                f"{_show_difference(answer, written)}; leave this program out, "
+                "correct the template, or set model.prompt: plain"
+            )
+        return Rendered(opening, written, start)
+
+    def render_chat(self, messages: Sequence[Mapping[str, str]], *, add_generation_prompt: bool = False) -> str:
+        """Return a chat as the template writes it."""
+        from iterpref_core.inference.local.checkpoints import reading
+
+        with reading(self.tokenizer.name_or_path, "chat template"):
+            return str(
+                self.tokenizer.apply_chat_template(
+                    messages, tokenize=False, add_generation_prompt=add_generation_prompt, **self._variables
+                )
+            )
+
+    @cached_property
+    def end(self) -> End:
+        """The end of every answer."""
+        if self.plain:
+            return End("", self.tokenizer.eos_token_id)
+        _, closing = self._around(self._messages(_PROMPT, ""))
+        added = self.tokenizer.added_tokens_decoder
+        special = {token: added[token] for token in added if added[token].special}
+        for tokens in (special, added):
+            found = [
+                (closing.index(known.content), -len(known.content), token)
+                for token, known in tokens.items()
+                if known.content in closing
+            ]
+            if found:
+                place, _, token = min(found)
+                before = closing[:place]
+                # Such a token takes the blanks before it along.
+                return End(before.rstrip() if tokens[token].lstrip else before, token)
+        if closing.strip():
+            return End(closing, None)
+        return End("", self.tokenizer.eos_token_id, written=False)
+
+    @cached_property
+    def disagreement(self) -> str:
+        """How the template's generation prompt and its finished answers disagree; empty where they do not."""
+        if self.plain:
+            return ""
+        messages = self._messages(_PROMPT, "")
+        opening, _ = self._around(messages)
+        try:
+            asked = self.render_chat(messages, add_generation_prompt=True)
+        except ModelError as error:
+            return f"the chat template's generation prompt cannot be rendered ({error})"
+        if opening.startswith(asked):
+            return ""
+        shared = _shared(asked, opening)
+        return (
+            f"the chat template's generation prompt and its finished answers disagree: the one goes on with "
+            f"{_quote(asked[shared:])}, the other with {_quote(opening[shared:] or 'the answer')}"
+        )
+
+    @property
+    def remark(self) -> str:
+        """A sentence for the user of the model where its template is not what one would expect; else empty."""
+        if self.disagreement:
+            return (
+                f"{self.disagreement}; the finished answer counts, in training and where the model is asked: "
+                "model.chat_template_kwargs or another template may be what you want"
+            )
+        if not self.end.written:
+            return (
+                "the chat template writes no end of an answer; the tokenizer's end token "
+                f"{self.tokenizer.eos_token!r} is trained, and ends answers"
+            )
+        return ""
+
+    def check(self) -> None:
+        """Try the frame on a message and on a program.
+
+        Raises:
+            ModelError: the model cannot be trained or asked in this frame.
+        """
+        if _PROMPT not in self.open(_PROMPT):
+            raise self._leaves_out("the message")
+        self.render(_PROMPT, _PROGRAM)
+
+    def describe(self, style: AnswerStyle) -> str:
+        """Return a line that shows what is trained: the last of the opening, the program, and the end.
+
+        Args:
+            style: the form of the answer.
+        """
+        opening = self.open(_PROMPT)
+        if not self.plain:
+            asked = self.render_chat(self._messages(_PROMPT, ""))
+            turn = opening[_shared(asked, opening) :]
+            opening = turn if turn.strip() else opening
+        opening = opening.rpartition(_PROMPT)[2]
+        answer, _ = render_answer("program", style)
+        end = self.end
+        last = "" if end.token is None else str(self.tokenizer.convert_ids_to_tokens(end.token))
+        return f"`…{_escape(opening)}` | {_escape(answer)} | `{_escape(end.text + last)}`"
+
+    def _messages(self, prompt: str, system: str) -> list[dict[str, str]]:
+        if system and not self._knows_system:
+            return [{"role": "user", "content": f"{system}\n\n{prompt}"}]
+        before = [{"role": "system", "content": system}] if system else []
+        return [*before, {"role": "user", "content": prompt}]
+
+    @cached_property
+    def _knows_system(self) -> bool:
+        """Whether the template writes messages for the system; some raise, others leave them out."""
+        try:
+            opening, _ = self._around([{"role": "system", "content": _SYSTEM}, {"role": "user", "content": _PROMPT}])
+        except ModelError:
+            return False
+        return _SYSTEM in opening
+
+    def _around(self, messages: Sequence[Mapping[str, str]]) -> tuple[str, str]:
+        """Return what the template writes before and behind the answer to these messages."""
+        text = self.render_chat([*messages, {"role": "assistant", "content": _ANSWER}])
+        opening, answer, closing = text.rpartition(_ANSWER)
+        if not answer:
+            raise self._leaves_out("the message")
+        return opening, closing
+
+    def _leaves_out(self, what: str) -> ModelError:
+        return ModelError(
+            f"{self.tokenizer.name_or_path}: its chat template leaves {what} out; correct it, or set "
+            "model.prompt: plain"
+        )
+
+
+def render_answer(program: str, style: AnswerStyle) -> tuple[str, int]:
+    r"""Return the answer that a model is trained to give, and where in it the program begins (characters).
+
+    >>> render_answer("x = 1", "fenced")
+    ('```python\nx = 1\n```', 10)
+    >>> render_answer("x = 1", "bare")
+    ('x = 1', 0)
+    """
+    if style == "bare":
+        return program, 0
+    fence = "```python\n"
+    end = "" if program.endswith("\n") else "\n"
+    return f"{fence}{program}{end}```", len(fence)
+
+
+def _show_difference(given: str, written: str) -> str:
+    """Return both texts from a few characters before the place where they part."""
+    given, written = given.strip(), written.strip()
+    if given == written:
+        return f"{_quote(given)} is not written where other answers are"
+    kept = max(_shared(given, written) - _SHOWN // 3, 0)
+    return f"{_quote(given[kept:])} becomes {_quote(written[kept:])}"
+
+
+def _shared(first: str, second: str) -> int:
+    """Return how many characters two texts begin with in common."""
+    places = enumerate(zip(first, second, strict=False))
+    return next((place for place, (left, right) in places if left != right), min(len(first), len(second)))
+
+
+def _quote(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
+
+
+def _escape(text: str) -> str:
+    return text.replace("\n", "\\n")

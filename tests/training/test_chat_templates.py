@@ -1,0 +1,180 @@
+"""A model that answers as its own template writes is trained on that, evaluated and debugged with, without a change."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+import torch
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+from iterpref_core.codeflow.codeflow import CodeflowRun, run_codeflow
+from iterpref_core.codeflow.roles import NO_CAPS, choose_models
+from iterpref_core.config import CodeflowParams, EvaluationParams, InferenceParams, TrainingParams
+from iterpref_core.evaluation.evaluation import EvaluationSetting, evaluate_model
+from iterpref_core.inference.answer_frame import AnswerFrame
+from iterpref_core.inference.backend import Request, Sampling
+from iterpref_core.inference.codeflow_prompts import draft_prompt
+from iterpref_core.inference.local.served_tokens import ServedTokens
+from iterpref_core.inference.local.transformers_model import TransformersModel
+from iterpref_core.inference.openai_model import OpenAIModel
+from iterpref_core.records import FocalSpans, IoTest, PreferencePair, Problem
+from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.training.dataset import tokenize_pair
+from iterpref_core.training.label_head import add_label_head
+from iterpref_core.training.reference import score_pairs
+from iterpref_core.training.training import train_objective
+from tests.chat_templates import EXCHANGES, FAMILIES, Family, fit_model, make_tokenizer, write_exchange
+from tests.settings import EXECUTION, section
+
+from .conftest import read_curve
+
+ALLOWED = 0.02
+"""Nats a token that training may see above what the template's own text has."""
+ASKED = [(draft_prompt(prompt), program) for prompt, program in EXCHANGES]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model that gives each prompt its program, in the frame of its family."""
+
+    family: Family
+    tokenizer: PreTrainedTokenizerFast
+    model: LlamaForCausalLM
+    folder: Path
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
+    family = FAMILIES[request.param]
+    folder = tmp_path_factory.mktemp("fitted")
+    tokenizer = make_tokenizer(family)
+    return Fitted(family, tokenizer, fit_model(tokenizer, family, ASKED, folder), folder)
+
+
+def own_losses(fitted: Fitted) -> list[float]:
+    """Nats of every token from the program's first to the end of the turn, of the text that the template writes."""
+    tokenizer = fitted.tokenizer
+    losses = []
+    for prompt, program in ASKED:
+        text = write_exchange(tokenizer, fitted.family, prompt, program)
+        text = text[: text.index(program) + len(program) + len(fitted.family.end)]
+        encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        ids = torch.tensor(encoded["input_ids"])
+        with torch.no_grad():
+            logps = fitted.model(ids[None]).logits[0].log_softmax(-1)
+        first = next(place for place, (_, end) in enumerate(encoded["offset_mapping"]) if end > text.index(program))
+        losses += [-float(logps[place - 1, ids[place]]) for place in range(first, len(ids))]
+    return losses
+
+
+def pairs() -> list[PreferencePair]:
+    return [
+        PreferencePair(task_id=str(number), prompt=prompt, chosen=program, rejected=program.replace("+", "-"))
+        for number, (prompt, program) in enumerate(ASKED)
+    ]
+
+
+def test_training_sees_what_the_template_writes(fitted: Fitted, params: TrainingParams) -> None:
+    frame = AnswerFrame(fitted.tokenizer, fitted.family.prompt_format)
+    form = params.model_copy(update={"max_prompt_length": 200, "max_length": 400})
+    unmarked = FocalSpans(task_id="", method="", rejected=(), chosen=())
+    rows = [tokenize_pair(pair, unmarked, frame, form) for pair in pairs()]
+    add_label_head(fitted.model)
+    seen = [-logp for row in score_pairs(fitted.model, rows, batch_size=4) for logp in row.ref_chosen]
+    own = own_losses(fitted)
+    assert len(seen) == len(own)
+    assert sum(own) / len(own) < 0.1, "fitted"
+    assert sum(seen) / len(seen) <= sum(own) / len(own) + ALLOWED
+    assert max(seen) <= max(own) + ALLOWED
+
+
+def test_it_is_evaluated_debugged_with_and_trained(fitted: Fitted, params: TrainingParams, tmp_path: Path) -> None:
+    reads = fitted.family.prompt_format
+    problems = tmp_path / "problems.jsonl"
+    tests = [(IoTest(call=f"f_{k}(1)", expected=str(1 + k)),) for k in range(1, 1 + len(EXCHANGES))]
+    write_jsonl(
+        problems,
+        [
+            Problem(task_id=f"{split}{k}", prompt=prompt, entry_point=f"f_{k}", tests=tests[k - 1], split=split)
+            for split in ("heldout", "codeflow")
+            for k, (prompt, _) in enumerate(EXCHANGES, 1)
+        ],
+    )
+    inference = section(InferenceParams, backend="transformers", bf16=False)
+
+    evaluation = section(EvaluationParams, benchmarks=("heldout",), samples=1, max_new_tokens=60, batch_size=4)
+    setting = EvaluationSetting(problems, evaluation.livecodebench, EXECUTION, tmp_path / "cache")
+    asked = (tmp_path / "results", inference, NO_CAPS, tmp_path / "answers.sqlite", reads)
+    metrics = evaluate_model("fitted", fitted.folder, evaluation, setting, *asked)
+    assert metrics["heldout/pass_at_1"] == 1.0
+
+    codeflow = section(CodeflowParams, temperature=0.0, max_new_tokens=60, concurrency=4, max_iterations=1)
+    models = choose_models(fitted.folder, fitted.folder, codeflow, inference, NO_CAPS, reads, reads)
+    run = CodeflowRun(problems, models, codeflow, EXECUTION, tmp_path / "codeflow.sqlite")
+    assert run_codeflow(run, tmp_path / "trajectories.jsonl")["pass_rate/0"] == 1.0
+
+    write_jsonl(tmp_path / "pairs.jsonl", pairs())
+    spans = [FocalSpans(task_id=pair.task_id, method="none", rejected=(), chosen=()) for pair in pairs()]
+    write_jsonl(tmp_path / "spans.jsonl", spans)
+    once = params.model_copy(update={"epochs": 1, "max_prompt_length": 200, "max_length": 400})
+    given = (tmp_path / "pairs.jsonl", tmp_path / "spans.jsonl", fitted.folder, "sft", once)
+    train_objective(*given, tmp_path / "out", tmp_path / "curve.csv", tmp_path / "work", prompt=reads)
+    own = own_losses(fitted)
+    assert float(read_curve(tmp_path)[0]["nll"]) <= sum(own) / len(own) + ALLOWED
+
+
+class _Server(BaseHTTPRequestHandler):
+    """Answers token ids as vLLM does: greedily, up to a token that it was told to stop at."""
+
+    fitted: Fitted
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        assert self.path == "/v1/completions"
+        ids = list(asked["prompt"])
+        new: list[int] = []
+        while len(new) < asked["max_tokens"] and not (new and new[-1] in asked["stop_token_ids"]):
+            with torch.no_grad():
+                new.append(int(self.fitted.model(torch.tensor([ids + new])).logits[0, -1].argmax()))
+        stopped = new[-1] in asked["stop_token_ids"]
+        choice = {
+            "text": self.fitted.tokenizer.decode(new[:-1] if stopped else new, skip_special_tokens=True),
+            "finish_reason": "stop" if stopped else "length",
+        }
+        usage = {"prompt_tokens": len(ids), "completion_tokens": len(new)}
+        body = json.dumps({"choices": [choice], "usage": usage}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def url(fitted: Fitted) -> Iterator[str]:
+    handler = type("Handler", (_Server,), {"fitted": fitted})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/v1"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_server_of_our_own_reads_the_same_and_stops_at_the_same_token(fitted: Fitted, url: str) -> None:
+    reads = fitted.family.prompt_format
+    inference = section(InferenceParams, backend="vllm", base_url=url, api="completions", timeout_s=60, attempts=1)
+    served = OpenAIModel("iterpref", inference, 1, tokens=ServedTokens(fitted.folder, reads))
+    requests = [Request(prompt, 0) for prompt, _ in ASKED[:2]]
+    sampling = Sampling(0.0, 60)
+    here = TransformersModel(fitted.folder, 1, reads, bf16=False).generate(requests, sampling)
+    assert [answer.text for answer in here] == [program for _, program in ASKED[:2]]
+    assert [asyncio.run(served.answer(request, sampling)) for request in requests] == here
