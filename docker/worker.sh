@@ -3,5 +3,5 @@ set -eu
 iterpref doctor
 prefect work-pool create --type process --overwrite iterpref
 prefect --no-prompt deploy --all
-prefect automation inspect iterpref-crashed > /dev/null 2>&1 || prefect automation create --from-file docker/automations.yaml
+python -c "from flows.prefect_session import create_automations; create_automations()"
 exec prefect worker start --pool iterpref

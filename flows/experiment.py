@@ -24,6 +24,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.urls import url_for
 from pydantic import AfterValidator, Field, WithJsonSchema
 
+from flows.prefect_session import leave_out_tracebacks
 from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.config import Benchmark, load_params
 from iterpref_core.errors import unknown_name
@@ -127,6 +128,7 @@ def experiment(
         The folder that holds the results.
     """
     set_up_libraries()
+    leave_out_tracebacks()
     chosen = (values or {}) | ({"evaluation.benchmarks": list(benchmarks)} if benchmarks else {})
     with entered(chosen) as folder:
         graph = select_stages(load_graph(), stages)

@@ -7,8 +7,19 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from flows.prefect_session import TAG, create_automations, end_dead_runs
 from tasks.mlflow_runs import tracking_uri
-from tasks.servers import MLFLOW_PORT, PREFECT_PORT, Pages, announced, free_port, mlflow_server, prefect_server
+from tasks.servers import (
+    MLFLOW_PORT,
+    PREFECT_PORT,
+    Pages,
+    announced,
+    free_port,
+    mlflow_server,
+    named_prefect,
+    prefect_server,
+    use_prefect,
+)
 
 
 def serve_pages() -> None:
@@ -21,11 +32,14 @@ def serve_pages() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
-        prefect = stack.enter_context(prefect_server(free_port(PREFECT_PORT), pages=True))
+        prefect = named_prefect() or stack.enter_context(prefect_server(free_port(PREFECT_PORT), pages=True))
         mlflow = tracking_uri()
         if not mlflow.startswith("http"):  # a tracking server has pages of its own
             mlflow = stack.enter_context(mlflow_server(free_port(MLFLOW_PORT), mlflow))
-        os.environ |= {"PREFECT_API_URL": prefect, "PYTHONPATH": str(Path(__file__).parents[1])}
+        use_prefect(prefect)
+        os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
+        create_automations()
+        end_dead_runs()
         stack.enter_context(announced(Pages(prefect=prefect, mlflow=mlflow)))
         print(f"Prefect  {prefect.removesuffix('/api')}  (Deployments → experiment or sweep → Run)")
         print(f"MLflow   {mlflow}  (Experiments → iterpref)")
@@ -52,7 +66,7 @@ def _serve_flows() -> None:
 
     signal.signal(signal.SIGINT, stop)
     try:
-        deployments = [experiment.to_deployment(name="experiment"), sweep.to_deployment(name="sweep")]
+        deployments = [flow.to_deployment(name=flow.name, tags=[TAG]) for flow in (experiment, sweep)]
         serve(*deployments, limit=1, pause_on_shutdown=False, print_starting_message=False)  # type: ignore[arg-type]
     except KeyboardInterrupt:
         print("stopping", flush=True)

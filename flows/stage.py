@@ -13,6 +13,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
+from flows.prefect_session import marked_runs
 from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.config import load_params
 from iterpref_core.errors import EndpointError, InputError, IterPrefError, storage_error
@@ -54,12 +55,17 @@ def _run(stage: str, body: Callable[[], object]) -> None:
     if RUN_VARIABLE in os.environ:
         body()
         return
-    from tasks.servers import ServerError, running_prefect
+    from tasks.servers import ServerError, running_prefect, use_prefect
 
-    if (server := running_prefect()) is None:
+    try:
+        server = running_prefect()
+    except InputError as error:
+        server = None
+        print(f"warning: {stage} is not shown in Prefect: {error}", file=sys.stderr)
+    if server is None:
         body()
         return
-    os.environ["PREFECT_API_URL"] = server
+    use_prefect(server)
     from httpx import HTTPError
     from prefect import flow
 
@@ -70,7 +76,8 @@ def _run(stage: str, body: Callable[[], object]) -> None:
         finished.append(stage)
 
     try:
-        flow(name=stage, flow_run_name=stage, persist_result=False)(watched)()
+        with marked_runs():
+            flow(name=stage, flow_run_name=stage, persist_result=False)(watched)()
     except HTTPError as error:
         if not finished:
             raise ServerError(f"the Prefect server at {server} does not answer ({error}); run again") from None

@@ -12,6 +12,7 @@ from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
+from flows.prefect_session import leave_out_tracebacks
 from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.config import Benchmark, load_params
 from iterpref_core.errors import IterPrefError
@@ -90,6 +91,7 @@ def sweep(
         StageError: a point failed.
     """
     set_up_libraries()
+    leave_out_tracebacks()
     params, log = load_params(), get_run_logger()
     rows = plan_rows(params, preset, objectives, values or {})
     log.info("%d points, %d trainings of each", len(rows), seeds)

@@ -14,7 +14,7 @@ from iterpref_core.config import Params
 from iterpref_core.cores import usable_cores
 from iterpref_core.errors import InputError, IterPrefError
 from tasks.mlflow_runs import check_server
-from tasks.servers import answers
+from tasks.servers import answers, running_prefect
 
 LOCK = Path("requirements.lock")
 _NEEDED_GB = 5
@@ -224,12 +224,10 @@ def _benchmarks(params: Params) -> Iterator[Diagnosis]:
 
 
 def _services() -> Iterator[Diagnosis]:
-    url = os.environ.get("PREFECT_API_URL")
-    if url and not answers(f"{url}/health"):
-        remedy = "start it, or unset PREFECT_API_URL; until then `iterpref run` starts a server of its own"
-        yield _diagnose("Prefect", f"{url} does not answer", "absent", remedy)
-    else:
-        yield _diagnose("Prefect", url or "`iterpref run` starts a server of its own")
+    try:
+        yield _diagnose("Prefect", running_prefect() or "`iterpref run` starts a server of its own")
+    except InputError as error:
+        yield _diagnose("Prefect", "the server that is named cannot be used", "missing", str(error))
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     if problem := check_server():
         remedy = "runs continue, and record what is missing once it is back"

@@ -1,6 +1,6 @@
-"""Servers on loopback: Prefect's, for one run or for `iterpref ui`, and MLflow's pages.
+"""Servers: the Prefect server that a run is shown on, and on loopback those of `iterpref ui`.
 
-Nothing here imports Prefect: it reads its settings from the environment when it is imported.
+Prefect's import takes a second and a half, so it stands in functions.
 """
 
 import os
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from iterpref_core.errors import IterPrefError
+from iterpref_core.errors import InputError, IterPrefError
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks import child
 from tasks.paths import STATE
@@ -27,6 +27,9 @@ PREFECT_PORT, MLFLOW_PORT = 4200, 5000
 """Of the pages of `iterpref ui`, where nobody else has taken them."""
 START_TIMEOUT_S = 180.0
 """A first start migrates the data base: 10 s on a quiet machine."""
+
+HEARTBEAT_S = 30
+"""A run tells Prefect so often that it is there; Prefect takes no less. docker/automations.yaml counts on it."""
 
 _PAGES = STATE / "ui.json"
 # What only a server with schedules and automations needs.
@@ -66,14 +69,19 @@ def free_port(preferred: int = 0) -> int:
 
 @contextmanager
 def prefect_server(port: int, *, pages: bool) -> Iterator[str]:
-    """A Prefect server; yields the address of its interface for programs once it answers.
+    """Start a Prefect server that ends with this process, however that is.
+
+    Prefect's own temporary server would outlive a killed run.
 
     Args:
         port: on loopback.
         pages: serve the web pages, and run what only a lasting server needs.
 
+    Yields:
+        The address of the server's interface for programs, once the server answers.
+
     Raises:
-        ServerError: it did not start.
+        ServerError: the server did not start.
     """
     settings = {
         "PREFECT_HOME": str((home() / STATE / "prefect").resolve()),
@@ -82,7 +90,6 @@ def prefect_server(port: int, *, pages: bool) -> Iterator[str]:
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "DO_NOT_TRACK": "1",
     }
-    os.environ |= settings
     os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "3")  # of a server of our own, which does not come back
     if not pages:
         settings |= {f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in _IDLE_SERVICES}
@@ -132,12 +139,74 @@ def announced_pages() -> Pages | None:
 
 
 def running_prefect() -> str | None:
-    """Address of a Prefect server that answers: that of `PREFECT_API_URL`, or else of `iterpref ui`."""
+    """Return the address of the Prefect server that is there: named by the user's settings, or else of `iterpref ui`.
+
+    Raises:
+        InputError: the server that the settings name does not answer, or refuses the key.
+    """
+    if named := named_prefect():
+        return named
     pages = announced_pages()
-    for url in (os.environ.get("PREFECT_API_URL"), pages.prefect if pages else None):
-        if url and answers(f"{url}/health"):
-            return url
+    if pages and not _ask_prefect(pages.prefect):
+        return pages.prefect
     return None
+
+
+def use_prefect(url: str) -> None:
+    """Let flows of this process and of its children be shown on a Prefect server."""
+    from prefect.context import refresh_global_settings_context
+
+    os.environ["PREFECT_API_URL"] = url
+    os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", str(HEARTBEAT_S))
+    refresh_global_settings_context()
+
+
+def named_prefect() -> str | None:
+    """Return the address of the server that the user's settings of Prefect name: environment, profile or prefect.toml.
+
+    Raises:
+        InputError: the server does not answer, or refuses the key.
+    """
+    # Prefect is asked, which takes its import, only where there may be an address.
+    folder = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
+    profiles = Path(os.environ.get("PREFECT_PROFILES_PATH", folder / "profiles.toml"))
+    if "PREFECT_API_URL" not in os.environ and not any(
+        path.is_file() for path in (profiles, Path("prefect.toml"), Path(".env"))
+    ):
+        return None
+    from prefect.context import refresh_global_settings_context
+    from prefect.settings import get_current_settings
+
+    refresh_global_settings_context()
+    named = get_current_settings().api.url
+    if named and (problem := _ask_prefect(named)):
+        raise InputError(
+            f"the Prefect server at {named}, which your environment or Prefect profile names, {problem}; "
+            "or name no server: unset PREFECT_API_URL, `prefect profile use ephemeral`"
+        )
+    return named
+
+
+def _ask_prefect(url: str) -> str:
+    """Return why a Prefect server cannot be used, asked with the user's key; nothing if it can be."""
+    from httpx import HTTPError
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import PrefectHTTPStatusError
+    from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+    with (
+        temporary_settings({PREFECT_API_URL: url, PREFECT_CLIENT_MAX_RETRIES: 0}),
+        get_client(sync_client=True) as client,
+    ):
+        try:
+            client.read_flows(limit=1)
+        except PrefectHTTPStatusError as error:
+            code = error.response.status_code
+            remedy = "set PREFECT_API_KEY or PREFECT_API_AUTH_STRING" if code in (401, 403) else "look at its log"
+            return f"answers {code}: {remedy}"
+        except HTTPError as error:
+            return f"does not answer ({error}): start it"
+    return ""
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import takewhile
 from typing import NamedTuple
 
 from iterpref_core.errors import IterPrefError
@@ -24,9 +25,14 @@ class Slot(NamedTuple):
 
 
 def visible_cards() -> tuple[str, ...]:
-    """This machine's NVIDIA cards, of which `CUDA_VISIBLE_DEVICES` may leave some; none where there is no driver."""
-    if (chosen := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
-        return tuple(card.strip() for card in chosen.split(",") if card.strip())
+    """Return this machine's NVIDIA cards, of which `CUDA_VISIBLE_DEVICES` may leave some.
+
+    CUDA sees the cards before the first name that stands for none: of `0,-1,1` card 0, and of `-1` no card.
+    """
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        names = [name.strip() for name in chosen.split(",")]
+        return tuple(takewhile(lambda name: name and not name.startswith("-"), names))
     if shutil.which("nvidia-smi") is None:
         return ()
     command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]

@@ -2,11 +2,8 @@
 
 import os
 import shutil
-import signal
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from importlib import import_module
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +11,7 @@ import typer
 
 from iterpref_core.cli.options import JsonOption, SetOption, parse_assignments
 from iterpref_core.cli.training_verbs import Objective
-from iterpref_core.config import Benchmark, load_params
+from iterpref_core.config import Benchmark, load_params, with_values
 from iterpref_core.errors import StorageError
 
 if TYPE_CHECKING:
@@ -34,22 +31,25 @@ def run(
     ] = 2,
 ) -> None:
     """Run the experiment (DVC's stages as a Prefect flow) and print the results; with --set in a git worktree."""
+    from flows.prefect_session import prefect_session
     from tasks.dvc_graph import load_graph, select_stages, stale_stages
     from tasks.lock import only_run
     from tasks.mlflow_runs import log_missing
-    from tasks.servers import running_prefect
 
     started, values, targets = time.monotonic(), parse_assignments(set_), tuple(stages or ())
-    load_params()
+    with_values(load_params(), values)
     _check_disk()
     graph = select_stages(load_graph(), targets)
-    changed = bool(values or running_prefect())
+    changed = bool(values)
     if not changed:
         with only_run():
             changed = not stale_stages().isdisjoint(graph)
     if changed:
-        folder = Path(in_prefect("experiment", {"stages": targets, "values": values, "jobs": jobs}))
-    else:  # no server need start for that
+        with prefect_session():
+            from flows.experiment import experiment
+
+            folder = Path(experiment(stages=targets, values=values, jobs=jobs))
+    else:  # nothing to show in Prefect
         folder = Path.cwd()
         log_missing()
         typer.echo(f"stages         {len(graph)} unchanged")
@@ -75,11 +75,16 @@ def sweep(
     json_: JsonOption = False,
 ) -> None:
     """Train and score a grid of DVC experiments in a git worktree, and compare each to the first."""
+    from flows.prefect_session import prefect_session
+
     load_params()
     _check_disk()
     arguments: dict[str, Any] = {"preset": preset, "benchmark": benchmark, "seeds": seeds, "values": _parse_grid(set_)}
     arguments |= {"objectives": tuple(item.value for item in objective)} if objective else {}
-    result: SweepResult = in_prefect("sweep", arguments)
+    with prefect_session():
+        from flows.sweep import sweep as sweep_flow
+
+        result = sweep_flow(**arguments)
     if json_:
         typer.echo(result.model_dump_json(indent=2))
         return
@@ -93,47 +98,6 @@ def ui() -> None:
 
     load_params()
     serve_pages()
-
-
-def in_prefect(name: str, arguments: Mapping[str, Any]) -> Any:
-    """Run a flow on the Prefect server that answers, or on one of its own.
-
-    Args:
-        name: of the flow and its module, which is imported once Prefect's settings are there.
-        arguments: its parameters.
-
-    Raises:
-        ServerError: the server ended meanwhile.
-    """
-    from tasks.servers import ServerError, free_port, prefect_server, running_prefect
-
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with ExitStack() as stack:
-        url = running_prefect() or stack.enter_context(prefect_server(free_port(), pages=False))
-        os.environ["PREFECT_API_URL"] = url
-        flow = getattr(import_module(f"flows.{name}"), name)
-        from httpx import HTTPError
-        from prefect.exceptions import TerminationSignal
-
-        try:
-            return flow(**arguments)
-        except TerminationSignal:
-            raise KeyboardInterrupt from None
-        except HTTPError as error:
-            raise ServerError(
-                f"the Prefect server at {url} does not answer ({error}); finished stages are kept: run again"
-            ) from None
-        finally:
-            _drain_prefect()
-
-
-def _drain_prefect() -> None:
-    """Send what Prefect still has queued: without its server it would wait for ever when the process ends."""
-    from prefect.events.worker import EventsWorker
-    from prefect.logging.handlers import APILogWorker
-
-    APILogWorker.drain_all(timeout=10)
-    EventsWorker.drain_all(timeout=10)
 
 
 def _check_disk() -> None:

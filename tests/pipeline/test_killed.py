@@ -35,7 +35,7 @@ def toy(tmp_path: Path) -> Checkout:
         (tmp_path / name).write_text(text, encoding="utf-8")
     checkout.run("git", "init", "--quiet")
     checkout.dvc("init", "--quiet")
-    checkout.environment["PYTHONPATH"] = str(ROOT)
+    checkout.environment |= {"PYTHONPATH": str(ROOT), "PREFECT_HOME": str(tmp_path / "prefect-of-the-user")}
     return checkout
 
 
@@ -89,6 +89,15 @@ def test_a_killed_stage_is_called_what_it_is(toy: Checkout) -> None:
     goes_on(toy)
 
 
+def test_a_mistake_ends_with_its_line_and_without_a_traceback(toy: Checkout) -> None:
+    (toy.path / "wait.sh").write_text('echo "error: slow has no input" >&2; exit 2', encoding="utf-8")
+    lines = toy.iterpref("run", code=2).splitlines()
+    assert lines[-1] == "error: stage slow: slow has no input"
+    began = next(number for number, line in enumerate(lines) if "Running stage 'slow'" in line)
+    assert len(lines) - began <= 12, lines
+    assert toy.iterpref("run", "--set", "training.betta=1", code=2).count("\n") == 1
+
+
 def test_a_killed_server_ends_the_run_with_one_message(toy: Checkout) -> None:
     toy.environment["PREFECT_CLIENT_MAX_RETRIES"] = "0"
     run = started(toy)
@@ -110,6 +119,34 @@ def test_a_second_run_is_refused_and_ctrl_c_loses_nothing(toy: Checkout) -> None
     assert run.wait(PATIENCE_S) == 130
     assert "what was finished is kept, and the same command continues" in toy.output()
     goes_on(toy)
+
+
+@pytest.mark.timeout(900)
+def test_a_killed_run_does_not_stay_running_on_the_pages(toy: Checkout) -> None:
+    """Neither one that was killed while there was no server, nor one that is killed now."""
+    run = started(toy)
+    run.kill()
+    run.wait()
+    (toy.path / "ran").unlink()
+    ui = toy.start(*ITERPREF, "ui")
+    try:
+        wait_for(lambda: "Ctrl-C stops both" in toy.output(), toy)
+        prefect = json.loads((toy.path / ".iterpref/ui.json").read_text(encoding="utf-8"))["prefect"]
+        assert states(prefect) == ["Crashed"]
+        run = started(toy)
+        wait_for(lambda: "Running" in states(prefect), toy)
+        run.kill()
+        run.wait()
+        killed = time.monotonic()
+        wait_for(lambda: states(prefect) == ["Crashed", "Crashed"], toy)
+        assert time.monotonic() - killed < 600, "a minute where nothing else runs; by Prefect's own settings never"
+    finally:
+        os.kill(ui.pid, signal.SIGINT)
+        ui.wait(PATIENCE_S)
+
+
+def states(prefect: str) -> list[str]:
+    return sorted(run["state_name"] for run in ask(prefect, "flow_runs/filter", {}).json())
 
 
 @pytest.mark.timeout(900)

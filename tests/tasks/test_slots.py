@@ -73,6 +73,7 @@ def test_a_cancelled_run_starts_nothing_more() -> None:
 
 
 def test_the_cards_are_those_that_the_variable_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
-    for value, cards in {"": (), "2, 3": ("2", "3")}.items():
+    seen = {"": (), "-1": (), "2, 3": ("2", "3"), "0,-1,1": ("0",), "GPU-8f2a,MIG-1": ("GPU-8f2a", "MIG-1")}
+    for value, cards in seen.items():
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
         assert visible_cards() == cards

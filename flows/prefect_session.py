@@ -1,0 +1,125 @@
+"""Prefect session: the server on which a command's flow runs are shown, and what becomes of runs whose process is gone.
+
+`kill -9` leaves nobody to tell Prefect that a run has ended. While a server is up, docker/automations.yaml ends such a
+run when its heartbeats stop. Runs of a time without a server are found by the process that their tag names.
+"""
+
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+from iterpref_core.errors import IterPrefError
+from tasks.servers import ServerError, free_port, prefect_server, running_prefect, use_prefect
+
+TAG = "iterpref"
+"""Of all flow runs of this project; the automation matches it."""
+AUTOMATIONS = Path(__file__).parents[1] / "docker/automations.yaml"
+
+
+@contextmanager
+def prefect_session() -> Iterator[None]:
+    """Connect this process with the Prefect server that is there, or with one of its own, in a `with` block.
+
+    Raises:
+        InputError: the server that the user's settings name does not answer, or refuses the key.
+        ServerError: the server ended meanwhile.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with ExitStack() as stack:
+        url = running_prefect() or stack.enter_context(prefect_server(free_port(), pages=False))
+        use_prefect(url)
+        from httpx import HTTPError
+        from prefect.exceptions import TerminationSignal
+
+        try:
+            with marked_runs():
+                yield
+        except TerminationSignal:
+            raise KeyboardInterrupt from None
+        except HTTPError as error:
+            raise ServerError(
+                f"the Prefect server at {url} does not answer ({error}); finished stages are kept: run again"
+            ) from None
+        finally:
+            _drain_prefect()
+
+
+@contextmanager
+def marked_runs() -> Iterator[None]:
+    """Tag the flow runs that begin in a `with` block with the project and with this process."""
+    from prefect import tags
+
+    with tags(TAG, f"{socket.gethostname()} process {psutil.Process().pid}"):
+        yield
+
+
+def leave_out_tracebacks() -> None:
+    """Log a user's mistake without Prefect's traceback: its message says what to do."""
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        logging.getLogger(name).addFilter(_shorten)
+
+
+def create_automations() -> None:
+    """Give the present Prefect server the automations of this project, in place of older ones."""
+    from prefect.client.orchestration import get_client
+    from prefect.events.schemas.automations import AutomationCore
+
+    with get_client(sync_client=True) as client:
+        for content in yaml.safe_load(AUTOMATIONS.read_text(encoding="utf-8"))["automations"]:
+            automation = AutomationCore.model_validate(content)
+            for older in client.read_automations_by_name(automation.name):
+                client.delete_automation(older.id)
+            client.create_automation(automation)
+
+
+def end_dead_runs() -> None:
+    """Call those running flow runs crashed whose process was on this machine and is gone."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter
+    from prefect.states import Crashed
+
+    running = FlowRunFilter.model_validate(
+        {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}, "tags": {"all_": [TAG]}}
+    )
+    with get_client(sync_client=True) as client:
+        for run in client.read_flow_runs(flow_run_filter=running):
+            if _is_dead(run.tags, run.start_time or datetime.now(UTC)):
+                state: Any = Crashed(message="Its process is gone. The next run, or `dvc repro`, continues.")
+                client.set_flow_run_state(run.id, state, force=True)
+
+
+def _is_dead(tags: list[str], began: datetime) -> bool:
+    for tag in tags:
+        host, named, pid = tag.partition(" process ")
+        if named and host == socket.gethostname():
+            try:
+                process = psutil.Process(int(pid))
+            except psutil.NoSuchProcess:
+                return True
+            if process.status() == psutil.STATUS_ZOMBIE:  # nobody has asked yet how it ended
+                return True
+            return process.create_time() > began.timestamp() + 1  # a later process has the number of the dead one
+    return False
+
+
+def _shorten(record: logging.LogRecord) -> bool:
+    if record.exc_info and isinstance(record.exc_info[1], IterPrefError):
+        record.exc_info = None
+    return True
+
+
+def _drain_prefect() -> None:
+    """Send what Prefect still has queued: without its server it would wait for ever when the process ends."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    APILogWorker.drain_all(timeout=10)
+    EventsWorker.drain_all(timeout=10)

@@ -1,0 +1,122 @@
+"""Which Prefect server a run is shown on, and what becomes of a run whose process is gone."""
+
+import base64
+import logging
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import psutil
+import pytest
+from prefect.context import refresh_global_settings_context
+
+from flows.prefect_session import _is_dead, leave_out_tracebacks
+from iterpref_core.errors import ConfigError, InputError
+from tasks.servers import Pages, announced, running_prefect
+
+KEY = "Basic " + base64.b64encode(b"user:secret").decode()
+
+
+class Locked(BaseHTTPRequestHandler):
+    """A Prefect server without flows that wants a key for everything but its health."""
+
+    def do_GET(self) -> None:
+        self._answer(0)
+
+    def do_POST(self) -> None:
+        self._answer(int(self.headers["Content-Length"]))
+
+    def _answer(self, length: int) -> None:
+        self.rfile.read(length)
+        allowed = self.path.endswith("/health") or self.headers.get("Authorization") == KEY
+        code = 404 if "csrf" in self.path else 200 if allowed else 401
+        content = b"[]" if allowed else b'{"exception_message": "Unauthorized"}'
+        self.send_response(code)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def locked() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Locked)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/api"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def _settings(tmp_path: Path) -> Iterator[None]:
+    """Prefect's settings as a new process would have them, and afterwards those of the other tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("PREFECT")]:
+            patch.delenv(name)
+        patch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
+        patch.chdir(tmp_path)
+        refresh_global_settings_context()
+        yield
+    refresh_global_settings_context()
+
+
+def write_profile(**settings: str) -> None:
+    lines = ['active = "team"', "[profiles.team]", *(f'{name} = "{value}"' for name, value in settings.items())]
+    Path("prefect").mkdir(exist_ok=True)
+    Path("prefect/profiles.toml").write_text("\n".join(lines), encoding="utf-8")
+
+
+def test_the_server_of_the_users_profile_is_used_with_its_key(locked: str) -> None:
+    write_profile(PREFECT_API_URL=locked, PREFECT_API_AUTH_STRING="user:secret")
+    assert running_prefect() == locked
+
+
+def test_a_server_that_wants_another_key_is_never_replaced_by_one_of_our_own(
+    locked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_profile(PREFECT_API_URL=locked)
+    with pytest.raises(InputError, match=r"answers 401: set PREFECT_API_KEY or PREFECT_API_AUTH_STRING"):
+        running_prefect()
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    with pytest.raises(InputError, match=r"127.0.0.1:9/api, which .* names, does not answer"):
+        running_prefect()
+
+
+def test_what_ui_announces_is_found_while_it_runs(locked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".iterpref").mkdir()
+    assert running_prefect() is None
+    with announced(Pages(prefect="http://127.0.0.1:9/api", mlflow="http://127.0.0.1:9")):
+        assert running_prefect() is None, "it was killed: nobody answers there"
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "user:secret")
+    with announced(Pages(prefect=locked, mlflow="http://127.0.0.1:9")):
+        assert running_prefect() == locked
+    assert running_prefect() is None
+
+
+def test_a_run_is_dead_when_its_process_on_this_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "here")
+    began = datetime.fromtimestamp(psutil.Process().create_time(), UTC) + timedelta(seconds=5)
+    mine, gone = os.getpid(), max(psutil.pids()) + 100_000
+    assert not _is_dead(["iterpref", f"here process {mine}"], began)
+    assert not _is_dead(["iterpref", f"there process {gone}"], began), "on another machine it may be well"
+    assert not _is_dead(["iterpref"], began)
+    assert _is_dead(["iterpref", f"here process {gone}"], began)
+    assert _is_dead(["iterpref", f"here process {mine}"], began - timedelta(days=1)), "the number was given again"
+
+
+def test_a_mistake_is_logged_without_a_traceback_and_a_defect_with_one(caplog: pytest.LogCaptureFixture) -> None:
+    leave_out_tracebacks()
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        logger = logging.getLogger(name)
+        for error in (ConfigError("training.beta: too large"), ZeroDivisionError("defect")):
+            try:
+                raise error
+            except Exception:
+                logger.exception("failed")
+    assert caplog.text.count("Traceback") == caplog.text.count("ZeroDivisionError: defect") == 2
