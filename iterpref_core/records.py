@@ -135,6 +135,7 @@ class Problem(Record, extra="forbid"):
     `tests` are visible: their feedback reaches the model during CodeFlow. `hidden_tests` are only ever
     used for scoring: nothing about them reaches a model. `features` name the combination the problem was
     composed from; splits are made by combination. `entry_point` is empty where the program is a script.
+    `time_limit_s` are CPU seconds for each test, where its source limits them. `license` is an SPDX expression.
     """
 
     example: ClassVar[str] = (
@@ -152,6 +153,8 @@ class Problem(Record, extra="forbid"):
     source: str = ""
     features: tuple[str, ...] = ()
     split: str | None = None
+    time_limit_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    license: str | None = None
 
     @property
     def own_code(self) -> bool:

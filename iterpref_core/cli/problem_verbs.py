@@ -1,9 +1,11 @@
 """Verbs that make problems."""
 
+import hashlib
 from collections import Counter
+from collections.abc import Mapping, Set
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -19,42 +21,103 @@ from iterpref_core.cli.places import ANSWERS, WORK
 from iterpref_core.cli.printing import show_result
 from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
-from iterpref_core.problems.ingest import ProblemFormat
+from iterpref_core.problems.published.table import format_names
+
+FORMATS = sorted([*format_names(), "folder", "trl"])
 
 
 def ingest(
-    source: Annotated[Path, typer.Argument(help="A file (JSONL, .gz too; Parquet), or a project's folder.")],
-    form: Annotated[Literal[ProblemFormat, "trl", "folder"], typer.Option("--format", help="Format of the source.")],
+    source: Annotated[
+        list[Path], typer.Argument(help="Files (JSONL, JSON array, Parquet; .gz, .zst), folders of them, or a project.")
+    ],
+    form: Annotated[str, typer.Option("--format", help=f"Format of the sources: {', '.join(FORMATS)}.")],
     out: Annotated[Path, output_file(help="JSONL of problems (in problems/ they join the experiment), or of pairs.")],
+    max_tests: Annotated[
+        int | None, typer.Option(min=1, help="Tests of a problem to keep, drawn in the same way in every run.")
+    ] = None,
+    visible: Annotated[
+        int | None, typer.Option(min=1, help="Tests of a problem that models may see; the others are hidden.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Rows to read.")] = None,
+    heldout: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the problems to hold out for evaluation.")
+    ] = 0.0,
+    dropped: Annotated[Path | None, output_file(help="JSONL of all rows that are left out, with the reason.")] = None,
+    trajectories: Annotated[
+        Path | None, output_file(help="JSONL of a wrong and a right program of each problem that has both, for `pair`.")
+    ] = None,
+    license: Annotated[str | None, typer.Option(help="SPDX license of what does not say its own.")] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Format trl: names of columns, such as prompt=question,chosen=a,rejected=b.")
+    ] = None,
     spans: Annotated[
         Path | None, output_file(help="Format trl: JSONL to write error regions to, if the source has them.")
     ] = None,
     python: Annotated[str | None, typer.Option(help="Format folder: the Python interpreter of the project.")] = None,
-    license: Annotated[str | None, typer.Option(help="Format folder: SPDX license of files without one.")] = None,
-    heldout: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the problems to hold out for evaluation.")
-    ] = 0.0,
+    set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Turn a file or your own code into problems whose references pass their tests, or a file into pairs."""
-    settings = load_params()
-    if form == "trl":
-        from iterpref_core.problems.formats.preference_pairs import ingest_pairs
+    """Turn published sets, or your own code, into problems whose references pass; or preference sets into pairs.
 
-        show_result(ingest_pairs(source, out, spans), json_)
+    After a kill, the same command continues.
+    """
+    settings = read_params(set_)
+    given = {
+        "--max-tests": max_tests,
+        "--visible": visible,
+        "--heldout": heldout or None,
+        "--trajectories": trajectories,
+        "--license": license,
+        "--columns": columns,
+        "--spans": spans,
+        "--python": python,
+        "--limit": limit,
+        "--dropped": dropped,
+    }
+    if form == "trl":
+        _refuse(given, form, {"--columns", "--spans", "--limit", "--dropped"})
+        from iterpref_core.problems.preference_sets.preference_pairs import ingest_pairs
+
+        taken = ingest_pairs(source, out, columns=columns, limit=limit, spans=spans, dropped=dropped)
     elif form == "folder":
+        _refuse(given, form, {"--python", "--license", "--heldout"})
         from iterpref_core.problems.own_code.own_code import ingest_own_code
 
+        if len(source) > 1:
+            raise InputError(f"--format folder: one folder is read in a call, not {len(source)}")
         project = {"python": python, "license": license}
-        counts = ingest_own_code(source, out, settings.own_code, settings.execution, **project, heldout=heldout)
+        counts = ingest_own_code(source[0], out, settings.own_code, settings.execution, **project, heldout=heldout)
         show_result(counts, json_)
+        return
     else:
-        from iterpref_core.problems.ingest import ingest as core
+        _refuse(given, form, given.keys() - {"--columns", "--spans", "--python"})
+        from iterpref_core.problems.ingestion.ingest import ingest as ingest_problems
+        from iterpref_core.problems.ingestion.selection import Selection
 
-        taken = core(source, form, out, settings.execution, heldout)
-        show_result(taken.counts | ({"broken": [asdict(item) for item in taken.broken]} if json_ else {}), json_)
-        for item in () if json_ else taken.broken:
-            typer.echo(f"broken: {item.task_id} (line {item.line}): {item.verdict}: {item.feedback}")
+        unfinished = WORK / "ingest" / f"{hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:16]}.sqlite"
+        selection = Selection(limit=limit, max_tests=max_tests, visible=visible, heldout=heldout)
+        taken = ingest_problems(
+            source,
+            form,
+            out,
+            settings.execution,
+            selection,
+            unfinished,
+            dropped=dropped,
+            trajectories=trajectories,
+            license=license,
+        )
+    show_result(taken.counts | ({"dropped_rows": [asdict(row) for row in taken.dropped]} if json_ else {}), json_)
+    for row in () if json_ else taken.dropped:
+        name = f" {row.task_id}" if row.task_id else ""
+        typer.echo(f"dropped: {row.reason}: {row.where}{name}: {row.explanation or row.reason}", err=True)
+
+
+def _refuse(given: Mapping[str, object], form: str, known: Set[str]) -> None:
+    """Refuse options that a format does not have: what they ask for would not happen."""
+    for option, value in given.items():
+        if value is not None and option not in known:
+            raise InputError(f"{option}: --format {form} has no such option; leave it out")
 
 
 def synthesize(

@@ -1,21 +1,16 @@
 """LiveCodeBench's problems: where its files come from, and one problem at a time out of them.
 
 A release takes gigabytes, nearly all of it private tests. The files are read once for what is asked, and each
-problem's tests again when its programs are run. Private tests are published as JSON or, to save space, as
-base64(zlib(pickle(JSON text))). A pickle is a program: who loads one runs it. Here nothing that it names is imported.
+problem's tests again when its programs are run. Private tests are published as JSON or, to save space, as packed text.
 """
 
-import base64
 import hashlib
-import io
 import json
-import pickle
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -25,6 +20,7 @@ from iterpref_core.input_files import Place, decode_line
 from iterpref_core.records import Record
 from iterpref_core.screening.benchmark_files import SOURCES, find_benchmark
 from iterpref_core.storage.jsonl import describe_validation_error, parse_record
+from iterpref_core.storage.packed_text import unpack_text
 
 
 class PublishedTest(Record):
@@ -138,23 +134,11 @@ def decode_tests(text: str) -> list[PublishedTest]:
     Raises:
         ValueError: it is neither JSON of tests nor its packed form.
     """
-    unpacked: Any = text
-    if not text.lstrip().startswith("["):
-        try:
-            unpacked = _PlainUnpickler(io.BytesIO(zlib.decompress(base64.b64decode(text)))).load()
-        except Exception as error:  # noqa: BLE001 - broken pickles raise nearly anything
-            raise ValueError(f"neither JSON nor base64 of a compressed pickle of text ({error!r})") from None
+    unpacked = text if text.lstrip().startswith("[") else unpack_text(text)
     try:
         return _TESTS.validate_json(unpacked)
     except ValidationError as error:
         raise ValueError(f"not a list of tests: {describe_validation_error(error)}") from None
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Builds strings and other plain values; whatever a pickle would import or call is refused."""
-
-    def find_class(self, module: str, name: str) -> NoReturn:
-        raise pickle.UnpicklingError(f"a pickle that wants {module}.{name}")
 
 
 def _read_tasks(path: Path) -> Iterator[tuple[LiveTask, bytes, datetime]]:

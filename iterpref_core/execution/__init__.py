@@ -17,7 +17,13 @@ from iterpref_core.execution.programs import (
     ValueTest,
     time_limit,
 )
-from iterpref_core.execution.samples import check_tests, execute_samples, program_of, reference_outcomes
+from iterpref_core.execution.samples import (
+    check_tests,
+    execute_samples,
+    make_program,
+    program_of,
+    reference_outcomes,
+)
 
 __all__ = [
     "ENGINE",
@@ -33,6 +39,7 @@ __all__ = [
     "check_tests",
     "execute_samples",
     "limits_of",
+    "make_program",
     "open_executor",
     "probe_isolation",
     "program_of",

@@ -9,16 +9,27 @@ from iterpref_core.execution.engine import Engine
 from iterpref_core.execution.programs import Outcome, Program
 from iterpref_core.execution.rewriting import expect
 from iterpref_core.input_files import Place
-from iterpref_core.records import IoTest, Problem, Result, Sample
+from iterpref_core.records import IoTest, Problem, Result, Sample, StdinTest, Test
 from iterpref_core.storage.jsonl import atomic_writer, parse_lines, parse_record, read_jsonl
 
 TEXT_TEST = IoTest(call="f(1)", expected="'hello'").to_json()
 
 
+def make_program(problem: Problem, code: str, tests: tuple[Test, ...]) -> Program:
+    """Return a program with some tests of its problem, and with the problem's time limit for each of them."""
+    limit = problem.time_limit_s
+    setup = problem.setup or ""
+    if limit is None:
+        return Program(code, tests, setup)
+    if any(isinstance(test, StdinTest) for test in tests):  # a process for each test, and the limit is of a process
+        return Program(code, tests, setup, cpu_s=limit)
+    return Program(code, tests, setup, cpu_s=limit * len(tests), test_cpu_s=limit)
+
+
 def program_of(problem: Problem, sample: Sample) -> Program:
-    """A sample with all of its problem's tests, the hidden ones last."""
+    """Return a sample with all of its problem's tests, the hidden ones last."""
     code = sample.solution if sample.solution is not None else problem.prompt + (sample.completion or "")
-    return Program(code, problem.tests + problem.hidden_tests, problem.setup or "")
+    return make_program(problem, code, problem.tests + problem.hidden_tests)
 
 
 def _read_samples(path: Path, problems: dict[str, Problem]) -> Iterator[tuple[Problem, Sample]]:

@@ -179,7 +179,11 @@ def _problem_features() -> Any:
     from datasets import Features, List, Value
 
     text = Value("string")
-    test = dict.fromkeys(("kind", "call", "expected", "code", "module", "run", "environment"), text)
-    test |= {"atol": Value("float64"), "files": List({"key": text, "value": text}), "packages": List(text)}
+    number = Value("float64")
+    texts = ("kind", "call", "expected", "code", "module", "run", "environment", "input", "output", "checker")
+    test = dict.fromkeys(texts, text)
+    test |= {"atol": number, "tolerance": number, "ignore_case": Value("bool")}
+    test |= {"files": List({"key": text, "value": text}), "packages": List(text)}
     columns = dict.fromkeys(("task_id", "prompt", "entry_point", "reference", "setup", "source", "split"), text)
+    columns |= {"license": text, "time_limit_s": number}
     return Features(columns | {"tests": List(test), "hidden_tests": List(test), "features": List(text)})

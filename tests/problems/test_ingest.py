@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from iterpref_core.errors import InputError, RecordError
-from iterpref_core.problems.formats.mbpp_format import mbpp_plus_ids
-from iterpref_core.problems.ingest import Ingested, ProblemFormat
-from iterpref_core.problems.ingest import ingest as ingest_with
+from iterpref_core.errors import InputError
+from iterpref_core.problems.formats.mbpp import mbpp_plus_ids
+from iterpref_core.problems.ingestion.ingest import Ingested
+from iterpref_core.problems.ingestion.ingest import ingest as ingest_with
+from iterpref_core.problems.ingestion.selection import Selection
 from iterpref_core.records import IoTest, Problem
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.settings import EXECUTION
@@ -33,8 +34,9 @@ MBPP: dict[str, Any] = {
 }
 
 
-def ingest(source: Path, form: ProblemFormat, out: Path, heldout: float = 0.0) -> Ingested:
-    return ingest_with(source, form, out, EXECUTION, heldout)
+def ingest(source: Path, form: str, out: Path, dropped: Path | None = None, **selection: Any) -> Ingested:
+    store = out.with_suffix(".sqlite")
+    return ingest_with([source], form, out, EXECUTION, Selection(**selection), store, dropped=dropped)
 
 
 def _write(path: Path, *records: dict[str, Any]) -> Path:
@@ -68,29 +70,53 @@ def test_mbpp_setup_may_use_what_the_program_defines(tmp_path: Path) -> None:
     assert ingest(_write(tmp_path / "in", task), "mbpp", tmp_path / "out.jsonl").counts["problems"] == 1
 
 
-@pytest.mark.parametrize(
-    ("form", "records", "message"),
-    [
-        ("jsonl", [SOUND, SOUND], r"in.jsonl:2: field 'task_id': 'own/1' was already used at .*in.jsonl:1;"),
-        ("jsonl", [SOUND, {**SOUND, "task_id": "b", "prompt": ""}], r"in.jsonl:2: field 'prompt'"),
-        ("jsonl", [{"task_id": "a", "prompt": "p", "tests": []}], r"in.jsonl:1: field 'entry_point': Field required"),
-        ("jsonl", [SOUND | {"split": "held-out"}],
-         r"in.jsonl:1: field 'split' of 'own/1': no split for own problems 'held-out'; did you mean 'heldout'\?"),
-        ("jsonl", [SOUND | {"tests": []}], r"in.jsonl:1: problem 'own/1': field 'tests' is empty"),
-        ("mbpp", [MBPP | {"test_list": []}], r"in.jsonl:1: field 'test_list'"),
-        ("mbpp", [MBPP | {"test_list": ["assert 1 =="]}], r"in.jsonl:1: field 'test_list': not valid Python"),
-        ("mbpp", [MBPP | {"test_list": ["assert len([]) == 0"]}], r"field 'test_list': calls no function by name"),
-    ],
-)  # fmt: skip
-def test_unsound_input_is_refused_by_line_and_field(
-    tmp_path: Path, form: ProblemFormat, records: list[dict[str, Any]], message: str
+UNSOUND: list[tuple[str, list[dict[str, Any]], str]] = [
+    ("jsonl", [SOUND | {"prompt": ""}], "in.jsonl:1: field 'prompt': String should have at least 1 character"),
+    ("jsonl", [{"task_id": "a", "prompt": "p"}], "in.jsonl:1: field 'tests': Field required"),
+    ("jsonl", [SOUND | {"hiden_tests": []}], "in.jsonl:1: field 'hiden_tests': Extra inputs are not permitted"),
+    (
+        "jsonl",
+        [SOUND | {"split": "held-out"}],
+        "in.jsonl:1: field 'split' of 'own/1': no split for own problems 'held-out'; did you mean 'heldout'?",
+    ),
+    ("jsonl", [SOUND | {"tests": []}], "in.jsonl:1: problem 'own/1': field 'tests' is empty"),
+    ("mbpp", [{"task_id": 601, "code": "x = 1"}], "in.jsonl:1: field 'test_list': Field required"),
+    ("mbpp", [MBPP | {"test_list": ["assert 1 =="]}], "in.jsonl:1: field 'test_list': not valid Python"),
+    ("mbpp", [MBPP | {"test_list": ["assert len([]) == 0"]}], "field 'test_list': calls no function by name"),
+    ("apps", [{"question": "q", "input_output": "{1"}], "in.jsonl:1: field 'tests': a text with JSON is expected"),
+    (
+        "apps",
+        [{"question": "q", "input_output": {"inputs": ["1"], "outputs": []}}],
+        "in.jsonl:1: field 'tests': lists of one length are expected ('inputs' 1, 'outputs' 0)",
+    ),
+    ("apps", [{"query": "q"}], "in.jsonl:1: field 'question': Field required"),
+]
+
+
+@pytest.mark.parametrize(("form", "records", "message"), UNSOUND)
+def test_where_no_record_fits_the_message_names_line_and_field(
+    tmp_path: Path, form: str, records: list[dict[str, Any]], message: str
 ) -> None:
     out = tmp_path / "out.jsonl"
     out.write_text("kept")
-    with pytest.raises(RecordError, match=message):
+    with pytest.raises(InputError) as caught:
         ingest(_write(tmp_path / "in.jsonl", *records), form, out)
+    assert message in str(caught.value)
     assert out.read_text() == "kept"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl"]
+
+
+def test_records_that_do_not_fit_are_counted_and_the_first_are_named(tmp_path: Path) -> None:
+    broken = [{"task_id": str(number)} for number in range(5)]
+    source = _write(tmp_path / "in.jsonl", SOUND, *broken, SOUND)
+    found = ingest(source, "jsonl", tmp_path / "out.jsonl", tmp_path / "dropped.jsonl")
+    assert found.counts == {"problems": 1, "references/passed": 1, "dropped/bad_record": 6}
+    assert [row.where for row in found.dropped] == [f"{source}:{line}" for line in (2, 3, 4)]
+    assert found.dropped[0].explanation.startswith("field 'prompt': Field required")
+    written = [json.loads(line) for line in (tmp_path / "dropped.jsonl").read_text().splitlines()]
+    assert [row["where"] for row in written] == [f"{source}:{line}" for line in (2, 3, 4, 5, 6, 7)]
+    assert written[-1]["explanation"] == (
+        f"field 'task_id': 'own/1' was already used at {source}:1; give every problem its own"
+    )
 
 
 def test_broken_files_are_named(tmp_path: Path) -> None:
@@ -98,7 +124,7 @@ def test_broken_files_are_named(tmp_path: Path) -> None:
     for name, message in {"absent": "no such file", "cut.jsonl.gz": "not a whole gzip file"}.items():
         with pytest.raises(InputError, match=message):
             ingest(tmp_path / name, "jsonl", tmp_path / "out.jsonl")
-    with pytest.raises(InputError, match=r"no problem to ingest \(1 in_mbpp_plus\)"):
+    with pytest.raises(InputError, match=r"no problem to ingest \(1 in_mbpp_plus;"):
         ingest(_write(tmp_path / "only.jsonl", MBPP | {"task_id": 2}), "mbpp", tmp_path / "out.jsonl")
 
 
@@ -115,11 +141,11 @@ def test_published_sets_lose_their_broken_problems_and_say_which(tmp_path: Path)
         "dropped/reference_fails": 2,
     }
     assert [problem.task_id for problem in read_jsonl(out, Problem)] == ["mbpp/601"]
-    assert [(item.task_id, item.line, item.verdict) for item in found.broken] == [
-        ("mbpp/609", 2, "wrong_answer"),
-        ("mbpp/613", 3, "exception"),
+    assert [(row.task_id, row.where) for row in found.dropped] == [
+        ("mbpp/609", f"{source}:2"),
+        ("mbpp/613", f"{source}:3"),
     ]
-    assert found.broken[0].feedback == "plus(1) returned 1, expected 2"
+    assert found.dropped[0].explanation == "wrong_answer: plus(1) returned 1, expected 2"
 
 
 def test_ones_own_broken_problems_are_left_out_and_named(tmp_path: Path) -> None:
@@ -130,7 +156,7 @@ def test_ones_own_broken_problems_are_left_out_and_named(tmp_path: Path) -> None
     assert found.counts["problems"] == 2
     assert found.counts["dropped/reference_fails"] == 12
     assert found.counts["references/none"] == 1
-    assert [item.task_id for item in found.broken] == [f"b/{n}" for n in range(12)]
+    assert [row.task_id for row in found.dropped] == ["b/0", "b/1", "b/2"]
 
 
 def test_a_share_is_held_out_by_hash(tmp_path: Path) -> None:

@@ -1,20 +1,23 @@
-"""Preference pairs by others' columns: programs come out of their fences, and can be localized."""
+"""Preference pairs by others' columns and shapes: programs come out of their answers, and can be localized."""
 
 import doctest
 import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from iterpref_core.config import LocalizationParams
-from iterpref_core.errors import InputError, RecordError
+from iterpref_core.errors import ConfigError, InputError
 from iterpref_core.localization.localization import localize_pairs
-from iterpref_core.problems.formats import preference_pairs
-from iterpref_core.problems.formats.preference_pairs import ingest_pairs
-from iterpref_core.records import FocalSpans
+from iterpref_core.problems.preference_sets import answers, columns
+from iterpref_core.problems.preference_sets.columns import parse_columns
+from iterpref_core.problems.preference_sets.preference_pairs import ingest_pairs
+from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs
-from tests.settings import section
+from tests.settings import ROOT, section
 
 CHOSEN = "def f(x):\n    return x + 1\n"
 REJECTED = "def f(x):\n    return x\n"
@@ -27,15 +30,27 @@ def fenced(code: str) -> str:
 PAIR = {"prompt": "Add one.", "chosen": fenced(CHOSEN), "rejected": fenced(REJECTED)}
 
 
-def test_the_example_holds() -> None:
-    assert doctest.testmod(preference_pairs).failed == 0
+def test_the_examples_hold() -> None:
+    assert doctest.testmod(answers).failed == 0
+    assert doctest.testmod(columns).failed == 0
+
+
+def taken(source: Path, **options: Any) -> tuple[dict[str, float], list[PreferencePair]]:
+    out = source.with_suffix(".pairs")
+    found = ingest_pairs([source], out, **options)
+    return found.counts, list(read_pairs(out))
+
+
+def written(path: Path, *rows: dict[str, Any]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
 
 
 def test_programs_come_out_of_their_fences_and_can_be_localized(tmp_path: Path) -> None:
     source, out, spans = tmp_path / "in.json", tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl"
     records = [PAIR, PAIR | {"chosen": PAIR["rejected"]}, PAIR]
     source.write_text("".join(json.dumps(record) + "\n" for record in records))
-    assert ingest_pairs(source, out) == {"pairs": 2, "dropped/same_program": 1}
+    assert ingest_pairs([source], out).counts == {"pairs": 2, "dropped/same_program": 1}
     pairs = list(read_pairs(out))
     assert [(pair.task_id, pair.chosen, pair.rejected) for pair in pairs] == [
         ("pair-1", CHOSEN, REJECTED),
@@ -59,9 +74,11 @@ def chat(*turns: tuple[str, str]) -> list[dict[str, str]]:
         ({"chosen": "I cannot do this."}, {"dropped/no_code": 1}),
         ({"chosen": "Paris", "rejected": "42"}, {"dropped/no_code": 1}),
         ({"rejected": "I cannot do this."}, {"dropped/no_code": 1}),
-        ({"chosen": " "}, {"dropped/no_code": 1}),
+        ({"chosen": " "}, {"dropped/empty": 1}),
+        ({"prompt": " "}, {"dropped/no_prompt": 1}),
+        ({"prompt": None}, {"dropped/no_prompt": 1}),
         ({"chosen": chat(("user", "Add one."), ("assistant", fenced(CHOSEN)))}, {"pairs": 1}),
-        ({"chosen": chat(("user", "Add one."))}, {"dropped/no_code": 1}),
+        ({"chosen": chat(("user", "Add one."))}, {"dropped/empty": 1}),
         ({"prompt": chat(("system", "Be brief."), ("user", "Add one."))}, {"pairs": 1}),
         ({"prompt": chat(("user", "Hi."), ("assistant", "Hi."), ("user", "Add."))}, {"dropped/several_turns": 1}),
         ({"chosen": fenced("x = 1\n") + fenced(CHOSEN)}, {"pairs": 1}),
@@ -73,9 +90,8 @@ def test_what_is_no_pair_of_programs_is_left_out_by_name(
     source, out = tmp_path / "in.jsonl", tmp_path / "pairs.jsonl"
     other = PAIR | {"prompt": "Another."}
     source.write_text(f"{json.dumps(PAIR | change)}\n{json.dumps(other)}\n")
-    counts = ingest_pairs(source, out)
-    expected = {"pairs": 0} | result
-    assert counts == expected | {"pairs": expected["pairs"] + 1}
+    counts = ingest_pairs([source], out).counts
+    assert counts == result | {"pairs": result.get("pairs", 0) + 1}
     if result.get("pairs"):
         pair = next(read_pairs(out))
         assert pair.chosen == CHOSEN
@@ -89,18 +105,19 @@ def test_a_chat_brings_its_own_prompt(tmp_path: Path) -> None:
         "rejected": chat(("user", "Add one."), ("assistant", fenced(REJECTED))),
     }
     source.write_text(json.dumps(record))
-    ingest_pairs(source, out)
+    ingest_pairs([source], out)
     assert next(read_pairs(out)).prompt == "Add one."
 
 
 def test_files_without_pairs_are_refused(tmp_path: Path) -> None:
     source, out = tmp_path / "in.jsonl", tmp_path / "pairs.jsonl"
     source.write_text(json.dumps(PAIR | {"rejected": PAIR["chosen"]}))
-    with pytest.raises(InputError, match=r"no pair to ingest \(1 dropped/same_program\)"):
-        ingest_pairs(source, out)
+    with pytest.raises(InputError, match=r"no pair to ingest \(1 same_program;"):
+        ingest_pairs([source], out)
     source.write_text(json.dumps({"prompt": "p", "chosen": "c"}))
-    with pytest.raises(RecordError, match=r"in.jsonl:1: field 'rejected': Field required"):
-        ingest_pairs(source, out)
+    missing = r"in.jsonl:1: no column `rejected`; there are prompt, chosen: name it with --columns"
+    with pytest.raises(InputError, match=missing):
+        ingest_pairs([source], out)
     assert not out.exists()
 
 
@@ -108,5 +125,163 @@ def test_pairs_keep_their_names_and_repeated_ones_are_named_by_their_line(tmp_pa
     source, out = tmp_path / "in.jsonl", tmp_path / "pairs.jsonl"
     names: list[object] = ["a", "a", 7, "", None]
     source.write_text("\n".join(json.dumps(PAIR | {"task_id": name}) for name in names))
-    ingest_pairs(source, out)
+    ingest_pairs([source], out)
     assert [pair.task_id for pair in read_pairs(out)] == ["a", "pair-2", "7", "pair-4", "pair-5"]
+
+
+SHAPES: dict[str, tuple[dict[str, Any], str | None, str]] = {
+    "other names": (
+        {"instruction": "Add", "input": "one.", "accepted": fenced(CHOSEN), "rejected": fenced(REJECTED)},
+        "prompt=instruction+input,chosen=accepted",
+        "Add\none.",
+    ),
+    "an empty input": (
+        {"instruction": "Add one.", "input": "", "accepted": CHOSEN, "rejected": REJECTED},
+        "prompt=instruction+input, chosen=accepted",
+        "Add one.",
+    ),
+    "a system column": (
+        {"system": "You code.", "question": "Add one.", "chosen": CHOSEN, "rejected": REJECTED},
+        "prompt=question",
+        "You code.\n\nAdd one.",
+    ),
+    "ShareGPT's messages": (
+        {
+            "conversations": [{"from": "human", "value": "Add one."}],
+            "chosen": {"from": "gpt", "value": fenced(CHOSEN)},
+            "rejected": {"from": "gpt", "value": fenced(REJECTED)},
+        },
+        "prompt=conversations",
+        "Add one.",
+    ),
+    "messages": (
+        {
+            "prompt": chat(("system", "Be terse."), ("user", "Add one.")),
+            "chosen": chat(("assistant", fenced(CHOSEN))),
+            "rejected": chat(("assistant", fenced(REJECTED))),
+        },
+        None,
+        "Be terse.\n\nAdd one.",
+    ),
+    "a prompt beside whole conversations": (
+        {
+            "prompt": "Add one.",
+            "chosen": chat(("user", "Add one."), ("assistant", fenced(CHOSEN))),
+            "rejected": chat(("user", "Add one."), ("assistant", fenced(REJECTED))),
+        },
+        None,
+        "Add one.",
+    ),
+    "content in parts": (
+        {
+            "prompt": [{"role": "user", "content": [{"type": "text", "text": "Add one."}]}],
+            "chosen": [{"role": "assistant", "content": [{"type": "text", "text": CHOSEN}]}],
+            "rejected": [{"role": "assistant", "content": [{"type": "text", "text": REJECTED}]}],
+        },
+        None,
+        "Add one.",
+    ),
+    "conversations in a text": (
+        {
+            "chosen": f"\n\nHuman: Add one.\n\nAssistant: {fenced(CHOSEN)}",
+            "rejected": f"\n\nHuman: Add one.\n\nAssistant: {fenced(REJECTED)}",
+        },
+        None,
+        "Add one.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_every_shape_gives_the_same_pair(tmp_path: Path, name: str) -> None:
+    row, named, prompt = SHAPES[name]
+    expected = [("pair-1", prompt, CHOSEN, REJECTED)]
+    (tmp_path / "array.json").write_text(json.dumps([row], indent=1))
+    parquet.write_table(pa.Table.from_pylist([row]), tmp_path / "rows.parquet")
+    for source in (written(tmp_path / "in.jsonl", row), tmp_path / "array.json", tmp_path / "rows.parquet"):
+        _, pairs = taken(source, columns=named)
+        assert [(pair.task_id, pair.prompt, pair.chosen, pair.rejected) for pair in pairs] == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["prompt", "prompt=", "question=prompt", "prompt=a,prompt=b", "prompt=a+", "prompt=a,,chosen=b", ""]
+)
+def test_columns_that_cannot_be_understood_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"write it as prompt=instruction\+input,chosen=accepted,rejected=rejected"):
+        parse_columns(text)
+
+
+RUST = "```rust\nfn add(a: i32) -> i32 { a + 1 }\n```"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "rejected", "result"),
+    [
+        (RUST, RUST.replace("+", "-"), "not_python"),
+        (fenced(CHOSEN), RUST, "not_python"),
+        ("fn add(a: i32) -> i32 { a + 1 }", "fn add(a: i32) -> i32 { a - 1 }", "not_python"),
+        ("#include <stdio.h>\nint main() { return 0; }", "int main() { return 1; }", "not_python"),
+        ("```javascript\nconsole.log(1)\n```", "```javascript\nconsole.log(2)\n```", "not_python"),
+        ("console.log(1)", "console.log(2)", "not_python"),
+        ("const f = (x) => x + 1;", "const f = (x) => x;", "not_python"),
+        ("I cannot do this.", fenced(REJECTED), "no_code"),
+        ("", fenced(REJECTED), "empty"),
+        (fenced(CHOSEN), CHOSEN, "same_program"),
+        ("    return x + 1\n", "    return x\n", ("    return x + 1\n", "    return x\n")),
+        ("    return x + 1\n", "    return x +\n", ("    return x + 1\n", "    return x +\n")),
+        (fenced(CHOSEN), f"{fenced(REJECTED)}\nIts test:\n{fenced('def test_f(): assert f(1)')}", (CHOSEN, REJECTED)),
+        (f"{fenced(CHOSEN)}\nIts test:\n{fenced('def test_f(): assert f(1)')}", fenced(REJECTED), (CHOSEN, REJECTED)),
+    ],
+)
+def test_programs_are_found_by_what_both_sides_define(
+    chosen: str, rejected: str, result: str | tuple[str, str]
+) -> None:
+    assert answers.find_programs(chosen, rejected) == result
+
+
+def test_shards_are_read_one_after_another_and_every_row_left_out_is_written(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    written(folder / "a.jsonl", PAIR, PAIR | {"chosen": "No."})
+    written(folder / "b.jsonl", {"prompt": "p", "chosen": 3, "rejected": "x"}, PAIR)
+    found = ingest_pairs([folder], tmp_path / "out", dropped=tmp_path / "dropped")
+    assert found.counts == {"pairs": 2, "dropped/no_code": 1, "dropped/bad_record": 1}
+    assert [pair.task_id for pair in read_pairs(tmp_path / "out")] == ["pair-1", "pair-4"]
+    lines = [json.loads(line) for line in (tmp_path / "dropped").read_text().splitlines()]
+    assert [(line["reason"], line["where"]) for line in lines] == [
+        ("no_code", f"{folder}/a.jsonl:2"),
+        ("bad_record", f"{folder}/b.jsonl:1"),
+    ]
+    assert lines[1]["explanation"] == "a text or messages are expected, not int"
+
+
+PUBLIC = {
+    "p_acecodepair": "prompt=instruction+input",
+    "p_codesteer_multiturn": None,
+    "p_cuf_bin": "prompt=instruction",
+    "p_hh": None,
+    "p_intel_orca": "prompt=question",
+    "p_lf_alpaca": "prompt=instruction+input",
+    "p_lf_sharegpt": "prompt=conversations",
+    "p_openrlhf": None,
+    "p_pydpo": None,
+    "p_target": None,
+    "p_trl_explicit": None,
+    "p_trl_implicit": None,
+    "p_ufb": None,
+}
+
+
+def test_every_record_of_the_public_sets_goes_in(tmp_path: Path) -> None:
+    folder = ROOT.parent / "shared/field/sets"
+    if not folder.is_dir():
+        pytest.skip("there are no records of public sets beside this checkout")
+    out = tmp_path / "out"
+    for name, named in PUBLIC.items():
+        assert ingest_pairs([folder / f"{name}.jsonl"], out, columns=named).counts == {"pairs": 3}, name
+    assert ingest_pairs([folder / "p_target_array.json"], out).counts == {"pairs": 3}
+    assert ingest_pairs([folder / "p_oneline.json"], out).counts == {"pairs": 1}
+    vezora = ingest_pairs([folder / "p_vezora.jsonl"], out, columns="prompt=instruction+input,chosen=accepted")
+    assert vezora.counts == {"pairs": 2, "dropped/not_python": 1}
+    with pytest.raises(InputError, match="no column `chosen`; there are instruction, annotations, preference"):
+        ingest_pairs([folder / "p_cuf.jsonl"], out, columns="prompt=instruction")

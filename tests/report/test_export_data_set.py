@@ -12,8 +12,9 @@ from trl.data_utils import maybe_extract_prompt
 
 from iterpref_core.errors import InputError, RecordError
 from iterpref_core.localization.row_spans import mark_errors
-from iterpref_core.problems.formats.preference_pairs import ingest_pairs
-from iterpref_core.problems.ingest import ingest
+from iterpref_core.problems.ingestion.ingest import ingest
+from iterpref_core.problems.ingestion.selection import Selection
+from iterpref_core.problems.preference_sets.preference_pairs import ingest_pairs
 from iterpref_core.records import (
     AssertTest,
     FocalSpans,
@@ -21,6 +22,7 @@ from iterpref_core.records import (
     PreferencePair,
     Problem,
     ScriptTest,
+    StdinTest,
     UnittestTest,
 )
 from iterpref_core.report.cards import pairs_card, problems_card
@@ -61,6 +63,15 @@ PROBLEMS = [
         reference="def g():\n    return 1\n",
         setup="import math\n",
         source="own_code:mine",
+        split="heldout",
+    ),
+    Problem(
+        task_id="p/3",
+        prompt="Print it.",
+        tests=(StdinTest(input="", output="0.50\n", tolerance=1e-6), StdinTest(input="", output="A", ignore_case=True)),
+        hidden_tests=(StdinTest(input="", output="b", checker="def check(input, expected, printed): return True"),),
+        time_limit_s=2.0,
+        license="MIT",
         split="heldout",
     ),
 ]
@@ -105,7 +116,7 @@ def test_pairs_go_to_trl_and_come_back_as_they_were(tmp_path: Path, load: Any) -
         name: getattr(PAIRS[0], name) for name in ("prompt", "chosen", "rejected")
     }
     again, regions = tmp_path / "again.jsonl", tmp_path / "regions.jsonl"
-    counts = ingest_pairs(out / "data/train.parquet", again, regions)
+    counts = ingest_pairs([out / "data/train.parquet"], again, spans=regions).counts
     assert (counts["pairs"], counts["spans"]) == (3, 2)
     assert list(read_pairs(again)) == PAIRS
     assert list(read_jsonl(regions, FocalSpans)) == SPANS
@@ -115,14 +126,14 @@ def test_pairs_go_to_trl_and_come_back_as_they_were(tmp_path: Path, load: Any) -
 def test_problems_of_every_kind_of_test_come_back_as_they_were(tmp_path: Path, load: Any) -> None:
     problems, out = written(tmp_path / "problems.jsonl", PROBLEMS), tmp_path / "set"
     found = export_problems(problems, out, lambda data: problems_card(data, "mine"))
-    assert found == {"out": str(out), "problems": 2, "problems/train": 1, "problems/heldout": 1}
+    assert found == {"out": str(out), "problems": 3, "problems/train": 1, "problems/heldout": 2}
     rows = load(out)
-    assert {split: len(rows[split]) for split in rows} == {"train": 1, "heldout": 1}
+    assert {split: len(rows[split]) for split in rows} == {"train": 1, "heldout": 2}
     assert rows["train"][0]["tests"][0]["call"] == "f(1)"
     back: list[Problem] = []
     for split in rows:
         again = tmp_path / f"{split}.jsonl"
-        ingest(out / "data" / f"{split}.parquet", "jsonl", again, EXECUTION)
+        ingest([out / "data" / f"{split}.parquet"], "jsonl", again, EXECUTION, Selection(), tmp_path / "store")
         back += read_jsonl(again, Problem)
     assert back == PROBLEMS
     card = (out / "README.md").read_text(encoding="utf-8")

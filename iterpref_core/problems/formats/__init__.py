@@ -1,1 +1,1 @@
-"""File formats of problems and of pairs, one module each; `ingest` checks what they yield."""
+"""Formats of problem sets: one file each, called as the format is. `published/published.py` says what it defines."""

@@ -1,0 +1,88 @@
+"""Format `code_contests`: CodeContests (Li et al. 2022), with right and wrong programs that people sent in.
+
+Its rule of comparison is that of stdin tests here: token by token, case apart, decimals within 1e-5.
+"""
+
+from collections import Counter
+from typing import Any
+
+from iterpref_core.problems.published.fields import Json, as_rows
+from iterpref_core.problems.published.programs import python_programs, right_programs
+from iterpref_core.problems.published.published import Format, LeftOutError, PublishedProblem, Row
+from iterpref_core.problems.published.stdin_tests import stdin_tests
+from iterpref_core.problems.published.wording import ask_for_script
+from iterpref_core.records import Problem
+
+_LANGUAGES = ("unknown", "python2", "c++", "python", "java")
+"""By the number that the set has for each."""
+_NAMES = {"PYTHON": "python2", "CPP": "c++", "PYTHON3": "python", "JAVA": "java"}
+
+
+class CodeContestsRow(Row):
+    """A row; each table of tests has `input` and `output`, each of programs `language` and `solution`."""
+
+    name: str
+    description: str
+    public_tests: Json = None
+    private_tests: Json = None
+    generated_tests: Json = None
+    solutions: Json = None
+    incorrect_solutions: Json = None
+    time_limit: Json = None
+    input_file: str | None = None
+    output_file: str | None = None
+
+
+def convert_code_contests(row: CodeContestsRow) -> PublishedProblem:
+    """Return the problem; public tests are visible, all others hidden."""
+    if row.input_file or row.output_file:
+        raise LeftOutError("not_stdin", "its programs read or write a file")
+    public = as_rows("public_tests", row.public_tests, "input", "output")
+    hidden = as_rows("private_tests", row.private_tests, "input", "output")
+    hidden += as_rows("generated_tests", row.generated_tests, "input", "output")
+    if not public:  # a problem needs a visible test
+        public, hidden = hidden[:1], hidden[1:]
+    if not public:
+        raise LeftOutError("no_tests")
+    left_out: Counter[str] = Counter()
+    problem = Problem(
+        task_id=f"code_contests/{row.name}",
+        prompt=ask_for_script(row.description),
+        tests=stdin_tests(public, ignore_case=True),
+        hidden_tests=stdin_tests(hidden, ignore_case=True),
+        source="code_contests",
+        time_limit_s=_seconds(row.time_limit),
+    )
+    return PublishedProblem(
+        problem,
+        right=right_programs(_in_python("solutions", row.solutions, left_out), left_out),
+        wrong=python_programs(_in_python("incorrect_solutions", row.incorrect_solutions, left_out), left_out),
+        left_out=left_out,
+    )
+
+
+def _in_python(field: str, programs: Json, left_out: Counter[str]) -> list[str]:
+    """Return the programs that the set calls Python 3; counts the others by language."""
+    kept = []
+    for language, program in as_rows(field, programs, "language", "solution"):
+        name = _language(language)
+        if name == "python":
+            kept.append(program)
+        else:
+            left_out[name] += 1
+    return kept
+
+
+def _language(number: Any) -> str:
+    if isinstance(number, str):
+        return _NAMES.get(number, "unknown")
+    return _LANGUAGES[number] if number in range(len(_LANGUAGES)) else "unknown"
+
+
+def _seconds(limit: Json) -> float | None:
+    if not isinstance(limit, dict):
+        return None
+    return float(limit.get("seconds") or 0) + float(limit.get("nanos") or 0) / 1e9 or None
+
+
+FORMAT = Format(CodeContestsRow, convert_code_contests, license="CC-BY-4.0")

@@ -1,0 +1,86 @@
+"""Format `codeforces`: open-r1's Codeforces problems, with checkers, and the answers of its `codeforces-cots`."""
+
+from collections import Counter
+
+from iterpref_core.problems.published.fields import Json, as_rows
+from iterpref_core.problems.published.programs import program_in, right_programs
+from iterpref_core.problems.published.published import Format, LeftOutError, PublishedProblem, Row
+from iterpref_core.problems.published.stdin_tests import stdin_tests
+from iterpref_core.problems.published.wording import ask_for_script
+from iterpref_core.records import Problem
+
+_CHECKER = '''\
+SOURCE = {source!r}
+
+
+def check(input, expected, printed):
+    """Run the set's checker, which reads three files named on its command line, and prints the score."""
+    import contextlib, io, pathlib, sys, tempfile
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = ["checker.py"]
+        for name, text in (("input", input), ("expected", expected), ("printed", printed)):
+            path = pathlib.Path(folder, name)
+            path.write_text(text)
+            arguments.append(str(path))
+        score = io.StringIO()
+        sys.argv = arguments
+        with contextlib.redirect_stdout(score), contextlib.suppress(SystemExit):
+            exec(compile(SOURCE, "checker.py", "exec"), {{"__name__": "__main__"}})
+    return float((score.getvalue().split() or ["0"])[-1]) > 0
+'''
+"""A checker here is a function; the set's are scripts that read three files and print 1 or 0."""
+
+
+class CodeforcesRow(Row):
+    """A row; `generation` is an answer of codeforces-cots, which may be wrong."""
+
+    id: str
+    title: str | None = None
+    description: str | None = None
+    input_format: str | None = None
+    output_format: str | None = None
+    note: str | None = None
+    examples: Json = None
+    official_tests: Json = None
+    generated_checker: str | None = None
+    generation: str | None = None
+    time_limit: float | None = None
+    input_mode: str | None = None
+    interaction_format: str | None = None
+
+
+def convert_codeforces(row: CodeforcesRow) -> PublishedProblem:
+    """Return the problem; the examples of the statement are visible, all official tests hidden."""
+    if row.interaction_format or row.input_mode not in {None, "stdio"}:
+        raise LeftOutError("not_stdin", "it is interactive, or reads a file")
+    examples = as_rows("examples", row.examples, "input", "output")
+    official = as_rows("official_tests", row.official_tests, "input", "output")
+    if not examples:
+        examples, official = official[:1], official[1:]
+    if not examples:
+        raise LeftOutError("no_tests")
+    checker = _CHECKER.format(source=row.generated_checker) if row.generated_checker else None
+    left_out: Counter[str] = Counter()
+    problem = Problem(
+        task_id=f"codeforces/{row.id}",
+        prompt=ask_for_script(_statement(row, examples)),
+        tests=stdin_tests(examples, checker=checker),
+        hidden_tests=stdin_tests([test for test in official if test not in examples], checker=checker),
+        source="codeforces",
+        time_limit_s=row.time_limit,
+    )
+    right = () if row.generation is None else right_programs([program_in(row.generation)], left_out)
+    return PublishedProblem(problem, right=right, left_out=left_out)
+
+
+def _statement(row: CodeforcesRow, examples: list[tuple[str, str]]) -> str:
+    parts = [f"# {row.title}" if row.title else "", row.description or ""]
+    for heading, text in (("Input", row.input_format), ("Output", row.output_format)):
+        parts.append(f"## {heading}\n{text}" if text else "")
+    for given, printed in examples:
+        parts.append(f"## Example\nInput:\n{given.rstrip()}\nOutput:\n{printed.rstrip()}")
+    parts.append(f"## Note\n{row.note}" if row.note else "")
+    return "\n\n".join(part for part in parts if part)
+
+
+FORMAT = Format(CodeforcesRow, convert_codeforces, license="CC-BY-4.0")

@@ -1,0 +1,129 @@
+"""Rows of sources: read one after another, and made problems as far as that goes without running anything."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from iterpref_core.errors import RecordError
+from iterpref_core.execution import check_tests
+from iterpref_core.problems.ingestion.left_out import BAD_RECORD, Dropped
+from iterpref_core.problems.ingestion.selection import Selection
+from iterpref_core.problems.problems import own_split
+from iterpref_core.problems.published.published import Format, LeftOutError, PublishedProblem
+from iterpref_core.records import Problem
+from iterpref_core.storage.items import Item, count_items, find_shards, read_items
+from iterpref_core.storage.jsonl import describe_validation_error, parse_record
+
+MAX_PROBLEM_BYTES = 16 << 20
+"""Of a problem as it stands in the file. Tests of contests can have hundreds of megabytes, and a run holds a few dozen
+problems at a time."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A problem that is to be tried; `where` is the place of its row."""
+
+    published: PublishedProblem
+    where: str
+
+
+def count_rows_of(sources: Sequence[Path], limit: int | None) -> int:
+    """Return how many rows will be read, for the progress."""
+    total = sum(count_items(path) for source in sources for path in find_shards(source))
+    return total if limit is None else min(total, limit)
+
+
+def read_candidates(
+    sources: Sequence[Path], form: Format, selection: Selection, license: str | None
+) -> Iterator[Candidate | Dropped]:
+    """Stream the problems of sources, and what is left out of them, in their order.
+
+    A problem whose name was used before gets a number behind it, except one of the user's own (format `jsonl`), which
+    is a bad record then.
+
+    Raises:
+        InputError: a file is absent or not whole.
+    """
+    items = (item for source in sources for path in find_shards(source) for item in read_items(path))
+    names: dict[str, str] = {}
+    for number, item in enumerate(islice(items, selection.limit), 1):
+        yield _read(item, number, form, selection, license, names)
+
+
+def _read(
+    item: Item, number: int, form: Format, selection: Selection, license: str | None, names: dict[str, str]
+) -> Candidate | Dropped:
+    where = str(item.where)
+    name = ""
+    try:
+        published = _convert(item, number, form)
+        name = _name(published.problem.task_id, form, names)
+        names[name] = where
+        stated = license or published.problem.license or form.license or None
+        changes = {"task_id": name, "license": stated}
+        problem, *others = [
+            selection.apply(reading.model_copy(update=changes))
+            for reading in (published.problem, *published.other_readings)
+        ]
+        _check(problem, where)
+    except LeftOutError as error:
+        return Dropped(error.reason, where, name, error.explanation)
+    return Candidate(replace(published, problem=problem, other_readings=tuple(others)), where)
+
+
+def _convert(item: Item, number: int, form: Format) -> PublishedProblem:
+    """Return a row as a problem.
+
+    Raises:
+        LeftOutError: the row does not fit the format, or the format leaves it out.
+    """
+    try:
+        row = parse_record(item.where, item.text, form.row)
+        return form.convert(row.model_copy(update={"row_number": number}))
+    except RecordError as error:
+        explanation = str(error).removeprefix(f"{item.where}: ")
+    except ValidationError as error:
+        explanation = describe_validation_error(error)
+    except ValueError as error:
+        explanation = str(error)
+    except RecursionError:
+        explanation = "a program is nested too deeply"
+    raise LeftOutError(BAD_RECORD, explanation)
+
+
+def _check(problem: Problem, where: str) -> None:
+    """Look whether a problem can be tried.
+
+    Raises:
+        LeftOutError: it names an unknown split, has a test that cannot be run, or is too large.
+    """
+    try:
+        own_split(problem, where)
+        check_tests(problem, where, visible=True)
+    except RecordError as error:
+        raise LeftOutError(BAD_RECORD, str(error).removeprefix(f"{where}: ")) from None
+    size = len(problem.to_json().encode())
+    if size > MAX_PROBLEM_BYTES:
+        explanation = f"it has {size >> 20} MiB, and {MAX_PROBLEM_BYTES >> 20} are allowed; --max-tests takes some"
+        raise LeftOutError("too_large", explanation)
+
+
+def _name(task_id: str, form: Format, names: Mapping[str, str]) -> str:
+    """Return a name that is not in use: that of the set, or with a number behind it.
+
+    Raises:
+        LeftOutError: a user's own problem has the name of another.
+    """
+    if task_id in names and not form.license:
+        first = names[task_id]
+        explanation = f"field 'task_id': {task_id!r} was already used at {first}; give every problem its own"
+        raise LeftOutError(BAD_RECORD, explanation)
+    name = task_id
+    number = 2
+    while name in names:
+        name = f"{task_id}-{number}"
+        number += 1
+    return name

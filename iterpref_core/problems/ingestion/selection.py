@@ -1,0 +1,51 @@
+"""Selection: which rows of a source, and which of a problem's tests, are taken."""
+
+from dataclasses import dataclass
+from random import Random
+
+from iterpref_core.problems.problems import hold_out
+from iterpref_core.records import Problem, Test
+
+_SEED = 0
+"""Of the choice of tests: the same tests are taken in every run, whatever other problems there are."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a user takes of a source.
+
+    Attributes:
+        limit: rows to read, the first ones; None for all.
+        max_tests: tests of a problem to keep, visible and hidden together; None for all.
+        visible: tests of a problem that are visible, the first ones; None for those that the set shows.
+        heldout: share, 0 to 1, of the problems without a split that is held out.
+    """
+
+    limit: int | None = None
+    max_tests: int | None = None
+    visible: int | None = None
+    heldout: float = 0.0
+
+    def apply(self, problem: Problem) -> Problem:
+        """Return the problem with the tests and the split that it is to have."""
+        tests = problem.tests
+        hidden = problem.hidden_tests
+        if self.max_tests is not None and len(tests) + len(hidden) > self.max_tests:
+            tests, hidden = _draw(problem, self.max_tests)
+        if self.visible is not None:
+            every = tests + hidden
+            tests = every[: self.visible]
+            hidden = every[self.visible :]
+        return hold_out(problem.model_copy(update={"tests": tests, "hidden_tests": hidden}), self.heldout)
+
+
+def _draw(problem: Problem, count: int) -> tuple[tuple[Test, ...], tuple[Test, ...]]:
+    """Draw some tests, in the order in which they stand; one of them is visible if the problem has a visible one."""
+    random = Random(f"{_SEED}/{problem.task_id}")
+    every = problem.tests + problem.hidden_tests
+    drawn = sorted(random.sample(range(len(every)), count))
+    if problem.tests and drawn[0] >= len(problem.tests):
+        drawn[0] = random.randrange(len(problem.tests))
+    visible = tuple(every[place] for place in drawn if place < len(problem.tests))
+    hidden = tuple(every[place] for place in drawn if place >= len(problem.tests))
+    return visible, hidden

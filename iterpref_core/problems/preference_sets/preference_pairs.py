@@ -1,0 +1,180 @@
+"""Preference pairs: rows of a preference set, in TRL's form or by other names of columns, as pairs of programs.
+
+There are no tests: such pairs enter at localization.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from iterpref_core.errors import InputError
+from iterpref_core.problems.ingestion.ingest import Ingested, named_counts
+from iterpref_core.problems.ingestion.left_out import BAD_RECORD, Dropped, open_left_out
+from iterpref_core.problems.ingestion.rows import count_rows_of
+from iterpref_core.problems.preference_sets.answers import find_programs
+from iterpref_core.problems.preference_sets.columns import Columns, parse_columns
+from iterpref_core.problems.preference_sets.turns import Turn, read_turns
+from iterpref_core.progress import show_progress
+from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.storage.items import Item, find_shards, read_items
+from iterpref_core.storage.jsonl import atomic_writer, check_spans, describe_validation_error
+
+
+def ingest_pairs(
+    sources: Sequence[Path],
+    out: Path,
+    *,
+    columns: str | None = None,
+    limit: int | None = None,
+    spans: Path | None = None,
+    dropped: Path | None = None,
+) -> Ingested:
+    """Turn preference sets into `pairs.jsonl`, ready for `localize` and `train`; streams.
+
+    Args:
+        sources: files, or folders of shards.
+        out: JSONL of pairs to write; a pair without a `task_id` of its own is called `pair-<its line or row>`.
+        columns: names of columns, such as `prompt=instruction+input,chosen=accepted`.
+        limit: rows to read, the first ones; None for all.
+        spans: JSONL of the error regions to write, of the rows that have them.
+        dropped: JSONL to write every row to that is left out, with its reason.
+
+    Returns:
+        `pairs`; with `spans`, how many of them have `spans`; and `dropped/<reason>` for rows that are left out.
+
+    Raises:
+        ConfigError: `columns` cannot be understood.
+        InputError: a file is absent, there is no pair, or no error region where they are asked for.
+    """
+    named = parse_columns(columns)
+    counts: Counter[str] = Counter()
+    names: set[str] = set()
+    with ExitStack() as stack:
+        pair_file = stack.enter_context(atomic_writer(out))
+        span_file = stack.enter_context(atomic_writer(spans)) if spans else None
+        left_out = stack.enter_context(open_left_out(dropped))
+        advance = stack.enter_context(show_progress("ingest", count_rows_of(sources, limit), unit="pairs"))
+        for item in islice(_items(sources), limit):
+            advance()
+            row = _row(item)
+            pair = row if isinstance(row, Dropped) else _pair(row, item, named, names)
+            if isinstance(pair, Dropped):
+                left_out.add(pair)
+                continue
+            names.add(pair.task_id)
+            pair_file.write(pair.to_json() + "\n")
+            counts["pairs"] += 1
+            if span_file is not None and isinstance(row, dict):
+                region = _region(row, pair, item, named)
+                if region is not None:
+                    span_file.write(region.to_json() + "\n")
+                    counts["spans"] += 1
+        if not counts["pairs"]:
+            raise InputError(left_out.explain_nothing("pair", sources))
+        if spans is not None and not counts["spans"]:
+            listed = ", ".join(map(str, sources))
+            raise InputError(
+                f"{listed}: no pair has a field 'rejected_spans'; leave --spans out, and localize the pairs"
+            )
+    return Ingested(named_counts(counts, left_out), left_out.first())
+
+
+def _items(sources: Sequence[Path]) -> Iterator[Item]:
+    """Stream the rows of all files; each is numbered as in its file, after the last number of the file before."""
+    before = 0
+    for path in (path for source in sources for path in find_shards(source)):
+        number = 0
+        for item in read_items(path):
+            number = item.number
+            yield item._replace(number=before + number)
+        before += number
+
+
+def _row(item: Item) -> dict[str, Any] | Dropped:
+    try:
+        row = json.loads(item.text)
+    except (ValueError, RecursionError) as error:
+        return Dropped(BAD_RECORD, str(item.where), explanation=f"not valid JSON ({error})")
+    if not isinstance(row, dict):
+        return Dropped(BAD_RECORD, str(item.where), explanation=f"an object is expected, not {type(row).__name__}")
+    return row
+
+
+def _pair(row: Mapping[str, Any], item: Item, columns: Columns, names: set[str]) -> PreferencePair | Dropped:
+    where = str(item.where)
+    given = row.get(columns.task_id[0])
+    name = str(given) if isinstance(given, str | int) and str(given) else ""
+    if not name or name in names:
+        name = f"pair-{item.number}"
+    try:
+        chosen = [turn for value in columns.values(row, "chosen") for turn in read_turns(value)]
+        rejected = [turn for value in columns.values(row, "rejected") for turn in read_turns(value)]
+        asked = _asked(row, columns, chosen)
+    except ValueError as error:
+        return Dropped(BAD_RECORD, where, name, str(error))
+    if len([turn for turn in asked if turn.role in {"", "user"}]) > 1 and any(
+        turn.role == "assistant" for turn in asked
+    ):
+        return Dropped("several_turns", where, name)
+    prompt = "\n\n".join(turn.text for turn in asked if turn.text.strip())
+    if not prompt.strip():
+        return Dropped("no_prompt", where, name)
+    programs = find_programs(_answer(chosen), _answer(rejected))
+    if isinstance(programs, str):
+        return Dropped(programs, where, name)
+    return PreferencePair(task_id=name, prompt=prompt, chosen=programs[0], rejected=programs[1])
+
+
+def _asked(row: Mapping[str, Any], columns: Columns, chosen: list[Turn]) -> list[Turn]:
+    """Return the turns before the answer: of the prompt's columns, else those that the chosen answer begins with.
+
+    A column `system` is joined in front, as the templates of sets do that have one.
+
+    Raises:
+        ValueError: there is no prompt's column, and no conversation in the chosen answer.
+    """
+    before = chosen[:-1]
+    if before and not columns.has(row, "prompt"):
+        asked = before
+    else:
+        values = [value for value in columns.values(row, "prompt") if value != ""]
+        if all(isinstance(value, str) for value in values) and len(values) > 1:
+            values = ["\n".join(values)]
+        asked = [turn for value in values for turn in read_turns(value)]
+    if columns.has(row, "system"):
+        system = [Turn("system", turn.text) for value in columns.values(row, "system") for turn in read_turns(value)]
+        asked = [*system, *asked]
+    return asked
+
+
+def _answer(turns: list[Turn]) -> str:
+    """Return what the assistant says last."""
+    return next((turn.text for turn in reversed(turns) if turn.role in {"", "assistant"}), "")
+
+
+def _region(row: Mapping[str, Any], pair: PreferencePair, item: Item, columns: Columns) -> FocalSpans | None:
+    """Return the error region that comes with a pair, where its programs are the very texts that the region counts in.
+
+    Raises:
+        InputError: the region is none, or lies outside of the program.
+    """
+    texts = (row.get(columns.chosen[0]), row.get(columns.rejected[0]))
+    if row.get("rejected_spans") is None or texts != (pair.chosen, pair.rejected):
+        return None
+    try:
+        region = FocalSpans(
+            task_id=pair.task_id,
+            method=row.get("spans_method") or "unknown",
+            rejected=row["rejected_spans"],
+            chosen=row.get("chosen_spans") or (),
+        )
+    except ValidationError as error:
+        raise InputError(f"{item.where}: {describe_validation_error(error)}; leave --spans out") from None
+    check_spans(region, pair, item.where.path)
+    return region

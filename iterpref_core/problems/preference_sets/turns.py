@@ -1,0 +1,71 @@
+r"""Turns: a prompt or an answer as preference sets have it, as the turns of a conversation.
+
+Sets say the same in five ways:
+
+    "Add."                                            a text
+    {"role": "user", "content": "Add."}               a message
+    {"from": "human", "value": "Add."}                a message of ShareGPT's
+    [{"role": "user", "content": [{"type": "text", "text": "Add."}]}]       messages, with content in parts
+    "\n\nHuman: Add.\n\nAssistant: Sure."             a conversation in a text, as in hh-rlhf
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+_ROLES = {"human": "user", "gpt": "assistant", "model": "assistant", "bot": "assistant", "chatgpt": "assistant"}
+_SPEAKER = re.compile(r"\n\n(Human|Assistant): ?")
+
+
+class Turn(NamedTuple):
+    """What one side says; of a plain text it is not known who says it, and the role is empty."""
+
+    role: str
+    text: str
+
+
+def read_turns(value: Any) -> list[Turn]:
+    """Return the turns of a value in any of the shapes above.
+
+    Raises:
+        ValueError: it has another shape; the message says what was found.
+    """
+    if value is None:
+        return []
+    if isinstance(value, str):
+        return _turns_of_text(value)
+    if isinstance(value, Mapping):
+        return [_message(value)]
+    if isinstance(value, list):
+        return [turn for item in value for turn in read_turns(item)]
+    raise ValueError(f"a text or messages are expected, not {type(value).__name__}")
+
+
+def _turns_of_text(text: str) -> list[Turn]:
+    parts = _SPEAKER.split(text)
+    if len(parts) == 1 or parts[0].strip():
+        return [Turn("", text)]
+    speakers = parts[1::2]
+    texts = parts[2::2]
+    return [
+        Turn("user" if speaker == "Human" else "assistant", said) for speaker, said in zip(speakers, texts, strict=True)
+    ]
+
+
+def _message(message: Mapping[str, Any]) -> Turn:
+    role = message.get("role", message.get("from"))
+    content = message.get("content", message.get("value"))
+    if not isinstance(role, str) or ("content" not in message and "value" not in message):
+        raise ValueError(f"a message has `role` and `content`, or `from` and `value`; there are {', '.join(message)}")
+    return Turn(_ROLES.get(role, role), _content(content))
+
+
+def _content(content: Any) -> str:
+    """Return the text of a message's content, which may be in parts; pictures and the like have none."""
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list) and all(isinstance(part, Mapping) for part in content):
+        return "".join(part.get("text") or "" for part in content)
+    raise ValueError(f"content is a text, or a list of parts with `text`, not {type(content).__name__}")

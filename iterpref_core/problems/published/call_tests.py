@@ -1,0 +1,113 @@
+r"""Call tests of published sets: arguments and results as JSON, which cannot say all that Python has.
+
+JSON has no tuples, so a tuple is right where a list is expected. Two more things can be read in two ways:
+
+- A mapping's keys are texts in JSON. `{"1": 2}` may be `{1: 2}`.
+- APPS and its descendants put what a function returns into a list in some problems, and not in others:
+  `[[1, 3]]` is either the list `[[1, 3]]` or the result `[1, 3]`.
+
+Each combination is a reading of the problem. A right program tells which one is meant.
+"""
+
+import json
+from collections.abc import Sequence
+from itertools import product
+from typing import Any
+
+from iterpref_core.records import IoTest, Problem
+
+CONTEST_SETUP = """\
+import bisect, collections, copy, functools, heapq, itertools, math, operator, random, re, string, sys
+from collections import Counter, OrderedDict, defaultdict, deque
+from functools import cache, cmp_to_key, lru_cache, reduce
+from heapq import heapify, heappop, heappush, heappushpop, nlargest, nsmallest
+from itertools import accumulate, combinations, permutations, product
+from math import ceil, comb, factorial, floor, gcd, inf, sqrt
+from typing import *
+"""
+"""Names that functions of contest sites find, as on LeetCode: their programs use `List` without an import."""
+
+Example = tuple[Sequence[Any], Any]
+"""Arguments of a call, and what is published as its result."""
+
+
+def read_arguments(value: Any) -> list[Any]:
+    r"""Return the arguments of a call: a list of them, or a text with a JSON value a line, as on LiveCodeBench.
+
+    >>> read_arguments([[1, 2], 3]), read_arguments("[1, 2]\n3")
+    ([[1, 2], 3], [[1, 2], 3])
+
+    Raises:
+        ValueError: the text is not JSON.
+    """
+    if isinstance(value, list):
+        return value
+    if isinstance(value, str):
+        return [json.loads(line) for line in value.split("\n") if line.strip()]
+    return [value]
+
+
+def read_result(value: Any) -> Any:
+    """Return what a call must return, where it is published as JSON text; a text that is no JSON is that text."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def call_of(name: str, code: str, class_name: str = "") -> str:
+    """Return how tests call what a set names: a method of `class Solution` if the starter code has one.
+
+    Args:
+        name: name of the function or method.
+        code: starter code or a right program.
+        class_name: the class, where the set names one.
+    """
+    if class_name or "class Solution" in code:
+        return f"{class_name or 'Solution'}().{name}"
+    return name
+
+
+def readings(problem: Problem, examples: Sequence[Example]) -> tuple[Problem, ...]:
+    """Return the problem with call tests, once for each way to read them, the plainest first.
+
+    Args:
+        problem: has an entry point, and no tests yet.
+        examples: arguments and result of each test.
+    """
+    wrapped = all(isinstance(result, list) and len(result) == 1 for _, result in examples)
+    numbered = any(_has_number_keys([*arguments, result]) for arguments, result in examples)
+    found = []
+    for unwrap, numbers in product((False, True) if wrapped else (False,), (False, True) if numbered else (False,)):
+        tests = []
+        for arguments, result in examples:
+            given = _number_keys(list(arguments)) if numbers else list(arguments)
+            expected = result[0] if unwrap else result
+            tests.append(_call_test(problem.entry_point, given, _number_keys(expected) if numbers else expected))
+        found.append(problem.model_copy(update={"tests": tuple(tests)}))
+    return tuple(found)
+
+
+def _call_test(call: str, arguments: Sequence[Any], expected: Any) -> IoTest:
+    shown = ", ".join(map(repr, arguments))
+    return IoTest(call=f"{call}({shown})", expected=repr(expected))
+
+
+def _has_number_keys(value: Any) -> bool:
+    if isinstance(value, dict):
+        return (bool(value) and all(_is_number(key) for key in value)) or any(map(_has_number_keys, value.values()))
+    return isinstance(value, list) and any(map(_has_number_keys, value))
+
+
+def _number_keys(value: Any) -> Any:
+    """Return a value whose mappings have integers for keys where all of the keys can be such."""
+    if isinstance(value, dict):
+        numbers = all(_is_number(key) for key in value)
+        return {int(key) if numbers else key: _number_keys(inner) for key, inner in value.items()}
+    return [_number_keys(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _is_number(key: str) -> bool:
+    return key.removeprefix("-").isdecimal() and key.isascii()

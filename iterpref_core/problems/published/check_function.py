@@ -1,0 +1,81 @@
+"""Check functions: tests as HumanEval publishes them, `def check(candidate)` with assertions about `candidate`.
+
+Where the function has nothing but assertions, each becomes a test of its own, with what is called in the place of the
+parameter. So feedback names one call, and tests can be chosen and hidden:
+
+    def check(candidate):                       assert add(1, 2) == 3
+        assert candidate(1, 2) == 3      ->
+        assert candidate(0, 0) == 0             assert add(0, 0) == 0
+
+Anything else, such as a loop, stays whole.
+"""
+
+import ast
+
+from iterpref_core.records import AssertTest
+from iterpref_core.source_code.syntax_tree import parse, parse_source
+
+
+def tests_of_check(source: str, call: str) -> tuple[AssertTest, ...]:
+    r"""Return the tests of a check function.
+
+    Args:
+        source: defines `check`, and may call it.
+        call: expression for what is tested, such as `add` or `Solution().add`.
+
+    Raises:
+        ValueError: the source defines no such function, or is no Python.
+
+    >>> [test.code for test in tests_of_check("def check(f):\n    assert f(1) == 2\n    assert f(0) == 1", "inc")]
+    ['assert inc(1) == 2', 'assert inc(0) == 1']
+    """
+    try:
+        tree = parse_source(source)
+    except SyntaxError as error:
+        raise ValueError(f"field 'test': not valid Python ({error.msg})") from None
+    check = next((node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "check"), None)
+    if check is None or not check.args.args:
+        raise ValueError("field 'test': a function `check(candidate)` is expected")
+    rest = [node for node in tree.body if node is not check and not _calls_check(node)]
+    statements = [node for node in check.body if not _does_nothing(node)]
+    if not statements:
+        return ()
+    needed = [node for node in rest if not _is_metadata(node)]
+    if needed or not all(isinstance(node, ast.Assert) for node in statements):
+        whole = ast.unparse(ast.Module([*rest, check], []))
+        return (AssertTest(code=f"{whole}\n\ncheck({call})\n"),)
+    candidate = _Candidate(check.args.args[0].arg, call)
+    return tuple(AssertTest(code=ast.unparse(candidate.visit(node))) for node in statements)
+
+
+class _Candidate(ast.NodeTransformer):
+    """A transformer that puts an expression in the place of a parameter."""
+
+    def __init__(self, parameter: str, call: str) -> None:
+        self._parameter = parameter
+        self._call = call
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        if node.id != self._parameter:
+            return node
+        expression: ast.expr = parse(self._call, mode="eval").body
+        return expression
+
+
+def _calls_check(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Call)
+        and isinstance(node.value.func, ast.Name)
+        and node.value.func.id == "check"
+    )
+
+
+def _does_nothing(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+
+
+def _is_metadata(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Assign) and all(
+        isinstance(target, ast.Name) and target.id == "METADATA" for target in node.targets
+    )

@@ -1,0 +1,85 @@
+r"""Fields of published rows: the same content is published in several shapes.
+
+Many sets have JSON in a text, since their columns differ from row to row. The same list of tests stands as
+
+    {"input": ["1\n", "2\n"], "output": ["2\n", "4\n"]}                      columns (Parquet of a nested sequence)
+    [{"input": "1\n", "output": "2\n"}, {"input": "2\n", "output": "4\n"}]    rows (JSON)
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Json = str | int | float | bool | list[Any] | dict[str, Any] | None
+"""A field that holds JSON, or a text with JSON in it."""
+
+
+def read_json(field: str, value: Json) -> Any:
+    """Return what a field holds: a text is read as JSON; an empty one is None.
+
+    Raises:
+        ValueError: the text is not JSON.
+    """
+    if not isinstance(value, str):
+        return value
+    if not value.strip():
+        return None
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"field '{field}': a text with JSON is expected ({error})") from None
+
+
+def read_texts(field: str, value: Json) -> list[str]:
+    """Return a list of texts, such as of programs; none where the field is empty.
+
+    Raises:
+        ValueError: the field holds something else.
+    """
+    found = read_json(field, value)
+    if found is None:
+        return []
+    if not isinstance(found, list):
+        raise ValueError(f"field '{field}': a list of texts is expected, not {type(found).__name__}")
+    return [text for text in found if isinstance(text, str)]
+
+
+def as_text(value: Any) -> str:
+    r"""Return what a program reads or prints as one text: some sets publish its lines, or a number, instead.
+
+    >>> as_text(["3", "1 2 3"]), as_text(6), as_text("6\n")
+    ('3\n1 2 3', '6', '6\n')
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Sequence):
+        return "\n".join(as_text(line).removesuffix("\n") for line in value)
+    return "" if value is None else str(value)
+
+
+def as_rows(field: str, value: Any, *names: str) -> list[tuple[Any, ...]]:
+    """Return rows with the named columns, whichever way a table is published: see above. None is an empty table.
+
+    >>> as_rows("tests", {"input": [1, 2], "output": [3, 4]}, "input", "output")
+    [(1, 3), (2, 4)]
+    >>> as_rows("tests", [{"input": 1, "output": 3}], "input", "output")
+    [(1, 3)]
+
+    Raises:
+        ValueError: a column is missing, or not as long as the others.
+    """
+    if value is None:
+        return []
+    if isinstance(value, Mapping):
+        columns = [value.get(name) or [] for name in names]
+        lengths = [len(column) if isinstance(column, list) else -1 for column in columns]
+        if len(set(lengths)) != 1 or lengths[0] < 0:
+            sizes = ", ".join(f"{name!r} {length}" for name, length in zip(names, lengths, strict=True))
+            raise ValueError(f"field '{field}': lists of one length are expected ({sizes})")
+        return list(zip(*columns, strict=True))
+    if not isinstance(value, list) or not all(isinstance(row, Mapping) for row in value):
+        raise ValueError(f"field '{field}': a table with {', '.join(map(repr, names))} is expected")
+    missing = next((name for row in value for name in names if name not in row), None)
+    if missing is not None:
+        raise ValueError(f"field '{field}.{missing}': Field required")
+    return [tuple(row[name] for name in names) for row in value]

@@ -1,0 +1,66 @@
+r"""Programs of published sets: which of them are Python 3, told by their text or by the language that a set names."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+from iterpref_core.inference.answer_extraction import extract_program
+from iterpref_core.problems.published.published import LeftOutError
+from iterpref_core.source_code.syntax_tree import parse_source
+
+MOST = 8
+"""Programs of a kind that are kept: a set can have hundreds for one problem."""
+
+_PYTHON_2 = re.compile(r"^\s*print\s+[^=(\s]|\braw_input\s*\(|\bxrange\s*\(", re.MULTILINE)
+
+
+def program_in(answer: str) -> str:
+    """Return the program in a model's answer; the answer itself where it has none, to be counted by its language."""
+    return extract_program(answer) or answer
+
+
+def language_of(code: str) -> str:
+    r"""Return `python`, `python2`, or `other` for a program.
+
+    >>> language_of("print(1)"), language_of("print 1"), language_of("int main(){}")
+    ('python', 'python2', 'other')
+    """
+    old = _PYTHON_2.search(code)
+    try:
+        tree = parse_source(code)
+    except SyntaxError:
+        return "python2" if old else "other"
+    return "python" if tree.body else "other"
+
+
+def python_programs(programs: Iterable[str], left_out: Counter[str]) -> tuple[str, ...]:
+    """Return the different programs that are Python 3, at most `MOST`; counts the others by language."""
+    kept: dict[str, None] = {}
+    for program in programs:
+        if len(kept) == MOST:
+            break
+        code = program.replace("\r\n", "\n")
+        language = language_of(code)
+        if language == "python":
+            kept[code] = None
+        else:
+            left_out[language] += 1
+    return tuple(kept)
+
+
+def right_programs(programs: Iterable[str], left_out: Counter[str]) -> tuple[str, ...]:
+    """Return the Python programs of a set that publishes right ones for every problem.
+
+    Args:
+        programs: those that may be Python.
+        left_out: counts the others by language; may have some already.
+
+    Raises:
+        LeftOutError: there is no program, or none in Python 3.
+    """
+    kept = python_programs((program for program in programs if program.strip()), left_out)
+    if kept:
+        return kept
+    if left_out:
+        raise LeftOutError("not_python", f"its programs are {', '.join(sorted(left_out))}")
+    raise LeftOutError("no_reference")
