@@ -6,7 +6,6 @@ cache: a stage that it does not run shows as `Cached`.
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from prefect.artifacts import create_link_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture, wait
-from prefect.runtime import flow_run, task_run
+from prefect.runtime import task_run
 from prefect.states import Completed
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.urls import url_for
@@ -31,12 +30,17 @@ from iterpref_core.errors import unknown_name
 from iterpref_core.report.summary import read_summary
 from tasks.dvc_graph import Stage, load_graph, select_stages
 from tasks.lock import only_run
-from tasks.mlflow_runs import log_missing, log_stage
+from tasks.mlflow_runs import send_records
 from tasks.paths import SUMMARY
 from tasks.profiles import write_values
-from tasks.reproduction import PAGE_VARIABLE, RUN_VARIABLE, KilledError, Reproduction, UnreachableError
+from tasks.recorded_run import add_results, recorded_run
+from tasks.records import PAGE_VARIABLE, RUN_VARIABLE, RunRecord, end_killed
+from tasks.reproduction import KilledError, Reproduction, UnreachableError
 from tasks.servers import announced_pages
 from tasks.worktree import entered_worktree
+
+CACHED = "Cached"
+"""The state of a stage that DVC did not run."""
 
 _PAUSES_S = (30, 120)
 """Before a stage is tried again whose endpoint could not be reached, after all the attempts of every call."""
@@ -57,7 +61,7 @@ def _check_stage(name: str) -> str:
     return name
 
 
-StageName = Annotated[str, AfterValidator(_check_stage), WithJsonSchema({"type": "string", "enum": stage_names()})]
+StageTarget = Annotated[str, AfterValidator(_check_stage), WithJsonSchema({"type": "string", "enum": stage_names()})]
 Jobs = Annotated[int, Field(ge=1, le=64)]
 
 
@@ -74,8 +78,13 @@ def _may_succeed_later(_task: Any, _run: Any, state: State[Any]) -> bool:
     retry_delay_seconds=list(_PAUSES_S),
     retry_condition_fn=_may_succeed_later,
 )
-def reproduce(stage: Stage, run: Reproduction) -> State[Any] | None:
+def reproduce(stage: Stage, run: Reproduction, run_id: str) -> State[Any] | None:
     """Bring one stage up to date; those before it are.
+
+    Args:
+        stage: the stage.
+        run: brings it up to date.
+        run_id: of the run's record.
 
     Returns:
         `Completed(name="Cached")` if DVC had nothing to run.
@@ -86,20 +95,15 @@ def reproduce(stage: Stage, run: Reproduction) -> State[Any] | None:
         StageError: the stage failed otherwise.
         CancelledError: the run was cancelled before the stage started.
     """
-    environment = {PAGE_VARIABLE: url_for("task-run", obj_id=task_run.id) or "", RUN_VARIABLE: _run_name()}
+    environment = {PAGE_VARIABLE: url_for("task-run", obj_id=task_run.id) or "", RUN_VARIABLE: run_id}
     try:
         ran = run.bring_up_to_date(stage, environment, get_run_logger().info)
-    except KilledError as error:  # it could not record itself
-        log_stage(stage.name, str(error), _run_name())
+    except KilledError as error:
+        end_killed(stage.name, run_id, str(error))
         raise
     if ran:
-        log_missing(_run_name())
-    return None if ran else Completed(name="Cached", message="DVC had nothing to run")
-
-
-def _run_name() -> str:
-    """Under which MLflow knows this run, too."""
-    return os.environ.get(RUN_VARIABLE, str(flow_run.name))
+        send_records()
+    return None if ran else Completed(name=CACHED, message="DVC had nothing to run")
 
 
 @flow(
@@ -109,7 +113,7 @@ def _run_name() -> str:
     persist_result=False,
 )
 def experiment(
-    stages: tuple[StageName, ...] = (),
+    stages: tuple[StageTarget, ...] = (),
     benchmarks: tuple[Benchmark, ...] = (),
     values: dict[str, Any] | None = None,
     jobs: Jobs = 2,
@@ -130,10 +134,11 @@ def experiment(
     set_up_libraries()
     leave_out_tracebacks()
     chosen = (values or {}) | ({"evaluation.benchmarks": list(benchmarks)} if benchmarks else {})
-    with entered(chosen) as folder:
+    # The record is of the user's commit and changes, so it begins before a worktree is entered.
+    with recorded_run("iterpref run", chosen) as record, entered(chosen) as folder:
         graph = select_stages(load_graph(), stages)
         with only_run():
-            run_stages(graph, Reproduction(graph, jobs))
+            run_stages(graph, Reproduction(graph, jobs), record)
         if "report" in graph:
             show_results(read_summary(SUMMARY))
         return str(folder)
@@ -156,17 +161,21 @@ def entered(values: Mapping[str, Any]) -> Iterator[Path]:
         yield folder
 
 
-def run_stages(graph: Mapping[str, Stage], run: Reproduction) -> None:
-    """Run the present folder's stages, each as a task of the present flow run, and record what is missing in MLflow."""
+def run_stages(graph: Mapping[str, Stage], run: Reproduction, record: RunRecord) -> None:
+    """Run the present folder's stages, each as a task of the present flow run, and add their results to the record."""
     futures: dict[str, PrefectFuture[Any]] = {}
     try:
         for stage in graph.values():
             behind = [futures[name] for name in stage.upstream]
-            futures[stage.name] = reproduce.submit(stage=stage, run=run, return_state=False, wait_for=behind)
+            futures[stage.name] = reproduce.submit(
+                stage=stage, run=run, run_id=record.id, return_state=False, wait_for=behind
+            )
         wait(list(futures.values()))
     finally:
         run.end()
-        log_missing(_run_name())
+        states = {name: future.state for name, future in futures.items()}
+        record.ran = [name for name, state in states.items() if state.name not in (CACHED, "NotReady", "Pending")]
+        add_results(record, [name for name, state in states.items() if state.is_completed()], Path())
     for future in futures.values():
         future.result()
 

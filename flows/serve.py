@@ -8,7 +8,7 @@ from types import FrameType
 from typing import NoReturn
 
 from flows.prefect_session import TAG, create_automations, end_dead_runs
-from tasks.mlflow_runs import tracking_uri
+from tasks.mlflow_server import TrackingError, runs_page, tracking_uri
 from tasks.servers import (
     MLFLOW_PORT,
     PREFECT_PORT,
@@ -42,9 +42,17 @@ def serve_pages() -> None:
         end_dead_runs()
         stack.enter_context(announced(Pages(prefect=prefect, mlflow=mlflow)))
         print(f"Prefect  {prefect.removesuffix('/api')}  (Deployments → experiment or sweep → Run)")
-        print(f"MLflow   {mlflow}  (Experiments → iterpref)")
+        print(f"MLflow   {_open_table(mlflow)}")
         print("Ctrl-C stops both.", flush=True)
         _serve_flows()
+
+
+def _open_table(mlflow: str) -> str:
+    """Return the address of the table of runs; where the server cannot be used, that of its pages, with the reason."""
+    try:
+        return runs_page(mlflow)
+    except TrackingError as error:
+        return f"{mlflow} ({error})"
 
 
 def _serve_flows() -> None:

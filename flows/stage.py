@@ -4,7 +4,6 @@ Exit codes: 0 done; 2 bad input or configuration, or a full disk; 75 a server co
 1 all else. The reason is the last line on stderr, after `error: `.
 """
 
-import importlib
 import logging
 import os
 import signal
@@ -16,20 +15,35 @@ from typing import NoReturn
 from flows.prefect_session import marked_runs
 from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.config import load_params
-from iterpref_core.errors import EndpointError, InputError, IterPrefError, storage_error
+from iterpref_core.errors import EndpointError, InputError, IterPrefError, storage_error, unknown_name
+from tasks import codeflow, evaluation, localization, nanolab, pairs, problems, report, training, validity
 from tasks.child import die_with
 from tasks.lock import only_one
-from tasks.mlflow_runs import log_stage
+from tasks.mlflow_runs import send_records
 from tasks.paths import STATE
-from tasks.reproduction import RUN_VARIABLE, TRY_AGAIN
+from tasks.records import RUN_VARIABLE
+from tasks.reproduction import TRY_AGAIN
+
+STAGES: dict[str, Callable[..., None]] = {
+    "problems": problems.run,
+    "nanolab": nanolab.run,
+    "validity": validity.run,
+    "codeflow": codeflow.run,
+    "pairs": pairs.run,
+    "localization": localization.run,
+    "training": training.run,
+    "evaluation": evaluation.run,
+    "report": report.run,
+}
+"""Names in dvc.yaml, and what runs under each; every one of these has the stage recorded."""
 
 
 def main(name: str, *item: str) -> int:
-    """Run a stage, record it, and return its exit code.
+    """Run a stage and return its exit code.
 
     Args:
-        name: of the stage in dvc.yaml.
-        item: what follows `@` in DVC's name of it, such as an objective.
+        name: the stage's name in dvc.yaml.
+        item: what follows `@` in DVC's name of the stage, such as an objective.
     """
     die_with(os.getppid())
     set_up_libraries()
@@ -37,16 +51,19 @@ def main(name: str, *item: str) -> int:
     signal.signal(signal.SIGTERM, _raise_exit)
     stage = "@".join((name, *item))
     try:
+        if name not in STAGES:
+            raise InputError(unknown_name("stage", name, STAGES))
         with only_one(STATE / "locks" / f"{stage}.lock", lambda holder: _say_waiting(stage, holder)):
-            _run(stage, lambda: importlib.import_module(f"tasks.{name}").run(load_params(), *item))
+            _run(stage, lambda: STAGES[name](load_params(), *item))
     except SystemExit as ended:
         return int(ended.code or 0)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the process ends here, and says why
         code, reason = _explain(error)
         print(f"error: {reason}", file=sys.stderr, flush=True)
-        _record(stage, reason)
         return code
-    _record(stage)
+    finally:
+        if RUN_VARIABLE not in os.environ:  # otherwise the process of the run sends, which has MLflow imported
+            send_records()
     return 0
 
 
@@ -96,14 +113,6 @@ def _explain(error: BaseException) -> tuple[int, str]:
         return 2, str(full)
     logging.getLogger(__name__).error("a defect, or a library's error", exc_info=error)
     return 1, f"{type(error).__name__}: {error}"
-
-
-def _record(stage: str, reason: str = "") -> None:
-    """Record the stage in MLflow, which must not cost the work of hours, whatever is wrong with it."""
-    try:
-        log_stage(stage, reason)
-    except Exception as error:  # noqa: BLE001
-        print(f"warning: {stage} is not recorded in MLflow: {type(error).__name__}: {error}", file=sys.stderr)
 
 
 def _say_waiting(stage: str, holder: str) -> None:

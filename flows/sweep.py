@@ -19,11 +19,13 @@ from iterpref_core.errors import IterPrefError
 from iterpref_core.objectives.objectives import ObjectiveName
 from iterpref_core.records import Record
 from tasks.comparison import ComparisonRow, PointScore, compare_rows
+from tasks.dvc_graph import load_graph, select_stages
 from tasks.grid import BASE, Row, plan_rows
-from tasks.mlflow_runs import log_missing
 from tasks.paths import RESULTS
 from tasks.profiles import write_values
-from tasks.reproduction import RUN_VARIABLE, Commands, StageError
+from tasks.recorded_run import add_results, recorded_run
+from tasks.records import RUN_VARIABLE
+from tasks.reproduction import Commands, StageError
 from tasks.slots import visible_cards
 from tasks.worktree import add_objective, entered_worktree
 
@@ -44,22 +46,24 @@ def run_point(name: str, row: Row) -> PointScore:
         IterPrefError: a stage failed.
     """
     say, commands = get_run_logger().info, Commands()
-    with entered_worktree("sweep"):
+    with recorded_run("iterpref sweep", row.values, row.label) as record, entered_worktree("sweep"):
         write_values(row.values)
         if row.objective != BASE:
             add_objective(Path(), row.objective)
-        environment = {RUN_VARIABLE: name}
+        environment = {RUN_VARIABLE: record.id}
         if cards := visible_cards():  # one stage runs at a time; training spreads over all cards where it is told to
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(cards if load_params().training.accelerate else cards[:1])
         try:
             commands.run(name, ("exp", "remove", name), environment, lambda _: None)
         except StageError:
             say("%s is new", name)
+        target = f"evaluation@{row.objective}"
         try:
-            commands.run(name, ("exp", "run", "--name", name, f"evaluation@{row.objective}"), environment, say)
+            ran = commands.run(name, ("exp", "run", "--name", name, target), environment, say)
         finally:
             commands.end()
-            log_missing(name)
+        record.ran = [target] if ran else []
+        add_results(record, select_stages(load_graph(), (target,)), Path())
         return _read_score(RESULTS / row.objective / "results.json")
 
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,7 +14,8 @@ from pydantic import BaseModel
 from iterpref_core.config import Params
 from iterpref_core.cores import usable_cores
 from iterpref_core.errors import InputError, IterPrefError
-from tasks.mlflow_runs import check_server
+from tasks.mlflow_server import check_server
+from tasks.records import unsent, waiting_records
 from tasks.servers import answers, running_prefect
 
 LOCK = Path("requirements.lock")
@@ -53,7 +55,7 @@ def examine(params: Params) -> list[Diagnosis]:
         *_versions(),
         *examine_configuration(params),
         *_benchmarks(params),
-        *_services(),
+        *examine_services(),
         *_machine(),
     ]
 
@@ -223,7 +225,8 @@ def _benchmarks(params: Params) -> Iterator[Diagnosis]:
             yield _diagnose("vLLM", "no environment with it", "missing", str(error))
 
 
-def _services() -> Iterator[Diagnosis]:
+def examine_services() -> Iterator[Diagnosis]:
+    """Look at the servers of Prefect and MLflow, and at what MLflow does not have yet."""
     try:
         yield _diagnose("Prefect", running_prefect() or "`iterpref run` starts a server of its own")
     except InputError as error:
@@ -234,6 +237,11 @@ def _services() -> Iterator[Diagnosis]:
         yield _diagnose("MLflow", problem, "absent", remedy)
     else:
         yield _diagnose("MLflow", "answers" if uri else "SQLite, mlflow.db")
+    if waiting := waiting_records():
+        lines = [f"{item.what}, {time.strftime('%Y-%m-%d %H:%M', time.localtime(item.since))}" for item in waiting]
+        reasons = dict.fromkeys(item.why for item in waiting if item.why)
+        detail = f"{len(waiting)} wait in {unsent()}: {'; '.join(lines)}"
+        yield _diagnose("MLflow: unsent", detail, "absent", "; ".join(reasons) or "the next run sends them")
 
 
 def _machine() -> Iterator[Diagnosis]:

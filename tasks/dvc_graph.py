@@ -1,4 +1,4 @@
-"""DVC's graph of the stages, and what dvc.lock says of their artifacts: nothing is hashed here."""
+"""DVC's graph of the stages: what there is, in which order it can run, and what is not up to date."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -6,17 +6,15 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from iterpref_core.errors import InputError
-from tasks.paths import LOCK
+from tasks.stage_name import StageName
 
 
 class Stage(NamedTuple):
     """A stage as DVC resolves it.
 
     Attributes:
-        name: such as `training@dpo`.
+        name: DVC's name of the stage, such as `training@dpo`.
         upstream: names of the stages whose outputs it reads.
         accelerated: whether it uses an accelerator where there is one, as `meta` in dvc.yaml says.
     """
@@ -25,21 +23,10 @@ class Stage(NamedTuple):
     upstream: tuple[str, ...]
     accelerated: bool = False
 
-
-class Artifact(NamedTuple):
-    """A file or folder as dvc.lock has it: DVC's digest (of a folder it ends in `.dir`), and its size in bytes."""
-
-    path: str
-    md5: str
-    size: int
-
-
-class LockedStage(NamedTuple):
-    """What dvc.lock says of a stage's last run: what it read, what it wrote, and its parameters by dotted key."""
-
-    deps: tuple[Artifact, ...]
-    outs: tuple[Artifact, ...]
-    params: dict[str, Any]
+    @property
+    def group(self) -> str:
+        """The stage's name in dvc.yaml, such as `training`."""
+        return StageName.parse(self.name).group
 
 
 def load_graph(root: Path = Path()) -> dict[str, Stage]:
@@ -48,7 +35,7 @@ def load_graph(root: Path = Path()) -> dict[str, Stage]:
     Raises:
         InputError: the folder is no DVC repository, or its dvc.yaml is broken.
     """
-    with _opened(root) as repo:
+    with opened_repo(root) as repo:
         graph = repo.index.graph
         stages = {stage.addressing: _describe(stage, graph) for stage in graph}
     order = TopologicalSorter({name: stage.upstream for name, stage in stages.items()}).static_order()
@@ -61,24 +48,8 @@ def stale_stages(root: Path = Path()) -> set[str]:
     Raises:
         InputError: the folder is no DVC repository, or its dvc.yaml is broken.
     """
-    with _opened(root) as repo:
+    with opened_repo(root) as repo:
         return set(repo.status())
-
-
-def read_lock(root: Path = Path()) -> dict[str, LockedStage]:
-    """What dvc.lock says of each stage that has run; empty where none has."""
-    try:
-        content = yaml.safe_load((root / LOCK).read_text(encoding="utf-8")) or {}
-    except FileNotFoundError:
-        return {}
-    return {
-        name: LockedStage(
-            _artifacts(stage.get("deps", ())),
-            _artifacts(stage.get("outs", ())),
-            {key: value for params in stage.get("params", {}).values() for key, value in params.items()},
-        )
-        for name, stage in content.get("stages", {}).items()
-    }
 
 
 def select_stages(graph: Mapping[str, Stage], targets: tuple[str, ...]) -> dict[str, Stage]:
@@ -89,7 +60,7 @@ def select_stages(graph: Mapping[str, Stage], targets: tuple[str, ...]) -> dict[
     Raises:
         InputError: there is no such stage.
     """
-    named = {target: [name for name in graph if target in (name, name.partition("@")[0])] for target in targets}
+    named = {target: [name for name, stage in graph.items() if target in (name, stage.group)] for target in targets}
     for target, names in named.items():
         if not names:
             raise InputError(f"no stage {target!r} in dvc.yaml; there are {', '.join(graph)}")
@@ -114,7 +85,12 @@ def downstream_depth(graph: Mapping[str, Stage]) -> dict[str, int]:
 
 
 @contextmanager
-def _opened(root: Path) -> Iterator[Any]:
+def opened_repo(root: Path) -> Iterator[Any]:
+    """Open DVC's view of a repository.
+
+    Raises:
+        InputError: the folder is no DVC repository, or its dvc.yaml is broken.
+    """
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
@@ -131,7 +107,3 @@ def _describe(stage: Any, graph: Any) -> Stage:
         upstream=tuple(sorted(successor.addressing for successor in graph.successors(stage))),
         accelerated=bool((stage.meta or {}).get("accelerator")),
     )
-
-
-def _artifacts(entries: Any) -> tuple[Artifact, ...]:
-    return tuple(Artifact(entry["path"], entry["md5"], entry.get("size", 0)) for entry in entries if "md5" in entry)

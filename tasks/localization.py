@@ -2,11 +2,13 @@
 
 from iterpref_core.config import Params
 from tasks.paths import FOCAL, PAIRS, PROBLEMS
-from tasks.stage_body import Metrics, run_body
+from tasks.recorded import recorded
+from tasks.stage_name import StageName
 
 
-def run(params: Params) -> Metrics:
+def run(params: Params) -> None:
     """Mark the error region of every pair."""
-    from iterpref_core.localization.localization import localize_pairs as entry
+    from iterpref_core.localization.localization import localize_pairs
 
-    return run_body("localization", entry, PAIRS, params.localization, FOCAL, PROBLEMS, params.execution)
+    with recorded(StageName("localization"), params) as metrics:
+        metrics.update(localize_pairs(PAIRS, params.localization, FOCAL, PROBLEMS, params.execution))

@@ -1,472 +1,325 @@
-"""MLflow: a run for each invocation, and nested in it one for each stage that ran, from the files that stages wrote.
+"""MLflow runs: what records say, written to the tracking server.
 
-A stage's record is a file first (`.iterpref/unsent/`), sent at once or, where the server is away, by the next run. A
-run is found by its tag `iterpref.key`, so that what is sent again is recorded once; none is left running but a training
-that lives. Weights and data stay in DVC: a model is a pointer to it, which MLflow's pages register if somebody asks.
+A run for each command, and nested in it one for each stage that ran. A run is found by its key, so that what is sent
+again is there once. Weights and data stay in DVC: a model in MLflow is a pointer to DVC's digest.
 """
 
-import csv
-import getpass
 import hashlib
 import json
-import logging
-import os
-import re
-import socket
-import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import psutil
-from filelock import FileLock
-from pydantic import BaseModel
+from filelock import FileLock, Timeout
 
-from iterpref_core.config import Params, load_params
-from iterpref_core.objectives.objectives import OBJECTIVES, find_objective
-from iterpref_core.storage.jsonl import atomic_writer
+from tasks.comparison_columns import best_scores, merge_columns
 from tasks.dotted_keys import flatten
-from tasks.dvc_graph import Artifact, LockedStage, read_lock
-from tasks.paths import METRICS, MODELS, PAIRS, REPORTS, STATE, metrics_path
-from tasks.reproduction import PAGE_VARIABLE, RUN_VARIABLE
-from tasks.stage_body import read_body
+from tasks.dvc_lock import Artifact, LockedStage
+from tasks.invocation import DVC, Invocation
+from tasks.mlflow_server import DeletedRunError, Server, TrackingError
+from tasks.paths import METRICS, MODELS, STATE
+from tasks.records import AnyRecord, RunRecord, StageRecord, TornRecordError, read_record, record_folders
+from tasks.stage_name import StageName
 from tasks.worktree import home
 
-ROWS = 200
-"""Records of a JSONL artifact that are shown as a table."""
-LIVE_AFTER_S = 30.0
-"""A training that has lasted so long shows its curve while it runs; a shorter one does not wait for MLflow's import."""
-
-_LIBRARIES = ("accelerate", "dvc", "mlflow", "peft", "prefect", "torch", "transformers", "trl")
 _PAUSE_S = 60.0
+"""A server that did not answer is left alone for so long."""
+_LOCK_S = 120.0
 
 
-class StageRecord(BaseModel):
-    """One execution of a stage, as MLflow is told of it.
-
-    `key` and `invocation` identify its run and the one that holds it, which is called `run`. `started` and `ended` are
-    of the stage's work, in seconds since the epoch; `error` says why it failed.
-    """
-
-    stage: str
-    key: str
-    invocation: str
-    run: str
-    started: float
-    ended: float
-    error: str
-    tags: dict[str, str]
-    all_params: dict[str, str]
-    params: dict[str, str]
-    metrics: dict[str, float] = {}
-    curve: list[dict[str, str]] = []
-
-
-def log_stage(stage: str, error: str = "", run: str = "") -> None:
-    """Record a stage that ran or failed. That of `iterpref run` or a sweep is sent by that process, not by the stage's.
-
-    Args:
-        stage: DVC's name of it.
-        error: why it failed; empty where it did not.
-        run: name of the run that holds it; by default what the environment says.
-    """
-    record = _observe(stage, error, run)
-    with atomic_writer(_unsent() / f"{record.key}.json") as file:
-        file.write(record.model_dump_json())
-    if not run and RUN_VARIABLE not in os.environ:
-        log_missing()
-
-
-def log_missing(run: str = "") -> None:
-    """Send what waits, with the digests in dvc.lock; a server that is away costs a warning, and the next run sends.
-
-    Args:
-        run: name of the present run, which holds the stages that DVC restored from its run cache.
-    """
-    if _away.lasts():
-        return
-    try:
-        with FileLock(home() / STATE / "mlflow.lock"):
-            server = Server()
-            server.end_dead_runs()
-            for path in sorted(_unsent().glob("*.json"), key=lambda item: item.stat().st_mtime_ns):
-                server.send(StageRecord.model_validate_json(path.read_bytes()))
-                path.unlink()
-            server.note_digests(run)
-    except Exception as error:  # noqa: BLE001 - MLflow's, its data base's, a store's: none may cost a stage's work
-        _away.begin(error)
-
-
-class LiveCurve:
-    """Shows a training's curve while it runs, as `on_log` of `train_objective`."""
-
-    def __init__(self, stage: str) -> None:
-        self._stage, self._begun = stage, time.monotonic()
-        self._waiting: list[tuple[int, Mapping[str, float]]] = []
-        self._run: tuple[Server, str] | None = None
-
-    def __call__(self, metrics: Mapping[str, float], step: int) -> None:
-        """Log a point."""
-        self._waiting.append((step, metrics))
-        if time.monotonic() - self._begun < LIVE_AFTER_S or _away.lasts():
-            return
-        try:
-            if self._run is None:
-                server = Server()
-                with FileLock(home() / STATE / "mlflow.lock"):
-                    self._run = server, server.stage_run(_observe(self._stage, "", ""))
-            server, run_id = self._run
-            for number, values in self._waiting:
-                server.log_metrics(run_id, {metric_name(key): {number: value} for key, value in values.items()})
-            self._waiting.clear()
-        except Exception as error:  # noqa: BLE001 - as above
-            _away.begin(error)
-
-
-class _Away:
-    """A server that did not answer is left alone for a while, and one warning is enough for a process."""
+class Sender:
+    """Sends the records that wait; what cannot be sent costs a warning, and the next command sends it."""
 
     def __init__(self) -> None:
-        self._until, self._warned = 0.0, False
+        self._away_until = 0.0
+        self._told: set[str] = set()
 
-    def lasts(self) -> bool:
-        return time.monotonic() < self._until
+    def send(self) -> None:
+        """Send all records of what has ended, each by itself."""
+        if not record_folders() or time.monotonic() < self._away_until:
+            return
+        try:
+            with FileLock(home() / STATE / "mlflow.lock").acquire(timeout=_LOCK_S):
+                self._send_all()
+        except Timeout:
+            self.warn("another process is sending records to MLflow")
+        except TrackingError as error:
+            self._away_until = time.monotonic() + _PAUSE_S
+            self.warn(str(error))
+        except Exception as error:  # noqa: BLE001 - such as a disk that is full: it must not cost the work of hours
+            self.warn(f"nothing is sent to MLflow: {type(error).__name__}: {error}")
 
-    def begin(self, error: Exception) -> None:
-        self._until = time.monotonic() + _PAUSE_S
-        if not self._warned:
-            print(f"warning: {explain(error)}; the next run records what is missing there", file=sys.stderr)
-        self._warned = True
+    def warn(self, reason: str) -> None:
+        """Say once why something is not sent."""
+        if reason not in self._told:
+            print(f"warning: {reason}; the next run sends what waits", file=sys.stderr)
+        self._told.add(reason)
+
+    def _send_all(self) -> None:
+        """Send stages first, so that a run that held any is there when its own record comes.
+
+        Raises:
+            TrackingError: the server cannot be used.
+        """
+        ended = list(self._ended_records())
+        if not ended:
+            return
+        server = Server()
+        for record in ended:
+            if isinstance(record, StageRecord):
+                self._send_one(server, record)
+        for record in ended:
+            if isinstance(record, RunRecord):
+                self._send_one(server, record)
+
+    def _ended_records(self) -> Iterator[AnyRecord]:
+        """Read the records of what has ended, or was killed."""
+        for folder in record_folders():
+            try:
+                record = read_record(folder)
+            except TornRecordError as error:
+                self.warn(str(error))
+                continue
+            if record.ended is None and record.owner.is_gone():
+                # The last time at which the record was written is the last sign of life.
+                record.ended = (folder / "record.json").stat().st_mtime
+                record.status = "KILLED"
+                record.error = "killed: its process is gone"
+            if record.ended is not None:
+                yield record
+
+    def _send_one(self, server: Server, record: AnyRecord) -> None:
+        try:
+            if isinstance(record, StageRecord):
+                write_stage(server, record)
+            else:
+                write_run(server, record)
+        except DeletedRunError:
+            record.remove()
+        except Exception as error:  # noqa: BLE001 - MLflow's, its store's, the file system's
+            Server()  # where it is the server that is away, this says so, and the rest waits
+            record.problem = f"{type(error).__name__}: {error}".splitlines()[0][:500]
+            record.save()
+            self.warn(f"{record.what} is not recorded in MLflow: {record.problem}")
+        else:
+            record.remove()
 
 
-_away = _Away()
+_sender = Sender()
 
 
-def explain(error: Exception) -> str:
-    """What is wrong with the tracking server: whether it refuses, or is away."""
-    address, text = re.sub(r"//[^/]*@", "//", tracking_uri()), str(error)
-    if refused := re.search(r"\b(401|403)\b", text):
-        return f"MLflow at {address} answers {refused[1]}: renew MLFLOW_TRACKING_TOKEN, or user name and password"
-    return f"MLflow at {address} does not answer: {(text or type(error).__name__).splitlines()[0][:300]}"
+def send_records() -> None:
+    """Send the records that wait."""
+    _sender.send()
 
 
-def check_server() -> str:
-    """Why the tracking server cannot be used; empty if it can."""
-    try:
-        Server()
-    except Exception as error:  # noqa: BLE001 - as above
-        return explain(error)
-    return ""
+def open_stage(server: Server, record: StageRecord) -> str:
+    """Return the id of a stage's run, in the run of its command; both are made if they are not there.
 
-
-def tracking_uri() -> str:
-    """Address of the tracking server, or of the data base in the checkout."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(home() / 'mlflow.db').resolve()}"
-
-
-def metric_name(key: str) -> str:
-    """A name that MLflow takes: it refuses `+` and `@`.
-
-    >>> metric_name("humaneval+/pass_at_1")
-    'humaneval_plus/pass_at_1'
+    Raises:
+        DeletedRunError: one of them was deleted on MLflow's pages.
     """
-    return key.replace("+", "_plus").replace("@", "_at_")
+    holder = _open_holder(server, record.invocation)
+    tags = record.invocation.tags | {"iterpref.stage": record.stage, "mlflow.parentRunId": holder}
+    run_id = server.open_run(record.id, record.stage, record.started, tags)
+    server.set_tags(run_id, record.columns)
+    # What tells models apart stands among the parameters, too, for the pages that compare.
+    server.log_params(run_id, record.columns | dict(flatten(record.locked.params)))
+    return run_id
 
 
-def shown_metrics(stage: str, metrics: Mapping[str, float]) -> dict[str, dict[int, float]]:
-    """A stage's metrics as charts, value by step: what is measured, and not what is constant or counted by kind.
+def write_stage(server: Server, record: StageRecord) -> None:
+    """Write the run of one execution of a stage.
+
+    Raises:
+        DeletedRunError: it was deleted on MLflow's pages.
+    """
+    assert record.ended is not None, "only what has ended is sent"
+    run_id = open_stage(server, record)
+    server.log_metrics(run_id, _curve(server, run_id, record), record.ended)
+    shown = shown_metrics(StageName.parse(record.stage), record.metrics)
+    server.log_metrics(run_id, shown, record.ended)
+    _log_files(server, run_id, record)
+    _log_digests(server, run_id, record)
+    notes = [record.error, f"[Prefect]({record.page})" if record.page else ""]
+    server.set_tags(run_id, {"mlflow.note.content": "\n\n".join(filter(None, notes))})
+    server.client.set_terminated(run_id, record.status, round(1000 * record.ended))
+    _add_to_holder(server, record)
+
+
+def write_run(server: Server, record: RunRecord) -> None:
+    """Write the run of a command. One that ran no stage is only written if it has something new to say.
+
+    Raises:
+        DeletedRunError: it was deleted on MLflow's pages.
+    """
+    assert record.ended is not None, "only what has ended is sent"
+    state = state_of(record)
+    held_stages = server.find_run("iterpref.key", record.invocation.id) is not None
+    if not record.ran and not held_stages and (not record.stages or server.find_run("iterpref.state", state)):
+        return
+    holder = _open_holder(server, record.invocation)
+    _summarize(server, holder, record.columns, record.scores, record.stages, record.ended)
+    server.set_tags(holder, {"iterpref.state": state})
+    if record.error:
+        server.set_tags(holder, {"iterpref.error": record.error})
+    server.client.set_terminated(holder, record.status, round(1000 * record.ended))
+
+
+def state_of(record: RunRecord) -> str:
+    """Return what two runs have in common that would say the same: commit, parameters and results."""
+    stages = {name: _digest(stage) for name, stage in sorted(record.stages.items())}
+    invocation = record.invocation
+    parts = [invocation.source.commit, invocation.source.dirty, invocation.params, stages]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def shown_metrics(stage: StageName, metrics: Mapping[str, float]) -> dict[str, dict[int, float]]:
+    """Return a stage's metrics as charts, value by step: what is measured, and not what is constant or counted by kind.
 
     Args:
-        stage: DVC's name of it.
+        stage: its name.
         metrics: what it returned; `metrics.json` among the run's artifacts has all of it. Of a training the curve says
             the rest.
 
-    >>> shown_metrics("codeflow", {"solved": 9, "pass_rate/0": 0.5, "pass_rate/1": 0.75, "dropped/empty": 0})
+    >>> shown_metrics(StageName("codeflow"), {"solved": 9, "pass_rate/0": 0.5, "pass_rate/1": 0.75, "dropped/empty": 0})
     {'solved': {0: 9}, 'pass_rate': {0: 0.5, 1: 0.75}}
-    >>> shown_metrics("training@sft", {"loss": 0.5, "pairs": 300})
+    >>> shown_metrics(StageName("training", "sft"), {"loss": 0.5, "pairs": 300})
     {'mean_loss': {0: 0.5}}
     """
-    if stage.startswith("training"):
-        return {f"mean_{name}": {0: metrics[name]} for name in ("loss",) if name in metrics}
+    if stage.group == "training":
+        return {"mean_loss": {0: metrics["loss"]}} if "loss" in metrics else {}
     shown: dict[str, dict[int, float]] = {}
     for name, value in metrics.items():
-        series = re.fullmatch(r"([^/]+)/(\d+)", name)
-        if series:
-            shown.setdefault(metric_name(series[1]), {})[int(series[2])] = value
-        elif "/" not in name or stage.startswith(("evaluation", "report")):
-            shown[metric_name(name)] = {0: value}
+        series, _, number = name.rpartition("/")
+        if series and "/" not in series and number.isdecimal():
+            shown.setdefault(series, {})[int(number)] = value
+        elif "/" not in name or stage.group in ("evaluation", "report"):
+            shown[name] = {0: value}
     return shown
 
 
-def _unsent() -> Path:
-    return home() / STATE / "unsent"
+def _open_holder(server: Server, invocation: Invocation) -> str:
+    """Return the id of the run of a command."""
+    holder = server.open_run(invocation.id, invocation.name, invocation.started, invocation.tags)
+    server.log_params(holder, invocation.params)
+    return holder
 
 
-def _digest(*parts: object) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
+def _curve(server: Server, run_id: str, record: StageRecord) -> dict[str, dict[int, float]]:
+    """Return the points of a training's curve that the run does not have yet."""
+    series: dict[str, dict[int, float]] = {}
+    there = {}
+    for row in record.curve:
+        step = int(row["step"])
+        for name, value in row.items():
+            if name == "step" or not value:
+                continue
+            if name not in there:
+                there[name] = server.steps_of(run_id, name)
+            if step not in there[name]:
+                series.setdefault(name, {})[step] = float(value)
+    return series
 
 
-def _observe(stage: str, error: str, run: str) -> StageRecord:
-    """What is to be said of the stage that this process runs, or of one that it has seen end."""
-    params, tags, process = load_params(), _origin(run), psutil.Process()
-    invocation, name = _invocation(process, run)
-    all_params = {key: str(value) for key, value in flatten(params.model_dump(mode="json"))}
-    sources = {key: value for key, value in tags.items() if key.startswith(("mlflow.source.git", "version."))}
-    record = StageRecord(
-        stage=stage,
-        key=_digest(stage, socket.gethostname(), process.pid, process.create_time(), error if run else ""),
-        invocation=_digest(invocation, all_params, sources),
-        run=name,
-        started=process.create_time(),
-        ended=time.time(),
-        error=error,
-        tags=tags,
-        all_params=all_params,
-        params=_model_params(stage, params),
-    )
-    body, metrics = read_body(stage), metrics_path(stage)
-    if not error and body is not None and metrics.is_file():
-        record.started, record.ended, record.metrics = body.started, body.ended, json.loads(metrics.read_bytes())
-        if (curve := metrics.with_suffix(".curve.csv")).is_file():
-            record.curve = list(csv.DictReader(curve.read_text(encoding="utf-8").splitlines()))
-    return record
+def _log_files(server: Server, run_id: str, record: StageRecord) -> None:
+    """Add what the stage measured, and the files that it set aside, as artifacts."""
+    if record.metrics:
+        server.client.log_dict(run_id, record.metrics, "metrics.json")
+    if not record.files.is_dir():
+        return
+    there = {item.path for item in server.client.list_artifacts(run_id)}
+    for path in sorted(record.files.iterdir()):
+        table = f"{path.stem}.json"
+        if path.is_dir():
+            server.client.log_artifacts(run_id, str(path), path.name)
+        elif table not in there:  # MLflow adds rows to a table that is there
+            server.client.log_table(run_id, _table(path), table)
 
 
-def _invocation(process: psutil.Process, run: str) -> tuple[str, str]:
-    """What identifies the run that holds a stage, and its name: of the DVC experiment, of the flow, or of the time."""
-    if name := os.environ.get("DVC_EXP_NAME") or run or os.environ.get(RUN_VARIABLE):
-        return name, name
-    tree = [process, *process.parents()]
-    repro = next((item for item in tree if re.search(r"(^|[ /])dvc( |$)", " ".join(item.cmdline()))), process)
-    begun = time.strftime("%Y-%m-%d %H:%M", time.localtime(repro.create_time()))
-    return f"{socket.gethostname()} {repro.pid} {repro.create_time()}", f"dvc repro {begun}"
+def _table(path: Path) -> dict[str, list[Any]]:
+    """Return the records of a JSONL file by column, as MLflow takes a table."""
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    names = dict.fromkeys(name for record in records for name in record)
+    return {name: [record.get(name) for record in records] for name in names}
 
 
-def _origin(run: str) -> dict[str, str]:
-    """Where a run comes from, in MLflow's own tags, with versions, and links to DVC and Prefect."""
-    # What DVC itself writes while it runs makes nothing dirty.
-    changed = [line for line in _git("status", "--porcelain").splitlines() if not line.endswith("dvc.lock")]
-    tags = {
-        "mlflow.user": getpass.getuser(),
-        "mlflow.source.name": "iterpref run" if run or RUN_VARIABLE in os.environ else "dvc repro",
-        "mlflow.source.type": "LOCAL",
-        "mlflow.source.git.commit": _git("rev-parse", "HEAD"),
-        "mlflow.source.git.branch": _git("rev-parse", "--abbrev-ref", "HEAD"),
-        "mlflow.source.git.dirty": str(bool(changed)).lower(),
-        "dvc.experiment": os.environ.get("DVC_EXP_NAME", ""),
-        "prefect.page": os.environ.get(PAGE_VARIABLE, ""),
-        "iterpref.process": f"{socket.gethostname()} {os.getpid()}",
-    }
-    for library in _LIBRARIES:
-        try:
-            tags[f"version.{library}"] = version(library)
-        except PackageNotFoundError:
+def _log_digests(server: Server, run_id: str, record: StageRecord) -> None:
+    """Say what DVC knows: the data that was read and written, the models, and which run made what."""
+    from mlflow.entities import LoggedModelInput, LoggedModelOutput
+
+    made = {(out.path, out.md5) for stage in record.behind.values() for out in stage.outs}
+    inputs = [item for item in record.locked.deps if (item.path, item.md5) in made]
+    for context, artifacts in (("input", inputs), ("output", record.locked.outs)):
+        data = [item for item in artifacts if Path(item.path).parts[0] not in (MODELS.name, METRICS.name)]
+        server.client.log_inputs(run_id, datasets=[_dataset(item, context) for item in data])
+    for item in _models_among(record.locked.outs):
+        written = server.find_model(item) or server.create_model(item, run_id, record.columns)
+        server.client.log_outputs(run_id, models=[LoggedModelOutput(written, step=0)])
+    for item in _models_among(record.locked.deps):
+        read = server.find_model(item)
+        if read is None:
             continue
-    return {key: value for key, value in tags.items() if value}
+        server.client.log_inputs(run_id, models=[LoggedModelInput(read)])
+        if StageName.parse(record.stage).group == "evaluation":
+            series = {name: {0: value} for name, value in record.metrics.items()}
+            server.log_metrics(run_id, series, record.ended or record.started, read)
+    if record.status == "FINISHED":
+        server.set_tags(run_id, {"dvc.lock": _digest(record.locked)})
 
 
-def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else ""
+def _add_to_holder(server: Server, record: StageRecord) -> None:
+    """Add a stage to the run that holds it. Under DVC alone, every stage also says how far that run is."""
+    assert record.ended is not None, "only what has ended is sent"
+    holder = _open_holder(server, record.invocation)
+    stages = dict(record.behind)
+    if record.status == "FINISHED":
+        stages[record.stage] = record.locked
+    _summarize(server, holder, record.columns, record.scores, stages, record.ended)
+    if record.invocation.command != DVC:
+        return
+    info = server.client.get_run(holder).info
+    ended = max(round(1000 * record.ended), info.end_time or 0)
+    failed = info.status if info.status in ("FAILED", "KILLED") else record.status
+    server.client.set_terminated(holder, failed, ended)
 
 
-def _model_params(stage: str, params: Params) -> dict[str, str]:
-    """What tells models apart, on their training and on their evaluation."""
-    kind, _, name = stage.partition("@")
-    if kind not in ("training", "evaluation"):
-        return {}
-    pairs = [out.md5 for locked in read_lock().values() for out in locked.outs if out.path == PAIRS.as_posix()]
-    known: dict[str, Any] = {"objective": name, "student": params.model.student}
-    known |= {"data": pairs[0] if pairs else "", "commit": _git("rev-parse", "--short", "HEAD")}
-    if name in OBJECTIVES:
-        row, training = find_objective(name, params.training.objectives), params.training
-        known |= {"learning_rate": row.learning_rate, "epochs": training.epochs, "seed": training.seed}
-        known |= {"alpha": row.alpha} | ({"beta": training.beta} if row.loss else {})
-    return {key: str(value) for key, value in known.items() if value != ""}
+def _summarize(
+    server: Server,
+    holder: str,
+    columns: Mapping[str, str],
+    scores: Mapping[str, float],
+    stages: Mapping[str, LockedStage],
+    at: float,
+) -> None:
+    """Add columns, scores and links to what the run of a command has of them."""
+    known = server.client.get_run(holder).data
+    merged = merge_columns([{name: known.tags.get(name, value) for name, value in columns.items()}, columns])
+    links = known.tags.get("mlflow.note.content", "").splitlines()
+    for stage, locked in stages.items():
+        if not any(line.startswith(f"- [{stage}]") for line in links):
+            links += _link(server, holder, stage, locked)
+    server.set_tags(holder, merged | {"mlflow.note.content": "\n".join(links)})
+    best = best_scores(known.metrics | dict(scores))
+    server.log_metrics(holder, {name: {0: value} for name, value in (dict(scores) | best).items()}, at)
 
 
-class Server:
-    """The tracking server, and the experiment on it that MLFLOW_EXPERIMENT_NAME names, or `iterpref`.
+def _link(server: Server, holder: str, stage: str, locked: LockedStage) -> list[str]:
+    """Return a line with a link to the run that made a stage's outputs; none if no run is known for them."""
+    run = server.find_run("dvc.lock", _digest(locked))
+    if run is None or run.info.lifecycle_stage == "deleted":
+        return []
+    link = f"- [{stage}](#/experiments/{server.experiment_id}/runs/{run.info.run_id})"
+    if run.data.tags.get("mlflow.parentRunId") == holder:
+        return [link]
+    made = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.info.start_time / 1000))
+    return [f"{link}: unchanged, made {made}"]
 
-    Raises:
-        Exception: MLflow's or its client's own, where the server is away or refuses.
-    """
 
-    def __init__(self) -> None:
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # seconds, not minutes, for one that is away
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
-        import mlflow
-
-        for name in ("mlflow.store.db.utils", "mlflow.tracking.fluent", "alembic"):
-            logging.getLogger(name).setLevel(logging.WARNING)
-        mlflow.set_tracking_uri(tracking_uri())
-        self.client = mlflow.MlflowClient()
-        name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "iterpref")
-        local = (home() / "mlartifacts").resolve().as_uri() if tracking_uri().startswith("sqlite:") else None
-        known = self.client.get_experiment_by_name(name)
-        self.experiment_id = str(known.experiment_id if known else self.client.create_experiment(name, local))
-        self._holding: set[str] = set()
-
-    def stage_run(self, record: StageRecord) -> str:
-        """The id of a stage's run, which is made, running, in the run of its invocation."""
-        holder = self._find(record.invocation)
-        if holder is None:
-            tags = {key: value for key, value in record.tags.items() if key != "prefect.page"}
-            holder = self._create(record.run, record.invocation, record.started, tags, record.all_params)
-            self.client.set_terminated(holder, "FINISHED", round(1000 * record.ended))
-        self._holding.add(holder)
-        if (known := self._find(record.key)) is not None:
-            return known
-        tags = record.tags | {"iterpref.stage": record.stage, "mlflow.parentRunId": holder}
-        return self._create(record.stage, record.key, record.started, tags, record.params)
-
-    def send(self, record: StageRecord) -> str:
-        """Record a stage, whatever of it is there already; returns its run's id."""
-        run_id = self.stage_run(record)
-        there = {point.step for point in self.client.get_metric_history(run_id, "loss")} if record.curve else set()
-        series = shown_metrics(record.stage, record.metrics)
-        for row in record.curve:
-            if (step := int(row["step"])) not in there:
-                for name in row.keys() - {"step"}:
-                    series.setdefault(metric_name(name), {}).update({step: float(row[name])} if row[name] else {})
-        self.log_metrics(run_id, series)
-        if record.metrics:
-            self.client.log_dict(run_id, record.metrics, "metrics.json")
-        if record.stage == "report" and REPORTS.is_dir() and not record.error:
-            self.client.log_artifacts(run_id, str(REPORTS), REPORTS.name)
-        page = record.tags.get("prefect.page")
-        notes = [record.error, f"[Prefect]({page})" if page else ""]
-        self.client.set_tag(run_id, "mlflow.note.content", "\n\n".join(filter(None, notes)))
-        status, ended = "FAILED" if record.error else "FINISHED", round(1000 * record.ended)
-        self.client.set_terminated(run_id, status, ended)
-        holder = self.client.get_run(self._find(record.invocation)).info
-        failed = "FAILED" in (status, holder.status)
-        self.client.set_terminated(holder.run_id, "FAILED" if failed else "FINISHED", max(ended, holder.end_time or 0))
-        if record.stage.startswith(("evaluation", "report")):
-            group = f"{record.stage.partition('@')[2]}/" if "@" in record.stage else ""
-            self.log_metrics(holder.run_id, {f"{group}{name}": values for name, values in series.items()})
-        return run_id
-
-    def note_digests(self, run: str) -> None:
-        """Tie what dvc.lock has to the runs that made it. What none made, DVC has restored: that is recorded, too."""
-        runs = self.client.search_runs([self.experiment_id], "tags.`iterpref.stage` LIKE '_%'", max_results=1000)
-        made = {item.data.tags["dvc.lock"]: item for item in runs if "dvc.lock" in item.data.tags}
-        lock = read_lock()
-        shown = {}
-        for stage, locked in lock.items():
-            digest, body = _digest(locked), read_body(stage)
-            if digest not in made:
-                begun = round(1000 * body.started) if body else 0
-                of_stage = [item for item in runs if item.data.tags["iterpref.stage"] == stage]
-                of_body = [
-                    item for item in of_stage if item.info.start_time == begun and item.info.status == "FINISHED"
-                ]
-                new = [item for item in of_body if "dvc.lock" not in item.data.tags]
-                if not new and not metrics_path(stage).is_file():
-                    continue
-                made[digest] = new[0] if new else self._send_restored(stage, digest, run)
-                self._note(made[digest], digest, locked, {out.path for item in lock.values() for out in item.outs})
-            shown[stage] = made[digest]
-        for holder in self._holding:
-            lines = [self._line(stage, item, holder) for stage, item in shown.items()]
-            self.client.set_tag(holder, "mlflow.note.content", "\n".join(lines))
-
-    def end_dead_runs(self) -> None:
-        """Call a run killed that says it runs, and whose process is gone from this machine."""
-        for run in self.client.search_runs([self.experiment_id], "attributes.status = 'RUNNING'", max_results=1000):
-            host, _, pid = run.data.tags.get("iterpref.process", "").rpartition(" ")
-            if host == socket.gethostname() and not psutil.pid_exists(int(pid)):
-                self.client.set_tag(run.info.run_id, "mlflow.note.content", "killed: its process is gone")
-                self.client.set_terminated(run.info.run_id, "KILLED")
-
-    def log_metrics(self, run_id: str, series: Mapping[str, Mapping[int, float]], model: str | None = None) -> None:
-        """Log values by name and step, of a run and of a model."""
-        from mlflow.entities import Metric
-
-        now = round(1000 * time.time())
-        points = [
-            Metric(name, value, now, step, model_id=model)
-            for name, values in series.items()
-            for step, value in values.items()
-        ]
-        for first in range(0, len(points), 1000):
-            self.client.log_batch(run_id, metrics=points[first : first + 1000])
-
-    def _find(self, key: str) -> str | None:
-        runs = self.client.search_runs([self.experiment_id], f"tags.`iterpref.key` = '{key}'", max_results=1)
-        return str(runs[0].info.run_id) if runs else None
-
-    def _create(self, name: str, key: str, started: float, tags: Mapping[str, str], params: Mapping[str, str]) -> str:
-        tags = {**tags, "iterpref.key": key}
-        run = self.client.create_run(self.experiment_id, round(1000 * started), tags, run_name=name)
-        self._log_params(run.info.run_id, params)
-        return str(run.info.run_id)
-
-    def _log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
-        from mlflow.entities import Param
-
-        items = [Param(key, str(value)[:6000]) for key, value in params.items()]
-        for first in range(0, len(items), 100):
-            self.client.log_batch(run_id, params=items[first : first + 100])
-
-    def _send_restored(self, stage: str, digest: str, run: str) -> Any:
-        record = _observe(stage, "", run)
-        record.key, record.started, record.ended = _digest(digest, record.invocation), time.time(), time.time()
-        record.tags["dvc.restored"] = "true"
-        return self.client.get_run(self.send(record))
-
-    def _note(self, run: Any, digest: str, locked: LockedStage, written: set[str]) -> None:
-        """Say of a run what DVC knows: its parameters, data sets and models with their digests, first records."""
-        from mlflow.entities import LoggedModelInput
-
-        run_id = run.info.run_id
-        self._log_params(run_id, dict(flatten(locked.params)))
-        inputs = [item for item in locked.deps if any(Path(path).is_relative_to(item.path) for path in written)]
-        for context, artifacts in (("input", inputs), ("output", locked.outs)):
-            data = [item for item in artifacts if Path(item.path).parts[0] not in (MODELS.name, METRICS.name)]
-            self.client.log_inputs(run_id, datasets=[_dataset(item, context) for item in data])
-        for item in locked.outs:
-            if item.path.endswith(".jsonl") and Path(item.path).is_file():
-                self.client.log_table(run_id, _first_records(Path(item.path)), f"{Path(item.path).stem}.json")
-            elif Path(item.path).is_relative_to(MODELS):
-                self._log_model(run, item)
-        models = [item for item in locked.deps if Path(item.path).is_relative_to(MODELS)]
-        for model_id in filter(None, map(self._find_model, models)):
-            self.client.log_inputs(run_id, models=[LoggedModelInput(model_id)])
-            if run.data.tags["iterpref.stage"].startswith("evaluation"):
-                self.log_metrics(run_id, {name: {0: value} for name, value in run.data.metrics.items()}, model_id)
-        self.client.set_tag(run_id, "dvc.lock", digest)
-
-    def _log_model(self, run: Any, item: Artifact) -> None:
-        """A model that points to DVC, once for a path and digest."""
-        import mlflow
-        from mlflow.entities import LoggedModelOutput
-
-        model_id = self._find_model(item)
-        if model_id is None:
-            tags = {"dvc.path": item.path, "dvc.md5": item.md5}
-            model = mlflow.create_external_model(
-                name=Path(item.path).name, source_run_id=run.info.run_id, experiment_id=self.experiment_id, tags=tags,
-                params={key: value for key, value in run.data.params.items() if "." not in key},
-            )  # fmt: skip
-            model_id = str(model.model_id)
-        self.client.log_outputs(run.info.run_id, models=[LoggedModelOutput(model_id, step=0)])
-
-    def _find_model(self, item: Artifact) -> str | None:
-        query = f"tags.`dvc.md5` = '{item.md5}' and tags.`dvc.path` = '{item.path}'"
-        models = self.client.search_logged_models([self.experiment_id], query, max_results=1)
-        return str(models[0].model_id) if models else None
-
-    def _line(self, stage: str, run: Any, holder: str) -> str:
-        """A stage in the note of the run that holds it: a link to its run, or to that of an earlier invocation."""
-        link = f"- [{stage}](#/experiments/{self.experiment_id}/runs/{run.info.run_id})"
-        if run.data.tags.get("mlflow.parentRunId") == holder:
-            return link
-        return f"{link}: unchanged, made {time.strftime('%Y-%m-%d %H:%M', time.localtime(run.info.start_time / 1000))}"
+def _models_among(artifacts: Iterable[Artifact]) -> list[Artifact]:
+    return [item for item in artifacts if Path(item.path).is_relative_to(MODELS)]
 
 
 def _dataset(item: Artifact, context: str) -> Any:
@@ -476,9 +329,7 @@ def _dataset(item: Artifact, context: str) -> Any:
     return DatasetInput(Dataset(item.path, item.md5, "dvc", source), [InputTag("mlflow.data.context", context)])
 
 
-def _first_records(path: Path) -> dict[str, list[Any]]:
-    """The first records of a JSONL file by column, as MLflow takes a table."""
-    with path.open(encoding="utf-8") as file:
-        records = [json.loads(line) for line in islice(file, ROWS)]
-    names = dict.fromkeys(name for record in records for name in record)
-    return {name: [record.get(name) for record in records] for name in names}
+def _digest(locked: LockedStage) -> str:
+    """Return what identifies an execution by what it read, with which parameters, and what it wrote."""
+    artifacts = [[item.path, item.md5] for item in (*locked.deps, *locked.outs)]
+    return hashlib.sha256(json.dumps([artifacts, locked.params], sort_keys=True).encode()).hexdigest()[:32]

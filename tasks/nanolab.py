@@ -2,12 +2,15 @@
 
 from iterpref_core.config import Params
 from tasks.paths import MODELS, PROBLEMS
-from tasks.stage_body import Metrics, run_body
+from tasks.recorded import recorded
+from tasks.stage_name import StageName
 
 
-def run(params: Params) -> Metrics:
+def run(params: Params) -> None:
     """Train the embedded models, or record where the given ones are."""
-    from iterpref_core.nanolab.nanolab import build_models as entry
+    from iterpref_core.nanolab.nanolab import build_models
 
-    backend = params.inference.backend
-    return run_body("nanolab", entry, PROBLEMS, params.model, params.nanolab, params.execution, MODELS, backend)
+    with recorded(StageName("nanolab"), params) as metrics:
+        metrics.update(
+            build_models(PROBLEMS, params.model, params.nanolab, params.execution, MODELS, params.inference.backend)
+        )

@@ -2,23 +2,27 @@
 
 from iterpref_core.config import Params
 from tasks.paths import ANSWERS, CONTAMINATION, DROPPED, PAIRS, PROBLEMS, STUDENT, TRAJECTORIES
-from tasks.stage_body import Metrics, run_body
+from tasks.recorded import recorded
+from tasks.stage_name import StageName
 
 
-def run(params: Params) -> Metrics:
+def run(params: Params) -> None:
     """Choose and filter the preference pairs."""
     from iterpref_core.inference.backend_factory import open_judge
-    from iterpref_core.pairs.pairs import screened_params
-    from iterpref_core.pairs.pairs import select_pairs as entry
+    from iterpref_core.pairs.pairs import screened_params, select_pairs
 
-    with open_judge(
-        params.pairs.judge,
-        params.model.debugger_format,
-        params.inference,
-        params.budget,
-        params.codeflow.concurrency,
-        ANSWERS,
-        "pairs",
-    ) as judge:
-        outputs = PAIRS, CONTAMINATION, judge, DROPPED
-        return run_body("pairs", entry, TRAJECTORIES, PROBLEMS, STUDENT, screened_params(params), *outputs)
+    with (
+        recorded(StageName("pairs"), params) as metrics,
+        open_judge(
+            params.pairs.judge,
+            params.model.debugger_format,
+            params.inference,
+            params.budget,
+            params.codeflow.concurrency,
+            ANSWERS,
+            "pairs",
+        ) as judge,
+    ):
+        metrics.update(
+            select_pairs(TRAJECTORIES, PROBLEMS, STUDENT, screened_params(params), PAIRS, CONTAMINATION, judge, DROPPED)
+        )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from iterpref_core.cli import places
 from iterpref_core.config import Params, PromptFormat
+from tasks.stage_name import StageName
 
 PARAMS = Path("params.yaml")
 LOCK = Path("dvc.lock")
@@ -39,14 +40,14 @@ def prompt_format(name: str, params: Params) -> PromptFormat:
     return params.model.debugger_format if name == "debugger" else params.model.student_format
 
 
-def metrics_path(stage: str) -> Path:
-    """Where a stage writes its metrics.
+def metrics_path(stage: StageName) -> Path:
+    """Return where a stage writes its metrics.
 
     The report reads the folder of all others' metrics; its own, the headline, stand outside of it.
 
-    >>> str(metrics_path("training@target-rpo"))
+    >>> str(metrics_path(StageName("training", "target-rpo")))
     'metrics/training/target-rpo.json'
     """
-    if stage == "report":
+    if stage.group == "report":
         return HEADLINE
-    return METRICS / (stage.replace("@", "/") + ".json")
+    return METRICS / stage.group / f"{stage.item}.json" if stage.item else METRICS / f"{stage.group}.json"

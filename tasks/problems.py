@@ -2,11 +2,13 @@
 
 from iterpref_core.config import Params
 from tasks.paths import INGESTED, PROBLEMS
-from tasks.stage_body import Metrics, run_body
+from tasks.recorded import recorded
+from tasks.stage_name import StageName
 
 
-def run(params: Params) -> Metrics:
+def run(params: Params) -> None:
     """Compose and split the problems."""
-    from iterpref_core.problems.problems import build_problems as entry
+    from iterpref_core.problems.problems import build_problems
 
-    return run_body("problems", entry, params.problems, INGESTED, PROBLEMS)
+    with recorded(StageName("problems"), params) as metrics:
+        metrics.update(build_problems(params.problems, INGESTED, PROBLEMS))

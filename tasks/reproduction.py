@@ -15,10 +15,6 @@ from tasks import child
 from tasks.dvc_graph import Stage, stale_stages
 from tasks.slots import Slots, visible_cards
 
-RUN_VARIABLE = "ITERPREF_RUN"
-"""Names the run of `iterpref run` or of a sweep that a stage belongs to; absent under a bare `dvc repro`."""
-PAGE_VARIABLE = "ITERPREF_PREFECT_PAGE"
-"""Tells a stage's process the address of its page in Prefect."""
 TRY_AGAIN = 75
 """The exit code of a stage that could not reach a server."""
 

@@ -2,13 +2,14 @@
 
 from iterpref_core.config import Params
 from tasks.paths import ANSWERS, PROBLEMS, VALIDITY
-from tasks.stage_body import Metrics, run_body
+from tasks.recorded import recorded
+from tasks.stage_name import StageName
 
 
-def run(params: Params) -> Metrics:
+def run(params: Params) -> None:
     """Measure a sample of the tests that CodeFlow works with."""
     from iterpref_core.inference.backend_factory import open_judge
-    from iterpref_core.validity.validity import measure_validity as entry
+    from iterpref_core.validity.validity import measure_validity
 
     judge = open_judge(
         params.validity.judge,
@@ -19,4 +20,5 @@ def run(params: Params) -> Metrics:
         ANSWERS,
         "validity",
     )
-    return run_body("validity", entry, PROBLEMS, params.validity, params.execution, judge, VALIDITY)
+    with recorded(StageName("validity"), params) as metrics:
+        metrics.update(measure_validity(PROBLEMS, params.validity, params.execution, judge, VALIDITY))

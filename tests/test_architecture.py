@@ -32,9 +32,10 @@ CONTRACTS = (
     *GROUND,
     "iterpref_core.storage",
     "iterpref_core.cli",
-    "tasks.mlflow_runs",
+    "tasks.live_curve",
     "tasks.paths",
-    "tasks.stage_body",
+    "tasks.recorded",
+    "tasks.stage_name",
 )
 """What no stage depends on, though all execute it: the value of a knob is a parameter, a field whose meaning changes
 gets another name, and the rest is messages and files (docs/decisions.md)."""

@@ -34,7 +34,7 @@ def run(
     from flows.prefect_session import prefect_session
     from tasks.dvc_graph import load_graph, select_stages, stale_stages
     from tasks.lock import only_run
-    from tasks.mlflow_runs import log_missing
+    from tasks.recorded_run import add_results, recorded_run
 
     started, values, targets = time.monotonic(), parse_assignments(set_), tuple(stages or ())
     with_values(load_params(), values)
@@ -51,7 +51,8 @@ def run(
             folder = Path(experiment(stages=targets, values=values, jobs=jobs))
     else:  # nothing to show in Prefect
         folder = Path.cwd()
-        log_missing()
+        with recorded_run("iterpref run", {}) as record:
+            add_results(record, graph, folder)
         typer.echo(f"stages         {len(graph)} unchanged")
     if "report" in graph:
         _print_results(folder)

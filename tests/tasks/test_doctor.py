@@ -57,7 +57,7 @@ def test_every_python_that_is_allowed_is_fine(version: tuple[int, int, int], mon
 def test_an_mlflow_that_is_away_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    (told,) = [item for item in doctor._services() if item.name == "MLflow"]
+    (told,) = [item for item in doctor.examine_services() if item.name == "MLflow"]
     assert (told.status, "does not answer" in told.detail) == ("absent", True)
 
 

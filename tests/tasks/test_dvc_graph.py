@@ -1,13 +1,12 @@
 """DVC's graph, read and not hashed."""
 
 import re
-from pathlib import Path
 
 import pytest
 import yaml
 
 from iterpref_core.errors import InputError
-from tasks.dvc_graph import Artifact, load_graph, read_lock, select_stages
+from tasks.dvc_graph import load_graph, select_stages
 from tests.settings import ROOT
 
 
@@ -43,12 +42,3 @@ def test_versions_of_libraries_are_dependencies() -> None:
     }
     assert {"torch", "transformers", "peft", "accelerate"} <= set(used["training"])
     assert {name for names in used.values() for name in names} == set(versions)
-
-
-def test_digests_and_sizes_are_the_lock_s(tmp_path: Path) -> None:
-    assert read_lock(tmp_path) == {}
-    out = {"path": "out", "md5": "401b30e3b8b5d629635a5c613cdb7919", "size": 2}
-    stage = {"cmd": "x", "params": {"params.yaml": {"training.beta": 0.1}}, "outs": [out]}
-    (tmp_path / "dvc.lock").write_text(yaml.safe_dump({"stages": {"only": stage}}), encoding="utf-8")
-    locked = read_lock(tmp_path)["only"]  # nothing else is there to be read
-    assert locked == ((), (Artifact(**out),), {"training.beta": 0.1})

@@ -1,167 +1,218 @@
-"""MLflow: one run for an invocation, its stages nested in it, once, whatever was away or killed meanwhile."""
+"""MLflow: a run for a command, its stages nested in it, each once, whatever was away, torn or killed meanwhile."""
 
 import json
+import math
 import multiprocessing
 import os
+import shutil
+import sqlite3
 import time
+from contextlib import chdir, closing
 from pathlib import Path
 from typing import Any
 
 import mlflow
+import psutil
 import pytest
-import yaml
+from mlflow.entities import ViewType
 
-from iterpref_core.storage.jsonl import atomic_writer
-from tasks import mlflow_runs
-from tasks.mlflow_runs import RUN_VARIABLE, LiveCurve, Server, log_missing, log_stage
-from tasks.paths import BODIES, metrics_path
+from tasks import live_curve, mlflow_runs
+from tasks.doctor import examine_services
+from tasks.dvc_lock import Artifact, LockedStage
+from tasks.invocation import DVC, Invocation
+from tasks.live_curve import LiveCurve
+from tasks.mlflow_runs import Sender, send_records, write_stage
+from tasks.mlflow_server import Server, safe_name, tracking_uri
+from tasks.records import Owner, RunRecord, StageRecord, end_killed, record_folders, waiting_records
+from tasks.source import Source
+from tasks.stage_name import StageName
 from tests.http_server import serving
 from tests.once import give_mlflow_tables
 from tests.settings import ROOT
 
 MD5 = "0123456789abcdef0123456789abcdef"
+STARTED = 1_700_000_000.0
+CURVE = [{"step": "1", "loss": "3.0"}, {"step": "2", "loss": "2.0"}]
+PAIRS = Artifact(path="data/pairs.jsonl", md5=MD5, size=3)
+MODEL = Artifact(path="models/trained/sft", md5=f"{MD5}.dir", size=2)
 
 
 @pytest.fixture(autouse=True)
 def checkout(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder as a stage of `iterpref run` sees it, with a data base that has its tables."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "DVC_EXP_NAME", "DVC_ROOT"):
+    """A folder with parameters, and a data base that has its tables."""
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "DVC_ROOT"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv(RUN_VARIABLE, "merry-otter")
-    monkeypatch.setattr(mlflow_runs, "_away", mlflow_runs._Away())
-    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
-    give_mlflow_tables(tmp_path_factory, tmp_path)
-    return tmp_path
+    monkeypatch.setattr(mlflow_runs, "_sender", Sender())
+    shutil.copy2(ROOT / "params.yaml", ".")
+    give_mlflow_tables(tmp_path_factory, folder)
+    return folder
 
 
-def write(path: Path, value: object) -> None:
-    with atomic_writer(path) as file:
-        json.dump(value, file)
+def invocation(name: str = "beta=0.3", command: str = "iterpref run", commit: str = "a" * 40) -> Invocation:
+    source = Source(commit=commit, branch="main", dirty="false")
+    return Invocation(
+        id=f"{name} {commit}", command=command, name=name, started=STARTED, source=source, params={"a": "1"}, tags={}
+    )
 
 
-def finish(stage: str, metrics: dict[str, float], curve: str = "") -> None:
-    """What a stage's body leaves behind: it began ten seconds ago, and took eight."""
-    now = time.time()
-    write(metrics_path(stage), metrics)
-    write(BODIES / f"{stage}.json", {"stage": stage, "started": now - 10, "ended": now - 2})
-    if curve:
-        metrics_path(stage).with_suffix(".curve.csv").write_text(curve)
+def ended(stage: str, run: Invocation, status: str = "FINISHED", **values: Any) -> StageRecord:
+    """The record of a stage that took eight seconds."""
+    record = StageRecord(stage=stage, invocation=run, started=STARTED, ended=STARTED + 8, **values)
+    record.end(status)  # type: ignore[arg-type]
+    return record
 
 
-def lock(**outs: dict[str, str]) -> None:
-    """dvc.lock, as DVC writes it after a stage."""
-    stages = {
-        stage.replace("_at_", "@"): {
-            "cmd": "x",
-            "deps": [{"path": "data/pairs.jsonl", "md5": MD5, "size": 3}],
-            "params": {"params.yaml": {"training.beta": 0.1}},
-            "outs": [{"path": path, "md5": md5, "size": 2} for path, md5 in paths.items()],
-        }
-        for stage, paths in outs.items()
-    }
-    Path("dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
+def ended_run(run: Invocation, **values: Any) -> RunRecord:
+    record = RunRecord(id=run.id, invocation=run, started=STARTED, ended=STARTED + 9, **values)
+    record.end("FINISHED")
+    return record
 
 
-def runs() -> dict[str, Any]:
+def runs(**values: Any) -> dict[str, Any]:
     """All runs by name."""
     server = Server()
-    found = server.client.search_runs([server.experiment_id], max_results=100)
+    found = server.client.search_runs([server.experiment_id], max_results=2000, **values)
     assert len({run.info.run_name for run in found}) == len(found), "a run is there twice"
     return {run.info.run_name: run for run in found}
 
 
-CURVE = "step,loss\n1,3.0\n2,2.0\n"
+def points(run: Any, name: str) -> list[tuple[int, float]]:
+    return [(point.step, point.value) for point in Server().client.get_metric_history(run.info.run_id, name)]
 
 
-def test_a_training_has_its_duration_its_curve_and_what_tells_it_apart() -> None:
-    lock(pairs={"data/pairs.jsonl": MD5})
-    finish("pairs", {"pairs": 3})
-    finish("training@target-rpo", {"loss": 2.5, "pairs": 3}, CURVE)
-    log_stage("training@target-rpo")
-    log_missing("merry-otter")
-    lock(pairs={"data/pairs.jsonl": MD5}, **{"training@target-rpo": {}})
-    log_missing("merry-otter")  # twice is once
+def test_a_training_has_its_time_its_curve_and_what_tells_it_apart() -> None:
+    columns = {"objective": "target-rpo", "alpha": "20.0", "beta": "0.3", "data": MD5[:8], "commit": "aaaaaaaa"}
+    locked = LockedStage(deps=(PAIRS,), params={"training.beta": 0.3})
+    ended("training@target-rpo", invocation(), curve=CURVE, columns=columns, locked=locked, metrics={"loss": 2.5})
+    send_records()
+    send_records()
     found = runs()
-    run, holder = found["training@target-rpo"], found["merry-otter"]
+    run, holder = found["training@target-rpo"], found["beta=0.3"]
     assert run.data.tags["mlflow.parentRunId"] == holder.info.run_id
-    assert (run.info.status, holder.info.status) == ("FINISHED", "FINISHED")
-    assert run.info.end_time - run.info.start_time == pytest.approx(8000, abs=2)
+    assert (run.info.start_time, run.info.end_time) == (1000 * STARTED, 1000 * (STARTED + 8))
     assert run.data.metrics == {"loss": 2.0, "mean_loss": 2.5}, "the curve's last point stands"
-    told = {"objective", "alpha", "beta", "learning_rate", "epochs", "seed", "student", "data"}
-    assert told <= run.data.params.keys()
-    assert run.data.params["data"] == MD5
-    assert {"mlflow.user", "mlflow.source.name", "version.torch"} <= run.data.tags.keys()
-    points = Server().client.get_metric_history(run.info.run_id, "loss")
-    assert [(point.step, point.value) for point in points] == [(1, 3.0), (2, 2.0)]
+    assert columns.items() <= run.data.params.items()
+    assert columns.items() <= holder.data.tags.items(), "what is compared stands on the row of the command"
+    assert run.data.params["training.beta"] == "0.3"
+    assert points(run, "loss") == [(1, 3.0), (2, 2.0)]
+    assert record_folders() == []
 
 
 def test_data_sets_and_models_have_dvc_s_digests_and_evaluations_score_the_model() -> None:
-    Path("data").mkdir()
-    Path("data/pairs.jsonl").write_text('{"task_id": "a", "prompt": "p"}\n')
-    for stage, metrics in {"pairs": {"pairs": 1}, "training@sft": {"loss": 1.0}}.items():
-        finish(stage, metrics)
-        log_stage(stage)
-    lock(pairs={"data/pairs.jsonl": MD5}, training_at_sft={"models/trained/sft": f"{MD5}.dir"})
-    log_missing("merry-otter")
-    finish("evaluation@sft", {"humaneval+/pass_at_1": 0.5})
-    log_stage("evaluation@sft")
-    stages = yaml.safe_load(Path("dvc.lock").read_text())
-    deps = [{"path": "models/trained/sft", "md5": f"{MD5}.dir"}]
-    stages["stages"]["evaluation@sft"] = {"cmd": "x", "deps": deps, "outs": []}
-    Path("dvc.lock").write_text(yaml.safe_dump(stages))
-    log_missing("merry-otter")
+    run = invocation()
+    pairs = ended("pairs", run, locked=LockedStage(outs=(PAIRS,)), metrics={"pairs": 1.0})
+    pairs.files.mkdir()
+    (pairs.files / "pairs.jsonl").write_text('{"task_id": "a"}\n', encoding="utf-8")
+    behind = {"pairs": pairs.locked}
+    training = ended("training@sft", run, locked=LockedStage(deps=(PAIRS,), outs=(MODEL,)), behind=behind)
+    scores = {"sft/humaneval_plus/pass_at_1": 0.5}
+    metrics = {"humaneval_plus/pass_at_1": 0.5}
+    behind = behind | {"training@sft": training.locked}
+    locked = LockedStage(deps=(MODEL,))
+    ended("evaluation@sft", run, locked=locked, behind=behind, metrics=metrics, scores=scores)
+    send_records()
     server, found = Server(), runs()
     (data,) = [item.dataset for item in found["training@sft"].inputs.dataset_inputs]
     assert (data.name, data.digest) == ("data/pairs.jsonl", MD5)
-    assert found["training@sft"].data.params["training.beta"] == "0.1"
     (model,) = server.client.search_logged_models([server.experiment_id])
-    assert (model.name, model.tags["dvc.md5"], model.params["objective"]) == ("sft", f"{MD5}.dir", "sft")
+    assert (model.name, model.tags["dvc.md5"]) == ("sft", f"{MD5}.dir")
     assert [(point.key, point.value) for point in model.metrics] == [("humaneval_plus/pass_at_1", 0.5)]
-    assert found["merry-otter"].data.metrics["sft/humaneval_plus/pass_at_1"] == 0.5
-    assert "pairs.json" in [item.path for item in server.client.list_artifacts(found["pairs"].info.run_id)]
+    assert found["beta=0.3"].data.metrics == scores | {"best/humaneval_plus/pass_at_1": 0.5}
+    assert {"pairs.json", "metrics.json"} == {
+        item.path for item in server.client.list_artifacts(found["pairs"].info.run_id)
+    }
 
 
-def test_what_was_cached_is_a_link_and_what_dvc_restored_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    finish("problems", {"problems": 9})
-    log_stage("problems")
-    lock(problems={"data/problems.jsonl": MD5})
-    log_missing("merry-otter")
-    finish("pairs", {"pairs": 3})
-    lock(problems={"data/problems.jsonl": MD5}, pairs={"data/pairs.jsonl": MD5[::-1]})  # from the run cache
-    monkeypatch.setenv(RUN_VARIABLE, "calm-heron")
-    finish("validity", {"killed": 1})
-    log_stage("validity")
-    log_missing("calm-heron")
+def test_a_run_has_the_scores_of_what_it_reused_and_links_to_the_runs_that_made_it() -> None:
+    first, second = invocation("first"), invocation("second", commit="b" * 40)
+    locked = LockedStage(deps=(MODEL,))
+    scores = {"sft/heldout/pass_at_1": 0.5, "base/heldout/pass_at_1": 0.75}
+    ended("evaluation@sft", first, locked=locked, metrics={"heldout/pass_at_1": 0.5})
+    ended_run(first, ran=["evaluation@sft"], stages={"evaluation@sft": locked}, scores=scores)
+    columns = {"objective": "sft", "commit": "bbbbbbbb"}
+    ended_run(second, stages={"evaluation@sft": locked, "pairs": LockedStage()}, scores=scores, columns=columns)
+    send_records()
     found = runs()
-    assert found["pairs"].data.tags["dvc.restored"] == "true"
-    note = found["calm-heron"].data.tags["mlflow.note.content"]
-    assert f"[problems](#/experiments/{Server().experiment_id}/runs/{found['problems'].info.run_id}): unchanged" in note
+    assert set(found) == {"first", "second", "evaluation@sft"}, "what did not run has no row"
+    run_id = found["evaluation@sft"].info.run_id
+    tags = found["second"].data.tags
+    assert tags["mlflow.note.content"].startswith(
+        f"- [evaluation@sft](#/experiments/{Server().experiment_id}/runs/{run_id}): unchanged, made "
+    )
+    assert "pairs" not in tags["mlflow.note.content"], "no run is known that made them"
+    assert columns.items() <= tags.items()
+    assert found["second"].data.metrics == scores | {"best/heldout/pass_at_1": 0.5}, "base is no objective"
 
 
-def test_other_parameters_are_another_run_and_a_dvc_experiment_names_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "ours")
-    finish("problems", {"problems": 9})
-    log_stage("problems")
-    monkeypatch.setenv("DVC_EXP_NAME", "crisp-owl")
-    finish("pairs", {"pairs": 9})
-    log_stage("pairs", "full disk", run="merry-otter")
-    log_missing("merry-otter")
-    found = runs()
-    assert {"merry-otter", "crisp-owl"} <= found.keys()
-    assert mlflow.get_experiment(found["pairs"].info.experiment_id).name == "ours"
-    assert (found["pairs"].info.status, found["crisp-owl"].info.status) == ("FAILED", "FAILED")
-    assert found["pairs"].data.tags["mlflow.note.content"] == "full disk"
-    before = found["merry-otter"].info.run_id
-    text = Path("params.yaml").read_text(encoding="utf-8")
-    Path("params.yaml").write_text(text.replace("  beta: 0.1", "  beta: 0.2"), encoding="utf-8")
-    monkeypatch.delenv("DVC_EXP_NAME")
-    finish("validity", {"killed": 1})
-    log_stage("validity", run="merry-otter")
-    log_missing()
+def test_a_run_without_news_gets_no_row() -> None:
+    locked = {"pairs": LockedStage(outs=(PAIRS,))}
+    ended_run(invocation("first"), stages=locked)
+    send_records()
+    again = invocation("first").model_copy(update={"id": "another"})
+    ended_run(again, stages=locked)
+    ended_run(invocation("nothing", commit="c" * 40))
+    send_records()
+    assert set(runs()) == {"first"}
+    ended_run(invocation("second", commit="b" * 40), stages=locked)
+    send_records()
+    assert set(runs()) == {"first", "second"}, "of a new commit there is one"
+
+
+def test_under_dvc_alone_every_stage_says_how_far_the_run_is() -> None:
+    run = invocation("dvc repro aaaaaaa", DVC)
+    ended("training@sft", run, columns={"objective": "sft"})
+    send_records()
+    assert runs()["dvc repro aaaaaaa"].info.status == "FINISHED"
+    ended("training@dpo", run, status="FAILED", columns={"objective": "dpo"})
+    ended("training@rpo", run, columns={"objective": "rpo"})
+    send_records()
+    holder = runs()["dvc repro aaaaaaa"]
+    assert (holder.info.status, holder.data.tags["objective"]) == ("FAILED", "sft, dpo, rpo")
+
+
+def test_what_is_sent_again_is_there_once() -> None:
+    locked = LockedStage(deps=(PAIRS,), outs=(MODEL,))
+    record = ended("training@sft", invocation(), locked=locked, curve=CURVE, metrics={"loss": 2.5})
+    record.files.mkdir()
+    (record.files / "pairs.jsonl").write_text('{"task_id": "a"}\n', encoding="utf-8")
+    write_stage(Server(), record)
+    send_records()  # as after a kill between both
+    server, run = Server(), runs()["training@sft"]
+    assert points(run, "loss") == [(1, 3.0), (2, 2.0)]
+    assert points(run, "mean_loss") == [(0, 2.5)]
+    table = json.loads(Path(mlflow.artifacts.download_artifacts(f"runs:/{run.info.run_id}/pairs.json")).read_text())
+    assert table["data"] == [["a"]]
+    (model,) = server.client.search_logged_models([server.experiment_id])
+    assert [item.model_id for item in server.client.get_run(run.info.run_id).outputs.model_outputs] == [model.model_id]
+
+
+def test_no_record_blocks_another(capsys: pytest.CaptureFixture[str], checkout: Path) -> None:
+    run = invocation()
+    torn = ended("pairs", run)
+    (torn.folder / "record.json").write_text('{"kind": "stage", "sta', encoding="utf-8")
+    refused = ended("nanolab", run, columns={"alpha": "1"})
     server = Server()
-    (later,) = server.client.search_runs([server.experiment_id], "tags.`iterpref.stage` = 'validity'")
-    assert later.data.tags["mlflow.parentRunId"] != before
+    server.log_params(server.open_run(refused.id, "nanolab", STARTED, {}), {"alpha": "2"})
+    ended("validity", run, metrics={"killed": math.nan})
+    ended("codeflow", run, metrics={"rate@my bench#1//x": 1.0}, curve=[{"step": "1", "a<b": "2.0"}])
+    ended("localization", run, metrics={"pairs": 3.0})
+    send_records()
+    found = runs()
+    assert {"validity", "codeflow", "localization"} <= set(found)
+    assert math.isnan(found["validity"].data.metrics["killed"])
+    assert found["codeflow"].data.metrics["a_b"] == 2.0
+    told = capsys.readouterr().err
+    assert f"{torn.folder / 'record.json'} cannot be read" in told
+    assert "nanolab is not recorded in MLflow: " in told
+    waiting = {item.what: item.why for item in waiting_records()}
+    assert set(waiting) == {"nanolab", torn.id}
+    assert "Changing param values is not allowed" in waiting["nanolab"]
+    (unsent,) = [item for item in examine_services() if item.name == "MLflow: unsent"]
+    assert unsent.detail.startswith("2 wait in .iterpref/unsent")
+    assert "Changing param values is not allowed" in unsent.remedy
 
 
 @pytest.mark.parametrize("answer", [None, 401, 403])
@@ -169,41 +220,176 @@ def test_a_server_that_is_away_or_refuses_costs_one_warning_and_the_next_run_rec
     answer: int | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    finish("problems", {"problems": 9})
-    log_stage("problems")
+    ended("problems", invocation(), metrics={"problems": 9.0})
     with serving(lambda *_: answer or 500) as url:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", url if answer else "http://127.0.0.1:9")
-        log_missing("merry-otter")
-        log_missing("merry-otter")
+        send_records()
+        send_records()
     told = capsys.readouterr().err
     assert told.count("warning: MLflow at ") == 1
-    assert (f"answers {answer}" if answer else "does not answer") in told
+    assert (f"answers {answer}" if answer else "Connection refused") in told
+    assert [item.what for item in waiting_records()] == ["problems"]
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    monkeypatch.setattr(mlflow_runs, "_away", mlflow_runs._Away())
-    log_missing("merry-otter")
+    Sender().send()
     assert runs()["problems"].data.metrics == {"problems": 9.0}
 
 
+def test_a_deleted_experiment_is_told_with_its_remedy(capsys: pytest.CaptureFixture[str]) -> None:
+    server = Server()
+    server.client.delete_experiment(server.experiment_id)
+    ended("problems", invocation())
+    send_records()
+    told = capsys.readouterr().err
+    assert f"mlflow experiments restore --experiment-id {server.experiment_id}" in told
+    server.client.restore_experiment(server.experiment_id)
+    Sender().send()
+    assert "problems" in runs()
+
+
+@pytest.mark.parametrize(("name", "experiment"), [("", "iterpref"), ("ours", "ours")])
+def test_the_environment_names_the_experiment(name: str, experiment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", name)
+    assert mlflow.get_experiment(Server().experiment_id).name == experiment
+
+
+def test_relative_addresses_are_of_the_checkout(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(checkout))
+    Path("worktree").mkdir()
+    with chdir("worktree"):
+        for given, meant in (
+            ("", f"sqlite:///{checkout}/mlflow.db"),
+            ("sqlite:///here/my.db", f"sqlite:///{checkout}/here/my.db"),
+            ("sqlite:////srv/my.db", "sqlite:////srv/my.db"),
+            ("mlruns", f"file://{checkout}/mlruns"),
+            ("http://mlflow:5000", "http://mlflow:5000"),
+        ):
+            monkeypatch.setenv("MLFLOW_TRACKING_URI", given)
+            assert tracking_uri() == meant
+
+
+def test_a_moved_checkout_writes_its_artifacts_where_it_is(checkout: Path, tmp_path: Path) -> None:
+    ended("problems", invocation(), metrics={"problems": 9.0})
+    send_records()
+    moved = tmp_path / "moved"
+    checkout.rename(moved)
+    with chdir(moved):
+        ended("pairs", invocation(), metrics={"pairs": 9.0})
+        send_records()
+        found = runs()
+        for name in ("problems", "pairs"):
+            listed = Server().client.list_artifacts(found[name].info.run_id)
+            assert [item.path for item in listed] == ["metrics.json"], name
+    assert not checkout.exists()
+
+
+def test_what_a_user_deleted_stays_deleted() -> None:
+    first = ended("problems", invocation("kept"))
+    ended("pairs", invocation("gone"))
+    send_records()
+    server, found = Server(), runs()
+    for name in ("problems", "gone"):
+        server.client.delete_run(found[name].info.run_id)
+    first.save()  # sent again
+    ended("validity", invocation("gone"))
+    send_records()
+    assert set(runs()) == {"kept", "pairs"}
+    assert set(runs(run_view_type=ViewType.DELETED_ONLY)) == {"problems", "gone"}
+    assert record_folders() == []
+
+
+def test_among_more_than_a_thousand_runs_nothing_is_there_twice(checkout: Path) -> None:
+    locked = LockedStage(outs=(PAIRS,))
+    record = ended("pairs", invocation("first"), locked=locked)
+    send_records()
+    made = runs()["pairs"].info.run_id
+    with closing(sqlite3.connect(checkout / "mlflow.db")) as database, database:
+        names = [row[1] for row in database.execute("PRAGMA table_info(runs)")]
+        others = ", ".join(name for name in names if name not in ("run_uuid", "name", "start_time"))
+        for number in range(1200):
+            database.execute(
+                f"INSERT INTO runs (run_uuid, name, start_time, {others}) "
+                f"SELECT ?, ?, ?, {others} FROM runs WHERE run_uuid = ?",
+                (f"{number:032}", f"other {number}", round(2000 * STARTED), made),
+            )
+    record.save()
+    ended_run(invocation("second", commit="b" * 40), stages={"pairs": locked})
+    send_records()
+    found = runs()
+    assert len(found) == 1200 + 3
+    assert made in found["second"].data.tags["mlflow.note.content"]
+
+
 def _train_and_die() -> None:
-    curve = LiveCurve("training@sft")
-    curve({"loss": 3.0}, 1)
+    StageRecord(stage="training@sft", invocation=invocation()).save()
+    LiveCurve(StageName("training", "sft"))({"loss": 3.0}, 1)
     os._exit(9)
 
 
 def test_a_training_shows_its_curve_while_it_runs_once_and_is_called_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mlflow_runs, "LIVE_AFTER_S", 0.0)
+    monkeypatch.setattr(live_curve, "LIVE_AFTER_S", 0.0)
     Server()
     training = multiprocessing.get_context("fork").Process(target=_train_and_die)
     training.start()
     training.join()
     found = runs()["training@sft"]
     assert (found.info.status, found.data.metrics) == ("RUNNING", {"loss": 3.0})
-    curve = LiveCurve("training@dpo")
-    curve({"loss": 3.0}, 1)
-    finish("training@dpo", {"loss": 2.5}, CURVE)
-    log_stage("training@dpo")
-    log_missing("merry-otter")
+    record = StageRecord(stage="training@dpo", invocation=invocation())
+    record.save()
+    LiveCurve(StageName("training", "dpo"))({"loss": 3.0}, 1)
+    record.curve = CURVE
+    record.end("FINISHED")
+    send_records()
     found = runs()
     assert (found["training@sft"].info.status, found["training@dpo"].info.status) == ("KILLED", "FINISHED")
-    points = Server().client.get_metric_history(found["training@dpo"].info.run_id, "loss")
-    assert [(point.step, point.value) for point in points] == [(1, 3.0), (2, 2.0)]
+    assert points(found["training@dpo"], "loss") == [(1, 3.0), (2, 2.0)]
+
+
+def test_a_killed_stage_and_a_killed_run_are_called_so() -> None:
+    gone = Owner(pid=psutil.Process().pid, created=1.0)
+    run = invocation()
+    RunRecord(id=run.id, invocation=run, started=STARTED, owner=gone).save()
+    StageRecord(stage="training@sft", invocation=run, started=time.time()).save()
+    send_records()
+    assert runs() == {}, "a stage that runs is not sent, and a run without one has nothing to say"
+    RunRecord(id=run.id, invocation=run, started=STARTED, owner=gone).save()
+    end_killed("training@sft", run.id, "stage training@sft was killed (signal 9)")
+    send_records()
+    found = runs()
+    assert {run.info.status for run in found.values()} == {"KILLED"}
+    assert "signal 9" in found["training@sft"].data.tags["mlflow.note.content"]
+
+
+def _send() -> None:
+    Sender().send()
+
+
+def test_several_senders_record_everything_once() -> None:
+    Server()
+    for number in range(6):
+        ended(f"training@{number}", invocation(), metrics={"loss": 1.0})
+    senders = [multiprocessing.get_context("fork").Process(target=_send) for _ in range(3)]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join()
+        assert sender.exitcode == 0
+    assert len(runs()) == 7
+    assert record_folders() == []
+
+
+def test_the_experiment_opens_with_the_columns_that_matter() -> None:
+    tags = mlflow.get_experiment(Server().experiment_id).tags
+    view = json.loads(tags["mlflow.sharedViewState.iterpref"])
+    assert view["selectedColumns"] == view["columnOrder"]
+    named = {column.partition(".")[2].strip("`") for column in view["selectedColumns"]}
+    assert named == {"objective", "alpha", "beta", "data", "commit", "dirty", "best/heldout/pass_at_1"}
+    assert "viewStateShareKey=iterpref" in tags["mlflow.note.content"]
+
+
+@pytest.mark.parametrize("name", ["a@b", "+", "a//b", "../x", "/x", "x/", ".", "ä#", "a" * 300])
+def test_mlflow_takes_every_name(name: str) -> None:
+    server = Server()
+    run_id = server.open_run("key", "run", STARTED, {})
+    server.log_metrics(run_id, {name: {0: 1.0}}, STARTED)
+    server.log_params(run_id, {name: "x" * 7000})
+    assert server.client.get_run(run_id).data.metrics == {safe_name(name): 1.0}

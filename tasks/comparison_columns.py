@@ -1,0 +1,135 @@
+"""Comparison columns: what tells models apart in a table of runs, and how they score."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tasks.dotted_keys import flatten
+from tasks.dvc_lock import LockedStage
+from tasks.paths import PAIRS, metrics_path
+from tasks.source import UNKNOWN, Source
+from tasks.stage_name import StageName
+
+BEST = "best"
+"""Stands for the objective with the highest score, where others stand for themselves."""
+
+_OF_OBJECTIVE = ("learning_rate", "alpha")
+_OF_TRAINING = ("beta", "epochs", "seed")
+_SHORT = 8
+"""Characters of a digest that tell two apart on a page."""
+
+
+def training_columns(objective: str, trained: LockedStage) -> dict[str, str]:
+    """Return what tells a trained model apart, from what DVC knows of its training.
+
+    >>> locked = LockedStage(params={"training.beta": 0.1, "training.objectives.dpo": {"alpha": 0.0}})
+    >>> training_columns("dpo", locked)
+    {'objective': 'dpo', 'alpha': '0.0', 'beta': '0.1'}
+    """
+    params = dict(flatten(trained.params))
+    columns = {"objective": objective}
+    for name in _OF_OBJECTIVE:
+        columns[name] = str(params.get(f"training.objectives.{objective}.{name}", ""))
+    for name in _OF_TRAINING:
+        columns[name] = str(params.get(f"training.{name}", ""))
+    columns["data"] = (trained.digest_of(PAIRS) or "")[:_SHORT]
+    return {name: value for name, value in columns.items() if value}
+
+
+def stage_columns(stage: StageName, locked: LockedStage, behind: Mapping[str, LockedStage]) -> dict[str, str]:
+    """Return what tells the model of a training, or of an evaluation, apart; nothing for other stages.
+
+    Args:
+        stage: its name.
+        locked: what it reads.
+        behind: the stages that made it.
+    """
+    if stage.group == "training":
+        return training_columns(stage.item, locked)
+    if stage.group != "evaluation":
+        return {}
+    # Parameters may have changed since the model was trained, so those of its training count.
+    trained = behind.get(str(StageName("training", stage.item)))
+    return training_columns(stage.item, trained) if trained else {}
+
+
+def source_columns(source: Source) -> dict[str, str]:
+    """Return a short form of the commit, and whether anything has changed since."""
+    commit = source.commit if source.commit == UNKNOWN else source.commit[:_SHORT]
+    return {"commit": commit, "dirty": source.dirty}
+
+
+def merge_columns(rows: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """Return the different values in each column.
+
+    >>> merge_columns([{"objective": "sft", "alpha": "20.0"}, {"objective": "rpo", "alpha": "20.0", "beta": "0.1"}])
+    {'objective': 'sft, rpo', 'alpha': '20.0', 'beta': '0.1'}
+    """
+    merged: dict[str, dict[str, None]] = {}
+    for row in rows:
+        for name, value in row.items():
+            merged.setdefault(name, {}).update(dict.fromkeys(value.split(", ")))
+    return {name: ", ".join(values) for name, values in merged.items()}
+
+
+def stages_behind(locked: LockedStage, lock: Mapping[str, LockedStage]) -> dict[str, LockedStage]:
+    """Return the stages that made what a stage reads, and what those read in turn.
+
+    The digest decides: a stage whose output has changed since is not among them.
+
+    Args:
+        locked: the stage that reads.
+        lock: all stages that have run.
+    """
+    maker = {(out.path, out.md5): name for name, stage in lock.items() for out in stage.outs}
+    found: dict[str, LockedStage] = {}
+    waiting = [locked]
+    while waiting:
+        for dep in waiting.pop().deps:
+            name = maker.get((dep.path, dep.md5))
+            if name is not None and name not in found:
+                found[name] = lock[name]
+                waiting.append(lock[name])
+    return found
+
+
+def read_scores(stages: Iterable[StageName], folder: Path = Path()) -> dict[str, float]:
+    """Return every model's pass@1 on every benchmark, from the metrics that evaluations have written.
+
+    Args:
+        stages: names of stages; those that are no evaluations are left out.
+        folder: the checkout that they ran in.
+    """
+    scores: dict[str, float] = {}
+    for name in stages:
+        path = folder / metrics_path(name)
+        if name.group == "evaluation" and path.is_file():
+            metrics = json.loads(path.read_bytes())
+            scores.update({f"{name.item}/{key}": value for key, value in metrics.items() if key.endswith("/pass_at_1")})
+    return scores
+
+
+def summary_scores(summary: Mapping[str, Any]) -> dict[str, float]:
+    """Return the same scores from a summary, which has those of all models."""
+    return {
+        f"{model}/{benchmark}/pass_at_1": score["pass_at_1"]
+        for model, scores in summary["models"].items()
+        for benchmark, score in scores.items()
+    }
+
+
+def best_scores(scores: Mapping[str, float]) -> dict[str, float]:
+    """Return the highest pass@1 that an objective has on each benchmark.
+
+    >>> best_scores({"base/heldout/pass_at_1": 0.9, "sft/heldout/pass_at_1": 0.5, "dpo/heldout/pass_at_1": 0.25})
+    {'best/heldout/pass_at_1': 0.5}
+    """
+    best: dict[str, float] = {}
+    for name, score in scores.items():
+        model, _, benchmark = name.partition("/")
+        if benchmark.endswith("pass_at_1") and model not in (BEST, "base", "debugger") and not math.isnan(score):
+            key = f"{BEST}/{benchmark}"
+            best[key] = max(score, best.get(key, score))
+    return best

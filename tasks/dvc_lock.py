@@ -1,0 +1,110 @@
+"""DVC's lock: what DVC knows of a stage's inputs, parameters and outputs, with their digests.
+
+DVC computes all digests and remembers them: a file that has not changed is not read again.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from iterpref_core.errors import IterPrefError
+from tasks.dvc_graph import opened_repo
+from tasks.stage_name import StageName
+
+
+class Artifact(BaseModel, frozen=True):
+    """A file or folder as dvc.lock has it.
+
+    Attributes:
+        path: relative to the repository's root.
+        md5: DVC's digest; that of a folder ends in `.dir`.
+        size: bytes.
+    """
+
+    path: str
+    md5: str
+    size: int
+
+
+class LockedStage(BaseModel, frozen=True):
+    """A stage's inputs, outputs and parameters; the parameters by the keys that dvc.yaml names."""
+
+    deps: tuple[Artifact, ...] = ()
+    outs: tuple[Artifact, ...] = ()
+    params: dict[str, Any] = {}
+
+    def digest_of(self, path: Path) -> str | None:
+        """Return the digest of an input, or None if the stage does not read that path."""
+        return next((item.md5 for item in self.deps if item.path == path.as_posix()), None)
+
+
+def read_lock(root: Path = Path()) -> dict[str, LockedStage]:
+    """Return what dvc.lock says of each stage that has run; empty if none has.
+
+    Raises:
+        InputError: the folder is no DVC repository, or its dvc.yaml is broken.
+    """
+    with opened_repo(root) as repo:
+        locked = {
+            stage.addressing: LockedStage(
+                deps=_artifacts(stage.deps), outs=_artifacts(stage.outs), params=_params(stage)
+            )
+            for stage in repo.index.stages
+        }
+    # A stage that has never run has no digests yet.
+    return {name: stage for name, stage in locked.items() if stage.outs}
+
+
+def observe_inputs(name: StageName) -> LockedStage:
+    """Return the inputs and parameters that a stage finds at this moment.
+
+    Raises:
+        InputError: dvc.yaml has no such stage, or an input is missing.
+    """
+    with opened_repo(Path()) as repo:
+        stage = _find(repo, name)
+        stage.save_deps()
+        return LockedStage(deps=_artifacts(stage.deps), params=_params(stage))
+
+
+def observe_outputs(name: StageName) -> tuple[Artifact, ...]:
+    """Return the outputs that a stage has written; DVC then finds their digests already computed.
+
+    Raises:
+        InputError: dvc.yaml has no such stage, or an output is missing.
+    """
+    with opened_repo(Path()) as repo:
+        stage = _find(repo, name)
+        stage.save_outs()
+        return _artifacts(stage.outs)
+
+
+def _find(repo: Any, name: StageName) -> Any:
+    for stage in repo.index.stages:
+        if stage.addressing == str(name):
+            return stage
+    raise IterPrefError(f"no stage {name} in dvc.yaml")
+
+
+def _artifacts(entries: Iterable[Any]) -> tuple[Artifact, ...]:
+    """Return the files and folders among a stage's inputs or outputs that have a digest."""
+    from dvc.dependency.param import ParamsDependency
+
+    found = []
+    for entry in entries:
+        known = entry.hash_info is not None and entry.hash_info.value is not None
+        if known and not isinstance(entry, ParamsDependency):
+            found.append(Artifact(path=entry.def_path, md5=entry.hash_info.value, size=entry.meta.size or 0))
+    return tuple(found)
+
+
+def _params(stage: Any) -> dict[str, Any]:
+    from dvc.dependency.param import ParamsDependency
+
+    found: dict[str, Any] = {}
+    for entry in stage.deps:
+        if isinstance(entry, ParamsDependency) and entry.hash_info:
+            found.update(entry.hash_info.value or {})
+    return found

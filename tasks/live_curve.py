@@ -1,0 +1,50 @@
+"""Live curve: a training's curve in MLflow while it runs."""
+
+import time
+from collections.abc import Mapping
+
+from tasks.mlflow_runs import open_stage
+from tasks.mlflow_server import Server, explain
+from tasks.records import own_record
+from tasks.stage_name import StageName
+
+LIVE_AFTER_S = 30.0
+"""A shorter training does not wait for MLflow's import; its curve appears when it ends."""
+
+
+class LiveCurve:
+    """Shows a training's curve while it runs, as `on_log` of `train_objective`.
+
+    Args:
+        stage: the stage that this process runs.
+    """
+
+    def __init__(self, stage: StageName) -> None:
+        self._stage = str(stage)
+        self._begun = time.monotonic()
+        self._waiting: list[tuple[int, Mapping[str, float]]] = []
+        self._run: tuple[Server, str] | None = None
+        self._given_up = False
+
+    def __call__(self, metrics: Mapping[str, float], step: int) -> None:
+        """Log a point."""
+        self._waiting.append((step, metrics))
+        if self._given_up or time.monotonic() - self._begun < LIVE_AFTER_S:
+            return
+        try:
+            server, run_id = self._open()
+            for number, values in self._waiting:
+                series = {name: {number: value} for name, value in values.items()}
+                server.log_metrics(run_id, series, time.time())
+            self._waiting.clear()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the training goes on, and has its curve at its end
+            self._given_up = True
+            print(f"warning: the curve is not shown while training runs: {explain(error)}")
+
+    def _open(self) -> tuple[Server, str]:
+        if self._run is None:
+            record = own_record(self._stage)
+            assert record is not None, "a stage's record is there while it runs"
+            server = Server()
+            self._run = (server, open_stage(server, record))
+        return self._run

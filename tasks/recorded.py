@@ -1,0 +1,113 @@
+"""Recorded stage: one call of the core, with its metrics written, and a record of what ran."""
+
+import csv
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import islice
+from pathlib import Path
+
+from iterpref_core.config import Params
+from iterpref_core.report.summary import read_summary
+from iterpref_core.storage.jsonl import atomic_writer
+from tasks.comparison_columns import read_scores, source_columns, stage_columns, stages_behind, summary_scores
+from tasks.dvc_lock import observe_inputs, observe_outputs, read_lock
+from tasks.invocation import Invocation, dvc_invocation
+from tasks.paths import BODIES, REPORTS, SUMMARY, metrics_path
+from tasks.records import PAGE_VARIABLE, RUN_VARIABLE, StageRecord, TornRecordError, read_record, unsent
+from tasks.stage_name import StageName
+
+SHOWN_LINES = 200
+"""Lines of a JSONL output that MLflow shows."""
+
+Metrics = dict[str, float]
+
+
+@contextmanager
+def recorded(stage: StageName, params: Params) -> Iterator[Metrics]:
+    """Record the block as an execution of a stage, and write the metrics that it puts into the dictionary.
+
+    Args:
+        stage: its name.
+        params: the parameters that it runs with.
+    """
+    record = StageRecord(stage=str(stage), invocation=_invocation(params), page=os.environ.get(PAGE_VARIABLE, ""))
+    with _spared(stage):
+        lock = read_lock()
+        record.locked = observe_inputs(stage)
+        record.behind = stages_behind(record.locked, lock)
+        columns = stage_columns(stage, record.locked, record.behind)
+        record.columns = columns | source_columns(record.invocation.source)
+    record.started = time.time()
+    with _spared(stage):
+        record.save()
+    metrics: Metrics = {}
+    try:
+        yield metrics
+    except BaseException as error:
+        with _spared(stage):
+            if isinstance(error, Exception):
+                record.end("FAILED", str(error) or type(error).__name__)
+            else:
+                record.end("KILLED", "it was told to end")
+        raise
+    record.ended = time.time()
+    _write_json(metrics_path(stage), metrics)
+    _write_json(BODIES / f"{stage}.json", {"started": record.started, "ended": record.ended})
+    with _spared(stage):
+        record.metrics = metrics
+        _add_outputs(record, stage)
+        record.end("FINISHED")
+
+
+@contextmanager
+def _spared(stage: StageName) -> Iterator[None]:
+    """Let nothing that is wrong with a record cost the work of hours."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - DVC's, git's, the disk's
+        reason = f"{type(error).__name__}: {error}"
+        print(f"warning: the record of {stage} in MLflow will not be complete: {reason}", file=sys.stderr)
+
+
+def _invocation(params: Params) -> Invocation:
+    """Return the run of which this stage is told, or else DVC's own."""
+    identity = os.environ.get(RUN_VARIABLE)
+    if identity:
+        with suppress(TornRecordError):
+            return read_record(unsent() / identity).invocation
+    return dvc_invocation(params)
+
+
+def _add_outputs(record: StageRecord, stage: StageName) -> None:
+    """Add what the stage has written: digests, scores, a curve, and what MLflow shows of its files."""
+    outs = observe_outputs(stage)
+    record.locked = record.locked.model_copy(update={"outs": outs})
+    if stage.group == "report":  # it has read the scores of all models
+        record.scores = summary_scores(read_summary(SUMMARY))
+    else:
+        record.scores = read_scores([stage])
+    curve = metrics_path(stage).with_suffix(".curve.csv")
+    if curve.is_file():
+        record.curve = list(csv.DictReader(curve.read_text(encoding="utf-8").splitlines()))
+    for out in outs:
+        path = Path(out.path)
+        if path.suffix == ".jsonl":
+            _copy_first_lines(path, record.files / path.name)
+        elif path == REPORTS:
+            shutil.copytree(path, record.files / path.name, dirs_exist_ok=True)
+
+
+def _copy_first_lines(source: Path, target: Path) -> None:
+    with source.open(encoding="utf-8") as file, atomic_writer(target) as copy:
+        copy.writelines(islice(file, SHOWN_LINES))
+
+
+def _write_json(path: Path, value: object) -> None:
+    with atomic_writer(path) as file:
+        json.dump(value, file, indent=2)
+        file.write("\n")

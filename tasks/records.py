@@ -1,0 +1,238 @@
+"""Records: what ran, as files, until MLflow has it.
+
+Each execution of a stage, and each run that holds stages, is a folder in `.iterpref/unsent` with `record.json` and the
+files to be shown. It is there from the beginning, so that what was killed is known; whoever sends it removes it.
+"""
+
+import json
+import os
+import shutil
+import socket
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import psutil
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from iterpref_core.storage.jsonl import atomic_writer
+from tasks.dvc_lock import LockedStage
+from tasks.invocation import Invocation
+from tasks.paths import STATE
+from tasks.worktree import home
+
+RUN_VARIABLE = "ITERPREF_RUN"
+"""Tells a stage's process the id of the run that holds it; absent under a bare `dvc repro`."""
+PAGE_VARIABLE = "ITERPREF_PREFECT_PAGE"
+"""Tells a stage's process the address of its page in Prefect."""
+
+Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
+
+
+class TornRecordError(Exception):
+    """A record's file is torn, or of another version."""
+
+
+class Owner(BaseModel, frozen=True):
+    """A process, and since when it has been there: process ids are used again."""
+
+    host: str = Field(default_factory=socket.gethostname)
+    pid: int = Field(default_factory=os.getpid)
+    created: float = Field(default_factory=lambda: psutil.Process().create_time())
+
+    def is_gone(self) -> bool:
+        """Return whether the process has ended; of another machine's process nobody here knows that."""
+        if self.host != socket.gethostname():
+            return False
+        try:
+            return psutil.Process(self.pid).create_time() != self.created
+        except psutil.NoSuchProcess:
+            return True
+
+
+class _Record(BaseModel):
+    """What every record has.
+
+    Attributes:
+        id: unique, and the name of the record's folder.
+        owner: the process that it is about.
+        invocation: the run that holds the stage, or that it is about.
+        started: seconds since the epoch.
+        ended: seconds since the epoch; None while it runs.
+        status: in MLflow's words.
+        error: why it failed.
+        problem: why MLflow does not have it yet.
+    """
+
+    model_config = ConfigDict(ser_json_inf_nan="constants")
+
+    id: str = Field(default_factory=lambda: uuid.uuid4().hex)
+    owner: Owner = Field(default_factory=Owner)
+    invocation: Invocation
+    started: float = Field(default_factory=time.time)
+    ended: float | None = None
+    status: Status = "RUNNING"
+    error: str = ""
+    problem: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """Where the record is until it is sent."""
+        return unsent() / self.id
+
+    @property
+    def files(self) -> Path:
+        """Where the files are that become the run's artifacts."""
+        return self.folder / "files"
+
+    def save(self) -> None:
+        """Write the record."""
+        with atomic_writer(self.folder / "record.json") as file:
+            file.write(self.model_dump_json(indent=2))
+
+    def end(self, status: Status, error: str = "") -> None:
+        """Say how it ended and, unless that is known already, that it ends now; write the record."""
+        self.status = status
+        self.error = error
+        self.ended = self.ended or time.time()
+        self.save()
+
+    def remove(self) -> None:
+        """Forget the record."""
+        shutil.rmtree(self.folder)
+
+
+class StageRecord(_Record):
+    """One execution of a stage, written by the stage's own process.
+
+    Attributes:
+        stage: DVC's name of it.
+        page: address of its page in Prefect.
+        columns: what tells its model apart, such as objective and beta.
+        locked: what it read and wrote, with DVC's digests; without outputs if it failed.
+        behind: the stages that made what it read.
+        metrics: what it measured.
+        curve: rows of a training's curve.
+        scores: every model's pass@1 that it measured or gathered, for the run that holds it.
+    """
+
+    kind: Literal["stage"] = "stage"
+    stage: str
+    page: str = ""
+    columns: dict[str, str] = {}
+    locked: LockedStage = LockedStage()
+    behind: dict[str, LockedStage] = {}
+    metrics: dict[str, float] = {}
+    curve: list[dict[str, str]] = []
+    scores: dict[str, float] = {}
+
+    @property
+    def what(self) -> str:
+        """What the record is about, for people."""
+        return self.stage
+
+
+class RunRecord(_Record):
+    """A run of `iterpref run`, or a point of a sweep, written by the process of the flow.
+
+    Attributes:
+        stages: the stages that are up to date at its end, with what DVC knows of them.
+        ran: names of those that ran in it.
+        columns: what tells its models apart.
+        scores: summary metrics, of all its models.
+    """
+
+    kind: Literal["run"] = "run"
+    stages: dict[str, LockedStage] = {}
+    ran: list[str] = []
+    columns: dict[str, str] = {}
+    scores: dict[str, float] = {}
+
+    @property
+    def what(self) -> str:
+        """What the record is about, for people."""
+        return self.invocation.name
+
+
+AnyRecord = StageRecord | RunRecord
+
+
+def unsent() -> Path:
+    """Return the folder of the records that MLflow does not have yet."""
+    return home() / STATE / "unsent"
+
+
+def read_record(folder: Path) -> AnyRecord:
+    """Read a record.
+
+    Raises:
+        TornRecordError: the file is torn, or of another version.
+    """
+    path = folder / "record.json"
+    try:
+        content = path.read_bytes()
+        kind = StageRecord if json.loads(content).get("kind") == "stage" else RunRecord
+        return kind.model_validate_json(content)
+    except (OSError, ValueError, AttributeError) as error:
+        reason = f"{error.error_count()} fields are wrong" if isinstance(error, ValidationError) else str(error)
+        raise TornRecordError(f"{path} cannot be read ({reason}); remove its folder") from None
+
+
+def record_folders() -> list[Path]:
+    """Return the folders of all records, the oldest first."""
+    folder = unsent()
+    if not folder.is_dir():
+        return []
+    return sorted((path for path in folder.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime_ns)
+
+
+def running_records() -> Iterator[AnyRecord]:
+    """Find the records of what has not said that it ended."""
+    for folder in record_folders():
+        try:
+            record = read_record(folder)
+        except TornRecordError:  # whoever sends records says so
+            continue
+        if record.ended is None:
+            yield record
+
+
+def own_record(stage: str) -> StageRecord | None:
+    """Find the record of the stage that this process runs."""
+    for record in running_records():
+        if isinstance(record, StageRecord) and (record.stage, record.owner) == (stage, Owner()):
+            return record
+    return None
+
+
+def end_killed(stage: str, invocation: str, reason: str) -> None:
+    """Say in a stage's record that it was killed, which it could not say itself."""
+    for record in running_records():
+        if isinstance(record, StageRecord) and (record.stage, record.invocation.id) == (stage, invocation):
+            record.end("KILLED", reason)
+
+
+class Waiting(BaseModel):
+    """A record that MLflow does not have, and why."""
+
+    what: str
+    since: float
+    why: str
+
+
+def waiting_records() -> list[Waiting]:
+    """List the records that MLflow does not have, without those of what still runs."""
+    found = []
+    for folder in record_folders():
+        since = folder.stat().st_mtime
+        try:
+            record = read_record(folder)
+        except TornRecordError as error:
+            found.append(Waiting(what=folder.name, since=since, why=str(error)))
+            continue
+        if record.ended is None and not record.owner.is_gone():
+            continue
+        found.append(Waiting(what=record.what, since=record.started, why=record.problem))
+    return found

@@ -1,0 +1,104 @@
+"""Source: the commit that a run starts from, and what the user has changed since."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from tasks.dotted_keys import flatten
+from tasks.git import GitError, git
+from tasks.paths import LOCK, PARAMS
+
+UNKNOWN = "unknown"
+NAMED_CHANGES = 4
+"""Changed parameters that a run's name lists; further ones are counted."""
+
+
+class Source(BaseModel, frozen=True):
+    """The code and the parameters of a run.
+
+    Attributes:
+        commit: the commit's digest, or `unknown`: without git, without a commit, or where git refuses the folder.
+        branch: its name, or `unknown`.
+        dirty: `true` if code or parameters differ from the commit, otherwise `false`, or `unknown`.
+        changes: parameters that differ from those of the commit, by dotted key.
+    """
+
+    commit: str = UNKNOWN
+    branch: str = UNKNOWN
+    dirty: str = UNKNOWN
+    changes: dict[str, Any] = {}
+
+
+def observe_source(values: Mapping[str, Any] | None = None) -> Source:
+    """Look at the present folder.
+
+    Args:
+        values: parameters that the run sets itself, by dotted key.
+    """
+    state = _read_git("status", "--porcelain=v2", "--branch", "--untracked-files=normal", "--", ".")
+    if state is None:
+        return Source(changes=dict(values or {}))
+    headers = {}
+    changed = []
+    for line in state.splitlines():
+        if line.startswith("# branch."):
+            name, _, value = line.removeprefix("# branch.").partition(" ")
+            headers[name] = value
+        elif not line.startswith("#") and not line.endswith(LOCK.name):  # DVC writes its lock while stages run
+            changed.append(line)
+    commit = headers.get("oid", UNKNOWN)
+    return Source(
+        commit=UNKNOWN if commit == "(initial)" else commit,
+        branch=headers.get("head", UNKNOWN),
+        dirty=str(bool(changed)).lower(),
+        changes=_changed_params() | dict(values or {}),
+    )
+
+
+def name_run(command: str, source: Source) -> str:
+    """Return a name that says what is different in a run: its parameters, or else its commit.
+
+    Args:
+        command: what the run was started with.
+        source: what the run starts from.
+
+    >>> name_run("dvc repro", Source(commit="a1b2c3d4e5f6"))
+    'dvc repro a1b2c3d'
+    >>> name_run("iterpref run", Source(changes={"training.beta": 0.3, "training.objectives.dpo.alpha": 1.0}))
+    'beta=0.3 alpha=1.0'
+    """
+    if not source.changes:
+        return command if source.commit == UNKNOWN else f"{command} {source.commit[:7]}"
+    names = _short_names(list(source.changes))
+    words = [f"{names[key]}={value}" for key, value in source.changes.items()]
+    if len(words) > NAMED_CHANGES:
+        words[NAMED_CHANGES:] = [f"and {len(words) - NAMED_CHANGES} more"]
+    return " ".join(words)
+
+
+def _short_names(keys: list[str]) -> dict[str, str]:
+    """Return the last part of each dotted key, or the last two where the last part alone would be ambiguous."""
+    last = {key: key.rpartition(".")[2] for key in keys}
+    counts = Counter(last.values())
+    return {key: name if counts[name] == 1 else ".".join(key.split(".")[-2:]) for key, name in last.items()}
+
+
+def _changed_params() -> dict[str, Any]:
+    """Return the parameters of params.yaml that are not those of the commit."""
+    committed = _read_git("show", f"HEAD:./{PARAMS}")
+    if committed is None or not PARAMS.is_file():
+        return {}
+    before = dict(flatten(yaml.safe_load(committed) or {}))
+    now = dict(flatten(yaml.safe_load(PARAMS.read_text(encoding="utf-8")) or {}))
+    return {key: value for key, value in now.items() if before.get(key) != value}
+
+
+def _read_git(*arguments: str) -> str | None:
+    """Return what git prints about the present folder; None where git is missing or refuses."""
+    try:
+        return git(*arguments).decode("utf-8", "replace")
+    except GitError:
+        return None

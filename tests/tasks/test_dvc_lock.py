@@ -1,0 +1,71 @@
+"""DVC's lock, read, and what a stage finds and writes, with the digests that DVC will write."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from iterpref_core.errors import InputError
+from tasks.dvc_lock import Artifact, LockedStage, observe_inputs, observe_outputs, read_lock
+from tasks.stage_name import StageName
+
+STAGES = {
+    "first": {"cmd": "mkdir -p folder && echo 1 > folder/x", "outs": ["folder"]},
+    "second": {
+        "foreach": {"a": "training.beta"},
+        "do": {
+            "cmd": "cp folder/x ${key}.txt",
+            "deps": ["folder"],
+            "params": ["${item}"],
+            "outs": ["${key}.txt"],
+        },
+    },
+}
+SECOND = StageName("second", "a")
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two stages; one of them reads what the other writes."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": STAGES}), encoding="utf-8")
+    Path("params.yaml").write_text("training: {beta: 0.1}\n", encoding="utf-8")
+    dvc("init", "--quiet", "--no-scm")
+    return tmp_path
+
+
+def dvc(*arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", "dvc", *arguments], check=True, capture_output=True)
+
+
+def test_what_a_stage_observes_is_what_dvc_then_writes(repository: Path) -> None:
+    assert read_lock(repository) == {}, "nothing has run"
+    dvc("repro", "first")
+    inputs = observe_inputs(SECOND)
+    assert inputs.params == {"training.beta": 0.1}
+    Path("a.txt").write_text("1\n", encoding="utf-8")
+    outs = observe_outputs(SECOND)
+    dvc("repro")
+    locked = read_lock(repository)["second@a"]
+    assert locked == inputs.model_copy(update={"outs": outs})
+    written = yaml.safe_load(Path("dvc.lock").read_text(encoding="utf-8"))["stages"]["second@a"]
+    assert [item.md5 for item in (*locked.deps, *locked.outs)] == [
+        item["md5"] for item in (*written["deps"], *written["outs"])
+    ]
+    assert locked.digest_of(Path("folder")) == read_lock(repository)["first"].outs[0].md5
+
+
+def test_digests_and_sizes_are_the_lock_s(repository: Path) -> None:
+    out = {"path": "folder", "md5": "401b30e3b8b5d629635a5c613cdb7919", "size": 2}
+    lock = {"schema": "2.0", "stages": {"first": {"cmd": "x", "outs": [out]}}}
+    Path("dvc.lock").write_text(yaml.safe_dump(lock), encoding="utf-8")
+    locked = read_lock(repository)["first"]  # there is no folder to be read
+    assert locked == LockedStage(outs=(Artifact(path="folder", md5=out["md5"], size=2),))
+
+
+def test_a_missing_input_is_an_error(repository: Path) -> None:
+    with pytest.raises(InputError, match="folder"):
+        observe_inputs(SECOND)
