@@ -4,5 +4,7 @@ import os
 
 
 def usable_cores() -> int:
-    """How many cores the process is allowed: all, where the system does not say, as on macOS and Windows."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return the number of cores that the process may use: all of them on systems that do not tell (macOS, Windows)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 class IterPrefError(Exception):
-    """Root of everything this project raises on purpose."""
+    """The root of all errors that this project raises on purpose."""
 
 
 class InputError(IterPrefError):
@@ -32,7 +32,7 @@ class ModelError(InputError):
 
 
 class StorageError(InputError):
-    """A disk that is full, or a folder that must not be written: not the program's fault, and it can go on later."""
+    """A full disk, or a folder that must not be written; the run can go on later."""
 
 
 class DataUnavailableError(InputError):
@@ -40,27 +40,27 @@ class DataUnavailableError(InputError):
 
 
 class EndpointError(IterPrefError):
-    """A served model cannot be had, and asking again did not help; nothing that was received is lost."""
+    """A served model that cannot be reached, though it was asked again; received answers are kept."""
 
 
 class BudgetError(IterPrefError):
-    """The next call of a model might exceed a cap of `budget`; nothing that was received is lost."""
+    """A cap of `budget` that the next call of a model might exceed; received answers are kept."""
 
 
 class RefusedError(IterPrefError):
-    """A served model will not answer one prompt, such as one that is too long for it."""
+    """A prompt that a served model does not answer, such as one that is too long for the model."""
 
 
 class TrainingError(IterPrefError):
-    """Training diverged before its first checkpoint: there is no model to write."""
+    """A training that diverged before its first checkpoint, so that there is no model to write."""
 
 
 class ExecutionError(IterPrefError):
-    """The execution engine failed; says nothing about the program it was running."""
+    """A failure of the execution engine; the program that was running is not to blame."""
 
 
 class IsolationError(ExecutionError):
-    """A required isolation layer is missing on this machine."""
+    """A required isolation layer that this machine lacks."""
 
 
 _STORAGE = {
@@ -69,20 +69,24 @@ _STORAGE = {
     errno.EROFS: "a run writes into its workspace; use one that can be written",
     errno.EACCES: "change the permissions, or run as the user who has them",
 }
-"""What to do about an error of the operating system that is about storage."""
+"""Error number of the operating system → the advice for the user."""
 
 _IN_WORDS = {
-    **{os.strerror(number): number for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)},
-    "database or disk is full": errno.ENOSPC,  # SQLite
+    os.strerror(errno.ENOSPC): errno.ENOSPC,
+    os.strerror(errno.EDQUOT): errno.EDQUOT,
+    os.strerror(errno.EROFS): errno.EROFS,
+    # SQLite's words.
+    "database or disk is full": errno.ENOSPC,
     "attempt to write a readonly database": errno.EROFS,
+    # torch.save's words: the second when it cannot close the file.
     "PytorchStreamWriter failed writing file": errno.ENOSPC,
-    "inline_container.cc": errno.ENOSPC,  # torch.save again: what it says when it cannot close the file
+    "inline_container.cc": errno.ENOSPC,
 }
-"""How libraries that raise errors of their own say so. `Permission denied` is not among them: servers say it, too."""
+"""Words of libraries about storage → error number. `Permission denied` is not among them: servers say it, too."""
 
 
 def storage_error(error: BaseException) -> StorageError | None:
-    """What a full disk or a read-only folder caused, as the user's error; None where something else did.
+    """Return the user's error if a full disk or a read-only folder caused an error, else None.
 
     Libraries wrap such errors in their own, so the causes of an error count too.
     """
@@ -90,37 +94,58 @@ def storage_error(error: BaseException) -> StorageError | None:
     while cause is not None:
         if isinstance(cause, StorageError):
             return cause
-        number = (cause.errno or 0) if isinstance(cause, OSError) else storage_errno(str(cause))
+        where = ""
+        if isinstance(cause, OSError):
+            number = cause.errno or 0
+            if isinstance(cause.filename, str | bytes):
+                where = os.fsdecode(cause.filename)
+        else:
+            number = storage_errno(str(cause))
         if number in _STORAGE:
-            name = cause.filename if isinstance(cause, OSError) else None
-            return StorageError(storage_message(number, os.fsdecode(name) if isinstance(name, str | bytes) else ""))
-        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+            return StorageError(storage_message(number, where))
+        cause = _cause_of(cause)
     return None
 
 
+def _cause_of(error: BaseException) -> BaseException | None:
+    if error.__cause__ is not None:
+        return error.__cause__
+    return None if error.__suppress_context__ else error.__context__
+
+
 def storage_errno(text: str) -> int:
-    """The error of the operating system that a text tells of if it is about storage, otherwise 0.
+    """Return the error number of the operating system for a text about storage, or 0 for any other text.
 
     >>> storage_errno("I/O error: No space left on device (os error 28)") == errno.ENOSPC
     True
     """
-    return next((number for words, number in _IN_WORDS.items() if words in text), 0)
+    for words, number in _IN_WORDS.items():
+        if words in text:
+            return number
+    return 0
 
 
 def storage_message(number: int, where: str = "") -> str:
-    """One line for the user about an error of storage; of the folders it may be about where its path is not known."""
+    """Return one line for the user about an error of storage. Without a path it names the folders in question."""
     where = where or f"{Path.cwd()} or {tempfile.gettempdir()}"
     return f"{where}: {os.strerror(number)}; {_STORAGE[number]}"
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what an error says, and the one behind a colon; its name where it says nothing."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+    """Return the first line of an error's message, or the class's name if there is no message.
+
+    A first line that ends with a colon brings the second line along.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    if lines[0].endswith(":"):
+        return " ".join(lines[:2])
+    return lines[0]
 
 
 def unknown_name(kind: str, name: str, names: Iterable[str]) -> str:
-    """The message for a name that is not there: the nearest that is, or all of them.
+    """Return the message for an unknown name, with the nearest known name or with all of them.
 
     >>> unknown_name("stage", "traning", ["pairs", "training"])
     "no stage 'traning'; did you mean 'training'?"

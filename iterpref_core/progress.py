@@ -1,6 +1,6 @@
-"""Progress of a long run, on stderr: a bar in a terminal, a line now and then in a log.
+"""Progress of a long run, on stderr: a bar in a terminal, a line from time to time in a log.
 
-Of processes that `accelerate launch` started together, the first alone shows it.
+Of the processes that `accelerate launch` starts together, only the first shows progress.
 """
 
 import os
@@ -17,7 +17,7 @@ LOG_INTERVAL_S = 10.0
 
 
 class Advance(Protocol):
-    """Tells that `count` more items are done; `note` (a loss, a count) is shown beside the progress."""
+    """A function that counts finished items; its `note` (a loss, a count) is shown beside the progress."""
 
     def __call__(self, count: int = 1, note: str = "") -> None:
         """Count more items."""
@@ -26,8 +26,13 @@ class Advance(Protocol):
 
 @contextmanager
 def show_progress(label: str, total: int, *, done: int = 0, unit: str = "") -> Iterator[Advance]:
-    """Show the progress of `total` items, `done` of them by an earlier run; yields what to call as more are done."""
-    first_process, in_terminal = os.environ.get("RANK", "0") == "0", sys.stderr.isatty()
+    """Show the progress of `total` items, of which an earlier run has `done` some.
+
+    Yields:
+        The function to call for finished items.
+    """
+    first_process = os.environ.get("RANK", "0") == "0"
+    in_terminal = sys.stderr.isatty()
     columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"))
     last_line = time.monotonic()
     with Progress(*columns, console=Console(stderr=True), disable=not (first_process and in_terminal)) as progress:
@@ -40,7 +45,9 @@ def show_progress(label: str, total: int, *, done: int = 0, unit: str = "") -> I
             due = time.monotonic() - last_line >= LOG_INTERVAL_S or done == total
             if due and first_process and not in_terminal:
                 last_line = time.monotonic()
-                amount = f"{done}/{total} {unit}".rstrip()
-                print(f"{label}: {amount}{', ' + note if note else ''}", file=sys.stderr, flush=True)
+                line = f"{label}: {done}/{total} {unit}".rstrip()
+                if note:
+                    line += f", {note}"
+                print(line, file=sys.stderr, flush=True)
 
         yield advance

@@ -1,1 +1,1 @@
-"""Storage: JSONL and atomic files, SQLite, and stores of what a run has done."""
+"""Storage: JSONL and atomic files, SQLite, digests, and files that are made once."""

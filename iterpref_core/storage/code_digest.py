@@ -1,4 +1,4 @@
-"""Code digest: what is kept under the digest of the code that made it is never taken for another version's."""
+"""Code digest: results are kept under the digest of the code that made them, so that no other version reuses them."""
 
 import hashlib
 import platform
@@ -9,7 +9,9 @@ from pathlib import Path
 
 @cache
 def code_digest(*packages: str) -> str:
-    """A hash of all files of packages and of Python's version, read once: a process goes on with what it has loaded.
+    """Return a hash of all files of packages and of Python's version.
+
+    The files are read once in a process, because the process goes on with the code that it has loaded.
 
     Args:
         packages: dotted names, such as `iterpref_core.training`.

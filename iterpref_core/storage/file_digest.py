@@ -5,6 +5,6 @@ from pathlib import Path
 
 
 def file_digest(path: Path, algorithm: str = "sha256") -> str:
-    """The digest, in hexadecimal; DVC knows a file by its `md5`."""
+    """Return a file's digest in hexadecimal. DVC names files by `md5`."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()

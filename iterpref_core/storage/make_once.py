@@ -1,4 +1,4 @@
-"""Make once: a file or folder that appears whole, made by one of the processes that want it."""
+"""Make once: a file or folder that one of several processes makes for all of them."""
 
 import shutil
 from collections.abc import Callable
@@ -8,11 +8,12 @@ from filelock import FileLock
 
 
 def make_once(path: Path, make: Callable[[Path], object]) -> Path:
-    """Make a file or folder unless it is there; of several processes that want it, one makes it and the others wait.
+    """Make a file or folder unless it exists. Of several processes, one makes it and the others wait.
 
     Args:
-        path: where it belongs; it appears there whole or not at all. Its name is a digest of what decides it.
-        make: makes it at the path it is given.
+        path: the file or folder, which appears whole or not at all. Its name holds a digest of everything that decides
+            its content.
+        make: makes the file or folder at the path that it is given.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")):

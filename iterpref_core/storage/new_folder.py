@@ -1,4 +1,4 @@
-"""New folder: one that appears under its name whole or not at all."""
+"""New folder: a folder that appears under its name whole or not at all."""
 
 import shutil
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ from iterpref_core.errors import InputError
 
 @contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
-    """Make a folder: the block fills what it is given, which gets its name when the block ends without an error.
+    """Make a folder. The block fills a temporary one, which gets its name when the block ends without an error.
 
     Args:
-        out: absent or empty.
+        out: a folder that is absent or empty.
 
     Raises:
-        InputError: `out` holds something.
+        InputError: `out` is a file, or is not empty.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: is not empty; name a new folder, or remove this one")

@@ -1,4 +1,4 @@
-"""SQLite files, for what grows while a run goes on: opened in one way, with a message for each thing that fails."""
+"""SQLite files for data that grows during a run, with a message for each failure."""
 
 import sqlite3
 import threading
@@ -10,22 +10,22 @@ from typing import Any
 from iterpref_core.errors import InputError, StorageError, storage_errno, storage_message
 
 _WAIT_S = 60.0
-"""How long one process waits for another that writes to the same file."""
+"""The longest wait, in seconds, for another process that writes to the same file."""
 
 
 class Database:
-    """An SQLite file whose every statement is a transaction; may be used by several threads.
+    """An SQLite file in which every statement is a transaction. Several threads may use it.
 
-    What was written has reached the operating system when `execute` returns, so that `kill -9` costs none of it. With a
-    write-ahead log and no sync a commit costs microseconds; only a crash of the whole machine can lose the last ones.
+    A written row has reached the operating system when `execute` returns, so that `kill -9` loses none. With a
+    write-ahead log and no sync a commit costs microseconds; only a crash of the whole machine can lose the last rows.
 
     Args:
-        path: the file, on a local file system; created where it is missing.
-        schema: statements that create what is not there.
+        path: the file, on a local file system; created if missing.
+        schema: statements that create missing tables.
 
     Raises:
-        InputError: it is in use elsewhere, or is no such file.
-        StorageError: it cannot be written, or the disk is full; the latter of every method.
+        InputError: another process uses the file, or the file is no database.
+        StorageError: the file cannot be written, or the disk is full. Every method raises it for a full disk.
     """
 
     def __init__(self, path: Path, schema: Sequence[str]) -> None:
@@ -47,7 +47,7 @@ class Database:
             return self._data.execute(statement, values)
 
     def row(self, statement: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
-        """The first row of a query; None where there is none."""
+        """Return the first row of a query, or None."""
         with self._lock, self._explained():
             first: tuple[Any, ...] | None = self._data.execute(statement, values).fetchone()
         return first
@@ -61,7 +61,8 @@ class Database:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            if number := storage_errno(str(error)):
+            number = storage_errno(str(error))
+            if number:
                 raise StorageError(storage_message(number, str(self._path))) from None
             reason = f"{self._path}: cannot be used ({error})"
             raise InputError(f"{reason}; wait for the run that uses it, or move it away") from None
