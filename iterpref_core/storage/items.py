@@ -13,7 +13,7 @@ looked at about log n times and not n times.
 import codecs
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
@@ -48,7 +48,7 @@ class Item(NamedTuple):
     text: str
 
 
-def read_items(path: Path) -> Iterator[Item]:
+def read_items(path: Path) -> Generator[Item]:
     """Stream the objects of a file.
 
     Raises:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -44,8 +44,14 @@ def read_jsonl(path: Path | str, record: type[R], *, unique: bool = False) -> It
         RecordError: a line is broken, lacks a field or repeats a task_id.
     """
     path = Path(path)
-    parsed = ((item.number, parse_record(item.where, item.text, record)) for item in read_items(path))
-    return _unique(path, parsed) if unique else (item for _, item in parsed)
+    used: dict[str, int] = {}
+    # Closed here, an error leaves no open file to the garbage collector.
+    with closing(read_items(path)) as items:
+        for item in items:
+            parsed = parse_record(item.where, item.text, record)
+            if unique:
+                _check_unused(path, item.number, str(vars(parsed)["task_id"]), used)
+            yield parsed
 
 
 def parse_record(where: object, text: str, record: type[R]) -> R:
@@ -77,13 +83,13 @@ def read_pairs(path: Path | str) -> Iterator[PreferencePair]:
         RecordError: a line is broken, lacks one of the three texts or repeats a task_id.
     """
     path = Path(path)
-
-    def parsed() -> Iterator[tuple[int, PreferencePair]]:
-        for item in read_items(path):
+    used: dict[str, int] = {}
+    with closing(read_items(path)) as items:
+        for item in items:
             pair = parse_record(item.where, item.text, _AnyPair)
-            yield item.number, PreferencePair(**{**dict(pair), "task_id": pair.task_id or f"pair-{item.number}"})
-
-    return _unique(path, parsed())
+            task_id = pair.task_id or f"pair-{item.number}"
+            _check_unused(path, item.number, task_id, used)
+            yield PreferencePair(**{**dict(pair), "task_id": task_id})
 
 
 def check_spans(spans: FocalSpans, pair: PreferencePair, path: Path) -> None:
@@ -100,16 +106,13 @@ def check_spans(spans: FocalSpans, pair: PreferencePair, path: Path) -> None:
             )
 
 
-def _unique(path: Path, parsed: Iterator[tuple[int, R]]) -> Iterator[R]:
-    lines: dict[str, int] = {}
-    for number, item in parsed:
-        task_id = str(vars(item)["task_id"])
-        if (first := lines.setdefault(task_id, number)) != number:
-            raise RecordError(
-                f"{path}:{number}: field 'task_id': {task_id!r} was already used on line {first}; "
-                "give every record its own task_id"
-            )
-        yield item
+def _check_unused(path: Path, number: int, task_id: str, used: dict[str, int]) -> None:
+    first = used.setdefault(task_id, number)
+    if first != number:
+        raise RecordError(
+            f"{path}:{number}: field 'task_id': {task_id!r} was already used on line {first}; "
+            "give every record its own task_id"
+        )
 
 
 @contextmanager
