@@ -8,6 +8,7 @@ a plain Docker container: Landlock, seccomp and resource limits. Tier C: anythin
 import functools
 import json
 import platform
+import secrets
 import shutil
 import subprocess
 import sys
@@ -50,6 +51,9 @@ IN_A_CONTAINER = (
 )
 """What `make demo` does, in a container: its image has bubblewrap, and may use namespaces."""
 WITHOUT = "What executes no program works all the same: localize, show, check, train, estimate."
+
+
+_COMMON_PATHS = ("/etc/passwd", "/etc/group", "/sys", "/boot", "/var", "/home", "/root", "/srv", "/media")
 
 
 @dataclass(frozen=True)
@@ -112,33 +116,37 @@ def command(plan: Plan, module: str, root: str, disk_mb: int, runtime: Runtime) 
     return [*prefix, runtime.interpreter, "-S", "-s", "-P", "-W", "ignore", "-c", start]
 
 
+def _outside(runtime: Runtime) -> str:
+    """Return a path that every Linux has and Python does not need, so that it is not to be seen in bubblewrap."""
+    visible = [*runtime.readable, runtime.interpreter, str(SANDBOX)]
+    for path in _COMMON_PATHS:
+        if Path(path).exists() and not any(shown.startswith(path) for shown in visible):
+            return path
+    raise AssertionError(f"Python needs all of {_COMMON_PATHS}")
+
+
 def _run_canary(plan: Plan) -> dict[str, str]:
     """Problems by layer, empty where it holds; `start` if not even the interpreter came up."""
-    with tempfile.TemporaryDirectory(prefix="iterpref-probe-") as folder:
-        secret, root = Path(folder, "secret"), Path(folder, "root")
-        runtime = own_runtime()
-        secret.write_text("canary")
-        root.mkdir()
-        order = {
-            "secret": str(secret),
-            "root": str(root),
-            "readable": list(runtime.readable),
-        }
-        try:
-            done = subprocess.run(
-                command(plan, "canary", str(root), 16, runtime),
-                input=json.dumps(order).encode(),
-                capture_output=True,
-                env=ENVIRONMENT,
-                cwd="/",
-                timeout=30,
-                check=False,
-            )
-            return dict(json.loads(done.stdout))
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return {"start": str(error)}
-        except ValueError:
-            return {"start": done.stderr.decode("utf-8", "replace").strip()[-300:] or f"exit status {done.returncode}"}
+    runtime = own_runtime()
+    root = "/probe"
+    if "bwrap" not in plan.layers:  # the canary makes it, and removes it
+        root = str(Path(tempfile.gettempdir(), f"iterpref-probe-{secrets.token_hex(8)}"))
+    order = {"root": root, "outside": _outside(runtime), "readable": list(runtime.readable)}
+    try:
+        done = subprocess.run(
+            command(plan, "canary", root, 16, runtime),
+            input=json.dumps(order).encode(),
+            capture_output=True,
+            env=ENVIRONMENT,
+            cwd="/",
+            timeout=30,
+            check=False,
+        )
+        return dict(json.loads(done.stdout))
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return {"start": str(error)}
+    except ValueError:
+        return {"start": done.stderr.decode("utf-8", "replace").strip()[-300:] or f"exit status {done.returncode}"}
 
 
 @functools.cache

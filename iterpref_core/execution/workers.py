@@ -5,7 +5,7 @@ import json
 import logging
 import math
 import os
-import shutil
+import secrets
 import signal
 import socket
 import struct
@@ -18,12 +18,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
+from pathlib import Path
 from typing import Any
 
 from iterpref_core.errors import ConfigError, ExecutionError
 from iterpref_core.execution import isolation
 from iterpref_core.execution.interpreters import Environment, Runtime, own_runtime, runtime_of
 from iterpref_core.execution.programs import Limits
+from iterpref_core.execution.sandbox.cleanup import remove_folder
 from iterpref_core.execution.verdicts import Answer
 
 logger = logging.getLogger(__name__)
@@ -32,6 +34,10 @@ _LENGTH = struct.Struct("=I")
 _JOB = struct.Struct("=dddqq")
 START_S = 60.0
 """Seconds of real time a zygote may take to start and import what is preloaded."""
+FOLDER = "iterpref-execution-"
+"""How the name of a zygote's folder begins, in tiers B and C."""
+LEAVE_S = 2.0
+"""Seconds of real time that a zygote has to end what it runs and to remove its folder, before it is killed."""
 GRACE_S = 15.0
 """Seconds beyond a program's wall-clock limit after which its zygote counts as dead."""
 DISK_FILES = 4
@@ -62,7 +68,6 @@ class Worker:
         plan: the isolation to start it in.
         limits: for each program.
         runtime: the interpreter, its packages and what to preload.
-        scratch: the folder for its programs' folders, in tiers B and C.
 
     Attributes:
         usable: it waits for a job.
@@ -71,25 +76,33 @@ class Worker:
         ExecutionError: it cannot be started.
     """
 
-    def __init__(self, plan: isolation.Plan, limits: Limits, runtime: Runtime, *, scratch: str) -> None:
-        self._root = "/job" if "bwrap" in plan.layers else tempfile.mkdtemp(prefix="zygote-", dir=scratch)
+    def __init__(self, plan: isolation.Plan, limits: Limits, runtime: Runtime) -> None:
+        self._root = "/job"
+        self._own_folder: str | None = None
+        if "bwrap" not in plan.layers:  # the zygote makes it, and removes it if this process is killed
+            self._root = self._own_folder = str(Path(tempfile.gettempdir(), FOLDER + secrets.token_hex(8)))
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
         self._socket, theirs = socket.socketpair()
         self._answers = self._socket.makefile("rb")
         self.usable = True
         self._ending = threading.Lock()
-        with theirs:
+        # What is preloaded may look for a place to write, which is emptied after each program.
+        own = {"PYTHONHASHSEED": str(runtime.hash_seed), "HOME": self._root, "TMPDIR": self._root}
+        try:
             self._process = subprocess.Popen(
                 isolation.command(plan, "zygote", self._root, DISK_FILES * limits.file_mb, runtime),
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=self._errors,
-                # What is preloaded may look for a place to write, which is emptied after each program.
-                env=isolation.ENVIRONMENT
-                | {"PYTHONHASHSEED": str(runtime.hash_seed), "HOME": self._root, "TMPDIR": self._root},
+                env=isolation.ENVIRONMENT | own,
                 cwd="/",
                 start_new_session=True,
             )
+        except OSError as error:  # the machine has no process or memory left
+            self._close_streams()
+            raise ExecutionError(f"a worker cannot be started in tier {plan}: {error}") from None
+        finally:
+            theirs.close()
         self.pid = self._process.pid
         """Process id, of bubblewrap in tier A."""
         config = {**vars(runtime), **vars(limits)} | {
@@ -148,24 +161,36 @@ class Worker:
         channel = head + facts.pop("stdout")
         return Answer(**facts, root=self._root, head=blob[:head], stdout=blob[head:channel], channel=blob[channel:])
 
-    def kill(self) -> None:
-        """End the zygote and all it holds; a thread that waits for its answer hears of it."""
+    def end(self) -> None:
+        """End the zygote and all it holds; a thread that waits for its answer hears of it.
+
+        A zygote whose socket is closed ends its program, removes its folder and goes. One that does not is killed.
+        """
         self.usable = False
         with self._ending:  # a closing pool and the thread that waits for the answer may both end it
-            if self._process.poll() is None:  # else its process group may be somebody else's
+            with contextlib.suppress(OSError):  # it has gone before
+                self._socket.shutdown(socket.SHUT_RDWR)
+            try:
+                self._process.wait(LEAVE_S)
+            except subprocess.TimeoutExpired:
                 os.killpg(self.pid, signal.SIGKILL)
-            self._process.wait()
+                self._process.wait()
+            if self._own_folder:
+                remove_folder(self._own_folder)
 
     def close(self) -> None:
         """End the zygote, for which nobody waits."""
-        self.kill()
+        self.end()
+        self._close_streams()
+
+    def _close_streams(self) -> None:
         for stream in (self._answers, self._socket, self._errors):
             stream.close()
 
 
 @dataclass(eq=False)
 class WorkerPool:
-    """All workers of one executor, and the folder their programs' folders are in (in tier B and C).
+    """All workers of one executor.
 
     Args:
         plan: the isolation to start workers in.
@@ -185,7 +210,6 @@ class WorkerPool:
     environments: Mapping[str, Environment]
 
     def __post_init__(self) -> None:
-        self._scratch = "" if "bwrap" in self.plan.layers else tempfile.mkdtemp(prefix="iterpref-execution-")
         self._idle: defaultdict[str | None, list[Worker]] = defaultdict(list)
         self.workers: set[Worker] = set()
         self._lock, self._turn, self._free = threading.Lock(), threading.Lock(), threading.Semaphore(self.places)
@@ -221,7 +245,7 @@ class WorkerPool:
                 raise ExecutionError("the executor is closed; run programs inside its `with` block")
             if idle := self._idle[environment]:
                 return idle.pop()
-        worker = Worker(self.plan, self.limits, self._runtime(environment), scratch=self._scratch)
+        worker = Worker(self.plan, self.limits, self._runtime(environment))
         with self._lock:
             self.workers.add(worker)
         return worker
@@ -268,8 +292,6 @@ class WorkerPool:
             self.workers -= set(idle)
             self._idle.clear()
         for worker in busy:
-            worker.kill()
+            worker.end()
         for worker in idle:
             worker.close()
-        if self._scratch:
-            shutil.rmtree(self._scratch, ignore_errors=True)

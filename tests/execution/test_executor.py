@@ -257,3 +257,40 @@ def test_no_value_and_no_judge_ends_a_run(executor, caplog):
     program = Program("def f(): return None", (ValueTest("f", ()),), judge=lambda _, value: value.real == 1 / 0)
     assert [outcome.verdict for outcome in outcomes_of(executor, [program])] == ["wrong_answer"]
     assert "the judge of test 0 (f()) failed on a value" in caplog.text
+
+
+RESET_THE_CLOCK = """
+import os, time
+def f(x):
+    if x:
+        return x
+    channel = 1023
+    size = os.fstat(channel).st_size
+    while time.process_time() < 3:
+        os.pwrite(channel, @GROWTH@, size)
+        time.sleep(0.3)
+        os.ftruncate(channel, size)
+        end = time.process_time() + 0.3
+        while time.process_time() < end:
+            pass
+    return x
+"""
+
+
+@pytest.mark.parametrize(
+    ("growth", "verdicts"),
+    [
+        ("b' '", {"timeout"}),
+        ("b'0000'", {"timeout"}),
+        ("b'x\\n'", {"timeout", "tampered"}),
+        ("b'0 value 0 0\\n'", {"timeout", "tampered"}),
+    ],
+)
+def test_a_program_cannot_start_the_clock_of_a_test_again(growth, verdicts):
+    tests = tuple(IoTest(call=f"f({n})", expected=str(n)) for n in range(2))
+    program = Program(RESET_THE_CLOCK.replace("@GROWTH@", growth), tests, cpu_s=9, test_cpu_s=0.5)
+    with Executor(Limits(cpu_s=9, wall_s=30), workers=1) as executor:
+        outcome = executor.run_one(program)
+    assert outcome.verdict in verdicts
+    if verdicts == {"timeout"}:
+        assert outcome.feedback == "time limit of 0.5 s for one test exceeded in f(0)"

@@ -1,7 +1,7 @@
 """LiveCodeBench's tests: run by the rules of its own runner, at the commit that the sandbox's file names.
 
-What passes and what fails was found by running the runner of that commit on these programs. With a clone of it at
-`LIVECODEBENCH_RUNNER` the comparison is made again.
+What passes and what fails was found with the functions of that commit, typed again: the repository was not at hand.
+With a clone of it at `LIVECODEBENCH_RUNNER` the runner itself is asked.
 """
 
 import json

@@ -118,9 +118,9 @@ def test_an_abandoned_run_ends_its_programs():
 
 @pytest.mark.parametrize("namespaces", [True, False])
 def test_a_run_may_outlive_its_executor(namespaces, monkeypatch):
-    kill_group = os.killpg
+    wait = subprocess.Popen.wait
     # Two threads end a busy worker: the one that closes the pool, and the one that hears of it.
-    monkeypatch.setattr(os, "killpg", lambda *pid_and_signal: time.sleep(0.02) or kill_group(*pid_and_signal))
+    monkeypatch.setattr(subprocess.Popen, "wait", lambda *process_and_s: time.sleep(0.02) or wait(*process_and_s))
     with Executor(LIMITS, workers=2, namespaces=namespaces) as executor:
         run = executor.run_each([GOOD] * 50, lambda program: program)
         assert next(run)[1].verdict == "passed"
@@ -159,6 +159,35 @@ def test_nothing_survives_a_killed_supervisor(namespaces, tmp_path):
     assert list(tmp_path.glob("iterpref-execution-*")) == []
 
 
+@pytest.mark.parametrize("moment", ["iterpref-probe-*", "iterpref-execution-*"])
+def test_no_folder_survives_a_supervisor_that_is_killed_when_it_has_just_been_made(moment, tmp_path):
+    script = (
+        "from iterpref_core.execution import *; from iterpref_core.records import IoTest\n"
+        "with Executor(Limits(), workers=1, namespaces=False) as executor:\n"
+        "    executor.run_one(Program('def f(): return 1', (IoTest(call='f()', expected='1'),)))\n"
+        "    input()\n"
+    )
+    own = os.environ | {"TMPDIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, env=own, stdin=subprocess.PIPE) as supervisor:
+        while not list(tmp_path.glob(moment)):
+            assert supervisor.poll() is None
+        supervisor.kill()
+    end = time.monotonic() + 60
+    while list(tmp_path.iterdir()):
+        assert time.monotonic() < end, list(tmp_path.iterdir())
+        time.sleep(0.01)
+
+
+def test_a_machine_without_processes_is_an_error_with_its_reason(monkeypatch):
+    def none_left(*_args, **_named):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    with Executor(LIMITS, workers=1) as executor:
+        monkeypatch.setattr(subprocess, "Popen", none_left)
+        with pytest.raises(ExecutionError, match=r"a worker cannot be started in tier .*temporarily unavailable"):
+            executor.run_one(GOOD)
+
+
 def test_weak_isolation_is_refused_with_a_remedy(monkeypatch):
     problems = {"bwrap": "not installed", "landlock": "no such system call", "seccomp": "", "rlimits": ""}
     monkeypatch.setattr(isolation, "_problems", lambda: problems)
@@ -191,7 +220,7 @@ def test_a_closed_executor_leaves_no_process_and_no_folder(monkeypatch, tmp_path
     with Executor(LIMITS, workers=2, namespaces=False) as executor:
         outcomes_of(executor, [GOOD] * 4)
         pids = worker_pids(executor)
-        assert len(list(tmp_path.glob("iterpref-execution-*"))) == 1
+        assert len(list(tmp_path.glob("iterpref-execution-*"))) == 2
     assert len(pids) == 2
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
     assert list(tmp_path.glob("iterpref-execution-*")) == []

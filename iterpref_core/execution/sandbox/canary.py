@@ -8,15 +8,20 @@ from collections.abc import Callable
 from typing import Any
 
 from . import landlock, limits, seccomp
+from .cleanup import remove_folder
 
 
 def _landlock(order: dict[str, Any]) -> str:
-    ruleset = landlock.create_ruleset(order["readable"], [order["root"]], ("/dev/null",))
-    landlock.enforce(ruleset)
-    with open(os.path.join(order["root"], "mine"), "w") as file:
+    mine = os.path.join(order["root"], "mine")
+    secret = os.path.join(order["root"], "secret")
+    os.mkdir(mine)
+    with open(secret, "w") as file:
+        file.write("canary")
+    landlock.enforce(landlock.create_ruleset(order["readable"], [mine], ("/dev/null",)))
+    with open(os.path.join(mine, "file"), "w") as file:
         file.write("x")
     try:
-        with open(order["secret"]) as file:
+        with open(secret) as file:
             return f"a file outside could be read ({file.read()})"
     except PermissionError:
         return ""
@@ -53,8 +58,8 @@ def _rlimits(_order: dict[str, Any]) -> str:
 
 
 def _bwrap(order: dict[str, Any]) -> str:
-    if os.path.exists(order["secret"]):
-        return "a file outside is visible"
+    if os.path.exists(order["outside"]):
+        return f"what is outside is visible ({order['outside']})"
     if len([name for name in os.listdir("/proc") if name.isdigit()]) > 3:
         return "other processes are visible"
     names = {name for _, name in socket.if_nameindex()}
@@ -80,7 +85,20 @@ def _try(layer: Callable[[dict[str, Any]], str], order: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Read an order (JSON) from standard input; print the problems by layer."""
+    """Read an order (JSON) from standard input; print the problems by layer.
+
+    The order has `root` (a folder to try things in, which is made here unless it is there), `outside` (a path that must
+    not be visible in bubblewrap) and `readable` (what Python needs). The folder is removed here, and so does not
+    outlive a supervisor that is killed.
+    """
     order = json.load(sys.stdin)
     layers = {"bwrap": _bwrap, "landlock": _landlock, "seccomp": _seccomp, "rlimits": _rlimits}
-    print(json.dumps({name: _try(layer, order) for name, layer in layers.items()}))
+    own = not os.path.isdir(order["root"])
+    if own:
+        os.mkdir(order["root"], 0o700)
+    try:
+        problems = {name: _try(layer, order) for name, layer in layers.items()}
+    finally:
+        if own:
+            remove_folder(order["root"])
+    print(json.dumps(problems))

@@ -1,5 +1,6 @@
 """Cleanup of a folder that hostile code has filled, and its size while the code is still at it."""
 
+import contextlib
 import os
 import stat
 import time
@@ -53,6 +54,13 @@ def empty_folder(root: str) -> None:
         else:
             os.close(here)
             return
+
+
+def remove_folder(root: str) -> None:
+    """Remove a folder with everything beneath, if it is there; see `empty_folder`."""
+    with contextlib.suppress(FileNotFoundError):
+        empty_folder(root)
+        os.rmdir(root)
 
 
 def is_over(root: str, max_bytes: int, max_entries: int) -> bool:

@@ -23,8 +23,9 @@ import time
 from typing import Any
 
 from . import harness, landlock, limits, seccomp
-from .cleanup import empty_folder, is_over
+from .cleanup import empty_folder, is_over, remove_folder
 from .pid_namespace import Processes, connect, leaves_connections, receive_listener, send_listener, try_listener
+from .time_left import TimeLeft
 
 _LENGTH = struct.Struct("=I")
 _JOB = struct.Struct("=dddqq")
@@ -113,30 +114,6 @@ class Files:
         """Close all; the child has its own."""
         for descriptor in {self.channel, self.output, self.stdout, self.stdin}:
             os.close(descriptor)
-
-
-class TimeLeft:
-    """Seconds that a program has left: CPU time of all tests and of the current one, and real time.
-
-    A test begins when the channel grows, as far as somebody looks. Loading the program counts towards all tests
-    together alone.
-    """
-
-    def __init__(self, limits_s: dict[str, float], channel: int) -> None:
-        self.limits_s, self._channel = limits_s, channel
-        self._started, self._size, self._began = time.monotonic(), 0, 0.0
-
-    def look(self, used_s: float) -> dict[str, float]:
-        """By limit, when the program has used so many CPU seconds in all."""
-        size = os.fstat(self._channel).st_size
-        if size != self._size:
-            self._size, self._began = size, used_s
-        used = {
-            "cpu": used_s,
-            "test": used_s - self._began if size else 0.0,
-            "wall": time.monotonic() - self._started,
-        }
-        return {name: limit_s - used[name] for name, limit_s in self.limits_s.items()}
 
 
 class OneProcess:
@@ -240,6 +217,7 @@ class Zygote:
         busy = killed in left.limits_s and was_busy(pid, left.limits_s[killed])
         status, cpu = program.end()
         head, stdout, channel = files.read(keep)
+        channel = left.reports(channel)
         facts = {
             "killed": killed,
             "busy": busy,
@@ -254,13 +232,6 @@ class Zygote:
         files.close()
         for folder in self.writable:
             empty_folder(folder)
-
-    def leave(self) -> None:
-        """Remove this zygote's folder, and the one it is in if it was the last there: the supervisor is gone."""
-        empty_folder(self.root)
-        with contextlib.suppress(OSError):  # other zygotes are still in it, or it is not ours to remove (tier A)
-            os.rmdir(self.root)
-            os.rmdir(os.path.dirname(self.root))
 
     def watch(self, pid: int, left: TimeLeft, program: OneProcess | Processes) -> str | None:
         """Wait until a child ends, or it and its processes reach a limit. Returns the limit that was hit, if any.
@@ -321,9 +292,27 @@ def ask_before_times() -> None:
 
 
 def main() -> None:
-    """Serve jobs until the supervisor closes the socket."""
+    """Serve jobs until the supervisor closes the socket or is gone; leave no folder behind."""
     os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
-    config = json.loads(read_frame())
+    with contextlib.suppress(EOFError):
+        config = json.loads(read_frame())
+        own = "bwrap" not in config["layers"]  # else the folder is on a memory disk, and there already
+        if own:
+            os.mkdir(config["root"], 0o700)
+        try:
+            serve(config)
+        finally:
+            if own:
+                remove_folder(config["root"])
+    os._exit(0)  # taking the interpreter down takes longer, and does nothing more
+
+
+def serve(config: dict[str, Any]) -> None:
+    """Serve jobs.
+
+    Raises:
+        EOFError: the supervisor is gone.
+    """
     sys.executable = config["executable"]
     try:
         preload(config["preload"], config["site"])
@@ -342,8 +331,5 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     send({"ready": True})
-    try:
-        while True:
-            zygote.run_job(read_frame())
-    except EOFError:
-        zygote.leave()
+    while True:
+        zygote.run_job(read_frame())
