@@ -341,6 +341,7 @@ class EvaluationParams(Settings):
     seed: Seed
     benchmarks: Annotated[tuple[Benchmark, ...], Field(min_length=1)]
     samples: PositiveInt
+    k: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
     temperature: Annotated[float, Field(gt=0, le=2)]
     backend: Literal["transformers", "vllm"]
     batch_size: PositiveInt

@@ -169,7 +169,10 @@ class Problem(Record, extra="forbid"):
 
 
 class Sample(Record):
-    """A candidate program: `solution` is whole, `completion` is appended to the problem's prompt."""
+    """A candidate program: `solution` is whole, `completion` goes on with the problem's prompt.
+
+    Of a row with both, `solution` counts, as EvalPlus reads it.
+    """
 
     example: ClassVar[str] = '{"task_id": "one", "solution": "def f(n): ..."}'
 
@@ -177,11 +180,16 @@ class Sample(Record):
     solution: str | None = None
     completion: str | None = None
 
-    @model_validator(mode="after")
-    def _one_text(self) -> "Sample":
-        if (self.solution is None) == (self.completion is None):
-            raise ValueError("exactly one of 'solution' and 'completion' must be given")
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _one_text(cls, fields: Any) -> Any:
+        if not isinstance(fields, dict):
+            return fields
+        if fields.get("solution") is not None:
+            return {**fields, "completion": None}
+        if fields.get("completion") is None:
+            raise ValueError("one of 'solution' and 'completion' must be given")
+        return fields
 
 
 class Result(Record):

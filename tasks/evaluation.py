@@ -10,7 +10,9 @@ def run(params: Params, model: str) -> None:
     """Measure one model on every benchmark."""
     from iterpref_core.evaluation.evaluation import EvaluationSetting, evaluate_model
 
-    setting = EvaluationSetting(PROBLEMS, params.evaluation.livecodebench, params.execution, WORK / "evaluation")
+    setting = EvaluationSetting(
+        PROBLEMS, params.evaluation.livecodebench, params.execution, WORK / "evaluation", k=params.evaluation.k
+    )
     with recorded(StageName("evaluation", model), params) as metrics:
         metrics.update(
             evaluate_model(

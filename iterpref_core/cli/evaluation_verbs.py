@@ -37,9 +37,12 @@ def execute(
 
 def evaluate(
     benchmark: Annotated[list[str], typer.Option(help="Benchmark to score on; repeatable.")],
-    out: Annotated[Path, output_folder(help="Folder for results.json and samples/; old ones are replaced.")],
+    out: Annotated[Path, output_folder(help="Folder for results.json and samples/; one folder for each model.")],
     model: Annotated[str | None, typer.Option(help="Folder or hub id of the model to score.")] = None,
     samples: Annotated[Path | None, input_file(help="JSONL of samples to score, instead of --model.")] = None,
+    extract: Annotated[bool, typer.Option(help="Samples are answers: find their programs as in a model's.")] = False,
+    partial: Annotated[bool, typer.Option(help="Score the tasks that have samples; n says how many.")] = False,
+    fresh: Annotated[bool, typer.Option(help="Ask the model again for answers that are kept.")] = False,
     ground_truth: Annotated[bool, typer.Option(help="Score the benchmark's own solutions instead.")] = False,
     problems: Annotated[Path, typer.Option(help="JSONL of problems, for heldout and validation.")] = Path(
         "data/problems.jsonl"
@@ -48,21 +51,32 @@ def evaluate(
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Score a model on benchmarks: sample programs, run them, compute pass@1 (and pass@5)."""
+    """Score a model on benchmarks: sample programs, run them, compute pass@k."""
     from iterpref_core.cli.places import ANSWERS, WORK
-    from iterpref_core.evaluation import evaluation as core
+    from iterpref_core.evaluation.evaluation import EvaluationSetting, evaluate_model
+    from iterpref_core.evaluation.existing_samples import score_samples
 
     settings = read_params(set_, {"evaluation.benchmarks": tuple(benchmark)})
-    setting = core.EvaluationSetting(
-        problems, settings.evaluation.livecodebench, settings.execution, WORK / "evaluation", limit
+    setting = EvaluationSetting(
+        problems,
+        settings.evaluation.livecodebench,
+        settings.execution,
+        WORK / "evaluation",
+        limit,
+        settings.evaluation.k,
     )
     if sum([model is not None, samples is not None, ground_truth]) != 1:
         raise InputError("give exactly one of --model, --samples and --ground-truth")
+    if (extract or partial) and samples is None:
+        raise InputError("--extract and --partial are about a file of samples; give one with --samples")
+    if fresh and model is None:
+        raise InputError("--fresh asks a model again; give one with --model")
     if model is not None:
         asked = (settings.inference, settings.budget, ANSWERS, settings.model.student_format)
-        result = core.evaluate_model(Path(model).name, model, settings.evaluation, setting, out, *asked)
+        result = evaluate_model(Path(model).name, model, settings.evaluation, setting, out, *asked, fresh=fresh)
     else:
-        result = core.score_samples(samples, settings.evaluation.benchmarks, setting, out)
+        names = settings.evaluation.benchmarks
+        result = score_samples(samples, names, setting, out, extract=extract, partial=partial)
     show_result(result, json_)
 
 

@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 CUT_SHARE = 0.02
 """Answers that may end at `max_new_tokens` without a word; more of them measure brevity."""
+OWN_TEMPERATURE = "the model's own temperature"
+"""Stands in results.json for the temperature of a model that accepts no other one."""
 NO_CAP = BudgetParams(calls=None, tokens=None, dollars=None)
 
 
@@ -35,6 +37,7 @@ class Answerer:
         params: how answers are sampled; one sample of a prompt is greedy, each of several has a seed of its own.
         form: how the model is asked.
         precision: what the model computes in, where it does so in this process.
+        fresh: ask again for answers that are kept; those of this process are asked for once.
     """
 
     def __init__(
@@ -45,19 +48,26 @@ class Answerer:
         params: EvaluationParams,
         form: PromptForm,
         precision: str | None = None,
+        *,
+        fresh: bool = False,
     ) -> None:
         self._open, self._identity, self._store = open_model, identity, store
         self._sampling = Sampling(params.temperature if params.samples > 1 else 0.0, params.max_new_tokens)
         self._seed, self._samples = params.seed, params.samples
         self._precision = precision
+        self._fresh = fresh
+        self._asked: set[bytes] = set()
         self.form = form
 
     @property
     def sampling(self) -> dict[str, Any]:
         """As it stands in results.json."""
         asked = self._sampling
-        described = {"temperature": asked.temperature, "max_new_tokens": asked.max_new_tokens}
+        described: dict[str, Any] = {"temperature": asked.temperature, "max_new_tokens": asked.max_new_tokens}
         described |= {"seed": self._seed, "samples": self._samples}
+        with AnswerStore(self._store, "") as store:
+            if store.accepts_own_temperature_alone(self._identity):
+                described["temperature"] = OWN_TEMPERATURE
         return described | ({"precision": self._precision} if self._precision else {})
 
     def answer(
@@ -78,12 +88,11 @@ class Answerer:
             for number in range(self._samples)
         ]
         sampling = replace(self._sampling, stops=stops if self.form.frame is not None else ())
-        with AnswerStore(self._store, "") as store:
-            kept = {request: store.get(answer_key(self._identity, request, sampling)) for request in wanted}
-        answered = {request: answer for request, answer in kept.items() if answer is not None}
-        missing = sorted((r for r in kept if r not in answered), key=lambda request: len(request.prompt))
+        answered = self._kept(benchmark, wanted, sampling)
+        different = dict.fromkeys(wanted)
+        missing = sorted((r for r in different if r not in answered), key=lambda request: len(request.prompt))
         if missing:
-            with show_progress(f"{benchmark}: generate", len(kept), done=len(answered)) as advance:
+            with show_progress(f"{benchmark}: generate", len(different), done=len(answered)) as advance:
                 answered |= zip(missing, self._open().generate(missing, sampling, lambda *_: advance()), strict=True)
         answers = [answered[request] for request in wanted]
         cut = sum(answer.truncated for answer in answers)
@@ -94,6 +103,23 @@ class Answerer:
             if number:
                 logger.warning("%s: %s of %s answers %s", benchmark, f"{number:,}", f"{len(answers):,}", what)
         return [answers[start : start + self._samples] for start in range(0, len(answers), self._samples)]
+
+    def _kept(self, benchmark: str, wanted: Sequence[Request], sampling: Sampling) -> dict[Request, Completion]:
+        """Return the answers that are kept, and say how many are from earlier; with `fresh` there are none of these."""
+        keys = {request: answer_key(self._identity, request, sampling) for request in wanted}
+        earlier = [key for key in keys.values() if key not in self._asked]
+        self._asked.update(earlier)
+        with AnswerStore(self._store, "") as store:
+            if self._fresh:
+                store.set_aside(earlier)
+            kept = {request: store.get(key) for request, key in keys.items()}
+        answered = {request: answer for request, answer in kept.items() if answer is not None}
+        count = len({keys[request] for request in answered} & set(earlier))
+        if count:
+            logger.warning(
+                "%s: %s of %s answers were kept from earlier; --fresh asks again", benchmark, f"{count:,}", len(keys)
+            )
+        return answered
 
     def _seed_of(self, prompt: str, number: int) -> int:
         """Of a sample: independent of what else is asked, so that a set of samples can grow."""
@@ -111,6 +137,8 @@ def open_answerer(
     budget: BudgetParams,
     store: Path,
     prompt: PromptFormat | None = None,
+    *,
+    fresh: bool = False,
 ) -> Iterator[Answerer]:
     """What answers for a model.
 
@@ -121,6 +149,7 @@ def open_answerer(
         budget: caps on that, over all restarts; a model with weights here has none.
         store: SQLite file where answers are kept.
         prompt: the form in which a model with weights here reads prompts.
+        fresh: ask again for answers that are kept.
 
     Raises:
         InputError: the model or the endpoint cannot be used.
@@ -145,4 +174,4 @@ def open_answerer(
             return opened.enter_context(open_model(model, prompt, asked, cap, kept, params.batch_size))
 
         precision = precision_of(model, asked)[0] if asked.backend == "transformers" else None
-        yield Answerer(opened_model, identity, store, params, form, precision)
+        yield Answerer(opened_model, identity, store, params, form, precision, fresh=fresh)

@@ -15,6 +15,7 @@ from iterpref_core.config import ExecutionParams
 from iterpref_core.execution import ENGINE, Engine, Program, limits_of, open_executor
 from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.records import Verdict
+from iterpref_core.statistics.pass_at_k import DEFAULT_K
 
 T = TypeVar("T")
 
@@ -79,6 +80,7 @@ class Benchmark(ABC, Generic[T]):
         limits: of each program, as they stand there.
         protocol: whose prompts a model is asked with, as it stands there; empty for this project's own.
         about: what else stands there.
+        k: for which k pass@k is given.
         identity: what verdicts depend on beside data, limits, isolation and code, as JSON values.
         sanitizer: takes the program out of what `program` returns, in the sandbox; the task has an `entry_point` then.
     """
@@ -94,6 +96,7 @@ class Benchmark(ABC, Generic[T]):
     ) -> None:
         self.name, self.data, self.execution = name, data, execution
         self.tasks: Mapping[str, T] = tasks
+        self.k: tuple[int, ...] = DEFAULT_K
         self.limits: dict[str, Any] = asdict(limits_of(execution))
 
     @abstractmethod
@@ -123,10 +126,15 @@ class Benchmark(ABC, Generic[T]):
         del task
         return None
 
-    def completed(self, task: T, completion: str) -> str:
-        """The program that a sample's `completion` stands for."""
+    def entry_point(self, task: T) -> str:
+        """Return the name that a program must define; "" where it is a script, or where that is not known."""
         del task
-        return completion
+        return ""
+
+    def begun_program(self, task: T) -> str:
+        """Return the text that a sample's `completion` goes on with; "" where completions are whole programs."""
+        del task
+        return ""
 
     def stops(self, form: PromptForm) -> tuple[str, ...]:
         """Where an answer may end."""

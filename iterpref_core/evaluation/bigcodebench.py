@@ -147,9 +147,13 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
         """The canonical one."""
         return f"{task.complete_prompt}\n{task.canonical_solution}"
 
-    def completed(self, task: BigCodeBenchTask, completion: str) -> str:
-        """A completion goes on with the prompt."""
-        return task.complete_prompt + completion
+    def entry_point(self, task: BigCodeBenchTask) -> str:
+        """Return the name of the task's function."""
+        return task.entry_point
+
+    def begun_program(self, task: BigCodeBenchTask) -> str:
+        """Return the prompt of Complete, also for Instruct."""
+        return task.complete_prompt
 
     def stops(self, form: PromptForm) -> tuple[str, ...]:
         """Where bigcodebench ends a local model's answer."""

@@ -85,9 +85,13 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         """The canonical one."""
         return task.canonical_program
 
-    def completed(self, task: EvalPlusTask, completion: str) -> str:
-        """A completion goes on with the prompt."""
-        return task.prompt + completion
+    def entry_point(self, task: EvalPlusTask) -> str:
+        """Return the name of the task's function."""
+        return task.entry_point
+
+    def begun_program(self, task: EvalPlusTask) -> str:
+        """Return the prompt."""
+        return task.prompt
 
     def stops(self, form: PromptForm) -> tuple[str, ...]:
         """Where EvalPlus ends a local model's answer."""

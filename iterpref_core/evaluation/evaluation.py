@@ -1,6 +1,5 @@
-"""Stage `evaluation`: one model on every benchmark; or existing samples, or a benchmark's own solutions."""
+"""Stage `evaluation`: one model on every benchmark."""
 
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,25 +17,22 @@ from iterpref_core.config import (
     LiveCodeBenchParams,
     PromptFormat,
 )
-from iterpref_core.errors import DataUnavailableError, InputError
-from iterpref_core.evaluation.answerer import Answerer, open_answerer
-from iterpref_core.evaluation.benchmark import Benchmark, ProgramRun
+from iterpref_core.errors import DataUnavailableError
+from iterpref_core.evaluation.answer_reading import ReadAnswers, count_without_program, read_answers
+from iterpref_core.evaluation.answerer import OWN_TEMPERATURE, Answerer, open_answerer
+from iterpref_core.evaluation.benchmark import Benchmark
 from iterpref_core.evaluation.bigcodebench import BigCodeBench
 from iterpref_core.evaluation.evalplus import EvalPlus
 from iterpref_core.evaluation.heldout import Heldout
 from iterpref_core.evaluation.livecodebench import LiveCodeBench
-from iterpref_core.evaluation.program_runs import own_samples, run_own_solutions, run_samples
-from iterpref_core.evaluation.sanitizing import sanitize_all
+from iterpref_core.evaluation.program_runs import run_own_solutions, run_samples, times_of
+from iterpref_core.evaluation.results_file import write_results
 from iterpref_core.evaluation.scores import Entry, Evaluated, cut_off, make_entry, metrics_of
-from iterpref_core.execution import Engine
 from iterpref_core.inference.local.fingerprint import model_fingerprint
 from iterpref_core.records import Sample
-from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, write_jsonl
+from iterpref_core.statistics.pass_at_k import DEFAULT_K
 
 logger = logging.getLogger(__name__)
-
-RESULTS = "results.json"
-SAMPLES = "samples"
 
 
 @dataclass(frozen=True)
@@ -50,6 +46,7 @@ class EvaluationSetting:
         cache: folder for expected results and the verdicts on the benchmarks' own solutions; outside of
             anything that DVC deletes.
         limit: tasks of each benchmark, the first ones; None for all.
+        k: for which k pass@k is given.
     """
 
     problems: Path
@@ -57,6 +54,7 @@ class EvaluationSetting:
     execution: ExecutionParams
     cache: Path
     limit: int | None = None
+    k: tuple[int, ...] = DEFAULT_K
 
 
 def open_benchmark(name: BenchmarkName, setting: EvaluationSetting) -> Benchmark[Any]:
@@ -78,6 +76,7 @@ def open_benchmark(name: BenchmarkName, setting: EvaluationSetting) -> Benchmark
         benchmark = EvalPlus(name, cache / "evalplus", execution)
     first: dict[str, Any] = dict(islice(benchmark.tasks.items(), setting.limit))
     benchmark.tasks = first
+    benchmark.k = setting.k
     return benchmark
 
 
@@ -91,6 +90,8 @@ def evaluate_model(
     budget: BudgetParams,
     answers: Path,
     prompt: PromptFormat | None = None,
+    *,
+    fresh: bool = False,
 ) -> dict[str, float]:
     """Measure a model on every benchmark of `params.benchmarks`.
 
@@ -104,6 +105,7 @@ def evaluate_model(
         budget: caps on that, of this evaluation.
         answers: SQLite file that keeps what the model answers.
         prompt: the form in which the model reads prompts.
+        fresh: ask again for answers that are kept.
 
     Returns:
         Per available benchmark, with '+' spelled `_plus`: `<benchmark>/pass_at_1`, `/ci95_low`, `/ci95_high`, `/n`.
@@ -115,51 +117,11 @@ def evaluate_model(
         DataUnavailableError: none of the benchmarks' data can be had here. With at least one that can, the others are
             recorded as not available instead.
     """
-    with open_answerer(model, params, inference, budget, answers, prompt) as answerer:
+    with open_answerer(model, params, inference, budget, answers, prompt, fresh=fresh) as answerer:
         fingerprint = model_fingerprint(model)
         about = {"model": name} | ({"weights": fingerprint} if fingerprint else {})
         measured = partial(measure, answerer=answerer, cache=setting.cache)
         return run_benchmarks(about, params.benchmarks, measured, setting, out)
-
-
-def score_samples(
-    samples: Path | None, names: Sequence[BenchmarkName], setting: EvaluationSetting, out: Path
-) -> dict[str, float]:
-    """Score the samples of a file, or with None each benchmark's own solutions (a problem's reference).
-
-    Rows of other tasks are passed over. In the results the model is called as the file, or `ground-truth`.
-
-    Raises:
-        InputError: the file is broken, or some task has no sample or solution.
-        DataUnavailableError: no benchmark's data can be had here.
-    """
-
-    def score(benchmark: Benchmark[Any]) -> Evaluated:
-        rows = read_jsonl(samples, Sample) if samples else own_samples(benchmark)
-        known = [sample for sample in rows if sample.task_id in benchmark.tasks]
-        if missing := sorted(benchmark.tasks.keys() - {sample.task_id for sample in known}):
-            what = f"{samples}: no sample" if samples else f"{benchmark.name}: no solution (field 'reference')"
-            raise InputError(
-                f"{what} for {len(missing)} of {len(benchmark.tasks)} tasks of {benchmark.name}, such as "
-                f"{missing[0]}; add them"
-            )
-        return score_existing(benchmark, known, setting.cache)
-
-    return run_benchmarks({"model": samples.stem if samples else "ground-truth"}, names, score, setting, out)
-
-
-def score_existing(benchmark: Benchmark[Any], samples: Sequence[Sample], cache: Path) -> Evaluated:
-    """Score programs that are there; a `completion` goes on with its task's prompt."""
-
-    def whole(sample: Sample) -> Sample:
-        if sample.solution is not None:
-            return sample
-        solution = benchmark.completed(benchmark.tasks[sample.task_id], sample.completion or "")
-        return Sample(task_id=sample.task_id, solution=solution)
-
-    with benchmark.open_executor() as executor:
-        own_runs = run_own_solutions(benchmark, executor, cache)
-        return _score(benchmark, executor, list(map(whole, samples)), own_runs, [False] * len(samples))
 
 
 def measure(benchmark: Benchmark[Any], answerer: Answerer, cache: Path) -> Evaluated:
@@ -168,40 +130,42 @@ def measure(benchmark: Benchmark[Any], answerer: Answerer, cache: Path) -> Evalu
     Raises:
         DataUnavailableError: the benchmark has nothing to ask such a model.
     """
-    form, tasks = answerer.form, list(benchmark.tasks.values())
+    form = answerer.form
+    tasks = list(benchmark.tasks.values())
     questions = [benchmark.prompt(task, form) for task in tasks]
     with benchmark.open_executor() as executor:
         own_runs = run_own_solutions(benchmark, executor, cache)  # a harness that fails here has cost no answer yet
         answers = answerer.answer(benchmark.name, questions, benchmark.stops(form))
         answered = [(task, answer) for task, several in zip(tasks, answers, strict=True) for answer in several]
-        programs = [benchmark.program(task, answer.text, form) for task, answer in answered]
-        if benchmark.sanitizer is not None:
-            texts = [(text, task.entry_point) for (task, _), text in zip(answered, programs, strict=True)]
-            programs = sanitize_all(texts, benchmark.execution, benchmark.sanitizer, f"{benchmark.name}: sanitize")
+        read = read_answers(benchmark, answered, form)
         samples = [
             Sample(task_id=task.task_id, solution=program)
-            for (task, _), program in zip(answered, programs, strict=True)
+            for (task, _), program in zip(answered, read.programs, strict=True)
         ]
-        truncated = [answer.truncated for _, answer in answered]
-        evaluated = _score(benchmark, executor, samples, own_runs, truncated)
+        runs = run_samples(benchmark, executor, samples, times_of(own_runs), "score")
+    truncated = [answer.truncated for _, answer in answered]
+    runs = [cut_off(run) if cut else run for run, cut in zip(runs, truncated, strict=True)]
+    entry = make_entry(benchmark, samples, runs, own_runs) | {"isolation": executor.isolation}
+    entry["truncated"] = sum(truncated)
+    entry["sampling"] = _describe_sampling(benchmark, answerer, read)
+    texts = [answer.text for _, answer in answered]
+    entry["answers"] = count_without_program(benchmark, [task for task, _ in answered], texts, read.programs, runs)
+    entry["answers"] |= read.counts
+    return Evaluated(entry, tuple(samples))
+
+
+def _describe_sampling(benchmark: Benchmark[Any], answerer: Answerer, read: ReadAnswers) -> dict[str, Any]:
+    """Return how the model was asked, as it stands in results.json."""
     sampling = answerer.sampling
     if benchmark.protocol:
-        sampling["prompt"] = "instruct" if form.instruct else "completion"
-        sampling["protocol"] = f"{benchmark.protocol}, {benchmark.form_name(form)}"
-    return Evaluated(evaluated.entry | {"sampling": sampling, "truncated": sum(truncated)}, evaluated.samples)
-
-
-def _score(
-    benchmark: Benchmark[Any],
-    executor: Engine,
-    samples: Sequence[Sample],
-    own_runs: Mapping[str, ProgramRun],
-    truncated: Sequence[bool],
-) -> Evaluated:
-    reference_s = {task_id: run.cpu_s for task_id, run in own_runs.items() if run.verdict == "passed"}
-    runs = run_samples(benchmark, executor, samples, reference_s, "score")
-    runs = [cut_off(run) if cut else run for run, cut in zip(runs, truncated, strict=True)]
-    return Evaluated(make_entry(benchmark, samples, runs, own_runs) | {"isolation": executor.isolation}, tuple(samples))
+        sampling["prompt"] = "instruct" if answerer.form.instruct else "completion"
+        notes = [benchmark.protocol, benchmark.form_name(answerer.form)]
+        if read.reasoned:
+            notes.append("reasoning removed")
+        if sampling["temperature"] == OWN_TEMPERATURE:
+            notes.append(OWN_TEMPERATURE)
+        sampling["protocol"] = ", ".join(notes)
+    return sampling
 
 
 def run_benchmarks(
@@ -218,7 +182,7 @@ def run_benchmarks(
         names: of the benchmarks.
         evaluate: measures one.
         setting: what they are measured with.
-        out: folder of the results, which replace those that are there.
+        out: folder of the results. They replace those of the same benchmarks, and of another model.
 
     Raises:
         DataUnavailableError: nothing can be had.
@@ -237,10 +201,5 @@ def run_benchmarks(
         entries[name], samples[name] = evaluated.entry | dict(benchmark.about) | limit, evaluated.samples
     if not samples:
         raise DataUnavailableError("; ".join(dict.fromkeys(entry["reason"] for entry in entries.values())))
-    (out / RESULTS).unlink(missing_ok=True)  # it never stands beside another run's samples
-    for measured, programs in samples.items():
-        write_jsonl(out / SAMPLES / f"{measured}.jsonl", programs)
-    with atomic_writer(out / RESULTS) as file:
-        json.dump({**about, "benchmarks": entries}, file, indent=2, sort_keys=True)
-        file.write("\n")
+    write_results(out, about, entries, samples)
     return {key: value for measured in samples for key, value in metrics_of(measured, entries[measured]).items()}

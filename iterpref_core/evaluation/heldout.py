@@ -10,7 +10,7 @@ from iterpref_core.config import ExecutionParams
 from iterpref_core.errors import InputError
 from iterpref_core.evaluation.benchmark import Benchmark, PromptForm, Question
 from iterpref_core.execution import REFERENCE_FACTOR, Program, check_tests, program_of, time_limit
-from iterpref_core.inference.answer_extraction import extract_program
+from iterpref_core.inference.answer_extraction import defines, extract_program
 from iterpref_core.inference.codeflow_prompts import draft_prompt
 from iterpref_core.records import Problem, Sample
 from iterpref_core.storage.jsonl import read_jsonl
@@ -60,6 +60,12 @@ class Heldout(Benchmark[Problem]):
         """The problem's reference."""
         return task.reference
 
-    def completed(self, task: Problem, completion: str) -> str:
-        """A completion goes on with the prompt."""
-        return task.prompt + completion
+    def entry_point(self, task: Problem) -> str:
+        """Return the name of the problem's function, if its reference, where there is one, defines it."""
+        if task.reference is not None and not defines(task.reference, task.entry_point):
+            return ""
+        return task.entry_point
+
+    def begun_program(self, task: Problem) -> str:
+        """Return the prompt."""
+        return task.prompt

@@ -99,6 +99,11 @@ def run_own_solutions(benchmark: Benchmark[Any], executor: Engine, cache: Path) 
     return runs
 
 
+def times_of(own_runs: Mapping[str, ProgramRun]) -> dict[str, float]:
+    """Return the CPU seconds of each of a suite's own solutions that passes, by task_id."""
+    return {task_id: run.cpu_s for task_id, run in own_runs.items() if run.verdict == "passed"}
+
+
 def own_samples(benchmark: Benchmark[Any]) -> list[Sample]:
     """The suite's own solutions as samples, of the tasks that have one."""
     solutions = {task_id: benchmark.own_solution(task) for task_id, task in benchmark.tasks.items()}

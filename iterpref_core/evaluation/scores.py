@@ -1,5 +1,6 @@
 """Scores: from verdicts to an entry of results.json."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,13 +33,14 @@ def make_entry(
 ) -> Entry:
     """Summarize what became of samples.
 
-    A task may have several samples: `pass_at_1` is then the mean over tasks of the share that passed, `pass_at_5` is
-    added over the tasks that have five judged ones (`pass_at_5_n`), and `passed` names the tasks of which a sample
-    passed. With several samples the intervals are bootstrapped over tasks. Samples with the verdict `infra_error` say
-    nothing about a program: they are counted under `errors` and otherwise left out. `verdicts` has all of them by task,
-    so that scores of a part of the tasks can be had later, and `feedback` what is to be said about each, of tasks with
-    a sample that failed. `exceptions` counts the failures by what was raised. Where solutions of the benchmark itself
-    fail, `without_failed_truth` has the scores of the other tasks.
+    A task may have several samples: `pass_at_1` is then the mean over tasks of the share that passed. `pass_at_5` (or
+    another k of the benchmark) is added over the tasks that have five judged ones (`pass_at_5_n`). `passed` names the
+    tasks of which a sample passed. With several samples the intervals are bootstrapped over tasks.
+
+    Samples with the verdict `infra_error` say nothing about a program: they are counted under `errors` and otherwise
+    left out. `verdicts` has all verdicts by task, so that scores of a part of the tasks can be had later. `feedback`
+    has the feedback on each sample of the tasks with one that failed. `exceptions` counts the failures by the type that
+    was raised. Where solutions of the benchmark itself fail, `without_failed_truth` has the scores of the other tasks.
 
     Args:
         benchmark: what was measured.
@@ -52,7 +54,7 @@ def make_entry(
     verdicts = _by_task(samples, [run.verdict for run in runs])
     feedback = _by_task(samples, [run.feedback for run in runs])
     errors = _count(run.verdict for run in runs if run.verdict != "passed")
-    score = score_tasks(verdicts)
+    score = score_tasks(verdicts, k=benchmark.k)
     if score is None:
         raise ExecutionError(f"{benchmark.data[0]}: no program could be scored ({errors})")
     entry: Entry = {
@@ -72,7 +74,7 @@ def make_entry(
         reasons = {task_id: run.feedback for task_id, run in failed.items() if run.feedback}
         entry["ground_truth"] = {"n": len(own_runs), "passed": len(own_runs) - len(failed), "failed": list(failed)}
         entry["ground_truth"] |= {"reasons": reasons} if reasons else {}
-        trusted = score_tasks(verdicts, failed) if failed else None
+        trusted = score_tasks(verdicts, failed, benchmark.k) if failed else None
         if trusted is not None:
             entry["without_failed_truth"] = trusted.to_json()
     return entry | _by_difficulty(benchmark, verdicts)
@@ -84,7 +86,10 @@ def _by_difficulty(benchmark: Benchmark[Any], verdicts: Mapping[str, list[Verdic
     for task_id in verdicts:
         if difficulty := benchmark.difficulty(benchmark.tasks[task_id]):
             tasks.setdefault(difficulty, []).append(task_id)
-    scores = {name: score_tasks({task_id: verdicts[task_id] for task_id in some}) for name, some in tasks.items()}
+    scores = {
+        name: score_tasks({task_id: verdicts[task_id] for task_id in some}, k=benchmark.k)
+        for name, some in tasks.items()
+    }
     entries = {name: score.to_json() | {"tasks": tasks[name]} for name, score in scores.items() if score}
     return {"by_difficulty": entries} if entries else {}
 
@@ -108,5 +113,6 @@ def metrics_of(benchmark: str, entry: Entry) -> dict[str, float]:
     """
     name = benchmark.replace("+", "_plus")
     numbers = {"pass_at_1": entry["pass_at_1"], "ci95_low": entry["ci95"][0], "ci95_high": entry["ci95"][1]}
-    numbers |= {"n": float(entry["n"])} | ({"pass_at_5": entry["pass_at_5"]} if "pass_at_5" in entry else {})
+    numbers["n"] = float(entry["n"])
+    numbers |= {key: entry[key] for key in entry if re.fullmatch(r"pass_at_\d+", key)}
     return {f"{name}/{key}": value for key, value in numbers.items()}

@@ -23,6 +23,8 @@ from iterpref_core.execution.samples import (
     make_program,
     program_of,
     reference_outcomes,
+    warn_of_prose,
+    whole_program,
 )
 
 __all__ = [
@@ -45,4 +47,6 @@ __all__ = [
     "program_of",
     "reference_outcomes",
     "time_limit",
+    "warn_of_prose",
+    "whole_program",
 ]

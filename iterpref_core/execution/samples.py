@@ -1,7 +1,8 @@
 """Scoring of sample files against their problems' tests: what `iterpref execute` does."""
 
+import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from iterpref_core.errors import RecordError
@@ -10,9 +11,52 @@ from iterpref_core.execution.programs import Outcome, Program
 from iterpref_core.execution.rewriting import expect
 from iterpref_core.input_files import Place
 from iterpref_core.records import IoTest, Problem, Result, Sample, StdinTest, Test
+from iterpref_core.source_code.syntax_tree import parse_source
 from iterpref_core.storage.jsonl import atomic_writer, parse_lines, parse_record, read_jsonl
 
+logger = logging.getLogger(__name__)
+
 TEXT_TEST = IoTest(call="f(1)", expected="'hello'").to_json()
+
+
+def begins_program(prompt: str) -> bool:
+    r"""Return whether a prompt is the beginning of a program, so that a completion goes on with it; else it is prose.
+
+    >>> begins_program("def f(x):\n    'Add 1.'\n"), begins_program("Write f(x), which adds 1.")
+    (True, False)
+    """
+    for ending in ("", "\n    pass", "\n\tpass", "\n        pass"):
+        try:
+            return bool(parse_source(prompt + ending).body)
+        except SyntaxError:
+            continue
+    return False
+
+
+def whole_program(begun: str, sample: Sample) -> str:
+    """Return the program that a sample stands for; a `completion` goes on with what was begun, unless that is prose."""
+    if sample.solution is not None:
+        return sample.solution
+    completion = sample.completion or ""
+    return begun + completion if begins_program(begun) else completion
+
+
+def warn_of_prose(path: Path, completed: Mapping[str, str]) -> None:
+    """Say that completions were taken as whole programs.
+
+    Args:
+        path: the file of samples.
+        completed: task_id → prompt, of the samples with a completion.
+    """
+    prose = [task_id for task_id, prompt in completed.items() if prompt and not begins_program(prompt)]
+    if prose:
+        logger.warning(
+            "%s: %s tasks have a completion of a prompt in prose, such as %s: each is run as a whole program; "
+            "give whole programs in field 'solution'",
+            path,
+            f"{len(prose):,}",
+            prose[0],
+        )
 
 
 def make_program(problem: Problem, code: str, tests: tuple[Test, ...]) -> Program:
@@ -28,7 +72,7 @@ def make_program(problem: Problem, code: str, tests: tuple[Test, ...]) -> Progra
 
 def program_of(problem: Problem, sample: Sample) -> Program:
     """Return a sample with all of its problem's tests, the hidden ones last."""
-    code = sample.solution if sample.solution is not None else problem.prompt + (sample.completion or "")
+    code = whole_program(problem.prompt, sample)
     return make_program(problem, code, problem.tests + problem.hidden_tests)
 
 
@@ -99,6 +143,7 @@ def execute_samples(problems: Path, samples: Path, out: Path, executor: Engine) 
     """
     known = read_problems(problems)
     pairs = list(_read_samples(samples, known))  # before anything runs: a broken line costs nothing
+    warn_of_prose(samples, {problem.task_id: problem.prompt for problem, sample in pairs if sample.solution is None})
     counts: Counter[str] = Counter()
     with atomic_writer(out) as file:
         for (problem, _), outcome in executor.run_each(pairs, lambda pair: program_of(*pair)):

@@ -25,7 +25,7 @@ from iterpref_core.inference.answer_parts.python_text import (
     is_prose,
     rank,
 )
-from iterpref_core.inference.answer_parts.reasoning import without_reasoning
+from iterpref_core.inference.answer_parts.reasoning import until_turn_end, without_reasoning
 
 _MAX_ANSWER = 1 << 17
 """Characters without reasoning beyond which an answer is not searched, and is no program then."""
@@ -46,7 +46,7 @@ def extract_program(answer: str, entry_point: str | None = None) -> str | None:
         >>> extract_program("```python\ndef f(x): return -x\n```\nNo:\n```python\ndef f(x): return x\n```")
         'def f(x): return x\n'
     """
-    text = without_reasoning(answer)
+    text = until_turn_end(without_reasoning(re.sub(r"\r\n?", "\n", answer.removeprefix("\ufeff"))))
     if len(text) > _MAX_ANSWER:
         return None
     parser = Parser()

@@ -49,8 +49,8 @@ def scores_of(benchmark: str, result: Measured, overlapping: Overlapping) -> dic
         result: of one model.
         overlapping: tasks that training pairs share something with.
     """
-    fields = {"n", "pass_at_1", "ci95", "pass_at_5", "pass_at_5_ci95", "errors", "exceptions"}
-    scores = result.model_dump(mode="json", include=fields, exclude_none=True)
+    fields = {"n", "pass_at_1", "ci95", "errors", "exceptions"}
+    scores = result.model_dump(mode="json", include=fields, exclude_none=True) | result.beyond
     scores["samples"] = sum(map(len, result.verdicts.values()))
     parts = {
         name: part.to_json()

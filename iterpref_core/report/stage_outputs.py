@@ -1,6 +1,7 @@
 """Stage outputs that the report reads: results, metrics, training curves, DVC's hashes."""
 
 import csv
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -36,18 +37,17 @@ class DataFile(_Input):
     sha256: str
 
 
-class Measured(_Input):
+class Measured(_Input, extra="allow"):
     """The result of a benchmark that ran; scores are shares of 1.
 
-    `verdicts` has each sample's verdict by task_id; `feedback` has the same form, if feedback was kept.
+    Scores of other k than 1, such as `pass_at_5`, are extra fields. `verdicts` has each sample's verdict by task_id;
+    `feedback` has the same form, if feedback was kept.
     """
 
     available: Literal[True]
     n: Annotated[int, Field(gt=0)]
     pass_at_1: float
     ci95: tuple[float, float]
-    pass_at_5: float | None = None
-    pass_at_5_ci95: tuple[float, float] | None = None
     errors: dict[str, int]
     exceptions: dict[str, int] | None = None
     verdicts: dict[str, tuple[str, ...]]
@@ -59,6 +59,12 @@ class Measured(_Input):
     isolation: str
     sampling: dict[str, Any] | None = None
     ground_truth: GroundTruthEntry | None = None
+
+    @property
+    def beyond(self) -> dict[str, Any]:
+        """Return the scores of other k than 1 and their intervals, by field."""
+        extra = self.model_extra or {}
+        return {name: value for name, value in extra.items() if re.fullmatch(r"pass_at_\d+(_ci95)?", name)}
 
 
 class Unavailable(_Input):

@@ -1,7 +1,7 @@
 """pass@k of verdicts, and its interval. Comparisons of two models are in `paired_tests`."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import comb
 
 import numpy as np
@@ -11,20 +11,35 @@ Verdicts = Mapping[str, Sequence[str]]
 """task_id → the verdict on each of its samples; `infra_error` says nothing about a program, and counts nowhere."""
 
 
+DEFAULT_K = (1, 5)
+
+
+@dataclass(frozen=True)
+class ScoreAtK:
+    """pass@k over the `n` tasks with at least k judged samples, with a 95% interval, as shares of 1."""
+
+    n: int
+    score: float
+    ci95: tuple[float, float]
+
+
 @dataclass(frozen=True)
 class Score:
-    """pass@k over `n` tasks with 95% intervals, as shares of 1; pass@5 over the `pass_at_5_n` with five samples."""
+    """pass@1 over `n` tasks with a 95% interval, as shares of 1; `beyond` has the scores of larger k."""
 
     n: int
     pass_at_1: float
     ci95: tuple[float, float]
-    pass_at_5: float | None = None
-    pass_at_5_ci95: tuple[float, float] | None = None
-    pass_at_5_n: int | None = None
+    beyond: Mapping[int, ScoreAtK] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
-        """As it stands in results.json and summary.json."""
-        return {name: value for name, value in vars(self).items() if value is not None}
+        """Return the fields as they stand in results.json and summary.json."""
+        fields: dict[str, object] = {"n": self.n, "pass_at_1": self.pass_at_1, "ci95": self.ci95}
+        for k, at_k in self.beyond.items():
+            fields[f"pass_at_{k}"] = at_k.score
+            fields[f"pass_at_{k}_ci95"] = at_k.ci95
+            fields[f"pass_at_{k}_n"] = at_k.n
+        return fields
 
 
 def pass_at_k(n: int, correct: int, k: int) -> float:
@@ -52,10 +67,15 @@ def shares_passed(verdicts: Verdicts) -> dict[str, float]:
     return {task_id: sum(passed) / len(passed) for task_id, passed in _judged(verdicts).items()}
 
 
-def score_tasks(verdicts: Verdicts, without: Iterable[str] = ()) -> Score | None:
-    """pass@1, the mean over tasks of the share of samples that passed, `without` some; None where no task is left.
+def score_tasks(verdicts: Verdicts, without: Iterable[str] = (), k: Iterable[int] = DEFAULT_K) -> Score | None:
+    """Return pass@1, the mean over tasks of the share of samples that passed; None where no task is left.
 
     The interval is Wilson's (1927, equation 3), sound at 0% and 100%; with several samples of a task a bootstrap's.
+
+    Args:
+        verdicts: of each task's samples.
+        without: tasks to leave out.
+        k: for which k above 1 pass@k is added, where a task has that many judged samples.
     """
     left_out = set(without)
     tasks = [passed for task_id, passed in _judged(verdicts).items() if task_id not in left_out]
@@ -67,9 +87,12 @@ def score_tasks(verdicts: Verdicts, without: Iterable[str] = ()) -> Score | None
         ci95 = float(wilson.low), float(wilson.high)
     else:
         ci95 = mean_interval(shares)
-    at_1 = len(tasks), sum(shares) / len(tasks), ci95
-    of_five = [pass_at_k(len(passed), sum(passed), 5) for passed in tasks if len(passed) >= 5]
-    return Score(*at_1, sum(of_five) / len(of_five), mean_interval(of_five), len(of_five)) if of_five else Score(*at_1)
+    beyond = {}
+    for number in sorted(set(k) - {1}):
+        values = [pass_at_k(len(passed), sum(passed), number) for passed in tasks if len(passed) >= number]
+        if values:
+            beyond[number] = ScoreAtK(len(values), sum(values) / len(values), mean_interval(values))
+    return Score(len(tasks), sum(shares) / len(shares), ci95, beyond)
 
 
 def _judged(verdicts: Verdicts) -> dict[str, list[bool]]:

@@ -18,8 +18,8 @@ from iterpref_core.evaluation.bigcodebench import BigCodeBench, BigCodeBenchTask
 from iterpref_core.evaluation.bigcodebench_environment import find_python
 from iterpref_core.evaluation.evaluation import (
     EvaluationSetting,
-    score_samples,
 )
+from iterpref_core.evaluation.existing_samples import score_samples
 from iterpref_core.execution import ENGINE
 from tests.engines import outcomes_of
 from tests.evaluation.bigcodebench_tasks import DOUBLE, WHERE, write

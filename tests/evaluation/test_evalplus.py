@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.config import Benchmark
-from iterpref_core.evaluation.evaluation import EvaluationSetting, measure, open_benchmark, score_existing
+from iterpref_core.evaluation.evaluation import EvaluationSetting, measure, open_benchmark
+from iterpref_core.evaluation.existing_samples import score_existing
 from iterpref_core.evaluation.program_runs import own_samples
 from iterpref_core.execution import ENGINE
 from iterpref_core.records import Sample

@@ -18,7 +18,8 @@ from typing import Literal
 import pytest
 
 from iterpref_core.config import Benchmark
-from iterpref_core.evaluation.evaluation import EvaluationSetting, open_benchmark, score_existing
+from iterpref_core.evaluation.evaluation import EvaluationSetting, open_benchmark
+from iterpref_core.evaluation.existing_samples import score_existing
 from iterpref_core.evaluation.program_runs import own_samples
 from iterpref_core.records import Sample
 

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from math import comb
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from iterpref_core.config import (
     Benchmark,
@@ -18,16 +20,17 @@ from iterpref_core.config import (
 )
 from iterpref_core.errors import BudgetError, DataUnavailableError, InputError
 from iterpref_core.evaluation.answerer import Answerer
-from iterpref_core.evaluation.benchmark import PromptForm
+from iterpref_core.evaluation.benchmark import PromptForm, Question
 from iterpref_core.evaluation.evaluation import (
     EvaluationSetting,
     evaluate_model,
     measure,
     run_benchmarks,
-    score_samples,
 )
+from iterpref_core.evaluation.existing_samples import score_samples
 from iterpref_core.inference.backend import Answered, Completion, Model, Request, Sampling, ignore
 from iterpref_core.inference.local.checkpoints import ModelSource, write_pointer
+from iterpref_core.inference.stored_model import AnswerStore
 from tests.evaluation.recorded_model import kept
 from tests.fake_models import FakeModel, ReplayModel
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
@@ -57,11 +60,17 @@ class Bench:
         self.backend: Model = ReplayModel(ANSWERS)
 
     def run(
-        self, benchmarks: tuple[Benchmark, ...], out: str = "out", identity: str = "model", samples: int = 1
+        self,
+        benchmarks: tuple[Benchmark, ...],
+        out: str = "out",
+        identity: str = "model",
+        samples: int = 1,
+        *,
+        fresh: bool = False,
     ) -> dict[str, float]:
         params = PARAMS.model_copy(update={"max_new_tokens": 9, "samples": samples, "temperature": 0.5})
         store, form = self.folder / "answers.sqlite", PromptForm(instruct=True)
-        answerer = Answerer(lambda: self._open(identity), identity, store, params, form)
+        answerer = Answerer(lambda: self._open(identity), identity, store, params, form, fresh=fresh)
         measured = partial(measure, answerer=answerer, cache=self.setting.cache)
         return run_benchmarks({"model": "base"}, benchmarks, measured, self.setting, self.folder / out)
 
@@ -215,3 +224,71 @@ def test_an_answer_that_was_cut_and_does_not_pass_is_truncated(bench: Bench, cap
     assert entry["verdicts"] == {"h/double": ["passed"], "h/square": ["truncated"]}
     assert (entry["errors"], entry["truncated"]) == ({"truncated": 1}, 2)
     assert "heldout: 2 of 2 answers were cut: raise evaluation.max_new_tokens" in caplog.text
+
+
+def test_answers_that_were_kept_are_said_and_asked_for_again_where_that_is_wanted(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two models behind one served name are one to the store."""
+    assert bench.run(("heldout",))["heldout/pass_at_1"] == 0.5
+    assert "kept" not in caplog.text
+    bench.backend = ReplayModel({DOUBLE: ["def f(x): return 2 * x"], SQUARE: ["def f(x): return x * x"]})
+    assert bench.run(("heldout",))["heldout/pass_at_1"] == 0.5
+    assert "heldout: 2 of 2 answers were kept from earlier; --fresh asks again" in caplog.text
+    caplog.clear()
+    assert bench.run(("heldout",), fresh=True)["heldout/pass_at_1"] == 1.0
+    assert "kept" not in caplog.text
+    assert bench.run(("heldout",))["heldout/pass_at_1"] == 1.0
+    with AnswerStore(bench.folder / "answers.sqlite", "evaluate model") as store:
+        assert store.spent().calls == 4, "what was paid for stays counted"
+
+
+def test_a_fresh_run_asks_once_for_what_two_benchmarks_ask(bench: Bench) -> None:
+    bench.run(("heldout",))
+    model = ReplayModel(ANSWERS)
+    bench.backend = model
+    params = PARAMS.model_copy(update={"max_new_tokens": 9, "temperature": 0.5})
+    store = bench.folder / "answers.sqlite"
+    answerer = Answerer(
+        lambda: kept(model, store, "model"), "model", store, params, PromptForm(instruct=True), fresh=True
+    )
+    questions = [Question(DOUBLE), Question(SQUARE)]
+    assert answerer.answer("humaneval", questions) == answerer.answer("humaneval+", questions)
+    assert len(model.requests) == 2
+
+
+def test_a_model_that_accepts_only_its_own_temperature_is_measured_and_that_is_said(
+    bench: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    class OwnTemperature(MockEndpoint):
+        async def _respond(self, request: web.Request, body: bytes, digest: str) -> web.StreamResponse:
+            asked.append(json.loads(body))
+            if "temperature" in asked[-1]:
+                message = "Unsupported value: 'temperature' does not support 0 with this model. Only 1 is supported."
+                return web.json_response({"error": {"message": message, "param": "temperature"}}, status=400)
+            return await super()._respond(request, body, digest)
+
+    write_pointer(tmp_path / "debugger", ModelSource("thinker", served=True))
+    answers = tmp_path / "answers.sqlite"
+    budget = section(BudgetParams, calls=None, tokens=None, dollars=None)
+    with serve(OwnTemperature(lambda prompt, _: ANSWERS[prompt][0], Behavior())) as url:
+        inference = section(InferenceParams, backend="openai", base_url=url, api="chat", timeout_s=20, attempts=2)
+        inputs = ("debugger", tmp_path / "debugger", PARAMS, bench.setting, tmp_path / "out", inference, budget)
+        first = evaluate_model(*inputs, answers)
+        refused = sum("temperature" in body for body in asked)
+        again = evaluate_model(*inputs, answers, fresh=True)
+    assert first["heldout/pass_at_1"] == again["heldout/pass_at_1"] == 0.5
+    assert 1 <= refused <= 2, "those in flight at first"
+    assert sum("temperature" in body for body in asked) == refused, "it is remembered"
+    assert bench.results()["heldout"]["sampling"]["temperature"] == "the model's own temperature"
+    assert "model 'thinker' accepts only its own temperature" in caplog.text
+
+
+def test_k_of_pass_at_k_is_a_parameter(bench: Bench) -> None:
+    bench.setting = replace(bench.setting, k=(1, 3))
+    bench.backend = Fading(100)
+    metrics = bench.run(("heldout",), samples=6)
+    assert {name for name in metrics if "pass_at" in name} == {"heldout/pass_at_1", "heldout/pass_at_3"}
+    assert bench.results()["heldout"]["pass_at_3_n"] == 2

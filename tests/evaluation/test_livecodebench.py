@@ -16,8 +16,8 @@ from iterpref_core.evaluation.benchmark import PromptForm
 from iterpref_core.evaluation.evaluation import (
     EvaluationSetting,
     open_benchmark,
-    score_existing,
 )
+from iterpref_core.evaluation.existing_samples import score_existing
 from iterpref_core.evaluation.livecodebench import LiveCodeBench
 from iterpref_core.evaluation.livecodebench_data import find_live_data
 from iterpref_core.evaluation.livecodebench_prompts import extract_program, make_question, style_of

@@ -74,8 +74,23 @@ def test_an_unknown_task_is_named_with_its_line(executor, files):
 def test_a_broken_line_is_named(executor, files):
     problems, samples, out = files
     samples.write_text('{"task_id": "double"}\n')
-    with pytest.raises(RecordError, match=r"samples\.jsonl:1: exactly one of 'solution' and 'completion'"):
+    with pytest.raises(RecordError, match=r"samples\.jsonl:1: one of 'solution' and 'completion' must be given"):
         execute_samples(problems, samples, out, executor)
+
+
+def test_a_row_with_a_solution_and_a_completion_is_its_solution():
+    both = {"task_id": "double", "completion": "    return 2", "solution": "def f(x): return 2 * x"}
+    assert Sample.model_validate(both) == Sample(task_id="double", solution="def f(x): return 2 * x")
+    assert Sample.model_validate(both | {"solution": None}).completion == "    return 2"
+
+
+def test_a_completion_of_prose_is_a_whole_program_and_said(executor, files, caplog):
+    problems, samples, out = files
+    write_jsonl(problems, [DOUBLE.model_copy(update={"prompt": "Write f(x), which doubles x."}), SQUARE])
+    write_jsonl(samples, [Sample(task_id="double", completion="def f(x): return 2 * x")])
+    execute_samples(problems, samples, out, executor)
+    assert [result.verdict for result in read_jsonl(out, Result)] == ["passed"]
+    assert "samples.jsonl: 1 tasks have a completion of a prompt in prose, such as double" in caplog.text
 
 
 def test_an_expected_value_that_is_no_literal_is_refused(executor, files):

@@ -37,7 +37,7 @@ def test_tasks_can_be_left_out_of_a_score() -> None:
     every, some = score_tasks(verdicts), score_tasks(verdicts, without=["b", "x"])
     assert every is not None
     assert some is not None
-    assert (every.n, every.pass_at_1, every.pass_at_5) == (3, 2 / 3, None)
+    assert (every.n, every.pass_at_1, every.beyond) == (3, 2 / 3, {})
     assert (some.n, some.pass_at_1) == (2, 1.0)
     assert some.ci95 == pytest.approx((0.342, 1.0), abs=0.001)
     assert score_tasks(verdicts, without=["a", "b", "c"]) is None
@@ -47,9 +47,15 @@ def test_pass_at_5_is_over_the_tasks_with_five_judged_samples() -> None:
     verdicts = {"a": ["passed"] * 2 + ["timeout"] * 4, "b": ["exception"] * 5, "c": ["passed", "infra_error"]}
     score = score_tasks(verdicts)
     assert score is not None
-    assert (score.n, score.pass_at_5_n) == (3, 2)
-    assert score.pass_at_5 == pytest.approx(0.5)
+    assert (score.n, score.beyond[5].n) == (3, 2)
+    assert score.beyond[5].score == pytest.approx(0.5)
     few = score_tasks({"a": ["passed"] * 4 + ["infra_error"]})
     assert few is not None
     assert "pass_at_5" not in few.to_json()
+    scores = score_tasks(verdicts, k=(1, 2, 6, 7))
+    assert scores is not None
+    fields = scores.to_json()
+    assert fields["pass_at_2"] == pytest.approx((1 - 6 / 15) / 2)
+    assert (fields["pass_at_2_n"], fields["pass_at_6_n"], fields["pass_at_6"]) == (2, 1, 1.0)
+    assert not {"pass_at_5", "pass_at_7"} & fields.keys()
     assert shares_passed(verdicts) == {"a": pytest.approx(1 / 3), "b": 0.0, "c": 1.0}

@@ -45,26 +45,31 @@ _TURN_ENDS = re.compile(
     | </s> | <eos> | \[EOS\] | \[/?INST\] | \[DONE\] | \[e~\[""",
     re.VERBOSE | re.IGNORECASE,
 )
-"""End tokens of well-known families. Behind one the model has talked to itself."""
+"""End tokens of well-known families."""
 _QUOTES = "'\"`"
 
 
 def without_reasoning(answer: str) -> str:
-    r"""Return an answer without the reasoning at its beginning, and without what stands behind an end token.
+    r"""Return an answer without the reasoning at its beginning.
 
     Reasoning that was never closed leaves nothing: the answer was cut before it began.
 
-    >>> without_reasoning("<think>\nPerhaps a loop.\n</think>\nUse `sum`.<|im_end|>")
+    >>> without_reasoning("<think>\nPerhaps a loop.\n</think>\nUse `sum`.")
     'Use `sum`.'
     >>> without_reasoning("return s.split('</think>')")
     "return s.split('</think>')"
     """
-    text = answer.removeprefix("\ufeff")
-    if "\r" in text:
-        text = re.sub(r"\r\n?", "\n", text)
-    text = _without_opened(_without_unopened(_without_opened(_final_channel(text))))
-    end = next(_marks(text, _TURN_ENDS, _turn_begin(text)), None)
-    return text if end is None else text[: end.start()]
+    return _without_opened(_without_unopened(_without_opened(_final_channel(answer))))
+
+
+def until_turn_end(answer: str) -> str:
+    r"""Return an answer up to its end token: behind it the model has talked to itself.
+
+    >>> until_turn_end("x = 1\n<|im_end|>\n<|im_start|>user\nAnd y?")
+    'x = 1\n'
+    """
+    end = next(_marks(answer, _TURN_ENDS, _turn_begin(answer)), None)
+    return answer if end is None else answer[: end.start()]
 
 
 def _final_channel(text: str) -> str:

@@ -1,0 +1,114 @@
+"""Answer reading: the programs in a model's answers to a benchmark, and what is to be said of those without one."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from iterpref_core.evaluation.benchmark import Benchmark, ProgramRun, PromptForm
+from iterpref_core.evaluation.sanitizing import MAX_LINES, sanitize_all
+from iterpref_core.inference.answer_extraction import defines, lacks_program
+from iterpref_core.inference.answer_parts.reasoning import without_reasoning
+from iterpref_core.inference.backend import Completion
+
+logger = logging.getLogger(__name__)
+
+QUIET_SHARE = 0.02
+"""Share of answers that may be without a program, or with a wrong one, before a message says so."""
+
+_NO_PYTHON = ("syntax_error", "truncated")
+"""Verdicts that explain themselves."""
+
+
+@dataclass(frozen=True)
+class ReadAnswers:
+    """The programs in answers, in order.
+
+    Attributes:
+        programs: one for each answer; empty where it holds none.
+        reasoned: answers from which reasoning was removed, before a benchmark's own sanitizer saw them.
+        not_sanitized: answers that were too long for that sanitizer.
+    """
+
+    programs: tuple[str, ...]
+    reasoned: int = 0
+    not_sanitized: int = 0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return what stands in results.json, where it is not 0."""
+        counted = {"reasoning_removed": self.reasoned, "not_sanitized": self.not_sanitized}
+        return {name: count for name, count in counted.items() if count}
+
+
+def read_answers(
+    benchmark: Benchmark[Any], answered: Sequence[tuple[Any, Completion]], form: PromptForm
+) -> ReadAnswers:
+    """Return the programs in answers.
+
+    Where the benchmark has a sanitizer of its own, a chat model's reasoning is removed before it.
+
+    Args:
+        benchmark: the suite.
+        answered: (task, answer).
+        form: how the model was asked.
+    """
+    texts = [answer.text for _, answer in answered]
+    if benchmark.sanitizer is not None and form.instruct:
+        texts = [without_reasoning(text) for text in texts]
+    reasoned = sum(text != answer.text for text, (_, answer) in zip(texts, answered, strict=True))
+    programs = [benchmark.program(task, text, form) for text, (task, _) in zip(texts, answered, strict=True)]
+    if benchmark.sanitizer is None:
+        return ReadAnswers(tuple(programs))
+    named = [(program, task.entry_point) for program, (task, _) in zip(programs, answered, strict=True)]
+    sanitized = sanitize_all(named, benchmark.execution, benchmark.sanitizer, f"{benchmark.name}: sanitize")
+    if sanitized.not_sanitized:
+        logger.warning(
+            "%s: %s of %s answers are too long (over %s lines) for %s.sanitize; their programs are read as for heldout",
+            benchmark.name,
+            f"{sanitized.not_sanitized:,}",
+            f"{len(programs):,}",
+            MAX_LINES,
+            benchmark.sanitizer.module,
+        )
+    return ReadAnswers(sanitized.programs, reasoned, sanitized.not_sanitized)
+
+
+def count_without_program(
+    benchmark: Benchmark[Any],
+    tasks: Sequence[Any],
+    texts: Sequence[str],
+    programs: Sequence[str],
+    runs: Sequence[ProgramRun],
+) -> dict[str, int]:
+    """Return how many programs failed because there was none, or not the one asked for; say so where they are many.
+
+    Args:
+        benchmark: the suite.
+        tasks: the task of each answer, or sample.
+        texts: each of them as it came.
+        programs: the program in each.
+        runs: what became of each program.
+
+    Returns:
+        `no_program`: texts without a program; `empty`: those of them that are empty; `no_entry_point`: programs that do
+        not define what their task asks for.
+    """
+    counts = {"empty": 0, "no_program": 0, "no_entry_point": 0}
+    for task, text, program, run in zip(tasks, texts, programs, runs, strict=True):
+        if run.verdict == "passed":
+            continue
+        entry_point = benchmark.entry_point(task)
+        if lacks_program(program):
+            counts["no_program"] += 1
+            counts["empty"] += not text.strip()
+        elif entry_point and run.verdict not in _NO_PYTHON and not defines(program, entry_point):
+            counts["no_entry_point"] += 1
+    _say(benchmark.name, counts["no_program"], len(programs), f"hold no program ({counts['empty']:,} are empty)")
+    _say(benchmark.name, counts["no_entry_point"], len(programs), "do not define the function that their task asks for")
+    return counts
+
+
+def _say(benchmark: str, count: int, total: int, description: str) -> None:
+    if count > QUIET_SHARE * total:
+        logger.warning("%s: %s of %s answers %s", benchmark, f"{count:,}", f"{total:,}", description)
