@@ -54,8 +54,24 @@ from iterpref_core.training.training import train_objective
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 DTYPE = torch.bfloat16 if DEVICE.type == "cuda" else torch.float32
 OBJECTIVE = OBJECTIVES["target-dpo"]
-QWEN_0_5B = {"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "vocab_size": 151_936}
-QWEN_7B = {"hidden_size": 3584, "intermediate_size": 18_944, "num_hidden_layers": 28, "vocab_size": 152_064}
+Sizes = dict[str, int]
+"""Of a Qwen2 model, by the names of its configuration."""
+QWEN_0_5B: Sizes = {
+    "hidden_size": 896,
+    "intermediate_size": 4864,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 14,
+    "num_key_value_heads": 2,
+    "vocab_size": 151_936,
+}
+QWEN_7B: Sizes = {
+    "hidden_size": 3584,
+    "intermediate_size": 18_944,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 28,
+    "num_key_value_heads": 4,
+    "vocab_size": 152_064,
+}
 FLOPS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12}
 """Of dense bfloat16, by the cards' data sheets."""
 
@@ -68,15 +84,23 @@ def clock() -> float:
     return time.perf_counter()
 
 
-def model_of(sizes: dict[str, int], heads: int, *, tied: bool = True) -> PreTrainedModel:
-    """A Qwen2 of random weights, the same for the same sizes."""
+def config_of(sizes: Sizes, *, tied: bool) -> Qwen2Config:
+    """Return the configuration of a Qwen2 of these sizes; `tied` makes the head of the embeddings' weights."""
+    return Qwen2Config(
+        **sizes,
+        tie_word_embeddings=tied,
+        bos_token_id=None,
+        pad_token_id=0,
+        eos_token_id=1,
+        max_position_embeddings=32_768,
+    )
+
+
+def model_of(sizes: Sizes, *, tied: bool = True) -> PreTrainedModel:
+    """Return a Qwen2 of random weights, the same for the same sizes."""
     torch.manual_seed(0)
-    config = Qwen2Config(
-        **sizes, num_attention_heads=heads, num_key_value_heads=max(heads // 7, 1), tie_word_embeddings=tied,
-        bos_token_id=None, pad_token_id=0, eos_token_id=1, max_position_embeddings=32_768,
-    )  # fmt: skip
     with DEVICE:
-        return AutoModelForCausalLM.from_config(config, dtype=DTYPE)
+        return AutoModelForCausalLM.from_config(config_of(sizes, tied=tied), dtype=DTYPE)
 
 
 class Watch(TorchDispatchMode):
@@ -147,9 +171,7 @@ class UnpreparedDPOTrainer(DPOTrainer):
         return dataset
 
 
-def contestants(
-    tokenizer: PreTrainedTokenizerBase, longest: int, sizes: dict[str, int], heads: int, folder: str
-) -> dict[str, Contestant]:
+def contestants(tokenizer: PreTrainedTokenizerBase, longest: int, sizes: Sizes, folder: str) -> dict[str, Contestant]:
     """By name: `trl` as it is compared, `trl as it is`, and `fork`."""
     arguments = DPOConfig(
         output_dir=folder, beta=0.1, max_length=None, bf16=False, activation_checkpointing=False,
@@ -161,7 +183,7 @@ def contestants(
         "train_dataset": Dataset.from_dict({"prompt_ids": [[0]]}),
         "processing_class": tokenizer,
     }
-    models = {name: model_of(sizes, heads) for name in ("trl", "trl as it is", "fork")}
+    models = {name: model_of(sizes) for name in ("trl", "trl as it is", "fork")}
     if DEVICE.type == "cpu":
         models["trl"].forward = MethodType(tuned_forward, models["trl"])
     choose_attention(models["fork"], longest)
@@ -260,18 +282,23 @@ def compare(
     tokenizer: PreTrainedTokenizerBase, pairs: list[TokenizedPair], rounds: int, batch_size: int, narrower: int
 ) -> dict[str, Any]:
     """Steps of all contestants on the same batches; each batch begins with another contestant."""
-    sizes, heads = QWEN_0_5B, 14
+    sizes = QWEN_0_5B
     if narrower > 1:  # two layers, and a vocabulary at which the head's share of the work stays
-        vocabulary = max(len(tokenizer), QWEN_0_5B["vocab_size"] // (12 * narrower))
-        sizes = {"hidden_size": 896 // narrower, "intermediate_size": 4864 // narrower, "num_hidden_layers": 2}
-        sizes, heads = sizes | {"vocab_size": vocabulary}, 7
+        sizes = {
+            "hidden_size": 896 // narrower,
+            "intermediate_size": 4864 // narrower,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 7,
+            "num_key_value_heads": 1,
+            "vocab_size": max(len(tokenizer), QWEN_0_5B["vocab_size"] // (12 * narrower)),
+        }
     longest = max(pair.length for pair in pairs)
     Random(23).shuffle(pairs)
     batches = [
         [pairs[(turn * batch_size + place) % len(pairs)] for place in range(batch_size)] for turn in range(rounds)
     ]
     with tempfile.TemporaryDirectory() as folder:
-        entrants = contestants(tokenizer, longest, sizes, heads, folder)
+        entrants = contestants(tokenizer, longest, sizes, folder)
         peaks = {name: peak_bytes(partial(entrant.step, batches[0])) for name, entrant in entrants.items()}
         del entrants["trl as it is"]
         for entrant in entrants.values():
@@ -293,35 +320,42 @@ def compare(
     }
 
 
-def recipe(params: TrainingParams, steps: int, sizes: dict[str, int], heads: int) -> dict[str, Any]:
-    """Steps of Target-RPO as in the paper on random weights and made-up programs; nothing is asked of a hub.
+def made_up_pairs(count: int) -> list[PreferencePair]:
+    """Return pairs as long as the example in the repository of the paper's authors; one line of each differs."""
+    random = Random(0)
+
+    def lines(number: int) -> str:
+        text = ""
+        for _ in range(number):
+            text += f"x{random.randrange(100)} = x{random.randrange(100)} + {random.randrange(100)}\n"
+        return text
+
+    pairs = []
+    for number in range(count):
+        prompt = lines(random.randint(50, 100))
+        before = lines(random.randint(10, 35))
+        after = lines(random.randint(10, 35))
+        chosen = before + lines(1) + after
+        rejected = f"{before}wrong = {number}\n{after}"
+        pairs.append(PreferencePair(task_id=str(number), prompt=prompt, chosen=chosen, rejected=rejected))
+    return pairs
+
+
+def recipe(params: TrainingParams, steps: int, sizes: Sizes) -> dict[str, Any]:
+    """Measure steps of Target-RPO as in the paper on random weights and made-up programs; nothing is asked of a hub.
 
     Returns:
         `tokens_per_s` of both programs with their prompts; `mfu`, 6 FLOPs a weight and a token that the fork computes
         over the data sheet's; `peak_gb`; `hours` of the steps of the paper's 59,000 pairs and three epochs.
     """
-    random, batch_size = Random(0), params.batch_size
-
-    def lines(count: int) -> str:
-        return "".join(
-            f"x{random.randrange(100)} = x{random.randrange(100)} + {random.randrange(100)}\n" for _ in range(count)
-        )
-
-    pairs = []
-    for number in range(batch_size * steps):  # as long as the example in the repository of the paper's authors
-        prompt, before, after = (
-            lines(random.randint(50, 100)),
-            lines(random.randint(10, 35)),
-            lines(random.randint(10, 35)),
-        )
-        texts = {"chosen": before + lines(1) + after, "rejected": f"{before}wrong = {number}\n{after}"}
-        pairs.append(PreferencePair(task_id=str(number), prompt=prompt, **texts))
+    pairs = made_up_pairs(params.batch_size * steps)
     tokenizer = train_tokenizer((pair.prompt for pair in pairs[:200]), vocab_size=512)
     ticks: list[tuple[int, float]] = []
-    params = params.model_copy(update={"epochs": 1, "weights": "saved", "validation_share": 0.0, "select": "last"})
+    alone = {"epochs": 1, "validation_share": 0.0, "select": "last", "merge": False}
+    params = params.model_copy(update=alone | {"arguments": {"save_strategy": "no", "logging_steps": 1}})
     with tempfile.TemporaryDirectory(prefix="iterpref-bench-") as name:
         folder = Path(name)
-        model = model_of(sizes, heads, tied=False)
+        model = model_of(sizes, tied=False)
         parameters = model.num_parameters()
         model.save_pretrained(folder / "model")
         tokenizer.save_pretrained(folder / "model")
@@ -334,17 +368,28 @@ def recipe(params: TrainingParams, steps: int, sizes: dict[str, int], heads: int
             folder / "work", on_log=lambda _, step: ticks.append((step, clock())), prompt=PromptFormat(style="plain"),
         )  # fmt: skip
     rows = [[len(ids) for ids in tokenizer([p.prompt, p.chosen, p.rejected])["input_ids"]] for p in pairs]
-    tokens = np.array(rows).mean(axis=0) * batch_size
+    tokens = np.array(rows).mean(axis=0) * params.batch_size
     (first, start), (last, end) = ticks[0], ticks[-1]
-    step_s = (end - start) / (last - first)
-    card = next(
-        (flops for name, flops in FLOPS.items() if DEVICE.type == "cuda" and name in torch.cuda.get_device_name()), None
-    )
+    return speed_of((end - start) / (last - first), tokens, parameters) | {
+        "hours": round(59_000 * 3 / params.batch_size * (end - start) / (last - first) / 3600, 2),
+        "batch_size": params.batch_size,
+    }
+
+
+def speed_of(step_s: float, tokens: np.ndarray, parameters: int) -> dict[str, Any]:
+    """Return what a step of so many seconds reached.
+
+    Args:
+        step_s: of one step.
+        tokens: (3,) of a step's prompts, chosen and rejected programs.
+        parameters: of the model.
+    """
+    on_gpu = DEVICE.type == "cuda"
+    card = next((flops for name, flops in FLOPS.items() if on_gpu and name in torch.cuda.get_device_name()), None)
     return {
         "tokens_per_s": round((2 * tokens[0] + tokens[1] + tokens[2]) / step_s, 1),
         "mfu": round(6 * parameters * (tokens[0] + tokens[1]) / step_s / card, 4) if card else None,
-        "peak_gb": round(torch.cuda.max_memory_allocated() / 1e9, 2) if DEVICE.type == "cuda" else None,
-        "hours": round(59_000 * 3 / batch_size * step_s / 3600, 2),
+        "peak_gb": round(torch.cuda.max_memory_allocated() / 1e9, 2) if on_gpu else None,
         "step_s": round(step_s, 3),
         "parameters": parameters,
     }
@@ -371,8 +416,15 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     for name in ("loss_difference", "memory_ratio", "mask_share"):
         summary[name] = max(result[name] for result in results.values())
     if DEVICE.type == "cuda":
-        settings = {"batch_size": 128, "micro_batch_size": 2, "gradient_checkpointing": True, "nll": "sum"}
-        summary["recipe"] = recipe(params.model_copy(update=settings), arguments.steps, QWEN_7B, 28)
+        # In bfloat16 throughout, weights and optimizer state of 7B parameters fit on one card of 80 GB.
+        settings = {
+            "batch_size": 128,
+            "micro_batch_size": 2,
+            "gradient_checkpointing": True,
+            "nll": "sum",
+            "load": "bf16",
+        }
+        summary["recipe"] = recipe(params.model_copy(update=settings), arguments.steps, QWEN_7B)
     return summary | {
         "lists": results,
         "device": torch.cuda.get_device_name() if DEVICE.type == "cuda" else f"CPU, {torch.get_num_threads()} threads",

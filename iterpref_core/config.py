@@ -50,6 +50,8 @@ WITH_WEIGHTS: tuple[BackendName, ...] = ("transformers", "vllm")
 """Backends that need the model's weights on this machine; the others know no more of a model than its name."""
 Bf16 = bool | Literal["auto"]
 """Whether to compute in bfloat16; `auto`: on GPUs, and on processors with instructions for it."""
+Load = Literal["auto", "bf16", "8bit", "4bit"]
+"""The form in which training holds a model's weights; `docs/training.md` says what each is for."""
 LocalizationMethod = Literal["line_lcs", "prefix_suffix", "token", "causal"]
 
 
@@ -307,14 +309,15 @@ class TrainingParams(Settings):
     nll: Literal["mean", "sum"]
     answer: AnswerStyle
     bf16: Bf16
-    weights: Literal["float32", "saved"]
+    load: Load
     gradient_checkpointing: bool
-    lora_rank: Count
-    lora_alpha: PositiveFloat
+    lora: dict[str, Any] | None
+    merge: bool
     validation_share: Annotated[float, Field(ge=0, lt=1)]
     select: Literal["last", "best"]
     max_margin: Annotated[float, Field(ge=0)]
     accelerate: Annotated[str, Field(min_length=1)] | None
+    arguments: dict[str, Any]
     objectives: dict[str, ObjectiveParams]
 
 
@@ -413,7 +416,9 @@ def with_values(params: Params, values: Mapping[str, Any]) -> Params:
         *path, last = key.split(".")
         section: Any = changed
         for part in path:
-            section = section.setdefault(part, {}) if isinstance(section, dict) else None
+            if isinstance(section, dict) and section.get(part) is None:
+                section[part] = {}  # a section that is null until a value of it is set, such as training.lora
+            section = section[part] if isinstance(section, dict) else None
         if not isinstance(section, dict):
             raise ConfigError(f"{key}: unknown parameter; params.yaml has them all")
         section[last] = value

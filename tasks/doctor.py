@@ -166,7 +166,7 @@ def _student(params: Params) -> Iterator[Diagnosis]:
         yield _diagnose(
             "training.max_length", f"{params.training.max_length}, the model's is {longest}", "missing", remedy
         )
-    if not params.training.lora_rank:
+    if params.training.lora is None:
         yield _memory_of_training(config)
 
 

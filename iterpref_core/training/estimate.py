@@ -26,8 +26,9 @@ from iterpref_core.objectives.objectives import Objective
 from iterpref_core.training.batches import PAD_TO_MULTIPLE_OF, Collator, flat_labels
 from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.label_head import add_label_head, batch_logps
+from iterpref_core.training.quantized_linear import BYTES_PER_WEIGHT, quantize_without_numbers
 from iterpref_core.training.ranks import accumulation_steps
-from iterpref_core.training.settings import lora_config
+from iterpref_core.training.settings import lora_config, training_steps
 
 MARGIN = 0.1
 """Share of a card's memory that is left to CUDA, the allocator's fragments and communication."""
@@ -97,23 +98,26 @@ def estimate_training(
         ConfigError: the batch cannot be split among the cards.
     """
     accumulation_steps(params, gpus)
-    pairs, size, kept = len(rows), params.micro_batch_size, params.lora_rank or params.weights == "saved"
-    saved = config.dtype if isinstance(config.dtype, torch.dtype) else torch.float32
+    pairs = len(rows)
+    size = params.micro_batch_size
     collate = Collator(objective, params.layout, 0, PAD_TO_MULTIPLE_OF)
     longest = nlargest(size, rows, key=lambda row: row.length)
     batch = collate([_scored(row) for row in longest])
     labels = flat_labels(batch)
     with torch.device("meta"):
-        plain = AutoModelForCausalLM.from_config(config, dtype=saved if kept else torch.float32)
+        plain = AutoModelForCausalLM.from_config(config, dtype=_held_dtype(config, params))
         parameters = plain.num_parameters()
+        head = plain.get_output_embeddings()
+        if params.load in BYTES_PER_WEIGHT:
+            quantize_without_numbers(plain, head, params.load)
         lists = [module for module in plain.modules() if isinstance(module, torch.nn.ModuleList)]
-        gathered = [*max(lists, key=len, default=[]), plain.get_output_embeddings()]  # at once: a layer, or the head
+        gathered = [*max(lists, key=len, default=[]), head]  # at once: a layer, or the head
         layers = [sum(weight.nbytes for weight in layer.parameters()) for layer in gathered]
         add_label_head(plain)
         if params.gradient_checkpointing:
             plain.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
         model: Any = plain
-        if params.lora_rank:
+        if params.lora is not None:
             model = get_peft_model(plain, lora_config(params))
             model.enable_input_require_grads()
     with FakeTensorMode(allow_non_fake_inputs=True), torch.autocast("cpu", torch.bfloat16, params.bf16 is not False):
@@ -138,16 +142,28 @@ def estimate_training(
     scored = sum(2 * len(row.prompt_ids) + len(row.chosen_ids) + len(row.rejected_ids) for row in sample) / len(sample)
     of_slot = flops.get_total_flops() / batch["input_ids"].numel()
     reference = scored / 3 if objective.preference else 0.0  # forward is a third of forward and backward
+    steps = training_steps(params, pairs)
+    epochs = min(params.epochs, steps * params.batch_size / pairs) if "max_steps" in params.arguments else params.epochs
     return Estimate(
         parameters=parameters,
         trained=sum(weight.numel() for weight in trained),
         gpus=gpus,
-        steps=-(-pairs // params.batch_size) * params.epochs,
+        steps=steps,
         state_bytes=state // gpus,
         batch_bytes=live.peak,
         gathered_bytes=3 * max(layers) if gpus > 1 else 0,
-        flops=of_slot * pairs * (slots * params.epochs + reference),
+        flops=of_slot * pairs * (slots * epochs + reference),
     )
+
+
+def _held_dtype(config: PreTrainedConfig, params: TrainingParams) -> torch.dtype:
+    """Return the precision of weights that are not quantized, as `policy.load_policy` loads them."""
+    if params.load == "bf16":
+        return torch.bfloat16
+    if params.load in BYTES_PER_WEIGHT:
+        return torch.float32 if params.bf16 is False else torch.bfloat16
+    saved = config.dtype if isinstance(config.dtype, torch.dtype) else torch.float32
+    return torch.float32 if params.lora is None else saved
 
 
 def _forget_gradient(weight: torch.Tensor) -> None:

@@ -179,10 +179,12 @@ def add_label_head(model: PreTrainedModel) -> None:
     """
     if hasattr(model, "has_label_head"):
         return
-    transform, plain, forward = logit_transform(model.config), model.get_output_embeddings(), model.forward
-    if type(plain) is not torch.nn.Linear:  # FSDP2 makes it a class of its own later
+    transform = logit_transform(model.config)
+    forward = model.forward
+    head = model.get_output_embeddings()
+    if type(head) is not torch.nn.Linear:  # FSDP2 makes it a class of its own later
         raise ModelError(
-            f"{model.config.model_type}: its output head is a {type(plain).__name__}, no plain matrix; leave it out of "
+            f"{model.config.model_type}: its output head is a {type(head).__name__}, no plain matrix; leave it out of "
             "adapters and quantization"
         )
 
@@ -192,7 +194,7 @@ def add_label_head(model: PreTrainedModel) -> None:
         logps: torch.Tensor = LabelLogps.apply(hidden, self.weight, self.bias, targets, transform)
         return logps
 
-    plain.forward = MethodType(head_forward, plain)  # type: ignore[method-assign]
+    head.forward = MethodType(head_forward, head)  # type: ignore[method-assign]
 
     @functools.wraps(type(model).forward)  # generate() reads the signature
     def model_forward(
@@ -205,7 +207,7 @@ def add_label_head(model: PreTrainedModel) -> None:
         if label_slots is None or label_targets is None:
             return forward(*args, **kwargs)
         hidden = decoder_of(self)(*args, **kwargs).last_hidden_state.flatten(0, 1)[label_slots]
-        return plain(hidden, label_targets)
+        return self.get_output_embeddings()(hidden, label_targets)  # PEFT may have put a trained copy in its place
 
     model.forward = MethodType(model_forward, model)
     model.has_label_head = True

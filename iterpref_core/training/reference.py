@@ -22,6 +22,7 @@ from accelerate import PartialState
 from accelerate.utils import gather_object
 from filelock import FileLock
 
+from iterpref_core.config import Load
 from iterpref_core.inference.local.model_lineage import training_versions
 from iterpref_core.progress import show_progress
 from iterpref_core.storage.code_digest import code_digest
@@ -32,7 +33,9 @@ Program = tuple[list[int], list[int]]
 """Prompt ids, completion ids."""
 
 
-def reference_path(cache: Path, tokens: str, fingerprint: str, weights: torch.dtype, bf16: bool) -> Path:
+def reference_path(
+    cache: Path, tokens: str, fingerprint: str, weights: torch.dtype, bf16: bool, load: Load = "auto"
+) -> Path:
     """Where the log-probabilities are kept, under a digest of what decides them; masks do not.
 
     Args:
@@ -41,9 +44,10 @@ def reference_path(cache: Path, tokens: str, fingerprint: str, weights: torch.dt
         fingerprint: of the model, and of how it reads prompts.
         weights: their precision.
         bf16: whether matrix products are in bfloat16, under autocast.
+        load: how the weights are held, quantized or not.
     """
     code = code_digest("iterpref_core.inference", "iterpref_core.training")
-    decisive = [tokens, fingerprint, str(weights), bf16, code, training_versions()]
+    decisive = [tokens, fingerprint, str(weights), bf16, load, code, training_versions()]
     return cache / f"{hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:32]}.npy"
 
 

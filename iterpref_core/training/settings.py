@@ -1,33 +1,102 @@
 """Settings of the trainer, from `TrainingParams` and the row of the table of objectives."""
 
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import LoraConfig
 from transformers import TrainingArguments
 
 from iterpref_core.config import TrainingParams
+from iterpref_core.errors import ConfigError, first_line, unknown_name
 from iterpref_core.objectives.objectives import Objective
 
 _POINTS, _SAVES = 20, 8
+
+DECIDED = {
+    "output_dir": "the option --out",
+    "overwrite_output_dir": "the option --out",
+    "resume_from_checkpoint": "--scratch: a training continues from its own last checkpoint",
+    "learning_rate": "training.objectives",
+    "num_train_epochs": "training.epochs",
+    "per_device_train_batch_size": "training.micro_batch_size",
+    "per_device_eval_batch_size": "training.micro_batch_size",
+    "auto_find_batch_size": "training.micro_batch_size",
+    "gradient_accumulation_steps": "training.batch_size",
+    "warmup_steps": "training.warmup_ratio",
+    "max_grad_norm": "training.max_grad_norm",
+    "bf16": "training.bf16",
+    "fp16": "training.bf16",
+    "gradient_checkpointing": "training.gradient_checkpointing",
+    "activation_checkpointing": "training.gradient_checkpointing",
+    "seed": "training.seed",
+    "data_seed": "training.seed",
+    "eval_strategy": "training.validation_share",
+    "load_best_model_at_end": "training.select",
+    "metric_for_best_model": "training.select",
+    "greater_is_better": "training.select",
+    "label_smoothing_factor": "the objective: `robust` smooths labels",
+    "fsdp": "training.accelerate",
+    "fsdp_config": "training.accelerate",
+    "deepspeed": "training.accelerate",
+    "parallelism_config": "training.accelerate",
+    "accelerator_config": "training.accelerate",
+    "remove_unused_columns": "the collator, which reads them all",
+    "label_names": "the collator, which makes them",
+    "train_sampling_strategy": "the layout, which packs pairs of any length",
+    "length_column_name": "the layout, which packs pairs of any length",
+    "logging_nan_inf_filter": "the trainer, which ends at a loss that is not finite",
+    "do_train": "the verb",
+    "do_eval": "training.validation_share",
+    "do_predict": "the verb",
+    "local_rank": "accelerate",
+    "use_cpu": "the environment variable CUDA_VISIBLE_DEVICES",
+}
+"""Arguments of transformers that the project decides, and where it does."""
+
+
+def check_settings(params: TrainingParams) -> None:
+    """Refuse options of PEFT and of transformers that cannot be taken, before any computation.
+
+    Raises:
+        ConfigError: a name is unknown or decided elsewhere, or a value is none that the library takes.
+    """
+    lora_config(params)
+    known = [field.name for field in fields(TrainingArguments)]
+    for name in params.arguments:
+        if name in DECIDED:
+            raise ConfigError(f"params.yaml: training.arguments.{name}: is decided by {DECIDED[name]}; set it there")
+        if name not in known:
+            raise ConfigError(f"params.yaml: training.arguments: {unknown_name('argument', name, known)}")
+    if params.select == "best" and params.arguments.get("save_strategy", "steps") != "steps":
+        raise ConfigError(
+            "params.yaml: training.select: best chooses among checkpoints that are saved by steps; remove "
+            "training.arguments.save_strategy"
+        )
+    _transformers_arguments(params, output_dir="unused")
 
 
 def training_arguments(
     params: TrainingParams, objective: Objective, accumulation: int, pairs: int, folder: Path
 ) -> TrainingArguments:
-    """What the trainer is told.
+    """Return what the trainer is told.
 
     Args:
-        params: settings.
+        params: settings, checked by `check_settings`.
         objective: the row of the table, whose learning rate counts.
         accumulation: micro-batches that this process computes for one batch.
         pairs: to train on.
         folder: for checkpoints.
     """
-    steps = max(1, -(-pairs // params.batch_size) * params.epochs)
+    steps = training_steps(params, pairs)
     log_every = max(1, steps // _POINTS)
+    logging_steps = params.arguments.get("logging_steps", log_every)
+    if logging_steps >= 1:
+        log_every = int(logging_steps)
     save_every = log_every * max(1, steps // (_SAVES * log_every))  # no logged mean covers steps of two runs
-    return TrainingArguments(
+    return _transformers_arguments(
+        params,
         output_dir=str(folder),
         learning_rate=objective.learning_rate,
         num_train_epochs=params.epochs,
@@ -58,13 +127,44 @@ def training_arguments(
     )
 
 
-def lora_config(params: TrainingParams) -> LoraConfig | None:
-    """Adapters on all linear layers but the head; None where all parameters are trained.
+def training_steps(params: TrainingParams, pairs: int) -> int:
+    """Return how many optimizer steps a training takes: of all epochs, unless `max_steps` says how many."""
+    limit = int(params.arguments.get("max_steps", -1))
+    if limit > 0:
+        return limit
+    return max(1, -(-pairs // params.batch_size) * params.epochs)
 
-    Without dropout: the policy would differ from its reference by noise.
+
+def _transformers_arguments(params: TrainingParams, **decided: Any) -> TrainingArguments:
+    """Return the project's own arguments with those of `training.arguments` in their place.
+
+    Raises:
+        ConfigError: transformers refuses a value.
     """
-    if not params.lora_rank:
+    try:
+        return TrainingArguments(**decided | params.arguments)
+    except (ValueError, TypeError, ImportError) as error:
+        raise ConfigError(
+            f"params.yaml: training.arguments: {first_line(error)}; correct the value, or remove it"
+        ) from None
+
+
+def lora_config(params: TrainingParams) -> LoraConfig | None:
+    """Return PEFT's configuration of adapters; None where all parameters are trained.
+
+    Unless `training.lora` says otherwise, all linear layers but the head have adapters.
+
+    Raises:
+        ConfigError: an option is unknown, or has a value that PEFT refuses.
+    """
+    if params.lora is None:
         return None
-    return LoraConfig(
-        r=params.lora_rank, lora_alpha=params.lora_alpha, target_modules="all-linear", task_type="CAUSAL_LM"
-    )
+    known = [field.name for field in fields(LoraConfig)]
+    for name in params.lora:
+        if name not in known:
+            raise ConfigError(f"params.yaml: training.lora: {unknown_name('option of LoraConfig', name, known)}")
+    options = {"target_modules": "all-linear", "task_type": "CAUSAL_LM"} | params.lora
+    try:
+        return LoraConfig(**options)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"params.yaml: training.lora: {first_line(error)}; correct the option") from None

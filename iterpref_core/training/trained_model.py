@@ -19,6 +19,7 @@ from iterpref_core.progress import show_progress
 from iterpref_core.records import ModelLineage
 from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.storage.new_folder import new_folder
+from iterpref_core.training.policy import is_quantized
 
 Entry = Mapping[str, float]
 
@@ -46,8 +47,8 @@ def check_out(out: Path, objective: str) -> None:
         raise InputError(f"{out}: holds {kept}, which training with {objective} would replace; choose another folder")
 
 
-def write_model(trainer: Trainer, base: Path | str, out: Path, lineage: ModelLineage) -> None:
-    """Write the trained weights in place of the base model's: whole, merged, and in its precision and files.
+def write_model(trainer: Trainer, base: Path | str, out: Path, lineage: ModelLineage, *, merge: bool = True) -> None:
+    """Write the trained weights in place of the base model's, in its precision and files.
 
     All processes take part in gathering, one of them writes.
 
@@ -56,29 +57,56 @@ def write_model(trainer: Trainer, base: Path | str, out: Path, lineage: ModelLin
         base: the model that training started from.
         out: folder for the checkpoint.
         lineage: what it was made of.
+        merge: whether adapters become part of a whole model; else they are written alone.
     """
     weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     if trainer.accelerator.is_main_process:
         unset_hf_deepspeed_config()  # with which transformers would give each process its share alone
-        model = _with_weights(load_model(base, device_map="meta"), trainer, weights)
+        model = _trained_model(trainer, base, weights, merge=merge)
         shutil.rmtree(out, ignore_errors=True)
         with new_folder(out) as partial:
-            model.save_pretrained(partial)
+            _save(model, weights, partial)
             trainer.processing_class.save_pretrained(partial)
             write_lineage(partial, lineage)
     trainer.accelerator.wait_for_everyone()
 
 
-def _with_weights(base: PreTrainedModel, trainer: Trainer, weights: dict[str, torch.Tensor]) -> PreTrainedModel:
-    """A base model without weights of its own, given the trained ones in its precision."""
+def _trained_model(
+    trainer: Trainer, base: Path | str, weights: dict[str, torch.Tensor], *, merge: bool
+) -> PreTrainedModel | PeftModel:
+    """Return what is to be written: the whole model with its trained weights, or the adapters as they were trained."""
     trained = trainer.accelerator.unwrap_model(trainer.model)
-    whole: Any = get_peft_model(base, trained.peft_config["default"]) if isinstance(trained, PeftModel) else base
-    kinds = {name: tensor.dtype for name, tensor in whole.state_dict().items()}
-    whole.load_state_dict({name: tensor.to(kinds[name]) for name, tensor in weights.items()}, strict=False, assign=True)
-    base.tie_weights()
+    if not isinstance(trained, PeftModel):
+        return _with_weights(load_model(base, device_map="meta"), weights)
+    if not merge:
+        return trained
+    # Quantized weights cannot take the adapters' update without rounding it away: the base as it was saved can.
+    held = load_model(base) if is_quantized(trained) else load_model(base, device_map="meta")
+    adapted = get_peft_model(held, trained.peft_config["default"])
+    changed = {name for name, weight in trained.named_parameters() if weight.requires_grad}
+    adapters = {name: tensor for name, tensor in weights.items() if name in changed}
+    _with_weights(adapted, adapters if is_quantized(trained) else weights)
+    merged: PreTrainedModel = adapted.merge_and_unload()
+    return merged
+
+
+def _with_weights(model: Any, weights: dict[str, torch.Tensor]) -> Any:
+    """Put weights in place of a model's, which may have none of its own, in the model's precision."""
+    kinds = {name: tensor.dtype for name, tensor in model.state_dict().items()}
+    converted = {name: tensor.to(kinds[name]) for name, tensor in weights.items()}
+    model.load_state_dict(converted, strict=False, assign=True)
+    whole = model.get_base_model() if isinstance(model, PeftModel) else model
+    whole.tie_weights()
     # Only what is stored under another name, such as a head tied to the embeddings, may be absent.
-    assert not any(weight.is_meta for weight in whole.parameters()), "a weight was not gathered"
-    return whole.merge_and_unload() if isinstance(trained, PeftModel) else base
+    assert not any(weight.is_meta for weight in model.parameters()), "a weight was not gathered"
+    return model
+
+
+def _save(model: PreTrainedModel | PeftModel, weights: dict[str, torch.Tensor], folder: Path) -> None:
+    if isinstance(model, PeftModel):
+        model.save_pretrained(folder, state_dict=weights)
+    else:
+        model.save_pretrained(folder)
 
 
 def curve_entry(logs: Entry) -> dict[str, float]:

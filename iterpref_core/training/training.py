@@ -18,7 +18,7 @@ from iterpref_core.inference.local.checkpoints import locate_model
 from iterpref_core.inference.local.fingerprint import model_fingerprint
 from iterpref_core.inference.local.model_lineage import read_lineage, training_versions
 from iterpref_core.inference.local.tokenizers import load_frame
-from iterpref_core.inference.local.weights import check_checkpoint, load_model, uses_bf16
+from iterpref_core.inference.local.weights import check_checkpoint, uses_bf16
 from iterpref_core.objectives.objectives import HALF, Objective, find_objective
 from iterpref_core.records import FocalSpans, ModelLineage
 from iterpref_core.storage.file_digest import file_digest
@@ -31,9 +31,10 @@ from iterpref_core.training.export_model import find_license
 from iterpref_core.training.half_batches import BothHalves
 from iterpref_core.training.launch import launch_training
 from iterpref_core.training.pair_table import PairTable, held_out, open_pair_table
+from iterpref_core.training.policy import check_load, is_quantized, load_policy
 from iterpref_core.training.ranks import accumulation_steps, is_launched, is_sharded, join_processes, sharding
 from iterpref_core.training.reference import reference_logps, reference_path
-from iterpref_core.training.settings import lora_config, training_arguments
+from iterpref_core.training.settings import check_settings, lora_config, training_arguments
 from iterpref_core.training.trained_model import REWARDS, OnLog, TellProgress, check_out, write_curve, write_model
 from iterpref_core.training.trainer import DivergedError, FocalDPOTrainer
 
@@ -94,6 +95,8 @@ def train_objective(
         values |= {f"model.{name}": value for name, value in prompt.parameters.items()}
         return launch_training(Path(params.accelerate), options | {"objective": objective}, values, curve, on_log)
     processes = join_processes()
+    check_settings(params)
+    check_load(params)
     accumulation = accumulation_steps(params, processes.num_processes)
     frame = load_frame(model, prompt)
     tokenizer = frame.tokenizer
@@ -108,7 +111,7 @@ def train_objective(
     arguments = training_arguments(params, row, accumulation, int(np.sum(~held)), checkpoints)
     trainer = _make_trainer(model, tokenizer, rows, held, row, params, arguments)
     reference = reference_path(
-        scratch / "reference", rows.checks.tokens, fingerprint, trainer.model.dtype, params.bf16 is True
+        scratch / "reference", rows.checks.tokens, fingerprint, trainer.model.dtype, params.bf16 is True, params.load
     )
 
     class Begin(TrainerCallback):
@@ -132,7 +135,8 @@ def train_objective(
             diverged = error
     chosen = _choose(trainer, checkpoints, diverged, params)
     metrics = _metrics(rows.checks, int(held.sum()), trainer, chosen, diverged)
-    write_model(trainer, model, out, _lineage(pairs, spans, model, objective, row, params, prompt, metrics))
+    lineage = _lineage(pairs, spans, model, objective, row, params, prompt, metrics)
+    write_model(trainer, model, out, lineage, merge=params.merge)
     if processes.is_main_process:
         write_curve(curve, trainer.state.log_history, chosen)
         shutil.rmtree(checkpoints, ignore_errors=True)
@@ -155,13 +159,14 @@ def _make_trainer(
         ConfigError: the model cannot take the layout, or PEFT has no adapters for it.
         ModelError: training would not compute what the model's own logits say.
     """
-    policy = load_model(model)
+    policy = load_policy(model, params, arguments.device)
     if params.layout == "fork":
         choose_attention(policy, int(rows.totals.max()))
-    if params.weights == "float32" and not params.lora_rank:
-        policy = policy.float()  # in bfloat16 small updates would be lost
+    # Eight bits are those of one batch's largest numbers, so they round as half precision does.
+    rounded = torch.float16 if params.load == "8bit" else None
     if not is_sharded():
-        check_exactness(policy.to(arguments.device), params.layout)
+        placed = policy if is_quantized(policy) else policy.to(arguments.device)
+        check_exactness(placed, params.layout, dtype=rounded)
     halves = objective.rejected == HALF
     data: Any = BothHalves(rows) if halves else rows
     kept_out = np.tile(held, 1 + halves)
@@ -179,14 +184,14 @@ def _make_trainer(
             max_margin=params.max_margin,
             peft_config=lora_config(params),
         )
-        if params.lora_rank and not is_sharded():
-            check_exactness(trainer.model, params.layout)
+        if params.lora is not None and not is_sharded():
+            check_exactness(trainer.model, params.layout, dtype=rounded)
     except (ValueError, ConfigError, ModelError) as error:
-        if not params.lora_rank:
+        if params.lora is None:
             raise
         raise ConfigError(
-            f"params.yaml: training.lora_rank: this model cannot be trained with adapters: {error}; set "
-            "training.lora_rank: 0 to train all weights"
+            f"params.yaml: training.lora: this model cannot be trained with these adapters: {error}; correct the "
+            "options, or set training.lora: null to train all weights"
         ) from None
     trainer.remove_callback(PrinterCallback)
     return trainer

@@ -48,14 +48,15 @@ def params() -> TrainingParams:
         nll="mean",
         answer="bare",
         bf16=False,
-        weights="float32",
+        load="auto",
         gradient_checkpointing=False,
-        lora_rank=0,
-        lora_alpha=16,
+        lora=None,
+        merge=True,
         validation_share=0.0,
         select="last",
         max_margin=100.0,
         accelerate=None,
+        arguments={},
         objectives={
             name: ObjectiveParams(learning_rate=1e-3, alpha=1.0 if row.nll_of else 0.0)
             for name, row in OBJECTIVES.items()

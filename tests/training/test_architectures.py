@@ -102,7 +102,7 @@ def _refusal(model: Any, layout: Any) -> str:
 def _adapted(model: PreTrainedModel, layout: Any, params: TrainingParams) -> Any:
     """The model with fresh adapters; None where training says that there are none for it."""
     try:
-        adapted = get_peft_model(model, lora_config(params.model_copy(update={"lora_rank": 4})))
+        adapted = get_peft_model(model, lora_config(params.model_copy(update={"lora": {"r": 4}})))
         check_exactness(adapted, layout)
     except (ConfigError, ModelError, ValueError):
         return None

@@ -52,7 +52,7 @@ def test_a_step_takes_what_was_counted_on_a_model_without_numbers(
 
 
 def test_cards_share_state_and_batches(rows: list[TokenizedPair], params: TrainingParams) -> None:
-    lora, row = params.model_copy(update={"lora_rank": 4, "micro_batch_size": 1}), OBJECTIVES["dpo"]
+    lora, row = params.model_copy(update={"lora": {"r": 4}, "micro_batch_size": 1}), OBJECTIVES["dpo"]
     one, four = (estimate_training(CONFIG, rows, row, lora, gpus=gpus) for gpus in (1, 4))
     assert one.trained < one.parameters / 3
     assert four.state_bytes == pytest.approx(one.state_bytes / 4, abs=4)

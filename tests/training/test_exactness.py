@@ -113,7 +113,7 @@ def _mamba() -> PreTrainedModel:
     [
         (lambda: _Noisy(LlamaConfig(**_SIZES | {"vocab_size": 400})), {}, "two forward passes"),
         (_mamba, {}, r"training.layout: fork: .*set training.layout: padded"),
-        (_mamba, {"lora_rank": 4, "layout": "padded"}, r"training.lora_rank: .*set training.lora_rank: 0"),
+        (_mamba, {"lora": {"r": 4}, "layout": "padded"}, r"training.lora: .*set training.lora: null"),
     ],
     ids=["noise", "no branches", "no adapters"],
 )
@@ -121,7 +121,7 @@ def test_a_stage_begins_with_the_check(
     model: Callable[[], PreTrainedModel], settings: dict[str, Any], message: str, tmp_path: Path, train: Train,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("iterpref_core.training.training.load_model", lambda _: model())
+    monkeypatch.setattr("iterpref_core.training.policy.load_model", lambda _: model())
     with pytest.raises(InputError, match=message):
         train("run", "target-rpo", **settings)
     assert not (tmp_path / "run" / "out").exists()

@@ -91,13 +91,18 @@ if "LOCAL_RANK" in os.environ:
 """
 
 
-@pytest.mark.parametrize("lora_rank", [0, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("lora", [None, pytest.param({"r": 4}, marks=pytest.mark.slow)])
 def test_two_processes_train_what_one_does_and_the_weights_are_loaded_once(
-    tmp_path: Path, inputs: Inputs, params: TrainingParams, port: int, lora_rank: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    inputs: Inputs,
+    params: TrainingParams,
+    port: int,
+    lora: dict[str, int] | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With FSDP2, all weights or LoRA: losses, weights and what is written."""
     fsdp = yaml.safe_load((CONFIGURATIONS / "fsdp2.yaml").read_text(encoding="utf-8"))["fsdp_config"]
-    own = params.model_copy(update={"micro_batch_size": 1, "epochs": 3, "lora_rank": lora_rank})
+    own = params.model_copy(update={"micro_batch_size": 1, "epochs": 3, "lora": lora})
     one = _train(tmp_path / "one", inputs, "target-rpo", own)
     _at_start(tmp_path, monkeypatch, COUNT_MODELS)
     monkeypatch.setenv("MODELS", str(tmp_path / "models"))

@@ -134,12 +134,12 @@ def test_small_updates_of_a_model_saved_in_bfloat16_are_not_lost(
     load_tokenizer(inputs[2]).save_pretrained(saved)
     small = params.objectives["sft"].model_copy(update={"learning_rate": 1e-5})
     before, changed = load_file(saved / "model.safetensors"), {}
-    for weights in ("float32", "saved"):
-        train(weights, "sft", (*inputs[:2], saved), epochs=8, objectives={"sft": small}, weights=weights)
-        after = read_weights(tmp_path / weights)
+    for load in ("auto", "bf16"):
+        train(load, "sft", (*inputs[:2], saved), epochs=8, objectives={"sft": small}, load=load)
+        after = read_weights(tmp_path / load)
         assert {tensor.dtype for tensor in after.values()} == {torch.bfloat16}, "written as it was read"
-        changed[weights] = sum(int((after[name] != before[name]).sum()) for name in before)
-    assert changed["float32"] > 2 * changed["saved"]
+        changed[load] = sum(int((after[name] != before[name]).sum()) for name in before)
+    assert changed["auto"] > 2 * changed["bf16"]
 
 
 def _train_and_die(folder: Path, inputs: Inputs, params: TrainingParams, last_step: int) -> None:
@@ -161,12 +161,12 @@ def _train_and_die(folder: Path, inputs: Inputs, params: TrainingParams, last_st
 @pytest.mark.parametrize(
     ("model", "pairs", "settings", "last_step"),
     [
-        ("model_folder", 12, {"epochs": 8, "lora_rank": 0}, 15),
-        ("model_folder", 12, {"epochs": 8, "lora_rank": 4}, 15),
+        ("model_folder", 12, {"epochs": 8, "lora": None}, 15),
+        ("model_folder", 12, {"epochs": 8, "lora": {"r": 4}}, 15),
         pytest.param(
             "smollm2",
             2,
-            {"epochs": 1, "lora_rank": 4, "batch_size": 1, "micro_batch_size": 1},
+            {"epochs": 1, "lora": {"r": 4}, "batch_size": 1, "micro_batch_size": 1},
             2,
             marks=pytest.mark.slow,
         ),
@@ -204,7 +204,7 @@ def test_a_killed_run_resumes_and_ends_with_the_same_weights(
 def test_a_trained_adapter_becomes_a_plain_checkpoint(
     tmp_path: Path, inputs: Inputs, train: Train, layout: Layout
 ) -> None:
-    train("first", "target-rpo", epochs=8, lora_rank=4, layout=layout)
+    train("first", "target-rpo", epochs=8, lora={"r": 4}, layout=layout)
     trained, base = read_weights(tmp_path / "first"), load_file(inputs[2] / "model.safetensors")
     assert trained.keys() == base.keys()
     changed = {name for name in base if not torch.equal(base[name], trained[name])}
@@ -213,7 +213,7 @@ def test_a_trained_adapter_becomes_a_plain_checkpoint(
         assert torch.linalg.matrix_rank(trained[name] - base[name], rtol=1e-4) <= 4
     out = tmp_path / "first" / "out"
     assert not list(out.glob("adapter*"))
-    train("again", "target-rpo", (*inputs[:2], out), lora_rank=4)
+    train("again", "target-rpo", (*inputs[:2], out), lora={"r": 4})
 
 
 @pytest.mark.parametrize(("epochs", "batch_size", "steps"), [(1, 4, [1, 2, 3]), (41, 12, [*range(2, 42, 2), 41])])

@@ -56,7 +56,11 @@ def _check_kind(source: ModelSource, config: PreTrainedConfig) -> None:
 
 
 def load_model(model: Path | str, **options: Any) -> PreTrainedModel:
-    """The causal language model of a folder or hub id, in the precision it was saved in; options are transformers'.
+    """The causal language model of a folder or hub id, in the precision it was saved in.
+
+    Args:
+        model: a folder or hub id, or a stage's folder.
+        **options: those of transformers' `from_pretrained`, such as `dtype`, which replaces the saved precision.
 
     Raises:
         ModelError: there is none, or it cannot be read, or lacks weights, or has some that are no numbers.
@@ -85,10 +89,9 @@ def _load(source: ModelSource, **options: Any) -> PreTrainedModel:
             loaded, report = AutoModelForCausalLM.from_pretrained(
                 source.name_or_path,
                 revision=source.revision,
-                dtype="auto",
                 trust_remote_code=False,
                 output_loading_info=True,
-                **options,
+                **{"dtype": "auto"} | options,
             )
     finally:
         logging.set_verbosity(level)

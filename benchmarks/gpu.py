@@ -1,0 +1,387 @@
+"""What one GPU does: the layout `fork` beside TRL, a full training, FSDP2, and quantized bases.
+
+    python -m benchmarks.gpu OUT [PART ...] [--tiny]
+
+Each part runs in a process of its own within a time limit, and writes OUT/PART.json as soon as it is done, so that a
+machine that is lent for minutes leaves what was measured. Models have random weights and the shape of Qwen2.5; pairs
+are made up. Nothing is asked of a hub. `--tiny` tries the parts with small models on a CPU, where numbers mean nothing.
+
+`estimates`  what `iterpref train --estimate` says of the models below; needs no GPU.
+`compare`    fork with flex attention against TRL's DPOTrainer at the size of Qwen2.5-Coder-0.5B, in bfloat16.
+`attention`  log-probabilities, loss and gradient with flex attention against those with sdpa and eager attention.
+`recipe`     steps of Target-RPO on all weights of a model of 3B, held in float32.
+`fsdp`       a training by accelerate_configs/fsdp2.yaml in one process, and the same without: losses and weights.
+`qlora-7b`   `training.load: 4bit` of a model of 7B, by `iterpref train`'s entry.
+`qlora-72b`  the same of a model of 72B, made and quantized layer by layer, since it fits nowhere whole.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+from transformers.integrations.bitsandbytes import replace_with_bnb_linear
+from transformers.models.qwen2.modeling_qwen2 import Qwen2RotaryEmbedding
+from transformers.quantizers import AutoHfQuantizer
+
+from benchmarks.training import (
+    DEVICE,
+    DTYPE,
+    QWEN_0_5B,
+    QWEN_7B,
+    Sizes,
+    clock,
+    compare,
+    config_of,
+    located,
+    made_up_pairs,
+    model_of,
+    recipe,
+    speed_of,
+    tokenized,
+)
+from iterpref_core.config import TrainingParams, load_params
+from iterpref_core.nanolab.byte_bpe import train_tokenizer
+from iterpref_core.objectives.objectives import OBJECTIVES
+from iterpref_core.training.attention import choose_attention
+from iterpref_core.training.batches import PAD_TO_MULTIPLE_OF, PAIRS, Batch, Collator, flat_labels
+from iterpref_core.training.dataset import TokenizedPair
+from iterpref_core.training.estimate import estimate_training
+from iterpref_core.training.label_head import add_label_head, batch_logps
+from iterpref_core.training.policy import quantization_config, use_one_kernel
+from iterpref_core.training.reference import score_pairs
+from iterpref_core.training.settings import lora_config, training_arguments
+from iterpref_core.training.trainer import FocalDPOTrainer
+
+QWEN_3B: Sizes = {
+    "hidden_size": 2048,
+    "intermediate_size": 11_008,
+    "num_hidden_layers": 36,
+    "num_attention_heads": 16,
+    "num_key_value_heads": 2,
+    "vocab_size": 151_936,
+}
+QWEN_72B: Sizes = {
+    "hidden_size": 8192,
+    "intermediate_size": 29_568,
+    "num_hidden_layers": 80,
+    "num_attention_heads": 64,
+    "num_key_value_heads": 8,
+    "vocab_size": 152_064,
+}
+TINY: Sizes = {
+    "hidden_size": 128,
+    "intermediate_size": 256,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "vocab_size": 640,
+}
+SECONDS = {
+    "estimates": 600,
+    "compare": 90,
+    "attention": 60,
+    "recipe": 120,
+    "fsdp": 90,
+    "qlora-7b": 110,
+    "qlora-72b": 170,
+}
+"""How long each part may take."""
+ROOT = Path(__file__).parents[1]
+FULL = {"load": "auto", "batch_size": 32, "micro_batch_size": 2}
+FOUR_BITS = {"load": "4bit", "lora": {"r": 16, "lora_alpha": 32}, "batch_size": 16, "micro_batch_size": 2}
+
+
+class Bench:
+    """The models of a run, real ones or tiny ones, and the settings that all parts share."""
+
+    def __init__(self, *, tiny: bool) -> None:
+        self.tiny = tiny
+        shared = {"gradient_checkpointing": True, "nll": "sum", "bf16": DEVICE.type == "cuda", "layout": "fork"}
+        self._params = load_params(ROOT / "params.yaml").training.model_copy(update=shared)
+
+    def sizes(self, real: Sizes) -> Sizes:
+        """Return the sizes of a model of this run."""
+        return TINY if self.tiny else real
+
+    def params(self, **settings: object) -> TrainingParams:
+        """Return the shared settings with some replaced; a tiny run has small batches."""
+        small = {"batch_size": 4, "micro_batch_size": 2} if self.tiny else {}
+        return self._params.model_copy(update=settings | small)
+
+    def rows(self, count: int, params: TrainingParams) -> tuple[list[TokenizedPair], PreTrainedTokenizerBase]:
+        """Return made-up pairs, tokenized and with a made-up reference, and their tokenizer."""
+        pairs = made_up_pairs(count)
+        tokenizer = train_tokenizer((pair.prompt for pair in pairs[:200]), vocab_size=512)
+        with tempfile.TemporaryDirectory() as folder:
+            return tokenized(*located(pairs, Path(folder)), tokenizer, params), tokenizer
+
+
+def estimates(bench: Bench) -> dict[str, Any]:
+    """Estimate every model of the parts `recipe` and `qlora-...`, in the settings that they train in."""
+    found: dict[str, Any] = {}
+    for name, sizes, settings in (
+        ("recipe", QWEN_3B, FULL),
+        ("recipe of 7B in bfloat16", QWEN_7B, FULL | {"load": "bf16"}),
+        ("qlora-7b", QWEN_7B, FOUR_BITS),
+        ("qlora-72b", QWEN_72B, FOUR_BITS | {"micro_batch_size": 1}),
+    ):
+        params = bench.params(**settings | {"bf16": True})
+        rows, _ = bench.rows(64, params)
+        config = config_of(bench.sizes(sizes), tied=False)
+        estimate = estimate_training(config, rows, OBJECTIVES["target-rpo"], params)
+        found[name] = {"peak_gb": round(estimate.peak_bytes / 1e9, 2), "parameters": estimate.parameters}
+        print(name, found[name], flush=True)
+    return found
+
+
+def compare_with_trl(bench: Bench) -> dict[str, Any]:
+    """Compare a step of the fork with TRL's, as benchmarks/training.py does."""
+    rows, tokenizer = bench.rows(64, bench.params())
+    rounds, narrower = (2, 4) if bench.tiny else (8, 1)
+    return compare(tokenizer, rows, rounds, 4 if bench.tiny else 16, narrower)
+
+
+def compare_attention(bench: Bench) -> dict[str, Any]:
+    """Compute one batch with each attention that takes a mask of its own; flex attention needs a GPU."""
+    rows, _ = bench.rows(4, bench.params())
+    batch = Collator(OBJECTIVES["target-rpo"], "fork", 0, PAD_TO_MULTIPLE_OF)(rows)
+    batch = {name: values.to(DEVICE) for name, values in batch.items()}
+    implementations = ["sdpa", "eager"] + ["flex_attention"] * (DEVICE.type == "cuda")
+    found: dict[str, Any] = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        model = model_of(bench.sizes(QWEN_0_5B)).to(dtype)
+        add_label_head(model)
+        results = {}
+        for implementation in implementations:
+            model.set_attn_implementation(implementation)
+            results[implementation] = _loss_and_gradient(model, batch)
+        logps, loss, gradient = results["eager"]
+        for implementation in implementations:
+            other_logps, other_loss, other_gradient = results[implementation]
+            found[f"{implementation}, {dtype}".replace("torch.", "")] = {
+                "loss": other_loss,
+                "loss_off": abs(other_loss - loss) / abs(loss),
+                "largest_logp_off": float((other_logps - logps).abs().max()),
+                "gradient_off": float((other_gradient - gradient).norm() / gradient.norm()),
+            }
+    return found
+
+
+def _loss_and_gradient(model: PreTrainedModel, batch: Batch) -> tuple[torch.Tensor, float, torch.Tensor]:
+    """Return log-probabilities, the mean NLL of what counts, and the gradient of the first layer's queries."""
+    labels = flat_labels(batch)
+    logps = batch_logps(model, batch, labels, model.config)
+    loss = -(logps * labels["w_nll"]).sum() / batch["counts"][PAIRS]
+    model.zero_grad()
+    loss.backward()
+    query = model.get_submodule("model.layers.0.self_attn.q_proj")
+    assert isinstance(query.weight.grad, torch.Tensor)
+    return logps.detach(), loss.item(), query.weight.grad.float().clone()
+
+
+def full_training(bench: Bench) -> dict[str, Any]:
+    """Train all weights of a model of 3B for some steps."""
+    return recipe(bench.params(**FULL), 5, bench.sizes(QWEN_3B))
+
+
+def four_bits(bench: Bench) -> dict[str, Any]:
+    """Train adapters on a model of 7B in four bits for some steps."""
+    return recipe(bench.params(**FOUR_BITS), 5, bench.sizes(QWEN_7B))
+
+
+def fsdp(bench: Bench) -> dict[str, Any]:
+    """Train a small model by `iterpref train`, in this process's way and by FSDP2 in one process."""
+    half = QWEN_0_5B | {"num_hidden_layers": 8}
+    params = bench.params()
+    pairs = made_up_pairs(16)
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        tokenizer = train_tokenizer((pair.prompt for pair in pairs), vocab_size=512)
+        model_of(bench.sizes(half)).save_pretrained(folder / "model")
+        tokenizer.save_pretrained(folder / "model")
+        configuration = yaml.safe_load((ROOT / "accelerate_configs/fsdp2.yaml").read_text(encoding="utf-8"))
+        configuration |= {"num_processes": 1, "use_cpu": DEVICE.type == "cpu"}
+        (folder / "fsdp2.yaml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
+        files = located(pairs, folder)
+        for way, launcher in (
+            ("alone", []),
+            ("fsdp2", ["-m", "accelerate.commands.launch", "--config_file", str(folder / "fsdp2.yaml")]),
+        ):
+            command = [sys.executable, *launcher, "-m", "iterpref_core.cli", "train", "--json"]
+            command += ["--pairs", str(files[0]), "--spans", str(files[1]), "--objective", "target-rpo"]
+            command += ["--model", str(folder / "model"), "--out", str(folder / way)]
+            settings = {
+                "batch_size": 8,
+                "micro_batch_size": 2,
+                "epochs": 2,
+                "bf16": params.bf16,
+                "gradient_checkpointing": True,
+            }
+            for key, value in settings.items():
+                command += ["--set", f"training.{key}={json.dumps(value)}"]
+            start = time.perf_counter()
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+            if done.returncode:
+                return {"failed": way, "error": done.stderr[-2000:]}
+            curve = np.genfromtxt(folder / f"{way}.curve.csv", delimiter=",", names=True)
+            found[way] = {"losses": curve["loss"].tolist(), "seconds": round(time.perf_counter() - start, 1)}
+        one = load_file(folder / "alone" / "model.safetensors")
+        other = load_file(folder / "fsdp2" / "model.safetensors")
+        base = load_file(folder / "model" / "model.safetensors")
+        off = sum(float((one[key].float() - other[key].float()).square().sum()) for key in one)
+        moved = sum(float((one[key].float() - base[key].float()).square().sum()) for key in one)
+    losses = np.array([found["alone"]["losses"], found["fsdp2"]["losses"]])
+    found["largest_loss_off"] = float(np.abs(losses[0] - losses[1]).max())
+    found["weights_off"] = (off / moved) ** 0.5  # as a share of what training changed
+    return found
+
+
+def largest_in_four_bits(bench: Bench) -> dict[str, Any]:
+    """Train adapters on a model of 72B in four bits for three steps of four pairs."""
+    params = bench.params(**FOUR_BITS | {"batch_size": 4, "micro_batch_size": 1})
+    rows, tokenizer = bench.rows(12, params)
+    start = clock()
+    model = quantized_model(bench.sizes(QWEN_72B), params)
+    made_s = clock() - start
+    choose_attention(model, max(row.length for row in rows))
+    parameters = model.num_parameters()
+    objective = OBJECTIVES["target-rpo"]
+    ticks: list[float] = []
+
+    class Clock(TrainerCallback):
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            ticks.append(clock())
+
+    with tempfile.TemporaryDirectory() as folder:
+        settings = params.model_copy(update={"epochs": 1, "arguments": {"save_strategy": "no", "logging_steps": 1}})
+        arguments = training_arguments(
+            settings, objective, params.batch_size // params.micro_batch_size, 12, Path(folder)
+        )
+        trainer = FocalDPOTrainer(
+            model,
+            arguments,
+            rows,
+            tokenizer,
+            objective=objective,
+            beta=0.1,
+            layout="fork",
+            nll="sum",
+            peft_config=lora_config(params),
+            callbacks=[Clock()],
+        )
+        scored = score_pairs(trainer.model, rows, batch_size=2)
+        trainer.train_dataset = scored
+        trainer.train()
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    sizes = [[len(row.prompt_ids), len(row.chosen_ids), len(row.rejected_ids)] for row in rows]
+    tokens = np.array(sizes).mean(axis=0) * params.batch_size
+    step_s = (ticks[-1] - ticks[0]) / (len(ticks) - 1)
+    return speed_of(step_s, tokens, parameters) | {"made_s": round(made_s, 1), "losses": losses}
+
+
+def quantized_model(sizes: Sizes, params: TrainingParams) -> PreTrainedModel:
+    """Make a model of random weights in four bits, of which no more than one matrix is ever there in full."""
+    from bitsandbytes.nn.modules import Linear4bit, Params4bit
+
+    torch.manual_seed(0)
+    config = config_of(sizes, tied=False)
+    quantization = quantization_config(params)
+    assert quantization is not None
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config, dtype=DTYPE)
+        replace_with_bnb_linear(model, modules_to_not_convert=["lm_head"], quantization_config=quantization)
+    for module in model.modules():
+        for name, weight in list(module.named_parameters(recurse=False)):
+            if isinstance(module, Linear4bit) and name == "weight":
+                numbers = _random((module.out_features, module.in_features))
+                module.weight = Params4bit(
+                    numbers,
+                    requires_grad=False,
+                    quant_type=quantization.bnb_4bit_quant_type,
+                    compress_statistics=quantization.bnb_4bit_use_double_quant,
+                    module=module,
+                ).to(DEVICE)
+            elif weight.dim() == 1:
+                value = 0.0 if name == "bias" else 1.0
+                setattr(module, name, _frozen(torch.full(weight.shape, value, dtype=DTYPE, device=DEVICE)))
+            else:
+                setattr(module, name, _frozen(_random(tuple(weight.shape))))
+    with DEVICE:
+        model.model.rotary_emb = Qwen2RotaryEmbedding(config)
+    use_one_kernel(model)
+    # What transformers notes about a model that it has quantized.
+    model.is_quantized = True
+    model.is_loaded_in_4bit = True
+    model.quantization_method = quantization.quant_method
+    model.config.quantization_config = quantization
+    model.hf_quantizer = AutoHfQuantizer.from_config(quantization, pre_quantized=False)
+    return model
+
+
+def _frozen(numbers: torch.Tensor) -> torch.nn.Parameter:
+    return torch.nn.Parameter(numbers, requires_grad=False)
+
+
+def _random(shape: tuple[int, ...]) -> torch.Tensor:
+    return torch.randn(shape, dtype=DTYPE, device=DEVICE) * 0.02
+
+
+PARTS: dict[str, Callable[[Bench], dict[str, Any]]] = {
+    "estimates": estimates,
+    "compare": compare_with_trl,
+    "attention": compare_attention,
+    "recipe": full_training,
+    "fsdp": fsdp,
+    "qlora-7b": four_bits,
+    "qlora-72b": largest_in_four_bits,
+}
+
+
+def main() -> None:
+    """Run each part in a process of its own, and print what it found."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, help="folder for PART.json")
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="default: all but estimates")
+    parser.add_argument("--tiny", action="store_true", help="small models, to try the parts")
+    parser.add_argument("--here", action="store_true", help="the one part in this process")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    if arguments.here:
+        (part,) = arguments.parts
+        start = time.perf_counter()
+        found = PARTS[part](Bench(tiny=arguments.tiny))
+        found["seconds"] = round(time.perf_counter() - start, 1)
+        found["device"] = torch.cuda.get_device_name() if DEVICE.type == "cuda" else "CPU"
+        (arguments.out / f"{part}.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        print(json.dumps({part: found}), flush=True)
+        return
+    for part in arguments.parts or [part for part in PARTS if part != "estimates"]:
+        command = [sys.executable, "-m", "benchmarks.gpu", str(arguments.out), part, "--here"] + [
+            "--tiny"
+        ] * arguments.tiny
+        start = time.perf_counter()
+        with (arguments.out / f"{part}.log").open("w") as log:
+            try:
+                code: int | str = subprocess.run(command, stderr=log, timeout=SECONDS[part], check=False).returncode
+            except subprocess.TimeoutExpired:
+                code = f"ended after its {SECONDS[part]} s"
+        print(f"{part}: {time.perf_counter() - start:.0f} s, exit code {code}", flush=True)
+        if code != 0:
+            lines = (arguments.out / f"{part}.log").read_text(errors="replace").splitlines()
+            print("\n".join(lines[-15:]), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""The model that is trained, in the form that `training.load` names."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from transformers import BitsAndBytesConfig, PreTrainedModel
+
+from iterpref_core.config import TrainingParams
+from iterpref_core.errors import ConfigError
+from iterpref_core.inference.local.weights import load_model
+from iterpref_core.training.ranks import is_sharded
+
+
+def load_policy(model: Path | str, params: TrainingParams, device: torch.device) -> PreTrainedModel:
+    """Return the model to train, in the precision that `training.load` names.
+
+    Args:
+        model: a folder or hub id.
+        params: settings, with `bf16` decided.
+        device: where a quantized model is made; others are made in main memory.
+
+    Raises:
+        ConfigError: the weights are quantized, and there are no adapters to train in their place.
+        ModelError: there is no such model, or it cannot be read.
+    """
+    quantization = quantization_config(params)
+    if quantization is not None:
+        place = {"device_map": {"": device}} if device.type == "cuda" else {}
+        # What bitsandbytes leaves as it is (embeddings, norms, the head) has the precision of the matrix products.
+        policy = load_model(model, quantization_config=quantization, dtype=_compute_dtype(params), **place)
+        use_one_kernel(policy)
+        return policy
+    policy = load_model(model, dtype=torch.bfloat16) if params.load == "bf16" else load_model(model)
+    if is_quantized(policy):
+        if params.lora is None:
+            raise ConfigError(
+                f"{model}: its weights are quantized, so that no gradient reaches them; set training.lora "
+                "(params.yaml), or name the model that it was made of"
+            )
+        return policy
+    trains_all = params.lora is None
+    # In bfloat16 small updates would be lost.
+    return policy.float() if params.load == "auto" and trains_all else policy
+
+
+def is_quantized(model: object) -> bool:
+    """Return whether a model holds quantized weights, which stay as they are and where they are."""
+    return bool(getattr(model, "is_quantized", False))
+
+
+def use_one_kernel(policy: PreTrainedModel) -> None:
+    """Make a quantized model compute alike with gradients and without.
+
+    On a CPU bitsandbytes has a kernel of another precision for passes that need no gradient. The reference's are such.
+    """
+    for layer in policy.modules():
+        if hasattr(layer, "support_avx512bf16_for_cpu"):
+            layer.support_avx512bf16_for_cpu = False
+
+
+def check_load(params: TrainingParams) -> None:
+    """Refuse a quantization that cannot be trained here, before any computation.
+
+    Raises:
+        ConfigError: there are no adapters, bitsandbytes is not installed, or weights are sharded.
+    """
+    if params.load not in ("8bit", "4bit"):
+        return
+    named = f"params.yaml: training.load: {params.load}"
+    if params.lora is None:
+        raise ConfigError(
+            f"{named}: quantized weights cannot be trained themselves; set training.lora, such as "
+            "{r: 16, lora_alpha: 32}, or training.load: bf16"
+        )
+    if find_spec("bitsandbytes") is None:
+        raise ConfigError(f"{named}: needs bitsandbytes, which is not installed: pip install 'iterpref[quantization]'")
+    if is_sharded():
+        raise ConfigError(
+            f"{named}: quantized weights are not sharded; choose a configuration of data parallel training "
+            "(training.accelerate), which holds them whole on every GPU, or training.load: bf16"
+        )
+
+
+def quantization_config(params: TrainingParams) -> BitsAndBytesConfig | None:
+    """Return how bitsandbytes quantizes; None where nothing is quantized.
+
+    Four bits are those of QLoRA (arXiv 2305.14314, sections 3.1 and 3.2): NormalFloat, with constants that are
+    quantized again. Eight bits are LLM.int8 (arXiv 2208.07339).
+    """
+    if params.load == "8bit":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    if params.load == "4bit":
+        return BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=_compute_dtype(params),
+        )
+    return None
+
+
+def _compute_dtype(params: TrainingParams) -> torch.dtype:
+    return torch.bfloat16 if params.bf16 else torch.float32
