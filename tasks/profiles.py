@@ -81,10 +81,12 @@ def write_values(values: Mapping[str, Any], params: Path = PARAMS) -> list[str]:
         *sections, last = key.split(".")
         section = content
         for part in sections:
+            if section[part] is None:  # such as training.lora, whose options the library knows
+                section[part] = {}
             section = section[part]
         written = list(value) if isinstance(value, tuple) else value
-        if section[last] != written:
-            changes.append(f"{key}: {section[last]} → {written}")
+        if last not in section or section[last] != written:
+            changes.append(f"{key}: {section.get(last)} → {written}")
             section[last] = written
     with atomic_writer(params) as file:
         yaml.dump(content, file)

@@ -101,6 +101,7 @@ def _estimated(load: str, layers: int, params: TrainingParams) -> Estimate:
     return estimate_training(config, [long] * 16, OBJECTIVES["target-rpo"], params.model_copy(update=settings))
 
 
+@pytest.mark.slow
 def test_a_model_of_seven_billion_trains_in_four_bits_within_24_gb(params: TrainingParams) -> None:
     found = _estimated("4bit", 28, params)
     assert found.parameters == 7_615_616_512
