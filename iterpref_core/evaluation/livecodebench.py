@@ -14,7 +14,7 @@ from iterpref_core.config import ExecutionParams, LiveCodeBenchParams
 from iterpref_core.errors import RecordError
 from iterpref_core.evaluation.benchmark import Benchmark, PromptForm, Question
 from iterpref_core.evaluation.livecodebench_data import LiveTask, PublishedTest, find_live_data, read_tests
-from iterpref_core.evaluation.livecodebench_prompts import STOP, extract_program, make_question, style_of
+from iterpref_core.evaluation.livecodebench_prompts import STOP, make_question, program_by_style, style_of
 from iterpref_core.execution import ENGINE, Engine, Judge, LiveCodeBenchTest, Program, open_executor
 from iterpref_core.execution.sandbox.encoding import Digest, summarize
 
@@ -46,7 +46,7 @@ class LiveCodeBench(Benchmark[LiveTask]):
     def program(self, task: LiveTask, answer: str, form: PromptForm) -> str:
         """What the runner takes for the program."""
         del task
-        return extract_program(answer, style_of(form))
+        return program_by_style(answer, style_of(form))
 
     def candidate(self, task: LiveTask, code: str, reference_s: float | None) -> Iterator[Program]:
         """The program with each of its task's tests.

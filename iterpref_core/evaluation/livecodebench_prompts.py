@@ -105,14 +105,14 @@ def _shown(question: str, starter_code: str, answer: str) -> str:
     return f"### Question\n{question}\n\n{starter}### Answer\n\n{answer}"
 
 
-def extract_program(answer: str, style: Style) -> str:
+def program_by_style(answer: str, style: Style) -> str:
     r"""The program: of a chat model, what stands between the last two fences; of a base model, all of its text.
 
     Either up to `STOP`, but for an endpoint's chat. A chat model's answer with fewer than two fences has no program.
 
-    >>> extract_program("First:\n```\n1\n```\nNo:\n```python\n2\n```\n", "LLaMa3")
+    >>> program_by_style("First:\n```\n1\n```\nNo:\n```python\n2\n```\n", "LLaMa3")
     '2'
-    >>> extract_program("print(1)\n\n### Question\nMore", "GenericBase")
+    >>> program_by_style("print(1)\n\n### Question\nMore", "GenericBase")
     'print(1)'
     """
     if style != "OpenAIChat":

@@ -20,7 +20,7 @@ from iterpref_core.evaluation.evaluation import (
 from iterpref_core.evaluation.existing_samples import score_existing
 from iterpref_core.evaluation.livecodebench import LiveCodeBench
 from iterpref_core.evaluation.livecodebench_data import find_live_data
-from iterpref_core.evaluation.livecodebench_prompts import extract_program, make_question, style_of
+from iterpref_core.evaluation.livecodebench_prompts import make_question, program_by_style, style_of
 from iterpref_core.evaluation.program_runs import run_samples
 from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
@@ -271,7 +271,7 @@ def test_a_base_model_reads_the_runners_own_example_and_is_not_asked_without_it(
 
 
 def test_the_program_is_what_the_last_two_fences_enclose() -> None:
-    assert extract_program("```python\na\n```\nor\n```python\nb\nc\n```", "LLaMa3") == "b\nc"
-    assert extract_program("print(1)", "LLaMa3") == ""
-    assert extract_program("print(1)\n### Question", "GenericBase") == "print(1)"
-    assert extract_program("```python\n### first\na\n```", "OpenAIChat") == "### first\na"
+    assert program_by_style("```python\na\n```\nor\n```python\nb\nc\n```", "LLaMa3") == "b\nc"
+    assert program_by_style("print(1)", "LLaMa3") == ""
+    assert program_by_style("print(1)\n### Question", "GenericBase") == "print(1)"
+    assert program_by_style("```python\n### first\na\n```", "OpenAIChat") == "### first\na"

@@ -50,6 +50,24 @@ def test_jsonl_is_taken_as_it_is(tmp_path: Path) -> None:
     assert next(read_jsonl(out, Problem)).reference == SOUND["reference"]
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"reference": None},
+        {"entry_point": "A().f", "tests": [{"kind": "io", "call": "A().f(1)", "expected": "2"}], "reference": None},
+        {"tests": [{"kind": "assert", "code": "from solution import f as g\nassert g(1) == 2"}], "reference": None},
+        {"entry_point": "", "tests": [{"kind": "stdin", "input": "1", "output": "2"}], "reference": None},
+        {"entry_point": "main", "tests": [{"kind": "stdin", "input": "1", "output": "2"}], "reference": None},
+        {"tests": [{"kind": "assert", "code": "assert True"}]},
+    ],
+)  # fmt: skip
+def test_an_entry_point_that_a_test_calls_or_the_reference_defines_is_taken(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    source = _write(tmp_path / "in.jsonl", SOUND | changes)
+    assert ingest(source, "jsonl", tmp_path / "out.jsonl").counts["problems"] == 1
+
+
 def test_mbpp_tasks_of_mbpp_plus_are_left_out_and_counted(tmp_path: Path) -> None:
     source = _write(tmp_path / "mbpp.jsonl", MBPP | {"task_id": 2}, MBPP)
     counts = ingest(source, "mbpp", tmp_path / "out.jsonl").counts
@@ -73,6 +91,11 @@ def test_mbpp_setup_may_use_what_the_program_defines(tmp_path: Path) -> None:
 UNSOUND: list[tuple[str, list[dict[str, Any]], str]] = [
     ("jsonl", [SOUND | {"prompt": ""}], "in.jsonl:1: field 'prompt': String should have at least 1 character"),
     ("jsonl", [{"task_id": "a", "prompt": "p"}], "in.jsonl:1: field 'tests': Field required"),
+    (
+        "jsonl",
+        [SOUND | {"entry_point": "add_one"}],
+        "in.jsonl:1: field 'entry_point': no reference defines 'add_one' and no test calls it; give the name",
+    ),
     ("jsonl", [SOUND | {"hiden_tests": []}], "in.jsonl:1: field 'hiden_tests': Extra inputs are not permitted"),
     (
         "jsonl",

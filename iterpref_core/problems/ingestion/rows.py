@@ -1,5 +1,6 @@
 """Rows of sources: read one after another, and made problems as far as that goes without running anything."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -9,11 +10,13 @@ from pydantic import ValidationError
 
 from iterpref_core.errors import RecordError
 from iterpref_core.execution import check_tests
+from iterpref_core.inference.answer_extraction import defines
+from iterpref_core.inference.answer_parts.python_text import entry_name
 from iterpref_core.problems.ingestion.left_out import BAD_RECORD, Dropped
 from iterpref_core.problems.ingestion.selection import Selection
 from iterpref_core.problems.problems import own_split
 from iterpref_core.problems.published.published import Format, LeftOutError, PublishedProblem
-from iterpref_core.records import Problem
+from iterpref_core.records import Problem, StdinTest
 from iterpref_core.storage.items import Item, count_items, find_shards, read_items
 from iterpref_core.storage.jsonl import describe_validation_error, parse_record
 
@@ -69,6 +72,7 @@ def _read(
             for reading in (published.problem, *published.other_readings)
         ]
         _check(problem, where)
+        _check_entry_point(problem, published.right)
     except LeftOutError as error:
         return Dropped(error.reason, where, name, error.explanation)
     return Candidate(replace(published, problem=problem, other_readings=tuple(others)), where)
@@ -109,6 +113,39 @@ def _check(problem: Problem, where: str) -> None:
     if size > MAX_PROBLEM_BYTES:
         explanation = f"it has {size >> 20} MiB, and {MAX_PROBLEM_BYTES >> 20} are allowed; --max-tests takes some"
         raise LeftOutError("too_large", explanation)
+
+
+def _check_entry_point(problem: Problem, right: Sequence[str]) -> None:
+    """Look whether something says what a problem's entry point is: a right program defines it, or a test names it.
+
+    Raises:
+        LeftOutError: nothing does, so that no program could be told from one with another name.
+    """
+    name = entry_name(problem.entry_point)
+    tests = [test for test in problem.tests + problem.hidden_tests if not isinstance(test, StdinTest)]
+    if not name or not tests:
+        return
+    programs = [*right, problem.reference or ""]
+    if any(defines(program, name) for program in programs):
+        return
+    if not any(re.search(rf"\b{re.escape(name)}\b", text) for test in tests for text in _texts(test.model_dump())):
+        raise LeftOutError(
+            BAD_RECORD,
+            f"field 'entry_point': no reference defines {name!r} and no test calls it; "
+            "give the name of the function that the tests call",
+        )
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield the texts within a JSON value; the names of its fields are none."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from _texts(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _texts(part)
 
 
 def _name(task_id: str, form: Format, names: Mapping[str, str]) -> str:
