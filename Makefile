@@ -8,10 +8,13 @@ TOOLS := .venv/.installed-tests
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check ui bench smollm2 vllm bigcodebench docs lock release clean
+# Worktrees of runs with `--set` and of sweeps; in a repository of several projects the checkout is a folder of each.
+WORKTREES = $$(for folder in .iterpref/worktrees/*/; do test ! -e "$$folder" || echo "$$folder$$(git rev-parse --show-prefix)"; done)
+
+.PHONY: help demo test test-all check ui bench smollm2 vllm bigcodebench docs lock release clean clean-worktrees gc
 
 help: ## show this list
-	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 17
 
 demo: ## run the whole experiment and print its results table
 	@$(PYTHON) environments/check_isolation.py
@@ -93,8 +96,18 @@ build/release-tools/.installed: environments/release.lock
 	build/release-tools/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r environments/release.lock
 	touch $@
 
+LEFT = build data metrics metrics.json models reports results .iterpref/work
 clean: ## remove what runs leave behind, except DVC's cache, MLflow's records and the environment
-	rm -rf build data metrics metrics.json models reports results .iterpref/work
+	@echo "removing $(LEFT); DVC's cache has the results, and unfinished stages begin anew"
+	@rm -rf $(LEFT)
+
+clean-worktrees: ## remove the worktrees of runs with --set and of sweeps; experiments and MLflow's records stay
+	@for folder in .iterpref/worktrees/*/; do test ! -e "$$folder" || { echo "removing $$folder"; \
+		git worktree remove --force "$$folder"; }; done
+	@git worktree prune
+
+gc: ## free DVC's cache of what no commit, experiment or worktree needs; says what it keeps, and asks
+	$(BIN)/dvc gc $(GCFLAGS) --workspace --all-commits --all-experiments --projects $(WORKTREES)
 
 $(INSTALLED): requirements.lock pyproject.toml environments/install.sh
 	PYTHON=$(PYTHON) sh environments/install.sh requirements.lock

@@ -1,11 +1,12 @@
 """Doctor: what this machine has, against what the configuration needs; and what is odd about the configuration."""
 
 import os
+import re
 import shutil
 import sys
 import time
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Literal
 
@@ -50,14 +51,11 @@ def _diagnose(name: str, detail: str, problem: Status = "ok", remedy: str = "") 
 
 def examine(params: Params) -> list[Diagnosis]:
     """Look at machine and configuration, by trying rather than by asking for versions wherever that is possible."""
-    return [
-        *_isolation(params),
-        *_versions(),
-        *examine_configuration(params),
-        *_benchmarks(params),
-        *examine_services(),
-        *_machine(),
-    ]
+    extras = list(examine_extras(params))
+    found = [*_isolation(params), *_versions(), *extras]
+    if any(item.status == "missing" for item in extras):  # what else there is to see needs these packages
+        return found
+    return [*found, *examine_configuration(params), *_benchmarks(params), *examine_services(), *_machine()]
 
 
 def examine_configuration(params: Params) -> list[Diagnosis]:
@@ -83,25 +81,47 @@ def _isolation(params: Params) -> Iterator[Diagnosis]:
 def _versions() -> Iterator[Diagnosis]:
     locked = sys.version_info[:2] == (3, 11)
     yield _diagnose("python", ".".join(map(str, sys.version_info[:3])) + ("" if locked else "; the lock is of 3.11"))
-    absent, others, total = [], [], 0
+    others = []
+    total = 0
     for line in LOCK.read_text(encoding="utf-8").splitlines():
         name, _, wanted = line.partition("==")
         if not wanted or line.startswith("#"):
             continue
         total += 1
-        try:
-            installed = version(name)
-        except PackageNotFoundError:
-            absent.append(name)
-        else:
-            others += [f"{name} {installed} instead of {wanted}"] * (installed.partition("+")[0] != wanted)
-    again = "rm .venv/.installed, then `make test` installs the lock again"
-    if absent and locked:
-        yield _diagnose("packages", f"not installed: {', '.join(absent)}", "missing", again)
-    elif others and locked:
-        yield _diagnose("packages", "; ".join(others), "absent", again)
+        installed = _installed_version(name)
+        if installed is None or installed.partition("+")[0] != wanted:
+            others.append(f"{name} {installed or 'absent'} instead of {wanted}")
+    if others and locked:
+        yield _diagnose("packages", "; ".join(others), "absent", "rm .venv/.installed && make .venv/.installed")
     else:
-        yield _diagnose("packages", f"{total - len(others) - len(absent)} of {total} as in {LOCK}")
+        yield _diagnose("packages", f"{total - len(others)} of {total} as in {LOCK}")
+
+
+def examine_extras(params: Params) -> Iterator[Diagnosis]:
+    """Look for the packages of each extra of the installed project."""
+    absent: dict[str, list[str]] = {extra: [] for extra in ("training", "evaluation", "pipeline", "endpoints", "ray")}
+    needed = {"training", "evaluation", "pipeline"}
+    if params.inference.backend != "transformers":
+        needed.add("endpoints")
+    if params.execution.engine == "ray":
+        needed.add("ray")
+    for requirement in requires("iterpref") or ():
+        extra = re.search(r"extra == [\"'](\w+)", requirement)
+        name = re.match(r"[\w.-]+", requirement)
+        if extra and name and extra[1] in absent and _installed_version(name[0]) is None:
+            absent[extra[1]].append(name[0])
+    for extra, names in absent.items():
+        if names:
+            remedy = f"python -m pip install -e '.[{extra}]'"
+            problem: Status = "missing" if extra in needed else "absent"
+            yield _diagnose(f"extra: {extra}", f"not installed: {', '.join(names)}", problem, remedy)
+
+
+def _installed_version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def _debugger(params: Params) -> Diagnosis:
@@ -258,5 +278,5 @@ def _machine() -> Iterator[Diagnosis]:
     short = "the default experiment takes up to 4 GB; run with --jobs 1"
     yield _diagnose("memory", f"{free_gb:.1f} GB available", *(("absent", short) if free_gb < 4 else ()))
     disk_gb = shutil.disk_usage(".").free / 2**30
-    full = "`dvc gc --workspace` frees what no present result needs"
+    full = "make gc"
     yield _diagnose("disk", f"{disk_gb:.0f} GB free", *(("absent", full) if disk_gb < _NEEDED_GB else ()))

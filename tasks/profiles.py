@@ -44,8 +44,23 @@ def profile_values(name: str, profiles: Path = PROFILES) -> dict[str, Any]:
         chain.append(base)
 
 
+def own_values(params: Path = PARAMS, profiles: Path = PROFILES) -> dict[str, Any]:
+    """Return the values of a parameters file, by dotted key, that differ from the profile that the file names.
+
+    profile nano has epochs 3, the file has epochs 7 and all else as nano  →  {"training.epochs": 7}
+    """
+    present = dict(flatten(read_yaml(params, "run from the repository's root")))
+    try:
+        profile = profile_values(str(present.get("profile")), profiles)
+    except ConfigError:  # a profile of one's own that is gone
+        return {}
+    return {key: present.get(key) for key, value in profile.items() if present.get(key) != value}
+
+
 def write_params(name: str, values: Mapping[str, Any], params: Path = PARAMS, profiles: Path = PROFILES) -> list[str]:
-    """Write a profile into a parameters file, which then says so, and other values over it.
+    """Move a parameters file from its profile to another one, and write other values over it.
+
+    The values that `own_values` returns stay, unless `values` names them.
 
     Args:
         name: of the profile.
@@ -59,7 +74,10 @@ def write_params(name: str, values: Mapping[str, Any], params: Path = PARAMS, pr
     Raises:
         ConfigError: there is no such profile or parameter, or a value is out of range; nothing is written then.
     """
-    return write_values(profile_values(name, profiles) | dict(values) | {"profile": name}, params)
+    wanted = profile_values(name, profiles)
+    for key in own_values(params, profiles):
+        wanted.pop(key, None)
+    return write_values(wanted | dict(values) | {"profile": name}, params)
 
 
 def write_values(values: Mapping[str, Any], params: Path = PARAMS) -> list[str]:
@@ -73,21 +91,25 @@ def write_values(values: Mapping[str, Any], params: Path = PARAMS) -> list[str]:
     """
     with_values(load_params(params), values)
     yaml = YAML()
-    yaml.preserve_quotes, yaml.width = True, 4096
+    yaml.preserve_quotes = True
+    yaml.width = 4096
     yaml.representer.add_representer(type(None), lambda dumper, _: dumper.represent_scalar(_TAG + "null", "null"))
     yaml.representer.add_representer(float, lambda dumper, value: dumper.represent_scalar(_TAG + "float", _text(value)))
-    content, changes = yaml.load(params.read_text(encoding="utf-8")), []
+    content = yaml.load(params.read_text(encoding="utf-8"))
+    changes = []
     for key, value in values.items():
         *sections, last = key.split(".")
         section = content
         for part in sections:
-            if section[part] is None:  # such as training.lora, whose options the library knows
+            if section.get(part) is None:  # absent or null, such as an objective of one's own, or training.lora
                 section[part] = {}
             section = section[part]
         written = list(value) if isinstance(value, tuple) else value
-        if last not in section or section[last] != written:
-            changes.append(f"{key}: {section.get(last)} → {written}")
-            section[last] = written
+        if last not in section:
+            changes.append(f"{key}: {written}, which is new")
+        elif section[last] != written:
+            changes.append(f"{key}: {section[last]} → {written}")
+        section[last] = written
     with atomic_writer(params) as file:
         yaml.dump(content, file)
     return changes

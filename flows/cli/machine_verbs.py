@@ -12,7 +12,8 @@ from iterpref_core.config import load_params
 
 def init(
     profile: Annotated[
-        str | None, typer.Option(help="A file of profiles/; default: `own` with --model, else that of params.yaml.")
+        str | None,
+        typer.Option(help="A file of profiles/. Default: the present one; `own` if --model replaces nanolab."),
     ] = None,
     model: Annotated[str | None, typer.Option(help="Model to train: a folder or hub id.")] = None,
     debugger: Annotated[
@@ -22,19 +23,22 @@ def init(
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Write params.yaml from a profile, with your own models and values."""
-    from tasks.profiles import write_params
+    """Write a profile, your own models and values into params.yaml. What you have changed there yourself stays."""
+    from tasks.profiles import own_values, write_params
 
     values = parse_assignments(set_)
     for key, name in (("model.student", model), ("model.debugger", debugger)):
         if name is not None:  # the path of a folder or a file must hold in a worktree, too
             values[key] = str(Path(name).resolve()) if Path(name).exists() else name
-    name = profile or ("own" if model else load_params().profile)
+    params = load_params()
+    name = profile or ("own" if model and params.model.student == "nanolab" else params.profile)
+    own = own_values()
     changes = write_params(name, values)
+    kept = [f"{key}: {value} stays, as it was set here" for key, value in own.items() if key not in values]
     if json_:
-        typer.echo(json.dumps({"profile": name, "changes": changes}, indent=2))
+        typer.echo(json.dumps({"profile": name, "changes": changes, "kept": kept}, indent=2))
         return
-    for line in changes:
+    for line in (*kept, *changes):
         typer.echo(line)
     typer.echo(f"params.yaml: profile {name}, {len(changes)} values changed; next: iterpref doctor")
 

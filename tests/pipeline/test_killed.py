@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 STAGES = {
     "first": {"cmd": "echo first >> ran; echo 1 > first", "outs": ["first"]},
-    "slow": {"cmd": "echo slow >> ran; sh wait.sh; echo 2 > slow", "deps": ["first"], "outs": ["slow"]},
+    "slow": {"cmd": "echo slow >> ran; sh wait.sh && echo 2 > slow", "deps": ["first"], "outs": ["slow"]},
 }
 WAIT = "while test -e block; do sleep 0.1; done"
 

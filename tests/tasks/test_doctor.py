@@ -1,6 +1,8 @@
 """What the doctor says of models, endpoints and MLflow; and what `init` writes."""
 
 import json
+import re
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,6 +41,45 @@ def test_a_student_that_debugs_itself_without_a_template_beyond_its_length_is_to
     assert {item.status for item in plain.values()} == {"ok"}
 
 
+def test_an_extra_that_is_not_installed_is_named_with_the_command_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(doctor, "_installed_version", lambda name: None if name in ("torch", "ray") else "1")
+    training, ray = doctor.examine_extras(PARAMS)
+    assert (training.name, training.status, training.detail) == ("extra: training", "missing", "not installed: torch")
+    assert (ray.name, ray.status) == ("extra: ray", "absent"), "programs run on this machine"
+    assert training.remedy == "python -m pip install -e '.[training]'"
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    assert any(name.startswith("torch") for name in extras["training"])
+    monkeypatch.chdir(ROOT)
+    assert doctor.examine(PARAMS)[-1] == ray, "what needs torch to be looked at is not"
+
+
+def test_the_remedies_that_are_commands_of_ours_work(
+    iterpref: Callable[..., tuple[int, str, str]], word_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "profiles").symlink_to(ROOT / "profiles")
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    code, _, err = iterpref("init", "--model", word_model, "--debugger", word_model, "--set", "training.epochs=7")
+    assert code == 0, err
+    monkeypatch.setattr(doctor, "_memory_gb", lambda: 0.0)
+    tried = set()
+    for _ in range(3):
+        found = examine_configuration(load_params(tmp_path / "params.yaml"))
+        for item in found:
+            command = re.search(r"iterpref (init --(?:set|profile) [\w.=-]+)", item.remedy)
+            if command:
+                code, _, err = iterpref(*command[1].split())
+                assert code == 0, err
+                tried.add(item.name)
+    assert tried == {"training.max_length", "memory to train"}
+    assert not {item.name for item in found if item.status != "ok"} & tried
+    written = load_params(tmp_path / "params.yaml")
+    assert (written.model.student, written.model.debugger) == (str(word_model), str(word_model))
+    assert (written.profile, written.training.epochs) == ("own-lora", 7)
+
+
 def test_an_endpoint_that_is_away_is_told() -> None:
     away = found(
         inference__backend="openai", inference__base_url="http://127.0.0.1:9/v1", model__debugger="coder",
@@ -71,3 +112,12 @@ def test_init_writes_a_profile_with_models_and_values(
     assert (code, "params.yaml: profile own" in out) == (0, True)
     written = load_params(tmp_path / "params.yaml")
     assert (written.profile, written.model.student, written.training.beta) == ("own", "some/model", 0.3)
+    code, out, _ = iterpref("init", "--set", "training.epochs=9")
+    assert (code, "training.epochs" in out, "model.student: some/model stays" in out) == (0, True, True)
+    code, out, _ = iterpref("init", "--profile", "own-lora")
+    written = load_params(tmp_path / "params.yaml")
+    assert (code, written.profile, written.training.lora_rank) == (0, "own-lora", 16)
+    assert (written.model.student, written.model.debugger) == ("some/model", "other/model")
+    assert (written.training.epochs, written.training.beta) == (9, 0.3)
+    code, out, _ = iterpref("init", "--model", "third/model")
+    assert (code, load_params(tmp_path / "params.yaml").profile) == (0, "own-lora")

@@ -8,7 +8,7 @@ import yaml
 from iterpref_core.config import load_params
 from iterpref_core.errors import ConfigError
 from iterpref_core.objectives.objectives import OBJECTIVES
-from tasks.profiles import write_params
+from tasks.profiles import own_values, write_params, write_values
 from tests.settings import ROOT
 
 PROFILES = ROOT / "profiles"
@@ -59,6 +59,37 @@ def test_what_changed_is_said_and_values_win_over_the_profile(params: Path) -> N
     assert "training.epochs: 3 → 7" in changes
     assert load_params(params).training.epochs == 7
     assert write_params("tiny", {"training.epochs": 7}, params, PROFILES) == []
+
+
+def test_another_profile_leaves_what_the_user_has_set(params: Path) -> None:
+    write_params("own", {"model.student": "some/model", "model.debugger": "other/model"}, params, PROFILES)
+    write_values({"training.epochs": 7}, params)
+    assert own_values(params, PROFILES) == {
+        "model.student": "some/model", "model.debugger": "other/model", "training.epochs": 7,
+    }  # fmt: skip
+    write_params("own-lora", {}, params, PROFILES)
+    found = load_params(params)
+    assert (found.profile, found.model.student, found.model.debugger) == ("own-lora", "some/model", "other/model")
+    assert (found.training.epochs, found.training.lora_rank) == (7, 16)
+    write_params("own", {"training.epochs": 2}, params, PROFILES)
+    found = load_params(params)
+    assert (found.training.epochs, found.training.lora_rank, found.model.student) == (2, 0, "some/model")
+
+
+def test_a_value_that_is_optional_can_be_created(params: Path) -> None:
+    before = params.read_text(encoding="utf-8")
+    changes = write_values(
+        {
+            "training.objectives.ipo.learning_rate": 2e-5,
+            "execution.environments.mine": {"python": "/usr/bin/python3", "paths": []},
+        },
+        params,
+    )
+    assert changes[0] == "training.objectives.ipo.learning_rate: 2e-05, which is new"
+    found = load_params(params)
+    assert found.training.objectives["ipo"].learning_rate == 2e-5
+    assert found.execution.environments["mine"].python == "/usr/bin/python3"
+    assert comments(params.read_text(encoding="utf-8")) == comments(before)
 
 
 @pytest.mark.parametrize(

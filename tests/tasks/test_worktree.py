@@ -197,6 +197,25 @@ def test_git_says_in_its_own_words_why_it_refuses(checkout: Path) -> None:
     assert "\n" not in str(refused.value)
 
 
+def test_make_gc_keeps_what_a_run_with_other_values_made(checkout: Path) -> None:
+    run("git", "add", ".")
+    run("git", "commit", "--quiet", "--message", "with its lock")
+    with entered_worktree("other"):
+        write_values({"training.beta": 0.3})
+        run(sys.executable, "-m", "dvc", "repro", "--quiet")
+    write_values({"training.beta": 0.5})
+    run(sys.executable, "-m", "dvc", "repro", "--quiet")
+    write_values({"training.beta": 0.1})
+    run(sys.executable, "-m", "dvc", "repro", "--quiet")
+    bin_folder = Path(sys.executable).parent
+    run("make", "-f", str(ROOT / "Makefile"), "gc", f"BIN={bin_folder}", "GCFLAGS=--force --quiet")
+    cached = [path.read_text(encoding="utf-8") for path in Path(".dvc/cache/files").rglob("*") if path.is_file()]
+    assert {text.partition("beta: ")[2][:3] for text in cached} == {"0.1", "0.3"}
+    run("make", "-f", str(ROOT / "Makefile"), "clean-worktrees")
+    assert not Path(".iterpref/worktrees/other").exists()
+    run("make", "-f", str(ROOT / "Makefile"), "gc", f"BIN={bin_folder}", "GCFLAGS=--force --quiet")
+
+
 def test_a_shallow_clone_with_a_detached_head_has_worktrees(
     checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
