@@ -106,10 +106,10 @@ def examine_extras(params: Params) -> Iterator[Diagnosis]:
     if params.execution.engine == "ray":
         needed.add("ray")
     for requirement in requires("iterpref") or ():
-        extra = re.search(r"extra == [\"'](\w+)", requirement)
+        asked_by = re.search(r"extra == [\"'](\w+)", requirement)
         name = re.match(r"[\w.-]+", requirement)
-        if extra and name and extra[1] in absent and _installed_version(name[0]) is None:
-            absent[extra[1]].append(name[0])
+        if asked_by and name and asked_by[1] in absent and _installed_version(name[0]) is None:
+            absent[asked_by[1]].append(name[0])
     for extra, names in absent.items():
         if names:
             remedy = f"python -m pip install -e '.[{extra}]'"

@@ -40,6 +40,7 @@ def run(
     with_values(load_params(), values)
     _check_disk()
     graph = select_stages(load_graph(), targets)
+    _name_problem_files()
     changed = bool(values)
     if not changed:
         with only_run():
@@ -99,6 +100,17 @@ def ui() -> None:
 
     load_params()
     serve_pages()
+
+
+def _name_problem_files() -> None:
+    """Say which files of the user's problems take part: one that was forgotten there changes a result."""
+    from iterpref_core.problems.problems import count_ingested
+    from tasks.paths import INGESTED
+
+    counts = count_ingested(INGESTED)
+    if len(counts) > 1:
+        files = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+        typer.echo(f"problems       {sum(counts.values()):,} in {len(counts)} files of {INGESTED}/: {files}")
 
 
 def _check_disk() -> None:

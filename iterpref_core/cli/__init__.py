@@ -18,7 +18,7 @@ def main() -> None:
     try:
         from iterpref_core.cli.app import app  # imports Typer, which may not be installed
 
-        code = int(app(standalone_mode=False) or 0)
+        code = int(app(standalone_mode=False, prog_name="iterpref") or 0)
         if code == _INTERRUPTED:  # so Typer says it
             raise KeyboardInterrupt
     except KeyboardInterrupt:
@@ -33,7 +33,7 @@ def main() -> None:
 
             rich_utils.rich_format_error(error)  # type: ignore[arg-type]
         elif isinstance(error, ModuleNotFoundError) and missing not in {"flows", "tasks", "iterpref_core"}:
-            message = f"the module {missing} is not installed; pip install 'iterpref[all]'"
+            message = f"the module {missing} is not installed; pip install '{_requirement_with(missing)}'"
         elif full := storage_error(error):
             message = str(full)
         elif isinstance(error, OSError) and error.filename is not None:
@@ -43,3 +43,19 @@ def main() -> None:
     if message:
         print(f"error: {message}", file=sys.stderr)
     sys.exit(code)
+
+
+def _requirement_with(module: str) -> str:
+    """Return the smallest requirement of this project that brings a module.
+
+    `torch` is among the requirements as `torch==2.13.0; extra == "training"`, which gives `iterpref[training]`.
+    """
+    import re
+    from importlib.metadata import requires
+
+    for requirement in requires("iterpref") or ():
+        extra = re.search(r"extra == [\"'](\w+)", requirement)
+        distribution = re.match(r"[\w.-]+", requirement)
+        if distribution and distribution[0].replace("-", "_").partition(".")[0] == module:
+            return f"iterpref[{extra[1]}]" if extra else "iterpref"
+    return "iterpref[all]"

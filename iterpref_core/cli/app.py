@@ -3,8 +3,9 @@
 import os
 import sys
 from importlib import import_module
+from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -21,6 +22,7 @@ _PANELS = {
     "Evaluation": (evaluation_verbs.execute, evaluation_verbs.evaluate, evaluation_verbs.gate),
     "Sharing": (export_verbs.export,),
 }
+_OF_A_CHECKOUT = ("init", "doctor", "run", "sweep", "ui")
 _WRITTEN = {"out", "scores", "html"}
 
 
@@ -41,16 +43,38 @@ class Verb(TyperCommand):
         return super().invoke(ctx)
 
 
-app = typer.Typer(
-    name="iterpref",
-    help="Focal preference training for code models.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+app = typer.Typer(name="iterpref", no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"iterpref {installed_version('iterpref')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Focal preference training for code models."""
+
+
+def _needs_checkout(ctx: typer.Context) -> None:
+    raise InputError(
+        f"`iterpref {ctx.info_name}` works in a checkout of the project: clone its repository, and there run "
+        "`pip install -e '.[all]'`"
+    )
+
+
 if (_CHECKOUT / "dvc.yaml").is_file():
     sys.path.insert(0, str(_CHECKOUT))
     _PANELS = {"Experiment": import_module("flows.cli").VERBS} | _PANELS
+else:
+    for name in _OF_A_CHECKOUT:
+        anything = {"ignore_unknown_options": True, "allow_extra_args": True}
+        app.command(name, hidden=True, context_settings=anything)(_needs_checkout)
 for panel, verbs in _PANELS.items():
     for verb in verbs:
         app.command(cls=Verb, rich_help_panel=panel)(verb)

@@ -61,7 +61,7 @@ def check(
     benchmarks = Decontamination([*(against or []), *configured], problems, drop=out is not None)
     overlaps, clean = benchmarks.overlaps, benchmarks.clean(read_pairs(pairs))
     kept = write_jsonl(out, clean) if out is not None else sum(1 for _ in clean)
-    findings = [*(checks.findings(settings.training) if checks else ()), *_overlap_findings(overlaps)]
+    findings = [*(checks.findings(settings.training) if checks else ()), *_overlap_findings(overlaps, out)]
     trained = frame.describe(settings.training.answer) if frame else ""
     if frame and frame.remark:
         findings.append(Finding(stops=False, text=frame.remark))
@@ -80,7 +80,7 @@ def check(
         show_result(result, as_json=False)
         for finding in findings:
             typer.echo(f"{'STOP' if finding.stops else 'look'}: {finding.text}")
-    if out is None and any(finding.stops for finding in findings):
+    if any(finding.stops for finding in findings):
         raise typer.Exit(1)
 
 
@@ -102,8 +102,11 @@ def _check_pairs(pairs: Path, spans: Path, frame: Any, settings: Params) -> Any:
     return checks
 
 
-def _overlap_findings(overlaps: Mapping[str, Any]) -> Iterator[Any]:
-    """A finding for each benchmark that pairs share something with; prompts of a benchmark stop a run."""
+def _overlap_findings(overlaps: Mapping[str, Any], out: Path | None) -> Iterator[Any]:
+    """Yield a finding for each benchmark that pairs share something with.
+
+    Prompts of a benchmark stop a run, unless `out` is a file without them.
+    """
     from iterpref_core.training.checks import Finding
 
     for name, overlap in overlaps.items():
@@ -111,8 +114,11 @@ def _overlap_findings(overlaps: Mapping[str, Any]) -> Iterator[Any]:
             kinds = ", ".join(f"{count} by {kind}" for kind, count in overlap.kinds.items() if count)
             some = ", ".join(f"{example['pair']} = {example['task']}" for example in overlap.examples)
             text = f"{overlap.pairs} pairs overlap with {name} ({kinds}; such as {some})"
-            remedy = "remove them with `iterpref check --out`, or results on that benchmark say nothing"
-            yield Finding(overlap.kinds["prompt"] > 0, f"{text}: {remedy}")
+            if out is None:
+                remedy = "remove them with `iterpref check --out`, or results on that benchmark say nothing"
+            else:
+                remedy = f"{out} is without them"
+            yield Finding(overlap.kinds["prompt"] > 0 and out is None, f"{text}: {remedy}")
 
 
 def train(

@@ -197,7 +197,7 @@ def choose(*, allow_unsafe: bool, namespaces: bool = True) -> Plan:
         raise IsolationError(
             "untrusted programs cannot be isolated here. Needed are seccomp, rlimits and one of bwrap and landlock. "
             f"Missing: {reasons}. In a container, which has the kernel of the machine under it: `{IN_A_CONTAINER}`. "
-            f"{WITHOUT} Programs you trust can be run with --allow-unsafe."
+            f"{WITHOUT} Programs you trust can be run with `allow_unsafe: true` under `execution` in params.yaml."
         )
     warnings.warn(f"running programs with weak isolation ({'+'.join(held) or 'none'}). {reasons}", stacklevel=3)
     return Plan("C", held)

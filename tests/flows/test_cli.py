@@ -3,11 +3,14 @@
 import errno
 import json
 import os
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from flows.cli.run_verbs import _name_problem_files
+from iterpref_core.cli import _requirement_with
 from iterpref_core.cli.app import app
 from iterpref_core.cli.options import parse_assignments, read_params
 from iterpref_core.cli.printing import show_result
@@ -33,6 +36,21 @@ def test_the_verbs_are_those_of_the_contract_and_have_help(iterpref: Iterpref) -
     for verb in ("", *sorted(VERBS)):
         code, out, _ = iterpref(*filter(None, [verb]), "--help")
         assert (code, "Usage: " in out) == (0, True), verb
+
+
+def test_the_version_and_the_completion_of_a_shell_are_printed(iterpref: Iterpref) -> None:
+    assert iterpref("--version")[:2] == (0, f"iterpref {version('iterpref')}\n")
+    code, out, _ = iterpref("--show-completion", "bash")
+    assert (code, "_ITERPREF_COMPLETE=complete_bash" in out) == (0, True), out
+
+
+@pytest.mark.parametrize(
+    ("module", "requirement"),
+    [("torch", "iterpref[training]"), ("openai", "iterpref[endpoints]"), ("evalplus", "iterpref[evaluation]"),
+     ("ray", "iterpref[ray]"), ("ruamel", "iterpref[pipeline]"), ("rich", "iterpref"), ("unknown", "iterpref[all]")],
+)  # fmt: skip
+def test_the_advice_names_the_extra_that_suffices(module: str, requirement: str) -> None:
+    assert _requirement_with(module) == requirement
 
 
 @pytest.mark.parametrize(
@@ -107,6 +125,28 @@ def test_a_run_looks_for_space_before_it_starts_anything(iterpref: Iterpref, mon
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1 << 20))
     code, _, err = iterpref("run")
     assert (code, "No space left on device: 1 MiB are free" in err) == (2, True), err
+
+
+def test_a_check_that_writes_clean_pairs_still_fails_on_what_stops_a_training(
+    iterpref: Iterpref, word_model: Path
+) -> None:
+    spans = {"task_id": "a", "method": "line_lcs", "rejected": [], "chosen": []}
+    Path("spans.jsonl").write_text(json.dumps(spans), encoding="utf-8")
+    given = ("check", "--pairs", "pairs.jsonl", "--spans", "spans.jsonl", "--model", word_model)
+    code, out, err = iterpref(*given)
+    assert (code, "STOP" in out) == (1, True), out + err
+    code, out, err = iterpref(*given, "--out", "clean.jsonl")
+    assert (code, "STOP" in out, Path("clean.jsonl").is_file()) == (1, True, True), out + err
+
+
+def test_files_of_problems_that_take_part_are_named_before_a_run(
+    iterpref: Iterpref, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("problems").mkdir()
+    for name, lines in {"a": 2, "b": 1}.items():
+        Path(f"problems/{name}.jsonl").write_text("{}\n" * lines, encoding="utf-8")
+        _name_problem_files()
+    assert capsys.readouterr().out == "problems       3 in 2 files of problems/: a.jsonl 2, b.jsonl 1\n"
 
 
 def test_pairs_of_anybody_are_localized_and_cleaned(iterpref: Iterpref) -> None:

@@ -98,4 +98,11 @@ def test_pairs_of_somebody_else_are_localized_without_a_checkout(environment: En
     assert (shown.returncode, "return x" in shown.stdout) == (0, True), shown.stderr
     done = environment.iterpref("train", *given, "--objective", "sft", "--model", "m", "--out", "o", cwd=tmp_path)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-    assert "is not installed; pip install 'iterpref[all]'" in done.stderr
+    assert "is not installed; pip install 'iterpref[training]'" in done.stderr
+
+
+def test_a_verb_of_a_checkout_says_so(environment: Environment, tmp_path: Path) -> None:
+    for arguments in (("run", "training@dpo", "--set", "training.beta=0.3"), ("doctor",)):
+        done = environment.iterpref(*arguments, cwd=tmp_path)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+        assert f"`iterpref {arguments[0]}` works in a checkout of the project: clone" in done.stderr
