@@ -116,7 +116,7 @@ def test_init_writes_a_profile_with_models_and_values(
     assert (code, "training.epochs" in out, "model.student: some/model stays" in out) == (0, True, True)
     code, out, _ = iterpref("init", "--profile", "own-lora")
     written = load_params(tmp_path / "params.yaml")
-    assert (code, written.profile, written.training.lora_rank) == (0, "own-lora", 16)
+    assert (code, written.profile, written.training.lora) == (0, "own-lora", {"r": 16, "lora_alpha": 32})
     assert (written.model.student, written.model.debugger) == ("some/model", "other/model")
     assert (written.training.epochs, written.training.beta) == (9, 0.3)
     code, out, _ = iterpref("init", "--model", "third/model")

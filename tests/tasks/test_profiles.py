@@ -70,10 +70,10 @@ def test_another_profile_leaves_what_the_user_has_set(params: Path) -> None:
     write_params("own-lora", {}, params, PROFILES)
     found = load_params(params)
     assert (found.profile, found.model.student, found.model.debugger) == ("own-lora", "some/model", "other/model")
-    assert (found.training.epochs, found.training.lora_rank) == (7, 16)
+    assert (found.training.epochs, found.training.lora) == (7, {"r": 16, "lora_alpha": 32})
     write_params("own", {"training.epochs": 2}, params, PROFILES)
     found = load_params(params)
-    assert (found.training.epochs, found.training.lora_rank, found.model.student) == (2, 0, "some/model")
+    assert (found.training.epochs, found.training.lora, found.model.student) == (2, None, "some/model")
 
 
 def test_a_value_that_is_optional_can_be_created(params: Path) -> None:
