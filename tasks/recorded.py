@@ -12,7 +12,6 @@ from itertools import islice
 from pathlib import Path
 
 from iterpref_core.config import Params
-from iterpref_core.report.summary import read_summary
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.comparison_columns import read_scores, source_columns, stage_columns, stages_behind, summary_scores
 from tasks.dvc_lock import observe_inputs, observe_outputs, read_lock
@@ -88,6 +87,8 @@ def _add_outputs(record: StageRecord, stage: StageName) -> None:
     outs = observe_outputs(stage)
     record.locked = record.locked.model_copy(update={"outs": outs})
     if stage.group == "report":  # it has read the scores of all models
+        from iterpref_core.report.summary import read_summary  # imports scipy
+
         record.scores = summary_scores(read_summary(SUMMARY))
     else:
         record.scores = read_scores([stage])

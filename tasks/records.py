@@ -47,7 +47,8 @@ class Owner(BaseModel, frozen=True):
         if self.host != socket.gethostname():
             return False
         try:
-            return psutil.Process(self.pid).create_time() != self.created
+            process = psutil.Process(self.pid)
+            return process.create_time() != self.created or process.status() == psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return True
 

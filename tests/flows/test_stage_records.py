@@ -1,0 +1,225 @@
+"""Records of what DVC runs: three trainings with three betas, what is restored, and what fails or is killed."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tasks.mlflow_runs import send_records
+from tasks.mlflow_server import Server
+from tests.once import give_mlflow_tables
+from tests.settings import ROOT
+
+pytestmark = pytest.mark.slow
+
+TOY = """
+import sys, time
+from pathlib import Path
+from flows import stage
+from tasks.recorded import recorded
+from tasks.stage_name import StageName
+
+def pairs(params):
+    with recorded(StageName("pairs"), params) as metrics:
+        Path("data").mkdir(exist_ok=True)
+        Path("data/pairs.jsonl").write_text('{"task_id": "a"}\\n')
+        metrics["pairs"] = 1.0
+
+def training(params, objective):
+    with recorded(StageName("training", objective), params) as metrics:
+        while Path("block").exists():
+            time.sleep(0.05)
+        if params.training.beta > 1:
+            raise stage.InputError("beta is large")
+        Path("models/trained").mkdir(exist_ok=True, parents=True)
+        Path(f"models/trained/{objective}").write_text(str(params.training.beta))
+        metrics["loss"] = params.training.beta
+
+def evaluation(params, objective):
+    with recorded(StageName("evaluation", objective), params) as metrics:
+        Path("results").mkdir(exist_ok=True)
+        score = float(Path(f"models/trained/{objective}").read_text())
+        Path(f"results/{objective}").write_text(str(score))
+        metrics["heldout/pass_at_1"] = score
+
+stage.STAGES |= {"pairs": pairs, "training": training, "evaluation": evaluation}
+sys.exit(stage.main(*sys.argv[1:]))
+"""
+PARAMS = ["training.beta", "training.epochs", "training.seed", "training.objectives.dpo"]
+STAGES = {
+    "pairs": {"cmd": "python toy.py pairs", "outs": ["data/pairs.jsonl"], "metrics": ["metrics/pairs.json"]},
+    "training": {
+        "foreach": ["dpo"],
+        "do": {
+            "cmd": "python toy.py training ${item}",
+            "deps": ["data/pairs.jsonl", "code.py"],
+            "params": PARAMS,
+            "outs": ["models/trained/${item}"],
+            "metrics": ["metrics/training/${item}.json"],
+        },
+    },
+    "evaluation": {
+        "foreach": ["dpo"],
+        "do": {
+            "cmd": "python toy.py evaluation ${item}",
+            "deps": ["models/trained/${item}"],
+            "outs": ["results/${item}"],
+            "metrics": ["metrics/evaluation/${item}.json"],
+        },
+    },
+}
+IGNORED = "data\nmodels\nresults\nmetrics\n.iterpref\nmlflow.db*\nmlartifacts\nblock\n__pycache__\n"
+
+
+@pytest.fixture
+def toy(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout whose stages take no time, with a commit."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "DVC_ROOT", "ITERPREF_RUN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    for name, value in {"NAME": "a", "EMAIL": "a@b"}.items():
+        monkeypatch.setenv(f"GIT_AUTHOR_{name}", value)
+        monkeypatch.setenv(f"GIT_COMMITTER_{name}", value)
+    shutil.copy2(ROOT / "params.yaml", ".")
+    files = {"dvc.yaml": yaml.safe_dump({"stages": STAGES}), "toy.py": TOY, "code.py": "1", ".gitignore": IGNORED}
+    for name, text in files.items():
+        Path(name).write_text(text, encoding="utf-8")
+    give_mlflow_tables(tmp_path_factory, tmp_path)
+    run("git", "init", "--quiet")
+    run(sys.executable, "-m", "dvc", "init", "--quiet")
+    run("git", "add", ".")
+    run("git", "commit", "--quiet", "--message", "toy")
+    return tmp_path
+
+
+def run(*command: str, code: int = 0) -> str:
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert done.returncode == code, done.stdout
+    return done.stdout
+
+
+def dvc(*arguments: str, code: int = 0) -> str:
+    return run(sys.executable, "-m", "dvc", *arguments, code=code)
+
+
+def set_beta(value: float) -> None:
+    lines = Path("params.yaml").read_text(encoding="utf-8").splitlines(keepends=True)
+    lines = [f"  beta: {value}\n" if line.startswith("  beta:") else line for line in lines]
+    Path("params.yaml").write_text("".join(lines), encoding="utf-8")
+
+
+def digests() -> dict[str, str]:
+    """Path → digest of all outputs, as dvc.lock has them."""
+    stages = yaml.safe_load(Path("dvc.lock").read_text(encoding="utf-8"))["stages"]
+    return {out["path"]: out["md5"] for stage in stages.values() for out in stage["outs"]}
+
+
+def rows() -> list[Any]:
+    """All runs, the newest first."""
+    server = Server()
+    return list(server.client.search_runs([server.experiment_id], order_by=["attributes.start_time DESC"]))
+
+
+def stage_rows(stage: str) -> list[Any]:
+    return [row for row in rows() if row.data.tags.get("iterpref.stage") == stage]
+
+
+def holder_rows() -> list[Any]:
+    return [row for row in rows() if "iterpref.stage" not in row.data.tags]
+
+
+def test_every_run_has_its_own_parameters_metrics_and_digests(toy: Path) -> None:
+    made = {}
+    for beta in (0.21, 0.22, 0.23):
+        set_beta(beta)
+        dvc("repro")
+        made[str(beta)] = digests()["models/trained/dpo"]
+    server = Server()
+    assert len(stage_rows("training@dpo")) == len(stage_rows("evaluation@dpo")) == 3
+    for row in stage_rows("training@dpo"):
+        beta = row.data.params["beta"]
+        assert row.data.params["training.beta"] == beta
+        assert row.data.metrics["mean_loss"] == float(beta)
+        (written,) = server.client.get_run(row.info.run_id).outputs.model_outputs
+        model = server.client.get_logged_model(written.model_id)
+        assert (model.tags["dvc.md5"], model.params["beta"]) == (made[beta], beta)
+    for row in stage_rows("evaluation@dpo"):
+        assert row.data.metrics["heldout/pass_at_1"] == float(row.data.params["beta"])
+    assert [row.info.run_name for row in holder_rows()] == ["beta=0.23", "beta=0.22", "beta=0.21"]
+    for row in holder_rows():
+        score = float(row.data.tags["beta"])
+        assert row.data.metrics == {"dpo/heldout/pass_at_1": score, "best/heldout/pass_at_1": score}
+        assert row.data.tags["data"] == digests()["data/pairs.jsonl"][:8]
+    assert "[pairs]" in holder_rows()[0].data.tags["mlflow.note.content"], "what it reused"
+
+
+def test_what_dvc_restores_or_pulls_gets_no_row_and_the_newest_commit_has_scores(toy: Path) -> None:
+    dvc("repro")
+    set_beta(0.2)
+    dvc("repro")
+    before = len(rows())
+    set_beta(0.1)
+    dvc("repro")
+    assert len(rows()) == before, "the run cache has brought it back"
+    run("git", "checkout", "--", "params.yaml")
+    Path("README").write_text("new\n", encoding="utf-8")
+    run("git", "add", "README")
+    run("git", "commit", "--quiet", "--message", "news")
+    for _ in range(2):
+        assert "3 unchanged" in run(sys.executable, "-m", "iterpref_core.cli", "run")
+    assert len(rows()) == before + 1
+    row = holder_rows()[0]
+    commit = run("git", "rev-parse", "HEAD").strip()
+    assert row.info.run_name == f"iterpref run {commit[:7]}"
+    assert row.data.tags["commit"] == commit[:8]
+    assert (row.data.tags["dirty"], row.data.tags["beta"]) == ("false", "0.1")
+    assert row.data.metrics == {"dpo/heldout/pass_at_1": 0.1, "best/heldout/pass_at_1": 0.1}
+    oldest = [row for row in stage_rows("training@dpo") if row.data.params["beta"] == "0.1"]
+    assert len(oldest) == 1
+    assert oldest[0].info.run_id in row.data.tags["mlflow.note.content"]
+
+
+def test_parameters_edited_while_a_stage_runs_are_not_its_own(toy: Path) -> None:
+    dvc("repro", "pairs")
+    training = start_training()
+    set_beta(0.4)
+    Path("block").unlink()
+    assert training.wait(60) == 0
+    (row,) = stage_rows("training@dpo")
+    assert (row.data.params["beta"], row.data.metrics["mean_loss"]) == ("0.1", 0.1)
+
+
+def test_a_failed_and_a_killed_stage_are_recorded(toy: Path) -> None:
+    set_beta(1.5)
+    dvc("repro", "training@dpo", code=255)
+    (row,) = stage_rows("training@dpo")
+    assert (row.info.status, row.data.tags["mlflow.note.content"]) == ("FAILED", "beta is large")
+    set_beta(0.1)
+    training = start_training()
+    os.killpg(training.pid, signal.SIGKILL)
+    training.wait()
+    send_records()
+    row = stage_rows("training@dpo")[0]
+    assert (row.info.status, row.data.params["beta"]) == ("KILLED", "0.1")
+
+
+def start_training() -> subprocess.Popen[bytes]:
+    """`dvc repro` of a training that has begun and waits, in a session of its own."""
+    Path("block").touch()
+    before = set(Path(".iterpref/unsent").glob("*"))
+    command = [sys.executable, "-m", "dvc", "repro", "training@dpo"]
+    training = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not set(Path(".iterpref/unsent").glob("*/record.json")) - {path / "record.json" for path in before}:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return training

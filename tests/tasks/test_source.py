@@ -1,0 +1,86 @@
+"""Where a run comes from: the user's commit and changes, and a name that says what is different."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.config import load_params
+from tasks.invocation import begin_invocation
+from tasks.source import Source, name_run, observe_source
+from tests.settings import ROOT
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A commit with the parameters and one file of code."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"NAME": "a", "EMAIL": "a@b"}.items():
+        monkeypatch.setenv(f"GIT_AUTHOR_{name}", value)
+        monkeypatch.setenv(f"GIT_COMMITTER_{name}", value)
+    Path("params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    Path("code.py").write_text("1\n", encoding="utf-8")
+    git("init", "--quiet", "--initial-branch", "main")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "begin")
+    return tmp_path
+
+
+def git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def replace(path: str, old: str, new: str) -> None:
+    text = Path(path).read_text(encoding="utf-8")
+    assert old in text
+    Path(path).write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_what_dvc_writes_makes_nothing_dirty_and_a_change_does(repository: Path) -> None:
+    Path("dvc.lock").write_text("schema: '2.0'\n", encoding="utf-8")
+    commit = git("rev-parse", "HEAD")
+    assert observe_source() == Source(commit=commit, branch="main", dirty="false")
+    replace("code.py", "1", "2")
+    assert observe_source().dirty == "true"
+    git("checkout", "--", ".")
+    Path("new.py").write_text("3\n", encoding="utf-8")
+    git("config", "status.showUntrackedFiles", "no")
+    assert observe_source().dirty == "true", "whatever the user's git shows"
+
+
+def test_the_name_says_what_is_different(repository: Path) -> None:
+    params = load_params()
+    assert begin_invocation("iterpref run", params, {}).name == f"iterpref run {git('rev-parse', 'HEAD')[:7]}"
+    replace("params.yaml", "  beta: 0.1 #", "  beta: 0.3 #")
+    assert begin_invocation("dvc repro", params, {}).name == "beta=0.3"
+    assert begin_invocation("iterpref run", params, {"training.epochs": 4}).name == "beta=0.3 epochs=4"
+    assert begin_invocation("iterpref sweep", params, {}, "sft beta=0.3").name == "sft beta=0.3"
+
+
+def test_many_changes_are_counted_and_equal_names_told_apart() -> None:
+    keys = ("a.seed", "b.seed", "c", "d", "e", "f")
+    assert name_run("dvc repro", Source(changes=dict.fromkeys(keys, 1))) == "a.seed=1 b.seed=1 c=1 d=1 and 2 more"
+
+
+def test_without_git_nothing_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert observe_source() == Source(commit="unknown", branch="unknown", dirty="unknown")
+    assert name_run("dvc repro", observe_source()) == "dvc repro"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert observe_source().dirty == "unknown"
+
+
+def test_where_git_refuses_the_folder_nothing_is_known(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a folder to somebody else")
+    monkeypatch.setenv("HOME", str(repository))  # without the user's list of safe folders
+    for path in (repository, repository / ".git"):
+        os.chown(path, 12345, 12345)
+    assert observe_source() == Source(commit="unknown", branch="unknown", dirty="unknown")
+
+
+def test_a_caller_s_repository_is_not_asked(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = git("rev-parse", "HEAD")
+    monkeypatch.setenv("GIT_DIR", str(repository / "other"))
+    assert observe_source().commit == commit
