@@ -28,8 +28,10 @@ ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "1",
 }
-"""A zygote's environment: repeatable hashes, no threads of numerical libraries. Programs see an empty one."""
+"""A zygote's environment: repeatable hashes, no threads of numerical libraries, and one heap for all threads: glibc
+would reserve 64 MB of address space for each. Programs see an empty environment."""
 
 HOW_TO_GET = {
     "bwrap": (
@@ -39,7 +41,8 @@ HOW_TO_GET = {
     ),
     "landlock": "a Linux kernel of 5.13 or later with CONFIG_SECURITY_LANDLOCK and 'landlock' in its lsm= list; "
     "Docker 23 or later lets it through",
-    "seccomp": "a Linux kernel with CONFIG_SECCOMP_FILTER on x86_64 or aarch64",
+    "seccomp": "a Linux kernel of 5.5 or later with CONFIG_SECCOMP_FILTER on x86_64 or aarch64, and no container manager "
+    "that listens to seccomp itself",
     "rlimits": "Linux with /proc mounted",
 }
 LAYERS = tuple(HOW_TO_GET)

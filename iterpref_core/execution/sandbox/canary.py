@@ -37,6 +37,7 @@ def _refused(action: Callable[[], Any]) -> bool:
 
 def _seccomp(_order: dict[str, Any]) -> str:
     parent = os.getppid()
+    seccomp.announce_threads()
     seccomp.Filter().install()
     for name, action in (
         ("a process could be made", lambda: os.fork() or os._exit(0)),

@@ -6,20 +6,15 @@ more than `MAX_PROCESSES`, however quickly they are made.
 
 import _socket  # not `socket`, whose Python part makes every fork dearer
 import contextlib
-import fcntl
 import os
 import resource
 import signal
 import struct
 
-from . import seccomp
+from . import notifications, seccomp
 from .process_limits import MAX_PROCESSES, MAX_THREADS
 
-_RECEIVE, _SEND = 0xC0502100, 0xC0182101  # SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_NOTIF_SEND
-_NOTIFICATION_BYTES = 80
-_RESPONSE = struct.Struct("=QqiI")
 _DESCRIPTOR = struct.Struct("=i")
-_CONTINUE = 1
 _TICKS = os.sysconf("SC_CLK_TCK")
 _THREADS, _TIMES = 17, slice(11, 15)  # in /proc/PID/stat, counted from the state: user, system, both of reaped children
 
@@ -113,16 +108,13 @@ class Processes:
 
     def admit(self) -> bool:
         """Answer an announcement: let the new process be made, unless it would be one too many; then return False."""
-        notification = bytearray(_NOTIFICATION_BYTES)
-        try:
-            fcntl.ioctl(self.listener, _RECEIVE, notification)
-            self._reap_orphans()
-            if len(self._stats()) >= MAX_PROCESSES:
-                return False
-            (identity,) = struct.unpack_from("=Q", notification)
-            fcntl.ioctl(self.listener, _SEND, _RESPONSE.pack(identity, 0, 0, _CONTINUE))
-        except OSError:
-            return True  # whoever asked was killed or interrupted meanwhile
+        call = notifications.receive(self.listener)
+        if call is None:
+            return True
+        self._reap_orphans()
+        if len(self._stats()) >= MAX_PROCESSES:
+            return False
+        notifications.let(self.listener, call)
         return True
 
     def end(self) -> tuple[int, float]:

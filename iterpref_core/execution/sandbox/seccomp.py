@@ -47,6 +47,8 @@ _SET_MODE_FILTER, _NEW_LISTENER = 1, 1 << 3
 _PLACEHOLDER = 0x7FFF1234
 """Stands for the process's own id: the only one it may signal, unless it may have others."""
 
+_libc = ctypes.CDLL(None, use_errno=True)
+
 Instruction = tuple[int, int, int, int]
 
 
@@ -153,6 +155,11 @@ def _ordinary_socket(number: int) -> list[Instruction]:
     return [(_JEQ, 0, len(body), number), *body]
 
 
+def _packed(program: list[Instruction]) -> bytes:
+    """Return instructions as an array of `struct sock_filter`."""
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
+
+
 def _compile(*, processes: bool) -> bytes:
     """The filter, as an array of `struct sock_filter`."""
     machine = platform.machine()
@@ -173,7 +180,47 @@ def _compile(*, processes: bool) -> bytes:
     program += _judged(judged)
     program += _judged_processes(judged) if processes else _judged_alone(judged)
     program += [(_JGE, 0, 1, _NEWER_CALLS), (_RETURN, 0, 0, _ENOSYS), (_RETURN, 0, 0, _EPERM)]
-    return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
+    return _packed(program)
+
+
+def _program(code: ctypes.Array[ctypes.c_char]) -> bytes:
+    """Return `struct sock_fprog` for an array of `struct sock_filter`."""
+    return struct.pack("HxxxxxxQ", len(code) // 8, ctypes.addressof(code))
+
+
+def _install(program: bytes, flags: int) -> int:
+    """Install a filter in the calling process for good; return the listener's descriptor, where one is asked for.
+
+    Raises:
+        OSError: the kernel refused the filter.
+    """
+    if _libc.prctl(_PR_SET_NO_NEW_PRIVS, *(ctypes.c_ulong(value) for value in (1, 0, 0, 0))) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS)")
+    done = _libc.syscall(syscalls.numbers(syscalls.SECCOMP)["seccomp"], _SET_MODE_FILTER, flags, program)
+    if done < 0:
+        raise OSError(ctypes.get_errno(), "seccomp(SECCOMP_SET_MODE_FILTER)")
+    return int(done)
+
+
+def announce_threads() -> int:
+    """Have every new thread of this process and of those that are forked from it announced; return the listener.
+
+    A filter cannot count. It can have the kernel ask, and the zygote, which answers, counts. One listener serves all
+    programs of a zygote. Whoever calls this must have threads of its own started before.
+
+    Raises:
+        OSError: the kernel refused the filter, as it does where a container has a listener already.
+    """
+    program = [
+        (_LOAD, 0, 0, _NR),
+        (_JEQ, 0, 3, syscalls.numbers(syscalls.JUDGED)["clone"]),
+        (_LOAD, 0, 0, _argument(0)),
+        (_JSET, 0, 1, _CLONE_THREAD),
+        (_RETURN, 0, 0, _NOTIFY),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
+    code = ctypes.create_string_buffer(_packed(program), 8 * len(program))
+    return _install(_program(code), _NEW_LISTENER)
 
 
 class Filter:
@@ -189,12 +236,10 @@ class Filter:
     def __init__(self, *, processes: bool = False) -> None:
         template = _compile(processes=processes)
         self._flags = _NEW_LISTENER if processes else 0
-        self._number = syscalls.numbers(syscalls.SECCOMP)["seccomp"]
         mark = struct.pack("=I", _PLACEHOLDER)
         self._holes = [i for i in range(4, len(template), 8) if template[i : i + 4] == mark]
         self._code = ctypes.create_string_buffer(template, len(template))
-        self._program = struct.pack("HxxxxxxQ", len(template) // 8, ctypes.addressof(self._code))
-        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._program = _program(self._code)
 
     def install(self) -> int:
         """Restrict the calling process and its threads for good.
@@ -207,10 +252,4 @@ class Filter:
         pid = struct.pack("=I", os.getpid())
         for hole in self._holes:
             ctypes.memmove(ctypes.addressof(self._code) + hole, pid, 4)
-        arguments = [ctypes.c_ulong(value) for value in (1, 0, 0, 0)]
-        if self._libc.prctl(_PR_SET_NO_NEW_PRIVS, *arguments) != 0:
-            raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS)")
-        done = self._libc.syscall(self._number, _SET_MODE_FILTER, self._flags, self._program)
-        if done < 0:
-            raise OSError(ctypes.get_errno(), "seccomp(SECCOMP_SET_MODE_FILTER)")
-        return int(done)
+        return _install(self._program, self._flags)

@@ -25,6 +25,7 @@ from typing import Any
 from . import harness, landlock, limits, seccomp
 from .cleanup import empty_folder, is_over, remove_folder
 from .pid_namespace import Processes, connect, leaves_connections, receive_listener, send_listener, try_listener
+from .threads import admit_thread, share_semaphores_among_threads
 from .time_left import TimeLeft
 
 _LENGTH = struct.Struct("=I")
@@ -119,18 +120,21 @@ class Files:
 class OneProcess:
     """A program that may have no process but its own; used like `Processes`."""
 
-    listener, cpus = None, 1
+    cpus = 1
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, listener: int | None) -> None:
         self._pid = pid
+        self.listener = listener
 
     def look(self) -> tuple[float, bool]:
         """(CPU seconds used; whether there are too many threads)."""
         return time.clock_gettime((~self._pid << 3) | 2), False  # the kernel's CPU-time clock of another process
 
     def admit(self) -> bool:
-        """Nothing is announced."""
-        return False
+        """Answer the announcement of a thread; the program goes on, with or without one."""
+        if self.listener is not None:
+            admit_thread(self.listener)
+        return True
 
     def end(self) -> tuple[int, float]:
         """Kill and reap it; returns its exit status as `waitpid` has it, and its CPU seconds."""
@@ -160,8 +164,11 @@ class Zygote:
         if "landlock" in config["layers"]:
             readable = [*config["readable"], *(_NAMESPACES if self.processes else ())]
             self.ruleset = landlock.create_ruleset(readable, self.writable, _DEVICES, processes=self.processes)
+        self.threads: int | None = None
         if "seccomp" in config["layers"]:
             self.filter = seccomp.Filter(processes=self.processes)
+            if not self.processes:
+                self.threads = seccomp.announce_threads()
         self.channel = min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 1024) - 1
         self.memory_bytes = limits.address_space() + config["memory_mb"] * 2**20
         self.file_bytes: int = config["file_mb"] * 2**20
@@ -209,7 +216,7 @@ class Zygote:
                 status = self.child(content[size:], cpu_s, files, theirs)
             finally:
                 os._exit(status)
-        program: OneProcess | Processes = OneProcess(pid)
+        program: OneProcess | Processes = OneProcess(pid, self.threads)
         if ours is not None and theirs is not None:
             os.close(theirs)
             program = Processes(pid, receive_listener(ours))
@@ -321,6 +328,7 @@ def serve(config: dict[str, Any]) -> None:
             try_listener()
         else:
             ask_before_times()
+            share_semaphores_among_threads()
     except Exception as error:  # noqa: BLE001 - the supervisor raises it again
         send({"error": f"{type(error).__name__}: {error}"})
         return
