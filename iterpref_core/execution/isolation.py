@@ -41,8 +41,8 @@ HOW_TO_GET = {
     ),
     "landlock": "a Linux kernel of 5.13 or later with CONFIG_SECURITY_LANDLOCK and 'landlock' in its lsm= list; "
     "Docker 23 or later lets it through",
-    "seccomp": "a Linux kernel of 5.5 or later with CONFIG_SECCOMP_FILTER on x86_64 or aarch64, and no container manager "
-    "that listens to seccomp itself",
+    "seccomp": "a Linux kernel of 5.5 or later with CONFIG_SECCOMP_FILTER on x86_64 or aarch64, and no container "
+    "manager that listens to seccomp itself",
     "rlimits": "Linux with /proc mounted",
 }
 LAYERS = tuple(HOW_TO_GET)
