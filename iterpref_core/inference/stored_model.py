@@ -23,6 +23,8 @@ _SCHEMA = (
     model TEXT NOT NULL, prompt TEXT NOT NULL, seed INTEGER NOT NULL)""",
     "CREATE INDEX IF NOT EXISTS answers_by_run ON answers (run, prompt_tokens, completion_tokens)",
     "CREATE TABLE IF NOT EXISTS own_temperatures (model TEXT PRIMARY KEY)",
+    # The last answer, by SQLite's own number of its row, that was there when a run came to its end.
+    "CREATE TABLE IF NOT EXISTS completed_runs (run TEXT PRIMARY KEY, last_answer INTEGER NOT NULL)",
 )
 
 
@@ -64,6 +66,9 @@ def answer_key(model: str, request: Request, sampling: Sampling) -> bytes:
 class AnswerStore:
     """A `Database` of answers, shared by all runs; a context manager. Nothing is held in memory.
 
+    A `with` block that ends without an error completes the run: the next one of that name has spent nothing. After an
+    error, Ctrl-C or `kill -9` it is not complete, and a restart goes on counting.
+
     Args:
         path: the file; created where it is missing.
         run: what is asked from now on is counted as spent by this run.
@@ -102,8 +107,11 @@ class AnswerStore:
         self._data.execute("INSERT OR IGNORE INTO own_temperatures VALUES (?)", (model,))
 
     def spent(self) -> Spent:
-        """What this run has asked so far, over all its restarts."""
-        query = "SELECT count(*), sum(prompt_tokens), sum(completion_tokens) FROM answers WHERE run = ?"
+        """Return what this run has asked so far, over all its restarts."""
+        query = (
+            "SELECT count(*), sum(prompt_tokens), sum(completion_tokens) FROM answers WHERE run = ?1 "
+            "AND rowid > coalesce((SELECT last_answer FROM completed_runs WHERE run = ?1), 0)"
+        )
         row = self._data.row(query, (self._run,))
         assert row is not None
         return Spent(*(value or 0 for value in row))
@@ -111,7 +119,10 @@ class AnswerStore:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            statement = "INSERT OR REPLACE INTO completed_runs SELECT ?, coalesce(max(rowid), 0) FROM answers"
+            self._data.execute(statement, (self._run,))
         self._data.close()
 
 

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,9 +51,10 @@ def test_what_was_answered_is_not_asked_again_not_even_by_another_process(tmp_pa
 
 def test_a_run_is_told_what_it_spent_over_all_its_restarts(tmp_path: Path) -> None:
     for run, prompts in (("a", "xy"), ("b", "xyz"), ("a", "xw")):
-        with AnswerStore(tmp_path / "answers.sqlite", run) as store:
+        with suppress(KeyboardInterrupt), AnswerStore(tmp_path / "answers.sqlite", run) as store:
             StoredModel(Oracle(), "model", store).generate([Request(prompt, 0) for prompt in prompts], SAMPLING)
             spent = store.spent()
+            raise KeyboardInterrupt
     assert spent == Spent(calls=3, prompt_tokens=30, completion_tokens=9)
 
 

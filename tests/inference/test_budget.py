@@ -70,14 +70,29 @@ def test_tokens_and_dollars_are_exceeded_by_what_is_in_flight_at_most(cap: dict[
     assert 20 <= ask(capped(**cap)) < 20 + CONCURRENCY
 
 
+def run_capped(path: Path, name: str, calls: int, prompts: int = 60) -> Spent:
+    """A run that ends at its cap, or completes; returns what it had spent by then."""
+    with suppress(BudgetError), AnswerStore(path, name) as store:
+        model = capped(store, calls=calls)
+        try:
+            model.generate([Request("prompt", number) for number in range(prompts)], SAMPLING)
+        finally:
+            spent = store.spent()
+    return spent
+
+
 def test_a_raised_cap_continues_with_what_was_spent_before(tmp_path: Path) -> None:
-    for calls, answered in ((4, 4), (4, 0), (10, 6)):
-        with AnswerStore(tmp_path / "store", "run") as store:
-            assert ask(capped(store, calls=calls)) == answered
-    with AnswerStore(tmp_path / "store", "other run") as store:
-        assert ask(capped(store, calls=3)) == 3, "what another run asked is there, and costs nothing"
-    with AnswerStore(tmp_path / "store", "run") as store:
-        assert store.spent() == Spent(10, 20, 30)
+    path = tmp_path / "store"
+    assert [run_capped(path, "run", calls).calls for calls in (4, 4, 10)] == [4, 4, 10]
+    assert run_capped(path, "other run", 3).calls == 3, "what another run asked is there, and costs nothing"
+
+
+def test_a_completed_run_leaves_the_next_one_its_whole_budget(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    assert run_capped(path, "pairs", calls=5, prompts=4).calls == 4
+    assert run_capped(path, "pairs", calls=5, prompts=4).calls == 0, "all of it is kept"
+    assert run_capped(path, "pairs", calls=5, prompts=9).calls == 5
+    assert run_capped(path, "pairs", calls=5, prompts=20).calls == 5, "but for one that did not come to its end"
 
 
 @pytest.mark.parametrize("error", [EndpointError("timeout"), RefusedError("no")])
