@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from iterpref_core.config import CodeflowParams
-from iterpref_core.execution import Engine, Program
+from iterpref_core.execution import Engine, make_program
 from iterpref_core.inference.answer_extraction import extract_program
 from iterpref_core.inference.backend import Completion, Request, derive_seed
 from iterpref_core.inference.codeflow_prompts import draft_prompt, refine_prompt
@@ -62,9 +62,9 @@ class Conversation:
         problem = self.problem
         code = extract_program(answer.text, problem.entry_point) or ""
         hidden = None
-        outcome = executor.run_one(Program(code, problem.tests, problem.setup or ""))
+        outcome = executor.run_one(make_program(problem, code, problem.tests))
         if outcome.verdict == "passed" and problem.hidden_tests:
-            hidden = executor.run_one(Program(code, problem.hidden_tests, problem.setup or "")).verdict
+            hidden = executor.run_one(make_program(problem, code, problem.hidden_tests)).verdict
         attempt = Attempt(
             iteration=self.iteration,
             code=code,

@@ -53,8 +53,9 @@ class Heldout(Benchmark[Problem]):
     def candidate(self, task: Problem, code: str, reference_s: float | None) -> Iterator[Program]:
         """One program with visible and hidden tests."""
         program = program_of(task, Sample(task_id=task.task_id, solution=code))
-        limit = None if reference_s is None else time_limit(self.execution.cpu_s, reference_s)
-        yield replace(program, cpu_s=limit)
+        if task.time_limit_s is None and reference_s is not None:
+            program = replace(program, cpu_s=time_limit(self.execution.cpu_s, reference_s))
+        yield program
 
     def own_solution(self, task: Problem) -> str | None:
         """The problem's reference."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
-from iterpref_core.execution import Engine, Program
+from iterpref_core.execution import Engine, make_program
 from iterpref_core.localization.hunks import Hunk, apply_hunks, find_hunks, undo_renames
 from iterpref_core.localization.line_lcs import ErrorRegion, anchor_lines
 from iterpref_core.records import PreferencePair, Problem
@@ -47,7 +47,7 @@ class _Trials:
 
     def passes(self, code: str) -> bool:
         if code not in self.known:
-            outcome = self.executor.run_one(Program(code, self.problem.tests, self.problem.setup or ""))
+            outcome = self.executor.run_one(make_program(self.problem, code, self.problem.tests))
             self.known[code] = outcome.verdict == "passed"
         return self.known[code]
 
