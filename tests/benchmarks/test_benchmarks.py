@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import execution, pipeline, training
+from benchmarks import execution, ingestion, pipeline, training
 from iterpref_core.config import TrainingParams
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import IoTest, Problem
@@ -23,6 +23,13 @@ def test_execution_prints_what_the_contract_names() -> None:
     command = [sys.executable, execution.__file__, "--json", "--rounds", "1", "--programs", "8"]
     found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["execution"]
     assert {"cpu_vs_evalplus", "tier", "executions_per_s"} <= found.keys()
+
+
+def test_ingestion_is_measured_with_and_without_programs_that_run() -> None:
+    for read_only in (False, True):
+        found = ingestion.measure(3, 2, read_only=read_only)
+        assert (found["rows"], found["tests"]) == (3, 2)
+        assert {"rows_per_s", "peak_mb", "cpu_share", "size_mb"} <= found.keys()
 
 
 def test_time_in_which_bodies_ran_is_counted_once(tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
-from tests.settings import ROOT
+from iterpref_core.problems.ingestion.ingest import ingest
+from iterpref_core.problems.ingestion.selection import Selection
+from tests.settings import EXECUTION, ROOT
 
 Run = Callable[[str], dict[str, object]]
 
@@ -52,6 +54,14 @@ def test_execution_is_a_reward_of_grpo(run: Run, tmp_path: Path) -> None:
     found = run("grpo_reward.py")
     assert found["args"].max_steps == 2  # type: ignore[attr-defined]
     assert list((tmp_path / "out").glob("checkpoint-2"))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.jsonl")), ids=lambda path: path.stem)
+def test_examples_of_problems_go_in_as_they_stand(path: Path, tmp_path: Path) -> None:
+    count = len(path.read_text(encoding="utf-8").splitlines())
+    counts = ingest([path], "jsonl", tmp_path / "out", EXECUTION, Selection(), tmp_path / "store").counts
+    assert counts["problems"] == counts["references/passed"] == count
+    assert path.name in (ROOT / "docs/own-model.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["focal_dpo.py", "grpo_reward.py"])
