@@ -28,6 +28,7 @@ _NOTIFY = 0x7FC00000  # the zygote is asked, by the filter's listener
 _KILL = 0x80000000
 _EPERM = _ERRNO | errno.EPERM
 _ENOSYS = _ERRNO | errno.ENOSYS
+_ENOTSUP = _ERRNO | errno.ENOTSUP
 _PRETEND = _ERRNO  # "failed" with error 0: the caller sees success, nothing is done
 
 _NR, _ARCH = 0, 4
@@ -98,6 +99,8 @@ def _judged(numbers: dict[str, int]) -> list[Instruction]:
     program += _one_of(numbers["fcntl"], 1, _F_DENIED, _EPERM, _ALLOW)
     program += _one_of(numbers["ioctl"], 1, _IOCTL_DENIED, _EPERM, _ALLOW)
     program += _one_of(numbers["socketpair"], 0, (1,), _ALLOW, _EPERM)  # AF_UNIX: event loops wake themselves
+    for number in syscalls.numbers(syscalls.ATTRIBUTES).values():
+        program += [(_JEQ, 0, 1, number), (_RETURN, 0, 0, _ENOTSUP)]
     if "open" in numbers:
         program += _no_truncating_read(numbers["open"], 1)
     return program + _no_truncating_read(numbers["openat"], 2)
@@ -117,9 +120,25 @@ def _judged_alone(numbers: dict[str, int]) -> list[Instruction]:
     program += _one_of(numbers["sendto"], 5, (0,), _ALLOW, _EPERM)  # no address: only to the other end of a pair
     for number in syscalls.numbers(syscalls.ABOUT_ITSELF).values():
         program += _one_of(number, 0, (0, _PLACEHOLDER), _ALLOW, _EPERM)
+    for number in syscalls.numbers(syscalls.PRIORITY).values():
+        program += _own_priority(number)
     for number in syscalls.numbers(syscalls.PRETENDED).values():
         program += [(_JEQ, 0, 1, number), (_RETURN, 0, 0, _PRETEND)]
     return program
+
+
+def _own_priority(number: int) -> list[Instruction]:
+    """For `getpriority`: nothing but that of this process, not the best of its user's."""
+    body = [
+        (_LOAD, 0, 0, _argument(0)),
+        (_JEQ, 0, 3, os.PRIO_PROCESS),
+        (_LOAD, 0, 0, _argument(1)),
+        (_JEQ, 2, 0, 0),
+        (_JEQ, 1, 0, _PLACEHOLDER),
+        (_RETURN, 0, 0, _EPERM),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
+    return [(_JEQ, 0, len(body), number), *body]
 
 
 def _judged_processes(numbers: dict[str, int]) -> list[Instruction]:
@@ -165,7 +184,7 @@ def _compile(*, processes: bool) -> bytes:
     machine = platform.machine()
     allowed = syscalls.numbers(syscalls.ALLOWED)
     if processes:
-        for table in (syscalls.PROCESSES, syscalls.PRETENDED, syscalls.ABOUT_ITSELF):
+        for table in (syscalls.PROCESSES, syscalls.PRETENDED, syscalls.ABOUT_ITSELF, syscalls.PRIORITY):
             allowed |= syscalls.numbers(table)
     judged = syscalls.numbers(syscalls.JUDGED)
     program: list[Instruction] = [

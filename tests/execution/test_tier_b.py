@@ -1,0 +1,78 @@
+"""Tier B: what a program can learn of files and processes that it may not read; SECURITY.md says the same."""
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.execution import Executor, Limits, Program
+from iterpref_core.records import IoTest
+
+LIMITS = Limits(cpu_s=2, wall_s=60)
+HELPERS = """
+import os
+def error(action):
+    try:
+        action()
+    except OSError as raised:
+        return raised.errno
+    return 0
+def f():
+    return {}
+"""
+IS_TOLD = {
+    "a path exists": ("os.path.exists(SECRET), os.path.exists(SECRET + 'x')", (True, False)),
+    "size": ("os.stat(SECRET).st_size", 6),
+    "mode": ("oct(os.stat(SECRET).st_mode)", "0o100640"),
+    "target of a link": ("os.readlink(LINK)", "secret"),
+    "own priority": ("error(lambda: os.getpriority(os.PRIO_PROCESS, 0))", 0),
+}
+IS_REFUSED = {
+    "contents": ("error(lambda: open(SECRET))", errno.EACCES),
+    "names in a folder": ("error(lambda: os.listdir(FOLDER))", errno.EACCES),
+    "names of attributes": ("error(lambda: os.listxattr(SECRET))", errno.ENOTSUP),
+    "names of a link's attributes": ("error(lambda: os.listxattr(LINK, follow_symlinks=False))", errno.ENOTSUP),
+    "attributes": ("error(lambda: os.getxattr(SECRET, 'user.note'))", errno.ENOTSUP),
+    "a link's attributes": ("error(lambda: os.getxattr(LINK, 'user.x', follow_symlinks=False))", errno.ENOTSUP),
+    "priority of the zygote": ("error(lambda: os.getpriority(os.PRIO_PROCESS, os.getppid()))", errno.EPERM),
+    "priority of a group": ("error(lambda: os.getpriority(os.PRIO_PGRP, 0))", errno.EPERM),
+    "priority of a user": ("error(lambda: os.getpriority(os.PRIO_USER, 0))", errno.EPERM),
+    "memory of a process": ("error(lambda: open(f'/proc/{os.getppid()}/maps'))", errno.EACCES),
+    "program of a process": ("error(lambda: os.readlink(f'/proc/{os.getppid()}/exe'))", errno.EACCES),
+    "command of a process": ("error(lambda: open(f'/proc/{os.getppid()}/cmdline'))", errno.EACCES),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("outside")
+    secret = folder / "secret"
+    secret.write_text("canary")
+    secret.chmod(0o640)
+    (folder / "link").symlink_to("secret")
+    return folder
+
+
+@pytest.mark.parametrize(("expression", "expected"), (IS_TOLD | IS_REFUSED).values(), ids=IS_TOLD | IS_REFUSED)
+def test_what_a_program_is_told(folder: Path, expression: str, expected: object) -> None:
+    for name, path in (("SECRET", folder / "secret"), ("LINK", folder / "link"), ("FOLDER", folder)):
+        expression = expression.replace(name, repr(str(path)))
+    with Executor(LIMITS, workers=1, namespaces=False) as executor:
+        program = Program(HELPERS.format(expression), (IoTest(call="f()", expected=repr(expected)),))
+        outcome = executor.run_one(program)
+    assert (outcome.verdict, outcome.feedback) == ("passed", "")
+
+
+def test_files_can_be_copied_with_their_attributes() -> None:
+    code = """
+import os, shutil
+def f():
+    with open("a", "w") as file:
+        file.write("x")
+    shutil.copy2("a", "b")
+    shutil.copytree(".", "c", ignore=shutil.ignore_patterns("c"))
+    return sorted(os.listdir("."))
+"""
+    with Executor(LIMITS, workers=1, namespaces=False) as executor:
+        outcome = executor.run_one(Program(code, (IoTest(call="f()", expected="['a', 'b', 'c']"),)))
+    assert (outcome.verdict, outcome.feedback) == ("passed", "")
