@@ -7,6 +7,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -29,6 +30,8 @@ REFUSALS_IN_A_ROW = 20
 
 _REFUSALS = {400, 413, 422}
 """Status codes by which a server refuses a prompt, or a parameter."""
+_REFUSAL_S = 2.0
+"""How long other calls wait for what the first one finds out."""
 _NO_TEMPERATURE = re.compile(
     r"temperature\W[^.]{0,80}(?:support|permitted|allowed|deprecated|only|unknown|unrecognized|must be 1\b)"
     r"|(?:unsupported|unknown|unrecognized|unexpected|extra|only)[^.]{0,80}temperature",
@@ -109,6 +112,7 @@ class OpenAIModel(ServedModel):
         self._limit = "max_tokens"
         self._answered = self._refused = 0
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._first: asyncio.Event | None = None
         read_key(self.base_url)  # a missing key is told before anything is done
 
     async def answer(self, request: Request, sampling: Sampling) -> Completion:
@@ -119,8 +123,25 @@ class OpenAIModel(ServedModel):
             InputError: it will answer none, because of the key, the model's name or a parameter.
             EndpointError: it could not be had with any of the attempts.
         """
-        if self._loop is not (loop := asyncio.get_running_loop()):
-            self._loop, self._clients = loop, self._open()
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._loop = loop
+            self._clients = self._open()
+            self._first = None
+        if self._answered or self._tokens is not None:
+            return await self._ask(request, sampling)
+        if self._first is None:
+            self._first = asyncio.Event()
+            try:
+                return await self._ask(request, sampling)
+            finally:
+                self._first.set()
+        # A server refuses a parameter at once. So the first call alone finds out, and not every one in flight.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._first.wait(), _REFUSAL_S)
+        return await self._ask(request, sampling)
+
+    async def _ask(self, request: Request, sampling: Sampling) -> Completion:
         client = await anext(self._clients)
         path, asked = self._call(request, sampling)
         try:
@@ -129,7 +150,7 @@ class OpenAIModel(ServedModel):
             failure: Exception = self._unavailable(first_line(error.__cause__ or error))
         except openai.APIStatusError as error:
             if self._learns(error, asked):
-                return await self.answer(request, sampling)
+                return await self._ask(request, sampling)
             failure = self._judge(error)
         else:
             self._answered += 1

@@ -280,8 +280,8 @@ def test_a_model_that_accepts_only_its_own_temperature_is_measured_and_that_is_s
         refused = sum("temperature" in body for body in asked)
         again = evaluate_model(*inputs, answers, fresh=True)
     assert first["heldout/pass_at_1"] == again["heldout/pass_at_1"] == 0.5
-    assert 1 <= refused <= 2, "those in flight at first"
-    assert sum("temperature" in body for body in asked) == refused, "it is remembered"
+    assert refused == 1
+    assert sum("temperature" in body for body in asked) == 1, "it is remembered"
     assert bench.results()["heldout"]["sampling"]["temperature"] == "the model's own temperature"
     assert "model 'thinker' accepts only its own temperature" in caplog.text
 

@@ -283,6 +283,13 @@ def test_a_model_that_accepts_only_its_own_temperature_is_asked_for_another_once
     assert "'some-model' accepts only its own temperature" in caplog.text
 
 
+def test_many_calls_at_once_ask_for_another_temperature_once(ask: Callable[..., OpenAIModel]) -> None:
+    mock = Scripted(status(400, NO_TEMPERATURE[0]))
+    answers = ask(mock).generate(many(30), SAMPLING)
+    assert [answer.text for answer in answers] == [f"prompt {n} with {n}" for n in range(30)]
+    assert sum("temperature" in body for body in mock.bodies) == 1
+
+
 def test_a_model_that_wants_two_things_otherwise_gets_both(ask: Callable[..., OpenAIModel]) -> None:
     mock = Scripted(status(400, "Use 'max_completion_tokens' instead."), status(400, NO_TEMPERATURE[0]))
     assert one(ask(mock)).text == "a prompt with 3"
