@@ -29,6 +29,12 @@ from iterpref_core.inference.answer_parts.reasoning import until_turn_end, witho
 
 _MAX_ANSWER = 1 << 17
 """Characters without reasoning beyond which an answer is not searched, and is no program then."""
+_CODE_TAG = re.compile(
+    r"^[ \t]*(?:\[PYTHON\]|<(?:python|code|answer|solution)>)(?=[^\s\[<])"
+    r"|(?<=[^\s\]>])(?:\[/PYTHON\]|</(?:python|code|answer|solution)>)[ \t]*$",
+    re.MULTILINE | re.IGNORECASE,
+)
+"""A tag in the first or last line of code; alone in a line it does no harm."""
 _STATEMENT_LINE = re.compile(rf"^[ \t]*(?:{STATEMENT.pattern}|\w+[ ]*=[^=])", re.VERBOSE | re.MULTILINE)
 _DEFINITION_LINE = re.compile(r"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
 
@@ -53,6 +59,7 @@ def extract_program(answer: str, entry_point: str | None = None) -> str | None:
     whole = parser.tree(text)
     if whole is not None and not any(map(is_prose, whole.body)) and rank(whole, entry_point) > Rank.NOTHING:
         return text
+    text = _CODE_TAG.sub("\n", text)
     blocks = read_blocks(text, parser)
     best = _best(blocks.python, entry_point)
     bare: list[Excerpt] = []

@@ -101,9 +101,17 @@ def _longest_run(lines: list[str], parser: Parser) -> tuple[int, Excerpt] | None
         else:
             wrong = next((statement.lineno for statement in parsed.body if is_prose(statement)), 0)
             if not wrong:
-                return length, Excerpt(0, 0, code, parsed)
+                return length, Excerpt(0, 0, _without_titles(code), parsed)
         length = min(wrong - 1, length - 1)
     return None
+
+
+def _without_titles(code: str) -> str:
+    """Return code without the titles of Markdown behind it, which are comments to Python."""
+    lines = lines_of(code)
+    while lines and (lines[-1].startswith("#") or not lines[-1].strip()):
+        lines.pop()
+    return "".join(lines)
 
 
 def _parsable(lines: list[str]) -> int:

@@ -36,6 +36,7 @@ _NO_TAG = {"", "text", "txt", "plain", "plaintext", "code", "none", "raw", "answ
 """Tags that name no language."""
 _CONTAINERS = {"markdown", "md"}
 """Languages that hold blocks."""
+_LANGUAGE_LINE = re.compile(r"\A\s*python3?[ \t]*\n", re.IGNORECASE)
 _PROMPT = re.compile(r"^[ \t]*>>> ", re.MULTILINE)
 _MAX_ENDS = 8
 """Ends that are tried for a block."""
@@ -197,7 +198,9 @@ def _content(text: str, opening: FenceLine, end: _End) -> str:
     """Return what stands between two fences, without the margin of a list item or a quotation."""
     lines = lines_of(text[opening.end : end.at])
     if end.closed and lines and not lines[-1].endswith("\n"):
-        lines[-1] += "\n"
+        last = lines.pop().rstrip()
+        if last:
+            lines.append(last + "\n")
     quotes = opening.margin.count(">")
     if quotes:
         mark = re.compile(rf"(?:[ \t]*>[ \t]?){{1,{quotes}}}")
@@ -205,11 +208,16 @@ def _content(text: str, opening: FenceLine, end: _End) -> str:
         return opening.code + "".join(lines)
     first = next((line for line in lines if line.strip()), "")
     width = len(opening.margin) if _indentation(first) >= len(opening.margin) else 0
-    return opening.code + "".join(line[min(_indentation(line), width) :] for line in lines)
+    return opening.code + _without_language("".join(line[min(_indentation(line), width) :] for line in lines))
 
 
 def _indentation(line: str) -> int:
     return len(line) - len(line.lstrip(" \t"))
+
+
+def _without_language(code: str) -> str:
+    """Return code without the name of its language in a line of its own, where the fence should have it."""
+    return _LANGUAGE_LINE.sub("", code, count=1)
 
 
 def _parse_indented(code: str, parser: Parser) -> Excerpt | None:

@@ -39,7 +39,7 @@ class Parser:
         """Return the syntax tree of a text, or the error that shows that it is no Python."""
         if not self.affords(len(text)):
             return SyntaxError("too long")
-        self._left -= len(text) + 500  # a call has a cost of its own
+        self._left -= len(text) + 2_000  # a call has a cost of its own
         try:
             return parse_source(text)
         except SyntaxError as error:

@@ -14,7 +14,8 @@ from iterpref_core.inference.answer_parts.python_text import Parser, Rank, rank
 
 _NAMES = r"(?:think|thinking|thought|thoughts|reason|reasoning|analysis|scratchpad|reflection|seed:think|longcat_think)"
 _OPENING = re.compile(
-    rf"""<[ ]?{_NAMES}[ ]?>
+    rf"""<[ ]?{_NAMES}(?:[ ][^<>\n]{{0,60}})?>
+    | <\|{_NAMES}\|>
     | \[THINK\]
     | <\|(?:begin_of_thought|START_THINKING|START_REASONING)\|>
     | ◁think▷
@@ -23,6 +24,7 @@ _OPENING = re.compile(
 )
 _CLOSING = re.compile(
     rf"""</[ ]?{_NAMES}[ ]?>
+    | <\|(?:/|end_of_|end_){_NAMES}\|>
     | \[/THINK\]
     | <\|(?:end_of_thought|END_THINKING|END_REASONING)\|>
     | ◁/think▷
