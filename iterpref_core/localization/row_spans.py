@@ -1,11 +1,35 @@
-"""Error regions of one pair at a time, as columns, for data sets that are not our files."""
+"""Error regions of one pair at a time, for pairs that are not in our files."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from iterpref_core.config import LocalizationMethod
 from iterpref_core.errors import ConfigError
+from iterpref_core.localization.line_lcs import ErrorRegion
 from iterpref_core.localization.localization import ON_TEXT
+
+
+def localize(rejected: str, chosen: str, method: LocalizationMethod = "line_lcs") -> ErrorRegion:
+    r"""Return the error region of a failing program, given the program that passes.
+
+    Args:
+        rejected: the failing program.
+        chosen: the passing program.
+        method: a method that reads the two programs alone.
+
+    Raises:
+        ConfigError: the method runs programs, for which it needs tests.
+
+    >>> rejected = "def f(x):\n    return -x\n"
+    >>> region = localize(rejected, "def f(x):\n    return x\n")
+    >>> [rejected[start:end] for start, end in region.rejected]
+    ['    return -x']
+    """
+    if method not in ON_TEXT:
+        raise ConfigError(
+            f"method: {method!r} runs programs; use `localize_pairs`, or one of {', '.join(ON_TEXT)} here"
+        )
+    return ON_TEXT[method](rejected, chosen)
 
 
 def mark_errors(row: Mapping[str, Any], method: LocalizationMethod = "line_lcs") -> dict[str, list[list[int]]]:
@@ -28,11 +52,7 @@ def mark_errors(row: Mapping[str, Any], method: LocalizationMethod = "line_lcs")
     >>> mark_errors({"rejected": "def f(x):\n    return -x\n", "chosen": "def f(x):\n    return x\n"})
     {'rejected_spans': [[10, 23]], 'chosen_spans': [[10, 22]]}
     """
-    if method not in ON_TEXT:
-        raise ConfigError(
-            f"method: {method!r} runs programs; use `localize_pairs`, or one of {', '.join(ON_TEXT)} here"
-        )
-    region = ON_TEXT[method](row["rejected"], row["chosen"])
+    region = localize(row["rejected"], row["chosen"], method)
     rejected = region.rejected or region.anchors
     return {
         "rejected_spans": [list(span) for span in rejected],
