@@ -10,6 +10,7 @@ are made up. Nothing is asked of a hub. `--tiny` tries the parts with small mode
 `compare`    fork with flex attention against TRL's DPOTrainer at the size of Qwen2.5-Coder-0.5B, in bfloat16.
 `attention`  log-probabilities, loss and gradient with flex attention against those with sdpa and eager attention.
 `recipe`     steps of Target-RPO on all weights of a model of 3B, held in float32.
+`mask`       the mask of flex attention, made step by step and by a compiled function.
 `fsdp`       a training by accelerate_configs/fsdp2.yaml in one process, and the same without: losses and weights.
 `qlora-7b`   `training.load: 4bit` of a model of 7B, by `iterpref train`'s entry.
 `qlora-72b`  the same of a model of 72B, made and quantized layer by layer, since it fits nowhere whole.
@@ -29,6 +30,7 @@ import numpy as np
 import torch
 import yaml
 from safetensors.torch import load_file
+from torch.nn.attention.flex_attention import create_block_mask
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 from transformers.integrations.bitsandbytes import replace_with_bnb_linear
 from transformers.models.qwen2.modeling_qwen2 import Qwen2RotaryEmbedding
@@ -53,7 +55,7 @@ from benchmarks.training import (
 from iterpref_core.config import TrainingParams, load_params
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.objectives.objectives import OBJECTIVES
-from iterpref_core.training.attention import choose_attention
+from iterpref_core.training.attention import choose_attention, mask_function
 from iterpref_core.training.batches import PAD_TO_MULTIPLE_OF, PAIRS, Batch, Collator, flat_labels
 from iterpref_core.training.dataset import TokenizedPair
 from iterpref_core.training.estimate import estimate_training
@@ -92,7 +94,8 @@ SECONDS = {
     "compare": 90,
     "attention": 60,
     "recipe": 120,
-    "fsdp": 90,
+    "fsdp": 180,
+    "mask": 60,
     "qlora-7b": 110,
     "qlora-72b": 170,
 }
@@ -190,6 +193,24 @@ def _loss_and_gradient(model: PreTrainedModel, batch: Batch) -> tuple[torch.Tens
     return logps.detach(), loss.item(), query.weight.grad.float().clone()
 
 
+def mask_times(bench: Bench) -> dict[str, Any]:
+    """Time a batch's mask for flex attention, made step by step and by a compiled function, in ten shapes each."""
+    rows, _ = bench.rows(64, bench.params())
+    collate = Collator(OBJECTIVES["target-rpo"], "fork", 0, PAD_TO_MULTIPLE_OF)
+    batches = [collate(rows[start : start + 2])["visible"].to(DEVICE) for start in range(0, 60, 2)]
+    compiled = torch.compile(create_block_mask, dynamic=True)
+    found: dict[str, Any] = {"shapes": len({tuple(batch.shape) for batch in batches})}
+    for name, make in (("as it is", create_block_mask), ("compiled", compiled)):
+        seconds = []
+        for visible in batches:
+            count, width, _ = visible.shape
+            start = clock()
+            make(mask_function(visible), count, None, width, width, device=DEVICE)
+            seconds.append(clock() - start)
+        found[name] = {"first_s": seconds[0], "median_s": float(np.median(seconds)), "all_s": sum(seconds)}
+    return found
+
+
 def full_training(bench: Bench) -> dict[str, Any]:
     """Train all weights of a model of 3B for some steps."""
     return recipe(bench.params(**FULL), 5, bench.sizes(QWEN_3B))
@@ -202,14 +223,14 @@ def four_bits(bench: Bench) -> dict[str, Any]:
 
 def fsdp(bench: Bench) -> dict[str, Any]:
     """Train a small model by `iterpref train`, in this process's way and by FSDP2 in one process."""
-    half = QWEN_0_5B | {"num_hidden_layers": 8}
+    small = QWEN_0_5B | {"num_hidden_layers": 4}
     params = bench.params()
     pairs = made_up_pairs(16)
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         tokenizer = train_tokenizer((pair.prompt for pair in pairs), vocab_size=512)
-        model_of(bench.sizes(half)).save_pretrained(folder / "model")
+        model_of(bench.sizes(small)).save_pretrained(folder / "model")
         tokenizer.save_pretrained(folder / "model")
         configuration = yaml.safe_load((ROOT / "accelerate_configs/fsdp2.yaml").read_text(encoding="utf-8"))
         configuration |= {"num_processes": 1, "use_cpu": DEVICE.type == "cpu"}
@@ -344,6 +365,7 @@ PARTS: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "attention": compare_attention,
     "recipe": full_training,
     "fsdp": fsdp,
+    "mask": mask_times,
     "qlora-7b": four_bits,
     "qlora-72b": largest_in_four_bits,
 }

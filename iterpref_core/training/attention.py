@@ -59,16 +59,18 @@ def attention_mask(visible: torch.Tensor, implementation: str) -> torch.Tensor |
     return mask
 
 
-def choose_attention(model: PreTrainedModel, longest: int) -> None:
-    """Use the attention that trains fastest on this device, of those that take a mask of one's own.
+def choose_attention(model: PreTrainedModel, longest: int, precision: torch.dtype | None = None) -> None:
+    """Set the attention that trains fastest on this device, of those that take a given mask.
 
-    On a GPU `flex_attention` skips what the mask hides; on a CPU it has no backward pass. It is compiled for each kind
-    of mask, with gradients and without, for one row and for several. Beyond so many kinds PyTorch would go on without
-    its kernel, and make all scores of a layer at once.
+    On a GPU `flex_attention` skips the hidden part of a mask. PyTorch compiles its kernel for each kind of mask, with
+    gradients and without, for one row and for several. Beyond `_COMPILED_FORMS` kinds PyTorch would go on without the
+    kernel, and make all scores of a layer at once. In float32 the kernel of heads of 128 numbers does not fit into a
+    GPU's shared memory, so float32 gets `sdpa`. On a CPU `flex_attention` has no backward pass.
 
     Args:
-        model: it is changed.
-        longest: tokens of the longest prompt and program.
+        model: the model to change.
+        longest: the tokens of the longest prompt and program.
+        precision: the type of matrix products in training; by default the type of the model's weights.
 
     Raises:
         ConfigError: the model's sliding window, which the mask of a row of several pairs replaces, would cut into one.
@@ -80,6 +82,9 @@ def choose_attention(model: PreTrainedModel, longest: int) -> None:
             f"{window}; set training.layout: padded or lower training.max_length"
         )
     if torch.cuda.is_available():
+        if (precision or model.dtype) not in (torch.bfloat16, torch.float16):
+            model.set_attn_implementation("sdpa")
+            return
         torch.compiler.config.recompile_limit = max(_COMPILED_FORMS, torch.compiler.config.recompile_limit)
         model.set_attn_implementation("flex_attention")
     elif longest <= _SHORT:
