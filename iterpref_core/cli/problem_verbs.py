@@ -110,7 +110,8 @@ def ingest(
     show_result(taken.counts | ({"dropped_rows": [asdict(row) for row in taken.dropped]} if json_ else {}), json_)
     for row in () if json_ else taken.dropped:
         name = f" {row.task_id}" if row.task_id else ""
-        typer.echo(f"dropped: {row.reason}: {row.where}{name}: {row.explanation or row.reason}", err=True)
+        reason = ": ".join([row.reason, *row.explanation.splitlines()[:1]])
+        typer.echo(f"dropped: {row.where}{name}: {reason}", err=True)
 
 
 def _refuse(given: Mapping[str, object], form: str, known: Set[str]) -> None:

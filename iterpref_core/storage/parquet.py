@@ -25,7 +25,7 @@ _BUFFER_BYTES = 1 << 20
 
 
 class RowPlace(NamedTuple):
-    """Where a row stands in a Parquet file; row and row group are counted from 1."""
+    """The place of a row in a Parquet file; row and row group are counted from 1."""
 
     path: Path
     line: int

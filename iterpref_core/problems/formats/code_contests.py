@@ -14,7 +14,7 @@ from iterpref_core.problems.published.wording import ask_for_script
 from iterpref_core.records import Problem
 
 _LANGUAGES = ("unknown", "python2", "c++", "python", "java")
-"""By the number that the set has for each."""
+"""The names of the languages, by the number that the set has for each."""
 _NAMES = {"PYTHON": "python2", "CPP": "c++", "PYTHON3": "python", "JAVA": "java"}
 
 

@@ -74,13 +74,16 @@ def convert_codeforces(row: CodeforcesRow) -> PublishedProblem:
 
 
 def _statement(row: CodeforcesRow, examples: list[tuple[str, str]]) -> str:
-    parts = [f"# {row.title}" if row.title else "", row.description or ""]
-    for heading, text in (("Input", row.input_format), ("Output", row.output_format)):
-        parts.append(f"## {heading}\n{text}" if text else "")
+    sections = [
+        ("# ", row.title),
+        ("", row.description),
+        ("## Input\n", row.input_format),
+        ("## Output\n", row.output_format),
+    ]
     for given, printed in examples:
-        parts.append(f"## Example\nInput:\n{given.rstrip()}\nOutput:\n{printed.rstrip()}")
-    parts.append(f"## Note\n{row.note}" if row.note else "")
-    return "\n\n".join(part for part in parts if part)
+        sections.append(("## Example\nInput:\n", f"{given.rstrip()}\nOutput:\n{printed.rstrip()}"))
+    sections.append(("## Note\n", row.note))
+    return "\n\n".join(heading + text for heading, text in sections if text)
 
 
 FORMAT = Format(CodeforcesRow, convert_codeforces, license="CC-BY-4.0")

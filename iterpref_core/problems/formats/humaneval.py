@@ -12,7 +12,7 @@ from iterpref_core.problems.published.published import Format, LeftOutError, Pub
 from iterpref_core.records import Problem
 
 _OTHER_LANGUAGES = {"CPP", "Go", "Java", "JavaScript", "Rust"}
-"""How HumanEvalPack names them in `task_id`."""
+"""The names of HumanEvalPack's other languages in `task_id`."""
 
 
 class HumanEvalRow(Row):

@@ -21,7 +21,7 @@ from iterpref_core.storage.jsonl import atomic_writer
 
 @dataclass(frozen=True)
 class Ingested:
-    """What became of sources.
+    """The outcome of an ingestion.
 
     Attributes:
         counts: `problems` written, and `heldout` of these; `trajectories`; `weak_tests`: problems whose tests a wrong

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import fields
+from dataclasses import asdict
 from pathlib import Path
 
 from iterpref_core.execution import ENGINE, Engine, Outcome, program_of
@@ -34,10 +34,11 @@ class OutcomeStore:
         known = self._data.row("SELECT outcome FROM outcomes WHERE program = ?", (key,))
         if known is not None:
             return Outcome(**json.loads(known[0]))
-        outcome = self._executor.run_one(program_of(problem, Sample(task_id=problem.task_id, solution=code)))
-        if outcome.verdict != "infra_error":  # that says nothing about the program
-            values = {field.name: getattr(outcome, field.name) for field in fields(outcome)}
-            self._data.execute("INSERT OR REPLACE INTO outcomes VALUES (?, ?)", (key, json.dumps(values)))
+        sample = Sample(task_id=problem.task_id, solution=code)
+        outcome = self._executor.run_one(program_of(problem, sample))
+        # An infra_error says nothing about the program: the next call tries it again.
+        if outcome.verdict != "infra_error":
+            self._data.execute("INSERT OR REPLACE INTO outcomes VALUES (?, ?)", (key, json.dumps(asdict(outcome))))
         return outcome
 
     def close(self) -> None:

@@ -21,8 +21,8 @@ from iterpref_core.storage.items import Item, count_items, find_shards, read_ite
 from iterpref_core.storage.jsonl import describe_validation_error, parse_record
 
 MAX_PROBLEM_BYTES = 16 << 20
-"""Of a problem as it stands in the file. Tests of contests can have hundreds of megabytes, and a run holds a few dozen
-problems at a time."""
+"""The most that a problem may take in the file. Tests of contests can have hundreds of megabytes, and a run holds a few
+dozen problems at a time."""
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from iterpref_core.problems.problems import hold_out
 from iterpref_core.records import Problem, Test
 
 _SEED = 0
-"""Of the choice of tests: the same tests are taken in every run, whatever other problems there are."""
+"""The seed of the choice of tests: it is the same in every run, whatever other problems there are."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What a user takes of a source.
+    """A user's choice of rows and tests.
 
     Attributes:
         limit: rows to read, the first ones; None for all.
@@ -42,10 +42,17 @@ class Selection:
 def _draw(problem: Problem, count: int) -> tuple[tuple[Test, ...], tuple[Test, ...]]:
     """Draw some tests, in the order in which they stand; one of them is visible if the problem has a visible one."""
     random = Random(f"{_SEED}/{problem.task_id}")
-    every = problem.tests + problem.hidden_tests
-    drawn = sorted(random.sample(range(len(every)), count))
-    if problem.tests and drawn[0] >= len(problem.tests):
-        drawn[0] = random.randrange(len(problem.tests))
-    visible = tuple(every[place] for place in drawn if place < len(problem.tests))
-    hidden = tuple(every[place] for place in drawn if place >= len(problem.tests))
-    return visible, hidden
+    first_hidden = len(problem.tests)
+    total = first_hidden + len(problem.hidden_tests)
+    drawn = sorted(random.sample(range(total), count))
+    if first_hidden > 0 and drawn[0] >= first_hidden:
+        # Only hidden tests were drawn. A model needs feedback of one that it may see.
+        drawn[0] = random.randrange(first_hidden)
+    visible = []
+    hidden = []
+    for place in drawn:
+        if place < first_hidden:
+            visible.append(problem.tests[place])
+        else:
+            hidden.append(problem.hidden_tests[place - first_hidden])
+    return tuple(visible), tuple(hidden)

@@ -26,7 +26,7 @@ Run = Callable[[Problem, str], Outcome]
 
 @dataclass(frozen=True)
 class Tried:
-    """What became of a row.
+    """The outcome of a row.
 
     Attributes:
         where: place of the row.
@@ -64,43 +64,66 @@ def try_programs(row: Candidate | Dropped, run: Run, *, pairs: bool) -> Tried:
     left_out = Counter(published.left_out)
     if not published.right:
         return Tried(row.where, problem=published.problem, left_out=left_out)
-    problem, outcomes = _try_right(published, run)
-    codes = published.right[: len(outcomes)]
-    passing = [code for code, outcome in zip(codes, outcomes, strict=True) if outcome.verdict == "passed"]
-    first = outcomes[0]
-    if not passing:
+    right = _try_right(published, run)
+    first = right.outcomes[0].verdict
+    reason, explanation = _reason_against(right)
+    if reason:
+        dropped = Dropped(reason, row.where, right.problem.task_id, explanation)
+        return Tried(row.where, dropped=dropped, verdict=first, left_out=left_out)
+    limit = _scaled(right.problem, right.slowest_s)
+    problem = right.problem.model_copy(update={"reference": right.passing[0], "time_limit_s": limit})
+    weak, trajectory = _try_wrong(published, problem, right.passing, run, pairs=pairs)
+    return Tried(row.where, None, problem, first, weak, trajectory, left_out)
+
+
+@dataclass(frozen=True)
+class _RightPrograms:
+    """Right programs, and their outcomes with one reading of the problem's tests."""
+
+    problem: Problem
+    codes: tuple[str, ...]
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def passing(self) -> list[str]:
+        """Return those that pass."""
+        pairs = zip(self.codes, self.outcomes, strict=True)
+        return [code for code, outcome in pairs if outcome.verdict == "passed"]
+
+    @property
+    def slowest_s(self) -> float:
+        """Return the CPU seconds of the slowest test that a program passed."""
+        return max(outcome.slowest_s for outcome in self.outcomes if outcome.verdict == "passed")
+
+
+def _try_right(published: PublishedProblem, run: Run) -> _RightPrograms:
+    """Run right programs with one reading after the other; return the first that one passes, else the plainest."""
+    codes = published.right[:MOST_TRIED]
+    tried = []
+    for reading in (published.problem, *published.other_readings):
+        # A source's limit may be of a faster language and machine: its own programs get more time.
+        patient = reading
+        if reading.time_limit_s is not None:
+            patient = reading.model_copy(update={"time_limit_s": reading.time_limit_s * REFERENCE_FACTOR})
+        outcomes = tuple(run(patient, code) for code in codes)
+        tried.append(_RightPrograms(reading, codes, outcomes))
+        if tried[-1].passing:
+            return tried[-1]
+    return tried[0]
+
+
+def _reason_against(right: _RightPrograms) -> tuple[str, str]:
+    """Return why the problem is left out, and an explanation; empty texts where it is taken."""
+    first = right.outcomes[0]
+    if not right.passing:
         # An infra_error says nothing about the program, but it is not known to pass either.
         reason = "reference_not_run" if first.verdict == "infra_error" else "reference_fails"
-        explanation = f"{first.verdict}: {first.feedback}"
-        dropped = Dropped(reason, row.where, problem.task_id, explanation)
-        return Tried(row.where, dropped=dropped, verdict=first.verdict, left_out=left_out)
-    different = next((outcome for outcome in outcomes if outcome.verdict == "wrong_answer"), None)
-    if different is not None and not _has_checker(problem):
-        dropped = Dropped("several_answers", row.where, problem.task_id, different.feedback)
-        return Tried(row.where, dropped=dropped, verdict="passed", left_out=left_out)
-    slowest = max(outcome.slowest_s for outcome in outcomes if outcome.verdict == "passed")
-    taken = problem.model_copy(update={"reference": passing[0], "time_limit_s": _scaled(problem, slowest)})
-    weak, trajectory = _try_wrong(published, taken, passing, run, pairs=pairs)
-    return Tried(row.where, None, taken, first.verdict, weak, trajectory, left_out)
-
-
-def _try_right(published: PublishedProblem, run: Run) -> tuple[Problem, list[Outcome]]:
-    """Return the reading of the problem that a right program passes, the first if none does; and their outcomes."""
-    codes = published.right[:MOST_TRIED]
-    first = published.problem, [run(_with_time(published.problem), code) for code in codes]
-    found = first
-    for reading in published.other_readings:
-        if any(outcome.verdict == "passed" for outcome in found[1]):
-            return found
-        found = reading, [run(_with_time(reading), code) for code in codes]
-    return found if any(outcome.verdict == "passed" for outcome in found[1]) else first
-
-
-def _with_time(problem: Problem) -> Problem:
-    """Give right programs more time than the source does: its limit may be of a faster language and machine."""
-    if problem.time_limit_s is None:
-        return problem
-    return problem.model_copy(update={"time_limit_s": problem.time_limit_s * REFERENCE_FACTOR})
+        return reason, f"{first.verdict}: {first.feedback}"
+    # A right program that is too slow here, or lacks a package, says nothing about the answers.
+    for outcome in right.outcomes:
+        if outcome.verdict == "wrong_answer" and not _has_checker(right.problem):
+            return "several_answers", outcome.feedback
+    return "", ""
 
 
 def _scaled(problem: Problem, reference_s: float) -> float | None:

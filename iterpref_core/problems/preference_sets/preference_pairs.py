@@ -108,19 +108,14 @@ def _row(item: Item) -> dict[str, Any] | Dropped:
 
 def _pair(row: Mapping[str, Any], item: Item, columns: Columns, names: set[str]) -> PreferencePair | Dropped:
     where = str(item.where)
-    given = row.get(columns.task_id[0])
-    name = str(given) if isinstance(given, str | int) and str(given) else ""
-    if not name or name in names:
-        name = f"pair-{item.number}"
+    name = _name(row.get(columns.task_id[0]), item, names)
     try:
-        chosen = [turn for value in columns.values(row, "chosen") for turn in read_turns(value)]
-        rejected = [turn for value in columns.values(row, "rejected") for turn in read_turns(value)]
+        chosen = _turns(columns.values(row, "chosen"))
+        rejected = _turns(columns.values(row, "rejected"))
         asked = _asked(row, columns, chosen)
     except ValueError as error:
         return Dropped(BAD_RECORD, where, name, str(error))
-    if len([turn for turn in asked if turn.role in {"", "user"}]) > 1 and any(
-        turn.role == "assistant" for turn in asked
-    ):
+    if any(turn.role == "assistant" for turn in asked):
         return Dropped("several_turns", where, name)
     prompt = "\n\n".join(turn.text for turn in asked if turn.text.strip())
     if not prompt.strip():
@@ -129,6 +124,19 @@ def _pair(row: Mapping[str, Any], item: Item, columns: Columns, names: set[str])
     if isinstance(programs, str):
         return Dropped(programs, where, name)
     return PreferencePair(task_id=name, prompt=prompt, chosen=programs[0], rejected=programs[1])
+
+
+def _name(given: Any, item: Item, names: set[str]) -> str:
+    """Return the name that a set gives to a pair; that of its line or row where the set gives none, or one twice."""
+    name = str(given) if isinstance(given, str | int) else ""
+    return f"pair-{item.number}" if name == "" or name in names else name
+
+
+def _turns(values: Sequence[Any]) -> list[Turn]:
+    turns: list[Turn] = []
+    for value in values:
+        turns += read_turns(value)
+    return turns
 
 
 def _asked(row: Mapping[str, Any], columns: Columns, chosen: list[Turn]) -> list[Turn]:
@@ -143,14 +151,18 @@ def _asked(row: Mapping[str, Any], columns: Columns, chosen: list[Turn]) -> list
     if before and not columns.has(row, "prompt"):
         asked = before
     else:
-        values = [value for value in columns.values(row, "prompt") if value != ""]
-        if all(isinstance(value, str) for value in values) and len(values) > 1:
-            values = ["\n".join(values)]
-        asked = [turn for value in values for turn in read_turns(value)]
-    if columns.has(row, "system"):
-        system = [Turn("system", turn.text) for value in columns.values(row, "system") for turn in read_turns(value)]
-        asked = [*system, *asked]
-    return asked
+        asked = _turns(_joined(columns.values(row, "prompt")))
+    if not columns.has(row, "system"):
+        return asked
+    system = [Turn("system", turn.text) for turn in _turns(columns.values(row, "system"))]
+    return system + asked
+
+
+def _joined(values: list[Any]) -> list[Any]:
+    """Join the texts of several columns, such as an instruction and its input, by line breaks; messages stay."""
+    texts = [value for value in values if isinstance(value, str) and value]
+    others = [value for value in values if not isinstance(value, str)]
+    return others or ["\n".join(texts)]
 
 
 def _answer(turns: list[Turn]) -> str:

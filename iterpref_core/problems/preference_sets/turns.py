@@ -18,7 +18,7 @@ _SPEAKER = re.compile(r"\n\n(Human|Assistant): ?")
 
 
 class Turn(NamedTuple):
-    """What one side says; of a plain text it is not known who says it, and the role is empty."""
+    """A side's words; the role is empty where it is not known who says them, as of a plain text."""
 
     role: str
     text: str

@@ -1,1 +1,1 @@
-"""What the formats of published problem sets share: how a row becomes a problem with the programs that it brings."""
+"""Published problem sets: the parts that their formats share, from rows to problems with the programs they bring."""

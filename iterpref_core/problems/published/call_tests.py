@@ -11,7 +11,6 @@ Each combination is a reading of the problem. A right program tells which one is
 
 import json
 from collections.abc import Sequence
-from itertools import product
 from typing import Any
 
 from iterpref_core.records import IoTest, Problem
@@ -77,22 +76,26 @@ def readings(problem: Problem, examples: Sequence[Example]) -> tuple[Problem, ..
         problem: has an entry point, and no tests yet.
         examples: arguments and result of each test.
     """
-    wrapped = all(isinstance(result, list) and len(result) == 1 for _, result in examples)
-    numbered = any(_has_number_keys([*arguments, result]) for arguments, result in examples)
-    found = []
-    for unwrap, numbers in product((False, True) if wrapped else (False,), (False, True) if numbered else (False,)):
-        tests = []
+    found = [_with_examples(problem, examples)]
+    numbered: list[Example] = []
+    if any(_has_number_keys([*arguments, result]) for arguments, result in examples):
         for arguments, result in examples:
-            given = _number_keys(list(arguments)) if numbers else list(arguments)
-            expected = result[0] if unwrap else result
-            tests.append(_call_test(problem.entry_point, given, _number_keys(expected) if numbers else expected))
-        found.append(problem.model_copy(update={"tests": tuple(tests)}))
+            numbered.append((_number_keys(list(arguments)), _number_keys(result)))
+        found.append(_with_examples(problem, numbered))
+    if all(isinstance(result, list) and len(result) == 1 for _, result in examples):
+        # Every result is a list of one thing: the list may be the result, or stand around it.
+        for reading in filter(None, (examples, numbered)):
+            unwrapped = [(arguments, result[0]) for arguments, result in reading]
+            found.append(_with_examples(problem, unwrapped))
     return tuple(found)
 
 
-def _call_test(call: str, arguments: Sequence[Any], expected: Any) -> IoTest:
-    shown = ", ".join(map(repr, arguments))
-    return IoTest(call=f"{call}({shown})", expected=repr(expected))
+def _with_examples(problem: Problem, examples: Sequence[Example]) -> Problem:
+    tests = []
+    for arguments, result in examples:
+        shown = ", ".join(repr(argument) for argument in arguments)
+        tests.append(IoTest(call=f"{problem.entry_point}({shown})", expected=repr(result)))
+    return problem.model_copy(update={"tests": tuple(tests)})
 
 
 def _has_number_keys(value: Any) -> bool:

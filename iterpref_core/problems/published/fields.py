@@ -71,15 +71,24 @@ def as_rows(field: str, value: Any, *names: str) -> list[tuple[Any, ...]]:
     if value is None:
         return []
     if isinstance(value, Mapping):
-        columns = [value.get(name) or [] for name in names]
-        lengths = [len(column) if isinstance(column, list) else -1 for column in columns]
-        if len(set(lengths)) != 1 or lengths[0] < 0:
-            sizes = ", ".join(f"{name!r} {length}" for name, length in zip(names, lengths, strict=True))
-            raise ValueError(f"field '{field}': lists of one length are expected ({sizes})")
-        return list(zip(*columns, strict=True))
+        return _rows_of_columns(field, value, names)
     if not isinstance(value, list) or not all(isinstance(row, Mapping) for row in value):
         raise ValueError(f"field '{field}': a table with {', '.join(map(repr, names))} is expected")
-    missing = next((name for row in value for name in names if name not in row), None)
-    if missing is not None:
-        raise ValueError(f"field '{field}.{missing}': Field required")
-    return [tuple(row[name] for name in names) for row in value]
+    rows = []
+    for row in value:
+        for name in names:
+            if name not in row:
+                raise ValueError(f"field '{field}.{name}': Field required")
+        rows.append(tuple(row[name] for name in names))
+    return rows
+
+
+def _rows_of_columns(field: str, table: Mapping[str, Any], names: Sequence[str]) -> list[tuple[Any, ...]]:
+    columns = [table.get(name) or [] for name in names]
+    if not all(isinstance(column, list) for column in columns):
+        raise ValueError(f"field '{field}': lists are expected under {', '.join(map(repr, names))}")
+    lengths = [len(column) for column in columns]
+    if len(set(lengths)) != 1:
+        sizes = ", ".join(f"{name!r} {length}" for name, length in zip(names, lengths, strict=True))
+        raise ValueError(f"field '{field}': lists of one length are expected ({sizes})")
+    return list(zip(*columns, strict=True))

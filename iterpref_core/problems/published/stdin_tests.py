@@ -8,8 +8,9 @@ from iterpref_core.problems.published.fields import as_text
 from iterpref_core.records import StdinTest
 
 TOLERANCE = 1e-5
-"""How far a decimal number may be from the expected one, absolutely or relatively. APPS's grader and CodeContests' rule
-have this value. It is used for every set: no right program can know how many decimals a set shows."""
+"""The distance that a decimal number may have from the expected one, absolutely or relatively. APPS's grader and the
+rule of CodeContests have this value. It is used for every set: no right program can know how many decimals a set shows.
+"""
 
 _DECIMAL = re.compile(r"(?:^|\s)[-+]?(?:\d+\.\d*|\.\d+|\d+(?:\.\d+)?[eE][-+]?\d+)(?=\s|$)")
 
