@@ -25,12 +25,13 @@ def execute(
     problems: ProblemsOption,
     samples: Annotated[Path, input_file(help="JSONL of samples.")],
     out: Annotated[Path, output_file(help="JSONL to write results to, in the order of the samples.")],
+    set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Run samples against their problems' tests, isolated."""
     from iterpref_core.execution import execute_samples, open_executor
 
-    with open_executor(load_params().execution) as executor:
+    with open_executor(read_params(set_).execution) as executor:
         total = execute_samples(problems, samples, out, executor)
     show_result({"samples": total, "out": str(out)}, json_)
 

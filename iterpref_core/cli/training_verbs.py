@@ -62,6 +62,10 @@ def check(
     overlaps, clean = benchmarks.overlaps, benchmarks.clean(read_pairs(pairs))
     kept = write_jsonl(out, clean) if out is not None else sum(1 for _ in clean)
     findings = [*(checks.findings(settings.training) if checks else ()), *_overlap_findings(overlaps, out)]
+    if checks and model is not None:
+        from iterpref_core.training.model_limits import read_limits
+
+        findings += read_limits(model).findings(checks)
     trained = frame.describe(settings.training.answer) if frame else ""
     if frame and frame.remark:
         findings.append(Finding(stops=False, text=frame.remark))

@@ -5,6 +5,7 @@ from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ WHOLE_SHARE = 0.95
 
 _COLUMNS = (
     "prompt", "chosen", "rejected", "shared", "focal", "branch",
-    "cut prompt", "cut chosen", "cut rejected", "cut focal",
+    "cut prompt", "cut chosen", "cut rejected", "cut focal", "largest id", "blank",
 )  # fmt: skip
 
 
@@ -37,11 +38,12 @@ class Finding:
 
 
 class PairChecks:
-    """Ten integers a pair, and two digests, by which repetitions are found.
+    """Twelve integers a pair, and two digests, by which repetitions are found.
 
     Of every pair, in tokens: prompt, both programs, `shared` (with which both begin), `focal` (of D-), `branch` (of y-
-    up to the last of D-), and what the length limits cut off of prompt, both programs and D-. Once they are written,
-    `tokens` is a digest of all token ids, without the marks.
+    up to the last of D-), and what the length limits cut off of prompt, both programs and D-; besides, the largest
+    token id, and 1 where the chosen program is blank. Once they are written, `tokens` is a digest of all token ids,
+    without the marks.
 
     Args:
         without_spans: pairs that have no record of their error region, and are in none of the other numbers.
@@ -57,6 +59,7 @@ class PairChecks:
             (
                 len(row.prompt_ids), len(row.chosen_ids), len(row.rejected_ids),
                 shared_prefix(row.chosen_ids, row.rejected_ids), sum(row.focal), marked_end(row.focal), *row.cut,
+                max(chain(row.prompt_ids, row.chosen_ids, row.rejected_ids)), row.blank,
             )
         )  # fmt: skip
         prompt, *programs = (array("q", [len(ids), *ids]) for ids in (row.prompt_ids, row.chosen_ids, row.rejected_ids))
@@ -93,7 +96,7 @@ class PairChecks:
         return len(self._numbers) // len(_COLUMNS)
 
     def counts(self) -> dict[str, int]:
-        """Pairs of each kind: D- empty, wholly or partly behind the length limit, prompts and y+ cut; repetitions."""
+        """Pairs of each kind: D- empty, wholly or partly cut off, prompts and y+ cut, y+ blank; repetitions."""
         focal, cut = self["focal"] > 0, self["cut focal"] > 0
         return {
             "focal_empty": int((~focal & ~cut).sum()),
@@ -101,6 +104,7 @@ class PairChecks:
             "focal_cut": int((focal & cut).sum()),
             "prompts_cut": int((self["cut prompt"] > 0).sum()),
             "chosen_cut": int((self["cut chosen"] > 0).sum()),
+            "blank": int(self["blank"].sum()),
         } | self._repeats
 
     def lengths(self) -> dict[str, np.ndarray]:
@@ -152,13 +156,14 @@ class PairChecks:
                 f"raise training.max_prompt_length = {params.max_prompt_length}",
             ),
             (pairs * (pairs < params.batch_size), 1, f"fewer pairs than one batch ({few})", "lower it, or bring more"),
+            (counts["blank"], 0, "the chosen program is empty", "drop these pairs, which teach to answer nothing"),
             (counts["no_difference"], 1, "chosen and rejected are the same tokens", "drop these pairs"),
             (counts["same_pair"], 1, "a repetition of an earlier pair", "drop them"),
             (counts["same_chosen"], 1, "an earlier prompt and chosen with another rejected", "fine if intended"),
         ):  # fmt: skip
             if count:
                 stops = count > limit * pairs
-                too_many = f", more than {limit:.0%}" if stops else ""
+                too_many = f", more than {limit:.0%}" if stops and limit else ""
                 yield Finding(stops, f"{text}: {count} of {pairs} pairs ({count / pairs:.1%}){too_many}; {remedy}")
 
 

@@ -28,6 +28,7 @@ class TokenizedPair:
         focal_chosen: those of its counterpart D+ in y+.
         cut: how many tokens of the prompt, y+, y- and D- the length limits cut off.
         task_id: of the pair.
+        blank: 1 where the chosen program has no text.
         half: of an objective that treats every batch's halves differently, 1 in the half of error regions.
         ref_chosen: log pi_ref of each token of y+, nats; empty until the reference is scored.
         ref_rejected: those of y-.
@@ -40,6 +41,7 @@ class TokenizedPair:
     focal_chosen: list[int]
     cut: Sequence[int] = (0, 0, 0, 0)
     task_id: str = ""
+    blank: int = 0
     half: int = 0
     ref_chosen: Sequence[float] = ()
     ref_rejected: Sequence[float] = ()
@@ -162,6 +164,7 @@ def _tokenize_batch(
             focal_chosen=focal_chosen[:room],
             cut=[surplus, len(chosen[room:]), len(rejected[room:]), sum(focal[room:])],
             task_id=pair.task_id,
+            blank=int(not pair.chosen.strip()),
         )
 
 

@@ -37,7 +37,7 @@ _PAIRS, _CHECKS = "pairs.arrow", "checks.npz"
 _FEATURES = Features(
     {name: List(Value("int32")) for name in ("prompt_ids", "chosen_ids", "rejected_ids")}
     | {name: List(Value("int8")) for name in ("focal", "focal_chosen")}
-    | {"cut": List(Value("int32")), "task_id": Value("string")}
+    | {"cut": List(Value("int32")), "task_id": Value("string"), "blank": Value("int8")}
 )
 
 

@@ -31,6 +31,7 @@ from iterpref_core.training.exactness import check_exactness
 from iterpref_core.training.export_model import find_license
 from iterpref_core.training.half_batches import BothHalves
 from iterpref_core.training.launch import launch_training
+from iterpref_core.training.model_limits import check_limits, read_limits
 from iterpref_core.training.pair_table import PairTable, held_out, open_pair_table
 from iterpref_core.training.policy import check_load, is_quantized, load_policy
 from iterpref_core.training.ranks import accumulation_steps, is_launched, is_sharded, join_processes, sharding
@@ -104,9 +105,11 @@ def train_objective(
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     fingerprint = model_fingerprint(model, prompt)
+    limits = read_limits(model)
     rows = open_pair_table(pairs, spans, frame, fingerprint, params, scratch / "pairs")
     held = np.array(held_out(rows.task_ids, params, processes.num_processes))
-    report_findings(rows.checks.findings(params), needs_focal=row.regional)
+    beyond = check_limits(limits, rows.checks)
+    report_findings([*rows.checks.findings(params), *beyond], needs_focal=row.regional)
     key = run_key(pairs, spans, fingerprint, objective, params)
     checkpoints = scratch / "checkpoints" / f"{objective}-{key}{sharding(processes)}"
     arguments = training_arguments(params, row, accumulation, int(np.sum(~held)), checkpoints)

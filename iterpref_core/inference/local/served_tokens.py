@@ -4,16 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from transformers import GenerationConfig
-from transformers.utils import cached_file
 
 from iterpref_core.config import PromptFormat
 from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.inference.backend import Request, Sampling
-from iterpref_core.inference.local.checkpoints import locate_model, reading
+from iterpref_core.inference.local.checkpoints import locate_model, read_config
 from iterpref_core.inference.local.framed_tokens import encode_requests, end_tokens, read_answer
+from iterpref_core.inference.local.generation_config import valid_generation
 from iterpref_core.inference.local.tokenizers import load_frame
-
-_GENERATION_CONFIG = "generation_config.json"
 
 
 class ServedTokens:
@@ -29,7 +27,8 @@ class ServedTokens:
 
     def __init__(self, model: Path | str, prompt: PromptFormat) -> None:
         self._frame: AnswerFrame = load_frame(model, prompt)
-        self._ends = end_tokens(self._frame, suggested_generation(model))
+        suggested = valid_generation(locate_model(model)) or GenerationConfig.from_model_config(read_config(model))
+        self._ends = end_tokens(self._frame, suggested)
 
     def body(self, request: Request, sampling: Sampling) -> dict[str, Any]:
         """Return the fields of a request to `/completions` that say what is read and where to stop."""
@@ -43,16 +42,3 @@ class ServedTokens:
         """Return the answer in a server's text."""
         (asked,) = encode_requests(self._frame, [request])
         return read_answer(text, asked, self._frame)
-
-
-def suggested_generation(model: Path | str) -> GenerationConfig:
-    """Return the generation config of a checkpoint: its file, or what its configuration implies where there is none."""
-    from iterpref_core.inference.local.checkpoints import read_config
-
-    source = locate_model(model)
-    name, revision = source.name_or_path, source.revision
-    with reading(source, _GENERATION_CONFIG):
-        written = cached_file(name, _GENERATION_CONFIG, revision=revision, _raise_exceptions_for_missing_entries=False)
-        if written is None:
-            return GenerationConfig.from_model_config(read_config(str(source)))
-        return GenerationConfig.from_pretrained(name, revision=revision)

@@ -20,9 +20,10 @@ from transformers import (
 from iterpref_core.config import Bf16, PromptFormat
 from iterpref_core.inference.backend import Answered, BatchModel, Completion, Request, Sampling, cut, ignore
 from iterpref_core.inference.local.framed_tokens import Asked, encode_requests, end_tokens, read_answer
+from iterpref_core.inference.local.generation_config import plain_generation
 from iterpref_core.inference.local.growing_cache import growing_cache
 from iterpref_core.inference.local.tokenizers import load_frame
-from iterpref_core.inference.local.weights import generation_dtype, load_model, plain_generation
+from iterpref_core.inference.local.weights import generation_dtype, load_model
 
 _STOPS_EVERY, _STOPS_WITHIN = 8, 48
 """Tokens between two looks for end strings, and the latest tokens that are looked at: no end string has forty."""

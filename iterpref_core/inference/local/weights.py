@@ -4,18 +4,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedConfig, PreTrainedModel, logging
+from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel, logging
 from transformers.models.auto import modeling_auto
+from transformers.quantizers import AutoHfQuantizer
 
 from iterpref_core.config import Bf16, PromptFormat
-from iterpref_core.errors import ModelError
+from iterpref_core.errors import ModelError, first_line
+from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.inference.local.checkpoints import ModelSource, locate_model, pin_model, read_config, reading
+from iterpref_core.inference.local.generation_config import valid_generation
 from iterpref_core.inference.local.tokenizers import load_frame
 
 _SUMMED = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
 """That multiply matrices of bfloat16, as PyTorch names them: of AMD's, Intel's and ARM's processors."""
-_TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
 
 
 def check_checkpoint(model: Path | str, prompt: PromptFormat | None = None, *, loaded: bool = True) -> Path | str:
@@ -42,9 +44,50 @@ def check_checkpoint(model: Path | str, prompt: PromptFormat | None = None, *, l
             "tokenizer_config.json"
         )
     frame.check()
-    if loaded and getattr(config, "quantization_config", None) is None:  # such modules are not made without weights
+    _check_ids(source, config, frame)
+    quantization = getattr(config, "quantization_config", None)
+    if loaded and quantization is not None:
+        _check_quantization(source, quantization)
+    elif loaded:  # modules of a quantized model are not made without weights
         _load(source, device_map="meta")
     return model if Path(source.name_or_path).is_dir() else str(source)
+
+
+def _check_quantization(source: ModelSource, quantization: Any) -> None:
+    """Refuse quantized weights whose library is not installed.
+
+    Raises:
+        ModelError: how they are quantized, and what the library is.
+    """
+    method = quantization.get("quant_method") if isinstance(quantization, dict) else quantization.quant_method
+    try:
+        AutoHfQuantizer.from_config(quantization, pre_quantized=True).validate_environment(device_map=None, dtype=None)
+    except (ImportError, RuntimeError, ValueError) as error:
+        raise ModelError(
+            f"{source}: its weights are quantized ({str(getattr(method, 'value', method))}), and cannot be read here "
+            f"({first_line(error)}); install that library, serve the model with vLLM, or name the model that it was "
+            "made of"
+        ) from None
+
+
+def _check_ids(source: ModelSource, config: PreTrainedConfig, frame: AnswerFrame) -> None:
+    """Refuse tokens that every text has, such as the end and the template's, where the embedding has no row for them.
+
+    Raises:
+        ModelError: the token, its id and the limit.
+    """
+    rows = getattr(config.get_text_config(), "vocab_size", None)
+    tokenizer = frame.tokenizer
+    written: list[int] = tokenizer(frame.open("x"), add_special_tokens=frame.plain)["input_ids"]
+    needed = {tokenizer.pad_token_id, tokenizer.eos_token_id, frame.end.token, *written} - {None}
+    if rows is None or max(needed) < rows:
+        return
+    token = max(needed)
+    raise ModelError(
+        f"{source}: token {tokenizer.convert_ids_to_tokens(token)!r} has id {token:,} in tokenizer.json, and the "
+        f"embedding has {rows:,} rows (vocab_size in config.json); save the model again after "
+        "model.resize_token_embeddings(len(tokenizer)), or with its own tokenizer"
+    )
 
 
 def _check_kind(source: ModelSource, config: PreTrainedConfig) -> None:
@@ -82,6 +125,7 @@ def load_model(model: Path | str, **options: Any) -> PreTrainedModel:
 
 def _load(source: ModelSource, **options: Any) -> PreTrainedModel:
     """Weights that a checkpoint lacks are an error; transformers fills them with random numbers, and prints a table."""
+    generation = valid_generation(source)
     level = logging.get_verbosity()
     logging.set_verbosity_error()
     try:
@@ -91,6 +135,7 @@ def _load(source: ModelSource, **options: Any) -> PreTrainedModel:
                 revision=source.revision,
                 trust_remote_code=False,
                 output_loading_info=True,
+                generation_config=generation,
                 **{"dtype": "auto"} | options,
             )
     finally:
@@ -105,15 +150,6 @@ def _load(source: ModelSource, **options: Any) -> PreTrainedModel:
             f"{source}: lacks {len(missing)} of the model's weights ({names}), which would be random numbers; {remedy}"
         )
     return loaded
-
-
-def plain_generation(suggested: GenerationConfig) -> GenerationConfig:
-    """Greedy decoding of the logits as they are: of what a checkpoint suggests only the token ids count.
-
-    transformers fills what a call leaves unset from the checkpoint's `generation_config.json`: a repetition penalty
-    there changes greedy answers.
-    """
-    return GenerationConfig(**{name: getattr(suggested, name) for name in _TOKEN_IDS})
 
 
 def uses_bf16(choice: Bf16, device: str) -> bool:
