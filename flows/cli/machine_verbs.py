@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from iterpref_core.cli.options import JsonOption, SetOption, parse_assignments
+from iterpref_core.cli.options import JsonOption, SetOption, parse_assignments, read_params
 from iterpref_core.config import load_params
 
 
@@ -43,14 +43,14 @@ def init(
     typer.echo(f"params.yaml: profile {name}, {len(changes)} values changed; next: iterpref doctor")
 
 
-def doctor(json_: JsonOption = False) -> None:
+def doctor(set_: SetOption = None, json_: JsonOption = False) -> None:
     """Check isolation, versions, models, data, services and GPU. Exit with 1 if something needed is missing."""
     from rich.console import Console
     from rich.table import Column, Table
 
     from tasks.doctor import examine
 
-    findings = examine(load_params())
+    findings = examine(read_params(set_))
     if json_:
         typer.echo(json.dumps([finding.model_dump() for finding in findings], indent=2))
     else:

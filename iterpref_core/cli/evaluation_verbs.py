@@ -17,7 +17,6 @@ from iterpref_core.cli.options import (
     read_params,
 )
 from iterpref_core.cli.printing import show_result
-from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
 
 
@@ -88,12 +87,13 @@ def gate(
         list[str] | None, typer.Option(help="Benchmark to compare on; repeatable; default: all of the baseline.")
     ] = None,
     alpha: Annotated[float, typer.Option(min=0, max=1, help="Significance level over all benchmarks.")] = 0.05,
+    set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Exit with 1 if the candidate is significantly worse (one-sided paired test, Holm-corrected)."""
     from iterpref_core.report.regression_gate import compare_with_baseline
 
-    settings = load_params().evaluation
+    settings = read_params(set_).evaluation
     comparison = compare_with_baseline(baseline, candidate, benchmark or (), alpha, settings.bootstrap, settings.seed)
     typer.echo(json.dumps(comparison.to_json(), indent=2) if json_ else "\n".join(comparison.lines()))
     if comparison.worse:

@@ -7,9 +7,18 @@ from typing import Annotated
 
 import typer
 
-from iterpref_core.cli.options import JsonOption, PairsOption, ProblemsOption, input_file, output_file, read_params
+from iterpref_core.cli.options import (
+    JsonOption,
+    PairsOption,
+    ProblemsOption,
+    SetOption,
+    input_file,
+    output_file,
+    parse_assignments,
+    read_params,
+)
 from iterpref_core.cli.printing import show_result
-from iterpref_core.config import LocalizationMethod, load_params
+from iterpref_core.config import LocalizationMethod, load_params, with_values
 from iterpref_core.errors import InputError
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import check_spans, read_jsonl, read_pairs
@@ -23,6 +32,7 @@ def pair(
         str | None,
         typer.Option(help="Folder or hub id of the model to train, for its tokenizer; default: model.student."),
     ] = None,
+    set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Choose preference pairs from trajectories, and filter them."""
@@ -31,7 +41,7 @@ def pair(
     from iterpref_core.inference.local.checkpoints import EMBEDDED, is_gguf
     from iterpref_core.pairs.pairs import screened_params, select_pairs
 
-    settings = load_params()
+    settings = read_params(set_)
     named = settings.model.student
     student = model or ("models/student" if named == EMBEDDED or is_gguf(named) else named)
     run, at_once = f"pair {out.resolve()}", settings.codeflow.concurrency
@@ -45,12 +55,13 @@ def localize(
     out: Annotated[Path, output_file(help="JSONL to write spans to.")],
     method: Annotated[LocalizationMethod, typer.Option(help="How error regions are found.")] = "line_lcs",
     problems: Annotated[Path | None, input_file(help="JSONL of problems, for `causal`, which runs tests.")] = None,
+    set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Mark the error region of every pair."""
     from iterpref_core.localization.localization import localize_pairs
 
-    settings = read_params(None, {"localization.method": method})
+    settings = read_params(set_, {"localization.method": method})
     show_result(localize_pairs(pairs, settings.localization, out, problems, settings.execution), json_)
 
 
@@ -61,8 +72,12 @@ def show(
     html: Annotated[Path | None, output_file(help="Write a page of ten pairs instead of printing one.")] = None,
     model: Annotated[str | None, typer.Option(help="Model before training; needs --trained.")] = None,
     trained: Annotated[str | None, typer.Option(help="Model after training; tokens are colored by the change.")] = None,
+    set_: SetOption = None,
 ) -> None:
-    """Show pairs with their error region marked, and what training did to each token."""
+    """Show pairs with their error region marked, and what training did to each token.
+
+    How the model was trained (lengths, form of prompts and answers) stands beside its weights; --set goes before it.
+    """
     from rich.console import Console
 
     from iterpref_core.localization.line_lcs import differing_lines
@@ -82,9 +97,10 @@ def show(
             check_spans(regions[item.task_id], item, spans)
     shifts = {}
     if model is not None and trained is not None:
+        from iterpref_core.inference.local.model_lineage import training_parameters
         from iterpref_core.training.shifts import score_shifts
 
-        settings = load_params()
+        settings = with_values(load_params(), training_parameters(trained) | parse_assignments(set_))
         scored = score_shifts(shown, model, trained, settings.training, settings.model.student_format)
         shifts = {item.task_id: item for item in scored}
     if html is not None:

@@ -19,7 +19,6 @@ from iterpref_core.cli.options import (
 )
 from iterpref_core.cli.places import ANSWERS, WORK
 from iterpref_core.cli.printing import show_result
-from iterpref_core.config import load_params
 from iterpref_core.errors import InputError
 from iterpref_core.problems.published.table import format_names
 
@@ -183,13 +182,14 @@ def inject(
     out: Annotated[Path, output_file(help="JSONL to write pairs to: a reference, and a mutant that its tests catch.")],
     spans: Annotated[Path, output_file(help="JSONL to write their true error regions to.")],
     mutations_per_problem: Annotated[int, typer.Option(min=1, help="Mutants to try for each reference, at most.")] = 4,
+    set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Put bugs into references, to make pairs with known error regions."""
     from iterpref_core.execution import open_executor
     from iterpref_core.problems.injection import inject_bugs
 
-    with open_executor(load_params().execution) as executor:
+    with open_executor(read_params(set_).execution) as executor:
         show_result(inject_bugs(problems, out, spans, executor, mutations=mutations_per_problem, seed=0), json_)
 
 

@@ -99,7 +99,7 @@ def check_exactness(
         ) from None
     chosen, rejected = logps[labels["w_chosen"] > 0], logps[labels["w_rejected"] > 0]
     trunk, branch = _difference(chosen, expected[0]), _difference(rejected, expected[1][_SHARED:])
-    if trunk > _scale(expected[0], precision):
+    if trunk > rounding_scale(expected[0], precision):
         raise ModelError(
             f"{kind}: it changes its logits in a way that training does not support, which makes log-probabilities "
             "wrong; train another model"
@@ -148,7 +148,7 @@ def _from_logits(
             "switches off, so that noise would separate policy and reference; train another model"
         )
     before = len(prompt) + _SHARED - 1
-    if _difference(chosen[:before], rejected[:before]) > _scale(chosen, dtype):
+    if _difference(chosen[:before], rejected[:before]) > rounding_scale(chosen, dtype):
         raise ModelError(
             f"{kind}: its predictions depend on later tokens, as in an encoder (BERT); train a causal "
             "language model, or set is_decoder in its config.json"
@@ -165,8 +165,8 @@ def _difference(first: torch.Tensor, second: torch.Tensor) -> float:
     return float((first - second).abs().median()) if len(first) else 0.0
 
 
-def _scale(values: torch.Tensor, dtype: torch.dtype) -> float:
-    """What rounding may change of logits or log-probabilities: in half precision in proportion to the largest."""
+def rounding_scale(values: torch.Tensor, dtype: torch.dtype) -> float:
+    """Return what rounding may change of logits or log-probabilities: in half precision, by the largest of them."""
     if dtype in _TOLERANCE:
         return _TOLERANCE[dtype]
     return max(0.3, 4 * torch.finfo(dtype).eps * float(values.abs().max()))

@@ -4,12 +4,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from huggingface_hub import ModelCard, try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError
 from peft import AutoPeftModelForCausalLM
 from transformers import AutoTokenizer
 
+from iterpref_core.errors import ModelError
 from iterpref_core.inference.local.checkpoints import reading
 from iterpref_core.inference.local.model_lineage import read_lineage, write_lineage
 from iterpref_core.inference.local.tokenizers import load_tokenizer
@@ -17,8 +19,11 @@ from iterpref_core.inference.local.weights import load_model
 from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from iterpref_core.storage.new_folder import new_folder
+from iterpref_core.training.exactness import rounding_scale
 
 CARD = "README.md"
+_TRIED = 16
+"""Tokens on which a merged model is compared with its base and adapters."""
 
 
 def export_model(model: Path, out: Path, card: str) -> dict[str, float | str]:
@@ -57,7 +62,30 @@ def _load(model: Path) -> tuple[Any, Any]:
         adapted = AutoPeftModelForCausalLM.from_pretrained(str(model))
         beside = (model / "tokenizer_config.json").is_file()
         named = str(model) if beside else adapted.peft_config["default"].base_model_name_or_path
-        return adapted.merge_and_unload(), AutoTokenizer.from_pretrained(named)
+        tokenizer = AutoTokenizer.from_pretrained(named)
+    return _merge(adapted, model), tokenizer
+
+
+@torch.no_grad()
+def _merge(adapted: Any, model: Path) -> Any:
+    """Merge adapters into their base.
+
+    Raises:
+        ModelError: the merged model predicts otherwise than the base with its adapters does. One weight that is both
+            embedding and head cannot take an adapter that only one of them has.
+    """
+    adapted.eval()
+    ids = torch.arange(_TRIED)[None] % adapted.get_input_embeddings().weight.shape[0]
+    before = adapted(input_ids=ids).logits.float()
+    merged = adapted.merge_and_unload()
+    difference = float((merged(input_ids=ids).logits.float() - before).abs().median())
+    if difference > rounding_scale(before, merged.dtype):
+        raise ModelError(
+            f"{model}: merging these adapters changes the model (logits differ by {difference:.2g}): a weight that "
+            "they adapt is tied to another, as the embedding to the head; train adapters without embed_tokens and "
+            "lm_head, or serve the base with its adapters"
+        )
+    return merged
 
 
 def find_license(base: str) -> str | None:

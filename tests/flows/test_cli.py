@@ -53,6 +53,11 @@ def test_the_advice_names_the_extra_that_suffices(module: str, requirement: str)
     assert _requirement_with(module) == requirement
 
 
+def test_every_verb_that_reads_params_yaml_takes_values_for_one_call(iterpref: Iterpref) -> None:
+    for verb in sorted(VERBS - {"ui", "export"}):
+        assert "--set" in iterpref(verb, "--help")[1], verb
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -1,14 +1,17 @@
 """Exported folders load by themselves and say what is in them."""
 
 import shutil
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
 from iterpref_core.errors import InputError, ModelError
+from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.training.export_model import export_model, find_license
 
 
@@ -46,6 +49,26 @@ def test_adapters_are_merged_into_their_base(word_model: Path, tmp_path: Path) -
     assert not (tmp_path / "out" / "adapter_config.json").exists()
     assert torch.allclose(logits(tmp_path / "out"), wanted, atol=1e-5)
     assert not torch.allclose(logits(word_model), wanted, atol=1e-3)
+
+
+def test_an_adapter_that_merging_would_change_is_refused(
+    tmp_path: Path, make_model: Callable[[PreTrainedTokenizerBase], Path]
+) -> None:
+    tokenizer = train_tokenizer(["write f"], 300)
+    model = make_model(tokenizer)
+    base = AutoModelForCausalLM.from_pretrained(model)
+    base.config.tie_word_embeddings = True
+    base.tie_weights()
+    base.save_pretrained(model)
+    config = LoraConfig(r=2, target_modules=["embed_tokens"], task_type="CAUSAL_LM", init_lora_weights=False)
+    with warnings.catch_warnings(action="ignore"):  # PEFT warns of it too, and merges
+        adapted = get_peft_model(AutoModelForCausalLM.from_pretrained(model), config)
+        adapted.peft_config["default"].base_model_name_or_path = str(model)
+        adapted.save_pretrained(tmp_path / "adapter")
+        said = r"adapter: merging these adapters changes the model .*without embed_tokens"
+        with pytest.raises(ModelError, match=said):
+            export_model(tmp_path / "adapter", tmp_path / "out", "card")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_that_holds_something_is_left_alone(word_model: Path, tmp_path: Path) -> None:

@@ -5,14 +5,19 @@ from pathlib import Path
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
+from typer.testing import CliRunner
 
+from iterpref_core.cli.app import app
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ModelError
 from iterpref_core.inference.answer_frame import AnswerFrame
+from iterpref_core.inference.local.model_lineage import training_parameters
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.report.program_lines import sum_changes
 from iterpref_core.training.dataset import tokenize_pair
 from iterpref_core.training.shifts import score_shifts
+
+from .conftest import Inputs, Train
 
 AWKWARD = PreferencePair(
     task_id="awkward", prompt="Größe?", chosen="\n\nx = '数🙂'\r\n\ty", rejected="\n\nx = '🙂数'\n\t\ty\n"
@@ -89,3 +94,26 @@ def test_a_model_with_other_tokens_is_refused(
 ) -> None:
     with pytest.raises(ModelError, match=r"it tokenizes these pairs differently from .*give the model"):
         score_shifts(pair_records[:1], model_folder, word_model, params)
+
+
+def test_how_a_model_was_trained_is_read_from_its_lineage(inputs: Inputs, train: Train, tmp_path: Path) -> None:
+    shown = ["show", "--pairs", str(inputs[0]), "--model", str(inputs[2]), "--trained", str(tmp_path / "run" / "out")]
+    train("run", "sft", epochs=1, answer="fenced", max_length=90)
+    read = training_parameters(tmp_path / "run" / "out")
+    assert (read["training.answer"], read["training.max_length"], read["model.prompt"]) == ("fenced", 90, "auto")
+    asked: list[TrainingParams] = []
+
+    def score(pairs: list[PreferencePair], before: str, after: str, params: TrainingParams, _: object) -> list[object]:
+        asked.append(params)
+        return []
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("iterpref_core.training.shifts.score_shifts", score)
+        for set_ in ([], ["--set", "training.max_length=80"]):
+            result = CliRunner().invoke(app, [*shown, *set_])
+            assert result.exit_code == 0, result.output
+    assert [(params.answer, params.max_length) for params in asked] == [("fenced", 90), ("fenced", 80)]
+
+
+def test_a_folder_without_a_record_of_training_says_nothing(model_folder: Path) -> None:
+    assert training_parameters(model_folder) == {}

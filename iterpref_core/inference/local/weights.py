@@ -64,7 +64,7 @@ def _check_quantization(source: ModelSource, quantization: Any) -> None:
         AutoHfQuantizer.from_config(quantization, pre_quantized=True).validate_environment(device_map=None, dtype=None)
     except (ImportError, RuntimeError, ValueError) as error:
         raise ModelError(
-            f"{source}: its weights are quantized ({str(getattr(method, 'value', method))}), and cannot be read here "
+            f"{source}: its weights are quantized ({getattr(method, 'value', method)!s}), and cannot be read here "
             f"({first_line(error)}); install that library, serve the model with vLLM, or name the model that it was "
             "made of"
         ) from None
