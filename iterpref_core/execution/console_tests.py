@@ -95,7 +95,7 @@ def run_on_console(program: Program, test: StdinTest, limits: Limits, observe: O
     difference = first_difference(printed, test.output, tolerance=test.tolerance, ignore_case=test.ignore_case)
     if difference is None:
         return trial.outcome("passed", "", 1)
-    return trial.outcome("wrong_answer", _wrong_tokens(shown, printed, test.output, difference), 0)
+    return trial.outcome("wrong_answer", _wrong_tokens(shown, answer.paths.hide(printed), test.output, difference), 0)
 
 
 def _without_output(trial: Trial, answer: Answer) -> Outcome | None:
@@ -107,7 +107,7 @@ def _without_output(trial: Trial, answer: Answer) -> Outcome | None:
     try:
         reports = list(parse_channel(answer.channel))
         if reports and reports[-1][1] == "error":
-            return trial.error(0, json.loads(reports[-1][3]))
+            return trial.error(0, answer.paths.hide(json.loads(reports[-1][3])))
     except MALFORMED:
         pass  # a program that writes reports of its own can only say that it failed, which its exit status says
     return trial.fail(0, "exited_early", f"the program ended with exit status {answer.exit}{trial.where(0)}")
@@ -125,7 +125,7 @@ def _checked(trial: Trial, test: StdinTest, printed: str, call: Call) -> Outcome
     said = "the checker does not accept it"
     if outcome.verdict != "passed":
         said = f"the checker failed on it: {outcome.verdict} {outcome.exception}".rstrip()
-    text = feedback.wrong_output(trial.steps[0].source, printed, test.output)
+    text = feedback.wrong_output(trial.steps[0].source, trial.answer.paths.hide(printed), test.output)
     return trial.outcome("wrong_answer", f"{text}: {said}", 0)
 
 

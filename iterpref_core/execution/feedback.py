@@ -106,9 +106,9 @@ def failed_check(source: str, facts: dict[str, Any]) -> str:
     return f"{clean(text, _MAX_CALL)} failed" + (f": {message}" if message else "")
 
 
-def with_printed(text: str, printed: bytes) -> str:
-    """The text and, on a line of its own, the beginning of what the program printed, if anything."""
-    output = printed.decode("utf-8", "backslashreplace").strip()
+def with_printed(text: str, printed: str) -> str:
+    """Return the text and, on a line of its own, the beginning of what the program printed, if anything."""
+    output = printed.strip()
     if output:
         text += "\nprinted: " + clean(output.replace("\n", "\\n"), _MAX_PRINTED)
     return shorten(text, MAX_FEEDBACK)

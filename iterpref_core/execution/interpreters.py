@@ -87,6 +87,7 @@ class Runtime:
         preload: modules to import once, because many programs will: of another environment, pytest and its plugins.
         hash_seed: see `Environment`.
         processes: see `Environment`.
+        names: paths of this machine, each with the name that feedback has for it.
     """
 
     interpreter: str
@@ -96,6 +97,22 @@ class Runtime:
     preload: tuple[str, ...]
     hash_seed: int = 0
     processes: bool = False
+    names: tuple[tuple[str, str], ...] = ()
+
+
+_SHARED_PREFIXES = ("/", "/usr", "/usr/local")
+"""Where Python may lie beside everything else: a text with such a path need not speak of Python."""
+
+
+def _names_of(interpreter: str, standard: Iterable[str | None], site: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Return the paths of an interpreter, of its standard library and of installed packages, with names."""
+    names = [(path, "site-packages") for path in site]
+    names += [(path, "lib") for path in standard if path]
+    names.append((interpreter, "python"))
+    prefix = str(Path(interpreter).parent.parent)
+    if prefix not in _SHARED_PREFIXES:
+        names.append((prefix, "python"))
+    return tuple(dict(reversed(names)).items())
 
 
 def _topmost(paths: Iterable[str | None]) -> tuple[str, ...]:
@@ -110,7 +127,8 @@ def own_runtime(preload: tuple[str, ...] = ()) -> Runtime:
     site = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
     interpreter = str(Path(sys.executable).resolve())
     readable = _topmost([*libraries, *site, *_SYSTEM_PATHS])
-    return Runtime(interpreter, interpreter, tuple(dict.fromkeys(site)), readable, preload)
+    names = _names_of(interpreter, libraries[:2], site)
+    return Runtime(interpreter, interpreter, tuple(dict.fromkeys(site)), readable, preload, names=names)
 
 
 def runtime_of(environment: Environment, *, namespaces: bool = False) -> Runtime:
@@ -136,7 +154,9 @@ def runtime_of(environment: Environment, *, namespaces: bool = False) -> Runtime
         readable += [interpreter, str(path.parent), str(path.parent.parent / "pyvenv.cfg"), *_PROGRAM_PATHS]
     preload = [*preload, *environment.preload]
     rest = _topmost(readable), tuple(preload), environment.hash_seed, processes
-    return Runtime(interpreter, executable, tuple(site), *rest)
+    projects = [(str(Path(path).resolve()), Path(path).resolve().name) for path in environment.paths]
+    names = (*_names_of(interpreter, libraries[:2], installed), (executable, "python"), *projects)
+    return Runtime(interpreter, executable, tuple(site), *rest, names)
 
 
 @functools.cache

@@ -9,6 +9,7 @@ from typing import Any
 
 from iterpref_core.execution import feedback
 from iterpref_core.execution.changed_tests import MustFail
+from iterpref_core.execution.machine_paths import MachinePaths
 from iterpref_core.execution.programs import Limits, Outcome, Program
 from iterpref_core.execution.rewriting import Step
 from iterpref_core.execution.sandbox.encoding import decode
@@ -27,9 +28,9 @@ MALFORMED = (ValueError, ArithmeticError, LookupError, TypeError, AttributeError
 class Answer:
     """What a zygote observed from outside of a program, and the raw bytes of the program's channel.
 
-    `killed` names the limit that it has hit (`busy`: maybe because the machine was), `root` is the folder that its own
-    was in. `head` is the beginning of all that it printed. `stdout` is the standard output of a program on a console,
-    as far as it was asked for.
+    `killed` names the limit that it has hit (`busy`: maybe because the machine was). `paths` are those of the machine
+    that it may have met, which feedback does not show. `head` is the beginning of all that it printed. `stdout` is the
+    standard output of a program on a console, as far as it was asked for.
     """
 
     killed: str | None
@@ -37,7 +38,7 @@ class Answer:
     exit: int
     cpu: float
     printed: int
-    root: str
+    paths: MachinePaths
     head: bytes
     stdout: bytes
     channel: bytes
@@ -65,16 +66,16 @@ class Trial:
 
     def fail(self, index: int, verdict: Verdict, text: str, exception: str = "") -> Outcome:
         """A failure at a step (-1: before the first test)."""
-        root = self.answer.root
         if verdict in ("wrong_answer", "exception", "bad_return_type"):
-            text = feedback.with_printed(text, self.answer.head[: self.printed].replace(root.encode(), b"."))
+            printed = self.answer.head[: self.printed].decode("utf-8", "backslashreplace")
+            text = feedback.with_printed(text, self.answer.paths.hide(printed))
         return self.outcome(verdict, text, 0 if index < 0 else self.steps[index].test, exception)
 
     def outcome(self, verdict: Verdict, text: str, passed: int, exception: str = "") -> Outcome:
         """The verdict with all that is known besides; the isolation is the executor's to add."""
         return Outcome(
             verdict=verdict,
-            feedback=text.replace(f"{self.answer.root}/w", "."),
+            feedback=text,
             tests_passed=passed,
             tests_total=len(self.program.tests),
             exception=exception,
@@ -108,9 +109,10 @@ class Trial:
             right = False
         if right:
             return None
-        text = feedback.wrong_value(step.source, feedback.shown(actual, payload), expected.source)
+        returned = self.answer.paths.hide(feedback.shown(actual, payload))
+        text = feedback.wrong_value(step.source, returned, expected.source)
         if step.kind == "livecodebench":
-            text = feedback.wrong_output(step.source, actual)
+            text = feedback.wrong_output(step.source, self.answer.paths.hide(actual))
         return self.fail(index, "wrong_answer", text)
 
     def error(self, index: int, facts: dict[str, Any]) -> Outcome:
@@ -163,7 +165,7 @@ class Trial:
             if index != seen - 1:
                 raise ValueError("a report out of order")
             if kind == "error":
-                return self.error(index, json.loads(payload))
+                return self.error(index, self.answer.paths.hide(json.loads(payload)))
             if kind == "done" and index == len(self.steps):
                 return self.outcome("passed", "", len(self.program.tests))
             if not (kind == "loaded" and index == -1):
@@ -182,9 +184,10 @@ class Trial:
             return self.value(index, payload)
         if kind == "type" and returns:
             source = step.expected.source if step.expected else None
-            return self.fail(index, "bad_return_type", feedback.wrong_type(step.source, payload, source))
+            name = self.answer.paths.hide(payload)
+            return self.fail(index, "bad_return_type", feedback.wrong_type(step.source, name, source))
         if kind == "raised" and step.kind == "raises" and step.expected:
-            names, wanted = json.loads(payload), step.expected.source
+            names, wanted = self.answer.paths.hide(json.loads(payload)), step.expected.source
             if wanted in names:
                 return None
             raised = f"raised {feedback.clean(str(names[0]), 60)}" if names else "raised nothing"

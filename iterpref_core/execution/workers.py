@@ -24,6 +24,7 @@ from typing import Any
 from iterpref_core.errors import ConfigError, ExecutionError
 from iterpref_core.execution import isolation
 from iterpref_core.execution.interpreters import Environment, Runtime, own_runtime, runtime_of
+from iterpref_core.execution.machine_paths import MachinePaths
 from iterpref_core.execution.programs import Limits
 from iterpref_core.execution.sandbox.cleanup import remove_folder
 from iterpref_core.execution.verdicts import Answer
@@ -81,20 +82,22 @@ class Worker:
         self._own_folder: str | None = None
         if "bwrap" not in plan.layers:  # the zygote makes it, and removes it if this process is killed
             self._root = self._own_folder = str(Path(tempfile.gettempdir(), FOLDER + secrets.token_hex(8)))
+        own = [(self._root, "."), (f"{self._root}/w", "."), (str(isolation.SANDBOX), "sandbox")]
+        self._paths = MachinePaths([*runtime.names, *own])
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
         self._socket, theirs = socket.socketpair()
         self._answers = self._socket.makefile("rb")
         self.usable = True
         self._ending = threading.Lock()
         # What is preloaded may look for a place to write, which is emptied after each program.
-        own = {"PYTHONHASHSEED": str(runtime.hash_seed), "HOME": self._root, "TMPDIR": self._root}
+        variables = {"PYTHONHASHSEED": str(runtime.hash_seed), "HOME": self._root, "TMPDIR": self._root}
         try:
             self._process = subprocess.Popen(
                 isolation.command(plan, "zygote", self._root, DISK_FILES * limits.file_mb, runtime),
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=self._errors,
-                env=isolation.ENVIRONMENT | own,
+                env=isolation.ENVIRONMENT | variables,
                 cwd="/",
                 start_new_session=True,
             )
@@ -159,7 +162,7 @@ class Worker:
         self.usable = not facts.pop("worn")
         head = facts.pop("head")
         channel = head + facts.pop("stdout")
-        return Answer(**facts, root=self._root, head=blob[:head], stdout=blob[head:channel], channel=blob[channel:])
+        return Answer(**facts, paths=self._paths, head=blob[:head], stdout=blob[head:channel], channel=blob[channel:])
 
     def end(self) -> None:
         """End the zygote and all it holds; a thread that waits for its answer hears of it.
