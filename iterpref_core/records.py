@@ -59,9 +59,15 @@ class Record(BaseModel):
 
 
 class IoTest(Record, extra="forbid"):
-    """Call an expression; the value must equal a Python literal, in its type too.
+    """Call an expression; the value must equal a Python literal, in its type too, at every depth.
 
-    With `atol` it must be equal by `==`, or within 1e-7 of it relatively plus `atol` absolutely: EvalPlus's equality.
+    Attributes:
+        call: an expression, such as `f([1, 2])`.
+        expected: a Python literal.
+        atol: numbers at any depth are right within 1e-7 of the expected one relatively plus so much absolutely;
+            `1` and `1.0` are equal then.
+        tuples_as_lists: a tuple is as right as a list of the same items, as APPS's, verl's and LiveCodeBench's graders
+            have it.
     """
 
     example: ClassVar[str] = '{"kind": "io", "call": "f(1)", "expected": "2"}'
@@ -70,6 +76,7 @@ class IoTest(Record, extra="forbid"):
     call: str
     expected: str
     atol: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    tuples_as_lists: bool | None = None
 
 
 class AssertTest(Record, extra="forbid"):
@@ -83,6 +90,17 @@ class UnittestTest(Record, extra="forbid"):
     """Source of one or more `unittest.TestCase` classes."""
 
     kind: Literal["unittest"] = "unittest"
+    code: str
+
+
+class PytestTest(Record, extra="forbid"):
+    """Source of a file that pytest runs; it imports the solution as the module `solution`."""
+
+    example: ClassVar[str] = (
+        '{"kind": "pytest", "code": "from solution import f\\n\\ndef test_f():\\n    assert f(1) == 2\\n"}'
+    )
+
+    kind: Literal["pytest"] = "pytest"
     code: str
 
 
@@ -115,18 +133,25 @@ class StdinTest(Record, extra="forbid"):
 class ScriptTest(Record, extra="forbid"):
     """A test script that imports the solution by module name.
 
-    `environment` names the interpreter that it needs, among `execution.environments`; None is this project's own.
+    Attributes:
+        module: that the solution is imported as.
+        files: the script and what else it needs, by path. The program works in the same folder.
+        run: which of the files is the script.
+        judge_files: what the program must not see, such as expected output; the script finds them as it does `files`.
+        packages: that have to be installed.
+        environment: names the interpreter that it needs, among `execution.environments`; None is this project's own.
     """
 
     kind: Literal["script"] = "script"
     module: str
     files: dict[str, str]
     run: str
+    judge_files: dict[str, str] | None = None
     packages: tuple[str, ...] = ()
     environment: str | None = None
 
 
-Test = Annotated[IoTest | AssertTest | UnittestTest | StdinTest | ScriptTest, Field(discriminator="kind")]
+Test = Annotated[IoTest | AssertTest | UnittestTest | PytestTest | StdinTest | ScriptTest, Field(discriminator="kind")]
 
 
 class Problem(Record, extra="forbid"):

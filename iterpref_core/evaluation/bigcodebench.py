@@ -141,7 +141,7 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
         del reference_s
         calibrated = f"{task.code_prompt}\n    pass\n{code}"
         test = UnittestTest(code=task.test + "\n" + _ONLY_TEST_CASES)
-        yield Program(calibrated, (test,), SETUP + INTERCEPTION, environment=ENVIRONMENT)
+        yield Program(calibrated, (test,), SETUP + INTERCEPTION, environment=ENVIRONMENT, inside=True)
 
     def own_solution(self, task: BigCodeBenchTask) -> str:
         """The canonical one."""

@@ -8,8 +8,8 @@ that stays on once a task has shown a float, and the special oracles of some tas
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+from iterpref_core.execution.expectations import as_lists, is_close
 from iterpref_core.execution.programs import Judge
-from iterpref_core.execution.rewriting import is_close
 from iterpref_core.execution.sandbox.encoding import Digest
 from iterpref_core.records import Record
 
@@ -96,7 +96,9 @@ def judge_of(
             right = right or (also_right is not None and also_right(inputs[index], actual))
         except (TypeError, ValueError, OverflowError):
             return False
-        return right or (tolerances[index] != 0 and is_close(actual, wanted, tolerances[index]))
+        if right or tolerances[index] == 0 or type(actual) is not type(wanted):
+            return right
+        return is_close(as_lists(actual), as_lists(wanted), tolerances[index], numbers_alone=True)
 
     return judge
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from iterpref_core.execution import feedback
 from iterpref_core.execution.programs import Limits, Outcome, Program, ValueTest
-from iterpref_core.execution.rewriting import Step
+from iterpref_core.execution.steps import Step
 from iterpref_core.execution.token_comparison import Difference, first_difference
 from iterpref_core.execution.verdicts import MALFORMED, Answer, Trial, parse_channel
 from iterpref_core.execution.workers import Console

@@ -4,23 +4,25 @@ import logging
 import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from iterpref_core.execution import isolation
-from iterpref_core.execution.changed_tests import changed
 from iterpref_core.execution.console_tests import run_on_console, run_parts
 from iterpref_core.execution.engine import Engine
 from iterpref_core.execution.interpreters import Environment
 from iterpref_core.execution.programs import Limits, Outcome, Program
-from iterpref_core.execution.rewriting import Step
-from iterpref_core.execution.steps import steps_of
-from iterpref_core.execution.verdicts import TAMPERED, Answer, is_deceit, rule
-from iterpref_core.execution.workers import Console, WorkerDiedError, WorkerPool
+from iterpref_core.execution.same_process import problem_of, shares
+from iterpref_core.execution.steps import Step, need_a_judge, steps_of
+from iterpref_core.execution.verdicts import Answer, rule
+from iterpref_core.execution.workers import Console, Job, WorkerDiedError, WorkerPool
 from iterpref_core.records import ScriptTest, StdinTest
 
 logger = logging.getLogger(__name__)
 
 ATTEMPTS = 2
 """Times a program is started if its zygote dies under it."""
+INSIDE = " judged inside"
+"""Follows the isolation where tests ran in the program's own process."""
 
 
 class Executor(Engine):
@@ -61,6 +63,7 @@ class Executor(Engine):
         plan = isolation.choose(allow_unsafe=allow_unsafe, namespaces=namespaces)
         self.isolation, self.limits, self.places = str(plan), limits, workers
         self.pool = WorkerPool(plan, limits, workers, preload, environments or {})
+        self._warned = False
 
     def close(self) -> None:
         """End all workers and remove what they left."""
@@ -75,31 +78,37 @@ class Executor(Engine):
         (first, *_) = program.tests
         if isinstance(first, StdinTest):
             limits = program.limits(self.limits)
-            outcome = run_on_console(program, first, limits, self._observe_job, self.call)
+            outcome = run_on_console(program, first, limits, self._observe_console, self.call)
             return replace(outcome, isolation=self.isolation) if outcome else self._failed(program)
         return self._run_called(program)
 
     def _run_called(self, program: Program) -> Outcome:
-        """Return the outcome of tests that call the program; one that passes changed tests is none that passes."""
+        """Return the outcome of tests that call the program."""
         needed = sorted({name for test in program.tests if isinstance(test, ScriptTest) for name in test.packages})
         if missing := self.pool.missing(needed, program.environment):
             return self._failure(program, f"the test needs package {missing}, which is not installed")
         steps = steps_of(program)
-        answer = self._observe(program, steps)
+        if problem := problem_of(program):
+            return self._failure(program, problem)
+        judged = need_a_judge(steps)
+        inside = judged and (shares(program) or self.pool.has_processes(program.environment))
+        if inside and not program.inside:
+            self._warn_once()
+        answer = self._observe(program, _job_of(program, steps, judged=judged and not inside))
         if answer is None:
             return self._failed(program)
         outcome = rule(program, steps, program.limits(self.limits), answer)
-        outcome = replace(outcome, isolation=self.isolation)
-        others, must_fail = changed(steps, program.code) if outcome.verdict == "passed" else ([], {})
-        if not must_fail:
-            return outcome
-        answer = self._observe(program, others)
-        if answer is None:
-            return outcome
-        outcome = replace(outcome, cpu_s=outcome.cpu_s + answer.cpu)
-        if is_deceit(must_fail, answer):
-            return replace(outcome, verdict="tampered", feedback=TAMPERED, tests_passed=0)
-        return outcome
+        return replace(outcome, isolation=self.isolation + INSIDE if inside else self.isolation)
+
+    def _warn_once(self) -> None:
+        """Say that pairs and rewards may be made of tests that a program can deceive."""
+        if not self._warned:
+            self._warned = True
+            logger.warning(
+                "some tests run beside the program (`judged inside`): they patch or seed modules, use pandas, "
+                "matplotlib or doctest, or derive from its classes. A program can deceive them: pairs and rewards made "
+                "of them show less. docs/execution.md has the kinds of tests that it cannot deceive"
+            )
 
     def _failed(self, program: Program) -> Outcome:
         return self._failure(program, f"the execution engine failed {ATTEMPTS} times on this program")
@@ -108,27 +117,49 @@ class Executor(Engine):
         total = len(program.tests)
         return Outcome("infra_error", text, tests_passed=0, tests_total=total, isolation=self.isolation)
 
-    def _observe(self, program: Program, steps: Sequence[Step]) -> Answer | None:
-        """Return what a zygote has to say about a program and the steps of its tests."""
-        sent = {"setup": program.setup, "code": program.code, "steps": [(step.kind, step.body) for step in steps]}
-        return self._observe_job(program, pickle.dumps(sent))  # everything but what is expected
+    def _observe_console(self, program: Program, message: bytes, console: Console) -> Answer | None:
+        return self._observe(program, Job(message, console=console))
 
-    def _observe_job(self, program: Program, message: bytes, console: Console | None = None) -> Answer | None:
+    def _observe(self, program: Program, job: Job) -> Answer | None:
         """Return what a zygote has to say about a job; None if the engine failed.
 
         A job that hit a time limit on a busy machine is run once more, alone.
         """
-        answer = self._try(program, message, console, 1)
-        if answer is not None and answer.busy:
-            return self._try(program, message, console, self.places)
-        return answer
+        answer = self._try(program, job, 1)
+        return self._try(program, job, self.places) if answer is not None and answer.busy else answer
 
-    def _try(self, program: Program, message: bytes, console: Console | None, places: int) -> Answer | None:
-        """What a zygote has to say about a job; None if as many as there are attempts died under it."""
+    def _try(self, program: Program, job: Job, places: int) -> Answer | None:
+        """Return what a zygote has to say about a job; None if as many as there are attempts died under it."""
         for _ in range(ATTEMPTS):
             with self.pool.worker(program.environment, places) as worker:
                 try:
-                    return worker.run(message, program.limits(self.limits), program.test_cpu_s, console)
+                    return worker.run(job, program.limits(self.limits), program.test_cpu_s)
                 except WorkerDiedError as error:
                     logger.warning("worker %d was lost while it ran a program: %s", worker.pid, error)
         return None
+
+
+def _job_of(program: Program, steps: Sequence[Step], *, judged: bool) -> Job:
+    """Return what goes into the sandbox: everything but what values are compared with.
+
+    Where a judge is beside the program, the tests are the judge's alone.
+    """
+    sent: dict[str, Any] = {"setup": program.setup, "code": program.code}
+    tests = [(step.kind, step.body) for step in steps]
+    kinds = {step.kind for step in steps}
+    if not judged:
+        return Job(pickle.dumps(sent | {"steps": tests}), pytest="pytest" in kinds)
+    scripts = [step.body for step in steps if step.kind == "script"]
+    files: dict[str, str] = {}
+    for script in scripts:
+        files[script["module"].replace(".", "/") + ".py"] = program.code
+        files |= {name: text for name, text in script["files"].items() if name != script["run"]}
+    modules = sorted({"solution", *(script["module"] for script in scripts)})
+    logs = any("log" in step.source.lower() for step in steps)
+    served = sent | {"served": True, "files": files, "modules": modules, "logs": logs}
+    judge = {"steps": tests, "modules": modules, "eager": bool(kinds - {"script", "pytest"})}
+    return Job(pickle.dumps(served), pickle.dumps(judge), pytest="pytest" in kinds or _uses_pytest(steps))
+
+
+def _uses_pytest(steps: Sequence[Step]) -> bool:
+    return any(step.kind in ("script", "unittest", "check") and "pytest" in step.source for step in steps)

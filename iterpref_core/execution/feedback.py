@@ -1,11 +1,13 @@
 """Feedback texts that tell a debugger what went wrong: short, stable, one line where possible, always valid UTF-8."""
 
+import ast
 import math
 import re
 from collections.abc import Callable
 from typing import Any
 
 from iterpref_core.execution.sandbox.encoding import Digest
+from iterpref_core.source_code.syntax_tree import parse
 
 MAX_FEEDBACK = 600
 _MAX_CALL, _MAX_VALUE, _MAX_MESSAGE, _MAX_LINE, _MAX_PRINTED = 160, 120, 200, 100, 120
@@ -97,13 +99,49 @@ def error_text(facts: dict[str, Any], code: str) -> str:
     return text
 
 
-def failed_check(source: str, facts: dict[str, Any]) -> str:
-    """`assert f(2) > 3 failed: message`, for an assertion of a test."""
-    lines = source.splitlines()
-    line = facts["test_line"]
-    text = lines[line - 1] if isinstance(line, int) and 1 <= line <= len(lines) else source
+def failed_check(source: str, facts: dict[str, Any]) -> tuple[str, bool]:
+    """Return what to say of a failed assertion, and whether the type of what was returned is what is wrong.
+
+    It is `f(2) returned 3, expected 4` for `assert f(2) == 4`; else the statement, and what it says.
+
+    Args:
+        source: of the test.
+        facts: what was reported: `call` and `returned` are the last call of the program, `object` the type of what it
+            returned if that is no plain value, `test_line` the statement.
+    """
+    statement = _statement_at(source, facts["test_line"])
+    call, returned = facts.get("call"), facts.get("returned")
+    if isinstance(statement, ast.Assert) and call and returned is not None:
+        expected = _expectation(statement.test)
+        if facts.get("object") and expected != ast.unparse(statement.test):
+            return wrong_type(str(call), str(facts["object"]), expected), True
+        return wrong_value(str(call), str(returned), expected), False
+    text = source if statement is None else ast.unparse(statement).partition("\n")[0]
     message = clean(str(facts["message"]), _MAX_MESSAGE)
-    return f"{clean(text, _MAX_CALL)} failed" + (f": {message}" if message else "")
+    return f"{clean(text, _MAX_CALL)} failed" + (f": {message}" if message else ""), False
+
+
+def _statement_at(source: str, line: Any) -> ast.stmt | None:
+    """Return the innermost statement at a line."""
+    try:
+        tree = parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    found = None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt) and isinstance(line, int) and node.lineno <= line <= (node.end_lineno or 0):
+            found = node
+    return found
+
+
+def _expectation(condition: ast.expr) -> str:
+    """Return what is expected of a value: the other side of `==`, or the whole condition."""
+    match condition:
+        case ast.Compare(left=ast.Call(), ops=[ast.Eq() | ast.Is()], comparators=[expected]):
+            return ast.unparse(expected)
+        case ast.Compare(left=expected, ops=[ast.Eq()], comparators=[ast.Call()]):
+            return ast.unparse(expected)
+    return ast.unparse(condition)
 
 
 def with_printed(text: str, printed: str) -> str:

@@ -20,6 +20,7 @@ from pathlib import Path
 from iterpref_core.errors import IsolationError
 from iterpref_core.execution.interpreters import Runtime, own_runtime
 
+_JUDGE = "/judge"
 SANDBOX = Path(__file__).resolve().parent / "sandbox"
 ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
@@ -95,6 +96,7 @@ def _bubblewrap(root: str, disk_mb: int, runtime: Runtime) -> list[str]:
         command += ["--ro-bind", str(Path(path).resolve()), path]
     command += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"]
     command += ["--size", str(disk_mb * 2**20), "--tmpfs", root]
+    command += ["--perms", "0300", "--size", str(disk_mb * 2**20), "--tmpfs", _JUDGE]  # nobody may list it
     if runtime.processes:
         command += ["--size", str(disk_mb * 2**20), "--tmpfs", "/dev/shm", "--remount-ro", "/proc", "--as-pid-1"]
         for name in ("hosts", "nsswitch.conf"):
@@ -102,6 +104,15 @@ def _bubblewrap(root: str, disk_mb: int, runtime: Runtime) -> list[str]:
     if not any(Path(path).is_relative_to("/tmp") for path in [*visible, root]):
         command += ["--symlink", f"{root}/tmp", "/tmp"]
     return [*command, "--remount-ro", "/", "--chdir", "/", "--"]
+
+
+def judge_root(plan: Plan, root: str) -> str:
+    """Return the folder that judges have theirs in, beside the programs' `root`.
+
+    Landlock keeps programs out of it. In tier A it cannot be listed either, and the folders in it have names that
+    cannot be guessed.
+    """
+    return _JUDGE if "bwrap" in plan.layers else f"{root}-judge"
 
 
 def command(plan: Plan, module: str, root: str, disk_mb: int, runtime: Runtime) -> list[str]:

@@ -111,6 +111,7 @@ class Program:
         test_cpu_s: CPU seconds for each test, besides those for all of them; None for no such limit. It is looked at a
             few times a second, so a test may have a quarter of a second more, never less.
         environment: name of the interpreter to run in, by default the one that its tests name; None for this one.
+        inside: its tests run beside it, because their authors judge so; see `same_process` for tests that have to.
     """
 
     code: str
@@ -120,6 +121,7 @@ class Program:
     cpu_s: float | None = None
     test_cpu_s: float | None = None
     environment: str | None = None
+    inside: bool = False
 
     def __post_init__(self) -> None:
         if not self.tests:
@@ -148,7 +150,8 @@ class Outcome:
         tests_passed: tests passed before the first that failed.
         tests_total: tests of the program.
         exception: name of the type of what was raised, without its module; empty if nothing was.
-        isolation: tier and layers in force, such as `B:landlock+seccomp+rlimits`.
+        isolation: tier and layers in force, such as `B:landlock+seccomp+rlimits`; ` judged inside` follows where the
+            tests ran in the program's own process.
         cpu_s: CPU seconds used.
         slowest_s: those of the process that used most: each stdin test is one, all other tests together another.
     """

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from iterpref_core.errors import RecordError
 from iterpref_core.execution.engine import Engine
+from iterpref_core.execution.expectations import expect
 from iterpref_core.execution.programs import Outcome, Program
-from iterpref_core.execution.rewriting import expect
 from iterpref_core.input_files import Place
 from iterpref_core.records import IoTest, Problem, Result, Sample, StdinTest, Test
 from iterpref_core.source_code.syntax_tree import parse_source

@@ -1,16 +1,46 @@
-"""Job steps made of tests. What is expected stays here; only what is to be run goes into the sandbox."""
+"""Job steps made of tests. What a value is compared with stays here; only what is to be run goes into the sandbox."""
 
+import ast
 import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from iterpref_core.errors import RecordError
+from iterpref_core.execution.expectations import Expected, expect, literal
 from iterpref_core.execution.programs import Judge, LiveCodeBenchTest, Program, ValueTest
-from iterpref_core.execution.rewriting import Expected, Step, expect, rewrite_assert, rewrite_unittest
-from iterpref_core.records import AssertTest, IoTest, ScriptTest, Test, UnittestTest
+from iterpref_core.records import AssertTest, IoTest, PytestTest, ScriptTest, Test, UnittestTest
+from iterpref_core.source_code.syntax_tree import parse
 
 RETURNING = frozenset({"call", "lenient", "apply", "livecodebench", "livecodebench_call", "console"})
 """Kinds of steps whose value, or what they print, leaves the sandbox, to be judged outside."""
-INSIDE = frozenset({"check", "unittest", "script"})
-"""Kinds of steps that a program is judged by beside itself, so that changed ones have to show whether it lies."""
+SUITES = frozenset({"unittest", "pytest", "script"})
+"""Kinds of steps that Python's own runners run."""
+
+
+class Step(NamedTuple):
+    """One thing the sandbox does and reports on: a test.
+
+    Attributes:
+        kind: `call` and `lenient` return a value (of exact types, and of what holds one), `apply` returns one for the
+            program's judge, `livecodebench` what the program prints, also for it; `console` is a script; `check` are
+            statements, `unittest` and `pytest` sources of tests, `script` a script that imports the solution.
+        body: an expression, statements, a text to be read, a source of tests, a script test as a mapping, or, for
+            `apply`, the function, the arguments and the function of the result.
+        expected: of a value that is judged outside.
+        shown: what is run, as Python source, where the body is none.
+        test: index of the test it belongs to.
+    """
+
+    kind: str
+    body: Any
+    expected: Expected | None = None
+    shown: Callable[[], str] | None = None
+    test: int = 0
+
+    @property
+    def source(self) -> str:
+        """What is run, as Python source."""
+        return str(self.body) if self.shown is None else self.shown()
 
 
 def _livecodebench_step(test: LiveCodeBenchTest, judged: Expected | None) -> Step:
@@ -19,34 +49,69 @@ def _livecodebench_step(test: LiveCodeBenchTest, judged: Expected | None) -> Ste
     return Step("livecodebench", test.stdin, judged, lambda: test.call)
 
 
-def _steps_of(index: int, test: Test | ValueTest | LiveCodeBenchTest, judge: Judge | None) -> list[Step]:
+def _step_of(index: int, test: Test | ValueTest | LiveCodeBenchTest, judge: Judge | None) -> Step:
     judged = Expected(functools.partial(judge, index)) if judge else None
     if isinstance(test, ValueTest):
-        return [Step("apply", (test.function, tuple(test.arguments), test.then), judged, lambda: test.call)]
+        return Step("apply", (test.function, tuple(test.arguments), test.then), judged, lambda: test.call)
     if isinstance(test, LiveCodeBenchTest):
-        return [_livecodebench_step(test, judged)]
+        return _livecodebench_step(test, judged)
     if isinstance(test, IoTest):
         try:
-            expected = expect(test.expected, test.atol)
+            expected = expect(test.expected, test.atol, tuples_as_lists=bool(test.tuples_as_lists))
         except ValueError as error:
             raise RecordError(f"test {test.call!r}: field 'expected': {error}; write it as a Python literal") from None
-        return [Step("call" if expected.text else "lenient", test.call, expected)]
+        return Step("call" if test.atol is None else "lenient", test.call, expected)
     if isinstance(test, AssertTest):
-        return list(rewrite_assert(test.code))
+        return Step("check", test.code)
     if isinstance(test, UnittestTest):
-        return list(rewrite_unittest(test.code)) or [Step("unittest", test.code)]
+        return Step("unittest", test.code)
+    if isinstance(test, PytestTest):
+        return Step("pytest", test.code)
     assert isinstance(test, ScriptTest)  # a stdin test is no step of a program: see `console_tests`
-    return [Step("script", test.model_dump(exclude={"kind", "environment"}), shown=lambda: test.files[test.run])]
+    body = test.model_dump(exclude={"kind", "environment", "packages"})
+    body["judge_files"] = body["judge_files"] or {}
+    return Step("script", body, shown=lambda: test.files[test.run])
 
 
 def steps_of(program: Program) -> tuple[Step, ...]:
-    """The steps of a program's tests, in order.
+    """Return the steps of a program's tests, in order.
 
     Raises:
         RecordError: the expected value of an `io` test is not a literal.
     """
-    return tuple(
-        step._replace(test=index)
-        for index, test in enumerate(program.tests)
-        for step in _steps_of(index, test, program.judge)
+    return tuple(_step_of(index, test, program.judge)._replace(test=index) for index, test in enumerate(program.tests))
+
+
+def need_a_judge(steps: Sequence[Step]) -> bool:
+    """Tell whether a judge has to be beside the program: for everything but calls whose values are judged out here."""
+    return not all(
+        step.kind in ("apply", "livecodebench", "livecodebench_call")
+        or (step.kind in ("call", "lenient") and is_plain_call(step.body))
+        for step in steps
     )
+
+
+@functools.lru_cache(maxsize=4096)
+def is_plain_call(source: str) -> bool:
+    """Tell whether an expression calls something with literals, and computes nothing with what that gives.
+
+    >>> [is_plain_call(source) for source in ("f([1, -2])", "Solution().f(2)", "f(2) == 4", "sorted(f(2))")]
+    [True, True, False, False]
+    """
+    try:
+        node: ast.expr = parse(source.strip(), "eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return True  # the program's own process says what is wrong with it
+    if not isinstance(node, ast.Call):
+        return isinstance(node, ast.Name | ast.Attribute)
+    while isinstance(node, ast.Call | ast.Attribute):
+        if isinstance(node, ast.Attribute):
+            node = node.value
+            continue
+        try:
+            for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
+                literal(argument)
+        except ValueError:
+            return False
+        node = node.func
+    return isinstance(node, ast.Name)

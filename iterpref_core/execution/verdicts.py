@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from iterpref_core.execution import feedback
-from iterpref_core.execution.changed_tests import MustFail
 from iterpref_core.execution.machine_paths import MachinePaths
 from iterpref_core.execution.programs import Limits, Outcome, Program
-from iterpref_core.execution.rewriting import Step
 from iterpref_core.execution.sandbox.encoding import decode
 from iterpref_core.execution.sandbox.process_limits import MAX_PROCESSES, MAX_THREADS
-from iterpref_core.execution.steps import RETURNING
+from iterpref_core.execution.steps import RETURNING, Step
 from iterpref_core.records import Verdict
 
 logger = logging.getLogger(__name__)
@@ -30,7 +28,8 @@ class Answer:
 
     `killed` names the limit that it has hit (`busy`: maybe because the machine was). `paths` are those of the machine
     that it may have met, which feedback does not show. `head` is the beginning of all that it printed. `stdout` is the
-    standard output of a program on a console, as far as it was asked for.
+    standard output of a program on a console, as far as it was asked for. `judge` is the exit status of the judge
+    beside it, where there was one.
     """
 
     killed: str | None
@@ -42,6 +41,7 @@ class Answer:
     head: bytes
     stdout: bytes
     channel: bytes
+    judge: int | None = None
 
 
 Report = tuple[int, str, int, str]
@@ -63,6 +63,7 @@ class Trial:
     def __init__(self, program: Program, steps: Sequence[Step], limits: Limits, answer: Answer) -> None:
         self.program, self.steps, self.limits, self.answer = program, steps, limits, answer
         self.printed = 0
+        self.call = ""
 
     def fail(self, index: int, verdict: Verdict, text: str, exception: str = "") -> Outcome:
         """A failure at a step (-1: before the first test)."""
@@ -87,7 +88,9 @@ class Trial:
         if not 0 <= index < len(self.steps):
             return " while the program was loaded" if index < 0 else " after the last test"
         step = self.steps[index]
-        if step.kind == "unittest":
+        if self.call:
+            return f" in {feedback.call_text(self.call)}"
+        if step.kind in ("unittest", "pytest"):
             return " in the unit tests"
         text = step.body["run"] if step.kind == "script" else feedback.call_text(step.source).removesuffix(",")
         return f" in {text}"
@@ -118,12 +121,14 @@ class Trial:
     def error(self, index: int, facts: dict[str, Any]) -> Outcome:
         """Rule on an exception."""
         step = self.steps[index] if index >= 0 else None
+        self.call = str(facts.get("call") or "")
         kind, bases, where = feedback.clean(str(facts["type"]), 60), facts["bases"], self.where(index)
         if facts["suite"] is not None:
             text = feedback.clean(facts["message"], feedback.MAX_FEEDBACK)
             return self.fail(index, "wrong_answer", text, feedback.clean(str(facts["suite"]["raised"]), 60))
         if step is not None and facts["in_test"] and facts["type"] == "AssertionError":
-            return self.fail(index, "wrong_answer", feedback.failed_check(step.source, facts))
+            text, of_type = feedback.failed_check(step.source, facts)
+            return self.fail(index, "bad_return_type" if of_type else "wrong_answer", text)
         text = feedback.error_text(facts, self.program.code)
         if facts["syntax"]:
             return self.fail(index, "syntax_error", text)
@@ -133,6 +138,8 @@ class Trial:
             return self.fail(index, "exited_early", f"the program called sys.exit{where}")
         if step is not None and step.kind in RETURNING:
             text = f"{feedback.call_text(step.source)} raised {text}"
+        elif self.call and facts["line"]:
+            text = f"{feedback.call_text(self.call)} raised {text}"
         return self.fail(index, "exception", text, kind)
 
     def ended(self, index: int) -> Outcome:
@@ -149,7 +156,7 @@ class Trial:
             "test": f"time limit of {test_s:g} s for one test exceeded" if test_s else "",
             "cpu": f"time limit of {limit_s:g} s exceeded",
         }
-        if killed := "cpu" if answer.exit == -signal.SIGXCPU else answer.killed:
+        if killed := "cpu" if -signal.SIGXCPU in (answer.exit, answer.judge) else answer.killed:
             return self.fail(index, "timeout", over[killed] + where)
         if answer.exit < 0:
             known = {number.value: number.name for number in signal.Signals}
@@ -168,11 +175,25 @@ class Trial:
                 return self.error(index, self.answer.paths.hide(json.loads(payload)))
             if kind == "done" and index == len(self.steps):
                 return self.outcome("passed", "", len(self.program.tests))
+            if self.answer.judge is not None and kind in ("unfit", "lost"):
+                return self.stopped(index, kind, payload)
             if not (kind == "loaded" and index == -1):
                 failure = self.report(index, kind, payload)
                 if failure is not None:
                     return failure
         return self.ended(seen)
+
+    def stopped(self, index: int, kind: str, payload: str) -> Outcome:
+        """Rule on what a judge says that it could not go on with."""
+        if kind == "unfit":
+            return self.outcome(
+                "infra_error", feedback.clean(self.answer.paths.hide(payload), feedback.MAX_FEEDBACK), 0
+            )
+        facts = json.loads(payload)
+        self.call = str(facts["call"])
+        if facts["why"] == "tampered" and self.answer.killed is None:
+            return self.outcome("tampered", TAMPERED, 0)
+        return self.ended(index)
 
     def report(self, index: int, kind: str, payload: str) -> Outcome | None:
         """Rule on what a step has reported besides an error; None if it is right."""
@@ -186,13 +207,6 @@ class Trial:
             source = step.expected.source if step.expected else None
             name = self.answer.paths.hide(payload)
             return self.fail(index, "bad_return_type", feedback.wrong_type(step.source, name, source))
-        if kind == "raised" and step.kind == "raises" and step.expected:
-            names, wanted = self.answer.paths.hide(json.loads(payload)), step.expected.source
-            if wanted in names:
-                return None
-            raised = f"raised {feedback.clean(str(names[0]), 60)}" if names else "raised nothing"
-            text = f"{feedback.call_text(step.source)} {raised}, expected {wanted}"
-            return self.fail(index, "wrong_answer", text)
         if kind == "passed" and not returns:
             return None
         raise ValueError(f"a report of kind {kind!r} about a {step.kind}")
@@ -216,19 +230,3 @@ def rule(program: Program, steps: Sequence[Step], limits: Limits, answer: Answer
     if answer.printed > limits.output_kb * 1024 and outcome.verdict not in exempt:
         return trial.outcome("output_limit", f"more than {limits.output_kb} KB printed", outcome.tests_passed)
     return outcome
-
-
-def is_deceit(must_fail: MustFail, answer: Answer) -> bool:
-    """Whether a program has passed a changed test. One that ends before has shown nothing."""
-    try:
-        for index, kind, _, payload in parse_channel(answer.channel):
-            if index not in must_fail:
-                continue
-            if kind == "passed":
-                return True
-            suite = json.loads(payload)["suite"] if kind == "error" else None
-            if suite and suite["failed"] and not must_fail[index] <= set(suite["failed"]):
-                return True
-    except MALFORMED:
-        return True
-    return False

@@ -32,7 +32,7 @@ from iterpref_core.execution.verdicts import Answer
 logger = logging.getLogger(__name__)
 
 _LENGTH = struct.Struct("=I")
-_JOB = struct.Struct("=dddqq")
+_JOB = struct.Struct("=dddqq??")
 START_S = 60.0
 """Seconds of real time a zygote may take to start and import what is preloaded."""
 FOLDER = "iterpref-execution-"
@@ -58,6 +58,23 @@ class Console:
     keep: int
 
 
+@dataclass(frozen=True)
+class Job:
+    """One thing for a zygote to run.
+
+    Attributes:
+        program: what the program's process is told; see `sandbox.harness` and `sandbox.program`.
+        judge: what the judge beside it is told; None where there is none. See `sandbox.judge`.
+        pytest: the tests need pytest, which the zygote imports once.
+        console: of a script; None for a program that is called.
+    """
+
+    program: bytes
+    judge: bytes | None = None
+    pytest: bool = False
+    console: Console | None = None
+
+
 class WorkerDiedError(Exception):
     """The zygote ended or stopped answering; says nothing about the program it was running."""
 
@@ -79,6 +96,7 @@ class Worker:
 
     def __init__(self, plan: isolation.Plan, limits: Limits, runtime: Runtime) -> None:
         self._root = "/job"
+        self._plan = plan
         self._own_folder: str | None = None
         if "bwrap" not in plan.layers:  # the zygote makes it, and removes it if this process is killed
             self._root = self._own_folder = str(Path(tempfile.gettempdir(), FOLDER + secrets.token_hex(8)))
@@ -110,6 +128,7 @@ class Worker:
         """Process id, of bubblewrap in tier A."""
         config = {**vars(runtime), **vars(limits)} | {
             "root": self._root,
+            "judge_root": isolation.judge_root(plan, self._root),
             "disk_mb": DISK_FILES * limits.file_mb,
             "layers": plan.layers,
         }
@@ -141,23 +160,27 @@ class Worker:
         except (OSError, ValueError) as error:
             raise self._died(error) from None
 
-    def run(self, job: bytes, limits: Limits, test_cpu_s: float | None, console: Console | None = None) -> Answer:
+    def run(self, job: Job, limits: Limits, test_cpu_s: float | None) -> Answer:
         """Have a job run, and wait for its end.
 
         Args:
-            job: see `sandbox.harness`.
+            job: what is to be run.
             limits: of the program; memory, output and files are those of all programs.
             test_cpu_s: CPU seconds of each test.
-            console: of a script; None for a program that is called.
 
         Raises:
             WorkerDiedError: the zygote is gone or does not answer.
         """
         self.usable = False
-        stdin = console.stdin if console else b""
-        keep = console.keep if console else -1
-        header = _JOB.pack(limits.cpu_s, limits.wall_s, test_cpu_s or math.inf, keep, len(stdin))
-        self._send(header + stdin + job, limits.wall_s + GRACE_S)
+        patience_s = limits.wall_s + GRACE_S
+        stdin = job.console.stdin if job.console else b""
+        keep = job.console.keep if job.console else -1
+        times = limits.cpu_s, limits.wall_s, test_cpu_s or math.inf
+        self._send(
+            _JOB.pack(*times, keep, len(stdin), job.judge is not None, job.pytest) + stdin + job.program, patience_s
+        )
+        if job.judge is not None:
+            self._send(job.judge, patience_s)
         facts, blob = self._receive()
         self.usable = not facts.pop("worn")
         head = facts.pop("head")
@@ -180,6 +203,7 @@ class Worker:
                 self._process.wait()
             if self._own_folder:
                 remove_folder(self._own_folder)
+                remove_folder(isolation.judge_root(self._plan, self._own_folder))
 
     def close(self) -> None:
         """End the zygote, for which nobody waits."""
@@ -277,6 +301,11 @@ class WorkerPool:
                 stacklevel=2,
             )
         return runtime_of(wanted, namespaces=self.plan.tier == "A")
+
+    def has_processes(self, environment: str | None) -> bool:
+        """Tell whether programs of an environment may have processes, so that no judge is safe beside them."""
+        known = None if environment is None else self.environments.get(environment)
+        return known is not None and known.processes and self.plan.tier == "A"
 
     def missing(self, packages: Iterable[str], environment: str | None) -> str:
         """The first package that an environment lacks; empty if it has all of them."""

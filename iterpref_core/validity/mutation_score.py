@@ -87,7 +87,7 @@ def _watched(program: Program) -> Program:
         for test in program.tests
     )
     code = _WATCH.format(path=path, skip=skip, source=source, run=run)
-    return replace(program, code=code, tests=(*tests, ValueTest("__reached__", ())))
+    return replace(program, code=code, tests=(*tests, ValueTest("__reached__", ())), inside=True)
 
 
 def measure_tests(problem: Problem, executor: Engine, mutants: int, seed: int) -> ProblemQuality:

@@ -176,7 +176,7 @@ def test_setup_runs_before_the_program_and_does_not_shift_its_lines(executor):
 )
 def test_kinds_of_tests(executor, test, code, verdict):
     outcome = run_one(executor, code, test)
-    raised_inside = verdict == "exception" and test.kind == "script"
+    raised_inside = verdict == "exception" and test.kind in ("unittest", "script")
     assert outcome.verdict == ("wrong_answer" if raised_inside else verdict), outcome.feedback
 
 
@@ -189,7 +189,7 @@ SCRIPTS = [
     ("import unittest\nclass T(unittest.TestCase):\n    def test_it(self): self.fail('no')", "wrong_answer"),
     ("import unittest\nclass T(unittest.TestCase):\n    pass\nunittest.main(exit=False)", "wrong_answer"),
     (f"import unittest\nclass T(unittest.TestCase):\n{SET_UP}    def test_it(self): pass", "wrong_answer"),
-    ("import no_such_module", "exception"),
+    ("import no_such_module", "infra_error"),
 ]
 
 

@@ -90,7 +90,7 @@ def test_a_timeout_on_a_busy_machine_is_run_again_alone_whoever_shares_the_execu
     run = Worker.run
 
     def run_starved(worker, job, *limits):
-        is_it = b"starved at first" in job
+        is_it = b"starved at first" in job.program
         attempts[is_it] += 1
         running[is_it] += 1
         time.sleep(0.05)
@@ -220,7 +220,7 @@ def test_a_closed_executor_leaves_no_process_and_no_folder(monkeypatch, tmp_path
     with Executor(LIMITS, workers=2, namespaces=False) as executor:
         outcomes_of(executor, [GOOD] * 4)
         pids = worker_pids(executor)
-        assert len(list(tmp_path.glob("iterpref-execution-*"))) == 2
+        assert len(list(tmp_path.glob("iterpref-execution-*"))) == 4  # each has one for programs and one for judges
     assert len(pids) == 2
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
     assert list(tmp_path.glob("iterpref-execution-*")) == []

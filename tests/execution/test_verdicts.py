@@ -1,7 +1,8 @@
 # ruff: noqa: E501 - a table of programs, one a line or two
-"""Verdicts in a table: programs that lie about tests that are judged beside them, and honest ones that look odd.
+"""Verdicts in a table: programs that lie to tests, and honest ones that look odd.
 
 Each liar meets every kind of test that it could fool, in both tiers; none may pass. Each honest program passes its own.
+Only tests that have to share a process with the program can be fooled, and their results say so.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from iterpref_core.execution import Executor, Limits, Program, probe_isolation
-from iterpref_core.records import AssertTest, IoTest, ScriptTest, UnittestTest
+from iterpref_core.records import AssertTest, IoTest, PytestTest, ScriptTest, UnittestTest
+from tests.execution.liars import LIARS
 
 LIMITS = Limits(cpu_s=2, wall_s=20, memory_mb=256, file_mb=4)
 CASE = "class T(unittest.TestCase):\n    def setUp(self): self.two = 2\n"
@@ -19,7 +21,7 @@ def script(text: str, **files: str) -> ScriptTest:
     return ScriptTest(module="solution", files={"t.py": text, **files}, run="t.py")
 
 
-INSIDE = {
+KINDS = {
     "assert": AssertTest(code="assert f(2) == 2 * 2"),
     "ordered": AssertTest(code="assert f(2) > 1 + 1 and f(3) == 3 * 3"),
     "loop": AssertTest(code="for n, square in [(2, 4), (3, 9)]:\n    assert f(n) == square"),
@@ -37,64 +39,40 @@ INSIDE = {
                     "self.assertEqual(f(self.two), 4)\nif __name__ == '__main__':\n    unittest.main()\n"),
     "main": script("import sys\nfrom solution import f\ndef main():\n    assert f(2) == 4\n    return 0\n"
                    "if __name__ == '__main__':\n    sys.exit(main())\n"),
+    "call": IoTest(call="f(2)", expected="4"),
+    "expression": IoTest(call="f(2) == 4", expected="True"),
+    "sorted": IoTest(call="sorted([f(3), f(2)])", expected="[4, 9]"),
+    "near": AssertTest(code="assert abs(f(2) - 4) < 1e-6"),
+    "library": AssertTest(code="assert math.isclose(f(2), 4)"),
+    "between": AssertTest(code="assert 3 < f(2) < 5"),
+    "in": AssertTest(code="assert f(2) in [4]"),
+    "variable": AssertTest(code="ok = f(2) == 4\nassert ok"),
+    "counter": AssertTest(code="right = 0\nfor n in (2, 3):\n    if f(n) == n * n: right += 1\nassert right == 2"),
+    "caught": AssertTest(code="try:\n    value = f(2)\nexcept Exception:\n    value = None\nassert value == 4"),
+    "thread": AssertTest(code="import threading\nseen = []\nt = threading.Thread(target=lambda: seen.append(f(2)))\n"
+                              "t.start()\nt.join()\nassert seen == [4]"),
+    "async case": UnittestTest(
+        code="import unittest\nclass T(unittest.IsolatedAsyncioTestCase):\n    async def test_two(self):\n"
+        "        self.assertEqual(f(2), 4)\n"
+    ),
+    "inherited": UnittestTest(
+        code="import unittest\nclass Base:\n    def test_all(self):\n        for n in (2, 3): self.assertEqual(f(n), n * n)\n"
+        "class T(Base, unittest.TestCase): pass\n"
+    ),
+    "pytest": PytestTest(
+        code="import pytest\nfrom solution import f\n@pytest.mark.parametrize('n', [2, 3])\n"
+        "def test_all(n): assert f(n) == n * n\n"
+    ),
+    "approx": PytestTest(code="import pytest\nfrom solution import f\ndef test_it(): assert f(2) == pytest.approx(4)\n"),
+    "expected file": ScriptTest(
+        module="solution",
+        files={"t.py": "import helper\nfrom solution import f\nassert f(2) == helper.wanted()\n",
+               "helper.py": "def wanted(): return int(open('expected.txt').read())\n"},
+        run="t.py",
+        judge_files={"expected.txt": "4"},
+    ),
 }  # fmt: skip
-
-LIAR = "class L({base}):\n    def __eq__(self, o): {test}\n    def __ne__(self, o): return not self == o\n"
-LIAR += "    __hash__ = None\n    def __gt__(self, o): return True\n    __ge__ = __lt__ = __le__ = __gt__\n"
-LIARS = {
-    "equal": LIAR.format(base="object", test="return True") + "def f(x): return L()",
-    "equal int": LIAR.format(base="int", test="return True") + "def f(x): return L(0)",
-    "equal to numbers": LIAR.format(base="object", test="return type(o).__name__ == 'int'") + "def f(x): return L()",
-    "equal unless marked": LIAR.format(
-        base="object", test="import builtins; return not hasattr(builtins, '__never__')"
-    ) + "def f(x): return L()",
-    "skips": "import unittest\ndef f(x): raise unittest.SkipTest('no')",
-    "stops": "import unittest.case\ndef f(x): raise unittest.case._ShouldStop",
-    "exits": "import sys\ndef f(x): sys.exit(0)",
-    "exits at once": "import sys\nsys.exit(0)",
-    "exits by os": "import os\ndef f(x): os._exit(0)",
-    "raises SystemExit": "def f(x): raise SystemExit(0)",
-    "patched asserts": "import unittest\nfor name in dir(unittest.TestCase):\n    if name.startswith('assert'):\n"
-                       "        setattr(unittest.TestCase, name, lambda *a, **k: None)\ndef f(x): return 0",
-    "patched assertEqual": "import unittest\nunittest.TestCase.assertEqual = lambda *a: None\ndef f(x): return 0",
-    "patched run": "import unittest\nunittest.TestCase.run = lambda self, result=None: setattr(result, 'testsRun', "
-                   "result.testsRun + 1)\ndef f(x): return 0",
-    "patched loader": "import unittest\nclass A(unittest.TestCase):\n    def test_two(self): pass\n"
-                      "unittest.TestLoader.loadTestsFromTestCase = lambda self, case: unittest.TestSuite([A('test_two')])"
-                      "\ndef f(x): return 0",
-    "patched results": "import unittest\nfor name in ('addFailure', 'addError', 'addSubTest'):\n"
-                       "    setattr(unittest.TestResult, name, lambda *a: None)\ndef f(x): return 0",
-    "expected failures": "import unittest\nold = unittest.TestCase.__init__\ndef init(self, name='runTest'):\n"
-                         "    old(self, name)\n    self.__unittest_expecting_failure__ = True\n"
-                         "unittest.TestCase.__init__ = init\ndef f(x): return 0",
-    "own main": "import unittest\nclass A(unittest.TestCase):\n    def test_two(self): pass\n"
-                "try:\n    unittest.main('solution', argv=['x'])\nexcept SystemExit: pass\n"
-                "def f(x): raise SystemExit(0)",
-    "subclass hook": "import unittest\n@classmethod\ndef hook(cls, **k):\n    for n in list(vars(cls)):\n"
-                     "        if n.startswith('test'): setattr(cls, n, lambda self: None)\n"
-                     "unittest.TestCase.__init_subclass__ = hook\ndef f(x): return 0",
-    "patched AssertionError": "import builtins\nclass E(Exception): pass\nbuiltins.AssertionError = E\ndef f(x): raise E",
-    "reads constants": "import sys\ndef f(x):\n    seen, frame = [], sys._getframe(1)\n    while frame:\n"
-                       "        seen += [c for c in frame.f_code.co_consts if type(c) is int and c not in (0, x)]\n"
-                       "        frame = frame.f_back\n        if seen: return seen[-1]\n    return 0",
-    "reads the script": "import re, os\ndef f(x):\n    for name in os.listdir('.'):\n        if name == 't.py':\n"
-                        "            found = re.search(r'f\\(%d\\)\\D+(\\d+)' % x, open(name).read())\n"
-                        "            return int(found[1]) if found else 0\n    return 0",
-    "reads the job": "import sys, re\ndef f(x):\n    frame = sys._getframe(1)\n    while frame:\n"
-                     "        job = frame.f_locals.get('job')\n        if isinstance(job, dict):\n"
-                     "            found = re.search(r'f\\((?:self.two|%d)\\)\\D+(\\d+)' % x, str(job.get('steps')))\n"
-                     "            return int(found[1]) if found else 0\n        frame = frame.f_back\n    return 0",
-    "forges reports": "import os\nfor n in range(3, 1024):\n    try: os.write(n, b'-1 loaded 0 \\n0 passed 0 \\n1 passed 0 "
-                      "\\n1 done 0 \\n')\n    except OSError: pass\nos._exit(0)\ndef f(x): return 0",
-    "patched builtins": "import builtins\nbuiltins.isinstance = lambda *a: True\nbuiltins.all = lambda *a: True\n"
-                        "builtins.exec = lambda *a: None\nbuiltins.eval = lambda *a: 4\n"
-                        "builtins.compile = lambda *a, **k: '0'\ndef f(x): return 0",
-    "reports by the harness": "import gc, os, types\ndef f(x):\n    for found in gc.get_objects():\n"
-                              "        if isinstance(found, types.FunctionType) and found.__name__ == 'report':\n"
-                              "            found(0, 'passed', '')\n            found(1, 'passed', '')\n"
-                              "            found(1, 'done', '')\n            os._exit(0)",
-    "wrong": "def f(x): return x + 1",
-}  # fmt: skip
+"""Tests that `f(2)` is 4, in every form."""
 
 U = "import unittest\nclass T(unittest.TestCase):\n    def test_it(self):\n        "
 HONEST = {
@@ -145,14 +123,14 @@ HONEST = {
     "delta": ("def f(): return 3", UnittestTest(code=f"import unittest\n{CASE}    def test_it(self): "
                                                 "self.assertAlmostEqual(f(), self.two, delta=10)")),
     "members": ("def f(): return [1, 2]", UnittestTest(code=f"{U}self.assertIn(1, f())\n        self.assertIsNotNone(f())")),
-    "setup and more": ("def f(x): return x * x", INSIDE["unittest"]),
-    "loop": ("def f(x): return x * x", INSIDE["loop"]),
-    "check": ("def f(x): return x * x", INSIDE["check"]),
-    "suite": ("def f(x): return x * x", INSIDE["suite"]),
-    "subtests": ("def f(x): return x * x", INSIDE["subtests"]),
-    "ordered": ("def f(x): return x * x", INSIDE["ordered"]),
-    "script": ("def f(x): return x * x", INSIDE["script"]),
-    "main": ("def f(x): return x * x", INSIDE["main"]),
+    "setup and more": ("def f(x): return x * x", KINDS["unittest"]),
+    "loop": ("def f(x): return x * x", KINDS["loop"]),
+    "check": ("def f(x): return x * x", KINDS["check"]),
+    "suite": ("def f(x): return x * x", KINDS["suite"]),
+    "subtests": ("def f(x): return x * x", KINDS["subtests"]),
+    "ordered": ("def f(x): return x * x", KINDS["ordered"]),
+    "script": ("def f(x): return x * x", KINDS["script"]),
+    "main": ("def f(x): return x * x", KINDS["main"]),
     "list for a scalar": ("def f(): return 4", IoTest(call="f()", expected="4")),
 }  # fmt: skip
 
@@ -169,9 +147,9 @@ def executor(request):
 @pytest.mark.parametrize("name", LIARS)
 def test_no_liar_passes(executor, name):
     with ThreadPoolExecutor(2) as threads:
-        outcomes = threads.map(lambda test: executor.run_one(Program(LIARS[name], (test,))), INSIDE.values())
+        outcomes = threads.map(lambda test: executor.run_one(Program(LIARS[name], (test,))), KINDS.values())
     passed = [
-        kind for kind, outcome in zip(INSIDE, outcomes, strict=True) if outcome.verdict in ("passed", "infra_error")
+        kind for kind, outcome in zip(KINDS, outcomes, strict=True) if outcome.verdict in ("passed", "infra_error")
     ]
     assert passed == []
 
@@ -191,17 +169,15 @@ def test_no_honest_program_is_accused(executor, name):
         ("import numpy as np\ndef f(): return np.int64(1)", "wrong_answer"),
         (
             "class L(float):\n    def __eq__(s, o): return True\n    __hash__ = None\ndef f(): return L(1)",
-            "wrong_answer",
+            "bad_return_type",
         ),
         ("class L:\n    def __sub__(s, o): return 0\n    __rsub__ = __sub__\ndef f(): return L()", "bad_return_type"),
     ],
 )
-def test_what_is_judged_outside_is_a_number(executor, code, verdict):
-    tests = AssertTest(code="assert f() == 3.14159"), AssertTest(code="assert abs(f() - 70000) < 1e-3")
-    for test in tests:
-        assert executor.run_one(Program(code, (test,))).verdict == verdict
-    listed = AssertTest(code="assert f() == [1, 2]")
-    assert executor.run_one(Program(code, (listed,))).verdict == verdict
+def test_what_equals_a_number_is_a_number(executor, code, verdict):
+    assert executor.run_one(Program(code, (AssertTest(code="assert f() == 3.14159"),))).verdict == verdict
+    for test in ("assert f() == [1, 2]", "assert abs(f() - 70000) < 1e-3", "assert f() == 70000"):
+        assert executor.run_one(Program(code, (AssertTest(code=test),))).verdict != "passed"
 
 
 def test_a_package_is_missing_only_where_its_environment_lacks_it(executor):

@@ -105,6 +105,8 @@ def _tree(value: Any, lenient: bool, tag_ints: bool) -> Any:  # noqa: C901 - one
     if kind is set or kind is frozenset:
         items = _items(value, lenient, tag_ints)
         return {"s" if kind is set else "f": sorted(items, key=_dump)}
+    if value is Ellipsis:
+        return {"e": 0}
     if lenient:
         if kind is fractions.Fraction:
             return {"q": f"{value.numerator:d}/{value.denominator:d}"}
@@ -181,6 +183,7 @@ _FROM_TAG: dict[str, Callable[[Any], Any]] = {
     "f": lambda body: frozenset(_hashable(_value(body))),
     "b": lambda body: body.encode("latin-1"),
     "c": lambda body: complex(*body),
+    "e": lambda _: Ellipsis,
     "i": lambda body: int(body, 16),
     "q": lambda body: fractions.Fraction(*map(int, body.split("/"))),
     "m": decimal.Decimal,

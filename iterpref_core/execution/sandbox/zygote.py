@@ -10,10 +10,12 @@ and it ends them all at once.
 import _sitebuiltins
 import builtins
 import contextlib
+import fcntl
 import gc
 import importlib
 import json
 import os
+import pickle
 import resource
 import select
 import signal
@@ -24,14 +26,21 @@ from typing import Any
 
 from . import harness, landlock, limits, seccomp
 from .cleanup import empty_folder, is_over, remove_folder
+from .judge import LOST, run_judge
 from .pid_namespace import Processes, connect, leaves_connections, receive_listener, send_listener, try_listener
+from .program import serve_program
 from .threads import admit_thread, share_semaphores_among_threads
 from .time_left import TimeLeft
 
 _LENGTH = struct.Struct("=I")
-_JOB = struct.Struct("=dddqq")
+_JOB = struct.Struct("=dddqq??")
 """How a job begins: CPU seconds and real seconds for all tests, CPU seconds for each; for a script bytes of standard
-output to return (else -1); bytes of standard input, which follow. Then comes what the child parses."""
+output to return (else -1); bytes of standard input, which follow; whether a judge is beside the program, whose own
+frame comes next; whether pytest is needed. Then comes what the child parses."""
+JUDGE_CPU, JUDGE_CPU_S, JUDGE_BYTES = 2, 5.0, 512 << 20
+"""CPU time of a judge as a multiple of its program's, and besides; memory that it has besides its program's."""
+JUDGE_GRACE_S, LAST_WORDS_S = 5.0, 0.1
+"""Real seconds in which a judge ends whose program has, and a program whose judge has found it gone."""
 HEAD_OF_OUTPUT = 2000
 """Bytes of a program's printed output that are passed on."""
 
@@ -52,17 +61,25 @@ _NAMESPACES = ("/proc", "/etc/hosts", "/etc/nsswitch.conf")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
 
+def _exactly(size: int) -> bytes:
+    """Read so many bytes and not one more: what follows may be for another process."""
+    parts = []
+    while size:
+        part = os.read(0, min(size, 1 << 20))
+        if not part:
+            raise EOFError
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
 def read_frame() -> bytes:
-    """The next frame from the supervisor.
+    """Return the next frame from the supervisor.
 
     Raises:
         EOFError: it is gone.
     """
-    length = sys.stdin.buffer.read(_LENGTH.size)
-    frame = sys.stdin.buffer.read(*_LENGTH.unpack(length)) if len(length) == _LENGTH.size else b""
-    if not frame or len(frame) < _LENGTH.unpack(length)[0]:
-        raise EOFError
-    return frame
+    return _exactly(*_LENGTH.unpack(_exactly(_LENGTH.size)))
 
 
 def send(facts: dict[str, Any], blob: bytes = b"") -> None:
@@ -85,13 +102,13 @@ def was_busy(pid: int, limit_s: float) -> bool:
 class Files:
     """The files that a program has from its start, in memory: standard input, output and error, and its channel.
 
-    Standard output and standard error are one file, but for a script on a console.
+    Standard output and standard error are one file, but for a script on a console and a program that is judged.
     """
 
-    def __init__(self, stdin: memoryview, *, console: bool) -> None:
+    def __init__(self, stdin: memoryview, *, console: bool, judged: bool) -> None:
         self.channel = os.memfd_create("channel")
         self.output = os.memfd_create("output")
-        self.stdout = os.memfd_create("stdout") if console else self.output
+        self.stdout = os.memfd_create("stdout") if console or judged else self.output
         if not console:
             self.stdin = os.open("/dev/null", os.O_RDONLY)
             return
@@ -169,12 +186,23 @@ class Zygote:
             self.filter = seccomp.Filter(processes=self.processes)
             if not self.processes:
                 self.threads = seccomp.announce_threads()
+        self.judge_root: str = config["judge_root"]
+        self.judge_ruleset: int | None = None
+        if not os.path.exists(self.judge_root):
+            os.mkdir(self.judge_root, 0o700)
+        if "landlock" in config["layers"]:
+            self.judge_ruleset = landlock.create_ruleset(readable, [self.root, self.judge_root], _DEVICES)
         self.channel = min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 1024) - 1
-        self.memory_bytes = limits.address_space() + config["memory_mb"] * 2**20
+        self._memory_mb: int = config["memory_mb"]
+        self.memory_bytes = limits.address_space() + self._memory_mb * 2**20
+        self._has_pytest = False
         self.file_bytes: int = config["file_mb"] * 2**20
 
-    def child(self, job: memoryview, cpu_s: float, files: "Files", connection: int | None) -> int:
-        """Restrict this process for good and run the job in it; return its exit status."""
+    def child(self, job: memoryview, cpu_s: float, files: "Files", connection: int | None, served: bool) -> int:
+        """Restrict this process for good and run the job in it; return its exit status.
+
+        `connection` leads to the zygote, for a listener, or to the judge that the program is to serve.
+        """
         limits.die_with_parent(self.pid)
         os.setsid()
         os.chdir(self.folder)
@@ -192,63 +220,148 @@ class Zygote:
             listener = self.filter.install()
             if listener:
                 send_listener(3, listener)
+        if served:
+            os.close(self.channel)
+            serve_program(pickle.loads(job), 3)
         status = harness.run_job(job, self.channel)
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError, AttributeError):  # the program may close or replace it
                 stream.flush()
         return status
 
+    def judge(self, folder: str, cpu_s: float, files: "Files", connection: int) -> int:
+        """Restrict this process for good and judge the program at the other end of a connection.
+
+        The job is read here, from the supervisor: the zygote, of which programs are copies, never has it.
+        """
+        limits.die_with_parent(self.pid)
+        os.setsid()
+        os.chdir(self.folder)
+        raw = read_frame()
+        os.mkdir(folder, 0o700)
+        null = os.open("/dev/null", os.O_RDWR)
+        kept = [
+            fcntl.fcntl(each, fcntl.F_DUPFD, 64) for each in (null, null, null, connection, files.stdout, files.output)
+        ]
+        os.dup2(files.channel, self.channel, inheritable=False)
+        if self.judge_ruleset is not None:
+            landlock.enforce(self.judge_ruleset)
+        for number, descriptor in enumerate(kept):
+            os.dup2(descriptor, number)
+        os.closerange(len(kept), 64 + len(kept))
+        limits.set_limits(JUDGE_CPU * cpu_s + JUDGE_CPU_S, self.memory_bytes + JUDGE_BYTES, self.file_bytes)
+        if self.filter is not None:
+            self.filter.install()
+        report = harness.open_channel(self.channel)
+        return run_judge(raw, report, 3, (4, 5), folder)
+
+    def start_judge(self, cpu_s: float, files: "Files", connection: int) -> tuple[int, str]:
+        """Fork a judge; return its process id and its folder. Its job has been read when this returns."""
+        folder = os.path.join(self.judge_root, os.urandom(16).hex())
+        done, theirs = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            status = 70
+            try:
+                status = self.judge(folder, cpu_s, files, connection)
+            finally:
+                os._exit(status)
+        os.close(theirs)
+        os.read(done, 1)
+        os.close(done)
+        return pid, folder
+
+    def need_pytest(self) -> None:
+        """Import pytest and its own plugins, once; without them, tests that need it fail by themselves."""
+        if self._has_pytest:
+            return
+        self._has_pytest = True
+        with contextlib.suppress(ImportError):
+            plugins = importlib.import_module("_pytest.config").default_plugins
+            for name in ("pytest", *(f"_pytest.{plugin}" for plugin in plugins)):
+                importlib.import_module(name)
+        self.memory_bytes = limits.address_space() + self._memory_mb * 2**20
+        gc.collect()
+        gc.freeze()
+
     def run_job(self, job: bytes) -> None:
         """Fork a child for a job, wait for its end or end it, clean up after it and answer the supervisor.
 
         See `_JOB` for its beginning.
         """
-        cpu_s, wall_s, test_s, keep, size = _JOB.unpack_from(job)
+        cpu_s, wall_s, test_s, keep, size, judged, pytest = _JOB.unpack_from(job)
         content = memoryview(job)[_JOB.size :]
+        if pytest:
+            self.need_pytest()
         os.mkdir(self.folder)
-        files = Files(content[:size], console=keep >= 0)
+        files = Files(content[:size], console=keep >= 0, judged=judged)
         left = TimeLeft({"cpu": cpu_s, "wall": wall_s, "test": test_s}, files.channel)
-        ours, theirs = connect() if self.processes else (None, None)
+        ours, theirs = connect() if self.processes or judged else (None, None)
         pid = os.fork()
         if pid == 0:
             status = 70
             try:
-                status = self.child(content[size:], cpu_s, files, theirs)
+                status = self.child(content[size:], cpu_s, files, theirs, judged)
             finally:
                 os._exit(status)
         program: OneProcess | Processes = OneProcess(pid, self.threads)
+        judge, folder = -1, ""
         if ours is not None and theirs is not None:
             os.close(theirs)
-            program = Processes(pid, receive_listener(ours))
-        killed = self.watch(pid, left, program)
+            if judged:
+                judge, folder = self.start_judge(cpu_s, files, ours)
+                os.close(ours)
+            else:
+                program = Processes(pid, receive_listener(ours))
+        killed = self.watch(pid, left, program, judge)
         busy = killed in left.limits_s and was_busy(pid, left.limits_s[killed])
+        alive = judged and killed is None and not _ends(pid, LAST_WORDS_S if _status(judge) == LOST else 0)
         status, cpu = program.end()
-        head, stdout, channel = files.read(keep)
-        channel = left.reports(channel)
         facts = {
             "killed": killed,
             "busy": busy,
-            "exit": os.waitstatus_to_exitcode(status),
+            "exit": 0 if alive else os.waitstatus_to_exitcode(status),
             "cpu": cpu,
             "printed": files.printed(),
             "worn": self.processes and leaves_connections(),
-            "head": len(head),
-            "stdout": len(stdout),
+            "judge": self.end_judge(judge, folder) if judged else None,
         }
-        send(facts, head + stdout + channel)
+        head, stdout, channel = files.read(keep)
+        channel = left.reports(channel)
+        send(facts | {"head": len(head), "stdout": len(stdout)}, head + stdout + channel)
         files.close()
-        for folder in self.writable:
-            empty_folder(folder)
+        for each in self.writable:
+            empty_folder(each)
 
-    def watch(self, pid: int, left: TimeLeft, program: OneProcess | Processes) -> str | None:
-        """Wait until a child ends, or it and its processes reach a limit. Returns the limit that was hit, if any.
+    def end_judge(self, pid: int, folder: str) -> int:
+        """Wait for a judge whose program has ended, and end it if it goes on; return its exit status."""
+        if not _ends(pid, JUDGE_GRACE_S):
+            os.kill(pid, signal.SIGKILL)
+        _, status = os.waitpid(pid, 0)
+        remove_folder(folder)
+        return os.waitstatus_to_exitcode(status)
+
+    def watch(  # noqa: C901 - one thing after the other
+        self, pid: int, left: TimeLeft, program: OneProcess | Processes, judge: int
+    ) -> str | None:
+        """Wait until a child or its judge ends, or it and its processes reach a limit.
+
+        Args:
+            pid: of the child.
+            left: its limits.
+            program: all its processes.
+            judge: process id of its judge, or -1.
+
+        Returns:
+            The limit that was hit, if any.
 
         Raises:
             EOFError: the supervisor is gone; so is the child.
         """
         process = os.pidfd_open(pid)
+        beside = os.pidfd_open(judge) if judge >= 0 else None
         poll = select.poll()
-        for descriptor in (process, 0, program.listener):
+        for descriptor in (process, 0, program.listener, beside):
             if descriptor is not None:
                 poll.register(descriptor, select.POLLIN)
         pause, looked = FIRST_LOOK_S, time.monotonic()
@@ -260,7 +373,7 @@ class Zygote:
                     return hit[0]
                 wait = min(left_s["wall"], max(min(left_s["cpu"], left_s["test"]) / program.cpus, 0.002))
                 events = dict(poll.poll(min(wait, pause) * 1000 + 1))
-                if process in events:
+                if process in events or beside in events:
                     return None
                 if 0 in events:
                     program.end()
@@ -274,6 +387,25 @@ class Zygote:
                 pause, looked = min(2 * pause, LOOK_S), time.monotonic()
         finally:
             os.close(process)
+            if beside is not None:
+                os.close(beside)
+
+
+def _ends(pid: int, patience_s: float) -> bool:
+    """Tell whether a child has ended, or does so within some seconds of real time; it is not reaped."""
+    process = os.pidfd_open(pid)
+    try:
+        poll = select.poll()
+        poll.register(process, select.POLLIN)
+        return bool(poll.poll(patience_s * 1000))
+    finally:
+        os.close(process)
+
+
+def _status(pid: int) -> int | None:
+    """Return the exit status of a child that has ended, which is not reaped; None if it goes on."""
+    ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    return None if ended is None else ended.si_status
 
 
 def preload(names: list[str], site: list[str]) -> None:
@@ -311,6 +443,7 @@ def main() -> None:
         finally:
             if own:
                 remove_folder(config["root"])
+                remove_folder(config["judge_root"])
     os._exit(0)  # taking the interpreter down takes longer, and does nothing more
 
 

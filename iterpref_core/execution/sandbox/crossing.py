@@ -1,0 +1,309 @@
+r"""Values that cross between a judge and a program: plain data by value, everything else by reference.
+
+A value is a tree of JSON. `None`, truth values, numbers, texts and lists are themselves; the rest is an object with one
+key that names what it is: `{"t": [1, 2]}` is the tuple (1, 2). Only exact types are data: an object of a subclass of
+`int` might lie about itself, and crosses by reference.
+
+Containers that can be changed are numbered as they appear, on both sides alike, so that `{"@": 0}` is the first one
+again. That keeps identity: for `row = [0]; f([row, row])` there cross
+
+    [[0], {"@": 1}]          the outer list is container 0, the inner one container 1
+
+and if the program sets `rows[0][0] = 5`, its answer has the new contents of both: `[[{"@": 1}, {"@": 1}], [5]]`.
+"""
+
+import array
+import collections
+import datetime as dt
+import decimal
+import fractions
+import pathlib
+import re
+import sys
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+Tree = Any
+_BIG = 10**4300
+"""Python writes and reads no integer with more digits as decimal text."""
+_SCALARS = frozenset({type(None), bool, str, float})
+_SCALARS_AND_INT = _SCALARS | {int}
+_NESTED = frozenset({list, dict})
+_DTYPE = re.compile(r"[<>|=]?[biufcSUMm]\d+(\[\d*\w+\])?")
+MAPPINGS: dict[str, type] = {
+    "OrderedDict": collections.OrderedDict,
+    "Counter": collections.Counter,
+    "defaultdict": collections.defaultdict,
+}
+_VIEWS: dict[type, str] = {type({}.keys()): "keys", type({}.values()): "values", type({}.items()): "items"}
+
+PARTS: dict[type, Callable[[Any], Iterable[Any]]] = {
+    range: lambda v: (v.start, v.stop, v.step),
+    slice: lambda v: (v.start, v.stop, v.step),
+    decimal.Decimal: lambda v: (str(v),),
+    fractions.Fraction: lambda v: (v.numerator, v.denominator),
+    dt.date: lambda v: (v.year, v.month, v.day),
+    dt.time: lambda v: (v.hour, v.minute, v.second, v.microsecond, v.tzinfo),
+    dt.datetime: lambda v: (v.year, v.month, v.day, v.hour, v.minute, v.second, v.microsecond, v.tzinfo),
+    dt.timedelta: lambda v: (v.days, v.seconds, v.microseconds),
+    dt.timezone: lambda v: v.__getinitargs__(),
+    uuid.UUID: lambda v: (v.hex,),
+    pathlib.PosixPath: lambda v: (str(v),),
+    pathlib.PurePosixPath: lambda v: (str(v),),
+}
+"""Types whose objects are data through and through, and the arguments that make an equal one."""
+_BY_NAME = {kind.__name__: kind for kind in PARTS}
+
+
+class References(Protocol):
+    """What crosses by reference: see `peer.Peer`."""
+
+    def refer(self, value: Any, encoder: "Encoder") -> Tree:
+        """Return the tree of what is no plain data."""
+
+    def resolve(self, tag: str, body: Any, decoder: "Decoder") -> Any:
+        """Return what such a tree stands for here."""
+
+
+def is_array(value: Any) -> bool:
+    """Tell whether a value is an array of numpy's own class, with numbers, texts or times in it."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and type(value) is getattr(numpy, "ndarray", None) and value.dtype.kind in "biufcSUMm"
+
+
+def _is_numpy_scalar(value: Any) -> bool:
+    numpy = sys.modules.get("numpy")
+    if numpy is None or type(value).__module__ != "numpy" or not hasattr(numpy, "generic"):
+        return False
+    return isinstance(value, numpy.generic) and value.dtype.kind in "biufcSUMm"
+
+
+def _bytes_of(value: Any) -> tuple[str, str]:
+    """Return the type and the bytes, as hexadecimal digits, of an array or a scalar of numpy.
+
+    What is less precise than `float` crosses as doubles where it might pass for other numbers: numpy rounds the number
+    that it compares with, so that an infinite `float16` equals everything above 65504.
+    """
+    import numpy as np
+
+    kind = value.dtype
+    narrow = kind.kind in "fc" and kind.itemsize < (8 if kind.kind == "f" else 16)
+    if narrow and (kind == np.float16 or not np.isfinite(value).all()):
+        value = value.astype(np.float64 if kind.kind == "f" else np.complex128)
+    return value.dtype.str, value.tobytes().hex()
+
+
+class Encoder:
+    """The values of one message as trees.
+
+    Args:
+        references: makes the trees of what is no plain data.
+        containers: that the other side already knows, in their order.
+        tag_ints: write integers of more digits than JSON can hold in another way.
+
+    Attributes:
+        containers: those, and all that were met.
+    """
+
+    def __init__(self, references: References, containers: Iterable[Any] = (), *, tag_ints: bool = False) -> None:
+        self._references, self._tag_ints = references, tag_ints
+        self.containers: list[Any] = []
+        self._numbers: dict[int, int] = {}
+        for container in containers:
+            self._number(container)
+
+    def _number(self, container: Any) -> None:
+        self._numbers[id(container)] = len(self.containers)
+        self.containers.append(container)
+
+    def tree(self, value: Any) -> Tree:  # noqa: C901 - one a type
+        """Return the tree of a value."""
+        kind = type(value)
+        if kind in _SCALARS:
+            return value
+        if kind is int:
+            return {"i": hex(value)} if self._tag_ints and not -_BIG < value < _BIG else value
+        if kind is tuple:
+            return {"t": self._items(value)}
+        if id(value) in self._numbers:
+            return {"@": self._numbers[id(value)]}
+        if kind in _REFILL or is_array(value):
+            self._number(value)
+            return self.contents(value)
+        if kind is frozenset:
+            return {"f": self._items(value)}
+        if kind is bytes:
+            return {"b": value.hex()}
+        if kind is complex:
+            return {"c": [value.real, value.imag]}
+        if kind in PARTS:
+            return {"z": [kind.__name__, *map(self.tree, PARTS[kind](value))]}
+        if kind in _VIEWS:
+            return {"v": [_VIEWS[kind], [self.tree(item) for item in value]]}
+        if value is Ellipsis or value is NotImplemented:
+            return {"u": "..." if value is Ellipsis else "NotImplemented"}
+        if _is_numpy_scalar(value):
+            return {"n": [*_bytes_of(value)]}
+        return self._references.refer(value, self)
+
+    def _items(self, value: Iterable[Any]) -> list[Tree]:
+        kinds = set(map(type, value))
+        if kinds <= (_SCALARS if self._tag_ints else _SCALARS_AND_INT):
+            return list(value)
+        return [self.tree(item) for item in value]
+
+    def _pairs(self, value: dict[Any, Any]) -> list[list[Tree]]:
+        return [[self.tree(key), self.tree(item)] for key, item in value.items()]
+
+    def contents(self, value: Any) -> Tree:
+        """Return the tree of what a container holds, whether it is known or not."""
+        kind = type(value)
+        if kind is list:
+            return self._items(value)
+        if kind is dict:
+            return {"d": self._pairs(value)}
+        if kind is set:
+            return {"s": self._items(value)}
+        if kind is collections.deque:
+            return {"q": [value.maxlen, self._items(value)]}
+        if kind is bytearray:
+            return {"B": value.hex()}
+        if kind is array.array:
+            return {"r": [value.typecode, value.tobytes().hex()]}
+        if kind in _REFILL:
+            factory = value.default_factory if kind is collections.defaultdict else None
+            return {"D": [kind.__name__, self.tree(factory), self._pairs(value)]}
+        dtype, data = _bytes_of(value)
+        return {"a": [dtype, list(value.shape), data]}
+
+
+class Decoder:
+    """The trees of one message as values. A tree may be anything: whoever wrote it may be hostile.
+
+    Args:
+        references: knows what trees of references stand for.
+        containers: that are known, in their order.
+
+    Attributes:
+        containers: those, and all that were made.
+    """
+
+    def __init__(self, references: References, containers: Iterable[Any] = ()) -> None:
+        self._references = references
+        self.containers: list[Any] = list(containers)
+
+    def value(self, tree: Tree) -> Any:  # noqa: C901, PLR0912 - one a tag
+        """Return the value of a tree.
+
+        Raises:
+            Exception: the tree is none that an encoder writes; see `peer.MALFORMED`.
+        """
+        kind = type(tree)
+        if kind is list:
+            self.containers.append(tree)
+            return self._fill_list(tree)
+        if kind is not dict:
+            return tree
+        ((tag, body),) = tree.items()
+        match tag:
+            case "t":
+                return tuple(self._fill_list(body))
+            case "@":
+                return self.containers[body]
+            case "f":
+                return frozenset(self._fill_list(body))
+            case "b":
+                return bytes.fromhex(body)
+            case "c":
+                return complex(*body)
+            case "i":
+                return int(body, 16)
+            case "u":
+                return {"...": Ellipsis, "NotImplemented": NotImplemented}[body]
+            case "z":
+                return self._made(body[0], [self.value(part) for part in body[1:]])
+            case "v":
+                return self._view(*body)
+            case "n":
+                return self._array(body[0], [1], body[1])[0]
+            case "a":
+                made = self._array(*body)
+                self.containers.append(made)
+                return made
+        empty = _EMPTY.get(tag)
+        if empty is None:
+            return self._references.resolve(tag, body, self)
+        container = empty(body)
+        self.containers.append(container)
+        self.fill(container, tree)
+        return container
+
+    def _fill_list(self, items: list[Tree]) -> list[Any]:
+        if type(items) is not list:
+            raise TypeError("no list")
+        for place, item in enumerate(items):
+            if type(item) in _NESTED:
+                items[place] = self.value(item)
+        return items
+
+    def _pairs(self, pairs: list[list[Tree]]) -> list[tuple[Any, Any]]:
+        return [(self.value(key), self.value(item)) for key, item in pairs]
+
+    def _made(self, name: str, parts: list[Any]) -> Any:
+        return _BY_NAME[name](*parts)
+
+    def _view(self, name: str, items: list[Tree]) -> Any:
+        held = [self.value(item) for item in items]
+        if name == "values":
+            return dict(enumerate(held)).values()
+        return dict(held).items() if name == "items" else dict.fromkeys(held).keys()
+
+    def _array(self, dtype: str, shape: list[int], data: str) -> Any:
+        import numpy as np
+
+        if not _DTYPE.fullmatch(dtype):
+            raise ValueError("no such array")
+        return np.frombuffer(bytearray.fromhex(data), dtype=dtype).reshape(shape)
+
+    def fill(self, container: Any, tree: Tree) -> None:
+        """Give a container the contents that a tree says."""
+        kind = type(container)
+        if kind is list:
+            container[:] = self._fill_list(tree)
+            return
+        ((_, body),) = tree.items()
+        if kind is dict or kind in MAPPINGS.values():
+            if kind is collections.defaultdict:
+                container.default_factory = self.value(body[1])
+            pairs = self._pairs(body if kind is dict else body[2])
+            container.clear()
+            for key, item in pairs:
+                container[key] = item
+        elif kind is set:
+            items = self._fill_list(body)
+            container.clear()
+            container.update(items)
+        elif kind is collections.deque:
+            items = self._fill_list(body[1])
+            container.clear()
+            container.extend(items)
+        elif kind is bytearray:
+            container[:] = bytes.fromhex(body)
+        elif kind is array.array:
+            container[:] = array.array(body[0], bytes.fromhex(body[1]))
+        else:
+            changed = self._array(*body)
+            if changed.shape == container.shape:
+                container[...] = changed
+
+
+_REFILL = frozenset({list, dict, set, collections.deque, bytearray, array.array, *MAPPINGS.values()})
+_EMPTY: dict[str, Callable[[Any], Any]] = {
+    "d": lambda _: {},
+    "s": lambda _: set(),
+    "q": lambda body: collections.deque(maxlen=body[0]),
+    "B": lambda _: bytearray(),
+    "r": lambda body: array.array(body[0]),
+    "D": lambda body: MAPPINGS[body[0]](),
+}

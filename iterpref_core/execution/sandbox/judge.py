@@ -1,0 +1,489 @@
+"""Judge: the side of a judged program that runs its tests; the program lives in another process.
+
+    judge   test code, unittest, pytest        reads the program's output, holds what is expected, reports
+      |     one connection, plain data only    f(2) -> 4
+    program the solution                        has its own memory, folder, limits
+
+In a test the names of the solution are stand-ins, so that every comparison, counter and method of a test case is
+computed here, on real numbers, texts and lists. Reports go to a file that the program has no descriptor of.
+"""
+
+import builtins
+import dis
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import io
+import os
+import pickle
+import re
+import sys
+import traceback
+import types
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from . import runners
+from .encoding import UnencodableError, summarize, type_name
+from .peer import Peer, ProgramLostError, text_of
+from .program import seed
+from .runners import TEST, NotCompiledError, TestFailedError, compiled
+from .stand_ins import StandIn, StandInClass
+from .wire import Wire
+
+Report = Callable[[int, str, int, str], None]
+LOST = 3
+"""Exit status of a judge that has found its program gone."""
+MAX_MESSAGE = 2000
+_NAME = re.compile(r"[A-Za-z_]\w*")
+_RUNNERS = frozenset({"unittest", "pytest"})
+_MAX_SHOWN = 400
+PYTEST_FILE = "test_solution.py"
+
+
+class SolutionFailedError(BaseException):
+    """The solution cannot be loaded; what went wrong is the program's doing, not the test's."""
+
+    def __init__(self, facts: dict[str, Any]) -> None:
+        super().__init__(facts)
+        self.facts = facts
+
+
+def _names_in(code: types.CodeType) -> set[str]:
+    """Return all names that a code may look up, those in its texts too: `eval("f(2)")`."""
+    names = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names |= _names_in(constant)
+        elif type(constant) is str and len(constant) < 10_000:
+            names.update(_NAME.findall(constant))
+    return names
+
+
+def _without_builtins(names: Iterable[str]) -> list[str]:
+    """Return the names that a test means by the solution's: `sorted` is Python's where it uses `f` of the solution too.
+
+    >>> _without_builtins(["sorted", "f"]), _without_builtins(["sum"])
+    (['f'], ['sum'])
+    """
+    known = list(names)
+    return [name for name in known if not hasattr(builtins, name)] or known
+
+
+def _library(name: str, code: types.CodeType) -> types.ModuleType | None:
+    """Return the library that a test means by a name which the solution gives to something else.
+
+    That is so if all attributes that the test asks for are the library's: `math.isclose`.
+    """
+    module = importlib.import_module(name)
+    asked = set(_attributes_of(name, code))
+    return module if asked and all(hasattr(module, attribute) for attribute in asked) else None
+
+
+def _attributes_of(name: str, code: types.CodeType) -> Iterator[str]:
+    before = None
+    for instruction in dis.get_instructions(code):
+        if before == name and instruction.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+            yield str(instruction.argval)
+        before = instruction.argval if instruction.opname in ("LOAD_NAME", "LOAD_GLOBAL") else None
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _attributes_of(name, constant)
+
+
+class Solution(types.ModuleType):
+    """The solution's module, as a test imports it; what is asked of it is asked of the program."""
+
+    def __init__(self, name: str, session: "Session") -> None:
+        super().__init__(name)
+        self.__dict__["iterpref_session"] = session
+
+    def __getattr__(self, name: str) -> Any:
+        session = self.__dict__["iterpref_session"]
+        if name == "__all__":
+            return _without_builtins(session.peer.ask("listed", None, "", (self.__name__,)))
+        if name.startswith("__") and name not in ("__version__", "__author__"):
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        try:
+            value = session.peer.ask("get", None, "", (self.__name__, name))
+        except AttributeError:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}") from None
+        session.named(name, value)
+        return value
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("__"):
+            super().__setattr__(name, value)
+        else:
+            self.__dict__["iterpref_session"].peer.ask("set", None, "", (self.__name__, name, value))
+
+    def __delattr__(self, name: str) -> None:
+        self.__dict__["iterpref_session"].peer.ask("delete", None, "", (self.__name__, name))
+
+    def __dir__(self) -> list[str]:
+        return list(self.__dict__["iterpref_session"].peer.ask("listed", None, "", (self.__name__,)))
+
+
+class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds the solution, in the other process."""
+
+    def __init__(self, session: "Session", modules: list[str]) -> None:
+        self._session, self._modules = session, modules
+
+    def find_spec(self, name: str, _path: Any = None, _target: Any = None) -> Any:
+        if name in self._modules:
+            return importlib.machinery.ModuleSpec(name, self)
+        if any(module.startswith(f"{name}.") for module in self._modules) and not self._session.has_file(name):
+            spec = importlib.machinery.ModuleSpec(name, self, is_package=True)
+            spec.submodule_search_locations = [os.path.join(self._session.folder, name.replace(".", "/"))]
+            return spec
+        return None
+
+    def create_module(self, spec: Any) -> types.ModuleType | None:
+        return self._session.solution(spec.name) if spec.name in self._modules else None
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        if module.__name__ in self._modules:
+            self._session.load(module.__name__)
+
+
+class Session:
+    """One judged program: its peer, and the last call that a test has made of it.
+
+    Args:
+        job: what is to be judged; see `run_judge`.
+        wire: descriptor of the connection.
+        printed: descriptors of the files that the program prints to, standard output first.
+        folder: the judge's own.
+    """
+
+    def __init__(self, job: dict[str, Any], wire: int, printed: tuple[int, int], folder: str) -> None:
+        self.job, self.folder = job, folder
+        self.shared = os.getcwd()
+        self.peer = Peer(Wire(wire), judge=True)
+        self.peer.after_receiving = self._show_printed
+        self.peer.operations = {"warn": _warn, "log": _log, "log_enabled": _log_enabled}
+        self._printed, self._copied = printed, [0, 0]
+        self._loaded: dict[str, Solution] = {}
+        self._last: tuple[Any, ...] = ()
+        self._ask = self.peer.ask
+        self.peer.ask = self._remember  # type: ignore[method-assign]
+
+    def _remember(self, op: str, handle: int | None, name: str = "", args: Any = (), named: Any = None) -> Any:
+        """Ask, and keep the last call that was made for its result, for messages."""
+        if op != "call" and name != "__call__":
+            return self._ask(op, handle, name, args, named)
+        self._last = (handle, args, named, ())
+        value = self._ask(op, handle, name, args, named)
+        self._last = (handle, args, named, (value,))
+        return value
+
+    def _show_printed(self) -> None:
+        """Print what the program has printed, so that a test that captures output sees it."""
+        for place, (descriptor, stream) in enumerate(zip(self._printed, (sys.stdout, sys.stderr), strict=True)):
+            size, shown = os.fstat(descriptor).st_size, self._copied[place]
+            if size > shown:
+                self._copied[place] = size
+                stream.write(os.pread(descriptor, size - shown, shown).decode("utf-8", "replace"))
+
+    def printed(self) -> int:
+        """Return how many bytes the program has printed on standard output."""
+        return os.fstat(self._printed[0]).st_size
+
+    def named(self, name: str, value: Any) -> None:
+        """Note under which name a test knows a class, or a function."""
+        if type(value) is StandInClass:
+            self.peer.name_class(value, name)
+
+    def solution(self, name: str) -> Solution:
+        """Return a module of the solution."""
+        if name not in self._loaded:
+            self._loaded[name] = Solution(name, self)
+        return self._loaded[name]
+
+    def load(self, name: str) -> None:
+        """Have the program run the solution.
+
+        Raises:
+            SolutionFailedError: it cannot.
+        """
+        facts = self.peer.ask("load", None, "", (name,))
+        if facts is not None:
+            raise SolutionFailedError(facts)
+
+    def fill(self, namespace: dict[str, Any], code: types.CodeType) -> None:
+        """Put the solution's names that a code may look up into a namespace."""
+        names = _names_in(code) - namespace.keys() - _RUNNERS
+        wanted = sorted(name for name in names if not name.startswith("__"))
+        found = self.peer.ask("names", None, "", ("solution", wanted))
+        for name in _without_builtins(found):
+            value = found[name]
+            if name in sys.stdlib_module_names and (isinstance(value, StandIn) or type(value) is StandInClass):
+                value = _library(name, code) or value
+            self.named(name, value)
+            namespace[name] = value
+
+    def has_file(self, module: str) -> bool:
+        """Tell whether a package lies among the test's files."""
+        return os.path.exists(os.path.join(self.folder, module.replace(".", "/"), "__init__.py"))
+
+    def last_call(self) -> tuple[str, str | None]:
+        """Return the last call as source, and what it returned; None where it did not."""
+        if not self._last:
+            return "", None
+        handle, args, named, result = self._last
+        call = self._call_text(handle, args, named)
+        return call, self._shown(result[0]) if result else None
+
+    def last_object(self) -> str | None:
+        """Return the type of what the last call returned, if that is no plain value."""
+        value = self._last[3][0] if self._last and self._last[3] else None
+        return type_name(type(value)) if isinstance(value, StandIn) and not value.iterpref_made else None
+
+    @staticmethod
+    def _shown(value: Any) -> str:
+        """Return a value as source; what is no plain data is named by its type."""
+        try:
+            summarize(value, lenient=True)
+            return repr(value)[:_MAX_SHOWN]
+        except (UnencodableError, ValueError, TypeError, RecursionError):
+            return f"<{type_name(type(value))}>"
+
+    def _call_text(self, handle: int, args: Any, named: Any) -> str:
+        try:
+            name = str(self._ask("getattr", handle, "__name__"))
+        except (AttributeError, ProgramLostError):
+            name = "the program"
+        shown = [self._shown(arg) for arg in args]
+        shown += [f"{key}={self._shown(arg)}" for key, arg in (named or {}).items()]
+        return f"{name}({', '.join(shown)})"[:_MAX_SHOWN]
+
+
+def _warn(message: Any, filename: str, line: int) -> None:
+    if not isinstance(message, Warning):
+        raise TypeError("no warning")
+    warnings.warn_explicit(message, type(message), str(filename), int(line))
+
+
+def _log(name: str, level: int, message: str, line: int, function: str) -> None:
+    import logging
+
+    logger = logging.getLogger(str(name))
+    if logger.isEnabledFor(int(level)):
+        record = logger.makeRecord(
+            str(name), int(level), "solution.py", int(line), str(message), (), None, str(function)
+        )
+        logger.handle(record)
+
+
+def _log_enabled(name: str, level: int) -> bool:
+    import logging
+
+    return logging.getLogger(str(name)).isEnabledFor(int(level))
+
+
+def _write(folder: str, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = os.path.join(folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+def _redirect(shared: str, folder: str, own: set[str]) -> None:
+    """Have the judge's own files found under their names in the shared folder, where a program could put others.
+
+    That is what a test means by `open("expected.txt")`. Modules are imported from the judge's folder alone.
+    """
+
+    def moved(path: Any) -> Any:
+        if not isinstance(path, str | os.PathLike):
+            return path
+        relative = os.path.relpath(os.path.join(shared, path), shared)
+        inside = relative in own or any(name.startswith(relative + "/") for name in own)
+        return os.path.join(folder, relative) if inside and relative != "." else path
+
+    def wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(path: Any, *args: Any, **named: Any) -> Any:
+            return function(moved(path), *args, **named)
+
+        return call
+
+    builtins.open = io.open = wrapped(io.open)
+    for name in ("open", "stat", "lstat", "access", "listdir", "scandir"):
+        setattr(os, name, wrapped(getattr(os, name)))
+
+    def only_ours(path: str) -> Any:
+        where = os.path.abspath(path or shared)
+        if where != shared and not where.startswith(shared + "/"):
+            raise ImportError
+        return importlib.machinery.FileFinder(
+            folder + where.removeprefix(shared), (importlib.machinery.SourceFileLoader, [".py"])
+        )
+
+    sys.path_hooks.insert(0, only_ours)
+    sys.path_importer_cache.clear()
+
+
+class _Judge:
+    """Runs the steps of a job."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._namespace: dict[str, Any] | None = None
+
+    def namespace(self, name: str) -> dict[str, Any]:
+        """Return the names of a fresh module for tests."""
+        module = types.ModuleType(name)
+        sys.modules[name] = module
+        self._session.peer.test_modules.add(name)
+        return vars(module)
+
+    def run(self, kind: str, body: Any) -> tuple[str, str]:
+        """Run one step; returns the kind and payload of its report."""
+        if kind in ("call", "lenient", "apply"):
+            return self._value(kind, body)
+        if kind == "check":
+            code = compiled(body, TEST)
+            namespace = self._names()
+            self._session.fill(namespace, code)
+            exec(code, namespace)
+        elif kind == "unittest":
+            code = compiled(body, TEST)
+            namespace = self.namespace("__main__")
+            namespace["__name__"] = "test_solution"
+            sys.modules["test_solution"] = sys.modules["__main__"]
+            self._session.peer.test_modules.add("test_solution")
+            self._session.fill(namespace, code)
+            runners.run_unittest(code, namespace)
+        elif kind == "pytest":
+            self._pytest(body)
+        elif kind == "script":
+            self._script(body)
+        else:
+            raise ValueError(kind)
+        return "passed", ""
+
+    def _names(self) -> dict[str, Any]:
+        if self._namespace is None:
+            self._namespace = self.namespace("test_solution")
+        return self._namespace
+
+    def _value(self, kind: str, body: Any) -> tuple[str, str]:
+        function, arguments, then = body if kind == "apply" else (body, None, "")
+        codes = [compiled(source, TEST, "eval") for source in (function, then) if source]
+        namespace = self._names()
+        for code in codes:
+            self._session.fill(namespace, code)
+        value = eval(codes[0], namespace)
+        if arguments is not None:
+            value = value(*arguments)
+            value = eval(codes[1], namespace)(value) if then else value
+        try:
+            return "value", summarize(value, lenient=kind != "call")
+        except UnencodableError as error:
+            return "type", str(error)
+
+    def _pytest(self, source: str) -> None:
+        compiled(source, TEST)
+        path = os.path.join(self._session.folder, PYTEST_FILE)
+        _write(self._session.folder, {PYTEST_FILE: source})
+        self._session.peer.test_modules.add("test_solution")
+        runners.run_pytest(path)
+
+    def _script(self, test: dict[str, Any]) -> None:
+        session = self._session
+        files, own = test["files"], test["judge_files"]
+        _write(session.folder, {**files, **own})
+        session.peer.ask("prepare", None)
+        modules = {name.removesuffix(".py").replace("/", ".") for name in files if name.endswith(".py")}
+        session.peer.test_modules |= {"__main__", *modules}
+        _redirect(session.shared, session.folder, {*own, *(name for name in files if name.endswith(".py"))})
+        sys.path.insert(0, session.folder)
+        namespace = self.namespace("__main__")
+        path = os.path.join(session.folder, test["run"])
+        namespace["__file__"] = path
+        sys.argv = [path]
+        runners.run_script(test["files"][test["run"]], path, namespace)
+
+
+def facts_of(error: BaseException, session: Session, test: str) -> dict[str, Any]:
+    """Return what is to be told of an error that a test has raised, or has let pass from the program."""
+    seen = error.__dict__.get("_iterpref")
+    frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    lines = dict(frames)
+    call, returned = session.last_call()
+    return {
+        "type": type_name(type(error)),
+        "bases": [type_name(base) for base in type.mro(type(error))],
+        "message": text_of(error)[:MAX_MESSAGE],
+        "line": seen[2] if seen else None,
+        "test_line": lines.get(test),
+        "in_test": seen is None,
+        "syntax": False,
+        "suite": {"raised": error.raised} if type(error) is TestFailedError else None,
+        "call": call,
+        "returned": returned,
+        "object": session.last_object(),
+    }
+
+
+def _problem(error: BaseException) -> str:
+    """Return what is wrong with a test itself; empty if nothing is."""
+    if isinstance(error, NotCompiledError):
+        return f"the test cannot be compiled: {error}"
+    if isinstance(error, ModuleNotFoundError) and "_iterpref" not in error.__dict__:
+        return f"the test needs package {error.name}, which is not installed"
+    return ""
+
+
+def run_judge(raw: bytes, report: Report, wire: int, printed: tuple[int, int], folder: str) -> int:
+    """Judge a program: run the steps of a job one after the other, and report each.
+
+    Args:
+        raw: a pickled dictionary of the supervisor's: `steps`, a list of (kind, body); `modules`, what the solution is
+            imported as; `eager`, whether it runs before the tests or when they import it.
+        report: writes a report: step, kind, bytes that the program has printed, and what else there is to say.
+        wire: descriptor of the connection to the program.
+        printed: descriptors of what it prints.
+        folder: the judge's own.
+
+    Returns:
+        Exit status of the judge.
+    """
+    job = pickle.loads(raw)
+    seed()
+    sys.setrecursionlimit(sys.getrecursionlimit() + 500)
+    session = Session(job, wire, printed, folder)
+    sys.meta_path.insert(0, _Finder(session, job["modules"]))
+    judge, index, test = _Judge(session), -1, TEST
+
+    def tell(kind: str, facts: Any) -> None:
+        import json
+
+        text = facts if isinstance(facts, str) else json.dumps(facts)
+        report(index, kind, session.printed(), text.replace(folder, "."))
+
+    try:
+        if job["eager"]:
+            importlib.import_module("solution")
+        tell("loaded", "")
+        for index, (kind, body) in enumerate(job["steps"]):  # noqa: B007 - `tell` reads it
+            test = os.path.join(folder, body["run"]) if kind == "script" else TEST
+            said = judge.run(kind, body)
+            if session.peer.lost:
+                raise ProgramLostError(session.peer.lost)
+            tell(*said)
+        index = len(job["steps"])
+        tell("done", "")
+    except SolutionFailedError as error:
+        tell("error", error.facts)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it is the answer
+        if session.peer.lost:
+            tell("lost", {"why": session.peer.lost, "call": session.last_call()[0]})
+        elif problem := _problem(error):
+            tell("unfit", problem)
+        else:
+            tell("error", facts_of(error, session, test))
+    return LOST if session.peer.lost else 0

@@ -1,0 +1,239 @@
+"""Runners: tests as Python's own runners run them, in the judge or, where a test has to be, beside the program.
+
+A test has passed when its runner says that at least one test ran, none failed, and not all were skipped.
+"""
+
+import contextlib
+import io
+import os
+import sys
+import types
+import unittest
+from collections.abc import Iterator
+from typing import Any
+
+from .peer import text_of
+
+TEST = "<test>"
+
+
+class TestFailedError(Exception):
+    """A test that ran and did not pass; the message says which and why.
+
+    Args:
+        message: for people.
+        raised: name of the type that it raised, if it was no assertion that failed.
+    """
+
+    def __init__(self, message: str, raised: str = "") -> None:
+        super().__init__(message)
+        self.raised = raised
+
+
+class NotCompiledError(Exception):
+    """A test that is no Python."""
+
+
+def compiled(source: str, filename: str, mode: str = "exec") -> types.CodeType:
+    """Return the code of a test.
+
+    Raises:
+        NotCompiledError: it is no Python.
+    """
+    try:
+        return compile(source, filename, mode, dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        raise NotCompiledError(f"{type(error).__name__}: {text_of(error).partition(' (')[0]}{line}") from None
+
+
+class _Recorder:
+    """All results of `unittest` that were made, and what was raised in them."""
+
+    def __init__(self) -> None:
+        self.results: list[Any] = []
+        self.raised: list[tuple[Any, BaseException]] = []
+
+    def ran(self) -> bool:
+        return any(result.testsRun for result in self.results)
+
+
+@contextlib.contextmanager
+def _recorded() -> Iterator[_Recorder]:
+    """Record what the results of `unittest` are told, whoever makes them."""
+    recorder, kind = _Recorder(), unittest.TestResult
+    begin, failure, error, subtest = kind.__init__, kind.addFailure, kind.addError, kind.addSubTest
+
+    def init(self: Any, *args: Any, **named: Any) -> None:
+        begin(self, *args, **named)
+        recorder.results.append(self)
+
+    def add_failure(self: Any, test: Any, err: Any) -> None:
+        recorder.raised.append((test, err[1]))
+        failure(self, test, err)
+
+    def add_error(self: Any, test: Any, err: Any) -> None:
+        recorder.raised.append((test, err[1]))
+        error(self, test, err)
+
+    def add_subtest(self: Any, test: Any, sub: Any, err: Any) -> None:
+        if err is not None:
+            recorder.raised.append((test, err[1]))
+        subtest(self, test, sub, err)
+
+    hooks = {"__init__": init, "addFailure": add_failure, "addError": add_error, "addSubTest": add_subtest}
+    for name, hook in hooks.items():
+        setattr(kind, name, hook)
+    try:
+        yield recorder
+    finally:
+        for name, own in zip(hooks, (begin, failure, error, subtest), strict=True):
+            setattr(kind, name, own)
+
+
+def _judge(recorder: _Recorder) -> None:
+    """Raise unless at least one test ran, none failed, and not all were skipped.
+
+    Raises:
+        TestFailedError: as it says.
+    """
+    if recorder.raised:
+        test, error = recorder.raised[0]
+        kind = type(error)
+        name = test.id().rsplit(".", 1)[-1]
+        message = f"{name}: {kind.__name__}: {text_of(error).partition(chr(10))[0]}"
+        raise TestFailedError(message, "" if issubclass(kind, AssertionError) else kind.__name__)
+    if any(not result.wasSuccessful() for result in recorder.results):
+        raise TestFailedError("a test that was expected to fail passed")
+    ran = sum(result.testsRun for result in recorder.results)
+    if not ran:
+        raise TestFailedError("no test ran")
+    skipped = {(id(result), id(test)) for result in recorder.results for test, _ in result.skipped}
+    if len(skipped) >= ran:
+        raise TestFailedError("all tests were skipped")
+
+
+def _run_cases(module: types.ModuleType) -> None:
+    """Run what `unittest` finds in a module."""
+    suite = unittest.TestLoader().loadTestsFromModule(module)
+    unittest.TextTestRunner(stream=io.StringIO(), verbosity=0).run(suite)
+
+
+def has_cases(names: dict[str, Any]) -> bool:
+    """Tell whether there are classes of tests among some names."""
+    return any(isinstance(value, type) and issubclass(value, unittest.TestCase) for value in names.values())
+
+
+def run_unittest(code: types.CodeType, namespace: dict[str, Any]) -> None:
+    """Run a source of `unittest` classes; where it runs them itself, that counts.
+
+    Raises:
+        TestFailedError: a test failed, or none ran.
+    """
+    known = {name: id(value) for name, value in namespace.items()}
+    namespace.setdefault("unittest", unittest)
+    with _recorded() as recorder:
+        _run_as_main(code, namespace)
+        if not recorder.ran():
+            new = {name: value for name, value in namespace.items() if known.get(name) != id(value)}
+            module = types.ModuleType(str(namespace.get("__name__")))
+            vars(module).update(new)
+            _run_cases(module)
+        _judge(recorder)
+
+
+def _run_as_main(code: types.CodeType, namespace: dict[str, Any]) -> None:
+    """Run a test's source; it may end with an exit of its own.
+
+    Raises:
+        TestFailedError: it exits with a status that is not 0.
+    """
+    try:
+        exec(code, namespace)
+    except SystemExit as error:
+        if "_iterpref" in error.__dict__:
+            raise
+        if error.code not in (None, 0, False):
+            if error.code is True or error.code == 1:
+                return  # `unittest.main`, whose results are known; without any, no test ran
+            raise TestFailedError(f"the test script exited with status {error.code!r}") from None
+
+
+def run_script(source: str, filename: str, namespace: dict[str, Any]) -> None:
+    """Run a script as `__main__`; classes of tests that it defines and does not run are run.
+
+    Raises:
+        TestFailedError: a test failed, or none ran.
+    """
+    code = compiled(source, filename)
+    with _recorded() as recorder:
+        exited: Any = None
+        try:
+            exec(code, namespace)
+        except SystemExit as error:
+            if "_iterpref" in error.__dict__:
+                raise
+            exited = error.code
+        if not recorder.ran() and has_cases(namespace):
+            _run_cases(sys.modules["__main__"])
+        if recorder.results or has_cases(namespace):
+            _judge(recorder)
+        if exited not in (None, 0, False):
+            raise TestFailedError(f"the test script exited with status {exited!r}")
+
+
+class _Reports:
+    """A plugin of pytest that keeps what its reports say."""
+
+    def __init__(self) -> None:
+        self.ran = 0
+        self.failed: list[tuple[str, str]] = []
+        self.raised: list[str] = []
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.failed:
+            self.failed.append((report.nodeid.partition("::")[2], _crash(report)))
+        elif report.when == "call" and (report.passed or hasattr(report, "wasxfail")):
+            self.ran += 1
+
+    def pytest_collectreport(self, report: Any) -> None:
+        if report.failed:
+            self.failed.append(("", _crash(report)))
+
+    def pytest_exception_interact(self, call: Any) -> None:
+        self.raised.append(call.excinfo.typename)
+        self.error = call.excinfo.value
+
+
+def _crash(report: Any) -> str:
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return str(crash.message if crash is not None else report.longrepr)
+
+
+PYTEST = (
+    "-q", "--capture=sys", "--noconftest", "--import-mode=importlib", "-p", "no:cacheprovider", "-p", "no:faulthandler",
+)  # fmt: skip
+
+
+def run_pytest(path: str) -> None:
+    """Run a file of tests by pytest.
+
+    Raises:
+        TestFailedError: a test failed, or none ran.
+    """
+    import pytest
+
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    reports = _Reports()
+    status = pytest.main([*PYTEST, f"--rootdir={os.path.dirname(path)}", path], plugins=[reports])
+    if reports.failed:
+        name, message = reports.failed[0]
+        error = getattr(reports, "error", None)
+        if not name and isinstance(error, Exception):
+            raise error
+        raised = "" if reports.raised[:1] in ([], ["AssertionError"], ["Failed"]) else reports.raised[0]
+        raise TestFailedError(f"{name}: {message}" if name else message, raised)
+    if status != 0 or not reports.ran:
+        raise TestFailedError(
+            "all tests were skipped, or none ran" if status in (0, 5) else f"pytest ended with {status!r}"
+        )

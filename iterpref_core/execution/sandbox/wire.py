@@ -1,0 +1,77 @@
+"""Wire: frames of text between a judge and a program, over an anonymous pair of sockets.
+
+A frame is its length (4 bytes) and two lines of JSON: a header and the values. Nothing else is ever read from it: no
+pickle, no code. A frame that is longer than `MAX_FRAME` is not read at all.
+"""
+
+import json
+import os
+import struct
+from typing import Any
+
+_LENGTH = struct.Struct("=I")
+MAX_FRAME = 32 << 20
+"""Bytes of one frame."""
+dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+loads = json.loads
+
+
+class WireClosedError(Exception):
+    """The other side is gone, or has written what is no frame."""
+
+
+class Wire:
+    """One end of the connection.
+
+    Args:
+        descriptor: of the socket.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._read, self._write = os.read, os.write
+
+    def send(self, header: str, values: str) -> None:
+        """Send a frame.
+
+        Raises:
+            OverflowError: it is too long.
+            WireClosedError: the other side is gone.
+        """
+        data = f"{header}\n{values}".encode()
+        if len(data) > MAX_FRAME:
+            raise OverflowError("the value is too large")
+        view = memoryview(_LENGTH.pack(len(data)) + data)
+        try:
+            while view:
+                view = view[self._write(self._descriptor, view) :]
+        except OSError as error:
+            raise WireClosedError(str(error)) from None
+
+    def _exactly(self, size: int) -> bytes:
+        parts = []
+        while size:
+            try:
+                part = self._read(self._descriptor, min(size, 1 << 20))
+            except OSError as error:
+                raise WireClosedError(str(error)) from None
+            if not part:
+                raise WireClosedError("the end")
+            parts.append(part)
+            size -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def receive(self) -> tuple[Any, str]:
+        """Wait for a frame; return its header and the text of its values.
+
+        Raises:
+            WireClosedError: the other side is gone, or what it wrote is no frame.
+        """
+        (size,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
+        if size > MAX_FRAME:
+            raise WireClosedError("a frame that is too long")
+        try:
+            header, _, values = self._exactly(size).decode().partition("\n")
+            return loads(header), values
+        except (ValueError, RecursionError, MemoryError):
+            raise WireClosedError("no frame") from None
