@@ -85,10 +85,10 @@ def run_on_console(program: Program, test: StdinTest, limits: Limits, observe: O
     shown = f"the program, given {feedback.shorten(test.input, 80)!r},"
     trial = Trial(program, (Step("console", None, shown=lambda: shown),), limits, answer)
     trial.printed = len(answer.head)
-    if failure := _without_output(trial, answer):
-        return failure
     if len(answer.stdout) > most:
         return trial.fail(0, "output_limit", f"more than {most // 1024} KB printed{trial.where(0)}")
+    if failure := _without_output(trial, answer):
+        return failure
     printed = answer.stdout.decode("utf-8", "backslashreplace")
     if test.checker is not None:
         return _checked(trial, test, printed, call)

@@ -109,7 +109,7 @@ class Program:
         cpu_s: CPU seconds for this program instead of `Limits.cpu_s`, such as a multiple of what the ground truth
             needs; real time is limited in proportion. Each stdin test has all of it.
         test_cpu_s: CPU seconds for each test, besides those for all of them; None for no such limit. It is looked at a
-            few times a second, so a test may have a quarter of a second more, never less.
+            few times a second, so a test may have a quarter of a second more, never less. A stdin test has `cpu_s`.
         environment: name of the interpreter to run in, by default the one that its tests name; None for this one.
         inside: its tests run beside it, because their authors judge so; see `same_process` for tests that have to.
     """
