@@ -197,6 +197,9 @@ def run_benchmarks(
             logger.warning("%s: %s", name, error)
             entries[name] = {"available": False, "reason": str(error)}
             continue
+        for k in setting.k:
+            if k not in DEFAULT_K and f"pass_at_{k}" not in evaluated.entry:
+                logger.warning("%s: no pass@%s: no task has %s judged samples (evaluation.samples)", name, k, k)
         limit = {} if setting.limit is None else {"limit": setting.limit}
         entries[name], samples[name] = evaluated.entry | dict(benchmark.about) | limit, evaluated.samples
     if not samples:

@@ -52,12 +52,12 @@ def extract_program(answer: str, entry_point: str | None = None) -> str | None:
         >>> extract_program("```python\ndef f(x): return -x\n```\nNo:\n```python\ndef f(x): return x\n```")
         'def f(x): return x\n'
     """
-    text = until_turn_end(without_reasoning(re.sub(r"\r\n?", "\n", answer.removeprefix("\ufeff"))))
+    lines = re.sub(r"\r\n?", "\n", answer.removeprefix("\ufeff"))
+    text = until_turn_end(without_reasoning(lines))
     if len(text) > _MAX_ANSWER:
         return None
     parser = Parser()
-    whole = parser.tree(text)
-    if whole is not None and not any(map(is_prose, whole.body)) and rank(whole, entry_point) > Rank.NOTHING:
+    if _is_program(text, entry_point, parser):
         return text
     text = _CODE_TAG.sub("\n", text)
     blocks = read_blocks(text, parser)
@@ -72,6 +72,14 @@ def extract_program(answer: str, entry_point: str | None = None) -> str | None:
     if best is not None:
         return best.code
     return _cut_program(text, blocks, bare)
+
+
+def _is_program(text: str, entry_point: str | None, parser: Parser) -> bool:
+    """Return whether an answer is Python as a whole, without words that happen to be Python, such as `Done`."""
+    tree = parser.tree(text)
+    if tree is None or any(is_prose(statement) for statement in tree.body):
+        return False
+    return rank(tree, entry_point) > Rank.NOTHING
 
 
 def defines(program: str, entry_point: str) -> bool:
@@ -97,11 +105,13 @@ def lacks_program(code: str) -> bool:
 
 def _best(excerpts: Iterable[Excerpt], entry_point: str | None) -> Excerpt | None:
     """Return the last of those with the highest rank; None where all rank as nothing."""
-    best, best_rank = None, Rank.SCRIPT
+    best = None
+    best_rank = Rank.SCRIPT
     for excerpt in excerpts:
         excerpt_rank = rank(excerpt.tree, entry_point)
         if excerpt_rank >= best_rank:
-            best, best_rank = excerpt, excerpt_rank
+            best = excerpt
+            best_rank = excerpt_rank
     return best
 
 
@@ -115,11 +125,17 @@ def _read_outside(text: str, blocks: FencedBlocks, parser: Parser) -> list[Excer
 
 def _best_broken(blocks: Sequence[BrokenBlock], entry_point: str | None) -> BrokenBlock | None:
     """Return the last block that was meant as Python; of these rather one that begins to define what is asked for."""
-    meant = [block for block in blocks if block.code.strip() and (block.tagged or _STATEMENT_LINE.search(block.code))]
-    defining = [block for block in meant if _begins_to_define(block.code, entry_point)]
-    if defining:
-        return defining[-1]
-    return meant[-1] if meant else None
+    best = None
+    best_defines = False
+    for block in blocks:
+        meant = block.tagged or _STATEMENT_LINE.search(block.code)
+        if not meant or not block.code.strip():
+            continue
+        block_defines = _begins_to_define(block.code, entry_point)
+        if block_defines >= best_defines:
+            best = block
+            best_defines = block_defines
+    return best
 
 
 def _begins_to_define(code: str, entry_point: str | None) -> bool:
@@ -132,16 +148,22 @@ def _goes_before(broken: BrokenBlock, best: Excerpt | None, text: str, entry_poi
     if best is None:
         return True
     wanted = Rank.ENTRY_POINT if entry_point else Rank.DEFINITION
+    # "```python\ndef f(x)\n    return x\n```" is nearer to f than the block "print(f(1))" behind it.
     if rank(best.tree, entry_point) < wanted:
         return _begins_to_define(broken.code, entry_point)
-    # Without an entry point, a helper is not the program where the function behind it was cut.
+    if entry_point:
+        return False
+    # Of "```python\ndef helper(x): return x\n\ndef f(x):\n    return hel" the helper is Python, but not the program.
     within = broken.start <= best.start < broken.end
-    return not entry_point and within and bool(_DEFINITION_LINE.search(text[best.end : broken.end]))
+    return within and bool(_DEFINITION_LINE.search(text[best.end : broken.end]))
 
 
 def _cut_program(text: str, blocks: FencedBlocks, bare: Sequence[Excerpt]) -> str | None:
     """Return what begins as bare code and is no Python, mostly since it was cut."""
-    stubs = [found for found in (*blocks.python, *bare) if _DEFINITION_LINE.search(found.code)]
-    outside = hide(text, [*blocks.foreign, *((stub.start, stub.end) for stub in stubs)])
+    hidden = list(blocks.foreign)
+    for excerpt in (*blocks.python, *bare):
+        if _DEFINITION_LINE.search(excerpt.code):  # a stub: it is Python, and was found to be no program
+            hidden.append((excerpt.start, excerpt.end))
+    outside = hide(text, hidden)
     beginning = _STATEMENT_LINE.search(outside)
     return text[beginning.start() :] if beginning else None

@@ -10,7 +10,7 @@ from typing import Any
 from iterpref_core.inference.backend import Completion, Request
 
 CHARACTERS_PER_TOKEN = 3
-"""By which tokens are estimated where a server does not count them."""
+"""An estimate, for servers that do not count tokens."""
 
 _CUT = {"length", "content_filter", "max_tokens", "max_output_tokens"}
 """Reasons to finish that say that an answer is not whole. What a filter cuts is as final as what a limit does."""

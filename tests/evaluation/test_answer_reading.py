@@ -8,6 +8,7 @@ import pytest
 from iterpref_core.config import Benchmark
 from iterpref_core.evaluation import sanitizing
 from iterpref_core.evaluation.evaluation import EvaluationSetting, measure, open_benchmark
+from iterpref_core.inference.stored_model import AnswerStore
 
 from .conftest import EvalPlusSlice
 from .recorded_model import RecordedModel, answerer_of
@@ -38,6 +39,16 @@ def test_reasoning_is_removed_before_the_sanitizer_and_said(
     assert entry["pass_at_1"] == 1
     assert entry["sampling"]["protocol"] == "evalplus 0.3.1, chat endpoint, reasoning removed"
     assert entry["answers"] == {"empty": 0, "no_program": 0, "no_entry_point": 0, "reasoning_removed": 1}
+
+
+@pytest.mark.usefixtures("one_task")
+def test_the_protocol_says_that_a_model_has_a_temperature_of_its_own(
+    setting: EvaluationSetting, tmp_path: Path
+) -> None:
+    with AnswerStore(tmp_path / "a.sqlite", "") as store:
+        store.remember_own_temperature("m")
+    protocol = measured(setting, tmp_path, RIGHT)["sampling"]["protocol"]
+    assert protocol == "evalplus 0.3.1, chat endpoint, the model's own temperature"
 
 
 @pytest.mark.usefixtures("one_task")

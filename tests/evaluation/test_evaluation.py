@@ -286,9 +286,11 @@ def test_a_model_that_accepts_only_its_own_temperature_is_measured_and_that_is_s
     assert "model 'thinker' accepts only its own temperature" in caplog.text
 
 
-def test_k_of_pass_at_k_is_a_parameter(bench: Bench) -> None:
-    bench.setting = replace(bench.setting, k=(1, 3))
+def test_k_of_pass_at_k_is_a_parameter(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    bench.setting = replace(bench.setting, k=(1, 3, 10))
     bench.backend = Fading(100)
     metrics = bench.run(("heldout",), samples=6)
     assert {name for name in metrics if "pass_at" in name} == {"heldout/pass_at_1", "heldout/pass_at_3"}
     assert bench.results()["heldout"]["pass_at_3_n"] == 2
+    assert "heldout: no pass@10: no task has 10 judged samples (evaluation.samples)" in caplog.text
+    assert "no pass@3" not in caplog.text

@@ -62,8 +62,9 @@ def hide(text: str, spans: Iterable[tuple[int, int]]) -> str:
     kept = []
     at = 0
     for start, end in sorted(spans):
-        kept.append(text[at : max(start, at)])
-        kept.append(re.sub(r"[^\n]", "`", text[max(start, at) : end]))
+        begin = max(start, at)
+        kept.append(text[at:begin])
+        kept.append(re.sub(r"[^\n]", "`", text[begin:end]))
         at = max(end, at)
     return "".join((*kept, text[at:]))
 

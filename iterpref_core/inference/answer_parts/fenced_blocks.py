@@ -90,7 +90,7 @@ class FencedBlocks:
 
 @dataclass(frozen=True)
 class _End:
-    """Where a block may end, and where reading goes on behind it."""
+    """An end that a block may have; reading goes on at `resume`."""
 
     at: int
     resume: int
@@ -203,12 +203,15 @@ def _content(text: str, opening: FenceLine, end: _End) -> str:
             lines.append(last + "\n")
     quotes = opening.margin.count(">")
     if quotes:
-        mark = re.compile(rf"(?:[ \t]*>[ \t]?){{1,{quotes}}}")
-        lines = [mark.sub("", line, count=1) if mark.match(line) else line for line in lines]
-        return opening.code + "".join(lines)
+        mark = re.compile(rf"\A(?:[ \t]*>[ \t]?){{1,{quotes}}}")
+        return opening.code + "".join(mark.sub("", line) for line in lines)
+    # "   ```python" in a list item: three blanks go from each line, if its code has that margin too.
     first = next((line for line in lines if line.strip()), "")
-    width = len(opening.margin) if _indentation(first) >= len(opening.margin) else 0
-    return opening.code + _without_language("".join(line[min(_indentation(line), width) :] for line in lines))
+    width = len(opening.margin)
+    if _indentation(first) < width:
+        width = 0
+    kept = [line[min(_indentation(line), width) :] for line in lines]
+    return opening.code + _without_language("".join(kept))
 
 
 def _indentation(line: str) -> int:

@@ -67,7 +67,7 @@ class Excerpt:
 
 
 class Rank(IntEnum):
-    """How well a Python text answers a task; the higher, the better."""
+    """A measure of how well a Python text answers a task; the higher, the better."""
 
     NOTHING = 0
     SCRIPT = 1
@@ -83,15 +83,17 @@ def rank(tree: ast.Module, entry_point: str | None) -> Rank:
     without an entry point each of its functions) has no body. `TESTS`: its definitions are tests or `main`.
     """
     definitions = [node for node in _outer_nodes(tree) if isinstance(node, _DEFINITIONS)]
-    if entry_point and _defined_names(tree) & {entry_name(entry_point)}:
-        wanted = [node for node in definitions if node.name == entry_name(entry_point)]
-        return Rank.NOTHING if wanted and all(map(_is_stub, wanted)) else Rank.ENTRY_POINT
-    if definitions:
-        if all(map(_is_stub, definitions)):
-            return Rank.NOTHING
-        return Rank.TESTS if all(map(_is_test, definitions)) else Rank.DEFINITION
-    does_something = not all(is_prose(statement) or _is_idle(statement) for statement in tree.body)
-    return Rank.SCRIPT if does_something else Rank.NOTHING
+    name = entry_name(entry_point or "")
+    if name in _defined_names(tree):  # also as `f = lambda x: x + 1`, which is no definition
+        wanted = [node for node in definitions if node.name == name]
+        only_stubs = bool(wanted) and all(map(_is_stub, wanted))
+        return Rank.NOTHING if only_stubs else Rank.ENTRY_POINT
+    if not definitions:
+        idle = all(is_prose(statement) or _is_idle(statement) for statement in tree.body)
+        return Rank.NOTHING if idle else Rank.SCRIPT
+    if all(map(_is_stub, definitions)):
+        return Rank.NOTHING
+    return Rank.TESTS if all(map(_is_test, definitions)) else Rank.DEFINITION
 
 
 def entry_name(entry_point: str) -> str:

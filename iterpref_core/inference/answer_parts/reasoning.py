@@ -31,14 +31,14 @@ _CLOSING = re.compile(
     | <channel\|>""",
     re.VERBOSE | re.IGNORECASE,
 )
-"""Of DeepSeek-R1, Qwen, QwQ, EXAONE, Magistral, Sky-T1, Command A, Kimi-VL, Seed-OSS, LongCat and Gemma 4."""
+"""The tags of DeepSeek-R1, Qwen, QwQ, EXAONE, Magistral, Sky-T1, Command A, Kimi-VL, Seed-OSS, LongCat and Gemma 4."""
 _FINAL_CHANNEL = re.compile(r"<\|channel\|>\s*final\b[^<]*(?:<\|constrain\|>[^<]*)?<\|message\|>", re.IGNORECASE)
 _OTHER_CHANNEL = re.compile(r"(?:<\|start\|>\s*assistant)?\s*<\|channel\|>\s*(?:analysis|commentary)\b", re.IGNORECASE)
 """Channels of gpt-oss (the harmony format)."""
 _BARE_CHANNELS = re.compile(r"analysis(?=[A-Z]).*?assistantfinal(?:json)?", re.DOTALL)
 """The same from a tokenizer that leaves out special tokens."""
 _TURN_BEGINS = re.compile(r"(?:\s|<\|(?:im_start|start_header_id|start)\|>(?:assistant)?|<\|end_header_id\|>)*+")
-"""What may stand before all else."""
+"""Blanks and the beginning of a turn, which may stand before all else."""
 _TURN_ENDS = re.compile(
     r"""<\|(?:im_end|eot_id|eom_id|end|end_of_text|endoftext|return|eot|end_of_turn|end_of_solution|END_RESPONSE
         |END_OF_TURN_TOKEN|user|observation|im_start|start_header_id)\|>
@@ -101,7 +101,7 @@ def _without_unopened(text: str) -> str:
     if closing is None or next(_marks(text[: closing.start()], _OPENING), None):
         return text
     rest = text[closing.end() :].lstrip("\n")
-    # "It splits at </think>." speaks of the tag, if the program stands before it.
+    # "```python\n…```\nIt splits at </think>." only names the tag: it follows a blank, and no code follows it.
     only_named = text[: closing.start()].endswith(" ") and not _shows_code(rest)
     return text if only_named else rest
 
@@ -115,14 +115,16 @@ def _marks(text: str, pattern: re.Pattern[str], start: int = 0) -> Iterator[re.M
     """Yield the tags from a place on that are neither in a program nor quoted."""
     programs: list[tuple[int, int]] | None = None
     for mark in pattern.finditer(text, start):
-        if programs is None:
-            programs = [(start + begin, start + end) for begin, end in _program_spans(text[start:])]
-        if any(begin <= mark.start() < end for begin, end in programs):
+        if programs is None:  # found only now: nearly all answers have no tag
+            programs = _program_spans(text[start:])
+        place = mark.start() - start
+        if any(begin <= place < end for begin, end in programs):
             continue
         before = text[mark.start() - 1 : mark.start()]
-        if before and before in _QUOTES and before == text[mark.end() : mark.end() + 1]:
-            continue
-        yield mark
+        behind = text[mark.end() : mark.end() + 1]
+        quoted = before == behind and before in tuple(_QUOTES)
+        if not quoted:
+            yield mark
 
 
 def _program_spans(text: str) -> list[tuple[int, int]]:
