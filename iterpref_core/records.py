@@ -263,19 +263,22 @@ class Trajectory(Record):
     tests: str | None = None
 
 
-def problem_of(pair: str) -> str:
-    """The `task_id` of a pair's problem, of the pair's own.
+def unnumbered(task_id: str) -> str:
+    """Return a pair's name without the number that told pairs of one problem apart before they had a `problem_id`.
 
-    >>> problem_of("t7#2"), problem_of("t7")
-    ('t7', 't7')
+    >>> unnumbered("t7#2"), unnumbered("t7"), unnumbered("c#/t7")
+    ('t7', 't7', 'c#/t7')
     """
-    return pair.rpartition("#")[0] or pair
+    name, mark, number = task_id.rpartition("#")
+    return name if mark and name and number.isdecimal() else task_id
 
 
 class PreferencePair(Record):
     """A program that passes (`chosen`) and an earlier version, or another sample, that fails (`rejected`).
 
-    Where a problem has several pairs, they are called by its `task_id`, `#` and a number; the first may be without.
+    Attributes:
+        task_id: the pair's own name.
+        problem_id: the `task_id` of the pair's problem, which several pairs may share; None in files of other origin.
     """
 
     example: ClassVar[str] = '{"task_id": "one", "prompt": "...", "chosen": "def f(n): ...", "rejected": "..."}'
@@ -284,11 +287,12 @@ class PreferencePair(Record):
     prompt: str
     chosen: str
     rejected: str
+    problem_id: str | None = None
 
     @property
-    def problem_id(self) -> str:
-        """The `task_id` of the pair's problem."""
-        return problem_of(self.task_id)
+    def problem(self) -> str:
+        """Return the `task_id` of the pair's problem: in a file without `problem_id` what its name begins with."""
+        return unnumbered(self.task_id) if self.problem_id is None else self.problem_id
 
 
 class ModelLineage(Record):

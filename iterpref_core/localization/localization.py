@@ -102,7 +102,7 @@ def _by_execution(
 def _with_tests(pairs: Path, problems: Path) -> Iterator[tuple[PreferencePair, Problem]]:
     known = {problem.task_id: problem for problem in read_jsonl(problems, Problem, unique=True)}
     for pair in read_pairs(pairs):
-        problem = known.get(pair.task_id) or known.get(pair.problem_id)
+        problem = known.get(pair.task_id) or known.get(pair.problem)
         if problem is None or not problem.tests:
             what = "is not there" if problem is None else "has no tests"
             raise InputError(

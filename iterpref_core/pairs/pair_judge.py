@@ -47,7 +47,7 @@ def judge_pairs(
     source = iter(pairs)
     while chunk := list(islice(source, CHUNK)):
         requests = [
-            Request(judge_prompt(pair), derive_seed(seed, "judge", pair.task_id), pair.problem_id in own_code)
+            Request(judge_prompt(pair), derive_seed(seed, "judge", pair.task_id), pair.problem in own_code)
             for pair in chunk
         ]
         answers = ask_parsed(judge, requests, SAMPLING, partial(read_object, form=PairKind), counts)

@@ -124,7 +124,13 @@ def make_pairs(trajectory: Trajectory, prompt: str, params: PairsParams) -> list
     choices = {"first": failing[:1], "last": failing[-1:], "random": [drawn], "all": list(dict.fromkeys(failing))}
     chosen = chance.choice(passing)
     return [
-        PreferencePair(task_id=trajectory.task_id, prompt=prompt, chosen=chosen, rejected=rejected)
+        PreferencePair(
+            task_id=trajectory.task_id,
+            prompt=prompt,
+            chosen=chosen,
+            rejected=rejected,
+            problem_id=trajectory.task_id,
+        )
         for rejected in choices[params.rejected]
     ]
 
@@ -179,13 +185,13 @@ def _select(
 def _at_risk(pairs: Iterable[PreferencePair], reasons: dict[str, str], reason: str) -> Iterator[PreferencePair]:
     """Pass pairs on to a step that may drop them: unless they come out of the last one, this is why."""
     for pair in pairs:
-        reasons[pair.problem_id] = reason
+        reasons[pair.problem] = reason
         yield pair
 
 
 def _kept(pairs: Iterable[PreferencePair], reasons: dict[str, str]) -> Iterator[PreferencePair]:
     for pair in pairs:
-        reasons.pop(pair.problem_id, None)
+        reasons.pop(pair.problem, None)
         yield pair
 
 
@@ -213,7 +219,7 @@ def _at_least_one(
     written = False
     for pair in pairs:
         written = True
-        counts["further"] += pair.task_id != pair.problem_id
+        counts["further"] += pair.task_id != pair.problem
         yield pair
     if not written:
         dropped = Counter({reason: counts[reason] for reason in DROPPED} | {"contaminated": benchmarks.dropped})
@@ -228,7 +234,7 @@ def _without_repetitions(
     from iterpref_core.screening.near_duplicates import NearDuplicates
 
     known = NearDuplicates(similarity)
-    for _, same_problem in groupby(pairs, key=lambda pair: pair.problem_id):
+    for _, same_problem in groupby(pairs, key=lambda pair: pair.problem):
         first, *further = same_problem
         if known.add(f"{first.prompt}\n{first.chosen}"):
             yield from (first, *further)

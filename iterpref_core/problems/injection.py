@@ -75,7 +75,13 @@ def inject_bugs(
             if fate == "killed":
                 counts[f"killed/{outcome.verdict}"] += 1
                 counts["pairs"] += 1
-                pair = PreferencePair(task_id=task_id, prompt=problem.prompt, chosen=plain, rejected=mutant.code)
+                pair = PreferencePair(
+                    task_id=task_id,
+                    prompt=problem.prompt,
+                    chosen=plain,
+                    rejected=mutant.code,
+                    problem_id=problem.task_id,
+                )
                 pairs_file.write(pair.to_json() + "\n")
                 spans_file.write(region.to_json() + "\n")
         if not counts["pairs"]:

@@ -67,7 +67,7 @@ def export_pairs(
     sources = {problem.task_id: problem.source for problem in read_jsonl(problems, Problem)} if problems else {}
     for pair, region in _join(pairs, spans):
         contents.splits[TRAIN] += 1
-        contents.sources[sources.get(pair.problem_id)] += 1
+        contents.sources[sources.get(pair.problem)] += 1
         if region is not None:
             contents.methods[region.method] += 1
 

@@ -29,6 +29,7 @@ class TokenizedPair:
         cut: how many tokens of the prompt, y+, y- and D- the length limits cut off.
         task_id: of the pair.
         blank: 1 where the chosen program has no text.
+        problem_id: of its problem; empty where the file of pairs does not say.
         half: of an objective that treats every batch's halves differently, 1 in the half of error regions.
         ref_chosen: log pi_ref of each token of y+, nats; empty until the reference is scored.
         ref_rejected: those of y-.
@@ -42,6 +43,7 @@ class TokenizedPair:
     cut: Sequence[int] = (0, 0, 0, 0)
     task_id: str = ""
     blank: int = 0
+    problem_id: str = ""
     half: int = 0
     ref_chosen: Sequence[float] = ()
     ref_rejected: Sequence[float] = ()
@@ -165,6 +167,7 @@ def _tokenize_batch(
             cut=[surplus, len(chosen[room:]), len(rejected[room:]), sum(focal[room:])],
             task_id=pair.task_id,
             blank=int(not pair.chosen.strip()),
+            problem_id=pair.problem_id or "",
         )
 
 

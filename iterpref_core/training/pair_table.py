@@ -21,7 +21,7 @@ from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError
 from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.progress import show_progress
-from iterpref_core.records import problem_of
+from iterpref_core.records import unnumbered
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import parse_lines
@@ -37,7 +37,7 @@ _PAIRS, _CHECKS = "pairs.arrow", "checks.npz"
 _FEATURES = Features(
     {name: List(Value("int32")) for name in ("prompt_ids", "chosen_ids", "rejected_ids")}
     | {name: List(Value("int8")) for name in ("focal", "focal_chosen")}
-    | {"cut": List(Value("int32")), "task_id": Value("string"), "blank": Value("int8")}
+    | {"cut": List(Value("int32")), "task_id": Value("string"), "problem_id": Value("string"), "blank": Value("int8")}
 )
 
 
@@ -46,7 +46,7 @@ class PairTable(Sequence[TokenizedPair]):
 
     Attributes:
         checks: of all pairs, counted as they were written.
-        task_ids: of all pairs.
+        problems: of all pairs, what tells their problems apart.
         totals: (2 pairs,) tokens of each chosen program, then of each rejected one, with its prompt.
         starts: (2 pairs + 1,) where these programs begin in the reference.
         reference: log-probabilities as `reference_logps` gives them, which rows have from then on.
@@ -55,7 +55,8 @@ class PairTable(Sequence[TokenizedPair]):
     def __init__(self, folder: Path) -> None:
         self._rows = Dataset.from_file(str(folder / _PAIRS))
         self.checks = PairChecks.load(folder / _CHECKS)
-        self.task_ids: list[str] = self._rows.data["task_id"].to_pylist()
+        task_ids = self._rows.data["task_id"].to_pylist()
+        self.problems = problems_of(task_ids, self._rows.data["problem_id"].to_pylist())
         lengths = np.concatenate([self.checks["chosen"], self.checks["rejected"]])
         self.totals = np.tile(self.checks["prompt"], 2) + lengths
         self.starts = np.concatenate([[0], np.cumsum(lengths)])
@@ -121,14 +122,36 @@ def open_pair_table(
     return PairTable(make_once(folder / key, make))
 
 
-def held_out(task_ids: Sequence[str], params: TrainingParams, processes: int) -> list[bool]:
-    """For every pair whether it is kept from training.
+def problems_of(task_ids: Sequence[str], problem_ids: Sequence[str]) -> list[str]:
+    """Return for every pair the problem that it belongs to.
 
-    Each problem is drawn by itself, from the seed and its `task_id`: it stays on its side when others come or go, and
-    further pairs of it (`pairs.rejected: all`), which have its chosen program, are on the same.
+    Where a file does not say, `t#2` belongs to `t` if the file has a pair `t` or `t#0`: so were the pairs of one
+    problem called before. Names such as `issue#1` of another origin are problems of their own.
+
+    >>> problems_of(["t", "t#2", "issue#1", "issue#2", "a", "b"], ["", "", "", "", "same", "same"])
+    ['t', 't', 'issue#1', 'issue#2', 'same', 'same']
 
     Args:
         task_ids: of all pairs.
+        problem_ids: of all pairs; empty where the file does not say.
+    """
+    known = set(task_ids)
+    problems = []
+    for task_id, problem_id in zip(task_ids, problem_ids, strict=True):
+        first = unnumbered(task_id)
+        several = first in known or f"{first}#0" in known
+        problems.append(problem_id or (first if several else task_id))
+    return problems
+
+
+def held_out(problems: Sequence[str], params: TrainingParams, processes: int) -> list[bool]:
+    """Return for every pair whether it is kept from training.
+
+    Each problem is drawn by itself, from the seed and its name: it stays on its side when others come or go, and all
+    pairs of it, which may have the same chosen program, are on the same.
+
+    Args:
+        problems: of all pairs, as `problems_of` gives them.
         params: `validation_share`, `seed`, and `select`, which needs pairs to choose by.
         processes: how many score them; each needs a pair.
 
@@ -142,9 +165,7 @@ def held_out(task_ids: Sequence[str], params: TrainingParams, processes: int) ->
                 "params.yaml: training.select: best needs pairs to choose by; set training.validation_share, "
                 "such as 0.05"
             )
-        return [False] * len(task_ids)
-    known = set(task_ids)
-    problems = [name if (name := problem_of(task_id)) in known else task_id for task_id in task_ids]
+        return [False] * len(problems)
     held = [Random(f"{params.seed}/{problem}").random() < share for problem in problems]
     if not processes <= sum(held) < len(held):
         raise ConfigError(

@@ -107,7 +107,7 @@ def train_objective(
     fingerprint = model_fingerprint(model, prompt)
     limits = read_limits(model)
     rows = open_pair_table(pairs, spans, frame, fingerprint, params, scratch / "pairs")
-    held = np.array(held_out(rows.task_ids, params, processes.num_processes))
+    held = np.array(held_out(rows.problems, params, processes.num_processes))
     beyond = check_limits(limits, rows.checks)
     report_findings([*rows.checks.findings(params), *beyond], needs_focal=row.regional)
     key = run_key(pairs, spans, fingerprint, objective, params)

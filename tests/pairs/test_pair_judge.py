@@ -32,3 +32,22 @@ def test_the_judge_drops_what_is_not_substantive_and_keeps_what_it_cannot_say() 
     kept = list(judge_pairs(pairs, judge, 1, counts))
     assert [item.task_id for item in kept] == ["0", *(str(n) for n in range(3, len(answers)))]
     assert counts == {"judge_rename": 1, "judge_comment": 1, "asked": 9, "asked_again": 6, "unreadable": 6}
+
+
+class _Screened(Judge):
+    """Remembers which requests may hold somebody's secrets."""
+
+    def generate(self, requests: Sequence[Request], *rest: Any) -> list[Completion]:
+        self.own_code = [request.private for request in requests]
+        return super().generate(requests, *rest)
+
+
+def test_a_problem_of_ones_own_code_is_screened_whatever_its_name_has() -> None:
+    pairs = [
+        PreferencePair(task_id="repo#12", prompt="Task 0\n", chosen="x = 1", rejected="x = 0", problem_id="repo#12"),
+        PreferencePair(task_id="repo#12#2", prompt="Task 1\n", chosen="x = 1", rejected="x = 2", problem_id="repo#12"),
+        PreferencePair(task_id="other", prompt="Task 2\n", chosen="x = 1", rejected="x = 2", problem_id="other"),
+    ]
+    judge: Any = _Screened({number: ['{"kind": "substantive"}'] for number in range(3)})
+    assert len(list(judge_pairs(pairs, judge, 1, Counter(), frozenset({"repo#12"})))) == 3
+    assert judge.own_code == [True, True, False]

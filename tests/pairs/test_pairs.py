@@ -82,7 +82,7 @@ def test_every_trajectory_becomes_a_pair_or_is_counted_as_dropped(tmp_path: Path
     assert list(reasons) == ["t1", "t2", "t3", "t4", "t5", "t6"]
     assert sorted(reasons.values()) == sorted(dropped), "each problem without a pair says why"
     assert [pair.task_id for pair in pairs] == ["t8", "t0"]
-    assert pairs[1] == PreferencePair(task_id="t0", prompt="Task 0", chosen="x = 3", rejected="x = 0")
+    assert pairs[1] == PreferencePair(task_id="t0", prompt="Task 0", chosen="x = 3", rejected="x = 0", problem_id="t0")
 
 
 def test_first_last_or_random_failing_version() -> None:

@@ -10,8 +10,11 @@ from safetensors.torch import load_file, save_file
 
 from iterpref_core.config import ObjectiveParams, TrainingParams
 from iterpref_core.errors import ConfigError, TrainingError
+from iterpref_core.inference.local.tokenizers import load_frame
+from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.dataset import TokenizedPair
-from iterpref_core.training.pair_table import held_out
+from iterpref_core.training.pair_table import held_out, open_pair_table, problems_of
 
 from .conftest import Inputs, Train, read_curve, read_weights
 
@@ -20,15 +23,44 @@ def _rate(params: TrainingParams, rate: float) -> dict[str, ObjectiveParams]:
     return {name: row.model_copy(update={"learning_rate": rate}) for name, row in params.objectives.items()}
 
 
+def test_a_problem_is_what_a_pair_says_whatever_it_is_called(
+    inputs: Inputs,
+    pair_records: list[PreferencePair],
+    span_records: list[FocalSpans],
+    params: TrainingParams,
+    tmp_path: Path,
+) -> None:
+    names = [f"repo#{k // 2}/{k}" for k in range(12)]
+    problems = [f"repo#{k // 2}" for k in range(12)]
+    pairs = []
+    spans = []
+    for pair, span, name, problem in zip(pair_records, span_records, names, problems, strict=True):
+        pairs.append(pair.model_copy(update={"task_id": name, "problem_id": problem}))
+        spans.append(span.model_copy(update={"task_id": name}))
+    files = tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl"
+    write_jsonl(files[0], pairs)
+    write_jsonl(files[1], spans)
+    table = open_pair_table(*files, load_frame(inputs[2]), "model", params, tmp_path / "tables")
+    assert table.problems == problems
+    held = held_out(table.problems, params.model_copy(update={"validation_share": 0.5}), 1)
+    assert held[::2] == held[1::2], "no problem is on both sides"
+
+
+def test_files_of_before_name_the_pairs_of_a_problem_by_number() -> None:
+    injected = ["t#0", "t#1", "u#0"]
+    further = ["v", "v#2"]
+    others = ["issue#1", "issue#2"]
+    names = [*injected, *further, *others]
+    assert problems_of(names, [""] * 7) == ["t", "t", "u", "v", "v", *others]
+
+
 def test_a_pair_stays_on_its_side_when_others_go(rows: list[TokenizedPair], params: TrainingParams) -> None:
     settings = params.model_copy(update={"validation_share": 0.4})
     task_ids = [row.task_id for row in rows]
     held = held_out(task_ids, settings, 1)
     assert 0 < sum(held) < len(rows)
     assert held_out(task_ids[3:], settings, 1) == held[3:]
-    further = [f"{task_id}#2" for task_id in task_ids]
-    assert held_out([*task_ids, *further], settings, 1) == held * 2
-    assert held_out(further, settings, 1) != held, "of others' pairs no `#` means one problem"
+    assert held_out(task_ids * 2, settings, 1) == held * 2, "further pairs of a problem are on its side"
     assert held_out(task_ids, settings.model_copy(update={"seed": 4}), 1) != held
     assert held_out(task_ids, params, 1) == [False] * len(rows)
 

@@ -42,7 +42,7 @@ def test_a_table_has_the_pairs_in_order_and_what_was_counted_on_the_way(
     for row in rows:
         counted.add(row)
     assert list(table) == rows
-    assert (len(table), table.task_ids) == (len(rows), [row.task_id for row in rows])
+    assert (len(table), table.problems) == (len(rows), [row.task_id for row in rows])
     assert max(table.totals) == max(row.length for row in rows)
     assert (table.checks.counts(), table.checks.numbers()) == (counted.counts(), counted.numbers())
     assert list(table.checks.findings(params)) == list(counted.findings(params))
