@@ -278,7 +278,7 @@ class LocalizationParams(Settings):
 
 
 class ObjectiveParams(Settings):
-    """What an objective is tuned by: learning rate, and the weight of the NLL term; None for its row's in the table."""
+    """What an objective is tuned by: learning rate, and the weight of the NLL term; None where it is not stated."""
 
     learning_rate: PositiveFloat | None = None
     alpha: Annotated[float, Field(ge=0)] | None = None

@@ -93,7 +93,7 @@ def _preset_rows(preset: str, objectives: Sequence[str], params: Params) -> Iter
         raise ConfigError(f"{PRESETS}: {preset}: {describe_validation_error(error)}") from None
     for name in objectives or grid.objectives:
         row = find_objective(name, params.training.objectives)
-        for alpha, rate in product(grid.alphas if row.nll_of else (row.alpha,), grid.learning_rates):
+        for alpha, rate in product(grid.alphas if row.nll_of else (0.0,), grid.learning_rates):
             point = {"learning_rate": rate, "alpha": alpha}
             values = {f"training.objectives.{name}.{key}": value for key, value in point.items()}
             yield Row(f"{name} lr={rate:g} alpha={alpha:g}", name, values)

@@ -130,8 +130,10 @@ class Collator:
         tokens = self.objective.rejected
         plus = _weights(self.objective.chosen, row.focal_chosen)
         minus = _weights(("focal" if row.half else "all") if tokens == HALF else tokens, row.focal)
-        chosen = zip(row.chosen_ids, plus, row.ref_chosen, strict=True)
-        rejected = zip(row.rejected_ids, minus, row.ref_rejected, strict=True)
+        ref_chosen = row.ref_chosen if self.objective.referenced else [0.0] * len(plus)
+        ref_rejected = row.ref_rejected if self.objective.referenced else [0.0] * len(minus)
+        chosen = zip(row.chosen_ids, plus, ref_chosen, strict=True)
+        rejected = zip(row.rejected_ids, minus, ref_rejected, strict=True)
         return [(token, w, 0, 1, ref) for token, w, ref in chosen], [
             (token, 0, w, 0, ref) for token, w, ref in rejected
         ]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.inference.local.model_lineage import training_versions
-from iterpref_core.objectives.objectives import find_objective
+from iterpref_core.objectives.objectives import find_objective, find_rates
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.file_digest import file_digest
 
@@ -27,7 +27,7 @@ def run_key(pairs: Path, spans: Path, fingerprint: str, objective: str, params: 
         params: settings; those of other objectives do not count.
     """
     settings = params.model_dump(exclude={"accelerate", "objectives", "start"})
-    row = find_objective(objective, params.objectives).values()
+    row = [find_objective(objective, params.objectives).values(), find_rates(objective, params.objectives)]
     data = [file_digest(path) for path in (pairs, spans)]
     decisive = [*data, fingerprint, objective, settings, row, code_digest(*TRAINED_BY), training_versions()]
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]

@@ -141,7 +141,7 @@ def estimate_training(
     slots = sum(collate([_scored(row) for row in part])["input_ids"].numel() for part in parts) / len(sample)
     scored = sum(2 * len(row.prompt_ids) + len(row.chosen_ids) + len(row.rejected_ids) for row in sample) / len(sample)
     of_slot = flops.get_total_flops() / batch["input_ids"].numel()
-    reference = scored / 3 if objective.preference else 0.0  # forward is a third of forward and backward
+    reference = scored / 3 if objective.scores_reference else 0.0  # forward is a third of forward and backward
     steps = training_steps(params, pairs)
     epochs = min(params.epochs, steps * params.batch_size / pairs) if "max_steps" in params.arguments else params.epochs
     return Estimate(

@@ -67,7 +67,7 @@ def focal_dataset(
     form = PairForm(max_prompt_length, max_length, answer)
     records = (_as_records(number, pair) for number, pair in enumerate(pairs))
     rows = list(tokenize_pairs(records, AnswerFrame(tokenizer, prompt), form))
-    if row.preference:
+    if row.scores_reference:
         whole = (model.get_base_model() if isinstance(model, PeftModel) else model).to(args.device)
         add_label_head(whole)
         with torch.autocast(whole.device.type, dtype=torch.bfloat16, enabled=args.bf16):

@@ -1,4 +1,4 @@
-"""Settings of the trainer, from `TrainingParams` and the row of the table of objectives."""
+"""Settings of the trainer, from `TrainingParams`."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -10,7 +10,6 @@ from transformers import TrainingArguments
 
 from iterpref_core.config import TrainingParams
 from iterpref_core.errors import ConfigError, first_line, unknown_name
-from iterpref_core.objectives.objectives import Objective
 
 _POINTS, _SAVES = 20, 8
 
@@ -78,13 +77,13 @@ def check_settings(params: TrainingParams) -> None:
 
 
 def training_arguments(
-    params: TrainingParams, objective: Objective, accumulation: int, pairs: int, folder: Path
+    params: TrainingParams, learning_rate: float, accumulation: int, pairs: int, folder: Path
 ) -> TrainingArguments:
     """Return what the trainer is told.
 
     Args:
         params: settings, checked by `check_settings`.
-        objective: the row of the table, whose learning rate counts.
+        learning_rate: the objective's.
         accumulation: micro-batches that this process computes for one batch.
         pairs: to train on.
         folder: for checkpoints.
@@ -98,7 +97,7 @@ def training_arguments(
     return _transformers_arguments(
         params,
         output_dir=str(folder),
-        learning_rate=objective.learning_rate,
+        learning_rate=learning_rate,
         num_train_epochs=params.epochs,
         per_device_train_batch_size=params.micro_batch_size,
         gradient_accumulation_steps=accumulation,

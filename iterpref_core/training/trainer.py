@@ -52,8 +52,9 @@ class FocalDPOTrainer(Trainer):
         args: settings.
         train_dataset: tokenized pairs, each with the reference's log-probabilities when its batch is made.
         processing_class: the tokenizer, which must have an end token.
-        objective: the row of the table, whose loss and alpha count.
+        objective: the row of the table.
         beta: strength of the implicit KL penalty.
+        alpha: weight of the NLL, of an objective that has one.
         layout: how pairs are laid out in rows.
         nll: reduction of the NLL term, over the batch's tokens or each program's.
         max_margin: a mean reward margin beyond it ends training; 0 for no limit.
@@ -75,13 +76,16 @@ class FocalDPOTrainer(Trainer):
         *,
         objective: Objective,
         beta: float,
+        alpha: float = 1.0,
         layout: Layout = "padded",
         nll: Literal["mean", "sum"] = "mean",
         max_margin: float = 0.0,
         peft_config: PeftConfig | None = None,
         **kwargs: Any,
     ) -> None:
-        self._objective, self._alpha, self._nll = objective, objective.alpha, nll
+        self._objective = objective
+        self._alpha = 0.0 if objective.nll_of is None else alpha
+        self._nll = nll
         self._beta, self._max_margin = beta, max_margin
         self._sums: dict[str, torch.Tensor] = {}  # of each number its sum and its count, over micro-batches
         self._steps: list[dict[str, float]] = []
@@ -145,7 +149,14 @@ class FocalDPOTrainer(Trainer):
         if self._objective.loss is None:
             return self._alpha * nll * share[per]
         chosen, rejected = (
-            sequence_logratio(logps, labels["ref"], labels[f"w_{side}"], labels["pair"], pairs)
+            sequence_logratio(
+                logps,
+                labels["ref"],
+                labels[f"w_{side}"],
+                labels["pair"],
+                pairs,
+                averaged=self._objective.averaged,
+            )
             for side in ("chosen", "rejected")
         )
         losses = self._objective.loss(chosen, rejected, self._beta)

@@ -20,7 +20,7 @@ from iterpref_core.inference.local.fingerprint import model_fingerprint
 from iterpref_core.inference.local.model_lineage import read_lineage, training_versions
 from iterpref_core.inference.local.tokenizers import load_frame
 from iterpref_core.inference.local.weights import check_checkpoint, uses_bf16
-from iterpref_core.objectives.objectives import HALF, Objective, find_objective
+from iterpref_core.objectives.objectives import HALF, Objective, find_objective, find_rates
 from iterpref_core.records import FocalSpans, ModelLineage
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import read_jsonl
@@ -87,6 +87,7 @@ def train_objective(
     """
     prompt = prompt or PromptFormat()
     row = find_objective(objective, params.objectives)
+    learning_rate, alpha = find_rates(objective, params.objectives)
     check_out(out, objective)
     params = params.model_copy(update={"bf16": uses_bf16(params.bf16, "cuda" if torch.cuda.is_available() else "cpu")})
     model = check_checkpoint(model, prompt)
@@ -112,8 +113,8 @@ def train_objective(
     report_findings([*rows.checks.findings(params), *beyond], needs_focal=row.regional)
     key = run_key(pairs, spans, fingerprint, objective, params)
     checkpoints = scratch / "checkpoints" / f"{objective}-{key}{sharding(processes)}"
-    arguments = training_arguments(params, row, accumulation, int(np.sum(~held)), checkpoints)
-    trainer = _make_trainer(model, tokenizer, rows, held, row, params, arguments)
+    arguments = training_arguments(params, learning_rate, accumulation, int(np.sum(~held)), checkpoints)
+    trainer = _make_trainer(model, tokenizer, rows, held, row, alpha, params, arguments)
     reference = reference_path(
         scratch / "reference", rows.checks.tokens, fingerprint, trainer.model.dtype, params.bf16 is True, params.load
     )
@@ -124,12 +125,14 @@ def train_objective(
             if is_sharded():
                 dtype = torch.bfloat16 if params.bf16 else None
                 check_exactness(trainer.model, params.layout, prepared, dtype)
-            if row.preference:
+            if row.scores_reference:
                 batch_size = 2 * params.micro_batch_size
                 rows.reference = reference_logps(prepared, rows, reference, batch_size=batch_size, processes=processes)
 
     trainer.add_callback(Begin())
-    scored = not row.preference or reference.exists()  # else the weights of a checkpoint would be their own reference
+    scored = (
+        not row.scores_reference or reference.exists()
+    )  # else the weights of a checkpoint would be their own reference
     resume, diverged = last_checkpoint(checkpoints) if scored else None, None
     with ExitStack() as opened:
         trainer.add_callback(TellProgress(f"train {objective}", opened, curve, on_log))
@@ -154,6 +157,7 @@ def _make_trainer(
     rows: PairTable,
     held: np.ndarray,
     objective: Objective,
+    alpha: float,
     params: TrainingParams,
     arguments: TrainingArguments,
 ) -> FocalDPOTrainer:
@@ -188,6 +192,7 @@ def _make_trainer(
             eval_dataset=Subset(data, np.flatnonzero(kept_out).tolist()) if held.any() else None,
             objective=objective,
             beta=params.beta,
+            alpha=alpha,
             layout=params.layout,
             nll=params.nll,
             max_margin=params.max_margin,
@@ -244,6 +249,7 @@ def _lineage(
     source = locate_model(model)
     folder = Path(source.name_or_path)
     settings = params.model_dump(mode="json", exclude={"accelerate", "objectives", "start"}) | row.values()
+    settings["learning_rate"], settings["alpha"] = find_rates(objective, params.objectives)
     return ModelLineage(
         base=folder.resolve().name if folder.is_dir() else source.name_or_path,
         revision=source.revision,

@@ -7,15 +7,17 @@ from typing import Any
 import pytest
 import torch
 
-from iterpref_core.config import ObjectiveParams
+from iterpref_core.config import ObjectiveParams, TrainingParams
 from iterpref_core.errors import ConfigError
 from iterpref_core.objectives.objectives import (
     OBJECTIVES,
     find_objective,
+    find_rates,
     nll_loss,
     sequence_logratio,
     sigmoid_loss,
 )
+from tests.settings import section
 
 _ONE_PAIR = torch.zeros(5, dtype=torch.long)
 
@@ -81,25 +83,32 @@ def test_a_counterpart_differs_in_what_is_rejected_alone() -> None:
     for row in OBJECTIVES.values():
         if row.counterpart:
             other = OBJECTIVES[row.counterpart]
-            assert (row.loss, row.chosen, row.nll_of, row.alpha) == (
-                other.loss,
-                other.chosen,
-                other.nll_of,
-                other.alpha,
-            )
-            assert (row.rejected, other.rejected) == ("focal", "all")
+            assert replace(row, label=other.label, rejected="all", counterpart=None) == other
+            assert row.rejected == "focal"
 
 
 def test_labels_tell_rows_apart() -> None:
     assert len({row.label for row in OBJECTIVES.values()}) == len(OBJECTIVES)
 
 
-def test_params_replace_what_they_state() -> None:
-    assert find_objective("rpo", {}) == OBJECTIVES["rpo"]
-    stated = {"rpo": ObjectiveParams(alpha=3.0), "dpo": ObjectiveParams(learning_rate=0.5, alpha=0.0)}
-    assert find_objective("rpo", stated) == replace(OBJECTIVES["rpo"], alpha=3.0)
-    assert find_objective("dpo", stated) == replace(OBJECTIVES["dpo"], learning_rate=0.5)
+def test_rates_are_those_of_the_parameters_alone() -> None:
+    stated = {"rpo": ObjectiveParams(alpha=3.0), "dpo": ObjectiveParams(learning_rate=0.5)}
+    assert find_rates("dpo", stated) == (0.5, 0.0)
     assert stated["rpo"].model_dump() == {"alpha": 3.0}
+    with pytest.raises(ConfigError, match=r"^training\.objectives\.rpo\.learning_rate: is not in params\.yaml; set it"):
+        find_rates("rpo", stated)
+    with pytest.raises(ConfigError, match=r"^training\.objectives\.sft\.alpha: is not in params\.yaml; set it"):
+        find_rates("sft", {"sft": ObjectiveParams(learning_rate=0.5)})
+    assert find_rates("rpo", {"rpo": ObjectiveParams(alpha=3.0, learning_rate=0.1)}) == (0.1, 3.0)
+
+
+def test_every_row_has_its_rates_in_params_yaml() -> None:
+    stated = section(TrainingParams).objectives
+    assert set(stated) == set(OBJECTIVES)
+    for name, row in OBJECTIVES.items():
+        rate, alpha = find_rates(name, stated)
+        assert rate > 0
+        assert (alpha > 0) == (row.nll_of is not None)
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,9 @@ class Scored:
     ref_rejected: list[float]
 
 
+Oracle = Callable[[list[Scored], Reduction], torch.Tensor]
+
+
 def _score(model: PreTrainedModel, prompt: list[int], program: list[int]) -> list[torch.Tensor]:
     """log pi(token | all before it), token by token."""
     ids = prompt + program
@@ -104,13 +107,54 @@ def _symmetric(scored: list[Scored]) -> torch.Tensor:
     return _mean([_sigmoid(_focal_plus(one), _focal_minus(one)) for one in scored])
 
 
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def _either(loss: Loss, *, averaged: bool = False, referenced: bool = True) -> tuple[Oracle, Oracle]:
+    """Return a loss over all of y-, and over its error region."""
+
+    def k(logps: list[torch.Tensor], ref: list[float], marks: list[int] | None = None) -> torch.Tensor:
+        total = _ratio(logps, ref if referenced else [0.0] * len(ref), marks)
+        tokens = len(logps) if marks is None else sum(marks)
+        return total / max(tokens, 1) if averaged else total
+
+    def plain(scored: list[Scored], _: Reduction) -> torch.Tensor:
+        return _mean([loss(k(one.chosen, one.ref_chosen), k(one.rejected, one.ref_rejected)) for one in scored])
+
+    def focal(scored: list[Scored], _: Reduction) -> torch.Tensor:
+        return _mean(
+            [loss(k(one.chosen, one.ref_chosen), k(one.rejected, one.ref_rejected, one.pair.focal)) for one in scored]
+        )
+
+    return plain, focal
+
+
+def _flipped_now_and_then(k_plus: torch.Tensor, k_minus: torch.Tensor) -> torch.Tensor:
+    return (0.9 * _sigmoid(k_plus, k_minus) - 0.1 * _sigmoid(k_minus, k_plus)) / 0.8
+
+
+def _zero(k_plus: torch.Tensor, k_minus: torch.Tensor) -> torch.Tensor:
+    return 1 - 1 / (1 + torch.exp(-BETA * k_plus)) + 1 / (1 + torch.exp(-BETA * k_minus))
+
+
+def _with_margin(k_plus: torch.Tensor, k_minus: torch.Tensor) -> torch.Tensor:
+    return torch.log1p(torch.exp(-BETA * (k_plus - k_minus) + 0.5))
+
+
+IPO = _either(lambda plus, minus: (plus - minus - 1 / (2 * BETA)) ** 2, averaged=True)
+HINGE = _either(lambda plus, minus: (1 - BETA * (plus - minus)).clamp(min=0))
+ROBUST = _either(_flipped_now_and_then)
+APO_ZERO = _either(_zero)
+SIMPO = _either(_with_margin, averaged=True, referenced=False)
+
+
 def _hybrid(scored: list[Scored]) -> torch.Tensor:
     """The data has every pair twice: whole programs first, then error regions."""
     half = len(scored) // 2
     return (_dpo(scored[:half]) + _target(scored[half:])) / 2
 
 
-ORACLES: dict[str, Callable[[list[Scored], Reduction], torch.Tensor]] = {
+ORACLES: dict[str, Oracle] = {
     "sft": _of_chosen,
     "sft-rejected": _of_rejected,
     "dpo": lambda scored, _: _dpo(scored),
@@ -121,6 +165,16 @@ ORACLES: dict[str, Callable[[list[Scored], Reduction], torch.Tensor]] = {
     "hybrid-rpo": lambda scored, nll: _hybrid(scored) + _of_chosen(scored, nll),
     "symmetric-dpo": lambda scored, _: _symmetric(scored),
     "symmetric-rpo": lambda scored, nll: _symmetric(scored) + _of_chosen(scored, nll),
+    "ipo": IPO[0],
+    "target-ipo": IPO[1],
+    "hinge": HINGE[0],
+    "target-hinge": HINGE[1],
+    "robust": ROBUST[0],
+    "target-robust": ROBUST[1],
+    "apo-zero": APO_ZERO[0],
+    "target-apo-zero": APO_ZERO[1],
+    "simpo": SIMPO[0],
+    "target-simpo": SIMPO[1],
 }
 """Each objective's loss as the paper that has it describes it. One that is not here by its own name is unproven."""
 
@@ -174,10 +228,10 @@ def test_loss_and_gradient_are_the_paper_s_equations(
     by_hand, model = load(), load()
     pairs = _random_pairs(len(objective) + len(layout), tokenizer.vocab_size)
     reference = {id(pair): _random_reference(pair) for pair in pairs}
-    row = replace(OBJECTIVES[objective], alpha=ALPHA if OBJECTIVES[objective].nll_of else 0.0)
+    row = OBJECTIVES[objective]
     rows: Sequence[TokenizedPair] = [
         replace(pair, ref_chosen=reference[id(pair)][0], ref_rejected=reference[id(pair)][1])
-        if row.preference
+        if row.scores_reference
         else pair
         for pair in pairs
     ]
@@ -205,6 +259,7 @@ def test_loss_and_gradient_are_the_paper_s_equations(
         tokenizer,
         objective=row,
         beta=BETA,
+        alpha=ALPHA,
         layout=layout,
         nll=reduction,
     )  # fmt: skip

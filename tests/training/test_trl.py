@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import get_args
 
 import pytest
@@ -10,14 +11,35 @@ from datasets import Dataset
 from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase, Trainer
 from trl import DPOConfig, DPOTrainer
+from trl.experimental.cpo import CPOTrainer
 
 from iterpref_core.config import Layout, TrainingParams
 from iterpref_core.inference.answer_frame import AnswerFrame
 from iterpref_core.inference.local.tokenizers import load_tokenizer
-from iterpref_core.objectives.objectives import OBJECTIVES, ObjectiveName
+from iterpref_core.objectives.objectives import (
+    HALF,
+    OBJECTIVES,
+    ROBUST_FLIPS,
+    SIMPO_MARGIN,
+    ObjectiveName,
+    apo_zero_loss,
+    hinge_loss,
+    ipo_loss,
+    robust_loss,
+    sigmoid_loss,
+    simpo_loss,
+)
 from iterpref_core.training.dataset import TokenizedPair, stream_pairs
 from iterpref_core.training.trainer import FocalDPOTrainer
 
+LOSS_TYPES = {
+    sigmoid_loss: "sigmoid",
+    ipo_loss: "ipo",
+    hinge_loss: "hinge",
+    robust_loss: "robust",
+    apo_zero_loss: "apo_zero",
+}
+"""TRL's name of each loss. SimPO's is in its CPOTrainer."""
 Step = tuple[float, dict[str, torch.Tensor]]
 """Loss and gradient."""
 
@@ -41,16 +63,19 @@ class _Case:
 
     def __init__(self, objective: ObjectiveName, model: Path, rows: list[TokenizedPair], folder: Path) -> None:
         self._row = OBJECTIVES[objective]
-        self._row = replace(self._row, alpha=2.0 if self._row.nll_of else 0.0)
         self._folder, self._rows, self._model = folder, rows, model
         self._tokenizer = load_tokenizer(model)
 
     def ours(self, layout: Layout, bf16: bool) -> Step:
-        trainer = FocalDPOTrainer(objective=self._row, beta=0.1, layout=layout, **self._common())
+        trainer = FocalDPOTrainer(objective=self._row, beta=0.1, alpha=2.0, layout=layout, **self._common())
         return _step(trainer, trainer.data_collator(self._rows), bf16)
 
     def trl_s(self, bf16: bool) -> Step:
-        kinds = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 2.0]} if self._row.alpha else {}
+        kinds: dict[str, object] = {"loss_type": [LOSS_TYPES[self._row.loss]]}
+        if self._row.loss is robust_loss:
+            kinds["label_smoothing"] = ROBUST_FLIPS
+        if self._row.nll_of:
+            kinds = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 2.0]}
         texts = Dataset.from_dict({"prompt": ["a"], "chosen": ["b"], "rejected": ["c"]})
         common = self._common(precompute_ref_log_probs=True, **kinds) | {"train_dataset": texts}
         return _step(DPOTrainer(**common), self._trl_batch(), bf16)
@@ -88,7 +113,11 @@ def _distance(gradient: dict[str, torch.Tensor], expected: dict[str, torch.Tenso
     return float((off / sum(float(values.square().sum()) for values in expected.values())) ** 0.5)
 
 
-@pytest.mark.parametrize("objective", ["dpo", "rpo", "target-dpo", "target-rpo"])
+IN_TRL = [name for name, row in OBJECTIVES.items() if row.loss in LOSS_TYPES and row.chosen == "all"]
+IN_TRL = [name for name in IN_TRL if OBJECTIVES[name].rejected != HALF]
+
+
+@pytest.mark.parametrize("objective", IN_TRL)
 def test_loss_and_gradient_are_trl_s_own(
     objective: ObjectiveName, rows: list[TokenizedPair], model_folder: Path, tmp_path: Path
 ) -> None:
@@ -116,3 +145,14 @@ def test_loss_gradient_and_masks_of_smollm2_are_trl_s_own(
         own_loss, own_gradient = case.ours(layout, bf16)
         assert own_loss == pytest.approx(loss, rel=loss_off)
         assert _distance(own_gradient, gradient) < gradient_off
+
+
+def test_simpo_is_that_of_trl_s_cpo_trainer() -> None:
+    chosen = -torch.rand(5)
+    rejected = -torch.rand(5)
+    asked = SimpleNamespace(
+        loss_type="simpo", simpo_gamma=SIMPO_MARGIN, beta=2.5, label_smoothing=0.0, alpha=0.0,
+        accelerator=SimpleNamespace(device="cpu"),
+    )  # fmt: skip
+    losses, _, _ = CPOTrainer.cpo_loss(asked, chosen, rejected)
+    torch.testing.assert_close(simpo_loss(chosen, rejected, 2.5), losses)
