@@ -287,9 +287,7 @@ def largest_in_four_bits(bench: Bench) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as folder:
         settings = params.model_copy(update={"epochs": 1, "arguments": {"save_strategy": "no", "logging_steps": 1}})
-        arguments = training_arguments(
-            settings, 1e-4, params.batch_size // params.micro_batch_size, 12, Path(folder)
-        )
+        arguments = training_arguments(settings, 1e-4, params.batch_size // params.micro_batch_size, 12, Path(folder))
         trainer = FocalDPOTrainer(
             model,
             arguments,
