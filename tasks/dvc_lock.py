@@ -47,26 +47,20 @@ def read_lock(root: Path = Path()) -> dict[str, LockedStage]:
         InputError: the folder is no DVC repository, or its dvc.yaml is broken.
     """
     with opened_repo(root) as repo:
-        locked = {
-            stage.addressing: LockedStage(
-                deps=_artifacts(stage.deps), outs=_artifacts(stage.outs), params=_params(stage)
-            )
-            for stage in repo.index.stages
-        }
-    # A stage that has never run has no digests yet.
-    return {name: stage for name, stage in locked.items() if stage.outs}
+        return _locked(repo)
 
 
-def observe_inputs(name: StageName) -> LockedStage:
-    """Return the inputs and parameters that a stage finds at this moment.
+def observe_inputs(name: StageName) -> tuple[LockedStage, dict[str, LockedStage]]:
+    """Return the inputs and parameters that a stage finds at this moment, and what dvc.lock says of all stages.
 
     Raises:
         InputError: dvc.yaml has no such stage, or an input is missing.
     """
     with opened_repo(Path()) as repo:
+        lock = _locked(repo)
         stage = _find(repo, name)
         stage.save_deps()
-        return LockedStage(deps=_artifacts(stage.deps), params=_params(stage))
+        return LockedStage(deps=_artifacts(stage.deps), params=_params(stage)), lock
 
 
 def observe_outputs(name: StageName) -> tuple[Artifact, ...]:
@@ -79,6 +73,15 @@ def observe_outputs(name: StageName) -> tuple[Artifact, ...]:
         stage = _find(repo, name)
         stage.save_outs()
         return _artifacts(stage.outs)
+
+
+def _locked(repo: Any) -> dict[str, LockedStage]:
+    locked = {}
+    for stage in repo.index.stages:
+        outs = _artifacts(stage.outs)
+        if outs:  # a stage that has never run has no digests yet
+            locked[stage.addressing] = LockedStage(deps=_artifacts(stage.deps), outs=outs, params=_params(stage))
+    return locked
 
 
 def _find(repo: Any, name: StageName) -> Any:

@@ -14,7 +14,7 @@ from pathlib import Path
 from iterpref_core.config import Params
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.comparison_columns import read_scores, source_columns, stage_columns, stages_behind, summary_scores
-from tasks.dvc_lock import observe_inputs, observe_outputs, read_lock
+from tasks.dvc_lock import observe_inputs, observe_outputs
 from tasks.invocation import Invocation, dvc_invocation
 from tasks.paths import BODIES, REPORTS, SUMMARY, metrics_path
 from tasks.records import PAGE_VARIABLE, RUN_VARIABLE, StageRecord, TornRecordError, read_record, unsent
@@ -36,8 +36,7 @@ def recorded(stage: StageName, params: Params) -> Iterator[Metrics]:
     """
     record = StageRecord(stage=str(stage), invocation=_invocation(params), page=os.environ.get(PAGE_VARIABLE, ""))
     with _spared(stage):
-        lock = read_lock()
-        record.locked = observe_inputs(stage)
+        record.locked, lock = observe_inputs(stage)
         record.behind = stages_behind(record.locked, lock)
         columns = stage_columns(stage, record.locked, record.behind)
         record.columns = columns | source_columns(record.invocation.source)

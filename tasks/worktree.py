@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from iterpref_core.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
+from tasks.environment import make_paths_absolute
 from tasks.git import GitError, git, git_path
 from tasks.lock import only_one
 from tasks.paths import ANSWERS, LOCK, STATE
@@ -101,6 +102,7 @@ def worktree_of(snapshot: Snapshot, name: str) -> Iterator[Path]:
     def refuse(holder: str) -> None:
         raise InputError(f"process {holder} already works in {top}; wait for it or end it")
 
+    make_paths_absolute(snapshot.origin)
     with only_one(top.parent / f"{name}.lock", refuse):
         _bring_up_to_date(snapshot, top)
         folder = top / snapshot.prefix

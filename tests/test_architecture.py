@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from flows.stage import STAGES
 from tests.settings import ROOT
 
 LAYERS = ("iterpref_core", "tasks", "flows")
@@ -138,6 +139,10 @@ def stages() -> dict[str, list[Path]]:
     """What each stage of dvc.yaml depends on."""
     content = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
     return {name: [ROOT / dep for dep in stage.get("do", stage)["deps"]] for name, stage in content["stages"].items()}
+
+
+def test_every_stage_of_dvc_is_one_that_runs() -> None:
+    assert set(STAGES) == set(stages())
 
 
 def test_a_stage_depends_on_all_the_code_it_executes() -> None:

@@ -44,7 +44,8 @@ def dvc(*arguments: str) -> None:
 def test_what_a_stage_observes_is_what_dvc_then_writes(repository: Path) -> None:
     assert read_lock(repository) == {}, "nothing has run"
     dvc("repro", "first")
-    inputs = observe_inputs(SECOND)
+    inputs, lock = observe_inputs(SECOND)
+    assert lock == read_lock(repository)
     assert inputs.params == {"training.beta": 0.1}
     Path("a.txt").write_text("1\n", encoding="utf-8")
     outs = observe_outputs(SECOND)
