@@ -77,6 +77,7 @@ def run_on_console(program: Program, test: StdinTest, limits: Limits, observe: O
         observe: runs a job on a console.
         call: runs a checker.
     """
+    # A right output is about as long as the expected one: numbers may have more digits.
     most = limits.output_kb * 1024 + OUTPUT_FACTOR * len(test.output.encode())
     message = pickle.dumps({"setup": program.setup, "code": program.code, "steps": [("console", None)]})
     answer = observe(program, message, Console(test.input.encode("utf-8", "replace"), most + 1))
@@ -115,6 +116,7 @@ def _without_output(trial: Trial, answer: Answer) -> Outcome | None:
 
 def _checked(trial: Trial, test: StdinTest, printed: str, call: Call) -> Outcome:
     """Rule on what was printed as the test's checker does."""
+    # Two tests: a checker that cannot be loaded fails the first one, and says nothing about the program.
     is_there = ValueTest("(lambda: callable(check))", ())
     decides = ValueTest("check", (test.input, test.output, printed), "bool")
     values, outcome = call(Program(test.checker or "", (is_there, decides), cpu_s=trial.program.cpu_s))

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from typing import Any
 
 MODULE = "tmp_sol"
-"""What `__name__` is in a program."""
+"""The `__name__` of a program."""
 _STARRED = (
     *("string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random", "statistics"),
     *("itertools", "functools", "operator", "io", "sys", "json"),
@@ -101,7 +101,7 @@ def run_on_text(stdin: str, source: str, load: Load) -> str:
         load: runs the function's definition.
     """
     _take_away()
-    named: Any = open(os.devnull)  # noqa: SIM115 - what a program has that imports the name `stdin`
+    named: Any = open(os.devnull)  # noqa: SIM115 - the object of a program that imports the name `stdin`
     sys.stdin = named
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     namespace = load(lambda: _as_function(source))

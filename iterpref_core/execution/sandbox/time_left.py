@@ -10,7 +10,7 @@ class TimeLeft:
 
     A test begins with the report on the one before, as far as somebody looks. Loading the program counts towards all
     tests together alone. A program could write such reports itself, and take them back when the clock has started
-    anew. Therefore what was seen is kept, and is what counts in the end: each line that has started the clock is a
+    anew. Therefore each line that was seen is kept, and counts in the end: a line that has started the clock is a
     report that the supervisor reads, and one too many shows that the program has interfered.
 
         seen:     0 value 0 1\n          a report: the clock of the next test runs
