@@ -52,6 +52,8 @@ Bf16 = bool | Literal["auto"]
 """Whether to compute in bfloat16; `auto`: on GPUs, and on processors with instructions for it."""
 Load = Literal["auto", "bf16", "8bit", "4bit"]
 """The form in which training holds a model's weights; `docs/training.md` says what each is for."""
+SaveDtype = Literal["auto", "float32", "bfloat16"]
+"""The precision in which trained weights are written; `auto`: that of the checkpoint that training started from."""
 LocalizationMethod = Literal["line_lcs", "prefix_suffix", "token", "causal"]
 
 
@@ -313,6 +315,7 @@ class TrainingParams(Settings):
     gradient_checkpointing: bool
     lora: dict[str, Any] | None
     merge: bool
+    save_dtype: SaveDtype
     validation_share: Annotated[float, Field(ge=0, lt=1)]
     select: Literal["last", "best"]
     max_margin: Annotated[float, Field(ge=0)]

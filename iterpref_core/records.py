@@ -311,6 +311,7 @@ class ModelLineage(Record):
         localization: the methods that the spans name.
         data: MD5 of the files of pairs and spans, by which DVC knows them.
         versions: of Python and packages.
+        surviving_change: the share of the weights' change that rounding to the written precision left.
         before: the record of the base, where it has one.
     """
 
@@ -326,6 +327,7 @@ class ModelLineage(Record):
     localization: tuple[str, ...] = ()
     data: dict[str, str] = Field(default_factory=dict)
     versions: dict[str, str]
+    surviving_change: float | None = None
     before: "ModelLineage | None" = None
 
 

@@ -12,6 +12,7 @@ from peft import PeftModel, get_peft_model
 from transformers import PreTrainedModel, Trainer, TrainerCallback
 from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
+from iterpref_core.config import SaveDtype
 from iterpref_core.errors import InputError
 from iterpref_core.inference.local.model_lineage import read_lineage, write_lineage
 from iterpref_core.inference.local.weights import load_model
@@ -20,6 +21,7 @@ from iterpref_core.records import ModelLineage
 from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.storage.new_folder import new_folder
 from iterpref_core.training.policy import is_quantized
+from iterpref_core.training.saved_precision import report_survival, surviving_change, written_dtype
 
 Entry = Mapping[str, float]
 
@@ -47,8 +49,16 @@ def check_out(out: Path, objective: str) -> None:
         raise InputError(f"{out}: holds {kept}, which training with {objective} would replace; choose another folder")
 
 
-def write_model(trainer: Trainer, base: Path | str, out: Path, lineage: ModelLineage, *, merge: bool = True) -> None:
-    """Write the trained weights in place of the base model's, in its precision and files.
+def write_model(
+    trainer: Trainer,
+    base: Path | str,
+    out: Path,
+    lineage: ModelLineage,
+    *,
+    merge: bool = True,
+    save_dtype: SaveDtype = "auto",
+) -> float:
+    """Write the trained weights in place of the base model's, with its files.
 
     All processes take part in gathering, one of them writes.
 
@@ -56,50 +66,73 @@ def write_model(trainer: Trainer, base: Path | str, out: Path, lineage: ModelLin
         trainer: holds the trained weights, sharded or not, in full or as adapters.
         base: the model that training started from.
         out: folder for the checkpoint.
-        lineage: what it was made of.
+        lineage: what it was made of; what rounding left of the change is added.
         merge: whether adapters become part of a whole model; else they are written alone.
+        save_dtype: the precision of a whole model; adapters alone are written as they were trained.
+
+    Returns:
+        The share of the weights' change that rounding left; 1 in processes that do not write.
     """
     weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    share = 1.0
     if trainer.accelerator.is_main_process:
         unset_hf_deepspeed_config()  # with which transformers would give each process its share alone
-        model = _trained_model(trainer, base, weights, merge=merge)
+        trained = trainer.accelerator.unwrap_model(trainer.model)
+        if isinstance(trained, PeftModel) and not merge:
+            model: PreTrainedModel | PeftModel = trained
+        else:
+            model, share = _whole_model(trained, load_model(base), weights, save_dtype)
+            report_survival(share, model.dtype)
         shutil.rmtree(out, ignore_errors=True)
         with new_folder(out) as partial:
             _save(model, weights, partial)
             trainer.processing_class.save_pretrained(partial)
-            write_lineage(partial, lineage)
+            write_lineage(partial, lineage.model_copy(update={"surviving_change": round(share, 4)}))
     trainer.accelerator.wait_for_everyone()
+    return share
 
 
-def _trained_model(
-    trainer: Trainer, base: Path | str, weights: dict[str, torch.Tensor], *, merge: bool
-) -> PreTrainedModel | PeftModel:
-    """Return what is to be written: the whole model with its trained weights, or the adapters as they were trained."""
-    trained = trainer.accelerator.unwrap_model(trainer.model)
-    if not isinstance(trained, PeftModel):
-        return _with_weights(load_model(base, device_map="meta"), weights)
-    if not merge:
-        return trained
-    # Quantized weights cannot take the adapters' update without rounding it away: the base as it was saved can.
-    held = load_model(base) if is_quantized(trained) else load_model(base, device_map="meta")
+def _whole_model(
+    trained: PreTrainedModel | PeftModel,
+    held: PreTrainedModel,
+    weights: dict[str, torch.Tensor],
+    save_dtype: SaveDtype,
+) -> tuple[PreTrainedModel, float]:
+    """Return the model to be written, and the share of its change that rounding left.
+
+    Args:
+        trained: the model that was trained, or one of adapters.
+        held: the model that training started from; it becomes the one that is written.
+        weights: the trained ones, gathered.
+        save_dtype: the precision to write.
+    """
+    before = held.state_dict()
+    if isinstance(trained, PeftModel):
+        held = _merge(trained, held, weights)
+        if is_quantized(held):  # its weights are as they can be
+            return held, 1.0
+        weights = held.state_dict()
+    written = {
+        name: tensor.to(written_dtype(save_dtype, before[name].dtype)) if name in before else tensor
+        for name, tensor in weights.items()
+    }
+    share = surviving_change(before, weights, written)
+    held.load_state_dict(written, strict=False, assign=True)
+    held.tie_weights()
+    return held, share
+
+
+def _merge(trained: PeftModel, held: PreTrainedModel, weights: dict[str, torch.Tensor]) -> PreTrainedModel:
+    """Return a model with adapters merged into it, in float32: nothing is rounded yet."""
+    if not is_quantized(held):
+        held = held.float()
     adapted = get_peft_model(held, trained.peft_config["default"])
     changed = {name for name, weight in trained.named_parameters() if weight.requires_grad}
-    adapters = {name: tensor for name, tensor in weights.items() if name in changed}
-    _with_weights(adapted, adapters if is_quantized(trained) else weights)
-    merged: PreTrainedModel = adapted.merge_and_unload()
+    adapters = {name: tensor.float() for name, tensor in weights.items() if name in changed}
+    assert adapters, "no adapter was gathered"
+    adapted.load_state_dict(adapters, strict=False, assign=True)
+    merged: PreTrainedModel = adapted.merge_and_unload(safe_merge=True)  # which leaves the old weights as they are
     return merged
-
-
-def _with_weights(model: Any, weights: dict[str, torch.Tensor]) -> Any:
-    """Put weights in place of a model's, which may have none of its own, in the model's precision."""
-    kinds = {name: tensor.dtype for name, tensor in model.state_dict().items()}
-    converted = {name: tensor.to(kinds[name]) for name, tensor in weights.items()}
-    model.load_state_dict(converted, strict=False, assign=True)
-    whole = model.get_base_model() if isinstance(model, PeftModel) else model
-    whole.tie_weights()
-    # Only what is stored under another name, such as a head tied to the embeddings, may be absent.
-    assert not any(weight.is_meta for weight in model.parameters()), "a weight was not gathered"
-    return model
 
 
 def _save(model: PreTrainedModel | PeftModel, weights: dict[str, torch.Tensor], folder: Path) -> None:

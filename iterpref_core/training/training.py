@@ -74,7 +74,8 @@ def train_objective(
     Returns:
         `pairs`, `steps`, `model_step` (whose weights were written), `loss` (mean over the run), last values of the
         rewards, `focal_token_share` (of the rejected tokens), `pairs_without_focal_tokens`, `focal_tokens_cut` by
-        `max_length`, and as `data/...` the numbers of `checks.PairChecks`. With validation `validation_pairs` and
+        `max_length`, and as `data/...` the numbers of `checks.PairChecks`. `surviving_change` is the share of the
+        weights' change that rounding to the written precision left. With validation `validation_pairs` and
         `validation/loss` (of the weights that were written). Where training diverged `stopped/<reason>`: the step that
         showed it.
 
@@ -143,12 +144,12 @@ def train_objective(
     chosen = _choose(trainer, checkpoints, diverged, params)
     metrics = _metrics(rows.checks, int(held.sum()), trainer, chosen, diverged)
     lineage = _lineage(pairs, spans, model, objective, row, params, prompt, metrics)
-    write_model(trainer, model, out, lineage, merge=params.merge)
+    share = write_model(trainer, model, out, lineage, merge=params.merge, save_dtype=params.save_dtype)
     if processes.is_main_process:
         write_curve(curve, trainer.state.log_history, chosen)
         shutil.rmtree(checkpoints, ignore_errors=True)
     processes.wait_for_everyone()
-    return metrics | {"bf16": float(params.bf16 is True)}
+    return metrics | {"bf16": float(params.bf16 is True), "surviving_change": share}
 
 
 def _make_trainer(

@@ -1,0 +1,75 @@
+"""What is written of a training: its precision, and how much of the change survives the rounding."""
+
+import logging
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from iterpref_core.config import TrainingParams
+from iterpref_core.inference.local.model_lineage import read_lineage
+
+from .conftest import Inputs, Train, read_weights
+
+
+@pytest.fixture
+def halved(model_folder: Path, tmp_path: Path) -> Path:
+    """The model in bfloat16."""
+    folder = tmp_path / "halved"
+    shutil.copytree(model_folder, folder)
+    AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.bfloat16).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def small_steps(params: TrainingParams) -> dict[str, object]:
+    rates = {name: each.model_copy(update={"learning_rate": 5e-6}) for name, each in params.objectives.items()}
+    return {"epochs": 1, "objectives": rates}
+
+
+def test_a_change_that_rounding_takes_away_is_measured_said_and_recorded(
+    halved: Path, small_steps: dict[str, object], inputs: Inputs, train: Train, tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    shares = {}
+    for choice in ("auto", "float32"):
+        caplog.clear()
+        metrics = train(choice, "sft", (*inputs[:2], halved), save_dtype=choice, **small_steps)
+        shares[choice] = metrics["surviving_change"]
+        lineage = read_lineage(tmp_path / choice / "out")
+        assert lineage is not None
+        assert lineage.surviving_change == round(shares[choice], 4)
+        assert ("survives rounding to bfloat16" in caplog.text) == (choice == "auto")
+    before = AutoModelForCausalLM.from_pretrained(halved).state_dict()
+    exact, rounded = read_weights(tmp_path / "float32"), read_weights(tmp_path / "auto")
+    assert {weight.dtype for weight in exact.values()} == {torch.float32}
+    assert {weight.dtype for weight in rounded.values()} == {torch.bfloat16}
+    change = sum(float((weight - before[name].float()).abs().sum()) for name, weight in exact.items())
+    lost = sum(float((weight - rounded[name].float()).abs().sum()) for name, weight in exact.items())
+    assert shares["float32"] == 1.0
+    assert shares["auto"] == pytest.approx(1 - lost / change, abs=1e-4)
+    assert shares["auto"] < 0.5
+
+
+def test_adapters_are_merged_before_anything_is_rounded(
+    halved: Path, inputs: Inputs, train: Train, tmp_path: Path
+) -> None:
+    lora = {"r": 2, "lora_alpha": 4, "target_modules": "all-linear"}
+    for choice in ("auto", "float32", "bfloat16"):
+        train(choice, "sft", (*inputs[:2], halved), epochs=1, lora=lora, save_dtype=choice)
+    exact = read_weights(tmp_path / "float32")
+    for choice in ("auto", "bfloat16"):
+        for name, weight in read_weights(tmp_path / choice).items():
+            assert torch.equal(weight, exact[name].bfloat16()), name
+
+
+def test_a_float32_checkpoint_can_be_written_in_half_the_bytes(
+    inputs: Inputs, train: Train, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    metrics = train("half", "sft", epochs=1, save_dtype="bfloat16")
+    assert {weight.dtype for weight in read_weights(tmp_path / "half").values()} == {torch.bfloat16}
+    assert 0 < metrics["surviving_change"] < 1
+    assert train("whole", "sft", epochs=1)["surviving_change"] == 1.0
